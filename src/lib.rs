@@ -1,1 +1,3 @@
-//! stub
+//! Hookherd takes webhook settings off people's hands.
+
+pub mod domain;

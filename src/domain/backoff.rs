@@ -1,0 +1,75 @@
+//! How long to wait before the next attempt: exponential growth with a cap and full jitter.
+
+use std::time::Duration;
+
+/// Shape of a backoff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// Ceiling of the first wait.
+    pub initial: Duration,
+    /// Ceiling of every wait.
+    pub cap: Duration,
+}
+
+impl Backoff {
+    /// The wait before attempt `attempt` (1 is the first repetition). `chance` is uniform over all
+    /// of `u64`.
+    ///
+    /// "Equal jitter": half of the ceiling is certain, half is chance, so that a herd spreads out
+    /// and yet nobody retries at once.
+    pub fn wait(&self, attempt: u32, chance: u64) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(31);
+        let ceiling = self.initial.saturating_mul(1 << doublings).min(self.cap);
+        let half = ceiling / 2;
+        half + scale(ceiling - half, chance)
+    }
+}
+
+/// `span` times a uniform fraction of one.
+pub fn scale(span: Duration, chance: u64) -> Duration {
+    let nanos = (span.as_nanos() * u128::from(chance)) >> 64;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// `interval` moved by up to a tenth either way, so that timers set together drift apart.
+pub fn jittered(interval: Duration, chance: u64) -> Duration {
+    let tenth = interval / 10;
+    interval.saturating_sub(tenth) + scale(tenth * 2, chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BACKOFF: Backoff = Backoff {
+        initial: Duration::from_secs(1),
+        cap: Duration::from_secs(3600),
+    };
+
+    proptest! {
+        #[test]
+        fn a_wait_is_between_half_the_ceiling_and_the_ceiling(attempt: u32, chance: u64) {
+            let wait = BACKOFF.wait(attempt, chance);
+            let highest = BACKOFF.wait(attempt, u64::MAX);
+            prop_assert!(wait <= BACKOFF.cap && wait >= Duration::from_millis(500));
+            prop_assert!(wait * 2 + Duration::from_nanos(2) >= highest);
+        }
+
+        #[test]
+        fn jitter_stays_within_a_tenth(ms in 1_u64..10_000_000, chance: u64) {
+            let interval = Duration::from_millis(ms);
+            let got = jittered(interval, chance);
+            prop_assert!(got >= interval * 9 / 10 && got <= interval * 11 / 10);
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_cap() {
+        let ceilings: Vec<u64> = (1..15)
+            .map(|a| (BACKOFF.wait(a, u64::MAX).as_secs_f64()).round() as u64)
+            .collect();
+        assert_eq!(ceilings[..4], [1, 2, 4, 8]);
+        assert_eq!(ceilings[13], 3600);
+    }
+}

@@ -1,0 +1,161 @@
+//! Incidents: something that a person has to know about, from first failure to resolution.
+
+use super::id::{ConnectionId, IncidentId, RunId, UserId};
+use super::time::Timestamp;
+
+pub mod track;
+
+/// How far people have come with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IncidentStatus {
+    /// Nobody has said that they know.
+    Open,
+    /// Somebody knows.
+    Acknowledged,
+    /// Over.
+    Resolved,
+}
+
+impl IncidentStatus {
+    /// Every status there is.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Acknowledged, Self::Resolved];
+
+    /// The name used in JSON and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+        }
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == name)
+    }
+}
+
+/// How we came to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IncidentSource {
+    /// A delivery told.
+    Webhook,
+    /// The provider's log told, after a delivery was missed.
+    Reconcile,
+    /// Our own watch over the hook.
+    Health,
+}
+
+impl IncidentSource {
+    /// The name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Reconcile => "reconcile",
+            Self::Health => "health",
+        }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing.
+    Warning,
+    /// Somebody has to act.
+    Error,
+    /// Deliveries are or may be lost until somebody acts.
+    Critical,
+}
+
+impl Severity {
+    /// The name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// An incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// Our id.
+    pub id: IncidentId,
+    /// Whose it is: the connection's owner.
+    pub owner: UserId,
+    /// What it is about.
+    pub connection: ConnectionId,
+    /// How far people have come with it.
+    pub status: IncidentStatus,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How we came to know.
+    pub source: IncidentSource,
+    /// What failed, by a stable name: a conclusion, or `hook_silent`, `hook_suspended`, ...
+    pub failure_type: String,
+    /// One line for people.
+    pub title: String,
+    /// The run that failed last, for failing CI.
+    pub ci: Option<CiFailure>,
+    /// How often it failed: each failed attempt of a run counts once.
+    pub occurrences: u32,
+    /// When the first failure happened, by the provider's clock where there is one.
+    pub first_seen_at: Timestamp,
+    /// When the last one did.
+    pub last_seen_at: Timestamp,
+    /// When somebody said that they know.
+    pub acknowledged_at: Option<Timestamp>,
+    /// When it was over.
+    pub resolved_at: Option<Timestamp>,
+    /// How it ended.
+    pub resolution: Option<Resolution>,
+}
+
+/// What an incident about failing CI says of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CiFailure {
+    /// The run that failed last.
+    pub run: RunId,
+    /// Its workflow, for people.
+    pub workflow_name: String,
+    /// Its branch.
+    pub branch: Option<String>,
+    /// What it ran on.
+    pub commit_sha: String,
+    /// What it ran on, for people.
+    pub commit_message: Option<String>,
+    /// Who set it off, for display only.
+    pub author: Option<String>,
+    /// Page of the run.
+    pub url: Option<String>,
+    /// Names of the jobs that failed, when the provider told.
+    pub failed_jobs: Vec<String>,
+}
+
+/// How an incident ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resolution {
+    /// A later run, or a later attempt, passed.
+    Passed(RunId),
+    /// Somebody said that it is over.
+    ByHand,
+    /// The hook works again.
+    Recovered,
+    /// The connection was paused or disconnected.
+    Disconnected,
+}
+
+impl Resolution {
+    /// The name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed(_) => "passed",
+            Self::ByHand => "manual",
+            Self::Recovered => "recovered",
+            Self::Disconnected => "disconnected",
+        }
+    }
+}

@@ -1,0 +1,513 @@
+//! The machine against a model provider that acts, fails, acts and then fails, acts late, says
+//! "not found" for lack of permission, loses hooks to careless hands, and is restarted at any point.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Histories a run of the property test goes through.
+const HISTORIES: u32 = 100_000;
+
+#[derive(Clone, Debug)]
+enum Move {
+    /// The provider does what was asked and answers.
+    Answer,
+    /// The provider does what was asked, and the answer is lost.
+    ActThenFail(Failure),
+    /// The call fails; the provider carries it out later.
+    ActLate(Failure),
+    /// The call fails, maybe without our knowing that nothing was done.
+    Refuse {
+        failure: Failure,
+        may_have_acted: bool,
+    },
+    /// A call given up on is carried out now.
+    LateArrives,
+    /// An armed timer fires.
+    Fire(u8),
+    User(Input),
+    Delivery,
+    Restart,
+    /// Somebody deletes or changes hooks by hand.
+    Sabotage {
+        delete: bool,
+    },
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    prop_oneof![
+        3 => prop::option::of(Just(Duration::from_secs(60)))
+            .prop_map(|after| Failure::Retryable { after }),
+        1 => Just(Failure::Unauthorized),
+        1 => Just(Failure::NoAccess),
+        1 => Just(Failure::Rejected),
+    ]
+}
+
+fn user() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        3 => Just(Input::DesiredChanged(Desired::Active)),
+        2 => Just(Input::DesiredChanged(Desired::Paused)),
+        1 => Just(Input::DesiredChanged(Desired::Removed { delete_hook: true })),
+        2 => Just(Input::SettingsChanged),
+        2 => Just(Input::CheckRequested),
+        1 => Just(Input::PingRequested),
+        1 => Just(Input::RecreateRequested),
+        1 => Just(Input::GaveUp(SuspendReason::Panics)),
+    ]
+}
+
+fn a_move() -> impl Strategy<Value = Move> {
+    prop_oneof![
+        6 => Just(Move::Answer),
+        2 => failure().prop_map(Move::ActThenFail),
+        2 => failure().prop_map(Move::ActLate),
+        2 => (failure(), any::<bool>())
+            .prop_map(|(failure, may_have_acted)| Move::Refuse { failure, may_have_acted }),
+        2 => Just(Move::LateArrives),
+        4 => any::<u8>().prop_map(Move::Fire),
+        3 => user().prop_map(Move::User),
+        1 => Just(Move::Delivery),
+        1 => Just(Move::Restart),
+        1 => any::<bool>().prop_map(|delete| Move::Sabotage { delete }),
+    ]
+}
+
+/// The model provider and everything around the machine.
+#[derive(Default)]
+struct World {
+    hooks: BTreeMap<u64, Option<Revision>>,
+    next_hook: u64,
+    /// The outstanding call, with the hooks that it saw when it listed them.
+    call: Option<Call>,
+    timers: BTreeMap<Timer, Delay>,
+    late: Vec<(Call, BTreeSet<u64>)>,
+    clock_ms: i64,
+}
+
+impl World {
+    fn apply(&mut self, lifecycle: Lifecycle, input: Input) -> Lifecycle {
+        let before = lifecycle.clone();
+        let shown = input.clone();
+        let (after, effects) = step(lifecycle, input);
+        for effect in effects {
+            match effect {
+                Effect::Call(call) => {
+                    assert!(self.call.is_none(), "LC-1: {before:?} {shown:?}");
+                    self.call = Some(call);
+                }
+                Effect::Schedule(timer, delay) => drop(self.timers.insert(timer, delay)),
+                Effect::Observe(_) => {}
+            }
+        }
+        let outstanding = self.call.is_some();
+        assert_eq!(
+            after.call_outstanding(),
+            outstanding,
+            "LC-2: {before:?} {shown:?} {after:?}"
+        );
+        self.assert_it_moves_on(&after, &before, &shown);
+        after
+    }
+
+    /// LC-3: the timer that the phase waits for is armed, not just any.
+    fn assert_it_moves_on(&self, after: &Lifecycle, before: &Lifecycle, input: &Input) {
+        let armed = |timer| self.timers.contains_key(&timer);
+        let moves_on = match after.phase {
+            Phase::Active => armed(Timer::Check) && armed(Timer::Ping),
+            Phase::Waiting { .. } | Phase::Settling => armed(Timer::Retry),
+            _ => after.call_outstanding() || after.waits_for_a_person(),
+        };
+        assert!(
+            moves_on,
+            "LC-3: {before:?} {input:?} -> {after:?} {:?}",
+            self.timers
+        );
+    }
+
+    /// Carries a call out on the hooks that it `saw`: a real call lists first and writes then.
+    fn act(&mut self, call: Call, saw: &BTreeSet<u64>) -> Reply {
+        match call {
+            Call::Ensure { revision } => {
+                let hook = saw.iter().find(|id| self.hooks.contains_key(id)).copied();
+                let hook = hook.unwrap_or_else(|| {
+                    self.next_hook += 1;
+                    self.next_hook
+                });
+                for surplus in saw.iter().filter(|id| **id != hook) {
+                    self.hooks.remove(surplus);
+                }
+                self.hooks.insert(hook, Some(revision));
+                Reply::Ensured {
+                    hook: HookId(hook),
+                    revision,
+                }
+            }
+            Call::Check(HookId(id)) => match self.hooks.get(&id) {
+                Some(Some(_)) if self.hooks.len() == 1 => Reply::Intact,
+                Some(_) => Reply::Drifted,
+                None => Reply::Missing {
+                    at: Timestamp(self.clock_ms),
+                },
+            },
+            Call::Repair {
+                hook: HookId(id),
+                revision,
+            } => match self.hooks.get_mut(&id) {
+                Some(settings) => {
+                    *settings = Some(revision);
+                    Reply::Repaired { revision }
+                }
+                None => Reply::Missing {
+                    at: Timestamp(self.clock_ms),
+                },
+            },
+            Call::Ping(_) => Reply::Pinged,
+            Call::Delete => {
+                for id in saw {
+                    self.hooks.remove(id);
+                }
+                Reply::Deleted
+            }
+        }
+    }
+
+    fn seen(&self) -> BTreeSet<u64> {
+        self.hooks.keys().copied().collect()
+    }
+
+    fn answer(&mut self) -> Option<Input> {
+        let call = self.call.take()?;
+        let saw = self.seen();
+        Some(Input::Replied(self.act(call, &saw)))
+    }
+
+    fn late_arrives(&mut self) {
+        if !self.late.is_empty() {
+            let (call, saw) = self.late.remove(0);
+            self.act(call, &saw);
+        }
+    }
+
+    /// Fires a timer. Whatever the provider still meant to do has happened by the end of a
+    /// settling time: that is what the settling time is.
+    fn fire(&mut self, choice: u8) -> Option<Input> {
+        let timer = *self
+            .timers
+            .keys()
+            .nth(usize::from(choice) % self.timers.len().max(1))?;
+        let delay = self.timers.remove(&timer).expect("it was just found");
+        self.clock_ms += 20_000_000;
+        if delay == Delay::Settle {
+            while !self.late.is_empty() {
+                self.late_arrives();
+            }
+        }
+        Some(Input::TimerFired(timer))
+    }
+
+    fn take(&mut self, a_move: Move) -> Option<Input> {
+        match a_move {
+            Move::Answer => self.answer(),
+            Move::ActThenFail(failure) => {
+                self.answer()?;
+                Some(Input::CallFailed {
+                    failure,
+                    may_have_acted: true,
+                })
+            }
+            Move::ActLate(failure) => {
+                let call = self.call.take()?;
+                self.late.push((call, self.seen()));
+                Some(Input::CallFailed {
+                    failure,
+                    may_have_acted: true,
+                })
+            }
+            Move::Refuse {
+                failure,
+                may_have_acted,
+            } => {
+                self.call.take()?;
+                Some(Input::CallFailed {
+                    failure,
+                    may_have_acted,
+                })
+            }
+            Move::LateArrives => {
+                self.late_arrives();
+                None
+            }
+            Move::Fire(choice) => self.fire(choice),
+            Move::User(input) => {
+                if let Input::GaveUp(_) = input {
+                    self.cut_off();
+                }
+                Some(input)
+            }
+            Move::Delivery => Some(Input::DeliveryArrived),
+            Move::Restart => {
+                self.cut_off();
+                Some(Input::Recovered)
+            }
+            Move::Sabotage { delete: true } => {
+                self.hooks.pop_first();
+                None
+            }
+            Move::Sabotage { delete: false } => {
+                self.hooks
+                    .values_mut()
+                    .for_each(|settings| *settings = None);
+                None
+            }
+        }
+    }
+
+    /// The process dies: timers are gone, and the outstanding call may still reach the provider.
+    fn cut_off(&mut self) {
+        self.timers.clear();
+        if let Some(call) = self.call.take() {
+            self.late.push((call, self.seen()));
+        }
+    }
+
+    /// From now on the provider works. Goes on until only checks of an intact hook follow.
+    fn run_to_rest(&mut self, mut lifecycle: Lifecycle) -> Lifecycle {
+        for _ in 0..60 {
+            let rests = match lifecycle.phase {
+                Phase::Active => {
+                    lifecycle.certainty == Certainty::Sure
+                        && self.timers.get(&Timer::Check) == Some(&Delay::CheckInterval)
+                }
+                _ => self.call.is_none() && lifecycle.waits_for_a_person(),
+            };
+            if rests {
+                return lifecycle;
+            }
+            let input = match self.answer() {
+                Some(input) => input,
+                // Retry and check before ping: the ping timer alone must not be what saves it.
+                None => self.fire(0).expect("LC-3 holds, so a timer is armed"),
+            };
+            lifecycle = self.apply(lifecycle, input);
+        }
+        panic!("does not come to rest: {lifecycle:?} {:?}", self.timers);
+    }
+}
+
+fn play(moves: &[Move]) -> (World, Lifecycle) {
+    let mut world = World::default();
+    let mut lifecycle = world.apply(Lifecycle::default(), Input::Recovered);
+    for a_move in moves {
+        if let Some(input) = world.take(a_move.clone()) {
+            lifecycle = world.apply(lifecycle, input);
+        }
+    }
+    (world, lifecycle)
+}
+
+fn remove(world: &mut World, lifecycle: Lifecycle) {
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    let lifecycle = world.apply(lifecycle, removed);
+    let mut lifecycle = world.run_to_rest(lifecycle);
+    // A person may have to act on a suspension; removal itself never suspends.
+    assert_eq!(lifecycle.phase, Phase::Removed, "LC-4");
+    while !world.late.is_empty() {
+        world.late_arrives();
+    }
+    assert!(
+        world.hooks.is_empty(),
+        "LC-4: left behind {:?} {lifecycle:?}",
+        world.hooks
+    );
+    lifecycle = world.apply(lifecycle, Input::DesiredChanged(Desired::Active));
+    assert_eq!(lifecycle.phase, Phase::Removed, "removal is final");
+}
+
+fn activate(world: &mut World, lifecycle: Lifecycle) {
+    let lifecycle = world.apply(lifecycle, Input::DesiredChanged(Desired::Active));
+    let mut lifecycle = world.run_to_rest(lifecycle);
+    for _ in 0..3 {
+        lifecycle = world.apply(lifecycle, Input::CheckRequested);
+        lifecycle = world.run_to_rest(lifecycle);
+    }
+    assert_eq!(lifecycle.phase, Phase::Active, "LC-5");
+    while !world.late.is_empty() {
+        world.late_arrives();
+    }
+    let hooks: Vec<_> = world.hooks.iter().collect();
+    assert_eq!(hooks.len(), 1, "LC-5: {hooks:?} {lifecycle:?}");
+    assert_eq!(lifecycle.hook, Hook::Present(HookId(*hooks[0].0)), "LC-5");
+    assert_eq!(*hooks[0].1, Some(lifecycle.wanted), "LC-5: {lifecycle:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: HISTORIES, ..ProptestConfig::default() })]
+    #[test]
+    fn the_invariants_hold_over_any_history(
+        moves in prop::collection::vec(a_move(), 0..48),
+        wants_hook: bool,
+    ) {
+        let (mut world, lifecycle) = play(&moves);
+        let is_removed = matches!(lifecycle.desired, Desired::Removed { .. });
+        if wants_hook && !is_removed {
+            activate(&mut world, lifecycle);
+        } else {
+            remove(&mut world, lifecycle);
+        }
+    }
+}
+
+const NOT_DONE: bool = false;
+const MAYBE_DONE: bool = true;
+
+fn failed(failure: Failure, may_have_acted: bool) -> Input {
+    Input::CallFailed {
+        failure,
+        may_have_acted,
+    }
+}
+
+fn creating() -> Lifecycle {
+    step(Lifecycle::default(), Input::Recovered).0
+}
+
+fn active() -> Lifecycle {
+    let ensured = Reply::Ensured {
+        hook: HookId(7),
+        revision: 1,
+    };
+    step(creating(), Input::Replied(ensured)).0
+}
+
+#[test]
+fn a_new_connection_creates_its_hook_and_then_watches_it() {
+    let (lifecycle, effects) = step(Lifecycle::default(), Input::Recovered);
+    assert_eq!(effects, [Effect::Call(Call::Ensure { revision: 1 })]);
+    let ensured = Reply::Ensured {
+        hook: HookId(7),
+        revision: 1,
+    };
+    let (lifecycle, effects) = step(lifecycle, Input::Replied(ensured));
+    assert_eq!(
+        (lifecycle.phase, lifecycle.hook),
+        (Phase::Active, Hook::Present(HookId(7)))
+    );
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::CheckInterval)));
+    assert!(effects.contains(&Effect::Schedule(Timer::Ping, Delay::PingInterval)));
+}
+
+#[test]
+fn a_creation_that_nobody_received_leaves_nothing_to_delete() {
+    let retryable = Failure::Retryable { after: None };
+    let (waiting, _) = step(creating(), failed(retryable, NOT_DONE));
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    assert_eq!(step(waiting, removed).0.phase, Phase::Removed);
+}
+
+#[test]
+fn a_creation_with_unknown_outcome_is_deleted_twice_with_a_settling_time_between() {
+    let retryable = Failure::Retryable { after: None };
+    let (waiting, _) = step(creating(), failed(retryable, MAYBE_DONE));
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    let (deleting, effects) = step(waiting, removed);
+    assert_eq!(effects, [Effect::Call(Call::Delete)]);
+    let (settling, effects) = step(deleting, Input::Replied(Reply::Deleted));
+    assert_eq!(effects, [Effect::Schedule(Timer::Retry, Delay::Settle)]);
+    let (deleting, _) = step(settling, Input::TimerFired(Timer::Retry));
+    let (over, _) = step(deleting, Input::Replied(Reply::Deleted));
+    assert_eq!(over.phase, Phase::Removed);
+}
+
+#[test]
+fn not_found_is_never_taken_for_gone() {
+    let (deleting, _) = step(
+        active(),
+        Input::DesiredChanged(Desired::Removed { delete_hook: true }),
+    );
+    let (waiting, effects) = step(deleting, failed(Failure::NoAccess, NOT_DONE));
+    assert_eq!(waiting.phase, Phase::Waiting { attempt: 1 });
+    assert_eq!(waiting.hook, Hook::Present(HookId(7)));
+    assert_eq!(
+        effects,
+        [Effect::Schedule(Timer::Retry, Delay::SlowBackoff(1))]
+    );
+
+    let (checking, _) = step(active(), Input::TimerFired(Timer::Check));
+    let (still, _) = step(checking, failed(Failure::NoAccess, NOT_DONE));
+    assert_eq!(
+        (still.phase, still.hook),
+        (Phase::Active, Hook::Present(HookId(7)))
+    );
+}
+
+#[test]
+fn a_refused_credential_suspends_until_someone_acts_but_never_stops_a_removal() {
+    let (suspended, _) = step(creating(), failed(Failure::Unauthorized, NOT_DONE));
+    assert_eq!(
+        suspended.phase,
+        Phase::Suspended(SuspendReason::Unauthorized)
+    );
+    let (again, _) = step(suspended, Input::CheckRequested);
+    assert_eq!(again.phase, Phase::Creating { attempt: 0 });
+
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    let (deleting, _) = step(active(), removed);
+    let (waiting, _) = step(deleting, failed(Failure::Unauthorized, NOT_DONE));
+    assert_eq!(waiting.phase, Phase::Waiting { attempt: 1 });
+}
+
+#[test]
+fn a_hook_that_is_deleted_again_and_again_is_not_recreated_for_ever() {
+    let mut lifecycle = active();
+    for loss in 1..=3 {
+        lifecycle = step(lifecycle, Input::TimerFired(Timer::Check)).0;
+        let missing = Reply::Missing {
+            at: Timestamp(loss * 1000),
+        };
+        lifecycle = step(lifecycle, Input::Replied(missing)).0;
+        if loss < 3 {
+            let ensured = Reply::Ensured {
+                hook: HookId(7),
+                revision: 1,
+            };
+            lifecycle = step(lifecycle, Input::Replied(ensured)).0;
+        }
+    }
+    let reason = SuspendReason::HookDeletedRepeatedly;
+    assert_eq!(lifecycle.phase, Phase::Suspended(reason));
+}
+
+#[test]
+fn disconnecting_without_deleting_ends_at_once_and_calls_nobody() {
+    let keep = Input::DesiredChanged(Desired::Removed { delete_hook: false });
+    let (over, effects) = step(active(), keep.clone());
+    assert_eq!(over.phase, Phase::Removed);
+    assert_eq!(effects, [Effect::Observe(Observation::Removed)]);
+    let (waits, effects) = step(creating(), keep);
+    assert!(
+        waits.call_outstanding() && effects.is_empty(),
+        "the reply in flight ends it"
+    );
+    let ensured = Reply::Ensured {
+        hook: HookId(7),
+        revision: 1,
+    };
+    assert_eq!(step(waits, Input::Replied(ensured)).0.phase, Phase::Removed);
+}
+
+#[test]
+fn a_quiet_hook_is_pinged_and_two_unanswered_pings_make_it_silent() {
+    let mut lifecycle = active();
+    for expect_silent in [false, true] {
+        let (pinging, effects) = step(lifecycle, Input::TimerFired(Timer::Ping));
+        assert_eq!(effects, [Effect::Call(Call::Ping(HookId(7)))]);
+        let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
+        let told = effects.contains(&Effect::Observe(Observation::HookSilent));
+        assert_eq!(told, expect_silent);
+        lifecycle = back;
+    }
+    let (heard, effects) = step(lifecycle, Input::DeliveryArrived);
+    assert_eq!(effects, [Effect::Observe(Observation::HookHeard)]);
+    assert!(!heard.is_silent());
+}

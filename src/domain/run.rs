@@ -1,0 +1,293 @@
+//! Runs: workflow runs and pipelines, folded from events that arrive in any order.
+
+use super::id::{ConnectionId, RunId};
+use super::time::Timestamp;
+
+/// How a run, or one attempt of it, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Conclusion {
+    /// All went well.
+    Success,
+    /// Something failed.
+    Failure,
+    /// Took too long.
+    TimedOut,
+    /// Could not even be started, for instance because of a broken workflow file.
+    StartupFailure,
+    /// Waits for a person.
+    ActionRequired,
+    /// Ended without a verdict.
+    Neutral,
+    /// Somebody or something cancelled it.
+    Cancelled,
+    /// Did not need to run.
+    Skipped,
+    /// Given up by the provider after a long silence.
+    Stale,
+    /// A value that this version does not know. Kept, shown, never counted as a failure.
+    Unknown,
+}
+
+impl Conclusion {
+    /// Every conclusion there is.
+    pub const ALL: [Self; 10] = [
+        Self::Success,
+        Self::Failure,
+        Self::TimedOut,
+        Self::StartupFailure,
+        Self::ActionRequired,
+        Self::Neutral,
+        Self::Cancelled,
+        Self::Skipped,
+        Self::Stale,
+        Self::Unknown,
+    ];
+
+    /// The name used in JSON and configuration: GitHub's.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::TimedOut => "timed_out",
+            Self::StartupFailure => "startup_failure",
+            Self::ActionRequired => "action_required",
+            Self::Neutral => "neutral",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+            Self::Stale => "stale",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The conclusion of that name; `None` for a name that this version does not know.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.as_str() == name)
+    }
+}
+
+/// How far an attempt has come. The order is the order of precedence within one attempt:
+/// whatever is finished outranks whatever is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RunStatus {
+    /// Asked for, queued, pending or waiting.
+    Queued,
+    /// Under way.
+    InProgress,
+    /// Ended so.
+    Completed(Conclusion),
+}
+
+impl RunStatus {
+    /// The name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::InProgress => "in_progress",
+            Self::Completed(_) => "completed",
+        }
+    }
+
+    /// How it ended, when it did.
+    pub const fn conclusion(self) -> Option<Conclusion> {
+        match self {
+            Self::Queued | Self::InProgress => None,
+            Self::Completed(conclusion) => Some(conclusion),
+        }
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Queued => 0,
+            Self::InProgress => 1,
+            Self::Completed(_) => 2,
+        }
+    }
+}
+
+/// Where an attempt stands among the attempts of its workflow: by run number, then by attempt.
+///
+/// Deliveries come in any order, so "later" always means a greater position, never a later
+/// arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The provider's running number of the run within its workflow.
+    pub number: u64,
+    /// 1 for the first attempt, higher for re-runs.
+    pub attempt: u32,
+}
+
+/// What does not change over the attempts of a run, as last told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFacts {
+    /// The provider's id of the workflow, or its path: what makes two runs "the same workflow".
+    pub workflow_key: String,
+    /// Its name, for people.
+    pub workflow_name: String,
+    /// The branch it ran on; `None` when the provider does not say (some runs from forks).
+    pub branch: Option<String>,
+    /// What it ran on.
+    pub commit_sha: String,
+    /// First line of the commit message, or the title shown by the provider.
+    pub commit_message: Option<String>,
+    /// Login of who set it off. Display only: never used to decide who may see something.
+    pub author: Option<String>,
+    /// What set it off, such as `push` or `schedule`.
+    pub trigger: String,
+    /// Page of the run for people. Shown, never fetched.
+    pub url: Option<String>,
+}
+
+/// What one delivery tells of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEvent {
+    /// The provider's id of the run, the same over all its attempts.
+    pub provider_run_id: u64,
+    /// Number and attempt.
+    pub position: Position,
+    /// How far it has come.
+    pub status: RunStatus,
+    /// When the provider last touched it.
+    pub updated_at: Timestamp,
+    /// The rest.
+    pub facts: RunFacts,
+}
+
+/// A run as we record it: always its latest attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Our id.
+    pub id: RunId,
+    /// The connection that it belongs to.
+    pub connection: ConnectionId,
+    /// The provider's id of it.
+    pub provider_run_id: u64,
+    /// Number and latest attempt.
+    pub position: Position,
+    /// How far the latest attempt has come.
+    pub status: RunStatus,
+    /// When the provider last touched it.
+    pub updated_at: Timestamp,
+    /// The rest, as last told.
+    pub facts: RunFacts,
+    /// When we first heard of it.
+    pub first_seen_at: Timestamp,
+}
+
+impl Run {
+    /// The run that an event is the first word of.
+    pub fn begin(id: RunId, connection: ConnectionId, event: &RunEvent, now: Timestamp) -> Self {
+        Self {
+            id,
+            connection,
+            provider_run_id: event.provider_run_id,
+            position: event.position,
+            status: event.status,
+            updated_at: event.updated_at,
+            facts: event.facts.clone(),
+            first_seen_at: now,
+        }
+    }
+
+    /// Takes in one more event of this run, whenever it was sent, and says whether it was news.
+    ///
+    /// The order that decides is (attempt, finished before unfinished, time, status): a total
+    /// order, so that any permutation and repetition of the same events ends in the same run.
+    pub fn fold(&mut self, event: &RunEvent) -> bool {
+        let rank = |position: Position, status: RunStatus, at: Timestamp| {
+            (position, status.rank(), at, status)
+        };
+        let news = rank(event.position, event.status, event.updated_at)
+            > rank(self.position, self.status, self.updated_at);
+        if news {
+            self.position = event.position;
+            self.status = event.status;
+            self.updated_at = event.updated_at;
+            self.facts = event.facts.clone();
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn facts() -> RunFacts {
+        RunFacts {
+            workflow_key: "77".into(),
+            workflow_name: "CI".into(),
+            branch: Some("main".into()),
+            commit_sha: "a".repeat(40),
+            commit_message: None,
+            author: None,
+            trigger: "push".into(),
+            url: None,
+        }
+    }
+
+    fn event(attempt: u32, status: RunStatus, at: i64) -> RunEvent {
+        RunEvent {
+            provider_run_id: 9001,
+            position: Position {
+                number: 42,
+                attempt,
+            },
+            status,
+            updated_at: Timestamp(at),
+            facts: facts(),
+        }
+    }
+
+    fn fold_all(events: &[RunEvent]) -> Run {
+        let connection = ConnectionId::from_u128(1);
+        let mut run = Run::begin(RunId::from_u128(1), connection, &events[0], Timestamp(0));
+        for event in &events[1..] {
+            run.fold(event);
+        }
+        run
+    }
+
+    #[test]
+    fn a_late_start_does_not_reopen_a_finished_attempt() {
+        let done = event(1, RunStatus::Completed(Conclusion::Failure), 5);
+        let run = fold_all(&[done, event(1, RunStatus::InProgress, 9)]);
+        assert_eq!(run.status, RunStatus::Completed(Conclusion::Failure));
+    }
+
+    #[test]
+    fn a_rerun_outranks_the_attempt_before_it() {
+        let done = event(1, RunStatus::Completed(Conclusion::Failure), 5);
+        let run = fold_all(&[event(2, RunStatus::Queued, 6), done]);
+        assert_eq!((run.position.attempt, run.status), (2, RunStatus::Queued));
+    }
+
+    fn any_status() -> impl Strategy<Value = RunStatus> {
+        prop_oneof![
+            Just(RunStatus::Queued),
+            Just(RunStatus::InProgress),
+            prop::sample::select(Conclusion::ALL.to_vec()).prop_map(RunStatus::Completed),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_repetition_of_events_ends_in_the_same_run(
+            (ordered, shuffled) in prop::collection::vec((1_u32..4, any_status(), 0_i64..6), 1..8)
+                .prop_flat_map(|list| {
+                    let twice = [list.clone(), list.clone()].concat();
+                    (Just(list), Just(twice).prop_shuffle())
+                })
+        ) {
+            let events = |list: Vec<(u32, RunStatus, i64)>| -> Vec<RunEvent> {
+                list.into_iter().map(|(attempt, status, at)| event(attempt, status, at)).collect()
+            };
+            prop_assert_eq!(fold_all(&events(ordered)), fold_all(&events(shuffled)));
+        }
+
+        #[test]
+        fn conclusion_names_lead_back(conclusion in prop::sample::select(Conclusion::ALL.to_vec())) {
+            prop_assert_eq!(Conclusion::from_name(conclusion.as_str()), Some(conclusion));
+        }
+    }
+}
