@@ -1,3 +1,10 @@
 //! Hookherd takes webhook settings off people's hands.
+//!
+//! The map: [`domain`] decides, purely. [`store`] keeps, [`seal`] encrypts, [`provider`] speaks
+//! with GitHub and its like: three rooms that know the domain and not each other.
 
+pub mod actor;
 pub mod domain;
+pub mod provider;
+pub mod seal;
+pub mod store;

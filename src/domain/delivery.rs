@@ -1,6 +1,6 @@
 //! Deliveries: one HTTP POST of the provider each, as it is kept.
 
-use super::id::{ConnectionId, DeliveryId, IncidentId, RunId};
+use super::id::{ConnectionId, DeliveryId, IncidentId, RunId, UserId};
 use super::time::Timestamp;
 
 /// Longest provider delivery id that is kept; GitHub's are 36 bytes, ids are opaque.
@@ -15,6 +15,8 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// The connection whose secret verified it.
     pub connection: ConnectionId,
+    /// The connection's owner.
+    pub owner: UserId,
     /// The provider's id of it. Opaque, and not covered by GitHub's signature.
     pub provider_delivery_id: String,
     /// The provider's event name, such as `workflow_run`.

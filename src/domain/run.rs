@@ -1,6 +1,6 @@
 //! Runs: workflow runs and pipelines, folded from events that arrive in any order.
 
-use super::id::{ConnectionId, RunId};
+use super::id::{ConnectionId, RunId, UserId};
 use super::time::Timestamp;
 
 /// How a run, or one attempt of it, ended.
@@ -159,6 +159,8 @@ pub struct Run {
     pub id: RunId,
     /// The connection that it belongs to.
     pub connection: ConnectionId,
+    /// The connection's owner.
+    pub owner: UserId,
     /// The provider's id of it.
     pub provider_run_id: u64,
     /// Number and latest attempt.
@@ -175,10 +177,17 @@ pub struct Run {
 
 impl Run {
     /// The run that an event is the first word of.
-    pub fn begin(id: RunId, connection: ConnectionId, event: &RunEvent, now: Timestamp) -> Self {
+    pub fn begin(
+        id: RunId,
+        connection: ConnectionId,
+        owner: UserId,
+        event: &RunEvent,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             connection,
+            owner,
             provider_run_id: event.provider_run_id,
             position: event.position,
             status: event.status,
@@ -241,7 +250,8 @@ mod tests {
 
     fn fold_all(events: &[RunEvent]) -> Run {
         let connection = ConnectionId::from_u128(1);
-        let mut run = Run::begin(RunId::from_u128(1), connection, &events[0], Timestamp(0));
+        let (id, owner) = (RunId::from_u128(1), UserId::from_u128(1));
+        let mut run = Run::begin(id, connection, owner, &events[0], Timestamp(0));
         for event in &events[1..] {
             run.fold(event);
         }

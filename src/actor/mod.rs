@@ -1,0 +1,172 @@
+//! The living part: one supervised actor per connection, a router that hands deliveries to them,
+//! and a warden that starts them and counts their falls.
+//!
+//! Outsiders see [`Herd`] and nothing else. Every change to a connection, and to the runs and
+//! incidents that hang on it, is made by its actor: nobody else writes them.
+
+use crate::domain::connection::Connection;
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, UserId};
+use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
+use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::user::Credential;
+use crate::store::{CommitError, ReadError};
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// What can be asked of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Pause (`false`) or resume (`true`). Resuming also ends a suspension.
+    SetEnabled(bool),
+    /// Subscribe to these events instead.
+    SetEvents(Vec<String>),
+    /// Disconnect. Incidents that are not resolved are resolved.
+    Disconnect {
+        /// Whether to delete the hook at the provider.
+        delete_hook: bool,
+    },
+    /// Look at the hook now; ends a suspension.
+    Check,
+    /// Ask the provider for a test delivery now.
+    Ping,
+    /// Delete the hook and create it anew.
+    Recreate,
+    /// Give the hook a new secret. The old one is accepted for a while.
+    RotateSecret,
+    /// Say that an incident is known.
+    Acknowledge(IncidentId),
+    /// Say that an incident is over.
+    Resolve(IncidentId),
+    /// Process a stored delivery again.
+    Replay(DeliveryId),
+}
+
+/// Why a command was not carried out. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such connection, or it was disconnected.
+    #[error("no such connection")]
+    NoSuchConnection,
+    /// The connection has no such incident or delivery.
+    #[error("no such incident or delivery")]
+    NoSuchSubject,
+    /// It is not possible in the present state, such as acknowledging a resolved incident.
+    #[error("{0}")]
+    NotNow(&'static str),
+    /// It could not be stored.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The actor is restarting or gone.
+    #[error("the connection is not available at the moment")]
+    Unavailable,
+}
+
+/// A wish to connect a repository. Who asks was authenticated, what is asked was validated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectRequest {
+    /// Who asks.
+    pub owner: UserId,
+    /// The kind of provider.
+    pub provider: ProviderKind,
+    /// The host; `None` for the one of the credential, or the only one configured.
+    pub host: Option<crate::domain::repo::Host>,
+    /// The repository.
+    pub full_name: FullName,
+    /// The events to subscribe to.
+    pub events: Vec<String>,
+    /// Whether a hook is wanted at once; without, the connection starts paused.
+    pub setup_webhook: bool,
+    /// The credential to use; `None` for the owner's newest that fits.
+    pub credential: Option<CredentialId>,
+}
+
+/// Why a repository was not connected. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The caller has connected it already.
+    #[error("connected already")]
+    AlreadyConnected(ConnectionId),
+    /// The host or kind of provider is not configured.
+    #[error("this daemon is not configured for that provider")]
+    UnknownInstance,
+    /// The caller has no credential that fits.
+    #[error("no credential of yours fits")]
+    NoCredential,
+    /// The provider refuses the credential.
+    #[error("the provider refuses the credential")]
+    Unauthorized,
+    /// The provider shows this token no such repository.
+    #[error("the provider shows this credential no such repository")]
+    NoSuchRepository,
+    /// It could not be stored.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The provider could not be asked, and the question cannot wait (adding a credential,
+    /// listing repositories).
+    #[error("{0}")]
+    Provider(String),
+}
+
+/// A boxed future of an answer.
+pub type Answering<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// The actors, as the API sees them.
+pub trait Herd: Send + Sync + 'static {
+    /// Connects a repository, and waits a little for its hook.
+    ///
+    /// A repository that the provider positively does not show, or a refused credential, is an
+    /// error and changes nothing. A provider that cannot be reached, missing rights, or a full
+    /// hook list leave the connection in place, with its status and last error saying why, and
+    /// retries going on.
+    fn connect(&self, request: ConnectRequest) -> Answering<'_, Connection, ConnectError>;
+
+    /// Has a connection's actor carry out a command. Resolves when that is durable.
+    fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError>;
+
+    /// Waits until no provider call of the connection is outstanding, at most for `within`.
+    /// Tells whether that came true (also when the connection is gone).
+    fn settled(
+        &self,
+        id: ConnectionId,
+        within: Duration,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+
+    /// Says that a delivery for this connection was committed. Never blocks; losing this word
+    /// costs only time, because the store knows what is pending.
+    fn delivered(&self, id: ConnectionId);
+
+    /// Says that the connection was sent something that its secrets did not sign.
+    fn rejected(&self, id: ConnectionId);
+
+    /// The secrets that may have signed a delivery for this connection now: the current one and,
+    /// during a rotation, the one before. Empty when they cannot be opened.
+    fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret>;
+
+    /// Asks the provider whose token this is, seals and stores it, and resumes the owner's
+    /// connections that waited for one.
+    fn add_credential<'a>(
+        &'a self,
+        owner: UserId,
+        instance: Instance,
+        token: ProviderToken,
+    ) -> Answering<'a, Credential, ConnectError>;
+
+    /// Forgets a credential. Connections that used it go on with another of the owner's, or are
+    /// suspended at their next call.
+    fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError>;
+
+    /// A page of the repositories that a credential can reach.
+    fn repositories<'a>(
+        &'a self,
+        owner: UserId,
+        instance: &'a Instance,
+        page: u32,
+    ) -> Answering<'a, (Vec<Repository>, bool), ConnectError>;
+}

@@ -1,0 +1,360 @@
+//! Providers: what comes in from them ([`Decode`]) and what we ask of them ([`Hooks`]).
+
+use crate::domain::delivery::Payload;
+use crate::domain::event::Decoded;
+use crate::domain::id::HookId;
+use crate::domain::lifecycle::{Failure, Revision};
+use crate::domain::repo::{FullName, Instance, ProviderKind, Repository, RepositoryId};
+use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::user::Account;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub mod signature;
+
+/// A request that claims to be a delivery, before anything about it is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound<'a> {
+    /// Looks up a header by its lower-case name: `None` when it is absent, not text, or given
+    /// more than once.
+    pub headers: &'a dyn HeaderLookup,
+    /// The body, byte for byte.
+    pub body: &'a [u8],
+}
+
+/// Headers of a request, whatever the HTTP library.
+pub trait HeaderLookup: std::fmt::Debug {
+    /// The value of the header with this lower-case name; `None` when it is absent, not visible
+    /// ASCII, or given more than once.
+    fn get(&self, name: &str) -> Option<&str>;
+}
+
+/// Where a delivery without a hook key in its URL says that it belongs. Not believed: it only
+/// chooses whose secrets are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A repository by id.
+    Repository(RepositoryId),
+    /// A repository by name.
+    Name(FullName),
+}
+
+/// A delivery whose signature was verified. Only [`Decode::verify`] makes one: the type is the
+/// proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    provider_delivery_id: String,
+    event: String,
+    is_ping: bool,
+    headers: Vec<(String, String)>,
+}
+
+impl Verified {
+    /// To be called by implementations of [`Decode::verify`] only, after the signature was
+    /// verified; `headers` are the allow-listed ones.
+    pub(in crate::provider) const fn new(
+        provider_delivery_id: String,
+        event: String,
+        is_ping: bool,
+        headers: Vec<(String, String)>,
+    ) -> Self {
+        Self {
+            provider_delivery_id,
+            event,
+            is_ping,
+            headers,
+        }
+    }
+
+    /// The provider's id of the delivery. Opaque; not covered by GitHub's signature.
+    pub fn provider_delivery_id(&self) -> &str {
+        &self.provider_delivery_id
+    }
+
+    /// The provider's event name. Not covered by GitHub's signature: what an event means is
+    /// decided by its body.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// Whether it is the answer to a ping, as far as the headers say.
+    pub const fn is_ping(&self) -> bool {
+        self.is_ping
+    }
+
+    /// The allow-listed headers, names in lower case.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+}
+
+/// Why a request is no delivery of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// A header that every delivery has is missing or malformed.
+    #[error("the header {0} is missing or malformed")]
+    BadHeader(&'static str),
+    /// No signature, or none that any of the secrets made.
+    #[error("the signature is missing or wrong")]
+    BadSignature,
+}
+
+/// Why a verified payload could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the payload cannot be understood: {0}")]
+pub struct DecodeError(pub String);
+
+/// Inbound: pure, no I/O. One per kind of provider.
+pub trait Decode: Send + Sync + 'static {
+    /// Verifies the raw body against each of `secrets`, in constant time, and names the delivery.
+    ///
+    /// With no secrets it does the same work against a secret that nobody has, so that the time
+    /// taken does not tell whether a repository is known.
+    fn verify(&self, inbound: Inbound<'_>, secrets: &[HookSecret]) -> Result<Verified, Rejection>;
+
+    /// Where the request says that it belongs, for deliveries without a hook key in the URL.
+    fn claim(&self, inbound: Inbound<'_>) -> Option<Claim>;
+
+    /// What a stored delivery with this event name means. An event that this version does not
+    /// know is [`crate::domain::event::Event::Ignored`] and no error; so is a body that does not
+    /// have what its event name promises. An error is a body that is no JSON object at all.
+    fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError>;
+
+    /// Whether anything may follow from an event of this name: says at the door whether a
+    /// delivery is answered `accepted` or `ignored`.
+    fn is_known_event(&self, event: &str) -> bool;
+}
+
+/// An error of a provider call, answering its caller's questions.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    /// What to do about it.
+    pub failure: Failure,
+    /// Whether the provider may have carried the call out, or may yet.
+    pub may_have_acted: bool,
+    /// Stable name: `provider_unavailable`, `provider_timeout`, `rate_limited`, `unauthorized`,
+    /// `no_access`, `hook_limit_reached`, `repository_archived`, `rejected`, `bad_answer`.
+    pub code: &'static str,
+    /// A sentence for people that says what to do. Holds no secret and no part of the answer that
+    /// could carry one.
+    pub message: String,
+}
+
+impl ProviderError {
+    /// A call that may be repeated as it is.
+    pub fn retryable(
+        code: &'static str,
+        message: impl Into<String>,
+        after: Option<Duration>,
+        may_have_acted: bool,
+    ) -> Self {
+        let failure = Failure::Retryable { after };
+        Self {
+            failure,
+            may_have_acted,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A call that the provider refused without doing anything.
+    pub fn refused(failure: Failure, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            failure,
+            may_have_acted: false,
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// The right to make calls.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The installation that the token belongs to, and the only one it is sent to.
+    pub instance: Instance,
+    /// The token.
+    pub token: ProviderToken,
+}
+
+/// A repository to make calls about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The provider's id of it; used for addressing when it is known.
+    pub repository: Option<RepositoryId>,
+    /// Its name as last known.
+    pub full_name: FullName,
+}
+
+/// The hook that we want.
+#[derive(Clone, Debug)]
+pub struct HookSpec {
+    /// Its URL, with the connection's hook key: how ours is told from others.
+    pub url: String,
+    /// The events, sorted.
+    pub events: Vec<String>,
+    /// The secret.
+    pub secret: HookSecret,
+    /// The revision of these settings, handed back with the reply.
+    pub revision: Revision,
+}
+
+/// What an ensure call did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ensured {
+    /// The hook.
+    pub hook: HookId,
+    /// Whether it was created by this call; otherwise it was found and adopted.
+    pub created: bool,
+    /// The repository, as the provider describes it now.
+    pub repository: Repository,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckReport {
+    /// As we want it.
+    Intact,
+    /// Not as we want it.
+    Drifted {
+        /// The settings that differ, by name, for the log.
+        fields: Vec<&'static str>,
+    },
+    /// The provider shows the hooks, and ours is not among them.
+    Missing,
+}
+
+/// What a repair did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repaired {
+    /// Written.
+    Done,
+    /// The provider shows the hooks, and ours is not among them.
+    Missing,
+}
+
+/// Who a token belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub account: Account,
+    /// The scopes, when the provider reports them.
+    pub scopes: Vec<String>,
+}
+
+/// The future of a provider call.
+pub type Calling<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
+
+/// Outbound: what we ask of a provider. One per installation.
+///
+/// Every call has a time limit of its own, honours the provider's rate limits per token, and
+/// repeats by itself only what is idempotent, and only briefly: lasting failure is the caller's
+/// to wait out.
+pub trait Hooks: Send + Sync + 'static {
+    /// Makes sure that exactly one hook of ours is there with these settings: finds it by its URL
+    /// over all pages, or creates it; writes all settings (the secret cannot be read back);
+    /// deletes surplus ones of ours. Never touches a hook with another URL.
+    ///
+    /// The awkward case: the provider says "not found" for a repository that the token may not
+    /// manage. That is `NoAccess`, never "gone".
+    fn ensure<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Ensured>;
+
+    /// Compares the hook with the settings. More than one hook of ours is drift, too.
+    fn check<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        hook: HookId,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, CheckReport>;
+
+    /// Writes all settings of a hook that is there, without losing the secret.
+    fn repair<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        hook: HookId,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Repaired>;
+
+    /// Asks for a test delivery.
+    fn ping<'a>(&'a self, access: &'a Access, target: &'a Target, hook: HookId) -> Calling<'a, ()>;
+
+    /// Deletes every hook with this URL. That none is there is success, provided that the
+    /// provider shows the list.
+    fn delete<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        url: &'a str,
+    ) -> Calling<'a, ()>;
+
+    /// The repository, by id when it is known, else by name. `None` when the provider says that
+    /// there is none that this token may see.
+    fn repository<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+    ) -> Calling<'a, Option<Repository>>;
+
+    /// A page of the repositories that the token can reach, 1-based, and whether more follow.
+    fn repositories<'a>(
+        &'a self,
+        access: &'a Access,
+        page: u32,
+    ) -> Calling<'a, (Vec<Repository>, bool)>;
+
+    /// Who the token belongs to.
+    fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity>;
+}
+
+/// The providers that this daemon was configured with.
+#[derive(Clone, Default)]
+pub struct Providers {
+    decoders: BTreeMap<ProviderKind, Arc<dyn Decode>>,
+    hooks: BTreeMap<Instance, Arc<dyn Hooks>>,
+}
+
+impl Providers {
+    /// Adds the dialect of a kind of provider.
+    pub fn add_decoder(&mut self, provider: ProviderKind, decoder: Arc<dyn Decode>) {
+        self.decoders.insert(provider, decoder);
+    }
+
+    /// Adds an installation.
+    pub fn add_instance(&mut self, instance: Instance, hooks: Arc<dyn Hooks>) {
+        self.hooks.insert(instance, hooks);
+    }
+
+    /// The dialect of a kind of provider; `None` when this daemon does not speak it.
+    pub fn decoder(&self, provider: ProviderKind) -> Option<&Arc<dyn Decode>> {
+        self.decoders.get(&provider)
+    }
+
+    /// An installation; `None` when it is not configured.
+    pub fn hooks(&self, instance: &Instance) -> Option<&Arc<dyn Hooks>> {
+        self.hooks.get(instance)
+    }
+
+    /// The installations of a kind, in order of host name.
+    pub fn instances(&self, provider: ProviderKind) -> impl Iterator<Item = &Instance> {
+        self.hooks
+            .keys()
+            .filter(move |instance| instance.provider == provider)
+    }
+}
+
+impl std::fmt::Debug for Providers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.hooks.keys()).finish()
+    }
+}

@@ -1,0 +1,56 @@
+//! Sealing of secrets at rest: what is sealed opens only as what it was sealed as.
+
+use crate::domain::id::{ConnectionId, CredentialId, UserId};
+use crate::domain::repo::Instance;
+use crate::domain::secret::Sealed;
+use zeroize::Zeroizing;
+
+/// What a secret is and whose: everything that is bound to the ciphertext, so that it cannot be
+/// moved to another record, field, owner or provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// The current hook secret of a connection.
+    HookSecret {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its owner.
+        owner: UserId,
+        /// Where its repository lives.
+        instance: &'a Instance,
+    },
+    /// The provider token of a credential.
+    ProviderToken {
+        /// The credential.
+        credential: CredentialId,
+        /// Its owner.
+        owner: UserId,
+        /// The only place that it may be sent to.
+        instance: &'a Instance,
+    },
+    /// The canary of the store.
+    Canary,
+}
+
+/// Why something could not be opened. Never says more: the reasons are alike to an attacker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// It was sealed with a key that is not in the ring.
+    #[error("sealed with a key that is not configured")]
+    UnknownKey,
+    /// It was tampered with, damaged, or sealed as something else.
+    #[error("cannot be opened as what it is said to be")]
+    Refused,
+}
+
+/// Seals and opens.
+pub trait Seal: Send + Sync + 'static {
+    /// Seals `plain` for `purpose` with the newest key.
+    fn seal(&self, purpose: &Purpose<'_>, plain: &[u8]) -> Sealed;
+
+    /// Opens what was sealed for the same purpose with any key of the ring.
+    fn open(&self, purpose: &Purpose<'_>, sealed: &Sealed)
+    -> Result<Zeroizing<Vec<u8>>, SealError>;
+
+    /// Whether it is sealed with the newest key; if not, it should be sealed anew.
+    fn is_current(&self, sealed: &Sealed) -> bool;
+}

@@ -1,0 +1,318 @@
+//! Where state lives: one way to write, many ways to read.
+//!
+//! Everything is written by [`Store::commit`], which is atomic and returns when the batch
+//! survives power loss. Reads go to a view in memory or in sled and never wait for a commit.
+
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
+};
+use crate::domain::incident::track::{Track, TrackKey};
+use crate::domain::incident::{Incident, IncidentStatus};
+use crate::domain::repo::{FullName, Instance, ProviderKind, RepositoryId};
+use crate::domain::run::Run;
+use crate::domain::secret::Sealed;
+use crate::domain::user::{Credential, TokenRecord, User};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A change to one record. Each is absolute (it says what is, not what to add), so that applying
+/// it twice does no harm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Adds or replaces a user.
+    PutUser(User),
+    /// Adds an API token.
+    PutToken(TokenRecord),
+    /// Forgets an API token.
+    DeleteToken(TokenId),
+    /// Adds or replaces a credential.
+    PutCredential(Credential),
+    /// Forgets a credential.
+    DeleteCredential(CredentialId),
+    /// Adds or replaces a connection.
+    PutConnection(Box<Connection>),
+    /// Forgets a connection and, in time, everything that hangs on it. Its replay guards and its
+    /// history are kept until retention takes them.
+    DeleteConnection(ConnectionId),
+    /// Adds a delivery with its payload, and the replay guards for its id and its body.
+    InsertDelivery(Box<Delivery>, Payload),
+    /// Replaces a delivery; its payload stays.
+    PutDelivery(Box<Delivery>),
+    /// Adds or replaces a run.
+    PutRun(Box<Run>),
+    /// Adds or replaces a track.
+    PutTrack(Box<Track>),
+    /// Adds or replaces an incident.
+    PutIncident(Box<Incident>),
+    /// Sets the canary that tells whether the master key fits this store.
+    PutCanary(Sealed),
+}
+
+/// What must hold for a batch to be committed, looked at together with everything that is
+/// committed before it, also in the same group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// No delivery of this connection has this id of the provider, nor this body.
+    NewDelivery {
+        /// The connection.
+        connection: ConnectionId,
+        /// The provider's id.
+        provider_delivery_id: String,
+        /// SHA-256 of the body.
+        body_digest: [u8; 32],
+    },
+    /// The owner has no connection (that is not removed) to this repository, by id when it is
+    /// known, and by name.
+    NewConnection {
+        /// The owner.
+        owner: UserId,
+        /// The provider's installation.
+        instance: Instance,
+        /// The repository's id, when known.
+        repository: Option<RepositoryId>,
+        /// The repository's name.
+        full_name: FullName,
+    },
+    /// No user has this name.
+    NewUser {
+        /// The name.
+        name: String,
+    },
+}
+
+/// Why a guard did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// This delivery is there already, durably.
+    Delivery(DeliveryId),
+    /// This connection is there already.
+    Connection(ConnectionId),
+    /// This user is there already.
+    User(UserId),
+}
+
+/// Who asks, which decides what goes on when space or time is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Deliveries from outside: refused first, for the provider's log still has them.
+    Ingress,
+    /// Our own work: goes on from the ballast when the disk is full.
+    Internal,
+}
+
+/// Changes that are committed together, or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Who asks.
+    pub priority: Priority,
+    /// What must hold.
+    pub guards: Vec<Guard>,
+    /// What changes, in this order.
+    pub changes: Vec<Change>,
+}
+
+impl Batch {
+    /// Changes of our own, without conditions.
+    pub const fn of(changes: Vec<Change>) -> Self {
+        Self {
+            priority: Priority::Internal,
+            guards: Vec::new(),
+            changes,
+        }
+    }
+
+    /// The same, on a condition.
+    #[must_use]
+    pub fn guarded_by(mut self, guard: Guard) -> Self {
+        self.guards.push(guard);
+        self
+    }
+}
+
+/// Why a batch was not committed. Nothing of it is there, unless it says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// A guard did not hold. What it conflicts with is durable by now.
+    #[error("conflicts with what is stored: {0:?}")]
+    Conflict(Conflict),
+    /// Too much is waiting to be committed: try again shortly.
+    #[error("the store is overloaded")]
+    Overloaded,
+    /// No space is left.
+    #[error("the disk is full")]
+    DiskFull,
+    /// A write or a sync failed. The batch is not acknowledged; the store verifies itself before
+    /// it goes on. Whether the batch is there after a restart is not known.
+    #[error("the store failed and is being verified")]
+    Failed,
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why a read failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// A record could not be read or decoded. Others can.
+    #[error("a record of kind {kind} is damaged")]
+    Damaged {
+        /// The kind of record.
+        kind: &'static str,
+    },
+    /// The view failed.
+    #[error("the store cannot be read: {0}")]
+    Unavailable(String),
+}
+
+/// The future of a commit. The batch is submitted when it is made: dropping it does not undo it.
+pub type Committing = Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>;
+
+/// A page of a list, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The records.
+    pub items: Vec<T>,
+    /// Whether more follow after the last one.
+    pub has_more: bool,
+}
+
+/// Where a list goes on: after this record (exclusive), at most so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After<Id> {
+    /// The last record of the page before; `None` for the first page.
+    pub last: Option<Id>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Whose records a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// All of a user's.
+    Owner(UserId),
+    /// One connection's.
+    Connection(ConnectionId),
+}
+
+/// Which incidents a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// Only with this status.
+    pub status: Option<IncidentStatus>,
+    /// Only of this connection.
+    pub connection: Option<ConnectionId>,
+}
+
+/// How the store is doing, for health and metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// `None` when batches are accepted; otherwise why not, in words.
+    pub trouble: Option<String>,
+    /// Bytes of the journal on disk.
+    pub journal_bytes: u64,
+    /// Segments of the journal.
+    pub segments: u64,
+    /// Bytes of the view on disk.
+    pub view_bytes: u64,
+    /// Places where damage was found since the daemon started, including at start.
+    pub damaged: u64,
+    /// Batches waiting to be committed.
+    pub queued: u64,
+}
+
+/// The reads. All are synchronous, quick, and never wait for a commit.
+pub trait Read: Send + Sync {
+    /// A user.
+    fn user(&self, id: UserId) -> Result<Option<User>, ReadError>;
+    /// A user by name.
+    fn user_by_name(&self, name: &str) -> Result<Option<User>, ReadError>;
+    /// All users.
+    fn users(&self) -> Result<Vec<User>, ReadError>;
+    /// An API token by the BLAKE3 hash of its text.
+    fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRecord>, ReadError>;
+
+    /// A credential.
+    fn credential(&self, id: CredentialId) -> Result<Option<Credential>, ReadError>;
+    /// The credentials of a user, newest first.
+    fn credentials(&self, owner: UserId) -> Result<Vec<Credential>, ReadError>;
+    /// Every credential there is.
+    fn all_credentials(&self) -> Result<Vec<Credential>, ReadError>;
+
+    /// A connection.
+    fn connection(&self, id: ConnectionId) -> Result<Option<Connection>, ReadError>;
+    /// The connection with this mark in its hook's URL, removed ones included.
+    fn connection_by_hook_key(&self, key: &HookKey) -> Result<Option<Connection>, ReadError>;
+    /// All connections of all users to a repository, by the provider's id of it.
+    fn connections_by_repository(
+        &self,
+        provider: ProviderKind,
+        repository: RepositoryId,
+    ) -> Result<Vec<Connection>, ReadError>;
+    /// All connections of all users to a repository, by its name, ignoring case.
+    fn connections_by_name(
+        &self,
+        provider: ProviderKind,
+        full_name: &FullName,
+    ) -> Result<Vec<Connection>, ReadError>;
+    /// A user's connections, newest first, removed ones included.
+    fn connections_of(
+        &self,
+        owner: UserId,
+        after: After<ConnectionId>,
+    ) -> Result<Page<Connection>, ReadError>;
+    /// The ids of all connections, oldest first.
+    fn connection_ids(&self) -> Result<Vec<ConnectionId>, ReadError>;
+
+    /// A delivery.
+    fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError>;
+    /// A delivery's payload; `None` when retention took it.
+    fn payload(&self, id: DeliveryId) -> Result<Option<Payload>, ReadError>;
+    /// Deliveries, newest first.
+    fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Result<Page<Delivery>, ReadError>;
+    /// A connection's deliveries that are received and not processed, oldest first.
+    fn pending(&self, connection: ConnectionId, limit: usize) -> Result<Vec<Delivery>, ReadError>;
+    /// The connections that have such deliveries.
+    fn connections_with_pending(&self) -> Result<Vec<ConnectionId>, ReadError>;
+
+    /// A run.
+    fn run(&self, id: RunId) -> Result<Option<Run>, ReadError>;
+    /// A run by the provider's id of it.
+    fn run_by_provider_id(
+        &self,
+        connection: ConnectionId,
+        provider_run_id: u64,
+    ) -> Result<Option<Run>, ReadError>;
+    /// Runs, newest first.
+    fn runs(&self, of: Of, after: After<RunId>) -> Result<Page<Run>, ReadError>;
+    /// A track.
+    fn track(&self, key: &TrackKey) -> Result<Option<Track>, ReadError>;
+
+    /// An incident.
+    fn incident(&self, id: IncidentId) -> Result<Option<Incident>, ReadError>;
+    /// A user's incidents, newest first.
+    fn incidents_of(
+        &self,
+        owner: UserId,
+        filter: &IncidentFilter,
+        after: After<IncidentId>,
+    ) -> Result<Page<Incident>, ReadError>;
+    /// A connection's incidents that are not resolved.
+    fn unresolved_incidents(&self, connection: ConnectionId) -> Result<Vec<Incident>, ReadError>;
+
+    /// The canary.
+    fn canary(&self) -> Result<Option<Sealed>, ReadError>;
+    /// How the store is doing.
+    fn status(&self) -> StoreStatus;
+}
+
+/// The store.
+pub trait Store: Read {
+    /// Commits a batch: all of it or nothing, durable when the future resolves to `Ok`, and
+    /// visible to reads by then. Batches are applied in the order of submission.
+    ///
+    /// The awkward case: after [`CommitError::Failed`] the batch may or may not be found after a
+    /// restart, as with any write whose answer was lost.
+    fn commit(&self, batch: Batch) -> Committing;
+}
