@@ -187,14 +187,11 @@ fn change_desired(mut l: Lifecycle, desired: Desired) -> Step {
         return stay(l);
     }
     l.desired = desired;
-    if l.call_outstanding() {
-        // Its reply will settle it.
-        return stay(l);
-    }
     match l.phase {
         Phase::Suspended(_) => resume(l),
         Phase::Waiting { .. } | Phase::Settling | Phase::Idle => begin_watch(settle(l, 0)),
         Phase::Active => settle(l, 0),
+        // The reply of the outstanding call will settle it.
         Phase::Creating { .. }
         | Phase::Checking
         | Phase::Pinging
@@ -359,7 +356,8 @@ fn observe((l, mut effects): Step, observation: Observation) -> Step {
 }
 
 fn lose(mut l: Lifecycle, at: Timestamp) -> Step {
-    l.hook = Hook::Absent;
+    // Not `Absent`: a copy with another id may be there, and only the next call looks for it.
+    l.hook = Hook::Unknown;
     l.applied = None;
     l.checks_failed = 0;
     l.losses.retain(|loss| at.since(*loss) < LOSSES_WINDOW);

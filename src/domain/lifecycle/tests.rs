@@ -28,10 +28,17 @@ enum Move {
     User(Input),
     Delivery,
     Restart,
-    /// Somebody deletes or changes hooks by hand.
-    Sabotage {
-        delete: bool,
-    },
+    /// A reply comes although nothing was asked.
+    Stale(Reply),
+    Sabotage(Sabotage),
+}
+
+/// What people do to hooks by hand.
+#[derive(Clone, Copy, Debug)]
+enum Sabotage {
+    Delete,
+    Change,
+    Copy,
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
@@ -69,8 +76,25 @@ fn a_move() -> impl Strategy<Value = Move> {
         3 => user().prop_map(Move::User),
         1 => Just(Move::Delivery),
         1 => Just(Move::Restart),
-        1 => any::<bool>().prop_map(|delete| Move::Sabotage { delete }),
+        1 => stale().prop_map(Move::Stale),
+        1 => prop::sample::select(vec![Sabotage::Delete, Sabotage::Change, Sabotage::Copy])
+            .prop_map(Move::Sabotage),
     ]
+}
+
+fn stale() -> impl Strategy<Value = Reply> {
+    prop::sample::select(vec![
+        Reply::Ensured {
+            hook: HookId(99),
+            revision: 1,
+        },
+        Reply::Intact,
+        Reply::Drifted,
+        Reply::Missing { at: Timestamp(0) },
+        Reply::Repaired { revision: 1 },
+        Reply::Pinged,
+        Reply::Deleted,
+    ])
 }
 
 /// The model provider and everything around the machine.
@@ -250,14 +274,17 @@ impl World {
                 self.cut_off();
                 Some(Input::Recovered)
             }
-            Move::Sabotage { delete: true } => {
-                self.hooks.pop_first();
-                None
-            }
-            Move::Sabotage { delete: false } => {
-                self.hooks
-                    .values_mut()
-                    .for_each(|settings| *settings = None);
+            Move::Stale(reply) => self.call.is_none().then_some(Input::Replied(reply)),
+            Move::Sabotage(sabotage) => {
+                match sabotage {
+                    Sabotage::Delete => drop(self.hooks.pop_first()),
+                    Sabotage::Change => self.hooks.values_mut().for_each(|s| *s = None),
+                    Sabotage::Copy if !self.hooks.is_empty() => {
+                        self.next_hook += 1;
+                        self.hooks.insert(self.next_hook, None);
+                    }
+                    Sabotage::Copy => {}
+                }
                 None
             }
         }
@@ -455,6 +482,19 @@ fn a_refused_credential_suspends_until_someone_acts_but_never_stops_a_removal() 
     let (deleting, _) = step(active(), removed);
     let (waiting, _) = step(deleting, failed(Failure::Unauthorized, NOT_DONE));
     assert_eq!(waiting.phase, Phase::Waiting { attempt: 1 });
+}
+
+#[test]
+fn a_resumed_connection_trusts_nothing_that_was_known_before() {
+    let (suspended, _) = step(active(), Input::GaveUp(SuspendReason::Panics));
+    let (_, effects) = step(suspended, Input::CheckRequested);
+    assert_eq!(
+        effects[0],
+        Effect::Call(Call::Repair {
+            hook: HookId(7),
+            revision: 1
+        })
+    );
 }
 
 #[test]

@@ -1,0 +1,30 @@
+//! `hookherd disconnect ID`.
+
+use super::Outcome;
+use super::client::Client;
+use super::output::Printer;
+use reqwest::Method;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The connection.
+    id: String,
+    /// Leave the webhook at the provider.
+    #[arg(long)]
+    keep_webhook: bool,
+}
+
+pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+    let delete = !args.keep_webhook;
+    let path = format!(
+        "repositories/connections/{}?delete_webhook={delete}",
+        args.id
+    );
+    let answer = Client::from_env()?.call(Method::DELETE, &path, None)?;
+    let words = answer
+        .get("message")
+        .and_then(|v| v.as_str())
+        .unwrap_or("disconnected");
+    printer.words(&answer, words);
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The command line: one file a command.
+//!
+//! `serve`, `demo`, `simulate`, `keygen`, `store`, `completions` and `openapi` work by
+//! themselves; every other command talks to a running daemon through its API, with the address
+//! in `HOOKHERD_URL` and a token in `HOOKHERD_TOKEN`. Exit status: 0 done, 1 failed, 2 usage.
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod client;
+mod completions;
+mod connect;
+mod connections;
+mod credential;
+mod deliveries;
+mod disconnect;
+mod incidents;
+mod output;
+mod token;
+mod user;
+
+/// Takes webhook settings off your hands: creates, verifies, stores, watches and repairs the
+/// webhooks of your repositories, and turns failing CI into incidents.
+#[derive(Debug, Parser)]
+#[command(name = "hookherd", version, propagate_version = true)]
+pub struct Cli {
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Configuration file (TOML). Environment variables override it.
+    #[arg(long, global = true, value_name = "FILE", env = "HOOKHERD_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Connect a repository.
+    Connect(connect::Args),
+    /// Disconnect a repository and delete its webhook.
+    Disconnect(disconnect::Args),
+    /// Pause a connection: deliveries are stored, nothing follows from them.
+    Pause(connections::IdArgs),
+    /// Resume a paused or suspended connection.
+    Resume(connections::IdArgs),
+    /// List connections, or show one.
+    Connections(connections::ListArgs),
+    /// List, acknowledge or resolve incidents.
+    Incidents(incidents::Args),
+    /// List, show or replay deliveries.
+    Deliveries(deliveries::Args),
+    /// Add a provider token, list or remove the stored ones.
+    #[command(subcommand)]
+    Credential(credential::Credential),
+    /// Add a user (admin).
+    #[command(subcommand)]
+    User(user::User),
+    /// Create an API token.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+}
+
+/// Why a command failed; printed as one line on standard error.
+#[derive(Debug)]
+pub(crate) struct Failed(pub(crate) String);
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Outcome = Result<(), Failed>;
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(message)) => {
+            output::complain(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    let printer = output::Printer { json: cli.json };
+    match cli.command {
+        Command::Connect(args) => connect::run(&args, printer),
+        Command::Disconnect(args) => disconnect::run(&args, printer),
+        Command::Pause(args) => connections::set_enabled(&args, false, printer),
+        Command::Resume(args) => connections::set_enabled(&args, true, printer),
+        Command::Connections(args) => connections::list(&args, printer),
+        Command::Incidents(args) => incidents::run(&args, printer),
+        Command::Deliveries(args) => deliveries::run(&args, printer),
+        Command::Credential(command) => credential::run(&command, printer),
+        Command::User(command) => user::run(&command, printer),
+        Command::Token(command) => token::run(&command, printer),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_is_told_apart_from_failure() {
+        let error = Cli::try_parse_from(["hookherd", "connect", "github"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+}
