@@ -3,6 +3,8 @@
 //! Everything is written by [`Store::commit`], which is atomic and returns when the batch
 //! survives power loss. Reads go to a view in memory or in sled and never wait for a commit.
 
+pub(crate) mod record;
+
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{

@@ -1,0 +1,78 @@
+//! Version byte and bincode.
+
+use super::wire::Wire;
+use bincode::config::{Configuration, Limit};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Largest record that is decoded: far above any real one (a delivery's payload is no record),
+/// low enough that a damaged length cannot ask for the machine's memory.
+const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest list of parts: a batch with one body of 25 MiB and change.
+const PARTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Why bytes are no record of the expected kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::store) enum RecordError {
+    /// Written by a newer version of this program.
+    #[error("written by a newer version")]
+    Newer,
+    /// Not what it is said to be.
+    #[error("damaged")]
+    Damaged,
+}
+
+/// A stored type: its frozen mirror and the version written now.
+pub(in crate::store) trait Record: Wire {
+    /// The version written now. Older ones are read by stepping up, newer ones are refused.
+    const VERSION: u8;
+    /// What it is called in errors.
+    const KIND: &'static str;
+}
+
+fn config<const MAX: usize>()
+-> Configuration<bincode::config::LittleEndian, bincode::config::Varint, Limit<MAX>> {
+    bincode::config::standard().with_limit::<MAX>()
+}
+
+fn to_bytes<T: Serialize, const MAX: usize>(value: &T) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, config::<MAX>())
+        .expect("plain data without maps of unknown length always encodes")
+}
+
+fn from_bytes<T: DeserializeOwned, const MAX: usize>(bytes: &[u8]) -> Result<T, RecordError> {
+    match bincode::serde::decode_from_slice(bytes, config::<MAX>()) {
+        Ok((value, read)) if read == bytes.len() => Ok(value),
+        Ok(_) | Err(_) => Err(RecordError::Damaged),
+    }
+}
+
+/// A record as bytes.
+pub(in crate::store) fn encode<R: Record>(record: &R) -> Vec<u8> {
+    let mut bytes = vec![R::VERSION];
+    bytes.extend(to_bytes::<_, RECORD_BYTES_MAX>(&record.to_wire()));
+    bytes
+}
+
+/// A record from bytes. Trailing bytes are damage; a version of the future is refused.
+pub(in crate::store) fn decode<R: Record>(bytes: &[u8]) -> Result<R, RecordError> {
+    let (version, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
+    if *version > R::VERSION {
+        return Err(RecordError::Newer);
+    }
+    // Version 1 is the only one so far. The first V2 puts its step here.
+    if *version != R::VERSION {
+        return Err(RecordError::Damaged);
+    }
+    R::from_wire(from_bytes::<_, RECORD_BYTES_MAX>(rest)?).ok_or(RecordError::Damaged)
+}
+
+/// A list of tagged byte strings (the changes of a batch) as bytes.
+pub(in crate::store) fn encode_parts(parts: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    to_bytes::<_, PARTS_BYTES_MAX>(&parts)
+}
+
+/// The list from bytes.
+pub(in crate::store) fn decode_parts(bytes: &[u8]) -> Result<Vec<(u8, Vec<u8>)>, RecordError> {
+    from_bytes::<_, PARTS_BYTES_MAX>(bytes)
+}

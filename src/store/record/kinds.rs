@@ -1,0 +1,318 @@
+//! The frozen mirrors. Never change one that has been released: add a `V2` and a step.
+
+use super::codec::Record;
+use super::wire::{Wire, codes, mirror, mirror_enum};
+use crate::domain::connection::{Connection, LastError};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
+};
+use crate::domain::incident::track::{Point, PointKind, Track, TrackKey};
+use crate::domain::incident::{
+    CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity,
+};
+use crate::domain::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase, SuspendReason};
+use crate::domain::repo::{FullName, Host, Instance, ProviderKind, RepositoryId};
+use crate::domain::run::{Conclusion, Position, Run, RunFacts, RunStatus};
+use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Account, Credential, TokenRecord, User};
+use std::collections::BTreeMap;
+
+codes!(ProviderKind { 0 = Github, 1 = Gitlab });
+mirror!(InstanceV1 of Instance { provider: ProviderKind, host: Host });
+
+mirror!(UserV1 of User { id: UserId, name: String, is_admin: bool, created_at: Timestamp });
+mirror!(TokenV1 of TokenRecord { id: TokenId, user: UserId, hash: [u8; 32], created_at: Timestamp });
+mirror!(AccountV1 of Account { id: u64, login: String });
+mirror!(CredentialV1 of Credential {
+    id: CredentialId,
+    owner: UserId,
+    instance: Instance,
+    account: Account,
+    scopes: Vec<String>,
+    token: Sealed,
+    created_at: Timestamp,
+    rejected_at: Option<Timestamp>,
+});
+
+codes!(Certainty { 0 = Sure, 1 = Unsure, 2 = Confirming });
+codes!(SuspendReason { 0 = Unauthorized, 1 = HookDeletedRepeatedly, 2 = Panics });
+mirror_enum!(DesiredV1 of Desired { Active, Paused, Removed { delete_hook: bool } });
+mirror_enum!(HookV1 of Hook { Absent, Present(HookId), Unknown });
+mirror_enum!(PhaseV1 of Phase {
+    Idle,
+    Creating { attempt: u32 },
+    Active,
+    Checking,
+    Pinging,
+    Repairing { attempt: u32 },
+    Deleting { attempt: u32 },
+    Waiting { attempt: u32 },
+    Settling,
+    Suspended(SuspendReason),
+    Removed,
+});
+mirror!(LifecycleV1 of Lifecycle {
+    desired: Desired,
+    phase: Phase,
+    hook: Hook,
+    certainty: Certainty,
+    wanted: u32,
+    applied: Option<u32>,
+    recreate: bool,
+    checks_failed: u32,
+    pings_unanswered: u32,
+    heard: bool,
+    losses: Vec<Timestamp>,
+});
+mirror!(LastErrorV1 of LastError { code: String, message: String, at: Timestamp });
+mirror!(ConnectionV1 of Connection {
+    id: ConnectionId,
+    owner: UserId,
+    instance: Instance,
+    repository: Option<RepositoryId>,
+    full_name: FullName,
+    hook_key: HookKey,
+    credential: Option<CredentialId>,
+    events: Vec<String>,
+    secret: Sealed,
+    previous_secret: Option<(Sealed, Option<Timestamp>)>,
+    lifecycle: Lifecycle,
+    retry_due_at: Option<Timestamp>,
+    created_at: Timestamp,
+    hook_created_at: Option<Timestamp>,
+    last_delivery_at: Option<Timestamp>,
+    last_event_at: Option<Timestamp>,
+    last_check_at: Option<Timestamp>,
+    last_error: Option<LastError>,
+});
+
+codes!(Source { 0 = Webhook, 1 = Reconcile });
+mirror_enum!(OutcomeV1 of Outcome {
+    Pong,
+    Run { run: RunId, incident: Option<IncidentId> },
+    Recorded,
+    Ignored,
+    Paused,
+    ForeignRepository,
+    DeadLetter { reason: String },
+});
+mirror_enum!(DeliveryStateV1 of DeliveryState {
+    Received,
+    Processed { at: Timestamp, outcome: Outcome },
+});
+mirror!(DeliveryV1 of Delivery {
+    id: DeliveryId,
+    connection: ConnectionId,
+    owner: UserId,
+    provider_delivery_id: String,
+    event: String,
+    action: Option<String>,
+    received_at: Timestamp,
+    body_digest: [u8; 32],
+    body_bytes: u32,
+    source: Source,
+    state: DeliveryState,
+    tries: u32,
+});
+
+codes!(Conclusion {
+    0 = Success, 1 = Failure, 2 = TimedOut, 3 = StartupFailure, 4 = ActionRequired, 5 = Neutral,
+    6 = Cancelled, 7 = Skipped, 8 = Stale, 9 = Unknown,
+});
+mirror_enum!(RunStatusV1 of RunStatus { Queued, InProgress, Completed(Conclusion) });
+mirror!(PositionV1 of Position { number: u64, attempt: u32 });
+mirror!(RunFactsV1 of RunFacts {
+    workflow_key: String,
+    workflow_name: String,
+    branch: Option<String>,
+    commit_sha: String,
+    commit_message: Option<String>,
+    author: Option<String>,
+    trigger: String,
+    url: Option<String>,
+});
+mirror!(RunV1 of Run {
+    id: RunId,
+    connection: ConnectionId,
+    owner: UserId,
+    provider_run_id: u64,
+    position: Position,
+    status: RunStatus,
+    updated_at: Timestamp,
+    facts: RunFacts,
+    first_seen_at: Timestamp,
+});
+
+mirror!(TrackKeyV1 of TrackKey { connection: ConnectionId, workflow_key: String, branch: String });
+mirror_enum!(PointKindV1 of PointKind {
+    Passed,
+    Failed { incident: IncidentId, resolved_by_hand_at: Option<Timestamp> },
+});
+mirror!(PointV1 of Point { run: RunId, at: Timestamp, kind: PointKind });
+mirror!(TrackV1 of Track {
+    key: TrackKey,
+    points: BTreeMap<Position, Point>,
+    floor: Option<Position>,
+});
+
+codes!(IncidentStatus { 0 = Open, 1 = Acknowledged, 2 = Resolved });
+codes!(Severity { 0 = Warning, 1 = Error, 2 = Critical });
+codes!(IncidentSource { 0 = Webhook, 1 = Reconcile, 2 = Health });
+mirror_enum!(ResolutionV1 of Resolution { Passed(RunId), ByHand, Recovered, Disconnected });
+mirror!(CiFailureV1 of CiFailure {
+    run: RunId,
+    workflow_name: String,
+    branch: Option<String>,
+    commit_sha: String,
+    commit_message: Option<String>,
+    author: Option<String>,
+    url: Option<String>,
+    failed_jobs: Vec<String>,
+});
+mirror!(IncidentV1 of Incident {
+    id: IncidentId,
+    owner: UserId,
+    connection: ConnectionId,
+    status: IncidentStatus,
+    severity: Severity,
+    source: IncidentSource,
+    failure_type: String,
+    title: String,
+    ci: Option<CiFailure>,
+    occurrences: u32,
+    first_seen_at: Timestamp,
+    last_seen_at: Timestamp,
+    acknowledged_at: Option<Timestamp>,
+    resolved_at: Option<Timestamp>,
+    resolution: Option<Resolution>,
+});
+
+macro_rules! records {
+    ($($domain:ident = $kind:literal),* $(,)?) => {$(
+        impl Record for $domain {
+            const VERSION: u8 = 1;
+            const KIND: &'static str = $kind;
+        }
+    )*};
+}
+records! {
+    User = "user",
+    TokenRecord = "token",
+    Credential = "credential",
+    Connection = "connection",
+    Delivery = "delivery",
+    Run = "run",
+    Track = "track",
+    Incident = "incident",
+    Sealed = "canary",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{RecordError, decode, decode_parts, encode, encode_parts};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn user() -> User {
+        User {
+            id: UserId::from_u128(0x0102),
+            name: "ann".into(),
+            is_admin: true,
+            created_at: Timestamp(-1),
+        }
+    }
+
+    #[test]
+    fn the_frozen_form_of_a_user_does_not_change_by_accident() {
+        assert_eq!(hex::encode(encode(&user())), "01fb020103616e6e0101");
+    }
+
+    #[test]
+    fn every_variant_of_the_enums_with_data_comes_back() {
+        fn round<T: Wire + PartialEq + std::fmt::Debug>(values: Vec<T>) {
+            for value in values {
+                let config = bincode::config::standard();
+                let bytes = bincode::serde::encode_to_vec(value.to_wire(), config).unwrap();
+                let plain = bincode::serde::decode_from_slice(&bytes, config).unwrap().0;
+                assert_eq!(T::from_wire(plain), Some(value));
+            }
+        }
+        round(vec![
+            Phase::Idle,
+            Phase::Creating { attempt: 3 },
+            Phase::Active,
+            Phase::Checking,
+            Phase::Pinging,
+            Phase::Repairing { attempt: 1 },
+            Phase::Deleting { attempt: u32::MAX },
+            Phase::Waiting { attempt: 0 },
+            Phase::Settling,
+            Phase::Suspended(SuspendReason::Panics),
+            Phase::Removed,
+        ]);
+        round(vec![
+            Desired::Active,
+            Desired::Paused,
+            Desired::Removed { delete_hook: true },
+        ]);
+        round(vec![
+            Hook::Absent,
+            Hook::Present(HookId(u64::MAX)),
+            Hook::Unknown,
+        ]);
+        round(vec![
+            Outcome::Pong,
+            Outcome::Run {
+                run: RunId::from_u128(1),
+                incident: Some(IncidentId::from_u128(2)),
+            },
+            Outcome::Recorded,
+            Outcome::Ignored,
+            Outcome::Paused,
+            Outcome::ForeignRepository,
+            Outcome::DeadLetter {
+                reason: "no".into(),
+            },
+        ]);
+        round(Conclusion::ALL.map(RunStatus::Completed).to_vec());
+        round(vec![
+            Resolution::Passed(RunId::from_u128(1)),
+            Resolution::ByHand,
+            Resolution::Recovered,
+            Resolution::Disconnected,
+        ]);
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_and_damage_is_noticed() {
+        let bytes = encode(&user());
+        let mut newer = bytes.clone();
+        newer[0] = 2;
+        assert_eq!(decode::<User>(&newer), Err(RecordError::Newer));
+        let mut longer = bytes.clone();
+        longer.push(0);
+        for bad in [&longer[..], &bytes[..bytes.len() - 1], &[], &[0], &[1]] {
+            assert_eq!(decode::<User>(bad), Err(RecordError::Damaged), "{bad:?}");
+        }
+        assert_eq!(decode::<User>(&bytes), Ok(user()));
+    }
+
+    proptest! {
+        #[test]
+        fn rubbish_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode::<Connection>(&bytes);
+            let _ = decode::<Track>(&bytes);
+            let _ = decode_parts(&bytes);
+        }
+
+        #[test]
+        fn parts_come_back(
+            parts in prop::collection::vec(
+                (any::<u8>(), prop::collection::vec(any::<u8>(), 0..50)), 0..10)
+        ) {
+            prop_assert_eq!(decode_parts(&encode_parts(&parts)), Ok(parts));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Records as bytes: a version, then bincode of a frozen struct.
+//!
+//! The domain knows no serialisation format. Each stored type has a frozen mirror (`...V1`) here;
+//! when a type changes, a `V2` is added beside it with a step from `V1`, and never is a frozen
+//! struct touched. Nothing else in the crate says `bincode`.
+
+mod codec;
+mod kinds;
+mod wire;
+
+pub(in crate::store) use codec::{Record, RecordError, decode, decode_parts, encode, encode_parts};
+pub(in crate::store) use wire::Wire;
