@@ -3,7 +3,9 @@
 //! Everything is written by [`Store::commit`], which is atomic and returns when the batch
 //! survives power loss. Reads go to a view in memory or in sled and never wait for a commit.
 
-pub(crate) mod record;
+mod index;
+pub mod memory;
+mod record;
 
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
@@ -42,6 +44,8 @@ pub enum Change {
     InsertDelivery(Box<Delivery>, Payload),
     /// Replaces a delivery; its payload stays.
     PutDelivery(Box<Delivery>),
+    /// Forgets a delivery and its payload. Its replay guards stay.
+    ForgetDelivery(DeliveryId),
     /// Adds or replaces a run.
     PutRun(Box<Run>),
     /// Adds or replaces a track.

@@ -1,0 +1,324 @@
+//! Which keys a change writes.
+
+use super::key::{Key, Kind};
+use super::{Index, Kv, Place, Write};
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, TokenId};
+use crate::domain::incident::track::TrackKey;
+use crate::domain::incident::{Incident, IncidentStatus};
+use crate::domain::run::Run;
+use crate::domain::user::{Credential, TokenRecord, User};
+use crate::store::record::{Record, decode, encode, encode_parts};
+use crate::store::{Change, ReadError};
+
+fn put<R: Record>(key: Key, record: &R) -> Write {
+    (key.into_bytes(), Some(encode(record)))
+}
+
+fn mark(key: Key) -> Write {
+    (key.into_bytes(), Some(Vec::new()))
+}
+
+fn point(key: Key, id: u128) -> Write {
+    (key.into_bytes(), Some(id.to_be_bytes().to_vec()))
+}
+
+fn gone(key: Key) -> Write {
+    (key.into_bytes(), None)
+}
+
+pub(super) fn writes<K: Kv>(
+    index: &Index<K>,
+    change: &Change,
+    place: Place,
+) -> Result<Vec<Write>, ReadError> {
+    match change {
+        Change::PutUser(user) => put_user(index, user),
+        Change::PutToken(token) => Ok(put_token(token)),
+        Change::DeleteToken(id) => delete_token(index, *id),
+        Change::PutCredential(credential) => Ok(put_credential(credential)),
+        Change::DeleteCredential(id) => delete_credential(index, *id),
+        Change::PutConnection(connection) => put_connection(index, connection),
+        Change::DeleteConnection(id) => delete_connection(index, *id),
+        Change::InsertDelivery(delivery, _) => Ok(insert_delivery(delivery, place)),
+        Change::PutDelivery(delivery) => put_delivery(index, delivery),
+        Change::ForgetDelivery(id) => forget_delivery(index, *id),
+        Change::PutRun(run) => Ok(put_run(run)),
+        Change::PutTrack(track) => Ok(vec![put(track_key(&track.key), &**track)]),
+        Change::PutIncident(incident) => Ok(put_incident(incident)),
+        Change::PutCanary(sealed) => Ok(vec![put(Key::of(Kind::Canary), sealed)]),
+    }
+}
+
+fn put_user<K: Kv>(index: &Index<K>, user: &User) -> Result<Vec<Write>, ReadError> {
+    let id = user.id.as_u128();
+    let key = Key::of(Kind::User).id(id);
+    let mut writes = Vec::new();
+    if let Some(old) = index.record::<User>(&key)? {
+        writes.push(gone(user_name_key(&old.name)));
+    }
+    writes.push(put(key, user));
+    writes.push(point(user_name_key(&user.name), id));
+    Ok(writes)
+}
+
+pub(super) fn user_name_key(name: &str) -> Key {
+    Key::of(Kind::UserByName).hashed(name.as_bytes())
+}
+
+fn put_token(token: &TokenRecord) -> Vec<Write> {
+    let id = token.id.as_u128();
+    vec![
+        put(Key::of(Kind::Token).id(id), token),
+        point(Key::of(Kind::TokenByHash).raw(&token.hash), id),
+    ]
+}
+
+fn delete_token<K: Kv>(index: &Index<K>, id: TokenId) -> Result<Vec<Write>, ReadError> {
+    let key = Key::of(Kind::Token).id(id.as_u128());
+    let Some(old) = index.record::<TokenRecord>(&key)? else {
+        return Ok(Vec::new());
+    };
+    Ok(vec![
+        gone(key),
+        gone(Key::of(Kind::TokenByHash).raw(&old.hash)),
+    ])
+}
+
+fn put_credential(credential: &Credential) -> Vec<Write> {
+    let id = credential.id.as_u128();
+    vec![
+        put(Key::of(Kind::Credential).id(id), credential),
+        mark(
+            Key::of(Kind::CredentialByOwner)
+                .id(credential.owner.as_u128())
+                .id(id),
+        ),
+    ]
+}
+
+fn delete_credential<K: Kv>(index: &Index<K>, id: CredentialId) -> Result<Vec<Write>, ReadError> {
+    let key = Key::of(Kind::Credential).id(id.as_u128());
+    let Some(old) = index.record::<Credential>(&key)? else {
+        return Ok(Vec::new());
+    };
+    let by_owner = Key::of(Kind::CredentialByOwner)
+        .id(old.owner.as_u128())
+        .id(id.as_u128());
+    Ok(vec![gone(key), gone(by_owner)])
+}
+
+/// The keys that lead to a connection.
+fn ways_to(connection: &Connection) -> Vec<Key> {
+    let id = connection.id.as_u128();
+    let provider = connection.instance.provider;
+    let mut keys = vec![
+        Key::of(Kind::ConnectionByHookKey).raw(connection.hook_key.as_bytes()),
+        Key::of(Kind::ConnectionByOwner)
+            .id(connection.owner.as_u128())
+            .id(id),
+        Key::of(Kind::ConnectionByName)
+            .provider(provider)
+            .name(&connection.full_name)
+            .id(id),
+    ];
+    if let Some(repository) = connection.repository {
+        let by_repository = Key::of(Kind::ConnectionByRepository).provider(provider);
+        keys.push(by_repository.number(repository.0).id(id));
+    }
+    keys
+}
+
+fn put_connection<K: Kv>(
+    index: &Index<K>,
+    connection: &Connection,
+) -> Result<Vec<Write>, ReadError> {
+    let id = connection.id.as_u128();
+    let key = Key::of(Kind::Connection).id(id);
+    let new_ways = ways_to(connection);
+    let mut writes = Vec::new();
+    if let Some(old) = index.record::<Connection>(&key)? {
+        let stale = ways_to(&old)
+            .into_iter()
+            .filter(|way| !new_ways.contains(way));
+        writes.extend(stale.map(gone));
+    }
+    writes.extend(new_ways.into_iter().map(|way| point(way, id)));
+    writes.push(put(key, connection));
+    Ok(writes)
+}
+
+fn delete_connection<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Write>, ReadError> {
+    let key = Key::of(Kind::Connection).id(id.as_u128());
+    let Some(old) = index.record::<Connection>(&key)? else {
+        return Ok(Vec::new());
+    };
+    let ways = ways_to(&old).into_iter().map(gone);
+    Ok(ways.chain([gone(key)]).collect())
+}
+
+/// A delivery's value: where its payload lies, then the record.
+fn delivery_value(delivery: &Delivery, place: Place) -> Vec<u8> {
+    let mut value = Vec::with_capacity(128);
+    value.extend(place.segment.to_be_bytes());
+    value.extend(place.offset.to_be_bytes());
+    value.extend(place.change.to_be_bytes());
+    value.extend(encode(delivery));
+    value
+}
+
+/// Bytes of the place before the record.
+const PLACE_BYTES: usize = 20;
+
+/// The two parts of a delivery's value.
+pub(super) fn read_delivery(value: &[u8]) -> Result<(Place, Delivery), ReadError> {
+    const DAMAGED: ReadError = ReadError::Damaged { kind: "delivery" };
+    let (place, record) = value.split_at_checked(PLACE_BYTES).ok_or(DAMAGED)?;
+    let number =
+        |from: usize| u64::from_be_bytes(place[from..from + 8].try_into().expect("eight bytes"));
+    let change = u32::from_be_bytes(place[16..].try_into().expect("four bytes"));
+    let place = Place {
+        segment: number(0),
+        offset: number(8),
+        change,
+    };
+    Ok((place, decode(record).map_err(|_| DAMAGED)?))
+}
+
+pub(super) fn delivery_key(id: DeliveryId) -> Key {
+    Key::of(Kind::Delivery).id(id.as_u128())
+}
+
+fn pending_key(delivery: &Delivery) -> Key {
+    let key = Key::of(Kind::DeliveryPending).id(delivery.connection.as_u128());
+    key.id(delivery.id.as_u128())
+}
+
+fn pending_write(delivery: &Delivery) -> Write {
+    match delivery.state {
+        DeliveryState::Received => mark(pending_key(delivery)),
+        DeliveryState::Processed { .. } => gone(pending_key(delivery)),
+    }
+}
+
+pub(super) fn provider_id_key(connection: ConnectionId, provider_delivery_id: &str) -> Key {
+    let key = Key::of(Kind::DeliveryByProviderId).id(connection.as_u128());
+    key.hashed(provider_delivery_id.as_bytes())
+}
+
+pub(super) fn digest_key(connection: ConnectionId, digest: &[u8; 32]) -> Key {
+    Key::of(Kind::DeliveryByDigest)
+        .id(connection.as_u128())
+        .raw(&digest[..16])
+}
+
+fn delivery_lists(delivery: &Delivery, segment: u64) -> [Key; 3] {
+    let id = delivery.id.as_u128();
+    [
+        Key::of(Kind::DeliveryByConnection)
+            .id(delivery.connection.as_u128())
+            .id(id),
+        Key::of(Kind::DeliveryByOwner)
+            .id(delivery.owner.as_u128())
+            .id(id),
+        Key::of(Kind::DeliveryBySegment).number(segment).id(id),
+    ]
+}
+
+fn insert_delivery(delivery: &Delivery, place: Place) -> Vec<Write> {
+    let id = delivery.id.as_u128();
+    let key = delivery_key(delivery.id).into_bytes();
+    let mut writes = vec![
+        (key, Some(delivery_value(delivery, place))),
+        point(
+            provider_id_key(delivery.connection, &delivery.provider_delivery_id),
+            id,
+        ),
+        point(digest_key(delivery.connection, &delivery.body_digest), id),
+        pending_write(delivery),
+    ];
+    writes.extend(delivery_lists(delivery, place.segment).map(mark));
+    writes
+}
+
+/// A delivery without payload here (retention took it, or the journal is being replayed from a
+/// later place than its insertion) stays unknown.
+fn put_delivery<K: Kv>(index: &Index<K>, delivery: &Delivery) -> Result<Vec<Write>, ReadError> {
+    let key = delivery_key(delivery.id);
+    let Some(value) = index.kv.get(key.bytes())? else {
+        return Ok(Vec::new());
+    };
+    let (place, _) = read_delivery(&value)?;
+    let value = delivery_value(delivery, place);
+    Ok(vec![
+        (key.into_bytes(), Some(value)),
+        pending_write(delivery),
+    ])
+}
+
+/// The replay guards stay: they outlive the payload.
+fn forget_delivery<K: Kv>(index: &Index<K>, id: DeliveryId) -> Result<Vec<Write>, ReadError> {
+    let key = delivery_key(id);
+    let Some(value) = index.kv.get(key.bytes())? else {
+        return Ok(Vec::new());
+    };
+    let (place, delivery) = read_delivery(&value)?;
+    let mut writes = vec![gone(key), gone(pending_key(&delivery))];
+    writes.extend(delivery_lists(&delivery, place.segment).map(gone));
+    Ok(writes)
+}
+
+pub(super) fn run_key(connection: ConnectionId, provider_run_id: u64) -> Key {
+    Key::of(Kind::RunByProviderId)
+        .id(connection.as_u128())
+        .number(provider_run_id)
+}
+
+fn put_run(run: &Run) -> Vec<Write> {
+    let id = run.id.as_u128();
+    vec![
+        put(Key::of(Kind::Run).id(id), run),
+        point(run_key(run.connection, run.provider_run_id), id),
+        mark(
+            Key::of(Kind::RunByConnection)
+                .id(run.connection.as_u128())
+                .id(id),
+        ),
+        mark(Key::of(Kind::RunByOwner).id(run.owner.as_u128()).id(id)),
+    ]
+}
+
+pub(super) fn track_key(key: &TrackKey) -> Key {
+    let text = encode_parts(&[
+        (0, key.workflow_key.as_bytes().to_vec()),
+        (1, key.branch.as_bytes().to_vec()),
+    ]);
+    Key::of(Kind::Track)
+        .id(key.connection.as_u128())
+        .hashed(&text)
+}
+
+fn put_incident(incident: &Incident) -> Vec<Write> {
+    let id = incident.id.as_u128();
+    let unresolved = Key::of(Kind::IncidentUnresolved)
+        .id(incident.connection.as_u128())
+        .id(id);
+    vec![
+        put(Key::of(Kind::Incident).id(id), incident),
+        mark(
+            Key::of(Kind::IncidentByOwner)
+                .id(incident.owner.as_u128())
+                .id(id),
+        ),
+        mark(
+            Key::of(Kind::IncidentByConnection)
+                .id(incident.connection.as_u128())
+                .id(id),
+        ),
+        match incident.status {
+            IncidentStatus::Open | IncidentStatus::Acknowledged => mark(unresolved),
+            IncidentStatus::Resolved => gone(unresolved),
+        },
+    ]
+}

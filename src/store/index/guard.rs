@@ -1,0 +1,157 @@
+//! Guards: what must not be there yet.
+//!
+//! A guard is checked against the index, and against the claims of the batches admitted before it
+//! in the same group, which are not applied yet.
+
+use super::apply::{digest_key, provider_id_key, user_name_key};
+use super::key::{Key, Kind, last_id};
+use super::{Index, Kv};
+use crate::domain::connection::Connection;
+use crate::domain::id::{ConnectionId, DeliveryId, UserId};
+use crate::domain::repo::{FullName, Instance, RepositoryId};
+use crate::store::{Batch, Change, Conflict, Guard, ReadError};
+use std::collections::HashMap;
+
+pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Conflict>, ReadError> {
+    match guard {
+        Guard::NewDelivery {
+            connection,
+            provider_delivery_id,
+            body_digest,
+        } => {
+            for key in [
+                provider_id_key(*connection, provider_delivery_id),
+                digest_key(*connection, body_digest),
+            ] {
+                if let Some(id) = index.kv.get(key.bytes())?.and_then(|v| last_id(&v)) {
+                    return Ok(Some(Conflict::Delivery(DeliveryId::from_u128(id))));
+                }
+            }
+            Ok(None)
+        }
+        Guard::NewConnection {
+            owner,
+            instance,
+            repository,
+            full_name,
+        } => {
+            let provider = instance.provider;
+            let mut prefixes = vec![
+                Key::of(Kind::ConnectionByName)
+                    .provider(provider)
+                    .name(full_name),
+            ];
+            if let Some(repository) = repository {
+                let by_repository = Key::of(Kind::ConnectionByRepository).provider(provider);
+                prefixes.push(by_repository.number(repository.0));
+            }
+            for prefix in prefixes {
+                for id in index.ids(&prefix, None, false, usize::MAX)? {
+                    let key = Key::of(Kind::Connection).id(id);
+                    let Some(found) = index.record::<Connection>(&key)? else {
+                        continue;
+                    };
+                    let same = found.owner == *owner && found.instance == *instance;
+                    if same && !found.is_removed() {
+                        return Ok(Some(Conflict::Connection(ConnectionId::from_u128(id))));
+                    }
+                }
+            }
+            Ok(None)
+        }
+        Guard::NewUser { name } => {
+            let found = index.id_at(&user_name_key(name))?;
+            Ok(found.map(|id| Conflict::User(UserId::from_u128(id))))
+        }
+    }
+}
+
+/// What the batches of a group lay claim to.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Claims(HashMap<Vec<u8>, Conflict>);
+
+fn repository_claim(owner: UserId, instance: &Instance, repository: RepositoryId) -> Vec<u8> {
+    let key = Key::of(Kind::ConnectionByRepository)
+        .id(owner.as_u128())
+        .instance(instance);
+    key.number(repository.0).into_bytes()
+}
+
+fn name_claim(owner: UserId, instance: &Instance, full_name: &FullName) -> Vec<u8> {
+    let key = Key::of(Kind::ConnectionByName)
+        .id(owner.as_u128())
+        .instance(instance);
+    key.name(full_name).into_bytes()
+}
+
+impl Claims {
+    /// What a guard conflicts with among the claims.
+    pub(in crate::store) fn check(&self, guard: &Guard) -> Option<Conflict> {
+        let keys = match guard {
+            Guard::NewDelivery {
+                connection,
+                provider_delivery_id,
+                body_digest,
+            } => vec![
+                provider_id_key(*connection, provider_delivery_id).into_bytes(),
+                digest_key(*connection, body_digest).into_bytes(),
+            ],
+            Guard::NewConnection {
+                owner,
+                instance,
+                repository,
+                full_name,
+            } => {
+                let by_id = repository.map(|id| repository_claim(*owner, instance, id));
+                by_id
+                    .into_iter()
+                    .chain([name_claim(*owner, instance, full_name)])
+                    .collect()
+            }
+            Guard::NewUser { name } => vec![user_name_key(name).into_bytes()],
+        };
+        keys.iter().find_map(|key| self.0.get(key).cloned())
+    }
+
+    /// Lays the claims of an admitted batch.
+    pub(in crate::store) fn lay(&mut self, batch: &Batch) {
+        for change in &batch.changes {
+            match change {
+                Change::InsertDelivery(d, _) => {
+                    let conflict = Conflict::Delivery(d.id);
+                    let by_id = provider_id_key(d.connection, &d.provider_delivery_id);
+                    self.0.insert(by_id.into_bytes(), conflict.clone());
+                    self.0.insert(
+                        digest_key(d.connection, &d.body_digest).into_bytes(),
+                        conflict,
+                    );
+                }
+                Change::PutConnection(c) if !c.is_removed() => {
+                    let conflict = Conflict::Connection(c.id);
+                    let by_name = name_claim(c.owner, &c.instance, &c.full_name);
+                    self.0.insert(by_name, conflict.clone());
+                    if let Some(repository) = c.repository {
+                        let by_id = repository_claim(c.owner, &c.instance, repository);
+                        self.0.insert(by_id, conflict);
+                    }
+                }
+                Change::PutUser(user) => {
+                    let key = user_name_key(&user.name).into_bytes();
+                    self.0.insert(key, Conflict::User(user.id));
+                }
+                Change::PutConnection(_)
+                | Change::PutToken(_)
+                | Change::DeleteToken(_)
+                | Change::PutCredential(_)
+                | Change::DeleteCredential(_)
+                | Change::DeleteConnection(_)
+                | Change::PutDelivery(_)
+                | Change::ForgetDelivery(_)
+                | Change::PutRun(_)
+                | Change::PutTrack(_)
+                | Change::PutIncident(_)
+                | Change::PutCanary(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Keys: a letter for the kind, then fields in an order that makes scans useful.
+
+use crate::domain::repo::{FullName, Instance, ProviderKind};
+
+/// What a key leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::store) enum Kind {
+    User = b'U',
+    UserByName = b'u',
+    Token = b'T',
+    TokenByHash = b't',
+    Credential = b'C',
+    CredentialByOwner = b'c',
+    Connection = b'N',
+    ConnectionByHookKey = b'k',
+    ConnectionByRepository = b'r',
+    ConnectionByName = b'n',
+    ConnectionByOwner = b'o',
+    Delivery = b'D',
+    DeliveryByConnection = b'd',
+    DeliveryByOwner = b'e',
+    DeliveryPending = b'p',
+    DeliveryByProviderId = b'g',
+    DeliveryByDigest = b'b',
+    DeliveryBySegment = b's',
+    Run = b'R',
+    RunByProviderId = b'q',
+    RunByConnection = b'x',
+    RunByOwner = b'y',
+    Track = b'K',
+    Incident = b'I',
+    IncidentByOwner = b'i',
+    IncidentByConnection = b'j',
+    IncidentUnresolved = b'J',
+    Canary = b'M',
+    Checkpoint = b'Z',
+}
+
+/// Bytes of a hash that stand in a key: collisions of 128 bits do not happen.
+const HASH_BYTES: usize = 16;
+
+/// A key under construction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Key(Vec<u8>);
+
+impl Key {
+    pub(in crate::store) fn of(kind: Kind) -> Self {
+        Self(vec![kind as u8])
+    }
+
+    pub(in crate::store) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(in crate::store) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(in crate::store) fn id(mut self, id: u128) -> Self {
+        self.0.extend(id.to_be_bytes());
+        self
+    }
+
+    pub(in crate::store) fn number(mut self, number: u64) -> Self {
+        self.0.extend(number.to_be_bytes());
+        self
+    }
+
+    pub(in crate::store) fn raw(mut self, bytes: &[u8]) -> Self {
+        self.0.extend(bytes);
+        self
+    }
+
+    pub(in crate::store) fn provider(mut self, provider: ProviderKind) -> Self {
+        self.0.push(match provider {
+            ProviderKind::Github => 0,
+            ProviderKind::Gitlab => 1,
+        });
+        self
+    }
+
+    /// A text of any length, as a hash: nothing needs to scan in order of it.
+    pub(in crate::store) fn hashed(self, text: &[u8]) -> Self {
+        let hash = blake3::hash(text);
+        self.raw(&hash.as_bytes()[..HASH_BYTES])
+    }
+
+    pub(in crate::store) fn name(self, full_name: &FullName) -> Self {
+        self.hashed(full_name.folded().as_bytes())
+    }
+
+    pub(in crate::store) fn instance(self, instance: &Instance) -> Self {
+        let host = instance.host.clone();
+        self.provider(instance.provider)
+            .hashed(host.as_str().as_bytes())
+    }
+}
+
+/// The id in the last 16 bytes.
+pub(in crate::store) fn last_id(bytes: &[u8]) -> Option<u128> {
+    bytes.last_chunk::<16>().map(|id| u128::from_be_bytes(*id))
+}

@@ -1,0 +1,118 @@
+//! The index: which keys each change writes, and how reads find them again.
+//!
+//! One ordered key-value space serves all reads. It is a function of the committed batches and
+//! of nothing else, so it can be thrown away and rebuilt. The same code runs over a tree in
+//! memory and over sled: see [`Kv`].
+
+mod apply;
+mod guard;
+pub(super) mod key;
+mod read;
+
+pub(super) use guard::Claims;
+pub(super) use read::Indexed;
+
+use super::record::{Record, decode};
+use super::{Change, Conflict, Guard, ReadError};
+use key::Key;
+
+/// A write: a key and its new value, or none to delete it.
+pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
+
+/// A range of keys with a common prefix.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scan<'a> {
+    /// What all keys begin with.
+    pub(super) prefix: &'a [u8],
+    /// Go on after this key (exclusive), in the direction of the scan.
+    pub(super) after: Option<&'a [u8]>,
+    /// From the greatest key down.
+    pub(super) newest_first: bool,
+    /// At most this many.
+    pub(super) limit: usize,
+}
+
+/// An ordered key-value space.
+pub(super) trait Kv: Send + Sync + 'static {
+    /// The value of a key.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
+    /// The keys and values of a range, in order.
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError>;
+    /// Writes all or nothing, as far as readers in this process can see.
+    fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError>;
+}
+
+/// Where a payload lies in the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The segment.
+    pub(super) segment: u64,
+    /// The offset of the frame in it.
+    pub(super) offset: u64,
+    /// Which change of the frame's batch.
+    pub(super) change: u32,
+}
+
+/// The index over a key-value space.
+#[derive(Debug)]
+pub(super) struct Index<K> {
+    pub(super) kv: K,
+}
+
+impl<K: Kv> Index<K> {
+    pub(super) const fn new(kv: K) -> Self {
+        Self { kv }
+    }
+
+    /// Applies a change that was committed at `place`. Applying it again does no harm.
+    pub(super) fn apply(&self, change: &Change, place: Place) -> Result<(), ReadError> {
+        let writes = apply::writes(self, change, place)?;
+        self.kv.apply(writes)
+    }
+
+    /// Whether a guard holds against what was applied so far; if not, what it conflicts with.
+    pub(super) fn check(&self, guard: &Guard) -> Result<Option<Conflict>, ReadError> {
+        guard::check(self, guard)
+    }
+
+    fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, ReadError> {
+        self.kv
+            .get(key.bytes())?
+            .map(|bytes| record(&bytes))
+            .transpose()
+    }
+
+    /// The id at the end of the first value or key; see the callers.
+    fn id_at(&self, key: &Key) -> Result<Option<u128>, ReadError> {
+        Ok(self
+            .kv
+            .get(key.bytes())?
+            .and_then(|bytes| key::last_id(&bytes)))
+    }
+
+    /// The ids that end the keys with this prefix.
+    fn ids(
+        &self,
+        prefix: &Key,
+        after: Option<u128>,
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<Vec<u128>, ReadError> {
+        let after = after.map(|id| prefix.clone().id(id));
+        let scan = Scan {
+            prefix: prefix.bytes(),
+            after: after.as_ref().map(Key::bytes),
+            newest_first,
+            limit,
+        };
+        let found = self.kv.scan(scan)?;
+        Ok(found
+            .iter()
+            .filter_map(|(key, _)| key::last_id(key))
+            .collect())
+    }
+}
+
+fn record<R: Record>(bytes: &[u8]) -> Result<R, ReadError> {
+    decode(bytes).map_err(|_| ReadError::Damaged { kind: R::KIND })
+}

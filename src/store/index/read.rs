@@ -1,0 +1,319 @@
+//! The reads, for every store that has an index.
+
+use super::apply::{delivery_key, read_delivery, run_key, track_key, user_name_key};
+use super::key::{Key, Kind, last_id};
+use super::{Index, Kv, Place};
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, UserId,
+};
+use crate::domain::incident::Incident;
+use crate::domain::incident::track::{Track, TrackKey};
+use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
+use crate::domain::run::Run;
+use crate::domain::secret::Sealed;
+use crate::domain::user::{Credential, TokenRecord, User};
+use crate::store::record::Record;
+use crate::store::{After, IncidentFilter, Of, Page, Read, ReadError, StoreStatus};
+
+/// A store whose reads come from an index.
+pub(in crate::store) trait Indexed: Send + Sync {
+    /// The key-value space.
+    type Kv: Kv;
+    /// The index.
+    fn index(&self) -> &Index<Self::Kv>;
+    /// The payload at a place; `None` when it is gone.
+    fn payload_at(&self, id: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError>;
+    /// How the store is doing.
+    fn store_status(&self) -> StoreStatus;
+}
+
+/// Most incidents of a user that one page looks at when a filter leaves most of them out.
+const FILTER_SCAN_MAX: usize = 100_000;
+
+impl<K: Kv> Index<K> {
+    /// A delivery and where its payload lies.
+    pub(in crate::store) fn delivery_at(
+        &self,
+        id: DeliveryId,
+    ) -> Result<Option<(Place, Delivery)>, ReadError> {
+        self.kv
+            .get(delivery_key(id).bytes())?
+            .map(|value| read_delivery(&value))
+            .transpose()
+    }
+
+    /// The deliveries whose payload lies in a segment.
+    pub(in crate::store) fn deliveries_in(
+        &self,
+        segment: u64,
+    ) -> Result<Vec<DeliveryId>, ReadError> {
+        let prefix = Key::of(Kind::DeliveryBySegment).number(segment);
+        let ids = self.ids(&prefix, None, false, usize::MAX)?;
+        Ok(ids.into_iter().map(DeliveryId::from_u128).collect())
+    }
+
+    fn all<R: Record>(&self, kind: Kind) -> Result<Vec<R>, ReadError> {
+        let ids = self.ids(&Key::of(kind), None, false, usize::MAX)?;
+        self.each(kind, &ids)
+    }
+
+    fn each<R: Record>(&self, kind: Kind, ids: &[u128]) -> Result<Vec<R>, ReadError> {
+        let mut records = Vec::with_capacity(ids.len());
+        for id in ids {
+            records.extend(self.record(&Key::of(kind).id(*id))?);
+        }
+        Ok(records)
+    }
+
+    /// A page of what a list of ids leads to.
+    fn page<T>(
+        &self,
+        prefix: &Key,
+        last: Option<u128>,
+        limit: usize,
+        load: impl Fn(u128) -> Result<Option<T>, ReadError>,
+    ) -> Result<Page<T>, ReadError> {
+        let mut ids = self.ids(prefix, last, true, limit.saturating_add(1))?;
+        let has_more = ids.len() > limit;
+        ids.truncate(limit);
+        let mut items = Vec::with_capacity(ids.len());
+        for id in ids {
+            items.extend(load(id)?);
+        }
+        Ok(Page { items, has_more })
+    }
+
+    fn connections_under(&self, prefix: &Key) -> Result<Vec<Connection>, ReadError> {
+        let ids = self.ids(prefix, None, false, usize::MAX)?;
+        self.each(Kind::Connection, &ids)
+    }
+}
+
+fn list_of(of: Of, by_owner: Kind, by_connection: Kind) -> Key {
+    match of {
+        Of::Owner(owner) => Key::of(by_owner).id(owner.as_u128()),
+        Of::Connection(connection) => Key::of(by_connection).id(connection.as_u128()),
+    }
+}
+
+impl<S: Indexed> Read for S {
+    fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
+        self.index().record(&Key::of(Kind::User).id(id.as_u128()))
+    }
+
+    fn user_by_name(&self, name: &str) -> Result<Option<User>, ReadError> {
+        match self.index().id_at(&user_name_key(name))? {
+            Some(id) => self.user(UserId::from_u128(id)),
+            None => Ok(None),
+        }
+    }
+
+    fn users(&self) -> Result<Vec<User>, ReadError> {
+        self.index().all(Kind::User)
+    }
+
+    fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRecord>, ReadError> {
+        match self.index().id_at(&Key::of(Kind::TokenByHash).raw(hash))? {
+            Some(id) => self.index().record(&Key::of(Kind::Token).id(id)),
+            None => Ok(None),
+        }
+    }
+
+    fn credential(&self, id: CredentialId) -> Result<Option<Credential>, ReadError> {
+        self.index()
+            .record(&Key::of(Kind::Credential).id(id.as_u128()))
+    }
+
+    fn credentials(&self, owner: UserId) -> Result<Vec<Credential>, ReadError> {
+        let prefix = Key::of(Kind::CredentialByOwner).id(owner.as_u128());
+        let ids = self.index().ids(&prefix, None, true, usize::MAX)?;
+        self.index().each(Kind::Credential, &ids)
+    }
+
+    fn all_credentials(&self) -> Result<Vec<Credential>, ReadError> {
+        self.index().all(Kind::Credential)
+    }
+
+    fn connection(&self, id: ConnectionId) -> Result<Option<Connection>, ReadError> {
+        self.index()
+            .record(&Key::of(Kind::Connection).id(id.as_u128()))
+    }
+
+    fn connection_by_hook_key(&self, key: &HookKey) -> Result<Option<Connection>, ReadError> {
+        let key = Key::of(Kind::ConnectionByHookKey).raw(key.as_bytes());
+        match self.index().id_at(&key)? {
+            Some(id) => self.connection(ConnectionId::from_u128(id)),
+            None => Ok(None),
+        }
+    }
+
+    fn connections_by_repository(
+        &self,
+        provider: ProviderKind,
+        repository: RepositoryId,
+    ) -> Result<Vec<Connection>, ReadError> {
+        let prefix = Key::of(Kind::ConnectionByRepository).provider(provider);
+        self.index().connections_under(&prefix.number(repository.0))
+    }
+
+    fn connections_by_name(
+        &self,
+        provider: ProviderKind,
+        full_name: &FullName,
+    ) -> Result<Vec<Connection>, ReadError> {
+        let prefix = Key::of(Kind::ConnectionByName)
+            .provider(provider)
+            .name(full_name);
+        self.index().connections_under(&prefix)
+    }
+
+    fn connections_of(
+        &self,
+        owner: UserId,
+        after: After<ConnectionId>,
+    ) -> Result<Page<Connection>, ReadError> {
+        let prefix = Key::of(Kind::ConnectionByOwner).id(owner.as_u128());
+        let last = after.last.map(ConnectionId::as_u128);
+        self.index().page(&prefix, last, after.limit, |id| {
+            self.connection(ConnectionId::from_u128(id))
+        })
+    }
+
+    fn connection_ids(&self) -> Result<Vec<ConnectionId>, ReadError> {
+        let ids = self
+            .index()
+            .ids(&Key::of(Kind::Connection), None, false, usize::MAX)?;
+        Ok(ids.into_iter().map(ConnectionId::from_u128).collect())
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
+        Ok(self.index().delivery_at(id)?.map(|(_, delivery)| delivery))
+    }
+
+    fn payload(&self, id: DeliveryId) -> Result<Option<Payload>, ReadError> {
+        match self.index().delivery_at(id)? {
+            Some((place, _)) => self.payload_at(id, place),
+            None => Ok(None),
+        }
+    }
+
+    fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Result<Page<Delivery>, ReadError> {
+        let prefix = list_of(of, Kind::DeliveryByOwner, Kind::DeliveryByConnection);
+        let last = after.last.map(DeliveryId::as_u128);
+        self.index().page(&prefix, last, after.limit, |id| {
+            self.delivery(DeliveryId::from_u128(id))
+        })
+    }
+
+    fn pending(&self, connection: ConnectionId, limit: usize) -> Result<Vec<Delivery>, ReadError> {
+        let prefix = Key::of(Kind::DeliveryPending).id(connection.as_u128());
+        let ids = self.index().ids(&prefix, None, false, limit)?;
+        let mut deliveries = Vec::with_capacity(ids.len());
+        for id in ids {
+            deliveries.extend(self.delivery(DeliveryId::from_u128(id))?);
+        }
+        Ok(deliveries)
+    }
+
+    fn connections_with_pending(&self) -> Result<Vec<ConnectionId>, ReadError> {
+        let mut found = Vec::new();
+        let prefix = Key::of(Kind::DeliveryPending);
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let scan = super::Scan {
+                prefix: prefix.bytes(),
+                after: after.as_deref(),
+                newest_first: false,
+                limit: 1,
+            };
+            let next = self.index().kv.scan(scan)?;
+            let Some(connection) = next.first().and_then(|(key, _)| last_id(&key[..17])) else {
+                return Ok(found);
+            };
+            found.push(ConnectionId::from_u128(connection));
+            // Skip everything else that is pending for this connection.
+            after = Some(prefix.clone().id(connection).raw(&[0xFF; 17]).into_bytes());
+        }
+    }
+
+    fn run(&self, id: RunId) -> Result<Option<Run>, ReadError> {
+        self.index().record(&Key::of(Kind::Run).id(id.as_u128()))
+    }
+
+    fn run_by_provider_id(
+        &self,
+        connection: ConnectionId,
+        provider_run_id: u64,
+    ) -> Result<Option<Run>, ReadError> {
+        match self.index().id_at(&run_key(connection, provider_run_id))? {
+            Some(id) => self.run(RunId::from_u128(id)),
+            None => Ok(None),
+        }
+    }
+
+    fn runs(&self, of: Of, after: After<RunId>) -> Result<Page<Run>, ReadError> {
+        let prefix = list_of(of, Kind::RunByOwner, Kind::RunByConnection);
+        let last = after.last.map(RunId::as_u128);
+        self.index().page(&prefix, last, after.limit, |id| {
+            self.run(RunId::from_u128(id))
+        })
+    }
+
+    fn track(&self, key: &TrackKey) -> Result<Option<Track>, ReadError> {
+        self.index().record(&track_key(key))
+    }
+
+    fn incident(&self, id: IncidentId) -> Result<Option<Incident>, ReadError> {
+        self.index()
+            .record(&Key::of(Kind::Incident).id(id.as_u128()))
+    }
+
+    fn incidents_of(
+        &self,
+        owner: UserId,
+        filter: &IncidentFilter,
+        after: After<IncidentId>,
+    ) -> Result<Page<Incident>, ReadError> {
+        let of = filter.connection.map_or(Of::Owner(owner), Of::Connection);
+        let prefix = list_of(of, Kind::IncidentByOwner, Kind::IncidentByConnection);
+        let last = after.last.map(IncidentId::as_u128);
+        let ids = self.index().ids(&prefix, last, true, FILTER_SCAN_MAX)?;
+        let mut items = Vec::new();
+        for id in ids {
+            let Some(incident) = self.incident(IncidentId::from_u128(id))? else {
+                continue;
+            };
+            let fits = incident.owner == owner
+                && filter.status.is_none_or(|status| incident.status == status);
+            if fits && items.len() == after.limit {
+                return Ok(Page {
+                    items,
+                    has_more: true,
+                });
+            }
+            if fits {
+                items.push(incident);
+            }
+        }
+        Ok(Page {
+            items,
+            has_more: false,
+        })
+    }
+
+    fn unresolved_incidents(&self, connection: ConnectionId) -> Result<Vec<Incident>, ReadError> {
+        let prefix = Key::of(Kind::IncidentUnresolved).id(connection.as_u128());
+        let ids = self.index().ids(&prefix, None, false, usize::MAX)?;
+        self.index().each(Kind::Incident, &ids)
+    }
+
+    fn canary(&self) -> Result<Option<Sealed>, ReadError> {
+        self.index().record(&Key::of(Kind::Canary))
+    }
+
+    fn status(&self) -> StoreStatus {
+        self.store_status()
+    }
+}

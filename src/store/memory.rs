@@ -1,0 +1,155 @@
+//! A store in memory, for tests of what is above it: the same index, no disk.
+
+use super::index::{Index, Indexed, Kv, Place, Scan, Write};
+use super::{Batch, Change, CommitError, Committing, ReadError, Store, StoreStatus};
+use crate::domain::delivery::Payload;
+use crate::domain::id::DeliveryId;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+/// An ordered map behind a lock.
+#[derive(Debug, Default)]
+pub(super) struct MemoryKv(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
+
+impl Kv for MemoryKv {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned())
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let fits = |(key, _): &(&Vec<u8>, &Vec<u8>)| key.starts_with(scan.prefix);
+        let owned = |(key, value): (&Vec<u8>, &Vec<u8>)| (key.clone(), value.clone());
+        if scan.newest_first {
+            let end = match (scan.after, end_of(scan.prefix)) {
+                (Some(after), _) => Bound::Excluded(after.to_vec()),
+                (None, Some(end)) => Bound::Excluded(end),
+                (None, None) => Bound::Unbounded,
+            };
+            let range = map.range((Bound::Included(scan.prefix.to_vec()), end));
+            return Ok(range
+                .rev()
+                .take_while(fits)
+                .take(scan.limit)
+                .map(owned)
+                .collect());
+        }
+        let start = match scan.after {
+            Some(after) => Bound::Excluded(after.to_vec()),
+            None => Bound::Included(scan.prefix.to_vec()),
+        };
+        let range = map.range((start, Bound::Unbounded));
+        Ok(range.take_while(fits).take(scan.limit).map(owned).collect())
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
+        let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in writes {
+            match value {
+                Some(value) => drop(map.insert(key, value)),
+                None => drop(map.remove(&key)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first key after all keys with this prefix; `None` when there is none.
+pub(super) fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != 0xFF)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+/// A store that forgets everything when it is dropped.
+#[derive(Debug)]
+pub struct MemoryStore {
+    index: Index<MemoryKv>,
+    payloads: Mutex<HashMap<DeliveryId, Payload>>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        let index = Index::new(MemoryKv::default());
+        Self {
+            index,
+            payloads: Mutex::default(),
+        }
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn payloads(&self) -> MutexGuard<'_, HashMap<DeliveryId, Payload>> {
+        self.payloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn commit_now(&self, batch: Batch) -> Result<(), CommitError> {
+        // The lock makes guards and changes one step.
+        let mut payloads = self.payloads();
+        for guard in &batch.guards {
+            let conflict = self.index.check(guard).map_err(|_| CommitError::Failed)?;
+            if let Some(conflict) = conflict {
+                return Err(CommitError::Conflict(conflict));
+            }
+        }
+        for change in batch.changes {
+            self.index
+                .apply(&change, Place::default())
+                .map_err(|_| CommitError::Failed)?;
+            match change {
+                Change::InsertDelivery(delivery, payload) => {
+                    payloads.insert(delivery.id, payload);
+                }
+                Change::ForgetDelivery(id) => drop(payloads.remove(&id)),
+                Change::PutUser(_)
+                | Change::PutToken(_)
+                | Change::DeleteToken(_)
+                | Change::PutCredential(_)
+                | Change::DeleteCredential(_)
+                | Change::PutConnection(_)
+                | Change::DeleteConnection(_)
+                | Change::PutDelivery(_)
+                | Change::PutRun(_)
+                | Change::PutTrack(_)
+                | Change::PutIncident(_)
+                | Change::PutCanary(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Indexed for MemoryStore {
+    type Kv = MemoryKv;
+
+    fn index(&self) -> &Index<MemoryKv> {
+        &self.index
+    }
+
+    fn payload_at(&self, id: DeliveryId, _: Place) -> Result<Option<Payload>, ReadError> {
+        Ok(self.payloads().get(&id).cloned())
+    }
+
+    fn store_status(&self) -> StoreStatus {
+        StoreStatus::default()
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batch: Batch) -> Committing {
+        let result = self.commit_now(batch);
+        Box::pin(std::future::ready(result))
+    }
+}
