@@ -1,5 +1,7 @@
 //! Sealing of secrets at rest: what is sealed opens only as what it was sealed as.
 
+pub mod ring;
+
 use crate::domain::id::{ConnectionId, CredentialId, UserId};
 use crate::domain::repo::Instance;
 use crate::domain::secret::Sealed;

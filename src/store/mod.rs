@@ -3,9 +3,13 @@
 //! Everything is written by [`Store::commit`], which is atomic and returns when the batch
 //! survives power loss. Reads go to a view in memory or in sled and never wait for a commit.
 
+pub mod disk;
 mod index;
+mod journal;
 pub mod memory;
 mod record;
+mod snapshot;
+mod view;
 
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
@@ -321,4 +325,21 @@ pub trait Store: Read {
     /// The awkward case: after [`CommitError::Failed`] the batch may or may not be found after a
     /// restart, as with any write whose answer was lost.
     fn commit(&self, batch: Batch) -> Committing;
+}
+
+/// Is told how committing goes, for the metrics.
+pub trait Observer: Send + Sync + 'static {
+    /// A group of batches became durable.
+    fn group_committed(&self, batches: usize, bytes: usize, took: std::time::Duration);
+    /// A group could not be made durable.
+    fn commit_failed(&self);
+}
+
+/// Does not care.
+#[derive(Clone, Copy, Debug)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn group_committed(&self, _: usize, _: usize, _: std::time::Duration) {}
+    fn commit_failed(&self) {}
 }

@@ -41,7 +41,7 @@ pub(super) fn writes<K: Kv>(
         Change::DeleteCredential(id) => delete_credential(index, *id),
         Change::PutConnection(connection) => put_connection(index, connection),
         Change::DeleteConnection(id) => delete_connection(index, *id),
-        Change::InsertDelivery(delivery, _) => Ok(insert_delivery(delivery, place)),
+        Change::InsertDelivery(delivery, _) => insert_delivery(index, delivery, place),
         Change::PutDelivery(delivery) => put_delivery(index, delivery),
         Change::ForgetDelivery(id) => forget_delivery(index, *id),
         Change::PutRun(run) => Ok(put_run(run)),
@@ -226,20 +226,31 @@ fn delivery_lists(delivery: &Delivery, segment: u64) -> [Key; 3] {
     ]
 }
 
-fn insert_delivery(delivery: &Delivery, place: Place) -> Vec<Write> {
+fn insert_delivery<K: Kv>(
+    index: &Index<K>,
+    delivery: &Delivery,
+    place: Place,
+) -> Result<Vec<Write>, ReadError> {
     let id = delivery.id.as_u128();
-    let key = delivery_key(delivery.id).into_bytes();
-    let mut writes = vec![
-        (key, Some(delivery_value(delivery, place))),
-        point(
-            provider_id_key(delivery.connection, &delivery.provider_delivery_id),
-            id,
-        ),
-        point(digest_key(delivery.connection, &delivery.body_digest), id),
-        pending_write(delivery),
-    ];
+    let key = delivery_key(delivery.id);
+    let mut writes = Vec::new();
+    // A delivery that retention carries forward moves to another segment.
+    if let Some(value) = index.kv.get(key.bytes())? {
+        let (old, _) = read_delivery(&value)?;
+        writes.extend(delivery_lists(delivery, old.segment).map(gone));
+    }
+    writes.push((key.into_bytes(), Some(delivery_value(delivery, place))));
+    writes.push(point(
+        provider_id_key(delivery.connection, &delivery.provider_delivery_id),
+        id,
+    ));
+    writes.push(point(
+        digest_key(delivery.connection, &delivery.body_digest),
+        id,
+    ));
+    writes.push(pending_write(delivery));
     writes.extend(delivery_lists(delivery, place.segment).map(mark));
-    writes
+    Ok(writes)
 }
 
 /// A delivery without payload here (retention took it, or the journal is being replayed from a

@@ -34,7 +34,6 @@ pub(in crate::store) enum Kind {
     IncidentByConnection = b'j',
     IncidentUnresolved = b'J',
     Canary = b'M',
-    Checkpoint = b'Z',
 }
 
 /// Bytes of a hash that stand in a key: collisions of 128 bits do not happen.

@@ -116,3 +116,27 @@ impl<K: Kv> Index<K> {
 fn record<R: Record>(bytes: &[u8]) -> Result<R, ReadError> {
     decode(bytes).map_err(|_| ReadError::Damaged { kind: R::KIND })
 }
+
+/// A digest of a whole key-value space: equal digests mean equal stores.
+pub(super) fn digest(kv: &impl Kv) -> Result<[u8; 32], ReadError> {
+    let (mut hasher, mut after) = (blake3::Hasher::new(), None::<Vec<u8>>);
+    loop {
+        let scan = Scan {
+            prefix: &[],
+            after: after.as_deref(),
+            newest_first: false,
+            limit: 1000,
+        };
+        let found = kv.scan(scan)?;
+        let Some((last, _)) = found.last() else {
+            return Ok(*hasher.finalize().as_bytes());
+        };
+        after = Some(last.clone());
+        for (key, value) in &found {
+            hasher.update(&(key.len() as u64).to_le_bytes()).update(key);
+            hasher
+                .update(&(value.len() as u64).to_le_bytes())
+                .update(value);
+        }
+    }
+}

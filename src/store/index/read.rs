@@ -54,6 +54,24 @@ impl<K: Kv> Index<K> {
         Ok(ids.into_iter().map(DeliveryId::from_u128).collect())
     }
 
+    /// Deliveries, newest first.
+    pub(in crate::store) fn delivery_page(
+        &self,
+        of: Of,
+        after: After<DeliveryId>,
+    ) -> Result<Page<Delivery>, ReadError> {
+        let prefix = list_of(of, Kind::DeliveryByOwner, Kind::DeliveryByConnection);
+        self.page(
+            &prefix,
+            after.last.map(DeliveryId::as_u128),
+            after.limit,
+            |id| {
+                let found = self.delivery_at(DeliveryId::from_u128(id))?;
+                Ok(found.map(|(_, delivery)| delivery))
+            },
+        )
+    }
+
     fn all<R: Record>(&self, kind: Kind) -> Result<Vec<R>, ReadError> {
         let ids = self.ids(&Key::of(kind), None, false, usize::MAX)?;
         self.each(kind, &ids)
@@ -200,11 +218,7 @@ impl<S: Indexed> Read for S {
     }
 
     fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Result<Page<Delivery>, ReadError> {
-        let prefix = list_of(of, Kind::DeliveryByOwner, Kind::DeliveryByConnection);
-        let last = after.last.map(DeliveryId::as_u128);
-        self.index().page(&prefix, last, after.limit, |id| {
-            self.delivery(DeliveryId::from_u128(id))
-        })
+        self.index().delivery_page(of, after)
     }
 
     fn pending(&self, connection: ConnectionId, limit: usize) -> Result<Vec<Delivery>, ReadError> {

@@ -9,4 +9,3 @@ mod kinds;
 mod wire;
 
 pub(in crate::store) use codec::{Record, RecordError, decode, decode_parts, encode, encode_parts};
-pub(in crate::store) use wire::Wire;

@@ -1,0 +1,83 @@
+//! Ballast: a file that does nothing but hold space that can be given back.
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The ballast of a store.
+#[derive(Debug)]
+pub(super) struct Ballast {
+    path: PathBuf,
+    bytes: u64,
+    is_released: bool,
+}
+
+/// Free bytes of the file system that holds `path`, as far as this process may use them.
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
+    let stat = statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+impl Ballast {
+    /// Ballast in `dir`: `bytes`, but never more than a twentieth of what is free.
+    pub(super) fn new(dir: &Path, bytes: u64) -> Self {
+        let path = dir.join("ballast");
+        let there = std::fs::metadata(&path).map_or(0, |meta| meta.len());
+        let free = free_bytes(dir).unwrap_or(0);
+        let bytes = if there > 0 {
+            there
+        } else {
+            bytes.min(free / 20)
+        };
+        let mut ballast = Self {
+            path,
+            bytes,
+            is_released: false,
+        };
+        if there == 0 && !ballast.take_space() {
+            ballast.is_released = true;
+        }
+        ballast
+    }
+
+    fn take_space(&self) -> bool {
+        if self.bytes == 0 {
+            return false;
+        }
+        let made = File::create(&self.path)
+            .is_ok_and(|file| fallocate(&file, FallocateFlags::empty(), 0, self.bytes).is_ok());
+        if !made {
+            drop(std::fs::remove_file(&self.path));
+        }
+        made
+    }
+
+    /// Whether the space was given up, so that only our own work may use what is left.
+    pub(super) const fn is_released(&self) -> bool {
+        self.is_released
+    }
+
+    /// Gives the space up. Returns whether there was any to give.
+    pub(super) fn release(&mut self) -> bool {
+        let gave = !self.is_released && std::fs::remove_file(&self.path).is_ok();
+        self.is_released = true;
+        gave
+    }
+
+    /// Takes the space back as soon as four times as much is free.
+    pub(super) fn watch(&mut self, is_healthy: bool) {
+        if !self.is_released || !is_healthy {
+            return;
+        }
+        let dir = self.path.parent().unwrap_or(&self.path);
+        let free = free_bytes(dir).unwrap_or(0);
+        let wanted = self.bytes.max(SPACE_BYTES_MIN).saturating_mul(4);
+        if free > wanted && (self.bytes == 0 || self.take_space()) {
+            self.is_released = false;
+            tracing::warn!("there is space on the disk again: deliveries are accepted");
+        }
+    }
+}
+
+/// With less than this free, times four, deliveries are not accepted again after a full disk.
+const SPACE_BYTES_MIN: u64 = 64 * 1024;

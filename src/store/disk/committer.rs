@@ -1,0 +1,409 @@
+//! The committer: one thread that takes what is queued, writes it with one sync, and answers.
+//!
+//! A group goes through four steps in this order: guards are checked, the group is appended and
+//! synced, the index takes it in, the submitters are answered. When a write or a sync fails, the
+//! whole group is refused and the segment is never written again: what the failed sync covered is
+//! unknown, and asking again would prove nothing. The committer then *heals*: it reads back and
+//! verifies the segment up to the last success, begins a new segment whose header says that the
+//! old one ends there, and only then accepts again. Until then everything is refused at once.
+//!
+//! When the disk is full, a ballast file is given up, so that our own work (processing,
+//! retention, deletions) can go on while deliveries are refused, until there is space again.
+
+use super::ballast::{Ballast, free_bytes};
+use super::batch::encode_changes;
+use crate::store::index::{Claims, Index, Place};
+use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
+use crate::store::view::View;
+use crate::store::{Batch, Change, CommitError, Observer, Priority};
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Most batches in a group.
+const GROUP_BATCHES_MAX: usize = 1024;
+/// Most bytes in a group, except that one batch may be larger by itself.
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most bytes that wait to be committed; beyond, submitters are told that we are overloaded.
+const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most batches that wait.
+const QUEUE_BATCHES_MAX: usize = 65_536;
+
+/// A full disk is not tried again with less than this free.
+const HEAL_BYTES_MIN: u64 = 64 * 1024;
+
+/// Why nothing is accepted at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No space.
+    DiskFull,
+    /// A write or a sync failed.
+    Failed,
+}
+
+impl Trouble {
+    fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Failed,
+        }
+    }
+
+    fn error(self) -> CommitError {
+        match self {
+            Self::DiskFull => CommitError::DiskFull,
+            Self::Failed => CommitError::Failed,
+        }
+    }
+}
+
+struct Submission {
+    batch: Batch,
+    payload: Vec<u8>,
+    answer: oneshot::Sender<Result<(), CommitError>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Submission>,
+    bytes: usize,
+    is_closed: bool,
+}
+
+/// What the submitters, the reads and the committer share.
+pub(super) struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    trouble: Mutex<Option<Trouble>>,
+    applied: Mutex<Position>,
+    /// Bytes in all segments.
+    pub(super) journal_bytes: AtomicU64,
+    /// Segments.
+    pub(super) segments: AtomicU64,
+    /// Harmed places found.
+    pub(super) damaged: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(applied: Position) -> Self {
+        Self {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            trouble: Mutex::new(None),
+            applied: Mutex::new(applied),
+            journal_bytes: AtomicU64::new(0),
+            segments: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+        }
+    }
+
+    /// Queues a batch. The answer comes when its group is durable and applied.
+    pub(super) fn submit(&self, batch: Batch) -> oneshot::Receiver<Result<(), CommitError>> {
+        let (answer, receiver) = oneshot::channel();
+        let payload = encode_changes(&batch.changes);
+        let mut queue = lock(&self.queue);
+        let is_full = queue.waiting.len() >= QUEUE_BATCHES_MAX
+            || queue.bytes.saturating_add(payload.len()) > QUEUE_BYTES_MAX;
+        if queue.is_closed || is_full {
+            let error = if queue.is_closed {
+                CommitError::Closed
+            } else {
+                CommitError::Overloaded
+            };
+            // The receiver is held right here.
+            let _ = answer.send(Err(error));
+            return receiver;
+        }
+        queue.bytes += payload.len();
+        queue.waiting.push_back(Submission {
+            batch,
+            payload,
+            answer,
+        });
+        self.wake.notify_one();
+        receiver
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.queue).is_closed = true;
+        self.wake.notify_all();
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        lock(&self.queue).waiting.len()
+    }
+
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        *lock(&self.trouble)
+    }
+
+    /// Everything before this position is in the index.
+    pub(super) fn applied(&self) -> Position {
+        *lock(&self.applied)
+    }
+}
+
+/// How the committer behaves; see [`super::Options`].
+pub(super) struct Limits {
+    pub(super) segment_bytes: u64,
+    pub(super) heal_interval: Duration,
+}
+
+/// The committer's own state.
+pub(super) struct Committer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: Arc<Index<View>>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) ballast: Ballast,
+    pub(super) limits: Limits,
+    pub(super) observer: Arc<dyn Observer>,
+    /// Where the log ends: everything before is durable.
+    pub(super) end: Position,
+    /// The segment being written; `None` while there is trouble.
+    pub(super) segment: Option<Segment>,
+    pub(super) tried_at: Option<Instant>,
+}
+
+impl Committer {
+    /// Begins the first segment of this run. On a full disk the store opens all the same.
+    pub(super) fn begin(&mut self) {
+        self.heal();
+    }
+
+    /// Works until the store is closed and the queue is empty. Returns where the log ends.
+    pub(super) fn run(mut self) -> Position {
+        while let Some(group) = self.next_group() {
+            if self.segment.is_none() && self.is_time_to_heal() {
+                self.heal();
+            }
+            self.ballast.watch(self.segment.is_some());
+            if !group.is_empty() {
+                self.commit(group);
+            }
+        }
+        self.end
+    }
+
+    /// The next group; empty when it is time to look after trouble; `None` at the end.
+    fn next_group(&self) -> Option<Vec<Submission>> {
+        let mut queue = lock(&self.shared.queue);
+        while queue.waiting.is_empty() {
+            if queue.is_closed {
+                return None;
+            }
+            let waits = self
+                .shared
+                .wake
+                .wait_timeout(queue, self.limits.heal_interval);
+            let (woken, timeout) = waits.unwrap_or_else(PoisonError::into_inner);
+            queue = woken;
+            if timeout.timed_out() && queue.waiting.is_empty() && !queue.is_closed {
+                return Some(Vec::new());
+            }
+        }
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = queue.waiting.front() {
+            let would_be = bytes + next.payload.len();
+            if group.len() == GROUP_BATCHES_MAX || (bytes > 0 && would_be > GROUP_BYTES_MAX) {
+                break;
+            }
+            bytes = would_be;
+            group.extend(queue.waiting.pop_front());
+        }
+        queue.bytes -= bytes;
+        Some(group)
+    }
+
+    fn commit(&mut self, group: Vec<Submission>) {
+        let begun = Instant::now();
+        if self
+            .segment
+            .as_ref()
+            .is_some_and(|s| s.end >= self.limits.segment_bytes)
+        {
+            self.roll();
+        }
+        let Some(segment) = &self.segment else {
+            let error = self
+                .shared
+                .trouble()
+                .map_or(CommitError::Failed, Trouble::error);
+            return refuse(group, &error);
+        };
+        let (id, start) = (segment.id, segment.end);
+        let (mut bytes, mut claims) = (Vec::new(), Claims::default());
+        let (mut admitted, mut refused) = (Vec::new(), Vec::new());
+        for submission in group {
+            match self.admit(&submission.batch, &claims) {
+                Err(error) => refused.push((submission, error)),
+                Ok(()) if submission.batch.changes.is_empty() => admitted.push((0, submission)),
+                Ok(()) => {
+                    claims.lay(&submission.batch);
+                    let offset = start + bytes.len() as u64;
+                    push_frame(&mut bytes, id, offset, &submission.payload);
+                    admitted.push((offset, submission));
+                }
+            }
+        }
+        if !bytes.is_empty() {
+            if let Err(error) = self.append(&bytes) {
+                let trouble = self.fall(&error);
+                let all = admitted.into_iter().map(|(_, s)| s);
+                return refuse(
+                    all.chain(refused.into_iter().map(|(s, _)| s)),
+                    &trouble.error(),
+                );
+            }
+        }
+        self.observer
+            .group_committed(admitted.len(), bytes.len(), begun.elapsed());
+        for (offset, submission) in admitted {
+            let result = self.apply(id, offset, &submission.batch.changes);
+            // A submitter that went away does not care.
+            let _ = submission.answer.send(result);
+        }
+        *lock(&self.shared.applied) = self.end;
+        for (submission, error) in refused {
+            let _ = submission.answer.send(Err(error));
+        }
+    }
+
+    fn admit(&self, batch: &Batch, claims: &Claims) -> Result<(), CommitError> {
+        if batch.priority == Priority::Ingress && self.ballast.is_released() {
+            return Err(CommitError::DiskFull);
+        }
+        for guard in &batch.guards {
+            let found = self.index.check(guard).map_err(|_| CommitError::Failed)?;
+            if let Some(conflict) = claims.check(guard).or(found) {
+                return Err(CommitError::Conflict(conflict));
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let segment = self.segment.as_mut().expect("the caller has just looked");
+        segment.append(&*self.disk, bytes)?;
+        self.end = Position {
+            segment: segment.id,
+            offset: segment.end,
+        };
+        self.shared
+            .journal_bytes
+            .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The batch is durable whatever happens here; but a view that cannot be written would show
+    /// something else than the journal holds, so nothing more is accepted until a restart makes
+    /// the view anew.
+    fn apply(&mut self, segment: u64, offset: u64, changes: &[Change]) -> Result<(), CommitError> {
+        for (change, number) in changes.iter().zip(0..) {
+            let place = Place {
+                segment,
+                offset,
+                change: number,
+            };
+            if let Err(error) = self.index.apply(change, place) {
+                tracing::error!(%error, "the view cannot be written; restart to make it anew");
+                self.segment = None;
+                self.tried_at = None;
+                *lock(&self.shared.trouble) = Some(Trouble::Failed);
+                self.limits.heal_interval = Duration::MAX;
+                return Err(CommitError::Failed);
+            }
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self) {
+        if let Err(error) = self.begin_segment() {
+            self.fall(&error);
+        }
+    }
+
+    fn begin_segment(&mut self) -> io::Result<()> {
+        let header = Header {
+            id: self.end.segment + 1,
+            previous_end: self.end.offset,
+        };
+        let segment = Segment::create(&*self.disk, &self.dir, header)?;
+        self.end = Position {
+            segment: segment.id,
+            offset: segment.end,
+        };
+        self.segment = Some(segment);
+        self.shared.segments.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Something failed: accept nothing until healed.
+    fn fall(&mut self, error: &io::Error) -> Trouble {
+        let trouble = Trouble::of(error);
+        tracing::error!(%error, ?trouble, "the journal cannot be written; nothing is acknowledged");
+        self.observer.commit_failed();
+        self.segment = None;
+        self.tried_at = Some(Instant::now());
+        *lock(&self.shared.trouble) = Some(trouble);
+        if trouble == Trouble::DiskFull && self.ballast.release() {
+            self.heal();
+        }
+        trouble
+    }
+
+    fn is_time_to_heal(&self) -> bool {
+        self.tried_at
+            .is_none_or(|at| at.elapsed() >= self.limits.heal_interval)
+    }
+
+    fn heal(&mut self) {
+        if self.limits.heal_interval == Duration::MAX {
+            return;
+        }
+        self.tried_at = Some(Instant::now());
+        let is_full = self.shared.trouble() == Some(Trouble::DiskFull);
+        if is_full && free_bytes(&self.dir).is_some_and(|free| free < HEAL_BYTES_MIN) {
+            return;
+        }
+        match self.verify_and_begin() {
+            Ok(()) => {
+                if lock(&self.shared.trouble).take().is_some() {
+                    tracing::warn!("the journal was verified and is written again");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be written yet");
+                *lock(&self.shared.trouble) = Some(Trouble::of(&error));
+            }
+        }
+    }
+
+    fn verify_and_begin(&mut self) -> io::Result<()> {
+        let Position { segment, offset } = self.end;
+        if segment > 0 {
+            let found = scan_segment(&self.dir, segment, 0, Some(offset), |_, _| {});
+            let found = found.map_err(io::Error::other)?;
+            if found.end != offset || !found.damage.is_empty() {
+                return Err(io::Error::other(
+                    "the last segment does not read back as written",
+                ));
+            }
+        }
+        self.begin_segment()
+    }
+}
+
+fn refuse(group: impl IntoIterator<Item = Submission>, error: &CommitError) {
+    for submission in group {
+        let _ = submission.answer.send(Err(error.clone()));
+    }
+}

@@ -1,0 +1,182 @@
+//! The store on disk: journal, view, snapshots and retention put together.
+
+mod ballast;
+mod batch;
+mod committer;
+mod open;
+mod retain;
+
+pub use open::{OpenError, OpenReport};
+pub use retain::Retention;
+
+use super::index::{Index, Indexed, Place};
+use super::journal::segment_path;
+use super::view::View;
+use super::{Batch, CommitError, Committing, ReadError, Store, StoreStatus};
+use crate::domain::delivery::Payload;
+use crate::domain::id::DeliveryId;
+use committer::{Shared, Trouble};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How a store on disk behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A segment is ended when it is larger than this.
+    pub segment_bytes: u64,
+    /// A snapshot is taken when the journal has grown by this much since the last one.
+    pub snapshot_bytes: u64,
+    /// Space kept for emergencies.
+    pub ballast_bytes: u64,
+    /// How long to wait between attempts to heal.
+    pub heal_interval: Duration,
+    /// What history is kept.
+    pub retention: Retention,
+    /// How often to see whether a snapshot or retention is due.
+    pub upkeep_interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            snapshot_bytes: 64 << 20,
+            ballast_bytes: 16 << 20,
+            heal_interval: Duration::from_secs(1),
+            retention: Retention::default(),
+            upkeep_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A store on disk. One process at a time.
+pub struct DiskStore {
+    shared: Arc<Shared>,
+    index: Arc<Index<View>>,
+    dir: PathBuf,
+    threads: Mutex<Option<Threads>>,
+    // Held for as long as the store is open.
+    _lock: File,
+}
+
+struct Threads {
+    committer: JoinHandle<super::journal::Position>,
+    keeper: JoinHandle<()>,
+    stop_keeper: std::sync::mpsc::Sender<()>,
+}
+
+impl std::fmt::Debug for DiskStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DiskStore")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+fn journal_dir(dir: &Path) -> PathBuf {
+    dir.join("journal")
+}
+
+fn view_dir(dir: &Path) -> PathBuf {
+    dir.join("view")
+}
+
+fn snapshot_dir(dir: &Path) -> PathBuf {
+    dir.join("snapshots")
+}
+
+impl DiskStore {
+    /// Ends orderly: what is queued is committed, and the view is left in a state that the next
+    /// start can trust. Calling it again does nothing. A store that is dropped without it is as
+    /// safe, only slower to start.
+    pub fn close(&self) {
+        let threads = self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(threads) = threads else { return };
+        drop(threads.stop_keeper);
+        if threads.keeper.join().is_err() {
+            tracing::error!("the upkeep of the store panicked");
+        }
+        self.shared.close();
+        match threads.committer.join() {
+            Ok(end) if self.shared.trouble().is_none() => {
+                if let Err(error) = self.index.kv.close(end) {
+                    tracing::warn!(%error, "the next start will make the view anew");
+                }
+            }
+            Ok(_) => {}
+            Err(_) => tracing::error!("the committer panicked"),
+        }
+    }
+
+    /// A digest of all records, to compare stores with.
+    pub fn digest(&self) -> Result<[u8; 32], ReadError> {
+        super::index::digest(&self.index.kv)
+    }
+}
+
+impl Drop for DiskStore {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Indexed for DiskStore {
+    type Kv = View;
+
+    fn index(&self) -> &Index<View> {
+        &self.index
+    }
+
+    fn payload_at(&self, _: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError> {
+        payload_at(&journal_dir(&self.dir), place)
+    }
+
+    fn store_status(&self) -> StoreStatus {
+        StoreStatus {
+            trouble: self.shared.trouble().map(|trouble| match trouble {
+                Trouble::DiskFull => "the disk is full".to_owned(),
+                Trouble::Failed => "the journal cannot be written".to_owned(),
+            }),
+            journal_bytes: self.shared.journal_bytes.load(Ordering::Relaxed),
+            segments: self.shared.segments.load(Ordering::Relaxed),
+            view_bytes: self.index.kv.bytes(),
+            damaged: self.shared.damaged.load(Ordering::Relaxed),
+            queued: self.shared.queued() as u64,
+        }
+    }
+}
+
+/// Reads a payload from its segment; `None` when the segment is gone.
+fn payload_at(journal: &Path, place: Place) -> Result<Option<Payload>, ReadError> {
+    const DAMAGED: ReadError = ReadError::Damaged { kind: "payload" };
+    let file = match File::open(segment_path(journal, place.segment)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ReadError::Unavailable(error.to_string())),
+    };
+    let frame = super::journal::read_payload(&file, place.segment, place.offset);
+    let frame = frame.map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => DAMAGED,
+        _ => ReadError::Unavailable(error.to_string()),
+    })?;
+    let payload = batch::decode_payload(&frame.ok_or(DAMAGED)?, place.change);
+    payload.map(Some).map_err(|_| DAMAGED)
+}
+
+impl Store for DiskStore {
+    fn commit(&self, batch: Batch) -> Committing {
+        let answer = self.shared.submit(batch);
+        Box::pin(async move { answer.await.unwrap_or(Err(CommitError::Failed)) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! Retention: snapshots are taken, and segments that nobody needs are deleted.
+
+use super::committer::Shared;
+use super::{Options, journal_dir, payload_at, snapshot_dir};
+use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::id::DeliveryId;
+use crate::domain::time::Timestamp;
+use crate::store::index::Index;
+use crate::store::journal::{JournalError, list_segments, segment_path, sync_dir};
+use crate::store::snapshot;
+use crate::store::view::View;
+use crate::store::{After, Batch, Change, Of, ReadError};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What history is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Deliveries older than this may go.
+    pub max_age: Duration,
+    /// The journal may not grow beyond this, as far as what must be kept allows.
+    pub max_bytes: u64,
+    /// Each connection keeps at least this many of its newest deliveries.
+    pub floor_per_connection: usize,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_secs(30 * 24 * 3600),
+            max_bytes: 10 << 30,
+            floor_per_connection: 20,
+        }
+    }
+}
+
+/// Most deliveries forgotten or carried in one batch.
+const BATCH_MAX: usize = 100;
+/// Snapshots kept: the newest, and one before it should the newest be damaged.
+const SNAPSHOTS_KEPT: usize = 2;
+
+/// The thread that keeps the store in bounds.
+pub(super) struct Keeper {
+    dir: PathBuf,
+    options: Options,
+    shared: Arc<Shared>,
+    index: Arc<Index<View>>,
+    bytes_at_snapshot: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum UpkeepError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("the store does not accept changes")]
+    Commit,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        dir: &Path,
+        options: &Options,
+        shared: Arc<Shared>,
+        index: Arc<Index<View>>,
+    ) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            options: options.clone(),
+            shared,
+            index,
+            bytes_at_snapshot: 0,
+        }
+    }
+
+    pub(super) fn run(mut self, stopped: &Receiver<()>) {
+        while stopped.recv_timeout(self.options.upkeep_interval) == Err(RecvTimeoutError::Timeout) {
+            if self.shared.trouble().is_some() {
+                continue;
+            }
+            if let Err(error) = self.keep(now()) {
+                tracing::warn!(%error, "the upkeep of the store failed; it will be tried again");
+            }
+        }
+    }
+
+    fn keep(&mut self, now: Timestamp) -> Result<(), UpkeepError> {
+        let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
+        let is_due = bytes.abs_diff(self.bytes_at_snapshot) >= self.options.snapshot_bytes
+            || bytes > self.options.retention.max_bytes;
+        if is_due {
+            snapshot::write(
+                &snapshot_dir(&self.dir),
+                self.shared.applied(),
+                &self.index.kv,
+            )?;
+            self.bytes_at_snapshot = bytes;
+        }
+        self.unlink_segments(now)
+    }
+
+    /// Deletes the oldest segments while they are out of bounds. What must be kept of them is
+    /// written forward first; what the index says of the rest is forgotten.
+    fn unlink_segments(&self, now: Timestamp) -> Result<(), UpkeepError> {
+        let snapshots = snapshot::list(&snapshot_dir(&self.dir))?;
+        // The oldest snapshot that is kept must be able to start from what is left.
+        let kept = &snapshots[snapshots.len().saturating_sub(SNAPSHOTS_KEPT)..];
+        let Some((covered, _)) = kept
+            .first()
+            .filter(|_| kept.len() == SNAPSHOTS_KEPT)
+            .or(kept.last())
+        else {
+            return Ok(());
+        };
+        let retention = &self.options.retention;
+        let cutoff = now.minus(retention.max_age);
+        for id in list_segments(&journal_dir(&self.dir))? {
+            if id >= covered.segment {
+                break;
+            }
+            let over = self.shared.journal_bytes.load(Ordering::Relaxed) > retention.max_bytes;
+            if !over && self.newest_in(id)?.is_some_and(|newest| newest >= cutoff) {
+                break;
+            }
+            self.unlink(id)?;
+        }
+        for (_, path) in &snapshots[..snapshots.len().saturating_sub(SNAPSHOTS_KEPT)] {
+            std::fs::remove_file(path).map_err(JournalError::io("deleting a snapshot"))?;
+        }
+        Ok(())
+    }
+
+    fn newest_in(&self, segment: u64) -> Result<Option<Timestamp>, ReadError> {
+        let Some(newest) = self.index.deliveries_in(segment)?.last().copied() else {
+            return Ok(None);
+        };
+        Ok(self
+            .index
+            .delivery_at(newest)?
+            .map(|(_, delivery)| delivery.received_at))
+    }
+
+    fn unlink(&self, segment: u64) -> Result<(), UpkeepError> {
+        let mut floors = HashMap::new();
+        let mut changes = Vec::new();
+        for id in self.index.deliveries_in(segment)? {
+            let Some((place, delivery)) = self.index.delivery_at(id)? else {
+                continue;
+            };
+            if place.segment != segment {
+                continue;
+            }
+            let change = if self.must_stay(&delivery, &mut floors)? {
+                match payload_at(&journal_dir(&self.dir), place) {
+                    Ok(Some(payload)) => Change::InsertDelivery(Box::new(delivery), payload),
+                    Ok(None) | Err(_) => Change::ForgetDelivery(id),
+                }
+            } else {
+                Change::ForgetDelivery(id)
+            };
+            changes.push(change);
+            if changes.len() >= BATCH_MAX {
+                self.commit(std::mem::take(&mut changes))?;
+            }
+        }
+        self.commit(changes)?;
+        let path = segment_path(&journal_dir(&self.dir), segment);
+        let bytes = std::fs::metadata(&path).map_or(0, |meta| meta.len());
+        std::fs::remove_file(&path).map_err(JournalError::io("deleting a segment"))?;
+        sync_dir(&journal_dir(&self.dir)).map_err(JournalError::io("syncing the journal"))?;
+        self.shared
+            .journal_bytes
+            .fetch_sub(bytes, Ordering::Relaxed);
+        self.shared.segments.fetch_sub(1, Ordering::Relaxed);
+        tracing::info!(segment, bytes, "segment deleted by retention");
+        Ok(())
+    }
+
+    fn must_stay(
+        &self,
+        delivery: &Delivery,
+        floors: &mut HashMap<u128, DeliveryId>,
+    ) -> Result<bool, ReadError> {
+        if delivery.state == DeliveryState::Received {
+            return Ok(true);
+        }
+        let connection = delivery.connection.as_u128();
+        let floor = match floors.get(&connection) {
+            Some(floor) => *floor,
+            None => {
+                let limit = self.options.retention.floor_per_connection;
+                let of = Of::Connection(delivery.connection);
+                let page = self.index.delivery_page(of, After { last: None, limit })?;
+                let oldest = page.items.last().map_or(delivery.id, |oldest| oldest.id);
+                floors.insert(connection, oldest);
+                oldest
+            }
+        };
+        Ok(self.options.retention.floor_per_connection > 0 && delivery.id >= floor)
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Result<(), UpkeepError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let answer = self.shared.submit(Batch::of(changes)).blocking_recv();
+        answer.ok().and_then(Result::ok).ok_or(UpkeepError::Commit)
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

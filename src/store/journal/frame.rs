@@ -1,0 +1,68 @@
+//! Frames: `length | checksum | payload`.
+//!
+//! The checksum covers the frame's own place as well, so that bytes of another segment, or of
+//! another offset, can never pass for a frame.
+
+/// Bytes before the payload: length and checksum, four each, little endian.
+pub(in crate::store) const FRAME_HEAD_BYTES: usize = 8;
+/// Largest payload: one body of 25 MiB that does not compress, with room to spare.
+pub(in crate::store) const PAYLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+fn checksum(segment: u64, offset: u64, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&segment.to_le_bytes());
+    hasher.update(&offset.to_le_bytes());
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+/// Appends a frame that will lie at `offset` of `segment`.
+pub(in crate::store) fn push_frame(out: &mut Vec<u8>, segment: u64, offset: u64, payload: &[u8]) {
+    let length = u32::try_from(payload.len()).expect("payloads are limited to 64 MiB");
+    out.extend(length.to_le_bytes());
+    out.extend(checksum(segment, offset, payload).to_le_bytes());
+    out.extend(payload);
+}
+
+/// The payload of the frame that begins `bytes`, when a whole and unharmed one does.
+pub(in crate::store) fn read_frame(bytes: &[u8], segment: u64, offset: u64) -> Option<&[u8]> {
+    let length = u32::from_le_bytes(*bytes.first_chunk::<4>()?) as usize;
+    if length == 0 || length > PAYLOAD_BYTES_MAX {
+        return None;
+    }
+    let crc = u32::from_le_bytes(*bytes.get(4..)?.first_chunk::<4>()?);
+    let payload = bytes.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + length)?;
+    (checksum(segment, offset, payload) == crc).then_some(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_read_only_where_it_was_written() {
+        let mut bytes = Vec::new();
+        push_frame(&mut bytes, 3, 40, b"payload");
+        assert_eq!(read_frame(&bytes, 3, 40), Some(&b"payload"[..]));
+        assert_eq!(read_frame(&bytes, 4, 40), None);
+        assert_eq!(read_frame(&bytes, 3, 41), None);
+        assert_eq!(read_frame(&bytes[..bytes.len() - 1], 3, 40), None);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let mut bytes = Vec::new();
+        push_frame(&mut bytes, 1, 40, b"some payload of a few words");
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(read_frame(&changed, 1, 40), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn zeros_are_no_frame() {
+        assert_eq!(read_frame(&[0; 64], 0, 0), None);
+        assert_eq!(read_frame(&[], 0, 0), None);
+    }
+}

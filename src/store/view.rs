@@ -1,0 +1,167 @@
+//! The view on disk: an ordered key-value space in sled. The only file that says `sled`.
+//!
+//! sled 0.34 does not survive power loss and may panic on what one leaves behind. So its files
+//! are trusted only after an orderly end, which leaves a marker that names the journal position
+//! they stand for; after any other end the view is made anew from snapshot and journal.
+
+use super::ReadError;
+use super::index::{Kv, Scan, Write};
+use super::journal::{Position, sync_dir};
+use super::memory::end_of;
+use std::fs::File;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// Memory that sled may use for its cache.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// How often sled writes back. `None` would turn its clean-up off.
+const FLUSH_EVERY_MS: u64 = 500;
+/// The marker of an orderly end.
+const MARKER: &str = "clean";
+
+/// A key-value space in sled.
+#[derive(Debug)]
+pub(super) struct View {
+    db: sled::Db,
+    dir: PathBuf,
+}
+
+/// Why the view cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the view cannot be opened: {0}")]
+pub(super) struct ViewError(String);
+
+fn unavailable(error: &sled::Error) -> ReadError {
+    ReadError::Unavailable(error.to_string())
+}
+
+fn open_guarded(dir: &Path) -> Result<sled::Db, ViewError> {
+    let config = sled::Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    // sled panics on some damage where it should return an error.
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(error)) => Err(ViewError(error.to_string())),
+        Err(_) => Err(ViewError("sled panicked".into())),
+    }
+}
+
+impl View {
+    /// Opens the view that an orderly end at `position` left; `None` when there is none, or when
+    /// it cannot be read. Takes the marker away: from now on only another orderly end will do.
+    pub(super) fn open_clean(dir: &Path, position: Position) -> Result<Option<Self>, ViewError> {
+        let marker = dir.join(MARKER);
+        let expected = marker_text(position);
+        if std::fs::read_to_string(&marker).ok().as_deref() != Some(&expected) {
+            return Ok(None);
+        }
+        let io = |error: std::io::Error| ViewError(error.to_string());
+        std::fs::remove_file(&marker).map_err(io)?;
+        sync_dir(dir).map_err(io)?;
+        Ok(open_guarded(dir).ok().map(|db| Self {
+            db,
+            dir: dir.to_owned(),
+        }))
+    }
+
+    /// An empty view; whatever was there is deleted.
+    pub(super) fn create(dir: &Path) -> Result<Self, ViewError> {
+        if dir.exists() {
+            std::fs::remove_dir_all(dir).map_err(|error| ViewError(error.to_string()))?;
+        }
+        std::fs::create_dir_all(dir).map_err(|error| ViewError(error.to_string()))?;
+        let db = open_guarded(dir)?;
+        Ok(Self {
+            db,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// Bytes on disk.
+    pub(super) fn bytes(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+
+    /// Writes everything out and leaves the marker: the orderly end.
+    pub(super) fn close(&self, position: Position) -> Result<(), ViewError> {
+        let io = |error: std::io::Error| ViewError(error.to_string());
+        self.db
+            .flush()
+            .map_err(|error| ViewError(error.to_string()))?;
+        sync_tree(&self.dir).map_err(io)?;
+        let marker = self.dir.join(MARKER);
+        std::fs::write(&marker, marker_text(position)).map_err(io)?;
+        File::open(&marker)
+            .and_then(|file| file.sync_all())
+            .map_err(io)?;
+        sync_dir(&self.dir).map_err(io)
+    }
+}
+
+fn marker_text(position: Position) -> String {
+    format!("{} {}\n", position.segment, position.offset)
+}
+
+/// Makes all files and names below a directory durable.
+fn sync_tree(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    sync_dir(dir)
+}
+
+impl Kv for View {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let value = self.db.get(key).map_err(|error| unavailable(&error))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan(&self, scan: Scan<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+        let owned = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
+            entry
+                .map(|(key, value)| (key.to_vec(), value.to_vec()))
+                .map_err(|e| unavailable(&e))
+        };
+        let prefix = scan.prefix.to_vec();
+        if scan.newest_first {
+            let end = match (scan.after, end_of(scan.prefix)) {
+                (Some(after), _) => Bound::Excluded(after.to_vec()),
+                (None, Some(end)) => Bound::Excluded(end),
+                (None, None) => Bound::Unbounded,
+            };
+            let range = self.db.range::<Vec<u8>, _>((Bound::Included(prefix), end));
+            return range.rev().take(scan.limit).map(owned).collect();
+        }
+        let start = match scan.after {
+            Some(after) => Bound::Excluded(after.to_vec()),
+            None => Bound::Included(prefix),
+        };
+        let end = end_of(scan.prefix).map_or(Bound::Unbounded, Bound::Excluded);
+        self.db
+            .range::<Vec<u8>, _>((start, end))
+            .take(scan.limit)
+            .map(owned)
+            .collect()
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        self.db
+            .apply_batch(batch)
+            .map_err(|error| unavailable(&error))
+    }
+}
