@@ -4,6 +4,9 @@
 //! Outsiders see [`Herd`] and nothing else. Every change to a connection, and to the runs and
 //! incidents that hang on it, is made by its actor: nobody else writes them.
 
+pub mod settings;
+pub mod supervise;
+
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, UserId};
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};

@@ -108,7 +108,7 @@ impl KeyRing {
         }
         let ring_key = |key: &MasterKey| RingKey {
             id: key.id(),
-            cipher: XChaCha20Poly1305::new(Key::from_slice(&*key.0)),
+            cipher: XChaCha20Poly1305::new(&Key::from(*key.0)),
         };
         Ok(Self {
             keys: keys.iter().map(ring_key).collect(),
@@ -163,7 +163,7 @@ impl Seal for KeyRing {
         self.entropy.fill(&mut nonce);
         let aad = associated_data(purpose, &key.id);
         let sealed = key.cipher.encrypt(
-            XNonce::from_slice(&nonce),
+            &XNonce::from(nonce),
             Payload {
                 msg: plain,
                 aad: &aad,
@@ -191,6 +191,7 @@ impl Seal for KeyRing {
             return Err(SealError::Refused);
         }
         let (id, nonce) = head[1..].split_at(KEY_ID_BYTES);
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().expect("the head has a fixed layout");
         let key = self
             .keys
             .iter()
@@ -201,7 +202,7 @@ impl Seal for KeyRing {
             msg: ciphertext,
             aad: &aad,
         };
-        let plain = key.cipher.decrypt(XNonce::from_slice(nonce), payload);
+        let plain = key.cipher.decrypt(&XNonce::from(nonce), payload);
         plain.map(Zeroizing::new).map_err(|_| SealError::Refused)
     }
 
