@@ -1,0 +1,323 @@
+//! Planning a step: what a connection becomes, what is committed, and what is done afterwards.
+//!
+//! A plan is made from the present state without changing anything. It is committed as a whole;
+//! only then does the actor adopt it and act. A plan whose commit failed is dropped and made anew.
+
+use super::incidents::resolve;
+use super::shared::World;
+use crate::domain::backoff::{jittered, scale};
+use crate::domain::connection::{Connection, LastError, PREVIOUS_SECRET_GRACE};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
+use crate::domain::id::IncidentId;
+use crate::domain::incident::{
+    Incident, IncidentSource, IncidentStatus, Resolution, Severity,
+};
+use crate::domain::lifecycle::{
+    Call, Delay, Desired, Effect, Input, Lifecycle, Observation, Phase, SuspendReason, Timer, step,
+};
+use crate::domain::repo::Repository;
+use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Credential;
+use crate::store::{Change, ReadError};
+use std::time::Duration;
+
+/// What changes in a connection besides its lifecycle.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Edit {
+    /// The provider described the repository.
+    pub(super) repository: Option<Repository>,
+    /// A call failed (`Some(Some(..))`) or succeeded (`Some(None)`).
+    pub(super) last_error: Option<Option<LastError>>,
+    /// The hook was ensured.
+    pub(super) hook_seen: bool,
+    /// The hook was found as it should be.
+    pub(super) checked: bool,
+    /// Other events are wanted.
+    pub(super) events: Option<Vec<String>>,
+    /// Another secret is wanted.
+    pub(super) secret: Option<Sealed>,
+    /// The same secret, sealed with a newer key.
+    pub(super) resealed: Option<Sealed>,
+    /// A delivery arrived then.
+    pub(super) delivery_at: Option<Timestamp>,
+    /// A delivery that was no pong arrived then.
+    pub(super) event_at: Option<Timestamp>,
+    /// A credential was refused.
+    pub(super) rejected: Option<Credential>,
+    /// More to be committed along with it.
+    pub(super) changes: Vec<Change>,
+}
+
+/// What to do once a plan is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Call(Call),
+    Arm(Timer, Duration),
+    Tell(Observation),
+}
+
+/// A planned step.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) connection: Connection,
+    pub(super) changes: Vec<Change>,
+    pub(super) acts: Vec<Act>,
+    pub(super) opened: u32,
+    pub(super) resolved: u32,
+}
+
+impl Plan {
+    /// Whether the connection is over with this plan.
+    pub(super) fn is_end(&self) -> bool {
+        self.connection.lifecycle.phase == Phase::Removed
+    }
+}
+
+/// Most deliveries that are still pending when a connection ends and are marked in its last
+/// commit; more than these cannot be pending, for the actor drains as they come.
+const PENDING_AT_END_MAX: usize = 1000;
+
+/// Plans a step.
+pub(super) fn plan(
+    world: &World,
+    present: &Connection,
+    input: Option<Input>,
+    edit: Edit,
+) -> Result<Plan, ReadError> {
+    let now = world.now();
+    let mut next = present.clone();
+    let mut changes = edit.changes.clone();
+    apply(&mut next, edit, now, &mut changes);
+    let mut effects = Vec::new();
+    if let Some(input) = input {
+        (next.lifecycle, effects) = step(next.lifecycle, input);
+    }
+    settle_secrets(&mut next, now);
+    let acts = effects.iter().map(|effect| act(world, &mut next, *effect, now)).collect();
+    let mut plan = Plan { connection: next, changes, acts, opened: 0, resolved: 0 };
+    tell_incidents(world, &mut plan, &effects, now)?;
+    if plan.is_end() {
+        end(world, &mut plan, now)?;
+    } else {
+        plan.changes.push(Change::PutConnection(Box::new(plan.connection.clone())));
+    }
+    Ok(plan)
+}
+
+fn apply(next: &mut Connection, edit: Edit, now: Timestamp, changes: &mut Vec<Change>) {
+    if let Some(repository) = edit.repository {
+        next.repository = Some(repository.id);
+        next.full_name = repository.full_name;
+    }
+    if let Some(last_error) = edit.last_error {
+        next.last_error = last_error;
+    }
+    if edit.hook_seen && next.hook_created_at.is_none() {
+        next.hook_created_at = Some(now);
+    }
+    if edit.hook_seen || edit.checked {
+        next.last_check_at = Some(now);
+    }
+    if let Some(events) = edit.events {
+        next.events = events;
+    }
+    if let Some(secret) = edit.secret {
+        let old = std::mem::replace(&mut next.secret, secret);
+        next.previous_secret = Some((old, None));
+    }
+    if let Some(resealed) = edit.resealed {
+        next.secret = resealed;
+    }
+    next.last_delivery_at = edit.delivery_at.max(next.last_delivery_at);
+    next.last_event_at = edit.event_at.max(next.last_event_at);
+    if let Some(credential) = edit.rejected {
+        changes.push(Change::PutCredential(credential));
+    }
+}
+
+/// The secret before a rotation is kept until the new one is known to be in place, and a while
+/// longer.
+fn settle_secrets(next: &mut Connection, now: Timestamp) {
+    let Lifecycle { applied, wanted, .. } = next.lifecycle;
+    match &mut next.previous_secret {
+        Some((_, until @ None)) if applied == Some(wanted) => {
+            *until = Some(now.plus(PREVIOUS_SECRET_GRACE));
+        }
+        Some((_, Some(until))) if *until <= now => next.previous_secret = None,
+        Some(_) | None => {}
+    }
+}
+
+fn act(world: &World, next: &mut Connection, effect: Effect, now: Timestamp) -> Act {
+    match effect {
+        Effect::Call(call) => Act::Call(call),
+        Effect::Observe(observation) => Act::Tell(observation),
+        Effect::Schedule(timer, delay) => {
+            let wait = duration(world, next, delay, now);
+            if timer == Timer::Retry {
+                next.retry_due_at = Some(now.plus(wait));
+            }
+            Act::Arm(timer, wait)
+        }
+    }
+}
+
+fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> Duration {
+    let (settings, chance) = (&world.settings, world.chance());
+    match delay {
+        Delay::CheckInterval => jittered(settings.check_interval, chance),
+        Delay::Spread => scale(settings.check_interval, chance),
+        Delay::PingInterval => jittered(settings.ping_interval, chance),
+        Delay::Backoff(attempt) => settings.retry.wait(attempt, chance),
+        Delay::SlowBackoff(attempt) => settings.slow_retry.wait(attempt, chance),
+        // Never earlier than told, and not all at the same moment.
+        Delay::Exactly(wait) => wait + scale(wait / 10, chance),
+        Delay::Remaining => {
+            let due = next.retry_due_at.unwrap_or(now);
+            due.since(now) + scale(settings.startup_spread, chance)
+        }
+        Delay::Startup => scale(settings.startup_spread, chance),
+        Delay::Settle => settings.settle_time + scale(settings.settle_time / 10, chance),
+    }
+}
+
+/// Names of the failures that the watch over the hook reports.
+const SUSPENDED: &str = "hook_suspended";
+const SILENT: &str = "hook_silent";
+
+fn tell_incidents(
+    world: &World,
+    plan: &mut Plan,
+    effects: &[Effect],
+    now: Timestamp,
+) -> Result<(), ReadError> {
+    for effect in effects {
+        let Effect::Observe(observation) = effect else { continue };
+        match observation {
+            Observation::Suspended(reason) => {
+                let title = suspended_title(&plan.connection, *reason);
+                open_health(world, plan, SUSPENDED, title, Severity::Critical, now)?;
+            }
+            Observation::HookSilent => {
+                let name = &plan.connection.full_name;
+                let title = format!("No deliveries arrive from {name} although it was pinged");
+                open_health(world, plan, SILENT, title, Severity::Warning, now)?;
+            }
+            Observation::HookHeard => resolve_health(world, plan, SILENT, now)?,
+            Observation::Resumed => resolve_health(world, plan, SUSPENDED, now)?,
+            Observation::HookEnsured(_)
+            | Observation::HookDrifted
+            | Observation::HookRepaired
+            | Observation::HookLost
+            | Observation::Removed => {}
+        }
+    }
+    Ok(())
+}
+
+fn suspended_title(connection: &Connection, reason: SuspendReason) -> String {
+    let name = &connection.full_name;
+    match reason {
+        SuspendReason::Unauthorized => {
+            format!("The webhook of {name} is not looked after: no credential works; add one")
+        }
+        SuspendReason::HookDeletedRepeatedly => {
+            format!("The webhook of {name} keeps being deleted; resume it when it may stay")
+        }
+        SuspendReason::Panics => {
+            format!("The webhook of {name} is not looked after: a fault in hookherd; see the log")
+        }
+    }
+}
+
+fn find_health(
+    world: &World,
+    plan: &Plan,
+    failure_type: &str,
+) -> Result<Option<Incident>, ReadError> {
+    let unresolved = world.store.unresolved_incidents(plan.connection.id)?;
+    let fits = |i: &Incident| i.source == IncidentSource::Health && i.failure_type == failure_type;
+    Ok(unresolved.into_iter().find(fits))
+}
+
+fn open_health(
+    world: &World,
+    plan: &mut Plan,
+    failure_type: &str,
+    title: String,
+    severity: Severity,
+    now: Timestamp,
+) -> Result<(), ReadError> {
+    let incident = match find_health(world, plan, failure_type)? {
+        Some(mut incident) => {
+            incident.occurrences = incident.occurrences.saturating_add(1);
+            incident.last_seen_at = now;
+            incident.title = title;
+            incident
+        }
+        None => {
+            plan.opened += 1;
+            Incident {
+                id: IncidentId::generate(now, &*world.entropy),
+                owner: plan.connection.owner,
+                connection: plan.connection.id,
+                status: IncidentStatus::Open,
+                severity,
+                source: IncidentSource::Health,
+                failure_type: failure_type.to_owned(),
+                title,
+                ci: None,
+                occurrences: 1,
+                first_seen_at: now,
+                last_seen_at: now,
+                acknowledged_at: None,
+                resolved_at: None,
+                resolution: None,
+            }
+        }
+    };
+    plan.changes.push(Change::PutIncident(Box::new(incident)));
+    Ok(())
+}
+
+fn resolve_health(
+    world: &World,
+    plan: &mut Plan,
+    failure_type: &str,
+    now: Timestamp,
+) -> Result<(), ReadError> {
+    if let Some(mut incident) = find_health(world, plan, failure_type)? {
+        resolve(&mut incident, Resolution::Recovered, now);
+        plan.resolved += 1;
+        plan.changes.push(Change::PutIncident(Box::new(incident)));
+    }
+    Ok(())
+}
+
+/// The incidents that a disconnect ends.
+pub(super) fn resolve_all(
+    world: &World,
+    connection: &Connection,
+    now: Timestamp,
+) -> Result<Vec<Change>, ReadError> {
+    let unresolved = world.store.unresolved_incidents(connection.id)?;
+    let resolved = unresolved.into_iter().map(|mut incident| {
+        resolve(&mut incident, Resolution::Disconnected, now);
+        Change::PutIncident(Box::new(incident))
+    });
+    Ok(resolved.collect())
+}
+
+/// The connection is over: what is still pending is marked, and the record goes.
+fn end(world: &World, plan: &mut Plan, now: Timestamp) -> Result<(), ReadError> {
+    let id = plan.connection.id;
+    debug_assert!(matches!(plan.connection.lifecycle.desired, Desired::Removed { .. }));
+    for delivery in world.store.pending(id, PENDING_AT_END_MAX)? {
+        let state = DeliveryState::Processed { at: now, outcome: Outcome::Paused };
+        let delivery = Delivery { state, ..delivery };
+        plan.changes.push(Change::PutDelivery(Box::new(delivery)));
+    }
+    plan.changes.push(Change::DeleteConnection(id));
+    Ok(())
+}

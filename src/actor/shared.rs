@@ -1,0 +1,167 @@
+//! What all actors share: the store, the seal, the providers, clock and chance.
+
+use super::settings::Settings;
+use crate::domain::connection::Connection;
+use crate::domain::id::{Entropy, UserId};
+use crate::domain::repo::Instance;
+use crate::domain::secret::{HookSecret, ProviderToken, Sealed};
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::user::Credential;
+use crate::provider::{Access, HookSpec, Providers, Target};
+use crate::seal::{Purpose, Seal, SealError};
+use crate::store::{ReadError, Store};
+use std::sync::Arc;
+
+/// Is told what the actors do, for the metrics. Labels are bounded by construction.
+pub trait Watch: Send + Sync + 'static {
+    /// An actor was started.
+    fn actor_started(&self);
+    /// An actor ended, for whatever reason.
+    fn actor_ended(&self);
+    /// An actor panicked.
+    fn actor_panicked(&self);
+    /// A delivery was processed, with the outcome of this name.
+    fn delivery_processed(&self, outcome: &'static str);
+    /// An incident was opened.
+    fn incident_opened(&self);
+    /// An incident was resolved.
+    fn incident_resolved(&self);
+}
+
+/// Does not care.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn actor_started(&self) {}
+    fn actor_ended(&self) {}
+    fn actor_panicked(&self) {}
+    fn delivery_processed(&self, _: &'static str) {}
+    fn incident_opened(&self) {}
+    fn incident_resolved(&self) {}
+}
+
+/// Everything that an actor needs of the world.
+pub struct World {
+    /// Where state lives.
+    pub store: Arc<dyn Store>,
+    /// Opens and seals secrets.
+    pub seal: Arc<dyn Seal>,
+    /// The providers.
+    pub providers: Providers,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// The settings.
+    pub settings: Settings,
+    /// The metrics.
+    pub watch: Arc<dyn Watch>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl World {
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A number that is uniform over all of `u64`.
+    pub(super) fn chance(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.entropy.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// The URL of a connection's hook: the mark by which it is ours.
+    pub(super) fn hook_url(&self, connection: &Connection) -> String {
+        let provider = connection.instance.provider;
+        let (base, key) = (&self.settings.public_url, connection.hook_key);
+        format!("{base}/api/v2/webhooks/{provider}/{key}")
+    }
+
+    fn open_secret(&self, c: &Connection, sealed: &Sealed) -> Result<HookSecret, SealError> {
+        let purpose =
+            Purpose::HookSecret { connection: c.id, owner: c.owner, instance: &c.instance };
+        let plain = self.seal.open(&purpose, sealed)?;
+        let text = String::from_utf8(plain.to_vec()).map_err(|_| SealError::Refused)?;
+        HookSecret::new(text).map_err(|_| SealError::Refused)
+    }
+
+    /// Seals a hook secret for a connection.
+    pub(super) fn seal_secret(&self, c: &Connection, secret: &HookSecret) -> Sealed {
+        let purpose =
+            Purpose::HookSecret { connection: c.id, owner: c.owner, instance: &c.instance };
+        self.seal.seal(&purpose, secret.expose().as_bytes())
+    }
+
+    /// A secret sealed anew, when it was not sealed with the newest key.
+    pub(super) fn resealed(&self, c: &Connection) -> Option<Sealed> {
+        if self.seal.is_current(&c.secret) {
+            return None;
+        }
+        self.open_secret(c, &c.secret).ok().map(|secret| self.seal_secret(c, &secret))
+    }
+
+    /// The secrets that may have signed a delivery now.
+    pub(super) fn hook_secrets(&self, c: &Connection) -> Vec<HookSecret> {
+        let now = self.now();
+        let previous = c.previous_secret.as_ref().filter(|(_, until)| until.is_none_or(|u| u > now));
+        let sealed = [Some(&c.secret), previous.map(|(sealed, _)| sealed)];
+        let open = |sealed| match self.open_secret(c, sealed) {
+            Ok(secret) => Some(secret),
+            Err(error) => {
+                tracing::error!(connection.id = %c.id, %error, "a hook secret cannot be opened");
+                None
+            }
+        };
+        sealed.into_iter().flatten().filter_map(open).collect()
+    }
+
+    /// The hook that a connection wants; `None` when its secret cannot be opened.
+    pub(super) fn hook_spec(&self, c: &Connection) -> Option<HookSpec> {
+        let secret = self.open_secret(c, &c.secret).ok()?;
+        let (url, events) = (self.hook_url(c), c.events.clone());
+        Some(HookSpec { url, events, secret, revision: c.lifecycle.wanted })
+    }
+
+    /// The credentials of a user for an instance that were not refused, newest first.
+    pub(super) fn usable_credentials(
+        &self,
+        owner: UserId,
+        instance: &Instance,
+    ) -> Result<Vec<Credential>, ReadError> {
+        let mut credentials = self.store.credentials(owner)?;
+        credentials.retain(|c| c.instance == *instance && c.rejected_at.is_none());
+        Ok(credentials)
+    }
+
+    /// The credential that a connection uses: the chosen one while it works, else the owner's
+    /// newest.
+    pub(super) fn credential_for(&self, c: &Connection) -> Result<Option<Credential>, ReadError> {
+        let usable = self.usable_credentials(c.owner, &c.instance)?;
+        let chosen = usable.iter().position(|credential| Some(credential.id) == c.credential);
+        Ok(usable.into_iter().nth(chosen.unwrap_or(0)))
+    }
+
+    /// The right to make calls with a credential; `None` when its token cannot be opened.
+    pub(super) fn access(&self, credential: &Credential) -> Option<Access> {
+        let purpose = Purpose::ProviderToken {
+            credential: credential.id,
+            owner: credential.owner,
+            instance: &credential.instance,
+        };
+        let plain = self.seal.open(&purpose, &credential.token).ok()?;
+        let token = ProviderToken::new(String::from_utf8(plain.to_vec()).ok()?).ok()?;
+        Some(Access { instance: credential.instance.clone(), token })
+    }
+}
+
+/// What calls about a connection's repository are addressed to.
+pub(super) fn target(c: &Connection) -> Target {
+    Target { repository: c.repository, full_name: c.full_name.clone() }
+}
