@@ -68,9 +68,9 @@ impl Caller {
     /// Sends a request, and again (up to three times) when nothing came back, the server failed,
     /// and either the request may be repeated or it never left. `acted` is set once a write may
     /// have been carried out.
-    pub(super) async fn send(
+    pub(super) async fn send<'r>(
         &self,
-        request: impl Fn() -> Request<'_>,
+        request: impl Fn() -> Request<'r> + Send + Sync,
         is_repeatable: bool,
         acted: &mut bool,
     ) -> Result<Answer, NoAnswer> {

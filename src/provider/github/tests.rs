@@ -1,9 +1,10 @@
 //! Stories about our calls, told to a scripted server.
 
 mod server;
+mod tls;
 
 use super::*;
-use crate::domain::lifecycle::{Failure, Revision};
+use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::time::Timestamp;
@@ -67,7 +68,7 @@ fn spec() -> HookSpec {
         url: URL.into(),
         events: vec!["push".into(), "workflow_run".into()],
         secret: HookSecret::new("s".repeat(64)).unwrap(),
-        revision: Revision(1),
+        revision: 1,
     }
 }
 
