@@ -14,7 +14,7 @@ use tokio::time::Instant;
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest that a provider's word is obeyed: GitHub's windows are an hour, and a clock that is
 /// wrong must not silence us for days.
-const HOLD_MAX: Duration = Duration::from_secs(2 * 3600);
+const HOLD_MAX: Duration = Duration::from_hours(2);
 /// From this many tokens on, those without restrictions are forgotten.
 const TOKENS_MAX: usize = 4096;
 /// With fewer calls than this left in the window, the rest is spread over what is left of it.
@@ -189,8 +189,8 @@ mod tests {
     async fn a_held_token_sends_nothing_until_the_time_is_over() {
         let budget = budget(4);
         assert_eq!(
-            budget.hold(key(1), Duration::from_secs(60)),
-            Duration::from_secs(60)
+            budget.hold(key(1), Duration::from_mins(1)),
+            Duration::from_mins(1)
         );
         // A shorter word does not undo the longer one.
         budget.hold(key(1), Duration::from_secs(5));
@@ -220,7 +220,7 @@ mod tests {
             async move { budget.admit(key(1), true).await.map(drop) }
         });
         tokio::task::yield_now().await;
-        budget.hold(key(1), Duration::from_secs(60));
+        budget.hold(key(1), Duration::from_mins(1));
         assert_eq!(waiting.await.unwrap().unwrap_err().as_secs(), 59);
     }
 
@@ -247,7 +247,7 @@ mod tests {
             let token = ProviderToken::new(text).unwrap();
             budget.reserve(TokenKey::of(&token), false).unwrap();
         }
-        budget.hold(key(1), Duration::from_secs(60));
+        budget.hold(key(1), Duration::from_mins(1));
         budget.reserve(key(2), false).unwrap();
         assert_eq!(budget.gates().len(), 2);
     }

@@ -36,31 +36,31 @@ pub(super) struct Cache(Mutex<Shelf>);
 
 impl Cache {
     pub(super) fn get(&self, key: TokenKey, url: &Url) -> Option<Kept> {
-        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.answers.get(&(key, url.clone())).cloned()
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        store.answers.get(&(key, url.clone())).cloned()
     }
 
     /// Keeps an answer that has an `ETag` and is short enough.
     pub(super) fn keep(&self, key: TokenKey, url: &Url, headers: &HeaderMap, body: &Bytes) {
         let key = (key, url.clone());
-        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let etag = headers.get(header::ETAG).cloned();
         let Some(etag) = etag.filter(|_| body.len() <= ANSWER_BYTES_MAX) else {
             // What was kept before is not what is there now.
-            if shelf.answers.remove(&key).is_some() {
-                shelf.order.retain(|other| *other != key);
+            if store.answers.remove(&key).is_some() {
+                store.order.retain(|other| *other != key);
             }
             return;
         };
         let link = headers.get(header::LINK).cloned();
         let body = body.clone();
         let kept = Kept { etag, link, body };
-        if shelf.answers.insert(key.clone(), kept).is_none() {
-            shelf.order.push_back(key);
+        if store.answers.insert(key.clone(), kept).is_none() {
+            store.order.push_back(key);
         }
-        while shelf.answers.len() > ANSWERS_MAX {
-            match shelf.order.pop_front() {
-                Some(oldest) => shelf.answers.remove(&oldest),
+        while store.answers.len() > ANSWERS_MAX {
+            match store.order.pop_front() {
+                Some(oldest) => store.answers.remove(&oldest),
                 None => break,
             };
         }

@@ -95,8 +95,14 @@ impl Caller {
             *acted |= writes && !never_left && !was_refused;
             let failed = match &outcome {
                 Ok(answer) => answer.status.is_server_error(),
-                Err(NoAnswer::Unreachable | NoAnswer::TimedOut | NoAnswer::Cut) => true,
-                Err(NoAnswer::Budget(_) | NoAnswer::TooLong | NoAnswer::BadRedirect) => false,
+                Err(NoAnswer::Unreachable | NoAnswer::Cut) => true,
+                // A provider that is slow is not asked more, and whoever waits waited enough.
+                Err(
+                    NoAnswer::TimedOut
+                    | NoAnswer::Budget(_)
+                    | NoAnswer::TooLong
+                    | NoAnswer::BadRedirect,
+                ) => false,
             };
             // A server that says when to come again is not asked before.
             let was_told = outcome

@@ -232,9 +232,10 @@ impl Http {
         url: &Url,
         key: TokenKey,
     ) -> Result<Answer, NoAnswer> {
-        let kept = match request.writes() {
-            true => None,
-            false => self.cache.get(key, url),
+        let kept = if request.writes() {
+            None
+        } else {
+            self.cache.get(key, url)
         };
         let mut builder = self
             .client

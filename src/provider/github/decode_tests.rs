@@ -275,9 +275,9 @@ fn a_body_must_have_what_its_event_name_promises() {
         }
         assert!(decoder().is_known_event(name));
     }
-    let pong = decode("ping", ping).unwrap().event;
+    let answered = decode("ping", ping).unwrap().event;
     assert_eq!(
-        pong,
+        answered,
         Event::Pong {
             hook: Some(HookId(3))
         }
@@ -328,7 +328,7 @@ fn deep_and_wide_bombs_are_read_or_refused_and_never_overflow() {
     let _ = decode("push", closed);
     let used = format!("{{\"zen\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let _ = decode("ping", used);
-    let wide: String = (0..200_000).map(|n| format!("\"k{n}\":{n},")).collect();
+    let wide = (0..200_000).fold(String::new(), |all, n| all + &format!("\"k{n}\":{n},"));
     let wide = format!("{{{wide}\"ref\":\"r\"}}");
     assert_eq!(decode("push", wide).unwrap().event, Event::Recorded);
     let _ = decode("push", r#"{"ref":1e999}"#);

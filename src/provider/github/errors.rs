@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::time::Duration;
 
 /// The wait after a secondary limit that names none: GitHub asks for at least a minute.
-const SECONDARY_WAIT: Duration = Duration::from_secs(60);
+const SECONDARY_WAIT: Duration = Duration::from_mins(1);
 /// Longest list of rights quoted from a header.
 const RIGHTS_BYTES_MAX: usize = 200;
 
@@ -185,7 +185,7 @@ fn no_access(answer: &Answer, asked: Asked<'_>) -> ProviderError {
         Asked::Own => "this kind of token may not ask for that".to_owned(),
     };
     if let Some(rights) = rights(answer) {
-        message.push_str(&format!(". GitHub says that it accepts: {rights}"));
+        message = format!("{message}. GitHub says that it accepts: {rights}");
     }
     ProviderError::refused(Failure::NoAccess, "no_access", message)
 }

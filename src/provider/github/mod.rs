@@ -4,7 +4,7 @@
 //! common to all providers lives a floor above, in `http`, `budget` and `call`.
 
 use super::call::{CallObserver, Caller};
-use super::http::{Http, HttpConfig, HttpError, literal};
+use super::http::{Http, HttpConfig, HttpError, NoAnswer, literal};
 use super::{
     Access, Calling, CheckReport, Ensured, HookSpec, Hooks, Identity, ProviderError, Repaired,
     Target,
@@ -14,6 +14,7 @@ use crate::domain::repo::Repository;
 use crate::domain::time::Clock;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 mod decode;
 mod errors;
@@ -27,6 +28,10 @@ mod wire;
 
 pub use decode::GithubDecode;
 use session::Session;
+
+/// Longest time for an operation with all its requests, pages and waits. A slow list of many pages
+/// fits; a provider that answers each request just in time does not hold anybody up for long.
+const OPERATION_TIME_MAX: Duration = Duration::from_secs(90);
 
 /// One GitHub installation, as we call it.
 pub struct Github {
@@ -76,7 +81,10 @@ impl Github {
     {
         Box::pin(self.caller.observed(operation, async move {
             let mut session = Session::new(self, access);
-            let outcome = steps(&mut session).await;
+            let outcome = tokio::time::timeout(OPERATION_TIME_MAX, steps(&mut session)).await;
+            // Cut off wherever it stood: a write may have been under way.
+            let outcome =
+                outcome.unwrap_or_else(|_| Err(errors::of_no_answer(NoAnswer::TimedOut, true)));
             outcome.map_err(|mut error: ProviderError| {
                 error.may_have_acted |= session.has_acted();
                 error

@@ -39,11 +39,11 @@ pub(super) fn json(status: u16, body: &Value) -> Reply {
 }
 
 pub(super) fn with(status: u16, headers: &[(&str, &str)], body: &Value) -> Reply {
-    let lines: String = headers
+    let lines: Vec<_> = headers
         .iter()
         .map(|(n, v)| format!("{n}: {v}\r\n"))
         .collect();
-    Reply::Answer(status, lines, body.to_string())
+    Reply::Answer(status, lines.concat(), body.to_string())
 }
 
 type Script = dyn Fn(&Seen) -> Reply + Send + Sync;

@@ -1,6 +1,7 @@
 //! HTTPS for real: a server with a certificate of its own making.
 
 use super::{access, github_at, repo, target};
+use crate::provider::Hooks;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io::{Read, Write};
