@@ -67,8 +67,7 @@ pub enum HttpError {
     NoClient(reqwest::Error),
 }
 
-/// One request, complete.
-#[derive(Debug)]
+/// One request, complete. Cannot be printed, because of its body.
 pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) url: Url,

@@ -312,5 +312,4 @@ fn clean(text: &str, bytes_max: usize) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "decode_tests.rs"]
 mod tests;

@@ -130,7 +130,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 }
 
 macro_rules! wire {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident $(= $rename:literal)? : $kind:ty),* $(,)? })*) => {$(
+    ($($(#[$doc:meta])* $name:ident {
+        $($field:ident $(= $rename:literal)? : $kind:ty),* $(,)?
+    })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Default, serde::Deserialize)]
         #[serde(default)]

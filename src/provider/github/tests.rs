@@ -230,6 +230,16 @@ async fn check_and_repair_see_copies_and_missing_hooks() {
     let end = [format!("DELETE {HOOKS}/8"), format!("PATCH {HOOKS}/9")];
     assert_eq!(lines[lines.len() - 2..], end);
 
+    // A hook of ours whose URL was changed by hand gets it back.
+    let server = listing(json!([hook(9, "https://evil.example/")])).await;
+    let repaired = github(&server)
+        .repair(&access, &target, HookId(9), &spec)
+        .await;
+    assert_eq!(repaired.unwrap(), Repaired::Done);
+    let patch = server.seen().pop().unwrap();
+    assert_eq!(patch.line(), format!("PATCH {HOOKS}/9"));
+    assert_eq!(patch.body["config"]["url"], URL);
+
     // The id that we knew points elsewhere, and another hook has our URL: that one is ours.
     for hooks in [
         json!([]),

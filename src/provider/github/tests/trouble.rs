@@ -247,3 +247,27 @@ async fn not_found_is_no_access_and_never_gone() {
         assert!(error.message.contains("repository_hooks=write"));
     }
 }
+
+#[tokio::test]
+async fn an_archived_repository_is_left_alone() {
+    let server = Server::start(|_| {
+        let body = json!({"id": 1, "full_name": "o/r", "archived": true});
+        answer(200, &body)
+    })
+    .await;
+    let (access, target, spec) = (access(), target(), spec());
+    let github = github(&server);
+    for error in [
+        github.ensure(&access, &target, &spec).await.unwrap_err(),
+        github
+            .repair(&access, &target, HookId(9), &spec)
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(
+            (error.failure, error.code),
+            (Failure::Rejected, "repository_archived")
+        );
+    }
+    assert_eq!(server.lines(), ["GET /repos/o/r", "GET /repos/o/r"]);
+}
