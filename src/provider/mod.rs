@@ -13,6 +13,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod budget;
+mod cache;
+pub mod call;
+pub mod github;
+pub mod http;
 pub mod signature;
 
 /// A request that claims to be a delivery, before anything about it is believed.

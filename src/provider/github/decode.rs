@@ -1,0 +1,315 @@
+//! Inbound: GitHub's deliveries. Pure; nothing of a body is believed before its signature.
+
+use super::payload::{Body, ClaimBody, Loose, Object, RepositoryPart, RunPart, WorkflowPart};
+use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
+use crate::domain::event::{Decoded, Event};
+use crate::domain::id::{Entropy, HookId};
+use crate::domain::repo::{FullName, RepositoryId};
+use crate::domain::run::{Conclusion, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::secret::HookSecret;
+use crate::domain::time::Timestamp;
+use crate::provider::signature::github_verifies;
+use crate::provider::{Claim, Decode, DecodeError, Inbound, Rejection, Verified};
+use std::borrow::Cow;
+
+/// The headers that are kept. An allow-list, because GitHub once put hook secrets into a header
+/// by mistake (`X-Github-Encoded-Secret`, 2025).
+const HEADERS_KEPT: [&str; 9] = [
+    "x-github-event",
+    "x-github-delivery",
+    "x-github-hook-id",
+    "x-github-hook-installation-target-id",
+    "x-github-hook-installation-target-type",
+    "x-github-enterprise-version",
+    "x-github-enterprise-host",
+    "user-agent",
+    "content-type",
+];
+/// Longest header value kept; what is longer is no value of GitHub's.
+const HEADER_BYTES_MAX: usize = 512;
+/// Longest name or title kept, in bytes; GitHub cuts titles at 256 characters.
+const TITLE_BYTES_MAX: usize = 512;
+/// Longest branch kept: git stores branches as files, whose names end at 255 bytes a segment.
+const BRANCH_BYTES_MAX: usize = 1024;
+/// Longest commit hash: SHA-256 in hexadecimal.
+const COMMIT_BYTES_MAX: usize = 64;
+/// Longest login or trigger kept; GitHub's logins end at 39 characters.
+const LOGIN_BYTES_MAX: usize = 100;
+/// Longest URL kept.
+const URL_BYTES_MAX: usize = 2048;
+/// What a body sent as a form begins with.
+const FORM_PREFIX: &[u8] = b"payload=";
+
+/// The events that something follows from, or that are kept as history.
+const EVENTS_KNOWN: [&str; 4] = ["ping", "workflow_run", "push", "pull_request"];
+
+/// GitHub's dialect of deliveries.
+#[derive(Debug)]
+pub struct GithubDecode {
+    /// A secret that nobody has: verified against when there is none, so that an unknown
+    /// repository takes as long to refuse as a known one.
+    nobodys: HookSecret,
+}
+
+impl GithubDecode {
+    /// A dialect whose stand-in secret comes from `entropy`.
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        Self {
+            nobodys: HookSecret::generate(entropy),
+        }
+    }
+}
+
+fn named<'a>(
+    inbound: Inbound<'a>,
+    name: &'static str,
+    bytes_max: usize,
+) -> Result<&'a str, Rejection> {
+    inbound
+        .headers
+        .get(name)
+        .filter(|value| (1..=bytes_max).contains(&value.len()))
+        .filter(|value| value.bytes().all(|byte| byte.is_ascii_graphic()))
+        .ok_or(Rejection::BadHeader(name))
+}
+
+impl Decode for GithubDecode {
+    fn verify(&self, inbound: Inbound<'_>, secrets: &[HookSecret]) -> Result<Verified, Rejection> {
+        let event = named(inbound, "x-github-event", EVENT_NAME_BYTES_MAX)?;
+        let id = named(inbound, "x-github-delivery", PROVIDER_DELIVERY_ID_BYTES_MAX)?;
+        // Only SHA-256: the SHA-1 header that GitHub sends along is never looked at.
+        let signature = inbound
+            .headers
+            .get("x-hub-signature-256")
+            .ok_or(Rejection::BadSignature)?;
+        let tried = if secrets.is_empty() {
+            std::slice::from_ref(&self.nobodys)
+        } else {
+            secrets
+        };
+        let fits = github_verifies(tried, inbound.body, signature);
+        if !fits || secrets.is_empty() {
+            return Err(Rejection::BadSignature);
+        }
+        let headers = HEADERS_KEPT
+            .into_iter()
+            .filter_map(|name| Some((name, inbound.headers.get(name)?)))
+            .filter(|(_, value)| value.len() <= HEADER_BYTES_MAX)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let is_ping = event == "ping";
+        Ok(Verified::new(
+            id.to_owned(),
+            event.to_owned(),
+            is_ping,
+            headers,
+        ))
+    }
+
+    /// From the headers when they name a repository, else from the body. A body sent as a form is
+    /// not looked into: GitHub always sends the headers, and unfolding a form costs memory that
+    /// nobody has earned yet.
+    fn claim(&self, inbound: Inbound<'_>) -> Option<Claim> {
+        let kind = inbound
+            .headers
+            .get("x-github-hook-installation-target-type");
+        let id = inbound.headers.get("x-github-hook-installation-target-id");
+        if let (Some("repository"), Some(Ok(id))) = (kind, id.map(str::parse)) {
+            return Some(Claim::Repository(RepositoryId(id)));
+        }
+        let body: ClaimBody<'_> = object(inbound.body)?.ok()?;
+        let repository = body.repository.0?;
+        match repository.id.number() {
+            Some(id) => Some(Claim::Repository(RepositoryId(id))),
+            None => repository.full_name.text()?.parse().ok().map(Claim::Name),
+        }
+    }
+
+    fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
+        let json = unfold(&payload.body)?;
+        let body: Body<'_> = match object(&json) {
+            Some(Ok(body)) => body,
+            // The message of serde_json may quote the payload; its place does not.
+            Some(Err(e)) => {
+                let problem = if e.to_string().starts_with("duplicate field") {
+                    "a field is given twice"
+                } else {
+                    "it is not valid JSON"
+                };
+                let (line, column) = (e.line(), e.column());
+                return Err(DecodeError(format!(
+                    "{problem}, at line {line} column {column}"
+                )));
+            }
+            None => return Err(DecodeError("it is no JSON object".into())),
+        };
+        Ok(interpret(event, &body))
+    }
+
+    fn is_known_event(&self, event: &str) -> bool {
+        EVENTS_KNOWN.contains(&event)
+    }
+}
+
+/// Parses an object; `None` when the text does not even begin like one.
+fn object<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Option<serde_json::Result<T>> {
+    (json.trim_ascii_start().first() == Some(&b'{')).then(|| serde_json::from_slice(json))
+}
+
+/// The JSON in a body. A form is known by how it begins: the content type is not signed.
+fn unfold(body: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    if !body.starts_with(FORM_PREFIX) {
+        return Ok(Cow::Borrowed(body));
+    }
+    let mut payloads = url::form_urlencoded::parse(body).filter(|(name, _)| name == "payload");
+    match (payloads.next(), payloads.next()) {
+        (Some((_, json)), None) => Ok(Cow::Owned(json.into_owned().into_bytes())),
+        (Some(_) | None, _) => Err(DecodeError("the form gives its payload twice".into())),
+    }
+}
+
+/// What the event's name promises must be in the body: the name is not signed, so anybody who saw
+/// a delivery could send its body again under another name.
+fn interpret(event: &str, body: &Body<'_>) -> Decoded {
+    let repository = body.repository.0.as_ref();
+    let event = match event {
+        "ping" if body.zen.text().is_some() || body.hook_id.number().is_some() => Event::Pong {
+            hook: body.hook_id.number().map(HookId),
+        },
+        "push" if body.git_ref.text().is_some() => Event::Recorded,
+        "pull_request" if body.pull_request.0.is_some() => Event::Recorded,
+        "workflow_run" => body
+            .workflow_run
+            .0
+            .as_ref()
+            .and_then(|run| run_event(run, body))
+            .map_or(Event::Ignored, |run| Event::Run(Box::new(run))),
+        _ => Event::Ignored,
+    };
+    Decoded {
+        repository: repository.and_then(|r| r.id.number()).map(RepositoryId),
+        full_name: repository.and_then(full_name),
+        event,
+    }
+}
+
+fn full_name(repository: &RepositoryPart<'_>) -> Option<FullName> {
+    repository.full_name.text()?.parse().ok()
+}
+
+/// `None` when a run cannot be told from others or put in order.
+fn run_event(run: &RunPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
+    let workflow = body.workflow.0.as_ref();
+    let attempt = run.run_attempt.number().unwrap_or(1).max(1);
+    let title = || clean(run.display_title.text()?, TITLE_BYTES_MAX);
+    let message = || {
+        let message = run.head_commit.0.as_ref()?.message.text()?;
+        clean(message.trim_start().lines().next()?, TITLE_BYTES_MAX)
+    };
+    let login = |actor: &Object<super::payload::ActorPart<'_>>| {
+        clean(actor.0.as_ref()?.login.text()?, LOGIN_BYTES_MAX)
+    };
+    let workflow_key = workflow_key(run, workflow)?;
+    let name = clean_of(&run.name, TITLE_BYTES_MAX)
+        .or_else(|| clean_of(&workflow?.name, TITLE_BYTES_MAX))
+        .unwrap_or_else(|| workflow_key.clone());
+    Some(RunEvent {
+        provider_run_id: run.id.number()?,
+        position: Position {
+            number: run.run_number.number()?,
+            attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+        },
+        status: status(run, body.action.text()),
+        updated_at: [&run.updated_at, &run.run_started_at, &run.created_at]
+            .into_iter()
+            .find_map(moment)
+            .unwrap_or_default(),
+        facts: RunFacts {
+            workflow_key,
+            workflow_name: name,
+            branch: clean_of(&run.head_branch, BRANCH_BYTES_MAX),
+            commit_sha: clean_of(&run.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),
+            commit_message: message().or_else(title),
+            author: login(&run.triggering_actor).or_else(|| login(&run.actor)),
+            trigger: clean_of(&run.event, LOGIN_BYTES_MAX).unwrap_or_default(),
+            url: web_url(&run.html_url),
+        },
+    })
+}
+
+/// The workflow's id, else its path without the branch that re-usable workflows append to it.
+fn workflow_key(run: &RunPart<'_>, workflow: Option<&WorkflowPart<'_>>) -> Option<String> {
+    let id = run.workflow_id.number();
+    let path = |path: &Loose<'_>| {
+        let path = path.text()?;
+        clean(
+            path.split_once('@').map_or(path, |(path, _)| path),
+            TITLE_BYTES_MAX,
+        )
+    };
+    id.or_else(|| workflow?.id.number())
+        .map(|id| id.to_string())
+        .or_else(|| path(&run.path))
+        .or_else(|| path(&workflow?.path))
+}
+
+/// A conclusion decides. Without one the status does, and the action only when the status says
+/// nothing: GitHub's own examples hold a `completed` action with the status `queued`.
+fn status(run: &RunPart<'_>, action: Option<&str>) -> RunStatus {
+    if let Some(conclusion) = run.conclusion.text() {
+        return RunStatus::Completed(
+            Conclusion::from_name(conclusion).unwrap_or(Conclusion::Unknown),
+        );
+    }
+    let named = |name: &str| match name {
+        "completed" => Some(RunStatus::Completed(Conclusion::Unknown)),
+        "in_progress" => Some(RunStatus::InProgress),
+        "requested" | "queued" | "pending" | "waiting" => Some(RunStatus::Queued),
+        _ => None,
+    };
+    run.status
+        .text()
+        .and_then(named)
+        .or_else(|| action.and_then(named))
+        .unwrap_or(RunStatus::Queued)
+}
+
+fn moment(text: &Loose<'_>) -> Option<Timestamp> {
+    let format = &time::format_description::well_known::Rfc3339;
+    let moment = time::OffsetDateTime::parse(text.text()?, format).ok()?;
+    i64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
+        .ok()
+        .map(Timestamp)
+}
+
+/// Only what a browser may be sent to: no `javascript:`.
+fn web_url(text: &Loose<'_>) -> Option<String> {
+    let text = text.text().filter(|text| text.len() <= URL_BYTES_MAX)?;
+    let url = url::Url::parse(text).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.into())
+}
+
+fn clean_of(text: &Loose<'_>, bytes_max: usize) -> Option<String> {
+    clean(text.text()?, bytes_max)
+}
+
+/// `text` without control characters and without those that turn the direction of writing (they
+/// make a text look like another one), cut at a character's end; `None` when nothing is left.
+fn clean(text: &str, bytes_max: usize) -> Option<String> {
+    let mut kept = String::new();
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    for c in text
+        .trim()
+        .chars()
+        .filter(|c| !c.is_control() && !turns(*c))
+    {
+        if kept.len() + c.len_utf8() > bytes_max {
+            break;
+        }
+        kept.push(c);
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+#[cfg(test)]
+mod tests;

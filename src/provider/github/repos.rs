@@ -1,0 +1,121 @@
+//! Repositories and accounts: finding a repository whatever it is called today.
+
+use super::errors::{self, Asked};
+use super::session::Session;
+use super::wire::{RepositoryBody, UserBody};
+use super::{Identity, ProviderError, Target};
+use crate::domain::repo::Repository;
+use crate::domain::user::Account;
+use crate::provider::http::Answer;
+
+fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
+    errors::parse::<RepositoryBody>(answer)?
+        .into_repository()
+        .ok_or_else(|| errors::bad_answer("a repository with an impossible name"))
+}
+
+/// The repository that `target` means.
+///
+/// Asked by name first, the documented way; a renamed or moved one answers with a redirect, which
+/// is followed. Names are reused: when the answer has another id than the one we know, or there
+/// is none, the id is asked for (`/repositories/{id}`, where GitHub's own redirects point).
+async fn look_up(
+    s: &mut Session<'_>,
+    target: &Target,
+) -> Result<Result<Repository, Answer>, ProviderError> {
+    let answer = s.get(s.url(&format!("repos/{}", target.full_name))).await?;
+    let by_name = match answer.status.as_u16() {
+        200 => {
+            let found = repository(&answer)?;
+            if target.repository.is_none_or(|id| id == found.id) {
+                return Ok(Ok(found));
+            }
+            None
+        }
+        _ => Some(answer),
+    };
+    let Some(id) = target.repository else {
+        return match by_name {
+            Some(answer) => Ok(Err(answer)),
+            None => Err(errors::bad_answer("a repository without an id")),
+        };
+    };
+    if by_name.as_ref().is_some_and(|a| a.status.as_u16() != 404) {
+        return Ok(Err(by_name.expect("it was there a line ago")));
+    }
+    let answer = s.get(s.url(&format!("repositories/{id}"))).await?;
+    if answer.status.as_u16() != 200 {
+        return Ok(Err(answer));
+    }
+    let found = repository(&answer)?;
+    if found.id == id {
+        Ok(Ok(found))
+    } else {
+        Err(errors::bad_answer("another repository than asked for"))
+    }
+}
+
+/// The repository, which has to be there.
+pub(super) async fn resolve(
+    s: &mut Session<'_>,
+    target: &Target,
+) -> Result<Repository, ProviderError> {
+    look_up(s, target)
+        .await?
+        .map_err(|answer| errors::refusal(&answer, Asked::Repository(&target.full_name)))
+}
+
+pub(super) async fn find(
+    s: &mut Session<'_>,
+    target: &Target,
+) -> Result<Option<Repository>, ProviderError> {
+    match look_up(s, target).await? {
+        Ok(found) => Ok(Some(found)),
+        Err(answer) if answer.status.as_u16() == 404 => Ok(None),
+        Err(answer) => Err(errors::refusal(
+            &answer,
+            Asked::Repository(&target.full_name),
+        )),
+    }
+}
+
+pub(super) async fn page(
+    s: &mut Session<'_>,
+    page: u32,
+) -> Result<(Vec<Repository>, bool), ProviderError> {
+    let path = format!(
+        "user/repos?per_page=100&sort=full_name&page={}",
+        page.max(1)
+    );
+    let answer = s.get(s.url(&path)).await?;
+    if answer.status.as_u16() != 200 {
+        return Err(errors::refusal(&answer, Asked::Own));
+    }
+    let bodies: Vec<RepositoryBody> = errors::parse(&answer)?;
+    let repositories = bodies
+        .into_iter()
+        .filter_map(RepositoryBody::into_repository)
+        .collect();
+    Ok((repositories, answer.next_page().is_some()))
+}
+
+pub(super) async fn identity(s: &mut Session<'_>) -> Result<Identity, ProviderError> {
+    let answer = s.get(s.url("user")).await?;
+    if answer.status.as_u16() != 200 {
+        return Err(errors::refusal(&answer, Asked::Own));
+    }
+    let user: UserBody = errors::parse(&answer)?;
+    let scopes = answer.header("x-oauth-scopes").unwrap_or_default();
+    Ok(Identity {
+        account: Account {
+            id: user.id,
+            login: user.login,
+        },
+        scopes: scopes
+            .split(',')
+            .map(str::trim)
+            .filter(|scope| !scope.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    })
+}

@@ -1,0 +1,380 @@
+//! Stories about our calls, told to a scripted server.
+
+mod server;
+mod tls;
+mod trouble;
+
+use super::*;
+use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
+use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::time::Timestamp;
+use serde_json::{Value, json};
+use server::{Reply, Seen, Server, json as answer, with};
+use std::sync::Mutex;
+
+const URL: &str = "https://hooks.example/api/v2/webhooks/github/key";
+const HOOKS: &str = "/repos/o/r/hooks";
+const LIST: &str = "/repos/o/r/hooks?per_page=100";
+
+struct Noon;
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_000_000_000)
+    }
+}
+
+#[derive(Default)]
+struct Counts(Mutex<Vec<(&'static str, &'static str)>>);
+impl CallObserver for Counts {
+    fn call_finished(&self, operation: &'static str, outcome: &'static str, _: Duration) {
+        self.0.lock().unwrap().push((operation, outcome));
+    }
+}
+
+fn github_at(url: &str, change: impl FnOnce(&mut HttpConfig)) -> Github {
+    let mut config = HttpConfig::new(url.parse().unwrap());
+    config.write_pause = Duration::ZERO;
+    config.retry_wait = Duration::from_millis(1);
+    change(&mut config);
+    Github::new(&config, Arc::new(Noon), Arc::new(Counts::default())).unwrap()
+}
+
+fn github(server: &Server) -> Github {
+    github_at(&server.url, |_| ())
+}
+
+fn access() -> Access {
+    let host = "github.com".parse().unwrap();
+    Access {
+        instance: Instance {
+            provider: ProviderKind::Github,
+            host,
+        },
+        token: ProviderToken::new("ghp_topsecrettoken".into()).unwrap(),
+    }
+}
+
+fn target() -> Target {
+    Target {
+        repository: Some(RepositoryId(1)),
+        full_name: "o/r".parse().unwrap(),
+    }
+}
+
+fn spec() -> HookSpec {
+    HookSpec {
+        url: URL.into(),
+        events: vec!["push".into(), "workflow_run".into()],
+        secret: HookSecret::new("s".repeat(64)).unwrap(),
+        revision: 1,
+    }
+}
+
+fn repo() -> Value {
+    json!({"id": 1, "full_name": "o/r", "permissions": {"admin": true}})
+}
+
+fn hook(id: u64, url: &str) -> Value {
+    json!({
+        "id": id, "active": true, "events": ["workflow_run", "push"],
+        "config": {"url": url, "content_type": "json", "insecure_ssl": "0", "secret": "********"}
+    })
+}
+
+/// A server that knows the repository and answers the rest as `script` says.
+async fn serving(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Server {
+    Server::start(move |seen| match seen.line().as_str() {
+        "GET /repos/o/r" => answer(200, &repo()),
+        _ => script(seen),
+    })
+    .await
+}
+
+/// A server whose list is `hooks`, and where every write works.
+async fn listing(hooks: Value) -> Server {
+    serving(move |seen| match seen.method.as_str() {
+        "GET" if seen.path == LIST => answer(200, &hooks),
+        "POST" => answer(201, &hook(50, URL)),
+        "PATCH" => answer(200, &json!({})),
+        "DELETE" => answer(204, &json!(null)),
+        _ => answer(404, &json!({})),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_hook_is_created_with_all_settings_and_githubs_headers() {
+    let server = listing(json!([hook(3, "https://other.example/")])).await;
+    let ensured = github(&server).ensure(&access(), &target(), &spec()).await;
+    let ensured = ensured.unwrap();
+    assert!(ensured.created);
+    assert_eq!(ensured.hook, HookId(50));
+    assert_eq!(ensured.repository.can_manage_hooks, Some(true));
+    let seen = server.seen();
+    let post = seen.last().unwrap();
+    assert_eq!(post.line(), format!("POST {HOOKS}"));
+    let config = json!({
+        "url": URL, "content_type": "json", "secret": "s".repeat(64), "insecure_ssl": "0"
+    });
+    let body = json!({
+        "name": "web", "config": config, "events": ["push", "workflow_run"], "active": true
+    });
+    assert_eq!(post.body, body);
+    for header in [
+        "accept: application/vnd.github+json, application/json;q=0.9",
+        "x-github-api-version: 2022-11-28",
+        concat!("user-agent: hookherd/", env!("CARGO_PKG_VERSION")),
+        "authorization: bearer ghp_topsecrettoken",
+    ] {
+        assert!(seen.iter().all(|s| s.head.contains(header)), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn ours_is_adopted_the_copies_are_deleted_and_no_other_is_touched() {
+    let ours = json!([
+        hook(9, URL),
+        hook(3, "https://other.example/"),
+        hook(7, &format!("{URL}/")),
+    ]);
+    let server = listing(ours).await;
+    let ensured = github(&server).ensure(&access(), &target(), &spec()).await;
+    let ensured = ensured.unwrap();
+    assert_eq!((ensured.hook, ensured.created), (HookId(7), false));
+    let lines = server.lines();
+    assert_eq!(
+        lines[2..],
+        [format!("DELETE {HOOKS}/9"), format!("PATCH {HOOKS}/7")]
+    );
+    let patch = &server.seen()[3].body;
+    assert_eq!(
+        patch["config"]["secret"],
+        "s".repeat(64),
+        "or it would be removed"
+    );
+    assert_eq!(patch["active"], true);
+}
+
+#[tokio::test]
+async fn a_hook_on_the_second_page_is_found() {
+    let server = serving(|seen| match seen.path.as_str() {
+        LIST => with(
+            200,
+            &[("link", "</repos/o/r/hooks?page=2>; rel=\"next\"")],
+            &json!([hook(3, "https://other.example/")]),
+        ),
+        "/repos/o/r/hooks?page=2" => answer(200, &json!([hook(9, URL)])),
+        _ => answer(200, &json!({})),
+    })
+    .await;
+    let ensured = github(&server).ensure(&access(), &target(), &spec()).await;
+    assert_eq!(ensured.unwrap().hook, HookId(9));
+}
+
+#[tokio::test]
+async fn every_drifted_setting_is_named() {
+    type Change = fn(&mut Value);
+    let table: [(&str, Change); 6] = [
+        ("active", |h| h["active"] = json!(false)),
+        ("events", |h| h["events"] = json!(["push"])),
+        ("url", |h| {
+            h["config"]["url"] = json!("https://evil.example/");
+        }),
+        ("content_type", |h| {
+            h["config"]["content_type"] = json!("form");
+        }),
+        ("insecure_ssl", |h| h["config"]["insecure_ssl"] = json!(1)),
+        ("secret", |h| h["config"]["secret"] = json!(null)),
+    ];
+    for mask in 0..1_u32 << table.len() {
+        let mut ours = hook(9, URL);
+        let mut fields = Vec::new();
+        for (bit, (field, change)) in table.iter().enumerate() {
+            if mask >> bit & 1 == 1 {
+                change(&mut ours);
+                fields.push(*field);
+            }
+        }
+        let expected = if fields.is_empty() {
+            CheckReport::Intact
+        } else {
+            CheckReport::Drifted { fields }
+        };
+        let server = listing(json!([ours])).await;
+        let (access, target, spec) = (access(), target(), spec());
+        let report = github(&server)
+            .check(&access, &target, HookId(9), &spec)
+            .await;
+        assert_eq!(report.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn check_and_repair_see_copies_and_missing_hooks() {
+    let (access, target, spec) = (access(), target(), spec());
+    let server = listing(json!([hook(9, URL), hook(8, URL)])).await;
+    let report = github(&server)
+        .check(&access, &target, HookId(9), &spec)
+        .await;
+    assert_eq!(
+        report.unwrap(),
+        CheckReport::Drifted {
+            fields: vec!["copies"]
+        }
+    );
+    let repaired = github(&server)
+        .repair(&access, &target, HookId(9), &spec)
+        .await;
+    assert_eq!(repaired.unwrap(), Repaired::Done);
+    let lines = server.lines();
+    let end = [format!("DELETE {HOOKS}/8"), format!("PATCH {HOOKS}/9")];
+    assert_eq!(lines[lines.len() - 2..], end);
+
+    // A hook of ours whose URL was changed by hand gets it back.
+    let server = listing(json!([hook(9, "https://evil.example/")])).await;
+    let repaired = github(&server)
+        .repair(&access, &target, HookId(9), &spec)
+        .await;
+    assert_eq!(repaired.unwrap(), Repaired::Done);
+    let patch = server.seen().pop().unwrap();
+    assert_eq!(patch.line(), format!("PATCH {HOOKS}/9"));
+    assert_eq!(patch.body["config"]["url"], URL);
+
+    // The id that we knew points elsewhere, and another hook has our URL: that one is ours.
+    for hooks in [
+        json!([]),
+        json!([hook(9, "https://x.example/"), hook(8, URL)]),
+    ] {
+        let server = listing(hooks).await;
+        let report = github(&server)
+            .check(&access, &target, HookId(9), &spec)
+            .await;
+        assert_eq!(report.unwrap(), CheckReport::Missing);
+        let repaired = github(&server)
+            .repair(&access, &target, HookId(9), &spec)
+            .await;
+        assert_eq!(repaired.unwrap(), Repaired::Missing);
+        assert!(server.lines().iter().all(|line| line.starts_with("GET")));
+    }
+}
+
+#[tokio::test]
+async fn delete_takes_all_of_ours_and_none_is_fine() {
+    let (access, target) = (access(), target());
+    let server = listing(json!([
+        hook(9, URL),
+        hook(3, "https://o.example/"),
+        hook(8, URL)
+    ]))
+    .await;
+    github(&server).delete(&access, &target, URL).await.unwrap();
+    let deleted = [format!("DELETE {HOOKS}/8"), format!("DELETE {HOOKS}/9")];
+    assert_eq!(server.lines()[2..], deleted);
+    let server = listing(json!([])).await;
+    github(&server).delete(&access, &target, URL).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_renamed_repository_is_followed_and_a_reused_name_is_not_believed() {
+    let moved = json!({"id": 1, "full_name": "new/name"});
+    let body = moved.clone();
+    let server = Server::start(move |seen| match seen.path.as_str() {
+        "/repos/o/r" => with(301, &[("location", "/repositories/1")], &json!({})),
+        "/repositories/1" => answer(200, &body),
+        "/repos/new/name/hooks?per_page=100" => answer(200, &json!([])),
+        "/repos/new/name/hooks" if seen.method == "POST" => {
+            with(307, &[("location", "/repositories/1/hooks")], &json!({}))
+        }
+        "/repositories/1/hooks" if seen.method == "POST" && seen.body["name"] == "web" => {
+            answer(201, &json!({"id": 4}))
+        }
+        _ => answer(400, &json!({})),
+    })
+    .await;
+    let ensured = github(&server)
+        .ensure(&access(), &target(), &spec())
+        .await
+        .unwrap();
+    assert_eq!(ensured.hook, HookId(4));
+    assert_eq!(ensured.repository.full_name.as_str(), "new/name");
+
+    let server = Server::start(move |seen| match seen.path.as_str() {
+        "/repos/o/r" => answer(200, &json!({"id": 2, "full_name": "o/r"})),
+        "/repositories/1" => answer(200, &moved),
+        _ => answer(404, &json!({})),
+    })
+    .await;
+    let found = github(&server)
+        .repository(&access(), &target())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.full_name.as_str(), "new/name");
+}
+
+#[tokio::test]
+async fn what_did_not_change_is_not_sent_again() {
+    let server = Server::start(|seen| {
+        if seen.head.contains("if-none-match: \"v1\"") {
+            Reply::Answer(304, String::new(), String::new())
+        } else {
+            with(200, &[("etag", "\"v1\"")], &repo())
+        }
+    })
+    .await;
+    let github = github(&server);
+    for _ in 0..2 {
+        let found = github
+            .repository(&access(), &target())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.id, RepositoryId(1));
+    }
+    assert!(server.seen()[1].head.contains("if-none-match"));
+}
+
+#[tokio::test]
+async fn identity_repositories_and_ping_ask_what_github_documents() {
+    let server = serving(|seen| match seen.path.as_str() {
+        "/user" => with(
+            200,
+            &[("x-oauth-scopes", "repo, admin:repo_hook")],
+            &json!({"id": 5, "login": "octo"}),
+        ),
+        "/user/repos?per_page=100&sort=full_name&page=2" => with(
+            200,
+            &[(
+                "link",
+                "</user/repos?page=3>; rel=\"next\", </x>; rel=\"last\"",
+            )],
+            &json!([repo()]),
+        ),
+        "/repos/o/r/hooks/9/pings" => answer(204, &json!(null)),
+        _ => answer(404, &json!({})),
+    })
+    .await;
+    let config = HttpConfig::new(server.url.parse().unwrap());
+    let counts = Arc::new(Counts::default());
+    let observer = Arc::clone(&counts);
+    let github = Github::new(&config, Arc::new(Noon), observer).unwrap();
+    let access = access();
+    let identity = github.identity(&access).await.unwrap();
+    assert_eq!(identity.account.login, "octo");
+    assert_eq!(identity.scopes, ["repo", "admin:repo_hook"]);
+    let (repositories, more) = github.repositories(&access, 2).await.unwrap();
+    assert_eq!((repositories.len(), more), (1, true));
+    github.ping(&access, &target(), HookId(9)).await.unwrap();
+    github
+        .ping(&access, &target(), HookId(8))
+        .await
+        .unwrap_err();
+    let counts = counts.0.lock().unwrap().clone();
+    let ends = [
+        ("identity", "ok"),
+        ("repositories", "ok"),
+        ("ping", "ok"),
+        ("ping", "no_access"),
+    ];
+    assert_eq!(counts, ends);
+}

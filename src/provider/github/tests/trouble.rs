@@ -1,0 +1,273 @@
+//! Stories in which something goes wrong.
+
+use super::server::{Reply, Server, json as answer, with};
+use super::{URL, access, github, github_at, hook, repo, serving, spec, target};
+use crate::domain::id::HookId;
+use crate::domain::lifecycle::Failure;
+use crate::domain::secret::ProviderToken;
+use crate::provider::Hooks;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_creation_whose_answer_is_lost_is_looked_up_and_never_repeated() {
+    for lost in [
+        Reply::Drop,
+        Reply::Hang,
+        Reply::Cut,
+        answer(502, &json!({})),
+    ] {
+        let posts = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&posts);
+        let reply = lost.clone();
+        let server = serving(move |seen| match seen.method.as_str() {
+            "POST" => {
+                count.fetch_add(1, Ordering::SeqCst);
+                reply.clone()
+            }
+            "GET" if count.load(Ordering::SeqCst) > 0 => answer(200, &json!([hook(50, URL)])),
+            "GET" => answer(200, &json!([])),
+            _ => answer(200, &json!({})),
+        })
+        .await;
+        let github = github_at(&server.url, |c| c.call_timeout = Duration::from_millis(300));
+        let ensured = github.ensure(&access(), &target(), &spec()).await.unwrap();
+        assert_eq!((ensured.hook, ensured.created), (HookId(50), true));
+        assert_eq!(posts.load(Ordering::SeqCst), 1, "{lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_creation_that_vanishes_says_that_it_may_yet_happen() {
+    let server = serving(|seen| match seen.method.as_str() {
+        "POST" => Reply::Drop,
+        _ => answer(200, &json!([])),
+    })
+    .await;
+    let error = github(&server).ensure(&access(), &target(), &spec()).await;
+    let error = error.unwrap_err();
+    assert!(error.may_have_acted);
+    assert_eq!(error.failure, Failure::Retryable { after: None });
+}
+
+/// Status, headers, body; and what is made of them.
+type Refusal<'a> = (u16, &'a [(&'a str, &'a str)], &'a Value, Failure, &'a str);
+
+/// The provider's wish in whole seconds: some milliseconds of it have passed.
+fn rounded(failure: Failure) -> Failure {
+    match failure {
+        Failure::Retryable { after: Some(after) } => {
+            let after = after + Duration::from_millis(999);
+            Failure::Retryable {
+                after: Some(Duration::from_secs(after.as_secs())),
+            }
+        }
+        other => other,
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    let exists = json!({"message": "Validation Failed", "errors": [
+        {"message": "Hook already exists on this repository"}]});
+    let limit = json!({"message": "Validation Failed", "errors": [
+        {"message": "The \"push\" event cannot have more than 20 hooks"}]});
+    let archived = json!({"message": "Repository was archived so is read-only."});
+    let (retry, after) = (Failure::Retryable { after: None }, |s| Failure::Retryable {
+        after: Some(Duration::from_secs(s)),
+    });
+    let table: [Refusal<'_>; 12] = [
+        (401, &[], &json!({}), Failure::Unauthorized, "unauthorized"),
+        (404, &[], &json!({}), Failure::NoAccess, "no_access"),
+        (403, &[], &json!({}), Failure::NoAccess, "no_access"),
+        (
+            403,
+            &[],
+            &archived,
+            Failure::Rejected,
+            "repository_archived",
+        ),
+        (410, &[], &json!({}), Failure::Rejected, "rejected"),
+        (422, &[], &limit, Failure::Rejected, "hook_limit_reached"),
+        (422, &[], &exists, Failure::Rejected, "rejected"),
+        (500, &[], &json!({}), retry, "provider_unavailable"),
+        (
+            403,
+            &[("retry-after", "7")],
+            &json!({}),
+            after(7),
+            "rate_limited",
+        ),
+        (429, &[], &json!({}), after(60), "rate_limited"),
+        (
+            403,
+            &[
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", "1000090"),
+            ],
+            &json!({}),
+            after(91),
+            "rate_limited",
+        ),
+        (
+            403,
+            &[],
+            &json!({"message": "You have exceeded a secondary rate limit"}),
+            after(60),
+            "rate_limited",
+        ),
+    ];
+    for (status, headers, body, failure, code) in table {
+        let reply = with(status, headers, body);
+        let server = serving(move |seen| match seen.method.as_str() {
+            "POST" => reply.clone(),
+            _ => answer(200, &json!([])),
+        })
+        .await;
+        let error = github(&server).ensure(&access(), &target(), &spec()).await;
+        let error = error.unwrap_err();
+        let rounded = rounded(error.failure);
+        assert_eq!((rounded, error.code), (failure, code), "{status} {body}");
+        assert_eq!(error.may_have_acted, status >= 500, "{status} {body}");
+        let shown = format!("{error} {error:?}");
+        assert!(
+            !shown.contains("topsecret") && !shown.contains("ssss"),
+            "{shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_limited_token_sends_nothing_more_and_another_one_does() {
+    let server = Server::start(|seen| {
+        if seen.head.contains("ghp_topsecrettoken") {
+            with(429, &[("retry-after", "60")], &json!({}))
+        } else {
+            answer(200, &repo())
+        }
+    })
+    .await;
+    let github = github(&server);
+    for _ in 0..3 {
+        let error = github.repository(&access(), &target()).await.unwrap_err();
+        assert_eq!(error.code, "rate_limited");
+        assert!(!error.may_have_acted);
+    }
+    assert_eq!(server.lines().len(), 1);
+    let mut other = access();
+    other.token = ProviderToken::new("ghp_another".into()).unwrap();
+    github.repository(&other, &target()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_token_never_goes_to_another_origin() {
+    let thief = Server::start(|_| answer(200, &repo())).await;
+    let stolen = format!("{}/repos/o/r", thief.url);
+    let server = Server::start(move |_| with(302, &[("location", &stolen)], &json!({}))).await;
+    let error = github(&server)
+        .repository(&access(), &target())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, "bad_answer");
+    let page = format!("<{}/x>; rel=\"next\"", thief.url);
+    let server = serving(move |_| with(200, &[("link", &page)], &json!([]))).await;
+    github(&server)
+        .ensure(&access(), &target(), &spec())
+        .await
+        .unwrap_err();
+    assert!(thief.seen().is_empty());
+}
+
+#[tokio::test]
+async fn reads_are_repeated_briefly_and_lasting_trouble_is_told() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&tries);
+    let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::Drop,
+        1 => answer(503, &json!({})),
+        _ => answer(200, &repo()),
+    })
+    .await;
+    github(&server)
+        .repository(&access(), &target())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(tries.load(Ordering::SeqCst), 3);
+    for reply in [
+        Reply::Cut,
+        Reply::Drop,
+        answer(500, &json!({})),
+        answer(200, &json!("no")),
+    ] {
+        let server = Server::start(move |_| reply.clone()).await;
+        let error = github(&server)
+            .repository(&access(), &target())
+            .await
+            .unwrap_err();
+        assert_eq!(error.failure, Failure::Retryable { after: None });
+        assert!(!error.may_have_acted);
+    }
+    // Nobody listens there.
+    let error = github_at("http://127.0.0.1:1", |_| ());
+    let error = error.repository(&access(), &target()).await.unwrap_err();
+    assert_eq!(
+        (error.code, error.may_have_acted),
+        ("provider_unavailable", false)
+    );
+}
+
+#[tokio::test]
+async fn not_found_is_no_access_and_never_gone() {
+    let server = serving(|_| {
+        with(
+            404,
+            &[("x-accepted-github-permissions", "repository_hooks=write")],
+            &json!({}),
+        )
+    })
+    .await;
+    let (access, target, spec) = (access(), target(), spec());
+    let github = github(&server);
+    for error in [
+        github
+            .check(&access, &target, HookId(9), &spec)
+            .await
+            .unwrap_err(),
+        github.delete(&access, &target, URL).await.unwrap_err(),
+        github.ensure(&access, &target, &spec).await.unwrap_err(),
+    ] {
+        assert_eq!(
+            (error.failure, error.code),
+            (Failure::NoAccess, "no_access")
+        );
+        assert!(error.message.contains("admin:repo_hook"));
+        assert!(error.message.contains("repository_hooks=write"));
+    }
+}
+
+#[tokio::test]
+async fn an_archived_repository_is_left_alone() {
+    let server = Server::start(|_| {
+        let body = json!({"id": 1, "full_name": "o/r", "archived": true});
+        answer(200, &body)
+    })
+    .await;
+    let (access, target, spec) = (access(), target(), spec());
+    let github = github(&server);
+    for error in [
+        github.ensure(&access, &target, &spec).await.unwrap_err(),
+        github
+            .repair(&access, &target, HookId(9), &spec)
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(
+            (error.failure, error.code),
+            (Failure::Rejected, "repository_archived")
+        );
+    }
+    assert_eq!(server.lines(), ["GET /repos/o/r", "GET /repos/o/r"]);
+}

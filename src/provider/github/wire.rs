@@ -1,0 +1,106 @@
+//! The bodies of GitHub's REST interface, as far as we write and read them.
+
+use crate::domain::repo::{Repository, RepositoryId};
+use crate::provider::HookSpec;
+use serde::{Deserialize, Serialize};
+
+/// A hook in a list. Lenient where a missing field is only drift, strict where identity hangs on
+/// it.
+#[derive(Debug, Deserialize)]
+pub(super) struct HookBody {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) active: Option<bool>,
+    #[serde(default)]
+    pub(super) events: Vec<String>,
+    #[serde(default)]
+    pub(super) config: ConfigBody,
+}
+
+/// A hook's `config`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ConfigBody {
+    pub(super) url: Option<String>,
+    pub(super) content_type: Option<String>,
+    /// A text or a number.
+    pub(super) insecure_ssl: Option<serde_json::Value>,
+    /// The mask `********` when one is set.
+    pub(super) secret: Option<String>,
+}
+
+/// All settings of a hook. Always all of them: a `config` without `secret` removes the secret.
+#[derive(Serialize)]
+struct HookWrite<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
+    config: ConfigWrite<'a>,
+    events: &'a [String],
+    active: bool,
+}
+
+#[derive(Serialize)]
+struct ConfigWrite<'a> {
+    url: &'a str,
+    content_type: &'static str,
+    secret: &'a str,
+    insecure_ssl: &'static str,
+}
+
+/// The body that creates (`is_new`) or rewrites a hook.
+pub(super) fn hook_write(spec: &HookSpec, is_new: bool) -> Vec<u8> {
+    let body = HookWrite {
+        name: is_new.then_some("web"),
+        config: ConfigWrite {
+            url: &spec.url,
+            content_type: "json",
+            secret: spec.secret.expose(),
+            insecure_ssl: "0",
+        },
+        events: &spec.events,
+        active: true,
+    };
+    serde_json::to_vec(&body).expect("texts and booleans are always JSON")
+}
+
+/// What creating a hook answers.
+#[derive(Debug, Deserialize)]
+pub(super) struct HookCreated {
+    pub(super) id: u64,
+}
+
+/// A repository.
+#[derive(Debug, Deserialize)]
+pub(super) struct RepositoryBody {
+    id: u64,
+    full_name: String,
+    #[serde(default)]
+    archived: bool,
+    #[serde(default)]
+    permissions: Option<PermissionsBody>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PermissionsBody {
+    #[serde(default)]
+    admin: bool,
+}
+
+impl RepositoryBody {
+    /// `None` when its name is none that we could put into a URL.
+    pub(super) fn into_repository(self) -> Option<Repository> {
+        Some(Repository {
+            id: RepositoryId(self.id),
+            full_name: self.full_name.parse().ok()?,
+            is_archived: self.archived,
+            can_manage_hooks: self.permissions.map(|p| p.admin),
+        })
+    }
+}
+
+/// The token's own account.
+#[derive(Debug, Deserialize)]
+pub(super) struct UserBody {
+    pub(super) id: u64,
+    pub(super) login: String,
+}

@@ -1,0 +1,320 @@
+//! The HTTP machinery that every provider shares: one client for an installation, limits on time
+//! and size, redirects by hand, conditional reads. It knows no dialect: what a status means is
+//! decided by the provider's own `errors.rs`.
+
+use super::budget::{Budget, TokenKey};
+use super::cache::{Cache, Kept};
+use crate::domain::secret::ProviderToken;
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode, Url};
+use std::time::Duration;
+
+/// Longest answer read: a page of 100 repositories is about 600 KiB.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Most redirects followed for one request.
+const REDIRECTS_MAX: usize = 3;
+
+/// What an installation's client needs to know.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Where the API lives, such as `https://api.github.com`.
+    pub api_url: Url,
+    /// What we call ourselves.
+    pub user_agent: String,
+    /// Longest time to connect.
+    pub connect_timeout: Duration,
+    /// Longest time for one request, from connecting to the last byte of the answer.
+    pub call_timeout: Duration,
+    /// Most requests at once.
+    pub at_once_max: usize,
+    /// Pause between two writes with one token; GitHub asks for at least a second.
+    pub write_pause: Duration,
+    /// First wait before an idempotent request is repeated; it doubles, with jitter.
+    pub retry_wait: Duration,
+    /// PEM certificates of authorities to trust besides the system's, for an installation with a
+    /// certificate of its own making.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+impl HttpConfig {
+    /// The usual settings for the API at `api_url`.
+    pub fn new(api_url: Url) -> Self {
+        Self {
+            api_url,
+            user_agent: concat!("hookherd/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(5),
+            call_timeout: Duration::from_secs(15),
+            at_once_max: 4,
+            write_pause: Duration::from_secs(1),
+            retry_wait: Duration::from_millis(250),
+            ca_pem: None,
+        }
+    }
+}
+
+/// Settings that no client can be made of.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Not an http or https URL without query and fragment.
+    #[error("the API URL must be http or https, with a host and without user, query and fragment")]
+    BadUrl,
+    /// The certificates cannot be read.
+    #[error("the file of certificate authorities is no PEM file of certificates")]
+    BadCertificates,
+    /// The client cannot be set up: as a rule, the machine has no certificate authorities.
+    #[error("no HTTPS client: {0}; does this machine have its CA certificates installed?")]
+    NoClient(reqwest::Error),
+}
+
+/// One request, complete. Cannot be printed, because of its body.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) token: &'a ProviderToken,
+    /// JSON to send; it may hold a hook secret.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl Request<'_> {
+    pub(super) fn writes(&self) -> bool {
+        self.method != Method::GET
+    }
+}
+
+/// An answer, whatever its status.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Where it came from, after redirects.
+    pub(super) url: Url,
+}
+
+impl Answer {
+    /// A header, when it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The URL of the next page.
+    pub(super) fn next_page(&self) -> Option<Url> {
+        let links = self.header("link")?;
+        let next = links.split(',').find_map(|link| {
+            let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+            let is_next = parameters
+                .split(';')
+                .any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
+            is_next.then_some(target)
+        })?;
+        self.url.join(next).ok()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoAnswer {
+    /// The budget says to come again after this long. Nothing was sent.
+    Budget(Duration),
+    /// No connection. Nothing was sent.
+    Unreachable,
+    /// Out of time. It may have been carried out.
+    TimedOut,
+    /// The connection broke. It may have been carried out.
+    Cut,
+    /// More than fits the limit. It may have been carried out.
+    TooLong,
+    /// Sent on to another origin, or in circles. Not followed.
+    BadRedirect,
+}
+
+/// The client of one installation.
+#[derive(Debug)]
+pub(super) struct Http {
+    client: reqwest::Client,
+    base: Url,
+    call_timeout: Duration,
+    headers: HeaderMap,
+    pub(super) budget: Budget,
+    cache: Cache,
+}
+
+impl Http {
+    /// A client that sends `headers` with every request.
+    pub(super) fn new(config: &HttpConfig, mut headers: HeaderMap) -> Result<Self, HttpError> {
+        let url = &config.api_url;
+        let is_plain = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if !is_plain {
+            return Err(HttpError::BadUrl);
+        }
+        let user_agent = HeaderValue::from_str(&config.user_agent)
+            .unwrap_or(HeaderValue::from_static("hookherd"));
+        headers.insert(header::USER_AGENT, user_agent);
+        // An error means that somebody installed a provider before us: then that one is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .http1_only()
+            .connect_timeout(config.connect_timeout);
+        if let Some(pem) = &config.ca_pem {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|_| HttpError::BadCertificates)?;
+            if certificates.is_empty() {
+                return Err(HttpError::BadCertificates);
+            }
+            client = client.tls_certs_merge(certificates);
+        }
+        let mut base = url.clone();
+        let path = format!("{}/", url.path().trim_end_matches('/'));
+        base.set_path(&path);
+        Ok(Self {
+            client: client.build().map_err(HttpError::NoClient)?,
+            base,
+            call_timeout: config.call_timeout,
+            headers,
+            budget: Budget::new(config.at_once_max, config.write_pause),
+            cache: Cache::default(),
+        })
+    }
+
+    /// The URL of an API path such as `repos/o/r/hooks?per_page=100`, which comes from our own
+    /// code and validated names.
+    pub(super) fn url(&self, path: &str) -> Url {
+        let joined = self.base.join(path);
+        joined.expect("paths are made of literals, numbers and validated repository names")
+    }
+
+    /// Whether a URL belongs to the origin that the token may be sent to.
+    pub(super) fn is_ours(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
+    /// Sends a request and follows up to three redirects within the origin, keeping method and
+    /// body: a POST that turned into a GET would report a success that never was.
+    pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, NoAnswer> {
+        let key = TokenKey::of(request.token);
+        let mut url = request.url.clone();
+        for hop in 0..=REDIRECTS_MAX {
+            // Checked here for every caller: no token ever goes elsewhere.
+            if !self.is_ours(&url) {
+                return Err(NoAnswer::BadRedirect);
+            }
+            let writes = request.writes() && hop == 0;
+            let admitted = self.budget.admit(key, writes).await;
+            let permit = admitted.map_err(NoAnswer::Budget)?;
+            let sending = self.send_once(&request, &url, key);
+            let answer = tokio::time::timeout(self.call_timeout, sending)
+                .await
+                .map_err(|_| NoAnswer::TimedOut)??;
+            drop(permit);
+            if !matches!(answer.status.as_u16(), 301 | 302 | 307 | 308) {
+                return Ok(answer);
+            }
+            let location = answer.header("location").ok_or(NoAnswer::BadRedirect)?;
+            url = url.join(location).map_err(|_| NoAnswer::BadRedirect)?;
+        }
+        Err(NoAnswer::BadRedirect)
+    }
+
+    async fn send_once(
+        &self,
+        request: &Request<'_>,
+        url: &Url,
+        key: TokenKey,
+    ) -> Result<Answer, NoAnswer> {
+        let kept = if request.writes() {
+            None
+        } else {
+            self.cache.get(key, url)
+        };
+        let mut builder = self
+            .client
+            .request(request.method.clone(), url.clone())
+            .headers(self.headers.clone())
+            .header(header::AUTHORIZATION, bearer(request.token));
+        if let Some(kept) = &kept {
+            builder = builder.header(header::IF_NONE_MATCH, kept.etag.clone());
+        }
+        if let Some(body) = &request.body {
+            builder = builder
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        let response = builder.send().await.map_err(|e| no_answer(&e))?;
+        let answer = read(response).await?;
+        match kept {
+            Some(kept) if answer.status == StatusCode::NOT_MODIFIED => {
+                Ok(revive(kept, answer.headers, url))
+            }
+            Some(_) | None => {
+                if !request.writes() && answer.status == StatusCode::OK {
+                    self.cache.keep(key, url, &answer.headers, &answer.body);
+                }
+                Ok(answer)
+            }
+        }
+    }
+}
+
+/// The answer that a "not modified" stands for. The rate limit headers are the new ones.
+fn revive(kept: Kept, mut headers: HeaderMap, url: &Url) -> Answer {
+    if let Some(link) = kept.link {
+        headers.insert(header::LINK, link);
+    }
+    Answer {
+        status: StatusCode::OK,
+        headers,
+        body: kept.body,
+        url: url.clone(),
+    }
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| no_answer(&e))? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(NoAnswer::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status: response.status(),
+        headers: response.headers().clone(),
+        url: response.url().clone(),
+        body: body.freeze(),
+    })
+}
+
+fn bearer(token: &ProviderToken) -> HeaderValue {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        .expect("a token consists of visible ASCII characters");
+    value.set_sensitive(true);
+    value
+}
+
+fn no_answer(error: &reqwest::Error) -> NoAnswer {
+    if error.is_connect() {
+        NoAnswer::Unreachable
+    } else if error.is_timeout() {
+        NoAnswer::TimedOut
+    } else {
+        NoAnswer::Cut
+    }
+}
+
+/// A header of the dialect, from literals.
+pub(super) fn literal(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
+    (
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    )
+}
