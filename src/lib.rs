@@ -4,6 +4,7 @@
 //! with GitHub and its like: three rooms that know the domain and not each other.
 
 pub mod actor;
+pub mod api;
 pub mod cli;
 pub mod domain;
 pub mod provider;

@@ -1,0 +1,97 @@
+//! Who asks: an API token in the `Authorization` header, and nowhere else.
+
+use super::error::{Code, Problem};
+use super::routes::Access;
+use super::scope::{Caller, Shared};
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use std::future::{Ready, ready};
+use subtle::ConstantTimeEq;
+
+/// Query parameters that people put tokens into. A URL ends in logs and histories, so the token
+/// must be considered known: better to say so than to let it work.
+const TOKEN_PARAMETERS: [&str; 4] = ["token", "access_token", "private_token", "api_token"];
+/// Longest `Authorization` value that is looked at; our tokens have 68 bytes.
+const AUTHORIZATION_BYTES_MAX: usize = 8192;
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(Code::Unauthenticated, detail)
+}
+
+/// The token of a request; exactly one header, of the form `Bearer TOKEN`.
+fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
+    let mut given = request.headers().get_all(AUTHORIZATION);
+    let (Some(value), None) = (given.next(), given.next()) else {
+        return Err(unauthenticated(
+            "send Authorization: Bearer <API token>, once",
+        ));
+    };
+    let token = value
+        .to_str()
+        .ok()
+        .filter(|text| text.len() <= AUTHORIZATION_BYTES_MAX);
+    let token = token
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty());
+    token
+        .map(|(_, token)| token)
+        .ok_or_else(|| unauthenticated("the Authorization header is not of the form Bearer TOKEN"))
+}
+
+/// Who makes a request.
+fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Problem> {
+    let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
+    for (name, _) in pairs {
+        if TOKEN_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
+            let detail = "send the token as Authorization: Bearer; replace one that was in a URL";
+            return Err(Problem::new(Code::TokenInQuery, detail));
+        }
+    }
+    // Tokens have 256 random bits, so that looking up their hash tells nothing by its timing.
+    let hash = *blake3::hash(bearer(request)?.as_bytes()).as_bytes();
+    if let Some(admin) = &shared.admin
+        && bool::from(admin.token_hash.ct_eq(&hash))
+    {
+        return Ok(Caller {
+            user: admin.user,
+            is_admin: true,
+        });
+    }
+    let user = shared.accounts().by_token_hash(&hash)?;
+    let user = user.ok_or_else(|| unauthenticated("this API token is not valid"))?;
+    Ok(Caller {
+        user: user.id,
+        is_admin: user.is_admin,
+    })
+}
+
+/// Lets a request through when its caller may use a route of this class, and remembers the
+/// caller for the handler. Every route of the classes `User` and `Admin` is wrapped in it.
+pub(super) fn admit(shared: &Shared, request: &HttpRequest, access: Access) -> Result<(), Problem> {
+    match access {
+        Access::Public | Access::Ingress => return Ok(()),
+        Access::User | Access::Admin => {}
+    }
+    let caller = authenticate(shared, request)?;
+    if access == Access::Admin && !caller.is_admin {
+        return Err(Problem::new(
+            Code::Forbidden,
+            "this needs an admin's API token",
+        ));
+    }
+    request.extensions_mut().insert(caller);
+    Ok(())
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    /// The caller that [`admit`] let through. A handler of a public route that asks for one is
+    /// refused, whatever the request holds.
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.extensions().get::<Self>().copied();
+        ready(caller.ok_or_else(|| unauthenticated("this needs an API token")))
+    }
+}

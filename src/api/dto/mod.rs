@@ -1,0 +1,228 @@
+//! The shapes of answers, exactly as they stand in JSON.
+//!
+//! None has a field for a secret, so none can be answered by mistake. Times are RFC 3339 in UTC
+//! with milliseconds; ids, the provider's included, are strings.
+
+mod connection;
+mod delivery;
+mod incident;
+mod stats;
+
+pub use connection::{Connection, Health, LastError};
+pub use delivery::{DeliveryDetail, DeliverySummary, Payload};
+pub use incident::{Incident, Run};
+pub use stats::{DeliveryStats, IncidentStats, Stats};
+
+use crate::domain::repo::Repository as DomainRepository;
+use crate::domain::time::Timestamp;
+use crate::domain::user;
+use crate::store::Page;
+use serde::Serialize;
+use std::fmt::Display;
+
+/// A time in RFC 3339, UTC, milliseconds. Times outside the years 0 to 9999 are shown as the
+/// epoch: no clock of ours makes them.
+pub fn time(at: Timestamp) -> String {
+    let nanos = i128::from(at.0) * 1_000_000;
+    let moment = ::time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
+        .ok()
+        .filter(|moment| (0..=9999).contains(&moment.year()))
+        .unwrap_or(::time::OffsetDateTime::UNIX_EPOCH);
+    let (date, clock) = (moment.date(), moment.time());
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        clock.hour(),
+        clock.minute(),
+        clock.second(),
+        clock.millisecond()
+    )
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct List<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// Pass it as `cursor` for the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A page of records in their JSON shape.
+    pub(super) fn of<R, Id: Display, E>(
+        page: Page<R>,
+        id: impl Fn(&R) -> Id,
+        shape: impl FnMut(R) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        let last = page.items.last().filter(|_| page.has_more);
+        let next_cursor = last.map(|record| id(record).to_string());
+        let items = page
+            .items
+            .into_iter()
+            .map(shape)
+            .collect::<Result<_, _>>()?;
+        Ok(Self { items, next_cursor })
+    }
+}
+
+/// The list of connections, which has a name of its own.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectionList {
+    /// The connections, newest first.
+    pub connections: Vec<Connection>,
+    /// All of the caller's connections, on whatever page.
+    pub total: usize,
+    /// Pass it as `cursor` for the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// What ingress answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct IngressAnswer {
+    /// `accepted`, `duplicate`, `ignored` or `pong`.
+    pub status: &'static str,
+    /// Our id of the stored delivery; of the first one when this is a duplicate.
+    pub delivery_id: String,
+}
+
+/// What disconnecting answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Disconnected {
+    /// Always true: the disconnection is durable.
+    pub success: bool,
+    /// The connection.
+    pub connection_id: String,
+    /// Its repository.
+    pub repository_full_name: String,
+    /// Whether the provider has confirmed that the hook is gone.
+    pub webhook_deleted: bool,
+    /// What happened, in words.
+    pub message: &'static str,
+}
+
+/// A word of confirmation for what goes on in the background.
+#[derive(Clone, Debug, Serialize)]
+pub struct Accepted {
+    /// Always `accepted`.
+    pub status: &'static str,
+    /// The delivery that will be processed again.
+    pub delivery_id: String,
+}
+
+/// A user.
+#[derive(Clone, Debug, Serialize)]
+pub struct User {
+    /// Our id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// Whether they may manage users.
+    pub is_admin: bool,
+    /// When they were added.
+    pub created_at: String,
+}
+
+impl From<&user::User> for User {
+    fn from(user: &user::User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            name: user.name.clone(),
+            is_admin: user.is_admin,
+            created_at: time(user.created_at),
+        }
+    }
+}
+
+/// An account at a provider.
+#[derive(Clone, Debug, Serialize)]
+pub struct Account {
+    /// The provider's id.
+    pub id: String,
+    /// The name.
+    pub login: String,
+}
+
+/// A stored provider token, without the token.
+#[derive(Clone, Debug, Serialize)]
+pub struct Credential {
+    /// Our id.
+    pub id: String,
+    /// The kind of provider.
+    pub provider: &'static str,
+    /// The host that the token is for, and the only one it is sent to.
+    pub host: String,
+    /// Whose token it is.
+    pub account: Account,
+    /// The scopes that the provider reported; empty when it does not report any.
+    pub scopes: Vec<String>,
+    /// When it was added.
+    pub created_at: String,
+    /// When the provider last refused it; null while it works.
+    pub rejected_at: Option<String>,
+}
+
+impl From<&user::Credential> for Credential {
+    fn from(credential: &user::Credential) -> Self {
+        Self {
+            id: credential.id.to_string(),
+            provider: credential.instance.provider.as_str(),
+            host: credential.instance.host.to_string(),
+            account: Account {
+                id: credential.account.id.to_string(),
+                login: credential.account.login.clone(),
+            },
+            scopes: credential.scopes.clone(),
+            created_at: time(credential.created_at),
+            rejected_at: credential.rejected_at.map(time),
+        }
+    }
+}
+
+/// A repository that a credential can reach.
+#[derive(Clone, Debug, Serialize)]
+pub struct Repository {
+    /// The provider's id.
+    pub id: String,
+    /// Owner and name.
+    pub full_name: String,
+    /// The name.
+    pub name: String,
+    /// The owner.
+    pub owner_name: String,
+    /// Whether it is read-only.
+    pub is_archived: bool,
+    /// Whether the credential may manage hooks; null when the provider does not say.
+    pub can_manage_hooks: Option<bool>,
+}
+
+impl From<&DomainRepository> for Repository {
+    fn from(repository: &DomainRepository) -> Self {
+        Self {
+            id: repository.id.to_string(),
+            full_name: repository.full_name.to_string(),
+            name: repository.full_name.name().to_owned(),
+            owner_name: repository.full_name.owner().to_owned(),
+            is_archived: repository.is_archived,
+            can_manage_hooks: repository.can_manage_hooks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_with_milliseconds() {
+        assert_eq!(time(Timestamp(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            time(Timestamp(1_795_530_896_007)),
+            "2026-11-24T15:54:56.007Z"
+        );
+        assert_eq!(time(Timestamp(i64::MAX)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(time(Timestamp(i64::MIN)), "1970-01-01T00:00:00.000Z");
+    }
+}

@@ -1,0 +1,233 @@
+//! What a request holds, checked: JSON bodies, ids in paths, query strings, pages of lists.
+//!
+//! A JSON body with a field that we do not know is refused: a misspelt `delete_webhook` must not
+//! pass for the default. Depth is bounded by the types and by serde_json's own limit of 128.
+
+use super::error::{Code, Problem};
+use super::ingress::body::{self, Limits};
+use super::scope::Shared;
+use crate::store::After;
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest, web};
+use serde::de::DeserializeOwned;
+use std::future::Future;
+use std::pin::Pin;
+use std::str::FromStr;
+
+/// Items on a page unless the client says otherwise.
+pub(super) const PAGE_DEFAULT: usize = 50;
+/// Most items on a page.
+pub(super) const PAGE_MAX: usize = 100;
+/// Longest part of a parser's message that is passed on.
+const MESSAGE_CHARS_MAX: usize = 200;
+
+/// A JSON body.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+fn is_json(request: &HttpRequest) -> bool {
+    let mut types = request.headers().get_all(CONTENT_TYPE);
+    let (Some(given), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let essence = given
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// What is wrong with a body, without its values: one of them may be a token.
+fn bad_json(error: &serde_json::Error) -> Problem {
+    let message = error.to_string();
+    if message.starts_with("unknown field `") {
+        let words: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
+        return Problem::new(Code::UnknownField, words);
+    }
+    let names_a_field_of_ours = ["missing field `", "duplicate field `"]
+        .iter()
+        .any(|start| message.starts_with(start));
+    let detail = match message.rsplit_once(", expected ") {
+        _ if names_a_field_of_ours => message,
+        Some((_, expected)) if error.is_data() => format!("expected {expected}"),
+        Some(_) | None => {
+            let (line, column) = (error.line(), error.column());
+            format!("not valid JSON for this route, at line {line}, column {column}")
+        }
+    };
+    Problem::new(Code::BadJson, detail)
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = web::Payload::from_request(&request, payload);
+        Box::pin(async move {
+            if !is_json(&request) {
+                let detail = "send Content-Type: application/json";
+                return Err(Problem::new(Code::UnsupportedMediaType, detail));
+            }
+            let settings = &request
+                .app_data::<web::Data<Shared>>()
+                .expect("the server hands its data to every request")
+                .settings;
+            let limits = Limits {
+                bytes_max: settings.api_body_bytes_max,
+                timeout: settings.body_timeout,
+                in_flight: None,
+            };
+            let payload = payload
+                .await
+                .map_err(|_| Problem::new(Code::BadRequest, "the body cannot be read"))?;
+            let body = body::read(&request, payload, limits).await?;
+            serde_json::from_slice(&body.bytes)
+                .map(Self)
+                .map_err(|error| bad_json(&error))
+        })
+    }
+}
+
+/// The id in the path. A text that is no id cannot be the id of anything.
+pub(super) fn path_id<Id: FromStr>(request: &HttpRequest) -> Result<Id, Problem> {
+    let text = request.match_info().get("id").unwrap_or_default();
+    text.parse().map_err(|_| Problem::not_found())
+}
+
+/// The query string, all of which must be understood.
+pub(super) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
+    let parsed = web::Query::<T>::from_query(request.query_string());
+    parsed.map(web::Query::into_inner).map_err(|error| {
+        // The message names fields and types, and quotes values: only the former are passed on.
+        let message = error.to_string();
+        let detail = match message.split_once("unknown field `") {
+            Some((_, rest)) => {
+                let rest: String = rest.chars().take(MESSAGE_CHARS_MAX).collect();
+                format!("unknown parameter `{rest}")
+            }
+            None => "a parameter is given twice or has a value of the wrong kind".to_owned(),
+        };
+        Problem::new(Code::BadQuery, detail)
+    })
+}
+
+/// An id in the query string.
+pub(super) fn query_id<Id: FromStr>(
+    name: &str,
+    text: Option<&String>,
+) -> Result<Option<Id>, Problem> {
+    let bad = |_| Problem::new(Code::BadQuery, format!("{name}: not an id of that kind"));
+    text.map(|text| text.parse().map_err(bad)).transpose()
+}
+
+/// The number of items wanted on a page.
+pub(super) fn page_limit(limit: Option<usize>) -> Result<usize, Problem> {
+    match limit {
+        None => Ok(PAGE_DEFAULT),
+        Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
+        Some(_) => Err(Problem::new(
+            Code::BadQuery,
+            format!("limit: expected 1 to {PAGE_MAX}"),
+        )),
+    }
+}
+
+/// Where a page begins and how long it is. The cursor is the id of the last item before it;
+/// clients are told to treat it as opaque.
+pub(super) fn after<Id: FromStr>(
+    limit: Option<usize>,
+    cursor: Option<&String>,
+) -> Result<After<Id>, Problem> {
+    let bad = |_| {
+        Problem::new(
+            Code::BadCursor,
+            "pass a next_cursor of this list, unchanged",
+        )
+    };
+    let last = cursor.map(|text| text.parse().map_err(bad)).transpose()?;
+    Ok(After {
+        last,
+        limit: page_limit(limit)?,
+    })
+}
+
+/// The parameters of a plain list.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    pub(super) limit: Option<usize>,
+    pub(super) cursor: Option<String>,
+}
+
+/// The parameters of a list of what belongs to connections.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConnectionPageQuery {
+    pub(super) limit: Option<usize>,
+    pub(super) cursor: Option<String>,
+    pub(super) connection_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Shape {
+        #[expect(dead_code, reason = "only its form is tested")]
+        flag: bool,
+    }
+
+    #[test]
+    fn bad_json_is_told_apart_and_never_quoted() {
+        for (text, code, part) in [
+            (r#"{"flag":tru"#, Code::BadJson, "line 1"),
+            (
+                r#"{"flag":"ghp_canary"}"#,
+                Code::BadJson,
+                "expected a boolean",
+            ),
+            (r"{}", Code::BadJson, "missing field `flag`"),
+            (
+                r#"{"flag":true,"flag":true}"#,
+                Code::BadJson,
+                "duplicate field `flag`",
+            ),
+            (r#"{"flog":true}"#, Code::UnknownField, "flog"),
+            (r#"{"flag":1e999}"#, Code::BadJson, "line 1"),
+        ] {
+            let error = serde_json::from_str::<Shape>(text).unwrap_err();
+            let problem = bad_json(&error);
+            let words = problem.to_string();
+            assert_eq!(problem.code(), code, "{text}: {words}");
+            assert!(
+                words.contains(part) && !words.contains("canary"),
+                "{text}: {words}"
+            );
+        }
+        let deep = "[".repeat(100_000);
+        assert!(serde_json::from_str::<Shape>(&deep).is_err());
+    }
+
+    #[test]
+    fn queries_must_be_understood_whole() {
+        let ask = |uri: &str| {
+            query::<PageQuery>(&TestRequest::with_uri(uri).to_http_request()).map(|q| q.limit)
+        };
+        assert_eq!(ask("/?limit=7").unwrap(), Some(7));
+        for bad in ["/?limit=x", "/?limit=-1", "/?limit=1&limit=2", "/?page=1"] {
+            assert_eq!(ask(bad).unwrap_err().code(), Code::BadQuery, "{bad}");
+        }
+        assert_eq!(page_limit(None).unwrap(), PAGE_DEFAULT);
+        for bad in [0, PAGE_MAX + 1] {
+            assert_eq!(page_limit(Some(bad)).unwrap_err().code(), Code::BadQuery);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Deliveries come in here: `POST /api/v2/webhooks/{provider}[/{hook_key}]`.
+//!
+//! The order matters: cheap refusals by the head, the body within its limits, whose it may be,
+//! the signature, the durable commit, and only then a 2xx. The answer does not tell whether a
+//! hook or a repository is known. No JSON is trusted before the signature, and none is built
+//! into a tree at all. What an event means is for the connection's actor to find out.
+
+pub(in crate::api) mod body;
+mod outcome;
+
+use super::error::{Answer, Code, Problem};
+use super::scope::Shared;
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
+use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
+use crate::domain::repo::ProviderKind;
+use crate::provider::{Decode, HeaderLookup, Inbound, Rejection, Verified};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard, Priority};
+use actix_web::http::header::HeaderMap;
+use actix_web::{HttpRequest, web};
+use body::{Body, Limits};
+pub use outcome::Outcome;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// From this size on a body is hashed on another thread: below, hashing takes less than a
+/// millisecond, and handing it over costs more than it saves.
+const OFFLOAD_BYTES: usize = 512 * 1024;
+/// Most connections to one repository whose secrets are tried for a delivery without a hook key:
+/// each costs a pass over an unverified body. Hooks that we made have a key in their URL.
+const CLAIMED_CONNECTIONS_MAX: usize = 16;
+
+/// Headers as the decoder looks them up.
+#[derive(Debug)]
+struct Headers(HeaderMap);
+
+impl HeaderLookup for Headers {
+    fn get(&self, name: &str) -> Option<&str> {
+        let mut values = self.0.get_all(name);
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            (Some(_) | None, _) => None,
+        }
+    }
+}
+
+/// A delivery that was verified, with whose it is.
+struct Authentic {
+    connection: Connection,
+    verified: Verified,
+    digest: [u8; 32],
+}
+
+/// `POST /api/v2/webhooks/{provider}[/{hook_key}]`
+pub(super) async fn receive(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Answer {
+    let began = Instant::now();
+    let name = request.match_info().get("provider").unwrap_or_default();
+    let provider = name.parse::<ProviderKind>().ok();
+    let decoder = provider.and_then(|p| Some((p, shared.providers.decoder(p)?)));
+    let Some((provider, decoder)) = decoder else {
+        return Err(Problem::new(
+            Code::NoSuchRoute,
+            "this daemon does not serve that provider",
+        ));
+    };
+    let decoder = Arc::clone(decoder);
+    let result = take_in(&shared, provider, decoder, &request, payload).await;
+    let outcome = match &result {
+        Ok((outcome, _)) => *outcome,
+        Err(problem) => Outcome::of(problem.code()),
+    };
+    shared
+        .watch
+        .answered(provider, outcome.as_str(), began.elapsed());
+    if outcome == Outcome::RejectedSignature {
+        tracing::warn!(%provider, "webhook_signature_verification_failed");
+    } else {
+        tracing::debug!(%provider, outcome = outcome.as_str(), "{provider}_webhook_received");
+    }
+    result.map(|(outcome, id)| outcome.answer(id))
+}
+
+async fn take_in(
+    shared: &web::Data<Shared>,
+    provider: ProviderKind,
+    decoder: Arc<dyn Decode>,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(Outcome, DeliveryId), Problem> {
+    let limits = Limits {
+        bytes_max: shared.settings.ingress_body_bytes_max,
+        timeout: shared.settings.body_timeout,
+        in_flight: Some(&shared.ingress_bytes),
+    };
+    body::check_head(request, &limits)?;
+    let _turn = shared.ingress_requests.try_acquire().map_err(|_| {
+        Problem::new(
+            Code::Overloaded,
+            "too many deliveries are under way: send it again shortly",
+        )
+    })?;
+    let body = body::read(request, payload, limits).await?;
+    let headers = Headers(request.headers().clone());
+    let key = request.match_info().get("hook_key").map(str::to_owned);
+    let verifying = Verifying {
+        shared: shared.clone(),
+        provider,
+        decoder,
+        headers,
+        key,
+        body,
+    };
+    let (authentic, body, decoder) = if verifying.body.bytes.len() < OFFLOAD_BYTES {
+        verifying.run()
+    } else {
+        web::block(move || verifying.run())
+            .await
+            .map_err(|_| Problem::new(Code::Unavailable, "the daemon is shutting down"))?
+    }?;
+    store(shared, &*decoder, authentic, body).await
+}
+
+/// All that verifying takes, so that it can go to another thread.
+struct Verifying {
+    shared: web::Data<Shared>,
+    provider: ProviderKind,
+    decoder: Arc<dyn Decode>,
+    headers: Headers,
+    key: Option<String>,
+    body: Body,
+}
+
+impl Verifying {
+    fn run(self) -> Result<(Authentic, Body, Arc<dyn Decode>), Problem> {
+        let inbound = Inbound {
+            headers: &self.headers,
+            body: &self.body.bytes,
+        };
+        let candidates = self.candidates(inbound)?;
+        let verified = self.verify(inbound, candidates);
+        let (connection, verified) = verified.map_err(|rejection| match rejection {
+            // Nothing here may depend on what is known about the hook or the repository.
+            Rejection::BadSignature => Problem::new(
+                Code::BadSignature,
+                "the delivery is not signed with a known secret",
+            ),
+            Rejection::BadHeader(name) => Problem::new(
+                Code::BadDeliveryHeader,
+                format!("the header {name} is missing or malformed"),
+            ),
+        })?;
+        let digest = Sha256::digest(&self.body.bytes).into();
+        Ok((
+            Authentic {
+                connection,
+                verified,
+                digest,
+            },
+            self.body,
+            self.decoder,
+        ))
+    }
+
+    /// The connections that the delivery may belong to.
+    fn candidates(&self, inbound: Inbound<'_>) -> Result<Vec<Connection>, Problem> {
+        let door = self.shared.door();
+        if let Some(key) = &self.key {
+            let key = key.parse::<HookKey>().ok();
+            let found = key.map(|key| door.by_hook_key(&key)).transpose()?.flatten();
+            return Ok(found
+                .into_iter()
+                .filter(|c| c.instance.provider == self.provider)
+                .collect());
+        }
+        let Some(claim) = self.decoder.claim(inbound) else {
+            return Ok(Vec::new());
+        };
+        let mut found = door.by_claim(self.provider, &claim)?;
+        found.truncate(CLAIMED_CONNECTIONS_MAX);
+        Ok(found)
+    }
+
+    /// The connection whose secret verifies. Without candidates the same work is done against a
+    /// secret that nobody has.
+    fn verify(
+        &self,
+        inbound: Inbound<'_>,
+        candidates: Vec<Connection>,
+    ) -> Result<(Connection, Verified), Rejection> {
+        let mut rejection = None;
+        for connection in candidates {
+            let secrets = self.shared.herd.hook_secrets(&connection);
+            match self.decoder.verify(inbound, &secrets) {
+                Ok(verified) => return Ok((connection, verified)),
+                Err(why) => {
+                    // Only who knows the unguessable key may make a connection doubt its hook.
+                    if why == Rejection::BadSignature && self.key.is_some() {
+                        self.shared.herd.rejected(connection.id);
+                    }
+                    rejection = Some(why);
+                }
+            }
+        }
+        match rejection {
+            Some(why) => Err(why),
+            None => match self.decoder.verify(inbound, &[]) {
+                Ok(_) => Err(Rejection::BadSignature),
+                Err(why) => Err(why),
+            },
+        }
+    }
+}
+
+/// Commits the delivery and says what became of it. The commit goes on when the sender hangs up.
+async fn store(
+    shared: &web::Data<Shared>,
+    decoder: &dyn Decode,
+    authentic: Authentic,
+    body: Body,
+) -> Result<(Outcome, DeliveryId), Problem> {
+    let Authentic {
+        connection,
+        verified,
+        digest,
+    } = authentic;
+    let outcome = if verified.is_ping() {
+        Outcome::Pong
+    } else if decoder.is_known_event(verified.event()) {
+        Outcome::Accepted
+    } else {
+        Outcome::Ignored
+    };
+    let now = shared.now();
+    let id = DeliveryId::generate(now, shared.entropy.as_ref());
+    let delivery = Delivery {
+        id,
+        connection: connection.id,
+        owner: connection.owner,
+        provider_delivery_id: verified.provider_delivery_id().to_owned(),
+        event: verified.event().to_owned(),
+        action: None,
+        received_at: now,
+        body_digest: digest,
+        body_bytes: u32::try_from(body.bytes.len()).unwrap_or(u32::MAX),
+        source: Source::Webhook,
+        state: DeliveryState::Received,
+        tries: 0,
+    };
+    let payload = Payload {
+        headers: verified.headers().to_vec(),
+        body: body.bytes.clone(),
+    };
+    match commit(shared, connection.id, delivery, payload).await {
+        Ok(()) => {
+            tracing::info!(connection.id = %connection.id, delivery.id = %id, "delivery_stored");
+            Ok((outcome, id))
+        }
+        Err(CommitError::Conflict(Conflict::Delivery(first))) => Ok((Outcome::Duplicate, first)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn commit(
+    shared: &web::Data<Shared>,
+    connection: ConnectionId,
+    delivery: Delivery,
+    payload: Payload,
+) -> Result<(), CommitError> {
+    let guard = Guard::NewDelivery {
+        connection,
+        provider_delivery_id: delivery.provider_delivery_id.clone(),
+        body_digest: delivery.body_digest,
+    };
+    let committing = shared.door().commit(Batch {
+        priority: Priority::Ingress,
+        guards: vec![guard],
+        changes: vec![Change::InsertDelivery(Box::new(delivery), payload)],
+    });
+    let herd = Arc::clone(&shared.herd);
+    // A task of its own: a sender that hangs up now must not keep the actor from being told.
+    let task = actix_web::rt::spawn(async move {
+        let result = committing.await;
+        if result.is_ok() {
+            herd.delivered(connection);
+        }
+        result
+    });
+    task.await.unwrap_or(Err(CommitError::Closed))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Connections: seen, changed, disconnected, and their lifecycle actions.
+
+use super::repositories::events_named;
+use super::{json, ok};
+use crate::actor::Command;
+use crate::api::dto;
+use crate::api::error::{Answer, Problem};
+use crate::api::extract::{Json, PageQuery, after, path_id, query};
+use crate::api::scope::{Caller, Shared};
+use crate::domain::connection::Connection;
+use crate::domain::id::ConnectionId;
+use crate::domain::lifecycle::{Hook, Phase};
+use crate::store::After;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+use serde::Deserialize;
+
+fn shape(shared: &Shared, connection: &Connection) -> dto::Connection {
+    dto::Connection::of(connection, &shared.settings.public_url)
+}
+
+/// `GET /api/v2/repositories/connections`
+pub(in crate::api) async fn list(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let asked: PageQuery = query(&request)?;
+    let After { last, limit } = after::<ConnectionId>(asked.limit, asked.cursor.as_ref())?;
+    let (mut total, mut has_more) = (0, false);
+    let mut page: Vec<Connection> = Vec::with_capacity(limit);
+    shared.owned(caller).each_connection(|connection| {
+        total += 1;
+        if last.is_none_or(|last| connection.id < last) {
+            if page.len() < limit {
+                page.push(connection);
+            } else {
+                has_more = true;
+            }
+        }
+    })?;
+    let next_cursor = page.last().filter(|_| has_more).map(|c| c.id.to_string());
+    let connections = page.iter().map(|c| shape(&shared, c)).collect();
+    ok(&dto::ConnectionList {
+        connections,
+        total,
+        next_cursor,
+    })
+}
+
+/// `GET /api/v2/repositories/connections/{id}`
+pub(in crate::api) async fn one(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let connection = shared.owned(caller).connection(path_id(&request)?)?;
+    ok(&shape(&shared, &connection))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Patch {
+    is_enabled: Option<bool>,
+    webhook_events: Option<Vec<String>>,
+}
+
+/// `PATCH /api/v2/repositories/connections/{id}`
+pub(in crate::api) async fn patch(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    Json(patch): Json<Patch>,
+) -> Answer {
+    let id = shared.owned(caller).connection(path_id(&request)?)?.id;
+    let events = patch.webhook_events.map(events_named).transpose()?;
+    if events.is_none() && patch.is_enabled.is_none() {
+        return Err(Problem::invalid(
+            "body",
+            "expected is_enabled, webhook_events or both",
+        ));
+    }
+    let wanted = [
+        events.map(Command::SetEvents),
+        patch.is_enabled.map(Command::SetEnabled),
+    ];
+    for command in wanted.into_iter().flatten() {
+        shared.herd.command(id, command).await?;
+    }
+    let connection = shared.owned(caller).connection(id)?;
+    ok(&shape(&shared, &connection))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeleteQuery {
+    delete_webhook: Option<bool>,
+}
+
+/// `DELETE /api/v2/repositories/connections/{id}`
+pub(in crate::api) async fn disconnect(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let asked: DeleteQuery = query(&request)?;
+    let delete_hook = asked.delete_webhook.unwrap_or(true);
+    let connection = shared.owned(caller).connection(path_id(&request)?)?;
+    let id = connection.id;
+    shared
+        .herd
+        .command(id, Command::Disconnect { delete_hook })
+        .await?;
+    let mut webhook_deleted = false;
+    if delete_hook {
+        shared
+            .herd
+            .settled(id, shared.settings.disconnect_wait)
+            .await;
+        webhook_deleted = hook_is_gone(&shared, caller, id)?;
+    }
+    let message = match (delete_hook, webhook_deleted) {
+        (false, _) => "disconnected; the webhook was left at the provider, as asked",
+        (true, true) => "disconnected; the webhook is deleted at the provider",
+        (true, false) => {
+            "disconnected; the webhook could not be deleted yet, which goes on in the background"
+        }
+    };
+    ok(&dto::Disconnected {
+        success: true,
+        connection_id: id.to_string(),
+        repository_full_name: connection.full_name.to_string(),
+        webhook_deleted,
+        message,
+    })
+}
+
+/// Whether the provider has confirmed that a connection that is to delete its hook has none.
+fn hook_is_gone(shared: &Shared, caller: Caller, id: ConnectionId) -> Result<bool, Problem> {
+    let connection = match shared.owned(caller).connection_or_removed(id) {
+        Ok(connection) => connection,
+        // A connection is forgotten only after its hook is gone.
+        Err(problem) if problem.code() == super::super::error::Code::NotFound => return Ok(true),
+        Err(problem) => return Err(problem),
+    };
+    let lifecycle = connection.lifecycle;
+    Ok(match lifecycle.phase {
+        Phase::Removed => true,
+        Phase::Settling => lifecycle.hook == Hook::Absent,
+        Phase::Idle
+        | Phase::Creating { .. }
+        | Phase::Active
+        | Phase::Checking
+        | Phase::Pinging
+        | Phase::Repairing { .. }
+        | Phase::Deleting { .. }
+        | Phase::Waiting { .. }
+        | Phase::Suspended(_) => false,
+    })
+}
+
+async fn act(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    command: Command,
+) -> Answer {
+    let id = shared.owned(caller).connection(path_id(&request)?)?.id;
+    shared.herd.command(id, command).await?;
+    let connection = shared.owned(caller).connection(id)?;
+    json(StatusCode::ACCEPTED, &shape(&shared, &connection))
+}
+
+/// `POST .../{id}/check`
+pub(in crate::api) async fn check(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    act(caller, shared, request, Command::Check).await
+}
+
+/// `POST .../{id}/ping`
+pub(in crate::api) async fn ping(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    act(caller, shared, request, Command::Ping).await
+}
+
+/// `POST .../{id}/recreate`
+pub(in crate::api) async fn recreate(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    act(caller, shared, request, Command::Recreate).await
+}
+
+/// `POST .../{id}/rotate-secret`
+pub(in crate::api) async fn rotate_secret(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    act(caller, shared, request, Command::RotateSecret).await
+}

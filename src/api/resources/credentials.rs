@@ -1,0 +1,124 @@
+//! Provider tokens: verified, sealed, and never shown again.
+
+use super::{json, ok};
+use crate::api::dto;
+use crate::api::error::{Answer, Code, Problem};
+use crate::api::extract::{Json, PageQuery, after, path_id, query};
+use crate::api::scope::{Caller, Shared};
+use crate::domain::id::CredentialId;
+use crate::domain::repo::{Host, Instance, ProviderKind};
+use crate::domain::secret::ProviderToken;
+use crate::domain::user::Credential;
+use crate::store::{After, Page};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewCredential {
+    provider: String,
+    token: String,
+    host: Option<String>,
+}
+
+/// The provider that a field names.
+pub(super) fn provider_named(text: &str) -> Result<ProviderKind, Problem> {
+    text.parse()
+        .map_err(|why| Problem::invalid("provider", why))
+}
+
+/// The host that a field names.
+pub(super) fn host_named(text: &str) -> Result<Host, Problem> {
+    text.parse().map_err(|why| Problem::invalid("host", why))
+}
+
+/// The installation meant: the named one, else the only one, else the public one.
+pub(super) fn instance(
+    shared: &Shared,
+    provider: ProviderKind,
+    host: Option<Host>,
+) -> Result<Instance, Problem> {
+    let unknown = || {
+        let mut hosts: Vec<&str> = shared
+            .providers
+            .instances(provider)
+            .map(|i| i.host.as_str())
+            .collect();
+        hosts.sort_unstable();
+        let detail = match hosts.as_slice() {
+            [] => format!("this daemon is not configured for {provider}"),
+            hosts => format!("name a host that is configured: {}", hosts.join(", ")),
+        };
+        Problem::new(Code::UnknownProvider, detail)
+    };
+    if let Some(host) = host {
+        let wanted = Instance { provider, host };
+        let found = shared.providers.hooks(&wanted).is_some();
+        return if found { Ok(wanted) } else { Err(unknown()) };
+    }
+    let public = match provider {
+        ProviderKind::Github => "github.com",
+        ProviderKind::Gitlab => "gitlab.com",
+    };
+    let mut all = shared.providers.instances(provider);
+    let chosen = match (all.next(), all.next()) {
+        (Some(only), None) => Some(only),
+        _ => shared
+            .providers
+            .instances(provider)
+            .find(|i| i.host.as_str() == public),
+    };
+    chosen.cloned().ok_or_else(unknown)
+}
+
+/// `POST /api/v2/credentials`
+pub(in crate::api) async fn create(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    Json(new): Json<NewCredential>,
+) -> Answer {
+    let text = Zeroizing::new(new.token);
+    let provider = provider_named(&new.provider)?;
+    let host = new.host.as_deref().map(host_named).transpose()?;
+    let instance = instance(&shared, provider, host)?;
+    let token = ProviderToken::new(text.to_string());
+    let token = token.map_err(|why| Problem::invalid("token", why))?;
+    let credential = shared
+        .herd
+        .add_credential(caller.user, instance, token)
+        .await?;
+    json(StatusCode::CREATED, &dto::Credential::from(&credential))
+}
+
+/// `GET /api/v2/credentials`
+pub(in crate::api) async fn list(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let asked: PageQuery = query(&request)?;
+    let After { last, limit } = after::<CredentialId>(asked.limit, asked.cursor.as_ref())?;
+    let mut items = shared.owned(caller).credentials()?;
+    items.retain(|credential| last.is_none_or(|last| credential.id < last));
+    let has_more = items.len() > limit;
+    items.truncate(limit);
+    let shape = |credential: Credential| Ok::<_, Problem>(dto::Credential::from(&credential));
+    ok(&dto::List::of(
+        Page { items, has_more },
+        |credential| credential.id,
+        shape,
+    )?)
+}
+
+/// `DELETE /api/v2/credentials/{id}`
+pub(in crate::api) async fn remove(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let credential = shared.owned(caller).credential(path_id(&request)?)?;
+    shared.herd.remove_credential(credential.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

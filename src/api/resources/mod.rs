@@ -1,0 +1,53 @@
+//! One file a resource: checks the request, asks the herd or the caller's own reader, answers.
+
+pub(super) mod connections;
+pub(super) mod credentials;
+pub(super) mod deliveries;
+pub(super) mod health;
+pub(super) mod incidents;
+pub(super) mod repositories;
+pub(super) mod runs;
+pub(super) mod stats;
+pub(super) mod tokens;
+pub(super) mod users;
+
+use super::error::Answer;
+use super::scope::Owned;
+use crate::domain::id::ConnectionId;
+use crate::domain::repo::FullName;
+use crate::store::ReadError;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use std::collections::HashMap;
+
+fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    Ok(HttpResponse::build(status).json(body))
+}
+
+fn ok(body: &impl Serialize) -> Answer {
+    json(StatusCode::OK, body)
+}
+
+/// Names of repositories by connection, each looked up once a page.
+struct Names<'a> {
+    owned: Owned<'a>,
+    known: HashMap<ConnectionId, Option<FullName>>,
+}
+
+impl<'a> Names<'a> {
+    fn new(owned: Owned<'a>) -> Self {
+        Self {
+            owned,
+            known: HashMap::new(),
+        }
+    }
+
+    fn of(&mut self, id: ConnectionId) -> Result<Option<&FullName>, ReadError> {
+        if !self.known.contains_key(&id) {
+            let name = self.owned.full_name(id)?;
+            self.known.insert(id, name);
+        }
+        Ok(self.known.get(&id).and_then(Option::as_ref))
+    }
+}

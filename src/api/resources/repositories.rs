@@ -1,0 +1,203 @@
+//! Repositories at the provider, and connecting them.
+
+use super::credentials::{host_named, instance, provider_named};
+use super::{json, ok};
+use crate::actor::ConnectRequest;
+use crate::api::dto;
+use crate::api::error::{Answer, Code, Problem};
+use crate::api::extract::{Json, page_limit, query};
+use crate::api::scope::{Caller, Shared};
+use crate::domain::connection::{EVENTS_DEFAULT, EVENTS_MAX};
+use crate::domain::delivery::EVENT_NAME_BYTES_MAX;
+use crate::domain::id::CredentialId;
+use crate::domain::repo::{FullName, ProviderKind};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+use serde::Deserialize;
+
+/// Every event that the provider has.
+const ALL_EVENTS: &str = "*";
+
+/// The events asked for, sorted and each once.
+pub(super) fn events_named(mut events: Vec<String>) -> Result<Vec<String>, Problem> {
+    let named = |event: &str| {
+        (1..=EVENT_NAME_BYTES_MAX).contains(&event.len())
+            && event.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    };
+    events.sort_unstable();
+    events.dedup();
+    if events.is_empty() || events.len() > EVENTS_MAX {
+        let why = format!("expected 1 to {EVENTS_MAX} events");
+        return Err(Problem::invalid("webhook_events", why));
+    }
+    if events.iter().any(|event| event == ALL_EVENTS) {
+        if events.len() > 1 {
+            let why = "\"*\" stands for all events and must stand alone";
+            return Err(Problem::invalid("webhook_events", why));
+        }
+        return Ok(events);
+    }
+    if events.iter().all(|event| named(event)) {
+        Ok(events)
+    } else {
+        let why = "expected names such as workflow_run: lower-case letters and '_'";
+        Err(Problem::invalid("webhook_events", why))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Connect {
+    provider: Option<String>,
+    host: Option<String>,
+    repository_full_name: String,
+    setup_webhook: Option<bool>,
+    webhook_events: Option<Vec<String>>,
+    credential_id: Option<String>,
+}
+
+/// `POST /api/v2/repositories/connect`
+pub(in crate::api) async fn connect(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    Json(asked): Json<Connect>,
+) -> Answer {
+    let provider = asked
+        .provider
+        .as_deref()
+        .map_or(Ok(ProviderKind::Github), provider_named)?;
+    let full_name: Result<FullName, _> = asked.repository_full_name.parse();
+    let full_name = full_name.map_err(|why| Problem::invalid("repository_full_name", why))?;
+    if provider == ProviderKind::Github && full_name.owner().contains('/') {
+        return Err(Problem::invalid(
+            "repository_full_name",
+            "expected owner/name",
+        ));
+    }
+    let host = asked.host.as_deref().map(host_named).transpose()?;
+    let defaults = || EVENTS_DEFAULT.map(str::to_owned).to_vec();
+    let events = events_named(asked.webhook_events.unwrap_or_else(defaults))?;
+    let credential = match &asked.credential_id {
+        None => None,
+        Some(text) => {
+            let bad = |why| Problem::invalid("credential_id", why);
+            let id: CredentialId = text.parse().map_err(bad)?;
+            let found = shared.owned(caller).credential(id);
+            let none = |problem: Problem| match problem.code() {
+                Code::NotFound => Problem::invalid("credential_id", "you have no such credential"),
+                _ => problem,
+            };
+            Some(found.map_err(none)?)
+        }
+    };
+    let request = ConnectRequest {
+        owner: caller.user,
+        provider,
+        host,
+        full_name,
+        events,
+        setup_webhook: asked.setup_webhook.unwrap_or(true),
+        credential: credential.map(|credential| credential.id),
+    };
+    let connection = shared.herd.connect(request).await?;
+    let dto = dto::Connection::of(&connection, &shared.settings.public_url);
+    json(StatusCode::CREATED, &dto)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    host: Option<String>,
+}
+
+/// Where a page of ours begins within the provider's pages, as `page.offset`.
+fn position(cursor: Option<&String>) -> Result<(u32, usize), Problem> {
+    let Some(text) = cursor else {
+        return Ok((1, 0));
+    };
+    text.split_once('.')
+        .and_then(|(page, offset)| Some((page.parse().ok()?, offset.parse().ok()?)))
+        .filter(|(page, _)| *page >= 1)
+        .ok_or_else(|| {
+            Problem::new(
+                Code::BadCursor,
+                "pass a next_cursor of this list, unchanged",
+            )
+        })
+}
+
+/// `GET /api/v2/repositories/{provider}`
+pub(in crate::api) async fn list(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let asked: ListQuery = query(&request)?;
+    let name = request.match_info().get("provider").unwrap_or_default();
+    let provider = name
+        .parse::<ProviderKind>()
+        .map_err(|_| Problem::not_found())?;
+    let host = asked.host.as_deref().map(host_named).transpose()?;
+    let instance = instance(&shared, provider, host)?;
+    let limit = page_limit(asked.limit)?;
+    let (page, offset) = position(asked.cursor.as_ref())?;
+    let (found, more_pages) = shared
+        .herd
+        .repositories(caller.user, &instance, page)
+        .await?;
+    let end = offset.saturating_add(limit);
+    let next_cursor = if found.len() > end {
+        Some(format!("{page}.{end}"))
+    } else {
+        more_pages.then(|| format!("{}.0", page.saturating_add(1)))
+    };
+    let items: Vec<dto::Repository> = found
+        .iter()
+        .skip(offset)
+        .take(limit)
+        .map(Into::into)
+        .collect();
+    ok(&dto::List { items, next_cursor })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_checked_sorted_and_each_kept_once() {
+        let named = |events: &[&str]| events_named(events.iter().map(|e| (*e).into()).collect());
+        assert_eq!(
+            named(&["push", "check_run", "push"]).unwrap(),
+            ["check_run", "push"]
+        );
+        assert_eq!(named(&["*"]).unwrap(), ["*"]);
+        for bad in [
+            &[][..],
+            &["*", "push"],
+            &["Push"],
+            &[""],
+            &["a b"],
+            &["push\n"],
+        ] {
+            assert_eq!(
+                named(bad).unwrap_err().code(),
+                Code::InvalidField,
+                "{bad:?}"
+            );
+        }
+        let many: Vec<String> = (0..=EVENTS_MAX).map(|n| "e".repeat(n + 1)).collect();
+        assert!(events_named(many).is_err());
+    }
+
+    #[test]
+    fn cursors_of_pages_within_pages_lead_back() {
+        assert_eq!(position(None).unwrap(), (1, 0));
+        assert_eq!(position(Some(&"3.50".into())).unwrap(), (3, 50));
+        for bad in ["", "3", "0.1", "-1.0", "a.b", "1.2.3"] {
+            assert!(position(Some(&bad.into())).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Every route there is, in one table.
+//!
+//! The table registers the handlers and guards them, and the isolation test walks it: a route
+//! that is not in the table does not exist, and one that the walk does not know does not compile.
+
+use super::auth;
+use super::error::{Answer, Code, Problem};
+use super::ingress;
+use super::resources::{
+    connections, credentials, deliveries, health, incidents, repositories, runs, stats, tokens,
+    users,
+};
+use super::scope::Shared;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{HttpRequest, ResponseError, Route as ActixRoute, web};
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Whoever signs with a hook's secret.
+    Ingress,
+    /// Whoever has an API token; sees their own objects only.
+    User,
+    /// An admin.
+    Admin,
+}
+
+macro_rules! routes {
+    ($($operation:ident = $method:ident $path:literal $access:ident $handler:path;)*) => {
+        /// What a route does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Operation {
+            $(#[doc = concat!("`", stringify!($method), " ", $path, "`")] $operation,)*
+        }
+
+        impl Operation {
+            /// The row of this operation.
+            pub const fn route(self) -> Route {
+                match self {
+                    $(Self::$operation => Route {
+                        operation: self,
+                        method: Method::$method,
+                        path: $path,
+                        access: Access::$access,
+                    },)*
+                }
+            }
+
+            fn handler(self, route: ActixRoute) -> ActixRoute {
+                match self { $(Self::$operation => route.to($handler),)* }
+            }
+
+            /// Every operation, in order of the table; those of one path stand together.
+            pub const ALL: &[Self] = &[$(Self::$operation),*];
+        }
+    };
+}
+
+/// A row of the table.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// What it does.
+    pub operation: Operation,
+    /// The method.
+    pub method: Method,
+    /// The path; what is in braces stands for one segment.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+}
+
+routes! {
+    Receive = POST "/api/v2/webhooks/{provider}" Ingress ingress::receive;
+    ReceiveForHook = POST "/api/v2/webhooks/{provider}/{hook_key}" Ingress ingress::receive;
+    AddCredential = POST "/api/v2/credentials" User credentials::create;
+    ListCredentials = GET "/api/v2/credentials" User credentials::list;
+    RemoveCredential = DELETE "/api/v2/credentials/{id}" User credentials::remove;
+    Connect = POST "/api/v2/repositories/connect" User repositories::connect;
+    ListConnections = GET "/api/v2/repositories/connections" User connections::list;
+    GetConnection = GET "/api/v2/repositories/connections/{id}" User connections::one;
+    PatchConnection = PATCH "/api/v2/repositories/connections/{id}" User connections::patch;
+    Disconnect = DELETE "/api/v2/repositories/connections/{id}" User connections::disconnect;
+    Check = POST "/api/v2/repositories/connections/{id}/check" User connections::check;
+    Ping = POST "/api/v2/repositories/connections/{id}/ping" User connections::ping;
+    Recreate = POST "/api/v2/repositories/connections/{id}/recreate" User connections::recreate;
+    RotateSecret = POST "/api/v2/repositories/connections/{id}/rotate-secret" User
+        connections::rotate_secret;
+    ListRepositories = GET "/api/v2/repositories/{provider}" User repositories::list;
+    ListDeliveries = GET "/api/v2/deliveries" User deliveries::list;
+    GetDelivery = GET "/api/v2/deliveries/{id}" User deliveries::one;
+    Replay = POST "/api/v2/deliveries/{id}/replay" User deliveries::replay;
+    ListRuns = GET "/api/v2/workflows/runs" User runs::list;
+    GetRun = GET "/api/v2/workflows/runs/{id}" User runs::one;
+    ListIncidents = GET "/api/v2/incidents" User incidents::list;
+    GetIncident = GET "/api/v2/incidents/{id}" User incidents::one;
+    Acknowledge = POST "/api/v2/incidents/{id}/acknowledge" User incidents::acknowledge;
+    Resolve = POST "/api/v2/incidents/{id}/resolve" User incidents::resolve;
+    GetStats = GET "/api/v2/stats" User stats::show;
+    AddUser = POST "/api/v2/users" Admin users::create;
+    ListUsers = GET "/api/v2/users" Admin users::list;
+    WhoAmI = GET "/api/v2/whoami" User users::whoami;
+    CreateToken = POST "/api/v2/tokens" User tokens::create;
+    Openapi = GET "/api/v2/openapi.json" Public health::openapi;
+    Healthz = GET "/healthz" Public health::live;
+    Readyz = GET "/readyz" Public health::ready;
+    Metrics = GET "/metrics" User health::metrics;
+}
+
+/// The paths with their routes, in order of the table.
+fn by_path() -> Vec<(&'static str, Vec<Route>)> {
+    let mut paths: Vec<(&'static str, Vec<Route>)> = Vec::new();
+    for route in Operation::ALL.iter().map(|operation| operation.route()) {
+        match paths.iter_mut().find(|(path, _)| *path == route.path) {
+            Some((_, routes)) => routes.push(route),
+            None => paths.push((route.path, vec![route])),
+        }
+    }
+    paths
+}
+
+/// Lets only those through that a route's class of access admits.
+async fn guard(
+    access: Access,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let shared = request.app_data::<web::Data<Shared>>().cloned();
+    let shared = shared.expect("the server hands its data to every request");
+    match auth::admit(&shared, request.request(), access) {
+        Ok(()) => next.call(request).await,
+        Err(problem) => Ok(request.into_response(problem.error_response())),
+    }
+}
+
+/// Registers every route of the table, and what answers when none fits.
+pub fn register(config: &mut web::ServiceConfig) {
+    for (path, routes) in by_path() {
+        let allow: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+        let allow = allow.join(", ");
+        let mut resource = web::resource(path).default_service(web::to(move || {
+            let problem = Problem::method_not_allowed(allow.clone());
+            async move { Answer::Err(problem) }
+        }));
+        for Route {
+            operation,
+            method,
+            access,
+            ..
+        } in routes
+        {
+            let route = operation.handler(web::method(method));
+            resource = resource
+                .route(route.wrap(from_fn(move |request, next| guard(access, request, next))));
+        }
+        config.service(resource);
+    }
+    config.default_service(web::to(no_such_route));
+}
+
+async fn no_such_route(_: HttpRequest) -> Answer {
+    Err(Problem::new(
+        Code::NoSuchRoute,
+        "see /api/v2/openapi.json for the routes there are",
+    ))
+}

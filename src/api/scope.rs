@@ -1,0 +1,357 @@
+//! What the handlers share, and the one place where reads are filtered by owner.
+//!
+//! The store is private to this file. A handler that has a [`Caller`] gets an [`Owned`] reader,
+//! which shows the caller's own objects and nothing else: what is another user's is not there.
+//! Ingress, where nobody is logged in, gets a [`Door`]; the accounts an [`Accounts`]. There is
+//! no way to the bare store, and being an admin opens no other user's objects.
+
+use super::error::Problem;
+use super::{Admin, Collaborators, IngressWatch, MetricsText, Settings};
+use crate::actor::Herd;
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
+};
+use crate::domain::incident::{Incident, IncidentStatus};
+use crate::domain::repo::{FullName, ProviderKind};
+use crate::domain::run::Run;
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::user::{Credential, TokenRecord, User};
+use crate::provider::{Claim, Providers};
+use crate::store::{
+    After, Batch, Change, Committing, Guard, IncidentFilter, Of, Page, ReadError, Store,
+};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Records read at a time where a whole list is walked.
+const WALK_PAGE: usize = 500;
+
+/// Who asks. Made by `auth` and by nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub user: UserId,
+    /// Whether they may manage users.
+    pub is_admin: bool,
+}
+
+/// What the handlers share.
+pub struct Shared {
+    store: Arc<dyn Store>,
+    pub(super) herd: Arc<dyn Herd>,
+    pub(super) providers: Providers,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) watch: Arc<dyn IngressWatch>,
+    pub(super) metrics: Option<MetricsText>,
+    pub(super) admin: Option<Admin>,
+    pub(super) settings: Settings,
+    /// Bytes of unverified bodies that may be in memory.
+    pub(super) ingress_bytes: Arc<Semaphore>,
+    /// Ingress requests that may be under way.
+    pub(super) ingress_requests: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Puts together what the handlers share.
+    pub fn new(with: Collaborators, settings: Settings) -> Self {
+        let bytes = settings
+            .ingress_bytes_in_flight_max
+            .min(Semaphore::MAX_PERMITS);
+        Self {
+            store: with.store,
+            herd: with.herd,
+            providers: with.providers,
+            clock: with.clock,
+            entropy: with.entropy,
+            watch: with.watch,
+            metrics: with.metrics,
+            admin: with.admin,
+            ingress_bytes: Arc::new(Semaphore::new(bytes)),
+            ingress_requests: Arc::new(Semaphore::new(settings.ingress_requests_max)),
+            settings,
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What this caller may see.
+    pub(super) fn owned(&self, caller: Caller) -> Owned<'_> {
+        Owned {
+            store: self.store.as_ref(),
+            owner: caller.user,
+        }
+    }
+
+    /// What ingress may see and write.
+    pub(super) fn door(&self) -> Door<'_> {
+        Door {
+            store: self.store.as_ref(),
+        }
+    }
+
+    /// Users and API tokens.
+    pub(super) fn accounts(&self) -> Accounts<'_> {
+        Accounts {
+            store: self.store.as_ref(),
+        }
+    }
+
+    /// Whether batches are accepted.
+    pub(super) fn store_is_ready(&self) -> bool {
+        self.store.status().trouble.is_none()
+    }
+}
+
+/// The caller's own objects.
+#[derive(Clone, Copy)]
+pub(super) struct Owned<'a> {
+    store: &'a dyn Store,
+    owner: UserId,
+}
+
+impl Owned<'_> {
+    /// An object if it is there and the caller's; otherwise the same "not found" for both.
+    fn own<T>(&self, found: Option<T>, owner: impl Fn(&T) -> UserId) -> Result<T, Problem> {
+        found
+            .filter(|object| owner(object) == self.owner)
+            .ok_or_else(Problem::not_found)
+    }
+
+    /// A connection that is not removed.
+    pub(super) fn connection(&self, id: ConnectionId) -> Result<Connection, Problem> {
+        let connection = self.own(self.store.connection(id)?, |c| c.owner)?;
+        if connection.is_removed() {
+            Err(Problem::not_found())
+        } else {
+            Ok(connection)
+        }
+    }
+
+    /// A connection of the caller's, also a removed one that still has its history.
+    pub(super) fn connection_or_removed(&self, id: ConnectionId) -> Result<Connection, Problem> {
+        self.own(self.store.connection(id)?, |c| c.owner)
+    }
+
+    /// The name of a connection's repository; `None` once the connection is forgotten.
+    pub(super) fn full_name(&self, id: ConnectionId) -> Result<Option<FullName>, ReadError> {
+        let found = self.store.connection(id)?.filter(|c| c.owner == self.owner);
+        Ok(found.map(|c| c.full_name))
+    }
+
+    /// Shows every connection that is not removed to `see`, newest first.
+    pub(super) fn each_connection(&self, mut see: impl FnMut(Connection)) -> Result<(), ReadError> {
+        let mut last = None;
+        loop {
+            let page = self.store.connections_of(
+                self.owner,
+                After {
+                    last,
+                    limit: WALK_PAGE,
+                },
+            )?;
+            last = page.items.last().map(|c| c.id);
+            page.items
+                .into_iter()
+                .filter(|c| !c.is_removed())
+                .for_each(&mut see);
+            if !page.has_more || last.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A delivery.
+    pub(super) fn delivery(&self, id: DeliveryId) -> Result<Delivery, Problem> {
+        self.own(self.store.delivery(id)?, |d| d.owner)
+    }
+
+    /// The payload of a delivery that the caller was shown; `None` when retention took it.
+    pub(super) fn payload(&self, delivery: &Delivery) -> Result<Option<Payload>, Problem> {
+        if delivery.owner != self.owner {
+            return Err(Problem::not_found());
+        }
+        Ok(self.store.payload(delivery.id)?)
+    }
+
+    fn of(&self, connection: Option<ConnectionId>) -> Result<Of, Problem> {
+        match connection {
+            None => Ok(Of::Owner(self.owner)),
+            Some(id) => Ok(Of::Connection(self.connection_or_removed(id)?.id)),
+        }
+    }
+
+    /// Deliveries, of one connection or of all.
+    pub(super) fn deliveries(
+        &self,
+        connection: Option<ConnectionId>,
+        after: After<DeliveryId>,
+    ) -> Result<Page<Delivery>, Problem> {
+        Ok(self.store.deliveries(self.of(connection)?, after)?)
+    }
+
+    /// A run.
+    pub(super) fn run(&self, id: RunId) -> Result<Run, Problem> {
+        self.own(self.store.run(id)?, |r| r.owner)
+    }
+
+    /// Runs, of one connection or of all.
+    pub(super) fn runs(
+        &self,
+        connection: Option<ConnectionId>,
+        after: After<RunId>,
+    ) -> Result<Page<Run>, Problem> {
+        Ok(self.store.runs(self.of(connection)?, after)?)
+    }
+
+    /// An incident.
+    pub(super) fn incident(&self, id: IncidentId) -> Result<Incident, Problem> {
+        self.own(self.store.incident(id)?, |i| i.owner)
+    }
+
+    /// Incidents, of all connections, of one, or of those to a repository of this name.
+    pub(super) fn incidents(
+        &self,
+        status: Option<IncidentStatus>,
+        connection: Option<ConnectionId>,
+        repository: Option<&FullName>,
+        after: After<IncidentId>,
+    ) -> Result<Page<Incident>, Problem> {
+        let list = |connection| {
+            let filter = IncidentFilter { status, connection };
+            self.store.incidents_of(self.owner, &filter, after)
+        };
+        if let Some(id) = connection {
+            self.connection_or_removed(id)?;
+        }
+        let Some(name) = repository else {
+            return Ok(list(connection)?);
+        };
+        let mut merged = Page {
+            items: Vec::new(),
+            has_more: false,
+        };
+        for id in self.connections_named(name)? {
+            if connection.is_none_or(|wanted| wanted == id) {
+                let page = list(Some(id))?;
+                merged.has_more |= page.has_more;
+                merged.items.extend(page.items);
+            }
+        }
+        merged
+            .items
+            .sort_by_key(|incident| std::cmp::Reverse(incident.id));
+        merged.has_more |= merged.items.len() > after.limit;
+        merged.items.truncate(after.limit);
+        Ok(merged)
+    }
+
+    fn connections_named(&self, name: &FullName) -> Result<Vec<ConnectionId>, ReadError> {
+        let mut ids = Vec::new();
+        for provider in ProviderKind::ALL {
+            let found = self.store.connections_by_name(provider, name)?;
+            ids.extend(
+                found
+                    .into_iter()
+                    .filter(|c| c.owner == self.owner)
+                    .map(|c| c.id),
+            );
+        }
+        Ok(ids)
+    }
+
+    /// The caller's credentials, newest first.
+    pub(super) fn credentials(&self) -> Result<Vec<Credential>, ReadError> {
+        self.store.credentials(self.owner)
+    }
+
+    /// A credential.
+    pub(super) fn credential(&self, id: CredentialId) -> Result<Credential, Problem> {
+        self.own(self.store.credential(id)?, |c| c.owner)
+    }
+}
+
+/// What ingress needs: connections by what a request names, and the commit of a delivery.
+#[derive(Clone, Copy)]
+pub(super) struct Door<'a> {
+    store: &'a dyn Store,
+}
+
+impl Door<'_> {
+    /// The connection whose hook has this key, removed ones included.
+    pub(super) fn by_hook_key(&self, key: &HookKey) -> Result<Option<Connection>, ReadError> {
+        self.store.connection_by_hook_key(key)
+    }
+
+    /// The connections that a delivery without a hook key may belong to.
+    pub(super) fn by_claim(
+        &self,
+        provider: ProviderKind,
+        claim: &Claim,
+    ) -> Result<Vec<Connection>, ReadError> {
+        match claim {
+            Claim::Repository(id) => self.store.connections_by_repository(provider, *id),
+            Claim::Name(name) => self.store.connections_by_name(provider, name),
+        }
+    }
+
+    /// Commits a verified delivery.
+    pub(super) fn commit(&self, batch: Batch) -> Committing {
+        self.store.commit(batch)
+    }
+}
+
+/// Users and API tokens.
+#[derive(Clone, Copy)]
+pub(super) struct Accounts<'a> {
+    store: &'a dyn Store,
+}
+
+impl Accounts<'_> {
+    /// Whose API token has this hash.
+    pub(super) fn by_token_hash(&self, hash: &[u8; 32]) -> Result<Option<User>, ReadError> {
+        match self.store.token_by_hash(hash)? {
+            Some(token) => self.store.user(token.user),
+            None => Ok(None),
+        }
+    }
+
+    /// A user.
+    pub(super) fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
+        self.store.user(id)
+    }
+
+    /// A user by name.
+    pub(super) fn by_name(&self, name: &str) -> Result<Option<User>, ReadError> {
+        self.store.user_by_name(name)
+    }
+
+    /// All users.
+    pub(super) fn all(&self) -> Result<Vec<User>, ReadError> {
+        self.store.users()
+    }
+
+    /// Adds a user with their first API token; a conflict when the name is taken.
+    pub(super) fn add_user(&self, user: User, token: TokenRecord) -> Committing {
+        let name = user.name.clone();
+        let batch = Batch::of(vec![Change::PutUser(user), Change::PutToken(token)]);
+        self.store.commit(batch.guarded_by(Guard::NewUser { name }))
+    }
+
+    /// Adds an API token.
+    pub(super) fn add_token(&self, token: TokenRecord) -> Committing {
+        self.store.commit(Batch::of(vec![Change::PutToken(token)]))
+    }
+}
