@@ -309,7 +309,7 @@ mod tests {
             let (head, body) = shown(&Problem::new(*code, "what to do"));
             assert_eq!(body["code"], code.as_str());
             assert_eq!(body["status"], code.status().as_u16());
-            assert_eq!(head.headers()["content-type"], PROBLEM_JSON);
+            assert_eq!(head.headers().get("content-type").unwrap(), PROBLEM_JSON);
             let asks_to_wait = head.headers().contains_key("retry-after");
             assert_eq!(
                 asks_to_wait,

@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(time(Timestamp(0)), "1970-01-01T00:00:00.000Z");
         assert_eq!(
             time(Timestamp(1_795_530_896_007)),
-            "2026-11-24T15:54:56.007Z"
+            "2026-11-24T14:34:56.007Z"
         );
         assert_eq!(time(Timestamp(i64::MAX)), "1970-01-01T00:00:00.000Z");
         assert_eq!(time(Timestamp(i64::MIN)), "1970-01-01T00:00:00.000Z");

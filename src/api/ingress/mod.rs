@@ -292,6 +292,3 @@ async fn commit(
     });
     task.await.unwrap_or(Err(CommitError::Closed))
 }
-
-#[cfg(test)]
-mod tests;

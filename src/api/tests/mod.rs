@@ -1,1 +1,11 @@
-//! x
+//! Stories over real sockets: the real server, decoder and index, with a herd that only records.
+
+mod bad_input;
+mod herd;
+mod ingress;
+mod isolation;
+mod openapi;
+mod resources;
+mod secrets;
+mod wire;
+mod world;

@@ -1,0 +1,387 @@
+//! Bad input gets a clear error and changes nothing.
+
+use super::wire::{open, read, send, send_raw};
+use super::world::{World, settings};
+use crate::api::Settings;
+use crate::provider::signature::github_sign;
+use crate::store::{After, Of, Read};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+fn small() -> World {
+    World::with(Settings {
+        ingress_body_bytes_max: 64 * 1024,
+        api_body_bytes_max: 1024,
+        body_timeout: Duration::from_millis(300),
+        ..settings()
+    })
+}
+
+fn stored(world: &World) -> usize {
+    let all = After {
+        last: None,
+        limit: 100,
+    };
+    world
+        .store
+        .deliveries(Of::Owner(world.owner.user), all)
+        .unwrap()
+        .items
+        .len()
+}
+
+const HOOK: &str = "POST /api/v2/webhooks/github";
+
+#[test]
+fn the_real_limit_is_25_mib_announced_or_not() {
+    let world = World::new();
+    let limit: usize = 25 * 1024 * 1024;
+    let head = format!(
+        "{HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        limit + 1
+    );
+    send_raw(world.at, head.as_bytes()).is(413, "body_too_large");
+    let mut stream = open(world.at);
+    let head = format!("{HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut chunk = b"100000\r\n".to_vec();
+    chunk.extend_from_slice(&vec![b'x'; 0x10_0000]);
+    chunk.extend_from_slice(b"\r\n");
+    // Ten times the limit, or until the server hangs up.
+    for _ in 0..250 {
+        if stream.write_all(&chunk).is_err() {
+            break;
+        }
+    }
+    read(&mut stream).is(413, "body_too_large");
+    assert_eq!(
+        *world.counts.0.lock().unwrap(),
+        ["rejected_size", "rejected_size"]
+    );
+    // And 25 MiB to the byte are taken.
+    let body = vec![b' '; limit];
+    assert_eq!(world.deliver("just", "push", &body).status, 202);
+}
+
+#[test]
+fn a_slow_body_is_cut_off() {
+    let world = small();
+    let began = Instant::now();
+    let mut stream = open(world.at);
+    let head = format!("{HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nab");
+    stream.write_all(head.as_bytes()).unwrap();
+    read(&mut stream).is(408, "body_timeout");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(*world.counts.0.lock().unwrap(), ["rejected_slow"]);
+}
+
+#[test]
+fn a_slow_head_is_cut_off() {
+    let world = World::with(Settings {
+        head_timeout: Duration::from_millis(300),
+        ..settings()
+    });
+    let mut stream = open(world.at);
+    stream
+        .write_all(format!("{HOOK} HTTP/1.1\r\nHo").as_bytes())
+        .unwrap();
+    assert_eq!(read(&mut stream).status, 408);
+}
+
+#[test]
+fn compressed_deliveries_are_refused_unread() {
+    let world = small();
+    for encoding in ["gzip", "br", "zstd", "identity, gzip"] {
+        let headers = [("Content-Encoding", encoding)];
+        send(world.at, HOOK, &headers, Some(b"x")).is(415, "unsupported_encoding");
+    }
+    assert_eq!(world.counts.0.lock().unwrap()[0], "rejected_malformed");
+}
+
+#[test]
+fn too_many_bytes_in_flight_are_refused_for_now() {
+    let world = World::with(Settings {
+        ingress_bytes_in_flight_max: 1000,
+        ..settings()
+    });
+    let reply = world.deliver("d", "push", &[b' '; 2000]);
+    reply.is(503, "overloaded");
+    assert_eq!(reply.header("retry-after"), Some("5"));
+    assert_eq!(world.deliver("d", "push", &[b' '; 900]).status, 202);
+    let world = World::with(Settings {
+        ingress_requests_max: 0,
+        ..settings()
+    });
+    world.deliver("d", "push", b"{}").is(503, "overloaded");
+}
+
+#[test]
+fn odd_bodies_that_are_signed_are_stored_and_never_break_anything() {
+    let world = World::new();
+    let deep = "[".repeat(100_000);
+    let many = format!(
+        "{{{}\"z\":1}}",
+        (0..50_000).fold(String::new(), |text, n| {
+            text + &format!("\"k{n}\":{n},")
+        })
+    );
+    let table: [(&str, &[u8]); 9] = [
+        ("malformed", b"{\"a\":"),
+        ("deep", deep.as_bytes()),
+        ("duplicate keys", br#"{"repository":{"id":1,"id":4711}}"#),
+        ("huge numbers", br#"{"repository":{"id":1e999}}"#),
+        ("not UTF-8", b"{\"a\":\"\xFF\xFE\"}"),
+        ("form", b"payload=%7B%22zen%22%3A1%7D"),
+        ("empty", b""),
+        ("NUL and BOM", b"\xEF\xBB\xBF{\"a\":\"\\u0000\"}\0"),
+        ("many keys", many.as_bytes()),
+    ];
+    for (n, (what, body)) in table.iter().enumerate() {
+        let reply = world.deliver(&format!("odd-{n}"), "workflow_run", body);
+        assert_eq!(reply.status, 202, "{what}: {reply:?}");
+        let id = reply.json()["delivery_id"].as_str().unwrap().to_owned();
+        let shown = world.call(
+            Some(&world.owner),
+            &format!("GET /api/v2/deliveries/{id}"),
+            None,
+        );
+        assert_eq!(shown.status, 200, "{what}");
+        // The same without a hook key: unsigned, so that only the claim is looked at.
+        let keyless = "/api/v2/webhooks/github";
+        let headers = [("X-Hub-Signature-256", "sha256=00")];
+        world
+            .deliver_to(keyless, "n", "push", &headers, body)
+            .is(401, "bad_signature");
+    }
+    assert_eq!(stored(&world), 1 + table.len());
+}
+
+#[test]
+fn deliveries_without_their_headers_are_refused() {
+    let world = World::new();
+    let signature = github_sign(&world.herd.secret_of(world.connection.id), b"{}");
+    let signature = ("X-Hub-Signature-256", signature.as_str());
+    let line = format!("{HOOK}/{}", world.connection.hook_key);
+    let long = "x".repeat(4000);
+    for headers in [
+        vec![signature],
+        vec![signature, ("X-GitHub-Event", "push")],
+        vec![signature, ("X-GitHub-Delivery", "d")],
+        vec![
+            signature,
+            ("X-GitHub-Event", "pu sh"),
+            ("X-GitHub-Delivery", "d"),
+        ],
+        vec![
+            signature,
+            ("X-GitHub-Event", &long),
+            ("X-GitHub-Delivery", "d"),
+        ],
+        vec![
+            signature,
+            ("X-GitHub-Event", "push"),
+            ("X-GitHub-Delivery", &long),
+        ],
+    ] {
+        send(world.at, &line, &headers, Some(b"{}")).is(400, "bad_delivery_header");
+    }
+    let unknown = send(world.at, "POST /api/v2/webhooks/gitea", &[], Some(b"{}"));
+    unknown.is(404, "no_such_route");
+    assert_eq!(stored(&world), 1);
+}
+
+#[test]
+fn api_mistakes_are_told_by_code() {
+    let world = small();
+    let owner = Some(&world.owner);
+    let connect = "POST /api/v2/repositories/connect";
+    let connection = format!("/api/v2/repositories/connections/{}", world.connection.id);
+    let patch = format!("PATCH {connection}");
+    let large = format!(r#"{{"repository_full_name":"{}"}}"#, "x".repeat(2000));
+    let deep = "[".repeat(900);
+    let table: Vec<(&str, Option<&str>, u16, &str)> = vec![
+        ("GET /nowhere", None, 404, "no_such_route"),
+        (
+            "GET /api/v2/repositories/connections/",
+            None,
+            404,
+            "no_such_route",
+        ),
+        (
+            "GET /api/v2/repositories/connections/con_x",
+            None,
+            404,
+            "not_found",
+        ),
+        ("GET /api/v2/deliveries/../users", None, 404, "no_such_route"),
+        ("GET /api/v2/deliveries?limit=0", None, 400, "bad_query"),
+        ("GET /api/v2/deliveries?limit=101", None, 400, "bad_query"),
+        ("GET /api/v2/deliveries?limit=many", None, 400, "bad_query"),
+        ("GET /api/v2/deliveries?page=2", None, 400, "bad_query"),
+        (
+            "GET /api/v2/deliveries?connection_id=x",
+            None,
+            400,
+            "bad_query",
+        ),
+        ("GET /api/v2/deliveries?cursor=x", None, 400, "bad_cursor"),
+        (
+            "GET /api/v2/incidents?status=closed",
+            None,
+            400,
+            "bad_query",
+        ),
+        ("GET /api/v2/incidents?repository=x", None, 400, "bad_query"),
+        (
+            "GET /api/v2/whoami?access_token=hhk_1",
+            None,
+            400,
+            "token_in_query",
+        ),
+        (
+            "GET /api/v2/whoami?x=1&TOKEN=hhk_1",
+            None,
+            400,
+            "token_in_query",
+        ),
+        (connect, Some("{"), 400, "bad_json"),
+        (connect, Some("{}"), 400, "bad_json"),
+        (connect, Some("[]"), 400, "bad_json"),
+        (connect, Some(&deep), 400, "bad_json"),
+        (
+            connect,
+            Some(r#"{"repository_full_name":7}"#),
+            400,
+            "bad_json",
+        ),
+        (
+            connect,
+            Some(r#"{"repository":"o/r"}"#),
+            400,
+            "unknown_field",
+        ),
+        (connect, Some(&large), 413, "body_too_large"),
+        (
+            connect,
+            Some(r#"{"repository_full_name":"o"}"#),
+            422,
+            "invalid_field",
+        ),
+        (
+            connect,
+            Some(r#"{"repository_full_name":"a/b/c"}"#),
+            422,
+            "invalid_field",
+        ),
+        (
+            connect,
+            Some(r#"{"repository_full_name":"o/r","provider":"gitea"}"#),
+            422,
+            "invalid_field",
+        ),
+        (
+            connect,
+            Some(r#"{"repository_full_name":"o/r","webhook_events":[]}"#),
+            422,
+            "invalid_field",
+        ),
+        (
+            connect,
+            Some(r#"{"repository_full_name":"o/r","credential_id":"crd_1"}"#),
+            422,
+            "invalid_field",
+        ),
+        (
+            connect,
+            Some(r#"{"repository_full_name":"canary/repository"}"#),
+            409,
+            "already_connected",
+        ),
+        (&patch, Some("{}"), 422, "invalid_field"),
+        (
+            &patch,
+            Some(r#"{"is_enabled":true,"is_enabled":false}"#),
+            400,
+            "bad_json",
+        ),
+        (
+            "GET /api/v2/repositories/gitlab",
+            None,
+            422,
+            "unknown_provider",
+        ),
+        (
+            "POST /api/v2/tokens",
+            Some(r#"{"user":"admin"}"#),
+            403,
+            "forbidden",
+        ),
+    ];
+    let before = world.store.connection(world.connection.id).unwrap();
+    for (line, body, status, code) in table {
+        let reply = world.call(owner, line, body);
+        assert_eq!(
+            (reply.status, reply.json()["code"].as_str()),
+            (status, Some(code)),
+            "{line} {body:?} {reply:?}"
+        );
+        reply.is(status, code);
+    }
+    assert_eq!(world.store.connection(world.connection.id).unwrap(), before);
+    assert!(world.herd.commands.lock().unwrap().is_empty());
+}
+
+#[test]
+fn wrong_methods_types_and_tokens_are_told() {
+    let world = World::new();
+    let reply = world.call(Some(&world.owner), "PUT /api/v2/credentials", None);
+    reply.is(405, "method_not_allowed");
+    assert_eq!(reply.header("allow"), Some("POST, GET"));
+    let bearer = format!("Bearer {}", world.owner.token.expose());
+    let line = "POST /api/v2/tokens";
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+    ] {
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
+        send(world.at, line, &headers, Some(b"{}")).is(415, "unsupported_media_type");
+    }
+    let twice = [
+        ("Authorization", bearer.as_str()),
+        ("Authorization", bearer.as_str()),
+    ];
+    for headers in [
+        &[][..],
+        &twice,
+        &[("Authorization", "Bearer hhk_wrong")],
+        &[("Authorization", "Bearer ")],
+        &[("Authorization", "Basic b3duZXI6eA==")],
+        &[("Cookie", "token=x")],
+    ] {
+        let reply = send(world.at, "GET /api/v2/whoami", headers, None);
+        reply.is(401, "unauthenticated");
+        assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+    }
+    let good = [("Authorization", bearer.as_str())];
+    assert_eq!(
+        send(world.at, "GET /api/v2/whoami", &good, None).json()["name"],
+        "owner"
+    );
+}
+
+#[test]
+fn unclear_framing_is_refused() {
+    let world = World::new();
+    let begin = format!("{HOOK} HTTP/1.1\r\nHost: x\r\n");
+    for rest in [
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        "Content-Length: +2\r\n\r\n{}",
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ] {
+        let reply = send_raw(world.at, format!("{begin}{rest}").as_bytes());
+        assert_eq!(reply.status, 400, "{rest:?}: {reply:?}");
+    }
+    assert_eq!(stored(&world), 1);
+}

@@ -1,0 +1,198 @@
+//! A herd without actors: writes down what it is asked, and does to the store what a test needs.
+
+use crate::actor::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd};
+use crate::domain::connection::Connection;
+use crate::domain::id::{ConnectionId, CredentialId, Entropy, HookKey, UserId};
+use crate::domain::lifecycle::{Desired, Lifecycle};
+use crate::domain::repo::{Instance, Repository, RepositoryId};
+use crate::domain::secret::{HookSecret, ProviderToken, Sealed};
+use crate::domain::time::Clock;
+use crate::domain::user::{Account, Credential};
+use crate::store::memory::MemoryStore;
+use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Store};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub(super) struct FakeHerd {
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) secrets: Mutex<HashMap<ConnectionId, HookSecret>>,
+    pub(super) commands: Mutex<Vec<(ConnectionId, Command)>>,
+    pub(super) delivered: AtomicUsize,
+    pub(super) rejected: AtomicUsize,
+}
+
+impl FakeHerd {
+    pub(super) fn secret_of(&self, id: ConnectionId) -> HookSecret {
+        self.secrets.lock().unwrap()[&id].clone()
+    }
+
+    fn put(&self, connection: Connection) {
+        let batch = Batch::of(vec![Change::PutConnection(Box::new(connection))]);
+        futures_now(self.store.commit(batch)).unwrap();
+    }
+}
+
+/// The result of a future that the memory store has ready.
+pub(super) fn futures_now<T>(future: impl Future<Output = T>) -> T {
+    futures_util::FutureExt::now_or_never(future).expect("the memory store answers at once")
+}
+
+impl Herd for FakeHerd {
+    fn connect(&self, request: ConnectRequest) -> Answering<'_, Connection, ConnectError> {
+        let now = self.clock.now();
+        let instance = Instance {
+            provider: request.provider,
+            host: request
+                .host
+                .unwrap_or_else(|| "github.com".parse().unwrap()),
+        };
+        let connection = Connection {
+            id: ConnectionId::generate(now, &*self.entropy),
+            owner: request.owner,
+            instance: instance.clone(),
+            repository: Some(RepositoryId(4711)),
+            full_name: request.full_name.clone(),
+            hook_key: HookKey::generate(&*self.entropy),
+            credential: request.credential,
+            events: request.events,
+            secret: Sealed(b"canary-sealed-secret".to_vec()),
+            previous_secret: None,
+            lifecycle: Lifecycle::default(),
+            retry_due_at: None,
+            created_at: now,
+            hook_created_at: None,
+            last_delivery_at: None,
+            last_event_at: None,
+            last_check_at: None,
+            last_error: None,
+        };
+        let guard = Guard::NewConnection {
+            owner: request.owner,
+            instance,
+            repository: None,
+            full_name: request.full_name,
+        };
+        let batch = Batch::of(vec![Change::PutConnection(Box::new(connection.clone()))]);
+        let committed = futures_now(self.store.commit(batch.guarded_by(guard)));
+        let secret = HookSecret::generate(&*self.entropy);
+        self.secrets.lock().unwrap().insert(connection.id, secret);
+        Box::pin(async move {
+            match committed {
+                Ok(()) => Ok(connection),
+                Err(CommitError::Conflict(Conflict::Connection(id))) => {
+                    Err(ConnectError::AlreadyConnected(id))
+                }
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+
+    fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError> {
+        self.commands.lock().unwrap().push((id, command.clone()));
+        let mut connection = self.store.connection(id).unwrap().unwrap();
+        match command {
+            Command::SetEnabled(true) => connection.lifecycle.desired = Desired::Active,
+            Command::SetEnabled(false) => connection.lifecycle.desired = Desired::Paused,
+            Command::SetEvents(events) => connection.events = events,
+            Command::Disconnect { delete_hook } => {
+                connection.lifecycle.desired = Desired::Removed { delete_hook };
+            }
+            Command::Check
+            | Command::Ping
+            | Command::Recreate
+            | Command::RotateSecret
+            | Command::Acknowledge(_)
+            | Command::Resolve(_)
+            | Command::Replay(_) => {}
+        }
+        self.put(connection);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn settled(
+        &self,
+        _: ConnectionId,
+        _: Duration,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(async { false })
+    }
+
+    fn delivered(&self, _: ConnectionId) {
+        self.delivered.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn rejected(&self, _: ConnectionId) {
+        self.rejected.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {
+        self.secrets
+            .lock()
+            .unwrap()
+            .get(&connection.id)
+            .cloned()
+            .into_iter()
+            .collect()
+    }
+
+    fn add_credential<'a>(
+        &'a self,
+        owner: UserId,
+        instance: Instance,
+        token: ProviderToken,
+    ) -> Answering<'a, Credential, ConnectError> {
+        let now = self.clock.now();
+        let credential = Credential {
+            id: CredentialId::generate(now, &*self.entropy),
+            owner,
+            instance,
+            account: Account {
+                id: 1,
+                login: "octocat".into(),
+            },
+            scopes: vec!["repo".into()],
+            token: Sealed(token.expose().as_bytes().to_vec()),
+            created_at: now,
+            rejected_at: None,
+        };
+        let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
+        futures_now(self.store.commit(batch)).unwrap();
+        Box::pin(async { Ok(credential) })
+    }
+
+    fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError> {
+        Box::pin(
+            self.store
+                .commit(Batch::of(vec![Change::DeleteCredential(id)])),
+        )
+    }
+
+    fn repositories<'a>(
+        &'a self,
+        owner: UserId,
+        _: &'a Instance,
+        page: u32,
+    ) -> Answering<'a, (Vec<Repository>, bool), ConnectError> {
+        let has_credential = !self.store.credentials(owner).unwrap().is_empty();
+        let repository = |n: u64| Repository {
+            id: RepositoryId(n),
+            full_name: format!("o/r{n}").parse().unwrap(),
+            is_archived: false,
+            can_manage_hooks: Some(true),
+        };
+        let first = u64::from(page - 1) * 3;
+        Box::pin(async move {
+            if has_credential {
+                Ok(((first..first + 3).map(repository).collect(), page < 2))
+            } else {
+                Err(ConnectError::NoCredential)
+            }
+        })
+    }
+}

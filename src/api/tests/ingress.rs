@@ -1,0 +1,243 @@
+//! Deliveries at the door.
+
+use super::wire::Reply;
+use super::world::{World, connect};
+use crate::domain::delivery::DeliveryState;
+use crate::domain::id::DeliveryId;
+use crate::provider::signature::github_sign;
+use crate::store::{After, Of, Read};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::sync::atomic::Ordering;
+
+const BODY: &[u8] = br#"{"repository":{"id":4711,"full_name":"canary/repository"}}"#;
+
+fn stored(world: &World) -> usize {
+    let all = After {
+        last: None,
+        limit: 1000,
+    };
+    world
+        .store
+        .deliveries(Of::Connection(world.connection.id), all)
+        .unwrap()
+        .items
+        .len()
+}
+
+fn status_of(reply: &Reply) -> (u16, String) {
+    (
+        reply.status,
+        reply.json()["status"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+    )
+}
+
+#[test]
+fn what_is_signed_is_stored_byte_for_byte_and_the_actor_is_told() {
+    let world = World::new();
+    let reply = world.deliver("d1", "workflow_run", BODY);
+    assert_eq!(status_of(&reply), (202, "accepted".into()));
+    let id: DeliveryId = reply.json()["delivery_id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let delivery = world.store.delivery(id).unwrap().unwrap();
+    assert_eq!(delivery.state, DeliveryState::Received);
+    assert_eq!(
+        (delivery.event.as_str(), delivery.owner),
+        ("workflow_run", world.owner.user)
+    );
+    let payload = world.store.payload(id).unwrap().unwrap();
+    assert_eq!(&payload.body[..], BODY);
+    assert!(
+        payload
+            .headers
+            .iter()
+            .all(|(name, _)| name != "x-hub-signature-256")
+    );
+    assert_eq!(world.herd.delivered.load(Ordering::SeqCst), 1);
+    assert_eq!(*world.counts.0.lock().unwrap(), ["accepted"]);
+}
+
+#[test]
+fn the_answer_says_what_becomes_of_it() {
+    let world = World::new();
+    let first = world.deliver("d1", "push", BODY);
+    assert_eq!(status_of(&first), (202, "accepted".into()));
+    let again = world.deliver("d1", "push", BODY);
+    assert_eq!(status_of(&again), (200, "duplicate".into()));
+    assert_eq!(again.json()["delivery_id"], first.json()["delivery_id"]);
+    // Ids are not signed: a replayed body under a fresh id is a duplicate, too.
+    assert_eq!(
+        status_of(&world.deliver("d2", "push", BODY)),
+        (200, "duplicate".into())
+    );
+    assert_eq!(
+        status_of(&world.deliver("d3", "ping", b"{\"a\":1}")),
+        (200, "pong".into())
+    );
+    assert_eq!(
+        status_of(&world.deliver("d4", "star", b"{\"a\":2}")),
+        (200, "ignored".into())
+    );
+    assert_eq!(stored(&world), 1 + 3, "the seeded one and three new ones");
+    assert_eq!(world.herd.delivered.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn concurrent_duplicates_are_one_delivery() {
+    let world = World::new();
+    let replies: Vec<Reply> = std::thread::scope(|scope| {
+        let send = || world.deliver("same", "push", BODY);
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(send)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let accepted = replies.iter().filter(|reply| reply.status == 202).count();
+    let duplicates = replies.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!((accepted, duplicates, stored(&world)), (1, 7, 2));
+}
+
+/// The value of `X-Hub-Signature-256` under a key of any length.
+fn signed_with(key: &[u8], body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+#[test]
+fn nothing_but_the_connections_own_sha256_signature_is_accepted() {
+    let world = World::new();
+    let other = connect(
+        &world.herd,
+        world.foreign.user,
+        "canary/repository",
+        world.credential,
+    );
+    let path = format!("/api/v2/webhooks/github/{}", world.connection.hook_key);
+    let good = github_sign(&world.herd.secret_of(world.connection.id), BODY);
+    let others = github_sign(&world.herd.secret_of(other.id), BODY);
+    let empty = signed_with(b"", BODY);
+    let sha1 = (
+        "X-Hub-Signature",
+        "sha1=7d38cdd689735b008b3c702edd92eea23791c5f6",
+    );
+    let sha256 = "X-Hub-Signature-256";
+    let upper = good.replace("sha256", "SHA256");
+    let table: Vec<Vec<(&str, &str)>> = vec![
+        vec![],
+        vec![sha1],
+        vec![sha1, (sha256, "sha256=00")],
+        vec![sha1, (sha256, &others)],
+        vec![(sha256, &empty)],
+        vec![(sha256, &others)],
+        vec![(sha256, &upper)],
+        vec![(sha256, "")],
+        vec![(sha256, "sha256=")],
+        vec![(sha256, &good), (sha256, &good)],
+        vec![(sha256, &good), (sha256, &others)],
+    ];
+    let mut answers = Vec::new();
+    for headers in &table {
+        let reply = world.deliver_to(&path, "d", "push", headers, BODY);
+        reply.is(401, "bad_signature");
+        answers.push(reply.without_date());
+    }
+    assert_eq!(world.herd.rejected.load(Ordering::SeqCst), table.len());
+    // An unknown hook, rubbish for a key, an unknown repository: the same answer to the letter.
+    let unknown = "/api/v2/webhooks/github/".to_owned() + &"0".repeat(32);
+    let rubbish = "/api/v2/webhooks/github/rubbish".to_owned();
+    let keyless = "/api/v2/webhooks/github".to_owned();
+    for path in [unknown, rubbish, keyless] {
+        let signature = signed_with(b"whatever", BODY);
+        let reply = world.deliver_to(&path, "d", "push", &[(sha256, &signature)], BODY);
+        answers.push(reply.without_date());
+    }
+    let nowhere = br#"{"repository":{"id":1}}"#;
+    let signature = signed_with(b"whatever", nowhere);
+    let keyless = "/api/v2/webhooks/github";
+    let reply = world.deliver_to(keyless, "d", "push", &[(sha256, &signature)], nowhere);
+    answers.push(reply.without_date());
+    assert!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:#?}"
+    );
+    assert_eq!(stored(&world), 1, "only the seeded one");
+    // A bad signature takes no delivery's id away.
+    assert_eq!(world.deliver("d", "push", BODY).status, 202);
+}
+
+#[test]
+fn without_a_hook_key_the_secret_decides_whose_delivery_it_is() {
+    let world = World::new();
+    let other = connect(
+        &world.herd,
+        world.foreign.user,
+        "canary/repository",
+        world.credential,
+    );
+    for connection in [&world.connection, &other] {
+        let signature = github_sign(&world.herd.secret_of(connection.id), BODY);
+        let headers = [("X-Hub-Signature-256", signature.as_str())];
+        let reply = world.deliver_to("/api/v2/webhooks/github", "k", "push", &headers, BODY);
+        let id: DeliveryId = reply.json()["delivery_id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let delivery = world.store.delivery(id).unwrap().unwrap();
+        assert_eq!(
+            (delivery.connection, delivery.owner),
+            (connection.id, connection.owner)
+        );
+    }
+    assert_eq!(
+        world.herd.rejected.load(Ordering::SeqCst),
+        0,
+        "guesses make nobody doubt a hook"
+    );
+}
+
+#[test]
+fn a_disconnected_or_paused_connection_still_answers_what_is_authentic() {
+    let world = World::new();
+    let path = format!("/api/v2/repositories/connections/{}", world.connection.id);
+    let pause = Some(r#"{"is_enabled":false}"#);
+    assert_eq!(
+        world
+            .call(Some(&world.owner), &format!("PATCH {path}"), pause)
+            .status,
+        200
+    );
+    assert_eq!(world.deliver("d1", "push", BODY).status, 202);
+    assert_eq!(
+        world
+            .call(Some(&world.owner), &format!("DELETE {path}"), None)
+            .status,
+        200
+    );
+    assert_eq!(world.deliver("d2", "push", b"{\"a\":2}").status, 202);
+}
+
+#[test]
+fn a_large_delivery_is_hashed_elsewhere_and_stored_whole() {
+    let world = World::new();
+    let body = format!(r#"{{"filler":"{}"}}"#, "x".repeat(3 * 1024 * 1024));
+    let reply = world.deliver("large", "push", body.as_bytes());
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let id: DeliveryId = reply.json()["delivery_id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(
+        world.store.payload(id).unwrap().unwrap().body,
+        body.as_bytes()
+    );
+}

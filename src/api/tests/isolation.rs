@@ -1,0 +1,265 @@
+//! The walk: every route as nobody, as a foreign user, as the owner and as an admin.
+
+use super::world::{CANARY, Person, World};
+use crate::api::routes::{Access, Operation};
+use crate::store::Read;
+
+/// What a route shows or touches, which says what a foreign user must get.
+enum Touches {
+    /// One object of the owner's: not there for anybody else.
+    Object,
+    /// The caller's own objects: nothing of the owner's for anybody else.
+    Own,
+    /// Nothing that belongs to anybody.
+    Nothing,
+}
+
+use Touches::{Nothing, Object, Own};
+
+/// A request to a route: its path, its body, what it touches, and what its rightful user gets.
+/// Exhaustive: a route that is not here does not compile.
+fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touches, u16) {
+    let connections = "/api/v2/repositories/connections";
+    let connection = format!("{connections}/{}", world.connection.id);
+    let delivery = format!("/api/v2/deliveries/{}", world.delivery);
+    let incident = format!("/api/v2/incidents/{}", world.incident);
+    let key = world.connection.hook_key;
+    let body = |text: &str| Some(text.to_owned());
+    let connect = format!(
+        r#"{{"repository_full_name":"canary/other","credential_id":"{}"}}"#,
+        world.credential
+    );
+    match operation {
+        Operation::Receive => ("/api/v2/webhooks/github".into(), body("{}"), Nothing, 400),
+        Operation::ReceiveForHook => (
+            format!("/api/v2/webhooks/github/{key}"),
+            body("{}"),
+            Nothing,
+            400,
+        ),
+        Operation::AddCredential => {
+            let new = r#"{"provider":"github","token":"ghp_x"}"#;
+            ("/api/v2/credentials".into(), body(new), Own, 201)
+        }
+        Operation::ListCredentials => ("/api/v2/credentials".into(), None, Own, 200),
+        Operation::RemoveCredential => (
+            format!("/api/v2/credentials/{}", world.credential),
+            None,
+            Object,
+            204,
+        ),
+        Operation::Connect => (
+            "/api/v2/repositories/connect".into(),
+            Some(connect),
+            Object,
+            201,
+        ),
+        Operation::ListConnections => (connections.into(), None, Own, 200),
+        Operation::GetConnection => (connection, None, Object, 200),
+        Operation::PatchConnection => (connection, body(r#"{"is_enabled":false}"#), Object, 200),
+        Operation::Disconnect => (connection, None, Object, 200),
+        Operation::Check => (format!("{connection}/check"), None, Object, 202),
+        Operation::Ping => (format!("{connection}/ping"), None, Object, 202),
+        Operation::Recreate => (format!("{connection}/recreate"), None, Object, 202),
+        Operation::RotateSecret => (format!("{connection}/rotate-secret"), None, Object, 202),
+        Operation::ListRepositories => ("/api/v2/repositories/github".into(), None, Own, 200),
+        Operation::ListDeliveries => ("/api/v2/deliveries".into(), None, Own, 200),
+        Operation::GetDelivery => (delivery, None, Object, 200),
+        Operation::Replay => (format!("{delivery}/replay"), None, Object, 202),
+        Operation::ListRuns => ("/api/v2/workflows/runs".into(), None, Own, 200),
+        Operation::GetRun => (
+            format!("/api/v2/workflows/runs/{}", world.run),
+            None,
+            Object,
+            200,
+        ),
+        Operation::ListIncidents => ("/api/v2/incidents".into(), None, Own, 200),
+        Operation::GetIncident => (incident, None, Object, 200),
+        Operation::Acknowledge => (format!("{incident}/acknowledge"), None, Object, 200),
+        Operation::Resolve => (format!("{incident}/resolve"), None, Object, 200),
+        Operation::GetStats => ("/api/v2/stats".into(), None, Own, 200),
+        Operation::AddUser => (
+            "/api/v2/users".into(),
+            body(r#"{"name":"new"}"#),
+            Nothing,
+            201,
+        ),
+        Operation::ListUsers => ("/api/v2/users".into(), None, Nothing, 200),
+        Operation::WhoAmI => ("/api/v2/whoami".into(), None, Own, 200),
+        Operation::CreateToken => ("/api/v2/tokens".into(), body("{}"), Own, 201),
+        Operation::Openapi => ("/api/v2/openapi.json".into(), None, Nothing, 200),
+        Operation::Healthz => ("/healthz".into(), None, Nothing, 200),
+        Operation::Readyz => ("/readyz".into(), None, Nothing, 200),
+        Operation::Metrics => ("/metrics".into(), None, Nothing, 200),
+    }
+}
+
+/// Everything of the owner's that somebody else could have changed.
+fn owners_things(world: &World) -> String {
+    let store = &*world.store;
+    format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?}",
+        store.connection(world.connection.id),
+        store.credential(world.credential),
+        store.delivery(world.delivery),
+        store.incident(world.incident),
+        store.user(world.owner.user),
+        world.herd.commands.lock().unwrap(),
+    )
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Who {
+    Nobody,
+    Foreign,
+    Owner,
+    Admin,
+}
+
+impl Who {
+    fn person(self, world: &World) -> Option<&Person> {
+        match self {
+            Self::Nobody => None,
+            Self::Foreign => Some(&world.foreign),
+            Self::Owner => Some(&world.owner),
+            Self::Admin => Some(&world.admin),
+        }
+    }
+}
+
+fn expected(who: Who, access: Access, touches: &Touches, rightful: u16) -> Vec<u16> {
+    match (access, who) {
+        (Access::Public | Access::Ingress, _) | (Access::User, Who::Owner) => vec![rightful],
+        (Access::User | Access::Admin, Who::Nobody) => vec![401],
+        (Access::Admin, Who::Foreign | Who::Owner) => vec![403],
+        (Access::Admin, Who::Admin) => vec![rightful],
+        // Being an admin opens no other user's objects.
+        (Access::User, Who::Foreign | Who::Admin) => match touches {
+            // 422: a foreign credential in a body is a field that will not do, or there is none.
+            Object => vec![404, 422],
+            Own => vec![rightful, 422],
+            Nothing => vec![rightful],
+        },
+    }
+}
+
+#[test]
+fn every_route_shows_and_does_only_what_its_caller_may() {
+    for who in [Who::Nobody, Who::Foreign, Who::Admin, Who::Owner] {
+        // One world for those who change nothing of the owner's: it must stay as it is.
+        let mut world = World::new();
+        let untouched = owners_things(&world);
+        for operation in Operation::ALL {
+            if who == Who::Owner {
+                world = World::new();
+            }
+            let route = operation.route();
+            let (path, body, touches, rightful) = probe(*operation, &world);
+            let line = format!("{} {path}", route.method);
+            let reply = world.call(who.person(&world), &line, body.as_deref());
+            let allowed = expected(who, route.access, &touches, rightful);
+            assert!(
+                allowed.contains(&reply.status),
+                "{who:?} {line}: {allowed:?} {reply:?}"
+            );
+            if who == Who::Owner {
+                continue;
+            }
+            assert!(!reply.body.contains(CANARY), "{who:?} {line}: {reply:?}");
+            if matches!(touches, Object) && who != Who::Nobody && reply.status == 404 {
+                // What is another's is answered exactly like what is not there.
+                let made_up = line.replace(&world.connection.id.to_string(), NO_CONNECTION);
+                let made_up = made_up
+                    .replace(
+                        &world.delivery.to_string(),
+                        &NO_CONNECTION.replace("con", "dlv"),
+                    )
+                    .replace(
+                        &world.incident.to_string(),
+                        &NO_CONNECTION.replace("con", "inc"),
+                    )
+                    .replace(&world.run.to_string(), &NO_CONNECTION.replace("con", "run"))
+                    .replace(
+                        &world.credential.to_string(),
+                        &NO_CONNECTION.replace("con", "crd"),
+                    );
+                assert_ne!(made_up, line);
+                let none = world.call(who.person(&world), &made_up, body.as_deref());
+                assert_eq!(none.without_date(), reply.without_date(), "{line}");
+            }
+            assert_eq!(owners_things(&world), untouched, "{who:?} {line}");
+        }
+    }
+}
+
+const NO_CONNECTION: &str = "con_00000000000000000000000000";
+
+#[test]
+fn a_walked_path_is_the_path_of_its_route() {
+    let world = World::new();
+    for operation in Operation::ALL {
+        let route = operation.route();
+        let (path, ..) = probe(*operation, &world);
+        let segments = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let (walked, wanted) = (segments(&path), segments(route.path));
+        assert_eq!(walked.len(), wanted.len(), "{path}");
+        for (walked, wanted) in walked.iter().zip(&wanted) {
+            assert!(
+                wanted.starts_with('{') || walked == wanted,
+                "{path} is not {}",
+                route.path
+            );
+        }
+    }
+}
+
+#[test]
+fn filters_by_a_foreign_connection_are_as_if_it_did_not_exist() {
+    let world = World::new();
+    let id = world.connection.id;
+    for list in ["deliveries", "workflows/runs", "incidents"] {
+        let line = format!("GET /api/v2/{list}?connection_id={id}");
+        assert_eq!(world.call(Some(&world.owner), &line, None).status, 200);
+        world
+            .call(Some(&world.foreign), &line, None)
+            .is(404, "not_found");
+    }
+    let line = "GET /api/v2/incidents?repository=canary/repository";
+    let items = |who: &Person| world.call(Some(who), line, None).json()["items"].clone();
+    assert_eq!(items(&world.owner).as_array().unwrap().len(), 1);
+    assert_eq!(items(&world.foreign).as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn two_users_of_one_repository_act_on_their_own_connection_only() {
+    let world = World::new();
+    let connect = r#"{"repository_full_name":"canary/repository"}"#;
+    let line = "POST /api/v2/repositories/connect";
+    let mine = world.call(Some(&world.foreign), line, Some(connect)).json();
+    let again = world.call(Some(&world.foreign), line, Some(connect));
+    again.is(409, "already_connected");
+    assert_eq!(again.json()["connection_id"], mine["id"]);
+    let path = |id: &str| format!("/api/v2/repositories/connections/{id}");
+    let pause = Some(r#"{"is_enabled":false}"#);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let own = path(mine["id"].as_str().unwrap());
+                let own = world.call(Some(&world.foreign), &format!("PATCH {own}"), pause);
+                assert_eq!(
+                    (own.status, own.json()["is_enabled"].clone()),
+                    (200, false.into())
+                );
+                let other = path(&world.connection.id.to_string());
+                let other = world.call(Some(&world.foreign), &format!("DELETE {other}"), None);
+                other.is(404, "not_found");
+            });
+        }
+    });
+    let owners = world
+        .store
+        .connection(world.connection.id)
+        .unwrap()
+        .unwrap();
+    assert_eq!(owners, world.connection);
+}

@@ -1,0 +1,164 @@
+//! The description of the API is true: of its routes, its shapes and its codes.
+
+use super::world::World;
+use crate::api::error::Code;
+use crate::api::routes::{Access, Operation};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn document() -> Value {
+    serde_json::from_str(crate::api::resources::health::OPENAPI).unwrap()
+}
+
+#[test]
+fn it_describes_the_routes_and_no_others() {
+    let document = document();
+    let mut described = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let is_open = operation["security"].as_array().unwrap().is_empty();
+            let name = operation["operationId"].as_str().unwrap();
+            described.insert((
+                method.to_uppercase(),
+                path.clone(),
+                name.to_owned(),
+                is_open,
+            ));
+        }
+    }
+    let routes: BTreeSet<_> = Operation::ALL
+        .iter()
+        .map(|operation| operation.route())
+        .map(|route| {
+            let is_open = matches!(route.access, Access::Public | Access::Ingress);
+            let name = format!("{:?}", route.operation);
+            (
+                route.method.to_string(),
+                route.path.to_owned(),
+                name,
+                is_open,
+            )
+        })
+        .collect();
+    assert_eq!(described, routes);
+}
+
+#[test]
+fn it_names_every_code() {
+    let document = document();
+    let codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].clone();
+    let ours: Vec<Value> = Code::ALL.iter().map(|code| code.as_str().into()).collect();
+    assert_eq!(codes, Value::Array(ours));
+}
+
+/// Holds a value against a schema: the parts of JSON Schema that the document uses.
+fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let pointer = name.strip_prefix('#').unwrap();
+        return fits(document, document.pointer(pointer).expect(name), value, at);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let chosen = if value.is_null() {
+            &choices[1]
+        } else {
+            &choices[0]
+        };
+        return fits(document, chosen, value, at);
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    match &schema["type"] {
+        Value::Null => return,
+        Value::String(one) => assert_eq!(one, kind, "{at}"),
+        several => assert!(
+            several.as_array().unwrap().contains(&kind.into()),
+            "{at}: {value}"
+        ),
+    }
+    if let Some(allowed) = schema["enum"].as_array() {
+        assert!(allowed.contains(value), "{at}: {value}");
+    }
+    for item in value.as_array().into_iter().flatten() {
+        fits(document, &schema["items"], item, &format!("{at}[]"));
+    }
+    if let (Some(fields), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
+        let given: BTreeSet<_> = fields.keys().collect();
+        let required = schema["required"].as_array().unwrap();
+        assert!(
+            required
+                .iter()
+                .all(|r| fields.contains_key(r.as_str().unwrap())),
+            "{at}"
+        );
+        assert!(given.is_subset(&known.keys().collect()), "{at}: {given:?}");
+        for (name, field) in fields {
+            fits(document, &known[name], field, &format!("{at}.{name}"));
+        }
+    }
+}
+
+fn check(document: &Value, world: &World, path: &str, line: &str, body: Option<&str>) {
+    for who in [Some(&world.owner), Some(&world.admin), None] {
+        let reply = world.call(who, line, body);
+        let method = line.split(' ').next().unwrap().to_lowercase();
+        let described = &document["paths"][path][&method]["responses"];
+        let answer = &described[reply.status.to_string()];
+        assert!(
+            answer.is_object(),
+            "{line}: {} is not described",
+            reply.status
+        );
+        let Some(content) = answer["content"].as_object() else {
+            assert!(reply.body.is_empty(), "{line}");
+            continue;
+        };
+        let (kind, content) = content.iter().next().unwrap();
+        let given = reply.header("content-type").unwrap();
+        assert!(given.starts_with(kind.as_str()), "{line}: {given}");
+        if kind != "text/plain" {
+            fits(document, &content["schema"], &reply.json(), line);
+        }
+    }
+}
+
+#[test]
+fn answers_have_the_shapes_that_it_describes() {
+    let (document, world) = (document(), World::new());
+    world.deliver("d", "push", b"{}");
+    let connection = world.connection.id.to_string();
+    let ids = [
+        ("/credentials/{id}", world.credential.to_string()),
+        ("/deliveries/{id}", world.delivery.to_string()),
+        ("/runs/{id}", world.run.to_string()),
+        ("/incidents/{id}", world.incident.to_string()),
+    ];
+    // Deletions last, so that there is something to show.
+    let mut routes: Vec<_> = Operation::ALL.iter().map(|o| o.route()).collect();
+    routes.sort_by_key(|route| route.method == actix_web::http::Method::DELETE);
+    for route in routes {
+        let of = ids.iter().find(|(part, _)| route.path.contains(part));
+        let id = of.map_or(&connection, |(_, id)| id);
+        let path = route
+            .path
+            .replace("{id}", id)
+            .replace("{provider}", "github");
+        let key = world.connection.hook_key.to_string();
+        let line = format!("{} {}", route.method, path.replace("{hook_key}", &key));
+        let body = match route.operation {
+            Operation::AddCredential => Some(r#"{"provider":"github","token":"ghp_x"}"#),
+            Operation::Connect => Some(r#"{"repository_full_name":"o/r"}"#),
+            Operation::PatchConnection => Some(r#"{"is_enabled":true}"#),
+            Operation::AddUser => Some(r#"{"name":"new"}"#),
+            Operation::CreateToken => Some("{}"),
+            _ => None,
+        };
+        check(&document, &world, route.path, &line, body);
+    }
+}

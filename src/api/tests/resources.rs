@@ -1,0 +1,316 @@
+//! The shapes and the ways of the resources.
+
+use super::world::{World, connect};
+use crate::actor::Command;
+use serde_json::Value;
+
+fn keys(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
+    let world = World::new();
+    let path = format!(
+        "GET /api/v2/repositories/connections/{}",
+        world.connection.id
+    );
+    let connection = world.call(Some(&world.owner), &path, None).json();
+    let mut promised = vec![
+        "id",
+        "provider",
+        "host",
+        "repository_id",
+        "repository_full_name",
+        "repository_name",
+        "owner_name",
+        "webhook_id",
+        "webhook_url",
+        "webhook_status",
+        "webhook_events",
+        "webhook_created_at",
+        "webhook_last_delivery_at",
+        "is_enabled",
+        "created_at",
+        "last_event_at",
+        "health",
+        "last_error",
+    ];
+    promised.sort_unstable();
+    assert_eq!(keys(&connection), promised);
+    assert_eq!(connection["repository_id"], "4711");
+    assert_eq!(connection["owner_name"], "canary");
+    let url = format!(
+        "http://127.0.0.1:8080/api/v2/webhooks/github/{}",
+        world.connection.hook_key
+    );
+    assert_eq!(connection["webhook_url"], url);
+    let path = format!("GET /api/v2/incidents/{}", world.incident);
+    let incident = world.call(Some(&world.owner), &path, None).json();
+    let mut promised = vec![
+        "id",
+        "status",
+        "severity",
+        "source",
+        "failure_type",
+        "title",
+        "connection_id",
+        "repository_full_name",
+        "run_id",
+        "workflow_name",
+        "branch",
+        "commit_sha",
+        "commit_message",
+        "author",
+        "run_url",
+        "failed_jobs",
+        "occurrences",
+        "first_seen_at",
+        "last_seen_at",
+        "acknowledged_at",
+        "resolved_at",
+        "resolution",
+    ];
+    promised.sort_unstable();
+    assert_eq!(keys(&incident), promised);
+    assert_eq!(incident["repository_full_name"], "canary/repository");
+}
+
+#[test]
+fn connecting_uses_the_defaults_and_answers_201() {
+    let world = World::new();
+    let body = Some(r#"{"repository_full_name":"o/r"}"#);
+    let reply = world.call(
+        Some(&world.owner),
+        "POST /api/v2/repositories/connect",
+        body,
+    );
+    assert_eq!(reply.status, 201);
+    let connection = reply.json();
+    assert_eq!(
+        connection["webhook_events"],
+        serde_json::json!(["pull_request", "push", "workflow_run"])
+    );
+    assert_eq!(
+        (&connection["provider"], &connection["webhook_status"]),
+        (&"github".into(), &"pending".into())
+    );
+}
+
+#[test]
+fn a_list_is_walked_with_its_cursor_newest_first() {
+    let world = World::new();
+    for n in 0..6 {
+        connect(
+            &world.herd,
+            world.owner.user,
+            &format!("o/r{n}"),
+            world.credential,
+        );
+    }
+    let mut seen = Vec::new();
+    let mut line = "GET /api/v2/repositories/connections?limit=3".to_owned();
+    loop {
+        let page = world.call(Some(&world.owner), &line, None).json();
+        assert_eq!(page["total"], 7);
+        let names = page["connections"].as_array().unwrap();
+        seen.extend(
+            names
+                .iter()
+                .map(|c| c["repository_name"].as_str().unwrap().to_owned()),
+        );
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        line = format!("GET /api/v2/repositories/connections?limit=3&cursor={cursor}");
+    }
+    assert_eq!(seen, ["r5", "r4", "r3", "r2", "r1", "r0", "repository"]);
+}
+
+#[test]
+fn repositories_are_paged_within_the_providers_pages() {
+    let world = World::new();
+    let (mut seen, mut line) = (
+        Vec::new(),
+        "GET /api/v2/repositories/github?limit=2".to_owned(),
+    );
+    loop {
+        let page = world.call(Some(&world.owner), &line, None).json();
+        let items = page["items"].as_array().unwrap();
+        seen.extend(items.iter().map(|r| r["id"].as_str().unwrap().to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        line = format!("GET /api/v2/repositories/github?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, ["0", "1", "2", "3", "4", "5"]);
+    let none = world.call(
+        Some(&world.foreign),
+        "GET /api/v2/repositories/github",
+        None,
+    );
+    none.is(422, "no_credential");
+}
+
+#[test]
+fn patching_sends_both_commands_and_shows_the_result() {
+    let world = World::new();
+    let line = format!(
+        "PATCH /api/v2/repositories/connections/{}",
+        world.connection.id
+    );
+    let body = Some(r#"{"is_enabled":false,"webhook_events":["push","check_run"]}"#);
+    let connection = world.call(Some(&world.owner), &line, body).json();
+    assert_eq!(connection["is_enabled"], false);
+    assert_eq!(connection["webhook_status"], "inactive");
+    assert_eq!(
+        connection["webhook_events"],
+        serde_json::json!(["check_run", "push"])
+    );
+    assert_eq!(world.herd.commands.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
+    let world = World::new();
+    let path = format!("/api/v2/repositories/connections/{}", world.connection.id);
+    let reply = world.call(Some(&world.owner), &format!("DELETE {path}"), None);
+    let answer = reply.json();
+    assert_eq!(
+        (reply.status, &answer["success"], &answer["webhook_deleted"]),
+        (200, &true.into(), &false.into())
+    );
+    assert_eq!(answer["repository_full_name"], "canary/repository");
+    let wanted = (
+        world.connection.id,
+        Command::Disconnect { delete_hook: true },
+    );
+    assert_eq!(*world.herd.commands.lock().unwrap(), [wanted]);
+    for line in [
+        format!("GET {path}"),
+        format!("DELETE {path}"),
+        format!("POST {path}/check"),
+    ] {
+        world
+            .call(Some(&world.owner), &line, None)
+            .is(404, "not_found");
+    }
+    let list = world
+        .call(
+            Some(&world.owner),
+            "GET /api/v2/repositories/connections",
+            None,
+        )
+        .json();
+    assert_eq!(list["total"], 0);
+}
+
+#[test]
+fn a_hook_can_be_left_and_a_misspelt_wish_is_no_wish() {
+    let world = World::new();
+    let path = format!(
+        "DELETE /api/v2/repositories/connections/{}",
+        world.connection.id
+    );
+    for bad in ["delete_webhok=false", "delete_webhook=no", "delete_webhook"] {
+        let reply = world.call(Some(&world.owner), &format!("{path}?{bad}"), None);
+        reply.is(400, "bad_query");
+    }
+    assert!(world.herd.commands.lock().unwrap().is_empty());
+    let reply = world.call(
+        Some(&world.owner),
+        &format!("{path}?delete_webhook=false"),
+        None,
+    );
+    assert_eq!(reply.json()["webhook_deleted"], false);
+    let wanted = (
+        world.connection.id,
+        Command::Disconnect { delete_hook: false },
+    );
+    assert_eq!(*world.herd.commands.lock().unwrap(), [wanted]);
+}
+
+#[test]
+fn users_are_added_by_admins_with_a_token_that_works() {
+    let world = World::new();
+    let new = Some(r#"{"name":"ann"}"#);
+    let reply = world.call(Some(&world.admin), "POST /api/v2/users", new);
+    assert_eq!(reply.status, 201);
+    let token = reply.json()["token"].as_str().unwrap().to_owned();
+    assert!(token.starts_with("hhk_"));
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str())];
+    let me = super::wire::send(world.at, "GET /api/v2/whoami", &headers, None).json();
+    assert_eq!(
+        (&me["name"], &me["is_admin"]),
+        (&"ann".into(), &false.into())
+    );
+    world
+        .call(Some(&world.admin), "POST /api/v2/users", new)
+        .is(409, "user_exists");
+    let bad = Some(r#"{"name":"a b"}"#);
+    world
+        .call(Some(&world.admin), "POST /api/v2/users", bad)
+        .is(422, "invalid_field");
+    let users = world
+        .call(Some(&world.admin), "GET /api/v2/users", None)
+        .json();
+    let names: Vec<_> = users["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|u| &u["name"])
+        .collect();
+    assert_eq!(names[0], "ann");
+    assert_eq!(names.len(), 4);
+    let for_ann = world.call(
+        Some(&world.admin),
+        "POST /api/v2/tokens",
+        Some(r#"{"user":"ann"}"#),
+    );
+    assert_eq!(for_ann.status, 201);
+    let nobody = world.call(
+        Some(&world.admin),
+        "POST /api/v2/tokens",
+        Some(r#"{"user":"bob"}"#),
+    );
+    nobody.is(404, "not_found");
+}
+
+#[test]
+fn a_delivery_is_shown_with_headers_and_payload() {
+    let world = World::new();
+    let path = format!("GET /api/v2/deliveries/{}", world.delivery);
+    let delivery = world.call(Some(&world.owner), &path, None).json();
+    assert_eq!(delivery["payload"], serde_json::json!({"canary": 1}));
+    assert_eq!(delivery["headers"]["x-github-event"], "push");
+    assert_eq!(
+        (&delivery["state"], &delivery["outcome"]),
+        (&"received".into(), &Value::Null)
+    );
+}
+
+#[test]
+fn totals_are_the_callers_own() {
+    let world = World::new();
+    let stats = world
+        .call(Some(&world.owner), "GET /api/v2/stats", None)
+        .json();
+    assert_eq!(stats["connections_total"], 1);
+    assert_eq!(stats["connections_by_status"]["pending"], 1);
+    assert_eq!(stats["incidents"]["by_status"]["open"], 1);
+    assert_eq!(stats["incidents"]["opened_last_hour"], 1);
+    assert_eq!(stats["deliveries"]["pending"], 1);
+    let none = world
+        .call(Some(&world.foreign), "GET /api/v2/stats", None)
+        .json();
+    assert_eq!(
+        (&none["connections_total"], &none["deliveries"]["sampled"]),
+        (&0.into(), &0.into())
+    );
+}

@@ -1,0 +1,114 @@
+//! A client that sends exactly the bytes it is told to.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Longer than anything here may take; a test that reaches it fails.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+impl Reply {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// Asserts that it is a problem of this kind.
+    #[track_caller]
+    pub(super) fn is(&self, status: u16, code: &str) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        assert_eq!(self.json()["code"], code, "{self:?}");
+        assert_eq!(self.json()["status"], status, "{self:?}");
+    }
+
+    /// What a client could tell two answers apart by: all but the time of day.
+    pub(super) fn without_date(mut self) -> Self {
+        self.headers.retain(|(name, _)| name != "date");
+        self
+    }
+}
+
+pub(super) fn open(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(to).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// Reads one answer.
+pub(super) fn read(stream: &mut TcpStream) -> Reply {
+    let mut seen = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        if let Some(reply) = parse(&seen) {
+            return reply;
+        }
+        let n = stream.read(&mut chunk).expect("an answer in time");
+        assert!(n > 0, "closed after {:?}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&chunk[..n]);
+    }
+}
+
+fn parse(seen: &[u8]) -> Option<Reply> {
+    let text = String::from_utf8_lossy(seen);
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length: usize = length.map_or(0, |(_, value)| value.parse().unwrap());
+    let body = body.get(..length)?.to_owned();
+    Some(Reply {
+        status,
+        headers,
+        body,
+    })
+}
+
+/// Sends raw bytes; whether all of them were taken does not matter, the answer does.
+pub(super) fn send_raw(to: SocketAddr, bytes: &[u8]) -> Reply {
+    let mut stream = open(to);
+    let _ = stream.write_all(bytes);
+    read(&mut stream)
+}
+
+/// A request with these header lines and this body.
+pub(super) fn send(
+    to: SocketAddr,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> Reply {
+    let mut bytes = format!("{line} HTTP/1.1\r\nHost: x\r\n").into_bytes();
+    for (name, value) in headers {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    if let Some(body) = body {
+        bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+        bytes.extend_from_slice(body);
+    } else {
+        bytes.extend_from_slice(b"\r\n");
+    }
+    send_raw(to, &bytes)
+}

@@ -1,0 +1,368 @@
+//! A server with two users and an admin, and something of the first one's in every place.
+
+use super::herd::{FakeHerd, futures_now};
+use super::wire::{self, Reply};
+use crate::actor::{ConnectRequest, Herd};
+use crate::api::scope::Shared;
+use crate::api::{Admin, Collaborators, IngressWatch, Settings, server};
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
+use crate::domain::id::{CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity};
+use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::run::{Conclusion, Position, Run, RunFacts, RunStatus};
+use crate::domain::secret::{ApiToken, ProviderToken};
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::user::{TokenRecord, User};
+use crate::provider::Providers;
+use crate::provider::call::NobodyObserves;
+use crate::provider::github::{Github, GithubDecode};
+use crate::provider::http::HttpConfig;
+use crate::provider::signature::github_sign;
+use crate::store::memory::MemoryStore;
+use crate::store::{Batch, Change, Store};
+use actix_web::dev::ServerHandle;
+use actix_web::web;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What must not be seen by others than its owner.
+pub(super) const CANARY: &str = "canary";
+
+#[derive(Debug, Default)]
+struct Chance(AtomicU64);
+
+impl Entropy for Chance {
+    fn fill(&self, bytes: &mut [u8]) {
+        let n = self.0.fetch_add(1, Ordering::SeqCst);
+        blake3::Hasher::new()
+            .update(&n.to_le_bytes())
+            .finalize_xof()
+            .fill(bytes);
+    }
+}
+
+/// A clock that goes on by a millisecond whenever it is looked at.
+#[derive(Debug)]
+struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts(pub(super) Mutex<Vec<&'static str>>);
+
+impl IngressWatch for Counts {
+    fn answered(&self, _: ProviderKind, outcome: &'static str, _: Duration) {
+        self.0.lock().unwrap().push(outcome);
+    }
+}
+
+pub(super) struct Person {
+    pub(super) user: UserId,
+    pub(super) token: ApiToken,
+}
+
+pub(super) struct World {
+    pub(super) at: SocketAddr,
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) herd: Arc<FakeHerd>,
+    pub(super) counts: Arc<Counts>,
+    pub(super) owner: Person,
+    pub(super) foreign: Person,
+    pub(super) admin: Person,
+    pub(super) connection: Connection,
+    pub(super) credential: CredentialId,
+    pub(super) delivery: DeliveryId,
+    pub(super) run: RunId,
+    pub(super) incident: IncidentId,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> Person {
+    let at = Timestamp(1_000);
+    let user = UserId::generate(at, chance);
+    let token = ApiToken::generate(chance);
+    let record = TokenRecord {
+        id: TokenId::generate(at, chance),
+        user,
+        hash: *blake3::hash(token.expose().as_bytes()).as_bytes(),
+        created_at: at,
+    };
+    let person = User {
+        id: user,
+        name: name.into(),
+        is_admin,
+        created_at: at,
+    };
+    let mut changes = vec![Change::PutUser(person)];
+    // The admin's token is the configured one: it is not in the store.
+    if !is_admin {
+        changes.push(Change::PutToken(record));
+    }
+    futures_now(store.commit(Batch::of(changes))).unwrap();
+    Person { user, token }
+}
+
+/// Starts a server in a thread of its own.
+fn start(shared: Shared) -> (SocketAddr, ServerHandle, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = server::serve(listener, web::Data::new(shared)).unwrap();
+            tell.send(server.handle()).unwrap();
+            server.await.unwrap();
+        });
+    });
+    (at, told.recv().unwrap(), thread)
+}
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        workers: 1,
+        disconnect_wait: Duration::from_millis(10),
+        ..Settings::default()
+    }
+}
+
+fn providers(chance: &Chance, clock: Arc<dyn Clock>) -> Providers {
+    let mut providers = Providers::default();
+    providers.add_decoder(ProviderKind::Github, Arc::new(GithubDecode::new(chance)));
+    let instance = Instance {
+        provider: ProviderKind::Github,
+        host: "github.com".parse().unwrap(),
+    };
+    // Only so that github.com is configured: the herd of these tests calls nobody.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = HttpConfig::new("http://127.0.0.1:9".parse().unwrap());
+    let github = Github::new(&config, clock, Arc::new(NobodyObserves)).unwrap();
+    providers.add_instance(instance, Arc::new(github));
+    providers
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::with(settings())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        let chance = Arc::new(Chance::default());
+        let clock = Arc::new(Ticking(AtomicI64::new(1_795_530_896_000)));
+        let store = Arc::new(MemoryStore::new());
+        let owner = person(&store, &chance, "owner", false);
+        let foreign = person(&store, &chance, "foreign", false);
+        let admin = person(&store, &chance, "admin", true);
+        let herd = Arc::new(FakeHerd {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            entropy: chance.clone(),
+            secrets: Mutex::default(),
+            commands: Mutex::default(),
+            delivered: 0.into(),
+            rejected: 0.into(),
+        });
+        let counts = Arc::new(Counts::default());
+        let shared = Shared::new(
+            Collaborators {
+                store: store.clone(),
+                herd: herd.clone(),
+                providers: providers(&chance, clock.clone()),
+                clock: clock.clone(),
+                entropy: chance.clone(),
+                watch: counts.clone(),
+                metrics: Some(Arc::new(|| "hookherd_up 1\n".into())),
+                admin: Some(Admin::new(admin.user, &admin.token)),
+            },
+            settings,
+        );
+        let (at, handle, thread) = start(shared);
+        let credential = credential(&herd, owner.user);
+        let connection = connect(&herd, owner.user, "canary/repository", credential);
+        let (delivery, run, incident) = history(&store, &chance, &connection);
+        Self {
+            at,
+            store,
+            herd,
+            counts,
+            owner,
+            foreign,
+            admin,
+            connection,
+            credential,
+            delivery,
+            run,
+            incident,
+            handle,
+            thread: Some(thread),
+        }
+    }
+
+    /// An API call.
+    pub(super) fn call(&self, who: Option<&Person>, line: &str, body: Option<&str>) -> Reply {
+        let bearer = who.map(|person| format!("Bearer {}", person.token.expose()));
+        let mut headers = Vec::new();
+        if let Some(bearer) = &bearer {
+            headers.push(("Authorization", bearer.as_str()));
+        }
+        if body.is_some() {
+            headers.push(("Content-Type", "application/json"));
+        }
+        wire::send(self.at, line, &headers, body.map(str::as_bytes))
+    }
+
+    /// A delivery to the owner's hook, signed with its secret.
+    pub(super) fn deliver(&self, id: &str, event: &str, body: &[u8]) -> Reply {
+        let signature = github_sign(&self.herd.secret_of(self.connection.id), body);
+        let path = format!("/api/v2/webhooks/github/{}", self.connection.hook_key);
+        self.deliver_to(
+            &path,
+            id,
+            event,
+            &[("X-Hub-Signature-256", &signature)],
+            body,
+        )
+    }
+
+    pub(super) fn deliver_to(
+        &self,
+        path: &str,
+        id: &str,
+        event: &str,
+        more: &[(&str, &str)],
+        body: &[u8],
+    ) -> Reply {
+        let mut headers = vec![
+            ("Content-Type", "application/json"),
+            ("X-GitHub-Event", event),
+            ("X-GitHub-Delivery", id),
+        ];
+        headers.extend_from_slice(more);
+        wire::send(self.at, &format!("POST {path}"), &headers, Some(body))
+    }
+}
+
+fn credential(herd: &FakeHerd, owner: UserId) -> CredentialId {
+    let instance = Instance {
+        provider: ProviderKind::Github,
+        host: "github.com".parse().unwrap(),
+    };
+    let token = ProviderToken::new("ghp_canary-token".into()).unwrap();
+    futures_now(herd.add_credential(owner, instance, token))
+        .unwrap()
+        .id
+}
+
+pub(super) fn connect(
+    herd: &FakeHerd,
+    owner: UserId,
+    full_name: &str,
+    credential: CredentialId,
+) -> Connection {
+    let request = ConnectRequest {
+        owner,
+        provider: ProviderKind::Github,
+        host: None,
+        full_name: full_name.parse().unwrap(),
+        events: vec!["push".into()],
+        setup_webhook: true,
+        credential: Some(credential),
+    };
+    futures_now(herd.connect(request)).unwrap()
+}
+
+fn history(
+    store: &MemoryStore,
+    chance: &Chance,
+    connection: &Connection,
+) -> (DeliveryId, RunId, IncidentId) {
+    let at = Timestamp(1_795_530_890_000);
+    let ids = (
+        DeliveryId::generate(at, chance),
+        RunId::generate(at, chance),
+        IncidentId::generate(at, chance),
+    );
+    let delivery = Delivery {
+        id: ids.0,
+        connection: connection.id,
+        owner: connection.owner,
+        provider_delivery_id: "seeded".into(),
+        event: "push".into(),
+        action: None,
+        received_at: at,
+        body_digest: [7; 32],
+        body_bytes: 2,
+        source: Source::Webhook,
+        state: DeliveryState::Received,
+        tries: 0,
+    };
+    let payload = Payload {
+        headers: vec![("x-github-event".into(), "push".into())],
+        body: (&br#"{"canary":1}"#[..]).into(),
+    };
+    let facts = RunFacts {
+        workflow_key: "77".into(),
+        workflow_name: "canary workflow".into(),
+        branch: Some("main".into()),
+        commit_sha: "a".repeat(40),
+        commit_message: None,
+        author: None,
+        trigger: "push".into(),
+        url: None,
+    };
+    let run = Run {
+        id: ids.1,
+        connection: connection.id,
+        owner: connection.owner,
+        provider_run_id: 9001,
+        position: Position {
+            number: 42,
+            attempt: 1,
+        },
+        status: RunStatus::Completed(Conclusion::Failure),
+        updated_at: at,
+        facts,
+        first_seen_at: at,
+    };
+    let incident = Incident {
+        id: ids.2,
+        owner: connection.owner,
+        connection: connection.id,
+        status: IncidentStatus::Open,
+        severity: Severity::Error,
+        source: IncidentSource::Webhook,
+        failure_type: "failure".into(),
+        title: "canary failed".into(),
+        ci: None,
+        occurrences: 1,
+        first_seen_at: at,
+        last_seen_at: at,
+        acknowledged_at: None,
+        resolved_at: None,
+        resolution: None,
+    };
+    let changes = vec![
+        Change::InsertDelivery(Box::new(delivery), payload),
+        Change::PutRun(Box::new(run)),
+        Change::PutIncident(Box::new(incident)),
+    ];
+    futures_now(store.commit(Batch::of(changes))).unwrap();
+    ids
+}
