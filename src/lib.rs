@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod provider;
 pub mod seal;
