@@ -4,9 +4,12 @@
 //! with GitHub and its like: three rooms that know the domain and not each other.
 
 pub mod actor;
+pub mod api;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod provider;
 pub mod seal;
 pub mod store;
+pub mod telemetry;
