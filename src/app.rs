@@ -7,12 +7,19 @@ pub use adapters::{SystemClock, SystemEntropy};
 pub use start::{App, StartError};
 
 use crate::config::Config;
+use crate::seal::ring::MasterKey;
 use crate::telemetry;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 /// How often the gauges that nobody pushes are brought up to date.
 const GAUGES_EVERY: Duration = Duration::from_secs(15);
+
+/// A new master key, as it stands in a configuration.
+pub fn new_master_key() -> Zeroizing<String> {
+    MasterKey::generate(&SystemEntropy).to_text()
+}
 
 /// Runs the daemon until it is told to stop by SIGTERM or SIGINT.
 pub fn serve(config: Config) -> Result<(), StartError> {

@@ -11,5 +11,6 @@ pub mod config;
 pub mod domain;
 pub mod provider;
 pub mod seal;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;

@@ -2,12 +2,11 @@
 
 use super::Outcome;
 use super::output::Printer;
-use crate::app::SystemEntropy;
-use crate::seal::ring::MasterKey;
+use crate::app::new_master_key;
 use serde_json::json;
 
 pub(super) fn run(printer: Printer) -> Outcome {
-    let key = MasterKey::generate(&SystemEntropy).to_text();
+    let key = new_master_key();
     printer.words(&json!({ "key": *key }), &key);
     Ok(())
 }

@@ -14,12 +14,14 @@ mod connect;
 mod connections;
 mod credential;
 mod deliveries;
+mod demo;
 mod disconnect;
 mod incidents;
 mod keygen;
 mod openapi;
 mod output;
 mod serve;
+mod simulate;
 mod token;
 mod user;
 
@@ -42,6 +44,10 @@ pub struct Cli {
 enum Command {
     /// Run the daemon.
     Serve,
+    /// Play the main job on this machine: no account, no network.
+    Demo(demo::Args),
+    /// Run a simulated GitHub.
+    Simulate(simulate::Args),
     /// Connect a repository.
     Connect(connect::Args),
     /// Disconnect a repository and delete its webhook.
@@ -101,6 +107,8 @@ fn dispatch(cli: Cli) -> Outcome {
     let printer = output::Printer { json: cli.json };
     match cli.command {
         Command::Serve => serve::run(cli.config.as_deref()),
+        Command::Demo(args) => demo::run(&args, printer),
+        Command::Simulate(args) => simulate::run(&args, printer),
         Command::Keygen => keygen::run(printer),
         Command::Openapi => openapi::run(),
         Command::Connect(args) => connect::run(&args, printer),
