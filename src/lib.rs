@@ -5,8 +5,12 @@
 
 pub mod actor;
 pub mod api;
+pub mod app;
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod provider;
 pub mod seal;
+pub mod simulator;
 pub mod store;
+pub mod telemetry;

@@ -51,7 +51,10 @@ impl<'a> Fold<'a> {
         let id = event.provider_run_id;
         let known = match self.runs.remove(&id) {
             Some(run) => Some(run),
-            None => self.world.store.run_by_provider_id(self.connection.id, id)?,
+            None => self
+                .world
+                .store
+                .run_by_provider_id(self.connection.id, id)?,
         };
         let run = match known {
             Some(mut run) => {
@@ -77,8 +80,13 @@ impl<'a> Fold<'a> {
     ) -> Result<Option<IncidentId>, ReadError> {
         let branch = event.facts.branch.as_deref();
         let rules = &self.world.settings.rules;
-        let verdict = event.status.conclusion().and_then(|end| rules.verdict(end, branch));
-        let Some(verdict) = verdict else { return Ok(None) };
+        let verdict = event
+            .status
+            .conclusion()
+            .and_then(|end| rules.verdict(end, branch));
+        let Some(verdict) = verdict else {
+            return Ok(None);
+        };
         let key = TrackKey {
             connection: self.connection.id,
             workflow_key: event.facts.workflow_key.clone(),
@@ -86,7 +94,11 @@ impl<'a> Fold<'a> {
         };
         let mut track = match self.tracks.remove(&key) {
             Some(track) => track,
-            None => self.world.store.track(&key)?.unwrap_or_else(|| Track::new(key.clone())),
+            None => self
+                .world
+                .store
+                .track(&key)?
+                .unwrap_or_else(|| Track::new(key.clone())),
         };
         let new_id = || IncidentId::generate(self.world.now(), &*self.world.entropy);
         let changed = track.take(event.position, verdict, run, event.updated_at, new_id);
@@ -105,7 +117,9 @@ impl<'a> Fold<'a> {
         event: &RunEvent,
         source: Source,
     ) -> Result<(), ReadError> {
-        let Some(group) = track.group(id) else { return Ok(()) };
+        let Some(group) = track.group(id) else {
+            return Ok(());
+        };
         let known = match self.incidents.remove(&id) {
             Some(incident) => Some(incident),
             None => self.world.store.incident(id)?,
@@ -125,7 +139,10 @@ impl<'a> Fold<'a> {
     }
 
     fn begin_incident(&self, group: &Group, event: &RunEvent, source: Source) -> Incident {
-        let conclusion = event.status.conclusion().map_or("failure", |end| end.as_str());
+        let conclusion = event
+            .status
+            .conclusion()
+            .map_or("failure", |end| end.as_str());
         Incident {
             id: group.incident,
             owner: self.connection.owner,
@@ -157,7 +174,11 @@ impl<'a> Fold<'a> {
         incident.occurrences = group.occurrences;
         incident.first_seen_at = group.first_seen_at;
         incident.last_seen_at = group.last_seen_at;
-        if incident.ci.as_ref().is_none_or(|ci| ci.run != group.last_run) {
+        if incident
+            .ci
+            .as_ref()
+            .is_none_or(|ci| ci.run != group.last_run)
+        {
             incident.ci = self.failure(group.last_run, event)?;
         }
         match group.end {
@@ -200,10 +221,23 @@ impl<'a> Fold<'a> {
 
     /// Everything that changed, and how many incidents were opened and resolved.
     pub(super) fn finish(self) -> (Vec<Change>, u32, u32) {
-        let runs = self.runs.into_values().map(|run| Change::PutRun(Box::new(run)));
-        let tracks = self.tracks.into_values().map(|track| Change::PutTrack(Box::new(track)));
-        let incidents = self.incidents.into_values().map(|i| Change::PutIncident(Box::new(i)));
-        (runs.chain(tracks).chain(incidents).collect(), self.opened, self.resolved)
+        let runs = self
+            .runs
+            .into_values()
+            .map(|run| Change::PutRun(Box::new(run)));
+        let tracks = self
+            .tracks
+            .into_values()
+            .map(|track| Change::PutTrack(Box::new(track)));
+        let incidents = self
+            .incidents
+            .into_values()
+            .map(|i| Change::PutIncident(Box::new(i)));
+        (
+            runs.chain(tracks).chain(incidents).collect(),
+            self.opened,
+            self.resolved,
+        )
     }
 }
 

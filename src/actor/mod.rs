@@ -4,8 +4,18 @@
 //! Outsiders see [`Herd`] and nothing else. Every change to a connection, and to the runs and
 //! incidents that hang on it, is made by its actor: nobody else writes them.
 
+mod connection;
+mod handle;
+mod incidents;
+mod plan;
+mod router;
 pub mod settings;
+mod shared;
 pub mod supervise;
+mod warden;
+
+pub use handle::Actors;
+pub use shared::{Unwatched, Watch, World};
 
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, UserId};
@@ -173,3 +183,6 @@ pub trait Herd: Send + Sync + 'static {
         page: u32,
     ) -> Answering<'a, (Vec<Repository>, bool), ConnectError>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,7 @@ use crate::domain::backoff::{jittered, scale};
 use crate::domain::connection::{Connection, LastError, PREVIOUS_SECRET_GRACE};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::id::IncidentId;
-use crate::domain::incident::{
-    Incident, IncidentSource, IncidentStatus, Resolution, Severity,
-};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution, Severity};
 use crate::domain::lifecycle::{
     Call, Delay, Desired, Effect, Input, Lifecycle, Observation, Phase, SuspendReason, Timer, step,
 };
@@ -94,13 +92,23 @@ pub(super) fn plan(
         (next.lifecycle, effects) = step(next.lifecycle, input);
     }
     settle_secrets(&mut next, now);
-    let acts = effects.iter().map(|effect| act(world, &mut next, *effect, now)).collect();
-    let mut plan = Plan { connection: next, changes, acts, opened: 0, resolved: 0 };
+    let acts = effects
+        .iter()
+        .map(|effect| act(world, &mut next, *effect, now))
+        .collect();
+    let mut plan = Plan {
+        connection: next,
+        changes,
+        acts,
+        opened: 0,
+        resolved: 0,
+    };
     tell_incidents(world, &mut plan, &effects, now)?;
     if plan.is_end() {
         end(world, &mut plan, now)?;
     } else {
-        plan.changes.push(Change::PutConnection(Box::new(plan.connection.clone())));
+        plan.changes
+            .push(Change::PutConnection(Box::new(plan.connection.clone())));
     }
     Ok(plan)
 }
@@ -139,7 +147,9 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp, changes: &mut Vec<Ch
 /// The secret before a rotation is kept until the new one is known to be in place, and a while
 /// longer.
 fn settle_secrets(next: &mut Connection, now: Timestamp) {
-    let Lifecycle { applied, wanted, .. } = next.lifecycle;
+    let Lifecycle {
+        applied, wanted, ..
+    } = next.lifecycle;
     match &mut next.previous_secret {
         Some((_, until @ None)) if applied == Some(wanted) => {
             *until = Some(now.plus(PREVIOUS_SECRET_GRACE));
@@ -193,7 +203,9 @@ fn tell_incidents(
     now: Timestamp,
 ) -> Result<(), ReadError> {
     for effect in effects {
-        let Effect::Observe(observation) = effect else { continue };
+        let Effect::Observe(observation) = effect else {
+            continue;
+        };
         match observation {
             Observation::Suspended(reason) => {
                 let title = suspended_title(&plan.connection, *reason);
@@ -312,9 +324,15 @@ pub(super) fn resolve_all(
 /// The connection is over: what is still pending is marked, and the record goes.
 fn end(world: &World, plan: &mut Plan, now: Timestamp) -> Result<(), ReadError> {
     let id = plan.connection.id;
-    debug_assert!(matches!(plan.connection.lifecycle.desired, Desired::Removed { .. }));
+    debug_assert!(matches!(
+        plan.connection.lifecycle.desired,
+        Desired::Removed { .. }
+    ));
     for delivery in world.store.pending(id, PENDING_AT_END_MAX)? {
-        let state = DeliveryState::Processed { at: now, outcome: Outcome::Paused };
+        let state = DeliveryState::Processed {
+            at: now,
+            outcome: Outcome::Paused,
+        };
         let delivery = Delivery { state, ..delivery };
         plan.changes.push(Change::PutDelivery(Box::new(delivery)));
     }

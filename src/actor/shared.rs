@@ -61,7 +61,9 @@ pub struct World {
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,8 +87,11 @@ impl World {
     }
 
     fn open_secret(&self, c: &Connection, sealed: &Sealed) -> Result<HookSecret, SealError> {
-        let purpose =
-            Purpose::HookSecret { connection: c.id, owner: c.owner, instance: &c.instance };
+        let purpose = Purpose::HookSecret {
+            connection: c.id,
+            owner: c.owner,
+            instance: &c.instance,
+        };
         let plain = self.seal.open(&purpose, sealed)?;
         let text = String::from_utf8(plain.to_vec()).map_err(|_| SealError::Refused)?;
         HookSecret::new(text).map_err(|_| SealError::Refused)
@@ -94,8 +99,11 @@ impl World {
 
     /// Seals a hook secret for a connection.
     pub(super) fn seal_secret(&self, c: &Connection, secret: &HookSecret) -> Sealed {
-        let purpose =
-            Purpose::HookSecret { connection: c.id, owner: c.owner, instance: &c.instance };
+        let purpose = Purpose::HookSecret {
+            connection: c.id,
+            owner: c.owner,
+            instance: &c.instance,
+        };
         self.seal.seal(&purpose, secret.expose().as_bytes())
     }
 
@@ -104,13 +112,18 @@ impl World {
         if self.seal.is_current(&c.secret) {
             return None;
         }
-        self.open_secret(c, &c.secret).ok().map(|secret| self.seal_secret(c, &secret))
+        self.open_secret(c, &c.secret)
+            .ok()
+            .map(|secret| self.seal_secret(c, &secret))
     }
 
     /// The secrets that may have signed a delivery now.
     pub(super) fn hook_secrets(&self, c: &Connection) -> Vec<HookSecret> {
         let now = self.now();
-        let previous = c.previous_secret.as_ref().filter(|(_, until)| until.is_none_or(|u| u > now));
+        let previous = c
+            .previous_secret
+            .as_ref()
+            .filter(|(_, until)| until.is_none_or(|u| u > now));
         let sealed = [Some(&c.secret), previous.map(|(sealed, _)| sealed)];
         let open = |sealed| match self.open_secret(c, sealed) {
             Ok(secret) => Some(secret),
@@ -126,7 +139,12 @@ impl World {
     pub(super) fn hook_spec(&self, c: &Connection) -> Option<HookSpec> {
         let secret = self.open_secret(c, &c.secret).ok()?;
         let (url, events) = (self.hook_url(c), c.events.clone());
-        Some(HookSpec { url, events, secret, revision: c.lifecycle.wanted })
+        Some(HookSpec {
+            url,
+            events,
+            secret,
+            revision: c.lifecycle.wanted,
+        })
     }
 
     /// The credentials of a user for an instance that were not refused, newest first.
@@ -144,7 +162,9 @@ impl World {
     /// newest.
     pub(super) fn credential_for(&self, c: &Connection) -> Result<Option<Credential>, ReadError> {
         let usable = self.usable_credentials(c.owner, &c.instance)?;
-        let chosen = usable.iter().position(|credential| Some(credential.id) == c.credential);
+        let chosen = usable
+            .iter()
+            .position(|credential| Some(credential.id) == c.credential);
         Ok(usable.into_iter().nth(chosen.unwrap_or(0)))
     }
 
@@ -157,11 +177,17 @@ impl World {
         };
         let plain = self.seal.open(&purpose, &credential.token).ok()?;
         let token = ProviderToken::new(String::from_utf8(plain.to_vec()).ok()?).ok()?;
-        Some(Access { instance: credential.instance.clone(), token })
+        Some(Access {
+            instance: credential.instance.clone(),
+            token,
+        })
     }
 }
 
 /// What calls about a connection's repository are addressed to.
 pub(super) fn target(c: &Connection) -> Target {
-    Target { repository: c.repository, full_name: c.full_name.clone() }
+    Target {
+        repository: c.repository,
+        full_name: c.full_name.clone(),
+    }
 }

@@ -20,13 +20,15 @@ mod tests;
 
 use crate::actor::Herd;
 use crate::domain::id::{Entropy, UserId};
-use crate::domain::repo::ProviderKind;
+use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::secret::ApiToken;
 use crate::domain::time::Clock;
 use crate::provider::Providers;
 use crate::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use resources::health::OPENAPI;
 
 /// Renders the metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
@@ -80,6 +82,9 @@ pub struct Collaborators {
     pub herd: Arc<dyn Herd>,
     /// The providers.
     pub providers: Providers,
+    /// The installations that are meant when no host is named, at most one a kind; without one
+    /// it is the only one configured.
+    pub default_instances: Vec<Instance>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance, for ids and API tokens.

@@ -108,7 +108,7 @@ routes! {
     Openapi = GET "/api/v2/openapi.json" Public health::openapi;
     Healthz = GET "/healthz" Public health::live;
     Readyz = GET "/readyz" Public health::ready;
-    Metrics = GET "/metrics" User health::metrics;
+    Metrics = GET "/metrics" Public health::metrics;
 }
 
 /// The paths with their routes, in order of the table.

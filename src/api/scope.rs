@@ -14,7 +14,7 @@ use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
 };
 use crate::domain::incident::{Incident, IncidentStatus};
-use crate::domain::repo::{FullName, ProviderKind};
+use crate::domain::repo::{FullName, Instance, ProviderKind};
 use crate::domain::run::Run;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{Credential, TokenRecord, User};
@@ -42,6 +42,7 @@ pub struct Shared {
     store: Arc<dyn Store>,
     pub(super) herd: Arc<dyn Herd>,
     pub(super) providers: Providers,
+    pub(super) default_instances: Vec<Instance>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) watch: Arc<dyn IngressWatch>,
@@ -72,6 +73,7 @@ impl Shared {
             store: with.store,
             herd: with.herd,
             providers: with.providers,
+            default_instances: with.default_instances,
             clock: with.clock,
             entropy: with.entropy,
             watch: with.watch,

@@ -7,7 +7,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, HttpServer, web};
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long a client may take to acknowledge the end of a connection.
@@ -48,9 +48,13 @@ pub fn app(
         .configure(routes::register)
 }
 
-/// Serves on a listener until the returned server's handle is told to stop. Must be polled (or
-/// spawned) within an actix system.
-pub fn serve(listener: TcpListener, shared: web::Data<Shared>) -> std::io::Result<Server> {
+/// Serves on an address until the returned server's handle is told to stop, and says which
+/// address it is when any free port was asked for. The server must be polled (or spawned) within
+/// an actix system.
+pub fn serve(
+    listen: SocketAddr,
+    shared: web::Data<Shared>,
+) -> std::io::Result<(SocketAddr, Server)> {
     let settings = shared.settings.clone();
     let server = HttpServer::new(move || app(shared.clone()))
         .workers(settings.workers)
@@ -61,6 +65,7 @@ pub fn serve(listener: TcpListener, shared: web::Data<Shared>) -> std::io::Resul
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
         .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+        .bind(listen)?;
+    let address = server.addrs().first().copied().unwrap_or(listen);
+    Ok((address, server.run()))
 }

@@ -14,9 +14,14 @@ mod connect;
 mod connections;
 mod credential;
 mod deliveries;
+mod demo;
 mod disconnect;
 mod incidents;
+mod keygen;
+mod openapi;
 mod output;
+mod serve;
+mod simulate;
 mod token;
 mod user;
 
@@ -37,6 +42,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon.
+    Serve,
+    /// Play the main job on this machine: no account, no network.
+    Demo(demo::Args),
+    /// Run a simulated GitHub.
+    Simulate(simulate::Args),
     /// Connect a repository.
     Connect(connect::Args),
     /// Disconnect a repository and delete its webhook.
@@ -60,6 +71,10 @@ enum Command {
     /// Create an API token.
     #[command(subcommand)]
     Token(token::Token),
+    /// Print a new master key.
+    Keygen,
+    /// Print the OpenAPI document.
+    Openapi,
     /// Print a completion script for a shell.
     Completions(completions::Args),
 }
@@ -91,6 +106,11 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: Cli) -> Outcome {
     let printer = output::Printer { json: cli.json };
     match cli.command {
+        Command::Serve => serve::run(cli.config.as_deref()),
+        Command::Demo(args) => demo::run(&args, printer),
+        Command::Simulate(args) => simulate::run(&args, printer),
+        Command::Keygen => keygen::run(printer),
+        Command::Openapi => openapi::run(),
         Command::Connect(args) => connect::run(&args, printer),
         Command::Disconnect(args) => disconnect::run(&args, printer),
         Command::Pause(args) => connections::set_enabled(&args, false, printer),

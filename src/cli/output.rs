@@ -21,6 +21,11 @@ pub(super) fn complain(message: &str) {
 }
 
 impl Printer {
+    /// Words, whatever form was asked for.
+    pub(super) fn say(self, words: &str) {
+        line(words);
+    }
+
     /// The answer as JSON, or these words.
     pub(super) fn words(self, answer: &Value, words: &str) {
         if self.json {

@@ -34,7 +34,7 @@ pub(super) fn host_named(text: &str) -> Result<Host, Problem> {
     text.parse().map_err(|why| Problem::invalid("host", why))
 }
 
-/// The installation meant: the named one, else the only one, else the public one.
+/// The installation meant: the named one, else the configured default, else the only one.
 pub(super) fn instance(
     shared: &Shared,
     provider: ProviderKind,
@@ -58,19 +58,16 @@ pub(super) fn instance(
         let found = shared.providers.hooks(&wanted).is_some();
         return if found { Ok(wanted) } else { Err(unknown()) };
     }
-    let public = match provider {
-        ProviderKind::Github => "github.com",
-        ProviderKind::Gitlab => "gitlab.com",
-    };
+    let default = shared
+        .default_instances
+        .iter()
+        .find(|i| i.provider == provider);
     let mut all = shared.providers.instances(provider);
-    let chosen = match (all.next(), all.next()) {
+    let only = match (all.next(), all.next()) {
         (Some(only), None) => Some(only),
-        _ => shared
-            .providers
-            .instances(provider)
-            .find(|i| i.host.as_str() == public),
+        (Some(_) | None, _) => None,
     };
-    chosen.cloned().ok_or_else(unknown)
+    default.or(only).cloned().ok_or_else(unknown)
 }
 
 /// `POST /api/v2/credentials`

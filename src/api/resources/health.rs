@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 /// The description of this API; a test keeps it in step with the routes and the shapes.
-pub(in crate::api) const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+pub const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 
 #[derive(Serialize)]
 struct Status {

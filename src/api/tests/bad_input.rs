@@ -213,7 +213,12 @@ fn api_mistakes_are_told_by_code() {
             404,
             "not_found",
         ),
-        ("GET /api/v2/deliveries/../users", None, 404, "no_such_route"),
+        (
+            "GET /api/v2/deliveries/../users",
+            None,
+            404,
+            "no_such_route",
+        ),
         ("GET /api/v2/deliveries?limit=0", None, 400, "bad_query"),
         ("GET /api/v2/deliveries?limit=101", None, 400, "bad_query"),
         ("GET /api/v2/deliveries?limit=many", None, 400, "bad_query"),

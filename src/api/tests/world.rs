@@ -23,7 +23,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Change, Store};
 use actix_web::dev::ServerHandle;
 use actix_web::web;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
@@ -122,17 +122,17 @@ fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> P
 
 /// Starts a server in a thread of its own.
 fn start(shared: Shared) -> (SocketAddr, ServerHandle, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = listener.local_addr().unwrap();
     let (tell, told) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let server = server::serve(listener, web::Data::new(shared)).unwrap();
-            tell.send(server.handle()).unwrap();
+            let any = SocketAddr::from(([127, 0, 0, 1], 0));
+            let (at, server) = server::serve(any, web::Data::new(shared)).unwrap();
+            tell.send((at, server.handle())).unwrap();
             server.await.unwrap();
         });
     });
-    (at, told.recv().unwrap(), thread)
+    let (at, handle) = told.recv().unwrap();
+    (at, handle, thread)
 }
 
 pub(super) fn settings() -> Settings {
@@ -185,6 +185,7 @@ impl World {
                 store: store.clone(),
                 herd: herd.clone(),
                 providers: providers(&chance, clock.clone()),
+                default_instances: Vec::new(),
                 clock: clock.clone(),
                 entropy: chance.clone(),
                 watch: counts.clone(),

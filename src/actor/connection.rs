@@ -1,0 +1,316 @@
+//! The actor of one connection: the only one who writes it, its runs and its incidents.
+//!
+//! Every step goes the same way: plan it from the present state, commit the plan, adopt it, act.
+//! While a commit is under way the actor handles nothing else, so there is no state between. A
+//! plan whose commit fails is dropped; what caused it is kept and planned anew, except for
+//! commands, whose senders are told.
+//!
+//! `started` runs after birth and after every panic alike: it reads the state from the store and
+//! sends itself [`Input::Recovered`]. There is no other way in.
+
+mod calls;
+mod commands;
+mod deliveries;
+
+use super::Command;
+use super::CommandError;
+use super::plan::{Act, Edit, Plan, plan};
+use super::shared::World;
+use crate::domain::connection::Connection;
+use crate::domain::id::ConnectionId;
+use crate::domain::lifecycle::{Call, Input, Observation, Timer};
+use crate::store::Batch;
+use actix::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long to wait before a step is planned anew whose commit failed.
+const COMMIT_RETRY: Duration = Duration::from_millis(500);
+
+/// The actor.
+pub(super) struct ConnectionActor {
+    world: Arc<World>,
+    id: ConnectionId,
+    /// The state as committed; `None` before it was read, or when it is gone.
+    connection: Option<Connection>,
+    /// The number of times each timer was armed: a timer of an earlier time does nothing.
+    epochs: BTreeMap<Timer, u64>,
+    /// Who waits for the outstanding call to end.
+    waiting: Vec<oneshot::Sender<()>>,
+    /// After a panic deliveries are processed one at a time, each with its try counted first.
+    careful: bool,
+    /// Deliveries in a row that none of the secrets signed.
+    rejections: u32,
+    is_draining: bool,
+}
+
+/// Work that is done when a plan was committed.
+type Then =
+    Box<dyn FnOnce(&mut ConnectionActor, &mut Context<ConnectionActor>, Result<(), CommandError>)>;
+
+impl ConnectionActor {
+    pub(super) fn new(world: Arc<World>, id: ConnectionId) -> Self {
+        Self {
+            world,
+            id,
+            connection: None,
+            epochs: BTreeMap::new(),
+            waiting: Vec::new(),
+            careful: false,
+            rejections: 0,
+            is_draining: false,
+        }
+    }
+
+    /// Plans a step and commits it. On a failure `then` is told, and nothing has changed.
+    fn go(&mut self, ctx: &mut Context<Self>, input: Option<Input>, edit: Edit, then: Then) {
+        let Some(present) = &self.connection else {
+            return then(self, ctx, Err(CommandError::NoSuchConnection));
+        };
+        let plan = match plan(&self.world, present, input, edit) {
+            Ok(plan) => plan,
+            Err(error) => return then(self, ctx, Err(error.into())),
+        };
+        self.commit(ctx, plan, then);
+    }
+
+    fn commit(&mut self, ctx: &mut Context<Self>, mut plan: Plan, then: Then) {
+        let batch = Batch::of(std::mem::take(&mut plan.changes));
+        let committing = self.world.store.commit(batch).into_actor(self);
+        ctx.wait(committing.map(move |result, actor, ctx| match result {
+            Ok(()) => {
+                actor.adopt(plan, ctx);
+                then(actor, ctx, Ok(()));
+            }
+            Err(error) => then(actor, ctx, Err(error.into())),
+        }));
+    }
+
+    /// Takes a step that nobody can repeat for us: when it cannot be committed, it is tried again
+    /// until it is.
+    fn must(&mut self, ctx: &mut Context<Self>, input: Input, edit: Edit) {
+        let (again, edit_again) = (input.clone(), edit.clone());
+        self.go(
+            ctx,
+            Some(input),
+            edit,
+            Box::new(move |actor, ctx, result| {
+                if let Err(error) = result {
+                    actor.complain(&error);
+                    if actor.connection.is_some() {
+                        ctx.run_later(COMMIT_RETRY, move |actor, ctx| {
+                            actor.must(ctx, again, edit_again);
+                        });
+                    }
+                }
+            }),
+        );
+    }
+
+    fn complain(&self, error: &CommandError) {
+        tracing::warn!(connection.id = %self.id, %error, "a step could not be stored; trying again");
+    }
+
+    /// The plan is durable: make it the state, and do what follows from it.
+    fn adopt(&mut self, plan: Plan, ctx: &mut Context<Self>) {
+        let is_end = plan.is_end();
+        (0..plan.opened).for_each(|_| self.world.watch.incident_opened());
+        (0..plan.resolved).for_each(|_| self.world.watch.incident_resolved());
+        let is_outstanding = plan.connection.lifecycle.call_outstanding();
+        self.connection = Some(plan.connection);
+        for act in plan.acts {
+            match act {
+                Act::Call(call) => self.call(ctx, call),
+                Act::Arm(timer, wait) => self.arm(ctx, timer, wait),
+                Act::Tell(observation) => self.tell(observation),
+            }
+        }
+        if !is_outstanding {
+            // Whoever waited and went away does not care.
+            self.waiting
+                .drain(..)
+                .for_each(|waiting| drop(waiting.send(())));
+        }
+        if is_end {
+            self.connection = None;
+            ctx.stop();
+        }
+    }
+
+    fn arm(&mut self, ctx: &mut Context<Self>, timer: Timer, wait: Duration) {
+        let epoch = self.epochs.entry(timer).or_default();
+        *epoch += 1;
+        let armed = *epoch;
+        ctx.run_later(wait, move |actor, ctx| {
+            if actor.epochs.get(&timer) == Some(&armed) {
+                actor.must(ctx, Input::TimerFired(timer), Edit::default());
+            }
+        });
+    }
+
+    fn tell(&self, observation: Observation) {
+        let Some(c) = &self.connection else { return };
+        let (id, repository) = (c.id, &c.full_name);
+        match observation {
+            Observation::HookEnsured(hook) => {
+                tracing::info!(connection.id = %id, %repository, hook.id = hook.0, "webhook_created");
+            }
+            Observation::HookDrifted => {
+                tracing::warn!(connection.id = %id, %repository, "webhook_drifted");
+            }
+            Observation::HookRepaired => {
+                tracing::info!(connection.id = %id, %repository, "webhook_repaired");
+            }
+            Observation::HookLost => {
+                tracing::warn!(connection.id = %id, %repository, "webhook_lost");
+            }
+            Observation::HookSilent => {
+                tracing::warn!(connection.id = %id, %repository, "webhook_silent");
+            }
+            Observation::HookHeard => {
+                tracing::info!(connection.id = %id, %repository, "webhook_heard");
+            }
+            Observation::Suspended(reason) => {
+                let reason = reason.as_str();
+                tracing::error!(connection.id = %id, %repository, reason, "webhook_suspended");
+            }
+            Observation::Resumed => {
+                tracing::info!(connection.id = %id, %repository, "webhook_resumed");
+            }
+            Observation::Removed => {
+                tracing::info!(connection.id = %id, %repository, "webhook_deleted");
+            }
+        }
+    }
+
+    fn call(&mut self, ctx: &mut Context<Self>, call: Call) {
+        let Some(connection) = self.connection.clone() else {
+            return;
+        };
+        let made = calls::make(Arc::clone(&self.world), connection, call).into_actor(self);
+        ctx.spawn(made.map(|called, actor, ctx| {
+            let calls::Called { input, edit } = called;
+            actor.must(ctx, input, *edit);
+        }));
+    }
+}
+
+impl Actor for ConnectionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.connection = match self.world.store.connection(self.id) {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::error!(connection.id = %self.id, %error, "a connection cannot be read");
+                None
+            }
+        };
+        let Some(connection) = &self.connection else {
+            return ctx.stop();
+        };
+        let resealed = self.world.resealed(connection);
+        self.must(
+            ctx,
+            Input::Recovered,
+            Edit {
+                resealed,
+                ..Edit::default()
+            },
+        );
+        ctx.notify(Nudge);
+    }
+}
+
+impl actix::Supervised for ConnectionActor {
+    /// Forgets everything: `started` comes next and reads it from the store.
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        *self = Self {
+            careful: true,
+            ..Self::new(Arc::clone(&self.world), self.id)
+        };
+    }
+}
+
+/// There may be deliveries to process.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Nudge;
+
+impl Handler<Nudge> for ConnectionActor {
+    type Result = ();
+    fn handle(&mut self, _: Nudge, ctx: &mut Context<Self>) {
+        self.drain(ctx);
+    }
+}
+
+/// Something arrived that none of the secrets signed.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Rejected;
+
+/// After so many in a row the hook's secret may have been changed by hand: it is written again.
+const REJECTIONS_MAX: u32 = 3;
+
+impl Handler<Rejected> for ConnectionActor {
+    type Result = ();
+    fn handle(&mut self, _: Rejected, ctx: &mut Context<Self>) {
+        self.rejections = self.rejections.saturating_add(1);
+        // Once only, until a signed delivery arrives: somebody may be playing with the URL.
+        if self.rejections == REJECTIONS_MAX {
+            tracing::warn!(connection.id = %self.id, "webhook_signature_verification_failed again and again: writing the hook's secret anew");
+            self.must(ctx, Input::SettingsChanged, Edit::default());
+        }
+    }
+}
+
+/// Asks to be told when no provider call is outstanding.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct WhenSettled(pub(super) oneshot::Sender<()>);
+
+impl Handler<WhenSettled> for ConnectionActor {
+    type Result = ();
+    fn handle(&mut self, message: WhenSettled, _: &mut Context<Self>) {
+        let is_outstanding = self
+            .connection
+            .as_ref()
+            .is_some_and(|c| c.lifecycle.call_outstanding());
+        if is_outstanding {
+            self.waiting.push(message.0);
+        } else {
+            let _ = message.0.send(());
+        }
+    }
+}
+
+/// A command, and where to answer.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Obey {
+    pub(super) command: Command,
+    pub(super) answer: oneshot::Sender<Result<(), CommandError>>,
+}
+
+impl Handler<Obey> for ConnectionActor {
+    type Result = ();
+    fn handle(&mut self, Obey { command, answer }: Obey, ctx: &mut Context<Self>) {
+        self.obey(ctx, command, answer);
+    }
+}
+
+/// Ends the actor where it is, as a crash would.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Die;
+
+#[cfg(test)]
+impl Handler<Die> for ConnectionActor {
+    type Result = ();
+    fn handle(&mut self, _: Die, ctx: &mut Context<Self>) {
+        ctx.terminate();
+    }
+}

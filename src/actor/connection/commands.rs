@@ -1,0 +1,171 @@
+//! What users ask of a connection.
+
+use super::{ConnectionActor, Nudge};
+use crate::actor::incidents::resolve;
+use crate::actor::plan::{Edit, resolve_all};
+use crate::actor::{Command, CommandError};
+use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::id::{DeliveryId, IncidentId};
+use crate::domain::incident::track::TrackKey;
+use crate::domain::incident::{Incident, IncidentStatus, Resolution};
+use crate::domain::lifecycle::{Desired, Input};
+use crate::domain::secret::HookSecret;
+use crate::store::Change;
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+type Answer = oneshot::Sender<Result<(), CommandError>>;
+
+impl ConnectionActor {
+    pub(super) fn obey(&mut self, ctx: &mut Context<Self>, command: Command, answer: Answer) {
+        let is_replay = matches!(command, Command::Replay(_));
+        match self.understand(command) {
+            Ok((input, edit)) => self.go(
+                ctx,
+                input,
+                edit,
+                Box::new(move |_, ctx, result| {
+                    if is_replay && result.is_ok() {
+                        ctx.notify(Nudge);
+                    }
+                    // Whoever asked and went away does not care.
+                    let _ = answer.send(result);
+                }),
+            ),
+            Err(error) => drop(answer.send(Err(error))),
+        }
+    }
+
+    /// What a command means for the state machine, and what else it changes.
+    fn understand(&self, command: Command) -> Result<(Option<Input>, Edit), CommandError> {
+        let connection = self
+            .connection
+            .as_ref()
+            .ok_or(CommandError::NoSuchConnection)?;
+        if connection.is_removed() && !matches!(command, Command::Disconnect { .. }) {
+            return Err(CommandError::NoSuchConnection);
+        }
+        let plain = |input| Ok((Some(input), Edit::default()));
+        match command {
+            Command::SetEnabled(true) => plain(Input::DesiredChanged(Desired::Active)),
+            Command::SetEnabled(false) => plain(Input::DesiredChanged(Desired::Paused)),
+            Command::SetEvents(events) if events == connection.events => {
+                Ok((None, Edit::default()))
+            }
+            Command::SetEvents(events) => {
+                let edit = Edit {
+                    events: Some(events),
+                    ..Edit::default()
+                };
+                Ok((Some(Input::SettingsChanged), edit))
+            }
+            Command::Disconnect { delete_hook } => {
+                let changes = resolve_all(&self.world, connection, self.world.now())?;
+                let input = Input::DesiredChanged(Desired::Removed { delete_hook });
+                Ok((
+                    Some(input),
+                    Edit {
+                        changes,
+                        ..Edit::default()
+                    },
+                ))
+            }
+            Command::Check => plain(Input::CheckRequested),
+            Command::Ping => plain(Input::PingRequested),
+            Command::Recreate => plain(Input::RecreateRequested),
+            Command::RotateSecret => {
+                let secret = HookSecret::generate(&*self.world.entropy);
+                let sealed = self.world.seal_secret(connection, &secret);
+                let edit = Edit {
+                    secret: Some(sealed),
+                    ..Edit::default()
+                };
+                Ok((Some(Input::SettingsChanged), edit))
+            }
+            Command::Acknowledge(id) => self.acknowledge(id).map(|edit| (None, edit)),
+            Command::Resolve(id) => self.resolve(id).map(|edit| (None, edit)),
+            Command::Replay(id) => self.replay(id).map(|edit| (None, edit)),
+        }
+    }
+
+    fn incident(&self, id: IncidentId) -> Result<Incident, CommandError> {
+        let incident = self.world.store.incident(id)?;
+        incident
+            .filter(|i| i.connection == self.id)
+            .ok_or(CommandError::NoSuchSubject)
+    }
+
+    fn acknowledge(&self, id: IncidentId) -> Result<Edit, CommandError> {
+        let mut incident = self.incident(id)?;
+        match incident.status {
+            IncidentStatus::Acknowledged => return Ok(Edit::default()),
+            IncidentStatus::Resolved => {
+                return Err(CommandError::NotNow("the incident is resolved"));
+            }
+            IncidentStatus::Open => {}
+        }
+        incident.status = IncidentStatus::Acknowledged;
+        incident.acknowledged_at = Some(self.world.now());
+        let changes = vec![Change::PutIncident(Box::new(incident))];
+        Ok(Edit {
+            changes,
+            ..Edit::default()
+        })
+    }
+
+    fn resolve(&self, id: IncidentId) -> Result<Edit, CommandError> {
+        let mut incident = self.incident(id)?;
+        if incident.status == IncidentStatus::Resolved {
+            return Ok(Edit::default());
+        }
+        let now = self.world.now();
+        let mut changes = Vec::new();
+        if let Some(mut track) = self.track_of(&incident)? {
+            if track.resolve_by_hand(id, now) {
+                changes.push(Change::PutTrack(Box::new(track)));
+            }
+        }
+        resolve(&mut incident, Resolution::ByHand, now);
+        self.world.watch.incident_resolved();
+        changes.push(Change::PutIncident(Box::new(incident)));
+        Ok(Edit {
+            changes,
+            ..Edit::default()
+        })
+    }
+
+    fn track_of(
+        &self,
+        incident: &Incident,
+    ) -> Result<Option<crate::domain::incident::track::Track>, CommandError> {
+        let Some(ci) = &incident.ci else {
+            return Ok(None);
+        };
+        let Some(run) = self.world.store.run(ci.run)? else {
+            return Ok(None);
+        };
+        let key = TrackKey {
+            connection: self.id,
+            workflow_key: run.facts.workflow_key,
+            branch: run.facts.branch.unwrap_or_default(),
+        };
+        Ok(self.world.store.track(&key)?)
+    }
+
+    fn replay(&self, id: DeliveryId) -> Result<Edit, CommandError> {
+        let delivery = self.world.store.delivery(id)?;
+        let delivery = delivery
+            .filter(|d| d.connection == self.id)
+            .ok_or(CommandError::NoSuchSubject)?;
+        let delivery = Delivery {
+            state: DeliveryState::Received,
+            tries: 0,
+            ..delivery
+        };
+        let changes = vec![Change::PutDelivery(Box::new(delivery))];
+        Ok(Edit {
+            changes,
+            ..Edit::default()
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! The router: tells connections that there is something for them.
+//!
+//! It carries no payloads, so a flood costs no memory: what waits, waits in the store, and a
+//! connection is nudged once however much arrives before it looks.
+
+use super::connection::{ConnectionActor, Nudge, Rejected};
+use super::warden::{Start, Warden};
+use crate::domain::id::ConnectionId;
+use actix::prelude::*;
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+/// Where the actors of connections are.
+#[derive(Debug, Default)]
+pub(super) struct Registry(RwLock<HashMap<ConnectionId, Addr<ConnectionActor>>>);
+
+impl Registry {
+    pub(super) fn get(&self, id: ConnectionId) -> Option<Addr<ConnectionActor>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
+    }
+
+    pub(super) fn insert(&self, id: ConnectionId, address: Addr<ConnectionActor>) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, address);
+    }
+
+    pub(super) fn remove(&self, id: ConnectionId) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+    }
+
+    pub(super) fn clear(&self) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    #[cfg(test)]
+    pub(super) fn kill(&self) {
+        let addresses = std::mem::take(&mut *self.0.write().unwrap());
+        for address in addresses.into_values() {
+            address.do_send(super::connection::Die);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// The router.
+pub(super) struct Router {
+    registry: std::sync::Arc<Registry>,
+    warden: Addr<Warden>,
+    /// Connections that were nudged and have not looked yet, and whether more came since.
+    nudged: HashMap<ConnectionId, bool>,
+}
+
+impl Router {
+    pub(super) fn new(registry: std::sync::Arc<Registry>, warden: Addr<Warden>) -> Self {
+        Self {
+            registry,
+            warden,
+            nudged: HashMap::new(),
+        }
+    }
+
+    fn nudge(&mut self, id: ConnectionId, ctx: &mut Context<Self>) {
+        let Some(address) = self.registry.get(id) else {
+            // It looks for pending deliveries when it starts.
+            return self.warden.do_send(Start(id));
+        };
+        self.nudged.insert(id, false);
+        let looked = address.send(Nudge).into_actor(self);
+        ctx.spawn(looked.map(move |_, router, ctx| {
+            if router.nudged.remove(&id) == Some(true) {
+                router.nudge(id, ctx);
+            }
+        }));
+    }
+}
+
+impl Actor for Router {
+    type Context = Context<Self>;
+}
+
+/// A delivery for this connection was committed.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Dispatch(pub(super) ConnectionId);
+
+impl Handler<Dispatch> for Router {
+    type Result = ();
+    fn handle(&mut self, Dispatch(id): Dispatch, ctx: &mut Context<Self>) {
+        match self.nudged.get_mut(&id) {
+            Some(more) => *more = true,
+            None => self.nudge(id, ctx),
+        }
+    }
+}
+
+/// Something unsigned was sent to this connection.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Refused(pub(super) ConnectionId);
+
+impl Handler<Refused> for Router {
+    type Result = ();
+    fn handle(&mut self, Refused(id): Refused, _: &mut Context<Self>) {
+        if let Some(address) = self.registry.get(id) {
+            address.do_send(Rejected);
+        }
+    }
+}

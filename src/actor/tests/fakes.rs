@@ -1,0 +1,518 @@
+//! A provider, a dialect, a seal and a clock that the stories play with.
+
+use crate::actor::settings::Settings;
+use crate::actor::{Actors, Command, CommandError, ConnectRequest, Herd, Unwatched, World};
+use crate::domain::connection::{Connection, WebhookStatus};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
+use crate::domain::event::{Decoded, Event};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, HookId, UserId};
+use crate::domain::incident::Incident;
+use crate::domain::lifecycle::Failure;
+use crate::domain::repo::{Instance, ProviderKind, Repository, RepositoryId};
+use crate::domain::run::{Conclusion, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::secret::{ProviderToken, Sealed};
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::user::Account;
+use crate::provider::{
+    Access, Calling, CheckReport, Claim, Decode, DecodeError, Ensured, HookSpec, Hooks, Identity,
+    Inbound, ProviderError, Providers, Rejection, Repaired, Target, Verified,
+};
+use crate::seal::{Purpose, Seal, SealError};
+use crate::store::memory::MemoryStore;
+use crate::store::{After, Batch, Change, IncidentFilter, Priority, Store};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+pub(super) struct TestClock(Instant);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000).plus(self.0.elapsed())
+    }
+}
+
+pub(super) struct Seeded(AtomicU64);
+
+impl Entropy for Seeded {
+    fn fill(&self, bytes: &mut [u8]) {
+        let seed = self.0.fetch_add(1, Ordering::SeqCst);
+        blake3::Hasher::new()
+            .update(&seed.to_le_bytes())
+            .finalize_xof()
+            .fill(bytes);
+    }
+}
+
+struct NoSeal;
+
+impl Seal for NoSeal {
+    fn seal(&self, _: &Purpose<'_>, plain: &[u8]) -> Sealed {
+        Sealed(plain.to_vec())
+    }
+    fn open(&self, _: &Purpose<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        Ok(Zeroizing::new(sealed.0.clone()))
+    }
+    fn is_current(&self, _: &Sealed) -> bool {
+        true
+    }
+}
+
+/// A dialect in which a body is `number attempt conclusion`, `ping`, `push`, or `panic`.
+struct TestDecode;
+
+impl Decode for TestDecode {
+    fn verify(
+        &self,
+        _: Inbound<'_>,
+        _: &[crate::domain::secret::HookSecret],
+    ) -> Result<Verified, Rejection> {
+        Err(Rejection::BadSignature)
+    }
+    fn claim(&self, _: Inbound<'_>) -> Option<Claim> {
+        None
+    }
+    fn decode(&self, _: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
+        let text = std::str::from_utf8(&payload.body).map_err(|e| DecodeError(e.to_string()))?;
+        let words: Vec<&str> = text.split(' ').collect();
+        let event = match words[..] {
+            ["ping"] => Event::Pong { hook: None },
+            ["push", ..] => Event::Recorded,
+            ["panic", ..] => panic!("a poisoned payload"),
+            [number, attempt, conclusion] => {
+                let position = Position {
+                    number: number.parse().unwrap(),
+                    attempt: attempt.parse().unwrap(),
+                };
+                Event::Run(Box::new(run_event(position, conclusion)))
+            }
+            _ => return Err(DecodeError("not a word of it".into())),
+        };
+        let repository = if words == ["push", "elsewhere"] {
+            999
+        } else {
+            1
+        };
+        let repository = Some(RepositoryId(repository));
+        Ok(Decoded {
+            repository,
+            full_name: Some("o/r".parse().unwrap()),
+            event,
+        })
+    }
+    fn is_known_event(&self, _: &str) -> bool {
+        true
+    }
+}
+
+fn run_event(position: Position, conclusion: &str) -> RunEvent {
+    RunEvent {
+        provider_run_id: position.number,
+        position,
+        status: RunStatus::Completed(Conclusion::from_name(conclusion).unwrap()),
+        updated_at: Timestamp(i64::try_from(position.number).unwrap()),
+        facts: RunFacts {
+            workflow_key: "7".into(),
+            workflow_name: "CI".into(),
+            branch: Some("main".into()),
+            commit_sha: "c".repeat(40),
+            commit_message: None,
+            author: None,
+            trigger: "push".into(),
+            url: None,
+        },
+    }
+}
+
+/// What the provider does with a call.
+#[derive(Clone, Debug)]
+pub(super) enum Behaviour {
+    Refuse(Failure, &'static str),
+    ActThenFail,
+    Hang,
+    ActThenHang,
+}
+
+#[derive(Default)]
+pub(super) struct FakeProvider {
+    pub(super) hooks: Mutex<BTreeMap<u64, (String, Vec<String>)>>,
+    pub(super) script: Mutex<VecDeque<Behaviour>>,
+    pub(super) always: Mutex<Option<Behaviour>>,
+    pub(super) calls: Mutex<Vec<(&'static str, Instant)>>,
+    next: AtomicU64,
+    has_no_repository: Mutex<bool>,
+}
+
+fn lost() -> ProviderError {
+    ProviderError::retryable(
+        "provider_timeout",
+        "the provider did not answer",
+        None,
+        true,
+    )
+}
+
+impl FakeProvider {
+    pub(super) fn count(&self, operation: &str) -> usize {
+        self.calls
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| *name == operation)
+            .count()
+    }
+
+    pub(super) fn next_does(&self, behaviour: Behaviour) {
+        self.script.lock().unwrap().push_back(behaviour);
+    }
+
+    pub(super) fn always_does(&self, behaviour: Option<Behaviour>) {
+        *self.always.lock().unwrap() = behaviour;
+    }
+
+    pub(super) fn loses_the_repository(&self) {
+        *self.has_no_repository.lock().unwrap() = true;
+    }
+
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        act: impl FnOnce() -> T,
+    ) -> Result<T, ProviderError> {
+        self.calls.lock().unwrap().push((operation, Instant::now()));
+        let scripted = self.script.lock().unwrap().pop_front();
+        let behaviour = scripted.or_else(|| self.always.lock().unwrap().clone());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        match behaviour {
+            None => Ok(act()),
+            Some(Behaviour::Refuse(failure, code)) => Err(ProviderError::refused(
+                failure,
+                code,
+                "refused by the script",
+            )),
+            Some(Behaviour::ActThenFail) => {
+                act();
+                Err(lost())
+            }
+            Some(Behaviour::Hang) => {
+                tokio::time::sleep(Duration::from_secs(15)).await;
+                Err(lost())
+            }
+            Some(Behaviour::ActThenHang) => {
+                act();
+                tokio::time::sleep(Duration::from_secs(15)).await;
+                Err(lost())
+            }
+        }
+    }
+
+    fn ours(&self, url: &str) -> Option<u64> {
+        let hooks = self.hooks.lock().unwrap();
+        hooks.iter().find(|(_, (u, _))| u == url).map(|(id, _)| *id)
+    }
+}
+
+fn repository() -> Repository {
+    Repository {
+        id: RepositoryId(1),
+        full_name: "o/r".parse().unwrap(),
+        is_archived: false,
+        can_manage_hooks: Some(true),
+    }
+}
+
+impl Hooks for FakeProvider {
+    fn ensure<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Ensured> {
+        Box::pin(self.call("ensure", || {
+            let found = self.ours(&spec.url);
+            let id = found.unwrap_or_else(|| self.next.fetch_add(1, Ordering::SeqCst) + 1);
+            self.hooks
+                .lock()
+                .unwrap()
+                .insert(id, (spec.url.clone(), spec.events.clone()));
+            Ensured {
+                hook: HookId(id),
+                created: found.is_none(),
+                repository: repository(),
+            }
+        }))
+    }
+    fn check<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        hook: HookId,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, CheckReport> {
+        Box::pin(self.call(
+            "check",
+            move || match self.hooks.lock().unwrap().get(&hook.0) {
+                Some((_, events)) if *events == spec.events => CheckReport::Intact,
+                Some(_) => CheckReport::Drifted {
+                    fields: vec!["events"],
+                },
+                None => CheckReport::Missing,
+            },
+        ))
+    }
+    fn repair<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        hook: HookId,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Repaired> {
+        Box::pin(self.call(
+            "repair",
+            move || match self.hooks.lock().unwrap().get_mut(&hook.0) {
+                Some((_, events)) => {
+                    events.clone_from(&spec.events);
+                    Repaired::Done
+                }
+                None => Repaired::Missing,
+            },
+        ))
+    }
+    fn ping<'a>(&'a self, _: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, ()> {
+        Box::pin(self.call("ping", || ()))
+    }
+    fn delete<'a>(&'a self, _: &'a Access, _: &'a Target, url: &'a str) -> Calling<'a, ()> {
+        Box::pin(self.call("delete", move || {
+            self.hooks.lock().unwrap().retain(|_, (u, _)| u != url);
+        }))
+    }
+    fn repository<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Option<Repository>> {
+        let known = !*self.has_no_repository.lock().unwrap();
+        Box::pin(self.call("repository", move || known.then(repository)))
+    }
+    fn repositories<'a>(&'a self, _: &'a Access, _: u32) -> Calling<'a, (Vec<Repository>, bool)> {
+        Box::pin(self.call("repositories", || (vec![repository()], false)))
+    }
+    fn identity<'a>(&'a self, _: &'a Access) -> Calling<'a, Identity> {
+        let account = Account {
+            id: 5,
+            login: "ann".into(),
+        };
+        Box::pin(self.call("identity", || Identity {
+            account,
+            scopes: Vec::new(),
+        }))
+    }
+}
+
+pub(super) fn instance() -> Instance {
+    Instance {
+        provider: ProviderKind::Github,
+        host: "github.test".parse().unwrap(),
+    }
+}
+
+/// A world in virtual time, with its actors.
+pub(super) struct Farm {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) provider: Arc<FakeProvider>,
+    pub(super) actors: Actors,
+    pub(super) settings: Settings,
+    clock: Arc<TestClock>,
+    entropy: Arc<Seeded>,
+    deliveries: AtomicU64,
+}
+
+thread_local! {
+    static FROZEN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+pub(super) const ANN: UserId = UserId::from_u128(1);
+pub(super) const BOB: UserId = UserId::from_u128(2);
+
+impl Farm {
+    pub(super) fn new() -> Self {
+        Self::on(Arc::new(MemoryStore::new()))
+    }
+
+    pub(super) fn on(store: Arc<dyn Store>) -> Self {
+        let settings = Settings {
+            arbiters: 0,
+            ..Settings::default()
+        };
+        Self::with(store, settings)
+    }
+
+    pub(super) fn with(store: Arc<dyn Store>, settings: Settings) -> Self {
+        // Once a test: each has a thread and a runtime of its own.
+        if !FROZEN.replace(true) {
+            tokio::time::pause();
+        }
+        let provider = Arc::new(FakeProvider::default());
+        let clock = Arc::new(TestClock(Instant::now()));
+        let entropy = Arc::new(Seeded(AtomicU64::new(0)));
+        let actors = start(&store, &provider, &clock, &entropy, &settings);
+        let deliveries = AtomicU64::new(0);
+        Self {
+            store,
+            provider,
+            actors,
+            settings,
+            clock,
+            entropy,
+            deliveries,
+        }
+    }
+
+    /// The process dies and starts again on the same store.
+    pub(super) async fn restart(&mut self) {
+        self.kill();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let Self {
+            store,
+            provider,
+            clock,
+            entropy,
+            settings,
+            ..
+        } = &*self;
+        self.actors = start(store, provider, clock, entropy, settings);
+    }
+
+    /// All actors stop where they are.
+    fn kill(&self) {
+        self.actors.abandon();
+    }
+
+    pub(super) async fn give_credential(&self, owner: UserId) -> CredentialId {
+        let token = ProviderToken::new("token".into()).unwrap();
+        self.actors
+            .add_credential(owner, instance(), token)
+            .await
+            .unwrap()
+            .id
+    }
+
+    pub(super) fn request(owner: UserId) -> ConnectRequest {
+        ConnectRequest {
+            owner,
+            provider: ProviderKind::Github,
+            host: None,
+            full_name: "o/r".parse().unwrap(),
+            events: vec!["push".into(), "workflow_run".into()],
+            setup_webhook: true,
+            credential: None,
+        }
+    }
+
+    pub(super) async fn connect(&self, owner: UserId) -> Connection {
+        self.give_credential(owner).await;
+        self.actors.connect(Self::request(owner)).await.unwrap()
+    }
+
+    pub(super) async fn command(
+        &self,
+        id: ConnectionId,
+        command: Command,
+    ) -> Result<(), CommandError> {
+        self.actors.command(id, command).await
+    }
+
+    pub(super) fn get(&self, id: ConnectionId) -> Connection {
+        self.store.connection(id).unwrap().unwrap()
+    }
+
+    pub(super) fn status(&self, id: ConnectionId) -> WebhookStatus {
+        self.get(id).webhook_status()
+    }
+
+    /// What arrives at the door: stored, then told.
+    pub(super) async fn deliver(&self, connection: &Connection, body: &str) -> DeliveryId {
+        let n = self.deliveries.fetch_add(1, Ordering::SeqCst);
+        let now = self.clock.now();
+        let delivery = Delivery {
+            id: DeliveryId::generate(now, &*self.entropy),
+            connection: connection.id,
+            owner: connection.owner,
+            provider_delivery_id: format!("guid-{n}"),
+            event: "test".into(),
+            action: None,
+            received_at: now,
+            body_digest: *blake3::hash(format!("{n} {body}").as_bytes()).as_bytes(),
+            body_bytes: 0,
+            source: Source::Webhook,
+            state: DeliveryState::Received,
+            tries: 0,
+        };
+        let id = delivery.id;
+        let payload = Payload {
+            headers: Vec::new(),
+            body: body.to_owned().into(),
+        };
+        let changes = vec![Change::InsertDelivery(Box::new(delivery), payload)];
+        let batch = Batch {
+            priority: Priority::Ingress,
+            guards: Vec::new(),
+            changes,
+        };
+        self.store.commit(batch).await.unwrap();
+        self.actors.delivered(connection.id);
+        id
+    }
+
+    pub(super) async fn outcome(&self, id: DeliveryId) -> Outcome {
+        let done = || match self.store.delivery(id).unwrap().unwrap().state {
+            DeliveryState::Processed { outcome, .. } => Some(outcome),
+            DeliveryState::Received => None,
+        };
+        self.until(|| done().is_some()).await;
+        done().unwrap()
+    }
+
+    pub(super) fn incidents(&self, owner: UserId) -> Vec<Incident> {
+        let after = After {
+            last: None,
+            limit: 100,
+        };
+        self.store
+            .incidents_of(owner, &IncidentFilter::default(), after)
+            .unwrap()
+            .items
+    }
+
+    /// Waits in virtual time until something is so.
+    pub(super) async fn until(&self, is_so: impl Fn() -> bool) {
+        for _ in 0..100_000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("it never came true");
+    }
+}
+
+fn start(
+    store: &Arc<dyn Store>,
+    provider: &Arc<FakeProvider>,
+    clock: &Arc<TestClock>,
+    entropy: &Arc<Seeded>,
+    settings: &Settings,
+) -> Actors {
+    let mut providers = Providers::default();
+    providers.add_decoder(ProviderKind::Github, Arc::new(TestDecode));
+    providers.add_instance(instance(), Arc::clone(provider) as Arc<dyn Hooks>);
+    let world = World {
+        store: Arc::clone(store),
+        seal: Arc::new(NoSeal),
+        providers,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        entropy: Arc::clone(entropy) as Arc<dyn Entropy>,
+        settings: settings.clone(),
+        watch: Arc::new(Unwatched),
+    };
+    Actors::start(world).unwrap()
+}

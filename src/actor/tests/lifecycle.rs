@@ -1,0 +1,339 @@
+//! Hooks: created, lost, repaired, deleted, whatever the provider does.
+
+use super::fakes::{ANN, BOB, Behaviour, Farm, instance};
+use crate::actor::{Command, ConnectError, Herd};
+use crate::domain::connection::WebhookStatus;
+use crate::domain::incident::{IncidentSource, IncidentStatus};
+use crate::domain::lifecycle::{Desired, Failure, Phase};
+use crate::domain::secret::ProviderToken;
+use std::time::Duration;
+
+const RETRYABLE: Failure = Failure::Retryable { after: None };
+
+#[actix::test]
+async fn connecting_creates_the_hook_before_it_answers() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    assert_eq!(connection.webhook_status(), WebhookStatus::Active);
+    let hooks = farm.provider.hooks.lock().unwrap().clone();
+    let (url, events) = hooks.values().next().unwrap();
+    assert!(url.ends_with(&format!("/api/v2/webhooks/github/{}", connection.hook_key)));
+    assert_eq!(*events, ["push", "workflow_run"]);
+}
+
+#[actix::test]
+async fn connecting_twice_is_refused_and_names_the_first() {
+    let farm = Farm::new();
+    let first = farm.connect(ANN).await;
+    let again = farm.actors.connect(Farm::request(ANN)).await;
+    assert_eq!(again, Err(ConnectError::AlreadyConnected(first.id)));
+    let other = farm.connect(BOB).await;
+    assert_ne!(other.hook_key, first.hook_key, "two users, two hooks");
+    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 2);
+}
+
+#[actix::test]
+async fn what_the_provider_positively_denies_changes_nothing() {
+    let farm = Farm::new();
+    let none = farm.actors.connect(Farm::request(ANN)).await;
+    assert_eq!(none, Err(ConnectError::NoCredential));
+    farm.give_credential(ANN).await;
+    farm.provider.loses_the_repository();
+    let unknown = farm.actors.connect(Farm::request(ANN)).await;
+    assert_eq!(unknown, Err(ConnectError::NoSuchRepository));
+    assert_eq!(farm.store.connection_ids().unwrap(), []);
+}
+
+#[actix::test]
+async fn with_the_provider_down_it_is_connected_and_the_hook_follows_by_itself() {
+    let farm = Farm::new();
+    farm.give_credential(ANN).await;
+    farm.provider
+        .always_does(Some(Behaviour::Refuse(RETRYABLE, "provider_unavailable")));
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    assert_eq!(connection.webhook_status(), WebhookStatus::Pending);
+    assert_eq!(
+        connection.last_error.as_ref().unwrap().code,
+        "provider_unavailable"
+    );
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Failed)
+        .await;
+    farm.provider.always_does(None);
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+    assert_eq!(farm.get(connection.id).last_error, None);
+}
+
+#[actix::test]
+async fn a_creation_whose_answer_is_lost_is_adopted_and_never_doubled() {
+    for behaviour in [Behaviour::ActThenFail, Behaviour::ActThenHang] {
+        let farm = Farm::new();
+        farm.give_credential(ANN).await;
+        farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x")); // the look-up
+        farm.provider.next_does(behaviour);
+        let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+        farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+            .await;
+        assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    }
+}
+
+#[actix::test]
+async fn disconnecting_during_a_creation_in_flight_ends_with_no_hook() {
+    let farm = Farm::new();
+    farm.give_credential(ANN).await;
+    farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x"));
+    farm.provider.next_does(Behaviour::ActThenHang);
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    assert!(matches!(
+        farm.get(connection.id).lifecycle.phase,
+        Phase::Creating { .. }
+    ));
+    farm.command(connection.id, Command::Disconnect { delete_hook: true })
+        .await
+        .unwrap();
+    farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
+        .await;
+    assert!(farm.provider.hooks.lock().unwrap().is_empty());
+}
+
+#[actix::test]
+async fn disconnecting_with_the_provider_down_goes_on_in_the_background() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.provider.always_does(Some(Behaviour::Hang));
+    farm.command(connection.id, Command::Disconnect { delete_hook: true })
+        .await
+        .unwrap();
+    let refused = farm.command(connection.id, Command::Check).await;
+    assert!(refused.is_err(), "for its user it is gone already");
+    tokio::time::sleep(Duration::from_secs(3 * 24 * 3600)).await;
+    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    farm.provider.always_does(None);
+    farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
+        .await;
+    assert!(farm.provider.hooks.lock().unwrap().is_empty());
+    assert!(farm.actors.is_empty(), "and its actor is over");
+}
+
+#[actix::test]
+async fn disconnecting_can_leave_the_hook() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.command(connection.id, Command::Disconnect { delete_hook: false })
+        .await
+        .unwrap();
+    farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
+        .await;
+    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    assert_eq!(farm.provider.count("delete"), 0);
+}
+
+#[actix::test]
+async fn a_hook_deleted_by_hand_is_made_again_at_the_next_check() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.provider.hooks.lock().unwrap().clear();
+    farm.until(|| !farm.provider.hooks.lock().unwrap().is_empty())
+        .await;
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+    assert_eq!(farm.provider.count("ensure"), 2);
+}
+
+#[actix::test]
+async fn changed_events_are_written_and_drift_is_repaired() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.command(connection.id, Command::SetEvents(vec!["push".into()]))
+        .await
+        .unwrap();
+    let events_are = |expected: &[&str]| {
+        farm.provider
+            .hooks
+            .lock()
+            .unwrap()
+            .values()
+            .all(|(_, events)| events == expected)
+    };
+    farm.until(|| events_are(&["push"])).await;
+    for (_, events) in farm.provider.hooks.lock().unwrap().values_mut() {
+        events.clear();
+    }
+    farm.until(|| events_are(&["push"])).await;
+}
+
+#[actix::test]
+async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.provider.always_does(Some(Behaviour::Refuse(
+        Failure::Unauthorized,
+        "unauthorized",
+    )));
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
+        .await;
+    let calls = farm.provider.calls.lock().unwrap().len();
+    tokio::time::sleep(Duration::from_secs(7 * 24 * 3600)).await;
+    assert_eq!(
+        farm.provider.calls.lock().unwrap().len(),
+        calls,
+        "no storm of retries"
+    );
+    let incidents = farm.incidents(ANN);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].source, IncidentSource::Health);
+    assert_eq!(incidents[0].status, IncidentStatus::Open);
+
+    farm.provider.always_does(None);
+    let token = ProviderToken::new("another".into()).unwrap();
+    farm.actors
+        .add_credential(ANN, instance(), token)
+        .await
+        .unwrap();
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+    assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Resolved);
+}
+
+#[actix::test]
+async fn pausing_leaves_the_hook_alone_and_resuming_looks_after_it_again() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.command(connection.id, Command::SetEnabled(false))
+        .await
+        .unwrap();
+    let calls = farm.provider.calls.lock().unwrap().len();
+    tokio::time::sleep(Duration::from_secs(2 * 24 * 3600)).await;
+    assert_eq!(farm.provider.calls.lock().unwrap().len(), calls);
+    assert_eq!(farm.status(connection.id), WebhookStatus::Inactive);
+    farm.command(connection.id, Command::SetEnabled(true))
+        .await
+        .unwrap();
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+    let before = farm.provider.count("check");
+    farm.until(|| farm.provider.count("check") > before).await;
+}
+
+#[actix::test]
+async fn a_week_of_watching_is_regular_and_jittered() {
+    let farm = Farm::new();
+    farm.connect(ANN).await;
+    tokio::time::sleep(Duration::from_secs(7 * 24 * 3600)).await;
+    let checks = farm.provider.count("check");
+    assert!(
+        (300..=370).contains(&checks),
+        "a check every half hour: {checks}"
+    );
+    assert!(
+        (25..=32).contains(&farm.provider.count("ping")),
+        "a ping every six hours"
+    );
+    let calls = farm.provider.calls.lock().unwrap().clone();
+    let times: Vec<_> = calls
+        .iter()
+        .filter(|(n, _)| *n == "check")
+        .map(|(_, at)| *at)
+        .collect();
+    let gaps: std::collections::BTreeSet<_> = times
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs())
+        .collect();
+    assert!(gaps.len() > 50, "the gaps differ: {gaps:?}");
+    let silent = farm.incidents(ANN);
+    assert_eq!(
+        silent[0].failure_type, "hook_silent",
+        "nothing ever answered the pings"
+    );
+}
+
+#[actix::test]
+async fn a_wish_of_the_provider_to_wait_outlives_a_restart() {
+    let mut farm = Farm::new();
+    farm.give_credential(ANN).await;
+    let wait = Duration::from_secs(3600);
+    let behaviour = Behaviour::Refuse(Failure::Retryable { after: Some(wait) }, "rate_limited");
+    farm.provider.always_does(Some(behaviour));
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    farm.provider.always_does(None);
+    let calls = farm.provider.calls.lock().unwrap().len();
+    for _ in 0..10 {
+        farm.restart().await;
+    }
+    tokio::time::sleep(Duration::from_secs(3000)).await;
+    assert_eq!(
+        farm.provider.calls.lock().unwrap().len(),
+        calls,
+        "ten restarts, not one call"
+    );
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+    assert!(begun.elapsed() >= wait - Duration::from_secs(1));
+}
+
+#[actix::test]
+async fn rotating_the_secret_keeps_the_old_one_for_a_while() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let before = farm.actors.hook_secrets(&connection);
+    farm.command(connection.id, Command::RotateSecret)
+        .await
+        .unwrap();
+    farm.actors
+        .settled(connection.id, Duration::from_secs(60))
+        .await;
+    let now = farm.get(connection.id);
+    let both = farm.actors.hook_secrets(&now);
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[1], before[0]);
+    assert_ne!(both[0], before[0]);
+    tokio::time::sleep(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(farm.actors.hook_secrets(&farm.get(connection.id)).len(), 1);
+    assert_eq!(
+        farm.get(connection.id).previous_secret,
+        None,
+        "and then forgets it"
+    );
+}
+
+#[actix::test]
+async fn a_restart_at_any_moment_of_a_creation_ends_with_exactly_one_hook() {
+    for millis in (0..400).step_by(20) {
+        let mut farm = Farm::new();
+        farm.give_credential(ANN).await;
+        let request = farm.actors.connect(Farm::request(ANN));
+        let _ = tokio::time::timeout(Duration::from_millis(millis), request).await;
+        farm.restart().await;
+        let ids = farm.store.connection_ids().unwrap();
+        for id in &ids {
+            farm.until(|| farm.status(*id) == WebhookStatus::Active)
+                .await;
+        }
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(
+            farm.provider.hooks.lock().unwrap().len(),
+            ids.len(),
+            "cut at {millis} ms"
+        );
+    }
+}
+
+#[actix::test]
+async fn recreating_deletes_and_creates() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.command(connection.id, Command::Recreate)
+        .await
+        .unwrap();
+    farm.until(|| farm.provider.count("ensure") == 2).await;
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+    assert_eq!(farm.provider.count("delete"), 1);
+    assert_eq!(
+        *farm.provider.hooks.lock().unwrap().keys().next().unwrap(),
+        2
+    );
+    assert_eq!(farm.get(connection.id).lifecycle.desired, Desired::Active);
+}

@@ -1,0 +1,5 @@
+//! Stories of actors in virtual time: hours of their life in milliseconds.
+
+mod fakes;
+mod lifecycle;
+mod processing;

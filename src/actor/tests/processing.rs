@@ -1,0 +1,225 @@
+//! Deliveries: processed once, in any order, whatever falls over.
+
+use super::fakes::{ANN, BOB, Farm};
+use crate::actor::settings::Settings;
+use crate::actor::supervise::Policy;
+use crate::actor::{Command, CommandError};
+use crate::domain::connection::WebhookStatus;
+use crate::domain::delivery::Outcome;
+use crate::domain::incident::{IncidentStatus, Resolution};
+use crate::store::memory::MemoryStore;
+use crate::store::{After, Of};
+use std::sync::Arc;
+
+#[actix::test]
+async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
+    let farm = Farm::new();
+    let (ann, bob) = (farm.connect(ANN).await, farm.connect(BOB).await);
+    let failed = farm.deliver(&ann, "1 1 failure").await;
+    let Outcome::Run {
+        incident: Some(id), ..
+    } = farm.outcome(failed).await
+    else {
+        panic!("a failed run has an incident");
+    };
+    let incident = farm.store.incident(id).unwrap().unwrap();
+    assert_eq!(
+        (incident.owner, incident.status),
+        (ANN, IncidentStatus::Open)
+    );
+    assert_eq!(incident.title, "CI failed: CI on main");
+    assert_eq!(farm.incidents(BOB), []);
+    farm.outcome(farm.deliver(&ann, "2 1 failure").await).await;
+    assert_eq!(farm.incidents(ANN)[0].occurrences, 2);
+    farm.outcome(farm.deliver(&ann, "3 1 success").await).await;
+    let incident = farm.store.incident(id).unwrap().unwrap();
+    assert_eq!(incident.status, IncidentStatus::Resolved);
+    assert!(matches!(incident.resolution, Some(Resolution::Passed(_))));
+    assert_eq!(
+        farm.store.runs(Of::Owner(ANN), page()).unwrap().items.len(),
+        3
+    );
+    assert_eq!(
+        farm.store
+            .runs(Of::Connection(bob.id), page())
+            .unwrap()
+            .items
+            .len(),
+        0
+    );
+}
+
+fn page<T>() -> After<T> {
+    After {
+        last: None,
+        limit: 100,
+    }
+}
+
+#[actix::test]
+async fn a_batch_of_events_in_any_order_ends_in_the_same_incidents() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let mut last = None;
+    for body in [
+        "3 1 success",
+        "2 1 failure",
+        "1 1 failure",
+        "5 1 failure",
+        "4 1 failure",
+    ] {
+        last = Some(farm.deliver(&connection, body).await);
+    }
+    farm.outcome(last.unwrap()).await;
+    let mut shapes: Vec<_> = farm
+        .incidents(ANN)
+        .iter()
+        .map(|i| (i.status, i.occurrences))
+        .collect();
+    shapes.sort_unstable();
+    assert_eq!(
+        shapes,
+        [(IncidentStatus::Open, 2), (IncidentStatus::Resolved, 2)]
+    );
+}
+
+#[actix::test]
+async fn paused_and_foreign_deliveries_are_kept_without_effects() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let foreign = farm.deliver(&connection, "push elsewhere").await;
+    assert_eq!(farm.outcome(foreign).await, Outcome::ForeignRepository);
+    let pong = farm.deliver(&connection, "ping").await;
+    assert_eq!(farm.outcome(pong).await, Outcome::Pong);
+    let rubbish = farm.deliver(&connection, "rubbish").await;
+    assert!(matches!(
+        farm.outcome(rubbish).await,
+        Outcome::DeadLetter { .. }
+    ));
+    farm.command(connection.id, Command::SetEnabled(false))
+        .await
+        .unwrap();
+    let paused = farm.deliver(&connection, "1 1 failure").await;
+    assert_eq!(farm.outcome(paused).await, Outcome::Paused);
+    assert_eq!(farm.incidents(ANN), []);
+}
+
+#[actix::test]
+async fn a_poisoned_delivery_is_set_aside_and_everything_else_is_processed() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let before = farm.deliver(&connection, "1 1 failure").await;
+    let poison = farm.deliver(&connection, "panic").await;
+    let after = farm.deliver(&connection, "2 1 success").await;
+    let Outcome::DeadLetter { reason } = farm.outcome(poison).await else {
+        panic!("poison is set aside");
+    };
+    assert!(reason.contains("again and again"));
+    assert!(matches!(farm.outcome(before).await, Outcome::Run { .. }));
+    assert!(matches!(farm.outcome(after).await, Outcome::Run { .. }));
+    assert_eq!(
+        farm.status(connection.id),
+        WebhookStatus::Active,
+        "one fall is no suspension"
+    );
+    let later = farm.deliver(&connection, "3 1 failure").await;
+    assert!(matches!(farm.outcome(later).await, Outcome::Run { .. }));
+}
+
+#[actix::test]
+async fn an_actor_that_keeps_falling_is_suspended_with_an_incident_and_loses_nothing() {
+    let supervision = Policy {
+        panics_max: 0,
+        ..Policy::default()
+    };
+    let settings = Settings {
+        supervision,
+        arbiters: 0,
+        ..Settings::default()
+    };
+    let farm = Farm::with(Arc::new(MemoryStore::new()), settings);
+    let connection = farm.connect(ANN).await;
+    let poison = farm.deliver(&connection, "panic").await;
+    let waiting = farm.deliver(&connection, "1 1 failure").await;
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
+        .await;
+    assert_eq!(farm.incidents(ANN)[0].failure_type, "hook_suspended");
+    let pending = farm.store.pending(connection.id, 10).unwrap();
+    assert_eq!(pending.len(), 2);
+    assert!(
+        [poison, waiting]
+            .iter()
+            .all(|id| pending.iter().any(|d| d.id == *id))
+    );
+}
+
+#[actix::test]
+async fn what_was_stored_before_a_crash_is_processed_after_it_once() {
+    let mut farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let mut all = Vec::new();
+    for number in 1..=100 {
+        all.push(
+            farm.deliver(&connection, &format!("{number} 1 failure"))
+                .await,
+        );
+    }
+    farm.restart().await;
+    for id in all {
+        assert!(matches!(farm.outcome(id).await, Outcome::Run { .. }));
+    }
+    let incidents = farm.incidents(ANN);
+    assert_eq!((incidents.len(), incidents[0].occurrences), (1, 100));
+}
+
+#[actix::test]
+async fn incidents_are_acknowledged_resolved_and_ended_by_a_disconnect() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.outcome(farm.deliver(&connection, "1 1 failure").await)
+        .await;
+    let id = farm.incidents(ANN)[0].id;
+    farm.command(connection.id, Command::Acknowledge(id))
+        .await
+        .unwrap();
+    farm.outcome(farm.deliver(&connection, "2 1 failure").await)
+        .await;
+    let incident = &farm.incidents(ANN)[0];
+    assert_eq!(
+        (incident.status, incident.occurrences),
+        (IncidentStatus::Acknowledged, 2)
+    );
+    farm.command(connection.id, Command::Resolve(id))
+        .await
+        .unwrap();
+    let again = farm.command(connection.id, Command::Acknowledge(id)).await;
+    assert!(matches!(again, Err(CommandError::NotNow(_))));
+    farm.outcome(farm.deliver(&connection, "3 1 failure").await)
+        .await;
+    let open = farm.incidents(ANN)[0].clone();
+    assert_ne!(open.id, id, "what a person resolved stays resolved");
+    farm.command(connection.id, Command::Disconnect { delete_hook: true })
+        .await
+        .unwrap();
+    let ended = farm.store.incident(open.id).unwrap().unwrap();
+    assert_eq!(ended.resolution, Some(Resolution::Disconnected));
+}
+
+#[actix::test]
+async fn a_replay_has_its_effects_once() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let id = farm.deliver(&connection, "1 1 failure").await;
+    let first = farm.outcome(id).await;
+    farm.command(connection.id, Command::Replay(id))
+        .await
+        .unwrap();
+    let Outcome::Run { run, .. } = farm.outcome(id).await else {
+        panic!("a run")
+    };
+    assert!(matches!(first, Outcome::Run { run: before, .. } if before == run));
+    assert_eq!(farm.incidents(ANN)[0].occurrences, 1);
+    let foreign = farm.connect(BOB).await;
+    let refused = farm.command(foreign.id, Command::Replay(id)).await;
+    assert_eq!(refused, Err(CommandError::NoSuchSubject));
+}

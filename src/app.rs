@@ -1,0 +1,49 @@
+//! The composition root: the only place that names concrete adapters and puts them together.
+
+mod adapters;
+mod start;
+
+pub use adapters::{SystemClock, SystemEntropy};
+pub use start::{App, StartError};
+
+use crate::config::Config;
+use crate::seal::ring::MasterKey;
+use crate::telemetry;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
+
+/// How often the gauges that nobody pushes are brought up to date.
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
+
+/// A new master key, as it stands in a configuration.
+pub fn new_master_key() -> Zeroizing<String> {
+    MasterKey::generate(&SystemEntropy).to_text()
+}
+
+/// Runs the daemon until it is told to stop by SIGTERM or SIGINT.
+pub fn serve(config: Config) -> Result<(), StartError> {
+    telemetry::init_logs(config.log.json, &config.log.level).map_err(StartError::Log)?;
+    actix::System::new().block_on(async move {
+        // First the handlers, then the word that we are ready: a stop in between must not be lost.
+        let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signal)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signal)?;
+        let app = App::start(config).await?;
+        tracing::info!(address = %app.address(), "serving");
+        // Without systemd there is nobody to tell.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        let mut gauges = tokio::time::interval(GAUGES_EVERY);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = gauges.tick() => app.update_gauges(),
+            }
+        }
+        tracing::info!("stopping");
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        app.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}

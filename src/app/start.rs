@@ -1,0 +1,365 @@
+//! Starting and stopping.
+
+use super::adapters::{AnswersToMetrics, CallsToMetrics, SystemClock, SystemEntropy, ToMetrics};
+use crate::actor::settings::Settings;
+use crate::actor::{Actors, Herd, World};
+use crate::api::scope::Shared;
+use crate::api::{self, Admin, Collaborators, MetricsText};
+use crate::config::{Config, GithubInstance};
+use crate::domain::backoff::Backoff;
+use crate::domain::connection::WebhookStatus;
+use crate::domain::id::{Entropy, UserId};
+use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::time::Clock;
+use crate::domain::user::{ADMIN_NAME, Credential, User};
+use crate::provider::Providers;
+use crate::provider::github::{Github, GithubDecode};
+use crate::provider::http::{HttpConfig, HttpError};
+use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits, make_canary};
+use crate::seal::{Purpose, Seal};
+use crate::store::disk::{DiskStore, OpenError, Options, Retention};
+use crate::store::{Batch, Change, CommitError, ReadError, Store};
+use crate::telemetry::metrics::{self, Metrics, StoreGauges};
+use actix_web::dev::ServerHandle;
+use actix_web::{App as WebApp, HttpServer, web};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No usable master key.
+    #[error("OAUTH_TOKEN_ENCRYPTION_KEY: {0}")]
+    Key(#[from] KeyError),
+    /// The key does not fit the store.
+    #[error("the master key does not fit this data directory; nothing was changed")]
+    WrongKey,
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The store cannot be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// A provider's client cannot be made.
+    #[error("providers.github: {0}")]
+    Provider(#[from] HttpError),
+    /// A file of certificate authorities cannot be read.
+    #[error("providers.github.ca_file: {0}")]
+    Authority(std::io::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// Logging cannot be set up.
+    #[error("{0}")]
+    Log(String),
+    /// Metrics cannot be set up.
+    #[error("metrics: {0}")]
+    Metrics(String),
+    /// Signals cannot be handled.
+    #[error("signals: {0}")]
+    Signal(std::io::Error),
+}
+
+/// A running daemon.
+pub struct App {
+    store: Arc<DiskStore>,
+    actors: Actors,
+    servers: Vec<ServerHandle>,
+    address: SocketAddr,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "App({})", self.address)
+    }
+}
+
+impl App {
+    /// Starts everything. Needs a running actix system; returns when requests are accepted.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let rendered = metrics::install().map_err(StartError::Metrics)?;
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let watch = Arc::new(ToMetrics::default());
+        let keys = config.seal_key.as_ref().ok_or(KeyError::Missing)?;
+        let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(&entropy))?;
+        let seal: Arc<dyn Seal> = Arc::new(ring);
+        let providers = providers(&config, &clock, &*entropy)?;
+        let store = Arc::new(open_store(&config, &watch)?);
+        let store_dyn: Arc<dyn Store> = Arc::clone(&store) as _;
+        check_key(&*store_dyn, &*seal).await?;
+        reseal_credentials(&*store_dyn, &*seal).await?;
+        let admin = admin(&config, &*store_dyn, &*clock, &*entropy).await?;
+        let actors = Actors::start(World {
+            store: Arc::clone(&store_dyn),
+            seal,
+            providers: providers.clone(),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            settings: settings(&config),
+            watch,
+        })?;
+        let metrics = config.server.metrics_listen.is_none();
+        let with = Collaborators {
+            store: store_dyn,
+            herd: Arc::new(actors.clone()) as Arc<dyn Herd>,
+            providers,
+            default_instances: config.github.first().map(instance).into_iter().collect(),
+            clock,
+            entropy,
+            watch: Arc::new(AnswersToMetrics),
+            metrics: metrics.then(|| render(&rendered)),
+            admin,
+        };
+        let shared = web::Data::new(Shared::new(with, api_settings(&config)));
+        let (address, servers) = listen(&config, &shared, &rendered)?;
+        Ok(Self {
+            store,
+            actors,
+            servers,
+            address,
+        })
+    }
+
+    /// Where it listens: the configured address, with the port that was free when none was named.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Brings the gauges up to date that nobody pushes.
+    pub fn update_gauges(&self) {
+        update_gauges(&self.store);
+    }
+
+    /// Stops in order: no new requests, those under way are answered, the actors stop, the store
+    /// is closed.
+    pub async fn stop(self) {
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        self.actors.stop().await;
+        self.store.close();
+    }
+}
+
+fn open_store(config: &Config, watch: &Arc<ToMetrics>) -> Result<DiskStore, StartError> {
+    let options = Options {
+        retention: Retention {
+            max_age: config.retention.max_age,
+            max_bytes: config.retention.max_bytes,
+            floor_per_connection: config.retention.floor_per_connection,
+        },
+        ..Options::default()
+    };
+    let observer = Arc::clone(watch) as _;
+    let (store, report) = DiskStore::open(&config.server.data_dir, &options, observer)?;
+    let (batches, torn_bytes, took) = (report.batches, report.torn_bytes, report.took);
+    tracing::info!(
+        batches,
+        torn_bytes,
+        ?took,
+        rebuilt = report.is_rebuilt,
+        "store opened"
+    );
+    for damage in &report.damage {
+        let (segment, from, to) = (damage.segment, damage.from, damage.to);
+        tracing::error!(
+            segment,
+            from,
+            to,
+            "the journal is damaged here; the rest is served"
+        );
+    }
+    Ok(store)
+}
+
+/// A store that was sealed with another key is left alone.
+async fn check_key(store: &dyn Store, seal: &dyn Seal) -> Result<(), StartError> {
+    let canary = store.canary()?;
+    match canary {
+        Some(canary) if !canary_fits(seal, &canary) => Err(StartError::WrongKey),
+        Some(canary) if seal.is_current(&canary) => Ok(()),
+        Some(_) | None => {
+            let canary = Change::PutCanary(make_canary(seal));
+            Ok(store.commit(Batch::of(vec![canary])).await?)
+        }
+    }
+}
+
+/// After a key was added, credentials are sealed anew with it. Connections do it for theirs.
+async fn reseal_credentials(store: &dyn Store, seal: &dyn Seal) -> Result<(), StartError> {
+    for credential in store.all_credentials()? {
+        if seal.is_current(&credential.token) {
+            continue;
+        }
+        let (id, owner) = (credential.id, credential.owner);
+        let instance = credential.instance.clone();
+        let purpose = Purpose::ProviderToken {
+            credential: id,
+            owner,
+            instance: &instance,
+        };
+        match seal.open(&purpose, &credential.token) {
+            Ok(plain) => {
+                let token = seal.seal(&purpose, &plain);
+                let change = Change::PutCredential(Credential {
+                    token,
+                    ..credential
+                });
+                store.commit(Batch::of(vec![change])).await?;
+            }
+            Err(error) => tracing::error!(credential.id = %id, %error, "cannot be sealed anew"),
+        }
+    }
+    Ok(())
+}
+
+fn instance(github: &GithubInstance) -> Instance {
+    Instance {
+        provider: ProviderKind::Github,
+        host: github.host.clone(),
+    }
+}
+
+fn providers(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    entropy: &dyn Entropy,
+) -> Result<Providers, StartError> {
+    let mut providers = Providers::default();
+    providers.add_decoder(ProviderKind::Github, Arc::new(GithubDecode::new(entropy)));
+    for github in &config.github {
+        let mut http = HttpConfig::new(github.api_url.clone());
+        http.call_timeout = github.call_timeout;
+        http.write_pause = github.write_pause;
+        http.at_once_max = github.concurrency;
+        if let Some(path) = &github.ca_file {
+            http.ca_pem = Some(std::fs::read(path).map_err(StartError::Authority)?);
+        }
+        let observer = Arc::new(CallsToMetrics(ProviderKind::Github.as_str()));
+        let client = Github::new(&http, Arc::clone(clock), observer)?;
+        providers.add_instance(instance(github), Arc::new(client));
+    }
+    Ok(providers)
+}
+
+/// The user that the configured admin token stands for; made at the first start.
+async fn admin(
+    config: &Config,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<Option<Admin>, StartError> {
+    let Some(token) = &config.admin_token else {
+        return Ok(None);
+    };
+    if let Some(user) = store.user_by_name(ADMIN_NAME)? {
+        return Ok(Some(Admin::new(user.id, token)));
+    }
+    let now = clock.now();
+    let id = UserId::generate(now, entropy);
+    let user = User {
+        id,
+        name: ADMIN_NAME.to_owned(),
+        is_admin: true,
+        created_at: now,
+    };
+    store.commit(Batch::of(vec![Change::PutUser(user)])).await?;
+    Ok(Some(Admin::new(id, token)))
+}
+
+fn settings(config: &Config) -> Settings {
+    let health = &config.health;
+    let backoff = |(initial, cap)| Backoff { initial, cap };
+    Settings {
+        public_url: config.server.public_url.clone(),
+        check_interval: health.check_interval,
+        ping_interval: health.ping_interval,
+        retry: backoff(health.retry),
+        slow_retry: backoff(health.slow_retry),
+        settle_time: health.settle_time,
+        startup_spread: health.startup_spread,
+        connect_wait: health.connect_wait,
+        rules: config.rules.clone(),
+        ..Settings::default()
+    }
+}
+
+fn api_settings(config: &Config) -> api::Settings {
+    api::Settings {
+        public_url: config.server.public_url.clone(),
+        ingress_body_bytes_max: config.ingress.max_body_bytes,
+        ingress_bytes_in_flight_max: config.ingress.max_bytes_in_flight,
+        body_timeout: config.ingress.body_deadline,
+        workers: config.server.workers,
+        shutdown_timeout: config.server.shutdown_timeout,
+        ..api::Settings::default()
+    }
+}
+
+fn render(metrics: &Metrics) -> MetricsText {
+    let metrics = metrics.clone();
+    Arc::new(move || metrics.render())
+}
+
+type Listening = (SocketAddr, Vec<ServerHandle>);
+
+fn listen(
+    config: &Config,
+    shared: &web::Data<Shared>,
+    rendered: &Metrics,
+) -> Result<Listening, StartError> {
+    let listen = config.server.listen;
+    let (address, server) = api::server::serve(listen, shared.clone())
+        .map_err(|error| StartError::Listen(listen, error))?;
+    let mut handles = vec![server.handle()];
+    actix::spawn(server);
+    if let Some(listen) = config.server.metrics_listen {
+        let render = render(rendered);
+        let server = HttpServer::new(move || {
+            let render = Arc::clone(&render);
+            let show = move || std::future::ready(render());
+            WebApp::new().route("/metrics", web::get().to(show))
+        })
+        .disable_signals()
+        .workers(1)
+        .bind(listen)
+        .map_err(|error| StartError::Listen(listen, error))?
+        .run();
+        handles.push(server.handle());
+        actix::spawn(server);
+    }
+    Ok((address, handles))
+}
+
+fn update_gauges(store: &DiskStore) {
+    use crate::store::Read;
+    let status = store.status();
+    metrics::store(StoreGauges {
+        journal_bytes: status.journal_bytes,
+        segments: status.segments,
+        view_bytes: status.view_bytes,
+        queued: status.queued,
+        damaged: status.damaged,
+        trouble: status.trouble.is_some(),
+    });
+    let mut counts: BTreeMap<&'static str, u64> = WebhookStatus::ALL
+        .iter()
+        .map(|status| (status.as_str(), 0))
+        .collect();
+    for id in store.connection_ids().unwrap_or_default() {
+        if let Ok(Some(connection)) = store.connection(id) {
+            *counts
+                .entry(connection.webhook_status().as_str())
+                .or_default() += 1;
+        }
+    }
+    for (status, count) in counts {
+        metrics::hooks(status, count);
+    }
+}

@@ -1,0 +1,251 @@
+//! The play: connect, fail, recover, lose a hook, live through an outage, disconnect.
+
+use super::stage::Stage;
+use crate::cli::Failed;
+use crate::simulator::RunSpec;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const SHOP: &str = "acme/shop";
+const TOOLS: &str = "acme/tools";
+
+type Step = Result<(), Failed>;
+
+fn ensure(is_so: bool, what: &str) -> Step {
+    if is_so {
+        Ok(())
+    } else {
+        Err(Failed(what.to_owned()))
+    }
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or("-")
+}
+
+pub(super) async fn play(stage: &Stage) -> Step {
+    let github = stage.github();
+    let token = github.add_user("ann");
+    github.add_repository(SHOP, "ann");
+    github.add_repository(TOOLS, "ann");
+    let (daemon, api) = (&stage.url, stage.simulator.api_url());
+    stage.say(&format!(
+        "A simulated GitHub runs at {api}, the daemon at {daemon}.\n"
+    ));
+    stage.say("1. Ann gives the daemon her GitHub token. It is checked, sealed and never shown.");
+    let body = json!({ "provider": "github", "token": token });
+    let credential = stage.call(Method::POST, "credentials", Some(body)).await?;
+    ensure(
+        text(&credential, "/account/login") == "ann",
+        "the token is ann's",
+    )?;
+    ensure(
+        !credential.to_string().contains(&token),
+        "the token is not shown",
+    )?;
+
+    let shop = connect(stage).await?;
+    failing_ci(stage, &shop).await?;
+    green_ci(stage).await?;
+    deleted_hook(stage, &shop).await?;
+    outage(stage).await?;
+    forged(stage, &shop).await?;
+    disconnect(stage, &shop).await
+}
+
+async fn connect(stage: &Stage) -> Result<String, Failed> {
+    stage.say(&format!(
+        "2. She connects {SHOP}: the webhook is created with a secret of its own."
+    ));
+    let body = json!({ "repository_full_name": SHOP });
+    let shop = stage
+        .call(Method::POST, "repositories/connect", Some(body))
+        .await?;
+    ensure(
+        text(&shop, "/webhook_status") == "active",
+        "the webhook is active",
+    )?;
+    ensure(
+        stage.github().hooks(SHOP).len() == 1,
+        "there is exactly one hook",
+    )?;
+    stage.say(&format!(
+        "   -> {} posts to {}",
+        text(&shop, "/id"),
+        text(&shop, "/webhook_url")
+    ));
+    let id = text(&shop, "/id").to_owned();
+    stage
+        .until("GitHub's ping is answered", async || {
+            let connection = connection(stage, &id).await?;
+            Ok(!connection["webhook_last_delivery_at"].is_null())
+        })
+        .await?;
+    stage.say("   -> GitHub's ping arrived, was verified, stored and answered.");
+    Ok(id)
+}
+
+async fn connection(stage: &Stage, id: &str) -> Result<Value, Failed> {
+    stage
+        .call(Method::GET, &format!("repositories/connections/{id}"), None)
+        .await
+}
+
+async fn incidents(stage: &Stage, status: &str) -> Result<Vec<Value>, Failed> {
+    let answer = stage
+        .call(Method::GET, &format!("incidents?status={status}"), None)
+        .await?;
+    Ok(answer["items"].as_array().cloned().unwrap_or_default())
+}
+
+async fn failing_ci(stage: &Stage, shop: &str) -> Step {
+    stage.say("3. CI fails on main, twice. That is one incident, counted twice.");
+    stage.github().play_run(SHOP, &RunSpec::new(1, "success"));
+    stage.github().play_run(SHOP, &RunSpec::new(2, "failure"));
+    stage.github().play_run(SHOP, &RunSpec::new(3, "failure"));
+    stage
+        .until("the incident counts two failures", async || {
+            let open = incidents(stage, "open").await?;
+            Ok(open.len() == 1 && open[0]["occurrences"] == 2)
+        })
+        .await?;
+    let incident = incidents(stage, "open").await?.remove(0);
+    ensure(
+        text(&incident, "/connection_id") == shop,
+        "the incident is the shop's",
+    )?;
+    let (title, url) = (text(&incident, "/title"), text(&incident, "/run_url"));
+    stage.say(&format!("   -> incident: {title} (2 times), {url}"));
+    Ok(())
+}
+
+async fn green_ci(stage: &Stage) -> Step {
+    stage.say("4. An old run passes late: that resolves nothing. Then a new run passes.");
+    let mut late = RunSpec::new(1, "success");
+    late.attempt = 2;
+    stage.github().play_run(SHOP, &late);
+    stage
+        .until("the late run is recorded", async || {
+            let runs = stage.call(Method::GET, "workflows/runs", None).await?;
+            let all = runs["items"].as_array().cloned().unwrap_or_default();
+            Ok(all
+                .iter()
+                .any(|run| run["run_attempt"] == 2 && run["conclusion"] == "success"))
+        })
+        .await?;
+    ensure(
+        incidents(stage, "open").await?.len() == 1,
+        "the incident is still open",
+    )?;
+    stage.github().play_run(SHOP, &RunSpec::new(4, "success"));
+    stage
+        .until("the incident is resolved", async || {
+            Ok(incidents(stage, "open").await?.is_empty())
+        })
+        .await?;
+    stage.say("   -> the incident is resolved.");
+    Ok(())
+}
+
+async fn deleted_hook(stage: &Stage, shop: &str) -> Step {
+    stage.say("5. Somebody deletes the webhook on GitHub's settings page.");
+    let old = stage.github().hooks(SHOP)[0].id;
+    stage.github().delete_hook_by_hand(SHOP, old);
+    stage
+        .until("the hook is made again", async || {
+            let hooks = stage.github().hooks(SHOP);
+            Ok(hooks.len() == 1 && hooks[0].id != old)
+        })
+        .await?;
+    stage
+        .until("the connection is active again", async || {
+            Ok(text(&connection(stage, shop).await?, "/webhook_status") == "active")
+        })
+        .await?;
+    stage.say("   -> the next check found that out and created it again, once.");
+    Ok(())
+}
+
+async fn outage(stage: &Stage) -> Step {
+    stage.say(&format!(
+        "6. GitHub's API goes down, and Ann connects {TOOLS} all the same."
+    ));
+    stage.simulator.faults().outage(true);
+    let body = json!({ "repository_full_name": TOOLS });
+    let tools = stage
+        .call(Method::POST, "repositories/connect", Some(body))
+        .await?;
+    let (status, why) = (
+        text(&tools, "/webhook_status"),
+        text(&tools, "/last_error/message"),
+    );
+    ensure(["pending", "failed"].contains(&status), "the webhook waits")?;
+    stage.say(&format!("   -> connected, webhook {status}: {why}"));
+    stage.simulator.faults().outage(false);
+    let id = text(&tools, "/id").to_owned();
+    stage
+        .until("the webhook is created after the outage", async || {
+            Ok(text(&connection(stage, &id).await?, "/webhook_status") == "active")
+        })
+        .await?;
+    ensure(
+        stage.github().hooks(TOOLS).len() == 1,
+        "there is exactly one hook",
+    )?;
+    stage.say("   -> GitHub is back; the webhook was created by itself.");
+    Ok(())
+}
+
+async fn forged(stage: &Stage, shop: &str) -> Step {
+    stage.say("7. Somebody posts a forged delivery, and GitHub delivers a real one twice.");
+    let url = text(&connection(stage, shop).await?, "/webhook_url").to_owned();
+    let forged = reqwest::Client::new()
+        .post(url)
+        .header("x-github-event", "push")
+        .header("x-github-delivery", "forged")
+        .header("x-hub-signature-256", format!("sha256={}", "0".repeat(64)))
+        .body("{}")
+        .send()
+        .await?;
+    ensure(forged.status() == 401, "the forged delivery is refused")?;
+    stage.github().push(SHOP);
+    let pushed = || {
+        stage
+            .github()
+            .deliveries(SHOP)
+            .into_iter()
+            .rfind(|d| d.event == "push")
+    };
+    stage
+        .until("the push is delivered", async || {
+            Ok(pushed().is_some_and(|d| d.status == Some(202)))
+        })
+        .await?;
+    let first = pushed().ok_or_else(|| Failed("there is a push".into()))?;
+    stage.github().redeliver(SHOP, first.id);
+    stage
+        .until("the repetition is answered", async || {
+            Ok(pushed().is_some_and(|d| d.id != first.id && d.status == Some(200)))
+        })
+        .await?;
+    let again = pushed().ok_or_else(|| Failed("there is a push".into()))?;
+    ensure(
+        again.answer.contains("duplicate"),
+        "the repetition is a duplicate",
+    )?;
+    stage.say("   -> 401 for the forged one; the repetition was recognised and has no effect.");
+    Ok(())
+}
+
+async fn disconnect(stage: &Stage, shop: &str) -> Step {
+    stage.say(&format!("8. Ann disconnects {SHOP}."));
+    let path = format!("repositories/connections/{shop}");
+    let answer = stage.call(Method::DELETE, &path, None).await?;
+    ensure(answer["webhook_deleted"] == true, "the webhook is deleted")?;
+    ensure(stage.github().hooks(SHOP).is_empty(), "no hook is left")?;
+    stage.say(&format!("   -> {}", text(&answer, "/message")));
+    Ok(())
+}

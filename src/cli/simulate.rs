@@ -1,0 +1,30 @@
+//! `hookherd simulate`.
+
+use super::Outcome;
+use super::output::Printer;
+use crate::simulator::{Simulator, SimulatorConfig};
+use serde_json::json;
+use std::net::SocketAddr;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8099")]
+    listen: SocketAddr,
+}
+
+pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+    let config = SimulatorConfig {
+        listen: args.listen,
+        ..SimulatorConfig::default()
+    };
+    let simulator = Simulator::start(config)?;
+    let url = simulator.api_url();
+    let words = format!("a GitHub listens on {url}; drive it below {url}/_sim; Ctrl-C ends it");
+    printer.words(&json!({ "api_url": url }), &words);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(tokio::signal::ctrl_c())?;
+    Ok(())
+}

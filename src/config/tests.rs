@@ -1,0 +1,93 @@
+//! What is accepted, what is refused and in which words.
+
+use super::raw::Raw;
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../config/hookherd.toml");
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::from_raw(Raw::parse(text)?)
+}
+
+#[test]
+fn the_example_lists_every_key_with_its_default() {
+    let flatten = |raw: &Raw| -> serde_json::Value { serde_json::to_value(raw).unwrap() };
+    let example: serde_json::Value = {
+        let source = config::File::from_str(EXAMPLE, config::FileFormat::Toml);
+        let built = config::Config::builder()
+            .add_source(source)
+            .build()
+            .unwrap();
+        built.try_deserialize().unwrap()
+    };
+    assert_eq!(example, flatten(&Raw::default()));
+}
+
+#[test]
+fn defaults_make_a_configuration() {
+    let config = parse("").unwrap();
+    assert_eq!(config.github[0].host.as_str(), "github.com");
+    assert_eq!(config.health.check_interval, Duration::from_secs(1800));
+    assert_eq!(config.ingress.max_body_bytes, 25 << 20);
+    assert!(config.seal_key.is_none() && config.admin_token.is_none());
+}
+
+#[test]
+fn enterprise_hosts_are_named_by_their_host() {
+    let text = r#"
+        [providers.github]
+        more_api_urls = ["https://ghe.example/api/v3", "http://127.0.0.1:99/api/v3"]
+    "#;
+    let hosts: Vec<_> = parse(text)
+        .unwrap()
+        .github
+        .into_iter()
+        .map(|g| g.host.to_string())
+        .collect();
+    assert_eq!(hosts, ["github.com", "ghe.example", "127.0.0.1:99"]);
+}
+
+#[test]
+fn mistakes_are_told_with_key_value_and_what_would_do() {
+    let table = [
+        (
+            "[server]\npublic_url = \"http://example.org\"",
+            "server.public_url",
+        ),
+        (
+            "[server]\npublic_url = \"https://u:p@example.org\"",
+            "server.public_url",
+        ),
+        ("[server]\nlisten = \"everywhere\"", "server.listen"),
+        ("[health]\ncheck_interval = \"30\"", "health.check_interval"),
+        ("[health]\ncheck_interval = \"0s\"", "longer than nothing"),
+        ("[ingress]\nmax_body = \"lots\"", "ingress.max_body"),
+        (
+            "[providers.github]\napi_url = \"http://api.example.org\"",
+            "providers.github.api_url",
+        ),
+        (
+            "[incidents]\nfailing_conclusions = [\"red\"]",
+            "unknown conclusion",
+        ),
+        ("[log]\nformat = \"xml\"", "log.format"),
+        ("[server]\nlissten = \"127.0.0.1:1\"", "lissten"),
+        ("[auth]\nadmin_token = \"short\"", "16 or more"),
+    ];
+    for (text, expected) in table {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn secrets_are_neither_printed_nor_told_in_errors() {
+    let config =
+        parse("[seal]\nkey = \"canary-key\"\n[auth]\nadmin_token = \"canary-token-0123456789\"");
+    let shown = format!("{:?}", config.unwrap());
+    assert!(!shown.contains("canary"), "{shown}");
+    let error = parse("[auth]\nadmin_token = \"canary\"")
+        .unwrap_err()
+        .to_string();
+    assert!(!error.contains("canary"), "{error}");
+}

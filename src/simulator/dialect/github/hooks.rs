@@ -1,0 +1,309 @@
+//! Hooks and their deliveries, with the traps that the real ones have.
+
+use super::super::super::payload;
+use super::super::super::state::{Attempt, Hook, Job, Refusal, State};
+use super::answer::{Answer, empty, error, invalid, number, ok, page};
+use super::{Asked, Operation};
+use serde_json::{Value, json};
+
+/// What a hook may be given. Anything else is refused.
+const FIELDS: [&str; 6] = [
+    "name",
+    "config",
+    "events",
+    "active",
+    "add_events",
+    "remove_events",
+];
+
+fn plain(answer: Answer) -> (Answer, Vec<Job>) {
+    (answer, Vec::new())
+}
+
+pub(super) fn act(state: &mut State, repository: u64, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
+    // Who may not administer the repository is told that there is nothing.
+    if !state.repositories[&repository]
+        .admins
+        .contains(&asked.login)
+    {
+        return plain(error(404, "Not Found"));
+    }
+    let reads = matches!(
+        asked.operation,
+        Operation::ListHooks
+            | Operation::GetHook
+            | Operation::ListDeliveries
+            | Operation::GetDelivery
+    );
+    if state.repositories[&repository].is_archived && !reads {
+        let words = "Repository was archived so is read-only.";
+        return plain(error(403, words));
+    }
+    if asked.operation == Operation::ListHooks {
+        let hooks = &state.repositories[&repository].hooks;
+        let all = hooks
+            .values()
+            .map(|hook| payload::hook(state, repository, hook))
+            .collect();
+        let name = &state.repositories[&repository].full_name;
+        let base = format!("{}/repos/{name}/hooks", state.api_url);
+        return plain(page(all, asked.query, &base));
+    }
+    if asked.operation == Operation::CreateHook {
+        return create(state, repository, &asked.body);
+    }
+    let id = asked.rest.get(1).and_then(|id| id.parse().ok());
+    let hook = id
+        .and_then(|id| state.repositories[&repository].hooks.get(&id))
+        .cloned();
+    let Some(hook) = hook else {
+        return plain(error(404, "Not Found"));
+    };
+    of_one(state, repository, hook, asked)
+}
+
+fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
+    match asked.operation {
+        Operation::GetHook => plain(ok(200, payload::hook(state, id, &hook))),
+        Operation::UpdateHook => plain(update(state, id, hook, &asked.body)),
+        Operation::UpdateConfig => plain(update_config(state, id, hook, &asked.body)),
+        Operation::DeleteHook => {
+            if let Some(repository) = state.repositories.get_mut(&id) {
+                repository.hooks.remove(&hook.id);
+            }
+            plain(empty(204))
+        }
+        Operation::PingHook => {
+            let job = state.ping(id, &hook);
+            (empty(204), vec![job])
+        }
+        Operation::ListDeliveries => plain(list_deliveries(state, &hook, asked.query)),
+        Operation::GetDelivery => plain(delivery(state, &hook, asked.rest.get(3))),
+        Operation::Redeliver => {
+            let name = state.repositories[&id].full_name.clone();
+            let delivery = asked.rest.get(3).and_then(|id| id.parse().ok());
+            match delivery.and_then(|delivery| state.redelivery(&name, delivery)) {
+                Some(job) => (ok(202, json!({})), vec![job]),
+                None => plain(error(404, "Not Found")),
+            }
+        }
+        Operation::User
+        | Operation::Repositories
+        | Operation::RateLimit
+        | Operation::Versions
+        | Operation::Repository
+        | Operation::ListHooks
+        | Operation::CreateHook
+        | Operation::Unknown => plain(error(404, "Not Found")),
+    }
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    value
+        .as_array()?
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// A number or a text, as a text.
+fn loose(value: &Value) -> Option<String> {
+    value
+        .as_str()
+        .map(str::to_owned)
+        .or_else(|| value.as_u64().map(|number| number.to_string()))
+}
+
+fn check_fields(body: &Value) -> Result<(), Answer> {
+    let Some(fields) = body.as_object() else {
+        return Err(error(400, "Problems parsing JSON"));
+    };
+    let unknown = fields.keys().find(|key| !FIELDS.contains(&key.as_str()));
+    match unknown {
+        Some(key) => Err(error(
+            422,
+            &format!("Invalid request.\n\n\"{key}\" is not permitted."),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn create(state: &mut State, repository: u64, body: &Value) -> (Answer, Vec<Job>) {
+    if let Err(answer) = check_fields(body) {
+        return plain(answer);
+    }
+    let config = &body["config"];
+    let Some(url) = config["url"].as_str() else {
+        return plain(invalid("custom", "Config must contain URL for webhooks"));
+    };
+    if body.get("name").is_some_and(|name| name != "web") {
+        return plain(invalid("custom", "Name must be web"));
+    }
+    let hook = Hook {
+        id: 0,
+        url: url.to_owned(),
+        content_type: config["content_type"].as_str().unwrap_or("form").to_owned(),
+        insecure_ssl: loose(&config["insecure_ssl"]).unwrap_or_else(|| "0".into()),
+        secret: config["secret"]
+            .as_str()
+            .filter(|s| !s.is_empty())
+            .map(str::to_owned),
+        events: texts(&body["events"]).unwrap_or_else(|| vec!["push".into()]),
+        is_active: body["active"].as_bool().unwrap_or(true),
+        created_at_s: 0,
+        updated_at_s: 0,
+        last_response: None,
+    };
+    match state.create_hook(repository, hook) {
+        Ok(hook) => {
+            let shown = payload::hook(state, repository, &hook);
+            let url = shown["url"].as_str().unwrap_or_default().to_owned();
+            let job = state.ping(repository, &hook);
+            (ok(201, shown).with("location", url), vec![job])
+        }
+        Err(Refusal::Exists) => plain(invalid("custom", "Hook already exists on this repository")),
+        Err(Refusal::TooMany) => {
+            let words = "The \"push\" event cannot have more than 20 hooks";
+            plain(invalid("custom", words))
+        }
+    }
+}
+
+fn update(state: &mut State, repository: u64, mut hook: Hook, body: &Value) -> Answer {
+    if let Err(answer) = check_fields(body) {
+        return answer;
+    }
+    if let Some(config) = body.get("config") {
+        // The trap: what is left out is taken away, the secret first of all.
+        hook.secret = config["secret"]
+            .as_str()
+            .filter(|s| !s.is_empty())
+            .map(str::to_owned);
+        hook.url = config["url"].as_str().unwrap_or(&hook.url).to_owned();
+        hook.content_type = config["content_type"].as_str().unwrap_or("form").to_owned();
+        hook.insecure_ssl = loose(&config["insecure_ssl"]).unwrap_or_else(|| "0".into());
+    }
+    if let Some(events) = texts(&body["events"]) {
+        hook.events = events;
+    }
+    for event in texts(&body["add_events"]).unwrap_or_default() {
+        if !hook.events.contains(&event) {
+            hook.events.push(event);
+        }
+    }
+    let removed = texts(&body["remove_events"]).unwrap_or_default();
+    hook.events.retain(|event| !removed.contains(event));
+    hook.is_active = body["active"].as_bool().unwrap_or(true);
+    keep(state, repository, hook)
+}
+
+/// Unlike the update of the whole hook, this one changes only what is named.
+fn update_config(state: &mut State, repository: u64, mut hook: Hook, body: &Value) -> Answer {
+    if let Some(secret) = body["secret"].as_str() {
+        hook.secret = Some(secret.to_owned());
+    }
+    hook.url = body["url"].as_str().unwrap_or(&hook.url).to_owned();
+    hook.content_type = body["content_type"]
+        .as_str()
+        .unwrap_or(&hook.content_type)
+        .to_owned();
+    hook.insecure_ssl = loose(&body["insecure_ssl"]).unwrap_or(hook.insecure_ssl);
+    keep(state, repository, hook)
+}
+
+fn keep(state: &mut State, id: u64, mut hook: Hook) -> Answer {
+    hook.updated_at_s = state.now_s();
+    let overlaps = |other: &&Hook| {
+        other.id != hook.id
+            && other.url == hook.url
+            && other.events.iter().any(|event| hook.events.contains(event))
+    };
+    if state.repositories[&id]
+        .hooks
+        .values()
+        .any(|other| overlaps(&other))
+    {
+        return invalid("custom", "Hook already exists on this repository");
+    }
+    let shown = payload::hook(state, id, &hook);
+    if let Some(repository) = state.repositories.get_mut(&id) {
+        repository.hooks.insert(hook.id, hook);
+    }
+    ok(200, shown)
+}
+
+fn item(attempt: &Attempt) -> Value {
+    let words = match attempt.view.status {
+        Some(200..=299) => "OK".to_owned(),
+        Some(status) => format!("Invalid HTTP Response: {status}"),
+        None => "failed to connect to host".to_owned(),
+    };
+    let action = Some(&attempt.action).filter(|action| !action.is_empty());
+    json!({
+        "id": attempt.view.id, "guid": attempt.view.guid, "event": attempt.view.event,
+        "delivered_at": payload::time(attempt.at_s), "redelivery": attempt.is_redelivery,
+        "duration": 0.1, "status": words, "status_code": attempt.view.status.unwrap_or(0),
+        "action": action, "installation_id": null, "repository_id": attempt.repository,
+        "throttled_at": null,
+    })
+}
+
+fn list_deliveries(state: &State, hook: &Hook, query: &str) -> Answer {
+    let per_page = number(query, "per_page").unwrap_or(30).clamp(1, 100);
+    let cursor = number(query, "cursor").unwrap_or(0);
+    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    let wanted = pairs
+        .iter()
+        .find(|(name, _)| name == "status")
+        .map(|(_, value)| value.as_ref());
+    let fits = |attempt: &&Attempt| match (wanted, attempt.view.status) {
+        (None, _) => true,
+        (Some("failure"), Some(status)) => (400..600).contains(&status),
+        (Some("success"), Some(status)) => (200..400).contains(&status),
+        (Some(_), _) => false,
+    };
+    let all: Vec<&Attempt> = state.log(hook.id).into_iter().filter(fits).collect();
+    let items = all
+        .iter()
+        .skip(cursor)
+        .take(per_page)
+        .map(|attempt| item(attempt))
+        .collect();
+    let answer = ok(200, Value::Array(items));
+    let next = cursor + per_page;
+    if next >= all.len() {
+        return answer;
+    }
+    let repository = state
+        .repositories
+        .values()
+        .find(|r| r.hooks.contains_key(&hook.id));
+    let name = repository.map_or("", |r| r.full_name.as_str());
+    let url = format!(
+        "{}/repos/{name}/hooks/{}/deliveries",
+        state.api_url, hook.id
+    );
+    answer.with(
+        "link",
+        format!("<{url}?per_page={per_page}&cursor={next}>; rel=\"next\""),
+    )
+}
+
+fn delivery(state: &State, hook: &Hook, id: Option<&&str>) -> Answer {
+    let id: Option<u64> = id.and_then(|id| id.parse().ok());
+    let found = state
+        .log(hook.id)
+        .into_iter()
+        .find(|attempt| Some(attempt.view.id) == id);
+    let Some(attempt) = found else {
+        return error(404, "Not Found");
+    };
+    let mut value = item(attempt);
+    value["url"] = json!(hook.url);
+    value["request"] = json!({
+        "headers": { "X-GitHub-Delivery": attempt.view.guid, "X-GitHub-Event": attempt.view.event },
+        "payload": attempt.body,
+    });
+    value["response"] = json!({ "headers": {}, "payload": attempt.view.answer });
+    ok(200, value)
+}

@@ -1,0 +1,337 @@
+//! GitHub's REST API, as far as hooks go. Also below `/api/v3`, as an Enterprise Server has it.
+
+mod answer;
+mod hooks;
+
+use super::super::Shared;
+use super::super::faults::Misbehaviour;
+use super::super::payload;
+use super::super::state::{Job, State};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use answer::{Answer, error, ok};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The API versions that are understood.
+const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
+/// A request that is never answered is held for this long.
+const HANG: Duration = Duration::from_secs(60);
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    User,
+    Repositories,
+    RateLimit,
+    Versions,
+    Repository,
+    ListHooks,
+    CreateHook,
+    GetHook,
+    UpdateHook,
+    DeleteHook,
+    UpdateConfig,
+    PingHook,
+    ListDeliveries,
+    GetDelivery,
+    Redeliver,
+    Unknown,
+}
+
+impl Operation {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Repositories => "repositories",
+            Self::RateLimit => "rate_limit",
+            Self::Versions => "versions",
+            Self::Repository => "repository",
+            Self::ListHooks => "list_hooks",
+            Self::CreateHook => "create_hook",
+            Self::GetHook => "get_hook",
+            Self::UpdateHook => "update_hook",
+            Self::DeleteHook => "delete_hook",
+            Self::UpdateConfig => "update_config",
+            Self::PingHook => "ping_hook",
+            Self::ListDeliveries => "list_deliveries",
+            Self::GetDelivery => "get_delivery",
+            Self::Redeliver => "redeliver",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn of(method: &Method, rest: &[&str]) -> Self {
+        match (method.as_str(), rest) {
+            ("GET", []) => Self::Repository,
+            ("GET", ["hooks"]) => Self::ListHooks,
+            ("POST", ["hooks"]) => Self::CreateHook,
+            ("GET", ["hooks", _]) => Self::GetHook,
+            ("PATCH", ["hooks", _]) => Self::UpdateHook,
+            ("DELETE", ["hooks", _]) => Self::DeleteHook,
+            ("PATCH", ["hooks", _, "config"]) => Self::UpdateConfig,
+            ("POST", ["hooks", _, "pings"]) => Self::PingHook,
+            ("GET", ["hooks", _, "deliveries"]) => Self::ListDeliveries,
+            ("GET", ["hooks", _, "deliveries", _]) => Self::GetDelivery,
+            ("POST", ["hooks", _, "deliveries", _, "attempts"]) => Self::Redeliver,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A request, taken apart.
+struct Asked<'a> {
+    operation: Operation,
+    /// What the path says of the repository, when it is about one.
+    place: Place<'a>,
+    /// The path behind the repository.
+    rest: Vec<&'a str>,
+    query: &'a str,
+    body: Value,
+    login: String,
+}
+
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    None,
+    Named(&'a str, &'a str),
+    Numbered(&'a str),
+}
+
+fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Vec<&'a str>) {
+    match segments {
+        ["user"] => (Operation::User, Place::None, Vec::new()),
+        ["user", "repos"] => (Operation::Repositories, Place::None, Vec::new()),
+        ["rate_limit"] => (Operation::RateLimit, Place::None, Vec::new()),
+        ["versions"] => (Operation::Versions, Place::None, Vec::new()),
+        ["repos", owner, name, rest @ ..] => (
+            Operation::of(method, rest),
+            Place::Named(owner, name),
+            rest.to_vec(),
+        ),
+        ["repositories", id, rest @ ..] => (
+            Operation::of(method, rest),
+            Place::Numbered(id),
+            rest.to_vec(),
+        ),
+        _ => (Operation::Unknown, Place::None, Vec::new()),
+    }
+}
+
+/// Answers any request of the API.
+pub(in super::super) async fn handle(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    body: web::Bytes,
+) -> HttpResponse {
+    let shared = shared.into_inner();
+    let path = request
+        .path()
+        .strip_prefix("/api/v3")
+        .unwrap_or(request.path());
+    let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+    let (operation, place, rest) = parse(request.method(), &segments);
+    *shared
+        .state()
+        .requests
+        .entry(operation.name().to_owned())
+        .or_default() += 1;
+    if shared.faults.is_out() {
+        return error(503, "Service Unavailable").into_response(None);
+    }
+    let fault = shared.faults.take(operation.name());
+    if let Some(refused) = before(fault).await {
+        return refused;
+    }
+    let (answer, jobs) = {
+        let mut state = shared.state();
+        match check(&mut state, &request) {
+            Err(refused) => (refused, Vec::new()),
+            Ok(login) => {
+                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                let query = request.query_string();
+                let asked = Asked {
+                    operation,
+                    place,
+                    rest,
+                    query,
+                    body,
+                    login,
+                };
+                act(&mut state, &asked)
+            }
+        }
+    };
+    shared.sender.send(&shared, jobs);
+    after(fault, answer, &request, &shared).await
+}
+
+/// Faults that come before anything is done.
+async fn before(fault: Option<Misbehaviour>) -> Option<HttpResponse> {
+    let answer = match fault? {
+        Misbehaviour::FailBefore(status) => error(status, "Something went wrong"),
+        Misbehaviour::NotFoundForPermission => error(404, "Not Found"),
+        Misbehaviour::RateLimitedPrimary { reset_s } => answer::rate_limited(reset_s),
+        Misbehaviour::RateLimitedSecondary { retry_after_s } => {
+            let words = "You have exceeded a secondary rate limit";
+            error(403, words).with("retry-after", retry_after_s.to_string())
+        }
+        Misbehaviour::DropBefore => return Some(answer::cut_off()),
+        Misbehaviour::Hang => {
+            tokio::time::sleep(HANG).await;
+            error(504, "Gateway Timeout")
+        }
+        Misbehaviour::ActThenFail(_)
+        | Misbehaviour::ActThenDrop
+        | Misbehaviour::ActThenHang
+        | Misbehaviour::TruncatedJson => return None,
+    };
+    Some(answer.into_response(None))
+}
+
+/// Faults that come after everything is done, and the answer if there is none.
+async fn after(
+    fault: Option<Misbehaviour>,
+    answer: Answer,
+    request: &HttpRequest,
+    shared: &Arc<Shared>,
+) -> HttpResponse {
+    match fault {
+        Some(Misbehaviour::ActThenFail(status)) => {
+            error(status, "Something went wrong").into_response(None)
+        }
+        Some(Misbehaviour::ActThenDrop | Misbehaviour::TruncatedJson) => answer::cut_off(),
+        Some(Misbehaviour::ActThenHang) => {
+            tokio::time::sleep(HANG).await;
+            error(504, "Gateway Timeout").into_response(None)
+        }
+        Some(
+            Misbehaviour::FailBefore(_)
+            | Misbehaviour::DropBefore
+            | Misbehaviour::Hang
+            | Misbehaviour::RateLimitedPrimary { .. }
+            | Misbehaviour::RateLimitedSecondary { .. }
+            | Misbehaviour::NotFoundForPermission,
+        )
+        | None => {
+            let remaining = remaining(&shared.state(), request);
+            let known = request
+                .headers()
+                .get("if-none-match")
+                .and_then(|tag| tag.to_str().ok());
+            answer.with_rate(remaining).into_response(known)
+        }
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get("authorization")?.to_str().ok()?;
+    value
+        .strip_prefix("Bearer ")
+        .or_else(|| value.strip_prefix("token "))
+}
+
+fn remaining(state: &State, request: &HttpRequest) -> u32 {
+    bearer(request)
+        .and_then(|token| state.tokens.get(token))
+        .map_or(0, |token| token.remaining)
+}
+
+/// What every request must have; the login that its token stands for.
+fn check(state: &mut State, request: &HttpRequest) -> Result<String, Answer> {
+    if request.headers().get("user-agent").is_none() {
+        return Err(error(403, "Request forbidden by administrative rules."));
+    }
+    let version = request
+        .headers()
+        .get("x-github-api-version")
+        .and_then(|v| v.to_str().ok());
+    if version.is_some_and(|version| !VERSIONS.contains(&version)) {
+        return Err(error(410, "This API version is no longer supported"));
+    }
+    let token = bearer(request).and_then(|token| state.tokens.get_mut(token));
+    let token = token.ok_or_else(|| error(401, "Bad credentials"))?;
+    token.remaining = token.remaining.saturating_sub(1);
+    if token.remaining == 0 {
+        return Err(answer::rate_limited(3600));
+    }
+    Ok(token.login.clone())
+}
+
+/// The repository that is meant, or where it is now.
+fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
+    match place {
+        Place::None => Err(error(404, "Not Found")),
+        Place::Numbered(id) => {
+            let id = id
+                .parse()
+                .ok()
+                .filter(|id| state.repositories.contains_key(id));
+            id.ok_or_else(|| error(404, "Not Found"))
+        }
+        Place::Named(owner, name) => {
+            let full_name = format!("{owner}/{name}");
+            if let Some(id) = state.find(&full_name) {
+                return Ok(id);
+            }
+            match state.old_names.get(&full_name.to_ascii_lowercase()) {
+                Some(id) => Err(answer::moved(&format!(
+                    "{}/repositories/{id}",
+                    state.api_url
+                ))),
+                None => Err(error(404, "Not Found")),
+            }
+        }
+    }
+}
+
+fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
+    let plain = |answer| (answer, Vec::new());
+    match asked.operation {
+        Operation::User => {
+            let mut user = state.user_json(&asked.login);
+            for (name, value) in [
+                ("name", json!(asked.login)),
+                ("created_at", json!(payload::time(1_700_000_000))),
+            ] {
+                user[name] = value;
+            }
+            plain(ok(200, user).with("x-oauth-scopes", "repo, admin:repo_hook".into()))
+        }
+        Operation::Repositories => {
+            let ids = state.repositories.keys();
+            let all = ids
+                .map(|id| payload::repository(state, *id, &asked.login))
+                .collect();
+            let base = format!("{}/user/repos", state.api_url);
+            plain(answer::page(all, asked.query, &base))
+        }
+        Operation::RateLimit => plain(ok(
+            200,
+            json!({ "resources": { "core": {
+            "limit": super::super::state::RATE_LIMIT, "used": 0,
+            "remaining": super::super::state::RATE_LIMIT, "reset": state.now_s() + 3600,
+        } } }),
+        )),
+        Operation::Versions => plain(ok(200, json!(VERSIONS))),
+        Operation::Unknown => plain(error(404, "Not Found")),
+        Operation::Repository => plain(match find(state, asked.place) {
+            Ok(id) => ok(200, payload::repository(state, id, &asked.login)),
+            Err(answer) => answer,
+        }),
+        Operation::ListHooks
+        | Operation::CreateHook
+        | Operation::GetHook
+        | Operation::UpdateHook
+        | Operation::DeleteHook
+        | Operation::UpdateConfig
+        | Operation::PingHook
+        | Operation::ListDeliveries
+        | Operation::GetDelivery
+        | Operation::Redeliver => match find(state, asked.place) {
+            Ok(id) => hooks::act(state, id, asked),
+            Err(answer) => plain(answer),
+        },
+    }
+}

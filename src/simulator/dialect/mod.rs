@@ -1,0 +1,3 @@
+//! The dialects that a simulator speaks.
+
+pub(super) mod github;

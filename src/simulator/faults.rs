@@ -1,0 +1,137 @@
+//! What goes wrong on demand.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// What the provider does wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misbehaviour {
+    /// Answers this status and does nothing.
+    FailBefore(u16),
+    /// Does what was asked, and answers this status.
+    ActThenFail(u16),
+    /// Closes the connection in the middle of the answer, having done nothing.
+    DropBefore,
+    /// Does what was asked, and closes the connection in the middle of the answer.
+    ActThenDrop,
+    /// Does nothing and never answers.
+    Hang,
+    /// Does what was asked and never answers.
+    ActThenHang,
+    /// Does what was asked; half of the JSON arrives.
+    TruncatedJson,
+    /// Refuses because the hour's budget is spent.
+    RateLimitedPrimary {
+        /// Seconds until there is a new one.
+        reset_s: u64,
+    },
+    /// Refuses because of too much at once.
+    RateLimitedSecondary {
+        /// Seconds to wait.
+        retry_after_s: u64,
+    },
+    /// Says "not found" as it does to those without rights.
+    NotFoundForPermission,
+}
+
+/// What goes wrong with a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miscarriage {
+    /// It is sent twice.
+    Twice,
+    /// It is lost.
+    Lost,
+    /// It is signed with another secret.
+    WrongSecret,
+    /// It has the old signature only.
+    ShaOneOnly,
+}
+
+/// A fault: for requests of an operation (such as `create_hook`; `*` for any), so many times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The operation.
+    pub operation: String,
+    /// What goes wrong.
+    pub misbehaviour: Misbehaviour,
+    /// How often.
+    pub times: u32,
+}
+
+/// The faults to come.
+#[derive(Debug, Default)]
+pub struct Faults {
+    requests: Mutex<Vec<Fault>>,
+    deliveries: Mutex<VecDeque<Miscarriage>>,
+    outage: AtomicBool,
+}
+
+impl Faults {
+    /// The next request of this operation goes wrong.
+    pub fn next(&self, operation: &str, misbehaviour: Misbehaviour) {
+        self.push(Fault {
+            operation: operation.to_owned(),
+            misbehaviour,
+            times: 1,
+        });
+    }
+
+    /// Adds a fault.
+    pub fn push(&self, fault: Fault) {
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(fault);
+    }
+
+    /// The next delivery goes wrong.
+    pub fn next_delivery(&self, miscarriage: Miscarriage) {
+        self.deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(miscarriage);
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn clear(&self) {
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.outage(false);
+    }
+
+    /// While it lasts, every request is answered 503.
+    pub fn outage(&self, lasts: bool) {
+        self.outage.store(lasts, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_out(&self) -> bool {
+        self.outage.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn take(&self, operation: &str) -> Option<Misbehaviour> {
+        let mut faults = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = faults
+            .iter()
+            .position(|f| f.operation == operation || f.operation == "*")?;
+        let misbehaviour = faults[at].misbehaviour;
+        faults[at].times = faults[at].times.saturating_sub(1);
+        if faults[at].times == 0 {
+            faults.remove(at);
+        }
+        Some(misbehaviour)
+    }
+
+    pub(super) fn take_delivery(&self) -> Option<Miscarriage> {
+        self.deliveries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    }
+}
