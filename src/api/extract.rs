@@ -1,7 +1,7 @@
 //! What a request holds, checked: JSON bodies, ids in paths, query strings, pages of lists.
 //!
 //! A JSON body with a field that we do not know is refused: a misspelt `delete_webhook` must not
-//! pass for the default. Depth is bounded by the types and by serde_json's own limit of 128.
+//! pass for the default. Depth is bounded by the types and by `serde_json`'s own limit of 128.
 
 use super::error::{Code, Problem};
 use super::ingress::body::{self, Limits};

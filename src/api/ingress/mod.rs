@@ -77,10 +77,9 @@ pub(super) async fn receive(
     shared
         .watch
         .answered(provider, outcome.as_str(), began.elapsed());
-    if outcome == Outcome::RejectedSignature {
-        tracing::warn!(%provider, "webhook_signature_verification_failed");
-    } else {
-        tracing::debug!(%provider, outcome = outcome.as_str(), "{provider}_webhook_received");
+    if result.is_err() {
+        // Anybody can cause these as often as they like: counted, and told only on demand.
+        tracing::debug!(%provider, outcome = outcome.as_str(), "webhook_refused");
     }
     result.map(|(outcome, id)| outcome.answer(id))
 }
@@ -200,7 +199,9 @@ impl Verifying {
                 Err(why) => {
                     // Only who knows the unguessable key may make a connection doubt its hook.
                     if why == Rejection::BadSignature && self.key.is_some() {
-                        self.shared.herd.rejected(connection.id);
+                        let id = connection.id;
+                        tracing::warn!(connection.id = %id, "webhook_signature_verification_failed");
+                        self.shared.herd.rejected(id);
                     }
                     rejection = Some(why);
                 }
@@ -255,14 +256,20 @@ async fn store(
         headers: verified.headers().to_vec(),
         body: body.bytes.clone(),
     };
-    match commit(shared, connection.id, delivery, payload).await {
-        Ok(()) => {
-            tracing::info!(connection.id = %connection.id, delivery.id = %id, "delivery_stored");
-            Ok((outcome, id))
-        }
-        Err(CommitError::Conflict(Conflict::Delivery(first))) => Ok((Outcome::Duplicate, first)),
-        Err(error) => Err(error.into()),
-    }
+    let committed = commit(shared, connection.id, delivery, payload).await;
+    let (outcome, id) = match committed {
+        Ok(()) => (outcome, id),
+        Err(CommitError::Conflict(Conflict::Delivery(first))) => (Outcome::Duplicate, first),
+        Err(error) => return Err(error.into()),
+    };
+    let (provider, outcome_name) = (connection.instance.provider, outcome.as_str());
+    tracing::info!(
+        connection.id = %connection.id,
+        delivery.id = %id,
+        outcome = outcome_name,
+        "{provider}_webhook_received"
+    );
+    Ok((outcome, id))
 }
 
 async fn commit(

@@ -4,7 +4,7 @@ use super::repositories::events_named;
 use super::{json, ok};
 use crate::actor::Command;
 use crate::api::dto;
-use crate::api::error::{Answer, Problem};
+use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, PageQuery, after, path_id, query};
 use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::Connection;
@@ -140,7 +140,7 @@ fn hook_is_gone(shared: &Shared, caller: Caller, id: ConnectionId) -> Result<boo
     let connection = match shared.owned(caller).connection_or_removed(id) {
         Ok(connection) => connection,
         // A connection is forgotten only after its hook is gone.
-        Err(problem) if problem.code() == super::super::error::Code::NotFound => return Ok(true),
+        Err(problem) if problem.code() == Code::NotFound => return Ok(true),
         Err(problem) => return Err(problem),
     };
     let lifecycle = connection.lifecycle;

@@ -21,6 +21,7 @@ use actix_web::http::StatusCode;
 use serde::Serialize;
 use std::collections::HashMap;
 
+#[expect(clippy::unnecessary_wraps, reason = "handlers end with it")]
 fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     Ok(HttpResponse::build(status).json(body))
 }

@@ -75,6 +75,9 @@ pub(in crate::api) async fn connect(
         ));
     }
     let host = asked.host.as_deref().map(host_named).transpose()?;
+    if host.is_some() {
+        instance(&shared, provider, host.clone())?;
+    }
     let defaults = || EVENTS_DEFAULT.map(str::to_owned).to_vec();
     let events = events_named(asked.webhook_events.unwrap_or_else(defaults))?;
     let credential = match &asked.credential_id {

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Newest records that are looked at.
 const SAMPLE_MAX: usize = 1000;
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// `GET /api/v2/stats`
 pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> Answer {

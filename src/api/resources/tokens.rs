@@ -19,7 +19,7 @@ pub(in crate::api) struct NewToken {
 
 /// A new token: the one answer that it stands in.
 #[derive(Serialize)]
-struct Created {
+struct Shown {
     id: String,
     user: String,
     created_at: String,
@@ -44,13 +44,13 @@ pub(in crate::api) async fn create(
     };
     let user = user.ok_or_else(Problem::not_found)?;
     let (token, record) = new_token(&shared, user.id);
-    let created = Created {
+    let shown = Shown {
         id: record.id.to_string(),
         user: user.name,
         created_at: dto::time(record.created_at),
         token: token.expose().to_owned(),
     };
     shared.accounts().add_token(record).await?;
-    tracing::info!(user.id = %user.id, token.id = created.id, "api_token_created");
-    json(StatusCode::CREATED, &created)
+    tracing::info!(user.id = %user.id, token.id = shown.id, "api_token_created");
+    json(StatusCode::CREATED, &shown)
 }

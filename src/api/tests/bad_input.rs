@@ -190,16 +190,24 @@ fn deliveries_without_their_headers_are_refused() {
     assert_eq!(stored(&world), 1);
 }
 
+type Mistake<'a> = (&'a str, Option<&'a str>, u16, &'a str);
+
+/// Makes mistakes and holds that nothing came of them.
+fn make(world: &World, mistakes: &[Mistake<'_>]) {
+    let before = world.store.connection(world.connection.id).unwrap();
+    for (line, body, status, code) in mistakes {
+        let reply = world.call(Some(&world.owner), line, *body);
+        let told = (reply.status, reply.json()["code"].clone());
+        assert_eq!(told, (*status, (*code).into()), "{line} {body:?} {reply:?}");
+        reply.is(*status, code);
+    }
+    assert_eq!(world.store.connection(world.connection.id).unwrap(), before);
+    assert!(world.herd.commands.lock().unwrap().is_empty());
+}
+
 #[test]
-fn api_mistakes_are_told_by_code() {
-    let world = small();
-    let owner = Some(&world.owner);
-    let connect = "POST /api/v2/repositories/connect";
-    let connection = format!("/api/v2/repositories/connections/{}", world.connection.id);
-    let patch = format!("PATCH {connection}");
-    let large = format!(r#"{{"repository_full_name":"{}"}}"#, "x".repeat(2000));
-    let deep = "[".repeat(900);
-    let table: Vec<(&str, Option<&str>, u16, &str)> = vec![
+fn mistakes_in_urls_are_told_by_code() {
+    let mistakes = [
         ("GET /nowhere", None, 404, "no_such_route"),
         (
             "GET /api/v2/repositories/connections/",
@@ -249,91 +257,73 @@ fn api_mistakes_are_told_by_code() {
             400,
             "token_in_query",
         ),
-        (connect, Some("{"), 400, "bad_json"),
-        (connect, Some("{}"), 400, "bad_json"),
-        (connect, Some("[]"), 400, "bad_json"),
-        (connect, Some(&deep), 400, "bad_json"),
-        (
-            connect,
-            Some(r#"{"repository_full_name":7}"#),
-            400,
-            "bad_json",
-        ),
-        (
-            connect,
-            Some(r#"{"repository":"o/r"}"#),
-            400,
-            "unknown_field",
-        ),
-        (connect, Some(&large), 413, "body_too_large"),
-        (
-            connect,
-            Some(r#"{"repository_full_name":"o"}"#),
-            422,
-            "invalid_field",
-        ),
-        (
-            connect,
-            Some(r#"{"repository_full_name":"a/b/c"}"#),
-            422,
-            "invalid_field",
-        ),
-        (
-            connect,
-            Some(r#"{"repository_full_name":"o/r","provider":"gitea"}"#),
-            422,
-            "invalid_field",
-        ),
-        (
-            connect,
-            Some(r#"{"repository_full_name":"o/r","webhook_events":[]}"#),
-            422,
-            "invalid_field",
-        ),
-        (
-            connect,
-            Some(r#"{"repository_full_name":"o/r","credential_id":"crd_1"}"#),
-            422,
-            "invalid_field",
-        ),
-        (
-            connect,
-            Some(r#"{"repository_full_name":"canary/repository"}"#),
-            409,
-            "already_connected",
-        ),
-        (&patch, Some("{}"), 422, "invalid_field"),
-        (
-            &patch,
-            Some(r#"{"is_enabled":true,"is_enabled":false}"#),
-            400,
-            "bad_json",
-        ),
         (
             "GET /api/v2/repositories/gitlab",
             None,
             422,
             "unknown_provider",
         ),
-        (
-            "POST /api/v2/tokens",
-            Some(r#"{"user":"admin"}"#),
-            403,
-            "forbidden",
-        ),
     ];
-    let before = world.store.connection(world.connection.id).unwrap();
-    for (line, body, status, code) in table {
-        let reply = world.call(owner, line, body);
-        assert_eq!(
-            (reply.status, reply.json()["code"].as_str()),
-            (status, Some(code)),
-            "{line} {body:?} {reply:?}"
-        );
-        reply.is(status, code);
+    make(&small(), &mistakes);
+}
+
+const CONNECT: &str = "POST /api/v2/repositories/connect";
+
+#[test]
+fn bodies_of_the_wrong_form_are_told_by_code() {
+    let large = format!(r#"{{"repository_full_name":"{}"}}"#, "x".repeat(2000));
+    let deep = "[".repeat(900);
+    let number = r#"{"repository_full_name":7}"#;
+    let unknown = r#"{"repository":"o/r"}"#;
+    let world = small();
+    let patch = format!(
+        "PATCH /api/v2/repositories/connections/{}",
+        world.connection.id
+    );
+    let twice = r#"{"is_enabled":true,"is_enabled":false}"#;
+    let mistakes = [
+        (CONNECT, Some("{"), 400, "bad_json"),
+        (CONNECT, Some("{}"), 400, "bad_json"),
+        (CONNECT, Some("[]"), 400, "bad_json"),
+        (CONNECT, Some(deep.as_str()), 400, "bad_json"),
+        (CONNECT, Some(number), 400, "bad_json"),
+        (CONNECT, Some(unknown), 400, "unknown_field"),
+        (CONNECT, Some(&large), 413, "body_too_large"),
+        (&patch, Some("{}"), 422, "invalid_field"),
+        (&patch, Some(twice), 400, "bad_json"),
+    ];
+    make(&world, &mistakes);
+}
+
+#[test]
+fn values_that_will_not_do_are_told_by_code() {
+    let named = |name: &str| format!(r#"{{"repository_full_name":"{name}"}}"#);
+    let with = |more: &str| format!(r#"{{"repository_full_name":"o/r",{more}}}"#);
+    let connects = [
+        (named("o"), 422, "invalid_field"),
+        (named("a/b/c"), 422, "invalid_field"),
+        (named("canary/repository"), 409, "already_connected"),
+        (with(r#""provider":"gitea""#), 422, "invalid_field"),
+        (with(r#""host":"a b""#), 422, "invalid_field"),
+        (with(r#""host":"ghes.example""#), 422, "unknown_provider"),
+        (with(r#""webhook_events":[]"#), 422, "invalid_field"),
+        (with(r#""webhook_events":["Push"]"#), 422, "invalid_field"),
+        (with(r#""credential_id":"crd_1""#), 422, "invalid_field"),
+    ];
+    let world = small();
+    for (body, status, code) in &connects {
+        make(&world, &[(CONNECT, Some(body), *status, code)]);
     }
-    assert_eq!(world.store.connection(world.connection.id).unwrap(), before);
-    assert!(world.herd.commands.lock().unwrap().is_empty());
+    let token = "POST /api/v2/credentials";
+    let empty = r#"{"provider":"github","token":""}"#;
+    let unknown = r#"{"provider":"gitlab","token":"x"}"#;
+    let others = r#"{"user":"admin"}"#;
+    let mistakes = [
+        (token, Some(empty), 422, "invalid_field"),
+        (token, Some(unknown), 422, "unknown_provider"),
+        ("POST /api/v2/tokens", Some(others), 403, "forbidden"),
+    ];
+    make(&world, &mistakes);
 }
 
 #[test]

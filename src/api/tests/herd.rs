@@ -141,12 +141,12 @@ impl Herd for FakeHerd {
             .collect()
     }
 
-    fn add_credential<'a>(
-        &'a self,
+    fn add_credential(
+        &self,
         owner: UserId,
         instance: Instance,
         token: ProviderToken,
-    ) -> Answering<'a, Credential, ConnectError> {
+    ) -> Answering<'_, Credential, ConnectError> {
         let now = self.clock.now();
         let credential = Credential {
             id: CredentialId::generate(now, &*self.entropy),

@@ -23,7 +23,9 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
     let connection = format!("{connections}/{}", world.connection.id);
     let delivery = format!("/api/v2/deliveries/{}", world.delivery);
     let incident = format!("/api/v2/incidents/{}", world.incident);
-    let key = world.connection.hook_key;
+    let hook = format!("/api/v2/webhooks/github/{}", world.connection.hook_key);
+    let credential = format!("/api/v2/credentials/{}", world.credential);
+    let run = format!("/api/v2/workflows/runs/{}", world.run);
     let body = |text: &str| Some(text.to_owned());
     let connect = format!(
         r#"{{"repository_full_name":"canary/other","credential_id":"{}"}}"#,
@@ -31,23 +33,13 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
     );
     match operation {
         Operation::Receive => ("/api/v2/webhooks/github".into(), body("{}"), Nothing, 400),
-        Operation::ReceiveForHook => (
-            format!("/api/v2/webhooks/github/{key}"),
-            body("{}"),
-            Nothing,
-            400,
-        ),
+        Operation::ReceiveForHook => (hook, body("{}"), Nothing, 400),
         Operation::AddCredential => {
             let new = r#"{"provider":"github","token":"ghp_x"}"#;
             ("/api/v2/credentials".into(), body(new), Own, 201)
         }
         Operation::ListCredentials => ("/api/v2/credentials".into(), None, Own, 200),
-        Operation::RemoveCredential => (
-            format!("/api/v2/credentials/{}", world.credential),
-            None,
-            Object,
-            204,
-        ),
+        Operation::RemoveCredential => (credential, None, Object, 204),
         Operation::Connect => (
             "/api/v2/repositories/connect".into(),
             Some(connect),
@@ -55,9 +47,8 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
             201,
         ),
         Operation::ListConnections => (connections.into(), None, Own, 200),
-        Operation::GetConnection => (connection, None, Object, 200),
         Operation::PatchConnection => (connection, body(r#"{"is_enabled":false}"#), Object, 200),
-        Operation::Disconnect => (connection, None, Object, 200),
+        Operation::GetConnection | Operation::Disconnect => (connection, None, Object, 200),
         Operation::Check => (format!("{connection}/check"), None, Object, 202),
         Operation::Ping => (format!("{connection}/ping"), None, Object, 202),
         Operation::Recreate => (format!("{connection}/recreate"), None, Object, 202),
@@ -67,12 +58,7 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         Operation::GetDelivery => (delivery, None, Object, 200),
         Operation::Replay => (format!("{delivery}/replay"), None, Object, 202),
         Operation::ListRuns => ("/api/v2/workflows/runs".into(), None, Own, 200),
-        Operation::GetRun => (
-            format!("/api/v2/workflows/runs/{}", world.run),
-            None,
-            Object,
-            200,
-        ),
+        Operation::GetRun => (run, None, Object, 200),
         Operation::ListIncidents => ("/api/v2/incidents".into(), None, Own, 200),
         Operation::GetIncident => (incident, None, Object, 200),
         Operation::Acknowledge => (format!("{incident}/acknowledge"), None, Object, 200),
@@ -129,10 +115,11 @@ impl Who {
 
 fn expected(who: Who, access: Access, touches: &Touches, rightful: u16) -> Vec<u16> {
     match (access, who) {
-        (Access::Public | Access::Ingress, _) | (Access::User, Who::Owner) => vec![rightful],
+        (Access::Public | Access::Ingress, _)
+        | (Access::User, Who::Owner)
+        | (Access::Admin, Who::Admin) => vec![rightful],
         (Access::User | Access::Admin, Who::Nobody) => vec![401],
         (Access::Admin, Who::Foreign | Who::Owner) => vec![403],
-        (Access::Admin, Who::Admin) => vec![rightful],
         // Being an admin opens no other user's objects.
         (Access::User, Who::Foreign | Who::Admin) => match touches {
             // 422: a foreign credential in a body is a field that will not do, or there is none.

@@ -289,6 +289,19 @@ pub(super) fn connect(
     futures_now(herd.connect(request)).unwrap()
 }
 
+fn facts() -> RunFacts {
+    RunFacts {
+        workflow_key: "77".into(),
+        workflow_name: "canary workflow".into(),
+        branch: Some("main".into()),
+        commit_sha: "a".repeat(40),
+        commit_message: None,
+        author: None,
+        trigger: "push".into(),
+        url: None,
+    }
+}
+
 fn history(
     store: &MemoryStore,
     chance: &Chance,
@@ -318,16 +331,6 @@ fn history(
         headers: vec![("x-github-event".into(), "push".into())],
         body: (&br#"{"canary":1}"#[..]).into(),
     };
-    let facts = RunFacts {
-        workflow_key: "77".into(),
-        workflow_name: "canary workflow".into(),
-        branch: Some("main".into()),
-        commit_sha: "a".repeat(40),
-        commit_message: None,
-        author: None,
-        trigger: "push".into(),
-        url: None,
-    };
     let run = Run {
         id: ids.1,
         connection: connection.id,
@@ -339,7 +342,7 @@ fn history(
         },
         status: RunStatus::Completed(Conclusion::Failure),
         updated_at: at,
-        facts,
+        facts: facts(),
         first_seen_at: at,
     };
     let incident = Incident {
