@@ -248,7 +248,9 @@ impl GithubHandle {
 
     /// Plays a run: requested, in progress, completed.
     pub fn play_run(&self, full_name: &str, spec: &RunSpec) {
-        for (action, body) in payload::run_events(&self.0.state(), full_name, spec) {
+        // A statement of its own: the state must be free again when the events are sent.
+        let events = payload::run_events(&self.0.state(), full_name, spec);
+        for (action, body) in events {
             self.emit_with_action(full_name, "workflow_run", action, &body);
         }
     }
