@@ -129,9 +129,9 @@ impl ConnectionActor {
         }
         if !is_outstanding {
             // Whoever waited and went away does not care.
-            self.waiting
-                .drain(..)
-                .for_each(|waiting| drop(waiting.send(())));
+            for waiting in self.waiting.drain(..) {
+                let _ = waiting.send(());
+            }
         }
         if is_end {
             self.connection = None;

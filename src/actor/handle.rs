@@ -380,12 +380,12 @@ impl Herd for Actors {
         self.world.hook_secrets(connection)
     }
 
-    fn add_credential<'a>(
-        &'a self,
+    fn add_credential(
+        &self,
         owner: UserId,
         instance: Instance,
         token: ProviderToken,
-    ) -> Answering<'a, Credential, ConnectError> {
+    ) -> Answering<'_, Credential, ConnectError> {
         Box::pin(self.add_credential_now(owner, instance, token))
     }
 

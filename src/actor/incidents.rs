@@ -56,16 +56,13 @@ impl<'a> Fold<'a> {
                 .store
                 .run_by_provider_id(self.connection.id, id)?,
         };
-        let run = match known {
-            Some(mut run) => {
-                run.fold(event);
-                run
-            }
-            None => {
-                let now = self.world.now();
-                let id = RunId::generate(now, &*self.world.entropy);
-                Run::begin(id, self.connection.id, self.connection.owner, event, now)
-            }
+        let run = if let Some(mut run) = known {
+            run.fold(event);
+            run
+        } else {
+            let now = self.world.now();
+            let id = RunId::generate(now, &*self.world.entropy);
+            Run::begin(id, self.connection.id, self.connection.owner, event, now)
         };
         let run_id = run.id;
         self.runs.insert(id, run);

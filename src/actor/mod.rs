@@ -164,12 +164,12 @@ pub trait Herd: Send + Sync + 'static {
 
     /// Asks the provider whose token this is, seals and stores it, and resumes the owner's
     /// connections that waited for one.
-    fn add_credential<'a>(
-        &'a self,
+    fn add_credential(
+        &self,
         owner: UserId,
         instance: Instance,
         token: ProviderToken,
-    ) -> Answering<'a, Credential, ConnectError>;
+    ) -> Answering<'_, Credential, ConnectError>;
 
     /// Forgets a credential. Connections that used it go on with another of the owner's, or are
     /// suspended at their next call.

@@ -25,8 +25,10 @@ use std::time::Duration;
 pub(super) struct Edit {
     /// The provider described the repository.
     pub(super) repository: Option<Repository>,
-    /// A call failed (`Some(Some(..))`) or succeeded (`Some(None)`).
-    pub(super) last_error: Option<Option<LastError>>,
+    /// A call failed, for this reason.
+    pub(super) last_error: Option<LastError>,
+    /// A call succeeded: what failed before is of no account.
+    pub(super) succeeded: bool,
     /// The hook was ensured.
     pub(super) hook_seen: bool,
     /// The hook was found as it should be.
@@ -118,8 +120,11 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp, changes: &mut Vec<Ch
         next.repository = Some(repository.id);
         next.full_name = repository.full_name;
     }
-    if let Some(last_error) = edit.last_error {
-        next.last_error = last_error;
+    if edit.succeeded {
+        next.last_error = None;
+    }
+    if edit.last_error.is_some() {
+        next.last_error = edit.last_error;
     }
     if edit.hook_seen && next.hook_created_at.is_none() {
         next.hook_created_at = Some(now);
@@ -261,32 +266,29 @@ fn open_health(
     severity: Severity,
     now: Timestamp,
 ) -> Result<(), ReadError> {
-    let incident = match find_health(world, plan, failure_type)? {
-        Some(mut incident) => {
-            incident.occurrences = incident.occurrences.saturating_add(1);
-            incident.last_seen_at = now;
-            incident.title = title;
-            incident
-        }
-        None => {
-            plan.opened += 1;
-            Incident {
-                id: IncidentId::generate(now, &*world.entropy),
-                owner: plan.connection.owner,
-                connection: plan.connection.id,
-                status: IncidentStatus::Open,
-                severity,
-                source: IncidentSource::Health,
-                failure_type: failure_type.to_owned(),
-                title,
-                ci: None,
-                occurrences: 1,
-                first_seen_at: now,
-                last_seen_at: now,
-                acknowledged_at: None,
-                resolved_at: None,
-                resolution: None,
-            }
+    let incident = if let Some(mut incident) = find_health(world, plan, failure_type)? {
+        incident.occurrences = incident.occurrences.saturating_add(1);
+        incident.last_seen_at = now;
+        incident.title = title;
+        incident
+    } else {
+        plan.opened += 1;
+        Incident {
+            id: IncidentId::generate(now, &*world.entropy),
+            owner: plan.connection.owner,
+            connection: plan.connection.id,
+            status: IncidentStatus::Open,
+            severity,
+            source: IncidentSource::Health,
+            failure_type: failure_type.to_owned(),
+            title,
+            ci: None,
+            occurrences: 1,
+            first_seen_at: now,
+            last_seen_at: now,
+            acknowledged_at: None,
+            resolved_at: None,
+            resolution: None,
         }
     };
     plan.changes.push(Change::PutIncident(Box::new(incident)));

@@ -35,17 +35,17 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             public_url: "http://127.0.0.1:8080".into(),
-            check_interval: Duration::from_secs(30 * 60),
-            ping_interval: Duration::from_secs(6 * 3600),
+            check_interval: Duration::from_mins(30),
+            ping_interval: Duration::from_hours(6),
             retry: Backoff {
                 initial: Duration::from_secs(2),
-                cap: Duration::from_secs(15 * 60),
+                cap: Duration::from_mins(15),
             },
             slow_retry: Backoff {
-                initial: Duration::from_secs(60),
-                cap: Duration::from_secs(6 * 3600),
+                initial: Duration::from_mins(1),
+                cap: Duration::from_hours(6),
             },
-            settle_time: Duration::from_secs(120),
+            settle_time: Duration::from_mins(2),
             startup_spread: Duration::from_secs(10),
             connect_wait: Duration::from_secs(5),
             rules: Rules::default(),

@@ -33,7 +33,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             panics_max: 5,
-            window: Duration::from_secs(60),
+            window: Duration::from_mins(1),
             backoff: Duration::from_millis(100),
         }
     }

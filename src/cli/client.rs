@@ -9,7 +9,7 @@ use std::time::Duration;
 const URL_DEFAULT: &str = "http://127.0.0.1:8080";
 /// Longest wait for an answer: the longest thing that the API waits for itself is a hook's
 /// creation, a few seconds.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// Longest token file that is read.
 const TOKEN_FILE_BYTES_MAX: u64 = 64 * 1024;
 

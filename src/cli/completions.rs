@@ -1,6 +1,6 @@
 //! `hookherd completions SHELL`.
 
-use super::{Cli, Outcome};
+use super::Cli;
 use clap::CommandFactory;
 
 #[derive(Debug, clap::Args)]
@@ -9,12 +9,11 @@ pub(super) struct Args {
     shell: clap_complete::Shell,
 }
 
-pub(super) fn run(args: &Args) -> Outcome {
+pub(super) fn run(args: &Args) {
     clap_complete::generate(
         args.shell,
         &mut Cli::command(),
         "hookherd",
         &mut std::io::stdout(),
     );
-    Ok(())
 }

@@ -40,15 +40,14 @@ pub(super) fn run(command: &Credential, printer: Printer) -> Outcome {
             host,
             token_file,
         } => {
-            let token = match token_file {
-                Some(path) => read_secret_file(path)?,
-                None => {
-                    let mut text = String::new();
-                    std::io::stdin()
-                        .take(TOKEN_BYTES_MAX)
-                        .read_to_string(&mut text)?;
-                    text.trim().to_owned()
-                }
+            let token = if let Some(path) = token_file {
+                read_secret_file(path)?
+            } else {
+                let mut text = String::new();
+                std::io::stdin()
+                    .take(TOKEN_BYTES_MAX)
+                    .read_to_string(&mut text)?;
+                text.trim().to_owned()
             };
             if token.is_empty() {
                 return Err(Failed("no token was given on standard input".into()));

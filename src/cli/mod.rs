@@ -73,7 +73,7 @@ enum Command {
     Token(token::Token),
     /// Print a new master key.
     Keygen,
-    /// Print the OpenAPI document.
+    /// Print the `OpenAPI` document.
     Openapi,
     /// Print a completion script for a shell.
     Completions(completions::Args),
@@ -109,7 +109,10 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Serve => serve::run(cli.config.as_deref()),
         Command::Demo(args) => demo::run(&args, printer),
         Command::Simulate(args) => simulate::run(&args, printer),
-        Command::Keygen => keygen::run(printer),
+        Command::Keygen => {
+            keygen::run(printer);
+            Ok(())
+        }
         Command::Openapi => openapi::run(),
         Command::Connect(args) => connect::run(&args, printer),
         Command::Disconnect(args) => disconnect::run(&args, printer),
@@ -121,7 +124,10 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Credential(command) => credential::run(&command, printer),
         Command::User(command) => user::run(&command, printer),
         Command::Token(command) => token::run(&command, printer),
-        Command::Completions(args) => completions::run(&args),
+        Command::Completions(args) => {
+            completions::run(&args);
+            Ok(())
+        }
     }
 }
 

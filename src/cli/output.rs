@@ -22,6 +22,7 @@ pub(super) fn complain(message: &str) {
 
 impl Printer {
     /// Words, whatever form was asked for.
+    #[expect(clippy::unused_self, reason = "printing goes through the printer")]
     pub(super) fn say(self, words: &str) {
         line(words);
     }
@@ -29,9 +30,9 @@ impl Printer {
     /// The answer as JSON, or these words.
     pub(super) fn words(self, answer: &Value, words: &str) {
         if self.json {
-            line(&pretty(answer))
+            line(&pretty(answer));
         } else {
-            line(words)
+            line(words);
         }
     }
 

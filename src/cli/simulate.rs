@@ -18,7 +18,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
         listen: args.listen,
         ..SimulatorConfig::default()
     };
-    let simulator = Simulator::start(config)?;
+    let simulator = Simulator::start(&config)?;
     let url = simulator.api_url();
     let words = format!("a GitHub listens on {url}; drive it below {url}/_sim; Ctrl-C ends it");
     printer.words(&json!({ "api_url": url }), &words);

@@ -30,9 +30,12 @@ pub enum SecretsError {
 /// The permissions that a secret's file must not give to group and others.
 const OTHERS: u32 = 0o077;
 
+/// Looks up an environment variable.
+type Variables = Box<dyn Fn(&str) -> Option<String>>;
+
 /// The environment of a process.
 pub(super) struct Secrets {
-    variables: Box<dyn Fn(&str) -> Option<String>>,
+    variables: Variables,
     credentials: Option<PathBuf>,
 }
 

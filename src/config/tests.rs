@@ -27,7 +27,7 @@ fn the_example_lists_every_key_with_its_default() {
 fn defaults_make_a_configuration() {
     let config = parse("").unwrap();
     assert_eq!(config.github[0].host.as_str(), "github.com");
-    assert_eq!(config.health.check_interval, Duration::from_secs(1800));
+    assert_eq!(config.health.check_interval, Duration::from_mins(30));
     assert_eq!(config.ingress.max_body_bytes, 25 << 20);
     assert!(config.seal_key.is_none() && config.admin_token.is_none());
 }

@@ -21,7 +21,7 @@ impl Backoff {
         let doublings = attempt.saturating_sub(1).min(31);
         let ceiling = self.initial.saturating_mul(1 << doublings).min(self.cap);
         let half = ceiling / 2;
-        half + scale(ceiling - half, chance)
+        half + scale(ceiling.saturating_sub(half), chance)
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
 
     const BACKOFF: Backoff = Backoff {
         initial: Duration::from_secs(1),
-        cap: Duration::from_secs(3600),
+        cap: Duration::from_hours(1),
     };
 
     proptest! {
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_cap() {
-        let ceilings: Vec<u64> = (1..15)
-            .map(|a| (BACKOFF.wait(a, u64::MAX).as_secs_f64()).round() as u64)
+        let ceilings: Vec<u128> = (1..15)
+            .map(|a| (BACKOFF.wait(a, u64::MAX).as_millis() + 500) / 1000)
             .collect();
         assert_eq!(ceilings[..4], [1, 2, 4, 8]);
         assert_eq!(ceilings[13], 3600);

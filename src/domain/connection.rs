@@ -13,7 +13,7 @@ pub const EVENTS_DEFAULT: [&str; 3] = ["workflow_run", "pull_request", "push"];
 pub const EVENTS_MAX: usize = 100;
 /// How long the secret before a rotation is still accepted: deliveries under way and redeliveries
 /// may be signed with it.
-pub const PREVIOUS_SECRET_GRACE: Duration = Duration::from_secs(3600);
+pub const PREVIOUS_SECRET_GRACE: Duration = Duration::from_hours(1);
 
 /// A connection. Written only by its actor, once it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -151,7 +151,7 @@ pub struct Lifecycle {
 /// Losing the hook this often within [`LOSSES_WINDOW`] means that somebody does not want it.
 pub const LOSSES_MAX: usize = 3;
 /// See [`LOSSES_MAX`].
-pub const LOSSES_WINDOW: Duration = Duration::from_secs(24 * 3600);
+pub const LOSSES_WINDOW: Duration = Duration::from_hours(24);
 /// From this many unanswered pings on the hook counts as silent: one may be lost on the way, and
 /// the newest has had no time to be answered.
 pub const PINGS_UNANSWERED_SILENT: u32 = 2;

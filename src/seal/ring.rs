@@ -118,14 +118,14 @@ impl KeyRing {
 }
 
 /// What is authenticated along with a secret: unambiguous, because every part has its length.
-fn associated_data(purpose: &Purpose<'_>, key_id: &[u8; KEY_ID_BYTES]) -> Vec<u8> {
+fn associated_data(purpose: &Purpose<'_>, key_id: [u8; KEY_ID_BYTES]) -> Vec<u8> {
     let mut data = Vec::with_capacity(128);
     let mut part = |bytes: &[u8]| {
         data.extend((bytes.len() as u64).to_le_bytes());
         data.extend(bytes);
     };
     part(&[VERSION]);
-    part(key_id);
+    part(&key_id);
     match purpose {
         Purpose::HookSecret {
             connection,
@@ -161,7 +161,7 @@ impl Seal for KeyRing {
         let key = &self.keys[0];
         let mut nonce = [0; NONCE_BYTES];
         self.entropy.fill(&mut nonce);
-        let aad = associated_data(purpose, &key.id);
+        let aad = associated_data(purpose, key.id);
         let sealed = key.cipher.encrypt(
             &XNonce::from(nonce),
             Payload {
@@ -197,7 +197,7 @@ impl Seal for KeyRing {
             .iter()
             .find(|key| key.id == id)
             .ok_or(SealError::UnknownKey)?;
-        let aad = associated_data(purpose, &key.id);
+        let aad = associated_data(purpose, key.id);
         let payload = Payload {
             msg: ciphertext,
             aad: &aad,

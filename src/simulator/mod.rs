@@ -66,7 +66,7 @@ pub struct Simulator {
 
 impl Simulator {
     /// Starts one, on a thread of its own.
-    pub fn start(config: SimulatorConfig) -> io::Result<Self> {
+    pub fn start(config: &SimulatorConfig) -> io::Result<Self> {
         // Also plain HTTP wants a provider to be chosen, once a process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
@@ -74,13 +74,13 @@ impl Simulator {
             faults: Faults::default(),
             sender: Sender::new(config.delivery_timeout).map_err(io::Error::other)?,
         });
-        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (listen, (stop, stopped)) = (config.listen, tokio::sync::oneshot::channel());
         let (told, bound) = mpsc::channel();
         let served = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("simulator".into())
             .spawn(move || {
-                actix::System::new().block_on(serve(served, config.listen, told, stopped));
+                actix::System::new().block_on(serve(served, listen, told, stopped));
             })?;
         let address = bound.recv().map_err(io::Error::other)??;
         shared.state().api_url = format!("http://{address}");
@@ -248,7 +248,9 @@ impl GithubHandle {
 
     /// Plays a run: requested, in progress, completed.
     pub fn play_run(&self, full_name: &str, spec: &RunSpec) {
-        for (action, body) in payload::run_events(&self.0.state(), full_name, spec) {
+        // A statement of its own: the state must be free again when the events are sent.
+        let events = payload::run_events(&self.0.state(), full_name, spec);
+        for (action, body) in events {
             self.emit_with_action(full_name, "workflow_run", action, &body);
         }
     }

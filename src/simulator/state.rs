@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Hooks that a repository may have for one event.
 const HOOKS_PER_EVENT_MAX: usize = 20;
 /// How long the log of deliveries reaches back.
-const LOG_WINDOW: Duration = Duration::from_secs(3 * 24 * 3600);
+const LOG_WINDOW: Duration = Duration::from_hours(72);
 /// Calls of an hour.
 pub(super) const RATE_LIMIT: u32 = 5000;
 

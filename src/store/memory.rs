@@ -1,6 +1,6 @@
 //! A store in memory, for tests of what is above it: the same index, no disk.
 
-use super::index::{Index, Indexed, Kv, Place, Scan, Write};
+use super::index::{Entries, Index, Indexed, Kv, Place, Scan, Write};
 use super::{Batch, Change, CommitError, Committing, ReadError, Store, StoreStatus};
 use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
@@ -22,7 +22,7 @@ impl Kv for MemoryKv {
             .cloned())
     }
 
-    fn scan(&self, scan: Scan<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
         let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let fits = |(key, _): &(&Vec<u8>, &Vec<u8>)| key.starts_with(scan.prefix);
         let owned = |(key, value): (&Vec<u8>, &Vec<u8>)| (key.clone(), value.clone());

@@ -5,7 +5,7 @@
 //! they stand for; after any other end the view is made anew from snapshot and journal.
 
 use super::ReadError;
-use super::index::{Kv, Scan, Write};
+use super::index::{Entries, Kv, Scan, Write};
 use super::journal::{Position, sync_dir};
 use super::memory::end_of;
 use std::fs::File;
@@ -124,7 +124,7 @@ impl Kv for View {
         Ok(value.map(|value| value.to_vec()))
     }
 
-    fn scan(&self, scan: Scan<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
         let owned = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
             entry
                 .map(|(key, value)| (key.to_vec(), value.to_vec()))

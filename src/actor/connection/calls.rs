@@ -39,7 +39,7 @@ pub(super) async fn make(world: Arc<World>, connection: Connection, call: Call) 
     };
     match carry_out(&world, &*hooks, &connection, &credential, call).await {
         Ok((reply, mut edit)) => {
-            edit.last_error = Some(None);
+            edit.succeeded = true;
             Called {
                 input: Input::Replied(reply),
                 edit: Box::new(edit),
@@ -65,7 +65,7 @@ fn failed(world: &World, error: &ProviderError) -> Called {
         at: world.now(),
     };
     let edit = Edit {
-        last_error: Some(Some(last_error)),
+        last_error: Some(last_error),
         ..Edit::default()
     };
     Called {

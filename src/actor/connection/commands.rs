@@ -120,10 +120,10 @@ impl ConnectionActor {
         }
         let now = self.world.now();
         let mut changes = Vec::new();
-        if let Some(mut track) = self.track_of(&incident)? {
-            if track.resolve_by_hand(id, now) {
-                changes.push(Change::PutTrack(Box::new(track)));
-            }
+        if let Some(mut track) = self.track_of(&incident)?
+            && track.resolve_by_hand(id, now)
+        {
+            changes.push(Change::PutTrack(Box::new(track)));
         }
         resolve(&mut incident, Resolution::ByHand, now);
         self.world.watch.incident_resolved();

@@ -41,9 +41,9 @@ impl ConnectionActor {
         }
         self.is_draining = true;
         if self.careful {
-            pending
-                .into_iter()
-                .for_each(|delivery| self.try_carefully(ctx, delivery));
+            for delivery in pending {
+                self.try_carefully(ctx, delivery);
+            }
         } else {
             self.process(ctx, pending);
         }
@@ -99,6 +99,10 @@ impl ConnectionActor {
     }
 
     /// Tries again after a while.
+    #[expect(
+        clippy::unused_self,
+        reason = "it is a step of this actor like the others"
+    )]
     fn rest(&mut self, ctx: &mut Context<Self>) {
         ctx.run_later(COMMIT_RETRY, |actor, ctx| {
             actor.is_draining = false;
@@ -175,9 +179,9 @@ impl ConnectionActor {
                     return actor.rest(ctx);
                 }
                 let watch = &actor.world.watch;
-                names
-                    .into_iter()
-                    .for_each(|name| watch.delivery_processed(name));
+                for name in names {
+                    watch.delivery_processed(name);
+                }
                 (0..opened).for_each(|_| watch.incident_opened());
                 (0..resolved).for_each(|_| watch.incident_resolved());
                 actor.is_draining = false;
@@ -226,7 +230,10 @@ fn is_foreign(connection: &Connection, decoded: &Decoded) -> bool {
     match (connection.repository, decoded.repository) {
         (Some(ours), Some(theirs)) => ours != theirs,
         (None, Some(_)) => {
-            let theirs = decoded.full_name.as_ref().map(|name| name.folded());
+            let theirs = decoded
+                .full_name
+                .as_ref()
+                .map(crate::domain::repo::FullName::folded);
             theirs != Some(connection.full_name.folded())
         }
         (_, None) => false,

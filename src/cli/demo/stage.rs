@@ -36,7 +36,7 @@ fn free_port() -> Result<u16, Failed> {
 impl Stage {
     pub(super) async fn set(printer: Printer) -> Result<Self, Failed> {
         let dir = tempfile::tempdir()?;
-        let simulator = Simulator::start(SimulatorConfig::default())?;
+        let simulator = Simulator::start(&SimulatorConfig::default())?;
         let port = free_port()?;
         let config = write_config(dir.path().join("demo.toml"), &dir, &simulator, port)?;
         crate::telemetry::init_logs(false, "error").map_err(Failed)?;
@@ -125,11 +125,12 @@ fn write_config(
     );
     let text = format!(
         "[server]\npublic_url = \"http://127.0.0.1:{port}\"\nlisten = \"127.0.0.1:{port}\"\n\
-         data_dir = {data:?}\n[seal]\nkey = \"{}\"\n[auth]\nadmin_token = \"{ADMIN_TOKEN}\"\n\
+         data_dir = \"{}\"\n[seal]\nkey = \"{}\"\n[auth]\nadmin_token = \"{ADMIN_TOKEN}\"\n\
          [providers.github]\napi_url = \"{api}\"\nwrite_pause = \"0s\"\ncall_timeout = \"2s\"\n\
          [health]\ncheck_interval = \"2s\"\nping_interval = \"1h\"\nsettle_time = \"3s\"\n\
          retry_initial = \"300ms\"\nretry_max = \"1s\"\nslow_retry_initial = \"300ms\"\n\
          slow_retry_max = \"1s\"\nstartup_spread = \"100ms\"\nconnect_wait = \"3s\"\n",
+        data.display(),
         *key
     );
     std::fs::write(&path, text)?;

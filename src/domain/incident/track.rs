@@ -210,10 +210,10 @@ impl Track {
                     group.end = resolved_by_hand_at.map(GroupEnd::ByHand);
                 }
                 PointKind::Passed => {
-                    if let Some(group) = &mut group {
-                        if group.end.is_none() {
-                            group.end = Some(GroupEnd::Passed(point.run, point.at));
-                        }
+                    if let Some(group) = &mut group
+                        && group.end.is_none()
+                    {
+                        group.end = Some(GroupEnd::Passed(point.run, point.at));
                     }
                 }
                 PointKind::Failed { .. } => {}
@@ -249,10 +249,10 @@ impl Track {
 
     fn rename_after(&mut self, position: Position, old: IncidentId, new: IncidentId) {
         for point in self.points.range_mut(position..).map(|(_, point)| point) {
-            if let PointKind::Failed { incident, .. } = &mut point.kind {
-                if *incident == old {
-                    *incident = new;
-                }
+            if let PointKind::Failed { incident, .. } = &mut point.kind
+                && *incident == old
+            {
+                *incident = new;
             }
         }
     }

@@ -43,7 +43,7 @@ enum Sabotage {
 
 fn failure() -> impl Strategy<Value = Failure> {
     prop_oneof![
-        3 => prop::option::of(Just(Duration::from_secs(60)))
+        3 => prop::option::of(Just(Duration::from_mins(1)))
             .prop_map(|after| Failure::Retryable { after }),
         1 => Just(Failure::Unauthorized),
         1 => Just(Failure::NoAccess),

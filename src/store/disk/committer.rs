@@ -254,15 +254,15 @@ impl Committer {
                 }
             }
         }
-        if !bytes.is_empty() {
-            if let Err(error) = self.append(&bytes) {
-                let trouble = self.fall(&error);
-                let all = admitted.into_iter().map(|(_, s)| s);
-                return refuse(
-                    all.chain(refused.into_iter().map(|(s, _)| s)),
-                    &trouble.error(),
-                );
-            }
+        if !bytes.is_empty()
+            && let Err(error) = self.append(&bytes)
+        {
+            let trouble = self.fall(&error);
+            let all = admitted.into_iter().map(|(_, s)| s);
+            return refuse(
+                all.chain(refused.into_iter().map(|(s, _)| s)),
+                &trouble.error(),
+            );
         }
         self.observer
             .group_committed(admitted.len(), bytes.len(), begun.elapsed());

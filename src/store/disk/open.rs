@@ -170,12 +170,11 @@ impl Recovered {
                 segment: *id,
                 offset: *end,
             });
-        let view = match View::open_clean(&view_dir(dir), end)? {
-            Some(view) => view,
-            None => {
-                report.is_rebuilt = !ids.is_empty();
-                rebuild(dir, &ids, &ends, &mut report)?
-            }
+        let view = if let Some(view) = View::open_clean(&view_dir(dir), end)? {
+            view
+        } else {
+            report.is_rebuilt = !ids.is_empty();
+            rebuild(dir, &ids, &ends, &mut report)?
         };
         let size = |id| std::fs::metadata(segment_path(&journal, id)).map_or(0, |m| m.len());
         let journal_bytes = ids.iter().map(|id| size(*id)).sum();

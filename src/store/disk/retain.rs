@@ -31,7 +31,7 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         Self {
-            max_age: Duration::from_secs(30 * 24 * 3600),
+            max_age: Duration::from_hours(720),
             max_bytes: 10 << 30,
             floor_per_connection: 20,
         }
@@ -190,16 +190,15 @@ impl Keeper {
             return Ok(true);
         }
         let connection = delivery.connection.as_u128();
-        let floor = match floors.get(&connection) {
-            Some(floor) => *floor,
-            None => {
-                let limit = self.options.retention.floor_per_connection;
-                let of = Of::Connection(delivery.connection);
-                let page = self.index.delivery_page(of, After { last: None, limit })?;
-                let oldest = page.items.last().map_or(delivery.id, |oldest| oldest.id);
-                floors.insert(connection, oldest);
-                oldest
-            }
+        let floor = if let Some(floor) = floors.get(&connection) {
+            *floor
+        } else {
+            let limit = self.options.retention.floor_per_connection;
+            let of = Of::Connection(delivery.connection);
+            let page = self.index.delivery_page(of, After { last: None, limit })?;
+            let oldest = page.items.last().map_or(delivery.id, |oldest| oldest.id);
+            floors.insert(connection, oldest);
+            oldest
         };
         Ok(self.options.retention.floor_per_connection > 0 && delivery.id >= floor)
     }

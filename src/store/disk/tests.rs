@@ -17,7 +17,7 @@ fn options() -> Options {
         ballast_bytes: 0,
         heal_interval: Duration::from_millis(5),
         retention: Retention::default(),
-        upkeep_interval: Duration::from_secs(3600),
+        upkeep_interval: Duration::from_hours(1),
     }
 }
 
@@ -129,6 +129,7 @@ fn what_was_committed_is_there_after_an_orderly_end_and_after_a_crash() {
 }
 
 /// Ends a store without its orderly end, and waits until its directory is free.
+#[expect(clippy::needless_pass_by_value, reason = "a crash ends it")]
 fn crash(store: DiskStore) {
     let threads = store.threads.lock().unwrap().take().unwrap();
     drop(threads.stop_keeper);

@@ -32,12 +32,15 @@ pub(super) struct Scan<'a> {
     pub(super) limit: usize,
 }
 
+/// Keys with their values.
+pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// An ordered key-value space.
 pub(super) trait Kv: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
     /// The keys and values of a range, in order.
-    fn scan(&self, scan: Scan<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError>;
+    fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError>;
     /// Writes all or nothing, as far as readers in this process can see.
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError>;
 }

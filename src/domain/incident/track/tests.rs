@@ -53,10 +53,10 @@ impl Teller {
     fn shape(&self) -> Vec<(u32, Timestamp, Timestamp, RunId, Option<GroupEnd>)> {
         let mut ids = Vec::new();
         for point in self.track.points.values() {
-            if let PointKind::Failed { incident, .. } = point.kind {
-                if !ids.contains(&incident) {
-                    ids.push(incident);
-                }
+            if let PointKind::Failed { incident, .. } = point.kind
+                && !ids.contains(&incident)
+            {
+                ids.push(incident);
             }
         }
         ids.into_iter()

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The API versions that are understood.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 /// A request that is never answered is held for this long.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_mins(1);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
