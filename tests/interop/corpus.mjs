@@ -1,6 +1,6 @@
 // Writes every payload example of @octokit/webhooks-examples (github.com and every GitHub
 // Enterprise Server folder), signed by the real @octokit/webhooks-methods, as JSON lines:
-// {source, event, example, body, signature}. Nothing about signing is written here.
+// {source, event, number, body, signature}. Nothing about signing is written here.
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -21,11 +21,11 @@ const folders = readdirSync(root, { withFileTypes: true })
 for (const source of folders) {
   const events = JSON.parse(readFileSync(join(root, source, "index.json"), "utf8"));
   for (const { name, examples } of events) {
-    for (const [example, payload] of examples.entries()) {
+    for (const [number, payload] of examples.entries()) {
       const body = JSON.stringify(payload);
       const signature = await sign(SECRET, body);
       process.stdout.write(
-        JSON.stringify({ source, event: name, example, body, signature }) + "\n",
+        JSON.stringify({ source, event: name, number, body, signature }) + "\n",
       );
     }
   }

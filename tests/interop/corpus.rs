@@ -26,7 +26,7 @@ pub(crate) struct Example {
     /// The event's name.
     pub(crate) event: String,
     /// Its place among the examples of that event.
-    pub(crate) example: usize,
+    pub(crate) number: usize,
     /// The body, as it would be sent.
     pub(crate) body: String,
     /// The `X-Hub-Signature-256` that `@octokit/webhooks-methods` made for it.
@@ -36,7 +36,7 @@ pub(crate) struct Example {
 impl Example {
     /// What to call it when a test fails.
     pub(crate) fn name(&self) -> String {
-        format!("{}/{}#{}", self.source, self.event, self.example)
+        format!("{}/{}#{}", self.source, self.event, self.number)
     }
 
     /// The headers that GitHub would send with it.

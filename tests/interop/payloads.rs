@@ -42,7 +42,11 @@ fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
 }
 
 /// Decodes, and tells a panic from an error.
-fn decode(dialect: &GithubDecode, event: &str, body: &[u8]) -> Option<Result<Decoded, DecodeError>> {
+fn decode(
+    dialect: &GithubDecode,
+    event: &str,
+    body: &[u8],
+) -> Option<Result<Decoded, DecodeError>> {
     let payload = Payload {
         headers: Vec::new(),
         body: bytes::Bytes::copy_from_slice(body),

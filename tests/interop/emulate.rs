@@ -1,0 +1,213 @@
+//! A stateful emulator of GitHub that nobody here wrote: a hook's whole life at it, with the real
+//! deliveries that it signs and sends.
+
+use crate::client::{access, github, spec, target};
+use crate::tools::Tool;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
+use hookherd::domain::delivery::Payload;
+use hookherd::domain::event::Event;
+use hookherd::domain::id::{Entropy, HookId};
+use hookherd::provider::github::GithubDecode;
+use hookherd::provider::{CheckReport, Decode, HeaderLookup, HookSpec, Hooks, Inbound};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// The token and the repository of `emulate.seed.yaml`.
+const TOKEN: &str = "interop-token-of-octocat";
+const REPOSITORY: &str = "octocat/hello-world";
+/// Longest wait for a delivery that was asked for.
+const DELIVERY_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// A delivery as it arrived.
+#[derive(Debug)]
+struct Arrived {
+    headers: Vec<(String, String)>,
+    body: web::Bytes,
+}
+
+impl HeaderLookup for Arrived {
+    fn get(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+impl Arrived {
+    /// Verifies it with the hook's secret, and says its event's name and what it means.
+    fn open(&self, spec: &HookSpec) -> (String, Event) {
+        let dialect = GithubDecode::new(&Zeros);
+        let inbound = Inbound {
+            headers: self,
+            body: &self.body,
+        };
+        let verified = dialect.verify(inbound, std::slice::from_ref(&spec.secret));
+        let event = verified.expect("the emulator signs").event().to_owned();
+        let body = self.body.clone();
+        let payload = Payload {
+            headers: Vec::new(),
+            body,
+        };
+        let decoded = dialect.decode(&event, &payload).expect("it is JSON");
+        (event, decoded.event)
+    }
+}
+
+#[derive(Debug)]
+struct Zeros;
+
+impl Entropy for Zeros {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
+/// Takes deliveries and hands them to the test.
+struct Receiver {
+    url: String,
+    arrived: UnboundedReceiver<Arrived>,
+    server: ServerHandle,
+}
+
+async fn take(
+    request: HttpRequest,
+    body: web::Bytes,
+    arrived: web::Data<UnboundedSender<Arrived>>,
+) -> HttpResponse {
+    let headers = request.headers().iter();
+    let text = |value: &actix_web::http::header::HeaderValue| value.to_str().map(str::to_owned);
+    let headers = headers
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value).ok()?)))
+        .collect();
+    arrived
+        .send(Arrived { headers, body })
+        .expect("the test listens");
+    HttpResponse::Accepted().finish()
+}
+
+impl Receiver {
+    fn start() -> Self {
+        let (sender, arrived) = unbounded_channel();
+        let sender = web::Data::new(sender);
+        let app = move || {
+            App::new()
+                .app_data(sender.clone())
+                .default_service(web::to(take))
+        };
+        let server = HttpServer::new(app).workers(1).disable_signals();
+        let server = server
+            .bind(("127.0.0.1", 0))
+            .expect("loopback has free ports");
+        let url = format!("http://{}/api/v2/webhooks/github/key", server.addrs()[0]);
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self {
+            url,
+            arrived,
+            server: handle,
+        }
+    }
+
+    async fn next(&mut self) -> Arrived {
+        let next = tokio::time::timeout(DELIVERY_TIME_MAX, self.arrived.recv()).await;
+        next.expect("a delivery in time")
+            .expect("the receiver runs")
+    }
+}
+
+/// Asks the emulator something that our client never asks.
+async fn ask(emulate: &Tool, method: reqwest::Method, path: &str, body: &Value) -> Value {
+    let url = format!("{}/repos/{REPOSITORY}/{path}", emulate.url());
+    let client = reqwest::Client::new();
+    let ask = client.request(method, url).bearer_auth(TOKEN);
+    let ask = ask.header("user-agent", "interop").body(body.to_string());
+    let answer = ask.send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    let text = answer.text().await.expect("a text");
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+async fn hooks(emulate: &Tool) -> Vec<Value> {
+    let hooks = ask(emulate, reqwest::Method::GET, "hooks", &json!({})).await;
+    hooks.as_array().expect("a list").clone()
+}
+
+#[actix_web::test]
+async fn a_hooks_whole_life_at_an_emulator_that_nobody_here_wrote() {
+    let emulate = Tool::emulate("emulate");
+    let mut receiver = Receiver::start();
+    let github = github(emulate.url());
+    let (access, target) = (access(TOKEN), target(REPOSITORY));
+    let mut spec = spec(&receiver.url, "the-first-secret-of-forty-characters-xxx");
+
+    let who = github.identity(&access).await.expect("user");
+    assert_eq!(who.account.login, "octocat");
+    let made = github
+        .ensure(&access, &target, &spec)
+        .await
+        .expect("create");
+    assert!(made.created);
+    let again = github.ensure(&access, &target, &spec).await.expect("adopt");
+    assert_eq!((again.hook, again.created), (made.hook, false));
+    assert_eq!(hooks(&emulate).await.len(), 1);
+
+    github
+        .ping(&access, &target, made.hook)
+        .await
+        .expect("ping");
+    let pong = Event::Pong {
+        hook: Some(made.hook),
+    };
+    assert_eq!(receiver.next().await.open(&spec), ("ping".into(), pong));
+
+    let file = json!({"message": "try", "content": "aGVsbG8=", "branch": "main"});
+    ask(&emulate, reqwest::Method::PUT, "contents/try.txt", &file).await;
+    let push = receiver.next().await.open(&spec);
+    assert_eq!(push, ("push".into(), Event::Recorded));
+
+    // GitHub shows a mask where a secret is set, the emulator shows nothing: to us that is drift.
+    let drifted = |fields| CheckReport::Drifted { fields };
+    let report = github.check(&access, &target, made.hook, &spec).await;
+    assert_eq!(report.expect("check"), drifted(vec!["secret"]));
+    vandalise(&emulate, made.hook).await;
+    let report = github.check(&access, &target, made.hook, &spec).await;
+    let fields = vec!["active", "events", "secret"];
+    assert_eq!(report.expect("check"), drifted(fields));
+
+    spec.secret = crate::client::spec("x", "the-second-secret-of-forty-characters-xx").secret;
+    github
+        .repair(&access, &target, made.hook, &spec)
+        .await
+        .expect("repair");
+    github
+        .ping(&access, &target, made.hook)
+        .await
+        .expect("ping");
+    receiver.next().await.open(&spec);
+
+    github
+        .delete(&access, &target, &spec.url)
+        .await
+        .expect("delete");
+    assert_eq!(hooks(&emulate).await, Vec::<Value>::new());
+    github
+        .delete(&access, &target, &spec.url)
+        .await
+        .expect("delete what is gone");
+    let missing = github.check(&access, &target, made.hook, &spec).await;
+    assert_eq!(missing.expect("check"), CheckReport::Missing);
+    receiver.server.stop(false).await;
+}
+
+/// Changes the hook's settings as a person might.
+async fn vandalise(emulate: &Tool, hook: HookId) {
+    let change = json!({"active": false, "events": ["issues"]});
+    ask(
+        emulate,
+        reqwest::Method::PATCH,
+        &format!("hooks/{}", hook.0),
+        &change,
+    )
+    .await;
+}
