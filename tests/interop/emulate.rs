@@ -2,6 +2,7 @@
 //! deliveries that it signs and sends.
 
 use crate::client::{access, github, spec, target};
+use crate::daemon::Daemon;
 use crate::tools::Tool;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
 use hookherd::domain::delivery::Payload;
@@ -210,4 +211,40 @@ async fn vandalise(emulate: &Tool, hook: HookId) {
         &change,
     )
     .await;
+}
+
+/// The same with the whole daemon: connect, ping, a real delivery, disconnect.
+#[actix_web::test]
+async fn the_main_job_with_the_daemon() {
+    let emulate = Tool::emulate("emulate-daemon");
+    let daemon = Daemon::start("daemon-emulate", emulate.url(), TOKEN).await;
+    let connection = daemon.connect(REPOSITORY).await;
+    let id = connection["id"].as_str().expect("an id");
+    let path = format!("/api/v2/repositories/connections/{id}");
+    let active = |c: &Value| (c["webhook_status"] == "active").then_some(());
+    daemon.wait_for(&path, "active hook", active).await;
+    assert_eq!(hooks(&emulate).await.len(), 1);
+
+    let ping = format!("{path}/ping");
+    daemon.must(reqwest::Method::POST, &ping, None).await;
+    let file = json!({"message": "try", "content": "aGVsbG8=", "branch": "main"});
+    ask(&emulate, reqwest::Method::PUT, "contents/try.txt", &file).await;
+    let deliveries = format!("/api/v2/deliveries?connection_id={id}");
+    for (event, outcome) in [("ping", "pong"), ("push", "recorded")] {
+        let stored = |page: &Value| {
+            let mut items = page["items"].as_array()?.iter();
+            let found = items.find(|d| d["event"] == event && d["outcome"] == outcome);
+            found.map(|_| ())
+        };
+        daemon.wait_for(&deliveries, event, stored).await;
+    }
+
+    let delete = format!("{path}?delete_webhook=true");
+    let gone = daemon.must(reqwest::Method::DELETE, &delete, None).await;
+    assert_eq!(gone["success"], true, "{gone}");
+    let deadline = tokio::time::Instant::now() + DELIVERY_TIME_MAX;
+    while !hooks(&emulate).await.is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

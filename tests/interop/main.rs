@@ -4,8 +4,11 @@
 
 mod client;
 mod corpus;
+mod daemon;
 mod emulate;
+mod ingress;
 mod mutate;
 mod payloads;
 mod prism;
+mod stub;
 mod tools;

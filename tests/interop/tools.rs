@@ -76,26 +76,13 @@ impl Tool {
         tool
     }
 
-    /// An HTTP API between a client and `upstream`, checking both sides against GitHub's
-    /// description and refusing what does not fit.
-    pub(crate) fn prism_proxy(name: &str, upstream: &str) -> Self {
-        Self::prism(name, &["proxy", "{document}", upstream, "--errors"])
-    }
-
     /// GitHub's description as a server: checks what is asked, answers with GitHub's examples.
     /// Without `--errors`, because some of these examples do not fit GitHub's description.
     pub(crate) fn prism_mock(name: &str) -> Self {
-        Self::prism(name, &["mock", "{document}"])
-    }
-
-    fn prism(name: &str, command: &[&str]) -> Self {
         let document = out_dir().join("openapi.json");
         let document = document.to_str().expect("the path is text");
-        let mut args: Vec<_> = command
-            .iter()
-            .map(|a| if *a == "{document}" { document } else { a })
-            .collect();
-        args.extend(["--host", "127.0.0.1", "--port", "{port}"]);
+        let listen = ["--host", "127.0.0.1", "--port", "{port}"];
+        let args = [&["mock", document][..], &listen].concat();
         Self::start(name, "@stoplight/prism-cli/dist/index.js", &args)
     }
 
