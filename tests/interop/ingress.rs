@@ -237,6 +237,7 @@ async fn take_each_maltreated(daemon: &Daemon, sendings: &[Sending]) {
         assert!((200..300).contains(status), "{}: {what}: {answer}", s.name);
         *counts.entry(outcome(daemon, answer).await).or_default() += 1;
     }
-    println!("maltreated bodies became {counts:?}");
-    assert!(!counts.contains_key("dead_letter"), "all of them are JSON");
+    // All of them are JSON; some lost what their event's name promises, some their repository.
+    assert!(!counts.contains_key("dead_letter"), "{counts:?}");
+    assert!(counts["ignored"] > 0 && counts["recorded"] > 0, "{counts:?}");
 }
