@@ -55,3 +55,10 @@ pub(crate) fn spec(url: &str, secret: &str) -> HookSpec {
         revision: 1,
     }
 }
+
+/// A client that is none of ours, for what a person or another program would ask.
+pub(crate) fn plain() -> reqwest::Client {
+    // An error means that it was installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}

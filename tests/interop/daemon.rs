@@ -50,12 +50,11 @@ impl Daemon {
             .stderr(errors)
             .spawn()
             .expect("setpriv of util-linux is installed");
-        let client = reqwest::Client::new();
         let mut daemon = Self {
             child,
             log,
             url,
-            client,
+            client: crate::client::plain(),
             _data: data,
         };
         daemon.wait_until_ready().await;

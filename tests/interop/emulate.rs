@@ -120,7 +120,7 @@ impl Receiver {
 /// Asks the emulator something that our client never asks.
 async fn ask(emulate: &Tool, method: reqwest::Method, path: &str, body: &Value) -> Value {
     let url = format!("{}/repos/{REPOSITORY}/{path}", emulate.url());
-    let client = reqwest::Client::new();
+    let client = crate::client::plain();
     let ask = client.request(method, url).bearer_auth(TOKEN);
     let ask = ask.header("user-agent", "interop").body(body.to_string());
     let answer = ask.send().await.expect("an answer");

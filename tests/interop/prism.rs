@@ -100,7 +100,7 @@ async fn asking_by_id_fits_what_the_description_says_about_asking_by_name() {
 async fn prism_does_refuse_what_the_description_does_not_allow() {
     let prism = Tool::prism_mock("prism-control");
     let url = format!("{}/repos/octocat/Hello-World/hooks", prism.url());
-    let client = reqwest::Client::new();
+    let client = crate::client::plain();
     let ask = client.post(url).header("content-type", "application/json");
     let answer = ask
         .body(r#"{"events":"push"}"#)
