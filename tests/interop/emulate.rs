@@ -10,8 +10,10 @@ use hookherd::domain::event::Event;
 use hookherd::domain::id::{Entropy, HookId};
 use hookherd::provider::github::GithubDecode;
 use hookherd::provider::{CheckReport, Decode, HeaderLookup, HookSpec, Hooks, Inbound};
+use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The token and the repository of `emulate.seed.yaml`.
@@ -118,7 +120,7 @@ impl Receiver {
 }
 
 /// Asks the emulator something that our client never asks.
-async fn ask(emulate: &Tool, method: reqwest::Method, path: &str, body: &Value) -> Value {
+async fn ask(emulate: &Tool, method: Method, path: &str, body: &Value) -> Value {
     let url = format!("{}/repos/{REPOSITORY}/{path}", emulate.url());
     let client = crate::client::plain();
     let ask = client.request(method, url).bearer_auth(TOKEN);
@@ -130,7 +132,7 @@ async fn ask(emulate: &Tool, method: reqwest::Method, path: &str, body: &Value) 
 }
 
 async fn hooks(emulate: &Tool) -> Vec<Value> {
-    let hooks = ask(emulate, reqwest::Method::GET, "hooks", &json!({})).await;
+    let hooks = ask(emulate, Method::GET, "hooks", &json!({})).await;
     hooks.as_array().expect("a list").clone()
 }
 
@@ -162,10 +164,9 @@ async fn a_hooks_whole_life_at_an_emulator_that_nobody_here_wrote() {
     };
     assert_eq!(receiver.next().await.open(&spec), ("ping".into(), pong));
 
-    let file = json!({"message": "try", "content": "aGVsbG8=", "branch": "main"});
-    ask(&emulate, reqwest::Method::PUT, "contents/try.txt", &file).await;
-    let push = receiver.next().await.open(&spec);
-    assert_eq!(push, ("push".into(), Event::Recorded));
+    push(&emulate, "try.txt").await;
+    let pushed = receiver.next().await.open(&spec);
+    assert_eq!(pushed, ("push".into(), Event::Recorded));
 
     // GitHub shows a mask where a secret is set, the emulator shows nothing: to us that is drift.
     let drifted = |fields| CheckReport::Drifted { fields };
@@ -206,45 +207,109 @@ async fn vandalise(emulate: &Tool, hook: HookId) {
     let change = json!({"active": false, "events": ["issues"]});
     ask(
         emulate,
-        reqwest::Method::PATCH,
+        Method::PATCH,
         &format!("hooks/{}", hook.0),
         &change,
     )
     .await;
 }
 
-/// The same with the whole daemon: connect, ping, a real delivery, disconnect.
+/// The same with the whole daemon, and prism in between, which reads along: connect, ping, a real
+/// delivery, other events, a check, a new hook, disconnect.
 #[actix_web::test]
 async fn the_main_job_with_the_daemon() {
     let emulate = Tool::emulate("emulate-daemon");
-    let daemon = Daemon::start("daemon-emulate", emulate.url(), TOKEN).await;
+    let prism = Tool::prism_proxy("prism-daemon", emulate.url());
+    let mut daemon = Daemon::start("daemon-emulate", prism.url(), TOKEN).await;
     let connection = daemon.connect(REPOSITORY).await;
     let id = connection["id"].as_str().expect("an id");
     let path = format!("/api/v2/repositories/connections/{id}");
     let active = |c: &Value| (c["webhook_status"] == "active").then_some(());
     daemon.wait_for(&path, "active hook", active).await;
-    assert_eq!(hooks(&emulate).await.len(), 1);
+    let made = only_hook(&emulate).await;
 
-    let ping = format!("{path}/ping");
-    daemon.must(reqwest::Method::POST, &ping, None).await;
-    let file = json!({"message": "try", "content": "aGVsbG8=", "branch": "main"});
-    ask(&emulate, reqwest::Method::PUT, "contents/try.txt", &file).await;
-    let deliveries = format!("/api/v2/deliveries?connection_id={id}");
-    for (event, outcome) in [("ping", "pong"), ("push", "recorded")] {
+    daemon
+        .must(Method::POST, &format!("{path}/ping"), None)
+        .await;
+    push(&emulate, "first.txt").await;
+    arrives(&daemon, id, &[("ping", "pong"), ("push", "recorded")]).await;
+
+    let events = json!({"webhook_events": ["push"]});
+    daemon.must(Method::PATCH, &path, Some(&events)).await;
+    until(&emulate, &daemon, |hooks| {
+        hooks[0]["events"] == json!(["push"])
+    })
+    .await;
+    vandalise(&emulate, HookId(made)).await;
+    daemon
+        .must(Method::POST, &format!("{path}/check"), None)
+        .await;
+    until(&emulate, &daemon, |hooks| {
+        hooks[0]["events"] == json!(["push"])
+    })
+    .await;
+    daemon
+        .must(Method::POST, &format!("{path}/recreate"), None)
+        .await;
+    let is_another = |hooks: &[Value]| hooks.len() == 1 && hooks[0]["id"] != made;
+    until(&emulate, &daemon, is_another).await;
+    daemon.wait_for(&path, "active hook", active).await;
+    push(&emulate, "second.txt").await;
+    let both = format!("/api/v2/deliveries?connection_id={id}");
+    let pushes = |page: &Value| {
+        let items = page["items"].as_array()?.iter();
+        (items.filter(|d| d["outcome"] == "recorded").count() == 2).then_some(())
+    };
+    daemon.wait_for(&both, "second push", pushes).await;
+
+    let delete = format!("{path}?delete_webhook=true");
+    let gone = daemon.must(Method::DELETE, &delete, None).await;
+    assert_eq!(gone["success"], true, "{gone}");
+    until(&emulate, &daemon, <[Value]>::is_empty).await;
+    daemon.assert_alive();
+    let unfit: BTreeSet<_> = prism.violations().into_iter().collect();
+    assert_eq!(unfit, EMULATES_OWN.map(str::to_owned).into());
+}
+
+/// What emulate's answers lack. Nothing that the daemon asked is among it.
+const EMULATES_OWN: [&str; 2] = [
+    "response.body Response body must have required property 'network_count'",
+    "response.body Response body must have required property 'subscribers_count'",
+];
+
+async fn only_hook(emulate: &Tool) -> u64 {
+    let hooks = hooks(emulate).await;
+    assert_eq!(hooks.len(), 1, "{hooks:?}");
+    hooks[0]["id"].as_u64().expect("an id")
+}
+
+async fn push(emulate: &Tool, name: &str) {
+    let file = json!({"message": name, "content": "aGVsbG8=", "branch": "main"});
+    ask(emulate, Method::PUT, &format!("contents/{name}"), &file).await;
+}
+
+/// Waits for deliveries of these events with these outcomes.
+async fn arrives(daemon: &Daemon, connection: &str, wanted: &[(&str, &str)]) {
+    let deliveries = format!("/api/v2/deliveries?connection_id={connection}");
+    for (event, outcome) in wanted {
         let stored = |page: &Value| {
             let mut items = page["items"].as_array()?.iter();
-            let found = items.find(|d| d["event"] == event && d["outcome"] == outcome);
+            let found = items.find(|d| d["event"] == *event && d["outcome"] == *outcome);
             found.map(|_| ())
         };
         daemon.wait_for(&deliveries, event, stored).await;
     }
+}
 
-    let delete = format!("{path}?delete_webhook=true");
-    let gone = daemon.must(reqwest::Method::DELETE, &delete, None).await;
-    assert_eq!(gone["success"], true, "{gone}");
-    let deadline = tokio::time::Instant::now() + DELIVERY_TIME_MAX;
-    while !hooks(&emulate).await.is_empty() {
-        assert!(tokio::time::Instant::now() < deadline, "{}", daemon.log());
+/// Waits until the emulator's hooks are so.
+async fn until(emulate: &Tool, daemon: &Daemon, is_so: impl Fn(&[Value]) -> bool) {
+    let deadline = Instant::now() + DELIVERY_TIME_MAX;
+    loop {
+        let hooks = hooks(emulate).await;
+        if is_so(&hooks) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{hooks:?}\n{}", daemon.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

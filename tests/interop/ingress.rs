@@ -239,5 +239,8 @@ async fn take_each_maltreated(daemon: &Daemon, sendings: &[Sending]) {
     }
     // All of them are JSON; some lost what their event's name promises, some their repository.
     assert!(!counts.contains_key("dead_letter"), "{counts:?}");
-    assert!(counts["ignored"] > 0 && counts["recorded"] > 0, "{counts:?}");
+    assert!(
+        counts["ignored"] > 0 && counts["recorded"] > 0,
+        "{counts:?}"
+    );
 }

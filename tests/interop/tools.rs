@@ -77,12 +77,22 @@ impl Tool {
     }
 
     /// GitHub's description as a server: checks what is asked, answers with GitHub's examples.
-    /// Without `--errors`, because some of these examples do not fit GitHub's description.
     pub(crate) fn prism_mock(name: &str) -> Self {
+        Self::prism(name, &["mock"], &[])
+    }
+
+    /// Passes on what is asked to `upstream` and checks both sides against GitHub's description.
+    pub(crate) fn prism_proxy(name: &str, upstream: &str) -> Self {
+        Self::prism(name, &["proxy"], &[upstream])
+    }
+
+    /// Without `--errors`: some of GitHub's own examples do not fit GitHub's description, nor do
+    /// some answers of emulate. What does not fit is in the log, see [`Self::violations`].
+    fn prism(name: &str, command: &[&str], upstream: &[&str]) -> Self {
         let document = out_dir().join("openapi.json");
         let document = document.to_str().expect("the path is text");
         let listen = ["--host", "127.0.0.1", "--port", "{port}"];
-        let args = [&["mock", document][..], &listen].concat();
+        let args = [command, &[document], upstream, &listen].concat();
         Self::start(name, "@stoplight/prism-cli/dist/index.js", &args)
     }
 
@@ -101,6 +111,14 @@ impl Tool {
     /// All that it printed so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("the log was made at the start")
+    }
+
+    /// What a prism saw that does not fit, such as `request.body.events Request body property
+    /// events must be array`.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        let log = self.log();
+        let what = |line: &str| Some(line.split_once("Violation: ")?.1.to_owned());
+        log.lines().filter_map(what).collect()
     }
 
     fn wait_until_listening(&mut self, port: u16) {
