@@ -74,15 +74,16 @@ fn repository(example: &Example) -> Option<u64> {
 
 /// Signs with the real library.
 fn sign(sendings: &mut [Sending]) {
-    let path = tools::out_dir().join("to-sign.jsonl");
+    let path = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = path.path();
     let lines = sendings.iter().map(|s| {
         let line = json!({"secret": s.hook.secret, "body": s.body});
         format!("{line}\n")
     });
-    fs::write(&path, lines.collect::<String>()).expect("target is writable");
+    fs::write(path, lines.collect::<String>()).expect("target is writable");
     let signed = Command::new(tools::out_dir().join("node"))
         .arg(tools::source_dir().join("sign.mjs"))
-        .stdin(File::open(&path).expect("it was just written"))
+        .stdin(File::open(path).expect("it was just written"))
         .output()
         .expect("node runs");
     let signed = String::from_utf8(signed.stdout).expect("signatures are text");
@@ -197,6 +198,53 @@ async fn a_running_daemon_takes_every_payload_and_no_tampered_one() {
 
     daemon.assert_alive();
     daemon.must(Method::GET, "/healthz", None).await;
+    stub.stop().await;
+}
+
+/// GitHub has no example of a failed run; one is made of its example of a successful one.
+#[actix_web::test]
+async fn an_example_of_githubs_that_failed_opens_an_incident_and_the_next_run_resolves_it() {
+    let stub = Stub::start();
+    let mut daemon = Daemon::start("daemon-incident", &stub.url, "ghp_interop").await;
+    let mut examples = corpus::examples();
+    examples.retain(|e| e.event == "workflow_run" && e.body.contains("\"conclusion\":\"success\""));
+    let example = &examples[0];
+    let herd = Herd::connect(&daemon, &stub, &examples[..1]).await;
+    let run = |conclusion: &str, later: u64| {
+        let mut body: Value = serde_json::from_str(&example.body).expect("JSON");
+        body["action"] = json!("completed");
+        let run = &mut body["workflow_run"];
+        run["conclusion"] = json!(conclusion);
+        for field in ["id", "run_number"] {
+            run[field] = json!(run[field].as_u64().expect("a number") + later);
+        }
+        Sending {
+            name: format!("{conclusion}-{later}"),
+            event: "workflow_run".to_owned(),
+            hook: herd.of(example),
+            body: body.to_string(),
+            signature: String::new(),
+        }
+    };
+    // Out of order: the older run's success comes last and changes nothing.
+    let story = [
+        ("failure", 1, "open"),
+        ("success", 2, "resolved"),
+        ("success", 0, "resolved"),
+    ];
+    for (conclusion, later, status) in story {
+        let mut sendings = [run(conclusion, later)];
+        sign(&mut sendings);
+        let (code, answer) = send(&daemon, &sendings).await.remove(0);
+        assert_eq!(code, 202, "{answer}");
+        assert_eq!(outcome(&daemon, &answer).await, "run");
+        let is_so = |page: &Value| {
+            let items = page["items"].as_array()?;
+            (items.len() == 1 && items[0]["status"] == status).then_some(())
+        };
+        daemon.wait_for("/api/v2/incidents", status, is_so).await;
+    }
+    daemon.assert_alive();
     stub.stop().await;
 }
 
