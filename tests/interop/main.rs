@@ -10,5 +10,6 @@ mod ingress;
 mod mutate;
 mod payloads;
 mod prism;
+mod story;
 mod stub;
 mod tools;

@@ -76,18 +76,24 @@ impl Tool {
         tool
     }
 
-    /// GitHub's description as a server: checks what is asked, answers with GitHub's examples.
+    /// GitHub's description as a server: checks what is asked, answers with GitHub's examples, some
+    /// of which do not fit GitHub's description.
     pub(crate) fn prism_mock(name: &str) -> Self {
         Self::prism(name, &["mock"], &[])
     }
 
     /// Passes on what is asked to `upstream` and checks both sides against GitHub's description.
+    /// Does not interfere, because some answers of emulate do not fit.
     pub(crate) fn prism_proxy(name: &str, upstream: &str) -> Self {
         Self::prism(name, &["proxy"], &[upstream])
     }
 
-    /// Without `--errors`: some of GitHub's own examples do not fit GitHub's description, nor do
-    /// some answers of emulate. What does not fit is in the log, see [`Self::violations`].
+    /// The same, but a request that does not fit is answered 422 and not passed on, and an answer
+    /// that does not fit is replaced by a 500.
+    pub(crate) fn prism_strict(name: &str, upstream: &str) -> Self {
+        Self::prism(name, &["proxy", "--errors"], &[upstream])
+    }
+
     fn prism(name: &str, command: &[&str], upstream: &[&str]) -> Self {
         let document = out_dir().join("openapi.json");
         let document = document.to_str().expect("the path is text");
@@ -114,10 +120,14 @@ impl Tool {
     }
 
     /// What a prism saw that does not fit, such as `request.body.events Request body property
-    /// events must be array`.
+    /// events must be array`. A strict one says only that there was something.
     pub(crate) fn violations(&self) -> Vec<String> {
+        let marks = ["Violation: ", "terminated with error: "];
         let log = self.log();
-        let what = |line: &str| Some(line.split_once("Violation: ")?.1.to_owned());
+        let what = |line: &str| {
+            let cut = |mark: &&str| Some(line.split_once(*mark)?.1.to_owned());
+            marks.iter().find_map(cut)
+        };
         log.lines().filter_map(what).collect()
     }
 
