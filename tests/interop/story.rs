@@ -26,6 +26,23 @@ async fn until(simulator: &Simulator, daemon: &Daemon, is_so: impl Fn(&[HookView
     }
 }
 
+/// Asks for checks until the repository's hooks are so. One may not be enough: a check that is asked
+/// for while another call is under way comes to nothing.
+async fn check_until(
+    simulator: &Simulator,
+    daemon: &Daemon,
+    connection: &str,
+    is_so: impl Fn(&[HookView]) -> bool,
+) {
+    let path = format!("{connection}/check");
+    let deadline = Instant::now() + TIME_MAX;
+    while !is_so(&simulator.github().hooks(REPOSITORY)) {
+        daemon.must(Method::POST, &path, None).await;
+        assert!(Instant::now() < deadline, "{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// Plays a run at the simulator, and waits until the newest incident has this status.
 async fn run(simulator: &Simulator, daemon: &Daemon, spec: &RunSpec, status: &str) {
     simulator.github().play_run(REPOSITORY, spec);
@@ -70,18 +87,12 @@ async fn the_whole_story_fits_githubs_description_on_both_sides() {
     simulator
         .github()
         .edit_hook_by_hand(REPOSITORY, first.id, &["issues"]);
-    daemon
-        .must(Method::POST, &format!("{path}/check"), None)
-        .await;
-    until(&simulator, &daemon, |hooks| {
+    check_until(&simulator, &daemon, &path, |hooks| {
         hooks[0].events == ["push", "workflow_run"]
     })
     .await;
     simulator.github().delete_hook_by_hand(REPOSITORY, first.id);
-    daemon
-        .must(Method::POST, &format!("{path}/check"), None)
-        .await;
-    until(&simulator, &daemon, |hooks| {
+    check_until(&simulator, &daemon, &path, |hooks| {
         hooks.len() == 1 && hooks[0].id != first.id
     })
     .await;
@@ -111,7 +122,16 @@ async fn the_whole_story_fits_githubs_description_on_both_sides() {
     daemon.must(Method::DELETE, &delete, None).await;
     until(&simulator, &daemon, <[HookView]>::is_empty).await;
     daemon.assert_alive();
-    assert_eq!(prism.violations(), Vec::<String>::new());
+    // GitHub's description leaves "not modified" out. prism takes no offence, and neither do we.
+    let mut violations = prism.violations();
+    let not_described = "response Unable to match the returned status code";
+    violations.retain(|violation| !violation.starts_with(not_described));
+    assert_eq!(violations, Vec::<String>::new());
+    let not_described = prism.violations().len();
+    assert_eq!(
+        not_described,
+        prism.log().matches("has returned 304").count()
+    );
 }
 
 /// What the simulator offers beyond what the daemon asked of it in this story.
