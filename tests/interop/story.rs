@@ -52,7 +52,7 @@ async fn run(simulator: &Simulator, daemon: &Daemon, spec: &RunSpec, status: &st
 
 #[actix_web::test]
 async fn the_whole_story_fits_githubs_description_on_both_sides() {
-    let simulator = Simulator::start(SimulatorConfig::default()).expect("loopback is there");
+    let simulator = Simulator::start(&SimulatorConfig::default()).expect("loopback is there");
     let token = simulator.github().add_user(OWNER);
     simulator.github().add_repository(REPOSITORY, OWNER);
     let prism = Tool::prism_strict("prism-story", &simulator.api_url());
