@@ -10,6 +10,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+mod daemon;
+mod daemon_kill;
 mod damage;
 mod disk;
 mod full;
