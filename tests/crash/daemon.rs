@@ -117,13 +117,12 @@ impl Stage {
         self.wait_until("the daemon to be ready", || {
             let ended = daemon.0.try_wait().unwrap();
             assert!(ended.is_none(), "the daemon ended: {}", self.end_of_log());
+            let url = format!("http://{}/readyz", self.address);
+            // Inside of the runtime: already making the request starts its clock.
             let asked = self
-                .client
-                .get(format!("http://{}/readyz", self.address))
-                .send();
-            self.runtime
-                .block_on(asked)
-                .is_ok_and(|answer| answer.status().is_success())
+                .runtime
+                .block_on(async { self.client.get(url).send().await });
+            asked.is_ok_and(|answer| answer.status().is_success())
         });
         daemon
     }
