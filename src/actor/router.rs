@@ -46,7 +46,8 @@ impl Registry {
 
     #[cfg(test)]
     pub(super) fn kill(&self) {
-        let addresses = std::mem::take(&mut *self.0.write().unwrap());
+        let addresses =
+            std::mem::take(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner));
         for address in addresses.into_values() {
             address.do_send(super::connection::Die);
         }

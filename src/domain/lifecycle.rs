@@ -388,4 +388,6 @@ mod step;
 pub use step::step;
 
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod tests;

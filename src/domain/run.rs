@@ -296,7 +296,9 @@ mod tests {
         }
 
         #[test]
-        fn conclusion_names_lead_back(conclusion in prop::sample::select(Conclusion::ALL.to_vec())) {
+        fn conclusion_names_lead_back(
+            conclusion in prop::sample::select(Conclusion::ALL.to_vec())
+        ) {
             prop_assert_eq!(Conclusion::from_name(conclusion.as_str()), Some(conclusion));
         }
     }

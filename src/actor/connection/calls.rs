@@ -142,9 +142,9 @@ async fn carry_out(
             CheckReport::Drifted { fields } => {
                 let id = connection.id;
                 tracing::warn!(connection.id = %id, ?fields, "the hook was changed");
-                Ok((Reply::Drifted, Edit::default()))
+                plain(Reply::Drifted)
             }
-            CheckReport::Missing => Ok((missing(world), Edit::default())),
+            CheckReport::Missing => plain(missing(world)),
         },
         Call::Repair { hook, revision } => {
             match hooks.repair(&access, &target, hook, &spec()?).await? {
@@ -155,18 +155,18 @@ async fn carry_out(
                         ..Edit::default()
                     },
                 )),
-                Repaired::Missing => Ok((missing(world), Edit::default())),
+                Repaired::Missing => plain(missing(world)),
             }
         }
         Call::Ping(hook) => {
             hooks.ping(&access, &target, hook).await?;
-            Ok((Reply::Pinged, Edit::default()))
+            plain(Reply::Pinged)
         }
         Call::Delete => {
             hooks
                 .delete(&access, &target, &world.hook_url(connection))
                 .await?;
-            Ok((Reply::Deleted, Edit::default()))
+            plain(Reply::Deleted)
         }
     }
 }

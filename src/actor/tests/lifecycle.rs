@@ -1,6 +1,7 @@
 //! Hooks: created, lost, repaired, deleted, whatever the provider does.
 
-use super::fakes::{ANN, BOB, Behaviour, Farm, instance};
+use super::fakes::{ANN, BOB, Farm, instance};
+use super::provider::Behaviour;
 use crate::actor::{Command, ConnectError, Herd};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::incident::{IncidentSource, IncidentStatus};

@@ -3,3 +3,4 @@
 mod fakes;
 mod lifecycle;
 mod processing;
+mod provider;

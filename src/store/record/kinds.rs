@@ -23,7 +23,12 @@ codes!(ProviderKind { 0 = Github, 1 = Gitlab });
 mirror!(InstanceV1 of Instance { provider: ProviderKind, host: Host });
 
 mirror!(UserV1 of User { id: UserId, name: String, is_admin: bool, created_at: Timestamp });
-mirror!(TokenV1 of TokenRecord { id: TokenId, user: UserId, hash: [u8; 32], created_at: Timestamp });
+mirror!(TokenV1 of TokenRecord {
+    id: TokenId,
+    user: UserId,
+    hash: [u8; 32],
+    created_at: Timestamp,
+});
 mirror!(AccountV1 of Account { id: u64, login: String });
 mirror!(CredentialV1 of Credential {
     id: CredentialId,

@@ -216,14 +216,18 @@ macro_rules! mirror_enum {
         $variant:ident $( { $($field:ident: $type:ty),* } )? $( ( $inner:ty ) )?
     ),* }) => {
         Some(match $plain { $(
-            mirror_enum!(@pattern $mirror $variant $( { $($field),* } )? $( { inner as $inner } )?) =>
+            mirror_enum!(
+                @pattern $mirror $variant $( { $($field),* } )? $( { inner as $inner } )?
+            ) =>
                 mirror_enum!(@build $variant $( { $($field: $type),* } )? $( ( inner as $inner ) )?)
         ),* })
     };
     (@pattern $of:ident $variant:ident) => { $of::$variant };
     (@pattern $of:ident $variant:ident { $($field:ident),* }) => { $of::$variant { $($field),* } };
     (@pattern $of:ident $variant:ident ( $inner:ident as $type:ty )) => { $of::$variant($inner) };
-    (@pattern $of:ident $variant:ident { $inner:ident as $type:ty }) => { $of::$variant { $inner } };
+    (@pattern $of:ident $variant:ident { $inner:ident as $type:ty }) => {
+        $of::$variant { $inner }
+    };
     (@build $variant:ident) => { Self::$variant };
     (@build $variant:ident { $($field:ident: $type:ty),* }) => {
         Self::$variant { $($field: <$type as Wire>::from_wire($field)?),* }

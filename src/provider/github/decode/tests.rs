@@ -1,3 +1,5 @@
+//! What GitHub sends, and what it should never send.
+
 use super::*;
 use crate::provider::HeaderLookup;
 use crate::provider::signature::github_sign;

@@ -1,0 +1,196 @@
+//! A provider that does what a script says.
+
+use crate::domain::id::HookId;
+use crate::domain::lifecycle::Failure;
+use crate::domain::repo::{Repository, RepositoryId};
+use crate::domain::user::Account;
+use crate::provider::{
+    Access, Calling, CheckReport, Ensured, HookSpec, Hooks, Identity, ProviderError, Repaired,
+    Target,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What the provider does with a call.
+#[derive(Clone, Debug)]
+pub(super) enum Behaviour {
+    Refuse(Failure, &'static str),
+    ActThenFail,
+    Hang,
+    ActThenHang,
+}
+
+#[derive(Default)]
+pub(super) struct FakeProvider {
+    pub(super) hooks: Mutex<BTreeMap<u64, (String, Vec<String>)>>,
+    pub(super) script: Mutex<VecDeque<Behaviour>>,
+    pub(super) always: Mutex<Option<Behaviour>>,
+    pub(super) calls: Mutex<Vec<(&'static str, Instant)>>,
+    next: AtomicU64,
+    has_no_repository: Mutex<bool>,
+}
+
+fn lost() -> ProviderError {
+    ProviderError::retryable(
+        "provider_timeout",
+        "the provider did not answer",
+        None,
+        true,
+    )
+}
+
+impl FakeProvider {
+    pub(super) fn count(&self, operation: &str) -> usize {
+        self.calls
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| *name == operation)
+            .count()
+    }
+
+    pub(super) fn next_does(&self, behaviour: Behaviour) {
+        self.script.lock().unwrap().push_back(behaviour);
+    }
+
+    pub(super) fn always_does(&self, behaviour: Option<Behaviour>) {
+        *self.always.lock().unwrap() = behaviour;
+    }
+
+    pub(super) fn loses_the_repository(&self) {
+        *self.has_no_repository.lock().unwrap() = true;
+    }
+
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        act: impl FnOnce() -> T,
+    ) -> Result<T, ProviderError> {
+        self.calls.lock().unwrap().push((operation, Instant::now()));
+        let scripted = self.script.lock().unwrap().pop_front();
+        let behaviour = scripted.or_else(|| self.always.lock().unwrap().clone());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        match behaviour {
+            None => Ok(act()),
+            Some(Behaviour::Refuse(failure, code)) => Err(ProviderError::refused(
+                failure,
+                code,
+                "refused by the script",
+            )),
+            Some(Behaviour::ActThenFail) => {
+                act();
+                Err(lost())
+            }
+            Some(Behaviour::Hang) => {
+                tokio::time::sleep(Duration::from_secs(15)).await;
+                Err(lost())
+            }
+            Some(Behaviour::ActThenHang) => {
+                act();
+                tokio::time::sleep(Duration::from_secs(15)).await;
+                Err(lost())
+            }
+        }
+    }
+
+    fn ours(&self, url: &str) -> Option<u64> {
+        let hooks = self.hooks.lock().unwrap();
+        hooks.iter().find(|(_, (u, _))| u == url).map(|(id, _)| *id)
+    }
+}
+
+fn repository() -> Repository {
+    Repository {
+        id: RepositoryId(1),
+        full_name: "o/r".parse().unwrap(),
+        is_archived: false,
+        can_manage_hooks: Some(true),
+    }
+}
+
+impl Hooks for FakeProvider {
+    fn ensure<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Ensured> {
+        Box::pin(self.call("ensure", || {
+            let found = self.ours(&spec.url);
+            let id = found.unwrap_or_else(|| self.next.fetch_add(1, Ordering::SeqCst) + 1);
+            self.hooks
+                .lock()
+                .unwrap()
+                .insert(id, (spec.url.clone(), spec.events.clone()));
+            Ensured {
+                hook: HookId(id),
+                created: found.is_none(),
+                repository: repository(),
+            }
+        }))
+    }
+    fn check<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        hook: HookId,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, CheckReport> {
+        Box::pin(self.call(
+            "check",
+            move || match self.hooks.lock().unwrap().get(&hook.0) {
+                Some((_, events)) if *events == spec.events => CheckReport::Intact,
+                Some(_) => CheckReport::Drifted {
+                    fields: vec!["events"],
+                },
+                None => CheckReport::Missing,
+            },
+        ))
+    }
+    fn repair<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        hook: HookId,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Repaired> {
+        Box::pin(self.call(
+            "repair",
+            move || match self.hooks.lock().unwrap().get_mut(&hook.0) {
+                Some((_, events)) => {
+                    events.clone_from(&spec.events);
+                    Repaired::Done
+                }
+                None => Repaired::Missing,
+            },
+        ))
+    }
+    fn ping<'a>(&'a self, _: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, ()> {
+        Box::pin(self.call("ping", || ()))
+    }
+    fn delete<'a>(&'a self, _: &'a Access, _: &'a Target, url: &'a str) -> Calling<'a, ()> {
+        Box::pin(self.call("delete", move || {
+            self.hooks.lock().unwrap().retain(|_, (u, _)| u != url);
+        }))
+    }
+    fn repository<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Option<Repository>> {
+        let known = !*self.has_no_repository.lock().unwrap();
+        Box::pin(self.call("repository", move || known.then(repository)))
+    }
+    fn repositories<'a>(&'a self, _: &'a Access, _: u32) -> Calling<'a, (Vec<Repository>, bool)> {
+        Box::pin(self.call("repositories", || (vec![repository()], false)))
+    }
+    fn identity<'a>(&'a self, _: &'a Access) -> Calling<'a, Identity> {
+        let account = Account {
+            id: 5,
+            login: "ann".into(),
+        };
+        Box::pin(self.call("identity", || Identity {
+            account,
+            scopes: Vec::new(),
+        }))
+    }
+}

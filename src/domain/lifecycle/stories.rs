@@ -1,0 +1,170 @@
+//! The machine step by step.
+
+use super::*;
+
+const NOT_DONE: bool = false;
+const MAYBE_DONE: bool = true;
+
+fn failed(failure: Failure, may_have_acted: bool) -> Input {
+    Input::CallFailed {
+        failure,
+        may_have_acted,
+    }
+}
+
+fn creating() -> Lifecycle {
+    step(Lifecycle::default(), Input::Recovered).0
+}
+
+fn active() -> Lifecycle {
+    let ensured = Reply::Ensured {
+        hook: HookId(7),
+        revision: 1,
+    };
+    step(creating(), Input::Replied(ensured)).0
+}
+
+#[test]
+fn a_new_connection_creates_its_hook_and_then_watches_it() {
+    let (lifecycle, effects) = step(Lifecycle::default(), Input::Recovered);
+    assert_eq!(effects, [Effect::Call(Call::Ensure { revision: 1 })]);
+    let ensured = Reply::Ensured {
+        hook: HookId(7),
+        revision: 1,
+    };
+    let (lifecycle, effects) = step(lifecycle, Input::Replied(ensured));
+    assert_eq!(
+        (lifecycle.phase, lifecycle.hook),
+        (Phase::Active, Hook::Present(HookId(7)))
+    );
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::CheckInterval)));
+    assert!(effects.contains(&Effect::Schedule(Timer::Ping, Delay::PingInterval)));
+}
+
+#[test]
+fn a_creation_that_nobody_received_leaves_nothing_to_delete() {
+    let retryable = Failure::Retryable { after: None };
+    let (waiting, _) = step(creating(), failed(retryable, NOT_DONE));
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    assert_eq!(step(waiting, removed).0.phase, Phase::Removed);
+}
+
+#[test]
+fn a_creation_with_unknown_outcome_is_deleted_twice_with_a_settling_time_between() {
+    let retryable = Failure::Retryable { after: None };
+    let (waiting, _) = step(creating(), failed(retryable, MAYBE_DONE));
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    let (deleting, effects) = step(waiting, removed);
+    assert_eq!(effects, [Effect::Call(Call::Delete)]);
+    let (settling, effects) = step(deleting, Input::Replied(Reply::Deleted));
+    assert_eq!(effects, [Effect::Schedule(Timer::Retry, Delay::Settle)]);
+    let (deleting, _) = step(settling, Input::TimerFired(Timer::Retry));
+    let (over, _) = step(deleting, Input::Replied(Reply::Deleted));
+    assert_eq!(over.phase, Phase::Removed);
+}
+
+#[test]
+fn not_found_is_never_taken_for_gone() {
+    let (deleting, _) = step(
+        active(),
+        Input::DesiredChanged(Desired::Removed { delete_hook: true }),
+    );
+    let (waiting, effects) = step(deleting, failed(Failure::NoAccess, NOT_DONE));
+    assert_eq!(waiting.phase, Phase::Waiting { attempt: 1 });
+    assert_eq!(waiting.hook, Hook::Present(HookId(7)));
+    assert_eq!(
+        effects,
+        [Effect::Schedule(Timer::Retry, Delay::SlowBackoff(1))]
+    );
+
+    let (checking, _) = step(active(), Input::TimerFired(Timer::Check));
+    let (still, _) = step(checking, failed(Failure::NoAccess, NOT_DONE));
+    assert_eq!(
+        (still.phase, still.hook),
+        (Phase::Active, Hook::Present(HookId(7)))
+    );
+}
+
+#[test]
+fn a_refused_credential_suspends_until_someone_acts_but_never_stops_a_removal() {
+    let (suspended, _) = step(creating(), failed(Failure::Unauthorized, NOT_DONE));
+    assert_eq!(
+        suspended.phase,
+        Phase::Suspended(SuspendReason::Unauthorized)
+    );
+    let (again, _) = step(suspended, Input::CheckRequested);
+    assert_eq!(again.phase, Phase::Creating { attempt: 0 });
+
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    let (deleting, _) = step(active(), removed);
+    let (waiting, _) = step(deleting, failed(Failure::Unauthorized, NOT_DONE));
+    assert_eq!(waiting.phase, Phase::Waiting { attempt: 1 });
+}
+
+#[test]
+fn a_resumed_connection_trusts_nothing_that_was_known_before() {
+    let (suspended, _) = step(active(), Input::GaveUp(SuspendReason::Panics));
+    let (_, effects) = step(suspended, Input::CheckRequested);
+    assert_eq!(
+        effects[0],
+        Effect::Call(Call::Repair {
+            hook: HookId(7),
+            revision: 1
+        })
+    );
+}
+
+#[test]
+fn a_hook_that_is_deleted_again_and_again_is_not_recreated_for_ever() {
+    let mut lifecycle = active();
+    for loss in 1..=3 {
+        lifecycle = step(lifecycle, Input::TimerFired(Timer::Check)).0;
+        let missing = Reply::Missing {
+            at: Timestamp(loss * 1000),
+        };
+        lifecycle = step(lifecycle, Input::Replied(missing)).0;
+        if loss < 3 {
+            let ensured = Reply::Ensured {
+                hook: HookId(7),
+                revision: 1,
+            };
+            lifecycle = step(lifecycle, Input::Replied(ensured)).0;
+        }
+    }
+    let reason = SuspendReason::HookDeletedRepeatedly;
+    assert_eq!(lifecycle.phase, Phase::Suspended(reason));
+}
+
+#[test]
+fn disconnecting_without_deleting_ends_at_once_and_calls_nobody() {
+    let keep = Input::DesiredChanged(Desired::Removed { delete_hook: false });
+    let (over, effects) = step(active(), keep.clone());
+    assert_eq!(over.phase, Phase::Removed);
+    assert_eq!(effects, [Effect::Observe(Observation::Removed)]);
+    let (waits, effects) = step(creating(), keep);
+    assert!(
+        waits.call_outstanding() && effects.is_empty(),
+        "the reply in flight ends it"
+    );
+    let ensured = Reply::Ensured {
+        hook: HookId(7),
+        revision: 1,
+    };
+    assert_eq!(step(waits, Input::Replied(ensured)).0.phase, Phase::Removed);
+}
+
+#[test]
+fn a_quiet_hook_is_pinged_and_two_unanswered_pings_make_it_silent() {
+    let mut lifecycle = active();
+    for expect_silent in [false, true] {
+        let (pinging, effects) = step(lifecycle, Input::TimerFired(Timer::Ping));
+        assert_eq!(effects, [Effect::Call(Call::Ping(HookId(7)))]);
+        let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
+        let told = effects.contains(&Effect::Observe(Observation::HookSilent));
+        assert_eq!(told, expect_silent);
+        lifecycle = back;
+    }
+    let (heard, effects) = step(lifecycle, Input::DeliveryArrived);
+    assert_eq!(effects, [Effect::Observe(Observation::HookHeard)]);
+    assert!(!heard.is_silent());
+}
