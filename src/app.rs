@@ -3,6 +3,7 @@
 mod adapters;
 mod start;
 
+pub use crate::store::tools as store_tools;
 pub use adapters::{SystemClock, SystemEntropy};
 pub use start::{App, StartError};
 

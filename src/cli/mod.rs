@@ -22,6 +22,7 @@ mod openapi;
 mod output;
 mod serve;
 mod simulate;
+mod store;
 mod token;
 mod user;
 
@@ -71,6 +72,8 @@ enum Command {
     /// Create an API token.
     #[command(subcommand)]
     Token(token::Token),
+    /// Verify, export or import a store.
+    Store(store::Args),
     /// Print a new master key.
     Keygen,
     /// Print the `OpenAPI` document.
@@ -108,6 +111,7 @@ fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Serve => serve::run(cli.config.as_deref()),
         Command::Demo(args) => demo::run(&args, printer),
+        Command::Store(args) => store::run(&args, cli.config.as_deref(), printer),
         Command::Simulate(args) => simulate::run(&args, printer),
         Command::Keygen => {
             keygen::run(printer);

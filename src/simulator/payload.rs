@@ -1,6 +1,6 @@
 //! Payloads as the provider makes them.
 
-use super::state::{Hook, State};
+use super::state::{Hook, RATE_LIMIT, State};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -139,6 +139,41 @@ pub(super) fn repository(state: &State, id: u64, login: &str) -> Value {
         value[format!("{part}_url")] = json!(format!("{url}/{part}"));
     }
     value
+}
+
+/// An account as it is shown to itself.
+pub(super) fn account(state: &State, login: &str) -> Value {
+    let mut account = state.user_json(login);
+    account["name"] = json!(login);
+    account["two_factor_authentication"] = json!(true);
+    for name in ["created_at", "updated_at"] {
+        account[name] = json!(time(1_700_000_000));
+    }
+    for name in ["bio", "blog", "company", "email", "hireable", "location"] {
+        account[name] = Value::Null;
+    }
+    for name in [
+        "collaborators",
+        "disk_usage",
+        "followers",
+        "following",
+        "owned_private_repos",
+        "private_gists",
+        "public_gists",
+        "public_repos",
+        "total_private_repos",
+    ] {
+        account[name] = json!(0);
+    }
+    account
+}
+
+/// The budgets. Only `core` means anything here.
+pub(super) fn rate_limit(state: &State) -> Value {
+    let whole = json!({
+        "limit": RATE_LIMIT, "used": 0, "remaining": RATE_LIMIT, "reset": state.now_s() + 3600,
+    });
+    json!({ "resources": { "core": whole, "search": whole }, "rate": whole })
 }
 
 fn named(state: &State, full_name: &str) -> (Value, Value) {

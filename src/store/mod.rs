@@ -9,6 +9,7 @@ mod journal;
 pub mod memory;
 mod record;
 mod snapshot;
+pub mod tools;
 mod view;
 
 use crate::domain::connection::Connection;

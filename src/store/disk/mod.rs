@@ -9,6 +9,8 @@ mod retain;
 pub use open::{OpenError, OpenReport};
 pub use retain::Retention;
 
+pub(super) use batch::{decode_changes, encode_changes};
+
 use super::index::{Index, Indexed, Place};
 use super::journal::segment_path;
 use super::view::View;

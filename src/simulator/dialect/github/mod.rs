@@ -290,13 +290,7 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
     let plain = |answer| (answer, Vec::new());
     match asked.operation {
         Operation::User => {
-            let mut user = state.user_json(&asked.login);
-            for (name, value) in [
-                ("name", json!(asked.login)),
-                ("created_at", json!(payload::time(1_700_000_000))),
-            ] {
-                user[name] = value;
-            }
+            let user = payload::account(state, &asked.login);
             plain(ok(200, user).with("x-oauth-scopes", "repo, admin:repo_hook".into()))
         }
         Operation::Repositories => {
@@ -307,13 +301,7 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
             let base = format!("{}/user/repos", state.api_url);
             plain(answer::page(all, asked.query, &base))
         }
-        Operation::RateLimit => plain(ok(
-            200,
-            json!({ "resources": { "core": {
-            "limit": super::super::state::RATE_LIMIT, "used": 0,
-            "remaining": super::super::state::RATE_LIMIT, "reset": state.now_s() + 3600,
-        } } }),
-        )),
+        Operation::RateLimit => plain(ok(200, payload::rate_limit(state))),
         Operation::Versions => plain(ok(200, json!(VERSIONS))),
         Operation::Unknown => plain(error(404, "Not Found")),
         Operation::Repository => plain(match find(state, asked.place) {

@@ -1,0 +1,31 @@
+# Play the main job on this machine.
+demo:
+    cargo run --release -- demo
+
+# Run every test.
+test:
+    ./test
+
+# The quick loop.
+check:
+    cargo check --all-targets
+
+# Form.
+fmt:
+    cargo fmt
+
+# Lints, as CI wants them.
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+# The documentation of the code.
+doc:
+    cargo doc --no-deps --document-private-items --open
+
+# Licences, sources and advisories of the dependencies (needs cargo-deny).
+deny:
+    cargo deny check
+
+# Everything that CI does.
+ci:
+    .ci/run

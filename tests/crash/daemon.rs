@@ -1,0 +1,236 @@
+//! The real daemon, `hookherd serve`, with a simulated GitHub that sends it deliveries.
+
+use hookherd::simulator::{RunSpec, Simulator, SimulatorConfig};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// The repository that is connected.
+pub(crate) const REPOSITORY: &str = "octo/app";
+/// How long the daemon may take for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Deliveries asked for in a page.
+const PAGE: usize = 100;
+
+fn token() -> String {
+    format!("hhk_{}", "5".repeat(64))
+}
+
+/// Everything around a daemon that may die: its directory, its address, its provider.
+pub(crate) struct Stage {
+    pub(crate) simulator: Simulator,
+    data_dir: PathBuf,
+    log: PathBuf,
+    address: String,
+    runtime: Runtime,
+    client: reqwest::Client,
+    _dir: tempfile::TempDir,
+}
+
+/// A running daemon, killed when this is dropped.
+pub(crate) struct Daemon(Child);
+
+impl Daemon {
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+
+    /// The process, as the kernel numbers it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Stage {
+    /// A provider, and a directory for the daemon: `data_dir`, or one of its own.
+    pub(crate) fn new(data_dir: Option<&Path>) -> Self {
+        let simulator = Simulator::start(&SimulatorConfig::default()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        // A port that was free a moment ago: the hook's URL must outlive the daemon.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
+        Self {
+            simulator,
+            data_dir: data_dir.map_or_else(|| dir.path().join("data"), Path::to_owned),
+            log: dir.path().join("log"),
+            address,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap(),
+            client: client.build().unwrap(),
+            _dir: dir,
+        }
+    }
+
+    /// Starts the daemon, as the last arguments of `prefix` when there is one, and waits until
+    /// it is ready.
+    pub(crate) fn start(&self, prefix: &[&str]) -> Daemon {
+        let binary = env!("CARGO_BIN_EXE_hookherd");
+        let mut words = prefix.iter().copied().chain([binary, "serve"]);
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
+        let child = Command::new(words.next().expect("there is always the binary"))
+            .args(words)
+            .env("WEBHOOK_BASE_URL", format!("http://{}", self.address))
+            .env("OAUTH_TOKEN_ENCRYPTION_KEY", format!("{}=", "A".repeat(43)))
+            .env("HOOKHERD_ADMIN_TOKEN", token())
+            .env("HOOKHERD__SERVER__LISTEN", &self.address)
+            .env("HOOKHERD__SERVER__DATA_DIR", &self.data_dir)
+            .env(
+                "HOOKHERD__PROVIDERS__GITHUB__API_URL",
+                self.simulator.api_url(),
+            )
+            .env("HOOKHERD__PROVIDERS__GITHUB__WRITE_PAUSE", "1ms")
+            .env("HOOKHERD__HEALTH__STARTUP_SPREAD", "100ms")
+            .env("HOOKHERD__HEALTH__SETTLE_TIME", "1s")
+            .env("HOOKHERD__HEALTH__RETRY_INITIAL", "100ms")
+            .env("HOOKHERD__HEALTH__RETRY_MAX", "1s")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut daemon = Daemon(child);
+        self.wait_until("the daemon to be ready", || {
+            let ended = daemon.0.try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon ended: {}", self.end_of_log());
+            let url = format!("http://{}/readyz", self.address);
+            // Inside of the runtime: already making the request starts its clock.
+            let asked = self
+                .runtime
+                .block_on(async { self.client.get(url).send().await });
+            asked.is_ok_and(|answer| answer.status().is_success())
+        });
+        daemon
+    }
+
+    fn end_of_log(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+
+    /// Whether the daemon ever panicked.
+    pub(crate) fn assert_no_panic(&self) {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let panic = log.lines().find(|line| line.contains("panicked"));
+        assert_eq!(panic, None);
+    }
+
+    /// Looks again and again until something is so.
+    pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so() {
+            let is_late = Instant::now() > deadline;
+            assert!(!is_late, "waited in vain for {what}: {}", self.end_of_log());
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Calls the API; `None` when the daemon cannot be reached.
+    pub(crate) fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Option<(u16, Value)> {
+        let url = format!("http://{}/api/v2/{path}", self.address);
+        let call = async {
+            let request = self
+                .client
+                .request(method, url)
+                .bearer_auth(token())
+                .json(body);
+            let answer = request.send().await.ok()?;
+            let status = answer.status().as_u16();
+            Some((status, answer.json().await.unwrap_or(Value::Null)))
+        };
+        self.runtime.block_on(call)
+    }
+
+    /// Calls the API of a daemon that must be there.
+    pub(crate) fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+        let (status, answer) = self
+            .try_call(method, path, body)
+            .expect("the daemon answers");
+        assert!(
+            status < 300,
+            "{path}: {status} {answer}: {}",
+            self.end_of_log()
+        );
+        answer
+    }
+
+    /// Adds the credential and connects the repository, until its hook is there.
+    pub(crate) fn connect(&self) {
+        let github = self.simulator.github();
+        let provider_token = github.add_user("octo");
+        github.add_repository(REPOSITORY, "octo");
+        let credential = json!({ "provider": "github", "token": provider_token });
+        self.call(Method::POST, "credentials", &credential);
+        let connection = json!({ "repository_full_name": REPOSITORY });
+        self.call(Method::POST, "repositories/connect", &connection);
+        self.wait_until("the hook", || github.hooks(REPOSITORY).len() == 1);
+    }
+
+    /// Runs fail at the provider: three deliveries each.
+    pub(crate) fn play_failures(&self, numbers: std::ops::Range<u64>) {
+        for number in numbers {
+            let spec = RunSpec::new(number, "failure");
+            self.simulator.github().play_run(REPOSITORY, &spec);
+        }
+    }
+
+    /// The ids of the deliveries that the daemon answered with success.
+    pub(crate) fn acknowledged(&self) -> Vec<String> {
+        let all = self.simulator.github().deliveries(REPOSITORY);
+        let answered = all
+            .into_iter()
+            .filter(|d| d.status.is_some_and(|s| s < 300));
+        answered.map(|d| d.guid).collect()
+    }
+
+    /// All deliveries that the daemon has.
+    pub(crate) fn stored(&self) -> Vec<Value> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut path = format!("deliveries?limit={PAGE}");
+        loop {
+            let mut page = self.call(Method::GET, &path, &Value::Null);
+            let items = page["items"].as_array_mut().expect("a list");
+            all.append(items);
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                return all;
+            };
+            path = format!("deliveries?limit={PAGE}&cursor={cursor}");
+        }
+    }
+
+    /// The list at a path of the API.
+    pub(crate) fn list(&self, path: &str) -> Vec<Value> {
+        let answer = self.call(Method::GET, path, &Value::Null);
+        answer["items"].as_array().expect("a list").clone()
+    }
+}

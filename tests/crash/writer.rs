@@ -1,0 +1,281 @@
+//! The victim: a process that commits deliveries and says which were acknowledged.
+
+use super::load::{insertion, payload, processing};
+use hookherd::domain::id::DeliveryId;
+use hookherd::store::disk::{DiskStore, Options, Retention};
+use hookherd::store::{CommitError, Read, Store, Unobserved};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// How long a writer may take to say what is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Pause before a refused delivery is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What a writer does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job {
+    /// The number of its first delivery.
+    pub(crate) from: u64,
+    /// Deliveries in flight at a time.
+    pub(crate) width: u64,
+    /// Whether history is bounded so tightly that segments are deleted all the time.
+    pub(crate) retains_little: bool,
+}
+
+impl Job {
+    /// Options small enough that segments, snapshots and healing happen all the time.
+    pub(crate) fn options(self) -> Options {
+        // The deliveries of these tests are dated in 1970.
+        let mut retention = Retention {
+            max_age: Duration::from_secs(u32::MAX.into()),
+            ..Retention::default()
+        };
+        if self.retains_little {
+            retention.max_bytes = 3 << 20;
+            retention.floor_per_connection = 3;
+        }
+        Options {
+            segment_bytes: 256 << 10,
+            snapshot_bytes: 512 << 10,
+            ballast_bytes: 16 << 20,
+            heal_interval: Duration::from_millis(50),
+            retention,
+            upkeep_interval: Duration::from_millis(20),
+        }
+    }
+
+    /// Whether the writer processes this delivery, after which retention may take it. The others
+    /// must stay whatever happens.
+    pub(crate) fn is_processed(self, n: u64) -> bool {
+        if self.retains_little {
+            n % 16 != 1
+        } else {
+            n.is_multiple_of(4)
+        }
+    }
+
+    fn to_text(self) -> String {
+        format!("{} {} {}", self.from, self.width, self.retains_little)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        Some(Self {
+            from: words.next()?.parse().ok()?,
+            width: words.next()?.parse().ok()?,
+            retains_little: words.next()?.parse().ok()?,
+        })
+    }
+}
+
+/// What a writer said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// The store is open.
+    Open,
+    /// This delivery was acknowledged.
+    Acknowledged(u64),
+    /// The processing of this delivery was acknowledged.
+    Processed(u64),
+    /// A delivery was refused, for this reason.
+    Refused(String),
+    /// While deliveries were refused, an acknowledged one was read back, rightly or not.
+    ReadBack(bool),
+    /// Anything else: panics and other news for people.
+    Other(String),
+}
+
+impl Said {
+    fn read(line: &str) -> Self {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (word, rest.parse()) {
+            ("@open", _) => Self::Open,
+            ("@ack", Ok(n)) => Self::Acknowledged(n),
+            ("@done", Ok(n)) => Self::Processed(n),
+            ("@no", _) => Self::Refused(rest.to_owned()),
+            ("@read", _) => Self::ReadBack(rest == "true"),
+            _ => Self::Other(line.to_owned()),
+        }
+    }
+}
+
+fn say(line: &str) {
+    // One write a line. A writer whose test has gone away must not live on.
+    let written = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    if written.is_err() {
+        std::process::exit(1);
+    }
+}
+
+/// Not a test of its own: what runs inside a writer's process.
+#[test]
+#[ignore = "started by the other tests as a process of its own"]
+fn writer_process() {
+    let variable = |name| std::env::var(name).expect("set by the test that starts the writer");
+    let dir = variable("WRITER_DIR");
+    let job = Job::from_text(&variable("WRITER_JOB")).expect("written by to_text");
+    let opened = DiskStore::open(Path::new(&dir), &job.options(), Arc::new(Unobserved));
+    let (store, _) = opened.expect("the store opens");
+    say("@open");
+    std::thread::scope(|scope| {
+        for lane in 0..job.width {
+            let store = &store;
+            scope.spawn(move || write_forever(store, job, lane));
+        }
+    });
+}
+
+fn write_forever(store: &DiskStore, job: Job, lane: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime without any driver");
+    let mut last_acknowledged = None;
+    for n in (job.from + lane..).step_by(usize::try_from(job.width).expect("few lanes")) {
+        while let Err(error) = runtime.block_on(store.commit(insertion(n))) {
+            if matches!(error, CommitError::Conflict(_)) {
+                // A try that was refused as failed may have landed: a provider that asks again
+                // is told that it is a duplicate, which is an acknowledgement.
+                break;
+            }
+            say(&format!("@no {error}"));
+            if let Some(known) = last_acknowledged {
+                read_and_process(store, &runtime, job, known);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        say(&format!("@ack {n}"));
+        last_acknowledged = Some(n);
+        if n % 4 == 0 && runtime.block_on(store.commit(processing(n))).is_ok() {
+            say(&format!("@done {n}"));
+        }
+    }
+}
+
+/// What must go on while deliveries are refused: reads, and our own work.
+fn read_and_process(store: &DiskStore, runtime: &Runtime, job: Job, known: u64) {
+    let read = store.payload(DeliveryId::from_u128(u128::from(known) + 1));
+    let is_right = matches!(&read, Ok(Some(found)) if *found == payload(known));
+    say(&format!("@read {is_right}"));
+    if job.is_processed(known) && runtime.block_on(store.commit(processing(known))).is_ok() {
+        say(&format!("@done {known}"));
+    }
+}
+
+#[derive(Default)]
+struct Heard {
+    lines: Mutex<Vec<Said>>,
+    news: Condvar,
+    acknowledged: AtomicU64,
+}
+
+/// A running writer.
+pub(crate) struct Writer {
+    child: Child,
+    heard: Arc<Heard>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts a writer on a directory.
+    pub(crate) fn start(dir: &Path, job: Job) -> Self {
+        Self::start_under(&[], dir, job)
+    }
+
+    /// Starts a writer as the last arguments of another command, such as strace.
+    pub(crate) fn start_under(prefix: &[&str], dir: &Path, job: Job) -> Self {
+        let this = std::env::current_exe().expect("a test has a path");
+        let mut command = match prefix {
+            [] => Command::new(&this),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&this);
+                command
+            }
+        };
+        command
+            .args(["--exact", "writer::writer_process", "--ignored"])
+            .args(["--nocapture", "--test-threads=1"])
+            .env("WRITER_DIR", dir)
+            .env("WRITER_JOB", job.to_text())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the writer starts");
+        let stderr = child.stderr.take().expect("it was piped");
+        let heard = Arc::new(Heard::default());
+        let listener = Arc::clone(&heard);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                let said = Said::read(&String::from_utf8_lossy(&line));
+                if matches!(said, Said::Acknowledged(_)) {
+                    listener.acknowledged.fetch_add(1, Ordering::SeqCst);
+                }
+                listener.lines.lock().unwrap().push(said);
+                listener.news.notify_all();
+            }
+        });
+        Self {
+            child,
+            heard,
+            reader: Some(reader),
+        }
+    }
+
+    /// Waits until what was said so far fulfils a condition; fails when that takes too long.
+    pub(crate) fn wait_until(&mut self, what: &str, mut is_so: impl FnMut(&[Said]) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = self.heard.lines.lock().unwrap();
+        while !is_so(&lines) {
+            let ended = self.child.try_wait().unwrap();
+            let is_late = Instant::now() > deadline || ended.is_some();
+            let last = &lines[lines.len().saturating_sub(20)..];
+            assert!(!is_late, "{what} did not come ({ended:?}): {last:#?}");
+            let waits = self.heard.news.wait_timeout(lines, PAUSE);
+            lines = waits.unwrap().0;
+        }
+    }
+
+    /// Waits for this many acknowledgements.
+    pub(crate) fn wait_for_acknowledged(&mut self, count: u64) {
+        let heard = Arc::clone(&self.heard);
+        self.wait_until("an acknowledgement", |_| {
+            heard.acknowledged.load(Ordering::SeqCst) >= count
+        });
+    }
+
+    /// What was said so far.
+    pub(crate) fn heard(&self) -> Vec<Said> {
+        self.heard.lines.lock().unwrap().clone()
+    }
+
+    /// The process, as the kernel numbers it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it, and returns all that it ever said.
+    pub(crate) fn kill(mut self) -> Vec<Said> {
+        self.end();
+        self.heard()
+    }
+
+    fn end(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader does not panic");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

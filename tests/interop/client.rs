@@ -1,0 +1,64 @@
+//! Our client, set up for a tool on loopback.
+
+use hookherd::domain::repo::{FullName, Instance, ProviderKind};
+use hookherd::domain::secret::{HookSecret, ProviderToken};
+use hookherd::domain::time::{Clock, Timestamp};
+use hookherd::provider::call::NobodyObserves;
+use hookherd::provider::github::Github;
+use hookherd::provider::http::HttpConfig;
+use hookherd::provider::{Access, HookSpec, Target};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::UNIX_EPOCH.elapsed().expect("it is after 1970");
+        Timestamp(0).plus(since)
+    }
+}
+
+/// Our client of the API at `url`, as in production but for the pause between writes.
+pub(crate) fn github(url: &str) -> Github {
+    let mut config = HttpConfig::new(url.parse().expect("tools have plain URLs"));
+    config.write_pause = Duration::ZERO;
+    Github::new(&config, Arc::new(WallClock), Arc::new(NobodyObserves)).expect("a client")
+}
+
+pub(crate) fn access(token: &str) -> Access {
+    Access {
+        instance: Instance {
+            provider: ProviderKind::Github,
+            host: "github.com".parse().expect("it is a host"),
+        },
+        token: ProviderToken::new(token.to_owned()).expect("it is a token"),
+    }
+}
+
+/// The repository of this name, whose id is not known yet.
+pub(crate) fn target(full_name: &str) -> Target {
+    Target {
+        repository: None,
+        full_name: full_name.parse::<FullName>().expect("it is a name"),
+    }
+}
+
+/// A hook of ours at `url`, with the default events.
+pub(crate) fn spec(url: &str, secret: &str) -> HookSpec {
+    HookSpec {
+        url: url.to_owned(),
+        events: ["pull_request", "push", "workflow_run"]
+            .map(str::to_owned)
+            .into(),
+        secret: HookSecret::new(secret.to_owned()).expect("it is long enough"),
+        revision: 1,
+    }
+}
+
+/// A client that is none of ours, for what a person or another program would ask.
+pub(crate) fn plain() -> reqwest::Client {
+    // An error means that it was installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}

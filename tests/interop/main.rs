@@ -1,0 +1,15 @@
+//! Hookherd against real things that nobody here wrote: GitHub's own payload examples signed by
+//! its own library, its own `OpenAPI` description, and an emulator of GitHub. See README.md beside
+//! this file for what each of them proves. Needs `tests/interop/setup.sh` to have run.
+
+mod client;
+mod corpus;
+mod daemon;
+mod emulate;
+mod ingress;
+mod mutate;
+mod payloads;
+mod prism;
+mod story;
+mod stub;
+mod tools;

@@ -1,0 +1,58 @@
+// Writes GitHub's own OpenAPI description (@octokit/openapi), cut down to the paths that Hookherd
+// uses and the components that these refer to. What is kept is kept as it is, but for one addition
+// and one omission, marked below.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+const require = createRequire(import.meta.url);
+const root = dirname(require.resolve("@octokit/openapi/package.json"));
+const whole = JSON.parse(readFileSync(join(root, "generated/api.github.com.json"), "utf8"));
+
+const HOOKS = "/repos/{owner}/{repo}/hooks";
+const EXACT = ["/rate_limit", "/repos/{owner}/{repo}", "/user", "/user/repos"];
+const kept = Object.keys(whole.paths).filter(
+  (path) => EXACT.includes(path) || path === HOOKS || path.startsWith(HOOKS + "/"),
+);
+for (const path of [...EXACT, HOOKS, HOOKS + "/{hook_id}/pings"]) {
+  if (!kept.includes(path)) throw new Error(`GitHub's description has no ${path} any more`);
+}
+const paths = Object.fromEntries(kept.map((path) => [path, whole.paths[path]]));
+
+// The addition: GitHub's redirects for renamed repositories lead to /repositories/{id}, which its
+// description leaves out. It answers what /repos/{owner}/{repo} answers, so that operation is
+// copied, with its two name parameters replaced by the id.
+const { get } = whole.paths["/repos/{owner}/{repo}"];
+const isName = (parameter) => /\/(owner|repo)$/.test(parameter.$ref ?? "");
+paths["/repositories/{repository_id}"] = {
+  get: {
+    ...get,
+    operationId: "repos/get-by-id",
+    parameters: [
+      { name: "repository_id", in: "path", required: true, schema: { type: "integer" } },
+      ...get.parameters.filter((parameter) => !isName(parameter)),
+    ],
+  },
+};
+
+const components = {};
+const seen = new Set();
+function keep(node) {
+  if (node === null || typeof node !== "object") return;
+  if (typeof node.$ref === "string" && !seen.has(node.$ref)) {
+    seen.add(node.$ref);
+    const [, , kind, name] = node.$ref.split("/");
+    components[kind] ??= {};
+    components[kind][name] = whole.components[kind][name];
+    keep(components[kind][name]);
+  }
+  Object.values(node).forEach(keep);
+}
+keep(paths);
+
+// The omission: the example of the Link header names a next page at api.github.com, for every
+// list, for ever. prism's mock server would send it along with each of them.
+delete components.headers.link.example;
+
+const { openapi, info, servers } = whole;
+process.stdout.write(JSON.stringify({ openapi, info, servers, paths, components }));

