@@ -224,13 +224,12 @@ impl From<CommitError> for Problem {
                 Code::Overloaded,
                 "too much waits to be stored: try again shortly",
             ),
-            CommitError::DiskFull | CommitError::Failed | CommitError::Closed => {
-                tracing::error!(%error, "store_commit_failed");
-                Self::new(
-                    Code::StoreUnavailable,
-                    format!("nothing was changed: {error}"),
-                )
-            }
+            // The store has logged it once, and not for every request that meets it. After a
+            // failed write it is not known whether the change survives: no word about that.
+            CommitError::DiskFull | CommitError::Failed | CommitError::Closed => Self::new(
+                Code::StoreUnavailable,
+                format!("this was not acknowledged, try again later: {error}"),
+            ),
         }
     }
 }
@@ -315,6 +314,20 @@ mod tests {
                 asks_to_wait,
                 code.status() == StatusCode::SERVICE_UNAVAILABLE
             );
+        }
+    }
+
+    #[test]
+    fn a_store_that_takes_nothing_is_503_and_says_when_to_come_back() {
+        for error in [
+            CommitError::Overloaded,
+            CommitError::DiskFull,
+            CommitError::Failed,
+            CommitError::Closed,
+        ] {
+            let (head, body) = shown(&error.into());
+            assert_eq!(body["status"], 503);
+            assert!(head.headers().contains_key("retry-after"), "{body}");
         }
     }
 

@@ -250,3 +250,25 @@ fn two_users_of_one_repository_act_on_their_own_connection_only() {
         .unwrap();
     assert_eq!(owners, world.connection);
 }
+
+/// The walk takes what a route demands from the table; this holds the table itself.
+#[test]
+fn only_these_routes_are_open_or_for_admins() {
+    let of = |access| -> Vec<Operation> {
+        let all = Operation::ALL.iter().copied();
+        all.filter(|o| o.route().access == access).collect()
+    };
+    let ingress = [Operation::Receive, Operation::ReceiveForHook];
+    assert_eq!(of(Access::Ingress), ingress);
+    assert_eq!(
+        of(Access::Admin),
+        [Operation::AddUser, Operation::ListUsers]
+    );
+    let open = [
+        Operation::Openapi,
+        Operation::Healthz,
+        Operation::Readyz,
+        Operation::Metrics,
+    ];
+    assert_eq!(of(Access::Public), open);
+}
