@@ -93,7 +93,7 @@ fn walk(dir: &Path, found: &mut Vec<Source>) {
             .unwrap_or("");
         if path.is_dir() && name != "node_modules" && name != "fixtures" {
             walk(&path, found);
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|end| end == "rs") {
             let text = fs::read_to_string(&path).expect("sources are text");
             let path = path.strip_prefix(root()).expect("it is below the root");
             found.push(Source {

@@ -142,9 +142,9 @@ async fn carry_out(
             CheckReport::Drifted { fields } => {
                 let id = connection.id;
                 tracing::warn!(connection.id = %id, ?fields, "the hook was changed");
-                plain(Reply::Drifted)
+                Ok(plain(Reply::Drifted))
             }
-            CheckReport::Missing => plain(missing(world)),
+            CheckReport::Missing => Ok(plain(missing(world))),
         },
         Call::Repair { hook, revision } => {
             match hooks.repair(&access, &target, hook, &spec()?).await? {
@@ -155,20 +155,25 @@ async fn carry_out(
                         ..Edit::default()
                     },
                 )),
-                Repaired::Missing => plain(missing(world)),
+                Repaired::Missing => Ok(plain(missing(world))),
             }
         }
         Call::Ping(hook) => {
             hooks.ping(&access, &target, hook).await?;
-            plain(Reply::Pinged)
+            Ok(plain(Reply::Pinged))
         }
         Call::Delete => {
             hooks
                 .delete(&access, &target, &world.hook_url(connection))
                 .await?;
-            plain(Reply::Deleted)
+            Ok(plain(Reply::Deleted))
         }
     }
+}
+
+/// A reply that changes nothing else.
+fn plain(reply: Reply) -> (Reply, Edit) {
+    (reply, Edit::default())
 }
 
 fn missing(world: &World) -> Reply {

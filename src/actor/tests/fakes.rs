@@ -1,28 +1,23 @@
 //! A provider, a dialect, a seal and a clock that the stories play with.
 
+use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Command, CommandError, ConnectRequest, Herd, Unwatched, World};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::event::{Decoded, Event};
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, HookId, UserId};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
 use crate::domain::incident::Incident;
-use crate::domain::lifecycle::Failure;
-use crate::domain::repo::{Instance, ProviderKind, Repository, RepositoryId};
+use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::domain::run::{Conclusion, Position, RunEvent, RunFacts, RunStatus};
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::user::Account;
-use crate::provider::{
-    Access, Calling, CheckReport, Claim, Decode, DecodeError, Ensured, HookSpec, Hooks, Identity,
-    Inbound, ProviderError, Providers, Rejection, Repaired, Target, Verified,
-};
+use crate::provider::{Claim, Decode, DecodeError, Hooks, Inbound, Providers, Rejection, Verified};
 use crate::seal::{Purpose, Seal, SealError};
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Batch, Change, IncidentFilter, Priority, Store};
-use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
