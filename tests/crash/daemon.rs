@@ -62,7 +62,7 @@ impl Drop for Daemon {
 impl Stage {
     /// A provider, and a directory for the daemon: `data_dir`, or one of its own.
     pub(crate) fn new(data_dir: Option<&Path>) -> Self {
-        let simulator = Simulator::start(SimulatorConfig::default()).unwrap();
+        let simulator = Simulator::start(&SimulatorConfig::default()).unwrap();
         let dir = tempfile::tempdir().unwrap();
         // A port that was free a moment ago: the hook's URL must outlive the daemon.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
