@@ -14,7 +14,8 @@ const RUNS: u64 = 12;
 /// How long the simulator's last deliveries may take to fail.
 const QUIET: Duration = Duration::from_secs(20);
 
-fn check(stage: &Stage, runs_played: u64) {
+/// Checks that all is there, once, and processed.
+pub(crate) fn check(stage: &Stage, runs_played: u64) {
     let acknowledged: BTreeSet<String> = stage.acknowledged().into_iter().collect();
     let mut stored = stage.stored();
     stage.wait_until("everything to be processed", || {
