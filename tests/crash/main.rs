@@ -11,6 +11,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
 mod daemon;
+mod daemon_full;
 mod daemon_kill;
 mod damage;
 mod disk;

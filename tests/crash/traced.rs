@@ -1,10 +1,20 @@
 //! What the kernel sees, and what it says: the order of system calls, and an fdatasync that fails.
 
+use super::daemon::{REPOSITORY, Stage};
 use super::disk::Disk;
 use super::is_missing;
 use super::ledger::Ledger;
 use super::writer::{Job, Said, Writer};
 use std::process::Command;
+use std::time::Duration;
+
+/// What says that from now on another delivery is in flight: the request that brings it, or that
+/// a writer is done with the processing of the one before.
+const BEGINS: [&str; 2] = ["\"POST /api/v2/webhooks", "\"@done "];
+/// Deliveries that the daemon is watched with.
+const DELIVERIES_TRACED: usize = 60;
+/// How long an answer may take under strace.
+const QUIET: Duration = Duration::from_secs(20);
 
 fn strace_is_missing() -> bool {
     let works = Command::new("strace")
@@ -33,15 +43,15 @@ fn every_acknowledgement_comes_after_the_fdatasync_of_what_it_acknowledges() {
     };
     let mut writer = Writer::start_under(&arguments, &store, job);
     writer.wait_for_acknowledged(200);
-    kill_traced(&writer);
+    kill_traced(writer.pid());
     drop(writer.kill());
-    let checked = check_order(&std::fs::read_to_string(&log).unwrap());
+    let checked = check_order(&std::fs::read_to_string(&log).unwrap(), "@ack ");
     assert!(checked >= 200, "only {checked} acknowledgements were seen");
 }
 
 /// strace dies of a kill without its child; so the child is killed first.
-fn kill_traced(writer: &Writer) {
-    let children = format!("/proc/{0}/task/{0}/children", writer.pid());
+fn kill_traced(strace: u32) {
+    let children = format!("/proc/{strace}/task/{strace}/children");
     for child in std::fs::read_to_string(children)
         .unwrap()
         .split_whitespace()
@@ -54,31 +64,67 @@ fn kill_traced(writer: &Writer) {
 
 /// How far the delivery in flight has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Reached {
     Nothing,
     Written,
     Synced,
 }
 
-fn check_order(log: &str) -> usize {
-    let (mut stage, mut checked) = (Stage::Nothing, 0);
+/// Goes through a log of system calls; `acknowledges` is how the text of an acknowledgement
+/// begins. Returns how many acknowledgements were right.
+fn check_order(log: &str, acknowledges: &str) -> usize {
+    let acknowledges = format!("\"{acknowledges}");
+    let (mut reached, mut checked) = (Reached::Nothing, 0);
     for line in log.lines() {
-        let is_segment = line.contains(".segment>");
         // A call that another thread interrupts is logged in two lines; it counts when it ends.
         let has_returned = !line.contains("<unfinished");
-        if line.contains("pwrite64(") && is_segment {
-            stage = Stage::Written;
-        } else if line.contains("fdatasync") && has_returned && line.ends_with("= 0") {
-            if stage == Stage::Written {
-                stage = Stage::Synced;
+        if BEGINS.iter().any(|begins| line.contains(begins)) {
+            reached = Reached::Nothing;
+        } else if line.contains("pwrite64(") && line.contains(".segment>") {
+            // The processing may be written already while the answer is on its way.
+            if reached == Reached::Nothing {
+                reached = Reached::Written;
             }
-        } else if line.contains("write(2<") && line.contains("\"@ack ") {
-            assert_eq!(stage, Stage::Synced, "acknowledged too early: {line}");
+        } else if line.contains("fdatasync") && has_returned && line.ends_with("= 0") {
+            if reached == Reached::Written {
+                reached = Reached::Synced;
+            }
+        } else if line.contains(&acknowledges) {
+            assert_eq!(reached, Reached::Synced, "acknowledged too early: {line}");
             checked += 1;
-            stage = Stage::Nothing;
+            reached = Reached::Nothing;
         }
     }
     checked
+}
+
+/// The same for the daemon: each answer 202 to a delivery comes after the fdatasync of what was
+/// written since its request arrived. The next is sent when the one before was processed.
+#[test]
+fn the_daemon_answers_202_after_the_fdatasync_of_the_delivery() {
+    if strace_is_missing() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let stage = Stage::new(None);
+    let calls = "trace=pwrite64,fdatasync,recvfrom,read,sendto,writev,write";
+    let arguments = ["strace", "-f", "-qq", "-y", "-s", "40", "-e", calls, "-o"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(log.to_str()).collect();
+    let daemon = stage.start(&arguments);
+    stage.connect();
+    for _ in 0..DELIVERIES_TRACED {
+        stage.simulator.github().push(REPOSITORY);
+        assert!(stage.simulator.wait_quiet(QUIET));
+        stage.wait_until("the delivery to be processed", || {
+            let newest = stage.list("deliveries?limit=5");
+            newest.iter().all(|d| d["state"] == "processed")
+        });
+    }
+    kill_traced(daemon.pid());
+    daemon.kill();
+    let checked = check_order(&std::fs::read_to_string(&log).unwrap(), "HTTP/1.1 202");
+    assert_eq!(checked, DELIVERIES_TRACED);
 }
 
 #[test]
@@ -89,9 +135,14 @@ fn the_check_of_the_order_notices_a_wrong_one() {
     let begun = "7 fdatasync(9</s/journal/01.segment> <unfinished ...>\n";
     let ended = "7 <... fdatasync resumed>) = 0\n";
     let ack = "8 write(2</dev/null>, \"@ack 1\\n\", 7) = 7\n";
-    assert_eq!(check_order(&[write, sync, ack].concat()), 1);
-    assert_eq!(check_order(&[write, begun, ended, ack].concat()), 1);
+    assert_eq!(check_order(&[write, sync, ack].concat(), "@ack "), 1);
+    assert_eq!(
+        check_order(&[write, begun, ended, ack].concat(), "@ack "),
+        1
+    );
+    let request = "6 recvfrom(12<socket:[1]>, \"POST /api/v2/webhooks/gi\"..., 4096) = 900\n";
     for wrong in [
+        vec![write, sync, request, ack],
         vec![write, ack],
         vec![sync, write, ack],
         vec![write, failed, ack],
@@ -100,7 +151,7 @@ fn the_check_of_the_order_notices_a_wrong_one() {
     ] {
         let log = wrong.concat();
         assert!(
-            std::panic::catch_unwind(|| check_order(&log)).is_err(),
+            std::panic::catch_unwind(|| check_order(&log, "@ack ")).is_err(),
             "{log}"
         );
     }
@@ -139,7 +190,7 @@ fn a_failed_fdatasync_costs_nothing_acknowledged_even_when_the_power_is_cut_late
         writer.wait_until("life after it", |said| acknowledged(said) > had + 100);
         let heard = writer.heard();
         disk.cut_power();
-        kill_traced(&writer);
+        kill_traced(writer.pid());
         drop(writer.kill());
         disk.restart();
         let mut ledger = Ledger::default();
