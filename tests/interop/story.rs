@@ -26,8 +26,8 @@ async fn until(simulator: &Simulator, daemon: &Daemon, is_so: impl Fn(&[HookView
     }
 }
 
-/// Asks for checks until the repository's hooks are so. One may not be enough: a check that is asked
-/// for while another call is under way comes to nothing.
+/// Asks for checks until the repository's hooks are so. One may not be enough: a check that is
+/// asked for while another call is under way comes to nothing.
 async fn check_until(
     simulator: &Simulator,
     daemon: &Daemon,
@@ -48,6 +48,45 @@ async fn run(simulator: &Simulator, daemon: &Daemon, spec: &RunSpec, status: &st
     simulator.github().play_run(REPOSITORY, spec);
     let is_so = |page: &Value| (page["items"][0]["status"] == status).then_some(());
     daemon.wait_for("/api/v2/incidents", status, is_so).await;
+}
+
+/// Events are changed, the hook is vandalised and deleted by hand, gets a new secret, and is made
+/// anew on request.
+async fn meddle(simulator: &Simulator, daemon: &Daemon, path: &str, first: u64) {
+    let active = |c: &Value| (c["webhook_status"] == "active").then_some(());
+    let events = json!({"webhook_events": ["push", "workflow_run"]});
+    daemon.must(Method::PATCH, path, Some(&events)).await;
+    until(simulator, daemon, |hooks| {
+        hooks[0].events == ["push", "workflow_run"]
+    })
+    .await;
+    simulator
+        .github()
+        .edit_hook_by_hand(REPOSITORY, first, &["issues"]);
+    check_until(simulator, daemon, path, |hooks| {
+        hooks[0].events == ["push", "workflow_run"]
+    })
+    .await;
+    simulator.github().delete_hook_by_hand(REPOSITORY, first);
+    check_until(simulator, daemon, path, |hooks| {
+        hooks.len() == 1 && hooks[0].id != first
+    })
+    .await;
+    let second = simulator.github().hooks(REPOSITORY).remove(0);
+    daemon.wait_for(path, "active hook", active).await;
+    daemon
+        .must(Method::POST, &format!("{path}/rotate-secret"), None)
+        .await;
+    until(simulator, daemon, |hooks| hooks[0].secret != second.secret).await;
+    daemon.wait_for(path, "active hook", active).await;
+    daemon
+        .must(Method::POST, &format!("{path}/recreate"), None)
+        .await;
+    until(simulator, daemon, |hooks| {
+        hooks.len() == 1 && hooks[0].id != second.id
+    })
+    .await;
+    daemon.wait_for(path, "active hook", active).await;
 }
 
 #[actix_web::test]
@@ -78,42 +117,7 @@ async fn the_whole_story_fits_githubs_description_on_both_sides() {
     run(&simulator, &daemon, &RunSpec::new(1, "failure"), "open").await;
     run(&simulator, &daemon, &RunSpec::new(2, "success"), "resolved").await;
 
-    let events = json!({"webhook_events": ["push", "workflow_run"]});
-    daemon.must(Method::PATCH, &path, Some(&events)).await;
-    until(&simulator, &daemon, |hooks| {
-        hooks[0].events == ["push", "workflow_run"]
-    })
-    .await;
-    simulator
-        .github()
-        .edit_hook_by_hand(REPOSITORY, first.id, &["issues"]);
-    check_until(&simulator, &daemon, &path, |hooks| {
-        hooks[0].events == ["push", "workflow_run"]
-    })
-    .await;
-    simulator.github().delete_hook_by_hand(REPOSITORY, first.id);
-    check_until(&simulator, &daemon, &path, |hooks| {
-        hooks.len() == 1 && hooks[0].id != first.id
-    })
-    .await;
-    let second = simulator.github().hooks(REPOSITORY).remove(0);
-    daemon.wait_for(&path, "active hook", active).await;
-    daemon
-        .must(Method::POST, &format!("{path}/rotate-secret"), None)
-        .await;
-    until(&simulator, &daemon, |hooks| {
-        hooks[0].secret != second.secret
-    })
-    .await;
-    daemon.wait_for(&path, "active hook", active).await;
-    daemon
-        .must(Method::POST, &format!("{path}/recreate"), None)
-        .await;
-    until(&simulator, &daemon, |hooks| {
-        hooks.len() == 1 && hooks[0].id != second.id
-    })
-    .await;
-    daemon.wait_for(&path, "active hook", active).await;
+    meddle(&simulator, &daemon, &path, first.id).await;
     run(&simulator, &daemon, &RunSpec::new(3, "failure"), "open").await;
 
     walk_the_rest(&simulator, &prism, &token).await;

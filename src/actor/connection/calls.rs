@@ -106,14 +106,12 @@ async fn carry_out(
     credential: &Credential,
     call: Call,
 ) -> Result<(Reply, Edit), ProviderError> {
-    let access = world
-        .access(credential)
-        .ok_or_else(|| unreadable("credential"))?;
+    let access = world.access(credential);
+    let access = access.ok_or_else(|| unreadable("credential"))?;
     let target = target(connection);
     let spec = || {
-        world
-            .hook_spec(connection)
-            .ok_or_else(|| unreadable("hook secret"))
+        let spec = world.hook_spec(connection);
+        spec.ok_or_else(|| unreadable("hook secret"))
     };
     match call {
         Call::Ensure { revision } => {
