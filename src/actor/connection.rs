@@ -100,8 +100,8 @@ impl ConnectionActor {
                 if let Err(error) = result {
                     actor.complain(&error);
                     if actor.connection.is_some() {
-                        ctx.run_later(COMMIT_RETRY, move |actor, ctx| {
-                            actor.must(ctx, again, edit_again);
+                        ctx.run_later(COMMIT_RETRY, move |_, ctx| {
+                            in_turn(ctx, move |actor, ctx| actor.must(ctx, again, edit_again));
                         });
                     }
                 }
@@ -143,10 +143,12 @@ impl ConnectionActor {
         let epoch = self.epochs.entry(timer).or_default();
         *epoch += 1;
         let armed = *epoch;
-        ctx.run_later(wait, move |actor, ctx| {
-            if actor.epochs.get(&timer) == Some(&armed) {
-                actor.must(ctx, Input::TimerFired(timer), Edit::default());
-            }
+        ctx.run_later(wait, move |_, ctx| {
+            in_turn(ctx, move |actor, ctx| {
+                if actor.epochs.get(&timer) == Some(&armed) {
+                    actor.must(ctx, Input::TimerFired(timer), Edit::default());
+                }
+            });
         });
     }
 
@@ -190,10 +192,36 @@ impl ConnectionActor {
             return;
         };
         let made = calls::make(Arc::clone(&self.world), connection, call).into_actor(self);
-        ctx.spawn(made.map(|called, actor, ctx| {
+        ctx.spawn(made.map(|called, _, ctx| {
             let calls::Called { input, edit } = called;
-            actor.must(ctx, input, *edit);
+            in_turn(ctx, move |actor, ctx| actor.must(ctx, input, *edit));
         }));
+    }
+}
+
+/// Something to do when no commit is under way.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct InTurn(Doing);
+
+/// What is to be done.
+type Doing = Box<dyn FnOnce(&mut ConnectionActor, &mut Context<ConnectionActor>) + Send>;
+
+/// Lets `act` come in turn, as a message. What a timer or the end of a call brings must come this
+/// way: actix polls one spawned future after the mailbox even if a message has just called
+/// `ctx.wait`, and a plan made then would start from a state that is about to be replaced. For
+/// the same reason [`Nudge`] is sent and not given to `ctx.notify`, which spawns it.
+fn in_turn(
+    ctx: &Context<ConnectionActor>,
+    act: impl FnOnce(&mut ConnectionActor, &mut Context<ConnectionActor>) + Send + 'static,
+) {
+    ctx.address().do_send(InTurn(Box::new(act)));
+}
+
+impl Handler<InTurn> for ConnectionActor {
+    type Result = ();
+    fn handle(&mut self, InTurn(act): InTurn, ctx: &mut Context<Self>) {
+        act(self, ctx);
     }
 }
 
@@ -220,7 +248,7 @@ impl Actor for ConnectionActor {
                 ..Edit::default()
             },
         );
-        ctx.notify(Nudge);
+        ctx.address().do_send(Nudge);
     }
 }
 

@@ -60,5 +60,7 @@ pub(crate) fn spec(url: &str, secret: &str) -> HookSpec {
 pub(crate) fn plain() -> reqwest::Client {
     // An error means that it was installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
+    // Shorter than any server keeps a connection: tests compute for seconds between requests.
+    let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(1));
+    client.build().expect("a client")
 }

@@ -26,7 +26,7 @@ impl ConnectionActor {
                 edit,
                 Box::new(move |_, ctx, result| {
                     if is_replay && result.is_ok() {
-                        ctx.notify(Nudge);
+                        ctx.address().do_send(Nudge);
                     }
                     // Whoever asked and went away does not care.
                     let _ = answer.send(result);

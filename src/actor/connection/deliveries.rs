@@ -3,7 +3,7 @@
 //! The store is the queue. A nudge only says that there may be something in it; whatever dies on
 //! the way, the next start finds what is pending.
 
-use super::{COMMIT_RETRY, ConnectionActor, Nudge};
+use super::{COMMIT_RETRY, ConnectionActor, Nudge, in_turn};
 use crate::actor::incidents::Fold;
 use crate::actor::plan::Edit;
 use crate::domain::connection::Connection;
@@ -82,7 +82,7 @@ impl ConnectionActor {
                 Err(_) => {
                     actor.world.watch.actor_panicked();
                     actor.is_draining = false;
-                    ctx.notify(Nudge);
+                    ctx.address().do_send(Nudge);
                 }
             }
         }));
@@ -104,9 +104,11 @@ impl ConnectionActor {
         reason = "it is a step of this actor like the others"
     )]
     fn rest(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_later(COMMIT_RETRY, |actor, ctx| {
-            actor.is_draining = false;
-            actor.drain(ctx);
+        ctx.run_later(COMMIT_RETRY, |_, ctx| {
+            in_turn(ctx, |actor, ctx| {
+                actor.is_draining = false;
+                actor.drain(ctx);
+            });
         });
     }
 
@@ -185,7 +187,7 @@ impl ConnectionActor {
                 (0..opened).for_each(|_| watch.incident_opened());
                 (0..resolved).for_each(|_| watch.incident_resolved());
                 actor.is_draining = false;
-                ctx.notify(Nudge);
+                ctx.address().do_send(Nudge);
             }),
         );
     }
