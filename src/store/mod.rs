@@ -86,6 +86,8 @@ pub enum Guard {
         /// The repository's name.
         full_name: FullName,
     },
+    /// This delivery is stored exactly so: nobody has processed it meanwhile.
+    SameDelivery(Box<Delivery>),
     /// No user has this name.
     NewUser {
         /// The name.

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 /// Memory that sled may use for its cache.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
@@ -23,7 +24,8 @@ const MARKER: &str = "clean";
 /// A key-value space in sled.
 #[derive(Debug)]
 pub(super) struct View {
-    db: sled::Db,
+    /// `None` while it is made anew.
+    db: RwLock<Option<sled::Db>>,
     dir: PathBuf,
 }
 
@@ -62,35 +64,63 @@ impl View {
         std::fs::remove_file(&marker).map_err(io)?;
         sync_dir(dir).map_err(io)?;
         Ok(open_guarded(dir).ok().map(|db| Self {
-            db,
+            db: RwLock::new(Some(db)),
             dir: dir.to_owned(),
         }))
     }
 
     /// An empty view; whatever was there is deleted.
     pub(super) fn create(dir: &Path) -> Result<Self, ViewError> {
-        if dir.exists() {
-            std::fs::remove_dir_all(dir).map_err(|error| ViewError(error.to_string()))?;
-        }
-        std::fs::create_dir_all(dir).map_err(|error| ViewError(error.to_string()))?;
-        let db = open_guarded(dir)?;
-        Ok(Self {
-            db,
+        let view = Self {
+            db: RwLock::new(None),
             dir: dir.to_owned(),
-        })
+        };
+        view.make_empty()?;
+        Ok(view)
+    }
+
+    /// Closes it: until it was made anew, reads are refused.
+    pub(super) fn discard(&self) {
+        let db = self
+            .db
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // A poisoned sled may panic once more as it goes.
+        if catch_unwind(AssertUnwindSafe(move || drop(db))).is_err() {
+            tracing::warn!("sled panicked as it was closed");
+        }
+    }
+
+    /// Begins anew with nothing in it.
+    pub(super) fn make_empty(&self) -> Result<(), ViewError> {
+        self.discard();
+        if self.dir.exists() {
+            std::fs::remove_dir_all(&self.dir).map_err(|error| ViewError(error.to_string()))?;
+        }
+        std::fs::create_dir_all(&self.dir).map_err(|error| ViewError(error.to_string()))?;
+        let db = open_guarded(&self.dir)?;
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+        Ok(())
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&sled::Db) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let gone = || ReadError::Unavailable("the view is being made anew".to_owned());
+        ask(db.as_ref().ok_or_else(gone)?)
     }
 
     /// Bytes on disk.
     pub(super) fn bytes(&self) -> u64 {
-        self.db.size_on_disk().unwrap_or(0)
+        self.with(|db| db.size_on_disk().map_err(|error| unavailable(&error)))
+            .unwrap_or(0)
     }
 
     /// Writes everything out and leaves the marker: the orderly end.
     pub(super) fn close(&self, position: Position) -> Result<(), ViewError> {
         let io = |error: std::io::Error| ViewError(error.to_string());
-        self.db
-            .flush()
-            .map_err(|error| ViewError(error.to_string()))?;
+        let flushed = self.with(|db| db.flush().map_err(|error| unavailable(&error)));
+        flushed.map_err(|error| ViewError(error.to_string()))?;
         sync_tree(&self.dir).map_err(io)?;
         let marker = self.dir.join(MARKER);
         std::fs::write(&marker, marker_text(position)).map_err(io)?;
@@ -120,8 +150,10 @@ fn sync_tree(dir: &Path) -> std::io::Result<()> {
 
 impl Kv for View {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let value = self.db.get(key).map_err(|error| unavailable(&error))?;
-        Ok(value.map(|value| value.to_vec()))
+        self.with(|db| {
+            let value = db.get(key).map_err(|error| unavailable(&error))?;
+            Ok(value.map(|value| value.to_vec()))
+        })
     }
 
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
@@ -137,19 +169,20 @@ impl Kv for View {
                 (None, Some(end)) => Bound::Excluded(end),
                 (None, None) => Bound::Unbounded,
             };
-            let range = self.db.range::<Vec<u8>, _>((Bound::Included(prefix), end));
-            return range.rev().take(scan.limit).map(owned).collect();
+            return self.with(|db| {
+                let range = db.range::<Vec<u8>, _>((Bound::Included(prefix), end));
+                range.rev().take(scan.limit).map(owned).collect()
+            });
         }
         let start = match scan.after {
             Some(after) => Bound::Excluded(after.to_vec()),
             None => Bound::Included(prefix),
         };
         let end = end_of(scan.prefix).map_or(Bound::Unbounded, Bound::Excluded);
-        self.db
-            .range::<Vec<u8>, _>((start, end))
-            .take(scan.limit)
-            .map(owned)
-            .collect()
+        self.with(|db| {
+            let range = db.range::<Vec<u8>, _>((start, end));
+            range.take(scan.limit).map(owned).collect()
+        })
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
@@ -160,8 +193,6 @@ impl Kv for View {
                 None => batch.remove(key),
             }
         }
-        self.db
-            .apply_batch(batch)
-            .map_err(|error| unavailable(&error))
+        self.with(|db| db.apply_batch(batch).map_err(|error| unavailable(&error)))
     }
 }

@@ -12,6 +12,7 @@
 
 use super::ballast::{Ballast, free_bytes};
 use super::batch::encode_changes;
+use super::open::OpenError;
 use crate::store::index::{Claims, Index, Place};
 use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
 use crate::store::view::View;
@@ -19,7 +20,7 @@ use crate::store::{Batch, Change, CommitError, Observer, Priority};
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -35,6 +36,8 @@ const QUEUE_BATCHES_MAX: usize = 65_536;
 
 /// A full disk is not tried again with less than this free.
 const HEAL_BYTES_MIN: u64 = 64 * 1024;
+/// The view is not made anew with less than this free: sled begins with half a megabyte.
+const VIEW_BYTES_MIN: u64 = 2 * 1024 * 1024;
 
 /// Why nothing is accepted at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,7 @@ pub(super) struct Shared {
     pub(super) segments: AtomicU64,
     /// Harmed places found.
     pub(super) damaged: AtomicU64,
+    is_closing: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -102,6 +106,7 @@ impl Shared {
             journal_bytes: AtomicU64::new(0),
             segments: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
         }
     }
 
@@ -135,6 +140,16 @@ impl Shared {
     pub(super) fn close(&self) {
         lock(&self.queue).is_closed = true;
         self.wake.notify_all();
+    }
+
+    /// Whether the store is being closed: long work is left for the next time.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Says that the store is being closed.
+    pub(super) fn begin_close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -171,6 +186,10 @@ pub(super) struct Committer {
     /// The segment being written; `None` while there is trouble.
     pub(super) segment: Option<Segment>,
     pub(super) tried_at: Option<Instant>,
+    /// Whether the view could not be written and has to be made anew.
+    pub(super) is_view_broken: bool,
+    /// Makes the view anew from snapshot and journal up to a position.
+    pub(super) remake_view: Box<dyn Fn(Position) -> Result<(), OpenError> + Send>,
 }
 
 impl Committer {
@@ -304,8 +323,8 @@ impl Committer {
     }
 
     /// The batch is durable whatever happens here; but a view that cannot be written would show
-    /// something else than the journal holds, so nothing more is accepted until a restart makes
-    /// the view anew.
+    /// something else than the journal holds (sled does not recover from a full disk by itself),
+    /// so nothing more is accepted until the view was made anew.
     fn apply(&mut self, segment: u64, offset: u64, changes: &[Change]) -> Result<(), CommitError> {
         for (change, number) in changes.iter().zip(0..) {
             let place = Place {
@@ -314,11 +333,18 @@ impl Committer {
                 change: number,
             };
             if let Err(error) = self.index.apply(change, place) {
-                tracing::error!(%error, "the view cannot be written; restart to make it anew");
+                tracing::error!(%error, "the view cannot be written; it will be made anew");
+                let free = free_bytes(&self.dir).unwrap_or(0);
+                let trouble = if free < VIEW_BYTES_MIN {
+                    Trouble::DiskFull
+                } else {
+                    Trouble::Failed
+                };
                 self.segment = None;
-                self.tried_at = None;
-                *lock(&self.shared.trouble) = Some(Trouble::Failed);
-                self.limits.heal_interval = Duration::MAX;
+                self.tried_at = Some(Instant::now());
+                self.is_view_broken = true;
+                *lock(&self.shared.trouble) = Some(trouble);
+                self.ballast.release();
                 return Err(CommitError::Failed);
             }
         }
@@ -366,10 +392,10 @@ impl Committer {
     }
 
     fn heal(&mut self) {
-        if self.limits.heal_interval == Duration::MAX {
+        self.tried_at = Some(Instant::now());
+        if self.is_view_broken && !self.make_view_anew() {
             return;
         }
-        self.tried_at = Some(Instant::now());
         let is_full = self.shared.trouble() == Some(Trouble::DiskFull);
         if is_full && free_bytes(&self.dir).is_some_and(|free| free < HEAL_BYTES_MIN) {
             return;
@@ -383,6 +409,25 @@ impl Committer {
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be written yet");
                 *lock(&self.shared.trouble) = Some(Trouble::of(&error));
+            }
+        }
+    }
+
+    /// Makes the view anew in place. Reads are refused meanwhile.
+    fn make_view_anew(&mut self) -> bool {
+        if free_bytes(&self.dir).is_some_and(|free| free < VIEW_BYTES_MIN) {
+            return false;
+        }
+        match (self.remake_view)(self.end) {
+            Ok(()) => {
+                tracing::warn!("the view was made anew");
+                self.is_view_broken = false;
+                *lock(&self.shared.applied) = self.end;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "the view cannot be made anew yet");
+                false
             }
         }
     }

@@ -102,6 +102,7 @@ impl DiskStore {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let Some(threads) = threads else { return };
+        self.shared.begin_close();
         drop(threads.stop_keeper);
         if threads.keeper.join().is_err() {
             tracing::error!("the upkeep of the store panicked");

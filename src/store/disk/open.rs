@@ -122,6 +122,8 @@ impl DiskStore {
             end: recovered.end,
             segment: None,
             tried_at: None,
+            is_view_broken: false,
+            remake_view: remake(dir, &index),
         };
         let keeper = Keeper::new(dir, options, Arc::clone(&shared), Arc::clone(&index));
         let (stop_keeper, stopped) = std::sync::mpsc::channel();
@@ -145,6 +147,28 @@ impl DiskStore {
         };
         Ok((store, report))
     }
+}
+
+/// Makes the view of a store that is open anew, in place.
+fn remake(
+    dir: &Path,
+    index: &Arc<Index<View>>,
+) -> Box<dyn Fn(Position) -> Result<(), OpenError> + Send> {
+    let (dir, index) = (dir.to_owned(), Arc::clone(index));
+    Box::new(move |end| {
+        let journal = journal_dir(&dir);
+        let ids = list_segments(&journal)?;
+        let mut report = OpenReport::default();
+        let mut ends = ends_of(&journal, &ids, &mut report)?;
+        // Behind the end there may be what was never acknowledged.
+        for (id, told) in ids.iter().zip(&mut ends) {
+            if *id == end.segment {
+                *told = end.offset;
+            }
+        }
+        index.kv.discard();
+        fill(&dir, &index, &ids, &ends, &mut report)
+    })
 }
 
 /// What is on disk, made readable.
@@ -210,6 +234,14 @@ fn ends_of(journal: &Path, ids: &[u64], report: &mut OpenReport) -> Result<Vec<u
             None => report.torn_bytes += found.torn_bytes,
         }
         ends.push(limit.unwrap_or(found.end));
+        // Retention takes the oldest segments only: one that is missing in between was lost.
+        if told.is_some_and(|(next, _)| next != id + 1) {
+            report.damage.push(Damage {
+                segment: id + 1,
+                from: 0,
+                to: 0,
+            });
+        }
         told = found.previous_end.map(|end| (*id, end));
     }
     ends.reverse();
@@ -223,9 +255,22 @@ fn rebuild(
     ends: &[u64],
     report: &mut OpenReport,
 ) -> Result<View, OpenError> {
+    let index = Index::new(View::create(&view_dir(dir))?);
+    fill(dir, &index, ids, ends, report)?;
+    Ok(index.kv)
+}
+
+/// Fills a view from the newest whole snapshot and the journal since.
+fn fill(
+    dir: &Path,
+    index: &Index<View>,
+    ids: &[u64],
+    ends: &[u64],
+    report: &mut OpenReport,
+) -> Result<(), OpenError> {
     let mut snapshots = snapshot::list(&snapshot_dir(dir))?;
     loop {
-        let index = Index::new(View::create(&view_dir(dir))?);
+        index.kv.make_empty()?;
         let from = match snapshots.pop() {
             None => Position::default(),
             Some((position, path)) => {
@@ -246,10 +291,10 @@ fn rebuild(
         for (id, end) in ids.iter().zip(ends) {
             if *id >= from.segment {
                 let start = if *id == from.segment { from.offset } else { 0 };
-                replay(dir, &index, *id, start, *end, report)?;
+                replay(dir, index, *id, start, *end, report)?;
             }
         }
-        return Ok(index.kv);
+        return Ok(());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::store::index::Index;
 use crate::store::journal::{JournalError, list_segments, segment_path, sync_dir};
 use crate::store::snapshot;
 use crate::store::view::View;
-use crate::store::{After, Batch, Change, Of, ReadError};
+use crate::store::{After, Batch, Change, Guard, Of, ReadError};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +40,8 @@ impl Default for Retention {
 
 /// Most deliveries forgotten or carried in one batch.
 const BATCH_MAX: usize = 100;
+/// A journal that has grown at all gets a snapshot this often, so that age can be acted on.
+const SNAPSHOT_EVERY: Duration = Duration::from_hours(1);
 /// Snapshots kept: the newest, and one before it should the newest be damaged.
 const SNAPSHOTS_KEPT: usize = 2;
 
@@ -50,6 +52,9 @@ pub(super) struct Keeper {
     shared: Arc<Shared>,
     index: Arc<Index<View>>,
     bytes_at_snapshot: u64,
+    snapshot_at: Timestamp,
+    /// See [`Keeper::unlink_segments`].
+    stays_bytes: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +80,8 @@ impl Keeper {
             shared,
             index,
             bytes_at_snapshot: 0,
+            snapshot_at: now(),
+            stays_bytes: 0,
         }
     }
 
@@ -92,7 +99,9 @@ impl Keeper {
     fn keep(&mut self, now: Timestamp) -> Result<(), UpkeepError> {
         let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
         let is_due = bytes.abs_diff(self.bytes_at_snapshot) >= self.options.snapshot_bytes
-            || bytes > self.options.retention.max_bytes;
+            || bytes > self.options.retention.max_bytes.max(self.stays_bytes)
+            // Small stores age, too.
+            || (bytes != self.bytes_at_snapshot && now.since(self.snapshot_at) >= SNAPSHOT_EVERY);
         if is_due {
             snapshot::write(
                 &snapshot_dir(&self.dir),
@@ -100,13 +109,14 @@ impl Keeper {
                 &self.index.kv,
             )?;
             self.bytes_at_snapshot = bytes;
+            self.snapshot_at = now;
         }
         self.unlink_segments(now)
     }
 
     /// Deletes the oldest segments while they are out of bounds. What must be kept of them is
     /// written forward first; what the index says of the rest is forgotten.
-    fn unlink_segments(&self, now: Timestamp) -> Result<(), UpkeepError> {
+    fn unlink_segments(&mut self, now: Timestamp) -> Result<(), UpkeepError> {
         let snapshots = snapshot::list(&snapshot_dir(&self.dir))?;
         // The oldest snapshot that is kept must be able to start from what is left.
         let kept = &snapshots[snapshots.len().saturating_sub(SNAPSHOTS_KEPT)..];
@@ -117,18 +127,31 @@ impl Keeper {
         else {
             return Ok(());
         };
-        let retention = &self.options.retention;
+        let retention = self.options.retention.clone();
         let cutoff = now.minus(retention.max_age);
         for id in list_segments(&journal_dir(&self.dir))? {
             if id >= covered.segment {
                 break;
             }
-            let over = self.shared.journal_bytes.load(Ordering::Relaxed) > retention.max_bytes;
+            // An orderly end does not wait for a long pass.
+            if self.shared.is_closing() {
+                return Ok(());
+            }
+            let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
+            let over = bytes > retention.max_bytes.max(self.stays_bytes);
             if !over && self.newest_in(id)?.is_some_and(|newest| newest >= cutoff) {
                 break;
             }
             self.unlink(id)?;
         }
+        // What must stay is more than may stay: do not write it forward again and again, but only
+        // when the journal has grown by a quarter.
+        let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
+        self.stays_bytes = if bytes > retention.max_bytes {
+            bytes + bytes / 4
+        } else {
+            0
+        };
         for (_, path) in &snapshots[..snapshots.len().saturating_sub(SNAPSHOTS_KEPT)] {
             std::fs::remove_file(path).map_err(JournalError::io("deleting a snapshot"))?;
         }
@@ -147,7 +170,7 @@ impl Keeper {
 
     fn unlink(&self, segment: u64) -> Result<(), UpkeepError> {
         let mut floors = HashMap::new();
-        let mut changes = Vec::new();
+        let (mut guards, mut changes) = (Vec::new(), Vec::new());
         for id in self.index.deliveries_in(segment)? {
             let Some((place, delivery)) = self.index.delivery_at(id)? else {
                 continue;
@@ -155,20 +178,23 @@ impl Keeper {
             if place.segment != segment {
                 continue;
             }
+            // Whoever processes it meanwhile wins: then this batch is refused, and tried again.
+            guards.push(Guard::SameDelivery(Box::new(delivery.clone())));
             let change = if self.must_stay(&delivery, &mut floors)? {
                 match payload_at(&journal_dir(&self.dir), place) {
                     Ok(Some(payload)) => Change::InsertDelivery(Box::new(delivery), payload),
-                    Ok(None) | Err(_) => Change::ForgetDelivery(id),
+                    Ok(None) | Err(ReadError::Damaged { .. }) => Change::ForgetDelivery(id),
+                    Err(error @ ReadError::Unavailable(_)) => return Err(error.into()),
                 }
             } else {
                 Change::ForgetDelivery(id)
             };
             changes.push(change);
             if changes.len() >= BATCH_MAX {
-                self.commit(std::mem::take(&mut changes))?;
+                self.commit(std::mem::take(&mut guards), std::mem::take(&mut changes))?;
             }
         }
-        self.commit(changes)?;
+        self.commit(guards, changes)?;
         let path = segment_path(&journal_dir(&self.dir), segment);
         let bytes = std::fs::metadata(&path).map_or(0, |meta| meta.len());
         std::fs::remove_file(&path).map_err(JournalError::io("deleting a segment"))?;
@@ -203,11 +229,15 @@ impl Keeper {
         Ok(self.options.retention.floor_per_connection > 0 && delivery.id >= floor)
     }
 
-    fn commit(&self, changes: Vec<Change>) -> Result<(), UpkeepError> {
+    fn commit(&self, guards: Vec<Guard>, changes: Vec<Change>) -> Result<(), UpkeepError> {
         if changes.is_empty() {
             return Ok(());
         }
-        let answer = self.shared.submit(Batch::of(changes)).blocking_recv();
+        let batch = Batch {
+            guards,
+            ..Batch::of(changes)
+        };
+        let answer = self.shared.submit(batch).blocking_recv();
         answer.ok().and_then(Result::ok).ok_or(UpkeepError::Commit)
     }
 }

@@ -3,7 +3,7 @@
 //! A guard is checked against the index, and against the claims of the batches admitted before it
 //! in the same group, which are not applied yet.
 
-use super::apply::{digest_key, provider_id_key, user_name_key};
+use super::apply::{delivery_key, digest_key, provider_id_key, user_name_key};
 use super::key::{Key, Kind, last_id};
 use super::{Index, Kv};
 use crate::domain::connection::Connection;
@@ -59,6 +59,11 @@ pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Con
             }
             Ok(None)
         }
+        Guard::SameDelivery(delivery) => {
+            let found = index.delivery_at(delivery.id)?;
+            let is_same = found.is_some_and(|(_, found)| found == **delivery);
+            Ok((!is_same).then_some(Conflict::Delivery(delivery.id)))
+        }
         Guard::NewUser { name } => {
             let found = index.id_at(&user_name_key(name))?;
             Ok(found.map(|id| Conflict::User(UserId::from_u128(id))))
@@ -108,6 +113,7 @@ impl Claims {
                     .chain([name_claim(*owner, instance, full_name)])
                     .collect()
             }
+            Guard::SameDelivery(delivery) => vec![delivery_key(delivery.id).into_bytes()],
             Guard::NewUser { name } => vec![user_name_key(name).into_bytes()],
         };
         keys.iter().find_map(|key| self.0.get(key).cloned())
@@ -135,6 +141,10 @@ impl Claims {
                         self.0.insert(by_id, conflict);
                     }
                 }
+                Change::PutDelivery(d) => {
+                    let key = delivery_key(d.id).into_bytes();
+                    self.0.insert(key, Conflict::Delivery(d.id));
+                }
                 Change::PutUser(user) => {
                     let key = user_name_key(&user.name).into_bytes();
                     self.0.insert(key, Conflict::User(user.id));
@@ -145,7 +155,6 @@ impl Claims {
                 | Change::PutCredential(_)
                 | Change::DeleteCredential(_)
                 | Change::DeleteConnection(_)
-                | Change::PutDelivery(_)
                 | Change::ForgetDelivery(_)
                 | Change::PutRun(_)
                 | Change::PutTrack(_)

@@ -211,9 +211,16 @@ impl<S: Indexed> Read for S {
     }
 
     fn payload(&self, id: DeliveryId) -> Result<Option<Payload>, ReadError> {
+        let Some((place, _)) = self.index().delivery_at(id)? else {
+            return Ok(None);
+        };
+        if let Some(payload) = self.payload_at(id, place)? {
+            return Ok(Some(payload));
+        }
+        // Retention may have carried it forward between the two looks.
         match self.index().delivery_at(id)? {
-            Some((place, _)) => self.payload_at(id, place),
-            None => Ok(None),
+            Some((moved, _)) if moved != place => self.payload_at(id, moved),
+            Some(_) | None => Ok(None),
         }
     }
 

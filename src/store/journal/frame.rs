@@ -1,10 +1,11 @@
-//! Frames: `length | checksum | payload`.
+//! Frames: `length | check of the length | checksum | payload`.
 //!
-//! The checksum covers the frame's own place as well, so that bytes of another segment, or of
-//! another offset, can never pass for a frame.
+//! Both checks cover the frame's own place as well, so that bytes of another segment, or of
+//! another offset, can never pass for a frame. The length has a check of its own so that the
+//! search for the next frame behind a harmed one costs no more than a look at each byte.
 
-/// Bytes before the payload: length and checksum, four each, little endian.
-pub(in crate::store) const FRAME_HEAD_BYTES: usize = 8;
+/// Bytes before the payload: three numbers of four bytes, little endian.
+pub(in crate::store) const FRAME_HEAD_BYTES: usize = 12;
 /// Largest payload: one body of 25 MiB that does not compress, with room to spare.
 pub(in crate::store) const PAYLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -20,17 +21,24 @@ fn checksum(segment: u64, offset: u64, payload: &[u8]) -> u32 {
 pub(in crate::store) fn push_frame(out: &mut Vec<u8>, segment: u64, offset: u64, payload: &[u8]) {
     let length = u32::try_from(payload.len()).expect("payloads are limited to 64 MiB");
     out.extend(length.to_le_bytes());
+    out.extend(checksum(segment, offset, &length.to_le_bytes()).to_le_bytes());
     out.extend(checksum(segment, offset, payload).to_le_bytes());
     out.extend(payload);
 }
 
 /// The payload of the frame that begins `bytes`, when a whole and unharmed one does.
 pub(in crate::store) fn read_frame(bytes: &[u8], segment: u64, offset: u64) -> Option<&[u8]> {
-    let length = u32::from_le_bytes(*bytes.first_chunk::<4>()?) as usize;
+    let head = bytes.first_chunk::<FRAME_HEAD_BYTES>()?;
+    let (length, rest) = head.split_first_chunk::<4>()?;
+    let (check, rest) = rest.split_first_chunk::<4>()?;
+    let crc = u32::from_le_bytes(*rest.first_chunk::<4>()?);
+    if checksum(segment, offset, length) != u32::from_le_bytes(*check) {
+        return None;
+    }
+    let length = u32::from_le_bytes(*length) as usize;
     if length == 0 || length > PAYLOAD_BYTES_MAX {
         return None;
     }
-    let crc = u32::from_le_bytes(*bytes.get(4..)?.first_chunk::<4>()?);
     let payload = bytes.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + length)?;
     (checksum(segment, offset, payload) == crc).then_some(payload)
 }

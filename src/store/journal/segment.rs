@@ -129,7 +129,7 @@ pub(in crate::store) fn read_payload(
 ) -> io::Result<Option<Vec<u8>>> {
     let mut head = [0; FRAME_HEAD_BYTES];
     file.read_exact_at(&mut head, offset)?;
-    let length = u32::from_le_bytes(*head.first_chunk::<4>().expect("eight bytes")) as usize;
+    let length = u32::from_le_bytes(*head.first_chunk::<4>().expect("twelve bytes")) as usize;
     if length > PAYLOAD_BYTES_MAX {
         return Ok(None);
     }
