@@ -26,8 +26,8 @@ async fn until(simulator: &Simulator, daemon: &Daemon, is_so: impl Fn(&[HookView
     }
 }
 
-/// Asks for checks until the repository's hooks are so. One may not be enough: a check that is asked
-/// for while another call is under way comes to nothing.
+/// Asks for checks until the repository's hooks are so. One may not be enough: a check that is
+/// asked for while another call is under way comes to nothing.
 async fn check_until(
     simulator: &Simulator,
     daemon: &Daemon,
