@@ -143,7 +143,8 @@ fn each_rule_sees_what_breaks_it() {
 
 #[test]
 fn what_is_no_code_breaks_no_rule() {
-    let text = "// x.unwrap()\nfn f<'a>(x: &'a str) {\n \"y.unwrap()\"; r#\" \" println!\"#; '\"'; }\n\
+    let text = "// x.unwrap()\nfn f<'a>(x: &'a str) {\n\
+                \"y.unwrap()\"; r#\" \" println!\"#; '\"'; }\n\
                 #[cfg(test)]\nmod tests { fn g() { x.unwrap(); } }\n";
     let complaints = rules::banned(&Source::new("src/api/x.rs", text));
     assert!(complaints.is_empty(), "{complaints:?}");
