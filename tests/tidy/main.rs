@@ -173,9 +173,10 @@ fn the_documented_metrics_are_the_metrics() {
     let found = documented
         .lines()
         .filter(|line| line.starts_with("| `hookherd_"));
-    let found: String = found.map(|line| format!("{line}\n")).collect();
+    let found: Vec<_> = found.collect();
     assert_eq!(
-        found, rows,
+        found,
+        rows.lines().collect::<Vec<_>>(),
         "docs/metrics.md should have these rows:\n{rows}"
     );
 }
