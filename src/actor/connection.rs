@@ -110,7 +110,11 @@ impl ConnectionActor {
     }
 
     fn complain(&self, error: &CommandError) {
-        tracing::warn!(connection.id = %self.id, %error, "a step could not be stored; trying again");
+        tracing::warn!(
+            connection.id = %self.id,
+            %error,
+            "a step could not be stored; trying again"
+        );
     }
 
     /// The plan is durable: make it the state, and do what follows from it.
@@ -157,7 +161,12 @@ impl ConnectionActor {
         let (id, repository) = (c.id, &c.full_name);
         match observation {
             Observation::HookEnsured(hook) => {
-                tracing::info!(connection.id = %id, %repository, hook.id = hook.0, "webhook_created");
+                tracing::info!(
+                    connection.id = %id,
+                    %repository,
+                    hook.id = hook.0,
+                    "webhook_created"
+                );
             }
             Observation::HookDrifted => {
                 tracing::warn!(connection.id = %id, %repository, "webhook_drifted");
@@ -288,7 +297,11 @@ impl Handler<Rejected> for ConnectionActor {
         self.rejections = self.rejections.saturating_add(1);
         // Once only, until a signed delivery arrives: somebody may be playing with the URL.
         if self.rejections == REJECTIONS_MAX {
-            tracing::warn!(connection.id = %self.id, "webhook_signature_verification_failed again and again: writing the hook's secret anew");
+            tracing::warn!(
+                connection.id = %self.id,
+                "webhook_signature_verification_failed again and again: \
+                 writing the hook's secret anew"
+            );
             self.must(ctx, Input::SettingsChanged, Edit::default());
         }
     }

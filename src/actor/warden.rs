@@ -112,7 +112,10 @@ impl Handler<Exited> for Warden {
     fn handle(&mut self, Exited(id, exit): Exited, ctx: &mut Context<Self>) {
         match exit {
             Exit::Panicked => {
-                tracing::error!(connection.id = %id, "the actor of a connection panicked; restarting it");
+                tracing::error!(
+                    connection.id = %id,
+                    "the actor of a connection panicked; restarting it"
+                );
                 self.world.watch.actor_panicked();
             }
             Exit::GaveUp => {

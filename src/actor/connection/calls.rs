@@ -113,6 +113,10 @@ async fn carry_out(
         let spec = world.hook_spec(connection);
         spec.ok_or_else(|| unreadable("hook secret"))
     };
+    let checked = Edit {
+        checked: true,
+        ..Edit::default()
+    };
     match call {
         Call::Ensure { revision } => {
             let ensured = hooks.ensure(&access, &target, &spec()?).await?;
@@ -130,13 +134,7 @@ async fn carry_out(
             ))
         }
         Call::Check(hook) => match hooks.check(&access, &target, hook, &spec()?).await? {
-            CheckReport::Intact => Ok((
-                Reply::Intact,
-                Edit {
-                    checked: true,
-                    ..Edit::default()
-                },
-            )),
+            CheckReport::Intact => Ok((Reply::Intact, checked)),
             CheckReport::Drifted { fields } => {
                 let id = connection.id;
                 tracing::warn!(connection.id = %id, ?fields, "the hook was changed");
@@ -146,13 +144,7 @@ async fn carry_out(
         },
         Call::Repair { hook, revision } => {
             match hooks.repair(&access, &target, hook, &spec()?).await? {
-                Repaired::Done => Ok((
-                    Reply::Repaired { revision },
-                    Edit {
-                        checked: true,
-                        ..Edit::default()
-                    },
-                )),
+                Repaired::Done => Ok((Reply::Repaired { revision }, checked)),
                 Repaired::Missing => Ok(plain(missing(world))),
             }
         }

@@ -31,7 +31,11 @@ impl ConnectionActor {
         let pending = match self.world.store.pending(self.id, limit) {
             Ok(pending) => pending,
             Err(error) => {
-                tracing::error!(connection.id = %self.id, %error, "pending deliveries cannot be read");
+                tracing::error!(
+                    connection.id = %self.id,
+                    %error,
+                    "pending deliveries cannot be read"
+                );
                 return;
             }
         };
@@ -76,7 +80,11 @@ impl ConnectionActor {
             match processed {
                 Ok(Ok((outcomes, changes, counts))) => actor.finish(ctx, outcomes, changes, counts),
                 Ok(Err(error)) => {
-                    tracing::error!(connection.id = %actor.id, %error, "a delivery cannot be processed");
+                    tracing::error!(
+                        connection.id = %actor.id,
+                        %error,
+                        "a delivery cannot be processed"
+                    );
                     actor.rest(ctx);
                 }
                 Err(_) => {

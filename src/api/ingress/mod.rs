@@ -200,7 +200,10 @@ impl Verifying {
                     // Only who knows the unguessable key may make a connection doubt its hook.
                     if why == Rejection::BadSignature && self.key.is_some() {
                         let id = connection.id;
-                        tracing::warn!(connection.id = %id, "webhook_signature_verification_failed");
+                        tracing::warn!(
+                            connection.id = %id,
+                            "webhook_signature_verification_failed"
+                        );
                         self.shared.herd.rejected(id);
                     }
                     rejection = Some(why);

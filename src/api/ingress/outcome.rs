@@ -64,8 +64,12 @@ impl Outcome {
             Code::BadSignature => Self::RejectedSignature,
             Code::BodyTooLarge => Self::RejectedSize,
             Code::BodyTimeout => Self::RejectedSlow,
-            code if code.status().is_client_error() => Self::RejectedMalformed,
-            _ => Self::Unavailable,
+            // By the class of its status: what is not the sender's fault is ours.
+            other if other.status().is_client_error() => Self::RejectedMalformed,
+            other => {
+                debug_assert!(other.status().is_server_error());
+                Self::Unavailable
+            }
         }
     }
 

@@ -86,9 +86,12 @@ pub(in crate::api) async fn connect(
             let bad = |why| Problem::invalid("credential_id", why);
             let id: CredentialId = text.parse().map_err(bad)?;
             let found = shared.owned(caller).credential(id);
-            let none = |problem: Problem| match problem.code() {
-                Code::NotFound => Problem::invalid("credential_id", "you have no such credential"),
-                _ => problem,
+            let none = |problem: Problem| {
+                if problem.code() == Code::NotFound {
+                    Problem::invalid("credential_id", "you have no such credential")
+                } else {
+                    problem
+                }
             };
             Some(found.map_err(none)?)
         }

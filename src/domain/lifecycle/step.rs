@@ -23,10 +23,13 @@ pub fn step(mut l: Lifecycle, input: Input) -> Step {
             }
         }
         Input::CheckRequested => look_now(l),
-        Input::PingRequested => match (l.phase, l.hook) {
-            (Phase::Active, Hook::Present(hook)) => enter(l, Phase::Pinging, Call::Ping(hook)),
-            _ => stay(l),
-        },
+        Input::PingRequested => {
+            if let (Phase::Active, Hook::Present(hook)) = (l.phase, l.hook) {
+                enter(l, Phase::Pinging, Call::Ping(hook))
+            } else {
+                stay(l)
+            }
+        }
         Input::RecreateRequested => {
             l.recreate = true;
             look_now(l)

@@ -1,5 +1,6 @@
 //! The machine against a model provider that acts, fails, acts and then fails, acts late, says
-//! "not found" for lack of permission, loses hooks to careless hands, and is restarted at any point.
+//! "not found" for lack of permission, loses hooks to careless hands,
+//! and is restarted at any point.
 
 use super::*;
 use proptest::prelude::*;

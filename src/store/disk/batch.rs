@@ -159,10 +159,13 @@ pub(super) fn decode_payload(frame: &[u8], index: u32) -> Result<Payload, Record
     let index = usize::try_from(index).map_err(|_| RecordError::Damaged)?;
     let parts = decode_parts(frame)?;
     match parts.get(index) {
-        Some((tag::INSERT_DELIVERY, bytes)) => match decode_insertion(bytes)? {
-            Change::InsertDelivery(_, payload) => Ok(payload),
-            _ => Err(RecordError::Damaged),
-        },
+        Some((tag::INSERT_DELIVERY, bytes)) => {
+            if let Change::InsertDelivery(_, payload) = decode_insertion(bytes)? {
+                Ok(payload)
+            } else {
+                Err(RecordError::Damaged)
+            }
+        }
         Some(_) | None => Err(RecordError::Damaged),
     }
 }

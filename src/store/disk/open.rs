@@ -276,7 +276,10 @@ fn fill(
             Some((position, path)) => {
                 let put = |key, value| index.kv.apply(vec![(key, Some(value))]);
                 if !snapshot::read(&path, position, put)? {
-                    tracing::warn!(path = %path.display(), "a snapshot is damaged; trying an older");
+                    tracing::warn!(
+                        path = %path.display(),
+                        "a snapshot is damaged; trying an older"
+                    );
                     let damage = Damage {
                         segment: position.segment,
                         from: 0,

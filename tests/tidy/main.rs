@@ -1,0 +1,267 @@
+//! The house rules, checked: layers, sizes, banned words, and lists in step with their docs.
+//!
+//! Each rule is first tried on a snippet that breaks it, so that a rule that sees nothing fails.
+
+mod rules;
+mod source;
+
+use hookherd::telemetry::metrics::{Kind, METRICS};
+use source::{Source, files};
+use std::fmt::Write as _;
+use std::path::Path;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn rust() -> Vec<Source> {
+    let mut sources = files(root(), "src", ".rs");
+    assert!(sources.len() > 80, "the walk finds the sources");
+    sources.extend(files(root(), "tests", ".rs"));
+    sources
+}
+
+fn none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+fn check(rule: fn(&Source) -> Vec<String>) {
+    none(&rust().iter().flat_map(rule).collect::<Vec<_>>());
+}
+
+#[test]
+fn layers_import_only_what_they_may() {
+    check(rules::layers);
+}
+
+#[test]
+fn banned_words_do_not_ship() {
+    check(rules::banned);
+}
+
+#[test]
+fn files_functions_and_lines_are_short() {
+    check(rules::sizes);
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    check(rules::opening);
+}
+
+#[test]
+fn matches_on_our_enums_name_every_variant() {
+    let sources = files(root(), "src", ".rs");
+    let mut enums = rules::enums(&sources);
+    enums.push("Self".to_owned());
+    assert!(enums.iter().any(|name| name == "Phase"));
+    let all = sources
+        .iter()
+        .flat_map(|source| rules::wildcards(source, &enums));
+    none(&all.collect::<Vec<_>>());
+}
+
+#[test]
+fn no_file_names_a_place_of_one_machine() {
+    let mut sources = rust();
+    for (dir, ending) in [("docs", ""), ("config", ""), ("systemd", ""), (".ci", "")] {
+        sources.extend(files(root(), dir, ending));
+    }
+    for file in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "test",
+    ] {
+        sources.push(Source::new(file, &read(file)));
+    }
+    none(&sources.iter().flat_map(rules::places).collect::<Vec<_>>());
+}
+
+#[test]
+fn each_rule_sees_what_breaks_it() {
+    type Rule = fn(&Source) -> Vec<String>;
+    let long = format!("//! x\nfn f() {{\n{}}}\n", "    g();\n".repeat(70));
+    let huge = "//! x\n".repeat(501);
+    let wide = format!("//! {}\n", "x".repeat(97));
+    let path = format!("//! {}\n", concat!("/ro", "ot/x"));
+    let table: [(Rule, &str, &str); 19] = [
+        (rules::layers, "src/domain/x.rs", "use crate::store::Store;"),
+        (rules::layers, "src/store/x.rs", "use crate::seal::Seal;"),
+        (
+            rules::layers,
+            "src/config.rs",
+            "fn f() { crate::app::go() }",
+        ),
+        (rules::layers, "src/api/x.rs", "use crate::{app, domain};"),
+        (
+            rules::layers,
+            "src/simulator/x.rs",
+            "use crate::provider::github::X;",
+        ),
+        (rules::banned, "src/api/x.rs", "fn f() { x().unwrap(); }"),
+        (rules::banned, "src/api/x.rs", "fn f() { println!(); }"),
+        (
+            rules::banned,
+            "src/actor/x.rs",
+            "fn f() { SystemTime::now(); }",
+        ),
+        (rules::banned, "src/store/x.rs", "use sled::Db;"),
+        (rules::banned, "src/store/x.rs", "use bincode::Encode;"),
+        (rules::banned, "src/x.rs", "#[allow(dead_code)]\nfn f() {}"),
+        (
+            rules::banned,
+            "src/x.rs",
+            "#[cfg(test)]\nmod tests { fn f() { thread::sleep(x) } }",
+        ),
+        (rules::banned, "src/domain/x.rs", "async fn f() {}"),
+        (rules::banned, "src/domain/x.rs", "use serde::Serialize;"),
+        (rules::sizes, "src/x.rs", &long),
+        (rules::sizes, "src/x.rs", &huge),
+        (rules::sizes, "src/x.rs", &wide),
+        (rules::opening, "src/x.rs", "fn f() {}"),
+        (rules::places, "docs/x.md", &path),
+    ];
+    for (rule, path, text) in table {
+        let complaints = rule(&Source::new(path, text));
+        assert_eq!(complaints.len(), 1, "{path}: {text}: {complaints:?}");
+    }
+    let wild = "fn f() { match x {\n Phase::Idle => 1,\n _ => 2,\n} }";
+    let enums = rules::enums(&[Source::new("src/x.rs", "pub enum Phase { Idle }")]);
+    assert_eq!(
+        rules::wildcards(&Source::new("src/x.rs", wild), &enums).len(),
+        1
+    );
+    let foreign = "fn f() { match x {\n Other::Idle => Phase::Idle,\n _ => 2,\n} }";
+    assert!(rules::wildcards(&Source::new("src/x.rs", foreign), &enums).is_empty());
+}
+
+#[test]
+fn what_is_no_code_breaks_no_rule() {
+    let text = "// x.unwrap()\nfn f<'a>(x: &'a str) {\n\
+                \"y.unwrap()\"; r#\" \" println!\"#; '\"'; }\n\
+                #[cfg(test)]\nmod tests { fn g() { x.unwrap(); } }\n";
+    let complaints = rules::banned(&Source::new("src/api/x.rs", text));
+    assert!(complaints.is_empty(), "{complaints:?}");
+    let after = "#[cfg(test)]\nmod tests;\nfn f() { '}'; x.unwrap(); }\n";
+    assert_eq!(rules::banned(&Source::new("src/api/x.rs", after)).len(), 1);
+}
+
+#[test]
+fn the_documented_metrics_are_the_metrics() {
+    let mut rows = String::new();
+    for metric in METRICS {
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let (name, help, labels) = (metric.name, metric.help, labels.join(", "));
+        let _ = writeln!(rows, "| `{name}` | {kind} | {labels} | {help} |");
+    }
+    let documented = read("docs/metrics.md");
+    let found = documented
+        .lines()
+        .filter(|line| line.starts_with("| `hookherd_"));
+    let found: Vec<_> = found.collect();
+    assert_eq!(
+        found,
+        rows.lines().collect::<Vec<_>>(),
+        "docs/metrics.md should have these rows:\n{rows}"
+    );
+}
+
+#[test]
+fn metrics_are_named_as_prometheus_wants() {
+    for metric in METRICS {
+        let name = metric.name;
+        assert!(name.starts_with("hookherd_"), "{name}");
+        assert_eq!(
+            name.ends_with("_total"),
+            metric.kind == Kind::Counter,
+            "{name}"
+        );
+        assert!(metric.help.ends_with('.'), "{name}: {}", metric.help);
+        let units = ["_seconds", "_batches", "_bytes"];
+        let has_unit = units.iter().any(|unit| name.ends_with(unit));
+        assert!(metric.kind != Kind::Histogram || has_unit, "{name}");
+    }
+}
+
+#[test]
+fn the_readme_has_exactly_two_commands_for_a_fresh_machine() {
+    let readme = read("README.md");
+    let from = readme
+        .find("## Two commands")
+        .expect("the section is there");
+    let block = readme[from..].split("```").nth(1).expect("it has a block");
+    assert_eq!(
+        block.lines().filter(|line| !line.trim().is_empty()).count(),
+        2
+    );
+    let ci = read(".ci/run");
+    assert!(
+        ci.lines().any(|line| line == "./test"),
+        "CI calls the same test command"
+    );
+}
+
+#[test]
+fn the_documents_are_there() {
+    for path in [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "deny.toml",
+        "justfile",
+        "systemd/hookherd.service",
+        "docs/api.md",
+        "docs/openapi.json",
+    ] {
+        assert!(!read(path).is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn every_key_of_the_configuration_is_explained() {
+    let text = read("config/hookherd.toml");
+    let mut is_explained = false;
+    for line in text.lines() {
+        if line.starts_with('#') {
+            is_explained = true;
+        } else if line.is_empty() || line.starts_with('[') {
+            is_explained = false;
+        } else {
+            // A pair such as first and longest shares its comment.
+            assert!(is_explained, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_map_of_the_house_fits_in_a_sitting() {
+    let text = read("ARCHITECTURE.md");
+    assert!(text.lines().count() < 200);
+    for source in files(root(), "src", ".rs") {
+        let Some(layer) = source
+            .layer()
+            .filter(|layer| !["main", "lib"].contains(layer))
+        else {
+            continue;
+        };
+        assert!(
+            text.contains(&format!("`{layer}`")),
+            "{layer} is not on the map"
+        );
+    }
+}
