@@ -1,11 +1,12 @@
 //! The store on disk: journal, view, snapshots and retention put together.
 
 mod ballast;
-mod batch;
+pub(in crate::store) mod batch;
 mod committer;
 mod open;
 mod retain;
 
+pub(in crate::store) use open::{Log, lock_existing};
 pub use open::{OpenError, OpenReport};
 pub use retain::Retention;
 
@@ -79,15 +80,15 @@ impl std::fmt::Debug for DiskStore {
     }
 }
 
-fn journal_dir(dir: &Path) -> PathBuf {
+pub(in crate::store) fn journal_dir(dir: &Path) -> PathBuf {
     dir.join("journal")
 }
 
-fn view_dir(dir: &Path) -> PathBuf {
+pub(in crate::store) fn view_dir(dir: &Path) -> PathBuf {
     dir.join("view")
 }
 
-fn snapshot_dir(dir: &Path) -> PathBuf {
+pub(in crate::store) fn snapshot_dir(dir: &Path) -> PathBuf {
     dir.join("snapshots")
 }
 
@@ -181,4 +182,4 @@ impl Store for DiskStore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::store) mod tests;
