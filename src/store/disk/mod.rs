@@ -1,7 +1,7 @@
 //! The store on disk: journal, view, snapshots and retention put together.
 
 mod ballast;
-pub(in crate::store) mod batch;
+mod batch;
 mod committer;
 mod open;
 mod retain;
@@ -10,7 +10,7 @@ pub(in crate::store) use open::{Log, lock_existing};
 pub use open::{OpenError, OpenReport};
 pub use retain::Retention;
 
-pub(super) use batch::{decode_changes, encode_changes};
+pub(in crate::store) use batch::decode_changes;
 
 use super::index::{Index, Indexed, Place};
 use super::journal::segment_path;

@@ -5,8 +5,10 @@
 
 use super::ReadError;
 use super::archive::{ArchiveError, Packer, unpack};
-use super::disk::batch::decode_changes;
-use super::disk::{Log, OpenError, journal_dir, lock_existing, snapshot_dir, view_dir};
+
+use super::disk::{
+    Log, OpenError, decode_changes, journal_dir, lock_existing, snapshot_dir, view_dir,
+};
 use super::index::{Index, Kv, Scan, digest, key::Kind, key::last_id};
 use super::journal::{Damage, JournalError, scan_segment, sync_dir};
 use super::record::RecordError;
