@@ -40,25 +40,29 @@ pub(super) fn run(args: &Args, config: Option<&Path>, printer: Printer) -> Outco
     match &args.action {
         Action::Verify => verify(&dir, printer),
         Action::Export { file } => {
-            let records = store_tools::export(&dir, file)?;
-            let words = format!("{records} records written to {}", file.display());
-            printer.words(&json!({ "records": records }), &words);
-            Ok(())
+            let done = store_tools::export(&dir, file)?;
+            let words = format!("{} bytes written to {}", done.bytes, file.display());
+            let damaged = done.damage.len();
+            printer.words(&json!({ "bytes": done.bytes, "damaged": damaged }), &words);
+            if damaged == 0 {
+                return Ok(());
+            }
+            Err(Failed(
+                "the store is damaged; what is lost is not in the export".into(),
+            ))
         }
         Action::Import { file } => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            let records = runtime.block_on(store_tools::import(file, &dir))?;
-            let words = format!("{records} records imported into {}", dir.display());
-            printer.words(&json!({ "records": records }), &words);
-            Ok(())
+            let found = store_tools::import(file, &dir)?;
+            show(&found, printer)
         }
     }
 }
 
 fn verify(dir: &Path, printer: Printer) -> Outcome {
-    let v = store_tools::verify(dir)?;
+    show(&store_tools::verify(dir)?, printer)
+}
+
+fn show(v: &store_tools::Verification, printer: Printer) -> Outcome {
     let damage: Vec<_> = v
         .damage
         .iter()
@@ -66,8 +70,13 @@ fn verify(dir: &Path, printer: Printer) -> Outcome {
         .collect();
     let answer = json!({
         "sound": v.is_sound(), "batches": v.batches, "deliveries": v.deliveries,
-        "payloads_lost": v.payloads_lost, "unreadable": v.unreadable,
+        "payloads_lost": v.payloads_missing, "unreadable": v.unreadable,
         "torn_bytes": v.torn_bytes, "damage": damage,
+        "view": match v.view {
+            store_tools::ViewState::Agrees => "agrees",
+            store_tools::ViewState::Unused => "unused",
+            store_tools::ViewState::Differs => "differs",
+        },
     });
     printer.record(&answer);
     if v.is_sound() {

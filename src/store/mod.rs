@@ -3,6 +3,7 @@
 //! Everything is written by [`Store::commit`], which is atomic and returns when the batch
 //! survives power loss. Reads go to a view in memory or in sled and never wait for a commit.
 
+mod archive;
 pub mod disk;
 mod index;
 mod journal;

@@ -23,7 +23,8 @@ const END: u8 = 0;
 const KEY: u8 = 1;
 const VALUE: u8 = 2;
 
-fn file_name(position: Position) -> String {
+/// The name of the snapshot as of a position.
+pub(super) fn file_name(position: Position) -> String {
     format!(
         "{:016x}-{:016x}.snapshot",
         position.segment, position.offset

@@ -6,10 +6,11 @@ mod committer;
 mod open;
 mod retain;
 
+pub(in crate::store) use open::{Log, lock_existing};
 pub use open::{OpenError, OpenReport};
 pub use retain::Retention;
 
-pub(super) use batch::{decode_changes, encode_changes};
+pub(in crate::store) use batch::decode_changes;
 
 use super::index::{Index, Indexed, Place};
 use super::journal::segment_path;
@@ -79,15 +80,15 @@ impl std::fmt::Debug for DiskStore {
     }
 }
 
-fn journal_dir(dir: &Path) -> PathBuf {
+pub(in crate::store) fn journal_dir(dir: &Path) -> PathBuf {
     dir.join("journal")
 }
 
-fn view_dir(dir: &Path) -> PathBuf {
+pub(in crate::store) fn view_dir(dir: &Path) -> PathBuf {
     dir.join("view")
 }
 
-fn snapshot_dir(dir: &Path) -> PathBuf {
+pub(in crate::store) fn snapshot_dir(dir: &Path) -> PathBuf {
     dir.join("snapshots")
 }
 
@@ -182,4 +183,4 @@ impl Store for DiskStore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::store) mod tests;

@@ -29,6 +29,9 @@ pub enum OpenError {
     /// Written by a newer version.
     #[error("{0} was written by a newer version of hookherd; nothing was changed")]
     Newer(String),
+    /// There is no store there.
+    #[error("{0} holds no hookherd store")]
+    Missing(String),
     /// The directory cannot be made or read.
     #[error("{0}")]
     Journal(#[from] JournalError),
@@ -64,6 +67,22 @@ fn lock_dir(dir: &Path) -> Result<File, OpenError> {
     std::fs::create_dir_all(dir).map_err(JournalError::io("creating the data directory"))?;
     let file = File::create(dir.join("lock"));
     let file = file.map_err(JournalError::io("creating the lock file"))?;
+    take_lock(dir, file)
+}
+
+/// Locks a store that is there already, without making one where there is none.
+pub(in crate::store) fn lock_existing(dir: &Path) -> Result<File, OpenError> {
+    if !journal_dir(dir).is_dir() {
+        return Err(OpenError::Missing(dir.display().to_string()));
+    }
+    match File::open(dir.join("lock")) {
+        Ok(file) => take_lock(dir, file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => lock_dir(dir),
+        Err(error) => Err(JournalError::io("opening the lock file")(error).into()),
+    }
+}
+
+fn take_lock(dir: &Path, file: File) -> Result<File, OpenError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.display().to_string())),
@@ -182,23 +201,19 @@ struct Recovered {
 
 impl Recovered {
     fn read(dir: &Path) -> Result<Self, OpenError> {
-        let journal = journal_dir(dir);
-        let ids = list_segments(&journal)?;
-        let mut report = OpenReport::default();
         // First a look at everything, without changing anything: a newer store stays untouched.
-        let ends = ends_of(&journal, &ids, &mut report)?;
-        let end = ids
-            .last()
-            .zip(ends.last())
-            .map_or(Position::default(), |(id, end)| Position {
-                segment: *id,
-                offset: *end,
-            });
+        let Log {
+            ids,
+            ends,
+            end,
+            mut report,
+        } = Log::read(dir)?;
+        let journal = journal_dir(dir);
         let view = if let Some(view) = View::open_clean(&view_dir(dir), end)? {
             view
         } else {
             report.is_rebuilt = !ids.is_empty();
-            rebuild(dir, &ids, &ends, &mut report)?
+            rebuild(dir, &view_dir(dir), &ids, &ends, &mut report)?
         };
         let size = |id| std::fs::metadata(segment_path(&journal, id)).map_or(0, |m| m.len());
         let journal_bytes = ids.iter().map(|id| size(*id)).sum();
@@ -209,6 +224,52 @@ impl Recovered {
             journal_bytes,
             report,
         })
+    }
+}
+
+/// What the journal on disk consists of.
+pub(in crate::store) struct Log {
+    /// The segments, ascending.
+    pub(in crate::store) ids: Vec<u64>,
+    /// Where each of them ends.
+    pub(in crate::store) ends: Vec<u64>,
+    /// Where the log ends.
+    pub(in crate::store) end: Position,
+    /// What was found on the way.
+    pub(in crate::store) report: OpenReport,
+}
+
+impl Log {
+    /// Walks over all segments and changes nothing.
+    pub(in crate::store) fn read(dir: &Path) -> Result<Self, OpenError> {
+        let journal = journal_dir(dir);
+        let ids = list_segments(&journal)?;
+        let mut report = OpenReport::default();
+        let ends = ends_of(&journal, &ids, &mut report)?;
+        let end = ids
+            .last()
+            .zip(ends.last())
+            .map_or(Position::default(), |(id, end)| Position {
+                segment: *id,
+                offset: *end,
+            });
+        Ok(Self {
+            ids,
+            ends,
+            end,
+            report,
+        })
+    }
+
+    /// Makes a view in `view` of what `dir` holds. The report tells of damaged snapshots.
+    pub(in crate::store) fn replayed(
+        &self,
+        dir: &Path,
+        view: &Path,
+    ) -> Result<(View, OpenReport), OpenError> {
+        let mut report = OpenReport::default();
+        let view = rebuild(dir, view, &self.ids, &self.ends, &mut report)?;
+        Ok((view, report))
     }
 }
 
@@ -251,11 +312,12 @@ fn ends_of(journal: &Path, ids: &[u64], report: &mut OpenReport) -> Result<Vec<u
 /// Makes the view anew: from the newest whole snapshot, and what the journal says since.
 fn rebuild(
     dir: &Path,
+    view: &Path,
     ids: &[u64],
     ends: &[u64],
     report: &mut OpenReport,
 ) -> Result<View, OpenError> {
-    let index = Index::new(View::create(&view_dir(dir))?);
+    let index = Index::new(View::create(view)?);
     fill(dir, &index, ids, ends, report)?;
     Ok(index.kv)
 }

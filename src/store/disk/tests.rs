@@ -21,7 +21,7 @@ fn options() -> Options {
     }
 }
 
-fn open(dir: &Path) -> (DiskStore, OpenReport) {
+pub(in crate::store) fn open(dir: &Path) -> (DiskStore, OpenReport) {
     open_with(dir, &options(), Arc::new(RealDisk))
 }
 
@@ -29,7 +29,7 @@ fn open_with(dir: &Path, options: &Options, disk: Arc<dyn Disk>) -> (DiskStore, 
     DiskStore::open_on(dir, options, Arc::new(Unobserved), disk).unwrap()
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(in crate::store) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
@@ -38,7 +38,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 const CONNECTION: ConnectionId = ConnectionId::from_u128(1);
 
-fn delivery(n: u32) -> Delivery {
+pub(in crate::store) fn delivery(n: u32) -> Delivery {
     Delivery {
         id: DeliveryId::from_u128(u128::from(n) + 1),
         connection: CONNECTION,
@@ -81,11 +81,11 @@ fn insertion(n: u32) -> Batch {
     }
 }
 
-fn insert(store: &DiskStore, n: u32) -> Result<(), CommitError> {
+pub(in crate::store) fn insert(store: &DiskStore, n: u32) -> Result<(), CommitError> {
     wait(store.commit(insertion(n)))
 }
 
-fn processed(n: u32) -> Batch {
+pub(in crate::store) fn processed(n: u32) -> Batch {
     let state = DeliveryState::Processed {
         at: Timestamp(1),
         outcome: Outcome::Recorded,
@@ -96,7 +96,7 @@ fn processed(n: u32) -> Batch {
     }))])
 }
 
-fn is_there(store: &DiskStore, n: u32) -> bool {
+pub(in crate::store) fn is_there(store: &DiskStore, n: u32) -> bool {
     store.payload(delivery(n).id).unwrap() == Some(payload(n))
 }
 
@@ -130,7 +130,7 @@ fn what_was_committed_is_there_after_an_orderly_end_and_after_a_crash() {
 
 /// Ends a store without its orderly end, and waits until its directory is free.
 #[expect(clippy::needless_pass_by_value, reason = "a crash ends it")]
-fn crash(store: DiskStore) {
+pub(in crate::store) fn crash(store: DiskStore) {
     let threads = store.threads.lock().unwrap().take().unwrap();
     drop(threads.stop_keeper);
     threads.keeper.join().unwrap();

@@ -1,0 +1,153 @@
+//! Tools on stores of a real directory.
+
+use super::*;
+use crate::store::Store;
+use crate::store::disk::tests::{crash, insert, is_there, open, processed, wait};
+use crate::store::journal::segment_path;
+use std::collections::BTreeMap;
+
+const DELIVERIES: u32 = 30;
+
+/// A store of several segments, ended orderly.
+fn filled(dir: &Path) -> [u8; 32] {
+    let (store, _) = open(dir);
+    (0..DELIVERIES).for_each(|n| insert(&store, n).unwrap());
+    wait(store.commit(processed(3))).unwrap();
+    let digest = store.digest().unwrap();
+    store.close();
+    digest
+}
+
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+fn flip(path: &Path, at: u64) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[usize::try_from(at).unwrap()] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_sound_store_is_called_sound_and_is_not_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    let before = files(dir.path());
+    let found = verify(dir.path()).unwrap();
+    assert!(found.is_sound(), "{found:?}");
+    assert_eq!(found.deliveries, u64::from(DELIVERIES));
+    assert_eq!(found.batches, u64::from(DELIVERIES) + 1);
+    assert_eq!(found.view, ViewState::Agrees);
+    assert_eq!(files(dir.path()), before);
+    let (_store, report) = open(dir.path());
+    assert!(!report.is_rebuilt, "the view can still be trusted");
+}
+
+#[test]
+fn a_store_that_crashed_is_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    insert(&store, 1).unwrap();
+    crash(store);
+    let found = verify(dir.path()).unwrap();
+    assert!(
+        found.is_sound() && found.view == ViewState::Unused,
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_flipped_bit_in_the_journal_is_found_and_said_where() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    flip(&segment_path(&journal_dir(dir.path()), 1), 1500);
+    let found = verify(dir.path()).unwrap();
+    assert!(!found.is_sound());
+    assert_eq!(found.damage.len(), 1, "{found:?}");
+    let damage = &found.damage[0];
+    assert!(damage.segment == 1 && (damage.from..damage.to).contains(&1500));
+    // The trusted view still knows the delivery that the journal has lost.
+    assert_eq!(found.view, ViewState::Differs);
+}
+
+#[test]
+fn no_store_and_a_store_in_use_are_told_apart_and_nothing_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("nowhere");
+    let found = verify(&missing);
+    assert!(matches!(found, Err(ToolError::Open(OpenError::Missing(_)))));
+    assert!(!missing.exists());
+    let (_store, _) = open(dir.path());
+    for found in [
+        verify(dir.path()).map(drop),
+        export(dir.path(), &dir.path().join("export")).map(drop),
+    ] {
+        assert!(matches!(found, Err(ToolError::Open(OpenError::InUse(_)))));
+    }
+    assert!(!dir.path().join("export").exists());
+}
+
+#[test]
+fn an_import_is_the_store_that_was_exported_payloads_included() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("deep/new"));
+    let file = dir.path().join("export");
+    let digest = filled(&old);
+    let before = files(&old);
+    let exported = export(&old, &file).unwrap();
+    assert_eq!(exported.bytes, std::fs::metadata(&file).unwrap().len());
+    assert_eq!(files(&old), before);
+
+    let found = import(&file, &new).unwrap();
+    assert!(found.is_sound(), "{found:?}");
+    assert_eq!(found.deliveries, u64::from(DELIVERIES));
+    let (store, report) = open(&new);
+    assert!(report.damage.is_empty());
+    assert_eq!(store.digest().unwrap(), digest);
+    assert!((0..DELIVERIES).all(|n| is_there(&store, n)));
+    insert(&store, 3).unwrap_err();
+    insert(&store, DELIVERIES).unwrap();
+}
+
+#[test]
+fn nothing_that_is_there_is_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, file) = (dir.path().join("store"), dir.path().join("export"));
+    filled(&store);
+    std::fs::write(&file, "mine").unwrap();
+    let found = export(&store, &file);
+    assert!(matches!(found, Err(ToolError::Exists(_))));
+    assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+    let found = import(&file, &store);
+    assert!(matches!(found, Err(ToolError::NotEmpty(_))));
+}
+
+#[test]
+fn a_harmed_or_shortened_export_is_refused_and_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, file) = (dir.path().join("old"), dir.path().join("export"));
+    filled(&old);
+    export(&old, &file).unwrap();
+    let good = std::fs::read(&file).unwrap();
+    let target = tempfile::tempdir().unwrap();
+    let new = target.path().join("new");
+    let step = good.len() / 40;
+    for at in (0..good.len()).step_by(step) {
+        std::fs::write(&file, &good[..at]).unwrap();
+        assert!(import(&file, &new).is_err(), "cut at {at}");
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&file, &bytes).unwrap();
+        assert!(import(&file, &new).is_err(), "changed at {at}");
+        assert_eq!(target.path().read_dir().unwrap().count(), 0);
+    }
+}
