@@ -17,7 +17,7 @@ use super::CommandError;
 use super::plan::{Act, Edit, Plan, plan};
 use super::shared::World;
 use crate::domain::connection::Connection;
-use crate::domain::id::ConnectionId;
+use crate::domain::id::{ConnectionId, DeliveryId};
 use crate::domain::lifecycle::{Call, Input, Observation, Timer};
 use crate::store::Batch;
 use actix::prelude::*;
@@ -41,9 +41,13 @@ pub(super) struct ConnectionActor {
     waiting: Vec<oneshot::Sender<()>>,
     /// After a panic deliveries are processed one at a time, each with its try counted first.
     careful: bool,
+    /// The delivery whose try is counted already, and which has not panicked since.
+    counted: Option<DeliveryId>,
     /// Deliveries in a row that none of the secrets signed.
     rejections: u32,
     is_draining: bool,
+    /// Goes up with every restart.
+    life: u64,
 }
 
 /// Work that is done when a plan was committed.
@@ -59,8 +63,10 @@ impl ConnectionActor {
             epochs: BTreeMap::new(),
             waiting: Vec::new(),
             careful: false,
+            counted: None,
             rejections: 0,
             is_draining: false,
+            life: 0,
         }
     }
 
@@ -100,8 +106,9 @@ impl ConnectionActor {
                 if let Err(error) = result {
                     actor.complain(&error);
                     if actor.connection.is_some() {
-                        ctx.run_later(COMMIT_RETRY, move |_, ctx| {
-                            in_turn(ctx, move |actor, ctx| actor.must(ctx, again, edit_again));
+                        ctx.run_later(COMMIT_RETRY, move |actor, ctx| {
+                            actor
+                                .in_turn(ctx, move |actor, ctx| actor.must(ctx, again, edit_again));
                         });
                     }
                 }
@@ -147,8 +154,8 @@ impl ConnectionActor {
         let epoch = self.epochs.entry(timer).or_default();
         *epoch += 1;
         let armed = *epoch;
-        ctx.run_later(wait, move |_, ctx| {
-            in_turn(ctx, move |actor, ctx| {
+        ctx.run_later(wait, move |actor, ctx| {
+            actor.in_turn(ctx, move |actor, ctx| {
                 if actor.epochs.get(&timer) == Some(&armed) {
                     actor.must(ctx, Input::TimerFired(timer), Edit::default());
                 }
@@ -201,36 +208,71 @@ impl ConnectionActor {
             return;
         };
         let made = calls::make(Arc::clone(&self.world), connection, call).into_actor(self);
-        ctx.spawn(made.map(|called, _, ctx| {
+        ctx.spawn(made.map(|called, actor, ctx| {
             let calls::Called { input, edit } = called;
-            in_turn(ctx, move |actor, ctx| actor.must(ctx, input, *edit));
+            actor.in_turn(ctx, move |actor, ctx| actor.must(ctx, input, *edit));
         }));
     }
 }
 
-/// Something to do when no commit is under way.
+/// Something to do when no commit is under way, unless the actor fell meanwhile.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct InTurn(Doing);
+struct InTurn {
+    /// The life that it belongs to: messages survive a restart, and what they speak of does not.
+    life: u64,
+    act: Doing,
+}
 
 /// What is to be done.
 type Doing = Box<dyn FnOnce(&mut ConnectionActor, &mut Context<ConnectionActor>) + Send>;
 
-/// Lets `act` come in turn, as a message. What a timer or the end of a call brings must come this
-/// way: actix polls one spawned future after the mailbox even if a message has just called
-/// `ctx.wait`, and a plan made then would start from a state that is about to be replaced. For
-/// the same reason [`Nudge`] is sent and not given to `ctx.notify`, which spawns it.
-fn in_turn(
-    ctx: &Context<ConnectionActor>,
-    act: impl FnOnce(&mut ConnectionActor, &mut Context<ConnectionActor>) + Send + 'static,
-) {
-    ctx.address().do_send(InTurn(Box::new(act)));
+impl ConnectionActor {
+    /// Lets `act` come in turn, as a message. What a timer or the end of a call brings must come
+    /// this way: actix polls one spawned future after the mailbox even if a message has just
+    /// called `ctx.wait`, and a plan made then would start from a state that is about to be
+    /// replaced. For the same reason [`Nudge`] is sent and not given to `ctx.notify`, which
+    /// spawns it.
+    fn in_turn(
+        &self,
+        ctx: &Context<Self>,
+        act: impl FnOnce(&mut Self, &mut Context<Self>) + Send + 'static,
+    ) {
+        let (life, act) = (self.life, Box::new(act));
+        ctx.address().do_send(InTurn { life, act });
+    }
+
+    /// Reads the state, and goes on from there.
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        match self.world.store.connection(self.id) {
+            Ok(connection) => self.connection = connection,
+            Err(error) => {
+                tracing::error!(connection.id = %self.id, %error, "a connection cannot be read");
+                ctx.run_later(COMMIT_RETRY, |actor, ctx| {
+                    actor.in_turn(ctx, Self::begin);
+                });
+                return;
+            }
+        }
+        let Some(connection) = &self.connection else {
+            return ctx.stop();
+        };
+        let resealed = self.world.resealed(connection);
+        let edit = Edit {
+            resealed,
+            ..Edit::default()
+        };
+        self.must(ctx, Input::Recovered, edit);
+        ctx.address().do_send(Nudge);
+    }
 }
 
 impl Handler<InTurn> for ConnectionActor {
     type Result = ();
-    fn handle(&mut self, InTurn(act): InTurn, ctx: &mut Context<Self>) {
-        act(self, ctx);
+    fn handle(&mut self, InTurn { life, act }: InTurn, ctx: &mut Context<Self>) {
+        if life == self.life {
+            act(self, ctx);
+        }
     }
 }
 
@@ -238,26 +280,7 @@ impl Actor for ConnectionActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.connection = match self.world.store.connection(self.id) {
-            Ok(connection) => connection,
-            Err(error) => {
-                tracing::error!(connection.id = %self.id, %error, "a connection cannot be read");
-                None
-            }
-        };
-        let Some(connection) = &self.connection else {
-            return ctx.stop();
-        };
-        let resealed = self.world.resealed(connection);
-        self.must(
-            ctx,
-            Input::Recovered,
-            Edit {
-                resealed,
-                ..Edit::default()
-            },
-        );
-        ctx.address().do_send(Nudge);
+        self.begin(ctx);
     }
 }
 
@@ -265,6 +288,7 @@ impl actix::Supervised for ConnectionActor {
     /// Forgets everything: `started` comes next and reads it from the store.
     fn restarting(&mut self, _: &mut Context<Self>) {
         *self = Self {
+            life: self.life.wrapping_add(1),
             careful: true,
             ..Self::new(Arc::clone(&self.world), self.id)
         };

@@ -301,6 +301,10 @@ fn resolve_health(
     failure_type: &str,
     now: Timestamp,
 ) -> Result<(), ReadError> {
+    // A disconnect resolves every incident in this same batch; it did not recover.
+    if matches!(plan.connection.lifecycle.desired, Desired::Removed { .. }) {
+        return Ok(());
+    }
     if let Some(mut incident) = find_health(world, plan, failure_type)? {
         resolve(&mut incident, Resolution::Recovered, now);
         plan.resolved += 1;

@@ -144,11 +144,9 @@ impl Handler<StopAll> for Warden {
     fn handle(&mut self, _: StopAll, _: &mut Context<Self>) {
         self.is_stopping = true;
         self.registry.clear();
+        // Not waited for: an actor that is stuck must not hold up the end of the process.
         for arbiter in self.arbiters.drain(..) {
             arbiter.stop();
-            if arbiter.join().is_err() {
-                tracing::error!("a thread of actors panicked");
-            }
         }
     }
 }

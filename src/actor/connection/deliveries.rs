@@ -3,7 +3,7 @@
 //! The store is the queue. A nudge only says that there may be something in it; whatever dies on
 //! the way, the next start finds what is pending.
 
-use super::{COMMIT_RETRY, ConnectionActor, Nudge, in_turn};
+use super::{COMMIT_RETRY, ConnectionActor, Nudge};
 use crate::actor::incidents::Fold;
 use crate::actor::plan::Edit;
 use crate::domain::connection::Connection;
@@ -36,7 +36,8 @@ impl ConnectionActor {
                     %error,
                     "pending deliveries cannot be read"
                 );
-                return;
+                self.is_draining = true;
+                return self.rest(ctx);
             }
         };
         if pending.is_empty() {
@@ -56,6 +57,11 @@ impl ConnectionActor {
     /// Counts the try durably, and only then processes: a delivery that takes the process down is
     /// found out.
     fn try_carefully(&mut self, ctx: &mut Context<Self>, mut delivery: Delivery) {
+        // Only a panic uses up a try: a store that fails for a moment says nothing about the
+        // delivery, and must not have a good one set aside.
+        if self.counted == Some(delivery.id) {
+            return self.attempt(ctx, delivery);
+        }
         if delivery.tries >= TRIES_MAX {
             let reason = "processing it failed again and again".to_owned();
             return self.finish(
@@ -76,24 +82,27 @@ impl ConnectionActor {
             if result.is_err() {
                 return actor.rest(ctx);
             }
-            let processed = catch_unwind(AssertUnwindSafe(|| actor.fold(vec![delivery])));
-            match processed {
-                Ok(Ok((outcomes, changes, counts))) => actor.finish(ctx, outcomes, changes, counts),
-                Ok(Err(error)) => {
-                    tracing::error!(
-                        connection.id = %actor.id,
-                        %error,
-                        "a delivery cannot be processed"
-                    );
-                    actor.rest(ctx);
-                }
-                Err(_) => {
-                    actor.world.watch.actor_panicked();
-                    actor.is_draining = false;
-                    ctx.address().do_send(Nudge);
-                }
-            }
+            actor.counted = Some(delivery.id);
+            actor.attempt(ctx, delivery);
         }));
+    }
+
+    /// Processes a delivery whose try is counted.
+    fn attempt(&mut self, ctx: &mut Context<Self>, delivery: Delivery) {
+        let processed = catch_unwind(AssertUnwindSafe(|| self.fold(vec![delivery])));
+        match processed {
+            Ok(Ok((outcomes, changes, counts))) => self.finish(ctx, outcomes, changes, counts),
+            Ok(Err(error)) => {
+                tracing::error!(connection.id = %self.id, %error, "a delivery cannot be processed");
+                self.rest(ctx);
+            }
+            Err(_) => {
+                self.counted = None;
+                self.world.watch.actor_panicked();
+                self.is_draining = false;
+                ctx.address().do_send(Nudge);
+            }
+        }
     }
 
     fn process(&mut self, ctx: &mut Context<Self>, pending: Vec<Delivery>) {
@@ -112,8 +121,8 @@ impl ConnectionActor {
         reason = "it is a step of this actor like the others"
     )]
     fn rest(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_later(COMMIT_RETRY, |_, ctx| {
-            in_turn(ctx, |actor, ctx| {
+        ctx.run_later(COMMIT_RETRY, |actor, ctx| {
+            actor.in_turn(ctx, |actor, ctx| {
                 actor.is_draining = false;
                 actor.drain(ctx);
             });

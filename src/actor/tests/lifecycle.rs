@@ -4,7 +4,7 @@ use super::fakes::{ANN, BOB, Farm, instance};
 use super::provider::Behaviour;
 use crate::actor::{Command, ConnectError, Herd};
 use crate::domain::connection::WebhookStatus;
-use crate::domain::incident::{IncidentSource, IncidentStatus};
+use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution};
 use crate::domain::lifecycle::{Desired, Failure, Phase};
 use crate::domain::secret::ProviderToken;
 use std::time::Duration;
@@ -195,6 +195,23 @@ async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
     farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
         .await;
     assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Resolved);
+}
+
+#[actix::test]
+async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.provider.always_does(Some(Behaviour::Refuse(
+        Failure::Unauthorized,
+        "unauthorized",
+    )));
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
+        .await;
+    let disconnect = Command::Disconnect { delete_hook: false };
+    farm.command(connection.id, disconnect).await.unwrap();
+    let incidents = farm.incidents(ANN);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].resolution, Some(Resolution::Disconnected));
 }
 
 #[actix::test]

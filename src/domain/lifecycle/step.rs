@@ -179,6 +179,8 @@ fn recover(l: Lifecycle) -> Step {
             (l, effects)
         }
         Phase::Settling | Phase::Idle => settle(l, 0),
+        // Nobody looks after what they have disconnected: a removal goes on by itself.
+        Phase::Suspended(_) if matches!(l.desired, Desired::Removed { .. }) => settle(l, 0),
         Phase::Suspended(_) | Phase::Removed => stay(l),
     }
 }
