@@ -12,6 +12,8 @@ pub struct Decoded {
     /// The repository's present name as the payload tells it. A hint for display only: a payload
     /// never changes a connection's identity.
     pub full_name: Option<FullName>,
+    /// The payload's action, such as `completed`, when it has one.
+    pub action: Option<String>,
     /// What happened.
     pub event: Event,
 }

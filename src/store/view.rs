@@ -3,11 +3,14 @@
 //! sled 0.34 does not survive power loss and may panic on what one leaves behind. So its files
 //! are trusted only after an orderly end, which leaves a marker that names the journal position
 //! they stand for; after any other end the view is made anew from snapshot and journal.
+//!
+//! On a full disk there may be no room to make it anew. Then it lives in memory until the next
+//! start, loudly, so that the daemon starts and what is stored can be read.
 
 use super::ReadError;
 use super::index::{Entries, Kv, Scan, Write};
 use super::journal::{Position, sync_dir};
-use super::memory::end_of;
+use super::memory::{MemoryKv, end_of};
 use std::fs::File;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,11 +24,18 @@ const FLUSH_EVERY_MS: u64 = 500;
 /// The marker of an orderly end.
 const MARKER: &str = "clean";
 
+/// Where the entries are.
+#[derive(Debug)]
+enum Backing {
+    Disk(sled::Db),
+    Memory(MemoryKv),
+}
+
 /// A key-value space in sled.
 #[derive(Debug)]
 pub(super) struct View {
     /// `None` while it is made anew.
-    db: RwLock<Option<sled::Db>>,
+    db: RwLock<Option<Backing>>,
     dir: PathBuf,
 }
 
@@ -64,19 +74,17 @@ impl View {
         std::fs::remove_file(&marker).map_err(io)?;
         sync_dir(dir).map_err(io)?;
         Ok(open_guarded(dir).ok().map(|db| Self {
-            db: RwLock::new(Some(db)),
+            db: RwLock::new(Some(Backing::Disk(db))),
             dir: dir.to_owned(),
         }))
     }
 
-    /// An empty view; whatever was there is deleted.
-    pub(super) fn create(dir: &Path) -> Result<Self, ViewError> {
-        let view = Self {
+    /// A view that is still to be made, in this directory.
+    pub(super) fn at(dir: &Path) -> Self {
+        Self {
             db: RwLock::new(None),
             dir: dir.to_owned(),
-        };
-        view.make_empty()?;
-        Ok(view)
+        }
     }
 
     /// Closes it: until it was made anew, reads are refused.
@@ -100,11 +108,21 @@ impl View {
         }
         std::fs::create_dir_all(&self.dir).map_err(|error| ViewError(error.to_string()))?;
         let db = open_guarded(&self.dir)?;
-        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(db);
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(Backing::Disk(db));
         Ok(())
     }
 
-    fn with<T>(&self, ask: impl FnOnce(&sled::Db) -> Result<T, ReadError>) -> Result<T, ReadError> {
+    /// Begins anew in memory; what was on disk is deleted.
+    pub(super) fn make_empty_in_memory(&self) {
+        self.discard();
+        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
+            tracing::warn!(%error, "the old view could not be deleted");
+        }
+        let backing = Backing::Memory(MemoryKv::default());
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(backing);
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
         let gone = || ReadError::Unavailable("the view is being made anew".to_owned());
         ask(db.as_ref().ok_or_else(gone)?)
@@ -112,14 +130,20 @@ impl View {
 
     /// Bytes on disk.
     pub(super) fn bytes(&self) -> u64 {
-        self.with(|db| db.size_on_disk().map_err(|error| unavailable(&error)))
-            .unwrap_or(0)
+        let size = self.with(|backing| match backing {
+            Backing::Disk(db) => db.size_on_disk().map_err(|error| unavailable(&error)),
+            Backing::Memory(_) => Ok(0),
+        });
+        size.unwrap_or(0)
     }
 
     /// Writes everything out and leaves the marker: the orderly end.
     pub(super) fn close(&self, position: Position) -> Result<(), ViewError> {
         let io = |error: std::io::Error| ViewError(error.to_string());
-        let flushed = self.with(|db| db.flush().map_err(|error| unavailable(&error)));
+        let flushed = self.with(|backing| match backing {
+            Backing::Disk(db) => db.flush().map_err(|error| unavailable(&error)),
+            Backing::Memory(_) => Err(ReadError::Unavailable("the view is in memory".to_owned())),
+        });
         flushed.map_err(|error| ViewError(error.to_string()))?;
         sync_tree(&self.dir).map_err(io)?;
         let marker = self.dir.join(MARKER);
@@ -150,49 +174,59 @@ fn sync_tree(dir: &Path) -> std::io::Result<()> {
 
 impl Kv for View {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.with(|db| {
-            let value = db.get(key).map_err(|error| unavailable(&error))?;
-            Ok(value.map(|value| value.to_vec()))
+        self.with(|backing| match backing {
+            Backing::Disk(db) => {
+                let value = db.get(key).map_err(|error| unavailable(&error))?;
+                Ok(value.map(|value| value.to_vec()))
+            }
+            Backing::Memory(kv) => kv.get(key),
         })
     }
 
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
-        let owned = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
-            entry
-                .map(|(key, value)| (key.to_vec(), value.to_vec()))
-                .map_err(|e| unavailable(&e))
-        };
-        let prefix = scan.prefix.to_vec();
-        if scan.newest_first {
-            let end = match (scan.after, end_of(scan.prefix)) {
-                (Some(after), _) => Bound::Excluded(after.to_vec()),
-                (None, Some(end)) => Bound::Excluded(end),
-                (None, None) => Bound::Unbounded,
-            };
-            return self.with(|db| {
-                let range = db.range::<Vec<u8>, _>((Bound::Included(prefix), end));
-                range.rev().take(scan.limit).map(owned).collect()
-            });
-        }
-        let start = match scan.after {
-            Some(after) => Bound::Excluded(after.to_vec()),
-            None => Bound::Included(prefix),
-        };
-        let end = end_of(scan.prefix).map_or(Bound::Unbounded, Bound::Excluded);
-        self.with(|db| {
-            let range = db.range::<Vec<u8>, _>((start, end));
-            range.take(scan.limit).map(owned).collect()
+        self.with(|backing| match backing {
+            Backing::Disk(db) => scan_sled(db, scan),
+            Backing::Memory(kv) => kv.scan(scan),
         })
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in writes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
+        self.with(|backing| match backing {
+            Backing::Disk(db) => {
+                let mut batch = sled::Batch::default();
+                for (key, value) in writes {
+                    match value {
+                        Some(value) => batch.insert(key, value),
+                        None => batch.remove(key),
+                    }
+                }
+                db.apply_batch(batch).map_err(|error| unavailable(&error))
             }
-        }
-        self.with(|db| db.apply_batch(batch).map_err(|error| unavailable(&error)))
+            Backing::Memory(kv) => kv.apply(writes),
+        })
     }
+}
+
+fn scan_sled(db: &sled::Db, scan: Scan<'_>) -> Result<Entries, ReadError> {
+    let owned = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
+        let (key, value) = entry.map_err(|error| unavailable(&error))?;
+        Ok((key.to_vec(), value.to_vec()))
+    };
+    let prefix = scan.prefix.to_vec();
+    if scan.newest_first {
+        let end = match (scan.after, end_of(scan.prefix)) {
+            (Some(after), _) => Bound::Excluded(after.to_vec()),
+            (None, Some(end)) => Bound::Excluded(end),
+            (None, None) => Bound::Unbounded,
+        };
+        let range = db.range::<Vec<u8>, _>((Bound::Included(prefix), end));
+        return range.rev().take(scan.limit).map(owned).collect();
+    }
+    let start = match scan.after {
+        Some(after) => Bound::Excluded(after.to_vec()),
+        None => Bound::Included(prefix),
+    };
+    let end = end_of(scan.prefix).map_or(Bound::Unbounded, Bound::Excluded);
+    let range = db.range::<Vec<u8>, _>((start, end));
+    range.take(scan.limit).map(owned).collect()
 }

@@ -136,9 +136,12 @@ impl ConnectionActor {
         };
         let mut fold = Fold::new(&self.world, connection);
         let mut outcomes = Vec::with_capacity(pending.len());
-        for delivery in pending {
+        for mut delivery in pending {
             let outcome = match self.decode(connection, &delivery)? {
-                Ok(decoded) => outcome(connection, decoded, &delivery, &mut fold)?,
+                Ok(mut decoded) => {
+                    delivery.action = decoded.action.take();
+                    outcome(connection, decoded, &delivery, &mut fold)?
+                }
                 Err(reason) => Outcome::DeadLetter { reason },
             };
             outcomes.push((delivery, outcome));

@@ -94,6 +94,7 @@ impl Decode for TestDecode {
         let repository = Some(RepositoryId(repository));
         Ok(Decoded {
             repository,
+            action: None,
             full_name: Some("o/r".parse().unwrap()),
             event,
         })

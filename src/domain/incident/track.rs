@@ -60,6 +60,19 @@ pub struct Track {
     pub points: BTreeMap<Position, Point>,
     /// Nothing at or before this position is taken in any more.
     pub floor: Option<Position>,
+    /// What was forgotten of the incident that the oldest remembered failure belongs to.
+    pub forgotten: Option<Forgotten>,
+}
+
+/// Failures that are no longer remembered one by one, and still count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The incident.
+    pub incident: IncidentId,
+    /// How many.
+    pub occurrences: u32,
+    /// When the first of them ended.
+    pub first_seen_at: Timestamp,
 }
 
 /// What a group of failures amounts to: everything an incident says that follows from the track.
@@ -95,6 +108,7 @@ impl Track {
             key,
             points: BTreeMap::new(),
             floor: None,
+            forgotten: None,
         }
     }
 
@@ -189,6 +203,7 @@ impl Track {
     /// What the failures of `incident` amount to; `None` when it has none here.
     pub fn group(&self, incident: IncidentId) -> Option<Group> {
         let mut group: Option<Group> = None;
+        let forgotten = self.forgotten.filter(|f| f.incident == incident);
         for point in self.points.values() {
             match point.kind {
                 PointKind::Failed {
@@ -197,8 +212,8 @@ impl Track {
                 } if of == incident => {
                     let group = group.get_or_insert(Group {
                         incident,
-                        occurrences: 0,
-                        first_seen_at: point.at,
+                        occurrences: forgotten.map_or(0, |f| f.occurrences),
+                        first_seen_at: forgotten.map_or(point.at, |f| f.first_seen_at),
                         last_seen_at: point.at,
                         last_run: point.run,
                         end: None,
@@ -257,11 +272,23 @@ impl Track {
         }
     }
 
-    /// Keeps the track bounded. The open incident loses no failure that still counts while the
-    /// limit allows it; beyond the limit its count stands still rather than grows without bound.
+    /// Keeps the track bounded. What is forgotten of an incident that goes on still counts in it.
     fn forget_oldest(&mut self) {
         while self.points.len() > POINTS_MAX {
-            self.floor = self.points.pop_first().map(|(position, _)| position);
+            let Some((position, point)) = self.points.pop_first() else {
+                return;
+            };
+            self.floor = Some(position);
+            let PointKind::Failed { incident, .. } = point.kind else {
+                self.forgotten = None;
+                continue;
+            };
+            let before = self.forgotten.filter(|f| f.incident == incident);
+            self.forgotten = Some(Forgotten {
+                incident,
+                occurrences: before.map_or(0, |f| f.occurrences).saturating_add(1),
+                first_seen_at: before.map_or(point.at, |f| f.first_seen_at.min(point.at)),
+            });
         }
     }
 }

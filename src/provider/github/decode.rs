@@ -35,6 +35,8 @@ const BRANCH_BYTES_MAX: usize = 1024;
 const COMMIT_BYTES_MAX: usize = 64;
 /// Longest login or trigger kept; GitHub's logins end at 39 characters.
 const LOGIN_BYTES_MAX: usize = 100;
+/// Longest action that is kept; GitHub's are words such as `completed`.
+const ACTION_BYTES_MAX: usize = 100;
 /// Longest URL kept.
 const URL_BYTES_MAX: usize = 2048;
 /// What a body sent as a form begins with.
@@ -189,6 +191,10 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
     Decoded {
         repository: repository.and_then(|r| r.id.number()).map(RepositoryId),
         full_name: repository.and_then(full_name),
+        action: body
+            .action
+            .text()
+            .and_then(|action| clean(action, ACTION_BYTES_MAX)),
         event,
     }
 }

@@ -37,7 +37,7 @@ const QUEUE_BATCHES_MAX: usize = 65_536;
 /// A full disk is not tried again with less than this free.
 const HEAL_BYTES_MIN: u64 = 64 * 1024;
 /// The view is not made anew with less than this free: sled begins with half a megabyte.
-const VIEW_BYTES_MIN: u64 = 2 * 1024 * 1024;
+pub(super) const VIEW_BYTES_MIN: u64 = 2 * 1024 * 1024;
 
 /// Why nothing is accepted at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

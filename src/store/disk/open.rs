@@ -1,8 +1,8 @@
 //! Opening a store: lock, recovery, threads.
 
-use super::ballast::Ballast;
+use super::ballast::{Ballast, free_bytes};
 use super::batch::decode_changes;
-use super::committer::{Committer, Limits, Shared};
+use super::committer::{Committer, Limits, Shared, VIEW_BYTES_MIN};
 use super::retain::Keeper;
 use super::{DiskStore, Options, Threads, journal_dir, snapshot_dir, view_dir};
 use crate::store::index::{Index, Kv, Place};
@@ -317,12 +317,12 @@ fn rebuild(
     ends: &[u64],
     report: &mut OpenReport,
 ) -> Result<View, OpenError> {
-    let index = Index::new(View::create(view)?);
+    let index = Index::new(View::at(view));
     fill(dir, &index, ids, ends, report)?;
     Ok(index.kv)
 }
 
-/// Fills a view from the newest whole snapshot and the journal since.
+/// Fills a view: on disk, or in memory when the disk has no room for it.
 fn fill(
     dir: &Path,
     index: &Index<View>,
@@ -330,9 +330,42 @@ fn fill(
     ends: &[u64],
     report: &mut OpenReport,
 ) -> Result<(), OpenError> {
+    let before = report.clone();
+    let make_empty = || index.kv.make_empty();
+    match fill_with(dir, index, ids, ends, report, make_empty) {
+        Err(OpenError::View(error)) if is_lack_of_room(dir, &error) => {
+            tracing::error!(
+                error,
+                "no room for the view: it lives in memory until the next start"
+            );
+            *report = before;
+            let make_empty = || {
+                index.kv.make_empty_in_memory();
+                Ok(())
+            };
+            fill_with(dir, index, ids, ends, report, make_empty)
+        }
+        result => result,
+    }
+}
+
+fn is_lack_of_room(dir: &Path, error: &str) -> bool {
+    // sled's errors come as words.
+    error.contains("No space left") || free_bytes(dir).is_none_or(|free| free < VIEW_BYTES_MIN)
+}
+
+/// From the newest whole snapshot and the journal since.
+fn fill_with(
+    dir: &Path,
+    index: &Index<View>,
+    ids: &[u64],
+    ends: &[u64],
+    report: &mut OpenReport,
+    make_empty: impl Fn() -> Result<(), ViewError>,
+) -> Result<(), OpenError> {
     let mut snapshots = snapshot::list(&snapshot_dir(dir))?;
     loop {
-        index.kv.make_empty()?;
+        make_empty()?;
         let from = match snapshots.pop() {
             None => Position::default(),
             Some((position, path)) => {

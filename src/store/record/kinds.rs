@@ -7,7 +7,7 @@ use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
 };
-use crate::domain::incident::track::{Point, PointKind, Track, TrackKey};
+use crate::domain::incident::track::{Forgotten, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity,
 };
@@ -156,10 +156,16 @@ mirror_enum!(PointKindV1 of PointKind {
     Failed { incident: IncidentId, resolved_by_hand_at: Option<Timestamp> },
 });
 mirror!(PointV1 of Point { run: RunId, at: Timestamp, kind: PointKind });
+mirror!(ForgottenV1 of Forgotten {
+    incident: IncidentId,
+    occurrences: u32,
+    first_seen_at: Timestamp,
+});
 mirror!(TrackV1 of Track {
     key: TrackKey,
     points: BTreeMap<Position, Point>,
     floor: Option<Position>,
+    forgotten: Option<Forgotten>,
 });
 
 codes!(IncidentStatus { 0 = Open, 1 = Acknowledged, 2 = Resolved });

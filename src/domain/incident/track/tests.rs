@@ -169,7 +169,10 @@ fn a_track_stays_bounded_and_ignores_what_is_older_than_it_remembers() {
     }
     assert_eq!(story.track.points.len(), POINTS_MAX);
     assert_eq!(story.tell(1, 1, Verdict::Passed), []);
-    assert!(story.track.open_incident().is_some());
+    let incident = story.track.open_incident().unwrap();
+    let group = story.track.group(incident).unwrap();
+    assert_eq!(group.occurrences, 1000, "what is forgotten still counts");
+    assert_eq!(group.first_seen_at, Timestamp(11));
 }
 
 fn verdicts() -> impl Strategy<Value = Vec<(u64, u32, Verdict)>> {
