@@ -200,7 +200,11 @@ impl Kv for View {
                         None => batch.remove(key),
                     }
                 }
-                db.apply_batch(batch).map_err(|error| unavailable(&error))
+                // Out of space it may panic instead of returning an error.
+                match catch_unwind(AssertUnwindSafe(|| db.apply_batch(batch))) {
+                    Ok(result) => result.map_err(|error| unavailable(&error)),
+                    Err(_) => Err(ReadError::Unavailable("sled panicked".to_owned())),
+                }
             }
             Backing::Memory(kv) => kv.apply(writes),
         })

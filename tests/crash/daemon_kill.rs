@@ -86,7 +86,7 @@ fn the_daemon_loses_and_doubles_nothing_when_it_is_killed_under_load() {
     let stage = Stage::new(None);
     let mut daemon = stage.start(&[]);
     stage.connect();
-    let count = u64::from(rounds(200));
+    let count = u64::from(rounds(20));
     for round in 0..count {
         let had = stage.acknowledged().len();
         let wanted = usize::try_from(round * 7 % (3 * RUNS)).unwrap();

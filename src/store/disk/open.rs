@@ -351,7 +351,9 @@ fn fill(
 
 fn is_lack_of_room(dir: &Path, error: &str) -> bool {
     // sled's errors come as words.
-    error.contains("No space left") || free_bytes(dir).is_none_or(|free| free < VIEW_BYTES_MIN)
+    let words = ["No space left", "StorageFull", "sled panicked"];
+    words.iter().any(|word| error.contains(word))
+        || free_bytes(dir).is_none_or(|free| free < VIEW_BYTES_MIN)
 }
 
 /// From the newest whole snapshot and the journal since.
