@@ -82,6 +82,9 @@ impl App {
     /// Starts everything. Needs a running actix system; returns when requests are accepted.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let _ = rustls::crypto::ring::default_provider().install_default();
+        if config.server.public_url.starts_with("http:") {
+            tracing::warn!("server.public_url is plain HTTP: no provider elsewhere can reach it");
+        }
         let rendered = metrics::install().map_err(StartError::Metrics)?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
