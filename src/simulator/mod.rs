@@ -300,3 +300,6 @@ impl GithubHandle {
         self.0.state().clock_offset += by;
     }
 }
+
+#[cfg(test)]
+mod tests;
