@@ -202,11 +202,20 @@ impl ResponseError for Problem {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        tracing::error!(%error, "store_read_failed");
-        Self::new(
-            Code::Internal,
-            "a record could not be read; the log says more",
-        )
+        match error {
+            ReadError::Damaged { .. } => {
+                tracing::error!(%error, "store_read_failed");
+                Self::new(
+                    Code::Internal,
+                    "a record could not be read; the log says more",
+                )
+            }
+            // The store says so itself, and not for every request that meets it.
+            ReadError::Unavailable(_) => Self::new(
+                Code::StoreUnavailable,
+                "what is stored cannot be read at the moment: try again shortly",
+            ),
+        }
     }
 }
 

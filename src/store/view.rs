@@ -15,7 +15,9 @@ use std::fs::File;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// Memory that sled may use for its cache.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
@@ -23,6 +25,10 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const FLUSH_EVERY_MS: u64 = 500;
 /// The marker of an orderly end.
 const MARKER: &str = "clean";
+
+/// A harmed value is at most this often a reason to make the view anew: were it harmed in the
+/// journal, too, that would help nobody.
+const DOUBT_EVERY: Duration = Duration::from_mins(1);
 
 /// Where the entries are.
 #[derive(Debug)]
@@ -36,6 +42,10 @@ enum Backing {
 pub(super) struct View {
     /// `None` while it is made anew.
     db: RwLock<Option<Backing>>,
+    /// Whether sled failed: after a failed write it may show less than it was given.
+    has_failed: AtomicBool,
+    /// When a harmed value was last a reason to make it anew.
+    doubted_at: Mutex<Option<Instant>>,
     dir: PathBuf,
 }
 
@@ -75,7 +85,7 @@ impl View {
         sync_dir(dir).map_err(io)?;
         Ok(open_guarded(dir).ok().map(|db| Self {
             db: RwLock::new(Some(Backing::Disk(db))),
-            dir: dir.to_owned(),
+            ..Self::at(dir)
         }))
     }
 
@@ -83,7 +93,34 @@ impl View {
     pub(super) fn at(dir: &Path) -> Self {
         Self {
             db: RwLock::new(None),
+            has_failed: AtomicBool::new(false),
+            doubted_at: Mutex::new(None),
             dir: dir.to_owned(),
+        }
+    }
+
+    /// Whether it failed, so that it has to be made anew. Until then reads are refused.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
+    }
+
+    /// Takes over what `fresh` holds. Readers see all of it at once, and never a part.
+    pub(super) fn replace(&self, fresh: Self) {
+        let backing = fresh
+            .db
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        *self.db.write().unwrap_or_else(PoisonError::into_inner) = backing;
+        self.has_failed.store(false, Ordering::Release);
+    }
+
+    /// Deletes its files. It must be closed.
+    pub(super) fn delete_files(&self) {
+        match std::fs::remove_dir_all(&self.dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "the old view could not be deleted");
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 
@@ -115,9 +152,7 @@ impl View {
     /// Begins anew in memory; what was on disk is deleted.
     pub(super) fn make_empty_in_memory(&self) {
         self.discard();
-        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
-            tracing::warn!(%error, "the old view could not be deleted");
-        }
+        self.delete_files();
         let backing = Backing::Memory(MemoryKv::default());
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(backing);
     }
@@ -125,7 +160,15 @@ impl View {
     fn with<T>(&self, ask: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
         let gone = || ReadError::Unavailable("the view is being made anew".to_owned());
-        ask(db.as_ref().ok_or_else(gone)?)
+        let backing = db.as_ref().ok_or_else(gone)?;
+        if self.has_failed() {
+            return Err(gone());
+        }
+        let answer = ask(backing);
+        if answer.is_err() {
+            self.has_failed.store(true, Ordering::Release);
+        }
+        answer
     }
 
     /// Bytes on disk.
@@ -208,6 +251,21 @@ impl Kv for View {
             }
             Backing::Memory(kv) => kv.apply(writes),
         })
+    }
+
+    /// After a write that failed in the background, sled may give back rubbish for good.
+    fn doubt(&self) -> bool {
+        let mut doubted_at = self
+            .doubted_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if doubted_at.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {
+            return self.has_failed();
+        }
+        *doubted_at = Some(Instant::now());
+        tracing::error!("a value in the view is harmed");
+        self.has_failed.store(true, Ordering::Release);
+        true
     }
 }
 

@@ -133,6 +133,13 @@ impl Stage {
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
 
+    /// What the daemon complained of.
+    pub(crate) fn errors_in_log(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let is_error = |line: &&str| line.contains("ERROR") || line.contains(" WARN");
+        log.lines().filter(is_error).map(str::to_owned).collect()
+    }
+
     /// Whether the daemon ever panicked.
     pub(crate) fn assert_no_panic(&self) {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -171,11 +178,18 @@ impl Stage {
         self.runtime.block_on(call)
     }
 
-    /// Calls the API of a daemon that must be there.
+    /// Calls the API of a daemon that must be there. What is read may be refused for a moment,
+    /// while a view that ran out of room is made anew.
     pub(crate) fn call(&self, method: Method, path: &str, body: &Value) -> Value {
-        let (status, answer) = self
-            .try_call(method, path, body)
-            .expect("the daemon answers");
+        let deadline = Instant::now() + PATIENCE;
+        let (status, answer) = loop {
+            let answer = self.try_call(method.clone(), path, body);
+            let (status, answer) = answer.expect("the daemon answers");
+            if status != 503 || method != Method::GET || Instant::now() > deadline {
+                break (status, answer);
+            }
+            std::thread::sleep(PAUSE);
+        };
         assert!(
             status < 300,
             "{path}: {status} {answer}: {}",

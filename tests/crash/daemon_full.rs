@@ -15,14 +15,14 @@ const RUNS: u64 = 12;
 /// Batches of runs after which the disk must have been full.
 const BATCHES_MAX: u64 = 100;
 
-/// Takes all space but the last half mebibyte.
+/// Takes all space but the last three mebibytes.
 fn take_space(dir: &Path) -> PathBuf {
     let path = dir.join("somebody-elses-file");
     let mut file = std::fs::File::create(&path).unwrap();
     let chunk = vec![1; 64 << 10];
     while file.write_all(&chunk).is_ok() {}
     let length = file.metadata().unwrap().len();
-    file.set_len(length.saturating_sub(512 << 10)).unwrap();
+    file.set_len(length.saturating_sub(3 << 20)).unwrap();
     file.sync_all().unwrap();
     path
 }
@@ -51,7 +51,7 @@ fn a_full_disk_is_503_for_deliveries_while_reads_and_the_hook_go_on_and_ends_by_
     assert!(
         statuses(&stage).iter().all(|s| known.contains(s)),
         "{:?}",
-        statuses(&stage)
+        stage.errors_in_log()
     );
     let stored = stage.stored();
     for guid in stage.acknowledged() {

@@ -64,20 +64,26 @@ impl Ballast {
         gave
     }
 
-    /// Takes the space back as soon as four times as much is free.
+    /// Gives the space up before the disk is full to the last byte, and takes it back as soon as
+    /// there is plenty.
     pub(super) fn watch(&mut self, is_healthy: bool) {
-        if !self.is_released || !is_healthy {
+        let dir = self.path.parent().unwrap_or(&self.path);
+        let Some(free) = free_bytes(dir) else { return };
+        if !self.is_released {
+            if free < LOW_BYTES {
+                tracing::error!(free, "the disk is almost full: deliveries are refused");
+                self.release();
+            }
             return;
         }
-        let dir = self.path.parent().unwrap_or(&self.path);
-        let free = free_bytes(dir).unwrap_or(0);
-        let wanted = self.bytes.max(SPACE_BYTES_MIN).saturating_mul(4);
-        if free > wanted && (self.bytes == 0 || self.take_space()) {
+        let wanted = self.bytes.saturating_mul(4).max(self.bytes + 2 * LOW_BYTES);
+        if is_healthy && free > wanted && (self.bytes == 0 || self.take_space()) {
             self.is_released = false;
             tracing::warn!("there is space on the disk again: deliveries are accepted");
         }
     }
 }
 
-/// With less than this free, times four, deliveries are not accepted again after a full disk.
-const SPACE_BYTES_MIN: u64 = 64 * 1024;
+/// With less than this free deliveries are refused. sled takes half a mebibyte at a time and does
+/// not survive it when there is none.
+const LOW_BYTES: u64 = 1024 * 1024;

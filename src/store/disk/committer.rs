@@ -36,8 +36,6 @@ const QUEUE_BATCHES_MAX: usize = 65_536;
 
 /// A full disk is not tried again with less than this free.
 const HEAL_BYTES_MIN: u64 = 64 * 1024;
-/// The view is not made anew with less than this free: sled begins with half a megabyte.
-pub(super) const VIEW_BYTES_MIN: u64 = 2 * 1024 * 1024;
 
 /// Why nothing is accepted at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,6 +199,9 @@ impl Committer {
     /// Works until the store is closed and the queue is empty. Returns where the log ends.
     pub(super) fn run(mut self) -> Position {
         while let Some(group) = self.next_group() {
+            if self.index.kv.has_failed() && !self.is_view_broken {
+                self.mend_view();
+            }
             if self.segment.is_none() && self.is_time_to_heal() {
                 self.heal();
             }
@@ -322,9 +323,8 @@ impl Committer {
         Ok(())
     }
 
-    /// The batch is durable whatever happens here; but a view that cannot be written would show
-    /// something else than the journal holds (sled does not recover from a full disk by itself),
-    /// so nothing more is accepted until the view was made anew.
+    /// The batch is durable whatever happens here. A view that cannot be written is made anew
+    /// from the journal, with the whole group in it.
     fn apply(&mut self, segment: u64, offset: u64, changes: &[Change]) -> Result<(), CommitError> {
         for (change, number) in changes.iter().zip(0..) {
             let place = Place {
@@ -332,23 +332,29 @@ impl Committer {
                 offset,
                 change: number,
             };
-            if let Err(error) = self.index.apply(change, place) {
-                tracing::error!(%error, "the view cannot be written; it will be made anew");
-                let free = free_bytes(&self.dir).unwrap_or(0);
-                let trouble = if free < VIEW_BYTES_MIN {
-                    Trouble::DiskFull
-                } else {
-                    Trouble::Failed
-                };
-                self.segment = None;
-                self.tried_at = Some(Instant::now());
-                self.is_view_broken = true;
-                *lock(&self.shared.trouble) = Some(trouble);
-                self.ballast.release();
+            if self.is_view_broken {
                 return Err(CommitError::Failed);
+            }
+            if let Err(error) = self.index.apply(change, place) {
+                tracing::error!(%error, "the view cannot be written");
+                let is_mended = self.mend_view();
+                return is_mended.then_some(()).ok_or(CommitError::Failed);
             }
         }
         Ok(())
+    }
+
+    /// The view failed (sled does not recover from a full disk by itself): makes it anew. When
+    /// that fails, too, nothing is accepted until it succeeds.
+    fn mend_view(&mut self) -> bool {
+        self.is_view_broken = true;
+        if self.make_view_anew() {
+            return true;
+        }
+        self.segment = None;
+        self.tried_at = Some(Instant::now());
+        *lock(&self.shared.trouble) = Some(Trouble::Failed);
+        false
     }
 
     fn roll(&mut self) {
@@ -415,9 +421,6 @@ impl Committer {
 
     /// Makes the view anew in place. Reads are refused meanwhile.
     fn make_view_anew(&mut self) -> bool {
-        if free_bytes(&self.dir).is_some_and(|free| free < VIEW_BYTES_MIN) {
-            return false;
-        }
         match (self.remake_view)(self.end) {
             Ok(()) => {
                 tracing::warn!("the view was made anew");

@@ -2,7 +2,7 @@
 
 use super::ballast::{Ballast, free_bytes};
 use super::batch::decode_changes;
-use super::committer::{Committer, Limits, Shared, VIEW_BYTES_MIN};
+use super::committer::{Committer, Limits, Shared};
 use super::retain::Keeper;
 use super::{DiskStore, Options, Threads, journal_dir, snapshot_dir, view_dir};
 use crate::store::index::{Index, Kv, Place};
@@ -185,8 +185,12 @@ fn remake(
                 *told = end.offset;
             }
         }
+        // Filled aside: a reader that saw half of it would act on that.
         index.kv.discard();
-        fill(&dir, &index, &ids, &ends, &mut report)
+        let fresh = Index::new(View::at(&view_dir(&dir)));
+        fill(&dir, &fresh, &ids, &ends, &mut report)?;
+        index.kv.replace(fresh.kv);
+        Ok(())
     })
 }
 
@@ -330,30 +334,35 @@ fn fill(
     ends: &[u64],
     report: &mut OpenReport,
 ) -> Result<(), OpenError> {
-    let before = report.clone();
-    let make_empty = || index.kv.make_empty();
-    match fill_with(dir, index, ids, ends, report, make_empty) {
-        Err(OpenError::View(error)) if is_lack_of_room(dir, &error) => {
-            tracing::error!(
-                error,
-                "no room for the view: it lives in memory until the next start"
-            );
-            *report = before;
-            let make_empty = || {
-                index.kv.make_empty_in_memory();
-                Ok(())
-            };
-            fill_with(dir, index, ids, ends, report, make_empty)
+    index.kv.delete_files();
+    if free_bytes(dir).is_none_or(|free| free >= VIEW_ROOM_BYTES) {
+        let before = report.clone();
+        let make_empty = || index.kv.make_empty();
+        match fill_with(dir, index, ids, ends, report, make_empty) {
+            Err(OpenError::View(error)) if is_lack_of_room(dir, &error) => {
+                tracing::error!(error, "the view has no room on the disk");
+                *report = before;
+            }
+            result => return result,
         }
-        result => result,
     }
+    tracing::error!("no room for the view: it lives in memory until the next start");
+    let make_empty = || {
+        index.kv.make_empty_in_memory();
+        Ok(())
+    };
+    fill_with(dir, index, ids, ends, report, make_empty)
 }
+
+/// With less than this free the view is not tried on the disk: sled takes half a mebibyte at a
+/// time, and one that runs out of room soon after would have to be made anew again.
+const VIEW_ROOM_BYTES: u64 = 8 * 1024 * 1024;
 
 fn is_lack_of_room(dir: &Path, error: &str) -> bool {
     // sled's errors come as words.
     let words = ["No space left", "StorageFull", "sled panicked"];
     words.iter().any(|word| error.contains(word))
-        || free_bytes(dir).is_none_or(|free| free < VIEW_BYTES_MIN)
+        || free_bytes(dir).is_none_or(|free| free < VIEW_ROOM_BYTES)
 }
 
 /// From the newest whole snapshot and the journal since.

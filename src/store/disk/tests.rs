@@ -5,6 +5,7 @@ use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
 use crate::domain::id::{ConnectionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
+use crate::store::index::Kv as _;
 use crate::store::journal::{Disk, RealDisk, list_segments};
 use crate::store::{After, Change, Conflict, Guard, Of, Priority, Read, Unobserved};
 use std::io;
@@ -395,4 +396,45 @@ fn users_come_back_too() {
     crash(store);
     let (store, _) = open(dir.path());
     assert_eq!(store.user_by_name("ann").unwrap(), Some(user));
+}
+
+#[test]
+fn a_harmed_value_has_the_view_made_anew_and_readers_never_see_a_part_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    for n in 0..200 {
+        insert(&store, n).unwrap();
+    }
+    let store = Arc::new(store);
+    let is_over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let (store, is_over) = (Arc::clone(&store), Arc::clone(&is_over));
+        move || {
+            let (mut whole, mut refused) = (0, 0);
+            while !is_over.load(Ordering::Relaxed) || whole == 0 {
+                match store.pending(CONNECTION, 1000) {
+                    Ok(all) => {
+                        assert_eq!(all.len(), 200, "a part of it was seen");
+                        whole += 1;
+                    }
+                    Err(ReadError::Unavailable(_)) => refused += 1,
+                    Err(error @ ReadError::Damaged { .. }) => panic!("{error}"),
+                }
+            }
+            (whole, refused)
+        }
+    });
+    let key = crate::store::index::key::Key::of(crate::store::index::key::Kind::Delivery);
+    let key = key.id(delivery(7).id.as_u128()).bytes().to_vec();
+    let rubbish = vec![(key, Some(vec![9; 30]))];
+    store.index.kv.apply(rubbish).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while store.delivery(delivery(7).id) != Ok(Some(delivery(7))) {
+        assert!(std::time::Instant::now() < deadline, "it was not mended");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let (whole, refused) = reader.join().unwrap();
+    assert!(whole > 0 && refused > 0, "{whole} {refused}");
+    insert(&store, 200).unwrap();
+    assert!(is_there(&store, 200));
 }

@@ -43,6 +43,11 @@ pub(super) trait Kv: Send + Sync + 'static {
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError>;
     /// Writes all or nothing, as far as readers in this process can see.
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError>;
+    /// A value is not what was written. Returns whether the space is made anew because of that,
+    /// so that asking again soon may help.
+    fn doubt(&self) -> bool {
+        false
+    }
 }
 
 /// Where a payload lies in the journal.
@@ -79,10 +84,19 @@ impl<K: Kv> Index<K> {
     }
 
     fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, ReadError> {
-        self.kv
-            .get(key.bytes())?
-            .map(|bytes| record(&bytes))
-            .transpose()
+        let found = self.kv.get(key.bytes())?;
+        let found = found.map(|bytes| record(&bytes)).transpose();
+        found.map_err(|error| self.doubted(error))
+    }
+
+    /// What a reader is told of a harmed value.
+    fn doubted(&self, error: ReadError) -> ReadError {
+        match error {
+            ReadError::Damaged { .. } if self.kv.doubt() => {
+                ReadError::Unavailable("the view is harmed and made anew".to_owned())
+            }
+            ReadError::Damaged { .. } | ReadError::Unavailable(_) => error,
+        }
     }
 
     /// The id at the end of the first value or key; see the callers.

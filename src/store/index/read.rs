@@ -38,10 +38,9 @@ impl<K: Kv> Index<K> {
         &self,
         id: DeliveryId,
     ) -> Result<Option<(Place, Delivery)>, ReadError> {
-        self.kv
-            .get(delivery_key(id).bytes())?
-            .map(|value| read_delivery(&value))
-            .transpose()
+        let found = self.kv.get(delivery_key(id).bytes())?;
+        let found = found.map(|value| read_delivery(&value)).transpose();
+        found.map_err(|error| self.doubted(error))
     }
 
     /// The deliveries whose payload lies in a segment.
