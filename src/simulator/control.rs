@@ -108,6 +108,8 @@ struct Wrong {
     number: u64,
     #[serde(default = "first")]
     times: u32,
+    #[serde(default)]
+    after: u32,
 }
 
 async fn fault(shared: Data, wrong: web::Json<Wrong>) -> Result<HttpResponse, actix_web::Error> {
@@ -129,11 +131,12 @@ async fn fault(shared: Data, wrong: web::Json<Wrong>) -> Result<HttpResponse, ac
         "not_found_for_permission" => Misbehaviour::NotFoundForPermission,
         _ => return Err(error::ErrorBadRequest("no such fault")),
     };
-    let (operation, times) = (wrong.operation.clone(), wrong.times);
+    let (operation, times, after) = (wrong.operation.clone(), wrong.times, wrong.after);
     shared.faults.push(Fault {
         operation,
         misbehaviour,
         times,
+        after,
     });
     Ok(HttpResponse::Accepted().finish())
 }

@@ -57,6 +57,8 @@ pub struct Fault {
     pub misbehaviour: Misbehaviour,
     /// How often.
     pub times: u32,
+    /// How many such requests are served before.
+    pub after: u32,
 }
 
 /// The faults to come.
@@ -74,7 +76,17 @@ impl Faults {
             operation: operation.to_owned(),
             misbehaviour,
             times: 1,
+            after: 0,
         });
+    }
+
+    /// Whether a fault for requests is still to come.
+    pub fn are_pending(&self) -> bool {
+        !self
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 
     /// Adds a fault.
@@ -120,6 +132,10 @@ impl Faults {
         let at = faults
             .iter()
             .position(|f| f.operation == operation || f.operation == "*")?;
+        if faults[at].after > 0 {
+            faults[at].after -= 1;
+            return None;
+        }
         let misbehaviour = faults[at].misbehaviour;
         faults[at].times = faults[at].times.saturating_sub(1);
         if faults[at].times == 0 {

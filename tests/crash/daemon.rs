@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -40,6 +40,15 @@ impl Daemon {
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
         self.end();
+    }
+
+    /// SIGTERM, and how the process ends.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let pid = i32::try_from(self.pid()).ok();
+        let pid = pid.and_then(rustix::process::Pid::from_raw);
+        let pid = pid.expect("the kernel gives positive numbers");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.0.wait().unwrap()
     }
 
     fn end(&mut self) {
@@ -85,6 +94,29 @@ impl Stage {
     /// Starts the daemon, as the last arguments of `prefix` when there is one, and waits until
     /// it is ready.
     pub(crate) fn start(&self, prefix: &[&str]) -> Daemon {
+        let mut daemon = self.spawn(prefix);
+        let is_ready = self.is_ready(&mut daemon);
+        assert!(is_ready, "the daemon ended: {}", self.end_of_log());
+        daemon
+    }
+
+    /// Waits until the daemon is ready (`true`), or has ended (`false`).
+    pub(crate) fn is_ready(&self, daemon: &mut Daemon) -> bool {
+        let url = format!("http://{}/readyz", self.address);
+        let mut has_ended = false;
+        self.wait_until("the daemon to be ready", || {
+            has_ended = daemon.0.try_wait().unwrap().is_some();
+            // Inside of the runtime: already making the request starts its clock.
+            let asked = self
+                .runtime
+                .block_on(async { self.client.get(&url).send().await });
+            has_ended || asked.is_ok_and(|answer| answer.status().is_success())
+        });
+        !has_ended
+    }
+
+    /// Starts the daemon, and does not wait.
+    pub(crate) fn spawn(&self, prefix: &[&str]) -> Daemon {
         let binary = env!("CARGO_BIN_EXE_hookherd");
         let mut words = prefix.iter().copied().chain([binary, "serve"]);
         let log = std::fs::OpenOptions::new()
@@ -113,21 +145,10 @@ impl Stage {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut daemon = Daemon(child);
-        self.wait_until("the daemon to be ready", || {
-            let ended = daemon.0.try_wait().unwrap();
-            assert!(ended.is_none(), "the daemon ended: {}", self.end_of_log());
-            let url = format!("http://{}/readyz", self.address);
-            // Inside of the runtime: already making the request starts its clock.
-            let asked = self
-                .runtime
-                .block_on(async { self.client.get(url).send().await });
-            asked.is_ok_and(|answer| answer.status().is_success())
-        });
-        daemon
+        Daemon(child)
     }
 
-    fn end_of_log(&self) -> String {
+    pub(crate) fn end_of_log(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
@@ -178,23 +199,29 @@ impl Stage {
         self.runtime.block_on(call)
     }
 
-    /// Calls the API of a daemon that must be there. What is read may be refused for a moment,
-    /// while a view that ran out of room is made anew.
+    /// Calls the API of a daemon that must be there.
     pub(crate) fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+        let answer = self.try_call(method, path, body);
+        self.expect_success(path, answer.expect("the daemon answers"))
+    }
+
+    /// Reads from the API. Reads may be refused for a moment, while a view that ran out of room is
+    /// made anew.
+    pub(crate) fn get(&self, path: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        let (status, answer) = loop {
-            let answer = self.try_call(method.clone(), path, body);
+        loop {
+            let answer = self.try_call(Method::GET, path, &Value::Null);
             let (status, answer) = answer.expect("the daemon answers");
-            if status != 503 || method != Method::GET || Instant::now() > deadline {
-                break (status, answer);
+            if status != 503 || Instant::now() > deadline {
+                return self.expect_success(path, (status, answer));
             }
             std::thread::sleep(PAUSE);
-        };
-        assert!(
-            status < 300,
-            "{path}: {status} {answer}: {}",
-            self.end_of_log()
-        );
+        }
+    }
+
+    fn expect_success(&self, path: &str, (status, answer): (u16, Value)) -> Value {
+        let log = || self.end_of_log();
+        assert!(status < 300, "{path}: {status} {answer}: {}", log());
         answer
     }
 
@@ -229,22 +256,32 @@ impl Stage {
 
     /// All deliveries that the daemon has.
     pub(crate) fn stored(&self) -> Vec<Value> {
+        self.stored_until(|_| false)
+    }
+
+    /// The deliveries that the daemon has, newest first, up to the page with one whose id is known.
+    pub(crate) fn stored_until(&self, is_known: impl Fn(&str) -> bool) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         let mut path = format!("deliveries?limit={PAGE}");
         loop {
-            let mut page = self.call(Method::GET, &path, &Value::Null);
+            let mut page = self.get(&path);
             let items = page["items"].as_array_mut().expect("a list");
+            let had = items.len();
+            items.retain(|item| !item["id"].as_str().is_some_and(&is_known));
+            let is_last = items.len() < had;
             all.append(items);
-            let Some(cursor) = page["next_cursor"].as_str() else {
-                return all;
-            };
-            path = format!("deliveries?limit={PAGE}&cursor={cursor}");
+            match page["next_cursor"].as_str() {
+                Some(cursor) if !is_last => {
+                    path = format!("deliveries?limit={PAGE}&cursor={cursor}");
+                }
+                Some(_) | None => return all,
+            }
         }
     }
 
     /// The list at a path of the API.
     pub(crate) fn list(&self, path: &str) -> Vec<Value> {
-        let answer = self.call(Method::GET, path, &Value::Null);
+        let answer = self.get(path);
         answer["items"].as_array().expect("a list").clone()
     }
 }

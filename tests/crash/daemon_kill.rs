@@ -4,69 +4,77 @@
 use super::daemon::{REPOSITORY, Stage};
 use super::disk::Disk;
 use super::rounds;
-use reqwest::Method;
-use serde_json::Value;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs that fail in a round, with three deliveries each.
-const RUNS: u64 = 12;
+const RUNS: u64 = 5;
 /// How long the simulator's last deliveries may take to fail.
 const QUIET: Duration = Duration::from_secs(20);
+/// The latest that a kill comes after the answer that it waits for.
+const DELAY_US_MAX: u64 = 10_000;
 
-/// Checks that all is there, once, and processed.
-pub(crate) fn check(stage: &Stage, runs_played: u64) {
-    let acknowledged: BTreeSet<String> = stage.acknowledged().into_iter().collect();
-    let mut stored = stage.stored();
-    stage.wait_until("everything to be processed", || {
-        stored = stage.stored();
-        stored.iter().all(|d| d["state"] == "processed")
-    });
-    let guids: Vec<&str> = stored
-        .iter()
-        .filter_map(|d| d["provider_delivery_id"].as_str())
-        .collect();
-    let distinct: BTreeSet<&str> = guids.iter().copied().collect();
-    assert_eq!(guids.len(), distinct.len(), "a delivery is there twice");
-    let lost: Vec<_> = acknowledged
-        .iter()
-        .filter(|g| !distinct.contains(g.as_str()))
-        .collect();
-    assert!(
-        lost.is_empty(),
-        "{} of {} lost: {lost:?}",
-        lost.len(),
-        acknowledged.len()
-    );
-    let failed: Vec<_> = stored
-        .iter()
-        .filter(|d| d["outcome"] == "dead_letter")
-        .collect();
-    assert!(failed.is_empty(), "{failed:?}");
-    check_incident(stage, &stored, runs_played);
-    let hooks = stage.simulator.github().hooks(REPOSITORY);
-    assert_eq!(hooks.len(), 1, "exactly one hook, whatever happened");
-    stage.assert_no_panic();
+/// What was seen of the daemon so far, so that each round looks at what is new only.
+#[derive(Default)]
+pub(crate) struct Books {
+    /// Ids of ours that were seen, processed.
+    ids: BTreeSet<String>,
+    /// The provider's ids of them.
+    guids: BTreeSet<String>,
+    /// Runs that failed.
+    failed_runs: BTreeSet<String>,
 }
 
-/// All runs are of one workflow on one branch and fail: one incident, in which each that was heard
-/// to be completed counts once.
-fn check_incident(stage: &Stage, stored: &[Value], runs_played: u64) {
-    let failed_runs = || stored.iter().filter(|d| !d["incident_id"].is_null());
-    let distinct: BTreeSet<_> = failed_runs().map(|d| d["run_id"].as_str()).collect();
-    assert_eq!(distinct.len(), failed_runs().count(), "a run failed twice");
-    let expected = u64::try_from(distinct.len()).unwrap();
-    assert!(expected <= runs_played);
-    let incidents = stage.list("incidents");
-    assert_eq!(
-        incidents.len(),
-        usize::from(expected > 0),
-        "an incident is doubled"
-    );
-    let occurrences = incidents
-        .first()
-        .map_or(0, |i| i["occurrences"].as_u64().unwrap_or(0));
-    assert_eq!(occurrences, expected, "each failed run counts once");
+impl Books {
+    /// Checks that all is there, once, and processed.
+    pub(crate) fn check(&mut self, stage: &Stage, runs_played: u64) {
+        let mut new = Vec::new();
+        stage.wait_until("everything to be processed", || {
+            new = stage.stored_until(|id| self.ids.contains(id));
+            new.iter().all(|d| d["state"] == "processed")
+        });
+        for delivery in &new {
+            let text = |key: &str| delivery[key].as_str().map(str::to_owned);
+            assert_ne!(delivery["outcome"], "dead_letter", "{delivery}");
+            let guid = text("provider_delivery_id").expect("each has one");
+            assert!(self.guids.insert(guid), "it is there twice: {delivery}");
+            self.ids.extend(text("id"));
+            if text("incident_id").is_some() {
+                let run = text("run_id").expect("a failure has a run");
+                assert!(self.failed_runs.insert(run), "it failed twice: {delivery}");
+            }
+        }
+        let acknowledged = stage.acknowledged();
+        let lost: Vec<_> = acknowledged
+            .iter()
+            .filter(|guid| !self.guids.contains(*guid))
+            .collect();
+        let (lost_count, count) = (lost.len(), acknowledged.len());
+        assert!(lost.is_empty(), "{lost_count} of {count} lost: {lost:?}");
+        self.check_incident(stage, runs_played);
+        let hooks = stage.simulator.github().hooks(REPOSITORY);
+        assert_eq!(hooks.len(), 1, "exactly one hook, whatever happened");
+        stage.assert_no_panic();
+    }
+
+    /// All runs are of one workflow on one branch and fail: one incident, in which each that was
+    /// heard to be completed counts once.
+    fn check_incident(&self, stage: &Stage, runs_played: u64) {
+        let expected = u64::try_from(self.failed_runs.len()).unwrap();
+        assert!(expected <= runs_played);
+        let incidents = stage.list("incidents");
+        let is_one = usize::from(expected > 0);
+        assert_eq!(incidents.len(), is_one, "an incident is doubled");
+        let occurrences = incidents
+            .first()
+            .map_or(0, |i| i["occurrences"].as_u64().unwrap_or(0));
+        assert_eq!(occurrences, expected, "each failed run counts once");
+    }
+}
+
+/// Checks a daemon that was not looked at before.
+pub(crate) fn check(stage: &Stage, runs_played: u64) {
+    Books::default().check(stage, runs_played);
 }
 
 /// The same, by what the payloads say and not by what the daemon made of them.
@@ -74,32 +82,60 @@ fn check_payloads(stage: &Stage) {
     let mut completed = 0;
     for delivery in stage.stored() {
         let id = delivery["id"].as_str().expect("ids are texts");
-        let whole = stage.call(Method::GET, &format!("deliveries/{id}"), &Value::Null);
+        let whole = stage.get(&format!("deliveries/{id}"));
         completed += u64::from(whole["payload"]["action"] == "completed");
     }
     assert!(completed > 0);
     assert_eq!(stage.list("incidents")[0]["occurrences"], completed);
 }
 
+/// Plays the runs of a round, and waits for a moment somewhere in the middle of its answers.
+fn play_until_some_moment(stage: &Stage, round: u64, life: u64) {
+    let had = stage.acknowledged().len();
+    let wanted = usize::try_from((round * 7 + life) % (3 * RUNS)).unwrap();
+    stage.play_failures(round * RUNS..(round + 1) * RUNS);
+    stage.wait_until("answers", || stage.acknowledged().len() >= had + wanted);
+    let delay_us = (round + 100 * life).wrapping_mul(6_364_136_223_846_793_005) % DELAY_US_MAX;
+    std::thread::sleep(Duration::from_micros(delay_us));
+}
+
+/// In lives of twenty kills each: a start after a kill reads the whole journal of its life.
 #[test]
 fn the_daemon_loses_and_doubles_nothing_when_it_is_killed_under_load() {
+    let mut acknowledged = 0;
+    for life in 0..u64::from(rounds(10)) {
+        let stage = Stage::new(None);
+        let mut daemon = stage.start(&[]);
+        stage.connect();
+        let mut books = Books::default();
+        for round in 0..20 {
+            play_until_some_moment(&stage, round, life);
+            daemon.kill();
+            assert!(stage.simulator.wait_quiet(QUIET));
+            daemon = stage.start(&[]);
+            books.check(&stage, (round + 1) * RUNS);
+        }
+        check_payloads(&stage);
+        acknowledged += stage.acknowledged().len();
+    }
+    assert!(acknowledged > 500, "too little happened: {acknowledged}");
+}
+
+#[test]
+fn the_daemon_ends_within_ten_seconds_of_a_sigterm_under_load_and_loses_nothing() {
     let stage = Stage::new(None);
     let mut daemon = stage.start(&[]);
     stage.connect();
-    let count = u64::from(rounds(20));
-    for round in 0..count {
-        let had = stage.acknowledged().len();
-        let wanted = usize::try_from(round * 7 % (3 * RUNS)).unwrap();
-        stage.play_failures(round * RUNS..(round + 1) * RUNS);
-        // Killed once so many were answered: somewhere in the middle of the others.
-        stage.wait_until("answers", || stage.acknowledged().len() >= had + wanted);
-        daemon.kill();
+    let mut books = Books::default();
+    for round in 0..10 {
+        play_until_some_moment(&stage, round, 0);
+        let begun = Instant::now();
+        assert!(daemon.terminate().success());
+        assert!(begun.elapsed() < Duration::from_secs(10));
         assert!(stage.simulator.wait_quiet(QUIET));
         daemon = stage.start(&[]);
-        check(&stage, (round + 1) * RUNS);
+        books.check(&stage, (round + 1) * RUNS);
     }
-    check_payloads(&stage);
-    assert!(stage.acknowledged().len() > 100, "too little happened");
 }
 
 #[test]
@@ -110,10 +146,7 @@ fn the_daemon_loses_and_doubles_nothing_when_the_power_is_cut_under_load() {
     let mut daemon = stage.start(&[]);
     stage.connect();
     for round in 0..u64::from(rounds(10)) {
-        let had = stage.acknowledged().len();
-        let wanted = usize::try_from(round * 7 % (3 * RUNS)).unwrap();
-        stage.play_failures(round * RUNS..(round + 1) * RUNS);
-        stage.wait_until("answers", || stage.acknowledged().len() >= had + wanted);
+        play_until_some_moment(&stage, round, 0);
         // Only what was answered before the cut counts.
         let before: BTreeSet<String> = stage.acknowledged().into_iter().collect();
         disk.cut_power();

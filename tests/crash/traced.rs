@@ -16,7 +16,7 @@ const DELIVERIES_TRACED: usize = 60;
 /// How long an answer may take under strace.
 const QUIET: Duration = Duration::from_secs(20);
 
-fn strace_is_missing() -> bool {
+pub(crate) fn strace_is_missing() -> bool {
     let works = Command::new("strace")
         .args(["-qq", "-o", "/dev/null", "true"])
         .status();
@@ -49,13 +49,11 @@ fn every_acknowledgement_comes_after_the_fdatasync_of_what_it_acknowledges() {
     assert!(checked >= 200, "only {checked} acknowledgements were seen");
 }
 
-/// strace dies of a kill without its child; so the child is killed first.
-fn kill_traced(strace: u32) {
+/// strace dies of a kill without its child; so the child is killed first, if it lives.
+pub(crate) fn kill_traced(strace: u32) {
     let children = format!("/proc/{strace}/task/{strace}/children");
-    for child in std::fs::read_to_string(children)
-        .unwrap()
-        .split_whitespace()
-    {
+    let children = std::fs::read_to_string(children).unwrap_or_default();
+    for child in children.split_whitespace() {
         let pid = child.parse().ok().and_then(rustix::process::Pid::from_raw);
         let pid = pid.expect("the kernel lists numbers");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
