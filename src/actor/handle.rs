@@ -9,7 +9,7 @@ use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, CredentialId, HookKey, UserId};
 use crate::domain::lifecycle::{Desired, Failure, Lifecycle};
 use crate::domain::repo::{Instance, Repository};
-use crate::domain::secret::{HookSecret, ProviderToken, Sealed};
+use crate::domain::secret::{HookSecret, Proof, ProviderToken, Sealed};
 use crate::domain::user::Credential;
 use crate::provider::{Access, Hooks, ProviderError};
 use crate::seal::Purpose;
@@ -188,6 +188,8 @@ impl Actors {
             events: request.events.clone(),
             secret: Sealed(Vec::new()),
             previous_secret: None,
+            proof: Proof::Unknown,
+            family: None,
             lifecycle: Lifecycle {
                 desired,
                 ..Lifecycle::default()

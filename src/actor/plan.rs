@@ -14,7 +14,7 @@ use crate::domain::lifecycle::{
     Call, Delay, Desired, Effect, Input, Lifecycle, Observation, Phase, SuspendReason, Timer, step,
 };
 use crate::domain::repo::Repository;
-use crate::domain::secret::Sealed;
+use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
 use crate::store::{Change, ReadError};
@@ -25,6 +25,8 @@ use std::time::Duration;
 pub(super) struct Edit {
     /// The provider described the repository.
     pub(super) repository: Option<Repository>,
+    /// What the hook's deliveries will prove themselves with.
+    pub(super) proof: Option<Proof>,
     /// A call failed, for this reason.
     pub(super) last_error: Option<LastError>,
     /// A call succeeded: what failed before is of no account.
@@ -120,6 +122,7 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp, changes: &mut Vec<Ch
         next.repository = Some(repository.id);
         next.full_name = repository.full_name;
     }
+    next.proof = edit.proof.unwrap_or(next.proof);
     if edit.succeeded {
         next.last_error = None;
     }

@@ -3,12 +3,11 @@
 use super::id::{ConnectionId, CredentialId, HookKey, UserId};
 use super::lifecycle::{Desired, Hook, Lifecycle, Phase};
 use super::repo::{FullName, Instance, RepositoryId};
-use super::secret::Sealed;
+use super::run::Family;
+use super::secret::{Proof, Sealed};
 use super::time::Timestamp;
 use std::time::Duration;
 
-/// The events that a hook subscribes to when the user does not choose.
-pub const EVENTS_DEFAULT: [&str; 3] = ["workflow_run", "pull_request", "push"];
 /// Most events that may be chosen for one hook; GitHub knows about 70.
 pub const EVENTS_MAX: usize = 100;
 /// How long the secret before a rotation is still accepted: deliveries under way and redeliveries
@@ -39,6 +38,10 @@ pub struct Connection {
     /// The secret before the last rotation, and until when it is accepted; `None` as the end
     /// while the rotation is not known to have reached the provider.
     pub previous_secret: Option<(Sealed, Option<Timestamp>)>,
+    /// What the hook's deliveries are known to prove themselves with.
+    pub proof: Proof,
+    /// The way of telling about CI that is followed: the highest that was heard of.
+    pub family: Option<Family>,
     /// Where the state machine stands.
     pub lifecycle: Lifecycle,
     /// When the armed retry is due, so that a restart does not ask too early.
@@ -193,6 +196,8 @@ mod tests {
             events: Vec::new(),
             secret: Sealed(Vec::new()),
             previous_secret: None,
+            proof: Proof::Unknown,
+            family: None,
             lifecycle: Lifecycle {
                 phase,
                 hook,

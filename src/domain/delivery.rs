@@ -81,6 +81,12 @@ pub enum Outcome {
     Paused,
     /// The payload speaks of another repository than the connection's: kept, without effects.
     ForeignRepository,
+    /// Tells of CI that is followed through other events: kept, without effects, so that nothing
+    /// counts twice.
+    Mirrored,
+    /// Rightly signed, but at a time so far from ours that it may be an old one sent again: kept,
+    /// without effects.
+    Stale,
     /// Could not be decoded, or kept failing: kept for people to look at.
     DeadLetter {
         /// Why, in words without payload content.
@@ -98,6 +104,8 @@ impl Outcome {
             Self::Ignored => "ignored",
             Self::Paused => "paused",
             Self::ForeignRepository => "foreign_repository",
+            Self::Mirrored => "mirrored",
+            Self::Stale => "stale",
             Self::DeadLetter { .. } => "dead_letter",
         }
     }

@@ -2,6 +2,10 @@
 
 use super::id::{ConnectionId, RunId, UserId};
 use super::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// Most failed jobs that a run remembers; the newest stay.
+pub const FAILED_JOBS_MAX: usize = 100;
 
 /// How a run, or one attempt of it, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +120,33 @@ pub struct Position {
     pub attempt: u32,
 }
 
+/// A provider's way of telling about CI. The order is the order of precedence: a connection follows
+/// one of them, so that nothing counts twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Commit statuses, which any CI may post to GitHub.
+    Statuses,
+    /// Check suites and check runs of apps other than GitHub Actions.
+    Checks,
+    /// GitHub Actions: workflow runs and their jobs.
+    Actions,
+    /// GitLab's pipelines.
+    Pipelines,
+}
+
+/// A job that failed, and was not allowed to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FailedJob {
+    /// The provider's id of it. A retried job has a new one.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// The stage it belongs to, where the provider has stages.
+    pub stage: Option<String>,
+    /// Why it failed, in the provider's word, such as `script_failure`.
+    pub reason: Option<String>,
+}
+
 /// What does not change over the attempts of a run, as last told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFacts {
@@ -148,6 +179,10 @@ pub struct RunEvent {
     pub status: RunStatus,
     /// When the provider last touched it.
     pub updated_at: Timestamp,
+    /// The way in which it was told.
+    pub family: Family,
+    /// Jobs of this attempt that failed, as far as this delivery tells.
+    pub failed_jobs: Vec<FailedJob>,
     /// The rest.
     pub facts: RunFacts,
 }
@@ -169,6 +204,8 @@ pub struct Run {
     pub status: RunStatus,
     /// When the provider last touched it.
     pub updated_at: Timestamp,
+    /// Jobs that failed, by attempt and the provider's id; at most [`FAILED_JOBS_MAX`].
+    pub failed_jobs: BTreeMap<(u32, u64), FailedJob>,
     /// The rest, as last told.
     pub facts: RunFacts,
     /// When we first heard of it.
@@ -184,7 +221,7 @@ impl Run {
         event: &RunEvent,
         now: Timestamp,
     ) -> Self {
-        Self {
+        let mut run = Self {
             id,
             connection,
             owner,
@@ -192,9 +229,12 @@ impl Run {
             position: event.position,
             status: event.status,
             updated_at: event.updated_at,
+            failed_jobs: BTreeMap::new(),
             facts: event.facts.clone(),
             first_seen_at: now,
-        }
+        };
+        run.take_jobs(event);
+        run
     }
 
     /// Takes in one more event of this run, whenever it was sent, and says whether it was news.
@@ -202,6 +242,7 @@ impl Run {
     /// The order that decides is (attempt, finished before unfinished, time, status): a total
     /// order, so that any permutation and repetition of the same events ends in the same run.
     pub fn fold(&mut self, event: &RunEvent) -> bool {
+        self.take_jobs(event);
         let rank = |position: Position, status: RunStatus, at: Timestamp| {
             (position, status.rank(), at, status)
         };
@@ -214,6 +255,17 @@ impl Run {
             self.facts = event.facts.clone();
         }
         news
+    }
+
+    /// Adds failed jobs. The greatest keys of a union do not depend on its order.
+    fn take_jobs(&mut self, event: &RunEvent) {
+        for job in &event.failed_jobs {
+            let key = (event.position.attempt, job.id);
+            self.failed_jobs.insert(key, job.clone());
+        }
+        while self.failed_jobs.len() > FAILED_JOBS_MAX {
+            self.failed_jobs.pop_first();
+        }
     }
 }
 
@@ -244,6 +296,8 @@ mod tests {
             },
             status,
             updated_at: Timestamp(at),
+            family: Family::Actions,
+            failed_jobs: Vec::new(),
             facts: facts(),
         }
     }

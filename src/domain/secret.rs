@@ -8,6 +8,18 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// guessable one, would let anybody forge deliveries, so such a value cannot be represented.
 pub const HOOK_SECRET_BYTES_MIN: usize = 32;
 
+/// What a hook's deliveries are known to prove themselves with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proof {
+    /// Not known yet: the strongest proof that a delivery carries is required to be right.
+    #[default]
+    Unknown,
+    /// A signature over the body. Nothing less is accepted.
+    Signature,
+    /// A token that is sent along, because the provider is too old to sign.
+    Token,
+}
+
 macro_rules! secret_text {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*

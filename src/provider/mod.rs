@@ -5,7 +5,8 @@ use crate::domain::event::Decoded;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Failure, Revision};
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository, RepositoryId};
-use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::secret::{HookSecret, Proof, ProviderToken};
+use crate::domain::time::Timestamp;
 use crate::domain::user::Account;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -28,6 +29,8 @@ pub struct Inbound<'a> {
     pub headers: &'a dyn HeaderLookup,
     /// The body, byte for byte.
     pub body: &'a [u8],
+    /// When it arrived.
+    pub received_at: Timestamp,
 }
 
 /// Headers of a request, whatever the HTTP library.
@@ -51,29 +54,15 @@ pub enum Claim {
 /// proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
+    // Set by implementations of [`Decode::verify`] only, after the signature was verified.
     provider_delivery_id: String,
     event: String,
     is_ping: bool,
+    is_stale: bool,
     headers: Vec<(String, String)>,
 }
 
 impl Verified {
-    /// To be called by implementations of [`Decode::verify`] only, after the signature was
-    /// verified; `headers` are the allow-listed ones.
-    pub(in crate::provider) const fn new(
-        provider_delivery_id: String,
-        event: String,
-        is_ping: bool,
-        headers: Vec<(String, String)>,
-    ) -> Self {
-        Self {
-            provider_delivery_id,
-            event,
-            is_ping,
-            headers,
-        }
-    }
-
     /// The provider's id of the delivery. Opaque; not covered by GitHub's signature.
     pub fn provider_delivery_id(&self) -> &str {
         &self.provider_delivery_id
@@ -88,6 +77,11 @@ impl Verified {
     /// Whether it is the answer to a ping, as far as the headers say.
     pub const fn is_ping(&self) -> bool {
         self.is_ping
+    }
+
+    /// Whether it was signed at a time that differs too much from ours.
+    pub const fn is_stale(&self) -> bool {
+        self.is_stale
     }
 
     /// The allow-listed headers, names in lower case.
@@ -118,7 +112,12 @@ pub trait Decode: Send + Sync + 'static {
     ///
     /// With no secrets it does the same work against a secret that nobody has, so that the time
     /// taken does not tell whether a repository is known.
-    fn verify(&self, inbound: Inbound<'_>, secrets: &[HookSecret]) -> Result<Verified, Rejection>;
+    fn verify(
+        &self,
+        inbound: Inbound<'_>,
+        secrets: &[HookSecret],
+        proof: Proof,
+    ) -> Result<Verified, Rejection>;
 
     /// Where the request says that it belongs, for deliveries without a hook key in the URL.
     fn claim(&self, inbound: Inbound<'_>) -> Option<Claim>;
@@ -131,6 +130,12 @@ pub trait Decode: Send + Sync + 'static {
     /// Whether anything may follow from an event of this name: says at the door whether a
     /// delivery is answered `accepted` or `ignored`.
     fn is_known_event(&self, event: &str) -> bool;
+
+    /// The events that a hook subscribes to when the user does not choose, by the provider's names.
+    fn default_events(&self) -> &'static [&'static str];
+
+    /// Whether a hook can subscribe to an event of this name.
+    fn is_event_name(&self, name: &str) -> bool;
 }
 
 /// An error of a provider call, answering its caller's questions.
@@ -215,11 +220,22 @@ pub struct Ensured {
     pub hook: HookId,
     /// Whether it was created by this call; otherwise it was found and adopted.
     pub created: bool,
+    /// What its deliveries will prove themselves with.
+    pub proof: Proof,
     /// The repository, as the provider describes it now.
     pub repository: Repository,
 }
 
-/// What a check found.
+/// What a check found, and the repository as the provider describes it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The hook.
+    pub report: CheckReport,
+    /// The repository.
+    pub repository: Repository,
+}
+
+/// How a check found the hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckReport {
     /// As we want it.
@@ -237,7 +253,10 @@ pub enum CheckReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repaired {
     /// Written.
-    Done,
+    Done {
+        /// What its deliveries will prove themselves with.
+        proof: Proof,
+    },
     /// The provider shows the hooks, and ours is not among them.
     Missing,
 }
@@ -280,7 +299,7 @@ pub trait Hooks: Send + Sync + 'static {
         target: &'a Target,
         hook: HookId,
         spec: &'a HookSpec,
-    ) -> Calling<'a, CheckReport>;
+    ) -> Calling<'a, Checked>;
 
     /// Writes all settings of a hook that is there, without losing the secret.
     fn repair<'a>(

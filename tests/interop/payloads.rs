@@ -6,6 +6,8 @@ use crate::mutate::Document;
 use hookherd::domain::delivery::Payload;
 use hookherd::domain::event::{Decoded, Event};
 use hookherd::domain::id::Entropy;
+use hookherd::domain::secret::Proof;
+use hookherd::domain::time::Timestamp;
 use hookherd::provider::github::GithubDecode;
 use hookherd::provider::signature::github_sign;
 use hookherd::provider::{Decode, DecodeError, Inbound, Rejection};
@@ -31,9 +33,13 @@ fn dialect() -> GithubDecode {
 }
 
 fn verify(dialect: &GithubDecode, headers: &Headers, body: &[u8]) -> Result<(), Rejection> {
-    let inbound = Inbound { headers, body };
+    let inbound = Inbound {
+        headers,
+        body,
+        received_at: Timestamp(0),
+    };
     dialect
-        .verify(inbound, &[corpus::secret()])
+        .verify(inbound, &[corpus::secret()], Proof::Unknown)
         .map(|verified| assert_eq!(Some(verified.event()), header(headers, "x-github-event")))
 }
 

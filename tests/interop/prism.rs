@@ -60,7 +60,7 @@ async fn all_that_our_client_asks_fits_githubs_description_and_it_understands_th
     let drift = CheckReport::Drifted {
         fields: vec!["events", "secret"],
     };
-    assert_eq!(seen, drift);
+    assert_eq!(seen.report, drift);
     github
         .repair(&access, &target, EXAMPLE_HOOK, &theirs)
         .await

@@ -5,7 +5,7 @@ use crate::actor::shared::{World, target};
 use crate::domain::connection::{Connection, LastError};
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
 use crate::domain::user::Credential;
-use crate::provider::{CheckReport, Hooks, ProviderError, Repaired};
+use crate::provider::{CheckReport, Checked, Hooks, ProviderError, Repaired};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,15 +113,12 @@ async fn carry_out(
         let spec = world.hook_spec(connection);
         spec.ok_or_else(|| unreadable("hook secret"))
     };
-    let checked = Edit {
-        checked: true,
-        ..Edit::default()
-    };
     match call {
         Call::Ensure { revision } => {
             let ensured = hooks.ensure(&access, &target, &spec()?).await?;
             let edit = Edit {
                 repository: Some(ensured.repository),
+                proof: Some(ensured.proof),
                 hook_seen: true,
                 ..Edit::default()
             };
@@ -133,18 +130,20 @@ async fn carry_out(
                 edit,
             ))
         }
-        Call::Check(hook) => match hooks.check(&access, &target, hook, &spec()?).await? {
-            CheckReport::Intact => Ok((Reply::Intact, checked)),
-            CheckReport::Drifted { fields } => {
-                let id = connection.id;
-                tracing::warn!(connection.id = %id, ?fields, "the hook was changed");
-                Ok(plain(Reply::Drifted))
-            }
-            CheckReport::Missing => Ok(plain(missing(world))),
-        },
+        Call::Check(hook) => {
+            let found = hooks.check(&access, &target, hook, &spec()?).await?;
+            Ok(judge(world, connection, found))
+        }
         Call::Repair { hook, revision } => {
             match hooks.repair(&access, &target, hook, &spec()?).await? {
-                Repaired::Done => Ok((Reply::Repaired { revision }, checked)),
+                Repaired::Done { proof } => {
+                    let edit = Edit {
+                        proof: Some(proof),
+                        checked: true,
+                        ..Edit::default()
+                    };
+                    Ok((Reply::Repaired { revision }, edit))
+                }
                 Repaired::Missing => Ok(plain(missing(world))),
             }
         }
@@ -159,6 +158,25 @@ async fn carry_out(
             Ok(plain(Reply::Deleted))
         }
     }
+}
+
+/// What a check means.
+fn judge(world: &World, connection: &Connection, found: Checked) -> (Reply, Edit) {
+    let (reply, checked) = match found.report {
+        CheckReport::Intact => (Reply::Intact, true),
+        CheckReport::Drifted { fields } => {
+            let id = connection.id;
+            tracing::warn!(connection.id = %id, ?fields, "the hook was changed");
+            (Reply::Drifted, false)
+        }
+        CheckReport::Missing => (missing(world), false),
+    };
+    let edit = Edit {
+        repository: Some(found.repository),
+        checked,
+        ..Edit::default()
+    };
+    (reply, edit)
 }
 
 /// A reply that changes nothing else.

@@ -9,7 +9,7 @@ use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
 use crate::domain::incident::Incident;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::run::{Conclusion, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::{Claim, Decode, DecodeError, Hooks, Inbound, Providers, Rejection, Verified};
@@ -64,6 +64,7 @@ impl Decode for TestDecode {
         &self,
         _: Inbound<'_>,
         _: &[crate::domain::secret::HookSecret],
+        _: crate::domain::secret::Proof,
     ) -> Result<Verified, Rejection> {
         Err(Rejection::BadSignature)
     }
@@ -102,6 +103,12 @@ impl Decode for TestDecode {
     fn is_known_event(&self, _: &str) -> bool {
         true
     }
+    fn default_events(&self) -> &'static [&'static str] {
+        &["run"]
+    }
+    fn is_event_name(&self, _: &str) -> bool {
+        true
+    }
 }
 
 fn run_event(position: Position, conclusion: &str) -> RunEvent {
@@ -110,6 +117,8 @@ fn run_event(position: Position, conclusion: &str) -> RunEvent {
         position,
         status: RunStatus::Completed(Conclusion::from_name(conclusion).unwrap()),
         updated_at: Timestamp(i64::try_from(position.number).unwrap()),
+        family: Family::Actions,
+        failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_key: "7".into(),
             workflow_name: "CI".into(),

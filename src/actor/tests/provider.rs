@@ -3,10 +3,11 @@
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Repository, RepositoryId};
+use crate::domain::secret::Proof;
 use crate::domain::user::Account;
 use crate::provider::{
-    Access, Calling, CheckReport, Ensured, HookSpec, Hooks, Identity, ProviderError, Repaired,
-    Target,
+    Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, ProviderError,
+    Repaired, Target,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -128,6 +129,7 @@ impl Hooks for FakeProvider {
             Ensured {
                 hook: HookId(id),
                 created: found.is_none(),
+                proof: Proof::Signature,
                 repository: repository(),
             }
         }))
@@ -138,17 +140,18 @@ impl Hooks for FakeProvider {
         _: &'a Target,
         hook: HookId,
         spec: &'a HookSpec,
-    ) -> Calling<'a, CheckReport> {
-        Box::pin(self.call(
-            "check",
-            move || match self.hooks.lock().unwrap().get(&hook.0) {
+    ) -> Calling<'a, Checked> {
+        Box::pin(self.call("check", move || {
+            let report = match self.hooks.lock().unwrap().get(&hook.0) {
                 Some((_, events)) if *events == spec.events => CheckReport::Intact,
                 Some(_) => CheckReport::Drifted {
                     fields: vec!["events"],
                 },
                 None => CheckReport::Missing,
-            },
-        ))
+            };
+            let repository = repository();
+            Checked { report, repository }
+        }))
     }
     fn repair<'a>(
         &'a self,
@@ -162,7 +165,9 @@ impl Hooks for FakeProvider {
             move || match self.hooks.lock().unwrap().get_mut(&hook.0) {
                 Some((_, events)) => {
                     events.clone_from(&spec.events);
-                    Repaired::Done
+                    Repaired::Done {
+                        proof: Proof::Signature,
+                    }
                 }
                 None => Repaired::Missing,
             },

@@ -84,7 +84,9 @@ impl From<&delivery::Delivery> for DeliverySummary {
                     | Outcome::Recorded
                     | Outcome::Ignored
                     | Outcome::Paused
-                    | Outcome::ForeignRepository => {}
+                    | Outcome::ForeignRepository
+                    | Outcome::Mirrored
+                    | Outcome::Stale => {}
                 }
             }
         }

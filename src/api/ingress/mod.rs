@@ -11,9 +11,10 @@ mod outcome;
 use super::error::{Answer, Code, Problem};
 use super::scope::Shared;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
+use crate::domain::delivery::{self, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
+use crate::domain::secret::Proof;
 use crate::provider::{Decode, HeaderLookup, Inbound, Rejection, Verified};
 use crate::store::{Batch, Change, CommitError, Conflict, Guard, Priority};
 use actix_web::http::header::HeaderMap;
@@ -139,6 +140,7 @@ impl Verifying {
         let inbound = Inbound {
             headers: &self.headers,
             body: &self.body.bytes,
+            received_at: self.shared.now(),
         };
         let candidates = self.candidates(inbound)?;
         let verified = self.verify(inbound, candidates);
@@ -194,7 +196,7 @@ impl Verifying {
         let mut rejection = None;
         for connection in candidates {
             let secrets = self.shared.herd.hook_secrets(&connection);
-            match self.decoder.verify(inbound, &secrets) {
+            match self.decoder.verify(inbound, &secrets, connection.proof) {
                 Ok(verified) => return Ok((connection, verified)),
                 Err(why) => {
                     // Only who knows the unguessable key may make a connection doubt its hook.
@@ -212,7 +214,7 @@ impl Verifying {
         }
         match rejection {
             Some(why) => Err(why),
-            None => match self.decoder.verify(inbound, &[]) {
+            None => match self.decoder.verify(inbound, &[], Proof::Unknown) {
                 Ok(_) => Err(Rejection::BadSignature),
                 Err(why) => Err(why),
             },
@@ -232,7 +234,14 @@ async fn store(
         verified,
         digest,
     } = authentic;
-    let outcome = if verified.is_ping() {
+    let outcome = if verified.is_stale() {
+        tracing::warn!(
+            connection.id = %connection.id,
+            "a delivery was signed at a time far from ours: kept, without effects; \
+             compare the clocks"
+        );
+        Outcome::Stale
+    } else if verified.is_ping() {
         Outcome::Pong
     } else if decoder.is_known_event(verified.event()) {
         Outcome::Accepted
@@ -252,7 +261,12 @@ async fn store(
         body_digest: digest,
         body_bytes: u32::try_from(body.bytes.len()).unwrap_or(u32::MAX),
         source: Source::Webhook,
-        state: DeliveryState::Received,
+        state: if verified.is_stale() {
+            let outcome = delivery::Outcome::Stale;
+            DeliveryState::Processed { at: now, outcome }
+        } else {
+            DeliveryState::Received
+        },
         tries: 0,
     };
     let payload = Payload {

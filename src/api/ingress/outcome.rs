@@ -15,6 +15,8 @@ pub enum Outcome {
     Duplicate,
     /// Stored; nothing will follow from it.
     Ignored,
+    /// Stored, without effects: signed at a time far from ours.
+    Stale,
     /// Stored; the answer to a ping.
     Pong,
     /// Not signed with a secret of ours.
@@ -31,10 +33,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Accepted,
         Self::Duplicate,
         Self::Ignored,
+        Self::Stale,
         Self::Pong,
         Self::RejectedSignature,
         Self::RejectedSize,
@@ -49,6 +52,7 @@ impl Outcome {
             Self::Accepted => "accepted",
             Self::Duplicate => "duplicate",
             Self::Ignored => "ignored",
+            Self::Stale => "stale",
             Self::Pong => "pong",
             Self::RejectedSignature => "rejected_signature",
             Self::RejectedSize => "rejected_size",

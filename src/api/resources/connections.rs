@@ -1,6 +1,6 @@
 //! Connections: seen, changed, disconnected, and their lifecycle actions.
 
-use super::repositories::events_named;
+use super::repositories::{decoder, events_named};
 use super::{json, ok};
 use crate::actor::Command;
 use crate::api::dto;
@@ -72,8 +72,10 @@ pub(in crate::api) async fn patch(
     request: HttpRequest,
     Json(patch): Json<Patch>,
 ) -> Answer {
-    let id = shared.owned(caller).connection(path_id(&request)?)?.id;
-    let events = patch.webhook_events.map(events_named).transpose()?;
+    let connection = shared.owned(caller).connection(path_id(&request)?)?;
+    let id = connection.id;
+    let named = |events| events_named(decoder(&shared, connection.instance.provider)?, events);
+    let events = patch.webhook_events.map(named).transpose()?;
     if events.is_none() && patch.is_enabled.is_none() {
         return Err(Problem::invalid(
             "body",

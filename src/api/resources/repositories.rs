@@ -7,10 +7,11 @@ use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, page_limit, query};
 use crate::api::scope::{Caller, Shared};
-use crate::domain::connection::{EVENTS_DEFAULT, EVENTS_MAX};
+use crate::domain::connection::EVENTS_MAX;
 use crate::domain::delivery::EVENT_NAME_BYTES_MAX;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, ProviderKind};
+use crate::provider::Decode;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use serde::Deserialize;
@@ -19,10 +20,12 @@ use serde::Deserialize;
 const ALL_EVENTS: &str = "*";
 
 /// The events asked for, sorted and each once.
-pub(super) fn events_named(mut events: Vec<String>) -> Result<Vec<String>, Problem> {
+pub(super) fn events_named(
+    decoder: &dyn Decode,
+    mut events: Vec<String>,
+) -> Result<Vec<String>, Problem> {
     let named = |event: &str| {
-        (1..=EVENT_NAME_BYTES_MAX).contains(&event.len())
-            && event.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        (1..=EVENT_NAME_BYTES_MAX).contains(&event.len()) && decoder.is_event_name(event)
     };
     events.sort_unstable();
     events.dedup();
@@ -30,19 +33,23 @@ pub(super) fn events_named(mut events: Vec<String>) -> Result<Vec<String>, Probl
         let why = format!("expected 1 to {EVENTS_MAX} events");
         return Err(Problem::invalid("webhook_events", why));
     }
-    if events.iter().any(|event| event == ALL_EVENTS) {
-        if events.len() > 1 {
-            let why = "\"*\" stands for all events and must stand alone";
-            return Err(Problem::invalid("webhook_events", why));
-        }
-        return Ok(events);
+    if events.len() > 1 && events.iter().any(|event| event == ALL_EVENTS) {
+        let why = "\"*\" stands for all events and must stand alone";
+        return Err(Problem::invalid("webhook_events", why));
     }
     if events.iter().all(|event| named(event)) {
         Ok(events)
     } else {
-        let why = "expected names such as workflow_run: lower-case letters and '_'";
+        let known = decoder.default_events().join(", ");
+        let why = format!("expected the provider's names of events, such as {known}");
         Err(Problem::invalid("webhook_events", why))
     }
+}
+
+/// The dialect of a provider that this daemon is configured with.
+pub(super) fn decoder(shared: &Shared, provider: ProviderKind) -> Result<&dyn Decode, Problem> {
+    let decoder = shared.providers.decoder(provider).map(|decoder| &**decoder);
+    decoder.ok_or_else(|| Problem::invalid("provider", "this daemon does not serve that provider"))
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,8 +85,12 @@ pub(in crate::api) async fn connect(
     if host.is_some() {
         instance(&shared, provider, host.clone())?;
     }
-    let defaults = || EVENTS_DEFAULT.map(str::to_owned).to_vec();
-    let events = events_named(asked.webhook_events.unwrap_or_else(defaults))?;
+    let decoder = decoder(&shared, provider)?;
+    let defaults = || {
+        let names = decoder.default_events().iter();
+        names.map(|name| (*name).to_owned()).collect()
+    };
+    let events = events_named(decoder, asked.webhook_events.unwrap_or_else(defaults))?;
     let credential = match &asked.credential_id {
         None => None,
         Some(text) => {
@@ -171,10 +182,22 @@ pub(in crate::api) async fn list(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::Entropy;
+    use crate::provider::github::GithubDecode;
+
+    struct Zeroes;
+
+    impl Entropy for Zeroes {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
 
     #[test]
     fn events_are_checked_sorted_and_each_kept_once() {
-        let named = |events: &[&str]| events_named(events.iter().map(|e| (*e).into()).collect());
+        let decoder = GithubDecode::new(&Zeroes);
+        let named =
+            |events: &[&str]| events_named(&decoder, events.iter().map(|e| (*e).into()).collect());
         assert_eq!(
             named(&["push", "check_run", "push"]).unwrap(),
             ["check_run", "push"]
@@ -195,7 +218,7 @@ mod tests {
             );
         }
         let many: Vec<String> = (0..=EVENTS_MAX).map(|n| "e".repeat(n + 1)).collect();
-        assert!(events_named(many).is_err());
+        assert!(events_named(&decoder, many).is_err());
     }
 
     #[test]

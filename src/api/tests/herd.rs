@@ -5,7 +5,7 @@ use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, CredentialId, Entropy, HookKey, UserId};
 use crate::domain::lifecycle::{Desired, Lifecycle};
 use crate::domain::repo::{Instance, Repository, RepositoryId};
-use crate::domain::secret::{HookSecret, ProviderToken, Sealed};
+use crate::domain::secret::{HookSecret, Proof, ProviderToken, Sealed};
 use crate::domain::time::Clock;
 use crate::domain::user::{Account, Credential};
 use crate::store::memory::MemoryStore;
@@ -63,6 +63,8 @@ impl Herd for FakeHerd {
             events: request.events,
             secret: Sealed(b"canary-sealed-secret".to_vec()),
             previous_secret: None,
+            proof: Proof::Signature,
+            family: None,
             lifecycle: Lifecycle::default(),
             retry_due_at: None,
             created_at: now,

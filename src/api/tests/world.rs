@@ -332,6 +332,7 @@ fn history(
         body: (&br#"{"canary":1}"#[..]).into(),
     };
     let run = Run {
+        failed_jobs: std::collections::BTreeMap::new(),
         id: ids.1,
         connection: connection.id,
         owner: connection.owner,

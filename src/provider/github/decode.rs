@@ -5,8 +5,8 @@ use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_M
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{Entropy, HookId};
 use crate::domain::repo::{FullName, RepositoryId};
-use crate::domain::run::{Conclusion, Position, RunEvent, RunFacts, RunStatus};
-use crate::domain::secret::HookSecret;
+use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
 use crate::provider::signature::github_verifies;
 use crate::provider::{Claim, Decode, DecodeError, Inbound, Rejection, Verified};
@@ -42,6 +42,9 @@ const URL_BYTES_MAX: usize = 2048;
 /// What a body sent as a form begins with.
 const FORM_PREFIX: &[u8] = b"payload=";
 
+/// Stands for every event that the provider has.
+const ALL_EVENTS: &str = "*";
+
 /// The events that something follows from, or that are kept as history.
 const EVENTS_KNOWN: [&str; 4] = ["ping", "workflow_run", "push", "pull_request"];
 
@@ -76,7 +79,13 @@ fn named<'a>(
 }
 
 impl Decode for GithubDecode {
-    fn verify(&self, inbound: Inbound<'_>, secrets: &[HookSecret]) -> Result<Verified, Rejection> {
+    /// GitHub has one way to sign: what the hook is known to prove itself with is of no account.
+    fn verify(
+        &self,
+        inbound: Inbound<'_>,
+        secrets: &[HookSecret],
+        _: Proof,
+    ) -> Result<Verified, Rejection> {
         let event = named(inbound, "x-github-event", EVENT_NAME_BYTES_MAX)?;
         let id = named(inbound, "x-github-delivery", PROVIDER_DELIVERY_ID_BYTES_MAX)?;
         // Only SHA-256: the SHA-1 header that GitHub sends along is never looked at.
@@ -99,13 +108,13 @@ impl Decode for GithubDecode {
             .filter(|(_, value)| value.len() <= HEADER_BYTES_MAX)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let is_ping = event == "ping";
-        Ok(Verified::new(
-            id.to_owned(),
-            event.to_owned(),
-            is_ping,
+        Ok(Verified {
+            provider_delivery_id: id.to_owned(),
+            event: event.to_owned(),
+            is_ping: event == "ping",
+            is_stale: false,
             headers,
-        ))
+        })
     }
 
     /// From the headers when they name a repository, else from the body. A body sent as a form is
@@ -150,6 +159,15 @@ impl Decode for GithubDecode {
 
     fn is_known_event(&self, event: &str) -> bool {
         EVENTS_KNOWN.contains(&event)
+    }
+
+    fn default_events(&self) -> &'static [&'static str] {
+        &["workflow_run", "pull_request", "push"]
+    }
+
+    /// GitHub adds events faster than anybody could list them: only the form is checked.
+    fn is_event_name(&self, name: &str) -> bool {
+        name == ALL_EVENTS || name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     }
 }
 
@@ -230,6 +248,8 @@ fn run_event(run: &RunPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
             .into_iter()
             .find_map(moment)
             .unwrap_or_default(),
+        family: Family::Actions,
+        failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_key,
             workflow_name: name,

@@ -3,9 +3,11 @@
 use super::errors::{self, Asked};
 use super::session::Session;
 use super::wire::{HookBody, HookCreated, hook_write};
-use super::{CheckReport, Ensured, HookSpec, ProviderError, Repaired, Target, repos};
+use super::{Checked, Ensured, HookSpec, ProviderError, Repaired, Target, repos};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
+use crate::domain::secret::Proof;
+use crate::provider::CheckReport;
 use reqwest::{Method, Url};
 use std::collections::BTreeSet;
 
@@ -125,6 +127,7 @@ pub(super) async fn ensure(
     Ok(Ensured {
         hook,
         created,
+        proof: Proof::Signature,
         repository,
     })
 }
@@ -196,23 +199,23 @@ pub(super) async fn check(
     target: &Target,
     hook: HookId,
     spec: &HookSpec,
-) -> Result<CheckReport, ProviderError> {
+) -> Result<Checked, ProviderError> {
     let repository = repos::resolve(s, target).await?;
     let hooks = list(s, &repository).await?;
     let ours = |h: &&HookBody| points_to(h, &spec.url);
     let copies = hooks.iter().filter(ours).count();
-    let Some(found) = present(&hooks, hook, &spec.url) else {
-        return Ok(CheckReport::Missing);
-    };
-    let mut fields = drift(found, spec);
-    if copies > 1 {
-        fields.push("copies");
-    }
-    Ok(if fields.is_empty() {
-        CheckReport::Intact
-    } else {
-        CheckReport::Drifted { fields }
-    })
+    let report = present(&hooks, hook, &spec.url).map_or(CheckReport::Missing, |found| {
+        let mut fields = drift(found, spec);
+        if copies > 1 {
+            fields.push("copies");
+        }
+        if fields.is_empty() {
+            CheckReport::Intact
+        } else {
+            CheckReport::Drifted { fields }
+        }
+    });
+    Ok(Checked { report, repository })
 }
 
 /// The hook with this id, unless ours is meanwhile another one.
@@ -242,7 +245,8 @@ pub(super) async fn repair(
         }
     }
     Ok(if write(s, &repository, hook.0, spec).await? {
-        Repaired::Done
+        let proof = Proof::Signature;
+        Repaired::Done { proof }
     } else {
         Repaired::Missing
     })

@@ -6,8 +6,7 @@
 use super::call::{CallObserver, Caller};
 use super::http::{Http, HttpConfig, HttpError, NoAnswer, literal};
 use super::{
-    Access, Calling, CheckReport, Ensured, HookSpec, Hooks, Identity, ProviderError, Repaired,
-    Target,
+    Access, Calling, Checked, Ensured, HookSpec, Hooks, Identity, ProviderError, Repaired, Target,
 };
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
@@ -111,7 +110,7 @@ impl Hooks for Github {
         target: &'a Target,
         hook: HookId,
         spec: &'a HookSpec,
-    ) -> Calling<'a, CheckReport> {
+    ) -> Calling<'a, Checked> {
         self.run("check", access, move |s| {
             Box::pin(hooks::check(s, target, hook, spec))
         })

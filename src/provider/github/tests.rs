@@ -6,8 +6,9 @@ mod trouble;
 
 use super::*;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::secret::{HookSecret, Proof, ProviderToken};
 use crate::domain::time::Timestamp;
+use crate::provider::CheckReport;
 use serde_json::{Value, json};
 use server::{Reply, Seen, Server, json as answer, with};
 use std::sync::Mutex;
@@ -100,6 +101,13 @@ async fn listing(hooks: Value) -> Server {
         _ => answer(404, &json!({})),
     })
     .await
+}
+
+/// What a repair answers that wrote.
+fn written() -> Repaired {
+    Repaired::Done {
+        proof: Proof::Signature,
+    }
 }
 
 #[tokio::test]
@@ -205,7 +213,7 @@ async fn every_drifted_setting_is_named() {
         let report = github(&server)
             .check(&access, &target, HookId(9), &spec)
             .await;
-        assert_eq!(report.unwrap(), expected);
+        assert_eq!(report.unwrap().report, expected);
     }
 }
 
@@ -217,7 +225,7 @@ async fn check_and_repair_see_copies_and_missing_hooks() {
         .check(&access, &target, HookId(9), &spec)
         .await;
     assert_eq!(
-        report.unwrap(),
+        report.unwrap().report,
         CheckReport::Drifted {
             fields: vec!["copies"]
         }
@@ -225,7 +233,7 @@ async fn check_and_repair_see_copies_and_missing_hooks() {
     let repaired = github(&server)
         .repair(&access, &target, HookId(9), &spec)
         .await;
-    assert_eq!(repaired.unwrap(), Repaired::Done);
+    assert_eq!(repaired.unwrap(), written());
     let lines = server.lines();
     let end = [format!("DELETE {HOOKS}/8"), format!("PATCH {HOOKS}/9")];
     assert_eq!(lines[lines.len() - 2..], end);
@@ -235,7 +243,7 @@ async fn check_and_repair_see_copies_and_missing_hooks() {
     let repaired = github(&server)
         .repair(&access, &target, HookId(9), &spec)
         .await;
-    assert_eq!(repaired.unwrap(), Repaired::Done);
+    assert_eq!(repaired.unwrap(), written());
     let patch = server.seen().pop().unwrap();
     assert_eq!(patch.line(), format!("PATCH {HOOKS}/9"));
     assert_eq!(patch.body["config"]["url"], URL);
@@ -249,7 +257,7 @@ async fn check_and_repair_see_copies_and_missing_hooks() {
         let report = github(&server)
             .check(&access, &target, HookId(9), &spec)
             .await;
-        assert_eq!(report.unwrap(), CheckReport::Missing);
+        assert_eq!(report.unwrap().report, CheckReport::Missing);
         let repaired = github(&server)
             .repair(&access, &target, HookId(9), &spec)
             .await;

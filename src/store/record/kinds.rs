@@ -13,8 +13,8 @@ use crate::domain::incident::{
 };
 use crate::domain::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase, SuspendReason};
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind, RepositoryId};
-use crate::domain::run::{Conclusion, Position, Run, RunFacts, RunStatus};
-use crate::domain::secret::Sealed;
+use crate::domain::run::{Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus};
+use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, Credential, TokenRecord, User};
 use std::collections::BTreeMap;
@@ -71,6 +71,8 @@ mirror!(LifecycleV1 of Lifecycle {
     heard: bool,
     losses: Vec<Timestamp>,
 });
+codes!(Proof { 0 = Unknown, 1 = Signature, 2 = Token });
+codes!(Family { 0 = Statuses, 1 = Checks, 2 = Actions, 3 = Pipelines });
 mirror!(LastErrorV1 of LastError { code: String, message: String, at: Timestamp });
 mirror!(ConnectionV1 of Connection {
     id: ConnectionId,
@@ -83,6 +85,8 @@ mirror!(ConnectionV1 of Connection {
     events: Vec<String>,
     secret: Sealed,
     previous_secret: Option<(Sealed, Option<Timestamp>)>,
+    proof: Proof,
+    family: Option<Family>,
     lifecycle: Lifecycle,
     retry_due_at: Option<Timestamp>,
     created_at: Timestamp,
@@ -101,6 +105,8 @@ mirror_enum!(OutcomeV1 of Outcome {
     Ignored,
     Paused,
     ForeignRepository,
+    Mirrored,
+    Stale,
     DeadLetter { reason: String },
 });
 mirror_enum!(DeliveryStateV1 of DeliveryState {
@@ -128,6 +134,12 @@ codes!(Conclusion {
 });
 mirror_enum!(RunStatusV1 of RunStatus { Queued, InProgress, Completed(Conclusion) });
 mirror!(PositionV1 of Position { number: u64, attempt: u32 });
+mirror!(FailedJobV1 of FailedJob {
+    id: u64,
+    name: String,
+    stage: Option<String>,
+    reason: Option<String>,
+});
 mirror!(RunFactsV1 of RunFacts {
     workflow_key: String,
     workflow_name: String,
@@ -146,6 +158,7 @@ mirror!(RunV1 of Run {
     position: Position,
     status: RunStatus,
     updated_at: Timestamp,
+    failed_jobs: BTreeMap<(u32, u64), FailedJob>,
     facts: RunFacts,
     first_seen_at: Timestamp,
 });
@@ -283,6 +296,8 @@ mod tests {
             Outcome::Ignored,
             Outcome::Paused,
             Outcome::ForeignRepository,
+            Outcome::Mirrored,
+            Outcome::Stale,
             Outcome::DeadLetter {
                 reason: "no".into(),
             },

@@ -41,8 +41,16 @@ fn signed(body: &[u8], secret: &HookSecret) -> Headers {
     ]))
 }
 
+fn inbound<'a>(headers: &'a Headers, body: &'a [u8]) -> Inbound<'a> {
+    Inbound {
+        headers,
+        body,
+        received_at: Timestamp(0),
+    }
+}
+
 fn verify(headers: &Headers, body: &[u8], secrets: &[HookSecret]) -> Result<Verified, Rejection> {
-    decoder().verify(Inbound { headers, body }, secrets)
+    decoder().verify(inbound(headers, body), secrets, Proof::Unknown)
 }
 
 fn run() -> Value {
@@ -144,7 +152,7 @@ fn event_and_delivery_id_must_be_given_and_short() {
 fn a_claim_comes_from_the_headers_or_else_from_the_body() {
     let claim = |headers: &Headers, body: &str| {
         let body = body.as_bytes();
-        decoder().claim(Inbound { headers, body })
+        decoder().claim(inbound(headers, body))
     };
     let target = |kind: &str| {
         Headers(BTreeMap::from([
@@ -388,7 +396,7 @@ proptest! {
     ) {
         let _ = decode(&event, &body);
         let headers = Headers::default();
-        let _ = decoder().claim(Inbound { headers: &headers, body: &body });
+        let _ = decoder().claim(inbound(&headers, &body));
         let whole = run().to_string().into_bytes();
         let mut mixed = whole[..cut.min(whole.len())].to_vec();
         mixed.extend_from_slice(&body);
