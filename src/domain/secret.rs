@@ -44,6 +44,9 @@ secret_text! {
     HookSecret;
     /// A token that authorises calls to a provider.
     ProviderToken;
+    /// What passes between us and a provider while a user signs in: a code, a verifier, a device
+    /// code, our own client secret.
+    OauthSecret;
     /// An API token of ours in the clear: exists only while it is created and while a request
     /// that carries it is checked.
     ApiToken;
@@ -88,6 +91,17 @@ fn fits_in_a_header(text: &str) -> bool {
 
 impl ProviderToken {
     /// A token from its text. Errors when it is empty or could not stand in an HTTP header.
+    pub fn new(text: String) -> Result<Self, SecretError> {
+        if fits_in_a_header(&text) {
+            Ok(Self(text))
+        } else {
+            Err(SecretError::BadToken)
+        }
+    }
+}
+
+impl OauthSecret {
+    /// A secret from its text. Errors when it is empty or could not stand in an HTTP header.
     pub fn new(text: String) -> Result<Self, SecretError> {
         if fits_in_a_header(&text) {
             Ok(Self(text))

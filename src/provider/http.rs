@@ -129,6 +129,45 @@ pub(super) enum NoAnswer {
     BadRedirect,
 }
 
+/// A URL that paths can be joined to. Errors when it has parts that no base has.
+pub(super) fn base(url: &Url) -> Result<Url, HttpError> {
+    let is_plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if !is_plain {
+        return Err(HttpError::BadUrl);
+    }
+    let mut base = url.clone();
+    let path = format!("{}/", url.path().trim_end_matches('/'));
+    base.set_path(&path);
+    Ok(base)
+}
+
+/// A client that does nothing by itself: no redirects, no repetitions, no proxies.
+pub(super) fn client(config: &HttpConfig) -> Result<reqwest::Client, HttpError> {
+    // An error means that somebody installed a provider before us: then that one is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .http1_only()
+        .connect_timeout(config.connect_timeout);
+    if let Some(pem) = &config.ca_pem {
+        let certificates =
+            reqwest::Certificate::from_pem_bundle(pem).map_err(|_| HttpError::BadCertificates)?;
+        if certificates.is_empty() {
+            return Err(HttpError::BadCertificates);
+        }
+        client = client.tls_certs_merge(certificates);
+    }
+    client.build().map_err(HttpError::NoClient)
+}
+
 /// The client of one installation.
 #[derive(Debug)]
 pub(super) struct Http {
@@ -143,42 +182,12 @@ pub(super) struct Http {
 impl Http {
     /// A client that sends `headers` with every request.
     pub(super) fn new(config: &HttpConfig, mut headers: HeaderMap) -> Result<Self, HttpError> {
-        let url = &config.api_url;
-        let is_plain = matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none();
-        if !is_plain {
-            return Err(HttpError::BadUrl);
-        }
         let user_agent = HeaderValue::from_str(&config.user_agent)
             .unwrap_or(HeaderValue::from_static("hookherd"));
         headers.insert(header::USER_AGENT, user_agent);
-        // An error means that somebody installed a provider before us: then that one is used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(config.connect_timeout);
-        if let Some(pem) = &config.ca_pem {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|_| HttpError::BadCertificates)?;
-            if certificates.is_empty() {
-                return Err(HttpError::BadCertificates);
-            }
-            client = client.tls_certs_merge(certificates);
-        }
-        let mut base = url.clone();
-        let path = format!("{}/", url.path().trim_end_matches('/'));
-        base.set_path(&path);
         Ok(Self {
-            client: client.build().map_err(HttpError::NoClient)?,
-            base,
+            base: base(&config.api_url)?,
+            client: client(config)?,
             call_timeout: config.call_timeout,
             headers,
             budget: Budget::new(config.at_once_max, config.write_pause),
@@ -278,7 +287,7 @@ fn revive(kept: Kept, mut headers: HeaderMap, url: &Url) -> Answer {
     }
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
+pub(super) async fn read(mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| no_answer(&e))? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -301,7 +310,7 @@ fn bearer(token: &ProviderToken) -> HeaderValue {
     value
 }
 
-fn no_answer(error: &reqwest::Error) -> NoAnswer {
+pub(super) fn no_answer(error: &reqwest::Error) -> NoAnswer {
     if error.is_connect() {
         NoAnswer::Unreachable
     } else if error.is_timeout() {

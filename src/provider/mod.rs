@@ -8,6 +8,7 @@ use crate::domain::repo::{FullName, Instance, ProviderKind, Repository, Reposito
 use crate::domain::secret::{HookSecret, Proof, ProviderToken};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Account;
+use oauth::{Apps, Grants};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,6 +20,7 @@ mod cache;
 pub mod call;
 pub mod github;
 pub mod http;
+pub mod oauth;
 pub mod signature;
 
 /// A request that claims to be a delivery, before anything about it is believed.
@@ -346,6 +348,8 @@ pub trait Hooks: Send + Sync + 'static {
 pub struct Providers {
     decoders: BTreeMap<ProviderKind, Arc<dyn Decode>>,
     hooks: BTreeMap<Instance, Arc<dyn Hooks>>,
+    grants: BTreeMap<Instance, Arc<dyn Grants>>,
+    apps: BTreeMap<Instance, Arc<dyn Apps>>,
 }
 
 impl Providers {
@@ -357,6 +361,26 @@ impl Providers {
     /// Adds an installation.
     pub fn add_instance(&mut self, instance: Instance, hooks: Arc<dyn Hooks>) {
         self.hooks.insert(instance, hooks);
+    }
+
+    /// Adds the way to sign in with an installation.
+    pub fn add_grants(&mut self, instance: Instance, grants: Arc<dyn Grants>) {
+        self.grants.insert(instance, grants);
+    }
+
+    /// Adds our app at an installation.
+    pub fn add_apps(&mut self, instance: Instance, apps: Arc<dyn Apps>) {
+        self.apps.insert(instance, apps);
+    }
+
+    /// The way to sign in with an installation; `None` when it is not configured.
+    pub fn grants(&self, instance: &Instance) -> Option<&Arc<dyn Grants>> {
+        self.grants.get(instance)
+    }
+
+    /// Our app at an installation; `None` when it is not configured.
+    pub fn apps(&self, instance: &Instance) -> Option<&Arc<dyn Apps>> {
+        self.apps.get(instance)
     }
 
     /// The dialect of a kind of provider; `None` when this daemon does not speak it.

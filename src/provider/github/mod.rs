@@ -1,6 +1,7 @@
 //! GitHub: github.com and GitHub Enterprise Server, told apart by the base URL only.
 //!
-//! `decode` and `payload` are inbound; `hooks`, `repos`, `errors` and `wire` are outbound. What is
+//! `decode` and `payload` are inbound; `hooks`, `repos`, `errors` and `wire` are outbound, `app` and
+//! `jwt` are our GitHub App. What is
 //! common to all providers lives a floor above, in `http`, `budget` and `call`.
 
 use super::call::{CallObserver, Caller};
@@ -15,9 +16,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod app;
 mod decode;
 mod errors;
 mod hooks;
+mod jwt;
 mod payload;
 mod repos;
 mod session;
@@ -25,6 +28,7 @@ mod session;
 mod tests;
 mod wire;
 
+pub use app::{GithubApp, KeyError};
 pub use decode::GithubDecode;
 use session::Session;
 

@@ -2,7 +2,7 @@
 
 use super::errors::{self, Asked};
 use super::session::Session;
-use super::wire::{RepositoryBody, UserBody};
+use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
 use super::{Identity, ProviderError, Target};
 use crate::domain::repo::Repository;
 use crate::domain::user::Account;
@@ -79,19 +79,29 @@ pub(super) async fn find(
     }
 }
 
+/// What the tokens of App installations begin with. They have no user, and a list of their own.
+const INSTALLATION_TOKEN: &str = "ghs_";
+
 pub(super) async fn page(
     s: &mut Session<'_>,
     page: u32,
 ) -> Result<(Vec<Repository>, bool), ProviderError> {
-    let path = format!(
-        "user/repos?per_page=100&sort=full_name&page={}",
-        page.max(1)
-    );
+    let is_installation = s.token().expose().starts_with(INSTALLATION_TOKEN);
+    let list = if is_installation {
+        "installation/repositories?per_page=100"
+    } else {
+        "user/repos?per_page=100&sort=full_name"
+    };
+    let path = format!("{list}&page={}", page.max(1));
     let answer = s.get(s.url(&path)).await?;
     if answer.status.as_u16() != 200 {
         return Err(errors::refusal(&answer, Asked::Own));
     }
-    let bodies: Vec<RepositoryBody> = errors::parse(&answer)?;
+    let bodies: Vec<RepositoryBody> = if is_installation {
+        errors::parse::<InstallationRepositories>(&answer)?.repositories
+    } else {
+        errors::parse(&answer)?
+    };
     let repositories = bodies
         .into_iter()
         .filter_map(RepositoryBody::into_repository)

@@ -3,6 +3,7 @@
 
 use super::errors::{self, Asked};
 use super::{Access, Github, ProviderError};
+use crate::domain::secret::ProviderToken;
 use crate::provider::budget::TokenKey;
 use crate::provider::http::{Answer, NoAnswer, Request};
 use reqwest::{Method, Url};
@@ -28,6 +29,11 @@ impl<'a> Session<'a> {
     /// Whether a write of this operation was, or may have been, carried out.
     pub(super) const fn has_acted(&self) -> bool {
         self.acted
+    }
+
+    /// The token that it speaks with.
+    pub(super) const fn token(&self) -> &ProviderToken {
+        &self.access.token
     }
 
     pub(super) fn url(&self, path: &str) -> Url {

@@ -1,5 +1,6 @@
 //! Stories about our calls, told to a scripted server.
 
+mod app;
 mod server;
 mod tls;
 mod trouble;

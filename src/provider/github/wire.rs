@@ -3,6 +3,7 @@
 use crate::domain::repo::{Repository, RepositoryId};
 use crate::provider::HookSpec;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A hook in a list. Lenient where a missing field is only drift, strict where identity hangs on
 /// it.
@@ -15,6 +16,27 @@ pub(super) struct HookBody {
     pub(super) events: Vec<String>,
     #[serde(default)]
     pub(super) config: ConfigBody,
+}
+
+/// A page of the repositories of an App installation.
+#[derive(Debug, Deserialize)]
+pub(super) struct InstallationRepositories {
+    pub(super) repositories: Vec<RepositoryBody>,
+}
+
+/// An App installation.
+#[derive(Debug, Deserialize)]
+pub(super) struct InstallationBody {
+    pub(super) account: UserBody,
+    #[serde(default)]
+    pub(super) permissions: BTreeMap<String, String>,
+}
+
+/// A token of an App installation. Has no `Debug`, because of the token.
+#[derive(Deserialize)]
+pub(super) struct InstallationTokenBody {
+    pub(super) token: String,
+    pub(super) expires_at: String,
 }
 
 /// A hook's `config`.

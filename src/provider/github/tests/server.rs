@@ -12,6 +12,8 @@ pub(super) struct Seen {
     pub(super) method: String,
     pub(super) path: String,
     pub(super) head: String,
+    /// The head as it came.
+    pub(super) raw: String,
     pub(super) body: Value,
 }
 
@@ -120,7 +122,8 @@ fn parse(bytes: &[u8]) -> Option<Seen> {
         .unwrap()
         .to_lowercase();
     let line = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let mut parts = line.lines().next()?.split(' ');
+    let first = line.lines().next()?.to_owned();
+    let mut parts = first.split(' ');
     let length = head
         .lines()
         .find_map(|l| l.strip_prefix("content-length: "))
@@ -130,6 +133,7 @@ fn parse(bytes: &[u8]) -> Option<Seen> {
         method: parts.next()?.to_owned(),
         path: parts.next()?.to_owned(),
         head,
+        raw: line,
         body: serde_json::from_slice(body).unwrap_or(Value::Null),
     })
 }

@@ -1,0 +1,138 @@
+//! Our GitHub App: what its installations are, and their tokens.
+
+use super::errors::{self, Asked};
+use super::jwt::Signer;
+use super::session::Session;
+use super::wire::{InstallationBody, InstallationTokenBody};
+use super::{Access, Github, ProviderError};
+use crate::domain::lifecycle::Failure;
+use crate::domain::repo::Instance;
+use crate::domain::secret::ProviderToken;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Account;
+use crate::provider::Calling;
+use crate::provider::http::Answer;
+use crate::provider::oauth::{Apps, Installation, InstallationToken};
+use reqwest::Method;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+pub use super::jwt::KeyError;
+
+/// Our app at a GitHub installation.
+#[derive(Debug)]
+pub struct GithubApp {
+    github: Arc<Github>,
+    instance: Instance,
+    signer: Signer,
+}
+
+impl GithubApp {
+    /// The app with this id (or client id) and private key in PEM.
+    pub fn new(
+        github: Arc<Github>,
+        instance: Instance,
+        app_id: &str,
+        pem: &str,
+    ) -> Result<Self, KeyError> {
+        let signer = Signer::new(app_id, pem)?;
+        Ok(Self {
+            github,
+            instance,
+            signer,
+        })
+    }
+
+    /// Makes one request as the app itself.
+    fn ask<'a, T: Send + 'a>(
+        &'a self,
+        operation: &'static str,
+        method: Method,
+        path: String,
+        read: fn(&Answer) -> Result<T, ProviderError>,
+    ) -> Calling<'a, T> {
+        Box::pin(async move {
+            let access = Access {
+                instance: self.instance.clone(),
+                token: self.signer.token(self.github.clock.now()),
+            };
+            let caller = &self.github.caller;
+            let asked = async {
+                let mut session = Session::new(&self.github, &access);
+                // A token that nobody uses does no harm: it may be asked for again.
+                let answer = session.put(method, &path, None).await.map_err(as_app)?;
+                if answer.status.is_success() {
+                    read(&answer)
+                } else {
+                    Err(refusal(&answer))
+                }
+            };
+            caller.observed(operation, asked).await
+        })
+    }
+}
+
+/// A token of the app's own is never a user's affair: that GitHub refuses it says nothing of the
+/// installation.
+fn as_app(error: ProviderError) -> ProviderError {
+    if error.failure != Failure::Unauthorized {
+        return error;
+    }
+    ProviderError::refused(
+        Failure::Rejected,
+        "app_refused",
+        "GitHub refuses our App: check providers.github.app.id, its private key, and this \
+         machine's clock",
+    )
+}
+
+fn refusal(answer: &Answer) -> ProviderError {
+    match answer.status.as_u16() {
+        403 | 404 => ProviderError::refused(
+            Failure::Unauthorized,
+            "unauthorized",
+            "GitHub has no such installation of our App, or it is suspended",
+        ),
+        _ => errors::refusal(answer, Asked::Own),
+    }
+}
+
+fn read_installation(answer: &Answer) -> Result<Installation, ProviderError> {
+    let body: InstallationBody = errors::parse(answer)?;
+    let rights = body.permissions.into_iter();
+    Ok(Installation {
+        account: Account {
+            id: body.account.id,
+            login: body.account.login,
+        },
+        rights: rights
+            .map(|(right, level)| format!("{right}:{level}"))
+            .collect(),
+    })
+}
+
+fn read_token(answer: &Answer) -> Result<InstallationToken, ProviderError> {
+    let body: InstallationTokenBody = errors::parse(answer)?;
+    let unusable = |_| errors::bad_answer("an installation token of another form");
+    let token = ProviderToken::new(body.token).map_err(unusable)?;
+    let expires_at = OffsetDateTime::parse(&body.expires_at, &Rfc3339);
+    let expires_at = expires_at.map_err(|_| errors::bad_answer("a time that is none"))?;
+    let ms = expires_at.unix_timestamp_nanos() / 1_000_000;
+    Ok(InstallationToken {
+        token,
+        expires_at: Timestamp(i64::try_from(ms).unwrap_or(i64::MAX)),
+    })
+}
+
+impl Apps for GithubApp {
+    fn installation(&self, id: u64) -> Calling<'_, Installation> {
+        let path = format!("app/installations/{id}");
+        self.ask("installation", Method::GET, path, read_installation)
+    }
+
+    fn installation_token(&self, id: u64) -> Calling<'_, InstallationToken> {
+        let path = format!("app/installations/{id}/access_tokens");
+        self.ask("installation_token", Method::POST, path, read_token)
+    }
+}
