@@ -16,7 +16,7 @@ use super::Command;
 use super::CommandError;
 use super::plan::{Act, Edit, Plan, plan};
 use super::shared::World;
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::{ConnectionId, DeliveryId};
 use crate::domain::lifecycle::{Call, Input, Observation, Timer};
 use crate::store::Batch;
@@ -130,6 +130,7 @@ impl ConnectionActor {
         (0..plan.opened).for_each(|_| self.world.watch.incident_opened());
         (0..plan.resolved).for_each(|_| self.world.watch.incident_resolved());
         let is_outstanding = plan.connection.lifecycle.call_outstanding();
+        self.tell_switch(&plan.connection);
         self.connection = Some(plan.connection);
         for act in plan.acts {
             match act {
@@ -161,6 +162,24 @@ impl ConnectionActor {
                 }
             });
         });
+    }
+
+    /// Says so when another credential took over.
+    fn tell_switch(&self, next: &Connection) {
+        let before = self.connection.as_ref().and_then(|c| c.credential_used);
+        let (Some(before), Some(after)) = (before, next.credential_used) else {
+            return;
+        };
+        if before != after {
+            let is_shared = matches!(after, CredentialUse::Shared(_));
+            tracing::warn!(
+                connection.id = %self.id,
+                credential.id = %after.id(),
+                credential.before = %before.id(),
+                is_shared,
+                "credential_switched"
+            );
+        }
     }
 
     fn tell(&self, observation: Observation) {

@@ -1,20 +1,23 @@
 //! The herd as outsiders hold it.
 
+mod credentials;
+
 use super::connection::{Obey, WhenSettled};
+use super::keeper::{self, StopSweeping, Sweeper, Verdict};
 use super::router::{Dispatch, Refused, Registry, Router};
 use super::shared::World;
 use super::warden::{Start, StopAll, Warden};
-use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd};
-use crate::domain::connection::Connection;
+use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd, Offer};
+use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::{ConnectionId, CredentialId, HookKey, UserId};
 use crate::domain::lifecycle::{Desired, Failure, Lifecycle};
 use crate::domain::repo::{Instance, Repository};
-use crate::domain::secret::{HookSecret, Proof, ProviderToken, Sealed};
+use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::domain::user::Credential;
-use crate::provider::{Access, Hooks, ProviderError};
-use crate::seal::Purpose;
-use crate::store::{After, Batch, Change, CommitError, Conflict, Guard};
+use crate::provider::Hooks;
+use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use actix::prelude::*;
+pub(super) use credentials::told;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,8 +26,6 @@ use tokio::sync::oneshot;
 
 /// Longest wait for a connection's actor to take a command: it may be restarting.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections that are read at a time when credentials change.
-const PAGE: usize = 200;
 
 /// The running actors.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ pub struct Actors {
     registry: Arc<Registry>,
     router: Addr<Router>,
     warden: Addr<Warden>,
+    sweeper: Addr<Sweeper>,
 }
 
 impl std::fmt::Debug for Actors {
@@ -53,16 +55,19 @@ impl Actors {
         for id in ids {
             warden.do_send(Start(id));
         }
+        let sweeper = Sweeper::new(Arc::clone(&world), Arc::clone(&registry)).start();
         Ok(Self {
             world,
             registry,
             router,
             warden,
+            sweeper,
         })
     }
 
     /// Stops all actors. Commits under way are carried out by the store all the same.
     pub async fn stop(&self) {
+        self.sweeper.do_send(StopSweeping);
         // A warden that is gone has nothing left to stop.
         let _ = self.warden.send(StopAll).await;
     }
@@ -70,6 +75,7 @@ impl Actors {
     /// Drops every address, so that the actors end where they are: what a crash does to them.
     #[cfg(test)]
     pub(super) fn abandon(&self) {
+        self.sweeper.do_send(StopSweeping);
         self.registry.kill();
     }
 
@@ -112,19 +118,6 @@ impl Actors {
             .ok_or(ConnectError::UnknownInstance)
     }
 
-    fn credential_for(
-        &self,
-        request: &ConnectRequest,
-        instance: &Instance,
-    ) -> Result<Credential, ConnectError> {
-        let usable = self.world.usable_credentials(request.owner, instance)?;
-        let fits = |c: &Credential| request.credential.is_none_or(|id| id == c.id);
-        usable
-            .into_iter()
-            .find(fits)
-            .ok_or(ConnectError::NoCredential)
-    }
-
     fn hooks(&self, instance: &Instance) -> Result<Arc<dyn Hooks>, ConnectError> {
         self.world
             .providers
@@ -133,21 +126,23 @@ impl Actors {
             .ok_or(ConnectError::UnknownInstance)
     }
 
-    fn access(&self, credential: &Credential) -> Result<Access, ConnectError> {
-        let words = "the credential cannot be opened with the configured master keys";
-        self.world
-            .access(credential)
-            .ok_or_else(|| ConnectError::Provider(words.into()))
-    }
-
     /// Asks for the repository. `None` when the provider cannot be asked just now.
     async fn look_up(
         &self,
         request: &ConnectRequest,
         instance: &Instance,
-        credential: &Credential,
+        credential: CredentialUse,
     ) -> Result<Option<Repository>, ConnectError> {
-        let (hooks, access) = (self.hooks(instance)?, self.access(credential)?);
+        let hooks = self.hooks(instance)?;
+        let access = match keeper::access(&self.world, credential.id()).await {
+            Ok(access) => access,
+            Err(error) if error.failure == Failure::Unauthorized => {
+                return Err(ConnectError::Unauthorized);
+            }
+            Err(error) if error.code == "cannot_open_secret" => return Err(told(error)),
+            // It can be renewed later, as the provider can be asked later.
+            Err(_) => return Ok(None),
+        };
         let target = crate::provider::Target {
             repository: None,
             full_name: request.full_name.clone(),
@@ -156,7 +151,12 @@ impl Actors {
             Ok(Some(repository)) => Ok(Some(repository)),
             Ok(None) => Err(ConnectError::NoSuchRepository),
             Err(error) => match error.failure {
-                Failure::Unauthorized => Err(ConnectError::Unauthorized),
+                Failure::Unauthorized => {
+                    match keeper::refused(&self.world, credential.id(), &access).await {
+                        Verdict::Dead => Err(ConnectError::Unauthorized),
+                        Verdict::Again | Verdict::Unclear => Ok(None),
+                    }
+                }
                 Failure::NoAccess => Err(ConnectError::NoSuchRepository),
                 Failure::Retryable { .. } | Failure::Rejected => Ok(None),
             },
@@ -185,6 +185,8 @@ impl Actors {
             full_name: repository.map_or_else(name, |r| r.full_name),
             hook_key: HookKey::generate(entropy),
             credential: request.credential,
+            credential_used: None,
+            no_access: Vec::new(),
             events: request.events.clone(),
             secret: Sealed(Vec::new()),
             previous_secret: None,
@@ -211,7 +213,7 @@ impl Actors {
     async fn connect_now(&self, request: ConnectRequest) -> Result<Connection, ConnectError> {
         let instance = self.instance_for(&request)?;
         let credential = self.credential_for(&request, &instance)?;
-        let repository = self.look_up(&request, &instance, &credential).await?;
+        let repository = self.look_up(&request, &instance, credential).await?;
         let connection = self.new_connection(&request, instance, repository);
         let guard = Guard::NewConnection {
             owner: connection.owner,
@@ -265,92 +267,6 @@ impl Actors {
             Err(_) => false,
         }
     }
-
-    async fn add_credential_now(
-        &self,
-        owner: UserId,
-        instance: Instance,
-        token: ProviderToken,
-    ) -> Result<Credential, ConnectError> {
-        let hooks = self.hooks(&instance)?;
-        let access = Access {
-            instance: instance.clone(),
-            token,
-        };
-        let identity = hooks.identity(&access).await.map_err(told)?;
-        let now = self.world.now();
-        let id = CredentialId::generate(now, &*self.world.entropy);
-        let purpose = Purpose::ProviderToken {
-            credential: id,
-            owner,
-            instance: &instance,
-        };
-        let sealed = self
-            .world
-            .seal
-            .seal(&purpose, access.token.expose().as_bytes());
-        let credential = Credential {
-            id,
-            owner,
-            instance,
-            account: identity.account,
-            scopes: identity.scopes,
-            token: sealed,
-            created_at: now,
-            rejected_at: None,
-        };
-        let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
-        self.world.store.commit(batch).await?;
-        self.resume_waiting(owner, &credential.instance).await?;
-        Ok(credential)
-    }
-
-    /// Has the owner's connections look again that had no credential that works.
-    async fn resume_waiting(&self, owner: UserId, instance: &Instance) -> Result<(), ConnectError> {
-        let mut last = None;
-        loop {
-            let page = self
-                .world
-                .store
-                .connections_of(owner, After { last, limit: PAGE })?;
-            last = page.items.last().map(|c| c.id);
-            for connection in page.items {
-                let waits = connection.instance == *instance
-                    && matches!(
-                        connection.last_error.as_ref().map(|e| e.code.as_str()),
-                        Some("no_credential" | "unauthorized" | "no_access")
-                    );
-                if waits {
-                    // One that cannot be asked just now looks again at its next start or retry.
-                    let _ = self.command_now(connection.id, Command::Check).await;
-                }
-            }
-            if !page.has_more {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn repositories_now(
-        &self,
-        owner: UserId,
-        instance: &Instance,
-        page: u32,
-    ) -> Result<(Vec<Repository>, bool), ConnectError> {
-        let usable = self.world.usable_credentials(owner, instance)?;
-        let credential = usable.first().ok_or(ConnectError::NoCredential)?;
-        let (hooks, access) = (self.hooks(instance)?, self.access(credential)?);
-        hooks.repositories(&access, page).await.map_err(told)
-    }
-}
-
-fn told(error: ProviderError) -> ConnectError {
-    match error.failure {
-        Failure::Unauthorized => ConnectError::Unauthorized,
-        Failure::Retryable { .. } | Failure::NoAccess | Failure::Rejected => {
-            ConnectError::Provider(error.message)
-        }
-    }
 }
 
 impl Herd for Actors {
@@ -382,21 +298,33 @@ impl Herd for Actors {
         self.world.hook_secrets(connection)
     }
 
-    fn add_credential(
+    fn add_grant(
         &self,
         owner: UserId,
         instance: Instance,
-        token: ProviderToken,
+        offer: Offer,
     ) -> Answering<'_, Credential, ConnectError> {
-        Box::pin(self.add_credential_now(owner, instance, token))
+        Box::pin(self.add_grant_now(owner, instance, offer))
     }
 
     fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError> {
-        Box::pin(
-            self.world
-                .store
-                .commit(Batch::of(vec![Change::DeleteCredential(id)])),
-        )
+        Box::pin(keeper::remove(&self.world, id))
+    }
+
+    fn share_credential(
+        &self,
+        id: CredentialId,
+        is_shared: bool,
+    ) -> Answering<'_, Credential, CommandError> {
+        Box::pin(self.share_credential_now(id, is_shared))
+    }
+
+    fn command_credential(
+        &self,
+        id: CredentialId,
+        command: Command,
+    ) -> Answering<'_, (), CommandError> {
+        Box::pin(keeper::command(&self.world, id, command))
     }
 
     fn repositories<'a>(

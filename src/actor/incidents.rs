@@ -9,7 +9,7 @@ use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::track::{Group, GroupEnd, Track, TrackKey};
 use crate::domain::incident::{
-    CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity,
+    CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
 use crate::domain::run::{Run, RunEvent};
 use crate::domain::time::Timestamp;
@@ -143,7 +143,7 @@ impl<'a> Fold<'a> {
         Incident {
             id: group.incident,
             owner: self.connection.owner,
-            connection: self.connection.id,
+            subject: Subject::Connection(self.connection.id),
             status: IncidentStatus::Open,
             severity: Severity::Error,
             source: match source {
@@ -256,7 +256,10 @@ pub(super) fn resolve(incident: &mut Incident, resolution: Resolution, at: Times
 }
 
 fn log(incident: &Incident, was_open: Option<bool>, is_open: bool) {
-    let (id, connection) = (incident.id, incident.connection);
+    let Some(connection) = incident.subject.connection() else {
+        return;
+    };
+    let id = incident.id;
     match (was_open, is_open) {
         (None, _) => tracing::info!(
             incident.id = %id, connection.id = %connection, is_open,

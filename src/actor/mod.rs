@@ -2,11 +2,13 @@
 //! and a warden that starts them and counts their falls.
 //!
 //! Outsiders see [`Herd`] and nothing else. Every change to a connection, and to the runs and
-//! incidents that hang on it, is made by its actor: nobody else writes them.
+//! incidents that hang on it, is made by its actor: nobody else writes them. Credentials are written
+//! by the keeper.
 
 mod connection;
 mod handle;
 mod incidents;
+mod keeper;
 mod plan;
 mod router;
 pub mod settings;
@@ -15,6 +17,7 @@ pub mod supervise;
 mod warden;
 
 pub use handle::Actors;
+pub use keeper::Keeper;
 pub use shared::{Unwatched, Watch, World};
 
 use crate::domain::connection::Connection;
@@ -22,6 +25,7 @@ use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, User
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
 use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::user::Credential;
+use crate::provider::oauth::Tokens;
 use crate::store::{CommitError, ReadError};
 use std::future::Future;
 use std::pin::Pin;
@@ -97,6 +101,18 @@ pub struct ConnectRequest {
     pub credential: Option<CredentialId>,
 }
 
+/// What a user brings for a credential to rest on.
+#[derive(Clone, Debug)]
+pub enum Offer {
+    /// A token that they made.
+    Token(ProviderToken),
+    /// What they granted by signing in.
+    Oauth(Tokens),
+    /// An installation of our app. Who offers one must have been checked: the app's key opens all
+    /// of its installations, whoever made them.
+    Installation(u64),
+}
+
 /// Why a repository was not connected. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -162,18 +178,43 @@ pub trait Herd: Send + Sync + 'static {
     /// during a rotation, the one before. Empty when they cannot be opened.
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret>;
 
-    /// Asks the provider whose token this is, seals and stores it, and resumes the owner's
-    /// connections that waited for one.
+    /// Asks the provider whose this is, seals and stores it, and resumes the connections that
+    /// waited for one. Of an account that is known already the grant is replaced in place, and
+    /// its incident resolved.
+    fn add_grant(
+        &self,
+        owner: UserId,
+        instance: Instance,
+        offer: Offer,
+    ) -> Answering<'_, Credential, ConnectError>;
+
+    /// The same for a token.
     fn add_credential(
         &self,
         owner: UserId,
         instance: Instance,
         token: ProviderToken,
-    ) -> Answering<'_, Credential, ConnectError>;
+    ) -> Answering<'_, Credential, ConnectError> {
+        self.add_grant(owner, instance, Offer::Token(token))
+    }
 
-    /// Forgets a credential. Connections that used it go on with another of the owner's, or are
-    /// suspended at their next call.
+    /// Forgets a credential. Connections that used it go on with another, or are suspended at
+    /// their next call.
     fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError>;
+
+    /// Lets connections of other users fall back on a credential, or no longer.
+    fn share_credential(
+        &self,
+        id: CredentialId,
+        is_shared: bool,
+    ) -> Answering<'_, Credential, CommandError>;
+
+    /// Acknowledges or resolves the incident of a credential.
+    fn command_credential(
+        &self,
+        id: CredentialId,
+        command: Command,
+    ) -> Answering<'_, (), CommandError>;
 
     /// A page of the repositories that a credential can reach.
     fn repositories<'a>(

@@ -6,10 +6,12 @@
 use super::incidents::resolve;
 use super::shared::World;
 use crate::domain::backoff::{jittered, scale};
-use crate::domain::connection::{Connection, LastError, PREVIOUS_SECRET_GRACE};
+use crate::domain::connection::{Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
-use crate::domain::id::IncidentId;
-use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution, Severity};
+use crate::domain::id::{CredentialId, IncidentId};
+use crate::domain::incident::{
+    Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
+};
 use crate::domain::lifecycle::{
     Call, Delay, Desired, Effect, Input, Lifecycle, Observation, Phase, SuspendReason, Timer, step,
 };
@@ -45,8 +47,10 @@ pub(super) struct Edit {
     pub(super) delivery_at: Option<Timestamp>,
     /// A delivery that was no pong arrived then.
     pub(super) event_at: Option<Timestamp>,
-    /// A credential was refused.
-    pub(super) rejected: Option<Credential>,
+    /// A call was made with this credential, and succeeded.
+    pub(super) credential_used: Option<CredentialUse>,
+    /// These credentials lately had no access.
+    pub(super) no_access: Option<Vec<CredentialId>>,
     /// More to be committed along with it.
     pub(super) changes: Vec<Change>,
 }
@@ -89,8 +93,8 @@ pub(super) fn plan(
 ) -> Result<Plan, ReadError> {
     let now = world.now();
     let mut next = present.clone();
-    let mut changes = edit.changes.clone();
-    apply(&mut next, edit, now, &mut changes);
+    let changes = edit.changes.clone();
+    apply(&mut next, edit, now);
     let mut effects = Vec::new();
     if let Some(input) = input {
         (next.lifecycle, effects) = step(next.lifecycle, input);
@@ -117,7 +121,7 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-fn apply(next: &mut Connection, edit: Edit, now: Timestamp, changes: &mut Vec<Change>) {
+fn apply(next: &mut Connection, edit: Edit, now: Timestamp) {
     if let Some(repository) = edit.repository {
         next.repository = Some(repository.id);
         next.full_name = repository.full_name;
@@ -147,8 +151,9 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp, changes: &mut Vec<Ch
     }
     next.last_delivery_at = edit.delivery_at.max(next.last_delivery_at);
     next.last_event_at = edit.event_at.max(next.last_event_at);
-    if let Some(credential) = edit.rejected {
-        changes.push(Change::PutCredential(credential));
+    next.credential_used = edit.credential_used.or(next.credential_used);
+    if let Some(no_access) = edit.no_access {
+        next.no_access = no_access;
     }
 }
 
@@ -215,6 +220,9 @@ fn tell_incidents(
             continue;
         };
         match observation {
+            // The incident of the credential tells it, once for all of its connections.
+            Observation::Suspended(SuspendReason::Unauthorized)
+                if has_dead_credential(world, &plan.connection)? => {}
             Observation::Suspended(reason) => {
                 let title = suspended_title(&plan.connection, *reason);
                 open_health(world, plan, SUSPENDED, title, Severity::Critical, now)?;
@@ -234,6 +242,12 @@ fn tell_incidents(
         }
     }
     Ok(())
+}
+
+fn has_dead_credential(world: &World, connection: &Connection) -> Result<bool, ReadError> {
+    let credentials = world.store.credentials(connection.owner)?;
+    let is_dead = |c: &Credential| c.instance == connection.instance && c.rejected.is_some();
+    Ok(credentials.iter().any(is_dead))
 }
 
 fn suspended_title(connection: &Connection, reason: SuspendReason) -> String {
@@ -256,7 +270,8 @@ fn find_health(
     plan: &Plan,
     failure_type: &str,
 ) -> Result<Option<Incident>, ReadError> {
-    let unresolved = world.store.unresolved_incidents(plan.connection.id)?;
+    let subject = Subject::Connection(plan.connection.id);
+    let unresolved = world.store.unresolved_incidents(subject)?;
     let fits = |i: &Incident| i.source == IncidentSource::Health && i.failure_type == failure_type;
     Ok(unresolved.into_iter().find(fits))
 }
@@ -279,7 +294,7 @@ fn open_health(
         Incident {
             id: IncidentId::generate(now, &*world.entropy),
             owner: plan.connection.owner,
-            connection: plan.connection.id,
+            subject: Subject::Connection(plan.connection.id),
             status: IncidentStatus::Open,
             severity,
             source: IncidentSource::Health,
@@ -322,7 +337,8 @@ pub(super) fn resolve_all(
     connection: &Connection,
     now: Timestamp,
 ) -> Result<Vec<Change>, ReadError> {
-    let unresolved = world.store.unresolved_incidents(connection.id)?;
+    let subject = Subject::Connection(connection.id);
+    let unresolved = world.store.unresolved_incidents(subject)?;
     let resolved = unresolved.into_iter().map(|mut incident| {
         resolve(&mut incident, Resolution::Disconnected, now);
         Change::PutIncident(Box::new(incident))

@@ -1,13 +1,14 @@
 //! What all actors share: the store, the seal, the providers, clock and chance.
 
+use super::keeper::Keeper;
 use super::settings::Settings;
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::{Entropy, UserId};
-use crate::domain::repo::Instance;
-use crate::domain::secret::{HookSecret, ProviderToken, Sealed};
+use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::secret::{HookSecret, Sealed};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
-use crate::provider::{Access, HookSpec, Providers, Target};
+use crate::provider::{HookSpec, Providers, Target};
 use crate::seal::{Purpose, Seal, SealError};
 use crate::store::{ReadError, Store};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub trait Watch: Send + Sync + 'static {
     fn incident_opened(&self);
     /// An incident was resolved.
     fn incident_resolved(&self);
+    /// A refresh of a grant ended so.
+    fn grant_refreshed(&self, outcome: &'static str);
 }
 
 /// Does not care.
@@ -39,6 +42,7 @@ impl Watch for Unwatched {
     fn delivery_processed(&self, _: &'static str) {}
     fn incident_opened(&self) {}
     fn incident_resolved(&self) {}
+    fn grant_refreshed(&self, _: &'static str) {}
 }
 
 /// Everything that an actor needs of the world.
@@ -57,6 +61,8 @@ pub struct World {
     pub settings: Settings,
     /// The metrics.
     pub watch: Arc<dyn Watch>,
+    /// What hands out the right to make calls.
+    pub keeper: Keeper,
 }
 
 impl std::fmt::Debug for World {
@@ -147,40 +153,49 @@ impl World {
         })
     }
 
-    /// The credentials of a user for an instance that were not refused, newest first.
+    /// Where a provider sends users back to.
+    pub(super) fn redirect_uri(&self, provider: ProviderKind) -> String {
+        let base = &self.settings.public_url;
+        format!("{base}/api/v2/oauth/{provider}/callback")
+    }
+
+    /// The credentials of a user for an instance that work, newest first.
     pub(super) fn usable_credentials(
         &self,
         owner: UserId,
         instance: &Instance,
     ) -> Result<Vec<Credential>, ReadError> {
         let mut credentials = self.store.credentials(owner)?;
-        credentials.retain(|c| c.instance == *instance && c.rejected_at.is_none());
+        credentials.retain(|c| c.works_for(instance));
         Ok(credentials)
     }
 
-    /// The credential that a connection uses: the chosen one while it works, else the owner's
-    /// newest.
-    pub(super) fn credential_for(&self, c: &Connection) -> Result<Option<Credential>, ReadError> {
-        let usable = self.usable_credentials(c.owner, &c.instance)?;
-        let chosen = usable
-            .iter()
-            .position(|credential| Some(credential.id) == c.credential);
-        Ok(usable.into_iter().nth(chosen.unwrap_or(0)))
+    /// The credentials that other users share for an instance, newest first.
+    pub(super) fn shared_credentials(
+        &self,
+        owner: UserId,
+        instance: &Instance,
+    ) -> Result<Vec<Credential>, ReadError> {
+        let mut credentials = self.store.shared_credentials()?;
+        credentials.retain(|c| c.owner != owner && c.works_for(instance));
+        Ok(credentials)
     }
 
-    /// The right to make calls with a credential; `None` when its token cannot be opened.
-    pub(super) fn access(&self, credential: &Credential) -> Option<Access> {
-        let purpose = Purpose::ProviderToken {
-            credential: credential.id,
-            owner: credential.owner,
-            instance: &credential.instance,
-        };
-        let plain = self.seal.open(&purpose, &credential.token).ok()?;
-        let token = ProviderToken::new(String::from_utf8(plain.to_vec()).ok()?).ok()?;
-        Some(Access {
-            instance: credential.instance.clone(),
-            token,
-        })
+    /// The credentials that a connection may use, best first: the chosen one, the owner's newest,
+    /// and what others share. Those come last that could not manage its hooks lately.
+    pub(super) fn candidates(&self, c: &Connection) -> Result<Vec<CredentialUse>, ReadError> {
+        let own = self.usable_credentials(c.owner, &c.instance)?;
+        let shared = self.shared_credentials(c.owner, &c.instance)?;
+        let own = own
+            .iter()
+            .map(|credential| CredentialUse::Own(credential.id));
+        let shared = shared
+            .iter()
+            .map(|credential| CredentialUse::Shared(credential.id));
+        let mut all: Vec<CredentialUse> = own.chain(shared).collect();
+        all.sort_by_key(|usable| Some(usable.id()) != c.credential);
+        all.sort_by_key(|usable| c.no_access.contains(&usable.id()));
+        Ok(all)
     }
 }
 

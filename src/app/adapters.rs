@@ -59,6 +59,9 @@ impl Watch for ToMetrics {
     fn incident_resolved(&self) {
         metrics::incident_resolved();
     }
+    fn grant_refreshed(&self, outcome: &'static str) {
+        metrics::grant_refreshed(outcome);
+    }
 }
 
 impl Observer for ToMetrics {

@@ -1,8 +1,9 @@
 //! Starting and stopping.
 
 use super::adapters::{AnswersToMetrics, CallsToMetrics, SystemClock, SystemEntropy, ToMetrics};
+use super::reseal::{ResealError, reseal_credentials};
 use crate::actor::settings::Settings;
-use crate::actor::{Actors, Herd, World};
+use crate::actor::{Actors, Herd, Keeper, World};
 use crate::api::scope::Shared;
 use crate::api::{self, Admin, Collaborators, MetricsText};
 use crate::config::{Config, GithubInstance};
@@ -11,12 +12,12 @@ use crate::domain::connection::WebhookStatus;
 use crate::domain::id::{Entropy, UserId};
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::time::Clock;
-use crate::domain::user::{ADMIN_NAME, Credential, User};
+use crate::domain::user::{ADMIN_NAME, User};
 use crate::provider::Providers;
 use crate::provider::github::{Github, GithubDecode};
 use crate::provider::http::{HttpConfig, HttpError};
+use crate::seal::Seal;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits, make_canary};
-use crate::seal::{Purpose, Seal};
 use crate::store::disk::{DiskStore, OpenError, Options, Retention};
 use crate::store::{Batch, Change, CommitError, ReadError, Store};
 use crate::telemetry::metrics::{self, Metrics, StoreGauges};
@@ -44,6 +45,9 @@ pub enum StartError {
     /// The store cannot be written.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// Credentials cannot be sealed anew.
+    #[error(transparent)]
+    Reseal(#[from] ResealError),
     /// A provider's client cannot be made.
     #[error("providers.github: {0}")]
     Provider(#[from] HttpError),
@@ -106,6 +110,7 @@ impl App {
             entropy: Arc::clone(&entropy),
             settings: settings(&config),
             watch,
+            keeper: Keeper::default(),
         })?;
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
@@ -192,34 +197,6 @@ async fn check_key(store: &dyn Store, seal: &dyn Seal) -> Result<(), StartError>
             Ok(store.commit(Batch::of(vec![canary])).await?)
         }
     }
-}
-
-/// After a key was added, credentials are sealed anew with it. Connections do it for theirs.
-async fn reseal_credentials(store: &dyn Store, seal: &dyn Seal) -> Result<(), StartError> {
-    for credential in store.all_credentials()? {
-        if seal.is_current(&credential.token) {
-            continue;
-        }
-        let (id, owner) = (credential.id, credential.owner);
-        let instance = credential.instance.clone();
-        let purpose = Purpose::ProviderToken {
-            credential: id,
-            owner,
-            instance: &instance,
-        };
-        match seal.open(&purpose, &credential.token) {
-            Ok(plain) => {
-                let token = seal.seal(&purpose, &plain);
-                let change = Change::PutCredential(Credential {
-                    token,
-                    ..credential
-                });
-                store.commit(Batch::of(vec![change])).await?;
-            }
-            Err(error) => tracing::error!(credential.id = %id, %error, "cannot be sealed anew"),
-        }
-    }
-    Ok(())
 }
 
 fn instance(github: &GithubInstance) -> Instance {

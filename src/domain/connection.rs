@@ -14,6 +14,9 @@ pub const EVENTS_MAX: usize = 100;
 /// may be signed with it.
 pub const PREVIOUS_SECRET_GRACE: Duration = Duration::from_hours(1);
 
+/// Most credentials of which a connection remembers that they had no access.
+pub const NO_ACCESS_MAX: usize = 32;
+
 /// A connection. Written only by its actor, once it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
@@ -31,6 +34,11 @@ pub struct Connection {
     pub hook_key: HookKey,
     /// The credential to use; `None` for "whichever of the owner's fits".
     pub credential: Option<CredentialId>,
+    /// The credential that the last successful call was made with.
+    pub credential_used: Option<CredentialUse>,
+    /// The credentials that lately could not manage this repository's hooks: not tried again
+    /// while another can. At most [`NO_ACCESS_MAX`].
+    pub no_access: Vec<CredentialId>,
     /// The provider's names of the events to subscribe to, sorted, without repetition.
     pub events: Vec<String>,
     /// The secret that the hook has or is to get, sealed.
@@ -58,6 +66,24 @@ pub struct Connection {
     pub last_check_at: Option<Timestamp>,
     /// Why the last call failed; `None` once one succeeded.
     pub last_error: Option<LastError>,
+}
+
+/// A credential in use, and by whose leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialUse {
+    /// One of the connection's owner.
+    Own(CredentialId),
+    /// One that another user shares. Nothing else about it is shown to the owner.
+    Shared(CredentialId),
+}
+
+impl CredentialUse {
+    /// The credential.
+    pub const fn id(self) -> CredentialId {
+        match self {
+            Self::Own(id) | Self::Shared(id) => id,
+        }
+    }
 }
 
 /// Why a call of ours failed, for people.
@@ -193,6 +219,8 @@ mod tests {
             full_name: "o/r".parse().unwrap(),
             hook_key: HookKey::from_bytes([0; 20]),
             credential: None,
+            credential_used: None,
+            no_access: Vec::new(),
             events: Vec::new(),
             secret: Sealed(Vec::new()),
             previous_secret: None,

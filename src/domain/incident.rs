@@ -1,6 +1,6 @@
 //! Incidents: something that a person has to know about, from first failure to resolution.
 
-use super::id::{ConnectionId, IncidentId, RunId, UserId};
+use super::id::{ConnectionId, CredentialId, IncidentId, RunId, UserId};
 use super::time::Timestamp;
 
 pub mod track;
@@ -79,22 +79,50 @@ impl Severity {
     }
 }
 
+/// What an incident is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A connection: its CI, or its hook.
+    Connection(ConnectionId),
+    /// A credential that no longer works, whatever number of connections used it.
+    Credential(CredentialId),
+}
+
+impl Subject {
+    /// The connection, when it is about one.
+    pub const fn connection(self) -> Option<ConnectionId> {
+        match self {
+            Self::Connection(id) => Some(id),
+            Self::Credential(_) => None,
+        }
+    }
+
+    /// The number behind the subject's id.
+    pub const fn as_u128(self) -> u128 {
+        match self {
+            Self::Connection(id) => id.as_u128(),
+            Self::Credential(id) => id.as_u128(),
+        }
+    }
+}
+
 /// An incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
     /// Our id.
     pub id: IncidentId,
-    /// Whose it is: the connection's owner.
+    /// Whose it is: the subject's owner.
     pub owner: UserId,
     /// What it is about.
-    pub connection: ConnectionId,
+    pub subject: Subject,
     /// How far people have come with it.
     pub status: IncidentStatus,
     /// How bad it is.
     pub severity: Severity,
     /// How we came to know.
     pub source: IncidentSource,
-    /// What failed, by a stable name: a conclusion, or `hook_silent`, `hook_suspended`, ...
+    /// What failed, by a stable name: a conclusion, or `hook_silent`, `hook_suspended`,
+    /// `credential_rejected`, ...
     pub failure_type: String,
     /// One line for people.
     pub title: String,
@@ -142,9 +170,9 @@ pub enum Resolution {
     Passed(RunId),
     /// Somebody said that it is over.
     ByHand,
-    /// The hook works again.
+    /// The hook, or the credential, works again.
     Recovered,
-    /// The connection was paused or disconnected.
+    /// The connection was paused or disconnected, or the credential was removed.
     Disconnected,
 }
 

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod connection;
 pub mod delivery;
 pub mod event;
+pub mod grant;
 pub mod id;
 pub mod incident;
 pub mod lifecycle;

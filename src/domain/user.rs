@@ -1,8 +1,8 @@
-//! Users, their API tokens, and the provider tokens they entrusted to us.
+//! Users, their API tokens, and the rights at providers that they entrusted to us.
 
+use super::grant::{Grant, Rejection};
 use super::id::{CredentialId, TokenId, UserId};
 use super::repo::Instance;
-use super::secret::Sealed;
 use super::time::Timestamp;
 
 /// The name of the user that the admin token of the configuration belongs to.
@@ -45,7 +45,8 @@ pub struct TokenRecord {
     pub created_at: Timestamp,
 }
 
-/// A provider token of a user, sealed.
+/// A right to make calls to a provider that a user entrusted to us. Written by the keeper only
+/// (see the actors), once it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Our id.
@@ -58,12 +59,21 @@ pub struct Credential {
     pub account: Account,
     /// Scopes the provider reported; empty when it reports none (fine-grained tokens).
     pub scopes: Vec<String>,
-    /// The token, sealed for this record.
-    pub token: Sealed,
+    /// What it rests on.
+    pub grant: Grant,
+    /// Whether connections of other users may fall back on it.
+    pub is_shared: bool,
     /// When it was stored.
     pub created_at: Timestamp,
-    /// When the provider last refused it; `None` while it works.
-    pub rejected_at: Option<Timestamp>,
+    /// Why it is no longer used; `None` while it works.
+    pub rejected: Option<Rejection>,
+}
+
+impl Credential {
+    /// Whether it may be used for calls to this instance.
+    pub fn works_for(&self, instance: &Instance) -> bool {
+        self.instance == *instance && self.rejected.is_none()
+    }
 }
 
 /// An account at a provider. Identity is the number; the login is for people and may be reused.

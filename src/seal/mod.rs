@@ -20,8 +20,10 @@ pub enum Purpose<'a> {
         /// Where its repository lives.
         instance: &'a Instance,
     },
-    /// The provider token of a credential.
+    /// A token of a credential.
     ProviderToken {
+        /// Which of its tokens.
+        field: TokenField,
         /// The credential.
         credential: CredentialId,
         /// Its owner.
@@ -31,6 +33,31 @@ pub enum Purpose<'a> {
     },
     /// The canary of the store.
     Canary,
+}
+
+/// The tokens that a credential may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenField {
+    /// A token that the user made.
+    Token,
+    /// The access token of an OAuth grant.
+    Access,
+    /// Its refresh token.
+    Refresh,
+}
+
+impl TokenField {
+    /// Every field there is.
+    pub const ALL: [Self; 3] = [Self::Token, Self::Access, Self::Refresh];
+
+    /// The name that is bound to the ciphertext.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
+    }
 }
 
 /// Why something could not be opened. Never says more: the reasons are alike to an attacker.

@@ -140,12 +140,13 @@ fn associated_data(purpose: &Purpose<'_>, key_id: [u8; KEY_ID_BYTES]) -> Vec<u8>
             part(instance.host.as_str().as_bytes());
         }
         Purpose::ProviderToken {
+            field,
             credential,
             owner,
             instance,
         } => {
             part(b"credential");
-            part(b"token");
+            part(field.as_str().as_bytes());
             part(&owner.as_u128().to_be_bytes());
             part(&credential.as_u128().to_be_bytes());
             part(instance.provider.as_str().as_bytes());
@@ -230,6 +231,7 @@ mod tests {
     use super::*;
     use crate::domain::id::{ConnectionId, CredentialId, UserId};
     use crate::domain::repo::{Instance, ProviderKind};
+    use crate::seal::TokenField;
     use std::collections::HashSet;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -278,11 +280,12 @@ mod tests {
                         owner,
                         instance,
                     });
-                    purposes.push(Purpose::ProviderToken {
+                    purposes.extend(TokenField::ALL.map(|field| Purpose::ProviderToken {
+                        field,
                         credential,
                         owner,
                         instance,
-                    });
+                    }));
                 }
             }
         }

@@ -19,7 +19,7 @@ use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
-use crate::domain::incident::{Incident, IncidentStatus};
+use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::repo::{FullName, Instance, ProviderKind, RepositoryId};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
@@ -251,6 +251,8 @@ pub trait Read: Send + Sync {
     fn credential(&self, id: CredentialId) -> Result<Option<Credential>, ReadError>;
     /// The credentials of a user, newest first.
     fn credentials(&self, owner: UserId) -> Result<Vec<Credential>, ReadError>;
+    /// The credentials that their owners share, newest first.
+    fn shared_credentials(&self) -> Result<Vec<Credential>, ReadError>;
     /// Every credential there is.
     fn all_credentials(&self) -> Result<Vec<Credential>, ReadError>;
 
@@ -312,8 +314,8 @@ pub trait Read: Send + Sync {
         filter: &IncidentFilter,
         after: After<IncidentId>,
     ) -> Result<Page<Incident>, ReadError>;
-    /// A connection's incidents that are not resolved.
-    fn unresolved_incidents(&self, connection: ConnectionId) -> Result<Vec<Incident>, ReadError>;
+    /// The incidents about a connection or a credential that are not resolved.
+    fn unresolved_incidents(&self, subject: Subject) -> Result<Vec<Incident>, ReadError>;
 
     /// The canary.
     fn canary(&self) -> Result<Option<Sealed>, ReadError>;

@@ -71,6 +71,8 @@ metrics! {
         "Incidents that were opened.";
     RESOLVED = Counter "hookherd_incidents_resolved_total" []
         "Incidents that were resolved.";
+    REFRESHES = Counter "hookherd_grant_refreshes_total" ["outcome"]
+        "Refreshes of OAuth grants, by how they ended.";
     JOURNAL = Gauge "hookherd_journal_bytes" []
         "Bytes of the journal on disk.";
     SEGMENTS = Gauge "hookherd_journal_segments" []
@@ -212,6 +214,11 @@ pub fn incident_resolved() {
     counter!(RESOLVED).increment(1);
 }
 
+/// A refresh of a grant ended so.
+pub fn grant_refreshed(outcome: &'static str) {
+    counter!(REFRESHES, "outcome" => outcome).increment(1);
+}
+
 /// How the store is doing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StoreGauges {
@@ -275,6 +282,7 @@ mod tests {
         actor_panicked();
         incident_opened();
         incident_resolved();
+        grant_refreshed("ok");
         store(StoreGauges::default());
         let text = metrics.render();
         for metric in METRICS {

@@ -1,11 +1,11 @@
 //! Making a provider call, and turning its answer into an input.
 
+use crate::actor::keeper::{self, Verdict};
 use crate::actor::plan::Edit;
 use crate::actor::shared::{World, target};
-use crate::domain::connection::{Connection, LastError};
+use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
-use crate::domain::user::Credential;
-use crate::provider::{CheckReport, Checked, Hooks, ProviderError, Repaired};
+use crate::provider::{Access, CheckReport, Checked, Hooks, ProviderError, Repaired};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +20,11 @@ const NEXT_CREDENTIAL: Duration = Duration::from_millis(100);
 
 /// Makes a call with the credential that fits now. Never fails: failures are inputs, too.
 pub(super) async fn make(world: Arc<World>, connection: Connection, call: Call) -> Called {
-    let credential = match world.credential_for(&connection) {
-        Ok(Some(credential)) => credential,
-        Ok(None) => return failed(&world, &no_credential()),
+    let (usable, others) = match world.candidates(&connection) {
+        Ok(candidates) => match candidates.split_first() {
+            Some((first, others)) => (*first, others.to_vec()),
+            None => return failed(&world, &no_credential()),
+        },
         Err(error) => {
             let failure = Failure::Retryable { after: None };
             let error = ProviderError::refused(failure, "store_unavailable", error.to_string());
@@ -37,18 +39,27 @@ pub(super) async fn make(world: Arc<World>, connection: Connection, call: Call) 
             &ProviderError::refused(Failure::Rejected, "not_configured", words),
         );
     };
-    match carry_out(&world, &*hooks, &connection, &credential, call).await {
+    let access = match keeper::access(&world, usable.id()).await {
+        Ok(access) => access,
+        Err(error) => return failed(&world, &passed_on(error, !others.is_empty())),
+    };
+    match carry_out(&world, &*hooks, &connection, &access, call).await {
         Ok((reply, mut edit)) => {
             edit.succeeded = true;
+            edit.credential_used = Some(usable);
             Called {
                 input: Input::Replied(reply),
                 edit: Box::new(edit),
             }
         }
-        Err(error) if error.failure == Failure::Unauthorized => {
-            refused(&world, &connection, credential, error)
-        }
-        Err(error) => failed(&world, &error),
+        Err(error) => match error.failure {
+            Failure::Unauthorized => {
+                let verdict = keeper::refused(&world, usable.id(), &access).await;
+                failed(&world, &judged(error, verdict, !others.is_empty()))
+            }
+            Failure::NoAccess => without_access(&world, &connection, usable, &others, error),
+            Failure::Retryable { .. } | Failure::Rejected => failed(&world, &error),
+        },
     }
 }
 
@@ -77,25 +88,50 @@ fn failed(world: &World, error: &ProviderError) -> Called {
     }
 }
 
-/// The credential does not work any more: remember that, and go on with another when there is
-/// one.
-fn refused(
+const SOON: Failure = Failure::Retryable {
+    after: Some(NEXT_CREDENTIAL),
+};
+
+/// A credential that is dead is no end while there is another.
+fn passed_on(mut error: ProviderError, has_others: bool) -> ProviderError {
+    if error.failure == Failure::Unauthorized && has_others {
+        error.failure = SOON;
+    }
+    error
+}
+
+/// What a refused token means, now that the keeper has looked.
+fn judged(mut error: ProviderError, verdict: Verdict, has_others: bool) -> ProviderError {
+    match verdict {
+        Verdict::Dead => return passed_on(error, has_others),
+        Verdict::Again => error.failure = SOON,
+        Verdict::Unclear => error.failure = Failure::Retryable { after: None },
+    }
+    error
+}
+
+/// The credential cannot manage this repository's hooks: that is remembered, and another is tried
+/// when there is one that was not tried yet. When all were, it begins anew at the next attempt,
+/// which comes slowly.
+fn without_access(
     world: &World,
     connection: &Connection,
-    credential: Credential,
+    usable: CredentialUse,
+    others: &[CredentialUse],
     mut error: ProviderError,
 ) -> Called {
-    let usable = world.usable_credentials(connection.owner, &connection.instance);
-    if usable.is_ok_and(|usable| usable.iter().any(|other| other.id != credential.id)) {
-        error.failure = Failure::Retryable {
-            after: Some(NEXT_CREDENTIAL),
-        };
+    let mut no_access = connection.no_access.clone();
+    if !no_access.contains(&usable.id()) && no_access.len() < NO_ACCESS_MAX {
+        no_access.push(usable.id());
+    }
+    let is_untried = |other: &CredentialUse| !no_access.contains(&other.id());
+    if connection.no_access.len() < NO_ACCESS_MAX && others.iter().any(is_untried) {
+        error.failure = SOON;
+    } else {
+        no_access.clear();
     }
     let mut called = failed(world, &error);
-    called.edit.rejected = Some(Credential {
-        rejected_at: Some(world.now()),
-        ..credential
-    });
+    called.edit.no_access = Some(no_access);
     called
 }
 
@@ -103,19 +139,17 @@ async fn carry_out(
     world: &World,
     hooks: &dyn Hooks,
     connection: &Connection,
-    credential: &Credential,
+    access: &Access,
     call: Call,
 ) -> Result<(Reply, Edit), ProviderError> {
-    let access = world.access(credential);
-    let access = access.ok_or_else(|| unreadable("credential"))?;
     let target = target(connection);
     let spec = || {
         let spec = world.hook_spec(connection);
-        spec.ok_or_else(|| unreadable("hook secret"))
+        spec.ok_or_else(unreadable)
     };
     match call {
         Call::Ensure { revision } => {
-            let ensured = hooks.ensure(&access, &target, &spec()?).await?;
+            let ensured = hooks.ensure(access, &target, &spec()?).await?;
             let edit = Edit {
                 repository: Some(ensured.repository),
                 proof: Some(ensured.proof),
@@ -131,11 +165,11 @@ async fn carry_out(
             ))
         }
         Call::Check(hook) => {
-            let found = hooks.check(&access, &target, hook, &spec()?).await?;
+            let found = hooks.check(access, &target, hook, &spec()?).await?;
             Ok(judge(world, connection, found))
         }
         Call::Repair { hook, revision } => {
-            match hooks.repair(&access, &target, hook, &spec()?).await? {
+            match hooks.repair(access, &target, hook, &spec()?).await? {
                 Repaired::Done { proof } => {
                     let edit = Edit {
                         proof: Some(proof),
@@ -148,12 +182,12 @@ async fn carry_out(
             }
         }
         Call::Ping(hook) => {
-            hooks.ping(&access, &target, hook).await?;
+            hooks.ping(access, &target, hook).await?;
             Ok(plain(Reply::Pinged))
         }
         Call::Delete => {
             hooks
-                .delete(&access, &target, &world.hook_url(connection))
+                .delete(access, &target, &world.hook_url(connection))
                 .await?;
             Ok(plain(Reply::Deleted))
         }
@@ -188,7 +222,7 @@ fn missing(world: &World) -> Reply {
     Reply::Missing { at: world.now() }
 }
 
-fn unreadable(what: &str) -> ProviderError {
-    let words = format!("the {what} cannot be opened with the configured master keys");
+fn unreadable() -> ProviderError {
+    let words = "the hook secret cannot be opened with the configured master keys";
     ProviderError::refused(Failure::Rejected, "cannot_open_secret", words)
 }

@@ -7,7 +7,7 @@ use crate::actor::{Command, CommandError};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{DeliveryId, IncidentId};
 use crate::domain::incident::track::TrackKey;
-use crate::domain::incident::{Incident, IncidentStatus, Resolution};
+use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
 use crate::domain::lifecycle::{Desired, Input};
 use crate::domain::secret::HookSecret;
 use crate::store::Change;
@@ -70,7 +70,14 @@ impl ConnectionActor {
                     },
                 ))
             }
-            Command::Check => plain(Input::CheckRequested),
+            Command::Check => {
+                // Whoever asks may have given a right meanwhile: every credential counts again.
+                let edit = Edit {
+                    no_access: Some(Vec::new()),
+                    ..Edit::default()
+                };
+                Ok((Some(Input::CheckRequested), edit))
+            }
             Command::Ping => plain(Input::PingRequested),
             Command::Recreate => plain(Input::RecreateRequested),
             Command::RotateSecret => {
@@ -91,7 +98,7 @@ impl ConnectionActor {
     fn incident(&self, id: IncidentId) -> Result<Incident, CommandError> {
         let incident = self.world.store.incident(id)?;
         incident
-            .filter(|i| i.connection == self.id)
+            .filter(|i| i.subject == Subject::Connection(self.id))
             .ok_or(CommandError::NoSuchSubject)
     }
 

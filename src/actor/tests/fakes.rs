@@ -2,7 +2,7 @@
 
 use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
-use crate::actor::{Actors, Command, CommandError, ConnectRequest, Herd, Unwatched, World};
+use crate::actor::{Actors, Command, CommandError, ConnectRequest, Herd, Keeper, Unwatched, World};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::event::{Decoded, Event};
@@ -337,6 +337,7 @@ fn start(
         entropy: Arc::clone(entropy) as Arc<dyn Entropy>,
         settings: settings.clone(),
         watch: Arc::new(Unwatched),
+        keeper: Keeper::default(),
     };
     Actors::start(world).unwrap()
 }

@@ -201,10 +201,8 @@ async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
 async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.provider.always_does(Some(Behaviour::Refuse(
-        Failure::Unauthorized,
-        "unauthorized",
-    )));
+    let credential = farm.store.credentials(ANN).unwrap()[0].id;
+    farm.actors.remove_credential(credential).await.unwrap();
     farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
         .await;
     let disconnect = Command::Disconnect { delete_hook: false };

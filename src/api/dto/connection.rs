@@ -1,7 +1,7 @@
 //! A connection in JSON.
 
 use super::time;
-use crate::domain::connection;
+use crate::domain::connection::{self, CredentialUse};
 use crate::domain::lifecycle::{Hook, Phase};
 use serde::Serialize;
 
@@ -62,6 +62,11 @@ pub struct Health {
     /// Why the daemon gave up until someone acts: `unauthorized`, `hook_deleted_repeatedly` or
     /// `panics`.
     pub suspended_because: Option<&'static str>,
+    /// The caller's credential that the last successful call was made with; null when there was
+    /// none, or when it was one that another user shares.
+    pub credential_id: Option<String>,
+    /// Whether the last successful call was made with a credential that another user shares.
+    pub uses_shared_credential: bool,
 }
 
 /// Why a call failed.
@@ -128,7 +133,14 @@ impl Health {
             | Phase::Settling
             | Phase::Removed => None,
         };
+        let (credential_id, uses_shared_credential) = match connection.credential_used {
+            Some(CredentialUse::Own(id)) => (Some(id.to_string()), false),
+            Some(CredentialUse::Shared(_)) => (None, true),
+            None => (None, false),
+        };
         Self {
+            credential_id,
+            uses_shared_credential,
             last_check_at: connection.last_check_at.map(time),
             checks_failed: lifecycle.checks_failed,
             pings_unanswered: lifecycle.pings_unanswered,

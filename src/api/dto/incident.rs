@@ -20,9 +20,9 @@ pub struct Incident {
     pub failure_type: String,
     /// One line for people.
     pub title: String,
-    /// The connection.
-    pub connection_id: String,
-    /// Its repository; null once the connection is forgotten.
+    /// The connection; null when it is about a credential.
+    pub connection_id: Option<String>,
+    /// The connection's repository; null once the connection is forgotten.
     pub repository_full_name: Option<String>,
     /// The run that failed last, when it is about CI.
     pub run_id: Option<String>,
@@ -68,7 +68,7 @@ impl Incident {
             source: incident.source.as_str(),
             failure_type: incident.failure_type,
             title: incident.title,
-            connection_id: incident.connection.to_string(),
+            connection_id: incident.subject.connection().map(|id| id.to_string()),
             repository_full_name: repository.map(ToString::to_string),
             run_id: of_ci(|ci| Some(ci.run.to_string())),
             workflow_name: of_ci(|ci| Some(ci.workflow_name.clone())),

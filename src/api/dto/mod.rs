@@ -13,6 +13,7 @@ pub use delivery::{DeliveryDetail, DeliverySummary, Payload};
 pub use incident::{Incident, Run};
 pub use stats::{DeliveryStats, IncidentStats, Stats};
 
+use crate::domain::grant::Grant;
 use crate::domain::repo::Repository as DomainRepository;
 use crate::domain::time::Timestamp;
 use crate::domain::user;
@@ -145,14 +146,14 @@ pub struct Account {
     pub login: String,
 }
 
-/// A stored provider token, without the token.
+/// A stored right to make calls to a provider, without its tokens.
 #[derive(Clone, Debug, Serialize)]
 pub struct Credential {
     /// Our id.
     pub id: String,
     /// The kind of provider.
     pub provider: &'static str,
-    /// The host that the token is for, and the only one it is sent to.
+    /// The host that it is for, and the only one that its tokens are sent to.
     pub host: String,
     /// Whose token it is.
     pub account: Account,
@@ -160,12 +161,25 @@ pub struct Credential {
     pub scopes: Vec<String>,
     /// When it was added.
     pub created_at: String,
-    /// When the provider last refused it; null while it works.
+    /// `token`, `oauth` or `app`.
+    pub kind: &'static str,
+    /// Whether connections of other users may fall back on it.
+    pub is_shared: bool,
+    /// When an OAuth access token ends; it is renewed before. Null when it has no end.
+    pub expires_at: Option<String>,
+    /// When it was found not to work; null while it works.
     pub rejected_at: Option<String>,
+    /// `refused`, `expired`, `revoked` or `refresh_lost`; null while it works.
+    pub rejected_because: Option<&'static str>,
 }
 
 impl From<&user::Credential> for Credential {
     fn from(credential: &user::Credential) -> Self {
+        let (kind, expires_at) = match &credential.grant {
+            Grant::Token { .. } => ("token", None),
+            Grant::Oauth(grant) => ("oauth", grant.expires_at),
+            Grant::App { .. } => ("app", None),
+        };
         Self {
             id: credential.id.to_string(),
             provider: credential.instance.provider.as_str(),
@@ -176,7 +190,11 @@ impl From<&user::Credential> for Credential {
             },
             scopes: credential.scopes.clone(),
             created_at: time(credential.created_at),
-            rejected_at: credential.rejected_at.map(time),
+            kind,
+            is_shared: credential.is_shared,
+            expires_at: expires_at.map(time),
+            rejected_at: credential.rejected.map(|r| time(r.at)),
+            rejected_because: credential.rejected.map(|r| r.reason.as_str()),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{after, path_id, query, query_id};
 use crate::api::scope::{Caller, Owned, Shared};
 use crate::domain::id::IncidentId;
-use crate::domain::incident::{Incident, IncidentStatus};
+use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::repo::FullName;
 use actix_web::{HttpRequest, web};
 use serde::Deserialize;
@@ -45,7 +45,10 @@ pub(in crate::api) async fn list(
     let page = owned.incidents(status, connection, repository.as_ref(), after)?;
     let mut names = Names::new(owned);
     let shape = |incident: Incident| -> Result<_, Problem> {
-        let name = names.of(incident.connection)?;
+        let name = match incident.subject.connection() {
+            Some(id) => names.of(id)?,
+            None => None,
+        };
         Ok(dto::Incident::of(incident, name))
     };
     ok(&dto::List::of(page, |incident| incident.id, shape)?)
@@ -53,7 +56,10 @@ pub(in crate::api) async fn list(
 
 fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {
     let incident = owned.incident(id)?;
-    let name = owned.full_name(incident.connection)?;
+    let name = match incident.subject.connection() {
+        Some(id) => owned.full_name(id)?,
+        None => None,
+    };
     ok(&dto::Incident::of(incident, name.as_ref()))
 }
 
@@ -73,10 +79,11 @@ async fn act(
     command: fn(IncidentId) -> Command,
 ) -> Answer {
     let incident = shared.owned(caller).incident(path_id(request)?)?;
-    shared
-        .herd
-        .command(incident.connection, command(incident.id))
-        .await?;
+    let command = command(incident.id);
+    match incident.subject {
+        Subject::Connection(id) => shared.herd.command(id, command).await?,
+        Subject::Credential(id) => shared.herd.command_credential(id, command).await?,
+    }
     shown(shared.owned(caller), incident.id)
 }
 

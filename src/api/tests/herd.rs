@@ -1,11 +1,12 @@
 //! A herd without actors: writes down what it is asked, and does to the store what a test needs.
 
-use crate::actor::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd};
+use crate::actor::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd, Offer};
 use crate::domain::connection::Connection;
+use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{ConnectionId, CredentialId, Entropy, HookKey, UserId};
 use crate::domain::lifecycle::{Desired, Lifecycle};
 use crate::domain::repo::{Instance, Repository, RepositoryId};
-use crate::domain::secret::{HookSecret, Proof, ProviderToken, Sealed};
+use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::domain::time::Clock;
 use crate::domain::user::{Account, Credential};
 use crate::store::memory::MemoryStore;
@@ -60,6 +61,8 @@ impl Herd for FakeHerd {
             full_name: request.full_name.clone(),
             hook_key: HookKey::generate(&*self.entropy),
             credential: request.credential,
+            credential_used: None,
+            no_access: Vec::new(),
             events: request.events,
             secret: Sealed(b"canary-sealed-secret".to_vec()),
             previous_secret: None,
@@ -143,13 +146,26 @@ impl Herd for FakeHerd {
             .collect()
     }
 
-    fn add_credential(
+    fn add_grant(
         &self,
         owner: UserId,
         instance: Instance,
-        token: ProviderToken,
+        offer: Offer,
     ) -> Answering<'_, Credential, ConnectError> {
         let now = self.clock.now();
+        let grant = match &offer {
+            Offer::Token(token) => Grant::Token {
+                token: Sealed(token.expose().as_bytes().to_vec()),
+            },
+            Offer::Oauth(tokens) => Grant::Oauth(OauthGrant {
+                access: Sealed(tokens.access.expose().as_bytes().to_vec()),
+                refresh: None,
+                obtained_at: now,
+                expires_at: tokens.lives.map(|life| now.plus(life)),
+                refresh_begun_at: None,
+            }),
+            Offer::Installation(id) => Grant::App { installation: *id },
+        };
         let credential = Credential {
             id: CredentialId::generate(now, &*self.entropy),
             owner,
@@ -159,9 +175,10 @@ impl Herd for FakeHerd {
                 login: "octocat".into(),
             },
             scopes: vec!["repo".into()],
-            token: Sealed(token.expose().as_bytes().to_vec()),
+            grant,
+            is_shared: false,
             created_at: now,
-            rejected_at: None,
+            rejected: None,
         };
         let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
         futures_now(self.store.commit(batch)).unwrap();
@@ -173,6 +190,25 @@ impl Herd for FakeHerd {
             self.store
                 .commit(Batch::of(vec![Change::DeleteCredential(id)])),
         )
+    }
+
+    fn share_credential(
+        &self,
+        id: CredentialId,
+        is_shared: bool,
+    ) -> Answering<'_, Credential, CommandError> {
+        let present = self.store.credential(id).unwrap().unwrap();
+        let credential = Credential {
+            is_shared,
+            ..present
+        };
+        let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
+        futures_now(self.store.commit(batch)).unwrap();
+        Box::pin(async { Ok(credential) })
+    }
+
+    fn command_credential(&self, _: CredentialId, _: Command) -> Answering<'_, (), CommandError> {
+        Box::pin(async { Ok(()) })
     }
 
     fn repositories<'a>(

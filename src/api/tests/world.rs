@@ -8,7 +8,7 @@ use crate::api::{Admin, Collaborators, IngressWatch, Settings, server};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId};
-use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::run::{Conclusion, Position, Run, RunFacts, RunStatus};
 use crate::domain::secret::{ApiToken, ProviderToken};
@@ -349,7 +349,7 @@ fn history(
     let incident = Incident {
         id: ids.2,
         owner: connection.owner,
-        connection: connection.id,
+        subject: Subject::Connection(connection.id),
         status: IncidentStatus::Open,
         severity: Severity::Error,
         source: IncidentSource::Webhook,

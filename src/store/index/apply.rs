@@ -88,7 +88,13 @@ fn delete_token<K: Kv>(index: &Index<K>, id: TokenId) -> Result<Vec<Write>, Read
 
 fn put_credential(credential: &Credential) -> Vec<Write> {
     let id = credential.id.as_u128();
+    let shared = Key::of(Kind::CredentialShared).id(id);
     vec![
+        if credential.is_shared {
+            mark(shared)
+        } else {
+            gone(shared)
+        },
         put(Key::of(Kind::Credential).id(id), credential),
         mark(
             Key::of(Kind::CredentialByOwner)
@@ -106,7 +112,8 @@ fn delete_credential<K: Kv>(index: &Index<K>, id: CredentialId) -> Result<Vec<Wr
     let by_owner = Key::of(Kind::CredentialByOwner)
         .id(old.owner.as_u128())
         .id(id.as_u128());
-    Ok(vec![gone(key), gone(by_owner)])
+    let shared = Key::of(Kind::CredentialShared).id(id.as_u128());
+    Ok(vec![gone(key), gone(by_owner), gone(shared)])
 }
 
 /// The keys that lead to a connection.
@@ -313,7 +320,7 @@ pub(super) fn track_key(key: &TrackKey) -> Key {
 fn put_incident(incident: &Incident) -> Vec<Write> {
     let id = incident.id.as_u128();
     let unresolved = Key::of(Kind::IncidentUnresolved)
-        .id(incident.connection.as_u128())
+        .id(incident.subject.as_u128())
         .id(id);
     vec![
         put(Key::of(Kind::Incident).id(id), incident),
@@ -323,8 +330,8 @@ fn put_incident(incident: &Incident) -> Vec<Write> {
                 .id(id),
         ),
         mark(
-            Key::of(Kind::IncidentByConnection)
-                .id(incident.connection.as_u128())
+            Key::of(Kind::IncidentBySubject)
+                .id(incident.subject.as_u128())
                 .id(id),
         ),
         match incident.status {

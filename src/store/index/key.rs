@@ -12,6 +12,7 @@ pub(in crate::store) enum Kind {
     TokenByHash = b't',
     Credential = b'C',
     CredentialByOwner = b'c',
+    CredentialShared = b'h',
     Connection = b'N',
     ConnectionByHookKey = b'k',
     ConnectionByRepository = b'r',
@@ -31,7 +32,7 @@ pub(in crate::store) enum Kind {
     Track = b'K',
     Incident = b'I',
     IncidentByOwner = b'i',
-    IncidentByConnection = b'j',
+    IncidentBySubject = b'j',
     IncidentUnresolved = b'J',
     Canary = b'M',
 }

@@ -8,8 +8,8 @@ use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, UserId,
 };
-use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
+use crate::domain::incident::{Incident, Subject};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
@@ -145,6 +145,12 @@ impl<S: Indexed> Read for S {
 
     fn credentials(&self, owner: UserId) -> Result<Vec<Credential>, ReadError> {
         let prefix = Key::of(Kind::CredentialByOwner).id(owner.as_u128());
+        let ids = self.index().ids(&prefix, None, true, usize::MAX)?;
+        self.index().each(Kind::Credential, &ids)
+    }
+
+    fn shared_credentials(&self) -> Result<Vec<Credential>, ReadError> {
+        let prefix = Key::of(Kind::CredentialShared);
         let ids = self.index().ids(&prefix, None, true, usize::MAX)?;
         self.index().each(Kind::Credential, &ids)
     }
@@ -297,7 +303,7 @@ impl<S: Indexed> Read for S {
         after: After<IncidentId>,
     ) -> Result<Page<Incident>, ReadError> {
         let of = filter.connection.map_or(Of::Owner(owner), Of::Connection);
-        let prefix = list_of(of, Kind::IncidentByOwner, Kind::IncidentByConnection);
+        let prefix = list_of(of, Kind::IncidentByOwner, Kind::IncidentBySubject);
         let last = after.last.map(IncidentId::as_u128);
         let ids = self.index().ids(&prefix, last, true, FILTER_SCAN_MAX)?;
         let mut items = Vec::new();
@@ -323,8 +329,8 @@ impl<S: Indexed> Read for S {
         })
     }
 
-    fn unresolved_incidents(&self, connection: ConnectionId) -> Result<Vec<Incident>, ReadError> {
-        let prefix = Key::of(Kind::IncidentUnresolved).id(connection.as_u128());
+    fn unresolved_incidents(&self, subject: Subject) -> Result<Vec<Incident>, ReadError> {
+        let prefix = Key::of(Kind::IncidentUnresolved).id(subject.as_u128());
         let ids = self.index().ids(&prefix, None, false, usize::MAX)?;
         self.index().each(Kind::Incident, &ids)
     }

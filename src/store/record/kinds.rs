@@ -2,14 +2,15 @@
 
 use super::codec::Record;
 use super::wire::{Wire, codes, mirror, mirror_enum};
-use crate::domain::connection::{Connection, LastError};
+use crate::domain::connection::{Connection, CredentialUse, LastError};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
+use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Forgotten, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{
-    CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity,
+    CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
 use crate::domain::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase, SuspendReason};
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind, RepositoryId};
@@ -30,15 +31,30 @@ mirror!(TokenV1 of TokenRecord {
     created_at: Timestamp,
 });
 mirror!(AccountV1 of Account { id: u64, login: String });
+mirror!(OauthGrantV1 of OauthGrant {
+    access: Sealed,
+    refresh: Option<Sealed>,
+    obtained_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    refresh_begun_at: Option<Timestamp>,
+});
+mirror_enum!(GrantV1 of Grant {
+    Token { token: Sealed },
+    Oauth(OauthGrant),
+    App { installation: u64 },
+});
+codes!(RejectReason { 0 = Refused, 1 = Expired, 2 = Revoked, 3 = RefreshLost });
+mirror!(RejectionV1 of Rejection { at: Timestamp, reason: RejectReason });
 mirror!(CredentialV1 of Credential {
     id: CredentialId,
     owner: UserId,
     instance: Instance,
     account: Account,
     scopes: Vec<String>,
-    token: Sealed,
+    grant: Grant,
+    is_shared: bool,
     created_at: Timestamp,
-    rejected_at: Option<Timestamp>,
+    rejected: Option<Rejection>,
 });
 
 codes!(Certainty { 0 = Sure, 1 = Unsure, 2 = Confirming });
@@ -74,6 +90,7 @@ mirror!(LifecycleV1 of Lifecycle {
 codes!(Proof { 0 = Unknown, 1 = Signature, 2 = Token });
 codes!(Family { 0 = Statuses, 1 = Checks, 2 = Actions, 3 = Pipelines });
 mirror!(LastErrorV1 of LastError { code: String, message: String, at: Timestamp });
+mirror_enum!(CredentialUseV1 of CredentialUse { Own(CredentialId), Shared(CredentialId) });
 mirror!(ConnectionV1 of Connection {
     id: ConnectionId,
     owner: UserId,
@@ -82,6 +99,8 @@ mirror!(ConnectionV1 of Connection {
     full_name: FullName,
     hook_key: HookKey,
     credential: Option<CredentialId>,
+    credential_used: Option<CredentialUse>,
+    no_access: Vec<CredentialId>,
     events: Vec<String>,
     secret: Sealed,
     previous_secret: Option<(Sealed, Option<Timestamp>)>,
@@ -195,10 +214,11 @@ mirror!(CiFailureV1 of CiFailure {
     url: Option<String>,
     failed_jobs: Vec<String>,
 });
+mirror_enum!(SubjectV1 of Subject { Connection(ConnectionId), Credential(CredentialId) });
 mirror!(IncidentV1 of Incident {
     id: IncidentId,
     owner: UserId,
-    connection: ConnectionId,
+    subject: Subject,
     status: IncidentStatus,
     severity: Severity,
     source: IncidentSource,
@@ -303,6 +323,28 @@ mod tests {
             },
         ]);
         round(Conclusion::ALL.map(RunStatus::Completed).to_vec());
+        round(vec![
+            Subject::Connection(ConnectionId::from_u128(1)),
+            Subject::Credential(CredentialId::from_u128(1)),
+        ]);
+        round(vec![
+            CredentialUse::Own(CredentialId::from_u128(1)),
+            CredentialUse::Shared(CredentialId::from_u128(1)),
+        ]);
+        let oauth = OauthGrant {
+            access: Sealed(vec![1]),
+            refresh: Some(Sealed(vec![2])),
+            obtained_at: Timestamp(1),
+            expires_at: Some(Timestamp(2)),
+            refresh_begun_at: Some(Timestamp(3)),
+        };
+        round(vec![
+            Grant::Token {
+                token: Sealed(vec![1]),
+            },
+            Grant::Oauth(oauth),
+            Grant::App { installation: 7 },
+        ]);
         round(vec![
             Resolution::Passed(RunId::from_u128(1)),
             Resolution::ByHand,

@@ -1,0 +1,123 @@
+//! The herd's part with credentials: whose may be used, and who looks again when one comes.
+
+use super::Actors;
+use crate::actor::keeper;
+use crate::actor::{Command, CommandError, ConnectError, ConnectRequest, Offer};
+use crate::domain::connection::{Connection, CredentialUse};
+use crate::domain::id::{ConnectionId, CredentialId, UserId};
+use crate::domain::lifecycle::Failure;
+use crate::domain::repo::{Instance, Repository};
+use crate::domain::user::Credential;
+use crate::provider::ProviderError;
+use crate::store::{After, ReadError};
+
+/// Connections that are read at a time when credentials change.
+const PAGE: usize = 200;
+
+/// What a provider's refusal means to a caller of the API.
+pub(in crate::actor) fn told(error: ProviderError) -> ConnectError {
+    match error.failure {
+        Failure::Unauthorized => ConnectError::Unauthorized,
+        Failure::Retryable { .. } | Failure::NoAccess | Failure::Rejected => {
+            ConnectError::Provider(error.message)
+        }
+    }
+}
+
+/// Whether a connection failed for want of a credential that can do it.
+fn waits(connection: &Connection, instance: &Instance) -> bool {
+    let code = connection.last_error.as_ref().map(|e| e.code.as_str());
+    connection.instance == *instance
+        && matches!(code, Some("no_credential" | "unauthorized" | "no_access"))
+}
+
+impl Actors {
+    /// The credential to connect with: the named one, the owner's newest, or one that is shared.
+    pub(super) fn credential_for(
+        &self,
+        request: &ConnectRequest,
+        instance: &Instance,
+    ) -> Result<CredentialUse, ConnectError> {
+        let own = self.world.usable_credentials(request.owner, instance)?;
+        let fits = |c: &&Credential| request.credential.is_none_or(|id| id == c.id);
+        if let Some(credential) = own.iter().find(fits) {
+            return Ok(CredentialUse::Own(credential.id));
+        }
+        if request.credential.is_some() {
+            return Err(ConnectError::NoCredential);
+        }
+        let shared = self.world.shared_credentials(request.owner, instance)?;
+        let shared = shared.first().ok_or(ConnectError::NoCredential)?;
+        Ok(CredentialUse::Shared(shared.id))
+    }
+
+    pub(super) async fn add_grant_now(
+        &self,
+        owner: UserId,
+        instance: Instance,
+        offer: Offer,
+    ) -> Result<Credential, ConnectError> {
+        let credential = keeper::add(&self.world, owner, instance, offer).await?;
+        self.resume_waiting(&credential).await?;
+        Ok(credential)
+    }
+
+    pub(super) async fn share_credential_now(
+        &self,
+        id: CredentialId,
+        is_shared: bool,
+    ) -> Result<Credential, CommandError> {
+        let credential = keeper::set_shared(&self.world, id, is_shared).await?;
+        if is_shared {
+            self.resume_waiting(&credential).await?;
+        }
+        Ok(credential)
+    }
+
+    /// Has the connections look again that had no credential that works: the owner's, and
+    /// everybody's when it is shared.
+    async fn resume_waiting(&self, credential: &Credential) -> Result<(), ReadError> {
+        let ids = if credential.is_shared {
+            self.world.store.connection_ids()?
+        } else {
+            self.connections_of(credential.owner)?
+        };
+        for id in ids {
+            let connection = self.world.store.connection(id)?;
+            if connection.is_some_and(|c| waits(&c, &credential.instance)) {
+                // One that cannot be asked just now looks again at its next start or retry.
+                let _ = self.command_now(id, Command::Check).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn connections_of(&self, owner: UserId) -> Result<Vec<ConnectionId>, ReadError> {
+        let (mut ids, mut last) = (Vec::new(), None);
+        loop {
+            let after = After { last, limit: PAGE };
+            let page = self.world.store.connections_of(owner, after)?;
+            last = page.items.last().map(|c| c.id);
+            ids.extend(page.items.iter().map(|c| c.id));
+            if !page.has_more || last.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
+    pub(super) async fn repositories_now(
+        &self,
+        owner: UserId,
+        instance: &Instance,
+        page: u32,
+    ) -> Result<(Vec<Repository>, bool), ConnectError> {
+        // What others share is used for their repositories, and never listed.
+        let usable = self.world.usable_credentials(owner, instance)?;
+        let credential = usable.first().ok_or(ConnectError::NoCredential)?;
+        let hooks = self.hooks(instance)?;
+        let access = keeper::access(&self.world, credential.id)
+            .await
+            .map_err(told)?;
+        hooks.repositories(&access, page).await.map_err(told)
+    }
+}

@@ -1,0 +1,341 @@
+//! The keeper of credentials: the one place that hands out [`Access`], renews what expires, and
+//! the only writer of credentials.
+//!
+//! Whoever works on a credential holds its turn, so there is one refresh at a time however many
+//! wait for it, and whoever comes later finds its outcome in the store. Refresh tokens are used
+//! once. So the intent is stored before the call and its outcome after; after a crash between the
+//! two, or an answer that was lost, the old refresh token is tried again, and tells whether the
+//! grant is lost. See ADR 10.
+
+mod accounts;
+mod refresh;
+mod reject;
+mod sweep;
+
+pub(super) use accounts::{add, command, remove, set_shared};
+pub(super) use reject::{Verdict, refused};
+pub(super) use sweep::{StopSweeping, Sweeper};
+
+use super::shared::World;
+use crate::domain::backoff::Backoff;
+use crate::domain::grant::{Freshness, Grant};
+use crate::domain::id::CredentialId;
+use crate::domain::lifecycle::Failure;
+use crate::domain::secret::{ProviderToken, Sealed};
+use crate::domain::time::Timestamp;
+use crate::domain::user::Credential;
+use crate::provider::oauth::InstallationToken;
+use crate::provider::{Access, ProviderError};
+use crate::seal::{Purpose, TokenField};
+use crate::store::ReadError;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Installation tokens are replaced when less than this is left of them ...
+const INSTALLATION_AHEAD: Duration = Duration::from_mins(5);
+/// Longest wait of a caller for a refresh. The refresh itself goes on.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Pauses between attempts at a refresh that failed in a way that may pass.
+const PAUSES: Backoff = Backoff {
+    initial: Duration::from_secs(5),
+    cap: Duration::from_mins(5),
+};
+
+/// What the keeper knows that is not stored.
+#[derive(Default)]
+pub struct Keeper {
+    slots: Mutex<HashMap<CredentialId, Arc<Slot>>>,
+    /// Held while a credential is added, so that one account becomes one credential.
+    adding: tokio::sync::Mutex<()>,
+    /// Is told of credentials that were found dead.
+    undertaker: OnceLock<actix::Recipient<sweep::Died>>,
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
+
+/// What is known of one credential.
+#[derive(Default)]
+struct Slot {
+    /// Held by whoever works on the credential.
+    turn: tokio::sync::Mutex<Turn>,
+    /// The token of an installation, while it is good, and when we got it.
+    installed: Mutex<Option<(InstallationToken, Timestamp)>>,
+}
+
+/// What whoever has the turn knows.
+#[derive(Default)]
+struct Turn {
+    /// Nothing is tried before, and why.
+    pause: Option<(Instant, ProviderError)>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Keeper {
+    fn slot(&self, id: CredentialId) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(id).or_default())
+    }
+
+    fn forget(&self, id: CredentialId) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.remove(&id);
+    }
+}
+
+impl Slot {
+    fn installed(&self) -> Option<(InstallationToken, Timestamp)> {
+        let installed = self.installed.lock();
+        installed.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn install(&self, token: Option<(InstallationToken, Timestamp)>) {
+        *self
+            .installed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = token;
+    }
+}
+
+impl Turn {
+    /// Why nothing is tried now.
+    fn pausing(&self) -> Option<ProviderError> {
+        let (until, error) = self.pause.as_ref()?;
+        let left = until.checked_duration_since(Instant::now())?;
+        let mut error = error.clone();
+        if let Failure::Retryable { after } = &mut error.failure {
+            *after = Some(left);
+        }
+        Some(error)
+    }
+
+    /// It failed, and may work later.
+    fn pause(&mut self, world: &World, after: Option<Duration>, error: ProviderError) {
+        self.failures = self.failures.saturating_add(1);
+        let wait = PAUSES.wait(self.failures, world.chance());
+        let wait = wait.max(after.unwrap_or_default());
+        self.pause = Some((Instant::now() + wait, error));
+    }
+
+    /// It works.
+    fn proceed(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// Why somebody wants a credential's token.
+#[derive(Clone, Debug)]
+enum Need {
+    /// To use it.
+    Use,
+    /// To have it renewed in good time.
+    Ahead,
+    /// The provider refused this one.
+    Other(ProviderToken),
+}
+
+/// How a credential's token stands for a need.
+enum Standing {
+    /// It will do.
+    Good(Access),
+    /// It is to be replaced; until then it will do.
+    Usable(Access),
+    /// It is to be replaced, and will not do.
+    Over,
+}
+
+/// The right to make calls with a credential, renewed if need be.
+///
+/// The awkward case: a credential that turns out to be dead is an error that is `Unauthorized`,
+/// and marked as dead by then.
+pub(super) async fn access(world: &Arc<World>, id: CredentialId) -> Result<Access, ProviderError> {
+    let credential = read(world, id)?;
+    let usable = match standing(world, &credential, &Need::Use)? {
+        Standing::Good(access) => return Ok(access),
+        Standing::Usable(access) => Some(access),
+        Standing::Over => None,
+    };
+    let renewed = renew(world, id, Need::Use).await;
+    match (renewed, usable) {
+        (Err(error), Some(access)) if error.failure != Failure::Unauthorized => Ok(access),
+        (renewed, _) => renewed,
+    }
+}
+
+/// Has a credential renewed if it needs that, in a task of its own: whoever waits may go away.
+async fn renew(world: &Arc<World>, id: CredentialId, need: Need) -> Result<Access, ProviderError> {
+    let work = tokio::spawn(renew_in_turn(Arc::clone(world), id, need));
+    match tokio::time::timeout(WAIT_MAX, work).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(waiting(
+            "renewing the credential failed; it will be tried again",
+        )),
+        Err(_) => Err(waiting("the credential is still being renewed")),
+    }
+}
+
+async fn renew_in_turn(
+    world: Arc<World>,
+    id: CredentialId,
+    need: Need,
+) -> Result<Access, ProviderError> {
+    let slot = world.keeper.slot(id);
+    let mut turn = slot.turn.lock().await;
+    // Somebody else may have done it meanwhile.
+    let credential = read(&world, id)?;
+    let usable = match standing(&world, &credential, &need)? {
+        Standing::Good(access) => return Ok(access),
+        Standing::Usable(access) => Some(access),
+        Standing::Over => None,
+    };
+    if let Some(error) = turn.pausing() {
+        return usable.ok_or(error);
+    }
+    let renewed = match &credential.grant {
+        Grant::Token { .. } => {
+            reject::reject_refused(&world, &credential).await?;
+            Err(dead())
+        }
+        Grant::Oauth(grant) => {
+            refresh::refresh(&world, &mut turn, &credential, grant.clone(), &need).await
+        }
+        Grant::App { installation } => {
+            refresh::install(&world, &mut turn, &slot, &credential, *installation, &need).await
+        }
+    };
+    match (renewed, usable) {
+        (Err(error), Some(access)) if error.failure != Failure::Unauthorized => Ok(access),
+        (renewed, _) => renewed,
+    }
+}
+
+fn read(world: &World, id: CredentialId) -> Result<Credential, ProviderError> {
+    let found = world.store.credential(id).map_err(|e| unreadable(&e))?;
+    found.filter(|c| c.rejected.is_none()).ok_or_else(dead)
+}
+
+/// How a credential's token stands.
+fn standing(
+    world: &World,
+    credential: &Credential,
+    need: &Need,
+) -> Result<Standing, ProviderError> {
+    let now = world.now();
+    let access = |sealed: &Sealed, field| open_access(world, credential, field, sealed);
+    let is_refused = |access: &Access| match need {
+        Need::Use | Need::Ahead => false,
+        Need::Other(refused) => access.token == *refused,
+    };
+    match &credential.grant {
+        Grant::Token { token } => {
+            let access = access(token, TokenField::Token)?;
+            Ok(if is_refused(&access) {
+                Standing::Over
+            } else {
+                Standing::Good(access)
+            })
+        }
+        Grant::Oauth(grant) => {
+            let access = access(&grant.access, TokenField::Access)?;
+            let freshness = match need {
+                Need::Ahead => grant.freshness_for_sweep(now),
+                Need::Use | Need::Other(_) => grant.freshness(now),
+            };
+            Ok(match freshness {
+                _ if is_refused(&access) => Standing::Over,
+                Freshness::Fresh => Standing::Good(access),
+                // There is nothing to renew it with: it is good to its end.
+                Freshness::Due if grant.refresh.is_none() => Standing::Good(access),
+                Freshness::Due => Standing::Usable(access),
+                Freshness::Expired => Standing::Over,
+            })
+        }
+        Grant::App { .. } => {
+            let Some((token, _)) = world.keeper.slot(credential.id).installed() else {
+                return Ok(Standing::Over);
+            };
+            let left = token.expires_at.since(now);
+            let access = access_with(credential, token.token);
+            Ok(match left {
+                _ if is_refused(&access) => Standing::Over,
+                left if left > INSTALLATION_AHEAD => Standing::Good(access),
+                left if !left.is_zero() => Standing::Usable(access),
+                _ => Standing::Over,
+            })
+        }
+    }
+}
+
+fn access_with(credential: &Credential, token: ProviderToken) -> Access {
+    Access {
+        instance: credential.instance.clone(),
+        token,
+    }
+}
+
+fn open_access(
+    world: &World,
+    credential: &Credential,
+    field: TokenField,
+    sealed: &Sealed,
+) -> Result<Access, ProviderError> {
+    open(world, credential, field, sealed).map(|token| access_with(credential, token))
+}
+
+fn purpose(credential: &Credential, field: TokenField) -> Purpose<'_> {
+    Purpose::ProviderToken {
+        field,
+        credential: credential.id,
+        owner: credential.owner,
+        instance: &credential.instance,
+    }
+}
+
+fn open(
+    world: &World,
+    credential: &Credential,
+    field: TokenField,
+    sealed: &Sealed,
+) -> Result<ProviderToken, ProviderError> {
+    let cannot = || {
+        let words = "the credential cannot be opened with the configured master keys";
+        ProviderError::refused(Failure::Rejected, "cannot_open_secret", words)
+    };
+    let plain = world.seal.open(&purpose(credential, field), sealed);
+    let plain = plain.map_err(|_| cannot())?;
+    let text = String::from_utf8(plain.to_vec()).map_err(|_| cannot())?;
+    ProviderToken::new(text).map_err(|_| cannot())
+}
+
+fn seal(
+    world: &World,
+    credential: &Credential,
+    field: TokenField,
+    token: &ProviderToken,
+) -> Sealed {
+    let plain = token.expose().as_bytes();
+    world.seal.seal(&purpose(credential, field), plain)
+}
+
+/// The error of a credential that no longer works. Says nothing of whose it is: it may be one that
+/// another user shares.
+fn dead() -> ProviderError {
+    let words =
+        "the credential no longer works: sign in again or add another, then check or resume";
+    ProviderError::refused(Failure::Unauthorized, "unauthorized", words)
+}
+
+fn waiting(words: &str) -> ProviderError {
+    ProviderError::retryable("provider_unavailable", words, None, false)
+}
+
+fn unreadable(error: &ReadError) -> ProviderError {
+    ProviderError::retryable("store_unavailable", error.to_string(), None, false)
+}

@@ -1,0 +1,203 @@
+//! Renewing a token, by whoever has the credential's turn.
+
+use super::reject::{is_new, reject};
+use super::{Need, Slot, Turn, access_with, open, seal, waiting};
+use crate::actor::shared::World;
+use crate::domain::grant::{Grant, OauthGrant, RejectReason};
+use crate::domain::lifecycle::Failure;
+use crate::domain::secret::ProviderToken;
+use crate::domain::user::Credential;
+use crate::provider::oauth::{GrantError, GrantFailure, Tokens};
+use crate::provider::{Access, ProviderError};
+use crate::seal::TokenField;
+use crate::store::{Batch, Change, CommitError};
+use std::time::Duration;
+
+/// How long to wait before new tokens are stored again. They exist nowhere else.
+const COMMIT_RETRY: Duration = Duration::from_millis(500);
+
+/// An OAuth grant with these tokens.
+pub(super) fn grant_of(world: &World, credential: &Credential, tokens: &Tokens) -> OauthGrant {
+    let now = world.now();
+    let sealed = |field, token: &ProviderToken| seal(world, credential, field, token);
+    OauthGrant {
+        access: sealed(TokenField::Access, &tokens.access),
+        refresh: tokens
+            .refresh
+            .as_ref()
+            .map(|t| sealed(TokenField::Refresh, t)),
+        obtained_at: now,
+        expires_at: tokens.lives.map(|life| now.plus(life)),
+        refresh_begun_at: None,
+    }
+}
+
+fn with(credential: &Credential, grant: OauthGrant) -> Credential {
+    Credential {
+        grant: Grant::Oauth(grant),
+        ..credential.clone()
+    }
+}
+
+async fn put(world: &World, credential: Credential) -> Result<(), CommitError> {
+    let batch = Batch::of(vec![Change::PutCredential(credential)]);
+    world.store.commit(batch).await
+}
+
+fn not_stored(error: &CommitError) -> ProviderError {
+    ProviderError::retryable("store_unavailable", error.to_string(), None, false)
+}
+
+/// Exchanges the refresh token.
+pub(super) async fn refresh(
+    world: &World,
+    turn: &mut Turn,
+    credential: &Credential,
+    grant: OauthGrant,
+    need: &Need,
+) -> Result<Access, ProviderError> {
+    let was_refused = matches!(need, Need::Other(_));
+    let Some(sealed) = &grant.refresh else {
+        let reason = if was_refused {
+            RejectReason::Refused
+        } else {
+            RejectReason::Expired
+        };
+        return Err(reject(world, credential, reason).await);
+    };
+    if was_refused && grant.refresh_begun_at.is_none() && is_new(world, grant.obtained_at) {
+        // A token that was made a moment ago is refused: another one would be, too.
+        return Err(reject(world, credential, RejectReason::Refused).await);
+    }
+    let token = open(world, credential, TokenField::Refresh, sealed)?;
+    let Some(grants) = world.providers.grants(&credential.instance) else {
+        let words = "signing in with this provider is no longer configured";
+        let error = ProviderError::refused(Failure::Rejected, "not_configured", words);
+        turn.pause(world, None, error.clone());
+        return Err(error);
+    };
+    // First the intent: whoever finds it without an outcome knows that the answer may be lost.
+    let was_interrupted = grant.refresh_begun_at.is_some();
+    let begun = OauthGrant {
+        refresh_begun_at: grant.refresh_begun_at.or(Some(world.now())),
+        ..grant.clone()
+    };
+    if !was_interrupted {
+        let stored = put(world, with(credential, begun.clone())).await;
+        stored.map_err(|error| not_stored(&error))?;
+    }
+    let redirect_uri = world.redirect_uri(credential.instance.provider);
+    let answer = grants.refresh(&token, &redirect_uri).await;
+    world.watch.grant_refreshed(outcome(&answer));
+    let error = match answer {
+        Ok(tokens) => return Ok(adopt(world, turn, credential, &grant, tokens).await?),
+        Err(error) => error,
+    };
+    let id = credential.id;
+    tracing::warn!(credential.id = %id, %error, was_interrupted, "credential_refresh_failed");
+    let after = match error.failure {
+        GrantFailure::Refused if was_interrupted => {
+            return Err(reject(world, &with(credential, begun), RejectReason::RefreshLost).await);
+        }
+        GrantFailure::Refused => {
+            return Err(reject(world, &with(credential, grant), RejectReason::Revoked).await);
+        }
+        GrantFailure::Unknown => None,
+        GrantFailure::Retryable { after } => after,
+        GrantFailure::Misconfigured => None,
+    };
+    if error.failure != GrantFailure::Unknown && !was_interrupted {
+        // It was not carried out: the intent is over. If that cannot be stored, no harm is done.
+        let _ = put(world, with(credential, grant)).await;
+    }
+    let words = format!("the sign-in could not be renewed: {}", error.message);
+    let failed = if error.failure == GrantFailure::Misconfigured {
+        ProviderError::refused(Failure::Rejected, "oauth_misconfigured", words)
+    } else {
+        waiting(&words)
+    };
+    turn.pause(world, after, failed.clone());
+    Err(failed)
+}
+
+fn outcome(answer: &Result<Tokens, GrantError>) -> &'static str {
+    match answer.as_ref().map_err(|error| error.failure) {
+        Ok(_) => "ok",
+        Err(GrantFailure::Refused) => "refused",
+        Err(GrantFailure::Misconfigured) => "misconfigured",
+        Err(GrantFailure::Retryable { .. }) => "failed",
+        Err(GrantFailure::Unknown) => "unknown",
+    }
+}
+
+/// Stores the new tokens, however long that takes: the old ones are over.
+async fn adopt(
+    world: &World,
+    turn: &mut Turn,
+    credential: &Credential,
+    old: &OauthGrant,
+    tokens: Tokens,
+) -> Result<Access, ProviderError> {
+    let mut grant = grant_of(world, credential, &tokens);
+    // A provider that gives no new one lets the old one live.
+    grant.refresh = grant.refresh.or_else(|| old.refresh.clone());
+    let renewed = with(credential, grant);
+    loop {
+        match put(world, renewed.clone()).await {
+            Ok(()) => break,
+            Err(error @ CommitError::Closed) => return Err(not_stored(&error)),
+            Err(error) => {
+                let id = credential.id;
+                tracing::error!(credential.id = %id, %error, "new tokens could not be stored");
+                tokio::time::sleep(COMMIT_RETRY).await;
+            }
+        }
+    }
+    turn.proceed();
+    tracing::info!(credential.id = %credential.id, "credential_refreshed");
+    Ok(access_with(credential, tokens.access))
+}
+
+/// Makes a new token for an installation of our app.
+pub(super) async fn install(
+    world: &World,
+    turn: &mut Turn,
+    slot: &Slot,
+    credential: &Credential,
+    installation: u64,
+    need: &Need,
+) -> Result<Access, ProviderError> {
+    let was_refused = matches!(need, Need::Other(_));
+    let is_new = slot.installed().is_some_and(|(_, at)| is_new(world, at));
+    if was_refused && is_new {
+        slot.install(None);
+        return Err(reject(world, credential, RejectReason::Refused).await);
+    }
+    let Some(apps) = world.providers.apps(&credential.instance) else {
+        let words = "the app of this provider is no longer configured";
+        return Err(ProviderError::refused(
+            Failure::Rejected,
+            "not_configured",
+            words,
+        ));
+    };
+    match apps.installation_token(installation).await {
+        Ok(token) => {
+            slot.install(Some((token.clone(), world.now())));
+            turn.proceed();
+            Ok(access_with(credential, token.token))
+        }
+        Err(error) if error.failure == Failure::Unauthorized => {
+            slot.install(None);
+            Err(reject(world, credential, RejectReason::Revoked).await)
+        }
+        Err(error) => {
+            let after = match error.failure {
+                Failure::Retryable { after } => after,
+                Failure::Unauthorized | Failure::NoAccess | Failure::Rejected => None,
+            };
+            turn.pause(world, after, error.clone());
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The end of a credential: marked once, told in one incident, whatever number of connections
+//! used it.
+
+use super::{Need, dead, renew};
+use crate::actor::incidents::resolve;
+use crate::actor::shared::World;
+use crate::domain::grant::{RejectReason, Rejection};
+use crate::domain::id::{CredentialId, IncidentId};
+use crate::domain::incident::{
+    Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
+};
+use crate::domain::lifecycle::Failure;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Credential;
+use crate::provider::{Access, ProviderError};
+use crate::store::{Batch, Change, ReadError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A token younger than this is new.
+const NEW: Duration = Duration::from_mins(1);
+/// The name of the failure in incidents.
+pub(in crate::actor) const CREDENTIAL_REJECTED: &str = "credential_rejected";
+
+/// What becomes of a call whose token was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::actor) enum Verdict {
+    /// There is another token by now: try again.
+    Again,
+    /// The credential is dead, and marked as dead.
+    Dead,
+    /// That could not be found out: try again later.
+    Unclear,
+}
+
+/// Whether a token was made a moment ago.
+pub(super) fn is_new(world: &World, obtained_at: Timestamp) -> bool {
+    world.now().since(obtained_at) < NEW
+}
+
+/// The provider refused this access. Finds out whether the credential is dead.
+pub(in crate::actor) async fn refused(
+    world: &Arc<World>,
+    id: CredentialId,
+    access: &Access,
+) -> Verdict {
+    match renew(world, id, Need::Other(access.token.clone())).await {
+        Ok(_) => Verdict::Again,
+        Err(error) if error.failure == Failure::Unauthorized => Verdict::Dead,
+        Err(_) => Verdict::Unclear,
+    }
+}
+
+/// A token that cannot be replaced was refused.
+pub(super) async fn reject_refused(
+    world: &World,
+    credential: &Credential,
+) -> Result<(), ProviderError> {
+    let error = reject(world, credential, RejectReason::Refused).await;
+    if error.failure == Failure::Unauthorized {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+/// Marks a credential as dead and opens its incident, in one batch. Answers what to tell whoever
+/// wanted to use it: a failure that passes when it could not be stored.
+pub(super) async fn reject(
+    world: &World,
+    credential: &Credential,
+    reason: RejectReason,
+) -> ProviderError {
+    let unstored =
+        |error: String| ProviderError::retryable("store_unavailable", error, None, false);
+    let now = world.now();
+    let rejected = Credential {
+        rejected: Some(Rejection { at: now, reason }),
+        ..credential.clone()
+    };
+    let (incident, is_opened) = match incident(world, &rejected, reason, now) {
+        Ok(incident) => incident,
+        Err(error) => return unstored(error.to_string()),
+    };
+    let changes = vec![
+        Change::PutCredential(rejected),
+        Change::PutIncident(Box::new(incident)),
+    ];
+    if let Err(error) = world.store.commit(Batch::of(changes)).await {
+        return unstored(error.to_string());
+    }
+    let (id, reason) = (credential.id, reason.as_str());
+    tracing::error!(credential.id = %id, reason, "credential_rejected");
+    if is_opened {
+        world.watch.incident_opened();
+    }
+    world.keeper.bury(credential.id);
+    dead()
+}
+
+fn incident(
+    world: &World,
+    credential: &Credential,
+    reason: RejectReason,
+    now: Timestamp,
+) -> Result<(Incident, bool), ReadError> {
+    let unresolved = world
+        .store
+        .unresolved_incidents(Subject::Credential(credential.id))?;
+    let title = title(credential, reason);
+    if let Some(mut known) = unresolved.into_iter().next() {
+        known.occurrences = known.occurrences.saturating_add(1);
+        known.last_seen_at = now;
+        known.title = title;
+        return Ok((known, false));
+    }
+    let incident = Incident {
+        id: IncidentId::generate(now, &*world.entropy),
+        owner: credential.owner,
+        subject: Subject::Credential(credential.id),
+        status: IncidentStatus::Open,
+        severity: Severity::Critical,
+        source: IncidentSource::Health,
+        failure_type: CREDENTIAL_REJECTED.to_owned(),
+        title,
+        ci: None,
+        occurrences: 1,
+        first_seen_at: now,
+        last_seen_at: now,
+        acknowledged_at: None,
+        resolved_at: None,
+        resolution: None,
+    };
+    Ok((incident, true))
+}
+
+fn title(credential: &Credential, reason: RejectReason) -> String {
+    let (login, host) = (&credential.account.login, &credential.instance.host);
+    let why = match reason {
+        RejectReason::Refused => "is refused: it was revoked or has expired",
+        RejectReason::Expired => "has expired",
+        RejectReason::Revoked => "was ended at the provider",
+        RejectReason::RefreshLost => "is lost: the answer to its renewal never arrived",
+    };
+    format!("The credential of {login} at {host} {why}; sign in again or add another")
+}
+
+/// The incidents of a credential that this ends, ended, and how many.
+pub(super) fn resolved(
+    world: &World,
+    id: CredentialId,
+    resolution: Resolution,
+) -> Result<Vec<Change>, ReadError> {
+    let now = world.now();
+    let unresolved = world.store.unresolved_incidents(Subject::Credential(id))?;
+    let ended = unresolved.into_iter().map(|mut incident| {
+        resolve(&mut incident, resolution, now);
+        Change::PutIncident(Box::new(incident))
+    });
+    Ok(ended.collect())
+}

@@ -1,0 +1,205 @@
+//! What a credential rests on, and when a grant that expires is renewed.
+
+use super::secret::Sealed;
+use super::time::Timestamp;
+use std::time::Duration;
+
+/// What a credential rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// A token that the user made and gave to us.
+    Token {
+        /// The token, sealed for this record.
+        token: Sealed,
+    },
+    /// What the user granted by signing in.
+    Oauth(OauthGrant),
+    /// An installation of our GitHub App. Its tokens are made when needed and never stored.
+    App {
+        /// The provider's id of the installation.
+        installation: u64,
+    },
+}
+
+/// An OAuth grant. Refresh tokens are used once: each refresh replaces both tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OauthGrant {
+    /// The access token, sealed for this record and field.
+    pub access: Sealed,
+    /// The refresh token; `None` when the provider gave none.
+    pub refresh: Option<Sealed>,
+    /// When we got the tokens.
+    pub obtained_at: Timestamp,
+    /// When the access token ends; `None` when it has no end.
+    pub expires_at: Option<Timestamp>,
+    /// When a refresh was begun whose outcome is not stored: the provider may have replaced both
+    /// tokens, and the answer may be lost.
+    pub refresh_begun_at: Option<Timestamp>,
+}
+
+/// How an OAuth grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The access token is good for a while.
+    Fresh,
+    /// It is good, and to be renewed now.
+    Due,
+    /// It is over.
+    Expired,
+}
+
+/// A token is renewed when less than this is left of it ...
+pub const REFRESH_AHEAD_MAX: Duration = Duration::from_mins(10);
+/// ... or less than this part of its life, for tokens that live shortly.
+pub const REFRESH_AHEAD_PART: u32 = 6;
+
+impl OauthGrant {
+    /// How long before its end a token with this life is renewed.
+    fn ahead(&self, expires_at: Timestamp) -> Duration {
+        let life = expires_at.since(self.obtained_at);
+        (life / REFRESH_AHEAD_PART).min(REFRESH_AHEAD_MAX)
+    }
+
+    /// How it stands for somebody who is about to use it.
+    pub fn freshness(&self, now: Timestamp) -> Freshness {
+        self.freshness_ahead(now, 1)
+    }
+
+    /// How it stands for the sweep, which looks twice as far ahead: as a rule nobody waits for a
+    /// refresh.
+    pub fn freshness_for_sweep(&self, now: Timestamp) -> Freshness {
+        self.freshness_ahead(now, 2)
+    }
+
+    fn freshness_ahead(&self, now: Timestamp, times: u32) -> Freshness {
+        let Some(expires_at) = self.expires_at else {
+            return self.unless_begun();
+        };
+        if now >= expires_at {
+            Freshness::Expired
+        } else if expires_at.since(now) <= self.ahead(expires_at) * times {
+            Freshness::Due
+        } else {
+            self.unless_begun()
+        }
+    }
+
+    /// A refresh without a stored outcome may have replaced the access token: find out.
+    const fn unless_begun(&self) -> Freshness {
+        if self.refresh_begun_at.is_some() {
+            Freshness::Due
+        } else {
+            Freshness::Fresh
+        }
+    }
+}
+
+/// Why a credential is no longer used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// When that was found.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: RejectReason,
+}
+
+/// Why a credential is no longer used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectReason {
+    /// The provider refuses the token.
+    Refused,
+    /// The access token expired, and there is nothing to renew it with.
+    Expired,
+    /// The provider refuses to renew it: the user or the provider ended the grant.
+    Revoked,
+    /// The answer to a refresh was lost, and the provider no longer takes the token before it.
+    RefreshLost,
+}
+
+impl RejectReason {
+    /// The name used in JSON and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::RefreshLost => "refresh_lost",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const START: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn grant(life: Option<Duration>) -> OauthGrant {
+        OauthGrant {
+            access: Sealed(Vec::new()),
+            refresh: None,
+            obtained_at: START,
+            expires_at: life.map(|life| START.plus(life)),
+            refresh_begun_at: None,
+        }
+    }
+
+    #[test]
+    fn tokens_are_renewed_ahead_of_time() {
+        let (s, min) = (Duration::from_secs, Duration::from_mins);
+        let table = [
+            // Two hours, as GitLab's: ten minutes ahead, the sweep twenty.
+            (min(120), min(0), Freshness::Fresh, Freshness::Fresh),
+            (min(120), min(99), Freshness::Fresh, Freshness::Fresh),
+            (min(120), min(101), Freshness::Fresh, Freshness::Due),
+            (min(120), min(110), Freshness::Due, Freshness::Due),
+            (min(120), min(120), Freshness::Expired, Freshness::Expired),
+            // A minute: ten seconds ahead, or it would be renewed whenever it is used.
+            (s(60), s(30), Freshness::Fresh, Freshness::Fresh),
+            (s(60), s(40), Freshness::Fresh, Freshness::Due),
+            (s(60), s(50), Freshness::Due, Freshness::Due),
+            (s(0), s(0), Freshness::Expired, Freshness::Expired),
+        ];
+        for (life, age, in_use, in_sweep) in table {
+            let (grant, now) = (grant(Some(life)), START.plus(age));
+            assert_eq!(grant.freshness(now), in_use, "{life:?} {age:?}");
+            assert_eq!(grant.freshness_for_sweep(now), in_sweep, "{life:?} {age:?}");
+        }
+    }
+
+    #[test]
+    fn without_an_end_it_stays_fresh_until_a_refresh_was_begun() {
+        let mut grant = grant(None);
+        let late = START.plus(Duration::from_hours(100_000));
+        assert_eq!(grant.freshness(late), Freshness::Fresh);
+        grant.refresh_begun_at = Some(START);
+        assert_eq!(grant.freshness(START), Freshness::Due);
+    }
+
+    proptest! {
+        #[test]
+        fn it_only_ever_gets_older(
+            life in 0_u64..1 << 40,
+            ages in prop::collection::vec(0_u64..1 << 41, 2..20),
+        ) {
+            let grant = grant(Some(Duration::from_millis(life)));
+            let mut ages = ages;
+            ages.sort_unstable();
+            let rank = |freshness| match freshness {
+                Freshness::Fresh => 0,
+                Freshness::Due => 1,
+                Freshness::Expired => 2,
+            };
+            let mut before = (0, 0);
+            for age in ages {
+                let now = START.plus(Duration::from_millis(age));
+                let use_ = rank(grant.freshness(now));
+                let sweep = rank(grant.freshness_for_sweep(now));
+                prop_assert!(use_ >= before.0 && sweep >= before.1 && sweep >= use_);
+                prop_assert_eq!(use_ == 2, age >= life);
+                before = (use_, sweep);
+            }
+        }
+    }
+}
