@@ -4,9 +4,11 @@
 //! `WEBHOOK_BASE_URL`. Any plain name may end in `_FILE` to read the value from a file; files in
 //! the directory of systemd's credentials are found by the plain name in lower case.
 
+mod oauth;
 mod raw;
 mod secrets;
 
+pub use oauth::{GithubApp, Oauth, Pem};
 pub use secrets::SecretsError;
 
 use crate::domain::repo::Host;
@@ -73,8 +75,14 @@ pub struct Server {
 pub struct GithubInstance {
     /// Base of its REST API.
     pub api_url: Url,
+    /// Where its pages live.
+    pub web_url: Url,
     /// The host by which users name it.
     pub host: Host,
+    /// Our OAuth client there.
+    pub oauth: Option<Oauth>,
+    /// Our GitHub App there.
+    pub app: Option<GithubApp>,
     /// More certificate authorities to trust, PEM.
     pub ca_file: Option<PathBuf>,
     /// Longest wait for an answer.
@@ -280,7 +288,7 @@ impl Config {
             server,
             seal_key: seal_key.map(SealKey),
             admin_token,
-            github: github(&raw.providers.github)?,
+            github: github(&raw.providers.github, &names)?,
             health: health(&raw.health)?,
             ingress: Ingress {
                 max_body_bytes: memory("ingress.max_body", &raw.ingress.max_body)?,
@@ -315,7 +323,11 @@ fn admin(text: &str) -> Result<ApiToken, ConfigError> {
     token.ok_or_else(|| bad("auth.admin_token", "(not shown)", EXPECTED))
 }
 
-fn github(raw: &raw::Github) -> Result<Vec<GithubInstance>, ConfigError> {
+fn github(raw: &raw::Github, names: &secrets::Secrets) -> Result<Vec<GithubInstance>, ConfigError> {
+    let (client, app) = (
+        oauth::client(names, &oauth::GITHUB, &raw.oauth)?,
+        oauth::app(names, raw)?,
+    );
     let mut instances: Vec<GithubInstance> = Vec::new();
     for text in std::iter::once(&raw.api_url).chain(&raw.more_api_urls) {
         let (api_url, host) = api_url(text)?;
@@ -326,7 +338,13 @@ fn github(raw: &raw::Github) -> Result<Vec<GithubInstance>, ConfigError> {
                 "a host not named before",
             ));
         }
+        // What was registered with one installation is known to no other.
+        let is_first = instances.is_empty();
+        let web_url = if is_first { raw.web_url.as_str() } else { "" };
         instances.push(GithubInstance {
+            web_url: oauth::web_url(oauth::GITHUB.web_url, web_url, &api_url)?,
+            oauth: client.clone().filter(|_| is_first),
+            app: app.clone().filter(|_| is_first),
             api_url,
             host,
             ca_file: (!raw.ca_file.is_empty()).then(|| raw.ca_file.clone().into()),

@@ -2,8 +2,8 @@
 //! and a warden that starts them and counts their falls.
 //!
 //! Outsiders see [`Herd`] and nothing else. Every change to a connection, and to the runs and
-//! incidents that hang on it, is made by its actor: nobody else writes them. Credentials are written
-//! by the keeper.
+//! incidents that hang on it, is made by its actor: nobody else writes them. Credentials are
+//! written by the keeper.
 
 mod connection;
 mod handle;

@@ -59,10 +59,12 @@ codes! {
     BadCursor = BAD_REQUEST, "bad_cursor", "The cursor is not one of ours";
     TokenInQuery = BAD_REQUEST, "token_in_query", "A token does not belong into a URL";
     BadRequest = BAD_REQUEST, "bad_request", "The request is not understood";
+    OauthState = BAD_REQUEST, "oauth_state", "There is no such sign-in under way";
     BadDeliveryHeader = BAD_REQUEST, "bad_delivery_header", "A delivery's header is missing";
     Unauthenticated = UNAUTHORIZED, "unauthenticated", "An API token is needed";
     BadSignature = UNAUTHORIZED, "bad_signature", "The signature is missing or wrong";
     Forbidden = FORBIDDEN, "forbidden", "Only an admin may do this";
+    OauthDenied = FORBIDDEN, "oauth_denied", "The user did not agree";
     NotFound = NOT_FOUND, "not_found", "There is no such object";
     NoSuchRoute = NOT_FOUND, "no_such_route", "There is no such route";
     RepositoryNotFound = NOT_FOUND, "repository_not_found",
@@ -73,6 +75,7 @@ codes! {
     UserExists = CONFLICT, "user_exists", "There is a user with this name already";
     NotNow = CONFLICT, "not_now", "This is not possible in the present state";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    OauthExpired = GONE, "oauth_expired", "The sign-in took too long";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
         "The body's type is not supported";
     UnsupportedEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding",
@@ -83,6 +86,9 @@ codes! {
     NoCredential = UNPROCESSABLE_ENTITY, "no_credential", "You have no credential that fits";
     CredentialRefused = UNPROCESSABLE_ENTITY, "credential_refused",
         "The provider refuses the credential";
+    OauthNotConfigured = UNPROCESSABLE_ENTITY, "oauth_not_configured",
+        "Nobody can sign in with that provider here";
+    OauthRefused = UNPROCESSABLE_ENTITY, "oauth_refused", "The provider refuses the sign-in";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
     ProviderUnavailable = BAD_GATEWAY, "provider_unavailable",
         "The provider could not be asked";
@@ -268,7 +274,8 @@ impl From<ConnectError> for Problem {
             ),
             ConnectError::NoCredential => Self::new(
                 Code::NoCredential,
-                "add a provider token for this host first: POST /api/v2/credentials",
+                "sign in with this host or add a token for it first: GET \
+                 /api/v2/oauth/{provider}/authorize or POST /api/v2/credentials",
             ),
             ConnectError::Unauthorized => Self::new(
                 Code::CredentialRefused,

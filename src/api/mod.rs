@@ -2,7 +2,8 @@
 //!
 //! The table of all routes is in [`routes`]; reads are filtered by owner in [`scope`] and nowhere
 //! else. This room decides nothing about connections: it asks the [`crate::actor::Herd`]. It
-//! writes deliveries (ingress), users and API tokens, and nothing else. The dashboard's pages,
+//! writes deliveries (ingress), users and API tokens, and nothing else. Sign-ins under way are in
+//! memory, in [`signin`]. The dashboard's pages,
 //! the listener for metrics, and signals are not its business.
 
 mod auth;
@@ -14,6 +15,7 @@ mod resources;
 pub mod routes;
 pub mod scope;
 pub mod server;
+mod signin;
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use super::auth;
 use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
-    connections, credentials, deliveries, health, incidents, repositories, runs, stats, tokens,
-    users,
+    connections, credentials, deliveries, health, incidents, oauth, repositories, runs, stats,
+    tokens, users,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -80,6 +80,12 @@ routes! {
     AddCredential = POST "/api/v2/credentials" User credentials::create;
     ListCredentials = GET "/api/v2/credentials" User credentials::list;
     RemoveCredential = DELETE "/api/v2/credentials/{id}" User credentials::remove;
+    PatchCredential = PATCH "/api/v2/credentials/{id}" User credentials::patch;
+    Authorize = GET "/api/v2/oauth/{provider}/authorize" User oauth::authorize;
+    OauthCallback = GET "/api/v2/oauth/{provider}/callback" Public oauth::callback;
+    OauthDone = GET "/api/v2/oauth/{provider}/done" Public oauth::done;
+    BeginDevice = POST "/api/v2/oauth/{provider}/device" User oauth::begin_device;
+    PollDevice = POST "/api/v2/oauth/{provider}/device/{id}" User oauth::poll_device;
     Connect = POST "/api/v2/repositories/connect" User repositories::connect;
     ListConnections = GET "/api/v2/repositories/connections" User connections::list;
     GetConnection = GET "/api/v2/repositories/connections/{id}" User connections::one;

@@ -6,6 +6,7 @@
 //! no way to the bare store, and being an admin opens no other user's objects.
 
 use super::error::Problem;
+use super::signin::SignIns;
 use super::{Admin, Collaborators, IngressWatch, MetricsText, Settings};
 use crate::actor::Herd;
 use crate::domain::connection::Connection;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub(super) ingress_bytes: Arc<Semaphore>,
     /// Ingress requests that may be under way.
     pub(super) ingress_requests: Arc<Semaphore>,
+    /// Sign-ins that are under way.
+    pub(super) sign_ins: SignIns,
 }
 
 impl std::fmt::Debug for Shared {
@@ -82,6 +85,7 @@ impl Shared {
             ingress_bytes: Arc::new(Semaphore::new(bytes)),
             ingress_requests: Arc::new(Semaphore::new(settings.ingress_requests_max)),
             settings,
+            sign_ins: SignIns::default(),
         }
     }
 

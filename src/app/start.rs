@@ -1,21 +1,20 @@
 //! Starting and stopping.
 
-use super::adapters::{AnswersToMetrics, CallsToMetrics, SystemClock, SystemEntropy, ToMetrics};
+use super::adapters::{AnswersToMetrics, SystemClock, SystemEntropy, ToMetrics};
+use super::providers::{instance, providers};
 use super::reseal::{ResealError, reseal_credentials};
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Herd, Keeper, World};
 use crate::api::scope::Shared;
 use crate::api::{self, Admin, Collaborators, MetricsText};
-use crate::config::{Config, GithubInstance};
+use crate::config::Config;
 use crate::domain::backoff::Backoff;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::{Entropy, UserId};
-use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::time::Clock;
 use crate::domain::user::{ADMIN_NAME, User};
-use crate::provider::Providers;
-use crate::provider::github::{Github, GithubDecode};
-use crate::provider::http::{HttpConfig, HttpError};
+use crate::provider::github::KeyError as AppKeyError;
+use crate::provider::http::HttpError;
 use crate::seal::Seal;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits, make_canary};
 use crate::store::disk::{DiskStore, OpenError, Options, Retention};
@@ -54,6 +53,9 @@ pub enum StartError {
     /// A file of certificate authorities cannot be read.
     #[error("providers.github.ca_file: {0}")]
     Authority(std::io::Error),
+    /// The key of the GitHub App cannot be used.
+    #[error("providers.github.app.private_key: {0}")]
+    AppKey(#[from] AppKeyError),
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
@@ -197,35 +199,6 @@ async fn check_key(store: &dyn Store, seal: &dyn Seal) -> Result<(), StartError>
             Ok(store.commit(Batch::of(vec![canary])).await?)
         }
     }
-}
-
-fn instance(github: &GithubInstance) -> Instance {
-    Instance {
-        provider: ProviderKind::Github,
-        host: github.host.clone(),
-    }
-}
-
-fn providers(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-    entropy: &dyn Entropy,
-) -> Result<Providers, StartError> {
-    let mut providers = Providers::default();
-    providers.add_decoder(ProviderKind::Github, Arc::new(GithubDecode::new(entropy)));
-    for github in &config.github {
-        let mut http = HttpConfig::new(github.api_url.clone());
-        http.call_timeout = github.call_timeout;
-        http.write_pause = github.write_pause;
-        http.at_once_max = github.concurrency;
-        if let Some(path) = &github.ca_file {
-            http.ca_pem = Some(std::fs::read(path).map_err(StartError::Authority)?);
-        }
-        let observer = Arc::new(CallsToMetrics(ProviderKind::Github.as_str()));
-        let client = Github::new(&http, Arc::clone(clock), observer)?;
-        providers.add_instance(instance(github), Arc::new(client));
-    }
-    Ok(providers)
 }
 
 /// The user that the configured admin token stands for; made at the first start.

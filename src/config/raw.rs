@@ -45,12 +45,17 @@ sections! {
     Providers { github: Github = Github::default() }
     Github {
         api_url: String = "https://api.github.com".into(),
+        web_url: String = String::new(),
         more_api_urls: Vec<String> = Vec::new(),
         ca_file: String = String::new(),
         call_timeout: String = "15s".into(),
         write_pause: String = "1s".into(),
         concurrency: usize = 4,
+        oauth: Oauth = Oauth::default(),
+        app: App = App::default(),
     }
+    Oauth { client_id: String = String::new(), client_secret: String = String::new() }
+    App { id: String = String::new(), private_key: String = String::new() }
     Health {
         check_interval: String = "30m".into(),
         ping_interval: String = "6h".into(),

@@ -73,6 +73,18 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
         ("[log]\nformat = \"xml\"", "log.format"),
         ("[server]\nlissten = \"127.0.0.1:1\"", "lissten"),
         ("[auth]\nadmin_token = \"short\"", "16 or more"),
+        (
+            "[providers.github]\nweb_url = \"http://github.example\"",
+            "providers.github.web_url",
+        ),
+        (
+            "[providers.github.oauth]\nclient_secret = \"canary\"",
+            "providers.github.oauth.client_id",
+        ),
+        (
+            "[providers.github.app]\nid = \"7\"",
+            "providers.github.app.id",
+        ),
     ];
     for (text, expected) in table {
         let error = parse(text).unwrap_err().to_string();
@@ -82,8 +94,11 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
 
 #[test]
 fn secrets_are_neither_printed_nor_told_in_errors() {
-    let config =
-        parse("[seal]\nkey = \"canary-key\"\n[auth]\nadmin_token = \"canary-token-0123456789\"");
+    let config = parse(
+        "[seal]\nkey = \"canary-key\"\n[auth]\nadmin_token = \"canary-token-0123456789\"\n\
+         [providers.github.oauth]\nclient_id = \"c\"\nclient_secret = \"canary-secret\"\n\
+         [providers.github.app]\nid = \"1\"\nprivate_key = \"canary-pem\"",
+    );
     let shown = format!("{:?}", config.unwrap());
     assert!(!shown.contains("canary"), "{shown}");
     let error = parse("[auth]\nadmin_token = \"canary\"")

@@ -78,37 +78,52 @@ pub(super) async fn refresh(
     };
     // First the intent: whoever finds it without an outcome knows that the answer may be lost.
     let was_interrupted = grant.refresh_begun_at.is_some();
-    let begun = OauthGrant {
-        refresh_begun_at: grant.refresh_begun_at.or(Some(world.now())),
-        ..grant.clone()
-    };
     if !was_interrupted {
-        let stored = put(world, with(credential, begun.clone())).await;
+        let begun = OauthGrant {
+            refresh_begun_at: Some(world.now()),
+            ..grant.clone()
+        };
+        let stored = put(world, with(credential, begun)).await;
         stored.map_err(|error| not_stored(&error))?;
     }
     let redirect_uri = world.redirect_uri(credential.instance.provider);
     let answer = grants.refresh(&token, &redirect_uri).await;
     world.watch.grant_refreshed(outcome(&answer));
-    let error = match answer {
-        Ok(tokens) => return Ok(adopt(world, turn, credential, &grant, tokens).await?),
-        Err(error) => error,
-    };
-    let id = credential.id;
+    match answer {
+        Ok(tokens) => adopt(world, turn, credential, &grant, tokens).await,
+        Err(error) => {
+            let before = with(credential, grant);
+            Err(fail(world, turn, before, was_interrupted, error).await)
+        }
+    }
+}
+
+/// What a refresh that failed means. `before` is the credential without the intent, unless an
+/// earlier one had been cut off.
+async fn fail(
+    world: &World,
+    turn: &mut Turn,
+    before: Credential,
+    was_interrupted: bool,
+    error: GrantError,
+) -> ProviderError {
+    let id = before.id;
     tracing::warn!(credential.id = %id, %error, was_interrupted, "credential_refresh_failed");
     let after = match error.failure {
-        GrantFailure::Refused if was_interrupted => {
-            return Err(reject(world, &with(credential, begun), RejectReason::RefreshLost).await);
-        }
         GrantFailure::Refused => {
-            return Err(reject(world, &with(credential, grant), RejectReason::Revoked).await);
+            let reason = if was_interrupted {
+                RejectReason::RefreshLost
+            } else {
+                RejectReason::Revoked
+            };
+            return reject(world, &before, reason).await;
         }
-        GrantFailure::Unknown => None,
         GrantFailure::Retryable { after } => after,
-        GrantFailure::Misconfigured => None,
+        GrantFailure::Unknown | GrantFailure::Misconfigured => None,
     };
     if error.failure != GrantFailure::Unknown && !was_interrupted {
         // It was not carried out: the intent is over. If that cannot be stored, no harm is done.
-        let _ = put(world, with(credential, grant)).await;
+        let _ = put(world, before).await;
     }
     let words = format!("the sign-in could not be renewed: {}", error.message);
     let failed = if error.failure == GrantFailure::Misconfigured {
@@ -117,7 +132,7 @@ pub(super) async fn refresh(
         waiting(&words)
     };
     turn.pause(world, after, failed.clone());
-    Err(failed)
+    failed
 }
 
 fn outcome(answer: &Result<Tokens, GrantError>) -> &'static str {

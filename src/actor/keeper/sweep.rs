@@ -7,6 +7,7 @@ use crate::actor::connection::Obey;
 use crate::actor::router::Registry;
 use crate::actor::shared::World;
 use crate::domain::backoff::jittered;
+use crate::domain::connection::CredentialUse;
 use crate::domain::grant::{Freshness, Grant};
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::lifecycle::Phase;
@@ -69,7 +70,7 @@ impl Sweeper {
             return false;
         };
         let is_waiting = matches!(connection.lifecycle.phase, Phase::Suspended(_));
-        let used = connection.credential_used.map(|used| used.id());
+        let used = connection.credential_used.map(CredentialUse::id);
         used == Some(dead) && connection.is_enabled() && !is_waiting
     }
 }

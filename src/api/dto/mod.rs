@@ -6,11 +6,13 @@
 mod connection;
 mod delivery;
 mod incident;
+mod signin;
 mod stats;
 
 pub use connection::{Connection, Health, LastError};
 pub use delivery::{DeliveryDetail, DeliverySummary, Payload};
 pub use incident::{Incident, Run};
+pub use signin::{Authorize, DeviceBegun, DeviceState};
 pub use stats::{DeliveryStats, IncidentStats, Stats};
 
 use crate::domain::grant::Grant;

@@ -1,6 +1,7 @@
-//! Provider tokens: verified, sealed, and never shown again.
+//! Rights at providers: verified, sealed, shared if their owner wants that, and never shown again.
 
 use super::{json, ok};
+use crate::actor::Offer;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, PageQuery, after, path_id, query};
@@ -19,8 +20,40 @@ use zeroize::Zeroizing;
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewCredential {
     provider: String,
-    token: String,
+    token: Option<String>,
+    installation: Option<String>,
     host: Option<String>,
+}
+
+/// What a credential is to rest on: a token, or an installation of our app.
+///
+/// The app's key opens every installation, whoever made it: so only an admin may name one.
+fn offer(
+    caller: Caller,
+    token: Option<String>,
+    installation: Option<String>,
+) -> Result<Offer, Problem> {
+    match (token.map(Zeroizing::new), installation) {
+        (Some(text), None) => {
+            let token = ProviderToken::new(text.to_string());
+            let token = token.map_err(|why| Problem::invalid("token", why))?;
+            Ok(Offer::Token(token))
+        }
+        (None, Some(_)) if !caller.is_admin => {
+            let detail = "only an admin may add an installation of the App; they can share it";
+            Err(Problem::new(Code::Forbidden, detail))
+        }
+        (None, Some(number)) => {
+            let why = "expected the number of the installation";
+            let number = number.parse();
+            let number = number.map_err(|_| Problem::invalid("installation", why))?;
+            Ok(Offer::Installation(number))
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            let detail = "name a token, or an installation of the App, and not both";
+            Err(Problem::new(Code::BadJson, detail))
+        }
+    }
 }
 
 /// The provider that a field names.
@@ -76,16 +109,15 @@ pub(in crate::api) async fn create(
     shared: web::Data<Shared>,
     Json(new): Json<NewCredential>,
 ) -> Answer {
-    let text = Zeroizing::new(new.token);
+    let offer = offer(caller, new.token, new.installation)?;
     let provider = provider_named(&new.provider)?;
     let host = new.host.as_deref().map(host_named).transpose()?;
     let instance = instance(&shared, provider, host)?;
-    let token = ProviderToken::new(text.to_string());
-    let token = token.map_err(|why| Problem::invalid("token", why))?;
-    let credential = shared
-        .herd
-        .add_credential(caller.user, instance, token)
-        .await?;
+    if matches!(offer, Offer::Installation(_)) && shared.providers.apps(&instance).is_none() {
+        let detail = format!("no App is configured for {instance}");
+        return Err(Problem::new(Code::OauthNotConfigured, detail));
+    }
+    let credential = shared.herd.add_grant(caller.user, instance, offer).await?;
     json(StatusCode::CREATED, &dto::Credential::from(&credential))
 }
 
@@ -118,4 +150,25 @@ pub(in crate::api) async fn remove(
     let credential = shared.owned(caller).credential(path_id(&request)?)?;
     shared.herd.remove_credential(credential.id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct CredentialPatch {
+    is_shared: bool,
+}
+
+/// `PATCH /api/v2/credentials/{id}`
+pub(in crate::api) async fn patch(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    Json(patch): Json<CredentialPatch>,
+) -> Answer {
+    let credential = shared.owned(caller).credential(path_id(&request)?)?;
+    let shared_now = shared
+        .herd
+        .share_credential(credential.id, patch.is_shared)
+        .await?;
+    ok(&dto::Credential::from(&shared_now))
 }

@@ -5,6 +5,7 @@ pub(super) mod credentials;
 pub(super) mod deliveries;
 pub(super) mod health;
 pub(super) mod incidents;
+pub(super) mod oauth;
 pub(super) mod repositories;
 pub(super) mod runs;
 pub(super) mod stats;

@@ -40,6 +40,12 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         }
         Operation::ListCredentials => ("/api/v2/credentials".into(), None, Own, 200),
         Operation::RemoveCredential => (credential, None, Object, 204),
+        Operation::PatchCredential => (credential, body(r#"{"is_shared":true}"#), Object, 200),
+        Operation::Authorize
+        | Operation::OauthCallback
+        | Operation::OauthDone
+        | Operation::BeginDevice
+        | Operation::PollDevice => probe_sign_in(operation, world),
         Operation::Connect => (
             "/api/v2/repositories/connect".into(),
             Some(connect),
@@ -77,6 +83,21 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         Operation::Healthz => ("/healthz".into(), None, Nothing, 200),
         Operation::Readyz => ("/readyz".into(), None, Nothing, 200),
         Operation::Metrics => ("/metrics".into(), None, Nothing, 200),
+    }
+}
+
+fn probe_sign_in(operation: Operation, world: &World) -> (String, Option<String>, Touches, u16) {
+    let path = |rest: &str| format!("/api/v2/oauth/github/{rest}");
+    match operation {
+        Operation::Authorize => (path("authorize"), None, Own, 303),
+        Operation::OauthCallback => (path("callback"), None, Nothing, 400),
+        Operation::OauthDone => (path("done"), None, Nothing, 200),
+        Operation::BeginDevice => (path("device"), Some("{}".into()), Own, 201),
+        Operation::PollDevice => {
+            let device = path(&format!("device/{}", world.device));
+            (device, None, Object, 200)
+        }
+        _ => unreachable!("the others have their own"),
     }
 }
 
@@ -157,6 +178,7 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
                 // What is another's is answered exactly like what is not there.
                 let made_up = line.replace(&world.connection.id.to_string(), NO_CONNECTION);
                 let made_up = made_up
+                    .replace(&world.device, &"A".repeat(world.device.len()))
                     .replace(
                         &world.delivery.to_string(),
                         &NO_CONNECTION.replace("con", "dlv"),
@@ -265,6 +287,8 @@ fn only_these_routes_are_open_or_for_admins() {
         [Operation::AddUser, Operation::ListUsers]
     );
     let open = [
+        Operation::OauthCallback,
+        Operation::OauthDone,
         Operation::Openapi,
         Operation::Healthz,
         Operation::Readyz,

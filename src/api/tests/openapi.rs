@@ -134,6 +134,7 @@ fn answers_have_the_shapes_that_it_describes() {
     world.deliver("d", "push", b"{}");
     let connection = world.connection.id.to_string();
     let ids = [
+        ("/device/{id}", world.device.clone()),
         ("/credentials/{id}", world.credential.to_string()),
         ("/deliveries/{id}", world.delivery.to_string()),
         ("/runs/{id}", world.run.to_string()),
@@ -156,7 +157,8 @@ fn answers_have_the_shapes_that_it_describes() {
             Operation::Connect => Some(r#"{"repository_full_name":"o/r"}"#),
             Operation::PatchConnection => Some(r#"{"is_enabled":true}"#),
             Operation::AddUser => Some(r#"{"name":"new"}"#),
-            Operation::CreateToken => Some("{}"),
+            Operation::PatchCredential => Some(r#"{"is_shared":true}"#),
+            Operation::CreateToken | Operation::BeginDevice => Some("{}"),
             _ => None,
         };
         check(&document, &world, route.path, &line, body);

@@ -1,6 +1,7 @@
 //! A server with two users and an admin, and something of the first one's in every place.
 
 use super::herd::{FakeHerd, futures_now};
+use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
 use crate::actor::{ConnectRequest, Herd};
 use crate::api::scope::Shared;
@@ -11,13 +12,14 @@ use crate::domain::id::{CredentialId, DeliveryId, Entropy, IncidentId, RunId, To
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::run::{Conclusion, Position, Run, RunFacts, RunStatus};
-use crate::domain::secret::{ApiToken, ProviderToken};
+use crate::domain::secret::{ApiToken, OauthSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{TokenRecord, User};
 use crate::provider::Providers;
 use crate::provider::call::NobodyObserves;
 use crate::provider::github::{Github, GithubDecode};
 use crate::provider::http::HttpConfig;
+use crate::provider::oauth::OauthClient;
 use crate::provider::signature::github_sign;
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Change, Store};
@@ -47,7 +49,14 @@ impl Entropy for Chance {
 
 /// A clock that goes on by a millisecond whenever it is looked at.
 #[derive(Debug)]
-struct Ticking(AtomicI64);
+pub(super) struct Ticking(AtomicI64);
+
+impl Ticking {
+    pub(super) fn advance(&self, by: Duration) {
+        let ms = i64::try_from(by.as_millis()).unwrap();
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
 
 impl Clock for Ticking {
     fn now(&self) -> Timestamp {
@@ -82,6 +91,10 @@ pub(super) struct World {
     pub(super) delivery: DeliveryId,
     pub(super) run: RunId,
     pub(super) incident: IncidentId,
+    /// A sign-in of the owner's on a device.
+    pub(super) device: String,
+    pub(super) provider: StubProvider,
+    pub(super) clock: Arc<Ticking>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -143,7 +156,20 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-fn providers(chance: &Chance, clock: Arc<dyn Clock>) -> Providers {
+pub(super) fn oauth_client(provider: &StubProvider) -> OauthClient {
+    let secret = OauthSecret::new(CLIENT_SECRET.into()).unwrap();
+    OauthClient::new(
+        ProviderKind::Github,
+        &provider.url,
+        &HttpConfig::new(provider.url.clone()),
+        CLIENT_ID.into(),
+        Some(secret),
+        Arc::new(NobodyObserves),
+    )
+    .unwrap()
+}
+
+fn providers(chance: &Chance, clock: Arc<dyn Clock>, stub: &StubProvider) -> Providers {
     let mut providers = Providers::default();
     providers.add_decoder(ProviderKind::Github, Arc::new(GithubDecode::new(chance)));
     let instance = Instance {
@@ -154,6 +180,7 @@ fn providers(chance: &Chance, clock: Arc<dyn Clock>) -> Providers {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = HttpConfig::new("http://127.0.0.1:9".parse().unwrap());
     let github = Github::new(&config, clock, Arc::new(NobodyObserves)).unwrap();
+    providers.add_grants(instance.clone(), Arc::new(oauth_client(stub)));
     providers.add_instance(instance, Arc::new(github));
     providers
 }
@@ -180,11 +207,12 @@ impl World {
             rejected: 0.into(),
         });
         let counts = Arc::new(Counts::default());
+        let provider = StubProvider::start();
         let shared = Shared::new(
             Collaborators {
                 store: store.clone(),
                 herd: herd.clone(),
-                providers: providers(&chance, clock.clone()),
+                providers: providers(&chance, clock.clone(), &provider),
                 default_instances: Vec::new(),
                 clock: clock.clone(),
                 entropy: chance.clone(),
@@ -198,8 +226,12 @@ impl World {
         let credential = credential(&herd, owner.user);
         let connection = connect(&herd, owner.user, "canary/repository", credential);
         let (delivery, run, incident) = history(&store, &chance, &connection);
+        let device = begin_device(at, &owner);
         Self {
             at,
+            device,
+            provider,
+            clock,
             store,
             herd,
             counts,
@@ -258,6 +290,17 @@ impl World {
         headers.extend_from_slice(more);
         wire::send(self.at, &format!("POST {path}"), &headers, Some(body))
     }
+}
+
+fn begin_device(at: SocketAddr, owner: &Person) -> String {
+    let bearer = format!("Bearer {}", owner.token.expose());
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    let line = "POST /api/v2/oauth/github/device";
+    let begun = wire::send(at, line, &headers, Some(b"{}")).json();
+    begun["id"].as_str().unwrap().to_owned()
 }
 
 fn credential(herd: &FakeHerd, owner: UserId) -> CredentialId {

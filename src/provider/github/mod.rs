@@ -1,7 +1,7 @@
 //! GitHub: github.com and GitHub Enterprise Server, told apart by the base URL only.
 //!
-//! `decode` and `payload` are inbound; `hooks`, `repos`, `errors` and `wire` are outbound, `app` and
-//! `jwt` are our GitHub App. What is
+//! `decode` and `payload` are inbound; `hooks`, `repos`, `errors` and `wire` are outbound, `app`
+//! and `jwt` are our GitHub App. What is
 //! common to all providers lives a floor above, in `http`, `budget` and `call`.
 
 use super::call::{CallObserver, Caller};

@@ -1,0 +1,365 @@
+//! Signing in with a provider: in a browser, or on a device without one.
+
+use super::credentials::{host_named, instance};
+use super::{json, ok};
+use crate::actor::Offer;
+use crate::api::dto;
+use crate::api::error::{Answer, Code, Problem};
+use crate::api::extract::{Json, query};
+use crate::api::scope::{Caller, Shared};
+use crate::api::signin::{Begun, Device, Nonce, Target, challenge, unguessable};
+use crate::domain::repo::{Host, Instance, ProviderKind};
+use crate::domain::secret::OauthSecret;
+use crate::domain::user::Credential;
+use crate::provider::oauth::{DevicePoll, GrantError, GrantFailure, Grants, Tokens};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT, LOCATION, SET_COOKIE};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How much longer a device waits that asked too often (RFC 8628).
+const SLOWER: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthorizeQuery {
+    host: Option<String>,
+    next: Option<String>,
+    format: Option<String>,
+}
+
+fn provider_in_path(request: &HttpRequest) -> Result<ProviderKind, Problem> {
+    let name = request.match_info().get("provider").unwrap_or_default();
+    name.parse().map_err(|_| Problem::not_found())
+}
+
+/// The installation meant, and the way to sign in there.
+fn grants(
+    shared: &Shared,
+    provider: ProviderKind,
+    host: Option<Host>,
+) -> Result<(Instance, Arc<dyn Grants>), Problem> {
+    let instance = instance(shared, provider, host)?;
+    let grants = shared.providers.grants(&instance).cloned();
+    let grants = grants.ok_or_else(|| {
+        let detail = format!("no OAuth client is configured for {instance}: add a token instead");
+        Problem::new(Code::OauthNotConfigured, detail)
+    })?;
+    Ok((instance, grants))
+}
+
+fn redirect_uri(shared: &Shared, provider: ProviderKind) -> String {
+    let base = &shared.settings.public_url;
+    format!("{base}/api/v2/oauth/{provider}/callback")
+}
+
+fn too_many<E>(_: E) -> Problem {
+    Problem::new(
+        Code::Overloaded,
+        "too many sign-ins are under way: try again later",
+    )
+}
+
+/// `GET /api/v2/oauth/{provider}/authorize`
+pub(in crate::api) async fn authorize(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let provider = provider_in_path(&request)?;
+    let asked: AuthorizeQuery = query(&request)?;
+    let wants_json = wants_json(&request, asked.format.as_deref())?;
+    let host = asked.host.as_deref().map(host_named).transpose()?;
+    let public_url = &shared.settings.public_url;
+    let next = asked.next.as_deref().map(|text| {
+        let why = "next: expected a path of this server, such as /connections";
+        Target::parse(text, public_url).ok_or_else(|| Problem::new(Code::BadQuery, why))
+    });
+    let next = next.transpose()?;
+    let (instance, grants) = grants(&shared, provider, host)?;
+
+    let [state, nonce, verifier] = [(); 3].map(|()| unguessable(&*shared.entropy));
+    let challenge = challenge(&verifier);
+    let begun = Begun {
+        instance,
+        verifier: OauthSecret::new(verifier).expect("base64 is visible"),
+        nonce_hash: *blake3::hash(nonce.as_bytes()).as_bytes(),
+        next,
+    };
+    let (now, user) = (shared.now(), caller.user);
+    shared
+        .sign_ins
+        .begin(user, &state, begun, now)
+        .map_err(too_many)?;
+    let url = grants.authorize_url(&state, &challenge, &redirect_uri(&shared, provider));
+    let cookie = Nonce::of(&state, public_url).set(&nonce);
+    let mut answer = if wants_json {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::SeeOther()
+    };
+    answer.insert_header((SET_COOKIE, cookie));
+    if wants_json {
+        let authorize_url = url.to_string();
+        Ok(answer.json(dto::Authorize { authorize_url }))
+    } else {
+        Ok(answer.insert_header((LOCATION, url.to_string())).finish())
+    }
+}
+
+fn wants_json(request: &HttpRequest, format: Option<&str>) -> Result<bool, Problem> {
+    match format {
+        Some("json") => Ok(true),
+        Some(_) => Err(Problem::new(Code::BadQuery, "format: expected json")),
+        None => {
+            let accepted = request.headers().get(ACCEPT);
+            let accepted = accepted.and_then(|value| value.to_str().ok());
+            Ok(accepted.is_some_and(|text| text.contains("application/json")))
+        }
+    }
+}
+
+/// What a provider sends back with the user. Anything else that it sends is left alone.
+#[derive(Default)]
+struct Returned {
+    state: String,
+    code: Option<OauthSecret>,
+    error: Option<String>,
+    issuer: Option<String>,
+}
+
+fn no_such_sign_in() -> Problem {
+    let detail = "this sign-in was not begun here, was used already, or took over ten minutes: \
+                  begin again";
+    Problem::new(Code::OauthState, detail)
+}
+
+fn returned(request: &HttpRequest) -> Result<Returned, Problem> {
+    let mut returned = Returned::default();
+    let mut seen = Vec::new();
+    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
+        match &*name {
+            "state" => returned.state = value.into_owned(),
+            "code" => returned.code = OauthSecret::new(value.into_owned()).ok(),
+            "error" => returned.error = Some(value.into_owned()),
+            "iss" => returned.issuer = Some(value.into_owned()),
+            _ => continue,
+        }
+        // Which of two codes would be meant?
+        if seen.contains(&name) {
+            return Err(no_such_sign_in());
+        }
+        seen.push(name);
+    }
+    Ok(returned)
+}
+
+/// `GET /api/v2/oauth/{provider}/callback`
+///
+/// Nobody is logged in here: the state says whose it is, and the cookie that it is their browser.
+/// Whatever happens, the state is used up, the cookie goes, and the code is never answered.
+pub(in crate::api) async fn callback(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> HttpResponse {
+    let returned = match returned(&request) {
+        Ok(returned) => returned,
+        Err(problem) => return problem.error_response(),
+    };
+    let nonce = Nonce::of(&returned.state, &shared.settings.public_url);
+    let mut answer = match complete(&shared, &request, returned, &nonce).await {
+        Ok(location) => HttpResponse::SeeOther()
+            .insert_header((LOCATION, location))
+            .finish(),
+        Err(problem) => problem.error_response(),
+    };
+    let cookie = nonce
+        .clear()
+        .parse()
+        .expect("a cookie of ours is plain ASCII");
+    answer.headers_mut().append(SET_COOKIE, cookie);
+    answer
+}
+
+/// Finishes a sign-in, and says where the browser goes on.
+async fn complete(
+    shared: &Shared,
+    request: &HttpRequest,
+    returned: Returned,
+    nonce: &Nonce,
+) -> Result<String, Problem> {
+    let provider = provider_in_path(request)?;
+    let taken = shared.sign_ins.take(&returned.state, shared.now());
+    let (user, begun) = taken.ok_or_else(no_such_sign_in)?;
+    let instance = begun.instance;
+    let grants = shared.providers.grants(&instance);
+    let is_genuine = instance.provider == provider && nonce.is_in(request, &begun.nonce_hash);
+    let grants = grants.filter(|_| is_genuine).ok_or_else(no_such_sign_in)?;
+    let is_other = |iss: &String| !grants.is_issuer(iss);
+    if returned.issuer.as_ref().is_some_and(is_other) {
+        return Err(no_such_sign_in());
+    }
+    if shared.accounts().user(user)?.is_none() {
+        return Err(no_such_sign_in());
+    }
+    let code = match (returned.error.as_deref(), returned.code) {
+        (None, Some(code)) => code,
+        (Some("access_denied"), _) => return Err(denied()),
+        (Some(_) | None, _) => return Err(refused("the provider did not let you sign in")),
+    };
+    let redirect_uri = redirect_uri(shared, provider);
+    let tokens = grants.exchange(&code, &begun.verifier, &redirect_uri).await;
+    let tokens = tokens.map_err(|error| of_grant(&error))?;
+    keep(shared, user, instance, tokens).await?;
+    let done = || {
+        let base = &shared.settings.public_url;
+        format!("{base}/api/v2/oauth/{provider}/done")
+    };
+    Ok(begun.next.map_or_else(done, |next| next.to_string()))
+}
+
+async fn keep(
+    shared: &Shared,
+    user: crate::domain::id::UserId,
+    instance: Instance,
+    tokens: Tokens,
+) -> Result<Credential, Problem> {
+    let offer = Offer::Oauth(tokens);
+    Ok(shared.herd.add_grant(user, instance, offer).await?)
+}
+
+fn denied() -> Problem {
+    Problem::new(
+        Code::OauthDenied,
+        "you did not agree at the provider: nothing was changed",
+    )
+}
+
+fn refused(why: &str) -> Problem {
+    Problem::new(Code::OauthRefused, format!("{why}: begin again"))
+}
+
+fn of_grant(error: &GrantError) -> Problem {
+    match error.failure {
+        GrantFailure::Refused => refused(&error.message),
+        GrantFailure::Misconfigured => {
+            tracing::error!(%error, "oauth_client_refused");
+            let detail = format!("{}: ask whoever runs this daemon", error.message);
+            Problem::new(Code::ProviderUnavailable, detail)
+        }
+        GrantFailure::Retryable { .. } | GrantFailure::Unknown => {
+            let detail = format!("{}: begin again", error.message);
+            Problem::new(Code::ProviderUnavailable, detail)
+        }
+    }
+}
+
+/// `GET /api/v2/oauth/{provider}/done`
+pub(in crate::api) async fn done(request: HttpRequest) -> Answer {
+    let provider = provider_in_path(&request)?;
+    let words = format!("Signed in with {provider}. You may close this window.\n");
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body(words))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewDevice {
+    host: Option<String>,
+}
+
+/// `POST /api/v2/oauth/{provider}/device`
+pub(in crate::api) async fn begin_device(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    Json(new): Json<NewDevice>,
+) -> Answer {
+    let provider = provider_in_path(&request)?;
+    let host = new.host.as_deref().map(host_named).transpose()?;
+    let (instance, grants) = grants(&shared, provider, host)?;
+    let code = grants
+        .device_begin()
+        .await
+        .map_err(|error| of_grant(&error))?;
+    let (name, now) = (unguessable(&*shared.entropy), shared.now());
+    let device = Device {
+        instance,
+        code: code.device_code,
+        interval: code.interval,
+        next_at: now.plus(code.interval),
+    };
+    let (sign_ins, lives) = (&shared.sign_ins, code.lives);
+    sign_ins
+        .begin_device(caller.user, &name, device, lives, now)
+        .map_err(too_many)?;
+    json(
+        StatusCode::CREATED,
+        &dto::DeviceBegun {
+            id: name,
+            user_code: code.user_code,
+            verification_uri: code.verification_uri.to_string(),
+            expires_in: lives.as_secs(),
+            interval: code.interval.as_secs(),
+        },
+    )
+}
+
+/// `POST /api/v2/oauth/{provider}/device/{id}`
+pub(in crate::api) async fn poll_device(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let provider = provider_in_path(&request)?;
+    let name = request.match_info().get("id").unwrap_or_default();
+    let found = shared.sign_ins.device(caller.user, name, shared.now());
+    let device = found.ok_or_else(Problem::not_found)?;
+    let mut device = device.lock().await;
+    if device.instance.provider != provider {
+        return Err(Problem::not_found());
+    }
+    let now = shared.now();
+    // Whoever asks too often is not passed on: the provider would slow us down.
+    if now < device.next_at {
+        return ok(&dto::DeviceState::pending(device.interval));
+    }
+    let grants = shared.providers.grants(&device.instance);
+    let grants = grants.ok_or_else(Problem::not_found)?;
+    device.next_at = now.plus(device.interval);
+    let polled = grants.device_poll(&device.code).await;
+    let end = || shared.sign_ins.end_device(name, shared.now());
+    match polled {
+        Ok(DevicePoll::Pending) => ok(&dto::DeviceState::pending(device.interval)),
+        Ok(DevicePoll::SlowDown) => {
+            device.interval += SLOWER;
+            device.next_at = now.plus(device.interval);
+            ok(&dto::DeviceState::pending(device.interval))
+        }
+        Ok(DevicePoll::Granted(tokens)) => {
+            end();
+            let instance = device.instance.clone();
+            let credential = keep(&shared, caller.user, instance, tokens).await?;
+            ok(&dto::DeviceState::connected(&credential))
+        }
+        Ok(DevicePoll::Denied) => {
+            end();
+            Err(denied())
+        }
+        Ok(DevicePoll::Expired) => {
+            end();
+            let detail = "the code is over: begin again";
+            Err(Problem::new(Code::OauthExpired, detail))
+        }
+        Err(error) => {
+            // Trouble passes; a client that is refused does not.
+            if error.failure == GrantFailure::Misconfigured {
+                end();
+            }
+            Err(of_grant(&error))
+        }
+    }
+}

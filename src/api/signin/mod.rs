@@ -1,0 +1,118 @@
+//! Sign-ins that are under way: in memory, bounded, short-lived, each for one user.
+
+mod browser;
+mod shelf;
+
+pub(super) use browser::{Nonce, Target, challenge};
+
+use crate::domain::id::Entropy;
+use crate::domain::id::UserId;
+use crate::domain::repo::Instance;
+use crate::domain::secret::OauthSecret;
+use crate::domain::time::Timestamp;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use shelf::{Full, Shelf};
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroize;
+
+/// How long a user may take to agree in the browser; a code lives as long at GitHub.
+pub(super) const STATE_LIFE: Duration = Duration::from_mins(10);
+/// Longest life of a device's code that is believed.
+const DEVICE_LIFE_MAX: Duration = Duration::from_hours(1);
+
+/// A sign-in that went to the provider's page.
+#[derive(Clone, Debug)]
+pub(super) struct Begun {
+    /// Where it went.
+    pub(super) instance: Instance,
+    /// What proves that the code is ours (PKCE).
+    pub(super) verifier: OauthSecret,
+    /// The hash of the nonce in the cookie of the browser that began.
+    pub(super) nonce_hash: [u8; 32],
+    /// Where the user goes on.
+    pub(super) next: Option<Target>,
+}
+
+/// A sign-in on a device.
+#[derive(Debug)]
+pub(super) struct Device {
+    /// Where.
+    pub(super) instance: Instance,
+    /// What we ask with.
+    pub(super) code: OauthSecret,
+    /// The wait between two questions.
+    pub(super) interval: Duration,
+    /// Nothing is asked before.
+    pub(super) next_at: Timestamp,
+}
+
+/// A device whose turn it is; two questions at a time wait for each other.
+pub(super) type SharedDevice = Arc<tokio::sync::Mutex<Device>>;
+
+/// The sign-ins under way. Known by the hashes of their names: looking one up tells nothing by
+/// its timing.
+#[derive(Debug, Default)]
+pub(super) struct SignIns {
+    states: Shelf<Begun>,
+    devices: Shelf<SharedDevice>,
+}
+
+fn key(name: &str) -> [u8; 32] {
+    *blake3::hash(name.as_bytes()).as_bytes()
+}
+
+/// A name that nobody guesses: 256 random bits, fit for URLs.
+pub(super) fn unguessable(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0_u8; 32];
+    entropy.fill(&mut bytes);
+    let name = URL_SAFE_NO_PAD.encode(bytes);
+    bytes.zeroize();
+    name
+}
+
+impl SignIns {
+    /// Keeps a sign-in under its state.
+    pub(super) fn begin(
+        &self,
+        user: UserId,
+        state: &str,
+        begun: Begun,
+        now: Timestamp,
+    ) -> Result<(), Full> {
+        let until = now.plus(STATE_LIFE);
+        self.states.put(user, key(state), begun, until, now)
+    }
+
+    /// Takes a sign-in by its state: once, and whatever becomes of it. `None` when it is not
+    /// known, used, or over.
+    pub(super) fn take(&self, state: &str, now: Timestamp) -> Option<(UserId, Begun)> {
+        self.states.take(&key(state), now)
+    }
+
+    /// Keeps a device's sign-in under this name.
+    pub(super) fn begin_device(
+        &self,
+        user: UserId,
+        name: &str,
+        device: Device,
+        lives: Duration,
+        now: Timestamp,
+    ) -> Result<(), Full> {
+        let until = now.plus(lives.min(DEVICE_LIFE_MAX));
+        let device = Arc::new(tokio::sync::Mutex::new(device));
+        self.devices.put(user, key(name), device, until, now)
+    }
+
+    /// This user's device; `None` when there is none, or it is another's.
+    pub(super) fn device(&self, user: UserId, name: &str, now: Timestamp) -> Option<SharedDevice> {
+        let (owner, device) = self.devices.get(&key(name), now)?;
+        (owner == user).then_some(device)
+    }
+
+    /// Forgets a device.
+    pub(super) fn end_device(&self, name: &str, now: Timestamp) {
+        self.devices.take(&key(name), now);
+    }
+}

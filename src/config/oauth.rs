@@ -1,0 +1,162 @@
+//! How users sign in: our clients at the providers, and our GitHub App.
+
+use super::raw;
+use super::secrets::Secrets;
+use super::{ConfigError, bad, has_user, is_loopback};
+use crate::domain::secret::OauthSecret;
+use std::fmt;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Our OAuth client at an installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oauth {
+    /// Its id, which is no secret.
+    pub client_id: String,
+    /// Its secret; `None` when only the device flow is wanted.
+    pub client_secret: Option<OauthSecret>,
+}
+
+/// Our GitHub App.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubApp {
+    /// Its id, or its client id.
+    pub id: String,
+    /// Its private key.
+    pub private_key: Pem,
+}
+
+/// A private key; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pem(pub Zeroizing<String>);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pem(redacted)")
+    }
+}
+
+/// Under which names a provider's client is configured.
+pub(super) struct Names {
+    id: &'static str,
+    secret: &'static str,
+    key: &'static str,
+    pub(super) web_url: &'static str,
+}
+
+pub(super) const GITHUB: Names = Names {
+    id: "GITHUB_OAUTH_CLIENT_ID",
+    secret: "GITHUB_OAUTH_CLIENT_SECRET",
+    key: "providers.github.oauth.client_id",
+    web_url: "providers.github.web_url",
+};
+
+/// The client that is configured under these names; `None` when none is.
+pub(super) fn client(
+    secrets: &Secrets,
+    names: &Names,
+    raw: &raw::Oauth,
+) -> Result<Option<Oauth>, ConfigError> {
+    const EXPECTED: &str = "the id of an OAuth client, in visible ASCII characters";
+    let id = secrets.plain(names.id)?.unwrap_or(raw.client_id.clone());
+    let secret = secrets.secret(names.secret, &raw.client_secret)?;
+    if id.is_empty() && secret.is_none() {
+        return Ok(None);
+    }
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(bad(names.key, &id, EXPECTED));
+    }
+    let secret = secret.map(|text| OauthSecret::new(text.to_string()));
+    let secret = secret.transpose().map_err(|_| {
+        let expected = "a secret in visible ASCII characters";
+        bad(names.key, "(not shown)", expected)
+    })?;
+    Ok(Some(Oauth {
+        client_id: id,
+        client_secret: secret,
+    }))
+}
+
+/// The GitHub App that is configured; `None` when none is.
+pub(super) fn app(secrets: &Secrets, raw: &raw::Github) -> Result<Option<GithubApp>, ConfigError> {
+    const KEY: &str = "providers.github.app.id";
+    let id = secrets
+        .plain("GITHUB_APP_ID")?
+        .unwrap_or(raw.app.id.clone());
+    let key = secrets.secret("GITHUB_APP_PRIVATE_KEY", &raw.app.private_key)?;
+    match (id.is_empty(), key) {
+        (true, None) => Ok(None),
+        (false, Some(key)) if id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            Ok(Some(GithubApp {
+                id,
+                private_key: Pem(key),
+            }))
+        }
+        (_, Some(_) | None) => {
+            let expected = "the App's id in letters and digits, and its private key beside it";
+            Err(bad(KEY, &id, expected))
+        }
+    }
+}
+
+/// Where an installation's pages live: as configured, else what its API's address tells.
+pub(super) fn web_url(key: &'static str, text: &str, api_url: &Url) -> Result<Url, ConfigError> {
+    const EXPECTED: &str = "an https:// URL (http:// only for this machine itself)";
+    if text.is_empty() {
+        return Ok(derived(api_url));
+    }
+    let fail = || bad(key, text, EXPECTED);
+    let url = Url::parse(text).map_err(|_| fail())?;
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    if !is_safe || has_user(&url) || url.query().is_some() || url.fragment().is_some() {
+        return Err(fail());
+    }
+    Ok(url)
+}
+
+/// `https://api.github.com` has its pages at `https://github.com`, `https://api.NAME.ghe.com` at
+/// `https://NAME.ghe.com`; everybody else before the path of the API.
+fn derived(api_url: &Url) -> Url {
+    let mut url = api_url.clone();
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let site = host
+        .strip_prefix("api.")
+        .filter(|site| *site == "github.com" || site.ends_with(".ghe.com"));
+    if let Some(site) = site
+        && url.set_host(Some(site)).is_err()
+    {
+        return url;
+    }
+    let path = url.path().trim_end_matches('/');
+    let path = path
+        .strip_suffix("/api/v3")
+        .or_else(|| path.strip_suffix("/api/v4"))
+        .unwrap_or(path)
+        .to_owned();
+    url.set_path(&path);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_found_from_the_address_of_the_api() {
+        for (api, web) in [
+            ("https://api.github.com", "https://github.com/"),
+            ("https://api.acme.ghe.com", "https://acme.ghe.com/"),
+            ("https://ghe.example/api/v3", "https://ghe.example/"),
+            ("https://ghe.example/api/v3/", "https://ghe.example/"),
+            ("https://gitlab.com/api/v4", "https://gitlab.com/"),
+            (
+                "https://dev.example/gitlab/api/v4",
+                "https://dev.example/gitlab",
+            ),
+            ("http://127.0.0.1:99", "http://127.0.0.1:99/"),
+            ("https://api.example.org", "https://api.example.org/"),
+        ] {
+            assert_eq!(derived(&api.parse().unwrap()).as_str(), web, "{api}");
+        }
+    }
+}
