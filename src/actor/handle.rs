@@ -79,6 +79,12 @@ impl Actors {
         self.registry.kill();
     }
 
+    /// What the actors share.
+    #[cfg(test)]
+    pub(super) const fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
     /// The number of actors that live.
     pub fn len(&self) -> usize {
         self.registry.len()

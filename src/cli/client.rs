@@ -91,6 +91,11 @@ impl Client {
         })
     }
 
+    /// Waits.
+    pub(super) fn pause(&self, wait: Duration) {
+        self.runtime.block_on(tokio::time::sleep(wait));
+    }
+
     /// `GET` without a body.
     pub(super) fn get(&self, path: &str) -> Result<Value, Failed> {
         self.call(Method::GET, path, None)

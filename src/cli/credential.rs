@@ -4,7 +4,7 @@ use super::client::{Client, read_secret_file};
 use super::output::Printer;
 use super::{Failed, Outcome};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Read;
 
 #[derive(Debug, clap::Subcommand)]
@@ -19,6 +19,25 @@ pub(super) enum Credential {
         /// Read the token from this file.
         #[arg(long, value_name = "FILE")]
         token_file: Option<String>,
+    },
+    /// Store an installation of the GitHub App that the daemon is configured with (admin).
+    App {
+        /// `github`.
+        provider: String,
+        /// The number of the installation, as in the URL of its settings.
+        #[arg(long, value_name = "ID")]
+        installation: String,
+        /// The provider's host, when there is more than one.
+        #[arg(long)]
+        host: Option<String>,
+    },
+    /// Let connections of other users fall back on a credential. They are shown nothing of it.
+    Share {
+        /// The credential.
+        id: String,
+        /// Share it no longer.
+        #[arg(long)]
+        off: bool,
     },
     /// List the stored tokens, without the tokens.
     List,
@@ -53,12 +72,22 @@ pub(super) fn run(command: &Credential, printer: Printer) -> Outcome {
                 return Err(Failed("no token was given on standard input".into()));
             }
             let body = json!({ "provider": provider, "token": token, "host": host });
-            let answer = client.call(Method::POST, "credentials", Some(&body))?;
-            let text = |p: &str| answer.pointer(p).and_then(|v| v.as_str()).unwrap_or("-");
-            printer.words(
-                &answer,
-                &format!("stored {} for {}", text("/id"), text("/account/login")),
-            );
+            add(&client, &body, printer)?;
+        }
+        Credential::App {
+            provider,
+            installation,
+            host,
+        } => {
+            let body = json!({ "provider": provider, "installation": installation, "host": host });
+            add(&client, &body, printer)?;
+        }
+        Credential::Share { id, off } => {
+            let path = format!("credentials/{id}");
+            let body = json!({ "is_shared": !off });
+            let answer = client.call(Method::PATCH, &path, Some(&body))?;
+            let words = if *off { "no longer shared" } else { "shared" };
+            printer.words(&answer, &format!("{id} is {words}"));
         }
         Credential::List => {
             let columns = [
@@ -66,6 +95,8 @@ pub(super) fn run(command: &Credential, printer: Printer) -> Outcome {
                 ("PROVIDER", "/provider"),
                 ("HOST", "/host"),
                 ("ACCOUNT", "/account/login"),
+                ("KIND", "/kind"),
+                ("PROBLEM", "/rejected_because"),
                 ("CREATED", "/created_at"),
             ];
             printer.table(&client.get("credentials")?, "items", &columns);
@@ -76,4 +107,22 @@ pub(super) fn run(command: &Credential, printer: Printer) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn add(client: &Client, body: &Value, printer: Printer) -> Outcome {
+    let answer = client.call(Method::POST, "credentials", Some(body))?;
+    printer.words(&answer, &stored(&answer));
+    Ok(())
+}
+
+/// What is said of a credential that was stored.
+pub(super) fn stored(credential: &Value) -> String {
+    let text = |p: &str| {
+        credential
+            .pointer(p)
+            .and_then(Value::as_str)
+            .unwrap_or("-")
+            .to_owned()
+    };
+    format!("stored {} for {}", text("/id"), text("/account/login"))
 }

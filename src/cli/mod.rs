@@ -18,6 +18,7 @@ mod demo;
 mod disconnect;
 mod incidents;
 mod keygen;
+mod login;
 mod openapi;
 mod output;
 mod serve;
@@ -63,7 +64,9 @@ enum Command {
     Incidents(incidents::Args),
     /// List, show or replay deliveries.
     Deliveries(deliveries::Args),
-    /// Add a provider token, list or remove the stored ones.
+    /// Sign in with a provider: shows a code, and waits until you typed it in there.
+    Login(login::Args),
+    /// Add a provider token or an App's installation; list, share or remove the stored ones.
     #[command(subcommand)]
     Credential(credential::Credential),
     /// Add a user (admin).
@@ -125,6 +128,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Connections(args) => connections::list(&args, printer),
         Command::Incidents(args) => incidents::run(&args, printer),
         Command::Deliveries(args) => deliveries::run(&args, printer),
+        Command::Login(args) => login::run(&args, printer),
         Command::Credential(command) => credential::run(&command, printer),
         Command::User(command) => user::run(&command, printer),
         Command::Token(command) => token::run(&command, printer),

@@ -27,6 +27,13 @@ impl Printer {
         line(words);
     }
 
+    /// Words for the person in front, beside the answer: on standard error, so that JSON stays
+    /// whole.
+    #[expect(clippy::unused_self, reason = "printing goes through the printer")]
+    pub(super) fn beside(self, words: &str) {
+        let _ = writeln!(std::io::stderr(), "{words}");
+    }
+
     /// The answer as JSON, or these words.
     pub(super) fn words(self, answer: &Value, words: &str) {
         if self.json {
@@ -73,6 +80,11 @@ fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
+    printable(&text)
+}
+
+/// A text with control characters escaped: it comes from outside.
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             if c.is_control() {

@@ -5,6 +5,8 @@
 
 mod archive;
 pub mod disk;
+#[cfg(test)]
+pub mod faulty;
 mod index;
 mod journal;
 pub mod memory;

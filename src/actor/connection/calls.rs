@@ -45,6 +45,7 @@ pub(super) async fn make(world: Arc<World>, connection: Connection, call: Call) 
     };
     match carry_out(&world, &*hooks, &connection, &access, call).await {
         Ok((reply, mut edit)) => {
+            keeper::worked(&world, usable.id());
             edit.succeeded = true;
             edit.credential_used = Some(usable);
             Called {

@@ -2,7 +2,7 @@
 
 use super::refresh::grant_of;
 use super::reject::resolved;
-use super::seal;
+use super::{Turn, seal};
 use crate::actor::handle::told;
 use crate::actor::incidents::resolve;
 use crate::actor::shared::World;
@@ -17,6 +17,7 @@ use crate::domain::user::{Account, Credential};
 use crate::provider::{Access, Identity, ProviderError};
 use crate::seal::TokenField;
 use crate::store::{Batch, Change, CommitError, ReadError};
+use std::sync::atomic::Ordering;
 
 /// Stores what a user offers, once the provider said whose it is. The same account, known by the
 /// provider's number, becomes the same credential: what it rests on is replaced in place.
@@ -69,7 +70,8 @@ pub(in crate::actor) async fn add(
     world.store.commit(Batch::of(changes)).await?;
     (0..count).for_each(|_| world.watch.incident_resolved());
     slot.install(None);
-    turn.proceed();
+    slot.is_unproven.store(false, Ordering::Relaxed);
+    *turn = Turn::default();
     Ok(credential)
 }
 

@@ -22,7 +22,6 @@ use crate::domain::grant::{Freshness, Grant};
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::{ProviderToken, Sealed};
-use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
 use crate::provider::oauth::InstallationToken;
 use crate::provider::{Access, ProviderError};
@@ -30,6 +29,7 @@ use crate::seal::{Purpose, TokenField};
 use crate::store::ReadError;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -43,6 +43,9 @@ const PAUSES: Backoff = Backoff {
     initial: Duration::from_secs(5),
     cap: Duration::from_mins(5),
 };
+
+/// So many refusals of a token that never worked are the end of a credential.
+const REFUSALS_MAX: u32 = 3;
 
 /// What the keeper knows that is not stored.
 #[derive(Default)]
@@ -65,8 +68,10 @@ impl fmt::Debug for Keeper {
 struct Slot {
     /// Held by whoever works on the credential.
     turn: tokio::sync::Mutex<Turn>,
-    /// The token of an installation, while it is good, and when we got it.
-    installed: Mutex<Option<(InstallationToken, Timestamp)>>,
+    /// The token of an installation, while it is good.
+    installed: Mutex<Option<InstallationToken>>,
+    /// The token was made anew, and no call has succeeded with it yet.
+    is_unproven: AtomicBool,
 }
 
 /// What whoever has the turn knows.
@@ -76,6 +81,8 @@ struct Turn {
     pause: Option<(Instant, ProviderError)>,
     /// Failures in a row.
     failures: u32,
+    /// Refusals in a row of a token that never worked.
+    refusals: u32,
 }
 
 impl Keeper {
@@ -91,12 +98,21 @@ impl Keeper {
 }
 
 impl Slot {
-    fn installed(&self) -> Option<(InstallationToken, Timestamp)> {
+    fn installed(&self) -> Option<InstallationToken> {
         let installed = self.installed.lock();
         installed.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn install(&self, token: Option<(InstallationToken, Timestamp)>) {
+    fn is_unproven(&self) -> bool {
+        self.is_unproven.load(Ordering::Relaxed)
+    }
+
+    /// There is a new token.
+    fn begin_proof(&self) {
+        self.is_unproven.store(true, Ordering::Relaxed);
+    }
+
+    fn install(&self, token: Option<InstallationToken>) {
         *self
             .installed
             .lock()
@@ -124,9 +140,21 @@ impl Turn {
         self.pause = Some((Instant::now() + wait, error));
     }
 
+    /// A token is refused that never worked. It may not have come round at the provider yet; but
+    /// when that happens again and again, another one will not help. Tells whether it did.
+    fn is_hopeless(&mut self, world: &World) -> bool {
+        self.refusals += 1;
+        if self.refusals < REFUSALS_MAX {
+            let words = "the provider refuses a token that it has just given";
+            self.pause(world, None, waiting(words));
+        }
+        self.refusals >= REFUSALS_MAX
+    }
+
     /// It works.
     fn proceed(&mut self) {
-        *self = Self::default();
+        self.pause = None;
+        self.failures = 0;
     }
 }
 
@@ -169,6 +197,12 @@ pub(super) async fn access(world: &Arc<World>, id: CredentialId) -> Result<Acces
     }
 }
 
+/// Says that a call succeeded with a credential.
+pub(super) fn worked(world: &World, id: CredentialId) {
+    let slot = world.keeper.slot(id);
+    slot.is_unproven.store(false, Ordering::Relaxed);
+}
+
 /// Has a credential renewed if it needs that, in a task of its own: whoever waits may go away.
 async fn renew(world: &Arc<World>, id: CredentialId, need: Need) -> Result<Access, ProviderError> {
     let work = tokio::spawn(renew_in_turn(Arc::clone(world), id, need));
@@ -204,7 +238,7 @@ async fn renew_in_turn(
             Err(dead())
         }
         Grant::Oauth(grant) => {
-            refresh::refresh(&world, &mut turn, &credential, grant.clone(), &need).await
+            refresh::refresh(&world, &mut turn, &slot, &credential, grant.clone(), &need).await
         }
         Grant::App { installation } => {
             refresh::install(&world, &mut turn, &slot, &credential, *installation, &need).await
@@ -258,7 +292,7 @@ fn standing(
             })
         }
         Grant::App { .. } => {
-            let Some((token, _)) = world.keeper.slot(credential.id).installed() else {
+            let Some(token) = world.keeper.slot(credential.id).installed() else {
                 return Ok(Standing::Over);
             };
             let left = token.expires_at.since(now);

@@ -1,6 +1,6 @@
 //! Renewing a token, by whoever has the credential's turn.
 
-use super::reject::{is_new, reject};
+use super::reject::reject;
 use super::{Need, Slot, Turn, access_with, open, seal, waiting};
 use crate::actor::shared::World;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason};
@@ -52,6 +52,7 @@ fn not_stored(error: &CommitError) -> ProviderError {
 pub(super) async fn refresh(
     world: &World,
     turn: &mut Turn,
+    slot: &Slot,
     credential: &Credential,
     grant: OauthGrant,
     need: &Need,
@@ -65,9 +66,11 @@ pub(super) async fn refresh(
         };
         return Err(reject(world, credential, reason).await);
     };
-    if was_refused && grant.refresh_begun_at.is_none() && is_new(world, grant.obtained_at) {
-        // A token that was made a moment ago is refused: another one would be, too.
-        return Err(reject(world, credential, RejectReason::Refused).await);
+    if was_refused && grant.refresh_begun_at.is_none() && slot.is_unproven() {
+        return Err(refused_anew(world, turn, credential).await);
+    }
+    if !slot.is_unproven() {
+        turn.refusals = 0;
     }
     let token = open(world, credential, TokenField::Refresh, sealed)?;
     let Some(grants) = world.providers.grants(&credential.instance) else {
@@ -90,11 +93,24 @@ pub(super) async fn refresh(
     let answer = grants.refresh(&token, &redirect_uri).await;
     world.watch.grant_refreshed(outcome(&answer));
     match answer {
-        Ok(tokens) => adopt(world, turn, credential, &grant, tokens).await,
+        Ok(tokens) => {
+            let access = adopt(world, turn, credential, &grant, tokens).await;
+            slot.begin_proof();
+            access
+        }
         Err(error) => {
             let before = with(credential, grant);
             Err(fail(world, turn, before, was_interrupted, error).await)
         }
+    }
+}
+
+/// A token is refused that never worked.
+async fn refused_anew(world: &World, turn: &mut Turn, credential: &Credential) -> ProviderError {
+    if turn.is_hopeless(world) {
+        reject(world, credential, RejectReason::Refused).await
+    } else {
+        waiting("the provider refuses a token that it has just given; it will be tried again")
     }
 }
 
@@ -183,10 +199,8 @@ pub(super) async fn install(
     need: &Need,
 ) -> Result<Access, ProviderError> {
     let was_refused = matches!(need, Need::Other(_));
-    let is_new = slot.installed().is_some_and(|(_, at)| is_new(world, at));
-    if was_refused && is_new {
-        slot.install(None);
-        return Err(reject(world, credential, RejectReason::Refused).await);
+    if was_refused && slot.is_unproven() {
+        return Err(refused_anew(world, turn, credential).await);
     }
     let Some(apps) = world.providers.apps(&credential.instance) else {
         let words = "the app of this provider is no longer configured";
@@ -198,7 +212,8 @@ pub(super) async fn install(
     };
     match apps.installation_token(installation).await {
         Ok(token) => {
-            slot.install(Some((token.clone(), world.now())));
+            slot.install(Some(token.clone()));
+            slot.begin_proof();
             turn.proceed();
             Ok(access_with(credential, token.token))
         }

@@ -15,10 +15,7 @@ use crate::domain::user::Credential;
 use crate::provider::{Access, ProviderError};
 use crate::store::{Batch, Change, ReadError};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// A token younger than this is new.
-const NEW: Duration = Duration::from_mins(1);
 /// The name of the failure in incidents.
 pub(in crate::actor) const CREDENTIAL_REJECTED: &str = "credential_rejected";
 
@@ -31,11 +28,6 @@ pub(in crate::actor) enum Verdict {
     Dead,
     /// That could not be found out: try again later.
     Unclear,
-}
-
-/// Whether a token was made a moment ago.
-pub(super) fn is_new(world: &World, obtained_at: Timestamp) -> bool {
-    world.now().since(obtained_at) < NEW
 }
 
 /// The provider refused this access. Finds out whether the credential is dead.

@@ -1,8 +1,11 @@
 //! A provider, a dialect, a seal and a clock that the stories play with.
 
+use super::grants::{FakeApps, FakeGrants};
 use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
-use crate::actor::{Actors, Command, CommandError, ConnectRequest, Herd, Keeper, Unwatched, World};
+use crate::actor::{
+    Actors, Command, CommandError, ConnectRequest, Herd, Keeper, Offer, Unwatched, World,
+};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::event::{Decoded, Event};
@@ -12,6 +15,8 @@ use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::user::Credential;
+use crate::provider::oauth::{Apps, Grants};
 use crate::provider::{Claim, Decode, DecodeError, Hooks, Inbound, Providers, Rejection, Verified};
 use crate::seal::{Purpose, Seal, SealError};
 use crate::store::memory::MemoryStore;
@@ -143,6 +148,8 @@ pub(super) fn instance() -> Instance {
 pub(super) struct Farm {
     pub(super) store: Arc<dyn Store>,
     pub(super) provider: Arc<FakeProvider>,
+    pub(super) grants: Arc<FakeGrants>,
+    pub(super) apps: Arc<FakeApps>,
     pub(super) actors: Actors,
     pub(super) settings: Settings,
     clock: Arc<TestClock>,
@@ -175,14 +182,23 @@ impl Farm {
         if !FROZEN.replace(true) {
             tokio::time::pause();
         }
-        let provider = Arc::new(FakeProvider::default());
+        let grants = Arc::new(FakeGrants::default());
+        let provider = Arc::new(FakeProvider::with(Arc::clone(&grants)));
         let clock = Arc::new(TestClock(Instant::now()));
         let entropy = Arc::new(Seeded(AtomicU64::new(0)));
-        let actors = start(&store, &provider, &clock, &entropy, &settings);
+        let apps = Arc::new(FakeApps {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            tokens: 0.into(),
+            is_gone: false.into(),
+        });
+        let fakes = (&provider, &grants, &apps);
+        let actors = start(&store, fakes, &clock, &entropy, &settings);
         let deliveries = AtomicU64::new(0);
         Self {
             store,
             provider,
+            grants,
+            apps,
             actors,
             settings,
             clock,
@@ -198,12 +214,15 @@ impl Farm {
         let Self {
             store,
             provider,
+            grants,
+            apps,
             clock,
             entropy,
             settings,
             ..
         } = &*self;
-        self.actors = start(store, provider, clock, entropy, settings);
+        let fakes = (provider, grants, apps);
+        self.actors = start(store, fakes, clock, entropy, settings);
     }
 
     /// All actors stop where they are.
@@ -212,12 +231,34 @@ impl Farm {
     }
 
     pub(super) async fn give_credential(&self, owner: UserId) -> CredentialId {
-        let token = ProviderToken::new("token".into()).unwrap();
+        self.give_token(owner, "token").await
+    }
+
+    pub(super) async fn give_token(&self, owner: UserId, token: &str) -> CredentialId {
+        let token = ProviderToken::new(token.into()).unwrap();
         self.actors
             .add_credential(owner, instance(), token)
             .await
             .unwrap()
             .id
+    }
+
+    /// A user signs in.
+    pub(super) async fn sign_in(&self, owner: UserId) -> CredentialId {
+        let offer = Offer::Oauth(self.grants.grant());
+        let added = self.actors.add_grant(owner, instance(), offer).await;
+        added.unwrap().id
+    }
+
+    pub(super) fn credential(&self, id: CredentialId) -> Credential {
+        self.store.credential(id).unwrap().unwrap()
+    }
+
+    pub(super) fn request_for(owner: UserId, full_name: &str) -> ConnectRequest {
+        ConnectRequest {
+            full_name: full_name.parse().unwrap(),
+            ..Self::request(owner)
+        }
     }
 
     pub(super) fn request(owner: UserId) -> ConnectRequest {
@@ -321,7 +362,7 @@ impl Farm {
 
 fn start(
     store: &Arc<dyn Store>,
-    provider: &Arc<FakeProvider>,
+    (provider, grants, apps): (&Arc<FakeProvider>, &Arc<FakeGrants>, &Arc<FakeApps>),
     clock: &Arc<TestClock>,
     entropy: &Arc<Seeded>,
     settings: &Settings,
@@ -329,6 +370,8 @@ fn start(
     let mut providers = Providers::default();
     providers.add_decoder(ProviderKind::Github, Arc::new(TestDecode));
     providers.add_instance(instance(), Arc::clone(provider) as Arc<dyn Hooks>);
+    providers.add_grants(instance(), Arc::clone(grants) as Arc<dyn Grants>);
+    providers.add_apps(instance(), Arc::clone(apps) as Arc<dyn Apps>);
     let world = World {
         store: Arc::clone(store),
         seal: Arc::new(NoSeal),

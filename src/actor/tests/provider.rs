@@ -1,5 +1,6 @@
 //! A provider that does what a script says.
 
+use super::grants::FakeGrants;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Repository, RepositoryId};
@@ -10,8 +11,8 @@ use crate::provider::{
     Repaired, Target,
 };
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -32,6 +33,12 @@ pub(super) struct FakeProvider {
     pub(super) calls: Mutex<Vec<(&'static str, Instant)>>,
     next: AtomicU64,
     has_no_repository: Mutex<bool>,
+    /// What is said to these tokens, whatever they ask.
+    pub(super) refused: Mutex<BTreeMap<String, Failure>>,
+    /// Whose these tokens are; the others are of account 5.
+    pub(super) accounts: Mutex<BTreeMap<String, (u64, &'static str)>>,
+    /// Knows which access tokens are good.
+    grants: Arc<FakeGrants>,
 }
 
 fn lost() -> ProviderError {
@@ -44,6 +51,29 @@ fn lost() -> ProviderError {
 }
 
 impl FakeProvider {
+    pub(super) fn with(grants: Arc<FakeGrants>) -> Self {
+        Self {
+            grants,
+            ..Self::default()
+        }
+    }
+
+    /// What is said to a token before anything else.
+    fn judge(&self, access: &Access) -> Result<(), ProviderError> {
+        let token = access.token.expose();
+        let refused = self.refused.lock().unwrap().get(token).copied();
+        let is_over = token.starts_with("access-") && !self.grants.is_good(&access.token);
+        match refused.or(is_over.then_some(Failure::Unauthorized)) {
+            None => Ok(()),
+            Some(Failure::Unauthorized) => Err(ProviderError::refused(
+                Failure::Unauthorized,
+                "unauthorized",
+                "refused",
+            )),
+            Some(failure) => Err(ProviderError::refused(failure, "no_access", "refused")),
+        }
+    }
+
     pub(super) fn count(&self, operation: &str) -> usize {
         self.calls
             .lock()
@@ -68,12 +98,14 @@ impl FakeProvider {
     async fn call<T>(
         &self,
         operation: &'static str,
+        access: &Access,
         act: impl FnOnce() -> T,
     ) -> Result<T, ProviderError> {
         self.calls.lock().unwrap().push((operation, Instant::now()));
         let scripted = self.script.lock().unwrap().pop_front();
         let behaviour = scripted.or_else(|| self.always.lock().unwrap().clone());
         tokio::time::sleep(Duration::from_millis(50)).await;
+        self.judge(access)?;
         match behaviour {
             None => Ok(act()),
             Some(Behaviour::Refuse(failure, code)) => Err(ProviderError::refused(
@@ -103,10 +135,13 @@ impl FakeProvider {
     }
 }
 
-fn repository() -> Repository {
+/// `o/r` is repository 1, `o/r7` is repository 7.
+fn repository(target: &Target) -> Repository {
+    let name = &target.full_name;
+    let number = name.name().trim_start_matches('r').parse();
     Repository {
-        id: RepositoryId(1),
-        full_name: "o/r".parse().unwrap(),
+        id: RepositoryId(number.unwrap_or(1)),
+        full_name: name.clone(),
         is_archived: false,
         can_manage_hooks: Some(true),
     }
@@ -115,11 +150,11 @@ fn repository() -> Repository {
 impl Hooks for FakeProvider {
     fn ensure<'a>(
         &'a self,
-        _: &'a Access,
-        _: &'a Target,
+        access: &'a Access,
+        target: &'a Target,
         spec: &'a HookSpec,
     ) -> Calling<'a, Ensured> {
-        Box::pin(self.call("ensure", || {
+        Box::pin(self.call("ensure", access, || {
             let found = self.ours(&spec.url);
             let id = found.unwrap_or_else(|| self.next.fetch_add(1, Ordering::SeqCst) + 1);
             self.hooks
@@ -130,18 +165,18 @@ impl Hooks for FakeProvider {
                 hook: HookId(id),
                 created: found.is_none(),
                 proof: Proof::Signature,
-                repository: repository(),
+                repository: repository(target),
             }
         }))
     }
     fn check<'a>(
         &'a self,
-        _: &'a Access,
-        _: &'a Target,
+        access: &'a Access,
+        target: &'a Target,
         hook: HookId,
         spec: &'a HookSpec,
     ) -> Calling<'a, Checked> {
-        Box::pin(self.call("check", move || {
+        Box::pin(self.call("check", access, move || {
             let report = match self.hooks.lock().unwrap().get(&hook.0) {
                 Some((_, events)) if *events == spec.events => CheckReport::Intact,
                 Some(_) => CheckReport::Drifted {
@@ -149,20 +184,19 @@ impl Hooks for FakeProvider {
                 },
                 None => CheckReport::Missing,
             };
-            let repository = repository();
+            let repository = repository(target);
             Checked { report, repository }
         }))
     }
     fn repair<'a>(
         &'a self,
-        _: &'a Access,
+        access: &'a Access,
         _: &'a Target,
         hook: HookId,
         spec: &'a HookSpec,
     ) -> Calling<'a, Repaired> {
-        Box::pin(self.call(
-            "repair",
-            move || match self.hooks.lock().unwrap().get_mut(&hook.0) {
+        Box::pin(self.call("repair", access, move || {
+            match self.hooks.lock().unwrap().get_mut(&hook.0) {
                 Some((_, events)) => {
                     events.clone_from(&spec.events);
                     Repaired::Done {
@@ -170,30 +204,47 @@ impl Hooks for FakeProvider {
                     }
                 }
                 None => Repaired::Missing,
-            },
-        ))
+            }
+        }))
     }
-    fn ping<'a>(&'a self, _: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, ()> {
-        Box::pin(self.call("ping", || ()))
+    fn ping<'a>(&'a self, access: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, ()> {
+        Box::pin(self.call("ping", access, || ()))
     }
-    fn delete<'a>(&'a self, _: &'a Access, _: &'a Target, url: &'a str) -> Calling<'a, ()> {
-        Box::pin(self.call("delete", move || {
+    fn delete<'a>(&'a self, access: &'a Access, _: &'a Target, url: &'a str) -> Calling<'a, ()> {
+        Box::pin(self.call("delete", access, move || {
             self.hooks.lock().unwrap().retain(|_, (u, _)| u != url);
         }))
     }
-    fn repository<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Option<Repository>> {
+    fn repository<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+    ) -> Calling<'a, Option<Repository>> {
         let known = !*self.has_no_repository.lock().unwrap();
-        Box::pin(self.call("repository", move || known.then(repository)))
+        Box::pin(self.call("repository", access, move || {
+            known.then(|| repository(target))
+        }))
     }
-    fn repositories<'a>(&'a self, _: &'a Access, _: u32) -> Calling<'a, (Vec<Repository>, bool)> {
-        Box::pin(self.call("repositories", || (vec![repository()], false)))
+    fn repositories<'a>(
+        &'a self,
+        access: &'a Access,
+        _: u32,
+    ) -> Calling<'a, (Vec<Repository>, bool)> {
+        Box::pin(self.call("repositories", access, || (Vec::new(), false)))
     }
-    fn identity<'a>(&'a self, _: &'a Access) -> Calling<'a, Identity> {
+    fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity> {
+        let known = self
+            .accounts
+            .lock()
+            .unwrap()
+            .get(access.token.expose())
+            .copied();
+        let (id, login) = known.unwrap_or((5, "ann"));
         let account = Account {
-            id: 5,
-            login: "ann".into(),
+            id,
+            login: login.into(),
         };
-        Box::pin(self.call("identity", || Identity {
+        Box::pin(self.call("identity", access, || Identity {
             account,
             scopes: Vec::new(),
         }))

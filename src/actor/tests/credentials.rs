@@ -1,0 +1,209 @@
+//! Several credentials: another takes over, says so, and shows nobody what is not theirs.
+
+use super::fakes::{ANN, BOB, Farm, instance};
+use crate::actor::{Command, CommandError, ConnectError, Herd};
+use crate::domain::connection::{CredentialUse, WebhookStatus};
+use crate::domain::grant::RejectReason;
+use crate::domain::id::CredentialId;
+use crate::domain::incident::{IncidentStatus, Resolution, Subject};
+use crate::domain::lifecycle::Failure;
+use std::time::Duration;
+
+fn refuse(farm: &Farm, token: &str, failure: Option<Failure>) {
+    let mut refused = farm.provider.refused.lock().unwrap();
+    match failure {
+        Some(failure) => refused.insert(token.to_owned(), failure),
+        None => refused.remove(token),
+    };
+}
+
+#[actix::test]
+async fn when_a_credential_dies_another_of_the_owner_takes_over() {
+    let farm = Farm::new();
+    let older = farm.give_token(ANN, "older").await;
+    let newer = farm.give_token(ANN, "newer").await;
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
+    let used = || farm.get(connection).credential_used;
+    assert_eq!(used(), Some(CredentialUse::Own(newer)));
+    refuse(&farm, "newer", Some(Failure::Unauthorized));
+    farm.command(connection, Command::Check).await.unwrap();
+    farm.until(|| used() == Some(CredentialUse::Own(older)))
+        .await;
+    assert_eq!(farm.status(connection), WebhookStatus::Active);
+    let rejected = farm.credential(newer).rejected.unwrap();
+    assert_eq!(rejected.reason, RejectReason::Refused);
+    let incidents = farm.incidents(ANN);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].subject, Subject::Credential(newer));
+}
+
+#[actix::test]
+async fn a_chosen_credential_without_access_gives_way_and_is_not_tried_for_ever() {
+    let farm = Farm::new();
+    let chosen = farm.give_token(ANN, "chosen").await;
+    let other = farm.give_token(ANN, "other").await;
+    let mut request = Farm::request(ANN);
+    request.credential = Some(chosen);
+    let connection = farm.actors.connect(request).await.unwrap().id;
+    let used = || farm.get(connection).credential_used;
+    assert_eq!(used(), Some(CredentialUse::Own(chosen)));
+    refuse(&farm, "chosen", Some(Failure::NoAccess));
+    farm.command(connection, Command::Recreate).await.unwrap();
+    farm.until(|| used() == Some(CredentialUse::Own(other)))
+        .await;
+    farm.until(|| farm.status(connection) == WebhookStatus::Active)
+        .await;
+    assert_eq!(farm.get(connection).no_access, [chosen]);
+    assert_eq!(farm.incidents(ANN), [], "the credential is fine");
+    // A day of checks asks the other one only: one call a check, and none in vain.
+    let calls = || farm.provider.calls.lock().unwrap().len();
+    let (before, checks) = (calls(), farm.provider.count("check"));
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    assert_eq!(farm.get(connection).lifecycle.checks_failed, 0);
+    let checks = farm.provider.count("check") - checks;
+    assert!(calls() - before <= checks + 6, "pings beside the checks");
+    // It may again: whoever asks for a check has every credential tried anew.
+    refuse(&farm, "chosen", None);
+    farm.command(connection, Command::Check).await.unwrap();
+    farm.until(|| used() == Some(CredentialUse::Own(chosen)))
+        .await;
+}
+
+#[actix::test]
+async fn when_none_has_access_all_are_tried_now_and_then_and_not_in_a_loop() {
+    let farm = Farm::new();
+    for token in ["one", "two", "three"] {
+        farm.give_token(ANN, token).await;
+    }
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
+    for token in ["one", "two", "three"] {
+        refuse(&farm, token, Some(Failure::NoAccess));
+    }
+    farm.command(connection, Command::Recreate).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let code = |farm: &Farm| farm.get(connection).last_error.map(|e| e.code);
+    assert_eq!(code(&farm).as_deref(), Some("no_access"));
+    let before = farm.provider.calls.lock().unwrap().len();
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    let calls = farm.provider.calls.lock().unwrap().len() - before;
+    assert!((3..60).contains(&calls), "{calls} calls in a day");
+    refuse(&farm, "one", None);
+    farm.until(|| farm.status(connection) == WebhookStatus::Active)
+        .await;
+}
+
+#[actix::test]
+async fn only_what_is_shared_is_used_for_others_and_never_listed() {
+    let farm = Farm::new();
+    let anns = farm.give_token(ANN, "anns").await;
+    let refused = farm.actors.connect(Farm::request(BOB)).await;
+    assert_eq!(refused, Err(ConnectError::NoCredential), "not shared");
+    farm.actors.share_credential(anns, true).await.unwrap();
+    let mut named = Farm::request(BOB);
+    named.credential = Some(anns);
+    let refused = farm.actors.connect(named).await;
+    assert_eq!(
+        refused,
+        Err(ConnectError::NoCredential),
+        "not BOB's to choose"
+    );
+    let connection = farm.actors.connect(Farm::request(BOB)).await.unwrap();
+    assert_eq!(connection.webhook_status(), WebhookStatus::Active);
+    assert_eq!(
+        connection.credential_used,
+        Some(CredentialUse::Shared(anns))
+    );
+    let listed = farm.actors.repositories(BOB, &instance(), 1).await;
+    assert_eq!(listed, Err(ConnectError::NoCredential));
+
+    // No longer shared: BOB's connection stops, and BOB is told without a word of ANN.
+    farm.actors.share_credential(anns, false).await.unwrap();
+    farm.command(connection.id, Command::Check).await.unwrap();
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
+        .await;
+    let incidents = farm.incidents(BOB);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].subject, Subject::Connection(connection.id));
+    assert!(
+        !incidents[0].title.contains("ann"),
+        "{}",
+        incidents[0].title
+    );
+    // Shared again, it goes on by itself.
+    farm.actors.share_credential(anns, true).await.unwrap();
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+}
+
+#[actix::test]
+async fn the_end_of_a_shared_credential_is_told_to_each_in_their_own_words() {
+    let farm = Farm::new();
+    let anns = farm.give_token(ANN, "anns").await;
+    farm.actors.share_credential(anns, true).await.unwrap();
+    let bobs = farm.actors.connect(Farm::request(BOB)).await.unwrap().id;
+    let own = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
+    refuse(&farm, "anns", Some(Failure::Unauthorized));
+    // ANN's connection finds out; BOB's is told to look at once.
+    farm.command(own, Command::Check).await.unwrap();
+    let both = |status| [bobs, own].iter().all(|id| farm.status(*id) == status);
+    farm.until(|| both(WebhookStatus::Suspended)).await;
+    let anns_incidents = farm.incidents(ANN);
+    assert_eq!(anns_incidents.len(), 1);
+    assert_eq!(anns_incidents[0].subject, Subject::Credential(anns));
+    let bobs_incidents = farm.incidents(BOB);
+    assert_eq!(bobs_incidents.len(), 1);
+    assert_eq!(bobs_incidents[0].subject, Subject::Connection(bobs));
+    let told = format!("{:?} {:?}", bobs_incidents, farm.get(bobs).last_error);
+    assert!(
+        !told.contains("anns") && !told.contains(&anns.to_string()),
+        "{told}"
+    );
+    // ANN gives another token of the account: the same credential, and both go on.
+    assert_eq!(farm.give_token(ANN, "fresh").await, anns);
+    farm.until(|| both(WebhookStatus::Active)).await;
+    assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Resolved);
+}
+
+/// Who an account is, the provider's number says, and never its name.
+#[actix::test]
+async fn accounts_of_one_name_are_two_and_one_account_of_two_names_is_one() {
+    let farm = Farm::new();
+    let known = |token: &str, id, login| {
+        let mut accounts = farm.provider.accounts.lock().unwrap();
+        accounts.insert(token.into(), (id, login));
+    };
+    for (n, id, login) in [(1, 5, "ann"), (2, 6, "ann"), (3, 5, "renamed")] {
+        known(&format!("access-{n}"), id, login);
+    }
+    let first = farm.sign_in(ANN).await;
+    let namesake = farm.sign_in(ANN).await;
+    let renamed = farm.sign_in(ANN).await;
+    assert_ne!(first, namesake);
+    assert_eq!(first, renamed);
+    assert_eq!(farm.credential(first).account.login, "renamed");
+    assert_eq!(farm.credential(namesake).account.id, 6);
+    // And the same account of another user is theirs alone.
+    known("access-4", 5, "ann");
+    assert_ne!(farm.sign_in(BOB).await, first);
+}
+
+#[actix::test]
+async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it() {
+    let farm = Farm::new();
+    let id = farm.give_token(ANN, "t").await;
+    farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    refuse(&farm, "t", Some(Failure::Unauthorized));
+    farm.until(|| farm.credential(id).rejected.is_some()).await;
+    let incident = farm.incidents(ANN)[0].id;
+    let command = |id: CredentialId, command| farm.actors.command_credential(id, command);
+    let other = CredentialId::from_u128(1);
+    let wrong = command(other, Command::Acknowledge(incident)).await;
+    assert_eq!(wrong, Err(CommandError::NoSuchSubject));
+    command(id, Command::Acknowledge(incident)).await.unwrap();
+    assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Acknowledged);
+    farm.actors.remove_credential(id).await.unwrap();
+    let ended = farm.incidents(ANN).into_iter().find(|i| i.id == incident);
+    assert_eq!(ended.unwrap().resolution, Some(Resolution::Disconnected));
+    let late = command(id, Command::Acknowledge(incident)).await;
+    assert!(matches!(late, Err(CommandError::NotNow(_))));
+}

@@ -1,0 +1,354 @@
+//! Grants are renewed once, in time, and never lost in silence.
+
+use super::fakes::{ANN, Farm, instance};
+use super::grants::{INSTALLATION, LIFE, Refresh};
+use crate::actor::{Command, Herd, Offer, keeper};
+use crate::domain::connection::WebhookStatus;
+use crate::domain::grant::{Grant, RejectReason};
+use crate::domain::id::CredentialId;
+use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
+use crate::domain::lifecycle::Failure;
+use crate::provider::ProviderError;
+use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::{Change, Store};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// When the sweep has begun to renew a token.
+const NEAR_THE_END: Duration = Duration::from_mins(105);
+
+fn refreshes(farm: &Farm) -> usize {
+    farm.grants.refreshes.load(Ordering::SeqCst)
+}
+
+async fn access(farm: &Farm, id: CredentialId) -> Result<bool, ProviderError> {
+    let access = keeper::access(farm.actors.world(), id).await?;
+    Ok(farm.grants.is_good(&access.token))
+}
+
+fn about(farm: &Farm, id: CredentialId) -> Vec<Incident> {
+    let mut incidents = farm.incidents(ANN);
+    incidents.retain(|incident| incident.subject == Subject::Credential(id));
+    incidents
+}
+
+#[actix::test]
+async fn a_thousand_actors_that_need_one_expired_token_cause_one_refresh() {
+    let farm = Farm::new();
+    farm.sign_in(ANN).await;
+    let mut ids = Vec::new();
+    for n in 0..1000 {
+        let request = Farm::request_for(ANN, &format!("o/r{}", n + 10));
+        ids.push(farm.actors.connect(request).await.unwrap().id);
+    }
+    assert_eq!(refreshes(&farm), 0);
+    // The provider forgets the access token: all of them find out in the same moment.
+    farm.grants.lose_access();
+    let asked = ids.iter().map(|id| farm.command(*id, Command::Check));
+    futures_util::future::join_all(asked).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(refreshes(&farm), 1);
+    for id in &ids {
+        assert_eq!(farm.status(*id), WebhookStatus::Active);
+    }
+    assert_eq!(farm.incidents(ANN), []);
+}
+
+#[actix::test]
+async fn a_thousand_callers_of_an_expired_token_wait_for_one_refresh() {
+    let farm = Farm::new();
+    let id = farm.sign_in(ANN).await;
+    // Nobody sweeps.
+    farm.actors.abandon();
+    tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
+    let before = refreshes(&farm);
+    let asked = (0..1000).map(|_| access(&farm, id));
+    for outcome in futures_util::future::join_all(asked).await {
+        assert_eq!(outcome, Ok(true));
+    }
+    assert_eq!(refreshes(&farm), before + 1);
+}
+
+#[actix::test]
+async fn a_grant_is_renewed_ahead_of_time_for_as_long_as_one_likes() {
+    let farm = Farm::new();
+    let id = farm.sign_in(ANN).await;
+    for _ in 0..200 {
+        tokio::time::sleep(Duration::from_mins(30)).await;
+        let access = keeper::access(farm.actors.world(), id).await.unwrap();
+        assert!(farm.grants.is_good(&access.token));
+    }
+    // A hundred hours, two hours a token, twenty minutes ahead.
+    let count = refreshes(&farm);
+    assert!((50..=60).contains(&count), "{count}");
+}
+
+#[actix::test]
+async fn trouble_that_passes_keeps_the_old_token_and_tells_nobody() {
+    let farm = Farm::new();
+    let id = farm.sign_in(ANN).await;
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    farm.grants.next_does(&[Refresh::Unreachable; 6]);
+    farm.grants.next_does(&[Refresh::Misconfigured; 2]);
+    farm.until(|| refreshes(&farm) > 0).await;
+    assert_eq!(access(&farm, id).await, Ok(true), "the old one lives");
+    tokio::time::sleep(LIFE).await;
+    farm.until(|| refreshes(&farm) > 8).await;
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    assert_eq!(access(&farm, id).await, Ok(true));
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+    assert_eq!(farm.incidents(ANN), []);
+}
+
+#[actix::test]
+async fn a_refresh_that_hangs_is_tried_again_with_the_same_token() {
+    let farm = Farm::new();
+    let id = farm.sign_in(ANN).await;
+    farm.grants.next_does(&[Refresh::Hang]);
+    farm.until(|| refreshes(&farm) == 2).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(access(&farm, id).await, Ok(true));
+    assert_eq!(farm.incidents(ANN), []);
+}
+
+/// What is left after a lost refresh: said once, and mended by signing in again.
+async fn is_lost_and_mended(farm: &Farm, id: CredentialId, reason: RejectReason) {
+    let rejected = farm.credential(id).rejected;
+    assert_eq!(rejected.map(|r| r.reason), Some(reason));
+    let incidents = about(farm, id);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].status, IncidentStatus::Open);
+    assert_eq!(incidents[0].failure_type, "credential_rejected");
+    assert_eq!(farm.sign_in(ANN).await, id, "the same credential");
+    assert_eq!(farm.credential(id).rejected, None);
+    let incidents = about(farm, id);
+    assert_eq!(incidents[0].resolution, Some(Resolution::Recovered));
+    assert_eq!(access(farm, id).await, Ok(true));
+}
+
+#[actix::test]
+async fn a_lost_answer_suspends_all_connections_with_one_incident_and_signing_in_resumes_them() {
+    for lost in [Refresh::ActThenFail, Refresh::ActThenHang] {
+        let farm = Farm::new();
+        let id = farm.sign_in(ANN).await;
+        let mut connections = Vec::new();
+        for name in ["o/r1", "o/r2", "o/r3"] {
+            let request = Farm::request_for(ANN, name);
+            connections.push(farm.actors.connect(request).await.unwrap().id);
+        }
+        farm.grants.next_does(&[lost]);
+        let all_are = |status| connections.iter().all(|c| farm.status(*c) == status);
+        farm.until(|| all_are(WebhookStatus::Suspended)).await;
+        assert_eq!(farm.incidents(ANN).len(), 1, "{:?}", farm.incidents(ANN));
+        is_lost_and_mended(&farm, id, RejectReason::RefreshLost).await;
+        farm.until(|| all_are(WebhookStatus::Active)).await;
+        assert_eq!(farm.incidents(ANN).len(), 1);
+    }
+}
+
+#[actix::test]
+async fn a_grant_that_the_user_ended_is_found_at_the_next_call() {
+    let farm = Farm::new();
+    let id = farm.sign_in(ANN).await;
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    farm.grants.revoke();
+    farm.command(connection.id, Command::Check).await.unwrap();
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
+        .await;
+    is_lost_and_mended(&farm, id, RejectReason::Revoked).await;
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+}
+
+/// A token that is refused as soon as it is made: a pause, another try, and in the end the word
+/// that it is of no use. No storm of refreshes.
+#[actix::test]
+async fn new_tokens_that_are_refused_are_an_end_and_no_loop() {
+    let farm = Farm::new();
+    let id = farm.sign_in(ANN).await;
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    for n in 1..20 {
+        let token = format!("access-{n}");
+        let mut refused = farm.provider.refused.lock().unwrap();
+        refused.insert(token, Failure::Unauthorized);
+    }
+    farm.command(connection.id, Command::Check).await.unwrap();
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
+        .await;
+    let reason = farm.credential(id).rejected.map(|r| r.reason);
+    assert_eq!(reason, Some(RejectReason::Refused));
+    assert!(refreshes(&farm) < 5, "{}", refreshes(&farm));
+    assert_eq!(about(&farm, id).len(), 1);
+}
+
+#[actix::test]
+async fn new_tokens_are_stored_however_long_the_disk_is_full() {
+    let store = Arc::new(FaultyStore::default());
+    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let id = farm.sign_in(ANN).await;
+    // The intent is stored, the outcome is not.
+    store.breaks(1, Fault::Refuse, is_credential);
+    farm.until(|| refreshes(&farm) == 1).await;
+    tokio::time::sleep(Duration::from_hours(3)).await;
+    store.mend();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(access(&farm, id).await, Ok(true));
+    assert_eq!(farm.incidents(ANN), []);
+}
+
+fn is_credential(change: &Change) -> bool {
+    matches!(change, Change::PutCredential(_))
+}
+
+/// Where the process dies during a refresh.
+#[derive(Clone, Copy, Debug)]
+enum Kill {
+    /// At this commit of the credential.
+    Commit(usize, Fault),
+    /// While the provider is asked.
+    Call(Refresh),
+}
+
+#[actix::test]
+async fn killed_at_any_point_of_a_refresh_no_grant_is_lost_in_silence() {
+    use Fault::{StopAfter, StopBefore};
+    let table = [
+        (Kill::Commit(0, StopBefore), None),
+        (Kill::Commit(0, StopAfter), None),
+        (Kill::Call(Refresh::Die), None),
+        // The provider acted, and its answer died with us.
+        (
+            Kill::Call(Refresh::ActThenDie),
+            Some(RejectReason::RefreshLost),
+        ),
+        (Kill::Commit(1, StopBefore), Some(RejectReason::RefreshLost)),
+        (Kill::Commit(1, StopAfter), None),
+    ];
+    for (kill, lost) in table {
+        let store = Arc::new(FaultyStore::default());
+        let mut farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+        let id = farm.sign_in(ANN).await;
+        let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+        match kill {
+            Kill::Commit(nth, fault) => store.breaks(nth, fault, is_credential),
+            Kill::Call(behaviour) => farm.grants.next_does(&[behaviour]),
+        }
+        tokio::time::sleep(NEAR_THE_END).await;
+        store.mend();
+        farm.restart().await;
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        if let Some(reason) = lost {
+            is_lost_and_mended(&farm, id, reason).await;
+        } else {
+            assert_eq!(access(&farm, id).await, Ok(true), "{kill:?}");
+            assert_eq!(farm.credential(id).rejected, None, "{kill:?}");
+            assert_eq!(about(&farm, id), [], "{kill:?}");
+        }
+        farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+            .await;
+    }
+}
+
+/// Killed while the end of a grant is being stored: it is told once all the same.
+#[actix::test]
+async fn killed_while_an_end_is_stored_it_is_told_once() {
+    for fault in [Fault::StopBefore, Fault::StopAfter] {
+        let store = Arc::new(FaultyStore::default());
+        let mut farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+        let id = farm.sign_in(ANN).await;
+        farm.grants.revoke();
+        store.breaks(1, fault, is_credential);
+        tokio::time::sleep(NEAR_THE_END).await;
+        store.mend();
+        farm.restart().await;
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        let reason = farm.credential(id).rejected.unwrap().reason;
+        assert!(matches!(
+            reason,
+            RejectReason::Revoked | RejectReason::RefreshLost
+        ));
+        is_lost_and_mended(&farm, id, reason).await;
+    }
+}
+
+/// Histories by chance: whatever the provider did and wherever we died, in the end a grant works,
+/// or its end was told once.
+#[actix::test]
+async fn whatever_happens_a_grant_works_or_its_end_was_told() {
+    let behaviour = |byte: u8| match byte % 32 {
+        0 => Refresh::ActThenHang,
+        1 => Refresh::ActThenFail,
+        2 => Refresh::ActThenDie,
+        3..=6 => Refresh::Hang,
+        7..=10 => Refresh::Die,
+        11..=14 => Refresh::Unreachable,
+        15..=17 => Refresh::Misconfigured,
+        _ => Refresh::Work,
+    };
+    let (mut lost, mut kept) = (0, 0);
+    for seed in 0_u64..100 {
+        let mut farm = Farm::new();
+        let id = farm.sign_in(ANN).await;
+        let dice = blake3::hash(&seed.to_le_bytes());
+        for byte in &dice.as_bytes()[..8] {
+            farm.grants.next_does(&[behaviour(*byte)]);
+            tokio::time::sleep(Duration::from_mins(u64::from(byte / 2))).await;
+            if byte % 3 == 0 {
+                farm.restart().await;
+            }
+        }
+        farm.grants.works_again();
+        farm.restart().await;
+        tokio::time::sleep(Duration::from_mins(30)).await;
+        if let Some(rejection) = farm.credential(id).rejected {
+            lost += 1;
+            is_lost_and_mended(&farm, id, rejection.reason).await;
+        } else {
+            kept += 1;
+            assert_eq!(access(&farm, id).await, Ok(true), "seed {seed}");
+            assert_eq!(about(&farm, id), [], "seed {seed}");
+        }
+        // Or its sweeps would go on beside those of the farms to come.
+        farm.actors.abandon();
+    }
+    assert!(lost > 10 && kept > 10, "{lost} lost, {kept} kept");
+}
+
+#[actix::test]
+async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_end() {
+    let farm = Farm::new();
+    let offer = Offer::Installation(INSTALLATION);
+    let added = farm.actors.add_grant(ANN, instance(), offer).await.unwrap();
+    assert_eq!(added.account.id, 9);
+    assert_eq!(
+        added.grant,
+        Grant::App {
+            installation: INSTALLATION
+        }
+    );
+    let ask = || keeper::access(farm.actors.world(), added.id);
+    let asked = futures_util::future::join_all((0..1000).map(|_| ask())).await;
+    assert!(asked.iter().all(Result::is_ok));
+    let made = || farm.apps.tokens.load(Ordering::SeqCst);
+    assert_eq!(made(), 1);
+    tokio::time::sleep(Duration::from_mins(54)).await;
+    assert_eq!(ask().await.unwrap().token.expose(), "ghs_0");
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(ask().await.unwrap().token.expose(), "ghs_1");
+    // It is uninstalled.
+    *farm.apps.is_gone.lock().unwrap() = true;
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert_eq!(ask().await.unwrap_err().failure, Failure::Unauthorized);
+    assert_eq!(about(&farm, added.id).len(), 1);
+    // And installed again.
+    *farm.apps.is_gone.lock().unwrap() = false;
+    let offer = Offer::Installation(INSTALLATION);
+    let again = farm.actors.add_grant(ANN, instance(), offer).await.unwrap();
+    assert_eq!(again.id, added.id);
+    assert!(ask().await.is_ok());
+    assert_eq!(about(&farm, added.id)[0].status, IncidentStatus::Resolved);
+}

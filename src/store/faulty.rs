@@ -1,0 +1,108 @@
+//! A store in memory that fails or stops where a test wants it to, as a full disk or a crash
+//! would.
+
+use super::index::{Index, Indexed, Place};
+use super::memory::{MemoryKv, MemoryStore};
+use super::{Batch, Change, CommitError, Committing, ReadError, Store, StoreStatus};
+use crate::domain::delivery::Payload;
+use crate::domain::id::DeliveryId;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What happens to a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not committed, and nobody ever hears of it: the process died before.
+    StopBefore,
+    /// It is committed, and nobody ever hears of it: the process died after.
+    StopAfter,
+    /// It is refused for want of space.
+    Refuse,
+}
+
+/// Which changes count.
+type Matches = Box<dyn Fn(&Change) -> bool + Send>;
+
+/// A fault, and after how many batches that match it strikes; for good, until it is mended.
+struct Plan {
+    after: usize,
+    fault: Fault,
+    matches: Matches,
+}
+
+/// The store.
+#[derive(Default)]
+pub struct FaultyStore {
+    memory: MemoryStore,
+    plan: Mutex<Option<Plan>>,
+}
+
+impl FaultyStore {
+    fn plan(&self) -> MutexGuard<'_, Option<Plan>> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on every batch with a change that `matches` has this fault, once `after` of them
+    /// went well.
+    pub fn breaks(
+        &self,
+        after: usize,
+        fault: Fault,
+        matches: impl Fn(&Change) -> bool + Send + 'static,
+    ) {
+        let matches = Box::new(matches);
+        *self.plan() = Some(Plan {
+            after,
+            fault,
+            matches,
+        });
+    }
+
+    /// All is well again.
+    pub fn mend(&self) {
+        *self.plan() = None;
+    }
+
+    /// The fault that strikes this batch.
+    fn fault(&self, batch: &Batch) -> Option<Fault> {
+        let mut plan = self.plan();
+        let plan = plan.as_mut()?;
+        if !batch.changes.iter().any(|change| (plan.matches)(change)) {
+            return None;
+        }
+        if plan.after > 0 {
+            plan.after -= 1;
+            return None;
+        }
+        Some(plan.fault)
+    }
+}
+
+impl Indexed for FaultyStore {
+    type Kv = MemoryKv;
+
+    fn index(&self) -> &Index<MemoryKv> {
+        self.memory.index()
+    }
+
+    fn payload_at(&self, id: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError> {
+        self.memory.payload_at(id, place)
+    }
+
+    fn store_status(&self) -> StoreStatus {
+        self.memory.store_status()
+    }
+}
+
+impl Store for FaultyStore {
+    fn commit(&self, batch: Batch) -> Committing {
+        match self.fault(&batch) {
+            None => self.memory.commit(batch),
+            Some(Fault::StopBefore) => Box::pin(std::future::pending()),
+            Some(Fault::StopAfter) => {
+                drop(self.memory.commit(batch));
+                Box::pin(std::future::pending())
+            }
+            Some(Fault::Refuse) => Box::pin(std::future::ready(Err(CommitError::DiskFull))),
+        }
+    }
+}
