@@ -51,6 +51,11 @@ impl Client {
             Failed("set HOOKHERD_TOKEN (or HOOKHERD_TOKEN_FILE) to an API token".into())
         })?;
         let base_url = std::env::var("HOOKHERD_URL").unwrap_or_else(|_| URL_DEFAULT.into());
+        Self::new(&base_url, token)
+    }
+
+    /// A client for the daemon at an address.
+    pub(super) fn new(base_url: &str, token: String) -> Result<Self, Failed> {
         // Only the first installation in a process counts; any later one is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
@@ -93,7 +98,9 @@ impl Client {
 
     /// Waits.
     pub(super) fn pause(&self, wait: Duration) {
-        self.runtime.block_on(tokio::time::sleep(wait));
+        // Within the runtime: a timer cannot be made outside of one.
+        self.runtime
+            .block_on(async { tokio::time::sleep(wait).await });
     }
 
     /// `GET` without a body.

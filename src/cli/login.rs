@@ -34,6 +34,13 @@ fn seconds(value: &Value, field: &str, otherwise: u64) -> Duration {
 
 pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
     let client = Client::from_env()?;
+    let found = sign_in(&client, args, printer)?;
+    printer.words(&found, &credential::stored(&found));
+    Ok(())
+}
+
+/// Shows the code, waits, and answers the credential that came of it.
+fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Failed> {
     let provider = &args.provider;
     let path = format!("oauth/{provider}/device");
     let begun = client.call(Method::POST, &path, Some(&json!({ "host": args.host })))?;
@@ -49,10 +56,72 @@ pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
         client.pause(wait);
         let state = client.call(Method::POST, &path, None)?;
         if let Some(found) = state.get("credential").filter(|found| !found.is_null()) {
-            printer.words(found, &credential::stored(found));
-            return Ok(());
+            return Ok(found.clone());
         }
         wait = seconds(&state, "interval", INTERVAL_DEFAULT);
     }
     Err(Failed("the code is over: begin again".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// A daemon that answers these, in turn; and the first lines of what it was asked.
+    fn daemon(answers: Vec<Value>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let serve = |answer: Value| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut bytes = vec![0; 4096];
+                let n = stream.read(&mut bytes).unwrap();
+                let asked = String::from_utf8_lossy(&bytes[..n]).into_owned();
+                let body = answer.to_string();
+                let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n";
+                let length = body.len();
+                let text = format!("{head}content-length: {length}\r\n\r\n{body}");
+                stream.write_all(text.as_bytes()).unwrap();
+                asked.lines().next().unwrap_or_default().to_owned()
+            };
+            answers.into_iter().map(serve).collect()
+        });
+        (address, thread)
+    }
+
+    fn signs_in(answers: Vec<Value>) -> (Result<Value, Failed>, Vec<String>) {
+        let (address, thread) = daemon(answers);
+        let client = Client::new(&address, "token".into()).unwrap();
+        let args = Args {
+            provider: "github".into(),
+            host: None,
+        };
+        let outcome = sign_in(&client, &args, Printer { json: false });
+        (outcome, thread.join().unwrap())
+    }
+
+    fn begun(expires_in: u64) -> Value {
+        json!({"id": "x", "user_code": "AB-12", "verification_uri": "https://github.com/login/device",
+            "expires_in": expires_in, "interval": 1})
+    }
+
+    #[test]
+    fn it_asks_until_the_user_has_agreed() {
+        let pending = json!({"status": "pending", "interval": 1, "credential": null});
+        let connected = json!({"status": "connected", "interval": null, "credential": {"id": "c"}});
+        let (outcome, asked) = signs_in(vec![begun(900), pending, connected]);
+        assert_eq!(outcome.unwrap()["id"], "c");
+        let poll = "POST /api/v2/oauth/github/device/x HTTP/1.1";
+        let begin = "POST /api/v2/oauth/github/device HTTP/1.1";
+        assert_eq!(asked, [begin, poll, poll]);
+    }
+
+    #[test]
+    fn it_stops_when_the_code_is_over() {
+        let (outcome, asked) = signs_in(vec![begun(1)]);
+        assert!(outcome.unwrap_err().0.contains("over"));
+        assert_eq!(asked.len(), 1);
+    }
 }
