@@ -65,9 +65,11 @@ impl Actors {
         })
     }
 
-    /// Stops all actors. Commits under way are carried out by the store all the same.
+    /// Stops all actors, once no refresh of a grant is under way. Commits under way are carried
+    /// out by the store all the same.
     pub async fn stop(&self) {
         self.sweeper.do_send(StopSweeping);
+        self.world.keeper.rest().await;
         // A warden that is gone has nothing left to stop.
         let _ = self.warden.send(StopAll).await;
     }

@@ -103,8 +103,13 @@ mod tests {
     }
 
     fn begun(expires_in: u64) -> Value {
-        json!({"id": "x", "user_code": "AB-12", "verification_uri": "https://github.com/login/device",
-            "expires_in": expires_in, "interval": 1})
+        json!({
+            "id": "x",
+            "user_code": "AB-12",
+            "verification_uri": "https://github.com/login/device",
+            "expires_in": expires_in,
+            "interval": 1
+        })
     }
 
     #[test]

@@ -38,6 +38,8 @@ use tokio::time::Instant;
 const INSTALLATION_AHEAD: Duration = Duration::from_mins(5);
 /// Longest wait of a caller for a refresh. The refresh itself goes on.
 const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Longest wait of an orderly end for the refreshes under way.
+const REST_MAX: Duration = Duration::from_secs(8);
 /// Pauses between attempts at a refresh that failed in a way that may pass.
 const PAUSES: Backoff = Backoff {
     initial: Duration::from_secs(5),
@@ -53,6 +55,10 @@ pub struct Keeper {
     slots: Mutex<HashMap<CredentialId, Arc<Slot>>>,
     /// Held while a credential is added, so that one account becomes one credential.
     adding: tokio::sync::Mutex<()>,
+    /// Held for reading by every refresh, from its intent to its outcome.
+    at_work: tokio::sync::RwLock<()>,
+    /// No refresh is begun any more.
+    is_closing: AtomicBool,
     /// Is told of credentials that were found dead.
     undertaker: OnceLock<actix::Recipient<sweep::Died>>,
 }
@@ -86,6 +92,18 @@ struct Turn {
 }
 
 impl Keeper {
+    /// Begins no refresh any more, and waits (a while) for those under way: an orderly end loses
+    /// no answer.
+    pub(super) async fn rest(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
+        if tokio::time::timeout(REST_MAX, self.at_work.write())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the renewal of a credential is cut off");
+        }
+    }
+
     fn slot(&self, id: CredentialId) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(id).or_default())

@@ -11,6 +11,7 @@ use crate::provider::oauth::{GrantError, GrantFailure, Tokens};
 use crate::provider::{Access, ProviderError};
 use crate::seal::TokenField;
 use crate::store::{Batch, Change, CommitError};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long to wait before new tokens are stored again. They exist nowhere else.
@@ -79,6 +80,10 @@ pub(super) async fn refresh(
         turn.pause(world, None, error.clone());
         return Err(error);
     };
+    let _at_work = world.keeper.at_work.read().await;
+    if world.keeper.is_closing.load(Ordering::SeqCst) {
+        return Err(waiting("the daemon is stopping"));
+    }
     // First the intent: whoever finds it without an outcome knows that the answer may be lost.
     let was_interrupted = grant.refresh_begun_at.is_some();
     if !was_interrupted {

@@ -53,7 +53,7 @@ pub(super) struct FakeGrants {
 }
 
 pub(super) const LIFE: Duration = Duration::from_hours(2);
-pub(super) const LATENCY: Duration = Duration::from_millis(50);
+pub(super) const LATENCY: Duration = Duration::from_millis(400);
 
 fn token(text: &str) -> ProviderToken {
     ProviderToken::new(text.to_owned()).unwrap()

@@ -140,7 +140,10 @@ async fn a_lost_answer_suspends_all_connections_with_one_incident_and_signing_in
         }
         farm.grants.next_does(&[lost]);
         let all_are = |status| connections.iter().all(|c| farm.status(*c) == status);
-        farm.until(|| all_are(WebhookStatus::Suspended)).await;
+        farm.until(|| farm.credential(id).rejected.is_some()).await;
+        // At once, and not at their next check.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(all_are(WebhookStatus::Suspended));
         assert_eq!(farm.incidents(ANN).len(), 1, "{:?}", farm.incidents(ANN));
         is_lost_and_mended(&farm, id, RejectReason::RefreshLost).await;
         farm.until(|| all_are(WebhookStatus::Active)).await;
@@ -251,6 +254,23 @@ async fn killed_at_any_point_of_a_refresh_no_grant_is_lost_in_silence() {
         farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
             .await;
     }
+}
+
+#[actix::test]
+async fn an_orderly_end_waits_for_the_answer_of_a_refresh() {
+    let farm = Farm::new();
+    let id = farm.sign_in(ANN).await;
+    farm.until(|| refreshes(&farm) == 1).await;
+    // The provider acted or will, and has not answered.
+    farm.actors.stop().await;
+    let Grant::Oauth(grant) = farm.credential(id).grant else {
+        panic!("it was one");
+    };
+    assert_eq!(grant.refresh_begun_at, None);
+    // And none is begun.
+    tokio::time::sleep(LIFE).await;
+    assert!(access(&farm, id).await.is_err());
+    assert_eq!(refreshes(&farm), 1);
 }
 
 /// Killed while the end of a grant is being stored: it is told once all the same.
