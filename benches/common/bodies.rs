@@ -23,7 +23,7 @@ const FAILS_ONE_IN: u64 = 8;
 const BEGUN_S: i64 = 1_790_000_000;
 
 /// What a repository has URLs for, below its own.
-const REPOSITORY_URLS: [&str; 38] = [
+const REPOSITORY_URLS: [&str; 34] = [
     "forks",
     "keys{/key_id}",
     "collaborators{/collaborator}",
@@ -47,7 +47,6 @@ const REPOSITORY_URLS: [&str; 38] = [
     "commits{/sha}",
     "git/commits{/sha}",
     "comments{/number}",
-    "issues/comments{/number}",
     "contents/{+path}",
     "compare/{base}...{head}",
     "merges",
@@ -56,16 +55,13 @@ const REPOSITORY_URLS: [&str; 38] = [
     "issues{/number}",
     "pulls{/number}",
     "milestones{/number}",
-    "notifications{?since,all,participating}",
     "labels{/name}",
     "releases{/id}",
     "deployments",
-    "actions/workflows",
-    "actions/runners",
 ];
 
 /// What an account has URLs for.
-const ACCOUNT_URLS: [&str; 10] = [
+const ACCOUNT_URLS: [&str; 9] = [
     "followers",
     "following{/other_user}",
     "gists{/gist_id}",
@@ -75,7 +71,6 @@ const ACCOUNT_URLS: [&str; 10] = [
     "repos",
     "events{/privacy}",
     "received_events",
-    "members{/member}",
 ];
 
 /// Digits that follow from a number and do not compress (splitmix64).

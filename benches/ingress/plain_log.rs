@@ -39,10 +39,11 @@ fn write(mut file: File, entries: &Receiver<Entry>) {
     while let Ok(first) = entries.recv() {
         let mut group = vec![first];
         group.extend(entries.try_iter().take(GROUP_MAX - 1));
-        let bytes: Vec<u8> = group
+        let bytes = group
             .iter()
-            .flat_map(|(body, _)| body.iter().copied())
-            .collect();
+            .map(|(body, _)| &body[..])
+            .collect::<Vec<_>>()
+            .concat();
         if file
             .write_all(&bytes)
             .and_then(|()| file.sync_data())

@@ -68,12 +68,13 @@ fn listed(cores: &[u32]) -> String {
 pub struct Cpu(u32);
 
 impl Cpu {
-    /// What all its threads used so far, in user and kernel.
+    /// What all its threads, and the children it waited for, used so far in user and kernel.
     pub fn used(self) -> io::Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The name in parentheses may hold anything; after it, utime and stime are numbers 12, 13.
+        // The name in parentheses may hold anything. From the 12th field behind it: utime, stime,
+        // and the same of children.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks = fields.split_whitespace().skip(11).take(4);
         let ticks: Result<Vec<u32>, _> = ticks.map(str::parse).collect();
         let ticks = ticks.map_err(io::Error::other)?;
         Ok(TICK * ticks.iter().sum())
