@@ -70,6 +70,7 @@ pub struct App {
     actors: Actors,
     servers: Vec<ServerHandle>,
     address: SocketAddr,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for App {
@@ -126,6 +127,7 @@ impl App {
             actors,
             servers,
             address,
+            metrics: rendered,
         })
     }
 
@@ -134,8 +136,9 @@ impl App {
         self.address
     }
 
-    /// Brings the gauges up to date that nobody pushes.
+    /// Brings the gauges up to date that nobody pushes, and keeps the histograms small.
     pub fn update_gauges(&self) {
+        self.metrics.tidy_up();
         update_gauges(&self.store);
     }
 

@@ -142,9 +142,14 @@ impl Metrics {
     /// All metrics in Prometheus' text form.
     pub fn render(&self) -> String {
         self.process.collect();
-        // Nobody else does it: without, histograms keep every sample.
-        self.handle.run_upkeep();
+        self.tidy_up();
         self.handle.render()
+    }
+
+    /// Condenses the samples of histograms. Nobody else does it: without, they are all kept in
+    /// memory until somebody asks for the metrics.
+    pub fn tidy_up(&self) {
+        self.handle.run_upkeep();
     }
 }
 

@@ -5,6 +5,8 @@ use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, TokenId};
 use crate::store::Change;
 use crate::store::record::{Record, RecordError, decode, decode_parts, encode, encode_parts};
 use bytes::Bytes;
+use std::cell::RefCell;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// zstd level: six times smaller at 13 microseconds for a body of 8 KB; higher levels cost more
 /// than they save.
@@ -70,8 +72,16 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
     }
 }
 
+/// With a context that the thread keeps: to make one takes longer than to use it.
 fn compress(body: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(body, COMPRESSION_LEVEL).expect("compressing into memory cannot fail")
+    thread_local! {
+        static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new(
+            Compressor::new(COMPRESSION_LEVEL).expect("the level is one that there is"),
+        );
+    }
+    COMPRESSOR
+        .with_borrow_mut(|compressor| compressor.compress(body))
+        .expect("compressing into memory cannot fail")
 }
 
 fn decompress(bytes: &[u8]) -> Result<Bytes, RecordError> {
@@ -82,8 +92,14 @@ fn decompress(bytes: &[u8]) -> Result<Bytes, RecordError> {
         .and_then(|size| usize::try_from(size).ok())
         .filter(|s| *s <= BODY_BYTES_MAX);
     let size = size.ok_or(RecordError::Damaged)?;
-    let body = zstd::bulk::decompress(bytes, size).map_err(|_| RecordError::Damaged)?;
-    Ok(body.into())
+    thread_local! {
+        static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+            RefCell::new(Decompressor::new().expect("there is memory for a context"));
+    }
+    DECOMPRESSOR
+        .with_borrow_mut(|decompressor| decompressor.decompress(bytes, size))
+        .map(Bytes::from)
+        .map_err(|_| RecordError::Damaged)
 }
 
 /// The changes of a batch as the payload of a frame.

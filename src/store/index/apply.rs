@@ -144,8 +144,8 @@ fn put_connection<K: Kv>(
             .filter(|way| !new_ways.contains(way));
         writes.extend(stale.map(gone));
     }
-    writes.extend(new_ways.into_iter().map(|way| point(way, id)));
     writes.push(put(key, connection));
+    writes.extend(new_ways.into_iter().map(|way| point(way, id)));
     Ok(writes)
 }
 

@@ -41,7 +41,8 @@ pub(super) trait Kv: Send + Sync + 'static {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
     /// The keys and values of a range, in order.
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError>;
-    /// Writes all or nothing, as far as readers in this process can see.
+    /// Writes in this order. A reader may see a part of it, so records come before the keys that
+    /// lead to them; whoever comes by a key whose record is not there goes on without it.
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError>;
     /// A value is not what was written. Returns whether the space is made anew because of that,
     /// so that asking again soon may help.
