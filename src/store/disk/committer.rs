@@ -181,6 +181,9 @@ pub(super) struct Committer {
     pub(super) observer: Arc<dyn Observer>,
     /// Where the log ends: everything before is durable.
     pub(super) end: Position,
+    /// The newest segment that was there at the opening, which looked through it: what is harmed
+    /// in it was told, and is no reason to accept nothing.
+    pub(super) newest_at_opening: u64,
     /// The segment being written; `None` while there is trouble.
     pub(super) segment: Option<Segment>,
     pub(super) tried_at: Option<Instant>,
@@ -437,7 +440,7 @@ impl Committer {
 
     fn verify_and_begin(&mut self) -> io::Result<()> {
         let Position { segment, offset } = self.end;
-        if segment > 0 {
+        if segment > self.newest_at_opening {
             let found = scan_segment(&self.dir, segment, 0, Some(offset), |_, _| {});
             let found = found.map_err(io::Error::other)?;
             if found.end != offset || !found.damage.is_empty() {

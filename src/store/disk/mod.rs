@@ -10,7 +10,7 @@ pub(in crate::store) use open::{Log, lock_existing};
 pub use open::{OpenError, OpenReport};
 pub use retain::Retention;
 
-pub(in crate::store) use batch::decode_changes;
+pub(in crate::store) use batch::{decode_canary, decode_changes};
 
 use super::index::{Index, Indexed, Place};
 use super::journal::segment_path;

@@ -139,6 +139,7 @@ impl DiskStore {
             },
             observer,
             end: recovered.end,
+            newest_at_opening: recovered.end.segment,
             segment: None,
             tried_at: None,
             is_view_broken: false,
@@ -246,8 +247,14 @@ pub(in crate::store) struct Log {
 impl Log {
     /// Walks over all segments and changes nothing.
     pub(in crate::store) fn read(dir: &Path) -> Result<Self, OpenError> {
+        Self::read_from(dir, 0)
+    }
+
+    /// The same, from this segment on.
+    pub(in crate::store) fn read_from(dir: &Path, first: u64) -> Result<Self, OpenError> {
         let journal = journal_dir(dir);
-        let ids = list_segments(&journal)?;
+        let mut ids = list_segments(&journal)?;
+        ids.retain(|id| *id >= first);
         let mut report = OpenReport::default();
         let ends = ends_of(&journal, &ids, &mut report)?;
         let end = ids
