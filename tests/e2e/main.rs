@@ -1,0 +1,12 @@
+//! The product as its users have it: the binary, its files, its log, its interface, and a
+//! simulated GitHub on a socket.
+
+#![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
+mod commands;
+mod hooks;
+mod keys;
+mod refused;
+mod scan;
+mod secrets;
+mod stage;
