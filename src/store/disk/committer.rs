@@ -88,6 +88,8 @@ pub(super) struct Shared {
     /// Harmed places found.
     pub(super) damaged: AtomicU64,
     is_closing: AtomicBool,
+    /// Whether the ballast is given up, so that deliveries are refused and our own work goes on.
+    is_short: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,6 +107,7 @@ impl Shared {
             segments: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
+            is_short: AtomicBool::new(false),
         }
     }
 
@@ -148,6 +151,11 @@ impl Shared {
     /// Says that the store is being closed.
     pub(super) fn begin_close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether space is so short that deliveries are refused.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short.load(Ordering::Relaxed)
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -209,6 +217,8 @@ impl Committer {
                 self.heal();
             }
             self.ballast.watch(self.segment.is_some());
+            let is_short = self.ballast.is_released();
+            self.shared.is_short.store(is_short, Ordering::Relaxed);
             if !group.is_empty() {
                 self.commit(group);
             }

@@ -292,7 +292,11 @@ fn ends_of(journal: &Path, ids: &[u64], report: &mut OpenReport) -> Result<Vec<u
         let limit = told.and_then(|(next, end)| (next == id + 1).then_some(end));
         let found = scan_segment(journal, *id, 0, limit, |_, _| {})?;
         report.batches += found.frames;
-        report.damage.extend(found.damage.iter().cloned());
+        // A segment whose creation was cut off has nothing behind its header, and never had.
+        let is_unborn = found.previous_end.is_none() && found.frames == 0 && found.torn_bytes == 0;
+        if !is_unborn {
+            report.damage.extend(found.damage.iter().cloned());
+        }
         match limit {
             // Bytes are missing that the next segment says were there.
             Some(limit) if found.end < limit => {
