@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
 mod commands;
+mod doctor;
 mod hooks;
 mod keys;
+mod metrics;
 mod refused;
 mod scan;
 mod secrets;

@@ -304,6 +304,12 @@ impl Stage {
         self.send(request).expect("an answer").status
     }
 
+    /// What is found at a URL that is not the daemon's own.
+    pub(crate) fn get_elsewhere(&self, url: &str) -> Answer {
+        let _inside = self.runtime.enter();
+        self.send(self.client.get(url)).expect("an answer")
+    }
+
     /// A delivery to a hook, with these headers besides the usual ones.
     pub(crate) fn deliver(
         &self,
