@@ -276,8 +276,8 @@ fn take_timer(mut l: Lifecycle, timer: Timer) -> Step {
                 }
             }
         }
-        // The check's call is outstanding: the ping has its turn later. (The end of any call arms the
-        // check timer by itself.)
+        // The other call is outstanding: the ping has its turn later. The end of any call arms
+        // the check timer by itself.
         (Timer::Ping, Phase::Checking | Phase::Repairing { .. }) => {
             (l, vec![Effect::Schedule(Timer::Ping, Delay::PingInterval)])
         }

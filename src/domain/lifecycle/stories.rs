@@ -247,7 +247,7 @@ fn a_check_with_a_refused_credential_suspends() {
 
 /// The hook is found missing at this time, and made again.
 fn lose(lifecycle: Lifecycle, at: Duration) -> Lifecycle {
-    let at = Timestamp(i64::try_from(at.as_millis()).unwrap());
+    let at = Timestamp(0).plus(at);
     let (checking, _) = step(lifecycle, Input::TimerFired(Timer::Check));
     let (creating, _) = step(checking, Input::Replied(Reply::Missing { at }));
     let (hook, revision) = (HookId(7), 1);
