@@ -222,7 +222,7 @@ pub struct IncidentFilter {
 /// How the store is doing, for health and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
-    /// `None` when batches are accepted; otherwise why not, in words.
+    /// `None` when deliveries are accepted; otherwise why not, in words.
     pub trouble: Option<String>,
     /// Bytes of the journal on disk.
     pub journal_bytes: u64,

@@ -2,6 +2,7 @@
 
 use crate::domain::delivery::Payload;
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, TokenId};
+use crate::domain::secret::Sealed;
 use crate::store::Change;
 use crate::store::record::{Record, RecordError, decode, decode_parts, encode, encode_parts};
 use bytes::Bytes;
@@ -168,6 +169,13 @@ pub(in crate::store) fn decode_changes(payload: &[u8]) -> Result<Vec<Change>, Re
         .into_iter()
         .map(|(tag, bytes)| decode_change(tag, &bytes))
         .collect()
+}
+
+/// The canary that a frame's payload puts, if it puts one. Nothing else of it is decoded.
+pub(in crate::store) fn decode_canary(payload: &[u8]) -> Result<Option<Sealed>, RecordError> {
+    let parts = decode_parts(payload)?;
+    let canary = parts.iter().rfind(|(tag, _)| *tag == tag::PUT_CANARY);
+    canary.map(|(_, bytes)| decode(bytes)).transpose()
 }
 
 /// The payload of the delivery that is the `index`th change of a frame.
