@@ -161,6 +161,8 @@ fn open_store(config: &Config, watch: &Arc<ToMetrics>) -> Result<DiskStore, Star
             max_age: config.retention.max_age,
             max_bytes: config.retention.max_bytes,
             floor_per_connection: config.retention.floor_per_connection,
+            history_max_age: config.retention.history_max_age,
+            guards_max_age: config.retention.guards_max_age,
         },
         ..Options::default()
     };

@@ -38,6 +38,7 @@ impl Job {
         // The deliveries of these tests are dated in 1970.
         let mut retention = Retention {
             max_age: Duration::from_secs(u32::MAX.into()),
+            guards_max_age: Duration::from_secs(u32::MAX.into()),
             ..Retention::default()
         };
         if self.retains_little {

@@ -1,7 +1,7 @@
 //! Batches as bytes: what a frame of the journal holds.
 
 use crate::domain::delivery::Payload;
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, TokenId};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId};
 use crate::domain::secret::Sealed;
 use crate::store::Change;
 use crate::store::record::{Record, RecordError, decode, decode_parts, encode, encode_parts};
@@ -32,6 +32,10 @@ mod tag {
     pub(super) const PUT_TRACK: u8 = 12;
     pub(super) const PUT_INCIDENT: u8 = 13;
     pub(super) const PUT_CANARY: u8 = 14;
+    pub(super) const FORGET_GUARDS: u8 = 15;
+    pub(super) const FORGET_RUN: u8 = 16;
+    pub(super) const FORGET_TRACK: u8 = 17;
+    pub(super) const FORGET_INCIDENT: u8 = 18;
 }
 
 /// The parts of an inserted delivery.
@@ -66,6 +70,10 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         }
         Change::PutDelivery(delivery) => (tag::PUT_DELIVERY, encode(&**delivery)),
         Change::ForgetDelivery(id) => (tag::FORGET_DELIVERY, id_bytes(id.as_u128())),
+        Change::ForgetGuards(id) => (tag::FORGET_GUARDS, id_bytes(id.as_u128())),
+        Change::ForgetRun(id) => (tag::FORGET_RUN, id_bytes(id.as_u128())),
+        Change::ForgetTrack(key) => (tag::FORGET_TRACK, encode(key)),
+        Change::ForgetIncident(id) => (tag::FORGET_INCIDENT, id_bytes(id.as_u128())),
         Change::PutRun(run) => (tag::PUT_RUN, encode(&**run)),
         Change::PutTrack(track) => (tag::PUT_TRACK, encode(&**track)),
         Change::PutIncident(incident) => (tag::PUT_INCIDENT, encode(&**incident)),
@@ -155,6 +163,10 @@ fn decode_change(tag: u8, bytes: &[u8]) -> Result<Change, RecordError> {
         tag::INSERT_DELIVERY => decode_insertion(bytes)?,
         tag::PUT_DELIVERY => Change::PutDelivery(boxed(bytes)?),
         tag::FORGET_DELIVERY => Change::ForgetDelivery(DeliveryId::from_u128(id(bytes)?)),
+        tag::FORGET_GUARDS => Change::ForgetGuards(DeliveryId::from_u128(id(bytes)?)),
+        tag::FORGET_RUN => Change::ForgetRun(RunId::from_u128(id(bytes)?)),
+        tag::FORGET_TRACK => Change::ForgetTrack(decode(bytes)?),
+        tag::FORGET_INCIDENT => Change::ForgetIncident(IncidentId::from_u128(id(bytes)?)),
         tag::PUT_RUN => Change::PutRun(boxed(bytes)?),
         tag::PUT_TRACK => Change::PutTrack(boxed(bytes)?),
         tag::PUT_INCIDENT => Change::PutIncident(boxed(bytes)?),

@@ -3,6 +3,7 @@
 mod ballast;
 mod batch;
 mod committer;
+mod history;
 mod open;
 mod retain;
 

@@ -14,6 +14,9 @@ use crate::store::{After, Change, Conflict, Guard, Of, Priority, Read, Unobserve
 use std::io;
 use std::sync::atomic::AtomicI64;
 
+/// Longer than since 1970, where the deliveries of these tests are dated.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
 fn options() -> Options {
     Options {
         segment_bytes: 4096,
@@ -342,6 +345,8 @@ fn any_single_failure_of_the_disk_costs_no_acknowledged_record() {
 fn retention_gives_space_back_and_keeps_what_must_be_kept() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention {
+        history_max_age: FOREVER,
+        guards_max_age: FOREVER,
         max_age: Duration::ZERO,
         max_bytes: 8192,
         floor_per_connection: 3,

@@ -84,7 +84,8 @@ impl<K: Kv> Index<K> {
         guard::check(self, guard)
     }
 
-    fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, ReadError> {
+    /// A record by its key.
+    pub(in crate::store) fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, ReadError> {
         let found = self.kv.get(key.bytes())?;
         let found = found.map(|bytes| record(&bytes)).transpose();
         found.map_err(|error| self.doubted(error))
@@ -109,7 +110,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// The ids that end the keys with this prefix.
-    fn ids(
+    pub(in crate::store) fn ids(
         &self,
         prefix: &Key,
         after: Option<u128>,

@@ -229,6 +229,7 @@ records! {
     Delivery = "delivery",
     Run = "run",
     Track = "track",
+    TrackKey = "track key",
     Incident = "incident",
     Sealed = "canary",
 }

@@ -5,7 +5,7 @@ use crate::domain::connection::Connection;
 use crate::domain::id::HookKey;
 use crate::domain::lifecycle::{Desired, Lifecycle};
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::secret::Sealed;
+use crate::domain::secret::{Proof, Sealed};
 use std::sync::{Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -88,6 +88,8 @@ fn connection(id: u128, repository: Option<u64>, name: &str) -> Connection {
         events: Vec::new(),
         secret: Sealed(Vec::new()),
         previous_secret: None,
+        proof: Proof::Unknown,
+        family: None,
         lifecycle: Lifecycle::default(),
         retry_due_at: None,
         created_at: Timestamp(1),

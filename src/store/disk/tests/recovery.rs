@@ -175,6 +175,8 @@ fn a_segment_that_is_missing_in_between_is_told() {
 fn a_quiet_connection_keeps_its_last_deliveries_however_noisy_the_others_are() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention {
+        history_max_age: FOREVER,
+        guards_max_age: FOREVER,
         max_age: Duration::ZERO,
         max_bytes: 8192,
         floor_per_connection: 3,
@@ -257,6 +259,8 @@ fn a_header_that_is_harmed_while_deliveries_are_behind_it_is_told() {
 fn what_is_processed_while_it_is_carried_forward_stays_processed() {
     let dir = tempfile::tempdir().unwrap();
     let retention = Retention {
+        history_max_age: FOREVER,
+        guards_max_age: FOREVER,
         max_age: Duration::ZERO,
         max_bytes: 4096,
         floor_per_connection: 0,
