@@ -10,7 +10,7 @@ use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId};
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity};
 use crate::domain::repo::{Instance, ProviderKind};
-use crate::domain::run::{Conclusion, Position, Run, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, Family, Position, Run, RunFacts, RunStatus};
 use crate::domain::secret::{ApiToken, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{TokenRecord, User};
@@ -332,6 +332,7 @@ fn history(
         body: (&br#"{"canary":1}"#[..]).into(),
     };
     let run = Run {
+        family: Family::Actions,
         failed_jobs: std::collections::BTreeMap::new(),
         id: ids.1,
         connection: connection.id,
