@@ -63,16 +63,17 @@ impl<'a> Fold<'a> {
         }
         let (run, is_news) = self.take_run(event)?;
         let (key, moved) = self.take_verdict(event, run)?;
+        let mut touched = None;
         for incident in &moved {
-            self.refresh(*incident, &key, source)?;
+            let is_touched = self.refresh(*incident, &key, source)?;
+            touched = is_touched.then_some(*incident).or(touched);
         }
-        let mut touched = moved.last().copied();
         if is_news {
             for (incident, key) in self.shown_in(run)? {
                 if !moved.contains(&incident) {
-                    self.refresh(incident, &key, source)?;
+                    let is_touched = self.refresh(incident, &key, source)?;
+                    touched = is_touched.then_some(incident).or(touched);
                 }
-                touched = touched.or(Some(incident));
             }
         }
         Ok(Outcome::Run {
@@ -152,10 +153,15 @@ impl<'a> Fold<'a> {
         Ok(incidents.into_iter().map(|id| (id, key.clone())).collect())
     }
 
-    /// Brings an incident in line with its group.
-    fn refresh(&mut self, id: IncidentId, key: &TrackKey, source: Source) -> Result<(), ReadError> {
+    /// Brings an incident in line with its group. Returns whether that changed it.
+    fn refresh(
+        &mut self,
+        id: IncidentId,
+        key: &TrackKey,
+        source: Source,
+    ) -> Result<bool, ReadError> {
         let Some(group) = self.hand.track(key)?.record.group(id) else {
-            return Ok(());
+            return Ok(false);
         };
         let known = self.hand.incident(id)?;
         let was_open = known.as_ref().map(|i| i.status != IncidentStatus::Resolved);
@@ -168,14 +174,14 @@ impl<'a> Fold<'a> {
             show(&mut incident, key, &group, run);
         }
         if known.as_ref() == Some(&incident) {
-            return Ok(());
+            return Ok(false);
         }
         let is_open = incident.status != IncidentStatus::Resolved;
         self.opened += u32::from(was_open.is_none());
         self.resolved += u32::from(was_open != Some(false) && !is_open);
         log(&incident, was_open, is_open);
         self.hand.put_incident(incident);
-        Ok(())
+        Ok(true)
     }
 
     fn begin_incident(&self, group: &Group, source: Source) -> Incident {

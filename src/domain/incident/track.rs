@@ -191,7 +191,8 @@ impl Track {
                     self.rename_after(end, before, later);
                     (PointKind::Passed, vec![before, later])
                 }
-                (before, _) => (PointKind::Passed, before.into_iter().collect()),
+                // For the failures after it, it is the attempt that was decided before.
+                (before, after) => (PointKind::Passed, after.into_iter().chain(before).collect()),
             },
         };
         self.points.insert(end, Point { run, kind });
