@@ -12,8 +12,8 @@ pub(super) struct Args {
     provider: String,
     /// The repository, as OWNER/NAME.
     repository: String,
-    /// An event to subscribe to; may be given more than once. Default: `workflow_run`,
-    /// `pull_request`, `push`.
+    /// An event to subscribe to; may be given more than once. Default: all that
+    /// tells of CI, deployments, names, pushes and pull requests.
     #[arg(long = "event", value_name = "EVENT")]
     events: Vec<String>,
     /// The provider's host, when there is more than one.

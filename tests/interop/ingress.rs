@@ -263,15 +263,22 @@ async fn take_no_tampered(daemon: &Daemon, sendings: &[Sending]) {
 
 async fn take_each_whole(daemon: &Daemon, sendings: &[Sending]) {
     for ((status, answer), s) in send(daemon, sendings).await.iter().zip(sendings) {
+        let accepted = (202, "accepted");
         let (answered, became) = match s.event.as_str() {
             "ping" => ((200, "pong"), "pong"),
-            "workflow_run" => ((202, "accepted"), "run"),
-            "push" | "pull_request" => ((202, "accepted"), "recorded"),
+            "workflow_run" | "workflow_job" => (accepted, "run"),
+            // Depends on what the connection has heard before: they are sent at once.
+            "check_suite" | "check_run" | "status" => (accepted, "run or mirrored"),
+            "push" | "pull_request" | "deployment_status" | "repository" | "meta" => {
+                (accepted, "recorded")
+            }
             _ => ((200, "ignored"), "ignored"),
         };
         let told = answer["status"].as_str().unwrap_or_default();
         assert_eq!((*status, told), answered, "{}: {answer}", s.name);
-        assert_eq!(outcome(daemon, answer).await, became, "{}", s.name);
+        let outcome = outcome(daemon, answer).await;
+        let mut expected = became.split(" or ");
+        assert!(expected.any(|e| e == outcome), "{}: {outcome}", s.name);
     }
 }
 
