@@ -99,6 +99,36 @@ async fn the_first_pass_after_a_failure_resolves_it_however_late_it_is_told() {
 }
 
 #[actix::test]
+async fn what_a_person_resolved_still_learns_what_is_told_late_and_stays_resolved() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    tell(&farm, &connection, &["4 1 failure", "6 1 failure"]).await;
+    let id = farm.incidents(ANN)[0].id;
+    farm.command(connection.id, Command::Resolve(id))
+        .await
+        .unwrap();
+    let by_hand = farm.incidents(ANN)[0].clone();
+    let late = ["job 6 1 71", "5 1 failure", "7 1 success"];
+    tell(&farm, &connection, &late).await;
+    let known = farm.store.incident(id).unwrap().unwrap();
+    assert_eq!((known.occurrences, jobs(&known)), (3, vec![71]));
+    assert_eq!(known.resolution, Some(Resolution::ByHand));
+    assert_eq!(known.resolved_at, by_hand.resolved_at);
+    assert_eq!(farm.incidents(ANN).len(), 1);
+
+    // A pass among its failures: what came before it had passed, and the rest stays resolved.
+    tell(&farm, &connection, &["5 2 success"]).await;
+    let mut incidents = farm.incidents(ANN);
+    incidents.sort_by_key(|incident| incident.first_seen_at);
+    let ends: Vec<_> = incidents
+        .iter()
+        .map(|i| (i.occurrences, i.resolution, jobs(i)))
+        .collect();
+    let by_hand = Some(Resolution::ByHand);
+    assert_eq!(ends, [(2, by_hand, vec![]), (1, by_hand, vec![71])]);
+}
+
+#[actix::test]
 async fn the_highest_family_heard_of_counts_and_supersedes_the_others() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;

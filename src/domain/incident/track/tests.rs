@@ -274,6 +274,56 @@ fn what_was_closed_by_hand_can_still_be_split_and_keeps_its_end() {
     assert_eq!(story.open(), None);
 }
 
+#[test]
+fn of_too_many_attempts_the_newest_are_remembered_whatever_the_order() {
+    let most = u64::try_from(POINTS_MAX).unwrap();
+    let (mut forwards, mut backwards) = (Teller::new(), Teller::new());
+    let tell = |story: &mut Teller, number| {
+        let verdict = match number {
+            _ if number % 10 == 0 => Verdict::Passed,
+            _ => Verdict::Failed,
+        };
+        story.tell(number, 1, verdict);
+    };
+    (1..=2 * most).for_each(|number| tell(&mut forwards, number));
+    (1..=2 * most)
+        .rev()
+        .for_each(|number| tell(&mut backwards, number));
+    assert_eq!(forwards.track.points.len(), POINTS_MAX);
+    assert!(
+        forwards
+            .track
+            .points
+            .keys()
+            .eq(backwards.track.points.keys())
+    );
+    let newest = |story: &Teller| story.shape().split_off(1);
+    assert_eq!(newest(&forwards), newest(&backwards));
+    assert!(forwards.open().is_some() && backwards.open().is_some());
+}
+
+#[test]
+fn what_was_forgotten_is_still_the_attempt_before() {
+    let mut story = Teller::new();
+    let attempts = u32::try_from(POINTS_MAX).unwrap() + 1;
+    (1..=attempts).for_each(|attempt| drop(story.tell(5, attempt, Verdict::Passed)));
+    assert_eq!(story.track.floor.map(|end| end.position.attempt), Some(1));
+    let incident = story.fail(6);
+    for number in 7..5 + u64::from(attempts) {
+        story.pass(number);
+    }
+    // Everything before the failure is forgotten now.
+    assert_eq!(story.track.points.len(), POINTS_MAX);
+    assert!(story.track.group(incident).is_some());
+    assert_eq!(
+        story.track.decided_before(Position {
+            number: 5,
+            attempt: attempts + 1
+        }),
+        Some(attempts)
+    );
+}
+
 fn verdicts() -> impl Strategy<Value = Vec<(u64, u32, Verdict)>> {
     let verdict = prop_oneof![Just(Verdict::Failed), Just(Verdict::Passed)];
     prop::collection::btree_map((1_u64..12, 1_u32..4), verdict, 1..24)
