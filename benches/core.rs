@@ -9,7 +9,7 @@ use hookherd::app::{SystemClock, SystemEntropy};
 use hookherd::domain::delivery::{Delivery, DeliveryState, Payload, Source};
 use hookherd::domain::event::Event;
 use hookherd::domain::id::{ConnectionId, DeliveryId, Entropy, HookId, IncidentId, RunId, UserId};
-use hookherd::domain::incident::track::{Track, TrackKey};
+use hookherd::domain::incident::track::{End, Track, TrackKey};
 use hookherd::domain::lifecycle::{Input, Lifecycle, Reply, Timer, step};
 use hookherd::domain::repo::{Host, Instance, ProviderKind};
 use hookherd::domain::rule::Rules;
@@ -116,10 +116,15 @@ fn fold(c: &mut Criterion) {
     let mut take = move |track: &mut Track, event: &RunEvent, number: u64| {
         let mut position = event.position;
         position.number = number;
-        let end = event.status.conclusion().expect("it is completed");
-        let verdict = rules.verdict(end, Some("main")).expect("it counts");
-        let run = RunId::from_u128(u128::from(number));
-        track.take(position, verdict, run, event.updated_at, &mut new_incident)
+        let conclusion = event.status.conclusion().expect("it is completed");
+        let verdict = rules.verdict(conclusion, Some("main")).expect("it counts");
+        let (run, at) = (RunId::from_u128(u128::from(number)), event.updated_at);
+        let end = End {
+            position,
+            at,
+            conclusion,
+        };
+        track.take(end, verdict, run, &mut new_incident)
     };
     let ends: Vec<RunEvent> = (0..300).map(|run| run_event(run * 3 + 2)).collect();
     for (number, event) in (0..).zip(&ends) {

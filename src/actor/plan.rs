@@ -14,6 +14,7 @@ use crate::domain::lifecycle::{
     Call, Delay, Desired, Effect, Input, Lifecycle, Observation, Phase, SuspendReason, Timer, step,
 };
 use crate::domain::repo::Repository;
+use crate::domain::run::Family;
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
@@ -47,6 +48,8 @@ pub(super) struct Edit {
     pub(super) event_at: Option<Timestamp>,
     /// A credential was refused.
     pub(super) rejected: Option<Credential>,
+    /// Another way of telling about CI is followed.
+    pub(super) family: Option<Family>,
     /// More to be committed along with it.
     pub(super) changes: Vec<Change>,
 }
@@ -137,7 +140,10 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp, changes: &mut Vec<Ch
     }
     if let Some(events) = edit.events {
         next.events = events;
+        // Which way of telling is the highest has to be heard anew.
+        next.family = None;
     }
+    next.family = edit.family.or(next.family);
     if let Some(secret) = edit.secret {
         let old = std::mem::replace(&mut next.secret, secret);
         next.previous_secret = Some((old, None));

@@ -47,8 +47,8 @@ struct Which {
 /// What holds for each of them.
 #[derive(Debug, clap::Args)]
 struct How {
-    /// An event to subscribe to; may be given more than once. Default: the provider's events that
-    /// tell of CI, pushes and proposed changes.
+    /// An event to subscribe to; may be given more than once. Default: all that tells of CI,
+    /// deployments, names, pushes and proposed changes.
     #[arg(long = "event", value_name = "EVENT")]
     events: Vec<String>,
     /// The provider's host, when there is more than one.

@@ -21,7 +21,7 @@ use crate::domain::id::{
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::repo::{FullName, Instance, ProviderKind, RepositoryId};
-use crate::domain::run::Run;
+use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
 use crate::domain::user::{Credential, TokenRecord, User};
 use std::future::Future;
@@ -308,10 +308,11 @@ pub trait Read: Send + Sync {
 
     /// A run.
     fn run(&self, id: RunId) -> Result<Option<Run>, ReadError>;
-    /// A run by the provider's id of it.
+    /// A run by the provider's id of it, which is one of its family.
     fn run_by_provider_id(
         &self,
         connection: ConnectionId,
+        family: Family,
         provider_run_id: u64,
     ) -> Result<Option<Run>, ReadError>;
     /// Runs, newest first.

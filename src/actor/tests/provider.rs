@@ -32,6 +32,7 @@ pub(super) struct FakeProvider {
     pub(super) calls: Mutex<Vec<(&'static str, Instant)>>,
     next: AtomicU64,
     has_no_repository: Mutex<bool>,
+    new_name: Mutex<Option<String>>,
 }
 
 fn lost() -> ProviderError {
@@ -63,6 +64,20 @@ impl FakeProvider {
 
     pub(super) fn loses_the_repository(&self) {
         *self.has_no_repository.lock().unwrap() = true;
+    }
+
+    /// The repository has another name from now on.
+    pub(super) fn renames_the_repository(&self, name: &str) {
+        *self.new_name.lock().unwrap() = Some(name.to_owned());
+    }
+
+    fn repository_now(&self) -> Repository {
+        let new_name = self.new_name.lock().unwrap();
+        let name = new_name.as_deref().unwrap_or("o/r");
+        Repository {
+            full_name: name.parse().unwrap(),
+            ..repository()
+        }
     }
 
     async fn call<T>(
@@ -130,7 +145,7 @@ impl Hooks for FakeProvider {
                 hook: HookId(id),
                 created: found.is_none(),
                 proof: Proof::Signature,
-                repository: repository(),
+                repository: self.repository_now(),
             }
         }))
     }
@@ -149,7 +164,7 @@ impl Hooks for FakeProvider {
                 },
                 None => CheckReport::Missing,
             };
-            let repository = repository();
+            let repository = self.repository_now();
             Checked { report, repository }
         }))
     }

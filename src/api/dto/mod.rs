@@ -10,7 +10,7 @@ mod stats;
 
 pub use connection::{Connection, Health, LastError};
 pub use delivery::{DeliveryDetail, DeliverySummary, Payload};
-pub use incident::{Incident, Run};
+pub use incident::{FailedJob, Incident, Run};
 pub use stats::{DeliveryStats, IncidentStats, Stats};
 
 use crate::domain::repo::{Host, Repository as DomainRepository};

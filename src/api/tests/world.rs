@@ -7,10 +7,13 @@ use crate::api::scope::Shared;
 use crate::api::{Admin, Collaborators, IngressWatch, Settings, server};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
-use crate::domain::id::{CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId};
-use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId,
+};
+use crate::domain::incident::track::TrackKey;
+use crate::domain::incident::{CiFailure, Incident, IncidentSource, IncidentStatus, Severity};
 use crate::domain::repo::{Instance, ProviderKind};
-use crate::domain::run::{Conclusion, Position, Run, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus};
 use crate::domain::secret::{ApiToken, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{TokenRecord, User};
@@ -302,6 +305,27 @@ fn facts() -> RunFacts {
     }
 }
 
+fn failure(connection: ConnectionId, run: RunId) -> CiFailure {
+    let facts = facts();
+    CiFailure {
+        run,
+        family: Family::Actions,
+        track: TrackKey::of(connection, Family::Actions, &facts),
+        workflow_name: facts.workflow_name,
+        branch: facts.branch,
+        commit_sha: facts.commit_sha,
+        commit_message: None,
+        author: None,
+        url: None,
+        failed_jobs: vec![FailedJob {
+            id: 71,
+            name: "canary job".into(),
+            stage: None,
+            reason: Some("timed_out".into()),
+        }],
+    }
+}
+
 fn history(
     store: &MemoryStore,
     chance: &Chance,
@@ -332,6 +356,7 @@ fn history(
         body: (&br#"{"canary":1}"#[..]).into(),
     };
     let run = Run {
+        family: Family::Actions,
         failed_jobs: std::collections::BTreeMap::new(),
         id: ids.1,
         connection: connection.id,
@@ -355,7 +380,7 @@ fn history(
         source: IncidentSource::Webhook,
         failure_type: "failure".into(),
         title: "canary failed".into(),
-        ci: None,
+        ci: Some(failure(connection.id, ids.1)),
         occurrences: 1,
         first_seen_at: at,
         last_seen_at: at,

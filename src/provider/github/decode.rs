@@ -1,6 +1,12 @@
 //! Inbound: GitHub's deliveries. Pure; nothing of a body is believed before its signature.
 
-use super::payload::{Body, ClaimBody, Loose, Object, RepositoryPart, RunPart, WorkflowPart};
+mod checks;
+mod jobs;
+mod statuses;
+
+use super::payload::{
+    ActorPart, Body, ClaimBody, CommitPart, Loose, Object, RepositoryPart, RunPart, WorkflowPart,
+};
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{Entropy, HookId};
@@ -46,7 +52,43 @@ const FORM_PREFIX: &[u8] = b"payload=";
 const ALL_EVENTS: &str = "*";
 
 /// The events that something follows from, or that are kept as history.
-const EVENTS_KNOWN: [&str; 4] = ["ping", "workflow_run", "push", "pull_request"];
+const EVENTS_KNOWN: [&str; 11] = [
+    "check_run",
+    "check_suite",
+    "deployment_status",
+    "meta",
+    "ping",
+    "pull_request",
+    "push",
+    "repository",
+    "status",
+    "workflow_job",
+    "workflow_run",
+];
+
+/// What tells of CI in whatever way, of deployments, and of a new name; and what people expect in
+/// a history.
+const EVENTS_DEFAULT: [&str; 9] = [
+    "check_run",
+    "check_suite",
+    "deployment_status",
+    "pull_request",
+    "push",
+    "repository",
+    "status",
+    "workflow_job",
+    "workflow_run",
+];
+
+/// What may happen to a repository, after which nothing has to be looked at.
+const REPOSITORY_ACTIONS: [&str; 6] = [
+    "archived",
+    "created",
+    "edited",
+    "privatized",
+    "publicized",
+    "unarchived",
+];
 
 /// GitHub's dialect of deliveries.
 #[derive(Debug)]
@@ -162,7 +204,7 @@ impl Decode for GithubDecode {
     }
 
     fn default_events(&self) -> &'static [&'static str] {
-        &["workflow_run", "pull_request", "push"]
+        &EVENTS_DEFAULT
     }
 
     /// GitHub adds events faster than anybody could list them: only the form is checked.
@@ -198,12 +240,16 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
         },
         "push" if body.git_ref.text().is_some() => Event::Recorded,
         "pull_request" if body.pull_request.0.is_some() => Event::Recorded,
-        "workflow_run" => body
-            .workflow_run
-            .0
-            .as_ref()
-            .and_then(|run| run_event(run, body))
-            .map_or(Event::Ignored, |run| Event::Run(Box::new(run))),
+        "deployment_status" if body.deployment_status.0.is_some() => Event::Recorded,
+        "repository" if repository.is_some() => repository_event(body.action.text()),
+        "meta" if body.action.text() == Some("deleted") && body.hook_id.number().is_some() => {
+            Event::LookNow
+        }
+        "workflow_run" => run_event(body).map_or(Event::Ignored, of_run),
+        "workflow_job" => jobs::event(body).map_or(Event::Ignored, of_run),
+        "check_suite" => checks::suite_event(body).unwrap_or(Event::Ignored),
+        "check_run" => checks::run_event(body).unwrap_or(Event::Ignored),
+        "status" => statuses::event(body).map_or(Event::Ignored, of_run),
         _ => Event::Ignored,
     };
     Decoded {
@@ -217,22 +263,28 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
     }
 }
 
+fn of_run(run: RunEvent) -> Event {
+    Event::Run(Box::new(run))
+}
+
+/// A new name in a payload is not believed: it could be another repository's by now.
+fn repository_event(action: Option<&str>) -> Event {
+    match action {
+        Some("renamed" | "transferred" | "deleted") => Event::LookNow,
+        Some(action) if REPOSITORY_ACTIONS.contains(&action) => Event::Recorded,
+        Some(_) | None => Event::Ignored,
+    }
+}
+
 fn full_name(repository: &RepositoryPart<'_>) -> Option<FullName> {
     repository.full_name.text()?.parse().ok()
 }
 
 /// `None` when a run cannot be told from others or put in order.
-fn run_event(run: &RunPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
+fn run_event(body: &Body<'_>) -> Option<RunEvent> {
+    let run = body.workflow_run.0.as_ref()?;
     let workflow = body.workflow.0.as_ref();
-    let attempt = run.run_attempt.number().unwrap_or(1).max(1);
-    let title = || clean(run.display_title.text()?, TITLE_BYTES_MAX);
-    let message = || {
-        let message = run.head_commit.0.as_ref()?.message.text()?;
-        clean(message.trim_start().lines().next()?, TITLE_BYTES_MAX)
-    };
-    let login = |actor: &Object<super::payload::ActorPart<'_>>| {
-        clean(actor.0.as_ref()?.login.text()?, LOGIN_BYTES_MAX)
-    };
+    let title = || clean_of(&run.display_title, TITLE_BYTES_MAX);
     let workflow_key = workflow_key(run, workflow)?;
     let name = clean_of(&run.name, TITLE_BYTES_MAX)
         .or_else(|| clean_of(&workflow?.name, TITLE_BYTES_MAX))
@@ -241,9 +293,9 @@ fn run_event(run: &RunPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
         provider_run_id: run.id.number()?,
         position: Position {
             number: run.run_number.number()?,
-            attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+            attempt: attempt(&run.run_attempt),
         },
-        status: status(run, body.action.text()),
+        status: status(&run.conclusion, &run.status, body.action.text()),
         updated_at: [&run.updated_at, &run.run_started_at, &run.created_at]
             .into_iter()
             .find_map(moment)
@@ -255,12 +307,36 @@ fn run_event(run: &RunPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
             workflow_name: name,
             branch: clean_of(&run.head_branch, BRANCH_BYTES_MAX),
             commit_sha: clean_of(&run.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),
-            commit_message: message().or_else(title),
+            commit_message: first_line(&run.head_commit).or_else(title),
             author: login(&run.triggering_actor).or_else(|| login(&run.actor)),
             trigger: clean_of(&run.event, LOGIN_BYTES_MAX).unwrap_or_default(),
             url: web_url(&run.html_url),
         },
     })
+}
+
+/// Attempts count from 1; older servers do not tell.
+fn attempt(number: &Loose<'_>) -> u32 {
+    let attempt = number.number().unwrap_or(1).max(1);
+    u32::try_from(attempt).unwrap_or(u32::MAX)
+}
+
+/// The first line of a commit's message.
+fn first_line(commit: &Object<CommitPart<'_>>) -> Option<String> {
+    let message = commit.0.as_ref()?.message.text()?;
+    clean(message.trim_start().lines().next()?, TITLE_BYTES_MAX)
+}
+
+fn login(actor: &Object<ActorPart<'_>>) -> Option<String> {
+    clean_of(&actor.0.as_ref()?.login, LOGIN_BYTES_MAX)
+}
+
+/// A job with this conclusion failed. Whether it was allowed to, GitHub does not tell.
+fn is_failed(conclusion: &Loose<'_>) -> bool {
+    matches!(
+        conclusion.text(),
+        Some("failure" | "timed_out" | "startup_failure")
+    )
 }
 
 /// The workflow's id, else its path without the branch that re-usable workflows append to it.
@@ -281,8 +357,8 @@ fn workflow_key(run: &RunPart<'_>, workflow: Option<&WorkflowPart<'_>>) -> Optio
 
 /// A conclusion decides. Without one the status does, and the action only when the status says
 /// nothing: GitHub's own examples hold a `completed` action with the status `queued`.
-fn status(run: &RunPart<'_>, action: Option<&str>) -> RunStatus {
-    if let Some(conclusion) = run.conclusion.text() {
+fn status(conclusion: &Loose<'_>, status: &Loose<'_>, action: Option<&str>) -> RunStatus {
+    if let Some(conclusion) = conclusion.text() {
         return RunStatus::Completed(
             Conclusion::from_name(conclusion).unwrap_or(Conclusion::Unknown),
         );
@@ -293,7 +369,7 @@ fn status(run: &RunPart<'_>, action: Option<&str>) -> RunStatus {
         "requested" | "queued" | "pending" | "waiting" => Some(RunStatus::Queued),
         _ => None,
     };
-    run.status
+    status
         .text()
         .and_then(named)
         .or_else(|| action.and_then(named))

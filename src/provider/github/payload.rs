@@ -129,6 +129,67 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// Most elements of a list that are looked at; GitHub names ten branches of a commit at most.
+const LIST_MAX: usize = 100;
+
+/// The objects of a list, up to [`LIST_MAX`]; empty when something else was sent.
+#[derive(Debug)]
+pub(super) struct List<T>(pub(super) Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = List<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(List::default())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(List::default())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(List::default())
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(List::default())
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(List::default())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(List::default())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| List::default())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() < LIST_MAX {
+            match seq.next_element::<Object<T>>()? {
+                Some(Object(element)) => elements.extend(element),
+                None => return Ok(List(elements)),
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(List(elements))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
 macro_rules! wire {
     ($($(#[$doc:meta])* $name:ident {
         $($field:ident $(= $rename:literal)? : $kind:ty),* $(,)?
@@ -153,9 +214,27 @@ wire! {
         repository: Object<RepositoryPart<'a>>,
         workflow: Object<WorkflowPart<'a>>,
         workflow_run: Object<RunPart<'a>>,
+        workflow_job: Object<JobPart<'a>>,
+        check_suite: Object<SuitePart<'a>>,
+        check_run: Object<CheckPart<'a>>,
+        deployment_status: Object<Empty<'a>>,
+        sender: Object<ActorPart<'a>>,
+        state: Loose<'a>,
+        context: Loose<'a>,
+        sha: Loose<'a>,
+        target_url: Loose<'a>,
+        commit: Object<StatusCommitPart<'a>>,
+        branches: List<BranchPart<'a>>,
+        created_at: Loose<'a>,
+        updated_at: Loose<'a>,
     }
     /// `repository`.
-    RepositoryPart { id: Loose<'a>, full_name: Loose<'a> }
+    RepositoryPart {
+        id: Loose<'a>,
+        full_name: Loose<'a>,
+        default_branch: Loose<'a>,
+        html_url: Loose<'a>,
+    }
     /// `workflow`.
     WorkflowPart { id: Loose<'a>, name: Loose<'a>, path: Loose<'a> }
     /// `workflow_run`.
@@ -180,6 +259,56 @@ wire! {
         run_started_at: Loose<'a>,
         updated_at: Loose<'a>,
     }
+    /// `workflow_job`.
+    JobPart {
+        id: Loose<'a>,
+        run_id: Loose<'a>,
+        run_attempt: Loose<'a>,
+        name: Loose<'a>,
+        workflow_name: Loose<'a>,
+        conclusion: Loose<'a>,
+        head_branch: Loose<'a>,
+        head_sha: Loose<'a>,
+        created_at: Loose<'a>,
+        started_at: Loose<'a>,
+        completed_at: Loose<'a>,
+    }
+    /// `check_suite`, and the one in a `check_run`.
+    SuitePart {
+        id: Loose<'a>,
+        app: Object<AppPart<'a>>,
+        status: Loose<'a>,
+        conclusion: Loose<'a>,
+        head_branch: Loose<'a>,
+        head_sha: Loose<'a>,
+        head_commit: Object<CommitPart<'a>>,
+        created_at: Loose<'a>,
+        updated_at: Loose<'a>,
+    }
+    /// `check_run`.
+    CheckPart {
+        id: Loose<'a>,
+        name: Loose<'a>,
+        app: Object<AppPart<'a>>,
+        conclusion: Loose<'a>,
+        check_suite: Object<SuitePart<'a>>,
+    }
+    /// The app that checks belong to.
+    AppPart { id: Loose<'a>, slug: Loose<'a>, name: Loose<'a> }
+    /// `commit` of a status.
+    StatusCommitPart { commit: Object<GitCommitPart<'a>>, author: Object<ActorPart<'a>> }
+    /// `commit.commit` of a status.
+    GitCommitPart {
+        message: Loose<'a>,
+        author: Object<PersonPart<'a>>,
+        committer: Object<PersonPart<'a>>,
+    }
+    /// Who made a commit, and when.
+    PersonPart { date: Loose<'a> }
+    /// One of the branches that a status' commit is in, with the commit that is its head.
+    BranchPart { name: Loose<'a>, commit: Object<HeadPart<'a>> }
+    /// The head of a branch.
+    HeadPart { sha: Loose<'a> }
     /// `workflow_run.head_commit`.
     CommitPart { message: Loose<'a> }
     /// `workflow_run.actor` and its like.

@@ -5,6 +5,7 @@
 
 use super::retain::{Retention, UpkeepError};
 use crate::domain::id::{DeliveryId, IncidentId, RunId};
+use crate::domain::incident::track::Track;
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
@@ -88,11 +89,10 @@ impl History {
         let mut old = Vec::new();
         for (_, value) in found {
             // Damage is found, and told, by whoever reads the track for its own sake.
-            let Ok(track) = decode::<crate::domain::incident::track::Track>(&value) else {
+            let Ok(track) = decode::<Track>(&value) else {
                 continue;
             };
-            let last_at = track.points.values().map(|point| point.at).max();
-            if track.open_incident().is_none() && last_at.is_none_or(|at| at < cutoff) {
+            if !track.is_failing() && track.last_at().is_none_or(|at| at < cutoff) {
                 let change = Change::ForgetTrack(track.key.clone());
                 old.push((Some(Guard::SameTrack(Box::new(track))), change));
             }

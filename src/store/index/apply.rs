@@ -7,7 +7,7 @@ use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId};
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{Incident, IncidentStatus};
-use crate::domain::run::Run;
+use crate::domain::run::{Family, Run};
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::record::{Record, decode, decode_parts, encode, encode_parts};
 use crate::store::{Change, ReadError};
@@ -312,17 +312,19 @@ fn forget_guards<K: Kv>(index: &Index<K>, id: DeliveryId) -> Result<Vec<Write>, 
     Ok(writes)
 }
 
-pub(super) fn run_key(connection: ConnectionId, provider_run_id: u64) -> Key {
+/// The provider's ids of two families may be the same number.
+pub(super) fn run_key(connection: ConnectionId, family: Family, provider_run_id: u64) -> Key {
     Key::of(Kind::RunByProviderId)
         .id(connection.as_u128())
         .number(provider_run_id)
+        .raw(family.as_str().as_bytes())
 }
 
 fn put_run(run: &Run) -> Vec<Write> {
     let id = run.id.as_u128();
     vec![
         put(Key::of(Kind::Run).id(id), run),
-        point(run_key(run.connection, run.provider_run_id), id),
+        point(run_key(run.connection, run.family, run.provider_run_id), id),
         mark(
             Key::of(Kind::RunByConnection)
                 .id(run.connection.as_u128())

@@ -7,7 +7,7 @@ use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
 };
-use crate::domain::incident::track::{Forgotten, Point, PointKind, Track, TrackKey};
+use crate::domain::incident::track::{Closed, End, Forgotten, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity,
 };
@@ -154,6 +154,7 @@ mirror!(RunV1 of Run {
     id: RunId,
     connection: ConnectionId,
     owner: UserId,
+    family: Family,
     provider_run_id: u64,
     position: Position,
     status: RunStatus,
@@ -166,9 +167,11 @@ mirror!(RunV1 of Run {
 mirror!(TrackKeyV1 of TrackKey { connection: ConnectionId, workflow_key: String, branch: String });
 mirror_enum!(PointKindV1 of PointKind {
     Passed,
-    Failed { incident: IncidentId, resolved_by_hand_at: Option<Timestamp> },
+    Failed { incident: IncidentId, closed: Option<Closed> },
 });
-mirror!(PointV1 of Point { run: RunId, at: Timestamp, kind: PointKind });
+mirror!(ClosedV1 of Closed { at: Timestamp, why: Resolution });
+mirror!(EndV1 of End { position: Position, at: Timestamp, conclusion: Conclusion });
+mirror!(PointV1 of Point { run: RunId, kind: PointKind });
 mirror!(ForgottenV1 of Forgotten {
     incident: IncidentId,
     occurrences: u32,
@@ -176,24 +179,32 @@ mirror!(ForgottenV1 of Forgotten {
 });
 mirror!(TrackV1 of Track {
     key: TrackKey,
-    points: BTreeMap<Position, Point>,
-    floor: Option<Position>,
+    points: BTreeMap<End, Point>,
+    floor: Option<End>,
     forgotten: Option<Forgotten>,
 });
 
 codes!(IncidentStatus { 0 = Open, 1 = Acknowledged, 2 = Resolved });
 codes!(Severity { 0 = Warning, 1 = Error, 2 = Critical });
 codes!(IncidentSource { 0 = Webhook, 1 = Reconcile, 2 = Health });
-mirror_enum!(ResolutionV1 of Resolution { Passed(RunId), ByHand, Recovered, Disconnected });
+mirror_enum!(ResolutionV1 of Resolution {
+    Passed(RunId),
+    ByHand,
+    Recovered,
+    Disconnected,
+    Superseded,
+});
 mirror!(CiFailureV1 of CiFailure {
     run: RunId,
+    family: Family,
+    track: TrackKey,
     workflow_name: String,
     branch: Option<String>,
     commit_sha: String,
     commit_message: Option<String>,
     author: Option<String>,
     url: Option<String>,
-    failed_jobs: Vec<String>,
+    failed_jobs: Vec<FailedJob>,
 });
 mirror!(IncidentV1 of Incident {
     id: IncidentId,
@@ -309,6 +320,7 @@ mod tests {
             Resolution::ByHand,
             Resolution::Recovered,
             Resolution::Disconnected,
+            Resolution::Superseded,
         ]);
     }
 

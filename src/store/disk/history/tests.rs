@@ -3,10 +3,10 @@
 use super::*;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::id::{ConnectionId, UserId};
-use crate::domain::incident::track::{Track, TrackKey};
+use crate::domain::incident::track::{End, TrackKey};
 use crate::domain::incident::{CiFailure, IncidentSource, Resolution, Severity};
 use crate::domain::rule::Verdict;
-use crate::domain::run::{Conclusion, Position, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, Family, Position, RunFacts, RunStatus};
 use crate::store::index::Place;
 use crate::store::memory::MemoryKv;
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ fn run(made_at: Timestamp, n: u128, updated_at: Timestamp) -> Run {
         },
         status: RunStatus::Completed(Conclusion::Failure),
         updated_at,
+        family: Family::Actions,
         failed_jobs: BTreeMap::new(),
         facts: RunFacts {
             workflow_key: "7".into(),
@@ -64,6 +65,8 @@ fn incident(n: u128, of: RunId, resolved_at: Option<Timestamp>) -> Incident {
         title: "CI failed".into(),
         ci: Some(CiFailure {
             run: of,
+            family: Family::Actions,
+            track: track_key("main"),
             workflow_name: "CI".into(),
             branch: None,
             commit_sha: String::new(),
@@ -81,18 +84,26 @@ fn incident(n: u128, of: RunId, resolved_at: Option<Timestamp>) -> Incident {
     }
 }
 
-fn track(branch: &str, verdict: Verdict, at: Timestamp) -> Track {
-    let mut track = Track::new(TrackKey {
+fn track_key(branch: &str) -> TrackKey {
+    TrackKey {
         connection: ConnectionId::from_u128(1),
         workflow_key: "7".into(),
         branch: branch.into(),
-    });
-    let position = Position {
-        number: 1,
-        attempt: 1,
+    }
+}
+
+fn track(branch: &str, verdict: Verdict, at: Timestamp) -> Track {
+    let mut track = Track::new(track_key(branch));
+    let end = End {
+        position: Position {
+            number: 1,
+            attempt: 1,
+        },
+        at,
+        conclusion: Conclusion::Failure,
     };
     let (run, incident) = (RunId::from_u128(1), IncidentId::from_u128(1));
-    track.take(position, verdict, run, at, || incident);
+    track.take(end, verdict, run, || incident);
     track
 }
 
