@@ -138,6 +138,15 @@ impl Shared {
         receiver
     }
 
+    /// A segment of this size is gone. What a failed write left in it was never counted.
+    pub(super) fn forget_segment(&self, bytes: u64) {
+        let less = |journal: u64| Some(journal.saturating_sub(bytes));
+        let order = Ordering::Relaxed;
+        // It always changes: there is no condition.
+        let _ = self.journal_bytes.fetch_update(order, order, less);
+        self.segments.fetch_sub(1, order);
+    }
+
     pub(super) fn close(&self) {
         lock(&self.queue).is_closed = true;
         self.wake.notify_all();
@@ -386,6 +395,9 @@ impl Committer {
             segment: segment.id,
             offset: segment.end,
         };
+        self.shared
+            .journal_bytes
+            .fetch_add(segment.end, Ordering::Relaxed);
         self.segment = Some(segment);
         self.shared.segments.fetch_add(1, Ordering::Relaxed);
         Ok(())

@@ -170,7 +170,7 @@ impl Keeper {
         // when the journal has grown by a quarter.
         let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
         self.stays_bytes = if bytes > retention.max_bytes {
-            bytes + bytes / 4
+            bytes.saturating_add(bytes / 4)
         } else {
             0
         };
@@ -221,10 +221,7 @@ impl Keeper {
         let bytes = std::fs::metadata(&path).map_or(0, |meta| meta.len());
         std::fs::remove_file(&path).map_err(JournalError::io("deleting a segment"))?;
         sync_dir(&journal_dir(&self.dir)).map_err(JournalError::io("syncing the journal"))?;
-        self.shared
-            .journal_bytes
-            .fetch_sub(bytes, Ordering::Relaxed);
-        self.shared.segments.fetch_sub(1, Ordering::Relaxed);
+        self.shared.forget_segment(bytes);
         tracing::info!(segment, bytes, "segment deleted by retention");
         Ok(())
     }
