@@ -1,28 +1,19 @@
 //! Stories about our calls, told to a scripted server.
 
-mod server;
 mod tls;
 mod trouble;
 
 use super::*;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::domain::secret::{HookSecret, Proof, ProviderToken};
-use crate::domain::time::Timestamp;
-use crate::provider::CheckReport;
+use crate::provider::scripted::{Noon, Reply, Seen, Server, json as answer, swift, with};
+use crate::provider::{Access, CheckReport, Hooks, Repaired};
 use serde_json::{Value, json};
-use server::{Reply, Seen, Server, json as answer, with};
 use std::sync::Mutex;
 
 const URL: &str = "https://hooks.example/api/v2/webhooks/github/key";
 const HOOKS: &str = "/repos/o/r/hooks";
 const LIST: &str = "/repos/o/r/hooks?per_page=100";
-
-struct Noon;
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_000_000_000)
-    }
-}
 
 #[derive(Default)]
 struct Counts(Mutex<Vec<(&'static str, &'static str)>>);
@@ -33,9 +24,7 @@ impl CallObserver for Counts {
 }
 
 fn github_at(url: &str, change: impl FnOnce(&mut HttpConfig)) -> Github {
-    let mut config = HttpConfig::new(url.parse().unwrap());
-    config.write_pause = Duration::ZERO;
-    config.retry_wait = Duration::from_millis(1);
+    let mut config = swift(url);
     change(&mut config);
     Github::new(&config, Arc::new(Noon), Arc::new(Counts::default())).unwrap()
 }

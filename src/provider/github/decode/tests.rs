@@ -1,6 +1,7 @@
 //! What GitHub sends, and what it should never send.
 
 use super::*;
+use crate::domain::time::Timestamp;
 use crate::provider::HeaderLookup;
 use crate::provider::signature::github_sign;
 use proptest::prelude::*;

@@ -1,8 +1,12 @@
 //! A scripted server: answers each request with what the test's function says, and remembers the
-//! requests. Deliberately without any belief about GitHub of its own.
+//! requests. Deliberately without any belief about a provider of its own.
 
+use super::http::HttpConfig;
+use crate::domain::lifecycle::Failure;
+use crate::domain::time::{Clock, Timestamp};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -44,6 +48,43 @@ pub(super) fn with(status: u16, headers: &[(&str, &str)], body: &Value) -> Reply
         .map(|(n, v)| format!("{n}: {v}\r\n"))
         .collect();
     Reply::Answer(status, lines.concat(), body.to_string())
+}
+
+/// A text that is no JSON.
+pub(super) fn plain(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
+    match with(status, headers, &Value::Null) {
+        Reply::Answer(status, headers, _) => Reply::Answer(status, headers, body.to_owned()),
+        other @ (Reply::Drop | Reply::Cut | Reply::Hang) => other,
+    }
+}
+
+/// A clock that stands still.
+pub(super) struct Noon;
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_000_000_000)
+    }
+}
+
+/// Settings that do not slow a test down.
+pub(super) fn swift(url: &str) -> HttpConfig {
+    let mut config = HttpConfig::new(url.parse().unwrap());
+    config.write_pause = Duration::ZERO;
+    config.retry_wait = Duration::from_millis(1);
+    config
+}
+
+/// The provider's wish in whole seconds: some milliseconds of it have passed.
+pub(super) fn rounded(failure: Failure) -> Failure {
+    match failure {
+        Failure::Retryable { after: Some(after) } => {
+            let after = after + Duration::from_millis(999);
+            Failure::Retryable {
+                after: Some(Duration::from_secs(after.as_secs())),
+            }
+        }
+        other => other,
+    }
 }
 
 type Script = dyn Fn(&Seen) -> Reply + Send + Sync;
