@@ -8,12 +8,12 @@ use serde_json::json;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// `github`.
+    /// `github` or `gitlab`.
     provider: String,
-    /// The repository, as OWNER/NAME.
+    /// The repository, as OWNER/NAME; for GitLab groups may nest.
     repository: String,
-    /// An event to subscribe to; may be given more than once. Default: `workflow_run`,
-    /// `pull_request`, `push`.
+    /// An event to subscribe to, by the provider's name; may be given more than once. Default: CI,
+    /// pull or merge requests, and pushes.
     #[arg(long = "event", value_name = "EVENT")]
     events: Vec<String>,
     /// The provider's host, when there is more than one.

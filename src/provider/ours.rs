@@ -121,14 +121,11 @@ async fn adopt<D: Dialect>(
     for id in surplus {
         remove(s, repository, *id).await?;
     }
-    match write(s, repository, *kept, spec).await? {
-        Some(proof) => Ok(Some((HookId(*kept), proof))),
-        // Listed and gone within one call. The next call will see clearer.
-        None => {
-            let what = "a hook that is listed and not there";
-            Err(errors::bad_answer(D::NAME, what))
-        }
-    }
+    let proof = write(s, repository, *kept, spec).await?;
+    // Listed and gone within one call. The next call will see clearer.
+    let gone = || errors::bad_answer(D::NAME, "a hook that is listed and not there");
+    let proof = proof.ok_or_else(gone)?;
+    Ok(Some((HookId(*kept), proof)))
 }
 
 pub(super) async fn ensure<D: Dialect>(

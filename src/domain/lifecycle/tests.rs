@@ -226,7 +226,9 @@ impl World {
                     Some(Off::ForGood) => is_testable,
                     Some(Off::Stubbornly) | None => false,
                 });
-                hook.into_iter().for_each(|hook| hook.disabled = None);
+                if let Some(hook) = hook {
+                    hook.disabled = None;
+                }
                 if is_testable {
                     Reply::Pinged
                 } else {
@@ -322,8 +324,9 @@ impl World {
             }
             Move::Stale(reply) => self.call.is_none().then_some(Input::Replied(reply)),
             Move::Disable(off) => {
-                let hook = self.hooks.values_mut().next();
-                hook.into_iter().for_each(|hook| hook.disabled = Some(off));
+                if let Some(hook) = self.hooks.values_mut().next() {
+                    hook.disabled = Some(off);
+                }
                 None
             }
             Move::Sabotage(sabotage) => {

@@ -73,37 +73,40 @@ impl GitlabDecode {
 /// that it takes must not tell what is known of the hook.
 fn is_proven(inbound: Inbound<'_>, secrets: &[HookSecret], proof: Proof) -> bool {
     let given = |name| inbound.headers.get(name);
-    let signature = given("webhook-signature");
     let keys: Vec<SigningKey> = secrets.iter().map(SigningKey::of_gitlab).collect();
     let is_signed = standard_verifies(
         &keys,
         given("webhook-id").unwrap_or_default(),
         given("webhook-timestamp").unwrap_or_default(),
         inbound.body,
-        signature.unwrap_or_default(),
+        given("webhook-signature").unwrap_or_default(),
     );
     let has_token = gitlab_token_verifies(secrets, given("x-gitlab-token").unwrap_or_default());
+    if must_sign(inbound, proof) {
+        is_signed
+    } else {
+        has_token
+    }
+}
+
+/// Whether only a signature will do. While it is not known what the hook proves itself with, a
+/// delivery that has one is held to it.
+fn must_sign(inbound: Inbound<'_>, proof: Proof) -> bool {
     match proof {
-        Proof::Signature => is_signed,
-        Proof::Token => has_token,
-        Proof::Unknown if signature.is_some() => is_signed,
-        Proof::Unknown => has_token,
+        Proof::Signature => true,
+        Proof::Token => false,
+        Proof::Unknown => inbound.headers.get("webhook-signature").is_some(),
     }
 }
 
 /// Whether the signed time is too far from when it arrived. Without a signature the time is worth
 /// nothing.
 fn is_stale(inbound: Inbound<'_>, proof: Proof) -> bool {
-    let counts = match proof {
-        Proof::Signature => true,
-        Proof::Unknown => inbound.headers.get("webhook-signature").is_some(),
-        Proof::Token => false,
-    };
     let signed_at = || -> Option<Timestamp> {
         let seconds: i64 = inbound.headers.get("webhook-timestamp")?.parse().ok()?;
         Some(Timestamp(seconds.checked_mul(1000)?))
     };
-    counts
+    must_sign(inbound, proof)
         && signed_at().is_none_or(|at| {
             let apart = at
                 .since(inbound.received_at)

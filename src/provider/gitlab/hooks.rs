@@ -86,7 +86,7 @@ pub(super) async fn ping(
     for trigger in heard {
         let tests = &s.dialect().tests;
         let admitted = tests.admit(s.token_key(), repository.id);
-        admitted.map_err(|after| too_many(after))?;
+        admitted.map_err(too_many)?;
         let answer = s.post(&format!("{path}/test/{trigger}"), None).await?;
         let problem = Problem::of(&answer);
         match answer.status.as_u16() {

@@ -62,7 +62,7 @@ fn run_of(body: &Value) -> RunEvent {
 }
 
 /// A pipeline in this state, with other attributes as given.
-fn with_status(status: &str, attributes: Value) -> Value {
+fn with_status(status: &str, attributes: &Value) -> Value {
     let mut body = pipeline();
     body["object_attributes"]["status"] = json!(status);
     for (name, value) in attributes.as_object().unwrap() {
@@ -122,7 +122,7 @@ fn every_state_of_a_pipeline_means_what_it_says() {
         ("novel", RunStatus::Queued),
     ];
     for (name, status) in table {
-        let run = run_of(&with_status(name, json!({})));
+        let run = run_of(&with_status(name, &json!({})));
         assert_eq!(run.status, status, "{name}");
         let has_failed = status == done(Conclusion::Failure);
         assert_eq!(!run.failed_jobs.is_empty(), has_failed, "{name}");
@@ -136,26 +136,29 @@ fn a_retry_is_a_later_attempt_and_a_repetition_the_same_one() {
     assert_eq!(failed, attempt(&pipeline()));
     // While it runs, the latest moment counts that is told of it or of one of its jobs.
     let started = json!({"finished_at": null, "started_at": "2026-11-24T10:00:05.000Z"});
-    let mut running = with_status("running", started);
+    let mut running = with_status("running", &started);
     running["builds"][0]["finished_at"] = json!(null);
     assert_eq!(attempt(&running), 6);
     running["builds"][0]["finished_at"] = json!("2026-11-24 10:03:58 UTC");
     assert!(attempt(&running) < failed);
     // The retry: GitLab still tells when it ended before, and shows the new job.
-    let mut retried = with_status("running", json!({}));
+    let mut retried = with_status("running", &json!({}));
     retried["builds"][0]["id"] = json!(401);
     retried["builds"][0]["created_at"] = json!("2026-11-24 10:30:00 UTC");
     let again = attempt(&retried);
     assert!(again > failed);
-    let passed = with_status("success", json!({"finished_at": "2026-11-24 10:33:00 UTC"}));
+    let passed = with_status(
+        "success",
+        &json!({"finished_at": "2026-11-24 10:33:00 UTC"}),
+    );
     assert!(attempt(&passed) > again);
     // Nothing to go by, and a pipeline of more than a century.
     let blank = json!({"created_at": null, "finished_at": null});
-    let mut body = with_status("canceled", blank);
+    let mut body = with_status("canceled", &blank);
     body["builds"] = json!([]);
     assert_eq!(attempt(&body), 1);
     let old = json!({"created_at": "1800-01-01 00:00:00 UTC"});
-    assert_eq!(attempt(&with_status("failed", old)), u32::MAX);
+    assert_eq!(attempt(&with_status("failed", &old)), u32::MAX);
 }
 
 #[test]

@@ -38,8 +38,7 @@ async fn a_creation_whose_answer_is_lost_is_looked_up_and_never_repeated() {
 /// The answer to a creation, and what is made of it.
 type Refusal = (Reply, Failure, &'static str, &'static str);
 
-#[tokio::test]
-async fn refusals_are_told_apart() {
+fn refusals() -> Vec<Refusal> {
     let after = |s| Failure::Retryable {
         after: Some(Duration::from_secs(s)),
     };
@@ -49,7 +48,7 @@ async fn refusals_are_told_apart() {
     let forbidden = json!({"message": "403 Forbidden"});
     let reset = [("ratelimit-remaining", "0"), ("ratelimit-reset", "1000090")];
     let (denied, rejected) = (Failure::NoAccess, Failure::Rejected);
-    let table: [Refusal; 14] = [
+    vec![
         (
             answer(401, &json!({})),
             Failure::Unauthorized,
@@ -109,8 +108,12 @@ async fn refusals_are_told_apart() {
             "600",
         ),
         (answer(418, &json!({})), rejected, "rejected", "status 418"),
-    ];
-    for (reply, failure, code, words) in table {
+    ]
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    for (reply, failure, code, words) in refusals() {
         let shown = format!("{reply:?}");
         let acted = shown.contains("500");
         let server = serving(move |seen| match seen.method.as_str() {
