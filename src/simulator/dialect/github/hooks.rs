@@ -1,7 +1,7 @@
 //! Hooks and their deliveries, with the traps that the real ones have.
 
-use super::super::super::payload;
-use super::super::super::state::{Attempt, Hook, Job, Refusal, State};
+use super::super::super::payload::github as payload;
+use super::super::super::state::github::{Attempt, Hook, Job, Refusal, State};
 use super::answer::{Answer, empty, error, invalid, number, ok, page};
 use super::{Asked, Operation};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ pub(super) fn act(state: &mut State, repository: u64, asked: &Asked<'_>) -> (Ans
             .map(|hook| payload::hook(state, repository, hook))
             .collect();
         let name = &state.repositories[&repository].full_name;
-        let base = format!("{}/repos/{name}/hooks", state.api_url);
+        let base = format!("{}/repos/{name}/hooks", state.api_url());
         return plain(page(all, asked.query, &base));
     }
     if asked.operation == Operation::CreateHook {
@@ -281,7 +281,8 @@ fn list_deliveries(state: &State, hook: &Hook, query: &str) -> Answer {
     let name = repository.map_or("", |r| r.full_name.as_str());
     let url = format!(
         "{}/repos/{name}/hooks/{}/deliveries",
-        state.api_url, hook.id
+        state.api_url(),
+        hook.id
     );
     answer.with(
         "link",

@@ -1,4 +1,4 @@
-//! The simulator keeps to what GitHub really does, over a socket.
+//! What GitHub really does.
 
 use super::*;
 use reqwest::{Method, Response};
