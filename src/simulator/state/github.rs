@@ -304,6 +304,15 @@ impl State {
         self.job(repository, hook.clone(), &guid, "ping", "", &body, false)
     }
 
+    /// The latest push once more, for a hook that wants pushes.
+    pub(in super::super) fn test(&mut self, repository: u64, hook: &Hook) -> Option<Job> {
+        let name = self.repositories.get(&repository)?.full_name.clone();
+        let is_wanted = hook.events.iter().any(|e| e == "push" || e == "*");
+        let (guid, body) = (self.ground.guid(), payload::push(self, &name));
+        let hook = hook.clone();
+        is_wanted.then(|| self.job(repository, hook, &guid, "push", "", &body, false))
+    }
+
     pub(in super::super) fn redelivery(&mut self, full_name: &str, delivery: u64) -> Option<Job> {
         let repository = self.find(full_name)?;
         let old = self

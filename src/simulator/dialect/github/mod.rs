@@ -30,8 +30,10 @@ enum Operation {
     GetHook,
     UpdateHook,
     DeleteHook,
+    GetConfig,
     UpdateConfig,
     PingHook,
+    TestHook,
     ListDeliveries,
     GetDelivery,
     Redeliver,
@@ -51,8 +53,10 @@ impl Operation {
             Self::GetHook => "get_hook",
             Self::UpdateHook => "update_hook",
             Self::DeleteHook => "delete_hook",
+            Self::GetConfig => "get_config",
             Self::UpdateConfig => "update_config",
             Self::PingHook => "ping_hook",
+            Self::TestHook => "test_hook",
             Self::ListDeliveries => "list_deliveries",
             Self::GetDelivery => "get_delivery",
             Self::Redeliver => "redeliver",
@@ -68,8 +72,10 @@ impl Operation {
             ("GET", ["hooks", _]) => Self::GetHook,
             ("PATCH", ["hooks", _]) => Self::UpdateHook,
             ("DELETE", ["hooks", _]) => Self::DeleteHook,
+            ("GET", ["hooks", _, "config"]) => Self::GetConfig,
             ("PATCH", ["hooks", _, "config"]) => Self::UpdateConfig,
             ("POST", ["hooks", _, "pings"]) => Self::PingHook,
+            ("POST", ["hooks", _, "tests"]) => Self::TestHook,
             ("GET", ["hooks", _, "deliveries"]) => Self::ListDeliveries,
             ("GET", ["hooks", _, "deliveries", _]) => Self::GetDelivery,
             ("POST", ["hooks", _, "deliveries", _, "attempts"]) => Self::Redeliver,
@@ -253,8 +259,10 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::GetHook
         | Operation::UpdateHook
         | Operation::DeleteHook
+        | Operation::GetConfig
         | Operation::UpdateConfig
         | Operation::PingHook
+        | Operation::TestHook
         | Operation::ListDeliveries
         | Operation::GetDelivery
         | Operation::Redeliver => match find(state, asked.place) {
