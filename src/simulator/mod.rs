@@ -15,7 +15,7 @@ mod state;
 
 pub use faults::{Fault, Faults, Misbehaviour, Miscarriage};
 pub use handle::{GithubHandle, GitlabHandle};
-pub use payload::github::RunSpec;
+pub use payload::github::{CheckSpec, RunJobSpec, RunSpec, StatusSpec};
 pub use payload::gitlab::{JobSpec, MergeRequestSpec, ParentSpec, PipelineSpec};
 pub use state::github::{DeliveryView, HookView};
 pub use state::gitlab::ProjectHookView;

@@ -1,6 +1,6 @@
 //! `/_sim`: what the handle of GitHub can do.
 
-use super::super::{DeliveryView, GithubHandle, HookView, RunSpec};
+use super::super::{DeliveryView, GithubHandle, HookView, RunJobSpec, RunSpec};
 use super::Sim;
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
@@ -73,6 +73,14 @@ struct Run {
     attempt: u32,
     workflow: Option<String>,
     branch: Option<String>,
+    #[serde(default)]
+    jobs: Vec<Job>,
+}
+
+#[derive(Deserialize)]
+struct Job {
+    name: String,
+    conclusion: String,
 }
 
 fn first() -> u32 {
@@ -85,6 +93,10 @@ async fn run(shared: Sim, run: web::Json<Run>) -> HttpResponse {
     spec.attempt = run.attempt;
     spec.workflow = run.workflow.unwrap_or(spec.workflow);
     spec.branch = run.branch.unwrap_or(spec.branch);
+    let jobs = run.jobs.iter();
+    spec.jobs = jobs
+        .map(|job| RunJobSpec::new(&job.name, &job.conclusion))
+        .collect();
     github(&shared).play_run(&run.repository, &spec);
     HttpResponse::Accepted().finish()
 }

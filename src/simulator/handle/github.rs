@@ -3,7 +3,7 @@
 use super::super::payload::github as payload;
 use super::super::sender::Job as Outgoing;
 use super::super::state::github::Job;
-use super::super::{DeliveryView, HookView, RunSpec, Shared};
+use super::super::{CheckSpec, DeliveryView, HookView, RunSpec, Shared, StatusSpec};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,9 +32,15 @@ impl GithubHandle {
         self.0.github().set_admin(login, full_name, is_admin);
     }
 
-    /// Renames a repository; the old name leads to the new one until it is used again.
+    /// Renames a repository, or gives it to another owner; the old name leads to the new one until
+    /// it is used again. Hooks that want to hear of repositories hear of it.
     pub fn rename(&self, full_name: &str, new_name: &str) {
-        self.0.github().rename(full_name, new_name);
+        let body = {
+            let mut state = self.0.github();
+            state.rename(full_name, new_name);
+            payload::moved(&state, new_name, full_name)
+        };
+        self.emit(new_name, "repository", &body);
     }
 
     /// Makes a repository read-only.
@@ -74,13 +80,41 @@ impl GithubHandle {
         });
     }
 
-    /// Plays a run: requested, in progress, completed.
+    /// Plays a run and its jobs: requested, in progress, completed.
     pub fn play_run(&self, full_name: &str, spec: &RunSpec) {
         // A statement of its own: the state must be free again when the events are sent.
         let events = payload::run_events(&self.0.github(), full_name, spec);
-        for (action, body) in events {
-            self.emit_with_action(full_name, "workflow_run", action, &body);
+        for (event, action, body) in events {
+            self.emit_with_action(full_name, event, action, &body);
         }
+    }
+
+    /// A suite of checks is completed.
+    pub fn check_suite(&self, full_name: &str, spec: &CheckSpec) {
+        let body = payload::check_suite(&self.0.github(), full_name, spec);
+        self.emit(full_name, "check_suite", &body);
+    }
+
+    /// A check is created, and completed.
+    pub fn check_run(&self, full_name: &str, spec: &CheckSpec) {
+        for action in ["created", "completed"] {
+            let body = payload::check_run(&self.0.github(), full_name, spec, action);
+            self.emit(full_name, "check_run", &body);
+        }
+    }
+
+    /// A commit gets a status.
+    pub fn status(&self, full_name: &str, spec: &StatusSpec) {
+        let body = payload::status(&self.0.github(), full_name, spec);
+        self.emit(full_name, "status", &body);
+    }
+
+    /// A deployment gets a status.
+    pub fn deployment_status(&self, full_name: &str, environment: &str, status: &str) {
+        let state = self.0.github();
+        let body = payload::deployment_status(&state, full_name, environment, status);
+        drop(state);
+        self.emit(full_name, "deployment_status", &body);
     }
 
     /// Sends an event to every hook of a repository that wants it.

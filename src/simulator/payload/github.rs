@@ -1,5 +1,13 @@
 //! Payloads as GitHub makes them.
 
+mod checks;
+mod jobs;
+
+pub use checks::{CheckSpec, StatusSpec};
+pub(in super::super) use checks::{check_run, check_suite, deployment_status, status};
+pub use jobs::RunJobSpec;
+use jobs::job_events;
+
 use super::super::state::github::{Hook, RATE_LIMIT, State};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -20,6 +28,8 @@ pub struct RunSpec {
     pub attempt: u32,
     /// How it ends.
     pub conclusion: String,
+    /// Its jobs, whose events are sent along.
+    pub jobs: Vec<RunJobSpec>,
 }
 
 impl RunSpec {
@@ -32,6 +42,7 @@ impl RunSpec {
             number,
             attempt: 1,
             conclusion: conclusion.into(),
+            jobs: Vec::new(),
         }
     }
 }
@@ -247,29 +258,58 @@ pub(in super::super) fn pull_request(state: &State, full_name: &str) -> Value {
     })
 }
 
-/// The events of a run, in the order in which the provider sends them.
-pub(in super::super) fn run_events(
-    state: &State,
-    full_name: &str,
-    spec: &RunSpec,
-) -> Vec<(&'static str, Value)> {
-    let mut steps = vec![
-        ("requested", "queued", None),
-        ("in_progress", "in_progress", None),
-    ];
-    if spec.attempt > 1 {
-        // A repeated run is not requested again.
-        steps.remove(0);
+/// The repository has another name, or another owner.
+pub(in super::super) fn moved(state: &State, full_name: &str, old_name: &str) -> Value {
+    let (repository, sender) = named(state, full_name);
+    let parts = |name: &str| {
+        let (owner, name) = name.split_once('/').unwrap_or(("", name));
+        (owner.to_owned(), name.to_owned())
+    };
+    let ((owner, _), (old_owner, name)) = (parts(full_name), parts(old_name));
+    let (action, changes) = if owner == old_owner {
+        (
+            "renamed",
+            json!({ "repository": { "name": { "from": name } } }),
+        )
+    } else {
+        let from = json!({ "user": state.user_json(&old_owner) });
+        ("transferred", json!({ "owner": { "from": from } }))
+    };
+    json!({
+        "action": action, "changes": changes, "repository": repository, "sender": sender,
+    })
+}
+
+/// An event, what it is about, and the payload.
+pub(in super::super) type Event = (&'static str, &'static str, Value);
+
+/// The events of a run and its jobs, in the order in which the provider sends them.
+pub(in super::super) fn run_events(state: &State, full_name: &str, spec: &RunSpec) -> Vec<Event> {
+    let mut events = Vec::new();
+    let of_run = |events: &mut Vec<Event>, action, status, conclusion| {
+        let order = events.len() as u64;
+        let body = run_event(state, full_name, spec, (action, status, conclusion), order);
+        events.push(("workflow_run", action, body));
+    };
+    let of_jobs = |events: &mut Vec<Event>, status| {
+        let bodies = job_events(state, full_name, spec, status);
+        events.extend(
+            bodies
+                .into_iter()
+                .map(|body| ("workflow_job", status, body)),
+        );
+    };
+    // A repeated run is not requested again.
+    if spec.attempt == 1 {
+        of_run(&mut events, "requested", "queued", None);
     }
-    steps.push(("completed", "completed", Some(spec.conclusion.as_str())));
-    let build =
-        |(order, (action, status, conclusion)): (u64, (&'static str, &str, Option<&str>))| {
-            (
-                action,
-                run_event(state, full_name, spec, (action, status, conclusion), order),
-            )
-        };
-    (0..).zip(steps).map(build).collect()
+    of_jobs(&mut events, "queued");
+    of_run(&mut events, "in_progress", "in_progress", None);
+    of_jobs(&mut events, "in_progress");
+    of_jobs(&mut events, "completed");
+    let conclusion = Some(spec.conclusion.as_str());
+    of_run(&mut events, "completed", "completed", conclusion);
+    events
 }
 
 fn run_event(

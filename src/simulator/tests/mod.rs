@@ -3,5 +3,6 @@
 use super::*;
 
 mod github;
+mod github_events;
 mod gitlab;
 mod receiver;
