@@ -4,20 +4,18 @@ mod answer;
 mod hooks;
 
 use super::super::Shared;
-use super::super::faults::Misbehaviour;
-use super::super::payload;
-use super::super::state::{Job, State};
+use super::super::payload::github as payload;
+use super::super::sender::Job as Outgoing;
+use super::super::state::github::{Job, State};
+use super::wrong;
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
-use answer::{Answer, error, ok};
+use actix_web::{HttpRequest, HttpResponse};
+use answer::{Answer, Github, error, ok};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The API versions that are understood.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
-/// A request that is never answered is held for this long.
-const HANG: Duration = Duration::from_mins(1);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +30,10 @@ enum Operation {
     GetHook,
     UpdateHook,
     DeleteHook,
+    GetConfig,
     UpdateConfig,
     PingHook,
+    TestHook,
     ListDeliveries,
     GetDelivery,
     Redeliver,
@@ -53,8 +53,10 @@ impl Operation {
             Self::GetHook => "get_hook",
             Self::UpdateHook => "update_hook",
             Self::DeleteHook => "delete_hook",
+            Self::GetConfig => "get_config",
             Self::UpdateConfig => "update_config",
             Self::PingHook => "ping_hook",
+            Self::TestHook => "test_hook",
             Self::ListDeliveries => "list_deliveries",
             Self::GetDelivery => "get_delivery",
             Self::Redeliver => "redeliver",
@@ -70,8 +72,10 @@ impl Operation {
             ("GET", ["hooks", _]) => Self::GetHook,
             ("PATCH", ["hooks", _]) => Self::UpdateHook,
             ("DELETE", ["hooks", _]) => Self::DeleteHook,
+            ("GET", ["hooks", _, "config"]) => Self::GetConfig,
             ("PATCH", ["hooks", _, "config"]) => Self::UpdateConfig,
             ("POST", ["hooks", _, "pings"]) => Self::PingHook,
+            ("POST", ["hooks", _, "tests"]) => Self::TestHook,
             ("GET", ["hooks", _, "deliveries"]) => Self::ListDeliveries,
             ("GET", ["hooks", _, "deliveries", _]) => Self::GetDelivery,
             ("POST", ["hooks", _, "deliveries", _, "attempts"]) => Self::Redeliver,
@@ -120,36 +124,27 @@ fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Ve
 }
 
 /// Answers any request of the API.
-pub(in super::super) async fn handle(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    body: web::Bytes,
+pub(super) async fn handle(
+    shared: &Arc<Shared>,
+    request: &HttpRequest,
+    body: &[u8],
 ) -> HttpResponse {
-    let shared = shared.into_inner();
     let path = request
         .path()
         .strip_prefix("/api/v3")
         .unwrap_or(request.path());
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let (operation, place, rest) = parse(request.method(), &segments);
-    *shared
-        .state()
-        .requests
-        .entry(operation.name().to_owned())
-        .or_default() += 1;
-    if shared.faults.is_out() {
-        return error(503, "Service Unavailable").into_response(None);
-    }
-    let fault = shared.faults.take(operation.name());
-    if let Some(refused) = before(fault).await {
-        return refused;
-    }
+    let fault = match wrong::before(shared, operation.name(), &Github).await {
+        Ok(fault) => fault,
+        Err(refused) => return refused,
+    };
     let (answer, jobs) = {
-        let mut state = shared.state();
-        match check(&mut state, &request) {
+        let mut state = shared.github();
+        match check(&mut state, request) {
             Err(refused) => (refused, Vec::new()),
             Ok(login) => {
-                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                let body = serde_json::from_slice(body).unwrap_or(Value::Null);
                 let query = request.query_string();
                 let asked = Asked {
                     operation,
@@ -163,66 +158,17 @@ pub(in super::super) async fn handle(
             }
         }
     };
-    shared.sender.send(&shared, jobs);
-    after(fault, answer, &request, &shared).await
-}
-
-/// Faults that come before anything is done.
-async fn before(fault: Option<Misbehaviour>) -> Option<HttpResponse> {
-    let answer = match fault? {
-        Misbehaviour::FailBefore(status) => error(status, "Something went wrong"),
-        Misbehaviour::NotFoundForPermission => error(404, "Not Found"),
-        Misbehaviour::RateLimitedPrimary { reset_s } => answer::rate_limited(reset_s),
-        Misbehaviour::RateLimitedSecondary { retry_after_s } => {
-            let words = "You have exceeded a secondary rate limit";
-            error(403, words).with("retry-after", retry_after_s.to_string())
-        }
-        Misbehaviour::DropBefore => return Some(answer::cut_off()),
-        Misbehaviour::Hang => {
-            tokio::time::sleep(HANG).await;
-            error(504, "Gateway Timeout")
-        }
-        Misbehaviour::ActThenFail(_)
-        | Misbehaviour::ActThenDrop
-        | Misbehaviour::ActThenHang
-        | Misbehaviour::TruncatedJson => return None,
-    };
-    Some(answer.into_response(None))
-}
-
-/// Faults that come after everything is done, and the answer if there is none.
-async fn after(
-    fault: Option<Misbehaviour>,
-    answer: Answer,
-    request: &HttpRequest,
-    shared: &Arc<Shared>,
-) -> HttpResponse {
-    match fault {
-        Some(Misbehaviour::ActThenFail(status)) => {
-            error(status, "Something went wrong").into_response(None)
-        }
-        Some(Misbehaviour::ActThenDrop | Misbehaviour::TruncatedJson) => answer::cut_off(),
-        Some(Misbehaviour::ActThenHang) => {
-            tokio::time::sleep(HANG).await;
-            error(504, "Gateway Timeout").into_response(None)
-        }
-        Some(
-            Misbehaviour::FailBefore(_)
-            | Misbehaviour::DropBefore
-            | Misbehaviour::Hang
-            | Misbehaviour::RateLimitedPrimary { .. }
-            | Misbehaviour::RateLimitedSecondary { .. }
-            | Misbehaviour::NotFoundForPermission,
-        )
-        | None => {
-            let remaining = remaining(&shared.state(), request);
-            let known = request
-                .headers()
-                .get("if-none-match")
-                .and_then(|tag| tag.to_str().ok());
-            answer.with_rate(remaining).into_response(known)
-        }
+    let jobs = jobs.into_iter().map(Outgoing::Github).collect();
+    shared.sender.send(shared, jobs);
+    if let Some(failed) = wrong::after(fault, &Github).await {
+        return failed;
     }
+    let remaining = remaining(&shared.github(), request);
+    let known = request
+        .headers()
+        .get("if-none-match")
+        .and_then(|tag| tag.to_str().ok());
+    answer::with_rate(answer, remaining).into_tagged_response(known)
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
@@ -278,7 +224,7 @@ fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
             match state.old_names.get(&full_name.to_ascii_lowercase()) {
                 Some(id) => Err(answer::moved(&format!(
                     "{}/repositories/{id}",
-                    state.api_url
+                    state.api_url()
                 ))),
                 None => Err(error(404, "Not Found")),
             }
@@ -298,7 +244,7 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
             let all = ids
                 .map(|id| payload::repository(state, *id, &asked.login))
                 .collect();
-            let base = format!("{}/user/repos", state.api_url);
+            let base = format!("{}/user/repos", state.api_url());
             plain(answer::page(all, asked.query, &base))
         }
         Operation::RateLimit => plain(ok(200, payload::rate_limit(state))),
@@ -313,8 +259,10 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::GetHook
         | Operation::UpdateHook
         | Operation::DeleteHook
+        | Operation::GetConfig
         | Operation::UpdateConfig
         | Operation::PingHook
+        | Operation::TestHook
         | Operation::ListDeliveries
         | Operation::GetDelivery
         | Operation::Redeliver => match find(state, asked.place) {
