@@ -35,11 +35,6 @@ impl Problem {
     fn error(&self) -> Option<&str> {
         self.0.as_ref()?.get("error")?.as_str()
     }
-
-    /// Whether it is the answer of a route that this installation does not have.
-    pub(super) fn is_no_route(&self) -> bool {
-        self.error() == Some("404 Not Found")
-    }
 }
 
 pub(super) fn bad_answer(what: &str) -> ProviderError {

@@ -68,6 +68,13 @@ pub(super) const TRIGGERS: [&str; 14] = [
     "resource_deploy_token_events",
 ];
 
+/// What GitLab says, in small letters, when a project has nothing that a test could be made of.
+const NOTHING_TO_SHOW: [&str; 3] = [
+    "ensure the project has",
+    "ensure the wiki",
+    "testing not available",
+];
+
 /// Asks for a test delivery with the first event that the hook hears and the project can show.
 /// GitLab answers when it has our answer to it.
 pub(super) async fn ping(
@@ -91,10 +98,10 @@ pub(super) async fn ping(
         let problem = Problem::of(&answer);
         match answer.status.as_u16() {
             200..=299 => return Ok(Pinged::Sent),
-            400 | 422 if problem.says("ensure the project has") => {}
+            400 | 422 if NOTHING_TO_SHOW.iter().any(|words| problem.says(words)) => {}
             422 => return Err(not_taken()),
-            // GitLab before 16.11 cannot be asked.
-            404 if problem.is_no_route() => return Ok(Pinged::Untestable),
+            // The hook was there a moment ago, so it is the route that is not: GitLab before 16.11.
+            404 => return Ok(Pinged::Untestable),
             // An event that this version cannot show.
             400 => {}
             _ => return Err(errors::refusal(&answer, asked)),

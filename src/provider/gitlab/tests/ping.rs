@@ -82,8 +82,7 @@ async fn an_answer_of_ours_that_gitlab_does_not_like_is_a_failure() {
         assert_eq!(error.failure, Failure::Retryable { after: None });
         assert!(!error.may_have_acted);
     }
-    let gone = json!({"message": "404 Not found"});
-    let server = testing(&["push_events"], &[("push_events", 404, gone)]).await;
+    let server = serving(|_| answer(404, &json!({"message": "404 Not found"}))).await;
     assert_eq!(ping(&server).await.unwrap_err().code, "no_access");
 }
 
