@@ -246,12 +246,14 @@ fn disabled_words(connection: &Connection, permanently: bool) -> (String, Severi
     let (name, provider) = (&connection.full_name, connection.instance.provider);
     if permanently {
         let title = format!(
-            "{provider} has disabled the webhook of {name} because deliveries failed;              it is tested and, if need be, made anew"
+            "{provider} has disabled the webhook of {name} because deliveries failed; \
+             it is tested and, if need be, made anew"
         );
         (title, Severity::Critical)
     } else {
         let title = format!(
-            "{provider} has disabled the webhook of {name} for a while because deliveries              failed; a test delivery was asked for"
+            "{provider} has disabled the webhook of {name} for a while because deliveries \
+             failed; a test delivery was asked for"
         );
         (title, Severity::Warning)
     }

@@ -1,7 +1,7 @@
 //! What one kind of provider says differently from another: paths, bodies, limits, refusals.
 //!
-//! Everything that is alike (sending within budgets, lists, finding our hook, adopting it, comparing
-//! it) is written once, a floor above the dialects: in `client`, `session` and `ours`.
+//! Everything that is alike (sending within budgets, lists, finding our hook, adopting it,
+//! comparing it) is written once, a floor above the dialects: in `client`, `session` and `ours`.
 
 use super::http::Answer;
 use super::session::Session;

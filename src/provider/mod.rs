@@ -25,10 +25,10 @@ pub mod gitlab;
 pub mod http;
 mod ours;
 mod payload;
-#[cfg(test)]
-mod scripted;
 mod session;
 pub mod signature;
+#[cfg(test)]
+mod tests;
 
 /// A request that claims to be a delivery, before anything about it is believed.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,9 @@
 //! Signatures of deliveries. Shared with the simulator, because the algorithms are given by
 //! published vectors and not by anybody's belief.
 //!
-//! GitHub signs the body with the hook's secret. A GitLab hook has two secrets, a token that is sent
-//! along and a key that signs as Standard Webhooks describe; both are derived from the one that we
-//! keep, so that neither reveals the other nor ours.
+//! GitHub signs the body with the hook's secret. A GitLab hook has two secrets, a token that is
+//! sent along and a key that signs as Standard Webhooks describe; both are derived from the one
+//! that we keep, so that neither reveals the other nor ours.
 
 use crate::domain::secret::HookSecret;
 use base64::Engine as _;
@@ -149,5 +149,3 @@ pub fn gitlab_token_verifies(secrets: &[HookSecret], token: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod timing;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// The built-in user's token.
 const TOKEN: &str = "providers-admin-token-of-forty-characters";
 /// Longest wait for something to happen.
-const TIME_MAX: Duration = Duration::from_secs(60);
+const TIME_MAX: Duration = Duration::from_mins(1);
 
 /// A running daemon.
 pub(crate) struct Daemon {
@@ -26,16 +26,16 @@ fn free_port() -> u16 {
 }
 
 impl Daemon {
-    /// Starts a daemon with these GitLabs, which looks at hooks every second.
+    /// Starts a daemon with GitLab at these URLs, which looks at hooks every second.
     pub(crate) async fn start(gitlabs: &[String]) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let url = format!("http://127.0.0.1:{}", free_port());
         let listen = url.trim_start_matches("http://");
         let mut text = format!(
-            "[server]\npublic_url = \"{url}\"\nlisten = \"{listen}\"\ndata_dir = {:?}\n\
+            "[server]\npublic_url = \"{url}\"\nlisten = \"{listen}\"\ndata_dir = \"{}\"\n\
              [seal]\nkey = \"{}\"\n[auth]\nadmin_token = \"{TOKEN}\"\n\
              [providers.github]\napi_url = \"\"\n",
-            data.path().join("data"),
+            data.path().join("data").display(),
             *new_master_key(),
         );
         let _ = write!(

@@ -202,7 +202,7 @@ impl Stand {
                 "ann/moved"
             }
             ProviderKind::Gitlab => {
-                let to = "other/home/moved";
+                let to = "other/place/moved";
                 self.simulator.gitlab().rename(self.name(), to);
                 to
             }

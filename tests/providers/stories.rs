@@ -169,7 +169,7 @@ async fn what_was_signed_long_ago_is_taken_and_has_no_effect() {
 async fn a_project_is_followed_when_it_moves_and_its_hook_goes_when_it_is_disconnected() {
     let scene = Scene::set((19, 1)).await;
     let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
-    let moved = "other/home/app";
+    let moved = "other/place/app";
     gitlab.rename(PROJECT, moved);
     let follows = async || {
         let connection = daemon.connection(&scene.connection).await;

@@ -222,19 +222,9 @@ impl Verifying {
     }
 }
 
-/// Commits the delivery and says what became of it. The commit goes on when the sender hangs up.
-async fn store(
-    shared: &web::Data<Shared>,
-    decoder: &dyn Decode,
-    authentic: Authentic,
-    body: Body,
-) -> Result<(Outcome, DeliveryId), Problem> {
-    let Authentic {
-        connection,
-        verified,
-        digest,
-    } = authentic;
-    let outcome = if verified.is_stale() {
+/// What will become of a delivery that is new.
+fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) -> Outcome {
+    if verified.is_stale() {
         tracing::warn!(
             connection.id = %connection.id,
             "a delivery was signed at a time far from ours: kept, without effects; \
@@ -247,7 +237,22 @@ async fn store(
         Outcome::Accepted
     } else {
         Outcome::Ignored
-    };
+    }
+}
+
+/// Commits the delivery and says what became of it. The commit goes on when the sender hangs up.
+async fn store(
+    shared: &web::Data<Shared>,
+    decoder: &dyn Decode,
+    authentic: Authentic,
+    body: Body,
+) -> Result<(Outcome, DeliveryId), Problem> {
+    let Authentic {
+        connection,
+        verified,
+        digest,
+    } = authentic;
+    let outcome = expected(decoder, &connection, &verified);
     let now = shared.now();
     let id = DeliveryId::generate(now, shared.entropy.as_ref());
     let delivery = Delivery {

@@ -325,20 +325,7 @@ fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             }
         }
         (Reply::Missing { at }, Phase::Checking | Phase::Repairing { .. }) => lose(l, *at),
-        (Reply::Pinged, Phase::Pinging) => {
-            l.checks_failed = 0;
-            // Some providers send it before they say so.
-            if !l.heard {
-                l.pings_unanswered = l.pings_unanswered.saturating_add(1);
-            }
-            let is_silent = l.is_silent();
-            let step = begin_watch(settle(l, 0));
-            if is_silent {
-                observe(step, Observation::HookSilent)
-            } else {
-                step
-            }
-        }
+        (Reply::Pinged, Phase::Pinging) => count_ping(l),
         (Reply::Untestable, Phase::Pinging) => {
             l.checks_failed = 0;
             begin_watch(settle(l, 0))
@@ -362,6 +349,21 @@ fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             | Reply::Deleted,
             _,
         ) => stay(l),
+    }
+}
+
+/// A ping is on its way, or has come: some providers send it before they say so.
+fn count_ping(mut l: Lifecycle) -> Step {
+    l.checks_failed = 0;
+    if !l.heard {
+        l.pings_unanswered = l.pings_unanswered.saturating_add(1);
+    }
+    let is_silent = l.is_silent();
+    let step = begin_watch(settle(l, 0));
+    if is_silent {
+        observe(step, Observation::HookSilent)
+    } else {
+        step
     }
 }
 

@@ -4,9 +4,11 @@ mod tls;
 mod trouble;
 
 use super::*;
-use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::secret::{HookSecret, Proof, ProviderToken};
-use crate::provider::scripted::{Noon, Reply, Seen, Server, json as answer, swift, with};
+use crate::domain::repo::{ProviderKind, RepositoryId};
+use crate::domain::secret::Proof;
+use crate::provider::tests::scripted::{
+    self, Noon, Reply, Seen, Server, json as answer, swift, with,
+};
 use crate::provider::{Access, CheckReport, Hooks, Repaired};
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -34,30 +36,15 @@ fn github(server: &Server) -> Github {
 }
 
 fn access() -> Access {
-    let host = "github.com".parse().unwrap();
-    Access {
-        instance: Instance {
-            provider: ProviderKind::Github,
-            host,
-        },
-        token: ProviderToken::new("ghp_topsecrettoken".into()).unwrap(),
-    }
+    scripted::access(ProviderKind::Github, "ghp_topsecrettoken")
 }
 
 fn target() -> Target {
-    Target {
-        repository: Some(RepositoryId(1)),
-        full_name: "o/r".parse().unwrap(),
-    }
+    scripted::target(1, "o/r")
 }
 
 fn spec() -> HookSpec {
-    HookSpec {
-        url: URL.into(),
-        events: vec!["push".into(), "workflow_run".into()],
-        secret: HookSecret::new("s".repeat(64)).unwrap(),
-        revision: 1,
-    }
+    scripted::spec(URL, ["push", "workflow_run"])
 }
 
 fn repo() -> Value {

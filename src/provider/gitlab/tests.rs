@@ -4,11 +4,12 @@ mod ping;
 mod trouble;
 
 use super::*;
-use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::repo::ProviderKind;
 use crate::provider::call::NobodyObserves;
-use crate::provider::scripted::{Noon, Reply, Seen, Server, json as answer, swift, with};
 use crate::provider::signature::{SigningKey, gitlab_token};
+use crate::provider::tests::scripted::{
+    self, Noon, Reply, Seen, Server, json as answer, swift, with,
+};
 use crate::provider::{Access, CheckReport, Hooks, Repaired};
 use serde_json::{Value, json};
 
@@ -28,30 +29,15 @@ fn gitlab(server: &Server) -> Gitlab {
 }
 
 fn access() -> Access {
-    let host = "gitlab.com".parse().unwrap();
-    Access {
-        instance: Instance {
-            provider: ProviderKind::Gitlab,
-            host,
-        },
-        token: ProviderToken::new("glpat-topsecrettoken".into()).unwrap(),
-    }
+    scripted::access(ProviderKind::Gitlab, "glpat-topsecrettoken")
 }
 
 fn target() -> Target {
-    Target {
-        repository: Some(RepositoryId(380)),
-        full_name: "group/sub/project".parse().unwrap(),
-    }
+    scripted::target(380, "group/sub/project")
 }
 
 fn spec() -> HookSpec {
-    HookSpec {
-        url: URL.into(),
-        events: vec!["pipeline_events".into(), "push_events".into()],
-        secret: HookSecret::new("s".repeat(64)).unwrap(),
-        revision: 1,
-    }
+    scripted::spec(URL, ["pipeline_events", "push_events"])
 }
 
 fn project() -> Value {
@@ -294,7 +280,7 @@ async fn projects_are_found_by_path_once_and_by_number_ever_after() {
         repository: None,
         ..target()
     };
-    let moved = json!({"id": 380, "path_with_namespace": "new/home/project"});
+    let moved = json!({"id": 380, "path_with_namespace": "new/place/project"});
     let body = moved.clone();
     let server = Server::start(move |seen| match seen.path.as_str() {
         "/projects/group%2Fsub%2Fproject" => {
@@ -309,7 +295,7 @@ async fn projects_are_found_by_path_once_and_by_number_ever_after() {
     .await;
     let ensured = gitlab(&server).ensure(&access(), &named, &spec()).await;
     let repository = ensured.unwrap().repository;
-    assert_eq!(repository.full_name.as_str(), "new/home/project");
+    assert_eq!(repository.full_name.as_str(), "new/place/project");
     let lines = server.lines();
     let writes: Vec<_> = lines.iter().filter(|l| !l.starts_with("GET")).collect();
     assert_eq!(writes, [&format!("POST {HOOKS}")]);
@@ -326,7 +312,7 @@ async fn projects_are_found_by_path_once_and_by_number_ever_after() {
     let found = gitlab(&server).repository(&access(), &target()).await;
     assert_eq!(
         found.unwrap().unwrap().full_name.as_str(),
-        "new/home/project"
+        "new/place/project"
     );
 }
 

@@ -5,7 +5,7 @@ use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::ProviderToken;
 use crate::provider::Hooks;
-use crate::provider::scripted::{Reply, Server, json as answer, rounded, with};
+use crate::provider::tests::scripted::{Reply, Server, json as answer, rounded, with};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

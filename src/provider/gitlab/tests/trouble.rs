@@ -2,36 +2,29 @@
 
 use super::*;
 use crate::domain::lifecycle::Failure;
-use crate::provider::scripted::{plain, rounded};
+use crate::provider::tests::scripted::{plain, rounded};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[tokio::test]
-async fn a_creation_whose_answer_is_lost_is_looked_up_and_never_repeated() {
-    for lost in [
-        Reply::Drop,
-        Reply::Hang,
-        Reply::Cut,
-        answer(502, &json!({})),
-        answer(201, &json!({"id": "no"})),
-    ] {
+async fn a_creation_whose_answer_cannot_be_read_is_looked_up() {
+    for lost in [answer(502, &json!({})), answer(201, &json!({"id": "no"}))] {
         let posts = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&posts);
-        let reply = lost.clone();
-        let server = serving(move |seen| match seen.method.as_str() {
-            "POST" => {
+        let server = serving(move |seen| match (seen.method.as_str(), &lost) {
+            ("POST", lost) => {
                 count.fetch_add(1, Ordering::SeqCst);
-                reply.clone()
+                lost.clone()
             }
-            "GET" if count.load(Ordering::SeqCst) > 0 => answer(200, &json!([hook(50, URL)])),
-            "GET" => answer(200, &json!([])),
+            ("GET", _) if count.load(Ordering::SeqCst) == 0 => answer(200, &json!([])),
+            ("GET", _) => answer(200, &json!([hook(50, URL)])),
             _ => answer(200, &old_hook(50, URL)),
         })
         .await;
-        let gitlab = gitlab_at(&server.url, |c| c.call_timeout = Duration::from_millis(300));
-        let ensured = gitlab.ensure(&access(), &target(), &spec()).await.unwrap();
+        let ensured = gitlab(&server).ensure(&access(), &target(), &spec()).await;
+        let ensured = ensured.unwrap();
         assert_eq!((ensured.hook, ensured.created), (HookId(50), true));
         assert_eq!(ensured.proof, Proof::Token, "what the last write reports");
-        assert_eq!(posts.load(Ordering::SeqCst), 1, "{lost:?}");
+        assert_eq!(posts.load(Ordering::SeqCst), 1);
     }
 }
 
@@ -165,54 +158,24 @@ async fn a_missing_role_is_named_and_never_taken_for_gone() {
     }
 }
 
-#[tokio::test]
-async fn the_last_calls_of_a_window_are_noticed() {
-    let server = Server::start(|_| {
-        let headers = [("ratelimit-remaining", "1"), ("ratelimit-reset", "1000600")];
-        with(200, &headers, &project())
-    })
-    .await;
-    let gitlab = gitlab(&server);
-    gitlab.repository(&access(), &target()).await.unwrap();
-    let error = gitlab.repository(&access(), &target()).await;
-    // The next call would have to wait for longer than a call may.
-    assert!(error.is_err_and(|e| e.code == "rate_limited") || server.seen().len() == 2);
-}
-
-#[tokio::test]
-async fn delete_takes_all_of_ours_and_none_is_fine() {
-    let (access, target) = (access(), target());
-    let server = listing(json!([
-        hook(9, URL),
-        hook(3, "https://o.example/"),
-        hook(8, URL)
-    ]))
-    .await;
-    gitlab(&server).delete(&access, &target, URL).await.unwrap();
-    let deleted = [format!("DELETE {HOOKS}/8"), format!("DELETE {HOOKS}/9")];
-    assert_eq!(server.lines()[2..], deleted);
-    let server = listing(json!([])).await;
-    gitlab(&server).delete(&access, &target, URL).await.unwrap();
-}
-
-#[tokio::test]
-async fn an_archived_project_is_left_alone() {
-    let server = Server::start(|_| {
-        let mut archived = project();
-        archived["archived"] = json!(true);
-        answer(200, &archived)
-    })
-    .await;
-    let (access, target, spec) = (access(), target(), spec());
-    let gitlab = gitlab(&server);
-    for error in [
-        gitlab.ensure(&access, &target, &spec).await.unwrap_err(),
-        gitlab
-            .repair(&access, &target, HookId(9), &spec)
-            .await
-            .unwrap_err(),
-    ] {
-        assert_eq!(error.code, "repository_archived");
-    }
-    assert_eq!(server.lines(), [PROJECT, PROJECT]);
+#[test]
+fn what_is_left_of_a_window_is_read_from_gitlabs_headers() {
+    let left = |headers: &[(&'static str, &'static str)]| {
+        let headers = headers.iter().map(|(name, value)| literal(name, value));
+        let answer = Answer {
+            status: reqwest::StatusCode::OK,
+            headers: headers.collect(),
+            body: bytes::Bytes::new(),
+            url: "http://127.0.0.1/".parse().unwrap(),
+        };
+        GitlabDialect::remaining(&answer, Noon.now())
+    };
+    let reset = ("ratelimit-reset", "1000600");
+    let in_ten_minutes = Duration::from_secs(601);
+    assert_eq!(
+        left(&[("ratelimit-remaining", "7"), reset]),
+        Some((7, in_ten_minutes))
+    );
+    assert_eq!(left(&[reset]), None);
+    assert_eq!(left(&[("ratelimit-remaining", "many"), reset]), None);
 }

@@ -1,10 +1,10 @@
 //! How long a comparison takes must not tell where the bytes differ.
 //!
-//! Two classes of wrong values, one that differs in the first byte and one that differs in the last,
-//! are verified in random order; Welch's t of the two samples, without their slowest parts, says
-//! whether the times differ. A machine under load can make any two samples differ, so a few tries
-//! are allowed; a comparison that stops at the first difference fails all of them, as the last test
-//! shows.
+//! Two classes of wrong values, one that differs in the first byte and one that differs in the
+//! last, are verified in random order; Welch's t of the two samples, without their slowest parts,
+//! says whether the times differ. A machine under load can make any two samples differ, so a few
+//! tries are allowed; a comparison that stops at the first difference fails all of them, as the
+//! last test shows.
 
 use super::*;
 use std::hint::black_box;
