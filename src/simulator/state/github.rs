@@ -1,7 +1,12 @@
 //! What the simulated GitHub knows.
 
+mod app;
+
+pub(in super::super) use app::{App, Installation};
+
 use super::super::payload::github as payload;
 use super::Ground;
+use super::oauth::{Customs, Desk, Grant};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -99,9 +104,37 @@ pub(in super::super) struct Job {
 pub(in super::super) struct Token {
     pub(in super::super) login: String,
     pub(in super::super) remaining: u32,
+    pub(in super::super) expires_at_s: Option<u64>,
+    /// What it may do, when it is of an application.
+    pub(in super::super) scope: Option<String>,
+    /// The installation that it stands for, and what it reaches there.
+    pub(in super::super) installation: Option<(u64, BTreeSet<u64>)>,
 }
 
-#[derive(Debug, Default)]
+impl Token {
+    fn new(login: &str) -> Self {
+        Self {
+            login: login.to_owned(),
+            remaining: RATE_LIMIT,
+            expires_at_s: None,
+            scope: None,
+            installation: None,
+        }
+    }
+}
+
+/// How signing in works where tokens do not expire.
+const LASTING: Customs = Customs {
+    access_prefix: "gho_",
+    refresh_prefix: "ghr_",
+    access_s: None,
+    refresh_s: None,
+    device_s: 900,
+    interval_s: 5,
+    is_redirect_exact: false,
+};
+
+#[derive(Debug)]
 pub(in super::super) struct State {
     pub(in super::super) ground: Arc<Ground>,
     pub(in super::super) users: BTreeMap<String, u64>,
@@ -110,6 +143,9 @@ pub(in super::super) struct State {
     /// Names that repositories had before.
     pub(in super::super) old_names: BTreeMap<String, u64>,
     pub(in super::super) attempts: Vec<Attempt>,
+    pub(in super::super) desk: Desk,
+    pub(in super::super) apps: BTreeMap<u64, App>,
+    pub(in super::super) installations: BTreeMap<u64, Installation>,
 }
 
 /// Why a hook is not made.
@@ -123,7 +159,14 @@ impl State {
     pub(in super::super) fn on(ground: Arc<Ground>) -> Self {
         Self {
             ground,
-            ..Self::default()
+            users: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            repositories: BTreeMap::new(),
+            old_names: BTreeMap::new(),
+            attempts: Vec::new(),
+            desk: Desk::new(LASTING),
+            apps: BTreeMap::new(),
+            installations: BTreeMap::new(),
         }
     }
 
@@ -139,12 +182,38 @@ impl State {
         let id = self.ground.fresh();
         self.users.entry(login.to_owned()).or_insert(id);
         let token = format!("ghp_{login}{id}");
-        let of = Token {
-            login: login.to_owned(),
-            remaining: RATE_LIMIT,
-        };
-        self.tokens.insert(token.clone(), of);
+        self.tokens.insert(token.clone(), Token::new(login));
         token
+    }
+
+    /// Whether the tokens of applications expire.
+    pub(in super::super) fn set_expiring_tokens(&mut self, do_expire: bool) {
+        let customs = &mut self.desk.customs;
+        *customs = LASTING;
+        if do_expire {
+            customs.access_prefix = "ghu_";
+            customs.access_s = Some(8 * 3600);
+            customs.refresh_s = Some(184 * 24 * 3600);
+        }
+    }
+
+    /// A grant was given out: its token is good, and the one before no longer.
+    pub(in super::super) fn settle(&mut self, grant: &Grant) {
+        if let Some(old) = &grant.replaces {
+            self.tokens.remove(old);
+        }
+        let mut token = Token::new(&grant.login);
+        token.scope = Some(grant.scope.clone());
+        token.expires_at_s = grant.expires_in_s.map(|s| self.now_s() + s);
+        self.tokens.insert(grant.access.clone(), token);
+    }
+
+    /// Takes back the whole grant that a token belongs to.
+    pub(in super::super) fn revoke_grant(&mut self, token: &str) {
+        self.tokens.remove(token);
+        if let Some(access) = self.desk.revoke(token) {
+            self.tokens.remove(&access);
+        }
     }
 
     pub(in super::super) fn add_repository(&mut self, full_name: &str, owner: &str) -> u64 {

@@ -4,5 +4,6 @@ use super::*;
 
 mod github;
 mod github_events;
+mod github_oauth;
 mod gitlab;
 mod receiver;
