@@ -1,12 +1,14 @@
 //! What the simulated GitHub knows.
 
 mod app;
+mod token;
 
 pub(in super::super) use app::{App, Installation};
+pub(in super::super) use token::Token;
 
 use super::super::payload::github as payload;
 use super::Ground;
-use super::oauth::{Customs, Desk, Grant};
+use super::oauth::Desk;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -100,40 +102,6 @@ pub(in super::super) struct Job {
     pub(in super::super) body: Value,
 }
 
-#[derive(Clone, Debug)]
-pub(in super::super) struct Token {
-    pub(in super::super) login: String,
-    pub(in super::super) remaining: u32,
-    pub(in super::super) expires_at_s: Option<u64>,
-    /// What it may do, when it is of an application.
-    pub(in super::super) scope: Option<String>,
-    /// The installation that it stands for, and what it reaches there.
-    pub(in super::super) installation: Option<(u64, BTreeSet<u64>)>,
-}
-
-impl Token {
-    fn new(login: &str) -> Self {
-        Self {
-            login: login.to_owned(),
-            remaining: RATE_LIMIT,
-            expires_at_s: None,
-            scope: None,
-            installation: None,
-        }
-    }
-}
-
-/// How signing in works where tokens do not expire.
-const LASTING: Customs = Customs {
-    access_prefix: "gho_",
-    refresh_prefix: "ghr_",
-    access_s: None,
-    refresh_s: None,
-    device_s: 900,
-    interval_s: 5,
-    is_redirect_exact: false,
-};
-
 #[derive(Debug)]
 pub(in super::super) struct State {
     pub(in super::super) ground: Arc<Ground>,
@@ -164,7 +132,7 @@ impl State {
             repositories: BTreeMap::new(),
             old_names: BTreeMap::new(),
             attempts: Vec::new(),
-            desk: Desk::new(LASTING),
+            desk: Desk::new(token::LASTING),
             apps: BTreeMap::new(),
             installations: BTreeMap::new(),
         }
@@ -184,36 +152,6 @@ impl State {
         let token = format!("ghp_{login}{id}");
         self.tokens.insert(token.clone(), Token::new(login));
         token
-    }
-
-    /// Whether the tokens of applications expire.
-    pub(in super::super) fn set_expiring_tokens(&mut self, do_expire: bool) {
-        let customs = &mut self.desk.customs;
-        *customs = LASTING;
-        if do_expire {
-            customs.access_prefix = "ghu_";
-            customs.access_s = Some(8 * 3600);
-            customs.refresh_s = Some(184 * 24 * 3600);
-        }
-    }
-
-    /// A grant was given out: its token is good, and the one before no longer.
-    pub(in super::super) fn settle(&mut self, grant: &Grant) {
-        if let Some(old) = &grant.replaces {
-            self.tokens.remove(old);
-        }
-        let mut token = Token::new(&grant.login);
-        token.scope = Some(grant.scope.clone());
-        token.expires_at_s = grant.expires_in_s.map(|s| self.now_s() + s);
-        self.tokens.insert(grant.access.clone(), token);
-    }
-
-    /// Takes back the whole grant that a token belongs to.
-    pub(in super::super) fn revoke_grant(&mut self, token: &str) {
-        self.tokens.remove(token);
-        if let Some(access) = self.desk.revoke(token) {
-            self.tokens.remove(&access);
-        }
     }
 
     pub(in super::super) fn add_repository(&mut self, full_name: &str, owner: &str) -> u64 {

@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod control;
 mod github;
 mod github_events;
 mod github_oauth;

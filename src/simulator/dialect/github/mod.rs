@@ -4,6 +4,7 @@ mod answer;
 mod apps;
 mod hooks;
 pub(super) mod oauth;
+mod scope;
 
 use super::super::Shared;
 use super::super::payload::github as payload;
@@ -180,7 +181,8 @@ pub(super) async fn handle(
                     token: bearer(request).unwrap_or_default().to_owned(),
                     reach,
                 };
-                act(&mut state, &asked)
+                let (said, jobs) = act(&mut state, &asked);
+                (scope::told(said, &state, &asked), jobs)
             }
         }
     };
@@ -278,16 +280,6 @@ fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
     }
 }
 
-/// What the token may do, as the header tells it.
-fn scopes(state: &State, asked: &Asked<'_>) -> String {
-    let token = state.tokens.get(&asked.token);
-    let scope = token.and_then(|token| token.scope.as_deref());
-    scope.map_or_else(
-        || "repo, admin:repo_hook".to_owned(),
-        |scope| scope.replace(' ', ", "),
-    )
-}
-
 /// The same, as far as the token reaches.
 fn reached(state: &State, asked: &Asked<'_>) -> Result<u64, Answer> {
     let id = find(state, asked.place)?;
@@ -306,7 +298,7 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
     match asked.operation {
         Operation::User => {
             let user = payload::account(state, &asked.login);
-            plain(ok(200, user).with("x-oauth-scopes", scopes(state, asked)))
+            plain(ok(200, user))
         }
         Operation::Repositories => {
             let ids = state.repositories.keys();
@@ -338,6 +330,8 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::ListDeliveries
         | Operation::GetDelivery
         | Operation::Redeliver => match reached(state, asked) {
+            // Without the scope there is nothing, as without the right.
+            Ok(_) if !scope::suffices(state, asked) => plain(error(404, "Not Found")),
             Ok(id) => hooks::act(state, id, asked),
             Err(answer) => plain(answer),
         },
