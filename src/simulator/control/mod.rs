@@ -3,6 +3,7 @@
 mod faults;
 mod github;
 mod gitlab;
+mod oauth;
 
 use super::Shared;
 use actix_web::web::{Data, ServiceConfig};
@@ -13,4 +14,5 @@ pub(super) fn register(config: &mut ServiceConfig) {
     faults::register(config);
     github::register(config);
     gitlab::register(config);
+    oauth::register(config);
 }

@@ -4,7 +4,7 @@ use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What an answer says.
 #[derive(Clone, Debug)]
@@ -12,6 +12,7 @@ pub(super) enum Said {
     Nothing,
     Json(Value),
     Text(String),
+    Form(String),
 }
 
 /// An answer in the making.
@@ -82,6 +83,13 @@ impl Answer {
         self.headers.iter().any(|(known, _)| *known == name)
     }
 
+    /// Puts a list into an object that counts it.
+    pub(super) fn wrap(&mut self, name: &str, total: usize) {
+        if let Said::Json(list) = &mut self.said {
+            *list = json!({ "total_count": total, name: list.take() });
+        }
+    }
+
     fn begin(&self) -> HttpResponseBuilder {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut response = HttpResponse::build(status);
@@ -98,6 +106,7 @@ impl Answer {
             Said::Nothing => return response.finish(),
             Said::Json(value) => ("application/json", value.to_string()),
             Said::Text(words) => ("text/plain", words),
+            Said::Form(pairs) => ("application/x-www-form-urlencoded; charset=utf-8", pairs),
         };
         response.insert_header(("content-type", kind)).body(body)
     }

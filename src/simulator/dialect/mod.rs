@@ -4,6 +4,7 @@
 mod answer;
 mod github;
 mod gitlab;
+mod params;
 mod wrong;
 
 use super::Shared;
@@ -19,6 +20,12 @@ pub(super) async fn handle(
     let path = request.uri().path();
     if path.starts_with("/api/v4/") {
         return gitlab::handle(&shared, &request, &body).await;
+    }
+    if path.starts_with("/oauth/") {
+        return gitlab::oauth::handle(&shared, &request, &body).await;
+    }
+    if path.starts_with("/login/") {
+        return github::oauth::handle(&shared, &request, &body).await;
     }
     github::handle(&shared, &request, &body).await
 }

@@ -17,6 +17,11 @@ impl GithubHandle {
         self.0.github().add_user(login)
     }
 
+    /// Gives a user one more token, of these scopes.
+    pub fn add_token(&self, login: &str, scopes: &[&str]) -> String {
+        self.0.github().add_token(login, scopes)
+    }
+
     /// Makes a token worthless.
     pub fn revoke_token(&self, token: &str) {
         self.0.github().tokens.remove(token);

@@ -30,9 +30,7 @@ impl GitlabHandle {
 
     /// Makes a token worthless.
     pub fn revoke_token(&self, token: &str) {
-        if let Some(token) = self.0.gitlab().tokens.get_mut(token) {
-            token.is_revoked = true;
-        }
+        self.0.gitlab().revoke(token);
     }
 
     /// Adds a project that `owner` owns, and returns its id. The path may go through groups.

@@ -2,6 +2,7 @@
 
 mod github;
 mod gitlab;
+mod oauth;
 
 pub use github::GithubHandle;
 pub use gitlab::GitlabHandle;

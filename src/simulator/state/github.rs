@@ -1,7 +1,14 @@
 //! What the simulated GitHub knows.
 
+mod app;
+mod token;
+
+pub(in super::super) use app::{App, Installation};
+pub(in super::super) use token::Token;
+
 use super::super::payload::github as payload;
 use super::Ground;
+use super::oauth::Desk;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -95,13 +102,7 @@ pub(in super::super) struct Job {
     pub(in super::super) body: Value,
 }
 
-#[derive(Clone, Debug)]
-pub(in super::super) struct Token {
-    pub(in super::super) login: String,
-    pub(in super::super) remaining: u32,
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in super::super) struct State {
     pub(in super::super) ground: Arc<Ground>,
     pub(in super::super) users: BTreeMap<String, u64>,
@@ -110,6 +111,9 @@ pub(in super::super) struct State {
     /// Names that repositories had before.
     pub(in super::super) old_names: BTreeMap<String, u64>,
     pub(in super::super) attempts: Vec<Attempt>,
+    pub(in super::super) desk: Desk,
+    pub(in super::super) apps: BTreeMap<u64, App>,
+    pub(in super::super) installations: BTreeMap<u64, Installation>,
 }
 
 /// Why a hook is not made.
@@ -123,7 +127,14 @@ impl State {
     pub(in super::super) fn on(ground: Arc<Ground>) -> Self {
         Self {
             ground,
-            ..Self::default()
+            users: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            repositories: BTreeMap::new(),
+            old_names: BTreeMap::new(),
+            attempts: Vec::new(),
+            desk: Desk::new(token::LASTING),
+            apps: BTreeMap::new(),
+            installations: BTreeMap::new(),
         }
     }
 
@@ -139,11 +150,7 @@ impl State {
         let id = self.ground.fresh();
         self.users.entry(login.to_owned()).or_insert(id);
         let token = format!("ghp_{login}{id}");
-        let of = Token {
-            login: login.to_owned(),
-            remaining: RATE_LIMIT,
-        };
-        self.tokens.insert(token.clone(), of);
+        self.tokens.insert(token.clone(), Token::new(login));
         token
     }
 

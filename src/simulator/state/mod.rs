@@ -2,6 +2,7 @@
 
 pub(super) mod github;
 pub(super) mod gitlab;
+pub(super) mod oauth;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +38,13 @@ impl Ground {
     /// A number that was not used before.
     pub(super) fn fresh(&self) -> u64 {
         1001 + self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A text that nobody would guess, for tokens and codes.
+    pub(super) fn secret(&self, prefix: &str, length: usize) -> String {
+        let seed = format!("{}/{}", self.url(), self.fresh());
+        let digits = blake3::hash(seed.as_bytes()).to_hex();
+        format!("{prefix}{}", &digits[..length.min(64)])
     }
 
     /// An id in the form of a UUID.

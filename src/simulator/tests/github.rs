@@ -174,6 +174,29 @@ async fn a_test_sends_a_push_to_those_that_want_pushes_and_says_nothing_to_other
 }
 
 #[tokio::test]
+async fn a_token_of_too_few_scopes_is_told_which_and_that_there_is_nothing() {
+    let client = Client::new();
+    let hook = json_of(client.create("http://127.0.0.1:9/a", &["push"]).await).await;
+    let path = format!("repos/octo/repo/hooks/{}", hook["id"]);
+    let ask = async |scope: &str, method: Method| {
+        let token = client.simulator.github().add_token("ann", &[scope]);
+        let url = format!("{}/{path}", client.simulator.api_url());
+        let request = client.http.request(method, url).bearer_auth(token);
+        request.send().await.unwrap()
+    };
+    let refused = ask("read:org", Method::GET).await;
+    assert_eq!(refused.status(), 404);
+    assert_eq!(refused.headers()["x-oauth-scopes"], "read:org");
+    let accepted = refused.headers()["x-accepted-oauth-scopes"]
+        .to_str()
+        .unwrap();
+    assert!(accepted.contains("read:repo_hook"), "{accepted}");
+    assert_eq!(ask("read:repo_hook", Method::GET).await.status(), 200);
+    assert_eq!(ask("write:repo_hook", Method::DELETE).await.status(), 404);
+    assert_eq!(ask("admin:repo_hook", Method::DELETE).await.status(), 204);
+}
+
+#[tokio::test]
 async fn faults_act_before_or_after_the_deed() {
     let client = Client::new();
     let hooks = || client.simulator.github().hooks(REPO).len();

@@ -2,7 +2,9 @@
 
 use super::*;
 
+mod control;
 mod github;
 mod github_events;
+mod github_oauth;
 mod gitlab;
 mod receiver;

@@ -102,6 +102,9 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
         | Operation::Repository
         | Operation::ListHooks
         | Operation::CreateHook
+        | Operation::Installations
+        | Operation::InstallationToken
+        | Operation::InstallationRepositories
         | Operation::Unknown => plain(error(404, "Not Found")),
     }
 }

@@ -1,7 +1,10 @@
 //! GitHub's REST API, as far as hooks go. Also below `/api/v3`, as an Enterprise Server has it.
 
 mod answer;
+mod apps;
 mod hooks;
+pub(super) mod oauth;
+mod scope;
 
 use super::super::Shared;
 use super::super::payload::github as payload;
@@ -12,6 +15,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use answer::{Answer, Github, error, ok};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The API versions that are understood.
@@ -37,6 +41,9 @@ enum Operation {
     ListDeliveries,
     GetDelivery,
     Redeliver,
+    Installations,
+    InstallationToken,
+    InstallationRepositories,
     Unknown,
 }
 
@@ -60,6 +67,9 @@ impl Operation {
             Self::ListDeliveries => "list_deliveries",
             Self::GetDelivery => "get_delivery",
             Self::Redeliver => "redeliver",
+            Self::Installations => "app_installations",
+            Self::InstallationToken => "installation_token",
+            Self::InstallationRepositories => "installation_repositories",
             Self::Unknown => "unknown",
         }
     }
@@ -94,6 +104,9 @@ struct Asked<'a> {
     query: &'a str,
     body: Value,
     login: String,
+    token: String,
+    /// The repositories that an installation's token reaches.
+    reach: Option<BTreeSet<u64>>,
 }
 
 #[derive(Clone, Copy)]
@@ -109,6 +122,13 @@ fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Ve
         ["user", "repos"] => (Operation::Repositories, Place::None, Vec::new()),
         ["rate_limit"] => (Operation::RateLimit, Place::None, Vec::new()),
         ["versions"] => (Operation::Versions, Place::None, Vec::new()),
+        ["installation", "repositories"] => {
+            (Operation::InstallationRepositories, Place::None, Vec::new())
+        }
+        ["app", "installations"] => (Operation::Installations, Place::None, Vec::new()),
+        ["app", "installations", _, "access_tokens"] if method == Method::POST => {
+            (Operation::InstallationToken, Place::None, Vec::new())
+        }
         ["repos", owner, name, rest @ ..] => (
             Operation::of(method, rest),
             Place::Named(owner, name),
@@ -141,11 +161,16 @@ pub(super) async fn handle(
     };
     let (answer, jobs) = {
         let mut state = shared.github();
-        match check(&mut state, request) {
+        let body = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let query = request.query_string();
+        match check(&mut state, request, operation) {
             Err(refused) => (refused, Vec::new()),
-            Ok(login) => {
-                let body = serde_json::from_slice(body).unwrap_or(Value::Null);
-                let query = request.query_string();
+            Ok(Caller::App(proof)) => {
+                let state = &mut state;
+                let said = apps::proven(state, operation, proof, &segments, query, &body);
+                (said, Vec::new())
+            }
+            Ok(Caller::Token(login, reach)) => {
                 let asked = Asked {
                     operation,
                     place,
@@ -153,8 +178,11 @@ pub(super) async fn handle(
                     query,
                     body,
                     login,
+                    token: bearer(request).unwrap_or_default().to_owned(),
+                    reach,
                 };
-                act(&mut state, &asked)
+                let (said, jobs) = act(&mut state, &asked);
+                (scope::told(said, &state, &asked), jobs)
             }
         }
     };
@@ -184,8 +212,20 @@ fn remaining(state: &State, request: &HttpRequest) -> u32 {
         .map_or(0, |token| token.remaining)
 }
 
-/// What every request must have; the login that its token stands for.
-fn check(state: &mut State, request: &HttpRequest) -> Result<String, Answer> {
+/// Who asks.
+enum Caller<'a> {
+    /// An App, with what is to prove it.
+    App(&'a str),
+    /// Whom a token stands for, and what an installation's token reaches.
+    Token(String, Option<BTreeSet<u64>>),
+}
+
+/// What every request must have; who asks.
+fn check<'a>(
+    state: &mut State,
+    request: &'a HttpRequest,
+    operation: Operation,
+) -> Result<Caller<'a>, Answer> {
     if request.headers().get("user-agent").is_none() {
         return Err(error(403, "Request forbidden by administrative rules."));
     }
@@ -196,13 +236,21 @@ fn check(state: &mut State, request: &HttpRequest) -> Result<String, Answer> {
     if version.is_some_and(|version| !VERSIONS.contains(&version)) {
         return Err(error(410, "This API version is no longer supported"));
     }
+    let asks_as_app = [Operation::Installations, Operation::InstallationToken];
+    if asks_as_app.contains(&operation) {
+        let proof = bearer(request).ok_or_else(|| error(401, "Requires authentication"))?;
+        return Ok(Caller::App(proof));
+    }
+    let now_s = state.now_s();
     let token = bearer(request).and_then(|token| state.tokens.get_mut(token));
+    let token = token.filter(|token| token.expires_at_s.is_none_or(|at_s| at_s > now_s));
     let token = token.ok_or_else(|| error(401, "Bad credentials"))?;
     token.remaining = token.remaining.saturating_sub(1);
     if token.remaining == 0 {
         return Err(answer::rate_limited(3600));
     }
-    Ok(token.login.clone())
+    let reach = token.installation.clone().map(|(_, reach)| reach);
+    Ok(Caller::Token(token.login.clone(), reach))
 }
 
 /// The repository that is meant, or where it is now.
@@ -232,12 +280,25 @@ fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
     }
 }
 
+/// The same, as far as the token reaches.
+fn reached(state: &State, asked: &Asked<'_>) -> Result<u64, Answer> {
+    let id = find(state, asked.place)?;
+    let is_there = asked.reach.as_ref().is_none_or(|reach| reach.contains(&id));
+    is_there
+        .then_some(id)
+        .ok_or_else(|| error(404, "Not Found"))
+}
+
 fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
     let plain = |answer| (answer, Vec::new());
+    let of_people = [Operation::User, Operation::Repositories];
+    if asked.reach.is_some() && of_people.contains(&asked.operation) {
+        return plain(error(403, "Resource not accessible by integration"));
+    }
     match asked.operation {
         Operation::User => {
             let user = payload::account(state, &asked.login);
-            plain(ok(200, user).with("x-oauth-scopes", "repo, admin:repo_hook".into()))
+            plain(ok(200, user))
         }
         Operation::Repositories => {
             let ids = state.repositories.keys();
@@ -249,8 +310,11 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         }
         Operation::RateLimit => plain(ok(200, payload::rate_limit(state))),
         Operation::Versions => plain(ok(200, json!(VERSIONS))),
-        Operation::Unknown => plain(error(404, "Not Found")),
-        Operation::Repository => plain(match find(state, asked.place) {
+        Operation::InstallationRepositories => plain(apps::repositories(state, asked)),
+        Operation::Unknown | Operation::Installations | Operation::InstallationToken => {
+            plain(error(404, "Not Found"))
+        }
+        Operation::Repository => plain(match reached(state, asked) {
             Ok(id) => ok(200, payload::repository(state, id, &asked.login)),
             Err(answer) => answer,
         }),
@@ -265,7 +329,9 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::TestHook
         | Operation::ListDeliveries
         | Operation::GetDelivery
-        | Operation::Redeliver => match find(state, asked.place) {
+        | Operation::Redeliver => match reached(state, asked) {
+            // Without the scope there is nothing, as without the right.
+            Ok(_) if !scope::suffices(state, asked) => plain(error(404, "Not Found")),
             Ok(id) => hooks::act(state, id, asked),
             Err(answer) => plain(answer),
         },

@@ -4,8 +4,8 @@ use super::super::super::payload::gitlab::{api_time, push};
 use super::super::super::sender::{Outcome, key_of};
 use super::super::super::state::gitlab::{EVENTS, Event, Hook, MAINTAINER, State};
 use super::super::answer::{Answer, empty, ok};
+use super::super::params::Params;
 use super::answer::{error, page, refused, too_often};
-use super::params::Params;
 use super::{Asked, Operation, Step, events};
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 mod answer;
 mod events;
 mod hooks;
+pub(super) mod oauth;
 mod operation;
-mod params;
 mod people;
 mod projects;
 
@@ -12,11 +12,11 @@ use super::super::Shared;
 use super::super::sender::{Job as Outgoing, Outcome};
 use super::super::state::gitlab::{Job, State, TokenKind};
 use super::answer::Answer;
+use super::params::Params;
 use super::wrong;
 use actix_web::{HttpRequest, HttpResponse};
 use answer::{Gitlab, error, insufficient_scope, invalid_token, too_many, unauthorized};
 use operation::Operation;
-use params::Params;
 use std::sync::Arc;
 
 /// A request, taken apart.
@@ -103,9 +103,7 @@ fn begin(
         return Step::Say(with_rate(too_many(60), count, limit));
     }
     let query = request.query_string();
-    let kind = request.headers().get("content-type");
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let step = match Params::of(query, kind, body) {
+    let step = match Params::of_request(request, body) {
         Err(refused) => Step::Say(refused),
         Ok(params) => {
             let rest = parts.get(2..).unwrap_or_default();
@@ -143,15 +141,20 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
 
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    header(request, "authorization")?.strip_prefix("Bearer ")
+}
+
 /// What every request must have; the token and the login that it stands for.
 fn check(
     state: &State,
     request: &HttpRequest,
     operation: Operation,
 ) -> Result<(String, String), Answer> {
-    let bearer = header(request, "authorization").and_then(|v| v.strip_prefix("Bearer "));
     let private = header(request, "private-token");
-    let text = private.or(bearer).ok_or_else(unauthorized)?;
+    let text = private
+        .or_else(|| bearer(request))
+        .ok_or_else(unauthorized)?;
     let token = state.tokens.get(text).ok_or_else(unauthorized)?;
     if private.is_some() && token.kind == TokenKind::Oauth {
         return Err(unauthorized());

@@ -10,6 +10,7 @@ pub(in super::super) use log::{Attempt, Job};
 
 use super::super::payload::gitlab::Pipeline;
 use super::Ground;
+use super::oauth::{Customs, Desk, Grant};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +23,16 @@ const TESTS_PER_MINUTE: u32 = 5;
 const REQUESTS_PER_MINUTE: u32 = 2000;
 /// What is kept of a request in the log, in bytes. More becomes `{"oversize":true}`.
 const LOG_BYTES_MAX: usize = 5 << 20;
+/// How signing in works.
+const CUSTOMS: Customs = Customs {
+    access_prefix: "",
+    refresh_prefix: "",
+    access_s: Some(7200),
+    refresh_s: None,
+    device_s: 300,
+    interval_s: 5,
+    is_redirect_exact: true,
+};
 /// The version unless another is set.
 const VERSION: (u16, u16) = (19, 3);
 
@@ -94,6 +105,7 @@ pub(in super::super) struct State {
     pub(in super::super) disables_hooks: bool,
     pub(in super::super) requests_per_minute: Option<u32>,
     pub(in super::super) log_bytes_max: usize,
+    pub(in super::super) desk: Desk,
     pub(in super::super) users: BTreeMap<String, u64>,
     pub(in super::super) tokens: BTreeMap<String, Token>,
     pub(in super::super) projects: BTreeMap<u64, Project>,
@@ -112,6 +124,7 @@ impl State {
             disables_hooks: false,
             requests_per_minute: Some(REQUESTS_PER_MINUTE),
             log_bytes_max: LOG_BYTES_MAX,
+            desk: Desk::new(CUSTOMS),
             users: BTreeMap::new(),
             tokens: BTreeMap::new(),
             projects: BTreeMap::new(),
@@ -149,6 +162,37 @@ impl State {
         };
         self.tokens.insert(text.clone(), token);
         text
+    }
+
+    /// A grant was given out: its token is good, and the one before no longer.
+    pub(in super::super) fn settle(&mut self, grant: &Grant) {
+        if let Some(old) = &grant.replaces {
+            self.revoke(old);
+        }
+        let token = Token {
+            id: self.ground.fresh(),
+            login: grant.login.clone(),
+            kind: TokenKind::Oauth,
+            scopes: grant.scope.split(' ').map(str::to_owned).collect(),
+            created_at_s: self.now_s(),
+            expires_at_s: grant.expires_in_s.map(|s| self.now_s() + s),
+            is_revoked: false,
+        };
+        self.tokens.insert(grant.access.clone(), token);
+    }
+
+    /// Makes a token worthless.
+    pub(in super::super) fn revoke(&mut self, token: &str) {
+        if let Some(token) = self.tokens.get_mut(token) {
+            token.is_revoked = true;
+        }
+    }
+
+    /// Takes back the whole grant that a token belongs to.
+    pub(in super::super) fn revoke_grant(&mut self, token: &str) {
+        if let Some(access) = self.desk.revoke(token) {
+            self.revoke(&access);
+        }
     }
 
     pub(in super::super) fn add_project(&mut self, path: &str, owner: &str) -> u64 {

@@ -6,6 +6,7 @@ mod delivery;
 mod disabling;
 mod hooks;
 mod log;
+mod oauth;
 
 use super::receiver::Receiver;
 use super::*;
