@@ -12,6 +12,7 @@ mod mutate;
 mod payloads;
 mod prism;
 mod receiver;
+mod standard;
 mod story;
 mod stub;
 mod tools;
