@@ -126,6 +126,10 @@ pub struct Retention {
     pub max_bytes: u64,
     /// Newest deliveries that each connection keeps in any case.
     pub floor_per_connection: usize,
+    /// Runs and resolved incidents older than this go.
+    pub history_max_age: Duration,
+    /// For so long a delivery is recognised when it is sent again.
+    pub guards_max_age: Duration,
 }
 
 /// Logging.
@@ -297,6 +301,14 @@ impl Config {
                 max_age: duration("retention.max_age", &raw.retention.max_age)?,
                 max_bytes: size("retention.max_bytes", &raw.retention.max_bytes)?,
                 floor_per_connection: raw.retention.floor_per_connection,
+                history_max_age: interval(
+                    "retention.history_max_age",
+                    &raw.retention.history_max_age,
+                )?,
+                guards_max_age: interval(
+                    "retention.guards_max_age",
+                    &raw.retention.guards_max_age,
+                )?,
             },
             rules: Rules::new(
                 &incidents.failing_conclusions,

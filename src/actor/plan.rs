@@ -4,7 +4,7 @@
 //! only then does the actor adopt it and act. A plan whose commit failed is dropped and made anew.
 
 use super::incidents::resolve;
-use super::shared::World;
+use super::shared::{Resealed, World};
 use crate::domain::backoff::{jittered, scale};
 use crate::domain::connection::{Connection, LastError, PREVIOUS_SECRET_GRACE};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
@@ -39,8 +39,8 @@ pub(super) struct Edit {
     pub(super) events: Option<Vec<String>>,
     /// Another secret is wanted.
     pub(super) secret: Option<Sealed>,
-    /// The same secret, sealed with a newer key.
-    pub(super) resealed: Option<Sealed>,
+    /// The same secrets, sealed with a newer key.
+    pub(super) resealed: Option<Resealed>,
     /// A delivery arrived then.
     pub(super) delivery_at: Option<Timestamp>,
     /// A delivery that was no pong arrived then.
@@ -143,7 +143,11 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp, changes: &mut Vec<Ch
         next.previous_secret = Some((old, None));
     }
     if let Some(resealed) = edit.resealed {
-        next.secret = resealed;
+        next.secret = resealed.secret;
+        let previous = next.previous_secret.as_mut().zip(resealed.previous);
+        if let Some(((old, _), anew)) = previous {
+            *old = anew;
+        }
     }
     next.last_delivery_at = edit.delivery_at.max(next.last_delivery_at);
     next.last_event_at = edit.event_at.max(next.last_event_at);

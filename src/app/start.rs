@@ -1,6 +1,7 @@
 //! Starting and stopping.
 
 use super::adapters::{AnswersToMetrics, CallsToMetrics, SystemClock, SystemEntropy, ToMetrics};
+use super::store_tools;
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Herd, World};
 use crate::api::scope::Shared;
@@ -71,6 +72,7 @@ pub struct App {
     actors: Actors,
     servers: Vec<ServerHandle>,
     address: SocketAddr,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for App {
@@ -94,6 +96,7 @@ impl App {
         let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(&entropy))?;
         let seal: Arc<dyn Seal> = Arc::new(ring);
         let providers = providers(&config, &clock, &*entropy)?;
+        check_key_of_closed(&config, &*seal)?;
         let store = Arc::new(open_store(&config, &watch)?);
         let store_dyn: Arc<dyn Store> = Arc::clone(&store) as _;
         check_key(&*store_dyn, &*seal).await?;
@@ -127,6 +130,7 @@ impl App {
             actors,
             servers,
             address,
+            metrics: rendered,
         })
     }
 
@@ -135,8 +139,9 @@ impl App {
         self.address
     }
 
-    /// Brings the gauges up to date that nobody pushes.
+    /// Brings the gauges up to date that nobody pushes, and keeps the histograms small.
     pub fn update_gauges(&self) {
+        self.metrics.tidy_up();
         update_gauges(&self.store);
     }
 
@@ -157,6 +162,8 @@ fn open_store(config: &Config, watch: &Arc<ToMetrics>) -> Result<DiskStore, Star
             max_age: config.retention.max_age,
             max_bytes: config.retention.max_bytes,
             floor_per_connection: config.retention.floor_per_connection,
+            history_max_age: config.retention.history_max_age,
+            guards_max_age: config.retention.guards_max_age,
         },
         ..Options::default()
     };
@@ -182,7 +189,15 @@ fn open_store(config: &Config, watch: &Arc<ToMetrics>) -> Result<DiskStore, Star
     Ok(store)
 }
 
-/// A store that was sealed with another key is left alone.
+/// A store that was sealed with another key is left alone: opening it would already write.
+fn check_key_of_closed(config: &Config, seal: &dyn Seal) -> Result<(), StartError> {
+    match store_tools::canary(&config.server.data_dir)? {
+        Some(canary) if !canary_fits(seal, &canary) => Err(StartError::WrongKey),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Leaves a canary that is sealed with the newest key.
 async fn check_key(store: &dyn Store, seal: &dyn Seal) -> Result<(), StartError> {
     let canary = store.canary()?;
     match canary {

@@ -79,6 +79,8 @@ sections! {
         max_age: String = "30days".into(),
         max_bytes: String = "10GiB".into(),
         floor_per_connection: usize = 20,
+        history_max_age: String = "180days".into(),
+        guards_max_age: String = "90days".into(),
     }
     Incidents {
         failing_conclusions: Vec<String> =

@@ -52,12 +52,20 @@ pub enum Change {
     PutDelivery(Box<Delivery>),
     /// Forgets a delivery and its payload. Its replay guards stay.
     ForgetDelivery(DeliveryId),
+    /// Forgets the replay guards of a delivery that was forgotten before.
+    ForgetGuards(DeliveryId),
     /// Adds or replaces a run.
     PutRun(Box<Run>),
+    /// Forgets a run.
+    ForgetRun(RunId),
     /// Adds or replaces a track.
     PutTrack(Box<Track>),
+    /// Forgets a track.
+    ForgetTrack(TrackKey),
     /// Adds or replaces an incident.
     PutIncident(Box<Incident>),
+    /// Forgets an incident.
+    ForgetIncident(IncidentId),
     /// Sets the canary that tells whether the master key fits this store.
     PutCanary(Sealed),
 }
@@ -89,6 +97,12 @@ pub enum Guard {
     },
     /// This delivery is stored exactly so: nobody has processed it meanwhile.
     SameDelivery(Box<Delivery>),
+    /// This run is stored exactly so.
+    SameRun(Box<Run>),
+    /// This track is stored exactly so.
+    SameTrack(Box<Track>),
+    /// This incident is stored exactly so.
+    SameIncident(Box<Incident>),
     /// No user has this name.
     NewUser {
         /// The name.
@@ -105,6 +119,8 @@ pub enum Conflict {
     Connection(ConnectionId),
     /// This user is there already.
     User(UserId),
+    /// The record is not what it was.
+    Changed,
 }
 
 /// Who asks, which decides what goes on when space or time is short.
@@ -222,7 +238,7 @@ pub struct IncidentFilter {
 /// How the store is doing, for health and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
-    /// `None` when batches are accepted; otherwise why not, in words.
+    /// `None` when deliveries are accepted; otherwise why not, in words.
     pub trouble: Option<String>,
     /// Bytes of the journal on disk.
     pub journal_bytes: u64,

@@ -278,11 +278,8 @@ fn take_timer(mut l: Lifecycle, timer: Timer) -> Step {
                 }
             }
         }
-        // The other timer's call is outstanding: this one has its turn later.
-        (Timer::Check, Phase::Pinging) => (
-            l,
-            vec![Effect::Schedule(Timer::Check, Delay::CheckInterval)],
-        ),
+        // The other call is outstanding: the ping has its turn later. The end of any call arms
+        // the check timer by itself.
         (Timer::Ping, Phase::Checking | Phase::Repairing { .. }) => {
             (l, vec![Effect::Schedule(Timer::Ping, Delay::PingInterval)])
         }

@@ -382,15 +382,29 @@ fn play(moves: &[Move]) -> (World, Lifecycle) {
     let mut lifecycle = world.apply(Lifecycle::default(), Input::Recovered);
     for a_move in moves {
         if let Some(input) = world.take(a_move.clone()) {
+            let before = lifecycle.clone();
             lifecycle = world.apply(lifecycle, input);
+            if let Move::Stale(reply) = a_move {
+                assert_eq!(
+                    lifecycle, before,
+                    "nobody asked, and {reply:?} was believed"
+                );
+            }
         }
     }
     (world, lifecycle)
 }
 
 fn remove(world: &mut World, lifecycle: Lifecycle) {
-    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
-    let lifecycle = world.apply(lifecycle, removed);
+    let removed = Desired::Removed { delete_hook: true };
+    let input = if lifecycle.desired == removed {
+        // Nobody looks after what they have disconnected: the next start is all that comes.
+        world.cut_off();
+        Input::Recovered
+    } else {
+        Input::DesiredChanged(removed)
+    };
+    let lifecycle = world.apply(lifecycle, input);
     let mut lifecycle = world.run_to_rest(lifecycle);
     // A person may have to act on a suspension; removal itself never suspends.
     assert_eq!(lifecycle.phase, Phase::Removed, "LC-4");

@@ -230,6 +230,7 @@ records! {
     Delivery = "delivery",
     Run = "run",
     Track = "track",
+    TrackKey = "track key",
     Incident = "incident",
     Sealed = "canary",
 }
