@@ -27,8 +27,10 @@ pub struct Config {
     pub seal_key: Option<SealKey>,
     /// API token of the built-in user `admin`.
     pub admin_token: Option<ApiToken>,
-    /// GitHub installations; the first is the one of `api_url`.
-    pub github: Vec<GithubInstance>,
+    /// GitHub installations; the first is the one of `api_url`. None: switched off.
+    pub github: Vec<Installation>,
+    /// GitLab installations, in the same way.
+    pub gitlab: Vec<Installation>,
     /// The watch over hooks.
     pub health: Health,
     /// Limits of what comes in.
@@ -68,9 +70,9 @@ pub struct Server {
     pub shutdown_timeout: Duration,
 }
 
-/// A GitHub installation.
+/// An installation of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GithubInstance {
+pub struct Installation {
     /// Base of its REST API.
     pub api_url: Url,
     /// The host by which users name it.
@@ -234,9 +236,9 @@ fn has_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-fn api_url(text: &str) -> Result<(Url, Host), ConfigError> {
+fn api_url(key: &'static str, text: &str) -> Result<(Url, Host), ConfigError> {
     const EXPECTED: &str = "an https:// URL (http:// only for this machine itself)";
-    let fail = || bad("providers.github.api_url", text, EXPECTED);
+    let fail = || bad(key, text, EXPECTED);
     let url = Url::parse(text).map_err(|_| fail())?;
     let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     if !is_safe || has_user(&url) {
@@ -284,7 +286,8 @@ impl Config {
             server,
             seal_key: seal_key.map(SealKey),
             admin_token,
-            github: github(&raw.providers.github)?,
+            github: installations(&raw.providers.github.provider())?,
+            gitlab: installations(&raw.providers.gitlab.provider())?,
             health: health(&raw.health)?,
             ingress: Ingress {
                 max_body_bytes: memory("ingress.max_body", &raw.ingress.max_body)?,
@@ -327,27 +330,25 @@ fn admin(text: &str) -> Result<ApiToken, ConfigError> {
     token.ok_or_else(|| bad("auth.admin_token", "(not shown)", EXPECTED))
 }
 
-fn github(raw: &raw::Github) -> Result<Vec<GithubInstance>, ConfigError> {
-    let mut instances: Vec<GithubInstance> = Vec::new();
-    for text in std::iter::once(&raw.api_url).chain(&raw.more_api_urls) {
-        let (api_url, host) = api_url(text)?;
-        if instances.iter().any(|known| known.host == host) {
-            return Err(bad(
-                "providers.github.more_api_urls",
-                text,
-                "a host not named before",
-            ));
+fn installations(raw: &raw::Provider<'_>) -> Result<Vec<Installation>, ConfigError> {
+    let mut installations: Vec<Installation> = Vec::new();
+    let keys = raw.keys;
+    for text in &raw.api_urls {
+        let (api_url, host) = api_url(keys.api_url, text)?;
+        if installations.iter().any(|known| known.host == host) {
+            let expected = "a host not named before";
+            return Err(bad(keys.more_api_urls, text, expected));
         }
-        instances.push(GithubInstance {
+        installations.push(Installation {
             api_url,
             host,
-            ca_file: (!raw.ca_file.is_empty()).then(|| raw.ca_file.clone().into()),
-            call_timeout: interval("providers.github.call_timeout", &raw.call_timeout)?,
-            write_pause: duration("providers.github.write_pause", &raw.write_pause)?,
+            ca_file: (!raw.ca_file.is_empty()).then(|| raw.ca_file.into()),
+            call_timeout: interval(keys.call_timeout, raw.call_timeout)?,
+            write_pause: duration(keys.write_pause, raw.write_pause)?,
             concurrency: raw.concurrency.clamp(1, 100),
         });
     }
-    Ok(instances)
+    Ok(installations)
 }
 
 fn health(raw: &raw::Health) -> Result<Health, ConfigError> {

@@ -213,6 +213,7 @@ fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> D
 /// Names of the failures that the watch over the hook reports.
 const SUSPENDED: &str = "hook_suspended";
 const SILENT: &str = "hook_silent";
+const DISABLED: &str = "hook_disabled";
 
 fn tell_incidents(
     world: &World,
@@ -234,6 +235,11 @@ fn tell_incidents(
                 let title = format!("No deliveries arrive from {name} although it was pinged");
                 open_health(world, plan, SILENT, title, Severity::Warning, now)?;
             }
+            Observation::HookDisabled { permanently } => {
+                let (title, severity) = disabled_words(&plan.connection, *permanently);
+                open_health(world, plan, DISABLED, title, severity, now)?;
+            }
+            Observation::HookEnabled => resolve_health(world, plan, DISABLED, now)?,
             Observation::HookHeard => resolve_health(world, plan, SILENT, now)?,
             Observation::Resumed => resolve_health(world, plan, SUSPENDED, now)?,
             Observation::HookEnsured(_)
@@ -244,6 +250,23 @@ fn tell_incidents(
         }
     }
     Ok(())
+}
+
+fn disabled_words(connection: &Connection, permanently: bool) -> (String, Severity) {
+    let (name, provider) = (&connection.full_name, connection.instance.provider);
+    if permanently {
+        let title = format!(
+            "{provider} has disabled the webhook of {name} because deliveries failed; \
+             it is tested and, if need be, made anew"
+        );
+        (title, Severity::Critical)
+    } else {
+        let title = format!(
+            "{provider} has disabled the webhook of {name} for a while because deliveries \
+             failed; a test delivery was asked for"
+        );
+        (title, Severity::Warning)
+    }
 }
 
 fn suspended_title(connection: &Connection, reason: SuspendReason) -> String {

@@ -1,7 +1,7 @@
 //! Whether what a daemon needs is there: looked at without a daemon, and without changing anything.
 
 use super::SystemEntropy;
-use crate::config::{Config, GithubInstance};
+use crate::config::{Config, Installation};
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits};
 use crate::store::disk::OpenError;
 use crate::store::tools;
@@ -61,8 +61,8 @@ impl Finding {
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![data_dir(&config.server.data_dir)];
     findings.extend(keys(config));
-    for github in &config.github {
-        findings.push(provider(github).await);
+    for installation in config.github.iter().chain(&config.gitlab) {
+        findings.push(provider(installation).await);
     }
     findings.push(public_url(&config.server.public_url).await);
     findings
@@ -140,10 +140,10 @@ fn in_words(error: &reqwest::Error) -> String {
 }
 
 /// Whether an installation answers at all. Nobody's token is shown to it.
-async fn provider(github: &GithubInstance) -> Finding {
-    let url = &github.api_url;
+async fn provider(installation: &Installation) -> Finding {
+    let url = &installation.api_url;
     let asked = async {
-        let client = client(github.ca_file.as_deref())?;
+        let client = client(installation.ca_file.as_deref())?;
         let answer = client.get(url.clone()).send().await;
         answer.map_err(|error| in_words(&error))
     };
@@ -151,7 +151,7 @@ async fn provider(github: &GithubInstance) -> Finding {
         Ok(_) => (Verdict::Good, format!("{url} answers")),
         Err(why) => (Verdict::Bad, format!("{url} does not answer: {why}")),
     };
-    Finding::new(format!("provider {}", github.host), verdict, words)
+    Finding::new(format!("provider {}", installation.host), verdict, words)
 }
 
 /// Whether a daemon answers at the public address, as seen from here.

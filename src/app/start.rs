@@ -6,16 +6,17 @@ use crate::actor::settings::Settings;
 use crate::actor::{Actors, Herd, World};
 use crate::api::scope::Shared;
 use crate::api::{self, Admin, Collaborators, MetricsText};
-use crate::config::{Config, GithubInstance};
+use crate::config::{Config, Installation};
 use crate::domain::backoff::Backoff;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::{Entropy, UserId};
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::time::Clock;
 use crate::domain::user::{ADMIN_NAME, Credential, User};
-use crate::provider::Providers;
 use crate::provider::github::{Github, GithubDecode};
+use crate::provider::gitlab::{Gitlab, GitlabDecode};
 use crate::provider::http::{HttpConfig, HttpError};
+use crate::provider::{Decode, Hooks, Providers};
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits, make_canary};
 use crate::seal::{Purpose, Seal};
 use crate::store::disk::{DiskStore, OpenError, Options, Retention};
@@ -46,11 +47,11 @@ pub enum StartError {
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// A provider's client cannot be made.
-    #[error("providers.github: {0}")]
-    Provider(#[from] HttpError),
+    #[error("providers.{0}: {1}")]
+    Provider(ProviderKind, HttpError),
     /// A file of certificate authorities cannot be read.
-    #[error("providers.github.ca_file: {0}")]
-    Authority(std::io::Error),
+    #[error("providers.{0}.ca_file: {1}")]
+    Authority(ProviderKind, std::io::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
@@ -115,7 +116,7 @@ impl App {
             store: store_dyn,
             herd: Arc::new(actors.clone()) as Arc<dyn Herd>,
             providers,
-            default_instances: config.github.first().map(instance).into_iter().collect(),
+            default_instances: default_instances(&config),
             clock,
             entropy,
             watch: Arc::new(AnswersToMetrics),
@@ -237,11 +238,27 @@ async fn reseal_credentials(store: &dyn Store, seal: &dyn Seal) -> Result<(), St
     Ok(())
 }
 
-fn instance(github: &GithubInstance) -> Instance {
-    Instance {
-        provider: ProviderKind::Github,
-        host: github.host.clone(),
+fn installations(config: &Config, kind: ProviderKind) -> &[Installation] {
+    match kind {
+        ProviderKind::Github => &config.github,
+        ProviderKind::Gitlab => &config.gitlab,
     }
+}
+
+fn instance(provider: ProviderKind, installation: &Installation) -> Instance {
+    Instance {
+        provider,
+        host: installation.host.clone(),
+    }
+}
+
+/// The first installation of each kind: who names no host means that one.
+fn default_instances(config: &Config) -> Vec<Instance> {
+    let first = |kind| {
+        let first = installations(config, kind).first()?;
+        Some(instance(kind, first))
+    };
+    ProviderKind::ALL.into_iter().filter_map(first).collect()
 }
 
 fn providers(
@@ -250,20 +267,45 @@ fn providers(
     entropy: &dyn Entropy,
 ) -> Result<Providers, StartError> {
     let mut providers = Providers::default();
-    providers.add_decoder(ProviderKind::Github, Arc::new(GithubDecode::new(entropy)));
-    for github in &config.github {
-        let mut http = HttpConfig::new(github.api_url.clone());
-        http.call_timeout = github.call_timeout;
-        http.write_pause = github.write_pause;
-        http.at_once_max = github.concurrency;
-        if let Some(path) = &github.ca_file {
-            http.ca_pem = Some(std::fs::read(path).map_err(StartError::Authority)?);
+    for kind in ProviderKind::ALL {
+        let installations = installations(config, kind);
+        if installations.is_empty() {
+            continue;
         }
-        let observer = Arc::new(CallsToMetrics(ProviderKind::Github.as_str()));
-        let client = Github::new(&http, Arc::clone(clock), observer)?;
-        providers.add_instance(instance(github), Arc::new(client));
+        let decoder: Arc<dyn Decode> = match kind {
+            ProviderKind::Github => Arc::new(GithubDecode::new(entropy)),
+            ProviderKind::Gitlab => Arc::new(GitlabDecode::new(entropy)),
+        };
+        providers.add_decoder(kind, decoder);
+        for installation in installations {
+            let http = http(kind, installation)?;
+            let observer = Arc::new(CallsToMetrics(kind.as_str()));
+            let told = |error| StartError::Provider(kind, error);
+            let clock = Arc::clone(clock);
+            let client: Arc<dyn Hooks> = match kind {
+                ProviderKind::Github => {
+                    Arc::new(Github::new(&http, clock, observer).map_err(told)?)
+                }
+                ProviderKind::Gitlab => {
+                    Arc::new(Gitlab::new(&http, clock, observer).map_err(told)?)
+                }
+            };
+            providers.add_instance(instance(kind, installation), client);
+        }
     }
     Ok(providers)
+}
+
+fn http(kind: ProviderKind, installation: &Installation) -> Result<HttpConfig, StartError> {
+    let mut http = HttpConfig::new(installation.api_url.clone());
+    http.call_timeout = installation.call_timeout;
+    http.write_pause = installation.write_pause;
+    http.at_once_max = installation.concurrency;
+    if let Some(path) = &installation.ca_file {
+        let told = |error| StartError::Authority(kind, error);
+        http.ca_pem = Some(std::fs::read(path).map_err(told)?);
+    }
+    Ok(http)
 }
 
 /// The user that the configured admin token stands for; made at the first start.

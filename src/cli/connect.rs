@@ -24,7 +24,7 @@ pub(super) struct Args {
 #[command(group = clap::ArgGroup::new("chosen").required(true).multiple(true)
     .args(["repository", "all", "org", "matching"]))]
 struct Which {
-    /// The repository, as OWNER/NAME.
+    /// The repository, as OWNER/NAME; for GitLab groups may nest.
     #[arg(conflicts_with_all = ["all", "org", "matching", "yes", "dry_run"])]
     repository: Option<String>,
     /// Every repository that your credential can reach and manage. A plan is shown first.

@@ -42,13 +42,21 @@ sections! {
     }
     Seal { key: String = String::new() }
     Auth { admin_token: String = String::new() }
-    Providers { github: Github = Github::default() }
+    Providers { github: Github = Github::default(), gitlab: Gitlab = Gitlab::default() }
     Github {
         api_url: String = "https://api.github.com".into(),
         more_api_urls: Vec<String> = Vec::new(),
         ca_file: String = String::new(),
         call_timeout: String = "15s".into(),
         write_pause: String = "1s".into(),
+        concurrency: usize = 4,
+    }
+    Gitlab {
+        api_url: String = "https://gitlab.com/api/v4".into(),
+        more_api_urls: Vec<String> = Vec::new(),
+        ca_file: String = String::new(),
+        call_timeout: String = "15s".into(),
+        write_pause: String = "100ms".into(),
         concurrency: usize = 4,
     }
     Health {
@@ -84,12 +92,58 @@ sections! {
 }
 
 /// Keys that are lists: in the environment their items are separated by commas.
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
     "providers.github.more_api_urls",
+    "providers.gitlab.more_api_urls",
     "incidents.failing_conclusions",
     "incidents.branches",
     "incidents.ignored_branches",
 ];
+
+/// What the sections of all kinds of providers have, with the names of the keys.
+pub(super) struct Provider<'a> {
+    pub(super) keys: Keys,
+    pub(super) api_urls: Vec<&'a str>,
+    pub(super) ca_file: &'a str,
+    pub(super) call_timeout: &'a str,
+    pub(super) write_pause: &'a str,
+    pub(super) concurrency: usize,
+}
+
+/// Keys of a provider's section, for errors.
+#[derive(Clone, Copy)]
+pub(super) struct Keys {
+    pub(super) api_url: &'static str,
+    pub(super) more_api_urls: &'static str,
+    pub(super) call_timeout: &'static str,
+    pub(super) write_pause: &'static str,
+}
+
+macro_rules! providers {
+    ($($section:ident $name:literal)*) => {$(
+        impl $section {
+            /// The section as all kinds have it. An empty URL names no installation.
+            pub(super) fn provider(&self) -> Provider<'_> {
+                let urls = std::iter::once(&self.api_url).filter(|url| !url.is_empty());
+                Provider {
+                    keys: Keys {
+                        api_url: concat!("providers.", $name, ".api_url"),
+                        more_api_urls: concat!("providers.", $name, ".more_api_urls"),
+                        call_timeout: concat!("providers.", $name, ".call_timeout"),
+                        write_pause: concat!("providers.", $name, ".write_pause"),
+                    },
+                    api_urls: urls.chain(&self.more_api_urls).map(String::as_str).collect(),
+                    ca_file: &self.ca_file,
+                    call_timeout: &self.call_timeout,
+                    write_pause: &self.write_pause,
+                    concurrency: self.concurrency,
+                }
+            }
+        }
+    )*};
+}
+
+providers! { Github "github" Gitlab "gitlab" }
 
 impl Raw {
     /// The defaults, a file, and `HOOKHERD__SECTION__KEY`.

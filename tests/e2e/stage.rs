@@ -106,6 +106,7 @@ impl Stage {
         };
         let (url, data_dir) = (stage.url(""), stage.data_dir());
         let api_url = stage.simulator.api_url();
+        let gitlab_api_url = stage.simulator.gitlab_api_url();
         for (name, value) in [
             ("WEBHOOK_BASE_URL", url.as_str()),
             ("HOOKHERD_URL", &url),
@@ -115,6 +116,7 @@ impl Stage {
             ("HOOKHERD__SERVER__DATA_DIR", data_dir.to_str().unwrap()),
             ("HOOKHERD__PROVIDERS__GITHUB__API_URL", &api_url),
             ("HOOKHERD__PROVIDERS__GITHUB__WRITE_PAUSE", "1ms"),
+            ("HOOKHERD__PROVIDERS__GITLAB__API_URL", &gitlab_api_url),
             ("HOOKHERD__HEALTH__STARTUP_SPREAD", "100ms"),
             ("HOOKHERD__HEALTH__SETTLE_TIME", "1s"),
             ("HOOKHERD__HEALTH__RETRY_INITIAL", "100ms"),

@@ -1,5 +1,6 @@
 //! Stories of actors in virtual time: hours of their life in milliseconds.
 
+mod disabled;
 mod events;
 mod fakes;
 mod fold;

@@ -6,8 +6,8 @@ use crate::domain::repo::{Repository, RepositoryId};
 use crate::domain::secret::Proof;
 use crate::domain::user::Account;
 use crate::provider::{
-    Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, ProviderError,
-    Repaired, Target,
+    Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged,
+    ProviderError, Repaired, Target,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -33,6 +33,8 @@ pub(super) struct FakeProvider {
     next: AtomicU64,
     has_no_repository: Mutex<bool>,
     new_name: Mutex<Option<String>>,
+    /// That the hooks are disabled, and whether for good and whatever is tested.
+    pub(super) disabled: Mutex<Option<bool>>,
 }
 
 fn lost() -> ProviderError {
@@ -157,7 +159,12 @@ impl Hooks for FakeProvider {
         spec: &'a HookSpec,
     ) -> Calling<'a, Checked> {
         Box::pin(self.call("check", move || {
+            let disabled = *self.disabled.lock().unwrap();
             let report = match self.hooks.lock().unwrap().get(&hook.0) {
+                Some(_) if disabled.is_some() => CheckReport::Disabled {
+                    permanently: disabled == Some(true),
+                    until: None,
+                },
                 Some((_, events)) if *events == spec.events => CheckReport::Intact,
                 Some(_) => CheckReport::Drifted {
                     fields: vec!["events"],
@@ -188,12 +195,16 @@ impl Hooks for FakeProvider {
             },
         ))
     }
-    fn ping<'a>(&'a self, _: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, ()> {
-        Box::pin(self.call("ping", || ()))
+    fn ping<'a>(&'a self, _: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, Pinged> {
+        Box::pin(self.call("ping", || {
+            self.disabled.lock().unwrap().take_if(|for_good| !*for_good);
+            Pinged::Sent
+        }))
     }
     fn delete<'a>(&'a self, _: &'a Access, _: &'a Target, url: &'a str) -> Calling<'a, ()> {
         Box::pin(self.call("delete", move || {
             self.hooks.lock().unwrap().retain(|_, (u, _)| u != url);
+            *self.disabled.lock().unwrap() = None;
         }))
     }
     fn repository<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Option<Repository>> {

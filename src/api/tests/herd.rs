@@ -24,6 +24,7 @@ pub(super) struct FakeHerd {
     pub(super) secrets: Mutex<HashMap<ConnectionId, HookSecret>>,
     pub(super) commands: Mutex<Vec<(ConnectionId, Command)>>,
     pub(super) delivered: AtomicUsize,
+    pub(super) heard: AtomicUsize,
     pub(super) rejected: AtomicUsize,
 }
 
@@ -127,6 +128,10 @@ impl Herd for FakeHerd {
 
     fn delivered(&self, _: ConnectionId) {
         self.delivered.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn heard(&self, _: ConnectionId) {
+        self.heard.fetch_add(1, Ordering::SeqCst);
     }
 
     fn rejected(&self, _: ConnectionId) {

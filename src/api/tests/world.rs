@@ -180,6 +180,7 @@ impl World {
             secrets: Mutex::default(),
             commands: Mutex::default(),
             delivered: 0.into(),
+            heard: 0.into(),
             rejected: 0.into(),
         });
         let counts = Arc::new(Counts::default());

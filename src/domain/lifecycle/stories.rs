@@ -169,6 +169,75 @@ fn a_quiet_hook_is_pinged_and_two_unanswered_pings_make_it_silent() {
     assert!(!heard.is_silent());
 }
 
+/// A check that finds the hook disabled.
+fn found_disabled(lifecycle: Lifecycle, permanently: bool) -> (Lifecycle, Vec<Effect>) {
+    let (checking, effects) = step(lifecycle, Input::TimerFired(Timer::Check));
+    assert_eq!(effects, [Effect::Call(Call::Check(HookId(7)))]);
+    step(checking, Input::Replied(Reply::Disabled { permanently }))
+}
+
+#[test]
+fn a_disabled_hook_is_tested_at_once_and_looked_at_soon() {
+    let (pinging, effects) = found_disabled(active(), false);
+    let told = Effect::Observe(Observation::HookDisabled { permanently: false });
+    assert_eq!(effects, [Effect::Call(Call::Ping(HookId(7))), told]);
+    let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(1))));
+    // It did not help yet: again, and later.
+    let (pinging, effects) = found_disabled(back, false);
+    assert!(effects.contains(&Effect::Call(Call::Ping(HookId(7)))));
+    let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(2))));
+    let (checking, _) = step(back, Input::TimerFired(Timer::Check));
+    let (enabled, effects) = step(checking, Input::Replied(Reply::Intact));
+    assert!(effects.contains(&Effect::Observe(Observation::HookEnabled)));
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::CheckInterval)));
+    assert_eq!(enabled.disabled, None);
+}
+
+#[test]
+fn a_hook_disabled_for_good_is_made_anew_when_a_test_did_not_help() {
+    for answer in [Reply::Pinged, Reply::Untestable] {
+        let (pinging, _) = found_disabled(active(), true);
+        let (back, _) = step(pinging, Input::Replied(answer));
+        let (deleting, effects) = found_disabled(back, true);
+        let told = Effect::Observe(Observation::HookDisabled { permanently: true });
+        assert_eq!(effects, [Effect::Call(Call::Delete), told]);
+        let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted));
+        assert_eq!(effects, [Effect::Call(Call::Ensure { revision: 1 })]);
+        let ensured = Reply::Ensured {
+            hook: HookId(8),
+            revision: 1,
+        };
+        let (back, effects) = step(creating, Input::Replied(ensured));
+        // Only a check says that it is over, and it comes soon.
+        assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(0))));
+        let (checking, _) = step(back, Input::TimerFired(Timer::Check));
+        let (_, effects) = step(checking, Input::Replied(Reply::Intact));
+        assert!(effects.contains(&Effect::Observe(Observation::HookEnabled)));
+    }
+}
+
+#[test]
+fn a_test_that_cannot_be_made_is_no_unanswered_ping() {
+    let mut lifecycle = active();
+    for _ in 0..3 {
+        let (pinging, _) = step(lifecycle, Input::TimerFired(Timer::Ping));
+        let (back, effects) = step(pinging, Input::Replied(Reply::Untestable));
+        assert!(effects.contains(&Effect::Schedule(Timer::Ping, Delay::PingInterval)));
+        lifecycle = back;
+    }
+    assert_eq!(lifecycle.pings_unanswered, 0);
+}
+
+#[test]
+fn a_ping_that_was_answered_before_the_provider_says_so_is_answered() {
+    let (pinging, _) = step(active(), Input::TimerFired(Timer::Ping));
+    let (pinging, _) = step(pinging, Input::DeliveryArrived);
+    let (back, _) = step(pinging, Input::Replied(Reply::Pinged));
+    assert_eq!(back.pings_unanswered, 0);
+}
+
 #[test]
 fn what_was_heard_answers_for_one_interval_only() {
     let (heard, _) = step(active(), Input::DeliveryArrived);

@@ -69,6 +69,7 @@ mirror!(LifecycleV1 of Lifecycle {
     checks_failed: u32,
     pings_unanswered: u32,
     heard: bool,
+    disabled: Option<u32>,
     losses: Vec<Timestamp>,
 });
 codes!(Proof { 0 = Unknown, 1 = Signature, 2 = Token });

@@ -3,13 +3,14 @@
 //! A suite keeps its id when it is run again, and nothing counts how often: the seconds from its
 //! creation to its last change stand for the attempt.
 
-use super::super::payload::{AppPart, Body, Object, SuitePart};
-use super::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, LOGIN_BYTES_MAX, TITLE_BYTES_MAX, clean_of, first_line,
-    is_failed, login, moment, of_run, status, web_url,
-};
+use super::super::payload::{AppPart, Body, SuitePart};
+use super::{is_failed, login, of_run, status, subject};
 use crate::domain::event::Event;
 use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment,
+    web_url,
+};
 
 /// The app whose suites mirror workflow runs.
 const ACTIONS_APP: &str = "github-actions";
@@ -47,7 +48,7 @@ pub(super) fn run_event(body: &Body<'_>) -> Option<Event> {
             id,
             name: clean_of(&check.name, TITLE_BYTES_MAX).unwrap_or_else(|| id.to_string()),
             stage: None,
-            reason: clean_of(&check.conclusion, LOGIN_BYTES_MAX),
+            reason: clean_of(&check.conclusion, WORD_BYTES_MAX),
         });
     }
     Some(of_run(event))
@@ -65,7 +66,7 @@ fn event(
     body: &Body<'_>,
 ) -> Option<RunEvent> {
     let id = suite.id.number()?;
-    let slug = || clean_of(&app.slug, LOGIN_BYTES_MAX);
+    let slug = || clean_of(&app.slug, WORD_BYTES_MAX);
     let workflow_key = app.id.number().map(|id| id.to_string()).or_else(slug)?;
     let name = clean_of(&app.name, TITLE_BYTES_MAX).or_else(slug);
     let updated_at = [&suite.updated_at, &suite.created_at]
@@ -86,7 +87,7 @@ fn event(
             workflow_key,
             // Null for what was pushed to a fork.
             branch: clean_of(&suite.head_branch, BRANCH_BYTES_MAX),
-            commit_message: first_line(&suite.head_commit),
+            commit_message: subject(&suite.head_commit),
             author: login(&body.sender),
             trigger: "check_suite".to_owned(),
             url: page(body, &commit_sha),

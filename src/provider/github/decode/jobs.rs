@@ -1,11 +1,11 @@
 //! `workflow_job`: which jobs of a run failed. Never a verdict about the run.
 
 use super::super::payload::Body;
-use super::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, LOGIN_BYTES_MAX, TITLE_BYTES_MAX, attempt, clean_of,
-    is_failed, login, moment,
-};
+use super::{attempt, is_failed, login};
 use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment,
+};
 
 /// What a job tells of its run. It does not know the run's number: with 0 in its place, whatever
 /// the run tells of itself counts for more.
@@ -16,7 +16,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
         id,
         name: clean_of(&job.name, TITLE_BYTES_MAX).unwrap_or_else(|| id.to_string()),
         stage: None,
-        reason: clean_of(&job.conclusion, LOGIN_BYTES_MAX),
+        reason: clean_of(&job.conclusion, WORD_BYTES_MAX),
     });
     let workflow_name = clean_of(&job.workflow_name, TITLE_BYTES_MAX).unwrap_or_default();
     Some(RunEvent {

@@ -5,11 +5,12 @@
 //! the statuses of one commit by their own time.
 
 use super::super::payload::{Body, BranchPart, GitCommitPart};
-use super::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, clean, clean_of, login, moment, web_url,
-};
+use super::login;
 use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
 use crate::domain::time::Timestamp;
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, clean_of, first_line, moment, web_url,
+};
 use sha2::{Digest, Sha256};
 
 /// Bits of the commit's hash that order commits of one second, behind the second. With these the
@@ -30,8 +31,6 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
     let commit = outer.commit.0.as_ref()?;
     // A commit from the future would be the last one for ever.
     let began = committed_at(commit)?.min(updated_at);
-    let message = commit.message.text().unwrap_or_default();
-    let first_line = message.trim_start().lines().next().unwrap_or_default();
     Some(RunEvent {
         provider_run_id: identity(&sha, &context),
         position: Position::by_time(number(began, &sha), began, updated_at),
@@ -49,7 +48,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
             workflow_name: context,
             branch: branch(body, &sha),
             commit_sha: sha,
-            commit_message: clean(first_line, TITLE_BYTES_MAX),
+            commit_message: first_line(&commit.message),
             author: login(&outer.author).or_else(|| login(&body.sender)),
             trigger: "status".to_owned(),
             url: web_url(&body.target_url),

@@ -3,6 +3,7 @@
 mod ci;
 
 use super::*;
+use crate::domain::time::Timestamp;
 use crate::provider::HeaderLookup;
 use crate::provider::signature::github_sign;
 use proptest::prelude::*;

@@ -1,11 +1,11 @@
 //! Stories in which something goes wrong.
 
-use super::server::{Reply, Server, json as answer, with};
 use super::{URL, access, github, github_at, hook, repo, serving, spec, target};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::ProviderToken;
 use crate::provider::Hooks;
+use crate::provider::tests::scripted::{Reply, Server, json as answer, rounded, with};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,19 +54,6 @@ async fn a_creation_that_vanishes_says_that_it_may_yet_happen() {
 
 /// Status, headers, body; and what is made of them.
 type Refusal<'a> = (u16, &'a [(&'a str, &'a str)], &'a Value, Failure, &'a str);
-
-/// The provider's wish in whole seconds: some milliseconds of it have passed.
-fn rounded(failure: Failure) -> Failure {
-    match failure {
-        Failure::Retryable { after: Some(after) } => {
-            let after = after + Duration::from_millis(999);
-            Failure::Retryable {
-                after: Some(Duration::from_secs(after.as_secs())),
-            }
-        }
-        other => other,
-    }
-}
 
 #[tokio::test]
 async fn refusals_are_told_apart() {

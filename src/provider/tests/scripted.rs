@@ -1,29 +1,36 @@
 //! A scripted server: answers each request with what the test's function says, and remembers the
-//! requests. Deliberately without any belief about GitHub of its own.
+//! requests. Deliberately without any belief about a provider of its own.
 
+use crate::domain::lifecycle::Failure;
+use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
+use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::time::{Clock, Timestamp};
+use crate::provider::http::HttpConfig;
+use crate::provider::{Access, HookSpec, Target};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) head: String,
-    pub(super) body: Value,
+pub(in crate::provider) struct Seen {
+    pub(in crate::provider) method: String,
+    pub(in crate::provider) path: String,
+    pub(in crate::provider) head: String,
+    pub(in crate::provider) body: Value,
 }
 
 impl Seen {
-    pub(super) fn line(&self) -> String {
+    pub(in crate::provider) fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
 /// What to do with it.
 #[derive(Clone, Debug)]
-pub(super) enum Reply {
+pub(in crate::provider) enum Reply {
     /// Status, further header lines, body.
     Answer(u16, String, String),
     /// Close the connection without a word.
@@ -34,11 +41,11 @@ pub(super) enum Reply {
     Hang,
 }
 
-pub(super) fn json(status: u16, body: &Value) -> Reply {
+pub(in crate::provider) fn json(status: u16, body: &Value) -> Reply {
     Reply::Answer(status, String::new(), body.to_string())
 }
 
-pub(super) fn with(status: u16, headers: &[(&str, &str)], body: &Value) -> Reply {
+pub(in crate::provider) fn with(status: u16, headers: &[(&str, &str)], body: &Value) -> Reply {
     let lines: Vec<_> = headers
         .iter()
         .map(|(n, v)| format!("{n}: {v}\r\n"))
@@ -46,11 +53,75 @@ pub(super) fn with(status: u16, headers: &[(&str, &str)], body: &Value) -> Reply
     Reply::Answer(status, lines.concat(), body.to_string())
 }
 
+/// A text that is no JSON.
+pub(in crate::provider) fn plain(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
+    match with(status, headers, &Value::Null) {
+        Reply::Answer(status, headers, _) => Reply::Answer(status, headers, body.to_owned()),
+        other @ (Reply::Drop | Reply::Cut | Reply::Hang) => other,
+    }
+}
+
+/// A clock that stands still.
+pub(in crate::provider) struct Noon;
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_000_000_000)
+    }
+}
+
+/// The right to call the provider of this kind, with a token that must not be seen anywhere.
+pub(in crate::provider) fn access(provider: ProviderKind, token: &str) -> Access {
+    let host = "provider.example".parse().unwrap();
+    Access {
+        instance: Instance { provider, host },
+        token: ProviderToken::new(token.into()).unwrap(),
+    }
+}
+
+/// A repository of which number and name are known.
+pub(in crate::provider) fn target(id: u64, full_name: &str) -> Target {
+    Target {
+        repository: Some(RepositoryId(id)),
+        full_name: full_name.parse().unwrap(),
+    }
+}
+
+/// The hook that is wanted.
+pub(in crate::provider) fn spec(url: &str, events: [&str; 2]) -> HookSpec {
+    HookSpec {
+        url: url.into(),
+        events: events.map(str::to_owned).to_vec(),
+        secret: HookSecret::new("s".repeat(64)).unwrap(),
+        revision: 1,
+    }
+}
+
+/// Settings that do not slow a test down.
+pub(in crate::provider) fn swift(url: &str) -> HttpConfig {
+    let mut config = HttpConfig::new(url.parse().unwrap());
+    config.write_pause = Duration::ZERO;
+    config.retry_wait = Duration::from_millis(1);
+    config
+}
+
+/// The provider's wish in whole seconds: some milliseconds of it have passed.
+pub(in crate::provider) fn rounded(failure: Failure) -> Failure {
+    match failure {
+        Failure::Retryable { after: Some(after) } => {
+            let after = after + Duration::from_millis(999);
+            Failure::Retryable {
+                after: Some(Duration::from_secs(after.as_secs())),
+            }
+        }
+        other => other,
+    }
+}
+
 type Script = dyn Fn(&Seen) -> Reply + Send + Sync;
 
 /// A running server. Stops when dropped.
-pub(super) struct Server {
-    pub(super) url: String,
+pub(in crate::provider) struct Server {
+    pub(in crate::provider) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -62,7 +133,9 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) async fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+    pub(in crate::provider) async fn start(
+        script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -76,12 +149,12 @@ impl Server {
         Self { url, seen, task }
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(in crate::provider) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// The requests as `METHOD path`.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(in crate::provider) fn lines(&self) -> Vec<String> {
         self.seen().iter().map(Seen::line).collect()
     }
 }

@@ -1,6 +1,14 @@
-//! Payloads as the provider makes them.
+//! Payloads as GitHub makes them.
 
-use super::state::{Hook, RATE_LIMIT, State};
+mod checks;
+mod jobs;
+
+pub use checks::{CheckSpec, StatusSpec};
+pub(in super::super) use checks::{check_run, check_suite, deployment_status, status};
+pub use jobs::RunJobSpec;
+use jobs::job_events;
+
+use super::super::state::github::{Hook, RATE_LIMIT, State};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -20,6 +28,8 @@ pub struct RunSpec {
     pub attempt: u32,
     /// How it ends.
     pub conclusion: String,
+    /// Its jobs, whose events are sent along.
+    pub jobs: Vec<RunJobSpec>,
 }
 
 impl RunSpec {
@@ -32,11 +42,12 @@ impl RunSpec {
             number,
             attempt: 1,
             conclusion: conclusion.into(),
+            jobs: Vec::new(),
         }
     }
 }
 
-pub(super) fn time(seconds: u64) -> String {
+pub(in super::super) fn time(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(0);
     let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     at.format(&Rfc3339).unwrap_or_default()
@@ -106,20 +117,20 @@ const FLAGS: [&str; 5] = [
 ];
 
 /// A repository as the API and the payloads show it to `login`.
-pub(super) fn repository(state: &State, id: u64, login: &str) -> Value {
+pub(in super::super) fn repository(state: &State, id: u64, login: &str) -> Value {
     let Some(r) = state.repositories.get(&id) else {
         return Value::Null;
     };
     let (owner, name) = r.full_name.split_once('/').unwrap_or(("", &r.full_name));
-    let url = format!("{}/repos/{}", state.api_url, r.full_name);
+    let url = format!("{}/repos/{}", state.api_url(), r.full_name);
     let is_admin = r.admins.contains(login);
     let mut value = json!({
         "id": r.id, "node_id": format!("R_{}", r.id), "name": name, "full_name": r.full_name,
         "owner": state.user_json(owner), "private": false, "fork": false, "url": url,
-        "html_url": format!("{}/{}", state.api_url, r.full_name), "description": null,
+        "html_url": format!("{}/{}", state.api_url(), r.full_name), "description": null,
         "git_url": format!("git://127.0.0.1/{}.git", r.full_name),
         "ssh_url": format!("git@127.0.0.1:{}.git", r.full_name),
-        "clone_url": format!("{}/{}.git", state.api_url, r.full_name),
+        "clone_url": format!("{}/{}.git", state.api_url(), r.full_name),
         "mirror_url": null, "homepage": null, "language": null,
         "license": null, "default_branch": "main", "topics": [], "visibility": "public",
         "has_issues": true, "archived": r.is_archived,
@@ -143,7 +154,7 @@ pub(super) fn repository(state: &State, id: u64, login: &str) -> Value {
 }
 
 /// An account as it is shown to itself.
-pub(super) fn account(state: &State, login: &str) -> Value {
+pub(in super::super) fn account(state: &State, login: &str) -> Value {
     let mut account = state.user_json(login);
     account["name"] = json!(login);
     account["two_factor_authentication"] = json!(true);
@@ -170,7 +181,7 @@ pub(super) fn account(state: &State, login: &str) -> Value {
 }
 
 /// The budgets. Only `core` means anything here.
-pub(super) fn rate_limit(state: &State) -> Value {
+pub(in super::super) fn rate_limit(state: &State) -> Value {
     let whole = json!({
         "limit": RATE_LIMIT, "used": 0, "remaining": RATE_LIMIT, "reset": state.now_s() + 3600,
     });
@@ -184,12 +195,12 @@ fn named(state: &State, full_name: &str) -> (Value, Value) {
 }
 
 /// A hook as the API shows it: with a mask where the secret is.
-pub(super) fn hook(state: &State, repository: u64, hook: &Hook) -> Value {
+pub(in super::super) fn hook(state: &State, repository: u64, hook: &Hook) -> Value {
     let name = state
         .repositories
         .get(&repository)
         .map_or("", |r| r.full_name.as_str());
-    let url = format!("{}/repos/{name}/hooks/{}", state.api_url, hook.id);
+    let url = format!("{}/repos/{name}/hooks/{}", state.api_url(), hook.id);
     let mut config = json!({
         "url": hook.url, "content_type": hook.content_type, "insecure_ssl": hook.insecure_ssl,
     });
@@ -212,7 +223,7 @@ pub(super) fn hook(state: &State, repository: u64, hook: &Hook) -> Value {
     })
 }
 
-pub(super) fn ping(state: &State, id: u64, of: &Hook) -> Value {
+pub(in super::super) fn ping(state: &State, id: u64, of: &Hook) -> Value {
     let owner = state
         .repositories
         .get(&id)
@@ -226,7 +237,7 @@ pub(super) fn ping(state: &State, id: u64, of: &Hook) -> Value {
     })
 }
 
-pub(super) fn push(state: &State, full_name: &str) -> Value {
+pub(in super::super) fn push(state: &State, full_name: &str) -> Value {
     let (repository, sender) = named(state, full_name);
     let after = format!("{:040x}", state.attempts.len() + 1);
     json!({
@@ -237,7 +248,7 @@ pub(super) fn push(state: &State, full_name: &str) -> Value {
     })
 }
 
-pub(super) fn pull_request(state: &State, full_name: &str) -> Value {
+pub(in super::super) fn pull_request(state: &State, full_name: &str) -> Value {
     let (repository, sender) = named(state, full_name);
     let number = state.attempts.len() + 1;
     json!({
@@ -247,29 +258,58 @@ pub(super) fn pull_request(state: &State, full_name: &str) -> Value {
     })
 }
 
-/// The events of a run, in the order in which the provider sends them.
-pub(super) fn run_events(
-    state: &State,
-    full_name: &str,
-    spec: &RunSpec,
-) -> Vec<(&'static str, Value)> {
-    let mut steps = vec![
-        ("requested", "queued", None),
-        ("in_progress", "in_progress", None),
-    ];
-    if spec.attempt > 1 {
-        // A repeated run is not requested again.
-        steps.remove(0);
+/// The repository has another name, or another owner.
+pub(in super::super) fn moved(state: &State, full_name: &str, old_name: &str) -> Value {
+    let (repository, sender) = named(state, full_name);
+    let parts = |name: &str| {
+        let (owner, name) = name.split_once('/').unwrap_or(("", name));
+        (owner.to_owned(), name.to_owned())
+    };
+    let ((owner, _), (old_owner, name)) = (parts(full_name), parts(old_name));
+    let (action, changes) = if owner == old_owner {
+        (
+            "renamed",
+            json!({ "repository": { "name": { "from": name } } }),
+        )
+    } else {
+        let from = json!({ "user": state.user_json(&old_owner) });
+        ("transferred", json!({ "owner": { "from": from } }))
+    };
+    json!({
+        "action": action, "changes": changes, "repository": repository, "sender": sender,
+    })
+}
+
+/// An event, what it is about, and the payload.
+pub(in super::super) type Event = (&'static str, &'static str, Value);
+
+/// The events of a run and its jobs, in the order in which the provider sends them.
+pub(in super::super) fn run_events(state: &State, full_name: &str, spec: &RunSpec) -> Vec<Event> {
+    let mut events = Vec::new();
+    let of_run = |events: &mut Vec<Event>, action, status, conclusion| {
+        let order = events.len() as u64;
+        let body = run_event(state, full_name, spec, (action, status, conclusion), order);
+        events.push(("workflow_run", action, body));
+    };
+    let of_jobs = |events: &mut Vec<Event>, status| {
+        let bodies = job_events(state, full_name, spec, status);
+        events.extend(
+            bodies
+                .into_iter()
+                .map(|body| ("workflow_job", status, body)),
+        );
+    };
+    // A repeated run is not requested again.
+    if spec.attempt == 1 {
+        of_run(&mut events, "requested", "queued", None);
     }
-    steps.push(("completed", "completed", Some(spec.conclusion.as_str())));
-    let build =
-        |(order, (action, status, conclusion)): (u64, (&'static str, &str, Option<&str>))| {
-            (
-                action,
-                run_event(state, full_name, spec, (action, status, conclusion), order),
-            )
-        };
-    (0..).zip(steps).map(build).collect()
+    of_jobs(&mut events, "queued");
+    of_run(&mut events, "in_progress", "in_progress", None);
+    of_jobs(&mut events, "in_progress");
+    of_jobs(&mut events, "completed");
+    let conclusion = Some(spec.conclusion.as_str());
+    of_run(&mut events, "completed", "completed", conclusion);
+    events
 }
 
 fn run_event(
@@ -280,7 +320,7 @@ fn run_event(
     order: u64,
 ) -> Value {
     let (repository, sender) = named(state, full_name);
-    let base = format!("{}/repos/{full_name}/actions", state.api_url);
+    let base = format!("{}/repos/{full_name}/actions", state.api_url());
     let workflow_id = spec
         .workflow
         .bytes()
@@ -294,7 +334,7 @@ fn run_event(
             "id": workflow_id, "node_id": "W_1", "name": spec.workflow, "path": path,
             "state": "active", "created_at": time(1_700_000_000), "updated_at": time(1_700_000_000),
             "url": format!("{base}/workflows/{workflow_id}"), "badge_url": "",
-            "html_url": format!("{}/{full_name}/blob/main/{path}", state.api_url),
+            "html_url": format!("{}/{full_name}/blob/main/{path}", state.api_url()),
         },
         "workflow_run": {
             "id": spec.run_id, "node_id": "WFR_1", "workflow_id": workflow_id,
@@ -302,7 +342,7 @@ fn run_event(
             "run_number": spec.number, "run_attempt": spec.attempt, "event": "push",
             "status": status, "conclusion": conclusion, "head_branch": spec.branch,
             "head_sha": sha, "check_suite_id": spec.run_id + 1, "check_suite_node_id": "CS_1",
-            "html_url": format!("{}/{full_name}/actions/runs/{}", state.api_url, spec.run_id),
+            "html_url": format!("{}/{full_name}/actions/runs/{}", state.api_url(), spec.run_id),
             "url": format!("{base}/runs/{}", spec.run_id), "pull_requests": [],
             "created_at": time(state.now_s()), "run_started_at": time(state.now_s()),
             "updated_at": updated, "actor": sender, "triggering_actor": sender,

@@ -1,30 +1,39 @@
-//! What the simulated provider knows. No sockets here.
+//! What the simulated GitHub knows.
 
-use super::payload;
+mod app;
+mod token;
+
+pub(in super::super) use app::{App, Installation};
+pub(in super::super) use token::Token;
+
+use super::super::payload::github as payload;
+use super::Ground;
+use super::oauth::Desk;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Hooks that a repository may have for one event.
 const HOOKS_PER_EVENT_MAX: usize = 20;
 /// How long the log of deliveries reaches back.
 const LOG_WINDOW: Duration = Duration::from_hours(72);
 /// Calls of an hour.
-pub(super) const RATE_LIMIT: u32 = 5000;
+pub(in super::super) const RATE_LIMIT: u32 = 5000;
 
 /// A hook as the provider keeps it.
 #[derive(Clone, Debug)]
-pub(super) struct Hook {
-    pub(super) id: u64,
-    pub(super) url: String,
-    pub(super) content_type: String,
-    pub(super) insecure_ssl: String,
-    pub(super) secret: Option<String>,
-    pub(super) events: Vec<String>,
-    pub(super) is_active: bool,
-    pub(super) created_at_s: u64,
-    pub(super) updated_at_s: u64,
-    pub(super) last_response: Option<(Option<u16>, String)>,
+pub(in super::super) struct Hook {
+    pub(in super::super) id: u64,
+    pub(in super::super) url: String,
+    pub(in super::super) content_type: String,
+    pub(in super::super) insecure_ssl: String,
+    pub(in super::super) secret: Option<String>,
+    pub(in super::super) events: Vec<String>,
+    pub(in super::super) is_active: bool,
+    pub(in super::super) created_at_s: u64,
+    pub(in super::super) updated_at_s: u64,
+    pub(in super::super) last_response: Option<(Option<u16>, String)>,
 }
 
 /// A hook, for assertions.
@@ -64,90 +73,89 @@ pub struct DeliveryView {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Attempt {
-    pub(super) view: DeliveryView,
-    pub(super) repository: u64,
-    pub(super) action: String,
-    pub(super) is_redelivery: bool,
-    pub(super) at_s: u64,
-    pub(super) body: Value,
+pub(in super::super) struct Attempt {
+    pub(in super::super) view: DeliveryView,
+    pub(in super::super) repository: u64,
+    pub(in super::super) action: String,
+    pub(in super::super) is_redelivery: bool,
+    pub(in super::super) at_s: u64,
+    pub(in super::super) body: Value,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Repository {
-    pub(super) id: u64,
-    pub(super) full_name: String,
-    pub(super) is_archived: bool,
-    pub(super) admins: BTreeSet<String>,
-    pub(super) hooks: BTreeMap<u64, Hook>,
+pub(in super::super) struct Repository {
+    pub(in super::super) id: u64,
+    pub(in super::super) full_name: String,
+    pub(in super::super) is_archived: bool,
+    pub(in super::super) admins: BTreeSet<String>,
+    pub(in super::super) hooks: BTreeMap<u64, Hook>,
 }
 
 /// A delivery to be sent.
 #[derive(Clone, Debug)]
-pub(super) struct Job {
-    pub(super) attempt: u64,
-    pub(super) hook: Hook,
-    pub(super) repository: u64,
-    pub(super) guid: String,
-    pub(super) event: String,
-    pub(super) body: Value,
+pub(in super::super) struct Job {
+    pub(in super::super) attempt: u64,
+    pub(in super::super) hook: Hook,
+    pub(in super::super) repository: u64,
+    pub(in super::super) guid: String,
+    pub(in super::super) event: String,
+    pub(in super::super) body: Value,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Token {
-    pub(super) login: String,
-    pub(super) remaining: u32,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) api_url: String,
-    pub(super) users: BTreeMap<String, u64>,
-    pub(super) tokens: BTreeMap<String, Token>,
-    pub(super) repositories: BTreeMap<u64, Repository>,
+#[derive(Debug)]
+pub(in super::super) struct State {
+    pub(in super::super) ground: Arc<Ground>,
+    pub(in super::super) users: BTreeMap<String, u64>,
+    pub(in super::super) tokens: BTreeMap<String, Token>,
+    pub(in super::super) repositories: BTreeMap<u64, Repository>,
     /// Names that repositories had before.
-    pub(super) old_names: BTreeMap<String, u64>,
-    pub(super) attempts: Vec<Attempt>,
-    pub(super) requests: BTreeMap<String, u64>,
-    pub(super) clock_offset: Duration,
-    next: u64,
+    pub(in super::super) old_names: BTreeMap<String, u64>,
+    pub(in super::super) attempts: Vec<Attempt>,
+    pub(in super::super) desk: Desk,
+    pub(in super::super) apps: BTreeMap<u64, App>,
+    pub(in super::super) installations: BTreeMap<u64, Installation>,
 }
 
 /// Why a hook is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(in super::super) enum Refusal {
     Exists,
     TooMany,
 }
 
 impl State {
-    /// A number that was not used before.
-    pub(super) fn fresh(&mut self) -> u64 {
-        self.next += 1;
-        1000 + self.next
+    pub(in super::super) fn on(ground: Arc<Ground>) -> Self {
+        Self {
+            ground,
+            users: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            repositories: BTreeMap::new(),
+            old_names: BTreeMap::new(),
+            attempts: Vec::new(),
+            desk: Desk::new(token::LASTING),
+            apps: BTreeMap::new(),
+            installations: BTreeMap::new(),
+        }
     }
 
-    pub(super) fn now_s(&self) -> u64 {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        (since + self.clock_offset).as_secs()
+    pub(in super::super) fn api_url(&self) -> &str {
+        self.ground.url()
     }
 
-    pub(super) fn add_user(&mut self, login: &str) -> String {
-        let id = self.fresh();
+    pub(in super::super) fn now_s(&self) -> u64 {
+        self.ground.now_s()
+    }
+
+    pub(in super::super) fn add_user(&mut self, login: &str) -> String {
+        let id = self.ground.fresh();
         self.users.entry(login.to_owned()).or_insert(id);
         let token = format!("ghp_{login}{id}");
-        let of = Token {
-            login: login.to_owned(),
-            remaining: RATE_LIMIT,
-        };
-        self.tokens.insert(token.clone(), of);
+        self.tokens.insert(token.clone(), Token::new(login));
         token
     }
 
-    pub(super) fn add_repository(&mut self, full_name: &str, owner: &str) -> u64 {
-        let id = self.fresh();
+    pub(in super::super) fn add_repository(&mut self, full_name: &str, owner: &str) -> u64 {
+        let id = self.ground.fresh();
         self.old_names.remove(&full_name.to_ascii_lowercase());
         let repository = Repository {
             id,
@@ -160,12 +168,12 @@ impl State {
         id
     }
 
-    pub(super) fn find(&self, full_name: &str) -> Option<u64> {
+    pub(in super::super) fn find(&self, full_name: &str) -> Option<u64> {
         let same = |r: &&Repository| r.full_name.eq_ignore_ascii_case(full_name);
         self.repositories.values().find(same).map(|r| r.id)
     }
 
-    pub(super) fn with_repository(
+    pub(in super::super) fn with_repository(
         &mut self,
         full_name: &str,
         change: impl FnOnce(&mut Repository),
@@ -178,7 +186,7 @@ impl State {
         }
     }
 
-    pub(super) fn set_admin(&mut self, login: &str, full_name: &str, is_admin: bool) {
+    pub(in super::super) fn set_admin(&mut self, login: &str, full_name: &str, is_admin: bool) {
         self.with_repository(full_name, |r| {
             if is_admin {
                 r.admins.insert(login.to_owned());
@@ -188,7 +196,7 @@ impl State {
         });
     }
 
-    pub(super) fn rename(&mut self, full_name: &str, new_name: &str) {
+    pub(in super::super) fn rename(&mut self, full_name: &str, new_name: &str) {
         if let Some(id) = self.find(full_name) {
             self.old_names.insert(full_name.to_ascii_lowercase(), id);
             self.old_names.remove(&new_name.to_ascii_lowercase());
@@ -197,9 +205,13 @@ impl State {
     }
 
     /// The rules for a new hook: not the same URL with overlapping events, not too many.
-    pub(super) fn create_hook(&mut self, repository: u64, mut hook: Hook) -> Result<Hook, Refusal> {
+    pub(in super::super) fn create_hook(
+        &mut self,
+        repository: u64,
+        mut hook: Hook,
+    ) -> Result<Hook, Refusal> {
         let now = self.now_s();
-        let id = self.fresh();
+        let id = self.ground.fresh();
         let Some(repository) = self.repositories.get_mut(&repository) else {
             return Err(Refusal::TooMany);
         };
@@ -232,7 +244,7 @@ impl State {
         Ok(hook)
     }
 
-    pub(super) fn hook_views(&self, full_name: &str) -> Vec<HookView> {
+    pub(in super::super) fn hook_views(&self, full_name: &str) -> Vec<HookView> {
         let found = self
             .find(full_name)
             .and_then(|id| self.repositories.get(&id));
@@ -251,14 +263,14 @@ impl State {
             .collect()
     }
 
-    pub(super) fn delivery_views(&self, full_name: &str) -> Vec<DeliveryView> {
+    pub(in super::super) fn delivery_views(&self, full_name: &str) -> Vec<DeliveryView> {
         let id = self.find(full_name);
         let ours = self.attempts.iter().filter(|a| Some(a.repository) == id);
         ours.map(|a| a.view.clone()).collect()
     }
 
     /// The attempts of a hook that the log still shows, newest first.
-    pub(super) fn log(&self, hook: u64) -> Vec<&Attempt> {
+    pub(in super::super) fn log(&self, hook: u64) -> Vec<&Attempt> {
         let from = self.now_s().saturating_sub(LOG_WINDOW.as_secs());
         self.attempts
             .iter()
@@ -268,7 +280,7 @@ impl State {
     }
 
     /// One event for every hook that wants it: one GUID for all of them.
-    pub(super) fn jobs(
+    pub(in super::super) fn jobs(
         &mut self,
         full_name: &str,
         event: &str,
@@ -285,7 +297,7 @@ impl State {
             .filter(wants)
             .cloned()
             .collect();
-        let guid = self.guid();
+        let guid = self.ground.guid();
         let mut jobs = Vec::new();
         for hook in hooks {
             jobs.push(self.job(id, hook, &guid, event, action, body, false));
@@ -294,12 +306,21 @@ impl State {
     }
 
     /// A ping for one hook, whatever it wants.
-    pub(super) fn ping(&mut self, repository: u64, hook: &Hook) -> Job {
-        let (guid, body) = (self.guid(), payload::ping(self, repository, hook));
+    pub(in super::super) fn ping(&mut self, repository: u64, hook: &Hook) -> Job {
+        let (guid, body) = (self.ground.guid(), payload::ping(self, repository, hook));
         self.job(repository, hook.clone(), &guid, "ping", "", &body, false)
     }
 
-    pub(super) fn redelivery(&mut self, full_name: &str, delivery: u64) -> Option<Job> {
+    /// The latest push once more, for a hook that wants pushes.
+    pub(in super::super) fn test(&mut self, repository: u64, hook: &Hook) -> Option<Job> {
+        let name = self.repositories.get(&repository)?.full_name.clone();
+        let is_wanted = hook.events.iter().any(|e| e == "push" || e == "*");
+        let (guid, body) = (self.ground.guid(), payload::push(self, &name));
+        let hook = hook.clone();
+        is_wanted.then(|| self.job(repository, hook, &guid, "push", "", &body, false))
+    }
+
+    pub(in super::super) fn redelivery(&mut self, full_name: &str, delivery: u64) -> Option<Job> {
         let repository = self.find(full_name)?;
         let old = self
             .attempts
@@ -335,7 +356,7 @@ impl State {
         body: &Value,
         is_redelivery: bool,
     ) -> Job {
-        let attempt = self.fresh();
+        let attempt = self.ground.fresh();
         let view = DeliveryView {
             id: attempt,
             guid: guid.to_owned(),
@@ -364,13 +385,8 @@ impl State {
         }
     }
 
-    fn guid(&mut self) -> String {
-        let n = self.fresh();
-        format!("{n:08x}-f3ac-11f0-8000-{n:012x}")
-    }
-
     /// What came of an attempt.
-    pub(super) fn note(&mut self, attempt: u64, status: Option<u16>, answer: String) {
+    pub(in super::super) fn note(&mut self, attempt: u64, status: Option<u16>, answer: String) {
         let Some(kept) = self
             .attempts
             .iter_mut()
@@ -393,8 +409,8 @@ impl State {
         }
     }
 
-    pub(super) fn user_json(&self, login: &str) -> Value {
-        let (id, api) = (self.users.get(login).copied().unwrap_or(1), &self.api_url);
+    pub(in super::super) fn user_json(&self, login: &str) -> Value {
+        let (id, api) = (self.users.get(login).copied().unwrap_or(1), self.api_url());
         let mut user = json!({
             "login": login, "id": id, "node_id": format!("U_{id}"), "gravatar_id": "",
             "avatar_url": format!("{api}/avatars/{id}"), "type": "User", "site_admin": false,

@@ -1,24 +1,26 @@
 //! One operation under way: the requests it makes, and whether any of them may have changed
 //! something.
 
-use super::errors::{self, Asked};
-use super::{Access, Github, ProviderError};
-use crate::provider::budget::TokenKey;
-use crate::provider::http::{Answer, NoAnswer, Request};
+use super::budget::TokenKey;
+use super::client::Client;
+use super::dialect::{Asked, Dialect};
+use super::errors;
+use super::http::{Answer, NoAnswer, Request};
+use super::{Access, ProviderError};
 use reqwest::{Method, Url};
 
 /// One operation under way.
-pub(super) struct Session<'a> {
-    github: &'a Github,
+pub(super) struct Session<'a, D> {
+    client: &'a Client<D>,
     access: &'a Access,
     key: TokenKey,
     acted: bool,
 }
 
-impl<'a> Session<'a> {
-    pub(super) fn new(github: &'a Github, access: &'a Access) -> Self {
+impl<'a, D: Dialect> Session<'a, D> {
+    pub(super) fn new(client: &'a Client<D>, access: &'a Access) -> Self {
         Self {
-            github,
+            client,
             access,
             key: TokenKey::of(&access.token),
             acted: false,
@@ -30,8 +32,18 @@ impl<'a> Session<'a> {
         self.acted
     }
 
+    /// What the dialect remembers.
+    pub(super) const fn dialect(&self) -> &'a D {
+        &self.client.dialect
+    }
+
+    /// Whose budget this is.
+    pub(super) const fn token_key(&self) -> TokenKey {
+        self.key
+    }
+
     pub(super) fn url(&self, path: &str) -> Url {
-        self.github.caller.http.url(path)
+        self.client.caller.http.url(path)
     }
 
     pub(super) async fn get(&mut self, url: Url) -> Result<Answer, ProviderError> {
@@ -75,28 +87,28 @@ impl<'a> Session<'a> {
             body: body.clone(),
         };
         let mut acted = false;
-        let caller = &self.github.caller;
+        let caller = &self.client.caller;
         let outcome = caller.send(request, is_repeatable, &mut acted).await;
         self.acted |= acted;
-        let answer = outcome.map_err(|none| errors::of_no_answer(none, acted))?;
+        let answer = outcome.map_err(|none| errors::of_no_answer(D::NAME, none, acted))?;
         let budget = &caller.http.budget;
-        let now = self.github.clock.now();
-        match errors::limit(&answer, now) {
+        let now = self.client.clock.now();
+        match D::limit(&answer, now) {
             Some(hold) => {
                 let hold = budget.hold(self.key, hold);
-                return Err(errors::rate_limited(hold));
+                return Err(errors::rate_limited(D::NAME, hold));
             }
             None => {
-                if let Some((remaining, reset_in)) = errors::remaining(&answer, now) {
+                if let Some((remaining, reset_in)) = D::remaining(&answer, now) {
                     budget.note_remaining(self.key, remaining, reset_in);
                 }
             }
         }
-        errors::of_any(&answer, acted).map_or(Ok(answer), Err)
+        errors::of_any(D::NAME, &answer, acted).map_or(Ok(answer), Err)
     }
 
-    /// Reads the rest of a list, following the pages that `Link` names. All of it or an error:
-    /// nothing is ever concluded from half a list.
+    /// Reads a list, following the pages that the provider names. All of it or an error: nothing is
+    /// ever concluded from half a list.
     pub(super) async fn list<T: serde::de::DeserializeOwned>(
         &mut self,
         path: &str,
@@ -109,15 +121,28 @@ impl<'a> Session<'a> {
         for _ in 0..PAGES_MAX {
             let answer = self.get(url).await?;
             if !answer.status.is_success() {
-                return Err(errors::refusal(&answer, asked));
+                return Err(D::refusal(&answer, asked));
             }
-            all.extend(errors::parse::<Vec<T>>(&answer)?);
-            match answer.next_page() {
+            all.extend(errors::parse::<Vec<T>>(D::NAME, &answer)?);
+            match D::next_page(&answer) {
                 None => return Ok(all),
-                Some(next) if self.github.caller.http.is_ours(&next) => url = next,
-                Some(_) => return Err(errors::of_no_answer(NoAnswer::BadRedirect, false)),
+                Some(next) if self.client.caller.http.is_ours(&next) => url = next,
+                Some(_) => {
+                    let none = NoAnswer::BadRedirect;
+                    return Err(errors::of_no_answer(D::NAME, none, false));
+                }
             }
         }
-        Err(errors::bad_answer("a list without an end"))
+        Err(errors::bad_answer(D::NAME, "a list without an end"))
+    }
+
+    /// The answer to a read of what the token owns.
+    pub(super) async fn get_own(&mut self, path: &str) -> Result<Answer, ProviderError> {
+        let answer = self.get(self.url(path)).await?;
+        if answer.status.as_u16() == 200 {
+            Ok(answer)
+        } else {
+            Err(D::refusal(&answer, Asked::Own))
+        }
     }
 }

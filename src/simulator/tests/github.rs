@@ -1,4 +1,4 @@
-//! The simulator keeps to what GitHub really does, over a socket.
+//! What GitHub really does.
 
 use super::*;
 use reqwest::{Method, Response};
@@ -53,9 +53,11 @@ async fn a_secret_is_masked_and_lost_by_a_careless_update() {
     client.ask(Method::PATCH, &path, careless).await;
     assert_eq!(client.simulator.github().hooks(REPO)[0].secret, None);
     let config = json!({ "secret": "t".repeat(40) });
-    client
-        .ask(Method::PATCH, &format!("{path}/config"), config)
-        .await;
+    let path = format!("{path}/config");
+    let patched = json_of(client.ask(Method::PATCH, &path, config).await).await;
+    assert_eq!(patched["secret"], "********");
+    let read = json_of(client.ask(Method::GET, &path, Value::Null).await).await;
+    assert_eq!(read, patched);
     let secret = client.simulator.github().hooks(REPO)[0].secret.clone();
     assert_eq!(secret, Some("t".repeat(40)));
 }
@@ -149,6 +151,49 @@ async fn rights_names_and_states_answer_as_the_real_ones() {
     assert_eq!(archived.status(), 403);
     github.revoke_token(&client.token);
     assert_eq!(status("repos/octo/new").await, 401);
+}
+
+#[tokio::test]
+async fn a_test_sends_a_push_to_those_that_want_pushes_and_says_nothing_to_others() {
+    let client = Client::new();
+    let sent = || {
+        let all = client.simulator.github().deliveries(REPO).into_iter();
+        all.filter(|d| d.event == "push").count()
+    };
+    for (url, event, expected) in [("a", "fork", 0), ("b", "push", 1)] {
+        let url = format!("http://127.0.0.1:9/{url}");
+        let hook = json_of(client.create(&url, &[event]).await).await;
+        let path = format!("repos/octo/repo/hooks/{}/tests", hook["id"]);
+        let answer = client.ask(Method::POST, &path, Value::Null).await;
+        assert_eq!(
+            (answer.status().as_u16(), sent()),
+            (204, expected),
+            "{event}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_too_few_scopes_is_told_which_and_that_there_is_nothing() {
+    let client = Client::new();
+    let hook = json_of(client.create("http://127.0.0.1:9/a", &["push"]).await).await;
+    let path = format!("repos/octo/repo/hooks/{}", hook["id"]);
+    let ask = async |scope: &str, method: Method| {
+        let token = client.simulator.github().add_token("ann", &[scope]);
+        let url = format!("{}/{path}", client.simulator.api_url());
+        let request = client.http.request(method, url).bearer_auth(token);
+        request.send().await.unwrap()
+    };
+    let refused = ask("read:org", Method::GET).await;
+    assert_eq!(refused.status(), 404);
+    assert_eq!(refused.headers()["x-oauth-scopes"], "read:org");
+    let accepted = refused.headers()["x-accepted-oauth-scopes"]
+        .to_str()
+        .unwrap();
+    assert!(accepted.contains("read:repo_hook"), "{accepted}");
+    assert_eq!(ask("read:repo_hook", Method::GET).await.status(), 200);
+    assert_eq!(ask("write:repo_hook", Method::DELETE).await.status(), 404);
+    assert_eq!(ask("admin:repo_hook", Method::DELETE).await.status(), 204);
 }
 
 #[tokio::test]
