@@ -42,6 +42,8 @@ pub enum Miscarriage {
     Twice,
     /// It is lost.
     Lost,
+    /// It is lost, and the log knows nothing of it: GitLab does so when there are too many.
+    Unlogged,
     /// It is signed with another secret.
     WrongSecret,
     /// It has the old proof only: SHA-1 at GitHub, the bare token at GitLab.

@@ -4,7 +4,12 @@ use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Between half an answer and the end of the connection.
+const HALF_TIME: Duration = Duration::from_millis(50);
 
 /// What an answer says.
 #[derive(Clone, Debug)]
@@ -49,10 +54,29 @@ pub(super) fn answer(status: u16, said: Said) -> Answer {
 
 /// An answer whose body never comes: the connection is closed in the middle.
 pub(super) fn cut_off() -> HttpResponse {
-    let broken = futures_util::stream::once(async {
+    let broken = stream::once(async {
         Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
     });
     HttpResponse::Ok().body(SizedStream::new(1000, Box::pin(broken)))
+}
+
+/// Half of an answer's JSON, and then the connection is closed.
+pub(super) fn half_of(answer: &Answer) -> HttpResponse {
+    let Said::Json(value) = &answer.said else {
+        return cut_off();
+    };
+    let text = value.to_string();
+    let half = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
+    let begin = stream::once(async { Ok(half) });
+    let end = stream::once(async {
+        // Until the half is on its way.
+        tokio::time::sleep(HALF_TIME).await;
+        Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+    });
+    let mut response = answer.begin();
+    response.insert_header(("content-type", "application/json"));
+    let parts = Box::pin(begin.chain(end));
+    response.body(SizedStream::new(text.len() as u64, parts))
 }
 
 /// A number in a query.

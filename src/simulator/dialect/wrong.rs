@@ -2,7 +2,7 @@
 
 use super::super::Shared;
 use super::super::faults::Misbehaviour;
-use super::answer::{Answer, cut_off};
+use super::answer::{Answer, cut_off, half_of};
 use actix_web::HttpResponse;
 use std::time::Duration;
 
@@ -56,10 +56,15 @@ pub(super) async fn before(
 }
 
 /// Faults that come after everything is done; nothing if there is none.
-pub(super) async fn after(fault: Option<Misbehaviour>, voice: &impl Voice) -> Option<HttpResponse> {
+pub(super) async fn after(
+    fault: Option<Misbehaviour>,
+    voice: &impl Voice,
+    answer: &Answer,
+) -> Option<HttpResponse> {
     match fault? {
         Misbehaviour::ActThenFail(status) => Some(voice.broken(status).into_response()),
-        Misbehaviour::ActThenDrop | Misbehaviour::TruncatedJson => Some(cut_off()),
+        Misbehaviour::ActThenDrop => Some(cut_off()),
+        Misbehaviour::TruncatedJson => Some(half_of(answer)),
         Misbehaviour::ActThenHang => {
             tokio::time::sleep(HANG).await;
             Some(voice.broken(504).into_response())

@@ -47,6 +47,20 @@ pub(super) struct Outcome {
 }
 
 impl Job {
+    /// As if there had never been one.
+    fn forget(&self, shared: &Shared) {
+        match self {
+            Self::Github(job) => shared
+                .github()
+                .attempts
+                .retain(|a| a.view.id != job.attempt),
+            Self::Gitlab(job) => shared
+                .gitlab()
+                .attempts
+                .retain(|a| a.view.id != job.attempt),
+        }
+    }
+
     /// GitLab waits for an answer and counts a failure; GitHub's log shows nothing yet.
     fn lose(&self, shared: &Shared) {
         match self {
@@ -132,6 +146,10 @@ impl Sender {
         let times = match miscarriage {
             Some(Miscarriage::Lost) => {
                 job.lose(shared);
+                0
+            }
+            Some(Miscarriage::Unlogged) => {
+                job.forget(shared);
                 0
             }
             Some(Miscarriage::Twice) => 2,

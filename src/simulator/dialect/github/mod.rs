@@ -188,7 +188,7 @@ pub(super) async fn handle(
     };
     let jobs = jobs.into_iter().map(Outgoing::Github).collect();
     shared.sender.send(shared, jobs);
-    if let Some(failed) = wrong::after(fault, &Github).await {
+    if let Some(failed) = wrong::after(fault, &Github, &answer).await {
         return failed;
     }
     let remaining = remaining(&shared.github(), request);

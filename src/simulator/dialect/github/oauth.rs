@@ -42,7 +42,7 @@ pub(in super::super) async fn handle(
         Err(refused) => return refused,
     };
     let answer = act(&mut shared.github(), operation, request, &params);
-    if let Some(failed) = wrong::after(fault, &Github).await {
+    if let Some(failed) = wrong::after(fault, &Github, &answer).await {
         return failed;
     }
     let accept = request.headers().get("accept");

@@ -30,6 +30,9 @@ struct Asked<'a> {
     token: String,
 }
 
+/// What was asked in this minute, and how much may be; nothing where that is unbounded.
+type Budget = Option<(u32, u32)>;
+
 /// What is to be done next.
 enum Step {
     /// Nothing: this is the answer.
@@ -67,7 +70,11 @@ pub(super) async fn handle(
         Ok(fault) => fault,
         Err(refused) => return refused,
     };
-    let step = begin(&mut shared.gitlab(), request, operation, &parts, body);
+    let begun = begin(&mut shared.gitlab(), request, operation, &parts, body);
+    let (step, budget) = match begun {
+        Ok(begun) => begun,
+        Err(refused) => (Step::Say(refused), Budget::default()),
+    };
     let answer = match step {
         Step::Say(answer) => answer,
         Step::Send(job, say) => {
@@ -75,7 +82,8 @@ pub(super) async fn handle(
             say(&outcome)
         }
     };
-    if let Some(failed) = wrong::after(fault, &Gitlab).await {
+    let answer = with_rate(answer, budget);
+    if let Some(failed) = wrong::after(fault, &Gitlab, &answer).await {
         return failed;
     }
     answer.into_tagged_response(known(request))
@@ -92,15 +100,13 @@ fn begin(
     operation: Operation,
     parts: &[String],
     body: &[u8],
-) -> Step {
-    let (token, login) = match check(state, request, operation) {
-        Ok(who) => who,
-        Err(refused) => return Step::Say(refused),
-    };
+) -> Result<(Step, Budget), Answer> {
+    let (token, login) = check(state, request, operation)?;
     let count = state.count_request(&login);
     let limit = state.requests_per_minute;
+    let budget = limit.map(|limit| (count, limit));
     if limit.is_some_and(|limit| count > limit) {
-        return Step::Say(with_rate(too_many(60), count, limit));
+        return Ok((Step::Say(too_many(60)), budget));
     }
     let query = request.query_string();
     let step = match Params::of_request(request, body) {
@@ -118,17 +124,19 @@ fn begin(
             act(state, &asked, parts)
         }
     };
-    match step {
-        Step::Say(answer) => Step::Say(with_rate(answer, count, limit)),
-        sent @ Step::Send(..) => sent,
-    }
+    Ok((step, budget))
 }
 
 /// With what is left of the minute's requests.
-fn with_rate(answer: Answer, count: u32, limit: Option<u32>) -> Answer {
-    let Some(limit) = limit else { return answer };
+fn with_rate(answer: Answer, budget: Budget) -> Answer {
+    let Some((count, limit)) = budget else {
+        return answer;
+    };
     let now_s = super::super::state::wall_now_s();
     let remaining = limit.saturating_sub(count);
+    if answer.has("ratelimit-remaining") {
+        return answer.with("ratelimit-limit", limit.to_string());
+    }
     answer
         .with("ratelimit-limit", limit.to_string())
         .with("ratelimit-name", "throttle_authenticated_api".into())

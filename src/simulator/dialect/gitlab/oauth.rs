@@ -44,7 +44,7 @@ pub(in super::super) async fn handle(
         Err(refused) => return refused,
     };
     let answer = act(&mut shared.gitlab(), operation, request, &params);
-    if let Some(failed) = wrong::after(fault, &Gitlab).await {
+    if let Some(failed) = wrong::after(fault, &Gitlab, &answer).await {
         return failed;
     }
     answer.into_response()

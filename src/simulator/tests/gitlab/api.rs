@@ -186,6 +186,17 @@ async fn faults_act_before_or_after_the_deed() {
         201,
         "that is GitHub's"
     );
+    faults.next("gitlab.user", Misbehaviour::TruncatedJson);
+    let url = format!("{}/user", lab.simulator.gitlab_api_url());
+    let request = lab.http.get(url).header("private-token", &lab.token);
+    let mut half = request.send().await.unwrap();
+    assert_eq!(half.status(), 200);
+    let begun = half.chunk().await.unwrap().unwrap();
+    assert!(
+        begun.starts_with(b"{") && !begun.ends_with(b"}"),
+        "{begun:?}"
+    );
+    assert!(half.chunk().await.is_err());
     faults.outage(true);
     assert_eq!(lab.get("user").await.status(), 503);
     assert_eq!(lab.simulator.requests("gitlab.create_hook"), 4);

@@ -129,6 +129,13 @@ async fn deliveries_go_wrong_on_demand() {
         receiver.seen().split_off(before)
     };
     assert!(push(Miscarriage::Lost).is_empty());
+    assert_eq!(lab.gitlab().deliveries(PROJECT).len(), 1);
+    assert!(push(Miscarriage::Unlogged).is_empty());
+    assert_eq!(
+        lab.gitlab().deliveries(PROJECT).len(),
+        1,
+        "nobody knows of it"
+    );
     assert_eq!(push(Miscarriage::Twice).len(), 2);
     let wrong = push(Miscarriage::WrongSecret).remove(0);
     assert_ne!(wrong.header("x-gitlab-token"), Some("t0ken"));

@@ -165,6 +165,7 @@ async fn five_tests_a_minute_for_all_hooks_of_a_project() {
     let spent = lab.test(&hooks[0], "push_events").await;
     assert_eq!(spent.status(), 429);
     assert_eq!(header(&spent, "retry-after"), "60");
+    assert_eq!(header(&spent, "ratelimit-limit"), "2000");
     lab.gitlab().advance_clock(Duration::from_mins(1));
     assert_eq!(lab.test(&hooks[0], "push_events").await.status(), 201);
 }
