@@ -1,9 +1,12 @@
 //! Stories of GitLab, with the whole daemon.
 
 use crate::daemon::Daemon;
-use hookherd::simulator::{JobSpec, Miscarriage, PipelineSpec, Simulator, SimulatorConfig};
+use hookherd::simulator::{
+    Fault, JobSpec, Misbehaviour, Miscarriage, PipelineSpec, Simulator, SimulatorConfig,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const PROJECT: &str = "group/sub/app";
 
@@ -101,7 +104,7 @@ async fn a_hook_that_gitlab_disabled_is_enabled_again_by_a_test_delivery() {
         gitlab.push(PROJECT);
         let refused = async || scene.answered(401);
         daemon.until("the delivery is refused", refused).await;
-        assert!(scene.gitlab.wait_quiet(std::time::Duration::from_secs(10)));
+        assert!(scene.gitlab.wait_quiet(Duration::from_secs(10)));
     }
     let incident = daemon.incident("hook_disabled", "resolved").await;
     assert_eq!(incident["source"], "health");
@@ -113,6 +116,38 @@ async fn a_hook_that_gitlab_disabled_is_enabled_again_by_a_test_delivery() {
     // And it delivers.
     gitlab.play_pipeline(PROJECT, &PipelineSpec::new(7, "failed"));
     daemon.incident("failure", "open").await;
+    scene.daemon.stop().await;
+}
+
+#[actix_web::test]
+async fn a_hook_that_gitlab_disabled_for_good_and_cannot_test_is_made_anew() {
+    let scene = Scene::set((19, 1)).await;
+    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+    gitlab.set_auto_disabling(true);
+    let first = scene.hook();
+    let faults = scene.gitlab.faults();
+    faults.push(Fault {
+        operation: "gitlab.test_hook".into(),
+        misbehaviour: Misbehaviour::FailBefore(422),
+        times: u32::MAX,
+        after: 0,
+    });
+    // Forty failures, each after the ban for the one before is over.
+    for _ in 0..40 {
+        faults.next_delivery(Miscarriage::WrongSecret);
+        gitlab.push(PROJECT);
+        assert!(scene.gitlab.wait_quiet(Duration::from_secs(10)));
+        gitlab.advance_clock(Duration::from_hours(25));
+    }
+    let anew = async || {
+        let hooks = gitlab.hooks(PROJECT);
+        hooks.len() == 1 && hooks[0].id != first.id
+    };
+    daemon.until("the hook is made anew", anew).await;
+    faults.clear();
+    let incident = daemon.incident("hook_disabled", "resolved").await;
+    assert_eq!(incident["severity"], "critical");
+    assert_eq!(scene.hook().alert_status, "executable");
     scene.daemon.stop().await;
 }
 
@@ -140,7 +175,7 @@ async fn an_old_gitlab_proves_itself_by_token_until_it_is_upgraded() {
         let faults = scene.gitlab.faults();
         faults.next_delivery(Miscarriage::ShaOneOnly);
         gitlab.push(PROJECT);
-        assert!(scene.gitlab.wait_quiet(std::time::Duration::from_secs(10)));
+        assert!(scene.gitlab.wait_quiet(Duration::from_secs(10)));
         scene.answered(401)
     };
     daemon.until("the bare token is refused", refused).await;
