@@ -1,6 +1,7 @@
 //! The composition root: the only place that names concrete adapters and puts them together.
 
 mod adapters;
+pub mod doctor;
 mod providers;
 mod reseal;
 mod start;

@@ -29,8 +29,10 @@ pub struct Config {
     pub seal_key: Option<SealKey>,
     /// API token of the built-in user `admin`.
     pub admin_token: Option<ApiToken>,
-    /// GitHub installations; the first is the one of `api_url`.
-    pub github: Vec<GithubInstance>,
+    /// GitHub installations; the first is the one of `api_url`. None: switched off.
+    pub github: Vec<Installation>,
+    /// GitLab installations, in the same way.
+    pub gitlab: Vec<Installation>,
     /// The watch over hooks.
     pub health: Health,
     /// Limits of what comes in.
@@ -70,9 +72,9 @@ pub struct Server {
     pub shutdown_timeout: Duration,
 }
 
-/// A GitHub installation.
+/// An installation of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GithubInstance {
+pub struct Installation {
     /// Base of its REST API.
     pub api_url: Url,
     /// Where its pages live.
@@ -132,6 +134,10 @@ pub struct Retention {
     pub max_bytes: u64,
     /// Newest deliveries that each connection keeps in any case.
     pub floor_per_connection: usize,
+    /// Runs and resolved incidents older than this go.
+    pub history_max_age: Duration,
+    /// For so long a delivery is recognised when it is sent again.
+    pub guards_max_age: Duration,
 }
 
 /// Logging.
@@ -238,9 +244,9 @@ fn has_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-fn api_url(text: &str) -> Result<(Url, Host), ConfigError> {
+fn api_url(key: &'static str, text: &str) -> Result<(Url, Host), ConfigError> {
     const EXPECTED: &str = "an https:// URL (http:// only for this machine itself)";
-    let fail = || bad("providers.github.api_url", text, EXPECTED);
+    let fail = || bad(key, text, EXPECTED);
     let url = Url::parse(text).map_err(|_| fail())?;
     let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     if !is_safe || has_user(&url) {
@@ -288,7 +294,8 @@ impl Config {
             server,
             seal_key: seal_key.map(SealKey),
             admin_token,
-            github: github(&raw.providers.github, &names)?,
+            github: installations(&raw.providers.github.provider(), &names)?,
+            gitlab: installations(&raw.providers.gitlab.provider(), &names)?,
             health: health(&raw.health)?,
             ingress: Ingress {
                 max_body_bytes: memory("ingress.max_body", &raw.ingress.max_body)?,
@@ -302,6 +309,14 @@ impl Config {
                 max_age: duration("retention.max_age", &raw.retention.max_age)?,
                 max_bytes: size("retention.max_bytes", &raw.retention.max_bytes)?,
                 floor_per_connection: raw.retention.floor_per_connection,
+                history_max_age: interval(
+                    "retention.history_max_age",
+                    &raw.retention.history_max_age,
+                )?,
+                guards_max_age: interval(
+                    "retention.guards_max_age",
+                    &raw.retention.guards_max_age,
+                )?,
             },
             rules: Rules::new(
                 &incidents.failing_conclusions,
@@ -323,37 +338,40 @@ fn admin(text: &str) -> Result<ApiToken, ConfigError> {
     token.ok_or_else(|| bad("auth.admin_token", "(not shown)", EXPECTED))
 }
 
-fn github(raw: &raw::Github, names: &secrets::Secrets) -> Result<Vec<GithubInstance>, ConfigError> {
-    let (client, app) = (
-        oauth::client(names, &oauth::GITHUB, &raw.oauth)?,
-        oauth::app(names, raw)?,
-    );
-    let mut instances: Vec<GithubInstance> = Vec::new();
-    for text in std::iter::once(&raw.api_url).chain(&raw.more_api_urls) {
-        let (api_url, host) = api_url(text)?;
-        if instances.iter().any(|known| known.host == host) {
-            return Err(bad(
-                "providers.github.more_api_urls",
-                text,
-                "a host not named before",
-            ));
+fn installations(
+    raw: &raw::Provider<'_>,
+    names: &secrets::Secrets,
+) -> Result<Vec<Installation>, ConfigError> {
+    let mut installations: Vec<Installation> = Vec::new();
+    let keys = raw.keys;
+    let client = oauth::client(names, keys.oauth, raw.oauth)?;
+    let app = raw
+        .app
+        .map(|app| oauth::app(names, app))
+        .transpose()?
+        .flatten();
+    for text in &raw.api_urls {
+        let (api_url, host) = api_url(keys.api_url, text)?;
+        if installations.iter().any(|known| known.host == host) {
+            let expected = "a host not named before";
+            return Err(bad(keys.more_api_urls, text, expected));
         }
         // What was registered with one installation is known to no other.
-        let is_first = instances.is_empty();
-        let web_url = if is_first { raw.web_url.as_str() } else { "" };
-        instances.push(GithubInstance {
-            web_url: oauth::web_url(oauth::GITHUB.web_url, web_url, &api_url)?,
-            oauth: client.clone().filter(|_| is_first),
-            app: app.clone().filter(|_| is_first),
+        let is_main = raw.has_main && installations.is_empty();
+        let web_url = if is_main { raw.web_url } else { "" };
+        installations.push(Installation {
+            web_url: oauth::web_url(keys.web_url, web_url, &api_url)?,
+            oauth: client.clone().filter(|_| is_main),
+            app: app.clone().filter(|_| is_main),
             api_url,
             host,
-            ca_file: (!raw.ca_file.is_empty()).then(|| raw.ca_file.clone().into()),
-            call_timeout: interval("providers.github.call_timeout", &raw.call_timeout)?,
-            write_pause: duration("providers.github.write_pause", &raw.write_pause)?,
+            ca_file: (!raw.ca_file.is_empty()).then(|| raw.ca_file.into()),
+            call_timeout: interval(keys.call_timeout, raw.call_timeout)?,
+            write_pause: duration(keys.write_pause, raw.write_pause)?,
             concurrency: raw.concurrency.clamp(1, 100),
         });
     }
-    Ok(instances)
+    Ok(installations)
 }
 
 fn health(raw: &raw::Health) -> Result<Health, ConfigError> {

@@ -203,6 +203,17 @@ impl ConnectionActor {
             Observation::HookLost => {
                 tracing::warn!(connection.id = %id, %repository, "webhook_lost");
             }
+            Observation::HookDisabled { permanently } => {
+                tracing::warn!(
+                    connection.id = %id,
+                    %repository,
+                    permanently,
+                    "webhook_disabled"
+                );
+            }
+            Observation::HookEnabled => {
+                tracing::info!(connection.id = %id, %repository, "webhook_enabled");
+            }
             Observation::HookSilent => {
                 tracing::warn!(connection.id = %id, %repository, "webhook_silent");
             }
@@ -326,17 +337,48 @@ impl Handler<Nudge> for ConnectionActor {
     }
 }
 
-/// Something arrived that none of the secrets signed.
+/// What arrived without being stored.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Rejected;
+pub(super) enum Word {
+    /// An authentic delivery that was stored before.
+    Heard,
+    /// Something that none of the secrets signed.
+    Rejected,
+}
 
 /// After so many in a row the hook's secret may have been changed by hand: it is written again.
 const REJECTIONS_MAX: u32 = 3;
 
-impl Handler<Rejected> for ConnectionActor {
+impl Handler<Word> for ConnectionActor {
     type Result = ();
-    fn handle(&mut self, _: Rejected, ctx: &mut Context<Self>) {
+    fn handle(&mut self, word: Word, ctx: &mut Context<Self>) {
+        match word {
+            Word::Heard => self.hear(ctx),
+            Word::Rejected => self.doubt(ctx),
+        }
+    }
+}
+
+impl ConnectionActor {
+    /// The way from the provider works. Stored only when that is news: whoever repeats a delivery
+    /// all day long causes no writes.
+    fn hear(&mut self, ctx: &mut Context<Self>) {
+        self.rejections = 0;
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        let lifecycle = &connection.lifecycle;
+        if !lifecycle.heard || lifecycle.pings_unanswered > 0 {
+            let edit = Edit {
+                delivery_at: Some(self.world.now()),
+                ..Edit::default()
+            };
+            self.must(ctx, Input::DeliveryArrived, edit);
+        }
+    }
+
+    fn doubt(&mut self, ctx: &mut Context<Self>) {
         self.rejections = self.rejections.saturating_add(1);
         // Once only, until a signed delivery arrives: somebody may be playing with the URL.
         if self.rejections == REJECTIONS_MAX {

@@ -2,9 +2,10 @@
 
 mod credentials;
 
+use super::connection::Word;
 use super::connection::{Obey, WhenSettled};
 use super::keeper::{self, StopSweeping, Sweeper, Verdict};
-use super::router::{Dispatch, Refused, Registry, Router};
+use super::router::{Dispatch, Registry, Router, Told};
 use super::shared::World;
 use super::warden::{Start, StopAll, Warden};
 use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd, Offer};
@@ -298,8 +299,12 @@ impl Herd for Actors {
         self.router.do_send(Dispatch(id));
     }
 
+    fn heard(&self, id: ConnectionId) {
+        self.router.do_send(Told(id, Word::Heard));
+    }
+
     fn rejected(&self, id: ConnectionId) {
-        self.router.do_send(Refused(id));
+        self.router.do_send(Told(id, Word::Rejected));
     }
 
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {

@@ -1,30 +1,47 @@
 //! From decoded events to runs, tracks and incidents.
 //!
 //! A fold works on a batch of deliveries: what one changes, the next one sees, and all of it is
-//! committed together at the end.
+//! committed together at the end. Whatever an incident says follows from its track and from the
+//! run that failed last, and is brought in line whenever one of them changes: the order of events
+//! does not matter.
 
 use super::shared::World;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
-use crate::domain::incident::track::{Group, GroupEnd, Track, TrackKey};
+use crate::domain::incident::track::{Closed, End, Group, GroupEnd, TrackKey};
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
-use crate::domain::run::{Run, RunEvent};
+use crate::domain::run::{Family, Run, RunEvent};
 use crate::domain::time::Timestamp;
 use crate::store::{Change, ReadError};
-use std::collections::BTreeMap;
+
+mod hand;
+
+use hand::Hand;
 
 /// Runs, tracks and incidents of one connection, as changed so far.
 pub(super) struct Fold<'a> {
     world: &'a World,
     connection: &'a Connection,
-    runs: BTreeMap<u64, Run>,
-    tracks: BTreeMap<TrackKey, Track>,
-    incidents: BTreeMap<IncidentId, Incident>,
+    hand: Hand<'a>,
+    family: Option<Family>,
     opened: u32,
     resolved: u32,
+}
+
+/// What came of a fold.
+#[derive(Debug, Default)]
+pub(super) struct Gain {
+    /// What is to be committed.
+    pub(super) changes: Vec<Change>,
+    /// The way of telling about CI that is followed from now on, when that is another one.
+    pub(super) family: Option<Family>,
+    /// Incidents that were opened.
+    pub(super) opened: u32,
+    /// Incidents that were resolved.
+    pub(super) resolved: u32,
 }
 
 impl<'a> Fold<'a> {
@@ -32,9 +49,8 @@ impl<'a> Fold<'a> {
         Self {
             world,
             connection,
-            runs: BTreeMap::new(),
-            tracks: BTreeMap::new(),
-            incidents: BTreeMap::new(),
+            hand: Hand::new(&*world.store, connection.id),
+            family: connection.family,
             opened: 0,
             resolved: 0,
         }
@@ -42,104 +58,133 @@ impl<'a> Fold<'a> {
 
     /// Takes in what a delivery tells of a run.
     pub(super) fn take(&mut self, event: &RunEvent, source: Source) -> Result<Outcome, ReadError> {
-        let run = self.take_run(event)?;
-        let incident = self.take_verdict(event, run, source)?;
-        Ok(Outcome::Run { run, incident })
+        if !self.follows(event.family)? {
+            return Ok(Outcome::Mirrored);
+        }
+        let (run, is_news) = self.take_run(event)?;
+        let (key, moved) = self.take_verdict(event, run)?;
+        let mut touched = None;
+        for incident in &moved {
+            let is_touched = self.refresh(*incident, &key, source)?;
+            touched = is_touched.then_some(*incident).or(touched);
+        }
+        if is_news {
+            for (incident, key) in self.shown_in(run)? {
+                if !moved.contains(&incident) {
+                    let is_touched = self.refresh(incident, &key, source)?;
+                    touched = is_touched.then_some(incident).or(touched);
+                }
+            }
+        }
+        Ok(Outcome::Run {
+            run,
+            incident: touched,
+        })
     }
 
-    fn take_run(&mut self, event: &RunEvent) -> Result<RunId, ReadError> {
-        let id = event.provider_run_id;
-        let known = match self.runs.remove(&id) {
-            Some(run) => Some(run),
-            None => self
-                .world
-                .store
-                .run_by_provider_id(self.connection.id, id)?,
-        };
-        let run = if let Some(mut run) = known {
-            run.fold(event);
-            run
-        } else {
-            let now = self.world.now();
-            let id = RunId::generate(now, &*self.world.entropy);
-            Run::begin(id, self.connection.id, self.connection.owner, event, now)
-        };
-        let run_id = run.id;
-        self.runs.insert(id, run);
-        Ok(run_id)
+    /// Whether events of this family count. The highest family that is heard of is the one that
+    /// is followed; what a lower one opened is closed, so that nothing counts twice.
+    fn follows(&mut self, family: Family) -> Result<bool, ReadError> {
+        if self.family >= Some(family) {
+            return Ok(self.family == Some(family));
+        }
+        self.family = Some(family);
+        let (now, why) = (self.world.now(), Resolution::Superseded);
+        for (mut incident, key) in self.hand.open_of_others(family)? {
+            let track = self.hand.track(&key)?;
+            track.is_changed |= track.record.close(incident.id, Closed { at: now, why });
+            resolve(&mut incident, why, now);
+            self.resolved += 1;
+            log(&incident, Some(true), false);
+            self.hand.put_incident(incident);
+        }
+        Ok(true)
     }
 
+    fn take_run(&mut self, event: &RunEvent) -> Result<(RunId, bool), ReadError> {
+        if let Some(held) = self.hand.run_told_of(event)? {
+            let is_news = held.record.fold(event);
+            held.is_changed |= is_news;
+            return Ok((held.record.id, is_news));
+        }
+        let now = self.world.now();
+        let id = RunId::generate(now, &*self.world.entropy);
+        let connection = self.connection;
+        let run = Run::begin(id, connection.id, connection.owner, event, now);
+        self.hand.put_run(run);
+        Ok((id, true))
+    }
+
+    /// The track of the event, and the incidents that changed there.
     fn take_verdict(
         &mut self,
         event: &RunEvent,
         run: RunId,
-        source: Source,
-    ) -> Result<Option<IncidentId>, ReadError> {
-        let branch = event.facts.branch.as_deref();
+    ) -> Result<(TrackKey, Vec<IncidentId>), ReadError> {
+        let key = TrackKey::of(self.connection.id, event.family, &event.facts);
         let rules = &self.world.settings.rules;
-        let verdict = event
-            .status
-            .conclusion()
-            .and_then(|end| rules.verdict(end, branch));
-        let Some(verdict) = verdict else {
-            return Ok(None);
+        let decided = event.status.conclusion().and_then(|conclusion| {
+            let verdict = rules.verdict(conclusion, event.facts.branch.as_deref())?;
+            Some((conclusion, verdict))
+        });
+        let Some((conclusion, verdict)) = decided else {
+            return Ok((key, Vec::new()));
         };
-        let key = TrackKey {
-            connection: self.connection.id,
-            workflow_key: event.facts.workflow_key.clone(),
-            branch: branch.unwrap_or("").to_owned(),
-        };
-        let mut track = match self.tracks.remove(&key) {
-            Some(track) => track,
-            None => self
-                .world
-                .store
-                .track(&key)?
-                .unwrap_or_else(|| Track::new(key.clone())),
+        let end = End {
+            position: event.position,
+            at: event.updated_at,
+            conclusion,
         };
         let new_id = || IncidentId::generate(self.world.now(), &*self.world.entropy);
-        let changed = track.take(event.position, verdict, run, event.updated_at, new_id);
-        for incident in &changed {
-            self.refresh(*incident, &track, event, source)?;
-        }
-        self.tracks.insert(key, track);
-        Ok(changed.last().copied())
+        let track = self.hand.track(&key)?;
+        let before = track.record.points.len();
+        let moved = track.record.take(end, verdict, run, new_id);
+        track.is_changed |= !moved.is_empty() || track.record.points.len() != before;
+        Ok((key, moved))
     }
 
-    /// Brings an incident in line with its group.
+    /// The incidents that show this run as the one that failed last.
+    fn shown_in(&mut self, id: RunId) -> Result<Vec<(IncidentId, TrackKey)>, ReadError> {
+        let Some(run) = self.hand.run(id)? else {
+            return Ok(Vec::new());
+        };
+        let key = TrackKey::of(self.connection.id, run.family, &run.facts);
+        let incidents = self.hand.track(&key)?.record.incidents_of(id);
+        Ok(incidents.into_iter().map(|id| (id, key.clone())).collect())
+    }
+
+    /// Brings an incident in line with its group. Returns whether that changed it.
     fn refresh(
         &mut self,
         id: IncidentId,
-        track: &Track,
-        event: &RunEvent,
+        key: &TrackKey,
         source: Source,
-    ) -> Result<(), ReadError> {
-        let Some(group) = track.group(id) else {
-            return Ok(());
+    ) -> Result<bool, ReadError> {
+        let Some(group) = self.hand.track(key)?.record.group(id) else {
+            return Ok(false);
         };
-        let known = match self.incidents.remove(&id) {
-            Some(incident) => Some(incident),
-            None => self.world.store.incident(id)?,
-        };
+        let known = self.hand.incident(id)?;
         let was_open = known.as_ref().map(|i| i.status != IncidentStatus::Resolved);
-        let incident = match known {
-            Some(incident) => incident,
-            None => self.begin_incident(&group, event, source),
+        let mut incident = match &known {
+            Some(incident) => incident.clone(),
+            None => self.begin_incident(&group, source),
         };
-        let incident = self.in_line(incident, &group, event)?;
+        bring_in_line(&mut incident, &group);
+        if let Some(run) = self.hand.run(group.last_run)? {
+            show(&mut incident, key, &group, run);
+        }
+        if known.as_ref() == Some(&incident) {
+            return Ok(false);
+        }
         let is_open = incident.status != IncidentStatus::Resolved;
         self.opened += u32::from(was_open.is_none());
         self.resolved += u32::from(was_open != Some(false) && !is_open);
         log(&incident, was_open, is_open);
-        self.incidents.insert(id, incident);
-        Ok(())
+        self.hand.put_incident(incident);
+        Ok(true)
     }
 
-    fn begin_incident(&self, group: &Group, event: &RunEvent, source: Source) -> Incident {
-        let conclusion = event
-            .status
-            .conclusion()
-            .map_or("failure", |end| end.as_str());
+    fn begin_incident(&self, group: &Group, source: Source) -> Incident {
         Incident {
             id: group.incident,
             owner: self.connection.owner,
@@ -150,8 +195,8 @@ impl<'a> Fold<'a> {
                 Source::Webhook => IncidentSource::Webhook,
                 Source::Reconcile => IncidentSource::Reconcile,
             },
-            failure_type: conclusion.to_owned(),
-            title: title(event),
+            failure_type: String::new(),
+            title: String::new(),
             ci: None,
             occurrences: 0,
             first_seen_at: group.first_seen_at,
@@ -162,88 +207,59 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn in_line(
-        &self,
-        mut incident: Incident,
-        group: &Group,
-        event: &RunEvent,
-    ) -> Result<Incident, ReadError> {
-        incident.occurrences = group.occurrences;
-        incident.first_seen_at = group.first_seen_at;
-        incident.last_seen_at = group.last_seen_at;
-        if incident
-            .ci
-            .as_ref()
-            .is_none_or(|ci| ci.run != group.last_run)
-        {
-            incident.ci = self.failure(group.last_run, event)?;
+    /// Everything that changed.
+    pub(super) fn finish(self) -> Gain {
+        Gain {
+            changes: self.hand.into_changes(),
+            family: self
+                .family
+                .filter(|_| self.family != self.connection.family),
+            opened: self.opened,
+            resolved: self.resolved,
         }
-        match group.end {
-            None => {
-                // A late word may take an end back: never by itself what a person said.
-                if incident.status == IncidentStatus::Resolved
-                    && incident.resolution != Some(Resolution::Disconnected)
-                {
-                    incident.status = IncidentStatus::Open;
-                    incident.resolved_at = None;
-                    incident.resolution = None;
-                }
-            }
-            Some(GroupEnd::Passed(run, at)) => {
-                resolve(&mut incident, Resolution::Passed(run), at);
-            }
-            Some(GroupEnd::ByHand(at)) => resolve(&mut incident, Resolution::ByHand, at),
-        }
-        Ok(incident)
-    }
-
-    fn failure(&self, id: RunId, event: &RunEvent) -> Result<Option<CiFailure>, ReadError> {
-        let in_hand = self.runs.values().find(|run| run.id == id).cloned();
-        let run = match in_hand {
-            Some(run) => Some(run),
-            None => self.world.store.run(id)?,
-        };
-        let facts = run.map_or_else(|| event.facts.clone(), |run| run.facts);
-        Ok(Some(CiFailure {
-            run: id,
-            workflow_name: facts.workflow_name,
-            branch: facts.branch,
-            commit_sha: facts.commit_sha,
-            commit_message: facts.commit_message,
-            author: facts.author,
-            url: facts.url,
-            failed_jobs: Vec::new(),
-        }))
-    }
-
-    /// Everything that changed, and how many incidents were opened and resolved.
-    pub(super) fn finish(self) -> (Vec<Change>, u32, u32) {
-        let runs = self
-            .runs
-            .into_values()
-            .map(|run| Change::PutRun(Box::new(run)));
-        let tracks = self
-            .tracks
-            .into_values()
-            .map(|track| Change::PutTrack(Box::new(track)));
-        let incidents = self
-            .incidents
-            .into_values()
-            .map(|i| Change::PutIncident(Box::new(i)));
-        (
-            runs.chain(tracks).chain(incidents).collect(),
-            self.opened,
-            self.resolved,
-        )
     }
 }
 
-fn title(event: &RunEvent) -> String {
-    let (workflow, branch) = (&event.facts.workflow_name, event.facts.branch.as_deref());
-    match branch {
-        Some(branch) => format!("CI failed: {workflow} on {branch}"),
-        None => format!("CI failed: {workflow}"),
+/// What follows from the group.
+fn bring_in_line(incident: &mut Incident, group: &Group) {
+    incident.failure_type = group.last.conclusion.as_str().to_owned();
+    incident.occurrences = group.occurrences;
+    incident.first_seen_at = group.first_seen_at;
+    incident.last_seen_at = group.last_seen_at;
+    match group.end {
+        None => {}
+        Some(GroupEnd::Passed(run, at)) => {
+            // The first pass after the last failure counts, and it may be told late.
+            if matches!(incident.resolution, Some(Resolution::Passed(_))) {
+                incident.resolved_at = Some(at);
+                incident.resolution = Some(Resolution::Passed(run));
+            }
+            resolve(incident, Resolution::Passed(run), at);
+        }
+        Some(GroupEnd::Closed(Closed { at, why })) => resolve(incident, why, at),
     }
+}
+
+/// What follows from the run that failed last.
+fn show(incident: &mut Incident, key: &TrackKey, group: &Group, run: &Run) {
+    let facts = &run.facts;
+    let branch = Some(key.branch.clone()).filter(|branch| !branch.is_empty());
+    incident.title = match &branch {
+        Some(branch) => format!("CI failed: {} on {branch}", facts.workflow_name),
+        None => format!("CI failed: {}", facts.workflow_name),
+    };
+    incident.ci = Some(CiFailure {
+        run: run.id,
+        family: run.family,
+        track: key.clone(),
+        workflow_name: facts.workflow_name.clone(),
+        branch,
+        commit_sha: facts.commit_sha.clone(),
+        commit_message: facts.commit_message.clone(),
+        author: facts.author.clone(),
+        url: facts.url.clone(),
+        failed_jobs: run.failed_jobs_of(group.decided_before, group.last.position.attempt),
+    });
 }
 
 /// Ends an incident. One that ended already keeps its first end.

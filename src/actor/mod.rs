@@ -171,6 +171,10 @@ pub trait Herd: Send + Sync + 'static {
     /// costs only time, because the store knows what is pending.
     fn delivered(&self, id: ConnectionId);
 
+    /// Says that an authentic delivery arrived that was stored before: nothing follows from it but
+    /// that the way from the provider to us works.
+    fn heard(&self, id: ConnectionId);
+
     /// Says that the connection was sent something that its secrets did not sign.
     fn rejected(&self, id: ConnectionId);
 

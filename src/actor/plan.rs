@@ -4,7 +4,7 @@
 //! only then does the actor adopt it and act. A plan whose commit failed is dropped and made anew.
 
 use super::incidents::resolve;
-use super::shared::World;
+use super::shared::{Resealed, World};
 use crate::domain::backoff::{jittered, scale};
 use crate::domain::connection::{Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
@@ -16,6 +16,7 @@ use crate::domain::lifecycle::{
     Call, Delay, Desired, Effect, Input, Lifecycle, Observation, Phase, SuspendReason, Timer, step,
 };
 use crate::domain::repo::Repository;
+use crate::domain::run::Family;
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
@@ -41,8 +42,8 @@ pub(super) struct Edit {
     pub(super) events: Option<Vec<String>>,
     /// Another secret is wanted.
     pub(super) secret: Option<Sealed>,
-    /// The same secret, sealed with a newer key.
-    pub(super) resealed: Option<Sealed>,
+    /// The same secrets, sealed with a newer key.
+    pub(super) resealed: Option<Resealed>,
     /// A delivery arrived then.
     pub(super) delivery_at: Option<Timestamp>,
     /// A delivery that was no pong arrived then.
@@ -51,6 +52,8 @@ pub(super) struct Edit {
     pub(super) credential_used: Option<CredentialUse>,
     /// These credentials lately had no access.
     pub(super) no_access: Option<Vec<CredentialId>>,
+    /// Another way of telling about CI is followed.
+    pub(super) family: Option<Family>,
     /// More to be committed along with it.
     pub(super) changes: Vec<Change>,
 }
@@ -141,13 +144,20 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp) {
     }
     if let Some(events) = edit.events {
         next.events = events;
+        // Which way of telling is the highest has to be heard anew.
+        next.family = None;
     }
+    next.family = edit.family.or(next.family);
     if let Some(secret) = edit.secret {
         let old = std::mem::replace(&mut next.secret, secret);
         next.previous_secret = Some((old, None));
     }
     if let Some(resealed) = edit.resealed {
-        next.secret = resealed;
+        next.secret = resealed.secret;
+        let previous = next.previous_secret.as_mut().zip(resealed.previous);
+        if let Some(((old, _), anew)) = previous {
+            *old = anew;
+        }
     }
     next.last_delivery_at = edit.delivery_at.max(next.last_delivery_at);
     next.last_event_at = edit.event_at.max(next.last_event_at);
@@ -208,6 +218,7 @@ fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> D
 /// Names of the failures that the watch over the hook reports.
 const SUSPENDED: &str = "hook_suspended";
 const SILENT: &str = "hook_silent";
+const DISABLED: &str = "hook_disabled";
 
 fn tell_incidents(
     world: &World,
@@ -232,6 +243,11 @@ fn tell_incidents(
                 let title = format!("No deliveries arrive from {name} although it was pinged");
                 open_health(world, plan, SILENT, title, Severity::Warning, now)?;
             }
+            Observation::HookDisabled { permanently } => {
+                let (title, severity) = disabled_words(&plan.connection, *permanently);
+                open_health(world, plan, DISABLED, title, severity, now)?;
+            }
+            Observation::HookEnabled => resolve_health(world, plan, DISABLED, now)?,
             Observation::HookHeard => resolve_health(world, plan, SILENT, now)?,
             Observation::Resumed => resolve_health(world, plan, SUSPENDED, now)?,
             Observation::HookEnsured(_)
@@ -248,6 +264,23 @@ fn has_dead_credential(world: &World, connection: &Connection) -> Result<bool, R
     let credentials = world.store.credentials(connection.owner)?;
     let is_dead = |c: &Credential| c.instance == connection.instance && c.rejected.is_some();
     Ok(credentials.iter().any(is_dead))
+}
+
+fn disabled_words(connection: &Connection, permanently: bool) -> (String, Severity) {
+    let (name, provider) = (&connection.full_name, connection.instance.provider);
+    if permanently {
+        let title = format!(
+            "{provider} has disabled the webhook of {name} because deliveries failed; \
+             it is tested and, if need be, made anew"
+        );
+        (title, Severity::Critical)
+    } else {
+        let title = format!(
+            "{provider} has disabled the webhook of {name} for a while because deliveries \
+             failed; a test delivery was asked for"
+        );
+        (title, Severity::Warning)
+    }
 }
 
 fn suspended_title(connection: &Connection, reason: SuspendReason) -> String {

@@ -3,7 +3,7 @@
 //! It carries no payloads, so a flood costs no memory: what waits, waits in the store, and a
 //! connection is nudged once however much arrives before it looks.
 
-use super::connection::{ConnectionActor, Nudge, Rejected};
+use super::connection::{ConnectionActor, Nudge, Word};
 use super::warden::{Start, Warden};
 use crate::domain::id::ConnectionId;
 use actix::prelude::*;
@@ -109,16 +109,16 @@ impl Handler<Dispatch> for Router {
     }
 }
 
-/// Something unsigned was sent to this connection.
+/// Something arrived for this connection that is not stored. Whoever does not live misses nothing.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Refused(pub(super) ConnectionId);
+pub(super) struct Told(pub(super) ConnectionId, pub(super) Word);
 
-impl Handler<Refused> for Router {
+impl Handler<Told> for Router {
     type Result = ();
-    fn handle(&mut self, Refused(id): Refused, _: &mut Context<Self>) {
+    fn handle(&mut self, Told(id, word): Told, _: &mut Context<Self>) {
         if let Some(address) = self.registry.get(id) {
-            address.do_send(Rejected);
+            address.do_send(word);
         }
     }
 }

@@ -73,6 +73,14 @@ impl std::fmt::Debug for World {
     }
 }
 
+/// The same secrets, sealed with a newer key.
+#[derive(Clone, Debug)]
+pub(super) struct Resealed {
+    pub(super) secret: Sealed,
+    /// The one before a rotation, while it is accepted.
+    pub(super) previous: Option<Sealed>,
+}
+
 impl World {
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -113,14 +121,21 @@ impl World {
         self.seal.seal(&purpose, secret.expose().as_bytes())
     }
 
-    /// A secret sealed anew, when it was not sealed with the newest key.
-    pub(super) fn resealed(&self, c: &Connection) -> Option<Sealed> {
-        if self.seal.is_current(&c.secret) {
+    /// A connection's secrets sealed anew, when one is not sealed with the newest key.
+    pub(super) fn resealed(&self, c: &Connection) -> Option<Resealed> {
+        let previous = c.previous_secret.as_ref().map(|(sealed, _)| sealed);
+        let is_current = |sealed: &Sealed| self.seal.is_current(sealed);
+        if is_current(&c.secret) && previous.is_none_or(is_current) {
             return None;
         }
-        self.open_secret(c, &c.secret)
-            .ok()
-            .map(|secret| self.seal_secret(c, &secret))
+        let anew = |sealed: &Sealed| {
+            let secret = self.open_secret(c, sealed).ok()?;
+            Some(self.seal_secret(c, &secret))
+        };
+        Some(Resealed {
+            secret: anew(&c.secret)?,
+            previous: previous.and_then(anew),
+        })
     }
 
     /// The secrets that may have signed a delivery now.

@@ -232,6 +232,9 @@ impl From<CommitError> for Problem {
             CommitError::Conflict(Conflict::User(_)) => {
                 Self::new(Code::UserExists, "choose another name")
             }
+            CommitError::Conflict(Conflict::Changed) => {
+                Self::new(Code::NotNow, "it has changed meanwhile: look again")
+            }
             CommitError::Conflict(Conflict::Delivery(_)) => {
                 Self::new(Code::NotNow, "this delivery is stored already")
             }

@@ -2,22 +2,38 @@
 
 use super::adapters::CallsToMetrics;
 use super::start::StartError;
-use crate::config::{Config, GithubInstance};
+use crate::config::{Config, Installation};
 use crate::domain::id::Entropy;
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::time::Clock;
-use crate::provider::Providers;
 use crate::provider::github::{Github, GithubApp, GithubDecode};
+use crate::provider::gitlab::{Gitlab, GitlabDecode};
 use crate::provider::http::HttpConfig;
 use crate::provider::oauth::OauthClient;
+use crate::provider::{Decode, Hooks, Providers};
 use std::sync::Arc;
 
-/// How a GitHub installation is named.
-pub(super) fn instance(github: &GithubInstance) -> Instance {
-    Instance {
-        provider: ProviderKind::Github,
-        host: github.host.clone(),
+fn installations(config: &Config, kind: ProviderKind) -> &[Installation] {
+    match kind {
+        ProviderKind::Github => &config.github,
+        ProviderKind::Gitlab => &config.gitlab,
     }
+}
+
+fn instance(provider: ProviderKind, installation: &Installation) -> Instance {
+    Instance {
+        provider,
+        host: installation.host.clone(),
+    }
+}
+
+/// The first installation of each kind: who names no host means that one.
+pub(super) fn default_instances(config: &Config) -> Vec<Instance> {
+    let first = |kind| {
+        let first = installations(config, kind).first()?;
+        Some(instance(kind, first))
+    };
+    ProviderKind::ALL.into_iter().filter_map(first).collect()
 }
 
 /// Everything that is configured.
@@ -27,38 +43,64 @@ pub(super) fn providers(
     entropy: &dyn Entropy,
 ) -> Result<Providers, StartError> {
     let mut providers = Providers::default();
-    providers.add_decoder(ProviderKind::Github, Arc::new(GithubDecode::new(entropy)));
-    for github in &config.github {
-        add_github(&mut providers, github, clock)?;
+    for kind in ProviderKind::ALL {
+        let installations = installations(config, kind);
+        if installations.is_empty() {
+            continue;
+        }
+        let decoder: Arc<dyn Decode> = match kind {
+            ProviderKind::Github => Arc::new(GithubDecode::new(entropy)),
+            ProviderKind::Gitlab => Arc::new(GitlabDecode::new(entropy)),
+        };
+        providers.add_decoder(kind, decoder);
+        for installation in installations {
+            add(&mut providers, kind, installation, clock)?;
+        }
     }
     Ok(providers)
 }
 
-fn add_github(
+fn add(
     providers: &mut Providers,
-    github: &GithubInstance,
+    kind: ProviderKind,
+    installation: &Installation,
     clock: &Arc<dyn Clock>,
 ) -> Result<(), StartError> {
-    let mut http = HttpConfig::new(github.api_url.clone());
-    http.call_timeout = github.call_timeout;
-    http.write_pause = github.write_pause;
-    http.at_once_max = github.concurrency;
-    if let Some(path) = &github.ca_file {
-        http.ca_pem = Some(std::fs::read(path).map_err(StartError::Authority)?);
-    }
-    let kind = ProviderKind::Github;
+    let http = http(kind, installation)?;
+    let instance = instance(kind, installation);
+    let told = |error| StartError::Provider(kind, error);
     let observer = Arc::new(CallsToMetrics(kind.as_str()));
-    let client = Arc::new(Github::new(&http, Arc::clone(clock), observer.clone())?);
-    if let Some(oauth) = &github.oauth {
+    let (clock, counts) = (Arc::clone(clock), observer.clone());
+    let client: Arc<dyn Hooks> = match kind {
+        ProviderKind::Github => {
+            let client = Arc::new(Github::new(&http, clock, counts).map_err(told)?);
+            if let Some(app) = &installation.app {
+                let (own, key) = (Arc::clone(&client), &app.private_key.0);
+                let app = GithubApp::new(own, instance.clone(), &app.id, key)?;
+                providers.add_apps(instance.clone(), Arc::new(app));
+            }
+            client
+        }
+        ProviderKind::Gitlab => Arc::new(Gitlab::new(&http, clock, counts).map_err(told)?),
+    };
+    if let Some(oauth) = &installation.oauth {
         let (id, secret) = (oauth.client_id.clone(), oauth.client_secret.clone());
-        let grants = OauthClient::new(kind, &github.web_url, &http, id, secret, observer)?;
-        providers.add_grants(instance(github), Arc::new(grants));
+        let web_url = &installation.web_url;
+        let grants = OauthClient::new(kind, web_url, &http, id, secret, observer).map_err(told)?;
+        providers.add_grants(instance.clone(), Arc::new(grants));
     }
-    if let Some(app) = &github.app {
-        let (client, key) = (Arc::clone(&client), &app.private_key.0);
-        let app = GithubApp::new(client, instance(github), &app.id, key)?;
-        providers.add_apps(instance(github), Arc::new(app));
-    }
-    providers.add_instance(instance(github), client);
+    providers.add_instance(instance, client);
     Ok(())
+}
+
+fn http(kind: ProviderKind, installation: &Installation) -> Result<HttpConfig, StartError> {
+    let mut http = HttpConfig::new(installation.api_url.clone());
+    http.call_timeout = installation.call_timeout;
+    http.write_pause = installation.write_pause;
+    http.at_once_max = installation.concurrency;
+    if let Some(path) = &installation.ca_file {
+        let told = |error| StartError::Authority(kind, error);
+        http.ca_pem = Some(std::fs::read(path).map_err(told)?);
+    }
+    Ok(http)
 }

@@ -1,8 +1,9 @@
 //! Starting and stopping.
 
 use super::adapters::{AnswersToMetrics, SystemClock, SystemEntropy, ToMetrics};
-use super::providers::{instance, providers};
+use super::providers::{default_instances, providers};
 use super::reseal::{ResealError, reseal_credentials};
+use super::store_tools;
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Herd, Keeper, World};
 use crate::api::scope::Shared;
@@ -11,6 +12,7 @@ use crate::config::Config;
 use crate::domain::backoff::Backoff;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::{Entropy, UserId};
+use crate::domain::repo::ProviderKind;
 use crate::domain::time::Clock;
 use crate::domain::user::{ADMIN_NAME, User};
 use crate::provider::github::KeyError as AppKeyError;
@@ -48,11 +50,11 @@ pub enum StartError {
     #[error(transparent)]
     Reseal(#[from] ResealError),
     /// A provider's client cannot be made.
-    #[error("providers.github: {0}")]
-    Provider(#[from] HttpError),
+    #[error("providers.{0}: {1}")]
+    Provider(ProviderKind, HttpError),
     /// A file of certificate authorities cannot be read.
-    #[error("providers.github.ca_file: {0}")]
-    Authority(std::io::Error),
+    #[error("providers.{0}.ca_file: {1}")]
+    Authority(ProviderKind, std::io::Error),
     /// The key of the GitHub App cannot be used.
     #[error("providers.github.app.private_key: {0}")]
     AppKey(#[from] AppKeyError),
@@ -76,6 +78,7 @@ pub struct App {
     actors: Actors,
     servers: Vec<ServerHandle>,
     address: SocketAddr,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for App {
@@ -99,6 +102,7 @@ impl App {
         let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(&entropy))?;
         let seal: Arc<dyn Seal> = Arc::new(ring);
         let providers = providers(&config, &clock, &*entropy)?;
+        check_key_of_closed(&config, &*seal)?;
         let store = Arc::new(open_store(&config, &watch)?);
         let store_dyn: Arc<dyn Store> = Arc::clone(&store) as _;
         check_key(&*store_dyn, &*seal).await?;
@@ -119,7 +123,7 @@ impl App {
             store: store_dyn,
             herd: Arc::new(actors.clone()) as Arc<dyn Herd>,
             providers,
-            default_instances: config.github.first().map(instance).into_iter().collect(),
+            default_instances: default_instances(&config),
             clock,
             entropy,
             watch: Arc::new(AnswersToMetrics),
@@ -133,6 +137,7 @@ impl App {
             actors,
             servers,
             address,
+            metrics: rendered,
         })
     }
 
@@ -141,8 +146,9 @@ impl App {
         self.address
     }
 
-    /// Brings the gauges up to date that nobody pushes.
+    /// Brings the gauges up to date that nobody pushes, and keeps the histograms small.
     pub fn update_gauges(&self) {
+        self.metrics.tidy_up();
         update_gauges(&self.store);
     }
 
@@ -163,6 +169,8 @@ fn open_store(config: &Config, watch: &Arc<ToMetrics>) -> Result<DiskStore, Star
             max_age: config.retention.max_age,
             max_bytes: config.retention.max_bytes,
             floor_per_connection: config.retention.floor_per_connection,
+            history_max_age: config.retention.history_max_age,
+            guards_max_age: config.retention.guards_max_age,
         },
         ..Options::default()
     };
@@ -188,7 +196,15 @@ fn open_store(config: &Config, watch: &Arc<ToMetrics>) -> Result<DiskStore, Star
     Ok(store)
 }
 
-/// A store that was sealed with another key is left alone.
+/// A store that was sealed with another key is left alone: opening it would already write.
+fn check_key_of_closed(config: &Config, seal: &dyn Seal) -> Result<(), StartError> {
+    match store_tools::canary(&config.server.data_dir)? {
+        Some(canary) if !canary_fits(seal, &canary) => Err(StartError::WrongKey),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Leaves a canary that is sealed with the newest key.
 async fn check_key(store: &dyn Store, seal: &dyn Seal) -> Result<(), StartError> {
     let canary = store.canary()?;
     match canary {

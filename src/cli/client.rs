@@ -32,6 +32,12 @@ fn secret_from_env(name: &str) -> Result<Option<String>, Failed> {
     }
 }
 
+/// Whether there is a token for a daemon.
+pub(super) fn has_token() -> bool {
+    let names = ["HOOKHERD_TOKEN", "HOOKHERD_TOKEN_FILE"];
+    names.iter().any(|name| std::env::var_os(name).is_some())
+}
+
 /// Reads a secret from a file, without the line end.
 pub(super) fn read_secret_file(path: &str) -> Result<String, Failed> {
     use std::io::Read;

@@ -1,19 +1,54 @@
-//! `hookherd connect PROVIDER OWNER/REPO`.
+//! `hookherd connect PROVIDER OWNER/REPO`, or many at once after a plan.
 
-use super::Outcome;
+mod many;
+mod plan;
+
 use super::client::Client;
 use super::output::Printer;
+use super::{Failed, Outcome};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// `github`.
+    /// `github` or `gitlab`.
     provider: String,
-    /// The repository, as OWNER/NAME.
-    repository: String,
-    /// An event to subscribe to; may be given more than once. Default: `workflow_run`,
-    /// `pull_request`, `push`.
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    how: How,
+}
+
+/// One repository, or many with a plan.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("chosen").required(true).multiple(true)
+    .args(["repository", "all", "org", "matching"]))]
+struct Which {
+    /// The repository, as OWNER/NAME; for GitLab groups may nest.
+    #[arg(conflicts_with_all = ["all", "org", "matching", "yes", "dry_run"])]
+    repository: Option<String>,
+    /// Every repository that your credential can reach and manage. A plan is shown first.
+    #[arg(long, conflicts_with_all = ["org", "matching"])]
+    all: bool,
+    /// Those of this organisation, user or group, subgroups included.
+    #[arg(long, value_name = "NAME")]
+    org: Option<String>,
+    /// Those whose full name matches, such as `acme/*-service`.
+    #[arg(long = "match", value_name = "GLOB")]
+    matching: Option<String>,
+    /// Carry the plan out without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Show the plan and do nothing.
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+}
+
+/// What holds for each of them.
+#[derive(Debug, clap::Args)]
+struct How {
+    /// An event to subscribe to; may be given more than once. Default: all that tells of CI,
+    /// deployments, names, pushes and proposed changes.
     #[arg(long = "event", value_name = "EVENT")]
     events: Vec<String>,
     /// The provider's host, when there is more than one.
@@ -28,40 +63,43 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+    let client = Client::from_env()?;
+    let Some(repository) = &args.which.repository else {
+        return many::run(&client, args, printer);
+    };
+    let answer = connect(&client, args, repository)?;
+    printer.words(&answer, &words(&answer));
+    Ok(())
+}
+
+/// Connects one repository.
+fn connect(client: &Client, args: &Args, repository: &str) -> Result<Value, Failed> {
     let mut body = json!({
         "provider": args.provider,
-        "repository_full_name": args.repository,
-        "setup_webhook": !args.no_webhook,
+        "repository_full_name": repository,
+        "setup_webhook": !args.how.no_webhook,
     });
-    if !args.events.is_empty() {
-        body["webhook_events"] = json!(args.events);
+    if !args.how.events.is_empty() {
+        body["webhook_events"] = json!(args.how.events);
     }
-    if let Some(host) = &args.host {
+    if let Some(host) = &args.how.host {
         body["host"] = json!(host);
     }
-    if let Some(credential) = &args.credential {
+    if let Some(credential) = &args.how.credential {
         body["credential_id"] = json!(credential);
     }
-    let answer = Client::from_env()?.call(Method::POST, "repositories/connect", Some(&body))?;
-    let text = |pointer: &str| {
-        answer
-            .pointer(pointer)
-            .and_then(|v| v.as_str())
-            .unwrap_or("-")
-    };
-    let mut words = format!(
-        "connected {} as {}; webhook {}",
-        text("/repository_full_name"),
-        text("/id"),
-        text("/webhook_status")
-    );
-    if let Some(message) = answer
-        .pointer("/last_error/message")
-        .and_then(|v| v.as_str())
-    {
+    client.call(Method::POST, "repositories/connect", Some(&body))
+}
+
+/// A connection in one line.
+fn words(connection: &Value) -> String {
+    let text = |pointer: &str| connection.pointer(pointer).and_then(Value::as_str);
+    let [name, id, status] =
+        ["/repository_full_name", "/id", "/webhook_status"].map(|p| text(p).unwrap_or("-"));
+    let mut words = format!("connected {name} as {id}; webhook {status}");
+    if let Some(message) = text("/last_error/message") {
         words.push_str(": ");
         words.push_str(message);
     }
-    printer.words(&answer, &words);
-    Ok(())
+    words
 }

@@ -11,7 +11,7 @@ use std::io::Read;
 pub(super) enum Credential {
     /// Store a token, read from standard input or a file, never from the command line.
     Add {
-        /// `github`.
+        /// `github` or `gitlab`.
         provider: String,
         /// The provider's host, when there is more than one.
         #[arg(long)]

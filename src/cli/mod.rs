@@ -1,8 +1,9 @@
 //! The command line: one file a command.
 //!
 //! `serve`, `demo`, `simulate`, `keygen`, `store`, `completions` and `openapi` work by
-//! themselves; every other command talks to a running daemon through its API, with the address
-//! in `HOOKHERD_URL` and a token in `HOOKHERD_TOKEN`. Exit status: 0 done, 1 failed, 2 usage.
+//! themselves, and `doctor` as far as it can; every other command talks to a running daemon
+//! through its API, with the address in `HOOKHERD_URL` and a token in `HOOKHERD_TOKEN`. Exit
+//! status: 0 done, 1 failed, 2 usage.
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ mod credential;
 mod deliveries;
 mod demo;
 mod disconnect;
+mod doctor;
 mod incidents;
 mod keygen;
 mod login;
@@ -75,6 +77,8 @@ enum Command {
     /// Create an API token.
     #[command(subcommand)]
     Token(token::Token),
+    /// Look for what is missing: configuration, keys, store, providers, tokens, public address.
+    Doctor,
     /// Verify, export or import a store.
     Store(store::Args),
     /// Print a new master key.
@@ -114,6 +118,7 @@ fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Serve => serve::run(cli.config.as_deref()),
         Command::Demo(args) => demo::run(&args, printer),
+        Command::Doctor => doctor::run(cli.config.as_deref(), printer),
         Command::Store(args) => store::run(&args, cli.config.as_deref(), printer),
         Command::Simulate(args) => simulate::run(&args, printer),
         Command::Keygen => {

@@ -36,40 +36,27 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// Under which names a provider's client is configured.
-pub(super) struct Names {
-    id: &'static str,
-    secret: &'static str,
-    key: &'static str,
-    pub(super) web_url: &'static str,
-}
-
-pub(super) const GITHUB: Names = Names {
-    id: "GITHUB_OAUTH_CLIENT_ID",
-    secret: "GITHUB_OAUTH_CLIENT_SECRET",
-    key: "providers.github.oauth.client_id",
-    web_url: "providers.github.web_url",
-};
-
 /// The client that is configured under these names; `None` when none is.
 pub(super) fn client(
     secrets: &Secrets,
-    names: &Names,
+    keys: raw::OauthKeys,
     raw: &raw::Oauth,
 ) -> Result<Option<Oauth>, ConfigError> {
     const EXPECTED: &str = "the id of an OAuth client, in visible ASCII characters";
-    let id = secrets.plain(names.id)?.unwrap_or(raw.client_id.clone());
-    let secret = secrets.secret(names.secret, &raw.client_secret)?;
+    let id = secrets
+        .plain(keys.plain_id)?
+        .unwrap_or(raw.client_id.clone());
+    let secret = secrets.secret(keys.plain_secret, &raw.client_secret)?;
     if id.is_empty() && secret.is_none() {
         return Ok(None);
     }
     if id.is_empty() || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(bad(names.key, &id, EXPECTED));
+        return Err(bad(keys.client_id, &id, EXPECTED));
     }
     let secret = secret.map(|text| OauthSecret::new(text.to_string()));
     let secret = secret.transpose().map_err(|_| {
         let expected = "a secret in visible ASCII characters";
-        bad(names.key, "(not shown)", expected)
+        bad(keys.client_id, "(not shown)", expected)
     })?;
     Ok(Some(Oauth {
         client_id: id,
@@ -78,12 +65,10 @@ pub(super) fn client(
 }
 
 /// The GitHub App that is configured; `None` when none is.
-pub(super) fn app(secrets: &Secrets, raw: &raw::Github) -> Result<Option<GithubApp>, ConfigError> {
+pub(super) fn app(secrets: &Secrets, raw: &raw::App) -> Result<Option<GithubApp>, ConfigError> {
     const KEY: &str = "providers.github.app.id";
-    let id = secrets
-        .plain("GITHUB_APP_ID")?
-        .unwrap_or(raw.app.id.clone());
-    let key = secrets.secret("GITHUB_APP_PRIVATE_KEY", &raw.app.private_key)?;
+    let id = secrets.plain("GITHUB_APP_ID")?.unwrap_or(raw.id.clone());
+    let key = secrets.secret("GITHUB_APP_PRIVATE_KEY", &raw.private_key)?;
     match (id.is_empty(), key) {
         (true, None) => Ok(None),
         (false, Some(key)) if id.bytes().all(|b| b.is_ascii_alphanumeric()) => {

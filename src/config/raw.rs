@@ -42,7 +42,7 @@ sections! {
     }
     Seal { key: String = String::new() }
     Auth { admin_token: String = String::new() }
-    Providers { github: Github = Github::default() }
+    Providers { github: Github = Github::default(), gitlab: Gitlab = Gitlab::default() }
     Github {
         api_url: String = "https://api.github.com".into(),
         web_url: String = String::new(),
@@ -53,6 +53,16 @@ sections! {
         concurrency: usize = 4,
         oauth: Oauth = Oauth::default(),
         app: App = App::default(),
+    }
+    Gitlab {
+        api_url: String = "https://gitlab.com/api/v4".into(),
+        web_url: String = String::new(),
+        more_api_urls: Vec<String> = Vec::new(),
+        ca_file: String = String::new(),
+        call_timeout: String = "15s".into(),
+        write_pause: String = "100ms".into(),
+        concurrency: usize = 4,
+        oauth: Oauth = Oauth::default(),
     }
     Oauth { client_id: String = String::new(), client_secret: String = String::new() }
     App { id: String = String::new(), private_key: String = String::new() }
@@ -76,6 +86,8 @@ sections! {
         max_age: String = "30days".into(),
         max_bytes: String = "10GiB".into(),
         floor_per_connection: usize = 20,
+        history_max_age: String = "180days".into(),
+        guards_max_age: String = "90days".into(),
     }
     Incidents {
         failing_conclusions: Vec<String> =
@@ -87,12 +99,86 @@ sections! {
 }
 
 /// Keys that are lists: in the environment their items are separated by commas.
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
     "providers.github.more_api_urls",
+    "providers.gitlab.more_api_urls",
     "incidents.failing_conclusions",
     "incidents.branches",
     "incidents.ignored_branches",
 ];
+
+/// What the sections of all kinds of providers have, with the names of the keys.
+pub(super) struct Provider<'a> {
+    pub(super) keys: Keys,
+    pub(super) api_urls: Vec<&'a str>,
+    /// Whether the first of these is `api_url`.
+    pub(super) has_main: bool,
+    pub(super) web_url: &'a str,
+    pub(super) oauth: &'a Oauth,
+    pub(super) app: Option<&'a App>,
+    pub(super) ca_file: &'a str,
+    pub(super) call_timeout: &'a str,
+    pub(super) write_pause: &'a str,
+    pub(super) concurrency: usize,
+}
+
+/// Keys of a provider's section, for errors.
+#[derive(Clone, Copy)]
+pub(super) struct Keys {
+    pub(super) api_url: &'static str,
+    pub(super) more_api_urls: &'static str,
+    pub(super) call_timeout: &'static str,
+    pub(super) write_pause: &'static str,
+    pub(super) web_url: &'static str,
+    pub(super) oauth: OauthKeys,
+}
+
+/// Names of a provider's OAuth client: the key of its id, and the plain names.
+#[derive(Clone, Copy)]
+pub(super) struct OauthKeys {
+    pub(super) client_id: &'static str,
+    pub(super) plain_id: &'static str,
+    pub(super) plain_secret: &'static str,
+}
+
+macro_rules! providers {
+    ($($section:ident $name:literal $plain:literal [$($app:ident)?];)*) => {$(
+        impl $section {
+            /// The section as all kinds have it. An empty URL names no installation.
+            pub(super) fn provider(&self) -> Provider<'_> {
+                let urls = std::iter::once(&self.api_url).filter(|url| !url.is_empty());
+                Provider {
+                    keys: Keys {
+                        api_url: concat!("providers.", $name, ".api_url"),
+                        more_api_urls: concat!("providers.", $name, ".more_api_urls"),
+                        call_timeout: concat!("providers.", $name, ".call_timeout"),
+                        write_pause: concat!("providers.", $name, ".write_pause"),
+                        web_url: concat!("providers.", $name, ".web_url"),
+                        oauth: OauthKeys {
+                            client_id: concat!("providers.", $name, ".oauth.client_id"),
+                            plain_id: concat!($plain, "_OAUTH_CLIENT_ID"),
+                            plain_secret: concat!($plain, "_OAUTH_CLIENT_SECRET"),
+                        },
+                    },
+                    has_main: !self.api_url.is_empty(),
+                    web_url: &self.web_url,
+                    oauth: &self.oauth,
+                    app: None $(.or(Some(&self.$app)))?,
+                    api_urls: urls.chain(&self.more_api_urls).map(String::as_str).collect(),
+                    ca_file: &self.ca_file,
+                    call_timeout: &self.call_timeout,
+                    write_pause: &self.write_pause,
+                    concurrency: self.concurrency,
+                }
+            }
+        }
+    )*};
+}
+
+providers! {
+    Github "github" "GITHUB" [app];
+    Gitlab "gitlab" "GITLAB" [];
+}
 
 impl Raw {
     /// The defaults, a file, and `HOOKHERD__SECTION__KEY`.

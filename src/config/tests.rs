@@ -27,6 +27,8 @@ fn the_example_lists_every_key_with_its_default() {
 fn defaults_make_a_configuration() {
     let config = parse("").unwrap();
     assert_eq!(config.github[0].host.as_str(), "github.com");
+    assert_eq!(config.gitlab[0].host.as_str(), "gitlab.com");
+    assert_eq!(config.gitlab[0].write_pause, Duration::from_millis(100));
     assert_eq!(config.health.check_interval, Duration::from_mins(30));
     assert_eq!(config.ingress.max_body_bytes, 25 << 20);
     assert!(config.seal_key.is_none() && config.admin_token.is_none());
@@ -48,6 +50,20 @@ fn enterprise_hosts_are_named_by_their_host() {
 }
 
 #[test]
+fn several_gitlabs_are_served_at_once_or_none() {
+    let hosts = |text: &str| -> Vec<String> {
+        let gitlab = parse(text).unwrap().gitlab.into_iter();
+        gitlab.map(|g| g.host.to_string()).collect()
+    };
+    let more = "[providers.gitlab]\nmore_api_urls = [\"https://git.example:8443/gl/api/v4\"]";
+    assert_eq!(hosts(more), ["gitlab.com", "git.example:8443"]);
+    let off = "[providers.gitlab]\napi_url = \"\"";
+    assert!(hosts(off).is_empty());
+    let own = format!("{off}\nmore_api_urls = [\"https://git.example/api/v4\"]");
+    assert_eq!(hosts(&own), ["git.example"]);
+}
+
+#[test]
 fn mistakes_are_told_with_key_value_and_what_would_do() {
     let table = [
         (
@@ -65,6 +81,14 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
         (
             "[providers.github]\napi_url = \"http://api.example.org\"",
             "providers.github.api_url",
+        ),
+        (
+            "[providers.gitlab]\napi_url = \"ftp://gitlab.example\"",
+            "providers.gitlab.api_url",
+        ),
+        (
+            "[providers.gitlab]\nmore_api_urls = [\"https://gitlab.com/api/v4\"]",
+            "providers.gitlab.more_api_urls",
         ),
         (
             "[incidents]\nfailing_conclusions = [\"red\"]",

@@ -163,7 +163,7 @@ impl Connection {
             Phase::Suspended(_) => WebhookStatus::Suspended,
             Phase::Idle | Phase::Settling | Phase::Removed => WebhookStatus::Pending,
             Phase::Active | Phase::Checking | Phase::Pinging => {
-                if l.is_silent() || l.checks_failed > 0 {
+                if l.is_silent() || l.checks_failed > 0 || l.disabled.is_some() {
                     WebhookStatus::Degraded
                 } else {
                     WebhookStatus::Active

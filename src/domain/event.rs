@@ -31,6 +31,12 @@ pub enum Event {
     /// Understood and worth keeping in the history, but nothing follows from it (push, pull
     /// request).
     Recorded,
+    /// Tells of CI that other events tell of better: the checks that GitHub Actions keeps of its
+    /// own runs.
+    Mirrored,
+    /// The repository has another name, or the hook is gone, as far as a payload can tell: a
+    /// reason to look now, and nothing more.
+    LookNow,
     /// An event that means nothing to us. It is stored and answered 2xx all the same.
     Ignored,
 }

@@ -67,6 +67,12 @@ macro_rules! ids {
                 Self((ms << 80) | u128::from_be_bytes(random))
             }
 
+            /// When it was made.
+            pub fn created_at(self) -> Timestamp {
+                let ms = i64::try_from(self.0 >> 80);
+                Timestamp(ms.expect("what is left has 48 bits"))
+            }
+
             /// The number behind the text, as it is stored.
             pub const fn as_u128(self) -> u128 { self.0 }
 

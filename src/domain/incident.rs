@@ -1,7 +1,9 @@
 //! Incidents: something that a person has to know about, from first failure to resolution.
 
 use super::id::{ConnectionId, CredentialId, IncidentId, RunId, UserId};
+use super::run::{FailedJob, Family};
 use super::time::Timestamp;
+use track::TrackKey;
 
 pub mod track;
 
@@ -147,6 +149,10 @@ pub struct Incident {
 pub struct CiFailure {
     /// The run that failed last.
     pub run: RunId,
+    /// The way in which it was told.
+    pub family: Family,
+    /// The track that the failures stand in.
+    pub track: TrackKey,
     /// Its workflow, for people.
     pub workflow_name: String,
     /// Its branch.
@@ -159,8 +165,8 @@ pub struct CiFailure {
     pub author: Option<String>,
     /// Page of the run.
     pub url: Option<String>,
-    /// Names of the jobs that failed, when the provider told.
-    pub failed_jobs: Vec<String>,
+    /// The jobs that failed in its attempt that failed last, as far as the provider told.
+    pub failed_jobs: Vec<FailedJob>,
 }
 
 /// How an incident ended.
@@ -174,6 +180,8 @@ pub enum Resolution {
     Recovered,
     /// The connection was paused or disconnected, or the credential was removed.
     Disconnected,
+    /// The repository's CI is followed through other events now, which tell of it better.
+    Superseded,
 }
 
 impl Resolution {
@@ -184,6 +192,7 @@ impl Resolution {
             Self::ByHand => "manual",
             Self::Recovered => "recovered",
             Self::Disconnected => "disconnected",
+            Self::Superseded => "superseded",
         }
     }
 }

@@ -144,6 +144,9 @@ pub struct Lifecycle {
     pub pings_unanswered: u32,
     /// Whether a delivery arrived since the ping timer last fired.
     pub heard: bool,
+    /// That the provider was found to have disabled the hook, and how many test deliveries were
+    /// asked for since, or since it was made anew; `None` when it is enabled as far as is known.
+    pub disabled: Option<u32>,
     /// When the hook was found missing lately, oldest first; at most [`LOSSES_MAX`].
     pub losses: Vec<Timestamp>,
 }
@@ -202,6 +205,12 @@ pub enum Reply {
     Intact,
     /// Check: there, but not as we left it (or there is more than one).
     Drifted,
+    /// Check: as we left it, but the provider sends nothing because deliveries failed. A test
+    /// delivery that we answer may change that.
+    Disabled {
+        /// Not until somebody acts.
+        permanently: bool,
+    },
     /// Check or repair: the provider shows the list of hooks, and ours is not in it.
     Missing {
         /// When that was found.
@@ -212,8 +221,10 @@ pub enum Reply {
         /// The settings written.
         revision: Revision,
     },
-    /// Ping: the provider will send one.
+    /// Ping: the provider will send one, or has sent it.
     Pinged,
+    /// Ping: the provider has nothing that it could send. Says nothing about the hook.
+    Untestable,
     /// Delete: the provider shows the list of hooks, and none of ours is in it.
     Deleted,
 }
@@ -313,6 +324,13 @@ pub enum Observation {
     HookRepaired,
     /// The hook was gone.
     HookLost,
+    /// The provider has disabled the hook.
+    HookDisabled {
+        /// Not until somebody acts.
+        permanently: bool,
+    },
+    /// The provider sends again.
+    HookEnabled,
     /// Nothing is heard from the hook although it was pinged.
     HookSilent,
     /// Something is heard again.
@@ -339,6 +357,7 @@ impl Default for Lifecycle {
             checks_failed: 0,
             pings_unanswered: 0,
             heard: false,
+            disabled: None,
             losses: Vec::new(),
         }
     }

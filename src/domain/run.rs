@@ -120,6 +120,18 @@ pub struct Position {
     pub attempt: u32,
 }
 
+impl Position {
+    /// The position of something that is told of again and again without counting: the seconds
+    /// since it began stand for the attempt.
+    pub fn by_time(number: u64, began: Timestamp, at: Timestamp) -> Self {
+        let seconds = at.since(began).as_secs();
+        Self {
+            number,
+            attempt: u32::try_from(seconds).unwrap_or(u32::MAX).saturating_add(1),
+        }
+    }
+}
+
 /// A provider's way of telling about CI. The order is the order of precedence: a connection follows
 /// one of them, so that nothing counts twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,6 +144,18 @@ pub enum Family {
     Actions,
     /// GitLab's pipelines.
     Pipelines,
+}
+
+impl Family {
+    /// The name used in JSON, and to keep the tracks of families apart.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Statuses => "statuses",
+            Self::Checks => "checks",
+            Self::Actions => "actions",
+            Self::Pipelines => "pipelines",
+        }
+    }
 }
 
 /// A job that failed, and was not allowed to.
@@ -148,7 +172,7 @@ pub struct FailedJob {
 }
 
 /// What does not change over the attempts of a run, as last told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunFacts {
     /// The provider's id of the workflow, or its path: what makes two runs "the same workflow".
     pub workflow_key: String,
@@ -196,6 +220,8 @@ pub struct Run {
     pub connection: ConnectionId,
     /// The connection's owner.
     pub owner: UserId,
+    /// The way in which it is told. The provider's ids of two families may be the same.
+    pub family: Family,
     /// The provider's id of it.
     pub provider_run_id: u64,
     /// Number and latest attempt.
@@ -225,6 +251,7 @@ impl Run {
             id,
             connection,
             owner,
+            family: event.family,
             provider_run_id: event.provider_run_id,
             position: event.position,
             status: event.status,
@@ -239,34 +266,59 @@ impl Run {
 
     /// Takes in one more event of this run, whenever it was sent, and says whether it was news.
     ///
-    /// The order that decides is (attempt, finished before unfinished, time, status): a total
-    /// order, so that any permutation and repetition of the same events ends in the same run.
+    /// The order that decides is (attempt, finished before unfinished, time, status, the rest): a
+    /// total order, so that any permutation and repetition of the same events ends in the same
+    /// run.
     pub fn fold(&mut self, event: &RunEvent) -> bool {
-        self.take_jobs(event);
-        let rank = |position: Position, status: RunStatus, at: Timestamp| {
-            (position, status.rank(), at, status)
-        };
-        let news = rank(event.position, event.status, event.updated_at)
-            > rank(self.position, self.status, self.updated_at);
-        if news {
+        let has_new_jobs = self.take_jobs(event);
+        let told = rank(event.position, event.status, event.updated_at, &event.facts);
+        let is_news = told > rank(self.position, self.status, self.updated_at, &self.facts);
+        if is_news {
             self.position = event.position;
             self.status = event.status;
             self.updated_at = event.updated_at;
             self.facts = event.facts.clone();
         }
-        news
+        is_news || has_new_jobs
     }
 
-    /// Adds failed jobs. The greatest keys of a union do not depend on its order.
-    fn take_jobs(&mut self, event: &RunEvent) {
+    /// The jobs that failed in the attempts after `after` up to `attempt`, each once.
+    pub fn failed_jobs_of(&self, after: Option<u32>, attempt: u32) -> Vec<FailedJob> {
+        let first = after.map_or(0, |after| after.saturating_add(1));
+        if first > attempt {
+            return Vec::new();
+        }
+        let jobs = self.failed_jobs.range((first, 0)..=(attempt, u64::MAX));
+        let by_id: BTreeMap<u64, &FailedJob> = jobs.map(|((_, id), job)| (*id, job)).collect();
+        by_id.into_values().cloned().collect()
+    }
+
+    /// Adds failed jobs; of two tellings of the same job the greater counts. Neither that nor the
+    /// greatest keys of a union depend on the order.
+    fn take_jobs(&mut self, event: &RunEvent) -> bool {
+        let mut is_news = false;
         for job in &event.failed_jobs {
             let key = (event.position.attempt, job.id);
-            self.failed_jobs.insert(key, job.clone());
+            if self.failed_jobs.get(&key).is_none_or(|known| known < job) {
+                self.failed_jobs.insert(key, job.clone());
+                is_news = true;
+            }
         }
         while self.failed_jobs.len() > FAILED_JOBS_MAX {
             self.failed_jobs.pop_first();
         }
+        is_news
     }
+}
+
+/// Which of two tellings of a run counts: the greater one.
+fn rank(
+    position: Position,
+    status: RunStatus,
+    at: Timestamp,
+    facts: &RunFacts,
+) -> (Position, u8, Timestamp, RunStatus, &RunFacts) {
+    (position, status.rank(), at, status, facts)
 }
 
 #[cfg(test)]
@@ -285,6 +337,24 @@ mod tests {
             trigger: "push".into(),
             url: None,
         }
+    }
+
+    fn job(id: u64) -> FailedJob {
+        FailedJob {
+            id,
+            name: format!("job {id}"),
+            stage: None,
+            reason: None,
+        }
+    }
+
+    /// What a job tells: of an attempt, without the run's number.
+    fn job_event(attempt: u32, id: u64) -> RunEvent {
+        let mut event = event(attempt, RunStatus::InProgress, 1);
+        event.position.number = 0;
+        event.failed_jobs.push(job(id));
+        event.facts.url = Some(format!("job-{id}"));
+        event
     }
 
     fn event(attempt: u32, status: RunStatus, at: i64) -> RunEvent {
@@ -326,6 +396,36 @@ mod tests {
         assert_eq!((run.position.attempt, run.status), (2, RunStatus::Queued));
     }
 
+    #[test]
+    fn a_run_that_only_jobs_told_of_is_overtaken_by_its_first_own_event() {
+        let run = fold_all(&[job_event(2, 7), event(1, RunStatus::Queued, 0)]);
+        assert_eq!((run.position.number, run.position.attempt), (42, 1));
+        assert_eq!(run.failed_jobs_of(None, 2), [job(7)]);
+        assert_eq!(run.failed_jobs_of(Some(1), 2), [job(7)]);
+        assert_eq!(run.failed_jobs_of(None, 1), []);
+        assert_eq!(run.failed_jobs_of(Some(2), 2), []);
+    }
+
+    #[test]
+    fn a_job_told_of_twice_counts_once_and_only_the_newest_are_kept() {
+        let mut again = job_event(1, 7);
+        again.failed_jobs[0].reason = Some("script_failure".into());
+        let mut events = vec![job_event(2, 7), again.clone(), job_event(1, 7)];
+        let run = fold_all(&events);
+        assert_eq!(run.failed_jobs.len(), 2);
+        assert_eq!(run.failed_jobs_of(None, 1), again.failed_jobs);
+        assert_eq!(run.failed_jobs_of(None, 2), [job(7)]);
+        let mut run = fold_all(&events);
+        assert!(!run.fold(&events[0]), "nothing new");
+
+        let most = u64::try_from(FAILED_JOBS_MAX).unwrap();
+        events.extend((100..100 + most).map(|id| job_event(2, id)));
+        let run = fold_all(&events);
+        assert_eq!(run.failed_jobs.len(), FAILED_JOBS_MAX);
+        assert!(!run.failed_jobs.contains_key(&(2, 7)));
+        assert!(run.failed_jobs.contains_key(&(2, 99 + most)));
+    }
+
     fn any_status() -> impl Strategy<Value = RunStatus> {
         prop_oneof![
             Just(RunStatus::Queued),
@@ -334,19 +434,24 @@ mod tests {
         ]
     }
 
+    fn any_event() -> impl Strategy<Value = RunEvent> {
+        prop_oneof![
+            (1_u32..4, any_status(), 0_i64..6)
+                .prop_map(|(attempt, status, at)| event(attempt, status, at)),
+            (1_u32..4, 0_u64..5).prop_map(|(attempt, id)| job_event(attempt, id)),
+        ]
+    }
+
     proptest! {
         #[test]
         fn any_order_and_repetition_of_events_ends_in_the_same_run(
-            (ordered, shuffled) in prop::collection::vec((1_u32..4, any_status(), 0_i64..6), 1..8)
+            (ordered, shuffled) in prop::collection::vec(any_event(), 1..12)
                 .prop_flat_map(|list| {
                     let twice = [list.clone(), list.clone()].concat();
                     (Just(list), Just(twice).prop_shuffle())
                 })
         ) {
-            let events = |list: Vec<(u32, RunStatus, i64)>| -> Vec<RunEvent> {
-                list.into_iter().map(|(attempt, status, at)| event(attempt, status, at)).collect()
-            };
-            prop_assert_eq!(fold_all(&events(ordered)), fold_all(&events(shuffled)));
+            prop_assert_eq!(fold_all(&ordered), fold_all(&shuffled));
         }
 
         #[test]

@@ -18,10 +18,19 @@ use std::time::Duration;
 mod budget;
 mod cache;
 pub mod call;
+mod client;
+mod dialect;
+mod errors;
 pub mod github;
+pub mod gitlab;
 pub mod http;
 pub mod oauth;
+mod ours;
+mod payload;
+mod session;
 pub mod signature;
+#[cfg(test)]
+mod tests;
 
 /// A request that claims to be a delivery, before anything about it is believed.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +158,8 @@ pub struct ProviderError {
     /// Whether the provider may have carried the call out, or may yet.
     pub may_have_acted: bool,
     /// Stable name: `provider_unavailable`, `provider_timeout`, `rate_limited`, `unauthorized`,
-    /// `no_access`, `hook_limit_reached`, `repository_archived`, `rejected`, `bad_answer`.
+    /// `no_access`, `hook_limit_reached`, `repository_archived`, `test_delivery_failed`,
+    /// `rejected`, `bad_answer`.
     pub code: &'static str,
     /// A sentence for people that says what to do. Holds no secret and no part of the answer that
     /// could carry one.
@@ -247,8 +257,24 @@ pub enum CheckReport {
         /// The settings that differ, by name, for the log.
         fields: Vec<&'static str>,
     },
+    /// With our settings, but the provider sends nothing because deliveries failed.
+    Disabled {
+        /// Not until somebody acts.
+        permanently: bool,
+        /// Until then by itself.
+        until: Option<Timestamp>,
+    },
     /// The provider shows the hooks, and ours is not among them.
     Missing,
+}
+
+/// What came of asking for a test delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pinged {
+    /// The provider sends one, or has sent it.
+    Sent,
+    /// The provider has nothing in this repository that it could send.
+    Untestable,
 }
 
 /// What a repair did.
@@ -312,8 +338,14 @@ pub trait Hooks: Send + Sync + 'static {
         spec: &'a HookSpec,
     ) -> Calling<'a, Repaired>;
 
-    /// Asks for a test delivery.
-    fn ping<'a>(&'a self, access: &'a Access, target: &'a Target, hook: HookId) -> Calling<'a, ()>;
+    /// Asks for a test delivery. A provider that waits for our answer to it, and does not like it,
+    /// makes this an error.
+    fn ping<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        hook: HookId,
+    ) -> Calling<'a, Pinged>;
 
     /// Deletes every hook with this URL. That none is there is success, provided that the
     /// provider shows the list.

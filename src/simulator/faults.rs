@@ -42,13 +42,18 @@ pub enum Miscarriage {
     Twice,
     /// It is lost.
     Lost,
+    /// It is lost, and the log knows nothing of it: GitLab does so when there are too many.
+    Unlogged,
     /// It is signed with another secret.
     WrongSecret,
-    /// It has the old signature only.
+    /// It has the old proof only: SHA-1 at GitHub, the bare token at GitLab.
     ShaOneOnly,
+    /// It is signed an hour late. GitHub's signature knows no time.
+    Stale,
 }
 
-/// A fault: for requests of an operation (such as `create_hook`; `*` for any), so many times.
+/// A fault: for requests of an operation, so many times. An operation is such as `create_hook` or
+/// `gitlab.create_hook`; `gitlab.*` is any of GitLab's, `*` any at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The operation.
@@ -59,6 +64,15 @@ pub struct Fault {
     pub times: u32,
     /// How many such requests are served before.
     pub after: u32,
+}
+
+impl Fault {
+    fn is_meant_for(&self, operation: &str) -> bool {
+        match self.operation.strip_suffix('*') {
+            Some(start) => operation.starts_with(start),
+            None => operation == self.operation,
+        }
+    }
 }
 
 /// The faults to come.
@@ -131,7 +145,7 @@ impl Faults {
         let mut faults = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let at = faults
             .iter()
-            .position(|f| f.operation == operation || f.operation == "*")?;
+            .position(|fault| fault.is_meant_for(operation))?;
         if faults[at].after > 0 {
             faults[at].after -= 1;
             return None;

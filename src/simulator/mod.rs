@@ -1,23 +1,28 @@
 //! A provider on a socket, for the demo, tests and benches.
 //!
-//! It behaves as GitHub does, as far as hooks, their deliveries and a little of repositories go,
-//! and it fails on demand. It shares no wire types with our client, so that a wrong belief about
-//! GitHub would have to be held twice. What it does not do: organisations, checks, git.
+//! It behaves as GitHub and as GitLab do, as far as hooks, their deliveries, signing in and a
+//! little of repositories go, and it fails on demand. It shares no wire types with our client, so
+//! that a wrong belief about a provider would have to be held twice. What it does not do:
+//! organisations, groups of people, git.
 
 mod control;
 mod dialect;
 pub mod faults;
+mod handle;
 mod payload;
 mod sender;
 mod state;
 
 pub use faults::{Fault, Faults, Misbehaviour, Miscarriage};
-pub use payload::RunSpec;
-pub use state::{DeliveryView, HookView};
+pub use handle::{GithubHandle, GitlabHandle};
+pub use payload::github::{CheckSpec, RunJobSpec, RunSpec, StatusSpec};
+pub use payload::gitlab::{JobSpec, MergeRequestSpec, ParentSpec, PipelineSpec};
+pub use state::github::{DeliveryView, HookView};
+pub use state::gitlab::ProjectHookView;
 
 use actix_web::{App, HttpServer, web};
 use sender::Sender;
-use state::State;
+use state::{Ground, github, gitlab};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -45,14 +50,31 @@ impl Default for SimulatorConfig {
 
 /// What the threads of a simulator share.
 struct Shared {
-    state: Mutex<State>,
+    ground: Arc<Ground>,
+    github: Mutex<github::State>,
+    gitlab: Mutex<gitlab::State>,
     faults: Faults,
     sender: Sender,
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new(delivery_timeout: Duration) -> io::Result<Self> {
+        let ground = Arc::<Ground>::default();
+        Ok(Self {
+            github: Mutex::new(github::State::on(Arc::clone(&ground))),
+            gitlab: Mutex::new(gitlab::State::on(Arc::clone(&ground))),
+            faults: Faults::default(),
+            sender: Sender::new(delivery_timeout).map_err(io::Error::other)?,
+            ground,
+        })
+    }
+
+    fn github(&self) -> MutexGuard<'_, github::State> {
+        self.github.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gitlab(&self) -> MutexGuard<'_, gitlab::State> {
+        self.gitlab.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,11 +91,7 @@ impl Simulator {
     pub fn start(config: &SimulatorConfig) -> io::Result<Self> {
         // Also plain HTTP wants a provider to be chosen, once a process.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State::default()),
-            faults: Faults::default(),
-            sender: Sender::new(config.delivery_timeout).map_err(io::Error::other)?,
-        });
+        let shared = Arc::new(Shared::new(config.delivery_timeout)?);
         let (listen, (stop, stopped)) = (config.listen, tokio::sync::oneshot::channel());
         let (told, bound) = mpsc::channel();
         let served = Arc::clone(&shared);
@@ -83,7 +101,7 @@ impl Simulator {
                 actix::System::new().block_on(serve(served, listen, told, stopped));
             })?;
         let address = bound.recv().map_err(io::Error::other)??;
-        shared.state().api_url = format!("http://{address}");
+        shared.ground.listens_on(format!("http://{address}"));
         Ok(Self {
             shared,
             address,
@@ -97,14 +115,29 @@ impl Simulator {
         self.address
     }
 
-    /// The base of its REST API.
+    /// The base of its GitHub's REST API.
     pub fn api_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The base of its GitLab's REST API.
+    pub fn gitlab_api_url(&self) -> String {
+        format!("http://{}/api/v4", self.address)
+    }
+
+    /// Where people sign in, at both.
+    pub fn web_url(&self) -> String {
+        self.api_url()
     }
 
     /// Its GitHub.
     pub fn github(&self) -> GithubHandle {
         GithubHandle(Arc::clone(&self.shared))
+    }
+
+    /// Its GitLab.
+    pub fn gitlab(&self) -> GitlabHandle {
+        GitlabHandle(Arc::clone(&self.shared))
     }
 
     /// What it does wrong on demand.
@@ -114,12 +147,8 @@ impl Simulator {
 
     /// How often an operation was called.
     pub fn requests(&self, operation: &str) -> u64 {
-        self.shared
-            .state()
-            .requests
-            .get(operation)
-            .copied()
-            .unwrap_or(0)
+        let requests = self.shared.ground.requests();
+        requests.get(operation).copied().unwrap_or(0)
     }
 
     /// Waits until no delivery is under way. Tells whether that came true in time.
@@ -157,7 +186,7 @@ async fn serve(
             .app_data(data.clone())
             .app_data(web::PayloadConfig::new(32 << 20))
             .configure(control::register)
-            .default_service(web::to(dialect::github::handle))
+            .default_service(web::to(dialect::handle))
     })
     .workers(1)
     .disable_signals()
@@ -177,128 +206,6 @@ async fn serve(
     // Ends when the handle is dropped: that is the word to stop.
     let _ = stopped.await;
     handle.stop(false).await;
-}
-
-/// The GitHub of a simulator, as the owner of the machine it runs on could change it.
-#[derive(Clone)]
-pub struct GithubHandle(Arc<Shared>);
-
-impl GithubHandle {
-    /// Adds a user with a token that may do everything, and returns the token.
-    pub fn add_user(&self, login: &str) -> String {
-        self.0.state().add_user(login)
-    }
-
-    /// Makes a token worthless.
-    pub fn revoke_token(&self, token: &str) {
-        self.0.state().tokens.remove(token);
-    }
-
-    /// Adds a repository that `owner` administers, and returns its id.
-    pub fn add_repository(&self, full_name: &str, owner: &str) -> u64 {
-        self.0.state().add_repository(full_name, owner)
-    }
-
-    /// Gives or takes a user's right to administer a repository.
-    pub fn set_admin(&self, login: &str, full_name: &str, is_admin: bool) {
-        self.0.state().set_admin(login, full_name, is_admin);
-    }
-
-    /// Renames a repository; the old name leads to the new one until it is used again.
-    pub fn rename(&self, full_name: &str, new_name: &str) {
-        self.0.state().rename(full_name, new_name);
-    }
-
-    /// Makes a repository read-only.
-    pub fn archive(&self, full_name: &str) {
-        self.0
-            .state()
-            .with_repository(full_name, |r| r.is_archived = true);
-    }
-
-    /// Deletes a repository.
-    pub fn delete_repository(&self, full_name: &str) {
-        let mut state = self.0.state();
-        if let Some(id) = state.find(full_name) {
-            state.repositories.remove(&id);
-        }
-    }
-
-    /// The hooks of a repository, with their secrets.
-    pub fn hooks(&self, full_name: &str) -> Vec<HookView> {
-        self.0.state().hook_views(full_name)
-    }
-
-    /// Somebody deletes a hook on the settings page.
-    pub fn delete_hook_by_hand(&self, full_name: &str, hook: u64) {
-        self.0
-            .state()
-            .with_repository(full_name, |r| drop(r.hooks.remove(&hook)));
-    }
-
-    /// Somebody changes a hook's events on the settings page.
-    pub fn edit_hook_by_hand(&self, full_name: &str, hook: u64, events: &[&str]) {
-        let events: Vec<String> = events.iter().map(|e| (*e).to_owned()).collect();
-        self.0.state().with_repository(full_name, |r| {
-            if let Some(hook) = r.hooks.get_mut(&hook) {
-                hook.events = events;
-            }
-        });
-    }
-
-    /// Plays a run: requested, in progress, completed.
-    pub fn play_run(&self, full_name: &str, spec: &RunSpec) {
-        // A statement of its own: the state must be free again when the events are sent.
-        let events = payload::run_events(&self.0.state(), full_name, spec);
-        for (action, body) in events {
-            self.emit_with_action(full_name, "workflow_run", action, &body);
-        }
-    }
-
-    /// Sends an event to every hook of a repository that wants it.
-    pub fn emit(&self, full_name: &str, event: &str, body: &serde_json::Value) {
-        let action = body["action"].as_str().map(str::to_owned);
-        self.emit_with_action(full_name, event, action.as_deref().unwrap_or(""), body);
-    }
-
-    fn emit_with_action(
-        &self,
-        full_name: &str,
-        event: &str,
-        action: &str,
-        body: &serde_json::Value,
-    ) {
-        let jobs = self.0.state().jobs(full_name, event, action, body);
-        self.0.sender.send(&self.0, jobs);
-    }
-
-    /// A push to the default branch.
-    pub fn push(&self, full_name: &str) {
-        let body = payload::push(&self.0.state(), full_name);
-        self.emit(full_name, "push", &body);
-    }
-
-    /// A pull request is opened.
-    pub fn pull_request(&self, full_name: &str) {
-        let body = payload::pull_request(&self.0.state(), full_name);
-        self.emit(full_name, "pull_request", &body);
-    }
-
-    /// All attempts to deliver something to a repository's hooks, oldest first.
-    pub fn deliveries(&self, full_name: &str) -> Vec<DeliveryView> {
-        self.0.state().delivery_views(full_name)
-    }
-
-    /// Sends an earlier delivery again, with its id.
-    pub fn redeliver(&self, full_name: &str, delivery: u64) {
-        let job = self.0.state().redelivery(full_name, delivery);
-        self.0.sender.send(&self.0, job.into_iter().collect());
-    }
-
-    /// Lets time pass at the provider.
-    pub fn advance_clock(&self, by: Duration) {
-        self.0.state().clock_offset += by;
-    }
 }
 
 #[cfg(test)]

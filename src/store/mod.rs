@@ -23,7 +23,7 @@ use crate::domain::id::{
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::repo::{FullName, Instance, ProviderKind, RepositoryId};
-use crate::domain::run::Run;
+use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
 use crate::domain::user::{Credential, TokenRecord, User};
 use std::future::Future;
@@ -54,12 +54,20 @@ pub enum Change {
     PutDelivery(Box<Delivery>),
     /// Forgets a delivery and its payload. Its replay guards stay.
     ForgetDelivery(DeliveryId),
+    /// Forgets the replay guards of a delivery that was forgotten before.
+    ForgetGuards(DeliveryId),
     /// Adds or replaces a run.
     PutRun(Box<Run>),
+    /// Forgets a run.
+    ForgetRun(RunId),
     /// Adds or replaces a track.
     PutTrack(Box<Track>),
+    /// Forgets a track.
+    ForgetTrack(TrackKey),
     /// Adds or replaces an incident.
     PutIncident(Box<Incident>),
+    /// Forgets an incident.
+    ForgetIncident(IncidentId),
     /// Sets the canary that tells whether the master key fits this store.
     PutCanary(Sealed),
 }
@@ -91,6 +99,12 @@ pub enum Guard {
     },
     /// This delivery is stored exactly so: nobody has processed it meanwhile.
     SameDelivery(Box<Delivery>),
+    /// This run is stored exactly so.
+    SameRun(Box<Run>),
+    /// This track is stored exactly so.
+    SameTrack(Box<Track>),
+    /// This incident is stored exactly so.
+    SameIncident(Box<Incident>),
     /// No user has this name.
     NewUser {
         /// The name.
@@ -107,6 +121,8 @@ pub enum Conflict {
     Connection(ConnectionId),
     /// This user is there already.
     User(UserId),
+    /// The record is not what it was.
+    Changed,
 }
 
 /// Who asks, which decides what goes on when space or time is short.
@@ -224,7 +240,7 @@ pub struct IncidentFilter {
 /// How the store is doing, for health and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
-    /// `None` when batches are accepted; otherwise why not, in words.
+    /// `None` when deliveries are accepted; otherwise why not, in words.
     pub trouble: Option<String>,
     /// Bytes of the journal on disk.
     pub journal_bytes: u64,
@@ -296,10 +312,11 @@ pub trait Read: Send + Sync {
 
     /// A run.
     fn run(&self, id: RunId) -> Result<Option<Run>, ReadError>;
-    /// A run by the provider's id of it.
+    /// A run by the provider's id of it, which is one of its family.
     fn run_by_provider_id(
         &self,
         connection: ConnectionId,
+        family: Family,
         provider_run_id: u64,
     ) -> Result<Option<Run>, ReadError>;
     /// Runs, newest first.

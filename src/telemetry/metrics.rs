@@ -84,7 +84,7 @@ metrics! {
     DAMAGED = Gauge "hookherd_store_damaged" []
         "Places in the store that were found damaged since the start.";
     TROUBLE = Gauge "hookherd_store_trouble" []
-        "1 while the store accepts nothing, else 0.";
+        "1 while the store accepts no deliveries, else 0.";
     BUILD = Gauge "hookherd_build_info" ["version"]
         "1, with the version of the program.";
 }
@@ -133,6 +133,13 @@ fn build() -> Result<Metrics, String> {
             Kind::Gauge => describe_gauge!(metric.name, metric.help),
             Kind::Histogram => describe_histogram!(metric.name, metric.help),
         }
+        // There from the start: of a counter that appears with its first count, Prometheus sees
+        // no increase.
+        match metric.kind {
+            Kind::Counter if metric.labels.is_empty() => counter!(metric.name).absolute(0),
+            Kind::Gauge if metric.labels.is_empty() => gauge!(metric.name).set(0.0),
+            Kind::Counter | Kind::Gauge | Kind::Histogram => {}
+        }
     }
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let process = metrics_process::Collector::default();
@@ -144,9 +151,14 @@ impl Metrics {
     /// All metrics in Prometheus' text form.
     pub fn render(&self) -> String {
         self.process.collect();
-        // Nobody else does it: without, histograms keep every sample.
-        self.handle.run_upkeep();
+        self.tidy_up();
         self.handle.render()
+    }
+
+    /// Condenses the samples of histograms. Nobody else does it: without, they are all kept in
+    /// memory until somebody asks for the metrics.
+    pub fn tidy_up(&self) {
+        self.handle.run_upkeep();
     }
 }
 
@@ -232,7 +244,7 @@ pub struct StoreGauges {
     pub queued: u64,
     /// Damaged places.
     pub damaged: u64,
-    /// Whether nothing is accepted.
+    /// Whether no deliveries are accepted.
     pub trouble: bool,
 }
 

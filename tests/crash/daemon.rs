@@ -42,6 +42,18 @@ impl Daemon {
         self.end();
     }
 
+    /// How a process ends that is to end by itself.
+    pub(crate) fn outlive(mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it lives on");
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// SIGTERM, and how the process ends.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         let pid = i32::try_from(self.pid()).ok();
@@ -102,17 +114,21 @@ impl Stage {
 
     /// Waits until the daemon is ready (`true`), or has ended (`false`).
     pub(crate) fn is_ready(&self, daemon: &mut Daemon) -> bool {
-        let url = format!("http://{}/readyz", self.address);
         let mut has_ended = false;
         self.wait_until("the daemon to be ready", || {
             has_ended = daemon.0.try_wait().unwrap().is_some();
-            // Inside of the runtime: already making the request starts its clock.
-            let asked = self
-                .runtime
-                .block_on(async { self.client.get(&url).send().await });
-            has_ended || asked.is_ok_and(|answer| answer.status().is_success())
+            has_ended || self.readiness() == Some(200)
         });
         !has_ended
+    }
+
+    /// What the daemon says of its readiness; `None` when it says nothing.
+    pub(crate) fn readiness(&self) -> Option<u16> {
+        let url = format!("http://{}/readyz", self.address);
+        // Inside of the runtime: already making the request starts its clock.
+        let asked = async { self.client.get(&url).send().await };
+        let answer = self.runtime.block_on(asked).ok()?;
+        Some(answer.status().as_u16())
     }
 
     /// Starts the daemon, and does not wait.

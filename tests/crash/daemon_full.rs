@@ -15,14 +15,16 @@ const RUNS: u64 = 12;
 /// Batches of runs after which the disk must have been full.
 const BATCHES_MAX: u64 = 100;
 
-/// Takes all space but the last three mebibytes.
-fn take_space(dir: &Path) -> PathBuf {
+/// Takes all space but so many bytes.
+fn take_space(dir: &Path, leave: u64) -> PathBuf {
     let path = dir.join("somebody-elses-file");
     let mut file = std::fs::File::create(&path).unwrap();
     let chunk = vec![1; 64 << 10];
     while file.write_all(&chunk).is_ok() {}
+    // To the last block.
+    while file.write_all(&chunk[..512]).is_ok() {}
     let length = file.metadata().unwrap().len();
-    file.set_len(length.saturating_sub(3 << 20)).unwrap();
+    file.set_len(length.saturating_sub(leave)).unwrap();
     file.sync_all().unwrap();
     path
 }
@@ -39,7 +41,7 @@ fn a_full_disk_is_503_for_deliveries_while_reads_and_the_hook_go_on_and_ends_by_
     let stage = Stage::new(Some(&data_dir));
     let daemon = stage.start(&[]);
     stage.connect();
-    let foreign = take_space(disk.path());
+    let foreign = take_space(disk.path(), 3 << 20);
     let mut runs = 0;
     while !statuses(&stage).contains(&Some(503)) {
         stage.play_failures(runs..runs + RUNS);
@@ -47,6 +49,7 @@ fn a_full_disk_is_503_for_deliveries_while_reads_and_the_hook_go_on_and_ends_by_
         assert!(runs < BATCHES_MAX * RUNS, "the disk never got full");
         assert!(stage.simulator.wait_quiet(QUIET));
     }
+    assert_eq!(stage.readiness(), Some(503), "it says that it is not ready");
     let known = [200, 202, 503].map(Some);
     assert!(
         statuses(&stage).iter().all(|s| known.contains(s)),
@@ -73,4 +76,36 @@ fn a_full_disk_is_503_for_deliveries_while_reads_and_the_hook_go_on_and_ends_by_
     drop(daemon);
     let _daemon = stage.start(&[]);
     check(&stage, runs);
+}
+
+#[test]
+fn a_daemon_starts_on_a_full_disk_and_one_without_a_store_says_why_it_does_not() {
+    let Some(disk) = Disk::new(24) else { return };
+    let data_dir = disk.path().join("data");
+    let stage = Stage::new(Some(&data_dir));
+    let daemon = stage.start(&[]);
+    stage.connect();
+    stage.play_failures(0..RUNS);
+    assert!(stage.simulator.wait_quiet(QUIET));
+    check(&stage, RUNS);
+    assert!(daemon.terminate().success());
+    let foreign = take_space(disk.path(), 0);
+    let elsewhere = disk.path().join("another");
+    let other = Stage::new(Some(&elsewhere));
+    assert_eq!(other.spawn(&[]).outlive().code(), Some(1));
+    let end = other.end_of_log();
+    let last = end.lines().last().unwrap_or_default();
+    assert!(last.starts_with("hookherd: "), "{end}");
+    assert!(
+        last.contains("full") || last.contains("No space left"),
+        "{end}"
+    );
+
+    let daemon = stage.spawn(&[]);
+    stage.wait_until("the daemon to answer", || stage.readiness().is_some());
+    check(&stage, RUNS);
+    stage.wait_until("it to tell", || stage.readiness() == Some(503));
+    std::fs::remove_file(foreign).unwrap();
+    stage.wait_until("it to be ready", || stage.readiness() == Some(200));
+    drop(daemon);
 }

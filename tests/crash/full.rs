@@ -45,6 +45,13 @@ fn a_full_disk_refuses_deliveries_serves_reads_and_recovers_by_itself() {
         "and are right"
     );
 
+    let first = before.iter().position(is_full).unwrap();
+    let is_processed = |said: &Said| matches!(said, Said::Processed(_));
+    assert!(
+        before[first..].iter().any(is_processed),
+        "our own work goes on while deliveries are refused"
+    );
+
     std::fs::remove_file(foreign).unwrap();
     let count = |said: &[Said]| {
         said.iter()

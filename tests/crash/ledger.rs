@@ -4,11 +4,15 @@ use super::load::{CONNECTION, delivery, insertion, payload};
 use super::writer::{Job, Said};
 use hookherd::domain::delivery::{DeliveryState, Payload};
 use hookherd::domain::id::DeliveryId;
-use hookherd::store::disk::{DiskStore, OpenReport};
+use hookherd::store::disk::{DiskStore, OpenError, OpenReport};
 use hookherd::store::{After, CommitError, Of, Read, Store, Unobserved};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a directory may look as if it were in use.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What writers were told.
 #[derive(Debug, Default)]
@@ -17,9 +21,16 @@ pub(crate) struct Ledger {
     pub(crate) processed: BTreeSet<u64>,
 }
 
-/// Opens a store as the next process would.
+/// Opens a store as the next process would. A process that another test is just starting has, for
+/// a moment, the files of this one open, the lock of a store included.
 pub(crate) fn open(dir: &Path, job: Job) -> (DiskStore, OpenReport) {
-    DiskStore::open(dir, &job.options(), Arc::new(Unobserved)).expect("the store opens")
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match DiskStore::open(dir, &job.options(), Arc::new(Unobserved)) {
+            Err(OpenError::InUse(_)) if Instant::now() < deadline => std::thread::yield_now(),
+            opened => return opened.expect("the store opens"),
+        }
+    }
 }
 
 fn id_of(n: u64) -> DeliveryId {

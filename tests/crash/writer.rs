@@ -1,11 +1,12 @@
 //! The victim: a process that commits deliveries and says which were acknowledged.
 
+use super::ledger::Ledger;
 use super::load::{insertion, payload, processing};
 use hookherd::domain::id::DeliveryId;
 use hookherd::store::disk::{DiskStore, Options, Retention};
-use hookherd::store::{CommitError, Read, Store, Unobserved};
+use hookherd::store::{CommitError, Read, Store};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -15,6 +16,8 @@ use tokio::runtime::Runtime;
 
 /// How long a writer may take to say what is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The test that is a writer when it is started as one.
+const SESSION: &str = "writer::a_writer_acknowledges_what_is_stored_and_nothing_else";
 /// Pause before a refused delivery is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -35,6 +38,7 @@ impl Job {
         // The deliveries of these tests are dated in 1970.
         let mut retention = Retention {
             max_age: Duration::from_secs(u32::MAX.into()),
+            guards_max_age: Duration::from_secs(u32::MAX.into()),
             ..Retention::default()
         };
         if self.retains_little {
@@ -106,65 +110,130 @@ impl Said {
     }
 }
 
+/// Says a line to whoever started this process: one write a line.
 fn say(line: &str) {
-    // One write a line. A writer whose test has gone away must not live on.
     let written = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    // A writer whose test has gone away must not live on.
     if written.is_err() {
         std::process::exit(1);
     }
 }
 
-/// Not a test of its own: what runs inside a writer's process.
+/// What a writer does: some deliveries at a time, up to a number.
+struct Session<'a> {
+    store: &'a DiskStore,
+    job: Job,
+    /// The number of the first delivery that is not written any more.
+    until: u64,
+    say: &'a (dyn Fn(&str) + Sync),
+}
+
+impl Session<'_> {
+    fn run(&self) {
+        std::thread::scope(|scope| {
+            for lane in 0..self.job.width {
+                scope.spawn(move || self.write(lane));
+            }
+        });
+    }
+
+    fn write(&self, lane: u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime without any driver");
+        let (store, job, say) = (self.store, self.job, self.say);
+        let width = usize::try_from(job.width).expect("few lanes");
+        let mut last_acknowledged = None;
+        for n in (job.from + lane..self.until).step_by(width) {
+            while let Err(error) = runtime.block_on(store.commit(insertion(n))) {
+                if matches!(error, CommitError::Conflict(_)) {
+                    // A try that was refused as failed may have landed: a provider that asks
+                    // again is told that it is a duplicate, which is an acknowledgement.
+                    break;
+                }
+                say(&format!("@no {error}"));
+                if let Some(known) = last_acknowledged {
+                    self.read_and_process(&runtime, known);
+                }
+                std::thread::sleep(PAUSE);
+            }
+            say(&format!("@ack {n}"));
+            last_acknowledged = Some(n);
+            if n % 4 == 0 && runtime.block_on(store.commit(processing(n))).is_ok() {
+                say(&format!("@done {n}"));
+            }
+        }
+    }
+
+    /// What must go on while deliveries are refused: reads, and our own work.
+    fn read_and_process(&self, runtime: &Runtime, known: u64) {
+        let read = self
+            .store
+            .payload(DeliveryId::from_u128(u128::from(known) + 1));
+        let is_right = matches!(&read, Ok(Some(found)) if *found == payload(known));
+        (self.say)(&format!("@read {is_right}"));
+        let is_processed = || {
+            runtime
+                .block_on(self.store.commit(processing(known)))
+                .is_ok()
+        };
+        if self.job.is_processed(known) && is_processed() {
+            (self.say)(&format!("@done {known}"));
+        }
+    }
+}
+
+/// A short session, and what must be there after it. The other tests start this one as a process
+/// of its own, which then writes until it is killed: a test binary has no other way in.
 #[test]
-#[ignore = "started by the other tests as a process of its own"]
-fn writer_process() {
-    let variable = |name| std::env::var(name).expect("set by the test that starts the writer");
-    let dir = variable("WRITER_DIR");
-    let job = Job::from_text(&variable("WRITER_JOB")).expect("written by to_text");
-    let opened = DiskStore::open(Path::new(&dir), &job.options(), Arc::new(Unobserved));
-    let (store, _) = opened.expect("the store opens");
-    say("@open");
-    std::thread::scope(|scope| {
-        for lane in 0..job.width {
-            let store = &store;
-            scope.spawn(move || write_forever(store, job, lane));
+fn a_writer_acknowledges_what_is_stored_and_nothing_else() {
+    if let Some((dir, job)) = told_by_environment() {
+        let (store, _) = super::ledger::open(&dir, job);
+        say("@open");
+        let until = u64::MAX;
+        let say = &say;
+        Session {
+            store: &store,
+            job,
+            until,
+            say,
         }
-    });
+        .run();
+        return;
+    }
+    let (dir, lines) = (tempfile::tempdir().unwrap(), Mutex::new(Vec::new()));
+    let job = Job {
+        from: 0,
+        width: 4,
+        retains_little: false,
+    };
+    let (store, _) = super::ledger::open(dir.path(), job);
+    let say = |line: &str| lines.lock().unwrap().push(Said::read(line));
+    Session {
+        store: &store,
+        job,
+        until: 40,
+        say: &say,
+    }
+    .run();
+    store.close();
+    drop(store);
+    let mut ledger = Ledger::default();
+    ledger.note(&lines.into_inner().unwrap());
+    assert_eq!(ledger.acknowledged, (0..40).collect());
+    assert_eq!(ledger.processed, (0..40).step_by(4).collect());
+    ledger.check(dir.path(), job);
+    // And the check can fail.
+    ledger.acknowledged.insert(40);
+    let (store, _) = super::ledger::open(dir.path(), job);
+    assert_eq!(ledger.lost(&store, job), [40]);
 }
 
-fn write_forever(store: &DiskStore, job: Job, lane: u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let runtime = runtime.expect("a runtime without any driver");
-    let mut last_acknowledged = None;
-    for n in (job.from + lane..).step_by(usize::try_from(job.width).expect("few lanes")) {
-        while let Err(error) = runtime.block_on(store.commit(insertion(n))) {
-            if matches!(error, CommitError::Conflict(_)) {
-                // A try that was refused as failed may have landed: a provider that asks again
-                // is told that it is a duplicate, which is an acknowledgement.
-                break;
-            }
-            say(&format!("@no {error}"));
-            if let Some(known) = last_acknowledged {
-                read_and_process(store, &runtime, job, known);
-            }
-            std::thread::sleep(PAUSE);
-        }
-        say(&format!("@ack {n}"));
-        last_acknowledged = Some(n);
-        if n % 4 == 0 && runtime.block_on(store.commit(processing(n))).is_ok() {
-            say(&format!("@done {n}"));
-        }
-    }
-}
-
-/// What must go on while deliveries are refused: reads, and our own work.
-fn read_and_process(store: &DiskStore, runtime: &Runtime, job: Job, known: u64) {
-    let read = store.payload(DeliveryId::from_u128(u128::from(known) + 1));
-    let is_right = matches!(&read, Ok(Some(found)) if *found == payload(known));
-    say(&format!("@read {is_right}"));
-    if job.is_processed(known) && runtime.block_on(store.commit(processing(known))).is_ok() {
-        say(&format!("@done {known}"));
-    }
+/// Where to write and what, in a process that another test started.
+fn told_by_environment() -> Option<(PathBuf, Job)> {
+    let dir = std::env::var_os("WRITER_DIR")?;
+    let job = std::env::var("WRITER_JOB").expect("set together with the directory");
+    let job = Job::from_text(&job).expect("written by to_text");
+    Some((dir.into(), job))
 }
 
 #[derive(Default)]
@@ -199,8 +268,7 @@ impl Writer {
             }
         };
         command
-            .args(["--exact", "writer::writer_process", "--ignored"])
-            .args(["--nocapture", "--test-threads=1"])
+            .args(["--exact", SESSION, "--nocapture", "--test-threads=1"])
             .env("WRITER_DIR", dir)
             .env("WRITER_JOB", job.to_text())
             .stdin(Stdio::null())

@@ -3,6 +3,7 @@
 //! this file for what each of them proves. Needs `tests/interop/setup.sh` to have run.
 
 mod client;
+mod clients;
 mod corpus;
 mod daemon;
 mod emulate;
@@ -10,6 +11,8 @@ mod ingress;
 mod mutate;
 mod payloads;
 mod prism;
+mod receiver;
+mod standard;
 mod story;
 mod stub;
 mod tools;

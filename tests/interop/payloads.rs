@@ -6,14 +6,17 @@ use crate::mutate::Document;
 use hookherd::domain::delivery::Payload;
 use hookherd::domain::event::{Decoded, Event};
 use hookherd::domain::id::Entropy;
+use hookherd::domain::run::{Conclusion, Family, RunEvent, RunStatus};
 use hookherd::domain::secret::Proof;
 use hookherd::domain::time::Timestamp;
 use hookherd::provider::github::GithubDecode;
 use hookherd::provider::signature::github_sign;
 use hookherd::provider::{Decode, DecodeError, Inbound, Rejection};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How often each body is cut, and how often a byte of it is flipped.
@@ -101,11 +104,126 @@ fn what_githubs_own_library_signs_is_verified_and_means_what_its_name_says() {
         let fits = match example.event.as_str() {
             "ping" => matches!(event, Event::Pong { hook: Some(_) }),
             "workflow_run" => matches!(event, Event::Run(_)),
-            "push" | "pull_request" => event == Event::Recorded,
+            "workflow_job" | "check_suite" | "check_run" | "status" => {
+                if is_of_actions(&parsed(example)) {
+                    event == Event::Mirrored
+                } else {
+                    matches!(&event, Event::Run(run) if fits(run, example))
+                }
+            }
+            "push" | "pull_request" | "deployment_status" => event == Event::Recorded,
+            "repository" => match parsed(example)["action"].as_str() {
+                Some("renamed" | "transferred" | "deleted") => event == Event::LookNow,
+                Some(_) | None => event == Event::Recorded,
+            },
+            "meta" => event == Event::LookNow,
             _ => event == Event::Ignored,
         };
         assert!(fits, "{name}: {event:?}");
     });
+}
+
+fn parsed(example: &Example) -> Value {
+    serde_json::from_str(&example.body).expect("examples are JSON")
+}
+
+fn is_of_actions(body: &Value) -> bool {
+    let slugs = [
+        "/check_suite/app/slug",
+        "/check_run/app/slug",
+        "/check_run/check_suite/app/slug",
+    ];
+    let mut slugs = slugs.iter().filter_map(|slug| body.pointer(slug));
+    slugs.any(|slug| slug == "github-actions")
+}
+
+/// Whether a run is told of as the example tells of it.
+fn fits(run: &RunEvent, example: &Example) -> bool {
+    let body = parsed(example);
+    let (family, id, branch, is_verdict) = match example.event.as_str() {
+        "workflow_job" => {
+            let job = &body["workflow_job"];
+            (Family::Actions, &job["run_id"], &job["head_branch"], false)
+        }
+        "check_suite" => {
+            let suite = &body["check_suite"];
+            let is_verdict = body["action"] == "completed" && suite["conclusion"].is_string();
+            (
+                Family::Checks,
+                &suite["id"],
+                &suite["head_branch"],
+                is_verdict,
+            )
+        }
+        "check_run" => {
+            let suite = &body["check_run"]["check_suite"];
+            (Family::Checks, &suite["id"], &suite["head_branch"], false)
+        }
+        // No branch of an example's has its commit as its head; all are in the default one.
+        "status" => {
+            let default = &body["repository"]["default_branch"];
+            let is_verdict = body["state"] != "pending";
+            return (run.family, run.status.conclusion().is_some())
+                == (Family::Statuses, is_verdict)
+                && run.facts.branch.as_deref() == default.as_str()
+                && run.facts.workflow_key == body["context"]
+                && run.position.attempt > 1;
+        }
+        other => panic!("{other}"),
+    };
+    (run.family, run.status.conclusion().is_some()) == (family, is_verdict)
+        && Some(run.provider_run_id) == id.as_u64()
+        && run.facts.branch.as_deref() == branch.as_str()
+        && run.position.attempt > 0
+}
+
+/// There are few examples of failures: they are made of the others.
+#[test]
+fn examples_whose_conclusion_is_made_a_failure_fail() {
+    let counts = Mutex::new(BTreeMap::<_, usize>::new());
+    for_each_example(|dialect, example| {
+        let mut body = parsed(example);
+        let event = example.event.as_str();
+        let (path, name) = match event {
+            "workflow_job" => ("/workflow_job/conclusion", "/workflow_job/name"),
+            "check_run" => ("/check_run/conclusion", "/check_run/name"),
+            "check_suite" => ("/check_suite/conclusion", "/check_suite/app/name"),
+            "workflow_run" => ("/workflow_run/conclusion", "/workflow_run/name"),
+            "status" => ("/state", "/context"),
+            _ => return,
+        };
+        if is_of_actions(&body) {
+            return;
+        }
+        *body.pointer_mut(path).expect("a conclusion") = "failure".into();
+        if body.get("action").is_some() {
+            body["action"] = "completed".into();
+        }
+        let decoded = decode(dialect, event, body.to_string().as_bytes());
+        let Some(Ok(Decoded {
+            event: Event::Run(run),
+            ..
+        })) = decoded
+        else {
+            panic!("{}: {decoded:?}", example.name());
+        };
+        let name = body.pointer(name).and_then(Value::as_str).expect("a name");
+        if matches!(event, "workflow_job" | "check_run") {
+            assert_eq!(run.status, RunStatus::InProgress, "{}", example.name());
+            assert_eq!(run.failed_jobs.len(), 1, "{}", example.name());
+            assert_eq!(run.failed_jobs[0].name, name);
+            assert_eq!(run.failed_jobs[0].reason.as_deref(), Some("failure"));
+        } else {
+            let failed = RunStatus::Completed(Conclusion::Failure);
+            assert_eq!(run.status, failed, "{}", example.name());
+            // One example's run has no name of its own.
+            assert!(name.is_empty() || run.facts.workflow_name == name);
+        }
+        let mut counts = counts.lock().expect("nobody panics here");
+        *counts.entry(event.to_owned()).or_default() += 1;
+    });
+    let counts = counts.into_inner().expect("nobody panics here");
+    assert_eq!(counts.len(), 5, "{counts:?}");
 }
 
 #[test]

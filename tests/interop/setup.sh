@@ -30,6 +30,14 @@ if ! cmp -s "$here/package-lock.json" "$stamp"; then
     cp "$here/package-lock.json" "$stamp"
 fi
 
+python_stamp="$out/python/.hookherd-requirements"
+if ! cmp -s "$here/clients/requirements.txt" "$python_stamp"; then
+    rm -rf "$out/python"
+    python3 -m pip install --quiet --no-deps --root-user-action=ignore --disable-pip-version-check \
+        --target "$out/python" --requirement "$here/clients/requirements.txt"
+    cp "$here/clients/requirements.txt" "$python_stamp"
+fi
+
 # Derived files: made anew when a script or the lock file is newer.
 for made in corpus.jsonl openapi.json; do
     case $made in

@@ -29,8 +29,11 @@ pub(crate) fn require() {
     let is_current = installed.is_ok_and(|installed| installed == wanted);
     let made = ["node", "corpus.jsonl", "openapi.json"];
     let is_made = made.iter().all(|name| out_dir().join(name).exists());
+    let wanted = fs::read(source_dir().join("clients/requirements.txt"));
+    let installed = fs::read(out_dir().join("python/.hookherd-requirements"));
+    let has_python = installed.is_ok_and(|got| got == wanted.expect("it is committed"));
     assert!(
-        is_current && is_made,
+        is_current && is_made && has_python,
         "the interop tools are missing or outdated: run tests/interop/setup.sh"
     );
 }
@@ -39,6 +42,28 @@ pub(crate) fn require() {
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
     listener.local_addr().expect("it is bound").port()
+}
+
+/// A client of `clients/`, ready to start: Node runs `.mjs`, Python the others.
+pub(crate) fn client(script: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", "timeout", "60"]);
+    let is_node = Path::new(script)
+        .extension()
+        .is_some_and(|kind| kind == "mjs");
+    if is_node {
+        command.arg(out_dir().join("node"));
+    } else {
+        command.arg("python3");
+        command.env("PYTHONPATH", out_dir().join("python"));
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+    }
+    command.arg(source_dir().join("clients").join(script));
+    // Loopback is no matter of a proxy.
+    command
+        .env("NO_PROXY", "127.0.0.1")
+        .env("no_proxy", "127.0.0.1");
+    command
 }
 
 /// A running tool. Dropping it ends the process.

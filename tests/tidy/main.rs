@@ -90,7 +90,7 @@ fn each_rule_sees_what_breaks_it() {
     let huge = "//! x\n".repeat(501);
     let wide = format!("//! {}\n", "x".repeat(97));
     let path = format!("//! {}\n", concat!("/ro", "ot/x"));
-    let table: [(Rule, &str, &str); 19] = [
+    let table: [(Rule, &str, &str); 20] = [
         (rules::layers, "src/domain/x.rs", "use crate::store::Store;"),
         (rules::layers, "src/store/x.rs", "use crate::seal::Seal;"),
         (
@@ -119,6 +119,7 @@ fn each_rule_sees_what_breaks_it() {
             "src/x.rs",
             "#[cfg(test)]\nmod tests { fn f() { thread::sleep(x) } }",
         ),
+        (rules::banned, "tests/x.rs", "#[test]\n#[ignore]\nfn f() {}"),
         (rules::banned, "src/domain/x.rs", "async fn f() {}"),
         (rules::banned, "src/domain/x.rs", "use serde::Serialize;"),
         (rules::sizes, "src/x.rs", &long),

@@ -132,6 +132,9 @@ pub fn banned(source: &Source) -> Vec<String> {
             complaints.push(at(source, index, &format!("{word}: {why}")));
         }
     }
+    for (index, _) in source.code.match_indices("#[ignore") {
+        complaints.push(at(source, index, "no test is skipped"));
+    }
     for (index, _) in source.code.match_indices("thread::sleep") {
         if source.path.starts_with("src/") {
             complaints.push(at(source, index, "wait for a condition, with a deadline"));

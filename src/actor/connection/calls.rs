@@ -5,7 +5,7 @@ use crate::actor::plan::Edit;
 use crate::actor::shared::{World, target};
 use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
-use crate::provider::{Access, CheckReport, Checked, Hooks, ProviderError, Repaired};
+use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError, Repaired};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,8 +183,11 @@ async fn carry_out(
             }
         }
         Call::Ping(hook) => {
-            hooks.ping(access, &target, hook).await?;
-            Ok(plain(Reply::Pinged))
+            let reply = match hooks.ping(access, &target, hook).await? {
+                Pinged::Sent => Reply::Pinged,
+                Pinged::Untestable => Reply::Untestable,
+            };
+            Ok(plain(reply))
         }
         Call::Delete => {
             hooks
@@ -203,6 +206,17 @@ fn judge(world: &World, connection: &Connection, found: Checked) -> (Reply, Edit
             let id = connection.id;
             tracing::warn!(connection.id = %id, ?fields, "the hook was changed");
             (Reply::Drifted, false)
+        }
+        CheckReport::Disabled { permanently, until } => {
+            let id = connection.id;
+            let until_ms = until.map(|until| until.0);
+            tracing::warn!(
+                connection.id = %id,
+                permanently,
+                until_ms,
+                "the provider has disabled the hook"
+            );
+            (Reply::Disabled { permanently }, false)
         }
         CheckReport::Missing => (missing(world), false),
     };

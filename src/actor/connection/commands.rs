@@ -6,7 +6,7 @@ use crate::actor::plan::{Edit, resolve_all};
 use crate::actor::{Command, CommandError};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{DeliveryId, IncidentId};
-use crate::domain::incident::track::TrackKey;
+use crate::domain::incident::track::Closed;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
 use crate::domain::lifecycle::{Desired, Input};
 use crate::domain::secret::HookSecret;
@@ -127,36 +127,20 @@ impl ConnectionActor {
         }
         let now = self.world.now();
         let mut changes = Vec::new();
-        if let Some(mut track) = self.track_of(&incident)?
-            && track.resolve_by_hand(id, now)
+        let (at, why) = (now, Resolution::ByHand);
+        if let Some(ci) = &incident.ci
+            && let Some(mut track) = self.world.store.track(&ci.track)?
+            && track.close(id, Closed { at, why })
         {
             changes.push(Change::PutTrack(Box::new(track)));
         }
-        resolve(&mut incident, Resolution::ByHand, now);
+        resolve(&mut incident, why, now);
         self.world.watch.incident_resolved();
         changes.push(Change::PutIncident(Box::new(incident)));
         Ok(Edit {
             changes,
             ..Edit::default()
         })
-    }
-
-    fn track_of(
-        &self,
-        incident: &Incident,
-    ) -> Result<Option<crate::domain::incident::track::Track>, CommandError> {
-        let Some(ci) = &incident.ci else {
-            return Ok(None);
-        };
-        let Some(run) = self.world.store.run(ci.run)? else {
-            return Ok(None);
-        };
-        let key = TrackKey {
-            connection: self.id,
-            workflow_key: run.facts.workflow_key,
-            branch: run.facts.branch.unwrap_or_default(),
-        };
-        Ok(self.world.store.track(&key)?)
     }
 
     fn replay(&self, id: DeliveryId) -> Result<Edit, CommandError> {

@@ -4,12 +4,12 @@
 //! the way, the next start finds what is pending.
 
 use super::{COMMIT_RETRY, ConnectionActor, Nudge};
-use crate::actor::incidents::Fold;
+use crate::actor::incidents::{Fold, Gain};
 use crate::actor::plan::Edit;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::event::{Decoded, Event};
-use crate::domain::lifecycle::Input;
+use crate::domain::lifecycle::{Input, Phase};
 use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change, ReadError};
 use actix::prelude::*;
@@ -64,11 +64,13 @@ impl ConnectionActor {
         }
         if delivery.tries >= TRIES_MAX {
             let reason = "processing it failed again and again".to_owned();
+            let outcomes = vec![(delivery, Outcome::DeadLetter { reason })];
             return self.finish(
                 ctx,
-                vec![(delivery, Outcome::DeadLetter { reason })],
-                Vec::new(),
-                (0, 0),
+                Folded {
+                    outcomes,
+                    ..Folded::default()
+                },
             );
         }
         delivery.tries += 1;
@@ -91,7 +93,7 @@ impl ConnectionActor {
     fn attempt(&mut self, ctx: &mut Context<Self>, delivery: Delivery) {
         let processed = catch_unwind(AssertUnwindSafe(|| self.fold(vec![delivery])));
         match processed {
-            Ok(Ok((outcomes, changes, counts))) => self.finish(ctx, outcomes, changes, counts),
+            Ok(Ok(folded)) => self.finish(ctx, folded),
             Ok(Err(error)) => {
                 tracing::error!(connection.id = %self.id, %error, "a delivery cannot be processed");
                 self.rest(ctx);
@@ -107,7 +109,7 @@ impl ConnectionActor {
 
     fn process(&mut self, ctx: &mut Context<Self>, pending: Vec<Delivery>) {
         match self.fold(pending) {
-            Ok((outcomes, changes, counts)) => self.finish(ctx, outcomes, changes, counts),
+            Ok(folded) => self.finish(ctx, folded),
             Err(error) => {
                 tracing::error!(connection.id = %self.id, %error, "deliveries cannot be processed");
                 self.rest(ctx);
@@ -135,19 +137,22 @@ impl ConnectionActor {
             return Ok(Folded::default());
         };
         let mut fold = Fold::new(&self.world, connection);
-        let mut outcomes = Vec::with_capacity(pending.len());
+        let mut folded = Folded::default();
         for mut delivery in pending {
             let outcome = match self.decode(connection, &delivery)? {
                 Ok(mut decoded) => {
                     delivery.action = decoded.action.take();
-                    outcome(connection, decoded, &delivery, &mut fold)?
+                    let is_reason_to_look = decoded.event == Event::LookNow;
+                    let outcome = outcome(connection, decoded, &delivery, &mut fold)?;
+                    folded.look_now |= is_reason_to_look && outcome == Outcome::Recorded;
+                    outcome
                 }
                 Err(reason) => Outcome::DeadLetter { reason },
             };
-            outcomes.push((delivery, outcome));
+            folded.outcomes.push((delivery, outcome));
         }
-        let (changes, opened, resolved) = fold.finish();
-        Ok((outcomes, changes, (opened, resolved)))
+        folded.gain = fold.finish();
+        Ok(folded)
     }
 
     fn decode(
@@ -170,13 +175,18 @@ impl ConnectionActor {
     }
 
     /// Commits a batch with its outcomes, and comes back for more.
-    fn finish(
-        &mut self,
-        ctx: &mut Context<Self>,
-        outcomes: Vec<(Delivery, Outcome)>,
-        mut changes: Vec<Change>,
-        (opened, resolved): (u32, u32),
-    ) {
+    fn finish(&mut self, ctx: &mut Context<Self>, folded: Folded) {
+        let Folded {
+            outcomes,
+            gain,
+            look_now,
+        } = folded;
+        let Gain {
+            mut changes,
+            family,
+            opened,
+            resolved,
+        } = gain;
         let now = self.world.now();
         let mut edit = Edit::default();
         let mut names = Vec::with_capacity(outcomes.len());
@@ -190,6 +200,7 @@ impl ConnectionActor {
             })));
         }
         edit.changes = changes;
+        edit.family = family;
         self.rejections = 0;
         self.go(
             ctx,
@@ -208,13 +219,33 @@ impl ConnectionActor {
                 (0..resolved).for_each(|_| watch.incident_resolved());
                 actor.is_draining = false;
                 ctx.address().do_send(Nudge);
+                if look_now {
+                    actor.look(ctx);
+                }
             }),
         );
     }
+
+    /// Asks the provider what is so now: a payload is not believed. When nobody can be asked at
+    /// this moment, whatever ends that state asks.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        let phase = self.connection.as_ref().map(|c| c.lifecycle.phase);
+        if phase == Some(Phase::Active) {
+            self.must(ctx, Input::CheckRequested, Edit::default());
+        }
+    }
 }
 
-/// Deliveries with their outcomes, what else changed, and incidents opened and resolved.
-type Folded = (Vec<(Delivery, Outcome)>, Vec<Change>, (u32, u32));
+/// What comes of a batch.
+#[derive(Default)]
+struct Folded {
+    /// The deliveries with their outcomes.
+    outcomes: Vec<(Delivery, Outcome)>,
+    /// What else changed.
+    gain: Gain,
+    /// Whether something was told that has to be seen at the provider.
+    look_now: bool,
+}
 
 fn note_arrival(edit: &mut Edit, delivery: &Delivery, outcome: &Outcome) {
     let at: Option<Timestamp> = Some(delivery.received_at);
@@ -241,7 +272,8 @@ fn outcome(
         Event::Pong { .. } => Ok(Outcome::Pong),
         _ if !connection.is_enabled() => Ok(Outcome::Paused),
         Event::Run(run) => fold.take(&run, delivery.source),
-        Event::Recorded => Ok(Outcome::Recorded),
+        Event::Mirrored => Ok(Outcome::Mirrored),
+        Event::Recorded | Event::LookNow => Ok(Outcome::Recorded),
         Event::Ignored => Ok(Outcome::Ignored),
     }
 }

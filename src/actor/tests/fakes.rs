@@ -12,7 +12,7 @@ use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
 use crate::domain::incident::Incident;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus};
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
@@ -61,7 +61,9 @@ impl Seal for NoSeal {
     }
 }
 
-/// A dialect in which a body is `number attempt conclusion`, `ping`, `push`, or `panic`.
+/// A dialect in which a body is `number attempt conclusion`, the same after the name of a family,
+/// `job number attempt id` for a job that failed, `renamed name`, `mirrored`, `ping`, `push`, or
+/// `panic`.
 struct TestDecode;
 
 impl Decode for TestDecode {
@@ -83,12 +85,25 @@ impl Decode for TestDecode {
             ["ping"] => Event::Pong { hook: None },
             ["push", ..] => Event::Recorded,
             ["panic", ..] => panic!("a poisoned payload"),
-            [number, attempt, conclusion] => {
+            ["renamed", _] => Event::LookNow,
+            ["mirrored"] => Event::Mirrored,
+            ["job", number, attempt, id] => Event::Run(Box::new(job_event(
+                number.parse().unwrap(),
+                attempt.parse().unwrap(),
+                id.parse().unwrap(),
+            ))),
+            [ref before @ .., number, attempt, conclusion] => {
                 let position = Position {
                     number: number.parse().unwrap(),
                     attempt: attempt.parse().unwrap(),
                 };
-                Event::Run(Box::new(run_event(position, conclusion)))
+                let mut event = run_event(position, conclusion);
+                event.family = match before {
+                    ["statuses"] => Family::Statuses,
+                    ["checks"] => Family::Checks,
+                    _ => Family::Actions,
+                };
+                Event::Run(Box::new(event))
             }
             _ => return Err(DecodeError("not a word of it".into())),
         };
@@ -98,10 +113,14 @@ impl Decode for TestDecode {
             1
         };
         let repository = Some(RepositoryId(repository));
+        let name = match words[..] {
+            ["renamed", name] => name,
+            _ => "o/r",
+        };
         Ok(Decoded {
             repository,
             action: None,
-            full_name: Some("o/r".parse().unwrap()),
+            full_name: Some(name.parse().unwrap()),
             event,
         })
     }
@@ -116,7 +135,7 @@ impl Decode for TestDecode {
     }
 }
 
-fn run_event(position: Position, conclusion: &str) -> RunEvent {
+pub(super) fn run_event(position: Position, conclusion: &str) -> RunEvent {
     RunEvent {
         provider_run_id: position.number,
         position,
@@ -135,6 +154,21 @@ fn run_event(position: Position, conclusion: &str) -> RunEvent {
             url: None,
         },
     }
+}
+
+/// What a failed job tells: of its run's attempt, without the run's number.
+fn job_event(number: u64, attempt: u32, id: u64) -> RunEvent {
+    let mut event = run_event(Position { number, attempt }, "unknown");
+    event.position.number = 0;
+    event.status = RunStatus::InProgress;
+    event.facts.workflow_key.clear();
+    event.failed_jobs.push(FailedJob {
+        id,
+        name: format!("job-{id}"),
+        stage: None,
+        reason: Some("failure".into()),
+    });
+    event
 }
 
 pub(super) fn instance() -> Instance {
@@ -357,6 +391,20 @@ impl Farm {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("it never came true");
+    }
+}
+
+/// A world in which nobody acts.
+pub(super) fn still_world(store: Arc<dyn Store>) -> World {
+    World {
+        store,
+        seal: Arc::new(NoSeal),
+        providers: Providers::default(),
+        clock: Arc::new(TestClock(Instant::now())),
+        entropy: Arc::new(Seeded(AtomicU64::new(0))),
+        settings: Settings::default(),
+        watch: Arc::new(Unwatched),
+        keeper: Keeper::default(),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Stories of actors in virtual time: hours of their life in milliseconds.
 
 mod credentials;
+mod disabled;
+mod events;
 mod fakes;
+mod fold;
 mod grants;
 mod keeper;
 mod lifecycle;

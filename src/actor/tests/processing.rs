@@ -6,6 +6,7 @@ use crate::actor::supervise::Policy;
 use crate::actor::{Command, CommandError};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::Outcome;
+use crate::domain::id::UserId;
 use crate::domain::incident::{IncidentStatus, Resolution};
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Of};
@@ -124,6 +125,37 @@ async fn a_poisoned_delivery_is_set_aside_and_everything_else_is_processed() {
     );
     let later = farm.deliver(&connection, "3 1 failure").await;
     assert!(matches!(farm.outcome(later).await, Outcome::Run { .. }));
+}
+
+/// All of them live on the thread of this test: one arbiter.
+#[actix::test]
+async fn a_panic_in_one_of_a_thousand_connections_costs_no_other_and_no_delivery() {
+    let farm = Farm::new();
+    let mut connections = Vec::new();
+    for n in 1..=1000 {
+        connections.push(farm.connect(UserId::from_u128(n)).await);
+    }
+    let (mut poison, mut failed) = (None, Vec::new());
+    for (n, connection) in connections.iter().enumerate() {
+        if n == 500 {
+            poison = Some(farm.deliver(connection, "panic").await);
+        }
+        failed.push(farm.deliver(connection, "1 1 failure").await);
+    }
+    for (n, id) in failed.into_iter().enumerate() {
+        let outcome = farm.outcome(id).await;
+        assert!(matches!(outcome, Outcome::Run { .. }), "{n}: {outcome:?}");
+    }
+    let poison = farm.outcome(poison.unwrap()).await;
+    assert!(matches!(poison, Outcome::DeadLetter { .. }), "{poison:?}");
+    for connection in &connections {
+        let passed = farm.deliver(connection, "2 1 success").await;
+        assert!(matches!(farm.outcome(passed).await, Outcome::Run { .. }));
+        let incidents = farm.incidents(connection.owner);
+        assert_eq!((incidents.len(), incidents[0].occurrences), (1, 1));
+        assert_eq!(incidents[0].status, IncidentStatus::Resolved);
+        assert_eq!(farm.status(connection.id), WebhookStatus::Active);
+    }
 }
 
 #[actix::test]

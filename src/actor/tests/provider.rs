@@ -7,8 +7,8 @@ use crate::domain::repo::{Repository, RepositoryId};
 use crate::domain::secret::Proof;
 use crate::domain::user::Account;
 use crate::provider::{
-    Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, ProviderError,
-    Repaired, Target,
+    Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged,
+    ProviderError, Repaired, Target,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +39,9 @@ pub(super) struct FakeProvider {
     pub(super) accounts: Mutex<BTreeMap<String, (u64, &'static str)>>,
     /// Knows which access tokens are good.
     grants: Arc<FakeGrants>,
+    new_name: Mutex<Option<String>>,
+    /// That the hooks are disabled, and whether for good and whatever is tested.
+    pub(super) disabled: Mutex<Option<bool>>,
 }
 
 fn lost() -> ProviderError {
@@ -93,6 +96,19 @@ impl FakeProvider {
 
     pub(super) fn loses_the_repository(&self) {
         *self.has_no_repository.lock().unwrap() = true;
+    }
+
+    /// The repository has another name from now on.
+    pub(super) fn renames_the_repository(&self, name: &str) {
+        *self.new_name.lock().unwrap() = Some(name.to_owned());
+    }
+
+    fn repository_now(&self, target: &Target) -> Repository {
+        let mut repository = repository(target);
+        if let Some(name) = self.new_name.lock().unwrap().as_deref() {
+            repository.full_name = name.parse().unwrap();
+        }
+        repository
     }
 
     async fn call<T>(
@@ -165,7 +181,7 @@ impl Hooks for FakeProvider {
                 hook: HookId(id),
                 created: found.is_none(),
                 proof: Proof::Signature,
-                repository: repository(target),
+                repository: self.repository_now(target),
             }
         }))
     }
@@ -177,14 +193,19 @@ impl Hooks for FakeProvider {
         spec: &'a HookSpec,
     ) -> Calling<'a, Checked> {
         Box::pin(self.call("check", access, move || {
+            let disabled = *self.disabled.lock().unwrap();
             let report = match self.hooks.lock().unwrap().get(&hook.0) {
+                Some(_) if disabled.is_some() => CheckReport::Disabled {
+                    permanently: disabled == Some(true),
+                    until: None,
+                },
                 Some((_, events)) if *events == spec.events => CheckReport::Intact,
                 Some(_) => CheckReport::Drifted {
                     fields: vec!["events"],
                 },
                 None => CheckReport::Missing,
             };
-            let repository = repository(target);
+            let repository = self.repository_now(target);
             Checked { report, repository }
         }))
     }
@@ -207,12 +228,16 @@ impl Hooks for FakeProvider {
             }
         }))
     }
-    fn ping<'a>(&'a self, access: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, ()> {
-        Box::pin(self.call("ping", access, || ()))
+    fn ping<'a>(&'a self, access: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, Pinged> {
+        Box::pin(self.call("ping", access, || {
+            self.disabled.lock().unwrap().take_if(|for_good| !*for_good);
+            Pinged::Sent
+        }))
     }
     fn delete<'a>(&'a self, access: &'a Access, _: &'a Target, url: &'a str) -> Calling<'a, ()> {
         Box::pin(self.call("delete", access, move || {
             self.hooks.lock().unwrap().retain(|_, (u, _)| u != url);
+            *self.disabled.lock().unwrap() = None;
         }))
     }
     fn repository<'a>(

@@ -57,6 +57,8 @@ pub struct Health {
     pub pings_unanswered: u32,
     /// Whether nothing is heard from the hook although it was pinged.
     pub is_silent: bool,
+    /// Whether the provider has disabled the hook because deliveries failed.
+    pub is_disabled: bool,
     /// When the next attempt is due after a failed one.
     pub next_retry_at: Option<String>,
     /// Why the daemon gave up until someone acts: `unauthorized`, `hook_deleted_repeatedly` or
@@ -145,6 +147,7 @@ impl Health {
             checks_failed: lifecycle.checks_failed,
             pings_unanswered: lifecycle.pings_unanswered,
             is_silent: lifecycle.is_silent(),
+            is_disabled: lifecycle.disabled.is_some(),
             next_retry_at: connection.retry_due_at.map(time),
             suspended_because,
         }

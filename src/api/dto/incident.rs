@@ -5,6 +5,27 @@ use crate::domain::repo::FullName;
 use crate::domain::{incident, run};
 use serde::Serialize;
 
+/// A job that failed.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailedJob {
+    /// Its name.
+    pub name: String,
+    /// Its stage, where the provider has stages.
+    pub stage: Option<String>,
+    /// Why it failed, in the provider's word.
+    pub reason: Option<String>,
+}
+
+impl From<&run::FailedJob> for FailedJob {
+    fn from(job: &run::FailedJob) -> Self {
+        Self {
+            name: job.name.clone(),
+            stage: job.stage.clone(),
+            reason: job.reason.clone(),
+        }
+    }
+}
+
 /// An incident.
 #[derive(Clone, Debug, Serialize)]
 pub struct Incident {
@@ -38,8 +59,8 @@ pub struct Incident {
     pub author: Option<String>,
     /// The run's page at the provider.
     pub run_url: Option<String>,
-    /// The jobs that failed, when known.
-    pub failed_jobs: Vec<String>,
+    /// The jobs that failed in the attempt that failed last, as far as the provider told.
+    pub failed_jobs: Vec<FailedJob>,
     /// How often it was seen.
     pub occurrences: u32,
     /// When it was first seen.
@@ -50,7 +71,7 @@ pub struct Incident {
     pub acknowledged_at: Option<String>,
     /// When it was over.
     pub resolved_at: Option<String>,
-    /// `passed`, `manual`, `recovered` or `disconnected`.
+    /// `passed`, `manual`, `recovered`, `disconnected` or `superseded`.
     pub resolution: Option<&'static str>,
 }
 
@@ -79,7 +100,7 @@ impl Incident {
             run_url: of_ci(|ci| ci.url.clone()),
             failed_jobs: ci
                 .as_ref()
-                .map(|ci| ci.failed_jobs.clone())
+                .map(|ci| ci.failed_jobs.iter().map(FailedJob::from).collect())
                 .unwrap_or_default(),
             occurrences: incident.occurrences,
             first_seen_at: time(incident.first_seen_at),
@@ -100,7 +121,9 @@ pub struct Run {
     pub connection_id: String,
     /// Its repository; null once the connection is forgotten.
     pub repository_full_name: Option<String>,
-    /// The provider's id of the run.
+    /// How it is told: `actions`, `checks`, `statuses` or `pipelines`.
+    pub family: &'static str,
+    /// The provider's id of the run; of a commit status, a number made of its commit and context.
     pub provider_run_id: String,
     /// The run's number within its workflow.
     pub run_number: u64,
@@ -124,6 +147,8 @@ pub struct Run {
     pub trigger: String,
     /// The run's page at the provider.
     pub run_url: Option<String>,
+    /// The jobs that failed, of all attempts, as far as the provider told.
+    pub failed_jobs: Vec<FailedJob>,
     /// When the provider last changed it.
     pub updated_at: String,
     /// When we first heard of it.
@@ -133,10 +158,12 @@ pub struct Run {
 impl Run {
     /// The shape of a run of a connection to this repository.
     pub fn of(run: run::Run, repository: Option<&FullName>) -> Self {
+        let failed_jobs = run.failed_jobs_of(None, u32::MAX);
         Self {
             id: run.id.to_string(),
             connection_id: run.connection.to_string(),
             repository_full_name: repository.map(ToString::to_string),
+            family: run.family.as_str(),
             provider_run_id: run.provider_run_id.to_string(),
             run_number: run.position.number,
             run_attempt: run.position.attempt,
@@ -149,6 +176,7 @@ impl Run {
             author: run.facts.author,
             trigger: run.facts.trigger,
             run_url: run.facts.url,
+            failed_jobs: failed_jobs.iter().map(FailedJob::from).collect(),
             updated_at: time(run.updated_at),
             first_seen_at: time(run.first_seen_at),
         }

@@ -11,12 +11,12 @@ mod stats;
 
 pub use connection::{Connection, Health, LastError};
 pub use delivery::{DeliveryDetail, DeliverySummary, Payload};
-pub use incident::{Incident, Run};
+pub use incident::{FailedJob, Incident, Run};
 pub use signin::{Authorize, DeviceBegun, DeviceState};
 pub use stats::{DeliveryStats, IncidentStats, Stats};
 
 use crate::domain::grant::Grant;
-use crate::domain::repo::Repository as DomainRepository;
+use crate::domain::repo::{Host, Repository as DomainRepository};
 use crate::domain::time::Timestamp;
 use crate::domain::user;
 use crate::store::Page;
@@ -204,6 +204,8 @@ impl From<&user::Credential> for Credential {
 /// A repository that a credential can reach.
 #[derive(Clone, Debug, Serialize)]
 pub struct Repository {
+    /// Where it lives: the host of the provider's installation.
+    pub host: String,
     /// The provider's id.
     pub id: String,
     /// Owner and name.
@@ -218,9 +220,11 @@ pub struct Repository {
     pub can_manage_hooks: Option<bool>,
 }
 
-impl From<&DomainRepository> for Repository {
-    fn from(repository: &DomainRepository) -> Self {
+impl Repository {
+    /// The shape of a repository at `host`.
+    pub fn of(repository: &DomainRepository, host: &Host) -> Self {
         Self {
+            host: host.to_string(),
             id: repository.id.to_string(),
             full_name: repository.full_name.to_string(),
             name: repository.full_name.name().to_owned(),

@@ -174,7 +174,7 @@ pub(in crate::api) async fn list(
         .iter()
         .skip(offset)
         .take(limit)
-        .map(Into::into)
+        .map(|repository| dto::Repository::of(repository, &instance.host))
         .collect();
     ok(&dto::List { items, next_cursor })
 }

@@ -25,6 +25,7 @@ pub(super) struct FakeHerd {
     pub(super) secrets: Mutex<HashMap<ConnectionId, HookSecret>>,
     pub(super) commands: Mutex<Vec<(ConnectionId, Command)>>,
     pub(super) delivered: AtomicUsize,
+    pub(super) heard: AtomicUsize,
     pub(super) rejected: AtomicUsize,
 }
 
@@ -130,6 +131,10 @@ impl Herd for FakeHerd {
 
     fn delivered(&self, _: ConnectionId) {
         self.delivered.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn heard(&self, _: ConnectionId) {
+        self.heard.fetch_add(1, Ordering::SeqCst);
     }
 
     fn rejected(&self, _: ConnectionId) {

@@ -86,6 +86,11 @@ fn the_answer_says_what_becomes_of_it() {
     );
     assert_eq!(stored(&world), 1 + 3, "the seeded one and three new ones");
     assert_eq!(world.herd.delivered.load(Ordering::SeqCst), 3);
+    assert_eq!(
+        world.herd.heard.load(Ordering::SeqCst),
+        2,
+        "duplicates count as heard"
+    );
 }
 
 #[test]

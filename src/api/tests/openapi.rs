@@ -44,6 +44,28 @@ fn it_describes_the_routes_and_no_others() {
 }
 
 #[test]
+fn the_page_for_people_lists_the_routes_and_no_others() {
+    let row = |operation: &Operation| {
+        let route = operation.route();
+        let whom = match route.access {
+            Access::Public => "everybody",
+            Access::Ingress => "whoever signs",
+            Access::User => "a user",
+            Access::Admin => "an admin",
+        };
+        format!("| `{} {}` | {whom} |", route.method, route.path)
+    };
+    let wanted: Vec<String> = Operation::ALL.iter().map(row).collect();
+    let page = include_str!("../../../docs/api.md");
+    let (_, list) = page.split_once("## Every route").unwrap();
+    let listed: Vec<&str> = list
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(listed, wanted);
+}
+
+#[test]
 fn it_names_every_code() {
     let document = document();
     let codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].clone();

@@ -79,6 +79,8 @@ fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
     promised.sort_unstable();
     assert_eq!(keys(&incident), promised);
     assert_eq!(incident["repository_full_name"], "canary/repository");
+    let job = serde_json::json!({"name": "canary job", "stage": null, "reason": "timed_out"});
+    assert_eq!(incident["failed_jobs"], serde_json::json!([job]));
 }
 
 #[test]
@@ -94,7 +96,17 @@ fn connecting_uses_the_defaults_and_answers_201() {
     let connection = reply.json();
     assert_eq!(
         connection["webhook_events"],
-        serde_json::json!(["pull_request", "push", "workflow_run"])
+        serde_json::json!([
+            "check_run",
+            "check_suite",
+            "deployment_status",
+            "pull_request",
+            "push",
+            "repository",
+            "status",
+            "workflow_job",
+            "workflow_run"
+        ])
     );
     assert_eq!(
         (&connection["provider"], &connection["webhook_status"]),

@@ -8,10 +8,15 @@ use crate::api::scope::Shared;
 use crate::api::{Admin, Collaborators, IngressWatch, Settings, server};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
-use crate::domain::id::{CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId};
-use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId,
+};
+use crate::domain::incident::track::TrackKey;
+use crate::domain::incident::{
+    CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
+};
 use crate::domain::repo::{Instance, ProviderKind};
-use crate::domain::run::{Conclusion, Position, Run, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus};
 use crate::domain::secret::{ApiToken, OauthSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{TokenRecord, User};
@@ -204,6 +209,7 @@ impl World {
             secrets: Mutex::default(),
             commands: Mutex::default(),
             delivered: 0.into(),
+            heard: 0.into(),
             rejected: 0.into(),
         });
         let counts = Arc::new(Counts::default());
@@ -345,6 +351,27 @@ fn facts() -> RunFacts {
     }
 }
 
+fn failure(connection: ConnectionId, run: RunId) -> CiFailure {
+    let facts = facts();
+    CiFailure {
+        run,
+        family: Family::Actions,
+        track: TrackKey::of(connection, Family::Actions, &facts),
+        workflow_name: facts.workflow_name,
+        branch: facts.branch,
+        commit_sha: facts.commit_sha,
+        commit_message: None,
+        author: None,
+        url: None,
+        failed_jobs: vec![FailedJob {
+            id: 71,
+            name: "canary job".into(),
+            stage: None,
+            reason: Some("timed_out".into()),
+        }],
+    }
+}
+
 fn history(
     store: &MemoryStore,
     chance: &Chance,
@@ -375,6 +402,7 @@ fn history(
         body: (&br#"{"canary":1}"#[..]).into(),
     };
     let run = Run {
+        family: Family::Actions,
         failed_jobs: std::collections::BTreeMap::new(),
         id: ids.1,
         connection: connection.id,
@@ -398,7 +426,7 @@ fn history(
         source: IncidentSource::Webhook,
         failure_type: "failure".into(),
         title: "canary failed".into(),
-        ci: None,
+        ci: Some(failure(connection.id, ids.1)),
         occurrences: 1,
         first_seen_at: at,
         last_seen_at: at,

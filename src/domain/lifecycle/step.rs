@@ -127,10 +127,12 @@ fn remove(mut l: Lifecycle) -> Step {
 
 fn be_active(mut l: Lifecycle) -> Step {
     l.phase = Phase::Active;
-    let delay = match (l.certainty, l.checks_failed) {
-        (Certainty::Unsure | Certainty::Confirming, _) => Delay::Settle,
-        (Certainty::Sure, 0) => Delay::CheckInterval,
-        (Certainty::Sure, failed) => Delay::SlowBackoff(failed),
+    let delay = match (l.certainty, l.checks_failed, l.disabled) {
+        (Certainty::Unsure | Certainty::Confirming, _, _) => Delay::Settle,
+        (Certainty::Sure, 0, None) => Delay::CheckInterval,
+        // A test delivery was asked for: look soon whether it helped.
+        (Certainty::Sure, 0, Some(tests)) => Delay::Backoff(tests),
+        (Certainty::Sure, failed, _) => Delay::SlowBackoff(failed),
     };
     (l, vec![Effect::Schedule(Timer::Check, delay)])
 }
@@ -276,11 +278,8 @@ fn take_timer(mut l: Lifecycle, timer: Timer) -> Step {
                 }
             }
         }
-        // The other timer's call is outstanding: this one has its turn later.
-        (Timer::Check, Phase::Pinging) => (
-            l,
-            vec![Effect::Schedule(Timer::Check, Delay::CheckInterval)],
-        ),
+        // The other call is outstanding: the ping has its turn later. The end of any call arms
+        // the check timer by itself.
         (Timer::Ping, Phase::Checking | Phase::Repairing { .. }) => {
             (l, vec![Effect::Schedule(Timer::Ping, Delay::PingInterval)])
         }
@@ -303,8 +302,15 @@ fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
         }
         (Reply::Intact, Phase::Checking) => {
             l.checks_failed = 0;
-            settle(l, 0)
+            let was_disabled = l.disabled.take().is_some();
+            let step = settle(l, 0);
+            if was_disabled {
+                observe(step, Observation::HookEnabled)
+            } else {
+                step
+            }
         }
+        (Reply::Disabled { permanently }, Phase::Checking) => revive(l, *permanently),
         (Reply::Drifted, Phase::Checking) => {
             l.checks_failed = 0;
             l.applied = None;
@@ -316,16 +322,10 @@ fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             }
         }
         (Reply::Missing { at }, Phase::Checking | Phase::Repairing { .. }) => lose(l, *at),
-        (Reply::Pinged, Phase::Pinging) => {
+        (Reply::Pinged, Phase::Pinging) => count_ping(l),
+        (Reply::Untestable, Phase::Pinging) => {
             l.checks_failed = 0;
-            l.pings_unanswered = l.pings_unanswered.saturating_add(1);
-            let is_silent = l.is_silent();
-            let step = begin_watch(settle(l, 0));
-            if is_silent {
-                observe(step, Observation::HookSilent)
-            } else {
-                step
-            }
+            begin_watch(settle(l, 0))
         }
         (Reply::Deleted, Phase::Deleting { .. }) => {
             l.hook = Hook::Absent;
@@ -339,12 +339,48 @@ fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             | Reply::Repaired { .. }
             | Reply::Intact
             | Reply::Drifted
+            | Reply::Disabled { .. }
             | Reply::Missing { .. }
             | Reply::Pinged
+            | Reply::Untestable
             | Reply::Deleted,
             _,
         ) => stay(l),
     }
+}
+
+/// A ping is on its way, or has come: some providers send it before they say so.
+fn count_ping(mut l: Lifecycle) -> Step {
+    l.checks_failed = 0;
+    if !l.heard {
+        l.pings_unanswered = l.pings_unanswered.saturating_add(1);
+    }
+    let is_silent = l.is_silent();
+    let step = begin_watch(settle(l, 0));
+    if is_silent {
+        observe(step, Observation::HookSilent)
+    } else {
+        step
+    }
+}
+
+/// The provider has disabled the hook. A test delivery that we answer enables it again; when that
+/// did not help a hook that is disabled for good, it is made anew.
+fn revive(mut l: Lifecycle, permanently: bool) -> Step {
+    l.checks_failed = 0;
+    let (Desired::Active, Hook::Present(hook)) = (l.desired, l.hook) else {
+        return settle(l, 0);
+    };
+    let tests = l.disabled.unwrap_or(0);
+    let step = if permanently && tests > 0 {
+        l.disabled = Some(0);
+        l.recreate = true;
+        settle(l, 0)
+    } else {
+        l.disabled = Some(tests.saturating_add(1));
+        enter(l, Phase::Pinging, Call::Ping(hook))
+    };
+    observe(step, Observation::HookDisabled { permanently })
 }
 
 /// A call that looked at all hooks of ours succeeded: if it was begun after the settling time,

@@ -168,3 +168,200 @@ fn a_quiet_hook_is_pinged_and_two_unanswered_pings_make_it_silent() {
     assert_eq!(effects, [Effect::Observe(Observation::HookHeard)]);
     assert!(!heard.is_silent());
 }
+
+/// A check that finds the hook disabled.
+fn found_disabled(lifecycle: Lifecycle, permanently: bool) -> (Lifecycle, Vec<Effect>) {
+    let (checking, effects) = step(lifecycle, Input::TimerFired(Timer::Check));
+    assert_eq!(effects, [Effect::Call(Call::Check(HookId(7)))]);
+    step(checking, Input::Replied(Reply::Disabled { permanently }))
+}
+
+#[test]
+fn a_disabled_hook_is_tested_at_once_and_looked_at_soon() {
+    let (pinging, effects) = found_disabled(active(), false);
+    let told = Effect::Observe(Observation::HookDisabled { permanently: false });
+    assert_eq!(effects, [Effect::Call(Call::Ping(HookId(7))), told]);
+    let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(1))));
+    // It did not help yet: again, and later.
+    let (pinging, effects) = found_disabled(back, false);
+    assert!(effects.contains(&Effect::Call(Call::Ping(HookId(7)))));
+    let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(2))));
+    let (checking, _) = step(back, Input::TimerFired(Timer::Check));
+    let (enabled, effects) = step(checking, Input::Replied(Reply::Intact));
+    assert!(effects.contains(&Effect::Observe(Observation::HookEnabled)));
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::CheckInterval)));
+    assert_eq!(enabled.disabled, None);
+}
+
+#[test]
+fn a_hook_disabled_for_good_is_made_anew_when_a_test_did_not_help() {
+    for answer in [Reply::Pinged, Reply::Untestable] {
+        let (pinging, _) = found_disabled(active(), true);
+        let (back, _) = step(pinging, Input::Replied(answer));
+        let (deleting, effects) = found_disabled(back, true);
+        let told = Effect::Observe(Observation::HookDisabled { permanently: true });
+        assert_eq!(effects, [Effect::Call(Call::Delete), told]);
+        let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted));
+        assert_eq!(effects, [Effect::Call(Call::Ensure { revision: 1 })]);
+        let ensured = Reply::Ensured {
+            hook: HookId(8),
+            revision: 1,
+        };
+        let (back, effects) = step(creating, Input::Replied(ensured));
+        // Only a check says that it is over, and it comes soon.
+        assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(0))));
+        let (checking, _) = step(back, Input::TimerFired(Timer::Check));
+        let (_, effects) = step(checking, Input::Replied(Reply::Intact));
+        assert!(effects.contains(&Effect::Observe(Observation::HookEnabled)));
+    }
+}
+
+#[test]
+fn a_test_that_cannot_be_made_is_no_unanswered_ping() {
+    let mut lifecycle = active();
+    for _ in 0..3 {
+        let (pinging, _) = step(lifecycle, Input::TimerFired(Timer::Ping));
+        let (back, effects) = step(pinging, Input::Replied(Reply::Untestable));
+        assert!(effects.contains(&Effect::Schedule(Timer::Ping, Delay::PingInterval)));
+        lifecycle = back;
+    }
+    assert_eq!(lifecycle.pings_unanswered, 0);
+}
+
+#[test]
+fn a_ping_that_was_answered_before_the_provider_says_so_is_answered() {
+    let (pinging, _) = step(active(), Input::TimerFired(Timer::Ping));
+    let (pinging, _) = step(pinging, Input::DeliveryArrived);
+    let (back, _) = step(pinging, Input::Replied(Reply::Pinged));
+    assert_eq!(back.pings_unanswered, 0);
+}
+
+#[test]
+fn what_was_heard_answers_for_one_interval_only() {
+    let (heard, _) = step(active(), Input::DeliveryArrived);
+    let (quiet, effects) = step(heard, Input::TimerFired(Timer::Ping));
+    assert_eq!(
+        effects,
+        [Effect::Schedule(Timer::Ping, Delay::PingInterval)]
+    );
+    let (_, effects) = step(quiet, Input::TimerFired(Timer::Ping));
+    assert_eq!(effects, [Effect::Call(Call::Ping(HookId(7)))]);
+}
+
+#[test]
+fn other_settings_are_another_revision_and_are_written() {
+    let (_, effects) = step(active(), Input::SettingsChanged);
+    let (hook, revision) = (HookId(7), 2);
+    assert_eq!(effects, [Effect::Call(Call::Repair { hook, revision })]);
+}
+
+#[test]
+fn a_wish_to_recreate_is_fulfilled_once() {
+    let ensured = |revision| {
+        let hook = HookId(7);
+        Input::Replied(Reply::Ensured { hook, revision })
+    };
+    let (deleting, effects) = step(active(), Input::RecreateRequested);
+    assert_eq!(effects, [Effect::Call(Call::Delete)]);
+    let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted));
+    assert_eq!(effects, [Effect::Call(Call::Ensure { revision: 1 })]);
+    assert_eq!(step(creating, ensured(1)).0.phase, Phase::Active);
+
+    // There is none to delete yet: creating it is all that was wished for.
+    let (wished, _) = step(Lifecycle::default(), Input::RecreateRequested);
+    let (creating, _) = step(wished, Input::Recovered);
+    assert_eq!(step(creating, ensured(1)).0.phase, Phase::Active);
+}
+
+#[test]
+fn the_provider_is_not_asked_before_it_wished() {
+    let after = Duration::from_secs(90);
+    let limited = Failure::Retryable { after: Some(after) };
+    let (_, effects) = step(creating(), failed(limited, NOT_DONE));
+    assert_eq!(
+        effects,
+        [Effect::Schedule(Timer::Retry, Delay::Exactly(after))]
+    );
+}
+
+#[test]
+fn checks_that_fail_come_more_slowly_until_one_succeeds() {
+    let mut lifecycle = active();
+    for count in 1..=3 {
+        let (checking, _) = step(lifecycle, Input::TimerFired(Timer::Check));
+        let (again, effects) = step(checking, failed(Failure::NoAccess, NOT_DONE));
+        let slowly = Effect::Schedule(Timer::Check, Delay::SlowBackoff(count));
+        assert_eq!((again.checks_failed, effects), (count, vec![slowly]));
+        lifecycle = again;
+    }
+    let (checking, _) = step(lifecycle, Input::TimerFired(Timer::Check));
+    let (_, effects) = step(checking, Input::Replied(Reply::Intact));
+    assert_eq!(
+        effects,
+        [Effect::Schedule(Timer::Check, Delay::CheckInterval)]
+    );
+}
+
+#[test]
+fn a_check_with_a_refused_credential_suspends() {
+    for timer in [Timer::Check, Timer::Ping] {
+        let (calling, _) = step(active(), Input::TimerFired(timer));
+        let (suspended, _) = step(calling, failed(Failure::Unauthorized, NOT_DONE));
+        let reason = SuspendReason::Unauthorized;
+        assert_eq!(suspended.phase, Phase::Suspended(reason), "{timer:?}");
+    }
+}
+
+/// The hook is found missing at this time, and made again.
+fn lose(lifecycle: Lifecycle, at: Duration) -> Lifecycle {
+    let at = Timestamp(0).plus(at);
+    let (checking, _) = step(lifecycle, Input::TimerFired(Timer::Check));
+    let (creating, _) = step(checking, Input::Replied(Reply::Missing { at }));
+    let (hook, revision) = (HookId(7), 1);
+    step(creating, Input::Replied(Reply::Ensured { hook, revision })).0
+}
+
+#[test]
+fn losses_long_ago_or_before_a_person_looked_do_not_count() {
+    let mut lifecycle = active();
+    for day in 1..=9 {
+        lifecycle = lose(lifecycle, LOSSES_WINDOW * day);
+        assert_eq!(lifecycle.phase, Phase::Active, "day {day}");
+    }
+    let mut lifecycle = active();
+    for second in 1..=3 {
+        lifecycle = lose(lifecycle, Duration::from_secs(second));
+    }
+    assert!(lifecycle.waits_for_a_person());
+    let (repairing, _) = step(lifecycle, Input::CheckRequested);
+    let ensured = Reply::Ensured {
+        hook: HookId(7),
+        revision: 1,
+    };
+    let (resumed, _) = step(repairing, Input::Replied(ensured));
+    let lost_again = lose(resumed, Duration::from_secs(4));
+    assert_eq!(lost_again.phase, Phase::Active);
+}
+
+#[test]
+fn restarted_connections_look_at_their_hooks_at_different_times() {
+    let (_, effects) = step(active(), Input::Recovered);
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Spread)));
+}
+
+#[test]
+fn a_removal_goes_on_after_panics_and_what_is_over_stays_over() {
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    let (deleting, _) = step(active(), removed);
+    let given_up = Input::GaveUp(SuspendReason::Panics);
+    let (suspended, _) = step(deleting, given_up.clone());
+    let (deleting, effects) = step(suspended, Input::Recovered);
+    assert_eq!(effects, [Effect::Call(Call::Delete)]);
+    let (settling, _) = step(deleting, Input::Replied(Reply::Deleted));
+    let (deleting, _) = step(settling, Input::TimerFired(Timer::Retry));
+    let (over, _) = step(deleting, Input::Replied(Reply::Deleted));
+    assert_eq!(over.phase, Phase::Removed);
+    assert_eq!(step(over.clone(), given_up), (over, Vec::new()));
+}

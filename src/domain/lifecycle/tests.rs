@@ -32,6 +32,8 @@ enum Move {
     /// A reply comes although nothing was asked.
     Stale(Reply),
     Sabotage(Sabotage),
+    /// The provider disables a hook.
+    Disable(Off),
 }
 
 /// What people do to hooks by hand.
@@ -40,6 +42,26 @@ enum Sabotage {
     Delete,
     Change,
     Copy,
+}
+
+/// A hook at the model provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Theirs {
+    /// The settings that it has; `None` when somebody changed them.
+    settings: Option<Revision>,
+    /// Whether the provider sends nothing any more.
+    disabled: Option<Off>,
+}
+
+/// How the provider disabled a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Off {
+    /// For a while, or until a test delivery is answered.
+    ForNow,
+    /// Until a test delivery is answered.
+    ForGood,
+    /// Whatever is answered: only a new hook helps.
+    Stubbornly,
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
@@ -78,6 +100,8 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => Just(Move::Delivery),
         1 => Just(Move::Restart),
         1 => stale().prop_map(Move::Stale),
+        1 => prop::sample::select(vec![Off::ForNow, Off::ForGood, Off::Stubbornly])
+            .prop_map(Move::Disable),
         1 => prop::sample::select(vec![Sabotage::Delete, Sabotage::Change, Sabotage::Copy])
             .prop_map(Move::Sabotage),
     ]
@@ -93,7 +117,9 @@ fn stale() -> impl Strategy<Value = Reply> {
         Reply::Drifted,
         Reply::Missing { at: Timestamp(0) },
         Reply::Repaired { revision: 1 },
+        Reply::Disabled { permanently: true },
         Reply::Pinged,
+        Reply::Untestable,
         Reply::Deleted,
     ])
 }
@@ -101,7 +127,7 @@ fn stale() -> impl Strategy<Value = Reply> {
 /// The model provider and everything around the machine.
 #[derive(Default)]
 struct World {
-    hooks: BTreeMap<u64, Option<Revision>>,
+    hooks: BTreeMap<u64, Theirs>,
     next_hook: u64,
     /// The outstanding call, with the hooks that it saw when it listed them.
     call: Option<Call>,
@@ -162,15 +188,19 @@ impl World {
                 for surplus in saw.iter().filter(|id| **id != hook) {
                     self.hooks.remove(surplus);
                 }
-                self.hooks.insert(hook, Some(revision));
+                // Editing does not enable a hook.
+                self.hooks.entry(hook).or_default().settings = Some(revision);
                 Reply::Ensured {
                     hook: HookId(hook),
                     revision,
                 }
             }
             Call::Check(HookId(id)) => match self.hooks.get(&id) {
-                Some(Some(_)) if self.hooks.len() == 1 => Reply::Intact,
-                Some(_) => Reply::Drifted,
+                Some(hook) if self.hooks.len() > 1 || hook.settings.is_none() => Reply::Drifted,
+                Some(Theirs { disabled: None, .. }) => Reply::Intact,
+                Some(hook) => Reply::Disabled {
+                    permanently: hook.disabled != Some(Off::ForNow),
+                },
                 None => Reply::Missing {
                     at: Timestamp(self.clock_ms),
                 },
@@ -179,15 +209,32 @@ impl World {
                 hook: HookId(id),
                 revision,
             } => match self.hooks.get_mut(&id) {
-                Some(settings) => {
-                    *settings = Some(revision);
+                Some(hook) => {
+                    hook.settings = Some(revision);
                     Reply::Repaired { revision }
                 }
                 None => Reply::Missing {
                     at: Timestamp(self.clock_ms),
                 },
             },
-            Call::Ping(_) => Reply::Pinged,
+            Call::Ping(HookId(id)) => {
+                // Some projects have nothing that could be sent. There, a time must pass.
+                let is_testable = id % 5 != 4;
+                let hook = self.hooks.get_mut(&id);
+                let hook = hook.filter(|h| match h.disabled {
+                    Some(Off::ForNow) => true,
+                    Some(Off::ForGood) => is_testable,
+                    Some(Off::Stubbornly) | None => false,
+                });
+                if let Some(hook) = hook {
+                    hook.disabled = None;
+                }
+                if is_testable {
+                    Reply::Pinged
+                } else {
+                    Reply::Untestable
+                }
+            }
             Call::Delete => {
                 for id in saw {
                     self.hooks.remove(id);
@@ -276,13 +323,19 @@ impl World {
                 Some(Input::Recovered)
             }
             Move::Stale(reply) => self.call.is_none().then_some(Input::Replied(reply)),
+            Move::Disable(off) => {
+                if let Some(hook) = self.hooks.values_mut().next() {
+                    hook.disabled = Some(off);
+                }
+                None
+            }
             Move::Sabotage(sabotage) => {
                 match sabotage {
                     Sabotage::Delete => drop(self.hooks.pop_first()),
-                    Sabotage::Change => self.hooks.values_mut().for_each(|s| *s = None),
+                    Sabotage::Change => self.hooks.values_mut().for_each(|h| h.settings = None),
                     Sabotage::Copy if !self.hooks.is_empty() => {
                         self.next_hook += 1;
-                        self.hooks.insert(self.next_hook, None);
+                        self.hooks.insert(self.next_hook, Theirs::default());
                     }
                     Sabotage::Copy => {}
                 }
@@ -306,6 +359,7 @@ impl World {
                 Phase::Active => {
                     lifecycle.certainty == Certainty::Sure
                         && self.timers.get(&Timer::Check) == Some(&Delay::CheckInterval)
+                        && lifecycle.disabled.is_none()
                 }
                 _ => self.call.is_none() && lifecycle.waits_for_a_person(),
             };
@@ -328,15 +382,29 @@ fn play(moves: &[Move]) -> (World, Lifecycle) {
     let mut lifecycle = world.apply(Lifecycle::default(), Input::Recovered);
     for a_move in moves {
         if let Some(input) = world.take(a_move.clone()) {
+            let before = lifecycle.clone();
             lifecycle = world.apply(lifecycle, input);
+            if let Move::Stale(reply) = a_move {
+                assert_eq!(
+                    lifecycle, before,
+                    "nobody asked, and {reply:?} was believed"
+                );
+            }
         }
     }
     (world, lifecycle)
 }
 
 fn remove(world: &mut World, lifecycle: Lifecycle) {
-    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
-    let lifecycle = world.apply(lifecycle, removed);
+    let removed = Desired::Removed { delete_hook: true };
+    let input = if lifecycle.desired == removed {
+        // Nobody looks after what they have disconnected: the next start is all that comes.
+        world.cut_off();
+        Input::Recovered
+    } else {
+        Input::DesiredChanged(removed)
+    };
+    let lifecycle = world.apply(lifecycle, input);
     let mut lifecycle = world.run_to_rest(lifecycle);
     // A person may have to act on a suspension; removal itself never suspends.
     assert_eq!(lifecycle.phase, Phase::Removed, "LC-4");
@@ -366,7 +434,12 @@ fn activate(world: &mut World, lifecycle: Lifecycle) {
     let hooks: Vec<_> = world.hooks.iter().collect();
     assert_eq!(hooks.len(), 1, "LC-5: {hooks:?} {lifecycle:?}");
     assert_eq!(lifecycle.hook, Hook::Present(HookId(*hooks[0].0)), "LC-5");
-    assert_eq!(*hooks[0].1, Some(lifecycle.wanted), "LC-5: {lifecycle:?}");
+    let enabled = Theirs {
+        settings: Some(lifecycle.wanted),
+        disabled: None,
+    };
+    assert_eq!(*hooks[0].1, enabled, "LC-5: {lifecycle:?}");
+    assert_eq!(lifecycle.disabled, None, "LC-5");
 }
 
 proptest! {

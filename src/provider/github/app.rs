@@ -1,18 +1,16 @@
 //! Our GitHub App: what its installations are, and their tokens.
 
-use super::errors::{self, Asked};
 use super::jwt::Signer;
-use super::session::Session;
 use super::wire::{InstallationBody, InstallationTokenBody};
-use super::{Access, Github, ProviderError};
+use super::{Asked, Github, ProviderError, Talk, errors};
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::Instance;
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Account;
-use crate::provider::Calling;
 use crate::provider::http::Answer;
 use crate::provider::oauth::{Apps, Installation, InstallationToken};
+use crate::provider::{Access, Calling};
 use reqwest::Method;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -59,7 +57,7 @@ impl GithubApp {
             };
             let caller = &self.github.caller;
             let asked = async {
-                let mut session = Session::new(&self.github, &access);
+                let mut session = Talk::new(&self.github, &access);
                 // A token that nobody uses does no harm: it may be asked for again.
                 let answer = session.put(method, &path, None).await.map_err(as_app)?;
                 if answer.status.is_success() {

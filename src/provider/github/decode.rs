@@ -1,13 +1,22 @@
 //! Inbound: GitHub's deliveries. Pure; nothing of a body is believed before its signature.
 
-use super::payload::{Body, ClaimBody, Loose, Object, RepositoryPart, RunPart, WorkflowPart};
+mod checks;
+mod jobs;
+mod statuses;
+
+use super::payload::{
+    ActorPart, Body, ClaimBody, CommitPart, RepositoryPart, RunPart, WorkflowPart,
+};
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{Entropy, HookId};
 use crate::domain::repo::{FullName, RepositoryId};
 use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
 use crate::domain::secret::{HookSecret, Proof};
-use crate::domain::time::Timestamp;
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean,
+    clean_of, first_line, header, kept, moment, object, read, web_url,
+};
 use crate::provider::signature::github_verifies;
 use crate::provider::{Claim, Decode, DecodeError, Inbound, Rejection, Verified};
 use std::borrow::Cow;
@@ -25,20 +34,6 @@ const HEADERS_KEPT: [&str; 9] = [
     "user-agent",
     "content-type",
 ];
-/// Longest header value kept; what is longer is no value of GitHub's.
-const HEADER_BYTES_MAX: usize = 512;
-/// Longest name or title kept, in bytes; GitHub cuts titles at 256 characters.
-const TITLE_BYTES_MAX: usize = 512;
-/// Longest branch kept: git stores branches as files, whose names end at 255 bytes a segment.
-const BRANCH_BYTES_MAX: usize = 1024;
-/// Longest commit hash: SHA-256 in hexadecimal.
-const COMMIT_BYTES_MAX: usize = 64;
-/// Longest login or trigger kept; GitHub's logins end at 39 characters.
-const LOGIN_BYTES_MAX: usize = 100;
-/// Longest action that is kept; GitHub's are words such as `completed`.
-const ACTION_BYTES_MAX: usize = 100;
-/// Longest URL kept.
-const URL_BYTES_MAX: usize = 2048;
 /// What a body sent as a form begins with.
 const FORM_PREFIX: &[u8] = b"payload=";
 
@@ -46,7 +41,43 @@ const FORM_PREFIX: &[u8] = b"payload=";
 const ALL_EVENTS: &str = "*";
 
 /// The events that something follows from, or that are kept as history.
-const EVENTS_KNOWN: [&str; 4] = ["ping", "workflow_run", "push", "pull_request"];
+const EVENTS_KNOWN: [&str; 11] = [
+    "check_run",
+    "check_suite",
+    "deployment_status",
+    "meta",
+    "ping",
+    "pull_request",
+    "push",
+    "repository",
+    "status",
+    "workflow_job",
+    "workflow_run",
+];
+
+/// What tells of CI in whatever way, of deployments, and of a new name; and what people expect in
+/// a history.
+const EVENTS_DEFAULT: [&str; 9] = [
+    "check_run",
+    "check_suite",
+    "deployment_status",
+    "pull_request",
+    "push",
+    "repository",
+    "status",
+    "workflow_job",
+    "workflow_run",
+];
+
+/// What may happen to a repository, after which nothing has to be looked at.
+const REPOSITORY_ACTIONS: [&str; 6] = [
+    "archived",
+    "created",
+    "edited",
+    "privatized",
+    "publicized",
+    "unarchived",
+];
 
 /// GitHub's dialect of deliveries.
 #[derive(Debug)]
@@ -65,19 +96,6 @@ impl GithubDecode {
     }
 }
 
-fn named<'a>(
-    inbound: Inbound<'a>,
-    name: &'static str,
-    bytes_max: usize,
-) -> Result<&'a str, Rejection> {
-    inbound
-        .headers
-        .get(name)
-        .filter(|value| (1..=bytes_max).contains(&value.len()))
-        .filter(|value| value.bytes().all(|byte| byte.is_ascii_graphic()))
-        .ok_or(Rejection::BadHeader(name))
-}
-
 impl Decode for GithubDecode {
     /// GitHub has one way to sign: what the hook is known to prove itself with is of no account.
     fn verify(
@@ -86,8 +104,10 @@ impl Decode for GithubDecode {
         secrets: &[HookSecret],
         _: Proof,
     ) -> Result<Verified, Rejection> {
-        let event = named(inbound, "x-github-event", EVENT_NAME_BYTES_MAX)?;
-        let id = named(inbound, "x-github-delivery", PROVIDER_DELIVERY_ID_BYTES_MAX)?;
+        let headers = inbound.headers;
+        let event = header(headers, "x-github-event", EVENT_NAME_BYTES_MAX, false)?;
+        let id_max = PROVIDER_DELIVERY_ID_BYTES_MAX;
+        let id = header(headers, "x-github-delivery", id_max, false)?;
         // Only SHA-256: the SHA-1 header that GitHub sends along is never looked at.
         let signature = inbound
             .headers
@@ -102,18 +122,12 @@ impl Decode for GithubDecode {
         if !fits || secrets.is_empty() {
             return Err(Rejection::BadSignature);
         }
-        let headers = HEADERS_KEPT
-            .into_iter()
-            .filter_map(|name| Some((name, inbound.headers.get(name)?)))
-            .filter(|(_, value)| value.len() <= HEADER_BYTES_MAX)
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
         Ok(Verified {
             provider_delivery_id: id.to_owned(),
             event: event.to_owned(),
             is_ping: event == "ping",
             is_stale: false,
-            headers,
+            headers: kept(headers, &HEADERS_KEPT),
         })
     }
 
@@ -138,22 +152,7 @@ impl Decode for GithubDecode {
 
     fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
         let json = unfold(&payload.body)?;
-        let body: Body<'_> = match object(&json) {
-            Some(Ok(body)) => body,
-            // The message of serde_json may quote the payload; its place does not.
-            Some(Err(e)) => {
-                let problem = if e.to_string().starts_with("duplicate field") {
-                    "a field is given twice"
-                } else {
-                    "it is not valid JSON"
-                };
-                let (line, column) = (e.line(), e.column());
-                return Err(DecodeError(format!(
-                    "{problem}, at line {line} column {column}"
-                )));
-            }
-            None => return Err(DecodeError("it is no JSON object".into())),
-        };
+        let body: Body<'_> = read(&json)?;
         Ok(interpret(event, &body))
     }
 
@@ -162,18 +161,13 @@ impl Decode for GithubDecode {
     }
 
     fn default_events(&self) -> &'static [&'static str] {
-        &["workflow_run", "pull_request", "push"]
+        &EVENTS_DEFAULT
     }
 
     /// GitHub adds events faster than anybody could list them: only the form is checked.
     fn is_event_name(&self, name: &str) -> bool {
         name == ALL_EVENTS || name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     }
-}
-
-/// Parses an object; `None` when the text does not even begin like one.
-fn object<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Option<serde_json::Result<T>> {
-    (json.trim_ascii_start().first() == Some(&b'{')).then(|| serde_json::from_slice(json))
 }
 
 /// The JSON in a body. A form is known by how it begins: the content type is not signed.
@@ -198,12 +192,16 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
         },
         "push" if body.git_ref.text().is_some() => Event::Recorded,
         "pull_request" if body.pull_request.0.is_some() => Event::Recorded,
-        "workflow_run" => body
-            .workflow_run
-            .0
-            .as_ref()
-            .and_then(|run| run_event(run, body))
-            .map_or(Event::Ignored, |run| Event::Run(Box::new(run))),
+        "deployment_status" if body.deployment_status.0.is_some() => Event::Recorded,
+        "repository" if repository.is_some() => repository_event(body.action.text()),
+        "meta" if body.action.text() == Some("deleted") && body.hook_id.number().is_some() => {
+            Event::LookNow
+        }
+        "workflow_run" => run_event(body).map_or(Event::Ignored, of_run),
+        "workflow_job" => jobs::event(body).map_or(Event::Ignored, of_run),
+        "check_suite" => checks::suite_event(body).unwrap_or(Event::Ignored),
+        "check_run" => checks::run_event(body).unwrap_or(Event::Ignored),
+        "status" => statuses::event(body).map_or(Event::Ignored, of_run),
         _ => Event::Ignored,
     };
     Decoded {
@@ -212,8 +210,21 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
         action: body
             .action
             .text()
-            .and_then(|action| clean(action, ACTION_BYTES_MAX)),
+            .and_then(|action| clean(action, WORD_BYTES_MAX)),
         event,
+    }
+}
+
+fn of_run(run: RunEvent) -> Event {
+    Event::Run(Box::new(run))
+}
+
+/// A new name in a payload is not believed: it could be another repository's by now.
+fn repository_event(action: Option<&str>) -> Event {
+    match action {
+        Some("renamed" | "transferred" | "deleted") => Event::LookNow,
+        Some(action) if REPOSITORY_ACTIONS.contains(&action) => Event::Recorded,
+        Some(_) | None => Event::Ignored,
     }
 }
 
@@ -222,17 +233,10 @@ fn full_name(repository: &RepositoryPart<'_>) -> Option<FullName> {
 }
 
 /// `None` when a run cannot be told from others or put in order.
-fn run_event(run: &RunPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
+fn run_event(body: &Body<'_>) -> Option<RunEvent> {
+    let run = body.workflow_run.0.as_ref()?;
     let workflow = body.workflow.0.as_ref();
-    let attempt = run.run_attempt.number().unwrap_or(1).max(1);
-    let title = || clean(run.display_title.text()?, TITLE_BYTES_MAX);
-    let message = || {
-        let message = run.head_commit.0.as_ref()?.message.text()?;
-        clean(message.trim_start().lines().next()?, TITLE_BYTES_MAX)
-    };
-    let login = |actor: &Object<super::payload::ActorPart<'_>>| {
-        clean(actor.0.as_ref()?.login.text()?, LOGIN_BYTES_MAX)
-    };
+    let title = || clean_of(&run.display_title, TITLE_BYTES_MAX);
     let workflow_key = workflow_key(run, workflow)?;
     let name = clean_of(&run.name, TITLE_BYTES_MAX)
         .or_else(|| clean_of(&workflow?.name, TITLE_BYTES_MAX))
@@ -241,9 +245,9 @@ fn run_event(run: &RunPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
         provider_run_id: run.id.number()?,
         position: Position {
             number: run.run_number.number()?,
-            attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+            attempt: attempt(&run.run_attempt),
         },
-        status: status(run, body.action.text()),
+        status: status(&run.conclusion, &run.status, body.action.text()),
         updated_at: [&run.updated_at, &run.run_started_at, &run.created_at]
             .into_iter()
             .find_map(moment)
@@ -255,12 +259,34 @@ fn run_event(run: &RunPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
             workflow_name: name,
             branch: clean_of(&run.head_branch, BRANCH_BYTES_MAX),
             commit_sha: clean_of(&run.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),
-            commit_message: message().or_else(title),
+            commit_message: subject(&run.head_commit).or_else(title),
             author: login(&run.triggering_actor).or_else(|| login(&run.actor)),
-            trigger: clean_of(&run.event, LOGIN_BYTES_MAX).unwrap_or_default(),
+            trigger: clean_of(&run.event, WORD_BYTES_MAX).unwrap_or_default(),
             url: web_url(&run.html_url),
         },
     })
+}
+
+/// Attempts count from 1; older servers do not tell.
+fn attempt(number: &Loose<'_>) -> u32 {
+    let attempt = number.number().unwrap_or(1).max(1);
+    u32::try_from(attempt).unwrap_or(u32::MAX)
+}
+
+fn subject(commit: &Object<CommitPart<'_>>) -> Option<String> {
+    first_line(&commit.0.as_ref()?.message)
+}
+
+fn login(actor: &Object<ActorPart<'_>>) -> Option<String> {
+    clean_of(&actor.0.as_ref()?.login, WORD_BYTES_MAX)
+}
+
+/// A job with this conclusion failed. Whether it was allowed to, GitHub does not tell.
+fn is_failed(conclusion: &Loose<'_>) -> bool {
+    matches!(
+        conclusion.text(),
+        Some("failure" | "timed_out" | "startup_failure")
+    )
 }
 
 /// The workflow's id, else its path without the branch that re-usable workflows append to it.
@@ -281,8 +307,8 @@ fn workflow_key(run: &RunPart<'_>, workflow: Option<&WorkflowPart<'_>>) -> Optio
 
 /// A conclusion decides. Without one the status does, and the action only when the status says
 /// nothing: GitHub's own examples hold a `completed` action with the status `queued`.
-fn status(run: &RunPart<'_>, action: Option<&str>) -> RunStatus {
-    if let Some(conclusion) = run.conclusion.text() {
+fn status(conclusion: &Loose<'_>, status: &Loose<'_>, action: Option<&str>) -> RunStatus {
+    if let Some(conclusion) = conclusion.text() {
         return RunStatus::Completed(
             Conclusion::from_name(conclusion).unwrap_or(Conclusion::Unknown),
         );
@@ -293,48 +319,11 @@ fn status(run: &RunPart<'_>, action: Option<&str>) -> RunStatus {
         "requested" | "queued" | "pending" | "waiting" => Some(RunStatus::Queued),
         _ => None,
     };
-    run.status
+    status
         .text()
         .and_then(named)
         .or_else(|| action.and_then(named))
         .unwrap_or(RunStatus::Queued)
-}
-
-fn moment(text: &Loose<'_>) -> Option<Timestamp> {
-    let format = &time::format_description::well_known::Rfc3339;
-    let moment = time::OffsetDateTime::parse(text.text()?, format).ok()?;
-    i64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
-        .ok()
-        .map(Timestamp)
-}
-
-/// Only what a browser may be sent to: no `javascript:`.
-fn web_url(text: &Loose<'_>) -> Option<String> {
-    let text = text.text().filter(|text| text.len() <= URL_BYTES_MAX)?;
-    let url = url::Url::parse(text).ok()?;
-    matches!(url.scheme(), "http" | "https").then(|| url.into())
-}
-
-fn clean_of(text: &Loose<'_>, bytes_max: usize) -> Option<String> {
-    clean(text.text()?, bytes_max)
-}
-
-/// `text` without control characters and without those that turn the direction of writing (they
-/// make a text look like another one), cut at a character's end; `None` when nothing is left.
-fn clean(text: &str, bytes_max: usize) -> Option<String> {
-    let mut kept = String::new();
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    for c in text
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control() && !turns(*c))
-    {
-        if kept.len() + c.len_utf8() > bytes_max {
-            break;
-        }
-        kept.push(c);
-    }
-    (!kept.is_empty()).then_some(kept)
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! What GitHub's refusals mean. The sentences are for people and hold nothing of the answer but
 //! the names of the rights that GitHub says are needed.
 
-use super::super::http::{Answer, NoAnswer};
-use crate::domain::lifecycle::Failure;
-use crate::domain::repo::FullName;
+use super::{Answer, Asked, Dialect, GithubDialect, ProviderError};
 use crate::domain::time::Timestamp;
-use crate::provider::ProviderError;
+use crate::provider::errors::{archived, no_repository, other, rejected, seconds, until};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -13,17 +11,6 @@ use std::time::Duration;
 const SECONDARY_WAIT: Duration = Duration::from_mins(1);
 /// Longest list of rights quoted from a header.
 const RIGHTS_BYTES_MAX: usize = 200;
-
-/// What was asked for, for the sentence.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Asked<'a> {
-    /// The hooks of a repository; and whether GitHub says that the token's user administers it.
-    Hooks(&'a FullName, Option<bool>),
-    /// A repository.
-    Repository(&'a FullName),
-    /// The token's own account or repositories.
-    Own,
-}
 
 /// GitHub's error object, as far as it is looked at. Never quoted.
 #[derive(Debug, Default, Deserialize)]
@@ -51,55 +38,16 @@ impl Problem {
 }
 
 pub(super) fn bad_answer(what: &str) -> ProviderError {
-    let message = format!("GitHub's answer is not usable ({what}); it will be asked again");
-    ProviderError::retryable("bad_answer", message, None, false)
+    crate::provider::errors::bad_answer(GithubDialect::NAME, what)
 }
 
-/// Reads an answer that should be JSON of this shape. Half an answer is no answer.
 pub(super) fn parse<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {
-    serde_json::from_slice(&answer.body).map_err(|_| bad_answer("not the JSON that was expected"))
-}
-
-pub(super) fn rate_limited(after: Duration) -> ProviderError {
-    let message = format!(
-        "GitHub limits how often this token may call; the next call is in {} seconds",
-        after.as_secs().max(1)
-    );
-    ProviderError::retryable("rate_limited", message, Some(after), false)
-}
-
-pub(super) fn of_no_answer(none: NoAnswer, acted: bool) -> ProviderError {
-    let (code, message) = match none {
-        NoAnswer::Budget(after) => return rate_limited(after),
-        NoAnswer::Unreachable => (
-            "provider_unavailable",
-            "GitHub cannot be reached: check the network, the API URL and its certificate",
-        ),
-        NoAnswer::TimedOut => ("provider_timeout", "GitHub did not answer in time"),
-        NoAnswer::Cut => (
-            "provider_unavailable",
-            "the connection to GitHub broke before the answer was complete",
-        ),
-        NoAnswer::TooLong => ("bad_answer", "GitHub's answer is too long to be one"),
-        NoAnswer::BadRedirect => (
-            "bad_answer",
-            "GitHub sent us on to another server, or in circles; the token does not follow. \
-             Check the API URL",
-        ),
-    };
-    ProviderError::retryable(code, message, None, acted)
-}
-
-fn seconds(answer: &Answer, name: &str) -> Option<u64> {
-    answer.header(name)?.trim().parse().ok()
+    crate::provider::errors::parse(GithubDialect::NAME, answer)
 }
 
 /// How long until the window of the rate limit ends.
 fn reset_in(answer: &Answer, now: Timestamp) -> Option<Duration> {
-    let reset = seconds(answer, "x-ratelimit-reset")?;
-    let reset = i64::try_from(reset).ok()?.checked_mul(1000)?;
-    // A second more, for clocks that do not agree.
-    Some(Timestamp(reset).since(now) + Duration::from_secs(1))
+    until(answer, "x-ratelimit-reset", now)
 }
 
 /// How many calls are left, and until when.
@@ -130,26 +78,6 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
     is_limit.then_some(SECONDARY_WAIT)
 }
 
-/// The error that an answer is, whatever was asked.
-pub(super) fn of_any(answer: &Answer, acted: bool) -> Option<ProviderError> {
-    let status = answer.status.as_u16();
-    match status {
-        401 => Some(ProviderError::refused(
-            Failure::Unauthorized,
-            "unauthorized",
-            "GitHub refuses this token: it was revoked, has expired, or was never valid. \
-             Add a new one",
-        )),
-        408 | 500..=599 => {
-            let after = seconds(answer, "retry-after").map(Duration::from_secs);
-            let message = format!("GitHub has trouble of its own (status {status})");
-            let code = "provider_unavailable";
-            Some(ProviderError::retryable(code, message, after, acted))
-        }
-        _ => None,
-    }
-}
-
 /// The rights that GitHub says are needed, when it says so in words that can be shown.
 fn rights(answer: &Answer) -> Option<&str> {
     ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
@@ -178,21 +106,17 @@ fn no_access(answer: &Answer, asked: Asked<'_>) -> ProviderError {
                  fine-grained ones, Webhooks: read and write"
             )
         }
-        Asked::Repository(name) => format!(
-            "there is no repository {name} that this token may see: it does not exist, was \
-             deleted, or the token has no access to it"
-        ),
+        Asked::Repository(name) => no_repository(name),
         Asked::Own => "this kind of token may not ask for that".to_owned(),
     };
     if let Some(rights) = rights(answer) {
         message = format!("{message}. GitHub says that it accepts: {rights}");
     }
-    ProviderError::refused(Failure::NoAccess, "no_access", message)
+    crate::provider::errors::no_access(message)
 }
 
 /// The error that a refusal is.
 pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
-    let rejected = |code, message: &str| ProviderError::refused(Failure::Rejected, code, message);
     let problem = Problem::of(answer);
     match answer.status.as_u16() {
         403 if problem.says("archived") => archived(),
@@ -206,27 +130,13 @@ pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
             "the repository has as many hooks for these events as GitHub allows (20, or 250 on \
              GitHub Enterprise Server): delete unused ones or choose fewer events",
         ),
-        status if answer.status.is_success() || answer.status.is_redirection() => {
-            bad_answer(&format!("status {status}"))
-        }
         422 => rejected(
             "rejected",
             "GitHub does not accept these settings (status 422): check the names of the events, \
              and that the public URL can be reached from the internet",
         ),
-        status => rejected(
-            "rejected",
-            &format!("GitHub refuses the request (status {status})"),
-        ),
+        _ => other(GithubDialect::NAME, answer),
     }
-}
-
-pub(super) fn archived() -> ProviderError {
-    ProviderError::refused(
-        Failure::Rejected,
-        "repository_archived",
-        "the repository is archived, so its hooks cannot be changed: unarchive or disconnect it",
-    )
 }
 
 fn is_hook_limit(answer: &Answer) -> bool {

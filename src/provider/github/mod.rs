@@ -1,18 +1,19 @@
 //! GitHub: github.com and GitHub Enterprise Server, told apart by the base URL only.
 //!
 //! `decode` and `payload` are inbound; `hooks`, `repos`, `errors` and `wire` are outbound, `app`
-//! and `jwt` are our GitHub App. What is
-//! common to all providers lives a floor above, in `http`, `budget` and `call`.
+//! and `jwt` are our GitHub App. What is common to all providers lives a floor above.
 
-use super::call::{CallObserver, Caller};
-use super::http::{Http, HttpConfig, HttpError, NoAnswer, literal};
-use super::{
-    Access, Calling, Checked, Ensured, HookSpec, Hooks, Identity, ProviderError, Repaired, Target,
-};
+use super::call::CallObserver;
+use super::client::Client;
+use super::dialect::{Asked, Dialect, LookedUp};
+use super::http::{Answer, HttpConfig, HttpError, literal};
+use super::session::Session;
+use super::{Calling, HookSpec, Identity, Pinged, ProviderError, Target};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
-use crate::domain::time::Clock;
-use std::fmt;
+use crate::domain::secret::Proof;
+use crate::domain::time::{Clock, Timestamp};
+use reqwest::{Method, Url};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,30 +24,22 @@ mod hooks;
 mod jwt;
 mod payload;
 mod repos;
-mod session;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use app::{GithubApp, KeyError};
 pub use decode::GithubDecode;
-use session::Session;
-
-/// Longest time for an operation with all its requests, pages and waits. A slow list of many pages
-/// fits; a provider that answers each request just in time does not hold anybody up for long.
-const OPERATION_TIME_MAX: Duration = Duration::from_secs(90);
 
 /// One GitHub installation, as we call it.
-pub struct Github {
-    caller: Caller,
-    clock: Arc<dyn Clock>,
-}
+pub type Github = Client<GithubDialect>;
 
-impl fmt::Debug for Github {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Github").finish_non_exhaustive()
-    }
-}
+/// What GitHub says in its own way.
+#[derive(Clone, Copy, Debug)]
+pub struct GithubDialect;
+
+/// A session with GitHub.
+type Talk<'a> = Session<'a, GithubDialect>;
 
 impl Github {
     /// A client of the installation whose API is at `config.api_url`: `https://api.github.com`, or
@@ -64,112 +57,67 @@ impl Github {
             ),
             literal("x-github-api-version", "2022-11-28"),
         ];
-        let http = Http::new(config, headers.into_iter().collect())?;
-        Ok(Self {
-            caller: Caller::new(http, config.retry_wait, observer),
-            clock,
-        })
-    }
-
-    /// Runs an operation as a session of its own and reports it.
-    fn run<'a, T, F>(
-        &'a self,
-        operation: &'static str,
-        access: &'a Access,
-        steps: F,
-    ) -> Calling<'a, T>
-    where
-        T: Send + 'a,
-        F: for<'s> FnOnce(&'s mut Session<'a>) -> Calling<'s, T> + Send + 'a,
-    {
-        Box::pin(self.caller.observed(operation, async move {
-            let mut session = Session::new(self, access);
-            let outcome = tokio::time::timeout(OPERATION_TIME_MAX, steps(&mut session)).await;
-            // Cut off wherever it stood: a write may have been under way.
-            let outcome =
-                outcome.unwrap_or_else(|_| Err(errors::of_no_answer(NoAnswer::TimedOut, true)));
-            outcome.map_err(|mut error: ProviderError| {
-                error.may_have_acted |= session.has_acted();
-                error
-            })
-        }))
+        let headers = headers.into_iter().collect();
+        Self::speaking(GithubDialect, config, headers, clock, observer)
     }
 }
 
-impl Hooks for Github {
-    fn ensure<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-        spec: &'a HookSpec,
-    ) -> Calling<'a, Ensured> {
-        self.run("ensure", access, move |s| {
-            Box::pin(hooks::ensure(s, target, spec))
-        })
+impl Dialect for GithubDialect {
+    const NAME: &'static str = "GitHub";
+    const REWRITE: Method = Method::PATCH;
+
+    type Hook = wire::HookBody;
+
+    fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
+        errors::limit(answer, now)
     }
 
-    fn check<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
+    fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)> {
+        errors::remaining(answer, now)
+    }
+
+    fn next_page(answer: &Answer) -> Option<Url> {
+        answer.next_page()
+    }
+
+    fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
+        errors::refusal(answer, asked)
+    }
+
+    fn is_already_there(answer: &Answer) -> bool {
+        errors::is_already_there(answer)
+    }
+
+    fn hooks_path(repository: &Repository) -> String {
+        format!("repos/{}/hooks", repository.full_name)
+    }
+
+    fn hook_body(spec: &HookSpec, is_new: bool) -> Vec<u8> {
+        wire::hook_write(spec, is_new)
+    }
+
+    /// GitHub always signs.
+    fn proof(_: &Answer) -> Result<Proof, ProviderError> {
+        Ok(Proof::Signature)
+    }
+
+    fn look_up<'s>(s: &'s mut Talk<'_>, target: &'s Target) -> Calling<'s, LookedUp> {
+        Box::pin(repos::look_up(s, target))
+    }
+
+    fn ping<'s>(
+        s: &'s mut Talk<'_>,
+        repository: &'s Repository,
         hook: HookId,
-        spec: &'a HookSpec,
-    ) -> Calling<'a, Checked> {
-        self.run("check", access, move |s| {
-            Box::pin(hooks::check(s, target, hook, spec))
-        })
+    ) -> Calling<'s, Pinged> {
+        Box::pin(hooks::ping(s, repository, hook))
     }
 
-    fn repair<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-        hook: HookId,
-        spec: &'a HookSpec,
-    ) -> Calling<'a, Repaired> {
-        self.run("repair", access, move |s| {
-            Box::pin(hooks::repair(s, target, hook, spec))
-        })
+    fn page<'s>(s: &'s mut Talk<'_>, page: u32) -> Calling<'s, (Vec<Repository>, bool)> {
+        Box::pin(repos::page(s, page))
     }
 
-    fn ping<'a>(&'a self, access: &'a Access, target: &'a Target, hook: HookId) -> Calling<'a, ()> {
-        self.run("ping", access, move |s| {
-            Box::pin(hooks::ping(s, target, hook))
-        })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-        url: &'a str,
-    ) -> Calling<'a, ()> {
-        self.run("delete", access, move |s| {
-            Box::pin(hooks::delete(s, target, url))
-        })
-    }
-
-    fn repository<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-    ) -> Calling<'a, Option<Repository>> {
-        self.run("repository", access, move |s| {
-            Box::pin(repos::find(s, target))
-        })
-    }
-
-    fn repositories<'a>(
-        &'a self,
-        access: &'a Access,
-        page: u32,
-    ) -> Calling<'a, (Vec<Repository>, bool)> {
-        self.run("repositories", access, move |s| {
-            Box::pin(repos::page(s, page))
-        })
-    }
-
-    fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity> {
-        self.run("identity", access, move |s| Box::pin(repos::identity(s)))
+    fn identity<'s>(s: &'s mut Talk<'_>) -> Calling<'s, Identity> {
+        Box::pin(repos::identity(s))
     }
 }

@@ -1,12 +1,9 @@
 //! Repositories and accounts: finding a repository whatever it is called today.
 
-use super::errors::{self, Asked};
-use super::session::Session;
 use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
-use super::{Identity, ProviderError, Target};
+use super::{Answer, Identity, LookedUp, ProviderError, Talk, Target, errors};
 use crate::domain::repo::Repository;
 use crate::domain::user::Account;
-use crate::provider::http::Answer;
 
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<RepositoryBody>(answer)?
@@ -19,10 +16,7 @@ fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
 /// Asked by name first, the documented way; a renamed or moved one answers with a redirect, which
 /// is followed. Names are reused: when the answer has another id than the one we know, or there
 /// is none, the id is asked for (`/repositories/{id}`, where GitHub's own redirects point).
-async fn look_up(
-    s: &mut Session<'_>,
-    target: &Target,
-) -> Result<Result<Repository, Answer>, ProviderError> {
+pub(super) async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedUp, ProviderError> {
     let answer = s.get(s.url(&format!("repos/{}", target.full_name))).await?;
     let by_name = match answer.status.as_u16() {
         200 => {
@@ -55,35 +49,11 @@ async fn look_up(
     }
 }
 
-/// The repository, which has to be there.
-pub(super) async fn resolve(
-    s: &mut Session<'_>,
-    target: &Target,
-) -> Result<Repository, ProviderError> {
-    look_up(s, target)
-        .await?
-        .map_err(|answer| errors::refusal(&answer, Asked::Repository(&target.full_name)))
-}
-
-pub(super) async fn find(
-    s: &mut Session<'_>,
-    target: &Target,
-) -> Result<Option<Repository>, ProviderError> {
-    match look_up(s, target).await? {
-        Ok(found) => Ok(Some(found)),
-        Err(answer) if answer.status.as_u16() == 404 => Ok(None),
-        Err(answer) => Err(errors::refusal(
-            &answer,
-            Asked::Repository(&target.full_name),
-        )),
-    }
-}
-
 /// What the tokens of App installations begin with. They have no user, and a list of their own.
 const INSTALLATION_TOKEN: &str = "ghs_";
 
 pub(super) async fn page(
-    s: &mut Session<'_>,
+    s: &mut Talk<'_>,
     page: u32,
 ) -> Result<(Vec<Repository>, bool), ProviderError> {
     let is_installation = s.token().expose().starts_with(INSTALLATION_TOKEN);
@@ -92,11 +62,7 @@ pub(super) async fn page(
     } else {
         "user/repos?per_page=100&sort=full_name"
     };
-    let path = format!("{list}&page={}", page.max(1));
-    let answer = s.get(s.url(&path)).await?;
-    if answer.status.as_u16() != 200 {
-        return Err(errors::refusal(&answer, Asked::Own));
-    }
+    let answer = s.get_own(&format!("{list}&page={page}")).await?;
     let bodies: Vec<RepositoryBody> = if is_installation {
         errors::parse::<InstallationRepositories>(&answer)?.repositories
     } else {
@@ -109,11 +75,8 @@ pub(super) async fn page(
     Ok((repositories, answer.next_page().is_some()))
 }
 
-pub(super) async fn identity(s: &mut Session<'_>) -> Result<Identity, ProviderError> {
-    let answer = s.get(s.url("user")).await?;
-    if answer.status.as_u16() != 200 {
-        return Err(errors::refusal(&answer, Asked::Own));
-    }
+pub(super) async fn identity(s: &mut Talk<'_>) -> Result<Identity, ProviderError> {
+    let answer = s.get_own("user").await?;
     let user: UserBody = errors::parse(&answer)?;
     let scopes = answer.header("x-oauth-scopes").unwrap_or_default();
     Ok(Identity {

@@ -1,29 +1,22 @@
 //! Stories about our calls, told to a scripted server.
 
 mod app;
-mod server;
 mod tls;
 mod trouble;
 
 use super::*;
-use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::secret::{HookSecret, Proof, ProviderToken};
-use crate::domain::time::Timestamp;
-use crate::provider::CheckReport;
+use crate::domain::repo::{ProviderKind, RepositoryId};
+use crate::domain::secret::Proof;
+use crate::provider::tests::scripted::{
+    self, Noon, Reply, Seen, Server, json as answer, swift, with,
+};
+use crate::provider::{Access, CheckReport, Hooks, Repaired};
 use serde_json::{Value, json};
-use server::{Reply, Seen, Server, json as answer, with};
 use std::sync::Mutex;
 
 const URL: &str = "https://hooks.example/api/v2/webhooks/github/key";
 const HOOKS: &str = "/repos/o/r/hooks";
 const LIST: &str = "/repos/o/r/hooks?per_page=100";
-
-struct Noon;
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_000_000_000)
-    }
-}
 
 #[derive(Default)]
 struct Counts(Mutex<Vec<(&'static str, &'static str)>>);
@@ -34,9 +27,7 @@ impl CallObserver for Counts {
 }
 
 fn github_at(url: &str, change: impl FnOnce(&mut HttpConfig)) -> Github {
-    let mut config = HttpConfig::new(url.parse().unwrap());
-    config.write_pause = Duration::ZERO;
-    config.retry_wait = Duration::from_millis(1);
+    let mut config = swift(url);
     change(&mut config);
     Github::new(&config, Arc::new(Noon), Arc::new(Counts::default())).unwrap()
 }
@@ -46,30 +37,15 @@ fn github(server: &Server) -> Github {
 }
 
 fn access() -> Access {
-    let host = "github.com".parse().unwrap();
-    Access {
-        instance: Instance {
-            provider: ProviderKind::Github,
-            host,
-        },
-        token: ProviderToken::new("ghp_topsecrettoken".into()).unwrap(),
-    }
+    scripted::access(ProviderKind::Github, "ghp_topsecrettoken")
 }
 
 fn target() -> Target {
-    Target {
-        repository: Some(RepositoryId(1)),
-        full_name: "o/r".parse().unwrap(),
-    }
+    scripted::target(1, "o/r")
 }
 
 fn spec() -> HookSpec {
-    HookSpec {
-        url: URL.into(),
-        events: vec!["push".into(), "workflow_run".into()],
-        secret: HookSecret::new("s".repeat(64)).unwrap(),
-        revision: 1,
-    }
+    scripted::spec(URL, ["push", "workflow_run"])
 }
 
 fn repo() -> Value {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// A hook in a list. Lenient where a missing field is only drift, strict where identity hangs on
 /// it.
 #[derive(Debug, Deserialize)]
-pub(super) struct HookBody {
+pub struct HookBody {
     pub(super) id: u64,
     #[serde(default)]
     pub(super) active: Option<bool>,
@@ -83,12 +83,6 @@ pub(super) fn hook_write(spec: &HookSpec, is_new: bool) -> Vec<u8> {
         active: true,
     };
     serde_json::to_vec(&body).expect("texts and booleans are always JSON")
-}
-
-/// What creating a hook answers.
-#[derive(Debug, Deserialize)]
-pub(super) struct HookCreated {
-    pub(super) id: u64,
 }
 
 /// A repository.

@@ -1,3 +1,31 @@
-//! The dialects that a simulator speaks.
+//! The dialects that a simulator speaks, on one socket: GitLab below `/api/v4` and `/oauth`,
+//! GitHub everywhere else.
 
-pub(super) mod github;
+mod answer;
+mod github;
+mod gitlab;
+mod params;
+mod wrong;
+
+use super::Shared;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// Answers any request.
+pub(super) async fn handle(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    body: web::Bytes,
+) -> HttpResponse {
+    let shared = shared.into_inner();
+    let path = request.uri().path();
+    if path.starts_with("/api/v4/") {
+        return gitlab::handle(&shared, &request, &body).await;
+    }
+    if path.starts_with("/oauth/") {
+        return gitlab::oauth::handle(&shared, &request, &body).await;
+    }
+    if path.starts_with("/login/") {
+        return github::oauth::handle(&shared, &request, &body).await;
+    }
+    github::handle(&shared, &request, &body).await
+}

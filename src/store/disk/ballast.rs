@@ -1,7 +1,9 @@
 //! Ballast: a file that does nothing but hold space that can be given back.
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::io::Errno;
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The ballast of a store.
@@ -16,6 +18,20 @@ pub(super) struct Ballast {
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let stat = statvfs(path).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Takes space for a file that is empty.
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        // Not every file system can: then it is written. Without ballast all deliveries would be
+        // refused.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(file, bytes),
+        done => Ok(done?),
+    }
+}
+
+fn fill(mut file: &File, bytes: u64) -> io::Result<()> {
+    io::copy(&mut io::repeat(0xA5).take(bytes), &mut file).map(drop)
 }
 
 impl Ballast {
@@ -44,8 +60,7 @@ impl Ballast {
         if self.bytes == 0 {
             return false;
         }
-        let made = File::create(&self.path)
-            .is_ok_and(|file| fallocate(&file, FallocateFlags::empty(), 0, self.bytes).is_ok());
+        let made = File::create(&self.path).is_ok_and(|file| reserve(&file, self.bytes).is_ok());
         if !made {
             drop(std::fs::remove_file(&self.path));
         }
@@ -87,3 +102,39 @@ impl Ballast {
 /// With less than this free deliveries are refused. sled takes half a mebibyte at a time and does
 /// not survive it when there is none.
 const LOW_BYTES: u64 = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn space_is_taken_with_and_without_the_help_of_the_file_system() {
+        use std::os::unix::fs::MetadataExt;
+        const BYTES: u64 = 1 << 20;
+        for take in [reserve, fill] {
+            let file = tempfile::tempfile().unwrap();
+            take(&file, BYTES).unwrap();
+            file.sync_all().unwrap();
+            let meta = file.metadata().unwrap();
+            assert_eq!(meta.len(), BYTES);
+            assert!(meta.blocks() * 512 >= BYTES, "it is a hole");
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_is_taken_back_when_there_is_plenty() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ballast = Ballast::new(dir.path(), 4096);
+        let file = dir.path().join("ballast");
+        assert!(!ballast.is_released() && file.exists());
+        assert!(ballast.release() && ballast.is_released() && !file.exists());
+        assert!(!ballast.release(), "there is nothing more to give");
+        ballast.watch(false);
+        assert!(
+            ballast.is_released(),
+            "not while the journal cannot be written"
+        );
+        ballast.watch(true);
+        assert!(!ballast.is_released() && file.exists());
+    }
+}

@@ -1,10 +1,13 @@
 //! Batches as bytes: what a frame of the journal holds.
 
 use crate::domain::delivery::Payload;
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, TokenId};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId};
+use crate::domain::secret::Sealed;
 use crate::store::Change;
 use crate::store::record::{Record, RecordError, decode, decode_parts, encode, encode_parts};
 use bytes::Bytes;
+use std::cell::RefCell;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// zstd level: six times smaller at 13 microseconds for a body of 8 KB; higher levels cost more
 /// than they save.
@@ -29,6 +32,10 @@ mod tag {
     pub(super) const PUT_TRACK: u8 = 12;
     pub(super) const PUT_INCIDENT: u8 = 13;
     pub(super) const PUT_CANARY: u8 = 14;
+    pub(super) const FORGET_GUARDS: u8 = 15;
+    pub(super) const FORGET_RUN: u8 = 16;
+    pub(super) const FORGET_TRACK: u8 = 17;
+    pub(super) const FORGET_INCIDENT: u8 = 18;
 }
 
 /// The parts of an inserted delivery.
@@ -63,6 +70,10 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         }
         Change::PutDelivery(delivery) => (tag::PUT_DELIVERY, encode(&**delivery)),
         Change::ForgetDelivery(id) => (tag::FORGET_DELIVERY, id_bytes(id.as_u128())),
+        Change::ForgetGuards(id) => (tag::FORGET_GUARDS, id_bytes(id.as_u128())),
+        Change::ForgetRun(id) => (tag::FORGET_RUN, id_bytes(id.as_u128())),
+        Change::ForgetTrack(key) => (tag::FORGET_TRACK, encode(key)),
+        Change::ForgetIncident(id) => (tag::FORGET_INCIDENT, id_bytes(id.as_u128())),
         Change::PutRun(run) => (tag::PUT_RUN, encode(&**run)),
         Change::PutTrack(track) => (tag::PUT_TRACK, encode(&**track)),
         Change::PutIncident(incident) => (tag::PUT_INCIDENT, encode(&**incident)),
@@ -70,8 +81,16 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
     }
 }
 
+/// With a context that the thread keeps: to make one takes longer than to use it.
 fn compress(body: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(body, COMPRESSION_LEVEL).expect("compressing into memory cannot fail")
+    thread_local! {
+        static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new(
+            Compressor::new(COMPRESSION_LEVEL).expect("the level is one that there is"),
+        );
+    }
+    COMPRESSOR
+        .with_borrow_mut(|compressor| compressor.compress(body))
+        .expect("compressing into memory cannot fail")
 }
 
 fn decompress(bytes: &[u8]) -> Result<Bytes, RecordError> {
@@ -82,8 +101,14 @@ fn decompress(bytes: &[u8]) -> Result<Bytes, RecordError> {
         .and_then(|size| usize::try_from(size).ok())
         .filter(|s| *s <= BODY_BYTES_MAX);
     let size = size.ok_or(RecordError::Damaged)?;
-    let body = zstd::bulk::decompress(bytes, size).map_err(|_| RecordError::Damaged)?;
-    Ok(body.into())
+    thread_local! {
+        static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+            RefCell::new(Decompressor::new().expect("there is memory for a context"));
+    }
+    DECOMPRESSOR
+        .with_borrow_mut(|decompressor| decompressor.decompress(bytes, size))
+        .map(Bytes::from)
+        .map_err(|_| RecordError::Damaged)
 }
 
 /// The changes of a batch as the payload of a frame.
@@ -138,6 +163,10 @@ fn decode_change(tag: u8, bytes: &[u8]) -> Result<Change, RecordError> {
         tag::INSERT_DELIVERY => decode_insertion(bytes)?,
         tag::PUT_DELIVERY => Change::PutDelivery(boxed(bytes)?),
         tag::FORGET_DELIVERY => Change::ForgetDelivery(DeliveryId::from_u128(id(bytes)?)),
+        tag::FORGET_GUARDS => Change::ForgetGuards(DeliveryId::from_u128(id(bytes)?)),
+        tag::FORGET_RUN => Change::ForgetRun(RunId::from_u128(id(bytes)?)),
+        tag::FORGET_TRACK => Change::ForgetTrack(decode(bytes)?),
+        tag::FORGET_INCIDENT => Change::ForgetIncident(IncidentId::from_u128(id(bytes)?)),
         tag::PUT_RUN => Change::PutRun(boxed(bytes)?),
         tag::PUT_TRACK => Change::PutTrack(boxed(bytes)?),
         tag::PUT_INCIDENT => Change::PutIncident(boxed(bytes)?),
@@ -152,6 +181,13 @@ pub(in crate::store) fn decode_changes(payload: &[u8]) -> Result<Vec<Change>, Re
         .into_iter()
         .map(|(tag, bytes)| decode_change(tag, &bytes))
         .collect()
+}
+
+/// The canary that a frame's payload puts, if it puts one. Nothing else of it is decoded.
+pub(in crate::store) fn decode_canary(payload: &[u8]) -> Result<Option<Sealed>, RecordError> {
+    let parts = decode_parts(payload)?;
+    let canary = parts.iter().rfind(|(tag, _)| *tag == tag::PUT_CANARY);
+    canary.map(|(_, bytes)| decode(bytes)).transpose()
 }
 
 /// The payload of the delivery that is the `index`th change of a frame.

@@ -88,6 +88,8 @@ pub(super) struct Shared {
     /// Harmed places found.
     pub(super) damaged: AtomicU64,
     is_closing: AtomicBool,
+    /// Whether the ballast is given up, so that deliveries are refused and our own work goes on.
+    is_short: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,6 +107,7 @@ impl Shared {
             segments: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
+            is_short: AtomicBool::new(false),
         }
     }
 
@@ -135,6 +138,15 @@ impl Shared {
         receiver
     }
 
+    /// A segment of this size is gone. What a failed write left in it was never counted.
+    pub(super) fn forget_segment(&self, bytes: u64) {
+        let less = |journal: u64| Some(journal.saturating_sub(bytes));
+        let order = Ordering::Relaxed;
+        // It always changes: there is no condition.
+        let _ = self.journal_bytes.fetch_update(order, order, less);
+        self.segments.fetch_sub(1, order);
+    }
+
     pub(super) fn close(&self) {
         lock(&self.queue).is_closed = true;
         self.wake.notify_all();
@@ -148,6 +160,11 @@ impl Shared {
     /// Says that the store is being closed.
     pub(super) fn begin_close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether space is so short that deliveries are refused.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short.load(Ordering::Relaxed)
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -181,6 +198,9 @@ pub(super) struct Committer {
     pub(super) observer: Arc<dyn Observer>,
     /// Where the log ends: everything before is durable.
     pub(super) end: Position,
+    /// The newest segment that was there at the opening, which looked through it: what is harmed
+    /// in it was told, and is no reason to accept nothing.
+    pub(super) newest_at_opening: u64,
     /// The segment being written; `None` while there is trouble.
     pub(super) segment: Option<Segment>,
     pub(super) tried_at: Option<Instant>,
@@ -206,6 +226,8 @@ impl Committer {
                 self.heal();
             }
             self.ballast.watch(self.segment.is_some());
+            let is_short = self.ballast.is_released();
+            self.shared.is_short.store(is_short, Ordering::Relaxed);
             if !group.is_empty() {
                 self.commit(group);
             }
@@ -373,6 +395,9 @@ impl Committer {
             segment: segment.id,
             offset: segment.end,
         };
+        self.shared
+            .journal_bytes
+            .fetch_add(segment.end, Ordering::Relaxed);
         self.segment = Some(segment);
         self.shared.segments.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -437,7 +462,7 @@ impl Committer {
 
     fn verify_and_begin(&mut self) -> io::Result<()> {
         let Position { segment, offset } = self.end;
-        if segment > 0 {
+        if segment > self.newest_at_opening {
             let found = scan_segment(&self.dir, segment, 0, Some(offset), |_, _| {});
             let found = found.map_err(io::Error::other)?;
             if found.end != offset || !found.damage.is_empty() {

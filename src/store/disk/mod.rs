@@ -3,6 +3,7 @@
 mod ballast;
 mod batch;
 mod committer;
+mod history;
 mod open;
 mod retain;
 
@@ -10,7 +11,7 @@ pub(in crate::store) use open::{Log, lock_existing};
 pub use open::{OpenError, OpenReport};
 pub use retain::Retention;
 
-pub(in crate::store) use batch::decode_changes;
+pub(in crate::store) use batch::{decode_canary, decode_changes};
 
 use super::index::{Index, Indexed, Place};
 use super::journal::segment_path;
@@ -55,6 +56,9 @@ impl Default for Options {
         }
     }
 }
+
+/// What is wrong while only our own work may use what space is left.
+const SHORT: &str = "the disk is almost full: deliveries are refused";
 
 /// A store on disk. One process at a time.
 pub struct DiskStore {
@@ -145,10 +149,11 @@ impl Indexed for DiskStore {
 
     fn store_status(&self) -> StoreStatus {
         StoreStatus {
-            trouble: self.shared.trouble().map(|trouble| match trouble {
-                Trouble::DiskFull => "the disk is full".to_owned(),
-                Trouble::Failed => "the journal cannot be written".to_owned(),
-            }),
+            trouble: match self.shared.trouble() {
+                Some(Trouble::DiskFull) => Some("the disk is full".to_owned()),
+                Some(Trouble::Failed) => Some("the journal cannot be written".to_owned()),
+                None => self.shared.is_short().then(|| SHORT.to_owned()),
+            },
             journal_bytes: self.shared.journal_bytes.load(Ordering::Relaxed),
             segments: self.shared.segments.load(Ordering::Relaxed),
             view_bytes: self.index.kv.bytes(),

@@ -139,6 +139,7 @@ impl DiskStore {
             },
             observer,
             end: recovered.end,
+            newest_at_opening: recovered.end.segment,
             segment: None,
             tried_at: None,
             is_view_broken: false,
@@ -246,8 +247,14 @@ pub(in crate::store) struct Log {
 impl Log {
     /// Walks over all segments and changes nothing.
     pub(in crate::store) fn read(dir: &Path) -> Result<Self, OpenError> {
+        Self::read_from(dir, 0)
+    }
+
+    /// The same, from this segment on.
+    pub(in crate::store) fn read_from(dir: &Path, first: u64) -> Result<Self, OpenError> {
         let journal = journal_dir(dir);
-        let ids = list_segments(&journal)?;
+        let mut ids = list_segments(&journal)?;
+        ids.retain(|id| *id >= first);
         let mut report = OpenReport::default();
         let ends = ends_of(&journal, &ids, &mut report)?;
         let end = ids
@@ -285,7 +292,11 @@ fn ends_of(journal: &Path, ids: &[u64], report: &mut OpenReport) -> Result<Vec<u
         let limit = told.and_then(|(next, end)| (next == id + 1).then_some(end));
         let found = scan_segment(journal, *id, 0, limit, |_, _| {})?;
         report.batches += found.frames;
-        report.damage.extend(found.damage.iter().cloned());
+        // A segment whose creation was cut off has nothing behind its header, and never had.
+        let is_unborn = found.previous_end.is_none() && found.frames == 0 && found.torn_bytes == 0;
+        if !is_unborn {
+            report.damage.extend(found.damage.iter().cloned());
+        }
         match limit {
             // Bytes are missing that the next segment says were there.
             Some(limit) if found.end < limit => {

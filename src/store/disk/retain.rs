@@ -1,6 +1,7 @@
 //! Retention: snapshots are taken, and segments that nobody needs are deleted.
 
 use super::committer::Shared;
+use super::history::History;
 use super::{Options, journal_dir, payload_at, snapshot_dir};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::DeliveryId;
@@ -9,7 +10,7 @@ use crate::store::index::Index;
 use crate::store::journal::{JournalError, list_segments, segment_path, sync_dir};
 use crate::store::snapshot;
 use crate::store::view::View;
-use crate::store::{After, Batch, Change, Guard, Of, ReadError};
+use crate::store::{After, Batch, Change, CommitError, Guard, Of, ReadError};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,11 @@ pub struct Retention {
     pub max_bytes: u64,
     /// Each connection keeps at least this many of its newest deliveries.
     pub floor_per_connection: usize,
+    /// Runs and resolved incidents that nothing was heard of for so long go.
+    pub history_max_age: Duration,
+    /// For so long, at least, a delivery is recognised when it is sent again. Providers send again
+    /// what is a few days old, at most.
+    pub guards_max_age: Duration,
 }
 
 impl Default for Retention {
@@ -34,6 +40,8 @@ impl Default for Retention {
             max_age: Duration::from_hours(720),
             max_bytes: 10 << 30,
             floor_per_connection: 20,
+            history_max_age: Duration::from_hours(180 * 24),
+            guards_max_age: Duration::from_hours(90 * 24),
         }
     }
 }
@@ -55,16 +63,20 @@ pub(super) struct Keeper {
     snapshot_at: Timestamp,
     /// See [`Keeper::unlink_segments`].
     stays_bytes: u64,
+    history: History,
 }
 
+/// Why a pass of the upkeep ended early.
 #[derive(Debug, thiserror::Error)]
-enum UpkeepError {
+pub(super) enum UpkeepError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("the store does not accept changes")]
     Commit,
+    #[error("a record was changed meanwhile")]
+    Overtaken,
 }
 
 impl Keeper {
@@ -82,6 +94,7 @@ impl Keeper {
             bytes_at_snapshot: 0,
             snapshot_at: now(),
             stays_bytes: 0,
+            history: History::default(),
         }
     }
 
@@ -111,7 +124,16 @@ impl Keeper {
             self.bytes_at_snapshot = bytes;
             self.snapshot_at = now;
         }
-        self.unlink_segments(now)
+        self.unlink_segments(now)?;
+        let mut history = std::mem::take(&mut self.history);
+        let forgotten = history.forget(
+            &self.index,
+            &self.options.retention,
+            now,
+            |guards, changes| self.commit(guards, changes),
+        );
+        self.history = history;
+        forgotten
     }
 
     /// Deletes the oldest segments while they are out of bounds. What must be kept of them is
@@ -148,7 +170,7 @@ impl Keeper {
         // when the journal has grown by a quarter.
         let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
         self.stays_bytes = if bytes > retention.max_bytes {
-            bytes + bytes / 4
+            bytes.saturating_add(bytes / 4)
         } else {
             0
         };
@@ -199,10 +221,7 @@ impl Keeper {
         let bytes = std::fs::metadata(&path).map_or(0, |meta| meta.len());
         std::fs::remove_file(&path).map_err(JournalError::io("deleting a segment"))?;
         sync_dir(&journal_dir(&self.dir)).map_err(JournalError::io("syncing the journal"))?;
-        self.shared
-            .journal_bytes
-            .fetch_sub(bytes, Ordering::Relaxed);
-        self.shared.segments.fetch_sub(1, Ordering::Relaxed);
+        self.shared.forget_segment(bytes);
         tracing::info!(segment, bytes, "segment deleted by retention");
         Ok(())
     }
@@ -237,8 +256,11 @@ impl Keeper {
             guards,
             ..Batch::of(changes)
         };
-        let answer = self.shared.submit(batch).blocking_recv();
-        answer.ok().and_then(Result::ok).ok_or(UpkeepError::Commit)
+        match self.shared.submit(batch).blocking_recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(CommitError::Conflict(_))) => Err(UpkeepError::Overtaken),
+            Ok(Err(_)) | Err(_) => Err(UpkeepError::Commit),
+        }
     }
 }
 

@@ -1,15 +1,15 @@
 //! Which keys a change writes.
 
-use super::key::{Key, Kind};
+use super::key::{Key, Kind, last_id};
 use super::{Index, Kv, Place, Write};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, TokenId};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId};
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{Incident, IncidentStatus};
-use crate::domain::run::Run;
+use crate::domain::run::{Family, Run};
 use crate::domain::user::{Credential, TokenRecord, User};
-use crate::store::record::{Record, decode, encode, encode_parts};
+use crate::store::record::{Record, decode, decode_parts, encode, encode_parts};
 use crate::store::{Change, ReadError};
 
 fn put<R: Record>(key: Key, record: &R) -> Write {
@@ -44,9 +44,13 @@ pub(super) fn writes<K: Kv>(
         Change::InsertDelivery(delivery, _) => insert_delivery(index, delivery, place),
         Change::PutDelivery(delivery) => put_delivery(index, delivery),
         Change::ForgetDelivery(id) => forget_delivery(index, *id),
+        Change::ForgetGuards(id) => forget_guards(index, *id),
         Change::PutRun(run) => Ok(put_run(run)),
+        Change::ForgetRun(id) => forget_run(index, *id),
         Change::PutTrack(track) => Ok(vec![put(track_key(&track.key), &**track)]),
+        Change::ForgetTrack(key) => Ok(vec![gone(track_key(key))]),
         Change::PutIncident(incident) => Ok(put_incident(incident)),
+        Change::ForgetIncident(id) => forget_incident(index, *id),
         Change::PutCanary(sealed) => Ok(vec![put(Key::of(Kind::Canary), sealed)]),
     }
 }
@@ -151,8 +155,8 @@ fn put_connection<K: Kv>(
             .filter(|way| !new_ways.contains(way));
         writes.extend(stale.map(gone));
     }
-    writes.extend(new_ways.into_iter().map(|way| point(way, id)));
     writes.push(put(key, connection));
+    writes.extend(new_ways.into_iter().map(|way| point(way, id)));
     Ok(writes)
 }
 
@@ -275,7 +279,7 @@ fn put_delivery<K: Kv>(index: &Index<K>, delivery: &Delivery) -> Result<Vec<Writ
     ])
 }
 
-/// The replay guards stay: they outlive the payload.
+/// The replay guards stay: they outlive the payload. What is needed to find them stays, too.
 fn forget_delivery<K: Kv>(index: &Index<K>, id: DeliveryId) -> Result<Vec<Write>, ReadError> {
     let key = delivery_key(id);
     let Some(value) = index.kv.get(key.bytes())? else {
@@ -284,20 +288,50 @@ fn forget_delivery<K: Kv>(index: &Index<K>, id: DeliveryId) -> Result<Vec<Write>
     let (place, delivery) = read_delivery(&value)?;
     let mut writes = vec![gone(key), gone(pending_key(&delivery))];
     writes.extend(delivery_lists(&delivery, place.segment).map(gone));
+    let guards = [
+        provider_id_key(delivery.connection, &delivery.provider_delivery_id),
+        digest_key(delivery.connection, &delivery.body_digest),
+    ];
+    let guards = (0..).zip(guards.map(Key::into_bytes)).collect::<Vec<_>>();
+    writes.push((forgotten_key(id).into_bytes(), Some(encode_parts(&guards))));
     Ok(writes)
 }
 
-pub(super) fn run_key(connection: ConnectionId, provider_run_id: u64) -> Key {
+fn forgotten_key(id: DeliveryId) -> Key {
+    Key::of(Kind::DeliveryForgotten).id(id.as_u128())
+}
+
+/// A guard that meanwhile belongs to a later delivery stays.
+fn forget_guards<K: Kv>(index: &Index<K>, id: DeliveryId) -> Result<Vec<Write>, ReadError> {
+    let key = forgotten_key(id);
+    let Some(value) = index.kv.get(key.bytes())? else {
+        return Ok(Vec::new());
+    };
+    let damaged = |_| ReadError::Damaged { kind: "guards" };
+    let mut writes = Vec::new();
+    for (_, guard) in decode_parts(&value).map_err(damaged)? {
+        let owner = index.kv.get(&guard)?.and_then(|owner| last_id(&owner));
+        if owner == Some(id.as_u128()) {
+            writes.push((guard, None));
+        }
+    }
+    writes.push(gone(key));
+    Ok(writes)
+}
+
+/// The provider's ids of two families may be the same number.
+pub(super) fn run_key(connection: ConnectionId, family: Family, provider_run_id: u64) -> Key {
     Key::of(Kind::RunByProviderId)
         .id(connection.as_u128())
         .number(provider_run_id)
+        .raw(family.as_str().as_bytes())
 }
 
 fn put_run(run: &Run) -> Vec<Write> {
     let id = run.id.as_u128();
     vec![
         put(Key::of(Kind::Run).id(id), run),
-        point(run_key(run.connection, run.provider_run_id), id),
+        point(run_key(run.connection, run.family, run.provider_run_id), id),
         mark(
             Key::of(Kind::RunByConnection)
                 .id(run.connection.as_u128())
@@ -305,6 +339,22 @@ fn put_run(run: &Run) -> Vec<Write> {
         ),
         mark(Key::of(Kind::RunByOwner).id(run.owner.as_u128()).id(id)),
     ]
+}
+
+fn forget_run<K: Kv>(index: &Index<K>, id: RunId) -> Result<Vec<Write>, ReadError> {
+    let run = index.record::<Run>(&Key::of(Kind::Run).id(id.as_u128()))?;
+    Ok(run.iter().flat_map(put_run).map(without_value).collect())
+}
+
+fn forget_incident<K: Kv>(index: &Index<K>, id: IncidentId) -> Result<Vec<Write>, ReadError> {
+    let incident = index.record::<Incident>(&Key::of(Kind::Incident).id(id.as_u128()))?;
+    let writes = incident.iter().flat_map(put_incident);
+    Ok(writes.map(without_value).collect())
+}
+
+/// The key of a write, deleted.
+fn without_value((key, _): Write) -> Write {
+    (key, None)
 }
 
 pub(super) fn track_key(key: &TrackKey) -> Key {

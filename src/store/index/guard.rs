@@ -3,12 +3,15 @@
 //! A guard is checked against the index, and against the claims of the batches admitted before it
 //! in the same group, which are not applied yet.
 
-use super::apply::{delivery_key, digest_key, provider_id_key, user_name_key};
+use super::apply::{delivery_key, digest_key, provider_id_key, track_key, user_name_key};
 use super::key::{Key, Kind, last_id};
 use super::{Index, Kv};
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, DeliveryId, UserId};
+use crate::domain::incident::Incident;
+use crate::domain::incident::track::Track;
 use crate::domain::repo::{FullName, Instance, RepositoryId};
+use crate::domain::run::Run;
 use crate::store::{Batch, Change, Conflict, Guard, ReadError};
 use std::collections::HashMap;
 
@@ -64,11 +67,27 @@ pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Con
             let is_same = found.is_some_and(|(_, found)| found == **delivery);
             Ok((!is_same).then_some(Conflict::Delivery(delivery.id)))
         }
+        Guard::SameRun(run) => {
+            let found = index.record::<Run>(&Key::of(Kind::Run).id(run.id.as_u128()))?;
+            Ok(changed(found.as_ref(), run))
+        }
+        Guard::SameTrack(track) => {
+            let found = index.record::<Track>(&track_key(&track.key))?;
+            Ok(changed(found.as_ref(), track))
+        }
+        Guard::SameIncident(incident) => {
+            let key = Key::of(Kind::Incident).id(incident.id.as_u128());
+            Ok(changed(index.record::<Incident>(&key)?.as_ref(), incident))
+        }
         Guard::NewUser { name } => {
             let found = index.id_at(&user_name_key(name))?;
             Ok(found.map(|id| Conflict::User(UserId::from_u128(id))))
         }
     }
+}
+
+fn changed<R: PartialEq>(found: Option<&R>, expected: &R) -> Option<Conflict> {
+    (found != Some(expected)).then_some(Conflict::Changed)
 }
 
 /// What the batches of a group lay claim to.
@@ -114,6 +133,15 @@ impl Claims {
                     .collect()
             }
             Guard::SameDelivery(delivery) => vec![delivery_key(delivery.id).into_bytes()],
+            Guard::SameRun(run) => vec![Key::of(Kind::Run).id(run.id.as_u128()).into_bytes()],
+            Guard::SameTrack(track) => vec![track_key(&track.key).into_bytes()],
+            Guard::SameIncident(incident) => {
+                vec![
+                    Key::of(Kind::Incident)
+                        .id(incident.id.as_u128())
+                        .into_bytes(),
+                ]
+            }
             Guard::NewUser { name } => vec![user_name_key(name).into_bytes()],
         };
         keys.iter().find_map(|key| self.0.get(key).cloned())
@@ -149,6 +177,18 @@ impl Claims {
                     let key = user_name_key(&user.name).into_bytes();
                     self.0.insert(key, Conflict::User(user.id));
                 }
+                Change::PutRun(run) => {
+                    let key = Key::of(Kind::Run).id(run.id.as_u128());
+                    self.0.insert(key.into_bytes(), Conflict::Changed);
+                }
+                Change::PutTrack(track) => {
+                    let key = track_key(&track.key).into_bytes();
+                    self.0.insert(key, Conflict::Changed);
+                }
+                Change::PutIncident(incident) => {
+                    let key = Key::of(Kind::Incident).id(incident.id.as_u128());
+                    self.0.insert(key.into_bytes(), Conflict::Changed);
+                }
                 Change::PutConnection(_)
                 | Change::PutToken(_)
                 | Change::DeleteToken(_)
@@ -156,9 +196,10 @@ impl Claims {
                 | Change::DeleteCredential(_)
                 | Change::DeleteConnection(_)
                 | Change::ForgetDelivery(_)
-                | Change::PutRun(_)
-                | Change::PutTrack(_)
-                | Change::PutIncident(_)
+                | Change::ForgetGuards(_)
+                | Change::ForgetRun(_)
+                | Change::ForgetTrack(_)
+                | Change::ForgetIncident(_)
                 | Change::PutCanary(_) => {}
             }
         }

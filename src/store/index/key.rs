@@ -25,6 +25,8 @@ pub(in crate::store) enum Kind {
     DeliveryByProviderId = b'g',
     DeliveryByDigest = b'b',
     DeliveryBySegment = b's',
+    /// What is left of a forgotten delivery: its replay guards.
+    DeliveryForgotten = b'f',
     Run = b'R',
     RunByProviderId = b'q',
     RunByConnection = b'x',

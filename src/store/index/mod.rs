@@ -41,7 +41,8 @@ pub(super) trait Kv: Send + Sync + 'static {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
     /// The keys and values of a range, in order.
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError>;
-    /// Writes all or nothing, as far as readers in this process can see.
+    /// Writes in this order. A reader may see a part of it, so records come before the keys that
+    /// lead to them; whoever comes by a key whose record is not there goes on without it.
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError>;
     /// A value is not what was written. Returns whether the space is made anew because of that,
     /// so that asking again soon may help.
@@ -83,7 +84,8 @@ impl<K: Kv> Index<K> {
         guard::check(self, guard)
     }
 
-    fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, ReadError> {
+    /// A record by its key.
+    pub(in crate::store) fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, ReadError> {
         let found = self.kv.get(key.bytes())?;
         let found = found.map(|bytes| record(&bytes)).transpose();
         found.map_err(|error| self.doubted(error))
@@ -108,7 +110,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// The ids that end the keys with this prefix.
-    fn ids(
+    pub(in crate::store) fn ids(
         &self,
         prefix: &Key,
         after: Option<u128>,

@@ -11,7 +11,7 @@ use crate::domain::id::{
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
-use crate::domain::run::Run;
+use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::record::Record;
@@ -271,9 +271,11 @@ impl<S: Indexed> Read for S {
     fn run_by_provider_id(
         &self,
         connection: ConnectionId,
+        family: Family,
         provider_run_id: u64,
     ) -> Result<Option<Run>, ReadError> {
-        match self.index().id_at(&run_key(connection, provider_run_id))? {
+        let key = run_key(connection, family, provider_run_id);
+        match self.index().id_at(&key)? {
             Some(id) => self.run(RunId::from_u128(id)),
             None => Ok(None),
         }

@@ -8,7 +8,7 @@ use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
 };
-use crate::domain::incident::track::{Forgotten, Point, PointKind, Track, TrackKey};
+use crate::domain::incident::track::{Closed, End, Forgotten, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
@@ -85,6 +85,7 @@ mirror!(LifecycleV1 of Lifecycle {
     checks_failed: u32,
     pings_unanswered: u32,
     heard: bool,
+    disabled: Option<u32>,
     losses: Vec<Timestamp>,
 });
 codes!(Proof { 0 = Unknown, 1 = Signature, 2 = Token });
@@ -173,6 +174,7 @@ mirror!(RunV1 of Run {
     id: RunId,
     connection: ConnectionId,
     owner: UserId,
+    family: Family,
     provider_run_id: u64,
     position: Position,
     status: RunStatus,
@@ -185,9 +187,11 @@ mirror!(RunV1 of Run {
 mirror!(TrackKeyV1 of TrackKey { connection: ConnectionId, workflow_key: String, branch: String });
 mirror_enum!(PointKindV1 of PointKind {
     Passed,
-    Failed { incident: IncidentId, resolved_by_hand_at: Option<Timestamp> },
+    Failed { incident: IncidentId, closed: Option<Closed> },
 });
-mirror!(PointV1 of Point { run: RunId, at: Timestamp, kind: PointKind });
+mirror!(ClosedV1 of Closed { at: Timestamp, why: Resolution });
+mirror!(EndV1 of End { position: Position, at: Timestamp, conclusion: Conclusion });
+mirror!(PointV1 of Point { run: RunId, kind: PointKind });
 mirror!(ForgottenV1 of Forgotten {
     incident: IncidentId,
     occurrences: u32,
@@ -195,24 +199,32 @@ mirror!(ForgottenV1 of Forgotten {
 });
 mirror!(TrackV1 of Track {
     key: TrackKey,
-    points: BTreeMap<Position, Point>,
-    floor: Option<Position>,
+    points: BTreeMap<End, Point>,
+    floor: Option<End>,
     forgotten: Option<Forgotten>,
 });
 
 codes!(IncidentStatus { 0 = Open, 1 = Acknowledged, 2 = Resolved });
 codes!(Severity { 0 = Warning, 1 = Error, 2 = Critical });
 codes!(IncidentSource { 0 = Webhook, 1 = Reconcile, 2 = Health });
-mirror_enum!(ResolutionV1 of Resolution { Passed(RunId), ByHand, Recovered, Disconnected });
+mirror_enum!(ResolutionV1 of Resolution {
+    Passed(RunId),
+    ByHand,
+    Recovered,
+    Disconnected,
+    Superseded,
+});
 mirror!(CiFailureV1 of CiFailure {
     run: RunId,
+    family: Family,
+    track: TrackKey,
     workflow_name: String,
     branch: Option<String>,
     commit_sha: String,
     commit_message: Option<String>,
     author: Option<String>,
     url: Option<String>,
-    failed_jobs: Vec<String>,
+    failed_jobs: Vec<FailedJob>,
 });
 mirror_enum!(SubjectV1 of Subject { Connection(ConnectionId), Credential(CredentialId) });
 mirror!(IncidentV1 of Incident {
@@ -249,6 +261,7 @@ records! {
     Delivery = "delivery",
     Run = "run",
     Track = "track",
+    TrackKey = "track key",
     Incident = "incident",
     Sealed = "canary",
 }
@@ -355,6 +368,7 @@ mod tests {
             Resolution::ByHand,
             Resolution::Recovered,
             Resolution::Disconnected,
+            Resolution::Superseded,
         ]);
     }
 

@@ -3,9 +3,12 @@
 //! Verifying and exporting change nothing in the store. Importing fills a directory in one step:
 //! after a crash in the middle of it the directory is as empty as before.
 
+mod canary;
+
+pub use canary::canary;
+
 use super::ReadError;
 use super::archive::{ArchiveError, Packer, unpack};
-
 use super::disk::{
     Log, OpenError, decode_changes, journal_dir, lock_existing, snapshot_dir, view_dir,
 };

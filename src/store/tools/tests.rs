@@ -151,3 +151,37 @@ fn a_harmed_or_shortened_export_is_refused_and_leaves_nothing_behind() {
         assert_eq!(target.path().read_dir().unwrap().count(), 0);
     }
 }
+
+#[test]
+fn the_canary_is_found_in_journal_or_snapshot_and_looking_changes_nothing() {
+    use crate::domain::secret::Sealed;
+    use crate::store::{Batch, Change};
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(canary(&dir.path().join("none")).unwrap(), None);
+    assert!(!dir.path().join("none").exists());
+    filled(dir.path());
+    assert_eq!(canary(dir.path()).unwrap(), None);
+    for (n, by_snapshot) in [(1, false), (2, true), (3, false)] {
+        let wanted = Sealed(vec![n; 40]);
+        let (store, _) = open(dir.path());
+        wait(store.commit(Batch::of(vec![Change::PutCanary(wanted.clone())]))).unwrap();
+        insert(&store, 100 + u32::from(n)).unwrap();
+        assert!(matches!(canary(dir.path()), Err(OpenError::InUse(_))));
+        store.close();
+        drop(store);
+        if by_snapshot {
+            // What retention does: the canary stands in the snapshot alone.
+            let log = Log::read(dir.path()).unwrap();
+            let scratch = tempfile::tempdir().unwrap();
+            let (view, _) = log.replayed(dir.path(), &scratch.path().join("v")).unwrap();
+            snapshot::write(&snapshot_dir(dir.path()), log.end, &view).unwrap();
+            let last = log.ids.last().unwrap();
+            for id in log.ids.iter().filter(|id| *id != last) {
+                std::fs::remove_file(segment_path(&journal_dir(dir.path()), *id)).unwrap();
+            }
+        }
+        let before = files(dir.path());
+        assert_eq!(canary(dir.path()).unwrap(), Some(wanted));
+        assert_eq!(files(dir.path()), before);
+    }
+}

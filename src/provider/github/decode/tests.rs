@@ -1,6 +1,9 @@
 //! What GitHub sends, and what it should never send.
 
+mod ci;
+
 use super::*;
+use crate::domain::time::Timestamp;
 use crate::provider::HeaderLookup;
 use crate::provider::signature::github_sign;
 use proptest::prelude::*;
@@ -276,14 +279,43 @@ fn a_body_must_have_what_its_event_name_promises() {
     let ping = r#"{"zen":"z","hook_id":3,"repository":{"id":1}}"#;
     let push = r#"{"ref":"refs/heads/main"}"#;
     let pull = r#"{"action":"opened","pull_request":{"number":1}}"#;
-    let names = ["ping", "push", "pull_request", "workflow_run"];
-    let bodies = [ping, push, pull, run.as_str()];
+    let [job, suite, check, status] = [ci::job(), ci::suite(), ci::check(), ci::status()];
+    let [job, suite, check, status] = [job, suite, check, status].map(|body| body.to_string());
+    let deployment = r#"{"action":"created","deployment_status":{"state":"failure"}}"#;
+    let repository = r#"{"action":"renamed","repository":{"id":1}}"#;
+    let meta = r#"{"action":"deleted","hook_id":3,"repository":{"id":1}}"#;
+    let names = [
+        "push",
+        "pull_request",
+        "workflow_run",
+        "workflow_job",
+        "check_suite",
+        "check_run",
+        "status",
+        "deployment_status",
+        "ping",
+        "meta",
+        "repository",
+    ];
+    let bodies = [
+        push, pull, &run, &job, &suite, &check, &status, deployment, ping, meta, repository,
+    ];
     for (n, name) in names.iter().enumerate() {
         for (b, body) in bodies.iter().enumerate() {
             let event = decode(name, body).unwrap().event;
-            assert_eq!(event != Event::Ignored, n == b, "{name} with {body}");
+            // A ping and the last word of a hook that was deleted both name the hook; and that,
+            // like every `deleted`, could be a repository's.
+            let is_like = matches!((*name, *body), ("ping" | "repository", b) if b == meta);
+            assert_eq!(
+                event != Event::Ignored,
+                n == b || is_like,
+                "{name} with {body}"
+            );
         }
         assert!(decoder().is_known_event(name));
+    }
+    for name in decoder().default_events() {
+        assert!(decoder().is_known_event(name) && decoder().is_event_name(name));
     }
     let answered = decode("ping", ping).unwrap().event;
     assert_eq!(
@@ -358,9 +390,21 @@ fn paths(value: &Value, at: &str, all: &mut Vec<String>) {
 
 #[test]
 fn no_field_is_needed_so_much_that_its_loss_or_change_is_an_error() {
+    for (event, body, fields) in [
+        ("workflow_run", run(), 26),
+        ("workflow_job", ci::job(), 15),
+        ("check_suite", ci::suite(), 15),
+        ("check_run", ci::check(), 15),
+        ("status", ci::status(), 15),
+    ] {
+        change_each_field(event, &body, fields);
+    }
+}
+
+fn change_each_field(event: &str, whole: &Value, fields: usize) {
     let mut all = Vec::new();
-    paths(&run(), "", &mut all);
-    assert!(all.len() > 25);
+    paths(whole, "", &mut all);
+    assert!(all.len() >= fields, "{event}: {}", all.len());
     let others = [
         json!(null),
         json!(true),
@@ -375,22 +419,22 @@ fn no_field_is_needed_so_much_that_its_loss_or_change_is_an_error() {
     ];
     for path in &all {
         for other in &others {
-            let mut body = run();
+            let mut body = whole.clone();
             *body.pointer_mut(path).unwrap() = other.clone();
-            decode("workflow_run", body.to_string()).unwrap();
+            decode(event, body.to_string()).unwrap();
         }
-        let mut body = run();
+        let mut body = whole.clone();
         let (parent, name) = path.rsplit_once('/').unwrap();
         let parent = body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
         parent.remove(name).unwrap();
-        decode("workflow_run", body.to_string()).unwrap();
+        decode(event, body.to_string()).unwrap();
     }
 }
 
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(
-        event in "ping|push|pull_request|workflow_run|.*",
+        event in "ping|push|workflow_run|workflow_job|check_suite|check_run|status|.*",
         body in proptest::collection::vec(any::<u8>(), 0..300),
         cut in 0_usize..700,
     ) {

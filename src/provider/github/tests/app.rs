@@ -1,12 +1,12 @@
 //! Our App: its own tokens checked with the public key, and what it asks of GitHub.
 
-use super::server::{Seen, Server};
-use super::{Noon, access, answer, github_at};
+use super::{access, answer, github_at};
 use crate::domain::lifecycle::Failure;
 use crate::domain::time::Clock;
 use crate::provider::Hooks;
 use crate::provider::github::{GithubApp, KeyError};
 use crate::provider::oauth::Apps;
+use crate::provider::tests::scripted::{Noon, Seen, Server};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::SignatureScheme;

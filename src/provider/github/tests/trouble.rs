@@ -1,11 +1,11 @@
 //! Stories in which something goes wrong.
 
-use super::server::{Reply, Server, json as answer, with};
 use super::{URL, access, github, github_at, hook, repo, serving, spec, target};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::ProviderToken;
 use crate::provider::Hooks;
+use crate::provider::tests::scripted::{Reply, Server, json as answer, rounded, with};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,19 +54,6 @@ async fn a_creation_that_vanishes_says_that_it_may_yet_happen() {
 
 /// Status, headers, body; and what is made of them.
 type Refusal<'a> = (u16, &'a [(&'a str, &'a str)], &'a Value, Failure, &'a str);
-
-/// The provider's wish in whole seconds: some milliseconds of it have passed.
-fn rounded(failure: Failure) -> Failure {
-    match failure {
-        Failure::Retryable { after: Some(after) } => {
-            let after = after + Duration::from_millis(999);
-            Failure::Retryable {
-                after: Some(Duration::from_secs(after.as_secs())),
-            }
-        }
-        other => other,
-    }
-}
 
 #[tokio::test]
 async fn refusals_are_told_apart() {
@@ -141,24 +128,86 @@ async fn refusals_are_told_apart() {
 
 #[tokio::test]
 async fn a_limited_token_sends_nothing_more_and_another_one_does() {
-    let server = Server::start(|seen| {
-        if seen.head.contains("ghp_topsecrettoken") {
-            with(429, &[("retry-after", "60")], &json!({}))
-        } else {
-            answer(200, &repo())
+    let spent = [
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1000090"),
+    ];
+    for (status, headers) in [(429, &[("retry-after", "60")][..]), (403, &spent)] {
+        let limited = with(status, headers, &json!({}));
+        let server = Server::start(move |seen| {
+            if seen.head.contains("ghp_topsecrettoken") {
+                limited.clone()
+            } else {
+                answer(200, &repo())
+            }
+        })
+        .await;
+        let github = github(&server);
+        for _ in 0..3 {
+            let error = github.repository(&access(), &target()).await.unwrap_err();
+            assert_eq!(error.code, "rate_limited");
+            assert!(!error.may_have_acted);
         }
+        assert_eq!(server.lines().len(), 1);
+        let mut other = access();
+        other.token = ProviderToken::new("ghp_another".into()).unwrap();
+        github.repository(&other, &target()).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_any_length_takes_eight_mebibytes_at_most() {
+    let huge = Reply::Answer(201, String::new(), " ".repeat(9 << 20));
+    let server = serving(move |seen| match seen.method.as_str() {
+        "POST" => huge.clone(),
+        _ => answer(200, &json!([])),
     })
     .await;
-    let github = github(&server);
-    for _ in 0..3 {
-        let error = github.repository(&access(), &target()).await.unwrap_err();
-        assert_eq!(error.code, "rate_limited");
-        assert!(!error.may_have_acted);
+    let error = github(&server).ensure(&access(), &target(), &spec()).await;
+    let error = error.unwrap_err();
+    assert!(error.may_have_acted, "it was sent, whatever the answer was");
+    let huge = Reply::Answer(200, String::new(), " ".repeat(9 << 20));
+    let server = Server::start(move |_| huge.clone()).await;
+    let error = github(&server).repository(&access(), &target()).await;
+    assert_eq!(error.unwrap_err().code, "bad_answer");
+}
+
+#[tokio::test]
+async fn three_redirects_are_followed_and_no_more() {
+    for (hops, is_followed) in [(3, true), (4, false)] {
+        let server = Server::start(move |seen| {
+            let hop = seen
+                .path
+                .rsplit_once('-')
+                .map_or(0, |(_, n)| n.parse().unwrap());
+            if hop == hops {
+                answer(200, &repo())
+            } else {
+                let next = format!("/repositories/hop-{}", hop + 1);
+                with(302, &[("location", &next)], &json!({}))
+            }
+        })
+        .await;
+        let found = github(&server).repository(&access(), &target()).await;
+        assert_eq!(found.is_ok(), is_followed);
+        assert_eq!(server.lines().len(), 4);
     }
-    assert_eq!(server.lines().len(), 1);
-    let mut other = access();
-    other.token = ProviderToken::new("ghp_another".into()).unwrap();
-    github.repository(&other, &target()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_enterprise_server_is_asked_below_the_path_of_its_api() {
+    let server = Server::start(|seen| match seen.line().as_str() {
+        "GET /api/v3/repos/o/r" => answer(200, &repo()),
+        "GET /api/v3/repos/o/r/hooks?per_page=100" => answer(200, &json!([])),
+        "POST /api/v3/repos/o/r/hooks" => answer(201, &hook(50, URL)),
+        _ => answer(404, &json!({})),
+    })
+    .await;
+    for base in ["/api/v3", "/api/v3/"] {
+        let github = github_at(&format!("{}{base}", server.url), |_| ());
+        let ensured = github.ensure(&access(), &target(), &spec()).await.unwrap();
+        assert_eq!(ensured.hook, HookId(50));
+    }
 }
 
 #[tokio::test]

@@ -1,38 +1,34 @@
 //! Answers: statuses, pages, tags, and connections that are cut.
 
-use super::super::super::state::RATE_LIMIT;
-use actix_web::HttpResponse;
-use actix_web::body::SizedStream;
-use actix_web::http::StatusCode;
-use bytes::Bytes;
+use super::super::super::state::github::RATE_LIMIT;
+use super::super::super::state::wall_now_s;
+use super::super::answer::Said;
+pub(super) use super::super::answer::{Answer, empty, number, ok};
+use super::super::wrong::Voice;
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Items of a page unless asked otherwise, and at most.
 const PER_PAGE: (usize, usize) = (30, 100);
 
-/// An answer in the making.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    body: Option<Value>,
-    headers: Vec<(&'static str, String)>,
-}
+/// How GitHub words its troubles.
+pub(super) struct Github;
 
-/// An answer with a body.
-pub(super) fn ok(status: u16, body: Value) -> Answer {
-    Answer {
-        status,
-        body: Some(body),
-        headers: Vec::new(),
+impl Voice for Github {
+    fn broken(&self, status: u16) -> Answer {
+        error(status, "Something went wrong")
     }
-}
 
-/// An answer without one.
-pub(super) fn empty(status: u16) -> Answer {
-    Answer {
-        status,
-        body: None,
-        headers: Vec::new(),
+    fn not_found(&self) -> Answer {
+        error(404, "Not Found")
+    }
+
+    fn spent(&self, reset_s: u64) -> Answer {
+        rate_limited(reset_s)
+    }
+
+    fn throttled(&self, retry_after_s: u64) -> Answer {
+        let words = "You have exceeded a secondary rate limit";
+        error(403, words).with("retry-after", retry_after_s.to_string())
     }
 }
 
@@ -49,7 +45,7 @@ pub(super) fn error(status: u16, message: &str) -> Answer {
 pub(super) fn invalid(code: &str, message: &str) -> Answer {
     let errors = json!([{ "resource": "Hook", "code": code, "message": message }]);
     let mut answer = error(422, "Validation Failed");
-    if let Some(body) = &mut answer.body {
+    if let Said::Json(body) = &mut answer.said {
         body["errors"] = errors;
     }
     answer
@@ -63,36 +59,13 @@ pub(super) fn moved(url: &str) -> Answer {
     ok(301, body).with("location", url.to_owned())
 }
 
-fn now_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
-}
-
 /// The hour's budget is spent.
 pub(super) fn rate_limited(reset_s: u64) -> Answer {
     error(403, "API rate limit exceeded")
         .with("x-ratelimit-limit", RATE_LIMIT.to_string())
         .with("x-ratelimit-remaining", "0".into())
-        .with("x-ratelimit-reset", (now_s() + reset_s).to_string())
+        .with("x-ratelimit-reset", (wall_now_s() + reset_s).to_string())
         .with("x-ratelimit-resource", "core".into())
-}
-
-/// An answer whose body never comes: the connection is closed in the middle.
-pub(super) fn cut_off() -> HttpResponse {
-    let broken = futures_util::stream::once(async {
-        Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
-    });
-    HttpResponse::Ok().body(SizedStream::new(1000, Box::pin(broken)))
-}
-
-/// A number in a query.
-pub(super) fn number(query: &str, name: &str) -> Option<usize> {
-    let pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs
-        .filter(|(key, _)| key == name)
-        .find_map(|(_, value)| value.parse().ok())
 }
 
 /// A page of a list, with the links to its neighbours.
@@ -116,54 +89,17 @@ pub(super) fn page(all: Vec<Value>, query: &str, base: &str) -> Answer {
     )
 }
 
-impl Answer {
-    /// With a header.
-    pub(super) fn with(mut self, name: &'static str, value: String) -> Self {
-        self.headers.push((name, value));
-        self
+/// With what is left of the budget, and what GitHub puts on every answer.
+pub(super) fn with_rate(answer: Answer, remaining: u32) -> Answer {
+    let answer = answer.with("x-github-media-type", "github.v3; format=json".to_owned());
+    if answer.has("x-ratelimit-remaining") {
+        return answer;
     }
-
-    /// With what is left of the budget.
-    pub(super) fn with_rate(self, remaining: u32) -> Self {
-        if self
-            .headers
-            .iter()
-            .any(|(name, _)| *name == "x-ratelimit-remaining")
-        {
-            return self;
-        }
-        let used = RATE_LIMIT.saturating_sub(remaining);
-        self.with("x-ratelimit-limit", RATE_LIMIT.to_string())
-            .with("x-ratelimit-remaining", remaining.to_string())
-            .with("x-ratelimit-used", used.to_string())
-            .with("x-ratelimit-reset", (now_s() + 3600).to_string())
-            .with("x-ratelimit-resource", "core".into())
-    }
-
-    /// As it goes out; `known` is the tag of what the client has already.
-    pub(super) fn into_response(self, known: Option<&str>) -> HttpResponse {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        let text = self.body.as_ref().map(Value::to_string).unwrap_or_default();
-        let tag = format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..32]);
-        let is_known = self.status == 200 && known == Some(tag.as_str());
-        let status = if is_known {
-            StatusCode::NOT_MODIFIED
-        } else {
-            status
-        };
-        let mut response = HttpResponse::build(status);
-        for (name, value) in self.headers {
-            response.insert_header((name, value));
-        }
-        response.insert_header(("x-github-media-type", "github.v3; format=json"));
-        if self.status == 200 {
-            response.insert_header(("etag", tag));
-        }
-        if is_known || self.body.is_none() {
-            return response.finish();
-        }
-        response
-            .insert_header(("content-type", "application/json; charset=utf-8"))
-            .body(text)
-    }
+    let used = RATE_LIMIT.saturating_sub(remaining);
+    answer
+        .with("x-ratelimit-limit", RATE_LIMIT.to_string())
+        .with("x-ratelimit-remaining", remaining.to_string())
+        .with("x-ratelimit-used", used.to_string())
+        .with("x-ratelimit-reset", (wall_now_s() + 3600).to_string())
+        .with("x-ratelimit-resource", "core".into())
 }

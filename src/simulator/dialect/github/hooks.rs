@@ -1,7 +1,8 @@
 //! Hooks and their deliveries, with the traps that the real ones have.
 
-use super::super::super::payload;
-use super::super::super::state::{Attempt, Hook, Job, Refusal, State};
+use super::super::super::payload::github as payload;
+use super::super::super::state::github::{Attempt, Hook, Job, Refusal, State};
+use super::super::answer::Said;
 use super::answer::{Answer, empty, error, invalid, number, ok, page};
 use super::{Asked, Operation};
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ pub(super) fn act(state: &mut State, repository: u64, asked: &Asked<'_>) -> (Ans
         asked.operation,
         Operation::ListHooks
             | Operation::GetHook
+            | Operation::GetConfig
             | Operation::ListDeliveries
             | Operation::GetDelivery
     );
@@ -46,7 +48,7 @@ pub(super) fn act(state: &mut State, repository: u64, asked: &Asked<'_>) -> (Ans
             .map(|hook| payload::hook(state, repository, hook))
             .collect();
         let name = &state.repositories[&repository].full_name;
-        let base = format!("{}/repos/{name}/hooks", state.api_url);
+        let base = format!("{}/repos/{name}/hooks", state.api_url());
         return plain(page(all, asked.query, &base));
     }
     if asked.operation == Operation::CreateHook {
@@ -65,6 +67,10 @@ pub(super) fn act(state: &mut State, repository: u64, asked: &Asked<'_>) -> (Ans
 fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
     match asked.operation {
         Operation::GetHook => plain(ok(200, payload::hook(state, id, &hook))),
+        Operation::GetConfig => {
+            let config = payload::hook(state, id, &hook)["config"].clone();
+            plain(ok(200, config))
+        }
         Operation::UpdateHook => plain(update(state, id, hook, &asked.body)),
         Operation::UpdateConfig => plain(update_config(state, id, hook, &asked.body)),
         Operation::DeleteHook => {
@@ -77,6 +83,8 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
             let job = state.ping(id, &hook);
             (empty(204), vec![job])
         }
+        // Without the wish for pushes nothing is sent, and nothing is said.
+        Operation::TestHook => (empty(204), state.test(id, &hook).into_iter().collect()),
         Operation::ListDeliveries => plain(list_deliveries(state, &hook, asked.query)),
         Operation::GetDelivery => plain(delivery(state, &hook, asked.rest.get(3))),
         Operation::Redeliver => {
@@ -94,6 +102,9 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
         | Operation::Repository
         | Operation::ListHooks
         | Operation::CreateHook
+        | Operation::Installations
+        | Operation::InstallationToken
+        | Operation::InstallationRepositories
         | Operation::Unknown => plain(error(404, "Not Found")),
     }
 }
@@ -208,7 +219,14 @@ fn update_config(state: &mut State, repository: u64, mut hook: Hook, body: &Valu
         .unwrap_or(&hook.content_type)
         .to_owned();
     hook.insecure_ssl = loose(&body["insecure_ssl"]).unwrap_or(hook.insecure_ssl);
-    keep(state, repository, hook)
+    let mut answer = keep(state, repository, hook);
+    // Asked for the settings, it answers with the settings.
+    if let Said::Json(shown) = &mut answer.said
+        && answer.status == 200
+    {
+        *shown = shown["config"].take();
+    }
+    answer
 }
 
 fn keep(state: &mut State, id: u64, mut hook: Hook) -> Answer {
@@ -281,7 +299,8 @@ fn list_deliveries(state: &State, hook: &Hook, query: &str) -> Answer {
     let name = repository.map_or("", |r| r.full_name.as_str());
     let url = format!(
         "{}/repos/{name}/hooks/{}/deliveries",
-        state.api_url, hook.id
+        state.api_url(),
+        hook.id
     );
     answer.with(
         "link",

@@ -1,23 +1,25 @@
 //! GitHub's REST API, as far as hooks go. Also below `/api/v3`, as an Enterprise Server has it.
 
 mod answer;
+mod apps;
 mod hooks;
+pub(super) mod oauth;
+mod scope;
 
 use super::super::Shared;
-use super::super::faults::Misbehaviour;
-use super::super::payload;
-use super::super::state::{Job, State};
+use super::super::payload::github as payload;
+use super::super::sender::Job as Outgoing;
+use super::super::state::github::{Job, State};
+use super::wrong;
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
-use answer::{Answer, error, ok};
+use actix_web::{HttpRequest, HttpResponse};
+use answer::{Answer, Github, error, ok};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The API versions that are understood.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
-/// A request that is never answered is held for this long.
-const HANG: Duration = Duration::from_mins(1);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +34,16 @@ enum Operation {
     GetHook,
     UpdateHook,
     DeleteHook,
+    GetConfig,
     UpdateConfig,
     PingHook,
+    TestHook,
     ListDeliveries,
     GetDelivery,
     Redeliver,
+    Installations,
+    InstallationToken,
+    InstallationRepositories,
     Unknown,
 }
 
@@ -53,11 +60,16 @@ impl Operation {
             Self::GetHook => "get_hook",
             Self::UpdateHook => "update_hook",
             Self::DeleteHook => "delete_hook",
+            Self::GetConfig => "get_config",
             Self::UpdateConfig => "update_config",
             Self::PingHook => "ping_hook",
+            Self::TestHook => "test_hook",
             Self::ListDeliveries => "list_deliveries",
             Self::GetDelivery => "get_delivery",
             Self::Redeliver => "redeliver",
+            Self::Installations => "app_installations",
+            Self::InstallationToken => "installation_token",
+            Self::InstallationRepositories => "installation_repositories",
             Self::Unknown => "unknown",
         }
     }
@@ -70,8 +82,10 @@ impl Operation {
             ("GET", ["hooks", _]) => Self::GetHook,
             ("PATCH", ["hooks", _]) => Self::UpdateHook,
             ("DELETE", ["hooks", _]) => Self::DeleteHook,
+            ("GET", ["hooks", _, "config"]) => Self::GetConfig,
             ("PATCH", ["hooks", _, "config"]) => Self::UpdateConfig,
             ("POST", ["hooks", _, "pings"]) => Self::PingHook,
+            ("POST", ["hooks", _, "tests"]) => Self::TestHook,
             ("GET", ["hooks", _, "deliveries"]) => Self::ListDeliveries,
             ("GET", ["hooks", _, "deliveries", _]) => Self::GetDelivery,
             ("POST", ["hooks", _, "deliveries", _, "attempts"]) => Self::Redeliver,
@@ -90,6 +104,9 @@ struct Asked<'a> {
     query: &'a str,
     body: Value,
     login: String,
+    token: String,
+    /// The repositories that an installation's token reaches.
+    reach: Option<BTreeSet<u64>>,
 }
 
 #[derive(Clone, Copy)]
@@ -105,6 +122,13 @@ fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Ve
         ["user", "repos"] => (Operation::Repositories, Place::None, Vec::new()),
         ["rate_limit"] => (Operation::RateLimit, Place::None, Vec::new()),
         ["versions"] => (Operation::Versions, Place::None, Vec::new()),
+        ["installation", "repositories"] => {
+            (Operation::InstallationRepositories, Place::None, Vec::new())
+        }
+        ["app", "installations"] => (Operation::Installations, Place::None, Vec::new()),
+        ["app", "installations", _, "access_tokens"] if method == Method::POST => {
+            (Operation::InstallationToken, Place::None, Vec::new())
+        }
         ["repos", owner, name, rest @ ..] => (
             Operation::of(method, rest),
             Place::Named(owner, name),
@@ -120,37 +144,33 @@ fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Ve
 }
 
 /// Answers any request of the API.
-pub(in super::super) async fn handle(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    body: web::Bytes,
+pub(super) async fn handle(
+    shared: &Arc<Shared>,
+    request: &HttpRequest,
+    body: &[u8],
 ) -> HttpResponse {
-    let shared = shared.into_inner();
     let path = request
         .path()
         .strip_prefix("/api/v3")
         .unwrap_or(request.path());
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let (operation, place, rest) = parse(request.method(), &segments);
-    *shared
-        .state()
-        .requests
-        .entry(operation.name().to_owned())
-        .or_default() += 1;
-    if shared.faults.is_out() {
-        return error(503, "Service Unavailable").into_response(None);
-    }
-    let fault = shared.faults.take(operation.name());
-    if let Some(refused) = before(fault).await {
-        return refused;
-    }
+    let fault = match wrong::before(shared, operation.name(), &Github).await {
+        Ok(fault) => fault,
+        Err(refused) => return refused,
+    };
     let (answer, jobs) = {
-        let mut state = shared.state();
-        match check(&mut state, &request) {
+        let mut state = shared.github();
+        let body = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let query = request.query_string();
+        match check(&mut state, request, operation) {
             Err(refused) => (refused, Vec::new()),
-            Ok(login) => {
-                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                let query = request.query_string();
+            Ok(Caller::App(proof)) => {
+                let state = &mut state;
+                let said = apps::proven(state, operation, proof, &segments, query, &body);
+                (said, Vec::new())
+            }
+            Ok(Caller::Token(login, reach)) => {
                 let asked = Asked {
                     operation,
                     place,
@@ -158,71 +178,25 @@ pub(in super::super) async fn handle(
                     query,
                     body,
                     login,
+                    token: bearer(request).unwrap_or_default().to_owned(),
+                    reach,
                 };
-                act(&mut state, &asked)
+                let (said, jobs) = act(&mut state, &asked);
+                (scope::told(said, &state, &asked), jobs)
             }
         }
     };
-    shared.sender.send(&shared, jobs);
-    after(fault, answer, &request, &shared).await
-}
-
-/// Faults that come before anything is done.
-async fn before(fault: Option<Misbehaviour>) -> Option<HttpResponse> {
-    let answer = match fault? {
-        Misbehaviour::FailBefore(status) => error(status, "Something went wrong"),
-        Misbehaviour::NotFoundForPermission => error(404, "Not Found"),
-        Misbehaviour::RateLimitedPrimary { reset_s } => answer::rate_limited(reset_s),
-        Misbehaviour::RateLimitedSecondary { retry_after_s } => {
-            let words = "You have exceeded a secondary rate limit";
-            error(403, words).with("retry-after", retry_after_s.to_string())
-        }
-        Misbehaviour::DropBefore => return Some(answer::cut_off()),
-        Misbehaviour::Hang => {
-            tokio::time::sleep(HANG).await;
-            error(504, "Gateway Timeout")
-        }
-        Misbehaviour::ActThenFail(_)
-        | Misbehaviour::ActThenDrop
-        | Misbehaviour::ActThenHang
-        | Misbehaviour::TruncatedJson => return None,
-    };
-    Some(answer.into_response(None))
-}
-
-/// Faults that come after everything is done, and the answer if there is none.
-async fn after(
-    fault: Option<Misbehaviour>,
-    answer: Answer,
-    request: &HttpRequest,
-    shared: &Arc<Shared>,
-) -> HttpResponse {
-    match fault {
-        Some(Misbehaviour::ActThenFail(status)) => {
-            error(status, "Something went wrong").into_response(None)
-        }
-        Some(Misbehaviour::ActThenDrop | Misbehaviour::TruncatedJson) => answer::cut_off(),
-        Some(Misbehaviour::ActThenHang) => {
-            tokio::time::sleep(HANG).await;
-            error(504, "Gateway Timeout").into_response(None)
-        }
-        Some(
-            Misbehaviour::FailBefore(_)
-            | Misbehaviour::DropBefore
-            | Misbehaviour::Hang
-            | Misbehaviour::RateLimitedPrimary { .. }
-            | Misbehaviour::RateLimitedSecondary { .. }
-            | Misbehaviour::NotFoundForPermission,
-        )
-        | None => {
-            let remaining = remaining(&shared.state(), request);
-            let known = request
-                .headers()
-                .get("if-none-match")
-                .and_then(|tag| tag.to_str().ok());
-            answer.with_rate(remaining).into_response(known)
-        }
+    let jobs = jobs.into_iter().map(Outgoing::Github).collect();
+    shared.sender.send(shared, jobs);
+    if let Some(failed) = wrong::after(fault, &Github, &answer).await {
+        return failed;
     }
+    let remaining = remaining(&shared.github(), request);
+    let known = request
+        .headers()
+        .get("if-none-match")
+        .and_then(|tag| tag.to_str().ok());
+    answer::with_rate(answer, remaining).into_tagged_response(known)
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
@@ -238,8 +212,20 @@ fn remaining(state: &State, request: &HttpRequest) -> u32 {
         .map_or(0, |token| token.remaining)
 }
 
-/// What every request must have; the login that its token stands for.
-fn check(state: &mut State, request: &HttpRequest) -> Result<String, Answer> {
+/// Who asks.
+enum Caller<'a> {
+    /// An App, with what is to prove it.
+    App(&'a str),
+    /// Whom a token stands for, and what an installation's token reaches.
+    Token(String, Option<BTreeSet<u64>>),
+}
+
+/// What every request must have; who asks.
+fn check<'a>(
+    state: &mut State,
+    request: &'a HttpRequest,
+    operation: Operation,
+) -> Result<Caller<'a>, Answer> {
     if request.headers().get("user-agent").is_none() {
         return Err(error(403, "Request forbidden by administrative rules."));
     }
@@ -250,13 +236,21 @@ fn check(state: &mut State, request: &HttpRequest) -> Result<String, Answer> {
     if version.is_some_and(|version| !VERSIONS.contains(&version)) {
         return Err(error(410, "This API version is no longer supported"));
     }
+    let asks_as_app = [Operation::Installations, Operation::InstallationToken];
+    if asks_as_app.contains(&operation) {
+        let proof = bearer(request).ok_or_else(|| error(401, "Requires authentication"))?;
+        return Ok(Caller::App(proof));
+    }
+    let now_s = state.now_s();
     let token = bearer(request).and_then(|token| state.tokens.get_mut(token));
+    let token = token.filter(|token| token.expires_at_s.is_none_or(|at_s| at_s > now_s));
     let token = token.ok_or_else(|| error(401, "Bad credentials"))?;
     token.remaining = token.remaining.saturating_sub(1);
     if token.remaining == 0 {
         return Err(answer::rate_limited(3600));
     }
-    Ok(token.login.clone())
+    let reach = token.installation.clone().map(|(_, reach)| reach);
+    Ok(Caller::Token(token.login.clone(), reach))
 }
 
 /// The repository that is meant, or where it is now.
@@ -278,7 +272,7 @@ fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
             match state.old_names.get(&full_name.to_ascii_lowercase()) {
                 Some(id) => Err(answer::moved(&format!(
                     "{}/repositories/{id}",
-                    state.api_url
+                    state.api_url()
                 ))),
                 None => Err(error(404, "Not Found")),
             }
@@ -286,25 +280,41 @@ fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
     }
 }
 
+/// The same, as far as the token reaches.
+fn reached(state: &State, asked: &Asked<'_>) -> Result<u64, Answer> {
+    let id = find(state, asked.place)?;
+    let is_there = asked.reach.as_ref().is_none_or(|reach| reach.contains(&id));
+    is_there
+        .then_some(id)
+        .ok_or_else(|| error(404, "Not Found"))
+}
+
 fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
     let plain = |answer| (answer, Vec::new());
+    let of_people = [Operation::User, Operation::Repositories];
+    if asked.reach.is_some() && of_people.contains(&asked.operation) {
+        return plain(error(403, "Resource not accessible by integration"));
+    }
     match asked.operation {
         Operation::User => {
             let user = payload::account(state, &asked.login);
-            plain(ok(200, user).with("x-oauth-scopes", "repo, admin:repo_hook".into()))
+            plain(ok(200, user))
         }
         Operation::Repositories => {
             let ids = state.repositories.keys();
             let all = ids
                 .map(|id| payload::repository(state, *id, &asked.login))
                 .collect();
-            let base = format!("{}/user/repos", state.api_url);
+            let base = format!("{}/user/repos", state.api_url());
             plain(answer::page(all, asked.query, &base))
         }
         Operation::RateLimit => plain(ok(200, payload::rate_limit(state))),
         Operation::Versions => plain(ok(200, json!(VERSIONS))),
-        Operation::Unknown => plain(error(404, "Not Found")),
-        Operation::Repository => plain(match find(state, asked.place) {
+        Operation::InstallationRepositories => plain(apps::repositories(state, asked)),
+        Operation::Unknown | Operation::Installations | Operation::InstallationToken => {
+            plain(error(404, "Not Found"))
+        }
+        Operation::Repository => plain(match reached(state, asked) {
             Ok(id) => ok(200, payload::repository(state, id, &asked.login)),
             Err(answer) => answer,
         }),
@@ -313,11 +323,15 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::GetHook
         | Operation::UpdateHook
         | Operation::DeleteHook
+        | Operation::GetConfig
         | Operation::UpdateConfig
         | Operation::PingHook
+        | Operation::TestHook
         | Operation::ListDeliveries
         | Operation::GetDelivery
-        | Operation::Redeliver => match find(state, asked.place) {
+        | Operation::Redeliver => match reached(state, asked) {
+            // Without the scope there is nothing, as without the right.
+            Ok(_) if !scope::suffices(state, asked) => plain(error(404, "Not Found")),
             Ok(id) => hooks::act(state, id, asked),
             Err(answer) => plain(answer),
         },

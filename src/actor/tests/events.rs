@@ -1,0 +1,237 @@
+//! What events of several kinds come to: failed jobs, families, new names.
+
+use super::fakes::{ANN, Farm};
+use crate::actor::Command;
+use crate::domain::connection::Connection;
+use crate::domain::delivery::Outcome;
+use crate::domain::incident::{Incident, IncidentStatus, Resolution};
+use crate::domain::run::Family;
+
+/// Tells everything, and waits for the last of it.
+async fn tell(farm: &Farm, connection: &Connection, bodies: &[&str]) -> Outcome {
+    let mut last = None;
+    for body in bodies {
+        let id = farm.deliver(connection, body).await;
+        last = Some(farm.outcome(id).await);
+    }
+    last.expect("something was told")
+}
+
+fn jobs(incident: &Incident) -> Vec<u64> {
+    let ci = incident.ci.as_ref().expect("it is about CI");
+    ci.failed_jobs.iter().map(|job| job.id).collect()
+}
+
+#[actix::test]
+async fn an_incident_shows_the_failed_jobs_whichever_is_told_first() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let farm = Farm::new();
+        let connection = farm.connect(ANN).await;
+        let bodies = ["job 5 1 71", "5 1 failure", "job 5 1 72"];
+        tell(&farm, &connection, &order.map(|nth| bodies[nth])).await;
+        let incidents = farm.incidents(ANN);
+        assert_eq!(incidents.len(), 1);
+        assert_eq!(jobs(&incidents[0]), [71, 72]);
+        let job = &incidents[0].ci.as_ref().unwrap().failed_jobs[0];
+        assert_eq!(
+            (job.name.as_str(), job.reason.as_deref()),
+            ("job-71", Some("failure"))
+        );
+        assert_eq!(incidents[0].title, "CI failed: CI on main");
+    }
+}
+
+#[actix::test]
+async fn a_job_gives_no_verdict_and_touches_the_incident_that_shows_it() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let told = tell(&farm, &connection, &["job 5 1 71"]).await;
+    assert!(matches!(told, Outcome::Run { incident: None, .. }));
+    assert_eq!(farm.incidents(ANN), []);
+    tell(&farm, &connection, &["5 1 failure"]).await;
+    let told = tell(&farm, &connection, &["job 5 1 72"]).await;
+    let id = farm.incidents(ANN)[0].id;
+    assert!(matches!(told, Outcome::Run { incident: Some(touched), .. } if touched == id));
+}
+
+#[actix::test]
+async fn each_failure_shows_what_failed_since_the_attempt_before_it() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let first = ["job 5 1 71", "5 1 failure"];
+    tell(&farm, &connection, &first).await;
+    // The second attempt was cancelled after a job had failed; the third failed.
+    let again = ["5 3 failure", "job 5 2 72", "job 5 3 73"];
+    tell(&farm, &connection, &again).await;
+    let incidents = farm.incidents(ANN);
+    assert_eq!(
+        (jobs(&incidents[0]), incidents[0].occurrences),
+        (vec![72, 73], 2)
+    );
+    // The second attempt's success is told late: it splits the incident.
+    tell(&farm, &connection, &["5 2 success"]).await;
+    let mut incidents = farm.incidents(ANN);
+    incidents.sort_by_key(|incident| incident.status);
+    assert_eq!(incidents.len(), 2);
+    assert_eq!(incidents[0].status, IncidentStatus::Open);
+    assert_eq!(jobs(&incidents[0]), [73]);
+    assert_eq!(jobs(&incidents[1]), [71]);
+    assert!(matches!(
+        incidents[1].resolution,
+        Some(Resolution::Passed(_))
+    ));
+}
+
+#[actix::test]
+async fn the_first_pass_after_a_failure_resolves_it_however_late_it_is_told() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    tell(&farm, &connection, &["1 1 failure", "9 1 success"]).await;
+    let before = farm.incidents(ANN)[0].clone();
+    tell(&farm, &connection, &["4 1 success"]).await;
+    let after = farm.incidents(ANN)[0].clone();
+    assert_eq!(after.resolved_at.map(|at| at.0), Some(4));
+    assert_ne!(before.resolution, after.resolution);
+    farm.command(connection.id, Command::Resolve(after.id))
+        .await
+        .unwrap();
+    assert_eq!(farm.incidents(ANN), [after]);
+}
+
+#[actix::test]
+async fn what_a_person_resolved_still_learns_what_is_told_late_and_stays_resolved() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    tell(&farm, &connection, &["4 1 failure", "6 1 failure"]).await;
+    let id = farm.incidents(ANN)[0].id;
+    farm.command(connection.id, Command::Resolve(id))
+        .await
+        .unwrap();
+    let by_hand = farm.incidents(ANN)[0].clone();
+    let late = ["job 6 1 71", "5 1 failure", "7 1 success"];
+    tell(&farm, &connection, &late).await;
+    let known = farm.store.incident(id).unwrap().unwrap();
+    assert_eq!((known.occurrences, jobs(&known)), (3, vec![71]));
+    assert_eq!(known.resolution, Some(Resolution::ByHand));
+    assert_eq!(known.resolved_at, by_hand.resolved_at);
+    assert_eq!(farm.incidents(ANN).len(), 1);
+
+    // A pass among its failures: what came before it had passed, and the rest stays resolved.
+    tell(&farm, &connection, &["5 2 success"]).await;
+    let mut incidents = farm.incidents(ANN);
+    incidents.sort_by_key(|incident| incident.first_seen_at);
+    let ends: Vec<_> = incidents
+        .iter()
+        .map(|i| (i.occurrences, i.resolution, jobs(i)))
+        .collect();
+    let by_hand = Some(Resolution::ByHand);
+    assert_eq!(ends, [(2, by_hand, vec![]), (1, by_hand, vec![71])]);
+}
+
+#[actix::test]
+async fn the_highest_family_heard_of_counts_and_supersedes_the_others() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    assert_eq!(
+        tell(&farm, &connection, &["mirrored"]).await,
+        Outcome::Mirrored
+    );
+    assert_eq!(farm.get(connection.id).family, None);
+    tell(&farm, &connection, &["statuses 1 1 failure"]).await;
+    assert_eq!(farm.get(connection.id).family, Some(Family::Statuses));
+    let status = farm.incidents(ANN)[0].clone();
+    assert_eq!(status.status, IncidentStatus::Open);
+
+    tell(&farm, &connection, &["1 1 failure"]).await;
+    assert_eq!(farm.get(connection.id).family, Some(Family::Actions));
+    let status = farm.store.incident(status.id).unwrap().unwrap();
+    assert_eq!(status.resolution, Some(Resolution::Superseded));
+    let open: Vec<_> = farm
+        .incidents(ANN)
+        .into_iter()
+        .filter(|i| i.status == IncidentStatus::Open)
+        .collect();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].ci.as_ref().unwrap().family, Family::Actions);
+
+    for lower in ["checks 2 1 failure", "statuses 2 1 success"] {
+        assert_eq!(tell(&farm, &connection, &[lower]).await, Outcome::Mirrored);
+    }
+    assert_eq!(farm.incidents(ANN).len(), 2);
+}
+
+#[actix::test]
+async fn other_events_are_listened_to_anew_and_old_tracks_have_ended() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    tell(&farm, &connection, &["1 1 failure"]).await;
+    let of_actions = farm.incidents(ANN)[0].id;
+    let events = |name: &str| Command::SetEvents(vec![name.to_owned()]);
+    farm.command(connection.id, events("status")).await.unwrap();
+    assert_eq!(farm.get(connection.id).family, None);
+    let told = tell(&farm, &connection, &["statuses 2 1 failure"]).await;
+    assert!(matches!(
+        told,
+        Outcome::Run {
+            incident: Some(_),
+            ..
+        }
+    ));
+    let superseded = farm.store.incident(of_actions).unwrap().unwrap();
+    assert_eq!(superseded.resolution, Some(Resolution::Superseded));
+
+    farm.command(connection.id, events("workflow_run"))
+        .await
+        .unwrap();
+    let told = tell(&farm, &connection, &["2 1 failure"]).await;
+    let Outcome::Run {
+        incident: Some(again),
+        ..
+    } = told
+    else {
+        panic!("it counts again");
+    };
+    assert_ne!(again, of_actions, "what was superseded does not go on");
+    let open = farm.incidents(ANN);
+    let open = open.iter().filter(|i| i.status == IncidentStatus::Open);
+    assert_eq!(
+        open.map(|i| (i.id, i.occurrences)).collect::<Vec<_>>(),
+        [(again, 1)]
+    );
+}
+
+#[actix::test]
+async fn a_payload_does_not_rename_a_repository_and_the_provider_does() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let checks = farm.provider.count("check");
+    let told = tell(&farm, &connection, &["renamed evil/other"]).await;
+    assert_eq!(told, Outcome::Recorded);
+    farm.until(|| farm.provider.count("check") == checks + 1)
+        .await;
+    let settled = || !farm.get(connection.id).lifecycle.call_outstanding();
+    farm.until(settled).await;
+    let unmoved = farm.get(connection.id);
+    assert_eq!(unmoved.full_name.as_str(), "o/r");
+    assert_eq!(unmoved.repository, connection.repository);
+
+    farm.provider.renames_the_repository("o/new");
+    tell(&farm, &connection, &["renamed o/new"]).await;
+    let named = || farm.get(connection.id).full_name.as_str() == "o/new";
+    farm.until(named).await;
+    assert_eq!(farm.provider.count("check"), checks + 2);
+    assert_eq!(farm.provider.count("ensure"), 1);
+}
+
+#[actix::test]
+async fn a_rename_that_is_told_while_paused_or_suspended_starts_nothing() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.command(connection.id, Command::SetEnabled(false))
+        .await
+        .unwrap();
+    let checks = farm.provider.count("check");
+    let told = tell(&farm, &connection, &["renamed o/new"]).await;
+    assert_eq!(told, Outcome::Paused);
+    assert_eq!(farm.provider.count("check"), checks);
+}

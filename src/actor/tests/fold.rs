@@ -1,0 +1,214 @@
+//! The fold: events of random CI histories, shuffled, told twice and in part not at all, end in
+//! the state in which the ordered history ends, and that is the state that a plain reading of the
+//! history gives.
+
+mod history;
+
+use super::fakes::still_world;
+use crate::actor::World;
+use crate::actor::incidents::Fold;
+use crate::domain::connection::Connection;
+use crate::domain::delivery::Source;
+use crate::domain::id::{ConnectionId, HookKey, RunId, UserId};
+use crate::domain::incident::track::{End, PointKind, TrackKey};
+use crate::domain::incident::{Incident, IncidentStatus, Resolution};
+use crate::domain::lifecycle::Lifecycle;
+use crate::domain::repo::RepositoryId;
+use crate::domain::run::{Family, Run, RunEvent};
+use crate::domain::secret::{Proof, Sealed};
+use crate::domain::time::Timestamp;
+use crate::store::memory::MemoryStore;
+use crate::store::{After, Batch, IncidentFilter, Of};
+use futures_util::FutureExt;
+use history::{Story, Told, any_history, any_history_of};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const OWNER: UserId = UserId::from_u128(1);
+const CONNECTION: ConnectionId = ConnectionId::from_u128(2);
+
+fn connection() -> Connection {
+    Connection {
+        id: CONNECTION,
+        owner: OWNER,
+        instance: super::fakes::instance(),
+        repository: Some(RepositoryId(1)),
+        full_name: "o/r".parse().unwrap(),
+        hook_key: HookKey::from_bytes([0; 20]),
+        credential: None,
+        credential_used: None,
+        no_access: Vec::new(),
+        events: Vec::new(),
+        secret: Sealed(Vec::new()),
+        previous_secret: None,
+        proof: Proof::Unknown,
+        family: None,
+        lifecycle: Lifecycle::default(),
+        retry_due_at: None,
+        created_at: Timestamp(0),
+        hook_created_at: None,
+        last_delivery_at: None,
+        last_event_at: None,
+        last_check_at: None,
+        last_error: None,
+    }
+}
+
+/// What a history came to, without what is ours alone: our ids, and when we first heard.
+#[derive(Debug, Default, PartialEq)]
+struct State {
+    runs: BTreeMap<(Family, u64), Run>,
+    incidents: Vec<Incident>,
+    tracks: BTreeMap<TrackKey, Vec<(End, bool)>>,
+}
+
+/// Takes in `events` in batches of these sizes, and says what they came to.
+fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>, sizes: &[usize]) -> State {
+    let world = still_world(Arc::new(MemoryStore::new()));
+    let mut connection = connection();
+    let events: Vec<_> = events.into_iter().collect();
+    let (mut rest, mut sizes) = (&events[..], sizes.iter().cycle());
+    let (mut opened, mut resolved) = (0, 0);
+    while !rest.is_empty() {
+        let size = *sizes.next().expect("it goes round").min(&rest.len());
+        let (batch, later) = rest.split_at(size);
+        let mut fold = Fold::new(&world, &connection);
+        for event in batch {
+            fold.take(event, Source::Webhook).unwrap();
+        }
+        let gain = fold.finish();
+        (opened, resolved) = (opened + gain.opened, resolved + gain.resolved);
+        connection.family = gain.family.or(connection.family);
+        let committed = world.store.commit(Batch::of(gain.changes));
+        committed
+            .now_or_never()
+            .expect("memory is at hand")
+            .unwrap();
+        rest = later;
+    }
+    let state = state(&world, &events);
+    let ended = |i: &&Incident| i.status == IncidentStatus::Resolved;
+    assert_eq!(usize::try_from(opened).unwrap(), state.incidents.len());
+    assert_eq!(
+        usize::try_from(resolved).unwrap(),
+        state.incidents.iter().filter(ended).count()
+    );
+    state
+}
+
+fn page<T>() -> After<T> {
+    let (last, limit) = (None, usize::MAX);
+    After { last, limit }
+}
+
+fn state(world: &World, events: &[&RunEvent]) -> State {
+    let store = &world.store;
+    let mut state = State::default();
+    let mut names = BTreeMap::new();
+    for run in store
+        .runs(Of::Connection(CONNECTION), page())
+        .unwrap()
+        .items
+    {
+        let name = RunId::from_u128(u128::from(run.provider_run_id));
+        names.insert(run.id, name);
+        let nameless = Run {
+            id: name,
+            first_seen_at: Timestamp(0),
+            ..run
+        };
+        let key = (nameless.family, nameless.provider_run_id);
+        state.runs.insert(key, nameless);
+    }
+    let incidents = store.incidents_of(OWNER, &IncidentFilter::default(), page());
+    for mut incident in incidents.unwrap().items {
+        incident.id = crate::domain::id::IncidentId::from_u128(0);
+        if let Some(Resolution::Passed(run)) = &mut incident.resolution {
+            *run = names[run];
+        }
+        let ci = incident.ci.as_mut().expect("all are about CI");
+        ci.run = names[&ci.run];
+        state.incidents.push(incident);
+    }
+    let place = |i: &Incident| (i.ci.as_ref().unwrap().track.clone(), i.first_seen_at);
+    state.incidents.sort_by_key(place);
+    for event in events {
+        let key = TrackKey::of(CONNECTION, event.family, &event.facts);
+        if let Some(track) = store.track(&key).unwrap() {
+            let failed = |kind| matches!(kind, PointKind::Failed { .. });
+            let points = track.points.iter();
+            let points = points.map(|(end, point)| (*end, failed(point.kind)));
+            state.tracks.insert(key, points.collect());
+        }
+    }
+    state
+}
+
+/// The events, each some times over, but for some of those that another one makes superfluous.
+fn mixed(told: Vec<Told>) -> impl Strategy<Value = Vec<RunEvent>> {
+    let times = prop::collection::vec(0..3_usize, told.len());
+    times
+        .prop_map(move |times| {
+            let each = told.iter().zip(times).flat_map(|(told, times)| {
+                let times = times.max(usize::from(told.is_last));
+                std::iter::repeat_n(told.event.clone(), times)
+            });
+            each.collect::<Vec<_>>()
+        })
+        .prop_shuffle()
+}
+
+fn any_telling() -> impl Strategy<Value = (Story, Vec<RunEvent>, Vec<usize>)> {
+    any_history().prop_flat_map(|story| {
+        let sizes = prop::collection::vec(1..9_usize, 1..4);
+        (Just(story.clone()), mixed(story.told()), sizes)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_order_repetition_and_loss_ends_like_the_ordered_history(
+        (story, anyhow, sizes) in any_telling()
+    ) {
+        let told = story.told();
+        let ordered = fold(told.iter().map(|told| &told.event), &[1]);
+        prop_assert_eq!(&ordered, &fold(&anyhow, &sizes));
+        let read: Vec<_> = ordered.incidents.iter().map(history::reading_of).collect();
+        prop_assert_eq!(read, story.reading());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn several_families_end_like_the_highest_of_them_alone(
+        (actions, anyhow, sizes) in (
+            any_history_of(Family::Actions),
+            any_history_of(Family::Checks),
+            any_history_of(Family::Statuses),
+        ).prop_flat_map(|(actions, checks, statuses)| {
+            let all = [actions.told(), checks.told(), statuses.told()].concat();
+            let sizes = prop::collection::vec(1..9_usize, 1..4);
+            (Just(actions), mixed(all), sizes)
+        })
+    ) {
+        let told = actions.told();
+        let mut alone = fold(told.iter().map(|told| &told.event), &[7]);
+        let mut together = fold(&anyhow, &sizes);
+        let of_actions = |i: &Incident| i.ci.as_ref().unwrap().family == Family::Actions;
+        let others = together.incidents.iter().filter(|i| !of_actions(i));
+        for other in others {
+            prop_assert_eq!(other.status, IncidentStatus::Resolved);
+        }
+        together.incidents.retain(of_actions);
+        together.runs.retain(|(family, _), _| *family == Family::Actions);
+        together.tracks.retain(|key, _| key.workflow_key.starts_with("actions:"));
+        // What is not a track of the highest family is none of its events either.
+        alone.tracks.retain(|_, points| !points.is_empty());
+        prop_assert_eq!(alone, together);
+    }
+}

@@ -1,0 +1,181 @@
+//! Whether what a daemon needs is there: looked at without a daemon, and without changing anything.
+
+use super::SystemEntropy;
+use crate::config::{Config, Installation};
+use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits};
+use crate::store::disk::OpenError;
+use crate::store::tools;
+use reqwest::{Certificate, Client};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait for anybody's answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was found of one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The thing.
+    pub what: String,
+    /// Whether it will do.
+    pub verdict: Verdict,
+    /// What was found, and what to do about it.
+    pub words: String,
+}
+
+/// Whether a thing will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Good,
+    /// Yes, with a limitation.
+    Warning,
+    /// No.
+    Bad,
+}
+
+impl Verdict {
+    /// The name used in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Warning => "warning",
+            Self::Bad => "FAILED",
+        }
+    }
+}
+
+impl Finding {
+    /// A finding about a thing.
+    pub fn new(what: impl Into<String>, verdict: Verdict, words: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            verdict,
+            words: words.into(),
+        }
+    }
+}
+
+/// Looks at everything that a configuration names.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![data_dir(&config.server.data_dir)];
+    findings.extend(keys(config));
+    for installation in config.github.iter().chain(&config.gitlab) {
+        findings.push(provider(installation).await);
+    }
+    findings.push(public_url(&config.server.public_url).await);
+    findings
+}
+
+/// The master key, and whether it fits the store.
+fn keys(config: &Config) -> Vec<Finding> {
+    let told = |verdict, words: &str| Finding::new("master key", verdict, words);
+    let ring = config.seal_key.as_ref().ok_or(KeyError::Missing);
+    let ring = ring.and_then(|key| {
+        let keys = MasterKey::parse_list(&key.0)?;
+        KeyRing::new(&keys, Arc::new(SystemEntropy))
+    });
+    let ring = match ring {
+        Ok(ring) => ring,
+        Err(error) => return vec![told(Verdict::Bad, &error.to_string())],
+    };
+    let dir = config.server.data_dir.display();
+    let store = |verdict, words| Finding::new("store", verdict, words);
+    match tools::canary(&config.server.data_dir) {
+        Ok(Some(canary)) if canary_fits(&ring, &canary) => vec![
+            told(Verdict::Good, "it fits the store"),
+            store(Verdict::Good, format!("{dir} holds one")),
+        ],
+        Ok(Some(_)) => vec![told(Verdict::Bad, "it does not fit the store")],
+        Ok(None) => vec![
+            told(Verdict::Good, "it can be used"),
+            store(
+                Verdict::Good,
+                "none yet; the first start makes it".to_owned(),
+            ),
+        ],
+        Err(OpenError::InUse(_)) => vec![
+            told(Verdict::Good, "it can be used"),
+            store(Verdict::Good, format!("{dir} is in use by a daemon")),
+        ],
+        Err(error) => vec![store(Verdict::Bad, error.to_string())],
+    }
+}
+
+/// Whether the data directory, or the place where it will be made, can be written.
+fn data_dir(dir: &Path) -> Finding {
+    let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let there = absolute.ancestors().find(|path| path.exists());
+    let there = there.unwrap_or(Path::new("/"));
+    let (verdict, words) = match tempfile::tempfile_in(there) {
+        Ok(_) => (Verdict::Good, format!("{} can be written", there.display())),
+        Err(error) => (Verdict::Bad, format!("{}: {error}", there.display())),
+    };
+    Finding::new("data directory", verdict, words)
+}
+
+fn client(ca_file: Option<&Path>) -> Result<Client, String> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = Client::builder()
+        .user_agent(concat!("hookherd/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(PATIENCE);
+    if let Some(path) = ca_file {
+        let pem = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let certificates = Certificate::from_pem_bundle(&pem).map_err(|e| e.to_string())?;
+        client = client.tls_certs_merge(certificates);
+    }
+    client.build().map_err(|error| error.to_string())
+}
+
+/// The words of an error and of what caused it: the cause is what helps.
+fn in_words(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Whether an installation answers at all. Nobody's token is shown to it.
+async fn provider(installation: &Installation) -> Finding {
+    let url = &installation.api_url;
+    let asked = async {
+        let client = client(installation.ca_file.as_deref())?;
+        let answer = client.get(url.clone()).send().await;
+        answer.map_err(|error| in_words(&error))
+    };
+    let (verdict, words) = match asked.await {
+        Ok(_) => (Verdict::Good, format!("{url} answers")),
+        Err(why) => (Verdict::Bad, format!("{url} does not answer: {why}")),
+    };
+    Finding::new(format!("provider {}", installation.host), verdict, words)
+}
+
+/// Whether a daemon answers at the public address, as seen from here.
+async fn public_url(url: &str) -> Finding {
+    let asked = async {
+        let answer = client(None)?.get(format!("{url}/healthz")).send().await;
+        let answer = answer.map_err(|error| format!("nobody answers: {}", in_words(&error)))?;
+        let status = answer.status().as_u16();
+        let body = answer.text().await.unwrap_or_default();
+        if status == 200 && body == r#"{"status":"ok"}"# {
+            return Ok(());
+        }
+        Err(format!("somebody answers with {status}, but no hookherd"))
+    };
+    let (verdict, words) = match asked.await {
+        Ok(()) if url.starts_with("http:") => (
+            Verdict::Warning,
+            format!("a daemon answers at {url}, which only this machine can reach"),
+        ),
+        Ok(()) => (Verdict::Good, format!("a daemon answers at {url}")),
+        Err(why) => (
+            Verdict::Bad,
+            format!("{url}: {why}; the daemon has to run for this"),
+        ),
+    };
+    Finding::new("public address", verdict, words)
+}

@@ -1,0 +1,162 @@
+//! `hookherd doctor`: looks at the configuration of this machine when there is one, and at the
+//! running daemon when there is a token for it.
+
+use super::client::{Client, has_token, query};
+use super::output::Printer;
+use super::{Failed, Outcome};
+use crate::app::doctor::{Finding, Verdict, examine};
+use crate::config::Config;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A classic token of these can manage hooks; see `docs/github.md`.
+const SCOPES: [&str; 3] = ["admin:repo_hook", "repo", "public_repo"];
+/// What only the machine has that runs the daemon.
+const MARKS: [&str; 3] = [
+    "OAUTH_TOKEN_ENCRYPTION_KEY",
+    "OAUTH_TOKEN_ENCRYPTION_KEY_FILE",
+    "CREDENTIALS_DIRECTORY",
+];
+
+pub(super) fn run(file: Option<&Path>, printer: Printer) -> Outcome {
+    let is_here = file.is_some() || MARKS.iter().any(|name| std::env::var_os(name).is_some());
+    let mut findings = Vec::new();
+    if is_here || !has_token() {
+        findings.extend(of_machine(file)?);
+    }
+    if has_token() {
+        findings.extend(of_daemon());
+    }
+    let items: Vec<Value> = findings
+        .iter()
+        .map(|f| json!({ "verdict": f.verdict.as_str(), "what": f.what, "words": f.words }))
+        .collect();
+    let bad = findings
+        .iter()
+        .filter(|f| f.verdict == Verdict::Bad)
+        .count();
+    let columns = [
+        ("VERDICT", "/verdict"),
+        ("WHAT", "/what"),
+        ("FOUND", "/words"),
+    ];
+    printer.table(
+        &json!({ "ok": bad == 0, "findings": items }),
+        "findings",
+        &columns,
+    );
+    if bad == 0 {
+        return Ok(());
+    }
+    Err(Failed(format!("{bad} of {} checks failed", findings.len())))
+}
+
+fn of_machine(file: Option<&Path>) -> Result<Vec<Finding>, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(error) => {
+            let words = error.to_string();
+            return Ok(vec![Finding::new("configuration", Verdict::Bad, words)]);
+        }
+    };
+    let mut findings = vec![Finding::new("configuration", Verdict::Good, "understood")];
+    findings.extend(runtime.block_on(examine(&config)));
+    Ok(findings)
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or("-")
+}
+
+fn of_daemon() -> Vec<Finding> {
+    let bad = |what: &str, Failed(words)| Finding::new(what, Verdict::Bad, words);
+    let client = match Client::from_env() {
+        Ok(client) => client,
+        Err(failed) => return vec![bad("daemon", failed)],
+    };
+    let user = match client.get("whoami") {
+        Ok(user) => user,
+        Err(failed) => return vec![bad("daemon", failed)],
+    };
+    let words = format!("it answers, and knows you as {}", text(&user, "/name"));
+    let mut findings = vec![Finding::new("daemon", Verdict::Good, words)];
+    match client.get("credentials?limit=100") {
+        Ok(list) => findings.extend(credentials(&client, &list)),
+        Err(failed) => findings.push(bad("credentials", failed)),
+    }
+    match client.get("repositories/connections?limit=100") {
+        Ok(list) => findings.push(connections(&list)),
+        Err(failed) => findings.push(bad("connections", failed)),
+    }
+    findings
+}
+
+/// What each credential may do, and whether its provider answers to it.
+fn credentials(client: &Client, list: &Value) -> Vec<Finding> {
+    let all = list["items"].as_array().map_or(&[][..], Vec::as_slice);
+    if all.is_empty() {
+        let words = "you have stored none; see `hookherd credential add`";
+        return vec![Finding::new("credentials", Verdict::Warning, words)];
+    }
+    let mut asked = Vec::new();
+    let mut findings = Vec::new();
+    for credential in all {
+        let (provider, host) = (text(credential, "/provider"), text(credential, "/host"));
+        let login = text(credential, "/account/login");
+        let scopes = credential["scopes"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        let is_enough = |scope: &Value| SCOPES.iter().any(|enough| scope == enough);
+        let (verdict, words) = if scopes.is_empty() {
+            (
+                Verdict::Good,
+                "it tells no scopes, as fine-grained tokens do",
+            )
+        } else if scopes.iter().any(is_enough) {
+            (Verdict::Good, "its scopes are enough")
+        } else {
+            (Verdict::Bad, "it needs the scope admin:repo_hook")
+        };
+        findings.push(Finding::new(
+            format!("credential of {login}"),
+            verdict,
+            words,
+        ));
+        if asked.contains(&(provider, host)) {
+            continue;
+        }
+        asked.push((provider, host));
+        let query = query(&[("limit", Some("1")), ("host", Some(host))]);
+        let (verdict, words) = match client.get(&format!("repositories/{provider}{query}")) {
+            Ok(_) => (Verdict::Good, "it answers the daemon".to_owned()),
+            Err(Failed(words)) => (Verdict::Bad, words),
+        };
+        findings.push(Finding::new(format!("provider {host}"), verdict, words));
+    }
+    findings
+}
+
+/// How many connections need somebody's attention.
+fn connections(list: &Value) -> Finding {
+    let all = list["connections"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let ails = |c: &&Value| !["active", "inactive"].contains(&text(c, "/webhook_status"));
+    let names: Vec<&str> = all
+        .iter()
+        .filter(ails)
+        .map(|c| text(c, "/repository_full_name"))
+        .collect();
+    if names.is_empty() {
+        let words = format!("all of {} are as they should be", list["total"]);
+        return Finding::new("connections", Verdict::Good, words);
+    }
+    let words = format!("see `hookherd connections` for {}", names.join(", "));
+    Finding::new("connections", Verdict::Warning, words)
+}

@@ -1,0 +1,166 @@
+//! One installation of a provider, as we call it: whatever dialect it speaks.
+
+use super::call::{CallObserver, Caller};
+use super::dialect::{Asked, Dialect};
+use super::http::{Http, HttpConfig, HttpError, NoAnswer};
+use super::session::Session;
+use super::{
+    Access, Calling, Checked, Ensured, HookSpec, Hooks, Identity, Pinged, ProviderError, Repaired,
+    Target, errors, ours,
+};
+use crate::domain::id::HookId;
+use crate::domain::repo::Repository;
+use crate::domain::time::Clock;
+use reqwest::header::HeaderMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest time for an operation with all its requests, pages and waits. A slow list of many pages
+/// fits; a provider that answers each request just in time does not hold anybody up for long.
+const OPERATION_TIME_MAX: Duration = Duration::from_secs(90);
+
+/// One installation of a provider.
+pub struct Client<D> {
+    pub(super) caller: Caller,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) dialect: D,
+}
+
+impl<D> fmt::Debug for Client<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl<D> Client<D> {
+    /// A client that sends `headers` with every request.
+    pub(super) fn speaking(
+        dialect: D,
+        config: &HttpConfig,
+        headers: HeaderMap,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn CallObserver>,
+    ) -> Result<Self, HttpError> {
+        let http = Http::new(config, headers)?;
+        Ok(Self {
+            caller: Caller::new(http, config.retry_wait, observer),
+            clock,
+            dialect,
+        })
+    }
+}
+
+/// Runs an operation as a session of its own and reports it.
+fn run<'a, D, T, F>(
+    client: &'a Client<D>,
+    operation: &'static str,
+    access: &'a Access,
+    steps: F,
+) -> Calling<'a, T>
+where
+    D: Dialect,
+    T: Send + 'a,
+    F: for<'s> FnOnce(&'s mut Session<'a, D>) -> Calling<'s, T> + Send + 'a,
+{
+    Box::pin(client.caller.observed(operation, async move {
+        let mut session = Session::new(client, access);
+        let outcome = tokio::time::timeout(OPERATION_TIME_MAX, steps(&mut session)).await;
+        // Cut off wherever it stood: a write may have been under way.
+        let cut = || Err(errors::of_no_answer(D::NAME, NoAnswer::TimedOut, true));
+        let outcome = outcome.unwrap_or_else(|_| cut());
+        outcome.map_err(|mut error: ProviderError| {
+            error.may_have_acted |= session.has_acted();
+            error
+        })
+    }))
+}
+
+impl<D: Dialect> Hooks for Client<D> {
+    fn ensure<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Ensured> {
+        run(self, "ensure", access, move |s| {
+            Box::pin(ours::ensure(s, target, spec))
+        })
+    }
+
+    fn check<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        hook: HookId,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Checked> {
+        run(self, "check", access, move |s| {
+            Box::pin(ours::check(s, target, hook, spec))
+        })
+    }
+
+    fn repair<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        hook: HookId,
+        spec: &'a HookSpec,
+    ) -> Calling<'a, Repaired> {
+        run(self, "repair", access, move |s| {
+            Box::pin(ours::repair(s, target, hook, spec))
+        })
+    }
+
+    fn ping<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        hook: HookId,
+    ) -> Calling<'a, Pinged> {
+        run(self, "ping", access, move |s| {
+            Box::pin(ours::ping(s, target, hook))
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        url: &'a str,
+    ) -> Calling<'a, ()> {
+        run(self, "delete", access, move |s| {
+            Box::pin(ours::delete(s, target, url))
+        })
+    }
+
+    fn repository<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+    ) -> Calling<'a, Option<Repository>> {
+        run(self, "repository", access, move |s| {
+            Box::pin(async move {
+                match D::look_up(s, target).await? {
+                    Ok(found) => Ok(Some(found)),
+                    Err(answer) if answer.status.as_u16() == 404 => Ok(None),
+                    Err(answer) => Err(D::refusal(&answer, Asked::Repository(&target.full_name))),
+                }
+            })
+        })
+    }
+
+    fn repositories<'a>(
+        &'a self,
+        access: &'a Access,
+        page: u32,
+    ) -> Calling<'a, (Vec<Repository>, bool)> {
+        run(self, "repositories", access, move |s| {
+            D::page(s, page.max(1))
+        })
+    }
+
+    fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity> {
+        run(self, "identity", access, |s| D::identity(s))
+    }
+}

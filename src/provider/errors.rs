@@ -1,0 +1,125 @@
+//! Errors that every provider has. The sentences are for people and hold nothing of an answer.
+
+use super::ProviderError;
+use super::http::{Answer, NoAnswer};
+use crate::domain::lifecycle::Failure;
+use crate::domain::time::Timestamp;
+use std::time::Duration;
+
+pub(super) fn bad_answer(name: &str, what: &str) -> ProviderError {
+    let message = format!("{name}'s answer is not usable ({what}); it will be asked again");
+    ProviderError::retryable("bad_answer", message, None, false)
+}
+
+/// Reads an answer that should be JSON of this shape. Half an answer is no answer.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    name: &str,
+    answer: &Answer,
+) -> Result<T, ProviderError> {
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| bad_answer(name, "not the JSON that was expected"))
+}
+
+pub(super) fn rate_limited(name: &str, after: Duration) -> ProviderError {
+    let message = format!(
+        "{name} limits how often this token may call; the next call is in {} seconds",
+        after.as_secs().max(1)
+    );
+    ProviderError::retryable("rate_limited", message, Some(after), false)
+}
+
+pub(super) fn of_no_answer(name: &str, none: NoAnswer, acted: bool) -> ProviderError {
+    let (code, message) = match none {
+        NoAnswer::Budget(after) => return rate_limited(name, after),
+        NoAnswer::Unreachable => (
+            "provider_unavailable",
+            format!("{name} cannot be reached: check the network, the API URL and its certificate"),
+        ),
+        NoAnswer::TimedOut => ("provider_timeout", format!("{name} did not answer in time")),
+        NoAnswer::Cut => (
+            "provider_unavailable",
+            format!("the connection to {name} broke before the answer was complete"),
+        ),
+        NoAnswer::TooLong => (
+            "bad_answer",
+            format!("{name}'s answer is too long to be one"),
+        ),
+        NoAnswer::BadRedirect => (
+            "bad_answer",
+            format!(
+                "{name} sent us on to another server, or in circles; the token does not follow. \
+                 Check the API URL"
+            ),
+        ),
+    };
+    ProviderError::retryable(code, message, None, acted)
+}
+
+/// The error that an answer is, whatever was asked.
+pub(super) fn of_any(name: &str, answer: &Answer, acted: bool) -> Option<ProviderError> {
+    let status = answer.status.as_u16();
+    match status {
+        401 => Some(ProviderError::refused(
+            Failure::Unauthorized,
+            "unauthorized",
+            format!(
+                "{name} refuses this token: it was revoked, has expired, or was never valid. \
+                 Add a new one"
+            ),
+        )),
+        408 | 500..=599 => {
+            let after = seconds(answer, "retry-after").map(Duration::from_secs);
+            let message = format!("{name} has trouble of its own (status {status})");
+            let code = "provider_unavailable";
+            Some(ProviderError::retryable(code, message, after, acted))
+        }
+        _ => None,
+    }
+}
+
+/// What a refusal is that no sentence of the dialect's own fits.
+pub(super) fn rejected(code: &'static str, message: impl Into<String>) -> ProviderError {
+    ProviderError::refused(Failure::Rejected, code, message)
+}
+
+pub(super) fn no_access(message: impl Into<String>) -> ProviderError {
+    ProviderError::refused(Failure::NoAccess, "no_access", message)
+}
+
+/// The refusal of an answer with a status that has no sentence of its own.
+pub(super) fn other(name: &str, answer: &Answer) -> ProviderError {
+    let status = answer.status.as_u16();
+    if answer.status.is_success() || answer.status.is_redirection() {
+        bad_answer(name, &format!("status {status}"))
+    } else {
+        let message = format!("{name} refuses the request (status {status})");
+        rejected("rejected", message)
+    }
+}
+
+pub(super) fn archived() -> ProviderError {
+    rejected(
+        "repository_archived",
+        "the repository is archived, so its hooks cannot be changed: unarchive or disconnect it",
+    )
+}
+
+/// The words for a repository that the token may not see.
+pub(super) fn no_repository(full_name: &crate::domain::repo::FullName) -> String {
+    format!(
+        "there is no repository {full_name} that this token may see: it does not exist, was \
+         deleted, or the token has no access to it"
+    )
+}
+
+/// A header that holds a number.
+pub(super) fn seconds(answer: &Answer, name: &str) -> Option<u64> {
+    answer.header(name)?.trim().parse().ok()
+}
+
+/// How long until the moment that a header names in Unix seconds.
+pub(super) fn until(answer: &Answer, name: &str, now: Timestamp) -> Option<Duration> {
+    let reset = i64::try_from(seconds(answer, name)?).ok()?;
+    // A second more, for clocks that do not agree.
+    Some(Timestamp(reset.checked_mul(1000)?).since(now) + Duration::from_secs(1))
+}

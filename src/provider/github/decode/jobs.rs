@@ -1,0 +1,46 @@
+//! `workflow_job`: which jobs of a run failed. Never a verdict about the run.
+
+use super::super::payload::Body;
+use super::{attempt, is_failed, login};
+use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment,
+};
+
+/// What a job tells of its run. It does not know the run's number: with 0 in its place, whatever
+/// the run tells of itself counts for more.
+pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
+    let job = body.workflow_job.0.as_ref()?;
+    let (id, provider_run_id) = (job.id.number()?, job.run_id.number()?);
+    let failed = is_failed(&job.conclusion).then(|| FailedJob {
+        id,
+        name: clean_of(&job.name, TITLE_BYTES_MAX).unwrap_or_else(|| id.to_string()),
+        stage: None,
+        reason: clean_of(&job.conclusion, WORD_BYTES_MAX),
+    });
+    let workflow_name = clean_of(&job.workflow_name, TITLE_BYTES_MAX).unwrap_or_default();
+    Some(RunEvent {
+        provider_run_id,
+        position: Position {
+            number: 0,
+            attempt: attempt(&job.run_attempt),
+        },
+        status: RunStatus::InProgress,
+        updated_at: [&job.completed_at, &job.started_at, &job.created_at]
+            .into_iter()
+            .find_map(moment)
+            .unwrap_or_default(),
+        family: Family::Actions,
+        failed_jobs: failed.into_iter().collect(),
+        facts: RunFacts {
+            workflow_key: workflow_name.clone(),
+            workflow_name,
+            branch: clean_of(&job.head_branch, BRANCH_BYTES_MAX),
+            commit_sha: clean_of(&job.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),
+            commit_message: None,
+            author: login(&body.sender),
+            trigger: String::new(),
+            url: None,
+        },
+    })
+}

@@ -1,0 +1,104 @@
+//! `status`: commit statuses, which any CI may post. All statuses of one context on one commit
+//! are one run.
+//!
+//! Commits have no numbers: they are put in order by the date that they were committed at, and
+//! the statuses of one commit by their own time.
+
+use super::super::payload::{Body, BranchPart, GitCommitPart};
+use super::login;
+use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::time::Timestamp;
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, clean_of, first_line, moment, web_url,
+};
+use sha2::{Digest, Sha256};
+
+/// Bits of the commit's hash that order commits of one second, behind the second. With these the
+/// number stays exact in JSON.
+const HASH_BITS: u32 = 20;
+/// As many hexadecimal digits.
+const HASH_DIGITS: usize = 5;
+
+/// `None` when it cannot be told from others or put in order.
+pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
+    let state = body.state.text()?;
+    let sha = clean_of(&body.sha, COMMIT_BYTES_MAX)?;
+    let context = clean_of(&body.context, TITLE_BYTES_MAX)?;
+    let updated_at = [&body.updated_at, &body.created_at]
+        .into_iter()
+        .find_map(moment)?;
+    let outer = body.commit.0.as_ref()?;
+    let commit = outer.commit.0.as_ref()?;
+    // A commit from the future would be the last one for ever.
+    let began = committed_at(commit)?.min(updated_at);
+    Some(RunEvent {
+        provider_run_id: identity(&sha, &context),
+        position: Position::by_time(number(began, &sha), began, updated_at),
+        status: match state {
+            "pending" => RunStatus::InProgress,
+            "success" => RunStatus::Completed(Conclusion::Success),
+            "failure" | "error" => RunStatus::Completed(Conclusion::Failure),
+            _ => RunStatus::Completed(Conclusion::Unknown),
+        },
+        updated_at,
+        family: Family::Statuses,
+        failed_jobs: Vec::new(),
+        facts: RunFacts {
+            workflow_key: context.clone(),
+            workflow_name: context,
+            branch: branch(body, &sha),
+            commit_sha: sha,
+            commit_message: first_line(&commit.message),
+            author: login(&outer.author).or_else(|| login(&body.sender)),
+            trigger: "status".to_owned(),
+            url: web_url(&body.target_url),
+        },
+    })
+}
+
+fn committed_at(commit: &GitCommitPart<'_>) -> Option<Timestamp> {
+    [&commit.committer, &commit.author]
+        .into_iter()
+        .find_map(|person| moment(&person.0.as_ref()?.date))
+}
+
+/// A number that tells runs of this family apart.
+fn identity(sha: &str, context: &str) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(sha.as_bytes());
+    hash.update([0]);
+    hash.update(context.as_bytes());
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(size_of::<u64>())
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn number(began: Timestamp, sha: &str) -> u64 {
+    let second = u64::try_from(began.0 / 1000).unwrap_or(0);
+    let hash = sha
+        .get(..HASH_DIGITS)
+        .and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    second << HASH_BITS | hash.unwrap_or(0)
+}
+
+/// The branch that a status is about. A commit is in many branches: those count whose head it is.
+/// When their heads have moved on it is the default branch's, if it is in that. Of several it is
+/// the default branch, else the first by name.
+fn branch(body: &Body<'_>, sha: &str) -> Option<String> {
+    let repository = body.repository.0.as_ref();
+    let default = repository.and_then(|r| clean_of(&r.default_branch, BRANCH_BYTES_MAX));
+    let is_head = |branch: &&BranchPart<'_>| {
+        let head = branch.commit.0.as_ref();
+        head.is_some_and(|head| head.sha.text() == Some(sha))
+    };
+    let name = |branch: &BranchPart<'_>| clean_of(&branch.name, BRANCH_BYTES_MAX);
+    let branches = &body.branches.0;
+    let heads = branches.iter().filter(is_head).filter_map(name);
+    let first = heads.min_by_key(|name| (Some(name) != default.as_ref(), name.clone()));
+    first.or_else(|| {
+        let mut names = branches.iter().filter_map(name);
+        names.find(|name| Some(name) == default.as_ref())
+    })
+}

@@ -1,0 +1,398 @@
+//! Inbound: GitLab's deliveries. Pure; nothing of a body is believed before it is proven.
+//!
+//! A pipeline keeps its number when it is retried and counts no attempts. So an attempt is told by
+//! its time, as whole seconds from the pipeline's creation to the moment of the event, plus one:
+//! when the pipeline ended, if it has; else the latest moment that it or one of its jobs was
+//! created, started or finished. A retry makes new jobs after everything before, so its number is
+//! higher than that of whatever happened before it; the same delivery always has the same.
+
+use super::payload::{AttributesPart, Body, BuildPart, ClaimBody, ProjectPart};
+use super::wire::EVENTS;
+use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
+use crate::domain::event::{Decoded, Event};
+use crate::domain::id::Entropy;
+use crate::domain::repo::{FullName, RepositoryId};
+use crate::domain::run::{
+    Conclusion, FAILED_JOBS_MAX, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus,
+};
+use crate::domain::secret::{HookSecret, Proof};
+use crate::domain::time::Timestamp;
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, TITLE_BYTES_MAX, WORD_BYTES_MAX, any_moment, clean,
+    clean_of, first_line, header, kept, object, read, web_url,
+};
+use crate::provider::signature::{SigningKey, gitlab_token_verifies, standard_verifies};
+use crate::provider::{Claim, Decode, DecodeError, HeaderLookup, Inbound, Rejection, Verified};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// The headers that are kept. An allow-list, because one of GitLab's holds the token.
+const HEADERS_KEPT: [&str; 9] = [
+    "x-gitlab-event",
+    "x-gitlab-instance",
+    "x-gitlab-event-uuid",
+    "x-gitlab-webhook-uuid",
+    "idempotency-key",
+    "webhook-id",
+    "webhook-timestamp",
+    "user-agent",
+    "content-type",
+];
+/// How far the time of a signature may be from ours: what Standard Webhooks' libraries allow.
+const TIME_TOLERANCE: Duration = Duration::from_mins(5);
+/// Names of the hook's events that mean something, and the kind that the body must have.
+const KINDS: [(&str, &str); 6] = [
+    ("Pipeline Hook", "pipeline"),
+    ("Job Hook", "build"),
+    ("Merge Request Hook", "merge_request"),
+    ("Push Hook", "push"),
+    ("Tag Push Hook", "tag_push"),
+    ("Deployment Hook", "deployment"),
+];
+/// What a branch is called that stands for a merge request.
+const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
+
+/// GitLab's dialect of deliveries.
+#[derive(Debug)]
+pub struct GitlabDecode {
+    /// A secret that nobody has: verified against when there is none, so that an unknown project
+    /// takes as long to refuse as a known one.
+    nobodys: HookSecret,
+}
+
+impl GitlabDecode {
+    /// A dialect whose stand-in secret comes from `entropy`.
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        Self {
+            nobodys: HookSecret::generate(entropy),
+        }
+    }
+}
+
+/// Whether one of `secrets` made this. Both proofs are always tried, whichever counts: the time
+/// that it takes must not tell what is known of the hook.
+fn is_proven(inbound: Inbound<'_>, secrets: &[HookSecret], proof: Proof) -> bool {
+    let given = |name| inbound.headers.get(name);
+    let keys: Vec<SigningKey> = secrets.iter().map(SigningKey::of_gitlab).collect();
+    let is_signed = standard_verifies(
+        &keys,
+        given("webhook-id").unwrap_or_default(),
+        given("webhook-timestamp").unwrap_or_default(),
+        inbound.body,
+        given("webhook-signature").unwrap_or_default(),
+    );
+    let has_token = gitlab_token_verifies(secrets, given("x-gitlab-token").unwrap_or_default());
+    if must_sign(inbound, proof) {
+        is_signed
+    } else {
+        has_token
+    }
+}
+
+/// Whether only a signature will do. While it is not known what the hook proves itself with, a
+/// delivery that has one is held to it.
+fn must_sign(inbound: Inbound<'_>, proof: Proof) -> bool {
+    match proof {
+        Proof::Signature => true,
+        Proof::Token => false,
+        Proof::Unknown => inbound.headers.get("webhook-signature").is_some(),
+    }
+}
+
+/// Whether the signed time is too far from when it arrived. Without a signature the time is worth
+/// nothing.
+fn is_stale(inbound: Inbound<'_>, proof: Proof) -> bool {
+    let signed_at = || -> Option<Timestamp> {
+        let seconds: i64 = inbound.headers.get("webhook-timestamp")?.parse().ok()?;
+        Some(Timestamp(seconds.checked_mul(1000)?))
+    };
+    must_sign(inbound, proof)
+        && signed_at().is_none_or(|at| {
+            let apart = at
+                .since(inbound.received_at)
+                .max(inbound.received_at.since(at));
+            apart > TIME_TOLERANCE
+        })
+}
+
+/// What tells this delivery from others: GitLab's id of it, the same when it is sent again. Before
+/// GitLab 17.4 there is none: then what was sent, by its SHA-256.
+fn delivery_id(headers: &dyn HeaderLookup, body: &[u8]) -> String {
+    let given = |name| header(headers, name, PROVIDER_DELIVERY_ID_BYTES_MAX, false).ok();
+    given("webhook-id")
+        .or_else(|| given("idempotency-key"))
+        .map_or_else(
+            || format!("sha256:{}", hex::encode(Sha256::digest(body))),
+            str::to_owned,
+        )
+}
+
+impl Decode for GitlabDecode {
+    fn verify(
+        &self,
+        inbound: Inbound<'_>,
+        secrets: &[HookSecret],
+        proof: Proof,
+    ) -> Result<Verified, Rejection> {
+        let headers = inbound.headers;
+        let event = header(headers, "x-gitlab-event", EVENT_NAME_BYTES_MAX, true)?;
+        let tried = if secrets.is_empty() {
+            std::slice::from_ref(&self.nobodys)
+        } else {
+            secrets
+        };
+        if !is_proven(inbound, tried, proof) || secrets.is_empty() {
+            return Err(Rejection::BadSignature);
+        }
+        Ok(Verified {
+            provider_delivery_id: delivery_id(headers, inbound.body),
+            event: event.to_owned(),
+            // A test delivery is an ordinary event.
+            is_ping: false,
+            is_stale: is_stale(inbound, proof),
+            headers: kept(headers, &HEADERS_KEPT),
+        })
+    }
+
+    fn claim(&self, inbound: Inbound<'_>) -> Option<Claim> {
+        let body: ClaimBody<'_> = object(inbound.body)?.ok()?;
+        let project = body.project.0?;
+        match project.id.number() {
+            Some(id) => Some(Claim::Repository(RepositoryId(id))),
+            None => full_name(&project).map(Claim::Name),
+        }
+    }
+
+    fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
+        let body: Body<'_> = read(&payload.body)?;
+        Ok(interpret(event, &body))
+    }
+
+    fn is_known_event(&self, event: &str) -> bool {
+        KINDS.iter().any(|(name, _)| *name == event)
+    }
+
+    fn default_events(&self) -> &'static [&'static str] {
+        &["pipeline_events", "merge_requests_events", "push_events"]
+    }
+
+    fn is_event_name(&self, name: &str) -> bool {
+        EVENTS.contains(&name)
+    }
+}
+
+/// What the event's name promises must be in the body: without a signature the name is not covered
+/// by anything.
+fn interpret(event: &str, body: &Body<'_>) -> Decoded {
+    let project = body.project.0.as_ref();
+    let id = project.and_then(|p| p.id.number());
+    let attributes = body.object_attributes.0.as_ref();
+    let kind = KINDS.iter().find(|(name, _)| *name == event);
+    let kind = kind.map(|(_, kind)| *kind);
+    let is_kind = kind.is_some() && body.object_kind.text() == kind;
+    let happened = match kind {
+        Some("pipeline") if is_kind => attributes
+            .and_then(|pipeline| run_event(pipeline, body))
+            .map_or(Event::Ignored, |run| Event::Run(Box::new(run))),
+        Some(_) if is_kind => Event::Recorded,
+        Some(_) | None => Event::Ignored,
+    };
+    let words = [
+        attributes.map(|a| &a.action),
+        attributes.map(|a| &a.status),
+        Some(&body.build_status),
+        Some(&body.status),
+    ];
+    Decoded {
+        repository: id.or_else(|| body.project_id.number()).map(RepositoryId),
+        full_name: project.and_then(full_name),
+        action: words
+            .into_iter()
+            .flatten()
+            .find_map(|word| clean_of(word, WORD_BYTES_MAX)),
+        event: happened,
+    }
+}
+
+fn full_name(project: &ProjectPart<'_>) -> Option<FullName> {
+    project.path_with_namespace.text()?.parse().ok()
+}
+
+/// `None` when a pipeline cannot be told from others.
+fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
+    let id = pipeline.id.number()?;
+    let status = status(&pipeline.status);
+    let at = moment(pipeline, &body.builds.0, status);
+    let class = class(pipeline, body);
+    let name = clean_of(&pipeline.name, TITLE_BYTES_MAX);
+    let commit = body.commit.0.as_ref();
+    let message = commit.and_then(|commit| {
+        let title = || clean_of(&commit.title, TITLE_BYTES_MAX);
+        first_line(&commit.message).or_else(title)
+    });
+    let author = body.user.0.as_ref();
+    let failed = status == RunStatus::Completed(Conclusion::Failure);
+    Some(RunEvent {
+        provider_run_id: id,
+        position: Position {
+            number: id,
+            attempt: attempt(pipeline, at),
+        },
+        status,
+        updated_at: at.unwrap_or_default(),
+        family: Family::Pipelines,
+        failed_jobs: if failed {
+            failed_jobs(&body.builds.0)
+        } else {
+            Vec::new()
+        },
+        facts: RunFacts {
+            workflow_name: name.unwrap_or_else(|| class.name().to_owned()),
+            workflow_key: class.into_key(),
+            branch: branch(pipeline, body),
+            commit_sha: clean_of(&pipeline.sha, COMMIT_BYTES_MAX).unwrap_or_default(),
+            commit_message: message,
+            author: author.and_then(|user| clean_of(&user.username, WORD_BYTES_MAX)),
+            trigger: clean_of(&pipeline.source, WORD_BYTES_MAX).unwrap_or_default(),
+            url: web_url(&pipeline.url).or_else(|| page(id, body)),
+        },
+    })
+}
+
+/// The page of a pipeline, for versions that do not tell it.
+fn page(id: u64, body: &Body<'_>) -> Option<String> {
+    let project = web_url(&body.project.0.as_ref()?.web_url)?;
+    Some(format!("{project}/-/pipelines/{id}"))
+}
+
+/// What is not finished, or a state that this version does not know, concludes nothing.
+fn status(status: &Loose<'_>) -> RunStatus {
+    match status.text().unwrap_or_default() {
+        "success" => RunStatus::Completed(Conclusion::Success),
+        "failed" => RunStatus::Completed(Conclusion::Failure),
+        "canceled" => RunStatus::Completed(Conclusion::Cancelled),
+        "skipped" => RunStatus::Completed(Conclusion::Skipped),
+        "running" | "canceling" => RunStatus::InProgress,
+        _ => RunStatus::Queued,
+    }
+}
+
+/// The moment of the event: see the top of this file.
+fn moment(
+    pipeline: &AttributesPart<'_>,
+    builds: &[BuildPart<'_>],
+    status: RunStatus,
+) -> Option<Timestamp> {
+    let ended = || any_moment(&pipeline.finished_at);
+    if let (RunStatus::Completed(_), Some(at)) = (status, ended()) {
+        return Some(at);
+    }
+    let own = [&pipeline.created_at, &pipeline.started_at];
+    let jobs = builds
+        .iter()
+        .flat_map(|job| [&job.created_at, &job.started_at, &job.finished_at]);
+    own.into_iter()
+        .chain(jobs)
+        .filter_map(any_moment)
+        .chain(ended())
+        .max()
+}
+
+fn attempt(pipeline: &AttributesPart<'_>, at: Option<Timestamp>) -> u32 {
+    let created = any_moment(&pipeline.created_at);
+    let age = created.zip(at).map(|(created, at)| at.since(created));
+    let seconds = age.unwrap_or_default().as_secs();
+    u32::try_from(seconds).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// The kinds of pipelines that run side by side on one branch: the success of one says nothing
+/// about another.
+enum Class {
+    Branch,
+    Tag,
+    MergeRequest,
+    Schedule,
+    Child { parent: String, name: String },
+    Other(String),
+}
+
+impl Class {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Branch | Self::Other(_) => "Pipeline",
+            Self::Tag => "Tag pipeline",
+            Self::MergeRequest => "Merge request pipeline",
+            Self::Schedule => "Scheduled pipeline",
+            Self::Child { .. } => "Child pipeline",
+        }
+    }
+
+    fn into_key(self) -> String {
+        match self {
+            Self::Branch => "branch".to_owned(),
+            Self::Tag => "tag".to_owned(),
+            Self::MergeRequest => "merge_request".to_owned(),
+            Self::Schedule => "schedule".to_owned(),
+            Self::Child { parent, name } => format!("child:{parent}:{name}"),
+            Self::Other(source) => format!("source:{source}"),
+        }
+    }
+}
+
+fn class(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Class {
+    let source = pipeline.source.text().unwrap_or_default();
+    let is_child = matches!(source, "parent_pipeline" | "pipeline");
+    if is_child || body.source_pipeline.0.is_some() {
+        let parent = body.source_pipeline.0.as_ref();
+        let parent = parent.and_then(|source| source.project.0.as_ref()?.id.number());
+        return Class::Child {
+            parent: parent.map_or_else(String::new, |id| id.to_string()),
+            name: clean_of(&pipeline.name, TITLE_BYTES_MAX).unwrap_or_default(),
+        };
+    }
+    if body.merge_request.0.is_some() {
+        return Class::MergeRequest;
+    }
+    match source {
+        "merge_request_event" | "external_pull_request_event" => Class::MergeRequest,
+        "schedule" => Class::Schedule,
+        _ if pipeline.tag.is_true() => Class::Tag,
+        "" | "push" | "web" | "webide" | "api" | "trigger" | "chat" => Class::Branch,
+        other => clean(other, WORD_BYTES_MAX).map_or(Class::Branch, Class::Other),
+    }
+}
+
+fn branch(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<String> {
+    let git_ref = clean_of(&pipeline.git_ref, BRANCH_BYTES_MAX);
+    let stands_for_one = |name: &String| name.starts_with(MERGE_REQUEST_REF);
+    let source = || {
+        let merge_request = body.merge_request.0.as_ref()?;
+        clean_of(&merge_request.source_branch, BRANCH_BYTES_MAX)
+    };
+    match git_ref {
+        Some(name) if stands_for_one(&name) => source().or(Some(name)),
+        Some(name) => Some(name),
+        None => source(),
+    }
+}
+
+/// The jobs that failed and were not allowed to. Of a job that was retried GitLab shows the last
+/// try only.
+fn failed_jobs(builds: &[BuildPart<'_>]) -> Vec<FailedJob> {
+    builds
+        .iter()
+        .filter(|job| job.status.text() == Some("failed") && !job.allow_failure.is_true())
+        .filter_map(|job| {
+            Some(FailedJob {
+                id: job.id.number()?,
+                name: clean_of(&job.name, TITLE_BYTES_MAX)?,
+                stage: clean_of(&job.stage, TITLE_BYTES_MAX),
+                reason: clean_of(&job.failure_reason, WORD_BYTES_MAX),
+            })
+        })
+        .take(FAILED_JOBS_MAX)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

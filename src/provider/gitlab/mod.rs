@@ -1,0 +1,132 @@
+//! GitLab: gitlab.com and self-managed installations, told apart by the base URL only.
+//!
+//! The same rooms as `github`: `decode` and `payload` are inbound; `hooks`, `repos`, `errors` and
+//! `wire` are outbound. Projects are addressed by their number once it is known, and always when
+//! something is written: a path may belong to another project tomorrow.
+
+use super::call::CallObserver;
+use super::client::Client;
+use super::dialect::{Asked, Dialect, LookedUp};
+use super::http::{Answer, HttpConfig, HttpError, literal};
+use super::session::Session;
+use super::{Calling, HookSpec, Identity, Pinged, ProviderError, Target};
+use crate::domain::id::HookId;
+use crate::domain::repo::Repository;
+use crate::domain::secret::Proof;
+use crate::domain::time::{Clock, Timestamp};
+use reqwest::{Method, Url};
+use std::sync::Arc;
+use std::time::Duration;
+
+mod decode;
+mod errors;
+mod hooks;
+mod payload;
+mod repos;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use decode::GitlabDecode;
+
+/// One GitLab installation, as we call it.
+pub type Gitlab = Client<GitlabDialect>;
+
+/// What GitLab says in its own way, and how many test deliveries were asked for lately.
+#[derive(Debug, Default)]
+pub struct GitlabDialect {
+    tests: hooks::TestBudget,
+}
+
+/// A session with GitLab.
+type Talk<'a> = Session<'a, GitlabDialect>;
+
+impl Gitlab {
+    /// A client of the installation whose API is at `config.api_url`, such as
+    /// `https://gitlab.com/api/v4`.
+    pub fn new(
+        config: &HttpConfig,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn CallObserver>,
+    ) -> Result<Self, HttpError> {
+        let headers = [literal("accept", "application/json")];
+        let headers = headers.into_iter().collect();
+        Self::speaking(GitlabDialect::default(), config, headers, clock, observer)
+    }
+}
+
+impl Dialect for GitlabDialect {
+    const NAME: &'static str = "GitLab";
+    const REWRITE: Method = Method::PUT;
+
+    type Hook = wire::HookBody;
+
+    fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
+        errors::limit(answer, now)
+    }
+
+    fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)> {
+        errors::remaining(answer, now)
+    }
+
+    /// By number where GitLab gives one: links name the host that the installation believes to
+    /// have, which behind a proxy is not always the one we ask.
+    fn next_page(answer: &Answer) -> Option<Url> {
+        let Some(next) = answer.header("x-next-page") else {
+            return answer.next_page();
+        };
+        let next: u32 = next.trim().parse().ok()?;
+        let mut url = answer.url.clone();
+        let kept: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(name, _)| name != "page")
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        url.query_pairs_mut()
+            .clear()
+            .extend_pairs(kept)
+            .append_pair("page", &next.to_string());
+        Some(url)
+    }
+
+    fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
+        errors::refusal(answer, asked)
+    }
+
+    /// GitLab takes any number of hooks with one URL.
+    fn is_already_there(_: &Answer) -> bool {
+        false
+    }
+
+    fn hooks_path(repository: &Repository) -> String {
+        format!("projects/{}/hooks", repository.id)
+    }
+
+    fn hook_body(spec: &HookSpec, _: bool) -> Vec<u8> {
+        wire::hook_write(spec)
+    }
+
+    fn proof(answer: &Answer) -> Result<Proof, ProviderError> {
+        wire::HookBody::proof_of(answer)
+    }
+
+    fn look_up<'s>(s: &'s mut Talk<'_>, target: &'s Target) -> Calling<'s, LookedUp> {
+        Box::pin(repos::look_up(s, target))
+    }
+
+    fn ping<'s>(
+        s: &'s mut Talk<'_>,
+        repository: &'s Repository,
+        hook: HookId,
+    ) -> Calling<'s, Pinged> {
+        Box::pin(hooks::ping(s, repository, hook))
+    }
+
+    fn page<'s>(s: &'s mut Talk<'_>, page: u32) -> Calling<'s, (Vec<Repository>, bool)> {
+        Box::pin(repos::page(s, page))
+    }
+
+    fn identity<'s>(s: &'s mut Talk<'_>) -> Calling<'s, Identity> {
+        Box::pin(repos::identity(s))
+    }
+}

@@ -1,0 +1,59 @@
+//! The parts of GitLab's payloads that we use, as borrowed types that never believe a type.
+
+use crate::provider::payload::{List, Loose, Object, wire};
+
+wire! {
+    /// The top of every payload, with the keys that tell the events apart.
+    Body {
+        object_kind: Loose<'a>,
+        object_attributes: Object<AttributesPart<'a>>,
+        project: Object<ProjectPart<'a>>,
+        project_id: Loose<'a>,
+        merge_request: Object<MergeRequestPart<'a>>,
+        user: Object<UserPart<'a>>,
+        commit: Object<CommitPart<'a>>,
+        builds: List<BuildPart<'a>>,
+        source_pipeline: Object<SourcePart<'a>>,
+        build_status: Loose<'a>,
+        status: Loose<'a>,
+    }
+    /// `project`.
+    ProjectPart { id: Loose<'a>, path_with_namespace: Loose<'a>, web_url: Loose<'a> }
+    /// `object_attributes` of a pipeline or a merge request.
+    AttributesPart {
+        id: Loose<'a>,
+        name: Loose<'a>,
+        git_ref = "ref": Loose<'a>,
+        tag: Loose<'a>,
+        sha: Loose<'a>,
+        source: Loose<'a>,
+        status: Loose<'a>,
+        action: Loose<'a>,
+        created_at: Loose<'a>,
+        started_at: Loose<'a>,
+        finished_at: Loose<'a>,
+        url: Loose<'a>,
+    }
+    /// `merge_request` of a pipeline.
+    MergeRequestPart { source_branch: Loose<'a> }
+    /// `user`.
+    UserPart { username: Loose<'a> }
+    /// `commit` of a pipeline.
+    CommitPart { message: Loose<'a>, title: Loose<'a> }
+    /// One of `builds`.
+    BuildPart {
+        id: Loose<'a>,
+        stage: Loose<'a>,
+        name: Loose<'a>,
+        status: Loose<'a>,
+        created_at: Loose<'a>,
+        started_at: Loose<'a>,
+        finished_at: Loose<'a>,
+        failure_reason: Loose<'a>,
+        allow_failure: Loose<'a>,
+    }
+    /// `source_pipeline`: the pipeline that set this one off.
+    SourcePart { project: Object<ProjectPart<'a>> }
+    /// What a delivery without a hook key says about where it belongs.
+    ClaimBody { project: Object<ProjectPart<'a>> }
+}

@@ -1,0 +1,211 @@
+//! The bodies of GitLab's REST interface, as far as we write and read them.
+
+use super::{Answer, ProviderError, errors};
+use crate::domain::repo::{Repository, RepositoryId};
+use crate::domain::secret::{HookSecret, Proof};
+use crate::provider::HookSpec;
+use crate::provider::signature::{SigningKey, gitlab_token};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Every event that a project hook can subscribe to, by the name of its flag. All of them are
+/// written each time: some are on unless said otherwise.
+pub(super) const EVENTS: [&str; 17] = [
+    "push_events",
+    "tag_push_events",
+    "issues_events",
+    "confidential_issues_events",
+    "merge_requests_events",
+    "note_events",
+    "confidential_note_events",
+    "job_events",
+    "pipeline_events",
+    "wiki_page_events",
+    "deployment_events",
+    "releases_events",
+    "milestone_events",
+    "emoji_events",
+    "feature_flag_events",
+    "resource_access_token_events",
+    "resource_deploy_token_events",
+];
+
+/// Which branches a hook hears of: all.
+const ALL_BRANCHES: &str = "all_branches";
+/// From this level on one may manage hooks: Maintainer.
+const MAINTAINER: u64 = 40;
+
+/// A hook. Fields that an older installation does not have are no drift.
+#[derive(Debug, Deserialize)]
+pub struct HookBody {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) url: Option<String>,
+    #[serde(default)]
+    enable_ssl_verification: Option<bool>,
+    #[serde(default)]
+    push_events_branch_filter: Option<String>,
+    #[serde(default)]
+    branch_filter_strategy: Option<String>,
+    #[serde(default)]
+    custom_webhook_template: Option<String>,
+    #[serde(default)]
+    token_present: Option<bool>,
+    #[serde(default)]
+    signing_token_present: Option<bool>,
+    #[serde(default)]
+    pub(super) alert_status: Option<String>,
+    #[serde(default)]
+    pub(super) disabled_until: Option<String>,
+    /// Among them the flags of the events.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+fn is_blank(text: Option<&String>) -> bool {
+    text.is_none_or(String::is_empty)
+}
+
+impl HookBody {
+    /// Whether it is subscribed to an event; `None` when the installation does not know the event.
+    pub(super) fn hears(&self, event: &str) -> Option<bool> {
+        self.others.get(event)?.as_bool()
+    }
+
+    /// The settings that differ, the URL apart.
+    pub(super) fn settings_drifted(&self, spec: &HookSpec) -> Vec<&'static str> {
+        let wants = |event: &str| spec.events.iter().any(|wanted| wanted == event);
+        let events = EVENTS.into_iter().filter(|event| {
+            let hears = self.hears(event);
+            hears.is_some_and(|hears| hears != wants(event))
+        });
+        let strategy = self.branch_filter_strategy.as_deref();
+        let others = [
+            (
+                "enable_ssl_verification",
+                self.enable_ssl_verification != Some(false),
+            ),
+            (
+                "push_events_branch_filter",
+                is_blank(self.push_events_branch_filter.as_ref()),
+            ),
+            (
+                "branch_filter_strategy",
+                strategy.is_none_or(|strategy| strategy == ALL_BRANCHES),
+            ),
+            (
+                "custom_webhook_template",
+                is_blank(self.custom_webhook_template.as_ref()),
+            ),
+            ("token", self.token_present != Some(false)),
+            ("signing_token", self.signing_token_present != Some(false)),
+        ];
+        let wrong = |(field, is_right): (&'static str, bool)| (!is_right).then_some(field);
+        events.chain(others.into_iter().filter_map(wrong)).collect()
+    }
+
+    /// What a hook that was just written proves its deliveries with. An installation that does not
+    /// know signing tokens takes no notice of one, and says nothing about it.
+    pub(super) fn proof_of(answer: &Answer) -> Result<Proof, ProviderError> {
+        let hook: Self = errors::parse(answer)?;
+        Ok(match hook.signing_token_present {
+            Some(true) => Proof::Signature,
+            Some(false) | None => Proof::Token,
+        })
+    }
+}
+
+/// All settings of a hook. URL and both secrets always go together: a changed URL alone makes
+/// GitLab forget the token.
+#[derive(Serialize)]
+struct HookWrite<'a> {
+    url: &'a str,
+    token: &'a str,
+    signing_token: &'a str,
+    enable_ssl_verification: bool,
+    push_events_branch_filter: &'static str,
+    branch_filter_strategy: &'static str,
+    custom_webhook_template: &'static str,
+    #[serde(flatten)]
+    events: BTreeMap<&'static str, bool>,
+}
+
+/// The body that creates or rewrites a hook.
+pub(super) fn hook_write(spec: &HookSpec) -> Vec<u8> {
+    let wants = |event: &str| spec.events.iter().any(|wanted| wanted == event);
+    let secret: &HookSecret = &spec.secret;
+    let body = HookWrite {
+        url: &spec.url,
+        token: &gitlab_token(secret),
+        signing_token: &SigningKey::of_gitlab(secret).to_text(),
+        enable_ssl_verification: true,
+        push_events_branch_filter: "",
+        branch_filter_strategy: ALL_BRANCHES,
+        custom_webhook_template: "",
+        events: EVENTS.into_iter().map(|e| (e, wants(e))).collect(),
+    };
+    serde_json::to_vec(&body).expect("texts and booleans are always JSON")
+}
+
+/// A project.
+#[derive(Debug, Deserialize)]
+pub(super) struct ProjectBody {
+    id: u64,
+    path_with_namespace: String,
+    #[serde(default)]
+    archived: bool,
+    #[serde(default)]
+    permissions: Option<PermissionsBody>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PermissionsBody {
+    #[serde(default)]
+    project_access: Option<AccessBody>,
+    #[serde(default)]
+    group_access: Option<AccessBody>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AccessBody {
+    #[serde(default)]
+    access_level: Option<u64>,
+}
+
+impl PermissionsBody {
+    /// `None` when it names no role: administrators have none.
+    fn is_maintainer(&self) -> Option<bool> {
+        [&self.project_access, &self.group_access]
+            .into_iter()
+            .filter_map(|access| access.as_ref()?.access_level)
+            .max()
+            .map(|level| level >= MAINTAINER)
+    }
+}
+
+impl ProjectBody {
+    /// `None` when its name is none that we could put into a URL.
+    pub(super) fn into_repository(self) -> Option<Repository> {
+        Some(Repository {
+            id: RepositoryId(self.id),
+            full_name: self.path_with_namespace.parse().ok()?,
+            is_archived: self.archived,
+            can_manage_hooks: self.permissions.and_then(|p| p.is_maintainer()),
+        })
+    }
+}
+
+/// The token's own account.
+#[derive(Debug, Deserialize)]
+pub(super) struct UserBody {
+    pub(super) id: u64,
+    pub(super) username: String,
+}
+
+/// What a personal, group or project access token says of itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct TokenBody {
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+}

@@ -1,0 +1,328 @@
+//! Reading payloads: borrowed types that never believe a type, texts made fit to be shown.
+//!
+//! A field with another type than expected counts as absent; a field that is given twice is an
+//! error, because two readers could disagree about which one counts.
+
+use super::{DecodeError, HeaderLookup, Rejection};
+use crate::domain::time::Timestamp;
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A scalar of whatever type was sent.
+#[derive(Debug, Default)]
+pub(super) enum Loose<'a> {
+    /// A whole number that is not negative.
+    Number(u64),
+    /// A text.
+    Text(Cow<'a, str>),
+    /// True or false.
+    Flag(bool),
+    /// Absent, null, or of a type that we use nowhere.
+    #[default]
+    Nothing,
+}
+
+impl Loose<'_> {
+    pub(super) const fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(_) | Self::Flag(_) | Self::Nothing => None,
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) | Self::Flag(_) | Self::Nothing => None,
+        }
+    }
+
+    /// Whether it is the value `true`.
+    pub(super) const fn is_true(&self) -> bool {
+        matches!(self, Self::Flag(true))
+    }
+}
+
+struct LooseVisitor;
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Loose<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Loose::Number(number))
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Loose::Nothing)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Loose::Nothing)
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Loose::Flag(flag))
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Loose::Nothing)
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Loose::Text(Cow::Borrowed(text)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Loose::Text(Cow::Owned(text.to_owned())))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(seq).map(|_| Loose::Nothing)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| Loose::Nothing)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LooseVisitor)
+    }
+}
+
+/// The visits that mean that something else was sent than is looked for.
+macro_rules! nothing_else {
+    ($nothing:expr) => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("anything")
+        }
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+    };
+}
+
+/// An object, or nothing when something else was sent.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub(super) Option<T>);
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    nothing_else!(Object(None));
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_seq(seq).map(|_| Object(None))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(de::value::MapAccessDeserializer::new(map)).map(|value| Object(Some(value)))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor(PhantomData))
+    }
+}
+
+/// The objects of a list, or nothing when something else was sent. What is no object is left out.
+#[derive(Debug)]
+pub(super) struct List<T>(pub(super) Vec<T>);
+
+/// Most objects of a list that are looked at; GitLab's pipelines hold a few thousand jobs at most.
+const LIST_MAX: usize = 10_000;
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = List<T>;
+
+    nothing_else!(List::default());
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| List::default())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while found.len() < LIST_MAX {
+            match seq.next_element::<Object<T>>()? {
+                Some(Object(Some(item))) => found.push(item),
+                Some(Object(None)) => {}
+                None => return Ok(List(found)),
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(List(found))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+/// Declares parts of payloads: every field may be absent or of another type.
+macro_rules! wire {
+    ($($(#[$doc:meta])* $name:ident {
+        $($field:ident $(= $rename:literal)? : $kind:ty),* $(,)?
+    })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Default, serde::Deserialize)]
+        #[serde(default)]
+        pub(super) struct $name<'a> {
+            $(#[serde(borrow $(, rename = $rename)?)] pub(super) $field: $kind,)*
+        }
+    )*};
+}
+
+pub(super) use wire;
+
+/// Longest header value kept; what is longer is no value of a provider's.
+const HEADER_BYTES_MAX: usize = 512;
+/// Longest name or title kept, in bytes; titles are cut at 255 or 256 characters.
+pub(super) const TITLE_BYTES_MAX: usize = 512;
+/// Longest branch kept: git stores branches as files, whose names end at 255 bytes a segment.
+pub(super) const BRANCH_BYTES_MAX: usize = 1024;
+/// Longest commit hash: SHA-256 in hexadecimal.
+pub(super) const COMMIT_BYTES_MAX: usize = 64;
+/// Longest login, trigger or word such as a status that is kept.
+pub(super) const WORD_BYTES_MAX: usize = 100;
+/// Longest URL kept.
+const URL_BYTES_MAX: usize = 2048;
+
+/// A header that every delivery has: visible ASCII, maybe with spaces within.
+pub(super) fn header<'a>(
+    headers: &'a dyn HeaderLookup,
+    name: &'static str,
+    bytes_max: usize,
+    may_have_spaces: bool,
+) -> Result<&'a str, Rejection> {
+    let fits = |byte: u8| byte.is_ascii_graphic() || (may_have_spaces && byte == b' ');
+    headers
+        .get(name)
+        .filter(|value| (1..=bytes_max).contains(&value.len()))
+        .filter(|value| value.bytes().all(fits))
+        .ok_or(Rejection::BadHeader(name))
+}
+
+/// The headers of an allow-list, as they are kept.
+pub(super) fn kept(headers: &dyn HeaderLookup, allowed: &[&'static str]) -> Vec<(String, String)> {
+    allowed
+        .iter()
+        .filter_map(|name| Some((*name, headers.get(name)?)))
+        .filter(|(_, value)| value.len() <= HEADER_BYTES_MAX)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Parses an object; `None` when the text does not even begin like one.
+pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<serde_json::Result<T>> {
+    (json.trim_ascii_start().first() == Some(&b'{')).then(|| serde_json::from_slice(json))
+}
+
+/// Reads a verified body.
+pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, DecodeError> {
+    match object(json) {
+        Some(Ok(body)) => Ok(body),
+        // The message of serde_json may quote the payload; its place does not.
+        Some(Err(e)) => {
+            let problem = if e.to_string().starts_with("duplicate field") {
+                "a field is given twice"
+            } else {
+                "it is not valid JSON"
+            };
+            let (line, column) = (e.line(), e.column());
+            let text = format!("{problem}, at line {line} column {column}");
+            Err(DecodeError(text))
+        }
+        None => Err(DecodeError("it is no JSON object".into())),
+    }
+}
+
+/// A moment as RFC 3339 writes it.
+pub(super) fn moment(text: &Loose<'_>) -> Option<Timestamp> {
+    let format = &time::format_description::well_known::Rfc3339;
+    let moment = time::OffsetDateTime::parse(text.text()?, format).ok()?;
+    i64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
+        .ok()
+        .map(Timestamp)
+}
+
+/// A moment as RFC 3339 or as GitLab writes it: `2026-11-24 10:00:00 UTC`, or with an offset such
+/// as `+0100` at the end.
+pub(super) fn any_moment(text: &Loose<'_>) -> Option<Timestamp> {
+    let plain = || {
+        let (day, rest) = text.text()?.split_once(' ')?;
+        let (clock, zone) = rest.split_once(' ')?;
+        let zone = match (zone, zone.split_at_checked(3)) {
+            ("UTC", _) => "Z".to_owned(),
+            (_, Some((hours, minutes))) => format!("{hours}:{minutes}"),
+            (_, None) => return None,
+        };
+        moment(&Loose::Text(format!("{day}T{clock}{zone}").into()))
+    };
+    moment(text).or_else(plain)
+}
+
+/// Only what a browser may be sent to: no `javascript:`.
+pub(super) fn web_url(text: &Loose<'_>) -> Option<String> {
+    let text = text.text().filter(|text| text.len() <= URL_BYTES_MAX)?;
+    let url = url::Url::parse(text).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.into())
+}
+
+/// The first line of a commit's message.
+pub(super) fn first_line(message: &Loose<'_>) -> Option<String> {
+    let line = message.text()?.trim_start().lines().next()?;
+    clean(line, TITLE_BYTES_MAX)
+}
+
+pub(super) fn clean_of(text: &Loose<'_>, bytes_max: usize) -> Option<String> {
+    clean(text.text()?, bytes_max)
+}
+
+/// `text` without control characters and without those that turn the direction of writing (they
+/// make a text look like another one), cut at a character's end; `None` when nothing is left.
+pub(super) fn clean(text: &str, bytes_max: usize) -> Option<String> {
+    let mut kept = String::new();
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    for c in text
+        .trim()
+        .chars()
+        .filter(|c| !c.is_control() && !turns(*c))
+    {
+        if kept.len() + c.len_utf8() > bytes_max {
+            break;
+        }
+        kept.push(c);
+    }
+    (!kept.is_empty()).then_some(kept)
+}

@@ -1,0 +1,82 @@
+//! What is asked for, and what a token needs for it.
+
+use actix_web::http::Method;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    User,
+    TokenSelf,
+    Version,
+    Projects,
+    Project,
+    ListHooks,
+    CreateHook,
+    GetHook,
+    UpdateHook,
+    DeleteHook,
+    TestHook,
+    ListEvents,
+    Resend,
+    Unknown,
+}
+
+impl Operation {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::User => "gitlab.user",
+            Self::TokenSelf => "gitlab.token_self",
+            Self::Version => "gitlab.version",
+            Self::Projects => "gitlab.projects",
+            Self::Project => "gitlab.project",
+            Self::ListHooks => "gitlab.list_hooks",
+            Self::CreateHook => "gitlab.create_hook",
+            Self::GetHook => "gitlab.get_hook",
+            Self::UpdateHook => "gitlab.update_hook",
+            Self::DeleteHook => "gitlab.delete_hook",
+            Self::TestHook => "gitlab.test_hook",
+            Self::ListEvents => "gitlab.list_events",
+            Self::Resend => "gitlab.resend",
+            Self::Unknown => "gitlab.unknown",
+        }
+    }
+
+    /// Any of these scopes is enough; none is needed when there are none.
+    pub(super) const fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::TokenSelf | Self::Unknown => &[],
+            Self::User => &["api", "read_api", "read_user"],
+            Self::Version
+            | Self::Projects
+            | Self::Project
+            | Self::ListHooks
+            | Self::GetHook
+            | Self::ListEvents => &["api", "read_api"],
+            Self::CreateHook
+            | Self::UpdateHook
+            | Self::DeleteHook
+            | Self::TestHook
+            | Self::Resend => &["api"],
+        }
+    }
+
+    pub(super) fn of(method: &Method, parts: &[String]) -> Self {
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        match (method.as_str(), parts.as_slice()) {
+            ("GET", ["user"]) => Self::User,
+            ("GET", ["personal_access_tokens", "self"]) => Self::TokenSelf,
+            ("GET", ["version" | "metadata"]) => Self::Version,
+            ("GET", ["projects"]) => Self::Projects,
+            ("GET", ["projects", _]) => Self::Project,
+            ("GET", ["projects", _, "hooks"]) => Self::ListHooks,
+            ("POST", ["projects", _, "hooks"]) => Self::CreateHook,
+            ("GET", ["projects", _, "hooks", _]) => Self::GetHook,
+            ("PUT", ["projects", _, "hooks", _]) => Self::UpdateHook,
+            ("DELETE", ["projects", _, "hooks", _]) => Self::DeleteHook,
+            ("POST", ["projects", _, "hooks", _, "test", _]) => Self::TestHook,
+            ("GET", ["projects", _, "hooks", _, "events"]) => Self::ListEvents,
+            ("POST", ["projects", _, "hooks", _, "events", _, "resend"]) => Self::Resend,
+            _ => Self::Unknown,
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What goes when it is old, and what stays however old it is.
+
+use super::*;
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
+use crate::domain::id::{ConnectionId, UserId};
+use crate::domain::incident::track::{End, TrackKey};
+use crate::domain::incident::{CiFailure, IncidentSource, Resolution, Severity, Subject};
+use crate::domain::rule::Verdict;
+use crate::domain::run::{Conclusion, Family, Position, RunFacts, RunStatus};
+use crate::store::index::Place;
+use crate::store::memory::MemoryKv;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_hours(24);
+/// Long before the cutoff of 180 days, and long after.
+const OLD: Timestamp = Timestamp(1_000_000);
+const NOW: Timestamp = Timestamp(400 * 24 * 3_600_000);
+
+fn id(at: Timestamp, n: u128) -> u128 {
+    (u128::try_from(at.0).unwrap() << 80) | n
+}
+
+fn run(made_at: Timestamp, n: u128, updated_at: Timestamp) -> Run {
+    Run {
+        id: RunId::from_u128(id(made_at, n)),
+        connection: ConnectionId::from_u128(1),
+        owner: UserId::from_u128(1),
+        provider_run_id: u64::try_from(n).unwrap(),
+        position: Position {
+            number: u64::try_from(n).unwrap(),
+            attempt: 1,
+        },
+        status: RunStatus::Completed(Conclusion::Failure),
+        updated_at,
+        family: Family::Actions,
+        failed_jobs: BTreeMap::new(),
+        facts: RunFacts {
+            workflow_key: "7".into(),
+            workflow_name: "CI".into(),
+            branch: Some("main".into()),
+            commit_sha: String::new(),
+            commit_message: None,
+            author: None,
+            trigger: "push".into(),
+            url: None,
+        },
+        first_seen_at: made_at,
+    }
+}
+
+fn incident(n: u128, of: RunId, resolved_at: Option<Timestamp>) -> Incident {
+    Incident {
+        id: IncidentId::from_u128(id(OLD, n)),
+        owner: UserId::from_u128(1),
+        subject: Subject::Connection(ConnectionId::from_u128(1)),
+        status: if resolved_at.is_some() {
+            IncidentStatus::Resolved
+        } else {
+            IncidentStatus::Open
+        },
+        severity: Severity::Error,
+        source: IncidentSource::Webhook,
+        failure_type: "failure".into(),
+        title: "CI failed".into(),
+        ci: Some(CiFailure {
+            run: of,
+            family: Family::Actions,
+            track: track_key("main"),
+            workflow_name: "CI".into(),
+            branch: None,
+            commit_sha: String::new(),
+            commit_message: None,
+            author: None,
+            url: None,
+            failed_jobs: Vec::new(),
+        }),
+        occurrences: 1,
+        first_seen_at: OLD,
+        last_seen_at: OLD,
+        acknowledged_at: None,
+        resolved_at,
+        resolution: resolved_at.map(|_| Resolution::ByHand),
+    }
+}
+
+fn track_key(branch: &str) -> TrackKey {
+    TrackKey {
+        connection: ConnectionId::from_u128(1),
+        workflow_key: "7".into(),
+        branch: branch.into(),
+    }
+}
+
+fn track(branch: &str, verdict: Verdict, at: Timestamp) -> Track {
+    let mut track = Track::new(track_key(branch));
+    let end = End {
+        position: Position {
+            number: 1,
+            attempt: 1,
+        },
+        at,
+        conclusion: Conclusion::Failure,
+    };
+    let (run, incident) = (RunId::from_u128(1), IncidentId::from_u128(1));
+    track.take(end, verdict, run, || incident);
+    track
+}
+
+fn put(index: &Index<MemoryKv>, change: &Change) {
+    index.apply(change, Place::default()).unwrap();
+}
+
+fn has(index: &Index<MemoryKv>, kind: Kind, id: u128) -> bool {
+    index
+        .kv
+        .get(Key::of(kind).id(id).bytes())
+        .unwrap()
+        .is_some()
+}
+
+/// Passes until nothing is left to do; guards are checked as the committer does.
+fn forget(index: &Index<MemoryKv>) {
+    let mut history = History::default();
+    for _ in 0..5 {
+        let done = history.forget(index, &Retention::default(), NOW, |guards, changes| {
+            for guard in &guards {
+                if index.check(guard)?.is_some() {
+                    return Err(UpkeepError::Overtaken);
+                }
+            }
+            for change in &changes {
+                put(index, change);
+            }
+            Ok(())
+        });
+        done.unwrap();
+    }
+}
+
+#[test]
+fn old_runs_and_resolved_incidents_go_and_what_goes_on_stays() {
+    let index = Index::new(MemoryKv::default());
+    let recent = NOW.minus(DAY);
+    let (gone, rerun, open, new) = (
+        run(OLD, 1, OLD),
+        run(OLD, 2, recent),
+        run(OLD, 3, OLD),
+        run(recent, 4, recent),
+    );
+    for run in [&gone, &rerun, &open, &new] {
+        put(&index, &Change::PutRun(Box::new(run.clone())));
+    }
+    let over = incident(1, gone.id, Some(OLD));
+    let lately = incident(2, gone.id, Some(recent));
+    let goes_on = incident(3, open.id, None);
+    for incident in [&over, &lately, &goes_on] {
+        put(&index, &Change::PutIncident(Box::new(incident.clone())));
+    }
+    forget(&index);
+    let runs = [&gone, &rerun, &open, &new].map(|run| has(&index, Kind::Run, run.id.as_u128()));
+    assert_eq!(runs, [false, true, true, true]);
+    let incidents = [&over, &lately, &goes_on];
+    let incidents = incidents.map(|i| has(&index, Kind::Incident, i.id.as_u128()));
+    assert_eq!(incidents, [false, true, true]);
+    // Nothing leads to what is gone.
+    let owner = Key::of(Kind::RunByOwner).id(1);
+    assert_eq!(index.ids(&owner, None, false, 10).unwrap().len(), 3);
+    let owner = Key::of(Kind::IncidentByOwner).id(1);
+    assert_eq!(index.ids(&owner, None, false, 10).unwrap().len(), 2);
+}
+
+#[test]
+fn tracks_go_when_nothing_has_ended_on_them_for_long_and_no_incident_is_open() {
+    let index = Index::new(MemoryKv::default());
+    let tracks = [
+        track("merged", Verdict::Passed, OLD),
+        track("broken", Verdict::Failed, OLD),
+        track("main", Verdict::Passed, NOW.minus(DAY)),
+    ];
+    for track in &tracks {
+        put(&index, &Change::PutTrack(Box::new(track.clone())));
+    }
+    forget(&index);
+    let prefix = Key::of(Kind::Track);
+    let scan = Scan {
+        prefix: prefix.bytes(),
+        after: None,
+        newest_first: false,
+        limit: 10,
+    };
+    let left = index.kv.scan(scan).unwrap();
+    let mut left: Vec<String> = left
+        .iter()
+        .map(|(_, value)| decode::<Track>(value).unwrap().key.branch)
+        .collect();
+    left.sort();
+    assert_eq!(left, ["broken", "main"]);
+}
+
+fn delivery(received_at: Timestamp, n: u8) -> Delivery {
+    Delivery {
+        id: DeliveryId::from_u128(id(received_at, n.into())),
+        connection: ConnectionId::from_u128(1),
+        owner: UserId::from_u128(1),
+        provider_delivery_id: format!("guid-{n}"),
+        event: "push".into(),
+        action: None,
+        received_at,
+        body_digest: [n; 32],
+        body_bytes: 2,
+        source: Source::Webhook,
+        state: DeliveryState::Processed {
+            at: received_at,
+            outcome: Outcome::Recorded,
+        },
+        tries: 0,
+    }
+}
+
+#[test]
+fn replay_guards_outlive_their_delivery_and_go_when_they_are_old() {
+    let index = Index::new(MemoryKv::default());
+    let (old, recent, stored) = (
+        delivery(OLD, 1),
+        delivery(NOW.minus(DAY), 2),
+        delivery(OLD, 3),
+    );
+    let payload = Payload {
+        headers: Vec::new(),
+        body: "{}".into(),
+    };
+    for delivery in [&old, &recent, &stored] {
+        let insertion = Change::InsertDelivery(Box::new(delivery.clone()), payload.clone());
+        put(&index, &insertion);
+    }
+    for delivery in [&old, &recent] {
+        put(&index, &Change::ForgetDelivery(delivery.id));
+    }
+    let is_known = |delivery: &Delivery| {
+        let guard = Guard::NewDelivery {
+            connection: delivery.connection,
+            provider_delivery_id: delivery.provider_delivery_id.clone(),
+            body_digest: delivery.body_digest,
+        };
+        index.check(&guard).unwrap().is_some()
+    };
+    assert!([&old, &recent, &stored].into_iter().all(is_known));
+    forget(&index);
+    assert_eq!([&old, &recent, &stored].map(is_known), [false, true, true]);
+}
+
+#[test]
+fn what_was_changed_meanwhile_stays() {
+    let index = Index::new(MemoryKv::default());
+    let (old, again) = (run(OLD, 1, OLD), run(OLD, 1, NOW));
+    put(&index, &Change::PutRun(Box::new(old.clone())));
+    let mut history = History::default();
+    let done = history.forget(&index, &Retention::default(), NOW, |guards, _| {
+        // Somebody runs it again between the look and the commit.
+        put(&index, &Change::PutRun(Box::new(again.clone())));
+        assert_eq!(guards.len(), 1);
+        let conflict = index.check(&guards[0])?;
+        assert_eq!(conflict, Some(crate::store::Conflict::Changed));
+        Err(UpkeepError::Overtaken)
+    });
+    done.unwrap();
+    assert!(has(&index, Kind::Run, old.id.as_u128()));
+}
+
+#[test]
+fn passes_go_on_where_the_last_one_stopped() {
+    let index = Index::new(MemoryKv::default());
+    let many = u128::try_from(LOOKED_AT_MAX).unwrap() * 2;
+    for n in 1..=many {
+        // The first half may not go: a pass must not look at it again and again.
+        let updated_at = if n <= many / 2 { NOW } else { OLD };
+        put(&index, &Change::PutRun(Box::new(run(OLD, n, updated_at))));
+    }
+    forget(&index);
+    let left = index
+        .ids(&Key::of(Kind::Run), None, false, usize::MAX)
+        .unwrap();
+    assert_eq!(left.len(), LOOKED_AT_MAX);
+}

@@ -1,0 +1,213 @@
+//! What happens within a group: guards, claims, and the order of sync, index and answer.
+
+use super::*;
+use crate::domain::connection::Connection;
+use crate::domain::id::HookKey;
+use crate::domain::lifecycle::{Desired, Lifecycle};
+use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
+use crate::domain::secret::{Proof, Sealed};
+use std::sync::{Condvar, Mutex};
+use std::task::{Context, Poll, Waker};
+
+/// A disk whose syncs wait while it is held: what is submitted meanwhile becomes one group.
+#[derive(Default)]
+struct HeldDisk {
+    is_held: Mutex<bool>,
+    waiting: AtomicI64,
+    news: Condvar,
+}
+
+impl HeldDisk {
+    fn hold(&self, is_held: bool) {
+        *self.is_held.lock().unwrap() = is_held;
+        self.news.notify_all();
+    }
+}
+
+impl Disk for HeldDisk {
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        RealDisk.write_at(file, bytes, offset)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let held = self.is_held.lock().unwrap();
+        drop(self.news.wait_while(held, |is_held| *is_held).unwrap());
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        RealDisk.sync(file)
+    }
+}
+
+/// A store whose committer waits for the sync of a group of one.
+fn held(dir: &Path) -> (DiskStore, Arc<HeldDisk>) {
+    let disk = Arc::new(HeldDisk::default());
+    let (store, _) = open_with(dir, &options(), Arc::clone(&disk) as _);
+    insert(&store, 1).unwrap();
+    disk.hold(true);
+    drop(store.commit(insertion(2)));
+    while disk.waiting.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    (store, disk)
+}
+
+/// Commits batches in one group, and returns what comes of each.
+fn in_one_group(batches: Vec<Batch>) -> Vec<Result<(), CommitError>> {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, disk) = held(dir.path());
+    let answers: Vec<_> = batches.into_iter().map(|b| store.commit(b)).collect();
+    disk.hold(false);
+    answers.into_iter().map(wait).collect()
+}
+
+fn user(id: u128) -> Batch {
+    let user = User {
+        id: UserId::from_u128(id),
+        name: "ann".into(),
+        is_admin: false,
+        created_at: Timestamp(1),
+    };
+    let name = user.name.clone();
+    Batch::of(vec![Change::PutUser(user)]).guarded_by(Guard::NewUser { name })
+}
+
+fn connection(id: u128, repository: Option<u64>, name: &str) -> Connection {
+    let owner = UserId::from_u128(1);
+    let instance = Instance {
+        provider: ProviderKind::Github,
+        host: "github.com".parse().unwrap(),
+    };
+    Connection {
+        id: ConnectionId::from_u128(id),
+        owner,
+        instance,
+        repository: repository.map(RepositoryId),
+        full_name: name.parse().unwrap(),
+        hook_key: HookKey::from_bytes([u8::try_from(id).unwrap(); 20]),
+        credential: None,
+        credential_used: None,
+        no_access: Vec::new(),
+        events: Vec::new(),
+        secret: Sealed(Vec::new()),
+        previous_secret: None,
+        proof: Proof::Unknown,
+        family: None,
+        lifecycle: Lifecycle::default(),
+        retry_due_at: None,
+        created_at: Timestamp(1),
+        hook_created_at: None,
+        last_delivery_at: None,
+        last_event_at: None,
+        last_check_at: None,
+        last_error: None,
+    }
+}
+
+fn connecting(connection: &Connection) -> Batch {
+    let guard = Guard::NewConnection {
+        owner: connection.owner,
+        instance: connection.instance.clone(),
+        repository: connection.repository,
+        full_name: connection.full_name.clone(),
+    };
+    Batch::of(vec![Change::PutConnection(Box::new(connection.clone()))]).guarded_by(guard)
+}
+
+fn conflict(conflict: Conflict) -> Result<(), CommitError> {
+    Err(CommitError::Conflict(conflict))
+}
+
+#[test]
+fn the_first_of_a_group_wins_and_the_others_are_told_of_it() {
+    let known = conflict(Conflict::Delivery(delivery(7).id));
+    let mut same_body = insertion(8);
+    let Change::InsertDelivery(d, _) = &mut same_body.changes[0] else {
+        unreachable!("an insertion inserts")
+    };
+    d.body_digest = delivery(7).body_digest;
+    same_body.guards[0] = Guard::NewDelivery {
+        connection: CONNECTION,
+        provider_delivery_id: d.provider_delivery_id.clone(),
+        body_digest: d.body_digest,
+    };
+    let deliveries = vec![insertion(7), insertion(7), same_body, insertion(9)];
+    assert_eq!(
+        in_one_group(deliveries),
+        [Ok(()), known.clone(), known, Ok(())]
+    );
+
+    let ann = conflict(Conflict::User(UserId::from_u128(1)));
+    assert_eq!(in_one_group(vec![user(1), user(2)]), [Ok(()), ann]);
+
+    let first = connection(5, Some(77), "o/r");
+    let known = conflict(Conflict::Connection(first.id));
+    let renamed = connection(6, Some(77), "o/renamed");
+    let by_name = connection(7, None, "O/R");
+    let other = connection(8, Some(78), "o/other");
+    let all = [&first, &renamed, &by_name, &other]
+        .map(connecting)
+        .to_vec();
+    assert_eq!(in_one_group(all), [Ok(()), known.clone(), known, Ok(())]);
+}
+
+#[test]
+fn a_repository_is_connected_once_an_owner_until_it_is_disconnected() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let commit = |batch| wait(store.commit(batch));
+    let mut first = connection(5, Some(77), "o/r");
+    commit(connecting(&first)).unwrap();
+    let known = conflict(Conflict::Connection(first.id));
+    assert_eq!(
+        commit(connecting(&connection(6, Some(77), "o/renamed"))),
+        known
+    );
+    assert_eq!(commit(connecting(&connection(7, None, "O/R"))), known);
+    let mut of_another = connection(8, Some(77), "o/r");
+    of_another.owner = UserId::from_u128(2);
+    commit(connecting(&of_another)).unwrap();
+    first.lifecycle.desired = Desired::Removed { delete_hook: true };
+    commit(Batch::of(vec![Change::PutConnection(Box::new(first))])).unwrap();
+    commit(connecting(&connection(9, Some(77), "o/r"))).unwrap();
+}
+
+#[test]
+fn what_is_processed_in_the_same_group_is_not_carried_forward_as_it_was() {
+    let carry = Batch::of(vec![Change::InsertDelivery(
+        Box::new(delivery(1)),
+        payload(1),
+    )]);
+    let carry = carry.guarded_by(Guard::SameDelivery(Box::new(delivery(1))));
+    let changed = conflict(Conflict::Delivery(delivery(1).id));
+    assert_eq!(
+        in_one_group(vec![processed(1), carry.clone()]),
+        [Ok(()), changed]
+    );
+    assert_eq!(in_one_group(vec![carry]), [Ok(())]);
+}
+
+#[test]
+fn nothing_is_answered_or_shown_before_its_sync_has_returned() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, disk) = held(dir.path());
+    let mut answer = store.commit(insertion(3));
+    let mut poll = || {
+        answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+    };
+    assert_eq!(poll(), Poll::Pending);
+    assert!(!is_there(&store, 2) && !is_there(&store, 3));
+    // A snapshot that is taken now must not claim what is not in the index yet.
+    let applied = store.shared.applied();
+    let length = std::fs::metadata(segment_path(&journal_dir(dir.path()), applied.segment));
+    assert!(applied.offset < length.unwrap().len());
+    disk.hold(false);
+    wait(answer).unwrap();
+    assert!(is_there(&store, 2) && is_there(&store, 3));
+    assert!(store.shared.applied() > applied);
+    for n in 10..200 {
+        insert(&store, n).unwrap();
+        assert!(is_there(&store, n), "answered, and not in the index");
+    }
+}

@@ -1,0 +1,289 @@
+//! Stores that come back after something happened to them.
+
+use super::*;
+use crate::store::snapshot;
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 0x10;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// The segment that is being written.
+fn last_segment(dir: &Path) -> std::path::PathBuf {
+    let ids = list_segments(&journal_dir(dir)).unwrap();
+    segment_path(&journal_dir(dir), *ids.last().unwrap())
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+/// The last segment too is damaged in its middle, and no reason to accept nothing.
+#[test]
+fn a_store_with_a_flipped_bit_anywhere_accepts_new_deliveries() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        segment_bytes: 1 << 20,
+        ..options()
+    };
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    (0..5).for_each(|n| insert(&store, n).unwrap());
+    crash(store);
+    flip(&last_segment(dir.path()), 1500);
+    for n in 5..8 {
+        let (store, report) = open_with(dir.path(), &options, Arc::new(RealDisk));
+        assert_eq!(report.damage.len(), 1);
+        insert(&store, n).unwrap();
+        let lost = (0..=n).filter(|n| !is_there(&store, *n)).count();
+        assert_eq!(lost, 1);
+        crash(store);
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_is_accepted_until_what_was_written_reads_back() {
+    const NEVER: i64 = i64::MAX / 2;
+    let dir = tempfile::tempdir().unwrap();
+    // The first sync is that of the header.
+    let disk = FailingDisk::new(NEVER, 3, 1, io::ErrorKind::Other);
+    let (store, _) = open_with(dir.path(), &options(), Arc::new(disk));
+    insert(&store, 1).unwrap();
+    insert(&store, 2).unwrap();
+    let written = last_segment(dir.path());
+    flip(&written, 100);
+    assert_eq!(insert(&store, 3), Err(CommitError::Failed));
+    let end = std::time::Instant::now() + 10 * options().heal_interval;
+    while std::time::Instant::now() < end {
+        assert_eq!(insert(&store, 3), Err(CommitError::Failed));
+    }
+    assert_eq!(
+        store.status().trouble.as_deref(),
+        Some("the journal cannot be written")
+    );
+    flip(&written, 100);
+    until("it never healed", || insert(&store, 3).is_ok());
+    // And what failed is never written again.
+    assert_ne!(last_segment(dir.path()), written);
+    assert!((1..=3).all(|n| is_there(&store, n)));
+}
+
+#[test]
+fn an_end_in_trouble_is_no_orderly_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FailingDisk::new(2, i64::MAX / 2, i64::MAX / 4, io::ErrorKind::Other);
+    let (store, _) = open_with(dir.path(), &options(), Arc::new(disk));
+    insert(&store, 1).unwrap();
+    insert(&store, 2).unwrap_err();
+    store.close();
+    drop(store);
+    let (store, report) = open(dir.path());
+    assert!(report.is_rebuilt && is_there(&store, 1));
+}
+
+#[test]
+fn a_view_of_another_time_is_not_trusted() {
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (store, _) = open(dir.path());
+    insert(&store, 1).unwrap();
+    store.close();
+    drop(store);
+    for entry in std::fs::read_dir(view_dir(dir.path())).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+        }
+    }
+    let (store, report) = open(dir.path());
+    assert!(!report.is_rebuilt);
+    let marker = view_dir(dir.path()).join("clean");
+    assert!(
+        !marker.exists(),
+        "from now on only another orderly end will do"
+    );
+    insert(&store, 2).unwrap();
+    crash(store);
+    // Somebody restores the directory of the view from a backup.
+    std::fs::remove_dir_all(view_dir(dir.path())).unwrap();
+    std::fs::rename(copy.path(), view_dir(dir.path())).unwrap();
+    assert!(marker.exists());
+    let (store, report) = open(dir.path());
+    assert!(report.is_rebuilt);
+    assert_eq!(store.pending(CONNECTION, 10).unwrap().len(), 2);
+}
+
+/// A store whose journal has grown since its snapshots, all in one segment.
+fn with_snapshots(dir: &Path) -> [u8; 32] {
+    let options = Options {
+        segment_bytes: 1 << 20,
+        snapshot_bytes: 3000,
+        upkeep_interval: Duration::from_millis(1),
+        ..options()
+    };
+    let (store, _) = open_with(dir, &options, Arc::new(RealDisk));
+    let count = || snapshot::list(&snapshot_dir(dir)).unwrap().len();
+    for n in 0..8 {
+        let had = count();
+        for part in 0..4 {
+            insert(&store, n * 4 + part).unwrap();
+        }
+        until("no snapshot was taken", || count() > had || had >= 2);
+    }
+    insert(&store, 100).unwrap();
+    let digest = store.digest().unwrap();
+    crash(store);
+    digest
+}
+
+#[test]
+fn the_journal_goes_on_where_the_snapshot_ends_and_a_harmed_snapshot_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let digest = with_snapshots(dir.path());
+    let snapshots = snapshot::list(&snapshot_dir(dir.path())).unwrap();
+    assert!(snapshots.len() >= 2, "{snapshots:?}");
+    let (store, report) = open(dir.path());
+    assert_eq!((store.digest().unwrap(), report.damage.len()), (digest, 0));
+    crash(store);
+    for (count, (_, path)) in snapshots.iter().rev().enumerate() {
+        flip(path, 60);
+        let (store, report) = open(dir.path());
+        assert_eq!(store.digest().unwrap(), digest);
+        assert_eq!(report.damage.len(), count + 1, "each is told");
+        crash(store);
+    }
+}
+
+#[test]
+fn a_segment_that_is_missing_in_between_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    (0..20).for_each(|n| insert(&store, n).unwrap());
+    crash(store);
+    let ids = list_segments(&journal_dir(dir.path())).unwrap();
+    std::fs::remove_file(segment_path(&journal_dir(dir.path()), ids[2])).unwrap();
+    let (store, report) = open(dir.path());
+    assert_eq!(report.damage.len(), 1, "{:?}", report.damage);
+    assert_eq!(report.damage[0].segment, ids[2]);
+    insert(&store, 20).unwrap();
+}
+
+#[test]
+fn a_quiet_connection_keeps_its_last_deliveries_however_noisy_the_others_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let retention = Retention {
+        history_max_age: FOREVER,
+        guards_max_age: FOREVER,
+        max_age: Duration::ZERO,
+        max_bytes: 8192,
+        floor_per_connection: 3,
+    };
+    let options = Options {
+        snapshot_bytes: 1,
+        upkeep_interval: Duration::from_millis(5),
+        retention,
+        ..options()
+    };
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    let done = |n| {
+        let state = DeliveryState::Processed {
+            at: Timestamp(1),
+            outcome: Outcome::Recorded,
+        };
+        Delivery {
+            state,
+            ..delivery(n)
+        }
+    };
+    for n in 0..5 {
+        let connection = ConnectionId::from_u128(2);
+        let quiet = Delivery {
+            connection,
+            ..done(n)
+        };
+        let batch = Batch::of(vec![Change::InsertDelivery(Box::new(quiet), payload(n))]);
+        wait(store.commit(batch)).unwrap();
+    }
+    for n in 5..100 {
+        let batch = Batch::of(vec![Change::InsertDelivery(Box::new(done(n)), payload(n))]);
+        wait(store.commit(batch)).unwrap();
+    }
+    until("retention does not come to an end", || {
+        store.status().journal_bytes < 20_000
+    });
+    let kept: Vec<u32> = (0..5).filter(|n| is_there(&store, *n)).collect();
+    assert_eq!(kept, [2, 3, 4]);
+}
+
+#[test]
+fn a_segment_whose_creation_was_cut_off_is_no_damage() {
+    for torn in [&[][..], &[7; 10], &[0; 32], &[7; 32], &[0; 4096]] {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = open(dir.path());
+        insert(&store, 0).unwrap();
+        crash(store);
+        let ids = list_segments(&journal_dir(dir.path())).unwrap();
+        let next = segment_path(&journal_dir(dir.path()), ids.last().unwrap() + 1);
+        std::fs::write(next, torn).unwrap();
+        for n in 1..4 {
+            let (store, report) = open(dir.path());
+            assert_eq!((report.damage, report.unreadable), (vec![], 0), "{torn:?}");
+            insert(&store, n).unwrap();
+            assert!((0..=n).all(|n| is_there(&store, n)));
+            crash(store);
+        }
+    }
+}
+
+#[test]
+fn a_header_that_is_harmed_while_deliveries_are_behind_it_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    insert(&store, 0).unwrap();
+    crash(store);
+    flip(&last_segment(dir.path()), 5);
+    for n in 1..3 {
+        let (store, report) = open(dir.path());
+        assert_eq!(report.damage.len(), 1);
+        insert(&store, n).unwrap();
+        assert!((0..=n).all(|n| is_there(&store, n)), "it costs nothing");
+        crash(store);
+    }
+}
+
+/// Whoever processes a delivery while retention is carrying it forward wins.
+#[test]
+fn what_is_processed_while_it_is_carried_forward_stays_processed() {
+    let dir = tempfile::tempdir().unwrap();
+    let retention = Retention {
+        history_max_age: FOREVER,
+        guards_max_age: FOREVER,
+        max_age: Duration::ZERO,
+        max_bytes: 4096,
+        floor_per_connection: 0,
+    };
+    let options = Options {
+        snapshot_bytes: 1,
+        upkeep_interval: Duration::from_millis(1),
+        retention,
+        ..options()
+    };
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    for round in 0..8 {
+        let all = round * 60..(round + 1) * 60;
+        all.clone().for_each(|n| insert(&store, n).unwrap());
+        all.for_each(|n| wait(store.commit(processed(n))).unwrap());
+    }
+    assert_eq!(store.pending(CONNECTION, 1000).unwrap(), []);
+    store.close();
+    let journal = journal_dir(dir.path());
+    let sizes = list_segments(&journal).unwrap().into_iter();
+    let size = |id| std::fs::metadata(segment_path(&journal, id)).unwrap().len();
+    assert_eq!(store.status().journal_bytes, sizes.map(size).sum::<u64>());
+    drop(store);
+    let (store, _) = open(dir.path());
+    assert_eq!(store.pending(CONNECTION, 1000).unwrap(), []);
+}

@@ -1,0 +1,129 @@
+//! Hooks at the provider, as a user meets them: limits, missing rights, two users of one
+//! repository.
+
+use super::stage::{REPOSITORY, Stage};
+use hookherd::simulator::{Misbehaviour, RunSpec};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const CONNECT: &str = "POST /api/v2/repositories/connect";
+
+/// Hooks of others, until the provider takes no more for this event.
+fn fill_with_hooks(stage: &Stage, token: &str, repository: &str) {
+    let url = format!("{}/repos/{repository}/hooks", stage.simulator.api_url());
+    for n in 0..20 {
+        let body = json!({
+            "name": "web", "active": true, "events": ["push"],
+            "config": { "url": format!("https://other.example/{n}"), "content_type": "json" },
+        });
+        let status = stage.post_elsewhere(&url, token, &body);
+        assert_eq!(status, 201);
+    }
+}
+
+#[test]
+fn twenty_hooks_and_missing_rights_are_told_clearly_and_end_by_themselves() {
+    let stage = Stage::new();
+    let github = stage.simulator.github();
+    let _daemon = stage.start();
+    let ann = stage.add_user("ann");
+    let token = github.add_user("octo");
+    github.add_user("boss");
+    github.add_repository("octo/full", "octo");
+    fill_with_hooks(&stage, &token, "octo/full");
+    let full = stage.connect(&ann, &token, "octo/full");
+    stage.wait_for_status(&ann, &full, "failed");
+    let error = stage.connection(&ann, &full)["last_error"].clone();
+    assert_eq!(error["code"], "hook_limit_reached");
+    assert!(error["message"].as_str().unwrap().contains("20"), "{error}");
+    assert_eq!(github.hooks("octo/full").len(), 20);
+
+    github.add_repository("octo/locked", "octo");
+    github.set_admin("octo", "octo/locked", false);
+    let wish = json!({ "repository_full_name": "octo/locked" });
+    let answer = stage.call(&ann, CONNECT, &wish);
+    let locked = answer.field("id");
+    stage.wait_for_status(&ann, &locked, "failed");
+    let error = stage.connection(&ann, &locked)["last_error"].clone();
+    assert_eq!(error["code"], "no_access");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("admin:repo_hook"),
+        "{error}"
+    );
+
+    // Somebody mends it at the provider; nobody has to come back to us.
+    let first = github.hooks("octo/full")[0].id;
+    github.delete_hook_by_hand("octo/full", first);
+    github.set_admin("octo", "octo/locked", true);
+    for id in [&full, &locked] {
+        stage.wait_for_status(&ann, id, "active");
+        assert_eq!(stage.connection(&ann, id)["last_error"], Value::Null);
+    }
+}
+
+#[test]
+fn the_provider_is_not_asked_again_before_it_said() {
+    let stage = Stage::new();
+    let github = stage.simulator.github();
+    let _daemon = stage.start();
+    let ann = stage.add_user("ann");
+    let token = github.add_user("octo");
+    github.add_repository(REPOSITORY, "octo");
+    let wait = Duration::from_secs(2);
+    let limited = Misbehaviour::RateLimitedSecondary {
+        retry_after_s: wait.as_secs(),
+    };
+    stage.simulator.faults().next("create_hook", limited);
+    let begun = Instant::now();
+    let id = stage.connect(&ann, &token, REPOSITORY);
+    let error = stage.connection(&ann, &id)["last_error"].clone();
+    assert_eq!(error["code"], "rate_limited", "{error}");
+    stage.wait_for_status(&ann, &id, "active");
+    assert!(begun.elapsed() >= wait);
+    assert_eq!(stage.simulator.requests("create_hook"), 2);
+}
+
+#[test]
+fn two_users_of_one_repository_have_a_hook_and_a_history_each() {
+    let stage = Stage::new();
+    let github = stage.simulator.github();
+    let _daemon = stage.start();
+    let users = [stage.add_user("ann"), stage.add_user("bob")];
+    let token = github.add_user("octo");
+    github.add_repository(REPOSITORY, "octo");
+    let ids = users
+        .each_ref()
+        .map(|user| stage.connect(user, &token, REPOSITORY));
+    for (user, id) in users.iter().zip(&ids) {
+        stage.wait_for_status(user, id, "active");
+    }
+    let hooks = github.hooks(REPOSITORY);
+    assert_eq!(hooks.len(), 2);
+    assert_ne!(hooks[0].secret, hooks[1].secret);
+    github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
+    let guids = users.each_ref().map(|user| {
+        stage.wait_until("the incident", || stage.list(user, "incidents").len() == 1);
+        let all = stage.list(user, "deliveries?limit=100");
+        let guid = |d: &Value| d["provider_delivery_id"].as_str().map(str::to_owned);
+        let of_runs = all.iter().filter(|d| d["event"] == "workflow_run");
+        let mut guids: Vec<_> = of_runs.filter_map(guid).collect();
+        guids.sort();
+        guids
+    });
+    assert_eq!(guids[0], guids[1], "the same events, for each of them");
+    // What one does is nothing to the other.
+    let line = format!("DELETE /api/v2/repositories/connections/{}", ids[0]);
+    stage.call(&users[0], &line, &Value::Null);
+    stage.wait_until("one hook", || github.hooks(REPOSITORY).len() == 1);
+    github.play_run(REPOSITORY, &RunSpec::new(2, "success"));
+    stage.wait_until("the end of the incident", || {
+        stage.list(&users[1], "incidents")[0]["status"] == "resolved"
+    });
+    assert_eq!(
+        stage.connection(&users[1], &ids[1])["webhook_status"],
+        "active"
+    );
+}

@@ -1,0 +1,14 @@
+//! The product as its users have it: the binary, its files, its log, its interface, and a
+//! simulated GitHub on a socket.
+
+#![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
+mod commands;
+mod doctor;
+mod hooks;
+mod keys;
+mod metrics;
+mod refused;
+mod scan;
+mod secrets;
+mod stage;

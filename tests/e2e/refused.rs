@@ -1,0 +1,215 @@
+//! What the daemon and its tools refuse: with status 1, in one line, and without writing anything.
+
+use super::stage::{REPOSITORY, Stage, files, master_key};
+use std::path::PathBuf;
+use std::process::Output;
+
+/// A store with a connection and some deliveries, ended orderly.
+fn filled() -> Stage {
+    let mut stage = Stage::new();
+    stage.set("HOOKHERD__LOG__LEVEL", "error");
+    let github = stage.simulator.github();
+    let daemon = stage.start();
+    let ann = stage.add_user("ann");
+    let token = github.add_user("octo");
+    github.add_repository(REPOSITORY, "octo");
+    stage.connect(&ann, &token, REPOSITORY);
+    for _ in 0..5 {
+        github.push(REPOSITORY);
+    }
+    stage.wait_until("the deliveries", || {
+        let all = stage.list(&ann, "deliveries");
+        all.len() > 5 && all.iter().all(|d| d["state"] == "processed")
+    });
+    assert!(daemon.terminate().success());
+    stage
+}
+
+/// One line, and what it must say.
+#[track_caller]
+fn assert_refused(output: &Output, says: &str) {
+    let line = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(
+        line.starts_with("hookherd: ") && line.contains(says),
+        "{line}"
+    );
+}
+
+/// Runs these commands; each is refused so, and nothing in the data directory changes.
+#[track_caller]
+fn refuse(stage: &Stage, commands: &[&[&str]], says: &str) {
+    let before = files(&stage.data_dir());
+    for words in commands {
+        assert_refused(&stage.run(words), says);
+        assert!(
+            files(&stage.data_dir()) == before,
+            "{words:?} changed something"
+        );
+    }
+}
+
+const SERVE: &[&str] = &["serve"];
+const VERIFY: &[&str] = &["store", "verify"];
+const EXPORT: &[&str] = &["store", "export", "export"];
+
+#[test]
+fn a_missing_malformed_or_wrong_master_key_is_told_before_anything_is_written() {
+    let mut empty = Stage::new();
+    empty.set("HOOKHERD__LOG__LEVEL", "error");
+    empty.unset("OAUTH_TOKEN_ENCRYPTION_KEY");
+    refuse(&empty, &[SERVE], "hookherd keygen");
+    assert!(!empty.data_dir().exists());
+
+    let mut stage = filled();
+    for crashed in [false, true] {
+        if crashed {
+            stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(1));
+            // Dropped, it is killed: the view that it leaves is not to be trusted.
+            drop(stage.start());
+        }
+        stage.unset("OAUTH_TOKEN_ENCRYPTION_KEY");
+        refuse(&stage, &[SERVE], "there is no master key");
+        stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", "not-a-key");
+        refuse(
+            &stage,
+            &[SERVE],
+            "master key number 1 is not the base64 of 32 bytes",
+        );
+        stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(2));
+        refuse(
+            &stage,
+            &[SERVE],
+            "the master key does not fit this data directory",
+        );
+    }
+    stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(1));
+    assert!(
+        stage.start().terminate().success(),
+        "it is as good as before"
+    );
+}
+
+#[test]
+fn a_directory_in_use_is_told_at_once_and_its_user_does_not_notice() {
+    let mut stage = filled();
+    let daemon = stage.start();
+    let url = stage.url("/readyz");
+    stage.set("HOOKHERD__SERVER__LISTEN", "127.0.0.1:0");
+    for words in [SERVE, VERIFY, EXPORT] {
+        let begun = std::time::Instant::now();
+        assert_refused(&stage.run(words), "is in use by another hookherd process");
+        assert!(begun.elapsed().as_secs() < 5);
+    }
+    assert!(!stage.path("export").exists());
+    let ready = stage.ask("", "GET /readyz", None);
+    assert_eq!(ready.status, 200, "{url}");
+    assert!(daemon.terminate().success());
+    assert!(stage.run(VERIFY).status.success());
+}
+
+fn segments(stage: &Stage) -> Vec<PathBuf> {
+    let all = files(&stage.data_dir().join("journal"));
+    all.into_keys()
+        .filter(|path| path.extension().is_some_and(|e| e == "segment"))
+        .collect()
+}
+
+#[test]
+fn a_newer_store_is_refused_untouched() {
+    let stage = filled();
+    let path = segments(&stage).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The version stands behind the magic, the checksum of the header behind its 28 bytes.
+    bytes[8] = 99;
+    let checksum = crc32fast::hash(&bytes[..28]);
+    bytes[28..32].copy_from_slice(&checksum.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    refuse(
+        &stage,
+        &[SERVE, VERIFY, EXPORT],
+        "newer version of hookherd",
+    );
+}
+
+#[test]
+fn a_damaged_store_is_told_by_the_tools_and_served_all_the_same() {
+    let stage = filled();
+    let path = segments(&stage).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let before = files(&stage.data_dir());
+    let verified = stage.run(VERIFY);
+    assert_refused(&verified, "the store is damaged");
+    let told = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(
+        told.contains("sound: false") && told.contains("segment"),
+        "{told}"
+    );
+    assert_refused(&stage.run(EXPORT), "what is lost is not in the export");
+    assert!(
+        files(&stage.data_dir()) == before,
+        "looking changes nothing"
+    );
+    let daemon = stage.start();
+    let metrics = stage.ask("", "GET /metrics", None).text;
+    assert!(metrics.contains("hookherd_store_damaged 1"), "{metrics}");
+    assert!(daemon.terminate().success());
+}
+
+#[test]
+fn what_is_no_store_or_no_place_for_one_is_told() {
+    let mut stage = filled();
+    let taken = stage.path("taken");
+    std::fs::write(&taken, "mine").unwrap();
+    refuse(&stage, &[&["store", "export", "taken"]], "exists already");
+    refuse(&stage, &[&["store", "import", "taken"]], "is not empty");
+    assert_eq!(std::fs::read(&taken).unwrap(), b"mine");
+    stage.set("HOOKHERD__SERVER__DATA_DIR", "elsewhere");
+    for words in [VERIFY, EXPORT] {
+        assert_refused(&stage.run(words), "holds no hookherd store");
+    }
+    assert!(!stage.path("elsewhere").exists() && !stage.path("export").exists());
+    assert_refused(&stage.run(&["store", "import", "taken"]), "export");
+    assert!(!stage.path("elsewhere").exists());
+    // A file where the directory should be.
+    stage.set("HOOKHERD__SERVER__DATA_DIR", "taken");
+    assert_refused(&stage.run(SERVE), "creating the data directory");
+    stage.set("HOOKHERD__SERVER__LISTEN", "everywhere");
+    assert_refused(&stage.run(SERVE), "server.listen");
+}
+
+#[test]
+fn a_backup_comes_back_with_all_that_was_in_it() {
+    let mut stage = filled();
+    assert!(stage.run(EXPORT).status.success());
+    stage.set("HOOKHERD__SERVER__DATA_DIR", "restored");
+    assert!(stage.run(&["store", "import", "export"]).status.success());
+    assert!(stage.run(VERIFY).status.success());
+    let github = stage.simulator.github();
+    let hook = github.hooks(REPOSITORY)[0].id;
+    let daemon = stage.start();
+    let ann = super::stage::ADMIN;
+    assert_eq!(
+        stage
+            .call(ann, "GET /api/v2/users", &serde_json::Value::Null)
+            .status,
+        200
+    );
+    github.push(REPOSITORY);
+    stage.wait_until("a delivery to the restored daemon", || {
+        github
+            .deliveries(REPOSITORY)
+            .last()
+            .is_some_and(|d| d.status == Some(202))
+    });
+    assert_eq!(
+        github.hooks(REPOSITORY)[0].id,
+        hook,
+        "its hook is the one it had"
+    );
+    assert!(daemon.terminate().success());
+}

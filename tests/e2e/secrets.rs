@@ -1,0 +1,338 @@
+//! Secrets seeded everywhere, and a search for them in everything that the product leaves behind.
+
+use super::scan::Canaries;
+use super::stage::{REPOSITORY, Stage, files, master_key};
+use hookherd::simulator::{Misbehaviour, Miscarriage, RunSpec};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const ADMIN_CANARY: &str = "hhk_canary-admin-0123456789-abcdef";
+/// What a client or a provider sends that was never meant for us.
+const STRAY: [(&str, &str); 7] = [
+    ("encoded secret header", "canary-x-github-encoded-secret"),
+    (
+        "authorization of a delivery",
+        "canary-authorization-of-delivery",
+    ),
+    ("cookie of a delivery", "canary-cookie-of-a-delivery"),
+    ("token in a query", "canary-access-token-in-a-query"),
+    ("token in a path", "canary-token-in-a-path-0123"),
+    ("token in bad JSON", "ghp_canary-in-malformed-json"),
+    ("refused provider token", "ghp_canaryRefusedByTheProvider"),
+];
+
+fn stray(name: &str) -> &'static str {
+    let found = STRAY.iter().find(|(known, _)| *known == name);
+    found.expect("it is in the list").1
+}
+
+struct Story {
+    stage: Stage,
+    canaries: Canaries,
+    /// A user's API token.
+    ann: String,
+    connection: String,
+    provider_tokens: Vec<String>,
+}
+
+impl Story {
+    fn begin() -> (Self, super::stage::Daemon) {
+        let mut stage = Stage::new();
+        stage.set("HOOKHERD_ADMIN_TOKEN", ADMIN_CANARY);
+        stage.set("HOOKHERD__LOG__LEVEL", "trace");
+        let daemon = stage.start();
+        let mut canaries = Canaries::default();
+        canaries.add("admin token", ADMIN_CANARY);
+        for number in [1, 2] {
+            canaries.add("master key", &master_key(number));
+        }
+        for (name, canary) in STRAY {
+            canaries.add(name, canary);
+        }
+        let new = r#"{"name":"ann"}"#;
+        let ann = stage.ask_in_secret(ADMIN_CANARY, "POST /api/v2/users", Some(new));
+        let ann = ann.field("token");
+        canaries.add("a user's first token", &ann);
+        let another = stage.ask_in_secret(&ann, "POST /api/v2/tokens", Some("{}"));
+        canaries.add("a user's second token", &another.field("token"));
+        stage.set("HOOKHERD_TOKEN", &ann);
+        (
+            Self {
+                stage,
+                canaries,
+                ann,
+                connection: String::new(),
+                provider_tokens: Vec::new(),
+            },
+            daemon,
+        )
+    }
+
+    /// A token at the provider that works.
+    fn provider_token(&mut self) -> String {
+        let token = self.stage.simulator.github().add_user("octocanary");
+        self.canaries.add("provider token", &token);
+        self.provider_tokens.push(token.clone());
+        token
+    }
+
+    fn note_hook_secret(&mut self) -> (String, String) {
+        let hook = self.stage.simulator.github().hooks(REPOSITORY).remove(0);
+        let secret = hook.secret.expect("ours always have one");
+        self.canaries.add("hook secret", &secret);
+        (hook.url, secret)
+    }
+
+    fn ask(&self, line: &str, body: Option<&str>) -> u16 {
+        self.stage.ask(&self.ann, line, body).status
+    }
+
+    fn connect(&mut self) {
+        let token = self.provider_token();
+        self.stage
+            .simulator
+            .github()
+            .add_repository(REPOSITORY, "octocanary");
+        self.connection = self.stage.connect(&self.ann, &token, REPOSITORY);
+        self.stage
+            .wait_for_status(&self.ann, &self.connection, "active");
+    }
+
+    fn act(&self, action: &str) {
+        let id = &self.connection;
+        let line = format!("POST /api/v2/repositories/connections/{id}/{action}");
+        assert_eq!(self.ask(&line, None), 202, "{action}");
+    }
+
+    /// Deliveries as they should be, and as they should not.
+    fn deliver(&mut self) {
+        let (url, secret) = self.note_hook_secret();
+        let bearer = format!("Bearer {}", stray("authorization of a delivery"));
+        let more = [
+            ("x-github-encoded-secret", stray("encoded secret header")),
+            ("authorization", bearer.as_str()),
+            ("cookie", stray("cookie of a delivery")),
+        ];
+        let accepted = self.stage.deliver(&url, &secret, "canary-1", &more);
+        assert!(accepted.status < 300, "{accepted:?}");
+        let refused = self.stage.deliver(&url, &"0".repeat(64), "canary-2", &more);
+        assert_eq!(refused.status, 401, "{refused:?}");
+        let astray = format!("{url}/{}", stray("token in a path"));
+        self.stage.deliver(&astray, &secret, "canary-3", &more);
+        let keyless = self.stage.url("/api/v2/webhooks/github?token=");
+        let keyless = format!("{keyless}{}", stray("token in a query"));
+        self.stage.deliver(&keyless, &secret, "canary-4", &more);
+        let (simulator, github) = (&self.stage.simulator, self.stage.simulator.github());
+        simulator.faults().next_delivery(Miscarriage::ShaOneOnly);
+        simulator.faults().next_delivery(Miscarriage::WrongSecret);
+        for number in 1..=4 {
+            github.play_run(REPOSITORY, &RunSpec::new(number, "failure"));
+        }
+        github.push(REPOSITORY);
+        assert!(simulator.wait_quiet(Duration::from_secs(20)));
+    }
+
+    fn make_mistakes(&self) {
+        let refused = json!({"provider": "github", "token": stray("refused provider token")});
+        let refused = refused.to_string();
+        assert_eq!(self.ask("POST /api/v2/credentials", Some(&refused)), 422);
+        let output = self.stage.run_with(
+            &["credential", "add", "github"],
+            stray("refused provider token"),
+        );
+        assert_eq!(output.status.code(), Some(1));
+        let bad = stray("token in bad JSON");
+        for body in [
+            format!(r#"{{"provider":"github","token":"{bad}"#),
+            format!(r#"{{"provider":"github","token":["{bad}"]}}"#),
+            format!(r#"{{"provider":"github","tokne":"{bad}"}}"#),
+            format!(r#"{{"provider":"{bad}","token":"x"}}"#),
+            format!(r#"{{"provider":"github","host":"{bad}","token":"x"}}"#),
+            format!(r#"{{"provider":"github","token":"{bad} {bad}"}}"#),
+            bad.to_owned(),
+        ] {
+            let status = self.ask("POST /api/v2/credentials", Some(&body));
+            assert!((400..500).contains(&status), "{body}: {status}");
+        }
+        let (query, path) = (stray("token in a query"), stray("token in a path"));
+        for line in [
+            format!("GET /api/v2/whoami?access_token={query}"),
+            format!("GET /api/v2/whoami?access_token={}", self.ann),
+            format!("GET /api/v2/deliveries?limit={query}"),
+            format!("GET /api/v2/deliveries?cursor={query}"),
+            format!("GET /api/v2/deliveries/{path}"),
+            format!("GET /api/v2/repositories/{path}"),
+            format!("GET /{path}"),
+        ] {
+            let status = self.ask(&line, None);
+            assert!((400..500).contains(&status), "{line}: {status}");
+        }
+        for token in [query, &format!("{} {}", self.ann, self.ann), "hhk_"] {
+            assert_eq!(
+                self.stage.ask(token, "GET /api/v2/whoami", None).status,
+                401
+            );
+        }
+    }
+
+    /// The provider misbehaves in the middle of calls that carry secrets.
+    fn have_trouble(&mut self) {
+        for misbehaviour in [
+            Misbehaviour::FailBefore(500),
+            Misbehaviour::ActThenDrop,
+            Misbehaviour::TruncatedJson,
+            Misbehaviour::NotFoundForPermission,
+        ] {
+            for operation in ["update_hook", "create_hook", "list_hooks"] {
+                self.stage.simulator.faults().next(operation, misbehaviour);
+            }
+            self.act("recreate");
+            self.stage
+                .wait_for_status(&self.ann, &self.connection, "active");
+            self.stage.simulator.faults().clear();
+            self.note_hook_secret();
+        }
+        let before = self.note_hook_secret().1;
+        self.act("rotate-secret");
+        let github = self.stage.simulator.github();
+        self.stage.wait_until("the new secret", || {
+            github
+                .hooks(REPOSITORY)
+                .iter()
+                .all(|hook| hook.secret.as_ref() != Some(&before))
+        });
+        self.note_hook_secret();
+    }
+
+    /// All tokens at the provider become worthless, until there is a new one.
+    fn lose_the_tokens(&mut self) {
+        let github = self.stage.simulator.github();
+        for token in self.provider_tokens.drain(..) {
+            github.revoke_token(&token);
+        }
+        self.act("check");
+        self.stage
+            .wait_for_status(&self.ann, &self.connection, "suspended");
+        let token = self.provider_token();
+        let body = json!({ "provider": "github", "token": token }).to_string();
+        assert_eq!(self.ask("POST /api/v2/credentials", Some(&body)), 201);
+        self.stage
+            .wait_for_status(&self.ann, &self.connection, "active");
+    }
+
+    /// Everything that can be asked for.
+    fn look_around(&self) {
+        for who in [self.ann.as_str(), ADMIN_CANARY] {
+            for path in [
+                "credentials",
+                "repositories/connections",
+                "repositories/github",
+                "stats",
+                "whoami",
+                "users",
+                "openapi.json",
+                "deliveries?limit=100",
+                "incidents",
+                "workflows/runs",
+            ] {
+                self.stage.ask(who, &format!("GET /api/v2/{path}"), None);
+            }
+            for path in ["/metrics", "/healthz", "/readyz"] {
+                self.stage.ask(who, &format!("GET {path}"), None);
+            }
+        }
+        for (list, each) in [
+            ("deliveries?limit=100", "deliveries"),
+            ("incidents", "incidents"),
+            ("workflows/runs", "workflows/runs"),
+        ] {
+            let items = self.stage.list(&self.ann, list);
+            assert!(!items.is_empty(), "{list}");
+            for item in items {
+                let id = item["id"].as_str().unwrap();
+                self.stage
+                    .call(&self.ann, &format!("GET /api/v2/{each}/{id}"), &Value::Null);
+            }
+        }
+        for words in [
+            &["connections"][..],
+            &["connections", &self.connection],
+            &["--json", "connections"],
+            &["deliveries"],
+            &["incidents"],
+            &["credential", "list"],
+        ] {
+            assert!(self.stage.run(words).status.success(), "{words:?}");
+        }
+    }
+
+    /// What is done while no daemon runs.
+    fn use_tools(&mut self) {
+        assert!(self.stage.run(&["store", "verify"]).status.success());
+        assert!(
+            self.stage
+                .run(&["store", "export", "export"])
+                .status
+                .success()
+        );
+        for bad in [
+            master_key(2),
+            stray("token in a query").to_owned(),
+            master_key(1) + "x",
+        ] {
+            self.stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &bad);
+            assert_eq!(self.stage.run(&["serve"]).status.code(), Some(1));
+        }
+        self.stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(1));
+    }
+
+    fn search(&self) {
+        let mut places = files(&self.stage.data_dir());
+        assert!(places.len() > 4, "{:?}", places.keys());
+        for file in [self.stage.log(), self.stage.path("export")] {
+            places.insert(file.clone(), std::fs::read(file).unwrap());
+        }
+        // What is no secret is found: the search sees what is there.
+        let mut known = Canaries::default();
+        known.add("id", &self.connection);
+        assert_eq!(known.found_in(&places[&self.stage.log()]), ["id"]);
+        for (place, bytes) in places {
+            let found = self.canaries.found_in(&bytes);
+            assert!(found.is_empty(), "{found:?} in {}", place.display());
+        }
+        let heard = self.stage.heard();
+        assert!(heard.len() > 80, "{}", heard.len());
+        for (asked, answer) in heard {
+            let found = self.canaries.found_in(answer.text.as_bytes());
+            assert!(
+                found.is_empty(),
+                "{found:?} in the answer to {asked}: {answer:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_secret_stands_in_any_file_log_metric_or_answer() {
+    let (mut story, daemon) = Story::begin();
+    story.connect();
+    story.deliver();
+    story.make_mistakes();
+    story.have_trouble();
+    story.lose_the_tokens();
+    story.look_around();
+    assert!(daemon.terminate().success());
+    let pretty = std::fs::read_to_string(story.stage.log()).unwrap();
+    assert!(
+        pretty.contains("TRACE") && pretty.contains("webhook_created"),
+        "{pretty}"
+    );
+
+    story.stage.set("HOOKHERD__LOG__FORMAT", "json");
+    let daemon = story.stage.start();
+    story.make_mistakes();
+    story.look_around();
+    assert!(daemon.terminate().success());
+    story.use_tools();
+    story.search();
+}
