@@ -28,21 +28,28 @@ fn free_port() -> u16 {
 impl Daemon {
     /// Starts a daemon with GitLab at these URLs, which looks at hooks every second.
     pub(crate) async fn start(gitlabs: &[String]) -> Self {
+        Self::with(&format!(
+            "[providers.github]\napi_url = \"\"\n\
+             [providers.gitlab]\napi_url = \"\"\nmore_api_urls = {gitlabs:?}\n\
+             write_pause = \"0s\"\ncall_timeout = \"5s\"\n"
+        ))
+        .await
+    }
+
+    /// Starts a daemon with these sections of providers.
+    pub(crate) async fn with(providers: &str) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let url = format!("http://127.0.0.1:{}", free_port());
         let listen = url.trim_start_matches("http://");
         let mut text = format!(
             "[server]\npublic_url = \"{url}\"\nlisten = \"{listen}\"\ndata_dir = \"{}\"\n\
-             [seal]\nkey = \"{}\"\n[auth]\nadmin_token = \"{TOKEN}\"\n\
-             [providers.github]\napi_url = \"\"\n",
+             [seal]\nkey = \"{}\"\n[auth]\nadmin_token = \"{TOKEN}\"\n{providers}",
             data.path().join("data").display(),
             *new_master_key(),
         );
         let _ = write!(
             text,
-            "[providers.gitlab]\napi_url = \"\"\nmore_api_urls = {gitlabs:?}\n\
-             write_pause = \"0s\"\ncall_timeout = \"5s\"\n\
-             [health]\ncheck_interval = \"1s\"\nping_interval = \"1h\"\nsettle_time = \"1s\"\n\
+            "[health]\ncheck_interval = \"1s\"\nping_interval = \"1h\"\nsettle_time = \"1s\"\n\
              retry_initial = \"100ms\"\nretry_max = \"1s\"\nslow_retry_initial = \"100ms\"\n\
              slow_retry_max = \"1s\"\nstartup_spread = \"10ms\"\nconnect_wait = \"5s\"\n"
         );
@@ -56,6 +63,11 @@ impl Daemon {
             http: reqwest::Client::builder().no_proxy().build().expect("one"),
             _data: data,
         }
+    }
+
+    /// Where it listens, and where providers send people back to.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(crate) async fn stop(self) {
@@ -74,6 +86,16 @@ impl Daemon {
         let value: Value = answer.json().await.unwrap_or_default();
         assert!(status.is_success(), "{path}: {status} {value}");
         value
+    }
+
+    /// Asks the interface, and gets a cookie besides.
+    pub(crate) async fn ask_with_cookie(&self, path: &str) -> (Value, String) {
+        let url = format!("{}/api/v2/{path}", self.url);
+        let answer = self.http.get(url).bearer_auth(TOKEN).send().await;
+        let answer = answer.expect("the daemon answers");
+        let cookie = answer.headers()["set-cookie"].to_str().expect("plain text");
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        (answer.json().await.expect("JSON"), cookie)
     }
 
     /// Stores a credential for the GitLab at a host.

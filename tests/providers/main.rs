@@ -1,9 +1,10 @@
-//! Both providers against the simulator: the same cases for each of our clients, and stories of
-//! GitLab with the whole daemon.
+//! Both providers against the simulator: the same cases for each of our clients, stories of
+//! GitLab with the whole daemon, and people who sign in with either.
 
 mod contract;
 mod daemon;
 #[path = "../interop/receiver.rs"]
 mod receiver;
+mod signin;
 mod stand;
 mod stories;

@@ -37,6 +37,14 @@ impl GitlabHandle {
     pub fn revoke_grant(&self, token: &str) {
         self.0.gitlab().revoke_grant(token);
     }
+
+    /// Somebody takes back all that they granted and that can be refreshed.
+    pub fn revoke_grants_of(&self, login: &str) {
+        let mut state = self.0.gitlab();
+        for token in state.desk.refreshes_of(login) {
+            state.revoke_grant(&token);
+        }
+    }
 }
 
 impl GithubHandle {
@@ -72,6 +80,14 @@ impl GithubHandle {
     /// Somebody takes back what they granted to an application: all tokens of it die.
     pub fn revoke_grant(&self, token: &str) {
         self.0.github().revoke_grant(token);
+    }
+
+    /// Somebody takes back all that they granted and that can be refreshed.
+    pub fn revoke_grants_of(&self, login: &str) {
+        let mut state = self.0.github();
+        for token in state.desk.refreshes_of(login) {
+            state.revoke_grant(&token);
+        }
     }
 
     /// Whether the tokens of applications expire after eight hours, and can be refreshed.

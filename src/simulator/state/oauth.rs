@@ -322,6 +322,14 @@ impl Desk {
         self.refreshes.remove(&refresh).map(|kept| kept.access)
     }
 
+    /// The refresh tokens of what somebody granted.
+    pub(in super::super) fn refreshes_of(&self, login: &str) -> Vec<String> {
+        let all = self.refreshes.iter();
+        all.filter(|(_, kept)| kept.login == login)
+            .map(|(refresh, _)| refresh.clone())
+            .collect()
+    }
+
     fn grant(
         &mut self,
         ground: &Ground,

@@ -56,6 +56,9 @@ pub(super) fn proven(
         .and_then(|id| state.installations.get(&id))
         .filter(|i| i.app == app);
     match found.cloned() {
+        Some(installation) if operation == Operation::Installation => {
+            ok(200, shown(state, &installation))
+        }
         Some(installation) => token(state, &installation, body),
         None => error(404, "Not Found"),
     }

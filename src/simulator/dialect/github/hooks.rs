@@ -103,6 +103,7 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
         | Operation::ListHooks
         | Operation::CreateHook
         | Operation::Installations
+        | Operation::Installation
         | Operation::InstallationToken
         | Operation::InstallationRepositories
         | Operation::Unknown => plain(error(404, "Not Found")),

@@ -42,6 +42,7 @@ enum Operation {
     GetDelivery,
     Redeliver,
     Installations,
+    Installation,
     InstallationToken,
     InstallationRepositories,
     Unknown,
@@ -68,6 +69,7 @@ impl Operation {
             Self::GetDelivery => "get_delivery",
             Self::Redeliver => "redeliver",
             Self::Installations => "app_installations",
+            Self::Installation => "app_installation",
             Self::InstallationToken => "installation_token",
             Self::InstallationRepositories => "installation_repositories",
             Self::Unknown => "unknown",
@@ -126,6 +128,9 @@ fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Ve
             (Operation::InstallationRepositories, Place::None, Vec::new())
         }
         ["app", "installations"] => (Operation::Installations, Place::None, Vec::new()),
+        ["app", "installations", _] if method == Method::GET => {
+            (Operation::Installation, Place::None, Vec::new())
+        }
         ["app", "installations", _, "access_tokens"] if method == Method::POST => {
             (Operation::InstallationToken, Place::None, Vec::new())
         }
@@ -236,7 +241,11 @@ fn check<'a>(
     if version.is_some_and(|version| !VERSIONS.contains(&version)) {
         return Err(error(410, "This API version is no longer supported"));
     }
-    let asks_as_app = [Operation::Installations, Operation::InstallationToken];
+    let asks_as_app = [
+        Operation::Installations,
+        Operation::Installation,
+        Operation::InstallationToken,
+    ];
     if asks_as_app.contains(&operation) {
         let proof = bearer(request).ok_or_else(|| error(401, "Requires authentication"))?;
         return Ok(Caller::App(proof));
@@ -311,9 +320,10 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         Operation::RateLimit => plain(ok(200, payload::rate_limit(state))),
         Operation::Versions => plain(ok(200, json!(VERSIONS))),
         Operation::InstallationRepositories => plain(apps::repositories(state, asked)),
-        Operation::Unknown | Operation::Installations | Operation::InstallationToken => {
-            plain(error(404, "Not Found"))
-        }
+        Operation::Unknown
+        | Operation::Installations
+        | Operation::Installation
+        | Operation::InstallationToken => plain(error(404, "Not Found")),
         Operation::Repository => plain(match reached(state, asked) {
             Ok(id) => ok(200, payload::repository(state, id, &asked.login)),
             Err(answer) => answer,

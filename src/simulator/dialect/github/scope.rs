@@ -36,6 +36,7 @@ const fn accepted(operation: Operation) -> &'static [&'static str] {
         | Operation::Versions
         | Operation::Repository
         | Operation::Installations
+        | Operation::Installation
         | Operation::InstallationToken
         | Operation::InstallationRepositories
         | Operation::Unknown => &[],
