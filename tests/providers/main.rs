@@ -1,8 +1,9 @@
 //! Both providers against the simulator: the same cases for each of our clients, and stories of
-//! GitLab with the whole daemon.
+//! both with the whole daemon.
 
 mod contract;
 mod daemon;
+mod github;
 #[path = "../interop/receiver.rs"]
 mod receiver;
 mod stand;
