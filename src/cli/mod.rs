@@ -50,7 +50,7 @@ enum Command {
     Serve,
     /// Play the main job on this machine: no account, no network.
     Demo(demo::Args),
-    /// Run a simulated GitHub.
+    /// Run a simulated GitHub and GitLab.
     Simulate(simulate::Args),
     /// Connect a repository.
     Connect(connect::Args),

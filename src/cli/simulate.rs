@@ -20,8 +20,13 @@ pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
     };
     let simulator = Simulator::start(&config)?;
     let url = simulator.api_url();
-    let words = format!("a GitHub listens on {url}; drive it below {url}/_sim; Ctrl-C ends it");
-    printer.words(&json!({ "api_url": url }), &words);
+    let gitlab = simulator.gitlab_api_url();
+    let words = format!(
+        "a GitHub listens on {url}, a GitLab on {gitlab}; drive them below {url}/_sim; \
+         Ctrl-C ends them"
+    );
+    let answer = json!({ "api_url": url, "gitlab_api_url": gitlab });
+    printer.words(&answer, &words);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

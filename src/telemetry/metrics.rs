@@ -141,6 +141,10 @@ fn build() -> Result<Metrics, String> {
             Kind::Counter | Kind::Gauge | Kind::Histogram => {}
         }
     }
+    // These have few labels, and matter from the first on.
+    for outcome in REFRESH_OUTCOMES {
+        counter!(REFRESHES, "outcome" => outcome).absolute(0);
+    }
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let process = metrics_process::Collector::default();
     process.describe();
@@ -225,6 +229,9 @@ pub fn incident_opened() {
 pub fn incident_resolved() {
     counter!(RESOLVED).increment(1);
 }
+
+/// How a refresh of a grant may end.
+const REFRESH_OUTCOMES: [&str; 5] = ["ok", "refused", "misconfigured", "failed", "unknown"];
 
 /// A refresh of a grant ended so.
 pub fn grant_refreshed(outcome: &'static str) {

@@ -73,7 +73,8 @@ enum Reached {
 fn check_order(log: &str, acknowledges: &str) -> usize {
     let acknowledges = format!("\"{acknowledges}");
     let (mut reached, mut checked) = (Reached::Nothing, 0);
-    for line in log.lines() {
+    let lines: Vec<&str> = log.lines().collect();
+    for (number, line) in lines.iter().enumerate() {
         // A call that another thread interrupts is logged in two lines; it counts when it ends.
         let has_returned = !line.contains("<unfinished");
         if BEGINS.iter().any(|begins| line.contains(begins)) {
@@ -88,7 +89,12 @@ fn check_order(log: &str, acknowledges: &str) -> usize {
                 reached = Reached::Synced;
             }
         } else if line.contains(&acknowledges) {
-            assert_eq!(reached, Reached::Synced, "acknowledged too early: {line}");
+            let before = &lines[number.saturating_sub(40)..=number];
+            assert_eq!(
+                reached,
+                Reached::Synced,
+                "acknowledged too early: {before:#?}"
+            );
             checked += 1;
             reached = Reached::Nothing;
         }

@@ -93,6 +93,41 @@ fn the_main_job_by_commands_alone() {
 
 /// The command's status, and its only line.
 #[track_caller]
+#[test]
+fn many_repositories_are_connected_after_a_plan_and_none_twice() {
+    let (stage, _daemon) = with_ann();
+    let github = stage.simulator.github();
+    let token = github.add_user("octo");
+    for name in ["acme/api", "acme/web", "acme/old", "other/api"] {
+        github.add_repository(name, "octo");
+    }
+    github.archive("acme/old");
+    done_with(&stage, &["credential", "add", "github"], &token);
+    let plan = done(&stage, &["connect", "github", "--org", "acme", "--dry-run"]);
+    for (name, intent) in [("acme/api", "connect"), ("acme/old", "skip: archived")] {
+        let says_so = |line: &str| line.starts_with(name) && line.ends_with(intent);
+        assert!(plan.lines().any(says_so), "{plan}");
+    }
+    assert!(!plan.contains("other/api"), "{plan}");
+    // Without a terminal somebody must have agreed before.
+    let asked = stage.run(&["connect", "github", "--all"]);
+    assert_eq!(asked.status.code(), Some(1), "{asked:?}");
+    assert!(String::from_utf8_lossy(&asked.stderr).contains("--yes"));
+    assert!(printed(&asked).contains("other/api"), "the plan is shown");
+    assert!(github.hooks("acme/api").is_empty());
+    done(&stage, &["connect", "github", "acme/web"]);
+    let told = done(&stage, &["connect", "github", "--match", "acme/*", "--yes"]);
+    assert!(told.ends_with("1 connected, 0 failed"), "{told}");
+    let again = done(&stage, &["--json", "connect", "github", "--all", "--yes"]);
+    let again = json(&again);
+    let names: Vec<_> = again["results"].as_array().unwrap().iter().collect();
+    assert_eq!(names.len(), 1, "only what was left: {again}");
+    for name in ["acme/api", "acme/web", "other/api"] {
+        assert_eq!(github.hooks(name).len(), 1, "{name}");
+    }
+    assert!(github.hooks("acme/old").is_empty());
+}
+
 fn failed(stage: &Stage, words: &[&str], says: &str) {
     let output = stage.run(words);
     let line = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -28,16 +28,25 @@ fn free_port() -> u16 {
 impl Daemon {
     /// Starts a daemon with GitLab at these URLs, which looks at hooks every second.
     pub(crate) async fn start(gitlabs: &[String]) -> Self {
-        Self::with(&format!(
-            "[providers.github]\napi_url = \"\"\n\
-             [providers.gitlab]\napi_url = \"\"\nmore_api_urls = {gitlabs:?}\n\
-             write_pause = \"0s\"\ncall_timeout = \"5s\"\n"
-        ))
-        .await
+        Self::start_at("", gitlabs, "1s").await
     }
 
-    /// Starts a daemon with these sections of providers.
-    pub(crate) async fn with(providers: &str) -> Self {
+    /// Starts a daemon with GitHub at this URL, which looks at hooks only when it is told to.
+    pub(crate) async fn start_github(github: &str) -> Self {
+        Self::start_at(github, &[], "1h").await
+    }
+
+    async fn start_at(github: &str, gitlabs: &[String], check_interval: &str) -> Self {
+        let providers = format!(
+            "[providers.github]\napi_url = \"{github}\"\nwrite_pause = \"0s\"\n\
+             [providers.gitlab]\napi_url = \"\"\nmore_api_urls = {gitlabs:?}\n\
+             write_pause = \"0s\"\ncall_timeout = \"5s\"\n"
+        );
+        Self::with(&providers, check_interval).await
+    }
+
+    /// Starts a daemon with these sections of providers, which looks at hooks this often.
+    pub(crate) async fn with(providers: &str, check_interval: &str) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let url = format!("http://127.0.0.1:{}", free_port());
         let listen = url.trim_start_matches("http://");
@@ -49,7 +58,8 @@ impl Daemon {
         );
         let _ = write!(
             text,
-            "[health]\ncheck_interval = \"1s\"\nping_interval = \"1h\"\nsettle_time = \"1s\"\n\
+            "[health]\ncheck_interval = \"{check_interval}\"\n\
+             ping_interval = \"1h\"\nsettle_time = \"1s\"\n\
              retry_initial = \"100ms\"\nretry_max = \"1s\"\nslow_retry_initial = \"100ms\"\n\
              slow_retry_max = \"1s\"\nstartup_spread = \"10ms\"\nconnect_wait = \"5s\"\n"
         );

@@ -1,8 +1,9 @@
-//! Both providers against the simulator: the same cases for each of our clients, stories of
-//! GitLab with the whole daemon, and people who sign in with either.
+//! Both providers against the simulator: the same cases for each of our clients, stories of both
+//! with the whole daemon, and people who sign in with either.
 
 mod contract;
 mod daemon;
+mod github;
 #[path = "../interop/receiver.rs"]
 mod receiver;
 mod signin;

@@ -47,7 +47,7 @@ impl Scene {
         }
         let app = format!("id = \"{APP_ID}\"\nprivate_key = \"\"\"{key}\"\"\"\n");
         let _ = write!(sections, "[providers.github.app]\n{app}");
-        let daemon = Daemon::with(&sections).await;
+        let daemon = Daemon::with(&sections, "1s").await;
         let back = format!("{}/api/v2/oauth/{kind}/callback", daemon.url());
         match kind {
             ProviderKind::Github => {

@@ -70,6 +70,12 @@ async fn a_failed_pipeline_is_an_incident_with_its_jobs_and_a_retry_resolves_it(
     let incident = daemon.incident("failure", "open").await;
     assert_eq!(incident["branch"], "main");
     assert_eq!(incident["workflow_name"], "Pipeline");
+    let jobs = incident["failed_jobs"].as_array().expect("a list");
+    assert_eq!(jobs.len(), 1, "one may fail, and one did not: {jobs:?}");
+    assert_eq!(
+        (&jobs[0]["name"], &jobs[0]["stage"]),
+        (&json!("unit"), &json!("test"))
+    );
     let run = incident["run_id"].as_str().expect("a run");
     let path = format!("workflows/runs/{run}");
     let run = daemon.ask(Method::GET, &path, None).await;

@@ -1,4 +1,7 @@
-//! The play: connect, fail, recover, lose a hook, live through an outage, disconnect.
+//! The play: connect, fail, recover, lose a hook, live through an outage, the same at GitLab,
+//! disconnect.
+
+mod gitlab;
 
 use super::stage::Stage;
 use crate::cli::Failed;
@@ -33,7 +36,7 @@ pub(super) async fn play(stage: &Stage) -> Step {
     github.add_repository(TOOLS, "ann");
     let (daemon, api) = (&stage.url, stage.simulator.api_url());
     stage.say(&format!(
-        "A simulated GitHub runs at {api}, the daemon at {daemon}.\n"
+        "A simulated GitHub and GitLab run at {api}, the daemon at {daemon}.\n"
     ));
     stage.say("1. Ann gives the daemon her GitHub token. It is checked, sealed and never shown.");
     let body = json!({ "provider": "github", "token": token });
@@ -53,6 +56,7 @@ pub(super) async fn play(stage: &Stage) -> Step {
     deleted_hook(stage, &shop).await?;
     outage(stage).await?;
     forged(stage, &shop).await?;
+    gitlab::play(stage).await?;
     disconnect(stage, &shop).await
 }
 
@@ -241,7 +245,7 @@ async fn forged(stage: &Stage, shop: &str) -> Step {
 }
 
 async fn disconnect(stage: &Stage, shop: &str) -> Step {
-    stage.say(&format!("8. Ann disconnects {SHOP}."));
+    stage.say(&format!("11. Ann disconnects {SHOP}."));
     let path = format!("repositories/connections/{shop}");
     let answer = stage.call(Method::DELETE, &path, None).await?;
     ensure(answer["webhook_deleted"] == true, "the webhook is deleted")?;

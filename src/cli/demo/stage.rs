@@ -1,4 +1,5 @@
-//! The demo's stage: a simulated GitHub and a daemon, on loopback, in a temporary directory.
+//! The demo's stage: a simulated GitHub and GitLab, and a daemon, on loopback, in a temporary
+//! directory.
 
 use crate::app::{App, new_master_key};
 use crate::cli::Failed;
@@ -118,15 +119,13 @@ fn write_config(
     simulator: &Simulator,
     port: u16,
 ) -> Result<PathBuf, Failed> {
-    let (data, api, key) = (
-        dir.path().join("data"),
-        simulator.api_url(),
-        new_master_key(),
-    );
+    let (data, key) = (dir.path().join("data"), new_master_key());
+    let (api, gitlab) = (simulator.api_url(), simulator.gitlab_api_url());
     let text = format!(
         "[server]\npublic_url = \"http://127.0.0.1:{port}\"\nlisten = \"127.0.0.1:{port}\"\n\
          data_dir = \"{}\"\n[seal]\nkey = \"{}\"\n[auth]\nadmin_token = \"{ADMIN_TOKEN}\"\n\
          [providers.github]\napi_url = \"{api}\"\nwrite_pause = \"0s\"\ncall_timeout = \"2s\"\n\
+         [providers.gitlab]\napi_url = \"{gitlab}\"\nwrite_pause = \"0s\"\ncall_timeout = \"2s\"\n\
          [health]\ncheck_interval = \"2s\"\nping_interval = \"1h\"\nsettle_time = \"3s\"\n\
          retry_initial = \"300ms\"\nretry_max = \"1s\"\nslow_retry_initial = \"300ms\"\n\
          slow_retry_max = \"1s\"\nstartup_spread = \"100ms\"\nconnect_wait = \"3s\"\n",

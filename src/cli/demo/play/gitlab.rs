@@ -1,0 +1,125 @@
+//! The same at GitLab: a pipeline with its failed jobs, a retry, and a hook that GitLab disables.
+
+use super::{SHOP, Step, connection, ensure, incidents, text};
+use crate::cli::Failed;
+use crate::cli::demo::stage::Stage;
+use crate::simulator::{GitlabHandle, JobSpec, Miscarriage, PipelineSpec};
+use reqwest::Method;
+use serde_json::json;
+
+const PROJECT: &str = "acme/backend/payments";
+/// GitLab disables a hook after so many refusals in a row.
+const REFUSALS: usize = 4;
+
+pub(super) async fn play(stage: &Stage) -> Step {
+    let gitlab = stage.simulator.gitlab();
+    let token = gitlab.add_user("ann");
+    gitlab.add_project(PROJECT, "ann");
+    gitlab.set_auto_disabling(true);
+    let id = connect(stage, &gitlab, &token).await?;
+    failing_pipeline(stage, &gitlab, &id).await?;
+    disabled_hook(stage, &gitlab, &id).await
+}
+
+async fn connect(stage: &Stage, gitlab: &GitlabHandle, token: &str) -> Result<String, Failed> {
+    stage.say(&format!(
+        "8. The other half of the company is on GitLab. Ann connects {PROJECT}, too."
+    ));
+    let body = json!({ "provider": "gitlab", "token": token });
+    stage.call(Method::POST, "credentials", Some(body)).await?;
+    let body = json!({ "provider": "gitlab", "repository_full_name": PROJECT });
+    let connected = stage
+        .call(Method::POST, "repositories/connect", Some(body))
+        .await?;
+    let status = text(&connected, "/webhook_status");
+    ensure(status == "active", "the webhook at GitLab is active")?;
+    let hooks = gitlab.hooks(PROJECT);
+    ensure(hooks.len() == 1, "there is exactly one hook at GitLab")?;
+    ensure(
+        hooks[0].signing_token.is_some(),
+        "the hook signs its deliveries",
+    )?;
+    stage.say("   -> connected as an equal of the others; this GitLab is new enough to sign.");
+    Ok(text(&connected, "/id").to_owned())
+}
+
+async fn failing_pipeline(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Step {
+    stage.say("9. A pipeline fails there; then somebody retries the job, and it passes.");
+    let mut spec = PipelineSpec::new(501, "failed");
+    let mut flaky = JobSpec::new("nightly-lint", "failed");
+    flaky.may_fail = true;
+    spec.jobs.push(flaky);
+    gitlab.play_pipeline(PROJECT, &spec);
+    stage
+        .until("the pipeline's failure is an incident", async || {
+            Ok(incidents(stage, "open").await?.len() == 1)
+        })
+        .await?;
+    let incident = incidents(stage, "open").await?.remove(0);
+    ensure(
+        text(&incident, "/connection_id") == id,
+        "the incident is the project's",
+    )?;
+    let jobs = incident["failed_jobs"].as_array().cloned();
+    let jobs: Vec<String> = jobs
+        .iter()
+        .flatten()
+        .map(|job| text(job, "/name").to_owned())
+        .collect();
+    ensure(
+        jobs == ["unit"],
+        "the failed job is named, and not the one that may fail",
+    )?;
+    stage.say(&format!(
+        "   -> incident: {}; failed job: {}",
+        text(&incident, "/title"),
+        jobs.join(", ")
+    ));
+    gitlab.retry_pipeline(PROJECT, spec.id, "success");
+    stage
+        .until("the retry resolves the incident", async || {
+            Ok(incidents(stage, "open").await?.is_empty())
+        })
+        .await?;
+    stage.say("   -> the retry passed: the incident is resolved.");
+    Ok(())
+}
+
+async fn disabled_hook(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Step {
+    stage.say(&format!(
+        "10. {REFUSALS} wrongly signed deliveries are refused, and GitLab disables the webhook."
+    ));
+    for _ in 0..REFUSALS {
+        let before = gitlab.deliveries(PROJECT).len();
+        stage
+            .simulator
+            .faults()
+            .next_delivery(Miscarriage::WrongSecret);
+        gitlab.push(PROJECT);
+        stage
+            .until("the wrongly signed delivery is refused", async || {
+                let all = gitlab.deliveries(PROJECT);
+                Ok(all.get(before).is_some_and(|d| d.status == Some(401)))
+            })
+            .await?;
+    }
+    stage
+        .until("the webhook works again", async || {
+            let hooks = gitlab.hooks(PROJECT);
+            let is_up = hooks.len() == 1 && hooks[0].alert_status == "executable";
+            let status = connection(stage, id).await?;
+            Ok(is_up && text(&status, "/webhook_status") == "active")
+        })
+        .await?;
+    let repaired = incidents(stage, "resolved").await?;
+    let told = repaired
+        .iter()
+        .any(|incident| text(incident, "/failure_type") == "hook_disabled");
+    ensure(told, "an incident told of the disabled hook, and is over")?;
+    ensure(
+        stage.github().hooks(SHOP).len() == 1,
+        "GitHub's hooks were left alone",
+    )?;
+    stage.say("   -> the next check saw it, sent a test delivery, and GitLab enabled it again.");
+    Ok(())
+}
