@@ -159,8 +159,23 @@ impl View {
 
     fn with<T>(&self, ask: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        self.ask(db.as_ref(), ask)
+    }
+
+    /// The same while nobody reads: a scan of sled may pass over keys when others are written
+    /// beside it.
+    fn alone<T>(&self, act: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        self.ask(db.as_ref(), act)
+    }
+
+    fn ask<T>(
+        &self,
+        backing: Option<&Backing>,
+        ask: impl FnOnce(&Backing) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let gone = || ReadError::Unavailable("the view is being made anew".to_owned());
-        let backing = db.as_ref().ok_or_else(gone)?;
+        let backing = backing.ok_or_else(gone)?;
         if self.has_failed() {
             return Err(gone());
         }
@@ -234,7 +249,7 @@ impl Kv for View {
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
-        self.with(|backing| match backing {
+        self.alone(|backing| match backing {
             Backing::Disk(db) => {
                 let write_all = || {
                     writes

@@ -117,6 +117,8 @@ fn the_daemon_answers_202_after_the_fdatasync_of_the_delivery() {
     let arguments: Vec<&str> = arguments.into_iter().chain(log.to_str()).collect();
     let daemon = stage.start(&arguments);
     stage.connect();
+    // Else the ping of the new hook may still be on its way beside the first.
+    assert!(stage.simulator.wait_quiet(QUIET));
     for _ in 0..DELIVERIES_TRACED {
         stage.simulator.github().push(REPOSITORY);
         assert!(stage.simulator.wait_quiet(QUIET));
