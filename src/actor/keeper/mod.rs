@@ -5,7 +5,7 @@
 //! wait for it, and whoever comes later finds its outcome in the store. Refresh tokens are used
 //! once. So the intent is stored before the call and its outcome after; after a crash between the
 //! two, or an answer that was lost, the old refresh token is tried again, and tells whether the
-//! grant is lost. See ADR 10.
+//! grant is lost. See ADR 9.
 
 mod accounts;
 mod refresh;
