@@ -117,7 +117,8 @@ pub(super) fn plan(
     tell_incidents(world, &mut plan, &effects, now)?;
     if plan.is_end() {
         end(world, &mut plan, now)?;
-    } else {
+    } else if plan.connection != *present {
+        // A start that finds all as it was writes nothing, for a hundred thousand connections too.
         plan.changes
             .push(Change::PutConnection(Box::new(plan.connection.clone())));
     }

@@ -1,0 +1,338 @@
+//! A daemon with a hundred thousand connections: how long it takes to start and to stop, what it
+//! holds in memory, what it does when nothing happens, and how long a question and a delivery take.
+//!
+//! `cargo bench --bench scale`, or `-- --connections=5000` for a smaller house.
+
+use hookherd::app::{SystemClock, SystemEntropy};
+use hookherd::domain::connection::Connection;
+use hookherd::domain::id::{ConnectionId, HookId, HookKey, UserId};
+use hookherd::domain::lifecycle::{Hook, Lifecycle, Phase};
+use hookherd::domain::repo::{Instance, ProviderKind, RepositoryId};
+use hookherd::domain::secret::{HookSecret, Proof, Sealed};
+use hookherd::domain::time::Clock;
+use hookherd::domain::user::{ADMIN_NAME, User};
+use hookherd::provider::signature::github_sign;
+use hookherd::seal::ring::{KeyRing, MasterKey};
+use hookherd::seal::{Purpose, Seal};
+use hookherd::store::disk::{DiskStore, Options};
+use hookherd::store::{Batch, Change, Store, Unobserved};
+use reqwest::RequestBuilder;
+use std::fs::{File, read_to_string};
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Connections, unless told otherwise.
+const CONNECTIONS: u64 = 100_000;
+/// Connections that are stored in one commit.
+const BATCH: u64 = 100;
+/// Questions of a kind, and deliveries, that are timed.
+const TIMES: usize = 200;
+/// How long the daemon is watched while nothing happens.
+const IDLE: Duration = Duration::from_secs(10);
+/// Longest wait for the daemon.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// The daemon's admin token; it opens nothing else.
+const TOKEN: &str = "hhk_bench_admin_token_that_opens_nothing_else";
+
+/// A connection as it is when all is well.
+fn connection(number: u64, owner: UserId, ring: &KeyRing, secret: &HookSecret) -> Connection {
+    let now = SystemClock.now();
+    let instance = Instance {
+        provider: ProviderKind::Github,
+        host: "github.com".parse().expect("it is a host"),
+    };
+    let id = ConnectionId::generate(now, &SystemEntropy);
+    let purpose = Purpose::HookSecret {
+        connection: id,
+        owner,
+        instance: &instance,
+    };
+    let sealed = ring.seal(&purpose, secret.expose().as_bytes());
+    let mut events: Vec<String> = ["pull_request", "push", "workflow_run"]
+        .map(Into::into)
+        .into();
+    events.sort();
+    Connection {
+        id,
+        owner,
+        instance,
+        repository: Some(RepositoryId(number)),
+        full_name: format!("octo/repository-{number}").parse().expect("a name"),
+        hook_key: HookKey::generate(&SystemEntropy),
+        credential: None,
+        no_access: Vec::new(),
+        credential_used: None,
+        events,
+        secret: sealed,
+        previous_secret: None::<(Sealed, _)>,
+        proof: Proof::Signature,
+        family: None,
+        lifecycle: Lifecycle {
+            phase: Phase::Active,
+            hook: Hook::Present(HookId(number)),
+            applied: Some(1),
+            ..Lifecycle::default()
+        },
+        retry_due_at: None,
+        created_at: now,
+        hook_created_at: Some(now),
+        last_delivery_at: None,
+        last_event_at: None,
+        last_check_at: Some(now),
+        last_error: None,
+    }
+}
+
+/// Fills a store, and returns the path of the last connection's hook.
+fn fill(dir: &Path, count: u64, ring: &KeyRing, secret: &HookSecret) -> io::Result<String> {
+    let opened = DiskStore::open(dir, &Options::default(), Arc::new(Unobserved));
+    let (store, _) = opened.map_err(io::Error::other)?;
+    let owner = UserId::generate(SystemClock.now(), &SystemEntropy);
+    let user = Change::PutUser(User {
+        id: owner,
+        name: ADMIN_NAME.to_owned(),
+        is_admin: true,
+        created_at: SystemClock.now(),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let commit = |changes| runtime.block_on(store.commit(Batch::of(changes)));
+    commit(vec![user]).map_err(io::Error::other)?;
+    let (mut path, mut number) = (String::new(), 0);
+    while number < count {
+        let end = count.min(number + BATCH);
+        let batch: Vec<Connection> = (number..end)
+            .map(|number| connection(number + 1, owner, ring, secret))
+            .collect();
+        if let Some(last) = batch.last() {
+            path = format!("/api/v2/webhooks/github/{}", last.hook_key);
+        }
+        let put = |c| Change::PutConnection(Box::new(c));
+        commit(batch.into_iter().map(put).collect()).map_err(io::Error::other)?;
+        number = end;
+    }
+    store.close();
+    Ok(path)
+}
+
+/// Asks, and waits for the answer.
+struct Client {
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Client {
+    fn new() -> io::Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        Ok(Self {
+            runtime: runtime.enable_all().build()?,
+            http: http.build().map_err(io::Error::other)?,
+        })
+    }
+
+    /// The status and the text of an answer; `None` without one.
+    fn send(&self, request: RequestBuilder) -> Option<(u16, String)> {
+        self.runtime.block_on(async {
+            let answer = request.send().await.ok()?;
+            let status = answer.status().as_u16();
+            Some((status, answer.text().await.ok()?))
+        })
+    }
+}
+
+/// The daemon's process, which does not outlive us.
+struct Daemon {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Daemon {
+    /// Starts it. Its provider is a port that nobody listens on, and nothing is checked meanwhile.
+    fn start(dir: &Path, key: &str) -> io::Result<Self> {
+        let free = || std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr();
+        let (address, nobody) = (free()?, free()?);
+        let log = File::create(dir.join("daemon.log"))?;
+        let child = Command::new("setpriv")
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "--",
+                env!("CARGO_BIN_EXE_hookherd"),
+                "serve",
+            ])
+            .current_dir(dir)
+            .env("HOOKHERD__SERVER__LISTEN", address.to_string())
+            .env("HOOKHERD__SERVER__DATA_DIR", dir.join("data"))
+            .env(
+                "HOOKHERD__PROVIDERS__GITHUB__API_URL",
+                format!("http://{nobody}"),
+            )
+            .env("HOOKHERD__HEALTH__CHECK_INTERVAL", "30days")
+            .env("HOOKHERD__HEALTH__PING_INTERVAL", "30days")
+            .env("HOOKHERD__LOG__LEVEL", "warn")
+            .env("WEBHOOK_BASE_URL", format!("http://{address}"))
+            .env("OAUTH_TOKEN_ENCRYPTION_KEY", key)
+            .env("HOOKHERD_ADMIN_TOKEN", TOKEN)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let url = format!("http://{address}");
+        Ok(Self { child, url })
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> io::Result<Duration> {
+        let begun = Instant::now();
+        while !is_so(self) {
+            if begun.elapsed() > PATIENCE {
+                return Err(io::Error::other(format!("{what}: it took too long")));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(begun.elapsed())
+    }
+
+    fn get(&self, client: &Client, path: &str) -> Option<String> {
+        let url = format!("{}{path}", self.url);
+        let asked = client.send(client.http.get(url).bearer_auth(TOKEN));
+        asked.and_then(|(status, text)| (status == 200).then_some(text))
+    }
+
+    fn gauge(&self, client: &Client, name: &str) -> u64 {
+        let text = self.get(client, "/metrics").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Mebibytes in memory.
+    fn resident_mib(&self) -> io::Result<u64> {
+        let status = read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
+        Ok(kib.unwrap_or(0) / 1024)
+    }
+
+    /// Hundredths of a second of CPU time so far.
+    fn ticks(&self) -> io::Result<u64> {
+        let stat = read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        Ok(ticks.filter_map(|t| t.parse::<u64>().ok()).sum())
+    }
+
+    /// Stops it in order, and says how long that took.
+    fn stop(mut self) -> io::Result<Duration> {
+        let begun = Instant::now();
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status()?;
+        self.child.wait()?;
+        Ok(begun.elapsed())
+    }
+}
+
+/// Prints the median and the 99th of a hundred.
+fn tell(what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len() - 1));
+    if let (Some(half), Some(most)) = (at(50), at(99)) {
+        println!("| {what} | p50 {half:.1?}, p99 {most:.1?} |");
+    }
+}
+
+fn timed(times: usize, mut act: impl FnMut(usize) -> io::Result<()>) -> io::Result<Vec<Duration>> {
+    (0..times)
+        .map(|number| {
+            let begun = Instant::now();
+            act(number)?;
+            Ok(begun.elapsed())
+        })
+        .collect()
+}
+
+fn run(count: u64) -> io::Result<()> {
+    // The first in a process counts; any later one is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let key = MasterKey::generate(&SystemEntropy);
+    let text = key.to_text();
+    let ring = KeyRing::new(&[key], Arc::new(SystemEntropy)).map_err(io::Error::other)?;
+    let secret = HookSecret::generate(&SystemEntropy);
+    let path = fill(&dir.path().join("data"), count, &ring, &secret)?;
+    let client = Client::new()?;
+    println!("| with {count} connections | |\n|---|---|");
+
+    let daemon = Daemon::start(dir.path(), &text)?;
+    let ready = daemon.until("ready", |d| d.get(&client, "/readyz").is_some())?;
+    println!("| start until ready | {ready:.1?} |");
+    let all = |d: &Daemon| d.gauge(&client, "hookherd_actors ") >= count;
+    let all = ready + daemon.until("all actors", all)?;
+    println!("| start until every connection has its actor | {all:.1?} |");
+    let before = daemon.ticks()?;
+    std::thread::sleep(IDLE);
+    let idle = daemon.ticks()?.saturating_sub(before);
+    println!(
+        "| CPU while nothing happens | {idle} of {} hundredths |",
+        IDLE.as_secs() * 100
+    );
+    println!("| resident memory | {} MiB |", daemon.resident_mib()?);
+    for (what, path) in [
+        ("a page of connections", "/api/v2/repositories/connections"),
+        ("a page of incidents", "/api/v2/incidents"),
+        ("the statistics", "/api/v2/stats"),
+        ("the metrics", "/metrics"),
+    ] {
+        let ask = |_| daemon.get(&client, path).map(drop);
+        let times = timed(TIMES / 10, |n| ask(n).ok_or_else(|| io::Error::other(path)));
+        tell(what, times?);
+    }
+    let times = timed(TIMES, |number| {
+        let body = format!("{{\"ref\":\"refs/heads/{number}\",\"repository\":{{\"id\":{count}}}}}");
+        let request = client
+            .http
+            .post(format!("{}{path}", daemon.url))
+            .header("x-github-event", "push")
+            .header("x-github-delivery", format!("scale-{number}"))
+            .header("x-hub-signature-256", github_sign(&secret, body.as_bytes()))
+            .body(body);
+        match client.send(request) {
+            Some((202, _)) => Ok(()),
+            other => Err(io::Error::other(format!("a delivery: {other:?}"))),
+        }
+    });
+    tell("a delivery, one at a time", times?);
+    println!("| an orderly stop | {:.1?} |", daemon.stop()?);
+    let daemon = Daemon::start(dir.path(), &text)?;
+    let ready = daemon.until("ready again", |d| d.get(&client, "/readyz").is_some())?;
+    println!("| start after it, until ready | {ready:.1?} |");
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        // `cargo test --benches` only wants to know that it starts.
+        return ExitCode::SUCCESS;
+    }
+    let count = arguments
+        .iter()
+        .find_map(|a| a.strip_prefix("--connections=")?.parse().ok());
+    match run(count.unwrap_or(CONNECTIONS)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
