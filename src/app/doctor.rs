@@ -1,7 +1,10 @@
 //! Whether what a daemon needs is there: looked at without a daemon, and without changing anything.
 
-use super::SystemEntropy;
+use super::providers::providers;
+use super::{SystemClock, SystemEntropy};
 use crate::config::{Config, Installation};
+use crate::domain::repo::ProviderKind;
+use crate::domain::time::Clock;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits};
 use crate::store::disk::OpenError;
 use crate::store::tools;
@@ -64,6 +67,15 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     for installation in config.github.iter().chain(&config.gitlab) {
         findings.push(provider(installation).await);
     }
+    for (kind, all) in [
+        (ProviderKind::Github, &config.github),
+        (ProviderKind::Gitlab, &config.gitlab),
+    ] {
+        for installation in all {
+            findings.extend(client_of(kind, installation, &config.server.public_url).await);
+        }
+    }
+    findings.extend(app(config));
     findings.push(public_url(&config.server.public_url).await);
     findings
 }
@@ -152,6 +164,47 @@ async fn provider(installation: &Installation) -> Finding {
         Err(why) => (Verdict::Bad, format!("{url} does not answer: {why}")),
     };
     Finding::new(format!("provider {}", installation.host), verdict, words)
+}
+
+/// Our OAuth client at an installation: what must be registered there, and whether the pages are
+/// there where users agree. Whether the provider knows the client, only a sign-in tells.
+async fn client_of(
+    kind: ProviderKind,
+    installation: &Installation,
+    public_url: &str,
+) -> Option<Finding> {
+    let oauth = installation.oauth.as_ref()?;
+    let url = &installation.web_url;
+    let asked = async {
+        let client = client(installation.ca_file.as_deref())?;
+        let answer = client.get(url.clone()).send().await;
+        answer.map_err(|error| in_words(&error))
+    };
+    let (verdict, words) = match (asked.await, &oauth.client_secret) {
+        (Err(why), _) => (Verdict::Bad, format!("{url} does not answer: {why}")),
+        (Ok(_), None) => {
+            let words = "without a client secret only devices can sign in";
+            (Verdict::Warning, words.to_owned())
+        }
+        (Ok(_), Some(_)) => {
+            let back = format!("{public_url}/api/v2/oauth/{kind}/callback");
+            let words = format!("{back} has to be its redirect URL at the provider");
+            (Verdict::Good, words)
+        }
+    };
+    let what = format!("sign-in with {kind} at {}", installation.host);
+    Some(Finding::new(what, verdict, words))
+}
+
+/// Whether the private key of our App can sign.
+fn app(config: &Config) -> Option<Finding> {
+    config.github.iter().find(|one| one.app.is_some())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (verdict, words) = match providers(config, &clock, &SystemEntropy) {
+        Ok(_) => (Verdict::Good, "its private key can sign".to_owned()),
+        Err(error) => (Verdict::Bad, error.to_string()),
+    };
+    Some(Finding::new("GitHub App", verdict, words))
 }
 
 /// Whether a daemon answers at the public address, as seen from here.

@@ -11,6 +11,8 @@ use tokio::runtime::Runtime;
 
 /// The repository that is connected.
 pub(crate) const REPOSITORY: &str = "octo/app";
+/// The daemon's client at GitLab: its id, and its secret.
+pub(crate) const OAUTH_CLIENT: (&str, &str) = ("crash-client", "crash-client-secret");
 /// How long the daemon may take for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two looks.
@@ -152,6 +154,13 @@ impl Stage {
                 self.simulator.api_url(),
             )
             .env("HOOKHERD__PROVIDERS__GITHUB__WRITE_PAUSE", "1ms")
+            .env(
+                "HOOKHERD__PROVIDERS__GITLAB__API_URL",
+                self.simulator.gitlab_api_url(),
+            )
+            .env("HOOKHERD__PROVIDERS__GITLAB__WRITE_PAUSE", "1ms")
+            .env("GITLAB_OAUTH_CLIENT_ID", OAUTH_CLIENT.0)
+            .env("GITLAB_OAUTH_CLIENT_SECRET", OAUTH_CLIENT.1)
             .env("HOOKHERD__HEALTH__STARTUP_SPREAD", "100ms")
             .env("HOOKHERD__HEALTH__SETTLE_TIME", "1s")
             .env("HOOKHERD__HEALTH__RETRY_INITIAL", "100ms")

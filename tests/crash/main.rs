@@ -20,6 +20,7 @@ mod kill;
 mod ledger;
 mod load;
 mod power;
+mod renewed;
 mod stopped;
 mod traced;
 mod writer;

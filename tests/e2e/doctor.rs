@@ -92,3 +92,30 @@ fn a_running_daemon_is_examined_with_its_credentials_and_connections() {
     drop(daemon);
     assert_found(&stage, "daemon", "FAILED");
 }
+
+#[test]
+fn what_signing_in_needs_is_examined_without_signing_in() {
+    let mut stage = Stage::new();
+    let host = stage.simulator.address().to_string();
+    let client = format!("sign-in with gitlab at {host}");
+    stage.set("GITLAB_OAUTH_CLIENT_ID", "client");
+    assert_found(&stage, &client, "warning");
+    stage.set("GITLAB_OAUTH_CLIENT_SECRET", "a-secret-of-a-client");
+    assert_found(&stage, &client, "ok");
+    let told = stage.run(&["doctor"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let back = stage.url("/api/v2/oauth/gitlab/callback");
+    assert!(told.contains(&back), "{told}");
+    assert!(!told.contains("a-secret-of-a-client"), "{told}");
+    stage.set("HOOKHERD__PROVIDERS__GITLAB__WEB_URL", "http://127.0.0.1:1");
+    assert_found(&stage, &client, "FAILED");
+
+    stage.set("GITHUB_APP_ID", "4242");
+    stage.set(
+        "GITHUB_APP_PRIVATE_KEY",
+        include_str!("../fixtures/app/key.pem"),
+    );
+    assert_found(&stage, "GitHub App", "ok");
+    stage.set("GITHUB_APP_PRIVATE_KEY", "no key at all");
+    assert_found(&stage, "GitHub App", "FAILED");
+}

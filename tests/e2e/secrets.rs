@@ -1,5 +1,8 @@
 //! Secrets seeded everywhere, and a search for them in everything that the product leaves behind.
 
+mod oauth;
+mod wiretap;
+
 use super::scan::Canaries;
 use super::stage::{REPOSITORY, Stage, files, master_key};
 use hookherd::simulator::{Misbehaviour, Miscarriage, RunSpec};
@@ -285,30 +288,31 @@ impl Story {
         }
         self.stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(1));
     }
+}
 
-    fn search(&self) {
-        let mut places = files(&self.stage.data_dir());
-        assert!(places.len() > 4, "{:?}", places.keys());
-        for file in [self.stage.log(), self.stage.path("export")] {
-            places.insert(file.clone(), std::fs::read(file).unwrap());
-        }
-        // What is no secret is found: the search sees what is there.
-        let mut known = Canaries::default();
-        known.add("id", &self.connection);
-        assert_eq!(known.found_in(&places[&self.stage.log()]), ["id"]);
-        for (place, bytes) in places {
-            let found = self.canaries.found_in(&bytes);
-            assert!(found.is_empty(), "{found:?} in {}", place.display());
-        }
-        let heard = self.stage.heard();
-        assert!(heard.len() > 80, "{}", heard.len());
-        for (asked, answer) in heard {
-            let found = self.canaries.found_in(answer.text.as_bytes());
-            assert!(
-                found.is_empty(),
-                "{found:?} in the answer to {asked}: {answer:?}"
-            );
-        }
+/// Searches everything that is there. `known` is no secret and stands in the log.
+fn search(stage: &Stage, canaries: &Canaries, known: &str) {
+    let mut places = files(&stage.data_dir());
+    assert!(places.len() > 4, "{:?}", places.keys());
+    for file in [stage.log(), stage.path("export")] {
+        places.insert(file.clone(), std::fs::read(file).unwrap());
+    }
+    // What is no secret is found: the search sees what is there.
+    let mut control = Canaries::default();
+    control.add("id", known);
+    assert_eq!(control.found_in(&places[&stage.log()]), ["id"]);
+    for (place, bytes) in places {
+        let found = canaries.found_in(&bytes);
+        assert!(found.is_empty(), "{found:?} in {}", place.display());
+    }
+    let heard = stage.heard();
+    assert!(heard.len() > 80, "{}", heard.len());
+    for (asked, answer) in heard {
+        let found = canaries.found_in(answer.text.as_bytes());
+        assert!(
+            found.is_empty(),
+            "{found:?} in the answer to {asked}: {answer:?}"
+        );
     }
 }
 
@@ -334,5 +338,5 @@ fn no_secret_stands_in_any_file_log_metric_or_answer() {
     story.look_around();
     assert!(daemon.terminate().success());
     story.use_tools();
-    story.search();
+    search(&story.stage, &story.canaries, &story.connection);
 }

@@ -45,6 +45,12 @@ impl Answer {
             .unwrap_or_else(|| panic!("{name} in {self:?}"))
             .to_owned()
     }
+
+    /// What stands between this, which ends in a quotation mark, and the next one.
+    pub(crate) fn quoted_after(&self, mark: &str) -> Option<String> {
+        let (_, rest) = self.text.split_once(mark)?;
+        rest.split('"').next().map(str::to_owned)
+    }
 }
 
 /// Everything around a daemon.
@@ -310,6 +316,25 @@ impl Stage {
     pub(crate) fn get_elsewhere(&self, url: &str) -> Answer {
         let _inside = self.runtime.enter();
         self.send(self.client.get(url)).expect("an answer")
+    }
+
+    /// A browser with this cookie looks at a page, and does not follow where it leads.
+    pub(crate) fn browse_in_secret(&self, url: &str, cookie: &str) -> Answer {
+        let browser = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .user_agent("browser")
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        let browser = browser.build().unwrap();
+        let _inside = self.runtime.enter();
+        let request = browser.get(url).header("cookie", cookie);
+        self.send(request).expect("an answer")
+    }
+
+    /// Keeps an answer among what was heard.
+    pub(crate) fn hear(&self, asked: &str, answer: &Answer) {
+        let heard = (asked.to_owned(), answer.clone());
+        self.heard.borrow_mut().push(heard);
     }
 
     /// A delivery to a hook, with these headers besides the usual ones.
