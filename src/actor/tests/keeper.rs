@@ -2,6 +2,7 @@
 
 use super::fakes::{ANN, Farm, instance};
 use super::grants::{INSTALLATION, LIFE, Refresh};
+use crate::actor::keeper::Verdict;
 use crate::actor::{Command, Herd, Offer, keeper};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::grant::{Grant, RejectReason};
@@ -371,4 +372,29 @@ async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_e
     assert_eq!(again.id, added.id);
     assert!(ask().await.is_ok());
     assert_eq!(about(&farm, added.id)[0].status, IncidentStatus::Resolved);
+}
+
+/// A new token may take a moment to come round at the provider. That is no end, however often it
+/// happens, as long as each of them works in the end.
+#[actix::test]
+async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
+    let farm = Farm::new();
+    let offer = Offer::Installation(INSTALLATION);
+    let id = farm
+        .actors
+        .add_grant(ANN, instance(), offer)
+        .await
+        .unwrap()
+        .id;
+    let world = farm.actors.world();
+    for _ in 0..5 {
+        let late = keeper::access(world, id).await.unwrap();
+        let verdict = keeper::refused(world, id, &late).await;
+        assert_eq!(verdict, Verdict::Unclear);
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        keeper::worked(world, id);
+        tokio::time::sleep(Duration::from_hours(1)).await;
+    }
+    assert_eq!(farm.credential(id).rejected, None);
+    assert_eq!(farm.incidents(ANN), []);
 }
