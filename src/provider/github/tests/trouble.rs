@@ -65,7 +65,7 @@ async fn refusals_are_told_apart() {
     let (retry, after) = (Failure::Retryable { after: None }, |s| Failure::Retryable {
         after: Some(Duration::from_secs(s)),
     });
-    let table: [Refusal<'_>; 12] = [
+    let table: [Refusal<'_>; 13] = [
         (401, &[], &json!({}), Failure::Unauthorized, "unauthorized"),
         (404, &[], &json!({}), Failure::NoAccess, "no_access"),
         (403, &[], &json!({}), Failure::NoAccess, "no_access"),
@@ -88,6 +88,14 @@ async fn refusals_are_told_apart() {
             "rate_limited",
         ),
         (429, &[], &json!({}), after(60), "rate_limited"),
+        // No wish keeps us away for ever, nor is it too large to count with.
+        (
+            503,
+            &[("retry-after", "18446744073709551615")],
+            &json!({}),
+            after(7200),
+            "provider_unavailable",
+        ),
         (
             403,
             &[
