@@ -321,7 +321,7 @@ impl Herd for Actors {
     }
 
     fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError> {
-        Box::pin(keeper::remove(&self.world, id))
+        Box::pin(self.remove_credential_now(id))
     }
 
     fn share_credential(

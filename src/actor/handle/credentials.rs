@@ -9,7 +9,7 @@ use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::user::Credential;
 use crate::provider::ProviderError;
-use crate::store::{After, ReadError};
+use crate::store::{After, CommitError, ReadError};
 
 /// Connections that are read at a time when credentials change.
 const PAGE: usize = 200;
@@ -60,6 +60,17 @@ impl Actors {
         let credential = keeper::add(&self.world, owner, instance, offer).await?;
         self.resume_waiting(&credential).await?;
         Ok(credential)
+    }
+
+    pub(super) async fn remove_credential_now(&self, id: CredentialId) -> Result<(), CommitError> {
+        let removed = self.world.store.credential(id).ok().flatten();
+        keeper::remove(&self.world, id).await?;
+        if let Some(dead) = removed.filter(|credential| credential.rejected.is_some()) {
+            // Its incident is over, which told of the connections that it left suspended: they
+            // look again, and tell it themselves. What cannot be read now stays as it is.
+            let _ = self.resume_waiting(&dead).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn share_credential_now(

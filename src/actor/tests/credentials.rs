@@ -207,3 +207,47 @@ async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it()
     let late = command(id, Command::Acknowledge(incident)).await;
     assert!(matches!(late, Err(CommandError::NotNow(_))));
 }
+
+/// A suspension that the incident of a credential tells of must not go untold when that ends.
+#[actix::test]
+async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
+    let farm = Farm::new();
+    let dead = farm.give_token(ANN, "dead").await;
+    let id = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
+    let open = || {
+        let mut incidents = farm.incidents(ANN);
+        incidents.retain(|incident| incident.status != IncidentStatus::Resolved);
+        let subjects = incidents.iter().map(|incident| incident.subject);
+        subjects.collect::<Vec<_>>()
+    };
+    refuse(&farm, "dead", Some(Failure::Unauthorized));
+    farm.until(|| farm.status(id) == WebhookStatus::Suspended)
+        .await;
+    assert_eq!(open(), [Subject::Credential(dead)]);
+    // It is taken away: nobody else tells that the connection is still suspended.
+    farm.actors.remove_credential(dead).await.unwrap();
+    farm.until(|| open() == [Subject::Connection(id)]).await;
+    assert_eq!(farm.status(id), WebhookStatus::Suspended);
+
+    // One that is dead and talked over does not hide what happens later.
+    let first = farm.give_token(ANN, "first").await;
+    farm.until(|| farm.status(id) == WebhookStatus::Active)
+        .await;
+    refuse(&farm, "first", Some(Failure::Unauthorized));
+    farm.until(|| open() == [Subject::Credential(first)]).await;
+    let told = farm.incidents(ANN)[0].id;
+    let resolve = Command::Resolve(told);
+    farm.actors
+        .command_credential(first, resolve)
+        .await
+        .unwrap();
+    let accounts = || farm.provider.accounts.lock().unwrap();
+    accounts().insert("second".into(), (2, "ann2"));
+    let second = farm.give_token(ANN, "second").await;
+    farm.until(|| farm.status(id) == WebhookStatus::Active)
+        .await;
+    farm.actors.remove_credential(second).await.unwrap();
+    farm.until(|| farm.status(id) == WebhookStatus::Suspended)
+        .await;
+    assert_eq!(open(), [Subject::Connection(id)]);
+}
