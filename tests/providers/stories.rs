@@ -203,6 +203,17 @@ async fn what_was_signed_long_ago_is_taken_and_has_no_effect() {
     let page = daemon.ask(Method::GET, "deliveries?limit=1", None).await;
     assert_eq!(page["items"][0]["outcome"], "stale");
     assert!(daemon.incidents().await.is_empty());
+    // Sent again it is signed anew, under the same id: nobody has processed it yet.
+    let deliveries = gitlab.deliveries(PROJECT);
+    gitlab.resend(PROJECT, deliveries.last().expect("the late one").id);
+    daemon.incident("failure", "open").await;
+    gitlab.resend(PROJECT, deliveries.last().expect("the late one").id);
+    let repeated = async || {
+        let found = gitlab.deliveries(PROJECT);
+        found.len() == deliveries.len() + 2 && scene.answered(200)
+    };
+    daemon.until("the third is answered", repeated).await;
+    assert_eq!(daemon.incidents().await[0]["occurrences"], 1);
     scene.daemon.stop().await;
 }
 
