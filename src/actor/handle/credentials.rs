@@ -11,6 +11,8 @@ use crate::domain::user::Credential;
 use crate::provider::ProviderError;
 use crate::store::{After, CommitError, ReadError};
 
+/// Most credentials with which a repository is looked for when it is connected.
+const ASKED_MAX: usize = 8;
 /// Connections that are read at a time when credentials change.
 const PAGE: usize = 200;
 
@@ -32,23 +34,23 @@ fn waits(connection: &Connection, instance: &Instance) -> bool {
 }
 
 impl Actors {
-    /// The credential to connect with: the named one, the owner's newest, or one that is shared.
-    pub(super) fn credential_for(
+    /// The credentials to connect with, best first: the named one and no other, else the owner's,
+    /// the newest first, and then what others share.
+    pub(super) fn credentials_for(
         &self,
         request: &ConnectRequest,
         instance: &Instance,
-    ) -> Result<CredentialUse, ConnectError> {
+    ) -> Result<Vec<CredentialUse>, ReadError> {
         let own = self.world.usable_credentials(request.owner, instance)?;
         let fits = |c: &&Credential| request.credential.is_none_or(|id| id == c.id);
-        if let Some(credential) = own.iter().find(fits) {
-            return Ok(CredentialUse::Own(credential.id));
-        }
-        if request.credential.is_some() {
-            return Err(ConnectError::NoCredential);
-        }
-        let shared = self.world.shared_credentials(request.owner, instance)?;
-        let shared = shared.first().ok_or(ConnectError::NoCredential)?;
-        Ok(CredentialUse::Shared(shared.id))
+        let own = own.iter().filter(fits).map(|c| CredentialUse::Own(c.id));
+        let shared = if request.credential.is_some() {
+            Vec::new()
+        } else {
+            self.world.shared_credentials(request.owner, instance)?
+        };
+        let shared = shared.iter().map(|c| CredentialUse::Shared(c.id));
+        Ok(own.chain(shared).take(ASKED_MAX).collect())
     }
 
     pub(super) async fn add_grant_now(

@@ -251,3 +251,30 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
         .await;
     assert_eq!(open(), [Subject::Connection(id)]);
 }
+
+/// An App has an installation, and so a credential, for each organisation: the newest one need not
+/// be the one that sees the repository.
+#[actix::test]
+async fn a_repository_that_the_newest_credential_does_not_see_is_connected_with_another() {
+    let farm = Farm::new();
+    let older = farm.give_token(ANN, "older").await;
+    let newer = farm.give_token(ANN, "newer").await;
+    refuse(&farm, "newer", Some(Failure::NoAccess));
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    assert_eq!(connection.webhook_status(), WebhookStatus::Active);
+    assert_eq!(connection.credential_used, Some(CredentialUse::Own(older)));
+    farm.give_token(BOB, "bobs").await;
+    refuse(&farm, "bobs", Some(Failure::NoAccess));
+    let unseen = Err(ConnectError::NoSuchRepository);
+    assert_eq!(farm.actors.connect(Farm::request(BOB)).await, unseen);
+    farm.actors.share_credential(older, true).await.unwrap();
+    let connection = farm.actors.connect(Farm::request(BOB)).await.unwrap();
+    assert_eq!(
+        connection.credential_used,
+        Some(CredentialUse::Shared(older))
+    );
+    // Whoever names one means that one.
+    let mut named = Farm::request_for(ANN, "o/r2");
+    named.credential = Some(newer);
+    assert_eq!(farm.actors.connect(named).await, unseen);
+}
