@@ -65,7 +65,7 @@ async fn refusals_are_told_apart() {
     let (retry, after) = (Failure::Retryable { after: None }, |s| Failure::Retryable {
         after: Some(Duration::from_secs(s)),
     });
-    let table: [Refusal<'_>; 13] = [
+    let table: [Refusal<'_>; 12] = [
         (401, &[], &json!({}), Failure::Unauthorized, "unauthorized"),
         (404, &[], &json!({}), Failure::NoAccess, "no_access"),
         (403, &[], &json!({}), Failure::NoAccess, "no_access"),
@@ -88,14 +88,6 @@ async fn refusals_are_told_apart() {
             "rate_limited",
         ),
         (429, &[], &json!({}), after(60), "rate_limited"),
-        // No wish keeps us away for ever, nor is it too large to count with.
-        (
-            503,
-            &[("retry-after", "18446744073709551615")],
-            &json!({}),
-            after(7200),
-            "provider_unavailable",
-        ),
         (
             403,
             &[
@@ -131,6 +123,17 @@ async fn refusals_are_told_apart() {
             !shown.contains("topsecret") && !shown.contains("ssss"),
             "{shown}"
         );
+    }
+}
+
+#[tokio::test]
+async fn no_wish_to_wait_is_for_ever_or_too_large_to_count_with() {
+    for told in ["86400", "18446744073709551615"] {
+        let busy = with(503, &[("retry-after", told)], &json!({}));
+        let server = serving(move |_| busy.clone()).await;
+        let error = github(&server).ensure(&access(), &target(), &spec()).await;
+        let after = Some(Duration::from_hours(2));
+        assert_eq!(error.unwrap_err().failure, Failure::Retryable { after });
     }
 }
 
