@@ -5,7 +5,7 @@ use crate::actor::keeper;
 use crate::actor::{Command, CommandError, ConnectError, ConnectRequest, Offer};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::{ConnectionId, CredentialId, UserId};
-use crate::domain::lifecycle::Failure;
+use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::user::Credential;
 use crate::provider::ProviderError;
@@ -97,9 +97,15 @@ impl Actors {
         };
         for id in ids {
             let connection = self.world.store.connection(id)?;
-            if connection.is_some_and(|c| waits(&c, &credential.instance)) {
+            let waiting = connection.filter(|c| waits(c, &credential.instance));
+            if let Some(connection) = waiting {
+                let command = match connection.lifecycle.desired {
+                    // Said again, it is tried again.
+                    Desired::Removed { delete_hook } => Command::Disconnect { delete_hook },
+                    Desired::Active | Desired::Paused => Command::Check,
+                };
                 // One that cannot be asked just now looks again at its next start or retry.
-                let _ = self.command_now(id, Command::Check).await;
+                let _ = self.command_now(id, command).await;
             }
         }
         Ok(())

@@ -278,3 +278,22 @@ async fn a_repository_that_the_newest_credential_does_not_see_is_connected_with_
     named.credential = Some(newer);
     assert_eq!(farm.actors.connect(named).await, unseen);
 }
+
+#[actix::test]
+async fn a_disconnect_without_a_credential_is_carried_out_as_soon_as_there_is_one() {
+    let farm = Farm::new();
+    let dead = farm.give_token(ANN, "dead").await;
+    let id = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
+    refuse(&farm, "dead", Some(Failure::Unauthorized));
+    farm.until(|| farm.credential(dead).rejected.is_some())
+        .await;
+    let disconnect = Command::Disconnect { delete_hook: true };
+    farm.command(id, disconnect).await.unwrap();
+    // Long enough for the attempts to come seldom.
+    tokio::time::sleep(Duration::from_hours(100)).await;
+    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    farm.give_token(ANN, "fresh").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(farm.provider.hooks.lock().unwrap().is_empty());
+    assert_eq!(farm.store.connection(id).unwrap(), None);
+}
