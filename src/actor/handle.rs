@@ -135,6 +135,26 @@ impl Actors {
             .ok_or(ConnectError::UnknownInstance)
     }
 
+    /// Finds the repository with the first credential that sees it; `None` when the provider
+    /// cannot be asked just now. And the credentials that do not see it.
+    async fn find(
+        &self,
+        request: &ConnectRequest,
+        instance: &Instance,
+    ) -> Result<(Option<Repository>, Vec<CredentialId>), ConnectError> {
+        let (mut refused, mut blind) = (None, Vec::new());
+        for credential in self.credentials_for(request, instance)? {
+            match self.look_up(request, instance, credential).await {
+                Err(why @ (ConnectError::NoSuchRepository | ConnectError::Unauthorized)) => {
+                    refused.get_or_insert(why);
+                    blind.push(credential.id());
+                }
+                answer => return answer.map(|found| (found, blind)),
+            }
+        }
+        Err(refused.unwrap_or(ConnectError::NoCredential))
+    }
+
     /// Asks for the repository. `None` when the provider cannot be asked just now.
     async fn look_up(
         &self,
@@ -221,9 +241,9 @@ impl Actors {
 
     async fn connect_now(&self, request: ConnectRequest) -> Result<Connection, ConnectError> {
         let instance = self.instance_for(&request)?;
-        let credential = self.credential_for(&request, &instance)?;
-        let repository = self.look_up(&request, &instance, credential).await?;
-        let connection = self.new_connection(&request, instance, repository);
+        let (repository, blind) = self.find(&request, &instance).await?;
+        let mut connection = self.new_connection(&request, instance, repository);
+        connection.no_access = blind;
         let guard = Guard::NewConnection {
             owner: connection.owner,
             instance: connection.instance.clone(),
@@ -321,7 +341,7 @@ impl Herd for Actors {
     }
 
     fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError> {
-        Box::pin(keeper::remove(&self.world, id))
+        Box::pin(self.remove_credential_now(id))
     }
 
     fn share_credential(

@@ -234,7 +234,7 @@ fn tell_incidents(
         match observation {
             // The incident of the credential tells it, once for all of its connections.
             Observation::Suspended(SuspendReason::Unauthorized)
-                if has_dead_credential(world, &plan.connection)? => {}
+                if is_told_by_credential(world, &plan.connection)? => {}
             Observation::Suspended(reason) => {
                 let title = suspended_title(&plan.connection, *reason);
                 open_health(world, plan, SUSPENDED, title, Severity::Critical, now)?;
@@ -261,10 +261,17 @@ fn tell_incidents(
     Ok(())
 }
 
-fn has_dead_credential(world: &World, connection: &Connection) -> Result<bool, ReadError> {
+/// Whether an incident that goes on tells that a credential of the owner's is dead.
+fn is_told_by_credential(world: &World, connection: &Connection) -> Result<bool, ReadError> {
     let credentials = world.store.credentials(connection.owner)?;
-    let is_dead = |c: &Credential| c.instance == connection.instance && c.rejected.is_some();
-    Ok(credentials.iter().any(is_dead))
+    let is_dead = |c: &&Credential| c.instance == connection.instance && c.rejected.is_some();
+    for dead in credentials.iter().filter(is_dead) {
+        let subject = Subject::Credential(dead.id);
+        if !world.store.unresolved_incidents(subject)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn disabled_words(connection: &Connection, permanently: bool) -> (String, Severity) {

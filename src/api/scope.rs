@@ -10,7 +10,7 @@ use super::signin::SignIns;
 use super::{Admin, Collaborators, IngressWatch, MetricsText, Settings};
 use crate::actor::Herd;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
 };
@@ -311,6 +311,20 @@ impl Door<'_> {
             Claim::Repository(id) => self.store.connections_by_repository(provider, *id),
             Claim::Name(name) => self.store.connections_by_name(provider, name),
         }
+    }
+
+    /// A delivery, if it is stored without effects because it was signed at another time.
+    pub(super) fn stale(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
+        let is_stale = |delivery: &Delivery| {
+            matches!(
+                &delivery.state,
+                DeliveryState::Processed {
+                    outcome: Outcome::Stale,
+                    ..
+                }
+            )
+        };
+        Ok(self.store.delivery(id)?.filter(is_stale))
     }
 
     /// Commits a verified delivery.

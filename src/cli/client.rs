@@ -1,7 +1,7 @@
 //! The API as the commands use it: one request, one JSON answer, errors in words.
 
 use super::Failed;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -81,6 +81,21 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failed> {
+        let (status, value) = self.ask(method, path, body)?;
+        if status.is_success() {
+            Ok(value)
+        } else {
+            Err(told(status, &value))
+        }
+    }
+
+    /// Sends a request and returns the answer, whatever it says.
+    pub(super) fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), Failed> {
         let url = format!("{}/api/v2/{path}", self.base_url);
         let mut request = self.http.request(method, &url).bearer_auth(&self.token);
         if let Some(body) = body {
@@ -93,12 +108,8 @@ impl Client {
                 .map_err(|_| Failed(format!("no answer from {}: is it running?", self.base_url)))?;
             let status = answer.status();
             let text = answer.text().await?;
-            let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-            if status.is_success() {
-                Ok(value)
-            } else {
-                Err(told(status, &value))
-            }
+            let value = serde_json::from_str(&text).unwrap_or(Value::Null);
+            Ok((status, value))
         })
     }
 
@@ -116,7 +127,7 @@ impl Client {
 }
 
 /// An error answer in words: problem details when it is one, the status otherwise.
-fn told(status: reqwest::StatusCode, problem: &Value) -> Failed {
+pub(super) fn told(status: StatusCode, problem: &Value) -> Failed {
     let field = |name: &str| problem.get(name).and_then(Value::as_str);
     let words = field("detail")
         .or_else(|| field("title"))
@@ -150,9 +161,9 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_code() {
         let problem = serde_json::json!({"detail": "no such connection", "code": "not_found"});
-        let Failed(words) = told(reqwest::StatusCode::NOT_FOUND, &problem);
+        let Failed(words) = told(StatusCode::NOT_FOUND, &problem);
         assert_eq!(words, "no such connection (not_found, HTTP 404)");
-        let Failed(words) = told(reqwest::StatusCode::BAD_GATEWAY, &Value::Null);
+        let Failed(words) = told(StatusCode::BAD_GATEWAY, &Value::Null);
         assert_eq!(words, "HTTP 502: no details were given");
     }
 

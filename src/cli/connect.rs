@@ -67,13 +67,23 @@ pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
     let Some(repository) = &args.which.repository else {
         return many::run(&client, args, printer);
     };
-    let answer = connect(&client, args, repository)?;
+    let answer = connect(&client, args, repository, args.how.host.as_deref())?;
     printer.words(&answer, &words(&answer));
     Ok(())
 }
 
-/// Connects one repository.
-fn connect(client: &Client, args: &Args, repository: &str) -> Result<Value, Failed> {
+/// Connects one repository, at this host.
+fn connect(
+    client: &Client,
+    args: &Args,
+    repository: &str,
+    host: Option<&str>,
+) -> Result<Value, Failed> {
+    let body = wish(args, repository, host);
+    client.call(Method::POST, "repositories/connect", Some(&body))
+}
+
+fn wish(args: &Args, repository: &str, host: Option<&str>) -> Value {
     let mut body = json!({
         "provider": args.provider,
         "repository_full_name": repository,
@@ -82,13 +92,13 @@ fn connect(client: &Client, args: &Args, repository: &str) -> Result<Value, Fail
     if !args.how.events.is_empty() {
         body["webhook_events"] = json!(args.how.events);
     }
-    if let Some(host) = &args.how.host {
+    if let Some(host) = host {
         body["host"] = json!(host);
     }
     if let Some(credential) = &args.how.credential {
         body["credential_id"] = json!(credential);
     }
-    client.call(Method::POST, "repositories/connect", Some(&body))
+    body
 }
 
 /// A connection in one line.
@@ -102,4 +112,34 @@ fn words(connection: &Value) -> String {
         words.push_str(message);
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn what_was_listed_at_a_host_is_connected_there() {
+        let line = |text: &str| Line::parse_from(text.split(' ')).args;
+        let many = line("connect gitlab --all --yes --event push_events");
+        assert_eq!(
+            wish(&many, "g/s/p", Some("git.corp.example")),
+            json!({
+                "provider": "gitlab",
+                "repository_full_name": "g/s/p",
+                "setup_webhook": true,
+                "webhook_events": ["push_events"],
+                "host": "git.corp.example",
+            })
+        );
+        let one = line("connect gitlab g/s/p");
+        assert_eq!(wish(&one, "g/s/p", None).get("host"), None);
+    }
 }

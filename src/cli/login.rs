@@ -1,6 +1,6 @@
 //! `hookherd login PROVIDER`: signs in on this terminal, through the daemon.
 
-use super::client::Client;
+use super::client::{Client, told};
 use super::output::{Printer, printable};
 use super::{Failed, Outcome, credential};
 use reqwest::Method;
@@ -52,15 +52,24 @@ fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Fail
     let until = Instant::now() + seconds(&begun, "expires_in", 0);
     let mut wait = seconds(&begun, "interval", INTERVAL_DEFAULT);
     let path = format!("{path}/{}", text(&begun, "id")?);
+    // Trouble at the provider passes, and the code lives on. When it does not, it is the reason.
+    let mut trouble = None;
     while Instant::now() + wait < until {
         client.pause(wait);
-        let state = client.call(Method::POST, &path, None)?;
+        let (status, state) = client.ask(Method::POST, &path, None)?;
+        if status.is_server_error() {
+            trouble.get_or_insert(told(status, &state));
+            continue;
+        }
+        if !status.is_success() {
+            return Err(trouble.unwrap_or_else(|| told(status, &state)));
+        }
         if let Some(found) = state.get("credential").filter(|found| !found.is_null()) {
             return Ok(found.clone());
         }
         wait = seconds(&state, "interval", INTERVAL_DEFAULT);
     }
-    Err(Failed("the code is over: begin again".into()))
+    Err(trouble.unwrap_or_else(|| Failed("the code is over: begin again".into())))
 }
 
 #[cfg(test)]
@@ -80,7 +89,8 @@ mod tests {
                 let n = stream.read(&mut bytes).unwrap();
                 let asked = String::from_utf8_lossy(&bytes[..n]).into_owned();
                 let body = answer.to_string();
-                let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n";
+                let status = answer["status"].as_u64().unwrap_or(200);
+                let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n");
                 let length = body.len();
                 let text = format!("{head}content-length: {length}\r\n\r\n{body}");
                 stream.write_all(text.as_bytes()).unwrap();
@@ -121,6 +131,20 @@ mod tests {
         let poll = "POST /api/v2/oauth/github/device/x HTTP/1.1";
         let begin = "POST /api/v2/oauth/github/device HTTP/1.1";
         assert_eq!(asked, [begin, poll, poll]);
+    }
+
+    #[test]
+    fn trouble_passes_and_what_is_told_in_the_end_is_what_went_wrong_first() {
+        let trouble = json!({"status": 503, "code": "provider_unavailable", "detail": "away"});
+        let connected = json!({"credential": {"id": "c"}});
+        let (outcome, _) = signs_in(vec![begun(900), trouble.clone(), connected]);
+        assert_eq!(outcome.unwrap()["id"], "c");
+        let gone = json!({"status": 404, "code": "not_found", "detail": "no such thing"});
+        let (outcome, _) = signs_in(vec![begun(900), trouble, gone.clone()]);
+        assert!(outcome.unwrap_err().0.contains("away"));
+        let (outcome, asked) = signs_in(vec![begun(900), gone]);
+        assert!(outcome.unwrap_err().0.contains("no such thing"));
+        assert_eq!(asked.len(), 2);
     }
 
     #[test]

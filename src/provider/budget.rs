@@ -14,7 +14,7 @@ use tokio::time::Instant;
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest that a provider's word is obeyed: GitHub's windows are an hour, and a clock that is
 /// wrong must not silence us for days.
-const HOLD_MAX: Duration = Duration::from_hours(2);
+pub(super) const HOLD_MAX: Duration = Duration::from_hours(2);
 /// From this many tokens on, those without restrictions are forgotten.
 const TOKENS_MAX: usize = 4096;
 /// With fewer calls than this left in the window, the rest is spread over what is left of it.

@@ -1,6 +1,7 @@
 //! Errors that every provider has. The sentences are for people and hold nothing of an answer.
 
 use super::ProviderError;
+use super::budget::HOLD_MAX;
 use super::http::{Answer, NoAnswer};
 use crate::domain::lifecycle::Failure;
 use crate::domain::time::Timestamp;
@@ -68,7 +69,7 @@ pub(super) fn of_any(name: &str, answer: &Answer, acted: bool) -> Option<Provide
             ),
         )),
         408 | 500..=599 => {
-            let after = seconds(answer, "retry-after").map(Duration::from_secs);
+            let after = retry_after(answer);
             let message = format!("{name} has trouble of its own (status {status})");
             let code = "provider_unavailable";
             Some(ProviderError::retryable(code, message, after, acted))
@@ -115,6 +116,12 @@ pub(super) fn no_repository(full_name: &crate::domain::repo::FullName) -> String
 /// A header that holds a number.
 pub(super) fn seconds(answer: &Answer, name: &str) -> Option<u64> {
     answer.header(name)?.trim().parse().ok()
+}
+
+/// How long the provider wishes us to wait, as far as that is obeyed.
+pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
+    let told = seconds(answer, "retry-after").map(Duration::from_secs);
+    told.map(|wait| wait.min(HOLD_MAX))
 }
 
 /// How long until the moment that a header names in Unix seconds.

@@ -31,6 +31,11 @@ impl Daemon {
         Self::start_at("", gitlabs, "1s").await
     }
 
+    /// Starts a daemon with GitLab at these URLs, which looks at hooks this often.
+    pub(crate) async fn start_checking(gitlabs: &[String], check_interval: &str) -> Self {
+        Self::start_at("", gitlabs, check_interval).await
+    }
+
     /// Starts a daemon with GitHub at this URL, which looks at hooks only when it is told to.
     pub(crate) async fn start_github(github: &str) -> Self {
         Self::start_at(github, &[], "1h").await

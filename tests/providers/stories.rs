@@ -15,6 +15,7 @@ struct Scene {
     gitlab: Simulator,
     daemon: Daemon,
     connection: Value,
+    token: String,
 }
 
 fn host(gitlab: &Simulator) -> String {
@@ -30,9 +31,14 @@ fn simulator() -> (Simulator, String) {
 
 impl Scene {
     async fn set(version: (u16, u16)) -> Self {
+        Self::set_with(version, "1s").await
+    }
+
+    async fn set_with(version: (u16, u16), check_interval: &str) -> Self {
         let (gitlab, token) = simulator();
         gitlab.gitlab().set_version(version.0, version.1);
-        let daemon = Daemon::start(&[gitlab.gitlab_api_url()]).await;
+        let gitlabs = [gitlab.gitlab_api_url()];
+        let daemon = Daemon::start_checking(&gitlabs, check_interval).await;
         let host = host(&gitlab);
         daemon.add_credential(&host, &token).await;
         let connection = daemon.connect(&host, PROJECT).await;
@@ -40,6 +46,7 @@ impl Scene {
             gitlab,
             daemon,
             connection,
+            token,
         }
     }
 
@@ -190,6 +197,35 @@ async fn an_old_gitlab_proves_itself_by_token_until_it_is_upgraded() {
     scene.daemon.stop().await;
 }
 
+/// No check comes along: what is refused is the only sign of it.
+#[actix_web::test]
+async fn a_signing_token_lost_by_hand_is_written_again_before_gitlab_gives_up() {
+    let scene = Scene::set_with((19, 1), "1h").await;
+    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+    gitlab.set_auto_disabling(true);
+    let hook = scene.hook();
+    let http = reqwest::Client::builder().no_proxy().build().expect("one");
+    let api = scene.gitlab.gitlab_api_url();
+    let path = PROJECT.replace('/', "%2F");
+    let url = format!("{api}/projects/{path}/hooks/{}", hook.id);
+    let cleared = json!({ "url": hook.url, "token": hook.token, "signing_token": "" });
+    let written = http.put(url).bearer_auth(&scene.token).json(&cleared);
+    let answer = written.send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(scene.hook().signing_token, None);
+    for _ in 0..3 {
+        gitlab.push(PROJECT);
+        assert!(scene.gitlab.wait_quiet(Duration::from_secs(10)));
+        assert!(scene.answered(401));
+    }
+    let signs = async || scene.hook().signing_token == hook.signing_token;
+    daemon.until("the signing token is back", signs).await;
+    assert_eq!(scene.hook().alert_status, "executable");
+    gitlab.play_pipeline(PROJECT, &PipelineSpec::new(7, "failed"));
+    daemon.incident("failure", "open").await;
+    scene.daemon.stop().await;
+}
+
 #[actix_web::test]
 async fn what_was_signed_long_ago_is_taken_and_has_no_effect() {
     let scene = Scene::set((19, 1)).await;
@@ -203,6 +239,17 @@ async fn what_was_signed_long_ago_is_taken_and_has_no_effect() {
     let page = daemon.ask(Method::GET, "deliveries?limit=1", None).await;
     assert_eq!(page["items"][0]["outcome"], "stale");
     assert!(daemon.incidents().await.is_empty());
+    // Sent again it is signed anew, under the same id: nobody has processed it yet.
+    let deliveries = gitlab.deliveries(PROJECT);
+    gitlab.resend(PROJECT, deliveries.last().expect("the late one").id);
+    daemon.incident("failure", "open").await;
+    gitlab.resend(PROJECT, deliveries.last().expect("the late one").id);
+    let repeated = async || {
+        let found = gitlab.deliveries(PROJECT);
+        found.len() == deliveries.len() + 2 && scene.answered(200)
+    };
+    daemon.until("the third is answered", repeated).await;
+    assert_eq!(daemon.incidents().await[0]["occurrences"], 1);
     scene.daemon.stop().await;
 }
 

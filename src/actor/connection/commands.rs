@@ -80,6 +80,11 @@ impl ConnectionActor {
             }
             Command::Ping => plain(Input::PingRequested),
             Command::Recreate => plain(Input::RecreateRequested),
+            // Until the hook is known to have the newest secret, it may sign with the one before,
+            // which another one would push out. The newest has never been used.
+            Command::RotateSecret if matches!(connection.previous_secret, Some((_, None))) => {
+                plain(Input::SettingsChanged)
+            }
             Command::RotateSecret => {
                 let secret = HookSecret::generate(&*self.world.entropy);
                 let sealed = self.world.seal_secret(connection, &secret);

@@ -5,12 +5,14 @@ use crate::actor::keeper;
 use crate::actor::{Command, CommandError, ConnectError, ConnectRequest, Offer};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::{ConnectionId, CredentialId, UserId};
-use crate::domain::lifecycle::Failure;
+use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::user::Credential;
 use crate::provider::ProviderError;
-use crate::store::{After, ReadError};
+use crate::store::{After, CommitError, ReadError};
 
+/// Most credentials with which a repository is looked for when it is connected.
+const ASKED_MAX: usize = 8;
 /// Connections that are read at a time when credentials change.
 const PAGE: usize = 200;
 
@@ -32,23 +34,23 @@ fn waits(connection: &Connection, instance: &Instance) -> bool {
 }
 
 impl Actors {
-    /// The credential to connect with: the named one, the owner's newest, or one that is shared.
-    pub(super) fn credential_for(
+    /// The credentials to connect with, best first: the named one and no other, else the owner's,
+    /// the newest first, and then what others share.
+    pub(super) fn credentials_for(
         &self,
         request: &ConnectRequest,
         instance: &Instance,
-    ) -> Result<CredentialUse, ConnectError> {
+    ) -> Result<Vec<CredentialUse>, ReadError> {
         let own = self.world.usable_credentials(request.owner, instance)?;
         let fits = |c: &&Credential| request.credential.is_none_or(|id| id == c.id);
-        if let Some(credential) = own.iter().find(fits) {
-            return Ok(CredentialUse::Own(credential.id));
-        }
-        if request.credential.is_some() {
-            return Err(ConnectError::NoCredential);
-        }
-        let shared = self.world.shared_credentials(request.owner, instance)?;
-        let shared = shared.first().ok_or(ConnectError::NoCredential)?;
-        Ok(CredentialUse::Shared(shared.id))
+        let own = own.iter().filter(fits).map(|c| CredentialUse::Own(c.id));
+        let shared = if request.credential.is_some() {
+            Vec::new()
+        } else {
+            self.world.shared_credentials(request.owner, instance)?
+        };
+        let shared = shared.iter().map(|c| CredentialUse::Shared(c.id));
+        Ok(own.chain(shared).take(ASKED_MAX).collect())
     }
 
     pub(super) async fn add_grant_now(
@@ -60,6 +62,17 @@ impl Actors {
         let credential = keeper::add(&self.world, owner, instance, offer).await?;
         self.resume_waiting(&credential).await?;
         Ok(credential)
+    }
+
+    pub(super) async fn remove_credential_now(&self, id: CredentialId) -> Result<(), CommitError> {
+        let removed = self.world.store.credential(id).ok().flatten();
+        keeper::remove(&self.world, id).await?;
+        if let Some(dead) = removed.filter(|credential| credential.rejected.is_some()) {
+            // Its incident is over, which told of the connections that it left suspended: they
+            // look again, and tell it themselves. What cannot be read now stays as it is.
+            let _ = self.resume_waiting(&dead).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn share_credential_now(
@@ -84,9 +97,15 @@ impl Actors {
         };
         for id in ids {
             let connection = self.world.store.connection(id)?;
-            if connection.is_some_and(|c| waits(&c, &credential.instance)) {
+            let waiting = connection.filter(|c| waits(c, &credential.instance));
+            if let Some(connection) = waiting {
+                let command = match connection.lifecycle.desired {
+                    // Said again, it is tried again.
+                    Desired::Removed { delete_hook } => Command::Disconnect { delete_hook },
+                    Desired::Active | Desired::Paused => Command::Check,
+                };
                 // One that cannot be asked just now looks again at its next start or retry.
-                let _ = self.command_now(id, Command::Check).await;
+                let _ = self.command_now(id, command).await;
             }
         }
         Ok(())

@@ -52,7 +52,7 @@ pub(in crate::actor) async fn add(
         return Ok(credential);
     };
     let slot = world.keeper.slot(known);
-    let mut turn = slot.turn.lock().await;
+    let mut turn = slot.turn().await?;
     let Some(present) = world.store.credential(known)? else {
         return Err(ConnectError::NoCredential);
     };
@@ -158,7 +158,7 @@ fn with(world: &World, credential: Credential, offer: &Offer) -> Credential {
 /// Forgets a credential. Its incident is over.
 pub(in crate::actor) async fn remove(world: &World, id: CredentialId) -> Result<(), CommitError> {
     let slot = world.keeper.slot(id);
-    let _turn = slot.turn.lock().await;
+    let _turn = slot.turn().await?;
     // What cannot be read cannot be ended; the credential goes all the same.
     let ended = resolved(world, id, Resolution::Disconnected).unwrap_or_default();
     let count = ended.len();
@@ -176,7 +176,7 @@ pub(in crate::actor) async fn set_shared(
     is_shared: bool,
 ) -> Result<Credential, CommandError> {
     let slot = world.keeper.slot(id);
-    let _turn = slot.turn.lock().await;
+    let _turn = slot.turn().await?;
     let present = world.store.credential(id)?;
     let present = present.ok_or(CommandError::NoSuchSubject)?;
     let credential = Credential {
@@ -195,7 +195,7 @@ pub(in crate::actor) async fn command(
     command: Command,
 ) -> Result<(), CommandError> {
     let slot = world.keeper.slot(id);
-    let _turn = slot.turn.lock().await;
+    let _turn = slot.turn().await?;
     let (Command::Acknowledge(incident) | Command::Resolve(incident)) = command else {
         return Err(CommandError::NotNow("that is nothing for a credential"));
     };

@@ -26,12 +26,13 @@ use crate::domain::user::Credential;
 use crate::provider::oauth::InstallationToken;
 use crate::provider::{Access, ProviderError};
 use crate::seal::{Purpose, TokenField};
-use crate::store::ReadError;
+use crate::store::{CommitError, ReadError};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
 /// Installation tokens are replaced when less than this is left of them ...
@@ -116,6 +117,13 @@ impl Keeper {
 }
 
 impl Slot {
+    /// The turn, for what a user asks. A refresh whose outcome cannot be stored keeps it for as
+    /// long as that lasts: then the store takes nothing from users either.
+    async fn turn(&self) -> Result<MutexGuard<'_, Turn>, CommitError> {
+        let waiting = tokio::time::timeout(WAIT_MAX, self.turn.lock()).await;
+        waiting.map_err(|_| CommitError::Overloaded)
+    }
+
     fn installed(&self) -> Option<InstallationToken> {
         let installed = self.installed.lock();
         installed.unwrap_or_else(PoisonError::into_inner).clone()

@@ -207,6 +207,9 @@ pub(super) async fn install(
     if was_refused && slot.is_unproven() {
         return Err(refused_anew(world, turn, credential).await);
     }
+    if !slot.is_unproven() {
+        turn.refusals = 0;
+    }
     let Some(apps) = world.providers.apps(&credential.instance) else {
         let words = "the app of this provider is no longer configured";
         return Err(ProviderError::refused(

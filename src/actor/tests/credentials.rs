@@ -207,3 +207,93 @@ async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it()
     let late = command(id, Command::Acknowledge(incident)).await;
     assert!(matches!(late, Err(CommandError::NotNow(_))));
 }
+
+/// A suspension that the incident of a credential tells of must not go untold when that ends.
+#[actix::test]
+async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
+    let farm = Farm::new();
+    let dead = farm.give_token(ANN, "dead").await;
+    let id = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
+    let open = || {
+        let mut incidents = farm.incidents(ANN);
+        incidents.retain(|incident| incident.status != IncidentStatus::Resolved);
+        let subjects = incidents.iter().map(|incident| incident.subject);
+        subjects.collect::<Vec<_>>()
+    };
+    refuse(&farm, "dead", Some(Failure::Unauthorized));
+    farm.until(|| farm.status(id) == WebhookStatus::Suspended)
+        .await;
+    assert_eq!(open(), [Subject::Credential(dead)]);
+    // It is taken away: nobody else tells that the connection is still suspended.
+    farm.actors.remove_credential(dead).await.unwrap();
+    farm.until(|| open() == [Subject::Connection(id)]).await;
+    assert_eq!(farm.status(id), WebhookStatus::Suspended);
+
+    // One that is dead and talked over does not hide what happens later.
+    let first = farm.give_token(ANN, "first").await;
+    farm.until(|| farm.status(id) == WebhookStatus::Active)
+        .await;
+    refuse(&farm, "first", Some(Failure::Unauthorized));
+    farm.until(|| open() == [Subject::Credential(first)]).await;
+    let told = farm.incidents(ANN)[0].id;
+    let resolve = Command::Resolve(told);
+    farm.actors
+        .command_credential(first, resolve)
+        .await
+        .unwrap();
+    let accounts = || farm.provider.accounts.lock().unwrap();
+    accounts().insert("second".into(), (2, "ann2"));
+    let second = farm.give_token(ANN, "second").await;
+    farm.until(|| farm.status(id) == WebhookStatus::Active)
+        .await;
+    farm.actors.remove_credential(second).await.unwrap();
+    farm.until(|| farm.status(id) == WebhookStatus::Suspended)
+        .await;
+    assert_eq!(open(), [Subject::Connection(id)]);
+}
+
+/// An App has an installation, and so a credential, for each organisation: the newest one need not
+/// be the one that sees the repository.
+#[actix::test]
+async fn a_repository_that_the_newest_credential_does_not_see_is_connected_with_another() {
+    let farm = Farm::new();
+    let older = farm.give_token(ANN, "older").await;
+    let newer = farm.give_token(ANN, "newer").await;
+    refuse(&farm, "newer", Some(Failure::NoAccess));
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    assert_eq!(connection.webhook_status(), WebhookStatus::Active);
+    assert_eq!(connection.credential_used, Some(CredentialUse::Own(older)));
+    farm.give_token(BOB, "bobs").await;
+    refuse(&farm, "bobs", Some(Failure::NoAccess));
+    let unseen = Err(ConnectError::NoSuchRepository);
+    assert_eq!(farm.actors.connect(Farm::request(BOB)).await, unseen);
+    farm.actors.share_credential(older, true).await.unwrap();
+    let connection = farm.actors.connect(Farm::request(BOB)).await.unwrap();
+    assert_eq!(
+        connection.credential_used,
+        Some(CredentialUse::Shared(older))
+    );
+    // Whoever names one means that one.
+    let mut named = Farm::request_for(ANN, "o/r2");
+    named.credential = Some(newer);
+    assert_eq!(farm.actors.connect(named).await, unseen);
+}
+
+#[actix::test]
+async fn a_disconnect_without_a_credential_is_carried_out_as_soon_as_there_is_one() {
+    let farm = Farm::new();
+    let dead = farm.give_token(ANN, "dead").await;
+    let id = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
+    refuse(&farm, "dead", Some(Failure::Unauthorized));
+    farm.until(|| farm.credential(dead).rejected.is_some())
+        .await;
+    let disconnect = Command::Disconnect { delete_hook: true };
+    farm.command(id, disconnect).await.unwrap();
+    // Long enough for the attempts to come seldom.
+    tokio::time::sleep(Duration::from_hours(100)).await;
+    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    farm.give_token(ANN, "fresh").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(farm.provider.hooks.lock().unwrap().is_empty());
+    assert_eq!(farm.store.connection(id).unwrap(), None);
+}

@@ -2,7 +2,8 @@
 
 use super::fakes::{ANN, Farm, instance};
 use super::grants::{INSTALLATION, LIFE, Refresh};
-use crate::actor::{Command, Herd, Offer, keeper};
+use crate::actor::keeper::Verdict;
+use crate::actor::{Command, CommandError, Herd, Offer, keeper};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::grant::{Grant, RejectReason};
 use crate::domain::id::CredentialId;
@@ -10,7 +11,7 @@ use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
 use crate::domain::lifecycle::Failure;
 use crate::provider::ProviderError;
 use crate::store::faulty::{Fault, FaultyStore};
-use crate::store::{Change, Store};
+use crate::store::{Change, CommitError, Store};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -203,6 +204,26 @@ async fn new_tokens_are_stored_however_long_the_disk_is_full() {
     assert_eq!(farm.incidents(ANN), []);
 }
 
+/// Whoever has the credential's turn may have it for long: nobody waits for that for ever.
+#[actix::test]
+async fn users_are_told_to_come_again_while_new_tokens_cannot_be_stored() {
+    let store = Arc::new(FaultyStore::default());
+    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let id = farm.sign_in(ANN).await;
+    store.breaks(1, Fault::Refuse, is_credential);
+    farm.until(|| refreshes(&farm) == 1).await;
+    let minute = Duration::from_mins(1);
+    let shared = tokio::time::timeout(minute, farm.actors.share_credential(id, true)).await;
+    let busy = CommandError::Commit(CommitError::Overloaded);
+    assert_eq!(shared, Ok(Err(busy)));
+    let removed = tokio::time::timeout(minute, farm.actors.remove_credential(id)).await;
+    assert_eq!(removed, Ok(Err(CommitError::Overloaded)));
+    store.mend();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(farm.actors.share_credential(id, true).await.is_ok());
+    assert_eq!(access(&farm, id).await, Ok(true), "nothing of it is lost");
+}
+
 fn is_credential(change: &Change) -> bool {
     matches!(change, Change::PutCredential(_))
 }
@@ -371,4 +392,29 @@ async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_e
     assert_eq!(again.id, added.id);
     assert!(ask().await.is_ok());
     assert_eq!(about(&farm, added.id)[0].status, IncidentStatus::Resolved);
+}
+
+/// A new token may take a moment to come round at the provider. That is no end, however often it
+/// happens, as long as each of them works in the end.
+#[actix::test]
+async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
+    let farm = Farm::new();
+    let offer = Offer::Installation(INSTALLATION);
+    let id = farm
+        .actors
+        .add_grant(ANN, instance(), offer)
+        .await
+        .unwrap()
+        .id;
+    let world = farm.actors.world();
+    for _ in 0..5 {
+        let late = keeper::access(world, id).await.unwrap();
+        let verdict = keeper::refused(world, id, &late).await;
+        assert_eq!(verdict, Verdict::Unclear);
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        keeper::worked(world, id);
+        tokio::time::sleep(Duration::from_hours(1)).await;
+    }
+    assert_eq!(farm.credential(id).rejected, None);
+    assert_eq!(farm.incidents(ANN), []);
 }

@@ -314,6 +314,37 @@ async fn rotating_the_secret_keeps_the_old_one_for_a_while() {
     );
 }
 
+/// Nobody knows whether the hook has the new secret yet: it must not fall out of what is accepted.
+#[actix::test]
+async fn rotating_again_before_the_hook_has_the_new_secret_forgets_none_it_may_sign_with() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let id = connection.id;
+    let signs = farm.actors.hook_secrets(&connection).remove(0);
+    farm.provider.always_does(Some(Behaviour::Refuse(
+        Failure::Retryable { after: None },
+        "provider_unavailable",
+    )));
+    for _ in 0..3 {
+        farm.command(id, Command::RotateSecret).await.unwrap();
+        let accepted = farm.actors.hook_secrets(&farm.get(id));
+        assert!(accepted.contains(&signs), "deliveries would be refused");
+    }
+    farm.provider.always_does(None);
+    let is_written = || {
+        let lifecycle = farm.get(id).lifecycle;
+        lifecycle.applied == Some(lifecycle.wanted)
+    };
+    farm.until(is_written).await;
+    let now = farm.actors.hook_secrets(&farm.get(id));
+    assert_eq!(now.len(), 2);
+    assert!(now[0] != signs && now[1] == signs);
+    // The rotation is over: the next one makes another.
+    farm.command(id, Command::RotateSecret).await.unwrap();
+    farm.until(is_written).await;
+    assert_ne!(farm.actors.hook_secrets(&farm.get(id))[0], now[0]);
+}
+
 #[actix::test]
 async fn a_restart_at_any_moment_of_a_creation_ends_with_exactly_one_hook() {
     for millis in (0..400).step_by(20) {

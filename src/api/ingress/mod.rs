@@ -16,7 +16,7 @@ use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
 use crate::domain::secret::Proof;
 use crate::provider::{Decode, HeaderLookup, Inbound, Rejection, Verified};
-use crate::store::{Batch, Change, CommitError, Conflict, Guard, Priority};
+use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority};
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, web};
 use body::{Body, Limits};
@@ -282,11 +282,12 @@ async fn store(
     let (outcome, id) = match committed {
         Ok(()) => (outcome, id),
         Err(CommitError::Conflict(Conflict::Delivery(first))) => {
+            let is_late = !verified.is_stale() && revive(shared, first).await?;
             // A test delivery often has the body of one before it.
-            if !verified.is_stale() {
+            if !verified.is_stale() && !is_late {
                 shared.herd.heard(connection.id);
             }
-            (Outcome::Duplicate, first)
+            (if is_late { outcome } else { Outcome::Duplicate }, first)
         }
         Err(error) => return Err(error.into()),
     };
@@ -316,6 +317,38 @@ async fn commit(
         guards: vec![guard],
         changes: vec![Change::InsertDelivery(Box::new(delivery), payload)],
     });
+    told(shared, connection, committing).await
+}
+
+/// What was stored before without effects, because it had been signed at another time, is signed
+/// now: the provider sends it again. Whether that is so; it is processed then, once.
+async fn revive(shared: &web::Data<Shared>, first: DeliveryId) -> Result<bool, Problem> {
+    let Some(stale) = shared.door().stale(first)? else {
+        return Ok(false);
+    };
+    let received = Delivery {
+        state: DeliveryState::Received,
+        ..stale.clone()
+    };
+    let connection = stale.connection;
+    let committing = shared.door().commit(Batch {
+        priority: Priority::Ingress,
+        guards: vec![Guard::SameDelivery(Box::new(stale))],
+        changes: vec![Change::PutDelivery(Box::new(received))],
+    });
+    match told(shared, connection, committing).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits for a commit that leaves something to process, and says so to the connection's actor.
+async fn told(
+    shared: &web::Data<Shared>,
+    connection: ConnectionId,
+    committing: Committing,
+) -> Result<(), CommitError> {
     let herd = Arc::clone(&shared.herd);
     // A task of its own: a sender that hangs up now must not keep the actor from being told.
     let task = actix_web::rt::spawn(async move {

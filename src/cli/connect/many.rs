@@ -100,7 +100,7 @@ fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -
     let mut failed = 0_usize;
     for planned in new {
         let name = &planned.full_name;
-        match connect(client, args, name) {
+        match connect(client, args, name, Some(&planned.host)) {
             Ok(connection) => {
                 if !printer.json {
                     printer.say(&words(&connection));

@@ -69,6 +69,8 @@ impl Intent {
 /// A line of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
+    /// Where it is. Without it the daemon would choose a host, and perhaps not the listed one.
+    pub(super) host: String,
     pub(super) full_name: String,
     pub(super) intent: Intent,
 }
@@ -126,8 +128,11 @@ pub(super) fn plan(
             } else {
                 Intent::Connect
             };
-            let full_name = full_name.to_owned();
-            Some(Planned { full_name, intent })
+            Some(Planned {
+                host: host.to_owned(),
+                full_name: full_name.to_owned(),
+                intent,
+            })
         })
         .collect();
     plan.sort_by(|a, b| a.full_name.cmp(&b.full_name));
@@ -208,6 +213,7 @@ mod tests {
             repository(5, "o/waits"),
         ];
         let plan = plan(&all, &connected, &Choice::default());
+        assert!(plan.iter().all(|p| p.host == "github.com"));
         let found: Vec<(&str, Intent)> = plan
             .iter()
             .map(|p| (p.full_name.as_str(), p.intent))

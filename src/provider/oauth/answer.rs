@@ -3,6 +3,7 @@
 
 use super::{DeviceCode, DevicePoll, GrantError, GrantFailure, Tokens};
 use crate::domain::secret::{OauthSecret, ProviderToken};
+use crate::provider::errors::retry_after;
 use crate::provider::http::{Answer, NoAnswer};
 use serde::Deserialize;
 use serde_json::Value;
@@ -91,11 +92,9 @@ fn known(error: &str) -> Option<GrantFailure> {
 fn refusal(name: &str, answer: &Answer, error: Option<&str>) -> GrantError {
     let status = answer.status.as_u16();
     if status == 429 {
-        let after = answer
-            .header("retry-after")
-            .and_then(|text| text.trim().parse().ok());
-        let after = after.map(Duration::from_secs);
-        let failure = GrantFailure::Retryable { after };
+        let failure = GrantFailure::Retryable {
+            after: retry_after(answer),
+        };
         return GrantError::new(failure, format!("{name} limits how often we may ask"));
     }
     if let Some((error, failure)) = error.and_then(|error| Some((error, known(error)?))) {

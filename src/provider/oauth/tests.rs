@@ -35,7 +35,11 @@ fn serve(reply: Reply) -> Server {
                 Reply::Answer(status, body) => {
                     let body = body.replace("SELF", &own);
                     let length = body.len();
-                    format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}")
+                    let head = match status {
+                        429 => "retry-after: 18446744073709551615\r\n",
+                        _ => "",
+                    };
+                    format!("HTTP/1.1 {status} X\r\n{head}content-length: {length}\r\n\r\n{body}")
                 }
                 Reply::Cut => "HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{".to_owned(),
                 Reply::Drop => continue,
@@ -124,6 +128,7 @@ async fn a_code_is_exchanged_once_with_verifier_and_exact_redirect() {
 #[tokio::test]
 async fn a_refusal_is_told_apart_from_trouble_and_from_not_knowing() {
     use GrantFailure::{Misconfigured, Refused, Retryable, Unknown};
+    let longest = Some(Duration::from_hours(2));
     let json = |error: &str| format!(r#"{{"error":"{error}","error_description":"canary-words"}}"#);
     let table = [
         // GitHub answers errors with 200.
@@ -137,7 +142,8 @@ async fn a_refusal_is_told_apart_from_trouble_and_from_not_knowing() {
         // An error that nobody here knows ends no grant.
         (400, json("canary"), Misconfigured),
         (302, String::new(), Misconfigured),
-        (429, "Retry later".into(), Retryable { after: None }),
+        // No wish keeps us away until the grant is over.
+        (429, "Retry later".into(), Retryable { after: longest }),
         (200, json("canary"), Unknown),
         (200, "<html>".into(), Unknown),
         (200, r#"{"access_token":""}"#.into(), Unknown),

@@ -92,13 +92,20 @@ impl History {
             let Ok(track) = decode::<Track>(&value) else {
                 continue;
             };
-            if !track.is_failing() && track.last_at().is_none_or(|at| at < cutoff) {
+            let is_old = track.last_at().is_none_or(|at| at < cutoff);
+            if is_old && (!track.is_failing() || is_orphan(index, &track)?) {
                 let change = Change::ForgetTrack(track.key.clone());
                 old.push((Some(Guard::SameTrack(Box::new(track))), change));
             }
         }
         Ok(old)
     }
+}
+
+/// Whether a track's connection is gone. Its incidents ended with it.
+fn is_orphan<K: Kv>(index: &Index<K>, track: &Track) -> Result<bool, ReadError> {
+    let connection = Key::of(Kind::Connection).id(track.key.connection.as_u128());
+    Ok(index.kv.get(connection.bytes())?.is_none())
 }
 
 /// Looks at the records of a kind whose ids are older than `cutoff`, oldest first.

@@ -1,6 +1,6 @@
 //! The store on a real directory, with a disk that fails on demand.
 
-mod group;
+pub(in crate::store) mod group;
 mod recovery;
 
 use super::*;

@@ -127,6 +127,17 @@ async fn refusals_are_told_apart() {
 }
 
 #[tokio::test]
+async fn no_wish_to_wait_is_for_ever_or_too_large_to_count_with() {
+    for told in ["86400", "18446744073709551615"] {
+        let busy = with(503, &[("retry-after", told)], &json!({}));
+        let server = serving(move |_| busy.clone()).await;
+        let error = github(&server).ensure(&access(), &target(), &spec()).await;
+        let after = Some(Duration::from_hours(2));
+        assert_eq!(error.unwrap_err().failure, Failure::Retryable { after });
+    }
+}
+
+#[tokio::test]
 async fn a_limited_token_sends_nothing_more_and_another_one_does() {
     let spent = [
         ("x-ratelimit-remaining", "0"),

@@ -7,6 +7,7 @@ use crate::domain::incident::track::{End, TrackKey};
 use crate::domain::incident::{CiFailure, IncidentSource, Resolution, Severity, Subject};
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Family, Position, RunFacts, RunStatus};
+use crate::store::disk::tests::group::connection;
 use crate::store::index::Place;
 use crate::store::memory::MemoryKv;
 use std::collections::BTreeMap;
@@ -178,9 +179,14 @@ fn tracks_go_when_nothing_has_ended_on_them_for_long_and_no_incident_is_open() {
         track("broken", Verdict::Failed, OLD),
         track("main", Verdict::Passed, NOW.minus(DAY)),
     ];
-    for track in &tracks {
+    let mut orphan = track("broken", Verdict::Failed, OLD);
+    orphan.key.connection = ConnectionId::from_u128(2);
+    orphan.key.branch = "of a connection that is gone".into();
+    for track in tracks.iter().chain([&orphan]) {
         put(&index, &Change::PutTrack(Box::new(track.clone())));
     }
+    let connection = connection(1, None, "o/r");
+    put(&index, &Change::PutConnection(Box::new(connection)));
     forget(&index);
     let prefix = Key::of(Kind::Track);
     let scan = Scan {

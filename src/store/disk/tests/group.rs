@@ -71,7 +71,7 @@ fn user(id: u128) -> Batch {
     Batch::of(vec![Change::PutUser(user)]).guarded_by(Guard::NewUser { name })
 }
 
-fn connection(id: u128, repository: Option<u64>, name: &str) -> Connection {
+pub(in crate::store) fn connection(id: u128, repository: Option<u64>, name: &str) -> Connection {
     let owner = UserId::from_u128(1);
     let instance = Instance {
         provider: ProviderKind::Github,
