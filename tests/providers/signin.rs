@@ -21,6 +21,9 @@ struct Scene {
     daemon: Daemon,
 }
 
+/// Longer than access tokens of either provider live.
+const LATER: std::time::Duration = std::time::Duration::from_hours(9);
+
 fn repository(kind: ProviderKind) -> &'static str {
     match kind {
         ProviderKind::Github => "ann/app",
@@ -159,6 +162,23 @@ async fn signing_in_is_enough_to_connect_and_taking_it_back_is_told_once() {
         let again = scene.credentials().await;
         assert_eq!(again.len(), 1);
         assert_eq!(again[0]["id"], credential["id"]);
+        scene.daemon.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_list_is_asked_for_once_more_with_a_new_token_when_the_old_one_has_ended_early() {
+    for kind in KINDS {
+        let scene = Scene::set(kind).await;
+        scene.sign_in().await;
+        // By the provider's clock the token is over; by ours it has hours to go.
+        match kind {
+            ProviderKind::Github => scene.simulator.github().advance_clock(LATER),
+            ProviderKind::Gitlab => scene.simulator.gitlab().advance_clock(LATER),
+        }
+        let path = format!("repositories/{kind}");
+        let page = scene.daemon.ask(Method::GET, &path, None).await;
+        assert_eq!(page["items"][0]["full_name"], repository(kind), "{page}");
         scene.daemon.stop().await;
     }
 }

@@ -1,7 +1,7 @@
 //! The herd's part with credentials: whose may be used, and who looks again when one comes.
 
 use super::Actors;
-use crate::actor::keeper;
+use crate::actor::keeper::{self, Verdict};
 use crate::actor::{Command, CommandError, ConnectError, ConnectRequest, Offer};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::{ConnectionId, CredentialId, UserId};
@@ -134,6 +134,19 @@ impl Actors {
         let usable = self.world.usable_credentials(owner, instance)?;
         let credential = usable.first().ok_or(ConnectError::NoCredential)?;
         let hooks = self.hooks(instance)?;
+        let access = keeper::access(&self.world, credential.id)
+            .await
+            .map_err(told)?;
+        let listed = hooks.repositories(&access, page).await;
+        let is_refused = |error: &ProviderError| error.failure == Failure::Unauthorized;
+        if !listed.as_ref().is_err_and(is_refused) {
+            return listed.map_err(told);
+        }
+        // The provider may have ended the token before its time: with a new one it is asked again.
+        match keeper::refused(&self.world, credential.id, &access).await {
+            Verdict::Again => {}
+            Verdict::Dead | Verdict::Unclear => return listed.map_err(told),
+        }
         let access = keeper::access(&self.world, credential.id)
             .await
             .map_err(told)?;
