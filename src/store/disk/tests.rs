@@ -341,22 +341,27 @@ fn any_single_failure_of_the_disk_costs_no_acknowledged_record() {
     }
 }
 
+/// Options under which retention works all the time, and takes deliveries at once.
+fn keeping_little(max_bytes: u64, floor_per_connection: usize) -> Options {
+    let retention = Retention {
+        max_age: Duration::ZERO,
+        max_bytes,
+        floor_per_connection,
+        history_max_age: FOREVER,
+        guards_max_age: FOREVER,
+    };
+    Options {
+        snapshot_bytes: 1,
+        upkeep_interval: Duration::from_millis(1),
+        retention,
+        ..options()
+    }
+}
+
 #[test]
 fn retention_gives_space_back_and_keeps_what_must_be_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let retention = Retention {
-        history_max_age: FOREVER,
-        guards_max_age: FOREVER,
-        max_age: Duration::ZERO,
-        max_bytes: 8192,
-        floor_per_connection: 3,
-    };
-    let options = Options {
-        snapshot_bytes: 1,
-        upkeep_interval: Duration::from_millis(5),
-        retention,
-        ..options()
-    };
+    let options = keeping_little(8192, 3);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
     for n in 0..100 {
         insert(&store, n).unwrap();

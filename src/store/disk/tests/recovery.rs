@@ -174,19 +174,7 @@ fn a_segment_that_is_missing_in_between_is_told() {
 #[test]
 fn a_quiet_connection_keeps_its_last_deliveries_however_noisy_the_others_are() {
     let dir = tempfile::tempdir().unwrap();
-    let retention = Retention {
-        history_max_age: FOREVER,
-        guards_max_age: FOREVER,
-        max_age: Duration::ZERO,
-        max_bytes: 8192,
-        floor_per_connection: 3,
-    };
-    let options = Options {
-        snapshot_bytes: 1,
-        upkeep_interval: Duration::from_millis(5),
-        retention,
-        ..options()
-    };
+    let options = keeping_little(8192, 3);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
     let done = |n| {
         let state = DeliveryState::Processed {
@@ -258,19 +246,7 @@ fn a_header_that_is_harmed_while_deliveries_are_behind_it_is_told() {
 #[test]
 fn what_is_processed_while_it_is_carried_forward_stays_processed() {
     let dir = tempfile::tempdir().unwrap();
-    let retention = Retention {
-        history_max_age: FOREVER,
-        guards_max_age: FOREVER,
-        max_age: Duration::ZERO,
-        max_bytes: 4096,
-        floor_per_connection: 0,
-    };
-    let options = Options {
-        snapshot_bytes: 1,
-        upkeep_interval: Duration::from_millis(1),
-        retention,
-        ..options()
-    };
+    let options = keeping_little(4096, 0);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
     for round in 0..8 {
         let all = round * 60..(round + 1) * 60;
@@ -286,4 +262,32 @@ fn what_is_processed_while_it_is_carried_forward_stays_processed() {
     drop(store);
     let (store, _) = open(dir.path());
     assert_eq!(store.pending(CONNECTION, 1000).unwrap(), []);
+}
+
+/// The guards of what retention took go by themselves when they are old, and stay gone.
+#[test]
+fn a_delivery_is_taken_anew_when_its_replay_guards_are_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = keeping_little(4096, 0);
+    options.retention.guards_max_age = Duration::from_hours(1);
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    insert(&store, 0).unwrap();
+    wait(store.commit(processed(0))).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    for n in 1.. {
+        // What else comes is what makes retention look at the oldest segment.
+        insert(&store, n).unwrap();
+        wait(store.commit(processed(n))).unwrap();
+        if insert(&store, 0).is_ok() {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "it is still guarded");
+    }
+    crash(store);
+    let (store, _) = open(dir.path());
+    let again = insert(&store, 0);
+    assert!(
+        matches!(again, Err(CommitError::Conflict(Conflict::Delivery(_)))),
+        "and guarded anew: {again:?}"
+    );
 }
