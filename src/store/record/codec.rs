@@ -28,6 +28,17 @@ pub(in crate::store) trait Record: Wire {
     const VERSION: u8;
     /// What it is called in errors.
     const KIND: &'static str;
+
+    /// The record from the bytes of an older version (below [`Self::VERSION`]), without the
+    /// version byte. A type with more than one version steps up from its frozen mirrors here.
+    fn from_older(_version: u8, _bytes: &[u8]) -> Result<Self, RecordError> {
+        Err(RecordError::Damaged)
+    }
+}
+
+/// A frozen mirror of an older version from its bytes, for [`Record::from_older`].
+pub(super) fn plain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+    from_bytes::<_, RECORD_BYTES_MAX>(bytes)
 }
 
 fn config<const MAX: usize>()
@@ -60,11 +71,10 @@ pub(in crate::store) fn decode<R: Record>(bytes: &[u8]) -> Result<R, RecordError
     if *version > R::VERSION {
         return Err(RecordError::Newer);
     }
-    // Version 1 is the only one so far. The first V2 puts its step here.
-    if *version != R::VERSION {
-        return Err(RecordError::Damaged);
+    if *version < R::VERSION {
+        return R::from_older(*version, rest);
     }
-    R::from_wire(from_bytes::<_, RECORD_BYTES_MAX>(rest)?).ok_or(RecordError::Damaged)
+    R::from_wire(plain(rest)?).ok_or(RecordError::Damaged)
 }
 
 /// A list of tagged byte strings (the changes of a batch) as bytes.
