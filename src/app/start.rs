@@ -72,6 +72,28 @@ pub enum StartError {
     Signal(std::io::Error),
 }
 
+impl StartError {
+    /// Whether every further start fails in the same way until somebody changes the configuration,
+    /// the keys or the store. What else is wrong may pass by itself.
+    pub fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Key(_)
+            | Self::WrongKey
+            | Self::Provider(..)
+            | Self::Authority(..)
+            | Self::AppKey(_)
+            | Self::Log(_) => true,
+            Self::Store(error) => error.needs_a_person(),
+            Self::Read(_)
+            | Self::Commit(_)
+            | Self::Reseal(_)
+            | Self::Listen(..)
+            | Self::Metrics(_)
+            | Self::Signal(_) => false,
+        }
+    }
+}
+
 /// A running daemon.
 pub struct App {
     store: Arc<DiskStore>,

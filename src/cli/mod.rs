@@ -3,7 +3,7 @@
 //! `serve`, `demo`, `simulate`, `keygen`, `store`, `completions` and `openapi` work by
 //! themselves, and `doctor` as far as it can; every other command talks to a running daemon
 //! through its API, with the address in `HOOKHERD_URL` and a token in `HOOKHERD_TOKEN`. Exit
-//! status: 0 done, 1 failed, 2 usage.
+//! status: 0 done, 1 failed, 2 usage; of `serve` also 78, when nothing but a person can help.
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -101,22 +101,55 @@ impl<E: std::error::Error> From<E> for Failed {
 
 type Outcome = Result<(), Failed>;
 
+/// How a process ends that failed. What clap says of wrong usage is 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// It may go better another time.
+    Failed,
+    /// `EX_CONFIG` of `sysexits.h`: it fails in the same way until a person mends something, so
+    /// that nobody should start it again (`RestartPreventExitStatus=78` in the unit).
+    Configuration,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Failed => Self::FAILURE,
+            Exit::Configuration => Self::from(78),
+        }
+    }
+}
+
+/// A failure, and the status with which it ends the process.
+#[derive(Debug)]
+struct Ended {
+    why: Failed,
+    exit: Exit,
+}
+
+impl From<Failed> for Ended {
+    fn from(why: Failed) -> Self {
+        let exit = Exit::Failed;
+        Self { why, exit }
+    }
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failed(message)) => {
-            output::complain(&message);
-            ExitCode::FAILURE
+        Err(Ended { why, exit }) => {
+            output::complain(&why.0);
+            exit.into()
         }
     }
 }
 
-fn dispatch(cli: Cli) -> Outcome {
+fn dispatch(cli: Cli) -> Result<(), Ended> {
     let printer = output::Printer { json: cli.json };
-    match cli.command {
-        Command::Serve => serve::run(cli.config.as_deref()),
+    let outcome = match cli.command {
+        Command::Serve => return serve::run(cli.config.as_deref()),
         Command::Demo(args) => demo::run(&args, printer),
         Command::Doctor => doctor::run(cli.config.as_deref(), printer),
         Command::Store(args) => store::run(&args, cli.config.as_deref(), printer),
@@ -141,7 +174,8 @@ fn dispatch(cli: Cli) -> Outcome {
             completions::run(&args);
             Ok(())
         }
-    }
+    };
+    Ok(outcome?)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What the daemon and its tools refuse: with status 1, in one line, and without writing anything.
+//! What the daemon and its tools refuse: in one line, and without writing anything. Their status is
+//! 1, but 78 when the daemon refuses what only a person can mend.
 
 use super::stage::{REPOSITORY, Stage, files, master_key};
 use std::path::PathBuf;
@@ -25,11 +26,22 @@ fn filled() -> Stage {
     stage
 }
 
-/// One line, and what it must say.
+/// One line, and what it must say, with status 1.
 #[track_caller]
 fn assert_refused(output: &Output, says: &str) {
+    assert_ended(output, 1, says);
+}
+
+/// The same of the daemon, which must not be started again until somebody has mended it.
+#[track_caller]
+fn assert_for_a_person(output: &Output, says: &str) {
+    assert_ended(output, 78, says);
+}
+
+#[track_caller]
+fn assert_ended(output: &Output, status: i32, says: &str) {
     let line = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{line}");
+    assert_eq!(output.status.code(), Some(status), "{line}");
     assert_eq!(line.lines().count(), 1, "{line}");
     assert!(
         line.starts_with("hookherd: ") && line.contains(says),
@@ -42,7 +54,11 @@ fn assert_refused(output: &Output, says: &str) {
 fn refuse(stage: &Stage, commands: &[&[&str]], says: &str) {
     let before = files(&stage.data_dir());
     for words in commands {
-        assert_refused(&stage.run(words), says);
+        let output = stage.run(words);
+        match words {
+            ["serve"] => assert_for_a_person(&output, says),
+            _ => assert_refused(&output, says),
+        }
         assert!(
             files(&stage.data_dir()) == before,
             "{words:?} changed something"
@@ -177,9 +193,9 @@ fn what_is_no_store_or_no_place_for_one_is_told() {
     assert!(!stage.path("elsewhere").exists());
     // A file where the directory should be.
     stage.set("HOOKHERD__SERVER__DATA_DIR", "taken");
-    assert_refused(&stage.run(SERVE), "creating the data directory");
+    assert_for_a_person(&stage.run(SERVE), "creating the data directory");
     stage.set("HOOKHERD__SERVER__LISTEN", "everywhere");
-    assert_refused(&stage.run(SERVE), "server.listen");
+    assert_for_a_person(&stage.run(SERVE), "server.listen");
 }
 
 #[test]

@@ -46,6 +46,24 @@ impl From<ViewError> for OpenError {
     }
 }
 
+impl OpenError {
+    /// Whether it fails in the same way however often it is tried: a person has to look at it.
+    pub fn needs_a_person(&self) -> bool {
+        use std::io::ErrorKind;
+        match self {
+            Self::Newer(_) | Self::Missing(_) | Self::Journal(JournalError::Newer(_)) => true,
+            Self::Journal(JournalError::Io { source, .. }) => matches!(
+                source.kind(),
+                ErrorKind::AlreadyExists
+                    | ErrorKind::NotADirectory
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::ReadOnlyFilesystem
+            ),
+            Self::InUse(_) | Self::View(_) => false,
+        }
+    }
+}
+
 /// What was found at opening.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenReport {
