@@ -29,6 +29,9 @@ use tokio::sync::Semaphore;
 /// Records read at a time where a whole list is walked.
 const WALK_PAGE: usize = 500;
 
+/// Reads of many records at a time: as many threads as may be busy with what can wait.
+const READS_MAX: usize = 4;
+
 /// Who asks. Made by `auth` and by nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -54,6 +57,8 @@ pub struct Shared {
     pub(super) ingress_bytes: Arc<Semaphore>,
     /// Ingress requests that may be under way.
     pub(super) ingress_requests: Arc<Semaphore>,
+    /// Reads of many records that may be under way.
+    pub(super) reads: Semaphore,
     /// Sign-ins that are under way.
     pub(super) sign_ins: SignIns,
 }
@@ -84,6 +89,7 @@ impl Shared {
             admin: with.admin,
             ingress_bytes: Arc::new(Semaphore::new(bytes)),
             ingress_requests: Arc::new(Semaphore::new(settings.ingress_requests_max)),
+            reads: Semaphore::new(READS_MAX),
             settings,
             sign_ins: SignIns::default(),
         }

@@ -1,7 +1,7 @@
 //! Connections: seen, changed, disconnected, and their lifecycle actions.
 
 use super::repositories::{decoder, events_named};
-use super::{json, ok};
+use super::{away, json, ok};
 use crate::actor::Command;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
@@ -27,6 +27,17 @@ pub(in crate::api) async fn list(
 ) -> Answer {
     let asked: PageQuery = query(&request)?;
     let After { last, limit } = after::<ConnectionId>(asked.limit, asked.cursor.as_ref())?;
+    let list = away(&shared, move |shared| page(shared, caller, last, limit));
+    ok(&list.await?)
+}
+
+/// A page, and how many there are in all: what a list of connections tells.
+fn page(
+    shared: &Shared,
+    caller: Caller,
+    last: Option<ConnectionId>,
+    limit: usize,
+) -> Result<dto::ConnectionList, Problem> {
     let (mut total, mut has_more) = (0, false);
     let mut page: Vec<Connection> = Vec::with_capacity(limit);
     shared.owned(caller).each_connection(|connection| {
@@ -40,8 +51,8 @@ pub(in crate::api) async fn list(
         }
     })?;
     let next_cursor = page.last().filter(|_| has_more).map(|c| c.id.to_string());
-    let connections = page.iter().map(|c| shape(&shared, c)).collect();
-    ok(&dto::ConnectionList {
+    let connections = page.iter().map(|c| shape(shared, c)).collect();
+    Ok(dto::ConnectionList {
         connections,
         total,
         next_cursor,

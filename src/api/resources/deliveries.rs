@@ -1,6 +1,6 @@
 //! The history of deliveries.
 
-use super::{json, ok};
+use super::{away, json, ok};
 use crate::actor::Command;
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
@@ -19,9 +19,12 @@ pub(in crate::api) async fn list(
     let asked: ConnectionPageQuery = query(&request)?;
     let connection = query_id("connection_id", asked.connection_id.as_ref())?;
     let after = after(asked.limit, asked.cursor.as_ref())?;
-    let page = shared.owned(caller).deliveries(connection, after)?;
-    let shape = |delivery: Delivery| Ok::<_, Problem>(dto::DeliverySummary::from(&delivery));
-    ok(&dto::List::of(page, |delivery| delivery.id, shape)?)
+    let list = away(&shared, move |shared| {
+        let page = shared.owned(caller).deliveries(connection, after)?;
+        let shape = |delivery: Delivery| Ok::<_, Problem>(dto::DeliverySummary::from(&delivery));
+        dto::List::of(page, |delivery| delivery.id, shape)
+    });
+    ok(&list.await?)
 }
 
 /// `GET /api/v2/deliveries/{id}`

@@ -1,6 +1,6 @@
 //! Incidents.
 
-use super::{Names, ok};
+use super::{Names, away, ok};
 use crate::actor::Command;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
@@ -41,17 +41,20 @@ pub(in crate::api) async fn list(
     let (status, repository) = (status.transpose()?, repository.transpose()?);
     let connection = query_id("connection_id", asked.connection_id.as_ref())?;
     let after = after(asked.limit, asked.cursor.as_ref())?;
-    let owned = shared.owned(caller);
-    let page = owned.incidents(status, connection, repository.as_ref(), after)?;
-    let mut names = Names::new(owned);
-    let shape = |incident: Incident| -> Result<_, Problem> {
-        let name = match incident.subject.connection() {
-            Some(id) => names.of(id)?,
-            None => None,
+    let list = away(&shared, move |shared| {
+        let owned = shared.owned(caller);
+        let page = owned.incidents(status, connection, repository.as_ref(), after)?;
+        let mut names = Names::new(owned);
+        let shape = |incident: Incident| -> Result<_, Problem> {
+            let name = match incident.subject.connection() {
+                Some(id) => names.of(id)?,
+                None => None,
+            };
+            Ok(dto::Incident::of(incident, name))
         };
-        Ok(dto::Incident::of(incident, name))
-    };
-    ok(&dto::List::of(page, |incident| incident.id, shape)?)
+        dto::List::of(page, |incident| incident.id, shape)
+    });
+    ok(&list.await?)
 }
 
 fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {

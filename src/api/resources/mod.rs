@@ -12,13 +12,13 @@ pub(super) mod stats;
 pub(super) mod tokens;
 pub(super) mod users;
 
-use super::error::Answer;
-use super::scope::Owned;
+use super::error::{Answer, Code, Problem};
+use super::scope::{Owned, Shared};
 use crate::domain::id::ConnectionId;
 use crate::domain::repo::FullName;
 use crate::store::ReadError;
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -29,6 +29,21 @@ fn json(status: StatusCode, body: &impl Serialize) -> Answer {
 
 fn ok(body: &impl Serialize) -> Answer {
     json(StatusCode::OK, body)
+}
+
+/// Reads away from the threads that serve requests: a walk over many records, or a list whose
+/// shape is costly, must not hold up the deliveries that arrive meanwhile. Few at a time, in the
+/// order they came.
+async fn away<T: Send + 'static>(
+    shared: &web::Data<Shared>,
+    read: impl FnOnce(&Shared) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let stopping = || Problem::new(Code::Unavailable, "the daemon is shutting down");
+    let _turn = shared.reads.acquire().await.map_err(|_| stopping())?;
+    let shared = shared.clone();
+    web::block(move || read(&shared))
+        .await
+        .map_err(|_| stopping())?
 }
 
 /// Names of repositories by connection, each looked up once a page.

@@ -1,6 +1,6 @@
 //! Workflow runs.
 
-use super::{Names, ok};
+use super::{Names, away, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
 use crate::api::extract::{ConnectionPageQuery, after, path_id, query, query_id};
@@ -17,17 +17,16 @@ pub(in crate::api) async fn list(
     let asked: ConnectionPageQuery = query(&request)?;
     let connection = query_id("connection_id", asked.connection_id.as_ref())?;
     let after = after(asked.limit, asked.cursor.as_ref())?;
-    let owned = shared.owned(caller);
-    let mut names = Names::new(owned);
-    let shape = |run: Run| -> Result<_, Problem> {
-        let name = names.of(run.connection)?;
-        Ok(dto::Run::of(run, name))
-    };
-    ok(&dto::List::of(
-        owned.runs(connection, after)?,
-        |run| run.id,
-        shape,
-    )?)
+    let list = away(&shared, move |shared| {
+        let owned = shared.owned(caller);
+        let mut names = Names::new(owned);
+        let shape = |run: Run| -> Result<_, Problem> {
+            let name = names.of(run.connection)?;
+            Ok(dto::Run::of(run, name))
+        };
+        dto::List::of(owned.runs(connection, after)?, |run| run.id, shape)
+    });
+    ok(&list.await?)
 }
 
 /// `GET /api/v2/workflows/runs/{id}`

@@ -1,7 +1,7 @@
 //! The caller's totals. Of deliveries and incidents only the newest are looked at, and the answer
 //! says how many: a figure over all history would cost more with every day.
 
-use super::ok;
+use super::{away, ok};
 use crate::api::dto::{self, DeliveryStats, IncidentStats, Stats};
 use crate::api::error::{Answer, Problem};
 use crate::api::scope::{Caller, Owned, Shared};
@@ -21,6 +21,11 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// `GET /api/v2/stats`
 pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> Answer {
+    let stats = away(&shared, move |shared| totals(shared, caller));
+    ok(&stats.await?)
+}
+
+fn totals(shared: &Shared, caller: Caller) -> Result<Stats, Problem> {
     let owned = shared.owned(caller);
     let mut connections_total = 0;
     let mut connections_by_status: BTreeMap<_, _> = WebhookStatus::ALL
@@ -33,7 +38,7 @@ pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> A
             .entry(connection.webhook_status().as_str())
             .or_default() += 1;
     })?;
-    ok(&Stats {
+    Ok(Stats {
         connections_total,
         connections_by_status,
         incidents: incidents(owned, shared.now())?,
