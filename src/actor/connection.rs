@@ -17,6 +17,7 @@ use super::CommandError;
 use super::plan::{Act, Edit, Plan, plan};
 use super::shared::World;
 use crate::domain::connection::{Connection, CredentialUse};
+use crate::domain::errand::Priority;
 use crate::domain::id::{ConnectionId, DeliveryId};
 use crate::domain::lifecycle::{Call, Input, Observation, Timer};
 use crate::store::Batch;
@@ -46,6 +47,8 @@ pub(super) struct ConnectionActor {
     /// Deliveries in a row that none of the secrets signed.
     rejections: u32,
     is_draining: bool,
+    /// A person waits for the call that is outstanding, or about to be.
+    is_awaited: bool,
     /// Goes up with every restart.
     life: u64,
 }
@@ -66,6 +69,7 @@ impl ConnectionActor {
             counted: None,
             rejections: 0,
             is_draining: false,
+            is_awaited: false,
             life: 0,
         }
     }
@@ -140,6 +144,7 @@ impl ConnectionActor {
             }
         }
         if !is_outstanding {
+            self.is_awaited = false;
             // Whoever waited and went away does not care.
             for waiting in self.waiting.drain(..) {
                 let _ = waiting.send(());
@@ -237,7 +242,9 @@ impl ConnectionActor {
         let Some(connection) = self.connection.clone() else {
             return;
         };
-        let made = calls::make(Arc::clone(&self.world), connection, call).into_actor(self);
+        let priority = calls::priority(&connection, call, self.is_awaited);
+        let world = Arc::clone(&self.world);
+        let made = calls::make(world, connection, call, priority).into_actor(self);
         ctx.spawn(made.map(|called, actor, ctx| {
             let calls::Called { input, edit } = called;
             actor.in_turn(ctx, move |actor, ctx| actor.must(ctx, input, *edit));
@@ -417,12 +424,20 @@ impl Handler<WhenSettled> for ConnectionActor {
 #[rtype(result = "()")]
 pub(super) struct Obey {
     pub(super) command: Command,
+    /// How urgent the calls are that follow.
+    pub(super) priority: Priority,
     pub(super) answer: oneshot::Sender<Result<(), CommandError>>,
 }
 
 impl Handler<Obey> for ConnectionActor {
     type Result = ();
-    fn handle(&mut self, Obey { command, answer }: Obey, ctx: &mut Context<Self>) {
+    fn handle(&mut self, obey: Obey, ctx: &mut Context<Self>) {
+        let Obey {
+            command,
+            priority,
+            answer,
+        } = obey;
+        self.is_awaited |= priority == Priority::Person;
         self.obey(ctx, command, answer);
     }
 }

@@ -10,6 +10,7 @@ use super::shared::World;
 use super::warden::{Start, StopAll, Warden};
 use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd, Offer};
 use crate::domain::connection::{Connection, CredentialUse};
+use crate::domain::errand::{Errand, Priority};
 use crate::domain::id::{ConnectionId, CredentialId, HookKey, UserId};
 use crate::domain::lifecycle::{Desired, Failure, Lifecycle};
 use crate::domain::repo::{Instance, Repository};
@@ -163,7 +164,8 @@ impl Actors {
         credential: CredentialUse,
     ) -> Result<Option<Repository>, ConnectError> {
         let hooks = self.hooks(instance)?;
-        let access = match keeper::access(&self.world, credential.id()).await {
+        let errand = Errand::of_person(request.owner);
+        let access = match keeper::access(&self.world, credential.id(), errand).await {
             Ok(access) => access,
             Err(error) if error.failure == Failure::Unauthorized => {
                 return Err(ConnectError::Unauthorized);
@@ -265,7 +267,12 @@ impl Actors {
         Ok(self.world.store.connection(id)?.unwrap_or(connection))
     }
 
-    async fn command_now(&self, id: ConnectionId, command: Command) -> Result<(), CommandError> {
+    async fn command_now(
+        &self,
+        id: ConnectionId,
+        command: Command,
+        priority: Priority,
+    ) -> Result<(), CommandError> {
         if self.registry.get(id).is_none() {
             if self.world.store.connection(id)?.is_none() {
                 return Err(CommandError::NoSuchConnection);
@@ -274,7 +281,11 @@ impl Actors {
         }
         let actor = self.registry.get(id).ok_or(CommandError::Unavailable)?;
         let (answer, answered) = oneshot::channel();
-        actor.do_send(Obey { command, answer });
+        actor.do_send(Obey {
+            command,
+            priority,
+            answer,
+        });
         match tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(CommandError::Unavailable),
@@ -304,7 +315,7 @@ impl Herd for Actors {
     }
 
     fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError> {
-        Box::pin(self.command_now(id, command))
+        Box::pin(self.command_now(id, command, Priority::Person))
     }
 
     fn settled(

@@ -7,6 +7,7 @@
 pub mod backoff;
 pub mod connection;
 pub mod delivery;
+pub mod errand;
 pub mod event;
 pub mod grant;
 pub mod id;
@@ -16,5 +17,6 @@ pub mod repo;
 pub mod rule;
 pub mod run;
 pub mod secret;
+pub mod text;
 pub mod time;
 pub mod user;

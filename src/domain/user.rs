@@ -3,6 +3,7 @@
 use super::grant::{Grant, Rejection};
 use super::id::{CredentialId, TokenId, UserId};
 use super::repo::Instance;
+use super::text::clean;
 use super::time::Timestamp;
 
 /// The name of the user that the admin token of the configuration belongs to.
@@ -85,9 +86,50 @@ pub struct Account {
     pub login: String,
 }
 
+/// Longest login kept: GitLab's have at most 255 characters, GitHub's 39.
+const LOGIN_BYTES_MAX: usize = 255;
+/// Most scopes kept of a token, and the longest.
+const SCOPES_MAX: usize = 64;
+const SCOPE_BYTES_MAX: usize = 100;
+
+impl Account {
+    /// The account as a provider tells it. One whose login shows nothing goes by its number.
+    pub fn told(id: u64, login: &str) -> Self {
+        let login = clean(login, LOGIN_BYTES_MAX).unwrap_or_else(|| id.to_string());
+        Self { id, login }
+    }
+}
+
+/// The scopes as a provider tells them: as many as are kept, fit to be shown.
+pub fn scopes_told<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let cleaned = scopes.into_iter().take(SCOPES_MAX);
+    cleaned
+        .filter_map(|scope| clean(scope, SCOPE_BYTES_MAX))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_provider_tells_of_an_account_is_made_fit_to_be_shown() {
+        let long = "a".repeat(1000);
+        for (told, shown) in [
+            ("ann", "ann"),
+            ("\u{202e}nna\u{1b}[2J\n", "nna[2J"),
+            (" \u{200b}", "7"),
+            (&long, &long[..LOGIN_BYTES_MAX]),
+        ] {
+            assert_eq!(Account::told(7, told).login, shown, "{told:?}");
+        }
+        let many = vec!["sc\u{e0041}ope"; 1000];
+        assert_eq!(scopes_told(many), vec!["scope"; SCOPES_MAX]);
+        assert_eq!(
+            scopes_told(["", "repo ", &long]),
+            ["repo", &long[..SCOPE_BYTES_MAX]]
+        );
+    }
 
     #[test]
     fn user_names_are_plain() {

@@ -1,6 +1,7 @@
 //! Providers: what comes in from them ([`Decode`]) and what we ask of them ([`Hooks`]).
 
 use crate::domain::delivery::Payload;
+use crate::domain::errand::Errand;
 use crate::domain::event::Decoded;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Failure, Revision};
@@ -201,6 +202,8 @@ pub struct Access {
     pub instance: Instance,
     /// The token.
     pub token: ProviderToken,
+    /// For whom and why: calls wait in line by it.
+    pub errand: Errand,
 }
 
 /// A repository to make calls about.

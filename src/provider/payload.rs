@@ -4,6 +4,7 @@
 //! error, because two readers could disagree about which one counts.
 
 use super::{DecodeError, HeaderLookup, Rejection};
+pub(super) use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -307,22 +308,4 @@ pub(super) fn first_line(message: &Loose<'_>) -> Option<String> {
 
 pub(super) fn clean_of(text: &Loose<'_>, bytes_max: usize) -> Option<String> {
     clean(text.text()?, bytes_max)
-}
-
-/// `text` without control characters and without those that turn the direction of writing (they
-/// make a text look like another one), cut at a character's end; `None` when nothing is left.
-pub(super) fn clean(text: &str, bytes_max: usize) -> Option<String> {
-    let mut kept = String::new();
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    for c in text
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control() && !turns(*c))
-    {
-        if kept.len() + c.len_utf8() > bytes_max {
-            break;
-        }
-        kept.push(c);
-    }
-    (!kept.is_empty()).then_some(kept)
 }

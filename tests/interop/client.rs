@@ -1,5 +1,7 @@
 //! Our client, set up for a tool on loopback.
 
+use hookherd::domain::errand::Errand;
+use hookherd::domain::id::UserId;
 use hookherd::domain::repo::{FullName, Instance, ProviderKind};
 use hookherd::domain::secret::{HookSecret, ProviderToken};
 use hookherd::domain::time::{Clock, Timestamp};
@@ -33,6 +35,7 @@ pub(crate) fn access(token: &str) -> Access {
             host: "github.com".parse().expect("it is a host"),
         },
         token: ProviderToken::new(token.to_owned()).expect("it is a token"),
+        errand: Errand::of_person(UserId::from_u128(1)),
     }
 }
 

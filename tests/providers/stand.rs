@@ -1,6 +1,8 @@
 //! A provider to try our client on, with the hands of its owner and of other people in it.
 
 use hookherd::app::{SystemClock, SystemEntropy};
+use hookherd::domain::errand::Errand;
+use hookherd::domain::id::UserId;
 use hookherd::domain::repo::{Instance, ProviderKind};
 use hookherd::domain::secret::{HookSecret, ProviderToken};
 use hookherd::provider::call::NobodyObserves;
@@ -84,6 +86,7 @@ impl Stand {
                     host,
                 },
                 token: ProviderToken::new(token).expect("a token"),
+                errand: Errand::of_person(UserId::from_u128(1)),
             },
             target: Target {
                 repository: None,

@@ -4,6 +4,7 @@ use crate::actor::keeper::{self, Verdict};
 use crate::actor::plan::Edit;
 use crate::actor::shared::{World, target};
 use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
+use crate::domain::errand::{Errand, Priority};
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
 use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError, Repaired};
 use std::sync::Arc;
@@ -18,8 +19,27 @@ pub(super) struct Called {
 /// Another credential is tried after so short a time.
 const NEXT_CREDENTIAL: Duration = Duration::from_millis(100);
 
+/// How urgent a call is. A person waits for what they asked for, and for the first hook of a
+/// connection that they have just made.
+pub(super) fn priority(connection: &Connection, call: Call, is_awaited: bool) -> Priority {
+    let is_new = connection.hook_created_at.is_none() && connection.last_error.is_none();
+    match call {
+        _ if is_awaited => Priority::Person,
+        Call::Ensure { .. } if is_new => Priority::Person,
+        Call::Ensure { .. } | Call::Repair { .. } | Call::Delete => Priority::Repair,
+        Call::Check(_) | Call::Ping(_) => Priority::Check,
+    }
+}
+
 /// Makes a call with the credential that fits now. Never fails: failures are inputs, too.
-pub(super) async fn make(world: Arc<World>, connection: Connection, call: Call) -> Called {
+pub(super) async fn make(
+    world: Arc<World>,
+    connection: Connection,
+    call: Call,
+    priority: Priority,
+) -> Called {
+    let owner = connection.owner;
+    let errand = Errand { owner, priority };
     let (usable, others) = match world.candidates(&connection) {
         Ok(candidates) => match candidates.split_first() {
             Some((first, others)) => (*first, others.to_vec()),
@@ -39,7 +59,7 @@ pub(super) async fn make(world: Arc<World>, connection: Connection, call: Call) 
             &ProviderError::refused(Failure::Rejected, "not_configured", words),
         );
     };
-    let access = match keeper::access(&world, usable.id()).await {
+    let access = match keeper::access(&world, usable.id(), errand).await {
         Ok(access) => access,
         Err(error) => return failed(&world, &passed_on(error, !others.is_empty())),
     };

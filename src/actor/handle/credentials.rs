@@ -4,6 +4,7 @@ use super::Actors;
 use crate::actor::keeper::{self, Verdict};
 use crate::actor::{Command, CommandError, ConnectError, ConnectRequest, Offer};
 use crate::domain::connection::{Connection, CredentialUse};
+use crate::domain::errand::{Errand, Priority};
 use crate::domain::id::{ConnectionId, CredentialId, UserId};
 use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository};
@@ -105,7 +106,7 @@ impl Actors {
                     Desired::Active | Desired::Paused => Command::Check,
                 };
                 // One that cannot be asked just now looks again at its next start or retry.
-                let _ = self.command_now(id, command).await;
+                let _ = self.command_now(id, command, Priority::Repair).await;
             }
         }
         Ok(())
@@ -134,7 +135,8 @@ impl Actors {
         let usable = self.world.usable_credentials(owner, instance)?;
         let credential = usable.first().ok_or(ConnectError::NoCredential)?;
         let hooks = self.hooks(instance)?;
-        let access = keeper::access(&self.world, credential.id)
+        let errand = Errand::of_person(owner);
+        let access = keeper::access(&self.world, credential.id, errand)
             .await
             .map_err(told)?;
         let listed = hooks.repositories(&access, page).await;
@@ -147,7 +149,7 @@ impl Actors {
             Verdict::Again => {}
             Verdict::Dead | Verdict::Unclear => return listed.map_err(told),
         }
-        let access = keeper::access(&self.world, credential.id)
+        let access = keeper::access(&self.world, credential.id, errand)
             .await
             .map_err(told)?;
         hooks.repositories(&access, page).await.map_err(told)

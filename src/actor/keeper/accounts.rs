@@ -7,6 +7,7 @@ use crate::actor::handle::told;
 use crate::actor::incidents::resolve;
 use crate::actor::shared::World;
 use crate::actor::{Command, CommandError, ConnectError, Offer};
+use crate::domain::errand::Errand;
 use crate::domain::grant::Grant;
 use crate::domain::id::{CredentialId, UserId};
 use crate::domain::incident::{IncidentStatus, Resolution, Subject};
@@ -27,7 +28,9 @@ pub(in crate::actor) async fn add(
     instance: Instance,
     offer: Offer,
 ) -> Result<Credential, ConnectError> {
-    let identity = identity(world, &instance, &offer).await.map_err(told)?;
+    let identity = identity(world, owner, &instance, &offer)
+        .await
+        .map_err(told)?;
     let _one_at_a_time = world.keeper.adding.lock().await;
     let known = same_account(world, owner, &instance, &identity.account, &offer)?;
     let Some(known) = known else {
@@ -77,6 +80,7 @@ pub(in crate::actor) async fn add(
 
 async fn identity(
     world: &World,
+    owner: UserId,
     instance: &Instance,
     offer: &Offer,
 ) -> Result<Identity, ProviderError> {
@@ -89,7 +93,7 @@ async fn identity(
         Offer::Oauth(tokens) => &tokens.access,
         Offer::Installation(id) => {
             let apps = world.providers.apps(instance).ok_or_else(unknown)?;
-            let found = apps.installation(*id).await?;
+            let found = apps.installation(*id, Errand::of_person(owner)).await?;
             return Ok(Identity {
                 account: found.account,
                 scopes: found.rights,
@@ -100,6 +104,7 @@ async fn identity(
     let access = Access {
         instance: instance.clone(),
         token: token.clone(),
+        errand: Errand::of_person(owner),
     };
     hooks.identity(&access).await
 }

@@ -18,6 +18,7 @@ pub(super) use sweep::{StopSweeping, Sweeper};
 
 use super::shared::World;
 use crate::domain::backoff::Backoff;
+use crate::domain::errand::{Errand, Priority};
 use crate::domain::grant::{Freshness, Grant};
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Failure;
@@ -209,14 +210,27 @@ enum Standing {
 ///
 /// The awkward case: a credential that turns out to be dead is an error that is `Unauthorized`,
 /// and marked as dead by then.
-pub(super) async fn access(world: &Arc<World>, id: CredentialId) -> Result<Access, ProviderError> {
+pub(super) async fn access(
+    world: &Arc<World>,
+    id: CredentialId,
+    errand: Errand,
+) -> Result<Access, ProviderError> {
+    let access = usable(world, id, errand).await?;
+    Ok(Access { errand, ..access })
+}
+
+async fn usable(
+    world: &Arc<World>,
+    id: CredentialId,
+    errand: Errand,
+) -> Result<Access, ProviderError> {
     let credential = read(world, id)?;
     let usable = match standing(world, &credential, &Need::Use)? {
         Standing::Good(access) => return Ok(access),
         Standing::Usable(access) => Some(access),
         Standing::Over => None,
     };
-    let renewed = renew(world, id, Need::Use).await;
+    let renewed = renew(world, id, Need::Use, errand).await;
     match (renewed, usable) {
         (Err(error), Some(access)) if error.failure != Failure::Unauthorized => Ok(access),
         (renewed, _) => renewed,
@@ -230,8 +244,13 @@ pub(super) fn worked(world: &World, id: CredentialId) {
 }
 
 /// Has a credential renewed if it needs that, in a task of its own: whoever waits may go away.
-async fn renew(world: &Arc<World>, id: CredentialId, need: Need) -> Result<Access, ProviderError> {
-    let work = tokio::spawn(renew_in_turn(Arc::clone(world), id, need));
+async fn renew(
+    world: &Arc<World>,
+    id: CredentialId,
+    need: Need,
+    errand: Errand,
+) -> Result<Access, ProviderError> {
+    let work = tokio::spawn(renew_in_turn(Arc::clone(world), id, need, errand));
     match tokio::time::timeout(WAIT_MAX, work).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(waiting(
@@ -245,6 +264,7 @@ async fn renew_in_turn(
     world: Arc<World>,
     id: CredentialId,
     need: Need,
+    errand: Errand,
 ) -> Result<Access, ProviderError> {
     let slot = world.keeper.slot(id);
     let mut turn = slot.turn.lock().await;
@@ -267,7 +287,8 @@ async fn renew_in_turn(
             refresh::refresh(&world, &mut turn, &slot, &credential, grant.clone(), &need).await
         }
         Grant::App { installation } => {
-            refresh::install(&world, &mut turn, &slot, &credential, *installation, &need).await
+            let made = (*installation, errand);
+            refresh::install(&world, &mut turn, &slot, &credential, made, &need).await
         }
     };
     match (renewed, usable) {
@@ -333,10 +354,19 @@ fn standing(
     }
 }
 
+/// A renewal that nobody waits for.
+const fn ahead(credential: &Credential) -> Errand {
+    Errand {
+        owner: credential.owner,
+        priority: Priority::Check,
+    }
+}
+
 fn access_with(credential: &Credential, token: ProviderToken) -> Access {
     Access {
         instance: credential.instance.clone(),
         token,
+        errand: ahead(credential),
     }
 }
 

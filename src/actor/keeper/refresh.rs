@@ -3,6 +3,7 @@
 use super::reject::reject;
 use super::{Need, Slot, Turn, access_with, open, seal, waiting};
 use crate::actor::shared::World;
+use crate::domain::errand::Errand;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason};
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::ProviderToken;
@@ -200,7 +201,7 @@ pub(super) async fn install(
     turn: &mut Turn,
     slot: &Slot,
     credential: &Credential,
-    installation: u64,
+    (installation, errand): (u64, Errand),
     need: &Need,
 ) -> Result<Access, ProviderError> {
     let was_refused = matches!(need, Need::Other(_));
@@ -218,7 +219,7 @@ pub(super) async fn install(
             words,
         ));
     };
-    match apps.installation_token(installation).await {
+    match apps.installation_token(installation, errand).await {
         Ok(token) => {
             slot.install(Some(token.clone()));
             slot.begin_proof();

@@ -36,7 +36,7 @@ pub(in crate::actor) async fn refused(
     id: CredentialId,
     access: &Access,
 ) -> Verdict {
-    match renew(world, id, Need::Other(access.token.clone())).await {
+    match renew(world, id, Need::Other(access.token.clone()), access.errand).await {
         Ok(_) => Verdict::Again,
         Err(error) if error.failure == Failure::Unauthorized => Verdict::Dead,
         Err(_) => Verdict::Unclear,

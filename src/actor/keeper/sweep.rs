@@ -1,13 +1,14 @@
 //! The sweep: renews grants in good time, also those that nobody uses, and has the connections of
 //! dead credentials look again.
 
-use super::{Keeper, Need, renew};
+use super::{Keeper, Need, ahead, renew};
 use crate::actor::Command;
 use crate::actor::connection::Obey;
 use crate::actor::router::Registry;
 use crate::actor::shared::World;
 use crate::domain::backoff::jittered;
 use crate::domain::connection::CredentialUse;
+use crate::domain::errand::{Errand, Priority};
 use crate::domain::grant::{Freshness, Grant};
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::lifecycle::Phase;
@@ -60,7 +61,12 @@ impl Sweeper {
                 // Nobody waits for the answer.
                 let (answer, _) = oneshot::channel();
                 let command = Command::Check;
-                actor.do_send(Obey { command, answer });
+                let priority = Priority::Check;
+                actor.do_send(Obey {
+                    command,
+                    priority,
+                    answer,
+                });
             }
         }
     }
@@ -103,16 +109,16 @@ pub(super) async fn sweep(world: Arc<World>) {
         // Made when needed.
         Grant::Token { .. } | Grant::App { .. } => false,
     };
-    let due: Vec<CredentialId> = credentials
+    let due: Vec<(CredentialId, Errand)> = credentials
         .iter()
         .filter(|credential| is_due(credential))
-        .map(|credential| credential.id)
+        .map(|credential| (credential.id, ahead(credential)))
         .collect();
     let world = &world;
     futures_util::stream::iter(due)
-        .for_each_concurrent(AT_ONCE_MAX, |id| async move {
+        .for_each_concurrent(AT_ONCE_MAX, |(id, errand)| async move {
             // What failed was logged, and is tried again by the next sweep.
-            let _ = renew(world, id, Need::Ahead).await;
+            let _ = renew(world, id, Need::Ahead, errand).await;
         })
         .await;
 }

@@ -1,6 +1,7 @@
 //! A provider of grants whose refresh tokens are used once, as real ones are, and a store that
 //! stops where a test wants it to.
 
+use crate::domain::errand::Errand;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::{OauthSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
@@ -198,7 +199,7 @@ impl FakeApps {
 }
 
 impl Apps for FakeApps {
-    fn installation(&self, id: u64) -> Calling<'_, Installation> {
+    fn installation(&self, id: u64, _: Errand) -> Calling<'_, Installation> {
         Box::pin(async move {
             self.there(id)?;
             Ok(Installation {
@@ -210,7 +211,7 @@ impl Apps for FakeApps {
             })
         })
     }
-    fn installation_token(&self, id: u64) -> Calling<'_, InstallationToken> {
+    fn installation_token(&self, id: u64, _: Errand) -> Calling<'_, InstallationToken> {
         Box::pin(async move {
             tokio::time::sleep(LATENCY).await;
             let now = self.there(id)?;

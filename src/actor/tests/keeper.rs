@@ -5,6 +5,7 @@ use super::grants::{INSTALLATION, LIFE, Refresh};
 use crate::actor::keeper::Verdict;
 use crate::actor::{Command, CommandError, Herd, Offer, keeper};
 use crate::domain::connection::WebhookStatus;
+use crate::domain::errand::Errand;
 use crate::domain::grant::{Grant, RejectReason};
 use crate::domain::id::CredentialId;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
@@ -23,8 +24,10 @@ fn refreshes(farm: &Farm) -> usize {
     farm.grants.refreshes.load(Ordering::SeqCst)
 }
 
+const ERRAND: Errand = Errand::of_person(ANN);
+
 async fn access(farm: &Farm, id: CredentialId) -> Result<bool, ProviderError> {
-    let access = keeper::access(farm.actors.world(), id).await?;
+    let access = keeper::access(farm.actors.world(), id, ERRAND).await?;
     Ok(farm.grants.is_good(&access.token))
 }
 
@@ -77,7 +80,9 @@ async fn a_grant_is_renewed_ahead_of_time_for_as_long_as_one_likes() {
     let id = farm.sign_in(ANN).await;
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_mins(30)).await;
-        let access = keeper::access(farm.actors.world(), id).await.unwrap();
+        let access = keeper::access(farm.actors.world(), id, ERRAND)
+            .await
+            .unwrap();
         assert!(farm.grants.is_good(&access.token));
     }
     // A hundred hours, two hours a token, twenty minutes ahead.
@@ -371,7 +376,7 @@ async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_e
             installation: INSTALLATION
         }
     );
-    let ask = || keeper::access(farm.actors.world(), added.id);
+    let ask = || keeper::access(farm.actors.world(), added.id, ERRAND);
     let asked = futures_util::future::join_all((0..1000).map(|_| ask())).await;
     assert!(asked.iter().all(Result::is_ok));
     let made = || farm.apps.tokens.load(Ordering::SeqCst);
@@ -408,7 +413,7 @@ async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
         .id;
     let world = farm.actors.world();
     for _ in 0..5 {
-        let late = keeper::access(world, id).await.unwrap();
+        let late = keeper::access(world, id, ERRAND).await.unwrap();
         let verdict = keeper::refused(world, id, &late).await;
         assert_eq!(verdict, Verdict::Unclear);
         tokio::time::sleep(Duration::from_mins(10)).await;

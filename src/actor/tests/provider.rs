@@ -1,6 +1,7 @@
 //! A provider that does what a script says.
 
 use super::grants::FakeGrants;
+use crate::domain::errand::Errand;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Repository, RepositoryId};
@@ -31,6 +32,8 @@ pub(super) struct FakeProvider {
     pub(super) script: Mutex<VecDeque<Behaviour>>,
     pub(super) always: Mutex<Option<Behaviour>>,
     pub(super) calls: Mutex<Vec<(&'static str, Instant)>>,
+    /// For whom and why each call was made.
+    pub(super) errands: Mutex<Vec<(&'static str, Errand)>>,
     next: AtomicU64,
     has_no_repository: Mutex<bool>,
     /// What is said to these tokens, whatever they ask.
@@ -118,6 +121,8 @@ impl FakeProvider {
         act: impl FnOnce() -> T,
     ) -> Result<T, ProviderError> {
         self.calls.lock().unwrap().push((operation, Instant::now()));
+        let errand = access.errand;
+        self.errands.lock().unwrap().push((operation, errand));
         let scripted = self.script.lock().unwrap().pop_front();
         let behaviour = scripted.or_else(|| self.always.lock().unwrap().clone());
         tokio::time::sleep(Duration::from_millis(50)).await;

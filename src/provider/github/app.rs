@@ -3,11 +3,12 @@
 use super::jwt::Signer;
 use super::wire::{InstallationBody, InstallationTokenBody};
 use super::{Asked, Github, ProviderError, Talk, errors};
+use crate::domain::errand::Errand;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::Instance;
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::Timestamp;
-use crate::domain::user::Account;
+use crate::domain::user::{Account, scopes_told};
 use crate::provider::http::Answer;
 use crate::provider::oauth::{Apps, Installation, InstallationToken};
 use crate::provider::{Access, Calling};
@@ -48,12 +49,14 @@ impl GithubApp {
         operation: &'static str,
         method: Method,
         path: String,
+        errand: Errand,
         read: fn(&Answer) -> Result<T, ProviderError>,
     ) -> Calling<'a, T> {
         Box::pin(async move {
             let access = Access {
                 instance: self.instance.clone(),
                 token: self.signer.token(self.github.clock.now()),
+                errand,
             };
             let caller = &self.github.caller;
             let asked = async {
@@ -98,15 +101,13 @@ fn refusal(answer: &Answer) -> ProviderError {
 
 fn read_installation(answer: &Answer) -> Result<Installation, ProviderError> {
     let body: InstallationBody = errors::parse(answer)?;
-    let rights = body.permissions.into_iter();
+    let rights = body.permissions.iter();
+    let rights: Vec<String> = rights
+        .map(|(right, level)| format!("{right}:{level}"))
+        .collect();
     Ok(Installation {
-        account: Account {
-            id: body.account.id,
-            login: body.account.login,
-        },
-        rights: rights
-            .map(|(right, level)| format!("{right}:{level}"))
-            .collect(),
+        account: Account::told(body.account.id, &body.account.login),
+        rights: scopes_told(rights.iter().map(String::as_str)),
     })
 }
 
@@ -124,13 +125,13 @@ fn read_token(answer: &Answer) -> Result<InstallationToken, ProviderError> {
 }
 
 impl Apps for GithubApp {
-    fn installation(&self, id: u64) -> Calling<'_, Installation> {
+    fn installation(&self, id: u64, errand: Errand) -> Calling<'_, Installation> {
         let path = format!("app/installations/{id}");
-        self.ask("installation", Method::GET, path, read_installation)
+        self.ask("installation", Method::GET, path, errand, read_installation)
     }
 
-    fn installation_token(&self, id: u64) -> Calling<'_, InstallationToken> {
+    fn installation_token(&self, id: u64, errand: Errand) -> Calling<'_, InstallationToken> {
         let path = format!("app/installations/{id}/access_tokens");
-        self.ask("installation_token", Method::POST, path, read_token)
+        self.ask("installation_token", Method::POST, path, errand, read_token)
     }
 }

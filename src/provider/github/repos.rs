@@ -3,7 +3,7 @@
 use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
 use super::{Answer, Identity, LookedUp, ProviderError, Talk, Target, errors};
 use crate::domain::repo::Repository;
-use crate::domain::user::Account;
+use crate::domain::user::{Account, scopes_told};
 
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<RepositoryBody>(answer)?
@@ -80,15 +80,7 @@ pub(super) async fn identity(s: &mut Talk<'_>) -> Result<Identity, ProviderError
     let user: UserBody = errors::parse(&answer)?;
     let scopes = answer.header("x-oauth-scopes").unwrap_or_default();
     Ok(Identity {
-        account: Account {
-            id: user.id,
-            login: user.login,
-        },
-        scopes: scopes
-            .split(',')
-            .map(str::trim)
-            .filter(|scope| !scope.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        account: Account::told(user.id, &user.login),
+        scopes: scopes_told(scopes.split(',')),
     })
 }

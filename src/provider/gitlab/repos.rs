@@ -3,7 +3,7 @@
 use super::wire::{ProjectBody, TokenBody, UserBody};
 use super::{Answer, Identity, LookedUp, ProviderError, Talk, Target, errors};
 use crate::domain::repo::Repository;
-use crate::domain::user::Account;
+use crate::domain::user::{Account, scopes_told};
 
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<ProjectBody>(answer)?
@@ -52,10 +52,10 @@ pub(super) async fn identity(s: &mut Talk<'_>) -> Result<Identity, ProviderError
     let token = s.get_own("personal_access_tokens/self").await;
     let token = token.and_then(|answer| errors::parse::<TokenBody>(&answer));
     Ok(Identity {
-        account: Account {
-            id: user.id,
-            login: user.username,
-        },
-        scopes: token.map_or_else(|_| Vec::new(), |token| token.scopes),
+        account: Account::told(user.id, &user.username),
+        scopes: token.map_or_else(
+            |_| Vec::new(),
+            |token| scopes_told(token.scopes.iter().map(String::as_str)),
+        ),
     })
 }

@@ -2,6 +2,7 @@
 //! them ([`Apps`]).
 
 use super::Calling;
+use crate::domain::errand::Errand;
 use crate::domain::secret::{OauthSecret, ProviderToken};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Account;
@@ -160,9 +161,9 @@ impl fmt::Debug for InstallationToken {
 /// Our app at an installation of a provider.
 pub trait Apps: Send + Sync + 'static {
     /// What is known of an installation. `Unauthorized` when there is none (any more).
-    fn installation(&self, id: u64) -> Calling<'_, Installation>;
+    fn installation(&self, id: u64, errand: Errand) -> Calling<'_, Installation>;
 
     /// A new token for an installation. `Unauthorized` when there is none (any more), or when it
     /// is suspended.
-    fn installation_token(&self, id: u64) -> Calling<'_, InstallationToken>;
+    fn installation_token(&self, id: u64, errand: Errand) -> Calling<'_, InstallationToken>;
 }

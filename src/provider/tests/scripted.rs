@@ -1,6 +1,8 @@
 //! A scripted server: answers each request with what the test's function says, and remembers the
 //! requests. Deliberately without any belief about a provider of its own.
 
+use crate::domain::errand::Errand;
+use crate::domain::id::UserId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::domain::secret::{HookSecret, ProviderToken};
@@ -77,6 +79,7 @@ pub(in crate::provider) fn access(provider: ProviderKind, token: &str) -> Access
     Access {
         instance: Instance { provider, host },
         token: ProviderToken::new(token.into()).unwrap(),
+        errand: Errand::of_person(UserId::from_u128(1)),
     }
 }
 

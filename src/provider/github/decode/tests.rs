@@ -267,7 +267,7 @@ fn awkward_values_become_harmless_ones() {
     assert_eq!(event.facts.branch, None);
     assert_eq!(event.facts.url, None);
     let title = event.facts.commit_message.unwrap();
-    assert!(title.starts_with("abc\u{e4}"), "{title}");
+    assert!(title.starts_with("abc \u{e4}"), "{title}");
     assert!((500..=TITLE_BYTES_MAX).contains(&title.len()));
     assert_eq!(event.facts.workflow_key, ".github/workflows/ci.yml");
     assert_eq!(event.facts.author.as_deref(), Some("octo"));

@@ -68,7 +68,10 @@ async fn an_app_says_who_it_is_with_a_short_token_that_its_key_signed() {
         )
     })
     .await;
-    let token = app(&server).installation_token(77).await.unwrap();
+    let token = app(&server)
+        .installation_token(77, access().errand)
+        .await
+        .unwrap();
     assert!(token.token.expose().len() > 1500, "any length");
     assert_eq!(token.expires_at.0 - Noon.now().0, 3_600_000);
     assert_eq!(server.lines(), ["POST /app/installations/77/access_tokens"]);
@@ -91,7 +94,10 @@ async fn an_installation_is_known_by_its_account_and_its_rights() {
         )
     })
     .await;
-    let found = app(&server).installation(77).await.unwrap();
+    let found = app(&server)
+        .installation(77, access().errand)
+        .await
+        .unwrap();
     assert_eq!(
         (found.account.id, found.account.login.as_str()),
         (9, "acme")
@@ -108,7 +114,10 @@ async fn a_refused_app_is_no_refused_installation() {
         (500, Failure::Retryable { after: None }),
     ] {
         let server = Server::start(move |_| answer(status, &json!({"message": "canary"}))).await;
-        let error = app(&server).installation_token(77).await.unwrap_err();
+        let error = app(&server)
+            .installation_token(77, access().errand)
+            .await
+            .unwrap_err();
         assert_eq!(error.failure, failure, "{status}");
         assert!(!error.message.contains("canary"));
     }
