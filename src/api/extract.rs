@@ -164,15 +164,6 @@ pub(super) struct PageQuery {
     pub(super) cursor: Option<String>,
 }
 
-/// The parameters of a list of what belongs to connections.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ConnectionPageQuery {
-    pub(super) limit: Option<usize>,
-    pub(super) cursor: Option<String>,
-    pub(super) connection_id: Option<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ mod auth;
 pub mod dto;
 pub mod error;
 mod extract;
+mod filter;
 pub mod ingress;
 mod resources;
 pub mod routes;

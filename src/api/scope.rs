@@ -14,14 +14,15 @@ use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
 };
-use crate::domain::incident::{Incident, IncidentStatus};
+use crate::domain::incident::Incident;
 use crate::domain::repo::{FullName, Instance, ProviderKind};
 use crate::domain::run::Run;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::provider::{Claim, Providers};
 use crate::store::{
-    After, Batch, Change, Committing, Guard, IncidentFilter, Of, Page, ReadError, Store,
+    After, Batch, Change, Committing, ConnectionFilter, DeliveryFilter, Guard, IncidentFilter,
+    Listing, ReadError, RunFilter, Store, Whose,
 };
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -198,20 +199,31 @@ impl Owned<'_> {
         Ok(self.store.payload(delivery.id)?)
     }
 
-    fn of(&self, connection: Option<ConnectionId>) -> Result<Of, Problem> {
-        match connection {
-            None => Ok(Of::Owner(self.owner)),
-            Some(id) => Ok(Of::Connection(self.connection_or_removed(id)?.id)),
+    /// A filter by connection is for the caller's own, which may be removed.
+    fn may_ask(&self, whose: &Whose) -> Result<(), Problem> {
+        if let Some(id) = whose.connection {
+            self.connection_or_removed(id)?;
         }
+        Ok(())
     }
 
-    /// Deliveries, of one connection or of all.
+    /// Connections that are not removed.
+    pub(super) fn connections(
+        &self,
+        filter: &ConnectionFilter,
+        after: After<ConnectionId>,
+    ) -> Result<Listing<Connection, ConnectionId>, Problem> {
+        Ok(self.store.connections(self.owner, filter, after)?)
+    }
+
+    /// Deliveries.
     pub(super) fn deliveries(
         &self,
-        connection: Option<ConnectionId>,
+        filter: &DeliveryFilter,
         after: After<DeliveryId>,
-    ) -> Result<Page<Delivery>, Problem> {
-        Ok(self.store.deliveries(self.of(connection)?, after)?)
+    ) -> Result<Listing<Delivery, DeliveryId>, Problem> {
+        self.may_ask(&filter.whose)?;
+        Ok(self.store.deliveries_of(self.owner, filter, after)?)
     }
 
     /// A run.
@@ -219,13 +231,14 @@ impl Owned<'_> {
         self.own(self.store.run(id)?, |r| r.owner)
     }
 
-    /// Runs, of one connection or of all.
+    /// Runs.
     pub(super) fn runs(
         &self,
-        connection: Option<ConnectionId>,
+        filter: &RunFilter,
         after: After<RunId>,
-    ) -> Result<Page<Run>, Problem> {
-        Ok(self.store.runs(self.of(connection)?, after)?)
+    ) -> Result<Listing<Run, RunId>, Problem> {
+        self.may_ask(&filter.whose)?;
+        Ok(self.store.runs_of(self.owner, filter, after)?)
     }
 
     /// An incident.
@@ -233,55 +246,14 @@ impl Owned<'_> {
         self.own(self.store.incident(id)?, |i| i.owner)
     }
 
-    /// Incidents, of all connections, of one, or of those to a repository of this name.
+    /// Incidents.
     pub(super) fn incidents(
         &self,
-        status: Option<IncidentStatus>,
-        connection: Option<ConnectionId>,
-        repository: Option<&FullName>,
+        filter: &IncidentFilter,
         after: After<IncidentId>,
-    ) -> Result<Page<Incident>, Problem> {
-        let list = |connection| {
-            let filter = IncidentFilter { status, connection };
-            self.store.incidents_of(self.owner, &filter, after)
-        };
-        if let Some(id) = connection {
-            self.connection_or_removed(id)?;
-        }
-        let Some(name) = repository else {
-            return Ok(list(connection)?);
-        };
-        let mut merged = Page {
-            items: Vec::new(),
-            has_more: false,
-        };
-        for id in self.connections_named(name)? {
-            if connection.is_none_or(|wanted| wanted == id) {
-                let page = list(Some(id))?;
-                merged.has_more |= page.has_more;
-                merged.items.extend(page.items);
-            }
-        }
-        merged
-            .items
-            .sort_by_key(|incident| std::cmp::Reverse(incident.id));
-        merged.has_more |= merged.items.len() > after.limit;
-        merged.items.truncate(after.limit);
-        Ok(merged)
-    }
-
-    fn connections_named(&self, name: &FullName) -> Result<Vec<ConnectionId>, ReadError> {
-        let mut ids = Vec::new();
-        for provider in ProviderKind::ALL {
-            let found = self.store.connections_by_name(provider, name)?;
-            ids.extend(
-                found
-                    .into_iter()
-                    .filter(|c| c.owner == self.owner)
-                    .map(|c| c.id),
-            );
-        }
-        Ok(ids)
+    ) -> Result<Listing<Incident, IncidentId>, Problem> {
+        self.may_ask(&filter.whose)?;
+        Ok(self.store.incidents_of(self.owner, filter, after)?)
     }
 
     /// The caller's credentials, newest first.

@@ -95,6 +95,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The names of all outcomes.
+    pub const NAMES: [&str; 9] = [
+        "pong",
+        "run",
+        "recorded",
+        "ignored",
+        "paused",
+        "foreign_repository",
+        "mirrored",
+        "stale",
+        "dead_letter",
+    ];
+
     /// The name used in JSON and metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ pub mod grant;
 pub mod id;
 pub mod incident;
 pub mod lifecycle;
+pub mod pattern;
 pub mod repo;
 pub mod rule;
 pub mod run;

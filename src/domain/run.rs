@@ -82,6 +82,9 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// The names of all statuses.
+    pub const NAMES: [&str; 3] = ["queued", "in_progress", "completed"];
+
     /// The name used in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -9,11 +9,16 @@ pub mod disk;
 pub mod faulty;
 mod index;
 mod journal;
+mod list;
 pub mod memory;
 mod record;
 mod snapshot;
 pub mod tools;
 mod view;
+
+pub use list::{
+    ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, RunFilter, Whose,
+};
 
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
@@ -21,7 +26,7 @@ use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
-use crate::domain::incident::{Incident, IncidentStatus, Subject};
+use crate::domain::incident::{Incident, Subject};
 use crate::domain::repo::{FullName, Instance, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
@@ -228,15 +233,6 @@ pub enum Of {
     Connection(ConnectionId),
 }
 
-/// Which incidents a list shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IncidentFilter {
-    /// Only with this status.
-    pub status: Option<IncidentStatus>,
-    /// Only of this connection.
-    pub connection: Option<ConnectionId>,
-}
-
 /// How the store is doing, for health and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStatus {
@@ -296,6 +292,13 @@ pub trait Read: Send + Sync {
         owner: UserId,
         after: After<ConnectionId>,
     ) -> Result<Page<Connection>, ReadError>;
+    /// A user's connections that are not removed and that fit, newest first.
+    fn connections(
+        &self,
+        owner: UserId,
+        filter: &ConnectionFilter,
+        after: After<ConnectionId>,
+    ) -> Result<Listing<Connection, ConnectionId>, ReadError>;
     /// The ids of all connections, oldest first.
     fn connection_ids(&self) -> Result<Vec<ConnectionId>, ReadError>;
 
@@ -305,6 +308,13 @@ pub trait Read: Send + Sync {
     fn payload(&self, id: DeliveryId) -> Result<Option<Payload>, ReadError>;
     /// Deliveries, newest first.
     fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Result<Page<Delivery>, ReadError>;
+    /// A user's deliveries that fit, newest first.
+    fn deliveries_of(
+        &self,
+        owner: UserId,
+        filter: &DeliveryFilter,
+        after: After<DeliveryId>,
+    ) -> Result<Listing<Delivery, DeliveryId>, ReadError>;
     /// A connection's deliveries that are received and not processed, oldest first.
     fn pending(&self, connection: ConnectionId, limit: usize) -> Result<Vec<Delivery>, ReadError>;
     /// The connections that have such deliveries.
@@ -321,18 +331,25 @@ pub trait Read: Send + Sync {
     ) -> Result<Option<Run>, ReadError>;
     /// Runs, newest first.
     fn runs(&self, of: Of, after: After<RunId>) -> Result<Page<Run>, ReadError>;
+    /// A user's runs that fit, newest first.
+    fn runs_of(
+        &self,
+        owner: UserId,
+        filter: &RunFilter,
+        after: After<RunId>,
+    ) -> Result<Listing<Run, RunId>, ReadError>;
     /// A track.
     fn track(&self, key: &TrackKey) -> Result<Option<Track>, ReadError>;
 
     /// An incident.
     fn incident(&self, id: IncidentId) -> Result<Option<Incident>, ReadError>;
-    /// A user's incidents, newest first.
+    /// A user's incidents that fit, newest first.
     fn incidents_of(
         &self,
         owner: UserId,
         filter: &IncidentFilter,
         after: After<IncidentId>,
-    ) -> Result<Page<Incident>, ReadError>;
+    ) -> Result<Listing<Incident, IncidentId>, ReadError>;
     /// The incidents about a connection or a credential that are not resolved.
     fn unresolved_incidents(&self, subject: Subject) -> Result<Vec<Incident>, ReadError>;
 

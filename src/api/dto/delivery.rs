@@ -2,6 +2,7 @@
 
 use super::time;
 use crate::domain::delivery::{self, DeliveryState, Outcome, Source};
+use crate::domain::repo::FullName;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -18,6 +19,8 @@ pub struct DeliverySummary {
     pub id: String,
     /// The connection that it belongs to.
     pub connection_id: String,
+    /// The connection's repository; null once the connection is forgotten.
+    pub repository_full_name: Option<String>,
     /// The provider's id.
     pub provider_delivery_id: String,
     /// The provider's event name.
@@ -32,7 +35,7 @@ pub struct DeliverySummary {
     pub state: &'static str,
     /// When it was processed.
     pub processed_at: Option<String>,
-    /// `pong`, `run`, `recorded`, `ignored`, `paused`, `foreign_repository` or `dead_letter`.
+    /// One of [`Outcome::NAMES`].
     pub outcome: Option<&'static str>,
     /// Why it is a dead letter.
     pub reason: Option<String>,
@@ -46,11 +49,13 @@ pub struct DeliverySummary {
     pub body_sha256: String,
 }
 
-impl From<&delivery::Delivery> for DeliverySummary {
-    fn from(delivery: &delivery::Delivery) -> Self {
+impl DeliverySummary {
+    /// The shape of a delivery of a connection to this repository.
+    pub fn of(delivery: &delivery::Delivery, repository: Option<&FullName>) -> Self {
         let mut dto = Self {
             id: delivery.id.to_string(),
             connection_id: delivery.connection.to_string(),
+            repository_full_name: repository.map(ToString::to_string),
             provider_delivery_id: delivery.provider_delivery_id.clone(),
             event: delivery.event.clone(),
             action: delivery.action.clone(),

@@ -19,7 +19,7 @@ use crate::domain::grant::Grant;
 use crate::domain::repo::{Host, Repository as DomainRepository};
 use crate::domain::time::Timestamp;
 use crate::domain::user;
-use crate::store::Page;
+use crate::store::{Listing, Page};
 use serde::Serialize;
 use std::fmt::Display;
 
@@ -69,6 +69,18 @@ impl<T> List<T> {
             .collect::<Result<_, _>>()?;
         Ok(Self { items, next_cursor })
     }
+
+    /// The same of a list that was narrowed down.
+    pub(super) fn narrowed<R, Id: Display, E>(
+        listing: Listing<R, Id>,
+        shape: impl FnMut(R) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        let items = listing.items.into_iter().map(shape);
+        Ok(Self {
+            items: items.collect::<Result<_, _>>()?,
+            next_cursor: listing.next.map(|id| id.to_string()),
+        })
+    }
 }
 
 /// The list of connections, which has a name of its own.
@@ -76,7 +88,7 @@ impl<T> List<T> {
 pub struct ConnectionList {
     /// The connections, newest first.
     pub connections: Vec<Connection>,
-    /// All of the caller's connections, on whatever page.
+    /// All of the caller's connections, on whatever page and whatever the filter.
     pub total: usize,
     /// Pass it as `cursor` for the next page; null on the last one.
     pub next_cursor: Option<String>,

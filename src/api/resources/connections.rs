@@ -5,12 +5,14 @@ use super::{away, json, ok};
 use crate::actor::Command;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{Json, PageQuery, after, path_id, query};
+use crate::api::extract::{Json, after, path_id, query};
+use crate::api::filter;
 use crate::api::scope::{Caller, Shared};
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::{Hook, Phase};
-use crate::store::After;
+use crate::domain::repo::FullName;
+use crate::store::{After, ConnectionFilter};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use serde::Deserialize;
@@ -19,15 +21,48 @@ fn shape(shared: &Shared, connection: &Connection) -> dto::Connection {
     dto::Connection::of(connection, &shared.settings.public_url)
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    repository: Option<String>,
+    provider: Option<String>,
+    host: Option<String>,
+    owner: Option<String>,
+    status: Option<String>,
+}
+
+impl ListQuery {
+    fn filter(&self) -> Result<ConnectionFilter, Problem> {
+        let status = self.status.as_ref();
+        let owner_name = match &self.owner {
+            Some(owner) if format!("{owner}/x").parse::<FullName>().is_err() => {
+                let why = "owner: expected a user, an organisation or a group";
+                return Err(Problem::new(Code::BadQuery, why));
+            }
+            owner => owner.clone(),
+        };
+        Ok(ConnectionFilter {
+            repository: filter::repository(self.repository.as_ref())?,
+            provider: filter::provider(self.provider.as_ref())?,
+            host: filter::host(self.host.as_ref())?,
+            owner_name,
+            status: filter::choice("status", status, &WebhookStatus::ALL, WebhookStatus::as_str)?,
+        })
+    }
+}
+
 /// `GET /api/v2/repositories/connections`
 pub(in crate::api) async fn list(
     caller: Caller,
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    let asked: PageQuery = query(&request)?;
-    let After { last, limit } = after::<ConnectionId>(asked.limit, asked.cursor.as_ref())?;
-    let list = away(&shared, move |shared| page(shared, caller, last, limit));
+    let asked: ListQuery = query(&request)?;
+    let filter = asked.filter()?;
+    let after = after::<ConnectionId>(asked.limit, asked.cursor.as_ref())?;
+    let list = away(&shared, move |shared| page(shared, caller, &filter, after));
     ok(&list.await?)
 }
 
@@ -35,27 +70,17 @@ pub(in crate::api) async fn list(
 fn page(
     shared: &Shared,
     caller: Caller,
-    last: Option<ConnectionId>,
-    limit: usize,
+    filter: &ConnectionFilter,
+    after: After<ConnectionId>,
 ) -> Result<dto::ConnectionList, Problem> {
-    let (mut total, mut has_more) = (0, false);
-    let mut page: Vec<Connection> = Vec::with_capacity(limit);
-    shared.owned(caller).each_connection(|connection| {
-        total += 1;
-        if last.is_none_or(|last| connection.id < last) {
-            if page.len() < limit {
-                page.push(connection);
-            } else {
-                has_more = true;
-            }
-        }
-    })?;
-    let next_cursor = page.last().filter(|_| has_more).map(|c| c.id.to_string());
-    let connections = page.iter().map(|c| shape(shared, c)).collect();
+    let owned = shared.owned(caller);
+    let found = owned.connections(filter, after)?;
+    let mut total = 0;
+    owned.each_connection(|_| total += 1)?;
     Ok(dto::ConnectionList {
-        connections,
+        connections: found.items.iter().map(|c| shape(shared, c)).collect(),
         total,
-        next_cursor,
+        next_cursor: found.next.map(|id| id.to_string()),
     })
 }
 

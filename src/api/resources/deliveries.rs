@@ -1,14 +1,47 @@
 //! The history of deliveries.
 
-use super::{away, json, ok};
+use super::{Names, away, json, ok};
 use crate::actor::Command;
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
-use crate::api::extract::{ConnectionPageQuery, after, path_id, query, query_id};
+use crate::api::extract::{after, path_id, query};
+use crate::api::filter::{choice, event, whose};
 use crate::api::scope::{Caller, Shared};
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Outcome};
+use crate::store::DeliveryFilter;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
+use serde::Deserialize;
+
+/// What may have become of a delivery.
+const STATES: [&str; 2] = ["received", "processed"];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    connection_id: Option<String>,
+    repository: Option<String>,
+    provider: Option<String>,
+    event: Option<String>,
+    outcome: Option<String>,
+    state: Option<String>,
+}
+
+impl ListQuery {
+    fn filter(&self) -> Result<DeliveryFilter, Problem> {
+        let (repository, provider) = (self.repository.as_ref(), self.provider.as_ref());
+        let state = choice("state", self.state.as_ref(), &STATES, |state| state)?;
+        let outcome = self.outcome.as_ref();
+        Ok(DeliveryFilter {
+            whose: whose(self.connection_id.as_ref(), repository, provider)?,
+            event: event(self.event.as_ref())?,
+            outcome: choice("outcome", outcome, &Outcome::NAMES, |outcome| outcome)?,
+            is_processed: state.map(|state| state == STATES[1]),
+        })
+    }
+}
 
 /// `GET /api/v2/deliveries`
 pub(in crate::api) async fn list(
@@ -16,13 +49,18 @@ pub(in crate::api) async fn list(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    let asked: ConnectionPageQuery = query(&request)?;
-    let connection = query_id("connection_id", asked.connection_id.as_ref())?;
+    let asked: ListQuery = query(&request)?;
+    let filter = asked.filter()?;
     let after = after(asked.limit, asked.cursor.as_ref())?;
     let list = away(&shared, move |shared| {
-        let page = shared.owned(caller).deliveries(connection, after)?;
-        let shape = |delivery: Delivery| Ok::<_, Problem>(dto::DeliverySummary::from(&delivery));
-        dto::List::of(page, |delivery| delivery.id, shape)
+        let owned = shared.owned(caller);
+        let found = owned.deliveries(&filter, after)?;
+        let mut names = Names::new(owned);
+        let shape = |delivery: Delivery| -> Result<_, Problem> {
+            let name = names.of(delivery.connection)?;
+            Ok(dto::DeliverySummary::of(&delivery, name))
+        };
+        dto::List::narrowed(found, shape)
     });
     ok(&list.await?)
 }
@@ -39,8 +77,9 @@ pub(in crate::api) async fn one(
         .payload(&delivery)?
         .map(dto::Payload::from)
         .unwrap_or_default();
+    let name = owned.full_name(delivery.connection)?;
     ok(&dto::DeliveryDetail {
-        summary: (&delivery).into(),
+        summary: dto::DeliverySummary::of(&delivery, name.as_ref()),
         payload,
     })
 }

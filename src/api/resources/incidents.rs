@@ -3,12 +3,13 @@
 use super::{Names, away, ok};
 use crate::actor::Command;
 use crate::api::dto;
-use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{after, path_id, query, query_id};
+use crate::api::error::{Answer, Problem};
+use crate::api::extract::{after, path_id, query};
+use crate::api::filter::{choice, whose};
 use crate::api::scope::{Caller, Owned, Shared};
 use crate::domain::id::IncidentId;
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
-use crate::domain::repo::FullName;
+use crate::store::IncidentFilter;
 use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 
@@ -20,6 +21,7 @@ struct ListQuery {
     status: Option<String>,
     connection_id: Option<String>,
     repository: Option<String>,
+    provider: Option<String>,
 }
 
 /// `GET /api/v2/incidents`
@@ -29,21 +31,16 @@ pub(in crate::api) async fn list(
     request: HttpRequest,
 ) -> Answer {
     let asked: ListQuery = query(&request)?;
-    let bad = |words: &str| Problem::new(Code::BadQuery, words);
-    let status = asked.status.as_deref().map(|name| {
-        IncidentStatus::from_name(name)
-            .ok_or_else(|| bad("status: expected open, acknowledged or resolved"))
-    });
-    let repository = asked.repository.as_deref().map(|name| {
-        name.parse::<FullName>()
-            .map_err(|_| bad("repository: expected owner/name"))
-    });
-    let (status, repository) = (status.transpose()?, repository.transpose()?);
-    let connection = query_id("connection_id", asked.connection_id.as_ref())?;
+    let (repository, provider) = (asked.repository.as_ref(), asked.provider.as_ref());
+    let (all, status) = (&IncidentStatus::ALL, asked.status.as_ref());
+    let filter = IncidentFilter {
+        whose: whose(asked.connection_id.as_ref(), repository, provider)?,
+        status: choice("status", status, all, IncidentStatus::as_str)?,
+    };
     let after = after(asked.limit, asked.cursor.as_ref())?;
     let list = away(&shared, move |shared| {
         let owned = shared.owned(caller);
-        let page = owned.incidents(status, connection, repository.as_ref(), after)?;
+        let found = owned.incidents(&filter, after)?;
         let mut names = Names::new(owned);
         let shape = |incident: Incident| -> Result<_, Problem> {
             let name = match incident.subject.connection() {
@@ -52,7 +49,7 @@ pub(in crate::api) async fn list(
             };
             Ok(dto::Incident::of(incident, name))
         };
-        dto::List::of(page, |incident| incident.id, shape)
+        dto::List::narrowed(found, shape)
     });
     ok(&list.await?)
 }

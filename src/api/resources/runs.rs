@@ -3,10 +3,39 @@
 use super::{Names, away, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
-use crate::api::extract::{ConnectionPageQuery, after, path_id, query, query_id};
+use crate::api::extract::{after, path_id, query};
+use crate::api::filter::{branch, choice, whose};
 use crate::api::scope::{Caller, Shared};
-use crate::domain::run::Run;
+use crate::domain::run::{Conclusion, Run, RunStatus};
+use crate::store::RunFilter;
 use actix_web::{HttpRequest, web};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    connection_id: Option<String>,
+    repository: Option<String>,
+    provider: Option<String>,
+    branch: Option<String>,
+    status: Option<String>,
+    conclusion: Option<String>,
+}
+
+impl ListQuery {
+    fn filter(&self) -> Result<RunFilter, Problem> {
+        let (repository, provider) = (self.repository.as_ref(), self.provider.as_ref());
+        let (status, ended) = (self.status.as_ref(), self.conclusion.as_ref());
+        Ok(RunFilter {
+            whose: whose(self.connection_id.as_ref(), repository, provider)?,
+            branch: branch(self.branch.as_ref())?,
+            status: choice("status", status, &RunStatus::NAMES, |status| status)?,
+            conclusion: choice("conclusion", ended, &Conclusion::ALL, Conclusion::as_str)?,
+        })
+    }
+}
 
 /// `GET /api/v2/workflows/runs`
 pub(in crate::api) async fn list(
@@ -14,8 +43,8 @@ pub(in crate::api) async fn list(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    let asked: ConnectionPageQuery = query(&request)?;
-    let connection = query_id("connection_id", asked.connection_id.as_ref())?;
+    let asked: ListQuery = query(&request)?;
+    let filter = asked.filter()?;
     let after = after(asked.limit, asked.cursor.as_ref())?;
     let list = away(&shared, move |shared| {
         let owned = shared.owned(caller);
@@ -24,7 +53,7 @@ pub(in crate::api) async fn list(
             let name = names.of(run.connection)?;
             Ok(dto::Run::of(run, name))
         };
-        dto::List::of(owned.runs(connection, after)?, |run| run.id, shape)
+        dto::List::narrowed(owned.runs(&filter, after)?, shape)
     });
     ok(&list.await?)
 }

@@ -9,7 +9,7 @@ use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::{DeliveryState, Outcome};
 use crate::domain::incident::IncidentStatus;
 use crate::domain::time::Timestamp;
-use crate::store::After;
+use crate::store::{After, DeliveryFilter, IncidentFilter};
 use actix_web::web;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn incidents(owned: Owned<'_>, now: Timestamp) -> Result<IncidentStats, Problem>
         last: None,
         limit: SAMPLE_MAX,
     };
-    let sample = owned.incidents(None, None, None, newest)?.items;
+    let sample = owned.incidents(&IncidentFilter::default(), newest)?.items;
     let mut by_status: BTreeMap<_, _> = IncidentStatus::ALL
         .into_iter()
         .map(|status| (status.as_str(), 0))
@@ -76,7 +76,7 @@ fn incidents(owned: Owned<'_>, now: Timestamp) -> Result<IncidentStats, Problem>
 fn deliveries(owned: Owned<'_>) -> Result<DeliveryStats, Problem> {
     let sample = owned
         .deliveries(
-            None,
+            &DeliveryFilter::default(),
             After {
                 last: None,
                 limit: SAMPLE_MAX,

@@ -1,6 +1,7 @@
 //! Stories over real sockets: the real server, decoder and index, with a herd that only records.
 
 mod bad_input;
+mod filters;
 mod herd;
 mod ingress;
 mod isolation;

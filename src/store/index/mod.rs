@@ -7,6 +7,7 @@
 mod apply;
 mod guard;
 pub(super) mod key;
+mod lists;
 mod read;
 
 pub(super) use guard::Claims;

@@ -15,7 +15,10 @@ use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::record::Record;
-use crate::store::{After, IncidentFilter, Of, Page, Read, ReadError, StoreStatus};
+use crate::store::{
+    After, ConnectionFilter, DeliveryFilter, IncidentFilter, Listing, Of, Page, Read, ReadError,
+    RunFilter, StoreStatus,
+};
 
 /// A store whose reads come from an index.
 pub(in crate::store) trait Indexed: Send + Sync {
@@ -28,9 +31,6 @@ pub(in crate::store) trait Indexed: Send + Sync {
     /// How the store is doing.
     fn store_status(&self) -> StoreStatus;
 }
-
-/// Most incidents of a user that one page looks at when a filter leaves most of them out.
-const FILTER_SCAN_MAX: usize = 100_000;
 
 impl<K: Kv> Index<K> {
     /// A delivery and where its payload lies.
@@ -204,6 +204,15 @@ impl<S: Indexed> Read for S {
         })
     }
 
+    fn connections(
+        &self,
+        owner: UserId,
+        filter: &ConnectionFilter,
+        after: After<ConnectionId>,
+    ) -> Result<Listing<Connection, ConnectionId>, ReadError> {
+        self.index().connection_list(owner, filter, after)
+    }
+
     fn connection_ids(&self) -> Result<Vec<ConnectionId>, ReadError> {
         let ids = self
             .index()
@@ -231,6 +240,15 @@ impl<S: Indexed> Read for S {
 
     fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Result<Page<Delivery>, ReadError> {
         self.index().delivery_page(of, after)
+    }
+
+    fn deliveries_of(
+        &self,
+        owner: UserId,
+        filter: &DeliveryFilter,
+        after: After<DeliveryId>,
+    ) -> Result<Listing<Delivery, DeliveryId>, ReadError> {
+        self.index().delivery_list(owner, filter, after)
     }
 
     fn pending(&self, connection: ConnectionId, limit: usize) -> Result<Vec<Delivery>, ReadError> {
@@ -289,6 +307,15 @@ impl<S: Indexed> Read for S {
         })
     }
 
+    fn runs_of(
+        &self,
+        owner: UserId,
+        filter: &RunFilter,
+        after: After<RunId>,
+    ) -> Result<Listing<Run, RunId>, ReadError> {
+        self.index().run_list(owner, filter, after)
+    }
+
     fn track(&self, key: &TrackKey) -> Result<Option<Track>, ReadError> {
         self.index().record(&track_key(key))
     }
@@ -303,32 +330,8 @@ impl<S: Indexed> Read for S {
         owner: UserId,
         filter: &IncidentFilter,
         after: After<IncidentId>,
-    ) -> Result<Page<Incident>, ReadError> {
-        let of = filter.connection.map_or(Of::Owner(owner), Of::Connection);
-        let prefix = list_of(of, Kind::IncidentByOwner, Kind::IncidentBySubject);
-        let last = after.last.map(IncidentId::as_u128);
-        let ids = self.index().ids(&prefix, last, true, FILTER_SCAN_MAX)?;
-        let mut items = Vec::new();
-        for id in ids {
-            let Some(incident) = self.incident(IncidentId::from_u128(id))? else {
-                continue;
-            };
-            let fits = incident.owner == owner
-                && filter.status.is_none_or(|status| incident.status == status);
-            if fits && items.len() == after.limit {
-                return Ok(Page {
-                    items,
-                    has_more: true,
-                });
-            }
-            if fits {
-                items.push(incident);
-            }
-        }
-        Ok(Page {
-            items,
-            has_more: false,
-        })
+    ) -> Result<Listing<Incident, IncidentId>, ReadError> {
+        self.index().incident_list(owner, filter, after)
     }
 
     fn unresolved_incidents(&self, subject: Subject) -> Result<Vec<Incident>, ReadError> {

@@ -1,0 +1,287 @@
+//! Lists that are narrowed down: by what, with cursors, bounded, and never another user's.
+
+use super::herd::futures_now;
+use super::world::{Person, World, connect};
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
+use crate::domain::id::{DeliveryId, IncidentId, RunId};
+use crate::domain::incident::IncidentStatus;
+use crate::domain::run::{Conclusion, RunStatus};
+use crate::domain::time::Timestamp;
+use crate::store::{Batch, Change, LOOKED_AT_MAX, Read, Store};
+use serde_json::Value;
+
+fn put(world: &World, changes: Vec<Change>) {
+    futures_now(world.store.commit(Batch::of(changes))).unwrap();
+}
+
+fn connected(world: &World, name: &str) -> Connection {
+    connect(&world.herd, world.owner.user, name, world.credential)
+}
+
+/// A delivery like the seeded one, as the `n`th.
+fn delivery(world: &World, of: &Connection, n: u32, event: &str) -> Delivery {
+    let like = world.store.delivery(world.delivery).unwrap().unwrap();
+    Delivery {
+        id: DeliveryId::from_u128(u128::MAX / 2 + u128::from(n)),
+        connection: of.id,
+        owner: of.owner,
+        provider_delivery_id: format!("d{n}"),
+        event: event.into(),
+        body_digest: *blake3::hash(&n.to_le_bytes()).as_bytes(),
+        ..like
+    }
+}
+
+fn inserted(delivery: Delivery) -> Change {
+    let payload = Payload {
+        headers: Vec::new(),
+        body: (&b"{}"[..]).into(),
+    };
+    Change::InsertDelivery(Box::new(delivery), payload)
+}
+
+fn ended(delivery: Delivery, outcome: Outcome) -> Delivery {
+    let at = Timestamp(1_795_530_891_000);
+    Delivery {
+        state: DeliveryState::Processed { at, outcome },
+        ..delivery
+    }
+}
+
+/// Every item of a list over all its pages, by one of its fields; and how many pages there were.
+#[track_caller]
+fn all(world: &World, who: &Person, list: &str, field: &str) -> (Vec<String>, usize) {
+    let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let page = world.call(Some(who), &format!("GET /api/v2/{list}{cursor}"), None);
+        assert_eq!(page.status, 200, "{list}: {page:?}");
+        let page = page.json();
+        pages += 1;
+        let items = [&page["items"], &page["connections"]];
+        let items = items.into_iter().find_map(Value::as_array).unwrap();
+        seen.extend(items.iter().map(|i| i[field].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else {
+            return (seen, pages);
+        };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+#[track_caller]
+fn names(world: &World, who: &Person, query: &str) -> Vec<String> {
+    let list = format!("repositories/connections?{query}");
+    all(world, who, &list, "repository_full_name").0
+}
+
+#[test]
+fn connections_are_found_by_name_owner_host_provider_and_status() {
+    let world = World::new();
+    for name in ["acme/api", "Acme/Web", "other/api"] {
+        connected(&world, name);
+    }
+    let mut paused = connected(&world, "acme/old");
+    paused.lifecycle.desired = crate::domain::lifecycle::Desired::Paused;
+    put(&world, vec![Change::PutConnection(Box::new(paused))]);
+    let mut removed = connected(&world, "acme/gone");
+    removed.lifecycle.desired = crate::domain::lifecycle::Desired::Removed { delete_hook: true };
+    put(&world, vec![Change::PutConnection(Box::new(removed))]);
+    let found = |query: &str| names(&world, &world.owner, query);
+    assert_eq!(found("repository=ACME/api"), ["acme/api"]);
+    assert_eq!(found("repository=acme/web"), ["Acme/Web"]);
+    assert_eq!(found("repository=acme/gone"), [""; 0]);
+    let of_acme = ["acme/old", "Acme/Web", "acme/api"];
+    assert_eq!(found("repository=acme/*"), of_acme);
+    assert_eq!(found("owner=ACME"), of_acme);
+    assert_eq!(found("owner=ACME&limit=1"), of_acme);
+    assert_eq!(found("repository=*/api"), ["other/api", "acme/api"]);
+    assert_eq!(found("repository=*/api&limit=1"), ["other/api", "acme/api"]);
+    assert_eq!(found("status=inactive"), ["acme/old"]);
+    assert_eq!(found("status=inactive&owner=other"), [""; 0]);
+    assert_eq!(found("provider=github&host=github.com").len(), 5);
+    assert_eq!(found("provider=gitlab"), [""; 0]);
+    assert_eq!(found("host=git.example.org"), [""; 0]);
+    assert_eq!(
+        names(&world, &world.foreign, "repository=acme/api"),
+        [""; 0]
+    );
+    assert_eq!(names(&world, &world.admin, "repository=acme/*"), [""; 0]);
+}
+
+#[test]
+fn deliveries_are_found_by_repository_event_outcome_and_state() {
+    let world = World::new();
+    let (api, web) = (connected(&world, "acme/api"), connected(&world, "acme/web"));
+    let dead = Outcome::DeadLetter {
+        reason: "no".into(),
+    };
+    let changes = [
+        delivery(&world, &api, 1, "push"),
+        ended(delivery(&world, &api, 2, "status"), Outcome::Recorded),
+        ended(delivery(&world, &web, 3, "push"), dead),
+        delivery(&world, &web, 4, "status"),
+    ];
+    put(&world, changes.into_iter().map(inserted).collect());
+    let found = |query: &str| {
+        let list = format!("deliveries?{query}");
+        all(&world, &world.owner, &list, "provider_delivery_id").0
+    };
+    assert_eq!(found("limit=2"), ["d4", "d3", "d2", "d1", "seeded"]);
+    assert_eq!(found("repository=Acme/API&limit=1"), ["d2", "d1"]);
+    assert_eq!(found("repository=acme/*"), ["d4", "d3", "d2", "d1"]);
+    assert_eq!(found(&format!("connection_id={}", web.id)), ["d4", "d3"]);
+    let both = format!("connection_id={}&repository=acme/api", web.id);
+    assert_eq!(found(&both), [""; 0]);
+    assert_eq!(found("event=status&limit=1"), ["d4", "d2"]);
+    assert_eq!(found("event=push&repository=acme/web"), ["d3"]);
+    assert_eq!(found("outcome=dead_letter"), ["d3"]);
+    assert_eq!(found("outcome=recorded&event=push"), [""; 0]);
+    assert_eq!(found("state=received&limit=1"), ["d4", "d1", "seeded"]);
+    assert_eq!(found("state=processed"), ["d3", "d2"]);
+    assert_eq!(found("state=received&outcome=recorded"), [""; 0]);
+    assert_eq!(found("provider=github").len(), 5);
+    assert_eq!(found("provider=gitlab"), [""; 0]);
+    let list = "deliveries?repository=acme/api";
+    let (names, _) = all(&world, &world.owner, list, "repository_full_name");
+    assert_eq!(names, ["acme/api", "acme/api"]);
+    let (none, _) = all(&world, &world.foreign, list, "id");
+    assert_eq!(none, [""; 0]);
+}
+
+#[test]
+fn a_rare_one_among_many_is_found_by_pages_that_each_look_at_no_more_than_they_may() {
+    let world = World::new();
+    let api = connected(&world, "acme/api");
+    let many = u32::try_from(LOOKED_AT_MAX).unwrap() * 5 / 2;
+    let name = |n| if n == 7 { "release" } else { "push" };
+    let changes = (1..=many).map(|n| inserted(delivery(&world, &api, n, name(n))));
+    put(&world, changes.collect());
+    for list in [
+        "deliveries?event=release",
+        "deliveries?event=release&repository=acme/api",
+    ] {
+        let (found, pages) = all(&world, &world.owner, list, "provider_delivery_id");
+        assert_eq!((found, pages), (vec!["d7".to_owned()], 3), "{list}");
+    }
+}
+
+#[test]
+fn runs_and_incidents_are_found_by_what_they_are_about() {
+    let world = World::new();
+    let api = connected(&world, "acme/api");
+    let mut run = world.store.run(world.run).unwrap().unwrap();
+    run.id = RunId::from_u128(u128::MAX / 2);
+    run.connection = api.id;
+    run.provider_run_id = 9002;
+    run.facts.branch = Some("release/1".into());
+    run.status = RunStatus::Completed(Conclusion::Success);
+    let mut incident = world.store.incident(world.incident).unwrap().unwrap();
+    incident.id = IncidentId::from_u128(u128::MAX / 2);
+    incident.subject = crate::domain::incident::Subject::Connection(api.id);
+    incident.status = IncidentStatus::Resolved;
+    let mut credentials = incident.clone();
+    credentials.id = IncidentId::from_u128(u128::MAX / 2 + 1);
+    credentials.subject = crate::domain::incident::Subject::Credential(world.credential);
+    credentials.status = IncidentStatus::Acknowledged;
+    put(
+        &world,
+        vec![
+            Change::PutRun(Box::new(run.clone())),
+            Change::PutIncident(Box::new(incident.clone())),
+            Change::PutIncident(Box::new(credentials.clone())),
+        ],
+    );
+    let found = |list: &str| all(&world, &world.owner, list, "id").0;
+    let (old, new) = (world.run.to_string(), run.id.to_string());
+    let (old, new) = (old.as_str(), new.as_str());
+    assert_eq!(found("workflows/runs?limit=1"), [new, old]);
+    for query in [
+        "repository=acme/api",
+        "branch=release/*",
+        "conclusion=success",
+        "repository=acme/*&status=completed",
+    ] {
+        assert_eq!(found(&format!("workflows/runs?{query}")), [new], "{query}");
+    }
+    assert_eq!(found("workflows/runs?branch=main&provider=github"), [old]);
+    assert_eq!(found("workflows/runs?status=queued"), [""; 0]);
+    let (first, second) = (world.incident.to_string(), incident.id.to_string());
+    let third = credentials.id.to_string();
+    let (first, second, third) = (first.as_str(), second.as_str(), third.as_str());
+    assert_eq!(found("incidents?status=open"), [first]);
+    assert_eq!(found("incidents?status=acknowledged"), [third]);
+    assert_eq!(found("incidents?repository=acme/api"), [second]);
+    assert_eq!(found("incidents?repository=*/*"), [second, first]);
+    assert_eq!(
+        found("incidents?provider=github&limit=1"),
+        [third, second, first]
+    );
+    assert_eq!(found("incidents?provider=gitlab"), [""; 0]);
+}
+
+#[test]
+fn a_value_that_nothing_can_have_is_refused_with_those_that_there_are() {
+    let world = World::new();
+    for (line, part) in [
+        (
+            "repositories/connections?status=broken",
+            "pending, active, degraded, failed",
+        ),
+        ("repositories/connections?status=", "pending, active"),
+        ("repositories/connections?provider=gitea", "github, gitlab"),
+        ("repositories/connections?repository=app", "owner/name"),
+        ("repositories/connections?repository=", "owner/name"),
+        ("repositories/connections?repository=a/[", "owner/name"),
+        ("repositories/connections?host=a/b", "host name"),
+        ("repositories/connections?owner=a%20b", "organisation"),
+        (
+            "repositories/connections?webhook_status=active",
+            "webhook_status",
+        ),
+        ("deliveries?outcome=done", "dead_letter"),
+        ("deliveries?state=new", "received, processed"),
+        ("deliveries?event=", "name of an event"),
+        ("deliveries?provider=GitHub", "github, gitlab"),
+        ("workflows/runs?conclusion=bad", "timed_out"),
+        (
+            "workflows/runs?status=done",
+            "queued, in_progress, completed",
+        ),
+        ("workflows/runs?branch=", "pattern"),
+        ("incidents?status=closed", "open, acknowledged, resolved"),
+        ("incidents?repository=x", "owner/name"),
+    ] {
+        let reply = world.call(Some(&world.owner), &format!("GET /api/v2/{line}"), None);
+        reply.is(400, "bad_query");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(part), "{line}: {detail}");
+    }
+}
+
+/// The names of outcomes that a filter takes are those that deliveries have.
+#[test]
+fn every_outcome_can_be_asked_for() {
+    let dead = Outcome::DeadLetter {
+        reason: String::new(),
+    };
+    let run = Outcome::Run {
+        run: RunId::from_u128(1),
+        incident: None,
+    };
+    for outcome in [
+        Outcome::Pong,
+        run,
+        Outcome::Recorded,
+        Outcome::Ignored,
+        Outcome::Paused,
+        Outcome::ForeignRepository,
+        Outcome::Mirrored,
+        Outcome::Stale,
+        dead,
+    ] {
+        assert!(Outcome::NAMES.contains(&outcome.as_str()), "{outcome:?}");
+    }
+    for status in Conclusion::ALL.map(RunStatus::Completed) {
+        assert!(RunStatus::NAMES.contains(&status.as_str()));
+    }
+}

@@ -1,0 +1,321 @@
+//! Lists that are narrowed down: the best index for what is asked, and a bounded look at the rest.
+
+use super::key::{Key, Kind};
+use super::{Index, Kv};
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, UserId};
+use crate::domain::incident::{Incident, Subject};
+use crate::domain::repo::{FullName, ProviderKind};
+use crate::domain::run::Run;
+use crate::domain::user::Credential;
+use crate::store::{
+    After, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, ReadError,
+    RunFilter, Whose,
+};
+use std::collections::HashMap;
+
+/// Ids that are read at a time.
+const CHUNK: usize = 128;
+/// Most lists that are merged into one. With more connections of one name (each of which was
+/// removed but for one a host) the owner's whole list is looked through instead.
+const MERGED_MAX: usize = 16;
+
+/// Which lists hold what a filter is about.
+struct Lists {
+    keys: Vec<Key>,
+    /// Whether everything in them is of the connections that are asked for.
+    is_exact: bool,
+}
+
+/// Which connections fit, each looked at once a page.
+struct Fitting<'a, K> {
+    index: &'a Index<K>,
+    whose: &'a Whose,
+    known: HashMap<u128, bool>,
+}
+
+impl<K: Kv> Fitting<'_, K> {
+    fn has(&mut self, id: ConnectionId) -> Result<bool, ReadError> {
+        let whose = self.whose;
+        if whose.connection.is_some_and(|wanted| wanted != id) {
+            return Ok(false);
+        }
+        if whose.repository.is_none() && whose.provider.is_none() {
+            return Ok(true);
+        }
+        let id = id.as_u128();
+        if let Some(known) = self.known.get(&id) {
+            return Ok(*known);
+        }
+        let key = Key::of(Kind::Connection).id(id);
+        let fits = self.index.record::<Connection>(&key)?.is_some_and(|c| {
+            let name = whose.repository.as_ref();
+            name.is_none_or(|name| name.fits(c.full_name.as_str()))
+                && whose.provider.is_none_or(|p| p == c.instance.provider)
+        });
+        self.known.insert(id, fits);
+        Ok(fits)
+    }
+}
+
+impl<K: Kv> Index<K> {
+    fn fitting<'a>(&'a self, whose: &'a Whose) -> Fitting<'a, K> {
+        Fitting {
+            index: self,
+            whose,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The next ids of several lists taken together, newest first.
+    fn merged(&self, lists: &[Key], last: Option<u128>) -> Result<Vec<u128>, ReadError> {
+        let mut ids = Vec::new();
+        for list in lists {
+            ids.extend(self.ids(list, last, true, CHUNK)?);
+        }
+        ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+        ids.dedup();
+        ids.truncate(CHUNK);
+        Ok(ids)
+    }
+
+    /// A page of what `look` finds fitting, and where to go on.
+    fn walk<T>(
+        &self,
+        lists: &[Key],
+        after: After<u128>,
+        mut look: impl FnMut(u128) -> Result<Option<T>, ReadError>,
+    ) -> Result<Listing<T, u128>, ReadError> {
+        let (mut last, mut looked_at, mut items) = (after.last, 0, Vec::new());
+        loop {
+            let ids = self.merged(lists, last)?;
+            let is_end = ids.len() < CHUNK;
+            for id in ids {
+                if looked_at == LOOKED_AT_MAX {
+                    return Ok(Listing { items, next: last });
+                }
+                if let Some(item) = look(id)? {
+                    if items.len() == after.limit {
+                        return Ok(Listing { items, next: last });
+                    }
+                    items.push(item);
+                }
+                last = Some(id);
+                looked_at += 1;
+            }
+            if is_end {
+                return Ok(Listing { items, next: None });
+            }
+        }
+    }
+
+    /// The owner's connections to a repository of this name, removed ones included.
+    fn named(&self, owner: UserId, name: &str) -> Result<Vec<u128>, ReadError> {
+        let Ok(name) = name.parse::<FullName>() else {
+            return Ok(Vec::new());
+        };
+        let mut ids = Vec::new();
+        for provider in ProviderKind::ALL {
+            let prefix = Key::of(Kind::ConnectionByName).provider(provider);
+            for id in self.ids(&prefix.name(&name), None, false, usize::MAX)? {
+                let key = Key::of(Kind::Connection).id(id);
+                let found = self.record::<Connection>(&key)?;
+                ids.extend(found.filter(|c| c.owner == owner).map(|_| id));
+            }
+        }
+        Ok(ids)
+    }
+
+    fn lists(
+        &self,
+        owner: UserId,
+        whose: &Whose,
+        by_owner: Kind,
+        by_connection: Kind,
+    ) -> Result<Lists, ReadError> {
+        if let Some(id) = whose.connection {
+            return Ok(Lists {
+                keys: vec![Key::of(by_connection).id(id.as_u128())],
+                is_exact: whose.repository.is_none() && whose.provider.is_none(),
+            });
+        }
+        let single = whose.repository.as_ref().and_then(|name| name.single());
+        if let Some(name) = single {
+            let ids = self.named(owner, name)?;
+            if ids.len() <= MERGED_MAX {
+                let key = |id| Key::of(by_connection).id(id);
+                return Ok(Lists {
+                    keys: ids.into_iter().map(key).collect(),
+                    is_exact: whose.provider.is_none(),
+                });
+            }
+        }
+        Ok(Lists {
+            keys: vec![Key::of(by_owner).id(owner.as_u128())],
+            is_exact: whose.repository.is_none() && whose.provider.is_none(),
+        })
+    }
+
+    /// See [`crate::store::Read::connections`].
+    pub(super) fn connection_list(
+        &self,
+        owner: UserId,
+        filter: &ConnectionFilter,
+        after: After<ConnectionId>,
+    ) -> Result<Listing<Connection, ConnectionId>, ReadError> {
+        let name = filter.repository.as_ref();
+        let single = name.and_then(|name| name.single());
+        let after = After {
+            last: after.last.map(ConnectionId::as_u128),
+            limit: after.limit,
+        };
+        let fits = |c: &Connection| {
+            c.owner == owner
+                && !c.is_removed()
+                && name.is_none_or(|name| name.fits(c.full_name.as_str()))
+                && filter.provider.is_none_or(|p| p == c.instance.provider)
+                && filter.host.as_ref().is_none_or(|h| *h == c.instance.host)
+                && filter.status.is_none_or(|s| s == c.webhook_status())
+                && (filter.owner_name.as_ref())
+                    .is_none_or(|owner| owner.eq_ignore_ascii_case(c.full_name.owner()))
+        };
+        let load = |id| {
+            let found = self.record::<Connection>(&Key::of(Kind::Connection).id(id))?;
+            Ok(found.filter(fits))
+        };
+        if let Some(name) = single {
+            let mut ids = self.named(owner, name)?;
+            ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+            ids.retain(|id| after.last.is_none_or(|last| *id < last));
+            let mut items = Vec::new();
+            for id in ids {
+                items.extend(load(id)?);
+            }
+            let has_more = items.len() > after.limit;
+            items.truncate(after.limit);
+            let next = items.last().filter(|_| has_more).map(|c| c.id);
+            return Ok(Listing { items, next });
+        }
+        let list = Key::of(Kind::ConnectionByOwner).id(owner.as_u128());
+        let found = self.walk(&[list], after, load)?;
+        Ok(Listing {
+            items: found.items,
+            next: found.next.map(ConnectionId::from_u128),
+        })
+    }
+
+    /// See [`crate::store::Read::deliveries_of`].
+    pub(super) fn delivery_list(
+        &self,
+        owner: UserId,
+        filter: &DeliveryFilter,
+        after: After<DeliveryId>,
+    ) -> Result<Listing<Delivery, DeliveryId>, ReadError> {
+        let by = (Kind::DeliveryByOwner, Kind::DeliveryByConnection);
+        let lists = self.lists(owner, &filter.whose, by.0, by.1)?;
+        let mut whose = self.fitting(&filter.whose);
+        let after = After {
+            last: after.last.map(DeliveryId::as_u128),
+            limit: after.limit,
+        };
+        let found = self.walk(&lists.keys, after, |id| {
+            let Some((_, delivery)) = self.delivery_at(DeliveryId::from_u128(id))? else {
+                return Ok(None);
+            };
+            let outcome = match &delivery.state {
+                DeliveryState::Received => None,
+                DeliveryState::Processed { outcome, .. } => Some(outcome.as_str()),
+            };
+            let fits = delivery.owner == owner
+                && filter.event.as_ref().is_none_or(|e| *e == delivery.event)
+                && filter.outcome.is_none_or(|wanted| outcome == Some(wanted))
+                && filter.is_processed.is_none_or(|is| is == outcome.is_some())
+                && (lists.is_exact || whose.has(delivery.connection)?);
+            Ok(fits.then_some(delivery))
+        })?;
+        Ok(Listing {
+            items: found.items,
+            next: found.next.map(DeliveryId::from_u128),
+        })
+    }
+
+    /// See [`crate::store::Read::runs_of`].
+    pub(super) fn run_list(
+        &self,
+        owner: UserId,
+        filter: &RunFilter,
+        after: After<RunId>,
+    ) -> Result<Listing<Run, RunId>, ReadError> {
+        let by = (Kind::RunByOwner, Kind::RunByConnection);
+        let lists = self.lists(owner, &filter.whose, by.0, by.1)?;
+        let mut whose = self.fitting(&filter.whose);
+        let after = After {
+            last: after.last.map(RunId::as_u128),
+            limit: after.limit,
+        };
+        let found = self.walk(&lists.keys, after, |id| {
+            let Some(run) = self.record::<Run>(&Key::of(Kind::Run).id(id))? else {
+                return Ok(None);
+            };
+            let branch = run.facts.branch.as_ref();
+            let (is, ended) = (run.status, filter.conclusion);
+            let fits = run.owner == owner
+                && filter.status.is_none_or(|wanted| wanted == is.as_str())
+                && ended.is_none_or(|wanted| is.conclusion() == Some(wanted))
+                && (filter.branch.as_ref())
+                    .is_none_or(|wanted| branch.is_some_and(|branch| wanted.fits(branch)))
+                && (lists.is_exact || whose.has(run.connection)?);
+            Ok(fits.then_some(run))
+        })?;
+        Ok(Listing {
+            items: found.items,
+            next: found.next.map(RunId::from_u128),
+        })
+    }
+
+    /// See [`crate::store::Read::incidents_of`].
+    pub(super) fn incident_list(
+        &self,
+        owner: UserId,
+        filter: &IncidentFilter,
+        after: After<IncidentId>,
+    ) -> Result<Listing<Incident, IncidentId>, ReadError> {
+        let by = (Kind::IncidentByOwner, Kind::IncidentBySubject);
+        let lists = self.lists(owner, &filter.whose, by.0, by.1)?;
+        let mut whose = self.fitting(&filter.whose);
+        let after = After {
+            last: after.last.map(IncidentId::as_u128),
+            limit: after.limit,
+        };
+        let found = self.walk(&lists.keys, after, |id| {
+            let Some(incident) = self.record::<Incident>(&Key::of(Kind::Incident).id(id))? else {
+                return Ok(None);
+            };
+            let fits = incident.owner == owner
+                && filter.status.is_none_or(|wanted| wanted == incident.status)
+                && match incident.subject {
+                    Subject::Connection(id) => lists.is_exact || whose.has(id)?,
+                    Subject::Credential(id) => self.is_about(id, &filter.whose)?,
+                };
+            Ok(fits.then_some(incident))
+        })?;
+        Ok(Listing {
+            items: found.items,
+            next: found.next.map(IncidentId::from_u128),
+        })
+    }
+
+    /// Whether what a credential's incident is about is asked for. A credential that is removed
+    /// has no provider any more.
+    fn is_about(&self, id: CredentialId, whose: &Whose) -> Result<bool, ReadError> {
+        if whose.connection.is_some() || whose.repository.is_some() {
+            return Ok(false);
+        }
+        let Some(provider) = whose.provider else {
+            return Ok(true);
+        };
+        let found = self.record::<Credential>(&Key::of(Kind::Credential).id(id.as_u128()))?;
+        Ok(found.is_some_and(|credential| credential.instance.provider == provider))
+    }
+}

@@ -1,0 +1,87 @@
+//! What a list may be asked for.
+//!
+//! A filter narrows a list down; it never opens another owner's. What a filter names is looked up
+//! in an index where there is one, and the rest is looked at record by record, at most
+//! [`LOOKED_AT_MAX`] for one page: such a page may hold fewer records than were asked for, or
+//! none, and still say where to go on.
+
+use crate::domain::connection::WebhookStatus;
+use crate::domain::id::ConnectionId;
+use crate::domain::incident::IncidentStatus;
+use crate::domain::pattern::Pattern;
+use crate::domain::repo::{Host, ProviderKind};
+use crate::domain::run::Conclusion;
+
+/// Most records that are read for one page.
+pub const LOOKED_AT_MAX: usize = 1000;
+
+/// A page of a list, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing<T, Id> {
+    /// The records that fit.
+    pub items: Vec<T>,
+    /// Go on after this one; `None` at the end of the list.
+    pub next: Option<Id>,
+}
+
+/// Which connections are meant.
+#[derive(Clone, Debug, Default)]
+pub struct Whose {
+    /// Only this one.
+    pub connection: Option<ConnectionId>,
+    /// Only those to repositories of this name.
+    pub repository: Option<Pattern>,
+    /// Only those at this kind of provider.
+    pub provider: Option<ProviderKind>,
+}
+
+/// Which connections a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionFilter {
+    /// Only those to repositories of this name.
+    pub repository: Option<Pattern>,
+    /// Only those at this kind of provider.
+    pub provider: Option<ProviderKind>,
+    /// Only those at this host.
+    pub host: Option<Host>,
+    /// Only those to repositories of this user, organisation or group, in any case.
+    pub owner_name: Option<String>,
+    /// Only those whose hook has this status.
+    pub status: Option<WebhookStatus>,
+}
+
+/// Which deliveries a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// Only those of these connections.
+    pub whose: Whose,
+    /// Only of this event, by the provider's name.
+    pub event: Option<String>,
+    /// Only with this outcome, by name.
+    pub outcome: Option<&'static str>,
+    /// Only those that are processed (`true`), or not yet (`false`).
+    pub is_processed: Option<bool>,
+}
+
+/// Which runs a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only those of these connections.
+    pub whose: Whose,
+    /// Only those on branches of this name.
+    pub branch: Option<Pattern>,
+    /// Only with this status, by name.
+    pub status: Option<&'static str>,
+    /// Only those that ended so.
+    pub conclusion: Option<Conclusion>,
+}
+
+/// Which incidents a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct IncidentFilter {
+    /// Only those of these connections. Incidents of credentials have a provider and no
+    /// repository.
+    pub whose: Whose,
+    /// Only with this status.
+    pub status: Option<IncidentStatus>,
+}
