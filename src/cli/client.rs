@@ -1,92 +1,96 @@
 //! The API as the commands use it: one request, one JSON answer, errors in words.
 
-use super::Failed;
+mod answer;
+mod reach;
+
+pub(super) use answer::told;
+
+use super::access::Access;
+use super::address::{Address, query};
+use super::failed::Failed;
+use super::output::beside;
+use answer::Answer;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
-/// Where a daemon listens unless told otherwise.
-const URL_DEFAULT: &str = "http://127.0.0.1:8080";
 /// Longest wait for an answer: the longest thing that the API waits for itself is a hook's
 /// creation, a few seconds.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// Longest token file that is read.
-const TOKEN_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time that a daemon which asks to wait is obeyed for one request.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same within long work, where a person watches a bar.
+const PATIENCE_IN_BULK: Duration = Duration::from_mins(10);
+/// Items on a page: the most that the API gives.
+const PAGE_MAX: usize = 100;
+/// Pages of a list that are read at most: a list of a hundred thousand repositories fits.
+const PAGES_MAX: usize = 2000;
 
 /// A client of a running daemon.
 pub(super) struct Client {
-    base_url: String,
-    token: String,
+    address: Address,
+    /// Where the address was named, for messages.
+    named_by: String,
+    token: Zeroizing<String>,
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
-}
-
-/// Reads a secret from an environment variable, or from the file that `NAME_FILE` names.
-fn secret_from_env(name: &str) -> Result<Option<String>, Failed> {
-    if let Ok(value) = std::env::var(name) {
-        return Ok(Some(value));
-    }
-    match std::env::var(format!("{name}_FILE")) {
-        Ok(path) => read_secret_file(&path).map(Some),
-        Err(_) => Ok(None),
-    }
-}
-
-/// Whether there is a token for a daemon.
-pub(super) fn has_token() -> bool {
-    let names = ["HOOKHERD_TOKEN", "HOOKHERD_TOKEN_FILE"];
-    names.iter().any(|name| std::env::var_os(name).is_some())
-}
-
-/// Reads a secret from a file, without the line end.
-pub(super) fn read_secret_file(path: &str) -> Result<String, Failed> {
-    use std::io::Read;
-    let told = |error: std::io::Error| Failed(format!("cannot read {path}: {error}"));
-    let file = std::fs::File::open(path).map_err(told)?;
-    let mut text = String::new();
-    file.take(TOKEN_FILE_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(told)?;
-    Ok(text.trim().to_owned())
+    patience: Duration,
 }
 
 impl Client {
-    /// A client for the daemon that the environment names.
-    pub(super) fn from_env() -> Result<Self, Failed> {
-        let token = secret_from_env("HOOKHERD_TOKEN")?.ok_or_else(|| {
-            Failed("set HOOKHERD_TOKEN (or HOOKHERD_TOKEN_FILE) to an API token".into())
-        })?;
-        let base_url = std::env::var("HOOKHERD_URL").unwrap_or_else(|_| URL_DEFAULT.into());
-        Self::new(&base_url, token)
-    }
-
-    /// A client for the daemon at an address.
-    pub(super) fn new(base_url: &str, token: String) -> Result<Self, Failed> {
+    /// A client for a daemon.
+    pub(super) fn new(access: Access) -> Result<Self, Failed> {
         // Only the first installation in a process counts; any later one is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // A redirect would turn a `POST` into a `GET`, and take the token along.
+        let mut http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("hookherd/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none());
+        if access.address.is_loopback() {
+            http = http.no_proxy();
+        }
         Ok(Self {
-            base_url: base_url.trim_end_matches('/').to_owned(),
-            token,
-            http: reqwest::Client::builder().timeout(TIMEOUT).build()?,
+            named_by: access.address_from.to_string(),
+            address: access.address,
+            token: access.token,
+            http: http.build()?,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
+            patience: PATIENCE,
         })
     }
 
-    /// Sends a request and returns the JSON answer; an error answer becomes its own words.
+    /// The same client for long work: it waits longer where the daemon asks to wait.
+    pub(super) fn in_bulk(self) -> Self {
+        Self {
+            patience: PATIENCE_IN_BULK,
+            ..self
+        }
+    }
+
+    /// Sends a request and returns the JSON answer; an error answer becomes its own words. A
+    /// daemon that asks to wait is obeyed for a while.
     pub(super) fn call(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failed> {
-        let (status, value) = self.ask(method, path, body)?;
-        if status.is_success() {
-            Ok(value)
-        } else {
-            Err(told(status, &value))
-        }
+        let answer = self.patiently(&method, path, body)?;
+        answer.value(&self.address).map(|(_, value)| value)
+    }
+
+    /// `GET`, and the JSON as the daemon wrote it: every digit of its numbers is kept.
+    pub(super) fn text(&self, path: &str) -> Result<String, Failed> {
+        let answer = self.patiently(&Method::GET, path, None)?;
+        answer.value(&self.address)?;
+        Ok(answer.text)
     }
 
     /// Sends a request and returns the answer, whatever it says.
@@ -96,20 +100,44 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value), Failed> {
-        let url = format!("{}/api/v2/{path}", self.base_url);
-        let mut request = self.http.request(method, &url).bearer_auth(&self.token);
+        self.once(&method, path, body)?.json(&self.address)
+    }
+
+    fn patiently(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failed> {
+        let mut left = self.patience;
+        loop {
+            let answer = self.once(method, path, body)?;
+            let Some(wait) = answer.wait.filter(|wait| *wait <= left) else {
+                return Ok(answer);
+            };
+            left -= wait;
+            let seconds = wait.as_secs();
+            let why = answer.code().unwrap_or_else(|| answer.status.as_u16().to_string());
+            beside(&format!("the daemon asks to wait {seconds} s ({why})"));
+            self.pause(wait);
+        }
+    }
+
+    fn once(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Answer, Failed> {
+        let url = self.address.route(path);
+        let mut request = self.http.request(method.clone(), &url);
+        request = request.bearer_auth(&*self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
         self.runtime.block_on(async {
-            let answer = request
-                .send()
-                .await
-                .map_err(|_| Failed(format!("no answer from {}: is it running?", self.base_url)))?;
-            let status = answer.status();
-            let text = answer.text().await?;
-            let value = serde_json::from_str(&text).unwrap_or(Value::Null);
-            Ok((status, value))
+            let unreachable =
+                |error: reqwest::Error| reach::why(&error, &self.address, &self.named_by);
+            let answer = request.send().await.map_err(unreachable)?;
+            Answer::read(answer).await.map_err(|error| match error {
+                answer::Unread::Lost(error) => unreachable(error),
+                answer::Unread::TooLong => Failed::new("the answer of the daemon is too long"),
+            })
         })
     }
 
@@ -124,52 +152,64 @@ impl Client {
     pub(super) fn get(&self, path: &str) -> Result<Value, Failed> {
         self.call(Method::GET, path, None)
     }
-}
 
-/// An error answer in words: problem details when it is one, the status otherwise.
-pub(super) fn told(status: StatusCode, problem: &Value) -> Failed {
-    let field = |name: &str| problem.get(name).and_then(Value::as_str);
-    let words = field("detail")
-        .or_else(|| field("title"))
-        .unwrap_or("no details were given");
-    match field("code") {
-        Some(code) => Failed(format!("{words} ({code}, HTTP {})", status.as_u16())),
-        None => Failed(format!("HTTP {}: {words}", status.as_u16())),
-    }
-}
-
-/// A query string from the pairs that have a value; empty when none has.
-pub(super) fn query(pairs: &[(&str, Option<&str>)]) -> String {
-    let mut text = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in pairs {
-        if let Some(value) = value {
-            text.append_pair(name, value);
+    /// Reads a list page by page, at most so many items, beginning at a cursor. Returns the last
+    /// page without its items: with `next_cursor`, when there is more.
+    pub(super) fn pages(
+        &self,
+        list: &List<'_>,
+        mut each: impl FnMut(Vec<Value>),
+    ) -> Result<Value, Failed> {
+        let mut left = list.limit;
+        let mut cursor = list.cursor.map(str::to_owned);
+        for _ in 0..PAGES_MAX {
+            let limit = left.min(PAGE_MAX).to_string();
+            let mut pairs = vec![("limit", Some(limit.as_str())), ("cursor", cursor.as_deref())];
+            pairs.extend(list.filters);
+            let mut page = self.get(&format!("{}{}", list.path, query(&pairs)))?;
+            let items = page.get_mut(list.field).map(Value::take);
+            let Some(Value::Array(items)) = items else {
+                return Err(Failed::new(format!("the daemon's list has no {}", list.field)));
+            };
+            left = left.saturating_sub(items.len());
+            each(items);
+            match page["next_cursor"].as_str() {
+                Some(next) if left > 0 && cursor.as_deref() != Some(next) => {
+                    cursor = Some(next.to_owned());
+                }
+                Some(_) | None => return Ok(page),
+            }
         }
+        Err(Failed::new(format!("the list {} has no end", list.path)))
     }
-    let text = text.finish();
-    if text.is_empty() {
-        text
-    } else {
-        format!("?{text}")
+
+    /// All of a list, up to a hundred thousand items or more.
+    pub(super) fn every(
+        &self,
+        path: &str,
+        field: &'static str,
+        filters: &[(&str, Option<&str>)],
+    ) -> Result<Vec<Value>, Failed> {
+        let mut all = Vec::new();
+        let list = List {
+            path,
+            field,
+            filters,
+            cursor: None,
+            limit: PAGE_MAX * PAGES_MAX,
+        };
+        self.pages(&list, |mut items| all.append(&mut items))?;
+        Ok(all)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_is_told_with_its_code() {
-        let problem = serde_json::json!({"detail": "no such connection", "code": "not_found"});
-        let Failed(words) = told(StatusCode::NOT_FOUND, &problem);
-        assert_eq!(words, "no such connection (not_found, HTTP 404)");
-        let Failed(words) = told(StatusCode::BAD_GATEWAY, &Value::Null);
-        assert_eq!(words, "HTTP 502: no details were given");
-    }
-
-    #[test]
-    fn queries_leave_out_what_was_not_given_and_escape_the_rest() {
-        assert_eq!(query(&[("a", None), ("b", None)]), "");
-        assert_eq!(query(&[("a", Some("x y&z")), ("b", None)]), "?a=x+y%26z");
-    }
+/// A list of the API's, or the part of it that is wanted.
+pub(super) struct List<'a> {
+    pub(super) path: &'a str,
+    /// What the items are called in the answer.
+    pub(super) field: &'static str,
+    pub(super) filters: &'a [(&'a str, Option<&'a str>)],
+    pub(super) cursor: Option<&'a str>,
+    /// Most items wanted.
+    pub(super) limit: usize,
 }

@@ -63,7 +63,7 @@ struct How {
 }
 
 pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
-    let client = Client::from_env()?;
+    let client = session.client()?;
     let Some(repository) = &args.which.repository else {
         return many::run(&client, args, printer);
     };

@@ -25,7 +25,7 @@ pub(super) struct IdArgs {
 }
 
 pub(super) fn list(args: &ListArgs, printer: Printer) -> Outcome {
-    let client = Client::from_env()?;
+    let client = session.client()?;
     if let Some(id) = &args.id {
         printer.record(&client.get(&format!("repositories/connections/{id}"))?);
         return Ok(());
@@ -48,7 +48,7 @@ pub(super) fn list(args: &ListArgs, printer: Printer) -> Outcome {
 pub(super) fn set_enabled(args: &IdArgs, is_enabled: bool, printer: Printer) -> Outcome {
     let path = format!("repositories/connections/{}", args.id);
     let body = json!({ "is_enabled": is_enabled });
-    let answer = Client::from_env()?.call(Method::PATCH, &path, Some(&body))?;
+    let answer = session.client()?.call(Method::PATCH, &path, Some(&body))?;
     let status = answer
         .get("webhook_status")
         .and_then(|v| v.as_str())

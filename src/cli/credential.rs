@@ -1,7 +1,8 @@
 //! `hookherd credential`: the provider tokens that the daemon may use for you.
 
 use super::client::{Client, read_secret_file};
-use super::output::Printer;
+use super::output::{Column, Printer};
+use super::session::Session;
 use super::{Failed, Outcome};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -51,8 +52,9 @@ pub(super) enum Credential {
 /// Longest token that is read from standard input.
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
-pub(super) fn run(command: &Credential, printer: Printer) -> Outcome {
-    let client = Client::from_env()?;
+pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
+    let printer = session.printer;
+    let client = session.client()?;
     match command {
         Credential::Add {
             provider,
@@ -69,7 +71,7 @@ pub(super) fn run(command: &Credential, printer: Printer) -> Outcome {
                 text.trim().to_owned()
             };
             if token.is_empty() {
-                return Err(Failed("no token was given on standard input".into()));
+                return Err(Failed::new("no token was given on standard input"));
             }
             let body = json!({ "provider": provider, "token": token, "host": host });
             add(&client, &body, printer)?;

@@ -32,7 +32,7 @@ enum Action {
 }
 
 pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
-    let client = Client::from_env()?;
+    let client = session.client()?;
     match &args.action {
         Some(Action::Show { id }) => printer.record(&client.get(&format!("deliveries/{id}"))?),
         Some(Action::Replay { id }) => {

@@ -20,7 +20,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
         let played = play::play(&stage).await;
         match &played {
             Ok(()) => printer.say("\nEvery step did what it should."),
-            Err(Failed(why)) => printer.say(&format!("\nThe demo failed: {why}")),
+            Err(why) => printer.say(&format!("\nThe demo failed: {why}")),
         }
         if !args.exit {
             let (url, token) = (&stage.url, &stage.token);

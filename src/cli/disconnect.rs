@@ -1,8 +1,7 @@
 //! `hookherd disconnect ID`.
 
 use super::Outcome;
-use super::client::Client;
-use super::output::Printer;
+use super::session::Session;
 use reqwest::Method;
 
 #[derive(Debug, clap::Args)]
@@ -14,17 +13,17 @@ pub(super) struct Args {
     keep_webhook: bool,
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> Outcome {
     let delete = !args.keep_webhook;
     let path = format!(
         "repositories/connections/{}?delete_webhook={delete}",
         args.id
     );
-    let answer = Client::from_env()?.call(Method::DELETE, &path, None)?;
+    let answer = session.client()?.call(Method::DELETE, &path, None)?;
     let words = answer
         .get("message")
         .and_then(|v| v.as_str())
         .unwrap_or("disconnected");
-    printer.words(&answer, words);
+    session.printer.words(&answer, words);
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(super) fn run(file: Option<&Path>, printer: Printer) -> Outcome {
     if bad == 0 {
         return Ok(());
     }
-    Err(Failed(format!("{bad} of {} checks failed", findings.len())))
+    Err(Failed::new(format!("{bad} of {} checks failed", findings.len())))
 }
 
 fn of_machine(file: Option<&Path>) -> Result<Vec<Finding>, Failed> {
@@ -75,7 +75,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 fn of_daemon() -> Vec<Finding> {
-    let bad = |what: &str, Failed(words)| Finding::new(what, Verdict::Bad, words);
+    let bad = |what: &str, Failed::new(words)| Finding::new(what, Verdict::Bad, words);
     let client = match Client::from_env() {
         Ok(client) => client,
         Err(failed) => return vec![bad("daemon", failed)],
@@ -135,7 +135,7 @@ fn credentials(client: &Client, list: &Value) -> Vec<Finding> {
         let query = query(&[("limit", Some("1")), ("host", Some(host))]);
         let (verdict, words) = match client.get(&format!("repositories/{provider}{query}")) {
             Ok(_) => (Verdict::Good, "it answers the daemon".to_owned()),
-            Err(Failed(words)) => (Verdict::Bad, words),
+            Err(words) => (Verdict::Bad, words),
         };
         findings.push(Finding::new(format!("provider {host}"), verdict, words));
     }

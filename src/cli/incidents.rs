@@ -43,7 +43,7 @@ enum Action {
 }
 
 pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
-    let client = Client::from_env()?;
+    let client = session.client()?;
     match &args.action {
         Some(Action::Show { id }) => printer.record(&client.get(&format!("incidents/{id}"))?),
         Some(Action::Acknowledge { id }) => {

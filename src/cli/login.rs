@@ -2,6 +2,7 @@
 
 use super::client::{Client, told};
 use super::output::{Printer, printable};
+use super::session::Session;
 use super::{Failed, Outcome, credential};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ pub(super) struct Args {
 
 fn text(value: &Value, field: &str) -> Result<String, Failed> {
     let found = value.get(field).and_then(Value::as_str);
-    let found = found.ok_or_else(|| Failed(format!("the daemon named no {field}")))?;
+    let found = found.ok_or_else(|| Failed::new(format!("the daemon named no {field}")))?;
     Ok(printable(found))
 }
 
@@ -32,8 +33,9 @@ fn seconds(value: &Value, field: &str, otherwise: u64) -> Duration {
     Duration::from_secs(found.unwrap_or(otherwise).max(INTERVAL_MIN))
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
-    let client = Client::from_env()?;
+pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+    let printer = session.printer;
+    let client = session.client()?;
     let found = sign_in(&client, args, printer)?;
     printer.words(&found, &credential::stored(&found));
     Ok(())
@@ -69,7 +71,7 @@ fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Fail
         }
         wait = seconds(&state, "interval", INTERVAL_DEFAULT);
     }
-    Err(trouble.unwrap_or_else(|| Failed("the code is over: begin again".into())))
+    Err(trouble.unwrap_or_else(|| Failed::new("the code is over: begin again")))
 }
 
 #[cfg(test)]

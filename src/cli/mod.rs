@@ -2,13 +2,20 @@
 //!
 //! `serve`, `demo`, `simulate`, `keygen`, `store`, `completions` and `openapi` work by
 //! themselves, and `doctor` as far as it can; every other command talks to a running daemon
-//! through its API, with the address in `HOOKHERD_URL` and a token in `HOOKHERD_TOKEN`. Exit
-//! status: 0 done, 1 failed, 2 usage; of `serve` also 78, when nothing but a person can help.
+//! through its API: the address and the token are said, set (`HOOKHERD_URL`, `HOOKHERD_TOKEN`) or
+//! saved (`hookherd auth login`). Exit status: 0 done, 1 failed, 2 usage;
+//! of `serve` also 78, when nothing but a person can help.
+
+pub(crate) use failed::Failed;
 
 use clap::{Parser, Subcommand};
+use failed::Exit;
+use session::Session;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod access;
+mod address;
 mod client;
 mod completions;
 mod connect;
@@ -18,12 +25,16 @@ mod deliveries;
 mod demo;
 mod disconnect;
 mod doctor;
+mod failed;
 mod incidents;
 mod keygen;
+mod list;
 mod login;
 mod openapi;
 mod output;
+mod saved;
 mod serve;
+mod session;
 mod simulate;
 mod store;
 mod token;
@@ -34,14 +45,31 @@ mod user;
 #[derive(Debug, Parser)]
 #[command(name = "hookherd", version, propagate_version = true)]
 pub struct Cli {
-    /// Print JSON instead of text.
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Print JSON instead of text, errors included.
     #[arg(long, global = true)]
     json: bool,
     /// Configuration file (TOML). Environment variables override it.
     #[arg(long, global = true, value_name = "FILE", env = "HOOKHERD_CONFIG")]
     config: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Command,
+    /// The daemon's address. Default: `HOOKHERD_URL`, the saved login, `http://127.0.0.1:8080`.
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// File with an API token. Default: `HOOKHERD_TOKEN`, `HOOKHERD_TOKEN_FILE`, the saved login.
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// When to use colours.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t,
+        hide_possible_values = true)]
+    color: output::Color,
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,93 +117,76 @@ enum Command {
     Completions(completions::Args),
 }
 
-/// Why a command failed; printed as one line on standard error.
-#[derive(Debug)]
-pub(crate) struct Failed(pub(crate) String);
-
-impl<E: std::error::Error> From<E> for Failed {
-    fn from(error: E) -> Self {
-        Self(error.to_string())
-    }
-}
-
 type Outcome = Result<(), Failed>;
-
-/// How a process ends that failed. What clap says of wrong usage is 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Exit {
-    /// It may go better another time.
-    Failed,
-    /// `EX_CONFIG` of `sysexits.h`: it fails in the same way until a person mends something, so
-    /// that nobody should start it again (`RestartPreventExitStatus=78` in the unit).
-    Configuration,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Failed => Self::FAILURE,
-            Exit::Configuration => Self::from(78),
-        }
-    }
-}
-
-/// A failure, and the status with which it ends the process.
-#[derive(Debug)]
-struct Ended {
-    why: Failed,
-    exit: Exit,
-}
-
-impl From<Failed> for Ended {
-    fn from(why: Failed) -> Self {
-        let exit = Exit::Failed;
-        Self { why, exit }
-    }
-}
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let as_json = cli.global.json;
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Ended { why, exit }) => {
-            output::complain(&why.0);
-            exit.into()
-        }
+        Err(failed) => failed.tell(as_json),
     }
 }
 
-fn dispatch(cli: Cli) -> Result<(), Ended> {
-    let printer = output::Printer { json: cli.json };
-    let outcome = match cli.command {
-        Command::Serve => return serve::run(cli.config.as_deref()),
+/// Tells what is wrong with the command line; or shows the help or the version, when that was
+/// asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().any(|word| word == "--json");
+    if error.use_stderr() && wants_json {
+        let words = error.to_string();
+        let words = words.trim_start_matches("error: ").trim().replace('\n', " ");
+        let usage = Failed::new(words).coded("usage");
+        return usage.exit(Exit::Usage).tell(true);
+    }
+    // Nobody is left to be told when this fails.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    let global = cli.global;
+    let printer = output::Printer::new(global.json, global.color);
+    let said = access::Said {
+        url: global.url,
+        token_file: global.token_file,
+    };
+    let session = &Session::new(printer, said);
+    let config = global.config.as_deref();
+    match cli.command {
+        Command::Serve => serve::run(config),
         Command::Demo(args) => demo::run(&args, printer),
-        Command::Doctor => doctor::run(cli.config.as_deref(), printer),
-        Command::Store(args) => store::run(&args, cli.config.as_deref(), printer),
+        Command::Doctor => doctor::run(config, session),
+        Command::Store(args) => store::run(&args, config, printer),
         Command::Simulate(args) => simulate::run(&args, printer),
         Command::Keygen => {
             keygen::run(printer);
             Ok(())
         }
         Command::Openapi => openapi::run(),
-        Command::Connect(args) => connect::run(&args, printer),
-        Command::Disconnect(args) => disconnect::run(&args, printer),
-        Command::Pause(args) => connections::set_enabled(&args, false, printer),
-        Command::Resume(args) => connections::set_enabled(&args, true, printer),
-        Command::Connections(args) => connections::list(&args, printer),
-        Command::Incidents(args) => incidents::run(&args, printer),
-        Command::Deliveries(args) => deliveries::run(&args, printer),
-        Command::Login(args) => login::run(&args, printer),
-        Command::Credential(command) => credential::run(&command, printer),
-        Command::User(command) => user::run(&command, printer),
-        Command::Token(command) => token::run(&command, printer),
+        Command::Connect(args) => connect::run(&args, session),
+        Command::Disconnect(args) => disconnect::run(&args, session),
+        Command::Pause(args) => connections::set_enabled(&args, false, session),
+        Command::Resume(args) => connections::set_enabled(&args, true, session),
+        Command::Connections(args) => connections::list(&args, session),
+        Command::Incidents(args) => incidents::run(&args, session),
+        Command::Deliveries(args) => deliveries::run(&args, session),
+        Command::Login(args) => login::run(&args, session),
+        Command::Credential(command) => credential::run(&command, session),
+        Command::User(command) => user::run(&command, session),
+        Command::Token(command) => token::run(&command, session),
         Command::Completions(args) => {
             completions::run(&args);
             Ok(())
         }
-    };
-    Ok(outcome?)
+    }
 }
 
 #[cfg(test)]

@@ -1,37 +1,100 @@
 //! What commands print: text for people, or the API's JSON as it is.
+//!
+//! Names, titles and messages come from outside: whatever is printed is made harmless for a
+//! terminal first. A terminal gets tables of its own width, relative times and colours; anything
+//! else gets whole lines, times in RFC 3339 and no colour, so that `grep` and `awk` see everything.
+
+mod record;
+mod table;
+mod text;
+mod when;
+
+pub(super) use table::{Column, Sheet};
+pub(super) use text::{pretty, printable};
 
 use serde_json::Value;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use time::OffsetDateTime;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
 
 /// Prints answers in the form that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Printer {
     /// JSON instead of text.
     pub(super) json: bool,
+    color: bool,
+    /// Columns of the terminal that standard output is; `None` when it is none.
+    width: Option<u16>,
+}
+
+/// Narrowest terminal that tables are made for; a narrower one breaks the lines itself.
+const WIDTH_MIN: u16 = 40;
+/// Width of a terminal that does not tell its own.
+const WIDTH_DEFAULT: u16 = 80;
+
+/// Columns of the terminal behind standard output.
+fn width_of_terminal() -> Option<u16> {
+    let out = std::io::stdout();
+    if !out.is_terminal() {
+        return None;
+    }
+    let told = rustix::termios::tcgetwinsize(&out).map_or(0, |size| size.ws_col);
+    let told = if told == 0 { WIDTH_DEFAULT } else { told };
+    Some(told.max(WIDTH_MIN))
 }
 
 /// Writes a line to standard output. A reader that went away (`| head`) is no error.
-fn line(text: &str) {
+pub(super) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Writes a failure to standard error.
-pub(super) fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "hookherd: {message}");
+/// Words for the person in front, beside the answer: on standard error, so that JSON stays whole.
+pub(super) fn beside(words: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printable(words));
 }
 
 impl Printer {
-    /// Words, whatever form was asked for.
-    #[expect(clippy::unused_self, reason = "printing goes through the printer")]
-    pub(super) fn say(self, words: &str) {
-        line(words);
+    /// A printer for this process's standard output.
+    pub(super) fn new(json: bool, color: Color) -> Self {
+        let width = width_of_terminal();
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => width.is_some() && !is_set("NO_COLOR") && !is_dumb,
+        };
+        Self { json, color, width }
     }
 
-    /// Words for the person in front, beside the answer: on standard error, so that JSON stays
-    /// whole.
+    /// Whether a person looks at what is printed.
+    pub(super) const fn is_terminal(self) -> bool {
+        self.width.is_some()
+    }
+
+    /// Words, whatever form was asked for. Each line stands by itself.
+    #[expect(clippy::unused_self, reason = "printing goes through the printer")]
+    pub(super) fn say(self, words: &str) {
+        for one in words.split('\n') {
+            line(&printable(one));
+        }
+    }
+
+    /// Words for the person in front, beside the answer.
     #[expect(clippy::unused_self, reason = "printing goes through the printer")]
     pub(super) fn beside(self, words: &str) {
-        let _ = writeln!(std::io::stderr(), "{words}");
+        beside(words);
     }
 
     /// The answer as JSON, or these words.
@@ -39,109 +102,59 @@ impl Printer {
         if self.json {
             line(&pretty(answer));
         } else {
-            line(words);
+            self.say(words);
         }
     }
 
-    /// The answer as JSON, or the items as a table with a column per pointer.
-    pub(super) fn table(self, answer: &Value, items: &str, columns: &[(&str, &str)]) {
-        if self.json {
-            return line(&pretty(answer));
-        }
-        let empty = Vec::new();
-        let items = answer
-            .get(items)
-            .and_then(Value::as_array)
-            .unwrap_or(&empty);
-        for row in layout(items, columns) {
+    /// A table of these columns, to be filled.
+    pub(super) fn sheet(self, columns: &'static [Column]) -> Sheet {
+        let look = table::Look {
+            width: self.width,
+            color: self.color,
+            now: self.now(),
+        };
+        Sheet::new(columns, look)
+    }
+
+    /// Prints a table.
+    #[expect(clippy::unused_self, reason = "printing goes through the printer")]
+    pub(super) fn show(self, sheet: Sheet) {
+        for row in sheet.lines() {
             line(&row);
         }
     }
 
-    /// The answer as JSON, or its fields one a line.
+    /// The answer as JSON, or the items below this name as a table.
+    pub(super) fn table(self, answer: &Value, items: &str, columns: &'static [Column]) {
+        if self.json {
+            return line(&pretty(answer));
+        }
+        let items = answer.get(items).and_then(Value::as_array);
+        let mut sheet = self.sheet(columns);
+        for item in items.into_iter().flatten() {
+            sheet.add(item);
+        }
+        self.show(sheet);
+    }
+
+    /// The answer as JSON, or its fields, one a line.
     pub(super) fn record(self, answer: &Value) {
         if self.json {
             return line(&pretty(answer));
         }
-        for (name, value) in answer.as_object().into_iter().flatten() {
-            line(&format!("{name}: {}", cell(value)));
+        for row in record::layout(answer, self.now()) {
+            line(&row);
         }
     }
-}
 
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).expect("a JSON value can always be printed")
-}
-
-/// A value in one line, with control characters escaped: names come from outside.
-fn cell(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    };
-    printable(&text)
-}
-
-/// A text with control characters escaped: it comes from outside.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
-}
-
-fn layout(items: &[Value], columns: &[(&str, &str)]) -> Vec<String> {
-    let head: Vec<String> = columns
-        .iter()
-        .map(|(title, _)| (*title).to_owned())
-        .collect();
-    let rows = items.iter().map(|item| {
-        columns
-            .iter()
-            .map(|(_, p)| cell(item.pointer(p).unwrap_or(&Value::Null)))
-            .collect()
-    });
-    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let widths: Vec<usize> = (0..columns.len())
-        .map(|i| {
-            rows.iter()
-                .map(|row| row[i].chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    rows.iter()
-        .map(|row| {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|(text, width)| format!("{text:width$}"))
-                .collect();
-            cells.join("  ").trim_end().to_owned()
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn columns_line_up_and_missing_values_are_dashes() {
-        let items = [json!({"id": "a", "n": 1}), json!({"id": "long", "n": null})];
-        let rows = layout(&items, &[("ID", "/id"), ("N", "/n")]);
-        assert_eq!(rows, ["ID    N", "a     1", "long  -"]);
+    /// What relative times are counted from; none where times are printed whole.
+    fn now(self) -> Option<OffsetDateTime> {
+        self.width.map(|_| OffsetDateTime::now_utc())
     }
+}
 
-    #[test]
-    fn names_from_outside_cannot_play_with_the_terminal() {
-        assert_eq!(cell(&json!("a\u{1b}[2Jb\n")), "a\\u{1b}[2Jb\\n");
-    }
+/// A text field of an answer, or a dash.
+pub(super) fn text_of<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found.unwrap_or("-")
 }

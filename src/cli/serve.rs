@@ -1,21 +1,22 @@
 //! `hookherd serve`.
 
-use super::{Ended, Exit, Failed};
+use super::failed::Exit;
+use super::{Failed, Outcome};
 use crate::app;
 use crate::config::Config;
 use std::path::Path;
 
-pub(super) fn run(file: Option<&Path>) -> Result<(), Ended> {
-    let config = Config::load(file).map_err(|error| Ended {
-        why: error.into(),
-        exit: Exit::Configuration,
+pub(super) fn run(file: Option<&Path>) -> Outcome {
+    let config = Config::load(file).map_err(|error| {
+        let failed = Failed::from(error);
+        failed.exit(Exit::Configuration)
     })?;
-    app::serve(config).map_err(|error| Ended {
-        exit: if error.needs_a_person() {
+    app::serve(config).map_err(|error| {
+        let exit = if error.needs_a_person() {
             Exit::Configuration
         } else {
             Exit::Failed
-        },
-        why: Failed(error.to_string()),
+        };
+        Failed::new(error.to_string()).exit(exit)
     })
 }

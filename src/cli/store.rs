@@ -47,8 +47,8 @@ pub(super) fn run(args: &Args, config: Option<&Path>, printer: Printer) -> Outco
             if damaged == 0 {
                 return Ok(());
             }
-            Err(Failed(
-                "the store is damaged; what is lost is not in the export".into(),
+            Err(Failed::new(
+                "the store is damaged; what is lost is not in the export",
             ))
         }
         Action::Import { file } => {
@@ -82,6 +82,6 @@ fn show(v: &store_tools::Verification, printer: Printer) -> Outcome {
     if v.is_sound() {
         Ok(())
     } else {
-        Err(Failed("the store is damaged".into()))
+        Err(Failed::new("the store is damaged"))
     }
 }

@@ -1,8 +1,7 @@
 //! `hookherd token create`.
 
 use super::Outcome;
-use super::client::Client;
-use super::output::Printer;
+use super::session::Session;
 use reqwest::Method;
 use serde_json::json;
 
@@ -16,13 +15,13 @@ pub(super) enum Token {
     },
 }
 
-pub(super) fn run(command: &Token, printer: Printer) -> Outcome {
+pub(super) fn run(command: &Token, session: &Session) -> Outcome {
     let Token::Create { user } = command;
     let body = user
         .as_ref()
         .map_or_else(|| json!({}), |name| json!({ "user": name }));
-    let answer = Client::from_env()?.call(Method::POST, "tokens", Some(&body))?;
+    let answer = session.client()?.call(Method::POST, "tokens", Some(&body))?;
     let token = answer.get("token").and_then(|v| v.as_str()).unwrap_or("-");
-    printer.words(&answer, token);
+    session.printer.words(&answer, token);
     Ok(())
 }

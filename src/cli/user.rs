@@ -1,8 +1,7 @@
 //! `hookherd user add NAME`.
 
 use super::Outcome;
-use super::client::Client;
-use super::output::Printer;
+use super::session::Session;
 use reqwest::Method;
 use serde_json::json;
 
@@ -18,11 +17,11 @@ pub(super) enum User {
     },
 }
 
-pub(super) fn run(command: &User, printer: Printer) -> Outcome {
+pub(super) fn run(command: &User, session: &Session) -> Outcome {
     let User::Add { name, admin } = command;
     let body = json!({ "name": name, "is_admin": admin });
-    let answer = Client::from_env()?.call(Method::POST, "users", Some(&body))?;
+    let answer = session.client()?.call(Method::POST, "users", Some(&body))?;
     let token = answer.get("token").and_then(|v| v.as_str()).unwrap_or("-");
-    printer.words(&answer, token);
+    session.printer.words(&answer, token);
     Ok(())
 }

@@ -42,7 +42,7 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
         return Ok(());
     }
     if !which.yes && !agree(new.len())? {
-        return Err(Failed("nothing was connected".into()));
+        return Err(Failed::new("nothing was connected"));
     }
     carry_out(client, args, &new, printer)
 }
@@ -72,7 +72,7 @@ fn every(
             None => return Ok(all),
         }
     }
-    Err(Failed(format!("{path} has no end")))
+    Err(Failed::new(format!("{path} has no end")))
 }
 
 fn show(plan: &[Planned], printer: Printer) {
@@ -85,7 +85,7 @@ fn show(plan: &[Planned], printer: Printer) {
 fn agree(count: usize) -> Result<bool, Failed> {
     if !std::io::stdin().is_terminal() {
         let words = "this is the plan; say --yes to carry it out, or --dry-run to only see it";
-        return Err(Failed(words.into()));
+        return Err(Failed::new(words));
     }
     let mut answer = String::new();
     write!(std::io::stderr(), "Connect {count} repositories? [y/N] ")?;
@@ -107,7 +107,7 @@ fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -
                 }
                 results.push(connection);
             }
-            Err(Failed(why)) => {
+            Err(why) => {
                 failed += 1;
                 if !printer.json {
                     printer.say(&format!("failed {name}: {why}"));
@@ -121,7 +121,7 @@ fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -
     if failed == 0 {
         Ok(())
     } else {
-        Err(Failed(format!(
+        Err(Failed::new(format!(
             "{failed} of {} could not be connected",
             new.len()
         )))

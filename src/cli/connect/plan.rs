@@ -18,7 +18,7 @@ impl Choice {
     pub(super) fn new(owner: Option<&str>, pattern: Option<&str>) -> Result<Self, Failed> {
         let matcher = |pattern: &str| {
             let glob = GlobBuilder::new(pattern).case_insensitive(true).build();
-            let glob = glob.map_err(|e| Failed(format!("--match {pattern}: {}", e.kind())))?;
+            let glob = glob.map_err(|e| Failed::new(format!("--match {pattern}: {}", e.kind())))?;
             Ok::<_, Failed>(glob.compile_matcher())
         };
         Ok(Self {

@@ -18,7 +18,7 @@ fn ensure(is_so: bool, what: &str) -> Step {
     if is_so {
         Ok(())
     } else {
-        Err(Failed(what.to_owned()))
+        Err(Failed::new(what.to_owned()))
     }
 }
 
@@ -228,14 +228,14 @@ async fn forged(stage: &Stage, shop: &str) -> Step {
             Ok(pushed().is_some_and(|d| d.status == Some(202)))
         })
         .await?;
-    let first = pushed().ok_or_else(|| Failed("there is a push".into()))?;
+    let first = pushed().ok_or_else(|| Failed::new("there is a push"))?;
     stage.github().redeliver(SHOP, first.id);
     stage
         .until("the repetition is answered", async || {
             Ok(pushed().is_some_and(|d| d.id != first.id && d.status == Some(200)))
         })
         .await?;
-    let again = pushed().ok_or_else(|| Failed("there is a push".into()))?;
+    let again = pushed().ok_or_else(|| Failed::new("there is a push"))?;
     ensure(
         again.answer.contains("duplicate"),
         "the repetition is a duplicate",

@@ -40,7 +40,7 @@ impl Stage {
         let simulator = Simulator::start(&SimulatorConfig::default())?;
         let port = free_port()?;
         let config = write_config(dir.path().join("demo.toml"), &dir, &simulator, port)?;
-        crate::telemetry::init_logs(false, "error").map_err(Failed)?;
+        crate::telemetry::init_logs(false, "error").map_err(Failed::new)?;
         let app = App::start(Config::load(Some(&config))?).await?;
         let url = format!("http://{}", app.address());
         let http = reqwest::Client::builder()
@@ -92,7 +92,7 @@ impl Stage {
         if status.is_success() {
             Ok(value)
         } else {
-            Err(Failed(format!("{path}: {status} {value}")))
+            Err(Failed::new(format!("{path}: {status} {value}")))
         }
     }
 
@@ -105,7 +105,7 @@ impl Stage {
         let deadline = Instant::now() + STEP_MAX;
         while !is_so().await? {
             if Instant::now() > deadline {
-                return Err(Failed(format!("it did not happen in time that {what}")));
+                return Err(Failed::new(format!("it did not happen in time that {what}")));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -1,0 +1,172 @@
+//! Why a daemon cannot be reached, and what to do about it.
+
+use crate::cli::address::Address;
+use crate::cli::failed::Failed;
+use rustls::CertificateError;
+use std::error::Error;
+use std::io::ErrorKind;
+
+/// What stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Obstacle {
+    Refused,
+    NoSuchName,
+    NoRoute,
+    ConnectTimeout,
+    AnswerTimeout,
+    UnknownIssuer,
+    NameMismatch,
+    Expired,
+    NotYetValid,
+    NotTls,
+    Tls,
+    NotHttp,
+    ClosedEarly,
+    Other,
+}
+
+impl Obstacle {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Refused => "connection_refused",
+            Self::NoSuchName => "name_not_found",
+            Self::NoRoute => "no_route",
+            Self::ConnectTimeout | Self::AnswerTimeout => "timed_out",
+            Self::UnknownIssuer => "tls_unknown_issuer",
+            Self::NameMismatch => "tls_name_mismatch",
+            Self::Expired => "tls_expired",
+            Self::NotYetValid => "tls_not_yet_valid",
+            Self::NotTls | Self::Tls => "tls_failed",
+            Self::NotHttp => "not_http",
+            Self::ClosedEarly => "connection_closed",
+            Self::Other => "unreachable",
+        }
+    }
+
+    /// What is said of it, and what to do.
+    fn words(self, address: &Address) -> String {
+        let (host, place) = (address.host(), address.host_and_port());
+        match self {
+            Self::Refused => {
+                format!("nothing listens at {place}: is it running? See `hookherd serve`")
+            }
+            Self::NoSuchName => format!("the name {host} is not known: check how it is spelt"),
+            Self::NoRoute => format!("there is no way to {place} from here: check the network"),
+            Self::ConnectTimeout => format!(
+                "{place} does not take connections: it is down, or a firewall is in between"
+            ),
+            Self::AnswerTimeout => {
+                format!("{place} took the request and does not answer in time: see its log")
+            }
+            Self::UnknownIssuer => {
+                "its certificate is of an authority that is not trusted here: name the \
+                 authority's file in SSL_CERT_FILE"
+                    .to_owned()
+            }
+            Self::NameMismatch => format!(
+                "its certificate is not for the name {host}: use the name that it is for"
+            ),
+            Self::Expired => "its certificate has expired: renew it, or set this clock".to_owned(),
+            Self::NotYetValid => {
+                "its certificate is not valid yet: set the clock of this machine".to_owned()
+            }
+            Self::NotTls => format!("{place} speaks no TLS: try http://, or the proxy's port"),
+            Self::Tls => "TLS fails with it".to_owned(),
+            Self::NotHttp => format!("what listens at {place} speaks no HTTP: check the port"),
+            Self::ClosedEarly if address.is_https() => {
+                format!("{place} closed the connection without an answer")
+            }
+            Self::ClosedEarly => format!(
+                "{place} closed the connection without an answer: if it speaks TLS, use https://"
+            ),
+            Self::Other => "it cannot be reached".to_owned(),
+        }
+    }
+}
+
+/// What the certificate lacks.
+fn of_certificate(error: &CertificateError) -> Obstacle {
+    match error {
+        CertificateError::UnknownIssuer => Obstacle::UnknownIssuer,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Obstacle::NameMismatch
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Obstacle::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Obstacle::NotYetValid
+        }
+        _ => Obstacle::Tls,
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> Obstacle {
+    match error {
+        rustls::Error::InvalidCertificate(error) => of_certificate(error),
+        rustls::Error::InvalidMessage(_) => Obstacle::NotTls,
+        _ => Obstacle::Tls,
+    }
+}
+
+fn of_io(error: &std::io::Error) -> Option<Obstacle> {
+    // What an I/O error wraps is not among its sources.
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    if let Some(tls) = inner {
+        return Some(of_tls(tls));
+    }
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Some(Obstacle::Refused),
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => Some(Obstacle::NoRoute),
+        ErrorKind::TimedOut => Some(Obstacle::ConnectTimeout),
+        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
+            Some(Obstacle::ClosedEarly)
+        }
+        _ => None,
+    }
+}
+
+/// The obstacle that an error and what caused it tell of, and the last words of the chain.
+fn judge(error: &(dyn Error + 'static)) -> (Option<Obstacle>, String) {
+    let mut found = None;
+    let mut last = error.to_string();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        last = error.to_string();
+        let by_type = match error.downcast_ref::<std::io::Error>() {
+            Some(io) => of_io(io),
+            None => error.downcast_ref::<rustls::Error>().map(of_tls),
+        };
+        // These two are told in words alone.
+        let by_words = || {
+            let is_name = last.contains("dns error") || last.contains("lookup address");
+            let is_foreign = last.contains("invalid HTTP") || last.contains("HTTP/0.9");
+            let is_closed = last.contains("connection closed before message completed");
+            match (is_name, is_foreign, is_closed) {
+                (true, _, _) => Some(Obstacle::NoSuchName),
+                (_, true, _) => Some(Obstacle::NotHttp),
+                (_, _, true) => Some(Obstacle::ClosedEarly),
+                (false, false, false) => None,
+            }
+        };
+        found = found.or(by_type).or_else(by_words);
+        next = error.source();
+    }
+    (found, last)
+}
+
+/// Why there is no answer.
+pub(super) fn why(error: &reqwest::Error, address: &Address, named_by: &str) -> Failed {
+    let (found, last) = judge(error);
+    let obstacle = match found {
+        Some(obstacle) => obstacle,
+        None if error.is_timeout() && error.is_connect() => Obstacle::ConnectTimeout,
+        None if error.is_timeout() => Obstacle::AnswerTimeout,
+        None => Obstacle::Other,
+    };
+    let mut words = format!("no answer from {address} ({named_by}): ");
+    words.push_str(&obstacle.words(address));
+    if matches!(obstacle, Obstacle::Other | Obstacle::Tls) {
+        words.push_str(": ");
+        words.push_str(&last);
+    }
+    Failed::new(words).coded(obstacle.code())
+}

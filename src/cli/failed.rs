@@ -1,0 +1,165 @@
+//! Why a command failed, and how that is told: a line or more for a person, or JSON.
+
+use super::output::{pretty, printable};
+use serde_json::{Value, json};
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// How a process ends that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// It may go better another time.
+    Failed,
+    /// The command line is not understood.
+    Usage,
+    /// `EX_CONFIG` of `sysexits.h`: it fails in the same way until a person mends something, so
+    /// that nobody should start it again (`RestartPreventExitStatus=78` in the unit).
+    Configuration,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Failed => Self::FAILURE,
+            Exit::Usage => Self::from(2),
+            Exit::Configuration => Self::from(78),
+        }
+    }
+}
+
+/// The code of a failure that has no code of the API's.
+const CODE_DEFAULT: &str = "failed";
+
+/// Why a command failed; told on standard error.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    words: String,
+    code: Option<String>,
+    http: Option<u16>,
+    among: Option<(&'static str, Vec<Value>)>,
+    lines: Vec<String>,
+    exit: Exit,
+}
+
+impl Failed {
+    /// A failure in words; status 1.
+    pub(crate) fn new(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            code: None,
+            http: None,
+            among: None,
+            lines: Vec::new(),
+            exit: Exit::Failed,
+        }
+    }
+
+    /// The same with a stable code.
+    pub(super) fn coded(self, code: impl Into<String>) -> Self {
+        Self {
+            code: Some(code.into()),
+            ..self
+        }
+    }
+
+    /// The same with the HTTP status that the daemon answered with.
+    pub(super) fn http(self, status: u16) -> Self {
+        Self {
+            http: Some(status),
+            ..self
+        }
+    }
+
+    /// The same with what might have been meant: as JSON under a name, and a line each.
+    pub(super) fn among(self, name: &'static str, items: Vec<Value>, lines: Vec<String>) -> Self {
+        Self {
+            among: Some((name, items)),
+            lines,
+            ..self
+        }
+    }
+
+    /// The same, ending the process in this way.
+    pub(super) fn exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
+    /// The same with a further sentence.
+    pub(super) fn and(self, more: &str) -> Self {
+        Self {
+            words: format!("{}; {more}", self.words),
+            ..self
+        }
+    }
+
+    /// The stable code, when there is one.
+    pub(super) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// As one JSON object.
+    fn to_json(&self) -> Value {
+        let code = self.code.as_deref().unwrap_or(CODE_DEFAULT);
+        let mut told = json!({ "code": code, "detail": self.words });
+        if let Some(http) = self.http {
+            told["status"] = json!(http);
+        }
+        if let Some((name, items)) = &self.among {
+            told[*name] = json!(items);
+        }
+        told
+    }
+
+    /// Tells it on standard error, and says how the process ends.
+    pub(super) fn tell(&self, as_json: bool) -> ExitCode {
+        let mut told = if as_json {
+            pretty(&self.to_json())
+        } else {
+            format!("hookherd: {}", printable(&self.to_string()))
+        };
+        if !as_json {
+            for line in &self.lines {
+                told.push_str("\n  ");
+                told.push_str(&printable(line));
+            }
+        }
+        let _ = writeln!(std::io::stderr(), "{told}");
+        self.exit.into()
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)?;
+        match (&self.code, self.http) {
+            (Some(code), Some(http)) => write!(f, " ({code}, HTTP {http})"),
+            (None, Some(http)) => write!(f, " (HTTP {http})"),
+            // A code of the command line's own says nothing that the words do not.
+            (Some(_) | None, None) => Ok(()),
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_with_its_code_and_what_might_have_been_meant() {
+        let failed = Failed::new("no such connection").coded("not_found").http(404);
+        assert_eq!(failed.to_string(), "no such connection (not_found, HTTP 404)");
+        let told = json!({"code": "not_found", "detail": "no such connection", "status": 404});
+        assert_eq!(failed.to_json(), told);
+        let failed = Failed::new("which?").among("candidates", vec![json!(1)], vec![]);
+        assert_eq!(failed.to_string(), "which?");
+        let told = json!({"code": "failed", "detail": "which?", "candidates": [1]});
+        assert_eq!(failed.to_json(), told);
+    }
+}

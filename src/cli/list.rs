@@ -1,0 +1,118 @@
+//! Lists: page after page up to a limit, as a table or as JSON, of which no more is held than
+//! what is printed.
+
+use super::Outcome;
+use super::client::{Client, List};
+use super::output::{Column, line, pretty};
+use super::session::Session;
+use serde_json::Value;
+
+/// Most items that a list shows unless more are wanted.
+const LIMIT_DEFAULT: u32 = 50;
+/// Most items that can be wanted: a table of more is read by nobody, and a program has the API.
+const LIMIT_MAX: i64 = 10_000;
+
+/// How much of a list is wanted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Part {
+    /// At most this many, the newest first; up to 10000.
+    #[arg(long, value_name = "N", default_value_t = LIMIT_DEFAULT,
+        value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
+    limit: u32,
+    /// Go on after a part of the list, with the `next_cursor` that `--json` shows at its end.
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+/// A list that a command shows.
+pub(super) struct Listing<'a> {
+    pub(super) path: &'a str,
+    /// What the items are called in the answer.
+    pub(super) field: &'static str,
+    /// What the items are called by people.
+    pub(super) what: &'static str,
+    pub(super) filters: &'a [(&'a str, Option<&'a str>)],
+    pub(super) columns: &'static [Column],
+}
+
+/// Shows a list.
+pub(super) fn show(session: &Session, client: &Client, listing: &Listing, part: &Part) -> Outcome {
+    let printer = session.printer;
+    let list = List {
+        path: listing.path,
+        field: listing.field,
+        filters: listing.filters,
+        cursor: part.cursor.as_deref(),
+        limit: usize::try_from(part.limit).unwrap_or(usize::MAX),
+    };
+    if printer.json {
+        return stream(client, &list);
+    }
+    let mut sheet = printer.sheet(listing.columns);
+    let mut count = 0_usize;
+    let rest = client.pages(&list, |items| {
+        count += items.len();
+        for item in &items {
+            sheet.add(item);
+        }
+    })?;
+    printer.show(sheet);
+    if count == 0 && printer.is_terminal() {
+        printer.beside(&format!("no {}", listing.what));
+    }
+    if rest["next_cursor"].is_string() {
+        let what = listing.what;
+        printer.beside(&format!("there are more {what} than these {count}: see --limit"));
+    }
+    Ok(())
+}
+
+/// The JSON of a list, written as its pages arrive. The form is the API's: the items, then what
+/// the last page says beside them.
+fn stream(client: &Client, list: &List) -> Outcome {
+    let mut writer = Writer::default();
+    let rest = client.pages(list, |items| {
+        for item in items {
+            writer.item(list.field, &item);
+        }
+    })?;
+    writer.end(list.field, &rest);
+    Ok(())
+}
+
+/// Writes an object with a list in it, an item at a time.
+#[derive(Default)]
+struct Writer {
+    /// The item before, which may or may not be the last.
+    pending: Option<String>,
+}
+
+/// JSON, indented by two steps.
+fn indented(value: &Value) -> String {
+    let text = pretty(value);
+    let lines: Vec<&str> = text.lines().collect();
+    format!("    {}", lines.join("\n    "))
+}
+
+impl Writer {
+    fn item(&mut self, field: &str, item: &Value) {
+        match self.pending.take() {
+            Some(before) => line(&format!("{before},")),
+            None => line(&format!("{{\n  \"{field}\": [")),
+        }
+        self.pending = Some(indented(item));
+    }
+
+    fn end(self, field: &str, rest: &Value) {
+        match self.pending {
+            Some(last) => line(&format!("{last}\n  ],")),
+            None => line(&format!("{{\n  \"{field}\": [],")),
+        }
+        let others = rest.as_object().into_iter().flatten();
+        let others = others.filter(|(name, _)| *name != field && *name != "next_cursor");
+        for (name, value) in others {
+            line(&format!("  \"{name}\": {},", pretty(value)));
+        }
+        line(&format!("  \"next_cursor\": {}\n}}", pretty(&rest["next_cursor"])));
+    }
+}
