@@ -36,6 +36,8 @@ pub(super) enum Origin {
     Variable(&'static str),
     /// The saved login.
     Saved,
+    /// A person typed it in.
+    Typed,
     /// Nowhere: the default.
     Default,
 }
@@ -44,6 +46,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Option(name) | Self::Variable(name) => f.write_str(name),
+            Self::Typed => f.write_str("as typed in"),
             Self::Saved => f.write_str("the saved login"),
             Self::Default => write!(f, "the default; set {URL} or say --url"),
         }
@@ -65,6 +68,12 @@ pub(super) fn variable(name: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
+/// The variables that are set, and so count before what is saved.
+pub(super) fn in_the_way() -> Vec<&'static str> {
+    let names = [URL, TOKEN, TOKEN_FILE].into_iter();
+    names.filter(|name| variable(name).is_some()).collect()
+}
+
 /// A token as it may stand in a header: without the blanks and line ends around it.
 pub(super) fn token_of(text: &str, origin: &str) -> Result<Zeroizing<String>, Failed> {
     let token = text.trim();
@@ -84,7 +93,9 @@ pub(super) fn read_token_file(path: &Path) -> Result<Zeroizing<String>, Failed> 
     let told = |error: std::io::Error| Failed::new(format!("cannot read {shown}: {error}"));
     let file = std::fs::File::open(path).map_err(told)?;
     let mut text = Zeroizing::new(String::new());
-    let read = file.take(TOKEN_FILE_BYTES_MAX + 1).read_to_string(&mut text);
+    let read = file
+        .take(TOKEN_FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text);
     let read = read.map_err(told)?;
     if u64::try_from(read).is_ok_and(|read| read > TOKEN_FILE_BYTES_MAX) {
         return Err(Failed::new(format!("{shown} is too large for a token")));
@@ -116,7 +127,10 @@ fn token(
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Option<(Zeroizing<String>, Origin)>, Failed> {
     if let Some(path) = &said.token_file {
-        return Ok(Some((read_token_file(path)?, Origin::Option("--token-file"))));
+        return Ok(Some((
+            read_token_file(path)?,
+            Origin::Option("--token-file"),
+        )));
     }
     if let Some(text) = variable(TOKEN) {
         return Ok(Some((token_of(&text, TOKEN)?, Origin::Variable(TOKEN))));
@@ -182,22 +196,25 @@ impl Said {
         resolve(self, &variable, saved::load)
     }
 
-    /// The daemon that holds for this process, whatever token there is.
-    pub(super) fn address(&self) -> Result<(Address, Origin), Failed> {
-        let is_named = self.url.is_some() || variable(URL).is_some();
-        let login = if is_named { None } else { saved::load()? };
-        address(self, &variable, login.as_ref())
+    /// The daemon that was said or set, whatever is saved.
+    pub(super) fn address_before_login(&self) -> Result<(Address, Origin), Failed> {
+        address(self, &variable, None)
     }
 
-    /// The token that was said or set, not the saved one.
-    pub(super) fn token(&self) -> Result<Option<(Zeroizing<String>, Origin)>, Failed> {
-        token(self, &variable)
+    /// The token in the file that the command line names.
+    pub(super) fn token_of_option(&self) -> Result<Option<(Zeroizing<String>, Origin)>, Failed> {
+        match &self.token_file {
+            Some(_) => token(self, &|_| None),
+            None => Ok(None),
+        }
     }
 
     /// Whether there is a token for a daemon.
     pub(super) fn has_token(&self) -> bool {
         self.token_file.is_some()
-            || [TOKEN, TOKEN_FILE].iter().any(|name| variable(name).is_some())
+            || [TOKEN, TOKEN_FILE]
+                .iter()
+                .any(|name| variable(name).is_some())
             || saved::exists()
     }
 }
@@ -224,7 +241,10 @@ mod tests {
             token: token.to_owned().into(),
         });
         let access = resolve(&said, &variable, || Ok(login))?;
-        let from = (access.address_from.to_string(), access.token_from.to_string());
+        let from = (
+            access.address_from.to_string(),
+            access.token_from.to_string(),
+        );
         assert!(!from.0.is_empty() && !from.1.is_empty());
         Ok((access.address.to_string(), (*access.token).clone()))
     }
@@ -239,7 +259,10 @@ mod tests {
         let set = [(URL, "https://set.example/"), (TOKEN, "hhk_set")];
         let said = found(Some("https://said.example"), &set, saved).unwrap();
         assert_eq!(said, pair("https://said.example", "hhk_set"));
-        assert_eq!(found(None, &set, saved).unwrap(), pair("https://set.example", "hhk_set"));
+        assert_eq!(
+            found(None, &set, saved).unwrap(),
+            pair("https://set.example", "hhk_set")
+        );
         let here = found(None, &set[1..], None).unwrap();
         assert_eq!(here, pair(URL_DEFAULT, "hhk_set"));
         let kept = found(None, &[], saved).unwrap();
@@ -261,7 +284,12 @@ mod tests {
     #[test]
     fn what_cannot_be_a_token_is_told_without_showing_it() {
         assert_eq!(*token_of(" hhk_1\r\n", "x").unwrap(), "hhk_1");
-        for (text, says) in [("", "empty"), (" \n", "empty"), ("a b", "one line"), ("ü", "ASCII")] {
+        for (text, says) in [
+            ("", "empty"),
+            (" \n", "empty"),
+            ("a b", "one line"),
+            ("ü", "ASCII"),
+        ] {
             let words = token_of(text, "x").unwrap_err().to_string();
             assert!(words.contains(says), "{text}: {words}");
         }

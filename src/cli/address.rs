@@ -36,7 +36,9 @@ impl Address {
             let host = text.trim_matches('/');
             let is_local = Url::parse(&format!("http://{host}")).is_ok_and(|u| is_loopback(&u));
             let scheme = if is_local { "http" } else { "https" };
-            return Err(bad(&format!("write it with http:// or https://, such as {scheme}://{host}")));
+            return Err(bad(&format!(
+                "write it with http:// or https://, such as {scheme}://{host}"
+            )));
         }
         let mut url = Url::parse(text).map_err(|error| bad(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {

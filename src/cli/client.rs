@@ -76,6 +76,7 @@ impl Client {
 
     /// Sends a request and returns the JSON answer; an error answer becomes its own words. A
     /// daemon that asks to wait is obeyed for a while.
+    #[expect(clippy::needless_pass_by_value, reason = "callers name a constant")]
     pub(super) fn call(
         &self,
         method: Method,
@@ -100,7 +101,7 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value), Failed> {
-        self.once(&method, path, body)?.json(&self.address)
+        self.once(method, path, body)?.json(&self.address)
     }
 
     fn patiently(
@@ -111,21 +112,23 @@ impl Client {
     ) -> Result<Answer, Failed> {
         let mut left = self.patience;
         loop {
-            let answer = self.once(method, path, body)?;
+            let answer = self.once(method.clone(), path, body)?;
             let Some(wait) = answer.wait.filter(|wait| *wait <= left) else {
                 return Ok(answer);
             };
             left -= wait;
             let seconds = wait.as_secs();
-            let why = answer.code().unwrap_or_else(|| answer.status.as_u16().to_string());
+            let why = answer
+                .code()
+                .unwrap_or_else(|| answer.status.as_u16().to_string());
             beside(&format!("the daemon asks to wait {seconds} s ({why})"));
             self.pause(wait);
         }
     }
 
-    fn once(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Answer, Failed> {
+    fn once(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failed> {
         let url = self.address.route(path);
-        let mut request = self.http.request(method.clone(), &url);
+        let mut request = self.http.request(method, &url);
         request = request.bearer_auth(&*self.token);
         if let Some(body) = body {
             request = request.json(body);
@@ -164,12 +167,18 @@ impl Client {
         let mut cursor = list.cursor.map(str::to_owned);
         for _ in 0..PAGES_MAX {
             let limit = left.min(PAGE_MAX).to_string();
-            let mut pairs = vec![("limit", Some(limit.as_str())), ("cursor", cursor.as_deref())];
+            let mut pairs = vec![
+                ("limit", Some(limit.as_str())),
+                ("cursor", cursor.as_deref()),
+            ];
             pairs.extend(list.filters);
             let mut page = self.get(&format!("{}{}", list.path, query(&pairs)))?;
             let items = page.get_mut(list.field).map(Value::take);
             let Some(Value::Array(items)) = items else {
-                return Err(Failed::new(format!("the daemon's list has no {}", list.field)));
+                return Err(Failed::new(format!(
+                    "the daemon's list has no {}",
+                    list.field
+                )));
             };
             left = left.saturating_sub(items.len());
             each(items);

@@ -4,7 +4,7 @@ mod many;
 mod plan;
 
 use super::client::Client;
-use super::output::Printer;
+use super::session::Session;
 use super::{Failed, Outcome};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -62,13 +62,13 @@ struct How {
     no_webhook: bool,
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> Outcome {
     let client = session.client()?;
     let Some(repository) = &args.which.repository else {
-        return many::run(&client, args, printer);
+        return many::run(&client.in_bulk(), args, session.printer);
     };
     let answer = connect(&client, args, repository, args.how.host.as_deref())?;
-    printer.words(&answer, &words(&answer));
+    session.printer.words(&answer, &words(&answer));
     Ok(())
 }
 

@@ -1,12 +1,16 @@
 //! `hookherd credential`: the provider tokens that the daemon may use for you.
 
-use super::client::{Client, read_secret_file};
+use super::access::{read_token_file, token_of};
+use super::address::route;
+use super::client::Client;
 use super::output::{Column, Printer};
 use super::session::Session;
 use super::{Failed, Outcome};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::io::Read;
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Credential {
@@ -17,9 +21,9 @@ pub(super) enum Credential {
         /// The provider's host, when there is more than one.
         #[arg(long)]
         host: Option<String>,
-        /// Read the token from this file.
+        /// Read the provider's token from this file. (`--token-file` is for the API token.)
         #[arg(long, value_name = "FILE")]
-        token_file: Option<String>,
+        from: Option<PathBuf>,
     },
     /// Store an installation of the GitHub App that the daemon is configured with (admin).
     App {
@@ -49,6 +53,16 @@ pub(super) enum Credential {
     },
 }
 
+/// How credentials are listed.
+const COLUMNS: [Column; 7] = [
+    Column::id("ID", "/id"),
+    Column::text("PROVIDER", "/provider"),
+    Column::text("HOST", "/host"),
+    Column::text("ACCOUNT", "/account/login"),
+    Column::text("KIND", "/kind"),
+    Column::text("PROBLEM", "/rejected_because"),
+    Column::time("CREATED", "/created_at"),
+];
 /// Longest token that is read from standard input.
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
@@ -59,21 +73,13 @@ pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
         Credential::Add {
             provider,
             host,
-            token_file,
+            from,
         } => {
-            let token = if let Some(path) = token_file {
-                read_secret_file(path)?
-            } else {
-                let mut text = String::new();
-                std::io::stdin()
-                    .take(TOKEN_BYTES_MAX)
-                    .read_to_string(&mut text)?;
-                text.trim().to_owned()
+            let token = match from {
+                Some(path) => read_token_file(path)?,
+                None => token_of_input()?,
             };
-            if token.is_empty() {
-                return Err(Failed::new("no token was given on standard input"));
-            }
-            let body = json!({ "provider": provider, "token": token, "host": host });
+            let body = json!({ "provider": provider, "token": *token, "host": host });
             add(&client, &body, printer)?;
         }
         Credential::App {
@@ -85,30 +91,38 @@ pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
             add(&client, &body, printer)?;
         }
         Credential::Share { id, off } => {
-            let path = format!("credentials/{id}");
+            let path = route(&["credentials", id])?;
             let body = json!({ "is_shared": !off });
             let answer = client.call(Method::PATCH, &path, Some(&body))?;
             let words = if *off { "no longer shared" } else { "shared" };
             printer.words(&answer, &format!("{id} is {words}"));
         }
         Credential::List => {
-            let columns = [
-                ("ID", "/id"),
-                ("PROVIDER", "/provider"),
-                ("HOST", "/host"),
-                ("ACCOUNT", "/account/login"),
-                ("KIND", "/kind"),
-                ("PROBLEM", "/rejected_because"),
-                ("CREATED", "/created_at"),
-            ];
-            printer.table(&client.get("credentials")?, "items", &columns);
+            printer.table(&client.get("credentials")?, "items", &COLUMNS);
         }
         Credential::Remove { id } => {
-            let answer = client.call(Method::DELETE, &format!("credentials/{id}"), None)?;
+            let answer = client.call(Method::DELETE, &route(&["credentials", id])?, None)?;
             printer.words(&answer, &format!("removed {id}"));
         }
     }
     Ok(())
+}
+
+/// The token on standard input.
+fn token_of_input() -> Result<Zeroizing<String>, Failed> {
+    if std::io::stdin().is_terminal() {
+        let ask = dialoguer::Password::new().with_prompt("Token of the provider");
+        let token = Zeroizing::new(ask.interact()?);
+        return token_of(&token, "what was typed in");
+    }
+    let mut text = Zeroizing::new(String::new());
+    let input = std::io::stdin().take(TOKEN_BYTES_MAX);
+    let mut input = std::io::BufReader::new(input);
+    input.read_to_string(&mut text)?;
+    if text.trim().is_empty() {
+        return Err(Failed::new("no token was given on standard input"));
+    }
+    token_of(&text, "standard input")
 }
 
 fn add(client: &Client, body: &Value, printer: Printer) -> Outcome {

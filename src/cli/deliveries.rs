@@ -1,20 +1,33 @@
 //! `hookherd deliveries`: list, show, replay.
 
 use super::Outcome;
-use super::client::{Client, query};
-use super::output::Printer;
+use super::address::route;
+use super::list::{self, Listing, Part};
+use super::output::Column;
+use super::reference;
+use super::session::Session;
 use reqwest::Method;
 
+/// How deliveries are listed.
+const COLUMNS: [Column; 6] = [
+    Column::id("ID", "/id"),
+    Column::text("REPOSITORY", "/repository_full_name"),
+    Column::text("EVENT", "/event"),
+    Column::time("RECEIVED", "/received_at"),
+    Column::status("OUTCOME", "/outcome"),
+    Column::text("BYTES", "/body_bytes"),
+];
+
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Only of this connection.
-    #[arg(long, value_name = "ID")]
+    /// Only of this connection: OWNER/REPO, a URL of it, or an id.
+    #[arg(long, value_name = "CONNECTION")]
     connection: Option<String>,
-    /// At most this many.
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
+    #[command(flatten)]
+    part: Part,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -31,30 +44,29 @@ enum Action {
     },
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> Outcome {
     let client = session.client()?;
     match &args.action {
-        Some(Action::Show { id }) => printer.record(&client.get(&format!("deliveries/{id}"))?),
+        Some(Action::Show { id }) => {
+            let text = client.text(&route(&["deliveries", id])?)?;
+            session.printer.delivery(&text)?;
+        }
         Some(Action::Replay { id }) => {
-            let answer = client.call(Method::POST, &format!("deliveries/{id}/replay"), None)?;
-            printer.words(&answer, &format!("{id} will be processed again"));
+            let path = route(&["deliveries", id, "replay"])?;
+            let answer = client.call(Method::POST, &path, None)?;
+            let words = format!("{id} will be processed again");
+            session.printer.words(&answer, &words);
         }
         None => {
-            let limit = args.limit.to_string();
-            let pairs = [
-                ("connection_id", args.connection.as_deref()),
-                ("limit", Some(&limit)),
-            ];
-            let columns = [
-                ("ID", "/id"),
-                ("EVENT", "/event"),
-                ("RECEIVED", "/received_at"),
-                ("STATE", "/state"),
-                ("OUTCOME", "/outcome"),
-                ("BYTES", "/body_bytes"),
-            ];
-            let answer = client.get(&format!("deliveries{}", query(&pairs)))?;
-            printer.table(&answer, "items", &columns);
+            let connection = reference::id_of(&client, args.connection.as_deref())?;
+            let listing = Listing {
+                path: "deliveries",
+                field: "items",
+                what: "deliveries",
+                filters: &[("connection_id", connection.as_deref())],
+                columns: &COLUMNS,
+            };
+            list::show(session, &client, &listing, &args.part)?;
         }
     }
     Ok(())

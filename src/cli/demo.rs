@@ -3,8 +3,8 @@
 mod play;
 mod stage;
 
+use super::Outcome;
 use super::output::Printer;
-use super::{Failed, Outcome};
 use stage::Stage;
 
 #[derive(Debug, clap::Args)]

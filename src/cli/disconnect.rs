@@ -1,29 +1,29 @@
-//! `hookherd disconnect ID`.
+//! `hookherd disconnect CONNECTION`.
 
 use super::Outcome;
+use super::address::route;
+use super::reference::find;
 use super::session::Session;
 use reqwest::Method;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The connection.
-    id: String,
+    /// The connection: OWNER/REPO, a URL of it, or an id.
+    connection: String,
     /// Leave the webhook at the provider.
     #[arg(long)]
     keep_webhook: bool,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+    let client = session.client()?;
+    let found = find(&client, &args.connection)?;
+    let path = route(&["repositories", "connections", &found.id])?;
     let delete = !args.keep_webhook;
-    let path = format!(
-        "repositories/connections/{}?delete_webhook={delete}",
-        args.id
-    );
-    let answer = session.client()?.call(Method::DELETE, &path, None)?;
-    let words = answer
-        .get("message")
-        .and_then(|v| v.as_str())
-        .unwrap_or("disconnected");
-    session.printer.words(&answer, words);
+    let path = format!("{path}?delete_webhook={delete}");
+    let answer = client.call(Method::DELETE, &path, None)?;
+    let words = answer.get("message").and_then(|v| v.as_str());
+    let words = format!("{}: {}", found.name, words.unwrap_or("disconnected"));
+    session.printer.words(&answer, &words);
     Ok(())
 }

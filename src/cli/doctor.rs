@@ -1,8 +1,10 @@
 //! `hookherd doctor`: looks at the configuration of this machine when there is one, and at the
 //! running daemon when there is a token for it.
 
-use super::client::{Client, has_token, query};
-use super::output::Printer;
+use super::address::query;
+use super::client::Client;
+use super::output::Column;
+use super::session::Session;
 use super::{Failed, Outcome};
 use crate::app::doctor::{Finding, Verdict, examine};
 use crate::config::Config;
@@ -11,6 +13,12 @@ use std::path::Path;
 
 /// A classic token of these can manage hooks; see `docs/github.md`.
 const SCOPES: [&str; 3] = ["admin:repo_hook", "repo", "public_repo"];
+/// How findings are listed.
+const COLUMNS: [Column; 3] = [
+    Column::status("VERDICT", "/verdict"),
+    Column::text("WHAT", "/what"),
+    Column::text("FOUND", "/words"),
+];
 /// What only the machine has that runs the daemon.
 const MARKS: [&str; 3] = [
     "OAUTH_TOKEN_ENCRYPTION_KEY",
@@ -18,14 +26,14 @@ const MARKS: [&str; 3] = [
     "CREDENTIALS_DIRECTORY",
 ];
 
-pub(super) fn run(file: Option<&Path>, printer: Printer) -> Outcome {
+pub(super) fn run(file: Option<&Path>, session: &Session) -> Outcome {
     let is_here = file.is_some() || MARKS.iter().any(|name| std::env::var_os(name).is_some());
     let mut findings = Vec::new();
-    if is_here || !has_token() {
+    if is_here || !session.has_token() {
         findings.extend(of_machine(file)?);
     }
-    if has_token() {
-        findings.extend(of_daemon());
+    if session.has_token() {
+        findings.extend(of_daemon(session));
     }
     let items: Vec<Value> = findings
         .iter()
@@ -35,20 +43,15 @@ pub(super) fn run(file: Option<&Path>, printer: Printer) -> Outcome {
         .iter()
         .filter(|f| f.verdict == Verdict::Bad)
         .count();
-    let columns = [
-        ("VERDICT", "/verdict"),
-        ("WHAT", "/what"),
-        ("FOUND", "/words"),
-    ];
-    printer.table(
-        &json!({ "ok": bad == 0, "findings": items }),
-        "findings",
-        &columns,
-    );
+    let report = json!({ "ok": bad == 0, "findings": items });
+    session.printer.table(&report, "findings", &COLUMNS);
     if bad == 0 {
         return Ok(());
     }
-    Err(Failed::new(format!("{bad} of {} checks failed", findings.len())))
+    Err(Failed::new(format!(
+        "{bad} of {} checks failed",
+        findings.len()
+    )))
 }
 
 fn of_machine(file: Option<&Path>) -> Result<Vec<Finding>, Failed> {
@@ -74,9 +77,9 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or("-")
 }
 
-fn of_daemon() -> Vec<Finding> {
-    let bad = |what: &str, Failed::new(words)| Finding::new(what, Verdict::Bad, words);
-    let client = match Client::from_env() {
+fn of_daemon(session: &Session) -> Vec<Finding> {
+    let bad = |what: &str, why: Failed| Finding::new(what, Verdict::Bad, why.to_string());
+    let client = match session.client() {
         Ok(client) => client,
         Err(failed) => return vec![bad("daemon", failed)],
     };
@@ -135,7 +138,7 @@ fn credentials(client: &Client, list: &Value) -> Vec<Finding> {
         let query = query(&[("limit", Some("1")), ("host", Some(host))]);
         let (verdict, words) = match client.get(&format!("repositories/{provider}{query}")) {
             Ok(_) => (Verdict::Good, "it answers the daemon".to_owned()),
-            Err(words) => (Verdict::Bad, words),
+            Err(why) => (Verdict::Bad, why.to_string()),
         };
         findings.push(Finding::new(format!("provider {host}"), verdict, words));
     }

@@ -94,6 +94,7 @@ impl Failed {
     }
 
     /// The stable code, when there is one.
+    #[cfg(test)]
     pub(super) fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
@@ -153,8 +154,13 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_with_its_code_and_what_might_have_been_meant() {
-        let failed = Failed::new("no such connection").coded("not_found").http(404);
-        assert_eq!(failed.to_string(), "no such connection (not_found, HTTP 404)");
+        let failed = Failed::new("no such connection")
+            .coded("not_found")
+            .http(404);
+        assert_eq!(
+            failed.to_string(),
+            "no such connection (not_found, HTTP 404)"
+        );
         let told = json!({"code": "not_found", "detail": "no such connection", "status": 404});
         assert_eq!(failed.to_json(), told);
         let failed = Failed::new("which?").among("candidates", vec![json!(1)], vec![]);

@@ -1,26 +1,40 @@
-//! `hookherd incidents`: list, acknowledge, resolve.
+//! `hookherd incidents`: list, show, acknowledge, resolve.
 
 use super::Outcome;
-use super::client::{Client, query};
-use super::output::Printer;
+use super::address::route;
+use super::list::{self, Listing, Part};
+use super::output::Column;
+use super::reference;
+use super::session::Session;
 use reqwest::Method;
 
+/// How incidents are listed.
+const COLUMNS: [Column; 7] = [
+    Column::id("ID", "/id"),
+    Column::status("STATUS", "/status"),
+    Column::status("SEVERITY", "/severity"),
+    Column::text("REPOSITORY", "/repository_full_name"),
+    Column::text("TIMES", "/occurrences"),
+    Column::time("LAST SEEN", "/last_seen_at"),
+    Column::text("TITLE", "/title"),
+];
+
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Only with this status: open, acknowledged or resolved.
-    #[arg(long)]
+    /// Only with this status.
+    #[arg(long, value_parser = ["open", "acknowledged", "resolved"])]
     status: Option<String>,
-    /// Only of this connection.
-    #[arg(long, value_name = "ID")]
+    /// Only of this connection: OWNER/REPO, a URL of it, or an id.
+    #[arg(long, value_name = "CONNECTION")]
     connection: Option<String>,
-    /// Only of this repository, as OWNER/NAME.
-    #[arg(long)]
+    /// Only of this repository, connected or not: OWNER/REPO or a URL of it.
+    #[arg(long, value_name = "OWNER/REPO")]
     repository: Option<String>,
-    /// At most this many.
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
+    #[command(flatten)]
+    part: Part,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -42,41 +56,37 @@ enum Action {
     },
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> Outcome {
     let client = session.client()?;
+    let printer = session.printer;
+    let act = |id: &str, action: &str, done: &str| {
+        let path = route(&["incidents", id, action])?;
+        let answer = client.call(Method::POST, &path, None)?;
+        printer.words(&answer, &format!("{done} {id}"));
+        Ok(())
+    };
     match &args.action {
-        Some(Action::Show { id }) => printer.record(&client.get(&format!("incidents/{id}"))?),
-        Some(Action::Acknowledge { id }) => {
-            let answer = client.call(Method::POST, &format!("incidents/{id}/acknowledge"), None)?;
-            printer.words(&answer, &format!("acknowledged {id}"));
+        Some(Action::Show { id }) => {
+            printer.record(&client.get(&route(&["incidents", id])?)?);
+            Ok(())
         }
-        Some(Action::Resolve { id }) => {
-            let answer = client.call(Method::POST, &format!("incidents/{id}/resolve"), None)?;
-            printer.words(&answer, &format!("resolved {id}"));
-        }
+        Some(Action::Acknowledge { id }) => act(id, "acknowledge", "acknowledged"),
+        Some(Action::Resolve { id }) => act(id, "resolve", "resolved"),
         None => {
-            let limit = args.limit.to_string();
-            let query = query(&[
-                ("status", args.status.as_deref()),
-                ("connection_id", args.connection.as_deref()),
-                ("repository", args.repository.as_deref()),
-                ("limit", Some(&limit)),
-            ]);
-            let columns = [
-                ("ID", "/id"),
-                ("STATUS", "/status"),
-                ("SEVERITY", "/severity"),
-                ("REPOSITORY", "/repository_full_name"),
-                ("TIMES", "/occurrences"),
-                ("LAST SEEN", "/last_seen_at"),
-                ("TITLE", "/title"),
-            ];
-            printer.table(
-                &client.get(&format!("incidents{query}"))?,
-                "items",
-                &columns,
-            );
+            let connection = reference::id_of(&client, args.connection.as_deref())?;
+            let repository = reference::name_of(args.repository.as_deref())?;
+            let listing = Listing {
+                path: "incidents",
+                field: "items",
+                what: "incidents",
+                filters: &[
+                    ("status", args.status.as_deref()),
+                    ("connection_id", connection.as_deref()),
+                    ("repository", repository.as_deref()),
+                ],
+                columns: &COLUMNS,
+            };
+            list::show(session, &client, &listing, &args.part)
         }
     }
-    Ok(())
 }

@@ -62,7 +62,9 @@ pub(super) fn show(session: &Session, client: &Client, listing: &Listing, part: 
     }
     if rest["next_cursor"].is_string() {
         let what = listing.what;
-        printer.beside(&format!("there are more {what} than these {count}: see --limit"));
+        printer.beside(&format!(
+            "there are more {what} than these {count}: see --limit"
+        ));
     }
     Ok(())
 }
@@ -113,6 +115,9 @@ impl Writer {
         for (name, value) in others {
             line(&format!("  \"{name}\": {},", pretty(value)));
         }
-        line(&format!("  \"next_cursor\": {}\n}}", pretty(&rest["next_cursor"])));
+        line(&format!(
+            "  \"next_cursor\": {}\n}}",
+            pretty(&rest["next_cursor"])
+        ));
     }
 }

@@ -1,5 +1,6 @@
 //! `hookherd login PROVIDER`: signs in on this terminal, through the daemon.
 
+use super::address::route;
 use super::client::{Client, told};
 use super::output::{Printer, printable};
 use super::session::Session;
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
 /// Shows the code, waits, and answers the credential that came of it.
 fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Failed> {
     let provider = &args.provider;
-    let path = format!("oauth/{provider}/device");
+    let path = route(&["oauth", provider, "device"])?;
     let begun = client.call(Method::POST, &path, Some(&json!({ "host": args.host })))?;
     let (code, page) = (
         text(&begun, "user_code")?,
@@ -53,7 +54,7 @@ fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Fail
     printer.beside(&format!("Open {page} and type in {code}"));
     let until = Instant::now() + seconds(&begun, "expires_in", 0);
     let mut wait = seconds(&begun, "interval", INTERVAL_DEFAULT);
-    let path = format!("{path}/{}", text(&begun, "id")?);
+    let path = route(&["oauth", provider, "device", &text(&begun, "id")?])?;
     // Trouble at the provider passes, and the code lives on. When it does not, it is the reason.
     let mut trouble = None;
     while Instant::now() + wait < until {
@@ -77,6 +78,8 @@ fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Fail
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::access::{Access, Origin};
+    use crate::cli::address::Address;
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
@@ -103,14 +106,24 @@ mod tests {
         (address, thread)
     }
 
+    fn client(address: &str) -> Client {
+        let access = Access {
+            address: Address::parse(address).unwrap(),
+            address_from: Origin::Default,
+            token: "token".to_owned().into(),
+            token_from: Origin::Default,
+        };
+        Client::new(access).unwrap()
+    }
+
     fn signs_in(answers: Vec<Value>) -> (Result<Value, Failed>, Vec<String>) {
         let (address, thread) = daemon(answers);
-        let client = Client::new(&address, "token".into()).unwrap();
+        let client = client(&address);
         let args = Args {
             provider: "github".into(),
             host: None,
         };
-        let outcome = sign_in(&client, &args, Printer { json: false });
+        let outcome = sign_in(&client, &args, Printer::plain());
         (outcome, thread.join().unwrap())
     }
 
@@ -143,16 +156,16 @@ mod tests {
         assert_eq!(outcome.unwrap()["id"], "c");
         let gone = json!({"status": 404, "code": "not_found", "detail": "no such thing"});
         let (outcome, _) = signs_in(vec![begun(900), trouble, gone.clone()]);
-        assert!(outcome.unwrap_err().0.contains("away"));
+        assert!(outcome.unwrap_err().to_string().contains("away"));
         let (outcome, asked) = signs_in(vec![begun(900), gone]);
-        assert!(outcome.unwrap_err().0.contains("no such thing"));
+        assert!(outcome.unwrap_err().to_string().contains("no such thing"));
         assert_eq!(asked.len(), 2);
     }
 
     #[test]
     fn it_stops_when_the_code_is_over() {
         let (outcome, asked) = signs_in(vec![begun(1)]);
-        assert!(outcome.unwrap_err().0.contains("over"));
+        assert!(outcome.unwrap_err().to_string().contains("over"));
         assert_eq!(asked.len(), 1);
     }
 }

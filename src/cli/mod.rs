@@ -9,6 +9,7 @@
 pub(crate) use failed::Failed;
 
 use clap::{Parser, Subcommand};
+use connections::Action;
 use failed::Exit;
 use session::Session;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 mod access;
 mod address;
+mod auth;
 mod client;
 mod completions;
 mod connect;
@@ -32,6 +34,7 @@ mod list;
 mod login;
 mod openapi;
 mod output;
+mod reference;
 mod saved;
 mod serve;
 mod session;
@@ -67,8 +70,14 @@ struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// When to use colours.
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t,
-        hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
     color: output::Color,
 }
 
@@ -85,15 +94,28 @@ enum Command {
     /// Disconnect a repository and delete its webhook.
     Disconnect(disconnect::Args),
     /// Pause a connection: deliveries are stored, nothing follows from them.
-    Pause(connections::IdArgs),
+    Pause(connections::OneArgs),
     /// Resume a paused or suspended connection.
-    Resume(connections::IdArgs),
+    Resume(connections::OneArgs),
+    /// Look at a connection's webhook now, and repair it; ends a suspension.
+    Check(connections::OneArgs),
+    /// Ask the provider for a test delivery.
+    Ping(connections::OneArgs),
+    /// Delete a connection's webhook and create it anew.
+    Recreate(connections::OneArgs),
+    /// Give a connection's webhook a new secret; the old one works for an hour more.
+    RotateSecret(connections::OneArgs),
     /// List connections, or show one.
     Connections(connections::ListArgs),
     /// List, acknowledge or resolve incidents.
     Incidents(incidents::Args),
     /// List, show or replay deliveries.
     Deliveries(deliveries::Args),
+    /// Save the daemon's address and an API token; say what is used; forget it.
+    #[command(subcommand)]
+    Auth(auth::Auth),
+    /// Say whose token is used.
+    Whoami,
     /// Sign in with a provider: shows a code, and waits until you typed it in there.
     Login(login::Args),
     /// Add a provider token or an App's installation; list, share or remove the stored ones.
@@ -138,7 +160,10 @@ fn misused(error: &clap::Error) -> ExitCode {
     let wants_json = std::env::args_os().any(|word| word == "--json");
     if error.use_stderr() && wants_json {
         let words = error.to_string();
-        let words = words.trim_start_matches("error: ").trim().replace('\n', " ");
+        let words = words
+            .trim_start_matches("error: ")
+            .trim()
+            .replace('\n', " ");
         let usage = Failed::new(words).coded("usage");
         return usage.exit(Exit::Usage).tell(true);
     }
@@ -175,9 +200,15 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Disconnect(args) => disconnect::run(&args, session),
         Command::Pause(args) => connections::set_enabled(&args, false, session),
         Command::Resume(args) => connections::set_enabled(&args, true, session),
+        Command::Check(args) => connections::act(&args, Action::Check, session),
+        Command::Ping(args) => connections::act(&args, Action::Ping, session),
+        Command::Recreate(args) => connections::act(&args, Action::Recreate, session),
+        Command::RotateSecret(args) => connections::act(&args, Action::RotateSecret, session),
         Command::Connections(args) => connections::list(&args, session),
         Command::Incidents(args) => incidents::run(&args, session),
         Command::Deliveries(args) => deliveries::run(&args, session),
+        Command::Auth(command) => auth::run(&command, session),
+        Command::Whoami => auth::whoami(session),
         Command::Login(args) => login::run(&args, session),
         Command::Credential(command) => credential::run(&command, session),
         Command::User(command) => user::run(&command, session),

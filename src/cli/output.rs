@@ -12,7 +12,10 @@ mod when;
 pub(super) use table::{Column, Sheet};
 pub(super) use text::{pretty, printable};
 
+use super::failed::Failed;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use time::OffsetDateTime;
 
@@ -76,6 +79,16 @@ impl Printer {
             Color::Auto => width.is_some() && !is_set("NO_COLOR") && !is_dumb,
         };
         Self { json, color, width }
+    }
+
+    /// A printer of plain text that is nobody's terminal.
+    #[cfg(test)]
+    pub(super) const fn plain() -> Self {
+        Self {
+            json: false,
+            color: false,
+            width: None,
+        }
     }
 
     /// Whether a person looks at what is printed.
@@ -145,6 +158,22 @@ impl Printer {
         for row in record::layout(answer, self.now()) {
             line(&row);
         }
+    }
+
+    /// A delivery as JSON, or its fields, one a line, and its payload below. Of the payload every
+    /// digit is kept.
+    pub(super) fn delivery(self, text: &str) -> Result<(), Failed> {
+        if self.json {
+            line(&text::harmless_json(text));
+            return Ok(());
+        }
+        let mut fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text)?;
+        let payload = fields.remove("payload");
+        let summary: Value = serde_json::from_str(&serde_json::to_string(&fields)?)?;
+        self.record(&summary);
+        let payload = payload.map_or_else(|| "-".to_owned(), |raw| raw.get().to_owned());
+        line(&format!("payload: {}", printable(&payload)));
+        Ok(())
     }
 
     /// What relative times are counted from; none where times are printed whole.

@@ -60,7 +60,9 @@ fn load_from(path: &Path) -> Result<Option<Login>, Failed> {
         return Err(bad("is no file"));
     }
     if about.permissions().mode() & OTHERS != 0 {
-        return Err(bad("can be read by others: run `chmod 600` on it, and replace the token"));
+        return Err(bad(
+            "can be read by others: run `chmod 600` on it, and replace the token",
+        ));
     }
     let me = rustix::process::geteuid().as_raw();
     if about.uid() != me && me != 0 {
@@ -91,7 +93,10 @@ pub(super) fn save(login: &Login) -> Result<PathBuf, Failed> {
 
 fn save_to(path: &Path, login: &Login) -> Result<(), Failed> {
     let told = |error: std::io::Error| {
-        Failed::new(format!("cannot save the login in {}: {error}", path.display()))
+        Failed::new(format!(
+            "cannot save the login in {}: {error}",
+            path.display()
+        ))
     };
     let dir = path.parent().unwrap_or(path);
     let mut builder = std::fs::DirBuilder::new();
@@ -152,8 +157,15 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         let found = load_from(&path).unwrap().unwrap();
-        assert_eq!((found.url.as_str(), found.token.as_str()), ("https://h.example", "hhk_canary"));
-        assert_eq!(path.parent().unwrap().read_dir().unwrap().count(), 1, "nothing is left over");
+        assert_eq!(
+            (found.url.as_str(), found.token.as_str()),
+            ("https://h.example", "hhk_canary")
+        );
+        assert_eq!(
+            path.parent().unwrap().read_dir().unwrap().count(),
+            1,
+            "nothing is left over"
+        );
     }
 
     #[test]
@@ -168,10 +180,16 @@ mod tests {
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(refused(&link).contains("symbolic link"));
         save_to(&link, &login()).unwrap();
-        assert!(link.symlink_metadata().unwrap().is_file(), "the link is replaced, not followed");
+        assert!(
+            link.symlink_metadata().unwrap().is_file(),
+            "the link is replaced, not followed"
+        );
         std::fs::write(&path, "{\"url\":\"hhk_canary\"").unwrap();
         let words = refused(&path);
-        assert!(words.contains("damaged") && !words.contains("canary"), "{words}");
+        assert!(
+            words.contains("damaged") && !words.contains("canary"),
+            "{words}"
+        );
         assert!(refused(dir.path()).contains("no file"));
         let pipe = dir.path().join("pipe");
         rustix::fs::mknodat(

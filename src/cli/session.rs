@@ -1,7 +1,6 @@
 //! What every command is given: how to print, and how to reach the daemon.
 
-use super::access::{Origin, Said};
-use super::address::Address;
+use super::access::Said;
 use super::client::Client;
 use super::failed::Failed;
 use super::output::Printer;
@@ -20,11 +19,6 @@ impl Session {
     /// A client of the daemon that was named, with the token for it.
     pub(super) fn client(&self) -> Result<Client, Failed> {
         Client::new(self.said.access()?)
-    }
-
-    /// The daemon that was named, whatever token there is.
-    pub(super) fn address(&self) -> Result<(Address, Origin), Failed> {
-        self.said.address()
     }
 
     /// What was said on the command line of the daemon and the token.

@@ -20,7 +20,9 @@ pub(super) fn run(command: &Token, session: &Session) -> Outcome {
     let body = user
         .as_ref()
         .map_or_else(|| json!({}), |name| json!({ "user": name }));
-    let answer = session.client()?.call(Method::POST, "tokens", Some(&body))?;
+    let answer = session
+        .client()?
+        .call(Method::POST, "tokens", Some(&body))?;
     let token = answer.get("token").and_then(|v| v.as_str()).unwrap_or("-");
     session.printer.words(&answer, token);
     Ok(())

@@ -145,21 +145,29 @@ fn what_fails_is_status_1_and_one_line_and_what_is_misused_is_status_2() {
     let (mut stage, daemon) = with_ann();
     failed(&stage, &["connect", "github", REPOSITORY], "no_credential");
     failed(&stage, &["connect", "gitea", REPOSITORY], "invalid_field");
-    failed(&stage, &["disconnect", "con_1"], "not_found");
+    let id = "con_01krjbjp8f0000000000000000";
+    failed(&stage, &["disconnect", id], "not_found");
+    failed(&stage, &["disconnect", "con_1"], "name one as OWNER/REPO");
     failed(&stage, &["user", "add", "bob"], "forbidden");
     failed(
         &stage,
         &["credential", "add", "github"],
         "no token was given",
     );
-    failed(&stage, &["incidents", "--status", "closed"], "bad_query");
-    for words in [&["connect", "github"][..], &["nonsense"], &["store"], &[]] {
+    for words in [
+        &["connect", "github"][..],
+        &["nonsense"],
+        &["store"],
+        &["incidents", "--status", "closed"],
+        &["incidents", "--limit", "0"],
+        &[],
+    ] {
         assert_eq!(stage.run(words).status.code(), Some(2), "{words:?}");
     }
     stage.set("HOOKHERD_TOKEN", "hhk_wrong");
     failed(&stage, &["connections"], "unauthenticated");
     stage.unset("HOOKHERD_TOKEN");
-    failed(&stage, &["connections"], "HOOKHERD_TOKEN");
+    failed(&stage, &["connections"], "hookherd auth login");
     std::fs::write(stage.path("token"), "hhk_wrong\n").unwrap();
     stage.set("HOOKHERD_TOKEN_FILE", "token");
     failed(&stage, &["connections"], "unauthenticated");

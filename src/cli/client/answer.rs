@@ -32,16 +32,18 @@ pub(super) struct Answer {
 
 /// What `Retry-After` says: seconds, or a date. Only of answers that ask to come back.
 fn wait(status: StatusCode, headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
-    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+    if !matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
         return None;
     }
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = match text.parse::<u64>() {
-        Ok(seconds) => seconds,
-        Err(_) => {
-            let at = OffsetDateTime::parse(text, &Rfc2822).ok()?;
-            u64::try_from((at - now).whole_seconds()).unwrap_or(0)
-        }
+    let seconds = if let Ok(seconds) = text.parse::<u64>() {
+        seconds
+    } else {
+        let at = OffsetDateTime::parse(text, &Rfc2822).ok()?;
+        u64::try_from((at - now).whole_seconds()).unwrap_or(0)
     };
     // A zero would make a busy loop out of patience.
     Some(Duration::from_secs(seconds.max(1)))
@@ -190,7 +192,10 @@ mod tests {
         ] {
             let failed = answer(status, "text/html; charset=x", text);
             let failed = failed.value(&address()).unwrap_err();
-            assert!(failed.to_string().contains(says), "{status} {text}: {failed}");
+            assert!(
+                failed.to_string().contains(says),
+                "{status} {text}: {failed}"
+            );
             assert_eq!(failed.code(), Some("not_hookherd"));
         }
         assert!(answer(204, "", "").value(&address()).is_ok());

@@ -63,9 +63,9 @@ impl Obstacle {
                  authority's file in SSL_CERT_FILE"
                     .to_owned()
             }
-            Self::NameMismatch => format!(
-                "its certificate is not for the name {host}: use the name that it is for"
-            ),
+            Self::NameMismatch => {
+                format!("its certificate is not for the name {host}: use the name that it is for")
+            }
             Self::Expired => "its certificate has expired: renew it, or set this clock".to_owned(),
             Self::NotYetValid => {
                 "its certificate is not valid yet: set the clock of this machine".to_owned()

@@ -2,22 +2,27 @@
 
 use super::plan::{Choice, Identity, Intent, Planned, of_connection, plan};
 use super::{Args, connect, words};
-use crate::cli::client::{Client, query};
-use crate::cli::output::Printer;
+use crate::cli::address::route;
+use crate::cli::client::Client;
+use crate::cli::output::{Column, Printer};
 use crate::cli::{Failed, Outcome};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal, Write};
 
-/// Pages of a list that are read at most: a list of a hundred thousand repositories fits.
-const PAGES_MAX: usize = 2000;
+/// How the plan is listed.
+const COLUMNS: [Column; 2] = [
+    Column::text("REPOSITORY", "/repository_full_name"),
+    Column::text("PLAN", "/intent"),
+];
 
 pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
     let which = &args.which;
     let choice = Choice::new(which.org.as_deref(), which.matching.as_deref())?;
-    let list = format!("repositories/{}", args.provider);
-    let repositories = every(client, &list, "items", args.how.host.as_deref())?;
-    let connected = every(client, "repositories/connections", "connections", None)?;
+    let list = route(&["repositories", &args.provider])?;
+    let host = [("host", args.how.host.as_deref())];
+    let repositories = client.every(&list, "items", &host)?;
+    let connected = client.every("repositories/connections", "connections", &[])?;
     let connected: BTreeSet<Identity> = connected
         .iter()
         .filter(|connection| connection["provider"] == args.provider.as_str())
@@ -47,38 +52,9 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
     carry_out(client, args, &new, printer)
 }
 
-/// All of a list, page by page.
-fn every(
-    client: &Client,
-    path: &str,
-    field: &str,
-    host: Option<&str>,
-) -> Result<Vec<Value>, Failed> {
-    let mut all = Vec::new();
-    let mut cursor: Option<String> = None;
-    for _ in 0..PAGES_MAX {
-        let cursor_now = cursor.as_deref();
-        let pairs = [
-            ("limit", Some("100")),
-            ("cursor", cursor_now),
-            ("host", host),
-        ];
-        let mut page = client.get(&format!("{path}{}", query(&pairs)))?;
-        if let Some(items) = page[field].as_array_mut() {
-            all.append(items);
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = Some(next.to_owned()),
-            None => return Ok(all),
-        }
-    }
-    Err(Failed::new(format!("{path} has no end")))
-}
-
 fn show(plan: &[Planned], printer: Printer) {
     let lines: Vec<Value> = plan.iter().map(Planned::to_json).collect();
-    let columns = [("REPOSITORY", "/repository_full_name"), ("PLAN", "/intent")];
-    printer.table(&json!({ "plan": lines }), "plan", &columns);
+    printer.table(&json!({ "plan": lines }), "plan", &COLUMNS);
 }
 
 /// Asks on the terminal. Where there is none, somebody must have said so before.
@@ -108,6 +84,7 @@ fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -
                 results.push(connection);
             }
             Err(why) => {
+                let why = why.to_string();
                 failed += 1;
                 if !printer.json {
                     printer.say(&format!("failed {name}: {why}"));

@@ -105,7 +105,9 @@ impl Stage {
         let deadline = Instant::now() + STEP_MAX;
         while !is_so().await? {
             if Instant::now() > deadline {
-                return Err(Failed::new(format!("it did not happen in time that {what}")));
+                return Err(Failed::new(format!(
+                    "it did not happen in time that {what}"
+                )));
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -69,8 +69,14 @@ mod tests {
     #[test]
     fn names_from_outside_cannot_play_with_the_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
-        assert_eq!(printable("\u{202e}gnp.exe\u{2066}"), "\\u{202e}gnp.exe\\u{2066}");
-        assert_eq!(printable("\u{9b}2J\u{feff}\u{e0041}"), "\\u{9b}2J\\u{feff}\\u{e0041}");
+        assert_eq!(
+            printable("\u{202e}gnp.exe\u{2066}"),
+            "\\u{202e}gnp.exe\\u{2066}"
+        );
+        assert_eq!(
+            printable("\u{9b}2J\u{feff}\u{e0041}"),
+            "\\u{9b}2J\\u{feff}\\u{e0041}"
+        );
         assert_eq!(printable("Grüße 👩‍💻 שלום"), "Grüße 👩‍💻 שלום");
     }
 
@@ -79,7 +85,10 @@ mod tests {
         let value = json!({"a": "\u{1b}[2J\u{202e}x\u{9b}\u{e0041}\u{7f}", "b": [1, "ü"]});
         let text = pretty(&value);
         assert!(!text.contains('\u{202e}') && !text.contains('\u{9b}') && !text.contains('\u{7f}'));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
     }
 
     #[test]

@@ -58,7 +58,10 @@ mod tests {
         ] {
             assert_eq!(relative(at, now), words, "{at}");
         }
-        assert_eq!(to_the_second("2026-11-28T11:59:55.250Z"), "2026-11-28T11:59:55Z");
+        assert_eq!(
+            to_the_second("2026-11-28T11:59:55.250Z"),
+            "2026-11-28T11:59:55Z"
+        );
         assert_eq!(to_the_second("v1.2"), "v1.2");
     }
 }
