@@ -11,6 +11,7 @@ use super::warden::{Start, StopAll, Warden};
 use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd, Offer};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::{Errand, Priority};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{ConnectionId, CredentialId, HookKey, UserId};
 use crate::domain::lifecycle::{Desired, Failure, Lifecycle};
 use crate::domain::repo::{Instance, Repository};
@@ -170,7 +171,7 @@ impl Actors {
             Err(error) if error.failure == Failure::Unauthorized => {
                 return Err(ConnectError::Unauthorized);
             }
-            Err(error) if error.code == "cannot_open_secret" => return Err(told(error)),
+            Err(error) if error.code == ErrorCode::CannotOpenSecret => return Err(told(error)),
             // It can be renewed later, as the provider can be asked later.
             Err(_) => return Ok(None),
         };

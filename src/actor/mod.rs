@@ -25,6 +25,7 @@ use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, User
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
 use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::user::Credential;
+use crate::provider::ProviderError;
 use crate::provider::oauth::Tokens;
 use crate::store::{CommitError, ReadError};
 use std::future::Future;
@@ -137,10 +138,10 @@ pub enum ConnectError {
     /// It could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The provider could not be asked, and the question cannot wait (adding a credential,
-    /// listing repositories).
-    #[error("{0}")]
-    Provider(String),
+    /// The provider refuses, or could not be asked and the question cannot wait (adding a
+    /// credential, listing repositories). The error says which, and why.
+    #[error(transparent)]
+    Provider(ProviderError),
 }
 
 /// A boxed future of an answer.

@@ -6,7 +6,10 @@
 //! the client sent, because it may have been a secret; names of fields are quoted.
 
 use crate::actor::{CommandError, ConnectError};
+pub use crate::domain::error_code::ErrorCode as Code;
 use crate::domain::id::ConnectionId;
+use crate::domain::lifecycle::Failure;
+use crate::provider::ProviderError;
 use crate::store::{CommitError, Conflict, ReadError};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -15,6 +18,7 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use std::fmt;
+use std::time::Duration;
 
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -22,80 +26,72 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// disk longer, and providers that retry at all do not come back sooner than that.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-macro_rules! codes {
-    ($($name:ident = $status:ident, $code:literal, $title:literal;)*) => {
-        /// Every kind of problem that this API answers with.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Code {
-            $(#[doc = $title] $name,)*
+/// The status that goes with a code.
+pub const fn status(code: Code) -> StatusCode {
+    match code {
+        Code::BadJson
+        | Code::UnknownField
+        | Code::BadQuery
+        | Code::BadCursor
+        | Code::TokenInQuery
+        | Code::BadRequest
+        | Code::OauthState
+        | Code::BadDeliveryHeader => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated | Code::BadSignature => StatusCode::UNAUTHORIZED,
+        Code::Forbidden | Code::OauthDenied => StatusCode::FORBIDDEN,
+        Code::NotFound | Code::NoSuchRoute | Code::RepositoryNotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::AlreadyConnected
+        | Code::UserExists
+        | Code::NotNow
+        | Code::HookDeletedRepeatedly
+        | Code::Panics => StatusCode::CONFLICT,
+        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::OauthExpired => StatusCode::GONE,
+        Code::UnsupportedMediaType | Code::UnsupportedEncoding => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
         }
-
-        impl Code {
-            /// Every code there is.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
-
-            /// The stable name.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $code),* }
-            }
-
-            /// The status that goes with it.
-            pub const fn status(self) -> StatusCode {
-                match self { $(Self::$name => StatusCode::$status),* }
-            }
-
-            /// The kind of problem in words.
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$name => $title),* }
-            }
-        }
-    };
-}
-
-codes! {
-    BadJson = BAD_REQUEST, "bad_json", "The body is not the JSON that is expected";
-    UnknownField = BAD_REQUEST, "unknown_field", "The body has a field that is not known here";
-    BadQuery = BAD_REQUEST, "bad_query", "The query string is not understood";
-    BadCursor = BAD_REQUEST, "bad_cursor", "The cursor is not one of ours";
-    TokenInQuery = BAD_REQUEST, "token_in_query", "A token does not belong into a URL";
-    BadRequest = BAD_REQUEST, "bad_request", "The request is not understood";
-    OauthState = BAD_REQUEST, "oauth_state", "There is no such sign-in under way";
-    BadDeliveryHeader = BAD_REQUEST, "bad_delivery_header", "A delivery's header is missing";
-    Unauthenticated = UNAUTHORIZED, "unauthenticated", "An API token is needed";
-    BadSignature = UNAUTHORIZED, "bad_signature", "The signature is missing or wrong";
-    Forbidden = FORBIDDEN, "forbidden", "Only an admin may do this";
-    OauthDenied = FORBIDDEN, "oauth_denied", "The user did not agree";
-    NotFound = NOT_FOUND, "not_found", "There is no such object";
-    NoSuchRoute = NOT_FOUND, "no_such_route", "There is no such route";
-    RepositoryNotFound = NOT_FOUND, "repository_not_found",
-        "The provider shows no such repository";
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The route has no such method";
-    BodyTimeout = REQUEST_TIMEOUT, "body_timeout", "The body took too long";
-    AlreadyConnected = CONFLICT, "already_connected", "The repository is connected already";
-    UserExists = CONFLICT, "user_exists", "There is a user with this name already";
-    NotNow = CONFLICT, "not_now", "This is not possible in the present state";
-    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
-    OauthExpired = GONE, "oauth_expired", "The sign-in took too long";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
-        "The body's type is not supported";
-    UnsupportedEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding",
-        "Compressed bodies are not supported";
-    InvalidField = UNPROCESSABLE_ENTITY, "invalid_field", "A field has a value that is not valid";
-    UnknownProvider = UNPROCESSABLE_ENTITY, "unknown_provider",
-        "This daemon is not configured for that provider";
-    NoCredential = UNPROCESSABLE_ENTITY, "no_credential", "You have no credential that fits";
-    CredentialRefused = UNPROCESSABLE_ENTITY, "credential_refused",
-        "The provider refuses the credential";
-    OauthNotConfigured = UNPROCESSABLE_ENTITY, "oauth_not_configured",
-        "Nobody can sign in with that provider here";
-    OauthRefused = UNPROCESSABLE_ENTITY, "oauth_refused", "The provider refuses the sign-in";
-    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side";
-    ProviderUnavailable = BAD_GATEWAY, "provider_unavailable",
-        "The provider could not be asked";
-    Overloaded = SERVICE_UNAVAILABLE, "overloaded", "Too much is going on";
-    StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable",
-        "The store takes nothing at the moment";
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "This is not available at the moment";
+        Code::Internal | Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Overloaded
+        | Code::StoreUnavailable
+        | Code::Unavailable
+        | Code::RateLimited
+        | Code::CallsWaiting => StatusCode::SERVICE_UNAVAILABLE,
+        // What the user, or somebody at the provider, has to mend before it is sent again.
+        Code::InvalidField
+        | Code::UnknownProvider
+        | Code::NoCredential
+        | Code::CredentialRefused
+        | Code::OauthNotConfigured
+        | Code::OauthRefused
+        | Code::Unauthorized
+        | Code::NoAccess
+        | Code::InsufficientScope
+        | Code::SsoRequired
+        | Code::IpNotAllowed
+        | Code::TokenForbidden
+        | Code::AppRestricted
+        | Code::AccountSuspended
+        | Code::AccountUnready
+        | Code::RepositoryBlocked
+        | Code::RepositoryArchived
+        | Code::HookLimitReached
+        | Code::TestDeliveryFailed
+        | Code::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
+        // What lies between this daemon and the provider.
+        Code::ProviderUnavailable
+        | Code::ProviderTimeout
+        | Code::ProviderUnreachable
+        | Code::HostNotFound
+        | Code::BadCertificate
+        | Code::WrongApiUrl
+        | Code::BadAnswer
+        | Code::NotConfigured
+        | Code::CannotOpenSecret
+        | Code::OauthMisconfigured
+        | Code::AppRefused => StatusCode::BAD_GATEWAY,
+    }
 }
 
 /// A problem on its way to the client.
@@ -105,6 +101,8 @@ pub struct Problem {
     detail: String,
     connection: Option<ConnectionId>,
     allow: Option<String>,
+    /// When to come again, where that is known; a whole second at least.
+    retry_after: Option<Duration>,
 }
 
 /// A problem as it stands in an answer.
@@ -130,6 +128,7 @@ impl Problem {
             detail: detail.into(),
             connection: None,
             allow: None,
+            retry_after: None,
         }
     }
 
@@ -162,8 +161,11 @@ impl Problem {
 
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         let value = HeaderValue::from_static;
-        match self.code.status() {
-            StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, value(RETRY_AFTER_SECONDS))),
+        match status(self.code) {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let told = self.retry_after.map(|after| after.as_secs().max(1).into());
+                Some((RETRY_AFTER, told.unwrap_or(value(RETRY_AFTER_SECONDS))))
+            }
             StatusCode::UNAUTHORIZED if self.code == Code::Unauthenticated => {
                 Some((WWW_AUTHENTICATE, value("Bearer")))
             }
@@ -183,7 +185,7 @@ impl fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.code.status()
+        status(self.code)
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -193,7 +195,7 @@ impl ResponseError for Problem {
         }
         let body = Body {
             r#type: format!("urn:hookherd:problem:{}", self.code.as_str()),
-            title: self.code.title(),
+            title: self.code.meaning(),
             status: self.status_code().as_u16(),
             detail: &self.detail,
             code: self.code.as_str(),
@@ -290,12 +292,24 @@ impl From<ConnectError> for Problem {
             ),
             ConnectError::Commit(error) => error.into(),
             ConnectError::Read(error) => error.into(),
-            ConnectError::Provider(words) => Self::new(Code::ProviderUnavailable, words),
+            ConnectError::Provider(error) => Self::refused(error),
         }
     }
 }
 
 impl Problem {
+    /// What a provider refuses, or why it could not be asked.
+    fn refused(error: ProviderError) -> Self {
+        let after = match error.failure {
+            Failure::Retryable { after } => after,
+            Failure::Unauthorized | Failure::NoAccess | Failure::Rejected => None,
+        };
+        Self {
+            retry_after: after,
+            ..Self::new(error.code, error.message)
+        }
+    }
+
     fn connected(id: ConnectionId) -> Self {
         let detail = format!("you connected this repository already, as {id}");
         Self {
@@ -326,12 +340,12 @@ mod tests {
             assert!(names.insert(code.as_str()), "{code:?}");
             let (head, body) = shown(&Problem::new(*code, "what to do"));
             assert_eq!(body["code"], code.as_str());
-            assert_eq!(body["status"], code.status().as_u16());
+            assert_eq!(body["status"], status(*code).as_u16());
             assert_eq!(head.headers().get("content-type").unwrap(), PROBLEM_JSON);
             let asks_to_wait = head.headers().contains_key("retry-after");
             assert_eq!(
                 asks_to_wait,
-                code.status() == StatusCode::SERVICE_UNAVAILABLE
+                status(*code) == StatusCode::SERVICE_UNAVAILABLE
             );
         }
     }

@@ -1,5 +1,6 @@
 //! Connections: repositories that users asked us to look after.
 
+use super::error_code::ErrorCode;
 use super::id::{ConnectionId, CredentialId, HookKey, UserId};
 use super::lifecycle::{Desired, Hook, Lifecycle, Phase};
 use super::repo::{FullName, Instance, RepositoryId};
@@ -89,8 +90,8 @@ impl CredentialUse {
 /// Why a call of ours failed, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastError {
-    /// Stable name, such as `hook_limit_reached`.
-    pub code: String,
+    /// The reason, for programs.
+    pub code: ErrorCode,
     /// A sentence that says what to do, without secrets.
     pub message: String,
     /// When it failed.
@@ -189,16 +190,8 @@ impl Connection {
     fn needs_a_hand(&self) -> bool {
         self.last_error
             .as_ref()
-            .is_some_and(|e| !is_transient(&e.code))
+            .is_some_and(|e| !e.code.is_transient())
     }
-}
-
-/// Whether an error of this code tends to go away by itself.
-fn is_transient(code: &str) -> bool {
-    matches!(
-        code,
-        "provider_unavailable" | "provider_timeout" | "rate_limited"
-    )
 }
 
 #[cfg(test)]
@@ -287,7 +280,7 @@ mod tests {
         let mut connection = connection(Phase::Waiting { attempt: 1 }, Hook::Absent);
         let error = |code: &str| {
             Some(LastError {
-                code: code.into(),
+                code: ErrorCode::from_name(code),
                 message: String::new(),
                 at: Timestamp(0),
             })

@@ -16,6 +16,7 @@
 //! little later. So its outcome is [`Hook::Unknown`] and never `Absent`, and the machine stays
 //! [`Certainty::Unsure`] until a call that was begun after a settling time has confirmed the state.
 
+use super::error_code::ErrorCode;
 use super::id::HookId;
 use super::time::Timestamp;
 use std::time::Duration;
@@ -108,13 +109,18 @@ pub enum SuspendReason {
 }
 
 impl SuspendReason {
+    /// The reason, for programs.
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Self::Unauthorized => ErrorCode::Unauthorized,
+            Self::HookDeletedRepeatedly => ErrorCode::HookDeletedRepeatedly,
+            Self::Panics => ErrorCode::Panics,
+        }
+    }
+
     /// The name used in JSON and logs.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unauthorized => "unauthorized",
-            Self::HookDeletedRepeatedly => "hook_deleted_repeatedly",
-            Self::Panics => "panics",
-        }
+        self.code().as_str()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod connection;
 pub mod delivery;
 pub mod errand;
+pub mod error_code;
 pub mod event;
 pub mod grant;
 pub mod id;

@@ -59,7 +59,10 @@ impl Caller {
     ) -> Result<T, ProviderError> {
         let began = Instant::now();
         let outcome = steps.await;
-        let name = outcome.as_ref().err().map_or("ok", |error| error.code);
+        let name = outcome
+            .as_ref()
+            .err()
+            .map_or("ok", |error| error.code.as_str());
         self.observer
             .call_finished(operation, name, began.elapsed());
         outcome

@@ -3,13 +3,14 @@
 use super::ProviderError;
 use super::budget::HOLD_MAX;
 use super::http::{Answer, NoAnswer};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
 use crate::domain::time::Timestamp;
 use std::time::Duration;
 
 pub(super) fn bad_answer(name: &str, what: &str) -> ProviderError {
     let message = format!("{name}'s answer is not usable ({what}); it will be asked again");
-    ProviderError::retryable("bad_answer", message, None, false)
+    ProviderError::retryable(ErrorCode::BadAnswer, message, None, false)
 }
 
 /// Reads an answer that should be JSON of this shape. Half an answer is no answer.
@@ -26,27 +27,30 @@ pub(super) fn rate_limited(name: &str, after: Duration) -> ProviderError {
         "{name} limits how often this token may call; the next call is in {} seconds",
         after.as_secs().max(1)
     );
-    ProviderError::retryable("rate_limited", message, Some(after), false)
+    ProviderError::retryable(ErrorCode::RateLimited, message, Some(after), false)
 }
 
 pub(super) fn of_no_answer(name: &str, none: NoAnswer, acted: bool) -> ProviderError {
     let (code, message) = match none {
         NoAnswer::Budget(after) => return rate_limited(name, after),
         NoAnswer::Unreachable => (
-            "provider_unavailable",
+            ErrorCode::ProviderUnavailable,
             format!("{name} cannot be reached: check the network, the API URL and its certificate"),
         ),
-        NoAnswer::TimedOut => ("provider_timeout", format!("{name} did not answer in time")),
+        NoAnswer::TimedOut => (
+            ErrorCode::ProviderTimeout,
+            format!("{name} did not answer in time"),
+        ),
         NoAnswer::Cut => (
-            "provider_unavailable",
+            ErrorCode::ProviderUnavailable,
             format!("the connection to {name} broke before the answer was complete"),
         ),
         NoAnswer::TooLong => (
-            "bad_answer",
+            ErrorCode::BadAnswer,
             format!("{name}'s answer is too long to be one"),
         ),
         NoAnswer::BadRedirect => (
-            "bad_answer",
+            ErrorCode::BadAnswer,
             format!(
                 "{name} sent us on to another server, or in circles; the token does not follow. \
                  Check the API URL"
@@ -62,7 +66,7 @@ pub(super) fn of_any(name: &str, answer: &Answer, acted: bool) -> Option<Provide
     match status {
         401 => Some(ProviderError::refused(
             Failure::Unauthorized,
-            "unauthorized",
+            ErrorCode::Unauthorized,
             format!(
                 "{name} refuses this token: it was revoked, has expired, or was never valid. \
                  Add a new one"
@@ -71,7 +75,7 @@ pub(super) fn of_any(name: &str, answer: &Answer, acted: bool) -> Option<Provide
         408 | 500..=599 => {
             let after = retry_after(answer);
             let message = format!("{name} has trouble of its own (status {status})");
-            let code = "provider_unavailable";
+            let code = ErrorCode::ProviderUnavailable;
             Some(ProviderError::retryable(code, message, after, acted))
         }
         _ => None,
@@ -79,12 +83,12 @@ pub(super) fn of_any(name: &str, answer: &Answer, acted: bool) -> Option<Provide
 }
 
 /// What a refusal is that no sentence of the dialect's own fits.
-pub(super) fn rejected(code: &'static str, message: impl Into<String>) -> ProviderError {
+pub(super) fn rejected(code: ErrorCode, message: impl Into<String>) -> ProviderError {
     ProviderError::refused(Failure::Rejected, code, message)
 }
 
 pub(super) fn no_access(message: impl Into<String>) -> ProviderError {
-    ProviderError::refused(Failure::NoAccess, "no_access", message)
+    ProviderError::refused(Failure::NoAccess, ErrorCode::NoAccess, message)
 }
 
 /// The refusal of an answer with a status that has no sentence of its own.
@@ -94,13 +98,13 @@ pub(super) fn other(name: &str, answer: &Answer) -> ProviderError {
         bad_answer(name, &format!("status {status}"))
     } else {
         let message = format!("{name} refuses the request (status {status})");
-        rejected("rejected", message)
+        rejected(ErrorCode::Rejected, message)
     }
 }
 
 pub(super) fn archived() -> ProviderError {
     rejected(
-        "repository_archived",
+        ErrorCode::RepositoryArchived,
         "the repository is archived, so its hooks cannot be changed: unarchive or disconnect it",
     )
 }

@@ -2,6 +2,7 @@
 
 use crate::domain::delivery::Payload;
 use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::event::Decoded;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Failure, Revision};
@@ -158,10 +159,8 @@ pub struct ProviderError {
     pub failure: Failure,
     /// Whether the provider may have carried the call out, or may yet.
     pub may_have_acted: bool,
-    /// Stable name: `provider_unavailable`, `provider_timeout`, `rate_limited`, `unauthorized`,
-    /// `no_access`, `hook_limit_reached`, `repository_archived`, `test_delivery_failed`,
-    /// `rejected`, `bad_answer`.
-    pub code: &'static str,
+    /// The reason, for programs.
+    pub code: ErrorCode,
     /// A sentence for people that says what to do. Holds no secret and no part of the answer that
     /// could carry one.
     pub message: String,
@@ -170,7 +169,7 @@ pub struct ProviderError {
 impl ProviderError {
     /// A call that may be repeated as it is.
     pub fn retryable(
-        code: &'static str,
+        code: ErrorCode,
         message: impl Into<String>,
         after: Option<Duration>,
         may_have_acted: bool,
@@ -185,7 +184,7 @@ impl ProviderError {
     }
 
     /// A call that the provider refused without doing anything.
-    pub fn refused(failure: Failure, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn refused(failure: Failure, code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             failure,
             may_have_acted: false,

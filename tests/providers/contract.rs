@@ -145,7 +145,7 @@ async fn without_the_role_nothing_is_gone(stand: Stand) {
     for error in errors {
         let error = error.expect_err("the role is missing");
         assert_eq!(
-            (error.failure, error.code),
+            (error.failure, error.code.as_str()),
             (Failure::NoAccess, "no_access")
         );
         assert!(!error.may_have_acted);
@@ -170,7 +170,7 @@ async fn a_revoked_token_is_unauthorized(stand: Stand) {
 async fn an_archived_repository_is_refused(stand: Stand) {
     stand.archive();
     let error = ensure(&stand).await.expect_err("it is read-only");
-    assert_eq!(error.code, "repository_archived");
+    assert_eq!(error.code.as_str(), "repository_archived");
     assert_eq!(error.failure, Failure::Rejected);
     assert!(stand.seen().is_empty());
 }
@@ -197,7 +197,7 @@ async fn limits_are_kept_until_they_end(stand: Stand) {
     stand.simulator.faults().next(&list, limit);
     for _ in 0..3 {
         let error = ensure(&stand).await.expect_err("too much was asked");
-        assert_eq!(error.code, "rate_limited");
+        assert_eq!(error.code.as_str(), "rate_limited");
         assert!(!error.may_have_acted);
         let Failure::Retryable { after: Some(after) } = error.failure else {
             panic!("{error:?}");
@@ -240,7 +240,7 @@ async fn a_creation_that_hangs_may_have_happened(stand: Stand) {
 async fn an_outage_passes(stand: Stand) {
     stand.simulator.faults().outage(true);
     let error = ensure(&stand).await.expect_err("it is down");
-    assert_eq!(error.code, "provider_unavailable");
+    assert_eq!(error.code.as_str(), "provider_unavailable");
     assert!(!error.may_have_acted, "only reads were tried");
     stand.simulator.faults().outage(false);
     // Reads and repeatable writes survive a single failure within the call.
@@ -281,7 +281,7 @@ async fn a_full_list_is_reported(stand: Stand) {
     }
     let error = ensure(&stand).await.expect_err("there is no room");
     assert_eq!(
-        (error.failure, error.code),
+        (error.failure, error.code.as_str()),
         (Failure::Rejected, "hook_limit_reached")
     );
 }

@@ -5,6 +5,7 @@ use crate::actor::plan::Edit;
 use crate::actor::shared::{World, target};
 use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
 use crate::domain::errand::{Errand, Priority};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
 use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError, Repaired};
 use std::sync::Arc;
@@ -47,7 +48,8 @@ pub(super) async fn make(
         },
         Err(error) => {
             let failure = Failure::Retryable { after: None };
-            let error = ProviderError::refused(failure, "store_unavailable", error.to_string());
+            let error =
+                ProviderError::refused(failure, ErrorCode::StoreUnavailable, error.to_string());
             return failed(&world, &error);
         }
     };
@@ -56,7 +58,7 @@ pub(super) async fn make(
         let words = "this provider is no longer configured";
         return failed(
             &world,
-            &ProviderError::refused(Failure::Rejected, "not_configured", words),
+            &ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words),
         );
     };
     let access = match keeper::access(&world, usable.id(), errand).await {
@@ -86,13 +88,13 @@ pub(super) async fn make(
 
 fn no_credential() -> ProviderError {
     let words = "none of your credentials works for this provider; add one, then check or resume";
-    ProviderError::refused(Failure::Unauthorized, "no_credential", words)
+    ProviderError::refused(Failure::Unauthorized, ErrorCode::NoCredential, words)
 }
 
 fn failed(world: &World, error: &ProviderError) -> Called {
     let (failure, may_have_acted) = (error.failure, error.may_have_acted);
     let last_error = LastError {
-        code: error.code.to_owned(),
+        code: error.code,
         message: error.message.clone(),
         at: world.now(),
     };
@@ -259,5 +261,5 @@ fn missing(world: &World) -> Reply {
 
 fn unreadable() -> ProviderError {
     let words = "the hook secret cannot be opened with the configured master keys";
-    ProviderError::refused(Failure::Rejected, "cannot_open_secret", words)
+    ProviderError::refused(Failure::Rejected, ErrorCode::CannotOpenSecret, words)
 }

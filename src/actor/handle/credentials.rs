@@ -22,16 +22,15 @@ pub(in crate::actor) fn told(error: ProviderError) -> ConnectError {
     match error.failure {
         Failure::Unauthorized => ConnectError::Unauthorized,
         Failure::Retryable { .. } | Failure::NoAccess | Failure::Rejected => {
-            ConnectError::Provider(error.message)
+            ConnectError::Provider(error)
         }
     }
 }
 
 /// Whether a connection failed for want of a credential that can do it.
 fn waits(connection: &Connection, instance: &Instance) -> bool {
-    let code = connection.last_error.as_ref().map(|e| e.code.as_str());
-    connection.instance == *instance
-        && matches!(code, Some("no_credential" | "unauthorized" | "no_access"))
+    let error = connection.last_error.as_ref();
+    connection.instance == *instance && error.is_some_and(|e| e.code.is_of_credential())
 }
 
 impl Actors {

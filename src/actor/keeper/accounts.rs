@@ -8,6 +8,7 @@ use crate::actor::incidents::resolve;
 use crate::actor::shared::World;
 use crate::actor::{Command, CommandError, ConnectError, Offer};
 use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::Grant;
 use crate::domain::id::{CredentialId, UserId};
 use crate::domain::incident::{IncidentStatus, Resolution, Subject};
@@ -86,7 +87,7 @@ async fn identity(
 ) -> Result<Identity, ProviderError> {
     let unknown = || {
         let words = "this daemon is not configured for that";
-        ProviderError::refused(Failure::Rejected, "not_configured", words)
+        ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words)
     };
     let token = match offer {
         Offer::Token(token) => token,

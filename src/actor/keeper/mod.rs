@@ -19,6 +19,7 @@ pub(super) use sweep::{StopSweeping, Sweeper};
 use super::shared::World;
 use crate::domain::backoff::Backoff;
 use crate::domain::errand::{Errand, Priority};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Freshness, Grant};
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Failure;
@@ -396,7 +397,7 @@ fn open(
 ) -> Result<ProviderToken, ProviderError> {
     let cannot = || {
         let words = "the credential cannot be opened with the configured master keys";
-        ProviderError::refused(Failure::Rejected, "cannot_open_secret", words)
+        ProviderError::refused(Failure::Rejected, ErrorCode::CannotOpenSecret, words)
     };
     let plain = world.seal.open(&purpose(credential, field), sealed);
     let plain = plain.map_err(|_| cannot())?;
@@ -419,13 +420,13 @@ fn seal(
 fn dead() -> ProviderError {
     let words =
         "the credential no longer works: sign in again or add another, then check or resume";
-    ProviderError::refused(Failure::Unauthorized, "unauthorized", words)
+    ProviderError::refused(Failure::Unauthorized, ErrorCode::Unauthorized, words)
 }
 
 fn waiting(words: &str) -> ProviderError {
-    ProviderError::retryable("provider_unavailable", words, None, false)
+    ProviderError::retryable(ErrorCode::ProviderUnavailable, words, None, false)
 }
 
 fn unreadable(error: &ReadError) -> ProviderError {
-    ProviderError::retryable("store_unavailable", error.to_string(), None, false)
+    ProviderError::retryable(ErrorCode::StoreUnavailable, error.to_string(), None, false)
 }

@@ -4,6 +4,7 @@ use super::reject::reject;
 use super::{Need, Slot, Turn, access_with, open, seal, waiting};
 use crate::actor::shared::World;
 use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason};
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::ProviderToken;
@@ -47,7 +48,7 @@ async fn put(world: &World, credential: Credential) -> Result<(), CommitError> {
 }
 
 fn not_stored(error: &CommitError) -> ProviderError {
-    ProviderError::retryable("store_unavailable", error.to_string(), None, false)
+    ProviderError::retryable(ErrorCode::StoreUnavailable, error.to_string(), None, false)
 }
 
 /// Exchanges the refresh token.
@@ -77,7 +78,7 @@ pub(super) async fn refresh(
     let token = open(world, credential, TokenField::Refresh, sealed)?;
     let Some(grants) = world.providers.grants(&credential.instance) else {
         let words = "signing in with this provider is no longer configured";
-        let error = ProviderError::refused(Failure::Rejected, "not_configured", words);
+        let error = ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words);
         turn.pause(world, None, error.clone());
         return Err(error);
     };
@@ -149,7 +150,7 @@ async fn fail(
     }
     let words = format!("the sign-in could not be renewed: {}", error.message);
     let failed = if error.failure == GrantFailure::Misconfigured {
-        ProviderError::refused(Failure::Rejected, "oauth_misconfigured", words)
+        ProviderError::refused(Failure::Rejected, ErrorCode::OauthMisconfigured, words)
     } else {
         waiting(&words)
     };
@@ -215,7 +216,7 @@ pub(super) async fn install(
         let words = "the app of this provider is no longer configured";
         return Err(ProviderError::refused(
             Failure::Rejected,
-            "not_configured",
+            ErrorCode::NotConfigured,
             words,
         ));
     };

@@ -4,6 +4,7 @@
 use super::{Need, dead, renew};
 use crate::actor::incidents::resolve;
 use crate::actor::shared::World;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{RejectReason, Rejection};
 use crate::domain::id::{CredentialId, IncidentId};
 use crate::domain::incident::{
@@ -64,7 +65,7 @@ pub(super) async fn reject(
     reason: RejectReason,
 ) -> ProviderError {
     let unstored =
-        |error: String| ProviderError::retryable("store_unavailable", error, None, false);
+        |error: String| ProviderError::retryable(ErrorCode::StoreUnavailable, error, None, false);
     let now = world.now();
     let rejected = Credential {
         rejected: Some(Rejection { at: now, reason }),

@@ -81,8 +81,8 @@ async fn when_none_has_access_all_are_tried_now_and_then_and_not_in_a_loop() {
     }
     farm.command(connection, Command::Recreate).await.unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let code = |farm: &Farm| farm.get(connection).last_error.map(|e| e.code);
-    assert_eq!(code(&farm).as_deref(), Some("no_access"));
+    let code = |farm: &Farm| farm.get(connection).last_error.map(|e| e.code.as_str());
+    assert_eq!(code(&farm), Some("no_access"));
     let before = farm.provider.calls.lock().unwrap().len();
     tokio::time::sleep(Duration::from_hours(24)).await;
     let calls = farm.provider.calls.lock().unwrap().len() - before;

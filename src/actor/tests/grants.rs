@@ -2,6 +2,7 @@
 //! stops where a test wants it to.
 
 use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::{OauthSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
@@ -193,7 +194,11 @@ impl FakeApps {
             Ok(self.clock.now())
         } else {
             let failure = Failure::Unauthorized;
-            Err(ProviderError::refused(failure, "unauthorized", "none"))
+            Err(ProviderError::refused(
+                failure,
+                ErrorCode::Unauthorized,
+                "none",
+            ))
         }
     }
 }

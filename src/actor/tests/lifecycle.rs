@@ -54,7 +54,7 @@ async fn with_the_provider_down_it_is_connected_and_the_hook_follows_by_itself()
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     assert_eq!(connection.webhook_status(), WebhookStatus::Pending);
     assert_eq!(
-        connection.last_error.as_ref().unwrap().code,
+        connection.last_error.as_ref().unwrap().code.as_str(),
         "provider_unavailable"
     );
     farm.until(|| farm.status(connection.id) == WebhookStatus::Failed)

@@ -2,6 +2,7 @@
 
 use super::grants::FakeGrants;
 use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Repository, RepositoryId};
@@ -49,7 +50,7 @@ pub(super) struct FakeProvider {
 
 fn lost() -> ProviderError {
     ProviderError::retryable(
-        "provider_timeout",
+        ErrorCode::ProviderTimeout,
         "the provider did not answer",
         None,
         true,
@@ -73,10 +74,14 @@ impl FakeProvider {
             None => Ok(()),
             Some(Failure::Unauthorized) => Err(ProviderError::refused(
                 Failure::Unauthorized,
-                "unauthorized",
+                ErrorCode::Unauthorized,
                 "refused",
             )),
-            Some(failure) => Err(ProviderError::refused(failure, "no_access", "refused")),
+            Some(failure) => Err(ProviderError::refused(
+                failure,
+                ErrorCode::NoAccess,
+                "refused",
+            )),
         }
     }
 
@@ -131,7 +136,7 @@ impl FakeProvider {
             None => Ok(act()),
             Some(Behaviour::Refuse(failure, code)) => Err(ProviderError::refused(
                 failure,
-                code,
+                ErrorCode::from_name(code),
                 "refused by the script",
             )),
             Some(Behaviour::ActThenFail) => {

@@ -75,7 +75,7 @@ pub struct Health {
 #[derive(Clone, Debug, Serialize)]
 pub struct LastError {
     /// Stable name.
-    pub code: String,
+    pub code: &'static str,
     /// A sentence that says what to do.
     pub message: String,
     /// When it failed.
@@ -92,7 +92,7 @@ impl Connection {
             Hook::Absent | Hook::Unknown => None,
         };
         let last_error = connection.last_error.as_ref().map(|error| LastError {
-            code: error.code.clone(),
+            code: error.code.as_str(),
             message: error.message.clone(),
             at: time(error.at),
         });

@@ -1,7 +1,7 @@
 //! How ingress answers, and by what name that is counted.
 
 use crate::api::dto::IngressAnswer;
-use crate::api::error::Code;
+use crate::api::error::{Code, status};
 use crate::domain::id::DeliveryId;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -69,9 +69,9 @@ impl Outcome {
             Code::BodyTooLarge => Self::RejectedSize,
             Code::BodyTimeout => Self::RejectedSlow,
             // By the class of its status: what is not the sender's fault is ours.
-            other if other.status().is_client_error() => Self::RejectedMalformed,
+            other if status(other).is_client_error() => Self::RejectedMalformed,
             other => {
-                debug_assert!(other.status().is_server_error());
+                debug_assert!(status(other).is_server_error());
                 Self::Unavailable
             }
         }

@@ -1,7 +1,7 @@
 //! The description of the API is true: of its routes, its shapes and its codes.
 
 use super::world::World;
-use crate::api::error::Code;
+use crate::api::error::{Code, status};
 use crate::api::routes::{Access, Operation};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -68,9 +68,32 @@ fn the_page_for_people_lists_the_routes_and_no_others() {
 #[test]
 fn it_names_every_code() {
     let document = document();
-    let codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].clone();
+    let schemas = &document["components"]["schemas"];
     let ours: Vec<Value> = Code::ALL.iter().map(|code| code.as_str().into()).collect();
-    assert_eq!(codes, Value::Array(ours));
+    assert_eq!(schemas["ErrorCode"]["enum"], Value::Array(ours.clone()));
+    for user in ["Problem", "LastError"] {
+        let code = &schemas[user]["properties"]["code"]["$ref"];
+        assert_eq!(*code, "#/components/schemas/ErrorCode", "{user}");
+    }
+    let suspended = &schemas["Health"]["properties"]["suspended_because"]["enum"];
+    let named = suspended.as_array().unwrap().iter();
+    let mut named = named.filter(|name| !name.is_null());
+    assert!(named.all(|name| ours.contains(name)));
+}
+
+#[test]
+fn the_page_for_people_lists_every_code_with_its_status_and_the_next_step() {
+    let row = |code: &Code| {
+        let (status, meaning) = (status(*code).as_u16(), code.meaning());
+        format!("| `{code}` | {status} | {meaning} | {} |", code.next_step())
+    };
+    let wanted: Vec<String> = Code::ALL.iter().map(row).collect();
+    let page = include_str!("../../../docs/api.md");
+    let (_, list) = page.split_once("## Every code").unwrap();
+    let (list, _) = list.split_once("## Every route").unwrap();
+    let lines = list.lines();
+    let listed: Vec<&str> = lines.filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(listed, wanted);
 }
 
 /// Holds a value against a schema: the parts of JSON Schema that the document uses.

@@ -4,6 +4,7 @@ use super::jwt::Signer;
 use super::wire::{InstallationBody, InstallationTokenBody};
 use super::{Asked, Github, ProviderError, Talk, errors};
 use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::Instance;
 use crate::domain::secret::ProviderToken;
@@ -82,7 +83,7 @@ fn as_app(error: ProviderError) -> ProviderError {
     }
     ProviderError::refused(
         Failure::Rejected,
-        "app_refused",
+        ErrorCode::AppRefused,
         "GitHub refuses our App: check providers.github.app.id, its private key, and this \
          machine's clock",
     )
@@ -92,7 +93,7 @@ fn refusal(answer: &Answer) -> ProviderError {
     match answer.status.as_u16() {
         403 | 404 => ProviderError::refused(
             Failure::Unauthorized,
-            "unauthorized",
+            ErrorCode::Unauthorized,
             "GitHub has no such installation of our App, or it is suspended",
         ),
         _ => errors::refusal(answer, Asked::Own),

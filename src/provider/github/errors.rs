@@ -2,6 +2,7 @@
 //! the names of the rights that GitHub says are needed.
 
 use super::{Answer, Asked, Dialect, GithubDialect, ProviderError};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::time::Timestamp;
 use crate::provider::errors::{archived, no_repository, other, rejected, seconds, until};
 use serde::Deserialize;
@@ -122,16 +123,16 @@ pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
         403 if problem.says("archived") => archived(),
         403 | 404 | 451 => no_access(answer, asked),
         410 => rejected(
-            "rejected",
+            ErrorCode::Rejected,
             "GitHub no longer speaks the API version 2022-11-28: a newer Hookherd is needed",
         ),
         422 if is_hook_limit(answer) => rejected(
-            "hook_limit_reached",
+            ErrorCode::HookLimitReached,
             "the repository has as many hooks for these events as GitHub allows (20, or 250 on \
              GitHub Enterprise Server): delete unused ones or choose fewer events",
         ),
         422 => rejected(
-            "rejected",
+            ErrorCode::Rejected,
             "GitHub does not accept these settings (status 422): check the names of the events, \
              and that the public URL can be reached from the internet",
         ),

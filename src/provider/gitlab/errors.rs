@@ -1,6 +1,7 @@
 //! What GitLab's refusals mean. The sentences are for people and hold nothing of the answer.
 
 use super::{Answer, Asked, Dialect, GitlabDialect, ProviderError};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::time::Timestamp;
 use crate::provider::errors::{
     archived, no_access, no_repository, other, rejected, seconds, until,
@@ -78,11 +79,11 @@ pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
         403 if problem.says("archived") => archived(),
         403 | 404 | 451 => no_access(refused(asked)),
         400 | 422 if problem.says("maximum number of") => rejected(
-            "hook_limit_reached",
+            ErrorCode::HookLimitReached,
             "the project has as many hooks as GitLab allows (100): delete unused ones",
         ),
         400 | 422 => rejected(
-            "rejected",
+            ErrorCode::Rejected,
             format!(
                 "GitLab does not accept these settings (status {}): check that the public URL can \
                  be reached from there; a self-managed GitLab refuses local addresses unless its \

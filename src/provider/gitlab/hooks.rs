@@ -3,6 +3,7 @@
 use super::errors::{self, Problem};
 use super::wire::HookBody;
 use super::{GitlabDialect, HookSpec, Pinged, ProviderError, Talk};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Repository, RepositoryId};
@@ -114,7 +115,7 @@ fn not_taken() -> ProviderError {
     let failure = Failure::Retryable { after: None };
     ProviderError::refused(
         failure,
-        "test_delivery_failed",
+        ErrorCode::TestDeliveryFailed,
         "GitLab sent a test delivery and got no good answer: check that the public URL leads to \
          this daemon, also from there",
     )
@@ -122,7 +123,7 @@ fn not_taken() -> ProviderError {
 
 fn too_many(after: Duration) -> ProviderError {
     let words = "GitLab allows five test deliveries a minute for a project; the next one waits";
-    ProviderError::retryable("rate_limited", words, Some(after), false)
+    ProviderError::retryable(ErrorCode::RateLimited, words, Some(after), false)
 }
 
 /// Most test deliveries of one token for one project within [`TESTS_WINDOW`]: GitLab's limit.

@@ -4,6 +4,7 @@ use super::codec::Record;
 use super::wire::{Wire, codes, mirror, mirror_enum};
 use crate::domain::connection::{Connection, CredentialUse, LastError};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
@@ -90,7 +91,17 @@ mirror!(LifecycleV1 of Lifecycle {
 });
 codes!(Proof { 0 = Unknown, 1 = Signature, 2 = Token });
 codes!(Family { 0 = Statuses, 1 = Checks, 2 = Actions, 3 = Pipelines });
-mirror!(LastErrorV1 of LastError { code: String, message: String, at: Timestamp });
+/// Stored by its name, as a text.
+impl Wire for ErrorCode {
+    type Plain = String;
+    fn to_wire(&self) -> String {
+        self.as_str().to_owned()
+    }
+    fn from_wire(plain: String) -> Option<Self> {
+        Some(Self::from_name(&plain))
+    }
+}
+mirror!(LastErrorV1 of LastError { code: ErrorCode, message: String, at: Timestamp });
 mirror_enum!(CredentialUseV1 of CredentialUse { Own(CredentialId), Shared(CredentialId) });
 mirror!(ConnectionV1 of Connection {
     id: ConnectionId,
@@ -279,6 +290,17 @@ mod tests {
             is_admin: true,
             created_at: Timestamp(-1),
         }
+    }
+
+    #[test]
+    fn the_code_of_an_error_is_stored_as_its_name() {
+        for code in ErrorCode::ALL {
+            let plain = code.to_wire();
+            assert_eq!(plain, code.as_str());
+            assert_eq!(ErrorCode::from_wire(plain), Some(*code));
+        }
+        let newer = ErrorCode::from_wire("of_a_newer_version".into());
+        assert_eq!(newer, Some(ErrorCode::Unknown));
     }
 
     #[test]

@@ -55,5 +55,5 @@ async fn https_works_with_an_authority_that_is_configured_and_fails_without() {
 
     let strict = github_at(&url, |_| ());
     let error = strict.repository(&access(), &target()).await.unwrap_err();
-    assert_eq!(error.code, "provider_unavailable");
+    assert_eq!(error.code.as_str(), "provider_unavailable");
 }

@@ -78,12 +78,12 @@ async fn an_answer_of_ours_that_gitlab_does_not_like_is_a_failure() {
         let answers = [("push_events", 422, json!({"message": message}))];
         let server = testing(&["push_events"], &answers).await;
         let error = ping(&server).await.unwrap_err();
-        assert_eq!(error.code, "test_delivery_failed");
+        assert_eq!(error.code.as_str(), "test_delivery_failed");
         assert_eq!(error.failure, Failure::Retryable { after: None });
         assert!(!error.may_have_acted);
     }
     let server = serving(|_| answer(404, &json!({"message": "404 Not found"}))).await;
-    assert_eq!(ping(&server).await.unwrap_err().code, "no_access");
+    assert_eq!(ping(&server).await.unwrap_err().code.as_str(), "no_access");
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn no_more_than_five_tests_a_minute_are_asked_for() {
         gitlab.ping(&access, &target, HookId(9)).await.unwrap();
     }
     let error = gitlab.ping(&access, &target, HookId(9)).await.unwrap_err();
-    assert_eq!(error.code, "rate_limited");
+    assert_eq!(error.code.as_str(), "rate_limited");
     let Failure::Retryable { after: Some(after) } = error.failure else {
         panic!("{error:?}");
     };

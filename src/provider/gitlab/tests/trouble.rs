@@ -117,7 +117,7 @@ async fn refusals_are_told_apart() {
         let error = gitlab(&server).ensure(&access(), &target(), &spec()).await;
         let error = error.unwrap_err();
         assert_eq!(
-            (rounded(error.failure), error.code),
+            (rounded(error.failure), error.code.as_str()),
             (failure, code),
             "{shown}"
         );
@@ -151,7 +151,7 @@ async fn a_missing_role_is_named_and_never_taken_for_gone() {
         gitlab.ensure(&access, &target, &spec).await.unwrap_err(),
     ] {
         assert_eq!(
-            (error.failure, error.code),
+            (error.failure, error.code.as_str()),
             (Failure::NoAccess, "no_access")
         );
         assert!(error.message.contains("role below Maintainer"), "{error}");
