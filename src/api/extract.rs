@@ -73,14 +73,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 let detail = "send Content-Type: application/json";
                 return Err(Problem::new(Code::UnsupportedMediaType, detail));
             }
-            let settings = &request
+            let shared = request
                 .app_data::<web::Data<Shared>>()
-                .expect("the server hands its data to every request")
-                .settings;
+                .expect("the server hands its data to every request");
+            let settings = &shared.settings;
             let limits = Limits {
                 bytes_max: settings.api_body_bytes_max,
                 timeout: settings.body_timeout,
-                in_flight: None,
+                room: &shared.api_room,
             };
             let payload = payload
                 .await

@@ -6,11 +6,12 @@
 //! no way to the bare store, and being an admin opens no other user's objects.
 
 use super::error::Problem;
+use super::ingress::room::{Lanes, Room};
 use super::signin::SignIns;
 use super::{Admin, Collaborators, IngressWatch, MetricsText, Settings};
 use crate::actor::Herd;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
+use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
 };
@@ -32,6 +33,11 @@ const WALK_PAGE: usize = 500;
 
 /// Reads of many records at a time: as many threads as may be busy with what can wait.
 const READS_MAX: usize = 4;
+/// Bytes of the bodies of API calls in memory. Half is for those up to a mebibyte, which is more
+/// than any may have.
+const API_BYTES_IN_FLIGHT_MAX: usize = 32 * 1024 * 1024;
+/// Large deliveries that are hashed and compressed at a time. Each may take three times its size.
+const HEAVY_MAX: usize = 2;
 
 /// Who asks. Made by `auth` and by nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +60,12 @@ pub struct Shared {
     pub(super) metrics: Option<MetricsText>,
     pub(super) admin: Option<Admin>,
     pub(super) settings: Settings,
-    /// Bytes of unverified bodies that may be in memory.
-    pub(super) ingress_bytes: Arc<Semaphore>,
-    /// Ingress requests that may be under way.
-    pub(super) ingress_requests: Arc<Semaphore>,
+    /// What deliveries may take.
+    pub(super) lanes: Lanes,
+    /// What the bodies of API calls may take.
+    pub(super) api_room: Room,
+    /// Large deliveries that may be hashed and compressed.
+    pub(super) heavy: Semaphore,
     /// Reads of many records that may be under way.
     pub(super) reads: Semaphore,
     /// Sign-ins that are under way.
@@ -75,9 +83,6 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     /// Puts together what the handlers share.
     pub fn new(with: Collaborators, settings: Settings) -> Self {
-        let bytes = settings
-            .ingress_bytes_in_flight_max
-            .min(Semaphore::MAX_PERMITS);
         Self {
             store: with.store,
             herd: with.herd,
@@ -88,8 +93,12 @@ impl Shared {
             watch: with.watch,
             metrics: with.metrics,
             admin: with.admin,
-            ingress_bytes: Arc::new(Semaphore::new(bytes)),
-            ingress_requests: Arc::new(Semaphore::new(settings.ingress_requests_max)),
+            lanes: Lanes::new(
+                settings.ingress_requests_max,
+                settings.ingress_bytes_in_flight_max,
+            ),
+            api_room: Room::new(API_BYTES_IN_FLIGHT_MAX),
+            heavy: Semaphore::new(HEAVY_MAX),
             reads: Semaphore::new(READS_MAX),
             settings,
             sign_ins: SignIns::default(),
@@ -291,18 +300,9 @@ impl Door<'_> {
         }
     }
 
-    /// A delivery, if it is stored without effects because it was signed at another time.
-    pub(super) fn stale(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
-        let is_stale = |delivery: &Delivery| {
-            matches!(
-                &delivery.state,
-                DeliveryState::Processed {
-                    outcome: Outcome::Stale,
-                    ..
-                }
-            )
-        };
-        Ok(self.store.delivery(id)?.filter(is_stale))
+    /// A delivery that was stored before.
+    pub(super) fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
+        self.store.delivery(id)
     }
 
     /// Commits a verified delivery.

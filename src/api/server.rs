@@ -1,11 +1,13 @@
 //! The HTTP server: limits, timeouts and the headers that every answer has. Signals are the
 //! program's business.
 
+mod paths;
+
 use super::routes;
 use super::scope::Shared;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::DefaultHeaders;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -44,6 +46,7 @@ pub fn app(
 > {
     App::new()
         .app_data(shared)
+        .wrap(from_fn(paths::lenient))
         .wrap(headers())
         .configure(routes::register)
 }

@@ -81,13 +81,13 @@ impl Verified {
         &self.provider_delivery_id
     }
 
-    /// The provider's event name. Not covered by GitHub's signature: what an event means is
-    /// decided by its body.
+    /// The name of the event that the body tells of. The header that names it is covered by no
+    /// signature, and counts only where the body has no marks of its own.
     pub fn event(&self) -> &str {
         &self.event
     }
 
-    /// Whether it is the answer to a ping, as far as the headers say.
+    /// Whether it is the answer to a ping.
     pub const fn is_ping(&self) -> bool {
         self.is_ping
     }

@@ -5,8 +5,10 @@
 //! hook or a repository is known. No JSON is trusted before the signature, and none is built
 //! into a tree at all. What an event means is for the connection's actor to find out.
 
+mod again;
 pub(in crate::api) mod body;
 mod outcome;
+pub(in crate::api) mod room;
 
 use super::error::{Answer, Code, Problem};
 use super::scope::Shared;
@@ -16,9 +18,10 @@ use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
 use crate::domain::secret::Proof;
 use crate::provider::{Decode, HeaderLookup, Inbound, Rejection, Verified};
-use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority};
+use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority, ReadError};
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, web};
+use again::Again;
 use body::{Body, Limits};
 pub use outcome::Outcome;
 use sha2::{Digest, Sha256};
@@ -28,9 +31,12 @@ use std::time::Instant;
 /// From this size on a body is hashed on another thread: below, hashing takes less than a
 /// millisecond, and handing it over costs more than it saves.
 const OFFLOAD_BYTES: usize = 512 * 1024;
-/// Most connections to one repository whose secrets are tried for a delivery without a hook key:
-/// each costs a pass over an unverified body. Hooks that we made have a key in their URL.
-const CLAIMED_CONNECTIONS_MAX: usize = 16;
+/// Secrets that are tried for a delivery without a hook key, however many there are: each costs a
+/// pass over the body, and the time must not tell how many connections a repository has. Hooks
+/// that we made have a key in their URL.
+const CLAIMED_TRIES: usize = 16;
+/// Secrets that are tried for a delivery with one: the current one, and the one before it.
+const KEYED_TRIES: usize = 2;
 
 /// Headers as the decoder looks them up.
 #[derive(Debug)]
@@ -92,21 +98,19 @@ async fn take_in(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<(Outcome, DeliveryId), Problem> {
+    let key = request.match_info().get("hook_key").map(str::to_owned);
+    let lane = shared
+        .lanes
+        .of(knows_a_hook(shared, provider, key.as_deref())?);
     let limits = Limits {
         bytes_max: shared.settings.ingress_body_bytes_max,
         timeout: shared.settings.body_timeout,
-        in_flight: Some(&shared.ingress_bytes),
+        room: &lane.room,
     };
     body::check_head(request, &limits)?;
-    let _turn = shared.ingress_requests.try_acquire().map_err(|_| {
-        Problem::new(
-            Code::Overloaded,
-            "too many deliveries are under way: send it again shortly",
-        )
-    })?;
+    let _turn = lane.enter()?;
     let body = body::read(request, payload, limits).await?;
     let headers = Headers(request.headers().clone());
-    let key = request.match_info().get("hook_key").map(str::to_owned);
     let verifying = Verifying {
         shared: shared.clone(),
         provider,
@@ -115,14 +119,33 @@ async fn take_in(
         key,
         body,
     };
-    let (authentic, body, decoder) = if verifying.body.bytes.len() < OFFLOAD_BYTES {
-        verifying.run()
+    // Held until it is stored: hashing and compressing a large body takes time and memory.
+    let (_heavy, verified) = if verifying.body.bytes.len() < OFFLOAD_BYTES {
+        (None, verifying.run())
     } else {
-        web::block(move || verifying.run())
-            .await
-            .map_err(|_| Problem::new(Code::Unavailable, "the daemon is shutting down"))?
-    }?;
-    store(shared, &*decoder, authentic, body).await
+        let heavy = shared.heavy.acquire().await.map_err(|_| stopping())?;
+        let verified = web::block(move || verifying.run());
+        (Some(heavy), verified.await.map_err(|_| stopping())?)
+    };
+    let (authentic, body, decoder) = verified?;
+    store(shared, decoder, authentic, body).await
+}
+
+fn stopping() -> Problem {
+    Problem::new(Code::Unavailable, "the daemon is shutting down")
+}
+
+/// Whether a URL has the key of a hook that we know. Told by nothing but how long one may have to
+/// wait while strangers are many: a key cannot be guessed.
+fn knows_a_hook(
+    shared: &Shared,
+    provider: ProviderKind,
+    key: Option<&str>,
+) -> Result<bool, ReadError> {
+    let key = key.and_then(|key| key.parse::<HookKey>().ok());
+    let found = key.map(|key| shared.door().by_hook_key(&key));
+    let found = found.transpose()?.flatten();
+    Ok(found.is_some_and(|c| c.instance.provider == provider))
 }
 
 /// All that verifying takes, so that it can go to another thread.
@@ -181,26 +204,31 @@ impl Verifying {
         let Some(claim) = self.decoder.claim(inbound) else {
             return Ok(Vec::new());
         };
-        let mut found = door.by_claim(self.provider, &claim)?;
-        found.truncate(CLAIMED_CONNECTIONS_MAX);
-        Ok(found)
+        Ok(door.by_claim(self.provider, &claim)?)
     }
 
-    /// The connection whose secret verifies. Without candidates the same work is done against a
-    /// secret that nobody has.
+    /// The connection whose secret verifies. Where none does, the same number of secrets was tried
+    /// whatever is known: what is missing is made up with a secret that nobody has.
     fn verify(
         &self,
         inbound: Inbound<'_>,
         candidates: Vec<Connection>,
     ) -> Result<(Connection, Verified), Rejection> {
-        let mut rejection = None;
+        let is_keyed = self.key.is_some();
+        let mut tries = if is_keyed { KEYED_TRIES } else { CLAIMED_TRIES };
+        let mut rejection = Rejection::BadSignature;
         for connection in candidates {
-            let secrets = self.shared.herd.hook_secrets(&connection);
+            let mut secrets = self.shared.herd.hook_secrets(&connection);
+            secrets.truncate(tries);
+            tries -= secrets.len();
+            if secrets.is_empty() {
+                continue;
+            }
             match self.decoder.verify(inbound, &secrets, connection.proof) {
                 Ok(verified) => return Ok((connection, verified)),
                 Err(why) => {
                     // Only who knows the unguessable key may make a connection doubt its hook.
-                    if why == Rejection::BadSignature && self.key.is_some() {
+                    if why == Rejection::BadSignature && is_keyed {
                         let id = connection.id;
                         tracing::warn!(
                             connection.id = %id,
@@ -208,17 +236,16 @@ impl Verifying {
                         );
                         self.shared.herd.rejected(id);
                     }
-                    rejection = Some(why);
+                    rejection = why;
                 }
             }
         }
-        match rejection {
-            Some(why) => Err(why),
-            None => match self.decoder.verify(inbound, &[], Proof::Unknown) {
-                Ok(_) => Err(Rejection::BadSignature),
-                Err(why) => Err(why),
-            },
+        for _ in 0..tries {
+            if let Err(why) = self.decoder.verify(inbound, &[], Proof::Unknown) {
+                rejection = why;
+            }
         }
+        Err(rejection)
     }
 }
 
@@ -243,7 +270,7 @@ fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) 
 /// Commits the delivery and says what became of it. The commit goes on when the sender hangs up.
 async fn store(
     shared: &web::Data<Shared>,
-    decoder: &dyn Decode,
+    decoder: Arc<dyn Decode>,
     authentic: Authentic,
     body: Body,
 ) -> Result<(Outcome, DeliveryId), Problem> {
@@ -252,7 +279,7 @@ async fn store(
         verified,
         digest,
     } = authentic;
-    let outcome = expected(decoder, &connection, &verified);
+    let outcome = expected(&*decoder, &connection, &verified);
     let now = shared.now();
     let id = DeliveryId::generate(now, shared.entropy.as_ref());
     let delivery = Delivery {
@@ -278,11 +305,17 @@ async fn store(
         headers: verified.headers().to_vec(),
         body: body.bytes.clone(),
     };
+    let again = Again {
+        decoder,
+        event: delivery.event.clone(),
+        digest,
+        payload: payload.clone(),
+    };
     let committed = commit(shared, connection.id, delivery, payload).await;
     let (outcome, id) = match committed {
         Ok(()) => (outcome, id),
         Err(CommitError::Conflict(Conflict::Delivery(first))) => {
-            let is_late = !verified.is_stale() && revive(shared, first).await?;
+            let is_late = !verified.is_stale() && again.look(shared, first).await?;
             // A test delivery often has the body of one before it.
             if !verified.is_stale() && !is_late {
                 shared.herd.heard(connection.id);
@@ -312,35 +345,21 @@ async fn commit(
         provider_delivery_id: delivery.provider_delivery_id.clone(),
         body_digest: delivery.body_digest,
     };
-    let committing = shared.door().commit(Batch {
+    let is_large = payload.body.len() >= OFFLOAD_BYTES;
+    let batch = Batch {
         priority: Priority::Ingress,
         guards: vec![guard],
         changes: vec![Change::InsertDelivery(Box::new(delivery), payload)],
-    });
+    };
+    // A batch is put into bytes, and its body compressed, when it is submitted.
+    let committing = if is_large {
+        let shared = shared.clone();
+        let submitting = web::block(move || shared.door().commit(batch));
+        submitting.await.map_err(|_| CommitError::Closed)?
+    } else {
+        shared.door().commit(batch)
+    };
     told(shared, connection, committing).await
-}
-
-/// What was stored before without effects, because it had been signed at another time, is signed
-/// now: the provider sends it again. Whether that is so; it is processed then, once.
-async fn revive(shared: &web::Data<Shared>, first: DeliveryId) -> Result<bool, Problem> {
-    let Some(stale) = shared.door().stale(first)? else {
-        return Ok(false);
-    };
-    let received = Delivery {
-        state: DeliveryState::Received,
-        ..stale.clone()
-    };
-    let connection = stale.connection;
-    let committing = shared.door().commit(Batch {
-        priority: Priority::Ingress,
-        guards: vec![Guard::SameDelivery(Box::new(stale))],
-        changes: vec![Change::PutDelivery(Box::new(received))],
-    });
-    match told(shared, connection, committing).await {
-        Ok(()) => Ok(true),
-        Err(CommitError::Conflict(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Waits for a commit that leaves something to process, and says so to the connection's actor.

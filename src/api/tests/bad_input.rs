@@ -91,7 +91,7 @@ fn a_slow_head_is_cut_off() {
 #[test]
 fn compressed_deliveries_are_refused_unread() {
     let world = small();
-    for encoding in ["gzip", "br", "zstd", "identity, gzip"] {
+    for encoding in ["gzip", "br", "zstd", "identity, gzip", ",gzip"] {
         let headers = [("Content-Encoding", encoding)];
         send(world.at, HOOK, &headers, Some(b"x")).is(415, "unsupported_encoding");
     }
@@ -101,7 +101,7 @@ fn compressed_deliveries_are_refused_unread() {
 #[test]
 fn too_many_bytes_in_flight_are_refused_for_now() {
     let world = World::with(Settings {
-        ingress_bytes_in_flight_max: 1000,
+        ingress_bytes_in_flight_max: 4000,
         ..settings()
     });
     let reply = world.deliver("d", "push", &[b' '; 2000]);
@@ -379,4 +379,33 @@ fn unclear_framing_is_refused() {
         assert_eq!(reply.status, 400, "{rest:?}: {reply:?}");
     }
     assert_eq!(stored(&world), 1);
+}
+
+#[test]
+fn a_delivery_finds_its_hook_whatever_its_slashes_and_with_an_empty_encoding() {
+    let world = World::new();
+    let key = world.connection.hook_key.to_string();
+    for (n, path) in [
+        format!("/api/v2/webhooks/github/{key}/"),
+        format!("//api/v2/webhooks/github/{key}"),
+        format!("/api/v2//webhooks///github/{key}//"),
+        format!("/api/v2/webhooks/github/{key}/?from=proxy"),
+        "/api/v2/webhooks/github/".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let body = format!(r#"{{"n":{n},"repository":{{"full_name":"canary/repository"}}}}"#);
+        let secret = world.herd.secret_of(world.connection.id);
+        let signature = github_sign(&secret, body.as_bytes());
+        let headers = [
+            ("X-Hub-Signature-256", signature.as_str()),
+            ("Content-Encoding", ""),
+        ];
+        let reply = world.deliver_to(path, &format!("d{n}"), "push", &headers, body.as_bytes());
+        assert_eq!(reply.status, 202, "{path}: {reply:?}");
+    }
+    // What is not ingress is called by its name.
+    let reply = world.call(Some(&world.owner), "GET /api/v2/whoami/", None);
+    reply.is(404, "no_such_route");
 }

@@ -3,7 +3,7 @@
 use super::wire::Reply;
 use super::world::{World, connect};
 use crate::domain::delivery::DeliveryState;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{DeliveryId, UserId};
 use crate::provider::signature::github_sign;
 use crate::store::{After, Of, Read};
 use hmac::{Hmac, KeyInit, Mac};
@@ -245,4 +245,33 @@ fn a_large_delivery_is_hashed_elsewhere_and_stored_whole() {
         world.store.payload(id).unwrap().unwrap().body,
         body.as_bytes()
     );
+}
+
+#[test]
+fn a_refusal_costs_the_same_however_many_connections_there_are() {
+    let world = World::new();
+    let keyless = "/api/v2/webhooks/github";
+    let known = format!("{keyless}/{}", world.connection.hook_key);
+    let unknown = format!("{keyless}/{}", "0".repeat(32));
+    let nowhere = br#"{"repository":{"id":1}}"#;
+    let refuse = |path: &str, body: &[u8]| {
+        let signature = signed_with(b"whatever", body);
+        let headers = [("X-Hub-Signature-256", signature.as_str())];
+        let reply = world.deliver_to(path, "d", "push", &headers, body);
+        reply.is(401, "bad_signature");
+        world.decoder.tried()
+    };
+    let mut costs = vec![refuse(keyless, nowhere), refuse(keyless, BODY)];
+    for n in 0..20 {
+        let user = UserId::from_u128(n);
+        connect(&world.herd, user, "canary/repository", world.credential);
+        costs.push(refuse(keyless, BODY));
+    }
+    assert!(costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
+    assert_eq!(refuse(&known, BODY), refuse(&unknown, BODY));
+    // A hook of many keeps its turn: what is signed with the first one's secret is accepted.
+    let signature = github_sign(&world.herd.secret_of(world.connection.id), BODY);
+    let headers = [("X-Hub-Signature-256", signature.as_str())];
+    let reply = world.deliver_to(keyless, "d", "push", &headers, BODY);
+    assert_eq!(reply.status, 202, "{reply:?}");
 }

@@ -1,6 +1,8 @@
 //! Stories over real sockets: the real server, decoder and index, with a herd that only records.
 
+mod again;
 mod bad_input;
+mod counting;
 mod filters;
 mod herd;
 mod ingress;

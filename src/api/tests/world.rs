@@ -1,5 +1,6 @@
 //! A server with two users and an admin, and something of the first one's in every place.
 
+use super::counting::CountingDecode;
 use super::herd::{FakeHerd, futures_now};
 use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
@@ -22,7 +23,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{TokenRecord, User};
 use crate::provider::Providers;
 use crate::provider::call::NobodyObserves;
-use crate::provider::github::{Github, GithubDecode};
+use crate::provider::github::Github;
 use crate::provider::http::HttpConfig;
 use crate::provider::oauth::OauthClient;
 use crate::provider::signature::github_sign;
@@ -100,6 +101,7 @@ pub(super) struct World {
     pub(super) device: String,
     pub(super) provider: StubProvider,
     pub(super) clock: Arc<Ticking>,
+    pub(super) decoder: Arc<CountingDecode>,
     handle: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
@@ -174,9 +176,13 @@ pub(super) fn oauth_client(provider: &StubProvider) -> OauthClient {
     .unwrap()
 }
 
-fn providers(chance: &Chance, clock: Arc<dyn Clock>, stub: &StubProvider) -> Providers {
+fn providers(
+    decoder: Arc<CountingDecode>,
+    clock: Arc<dyn Clock>,
+    stub: &StubProvider,
+) -> Providers {
     let mut providers = Providers::default();
-    providers.add_decoder(ProviderKind::Github, Arc::new(GithubDecode::new(chance)));
+    providers.add_decoder(ProviderKind::Github, decoder);
     let instance = Instance {
         provider: ProviderKind::Github,
         host: "github.com".parse().unwrap(),
@@ -214,11 +220,12 @@ impl World {
         });
         let counts = Arc::new(Counts::default());
         let provider = StubProvider::start();
+        let decoder = Arc::new(CountingDecode::new(&*chance));
         let shared = Shared::new(
             Collaborators {
                 store: store.clone(),
                 herd: herd.clone(),
-                providers: providers(&chance, clock.clone(), &provider),
+                providers: providers(decoder.clone(), clock.clone(), &provider),
                 default_instances: Vec::new(),
                 clock: clock.clone(),
                 entropy: chance.clone(),
@@ -238,6 +245,7 @@ impl World {
             device,
             provider,
             clock,
+            decoder,
             store,
             herd,
             counts,

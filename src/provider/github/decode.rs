@@ -2,6 +2,7 @@
 
 mod checks;
 mod jobs;
+mod marks;
 mod statuses;
 
 use super::payload::{
@@ -122,6 +123,7 @@ impl Decode for GithubDecode {
         if !fits || secrets.is_empty() {
             return Err(Rejection::BadSignature);
         }
+        let event = marks::event_of(inbound.body).unwrap_or(event);
         Ok(Verified {
             provider_delivery_id: id.to_owned(),
             event: event.to_owned(),

@@ -54,6 +54,8 @@ wire! {
     }
     /// `source_pipeline`: the pipeline that set this one off.
     SourcePart { project: Object<ProjectPart<'a>> }
+    /// The kind that a body gives itself.
+    KindBody { object_kind: Loose<'a> }
     /// What a delivery without a hook key says about where it belongs.
     ClaimBody { project: Object<ProjectPart<'a>> }
 }

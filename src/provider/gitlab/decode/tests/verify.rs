@@ -91,6 +91,24 @@ fn a_signed_delivery_is_verified_and_the_token_is_not_kept() {
 }
 
 #[test]
+fn the_body_says_what_it_tells_of_and_not_the_header() {
+    let secrets = [secret('a')];
+    let event = |named: &str, body: &[u8]| {
+        let headers = bare(&secrets[0]).with("x-gitlab-event", named);
+        let verified = verify(&headers, body, &secrets, Proof::Token).unwrap();
+        verified.event().to_owned()
+    };
+    for named in ["Pipeline Hook", "Note Hook", "Job Hook", "Made Up Hook"] {
+        assert_eq!(event(named, BODY), "Pipeline Hook");
+        assert_eq!(event(named, br#"{"object_kind":"build"}"#), "Job Hook");
+        // A kind that nothing follows from, and no kind: the header is all there is.
+        for body in [&br#"{"object_kind":"note"}"#[..], b"{}", b"\xFF"] {
+            assert_eq!(event(named, body), named);
+        }
+    }
+}
+
+#[test]
 fn a_hook_that_signs_never_accepts_a_bare_token() {
     let secrets = [secret('a')];
     let bare = bare(&secrets[0]);

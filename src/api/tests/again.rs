@@ -1,0 +1,168 @@
+//! One body, sent under one name and then under another: the name of the event is not signed.
+
+use super::world::World;
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
+use crate::domain::event::Event;
+use crate::domain::id::DeliveryId;
+use crate::provider::Decode;
+use crate::provider::github::GithubDecode;
+use crate::store::{Batch, Change, Read, Store};
+use proptest::prelude::*;
+
+/// Real names, each with a body that it fits, and whether anything follows from it.
+const BODIES: [(&str, &str); 9] = [
+    (
+        "workflow_run",
+        r#"{"action":"completed","workflow_run":{"id":1,"workflow_id":2,"run_number":3,
+            "status":"completed","conclusion":"failure","head_branch":"main"}}"#,
+    ),
+    (
+        "ping",
+        r#"{"zen":"Keep it logically awesome.","hook_id":7,"hook":{}}"#,
+    ),
+    (
+        "push",
+        r#"{"ref":"refs/heads/main","before":"0","after":"1"}"#,
+    ),
+    (
+        "pull_request",
+        r#"{"action":"opened","number":7,"pull_request":{}}"#,
+    ),
+    (
+        "status",
+        r#"{"sha":"a","state":"failure","context":"ci/x","id":1,"branches":[]}"#,
+    ),
+    ("meta", r#"{"action":"deleted","hook_id":7,"hook":{}}"#),
+    // Their marks do not tell these two from others.
+    (
+        "repository",
+        r#"{"action":"renamed","repository":{"id":1}}"#,
+    ),
+    (
+        "star",
+        r#"{"action":"created","starred_at":"2026-01-01T00:00:00Z"}"#,
+    ),
+    (
+        "check_run",
+        r#"{"action":"completed","check_run":{"id":1,"name":"x"}}"#,
+    ),
+];
+/// Names that somebody may send any of them under.
+const NAMES: [&str; 12] = [
+    "ping",
+    "workflow_run",
+    "star",
+    "push",
+    "repository",
+    "meta",
+    "watch",
+    "status",
+    "check_run",
+    "check_suite",
+    "made_up",
+    "pull_request",
+];
+
+fn id_of(reply: &super::wire::Reply) -> DeliveryId {
+    reply.json()["delivery_id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// What an actor would make of a stored delivery.
+fn meaning(world: &World, delivery: &Delivery) -> Event {
+    let payload = world.store.payload(delivery.id).unwrap().unwrap();
+    let decoder = GithubDecode::new(&Fixed);
+    decoder.decode(&delivery.event, &payload).unwrap().event
+}
+
+#[derive(Debug)]
+struct Fixed;
+
+impl crate::domain::id::Entropy for Fixed {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+/// Plays the actor: what is received is processed, and what it means happens. Whether anything did.
+fn process(world: &World, id: DeliveryId) -> Option<Event> {
+    let delivery = world.store.delivery(id).unwrap().unwrap();
+    if delivery.state != DeliveryState::Received {
+        return None;
+    }
+    let event = meaning(world, &delivery);
+    let outcome = match &event {
+        Event::Ignored => Outcome::Ignored,
+        Event::Pong { .. } => Outcome::Pong,
+        Event::Run(_) | Event::Recorded | Event::Mirrored | Event::LookNow => Outcome::Recorded,
+    };
+    let state = DeliveryState::Processed {
+        at: delivery.received_at,
+        outcome,
+    };
+    let change = Change::PutDelivery(Box::new(Delivery { state, ..delivery }));
+    super::herd::futures_now(world.store.commit(Batch::of(vec![change]))).unwrap();
+    (event != Event::Ignored).then_some(event)
+}
+
+fn story(world: &World, round: usize, body: usize, names: &[usize]) -> (Vec<Event>, Event) {
+    let (real, text) = BODIES[body];
+    // No two rounds share a body.
+    let text = text.replacen('{', &format!("{{\"round\":{round},"), 1);
+    let mut happened = Vec::new();
+    for (n, name) in names.iter().map(|n| NAMES[*n]).chain([real]).enumerate() {
+        let reply = world.deliver(&format!("{round}-{n}"), name, text.as_bytes());
+        assert!(reply.status < 300, "{reply:?}");
+        happened.extend(process(world, id_of(&reply)));
+    }
+    let payload = Payload {
+        headers: Vec::new(),
+        body: text.into_bytes().into(),
+    };
+    let meant = GithubDecode::new(&Fixed)
+        .decode(real, &payload)
+        .unwrap()
+        .event;
+    (happened, meant)
+}
+
+#[test]
+fn a_body_sent_first_as_a_ping_does_not_make_the_real_delivery_a_duplicate() {
+    let world = World::new();
+    let (happened, meant) = story(&world, 0, 0, &[0]);
+    assert!(matches!(meant, Event::Run(_)));
+    assert_eq!(happened, [meant]);
+}
+
+#[test]
+fn whatever_names_come_first_what_the_body_means_happens_once() {
+    let world = World::new();
+    let rounds = std::sync::atomic::AtomicUsize::new(0);
+    let names = proptest::collection::vec(0..NAMES.len(), 0..4);
+    let config = ProptestConfig {
+        cases: 300,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(body in 0..BODIES.len(), names in names)| {
+        let round = rounds.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let (happened, meant) = story(&world, round, body, &names);
+        let expected = if meant == Event::Ignored { vec![] } else { vec![meant] };
+        prop_assert_eq!(happened, expected);
+    });
+}
+
+#[test]
+fn what_is_told_again_under_a_name_that_means_nothing_stays_a_duplicate() {
+    let world = World::new();
+    let text = BODIES[0].1.as_bytes();
+    let first = world.deliver("a", "workflow_run", text);
+    process(&world, id_of(&first));
+    for name in ["star", "ping", "workflow_run"] {
+        let again = world.deliver("b", name, text);
+        assert_eq!(again.json()["status"], "duplicate", "{name}");
+        assert_eq!(process(&world, id_of(&again)), None);
+    }
+}
