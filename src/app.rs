@@ -28,6 +28,9 @@ pub fn new_master_key() -> Zeroizing<String> {
 /// Runs the daemon until it is told to stop by SIGTERM or SIGINT.
 pub fn serve(config: Config) -> Result<(), StartError> {
     telemetry::init_logs(config.log.json, &config.log.level).map_err(StartError::Log)?;
+    for warning in &config.warnings {
+        tracing::warn!("configuration: {warning}");
+    }
     actix::System::new().block_on(async move {
         // First the handlers, then the word that we are ready: a stop in between must not be lost.
         let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signal)?;

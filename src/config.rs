@@ -1,23 +1,35 @@
 //! Configuration: a file, then environment variables, checked into small structs.
 //!
 //! `--config FILE` (TOML), then `HOOKHERD__SECTION__KEY`, then the plain names such as
-//! `WEBHOOK_BASE_URL`. Any plain name may end in `_FILE` to read the value from a file; files in
-//! the directory of systemd's credentials are found by the plain name in lower case.
+//! `WEBHOOK_BASE_URL`. Any name may end in `_FILE` to read the value from a file; files in the
+//! directory of systemd's credentials are found by the plain name in lower case. Blanks around a
+//! value do not count, an empty variable is as good as none, and what is not known is refused.
 
+mod environment;
+mod error;
+mod layers;
+mod network;
 mod oauth;
 mod raw;
 mod secrets;
+mod values;
 
+pub use error::{ConfigError, Origin};
+pub use network::Proxy;
 pub use oauth::{GithubApp, Oauth, Pem};
 pub use secrets::SecretsError;
 
 use crate::domain::repo::Host;
 use crate::domain::rule::{RuleError, Rules};
+use crate::domain::run::Conclusion;
 use crate::domain::secret::ApiToken;
+use environment::Environment;
+use layers::Written;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
+use values::{address, api_url, bad, duration, interval, memory, public_url, size, within};
 use zeroize::Zeroizing;
 
 /// Everything that can be configured.
@@ -41,8 +53,12 @@ pub struct Config {
     pub retention: Retention,
     /// What opens incidents.
     pub rules: Rules,
+    /// The way to providers; `None` is the direct one.
+    pub proxy: Option<Proxy>,
     /// Logging.
     pub log: Log,
+    /// What is odd about the configuration and does no harm, in words.
+    pub warnings: Vec<String>,
 }
 
 /// Text of master keys; never printed.
@@ -64,6 +80,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where `/metrics` is served instead of on `listen`.
     pub metrics_listen: Option<SocketAddr>,
+    /// Whether `/metrics` on `listen` asks for no token.
+    pub metrics_public: bool,
     /// Where state lives.
     pub data_dir: PathBuf,
     /// Threads of the HTTP server.
@@ -149,183 +167,108 @@ pub struct Log {
     pub level: String,
 }
 
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read, has an unknown key, or a value of the wrong type.
-    #[error("configuration: {0}")]
-    Read(String),
-    /// A value that makes no sense.
-    #[error("configuration: {key} = {value:?}: expected {expected}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// What was given. Never a secret.
-        value: String,
-        /// What would do.
-        expected: &'static str,
-    },
-    /// A secret cannot be read.
-    #[error("configuration: {0}")]
-    Secret(#[from] SecretsError),
-    /// The rules for incidents make no sense.
-    #[error("configuration: incidents: {0}")]
-    Rules(#[from] RuleError),
-}
-
-fn bad(key: &'static str, value: &str, expected: &'static str) -> ConfigError {
-    ConfigError::Value {
-        key,
-        value: value.to_owned(),
-        expected,
-    }
-}
-
-fn duration(key: &'static str, text: &str) -> Result<Duration, ConfigError> {
-    humantime::parse_duration(text).map_err(|_| {
-        bad(
-            key,
-            text,
-            "a duration with a unit, such as \"30m\" or \"1s\"",
-        )
-    })
-}
-
-fn interval(key: &'static str, text: &str) -> Result<Duration, ConfigError> {
-    let interval = duration(key, text)?;
-    if interval.is_zero() {
-        return Err(bad(key, text, "a duration longer than nothing"));
-    }
-    Ok(interval)
-}
-
-fn size(key: &'static str, text: &str) -> Result<u64, ConfigError> {
-    text.parse::<bytesize::ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| bad(key, text, "a size with a unit, such as \"25MiB\""))
-}
-
-fn memory(key: &'static str, text: &str) -> Result<usize, ConfigError> {
-    usize::try_from(size(key, text)?).map_err(|_| bad(key, text, "a size that fits in memory"))
-}
-
-fn address(key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
-    text.parse().map_err(|_| {
-        bad(
-            key,
-            text,
-            "an address and a port, such as \"127.0.0.1:8080\"",
-        )
-    })
-}
-
-/// Whether a URL leads to this machine, where plain HTTP does no harm.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
-fn public_url(text: &str) -> Result<String, ConfigError> {
-    const EXPECTED: &str = "an https:// URL (http:// only for this machine itself)";
-    let fail = || bad("server.public_url", text, EXPECTED);
-    let url = Url::parse(text).map_err(|_| fail())?;
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-    if !is_safe || url.query().is_some() || url.fragment().is_some() || has_user(&url) {
-        return Err(fail());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
-fn has_user(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
-}
-
-fn api_url(key: &'static str, text: &str) -> Result<(Url, Host), ConfigError> {
-    const EXPECTED: &str = "an https:// URL (http:// only for this machine itself)";
-    let fail = || bad(key, text, EXPECTED);
-    let url = Url::parse(text).map_err(|_| fail())?;
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-    if !is_safe || has_user(&url) {
-        return Err(fail());
-    }
-    let name = match (url.host_str(), url.port()) {
-        // The API of github.com has a host of its own; users name the site.
-        (Some("api.github.com"), None) => "github.com".to_owned(),
-        (Some(host), None) => host.to_owned(),
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (None, _) => return Err(fail()),
-    };
-    let host = name.parse().map_err(|_| fail())?;
-    Ok((url, host))
-}
-
 impl Config {
     /// Reads file and environment of this process.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::from_raw(raw::Raw::read(file)?)
+        // A path that is empty or blank names none; a line end behind it is not meant.
+        let file = file.map(|path| match path.to_str() {
+            Some(text) => Path::new(text.trim()),
+            None => path,
+        });
+        let file = file.filter(|path| !path.as_os_str().is_empty());
+        let read = |path: &Path| {
+            let told = |error| {
+                let path = path.display();
+                ConfigError::Read(format!("cannot read {path}: {error}"))
+            };
+            std::fs::read_to_string(path).map_err(told)
+        };
+        let text = file.map(read).transpose()?;
+        let file = file.zip(text.as_deref());
+        Self::read(file, &Environment::of_process())
     }
 
-    fn from_raw(raw: raw::Raw) -> Result<Self, ConfigError> {
-        let names = secrets::Secrets::of_process();
-        let public = names
-            .plain("WEBHOOK_BASE_URL")?
-            .unwrap_or(raw.server.public_url);
-        let seal_key = names.secret("OAUTH_TOKEN_ENCRYPTION_KEY", &raw.seal.key)?;
-        let admin_token = names.secret("HOOKHERD_ADMIN_TOKEN", &raw.auth.admin_token)?;
-        let admin_token = admin_token.map(|text| admin(&text)).transpose()?;
-        let metrics = raw.server.metrics_listen.as_str();
-        let metrics_listen = (!metrics.is_empty())
-            .then(|| address("server.metrics_listen", metrics))
-            .transpose()?;
-        let server = Server {
-            public_url: public_url(&public)?,
-            listen: address("server.listen", &raw.server.listen)?,
-            metrics_listen,
-            data_dir: raw.server.data_dir.into(),
-            workers: raw.server.workers.clamp(1, 64),
-            shutdown_timeout: duration("server.shutdown_timeout", &raw.server.shutdown_timeout)?,
-        };
-        let incidents = raw.incidents;
+    fn read(file: Option<(&Path, &str)>, environment: &Environment) -> Result<Self, ConfigError> {
+        let written = Written::read(file, environment)?;
+        Self::judge(&written, environment).map_err(|error| written.tell(error))
+    }
+
+    fn judge(written: &Written, environment: &Environment) -> Result<Self, ConfigError> {
+        let raw = &written.raw;
+        let (ingress, retention) = (&raw.ingress, &raw.retention);
         Ok(Self {
-            server,
-            seal_key: seal_key.map(SealKey),
-            admin_token,
-            github: installations(&raw.providers.github.provider(), &names)?,
-            gitlab: installations(&raw.providers.gitlab.provider(), &names)?,
+            server: server(&raw.server)?,
+            seal_key: written.secret("seal.key").map(SealKey),
+            admin_token: written
+                .secret("auth.admin_token")
+                .map(|text| admin(&text))
+                .transpose()?,
+            github: installations(&raw.providers.github.provider(), written)?,
+            gitlab: installations(&raw.providers.gitlab.provider(), written)?,
             health: health(&raw.health)?,
             ingress: Ingress {
-                max_body_bytes: memory("ingress.max_body", &raw.ingress.max_body)?,
-                body_deadline: interval("ingress.body_deadline", &raw.ingress.body_deadline)?,
+                max_body_bytes: memory("ingress.max_body", &ingress.max_body)?,
+                body_deadline: interval("ingress.body_deadline", &ingress.body_deadline)?,
                 max_bytes_in_flight: memory(
                     "ingress.max_bytes_in_flight",
-                    &raw.ingress.max_bytes_in_flight,
+                    &ingress.max_bytes_in_flight,
                 )?,
             },
             retention: Retention {
-                max_age: duration("retention.max_age", &raw.retention.max_age)?,
-                max_bytes: size("retention.max_bytes", &raw.retention.max_bytes)?,
-                floor_per_connection: raw.retention.floor_per_connection,
-                history_max_age: interval(
-                    "retention.history_max_age",
-                    &raw.retention.history_max_age,
-                )?,
-                guards_max_age: interval(
-                    "retention.guards_max_age",
-                    &raw.retention.guards_max_age,
-                )?,
+                max_age: duration("retention.max_age", &retention.max_age)?,
+                max_bytes: size("retention.max_bytes", &retention.max_bytes)?,
+                floor_per_connection: retention.floor_per_connection,
+                history_max_age: interval("retention.history_max_age", &retention.history_max_age)?,
+                guards_max_age: interval("retention.guards_max_age", &retention.guards_max_age)?,
             },
-            rules: Rules::new(
-                &incidents.failing_conclusions,
-                &incidents.branches,
-                &incidents.ignored_branches,
-            )?,
-            log: log(raw.log)?,
+            rules: rules(&raw.incidents)?,
+            proxy: network::proxy(&raw.network, environment)?,
+            log: log(&raw.log)?,
+            warnings: written.warnings.clone(),
         })
     }
+}
+
+fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
+    let metrics = raw.metrics_listen.as_str();
+    let metrics_listen = (!metrics.is_empty())
+        .then(|| address("server.metrics_listen", metrics))
+        .transpose()?;
+    Ok(Server {
+        public_url: public_url("server.public_url", &raw.public_url)?,
+        listen: address("server.listen", &raw.listen)?,
+        metrics_listen,
+        metrics_public: raw.metrics_public,
+        data_dir: raw.data_dir.clone().into(),
+        workers: within("server.workers", raw.workers, 1, 64)?,
+        shutdown_timeout: duration("server.shutdown_timeout", &raw.shutdown_timeout)?,
+    })
+}
+
+fn rules(raw: &raw::Incidents) -> Result<Rules, ConfigError> {
+    let failing = "incidents.failing_conclusions";
+    let rules = Rules::new(
+        &raw.failing_conclusions,
+        &raw.branches,
+        &raw.ignored_branches,
+    );
+    rules.map_err(|error| match error {
+        RuleError::UnknownConclusion(name) => {
+            let all = Conclusion::ALL.map(Conclusion::as_str).join(", ");
+            bad(failing, &name, &format!("some of {all}; not success"))
+        }
+        RuleError::SuccessFails => bad(failing, "success", "conclusions that are no success"),
+        RuleError::BadPattern(pattern) => {
+            let is_ignored = raw.ignored_branches.contains(&pattern);
+            let name = if is_ignored {
+                "ignored_branches"
+            } else {
+                "branches"
+            };
+            let expected = "globs, such as \"main\" or \"release/*\"";
+            bad(&format!("incidents.{name}"), &pattern, expected)
+        }
+    })
 }
 
 fn admin(text: &str) -> Result<ApiToken, ConfigError> {
@@ -340,14 +283,14 @@ fn admin(text: &str) -> Result<ApiToken, ConfigError> {
 
 fn installations(
     raw: &raw::Provider<'_>,
-    names: &secrets::Secrets,
+    written: &Written,
 ) -> Result<Vec<Installation>, ConfigError> {
     let mut installations: Vec<Installation> = Vec::new();
     let keys = raw.keys;
-    let client = oauth::client(names, keys.oauth, raw.oauth)?;
+    let client = oauth::client(written, keys.oauth, raw.oauth)?;
     let app = raw
         .app
-        .map(|app| oauth::app(names, app))
+        .map(|app| oauth::app(written, app))
         .transpose()?
         .flatten();
     for text in &raw.api_urls {
@@ -368,7 +311,7 @@ fn installations(
             ca_file: (!raw.ca_file.is_empty()).then(|| raw.ca_file.into()),
             call_timeout: interval(keys.call_timeout, raw.call_timeout)?,
             write_pause: duration(keys.write_pause, raw.write_pause)?,
-            concurrency: raw.concurrency.clamp(1, 100),
+            concurrency: within(keys.concurrency, raw.concurrency, 1, 100)?,
         });
     }
     Ok(installations)
@@ -392,7 +335,7 @@ fn health(raw: &raw::Health) -> Result<Health, ConfigError> {
     })
 }
 
-fn log(raw: raw::Log) -> Result<Log, ConfigError> {
+fn log(raw: &raw::Log) -> Result<Log, ConfigError> {
     let json = match raw.format.as_str() {
         "json" => true,
         "pretty" => false,
@@ -400,7 +343,7 @@ fn log(raw: raw::Log) -> Result<Log, ConfigError> {
     };
     Ok(Log {
         json,
-        level: raw.level,
+        level: values::log_level("log.level", &raw.level)?,
     })
 }
 

@@ -1,10 +1,11 @@
 //! Whether what a daemon needs is there: looked at without a daemon, and without changing anything.
 
-use super::providers::providers;
+use super::providers::{egress, providers};
 use super::{SystemClock, SystemEntropy};
 use crate::config::{Config, Installation};
 use crate::domain::repo::ProviderKind;
 use crate::domain::time::Clock;
+use crate::provider::egress::Egress;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits};
 use crate::store::disk::OpenError;
 use crate::store::tools;
@@ -62,17 +63,22 @@ impl Finding {
 
 /// Looks at everything that a configuration names.
 pub async fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![data_dir(&config.server.data_dir)];
+    let odd = |words: &String| Finding::new("configuration", Verdict::Warning, words);
+    let mut findings: Vec<Finding> = config.warnings.iter().map(odd).collect();
+    findings.push(data_dir(&config.server.data_dir));
     findings.extend(keys(config));
+    let proxy = egress(config);
+    let proxy = proxy.as_ref();
     for installation in config.github.iter().chain(&config.gitlab) {
-        findings.push(provider(installation).await);
+        findings.push(provider(installation, proxy).await);
     }
     for (kind, all) in [
         (ProviderKind::Github, &config.github),
         (ProviderKind::Gitlab, &config.gitlab),
     ] {
         for installation in all {
-            findings.extend(client_of(kind, installation, &config.server.public_url).await);
+            let public_url = &config.server.public_url;
+            findings.extend(client_of(kind, installation, public_url, proxy).await);
         }
     }
     findings.extend(app(config));
@@ -127,7 +133,7 @@ fn data_dir(dir: &Path) -> Finding {
     Finding::new("data directory", verdict, words)
 }
 
-fn client(ca_file: Option<&Path>) -> Result<Client, String> {
+fn client(ca_file: Option<&Path>, proxy: Option<&Egress>) -> Result<Client, String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = Client::builder()
         .user_agent(concat!("hookherd/", env!("CARGO_PKG_VERSION")))
@@ -138,6 +144,9 @@ fn client(ca_file: Option<&Path>) -> Result<Client, String> {
         let pem = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
         let certificates = Certificate::from_pem_bundle(&pem).map_err(|e| e.to_string())?;
         client = client.tls_certs_merge(certificates);
+    }
+    if let Some(proxy) = proxy {
+        client = proxy.apply(client).map_err(|error| error.to_string())?;
     }
     client.build().map_err(|error| error.to_string())
 }
@@ -152,10 +161,10 @@ fn in_words(error: &reqwest::Error) -> String {
 }
 
 /// Whether an installation answers at all. Nobody's token is shown to it.
-async fn provider(installation: &Installation) -> Finding {
+async fn provider(installation: &Installation, proxy: Option<&Egress>) -> Finding {
     let url = &installation.api_url;
     let asked = async {
-        let client = client(installation.ca_file.as_deref())?;
+        let client = client(installation.ca_file.as_deref(), proxy)?;
         let answer = client.get(url.clone()).send().await;
         answer.map_err(|error| in_words(&error))
     };
@@ -172,11 +181,12 @@ async fn client_of(
     kind: ProviderKind,
     installation: &Installation,
     public_url: &str,
+    proxy: Option<&Egress>,
 ) -> Option<Finding> {
     let oauth = installation.oauth.as_ref()?;
     let url = &installation.web_url;
     let asked = async {
-        let client = client(installation.ca_file.as_deref())?;
+        let client = client(installation.ca_file.as_deref(), proxy)?;
         let answer = client.get(url.clone()).send().await;
         answer.map_err(|error| in_words(&error))
     };
@@ -210,7 +220,10 @@ fn app(config: &Config) -> Option<Finding> {
 /// Whether a daemon answers at the public address, as seen from here.
 async fn public_url(url: &str) -> Finding {
     let asked = async {
-        let answer = client(None)?.get(format!("{url}/healthz")).send().await;
+        let answer = client(None, None)?
+            .get(format!("{url}/healthz"))
+            .send()
+            .await;
         let answer = answer.map_err(|error| format!("nobody answers: {}", in_words(&error)))?;
         let status = answer.status().as_u16();
         let body = answer.text().await.unwrap_or_default();

@@ -6,6 +6,7 @@ use crate::config::{Config, Installation};
 use crate::domain::id::Entropy;
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::time::Clock;
+use crate::provider::egress::Egress;
 use crate::provider::github::{Github, GithubApp, GithubDecode};
 use crate::provider::gitlab::{Gitlab, GitlabDecode};
 use crate::provider::http::HttpConfig;
@@ -54,7 +55,8 @@ pub(super) fn providers(
         };
         providers.add_decoder(kind, decoder);
         for installation in installations {
-            add(&mut providers, kind, installation, clock)?;
+            let http = http(kind, installation, config)?;
+            add(&mut providers, kind, installation, &http, clock)?;
         }
     }
     Ok(providers)
@@ -64,16 +66,16 @@ fn add(
     providers: &mut Providers,
     kind: ProviderKind,
     installation: &Installation,
+    http: &HttpConfig,
     clock: &Arc<dyn Clock>,
 ) -> Result<(), StartError> {
-    let http = http(kind, installation)?;
     let instance = instance(kind, installation);
     let told = |error| StartError::Provider(kind, error);
     let observer = Arc::new(CallsToMetrics(kind.as_str()));
     let (clock, counts) = (Arc::clone(clock), observer.clone());
     let client: Arc<dyn Hooks> = match kind {
         ProviderKind::Github => {
-            let client = Arc::new(Github::new(&http, clock, counts).map_err(told)?);
+            let client = Arc::new(Github::new(http, clock, counts).map_err(told)?);
             if let Some(app) = &installation.app {
                 let (own, key) = (Arc::clone(&client), &app.private_key.0);
                 let app = GithubApp::new(own, instance.clone(), &app.id, key)?;
@@ -81,23 +83,34 @@ fn add(
             }
             client
         }
-        ProviderKind::Gitlab => Arc::new(Gitlab::new(&http, clock, counts).map_err(told)?),
+        ProviderKind::Gitlab => Arc::new(Gitlab::new(http, clock, counts).map_err(told)?),
     };
     if let Some(oauth) = &installation.oauth {
         let (id, secret) = (oauth.client_id.clone(), oauth.client_secret.clone());
         let web_url = &installation.web_url;
-        let grants = OauthClient::new(kind, web_url, &http, id, secret, observer).map_err(told)?;
+        let grants = OauthClient::new(kind, web_url, http, id, secret, observer).map_err(told)?;
         providers.add_grants(instance.clone(), Arc::new(grants));
     }
     providers.add_instance(instance, client);
     Ok(())
 }
 
-fn http(kind: ProviderKind, installation: &Installation) -> Result<HttpConfig, StartError> {
+/// The configured way out.
+pub(super) fn egress(config: &Config) -> Option<Egress> {
+    let proxy = config.proxy.as_ref()?;
+    Some(Egress::new(proxy.url.clone(), &proxy.no_proxy))
+}
+
+fn http(
+    kind: ProviderKind,
+    installation: &Installation,
+    config: &Config,
+) -> Result<HttpConfig, StartError> {
     let mut http = HttpConfig::new(installation.api_url.clone());
     http.call_timeout = installation.call_timeout;
     http.write_pause = installation.write_pause;
     http.at_once_max = installation.concurrency;
+    http.proxy = egress(config);
     if let Some(path) = &installation.ca_file {
         let told = |error| StartError::Authority(kind, error);
         http.ca_pem = Some(std::fs::read(path).map_err(told)?);

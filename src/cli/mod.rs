@@ -8,6 +8,7 @@
 
 pub(crate) use failed::Failed;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use connections::Action;
 use failed::Exit;
@@ -61,7 +62,9 @@ struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// Configuration file (TOML). Environment variables override it.
+    // An empty variable is as good as none; clap's parser of paths would refuse it.
     #[arg(long, global = true, value_name = "FILE", env = "HOOKHERD_CONFIG")]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     config: Option<PathBuf>,
     /// The daemon's address. Default: `HOOKHERD_URL`, the saved login, `http://127.0.0.1:8080`.
     #[arg(long, global = true, value_name = "URL")]

@@ -1,8 +1,8 @@
 //! How users sign in: our clients at the providers, and our GitHub App.
 
-use super::raw;
-use super::secrets::Secrets;
-use super::{ConfigError, bad, has_user, is_loopback};
+use super::layers::Written;
+use super::values::{bad, base_url};
+use super::{ConfigError, raw};
 use crate::domain::secret::OauthSecret;
 use std::fmt;
 use url::Url;
@@ -36,17 +36,15 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// The client that is configured under these names; `None` when none is.
+/// The client that is configured under these keys; `None` when none is.
 pub(super) fn client(
-    secrets: &Secrets,
+    written: &Written,
     keys: raw::OauthKeys,
     raw: &raw::Oauth,
 ) -> Result<Option<Oauth>, ConfigError> {
     const EXPECTED: &str = "the id of an OAuth client, in visible ASCII characters";
-    let id = secrets
-        .plain(keys.plain_id)?
-        .unwrap_or(raw.client_id.clone());
-    let secret = secrets.secret(keys.plain_secret, &raw.client_secret)?;
+    let id = raw.client_id.clone();
+    let secret = written.secret(keys.client_secret);
     if id.is_empty() && secret.is_none() {
         return Ok(None);
     }
@@ -56,7 +54,7 @@ pub(super) fn client(
     let secret = secret.map(|text| OauthSecret::new(text.to_string()));
     let secret = secret.transpose().map_err(|_| {
         let expected = "a secret in visible ASCII characters";
-        bad(keys.client_id, "(not shown)", expected)
+        bad(keys.client_secret, "(not shown)", expected)
     })?;
     Ok(Some(Oauth {
         client_id: id,
@@ -65,16 +63,18 @@ pub(super) fn client(
 }
 
 /// The GitHub App that is configured; `None` when none is.
-pub(super) fn app(secrets: &Secrets, raw: &raw::App) -> Result<Option<GithubApp>, ConfigError> {
+pub(super) fn app(written: &Written, raw: &raw::App) -> Result<Option<GithubApp>, ConfigError> {
     const KEY: &str = "providers.github.app.id";
-    let id = secrets.plain("GITHUB_APP_ID")?.unwrap_or(raw.id.clone());
-    let key = secrets.secret("GITHUB_APP_PRIVATE_KEY", &raw.private_key)?;
-    match (id.is_empty(), key) {
+    let id = raw.id.clone();
+    match (
+        id.is_empty(),
+        written.secret("providers.github.app.private_key"),
+    ) {
         (true, None) => Ok(None),
         (false, Some(key)) if id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
             Ok(Some(GithubApp {
                 id,
-                private_key: Pem(key),
+                private_key: Pem(lines(key)),
             }))
         }
         (_, Some(_) | None) => {
@@ -84,19 +84,20 @@ pub(super) fn app(secrets: &Secrets, raw: &raw::App) -> Result<Option<GithubApp>
     }
 }
 
+/// A key whose line ends were written as `\n`, as they are where a variable must be one line.
+fn lines(key: Zeroizing<String>) -> Zeroizing<String> {
+    if key.contains('\n') {
+        return key;
+    }
+    Zeroizing::new(key.replace("\\n", "\n"))
+}
+
 /// Where an installation's pages live: as configured, else what its API's address tells.
 pub(super) fn web_url(key: &'static str, text: &str, api_url: &Url) -> Result<Url, ConfigError> {
-    const EXPECTED: &str = "an https:// URL (http:// only for this machine itself)";
     if text.is_empty() {
         return Ok(derived(api_url));
     }
-    let fail = || bad(key, text, EXPECTED);
-    let url = Url::parse(text).map_err(|_| fail())?;
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-    if !is_safe || has_user(&url) || url.query().is_some() || url.fragment().is_some() {
-        return Err(fail());
-    }
-    Ok(url)
+    base_url(key, text)
 }
 
 /// `https://api.github.com` has its pages at `https://github.com`, `https://api.NAME.ghe.com` at

@@ -1,9 +1,6 @@
 //! The configuration as it is written, with its defaults.
 
-use super::ConfigError;
-use config::{Environment, File, FileFormat};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $default:expr),* $(,)? })*) => {$(
@@ -30,12 +27,14 @@ sections! {
         ingress: Ingress = Ingress::default(),
         retention: Retention = Retention::default(),
         incidents: Incidents = Incidents::default(),
+        network: Network = Network::default(),
         log: Log = Log::default(),
     }
     Server {
         public_url: String = "http://127.0.0.1:8080".into(),
         listen: String = "127.0.0.1:8080".into(),
         metrics_listen: String = String::new(),
+        metrics_public: bool = false,
         data_dir: String = "./hookherd-data".into(),
         workers: usize = 2,
         shutdown_timeout: String = "5s".into(),
@@ -95,17 +94,13 @@ sections! {
         branches: Vec<String> = vec!["*".into()],
         ignored_branches: Vec<String> = Vec::new(),
     }
+    Network {
+        proxy: String = String::new(),
+        no_proxy: Vec<String> = Vec::new(),
+        proxy_from_environment: bool = false,
+    }
     Log { format: String = "pretty".into(), level: String = "info".into() }
 }
-
-/// Keys that are lists: in the environment their items are separated by commas.
-const LISTS: [&str; 5] = [
-    "providers.github.more_api_urls",
-    "providers.gitlab.more_api_urls",
-    "incidents.failing_conclusions",
-    "incidents.branches",
-    "incidents.ignored_branches",
-];
 
 /// What the sections of all kinds of providers have, with the names of the keys.
 pub(super) struct Provider<'a> {
@@ -130,23 +125,25 @@ pub(super) struct Keys {
     pub(super) call_timeout: &'static str,
     pub(super) write_pause: &'static str,
     pub(super) web_url: &'static str,
+    pub(super) concurrency: &'static str,
     pub(super) oauth: OauthKeys,
 }
 
-/// Names of a provider's OAuth client: the key of its id, and the plain names.
+/// Keys of a provider's OAuth client.
 #[derive(Clone, Copy)]
 pub(super) struct OauthKeys {
     pub(super) client_id: &'static str,
-    pub(super) plain_id: &'static str,
-    pub(super) plain_secret: &'static str,
+    pub(super) client_secret: &'static str,
 }
 
 macro_rules! providers {
-    ($($section:ident $name:literal $plain:literal [$($app:ident)?];)*) => {$(
+    ($($section:ident $name:literal [$($app:ident)?];)*) => {$(
         impl $section {
-            /// The section as all kinds have it. An empty URL names no installation.
+            /// The section as all kinds have it. An empty URL names no installation; a variable
+            /// cannot be empty, and says `none`.
             pub(super) fn provider(&self) -> Provider<'_> {
-                let urls = std::iter::once(&self.api_url).filter(|url| !url.is_empty());
+                let has_main = !["", "none", "off"].contains(&self.api_url.to_lowercase().as_str());
+                let urls = std::iter::once(&self.api_url).filter(|_| has_main);
                 Provider {
                     keys: Keys {
                         api_url: concat!("providers.", $name, ".api_url"),
@@ -154,13 +151,15 @@ macro_rules! providers {
                         call_timeout: concat!("providers.", $name, ".call_timeout"),
                         write_pause: concat!("providers.", $name, ".write_pause"),
                         web_url: concat!("providers.", $name, ".web_url"),
+                        concurrency: concat!("providers.", $name, ".concurrency"),
                         oauth: OauthKeys {
                             client_id: concat!("providers.", $name, ".oauth.client_id"),
-                            plain_id: concat!($plain, "_OAUTH_CLIENT_ID"),
-                            plain_secret: concat!($plain, "_OAUTH_CLIENT_SECRET"),
+                            client_secret: concat!(
+                                "providers.", $name, ".oauth.client_secret"
+                            ),
                         },
                     },
-                    has_main: !self.api_url.is_empty(),
+                    has_main,
                     web_url: &self.web_url,
                     oauth: &self.oauth,
                     app: None $(.or(Some(&self.$app)))?,
@@ -176,43 +175,6 @@ macro_rules! providers {
 }
 
 providers! {
-    Github "github" "GITHUB" [app];
-    Gitlab "gitlab" "GITLAB" [];
-}
-
-impl Raw {
-    /// The defaults, a file, and `HOOKHERD__SECTION__KEY`.
-    pub(super) fn read(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut builder = config::Config::builder();
-        if let Some(file) = file {
-            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
-        }
-        let mut environment = Environment::with_prefix("HOOKHERD")
-            .prefix_separator("__")
-            .separator("__")
-            .list_separator(",")
-            .try_parsing(true);
-        for list in LISTS {
-            environment = environment.with_list_parse_key(list);
-        }
-        let told = |error: config::ConfigError| ConfigError::Read(error.to_string());
-        builder
-            .add_source(environment)
-            .build()
-            .map_err(told)?
-            .try_deserialize()
-            .map_err(told)
-    }
-
-    /// The configuration in a text.
-    #[cfg(test)]
-    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
-        let told = |error: config::ConfigError| ConfigError::Read(error.to_string());
-        let source = File::from_str(text, FileFormat::Toml);
-        let built = config::Config::builder()
-            .add_source(source)
-            .build()
-            .map_err(told)?;
-        built.try_deserialize().map_err(told)
-    }
+    Github "github" [app];
+    Gitlab "gitlab" [];
 }

@@ -4,6 +4,7 @@
 
 use super::budget::{Budget, TokenKey};
 use super::cache::{Cache, Kept};
+use super::egress::Egress;
 use crate::domain::secret::ProviderToken;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -35,6 +36,8 @@ pub struct HttpConfig {
     /// PEM certificates of authorities to trust besides the system's, for an installation with a
     /// certificate of its own making.
     pub ca_pem: Option<Vec<u8>>,
+    /// A proxy to go through; `None` goes directly.
+    pub proxy: Option<Egress>,
 }
 
 impl HttpConfig {
@@ -49,6 +52,7 @@ impl HttpConfig {
             write_pause: Duration::from_secs(1),
             retry_wait: Duration::from_millis(250),
             ca_pem: None,
+            proxy: None,
         }
     }
 }
@@ -146,7 +150,8 @@ pub(super) fn base(url: &Url) -> Result<Url, HttpError> {
     Ok(base)
 }
 
-/// A client that does nothing by itself: no redirects, no repetitions, no proxies.
+/// A client that does nothing by itself: no redirects, no repetitions, no proxy but
+/// the configured one.
 pub(super) fn client(config: &HttpConfig) -> Result<reqwest::Client, HttpError> {
     // An error means that somebody installed a provider before us: then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -164,6 +169,9 @@ pub(super) fn client(config: &HttpConfig) -> Result<reqwest::Client, HttpError> 
             return Err(HttpError::BadCertificates);
         }
         client = client.tls_certs_merge(certificates);
+    }
+    if let Some(proxy) = &config.proxy {
+        client = proxy.apply(client).map_err(HttpError::NoClient)?;
     }
     client.build().map_err(HttpError::NoClient)
 }

@@ -22,6 +22,7 @@ mod cache;
 pub mod call;
 mod client;
 mod dialect;
+pub mod egress;
 mod errors;
 pub mod github;
 pub mod gitlab;

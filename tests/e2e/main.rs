@@ -11,4 +11,5 @@ mod metrics;
 mod refused;
 mod scan;
 mod secrets;
+mod settings;
 mod stage;

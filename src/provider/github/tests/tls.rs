@@ -1,12 +1,13 @@
-//! HTTPS for real: a server with a certificate of its own making.
+//! HTTPS for real: a server with a certificate of its own making, also behind a proxy.
 
 use super::{access, github_at, repo, target};
 use crate::provider::Hooks;
+use crate::provider::egress::Egress;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 
 const CA: &[u8] = include_bytes!("../../../../tests/fixtures/tls/ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../../../tests/fixtures/tls/server.pem");
@@ -56,4 +57,91 @@ async fn https_works_with_an_authority_that_is_configured_and_fails_without() {
     let strict = github_at(&url, |_| ());
     let error = strict.repository(&access(), &target()).await.unwrap_err();
     assert_eq!(error.code.as_str(), "provider_unavailable");
+}
+
+/// Heads of the requests that a proxy was sent.
+type Heads = Arc<Mutex<Vec<String>>>;
+
+/// A proxy that opens tunnels for whoever knows the password.
+fn proxy() -> (SocketAddr, Heads) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let heads = Heads::default();
+    let seen = Arc::clone(&heads);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).unwrap() == 1 {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap();
+            seen.lock().unwrap().push(head.clone());
+            // Of "user:pass word".
+            if !head.contains("Basic dXNlcjpwYXNzIHdvcmQ=") {
+                let _ = client.write_all(b"HTTP/1.1 407 Who are you?\r\n\r\n");
+                continue;
+            }
+            let target = head.split(' ').nth(1).unwrap();
+            let server = TcpStream::connect(target).unwrap();
+            client.write_all(b"HTTP/1.1 200 Go on\r\n\r\n").unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+            });
+            let (mut from, mut to) = (server, client);
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    (address, heads)
+}
+
+#[tokio::test]
+async fn a_proxy_is_gone_through_by_tunnel_with_its_password_unless_a_host_needs_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || serve(&listener));
+    let (address, heads) = proxy();
+    let url = format!("https://localhost:{port}");
+    let through = |user: &str, no_proxy: &[&str]| {
+        let no_proxy: Vec<String> = no_proxy.iter().map(|host| (*host).to_owned()).collect();
+        let proxy = format!("http://{user}{address}").parse().unwrap();
+        github_at(&url, |config| {
+            config.ca_pem = Some(CA.to_vec());
+            config.proxy = Some(Egress::new(proxy, &no_proxy));
+        })
+    };
+    let client = through("user:pass%20word@", &["example.org"]);
+    let found = client.repository(&access(), &target()).await.unwrap();
+    assert_eq!(found.unwrap().full_name.as_str(), "o/r");
+    let asked = std::mem::take(&mut *heads.lock().unwrap());
+    assert!(
+        asked[0].starts_with(&format!("CONNECT localhost:{port} ")),
+        "{asked:?}"
+    );
+    assert!(
+        !asked.concat().to_lowercase().contains("bearer"),
+        "{asked:?}"
+    );
+
+    let error = through("", &[])
+        .repository(&access(), &target())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code.as_str(), "provider_unavailable");
+    assert!(!std::mem::take(&mut *heads.lock().unwrap()).is_empty());
+
+    let client = through("", &["localhost"]);
+    assert!(
+        client
+            .repository(&access(), &target())
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(heads.lock().unwrap().is_empty());
 }

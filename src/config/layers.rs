@@ -1,0 +1,308 @@
+//! The layers that settings are made of: defaults, the file, the environment. The defaults are the
+//! schema: a setting that they do not have does not exist, and its kind is that of its default.
+
+use super::environment::{Environment, Found};
+use super::error::{ConfigError, Origin};
+use super::raw::Raw;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Keys whose values are secrets: text, however they look, and never shown.
+const SECRETS: [&str; 5] = [
+    "seal.key",
+    "auth.admin_token",
+    "providers.github.oauth.client_secret",
+    "providers.github.app.private_key",
+    "providers.gitlab.oauth.client_secret",
+];
+
+/// All settings as they were written, none of them judged.
+pub(super) struct Written {
+    pub(super) raw: Raw,
+    secrets: BTreeMap<String, Zeroizing<String>>,
+    origins: BTreeMap<String, Origin>,
+    /// What is odd and does no harm.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Written {
+    /// The defaults, a file with its text, and the environment. Later ones win.
+    pub(super) fn read(
+        file: Option<(&Path, &str)>,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let mut layers = Layers::new();
+        if let Some((path, text)) = file {
+            layers.add_file(path, text)?;
+        }
+        let keys = layers.keys();
+        let warnings = environment.strangers(&keys)?;
+        for found in environment.settings(&keys)? {
+            layers.add(found)?;
+        }
+        for found in environment.plain()? {
+            layers.add(found)?;
+        }
+        let raw = serde_json::from_value(Value::Object(layers.tree));
+        Ok(Self {
+            raw: raw.map_err(|error| ConfigError::Read(error.to_string()))?,
+            secrets: layers.secrets,
+            origins: layers.origins,
+            warnings,
+        })
+    }
+
+    /// A secret, by its key; `None` when nothing is there.
+    pub(super) fn secret(&self, key: &str) -> Option<Zeroizing<String>> {
+        self.secrets.get(key).cloned()
+    }
+
+    /// Says of an error where the value was written.
+    pub(super) fn tell(&self, mut error: ConfigError) -> ConfigError {
+        if let ConfigError::Value { key, origin, .. } = &mut error {
+            *origin = self.origins.get(key).cloned();
+        }
+        error
+    }
+}
+
+struct Layers {
+    tree: Map<String, Value>,
+    secrets: BTreeMap<String, Zeroizing<String>>,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Layers {
+    fn new() -> Self {
+        let tree = match serde_json::to_value(Raw::default()) {
+            Ok(Value::Object(tree)) => tree,
+            Ok(_) | Err(_) => Map::new(),
+        };
+        Self {
+            tree,
+            secrets: BTreeMap::new(),
+            origins: BTreeMap::new(),
+        }
+    }
+
+    /// Every setting there is, as `section.key`.
+    fn keys(&self) -> Vec<String> {
+        fn collect(tree: &Map<String, Value>, before: &str, keys: &mut Vec<String>) {
+            for (name, value) in tree {
+                let key = format!("{before}{name}");
+                match value {
+                    Value::Object(section) => collect(section, &format!("{key}."), keys),
+                    _ => keys.push(key),
+                }
+            }
+        }
+        let mut keys = Vec::new();
+        collect(&self.tree, "", &mut keys);
+        keys
+    }
+
+    /// A file. Its syntax errors are told by line and without the line: a secret may stand there.
+    fn add_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text.get(..start).unwrap_or(text).matches('\n').count() + 1;
+            let words = error.message().lines().next().unwrap_or_default();
+            ConfigError::Read(format!("{}, line {line}: {words}", path.display()))
+        })?;
+        let origin = Origin::File(path.to_owned());
+        let (keys, sections) = (self.keys(), sections(&self.tree));
+        self.add_table(&table, "", &origin, (&keys, &sections))
+    }
+
+    fn add_table(
+        &mut self,
+        table: &toml::Table,
+        before: &str,
+        origin: &Origin,
+        known: (&[String], &[String]),
+    ) -> Result<(), ConfigError> {
+        let (keys, sections) = known;
+        for (name, value) in table {
+            let key = format!("{before}{name}");
+            if keys.contains(&key) {
+                self.add_value(&key, value, origin)?;
+            } else if let (true, toml::Value::Table(table)) = (sections.contains(&key), value) {
+                self.add_table(table, &format!("{key}."), origin, known)?;
+            } else if sections.contains(&key) {
+                return Err(ConfigError::Value {
+                    value: shown(&key, &plain(value)),
+                    expected: format!("a section, [{key}]"),
+                    key,
+                    origin: Some(origin.clone()),
+                });
+            } else {
+                let all: Vec<String> = keys.iter().chain(sections).cloned().collect();
+                return Err(ConfigError::Unknown {
+                    nearest: nearest(&key, &all),
+                    name: key,
+                    origin: Some(origin.clone()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_value(
+        &mut self,
+        key: &str,
+        value: &toml::Value,
+        origin: &Origin,
+    ) -> Result<(), ConfigError> {
+        let text = match value {
+            toml::Value::String(text) => text.trim().to_owned(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(switch) => switch.to_string(),
+            toml::Value::Array(items) if matches!(self.at(key), Some(Value::Array(_))) => {
+                let items: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
+                let items =
+                    items.ok_or_else(|| wrong(key, &plain(value), "a list of texts", origin))?;
+                let value = list(items.into_iter());
+                self.put(key, value, origin.clone());
+                return Ok(());
+            }
+            // A number with a point would not come back as it was written.
+            toml::Value::Float(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_)
+            | toml::Value::Table(_) => {
+                return Err(wrong(key, &plain(value), "a text in quotes", origin));
+            }
+        };
+        self.add(Found {
+            key: key.to_owned(),
+            text: Zeroizing::new(text),
+            origin: origin.clone(),
+        })
+    }
+
+    /// A value as people write it, taken as what its setting is.
+    fn add(&mut self, found: Found) -> Result<(), ConfigError> {
+        let Found { key, text, origin } = found;
+        if SECRETS.contains(&key.as_str()) {
+            self.secrets.remove(&key);
+            if !text.is_empty() {
+                self.secrets.insert(key.clone(), text);
+                self.origins.insert(key, origin);
+            }
+            return Ok(());
+        }
+        let taken = match self.at(&key) {
+            Some(Value::Bool(_)) => switch(&text).ok_or("true or false"),
+            Some(Value::Number(_)) => whole(&text).ok_or("a whole number, such as 4"),
+            Some(Value::Array(_)) => Ok(written_list(&text)),
+            Some(_) | None => Ok(Value::String(text.to_string())),
+        };
+        let value = taken.map_err(|expected| wrong(&key, &text, expected, &origin))?;
+        self.put(&key, value, origin);
+        Ok(())
+    }
+
+    fn at(&self, key: &str) -> Option<&Value> {
+        let (first, rest) = key.split_once('.').unwrap_or((key, ""));
+        let value = self.tree.get(first)?;
+        rest.split('.')
+            .filter(|name| !name.is_empty())
+            .try_fold(value, |value, name| value.get(name))
+    }
+
+    fn put(&mut self, key: &str, value: Value, origin: Origin) {
+        let mut names = key.split('.');
+        let place = names.next().and_then(|name| self.tree.get_mut(name));
+        let place =
+            place.and_then(|place| names.try_fold(place, |place, name| place.get_mut(name)));
+        if let Some(place) = place {
+            *place = value;
+            self.origins.insert(key.to_owned(), origin);
+        }
+    }
+}
+
+/// Every section there is, as `section.section`.
+fn sections(tree: &Map<String, Value>) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, value) in tree {
+        if let Value::Object(section) = value {
+            all.push(name.clone());
+            all.extend(sections(section).into_iter().map(|s| format!("{name}.{s}")));
+        }
+    }
+    all
+}
+
+/// A value of the file, as JSON, to be shown.
+fn plain(value: &toml::Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn shown(key: &str, value: &str) -> String {
+    let is_secret = SECRETS.iter().any(|secret| secret.starts_with(key));
+    let text = if is_secret { "(not shown)" } else { value };
+    text.to_owned()
+}
+
+fn wrong(key: &str, value: &str, expected: &str, origin: &Origin) -> ConfigError {
+    ConfigError::Value {
+        key: key.to_owned(),
+        value: shown(key, value),
+        expected: expected.to_owned(),
+        origin: Some(origin.clone()),
+    }
+}
+
+fn switch(text: &str) -> Option<Value> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(Value::Bool(true)),
+        "false" | "no" | "off" | "0" => Some(Value::Bool(false)),
+        _ => None,
+    }
+}
+
+fn whole(text: &str) -> Option<Value> {
+    let number: u64 = text.replace('_', "").parse().ok()?;
+    Some(Value::from(number))
+}
+
+fn list<'a>(items: impl Iterator<Item = &'a str>) -> Value {
+    let items = items.map(str::trim).filter(|item| !item.is_empty());
+    Value::from(items.collect::<Vec<_>>())
+}
+
+/// A list in one text: a JSON array of texts, else items between commas. Commas in braces and
+/// brackets belong to a glob.
+fn written_list(text: &str) -> Value {
+    if let Ok(items) = serde_json::from_str::<Vec<String>>(text) {
+        return list(items.iter().map(String::as_str));
+    }
+    let mut depth = 0_usize;
+    let items = text.split(|c: char| {
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    list(items)
+}
+
+/// What somebody probably meant; `None` when nothing is near. The same name in another section
+/// is nearest.
+pub(super) fn nearest(word: &str, all: &[String]) -> Option<String> {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    let distance = |key: &String| {
+        let whole = strsim::damerau_levenshtein(word, key);
+        let name = strsim::damerau_levenshtein(&last(word), &last(key));
+        let is_near = whole <= word.len().max(key.len()) / 3 || name <= last(key).len() / 4;
+        is_near.then_some((name, whole))
+    };
+    let near = all.iter().filter_map(|key| Some((distance(key)?, key)));
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, key)| key.clone())
+}

@@ -1,0 +1,84 @@
+//! The way out: a proxy, when one is configured.
+
+use super::environment::Environment;
+use super::error::ConfigError;
+use super::raw;
+use super::values::bad;
+use std::fmt;
+use url::Url;
+
+/// A proxy that calls to providers go through.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it is. May hold a user and a password.
+    pub url: Url,
+    /// Hosts that are reached without it: names (with all below them), addresses, networks.
+    pub no_proxy: Vec<String>,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("host", &self.url.host_str())
+            .field("no_proxy", &self.no_proxy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The usual variables, the one that wins first. `HTTP_PROXY` is none of them: it is for plain
+/// HTTP, and a request to a CGI program can set it.
+const USUAL: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const USUAL_NONE: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+/// The configured proxy, else that of the usual variables when they were asked for.
+pub(super) fn proxy(
+    raw: &raw::Network,
+    environment: &Environment,
+) -> Result<Option<Proxy>, ConfigError> {
+    const KEY: &str = "network.proxy";
+    let mut no_proxy = raw.no_proxy.clone();
+    if !raw.proxy.is_empty() {
+        let url = url(KEY, &raw.proxy)?;
+        return Ok(Some(Proxy { url, no_proxy }));
+    }
+    if !raw.proxy_from_environment {
+        return Ok(None);
+    }
+    let first = |names: &[&'static str]| {
+        let found = names
+            .iter()
+            .map(|name| Ok((*name, environment.text(name)?)))
+            .find(|found: &Result<_, ConfigError>| !matches!(found, Ok((_, None))));
+        found.transpose()
+    };
+    let Some((name, Some(text))) = first(&USUAL)? else {
+        return Ok(None);
+    };
+    if let Some((_, Some(hosts))) = first(&USUAL_NONE)? {
+        let hosts = hosts.split(',').map(str::trim);
+        no_proxy.extend(hosts.filter(|host| !host.is_empty()).map(str::to_owned));
+    }
+    let url = url(name, &text)?;
+    Ok(Some(Proxy { url, no_proxy }))
+}
+
+/// A host and port alone are a proxy that is spoken to in plain HTTP, as everywhere.
+fn url(key: &str, text: &str) -> Result<Url, ConfigError> {
+    const EXPECTED: &str = "the http:// or https:// URL of a proxy, such as \
+                            \"http://proxy.example:3128\"";
+    // The value is not shown: it may hold a password.
+    let fail = || bad(key, "(not shown)", EXPECTED);
+    let full = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
+    let url = Url::parse(&full).map_err(|_| fail())?;
+    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none();
+    let is_text = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let is_known = matches!(url.scheme(), "http" | "https") && url.has_host();
+    if !is_bare || !is_text || !is_known || url.fragment().is_some() {
+        return Err(fail());
+    }
+    Ok(url)
+}
