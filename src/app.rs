@@ -5,6 +5,7 @@ pub mod doctor;
 mod providers;
 mod reseal;
 mod start;
+mod stored;
 
 pub use crate::store::tools as store_tools;
 pub use adapters::{SystemClock, SystemEntropy};

@@ -84,6 +84,10 @@ pub struct Server {
     pub metrics_public: bool,
     /// Where state lives.
     pub data_dir: PathBuf,
+    /// Whether a data directory without a store is refused.
+    pub require_existing_store: bool,
+    /// Whether what is found to be gone is accepted as lost; a flag of `serve`, never configured.
+    pub accept_data_loss: bool,
     /// Threads of the HTTP server.
     pub workers: usize,
     /// How long requests under way may take at shutdown.
@@ -240,6 +244,8 @@ fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
         metrics_listen,
         metrics_public: raw.metrics_public,
         data_dir: raw.data_dir.clone().into(),
+        require_existing_store: raw.require_existing_store,
+        accept_data_loss: false,
         workers: within("server.workers", raw.workers, 1, 64)?,
         shutdown_timeout: duration("server.shutdown_timeout", &raw.shutdown_timeout)?,
     })

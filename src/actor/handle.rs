@@ -210,7 +210,7 @@ impl Actors {
         };
         let name = || request.full_name.clone();
         let mut connection = Connection {
-            id: ConnectionId::generate(now, entropy),
+            id: ConnectionId::generate(self.world.clock.now_for_id(), entropy),
             owner: request.owner,
             instance,
             repository: repository.as_ref().map(|r| r.id),

@@ -108,7 +108,7 @@ impl<'a> Fold<'a> {
             return Ok((held.record.id, is_news));
         }
         let now = self.world.now();
-        let id = RunId::generate(now, &*self.world.entropy);
+        let id = RunId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
         let connection = self.connection;
         let run = Run::begin(id, connection.id, connection.owner, event, now);
         self.hand.put_run(run);
@@ -135,7 +135,7 @@ impl<'a> Fold<'a> {
             at: event.updated_at,
             conclusion,
         };
-        let new_id = || IncidentId::generate(self.world.now(), &*self.world.entropy);
+        let new_id = || IncidentId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
         let track = self.hand.track(&key)?;
         let before = track.record.points.len();
         let moved = track.record.take(end, verdict, run, new_id);

@@ -333,7 +333,7 @@ fn open_health(
     } else {
         plan.opened += 1;
         Incident {
-            id: IncidentId::generate(now, &*world.entropy),
+            id: IncidentId::generate(world.clock.now_for_id(), &*world.entropy),
             owner: plan.connection.owner,
             subject: Subject::Connection(plan.connection.id),
             status: IncidentStatus::Open,

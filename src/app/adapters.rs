@@ -8,7 +8,8 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::provider::call::CallObserver;
 use crate::store::Observer;
 use crate::telemetry::metrics;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The system's clock.
@@ -21,6 +22,44 @@ impl Clock for SystemClock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The system's clock, held to what has been seen: it does not go behind the time that the store
+/// trusts, and what it gives for ids only goes up.
+#[derive(Debug, Default)]
+pub(super) struct SteadyClock {
+    floor: Arc<AtomicI64>,
+    /// The last time that was given for an id.
+    last: AtomicI64,
+}
+
+impl SteadyClock {
+    /// Whoever knows that so much time has passed says so here, in milliseconds since 1970.
+    pub(super) fn floor(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.floor)
+    }
+
+    /// Ids that are made from now on are later than this.
+    pub(super) fn begin_ids_after(&self, newest: Timestamp) {
+        self.last.fetch_max(newest.0, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        let floor = Timestamp(self.floor.load(Ordering::Relaxed));
+        SystemClock.now().max(floor)
+    }
+
+    fn now_for_id(&self) -> Timestamp {
+        let now = self.now().0;
+        let next = |last: i64| now.max(last.saturating_add(1));
+        let order = Ordering::Relaxed;
+        let before = self
+            .last
+            .fetch_update(order, order, |last| Some(next(last)));
+        Timestamp(next(before.unwrap_or_else(|last| last)))
     }
 }
 
@@ -90,5 +129,35 @@ pub(super) struct AnswersToMetrics;
 impl IngressWatch for AnswersToMetrics {
     fn answered(&self, provider: ProviderKind, outcome: &'static str, took: Duration) {
         metrics::delivery_answered(provider.as_str(), outcome, took);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::DeliveryId;
+
+    #[test]
+    fn ids_are_in_order_of_arrival_whatever_the_clock_does() {
+        let clock = SteadyClock::default();
+        let now = clock.now();
+        // A record was made while the clock was ahead.
+        clock.begin_ids_after(Timestamp(now.0 + 200 * 24 * 3_600_000));
+        let made = (0..1000).map(|_| DeliveryId::generate(clock.now_for_id(), &SystemEntropy));
+        let made: Vec<_> = made.collect();
+        assert!(made.is_sorted_by(|a, b| a < b));
+        assert!(made[0].created_at().0 > now.0 + 200 * 24 * 3_600_000);
+        assert!(
+            clock.now() < made[0].created_at(),
+            "what people read is right"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_stays_where_it_was() {
+        let clock = SteadyClock::default();
+        let trusted = SystemClock.now().0 + 20 * 365 * 24 * 3_600_000;
+        clock.floor().store(trusted, Ordering::Relaxed);
+        assert_eq!(clock.now(), Timestamp(trusted));
     }
 }

@@ -4,7 +4,7 @@ use super::providers::{egress, providers};
 use super::{SystemClock, SystemEntropy};
 use crate::config::{Config, Installation};
 use crate::domain::repo::ProviderKind;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use crate::provider::egress::Egress;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits};
 use crate::store::disk::OpenError;
@@ -103,22 +103,63 @@ fn keys(config: &Config) -> Vec<Finding> {
     match tools::canary(&config.server.data_dir) {
         Ok(Some(canary)) if canary_fits(&ring, &canary) => vec![
             told(Verdict::Good, "it fits the store"),
-            store(Verdict::Good, format!("{dir} holds one")),
+            stored(&config.server.data_dir),
         ],
         Ok(Some(_)) => vec![told(Verdict::Bad, "it does not fit the store")],
         Ok(None) => vec![
             told(Verdict::Good, "it can be used"),
             store(
-                Verdict::Good,
-                "none yet; the first start makes it".to_owned(),
+                Verdict::Warning,
+                format!("{dir} holds none; the first start makes it. Is its disk mounted?"),
             ),
         ],
         Err(OpenError::InUse(_)) => vec![
             told(Verdict::Good, "it can be used"),
-            store(Verdict::Good, format!("{dir} is in use by a daemon")),
+            store(Verdict::Good, used(&config.server.data_dir)),
         ],
         Err(error) => vec![store(Verdict::Bad, error.to_string())],
     }
+}
+
+/// Which store it is, in words.
+fn name_of(dir: &Path) -> String {
+    let dir_name = dir.display();
+    match tools::identity(dir) {
+        Some(id) => {
+            let born = in_days(id.created_at());
+            format!("{dir_name} holds {id}, made {born}")
+        }
+        None => format!("{dir_name} holds one without a name; the next start gives it one"),
+    }
+}
+
+fn in_days(at: Timestamp) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp(at.0 / 1000);
+    at.map_or_else(|_| "at no time".to_owned(), |at| at.date().to_string())
+}
+
+fn used(dir: &Path) -> String {
+    format!("{}; a daemon uses it", name_of(dir))
+}
+
+/// Whether a store that no daemon uses is whole.
+fn stored(dir: &Path) -> Finding {
+    let words = name_of(dir);
+    let (verdict, words) = match tools::health(dir) {
+        Ok(health) if !health.missing.is_empty() => {
+            let gone = health.missing.join("; ");
+            let words = format!("{words}; a part of it is gone, and it is not started: {gone}");
+            (Verdict::Bad, words)
+        }
+        Ok(health) if !health.harmed.is_empty() => {
+            let harmed = health.harmed.join("; ");
+            let words = format!("{words}; harmed, and made anew at the next start: {harmed}");
+            (Verdict::Warning, words)
+        }
+        Ok(_) => (Verdict::Good, words),
+        Err(error) => (Verdict::Bad, error.to_string()),
+    };
+    Finding::new("store", verdict, words)
 }
 
 /// Whether the data directory, or the place where it will be made, can be written.

@@ -1,26 +1,25 @@
 //! Starting and stopping.
 
-use super::adapters::{AnswersToMetrics, SystemClock, SystemEntropy, ToMetrics};
+use super::adapters::{AnswersToMetrics, SteadyClock, SystemEntropy, ToMetrics};
 use super::providers::{default_instances, providers};
 use super::reseal::{ResealError, reseal_credentials};
-use super::store_tools;
+use super::stored;
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Herd, Keeper, World};
 use crate::api::scope::Shared;
-use crate::api::{self, Admin, Collaborators, MetricsText};
+use crate::api::{self, Collaborators, MetricsText};
 use crate::config::Config;
 use crate::domain::backoff::Backoff;
 use crate::domain::connection::WebhookStatus;
-use crate::domain::id::{Entropy, UserId};
+use crate::domain::id::Entropy;
 use crate::domain::repo::ProviderKind;
 use crate::domain::time::Clock;
-use crate::domain::user::{ADMIN_NAME, User};
 use crate::provider::github::KeyError as AppKeyError;
 use crate::provider::http::HttpError;
 use crate::seal::Seal;
-use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits, make_canary};
-use crate::store::disk::{DiskStore, OpenError, Options, Retention};
-use crate::store::{Batch, Change, CommitError, ReadError, Store};
+use crate::seal::ring::{KeyError, KeyRing, MasterKey};
+use crate::store::disk::{DiskStore, OpenError};
+use crate::store::{CommitError, ReadError, Store};
 use crate::telemetry::metrics::{self, Metrics, StoreGauges};
 use actix_web::dev::ServerHandle;
 use actix_web::{App as WebApp, HttpServer, web};
@@ -37,6 +36,12 @@ pub enum StartError {
     /// The key does not fit the store.
     #[error("the master key does not fit this data directory; nothing was changed")]
     WrongKey,
+    /// A record that every store has is absent, and that does not mean that there never was one.
+    #[error(
+        "{0} is not in this store, and it cannot be told whether it ever was: nothing is made in \
+         its place. Restore a backup, or start once with --accept-data-loss"
+    )]
+    Absent(&'static str),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -79,6 +84,7 @@ impl StartError {
         match self {
             Self::Key(_)
             | Self::WrongKey
+            | Self::Absent(_)
             | Self::Provider(..)
             | Self::Authority(..)
             | Self::AppKey(_)
@@ -118,18 +124,20 @@ impl App {
         }
         let rendered = metrics::install().map_err(StartError::Metrics)?;
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let steady = Arc::new(SteadyClock::default());
+        let clock = Arc::clone(&steady) as Arc<dyn Clock>;
         let watch = Arc::new(ToMetrics::default());
         let keys = config.seal_key.as_ref().ok_or(KeyError::Missing)?;
         let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(&entropy))?;
         let seal: Arc<dyn Seal> = Arc::new(ring);
         let providers = providers(&config, &clock, &*entropy)?;
-        check_key_of_closed(&config, &*seal)?;
-        let store = Arc::new(open_store(&config, &watch)?);
+        stored::check_key_of_closed(&config, &*seal)?;
+        let opened = stored::open(&config, &steady, Arc::clone(&watch) as _)?;
+        let store = Arc::clone(&opened.store);
         let store_dyn: Arc<dyn Store> = Arc::clone(&store) as _;
-        check_key(&*store_dyn, &*seal).await?;
+        opened.check_key(&*seal).await?;
         reseal_credentials(&*store_dyn, &*seal).await?;
-        let admin = admin(&config, &*store_dyn, &*clock, &*entropy).await?;
+        let admin = opened.admin(&config, &*clock, &*entropy).await?;
         let actors = Actors::start(World {
             store: Arc::clone(&store_dyn),
             seal,
@@ -183,85 +191,6 @@ impl App {
         self.actors.stop().await;
         self.store.close();
     }
-}
-
-fn open_store(config: &Config, watch: &Arc<ToMetrics>) -> Result<DiskStore, StartError> {
-    let options = Options {
-        retention: Retention {
-            max_age: config.retention.max_age,
-            max_bytes: config.retention.max_bytes,
-            floor_per_connection: config.retention.floor_per_connection,
-            history_max_age: config.retention.history_max_age,
-            guards_max_age: config.retention.guards_max_age,
-        },
-        ..Options::default()
-    };
-    let observer = Arc::clone(watch) as _;
-    let (store, report) = DiskStore::open(&config.server.data_dir, &options, observer)?;
-    let (batches, torn_bytes, took) = (report.batches, report.torn_bytes, report.took);
-    tracing::info!(
-        batches,
-        torn_bytes,
-        ?took,
-        rebuilt = report.is_rebuilt,
-        "store opened"
-    );
-    for damage in &report.damage {
-        let (segment, from, to) = (damage.segment, damage.from, damage.to);
-        tracing::error!(
-            segment,
-            from,
-            to,
-            "the journal is damaged here; the rest is served"
-        );
-    }
-    Ok(store)
-}
-
-/// A store that was sealed with another key is left alone: opening it would already write.
-fn check_key_of_closed(config: &Config, seal: &dyn Seal) -> Result<(), StartError> {
-    match store_tools::canary(&config.server.data_dir)? {
-        Some(canary) if !canary_fits(seal, &canary) => Err(StartError::WrongKey),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Leaves a canary that is sealed with the newest key.
-async fn check_key(store: &dyn Store, seal: &dyn Seal) -> Result<(), StartError> {
-    let canary = store.canary()?;
-    match canary {
-        Some(canary) if !canary_fits(seal, &canary) => Err(StartError::WrongKey),
-        Some(canary) if seal.is_current(&canary) => Ok(()),
-        Some(_) | None => {
-            let canary = Change::PutCanary(make_canary(seal));
-            Ok(store.commit(Batch::of(vec![canary])).await?)
-        }
-    }
-}
-
-/// The user that the configured admin token stands for; made at the first start.
-async fn admin(
-    config: &Config,
-    store: &dyn Store,
-    clock: &dyn Clock,
-    entropy: &dyn Entropy,
-) -> Result<Option<Admin>, StartError> {
-    let Some(token) = &config.admin_token else {
-        return Ok(None);
-    };
-    if let Some(user) = store.user_by_name(ADMIN_NAME)? {
-        return Ok(Some(Admin::new(user.id, token)));
-    }
-    let now = clock.now();
-    let id = UserId::generate(now, entropy);
-    let user = User {
-        id,
-        name: ADMIN_NAME.to_owned(),
-        is_admin: true,
-        created_at: now,
-    };
-    store.commit(Batch::of(vec![Change::PutUser(user)])).await?;
-    Ok(Some(Admin::new(id, token)))
 }
 
 fn settings(config: &Config) -> Settings {

@@ -87,7 +87,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon.
-    Serve,
+    Serve(serve::Args),
     /// Play the main job on this machine: no account, no network.
     Demo(demo::Args),
     /// Run a simulated GitHub and GitLab.
@@ -146,6 +146,8 @@ type Outcome = Result<(), Failed>;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    // What is written is for its owner alone: stores, exports, saved logins.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
@@ -189,7 +191,7 @@ fn dispatch(cli: Cli) -> Outcome {
     let session = &Session::new(printer, said);
     let config = global.config.as_deref();
     match cli.command {
-        Command::Serve => serve::run(config),
+        Command::Serve(args) => serve::run(&args, config),
         Command::Demo(args) => demo::run(&args, printer),
         Command::Doctor => doctor::run(config, session),
         Command::Store(args) => store::run(&args, config, printer),

@@ -6,11 +6,20 @@ use crate::app;
 use crate::config::Config;
 use std::path::Path;
 
-pub(super) fn run(file: Option<&Path>) -> Outcome {
-    let config = Config::load(file).map_err(|error| {
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Go on without what is gone of the store, once: see "When a part is gone" in the operations
+    /// guide. Never leave it in a unit.
+    #[arg(long)]
+    accept_data_loss: bool,
+}
+
+pub(super) fn run(args: &Args, file: Option<&Path>) -> Outcome {
+    let mut config = Config::load(file).map_err(|error| {
         let failed = Failed::from(error);
         failed.exit(Exit::Configuration)
     })?;
+    config.server.accept_data_loss = args.accept_data_loss;
     app::serve(config).map_err(|error| {
         let exit = if error.needs_a_person() {
             Exit::Configuration

@@ -43,8 +43,11 @@ pub(super) fn run(args: &Args, config: Option<&Path>, printer: Printer) -> Outco
             let done = store_tools::export(&dir, file)?;
             let words = format!("{} bytes written to {}", done.bytes, file.display());
             let damaged = done.damage.len();
-            printer.words(&json!({ "bytes": done.bytes, "damaged": damaged }), &words);
-            if damaged == 0 {
+            let answer = json!({
+                "bytes": done.bytes, "damaged": damaged, "missing": done.missing,
+            });
+            printer.words(&answer, &words);
+            if damaged == 0 && done.missing.is_empty() {
                 return Ok(());
             }
             Err(Failed::new(
@@ -71,10 +74,11 @@ fn show(v: &store_tools::Verification, printer: Printer) -> Outcome {
     let answer = json!({
         "sound": v.is_sound(), "batches": v.batches, "deliveries": v.deliveries,
         "payloads_lost": v.payloads_missing, "unreadable": v.unreadable,
-        "torn_bytes": v.torn_bytes, "damage": damage,
+        "torn_bytes": v.torn_bytes, "damage": damage, "missing": v.missing, "harmed": v.harmed,
         "view": match v.view {
             store_tools::ViewState::Agrees => "agrees",
             store_tools::ViewState::Unused => "unused",
+            store_tools::ViewState::Harmed => "harmed",
             store_tools::ViewState::Differs => "differs",
         },
     });

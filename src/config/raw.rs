@@ -36,6 +36,7 @@ sections! {
         metrics_listen: String = String::new(),
         metrics_public: bool = false,
         data_dir: String = "./hookherd-data".into(),
+        require_existing_store: bool = false,
         workers: usize = 2,
         shutdown_timeout: String = "5s".into(),
     }

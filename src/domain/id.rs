@@ -118,6 +118,8 @@ ids! {
     RunId = "run";
     /// An incident.
     IncidentId = "inc";
+    /// A store: a data directory, from its first start on.
+    StoreId = "sto";
 }
 
 /// The provider's own id of a hook.

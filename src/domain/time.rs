@@ -39,6 +39,12 @@ impl Timestamp {
 pub trait Clock: Send + Sync + 'static {
     /// The current wall-clock time.
     fn now(&self) -> Timestamp;
+
+    /// The time that a new id begins with. Where ids are kept, it is later than any given before,
+    /// also when the clock went back: lists by id stay in order of arrival.
+    fn now_for_id(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 #[cfg(test)]

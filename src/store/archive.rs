@@ -4,6 +4,7 @@
 //! the last frame holds a digest of all that came before. No names are stored, only numbers, so
 //! that a file made by a stranger cannot reach outside of the directory that it is unpacked to.
 
+use super::files;
 use super::journal::{
     FRAME_HEAD_BYTES, JournalError, Position, push_frame, read_frame, segment_path, sync_dir,
 };
@@ -80,7 +81,7 @@ impl<'a> Packer<'a> {
     }
 
     fn file(&mut self, path: &Path, bytes: u64) -> Result<(), JournalError> {
-        let file = File::open(path).map_err(io("opening a file to export"))?;
+        let file = files::open(path).map_err(io("opening a file to export"))?;
         let mut left = file.take(bytes);
         loop {
             let mut chunk = Vec::new();
@@ -126,7 +127,7 @@ fn number(bytes: &[u8]) -> Option<u64> {
 }
 
 fn create(path: &Path) -> Result<File, JournalError> {
-    File::create_new(path).map_err(io("creating a file of the store"))
+    files::create_new(path).map_err(io("creating a file of the store"))
 }
 
 fn finish(file: Option<File>) -> Result<(), JournalError> {

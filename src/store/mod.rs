@@ -7,12 +7,14 @@ mod archive;
 pub mod disk;
 #[cfg(test)]
 pub mod faulty;
+mod files;
 mod index;
 mod journal;
 mod list;
 pub mod memory;
 mod record;
 mod snapshot;
+mod tally;
 pub mod tools;
 mod view;
 

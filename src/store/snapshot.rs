@@ -3,25 +3,35 @@
 //! A snapshot is taken while writes go on. Some entries may be newer than its position; because
 //! every change is absolute, replaying the journal from that position gives the same end.
 
-use super::ReadError;
-use super::index::{Kv, Scan};
-use super::journal::{JournalError, Position, push_frame, read_frame, sync_dir};
+use super::files;
+use super::index::{FORMAT, Kv};
+use super::journal::{FRAME_HEAD_BYTES, JournalError, Position, push_frame, read_frame, sync_dir};
 use super::record::{decode_parts, encode_parts};
+use super::tally::Tally;
+use super::{ReadError, index::Entries};
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"HKHDSNAP";
-/// The format written now.
-const VERSION: u32 = 1;
-/// Bytes before the first frame: magic, version, position.
-const HEAD_BYTES: usize = 28;
-/// Entries a frame; also how many are read from the view at a time.
-const ENTRIES_PER_FRAME: usize = 1000;
+/// The version written now: 2 has the form of its entries in the head, and digests. Version 1 is
+/// read.
+const VERSION: u32 = 2;
+/// Bytes before the first frame: magic, version, position; since version 2 also the form of the
+/// entries, and a checksum.
+const HEAD_BYTES: usize = 36;
+const HEAD_BYTES_V1: usize = 28;
+/// The form of the entries in a snapshot of version 1.
+const FORMAT_V1: u32 = 1;
 /// What marks the frame that ends a whole snapshot, and holds the number of entries.
 const END: u8 = 0;
 const KEY: u8 = 1;
 const VALUE: u8 = 2;
+/// In the last frame: the sum of the entries' hashes, and the digest of all bytes before it.
+const SUM: u8 = 3;
+const DIGEST: u8 = 4;
+/// Bytes of the checksum behind each value.
+const CHECK_BYTES: usize = 4;
 
 /// The name of the snapshot as of a position.
 pub(super) fn file_name(position: Position) -> String {
@@ -42,45 +52,101 @@ fn read_failed(error: &ReadError) -> JournalError {
     }
 }
 
-/// Writes a snapshot as of `position`: under another name first, so that a name means wholeness.
+fn check(key: &[u8], value: &[u8]) -> [u8; CHECK_BYTES] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(key);
+    hasher.update(value);
+    hasher.finalize().to_le_bytes()
+}
+
+/// A snapshot that is being written.
+struct Writer {
+    file: File,
+    position: Position,
+    offset: u64,
+    digest: blake3::Hasher,
+}
+
+impl Writer {
+    fn begin(path: &Path, position: Position) -> io::Result<Self> {
+        files::unlink(path)?;
+        let mut head = MAGIC.to_vec();
+        head.extend(VERSION.to_le_bytes());
+        head.extend(position.segment.to_le_bytes());
+        head.extend(position.offset.to_le_bytes());
+        head.extend(FORMAT.to_le_bytes());
+        head.extend(crc32fast::hash(&head).to_le_bytes());
+        let mut writer = Self {
+            file: files::create_new(path)?,
+            position,
+            offset: 0,
+            digest: blake3::Hasher::new(),
+        };
+        writer.write(&head)?;
+        Ok(writer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.digest.update(bytes);
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn frame(&mut self, parts: &[(u8, Vec<u8>)]) -> io::Result<()> {
+        let mut frame = Vec::new();
+        let segment = self.position.segment;
+        push_frame(&mut frame, segment, self.offset, &encode_parts(parts));
+        self.write(&frame)
+    }
+
+    fn entries(&mut self, entries: Entries) -> io::Result<()> {
+        let parts = entries.into_iter().flat_map(|(key, mut value)| {
+            value.extend(check(&key, &value));
+            [(KEY, key), (VALUE, value)]
+        });
+        self.frame(&parts.collect::<Vec<_>>())
+    }
+
+    fn end(mut self, tally: Tally) -> io::Result<()> {
+        let digest = self.digest.finalize().as_bytes().to_vec();
+        self.frame(&[
+            (END, tally.entries.to_le_bytes().to_vec()),
+            (SUM, tally.sum.to_le_bytes().to_vec()),
+            (DIGEST, digest),
+        ])?;
+        self.file.sync_all()?;
+        // What is read back comes from the disk, where the system lets us ask for it.
+        let advice = rustix::fs::Advice::DontNeed;
+        let _ = rustix::fs::fadvise(&self.file, 0, None, advice);
+        Ok(())
+    }
+}
+
+/// Writes a snapshot as of `position`, which gets its name when it was read back and is whole.
+/// Fails without one when `kv` does not hold what was written to it.
 pub(super) fn write(dir: &Path, position: Position, kv: &impl Kv) -> Result<PathBuf, JournalError> {
     let path = dir.join(file_name(position));
     let unfinished = dir.join("unfinished");
-    let mut file = File::create(&unfinished).map_err(io("creating a snapshot"))?;
-    let mut head = MAGIC.to_vec();
-    head.extend(VERSION.to_le_bytes());
-    head.extend(position.segment.to_le_bytes());
-    head.extend(position.offset.to_le_bytes());
-    file.write_all(&head).map_err(io("writing a snapshot"))?;
-    let (mut offset, mut entries, mut after) = (HEAD_BYTES as u64, 0_u64, None::<Vec<u8>>);
-    loop {
-        let scan = Scan {
-            prefix: &[],
-            after: after.as_deref(),
-            newest_first: false,
-            limit: ENTRIES_PER_FRAME,
-        };
-        let found = kv.scan(scan).map_err(|error| read_failed(&error))?;
-        entries += found.len() as u64;
-        after = found.last().map(|(key, _)| key.clone());
-        let is_end = found.is_empty();
-        let parts: Vec<(u8, Vec<u8>)> = if is_end {
-            vec![(END, entries.to_le_bytes().to_vec())]
-        } else {
-            found
-                .into_iter()
-                .flat_map(|(key, value)| [(KEY, key), (VALUE, value)])
-                .collect()
-        };
-        let mut frame = Vec::new();
-        push_frame(&mut frame, position.segment, offset, &encode_parts(&parts));
-        file.write_all(&frame).map_err(io("writing a snapshot"))?;
-        offset += frame.len() as u64;
-        if is_end {
-            break;
-        }
+    let mut writer = Writer::begin(&unfinished, position).map_err(io("creating a snapshot"))?;
+    let mut failed = None;
+    let walked = kv.walk(&mut |entries| {
+        writer.entries(entries).map_err(|error| {
+            let words = ReadError::Unavailable(error.to_string());
+            failed = Some(error);
+            words
+        })
+    });
+    let tally = match (failed, walked) {
+        (Some(error), _) => return Err(io("writing a snapshot")(error)),
+        (None, Err(error)) => return Err(read_failed(&error)),
+        (None, Ok(tally)) => tally,
+    };
+    writer.end(tally).map_err(io("writing a snapshot"))?;
+    if !is_whole(&unfinished, position)? {
+        let words = io::Error::other("it does not read back as written");
+        return Err(io("reading a snapshot back")(words));
     }
-    file.sync_all().map_err(io("syncing a snapshot"))?;
     std::fs::rename(&unfinished, &path).map_err(io("naming a snapshot"))?;
     sync_dir(dir).map_err(io("syncing a snapshot's name"))?;
     Ok(path)
@@ -91,10 +157,8 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(Position, PathBuf)>, JournalError>
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(io("listing the snapshots"))? {
         let path = entry.map_err(io("listing the snapshots"))?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or("");
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.unwrap_or("").to_owned();
         let Some((segment, offset)) = name
             .strip_suffix(".snapshot")
             .and_then(|name| name.split_once('-'))
@@ -103,50 +167,140 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(Position, PathBuf)>, JournalError>
         };
         let number = |digits| u64::from_str_radix(digits, 16).ok();
         if let (Some(segment), Some(offset)) = (number(segment), number(offset)) {
-            found.push((Position { segment, offset }, path));
+            let position = Position { segment, offset };
+            if name == file_name(position) && files::is_file(&path)? {
+                found.push((position, path));
+            }
         }
     }
     found.sort();
     Ok(found)
 }
 
-/// Reads a snapshot, handing out its entries. `false` when it is not whole or harmed: what was
-/// handed out then is not to be trusted.
+/// What the first bytes of a snapshot say.
+struct Head {
+    format: u32,
+    bytes: usize,
+    version: u32,
+}
+
+/// The head of the snapshot as of a position; `None` when these bytes have none.
+fn head(bytes: &[u8], position: Position) -> Result<Option<Head>, JournalError> {
+    let word = |from: usize| {
+        let bytes = bytes.get(from..from + 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().expect("four bytes")))
+    };
+    let number = |from: usize| {
+        let bytes = bytes.get(from..from + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
+    };
+    let at = number(12).zip(number(20));
+    if !bytes.starts_with(MAGIC) || at != Some((position.segment, position.offset)) {
+        return Ok(None);
+    }
+    let (Some(version), Some((format, sum))) = (word(8), word(28).zip(word(32))) else {
+        return Ok(None);
+    };
+    if version == 1 {
+        return Ok(Some(Head {
+            format: FORMAT_V1,
+            bytes: HEAD_BYTES_V1,
+            version,
+        }));
+    }
+    // The checksum stands at the same place in every later version.
+    if crc32fast::hash(&bytes[..HEAD_BYTES - 4]) != sum {
+        return Ok(None);
+    }
+    if version > VERSION || format > FORMAT {
+        return Err(JournalError::Newer(position.segment));
+    }
+    Ok(Some(Head {
+        format,
+        bytes: HEAD_BYTES,
+        version,
+    }))
+}
+
+/// Whether the file is, by its head, a snapshot as of a position, so that its name can be believed.
+pub(super) fn is_named_rightly(path: &Path, position: Position) -> Result<bool, JournalError> {
+    let mut bytes = Vec::new();
+    files::open(path)
+        .and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut bytes))
+        .map_err(io("reading a snapshot"))?;
+    Ok(head(&bytes, position)?.is_some())
+}
+
+/// Whether a snapshot is whole, with every digest in it.
+pub(super) fn is_whole(path: &Path, position: Position) -> Result<bool, JournalError> {
+    read(path, position, |_, _, _| Ok(()))
+}
+
+/// Reads a snapshot, handing out the form of its entries, and each of them. `false` when it is not
+/// whole or harmed: what was handed out then is not to be trusted.
 pub(super) fn read(
     path: &Path,
     position: Position,
-    mut take: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), ReadError>,
+    mut take: impl FnMut(u32, Vec<u8>, Vec<u8>) -> Result<(), ReadError>,
 ) -> Result<bool, JournalError> {
-    let bytes = std::fs::read(path).map_err(io("reading a snapshot"))?;
-    let Some((head, _)) = bytes.split_at_checked(HEAD_BYTES) else {
+    let bytes = files::bytes(path).map_err(io("reading a snapshot"))?;
+    let Some(head) = head(&bytes, position)? else {
         return Ok(false);
     };
-    let version = u32::from_le_bytes(head[8..12].try_into().expect("four bytes"));
-    if &head[..8] != MAGIC {
-        return Ok(false);
-    }
-    if version > VERSION {
-        return Err(JournalError::Newer(position.segment));
-    }
-    let (mut offset, mut entries) = (HEAD_BYTES, 0_u64);
+    let (mut offset, mut tally) = (head.bytes, Tally::default());
     while let Some(payload) = read_frame(&bytes[offset..], position.segment, offset as u64) {
-        offset += payload.len() + super::journal::FRAME_HEAD_BYTES;
+        let before = &bytes[..offset];
+        offset += payload.len() + FRAME_HEAD_BYTES;
         let Ok(parts) = decode_parts(payload) else {
             return Ok(false);
         };
+        if parts.first().is_none_or(|(kind, _)| *kind == END) {
+            let is_end = offset == bytes.len() || head.version == 1;
+            return Ok(is_end && is_as_told(head.version, &parts, tally, before));
+        }
         let mut parts = parts.into_iter();
-        while let Some((kind, first)) = parts.next() {
-            match (kind, parts.next()) {
-                (END, None) => return Ok(first == entries.to_le_bytes()),
-                (KEY, Some((VALUE, value))) => {
-                    entries += 1;
-                    take(first, value).map_err(|error| read_failed(&error))?;
-                }
-                _ => return Ok(false),
+        while let Some(key) = parts.next() {
+            let Some((key, value)) = entry(head.version, key, parts.next()) else {
+                return Ok(false);
+            };
+            tally.add(&key, &value);
+            match take(head.format, key, value) {
+                // Of an older form, and not what its record is said to be.
+                Err(ReadError::Damaged { .. }) => return Ok(false),
+                taken => taken.map_err(|error| read_failed(&error))?,
             }
         }
     }
     Ok(false)
+}
+
+/// An entry out of its two parts.
+fn entry(
+    version: u32,
+    key: (u8, Vec<u8>),
+    value: Option<(u8, Vec<u8>)>,
+) -> Option<(Vec<u8>, Vec<u8>)> {
+    let ((KEY, key), Some((VALUE, mut value))) = (key, value) else {
+        return None;
+    };
+    if version > 1 {
+        let (bytes, sum) = value.split_last_chunk::<CHECK_BYTES>()?;
+        if check(&key, bytes) != *sum {
+            return None;
+        }
+        value.truncate(value.len() - CHECK_BYTES);
+    }
+    Some((key, value))
+}
+
+/// Whether the last frame tells of the entries that were read.
+fn is_as_told(version: u32, end: &[(u8, Vec<u8>)], tally: Tally, before: &[u8]) -> bool {
+    let mut expected = vec![(END, tally.entries.to_le_bytes().to_vec())];
+    if version > 1 {
+        expected.push((SUM, tally.sum.to_le_bytes().to_vec()));
+        expected.push((DIGEST, blake3::hash(before).as_bytes().to_vec()));
+    }
+    end == expected
 }
 
 #[cfg(test)]
@@ -165,7 +319,8 @@ mod tests {
 
     fn count(path: &Path, position: Position) -> (bool, u32) {
         let mut count = 0;
-        let whole = read(path, position, |_, _| {
+        let whole = read(path, position, |format, _, _| {
+            assert_eq!(format, FORMAT);
             count += 1;
             Ok(())
         });
@@ -199,11 +354,12 @@ mod tests {
             std::fs::write(&path, &good[..length]).unwrap();
             assert!(!count(&path, position).0, "cut at {length}");
         }
-        for at in HEAD_BYTES..good.len() {
+        for bit in 0..good.len() * 8 {
             let mut bytes = good.clone();
-            bytes[at] ^= 4;
+            bytes[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, &bytes).unwrap();
-            assert!(!count(&path, position).0, "changed at {at}");
+            let is_whole = is_whole(&path, position).unwrap_or(false);
+            assert!(!is_whole, "bit {bit}");
         }
     }
 }

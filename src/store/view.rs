@@ -1,49 +1,82 @@
 //! The view on disk: an ordered key-value space in sled. The only file that says `sled`.
 //!
 //! sled 0.34 does not survive power loss and may panic on what one leaves behind. So its files
-//! are trusted only after an orderly end, which leaves a marker that names the journal position
-//! they stand for; after any other end the view is made anew from snapshot and journal.
+//! are trusted only after an orderly end, which leaves a [`Marker`] with the journal position that
+//! they stand for, and with a digest of their bytes: one flipped bit, and the view is made anew
+//! from snapshot and journal, as after any other end.
+//!
+//! sled may give back less than it was given, or something else. So each value carries a checksum,
+//! and whoever writes keeps a [`Tally`]: [`Kv::walk`] proves that everything is there.
 //!
 //! On a full disk there may be no room to make it anew. Then it lives in memory until the next
 //! start, loudly, so that the daemon starts and what is stored can be read.
 
+mod backing;
+mod marker;
+
+pub(super) use marker::{Marker, MarkerRead, is_as_left};
+
 use super::ReadError;
-use super::index::{Entries, Kv, Scan, Write};
+use super::files;
+use super::index::{self, Entries, Kv, Scan, Take, Write};
 use super::journal::{Position, sync_dir};
-use super::memory::{MemoryKv, end_of};
+use super::memory::MemoryKv;
+use super::tally::Tally;
+use backing::{Backing, HARMED, unavailable};
 use std::fs::File;
-use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Memory that sled may use for its cache.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// How often sled writes back. `None` would turn its clean-up off.
 const FLUSH_EVERY_MS: u64 = 500;
-/// The marker of an orderly end.
-const MARKER: &str = "clean";
-
+/// Entries read at a time when all are read: the writers wait so long.
+const WALK_ENTRIES: usize = 1000;
 /// A harmed value is at most this often a reason to make the view anew: were it harmed in the
 /// journal, too, that would help nobody.
 const DOUBT_EVERY: Duration = Duration::from_mins(1);
+/// How long sled may take to let go of its files.
+const LETTING_GO: Duration = Duration::from_secs(5);
 
-/// Where the entries are.
-#[derive(Debug)]
-enum Backing {
-    Disk(sled::Db),
-    Memory(MemoryKv),
+/// What the entries are by count, and who is reading all of them.
+#[derive(Debug, Default)]
+struct Counted {
+    tally: Tally,
+    walk: Option<Walk>,
+}
+
+/// How far somebody who reads all entries has come.
+#[derive(Debug, Default)]
+struct Walk {
+    /// The last key that was read; `None` when all were.
+    passed: Option<Vec<u8>>,
+    /// What was written since to what was read.
+    change: Tally,
+}
+
+impl Walk {
+    fn has_passed(&self, key: &[u8]) -> bool {
+        self.passed
+            .as_ref()
+            .is_none_or(|passed| key <= passed.as_slice())
+    }
 }
 
 /// A key-value space in sled.
 #[derive(Debug)]
 pub(super) struct View {
-    /// `None` while it is made anew.
+    /// `None` while it is made anew, and when it is closed.
     db: RwLock<Option<Backing>>,
+    /// Taken after the lock above, and changed only by who writes or walks.
+    counted: Mutex<Counted>,
     /// Whether sled failed: after a failed write it may show less than it was given.
     has_failed: AtomicBool,
+    /// How often it was found harmed.
+    harmed: AtomicU64,
     /// When a harmed value was last a reason to make it anew.
     doubted_at: Mutex<Option<Instant>>,
     dir: PathBuf,
@@ -54,8 +87,15 @@ pub(super) struct View {
 #[error("the view cannot be opened: {0}")]
 pub(super) struct ViewError(String);
 
-fn unavailable(error: &sled::Error) -> ReadError {
-    ReadError::Unavailable(error.to_string())
+/// What an earlier run left of the view.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// What an orderly end left, unharmed.
+    Trusted(Box<View>),
+    /// Nothing to trust, as after any end that was not orderly, or after an upgrade.
+    Nothing,
+    /// An orderly end left something, and it is not that any more.
+    Harmed(&'static str),
 }
 
 fn open_guarded(dir: &Path) -> Result<sled::Db, ViewError> {
@@ -64,39 +104,70 @@ fn open_guarded(dir: &Path) -> Result<sled::Db, ViewError> {
         .cache_capacity(CACHE_BYTES)
         .flush_every_ms(Some(FLUSH_EVERY_MS));
     // sled panics on some damage where it should return an error.
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+    let opened = match catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(db)) => Ok(db),
         Ok(Err(error)) => Err(ViewError(error.to_string())),
         Err(_) => Err(ViewError("sled panicked".into())),
-    }
+    };
+    // It makes its files as the umask says.
+    files::tighten(dir).map_err(|error| ViewError(error.to_string()))?;
+    opened
 }
 
 impl View {
-    /// Opens the view that an orderly end at `position` left; `None` when there is none, or when
-    /// it cannot be read. Takes the marker away: from now on only another orderly end will do.
-    pub(super) fn open_clean(dir: &Path, position: Position) -> Result<Option<Self>, ViewError> {
-        let marker = dir.join(MARKER);
-        let expected = marker_text(position);
-        if std::fs::read_to_string(&marker).ok().as_deref() != Some(&expected) {
-            return Ok(None);
+    /// Opens the view that an orderly end at `position` left, when each of its bytes is as it was
+    /// left. Takes the marker away: from now on only another orderly end will do.
+    pub(super) fn open_clean(dir: &Path, position: Position) -> Result<Left, ViewError> {
+        let marker = match Marker::read(dir) {
+            MarkerRead::Good(marker) => marker,
+            MarkerRead::None | MarkerRead::Older(_) => return Ok(Left::Nothing),
+            MarkerRead::Harmed => return Ok(Left::Harmed("its marker is harmed")),
+        };
+        if marker.format != index::FORMAT {
+            return Ok(Left::Nothing);
+        }
+        if marker.position != position {
+            return Ok(Left::Harmed("it is of another time"));
+        }
+        // Before sled looks at them: it writes as it opens.
+        if !is_as_left(dir, &marker) {
+            return Ok(Left::Harmed("its files are not as they were left"));
         }
         let io = |error: std::io::Error| ViewError(error.to_string());
-        std::fs::remove_file(&marker).map_err(io)?;
-        sync_dir(dir).map_err(io)?;
-        Ok(open_guarded(dir).ok().map(|db| Self {
-            db: RwLock::new(Some(Backing::Disk(db))),
-            ..Self::at(dir)
-        }))
+        Marker::take_away(dir).map_err(io)?;
+        let Ok(db) = open_guarded(dir) else {
+            return Ok(Left::Harmed("sled cannot open it"));
+        };
+        let view = Self::at(dir);
+        *view.db.write().unwrap_or_else(PoisonError::into_inner) = Some(Backing::Disk(db));
+        view.counted().tally = marker.tally;
+        Ok(Left::Trusted(Box::new(view)))
     }
 
     /// A view that is still to be made, in this directory.
     pub(super) fn at(dir: &Path) -> Self {
         Self {
             db: RwLock::new(None),
+            counted: Mutex::default(),
             has_failed: AtomicBool::new(false),
+            harmed: AtomicU64::new(0),
             doubted_at: Mutex::new(None),
             dir: dir.to_owned(),
         }
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it holds by count, as far as was written.
+    pub(super) fn tally(&self) -> Tally {
+        self.counted().tally
+    }
+
+    /// How often it was found to hold something else than was written.
+    pub(super) fn harmed(&self) -> u64 {
+        self.harmed.load(Ordering::Relaxed)
     }
 
     /// Whether it failed, so that it has to be made anew. Until then reads are refused.
@@ -106,11 +177,16 @@ impl View {
 
     /// Takes over what `fresh` holds. Readers see all of it at once, and never a part.
     pub(super) fn replace(&self, fresh: Self) {
-        let backing = fresh
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        *self.counted() = Counted {
+            tally: fresh.tally(),
+            // Whoever was reading everything begins again.
+            walk: None,
+        };
+        *db = fresh
             .db
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        *self.db.write().unwrap_or_else(PoisonError::into_inner) = backing;
         self.has_failed.store(false, Ordering::Release);
     }
 
@@ -140,12 +216,13 @@ impl View {
     /// Begins anew with nothing in it.
     pub(super) fn make_empty(&self) -> Result<(), ViewError> {
         self.discard();
+        let io = |error: std::io::Error| ViewError(error.to_string());
         if self.dir.exists() {
-            std::fs::remove_dir_all(&self.dir).map_err(|error| ViewError(error.to_string()))?;
+            std::fs::remove_dir_all(&self.dir).map_err(io)?;
         }
-        std::fs::create_dir_all(&self.dir).map_err(|error| ViewError(error.to_string()))?;
+        files::make_dir(&self.dir).map_err(io)?;
         let db = open_guarded(&self.dir)?;
-        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(Backing::Disk(db));
+        self.begin(Backing::Disk(db));
         Ok(())
     }
 
@@ -153,8 +230,12 @@ impl View {
     pub(super) fn make_empty_in_memory(&self) {
         self.discard();
         self.delete_files();
-        let backing = Backing::Memory(MemoryKv::default());
+        self.begin(Backing::Memory(MemoryKv::default()));
+    }
+
+    fn begin(&self, backing: Backing) {
         *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(backing);
+        *self.counted() = Counted::default();
     }
 
     fn with<T>(&self, ask: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
@@ -180,10 +261,14 @@ impl View {
             return Err(gone());
         }
         let answer = ask(backing);
-        if answer.is_err() {
-            self.has_failed.store(true, Ordering::Release);
+        let Err(error) = &answer else { return answer };
+        tracing::error!(%error, "the view failed");
+        self.has_failed.store(true, Ordering::Release);
+        if *error != HARMED {
+            return answer;
         }
-        answer
+        self.harmed.fetch_add(1, Ordering::Relaxed);
+        Err(gone())
     }
 
     /// Bytes on disk.
@@ -195,26 +280,44 @@ impl View {
         size.unwrap_or(0)
     }
 
-    /// Writes everything out and leaves the marker: the orderly end.
+    /// Writes everything out, closes it, and leaves the marker: the orderly end. Nothing can be
+    /// read any more.
     pub(super) fn close(&self, position: Position) -> Result<(), ViewError> {
         let io = |error: std::io::Error| ViewError(error.to_string());
         let flushed = self.with(|backing| match backing {
-            Backing::Disk(db) => db.flush().map_err(|error| unavailable(&error)),
-            Backing::Memory(_) => Err(ReadError::Unavailable("the view is in memory".to_owned())),
+            Backing::Disk(db) => db.flush().map(drop).map_err(|error| unavailable(&error)),
+            Backing::Memory(_) => Ok(()),
         });
         flushed.map_err(|error| ViewError(error.to_string()))?;
+        if !self.dir.exists() {
+            return Err(ViewError("the view is in memory".to_owned()));
+        }
+        self.discard();
+        wait_until_let_go(&self.dir).map_err(io)?;
+        files::tighten(&self.dir).map_err(io)?;
         sync_tree(&self.dir).map_err(io)?;
-        let marker = self.dir.join(MARKER);
-        std::fs::write(&marker, marker_text(position)).map_err(io)?;
-        File::open(&marker)
-            .and_then(|file| file.sync_all())
-            .map_err(io)?;
-        sync_dir(&self.dir).map_err(io)
+        let marker = Marker {
+            format: index::FORMAT,
+            position,
+            tally: self.tally(),
+            digest: marker::digest(&self.dir).map_err(io)?,
+        };
+        marker.leave(&self.dir).map_err(io)
     }
 }
 
-fn marker_text(position: Position) -> String {
-    format!("{} {}\n", position.segment, position.offset)
+/// Waits until sled's threads have let go of its files: only then will nothing change them. sled
+/// holds a lock on its file for as long as it may write.
+fn wait_until_let_go(dir: &Path) -> std::io::Result<()> {
+    let file = files::open(&dir.join("db"))?;
+    let deadline = Instant::now() + LETTING_GO;
+    while file.try_lock().is_err() {
+        if Instant::now() >= deadline {
+            return Err(std::io::Error::other("sled does not let go of its files"));
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Makes all files and names below a directory durable.
@@ -230,40 +333,105 @@ fn sync_tree(dir: &Path) -> std::io::Result<()> {
     sync_dir(dir)
 }
 
+impl View {
+    /// Writes what changes something: a record's keys are written with it each time, and most stay
+    /// as they are. Not as a batch: each makes sled close its log buffer twice, which costs more
+    /// than all else together, and crash atomicity is of no use to a view that is made anew after
+    /// a crash.
+    fn write_one(&self, backing: &Backing, (key, value): Write) -> Result<(), ReadError> {
+        let known = backing.get(&key)?;
+        if known == value {
+            return Ok(());
+        }
+        let mut change = Tally::default();
+        if let Some(known) = &known {
+            change.remove(&key, known);
+        }
+        if let Some(value) = &value {
+            change.add(&key, value);
+        }
+        let mut counted = self.counted();
+        counted.tally = counted.tally.plus(change);
+        if let Some(walk) = &mut counted.walk
+            && walk.has_passed(&key)
+        {
+            walk.change = walk.change.plus(change);
+        }
+        drop(counted);
+        backing.put(key, value)
+    }
+
+    /// The next entries for who reads all of them; `None` when the view was made anew meanwhile.
+    fn walk_on(
+        &self,
+        after: Option<&[u8]>,
+        found: &mut Tally,
+    ) -> Result<Option<Entries>, ReadError> {
+        self.with(|backing| {
+            let entries = backing.scan(Scan {
+                prefix: &[],
+                after,
+                newest_first: false,
+                limit: WALK_ENTRIES,
+            })?;
+            let mut counted = self.counted();
+            let Counted { tally, walk } = &mut *counted;
+            let Some(walk) = walk else { return Ok(None) };
+            *found = found.plus(Tally::of(&entries));
+            walk.passed = entries.last().map(|(key, _)| key.clone());
+            // Nobody writes meanwhile: what is said here is so at one moment.
+            if entries.is_empty() && found.plus(walk.change) != *tally {
+                tracing::error!("the view does not hold what was written to it");
+                return Err(HARMED);
+            }
+            Ok(Some(entries))
+        })
+    }
+}
+
 impl Kv for View {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.with(|backing| match backing {
-            Backing::Disk(db) => {
-                let value = db.get(key).map_err(|error| unavailable(&error))?;
-                Ok(value.map(|value| value.to_vec()))
-            }
-            Backing::Memory(kv) => kv.get(key),
-        })
+        self.with(|backing| backing.get(key))
     }
 
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
-        self.with(|backing| match backing {
-            Backing::Disk(db) => scan_sled(db, scan),
-            Backing::Memory(kv) => kv.scan(scan),
-        })
+        self.with(|backing| backing.scan(scan))
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
-        self.alone(|backing| match backing {
-            Backing::Disk(db) => {
-                let write_all = || {
-                    writes
-                        .into_iter()
-                        .try_for_each(|write| write_one(db, write))
-                };
-                // Out of space it may panic instead of returning an error.
-                match catch_unwind(AssertUnwindSafe(write_all)) {
-                    Ok(result) => result.map_err(|error| unavailable(&error)),
-                    Err(_) => Err(ReadError::Unavailable("sled panicked".to_owned())),
-                }
+        self.alone(|backing| {
+            let write_all = || {
+                writes
+                    .into_iter()
+                    .try_for_each(|write| self.write_one(backing, write))
+            };
+            // Out of space it may panic instead of returning an error.
+            match catch_unwind(AssertUnwindSafe(write_all)) {
+                Ok(result) => result,
+                Err(_) => Err(ReadError::Unavailable("sled panicked".to_owned())),
             }
-            Backing::Memory(kv) => kv.apply(writes),
         })
+    }
+
+    /// Everything, while writes go on; an error when it is not what was written.
+    fn walk(&self, take: Take<'_>) -> Result<Tally, ReadError> {
+        let walk = Walk {
+            passed: Some(Vec::new()),
+            change: Tally::default(),
+        };
+        self.counted().walk = Some(walk);
+        let (mut found, mut after) = (Tally::default(), None::<Vec<u8>>);
+        loop {
+            let entries = self.walk_on(after.as_deref(), &mut found)?;
+            let remade = || ReadError::Unavailable("the view was made anew meanwhile".to_owned());
+            let entries = entries.ok_or_else(remade)?;
+            let Some((last, _)) = entries.last() else {
+                self.counted().walk = None;
+                return Ok(found);
+            };
+            after = Some(last.clone());
+            take(entries)?;
+        }
     }
 
     /// After a write that failed in the background, sled may give back rubbish for good.
@@ -277,45 +445,26 @@ impl Kv for View {
         }
         *doubted_at = Some(Instant::now());
         tracing::error!("a value in the view is harmed");
+        self.harmed.fetch_add(1, Ordering::Relaxed);
         self.has_failed.store(true, Ordering::Release);
         true
     }
 }
 
-/// Writes what changes something: a record's keys are written with it each time, and most stay as
-/// they are. Not as a batch: each makes sled close its log buffer twice, which costs more than all
-/// else together, and crash atomicity is of no use to a view that is made anew after a crash.
-fn write_one(db: &sled::Db, (key, value): Write) -> sled::Result<()> {
-    let known = db.get(&key)?;
-    if known.as_deref() == value.as_deref() {
-        return Ok(());
+#[cfg(test)]
+impl View {
+    /// sled loses an entry.
+    pub(super) fn lose(&self, key: &[u8]) {
+        self.alone(|backing| backing.put(key.to_vec(), None))
+            .unwrap();
     }
-    match value {
-        Some(value) => db.insert(key, value).map(drop),
-        None => db.remove(key).map(drop),
-    }
-}
 
-fn scan_sled(db: &sled::Db, scan: Scan<'_>) -> Result<Entries, ReadError> {
-    let owned = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
-        let (key, value) = entry.map_err(|error| unavailable(&error))?;
-        Ok((key.to_vec(), value.to_vec()))
-    };
-    let prefix = scan.prefix.to_vec();
-    if scan.newest_first {
-        let end = match (scan.after, end_of(scan.prefix)) {
-            (Some(after), _) => Bound::Excluded(after.to_vec()),
-            (None, Some(end)) => Bound::Excluded(end),
-            (None, None) => Bound::Unbounded,
-        };
-        let range = db.range::<Vec<u8>, _>((Bound::Included(prefix), end));
-        return range.rev().take(scan.limit).map(owned).collect();
+    /// sled gives back something else than it was given.
+    pub(super) fn harm(&self, key: &[u8]) {
+        self.alone(|backing| {
+            backing.harm(key);
+            Ok(())
+        })
+        .unwrap();
     }
-    let start = match scan.after {
-        Some(after) => Bound::Excluded(after.to_vec()),
-        None => Bound::Included(prefix),
-    };
-    let end = end_of(scan.prefix).map_or(Bound::Unbounded, Bound::Excluded);
-    let range = db.range::<Vec<u8>, _>((start, end));
-    range.take(scan.limit).map(owned).collect()
 }

@@ -1,7 +1,9 @@
 //! Every metric: its name, help and labels in one list, and one function to record each.
 //!
-//! Labels have bounded values only: no repository, user, URL or id ever stands in one.
+//! Labels have bounded values only: no repository, user, URL or id ever stands in one, but that of
+//! the store, of which there is one.
 
+use crate::domain::time::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::time::Duration;
@@ -81,6 +83,10 @@ metrics! {
         "Bytes of the view on disk.";
     QUEUED = Gauge "hookherd_commit_queue_batches" []
         "Batches that wait to be made durable.";
+    STORE = Gauge "hookherd_store_info" ["id"]
+        "1, with the id of the store.";
+    BORN = Gauge "hookherd_store_born_timestamp_seconds" []
+        "When the store was made, in seconds since 1970.";
     DAMAGED = Gauge "hookherd_store_damaged" []
         "Places in the store that were found damaged since the start.";
     TROUBLE = Gauge "hookherd_store_trouble" []
@@ -265,6 +271,13 @@ pub fn store(gauges: StoreGauges) {
     gauge!(TROUBLE).set(if gauges.trouble { 1.0 } else { 0.0 });
 }
 
+/// Records which store was opened, and when it was made.
+pub fn store_opened(id: &str, born: Timestamp) {
+    gauge!(STORE, "id" => id.to_owned()).set(1.0);
+    let seconds = u64::try_from(born.0 / 1000).unwrap_or(0);
+    gauge!(BORN).set(float(seconds));
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "gauges are floats; 2^53 of anything is enough"
@@ -303,6 +316,7 @@ mod tests {
         incident_resolved();
         grant_refreshed("ok");
         store(StoreGauges::default());
+        store_opened("sto_1", Timestamp(1000));
         let text = metrics.render();
         for metric in METRICS {
             assert!(

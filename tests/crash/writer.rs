@@ -52,6 +52,7 @@ impl Job {
             heal_interval: Duration::from_millis(50),
             retention,
             upkeep_interval: Duration::from_millis(20),
+            ..Options::default()
         }
     }
 

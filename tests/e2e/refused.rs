@@ -193,7 +193,7 @@ fn what_is_no_store_or_no_place_for_one_is_told() {
     assert!(!stage.path("elsewhere").exists());
     // A file where the directory should be.
     stage.set("HOOKHERD__SERVER__DATA_DIR", "taken");
-    assert_for_a_person(&stage.run(SERVE), "creating the data directory");
+    assert_for_a_person(&stage.run(SERVE), "the data directory");
     stage.set("HOOKHERD__SERVER__LISTEN", "everywhere");
     assert_for_a_person(&stage.run(SERVE), "server.listen");
 }

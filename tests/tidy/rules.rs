@@ -47,12 +47,12 @@ const BANNED: &[(&str, &[&str], &str)] = &[
         "SystemTime::now",
         &[
             "src/app/adapters.rs",
-            "src/store/disk/retain.rs",
+            "src/store/disk/world.rs",
             "src/simulator/",
         ],
         "time is an argument",
     ),
-    ("sled::", &["src/store/view.rs"], "only the view says sled"),
+    ("sled::", &["src/store/view"], "only the view says sled"),
     (
         "bincode::",
         &["src/store/record/"],

@@ -36,7 +36,7 @@ pub(in crate::actor) async fn add(
     let known = same_account(world, owner, &instance, &identity.account, &offer)?;
     let Some(known) = known else {
         let now = world.now();
-        let id = CredentialId::generate(now, &*world.entropy);
+        let id = CredentialId::generate(world.clock.now_for_id(), &*world.entropy);
         let blank = Credential {
             id,
             owner,

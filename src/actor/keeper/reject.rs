@@ -108,7 +108,7 @@ fn incident(
         return Ok((known, false));
     }
     let incident = Incident {
-        id: IncidentId::generate(now, &*world.entropy),
+        id: IncidentId::generate(world.clock.now_for_id(), &*world.entropy),
         owner: credential.owner,
         subject: Subject::Credential(credential.id),
         status: IncidentStatus::Open,

@@ -281,7 +281,7 @@ async fn store(
     } = authentic;
     let outcome = expected(&*decoder, &connection, &verified);
     let now = shared.now();
-    let id = DeliveryId::generate(now, shared.entropy.as_ref());
+    let id = DeliveryId::generate(shared.clock.now_for_id(), shared.entropy.as_ref());
     let delivery = Delivery {
         id,
         connection: connection.id,

@@ -34,7 +34,7 @@ pub(super) fn new_token(shared: &Shared, user: UserId) -> (ApiToken, TokenRecord
     let now = shared.now();
     let token = ApiToken::generate(shared.entropy.as_ref());
     let record = TokenRecord {
-        id: TokenId::generate(now, shared.entropy.as_ref()),
+        id: TokenId::generate(shared.clock.now_for_id(), shared.entropy.as_ref()),
         user,
         hash: *blake3::hash(token.expose().as_bytes()).as_bytes(),
         created_at: now,
@@ -54,7 +54,7 @@ pub(in crate::api) async fn create(
     }
     let now = shared.now();
     let user = User {
-        id: UserId::generate(now, shared.entropy.as_ref()),
+        id: UserId::generate(shared.clock.now_for_id(), shared.entropy.as_ref()),
         name: new.name,
         is_admin: new.is_admin,
         created_at: now,

@@ -1,9 +1,11 @@
 //! Ballast: a file that does nothing but hold space that can be given back.
 
+use crate::store::files;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The ballast of a store.
@@ -38,7 +40,11 @@ impl Ballast {
     /// Ballast in `dir`: `bytes`, but never more than a twentieth of what is free.
     pub(super) fn new(dir: &Path, bytes: u64) -> Self {
         let path = dir.join("ballast");
-        let there = std::fs::metadata(&path).map_or(0, |meta| meta.len());
+        // A file that has another name as well is not ours alone.
+        let there = std::fs::symlink_metadata(&path)
+            .ok()
+            .filter(|meta| meta.is_file() && meta.nlink() == 1)
+            .map_or(0, |meta| meta.len());
         let free = free_bytes(dir).unwrap_or(0);
         let bytes = if there > 0 {
             there
@@ -60,7 +66,8 @@ impl Ballast {
         if self.bytes == 0 {
             return false;
         }
-        let made = File::create(&self.path).is_ok_and(|file| reserve(&file, self.bytes).is_ok());
+        let made = files::unlink(&self.path).and_then(|()| files::create_new(&self.path));
+        let made = made.is_ok_and(|file| reserve(&file, self.bytes).is_ok());
         if !made {
             drop(std::fs::remove_file(&self.path));
         }
@@ -118,6 +125,26 @@ mod tests {
             let meta = file.metadata().unwrap();
             assert_eq!(meta.len(), BYTES);
             assert!(meta.blocks() * 512 >= BYTES, "it is a hole");
+        }
+    }
+
+    #[test]
+    fn what_its_name_leads_to_is_left_alone() {
+        use std::os::unix::fs::{MetadataExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (precious, ballast) = (dir.path().join("precious"), dir.path().join("ballast"));
+        std::fs::write(&precious, "precious").unwrap();
+        for is_soft in [false, true] {
+            if is_soft {
+                symlink(&precious, &ballast).unwrap();
+            } else {
+                std::fs::hard_link(&precious, &ballast).unwrap();
+            }
+            assert!(!Ballast::new(dir.path(), 4096).is_released());
+            let meta = std::fs::symlink_metadata(&ballast).unwrap();
+            assert!(meta.is_file() && meta.nlink() == 1 && meta.len() == 4096);
+            assert_eq!(std::fs::read(&precious).unwrap(), b"precious");
+            std::fs::remove_file(&ballast).unwrap();
         }
     }
 

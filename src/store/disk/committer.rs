@@ -11,29 +11,23 @@
 //! retention, deletions) can go on while deliveries are refused, until there is space again.
 
 use super::ballast::{Ballast, free_bytes};
-use super::batch::encode_changes;
+use super::identity::Known;
 use super::open::OpenError;
+use super::shared::{Shared, Submission, lock};
 use crate::store::index::{Claims, Index, Place};
 use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
 use crate::store::view::View;
 use crate::store::{Batch, Change, CommitError, Observer, Priority};
-use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// Most batches in a group.
 const GROUP_BATCHES_MAX: usize = 1024;
 /// Most bytes in a group, except that one batch may be larger by itself.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Most bytes that wait to be committed; beyond, submitters are told that we are overloaded.
-const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Most batches that wait.
-const QUEUE_BATCHES_MAX: usize = 65_536;
-
 /// A full disk is not tried again with less than this free.
 const HEAL_BYTES_MIN: u64 = 64 * 1024;
 
@@ -62,125 +56,6 @@ impl Trouble {
     }
 }
 
-struct Submission {
-    batch: Batch,
-    payload: Vec<u8>,
-    answer: oneshot::Sender<Result<(), CommitError>>,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Submission>,
-    bytes: usize,
-    is_closed: bool,
-}
-
-/// What the submitters, the reads and the committer share.
-pub(super) struct Shared {
-    queue: Mutex<Queue>,
-    wake: Condvar,
-    trouble: Mutex<Option<Trouble>>,
-    applied: Mutex<Position>,
-    /// Bytes in all segments.
-    pub(super) journal_bytes: AtomicU64,
-    /// Segments.
-    pub(super) segments: AtomicU64,
-    /// Harmed places found.
-    pub(super) damaged: AtomicU64,
-    is_closing: AtomicBool,
-    /// Whether the ballast is given up, so that deliveries are refused and our own work goes on.
-    is_short: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    pub(super) fn new(applied: Position) -> Self {
-        Self {
-            queue: Mutex::default(),
-            wake: Condvar::new(),
-            trouble: Mutex::new(None),
-            applied: Mutex::new(applied),
-            journal_bytes: AtomicU64::new(0),
-            segments: AtomicU64::new(0),
-            damaged: AtomicU64::new(0),
-            is_closing: AtomicBool::new(false),
-            is_short: AtomicBool::new(false),
-        }
-    }
-
-    /// Queues a batch. The answer comes when its group is durable and applied.
-    pub(super) fn submit(&self, batch: Batch) -> oneshot::Receiver<Result<(), CommitError>> {
-        let (answer, receiver) = oneshot::channel();
-        let payload = encode_changes(&batch.changes);
-        let mut queue = lock(&self.queue);
-        let is_full = queue.waiting.len() >= QUEUE_BATCHES_MAX
-            || queue.bytes.saturating_add(payload.len()) > QUEUE_BYTES_MAX;
-        if queue.is_closed || is_full {
-            let error = if queue.is_closed {
-                CommitError::Closed
-            } else {
-                CommitError::Overloaded
-            };
-            // The receiver is held right here.
-            let _ = answer.send(Err(error));
-            return receiver;
-        }
-        queue.bytes += payload.len();
-        queue.waiting.push_back(Submission {
-            batch,
-            payload,
-            answer,
-        });
-        self.wake.notify_one();
-        receiver
-    }
-
-    /// A segment of this size is gone. What a failed write left in it was never counted.
-    pub(super) fn forget_segment(&self, bytes: u64) {
-        let less = |journal: u64| Some(journal.saturating_sub(bytes));
-        let order = Ordering::Relaxed;
-        // It always changes: there is no condition.
-        let _ = self.journal_bytes.fetch_update(order, order, less);
-        self.segments.fetch_sub(1, order);
-    }
-
-    pub(super) fn close(&self) {
-        lock(&self.queue).is_closed = true;
-        self.wake.notify_all();
-    }
-
-    /// Whether the store is being closed: long work is left for the next time.
-    pub(super) fn is_closing(&self) -> bool {
-        self.is_closing.load(Ordering::Relaxed)
-    }
-
-    /// Says that the store is being closed.
-    pub(super) fn begin_close(&self) {
-        self.is_closing.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether space is so short that deliveries are refused.
-    pub(super) fn is_short(&self) -> bool {
-        self.is_short.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn queued(&self) -> usize {
-        lock(&self.queue).waiting.len()
-    }
-
-    pub(super) fn trouble(&self) -> Option<Trouble> {
-        *lock(&self.trouble)
-    }
-
-    /// Everything before this position is in the index.
-    pub(super) fn applied(&self) -> Position {
-        *lock(&self.applied)
-    }
-}
-
 /// How the committer behaves; see [`super::Options`].
 pub(super) struct Limits {
     pub(super) segment_bytes: u64,
@@ -201,6 +76,10 @@ pub(super) struct Committer {
     /// The newest segment that was there at the opening, which looked through it: what is harmed
     /// in it was told, and is no reason to accept nothing.
     pub(super) newest_at_opening: u64,
+    /// Which store it is; written again with each segment that is begun.
+    pub(super) identity: Arc<Known>,
+    /// The number of the next segment, at least.
+    pub(super) next_segment: u64,
     /// The segment being written; `None` while there is trouble.
     pub(super) segment: Option<Segment>,
     pub(super) tried_at: Option<Instant>,
@@ -214,6 +93,7 @@ impl Committer {
     /// Begins the first segment of this run. On a full disk the store opens all the same.
     pub(super) fn begin(&mut self) {
         self.heal();
+        *lock(&self.shared.applied) = self.end;
     }
 
     /// Works until the store is closed and the queue is empty. Returns where the log ends.
@@ -274,7 +154,8 @@ impl Committer {
         {
             self.roll();
         }
-        let Some(segment) = &self.segment else {
+        let segment = self.segment.as_ref().filter(|_| !self.shared.is_usurped());
+        let Some(segment) = segment else {
             let error = self
                 .shared
                 .trouble()
@@ -386,11 +267,26 @@ impl Committer {
     }
 
     fn begin_segment(&mut self) -> io::Result<()> {
-        let header = Header {
-            id: self.end.segment + 1,
-            previous_end: self.end.offset,
+        let follows = self.end.segment.checked_add(1);
+        let follows = follows.filter(|id| *id < u64::MAX);
+        let follows = follows.ok_or_else(|| io::Error::other("no number is left for a segment"))?;
+        let header = if self.next_segment > follows {
+            // What was between was accepted as lost.
+            let (id, previous_end) = (self.next_segment, 0);
+            Header { id, previous_end }
+        } else {
+            let (id, previous_end) = (follows, self.end.offset);
+            Header { id, previous_end }
         };
         let segment = Segment::create(&*self.disk, &self.dir, header)?;
+        let told = self.identity.change(|identity| {
+            identity.segment = segment.id;
+            // Of a new store, the first.
+            identity.first = identity.first.max(1);
+        });
+        if let Err(error) = told {
+            tracing::warn!(%error, "the identity of the store cannot be written");
+        }
         self.end = Position {
             segment: segment.id,
             offset: segment.end,

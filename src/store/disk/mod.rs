@@ -2,25 +2,38 @@
 
 mod ballast;
 mod batch;
+mod clock;
 mod committer;
+mod fill;
 mod history;
+mod identity;
+mod lock;
+mod log;
 mod open;
 mod retain;
+mod shared;
+mod world;
 
-pub(in crate::store) use open::{Log, lock_existing};
+pub(in crate::store) use identity::{Identity, IdentityRead};
+pub(in crate::store) use lock::Lock;
+pub(in crate::store) use log::{Log, is_vacant};
+pub(in crate::store) use open::harmed_snapshots;
 pub use open::{OpenError, OpenReport};
 pub use retain::Retention;
+pub use world::World;
 
 pub(in crate::store) use batch::{decode_canary, decode_changes};
 
+use super::files;
 use super::index::{Index, Indexed, Place};
 use super::journal::segment_path;
 use super::view::View;
 use super::{Batch, CommitError, Committing, ReadError, Store, StoreStatus};
 use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
-use committer::{Shared, Trouble};
-use std::fs::File;
+use crate::domain::time::Timestamp;
+use committer::Trouble;
+use shared::Shared;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +55,12 @@ pub struct Options {
     pub retention: Retention,
     /// How often to see whether a snapshot or retention is due.
     pub upkeep_interval: Duration,
+    /// Whether a directory without a store is refused, as it may be a disk that is not mounted.
+    pub require_existing: bool,
+    /// Whether what is found to be gone is accepted as lost, instead of refusing to open.
+    pub accept_loss: bool,
+    /// Where time and chance come from.
+    pub world: World,
 }
 
 impl Default for Options {
@@ -53,12 +72,18 @@ impl Default for Options {
             heal_interval: Duration::from_secs(1),
             retention: Retention::default(),
             upkeep_interval: Duration::from_secs(10),
+            require_existing: false,
+            accept_loss: false,
+            world: World::default(),
         }
     }
 }
 
 /// What is wrong while only our own work may use what space is left.
 const SHORT: &str = "the disk is almost full: deliveries are refused";
+
+/// What is wrong while another process works on the same directory.
+const USURPED: &str = "another process has locked the data directory";
 
 /// A store on disk. One process at a time.
 pub struct DiskStore {
@@ -67,7 +92,7 @@ pub struct DiskStore {
     dir: PathBuf,
     threads: Mutex<Option<Threads>>,
     // Held for as long as the store is open.
-    _lock: File,
+    _lock: Arc<Lock>,
 }
 
 struct Threads {
@@ -124,6 +149,11 @@ impl DiskStore {
         }
     }
 
+    /// When the newest id was made that any record of the store has; ids from now on are later.
+    pub fn newest_id_at(&self) -> Result<Option<Timestamp>, ReadError> {
+        self.index.newest_id_at()
+    }
+
     /// A digest of all records, to compare stores with.
     pub fn digest(&self) -> Result<[u8; 32], ReadError> {
         super::index::digest(&self.index.kv)
@@ -152,12 +182,13 @@ impl Indexed for DiskStore {
             trouble: match self.shared.trouble() {
                 Some(Trouble::DiskFull) => Some("the disk is full".to_owned()),
                 Some(Trouble::Failed) => Some("the journal cannot be written".to_owned()),
+                None if self.shared.is_usurped() => Some(USURPED.to_owned()),
                 None => self.shared.is_short().then(|| SHORT.to_owned()),
             },
             journal_bytes: self.shared.journal_bytes.load(Ordering::Relaxed),
             segments: self.shared.segments.load(Ordering::Relaxed),
             view_bytes: self.index.kv.bytes(),
-            damaged: self.shared.damaged.load(Ordering::Relaxed),
+            damaged: self.shared.damaged.load(Ordering::Relaxed) + self.index.kv.harmed(),
             queued: self.shared.queued() as u64,
         }
     }
@@ -166,7 +197,7 @@ impl Indexed for DiskStore {
 /// Reads a payload from its segment; `None` when the segment is gone.
 fn payload_at(journal: &Path, place: Place) -> Result<Option<Payload>, ReadError> {
     const DAMAGED: ReadError = ReadError::Damaged { kind: "payload" };
-    let file = match File::open(segment_path(journal, place.segment)) {
+    let file = match files::open(&segment_path(journal, place.segment)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ReadError::Unavailable(error.to_string())),

@@ -1,21 +1,26 @@
 //! Opening a store: lock, recovery, threads.
+//!
+//! First everything is looked at, and nothing is changed: a store that is newer, that is not ours
+//! or that has lost something is left as it is. What is derived (the view, the snapshots) is
+//! believed only with the digest of its bytes.
 
-use super::ballast::{Ballast, free_bytes};
-use super::batch::decode_changes;
-use super::committer::{Committer, Limits, Shared};
+use super::ballast::Ballast;
+use super::committer::{Committer, Limits};
+use super::fill::remake;
+use super::identity::{self, Identity, IdentityRead, Known};
+use super::lock::Lock;
+use super::log::{Log, is_vacant};
 use super::retain::Keeper;
+use super::shared::Shared;
 use super::{DiskStore, Options, Threads, journal_dir, snapshot_dir, view_dir};
-use crate::store::index::{Index, Kv, Place};
-use crate::store::journal::{
-    Damage, Disk, JournalError, Position, RealDisk, list_segments, scan_segment, segment_path,
-    sync_dir,
-};
-use crate::store::record::RecordError;
+use crate::domain::id::StoreId;
+use crate::store::files;
+use crate::store::index::Index;
+use crate::store::journal::{Damage, Disk, JournalError, RealDisk, segment_path, sync_dir};
 use crate::store::snapshot;
-use crate::store::view::{View, ViewError};
+use crate::store::view::{Left, View, ViewError};
 use crate::store::{Observer, ReadError};
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -32,6 +37,23 @@ pub enum OpenError {
     /// There is no store there.
     #[error("{0} holds no hookherd store")]
     Missing(String),
+    /// There is no store there, and one was required.
+    #[error(
+        "{0} holds no hookherd store, and server.require_existing_store is set: is its disk \
+         mounted?"
+    )]
+    Required(String),
+    /// A part of it is gone.
+    #[error(
+        "a part of the store in {dir} is gone: {what}. Nothing was changed. Bring it back, or \
+         restore a backup; to go on without it, start once with --accept-data-loss"
+    )]
+    Lost {
+        /// The data directory.
+        dir: String,
+        /// What tells so.
+        what: String,
+    },
     /// The directory cannot be made or read.
     #[error("{0}")]
     Journal(#[from] JournalError),
@@ -46,12 +68,29 @@ impl From<ViewError> for OpenError {
     }
 }
 
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        Self::View(error.to_string())
+    }
+}
+
 impl OpenError {
+    pub(super) fn lost(dir: &Path, what: &[String]) -> Self {
+        Self::Lost {
+            dir: dir.display().to_string(),
+            what: what.join("; "),
+        }
+    }
+
     /// Whether it fails in the same way however often it is tried: a person has to look at it.
     pub fn needs_a_person(&self) -> bool {
         use std::io::ErrorKind;
         match self {
-            Self::Newer(_) | Self::Missing(_) | Self::Journal(JournalError::Newer(_)) => true,
+            Self::Newer(_)
+            | Self::Missing(_)
+            | Self::Required(_)
+            | Self::Lost { .. }
+            | Self::Journal(JournalError::Newer(_) | JournalError::Foreign { .. }) => true,
             Self::Journal(JournalError::Io { source, .. }) => matches!(
                 source.kind(),
                 ErrorKind::AlreadyExists
@@ -67,47 +106,56 @@ impl OpenError {
 /// What was found at opening.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenReport {
+    /// Which store it is; its id begins with the time it was made at.
+    pub store: Option<StoreId>,
+    /// Whether there was none, so that one was made.
+    pub is_new: bool,
+    /// Whether it holds no record at all.
+    pub is_empty: bool,
     /// Batches in the journal that were read.
     pub batches: u64,
     /// Whether the view was made anew.
     pub is_rebuilt: bool,
     /// Bytes of torn writes behind the log's ends. Never acknowledged; no damage.
     pub torn_bytes: u64,
-    /// Harmed ranges. What was in them is lost, everything else is there.
+    /// Harmed ranges of the journal. What was in them is lost, everything else is there.
     pub damage: Vec<Damage>,
     /// Frames that are unharmed and yet cannot be understood.
     pub unreadable: u64,
+    /// What was harmed and could be made anew or done without: nothing is lost by it.
+    pub harmed: Vec<String>,
+    /// What is gone and was accepted as lost.
+    pub lost: Vec<String>,
+    /// What was open to other users of the machine, and is not any more.
+    pub loose: Vec<PathBuf>,
     /// How long it took.
     pub took: Duration,
 }
 
-fn lock_dir(dir: &Path) -> Result<File, OpenError> {
-    std::fs::create_dir_all(dir).map_err(JournalError::io("creating the data directory"))?;
-    let file = File::create(dir.join("lock"));
-    let file = file.map_err(JournalError::io("creating the lock file"))?;
-    take_lock(dir, file)
-}
-
-/// Locks a store that is there already, without making one where there is none.
-pub(in crate::store) fn lock_existing(dir: &Path) -> Result<File, OpenError> {
-    if !journal_dir(dir).is_dir() {
-        return Err(OpenError::Missing(dir.display().to_string()));
+impl OpenReport {
+    /// Whether everything that was ever acknowledged is there, as far as can be told. Where it is
+    /// not, that a record is absent does not mean that there never was one.
+    pub const fn is_whole(&self) -> bool {
+        self.damage.is_empty() && self.unreadable == 0 && self.lost.is_empty()
     }
-    match File::open(dir.join("lock")) {
-        Ok(file) => take_lock(dir, file),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => lock_dir(dir),
-        Err(error) => Err(JournalError::io("opening the lock file")(error).into()),
+
+    fn places(&self) -> u64 {
+        let lists = self.damage.len() + self.harmed.len() + self.lost.len();
+        lists as u64 + self.unreadable
     }
 }
 
-fn take_lock(dir: &Path, file: File) -> Result<File, OpenError> {
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.display().to_string())),
-        Err(TryLockError::Error(error)) => {
-            Err(JournalError::io("locking the data directory")(error).into())
-        }
+/// What lies under our names has to be ours.
+fn check_names(dir: &Path) -> Result<(), JournalError> {
+    for sub in [journal_dir(dir), snapshot_dir(dir), view_dir(dir)] {
+        files::is_dir(&sub)?;
     }
+    let clock = super::clock::path(dir);
+    for file in [identity::path(dir), clock, dir.join("ballast")] {
+        files::is_file(&file)?;
+    }
+    files::is_file(&snapshot_dir(dir).join("unfinished"))?;
+    Ok(())
 }
 
 impl DiskStore {
@@ -127,24 +175,22 @@ impl DiskStore {
         disk: Arc<dyn Disk>,
     ) -> Result<(Self, OpenReport), OpenError> {
         let begun = Instant::now();
-        let lock = lock_dir(dir)?;
-        for sub in [journal_dir(dir), snapshot_dir(dir)] {
-            std::fs::create_dir_all(sub).map_err(JournalError::io("creating the store"))?;
+        if options.require_existing && is_vacant(dir)? {
+            return Err(OpenError::Required(dir.display().to_string()));
         }
-        sync_dir(dir).map_err(JournalError::io("syncing the data directory"))?;
-        let recovered = Recovered::read(dir)?;
+        let lock = Arc::new(Lock::take(dir)?);
+        let recovered = Recovered::read(dir, options)?;
         let mut report = recovered.report;
         report.took = begun.elapsed();
         let index = Arc::new(Index::new(recovered.view));
-        let shared = Arc::new(Shared::new(recovered.end));
-        shared.damaged.store(
-            report.damage.len() as u64 + report.unreadable,
-            Ordering::Relaxed,
-        );
-        shared.segments.store(recovered.segments, Ordering::Relaxed);
+        let shared = Arc::new(Shared::new(recovered.log.end));
+        shared.damaged.store(report.places(), Ordering::Relaxed);
+        let segments = recovered.log.ids.len() as u64;
+        shared.segments.store(segments, Ordering::Relaxed);
         shared
             .journal_bytes
             .store(recovered.journal_bytes, Ordering::Relaxed);
+        let identity = Arc::new(Known::new(dir, recovered.identity));
         let mut committer = Committer {
             shared: Arc::clone(&shared),
             index: Arc::clone(&index),
@@ -156,14 +202,16 @@ impl DiskStore {
                 heal_interval: options.heal_interval,
             },
             observer,
-            end: recovered.end,
-            newest_at_opening: recovered.end.segment,
+            end: recovered.log.end,
+            newest_at_opening: recovered.log.end.segment,
+            identity: Arc::clone(&identity),
+            next_segment: recovered.next_segment,
             segment: None,
             tried_at: None,
             is_view_broken: false,
             remake_view: remake(dir, &index),
         };
-        let keeper = Keeper::new(dir, options, Arc::clone(&shared), Arc::clone(&index));
+        let keeper = Keeper::new(dir, options, &shared, &index, &lock, &identity)?;
         let (stop_keeper, stopped) = std::sync::mpsc::channel();
         let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
         committer.begin();
@@ -187,287 +235,140 @@ impl DiskStore {
     }
 }
 
-/// Makes the view of a store that is open anew, in place.
-fn remake(
-    dir: &Path,
-    index: &Arc<Index<View>>,
-) -> Box<dyn Fn(Position) -> Result<(), OpenError> + Send> {
-    let (dir, index) = (dir.to_owned(), Arc::clone(index));
-    Box::new(move |end| {
-        let journal = journal_dir(&dir);
-        let ids = list_segments(&journal)?;
-        let mut report = OpenReport::default();
-        let mut ends = ends_of(&journal, &ids, &mut report)?;
-        // Behind the end there may be what was never acknowledged.
-        for (id, told) in ids.iter().zip(&mut ends) {
-            if *id == end.segment {
-                *told = end.offset;
-            }
-        }
-        // Filled aside: a reader that saw half of it would act on that.
-        index.kv.discard();
-        let fresh = Index::new(View::at(&view_dir(&dir)));
-        fill(&dir, &fresh, &ids, &ends, &mut report)?;
-        index.kv.replace(fresh.kv);
-        Ok(())
-    })
-}
-
 /// What is on disk, made readable.
 struct Recovered {
     view: View,
-    end: Position,
-    segments: u64,
+    log: Log,
+    identity: Identity,
+    /// The number of the next segment, at least.
+    next_segment: u64,
     journal_bytes: u64,
     report: OpenReport,
 }
 
 impl Recovered {
-    fn read(dir: &Path) -> Result<Self, OpenError> {
-        // First a look at everything, without changing anything: a newer store stays untouched.
-        let Log {
-            ids,
-            ends,
-            end,
-            mut report,
-        } = Log::read(dir)?;
-        let journal = journal_dir(dir);
-        let view = if let Some(view) = View::open_clean(&view_dir(dir), end)? {
-            view
-        } else {
-            report.is_rebuilt = !ids.is_empty();
-            rebuild(dir, &view_dir(dir), &ids, &ends, &mut report)?
-        };
-        let size = |id| std::fs::metadata(segment_path(&journal, id)).map_or(0, |m| m.len());
-        let journal_bytes = ids.iter().map(|id| size(*id)).sum();
+    fn read(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+        // First a look at everything, without changing anything.
+        check_names(dir)?;
+        let mut log = Log::read(dir)?;
+        if !log.missing.is_empty() {
+            if !options.accept_loss {
+                return Err(OpenError::lost(dir, &log.missing));
+            }
+            log.accept();
+        }
+        if options.accept_loss {
+            log.accept();
+        }
+        let is_new = log.is_new();
+        for sub in [journal_dir(dir), snapshot_dir(dir)] {
+            files::make_dir(&sub).map_err(JournalError::io("creating the store"))?;
+        }
+        sync_dir(dir).map_err(JournalError::io("syncing the data directory"))?;
+        let mut report = std::mem::take(&mut log.report);
+        let loose = files::tighten(dir);
+        report.loose = loose.map_err(JournalError::io("closing the data directory to others"))?;
+        report.is_new = is_new;
+        let identity = identify(dir, &log, options, is_new)?;
+        report.store = Some(identity.id);
+        let view = recover_view(dir, &log, &mut report)?;
+        report.harmed.extend(harmed_snapshots(dir)?);
+        let index = Index::new(view);
+        look_for_payloads(dir, &log, &index, &mut report)?;
+        report.is_empty = index.kv.tally().entries == 0;
+        let size = |id| std::fs::metadata(segment_path(&journal_dir(dir), id));
+        let sizes = log.ids.iter().map(|id| size(*id).map_or(0, |m| m.len()));
         Ok(Self {
-            view,
-            end,
-            segments: ids.len() as u64,
-            journal_bytes,
+            view: index.kv,
+            journal_bytes: sizes.sum(),
+            identity,
+            next_segment: next_segment(&log)?,
+            log,
             report,
         })
     }
 }
 
-/// What the journal on disk consists of.
-pub(in crate::store) struct Log {
-    /// The segments, ascending.
-    pub(in crate::store) ids: Vec<u64>,
-    /// Where each of them ends.
-    pub(in crate::store) ends: Vec<u64>,
-    /// Where the log ends.
-    pub(in crate::store) end: Position,
-    /// What was found on the way.
-    pub(in crate::store) report: OpenReport,
+/// After everything that anything names.
+fn next_segment(log: &Log) -> Result<u64, OpenError> {
+    let next = log.newest.max(log.end.segment).checked_add(1);
+    next.filter(|next| *next < u64::MAX)
+        .ok_or_else(|| OpenError::View("no number is left for another segment".to_owned()))
 }
 
-impl Log {
-    /// Walks over all segments and changes nothing.
-    pub(in crate::store) fn read(dir: &Path) -> Result<Self, OpenError> {
-        Self::read_from(dir, 0)
-    }
-
-    /// The same, from this segment on.
-    pub(in crate::store) fn read_from(dir: &Path, first: u64) -> Result<Self, OpenError> {
-        let journal = journal_dir(dir);
-        let mut ids = list_segments(&journal)?;
-        ids.retain(|id| *id >= first);
-        let mut report = OpenReport::default();
-        let ends = ends_of(&journal, &ids, &mut report)?;
-        let end = ids
-            .last()
-            .zip(ends.last())
-            .map_or(Position::default(), |(id, end)| Position {
-                segment: *id,
-                offset: *end,
-            });
-        Ok(Self {
-            ids,
-            ends,
-            end,
-            report,
-        })
-    }
-
-    /// Makes a view in `view` of what `dir` holds. The report tells of damaged snapshots.
-    pub(in crate::store) fn replayed(
-        &self,
-        dir: &Path,
-        view: &Path,
-    ) -> Result<(View, OpenReport), OpenError> {
-        let mut report = OpenReport::default();
-        let view = rebuild(dir, view, &self.ids, &self.ends, &mut report)?;
-        Ok((view, report))
-    }
-}
-
-/// Where each segment ends: where the next one says, or behind the last unharmed frame.
-fn ends_of(journal: &Path, ids: &[u64], report: &mut OpenReport) -> Result<Vec<u64>, OpenError> {
-    let mut told: Option<(u64, u64)> = None;
-    let mut ends = Vec::new();
-    for id in ids.iter().rev() {
-        let limit = told.and_then(|(next, end)| (next == id + 1).then_some(end));
-        let found = scan_segment(journal, *id, 0, limit, |_, _| {})?;
-        report.batches += found.frames;
-        // A segment whose creation was cut off has nothing behind its header, and never had.
-        let is_unborn = found.previous_end.is_none() && found.frames == 0 && found.torn_bytes == 0;
-        if !is_unborn {
-            report.damage.extend(found.damage.iter().cloned());
-        }
-        match limit {
-            // Bytes are missing that the next segment says were there.
-            Some(limit) if found.end < limit => {
-                report.damage.push(Damage {
-                    segment: *id,
-                    from: found.end,
-                    to: limit,
-                });
-            }
-            Some(_) => {}
-            None => report.torn_bytes += found.torn_bytes,
-        }
-        ends.push(limit.unwrap_or(found.end));
-        // Retention takes the oldest segments only: one that is missing in between was lost.
-        if told.is_some_and(|(next, _)| next != id + 1) {
-            report.damage.push(Damage {
-                segment: id + 1,
-                from: 0,
-                to: 0,
-            });
-        }
-        told = found.previous_end.map(|end| (*id, end));
-    }
-    ends.reverse();
-    Ok(ends)
-}
-
-/// Makes the view anew: from the newest whole snapshot, and what the journal says since.
-fn rebuild(
-    dir: &Path,
-    view: &Path,
-    ids: &[u64],
-    ends: &[u64],
-    report: &mut OpenReport,
-) -> Result<View, OpenError> {
-    let index = Index::new(View::at(view));
-    fill(dir, &index, ids, ends, report)?;
-    Ok(index.kv)
-}
-
-/// Fills a view: on disk, or in memory when the disk has no room for it.
-fn fill(
-    dir: &Path,
-    index: &Index<View>,
-    ids: &[u64],
-    ends: &[u64],
-    report: &mut OpenReport,
-) -> Result<(), OpenError> {
-    index.kv.delete_files();
-    if free_bytes(dir).is_none_or(|free| free >= VIEW_ROOM_BYTES) {
-        let before = report.clone();
-        let make_empty = || index.kv.make_empty();
-        match fill_with(dir, index, ids, ends, report, make_empty) {
-            Err(OpenError::View(error)) if is_lack_of_room(dir, &error) => {
-                tracing::error!(error, "the view has no room on the disk");
-                *report = before;
-            }
-            result => return result,
-        }
-    }
-    tracing::error!("no room for the view: it lives in memory until the next start");
-    let make_empty = || {
-        index.kv.make_empty_in_memory();
-        Ok(())
-    };
-    fill_with(dir, index, ids, ends, report, make_empty)
-}
-
-/// With less than this free the view is not tried on the disk: sled takes half a mebibyte at a
-/// time, and one that runs out of room soon after would have to be made anew again.
-const VIEW_ROOM_BYTES: u64 = 8 * 1024 * 1024;
-
-fn is_lack_of_room(dir: &Path, error: &str) -> bool {
-    // sled's errors come as words.
-    let words = ["No space left", "StorageFull", "sled panicked"];
-    words.iter().any(|word| error.contains(word))
-        || free_bytes(dir).is_none_or(|free| free < VIEW_ROOM_BYTES)
-}
-
-/// From the newest whole snapshot and the journal since.
-fn fill_with(
-    dir: &Path,
-    index: &Index<View>,
-    ids: &[u64],
-    ends: &[u64],
-    report: &mut OpenReport,
-    make_empty: impl Fn() -> Result<(), ViewError>,
-) -> Result<(), OpenError> {
-    let mut snapshots = snapshot::list(&snapshot_dir(dir))?;
-    loop {
-        make_empty()?;
-        let from = match snapshots.pop() {
-            None => Position::default(),
-            Some((position, path)) => {
-                let put = |key, value| index.kv.apply(vec![(key, Some(value))]);
-                if !snapshot::read(&path, position, put)? {
-                    tracing::warn!(
-                        path = %path.display(),
-                        "a snapshot is damaged; trying an older"
-                    );
-                    let damage = Damage {
-                        segment: position.segment,
-                        from: 0,
-                        to: 0,
-                    };
-                    report.damage.push(damage);
-                    continue;
-                }
-                position
-            }
-        };
-        for (id, end) in ids.iter().zip(ends) {
-            if *id >= from.segment {
-                let start = if *id == from.segment { from.offset } else { 0 };
-                replay(dir, index, *id, start, *end, report)?;
-            }
-        }
-        return Ok(());
-    }
-}
-
-fn replay(
-    dir: &Path,
-    index: &Index<View>,
-    id: u64,
-    from: u64,
-    end: u64,
-    report: &mut OpenReport,
-) -> Result<(), OpenError> {
-    let (mut failed, mut newer) = (None::<ReadError>, false);
-    scan_segment(
-        &journal_dir(dir),
-        id,
-        from,
-        Some(end),
-        |position, payload| match decode_changes(payload) {
-            Ok(changes) => {
-                for (change, number) in changes.iter().zip(0..) {
-                    let place = Place {
-                        segment: position.segment,
-                        offset: position.offset,
-                        change: number,
-                    };
-                    failed = failed.take().or(index.apply(change, place).err());
-                }
-            }
-            Err(RecordError::Newer) => newer = true,
-            Err(RecordError::Damaged) => report.unreadable += 1,
+/// Who the store is. One of version 0.1 gets its identity now.
+fn identify(dir: &Path, log: &Log, options: &Options, is_new: bool) -> Result<Identity, OpenError> {
+    let mut identity = match log.identity {
+        IdentityRead::Good(identity) => identity,
+        IdentityRead::None | IdentityRead::Harmed => Identity {
+            id: StoreId::generate(options.world.clock.now(), &*options.world.entropy),
+            first: log.ids.first().copied().unwrap_or(0),
+            segment: log.end.segment,
+            accepted: 0,
         },
-    )?;
-    match failed {
-        _ if newer => Err(OpenError::Newer(dir.display().to_string())),
-        Some(error) => Err(OpenError::View(error.to_string())),
+    };
+    if log.accepted == u64::MAX {
+        identity.accepted = next_segment(log)?;
+        identity.first = log.ids.first().copied().unwrap_or(identity.accepted);
+    }
+    // Of a new store there is nothing that it could tell of yet: its view comes after it.
+    if is_new {
+        let written = identity.write(dir);
+        written.map_err(JournalError::io("writing the identity"))?;
+    }
+    Ok(identity)
+}
+
+fn recover_view(dir: &Path, log: &Log, report: &mut OpenReport) -> Result<View, OpenError> {
+    match View::open_clean(&view_dir(dir), log.end)? {
+        Left::Trusted(view) => return Ok(*view),
+        Left::Nothing => {}
+        Left::Harmed(why) => report.harmed.push(format!("the view: {why}")),
+    }
+    report.is_rebuilt = !log.ids.is_empty();
+    let (view, found) = log.replayed(dir, &view_dir(dir))?;
+    report.unreadable += found.unreadable;
+    report.lost.extend(found.lost);
+    Ok(view)
+}
+
+/// The snapshots that are not whole, by name.
+pub(in crate::store) fn harmed_snapshots(dir: &Path) -> Result<Vec<String>, JournalError> {
+    let mut harmed = Vec::new();
+    if !files::is_dir(&snapshot_dir(dir))? {
+        return Ok(harmed);
+    }
+    for (position, path) in snapshot::list(&snapshot_dir(dir))? {
+        if !snapshot::is_whole(&path, position)? {
+            harmed.push(format!("the snapshot {}", path.display()));
+        }
+    }
+    Ok(harmed)
+}
+
+/// Retention forgets the deliveries of a segment before it deletes it: where one is known whose
+/// segment is gone, somebody else took that away. Asked where no identity tells.
+fn look_for_payloads(
+    dir: &Path,
+    log: &Log,
+    index: &Index<View>,
+    report: &mut OpenReport,
+) -> Result<(), OpenError> {
+    let is_told = matches!(log.identity, IdentityRead::Good(_)) && log.accepted < u64::MAX;
+    let Some(first) = log.ids.first().filter(|_| report.is_whole() && !is_told) else {
+        return Ok(());
+    };
+    match index.segment_before(*first)? {
+        Some(segment) if *first > log.accepted => {
+            let words = format!("segment {segment} is gone, which holds payloads of deliveries");
+            Err(OpenError::lost(dir, &[words]))
+        }
+        Some(segment) => {
+            report
+                .lost
+                .push(format!("the payloads in segment {segment}"));
+            Ok(())
+        }
         None => Ok(()),
     }
 }

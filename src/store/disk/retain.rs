@@ -1,13 +1,17 @@
 //! Retention: snapshots are taken, and segments that nobody needs are deleted.
 
-use super::committer::Shared;
+use super::clock::TrustedClock;
 use super::history::History;
-use super::{Options, journal_dir, payload_at, snapshot_dir};
+use super::identity::Known;
+use super::lock::Lock;
+use super::shared::Shared;
+use super::{Options, World, journal_dir, payload_at, snapshot_dir};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
-use crate::store::index::Index;
-use crate::store::journal::{JournalError, list_segments, segment_path, sync_dir};
+use crate::store::files;
+use crate::store::index::{Index, Kv};
+use crate::store::journal::{JournalError, Position, list_segments, segment_path, sync_dir};
 use crate::store::snapshot;
 use crate::store::view::View;
 use crate::store::{After, Batch, Change, CommitError, Guard, Of, ReadError};
@@ -16,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// What history is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +63,13 @@ pub(super) struct Keeper {
     options: Options,
     shared: Arc<Shared>,
     index: Arc<Index<View>>,
+    lock: Arc<Lock>,
+    identity: Arc<Known>,
+    clock: TrustedClock,
+    /// Whether the view was not read as a whole yet since the start.
+    is_unread: bool,
     bytes_at_snapshot: u64,
-    snapshot_at: Timestamp,
+    snapshot_at: Instant,
     /// See [`Keeper::unlink_segments`].
     stays_bytes: u64,
     history: History,
@@ -83,30 +92,41 @@ impl Keeper {
     pub(super) fn new(
         dir: &Path,
         options: &Options,
-        shared: Arc<Shared>,
-        index: Arc<Index<View>>,
-    ) -> Self {
-        Self {
+        shared: &Arc<Shared>,
+        index: &Arc<Index<View>>,
+        lock: &Arc<Lock>,
+        identity: &Arc<Known>,
+    ) -> Result<Self, ReadError> {
+        let World { clock, floor, .. } = options.world.clone();
+        let clock = TrustedClock::resume(dir, clock, floor, index.newest_delivery_at()?);
+        Ok(Self {
             dir: dir.to_owned(),
             options: options.clone(),
-            shared,
-            index,
+            shared: Arc::clone(shared),
+            index: Arc::clone(index),
+            lock: Arc::clone(lock),
+            identity: Arc::clone(identity),
+            clock,
+            is_unread: true,
             bytes_at_snapshot: 0,
-            snapshot_at: now(),
+            snapshot_at: Instant::now(),
             stays_bytes: 0,
             history: History::default(),
-        }
+        })
     }
 
     pub(super) fn run(mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(self.options.upkeep_interval) == Err(RecvTimeoutError::Timeout) {
-            if self.shared.trouble().is_some() {
+            self.shared.tell_usurped(!self.lock.keep());
+            let now = self.clock.look();
+            if self.shared.trouble().is_some() || self.shared.is_usurped() {
                 continue;
             }
-            if let Err(error) = self.keep(now()) {
+            if let Err(error) = self.keep(now) {
                 tracing::warn!(%error, "the upkeep of the store failed; it will be tried again");
             }
         }
+        self.clock.write();
     }
 
     fn keep(&mut self, now: Timestamp) -> Result<(), UpkeepError> {
@@ -114,16 +134,17 @@ impl Keeper {
         let is_due = bytes.abs_diff(self.bytes_at_snapshot) >= self.options.snapshot_bytes
             || bytes > self.options.retention.max_bytes.max(self.stays_bytes)
             // Small stores age, too.
-            || (bytes != self.bytes_at_snapshot && now.since(self.snapshot_at) >= SNAPSHOT_EVERY);
-        if is_due {
-            snapshot::write(
-                &snapshot_dir(&self.dir),
-                self.shared.applied(),
-                &self.index.kv,
-            )?;
+            || (bytes != self.bytes_at_snapshot && self.snapshot_at.elapsed() >= SNAPSHOT_EVERY);
+        if is_due || self.is_snapshot_harmed()? {
+            let at = self.shared.applied();
+            snapshot::write(&snapshot_dir(&self.dir), at, &self.index.kv)?;
             self.bytes_at_snapshot = bytes;
-            self.snapshot_at = now;
+            self.snapshot_at = Instant::now();
+        } else if self.is_unread {
+            // What an orderly end left was trusted for its bytes: now for what sled makes of them.
+            self.index.kv.walk(&mut |_| Ok(()))?;
         }
+        self.is_unread = false;
         self.unlink_segments(now)?;
         let mut history = std::mem::take(&mut self.history);
         let forgotten = history.forget(
@@ -136,32 +157,43 @@ impl Keeper {
         forgotten
     }
 
+    /// Whether a snapshot that the last start found is harmed. Asked once a start: every later one
+    /// was read back when it was written.
+    fn is_snapshot_harmed(&self) -> Result<bool, JournalError> {
+        if !self.is_unread {
+            return Ok(false);
+        }
+        let all = snapshot::list(&snapshot_dir(&self.dir))?;
+        let whole = whole_of(&all)?;
+        Ok(whole.len() < all.len())
+    }
+
     /// Deletes the oldest segments while they are out of bounds. What must be kept of them is
     /// written forward first; what the index says of the rest is forgotten.
     fn unlink_segments(&mut self, now: Timestamp) -> Result<(), UpkeepError> {
         let snapshots = snapshot::list(&snapshot_dir(&self.dir))?;
-        // The oldest snapshot that is kept must be able to start from what is left.
-        let kept = &snapshots[snapshots.len().saturating_sub(SNAPSHOTS_KEPT)..];
-        let Some((covered, _)) = kept
-            .first()
-            .filter(|_| kept.len() == SNAPSHOTS_KEPT)
-            .or(kept.last())
-        else {
+        if snapshots.len() < SNAPSHOTS_KEPT {
             return Ok(());
-        };
+        }
         let retention = self.options.retention.clone();
         let cutoff = now.minus(retention.max_age);
-        for id in list_segments(&journal_dir(&self.dir))? {
-            if id >= covered.segment {
-                break;
-            }
+        self.forget_what_is_gone(cutoff)?;
+        let mut covered = None;
+        for id in list_segments(&journal_dir(&self.dir))?.ids {
             // An orderly end does not wait for a long pass.
-            if self.shared.is_closing() {
-                return Ok(());
+            if self.shared.is_closing() || id >= snapshots[snapshots.len() - 1].0.segment {
+                break;
             }
             let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
             let over = bytes > retention.max_bytes.max(self.stays_bytes);
             if !over && self.newest_in(id)?.is_some_and(|newest| newest >= cutoff) {
+                break;
+            }
+            // Read back before anything is taken that only they could replace.
+            if covered.is_none() {
+                covered = Some(self.covered(&snapshots)?);
+            }
+            if covered.flatten().is_none_or(|covered| id >= covered) {
                 break;
             }
             self.unlink(id)?;
@@ -174,8 +206,40 @@ impl Keeper {
         } else {
             0
         };
-        for (_, path) in &snapshots[..snapshots.len().saturating_sub(SNAPSHOTS_KEPT)] {
-            std::fs::remove_file(path).map_err(JournalError::io("deleting a snapshot"))?;
+        if snapshots.len() > SNAPSHOTS_KEPT {
+            tidy_snapshots(&snapshots)?;
+        }
+        Ok(())
+    }
+
+    /// Segments before this one are not needed by the snapshots that are kept: the newest whole
+    /// one, and the one before it should the newest be harmed.
+    fn covered(&self, snapshots: &[(Position, PathBuf)]) -> Result<Option<u64>, JournalError> {
+        let whole = whole_of(snapshots)?;
+        let is_enough = whole.len() >= SNAPSHOTS_KEPT;
+        if whole.len() < snapshots.len() {
+            let harmed = snapshots.len() - whole.len();
+            tracing::error!(harmed, "snapshots are harmed; others will take their place");
+            self.shared.damaged.fetch_add(1, Ordering::Relaxed);
+            tidy_snapshots(snapshots)?;
+        }
+        let older = whole.len().checked_sub(SNAPSHOTS_KEPT);
+        Ok(older
+            .filter(|_| is_enough)
+            .map(|older| whole[older].0.segment))
+    }
+
+    /// Forgets the old deliveries whose payloads lie in segments that somebody else took away.
+    fn forget_what_is_gone(&self, cutoff: Timestamp) -> Result<(), UpkeepError> {
+        let segments = list_segments(&journal_dir(&self.dir))?.ids;
+        let Some(first) = segments.first() else {
+            return Ok(());
+        };
+        while let Some(gone) = self.index.segment_before(*first)? {
+            if self.newest_in(gone)?.is_some_and(|newest| newest >= cutoff) {
+                break;
+            }
+            self.forget_segment(gone)?;
         }
         Ok(())
     }
@@ -190,7 +254,9 @@ impl Keeper {
             .map(|(_, delivery)| delivery.received_at))
     }
 
-    fn unlink(&self, segment: u64) -> Result<(), UpkeepError> {
+    /// Forgets what the index says of the deliveries in a segment, and writes forward what must be
+    /// kept of them.
+    fn forget_segment(&self, segment: u64) -> Result<(), UpkeepError> {
         let mut floors = HashMap::new();
         let (mut guards, mut changes) = (Vec::new(), Vec::new());
         for id in self.index.deliveries_in(segment)? {
@@ -216,10 +282,19 @@ impl Keeper {
                 self.commit(std::mem::take(&mut guards), std::mem::take(&mut changes))?;
             }
         }
-        self.commit(guards, changes)?;
+        self.commit(guards, changes)
+    }
+
+    fn unlink(&self, segment: u64) -> Result<(), UpkeepError> {
+        self.forget_segment(segment)?;
+        // First that it is not needed: should the segment stay after all, nobody minds.
+        let told = self
+            .identity
+            .change(|identity| identity.first = segment + 1);
+        told.map_err(JournalError::io("writing the identity"))?;
         let path = segment_path(&journal_dir(&self.dir), segment);
-        let bytes = std::fs::metadata(&path).map_or(0, |meta| meta.len());
-        std::fs::remove_file(&path).map_err(JournalError::io("deleting a segment"))?;
+        let bytes = std::fs::symlink_metadata(&path).map_or(0, |meta| meta.len());
+        files::unlink(&path).map_err(JournalError::io("deleting a segment"))?;
         sync_dir(&journal_dir(&self.dir)).map_err(JournalError::io("syncing the journal"))?;
         self.shared.forget_segment(bytes);
         tracing::info!(segment, bytes, "segment deleted by retention");
@@ -264,9 +339,26 @@ impl Keeper {
     }
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+/// Deletes all snapshots but the newest whole ones.
+fn tidy_snapshots(snapshots: &[(Position, PathBuf)]) -> Result<(), JournalError> {
+    let whole = whole_of(snapshots)?;
+    if whole.len() < SNAPSHOTS_KEPT {
+        return Ok(());
+    }
+    let kept = &whole[whole.len() - SNAPSHOTS_KEPT..];
+    for one in snapshots.iter().filter(|one| !kept.contains(one)) {
+        files::unlink(&one.1).map_err(JournalError::io("deleting a snapshot"))?;
+    }
+    Ok(())
+}
+
+/// Those of the snapshots that are whole, read back from the disk.
+fn whole_of(snapshots: &[(Position, PathBuf)]) -> Result<Vec<(Position, PathBuf)>, JournalError> {
+    let mut whole = Vec::new();
+    for (position, path) in snapshots {
+        if snapshot::is_whole(path, *position)? {
+            whole.push((*position, path.clone()));
+        }
+    }
+    Ok(whole)
 }

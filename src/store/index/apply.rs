@@ -237,7 +237,7 @@ fn delivery_lists(delivery: &Delivery, segment: u64) -> [Key; 3] {
     ]
 }
 
-fn insert_delivery<K: Kv>(
+pub(super) fn insert_delivery<K: Kv>(
     index: &Index<K>,
     delivery: &Delivery,
     place: Place,

@@ -9,13 +9,20 @@ mod guard;
 pub(super) mod key;
 mod lists;
 mod read;
+mod restore;
 
 pub(super) use guard::Claims;
 pub(super) use read::Indexed;
 
 use super::record::{Record, decode};
+use super::tally::Tally;
 use super::{Change, Conflict, Guard, ReadError};
 use key::Key;
+
+/// The form of keys and values. Whoever changes which keys a change writes, or what stands under
+/// them, adds one: a view of another form is made anew, and the entries of an older snapshot are
+/// taken in by their records (see [`Index::restore`]).
+pub(super) const FORMAT: u32 = 1;
 
 /// A write: a key and its new value, or none to delete it.
 pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
@@ -36,6 +43,12 @@ pub(super) struct Scan<'a> {
 /// Keys with their values.
 pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// Takes entries, some at a time.
+pub(super) type Take<'a> = &'a mut dyn FnMut(Entries) -> Result<(), ReadError>;
+
+/// Entries read at a time when all are read.
+const WALK_ENTRIES: usize = 1000;
+
 /// An ordered key-value space.
 pub(super) trait Kv: Send + Sync + 'static {
     /// The value of a key.
@@ -45,6 +58,25 @@ pub(super) trait Kv: Send + Sync + 'static {
     /// Writes in this order. A reader may see a part of it, so records come before the keys that
     /// lead to them; whoever comes by a key whose record is not there goes on without it.
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError>;
+    /// Hands out all entries in order, and says what they were by count. A space that knows what
+    /// was written to it fails when it is something else.
+    fn walk(&self, take: Take<'_>) -> Result<Tally, ReadError> {
+        let (mut tally, mut after) = (Tally::default(), None::<Vec<u8>>);
+        loop {
+            let found = self.scan(Scan {
+                prefix: &[],
+                after: after.as_deref(),
+                newest_first: false,
+                limit: WALK_ENTRIES,
+            })?;
+            let Some((last, _)) = found.last() else {
+                return Ok(tally);
+            };
+            after = Some(last.clone());
+            tally = tally.plus(Tally::of(&found));
+            take(found)?;
+        }
+    }
     /// A value is not what was written. Returns whether the space is made anew because of that,
     /// so that asking again soon may help.
     fn doubt(&self) -> bool {
@@ -139,24 +171,15 @@ fn record<R: Record>(bytes: &[u8]) -> Result<R, ReadError> {
 
 /// A digest of a whole key-value space: equal digests mean equal stores.
 pub(super) fn digest(kv: &impl Kv) -> Result<[u8; 32], ReadError> {
-    let (mut hasher, mut after) = (blake3::Hasher::new(), None::<Vec<u8>>);
-    loop {
-        let scan = Scan {
-            prefix: &[],
-            after: after.as_deref(),
-            newest_first: false,
-            limit: 1000,
-        };
-        let found = kv.scan(scan)?;
-        let Some((last, _)) = found.last() else {
-            return Ok(*hasher.finalize().as_bytes());
-        };
-        after = Some(last.clone());
-        for (key, value) in &found {
+    let mut hasher = blake3::Hasher::new();
+    kv.walk(&mut |entries| {
+        for (key, value) in &entries {
             hasher.update(&(key.len() as u64).to_le_bytes()).update(key);
             hasher
                 .update(&(value.len() as u64).to_le_bytes())
                 .update(value);
         }
-    }
+        Ok(())
+    })?;
+    Ok(*hasher.finalize().as_bytes())
 }

@@ -2,7 +2,7 @@
 
 use super::apply::{delivery_key, read_delivery, run_key, track_key, user_name_key};
 use super::key::{Key, Kind, last_id};
-use super::{Index, Kv, Place};
+use super::{Index, Kv, Place, Scan};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
@@ -13,6 +13,7 @@ use crate::domain::incident::{Incident, Subject};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::record::Record;
 use crate::store::{
@@ -51,6 +52,49 @@ impl<K: Kv> Index<K> {
         let prefix = Key::of(Kind::DeliveryBySegment).number(segment);
         let ids = self.ids(&prefix, None, false, usize::MAX)?;
         Ok(ids.into_iter().map(DeliveryId::from_u128).collect())
+    }
+
+    /// When the newest delivery came.
+    pub(in crate::store) fn newest_delivery_at(&self) -> Result<Option<Timestamp>, ReadError> {
+        let last = self.ids(&Key::of(Kind::Delivery), None, true, 1)?.pop();
+        let last = last.map(DeliveryId::from_u128);
+        let found = last.map(|id| self.delivery_at(id)).transpose()?.flatten();
+        Ok(found.map(|(_, delivery)| delivery.received_at))
+    }
+
+    /// When the newest id of any record was made.
+    pub(in crate::store) fn newest_id_at(&self) -> Result<Option<Timestamp>, ReadError> {
+        let mut newest = None;
+        for kind in [
+            Kind::User,
+            Kind::Token,
+            Kind::Credential,
+            Kind::Connection,
+            Kind::Delivery,
+            Kind::DeliveryForgotten,
+            Kind::Run,
+            Kind::Incident,
+        ] {
+            let last = self.ids(&Key::of(kind), None, true, 1)?.pop();
+            newest = newest.max(last.map(|id| DeliveryId::from_u128(id).created_at()));
+        }
+        Ok(newest)
+    }
+
+    /// A segment before `first` in which the payload of a delivery lies that is known; the oldest.
+    pub(in crate::store) fn segment_before(&self, first: u64) -> Result<Option<u64>, ReadError> {
+        let prefix = Key::of(Kind::DeliveryBySegment);
+        let oldest = self.kv.scan(Scan {
+            prefix: prefix.bytes(),
+            after: None,
+            newest_first: false,
+            limit: 1,
+        })?;
+        let segment = oldest.first().and_then(|(key, _)| {
+            let number = key.get(1..9)?.try_into().ok()?;
+            Some(u64::from_be_bytes(number))
+        });
+        Ok(segment.filter(|segment| *segment < first))
     }
 
     /// Deliveries, newest first.

@@ -15,7 +15,7 @@ mod segment;
 pub(in crate::store) use disk_io::{Disk, RealDisk, sync_dir};
 pub(in crate::store) use frame::{FRAME_HEAD_BYTES, push_frame, read_frame};
 pub use scan::Damage;
-pub(in crate::store) use scan::{list_segments, scan_segment};
+pub(in crate::store) use scan::{Found, Segments, list_segments, scan_segment};
 pub(in crate::store) use segment::{Header, Segment, read_payload, segment_path};
 
 /// A place in the journal: everything before it has happened.
@@ -33,6 +33,16 @@ pub enum JournalError {
     /// Written by a newer version of this program. Nothing was changed.
     #[error("segment {0} was written by a newer version of hookherd; nothing was changed")]
     Newer(u64),
+    /// Something lies under a name of ours that is not ours. Nothing was changed.
+    #[error("{path} is {is}, and not a {wanted} of hookherd; nothing was changed")]
+    Foreign {
+        /// Where.
+        path: String,
+        /// What is there.
+        is: &'static str,
+        /// What should be.
+        wanted: &'static str,
+    },
     /// The file system refused.
     #[error("{what}: {source}")]
     Io {

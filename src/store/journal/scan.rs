@@ -3,6 +3,7 @@
 use super::frame::{FRAME_HEAD_BYTES, read_frame};
 use super::segment::{HEADER_BYTES, Header, HeaderRead, segment_path};
 use super::{JournalError, Position};
+use crate::store::files;
 use std::path::Path;
 
 /// A range of bytes that is not what was written.
@@ -31,18 +32,36 @@ pub(in crate::store) struct Found {
     pub(in crate::store) torn_bytes: u64,
 }
 
-/// The numbers of the segments in a directory, ascending.
-pub(in crate::store) fn list_segments(dir: &Path) -> Result<Vec<u64>, JournalError> {
+/// What a directory holds of segments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::store) struct Segments {
+    /// Their numbers, ascending.
+    pub(in crate::store) ids: Vec<u64>,
+    /// Names that end like that of a segment and are none that we give.
+    pub(in crate::store) strays: Vec<String>,
+}
+
+/// The segments in a directory. What has a segment's name has to be a plain file.
+pub(in crate::store) fn list_segments(dir: &Path) -> Result<Segments, JournalError> {
     let entries = std::fs::read_dir(dir).map_err(JournalError::io("listing the journal"))?;
-    let mut ids = Vec::new();
+    let mut found = Segments::default();
     for entry in entries {
         let entry = entry.map_err(JournalError::io("listing the journal"))?;
-        let name = entry.file_name();
-        let digits = name.to_str().and_then(|name| name.strip_suffix(".segment"));
-        ids.extend(digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()));
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(digits) = name.strip_suffix(".segment") else {
+            continue;
+        };
+        let id = u64::from_str_radix(digits, 16).ok();
+        // The greatest number can have no successor, and 0 is before the first.
+        let id = id.filter(|id| (1..u64::MAX).contains(id));
+        let id = id.filter(|id| segment_path(dir, *id) == entry.path());
+        match id {
+            Some(id) if files::is_file(&entry.path())? => found.ids.push(id),
+            Some(_) | None => found.strays.push(name),
+        }
     }
-    ids.sort_unstable();
-    Ok(ids)
+    found.ids.sort_unstable();
+    Ok(found)
 }
 
 /// Walks over the unharmed frames of a segment between `from` and `limit` (the end that the next
@@ -56,7 +75,7 @@ pub(in crate::store) fn scan_segment(
     mut take: impl FnMut(Position, &[u8]),
 ) -> Result<Found, JournalError> {
     let path = segment_path(dir, id);
-    let bytes = std::fs::read(&path).map_err(JournalError::io("reading a segment"))?;
+    let bytes = files::bytes(&path).map_err(JournalError::io("reading a segment"))?;
     let mut found = Found {
         end: HEADER_BYTES,
         ..Found::default()

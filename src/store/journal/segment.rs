@@ -2,7 +2,8 @@
 
 use super::disk_io::{Disk, sync_dir};
 use super::frame::{FRAME_HEAD_BYTES, PAYLOAD_BYTES_MAX, read_frame};
-use std::fs::{File, OpenOptions};
+use crate::store::files;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -90,11 +91,7 @@ impl Segment {
         header: Header,
     ) -> io::Result<Self> {
         let path = segment_path(dir, header.id);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
+        let file = files::create_new(&path)?;
         let made = disk
             .write_at(&file, &header.to_bytes(), 0)
             .and_then(|()| disk.sync(&file))

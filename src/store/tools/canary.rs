@@ -1,7 +1,7 @@
 //! The canary of a store that is not open: whether a master key fits is known before anything is
 //! written.
 
-use super::super::disk::{Log, OpenError, decode_canary, journal_dir, lock_existing, snapshot_dir};
+use super::super::disk::{Lock, Log, OpenError, decode_canary, journal_dir, snapshot_dir};
 use super::super::index::key::{Key, Kind};
 use super::super::journal::{Position, scan_segment};
 use super::super::record::{RecordError, decode};
@@ -12,7 +12,7 @@ use std::path::Path;
 /// The canary that the store in `dir` holds; `None` when it has none, or when there is no store.
 /// Reads the newest whole snapshot and the journal since, and changes nothing.
 pub fn canary(dir: &Path) -> Result<Option<Sealed>, OpenError> {
-    let _lock = match lock_existing(dir) {
+    let _lock = match Lock::take_existing(dir) {
         Ok(lock) => lock,
         Err(OpenError::Missing(_)) => return Ok(None),
         Err(error) => return Err(error),
@@ -44,7 +44,7 @@ fn in_snapshot(dir: &Path) -> Result<(Position, Option<Sealed>), OpenError> {
     let wanted = Key::of(Kind::Canary);
     for (position, path) in snapshot::list(dir)?.into_iter().rev() {
         let (mut canary, mut is_newer) = (None, false);
-        let is_whole = snapshot::read(&path, position, |key, value| {
+        let is_whole = snapshot::read(&path, position, |_, key, value| {
             if key == wanted.bytes() {
                 match decode(&value) {
                     Ok(found) => canary = Some(found),

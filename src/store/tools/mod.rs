@@ -4,19 +4,22 @@
 //! after a crash in the middle of it the directory is as empty as before.
 
 mod canary;
+mod health;
 
 pub use canary::canary;
+pub use health::{Health, health, identity};
 
 use super::ReadError;
 use super::archive::{ArchiveError, Packer, unpack};
 use super::disk::{
-    Log, OpenError, decode_changes, journal_dir, lock_existing, snapshot_dir, view_dir,
+    Lock, Log, OpenError, decode_changes, harmed_snapshots, journal_dir, snapshot_dir, view_dir,
 };
+use super::files;
 use super::index::{Index, Kv, Scan, digest, key::Kind, key::last_id};
 use super::journal::{Damage, JournalError, scan_segment, sync_dir};
 use super::record::RecordError;
 use super::snapshot;
-use super::view::View;
+use super::view::{Left, View};
 use crate::domain::id::DeliveryId;
 use std::collections::HashSet;
 use std::fs::File;
@@ -64,6 +67,8 @@ pub enum ViewState {
     /// There is none to trust, as after any end that was not orderly; the next start makes it
     /// anew. No damage.
     Unused,
+    /// It is not what an orderly end left; the next start makes it anew. Nothing is lost.
+    Harmed,
     /// It would be trusted at the next start, and holds something else.
     Differs,
 }
@@ -79,8 +84,12 @@ pub struct Verification {
     pub payloads_missing: u64,
     /// Bytes of torn writes behind the log's ends. Never acknowledged; no damage.
     pub torn_bytes: u64,
-    /// Harmed ranges of segments; a snapshot that is harmed is an empty range at its position.
+    /// Harmed ranges of segments.
     pub damage: Vec<Damage>,
+    /// What is gone, in words: the daemon does not start before it is back, or accepted as lost.
+    pub missing: Vec<String>,
+    /// What is harmed and can be made anew or done without.
+    pub harmed: Vec<String>,
     /// Frames that are unharmed and yet cannot be understood.
     pub unreadable: u64,
     /// The view.
@@ -91,31 +100,37 @@ impl Verification {
     /// Whether everything is as it should be.
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty()
+            && self.missing.is_empty()
+            && self.harmed.is_empty()
             && self.unreadable == 0
             && self.payloads_missing == 0
-            && self.view != ViewState::Differs
+            && matches!(self.view, ViewState::Agrees | ViewState::Unused)
     }
 }
 
 /// Reads everything that a stopped store holds and tells what is wrong with it.
 pub fn verify(dir: &Path) -> Result<Verification, ToolError> {
-    let _lock = lock_existing(dir)?;
-    let log = Log::read(dir)?;
+    let _lock = Lock::take_existing(dir)?;
+    let mut log = Log::read(dir)?;
+    log.accept();
     let scratch = tempfile::tempdir().map_err(io("making a scratch directory"))?;
     let mut whole = HashSet::new();
     let unreadable = decode_all(dir, &log, &mut whole)?;
     let (rebuilt, found) = log.replayed(dir, &scratch.path().join("rebuilt"))?;
+    let missing = [std::mem::take(&mut log.report.lost), found.lost].concat();
     let index = Index::new(rebuilt);
     let view = state_of_view(dir, &log, &scratch.path().join("view"), &index.kv)?;
     let (deliveries, payloads_missing) = count_deliveries(&index, &whole)?;
-    let mut damage = log.report.damage;
-    damage.extend(found.damage);
+    let mut harmed = log.report.harmed;
+    harmed.extend(harmed_snapshots(dir)?);
     Ok(Verification {
         batches: log.report.batches,
         deliveries,
         payloads_missing,
         torn_bytes: log.report.torn_bytes,
-        damage,
+        damage: log.report.damage,
+        missing,
+        harmed,
         unreadable,
         view,
     })
@@ -155,9 +170,10 @@ fn state_of_view(
         return Ok(ViewState::Unused);
     }
     copy_tree(&original, copy).map_err(io("copying the view"))?;
-    let view = View::open_clean(copy, log.end).map_err(OpenError::from)?;
-    let Some(view) = view else {
-        return Ok(ViewState::Unused);
+    let view = match View::open_clean(copy, log.end).map_err(OpenError::from)? {
+        Left::Trusted(view) => *view,
+        Left::Nothing => return Ok(ViewState::Unused),
+        Left::Harmed(_) => return Ok(ViewState::Harmed),
     };
     // sled may find damage only now; to the next start that is a difference, too.
     Ok(match digest(&view) {
@@ -166,14 +182,16 @@ fn state_of_view(
     })
 }
 
+/// Copies files and directories; what is neither is left out, and missed.
 fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
+    files::make_dir(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
             copy_tree(&entry.path(), &target)?;
-        } else {
+        } else if kind.is_file() {
             std::fs::copy(entry.path(), target)?;
         }
     }
@@ -214,6 +232,8 @@ pub struct Exported {
     pub bytes: u64,
     /// Damage in the store; what was lost there is not in the export either.
     pub damage: Vec<Damage>,
+    /// What is gone out of the store, in words, and not in the export either.
+    pub missing: Vec<String>,
 }
 
 fn parent_of(path: &Path) -> PathBuf {
@@ -230,8 +250,9 @@ pub fn export(dir: &Path, file: &Path) -> Result<Exported, ToolError> {
     if file.exists() {
         return Err(taken());
     }
-    let _lock = lock_existing(dir)?;
-    let log = Log::read(dir)?;
+    let _lock = Lock::take_existing(dir)?;
+    let mut log = Log::read(dir)?;
+    log.accept();
     let scratch = tempfile::tempdir().map_err(io("making a scratch directory"))?;
     let (view, found) = log.replayed(dir, &scratch.path().join("view"))?;
     let image = snapshot::write(scratch.path(), log.end, &view)?;
@@ -251,9 +272,11 @@ pub fn export(dir: &Path, file: &Path) -> Result<Exported, ToolError> {
         Err(error) => return Err(io("naming the export")(error.error)),
     }
     sync_dir(&parent).map_err(io("syncing the export's name"))?;
-    let mut damage = log.report.damage;
-    damage.extend(found.damage);
-    Ok(Exported { bytes, damage })
+    Ok(Exported {
+        bytes,
+        damage: log.report.damage,
+        missing: [log.report.lost, found.lost].concat(),
+    })
 }
 
 /// Makes a store of an export, in a directory that is empty or not there, and verifies it.
@@ -275,7 +298,7 @@ pub fn import(file: &Path, dir: &Path) -> Result<Verification, ToolError> {
     let staging = staging.map_err(io("making a directory beside the one to import to"))?;
     let (journal, snapshots) = (journal_dir(staging.path()), snapshot_dir(staging.path()));
     for made in [&journal, &snapshots] {
-        std::fs::create_dir(made).map_err(io("making the store"))?;
+        files::make_dir(made).map_err(io("making the store"))?;
     }
     unpack(BufReader::new(from), &journal, &snapshots)?;
     let found = verify(staging.path())?;

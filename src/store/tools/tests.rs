@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::Store;
-use crate::store::disk::tests::{crash, insert, is_there, open, processed, wait};
+use crate::store::disk::tests::{crash, insert, is_there, open, open_accepting, processed, wait};
 use crate::store::journal::segment_path;
 use std::collections::BTreeMap;
 
@@ -163,7 +163,7 @@ fn the_canary_is_found_in_journal_or_snapshot_and_looking_changes_nothing() {
     assert_eq!(canary(dir.path()).unwrap(), None);
     for (n, by_snapshot) in [(1, false), (2, true), (3, false)] {
         let wanted = Sealed(vec![n; 40]);
-        let (store, _) = open(dir.path());
+        let (store, _) = open_accepting(dir.path());
         wait(store.commit(Batch::of(vec![Change::PutCanary(wanted.clone())]))).unwrap();
         insert(&store, 100 + u32::from(n)).unwrap();
         assert!(matches!(canary(dir.path()), Err(OpenError::InUse(_))));

@@ -1,0 +1,182 @@
+//! Making the view anew: from the newest whole snapshot, and what the journal says since.
+
+use super::ballast::free_bytes;
+use super::batch::decode_changes;
+use super::log::Log;
+use super::{OpenError, OpenReport, journal_dir, snapshot_dir, view_dir};
+use crate::store::ReadError;
+use crate::store::files;
+use crate::store::index::{Index, Place};
+use crate::store::journal::{Position, scan_segment};
+use crate::store::record::RecordError;
+use crate::store::snapshot;
+use crate::store::view::{View, ViewError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+impl Log {
+    /// Makes a view in `view` of what `dir` holds, with what was found on the way.
+    pub(in crate::store) fn replayed(
+        &self,
+        dir: &Path,
+        view: &Path,
+    ) -> Result<(View, OpenReport), OpenError> {
+        let mut report = OpenReport::default();
+        let index = Index::new(View::at(view));
+        fill(dir, &index, self, &mut report)?;
+        Ok((index.kv, report))
+    }
+}
+
+/// Makes the view of a store that is open anew, in place.
+pub(super) fn remake(
+    dir: &Path,
+    index: &Arc<Index<View>>,
+) -> Box<dyn Fn(Position) -> Result<(), OpenError> + Send> {
+    let (dir, index) = (dir.to_owned(), Arc::clone(index));
+    Box::new(move |end| {
+        let mut log = Log::read(&dir)?;
+        // Behind the end there may be what was never acknowledged.
+        for (id, told) in log.ids.iter().zip(&mut log.ends) {
+            if *id == end.segment {
+                *told = end.offset;
+            }
+        }
+        // Filled aside: a reader that saw half of it would act on that.
+        index.kv.discard();
+        let fresh = Index::new(View::at(&view_dir(&dir)));
+        fill(&dir, &fresh, &log, &mut OpenReport::default())?;
+        index.kv.replace(fresh.kv);
+        Ok(())
+    })
+}
+
+/// Fills a view: on disk, or in memory when the disk has no room for it.
+fn fill(
+    dir: &Path,
+    index: &Index<View>,
+    log: &Log,
+    report: &mut OpenReport,
+) -> Result<(), OpenError> {
+    let base = base(dir, log, report)?;
+    index.kv.delete_files();
+    if free_bytes(dir).is_none_or(|free| free >= VIEW_ROOM_BYTES) {
+        let before = report.clone();
+        let make_empty = || index.kv.make_empty();
+        match fill_with(dir, index, log, base.as_ref(), report, make_empty) {
+            Err(OpenError::View(error)) if is_lack_of_room(dir, &error) => {
+                tracing::error!(error, "the view has no room on the disk");
+                *report = before;
+            }
+            result => return result,
+        }
+    }
+    tracing::error!("no room for the view: it lives in memory until the next start");
+    let make_empty = || {
+        index.kv.make_empty_in_memory();
+        Ok(())
+    };
+    fill_with(dir, index, log, base.as_ref(), report, make_empty)
+}
+
+/// With less than this free the view is not tried on the disk: sled takes half a mebibyte at a
+/// time, and one that runs out of room soon after would have to be made anew again.
+const VIEW_ROOM_BYTES: u64 = 8 * 1024 * 1024;
+
+fn is_lack_of_room(dir: &Path, error: &str) -> bool {
+    // sled's errors come as words.
+    let words = ["No space left", "StorageFull", "sled panicked"];
+    words.iter().any(|word| error.contains(word))
+        || free_bytes(dir).is_none_or(|free| free < VIEW_ROOM_BYTES)
+}
+
+/// A snapshot, and the position that it stands for.
+type Base = (Position, PathBuf);
+
+/// What to begin with: the newest snapshot that is whole and that the journal goes on from; the
+/// beginning, when the journal has it; otherwise something is lost.
+fn base(dir: &Path, log: &Log, report: &mut OpenReport) -> Result<Option<Base>, OpenError> {
+    if files::is_dir(&snapshot_dir(dir))? {
+        for (position, path) in snapshot::list(&snapshot_dir(dir))?.into_iter().rev() {
+            if !snapshot::is_whole(&path, position)? {
+                tracing::error!(path = %path.display(), "a snapshot is harmed; trying an older");
+            } else if log.goes_on_from(position) {
+                return Ok(Some((position, path)));
+            }
+        }
+    }
+    let Some(first) = log.ids.first().filter(|first| **first > 1) else {
+        return Ok(None);
+    };
+    let words = format!(
+        "the journal begins with segment {first}, and no whole snapshot holds what was before"
+    );
+    if !log.goes_on_from(Position::default()) {
+        return Err(OpenError::lost(dir, &[words]));
+    }
+    report.lost.push(words);
+    Ok(None)
+}
+
+fn fill_with(
+    dir: &Path,
+    index: &Index<View>,
+    log: &Log,
+    base: Option<&Base>,
+    report: &mut OpenReport,
+    make_empty: impl Fn() -> Result<(), ViewError>,
+) -> Result<(), OpenError> {
+    make_empty()?;
+    let mut from = Position::default();
+    if let Some((position, path)) = base {
+        let put = |format, key, value| index.restore(format, key, value);
+        if !snapshot::read(path, *position, put)? {
+            let words = format!("{} changed while it was read", path.display());
+            return Err(OpenError::View(words));
+        }
+        from = *position;
+    }
+    for (id, end) in log.ids.iter().zip(&log.ends) {
+        if *id >= from.segment {
+            let start = if *id == from.segment { from.offset } else { 0 };
+            replay(dir, index, *id, start, *end, report)?;
+        }
+    }
+    Ok(())
+}
+
+fn replay(
+    dir: &Path,
+    index: &Index<View>,
+    id: u64,
+    from: u64,
+    end: u64,
+    report: &mut OpenReport,
+) -> Result<(), OpenError> {
+    let (mut failed, mut newer) = (None::<ReadError>, false);
+    scan_segment(
+        &journal_dir(dir),
+        id,
+        from,
+        Some(end),
+        |position, payload| match decode_changes(payload) {
+            Ok(changes) => {
+                for (change, number) in changes.iter().zip(0..) {
+                    let place = Place {
+                        segment: position.segment,
+                        offset: position.offset,
+                        change: number,
+                    };
+                    failed = failed.take().or(index.apply(change, place).err());
+                }
+            }
+            Err(RecordError::Newer) => newer = true,
+            Err(RecordError::Damaged) => report.unreadable += 1,
+        },
+    )?;
+    match failed {
+        _ if newer => Err(OpenError::Newer(dir.display().to_string())),
+        Some(error) => Err(OpenError::View(error.to_string())),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,149 @@
+//! What the submitters, the reads and the committer share: the queue, and what is wrong.
+
+use super::batch::encode_changes;
+use super::committer::Trouble;
+use crate::store::journal::Position;
+use crate::store::{Batch, CommitError};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Most bytes that wait to be committed; beyond, submitters are told that we are overloaded.
+const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most batches that wait.
+const QUEUE_BATCHES_MAX: usize = 65_536;
+
+/// A batch that waits, and who waits for it.
+pub(super) struct Submission {
+    pub(super) batch: Batch,
+    pub(super) payload: Vec<u8>,
+    pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// What waits to be committed.
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) waiting: VecDeque<Submission>,
+    pub(super) bytes: usize,
+    pub(super) is_closed: bool,
+}
+
+/// What the submitters, the reads and the committer share.
+pub(super) struct Shared {
+    pub(super) queue: Mutex<Queue>,
+    pub(super) wake: Condvar,
+    pub(super) trouble: Mutex<Option<Trouble>>,
+    pub(super) applied: Mutex<Position>,
+    /// Bytes in all segments.
+    pub(super) journal_bytes: AtomicU64,
+    /// Segments.
+    pub(super) segments: AtomicU64,
+    /// Harmed places found.
+    pub(super) damaged: AtomicU64,
+    is_closing: AtomicBool,
+    /// Whether the ballast is given up, so that deliveries are refused and our own work goes on.
+    pub(super) is_short: AtomicBool,
+    /// Whether another process has locked the data directory, so that nothing is accepted.
+    is_usurped: AtomicBool,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn new(applied: Position) -> Self {
+        Self {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            trouble: Mutex::new(None),
+            applied: Mutex::new(applied),
+            journal_bytes: AtomicU64::new(0),
+            segments: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
+            is_short: AtomicBool::new(false),
+            is_usurped: AtomicBool::new(false),
+        }
+    }
+
+    /// Queues a batch. The answer comes when its group is durable and applied.
+    pub(super) fn submit(&self, batch: Batch) -> oneshot::Receiver<Result<(), CommitError>> {
+        let (answer, receiver) = oneshot::channel();
+        let payload = encode_changes(&batch.changes);
+        let mut queue = lock(&self.queue);
+        let is_full = queue.waiting.len() >= QUEUE_BATCHES_MAX
+            || queue.bytes.saturating_add(payload.len()) > QUEUE_BYTES_MAX;
+        if queue.is_closed || is_full {
+            let error = if queue.is_closed {
+                CommitError::Closed
+            } else {
+                CommitError::Overloaded
+            };
+            // The receiver is held right here.
+            let _ = answer.send(Err(error));
+            return receiver;
+        }
+        queue.bytes += payload.len();
+        queue.waiting.push_back(Submission {
+            batch,
+            payload,
+            answer,
+        });
+        self.wake.notify_one();
+        receiver
+    }
+
+    /// A segment of this size is gone. What a failed write left in it was never counted.
+    pub(super) fn forget_segment(&self, bytes: u64) {
+        let less = |journal: u64| Some(journal.saturating_sub(bytes));
+        let order = Ordering::Relaxed;
+        // It always changes: there is no condition.
+        let _ = self.journal_bytes.fetch_update(order, order, less);
+        self.segments.fetch_sub(1, order);
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.queue).is_closed = true;
+        self.wake.notify_all();
+    }
+
+    /// Whether the store is being closed: long work is left for the next time.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Says that the store is being closed.
+    pub(super) fn begin_close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether space is so short that deliveries are refused.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short.load(Ordering::Relaxed)
+    }
+
+    /// Whether another process has locked the data directory.
+    pub(super) fn is_usurped(&self) -> bool {
+        self.is_usurped.load(Ordering::Relaxed)
+    }
+
+    /// Says whether another process has locked the data directory.
+    pub(super) fn tell_usurped(&self, is_so: bool) {
+        self.is_usurped.store(is_so, Ordering::Relaxed);
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        lock(&self.queue).waiting.len()
+    }
+
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        *lock(&self.trouble)
+    }
+
+    /// Everything before this position is in the index.
+    pub(super) fn applied(&self) -> Position {
+        *lock(&self.applied)
+    }
+}

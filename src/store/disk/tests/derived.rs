@@ -1,0 +1,290 @@
+//! What is derived is believed only when every byte of it is as it was left.
+
+use super::*;
+use crate::store::snapshot;
+
+fn all_files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(all_files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    for path in all_files(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(&path, target).unwrap();
+    }
+}
+
+/// A store with a view, two snapshots and forgotten deliveries, ended orderly.
+struct Filled {
+    dir: tempfile::TempDir,
+    digest: [u8; 32],
+}
+
+fn filled() -> Filled {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    for n in 0..30 {
+        insert(&store, n).unwrap();
+        wait(store.commit(processed(n))).unwrap();
+        if n % 10 == 9 {
+            let forget = Change::ForgetDelivery(delivery(n - 5).id);
+            wait(store.commit(Batch::of(vec![forget]))).unwrap();
+            let at = store.shared.applied();
+            snapshot::write(&snapshot_dir(dir.path()), at, &store.index.kv).unwrap();
+        }
+    }
+    let digest = store.digest().unwrap();
+    store.close();
+    Filled { dir, digest }
+}
+
+/// Opens a harmed copy: nothing is missing, and it was told unless nothing was changed.
+fn check(filled: &Filled, what: &str, harm: impl FnOnce(&Path)) {
+    let dir = tempfile::tempdir().unwrap();
+    copy(filled.dir.path(), dir.path());
+    harm(dir.path());
+    let (store, report) = open(dir.path());
+    assert_eq!(store.digest().unwrap(), filled.digest, "{what}");
+    assert!(!report.harmed.is_empty(), "{what}: it was not told");
+    assert!(store.status().damaged > 0, "{what}");
+    for n in [0, 4, 14, 29] {
+        let again = insert(&store, n);
+        let is_known = matches!(again, Err(CommitError::Conflict(_)));
+        assert!(is_known, "{what}: {n} was taken twice");
+    }
+    crash(store);
+}
+
+/// A place among all bytes of some files.
+fn place(files: &[PathBuf], at: u64) -> (PathBuf, usize) {
+    let mut left = at % files.iter().map(|path| size(path)).sum::<u64>();
+    for path in files {
+        if left < size(path) {
+            return (path.clone(), usize::try_from(left).unwrap());
+        }
+        left -= size(path);
+    }
+    unreachable!("it is less than all of them")
+}
+
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).unwrap().len()
+}
+
+fn derived(dir: &Path) -> Vec<PathBuf> {
+    [all_files(&view_dir(dir)), all_files(&snapshot_dir(dir))].concat()
+}
+
+/// Numbers that are spread evenly, whatever their count is.
+fn spread(count: u64) -> impl Iterator<Item = u64> {
+    (0..count).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16)
+}
+
+fn flips(part: u64, parts: u64) {
+    let filled = filled();
+    for at in spread(1000)
+        .skip(usize::try_from(part).unwrap())
+        .step_by(usize::try_from(parts).unwrap())
+    {
+        let what = format!("bit {} of byte {at}", at % 8);
+        check(&filled, &what, |dir| {
+            let (path, at) = place(&derived(dir), at);
+            let mut bytes = std::fs::read(&path).unwrap();
+            bytes[at] ^= 1 << (at % 8);
+            std::fs::write(path, bytes).unwrap();
+        });
+    }
+}
+
+// A thousand flips in four parts, which run beside each other.
+#[test]
+fn one_flipped_bit_in_view_or_snapshots_costs_nothing_and_is_told_1() {
+    flips(0, 4);
+}
+
+#[test]
+fn one_flipped_bit_in_view_or_snapshots_costs_nothing_and_is_told_2() {
+    flips(1, 4);
+}
+
+#[test]
+fn one_flipped_bit_in_view_or_snapshots_costs_nothing_and_is_told_3() {
+    flips(2, 4);
+}
+
+#[test]
+fn one_flipped_bit_in_view_or_snapshots_costs_nothing_and_is_told_4() {
+    flips(3, 4);
+}
+
+#[test]
+fn a_file_of_view_or_snapshots_that_was_cut_costs_nothing_and_is_told() {
+    let filled = filled();
+    for at in spread(100) {
+        let what = format!("cut at {at}");
+        check(&filled, &what, |dir| {
+            let (path, at) = place(&derived(dir), at);
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(path, &bytes[..at]).unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_file_of_the_view_that_is_gone_or_new_costs_nothing_and_is_told() {
+    let filled = filled();
+    check(&filled, "gone", |dir| {
+        std::fs::remove_file(view_dir(dir).join("db")).unwrap();
+    });
+    check(&filled, "new", |dir| {
+        std::fs::write(view_dir(dir).join("snap.0000000000000001"), "").unwrap();
+    });
+}
+
+/// A view that gives back less than it was given is found out before a snapshot could make the
+/// loss last, and is made anew.
+#[test]
+fn a_view_that_lost_an_entry_is_noticed_and_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    (0..30).for_each(|n| insert(&store, n).unwrap());
+    let digest = store.digest().unwrap();
+    let key =
+        crate::store::index::key::Key::of(crate::store::index::key::Kind::DeliveryByProviderId);
+    let key = key.id(CONNECTION.as_u128()).hashed(b"guid-7");
+    assert!(store.index.kv.get(key.bytes()).unwrap().is_some());
+    store.index.kv.lose(key.bytes());
+    assert_eq!(store.index.kv.get(key.bytes()), Ok(None), "nobody notices");
+    let at = store.shared.applied();
+    snapshot::write(&snapshot_dir(dir.path()), at, &store.index.kv).unwrap_err();
+    assert_eq!(snapshot::list(&snapshot_dir(dir.path())).unwrap(), []);
+    until("it is not made anew", || store.digest() == Ok(digest));
+    assert!(store.status().damaged > 0);
+    assert!(matches!(insert(&store, 7), Err(CommitError::Conflict(_))));
+    snapshot::write(&snapshot_dir(dir.path()), at, &store.index.kv).unwrap();
+}
+
+/// What an orderly end left is read as a whole soon after the start.
+#[test]
+fn a_view_that_was_trusted_is_read_as_a_whole() {
+    let filled = filled();
+    let options = Options {
+        upkeep_interval: Duration::from_millis(200),
+        ..options()
+    };
+    let (store, report) = open_with(filled.dir.path(), &options, Arc::new(RealDisk));
+    assert!(!report.is_rebuilt);
+    let key = crate::store::index::key::Key::of(crate::store::index::key::Kind::Delivery);
+    store
+        .index
+        .kv
+        .lose(key.id(delivery(8).id.as_u128()).bytes());
+    until("it is not found", || store.status().damaged > 0);
+    until("it is not made anew", || {
+        store.digest() == Ok(filled.digest)
+    });
+}
+
+/// A value that is not what was written is damage, and never absence or another value.
+#[test]
+fn a_value_that_was_changed_is_noticed_as_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    insert(&store, 7).unwrap();
+    let key =
+        crate::store::index::key::Key::of(crate::store::index::key::Kind::DeliveryByProviderId);
+    let key = key.id(CONNECTION.as_u128()).hashed(b"guid-7");
+    store.index.kv.harm(key.bytes());
+    // The guard is asked, and nothing is taken for new.
+    until("it is not made anew", || {
+        matches!(insert(&store, 7), Err(CommitError::Conflict(_)))
+    });
+    assert!(store.status().damaged > 0);
+}
+
+/// What is written beside a walk over everything is counted right.
+#[test]
+fn a_walk_over_everything_goes_well_while_others_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..300 {
+                insert(&store, n).unwrap();
+                if n % 3 == 0 {
+                    wait(store.commit(processed(n))).unwrap();
+                    let forget = Change::ForgetDelivery(delivery(n).id);
+                    wait(store.commit(Batch::of(vec![forget]))).unwrap();
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let mut walks = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            store.index.kv.walk(&mut |_| Ok(())).unwrap();
+            walks += 1;
+        }
+        assert!(walks > 0);
+    });
+    assert_eq!(store.status().damaged, 0);
+}
+
+/// A directory of version 0.1 opens, its view is made anew, and what its snapshot says is what the
+/// journal says, in the form of today and by its records.
+#[test]
+fn a_store_of_version_0_1_opens() {
+    use crate::store::index::{FORMAT, digest};
+    use crate::store::memory::MemoryKv;
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data-0.1");
+    let dir = tempfile::tempdir().unwrap();
+    copy(&fixture, dir.path());
+    let (store, report) = open(dir.path());
+    assert!(report.is_rebuilt && report.is_whole() && !report.is_new);
+    assert_eq!(report.harmed, Vec::<String>::new());
+    let connection = store.connection_ids().unwrap()[0];
+    let page = store.deliveries(
+        Of::Connection(connection),
+        After {
+            last: None,
+            limit: 100,
+        },
+    );
+    let page = page.unwrap();
+    assert_eq!(page.items.len(), 15);
+    for delivery in &page.items {
+        assert!(store.payload(delivery.id).unwrap().is_some());
+    }
+    let whole = store.digest().unwrap();
+    let [older, today] = [FORMAT - 1, FORMAT].map(|format| {
+        let index = Index::new(MemoryKv::default());
+        let mut take = |entries: crate::store::index::Entries| {
+            entries
+                .into_iter()
+                .try_for_each(|(key, value)| index.restore(format, key, value))
+        };
+        store.index.kv.walk(&mut take).unwrap();
+        digest(&index.kv).unwrap()
+    });
+    assert_eq!((older, today), (whole, whole));
+    crash(store);
+    // Without its snapshot the journal says the same.
+    std::fs::remove_dir_all(snapshot_dir(dir.path())).unwrap();
+    let (store, _) = open(dir.path());
+    assert_eq!(store.digest().unwrap(), whole);
+    store.close();
+    drop(store);
+    let (_store, report) = open(dir.path());
+    assert!(!report.is_rebuilt);
+}
