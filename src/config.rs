@@ -192,6 +192,11 @@ impl Config {
         Self::read(file, &Environment::of_process())
     }
 
+    /// Reads a text alone: for a daemon that has nothing to do with what this process was told.
+    pub fn of_text(text: &str) -> Result<Self, ConfigError> {
+        Self::read(Some((Path::new("text"), text)), &Environment::default())
+    }
+
     fn read(file: Option<(&Path, &str)>, environment: &Environment) -> Result<Self, ConfigError> {
         let written = Written::read(file, environment)?;
         Self::judge(&written, environment).map_err(|error| written.tell(error))

@@ -29,6 +29,9 @@ impl Address {
             let words = format!("`{text}` is no address of a daemon: {why}");
             Failed::new(words).coded("bad_url")
         };
+        if text.is_empty() {
+            return Err(bad("it is empty"));
+        }
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(bad("it has a blank or a line end within"));
         }

@@ -4,15 +4,25 @@ mod many;
 mod plan;
 
 use super::client::Client;
+use super::connections::webhook;
+use super::output::text_of;
+use super::reference::{Place, Reference};
 use super::session::Session;
 use super::{Failed, Outcome};
+use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+/// The arguments in the order in which they are taken; made by hand, for a group comes first in
+/// what is made for us.
+const USAGE: &str = "hookherd connect [OPTIONS] <PROVIDER> <OWNER/REPO>
+       hookherd connect [OPTIONS] <PROVIDER> <--all|--org <NAME>|--match <GLOB>>";
 #[derive(Debug, clap::Args)]
+#[command(override_usage = USAGE)]
 pub(super) struct Args {
     /// `github` or `gitlab`.
-    provider: String,
+    #[arg(value_parser = super::provider::parse)]
+    provider: ProviderKind,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -24,8 +34,8 @@ pub(super) struct Args {
 #[command(group = clap::ArgGroup::new("chosen").required(true).multiple(true)
     .args(["repository", "all", "org", "matching"]))]
 struct Which {
-    /// The repository, as OWNER/NAME; for GitLab groups may nest.
-    #[arg(conflicts_with_all = ["all", "org", "matching", "yes", "dry_run"])]
+    /// The repository, or a URL of it; for GitLab groups may nest.
+    #[arg(value_name = "OWNER/REPO", conflicts_with_all = ["all", "org", "matching", "yes", "dry_run"])]
     repository: Option<String>,
     /// Every repository that your credential can reach and manage. A plan is shown first.
     #[arg(long, conflicts_with_all = ["org", "matching"])]
@@ -64,12 +74,37 @@ struct How {
 
 pub(super) fn run(args: &Args, session: &Session) -> Outcome {
     let client = session.client()?;
-    let Some(repository) = &args.which.repository else {
+    let Some(text) = &args.which.repository else {
         return many::run(&client.in_bulk(), args, session.printer);
     };
-    let answer = connect(&client, args, repository, args.how.host.as_deref())?;
+    let (name, host) = named(args, text)?;
+    let answer = connect(&client, args, &name, host.as_deref())?;
     session.printer.words(&answer, &words(&answer));
     Ok(())
+}
+
+/// The name of the repository, and its host when one was named.
+fn named(args: &Args, text: &str) -> Result<(String, Option<String>), Failed> {
+    let place = match Reference::parse(text)? {
+        Reference::Repository(place) => place,
+        Reference::Id(id) => {
+            let words = format!("{id} is connected already: name a repository as OWNER/REPO");
+            return Err(Failed::new(words).coded("bad_reference"));
+        }
+    };
+    let Place { host, path, .. } = &place;
+    let name = match args.provider {
+        ProviderKind::Github => place.owner_and_name(),
+        ProviderKind::Gitlab => path,
+    };
+    match (&args.how.host, host) {
+        (Some(said), Some(found)) if !said.trim().eq_ignore_ascii_case(found) => {
+            let words = format!("--host says {said}, and the URL {found}: leave one of them out");
+            Err(Failed::new(words).coded("bad_reference"))
+        }
+        (Some(said), _) => Ok((name.to_owned(), Some(said.trim().to_owned()))),
+        (None, found) => Ok((name.to_owned(), found.clone())),
+    }
 }
 
 /// Connects one repository, at this host.
@@ -85,7 +120,7 @@ fn connect(
 
 fn wish(args: &Args, repository: &str, host: Option<&str>) -> Value {
     let mut body = json!({
-        "provider": args.provider,
+        "provider": args.provider.as_str(),
         "repository_full_name": repository,
         "setup_webhook": !args.how.no_webhook,
     });
@@ -103,15 +138,11 @@ fn wish(args: &Args, repository: &str, host: Option<&str>) -> Value {
 
 /// A connection in one line.
 fn words(connection: &Value) -> String {
-    let text = |pointer: &str| connection.pointer(pointer).and_then(Value::as_str);
-    let [name, id, status] =
-        ["/repository_full_name", "/id", "/webhook_status"].map(|p| text(p).unwrap_or("-"));
-    let mut words = format!("connected {name} as {id}; webhook {status}");
-    if let Some(message) = text("/last_error/message") {
-        words.push_str(": ");
-        words.push_str(message);
-    }
-    words
+    let (name, id) = (
+        text_of(connection, "/repository_full_name"),
+        text_of(connection, "/id"),
+    );
+    format!("connected {name} as {id}; {}", webhook(connection))
 }
 
 #[cfg(test)]
@@ -141,5 +172,54 @@ mod tests {
         );
         let one = line("connect gitlab g/s/p");
         assert_eq!(wish(&one, "g/s/p", None).get("host"), None);
+    }
+
+    #[test]
+    fn a_url_names_repository_and_host() {
+        let named = |words: &str| {
+            let args = Line::parse_from(words.split(' ')).args;
+            named(&args, args.which.repository.as_deref().unwrap())
+        };
+        let pair = |name: &str, host: Option<&str>| (name.to_owned(), host.map(str::to_owned));
+        for (words, meant) in [
+            ("connect github Octo/App.git/", pair("Octo/App", None)),
+            (
+                "connect github https://github.com/o/r/pulls",
+                pair("o/r", Some("github.com")),
+            ),
+            (
+                "connect gitlab git@gitlab.com:g/s/p.git",
+                pair("g/s/p", Some("gitlab.com")),
+            ),
+            (
+                "connect gitlab https://l.example/g/s/p/-/jobs",
+                pair("g/s/p", Some("l.example")),
+            ),
+            (
+                "connect gitlab g/s/p --host l.example",
+                pair("g/s/p", Some("l.example")),
+            ),
+        ] {
+            assert_eq!(named(words).unwrap(), meant, "{words}");
+        }
+        for words in [
+            "connect github https://github.com/o/r --host ghe.example",
+            "connect github con_01krjbjp8f0000000000000000",
+            "connect github octo",
+        ] {
+            assert_eq!(
+                named(words).unwrap_err().code(),
+                Some("bad_reference"),
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_arguments_are_shown_in_the_order_in_which_they_are_taken() {
+        use clap::CommandFactory;
+        let usage = Line::command().render_long_help().to_string();
+        let (provider, repository) = (usage.find("<PROVIDER>"), usage.find("<OWNER/REPO>"));
+        assert!(provider.is_some() && provider < repository, "{usage}");
     }
 }

@@ -4,14 +4,15 @@ use super::Outcome;
 use super::address::route;
 use super::list::{self, Listing, Part};
 use super::output::{Column, text_of};
-use super::reference::{Found, find};
+use super::reference::{Found, find, name_of};
 use super::session::Session;
+use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 /// How connections are listed.
 const COLUMNS: [Column; 6] = [
-    Column::id("ID", "/id"),
+    Column::id("ID", "/id").optional(),
     Column::text("PROVIDER", "/provider"),
     Column::text("REPOSITORY", "/repository_full_name"),
     Column::status("WEBHOOK", "/webhook_status"),
@@ -23,7 +24,24 @@ const COLUMNS: [Column; 6] = [
 pub(super) struct ListArgs {
     /// Show this connection with everything that is known of it: OWNER/REPO, a URL of it, or an
     /// id.
+    #[arg(conflicts_with_all = ["repository", "provider", "host", "owner", "status"])]
     connection: Option<String>,
+    /// Only to repositories with this name, or to those that a pattern such as `octo/*` matches.
+    #[arg(long, value_name = "OWNER/REPO")]
+    repository: Option<String>,
+    /// Only with `github` or `gitlab`.
+    #[arg(long, value_parser = super::provider::parse)]
+    provider: Option<ProviderKind>,
+    /// Only at this host of a provider.
+    #[arg(long)]
+    host: Option<String>,
+    /// Only to repositories of this user, organisation or group.
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+    /// Only with this state of the webhook: pending, active, degraded, failed, inactive,
+    /// suspended.
+    #[arg(long)]
+    status: Option<String>,
     #[command(flatten)]
     part: Part,
 }
@@ -35,7 +53,7 @@ pub(super) struct OneArgs {
 }
 
 /// The path of a connection, or of something that is done to it.
-fn path(found: &Found, action: Option<&str>) -> Result<String, super::Failed> {
+pub(super) fn path(found: &Found, action: Option<&str>) -> Result<String, super::Failed> {
     let mut parts = vec!["repositories", "connections", found.id.as_str()];
     parts.extend(action);
     route(&parts)
@@ -45,21 +63,28 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Outcome {
     let client = session.client()?;
     if let Some(text) = &args.connection {
         let found = find(&client, text)?;
-        session.printer.record(&client.get(&path(&found, None)?)?);
+        session.printer.record(&found.connection);
         return Ok(());
     }
+    let repository = name_of(args.repository.as_deref())?;
     let listing = Listing {
         path: "repositories/connections",
         field: "connections",
         what: "connections",
-        filters: &[],
+        filters: &[
+            ("repository", repository.as_deref()),
+            ("provider", args.provider.map(ProviderKind::as_str)),
+            ("host", args.host.as_deref()),
+            ("owner", args.owner.as_deref()),
+            ("status", args.status.as_deref()),
+        ],
         columns: &COLUMNS,
     };
     list::show(session, &client, &listing, &args.part)
 }
 
 /// What became of a webhook, with the reason when that is no good.
-fn webhook(connection: &Value) -> String {
+pub(super) fn webhook(connection: &Value) -> String {
     let mut words = format!("webhook {}", text_of(connection, "/webhook_status"));
     if let Some(message) = connection
         .pointer("/last_error/message")
@@ -78,53 +103,6 @@ pub(super) fn set_enabled(args: &OneArgs, is_enabled: bool, session: &Session) -
     let answer = client.call(Method::PATCH, &path(&found, None)?, Some(&body))?;
     let verb = if is_enabled { "resumed" } else { "paused" };
     let words = format!("{verb} {}; {}", found.name, webhook(&answer));
-    session.printer.words(&answer, &words);
-    Ok(())
-}
-
-/// What can be asked of a connection beside pausing it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Look at the hook now.
-    Check,
-    /// Ask the provider for a test delivery.
-    Ping,
-    /// Delete the hook and make it anew.
-    Recreate,
-    /// Give the hook a new secret.
-    RotateSecret,
-}
-
-impl Action {
-    /// The last part of the route.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Check => "check",
-            Self::Ping => "ping",
-            Self::Recreate => "recreate",
-            Self::RotateSecret => "rotate-secret",
-        }
-    }
-
-    /// What is said when it is under way.
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Check => "the webhook is being checked",
-            Self::Ping => "a test delivery was asked for",
-            Self::Recreate => "the webhook is being made anew",
-            Self::RotateSecret => {
-                "the webhook is being given a new secret; the old one works for an hour more"
-            }
-        }
-    }
-}
-
-pub(super) fn act(args: &OneArgs, action: Action, session: &Session) -> Outcome {
-    let client = session.client()?;
-    let found = find(&client, &args.connection)?;
-    let path = path(&found, Some(action.as_str()))?;
-    let answer = client.call(Method::POST, &path, None)?;
-    let words = format!("{}: {}; {}", found.name, action.words(), webhook(&answer));
     session.printer.words(&answer, &words);
     Ok(())
 }

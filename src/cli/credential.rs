@@ -6,6 +6,7 @@ use super::client::Client;
 use super::output::{Column, Printer};
 use super::session::Session;
 use super::{Failed, Outcome};
+use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Read};
@@ -17,7 +18,8 @@ pub(super) enum Credential {
     /// Store a token, read from standard input or a file, never from the command line.
     Add {
         /// `github` or `gitlab`.
-        provider: String,
+        #[arg(value_parser = super::provider::parse)]
+        provider: ProviderKind,
         /// The provider's host, when there is more than one.
         #[arg(long)]
         host: Option<String>,
@@ -28,7 +30,8 @@ pub(super) enum Credential {
     /// Store an installation of the GitHub App that the daemon is configured with (admin).
     App {
         /// `github`.
-        provider: String,
+        #[arg(value_parser = super::provider::parse)]
+        provider: ProviderKind,
         /// The number of the installation, as in the URL of its settings.
         #[arg(long, value_name = "ID")]
         installation: String,
@@ -59,9 +62,9 @@ const COLUMNS: [Column; 7] = [
     Column::text("PROVIDER", "/provider"),
     Column::text("HOST", "/host"),
     Column::text("ACCOUNT", "/account/login"),
-    Column::text("KIND", "/kind"),
+    Column::text("KIND", "/kind").optional(),
     Column::text("PROBLEM", "/rejected_because"),
-    Column::time("CREATED", "/created_at"),
+    Column::time("CREATED", "/created_at").optional(),
 ];
 /// Longest token that is read from standard input.
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
@@ -79,7 +82,7 @@ pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
                 Some(path) => read_token_file(path)?,
                 None => token_of_input()?,
             };
-            let body = json!({ "provider": provider, "token": *token, "host": host });
+            let body = json!({ "provider": provider.as_str(), "token": *token, "host": host });
             add(&client, &body, printer)?;
         }
         Credential::App {
@@ -87,7 +90,7 @@ pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
             installation,
             host,
         } => {
-            let body = json!({ "provider": provider, "installation": installation, "host": host });
+            let body = json!({ "provider": provider.as_str(), "installation": installation, "host": host });
             add(&client, &body, printer)?;
         }
         Credential::Share { id, off } => {
@@ -101,7 +104,8 @@ pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
             printer.table(&client.get("credentials")?, "items", &COLUMNS);
         }
         Credential::Remove { id } => {
-            let answer = client.call(Method::DELETE, &route(&["credentials", id])?, None)?;
+            client.call(Method::DELETE, &route(&["credentials", id])?, None)?;
+            let answer = json!({ "id": id, "removed": true });
             printer.words(&answer, &format!("removed {id}"));
         }
     }

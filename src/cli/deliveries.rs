@@ -6,6 +6,7 @@ use super::list::{self, Listing, Part};
 use super::output::Column;
 use super::reference;
 use super::session::Session;
+use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 
 /// How deliveries are listed.
@@ -15,7 +16,7 @@ const COLUMNS: [Column; 6] = [
     Column::text("EVENT", "/event"),
     Column::time("RECEIVED", "/received_at"),
     Column::status("OUTCOME", "/outcome"),
-    Column::text("BYTES", "/body_bytes"),
+    Column::text("BYTES", "/body_bytes").optional(),
 ];
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,22 @@ pub(super) struct Args {
     /// Only of this connection: OWNER/REPO, a URL of it, or an id.
     #[arg(long, value_name = "CONNECTION")]
     connection: Option<String>,
+    /// Only of this repository, connected or not, or of those that a pattern such as `octo/*`
+    /// matches.
+    #[arg(long, value_name = "OWNER/REPO")]
+    repository: Option<String>,
+    /// Only from `github` or `gitlab`.
+    #[arg(long, value_parser = super::provider::parse)]
+    provider: Option<ProviderKind>,
+    /// Only of this event, such as `workflow_run` or `Pipeline Hook`.
+    #[arg(long)]
+    event: Option<String>,
+    /// Only with this outcome, such as `dead_letter`.
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only in this state: `received` or `processed`.
+    #[arg(long)]
+    state: Option<String>,
     #[command(flatten)]
     part: Part,
 }
@@ -59,11 +76,19 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
         }
         None => {
             let connection = reference::id_of(&client, args.connection.as_deref())?;
+            let repository = reference::name_of(args.repository.as_deref())?;
             let listing = Listing {
                 path: "deliveries",
                 field: "items",
                 what: "deliveries",
-                filters: &[("connection_id", connection.as_deref())],
+                filters: &[
+                    ("connection_id", connection.as_deref()),
+                    ("repository", repository.as_deref()),
+                    ("provider", args.provider.map(ProviderKind::as_str)),
+                    ("event", args.event.as_deref()),
+                    ("outcome", args.outcome.as_deref()),
+                    ("state", args.state.as_deref()),
+                ],
                 columns: &COLUMNS,
             };
             list::show(session, &client, &listing, &args.part)?;

@@ -99,6 +99,12 @@ impl Failed {
         self.code.as_deref()
     }
 
+    /// Whether it is the daemon, or the right to ask it, that failed: the next request fails, too.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.http
+            .is_none_or(|status| matches!(status, 401 | 429 | 502..=504))
+    }
+
     /// As one JSON object.
     fn to_json(&self) -> Value {
         let code = self.code.as_deref().unwrap_or(CODE_DEFAULT);

@@ -6,15 +6,16 @@ use super::list::{self, Listing, Part};
 use super::output::Column;
 use super::reference;
 use super::session::Session;
+use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 
 /// How incidents are listed.
 const COLUMNS: [Column; 7] = [
     Column::id("ID", "/id"),
     Column::status("STATUS", "/status"),
-    Column::status("SEVERITY", "/severity"),
+    Column::status("SEVERITY", "/severity").optional(),
     Column::text("REPOSITORY", "/repository_full_name"),
-    Column::text("TIMES", "/occurrences"),
+    Column::text("TIMES", "/occurrences").optional(),
     Column::time("LAST SEEN", "/last_seen_at"),
     Column::text("TITLE", "/title"),
 ];
@@ -30,9 +31,13 @@ pub(super) struct Args {
     /// Only of this connection: OWNER/REPO, a URL of it, or an id.
     #[arg(long, value_name = "CONNECTION")]
     connection: Option<String>,
-    /// Only of this repository, connected or not: OWNER/REPO or a URL of it.
+    /// Only of this repository, connected or not, or of those that a pattern such as `octo/*`
+    /// matches.
     #[arg(long, value_name = "OWNER/REPO")]
     repository: Option<String>,
+    /// Only from `github` or `gitlab`.
+    #[arg(long, value_parser = super::provider::parse)]
+    provider: Option<ProviderKind>,
     #[command(flatten)]
     part: Part,
 }
@@ -83,6 +88,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
                     ("status", args.status.as_deref()),
                     ("connection_id", connection.as_deref()),
                     ("repository", repository.as_deref()),
+                    ("provider", args.provider.map(ProviderKind::as_str)),
                 ],
                 columns: &COLUMNS,
             };

@@ -78,13 +78,13 @@ fn stream(client: &Client, list: &List) -> Outcome {
             writer.item(list.field, &item);
         }
     })?;
-    writer.end(list.field, &rest);
+    writer.end(list.field, Some(&rest));
     Ok(())
 }
 
 /// Writes an object with a list in it, an item at a time.
 #[derive(Default)]
-struct Writer {
+pub(super) struct Writer {
     /// The item before, which may or may not be the last.
     pending: Option<String>,
 }
@@ -97,7 +97,8 @@ fn indented(value: &Value) -> String {
 }
 
 impl Writer {
-    fn item(&mut self, field: &str, item: &Value) {
+    /// Writes an item of the list with this name.
+    pub(super) fn item(&mut self, field: &str, item: &Value) {
         match self.pending.take() {
             Some(before) => line(&format!("{before},")),
             None => line(&format!("{{\n  \"{field}\": [")),
@@ -105,11 +106,16 @@ impl Writer {
         self.pending = Some(indented(item));
     }
 
-    fn end(self, field: &str, rest: &Value) {
+    /// Writes what is left: the end of the list, and what an answer says beside it.
+    pub(super) fn end(self, field: &str, rest: Option<&Value>) {
+        let comma = if rest.is_some() { "," } else { "" };
         match self.pending {
-            Some(last) => line(&format!("{last}\n  ],")),
-            None => line(&format!("{{\n  \"{field}\": [],")),
+            Some(last) => line(&format!("{last}\n  ]{comma}")),
+            None => line(&format!("{{\n  \"{field}\": []{comma}")),
         }
+        let Some(rest) = rest else {
+            return line("}");
+        };
         let others = rest.as_object().into_iter().flatten();
         let others = others.filter(|(name, _)| *name != field && *name != "next_cursor");
         for (name, value) in others {

@@ -5,6 +5,7 @@ use super::client::{Client, told};
 use super::output::{Printer, printable};
 use super::session::Session;
 use super::{Failed, Outcome, credential};
+use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ const INTERVAL_MIN: u64 = 1;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// `github` or `gitlab`.
-    provider: String,
+    #[arg(value_parser = super::provider::parse)]
+    provider: ProviderKind,
     /// The provider's host, when there is more than one.
     #[arg(long)]
     host: Option<String>,
@@ -44,7 +46,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
 
 /// Shows the code, waits, and answers the credential that came of it.
 fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Failed> {
-    let provider = &args.provider;
+    let provider = args.provider.as_str();
     let path = route(&["oauth", provider, "device"])?;
     let begun = client.call(Method::POST, &path, Some(&json!({ "host": args.host })))?;
     let (code, page) = (
@@ -120,7 +122,7 @@ mod tests {
         let (address, thread) = daemon(answers);
         let client = client(&address);
         let args = Args {
-            provider: "github".into(),
+            provider: ProviderKind::Github,
             host: None,
         };
         let outcome = sign_in(&client, &args, Printer::plain());

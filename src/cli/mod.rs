@@ -8,15 +8,16 @@
 
 pub(crate) use failed::Failed;
 
+use action::Action;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Parser, Subcommand};
-use connections::Action;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use failed::Exit;
 use session::Session;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod access;
+mod action;
 mod address;
 mod auth;
 mod client;
@@ -29,20 +30,29 @@ mod demo;
 mod disconnect;
 mod doctor;
 mod failed;
+mod help;
 mod incidents;
 mod keygen;
 mod list;
 mod login;
 mod openapi;
 mod output;
+mod progress;
+mod provider;
 mod reference;
+mod repositories;
+mod runs;
 mod saved;
 mod serve;
 mod session;
 mod simulate;
+mod stats;
 mod store;
 mod token;
 mod user;
+
+/// Heading of the options that say whom a command talks to.
+const DAEMON: &str = "The daemon that is asked";
 
 /// Takes webhook settings off your hands: creates, verifies, stores, watches and repairs the
 /// webhooks of your repositories, and turns failing CI into incidents.
@@ -67,10 +77,10 @@ struct Global {
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     config: Option<PathBuf>,
     /// The daemon's address. Default: `HOOKHERD_URL`, the saved login, `http://127.0.0.1:8080`.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = DAEMON)]
     url: Option<String>,
     /// File with an API token. Default: `HOOKHERD_TOKEN`, `HOOKHERD_TOKEN_FILE`, the saved login.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = DAEMON)]
     token_file: Option<PathBuf>,
     /// When to use colours.
     #[arg(
@@ -101,13 +111,13 @@ enum Command {
     /// Resume a paused or suspended connection.
     Resume(connections::OneArgs),
     /// Look at a connection's webhook now, and repair it; ends a suspension.
-    Check(connections::OneArgs),
+    Check(action::Args),
     /// Ask the provider for a test delivery.
-    Ping(connections::OneArgs),
+    Ping(action::Args),
     /// Delete a connection's webhook and create it anew.
-    Recreate(connections::OneArgs),
+    Recreate(action::Args),
     /// Give a connection's webhook a new secret; the old one works for an hour more.
-    RotateSecret(connections::OneArgs),
+    RotateSecret(action::Args),
     /// List connections, or show one.
     Connections(connections::ListArgs),
     /// List, acknowledge or resolve incidents.
@@ -119,6 +129,12 @@ enum Command {
     Auth(auth::Auth),
     /// Say whose token is used.
     Whoami,
+    /// List the repositories that a credential of yours can reach at a provider.
+    Repositories(repositories::Args),
+    /// List workflow runs and pipelines, or show one.
+    Runs(runs::Args),
+    /// Show totals: connections, incidents, deliveries.
+    Stats,
     /// Sign in with a provider: shows a code, and waits until you typed it in there.
     Login(login::Args),
     /// Add a provider token or an App's installation; list, share or remove the stored ones.
@@ -148,7 +164,8 @@ type Outcome = Result<(), Failed>;
 pub fn run() -> ExitCode {
     // What is written is for its owner alone: stores, exports, saved logins.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let cli = match Cli::try_parse() {
+    let matches = help::with_examples(Cli::command()).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
@@ -205,15 +222,18 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Disconnect(args) => disconnect::run(&args, session),
         Command::Pause(args) => connections::set_enabled(&args, false, session),
         Command::Resume(args) => connections::set_enabled(&args, true, session),
-        Command::Check(args) => connections::act(&args, Action::Check, session),
-        Command::Ping(args) => connections::act(&args, Action::Ping, session),
-        Command::Recreate(args) => connections::act(&args, Action::Recreate, session),
-        Command::RotateSecret(args) => connections::act(&args, Action::RotateSecret, session),
+        Command::Check(args) => action::run(&args, Action::Check, session),
+        Command::Ping(args) => action::run(&args, Action::Ping, session),
+        Command::Recreate(args) => action::run(&args, Action::Recreate, session),
+        Command::RotateSecret(args) => action::run(&args, Action::RotateSecret, session),
         Command::Connections(args) => connections::list(&args, session),
         Command::Incidents(args) => incidents::run(&args, session),
         Command::Deliveries(args) => deliveries::run(&args, session),
         Command::Auth(command) => auth::run(&command, session),
         Command::Whoami => auth::whoami(session),
+        Command::Repositories(args) => repositories::run(&args, session),
+        Command::Runs(args) => runs::run(&args, session),
+        Command::Stats => stats::run(session),
         Command::Login(args) => login::run(&args, session),
         Command::Credential(command) => credential::run(&command, session),
         Command::User(command) => user::run(&command, session),
@@ -228,7 +248,6 @@ fn dispatch(cli: Cli) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -110,9 +110,11 @@ impl Printer {
         beside(words);
     }
 
-    /// The answer as JSON, or these words.
+    /// The answer as JSON, or these words. An answer without a body is an empty object.
     pub(super) fn words(self, answer: &Value, words: &str) {
-        if self.json {
+        if self.json && answer.is_null() {
+            line("{}");
+        } else if self.json {
             line(&pretty(answer));
         } else {
             self.say(words);

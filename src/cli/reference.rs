@@ -152,11 +152,16 @@ impl Reference {
     }
 }
 
-/// The name of a repository, out of whatever names it; of an id there is none.
+/// The name of a repository, out of whatever names it, or a pattern such as `octo/*`. An id names
+/// a connection.
 pub(super) fn name_of(text: Option<&str>) -> Result<Option<String>, Failed> {
     let Some(text) = text else {
         return Ok(None);
     };
+    // A pattern is the daemon's to understand.
+    if text.contains('*') {
+        return Ok(Some(text.trim().to_owned()));
+    }
     match Reference::parse(text)? {
         Reference::Repository(place) if is_flat(&place) => {
             Ok(Some(place.owner_and_name().to_owned()))

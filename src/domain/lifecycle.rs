@@ -10,11 +10,7 @@
 //! - **LC-3** unless it waits for a person, a call or a timer will move it on;
 //! - **LC-4** from any history, `Removed` on a working provider ends with no hook of ours there;
 //! - **LC-5** from any history, `Active` on a working provider ends with exactly one hook of ours
-//!   there, with the settings wanted, our present URL among them.
-//!
-//! A hook is ours when it has an id that the provider told us of, whatever its URL by now (our
-//! secret is in it), or when its URL has our mark, whatever its id and address. LC-4 and LC-5 count
-//! hooks by both. A hook with another id and another URL is somebody's, and never touched.
+//!   there, with the settings wanted.
 //!
 //! A call that failed or was cut off may still have been carried out, or may be carried out a
 //! little later. So its outcome is [`Hook::Unknown`] and never `Absent`, and the machine stays
@@ -46,25 +42,8 @@ pub enum Hook {
     Absent,
     /// The provider told of it.
     Present(HookId),
-    /// A call failed or was cut off, or the hook was not found: anything may be there. With the
-    /// last id that was known, because a hook with that id is ours wherever it delivers to by now.
-    Unknown(Option<HookId>),
-}
-
-impl Hook {
-    /// The id of the hook that is or was last known to be ours.
-    pub const fn id(self) -> Option<HookId> {
-        match self {
-            Self::Absent => None,
-            Self::Present(id) => Some(id),
-            Self::Unknown(id) => id,
-        }
-    }
-
-    /// The same hook, when anything may have become of it.
-    pub(super) const fn in_doubt(self) -> Self {
-        Self::Unknown(self.id())
-    }
+    /// A call failed or was cut off: anything may be there.
+    Unknown,
 }
 
 /// Whether a call of ours that was cut off may still be carried out.
@@ -99,9 +78,6 @@ pub enum Phase {
         /// Failed attempts before this one.
         attempt: u32,
     },
-    /// All settings are written again to a hook that is not known to be wrong: it is moved to our
-    /// present address, or its secret is doubted. Whatever comes of it, the hook goes on working.
-    Rewriting,
     /// A deletion is outstanding.
     Deleting {
         /// Failed attempts before this one.
@@ -152,10 +128,6 @@ impl SuspendReason {
 pub type Revision = u32;
 
 /// The whole state of the machine. Stored with every step.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is known apart from the others; what excludes each other is the phase"
-)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifecycle {
     /// What the user wants.
@@ -172,11 +144,6 @@ pub struct Lifecycle {
     pub applied: Option<Revision>,
     /// Delete the hook and create it anew as soon as nothing is outstanding.
     pub recreate: bool,
-    /// The hook was found changed or gone, and is not known to be mended.
-    pub ill: bool,
-    /// The last call was refused in a way that only a person can mend. A call without an outcome
-    /// (an outage, a time-out, a limit) leaves this as it is: not knowing is not ill.
-    pub refused: bool,
     /// Checks and pings in a row that failed.
     pub checks_failed: u32,
     /// Pings in a row that no delivery followed.
@@ -213,8 +180,6 @@ pub enum Input {
     PingRequested,
     /// Delete the hook and create it anew.
     RecreateRequested,
-    /// It is this hook's turn to be written again, though nothing is known to be wrong with it.
-    RewriteDue,
     /// The outstanding call succeeded.
     Replied(Reply),
     /// The outstanding call failed, or its outcome is not known.
@@ -244,7 +209,7 @@ pub enum Reply {
     },
     /// Check: as we left it.
     Intact,
-    /// Check: there, but not as we left it (or there is another one with our mark).
+    /// Check: there, but not as we left it (or there is more than one).
     Drifted,
     /// Check: as we left it, but the provider sends nothing because deliveries failed. A test
     /// delivery that we answer may change that.
@@ -252,7 +217,7 @@ pub enum Reply {
         /// Not until somebody acts.
         permanently: bool,
     },
-    /// Check or repair: the provider shows the list of hooks, and the one with this id is not there.
+    /// Check or repair: the provider shows the list of hooks, and ours is not in it.
     Missing {
         /// When that was found.
         at: Timestamp,
@@ -266,7 +231,7 @@ pub enum Reply {
     Pinged,
     /// Ping: the provider has nothing that it could send. Says nothing about the hook.
     Untestable,
-    /// Delete: the provider shows the list of hooks, and none of ours is left, by id or by mark.
+    /// Delete: the provider shows the list of hooks, and none of ours is in it.
     Deleted,
 }
 
@@ -308,20 +273,17 @@ pub enum Effect {
     Observe(Observation),
 }
 
-/// A provider call. Each finds our hooks by id and by the mark in their URL, which holds the
-/// connection's hook key.
+/// A provider call. Each finds our hooks by their URL, which holds the connection's hook key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Find our hook or create it, write all settings, delete surplus ones of ours.
     Ensure {
-        /// The hook that is kept when it is there. None is created then.
-        known: Option<HookId>,
         /// The settings to write.
         revision: Revision,
     },
     /// Read the hooks and compare.
     Check(HookId),
-    /// Write all settings of this hook, delete others of ours.
+    /// Write all settings of this hook.
     Repair {
         /// Which.
         hook: HookId,
@@ -331,10 +293,7 @@ pub enum Call {
     /// Ask for a test delivery.
     Ping(HookId),
     /// Delete every hook of ours.
-    Delete {
-        /// The hook that is ours by its id.
-        known: Option<HookId>,
-    },
+    Delete,
 }
 
 /// How long a timer runs. The actor turns it into time, with jitter.
@@ -369,8 +328,6 @@ pub enum Observation {
     HookDrifted,
     /// The changed hook has our settings again.
     HookRepaired,
-    /// All settings of the hook were written again, which were not known to be wrong.
-    HookRewritten,
     /// The hook was gone.
     HookLost,
     /// The provider has disabled the hook.
@@ -403,8 +360,6 @@ impl Default for Lifecycle {
             wanted: 1,
             applied: None,
             recreate: false,
-            ill: false,
-            refused: false,
             checks_failed: 0,
             pings_unanswered: 0,
             heard: false,
@@ -422,7 +377,6 @@ impl Lifecycle {
             | Phase::Checking
             | Phase::Pinging
             | Phase::Repairing { .. }
-            | Phase::Rewriting
             | Phase::Deleting { .. } => true,
             Phase::Idle
             | Phase::Active
@@ -443,7 +397,6 @@ impl Lifecycle {
             | Phase::Checking
             | Phase::Pinging
             | Phase::Repairing { .. }
-            | Phase::Rewriting
             | Phase::Deleting { .. }
             | Phase::Waiting { .. }
             | Phase::Settling => false,
@@ -456,7 +409,6 @@ impl Lifecycle {
     }
 }
 
-mod outcome;
 mod step;
 pub use step::step;
 

@@ -81,11 +81,10 @@ impl<D: Dialect> Hooks for Client<D> {
         &'a self,
         access: &'a Access,
         target: &'a Target,
-        known: Option<HookId>,
         spec: &'a HookSpec,
     ) -> Calling<'a, Ensured> {
         run(self, "ensure", access, move |s| {
-            Box::pin(ours::ensure(s, target, known, spec))
+            Box::pin(ours::ensure(s, target, spec))
         })
     }
 
@@ -128,11 +127,10 @@ impl<D: Dialect> Hooks for Client<D> {
         &'a self,
         access: &'a Access,
         target: &'a Target,
-        known: Option<HookId>,
-        mark: &'a str,
+        url: &'a str,
     ) -> Calling<'a, ()> {
         run(self, "delete", access, move |s| {
-            Box::pin(ours::delete(s, target, known, mark))
+            Box::pin(ours::delete(s, target, url))
         })
     }
 

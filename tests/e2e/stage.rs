@@ -158,7 +158,7 @@ impl Stage {
         format!("http://{}{path}", self.address)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hookherd"));
         command.args(words).env_clear().envs(&self.variables);
         command.current_dir(self.dir.path());

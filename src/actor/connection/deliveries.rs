@@ -201,7 +201,7 @@ impl ConnectionActor {
         }
         edit.changes = changes;
         edit.family = family;
-        self.doubts.hear();
+        self.rejections = 0;
         self.go(
             ctx,
             Some(Input::DeliveryArrived),

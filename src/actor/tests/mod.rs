@@ -2,7 +2,6 @@
 
 mod credentials;
 mod disabled;
-mod doubt;
 mod errands;
 mod events;
 mod fakes;

@@ -155,11 +155,9 @@ impl FakeProvider {
         }
     }
 
-    fn ours(&self, known: Option<HookId>, mark: &str) -> Option<u64> {
+    fn ours(&self, url: &str) -> Option<u64> {
         let hooks = self.hooks.lock().unwrap();
-        let known = known.map(|id| id.0).filter(|id| hooks.contains_key(id));
-        let marked = || hooks.iter().find(|(_, (url, _))| url.ends_with(mark));
-        known.or_else(|| marked().map(|(id, _)| *id))
+        hooks.iter().find(|(_, (u, _))| u == url).map(|(id, _)| *id)
     }
 }
 
@@ -180,11 +178,10 @@ impl Hooks for FakeProvider {
         &'a self,
         access: &'a Access,
         target: &'a Target,
-        known: Option<HookId>,
         spec: &'a HookSpec,
     ) -> Calling<'a, Ensured> {
-        Box::pin(self.call("ensure", access, move || {
-            let found = self.ours(known, &spec.mark);
+        Box::pin(self.call("ensure", access, || {
+            let found = self.ours(&spec.url);
             let id = found.unwrap_or_else(|| self.next.fetch_add(1, Ordering::SeqCst) + 1);
             self.hooks
                 .lock()
@@ -212,15 +209,9 @@ impl Hooks for FakeProvider {
                     permanently: disabled == Some(true),
                     until: None,
                 },
-                Some((url, events)) if *events == spec.events && *url == spec.url => {
-                    CheckReport::Intact
-                }
-                Some((url, events)) => CheckReport::Drifted {
-                    fields: vec!["something"],
-                    former_address: url
-                        .strip_suffix(spec.mark.as_str())
-                        .filter(|_| *events == spec.events)
-                        .map(str::to_owned),
+                Some((_, events)) if *events == spec.events => CheckReport::Intact,
+                Some(_) => CheckReport::Drifted {
+                    fields: vec!["events"],
                 },
                 None => CheckReport::Missing,
             };
@@ -237,8 +228,7 @@ impl Hooks for FakeProvider {
     ) -> Calling<'a, Repaired> {
         Box::pin(self.call("repair", access, move || {
             match self.hooks.lock().unwrap().get_mut(&hook.0) {
-                Some((url, events)) => {
-                    url.clone_from(&spec.url);
+                Some((_, events)) => {
                     events.clone_from(&spec.events);
                     Repaired::Done {
                         proof: Proof::Signature,
@@ -254,17 +244,9 @@ impl Hooks for FakeProvider {
             Pinged::Sent
         }))
     }
-    fn delete<'a>(
-        &'a self,
-        access: &'a Access,
-        _: &'a Target,
-        known: Option<HookId>,
-        mark: &'a str,
-    ) -> Calling<'a, ()> {
+    fn delete<'a>(&'a self, access: &'a Access, _: &'a Target, url: &'a str) -> Calling<'a, ()> {
         Box::pin(self.call("delete", access, move || {
-            let is_ours = |id: u64, url: &str| known == Some(HookId(id)) || url.ends_with(mark);
-            let mut hooks = self.hooks.lock().unwrap();
-            hooks.retain(|id, (url, _)| !is_ours(*id, url));
+            self.hooks.lock().unwrap().retain(|_, (u, _)| u != url);
             *self.disabled.lock().unwrap() = None;
         }))
     }

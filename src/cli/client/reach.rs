@@ -108,10 +108,9 @@ fn of_tls(error: &rustls::Error) -> Obstacle {
 }
 
 fn of_io(error: &std::io::Error) -> Option<Obstacle> {
-    // What an I/O error wraps is not among its sources.
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    if let Some(tls) = inner {
-        return Some(of_tls(tls));
+    // What an I/O error wraps is not among its sources; and it may wrap another one.
+    if let Some(found) = error.get_ref().and_then(|inner| judge(inner).0) {
+        return Some(found);
     }
     match error.kind() {
         ErrorKind::ConnectionRefused => Some(Obstacle::Refused),
@@ -169,4 +168,53 @@ pub(super) fn why(error: &reqwest::Error, address: &Address, named_by: &str) -> 
         words.push_str(&last);
     }
     Failed::new(words).coded(obstacle.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn who_takes_the_request_and_stays_silent_is_told_from_who_takes_nothing() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = Address::parse(&url).unwrap();
+        let client = reqwest::Client::builder().no_proxy();
+        let client = client.timeout(Duration::from_millis(100)).build().unwrap();
+        let error = client.get(&url).send().await.unwrap_err();
+        let failed = why(&error, &address, "--url");
+        assert_eq!(failed.code(), Some("timed_out"));
+        assert!(
+            failed.to_string().contains("does not answer in time"),
+            "{failed}"
+        );
+        assert!(failed.to_string().contains("(--url)"), "{failed}");
+        let (found, _) = judge(&std::io::Error::from(ErrorKind::TimedOut));
+        assert_eq!(found, Some(Obstacle::ConnectTimeout));
+    }
+
+    #[test]
+    fn what_wraps_what_wraps_the_reason_is_looked_through() {
+        let certificate = |error| rustls::Error::InvalidCertificate(error);
+        for (error, obstacle) in [
+            (
+                certificate(CertificateError::UnknownIssuer),
+                Obstacle::UnknownIssuer,
+            ),
+            (
+                certificate(CertificateError::NotValidYet),
+                Obstacle::NotYetValid,
+            ),
+            (certificate(CertificateError::BadSignature), Obstacle::Tls),
+        ] {
+            let inner = std::io::Error::new(ErrorKind::InvalidData, error);
+            let outer = std::io::Error::other(inner);
+            assert_eq!(judge(&outer).0, Some(obstacle));
+        }
+        let (found, last) = judge(&std::io::Error::other("something else"));
+        assert_eq!((found, last.as_str()), (None, "something else"));
+    }
 }

@@ -4,7 +4,9 @@ use super::plan::{Choice, Identity, Intent, Planned, of_connection, plan};
 use super::{Args, connect, words};
 use crate::cli::address::route;
 use crate::cli::client::Client;
+use crate::cli::list::Writer;
 use crate::cli::output::{Column, Printer};
+use crate::cli::progress::Progress;
 use crate::cli::{Failed, Outcome};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -15,20 +17,26 @@ const COLUMNS: [Column; 2] = [
     Column::text("REPOSITORY", "/repository_full_name"),
     Column::text("PLAN", "/intent"),
 ];
+/// After so many failures in a row that say nothing of the repository, the rest is not tried.
+const HOPELESS: usize = 3;
+/// Owners that are named when none is the one that was asked for.
+const OWNERS_SHOWN: usize = 10;
 
 pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
     let which = &args.which;
-    let choice = Choice::new(which.org.as_deref(), which.matching.as_deref())?;
-    let list = route(&["repositories", &args.provider])?;
+    let org = which.org.as_deref().map(|org| org.trim().trim_matches('/'));
+    let choice = Choice::new(org, which.matching.as_deref())?;
+    let provider = args.provider.as_str();
+    let list = route(&["repositories", provider])?;
     let host = [("host", args.how.host.as_deref())];
     let repositories = client.every(&list, "items", &host)?;
-    let connected = client.every("repositories/connections", "connections", &[])?;
-    let connected: BTreeSet<Identity> = connected
-        .iter()
-        .filter(|connection| connection["provider"] == args.provider.as_str())
-        .filter_map(of_connection)
-        .collect();
+    let filters = [("provider", Some(provider))];
+    let connected = client.every("repositories/connections", "connections", &filters)?;
+    let connected: BTreeSet<Identity> = connected.iter().filter_map(of_connection).collect();
     let plan = plan(&repositories, &connected, &choice);
+    if plan.is_empty() {
+        return Err(nothing(args, &repositories));
+    }
     let new: Vec<&Planned> = plan
         .iter()
         .filter(|planned| planned.intent == Intent::Connect)
@@ -38,11 +46,10 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
     }
     if which.dry_run || new.is_empty() {
         if !printer.json {
-            printer.say(&format!(
-                "{} to connect, of {} found",
-                new.len(),
-                plan.len()
-            ));
+            let (new, found) = (new.len(), plan.len());
+            printer.say(&format!("{new} to connect, of {found} found"));
+        } else if !which.dry_run {
+            printer.words(&json!({ "results": [] }), "");
         }
         return Ok(());
     }
@@ -50,6 +57,38 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
         return Err(Failed::new("nothing was connected"));
     }
     carry_out(client, args, &new, printer)
+}
+
+/// Nothing fits what was asked for: most likely it is misspelt, or out of the token's reach.
+fn nothing(args: &Args, repositories: &[Value]) -> Failed {
+    let owner = |repository: &Value| repository["owner_name"].as_str().map(str::to_owned);
+    let mut owners: Vec<String> = repositories.iter().filter_map(owner).collect();
+    owners.sort_by_key(|owner| owner.to_ascii_lowercase());
+    owners.dedup();
+    let which = &args.which;
+    let what = match (&which.org, &which.matching) {
+        (Some(org), None) => format!("of `{org}`"),
+        (Some(org), Some(glob)) => format!("of `{org}` that matches `{glob}`"),
+        (None, Some(glob)) => format!("that matches `{glob}`"),
+        (None, None) => "at all".to_owned(),
+    };
+    let words = format!(
+        "your credentials reach no repository {what}: check the name, and what the token may see"
+    );
+    let failed = Failed::new(words).coded("no_repositories");
+    if owners.is_empty() {
+        return failed;
+    }
+    let more = owners.len().saturating_sub(OWNERS_SHOWN);
+    let mut lines = vec![format!(
+        "within reach are those of: {}",
+        owners[..owners.len() - more].join(", ")
+    )];
+    if more > 0 {
+        lines.push(format!("and of {more} more"));
+    }
+    let items = owners.iter().map(|owner| json!(owner)).collect();
+    failed.among("owners", items, lines)
 }
 
 fn show(plan: &[Planned], printer: Printer) {
@@ -70,37 +109,54 @@ fn agree(count: usize) -> Result<bool, Failed> {
 }
 
 /// One after the other: providers ask for a pause between writes anyhow. One that fails does not
-/// keep the others from their turn.
+/// keep the others from their turn, unless it is the daemon that fails.
 fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -> Outcome {
-    let mut results = Vec::with_capacity(new.len());
-    let mut failed = 0_usize;
+    let progress = Progress::new(new.len(), printer);
+    let mut writer = printer.json.then(Writer::default);
+    let (mut connected, mut failed, mut hopeless) = (0_usize, 0_usize, 0_usize);
     for planned in new {
         let name = &planned.full_name;
-        match connect(client, args, name, Some(&planned.host)) {
+        let (result, line) = match connect(client, args, name, Some(&planned.host)) {
             Ok(connection) => {
-                if !printer.json {
-                    printer.say(&words(&connection));
-                }
-                results.push(connection);
+                connected += 1;
+                hopeless = 0;
+                let line = words(&connection);
+                (connection, line)
             }
             Err(why) => {
-                let why = why.to_string();
                 failed += 1;
-                if !printer.json {
-                    printer.say(&format!("failed {name}: {why}"));
-                }
-                results.push(json!({ "repository_full_name": name, "error": why }));
+                hopeless = if why.is_hopeless() { hopeless + 1 } else { 0 };
+                let line = format!("failed {name}: {why}");
+                (
+                    json!({ "repository_full_name": name, "error": why.to_string() }),
+                    line,
+                )
             }
+        };
+        match &mut writer {
+            Some(writer) => writer.item("results", &result),
+            None => progress.say(&line),
+        }
+        progress.step();
+        if hopeless == HOPELESS {
+            break;
         }
     }
-    let done = format!("{} connected, {failed} failed", new.len() - failed);
-    printer.words(&json!({ "results": results }), &done);
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(Failed::new(format!(
-            "{failed} of {} could not be connected",
-            new.len()
-        )))
+    progress.end();
+    match writer {
+        Some(writer) => writer.end("results", None),
+        None => printer.say(&format!("{connected} connected, {failed} failed")),
+    }
+    let left = new.len() - connected - failed;
+    match (failed, left) {
+        (0, _) => Ok(()),
+        (failed, 0) => {
+            let words = format!("{failed} of {} could not be connected", new.len());
+            Err(Failed::new(words))
+        }
+        (_, left) => {
+            let words = format!("given up: {left} of {} were not tried", new.len());
+            Err(Failed::new(words))
+        }
     }
 }

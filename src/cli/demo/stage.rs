@@ -9,7 +9,6 @@ use crate::simulator::{GithubHandle, Simulator, SimulatorConfig};
 use reqwest::Method;
 use serde_json::Value;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Longest time that any step of the demo may take.
@@ -39,9 +38,10 @@ impl Stage {
         let dir = tempfile::tempdir()?;
         let simulator = Simulator::start(&SimulatorConfig::default())?;
         let port = free_port()?;
-        let config = write_config(dir.path().join("demo.toml"), &dir, &simulator, port)?;
+        // Nothing that is set around the demo is the demo's: not a token, and no directory.
+        let config = Config::of_text(&config(&dir, &simulator, port))?;
         crate::telemetry::init_logs(false, "error").map_err(Failed::new)?;
-        let app = App::start(Config::load(Some(&config))?).await?;
+        let app = App::start(config).await?;
         let url = format!("http://{}", app.address());
         let http = reqwest::Client::builder()
             .timeout(STEP_MAX)
@@ -115,15 +115,11 @@ impl Stage {
     }
 }
 
-fn write_config(
-    path: PathBuf,
-    dir: &tempfile::TempDir,
-    simulator: &Simulator,
-    port: u16,
-) -> Result<PathBuf, Failed> {
+/// The demo's configuration.
+fn config(dir: &tempfile::TempDir, simulator: &Simulator, port: u16) -> String {
     let (data, key) = (dir.path().join("data"), new_master_key());
     let (api, gitlab) = (simulator.api_url(), simulator.gitlab_api_url());
-    let text = format!(
+    format!(
         "[server]\npublic_url = \"http://127.0.0.1:{port}\"\nlisten = \"127.0.0.1:{port}\"\n\
          data_dir = \"{}\"\n[seal]\nkey = \"{}\"\n[auth]\nadmin_token = \"{ADMIN_TOKEN}\"\n\
          [providers.github]\napi_url = \"{api}\"\nwrite_pause = \"0s\"\ncall_timeout = \"2s\"\n\
@@ -133,7 +129,5 @@ fn write_config(
          slow_retry_max = \"1s\"\nstartup_spread = \"100ms\"\nconnect_wait = \"3s\"\n",
         data.display(),
         *key
-    );
-    std::fs::write(&path, text)?;
-    Ok(path)
+    )
 }

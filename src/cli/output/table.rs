@@ -31,6 +31,7 @@ pub(in crate::cli) struct Column {
     head: &'static str,
     pointer: &'static str,
     kind: Kind,
+    is_optional: bool,
 }
 
 impl Column {
@@ -39,6 +40,15 @@ impl Column {
             head,
             pointer,
             kind,
+            is_optional: false,
+        }
+    }
+
+    /// The same, left out on a terminal that is too narrow for all.
+    pub(in crate::cli) const fn optional(self) -> Self {
+        Self {
+            is_optional: true,
+            ..self
         }
     }
 
@@ -120,11 +130,32 @@ impl Sheet {
         self.table.add_row(Row::from(cells.collect::<Vec<_>>()));
     }
 
+    /// Which columns are left out, so that the others fit: optional ones, from the left.
+    fn left_out(&self) -> Vec<bool> {
+        let mut out = vec![false; self.columns.len()];
+        let Some(width) = self.look.width else {
+            return out;
+        };
+        let natural = self.table.column_max_content_widths();
+        let mut needed: u32 = natural.iter().map(|width| u32::from(width + GAP)).sum();
+        for (index, column) in self.columns.iter().enumerate() {
+            if column.is_optional && needed > u32::from(width + GAP) {
+                out[index] = true;
+                needed -= u32::from(natural[index] + GAP);
+            }
+        }
+        out
+    }
+
     /// The lines of the table.
     pub(super) fn lines(mut self) -> Vec<String> {
-        for (column, shape) in self.columns.iter().zip(self.table.column_iter_mut()) {
+        let left_out = self.left_out();
+        let shapes = self.table.column_iter_mut().zip(left_out);
+        for (column, (shape, is_left_out)) in self.columns.iter().zip(shapes) {
             shape.set_padding((0, GAP));
-            if matches!(column.kind, Kind::Id | Kind::Status | Kind::Time) {
+            if is_left_out {
+                shape.set_constraint(ColumnConstraint::Hidden);
+            } else if matches!(column.kind, Kind::Id | Kind::Status | Kind::Time) {
                 shape.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
@@ -170,9 +201,10 @@ mod tests {
     use serde_json::json;
     use time::format_description::well_known::Rfc3339;
 
-    const COLUMNS: [Column; 4] = [
+    const COLUMNS: [Column; 5] = [
         Column::id("ID", "/id"),
         Column::status("STATUS", "/status"),
+        Column::text("NOTE", "/note").optional(),
         Column::time("SEEN", "/seen"),
         Column::text("TITLE", "/title"),
     ];
@@ -187,7 +219,7 @@ mod tests {
 
     fn item(title: &str) -> Value {
         let id = "inc_01krjbjp8f0000000000000000";
-        json!({"id": id, "status": "open", "seen": "2026-11-28T11:58:00.250Z", "title": title})
+        json!({"id": id, "status": "open", "note": "n", "seen": "2026-11-28T11:58:00.250Z", "title": title})
     }
 
     #[test]
@@ -202,14 +234,14 @@ mod tests {
             &[item("a\u{1b}[2J\n"), item(&long), json!({"id": "b"})],
             look,
         );
-        let head = "ID                              STATUS  SEEN                  TITLE";
+        let head = "ID                              STATUS  NOTE  SEEN                  TITLE";
         assert_eq!(rows[0], head);
-        let start = "inc_01krjbjp8f0000000000000000  open    2026-11-28T11:58:00Z  ";
+        let start = "inc_01krjbjp8f0000000000000000  open    n     2026-11-28T11:58:00Z  ";
         assert_eq!(rows[1], format!("{start}a\\u{{1b}}[2J\\n"));
         assert_eq!(rows[2], format!("{start}{long}"));
         assert_eq!(
             rows[3],
-            format!("b{}-       -{}-", " ".repeat(31), " ".repeat(21))
+            format!("b{}-       -     -{}-", " ".repeat(31), " ".repeat(21))
         );
         assert_eq!(rows.len(), 4);
     }

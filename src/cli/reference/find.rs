@@ -9,6 +9,8 @@ use serde_json::Value;
 
 /// Connections that are looked through for what resembles a name that nobody has.
 const NEAR_SEARCHED_MAX: usize = 5_000;
+/// Names that a long path is cut to, at most.
+const NAMES_TRIED_MAX: usize = 20;
 /// Names that are proposed.
 const NEAR_MAX: usize = 3;
 /// How much two names must have in common to be proposed, between 0 and 1.
@@ -19,8 +21,20 @@ const NEAR_MIN: f64 = 0.80;
 pub(in crate::cli) struct Found {
     /// Its id.
     pub(in crate::cli) id: String,
-    /// Its repository; of one that was named by its id, the id.
+    /// Its repository.
     pub(in crate::cli) name: String,
+    /// All that the daemon says of it.
+    pub(in crate::cli) connection: Value,
+}
+
+impl Found {
+    fn of(connection: Value) -> Self {
+        Self {
+            id: text_of(&connection, "/id").to_owned(),
+            name: text_of(&connection, "/repository_full_name").to_owned(),
+            connection,
+        }
+    }
 }
 
 /// The id of a connection that may have been named.
@@ -34,8 +48,7 @@ pub(in crate::cli) fn find(client: &Client, text: &str) -> Result<Found, Failed>
     let place = match Reference::parse(text) {
         Ok(Reference::Id(id)) => {
             let connection = client.get(&route(&["repositories", "connections", &id])?)?;
-            let name = text_of(&connection, "/repository_full_name").to_owned();
-            return Ok(Found { id, name });
+            return Ok(Found::of(connection));
         }
         Ok(Reference::Repository(place)) => place,
         // A name without its owner: what it may be is told.
@@ -52,10 +65,7 @@ pub(in crate::cli) fn find(client: &Client, text: &str) -> Result<Found, Failed>
     let candidates = named(client, &place)?;
     match candidates.as_slice() {
         [] => Err(none(client, text, &place)?),
-        [one] => Ok(Found {
-            id: text_of(one, "/id").to_owned(),
-            name: text_of(one, "/repository_full_name").to_owned(),
-        }),
+        [one] => Ok(Found::of(one.clone())),
         many => {
             let words = format!(
                 "`{}` is connected more than once: name one by its id",
@@ -100,30 +110,24 @@ fn is_at(connection: &Value, host: &str) -> bool {
 /// The connections with the longest of the names that may be meant.
 fn named(client: &Client, place: &Place) -> Result<Vec<Value>, Failed> {
     let names = place.names();
-    let mut found: Vec<(usize, Value)> = Vec::new();
-    let list = List {
-        path: "repositories/connections",
-        field: "connections",
-        filters: &[],
-        cursor: None,
-        limit: usize::MAX,
-    };
-    client.pages(&list, |items| {
-        for item in items {
-            let name = text_of(&item, "/repository_full_name");
-            let rank = names
-                .iter()
-                .position(|asked| asked.eq_ignore_ascii_case(name));
-            if let Some(rank) = rank
-                && place.host.as_ref().is_none_or(|host| is_at(&item, host))
-            {
-                found.push((rank, item));
-            }
+    for name in &names[names.len().saturating_sub(NAMES_TRIED_MAX)..] {
+        let filters = [("repository", Some(*name))];
+        let mut found = client.every("repositories/connections", "connections", &filters)?;
+        // Nothing is done to a connection because of what an answer was asked for: names and
+        // hosts are compared here.
+        found.retain(|connection| {
+            let is_named = text_of(connection, "/repository_full_name").eq_ignore_ascii_case(name);
+            is_named
+                && place
+                    .host
+                    .as_ref()
+                    .is_none_or(|host| is_at(connection, host))
+        });
+        if !found.is_empty() {
+            return Ok(found);
         }
-    })?;
-    let best = found.iter().map(|(rank, _)| *rank).min();
-    let longest = found.into_iter().filter(|(rank, _)| Some(*rank) == best);
-    Ok(longest.map(|(_, connection)| connection).collect())
+    }
+    Ok(Vec::new())
 }
 
 /// How much alike two names are: the same name below another owner is nearly the same.

@@ -1,0 +1,147 @@
+//! `hookherd check`, `ping`, `recreate`, `rotate-secret`: asked for, and waited for as long as a
+//! person waits.
+
+use super::Outcome;
+use super::client::Client;
+use super::connections::{path, webhook};
+use super::failed::Failed;
+use super::output::text_of;
+use super::reference::{Found, find};
+use super::session::Session;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Longest wait for what was asked for. It goes on in the background all the same.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+/// Wait between two looks: the first, and the longest, to which it doubles.
+const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The connection: OWNER/REPO, a URL of it, or an id.
+    connection: String,
+    /// Do not wait for what comes of it.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// What can be asked of a connection beside pausing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Look at the hook now.
+    Check,
+    /// Ask the provider for a test delivery.
+    Ping,
+    /// Delete the hook and make it anew.
+    Recreate,
+    /// Give the hook a new secret.
+    RotateSecret,
+}
+
+impl Action {
+    /// The last part of the route.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Ping => "ping",
+            Self::Recreate => "recreate",
+            Self::RotateSecret => "rotate-secret",
+        }
+    }
+
+    /// What is said while it is under way.
+    const fn begun(self) -> &'static str {
+        match self {
+            Self::Check => "the webhook is being checked",
+            Self::Ping => "a test delivery was asked for",
+            Self::Recreate => "the webhook is being made anew",
+            Self::RotateSecret => {
+                "the webhook is being given a new secret; the old one works for an hour more"
+            }
+        }
+    }
+
+    /// What is said when it is done.
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Check => "the webhook was checked",
+            Self::Ping => "the test delivery has arrived",
+            Self::Recreate => "the webhook was made anew",
+            Self::RotateSecret => "the webhook has a new secret",
+        }
+    }
+
+    /// What changes in the connection when it is done; `None` where nothing tells.
+    const fn evidence(self) -> Option<&'static str> {
+        match self {
+            Self::Check => Some("/health/last_check_at"),
+            Self::Ping => Some("/webhook_last_delivery_at"),
+            Self::Recreate => Some("/webhook_id"),
+            Self::RotateSecret => None,
+        }
+    }
+}
+
+/// What came of it.
+enum End {
+    /// It is done, as the connection shows.
+    Done(Value),
+    /// The provider refused it, as the connection shows.
+    Refused(Value),
+    /// It goes on.
+    Unknown(Value),
+}
+
+/// Looks at the connection until what was asked for is done or refused.
+fn wait(client: &Client, found: &Found, asked: Value, evidence: &str) -> Result<End, Failed> {
+    let (before, path) = (&found.connection, path(found, None)?);
+    let mut now = asked;
+    let until = Instant::now() + WAIT_MAX;
+    let mut pause = LOOK.0;
+    loop {
+        let has_changed = |pointer| now.pointer(pointer) != before.pointer(pointer);
+        let is_there = now.pointer(evidence).is_some_and(|value| !value.is_null());
+        if has_changed("/last_error/at") && !now["last_error"].is_null() {
+            return Ok(End::Refused(now));
+        }
+        if is_there && has_changed(evidence) {
+            return Ok(End::Done(now));
+        }
+        if Instant::now() + pause > until {
+            return Ok(End::Unknown(now));
+        }
+        client.pause(pause);
+        pause = (pause * 2).min(LOOK.1);
+        now = client.get(&path)?;
+    }
+}
+
+pub(super) fn run(args: &Args, action: Action, session: &Session) -> Outcome {
+    let client = session.client()?;
+    let found = find(&client, &args.connection)?;
+    let asked = client.call(Method::POST, &path(&found, Some(action.as_str()))?, None)?;
+    let evidence = action.evidence().filter(|_| !args.no_wait);
+    let end = match evidence {
+        Some(evidence) => wait(&client, &found, asked, evidence)?,
+        None => End::Unknown(asked),
+    };
+    let name = &found.name;
+    match end {
+        End::Done(now) => {
+            let words = format!("{name}: {}; {}", action.done(), webhook(&now));
+            session.printer.words(&now, &words);
+            Ok(())
+        }
+        End::Unknown(now) => {
+            let words = format!("{name}: {}; {}", action.begun(), webhook(&now));
+            session.printer.words(&now, &words);
+            Ok(())
+        }
+        End::Refused(now) => {
+            let code = text_of(&now, "/last_error/code");
+            let words = format!("{name}: {} fails: {}", action.as_str(), webhook(&now));
+            Err(Failed::new(words).coded(code))
+        }
+    }
+}

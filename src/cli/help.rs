@@ -1,0 +1,401 @@
+//! What `--help` says at its end: examples, and the variables that a command reads.
+
+use clap::Command;
+
+/// What a command needs beside its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A daemon and a token for it.
+    Daemon,
+    /// The daemon's configuration.
+    Configuration,
+    /// Either or both.
+    Both,
+}
+
+/// Variables that say where the daemon is and who asks.
+const DAEMON: &str = "Variables:
+  HOOKHERD_URL         The daemon's address
+  HOOKHERD_TOKEN       An API token, or HOOKHERD_TOKEN_FILE with the name of a file that holds it
+  SSL_CERT_FILE        Certificate authorities to trust, PEM
+  HTTPS_PROXY          A proxy on the way to the daemon; NO_PROXY for none
+  NO_COLOR             No colours on a terminal
+What is said as an option counts first, then a variable, then the login that was saved with
+`hookherd auth login` below XDG_CONFIG_HOME or ~/.config.";
+/// Variables of the daemon's configuration.
+const CONFIGURATION: &str = "Variables:
+  WEBHOOK_BASE_URL             Where providers reach the daemon
+  OAUTH_TOKEN_ENCRYPTION_KEY   The master key, as `hookherd keygen` prints it
+  HOOKHERD_ADMIN_TOKEN         API token of the built-in user admin
+  GITHUB_OAUTH_CLIENT_ID, GITHUB_OAUTH_CLIENT_SECRET, GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY,
+  GITLAB_OAUTH_CLIENT_ID, GITLAB_OAUTH_CLIENT_SECRET
+                               For signing in with a provider
+  HOOKHERD_CONFIG              The configuration file
+  HOOKHERD__SECTION__KEY       Any key of the file, such as HOOKHERD__SERVER__LISTEN
+Each of the plain names may end in _FILE, and then names a file that holds the value.";
+
+/// A command, what it needs, and how it is used.
+type Entry = (&'static str, Needs, &'static [&'static str]);
+
+/// Every command.
+const ENTRIES: &[Entry] = &[
+    (
+        "",
+        Needs::Nothing,
+        &[
+            "hookherd demo --exit",
+            "hookherd auth login",
+            "hookherd connect github octo/app",
+        ],
+    ),
+    (
+        "serve",
+        Needs::Configuration,
+        &["hookherd serve", "hookherd serve --config hookherd.toml"],
+    ),
+    (
+        "demo",
+        Needs::Nothing,
+        &["hookherd demo", "hookherd demo --exit"],
+    ),
+    (
+        "simulate",
+        Needs::Nothing,
+        &["hookherd simulate --listen 127.0.0.1:8099"],
+    ),
+    (
+        "connect",
+        Needs::Daemon,
+        &[
+            "hookherd connect github octo/app",
+            "hookherd connect github https://github.com/octo/app --event workflow_run --event push",
+            "hookherd connect gitlab group/subgroup/project",
+            "hookherd connect github --org octo --dry-run",
+            "hookherd connect github --match 'octo/*-service' --yes",
+        ],
+    ),
+    (
+        "disconnect",
+        Needs::Daemon,
+        &[
+            "hookherd disconnect octo/app",
+            "hookherd disconnect https://github.com/octo/app --keep-webhook",
+        ],
+    ),
+    ("pause", Needs::Daemon, &["hookherd pause octo/app"]),
+    ("resume", Needs::Daemon, &["hookherd resume octo/app"]),
+    ("check", Needs::Daemon, &["hookherd check octo/app"]),
+    ("ping", Needs::Daemon, &["hookherd ping octo/app"]),
+    ("recreate", Needs::Daemon, &["hookherd recreate octo/app"]),
+    (
+        "rotate-secret",
+        Needs::Daemon,
+        &["hookherd rotate-secret octo/app"],
+    ),
+    (
+        "connections",
+        Needs::Daemon,
+        &[
+            "hookherd connections",
+            "hookherd connections octo/app",
+            "hookherd connections --status failed --owner octo",
+            "hookherd connections --json --limit 1000",
+        ],
+    ),
+    (
+        "incidents",
+        Needs::Daemon,
+        &[
+            "hookherd incidents --status open",
+            "hookherd incidents --repository 'octo/*' --limit 200",
+            "hookherd incidents acknowledge inc_...",
+        ],
+    ),
+    (
+        "incidents show",
+        Needs::Daemon,
+        &["hookherd incidents show inc_..."],
+    ),
+    (
+        "incidents acknowledge",
+        Needs::Daemon,
+        &["hookherd incidents acknowledge inc_..."],
+    ),
+    (
+        "incidents resolve",
+        Needs::Daemon,
+        &["hookherd incidents resolve inc_..."],
+    ),
+    (
+        "deliveries",
+        Needs::Daemon,
+        &[
+            "hookherd deliveries --connection octo/app",
+            "hookherd deliveries --outcome dead_letter",
+            "hookherd deliveries show dlv_... --json",
+            "hookherd deliveries replay dlv_...",
+        ],
+    ),
+    (
+        "deliveries show",
+        Needs::Daemon,
+        &["hookherd deliveries show dlv_... --json"],
+    ),
+    (
+        "deliveries replay",
+        Needs::Daemon,
+        &["hookherd deliveries replay dlv_..."],
+    ),
+    (
+        "runs",
+        Needs::Daemon,
+        &[
+            "hookherd runs --repository octo/app --branch main",
+            "hookherd runs --conclusion failure",
+        ],
+    ),
+    ("runs show", Needs::Daemon, &["hookherd runs show run_..."]),
+    (
+        "stats",
+        Needs::Daemon,
+        &["hookherd stats", "hookherd stats --json"],
+    ),
+    (
+        "repositories",
+        Needs::Daemon,
+        &[
+            "hookherd repositories github",
+            "hookherd repositories gitlab --host git.example.org",
+        ],
+    ),
+    (
+        "auth",
+        Needs::Daemon,
+        &[
+            "hookherd auth login --url https://hooks.example.org",
+            "hookherd auth status",
+        ],
+    ),
+    (
+        "auth login",
+        Needs::Daemon,
+        &[
+            "hookherd auth login",
+            "hookherd auth login --url https://hooks.example.org < token.txt",
+            "hookherd auth login --url https://hooks.example.org --token-file token.txt",
+        ],
+    ),
+    ("auth status", Needs::Daemon, &["hookherd auth status"]),
+    ("auth logout", Needs::Daemon, &["hookherd auth logout"]),
+    ("whoami", Needs::Daemon, &["hookherd whoami"]),
+    (
+        "login",
+        Needs::Daemon,
+        &[
+            "hookherd login github",
+            "hookherd login gitlab --host git.example.org",
+        ],
+    ),
+    (
+        "credential",
+        Needs::Daemon,
+        &[
+            "hookherd credential add github < token.txt",
+            "hookherd credential list",
+        ],
+    ),
+    (
+        "credential add",
+        Needs::Daemon,
+        &[
+            "hookherd credential add github < token.txt",
+            "hookherd credential add gitlab --host git.example.org --from token.txt",
+        ],
+    ),
+    (
+        "credential app",
+        Needs::Daemon,
+        &["hookherd credential app github --installation 123456"],
+    ),
+    (
+        "credential share",
+        Needs::Daemon,
+        &[
+            "hookherd credential share crd_...",
+            "hookherd credential share crd_... --off",
+        ],
+    ),
+    (
+        "credential list",
+        Needs::Daemon,
+        &["hookherd credential list"],
+    ),
+    (
+        "credential remove",
+        Needs::Daemon,
+        &["hookherd credential remove crd_..."],
+    ),
+    ("user", Needs::Daemon, &["hookherd user add ann"]),
+    (
+        "user add",
+        Needs::Daemon,
+        &["hookherd user add ann", "hookherd user add root --admin"],
+    ),
+    ("token", Needs::Daemon, &["hookherd token create"]),
+    (
+        "token create",
+        Needs::Daemon,
+        &["hookherd token create", "hookherd token create --user ann"],
+    ),
+    (
+        "doctor",
+        Needs::Both,
+        &[
+            "hookherd doctor",
+            "hookherd doctor --config hookherd.toml --json",
+        ],
+    ),
+    (
+        "store",
+        Needs::Configuration,
+        &["hookherd store verify", "hookherd store export backup.bin"],
+    ),
+    (
+        "store verify",
+        Needs::Configuration,
+        &["hookherd store --data-dir data verify"],
+    ),
+    (
+        "store export",
+        Needs::Configuration,
+        &["hookherd store export backup.bin"],
+    ),
+    (
+        "store import",
+        Needs::Configuration,
+        &["hookherd store --data-dir new-data import backup.bin"],
+    ),
+    ("keygen", Needs::Nothing, &["hookherd keygen > master.key"]),
+    (
+        "openapi",
+        Needs::Nothing,
+        &["hookherd openapi > openapi.json"],
+    ),
+    (
+        "completions",
+        Needs::Nothing,
+        &["hookherd completions bash > hookherd.bash"],
+    ),
+];
+
+fn entry(path: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|(name, _, _)| *name == path)
+}
+
+/// What stands at the end of a command's help.
+fn end((_, needs, examples): &Entry) -> String {
+    let mut text = format!("Examples:\n  {}", examples.join("\n  "));
+    let variables: &[&str] = match needs {
+        Needs::Nothing => &[],
+        Needs::Daemon => &[DAEMON],
+        Needs::Configuration => &[CONFIGURATION],
+        Needs::Both => &[CONFIGURATION, DAEMON],
+    };
+    for variables in variables {
+        text.push_str("\n\n");
+        text.push_str(variables);
+    }
+    text
+}
+
+/// The command and everything below it, with their examples.
+pub(super) fn with_examples(command: Command) -> Command {
+    below(command, "")
+}
+
+fn below(command: Command, path: &str) -> Command {
+    let command = match entry(path) {
+        Some(entry) => command.after_help(end(entry)),
+        None => command,
+    };
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .collect();
+    names.into_iter().fold(command, |command, name| {
+        let path = format!("{path} {name}");
+        command.mut_subcommand(name, |sub| below(sub, path.trim_start()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::CommandFactory;
+
+    /// Every command with its path, the one without a name first.
+    fn all() -> Vec<(String, Command)> {
+        fn walk(command: &Command, path: &str, found: &mut Vec<(String, Command)>) {
+            found.push((path.to_owned(), command.clone()));
+            for sub in command.get_subcommands() {
+                let path = format!("{path} {}", sub.get_name());
+                walk(sub, path.trim_start(), found);
+            }
+        }
+        let mut found = Vec::new();
+        walk(&with_examples(Cli::command()), "", &mut found);
+        found
+    }
+
+    #[test]
+    fn every_command_has_examples_and_names_the_variables_it_reads() {
+        let all = all();
+        assert!(all.len() > 40, "the walk finds the commands");
+        for (path, mut command) in all {
+            let help = command.render_long_help().to_string();
+            let start = format!("Examples:\n  hookherd {}", path.split(' ').next().unwrap());
+            assert!(
+                help.contains(start.trim_end()),
+                "`{path}` needs examples in cli/help.rs"
+            );
+            let (_, needs, _) = entry(&path).unwrap();
+            let names: &[&str] = match needs {
+                Needs::Nothing => &[],
+                Needs::Daemon => &["HOOKHERD_URL", "HOOKHERD_TOKEN", "HOOKHERD_TOKEN_FILE"],
+                Needs::Configuration => &["WEBHOOK_BASE_URL", "HOOKHERD_CONFIG"],
+                Needs::Both => &["WEBHOOK_BASE_URL", "HOOKHERD_CONFIG", "HOOKHERD_TOKEN"],
+            };
+            for name in names {
+                assert!(help.contains(name), "{path}: {name}");
+            }
+            let end = end(entry(&path).unwrap());
+            let wide = end.lines().find(|line| line.chars().count() > 100);
+            assert_eq!(wide, None, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_example_is_understood_and_is_of_its_command() {
+        let commands: Vec<String> = all().into_iter().map(|(path, _)| path).collect();
+        for (path, _, examples) in ENTRIES {
+            assert!(
+                commands.iter().any(|command| command == path),
+                "{path} is no command"
+            );
+            for example in *examples {
+                let first = path.split(' ').next().unwrap();
+                assert!(
+                    example.starts_with(&format!("hookherd {first}")),
+                    "{example}"
+                );
+                let words = example.split(['<', '>']).next().unwrap().replace('\'', "");
+                let words = words.split_whitespace();
+                let parsed = Cli::command().try_get_matches_from(words);
+                assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+}

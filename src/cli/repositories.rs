@@ -1,0 +1,41 @@
+//! `hookherd repositories PROVIDER`: what a credential of yours can reach.
+
+use super::Outcome;
+use super::address::route;
+use super::list::{self, Listing, Part};
+use super::output::Column;
+use super::session::Session;
+use crate::domain::repo::ProviderKind;
+
+/// How repositories are listed.
+const COLUMNS: [Column; 4] = [
+    Column::text("REPOSITORY", "/full_name"),
+    Column::text("HOST", "/host"),
+    Column::text("ARCHIVED", "/is_archived"),
+    Column::text("MAY MANAGE WEBHOOKS", "/can_manage_hooks"),
+];
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// `github` or `gitlab`.
+    #[arg(value_parser = super::provider::parse)]
+    provider: ProviderKind,
+    /// The provider's host, when there is more than one.
+    #[arg(long)]
+    host: Option<String>,
+    #[command(flatten)]
+    part: Part,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+    let client = session.client()?;
+    let path = route(&["repositories", args.provider.as_str()])?;
+    let listing = Listing {
+        path: &path,
+        field: "items",
+        what: "repositories",
+        filters: &[("host", args.host.as_deref())],
+        columns: &COLUMNS,
+    };
+    list::show(session, &client, &listing, &args.part)
+}

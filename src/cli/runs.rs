@@ -1,0 +1,83 @@
+//! `hookherd runs`: list, show.
+
+use super::Outcome;
+use super::address::route;
+use super::list::{self, Listing, Part};
+use super::output::Column;
+use super::reference;
+use super::session::Session;
+use crate::domain::repo::ProviderKind;
+
+/// How runs are listed.
+const COLUMNS: [Column; 7] = [
+    Column::id("ID", "/id").optional(),
+    Column::text("REPOSITORY", "/repository_full_name"),
+    Column::text("WORKFLOW", "/workflow_name"),
+    Column::text("BRANCH", "/branch"),
+    Column::status("STATUS", "/status").optional(),
+    Column::status("CONCLUSION", "/conclusion"),
+    Column::time("UPDATED", "/updated_at"),
+];
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Only of this connection: OWNER/REPO, a URL of it, or an id.
+    #[arg(long, value_name = "CONNECTION")]
+    connection: Option<String>,
+    /// Only of this repository, connected or not, or of those that a pattern such as `octo/*`
+    /// matches.
+    #[arg(long, value_name = "OWNER/REPO")]
+    repository: Option<String>,
+    /// Only from `github` or `gitlab`.
+    #[arg(long, value_parser = super::provider::parse)]
+    provider: Option<ProviderKind>,
+    /// Only of this branch, or of those that a pattern such as `release/*` matches.
+    #[arg(long)]
+    branch: Option<String>,
+    /// Only with this status: `queued`, `in_progress` or `completed`.
+    #[arg(long)]
+    status: Option<String>,
+    /// Only with this conclusion, such as `failure`.
+    #[arg(long)]
+    conclusion: Option<String>,
+    #[command(flatten)]
+    part: Part,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Show a run with its failed jobs.
+    Show {
+        /// The run.
+        id: String,
+    },
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+    let client = session.client()?;
+    if let Some(Action::Show { id }) = &args.action {
+        let path = route(&["workflows", "runs", id])?;
+        session.printer.record(&client.get(&path)?);
+        return Ok(());
+    }
+    let connection = reference::id_of(&client, args.connection.as_deref())?;
+    let repository = reference::name_of(args.repository.as_deref())?;
+    let listing = Listing {
+        path: "workflows/runs",
+        field: "items",
+        what: "runs",
+        filters: &[
+            ("connection_id", connection.as_deref()),
+            ("repository", repository.as_deref()),
+            ("provider", args.provider.map(ProviderKind::as_str)),
+            ("branch", args.branch.as_deref()),
+            ("status", args.status.as_deref()),
+            ("conclusion", args.conclusion.as_deref()),
+        ],
+        columns: &COLUMNS,
+    };
+    list::show(session, &client, &listing, &args.part)
+}
