@@ -1,11 +1,13 @@
 //! The composition root: the only place that names concrete adapters and puts them together.
 
 mod adapters;
+mod census;
 pub mod doctor;
 mod providers;
 mod reseal;
 mod start;
 mod stored;
+mod watchdog;
 
 pub use crate::store::tools as store_tools;
 pub use adapters::{SystemClock, SystemEntropy};
@@ -14,12 +16,8 @@ pub use start::{App, StartError};
 use crate::config::Config;
 use crate::seal::ring::MasterKey;
 use crate::telemetry;
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
-
-/// How often the gauges that nobody pushes are brought up to date.
-const GAUGES_EVERY: Duration = Duration::from_secs(15);
 
 /// A new master key, as it stands in a configuration.
 pub fn new_master_key() -> Zeroizing<String> {
@@ -40,13 +38,10 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         tracing::info!(address = %app.address(), "serving");
         // Without systemd there is nobody to tell.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        let mut gauges = tokio::time::interval(GAUGES_EVERY);
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = gauges.tick() => app.update_gauges(),
-            }
+        app.be_watched();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
         tracing::info!("stopping");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);

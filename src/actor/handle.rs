@@ -5,7 +5,7 @@ mod credentials;
 use super::connection::Word;
 use super::connection::{Obey, WhenSettled};
 use super::keeper::{self, StopSweeping, Sweeper, Verdict};
-use super::router::{Dispatch, Registry, Router, Told};
+use super::router::{Alive, Dispatch, Registry, Router, Told};
 use super::shared::World;
 use super::warden::{Start, StopAll, Warden};
 use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd, Offer};
@@ -88,6 +88,11 @@ impl Actors {
     #[cfg(test)]
     pub(super) const fn world(&self) -> &Arc<World> {
         &self.world
+    }
+
+    /// Whether the router handles what it is sent. Resolves when it has: never, should it hang.
+    pub async fn is_routing(&self) -> bool {
+        self.router.send(Alive).await.is_ok()
     }
 
     /// The number of actors that live.

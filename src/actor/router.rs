@@ -109,6 +109,16 @@ impl Handler<Dispatch> for Router {
     }
 }
 
+/// Does nothing but to be answered: whoever asks learns that the router handles its messages.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Alive;
+
+impl Handler<Alive> for Router {
+    type Result = ();
+    fn handle(&mut self, Alive: Alive, _: &mut Context<Self>) {}
+}
+
 /// Something arrived for this connection that is not stored. Whoever does not live misses nothing.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]

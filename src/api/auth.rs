@@ -71,7 +71,11 @@ fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Proble
 pub(super) fn admit(shared: &Shared, request: &HttpRequest, access: Access) -> Result<(), Problem> {
     match access {
         Access::Public | Access::Ingress => return Ok(()),
-        Access::User | Access::Admin => {}
+        // Where they are served elsewhere there is nothing to guard, and 404 says so.
+        Access::Metrics if shared.settings.metrics_public || shared.metrics.is_none() => {
+            return Ok(());
+        }
+        Access::Metrics | Access::User | Access::Admin => {}
     }
     let caller = authenticate(shared, request)?;
     if access == Access::Admin && !caller.is_admin {

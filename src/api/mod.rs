@@ -108,6 +108,8 @@ pub const INGRESS_BODY_BYTES_MAX: usize = 25 * 1024 * 1024;
 pub struct Settings {
     /// Where providers reach us, without a slash at the end.
     pub public_url: String,
+    /// Whether `/metrics` asks for no token.
+    pub metrics_public: bool,
     /// Largest delivery.
     pub ingress_body_bytes_max: usize,
     /// Bytes of bodies that may be in memory before they are verified, over all requests.
@@ -136,6 +138,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             public_url: "http://127.0.0.1:8080".into(),
+            metrics_public: false,
             ingress_body_bytes_max: INGRESS_BODY_BYTES_MAX,
             ingress_bytes_in_flight_max: 256 * 1024 * 1024,
             ingress_requests_max: 2048,

@@ -24,6 +24,8 @@ pub enum Access {
     Public,
     /// Whoever signs with a hook's secret.
     Ingress,
+    /// Whoever has an API token; everybody when the configuration says so.
+    Metrics,
     /// Whoever has an API token; sees their own objects only.
     User,
     /// An admin.
@@ -114,7 +116,7 @@ routes! {
     Openapi = GET "/api/v2/openapi.json" Public health::openapi;
     Healthz = GET "/healthz" Public health::live;
     Readyz = GET "/readyz" Public health::ready;
-    Metrics = GET "/metrics" Public health::metrics;
+    Metrics = GET "/metrics" Metrics health::metrics;
 }
 
 /// The paths with their routes, in order of the table.

@@ -3,14 +3,15 @@
 use crate::actor::Watch;
 use crate::api::IngressWatch;
 use crate::domain::id::Entropy;
-use crate::domain::repo::ProviderKind;
+use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::call::CallObserver;
 use crate::store::Observer;
 use crate::telemetry::metrics;
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug)]
@@ -92,12 +93,9 @@ impl Watch for ToMetrics {
     fn delivery_processed(&self, outcome: &'static str) {
         metrics::delivery_processed(outcome);
     }
-    fn incident_opened(&self) {
-        metrics::incident_opened();
-    }
-    fn incident_resolved(&self) {
-        metrics::incident_resolved();
-    }
+    // Counted at their commit, see `Observer`: an actor knows only of those that it ended itself.
+    fn incident_opened(&self) {}
+    fn incident_resolved(&self) {}
     fn grant_refreshed(&self, outcome: &'static str) {
         metrics::grant_refreshed(outcome);
     }
@@ -110,15 +108,63 @@ impl Observer for ToMetrics {
     fn commit_failed(&self) {
         metrics::commit_failed();
     }
+    fn incident_opened(&self) {
+        metrics::incident_opened();
+    }
+    fn incident_resolved(&self) {
+        metrics::incident_resolved();
+    }
 }
 
-/// Passes the calls of one kind of provider on to the metrics.
+/// Most tokens whose windows are remembered.
+const WINDOWS_MAX: usize = 4096;
+
+/// Longest window that is believed in.
+const WINDOW_MAX: Duration = Duration::from_hours(2);
+
+/// A token's present window: calls left, and when it ends.
+type Window = (u64, Instant);
+
+/// Passes the calls of one installation on to the metrics.
 #[derive(Debug)]
-pub(super) struct CallsToMetrics(pub(super) &'static str);
+pub(super) struct CallsToMetrics {
+    provider: &'static str,
+    host: String,
+    windows: Mutex<HashMap<u64, Window>>,
+}
+
+impl CallsToMetrics {
+    pub(super) fn new(instance: &Instance) -> Self {
+        let this = Self {
+            provider: instance.provider.as_str(),
+            host: instance.host.to_string(),
+            windows: Mutex::default(),
+        };
+        metrics::quota(this.provider, &this.host, None);
+        this
+    }
+
+    /// The fewest calls left in a window that is not over.
+    fn note(&self, token: u64, window: Window) -> Option<u64> {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        windows.retain(|_, (_, ends)| *ends > now);
+        if windows.len() < WINDOWS_MAX {
+            windows.insert(token, window);
+        }
+        windows.values().map(|(remaining, _)| *remaining).min()
+    }
+}
 
 impl CallObserver for CallsToMetrics {
     fn call_finished(&self, operation: &'static str, outcome: &'static str, took: Duration) {
-        metrics::call_finished(self.0, operation, outcome, took);
+        metrics::call_finished(self.provider, operation, outcome, took);
+    }
+    fn quota_left(&self, token: u64, remaining: u64, ends_in: Duration) {
+        // A provider's word on time may be anything: a window is an hour at most.
+        let ends = Instant::now() + ends_in.min(WINDOW_MAX);
+        let fewest = self.note(token, (remaining, ends));
+        metrics::quota(self.provider, &self.host, fewest);
     }
 }
 

@@ -71,7 +71,7 @@ fn add(
 ) -> Result<(), StartError> {
     let instance = instance(kind, installation);
     let told = |error| StartError::Provider(kind, error);
-    let observer = Arc::new(CallsToMetrics(kind.as_str()));
+    let observer = Arc::new(CallsToMetrics::new(&instance));
     let (clock, counts) = (Arc::clone(clock), observer.clone());
     let client: Arc<dyn Hooks> = match kind {
         ProviderKind::Github => {

@@ -1,31 +1,51 @@
 //! Starting and stopping.
 
 use super::adapters::{AnswersToMetrics, SteadyClock, SystemEntropy, ToMetrics};
+use super::census::Counting;
 use super::providers::{default_instances, providers};
 use super::reseal::{ResealError, reseal_credentials};
-use super::stored;
+use super::{stored, watchdog};
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Herd, Keeper, World};
+use crate::api::ingress::Outcome as Answered;
 use crate::api::scope::Shared;
 use crate::api::{self, Collaborators, MetricsText};
 use crate::config::Config;
 use crate::domain::backoff::Backoff;
-use crate::domain::connection::WebhookStatus;
+use crate::domain::delivery::Outcome as Processed;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::id::Entropy;
 use crate::domain::repo::ProviderKind;
 use crate::domain::time::Clock;
+use crate::provider::call::OPERATIONS;
 use crate::provider::github::KeyError as AppKeyError;
 use crate::provider::http::HttpError;
 use crate::seal::Seal;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey};
 use crate::store::disk::{DiskStore, OpenError};
 use crate::store::{CommitError, ReadError, Store};
-use crate::telemetry::metrics::{self, Metrics, StoreGauges};
+use crate::telemetry::metrics::{self, Metrics};
 use actix_web::dev::ServerHandle;
 use actix_web::{App as WebApp, HttpServer, web};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// How calls to providers end, as far as somebody wants to be alerted; `None` is well.
+const CALL_ENDS: [Option<ErrorCode>; 13] = [
+    None,
+    Some(ErrorCode::Unauthorized),
+    Some(ErrorCode::NoAccess),
+    Some(ErrorCode::InsufficientScope),
+    Some(ErrorCode::Rejected),
+    Some(ErrorCode::ProviderUnavailable),
+    Some(ErrorCode::ProviderTimeout),
+    Some(ErrorCode::ProviderUnreachable),
+    Some(ErrorCode::HostNotFound),
+    Some(ErrorCode::BadCertificate),
+    Some(ErrorCode::WrongApiUrl),
+    Some(ErrorCode::BadAnswer),
+    Some(ErrorCode::RateLimited),
+];
 
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +95,9 @@ pub enum StartError {
     /// Signals cannot be handled.
     #[error("signals: {0}")]
     Signal(std::io::Error),
+    /// A thread cannot be started.
+    #[error("threads: {0}")]
+    Thread(std::io::Error),
 }
 
 impl StartError {
@@ -95,7 +118,8 @@ impl StartError {
             | Self::Reseal(_)
             | Self::Listen(..)
             | Self::Metrics(_)
-            | Self::Signal(_) => false,
+            | Self::Signal(_)
+            | Self::Thread(_) => false,
         }
     }
 }
@@ -106,7 +130,7 @@ pub struct App {
     actors: Actors,
     servers: Vec<ServerHandle>,
     address: SocketAddr,
-    metrics: Metrics,
+    counting: Counting,
 }
 
 impl std::fmt::Debug for App {
@@ -123,6 +147,7 @@ impl App {
             tracing::warn!("server.public_url is plain HTTP: no provider elsewhere can reach it");
         }
         let rendered = metrics::install().map_err(StartError::Metrics)?;
+        begin_metrics();
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let steady = Arc::new(SteadyClock::default());
         let clock = Arc::clone(&steady) as Arc<dyn Clock>;
@@ -162,12 +187,15 @@ impl App {
         };
         let shared = web::Data::new(Shared::new(with, api_settings(&config)));
         let (address, servers) = listen(&config, &shared, &rendered)?;
+        let data_dir = config.server.data_dir.clone();
+        let counting = Counting::start(Arc::clone(&store), data_dir, steady, rendered);
+        let counting = counting.map_err(StartError::Thread)?;
         Ok(Self {
             store,
             actors,
             servers,
             address,
-            metrics: rendered,
+            counting,
         })
     }
 
@@ -176,10 +204,9 @@ impl App {
         self.address
     }
 
-    /// Brings the gauges up to date that nobody pushes, and keeps the histograms small.
-    pub fn update_gauges(&self) {
-        self.metrics.tidy_up();
-        update_gauges(&self.store);
+    /// Tells systemd from now on that we are getting on, if it wants to be told.
+    pub(super) fn be_watched(&self) {
+        watchdog::start(Arc::clone(&self.store) as _, self.actors.clone());
     }
 
     /// Stops in order: no new requests, those under way are answered, the actors stop, the store
@@ -189,6 +216,7 @@ impl App {
             server.stop(true).await;
         }
         self.actors.stop().await;
+        self.counting.stop();
         self.store.close();
     }
 }
@@ -213,6 +241,7 @@ fn settings(config: &Config) -> Settings {
 fn api_settings(config: &Config) -> api::Settings {
     api::Settings {
         public_url: config.server.public_url.clone(),
+        metrics_public: config.server.metrics_public,
         ingress_body_bytes_max: config.ingress.max_body_bytes,
         ingress_bytes_in_flight_max: config.ingress.max_bytes_in_flight,
         body_timeout: config.ingress.body_deadline,
@@ -257,29 +286,14 @@ fn listen(
     Ok((address, handles))
 }
 
-fn update_gauges(store: &DiskStore) {
-    use crate::store::Read;
-    let status = store.status();
-    metrics::store(StoreGauges {
-        journal_bytes: status.journal_bytes,
-        segments: status.segments,
-        view_bytes: status.view_bytes,
-        queued: status.queued,
-        damaged: status.damaged,
-        trouble: status.trouble.is_some(),
+/// Counts at zero from the start: of a counter that appears with its first count, Prometheus sees
+/// no increase.
+fn begin_metrics() {
+    metrics::begin(metrics::Labels {
+        providers: &ProviderKind::ALL.map(ProviderKind::as_str),
+        answers: &Answered::ALL.map(Answered::as_str),
+        outcomes: &Processed::NAMES,
+        operations: &OPERATIONS,
+        ends: &CALL_ENDS.map(|end| end.map_or("ok", ErrorCode::as_str)),
     });
-    let mut counts: BTreeMap<&'static str, u64> = WebhookStatus::ALL
-        .iter()
-        .map(|status| (status.as_str(), 0))
-        .collect();
-    for id in store.connection_ids().unwrap_or_default() {
-        if let Ok(Some(connection)) = store.connection(id) {
-            *counts
-                .entry(connection.webhook_status().as_str())
-                .or_default() += 1;
-        }
-    }
-    for (status, count) in counts {
-        metrics::hooks(status, count);
-    }
 }

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
                 "\nThe API stays open at {url} until Ctrl-C. Try, in another terminal:\n\n  \
                  export HOOKHERD_URL={url} HOOKHERD_TOKEN={token}\n  \
                  hookherd connections\n  hookherd incidents\n  hookherd deliveries\n  \
-                 curl {url}/metrics\n"
+                 curl -H \"Authorization: Bearer $HOOKHERD_TOKEN\" {url}/metrics\n"
             ));
             tokio::signal::ctrl_c().await?;
         }

@@ -28,6 +28,12 @@ impl TokenKey {
     pub(super) fn of(token: &ProviderToken) -> Self {
         Self(*blake3::hash(token.expose().as_bytes()).as_bytes())
     }
+
+    /// A number that tells tokens apart.
+    pub(super) fn number(self) -> u64 {
+        let bytes = self.0.first_chunk().copied();
+        u64::from_le_bytes(bytes.unwrap_or_default())
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -15,10 +15,31 @@ const TRIES_MAX: u32 = 3;
 /// Longest wait between two tries within a call.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// What providers are asked, by the names that metrics have for it.
+pub const OPERATIONS: [&str; 14] = [
+    "ensure",
+    "check",
+    "repair",
+    "ping",
+    "delete",
+    "repository",
+    "repositories",
+    "identity",
+    "installation",
+    "installation_token",
+    "oauth_exchange",
+    "oauth_refresh",
+    "oauth_device",
+    "oauth_device_poll",
+];
+
 /// Is told of every finished operation, for metrics.
 pub trait CallObserver: Send + Sync + 'static {
     /// `operation` is the method's name in [`super::Hooks`], `outcome` is `ok` or the error's code.
     fn call_finished(&self, operation: &'static str, outcome: &'static str, took: Duration);
+    /// So many calls are left to a token until its window ends. `token` is a number that stands
+    /// for it here and tells nothing about it.
+    fn quota_left(&self, _token: u64, _remaining: u64, _ends_in: Duration) {}
 }
 
 /// Whoever does not count.
@@ -33,7 +54,7 @@ impl CallObserver for NobodyObserves {
 pub(super) struct Caller {
     pub(super) http: Http,
     retry_wait: Duration,
-    observer: Arc<dyn CallObserver>,
+    pub(super) observer: Arc<dyn CallObserver>,
 }
 
 impl fmt::Debug for Caller {

@@ -107,6 +107,8 @@ impl<'a, D: Dialect> Session<'a, D> {
             None => {
                 if let Some((remaining, reset_in)) = D::remaining(&answer, now) {
                     budget.note_remaining(self.key, remaining, reset_in);
+                    let token = self.key.number();
+                    caller.observer.quota_left(token, remaining, reset_in);
                 }
             }
         }

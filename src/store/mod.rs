@@ -377,6 +377,10 @@ pub trait Observer: Send + Sync + 'static {
     fn group_committed(&self, batches: usize, bytes: usize, took: std::time::Duration);
     /// A group could not be made durable.
     fn commit_failed(&self);
+    /// An incident was opened, or opened again, and that is durable.
+    fn incident_opened(&self) {}
+    /// An incident was resolved, by whatever it was, and that is durable.
+    fn incident_resolved(&self) {}
 }
 
 /// Does not care.

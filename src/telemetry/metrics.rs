@@ -63,8 +63,24 @@ metrics! {
         "Calls to providers, by how they ended.";
     CALL_TIME = Histogram "hookherd_provider_call_seconds" ["provider", "operation"]
         "Time that calls to providers took.";
+    QUOTA = Gauge "hookherd_provider_quota_remaining" ["provider", "host"]
+        "Calls left in its window to the token with the fewest; +Inf when no window is known.";
     HOOKS = Gauge "hookherd_hooks" ["status"]
         "Connections by the status of their hook.";
+    DELETIONS = Gauge "hookherd_hook_deletions_pending" []
+        "Disconnected connections whose hook is still to be deleted.";
+    CREDENTIALS = Gauge "hookherd_credentials" ["provider", "state"]
+        "Credentials by what is known of them: they work, have expired, or were rejected.";
+    EXPIRY = Gauge "hookherd_credential_expiry_seconds" []
+        "Time until the next credential ends that is not renewed by itself; +Inf when none does.";
+    UNRESOLVED = Gauge "hookherd_incidents_unresolved" ["status", "severity", "source"]
+        "Incidents that are not resolved.";
+    LAST_DELIVERY = Gauge "hookherd_last_delivery_timestamp_seconds" ["provider"]
+        "When the last authentic delivery arrived, in Unix time; 0 when none did.";
+    OLDEST = Gauge "hookherd_oldest_unprocessed_delivery_seconds" []
+        "Age of the oldest delivery that is stored and not yet processed; 0 when there is none.";
+    COUNTED = Gauge "hookherd_counted_timestamp_seconds" []
+        "When connections, incidents, credentials and deliveries were counted last, in Unix time.";
     ACTORS = Gauge "hookherd_actors" []
         "Actors of connections that live.";
     PANICS = Counter "hookherd_actor_panics_total" []
@@ -81,6 +97,8 @@ metrics! {
         "Segments of the journal.";
     VIEW = Gauge "hookherd_view_bytes" []
         "Bytes of the view on disk.";
+    FREE = Gauge "hookherd_data_dir_free_bytes" []
+        "Bytes that are free where the data directory is.";
     QUEUED = Gauge "hookherd_commit_queue_batches" []
         "Batches that wait to be made durable.";
     STORE = Gauge "hookherd_store_info" ["id"]
@@ -147,10 +165,7 @@ fn build() -> Result<Metrics, String> {
             Kind::Counter | Kind::Gauge | Kind::Histogram => {}
         }
     }
-    // These have few labels, and matter from the first on.
-    for outcome in REFRESH_OUTCOMES {
-        counter!(REFRESHES, "outcome" => outcome).absolute(0);
-    }
+    gauge!(EXPIRY).set(f64::INFINITY);
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let process = metrics_process::Collector::default();
     process.describe();
@@ -216,6 +231,52 @@ pub fn hooks(status: &'static str, count: u64) {
     gauge!(HOOKS, "status" => status).set(float(count));
 }
 
+/// So many calls are left to the token with the fewest; `None` when no window is known.
+pub fn quota(provider: &'static str, host: &str, remaining: Option<u64>) {
+    let remaining = remaining.map_or(f64::INFINITY, float);
+    gauge!(QUOTA, "provider" => provider, "host" => host.to_owned()).set(remaining);
+}
+
+/// So many hooks are still to be deleted.
+pub fn deletions_pending(count: u64) {
+    gauge!(DELETIONS).set(float(count));
+}
+
+/// So many credentials are in this state.
+pub fn credentials(provider: &'static str, state: &'static str, count: u64) {
+    gauge!(CREDENTIALS, "provider" => provider, "state" => state).set(float(count));
+}
+
+/// The next credential ends in so long; `None` when none does.
+pub fn credential_expiry(ends_in: Option<Duration>) {
+    gauge!(EXPIRY).set(ends_in.map_or(f64::INFINITY, |time| time.as_secs_f64()));
+}
+
+/// So many incidents are not resolved.
+pub fn unresolved(status: &'static str, severity: &'static str, source: &'static str, count: u64) {
+    let labels = [
+        ("status", status),
+        ("severity", severity),
+        ("source", source),
+    ];
+    gauge!(UNRESOLVED, &labels).set(float(count));
+}
+
+/// The last delivery arrived at this time.
+pub fn last_delivery(provider: &'static str, unix_seconds: u64) {
+    gauge!(LAST_DELIVERY, "provider" => provider).set(float(unix_seconds));
+}
+
+/// The oldest delivery that is not processed waits for so long.
+pub fn oldest_unprocessed(age: Duration) {
+    gauge!(OLDEST).set(age.as_secs_f64());
+}
+
+/// The records were counted at this time.
+pub fn counted(unix_seconds: u64) {
+    gauge!(COUNTED).set(float(unix_seconds));
+}
+
 /// So many actors live.
 pub fn actors(count: u64) {
     gauge!(ACTORS).set(float(count));
@@ -226,18 +287,59 @@ pub fn actor_panicked() {
     counter!(PANICS).increment(1);
 }
 
-/// An incident was opened.
+/// An incident was opened, or opened again, and that is durable.
 pub fn incident_opened() {
     counter!(OPENED).increment(1);
 }
 
-/// An incident was resolved.
+/// An incident was resolved, and that is durable.
 pub fn incident_resolved() {
     counter!(RESOLVED).increment(1);
 }
 
 /// How a refresh of a grant may end.
 const REFRESH_OUTCOMES: [&str; 5] = ["ok", "refused", "misconfigured", "failed", "unknown"];
+
+/// The values that labels have. What they make is there from the start, at 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'a> {
+    /// The kinds of providers.
+    pub providers: &'a [&'static str],
+    /// How ingress answers.
+    pub answers: &'a [&'static str],
+    /// What comes of a delivery.
+    pub outcomes: &'a [&'static str],
+    /// What providers are asked.
+    pub operations: &'a [&'static str],
+    /// How such calls end, as far as alerts are made of it.
+    pub ends: &'a [&'static str],
+}
+
+/// Makes what these labels name, at 0. What was counted already stays.
+pub fn begin(labels: Labels<'_>) {
+    for outcome in labels.outcomes {
+        counter!(PROCESSED, "outcome" => *outcome).absolute(0);
+    }
+    for outcome in REFRESH_OUTCOMES {
+        counter!(REFRESHES, "outcome" => outcome).absolute(0);
+    }
+    for provider in labels.providers.iter().copied() {
+        gauge!(LAST_DELIVERY, "provider" => provider).set(0.0);
+        for outcome in labels.answers {
+            counter!(DELIVERIES, "provider" => provider, "outcome" => *outcome).absolute(0);
+        }
+        for operation in labels.operations.iter().copied() {
+            for outcome in labels.ends.iter().copied() {
+                let labels = [
+                    ("provider", provider),
+                    ("operation", operation),
+                    ("outcome", outcome),
+                ];
+                counter!(CALLS, &labels).absolute(0);
+            }
+        }
+    }
+}
 
 /// A refresh of a grant ended so.
 pub fn grant_refreshed(outcome: &'static str) {
@@ -259,6 +361,8 @@ pub struct StoreGauges {
     pub damaged: u64,
     /// Whether no deliveries are accepted.
     pub trouble: bool,
+    /// Bytes that are free on its disk.
+    pub free_bytes: u64,
 }
 
 /// Records how the store is doing.
@@ -268,6 +372,7 @@ pub fn store(gauges: StoreGauges) {
     gauge!(VIEW).set(float(gauges.view_bytes));
     gauge!(QUEUED).set(float(gauges.queued));
     gauge!(DAMAGED).set(float(gauges.damaged));
+    gauge!(FREE).set(float(gauges.free_bytes));
     gauge!(TROUBLE).set(if gauges.trouble { 1.0 } else { 0.0 });
 }
 
@@ -315,6 +420,14 @@ mod tests {
         incident_opened();
         incident_resolved();
         grant_refreshed("ok");
+        quota("github", "github.com", None);
+        deletions_pending(1);
+        credentials("github", "works", 1);
+        credential_expiry(None);
+        unresolved("open", "error", "webhook", 1);
+        last_delivery("github", 1);
+        oldest_unprocessed(took);
+        counted(1);
         store(StoreGauges::default());
         store_opened("sto_1", Timestamp(1000));
         let text = metrics.render();
@@ -331,6 +444,7 @@ mod tests {
             );
         }
         assert!(text.contains("hookherd_delivery_answer_seconds_bucket"));
+        assert!(text.contains("host=\"github.com\"} inf"), "{text}");
         let line = "hookherd_deliveries_total{provider=\"github\",outcome=\"accepted\"} 1";
         assert!(text.contains(line), "{text}");
     }

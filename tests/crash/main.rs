@@ -16,6 +16,7 @@ mod daemon_kill;
 mod damage;
 mod disk;
 mod full;
+mod hung;
 mod kill;
 mod ledger;
 mod load;

@@ -14,3 +14,4 @@ mod scan;
 mod secrets;
 mod settings;
 mod stage;
+mod watchdog;

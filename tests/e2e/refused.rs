@@ -171,7 +171,7 @@ fn a_damaged_store_is_told_by_the_tools_and_served_all_the_same() {
         "looking changes nothing"
     );
     let daemon = stage.start();
-    let metrics = stage.ask("", "GET /metrics", None).text;
+    let metrics = stage.ask(super::stage::ADMIN, "GET /metrics", None).text;
     assert!(metrics.contains("hookherd_store_damaged 1"), "{metrics}");
     assert!(daemon.terminate().success());
 }

@@ -233,6 +233,39 @@ fn the_documents_are_there() {
     }
 }
 
+/// One licence, in every place that names one.
+#[test]
+fn the_licence_is_the_same_everywhere() {
+    const NAME: &str = "MIT";
+    let text = read("LICENSE-MIT");
+    assert!(text.starts_with("MIT License\n"), "{text}");
+    let others: Vec<_> = std::fs::read_dir(root())
+        .expect("the root is there")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with("LICEN") || name.starts_with("COPYING"))
+        .collect();
+    assert_eq!(others, ["LICENSE-MIT"]);
+    for (path, says) in [
+        ("Cargo.toml", format!("\nlicense = \"{NAME}\"\n")),
+        ("README.md", format!("\nLicence: [{NAME}](LICENSE-MIT).\n")),
+        ("docs/openapi.json", format!("\"name\": \"{NAME}\"")),
+        (
+            "tests/interop/package.json",
+            format!("\"license\": \"{NAME}\""),
+        ),
+        (
+            "benches/peers/package.json",
+            format!("\"license\": \"{NAME}\""),
+        ),
+    ] {
+        assert!(read(path).contains(&says), "{path} should say {says}");
+    }
+    let shown = read("docs/openapi.json");
+    let (_, licence) = shown.split_once("\"license\"").expect("it names one");
+    let licence = licence.split('}').next().unwrap_or_default();
+    assert!(!licence.contains("Apache"), "{licence}");
+}
+
 #[test]
 fn every_key_of_the_configuration_is_explained() {
     let text = read("config/hookherd.toml");

@@ -32,7 +32,7 @@ pub(in crate::api) async fn ready(shared: web::Data<Shared>) -> Answer {
     }
 }
 
-/// `GET /metrics`
+/// `GET /metrics`: of the whole daemon, without a name of anybody's.
 pub(in crate::api) async fn metrics(shared: web::Data<Shared>) -> Answer {
     let render = shared.metrics.as_ref().ok_or_else(|| {
         Problem::new(Code::NoSuchRoute, "metrics are served elsewhere, if at all")

@@ -138,8 +138,9 @@ fn expected(who: Who, access: Access, touches: &Touches, rightful: u16) -> Vec<u
     match (access, who) {
         (Access::Public | Access::Ingress, _)
         | (Access::User, Who::Owner)
+        | (Access::Metrics, Who::Foreign | Who::Owner | Who::Admin)
         | (Access::Admin, Who::Admin) => vec![rightful],
-        (Access::User | Access::Admin, Who::Nobody) => vec![401],
+        (Access::Metrics | Access::User | Access::Admin, Who::Nobody) => vec![401],
         (Access::Admin, Who::Foreign | Who::Owner) => vec![403],
         // Being an admin opens no other user's objects.
         (Access::User, Who::Foreign | Who::Admin) => match touches {
@@ -292,7 +293,7 @@ fn only_these_routes_are_open_or_for_admins() {
         Operation::Openapi,
         Operation::Healthz,
         Operation::Readyz,
-        Operation::Metrics,
     ];
+    assert_eq!(of(Access::Metrics), [Operation::Metrics]);
     assert_eq!(of(Access::Public), open);
 }

@@ -50,7 +50,7 @@ fn the_page_for_people_lists_the_routes_and_no_others() {
         let whom = match route.access {
             Access::Public => "everybody",
             Access::Ingress => "whoever signs",
-            Access::User => "a user",
+            Access::Metrics | Access::User => "a user",
             Access::Admin => "an admin",
         };
         format!("| `{} {}` | {whom} |", route.method, route.path)

@@ -14,6 +14,7 @@ use super::ballast::{Ballast, free_bytes};
 use super::identity::Known;
 use super::open::OpenError;
 use super::shared::{Shared, Submission, lock};
+use super::turn::Turn;
 use crate::store::index::{Claims, Index, Place};
 use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
 use crate::store::view::View;
@@ -238,11 +239,13 @@ impl Committer {
             if self.is_view_broken {
                 return Err(CommitError::Failed);
             }
+            let turn = Turn::of(&self.index, change);
             if let Err(error) = self.index.apply(change, place) {
                 tracing::error!(%error, "the view cannot be written");
                 let is_mended = self.mend_view();
                 return is_mended.then_some(()).ok_or(CommitError::Failed);
             }
+            turn.tell(&*self.observer);
         }
         Ok(())
     }

@@ -166,4 +166,4 @@ fn old_incident<K: Kv>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

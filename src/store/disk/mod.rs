@@ -12,6 +12,7 @@ mod log;
 mod open;
 mod retain;
 mod shared;
+mod turn;
 mod world;
 
 pub(in crate::store) use identity::{Identity, IdentityRead};

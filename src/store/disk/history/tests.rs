@@ -50,7 +50,11 @@ fn run(made_at: Timestamp, n: u128, updated_at: Timestamp) -> Run {
     }
 }
 
-fn incident(n: u128, of: RunId, resolved_at: Option<Timestamp>) -> Incident {
+pub(in crate::store::disk) fn incident(
+    n: u128,
+    of: RunId,
+    resolved_at: Option<Timestamp>,
+) -> Incident {
     Incident {
         id: IncidentId::from_u128(id(OLD, n)),
         owner: UserId::from_u128(1),

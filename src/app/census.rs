@@ -1,0 +1,246 @@
+//! What the gauges say that nobody pushes: records are counted, now and then, on a thread of its
+//! own. Neither the threads that serve requests nor the router's wait for it.
+
+use crate::domain::connection::WebhookStatus;
+use crate::domain::grant::Grant;
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
+use crate::domain::lifecycle::{Desired, Phase};
+use crate::domain::repo::ProviderKind;
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::user::Credential;
+use crate::store::disk::DiskStore;
+use crate::store::{Read, ReadError};
+use crate::telemetry::metrics::{self, Metrics, StoreGauges};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often the gauges are brought up to date, when counting is quick ...
+const EVERY: Duration = Duration::from_secs(5);
+/// ... and, when it is not, how many times longer than a count the pause after it is.
+const PAUSE_TIMES: u32 = 20;
+/// Longest pause all the same.
+const PAUSE_MAX: Duration = Duration::from_mins(5);
+
+/// The states of a credential.
+const WORKS: &str = "works";
+const EXPIRED: &str = "expired";
+const REJECTED: &str = "rejected";
+
+/// What was counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Census {
+    /// Connections that are wanted, by the status of their hook.
+    hooks: BTreeMap<&'static str, u64>,
+    deletions_pending: u64,
+    /// By provider and state.
+    credentials: BTreeMap<(&'static str, &'static str), u64>,
+    /// When the next credential ends that cannot be renewed.
+    expiry: Option<Timestamp>,
+    /// By status, severity and source.
+    unresolved: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    /// By provider.
+    last_delivery: BTreeMap<&'static str, Timestamp>,
+    oldest_unprocessed: Option<Timestamp>,
+}
+
+impl Census {
+    /// All that can be counted, at nothing.
+    fn empty() -> Self {
+        let providers = ProviderKind::ALL.map(ProviderKind::as_str);
+        let statuses = [IncidentStatus::Open, IncidentStatus::Acknowledged];
+        let severities = [Severity::Warning, Severity::Error, Severity::Critical];
+        let sources = [
+            IncidentSource::Webhook,
+            IncidentSource::Reconcile,
+            IncidentSource::Health,
+        ];
+        let mut unresolved = BTreeMap::new();
+        for status in statuses.map(IncidentStatus::as_str) {
+            for severity in severities.map(Severity::as_str) {
+                for source in sources.map(IncidentSource::as_str) {
+                    unresolved.insert((status, severity, source), 0);
+                }
+            }
+        }
+        let credentials = providers
+            .iter()
+            .flat_map(|provider| [WORKS, EXPIRED, REJECTED].map(|state| ((*provider, state), 0)));
+        Self {
+            hooks: WebhookStatus::ALL.map(|s| (s.as_str(), 0)).into(),
+            deletions_pending: 0,
+            credentials: credentials.collect(),
+            expiry: None,
+            unresolved,
+            last_delivery: providers.map(|name| (name, Timestamp(0))).into(),
+            oldest_unprocessed: None,
+        }
+    }
+
+    /// Counts what is there now.
+    pub(super) fn take(store: &dyn Read, now: Timestamp) -> Result<Self, ReadError> {
+        let mut census = Self::empty();
+        for id in store.connection_ids()? {
+            let Some(connection) = store.connection(id)? else {
+                continue;
+            };
+            for incident in store.unresolved_incidents(Subject::Connection(id))? {
+                census.add_incident(&incident);
+            }
+            let life = &connection.lifecycle;
+            match life.desired {
+                Desired::Removed { delete_hook } => {
+                    let is_over = life.phase == Phase::Removed;
+                    census.deletions_pending += u64::from(delete_hook && !is_over);
+                    continue;
+                }
+                Desired::Active | Desired::Paused => {}
+            }
+            let status = connection.webhook_status().as_str();
+            *census.hooks.entry(status).or_default() += 1;
+            let provider = connection.instance.provider.as_str();
+            let last = census.last_delivery.entry(provider).or_default();
+            *last = connection
+                .last_delivery_at
+                .map_or(*last, |at| at.max(*last));
+        }
+        for credential in store.all_credentials()? {
+            for incident in store.unresolved_incidents(Subject::Credential(credential.id))? {
+                census.add_incident(&incident);
+            }
+            census.add_credential(&credential, now);
+        }
+        for id in store.connections_with_pending()? {
+            let waits = store.pending(id, 1)?.first().map(|d| d.received_at);
+            census.oldest_unprocessed = [census.oldest_unprocessed, waits]
+                .into_iter()
+                .flatten()
+                .min();
+        }
+        Ok(census)
+    }
+
+    fn add_incident(&mut self, incident: &Incident) {
+        let (status, severity) = (incident.status.as_str(), incident.severity.as_str());
+        let key = (status, severity, incident.source.as_str());
+        *self.unresolved.entry(key).or_default() += 1;
+    }
+
+    fn add_credential(&mut self, credential: &Credential, now: Timestamp) {
+        // An access token that can be renewed ends without anybody's notice.
+        let ends_at = match &credential.grant {
+            Grant::Oauth(grant) if grant.refresh.is_none() => grant.expires_at,
+            Grant::Oauth(_) | Grant::Token { .. } | Grant::App { .. } => None,
+        };
+        let state = match (&credential.rejected, ends_at) {
+            (Some(_), _) => REJECTED,
+            (None, Some(at)) if at <= now => EXPIRED,
+            (None, Some(at)) => {
+                self.expiry = Some(self.expiry.map_or(at, |first| first.min(at)));
+                WORKS
+            }
+            (None, None) => WORKS,
+        };
+        let provider = credential.instance.provider.as_str();
+        *self.credentials.entry((provider, state)).or_default() += 1;
+    }
+
+    fn show(&self, now: Timestamp) {
+        for (status, count) in &self.hooks {
+            metrics::hooks(status, *count);
+        }
+        metrics::deletions_pending(self.deletions_pending);
+        for ((provider, state), count) in &self.credentials {
+            metrics::credentials(provider, state, *count);
+        }
+        metrics::credential_expiry(self.expiry.map(|at| at.since(now)));
+        for ((status, severity, source), count) in &self.unresolved {
+            metrics::unresolved(status, severity, source, *count);
+        }
+        for (provider, at) in &self.last_delivery {
+            metrics::last_delivery(provider, seconds(*at));
+        }
+        let age = self.oldest_unprocessed.map(|at| now.since(at));
+        metrics::oldest_unprocessed(age.unwrap_or_default());
+        metrics::counted(seconds(now));
+    }
+}
+
+fn seconds(at: Timestamp) -> u64 {
+    u64::try_from(at.0 / 1000).unwrap_or(0)
+}
+
+/// The thread that counts.
+pub(super) struct Counting {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Counting {
+    /// Shows how the store is doing, at once, and begins to count.
+    pub(super) fn start(
+        store: Arc<DiskStore>,
+        data_dir: PathBuf,
+        clock: Arc<dyn Clock>,
+        shown: Metrics,
+    ) -> std::io::Result<Self> {
+        show_store(&store, &data_dir);
+        Census::empty().show(clock.now());
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name("census".to_owned())
+            .spawn(move || count(&store, &data_dir, &*clock, &shown, &stopped))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends it, after the count that is under way.
+    pub(super) fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that counts panicked");
+        }
+    }
+}
+
+fn count(
+    store: &DiskStore,
+    data_dir: &Path,
+    clock: &dyn Clock,
+    shown: &Metrics,
+    stopped: &Receiver<()>,
+) {
+    loop {
+        let begun = Instant::now();
+        // Nobody else condenses the samples of histograms.
+        shown.tidy_up();
+        show_store(store, data_dir);
+        let now = clock.now();
+        match Census::take(store, now) {
+            Ok(census) => census.show(now),
+            // Gauges keep what they said, and the time of the count tells how old that is.
+            Err(error) => tracing::warn!(%error, "the records cannot be counted for the metrics"),
+        }
+        let pause = (begun.elapsed() * PAUSE_TIMES).clamp(EVERY, PAUSE_MAX);
+        match stopped.recv_timeout(pause) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn show_store(store: &DiskStore, data_dir: &Path) {
+    let status = store.status();
+    let disk = rustix::fs::statvfs(data_dir);
+    metrics::store(StoreGauges {
+        journal_bytes: status.journal_bytes,
+        segments: status.segments,
+        view_bytes: status.view_bytes,
+        queued: status.queued,
+        damaged: status.damaged,
+        trouble: status.trouble.is_some(),
+        free_bytes: disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+    });
+}

@@ -1,0 +1,92 @@
+//! What a change does to the number of incidents: told when it is committed, whoever made it.
+
+use crate::domain::incident::{Incident, IncidentStatus};
+use crate::store::index::key::{Key, Kind};
+use crate::store::index::{Index, Kv};
+use crate::store::{Change, Observer};
+
+/// What a change does to the number of incidents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// One was opened.
+    opened: bool,
+    /// One was resolved. Both, when its failure and its end were processed together.
+    resolved: bool,
+}
+
+impl Turn {
+    /// What a change that is about to be applied does.
+    pub(super) fn of<K: Kv>(index: &Index<K>, change: &Change) -> Self {
+        let Change::PutIncident(incident) = change else {
+            return Self::default();
+        };
+        let key = Key::of(Kind::Incident).id(incident.id.as_u128());
+        // What cannot be read is not counted: applying the change will say so.
+        let Ok(before) = index.record::<Incident>(&key) else {
+            return Self::default();
+        };
+        let before = before.map(|incident| incident.status);
+        let was_over = before == Some(IncidentStatus::Resolved);
+        let is_over = incident.status == IncidentStatus::Resolved;
+        Self {
+            opened: before.is_none() || (was_over && !is_over),
+            resolved: is_over && !was_over,
+        }
+    }
+
+    /// Says so.
+    pub(super) fn tell(self, observer: &dyn Observer) {
+        if self.opened {
+            observer.incident_opened();
+        }
+        if self.resolved {
+            observer.incident_resolved();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::RunId;
+    use crate::domain::time::Timestamp;
+    use crate::store::disk::history::tests::incident;
+    use crate::store::index::{Indexed, Place};
+    use crate::store::memory::MemoryStore;
+
+    const NOTHING: (bool, bool) = (false, false);
+
+    fn with(status: IncidentStatus) -> Change {
+        let at = (status == IncidentStatus::Resolved).then_some(Timestamp(1));
+        let incident = incident(1, RunId::from_u128(1), at);
+        Change::PutIncident(Box::new(Incident { status, ..incident }))
+    }
+
+    #[test]
+    fn each_incident_is_counted_once_when_it_opens_and_once_when_it_ends() {
+        use IncidentStatus::{Acknowledged, Open, Resolved};
+        for (history, turns) in [
+            (
+                vec![Open, Open, Acknowledged, Resolved, Resolved],
+                vec![(true, false), NOTHING, NOTHING, (false, true), NOTHING],
+            ),
+            (
+                vec![Resolved, Open, Resolved],
+                vec![(true, true), (true, false), (false, true)],
+            ),
+        ] {
+            let store = MemoryStore::new();
+            for (status, turn) in history.into_iter().zip(turns) {
+                let change = with(status);
+                let found = Turn::of(store.index(), &change);
+                assert_eq!((found.opened, found.resolved), turn, "{status:?}");
+                let place = Place {
+                    segment: 0,
+                    offset: 0,
+                    change: 0,
+                };
+                store.index().apply(&change, place).unwrap();
+            }
+        }
+    }
+}
