@@ -3,6 +3,7 @@
 mod adapters;
 mod census;
 pub mod doctor;
+mod events;
 mod providers;
 mod reseal;
 mod start;
@@ -11,6 +12,7 @@ mod watchdog;
 
 pub use crate::store::tools as store_tools;
 pub use adapters::{SystemClock, SystemEntropy};
+pub use events::default_events;
 pub use start::{App, StartError};
 
 use crate::config::Config;

@@ -9,6 +9,7 @@ use super::output::text_of;
 use super::reference::{Place, Reference};
 use super::session::Session;
 use super::{Failed, Outcome};
+use crate::app::default_events;
 use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -57,9 +58,7 @@ struct Which {
 /// What holds for each of them.
 #[derive(Debug, clap::Args)]
 struct How {
-    /// An event to subscribe to; may be given more than once. Default: all that tells of CI,
-    /// deployments, names, pushes and proposed changes.
-    #[arg(long = "event", value_name = "EVENT")]
+    #[arg(long = "event", value_name = "EVENT", help = events_help())]
     events: Vec<String>,
     /// The provider's host, when there is more than one.
     #[arg(long)]
@@ -70,6 +69,16 @@ struct How {
     /// Connect without creating a webhook yet: the connection starts paused.
     #[arg(long)]
     no_webhook: bool,
+}
+
+fn events_help() -> String {
+    let of = |kind| default_events(kind).join(", ");
+    format!(
+        "An event to subscribe to; may be given more than once. Default for GitHub: {}; for \
+         GitLab: {}",
+        of(ProviderKind::Github),
+        of(ProviderKind::Gitlab)
+    )
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Outcome {
@@ -221,5 +230,16 @@ mod tests {
         let usage = Line::command().render_long_help().to_string();
         let (provider, repository) = (usage.find("<PROVIDER>"), usage.find("<OWNER/REPO>"));
         assert!(provider.is_some() && provider < repository, "{usage}");
+    }
+
+    #[test]
+    fn the_help_names_the_default_events_of_both_providers() {
+        use clap::CommandFactory;
+        let help = Line::command().render_long_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for kind in ProviderKind::ALL {
+            let events = default_events(kind).join(", ");
+            assert!(help.contains(&events), "{events}: {help}");
+        }
     }
 }

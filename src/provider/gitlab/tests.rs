@@ -360,3 +360,16 @@ async fn identity_and_repositories_ask_what_gitlab_documents() {
         assert_eq!((repositories.len(), more), (1, true));
     }
 }
+
+#[test]
+fn the_page_lists_every_flag() {
+    let page = include_str!("../../../docs/gitlab.md");
+    let (_, rest) = page.split_once("Flags:").unwrap();
+    let flags: Vec<&str> = rest
+        .split('.')
+        .next()
+        .into_iter()
+        .flat_map(|sentence| sentence.split('`').skip(1).step_by(2))
+        .collect();
+    assert_eq!(flags, wire::EVENTS);
+}

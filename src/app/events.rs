@@ -1,0 +1,42 @@
+//! The events that hooks subscribe to when nobody says which: for help texts.
+
+use super::SystemEntropy;
+use crate::domain::repo::ProviderKind;
+use crate::provider::Decode;
+use crate::provider::github::GithubDecode;
+use crate::provider::gitlab::GitlabDecode;
+
+/// The provider's names of these events.
+pub fn default_events(kind: ProviderKind) -> &'static [&'static str] {
+    match kind {
+        ProviderKind::Github => GithubDecode::new(&SystemEntropy).default_events(),
+        ProviderKind::Gitlab => GitlabDecode::new(&SystemEntropy).default_events(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands in backquotes from a mark to the end of the sentence.
+    fn told<'a>(page: &'a str, mark: &str) -> Vec<&'a str> {
+        let (_, rest) = page.split_once(mark).expect(mark);
+        let sentence = rest.split('.').next().unwrap_or_default();
+        sentence.split('`').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn the_pages_of_the_providers_tell_the_events_of_the_code() {
+        for (kind, page) in [
+            (ProviderKind::Github, include_str!("../../docs/github.md")),
+            (ProviderKind::Gitlab, include_str!("../../docs/gitlab.md")),
+        ] {
+            assert_eq!(page.matches("Default events:").count(), 1, "{kind}");
+            assert_eq!(
+                told(page, "Default events:"),
+                default_events(kind),
+                "{kind}"
+            );
+        }
+    }
+}
