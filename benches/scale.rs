@@ -79,6 +79,8 @@ fn connection(number: u64, owner: UserId, ring: &KeyRing, secret: &HookSecret) -
         retry_due_at: None,
         created_at: now,
         hook_created_at: Some(now),
+        address: None,
+        suspicion: None,
         last_delivery_at: None,
         last_event_at: None,
         last_check_at: Some(now),

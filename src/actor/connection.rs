@@ -11,6 +11,7 @@
 mod calls;
 mod commands;
 mod deliveries;
+mod doubt;
 
 use super::Command;
 use super::CommandError;
@@ -44,8 +45,8 @@ pub(super) struct ConnectionActor {
     careful: bool,
     /// The delivery whose try is counted already, and which has not panicked since.
     counted: Option<DeliveryId>,
-    /// Deliveries in a row that none of the secrets signed.
-    rejections: u32,
+    /// What deliveries with wrong signatures have against the hook.
+    doubts: doubt::Doubts,
     is_draining: bool,
     /// A person waits for the call that is outstanding, or about to be.
     is_awaited: bool,
@@ -67,7 +68,7 @@ impl ConnectionActor {
             waiting: Vec::new(),
             careful: false,
             counted: None,
-            rejections: 0,
+            doubts: doubt::Doubts::default(),
             is_draining: false,
             is_awaited: false,
             life: 0,
@@ -191,19 +192,16 @@ impl ConnectionActor {
         let Some(c) = &self.connection else { return };
         let (id, repository) = (c.id, &c.full_name);
         match observation {
-            Observation::HookEnsured(hook) => {
-                tracing::info!(
-                    connection.id = %id,
-                    %repository,
-                    hook.id = hook.0,
-                    "webhook_created"
-                );
-            }
+            // The call tells whether it was made or found.
+            Observation::HookEnsured(_) => {}
             Observation::HookDrifted => {
                 tracing::warn!(connection.id = %id, %repository, "webhook_drifted");
             }
             Observation::HookRepaired => {
                 tracing::info!(connection.id = %id, %repository, "webhook_repaired");
+            }
+            Observation::HookRewritten => {
+                tracing::info!(connection.id = %id, %repository, "webhook_rewritten");
             }
             Observation::HookLost => {
                 tracing::warn!(connection.id = %id, %repository, "webhook_lost");
@@ -246,8 +244,11 @@ impl ConnectionActor {
         let world = Arc::clone(&self.world);
         let made = calls::make(world, connection, call, priority).into_actor(self);
         ctx.spawn(made.map(|called, actor, ctx| {
-            let calls::Called { input, edit } = called;
-            actor.in_turn(ctx, move |actor, ctx| actor.must(ctx, input, *edit));
+            let calls::Called { input, mut edit } = called;
+            actor.in_turn(ctx, move |actor, ctx| {
+                actor.weigh(ctx, &input, &mut edit);
+                actor.must(ctx, input, *edit);
+            });
         }));
     }
 }
@@ -354,9 +355,6 @@ pub(super) enum Word {
     Rejected,
 }
 
-/// After so many in a row the hook's secret may have been changed by hand: it is written again.
-const REJECTIONS_MAX: u32 = 3;
-
 impl Handler<Word> for ConnectionActor {
     type Result = ();
     fn handle(&mut self, word: Word, ctx: &mut Context<Self>) {
@@ -371,7 +369,7 @@ impl ConnectionActor {
     /// The way from the provider works. Stored only when that is news: whoever repeats a delivery
     /// all day long causes no writes.
     fn hear(&mut self, ctx: &mut Context<Self>) {
-        self.rejections = 0;
+        self.doubts.hear();
         let Some(connection) = &self.connection else {
             return;
         };
@@ -382,19 +380,6 @@ impl ConnectionActor {
                 ..Edit::default()
             };
             self.must(ctx, Input::DeliveryArrived, edit);
-        }
-    }
-
-    fn doubt(&mut self, ctx: &mut Context<Self>) {
-        self.rejections = self.rejections.saturating_add(1);
-        // Once only, until a signed delivery arrives: somebody may be playing with the URL.
-        if self.rejections == REJECTIONS_MAX {
-            tracing::warn!(
-                connection.id = %self.id,
-                "webhook_signature_verification_failed again and again: \
-                 writing the hook's secret anew"
-            );
-            self.must(ctx, Input::SettingsChanged, Edit::default());
         }
     }
 }

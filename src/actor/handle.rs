@@ -236,6 +236,8 @@ impl Actors {
             retry_due_at: None,
             created_at: now,
             hook_created_at: None,
+            address: None,
+            suspicion: None,
             last_delivery_at: None,
             last_event_at: None,
             last_check_at: None,

@@ -6,14 +6,17 @@
 use super::incidents::resolve;
 use super::shared::{Resealed, World};
 use crate::domain::backoff::{jittered, scale};
-use crate::domain::connection::{Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE};
+use crate::domain::connection::{
+    Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE, Suspicion,
+};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::id::{CredentialId, IncidentId};
 use crate::domain::incident::{
     Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
 use crate::domain::lifecycle::{
-    Call, Delay, Desired, Effect, Input, Lifecycle, Observation, Phase, SuspendReason, Timer, step,
+    Call, Delay, Desired, Effect, Hook, Input, Lifecycle, Observation, Phase, SuspendReason, Timer,
+    step,
 };
 use crate::domain::repo::Repository;
 use crate::domain::run::Family;
@@ -34,10 +37,12 @@ pub(super) struct Edit {
     pub(super) last_error: Option<LastError>,
     /// A call succeeded: what failed before is of no account.
     pub(super) succeeded: bool,
-    /// The hook was ensured.
-    pub(super) hook_seen: bool,
-    /// The hook was found as it should be.
+    /// The hook was found as it should be, or written so.
     pub(super) checked: bool,
+    /// The hook delivers to this address of ours.
+    pub(super) address: Option<String>,
+    /// What becomes of the suspicion against the hook.
+    pub(super) suspicion: Option<Suspect>,
     /// Other events are wanted.
     pub(super) events: Option<Vec<String>>,
     /// Another secret is wanted.
@@ -56,6 +61,15 @@ pub(super) struct Edit {
     pub(super) family: Option<Family>,
     /// More to be committed along with it.
     pub(super) changes: Vec<Change>,
+}
+
+/// What becomes of the suspicion that wrong signatures raise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Suspect {
+    /// We look at the hook because of them.
+    Looks,
+    /// The hook was found changed or gone: the next time is not put off for longer.
+    Found,
 }
 
 /// What to do once a plan is committed.
@@ -102,6 +116,7 @@ pub(super) fn plan(
     if let Some(input) = input {
         (next.lifecycle, effects) = step(next.lifecycle, input);
     }
+    note_hook(&mut next, present, now);
     settle_secrets(&mut next, now);
     let acts = effects
         .iter()
@@ -137,11 +152,16 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp) {
     if edit.last_error.is_some() {
         next.last_error = edit.last_error;
     }
-    if edit.hook_seen && next.hook_created_at.is_none() {
-        next.hook_created_at = Some(now);
-    }
-    if edit.hook_seen || edit.checked {
+    if edit.checked {
         next.last_check_at = Some(now);
+    }
+    if edit.address.is_some() {
+        next.address = edit.address;
+    }
+    match (edit.suspicion, &mut next.suspicion) {
+        (Some(Suspect::Looks), last) => *last = Some(Suspicion::after(*last, now)),
+        (Some(Suspect::Found), Some(last)) => last.fruitless = 0,
+        (Some(Suspect::Found), None) | (None, _) => {}
     }
     if let Some(events) = edit.events {
         next.events = events;
@@ -165,6 +185,21 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp) {
     next.credential_used = edit.credential_used.or(next.credential_used);
     if let Some(no_access) = edit.no_access {
         next.no_access = no_access;
+    }
+}
+
+/// What follows from another hook, or none.
+fn note_hook(next: &mut Connection, present: &Connection, now: Timestamp) {
+    let before = present.lifecycle.hook;
+    match next.lifecycle.hook {
+        Hook::Present(id) => {
+            let is_another = before == Hook::Absent || before.id().is_some_and(|it| it != id);
+            if is_another || next.hook_created_at.is_none() {
+                next.hook_created_at = Some(now);
+            }
+        }
+        Hook::Absent => next.address = None,
+        Hook::Unknown(_) => {}
     }
 }
 
@@ -254,6 +289,7 @@ fn tell_incidents(
             Observation::HookEnsured(_)
             | Observation::HookDrifted
             | Observation::HookRepaired
+            | Observation::HookRewritten
             | Observation::HookLost
             | Observation::Removed => {}
         }

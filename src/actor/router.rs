@@ -7,7 +7,7 @@ use super::connection::{ConnectionActor, Nudge, Word};
 use super::warden::{Start, Warden};
 use crate::domain::id::ConnectionId;
 use actix::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
 /// Where the actors of connections are.
@@ -64,6 +64,9 @@ pub(super) struct Router {
     warden: Addr<Warden>,
     /// Connections that were nudged and have not looked yet, and whether more came since.
     nudged: HashMap<ConnectionId, bool>,
+    /// Connections that were told of something that their secrets did not sign, and have not taken
+    /// note yet: strangers fill no mailbox.
+    warned: HashSet<ConnectionId>,
 }
 
 impl Router {
@@ -72,6 +75,7 @@ impl Router {
             registry,
             warden,
             nudged: HashMap::new(),
+            warned: HashSet::new(),
         }
     }
 
@@ -126,9 +130,19 @@ pub(super) struct Told(pub(super) ConnectionId, pub(super) Word);
 
 impl Handler<Told> for Router {
     type Result = ();
-    fn handle(&mut self, Told(id, word): Told, _: &mut Context<Self>) {
-        if let Some(address) = self.registry.get(id) {
-            address.do_send(word);
+    fn handle(&mut self, Told(id, word): Told, ctx: &mut Context<Self>) {
+        let Some(address) = self.registry.get(id) else {
+            return;
+        };
+        match word {
+            Word::Heard => address.do_send(word),
+            Word::Rejected if self.warned.insert(id) => {
+                let noted = address.send(word).into_actor(self);
+                ctx.spawn(noted.map(move |_, router, _| {
+                    router.warned.remove(&id);
+                }));
+            }
+            Word::Rejected => {}
         }
     }
 }

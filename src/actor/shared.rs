@@ -93,11 +93,10 @@ impl World {
         u64::from_le_bytes(bytes)
     }
 
-    /// The URL of a connection's hook: the mark by which it is ours.
+    /// The URL of a connection's hook: our address, and the mark by which it is ours.
     pub(super) fn hook_url(&self, connection: &Connection) -> String {
-        let provider = connection.instance.provider;
-        let (base, key) = (&self.settings.public_url, connection.hook_key);
-        format!("{base}/api/v2/webhooks/{provider}/{key}")
+        let (base, mark) = (&self.settings.public_url, hook_mark(connection));
+        format!("{base}{mark}")
     }
 
     fn open_secret(&self, c: &Connection, sealed: &Sealed) -> Result<HookSecret, SealError> {
@@ -162,6 +161,7 @@ impl World {
         let (url, events) = (self.hook_url(c), c.events.clone());
         Some(HookSpec {
             url,
+            mark: hook_mark(c),
             events,
             secret,
             revision: c.lifecycle.wanted,
@@ -212,6 +212,12 @@ impl World {
         all.sort_by_key(|usable| c.no_access.contains(&usable.id()));
         Ok(all)
     }
+}
+
+/// The path of a connection's hook, by which it is ours at whatever address.
+pub(super) fn hook_mark(c: &Connection) -> String {
+    let (provider, key) = (c.instance.provider, c.hook_key);
+    format!("/api/v2/webhooks/{provider}/{key}")
 }
 
 /// What calls about a connection's repository are addressed to.

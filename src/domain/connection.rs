@@ -59,6 +59,11 @@ pub struct Connection {
     pub created_at: Timestamp,
     /// When the present hook was first known to be there.
     pub hook_created_at: Option<Timestamp>,
+    /// The public address of ours that the hook delivers to, as last written or seen; `None` while
+    /// there is no hook, or when it is not known (records of version 0.1 do not tell).
+    pub address: Option<String>,
+    /// The last time that deliveries with wrong signatures made us look at the hook.
+    pub suspicion: Option<Suspicion>,
     /// When the last verified delivery arrived.
     pub last_delivery_at: Option<Timestamp>,
     /// When the last delivery that was no pong arrived.
@@ -67,6 +72,37 @@ pub struct Connection {
     pub last_check_at: Option<Timestamp>,
     /// Why the last call failed; `None` once one succeeded.
     pub last_error: Option<LastError>,
+}
+
+/// That deliveries with wrong signatures made us look at the hook. Whoever knows the hook's URL can
+/// send such, so how often that works is limited by time, whatever else arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// When it last did.
+    pub at: Timestamp,
+    /// How often in a row nothing was found.
+    pub fruitless: u32,
+}
+
+/// Shortest time between two looks because of wrong signatures. Doubles while nothing is found.
+const SUSPICION_PAUSE: Duration = Duration::from_hours(1);
+/// Longest such time.
+const SUSPICION_PAUSE_MAX: Duration = Duration::from_hours(24);
+
+impl Suspicion {
+    /// Whether wrong signatures may make us look again. A time far ahead of the clock was taken from
+    /// a wrong one, and forbids nothing.
+    pub fn may_recur(&self, now: Timestamp) -> bool {
+        let doublings = self.fruitless.saturating_sub(1).min(5);
+        let pause = (SUSPICION_PAUSE * 2_u32.pow(doublings)).min(SUSPICION_PAUSE_MAX);
+        now.since(self.at) >= pause || self.at.since(now) > SUSPICION_PAUSE_MAX
+    }
+
+    /// The one that follows on `last`.
+    pub fn after(last: Option<Self>, now: Timestamp) -> Self {
+        let fruitless = last.map_or(0, |last| last.fruitless).saturating_add(1);
+        Self { at: now, fruitless }
+    }
 }
 
 /// A credential in use, and by whose leave.
@@ -153,7 +189,25 @@ impl Connection {
         matches!(self.lifecycle.desired, Desired::Removed { .. })
     }
 
-    /// Its state in one word.
+    /// When it was last known for certain that the hook works: it was found as we want it, or a
+    /// delivery with its signature arrived.
+    pub fn last_proof_at(&self) -> Option<Timestamp> {
+        self.last_check_at.max(self.last_delivery_at)
+    }
+
+    /// Whether the hook is known to deliver to another address of ours than this one, so that it
+    /// has to be moved.
+    pub fn is_to_move(&self, public_url: &str) -> bool {
+        let is_elsewhere = self.address.as_deref().is_some_and(|at| at != public_url);
+        let is_wanted = match self.lifecycle.desired {
+            Desired::Active | Desired::Paused => true,
+            Desired::Removed { .. } => false,
+        };
+        is_elsewhere && is_wanted && self.lifecycle.hook.id().is_some()
+    }
+
+    /// Its state in one word. What is not known leaves it as it is: a call that waits, fails for a
+    /// while or has no outcome says nothing about the hook.
     pub fn webhook_status(&self) -> WebhookStatus {
         let l = &self.lifecycle;
         match l.desired {
@@ -163,19 +217,22 @@ impl Connection {
         match l.phase {
             Phase::Suspended(_) => WebhookStatus::Suspended,
             Phase::Idle | Phase::Settling | Phase::Removed => WebhookStatus::Pending,
-            Phase::Active | Phase::Checking | Phase::Pinging => {
-                if l.is_silent() || l.checks_failed > 0 || l.disabled.is_some() {
-                    WebhookStatus::Degraded
-                } else {
-                    WebhookStatus::Active
-                }
+            Phase::Active | Phase::Checking | Phase::Pinging | Phase::Rewriting => {
+                self.status_of_one_that_is_there()
             }
             Phase::Creating { attempt }
             | Phase::Repairing { attempt }
             | Phase::Deleting { attempt }
             | Phase::Waiting { attempt } => match l.hook {
+                // An answer was lost, and the hook had the settings wanted.
+                Hook::Unknown(Some(_)) if !l.ill && !l.recreate => {
+                    self.status_of_one_that_is_there()
+                }
+                Hook::Present(_) if l.applied == Some(l.wanted) && !l.recreate => {
+                    self.status_of_one_that_is_there()
+                }
                 Hook::Present(_) => WebhookStatus::Degraded,
-                Hook::Absent | Hook::Unknown => {
+                Hook::Absent | Hook::Unknown(_) => {
                     if attempt >= ATTEMPTS_FAILED || self.needs_a_hand() {
                         WebhookStatus::Failed
                     } else {
@@ -183,6 +240,15 @@ impl Connection {
                     }
                 }
             },
+        }
+    }
+
+    fn status_of_one_that_is_there(&self) -> WebhookStatus {
+        let l = &self.lifecycle;
+        if l.is_silent() || l.refused || l.ill || l.disabled.is_some() {
+            WebhookStatus::Degraded
+        } else {
+            WebhookStatus::Active
         }
     }
 
@@ -227,6 +293,8 @@ mod tests {
             retry_due_at: None,
             created_at: Timestamp(0),
             hook_created_at: None,
+            address: None,
+            suspicion: None,
             last_delivery_at: None,
             last_event_at: None,
             last_check_at: None,
@@ -245,12 +313,12 @@ mod tests {
             ),
             (
                 Phase::Waiting { attempt: 1 },
-                Hook::Unknown,
+                Hook::Unknown(None),
                 WebhookStatus::Pending,
             ),
             (
                 Phase::Waiting { attempt: 3 },
-                Hook::Unknown,
+                Hook::Unknown(None),
                 WebhookStatus::Failed,
             ),
             (Phase::Active, there, WebhookStatus::Active),
@@ -273,6 +341,53 @@ mod tests {
                 "{phase:?}"
             );
         }
+    }
+
+    /// A check, a confirmation or a move that waits, fails or has no answer says nothing.
+    #[test]
+    fn not_knowing_is_not_ill() {
+        let there = Hook::Present(HookId(1));
+        let mut c = connection(Phase::Active, there);
+        c.lifecycle.applied = Some(c.lifecycle.wanted);
+        c.lifecycle.checks_failed = 9;
+        let phases = [
+            Phase::Active,
+            Phase::Checking,
+            Phase::Rewriting,
+            Phase::Creating { attempt: 4 },
+            Phase::Waiting { attempt: 4 },
+        ];
+        for phase in phases {
+            for hook in [there, Hook::Unknown(Some(HookId(1)))] {
+                (c.lifecycle.phase, c.lifecycle.hook) = (phase, hook);
+                assert_eq!(c.webhook_status(), WebhookStatus::Active, "{phase:?}");
+                c.lifecycle.refused = true;
+                assert_eq!(c.webhook_status(), WebhookStatus::Degraded, "{phase:?}");
+                c.lifecycle.refused = false;
+            }
+        }
+        // Found gone, and not made again yet: that is known.
+        (c.lifecycle.ill, c.lifecycle.hook) = (true, Hook::Unknown(Some(HookId(1))));
+        c.lifecycle.phase = Phase::Waiting { attempt: 1 };
+        assert_eq!(c.webhook_status(), WebhookStatus::Pending);
+        c.lifecycle.phase = Phase::Waiting { attempt: 3 };
+        assert_eq!(c.webhook_status(), WebhookStatus::Failed);
+    }
+
+    #[test]
+    fn suspicion_is_limited_by_time_and_tires() {
+        let hours = |n: u64| Timestamp(0).plus(Duration::from_hours(n));
+        let mut last = Suspicion::after(None, hours(0));
+        let mut looks = vec![0];
+        for hour in 1..=200 {
+            if last.may_recur(hours(hour)) {
+                last = Suspicion::after(Some(last), hours(hour));
+                looks.push(hour);
+            }
+        }
+        assert_eq!(looks, [0, 1, 3, 7, 15, 31, 55, 79, 103, 127, 151, 175, 199]);
+        assert!(!last.may_recur(hours(180)), "the clock went back a little");
+        assert!(last.may_recur(hours(0)), "it had been wrong by days");
     }
 
     #[test]

@@ -10,7 +10,11 @@
 //! - **LC-3** unless it waits for a person, a call or a timer will move it on;
 //! - **LC-4** from any history, `Removed` on a working provider ends with no hook of ours there;
 //! - **LC-5** from any history, `Active` on a working provider ends with exactly one hook of ours
-//!   there, with the settings wanted.
+//!   there, with the settings wanted, our present URL among them.
+//!
+//! A hook is ours when it has an id that the provider told us of, whatever its URL by now (our
+//! secret is in it), or when its URL has our mark, whatever its id and address. LC-4 and LC-5 count
+//! hooks by both. A hook with another id and another URL is somebody's, and never touched.
 //!
 //! A call that failed or was cut off may still have been carried out, or may be carried out a
 //! little later. So its outcome is [`Hook::Unknown`] and never `Absent`, and the machine stays
@@ -42,8 +46,25 @@ pub enum Hook {
     Absent,
     /// The provider told of it.
     Present(HookId),
-    /// A call failed or was cut off: anything may be there.
-    Unknown,
+    /// A call failed or was cut off, or the hook was not found: anything may be there. With the
+    /// last id that was known, because a hook with that id is ours wherever it delivers to by now.
+    Unknown(Option<HookId>),
+}
+
+impl Hook {
+    /// The id of the hook that is or was last known to be ours.
+    pub const fn id(self) -> Option<HookId> {
+        match self {
+            Self::Absent => None,
+            Self::Present(id) => Some(id),
+            Self::Unknown(id) => id,
+        }
+    }
+
+    /// The same hook, when anything may have become of it.
+    pub(super) const fn in_doubt(self) -> Self {
+        Self::Unknown(self.id())
+    }
 }
 
 /// Whether a call of ours that was cut off may still be carried out.
@@ -78,6 +99,9 @@ pub enum Phase {
         /// Failed attempts before this one.
         attempt: u32,
     },
+    /// All settings are written again to a hook that is not known to be wrong: it is moved to our
+    /// present address, or its secret is doubted. Whatever comes of it, the hook goes on working.
+    Rewriting,
     /// A deletion is outstanding.
     Deleting {
         /// Failed attempts before this one.
@@ -128,6 +152,10 @@ impl SuspendReason {
 pub type Revision = u32;
 
 /// The whole state of the machine. Stored with every step.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is known apart from the others; what excludes each other is the phase"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifecycle {
     /// What the user wants.
@@ -144,6 +172,11 @@ pub struct Lifecycle {
     pub applied: Option<Revision>,
     /// Delete the hook and create it anew as soon as nothing is outstanding.
     pub recreate: bool,
+    /// The hook was found changed or gone, and is not known to be mended.
+    pub ill: bool,
+    /// The last call was refused in a way that only a person can mend. A call without an outcome
+    /// (an outage, a time-out, a limit) leaves this as it is: not knowing is not ill.
+    pub refused: bool,
     /// Checks and pings in a row that failed.
     pub checks_failed: u32,
     /// Pings in a row that no delivery followed.
@@ -180,6 +213,8 @@ pub enum Input {
     PingRequested,
     /// Delete the hook and create it anew.
     RecreateRequested,
+    /// It is this hook's turn to be written again, though nothing is known to be wrong with it.
+    RewriteDue,
     /// The outstanding call succeeded.
     Replied(Reply),
     /// The outstanding call failed, or its outcome is not known.
@@ -209,7 +244,7 @@ pub enum Reply {
     },
     /// Check: as we left it.
     Intact,
-    /// Check: there, but not as we left it (or there is more than one).
+    /// Check: there, but not as we left it (or there is another one with our mark).
     Drifted,
     /// Check: as we left it, but the provider sends nothing because deliveries failed. A test
     /// delivery that we answer may change that.
@@ -217,7 +252,7 @@ pub enum Reply {
         /// Not until somebody acts.
         permanently: bool,
     },
-    /// Check or repair: the provider shows the list of hooks, and ours is not in it.
+    /// Check or repair: the provider shows the list of hooks, and the one with this id is not there.
     Missing {
         /// When that was found.
         at: Timestamp,
@@ -231,7 +266,7 @@ pub enum Reply {
     Pinged,
     /// Ping: the provider has nothing that it could send. Says nothing about the hook.
     Untestable,
-    /// Delete: the provider shows the list of hooks, and none of ours is in it.
+    /// Delete: the provider shows the list of hooks, and none of ours is left, by id or by mark.
     Deleted,
 }
 
@@ -273,17 +308,20 @@ pub enum Effect {
     Observe(Observation),
 }
 
-/// A provider call. Each finds our hooks by their URL, which holds the connection's hook key.
+/// A provider call. Each finds our hooks by id and by the mark in their URL, which holds the
+/// connection's hook key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Find our hook or create it, write all settings, delete surplus ones of ours.
     Ensure {
+        /// The hook that is kept when it is there. None is created then.
+        known: Option<HookId>,
         /// The settings to write.
         revision: Revision,
     },
     /// Read the hooks and compare.
     Check(HookId),
-    /// Write all settings of this hook.
+    /// Write all settings of this hook, delete others of ours.
     Repair {
         /// Which.
         hook: HookId,
@@ -293,7 +331,10 @@ pub enum Call {
     /// Ask for a test delivery.
     Ping(HookId),
     /// Delete every hook of ours.
-    Delete,
+    Delete {
+        /// The hook that is ours by its id.
+        known: Option<HookId>,
+    },
 }
 
 /// How long a timer runs. The actor turns it into time, with jitter.
@@ -328,6 +369,8 @@ pub enum Observation {
     HookDrifted,
     /// The changed hook has our settings again.
     HookRepaired,
+    /// All settings of the hook were written again, which were not known to be wrong.
+    HookRewritten,
     /// The hook was gone.
     HookLost,
     /// The provider has disabled the hook.
@@ -360,6 +403,8 @@ impl Default for Lifecycle {
             wanted: 1,
             applied: None,
             recreate: false,
+            ill: false,
+            refused: false,
             checks_failed: 0,
             pings_unanswered: 0,
             heard: false,
@@ -377,6 +422,7 @@ impl Lifecycle {
             | Phase::Checking
             | Phase::Pinging
             | Phase::Repairing { .. }
+            | Phase::Rewriting
             | Phase::Deleting { .. } => true,
             Phase::Idle
             | Phase::Active
@@ -397,6 +443,7 @@ impl Lifecycle {
             | Phase::Checking
             | Phase::Pinging
             | Phase::Repairing { .. }
+            | Phase::Rewriting
             | Phase::Deleting { .. }
             | Phase::Waiting { .. }
             | Phase::Settling => false,
@@ -409,6 +456,7 @@ impl Lifecycle {
     }
 }
 
+mod outcome;
 mod step;
 pub use step::step;
 

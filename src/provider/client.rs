@@ -81,10 +81,11 @@ impl<D: Dialect> Hooks for Client<D> {
         &'a self,
         access: &'a Access,
         target: &'a Target,
+        known: Option<HookId>,
         spec: &'a HookSpec,
     ) -> Calling<'a, Ensured> {
         run(self, "ensure", access, move |s| {
-            Box::pin(ours::ensure(s, target, spec))
+            Box::pin(ours::ensure(s, target, known, spec))
         })
     }
 
@@ -127,10 +128,11 @@ impl<D: Dialect> Hooks for Client<D> {
         &'a self,
         access: &'a Access,
         target: &'a Target,
-        url: &'a str,
+        known: Option<HookId>,
+        mark: &'a str,
     ) -> Calling<'a, ()> {
         run(self, "delete", access, move |s| {
-            Box::pin(ours::delete(s, target, url))
+            Box::pin(ours::delete(s, target, known, mark))
         })
     }
 

@@ -218,8 +218,11 @@ pub struct Target {
 /// The hook that we want.
 #[derive(Clone, Debug)]
 pub struct HookSpec {
-    /// Its URL, with the connection's hook key: how ours is told from others.
+    /// Its URL: our public address, and the mark.
     pub url: String,
+    /// The path with the connection's hook key, which is nobody else's: a hook whose URL ends in it
+    /// is ours, at our present address or at a former one.
+    pub mark: String,
     /// The events, sorted.
     pub events: Vec<String>,
     /// The secret.
@@ -259,6 +262,9 @@ pub enum CheckReport {
     Drifted {
         /// The settings that differ, by name, for the log.
         fields: Vec<&'static str>,
+        /// The address of ours that the hook delivers to, when only that differs: it has our mark
+        /// and all other settings.
+        former_address: Option<String>,
     },
     /// With our settings, but the provider sends nothing because deliveries failed.
     Disabled {
@@ -310,9 +316,11 @@ pub type Calling<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> 
 /// repeats by itself only what is idempotent, and only briefly: lasting failure is the caller's
 /// to wait out.
 pub trait Hooks: Send + Sync + 'static {
-    /// Makes sure that exactly one hook of ours is there with these settings: finds it by its URL
-    /// over all pages, or creates it; writes all settings (the secret cannot be read back);
-    /// deletes surplus ones of ours. Never touches a hook with another URL.
+    /// Makes sure that exactly one hook of ours is there with these settings: finds it over all
+    /// pages, by the `known` id whatever its URL is by now, else by the mark in its URL, or creates
+    /// it; writes all settings (the secret cannot be read back); deletes surplus ones with our
+    /// mark. Creates none while the one with the known id exists, and never touches a hook with
+    /// another id and another URL.
     ///
     /// The awkward case: the provider says "not found" for a repository that the token may not
     /// manage. That is `NoAccess`, never "gone".
@@ -320,6 +328,7 @@ pub trait Hooks: Send + Sync + 'static {
         &'a self,
         access: &'a Access,
         target: &'a Target,
+        known: Option<HookId>,
         spec: &'a HookSpec,
     ) -> Calling<'a, Ensured>;
 
@@ -332,7 +341,8 @@ pub trait Hooks: Send + Sync + 'static {
         spec: &'a HookSpec,
     ) -> Calling<'a, Checked>;
 
-    /// Writes all settings of a hook that is there, without losing the secret.
+    /// Writes all settings of a hook that is there, wherever it delivers to, without losing the
+    /// secret; deletes others with our mark.
     fn repair<'a>(
         &'a self,
         access: &'a Access,
@@ -350,13 +360,14 @@ pub trait Hooks: Send + Sync + 'static {
         hook: HookId,
     ) -> Calling<'a, Pinged>;
 
-    /// Deletes every hook with this URL. That none is there is success, provided that the
-    /// provider shows the list.
+    /// Deletes the hook with the `known` id and every one with this mark in its URL. Success is that
+    /// the provider has shown the list afterwards, and that neither is left.
     fn delete<'a>(
         &'a self,
         access: &'a Access,
         target: &'a Target,
-        url: &'a str,
+        known: Option<HookId>,
+        mark: &'a str,
     ) -> Calling<'a, ()>;
 
     /// The repository, by id when it is known, else by name. `None` when the provider says that

@@ -1,4 +1,5 @@
-//! Our hook of a repository: found by its URL, written whole, never more than one.
+//! Our hook of a repository: known by its id and by the mark in its URL, written whole, never more
+//! than one.
 
 use super::dialect::{Asked, Dialect, Theirs};
 use super::session::Session;
@@ -19,6 +20,27 @@ pub(super) fn hook_path<D: Dialect>(repository: &Repository, id: u64) -> String 
 fn normalised(url: &str) -> String {
     let parsed = Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
     parsed.trim_end_matches('/').to_owned()
+}
+
+/// The address before our mark in a hook's URL; `None` when it does not end in the mark.
+fn address_before<'a>(theirs: &'a str, mark: &str) -> Option<&'a str> {
+    let address = theirs.trim_end_matches('/').strip_suffix(mark)?;
+    Some(address.trim_end_matches('/'))
+}
+
+/// Whether a hook's URL has our mark, at whatever address. A doubled slash, a slash at the end or
+/// a query leads to us all the same.
+pub(super) fn has_mark(theirs: Option<&str>, mark: &str) -> bool {
+    let Some(Ok(url)) = theirs.map(Url::parse) else {
+        return false;
+    };
+    let path: Vec<&str> = url
+        .path()
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .collect();
+    let mark: Vec<&str> = mark.split('/').filter(|part| !part.is_empty()).collect();
+    !mark.is_empty() && path.ends_with(&mark)
 }
 
 /// Whether a hook with `theirs` as its URL delivers to `url`.
@@ -65,14 +87,42 @@ async fn list<D: Dialect>(
     Ok(hooks)
 }
 
+/// The hooks that are ours: the known one, wherever it delivers to, and those with our mark, with
+/// the present URL first. The first is kept.
 async fn list_ours<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
-    url: &str,
-) -> Result<Vec<u64>, ProviderError> {
-    let hooks = list(s, repository).await?;
-    let ours = hooks.iter().filter(|hook| points_to(hook.url(), url));
-    Ok(ours.map(Theirs::id).collect())
+    known: Option<HookId>,
+    mark: &str,
+    url: Option<&str>,
+) -> Result<Vec<D::Hook>, ProviderError> {
+    let mut hooks = list(s, repository).await?;
+    if let Some(known) = known
+        && !hooks.iter().any(|hook| hook.id() == known.0)
+    {
+        hooks.extend(look_for(s, repository, known).await?);
+    }
+    let is_known = |hook: &D::Hook| known.is_some_and(|known| known.0 == hook.id());
+    hooks.retain(|hook| is_known(hook) || has_mark(hook.url(), mark));
+    let points = |hook: &D::Hook| url.is_some_and(|url| points_to(hook.url(), url));
+    hooks.sort_by_key(|hook| (!is_known(hook), !points(hook), hook.id()));
+    Ok(hooks)
+}
+
+/// A hook that the list did not show, by its id: a list that changes while its pages are read can
+/// leave one out. `None` when it is gone, which a provider that has just shown the list may say.
+async fn look_for<D: Dialect>(
+    s: &mut Session<'_, D>,
+    repository: &Repository,
+    hook: HookId,
+) -> Result<Option<D::Hook>, ProviderError> {
+    let path = hook_path::<D>(repository, hook.0);
+    let answer = s.get(s.url(&path)).await?;
+    match answer.status.as_u16() {
+        200 => errors::parse(D::NAME, &answer).map(Some),
+        404 => Ok(None),
+        _ => Err(refusal::<D>(&answer, repository)),
+    }
 }
 
 async fn remove<D: Dialect>(
@@ -107,34 +157,35 @@ async fn write<D: Dialect>(
     }
 }
 
-/// Keeps the lowest of ours, deletes the others, and writes all settings of the kept one. The
+/// Keeps the first of ours, deletes the others, and writes all settings of the kept one. The
 /// others go first: GitHub refuses two hooks with one URL and an event in common.
 async fn adopt<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
-    ours: &[u64],
+    ours: &[D::Hook],
     spec: &HookSpec,
 ) -> Result<Option<(HookId, Proof)>, ProviderError> {
     let Some((kept, surplus)) = ours.split_first() else {
         return Ok(None);
     };
-    for id in surplus {
-        remove(s, repository, *id).await?;
+    for copy in surplus {
+        remove(s, repository, copy.id()).await?;
     }
-    let proof = write(s, repository, *kept, spec).await?;
+    let proof = write(s, repository, kept.id(), spec).await?;
     // Listed and gone within one call. The next call will see clearer.
     let gone = || errors::bad_answer(D::NAME, "a hook that is listed and not there");
     let proof = proof.ok_or_else(gone)?;
-    Ok(Some((HookId(*kept), proof)))
+    Ok(Some((HookId(kept.id()), proof)))
 }
 
 pub(super) async fn ensure<D: Dialect>(
     s: &mut Session<'_, D>,
     target: &Target,
+    known: Option<HookId>,
     spec: &HookSpec,
 ) -> Result<Ensured, ProviderError> {
     let repository = resolve_writable(s, target).await?;
-    let ours = list_ours(s, &repository, &spec.url).await?;
+    let ours = list_ours(s, &repository, known, &spec.mark, Some(&spec.url)).await?;
     let (hook, proof, created) = match adopt(s, &repository, &ours, spec).await? {
         Some((hook, proof)) => (hook, proof, false),
         None => create(s, &repository, spec).await?,
@@ -180,7 +231,8 @@ async fn create<D: Dialect>(
         Err(e) if e.may_have_acted => (e, true),
         Err(e) => return Err(e),
     };
-    let Ok(ours) = list_ours(s, repository, &spec.url).await else {
+    let listed = list_ours(s, repository, None, &spec.mark, Some(&spec.url)).await;
+    let Ok(ours) = listed else {
         return Err(error);
     };
     match adopt(s, repository, &ours, spec).await? {
@@ -189,8 +241,7 @@ async fn create<D: Dialect>(
     }
 }
 
-/// A hook that we made and whose URL was changed by hand is still ours, by its id. But when
-/// another one has our URL, that one is ours: [`ensure`] settles it.
+/// A hook that we made is ours by its id, wherever it delivers to by now.
 pub(super) async fn check<D: Dialect>(
     s: &mut Session<'_, D>,
     target: &Target,
@@ -198,29 +249,33 @@ pub(super) async fn check<D: Dialect>(
     spec: &HookSpec,
 ) -> Result<Checked, ProviderError> {
     let repository = resolve(s, target).await?;
-    let hooks = list(s, &repository).await?;
-    let copies = hooks.iter().filter(|h| points_to(h.url(), &spec.url));
-    let copies = copies.count();
-    let report = present(&hooks, hook, &spec.url).map_or(CheckReport::Missing, |found| {
-        let mut fields = found.drift(spec);
-        if copies > 1 {
-            fields.push("copies");
-        }
-        // Wrong settings come first: they may be why the provider disabled it.
-        if fields.is_empty() {
-            found.disabled().unwrap_or(CheckReport::Intact)
-        } else {
-            CheckReport::Drifted { fields }
-        }
-    });
+    let ours = list_ours(s, &repository, Some(hook), &spec.mark, Some(&spec.url)).await?;
+    let report = match ours.split_first() {
+        Some((found, copies)) if found.id() == hook.0 => compare(found, !copies.is_empty(), spec),
+        Some(_) | None => CheckReport::Missing,
+    };
     Ok(Checked { report, repository })
 }
 
-/// The hook with this id, unless ours is meanwhile another one.
-fn present<'a, H: Theirs>(hooks: &'a [H], hook: HookId, url: &str) -> Option<&'a H> {
-    let found = hooks.iter().find(|h| h.id() == hook.0)?;
-    let is_ours = points_to(found.url(), url) || !hooks.iter().any(|h| points_to(h.url(), url));
-    is_ours.then_some(found)
+fn compare<H: Theirs>(found: &H, has_copies: bool, spec: &HookSpec) -> CheckReport {
+    let mut fields = found.drift(spec);
+    let former_address = found
+        .url()
+        .filter(|_| fields == ["url"] && !has_copies)
+        .and_then(|url| address_before(url, &spec.mark))
+        .map(str::to_owned);
+    if has_copies {
+        fields.push("copies");
+    }
+    // Wrong settings come first: they may be why the provider disabled it.
+    if fields.is_empty() {
+        found.disabled().unwrap_or(CheckReport::Intact)
+    } else {
+        CheckReport::Drifted {
+            fields,
+            former_address,
+        }
+    }
 }
 
 pub(super) async fn repair<D: Dialect>(
@@ -230,14 +285,13 @@ pub(super) async fn repair<D: Dialect>(
     spec: &HookSpec,
 ) -> Result<Repaired, ProviderError> {
     let repository = resolve_writable(s, target).await?;
-    let hooks = list(s, &repository).await?;
-    if present(&hooks, hook, &spec.url).is_none() {
-        return Ok(Repaired::Missing);
-    }
-    for copy in hooks.iter().filter(|h| points_to(h.url(), &spec.url)) {
-        if copy.id() != hook.0 {
-            remove(s, &repository, copy.id()).await?;
-        }
+    let ours = list_ours(s, &repository, Some(hook), &spec.mark, None).await?;
+    let copies = match ours.split_first() {
+        Some((found, copies)) if found.id() == hook.0 => copies,
+        Some(_) | None => return Ok(Repaired::Missing),
+    };
+    for copy in copies {
+        remove(s, &repository, copy.id()).await?;
     }
     let written = write(s, &repository, hook.0, spec).await?;
     Ok(written.map_or(Repaired::Missing, |proof| Repaired::Done { proof }))
@@ -252,14 +306,63 @@ pub(super) async fn ping<D: Dialect>(
     D::ping(s, &repository, hook).await
 }
 
+/// Looks until none is left: whoever says that a hook is gone has seen it.
 pub(super) async fn delete<D: Dialect>(
     s: &mut Session<'_, D>,
     target: &Target,
-    url: &str,
+    known: Option<HookId>,
+    mark: &str,
 ) -> Result<(), ProviderError> {
+    /// Most rounds within one call: a list may lag behind, and somebody may be copying hooks.
+    const ROUNDS_MAX: usize = 3;
     let repository = resolve(s, target).await?;
-    for id in list_ours(s, &repository, url).await? {
-        remove(s, &repository, id).await?;
+    for _ in 0..ROUNDS_MAX {
+        let ours = list_ours(s, &repository, known, mark, None).await?;
+        if ours.is_empty() {
+            return Ok(());
+        }
+        for hook in ours {
+            remove(s, &repository, hook.id()).await?;
+        }
     }
-    Ok(())
+    let ours = list_ours(s, &repository, known, mark, None).await?;
+    if ours.is_empty() {
+        return Ok(());
+    }
+    let what = "a deleted hook that is still listed";
+    Err(errors::bad_answer(D::NAME, what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARK: &str = "/api/v2/webhooks/github/abcdef";
+
+    #[test]
+    fn the_mark_is_known_at_whatever_address() {
+        let ours = [
+            "https://old.example/api/v2/webhooks/github/abcdef",
+            "https://new.example:8443/a/prefix/api/v2/webhooks/github/abcdef/",
+            "http://127.0.0.1:9//api/v2//webhooks/github/abcdef?x=1",
+        ];
+        for url in ours {
+            assert!(has_mark(Some(url), MARK), "{url}");
+        }
+        let others = [
+            "https://old.example/api/v2/webhooks/github/abcdefg",
+            "https://old.example/api/v2/webhooks/gitlab/abcdef",
+            "https://old.example/api/v2/webhooks/github/abcdef/more",
+            "https://old.example/?to=/api/v2/webhooks/github/abcdef",
+            "https://old.example/#/api/v2/webhooks/github/abcdef",
+            "not a URL",
+            "",
+        ];
+        for url in others {
+            assert!(!has_mark(Some(url), MARK), "{url}");
+        }
+        assert!(!has_mark(None, MARK) && !has_mark(Some("https://old.example/"), ""));
+        let address = address_before(ours[1], MARK);
+        assert_eq!(address, Some("https://new.example:8443/a/prefix"));
+    }
 }

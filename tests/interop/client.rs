@@ -47,10 +47,17 @@ pub(crate) fn target(full_name: &str) -> Target {
     }
 }
 
+/// The path of a URL, by which a hook is ours.
+pub(crate) fn mark(url: &str) -> String {
+    let url: reqwest::Url = url.parse().expect("a URL");
+    url.path().to_owned()
+}
+
 /// A hook of ours at `url`, with the default events.
 pub(crate) fn spec(url: &str, secret: &str) -> HookSpec {
     HookSpec {
         url: url.to_owned(),
+        mark: mark(url),
         events: ["pull_request", "push", "workflow_run"]
             .map(str::to_owned)
             .into(),

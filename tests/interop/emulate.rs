@@ -151,11 +151,14 @@ async fn a_hooks_whole_life_at_an_emulator_that_nobody_here_wrote() {
     let who = github.identity(&access).await.expect("user");
     assert_eq!(who.account.login, "octocat");
     let made = github
-        .ensure(&access, &target, &spec)
+        .ensure(&access, &target, None, &spec)
         .await
         .expect("create");
     assert!(made.created);
-    let again = github.ensure(&access, &target, &spec).await.expect("adopt");
+    let again = github
+        .ensure(&access, &target, None, &spec)
+        .await
+        .expect("adopt");
     assert_eq!((again.hook, again.created), (made.hook, false));
     assert_eq!(hooks(&emulate).await.len(), 1);
 
@@ -173,7 +176,10 @@ async fn a_hooks_whole_life_at_an_emulator_that_nobody_here_wrote() {
     assert_eq!(pushed, ("push".into(), Event::Recorded));
 
     // GitHub shows a mask where a secret is set, the emulator shows nothing: to us that is drift.
-    let drifted = |fields| CheckReport::Drifted { fields };
+    let drifted = |fields| CheckReport::Drifted {
+        fields,
+        former_address: None,
+    };
     let report = github.check(&access, &target, made.hook, &spec).await;
     assert_eq!(report.expect("check").report, drifted(vec!["secret"]));
     vandalise(&emulate, made.hook).await;
@@ -193,12 +199,12 @@ async fn a_hooks_whole_life_at_an_emulator_that_nobody_here_wrote() {
     receiver.next().await.open(&spec);
 
     github
-        .delete(&access, &target, &spec.url)
+        .delete(&access, &target, None, &spec.mark)
         .await
         .expect("delete");
     assert_eq!(hooks(&emulate).await, Vec::<Value>::new());
     github
-        .delete(&access, &target, &spec.url)
+        .delete(&access, &target, None, &spec.mark)
         .await
         .expect("delete what is gone");
     let missing = github.check(&access, &target, made.hook, &spec).await;

@@ -1,6 +1,6 @@
 //! GitHub's own `OpenAPI` description, enforced by prism.
 
-use crate::client::{access, github, spec, target};
+use crate::client::{access, github, mark, spec, target};
 use crate::tools::Tool;
 use hookherd::domain::id::HookId;
 use hookherd::provider::{CheckReport, Hooks};
@@ -40,13 +40,13 @@ async fn all_that_our_client_asks_fits_githubs_description_and_it_understands_th
     assert_eq!(found.expect("it is there").id.0, 1_296_269);
 
     let made = github
-        .ensure(&access, &target, &ours)
+        .ensure(&access, &target, None, &ours)
         .await
         .expect("create");
     assert!(made.created);
     assert_eq!(made.hook, EXAMPLE_HOOK);
     let adopted = github
-        .ensure(&access, &target, &theirs)
+        .ensure(&access, &target, None, &theirs)
         .await
         .expect("adopt");
     assert!(!adopted.created);
@@ -59,6 +59,7 @@ async fn all_that_our_client_asks_fits_githubs_description_and_it_understands_th
     // The example's hook has other events and no secret.
     let drift = CheckReport::Drifted {
         fields: vec!["events", "secret"],
+        former_address: None,
     };
     assert_eq!(seen.report, drift);
     github
@@ -69,10 +70,12 @@ async fn all_that_our_client_asks_fits_githubs_description_and_it_understands_th
         .ping(&access, &target, EXAMPLE_HOOK)
         .await
         .expect("ping");
-    github
-        .delete(&access, &target, EXAMPLE_URL)
-        .await
-        .expect("delete");
+    // Prism lists its example for ever: that it was deleted is not believed.
+    let deleted = github
+        .delete(&access, &target, None, &mark(EXAMPLE_URL))
+        .await;
+    let error = deleted.expect_err("still listed");
+    assert_eq!(error.code.as_str(), "bad_answer");
 
     let log = prism.log();
     assert_eq!(refused(&prism), Vec::<String>::new());

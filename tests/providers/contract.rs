@@ -1,7 +1,7 @@
 //! What `Hooks` promises, case by case, for each provider.
 
 use crate::receiver::Receiver;
-use crate::stand::Stand;
+use crate::stand::{Stand, mark};
 use hookherd::domain::delivery::Payload;
 use hookherd::domain::event::Event;
 use hookherd::domain::lifecycle::Failure;
@@ -57,7 +57,7 @@ async fn ensure(stand: &Stand) -> Result<hookherd::provider::Ensured, ProviderEr
     let spec = stand.spec(URL);
     stand
         .hooks
-        .ensure(&stand.access, &stand.target, &spec)
+        .ensure(&stand.access, &stand.target, None, &spec)
         .await
 }
 
@@ -75,7 +75,10 @@ async fn repair(stand: &Stand, hook: u64) -> Repaired {
 }
 
 async fn delete(stand: &Stand) -> Result<(), ProviderError> {
-    stand.hooks.delete(&stand.access, &stand.known(), URL).await
+    stand
+        .hooks
+        .delete(&stand.access, &stand.known(), None, &mark(URL))
+        .await
 }
 
 async fn a_hook_is_created_and_then_adopted(stand: Stand) {
@@ -102,7 +105,13 @@ async fn copies_are_removed_and_others_left_alone(stand: Stand) {
     }
     let report = check(&stand, &stand.known(), first).await;
     let fields = vec!["copies"];
-    assert_eq!(report, Ok(CheckReport::Drifted { fields }));
+    assert_eq!(
+        report,
+        Ok(CheckReport::Drifted {
+            fields,
+            former_address: None
+        })
+    );
     let kept = ensure(&stand).await.expect("the copy goes").hook.0;
     let urls: Vec<_> = stand.seen().into_iter().map(|h| (h.id, h.url)).collect();
     assert_eq!((kept, urls.len()), (first, 2));
@@ -115,7 +124,14 @@ async fn every_drift_is_found_and_mended(stand: Stand) {
     for (body, fields) in stand.drifts(URL) {
         assert_eq!(stand.write(Some(hook), &body).await, 200, "{body}");
         let report = check(&stand, &stand.known(), hook).await;
-        assert_eq!(report, Ok(CheckReport::Drifted { fields }), "{body}");
+        assert_eq!(
+            report,
+            Ok(CheckReport::Drifted {
+                fields,
+                former_address: None
+            }),
+            "{body}"
+        );
         let proof = Proof::Signature;
         assert_eq!(repair(&stand, hook).await, Repaired::Done { proof });
         let report = check(&stand, &stand.known(), hook).await;
@@ -185,7 +201,10 @@ async fn a_moved_repository_is_followed(stand: Stand) {
         let found = found.expect("it is found");
         assert_eq!(found.report, CheckReport::Intact);
         assert_eq!(found.repository.full_name.as_str(), name);
-        let again = stand.hooks.ensure(&stand.access, &target, &spec).await;
+        let again = stand
+            .hooks
+            .ensure(&stand.access, &target, None, &spec)
+            .await;
         assert_eq!(again.expect("it is adopted").hook, hook);
     }
     assert_eq!(stand.seen_at(name).len(), 1);
@@ -272,9 +291,12 @@ async fn a_full_list_is_reported(stand: Stand) {
     for n in 0..100 {
         let other = HookSpec {
             url: format!("{OTHER}/{n}"),
+            mark: mark(&format!("{OTHER}/{n}")),
             ..spec.clone()
         };
-        let made = stand.hooks.ensure(&stand.access, &stand.target, &other);
+        let made = stand
+            .hooks
+            .ensure(&stand.access, &stand.target, None, &other);
         if made.await.is_err() {
             break;
         }
@@ -300,7 +322,7 @@ async fn a_ping_arrives_and_proves_itself(stand: Stand) {
     let spec = stand.spec(&format!("{}/hook", receiver.url));
     let ensured = stand
         .hooks
-        .ensure(&stand.access, &stand.target, &spec)
+        .ensure(&stand.access, &stand.target, None, &spec)
         .await;
     let hook = ensured.expect("it is created").hook;
     // GitHub greets a new hook by itself.

@@ -2,6 +2,7 @@
 //! with the whole daemon, and people who sign in with either.
 
 mod contract;
+mod contract_ids;
 mod daemon;
 mod github;
 #[path = "../interop/receiver.rs"]

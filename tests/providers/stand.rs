@@ -112,6 +112,7 @@ impl Stand {
         events.sort_unstable();
         HookSpec {
             url: url.to_owned(),
+            mark: mark(url),
             events,
             secret: HookSecret::new("s".repeat(64)).expect("long enough"),
             revision: 1,
@@ -171,6 +172,21 @@ impl Stand {
         match self.kind {
             ProviderKind::Github => self.simulator.github().delete_hook_by_hand(name, hook),
             ProviderKind::Gitlab => self.simulator.gitlab().delete_hook_by_hand(name, hook),
+        }
+    }
+
+    /// Somebody edits the URL of a hook on the settings page.
+    pub(crate) fn edit_url(&self, hook: u64, url: &str) {
+        let name = self.name();
+        match self.kind {
+            ProviderKind::Github => self
+                .simulator
+                .github()
+                .edit_hook_url_by_hand(name, hook, url),
+            ProviderKind::Gitlab => self
+                .simulator
+                .gitlab()
+                .edit_hook_url_by_hand(name, hook, url),
         }
     }
 
@@ -252,6 +268,12 @@ impl Stand {
             ProviderKind::Gitlab => gitlab_drifts(url),
         }
     }
+}
+
+/// The path of a URL, by which a hook is ours.
+pub(crate) fn mark(url: &str) -> String {
+    let url: reqwest::Url = url.parse().expect("a URL");
+    url.path().to_owned()
 }
 
 fn github_drifts(url: &str) -> Vec<Drift> {

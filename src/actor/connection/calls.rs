@@ -2,7 +2,7 @@
 
 use crate::actor::keeper::{self, Verdict};
 use crate::actor::plan::Edit;
-use crate::actor::shared::{World, target};
+use crate::actor::shared::{World, hook_mark, target};
 use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -27,7 +27,7 @@ pub(super) fn priority(connection: &Connection, call: Call, is_awaited: bool) ->
     match call {
         _ if is_awaited => Priority::Person,
         Call::Ensure { .. } if is_new => Priority::Person,
-        Call::Ensure { .. } | Call::Repair { .. } | Call::Delete => Priority::Repair,
+        Call::Ensure { .. } | Call::Repair { .. } | Call::Delete { .. } => Priority::Repair,
         Call::Check(_) | Call::Ping(_) => Priority::Check,
     }
 }
@@ -171,12 +171,20 @@ async fn carry_out(
         spec.ok_or_else(unreadable)
     };
     match call {
-        Call::Ensure { revision } => {
-            let ensured = hooks.ensure(access, &target, &spec()?).await?;
+        Call::Ensure { known, revision } => {
+            let ensured = hooks.ensure(access, &target, known, &spec()?).await?;
+            let (id, hook) = (connection.id, ensured.hook.0);
+            if ensured.created {
+                let repository = &connection.full_name;
+                tracing::info!(connection.id = %id, %repository, hook.id = hook, "webhook_created");
+            } else {
+                tracing::debug!(connection.id = %id, hook.id = hook, "webhook_confirmed");
+            }
             let edit = Edit {
                 repository: Some(ensured.repository),
                 proof: Some(ensured.proof),
-                hook_seen: true,
+                checked: true,
+                address: Some(world.settings.public_url.clone()),
                 ..Edit::default()
             };
             Ok((
@@ -197,6 +205,7 @@ async fn carry_out(
                     let edit = Edit {
                         proof: Some(proof),
                         checked: true,
+                        address: Some(world.settings.public_url.clone()),
                         ..Edit::default()
                     };
                     Ok((Reply::Repaired { revision }, edit))
@@ -211,9 +220,9 @@ async fn carry_out(
             };
             Ok(plain(reply))
         }
-        Call::Delete => {
+        Call::Delete { known } => {
             hooks
-                .delete(access, &target, &world.hook_url(connection))
+                .delete(access, &target, known, &hook_mark(connection))
                 .await?;
             Ok(plain(Reply::Deleted))
         }
@@ -222,9 +231,21 @@ async fn carry_out(
 
 /// What a check means.
 fn judge(world: &World, connection: &Connection, found: Checked) -> (Reply, Edit) {
+    let mut address = None;
     let (reply, checked) = match found.report {
-        CheckReport::Intact => (Reply::Intact, true),
-        CheckReport::Drifted { fields } => {
+        CheckReport::Intact => {
+            address = Some(world.settings.public_url.clone());
+            (Reply::Intact, true)
+        }
+        // Where we left it, at a former address of ours: it is moved when its turn comes.
+        CheckReport::Drifted {
+            former_address: Some(former),
+            ..
+        } if connection.address.as_ref().is_none_or(|at| *at == former) => {
+            address = Some(former);
+            (Reply::Intact, true)
+        }
+        CheckReport::Drifted { fields, .. } => {
             let id = connection.id;
             tracing::warn!(connection.id = %id, ?fields, "the hook was changed");
             (Reply::Drifted, false)
@@ -245,6 +266,7 @@ fn judge(world: &World, connection: &Connection, found: Checked) -> (Reply, Edit
     let edit = Edit {
         repository: Some(found.repository),
         checked,
+        address,
         ..Edit::default()
     };
     (reply, edit)

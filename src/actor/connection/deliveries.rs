@@ -201,7 +201,7 @@ impl ConnectionActor {
         }
         edit.changes = changes;
         edit.family = family;
-        self.rejections = 0;
+        self.doubts.hear();
         self.go(
             ctx,
             Some(Input::DeliveryArrived),

@@ -48,6 +48,8 @@ fn connection() -> Connection {
         retry_due_at: None,
         created_at: Timestamp(0),
         hook_created_at: None,
+        address: None,
+        suspicion: None,
         last_delivery_at: None,
         last_event_at: None,
         last_check_at: None,

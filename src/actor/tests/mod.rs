@@ -2,6 +2,7 @@
 
 mod credentials;
 mod disabled;
+mod doubt;
 mod errands;
 mod events;
 mod fakes;

@@ -155,9 +155,11 @@ impl FakeProvider {
         }
     }
 
-    fn ours(&self, url: &str) -> Option<u64> {
+    fn ours(&self, known: Option<HookId>, mark: &str) -> Option<u64> {
         let hooks = self.hooks.lock().unwrap();
-        hooks.iter().find(|(_, (u, _))| u == url).map(|(id, _)| *id)
+        let known = known.map(|id| id.0).filter(|id| hooks.contains_key(id));
+        let marked = || hooks.iter().find(|(_, (url, _))| url.ends_with(mark));
+        known.or_else(|| marked().map(|(id, _)| *id))
     }
 }
 
@@ -178,10 +180,11 @@ impl Hooks for FakeProvider {
         &'a self,
         access: &'a Access,
         target: &'a Target,
+        known: Option<HookId>,
         spec: &'a HookSpec,
     ) -> Calling<'a, Ensured> {
-        Box::pin(self.call("ensure", access, || {
-            let found = self.ours(&spec.url);
+        Box::pin(self.call("ensure", access, move || {
+            let found = self.ours(known, &spec.mark);
             let id = found.unwrap_or_else(|| self.next.fetch_add(1, Ordering::SeqCst) + 1);
             self.hooks
                 .lock()
@@ -209,9 +212,15 @@ impl Hooks for FakeProvider {
                     permanently: disabled == Some(true),
                     until: None,
                 },
-                Some((_, events)) if *events == spec.events => CheckReport::Intact,
-                Some(_) => CheckReport::Drifted {
-                    fields: vec!["events"],
+                Some((url, events)) if *events == spec.events && *url == spec.url => {
+                    CheckReport::Intact
+                }
+                Some((url, events)) => CheckReport::Drifted {
+                    fields: vec!["something"],
+                    former_address: url
+                        .strip_suffix(spec.mark.as_str())
+                        .filter(|_| *events == spec.events)
+                        .map(str::to_owned),
                 },
                 None => CheckReport::Missing,
             };
@@ -228,7 +237,8 @@ impl Hooks for FakeProvider {
     ) -> Calling<'a, Repaired> {
         Box::pin(self.call("repair", access, move || {
             match self.hooks.lock().unwrap().get_mut(&hook.0) {
-                Some((_, events)) => {
+                Some((url, events)) => {
+                    url.clone_from(&spec.url);
                     events.clone_from(&spec.events);
                     Repaired::Done {
                         proof: Proof::Signature,
@@ -244,9 +254,17 @@ impl Hooks for FakeProvider {
             Pinged::Sent
         }))
     }
-    fn delete<'a>(&'a self, access: &'a Access, _: &'a Target, url: &'a str) -> Calling<'a, ()> {
+    fn delete<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        known: Option<HookId>,
+        mark: &'a str,
+    ) -> Calling<'a, ()> {
         Box::pin(self.call("delete", access, move || {
-            self.hooks.lock().unwrap().retain(|_, (u, _)| u != url);
+            let is_ours = |id: u64, url: &str| known == Some(HookId(id)) || url.ends_with(mark);
+            let mut hooks = self.hooks.lock().unwrap();
+            hooks.retain(|id, (url, _)| !is_ours(*id, url));
             *self.disabled.lock().unwrap() = None;
         }))
     }

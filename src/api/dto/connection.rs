@@ -24,7 +24,7 @@ pub struct Connection {
     pub owner_name: String,
     /// The provider's id of the hook; null when none is known.
     pub webhook_id: Option<String>,
-    /// Where the hook delivers to.
+    /// Where the hook delivers to: a former public address until it is moved.
     pub webhook_url: String,
     /// `pending`, `active`, `degraded`, `failed`, `inactive` or `suspended`.
     pub webhook_status: &'static str,
@@ -47,10 +47,19 @@ pub struct Connection {
 }
 
 /// What is known of a hook's health.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a list of findings that do not depend on each other"
+)]
 #[derive(Clone, Debug, Serialize)]
 pub struct Health {
     /// When the hook was last found to be as we want it.
     pub last_check_at: Option<String>,
+    /// When it was last known for certain that the hook works: it was found as we want it, or a
+    /// verified delivery arrived.
+    pub last_proof_at: Option<String>,
+    /// Whether the hook still delivers to a former public address, and is moved in its turn.
+    pub is_to_move: bool,
     /// Checks and pings in a row that failed.
     pub checks_failed: u32,
     /// Pings in a row that no delivery followed.
@@ -87,9 +96,12 @@ impl Connection {
     pub fn of(connection: &connection::Connection, public_url: &str) -> Self {
         let provider = connection.instance.provider.as_str();
         let key = connection.hook_key;
+        let is_to_move = connection.is_to_move(public_url);
+        let address = connection.address.as_deref().filter(|_| is_to_move);
+        let address = address.unwrap_or(public_url);
         let hook = match connection.lifecycle.hook {
             Hook::Present(id) => Some(id.0.to_string()),
-            Hook::Absent | Hook::Unknown => None,
+            Hook::Absent | Hook::Unknown(_) => None,
         };
         let last_error = connection.last_error.as_ref().map(|error| LastError {
             code: error.code.as_str(),
@@ -105,7 +117,7 @@ impl Connection {
             repository_name: connection.full_name.name().to_owned(),
             owner_name: connection.full_name.owner().to_owned(),
             webhook_id: hook,
-            webhook_url: format!("{public_url}/api/v2/webhooks/{provider}/{key}"),
+            webhook_url: format!("{address}/api/v2/webhooks/{provider}/{key}"),
             webhook_status: connection.webhook_status().as_str(),
             webhook_events: connection.events.clone(),
             webhook_created_at: connection.hook_created_at.map(time),
@@ -113,14 +125,14 @@ impl Connection {
             is_enabled: connection.is_enabled(),
             created_at: time(connection.created_at),
             last_event_at: connection.last_event_at.map(time),
-            health: Health::of(connection),
+            health: Health::of(connection, is_to_move),
             last_error,
         }
     }
 }
 
 impl Health {
-    fn of(connection: &connection::Connection) -> Self {
+    fn of(connection: &connection::Connection, is_to_move: bool) -> Self {
         let lifecycle = &connection.lifecycle;
         let suspended_because = match lifecycle.phase {
             Phase::Suspended(reason) => Some(reason.as_str()),
@@ -130,6 +142,7 @@ impl Health {
             | Phase::Checking
             | Phase::Pinging
             | Phase::Repairing { .. }
+            | Phase::Rewriting
             | Phase::Deleting { .. }
             | Phase::Waiting { .. }
             | Phase::Settling
@@ -144,6 +157,8 @@ impl Health {
             credential_id,
             uses_shared_credential,
             last_check_at: connection.last_check_at.map(time),
+            last_proof_at: connection.last_proof_at().map(time),
+            is_to_move,
             checks_failed: lifecycle.checks_failed,
             pings_unanswered: lifecycle.pings_unanswered,
             is_silent: lifecycle.is_silent(),

@@ -10,7 +10,7 @@ use crate::api::filter;
 use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
-use crate::domain::lifecycle::{Hook, Phase};
+use crate::domain::lifecycle::Phase;
 use crate::domain::repo::FullName;
 use crate::store::{After, ConnectionFilter};
 use actix_web::http::StatusCode;
@@ -184,13 +184,15 @@ fn hook_is_gone(shared: &Shared, caller: Caller, id: ConnectionId) -> Result<boo
     let lifecycle = connection.lifecycle;
     Ok(match lifecycle.phase {
         Phase::Removed => true,
-        Phase::Settling => lifecycle.hook == Hook::Absent,
-        Phase::Idle
+        // None was left a moment ago, but a call that was cut off may still be carried out.
+        Phase::Settling
+        | Phase::Idle
         | Phase::Creating { .. }
         | Phase::Active
         | Phase::Checking
         | Phase::Pinging
         | Phase::Repairing { .. }
+        | Phase::Rewriting
         | Phase::Deleting { .. }
         | Phase::Waiting { .. }
         | Phase::Suspended(_) => false,

@@ -73,6 +73,8 @@ impl Herd for FakeHerd {
             retry_due_at: None,
             created_at: now,
             hook_created_at: None,
+            address: None,
+            suspicion: None,
             last_delivery_at: None,
             last_event_at: None,
             last_check_at: None,

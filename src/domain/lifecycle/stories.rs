@@ -4,6 +4,11 @@ use super::*;
 
 const NOT_DONE: bool = false;
 const MAYBE_DONE: bool = true;
+const KNOWN: Option<HookId> = Some(HookId(7));
+const FIRST_ENSURE: Call = Call::Ensure {
+    known: None,
+    revision: 1,
+};
 
 fn failed(failure: Failure, may_have_acted: bool) -> Input {
     Input::CallFailed {
@@ -27,7 +32,7 @@ fn active() -> Lifecycle {
 #[test]
 fn a_new_connection_creates_its_hook_and_then_watches_it() {
     let (lifecycle, effects) = step(Lifecycle::default(), Input::Recovered);
-    assert_eq!(effects, [Effect::Call(Call::Ensure { revision: 1 })]);
+    assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
     let ensured = Reply::Ensured {
         hook: HookId(7),
         revision: 1,
@@ -55,7 +60,7 @@ fn a_creation_with_unknown_outcome_is_deleted_twice_with_a_settling_time_between
     let (waiting, _) = step(creating(), failed(retryable, MAYBE_DONE));
     let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
     let (deleting, effects) = step(waiting, removed);
-    assert_eq!(effects, [Effect::Call(Call::Delete)]);
+    assert_eq!(effects, [Effect::Call(Call::Delete { known: None })]);
     let (settling, effects) = step(deleting, Input::Replied(Reply::Deleted));
     assert_eq!(effects, [Effect::Schedule(Timer::Retry, Delay::Settle)]);
     let (deleting, _) = step(settling, Input::TimerFired(Timer::Retry));
@@ -202,9 +207,9 @@ fn a_hook_disabled_for_good_is_made_anew_when_a_test_did_not_help() {
         let (back, _) = step(pinging, Input::Replied(answer));
         let (deleting, effects) = found_disabled(back, true);
         let told = Effect::Observe(Observation::HookDisabled { permanently: true });
-        assert_eq!(effects, [Effect::Call(Call::Delete), told]);
+        assert_eq!(effects, [Effect::Call(Call::Delete { known: KNOWN }), told]);
         let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted));
-        assert_eq!(effects, [Effect::Call(Call::Ensure { revision: 1 })]);
+        assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
         let ensured = Reply::Ensured {
             hook: HookId(8),
             revision: 1,
@@ -264,9 +269,9 @@ fn a_wish_to_recreate_is_fulfilled_once() {
         Input::Replied(Reply::Ensured { hook, revision })
     };
     let (deleting, effects) = step(active(), Input::RecreateRequested);
-    assert_eq!(effects, [Effect::Call(Call::Delete)]);
+    assert_eq!(effects, [Effect::Call(Call::Delete { known: KNOWN })]);
     let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted));
-    assert_eq!(effects, [Effect::Call(Call::Ensure { revision: 1 })]);
+    assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
     assert_eq!(step(creating, ensured(1)).0.phase, Phase::Active);
 
     // There is none to delete yet: creating it is all that was wished for.
@@ -358,10 +363,101 @@ fn a_removal_goes_on_after_panics_and_what_is_over_stays_over() {
     let given_up = Input::GaveUp(SuspendReason::Panics);
     let (suspended, _) = step(deleting, given_up.clone());
     let (deleting, effects) = step(suspended, Input::Recovered);
-    assert_eq!(effects, [Effect::Call(Call::Delete)]);
+    assert_eq!(effects, [Effect::Call(Call::Delete { known: KNOWN })]);
     let (settling, _) = step(deleting, Input::Replied(Reply::Deleted));
     let (deleting, _) = step(settling, Input::TimerFired(Timer::Retry));
     let (over, _) = step(deleting, Input::Replied(Reply::Deleted));
     assert_eq!(over.phase, Phase::Removed);
     assert_eq!(step(over.clone(), given_up), (over, Vec::new()));
+}
+
+fn checked(lifecycle: Lifecycle, reply: Reply) -> (Lifecycle, Vec<Effect>) {
+    let (checking, _) = step(lifecycle, Input::TimerFired(Timer::Check));
+    step(checking, Input::Replied(reply))
+}
+
+#[test]
+fn a_changed_hook_is_repaired_by_its_id() {
+    let (repairing, effects) = checked(active(), Reply::Drifted);
+    let (hook, revision) = (HookId(7), 1);
+    let repair = Effect::Call(Call::Repair { hook, revision });
+    assert_eq!(effects, [repair, Effect::Observe(Observation::HookDrifted)]);
+    assert!(repairing.ill);
+    let (back, _) = step(repairing, Input::Replied(Reply::Repaired { revision }));
+    assert!(!back.ill && back.phase == Phase::Active);
+}
+
+#[test]
+fn an_id_that_was_known_is_never_forgotten_before_the_hook_is_known_to_be_gone() {
+    let lost = failed(Failure::Retryable { after: None }, MAYBE_DONE);
+    let ensure = Effect::Call(Call::Ensure {
+        known: KNOWN,
+        revision: 1,
+    });
+    // Not found, and then an answer that is lost.
+    let at = Timestamp(0);
+    let (creating, effects) = checked(active(), Reply::Missing { at });
+    assert_eq!(effects[0], ensure);
+    let (waiting, _) = step(creating, lost.clone());
+    let (_, effects) = step(waiting.clone(), Input::TimerFired(Timer::Retry));
+    assert_eq!(effects, [ensure]);
+    // A deletion whose answer is lost, twice.
+    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
+    let (deleting, effects) = step(waiting, removed);
+    let delete = Effect::Call(Call::Delete { known: KNOWN });
+    assert_eq!(effects, [delete]);
+    let (waiting, _) = step(deleting, lost);
+    let (deleting, effects) = step(waiting, Input::Recovered);
+    assert_eq!(effects, [Effect::Schedule(Timer::Retry, Delay::Remaining)]);
+    let (deleting, effects) = step(deleting, Input::TimerFired(Timer::Retry));
+    assert_eq!(effects, [delete]);
+    let (settling, _) = step(deleting, Input::Replied(Reply::Deleted));
+    assert_eq!(settling.hook, Hook::Absent);
+}
+
+#[test]
+fn a_rewrite_that_fails_leaves_the_hook_at_work_and_one_without_answer_is_confirmed() {
+    let limited = Failure::Retryable {
+        after: Some(Duration::from_mins(50)),
+    };
+    let (rewriting, effects) = step(active(), Input::RewriteDue);
+    let (hook, revision) = (HookId(7), 1);
+    assert_eq!(effects, [Effect::Call(Call::Repair { hook, revision })]);
+    let (back, effects) = step(rewriting.clone(), failed(limited, NOT_DONE));
+    assert_eq!((back.phase, back.applied), (Phase::Active, Some(1)));
+    let later = Delay::Exactly(Duration::from_mins(50));
+    assert!(effects.contains(&Effect::Schedule(Timer::Check, later)));
+    // Also when the process is restarted meanwhile.
+    let (lost, _) = step(rewriting.clone(), failed(limited, MAYBE_DONE));
+    for unsure in [lost, step(rewriting, Input::Recovered).0] {
+        assert_eq!((unsure.phase, unsure.applied), (Phase::Active, Some(1)));
+        let (_, effects) = step(unsure, Input::TimerFired(Timer::Check));
+        let (known, revision) = (KNOWN, 1);
+        assert_eq!(effects, [Effect::Call(Call::Ensure { known, revision })]);
+    }
+    // A paused hook is moved, too, and stays paused.
+    let (paused, _) = step(active(), Input::DesiredChanged(Desired::Paused));
+    let (rewriting, _) = step(paused, Input::RewriteDue);
+    let (paused, effects) = step(rewriting, Input::Replied(Reply::Repaired { revision }));
+    assert_eq!(paused.phase, Phase::Idle);
+    assert_eq!(effects, [Effect::Observe(Observation::HookRewritten)]);
+}
+
+#[test]
+fn only_a_positive_refusal_is_remembered_and_any_answer_ends_it() {
+    let outage = Failure::Retryable { after: None };
+    for (failure, is_refused) in [
+        (outage, false),
+        (Failure::NoAccess, true),
+        (Failure::Rejected, true),
+    ] {
+        let (checking, _) = step(active(), Input::TimerFired(Timer::Check));
+        let (back, _) = step(checking, failed(failure, NOT_DONE));
+        assert_eq!(back.refused, is_refused, "{failure:?}");
+        // Not knowing takes nothing back, either.
+        let (checking, _) = step(back, Input::TimerFired(Timer::Check));
+        let (back, _) = step(checking, failed(outage, NOT_DONE));
+        assert_eq!(back.refused, is_refused, "{failure:?}");
+        assert!(!checked(back, Reply::Intact).0.refused);
+    }
 }

@@ -1,10 +1,12 @@
 //! The machine against a model provider that acts, fails, acts and then fails, acts late, says
-//! "not found" for lack of permission, loses hooks to careless hands,
-//! and is restarted at any point.
+//! "not found" for lack of permission, loses hooks to careless hands, has their URLs edited and
+//! copied, and against a daemon that is restarted at any point, also at another address.
+
+mod world;
 
 use super::*;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use world::{Theirs, Url, World};
 
 /// Histories a run of the property test goes through.
 const HISTORIES: u32 = 100_000;
@@ -34,23 +36,20 @@ enum Move {
     Sabotage(Sabotage),
     /// The provider disables a hook.
     Disable(Off),
+    /// The daemon is stopped, and started at this address.
+    Rebase(u8),
 }
 
-/// What people do to hooks by hand.
+/// What people do to hooks by hand, to the one of this number among those that may be ours.
 #[derive(Clone, Copy, Debug)]
 enum Sabotage {
     Delete,
     Change,
     Copy,
-}
-
-/// A hook at the model provider.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Theirs {
-    /// The settings that it has; `None` when somebody changed them.
-    settings: Option<Revision>,
-    /// Whether the provider sends nothing any more.
-    disabled: Option<Off>,
+    /// Another URL, which has nothing of ours.
+    Lead(u8),
+    /// The URL that it would have at this address of ours.
+    Readdress(u8, u8),
 }
 
 /// How the provider disabled a hook.
@@ -83,6 +82,7 @@ fn user() -> impl Strategy<Value = Input> {
         2 => Just(Input::CheckRequested),
         1 => Just(Input::PingRequested),
         1 => Just(Input::RecreateRequested),
+        2 => Just(Input::RewriteDue),
         1 => Just(Input::GaveUp(SuspendReason::Panics)),
     ]
 }
@@ -102,8 +102,18 @@ fn a_move() -> impl Strategy<Value = Move> {
         1 => stale().prop_map(Move::Stale),
         1 => prop::sample::select(vec![Off::ForNow, Off::ForGood, Off::Stubbornly])
             .prop_map(Move::Disable),
-        1 => prop::sample::select(vec![Sabotage::Delete, Sabotage::Change, Sabotage::Copy])
-            .prop_map(Move::Sabotage),
+        3 => sabotage().prop_map(Move::Sabotage),
+        1 => (0..3_u8).prop_map(Move::Rebase),
+    ]
+}
+
+fn sabotage() -> impl Strategy<Value = Sabotage> {
+    prop_oneof![
+        1 => Just(Sabotage::Delete),
+        1 => Just(Sabotage::Change),
+        2 => Just(Sabotage::Copy),
+        3 => any::<u8>().prop_map(Sabotage::Lead),
+        1 => (any::<u8>(), 0..3_u8).prop_map(|(hook, to)| Sabotage::Readdress(hook, to)),
     ]
 }
 
@@ -124,261 +134,8 @@ fn stale() -> impl Strategy<Value = Reply> {
     ])
 }
 
-/// The model provider and everything around the machine.
-#[derive(Default)]
-struct World {
-    hooks: BTreeMap<u64, Theirs>,
-    next_hook: u64,
-    /// The outstanding call, with the hooks that it saw when it listed them.
-    call: Option<Call>,
-    timers: BTreeMap<Timer, Delay>,
-    late: Vec<(Call, BTreeSet<u64>)>,
-    clock_ms: i64,
-}
-
-impl World {
-    fn apply(&mut self, lifecycle: Lifecycle, input: Input) -> Lifecycle {
-        let before = lifecycle.clone();
-        let shown = input.clone();
-        let (after, effects) = step(lifecycle, input);
-        for effect in effects {
-            match effect {
-                Effect::Call(call) => {
-                    assert!(self.call.is_none(), "LC-1: {before:?} {shown:?}");
-                    self.call = Some(call);
-                }
-                Effect::Schedule(timer, delay) => drop(self.timers.insert(timer, delay)),
-                Effect::Observe(_) => {}
-            }
-        }
-        let outstanding = self.call.is_some();
-        assert_eq!(
-            after.call_outstanding(),
-            outstanding,
-            "LC-2: {before:?} {shown:?} {after:?}"
-        );
-        self.assert_it_moves_on(&after, &before, &shown);
-        after
-    }
-
-    /// LC-3: the timer that the phase waits for is armed, not just any.
-    fn assert_it_moves_on(&self, after: &Lifecycle, before: &Lifecycle, input: &Input) {
-        let armed = |timer| self.timers.contains_key(&timer);
-        let moves_on = match after.phase {
-            Phase::Active => armed(Timer::Check) && armed(Timer::Ping),
-            Phase::Waiting { .. } | Phase::Settling => armed(Timer::Retry),
-            _ => after.call_outstanding() || after.waits_for_a_person(),
-        };
-        assert!(
-            moves_on,
-            "LC-3: {before:?} {input:?} -> {after:?} {:?}",
-            self.timers
-        );
-    }
-
-    /// Carries a call out on the hooks that it `saw`: a real call lists first and writes then.
-    fn act(&mut self, call: Call, saw: &BTreeSet<u64>) -> Reply {
-        match call {
-            Call::Ensure { revision } => {
-                let hook = saw.iter().find(|id| self.hooks.contains_key(id)).copied();
-                let hook = hook.unwrap_or_else(|| {
-                    self.next_hook += 1;
-                    self.next_hook
-                });
-                for surplus in saw.iter().filter(|id| **id != hook) {
-                    self.hooks.remove(surplus);
-                }
-                // Editing does not enable a hook.
-                self.hooks.entry(hook).or_default().settings = Some(revision);
-                Reply::Ensured {
-                    hook: HookId(hook),
-                    revision,
-                }
-            }
-            Call::Check(HookId(id)) => match self.hooks.get(&id) {
-                Some(hook) if self.hooks.len() > 1 || hook.settings.is_none() => Reply::Drifted,
-                Some(Theirs { disabled: None, .. }) => Reply::Intact,
-                Some(hook) => Reply::Disabled {
-                    permanently: hook.disabled != Some(Off::ForNow),
-                },
-                None => Reply::Missing {
-                    at: Timestamp(self.clock_ms),
-                },
-            },
-            Call::Repair {
-                hook: HookId(id),
-                revision,
-            } => match self.hooks.get_mut(&id) {
-                Some(hook) => {
-                    hook.settings = Some(revision);
-                    Reply::Repaired { revision }
-                }
-                None => Reply::Missing {
-                    at: Timestamp(self.clock_ms),
-                },
-            },
-            Call::Ping(HookId(id)) => {
-                // Some projects have nothing that could be sent. There, a time must pass.
-                let is_testable = id % 5 != 4;
-                let hook = self.hooks.get_mut(&id);
-                let hook = hook.filter(|h| match h.disabled {
-                    Some(Off::ForNow) => true,
-                    Some(Off::ForGood) => is_testable,
-                    Some(Off::Stubbornly) | None => false,
-                });
-                if let Some(hook) = hook {
-                    hook.disabled = None;
-                }
-                if is_testable {
-                    Reply::Pinged
-                } else {
-                    Reply::Untestable
-                }
-            }
-            Call::Delete => {
-                for id in saw {
-                    self.hooks.remove(id);
-                }
-                Reply::Deleted
-            }
-        }
-    }
-
-    fn seen(&self) -> BTreeSet<u64> {
-        self.hooks.keys().copied().collect()
-    }
-
-    fn answer(&mut self) -> Option<Input> {
-        let call = self.call.take()?;
-        let saw = self.seen();
-        Some(Input::Replied(self.act(call, &saw)))
-    }
-
-    fn late_arrives(&mut self) {
-        if !self.late.is_empty() {
-            let (call, saw) = self.late.remove(0);
-            self.act(call, &saw);
-        }
-    }
-
-    /// Fires a timer. Whatever the provider still meant to do has happened by the end of a
-    /// settling time: that is what the settling time is.
-    fn fire(&mut self, choice: u8) -> Option<Input> {
-        let timer = *self
-            .timers
-            .keys()
-            .nth(usize::from(choice) % self.timers.len().max(1))?;
-        let delay = self.timers.remove(&timer).expect("it was just found");
-        self.clock_ms += 20_000_000;
-        if delay == Delay::Settle {
-            while !self.late.is_empty() {
-                self.late_arrives();
-            }
-        }
-        Some(Input::TimerFired(timer))
-    }
-
-    fn take(&mut self, a_move: Move) -> Option<Input> {
-        match a_move {
-            Move::Answer => self.answer(),
-            Move::ActThenFail(failure) => {
-                self.answer()?;
-                Some(Input::CallFailed {
-                    failure,
-                    may_have_acted: true,
-                })
-            }
-            Move::ActLate(failure) => {
-                let call = self.call.take()?;
-                self.late.push((call, self.seen()));
-                Some(Input::CallFailed {
-                    failure,
-                    may_have_acted: true,
-                })
-            }
-            Move::Refuse {
-                failure,
-                may_have_acted,
-            } => {
-                self.call.take()?;
-                Some(Input::CallFailed {
-                    failure,
-                    may_have_acted,
-                })
-            }
-            Move::LateArrives => {
-                self.late_arrives();
-                None
-            }
-            Move::Fire(choice) => self.fire(choice),
-            Move::User(input) => {
-                if let Input::GaveUp(_) = input {
-                    self.cut_off();
-                }
-                Some(input)
-            }
-            Move::Delivery => Some(Input::DeliveryArrived),
-            Move::Restart => {
-                self.cut_off();
-                Some(Input::Recovered)
-            }
-            Move::Stale(reply) => self.call.is_none().then_some(Input::Replied(reply)),
-            Move::Disable(off) => {
-                if let Some(hook) = self.hooks.values_mut().next() {
-                    hook.disabled = Some(off);
-                }
-                None
-            }
-            Move::Sabotage(sabotage) => {
-                match sabotage {
-                    Sabotage::Delete => drop(self.hooks.pop_first()),
-                    Sabotage::Change => self.hooks.values_mut().for_each(|h| h.settings = None),
-                    Sabotage::Copy if !self.hooks.is_empty() => {
-                        self.next_hook += 1;
-                        self.hooks.insert(self.next_hook, Theirs::default());
-                    }
-                    Sabotage::Copy => {}
-                }
-                None
-            }
-        }
-    }
-
-    /// The process dies: timers are gone, and the outstanding call may still reach the provider.
-    fn cut_off(&mut self) {
-        self.timers.clear();
-        if let Some(call) = self.call.take() {
-            self.late.push((call, self.seen()));
-        }
-    }
-
-    /// From now on the provider works. Goes on until only checks of an intact hook follow.
-    fn run_to_rest(&mut self, mut lifecycle: Lifecycle) -> Lifecycle {
-        for _ in 0..60 {
-            let rests = match lifecycle.phase {
-                Phase::Active => {
-                    lifecycle.certainty == Certainty::Sure
-                        && self.timers.get(&Timer::Check) == Some(&Delay::CheckInterval)
-                        && lifecycle.disabled.is_none()
-                }
-                _ => self.call.is_none() && lifecycle.waits_for_a_person(),
-            };
-            if rests {
-                return lifecycle;
-            }
-            let input = match self.answer() {
-                Some(input) => input,
-                // Retry and check before ping: the ping timer alone must not be what saves it.
-                None => self.fire(0).expect("LC-3 holds, so a timer is armed"),
-            };
-            lifecycle = self.apply(lifecycle, input);
-        }
-        panic!("does not come to rest: {lifecycle:?} {:?}", self.timers);
-    }
-}
-
 fn play(moves: &[Move]) -> (World, Lifecycle) {
-    let mut world = World::default();
+    let mut world = World::new();
     let mut lifecycle = world.apply(Lifecycle::default(), Input::Recovered);
     for a_move in moves {
         if let Some(input) = world.take(a_move.clone()) {
@@ -411,11 +168,9 @@ fn remove(world: &mut World, lifecycle: Lifecycle) {
     while !world.late.is_empty() {
         world.late_arrives();
     }
-    assert!(
-        world.hooks.is_empty(),
-        "LC-4: left behind {:?} {lifecycle:?}",
-        world.hooks
-    );
+    let left = world.ours();
+    assert!(left.is_empty(), "LC-4: left behind {left:?} {lifecycle:?}");
+    world.assert_others_are_untouched();
     lifecycle = world.apply(lifecycle, Input::DesiredChanged(Desired::Active));
     assert_eq!(lifecycle.phase, Phase::Removed, "removal is final");
 }
@@ -431,14 +186,18 @@ fn activate(world: &mut World, lifecycle: Lifecycle) {
     while !world.late.is_empty() {
         world.late_arrives();
     }
-    let hooks: Vec<_> = world.hooks.iter().collect();
+    let hooks = world.ours();
     assert_eq!(hooks.len(), 1, "LC-5: {hooks:?} {lifecycle:?}");
-    assert_eq!(lifecycle.hook, Hook::Present(HookId(*hooks[0].0)), "LC-5");
-    let enabled = Theirs {
+    let (id, hook) = hooks[0];
+    assert_eq!(lifecycle.hook, Hook::Present(HookId(id)), "LC-5");
+    let wanted = Theirs {
+        url: Url::Ours(world.base),
         settings: Some(lifecycle.wanted),
         disabled: None,
+        has_our_secret: true,
     };
-    assert_eq!(*hooks[0].1, enabled, "LC-5: {lifecycle:?}");
+    assert_eq!(hook, wanted, "LC-5: {lifecycle:?}");
+    world.assert_others_are_untouched();
     assert_eq!(lifecycle.disabled, None, "LC-5");
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::sync::Mutex;
 
 const URL: &str = "https://hooks.example/api/v2/webhooks/github/key";
+const MARK: &str = "/api/v2/webhooks/github/key";
 const HOOKS: &str = "/repos/o/r/hooks";
 const LIST: &str = "/repos/o/r/hooks?per_page=100";
 
@@ -70,11 +71,16 @@ async fn serving(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Ser
 
 /// A server whose list is `hooks`, and where every write works.
 async fn listing(hooks: Value) -> Server {
+    let hooks = Mutex::new(hooks.as_array().unwrap().clone());
     serving(move |seen| match seen.method.as_str() {
-        "GET" if seen.path == LIST => answer(200, &hooks),
+        "GET" if seen.path == LIST => answer(200, &json!(*hooks.lock().unwrap())),
         "POST" => answer(201, &hook(50, URL)),
         "PATCH" => answer(200, &json!({})),
-        "DELETE" => answer(204, &json!(null)),
+        "DELETE" => {
+            let is_kept = |hook: &Value| !seen.path.ends_with(&format!("/{}", hook["id"]));
+            hooks.lock().unwrap().retain(is_kept);
+            answer(204, &json!(null))
+        }
         _ => answer(404, &json!({})),
     })
     .await
@@ -90,7 +96,9 @@ fn written() -> Repaired {
 #[tokio::test]
 async fn a_hook_is_created_with_all_settings_and_githubs_headers() {
     let server = listing(json!([hook(3, "https://other.example/")])).await;
-    let ensured = github(&server).ensure(&access(), &target(), &spec()).await;
+    let ensured = github(&server)
+        .ensure(&access(), &target(), None, &spec())
+        .await;
     let ensured = ensured.unwrap();
     assert!(ensured.created);
     assert_eq!(ensured.hook, HookId(50));
@@ -123,7 +131,9 @@ async fn ours_is_adopted_the_copies_are_deleted_and_no_other_is_touched() {
         hook(7, &format!("{URL}/")),
     ]);
     let server = listing(ours).await;
-    let ensured = github(&server).ensure(&access(), &target(), &spec()).await;
+    let ensured = github(&server)
+        .ensure(&access(), &target(), None, &spec())
+        .await;
     let ensured = ensured.unwrap();
     assert_eq!((ensured.hook, ensured.created), (HookId(7), false));
     let lines = server.lines();
@@ -152,7 +162,9 @@ async fn a_hook_on_the_second_page_is_found() {
         _ => answer(200, &json!({})),
     })
     .await;
-    let ensured = github(&server).ensure(&access(), &target(), &spec()).await;
+    let ensured = github(&server)
+        .ensure(&access(), &target(), None, &spec())
+        .await;
     assert_eq!(ensured.unwrap().hook, HookId(9));
 }
 
@@ -183,7 +195,10 @@ async fn every_drifted_setting_is_named() {
         let expected = if fields.is_empty() {
             CheckReport::Intact
         } else {
-            CheckReport::Drifted { fields }
+            CheckReport::Drifted {
+                fields,
+                former_address: None,
+            }
         };
         let server = listing(json!([ours])).await;
         let (access, target, spec) = (access(), target(), spec());
@@ -204,7 +219,8 @@ async fn check_and_repair_see_copies_and_missing_hooks() {
     assert_eq!(
         report.unwrap().report,
         CheckReport::Drifted {
-            fields: vec!["copies"]
+            fields: vec!["copies"],
+            former_address: None,
         }
     );
     let repaired = github(&server)
@@ -225,11 +241,25 @@ async fn check_and_repair_see_copies_and_missing_hooks() {
     assert_eq!(patch.line(), format!("PATCH {HOOKS}/9"));
     assert_eq!(patch.body["config"]["url"], URL);
 
-    // The id that we knew points elsewhere, and another hook has our URL: that one is ours.
-    for hooks in [
-        json!([]),
-        json!([hook(9, "https://x.example/"), hook(8, URL)]),
-    ] {
+    // The id that we know stays ours although another hook has our URL: that one is a copy.
+    let server = listing(json!([hook(9, "https://x.example/"), hook(8, URL)])).await;
+    let report = github(&server)
+        .check(&access, &target, HookId(9), &spec)
+        .await;
+    let drifted = CheckReport::Drifted {
+        fields: vec!["url", "copies"],
+        former_address: None,
+    };
+    assert_eq!(report.unwrap().report, drifted);
+    let repaired = github(&server)
+        .repair(&access, &target, HookId(9), &spec)
+        .await;
+    assert_eq!(repaired.unwrap(), written());
+    let lines = server.lines();
+    assert_eq!(lines[lines.len() - 2..], end);
+
+    // It is gone, whether another one has our URL or not.
+    for hooks in [json!([]), json!([hook(8, URL)])] {
         let server = listing(hooks).await;
         let report = github(&server)
             .check(&access, &target, HookId(9), &spec)
@@ -252,11 +282,70 @@ async fn delete_takes_all_of_ours_and_none_is_fine() {
         hook(8, URL)
     ]))
     .await;
-    github(&server).delete(&access, &target, URL).await.unwrap();
+    github(&server)
+        .delete(&access, &target, None, MARK)
+        .await
+        .unwrap();
     let deleted = [format!("DELETE {HOOKS}/8"), format!("DELETE {HOOKS}/9")];
-    assert_eq!(server.lines()[2..], deleted);
+    assert_eq!(server.lines()[2..4], deleted);
+    // None is said to be gone before the list has shown it.
+    assert_eq!(server.lines()[4..], [format!("GET {LIST}")]);
     let server = listing(json!([])).await;
-    github(&server).delete(&access, &target, URL).await.unwrap();
+    github(&server)
+        .delete(&access, &target, None, MARK)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_known_hook_goes_wherever_it_delivers_to_and_so_do_former_addresses() {
+    let server = listing(json!([
+        hook(9, "https://evil.example/"),
+        hook(3, "https://o.example/"),
+        hook(8, &format!("https://former.example{MARK}")),
+    ]))
+    .await;
+    github(&server)
+        .delete(&access(), &target(), Some(HookId(9)), MARK)
+        .await
+        .unwrap();
+    let lines = server.lines();
+    let writes: Vec<_> = lines.iter().filter(|l| l.starts_with("DELETE")).collect();
+    assert_eq!(
+        writes,
+        [&format!("DELETE {HOOKS}/9"), &format!("DELETE {HOOKS}/8")]
+    );
+    // Its id was asked for, too, when the list no longer showed it.
+    assert_eq!(lines.last(), Some(&format!("GET {HOOKS}/9")));
+}
+
+/// Of two that have our mark, the known one is kept, and moved; a list that leaves it out (its
+/// pages shifted while they were read) makes no second one.
+#[tokio::test]
+async fn the_known_hook_is_kept_moved_and_never_doubled() {
+    let former = format!("https://former.example{MARK}");
+    let server = listing(json!([hook(8, URL), hook(9, &former)])).await;
+    let known = Some(HookId(9));
+    let ensured = github(&server)
+        .ensure(&access(), &target(), known, &spec())
+        .await;
+    assert_eq!(ensured.unwrap().hook, HookId(9));
+    let lines = server.lines();
+    let end = [format!("DELETE {HOOKS}/8"), format!("PATCH {HOOKS}/9")];
+    assert_eq!(lines[lines.len() - 2..], end);
+
+    let server = serving(move |seen| match seen.method.as_str() {
+        "GET" if seen.path == LIST => answer(200, &json!([])),
+        "GET" => answer(200, &hook(9, "https://evil.example/")),
+        "PATCH" => answer(200, &json!({})),
+        _ => answer(500, &json!({})),
+    })
+    .await;
+    let ensured = github(&server)
+        .ensure(&access(), &target(), known, &spec())
+        .await
+        .unwrap();
+    assert_eq!((ensured.hook, ensured.created), (HookId(9), false));
 }
 
 #[tokio::test]
@@ -277,7 +366,7 @@ async fn a_renamed_repository_is_followed_and_a_reused_name_is_not_believed() {
     })
     .await;
     let ensured = github(&server)
-        .ensure(&access(), &target(), &spec())
+        .ensure(&access(), &target(), None, &spec())
         .await
         .unwrap();
     assert_eq!(ensured.hook, HookId(4));

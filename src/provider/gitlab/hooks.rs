@@ -112,9 +112,9 @@ pub(super) async fn ping(
 }
 
 fn not_taken() -> ProviderError {
-    let failure = Failure::Retryable { after: None };
+    // The provider has tried, and says so: this is no lack of knowledge.
     ProviderError::refused(
-        failure,
+        Failure::Rejected,
         ErrorCode::TestDeliveryFailed,
         "GitLab sent a test delivery and got no good answer: check that the public URL leads to \
          this daemon, also from there",

@@ -14,6 +14,7 @@ use crate::provider::{Access, CheckReport, Hooks, Repaired};
 use serde_json::{Value, json};
 
 const URL: &str = "https://hooks.example/api/v2/webhooks/gitlab/key";
+const MARK: &str = "/api/v2/webhooks/gitlab/key";
 const PROJECT: &str = "GET /projects/380";
 const HOOKS: &str = "/projects/380/hooks";
 const LIST: &str = "/projects/380/hooks?per_page=100";
@@ -105,7 +106,9 @@ async fn listing(hooks: Value) -> Server {
 #[tokio::test]
 async fn a_hook_is_created_with_every_setting_and_both_secrets() {
     let server = listing(json!([hook(3, "https://other.example/")])).await;
-    let ensured = gitlab(&server).ensure(&access(), &target(), &spec()).await;
+    let ensured = gitlab(&server)
+        .ensure(&access(), &target(), None, &spec())
+        .await;
     let ensured = ensured.unwrap();
     assert!(ensured.created);
     assert_eq!(
@@ -148,10 +151,14 @@ async fn what_deliveries_prove_themselves_with_is_what_the_installation_reports(
         (refuses, Proof::Token),
     ] {
         let server = writing(json!([]), written.clone()).await;
-        let ensured = gitlab(&server).ensure(&access(), &target(), &spec()).await;
+        let ensured = gitlab(&server)
+            .ensure(&access(), &target(), None, &spec())
+            .await;
         assert_eq!(ensured.unwrap().proof, proof, "created: {written}");
         let server = writing(json!([hook(50, URL)]), written.clone()).await;
-        let ensured = gitlab(&server).ensure(&access(), &target(), &spec()).await;
+        let ensured = gitlab(&server)
+            .ensure(&access(), &target(), None, &spec())
+            .await;
         assert_eq!(ensured.unwrap().proof, proof, "adopted: {written}");
         let (access, target, spec) = (access(), target(), spec());
         let repaired = gitlab(&server)
@@ -169,7 +176,9 @@ async fn ours_is_adopted_the_copies_are_deleted_and_no_other_is_touched() {
         hook(7, &format!("{URL}/")),
     ]);
     let server = listing(ours).await;
-    let ensured = gitlab(&server).ensure(&access(), &target(), &spec()).await;
+    let ensured = gitlab(&server)
+        .ensure(&access(), &target(), None, &spec())
+        .await;
     let ensured = ensured.unwrap();
     assert_eq!((ensured.hook, ensured.created), (HookId(7), false));
     let lines = server.lines();
@@ -200,7 +209,9 @@ async fn all_pages_are_read_by_number_or_else_by_link() {
             _ => answer(200, &hook(9, URL)),
         })
         .await;
-        let ensured = gitlab(&server).ensure(&access(), &target(), &spec()).await;
+        let ensured = gitlab(&server)
+            .ensure(&access(), &target(), None, &spec())
+            .await;
         assert_eq!(ensured.unwrap().hook, HookId(9));
     }
 }
@@ -238,7 +249,13 @@ async fn every_drifted_setting_is_named_and_what_a_version_lacks_is_none() {
         // Wrong settings come first: they may be why it is disabled.
         ours["alert_status"] = json!("disabled");
         let fields = vec![field];
-        assert_eq!(checked(ours).await, CheckReport::Drifted { fields });
+        assert_eq!(
+            checked(ours).await,
+            CheckReport::Drifted {
+                fields,
+                former_address: None
+            }
+        );
     }
     assert_eq!(checked(hook(9, URL)).await, CheckReport::Intact);
     assert_eq!(checked(old_hook(9, URL)).await, CheckReport::Intact);
@@ -293,7 +310,9 @@ async fn projects_are_found_by_path_once_and_by_number_ever_after() {
         _ => answer(404, &json!({})),
     })
     .await;
-    let ensured = gitlab(&server).ensure(&access(), &named, &spec()).await;
+    let ensured = gitlab(&server)
+        .ensure(&access(), &named, None, &spec())
+        .await;
     let repository = ensured.unwrap().repository;
     assert_eq!(repository.full_name.as_str(), "new/place/project");
     let lines = server.lines();

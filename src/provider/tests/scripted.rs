@@ -95,6 +95,7 @@ pub(in crate::provider) fn target(id: u64, full_name: &str) -> Target {
 pub(in crate::provider) fn spec(url: &str, events: [&str; 2]) -> HookSpec {
     HookSpec {
         url: url.into(),
+        mark: reqwest::Url::parse(url).unwrap().path().to_owned(),
         events: events.map(str::to_owned).to_vec(),
         secret: HookSecret::new("s".repeat(64)).unwrap(),
         revision: 1,

@@ -12,6 +12,7 @@ pub(super) fn register(config: &mut ServiceConfig) {
         .route("/_sim/users", web::post().to(add_user))
         .route("/_sim/repositories", web::post().to(add_repository))
         .route("/_sim/hooks", web::get().to(hooks))
+        .route("/_sim/hooks/url", web::post().to(edit_url))
         .route("/_sim/deliveries", web::get().to(deliveries))
         .route("/_sim/runs", web::post().to(run))
         .route("/_sim/push", web::post().to(push));
@@ -53,6 +54,18 @@ async fn hooks(shared: Sim, named: web::Query<Named>) -> HttpResponse {
             "active": h.is_active })
     };
     HttpResponse::Ok().json(hooks.into_iter().map(show).collect::<Vec<Value>>())
+}
+
+#[derive(Deserialize)]
+struct Edited {
+    repository: String,
+    hook: u64,
+    url: String,
+}
+
+async fn edit_url(shared: Sim, wish: web::Json<Edited>) -> HttpResponse {
+    github(&shared).edit_hook_url_by_hand(&wish.repository, wish.hook, &wish.url);
+    HttpResponse::Accepted().finish()
 }
 
 async fn deliveries(shared: Sim, named: web::Query<Named>) -> HttpResponse {

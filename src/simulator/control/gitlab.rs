@@ -13,6 +13,7 @@ pub(super) fn register(config: &mut ServiceConfig) {
         .route("/_sim/gitlab/projects", web::post().to(add_project))
         .route("/_sim/gitlab/roles", web::post().to(set_role))
         .route("/_sim/gitlab/hooks", web::get().to(hooks))
+        .route("/_sim/gitlab/hooks/url", web::post().to(edit_url))
         .route("/_sim/gitlab/deliveries", web::get().to(deliveries))
         .route("/_sim/gitlab/pipelines", web::post().to(pipeline))
         .route("/_sim/gitlab/retries", web::post().to(retry))
@@ -75,6 +76,18 @@ async fn hooks(shared: Sim, named: web::Query<Named>) -> HttpResponse {
     };
     let hooks = gitlab(&shared).hooks(&named.project);
     HttpResponse::Ok().json(hooks.into_iter().map(show).collect::<Vec<Value>>())
+}
+
+#[derive(Deserialize)]
+struct Edited {
+    project: String,
+    hook: u64,
+    url: String,
+}
+
+async fn edit_url(shared: Sim, wish: web::Json<Edited>) -> HttpResponse {
+    gitlab(&shared).edit_hook_url_by_hand(&wish.project, wish.hook, &wish.url);
+    HttpResponse::Accepted().finish()
 }
 
 async fn deliveries(shared: Sim, named: web::Query<Named>) -> HttpResponse {

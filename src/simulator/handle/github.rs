@@ -75,6 +75,15 @@ impl GithubHandle {
             .with_repository(full_name, |r| drop(r.hooks.remove(&hook)));
     }
 
+    /// Somebody changes a hook's URL on the settings page. Its secret stays.
+    pub fn edit_hook_url_by_hand(&self, full_name: &str, hook: u64, url: &str) {
+        self.0.github().with_repository(full_name, |r| {
+            if let Some(hook) = r.hooks.get_mut(&hook) {
+                url.clone_into(&mut hook.url);
+            }
+        });
+    }
+
     /// Somebody changes a hook's events on the settings page.
     pub fn edit_hook_by_hand(&self, full_name: &str, hook: u64, events: &[&str]) {
         let events: Vec<String> = events.iter().map(|e| (*e).to_owned()).collect();

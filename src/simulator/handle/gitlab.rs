@@ -89,6 +89,16 @@ impl GitlabHandle {
         self.change(path, |project| drop(project.hooks.remove(&hook)));
     }
 
+    /// Somebody changes a hook's URL on the settings page. GitLab forgets its tokens.
+    pub fn edit_hook_url_by_hand(&self, path: &str, hook: u64, url: &str) {
+        self.change(path, |project| {
+            if let Some(hook) = project.hooks.get_mut(&hook) {
+                url.clone_into(&mut hook.url);
+                (hook.token, hook.signing_token) = (None, None);
+            }
+        });
+    }
+
     /// Somebody sets a hook's flags on the settings page: these and no others.
     pub fn edit_hook_by_hand(&self, path: &str, hook: u64, flags: &[&str]) {
         self.change(path, |project| {

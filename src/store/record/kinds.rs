@@ -1,8 +1,9 @@
 //! The frozen mirrors. Never change one that has been released: add a `V2` and a step.
 
-use super::codec::Record;
+use super::codec::{Record, RecordError};
+use super::older;
 use super::wire::{Wire, codes, mirror, mirror_enum};
-use crate::domain::connection::{Connection, CredentialUse, LastError};
+use crate::domain::connection::{Connection, CredentialUse, LastError, Suspicion};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
@@ -61,8 +62,8 @@ mirror!(CredentialV1 of Credential {
 codes!(Certainty { 0 = Sure, 1 = Unsure, 2 = Confirming });
 codes!(SuspendReason { 0 = Unauthorized, 1 = HookDeletedRepeatedly, 2 = Panics });
 mirror_enum!(DesiredV1 of Desired { Active, Paused, Removed { delete_hook: bool } });
-mirror_enum!(HookV1 of Hook { Absent, Present(HookId), Unknown });
-mirror_enum!(PhaseV1 of Phase {
+mirror_enum!(HookV2 of Hook { Absent, Present(HookId), Unknown(Option<HookId>) });
+mirror_enum!(PhaseV2 of Phase {
     Idle,
     Creating { attempt: u32 },
     Active,
@@ -74,8 +75,9 @@ mirror_enum!(PhaseV1 of Phase {
     Settling,
     Suspended(SuspendReason),
     Removed,
+    Rewriting,
 });
-mirror!(LifecycleV1 of Lifecycle {
+mirror!(LifecycleV2 of Lifecycle {
     desired: Desired,
     phase: Phase,
     hook: Hook,
@@ -88,6 +90,8 @@ mirror!(LifecycleV1 of Lifecycle {
     heard: bool,
     disabled: Option<u32>,
     losses: Vec<Timestamp>,
+    ill: bool,
+    refused: bool,
 });
 codes!(Proof { 0 = Unknown, 1 = Signature, 2 = Token });
 codes!(Family { 0 = Statuses, 1 = Checks, 2 = Actions, 3 = Pipelines });
@@ -103,7 +107,8 @@ impl Wire for ErrorCode {
 }
 mirror!(LastErrorV1 of LastError { code: ErrorCode, message: String, at: Timestamp });
 mirror_enum!(CredentialUseV1 of CredentialUse { Own(CredentialId), Shared(CredentialId) });
-mirror!(ConnectionV1 of Connection {
+mirror!(SuspicionV1 of Suspicion { at: Timestamp, fruitless: u32 });
+mirror!(ConnectionV2 of Connection {
     id: ConnectionId,
     owner: UserId,
     instance: Instance,
@@ -126,6 +131,8 @@ mirror!(ConnectionV1 of Connection {
     last_event_at: Option<Timestamp>,
     last_check_at: Option<Timestamp>,
     last_error: Option<LastError>,
+    address: Option<String>,
+    suspicion: Option<Suspicion>,
 });
 
 codes!(Source { 0 = Webhook, 1 = Reconcile });
@@ -268,7 +275,6 @@ records! {
     User = "user",
     TokenRecord = "token",
     Credential = "credential",
-    Connection = "connection",
     Delivery = "delivery",
     Run = "run",
     Track = "track",
@@ -277,9 +283,18 @@ records! {
     Sealed = "canary",
 }
 
+impl Record for Connection {
+    const VERSION: u8 = 2;
+    const KIND: &'static str = "connection";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        older::connection(version, bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{RecordError, decode, decode_parts, encode, encode_parts};
+    use super::super::{decode, decode_parts, encode, encode_parts};
     use super::*;
     use proptest::prelude::*;
 
@@ -357,6 +372,7 @@ mod tests {
             Phase::Settling,
             Phase::Suspended(SuspendReason::Panics),
             Phase::Removed,
+            Phase::Rewriting,
         ]);
         round(vec![
             Desired::Active,
@@ -366,7 +382,8 @@ mod tests {
         round(vec![
             Hook::Absent,
             Hook::Present(HookId(u64::MAX)),
-            Hook::Unknown,
+            Hook::Unknown(None),
+            Hook::Unknown(Some(HookId(1))),
         ]);
         round(vec![
             Outcome::Pong,

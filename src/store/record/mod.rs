@@ -6,6 +6,7 @@
 
 mod codec;
 mod kinds;
+mod older;
 mod wire;
 
 pub(in crate::store) use codec::{Record, RecordError, decode, decode_parts, encode, encode_parts};

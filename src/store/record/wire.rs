@@ -237,4 +237,13 @@ macro_rules! mirror_enum {
     };
 }
 
-pub(super) use {codes, mirror, mirror_enum};
+/// A frozen mirror of a struct as an older version wrote it. What it becomes now is said by a step
+/// in [`super::codec::Record::from_older`].
+macro_rules! frozen {
+    ($mirror:ident { $($field:ident: $type:ty),* $(,)? }) => {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        pub(in crate::store) struct $mirror { $($field: $type),* }
+    };
+}
+
+pub(super) use {codes, frozen, mirror, mirror_enum};

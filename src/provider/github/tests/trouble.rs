@@ -1,6 +1,6 @@
 //! Stories in which something goes wrong.
 
-use super::{URL, access, github, github_at, hook, repo, serving, spec, target};
+use super::{MARK, URL, access, github, github_at, hook, repo, serving, spec, target};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::ProviderToken;
@@ -33,7 +33,10 @@ async fn a_creation_whose_answer_is_lost_is_looked_up_and_never_repeated() {
         })
         .await;
         let github = github_at(&server.url, |c| c.call_timeout = Duration::from_millis(300));
-        let ensured = github.ensure(&access(), &target(), &spec()).await.unwrap();
+        let ensured = github
+            .ensure(&access(), &target(), None, &spec())
+            .await
+            .unwrap();
         assert_eq!((ensured.hook, ensured.created), (HookId(50), true));
         assert_eq!(posts.load(Ordering::SeqCst), 1, "{lost:?}");
     }
@@ -46,7 +49,9 @@ async fn a_creation_that_vanishes_says_that_it_may_yet_happen() {
         _ => answer(200, &json!([])),
     })
     .await;
-    let error = github(&server).ensure(&access(), &target(), &spec()).await;
+    let error = github(&server)
+        .ensure(&access(), &target(), None, &spec())
+        .await;
     let error = error.unwrap_err();
     assert!(error.may_have_acted);
     assert_eq!(error.failure, Failure::Retryable { after: None });
@@ -113,7 +118,9 @@ async fn refusals_are_told_apart() {
             _ => answer(200, &json!([])),
         })
         .await;
-        let error = github(&server).ensure(&access(), &target(), &spec()).await;
+        let error = github(&server)
+            .ensure(&access(), &target(), None, &spec())
+            .await;
         let error = error.unwrap_err();
         let told = (rounded(error.failure), error.code.as_str());
         assert_eq!(told, (failure, code), "{status} {body}");
@@ -131,7 +138,9 @@ async fn no_wish_to_wait_is_for_ever_or_too_large_to_count_with() {
     for told in ["86400", "18446744073709551615"] {
         let busy = with(503, &[("retry-after", told)], &json!({}));
         let server = serving(move |_| busy.clone()).await;
-        let error = github(&server).ensure(&access(), &target(), &spec()).await;
+        let error = github(&server)
+            .ensure(&access(), &target(), None, &spec())
+            .await;
         let after = Some(Duration::from_hours(2));
         assert_eq!(error.unwrap_err().failure, Failure::Retryable { after });
     }
@@ -174,7 +183,9 @@ async fn an_answer_of_any_length_takes_eight_mebibytes_at_most() {
         _ => answer(200, &json!([])),
     })
     .await;
-    let error = github(&server).ensure(&access(), &target(), &spec()).await;
+    let error = github(&server)
+        .ensure(&access(), &target(), None, &spec())
+        .await;
     let error = error.unwrap_err();
     assert!(error.may_have_acted, "it was sent, whatever the answer was");
     let huge = Reply::Answer(200, String::new(), " ".repeat(9 << 20));
@@ -216,7 +227,10 @@ async fn an_enterprise_server_is_asked_below_the_path_of_its_api() {
     .await;
     for base in ["/api/v3", "/api/v3/"] {
         let github = github_at(&format!("{}{base}", server.url), |_| ());
-        let ensured = github.ensure(&access(), &target(), &spec()).await.unwrap();
+        let ensured = github
+            .ensure(&access(), &target(), None, &spec())
+            .await
+            .unwrap();
         assert_eq!(ensured.hook, HookId(50));
     }
 }
@@ -234,7 +248,7 @@ async fn a_token_never_goes_to_another_origin() {
     let page = format!("<{}/x>; rel=\"next\"", thief.url);
     let server = serving(move |_| with(200, &[("link", &page)], &json!([]))).await;
     github(&server)
-        .ensure(&access(), &target(), &spec())
+        .ensure(&access(), &target(), None, &spec())
         .await
         .unwrap_err();
     assert!(thief.seen().is_empty());
@@ -296,8 +310,14 @@ async fn not_found_is_no_access_and_never_gone() {
             .check(&access, &target, HookId(9), &spec)
             .await
             .unwrap_err(),
-        github.delete(&access, &target, URL).await.unwrap_err(),
-        github.ensure(&access, &target, &spec).await.unwrap_err(),
+        github
+            .delete(&access, &target, None, MARK)
+            .await
+            .unwrap_err(),
+        github
+            .ensure(&access, &target, None, &spec)
+            .await
+            .unwrap_err(),
     ] {
         assert_eq!(
             (error.failure, error.code.as_str()),
@@ -318,7 +338,10 @@ async fn an_archived_repository_is_left_alone() {
     let (access, target, spec) = (access(), target(), spec());
     let github = github(&server);
     for error in [
-        github.ensure(&access, &target, &spec).await.unwrap_err(),
+        github
+            .ensure(&access, &target, None, &spec)
+            .await
+            .unwrap_err(),
         github
             .repair(&access, &target, HookId(9), &spec)
             .await

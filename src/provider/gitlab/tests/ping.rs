@@ -79,7 +79,7 @@ async fn an_answer_of_ours_that_gitlab_does_not_like_is_a_failure() {
         let server = testing(&["push_events"], &answers).await;
         let error = ping(&server).await.unwrap_err();
         assert_eq!(error.code.as_str(), "test_delivery_failed");
-        assert_eq!(error.failure, Failure::Retryable { after: None });
+        assert_eq!(error.failure, Failure::Rejected);
         assert!(!error.may_have_acted);
     }
     let server = serving(|_| answer(404, &json!({"message": "404 Not found"}))).await;

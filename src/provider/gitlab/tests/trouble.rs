@@ -20,7 +20,9 @@ async fn a_creation_whose_answer_cannot_be_read_is_looked_up() {
             _ => answer(200, &old_hook(50, URL)),
         })
         .await;
-        let ensured = gitlab(&server).ensure(&access(), &target(), &spec()).await;
+        let ensured = gitlab(&server)
+            .ensure(&access(), &target(), None, &spec())
+            .await;
         let ensured = ensured.unwrap();
         assert_eq!((ensured.hook, ensured.created), (HookId(50), true));
         assert_eq!(ensured.proof, Proof::Token, "what the last write reports");
@@ -114,7 +116,9 @@ async fn refusals_are_told_apart() {
             _ => answer(200, &json!([])),
         })
         .await;
-        let error = gitlab(&server).ensure(&access(), &target(), &spec()).await;
+        let error = gitlab(&server)
+            .ensure(&access(), &target(), None, &spec())
+            .await;
         let error = error.unwrap_err();
         assert_eq!(
             (rounded(error.failure), error.code.as_str()),
@@ -147,8 +151,14 @@ async fn a_missing_role_is_named_and_never_taken_for_gone() {
             .check(&access, &target, HookId(9), &spec)
             .await
             .unwrap_err(),
-        gitlab.delete(&access, &target, URL).await.unwrap_err(),
-        gitlab.ensure(&access, &target, &spec).await.unwrap_err(),
+        gitlab
+            .delete(&access, &target, None, MARK)
+            .await
+            .unwrap_err(),
+        gitlab
+            .ensure(&access, &target, None, &spec)
+            .await
+            .unwrap_err(),
     ] {
         assert_eq!(
             (error.failure, error.code.as_str()),

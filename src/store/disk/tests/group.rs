@@ -96,6 +96,8 @@ pub(in crate::store) fn connection(id: u128, repository: Option<u64>, name: &str
         retry_due_at: None,
         created_at: Timestamp(1),
         hook_created_at: None,
+        address: None,
+        suspicion: None,
         last_delivery_at: None,
         last_event_at: None,
         last_check_at: None,

@@ -1,0 +1,209 @@
+//! What comes of a call: its reply, or its failure.
+
+use super::step::{Step, begin_watch, enter, forget_outstanding, settle, stay, suspend, wait};
+use super::{
+    Call, Certainty, Delay, Desired, Effect, Failure, Hook, LOSSES_MAX, LOSSES_WINDOW, Lifecycle,
+    Observation, Phase, Reply, SuspendReason, Timer,
+};
+use crate::domain::time::Timestamp;
+
+pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
+    let fits = match reply {
+        Reply::Ensured { .. } => matches!(l.phase, Phase::Creating { .. }),
+        Reply::Repaired { .. } => matches!(l.phase, Phase::Repairing { .. } | Phase::Rewriting),
+        Reply::Intact | Reply::Drifted | Reply::Disabled { .. } => l.phase == Phase::Checking,
+        Reply::Missing { .. } => matches!(
+            l.phase,
+            Phase::Checking | Phase::Repairing { .. } | Phase::Rewriting
+        ),
+        Reply::Pinged | Reply::Untestable => l.phase == Phase::Pinging,
+        Reply::Deleted => matches!(l.phase, Phase::Deleting { .. }),
+    };
+    if !fits {
+        return stay(l);
+    }
+    l.refused = false;
+    match reply {
+        Reply::Ensured { hook, revision } => {
+            l.hook = Hook::Present(*hook);
+            l.applied = Some(*revision);
+            l.checks_failed = 0;
+            l.ill = false;
+            conclude(&mut l);
+            observe(begin_watch(settle(l, 0)), Observation::HookEnsured(*hook))
+        }
+        Reply::Repaired { revision } => {
+            let told = if l.phase == Phase::Rewriting {
+                Observation::HookRewritten
+            } else {
+                Observation::HookRepaired
+            };
+            l.applied = Some(*revision);
+            l.ill = false;
+            observe(begin_watch(settle(l, 0)), told)
+        }
+        Reply::Intact => {
+            l.checks_failed = 0;
+            l.ill = false;
+            let was_disabled = l.disabled.take().is_some();
+            let step = settle(l, 0);
+            if was_disabled {
+                observe(step, Observation::HookEnabled)
+            } else {
+                step
+            }
+        }
+        Reply::Disabled { permanently } => revive(l, *permanently),
+        Reply::Drifted => {
+            l.checks_failed = 0;
+            l.applied = None;
+            l.ill = true;
+            observe(settle(l, 0), Observation::HookDrifted)
+        }
+        Reply::Missing { at } => lose(l, *at),
+        Reply::Pinged => count_ping(l),
+        Reply::Untestable => {
+            l.checks_failed = 0;
+            begin_watch(settle(l, 0))
+        }
+        Reply::Deleted => {
+            l.hook = Hook::Absent;
+            l.applied = None;
+            l.recreate = false;
+            l.ill = false;
+            conclude(&mut l);
+            settle(l, 0)
+        }
+    }
+}
+
+/// A ping is on its way, or has come: some providers send it before they say so.
+fn count_ping(mut l: Lifecycle) -> Step {
+    l.checks_failed = 0;
+    if !l.heard {
+        l.pings_unanswered = l.pings_unanswered.saturating_add(1);
+    }
+    let is_silent = l.is_silent();
+    let step = begin_watch(settle(l, 0));
+    if is_silent {
+        observe(step, Observation::HookSilent)
+    } else {
+        step
+    }
+}
+
+/// The provider has disabled the hook. A test delivery that we answer enables it again; when that
+/// did not help a hook that is disabled for good, it is made anew.
+fn revive(mut l: Lifecycle, permanently: bool) -> Step {
+    l.checks_failed = 0;
+    let (Desired::Active, Hook::Present(hook)) = (l.desired, l.hook) else {
+        return settle(l, 0);
+    };
+    let tests = l.disabled.unwrap_or(0);
+    let step = if permanently && tests > 0 {
+        l.disabled = Some(0);
+        l.recreate = true;
+        settle(l, 0)
+    } else {
+        l.disabled = Some(tests.saturating_add(1));
+        enter(l, Phase::Pinging, Call::Ping(hook))
+    };
+    observe(step, Observation::HookDisabled { permanently })
+}
+
+/// A call that looked at all hooks of ours succeeded: if it was begun after the settling time,
+/// nothing can change behind our back any more.
+fn conclude(l: &mut Lifecycle) {
+    if l.certainty == Certainty::Confirming {
+        l.certainty = Certainty::Sure;
+    }
+}
+
+fn lose(mut l: Lifecycle, at: Timestamp) -> Step {
+    // Not `Absent`: a copy with another id may be there, and only the next call looks for it.
+    l.hook = l.hook.in_doubt();
+    l.applied = None;
+    l.ill = true;
+    l.checks_failed = 0;
+    l.losses.retain(|loss| at.since(*loss) < LOSSES_WINDOW);
+    l.losses.push(at);
+    let step = if l.losses.len() >= LOSSES_MAX && l.desired == Desired::Active {
+        suspend(l, SuspendReason::HookDeletedRepeatedly)
+    } else {
+        settle(l, 0)
+    };
+    observe(step, Observation::HookLost)
+}
+
+pub(super) fn take_failure(mut l: Lifecycle, failure: Failure, may_have_acted: bool) -> Step {
+    if l.certainty == Certainty::Confirming {
+        l.certainty = Certainty::Unsure;
+    }
+    match failure {
+        Failure::Retryable { .. } => {}
+        Failure::Unauthorized | Failure::NoAccess | Failure::Rejected => l.refused = true,
+    }
+    match l.phase {
+        Phase::Creating { attempt }
+        | Phase::Repairing { attempt }
+        | Phase::Deleting { attempt } => {
+            if may_have_acted {
+                l = forget_outstanding(l);
+            }
+            fail(l, attempt.saturating_add(1), failure)
+        }
+        // The hook may well be fine: go on with it, and look again soon.
+        Phase::Checking | Phase::Pinging | Phase::Rewriting => {
+            if may_have_acted {
+                l = forget_outstanding(l);
+            }
+            l.checks_failed = l.checks_failed.saturating_add(1);
+            if failure == Failure::Unauthorized && l.desired == Desired::Active {
+                return suspend(l, SuspendReason::Unauthorized);
+            }
+            let step = if l.phase == Phase::Checking {
+                settle(l, 0)
+            } else {
+                begin_watch(settle(l, 0))
+            };
+            as_wished(step, failure)
+        }
+        Phase::Idle
+        | Phase::Active
+        | Phase::Waiting { .. }
+        | Phase::Settling
+        | Phase::Suspended(_)
+        | Phase::Removed => stay(l),
+    }
+}
+
+/// The next look comes when the provider wished, when it did.
+fn as_wished((l, mut effects): Step, failure: Failure) -> Step {
+    if let Failure::Retryable { after: Some(after) } = failure {
+        for effect in &mut effects {
+            if let Effect::Schedule(Timer::Check, delay @ Delay::SlowBackoff(_)) = effect {
+                *delay = Delay::Exactly(after);
+            }
+        }
+    }
+    (l, effects)
+}
+
+/// Nothing came of a call that was to change something at the provider.
+fn fail(l: Lifecycle, attempt: u32, failure: Failure) -> Step {
+    match (l.desired, failure) {
+        (Desired::Paused | Desired::Removed { delete_hook: false }, _) => settle(l, 0),
+        (Desired::Active, Failure::Unauthorized) => suspend(l, SuspendReason::Unauthorized),
+        (_, Failure::Retryable { after: Some(after) }) => wait(l, attempt, Delay::Exactly(after)),
+        (_, Failure::Retryable { after: None }) => wait(l, attempt, Delay::Backoff(attempt)),
+        // Only a person can mend it, at the provider; we notice by trying now and then.
+        (_, Failure::Unauthorized | Failure::NoAccess | Failure::Rejected) => {
+            wait(l, attempt, Delay::SlowBackoff(attempt))
+        }
+    }
+}
+
+fn observe((l, mut effects): Step, observation: Observation) -> Step {
+    effects.push(Effect::Observe(observation));
+    (l, effects)
+}

@@ -1,0 +1,230 @@
+//! Steps up from the frozen mirrors of older versions. Never change a mirror or a step.
+
+use super::codec::{RecordError, plain};
+use super::kinds::{CredentialUseV1, DesiredV1, InstanceV1, LastErrorV1};
+use super::wire::{Wire, frozen};
+use crate::domain::connection::Connection;
+use crate::domain::id::HookId;
+use crate::domain::lifecycle::{Hook, Lifecycle, Phase, SuspendReason};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) enum HookV1 {
+    Absent,
+    Present { inner: u64 },
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) enum PhaseV1 {
+    Idle,
+    Creating { attempt: u32 },
+    Active,
+    Checking,
+    Pinging,
+    Repairing { attempt: u32 },
+    Deleting { attempt: u32 },
+    Waiting { attempt: u32 },
+    Settling,
+    Suspended { inner: u8 },
+    Removed,
+}
+
+frozen!(LifecycleV1 {
+    desired: DesiredV1,
+    phase: PhaseV1,
+    hook: HookV1,
+    certainty: u8,
+    wanted: u32,
+    applied: Option<u32>,
+    recreate: bool,
+    checks_failed: u32,
+    pings_unanswered: u32,
+    heard: bool,
+    disabled: Option<u32>,
+    losses: Vec<i64>,
+});
+
+frozen!(ConnectionV1 {
+    id: u128,
+    owner: u128,
+    instance: InstanceV1,
+    repository: Option<u64>,
+    full_name: String,
+    hook_key: Vec<u8>,
+    credential: Option<u128>,
+    credential_used: Option<CredentialUseV1>,
+    no_access: Vec<u128>,
+    events: Vec<String>,
+    secret: Vec<u8>,
+    previous_secret: Option<(Vec<u8>, Option<i64>)>,
+    proof: u8,
+    family: Option<u8>,
+    lifecycle: LifecycleV1,
+    retry_due_at: Option<i64>,
+    created_at: i64,
+    hook_created_at: Option<i64>,
+    last_delivery_at: Option<i64>,
+    last_event_at: Option<i64>,
+    last_check_at: Option<i64>,
+    last_error: Option<LastErrorV1>,
+});
+
+/// A connection as version 1 wrote it.
+pub(super) fn connection(version: u8, bytes: &[u8]) -> Result<Connection, RecordError> {
+    match version {
+        1 => from_v1(plain(bytes)?).ok_or(RecordError::Damaged),
+        _ => Err(RecordError::Damaged),
+    }
+}
+
+/// Version 1 forgot the hook's id when it was in doubt, knew hooks by their present URL only, and
+/// so may have taken one for gone that had another: such a hook is looked for again.
+fn hook(v1: &HookV1, was_there: bool) -> Hook {
+    match v1 {
+        HookV1::Absent if was_there => Hook::Unknown(None),
+        HookV1::Absent => Hook::Absent,
+        HookV1::Present { inner } => Hook::Present(HookId(*inner)),
+        HookV1::Unknown => Hook::Unknown(None),
+    }
+}
+
+fn phase(v1: &PhaseV1) -> Option<Phase> {
+    Some(match *v1 {
+        PhaseV1::Idle => Phase::Idle,
+        PhaseV1::Creating { attempt } => Phase::Creating { attempt },
+        PhaseV1::Active => Phase::Active,
+        PhaseV1::Checking => Phase::Checking,
+        PhaseV1::Pinging => Phase::Pinging,
+        PhaseV1::Repairing { attempt } => Phase::Repairing { attempt },
+        PhaseV1::Deleting { attempt } => Phase::Deleting { attempt },
+        PhaseV1::Waiting { attempt } => Phase::Waiting { attempt },
+        PhaseV1::Settling => Phase::Settling,
+        PhaseV1::Suspended { inner } => Phase::Suspended(SuspendReason::from_wire(inner)?),
+        PhaseV1::Removed => Phase::Removed,
+    })
+}
+
+fn lifecycle(v1: LifecycleV1, was_there: bool) -> Option<Lifecycle> {
+    Some(Lifecycle {
+        desired: Wire::from_wire(v1.desired)?,
+        phase: phase(&v1.phase)?,
+        hook: hook(&v1.hook, was_there),
+        certainty: Wire::from_wire(v1.certainty)?,
+        wanted: v1.wanted,
+        applied: v1.applied,
+        recreate: v1.recreate,
+        ill: false,
+        refused: false,
+        checks_failed: v1.checks_failed,
+        pings_unanswered: v1.pings_unanswered,
+        heard: v1.heard,
+        disabled: v1.disabled,
+        losses: Wire::from_wire(v1.losses)?,
+    })
+}
+
+fn from_v1(v1: ConnectionV1) -> Option<Connection> {
+    Some(Connection {
+        id: Wire::from_wire(v1.id)?,
+        owner: Wire::from_wire(v1.owner)?,
+        instance: Wire::from_wire(v1.instance)?,
+        repository: Wire::from_wire(v1.repository)?,
+        full_name: Wire::from_wire(v1.full_name)?,
+        hook_key: Wire::from_wire(v1.hook_key)?,
+        credential: Wire::from_wire(v1.credential)?,
+        credential_used: Wire::from_wire(v1.credential_used)?,
+        no_access: Wire::from_wire(v1.no_access)?,
+        events: v1.events,
+        secret: Wire::from_wire(v1.secret)?,
+        previous_secret: Wire::from_wire(v1.previous_secret)?,
+        proof: Wire::from_wire(v1.proof)?,
+        family: Wire::from_wire(v1.family)?,
+        lifecycle: lifecycle(v1.lifecycle, v1.hook_created_at.is_some())?,
+        retry_due_at: Wire::from_wire(v1.retry_due_at)?,
+        created_at: Wire::from_wire(v1.created_at)?,
+        hook_created_at: Wire::from_wire(v1.hook_created_at)?,
+        // The first check tells.
+        address: None,
+        suspicion: None,
+        last_delivery_at: Wire::from_wire(v1.last_delivery_at)?,
+        last_event_at: Wire::from_wire(v1.last_event_at)?,
+        last_check_at: Wire::from_wire(v1.last_check_at)?,
+        last_error: Wire::from_wire(v1.last_error)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{RecordError, decode, encode};
+    use crate::domain::connection::{Connection, Suspicion};
+    use crate::domain::id::{ConnectionId, CredentialId, HookId};
+    use crate::domain::lifecycle::{Certainty, Desired, Hook, Phase, SuspendReason};
+    use crate::domain::time::Timestamp;
+
+    /// Written by version 0.1: what stands before the lifecycle, and what stands behind.
+    const BEFORE: &str = "01fb0201fb0403010e6769746c61622e6578616d706c65014d0d67726f75702f7375622f\
+        617070140707070707070707070707070707070707070707010501010601\
+        09020f706970656c696e655f6576656e74730b707573685f6576656e7473030102030101040164020103";
+    const BEHIND: &str = "0103010201050601010102142801788c01a001b40001dc01\
+        0c726174655f6c696d69746564056c61746572f0";
+
+    /// A connection of version 0.1 in this phase, with this hook.
+    fn v1(phase_and_hook: &str) -> Connection {
+        let bytes = hex::decode(format!("{BEFORE}00{phase_and_hook}{BEHIND}")).unwrap();
+        decode(&bytes).unwrap()
+    }
+
+    #[test]
+    fn a_connection_of_version_one_keeps_everything() {
+        let c = v1("070401fb6712");
+        let l = &c.lifecycle;
+        assert_eq!(c.id, ConnectionId::from_u128(0x0102));
+        assert_eq!(c.full_name.as_str(), "group/sub/app");
+        assert_eq!(c.no_access, [CredentialId::from_u128(9)]);
+        assert_eq!(l.hook, Hook::Present(HookId(4711)));
+        assert_eq!(l.phase, Phase::Waiting { attempt: 4 });
+        assert_eq!(
+            (l.desired, l.certainty),
+            (Desired::Active, Certainty::Unsure)
+        );
+        assert_eq!((l.wanted, l.applied, l.disabled), (3, Some(2), Some(1)));
+        assert!(l.recreate && l.heard && !l.ill && !l.refused);
+        assert_eq!((l.checks_failed, l.pings_unanswered), (5, 6));
+        assert_eq!(l.losses, [Timestamp(10), Timestamp(20)]);
+        assert_eq!(c.last_check_at, Some(Timestamp(110)));
+        let code = c.last_error.as_ref().unwrap().code;
+        assert_eq!(code.as_str(), "rate_limited");
+        assert_eq!((&c.address, c.suspicion), (&None, None));
+    }
+
+    #[test]
+    fn what_version_one_took_for_gone_is_looked_for_again() {
+        let unknown = v1("090202");
+        assert_eq!(unknown.lifecycle.hook, Hook::Unknown(None));
+        let panics = Phase::Suspended(SuspendReason::Panics);
+        assert_eq!(unknown.lifecycle.phase, panics);
+        assert_eq!(v1("0000").lifecycle.hook, Hook::Unknown(None));
+    }
+
+    #[test]
+    fn it_comes_back_as_version_two_and_no_other() {
+        let mut c = v1("070401fb6712");
+        c.address = Some("https://hooks.example".into());
+        c.suspicion = Some(Suspicion {
+            at: Timestamp(7),
+            fruitless: 2,
+        });
+        (c.lifecycle.ill, c.lifecycle.refused) = (true, true);
+        for hook in [Hook::Unknown(Some(HookId(1))), Hook::Unknown(None)] {
+            (c.lifecycle.hook, c.lifecycle.phase) = (hook, Phase::Rewriting);
+            let bytes = encode(&c);
+            assert_eq!(bytes[0], 2);
+            assert_eq!(decode::<Connection>(&bytes), Ok(c.clone()));
+            for version in [0, 1] {
+                let other = [&[version], &bytes[1..]].concat();
+                assert_eq!(decode::<Connection>(&other), Err(RecordError::Damaged));
+            }
+        }
+    }
+}
