@@ -11,7 +11,7 @@ mod stored;
 mod watchdog;
 
 pub use crate::store::tools as store_tools;
-pub use adapters::{SystemClock, SystemEntropy};
+pub use adapters::{SteadyClock, SystemClock, SystemEntropy};
 pub use events::default_events;
 pub use start::{App, StartError};
 

@@ -237,6 +237,9 @@ impl From<CommitError> for Problem {
             CommitError::Conflict(Conflict::Changed) => {
                 Self::new(Code::NotNow, "it has changed meanwhile: look again")
             }
+            CommitError::Conflict(Conflict::NoConnection(_)) => {
+                Self::new(Code::NotNow, "the connection was removed meanwhile")
+            }
             CommitError::Conflict(Conflict::Delivery(_)) => {
                 Self::new(Code::NotNow, "this delivery is stored already")
             }

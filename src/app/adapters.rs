@@ -29,7 +29,7 @@ impl Clock for SystemClock {
 /// The system's clock, held to what has been seen: it does not go behind the time that the store
 /// trusts, and what it gives for ids only goes up.
 #[derive(Debug, Default)]
-pub(super) struct SteadyClock {
+pub struct SteadyClock {
     floor: Arc<AtomicI64>,
     /// The last time that was given for an id.
     last: AtomicI64,
@@ -37,12 +37,12 @@ pub(super) struct SteadyClock {
 
 impl SteadyClock {
     /// Whoever knows that so much time has passed says so here, in milliseconds since 1970.
-    pub(super) fn floor(&self) -> Arc<AtomicI64> {
+    pub fn floor(&self) -> Arc<AtomicI64> {
         Arc::clone(&self.floor)
     }
 
     /// Ids that are made from now on are later than this.
-    pub(super) fn begin_ids_after(&self, newest: Timestamp) {
+    pub fn begin_ids_after(&self, newest: Timestamp) {
         self.last.fetch_max(newest.0, Ordering::Relaxed);
     }
 }

@@ -108,10 +108,14 @@ fn keys(config: &Config) -> Vec<Finding> {
         Ok(Some(_)) => vec![told(Verdict::Bad, "it does not fit the store")],
         Ok(None) => vec![
             told(Verdict::Good, "it can be used"),
-            store(
-                Verdict::Warning,
-                format!("{dir} holds none; the first start makes it. Is its disk mounted?"),
-            ),
+            match tools::health(&config.server.data_dir) {
+                Err(OpenError::Missing(_)) => {
+                    let words =
+                        format!("{dir} holds none; the first start makes it. Is its disk mounted?");
+                    store(Verdict::Warning, words)
+                }
+                Ok(_) | Err(_) => stored(&config.server.data_dir),
+            },
         ],
         Err(OpenError::InUse(_)) => vec![
             told(Verdict::Good, "it can be used"),

@@ -38,6 +38,7 @@ pub(super) fn open(
             floor_per_connection: config.retention.floor_per_connection,
             history_max_age: config.retention.history_max_age,
             guards_max_age: config.retention.guards_max_age,
+            ..Retention::default()
         },
         require_existing: config.server.require_existing_store,
         accept_loss: config.server.accept_data_loss,

@@ -104,6 +104,8 @@ pub enum Guard {
         /// The repository's name.
         full_name: FullName,
     },
+    /// This connection is there: what is committed hangs on it.
+    ConnectionExists(ConnectionId),
     /// This delivery is stored exactly so: nobody has processed it meanwhile.
     SameDelivery(Box<Delivery>),
     /// This run is stored exactly so.
@@ -126,6 +128,8 @@ pub enum Conflict {
     Delivery(DeliveryId),
     /// This connection is there already.
     Connection(ConnectionId),
+    /// This connection is not there.
+    NoConnection(ConnectionId),
     /// This user is there already.
     User(UserId),
     /// The record is not what it was.

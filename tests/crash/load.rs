@@ -1,8 +1,12 @@
 //! Deliveries that follow from their number, so that a checker knows what must be there.
 
 use bytes::Bytes;
+use hookherd::domain::connection::Connection;
 use hookherd::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
-use hookherd::domain::id::{ConnectionId, DeliveryId, UserId};
+use hookherd::domain::id::{ConnectionId, DeliveryId, HookKey, UserId};
+use hookherd::domain::lifecycle::Lifecycle;
+use hookherd::domain::repo::{Instance, ProviderKind};
+use hookherd::domain::secret::{Proof, Sealed};
 use hookherd::domain::time::Timestamp;
 use hookherd::store::{Batch, Change, Guard, Priority};
 
@@ -11,6 +15,40 @@ pub(crate) const CONNECTION: ConnectionId = ConnectionId::from_u128(1);
 /// Longest ordinary body; every 200th is a large one.
 const BODY_BYTES: u64 = 30_000;
 const LARGE_BODY_BYTES: usize = 1 << 20;
+
+/// The connection that all deliveries hang on.
+pub(crate) fn connecting() -> Batch {
+    let connection = Connection {
+        id: CONNECTION,
+        owner: UserId::from_u128(1),
+        instance: Instance {
+            provider: ProviderKind::Github,
+            host: "github.com".parse().expect("a host"),
+        },
+        repository: None,
+        full_name: "octo/app".parse().expect("a name"),
+        hook_key: HookKey::from_bytes([1; 20]),
+        credential: None,
+        credential_used: None,
+        no_access: Vec::new(),
+        events: Vec::new(),
+        secret: Sealed(Vec::new()),
+        previous_secret: None,
+        proof: Proof::Unknown,
+        family: None,
+        lifecycle: Lifecycle::default(),
+        retry_due_at: None,
+        created_at: Timestamp(1),
+        hook_created_at: None,
+        last_delivery_at: None,
+        last_event_at: None,
+        last_check_at: None,
+        last_error: None,
+        address: None,
+        suspicion: None,
+    };
+    Batch::of(vec![Change::PutConnection(Box::new(connection))])
+}
 
 /// Bytes that do not compress; quick also in a build without optimisation (splitmix64).
 fn fill_with_noise(bytes: &mut [u8], seed: u64) {

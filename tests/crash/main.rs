@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+mod clock;
 mod daemon;
 mod daemon_full;
 mod daemon_kill;

@@ -1,7 +1,7 @@
 //! The victim: a process that commits deliveries and says which were acknowledged.
 
 use super::ledger::Ledger;
-use super::load::{insertion, payload, processing};
+use super::load::{connecting, insertion, payload, processing};
 use hookherd::domain::id::DeliveryId;
 use hookherd::store::disk::{DiskStore, Options, Retention};
 use hookherd::store::{CommitError, Read, Store};
@@ -131,6 +131,12 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn run(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime without any driver");
+        while let Err(error) = runtime.block_on(self.store.commit(connecting())) {
+            (self.say)(&format!("@no {error}"));
+            std::thread::sleep(PAUSE);
+        }
         std::thread::scope(|scope| {
             for lane in 0..self.job.width {
                 scope.spawn(move || self.write(lane));

@@ -1,7 +1,7 @@
 //! What the daemon and its tools refuse: in one line, and without writing anything. Their status is
 //! 1, but 78 when the daemon refuses what only a person can mend.
 
-use super::stage::{REPOSITORY, Stage, files, master_key};
+use super::stage::{ADMIN, REPOSITORY, Stage, files, master_key};
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -171,7 +171,7 @@ fn a_damaged_store_is_told_by_the_tools_and_served_all_the_same() {
         "looking changes nothing"
     );
     let daemon = stage.start();
-    let metrics = stage.ask(super::stage::ADMIN, "GET /metrics", None).text;
+    let metrics = stage.ask(ADMIN, "GET /metrics", None).text;
     assert!(metrics.contains("hookherd_store_damaged 1"), "{metrics}");
     assert!(daemon.terminate().success());
 }
@@ -227,5 +227,105 @@ fn a_backup_comes_back_with_all_that_was_in_it() {
         hook,
         "its hook is the one it had"
     );
+    assert!(daemon.terminate().success());
+}
+
+/// What a store lost is told in words, and nothing begins in its place; with the override it goes
+/// on, once for all.
+#[test]
+fn a_store_that_lost_its_journal_does_not_begin_anew_in_silence() {
+    let stage = filled();
+    let journal = stage.data_dir().join("journal");
+    let aside = stage.path("aside");
+    std::fs::rename(&journal, &aside).unwrap();
+    let told = stage.run(SERVE);
+    assert_for_a_person(&told, "there is no journal");
+    assert_for_a_person(&told, "--accept-data-loss");
+    let doctor = stage.run(&["doctor"]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("a part of it is gone"), "{said}");
+    assert!(!journal.exists(), "nothing was begun");
+    // It was not mounted, perhaps: with it all is there again.
+    std::fs::rename(&aside, &journal).unwrap();
+    assert!(stage.start().terminate().success());
+    std::fs::remove_dir_all(&journal).unwrap();
+    let daemon = stage.start_with(&["--accept-data-loss"]);
+    let metrics = stage.ask(ADMIN, "GET /metrics", None).text;
+    assert!(
+        metrics.contains("hookherd_store_info{id=\"sto_"),
+        "{metrics}"
+    );
+    assert!(daemon.terminate().success());
+    let daemon = stage.start();
+    assert!(
+        daemon.terminate().success(),
+        "the loss was accepted for good"
+    );
+}
+
+#[test]
+fn a_new_directory_is_told_and_refused_where_a_store_must_be() {
+    let mut stage = Stage::new();
+    stage.set("HOOKHERD__LOG__LEVEL", "error");
+    stage.set("HOOKHERD__SERVER__REQUIRE_EXISTING_STORE", "true");
+    assert_for_a_person(&stage.run(SERVE), "is its disk mounted?");
+    assert!(!stage.data_dir().exists());
+    stage.set("HOOKHERD__LOG__LEVEL", "warn");
+    stage.unset("HOOKHERD__SERVER__REQUIRE_EXISTING_STORE");
+    let daemon = stage.start();
+    let log = std::fs::read_to_string(stage.log()).unwrap();
+    assert!(log.contains("held no store: a new one was made"), "{log}");
+    let metrics = stage.ask(ADMIN, "GET /metrics", None).text;
+    assert!(metrics.contains("hookherd_store_born_timestamp_seconds 1"));
+    assert!(daemon.terminate().success());
+    stage.set("HOOKHERD__SERVER__REQUIRE_EXISTING_STORE", "true");
+    assert!(stage.start().terminate().success());
+}
+
+/// A second user `admin` was made when the first could not be found.
+#[test]
+fn nobody_is_made_anew_in_a_store_that_is_damaged() {
+    let mut stage = filled();
+    stage.set("HOOKHERD__LOG__LEVEL", "off");
+    let path = segments(&stage).remove(0);
+    let good = std::fs::read(&path).unwrap();
+    // The first frames hold the proof of the master key, then the user `admin`: behind a header of
+    // 32 bytes, each a head of twelve that begins with its length.
+    let length = u32::from_le_bytes(good[32..36].try_into().unwrap());
+    let second = 32 + 12 + usize::try_from(length).unwrap();
+    let harms = [
+        (32, "the proof that the master key"),
+        (second, "the user admin"),
+    ];
+    for (at, what) in harms {
+        let mut bytes = good.clone();
+        bytes[at + 12 + 5] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        // Without an orderly end there is nothing but the journal.
+        drop(std::fs::remove_dir_all(stage.data_dir().join("view")));
+        assert_for_a_person(&stage.run(SERVE), what);
+        std::fs::write(&path, &good).unwrap();
+    }
+    assert!(stage.start().terminate().success());
+}
+
+/// Everything in the data directory is for its owner alone, whatever the umask is.
+#[test]
+fn the_data_directory_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let stage = filled();
+    let loose = |dir: &std::path::Path| {
+        let all = files(dir).into_keys().chain([dir.to_owned()]);
+        let mode = |path: &PathBuf| std::fs::metadata(path).unwrap().permissions().mode();
+        all.filter(|path| mode(path) & 0o077 != 0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(loose(&stage.data_dir()), Vec::<PathBuf>::new());
+    for path in [stage.data_dir(), segments(&stage).remove(0)] {
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(path, open).unwrap();
+    }
+    let daemon = stage.start();
+    assert_eq!(loose(&stage.data_dir()), Vec::<PathBuf>::new());
     assert!(daemon.terminate().success());
 }

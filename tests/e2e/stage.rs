@@ -193,13 +193,14 @@ impl Stage {
     }
 
     /// Starts the daemon, and does not wait.
-    pub(crate) fn spawn(&self) -> Daemon {
+    fn spawn_with(&self, flags: &[&str]) -> Daemon {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log())
             .unwrap();
         let mut command = self.command(&["serve"]);
+        command.args(flags);
         command
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -209,7 +210,12 @@ impl Stage {
 
     /// Starts the daemon and waits until it is ready.
     pub(crate) fn start(&self) -> Daemon {
-        let mut daemon = self.spawn();
+        self.start_with(&[])
+    }
+
+    /// The same, with flags of `serve`.
+    pub(crate) fn start_with(&self, flags: &[&str]) -> Daemon {
+        let mut daemon = self.spawn_with(flags);
         self.wait_until("the daemon to be ready", || {
             assert!(
                 daemon.0.try_wait().unwrap().is_none(),

@@ -130,7 +130,10 @@ async fn put_back(
     };
     let committing = shared.door().commit(Batch {
         priority: Priority::Ingress,
-        guards: vec![Guard::SameDelivery(Box::new(stored))],
+        guards: vec![
+            Guard::ConnectionExists(connection),
+            Guard::SameDelivery(Box::new(stored)),
+        ],
         changes: vec![Change::PutDelivery(Box::new(received))],
     });
     match told(shared, connection, committing).await {

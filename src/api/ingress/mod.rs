@@ -148,6 +148,14 @@ fn knows_a_hook(
     Ok(found.is_some_and(|c| c.instance.provider == provider))
 }
 
+/// The answer to a delivery that is of no connection.
+fn nobodys() -> Problem {
+    Problem::new(
+        Code::BadSignature,
+        "the delivery is not signed with a known secret",
+    )
+}
+
 /// All that verifying takes, so that it can go to another thread.
 struct Verifying {
     shared: web::Data<Shared>,
@@ -169,10 +177,7 @@ impl Verifying {
         let verified = self.verify(inbound, candidates);
         let (connection, verified) = verified.map_err(|rejection| match rejection {
             // Nothing here may depend on what is known about the hook or the repository.
-            Rejection::BadSignature => Problem::new(
-                Code::BadSignature,
-                "the delivery is not signed with a known secret",
-            ),
+            Rejection::BadSignature => nobodys(),
             Rejection::BadHeader(name) => Problem::new(
                 Code::BadDeliveryHeader,
                 format!("the header {name} is missing or malformed"),
@@ -322,6 +327,8 @@ async fn store(
             }
             (if is_late { outcome } else { Outcome::Duplicate }, first)
         }
+        // It was removed a moment ago: as if it had never been.
+        Err(CommitError::Conflict(Conflict::NoConnection(_))) => return Err(nobodys()),
         Err(error) => return Err(error.into()),
     };
     let (provider, outcome_name) = (connection.instance.provider, outcome.as_str());
@@ -348,7 +355,7 @@ async fn commit(
     let is_large = payload.body.len() >= OFFLOAD_BYTES;
     let batch = Batch {
         priority: Priority::Ingress,
-        guards: vec![guard],
+        guards: vec![Guard::ConnectionExists(connection), guard],
         changes: vec![Change::InsertDelivery(Box::new(delivery), payload)],
     };
     // A batch is put into bytes, and its body compressed, when it is submitted.

@@ -1,18 +1,24 @@
 //! History: runs, tracks, resolved incidents and replay guards go when they are old.
 //!
+//! So does what hangs on nothing: what is left of connections that are not there any more.
+//!
 //! A pass looks at a bounded number of records of each kind, oldest first, and remembers where it
 //! stopped. What was changed meanwhile stays: the batch is refused, and a later pass looks again.
 
 use super::retain::{Retention, UpkeepError};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::id::{DeliveryId, IncidentId, RunId};
 use crate::domain::incident::track::Track;
-use crate::domain::incident::{Incident, IncidentStatus};
+use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 use crate::store::index::key::{Key, Kind};
 use crate::store::index::{Index, Kv, Scan};
 use crate::store::record::decode;
 use crate::store::{Change, Guard, ReadError};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Most records of a kind that a pass looks at.
 const LOOKED_AT_MAX: usize = 2_000;
@@ -48,18 +54,17 @@ impl History {
         let incidents = walk(index, Kind::Incident, &mut self.incidents, cutoff, |id| {
             old_incident(index, id, cutoff)
         })?;
+        let floors = Floors::new(index, retention);
         let guards = walk(
             index,
             Kind::DeliveryForgotten,
             &mut self.guards,
             guards_cutoff,
-            |id| {
-                let change = Change::ForgetGuards(DeliveryId::from_u128(id));
-                Ok(Some((None, change)))
-            },
+            |id| floors.old_guards(id),
         )?;
         let tracks = self.old_tracks(index, cutoff)?;
-        let old: Vec<Old> = [runs, incidents, guards, tracks].concat();
+        let orphans = orphans(index, now)?;
+        let old: Vec<Old> = [runs, incidents, guards, tracks, orphans].concat();
         for chunk in old.chunks(BATCH_MAX) {
             let (guards, changes): (Vec<_>, Vec<_>) = chunk.iter().cloned().unzip();
             match commit(guards.into_iter().flatten().collect(), changes) {
@@ -104,8 +109,98 @@ impl History {
 
 /// Whether a track's connection is gone. Its incidents ended with it.
 fn is_orphan<K: Kv>(index: &Index<K>, track: &Track) -> Result<bool, ReadError> {
-    let connection = Key::of(Kind::Connection).id(track.key.connection.as_u128());
-    Ok(index.kv.get(connection.bytes())?.is_none())
+    Ok(!index.has_connection(track.key.connection)?)
+}
+
+/// Deliveries that wait to be processed for connections that are gone: nobody ever will. They are
+/// ended as those are that wait when a connection ends, and go as all history does.
+fn orphans<K: Kv>(index: &Index<K>, now: Timestamp) -> Result<Vec<Old>, ReadError> {
+    let mut ended = Vec::new();
+    for connection in index.with_pending()? {
+        if index.has_connection(connection)? {
+            continue;
+        }
+        let prefix = Key::of(Kind::DeliveryPending).id(connection.as_u128());
+        let room = LOOKED_AT_MAX - ended.len();
+        for id in index.ids(&prefix, None, false, room)? {
+            let found = index.delivery_at(DeliveryId::from_u128(id))?;
+            let Some((_, delivery)) = found else { continue };
+            let outcome = Outcome::Paused;
+            let change = Change::PutDelivery(Box::new(Delivery {
+                state: DeliveryState::Processed { at: now, outcome },
+                ..delivery.clone()
+            }));
+            ended.push((Some(Guard::SameDelivery(Box::new(delivery))), change));
+        }
+        if ended.len() == LOOKED_AT_MAX {
+            break;
+        }
+    }
+    Ok(ended)
+}
+
+/// How many more replay guards may go, by count; looked up when the first is old enough.
+struct Floors<'a, K> {
+    index: &'a Index<K>,
+    retention: &'a Retention,
+    in_all: OnceCell<Cell<usize>>,
+    of_connection: RefCell<HashMap<u128, usize>>,
+}
+
+impl<'a, K: Kv> Floors<'a, K> {
+    fn new(index: &'a Index<K>, retention: &'a Retention) -> Self {
+        Self {
+            index,
+            retention,
+            in_all: OnceCell::new(),
+            of_connection: RefCell::default(),
+        }
+    }
+
+    /// How many keys begin so beyond a floor, as far as a pass may take them.
+    fn beyond(&self, floor: usize, prefix: &Key) -> Result<usize, ReadError> {
+        let most = floor.saturating_add(LOOKED_AT_MAX);
+        Ok(self
+            .index
+            .ids(prefix, None, false, most)?
+            .len()
+            .saturating_sub(floor))
+    }
+
+    /// The guards of a forgotten delivery that are old, unless a floor keeps them. Those of a
+    /// connection that is gone guard nothing.
+    fn old_guards(&self, id: u128) -> Result<Option<Old>, ReadError> {
+        let id = DeliveryId::from_u128(id);
+        let change = (None, Change::ForgetGuards(id));
+        let Some(connection) = self.index.guarded_connection(id)? else {
+            return Ok(Some(change));
+        };
+        if !self.index.has_connection(connection)? {
+            return Ok(Some(change));
+        }
+        let in_all = if let Some(in_all) = self.in_all.get() {
+            in_all
+        } else {
+            let forgotten = Key::of(Kind::DeliveryForgotten);
+            let beyond = self.beyond(self.retention.guards_in_all, &forgotten)?;
+            self.in_all.get_or_init(|| Cell::new(beyond))
+        };
+        let mut of_connection = self.of_connection.borrow_mut();
+        let own = match of_connection.entry(connection.as_u128()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let guards = Key::of(Kind::DeliveryByProviderId).id(connection.as_u128());
+                let floor = self.retention.guards_per_connection;
+                unknown.insert(self.beyond(floor, &guards)?)
+            }
+        };
+        if in_all.get() == 0 || *own == 0 {
+            return Ok(None);
+        }
+        in_all.set(in_all.get() - 1);
+        *own -= 1;
+        Ok(Some(change))
+    }
 }
 
 /// Looks at the records of a kind whose ids are older than `cutoff`, oldest first.
@@ -154,12 +249,20 @@ fn old_incident<K: Kv>(
     cutoff: Timestamp,
 ) -> Result<Option<Old>, ReadError> {
     let incident: Option<Incident> = index.record(&Key::of(Kind::Incident).id(id))?;
-    let is_old = |incident: &Incident| {
-        incident.status == IncidentStatus::Resolved
-            && incident.last_seen_at < cutoff
-            && incident.resolved_at.is_some_and(|at| at < cutoff)
+    let Some(incident) = incident.filter(|incident| incident.last_seen_at < cutoff) else {
+        return Ok(None);
     };
-    Ok(incident.filter(is_old).map(|incident| {
+    let is_over = incident.status == IncidentStatus::Resolved
+        && incident.resolved_at.is_some_and(|at| at < cutoff);
+    let hangs_on_nothing = match incident.subject {
+        Subject::Connection(id) => !index.has_connection(id)?,
+        Subject::Credential(id) => {
+            let key = Key::of(Kind::Credential).id(id.as_u128());
+            index.kv.get(key.bytes())?.is_none()
+        }
+    };
+    let goes = is_over || hangs_on_nothing;
+    Ok(goes.then(|| {
         let change = Change::ForgetIncident(IncidentId::from_u128(id));
         (Some(Guard::SameIncident(Box::new(incident))), change)
     }))

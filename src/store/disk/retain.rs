@@ -36,6 +36,11 @@ pub struct Retention {
     /// For so long, at least, a delivery is recognised when it is sent again. Providers send again
     /// what is a few days old, at most.
     pub guards_max_age: Duration,
+    /// Each connection keeps the replay guards of at least this many of its newest deliveries,
+    /// however old they are: a clock may be wrong.
+    pub guards_per_connection: usize,
+    /// Of forgotten deliveries, over all connections, at least this many keep their guards.
+    pub guards_in_all: usize,
 }
 
 impl Default for Retention {
@@ -46,6 +51,8 @@ impl Default for Retention {
             floor_per_connection: 20,
             history_max_age: Duration::from_hours(180 * 24),
             guards_max_age: Duration::from_hours(90 * 24),
+            guards_per_connection: 100,
+            guards_in_all: 10_000,
         }
     }
 }
@@ -306,6 +313,10 @@ impl Keeper {
         delivery: &Delivery,
         floors: &mut HashMap<u128, DeliveryId>,
     ) -> Result<bool, ReadError> {
+        // What hangs on nothing is carried no further.
+        if !self.index.has_connection(delivery.connection)? {
+            return Ok(false);
+        }
         if delivery.state == DeliveryState::Received {
             return Ok(true);
         }

@@ -371,6 +371,8 @@ fn keeping_little(max_bytes: u64, floor_per_connection: usize) -> Options {
         floor_per_connection,
         history_max_age: FOREVER,
         guards_max_age: FOREVER,
+        guards_per_connection: 0,
+        guards_in_all: 0,
     };
     Options {
         snapshot_bytes: 1,
@@ -380,11 +382,19 @@ fn keeping_little(max_bytes: u64, floor_per_connection: usize) -> Options {
     }
 }
 
+/// Puts a connection that deliveries hang on.
+fn connect(store: &DiskStore, id: ConnectionId) {
+    let connection = group::connection(id.as_u128(), None, &format!("octo/app-{id}"));
+    let change = Change::PutConnection(Box::new(connection));
+    wait(store.commit(Batch::of(vec![change]))).unwrap();
+}
+
 #[test]
 fn retention_gives_space_back_and_keeps_what_must_be_kept() {
     let dir = tempfile::tempdir().unwrap();
     let options = keeping_little(8192, 3);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    connect(&store, CONNECTION);
     for n in 0..100 {
         insert(&store, n).unwrap();
         if n != 5 {

@@ -301,6 +301,20 @@ fn forgotten_key(id: DeliveryId) -> Key {
     Key::of(Kind::DeliveryForgotten).id(id.as_u128())
 }
 
+/// The connection whose deliveries the guards of a forgotten one are among.
+pub(super) fn guarded_connection<K: Kv>(
+    index: &Index<K>,
+    id: DeliveryId,
+) -> Result<Option<ConnectionId>, ReadError> {
+    let Some(value) = index.kv.get(forgotten_key(id).bytes())? else {
+        return Ok(None);
+    };
+    let damaged = |_| ReadError::Damaged { kind: "guards" };
+    let guards = decode_parts(&value).map_err(damaged)?;
+    let connection = guards.first().and_then(|(_, key)| last_id(key.get(..17)?));
+    Ok(connection.map(ConnectionId::from_u128))
+}
+
 /// A guard that meanwhile belongs to a later delivery stays.
 fn forget_guards<K: Kv>(index: &Index<K>, id: DeliveryId) -> Result<Vec<Write>, ReadError> {
     let key = forgotten_key(id);

@@ -38,29 +38,12 @@ pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Con
             repository,
             full_name,
         } => {
-            let provider = instance.provider;
-            let mut prefixes = vec![
-                Key::of(Kind::ConnectionByName)
-                    .provider(provider)
-                    .name(full_name),
-            ];
-            if let Some(repository) = repository {
-                let by_repository = Key::of(Kind::ConnectionByRepository).provider(provider);
-                prefixes.push(by_repository.number(repository.0));
-            }
-            for prefix in prefixes {
-                for id in index.ids(&prefix, None, false, usize::MAX)? {
-                    let key = Key::of(Kind::Connection).id(id);
-                    let Some(found) = index.record::<Connection>(&key)? else {
-                        continue;
-                    };
-                    let same = found.owner == *owner && found.instance == *instance;
-                    if same && !found.is_removed() {
-                        return Ok(Some(Conflict::Connection(ConnectionId::from_u128(id))));
-                    }
-                }
-            }
-            Ok(None)
+            let name = (instance, full_name);
+            connected(index, *owner, name, *repository)
+        }
+        Guard::ConnectionExists(id) => {
+            let found = index.kv.get(connection_key(*id).bytes())?;
+            Ok(found.is_none().then_some(Conflict::NoConnection(*id)))
         }
         Guard::SameDelivery(delivery) => {
             let found = index.delivery_at(delivery.id)?;
@@ -86,6 +69,39 @@ pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Con
     }
 }
 
+/// What a new connection of an owner conflicts with: one to the same repository, by its number or
+/// by its name.
+fn connected<K: Kv>(
+    index: &Index<K>,
+    owner: UserId,
+    (instance, full_name): (&Instance, &FullName),
+    repository: Option<RepositoryId>,
+) -> Result<Option<Conflict>, ReadError> {
+    let provider = instance.provider;
+    let mut prefixes = vec![
+        Key::of(Kind::ConnectionByName)
+            .provider(provider)
+            .name(full_name),
+    ];
+    if let Some(repository) = repository {
+        let by_repository = Key::of(Kind::ConnectionByRepository).provider(provider);
+        prefixes.push(by_repository.number(repository.0));
+    }
+    for prefix in prefixes {
+        for id in index.ids(&prefix, None, false, usize::MAX)? {
+            let key = Key::of(Kind::Connection).id(id);
+            let Some(found) = index.record::<Connection>(&key)? else {
+                continue;
+            };
+            let same = found.owner == owner && found.instance == *instance;
+            if same && !found.is_removed() {
+                return Ok(Some(Conflict::Connection(ConnectionId::from_u128(id))));
+            }
+        }
+    }
+    Ok(None)
+}
+
 fn changed<R: PartialEq>(found: Option<&R>, expected: &R) -> Option<Conflict> {
     (found != Some(expected)).then_some(Conflict::Changed)
 }
@@ -93,6 +109,10 @@ fn changed<R: PartialEq>(found: Option<&R>, expected: &R) -> Option<Conflict> {
 /// What the batches of a group lay claim to.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Claims(HashMap<Vec<u8>, Conflict>);
+
+fn connection_key(id: ConnectionId) -> Key {
+    Key::of(Kind::Connection).id(id.as_u128())
+}
 
 fn repository_claim(owner: UserId, instance: &Instance, repository: RepositoryId) -> Vec<u8> {
     let key = Key::of(Kind::ConnectionByRepository)
@@ -132,6 +152,7 @@ impl Claims {
                     .chain([name_claim(*owner, instance, full_name)])
                     .collect()
             }
+            Guard::ConnectionExists(id) => vec![connection_key(*id).into_bytes()],
             Guard::SameDelivery(delivery) => vec![delivery_key(delivery.id).into_bytes()],
             Guard::SameRun(run) => vec![Key::of(Kind::Run).id(run.id.as_u128()).into_bytes()],
             Guard::SameTrack(track) => vec![track_key(&track.key).into_bytes()],
@@ -169,6 +190,10 @@ impl Claims {
                         self.0.insert(by_id, conflict);
                     }
                 }
+                Change::DeleteConnection(id) => {
+                    let key = connection_key(*id).into_bytes();
+                    self.0.insert(key, Conflict::NoConnection(*id));
+                }
                 Change::PutDelivery(d) => {
                     let key = delivery_key(d.id).into_bytes();
                     self.0.insert(key, Conflict::Delivery(d.id));
@@ -194,7 +219,6 @@ impl Claims {
                 | Change::DeleteToken(_)
                 | Change::PutCredential(_)
                 | Change::DeleteCredential(_)
-                | Change::DeleteConnection(_)
                 | Change::ForgetDelivery(_)
                 | Change::ForgetGuards(_)
                 | Change::ForgetRun(_)

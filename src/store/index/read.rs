@@ -1,6 +1,8 @@
 //! The reads, for every store that has an index.
 
-use super::apply::{delivery_key, read_delivery, run_key, track_key, user_name_key};
+use super::apply::{
+    delivery_key, guarded_connection, read_delivery, run_key, track_key, user_name_key,
+};
 use super::key::{Key, Kind, last_id};
 use super::{Index, Kv, Place, Scan};
 use crate::domain::connection::Connection;
@@ -52,6 +54,42 @@ impl<K: Kv> Index<K> {
         let prefix = Key::of(Kind::DeliveryBySegment).number(segment);
         let ids = self.ids(&prefix, None, false, usize::MAX)?;
         Ok(ids.into_iter().map(DeliveryId::from_u128).collect())
+    }
+
+    /// The connection of a forgotten delivery, while its replay guards are there.
+    pub(in crate::store) fn guarded_connection(
+        &self,
+        id: DeliveryId,
+    ) -> Result<Option<ConnectionId>, ReadError> {
+        guarded_connection(self, id)
+    }
+
+    /// Whether there is a connection of this id.
+    pub(in crate::store) fn has_connection(&self, id: ConnectionId) -> Result<bool, ReadError> {
+        let key = Key::of(Kind::Connection).id(id.as_u128());
+        Ok(self.kv.get(key.bytes())?.is_some())
+    }
+
+    /// The connections that have deliveries to process, also such as are not there any more.
+    pub(in crate::store) fn with_pending(&self) -> Result<Vec<ConnectionId>, ReadError> {
+        let mut found = Vec::new();
+        let prefix = Key::of(Kind::DeliveryPending);
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let scan = Scan {
+                prefix: prefix.bytes(),
+                after: after.as_deref(),
+                newest_first: false,
+                limit: 1,
+            };
+            let next = self.kv.scan(scan)?;
+            let Some(connection) = next.first().and_then(|(key, _)| last_id(&key[..17])) else {
+                return Ok(found);
+            };
+            found.push(ConnectionId::from_u128(connection));
+            // Skip everything else that is pending for this connection.
+            after = Some(prefix.clone().id(connection).raw(&[0xFF; 17]).into_bytes());
+        }
     }
 
     /// When the newest delivery came.
@@ -306,24 +344,7 @@ impl<S: Indexed> Read for S {
     }
 
     fn connections_with_pending(&self) -> Result<Vec<ConnectionId>, ReadError> {
-        let mut found = Vec::new();
-        let prefix = Key::of(Kind::DeliveryPending);
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let scan = super::Scan {
-                prefix: prefix.bytes(),
-                after: after.as_deref(),
-                newest_first: false,
-                limit: 1,
-            };
-            let next = self.index().kv.scan(scan)?;
-            let Some(connection) = next.first().and_then(|(key, _)| last_id(&key[..17])) else {
-                return Ok(found);
-            };
-            found.push(ConnectionId::from_u128(connection));
-            // Skip everything else that is pending for this connection.
-            after = Some(prefix.clone().id(connection).raw(&[0xFF; 17]).into_bytes());
-        }
+        self.index().with_pending()
     }
 
     fn run(&self, id: RunId) -> Result<Option<Run>, ReadError> {

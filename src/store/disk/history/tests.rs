@@ -146,6 +146,8 @@ fn forget(index: &Index<MemoryKv>) {
 #[test]
 fn old_runs_and_resolved_incidents_go_and_what_goes_on_stays() {
     let index = Index::new(MemoryKv::default());
+    let known = connection(1, None, "octo/app");
+    put(&index, &Change::PutConnection(Box::new(known)));
     let recent = NOW.minus(DAY);
     let (gone, rerun, open, new) = (
         run(OLD, 1, OLD),
@@ -292,4 +294,60 @@ fn passes_go_on_where_the_last_one_stopped() {
         .ids(&Key::of(Kind::Run), None, false, usize::MAX)
         .unwrap();
     assert_eq!(left.len(), LOOKED_AT_MAX);
+}
+
+/// Guards are kept by count, too: a clock may be wrong about their age. Those of a connection that
+/// is gone guard nothing.
+#[test]
+fn old_guards_stay_while_they_are_among_the_newest() {
+    let index = Index::new(MemoryKv::default());
+    put(
+        &index,
+        &Change::PutConnection(Box::new(connection(1, None, "octo/app"))),
+    );
+    let mut all = Vec::new();
+    for n in 0..8 {
+        let mut delivery = delivery(OLD, n);
+        delivery.provider_delivery_id = format!("guid-{n}");
+        delivery.body_digest = [n; 32];
+        if n >= 6 {
+            delivery.connection = ConnectionId::from_u128(2);
+        }
+        let payload = Payload {
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+        };
+        put(
+            &index,
+            &Change::InsertDelivery(Box::new(delivery.clone()), payload),
+        );
+        put(&index, &Change::ForgetDelivery(delivery.id));
+        all.push(delivery);
+    }
+    let left = |of_connection, in_all| {
+        let retention = Retention {
+            guards_per_connection: of_connection,
+            guards_in_all: in_all,
+            ..Retention::default()
+        };
+        let done = History::default().forget(&index, &retention, NOW, |_, changes| {
+            for change in &changes {
+                put(&index, change);
+            }
+            Ok(())
+        });
+        done.unwrap();
+        let is_there = |d: &&Delivery| has(&index, Kind::DeliveryForgotten, d.id.as_u128());
+        all.iter().filter(is_there).count()
+    };
+    assert_eq!(left(6, 0), 6, "those of no connection go");
+    assert_eq!(left(0, 5), 5);
+    assert_eq!(left(4, 0), 4);
+    assert_eq!(left(3, 4), 4);
+    let newest = all[5].id.as_u128();
+    assert!(
+        has(&index, Kind::DeliveryForgotten, newest),
+        "the oldest go"
+    );
+    assert_eq!(left(0, 0), 0);
 }

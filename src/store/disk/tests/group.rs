@@ -119,6 +119,63 @@ fn conflict(conflict: Conflict) -> Result<(), CommitError> {
     Err(CommitError::Conflict(conflict))
 }
 
+/// A connection that is deleted, and a delivery that comes with it in one group or just after.
+#[test]
+fn no_delivery_is_taken_for_a_connection_that_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    connect(&store, CONNECTION);
+    let of_existing = |n| insertion(n).guarded_by(Guard::ConnectionExists(CONNECTION));
+    wait(store.commit(of_existing(1))).unwrap();
+    let delete = Batch::of(vec![Change::DeleteConnection(CONNECTION)]);
+    let (deleted, late) = (store.commit(delete), store.commit(of_existing(2)));
+    wait(deleted).unwrap();
+    let gone = Err(CommitError::Conflict(Conflict::NoConnection(CONNECTION)));
+    assert_eq!(wait(late), gone);
+    assert_eq!(wait(store.commit(of_existing(3))), gone);
+    let memory = crate::store::memory::MemoryStore::new();
+    assert_eq!(wait(memory.commit(of_existing(3))), gone);
+    assert_eq!(store.pending(CONNECTION, 10).unwrap().len(), 1);
+}
+
+/// What hangs on a connection that is gone is ended, however much it is, and goes with age; what
+/// version 0.1 left behind, too.
+#[test]
+fn what_hangs_on_nothing_is_ended_and_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    connect(&store, CONNECTION);
+    let all: Vec<_> = (0..2_500).map(|n| store.commit(insertion(n))).collect();
+    for one in all {
+        wait(one).unwrap();
+    }
+    wait(store.commit(Batch::of(vec![Change::DeleteConnection(CONNECTION)]))).unwrap();
+    assert_eq!(store.connections_with_pending().unwrap(), [CONNECTION]);
+    store.close();
+    drop(store);
+    let options = keeping_little(8192, 20);
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    until("they wait for ever", || {
+        store.connections_with_pending() == Ok(Vec::new())
+    });
+    until("they are carried on for ever", || {
+        let after = After {
+            last: None,
+            limit: 1,
+        };
+        let page = store.deliveries(Of::Connection(CONNECTION), after);
+        // Something has to come for the journal to move on.
+        let user = User {
+            id: UserId::from_u128(9),
+            name: "ann".into(),
+            is_admin: false,
+            created_at: Timestamp(1),
+        };
+        wait(store.commit(Batch::of(vec![Change::PutUser(user)]))).unwrap();
+        page.unwrap().items.is_empty()
+    });
+}
+
 #[test]
 fn the_first_of_a_group_wins_and_the_others_are_told_of_it() {
     let known = conflict(Conflict::Delivery(delivery(7).id));

@@ -117,6 +117,7 @@ fn with_snapshots(dir: &Path) -> [u8; 32] {
         ..options()
     };
     let (store, _) = open_with(dir, &options, Arc::new(RealDisk));
+    connect(&store, CONNECTION);
     let count = || snapshot::list(&snapshot_dir(dir)).unwrap().len();
     for n in 0..8 {
         let had = count();
@@ -154,6 +155,8 @@ fn a_quiet_connection_keeps_its_last_deliveries_however_noisy_the_others_are() {
     let dir = tempfile::tempdir().unwrap();
     let options = keeping_little(8192, 3);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    connect(&store, CONNECTION);
+    connect(&store, ConnectionId::from_u128(2));
     let done = |n| {
         let state = DeliveryState::Processed {
             at: Timestamp(1),
@@ -226,6 +229,7 @@ fn what_is_processed_while_it_is_carried_forward_stays_processed() {
     let dir = tempfile::tempdir().unwrap();
     let options = keeping_little(4096, 0);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    connect(&store, CONNECTION);
     for round in 0..8 {
         let all = round * 60..(round + 1) * 60;
         all.clone().for_each(|n| insert(&store, n).unwrap());
@@ -249,6 +253,7 @@ fn a_delivery_is_taken_anew_when_its_replay_guards_are_old() {
     let mut options = keeping_little(4096, 0);
     options.retention.guards_max_age = Duration::from_hours(1);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    connect(&store, CONNECTION);
     insert(&store, 0).unwrap();
     wait(store.commit(processed(0))).unwrap();
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
