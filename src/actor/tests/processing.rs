@@ -255,3 +255,10 @@ async fn a_replay_has_its_effects_once() {
     let refused = farm.command(foreign.id, Command::Replay(id)).await;
     assert_eq!(refused, Err(CommandError::NoSuchSubject));
 }
+
+#[actix::test]
+async fn the_router_answers_whoever_asks_whether_it_gets_on() {
+    let farm = Farm::new();
+    farm.connect(ANN).await;
+    assert!(farm.actors.is_routing().await);
+}
