@@ -117,7 +117,7 @@ pub(super) fn plan(
         (next.lifecycle, effects) = step(next.lifecycle, input);
     }
     note_hook(&mut next, present, now);
-    settle_secrets(&mut next, now);
+    settle_secrets(&mut next, now, world.clock.trusted());
     let acts = effects
         .iter()
         .map(|effect| act(world, &mut next, *effect, now))
@@ -204,8 +204,8 @@ fn note_hook(next: &mut Connection, present: &Connection, now: Timestamp) {
 }
 
 /// The secret before a rotation is kept until the new one is known to be in place, and a while
-/// longer.
-fn settle_secrets(next: &mut Connection, now: Timestamp) {
+/// longer: by time that has passed for sure, for it cannot be brought back.
+fn settle_secrets(next: &mut Connection, now: Timestamp, trusted: Timestamp) {
     let Lifecycle {
         applied, wanted, ..
     } = next.lifecycle;
@@ -213,7 +213,11 @@ fn settle_secrets(next: &mut Connection, now: Timestamp) {
         Some((_, until @ None)) if applied == Some(wanted) => {
             *until = Some(now.plus(PREVIOUS_SECRET_GRACE));
         }
-        Some((_, Some(until))) if *until <= now => next.previous_secret = None,
+        Some((_, Some(until))) if *until <= now.min(trusted) => next.previous_secret = None,
+        // Dated by a clock that has gone back.
+        Some((_, Some(until))) if until.since(now) > PREVIOUS_SECRET_GRACE => {
+            *until = now.plus(PREVIOUS_SECRET_GRACE);
+        }
         Some(_) | None => {}
     }
 }
@@ -232,6 +236,9 @@ fn act(world: &World, next: &mut Connection, effect: Effect, now: Timestamp) -> 
     }
 }
 
+/// Longest that a restart goes on to wait.
+const REMAINING_MAX: Duration = Duration::from_hours(24);
+
 fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> Duration {
     let (settings, chance) = (&world.settings, world.chance());
     match delay {
@@ -244,7 +251,8 @@ fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> D
         Delay::Exactly(wait) => wait + scale(wait / 10, chance),
         Delay::Remaining => {
             let due = next.retry_due_at.unwrap_or(now);
-            due.since(now) + scale(settings.startup_spread, chance)
+            // No wait is longer: this one was dated by a clock that has gone back.
+            due.since(now).min(REMAINING_MAX) + scale(settings.startup_spread, chance)
         }
         Delay::Startup => scale(settings.startup_spread, chance),
         Delay::Settle => settings.settle_time + scale(settings.settle_time / 10, chance),

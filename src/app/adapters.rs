@@ -53,6 +53,10 @@ impl Clock for SteadyClock {
         SystemClock.now().max(floor)
     }
 
+    fn trusted(&self) -> Timestamp {
+        Timestamp(self.floor.load(Ordering::Relaxed))
+    }
+
     fn now_for_id(&self) -> Timestamp {
         let now = self.now().0;
         let next = |last: i64| now.max(last.saturating_add(1));
@@ -205,5 +209,9 @@ mod tests {
         let trusted = SystemClock.now().0 + 20 * 365 * 24 * 3_600_000;
         clock.floor().store(trusted, Ordering::Relaxed);
         assert_eq!(clock.now(), Timestamp(trusted));
+        assert_eq!(clock.trusted(), Timestamp(trusted));
+        // And one that jumps ahead is not believed where that could not be taken back.
+        clock.floor().store(7, Ordering::Relaxed);
+        assert!(clock.now().0 > 7 && clock.trusted() == Timestamp(7));
     }
 }

@@ -33,12 +33,23 @@ impl Timestamp {
         let ms = self.0.saturating_sub(earlier.0);
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
+
+    /// How far this and another point are apart, whichever is earlier.
+    pub fn apart(self, other: Self) -> Duration {
+        self.since(other).max(other.since(self))
+    }
 }
 
 /// Where "now" comes from. The daemon hands in the system clock, tests a clock of their own.
 pub trait Clock: Send + Sync + 'static {
     /// The current wall-clock time.
     fn now(&self) -> Timestamp;
+
+    /// What has passed for sure: what cannot be taken back goes by this and not by a wall clock,
+    /// which may jump. It may lag behind.
+    fn trusted(&self) -> Timestamp {
+        self.now()
+    }
 
     /// The time that a new id begins with. Where ids are kept, it is later than any given before,
     /// also when the clock went back: lists by id stay in order of arrival.
@@ -55,6 +66,8 @@ mod tests {
     fn a_clock_that_jumped_back_gives_zero_and_not_a_huge_duration() {
         assert_eq!(Timestamp(5).since(Timestamp(10)), Duration::ZERO);
         assert_eq!(Timestamp(10).since(Timestamp(4)), Duration::from_millis(6));
+        assert_eq!(Timestamp(4).apart(Timestamp(10)), Duration::from_millis(6));
+        assert_eq!(Timestamp(10).apart(Timestamp(4)), Duration::from_millis(6));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::shared::World;
 use crate::domain::backoff::Backoff;
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
-use crate::domain::grant::{Freshness, Grant};
+use crate::domain::grant::{Freshness, Grant, OauthGrant};
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::{ProviderToken, Sealed};
@@ -303,6 +303,12 @@ fn read(world: &World, id: CredentialId) -> Result<Credential, ProviderError> {
     found.filter(|c| c.rejected.is_none()).ok_or_else(dead)
 }
 
+/// Whether so much time has passed for sure that a grant is over.
+fn is_over(world: &World, grant: &OauthGrant) -> bool {
+    let trusted = world.clock.trusted();
+    grant.expires_at.is_some_and(|at| at <= trusted)
+}
+
 /// How a credential's token stands.
 fn standing(
     world: &World,
@@ -336,6 +342,10 @@ fn standing(
                 // There is nothing to renew it with: it is good to its end.
                 Freshness::Due if grant.refresh.is_none() => Standing::Good(access),
                 Freshness::Due => Standing::Usable(access),
+                // By the wall clock alone it is not given up: the provider tells when it is over.
+                Freshness::Expired if grant.refresh.is_none() && !is_over(world, grant) => {
+                    Standing::Good(access)
+                }
                 Freshness::Expired => Standing::Over,
             })
         }

@@ -125,7 +125,8 @@ fn lose(mut l: Lifecycle, at: Timestamp) -> Step {
     l.applied = None;
     l.ill = true;
     l.checks_failed = 0;
-    l.losses.retain(|loss| at.since(*loss) < LOSSES_WINDOW);
+    // Also such as were dated ahead by a clock that has gone back.
+    l.losses.retain(|loss| at.apart(*loss) < LOSSES_WINDOW);
     l.losses.push(at);
     let step = if l.losses.len() >= LOSSES_MAX && l.desired == Desired::Active {
         suspend(l, SuspendReason::HookDeletedRepeatedly)

@@ -329,6 +329,17 @@ fn lose(lifecycle: Lifecycle, at: Duration) -> Lifecycle {
 }
 
 #[test]
+fn losses_that_a_clock_dated_ahead_before_it_went_back_do_not_count() {
+    let mut lifecycle = active();
+    let ahead = LOSSES_WINDOW * 200;
+    let second = Duration::from_secs(1);
+    for at in [ahead, ahead + second, second, second * 2] {
+        lifecycle = lose(lifecycle, at);
+        assert_eq!(lifecycle.phase, Phase::Active, "{at:?}");
+    }
+}
+
+#[test]
 fn losses_long_ago_or_before_a_person_looked_do_not_count() {
     let mut lifecycle = active();
     for day in 1..=9 {

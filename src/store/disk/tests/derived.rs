@@ -288,3 +288,27 @@ fn a_store_of_version_0_1_opens() {
     let (_store, report) = open(dir.path());
     assert!(!report.is_rebuilt);
 }
+
+/// Whoever changes which keys are written adds one to the form, or entries of older snapshots are
+/// taken for what they are not.
+#[test]
+fn the_keys_of_a_form_do_not_change_by_accident() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data-0.1");
+    let dir = tempfile::tempdir().unwrap();
+    copy(&fixture, dir.path());
+    std::fs::remove_dir_all(snapshot_dir(dir.path())).unwrap();
+    let (store, _) = open(dir.path());
+    let mut keys = blake3::Hasher::new();
+    let mut take = |entries: crate::store::index::Entries| {
+        for (key, _) in entries {
+            keys.update(&key);
+        }
+        Ok(())
+    };
+    store.index.kv.walk(&mut take).unwrap();
+    let keys = keys.finalize().to_hex()[..16].to_owned();
+    assert_eq!(
+        (crate::store::index::FORMAT, keys.as_str()),
+        (1, "cf9e6a54960430ef")
+    );
+}
