@@ -12,6 +12,7 @@ mod calls;
 mod commands;
 mod deliveries;
 mod doubt;
+mod turn;
 
 use super::Command;
 use super::CommandError;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+pub(super) use turn::MoveTurn;
 
 /// How long to wait before a step is planned anew whose commit failed.
 const COMMIT_RETRY: Duration = Duration::from_millis(500);
@@ -45,6 +47,8 @@ pub(super) struct ConnectionActor {
     careful: bool,
     /// The delivery whose try is counted already, and which has not panicked since.
     counted: Option<DeliveryId>,
+    /// Whether it is this hook's turn to be moved.
+    has_turn: bool,
     /// What deliveries with wrong signatures have against the hook.
     doubts: doubt::Doubts,
     is_draining: bool,
@@ -68,6 +72,7 @@ impl ConnectionActor {
             waiting: Vec::new(),
             careful: false,
             counted: None,
+            has_turn: false,
             doubts: doubt::Doubts::default(),
             is_draining: false,
             is_awaited: false,
@@ -136,6 +141,7 @@ impl ConnectionActor {
         (0..plan.resolved).for_each(|_| self.world.watch.incident_resolved());
         let is_outstanding = plan.connection.lifecycle.call_outstanding();
         self.tell_switch(&plan.connection);
+        self.note_address(&plan.connection);
         self.connection = Some(plan.connection);
         for act in plan.acts {
             match act {
@@ -247,6 +253,7 @@ impl ConnectionActor {
             let calls::Called { input, mut edit } = called;
             actor.in_turn(ctx, move |actor, ctx| {
                 actor.weigh(ctx, &input, &mut edit);
+                actor.end_turn(&input);
                 actor.must(ctx, input, *edit);
             });
         }));

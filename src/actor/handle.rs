@@ -5,6 +5,7 @@ mod credentials;
 use super::connection::Word;
 use super::connection::{Obey, WhenSettled};
 use super::keeper::{self, StopSweeping, Sweeper, Verdict};
+use super::moves::{Mover, StopMoving};
 use super::router::{Alive, Dispatch, Registry, Router, Told};
 use super::shared::World;
 use super::warden::{Start, StopAll, Warden};
@@ -38,6 +39,7 @@ pub struct Actors {
     router: Addr<Router>,
     warden: Addr<Warden>,
     sweeper: Addr<Sweeper>,
+    mover: Addr<Mover>,
 }
 
 impl std::fmt::Debug for Actors {
@@ -59,12 +61,14 @@ impl Actors {
             warden.do_send(Start(id));
         }
         let sweeper = Sweeper::new(Arc::clone(&world), Arc::clone(&registry)).start();
+        let mover = Mover::new(Arc::clone(&world), Arc::clone(&registry)).start();
         Ok(Self {
             world,
             registry,
             router,
             warden,
             sweeper,
+            mover,
         })
     }
 
@@ -72,6 +76,7 @@ impl Actors {
     /// out by the store all the same.
     pub async fn stop(&self) {
         self.sweeper.do_send(StopSweeping);
+        self.mover.do_send(StopMoving);
         self.world.keeper.rest().await;
         // A warden that is gone has nothing left to stop.
         let _ = self.warden.send(StopAll).await;
@@ -81,6 +86,7 @@ impl Actors {
     #[cfg(test)]
     pub(super) fn abandon(&self) {
         self.sweeper.do_send(StopSweeping);
+        self.mover.do_send(StopMoving);
         self.registry.kill();
     }
 
@@ -98,6 +104,12 @@ impl Actors {
     /// The number of actors that live.
     pub fn len(&self) -> usize {
         self.registry.len()
+    }
+
+    /// How many hooks still deliver to a former public address.
+    #[cfg(test)]
+    pub fn hooks_to_move(&self) -> usize {
+        self.world.moves.count()
     }
 
     /// Whether none lives.

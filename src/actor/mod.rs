@@ -9,6 +9,7 @@ mod connection;
 mod handle;
 mod incidents;
 mod keeper;
+mod moves;
 mod plan;
 mod router;
 pub mod settings;
@@ -18,6 +19,7 @@ mod warden;
 
 pub use handle::Actors;
 pub use keeper::Keeper;
+pub use moves::Moves;
 pub use shared::{Unwatched, Watch, World};
 
 use crate::domain::connection::Connection;

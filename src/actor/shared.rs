@@ -1,6 +1,7 @@
 //! What all actors share: the store, the seal, the providers, clock and chance.
 
 use super::keeper::Keeper;
+use super::moves::Moves;
 use super::settings::Settings;
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::{Entropy, UserId};
@@ -27,6 +28,8 @@ pub trait Watch: Send + Sync + 'static {
     fn incident_opened(&self);
     /// An incident was resolved.
     fn incident_resolved(&self);
+    /// So many hooks still deliver to a former public address.
+    fn hooks_to_move(&self, count: usize);
     /// A refresh of a grant ended so.
     fn grant_refreshed(&self, outcome: &'static str);
 }
@@ -42,6 +45,7 @@ impl Watch for Unwatched {
     fn delivery_processed(&self, _: &'static str) {}
     fn incident_opened(&self) {}
     fn incident_resolved(&self) {}
+    fn hooks_to_move(&self, _: usize) {}
     fn grant_refreshed(&self, _: &'static str) {}
 }
 
@@ -63,6 +67,8 @@ pub struct World {
     pub watch: Arc<dyn Watch>,
     /// What hands out the right to make calls.
     pub keeper: Keeper,
+    /// The hooks that are still at a former address.
+    pub moves: Moves,
 }
 
 impl std::fmt::Debug for World {

@@ -100,6 +100,9 @@ impl Watch for ToMetrics {
     // Counted at their commit, see `Observer`: an actor knows only of those that it ended itself.
     fn incident_opened(&self) {}
     fn incident_resolved(&self) {}
+    fn hooks_to_move(&self, count: usize) {
+        metrics::hooks_to_move(count);
+    }
     fn grant_refreshed(&self, outcome: &'static str) {
         metrics::grant_refreshed(outcome);
     }

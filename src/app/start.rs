@@ -6,7 +6,7 @@ use super::providers::{default_instances, providers};
 use super::reseal::{ResealError, reseal_credentials};
 use super::{stored, watchdog};
 use crate::actor::settings::Settings;
-use crate::actor::{Actors, Herd, Keeper, World};
+use crate::actor::{Actors, Herd, Keeper, Moves, World};
 use crate::api::ingress::Outcome as Answered;
 use crate::api::scope::Shared;
 use crate::api::{self, Collaborators, MetricsText};
@@ -172,6 +172,7 @@ impl App {
             settings: settings(&config),
             watch,
             keeper: Keeper::default(),
+            moves: Moves::default(),
         })?;
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {

@@ -81,6 +81,8 @@ metrics! {
         "Age of the oldest delivery that is stored and not yet processed; 0 when there is none.";
     COUNTED = Gauge "hookherd_counted_timestamp_seconds" []
         "When connections, incidents, credentials and deliveries were counted last, in Unix time.";
+    TO_MOVE = Gauge "hookherd_hooks_to_move" []
+        "Hooks that still deliver to a former public address; they are moved in their turn.";
     ACTORS = Gauge "hookherd_actors" []
         "Actors of connections that live.";
     PANICS = Counter "hookherd_actor_panics_total" []
@@ -275,6 +277,11 @@ pub fn oldest_unprocessed(age: Duration) {
 /// The records were counted at this time.
 pub fn counted(unix_seconds: u64) {
     gauge!(COUNTED).set(float(unix_seconds));
+}
+
+/// So many hooks still deliver to a former public address.
+pub fn hooks_to_move(count: usize) {
+    gauge!(TO_MOVE).set(float(count as u64));
 }
 
 /// So many actors live.

@@ -4,7 +4,7 @@ use super::grants::{FakeApps, FakeGrants};
 use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
 use crate::actor::{
-    Actors, Command, CommandError, ConnectRequest, Herd, Keeper, Offer, Unwatched, World,
+    Actors, Command, CommandError, ConnectRequest, Herd, Keeper, Moves, Offer, Unwatched, World,
 };
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
@@ -405,6 +405,7 @@ pub(super) fn still_world(store: Arc<dyn Store>) -> World {
         settings: Settings::default(),
         watch: Arc::new(Unwatched),
         keeper: Keeper::default(),
+        moves: Moves::default(),
     }
 }
 
@@ -429,6 +430,7 @@ fn start(
         settings: settings.clone(),
         watch: Arc::new(Unwatched),
         keeper: Keeper::default(),
+        moves: Moves::default(),
     };
     Actors::start(world).unwrap()
 }

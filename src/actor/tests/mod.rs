@@ -10,5 +10,6 @@ mod fold;
 mod grants;
 mod keeper;
 mod lifecycle;
+mod moves;
 mod processing;
 mod provider;

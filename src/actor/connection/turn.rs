@@ -1,0 +1,67 @@
+//! Moving the hook to our present address when its turn comes.
+
+use super::ConnectionActor;
+use crate::actor::plan::Edit;
+use crate::domain::connection::Connection;
+use crate::domain::lifecycle::{Failure, Hook, Input, Phase, Reply};
+use actix::prelude::*;
+
+/// It is this connection's turn to have its hook moved.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(in crate::actor) struct MoveTurn;
+
+impl Handler<MoveTurn> for ConnectionActor {
+    type Result = ();
+    fn handle(&mut self, _: MoveTurn, ctx: &mut Context<Self>) {
+        let settings = &self.world.settings;
+        let can_move = |c: &Connection| {
+            let is_at_rest = matches!(c.lifecycle.phase, Phase::Active | Phase::Idle);
+            let is_there = matches!(c.lifecycle.hook, Hook::Present(_));
+            is_at_rest && is_there && c.is_to_move(&settings.public_url)
+        };
+        if self.connection.as_ref().is_some_and(can_move) {
+            self.has_turn = true;
+            self.must(ctx, Input::RewriteDue, Edit::default());
+        } else {
+            self.world.moves.over(self.id, None, settings.retry);
+        }
+    }
+}
+
+impl ConnectionActor {
+    /// Takes note of where the hook is, and says so when it was moved.
+    pub(super) fn note_address(&self, next: &Connection) {
+        let settings = &self.world.settings;
+        if self.world.moves.note(next, &settings.public_url) {
+            let count = self.world.moves.count();
+            self.world.watch.hooks_to_move(count);
+        }
+        let before = self.connection.as_ref().and_then(|c| c.address.as_ref());
+        let (Some(from), Some(to)) = (before, &next.address) else {
+            return;
+        };
+        if from != to {
+            tracing::info!(connection.id = %self.id, %from, %to, "webhook_moved");
+        }
+    }
+
+    /// A call has ended: with success the note above ends the turn.
+    pub(super) fn end_turn(&mut self, input: &Input) {
+        if !std::mem::take(&mut self.has_turn) {
+            return;
+        }
+        if let Input::Replied(Reply::Repaired { .. }) = input {
+            return;
+        }
+        let mut wish = None;
+        if let Input::CallFailed { failure, .. } = input
+            && let Failure::Retryable { after } = failure
+        {
+            wish = *after;
+        }
+        self.world
+            .moves
+            .over(self.id, wish, self.world.settings.retry);
+    }
+}

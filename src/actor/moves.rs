@@ -1,0 +1,198 @@
+//! Hooks that still deliver to a former public address, and whose turn it is to be moved.
+//!
+//! When the public address changes, every hook is moved in place. Deliveries to the former address
+//! are accepted as before, so there is no hurry: one move at a time for each owner at an
+//! installation, so that what a person asks for waits behind one write at most. What is to be moved
+//! is known from the connections themselves; this is only the order, and is made anew at a start.
+
+use super::connection::MoveTurn;
+use super::router::Registry;
+use super::shared::World;
+use crate::domain::backoff::Backoff;
+use crate::domain::connection::Connection;
+use crate::domain::id::{ConnectionId, UserId};
+use crate::domain::repo::Instance;
+use actix::prelude::*;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Most moves under way at a time, over all owners.
+const AT_ONCE_MAX: usize = 16;
+/// A turn that is not given back after this long is over: an actor fell. Longer than any call.
+const TURN_MAX: Duration = Duration::from_mins(5);
+
+/// Who waits behind whom.
+type Line = (UserId, Instance);
+
+/// The hooks to be moved, in their lines.
+#[derive(Debug, Default)]
+pub struct Moves {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    unmoved: HashMap<ConnectionId, Line>,
+    lines: BTreeMap<Line, Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<ConnectionId>,
+    /// Whose turn it is, and since when.
+    turn: Option<(ConnectionId, Instant)>,
+    not_before: Option<Instant>,
+    /// Turns in a row that moved nothing.
+    failures: u32,
+}
+
+impl Queue {
+    fn holds(&self, id: ConnectionId) -> bool {
+        self.turn.is_some_and(|(holder, _)| holder == id)
+    }
+}
+
+impl Moves {
+    /// A panic elsewhere leaves at worst a turn that ends by itself.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many hooks are still at a former address.
+    pub(super) fn count(&self) -> usize {
+        self.inner().unmoved.len()
+    }
+
+    /// Takes note of a connection as it is now, and tells whether that changes anything.
+    pub(super) fn note(&self, connection: &Connection, public_url: &str) -> bool {
+        let (id, is_to_move) = (connection.id, connection.is_to_move(public_url));
+        let mut inner = self.inner();
+        if is_to_move == inner.unmoved.contains_key(&id) {
+            return false;
+        }
+        if is_to_move {
+            let line = (connection.owner, connection.instance.clone());
+            inner.unmoved.insert(id, line.clone());
+            inner.lines.entry(line).or_default().waiting.push_back(id);
+        } else if let Some(line) = inner.unmoved.remove(&id)
+            && let Some(queue) = inner.lines.get_mut(&line)
+            && queue.holds(id)
+        {
+            (queue.turn, queue.failures) = (None, 0);
+        }
+        drop(inner);
+        self.changed.notify_one();
+        true
+    }
+
+    /// A turn has moved nothing: the connection goes to the end of its line, and the line rests for
+    /// as long as the provider wished, or for longer each time.
+    pub(super) fn over(&self, id: ConnectionId, wish: Option<Duration>, pause: Backoff) {
+        let mut inner = self.inner();
+        let Some(line) = inner.unmoved.get(&id).cloned() else {
+            return;
+        };
+        if let Some(queue) = inner.lines.get_mut(&line).filter(|queue| queue.holds(id)) {
+            queue.turn = None;
+            queue.waiting.push_back(id);
+            queue.failures = queue.failures.saturating_add(1);
+            let rest = wish.unwrap_or_else(|| pause.wait(queue.failures, u64::MAX));
+            queue.not_before = Some(Instant::now() + rest);
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// Whose turn it is now, and when to look again if nothing changes.
+    fn take_turns(&self) -> (Vec<ConnectionId>, Option<Instant>) {
+        let now = Instant::now();
+        let mut inner = self.inner();
+        let Inner { unmoved, lines } = &mut *inner;
+        for queue in lines.values_mut() {
+            if let Some((id, since)) = queue.turn
+                && now.duration_since(since) >= TURN_MAX
+            {
+                queue.turn = None;
+                queue.waiting.push_back(id);
+            }
+        }
+        let under_way = lines.values().filter(|queue| queue.turn.is_some()).count();
+        let mut taken = Vec::new();
+        for queue in lines.values_mut().filter(|queue| queue.turn.is_none()) {
+            if under_way + taken.len() >= AT_ONCE_MAX {
+                break;
+            }
+            if queue.not_before.is_some_and(|at| at > now) {
+                continue;
+            }
+            // What was moved meanwhile is not in line any more.
+            while let Some(id) = queue.waiting.pop_front() {
+                if unmoved.contains_key(&id) {
+                    queue.turn = Some((id, now));
+                    taken.push(id);
+                    break;
+                }
+            }
+        }
+        lines.retain(|_, queue| queue.turn.is_some() || !queue.waiting.is_empty());
+        let ends = lines.values().filter_map(|queue| match queue.turn {
+            Some((_, since)) => Some(since + TURN_MAX),
+            None => queue.not_before.filter(|at| *at > now),
+        });
+        (taken, ends.min())
+    }
+}
+
+/// The actor that hands out turns.
+pub(super) struct Mover {
+    world: Arc<World>,
+    registry: Arc<Registry>,
+}
+
+impl Mover {
+    pub(super) const fn new(world: Arc<World>, registry: Arc<Registry>) -> Self {
+        Self { world, registry }
+    }
+}
+
+async fn hand_out(world: Arc<World>, registry: Arc<Registry>) {
+    loop {
+        let (ids, next) = world.moves.take_turns();
+        for id in ids {
+            match registry.get(id) {
+                Some(actor) => actor.do_send(MoveTurn),
+                None => world.moves.over(id, None, world.settings.retry),
+            }
+        }
+        let changed = world.moves.changed.notified();
+        match next {
+            Some(at) => drop(tokio::time::timeout_at(at, changed).await),
+            None => changed.await,
+        }
+    }
+}
+
+impl Actor for Mover {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let (world, registry) = (Arc::clone(&self.world), Arc::clone(&self.registry));
+        ctx.spawn(hand_out(world, registry).into_actor(self));
+    }
+}
+
+/// Ends the mover.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct StopMoving;
+
+impl Handler<StopMoving> for Mover {
+    type Result = ();
+    fn handle(&mut self, _: StopMoving, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
