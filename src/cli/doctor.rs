@@ -1,6 +1,8 @@
 //! `hookherd doctor`: looks at the configuration of this machine when there is one, and at the
 //! running daemon when there is a token for it.
 
+mod moves;
+
 use super::address::query;
 use super::client::Client;
 use super::output::Column;
@@ -96,6 +98,10 @@ fn of_daemon(session: &Session) -> Vec<Finding> {
     match client.get("repositories/connections?limit=100") {
         Ok(list) => findings.push(connections(&list)),
         Err(failed) => findings.push(bad("connections", failed)),
+    }
+    match moves::finding(&client) {
+        Ok(finding) => findings.extend(finding),
+        Err(failed) => findings.push(bad("public address of webhooks", failed)),
     }
     findings
 }

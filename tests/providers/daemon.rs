@@ -1,7 +1,8 @@
 //! The whole daemon in this process, and its interface.
 
-use hookherd::app::{App, new_master_key};
+use hookherd::app::{App, StartError, new_master_key};
 use hookherd::config::Config;
+use hookherd::store::disk::OpenError;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -17,7 +18,23 @@ pub(crate) struct Daemon {
     app: App,
     url: String,
     http: reqwest::Client,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
+}
+
+/// Starts what the configuration in this directory says.
+async fn start_in(data: &tempfile::TempDir) -> App {
+    let deadline = Instant::now() + TIME_MAX;
+    loop {
+        let config = Config::load(Some(&data.path().join("hookherd.toml")));
+        match App::start(config.expect("a configuration")).await {
+            Ok(app) => return app,
+            // Threads of the one before still hold it.
+            Err(StartError::Store(OpenError::InUse(_))) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("it does not start: {error}"),
+        }
+    }
 }
 
 fn free_port() -> u16 {
@@ -70,14 +87,30 @@ impl Daemon {
         );
         let file = data.path().join("hookherd.toml");
         std::fs::write(&file, text).expect("a temporary file");
-        let config = Config::load(Some(&file)).expect("a configuration");
-        let app = App::start(config).await.expect("it starts");
+        let app = start_in(&data).await;
         Self {
             app,
             url,
             http: reqwest::Client::builder().no_proxy().build().expect("one"),
-            _data: data,
+            data,
         }
+    }
+
+    /// Stops it and starts it again on the same data, with another public address that leads to
+    /// the same place.
+    pub(crate) async fn restart_at(self, public_url: &str) -> Self {
+        self.app.stop().await;
+        let file = self.data.path().join("hookherd.toml");
+        let text = std::fs::read_to_string(&file).expect("it was written");
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for line in &mut lines {
+            if line.starts_with("public_url") {
+                *line = format!("public_url = \"{public_url}\"");
+            }
+        }
+        std::fs::write(&file, lines.join("\n")).expect("a temporary file");
+        let app = start_in(&self.data).await;
+        Self { app, ..self }
     }
 
     /// Where it listens, and where providers send people back to.

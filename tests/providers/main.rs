@@ -5,6 +5,7 @@ mod contract;
 mod contract_ids;
 mod daemon;
 mod github;
+mod moved;
 #[path = "../interop/receiver.rs"]
 mod receiver;
 mod signin;

@@ -10,7 +10,7 @@ use crate::api::filter;
 use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
-use crate::domain::lifecycle::Phase;
+use crate::domain::lifecycle::{Hook, Phase};
 use crate::domain::repo::FullName;
 use crate::store::{After, ConnectionFilter};
 use actix_web::http::StatusCode;
@@ -184,9 +184,10 @@ fn hook_is_gone(shared: &Shared, caller: Caller, id: ConnectionId) -> Result<boo
     let lifecycle = connection.lifecycle;
     Ok(match lifecycle.phase {
         Phase::Removed => true,
-        // None was left a moment ago, but a call that was cut off may still be carried out.
-        Phase::Settling
-        | Phase::Idle
+        // The provider has shown that none is left; once more is looked only in case that a call
+        // that was cut off is still carried out.
+        Phase::Settling => lifecycle.hook == Hook::Absent,
+        Phase::Idle
         | Phase::Creating { .. }
         | Phase::Active
         | Phase::Checking

@@ -1,4 +1,4 @@
-//! The play: connect, fail, recover, lose a hook, live through an outage, the same at GitLab,
+//! The play: connect, fail, recover, lose a hook, have one led astray, live through an outage, the same at GitLab,
 //! disconnect.
 
 mod gitlab;
@@ -54,6 +54,7 @@ pub(super) async fn play(stage: &Stage) -> Step {
     failing_ci(stage, &shop).await?;
     green_ci(stage).await?;
     deleted_hook(stage, &shop).await?;
+    edited_url(stage, &shop).await?;
     outage(stage).await?;
     forged(stage, &shop).await?;
     gitlab::play(stage).await?;
@@ -173,9 +174,36 @@ async fn deleted_hook(stage: &Stage, shop: &str) -> Step {
     Ok(())
 }
 
+async fn edited_url(stage: &Stage, shop: &str) -> Step {
+    stage.say("6. Somebody edits the webhook's URL there, so that it posts to another server.");
+    let ours = stage.github().hooks(SHOP).remove(0);
+    let elsewhere = "http://127.0.0.1:9/somewhere/else";
+    stage
+        .github()
+        .edit_hook_url_by_hand(SHOP, ours.id, elsewhere);
+    stage
+        .until("the webhook has its URL again", async || {
+            Ok(stage.github().hooks(SHOP).iter().any(|h| h.url == ours.url))
+        })
+        .await?;
+    let hooks = stage.github().hooks(SHOP);
+    ensure(
+        hooks.len() == 1 && hooks[0].id == ours.id,
+        "it is the same webhook, and no second one was made",
+    )?;
+    ensure(hooks[0].secret == ours.secret, "its secret is in it")?;
+    stage
+        .until("the connection is active again", async || {
+            Ok(text(&connection(stage, shop).await?, "/webhook_status") == "active")
+        })
+        .await?;
+    stage.say("   -> the same webhook posts to the daemon again; no second one was made.");
+    Ok(())
+}
+
 async fn outage(stage: &Stage) -> Step {
     stage.say(&format!(
-        "6. GitHub's API goes down, and Ann connects {TOOLS} all the same."
+        "7. GitHub's API goes down, and Ann connects {TOOLS} all the same."
     ));
     stage.simulator.faults().outage(true);
     let body = json!({ "repository_full_name": TOOLS });
@@ -204,7 +232,7 @@ async fn outage(stage: &Stage) -> Step {
 }
 
 async fn forged(stage: &Stage, shop: &str) -> Step {
-    stage.say("7. Somebody posts a forged delivery, and GitHub delivers a real one twice.");
+    stage.say("8. Somebody posts a forged delivery, and GitHub delivers a real one twice.");
     let url = text(&connection(stage, shop).await?, "/webhook_url").to_owned();
     let forged = reqwest::Client::new()
         .post(url)
@@ -245,7 +273,7 @@ async fn forged(stage: &Stage, shop: &str) -> Step {
 }
 
 async fn disconnect(stage: &Stage, shop: &str) -> Step {
-    stage.say(&format!("11. Ann disconnects {SHOP}."));
+    stage.say(&format!("12. Ann disconnects {SHOP}."));
     let path = format!("repositories/connections/{shop}");
     let answer = stage.call(Method::DELETE, &path, None).await?;
     ensure(answer["webhook_deleted"] == true, "the webhook is deleted")?;

@@ -23,7 +23,7 @@ pub(super) async fn play(stage: &Stage) -> Step {
 
 async fn connect(stage: &Stage, gitlab: &GitlabHandle, token: &str) -> Result<String, Failed> {
     stage.say(&format!(
-        "8. The other half of the company is on GitLab. Ann connects {PROJECT}, too."
+        "9. The other half of the company is on GitLab. Ann connects {PROJECT}, too."
     ));
     let body = json!({ "provider": "gitlab", "token": token });
     stage.call(Method::POST, "credentials", Some(body)).await?;
@@ -44,7 +44,7 @@ async fn connect(stage: &Stage, gitlab: &GitlabHandle, token: &str) -> Result<St
 }
 
 async fn failing_pipeline(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Step {
-    stage.say("9. A pipeline fails there; then somebody retries the job, and it passes.");
+    stage.say("10. A pipeline fails there; then somebody retries the job, and it passes.");
     let mut spec = PipelineSpec::new(501, "failed");
     let mut flaky = JobSpec::new("nightly-lint", "failed");
     flaky.may_fail = true;
@@ -87,7 +87,7 @@ async fn failing_pipeline(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Ste
 
 async fn disabled_hook(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Step {
     stage.say(&format!(
-        "10. {REFUSALS} wrongly signed deliveries are refused, and GitLab disables the webhook."
+        "11. {REFUSALS} wrongly signed deliveries are refused, and GitLab disables the webhook."
     ));
     for _ in 0..REFUSALS {
         let before = gitlab.deliveries(PROJECT).len();
