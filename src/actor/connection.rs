@@ -47,8 +47,8 @@ pub(super) struct ConnectionActor {
     careful: bool,
     /// The delivery whose try is counted already, and which has not panicked since.
     counted: Option<DeliveryId>,
-    /// Whether it is this hook's turn to be moved.
-    has_turn: bool,
+    /// That it is this hook's turn to be moved.
+    move_turn: Option<MoveTurn>,
     /// What deliveries with wrong signatures have against the hook.
     doubts: doubt::Doubts,
     is_draining: bool,
@@ -72,7 +72,7 @@ impl ConnectionActor {
             waiting: Vec::new(),
             careful: false,
             counted: None,
-            has_turn: false,
+            move_turn: None,
             doubts: doubt::Doubts::default(),
             is_draining: false,
             is_awaited: false,

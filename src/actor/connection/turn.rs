@@ -21,7 +21,7 @@ impl Handler<MoveTurn> for ConnectionActor {
             is_at_rest && is_there && c.is_to_move(&settings.public_url)
         };
         if self.connection.as_ref().is_some_and(can_move) {
-            self.has_turn = true;
+            self.move_turn = Some(MoveTurn);
             self.must(ctx, Input::RewriteDue, Edit::default());
         } else {
             self.world.moves.over(self.id, None, settings.retry);
@@ -48,7 +48,7 @@ impl ConnectionActor {
 
     /// A call has ended: with success the note above ends the turn.
     pub(super) fn end_turn(&mut self, input: &Input) {
-        if !std::mem::take(&mut self.has_turn) {
+        if self.move_turn.take().is_none() {
             return;
         }
         if let Input::Replied(Reply::Repaired { .. }) = input {
