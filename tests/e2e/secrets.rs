@@ -284,7 +284,7 @@ impl Story {
             master_key(1) + "x",
         ] {
             self.stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &bad);
-            assert_eq!(self.stage.run(&["serve"]).status.code(), Some(1));
+            assert_eq!(self.stage.run(&["serve"]).status.code(), Some(78));
         }
         self.stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(1));
     }
