@@ -1,5 +1,5 @@
 //! A wall clock that jumps by years and back (libfaketime): nothing is lost, no replay guard goes,
-//! and lists stay in order of arrival.
+//! and lists stay in order of arrival. `HOOKHERD_CLOCK_SECONDS` makes it wrong for so long.
 
 use super::load::{CONNECTION, connecting};
 use bytes::Bytes;
@@ -155,9 +155,8 @@ fn session(dir: &Path) {
                     }
                 }
             }
-            _ => {
-                store.close();
-            }
+            "wait" => std::thread::sleep(Duration::from_secs(1)),
+            _ => store.close(),
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         println!("\n@done {}", now.unwrap_or_default().as_secs());
@@ -219,6 +218,13 @@ fn now() -> u64 {
     now.unwrap().as_secs()
 }
 
+/// For how long the clock is wrong, beside what happens anyhow; see the module's doc.
+fn wrong_for() -> Duration {
+    let seconds = std::env::var("HOOKHERD_CLOCK_SECONDS").ok();
+    let seconds = seconds.map_or(0, |text| text.parse().expect("a number of seconds"));
+    Duration::from_secs(seconds)
+}
+
 /// A day's work: the clock jumps in the middle of it, and back, with restarts.
 fn jump(library: &str, off: &str) {
     let dir = tempfile::tempdir().unwrap();
@@ -233,6 +239,10 @@ fn jump(library: &str, off: &str) {
     let there = session.does("put 103 110");
     assert!(there.abs_diff(now()) > JUMP, "the clock did not jump");
     session.does("pass 110");
+    let right_again = Instant::now() + wrong_for();
+    while Instant::now() < right_again {
+        session.does("wait");
+    }
     session.end();
     let mut session = Session::start(&data, library, &clock);
     session.does("put 113 120");
