@@ -207,6 +207,8 @@ impl Log {
 
     /// Retention says what it takes before it does.
     fn look_for_first(&mut self, needed: u64) {
+        // Of a new store it is told when the first segment is there.
+        let needed = needed.max(1);
         if let Some(first) = self.ids.first()
             && *first > needed
         {

@@ -183,6 +183,33 @@ fn a_new_directory_is_told_and_refused_where_a_store_must_be() {
     crash(store);
 }
 
+/// A store is begun in steps, and a crash after each of them leaves one that opens.
+#[test]
+fn a_store_whose_beginning_was_cut_off_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    crash(store);
+    let mut identity = match Identity::read(dir.path()) {
+        IdentityRead::Good(identity) => identity,
+        other => panic!("{other:?}"),
+    };
+    // The first segment is there, and the identity does not tell of it yet.
+    (identity.first, identity.segment) = (0, 0);
+    identity.write(dir.path()).unwrap();
+    let (store, report) = open(dir.path());
+    assert!(report.is_whole() && report.is_empty);
+    crash(store);
+    // Only the identity is there, and the view.
+    let (identity_path, journal) = (dir.path().join("identity"), journal_dir(dir.path()));
+    identity.write(dir.path()).unwrap();
+    std::fs::remove_dir_all(&journal).unwrap();
+    let (store, report) = open(dir.path());
+    assert!(report.is_new && report.is_whole());
+    insert(&store, 1).unwrap();
+    crash(store);
+    assert!(identity_path.exists());
+}
+
 /// A flipped bit in what tells who the store is costs that, and nothing else.
 #[test]
 fn a_harmed_identity_is_told_and_made_anew() {
