@@ -26,9 +26,24 @@ pub fn new_master_key() -> Zeroizing<String> {
     MasterKey::generate(&SystemEntropy).to_text()
 }
 
+/// Asks the system for as many open files as it lets us have: each connection is one, and the
+/// usual 1,024 are fewer than we serve.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
 /// Runs the daemon until it is told to stop by SIGTERM or SIGINT.
 pub fn serve(config: Config) -> Result<(), StartError> {
     telemetry::init_logs(config.log.json, &config.log.level).map_err(StartError::Log)?;
+    raise_open_files();
     for warning in &config.warnings {
         tracing::warn!("configuration: {warning}");
     }

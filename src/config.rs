@@ -8,6 +8,7 @@
 mod environment;
 mod error;
 mod layers;
+mod limits;
 mod network;
 mod oauth;
 mod raw;
@@ -15,10 +16,12 @@ mod secrets;
 mod values;
 
 pub use error::{ConfigError, Origin};
+pub use limits::Limits;
 pub use network::Proxy;
 pub use oauth::{GithubApp, Oauth, Pem};
 pub use secrets::SecretsError;
 
+use crate::domain::net::Network;
 use crate::domain::repo::Host;
 use crate::domain::rule::{RuleError, Rules};
 use crate::domain::run::Conclusion;
@@ -55,6 +58,8 @@ pub struct Config {
     pub rules: Rules,
     /// The way to providers; `None` is the direct one.
     pub proxy: Option<Proxy>,
+    /// What strangers and users may take.
+    pub limits: Limits,
     /// Logging.
     pub log: Log,
     /// What is odd about the configuration and does no harm, in words.
@@ -82,6 +87,8 @@ pub struct Server {
     pub metrics_listen: Option<SocketAddr>,
     /// Whether `/metrics` on `listen` asks for no token.
     pub metrics_public: bool,
+    /// Proxies that connect for others, and say for whom.
+    pub trusted_proxies: Vec<Network>,
     /// Where state lives.
     pub data_dir: PathBuf,
     /// Whether a data directory without a store is refused.
@@ -232,6 +239,7 @@ impl Config {
             },
             rules: rules(&raw.incidents)?,
             proxy: network::proxy(&raw.network, environment)?,
+            limits: limits::limits(&raw.limits)?,
             log: log(&raw.log)?,
             warnings: written.warnings.clone(),
         })
@@ -248,6 +256,7 @@ fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
         listen: address("server.listen", &raw.listen)?,
         metrics_listen,
         metrics_public: raw.metrics_public,
+        trusted_proxies: limits::proxies("server.trusted_proxies", &raw.trusted_proxies)?,
         data_dir: raw.data_dir.clone().into(),
         require_existing_store: raw.require_existing_store,
         accept_data_loss: false,

@@ -3,6 +3,7 @@
 use super::error::{Code, Problem};
 use super::routes::Access;
 use super::scope::{Caller, Shared};
+use super::server::client::client_of;
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -59,7 +60,12 @@ fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Proble
         });
     }
     let user = shared.accounts().by_token_hash(&hash)?;
-    let user = user.ok_or_else(|| unauthenticated("this API token is not valid"))?;
+    let wrong = || {
+        let peer = client_of(request, &shared.settings.trusted_proxies);
+        let told = unauthenticated("this API token is not valid");
+        shared.counters.wrong_token(peer, told)
+    };
+    let user = user.ok_or_else(wrong)?;
     Ok(Caller {
         user: user.id,
         is_admin: user.is_admin,
@@ -84,7 +90,11 @@ pub(super) fn admit(shared: &Shared, request: &HttpRequest, access: Access) -> R
             "this needs an admin's API token",
         ));
     }
-    request.extensions_mut().insert(caller);
+    let turn = shared.counters.request(caller)?;
+    let mut extensions = request.extensions_mut();
+    extensions.insert(caller);
+    // Given back when the request is answered and gone.
+    extensions.insert(turn);
     Ok(())
 }
 

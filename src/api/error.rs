@@ -11,6 +11,7 @@ use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Failure;
 use crate::provider::ProviderError;
 use crate::store::{CommitError, Conflict, ReadError};
+use crate::telemetry::may_tell;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -47,6 +48,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::NotNow
         | Code::HookDeletedRepeatedly
         | Code::Panics => StatusCode::CONFLICT,
+        Code::TooManyRequests | Code::QuotaReached => StatusCode::TOO_MANY_REQUESTS,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::OauthExpired => StatusCode::GONE,
         Code::UnsupportedMediaType | Code::UnsupportedEncoding => {
@@ -154,6 +156,16 @@ impl Problem {
         }
     }
 
+    /// The same, with the time after which to come again.
+    pub(super) fn retry_after(self, wait: Duration) -> Self {
+        // Told in whole seconds: not a moment too early.
+        let wait = Some(wait + Duration::from_millis(999));
+        Self {
+            retry_after: wait,
+            ..self
+        }
+    }
+
     /// What kind of problem it is.
     pub const fn code(&self) -> Code {
         self.code
@@ -165,6 +177,11 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE => {
                 let told = self.retry_after.map(|after| after.as_secs().max(1).into());
                 Some((RETRY_AFTER, told.unwrap_or(value(RETRY_AFTER_SECONDS))))
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                // Who has too many of something need not come again before some are removed.
+                let after = self.retry_after?;
+                Some((RETRY_AFTER, after.as_secs().max(1).into()))
             }
             StatusCode::UNAUTHORIZED if self.code == Code::Unauthenticated => {
                 Some((WWW_AUTHENTICATE, value("Bearer")))
@@ -212,7 +229,9 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Damaged { .. } => {
-                tracing::error!(%error, "store_read_failed");
+                if may_tell("store_read_failed") {
+                    tracing::error!(%error, "store_read_failed");
+                }
                 Self::new(
                     Code::Internal,
                     "a record could not be read; the log says more",

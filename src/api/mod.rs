@@ -12,6 +12,7 @@ pub mod error;
 mod extract;
 mod filter;
 pub mod ingress;
+mod quota;
 mod resources;
 pub mod routes;
 pub mod scope;
@@ -23,6 +24,7 @@ mod tests;
 
 use crate::actor::Herd;
 use crate::domain::id::{Entropy, UserId};
+use crate::domain::net::Network;
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::secret::ApiToken;
 use crate::domain::time::Clock;
@@ -31,6 +33,7 @@ use crate::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use quota::Quotas;
 pub use resources::health::OPENAPI;
 
 /// Renders the metrics in Prometheus' text format.
@@ -124,8 +127,18 @@ pub struct Settings {
     pub disconnect_wait: Duration,
     /// Threads that serve requests.
     pub workers: usize,
-    /// Connections that one worker holds open.
+    /// Connections in all.
     pub connections_max: usize,
+    /// Connections of one address.
+    pub connections_per_peer_max: usize,
+    /// Proxies: they connect for many, and say for whom.
+    pub trusted_proxies: Vec<Network>,
+    /// What users and addresses may ask for.
+    pub quotas: Quotas,
+    /// How long a client may not read what it has asked for.
+    pub write_deadline: Duration,
+    /// Bytes of answers that may be on their way, over all requests.
+    pub answer_bytes_max: usize,
     /// How long a request's head may take to arrive.
     pub head_timeout: Duration,
     /// How long an idle connection is kept open.
@@ -146,7 +159,12 @@ impl Default for Settings {
             api_body_bytes_max: 256 * 1024,
             disconnect_wait: Duration::from_secs(5),
             workers: 2,
-            connections_max: 4096,
+            connections_max: 2048,
+            connections_per_peer_max: 256,
+            trusted_proxies: vec![Network::LOOPBACK_V4, Network::LOOPBACK_V6],
+            quotas: Quotas::default(),
+            write_deadline: Duration::from_secs(10),
+            answer_bytes_max: 64 * 1024 * 1024,
             head_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
             shutdown_timeout: Duration::from_secs(5),

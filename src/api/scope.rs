@@ -7,11 +7,13 @@
 
 use super::error::Problem;
 use super::ingress::room::{Lanes, Room};
+use super::quota::Counters;
+use super::server::answers::Budget;
 use super::signin::SignIns;
 use super::{Admin, Collaborators, IngressWatch, MetricsText, Settings};
 use crate::actor::Herd;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::delivery::Delivery;
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
 };
@@ -23,7 +25,7 @@ use crate::domain::user::{Credential, TokenRecord, User};
 use crate::provider::{Claim, Providers};
 use crate::store::{
     After, Batch, Change, Committing, ConnectionFilter, DeliveryFilter, Guard, IncidentFilter,
-    Listing, ReadError, RunFilter, Store, Whose,
+    Listing, ReadError, RunFilter, Store, StoredBody, Whose,
 };
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -64,6 +66,10 @@ pub struct Shared {
     pub(super) lanes: Lanes,
     /// What the bodies of API calls may take.
     pub(super) api_room: Room,
+    /// What users and addresses have asked for.
+    pub(super) counters: Counters,
+    /// What answers may take while they are read.
+    pub(super) answers: Arc<Budget>,
     /// Large deliveries that may be hashed and compressed.
     pub(super) heavy: Semaphore,
     /// Reads of many records that may be under way.
@@ -98,6 +104,8 @@ impl Shared {
                 settings.ingress_bytes_in_flight_max,
             ),
             api_room: Room::new(API_BYTES_IN_FLIGHT_MAX),
+            counters: Counters::new(settings.quotas.clone()),
+            answers: Budget::new(settings.answer_bytes_max),
             heavy: Semaphore::new(HEAVY_MAX),
             reads: Semaphore::new(READS_MAX),
             settings,
@@ -201,11 +209,11 @@ impl Owned<'_> {
     }
 
     /// The payload of a delivery that the caller was shown; `None` when retention took it.
-    pub(super) fn payload(&self, delivery: &Delivery) -> Result<Option<Payload>, Problem> {
+    pub(super) fn body(&self, delivery: &Delivery) -> Result<Option<StoredBody>, Problem> {
         if delivery.owner != self.owner {
             return Err(Problem::not_found());
         }
-        Ok(self.store.payload(delivery.id)?)
+        Ok(self.store.body(delivery.id)?)
     }
 
     /// A filter by connection is for the caller's own, which may be removed.

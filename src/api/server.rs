@@ -1,21 +1,41 @@
 //! The HTTP server: limits, timeouts and the headers that every answer has. Signals are the
 //! program's business.
+//!
+//! actix serves, on connections that are watched over: [`socket`] hands it one request at a time
+//! and cuts off who does not read, [`peers`] makes room, [`answers`] bounds what goes out. See
+//! ADR 13.
 
+pub(in crate::api) mod answers;
+pub(in crate::api) mod client;
+mod framing;
 mod paths;
+mod peers;
+mod socket;
+mod watch;
 
 use super::routes;
 use super::scope::Shared;
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::body::MessageBody;
-use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::{App, HttpServer, web};
-use std::net::SocketAddr;
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, web};
+use answers::PIECE_BYTES;
+use peers::{Limits, Peers};
+use socket::{Pace, Socket};
+use std::future::ready;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a client may take to acknowledge the end of a connection.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that the kernel holds while all workers are busy: a restart's worth of deliveries.
-const BACKLOG: u32 = 2048;
+const BACKLOG: i32 = 2048;
+/// What the kernel may hold for a client that does not read; it takes twice that.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// The headers that every answer has. Answers are data, never a page: nothing may be loaded,
 /// framed, guessed at, or kept.
@@ -46,9 +66,24 @@ pub fn app(
 > {
     App::new()
         .app_data(shared)
-        .wrap(from_fn(paths::lenient))
+        .wrap(from_fn(watch::watched))
         .wrap(headers())
+        .wrap(from_fn(paths::lenient))
         .configure(routes::register)
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    use rustix::net::{AddressFamily, SocketType, sockopt};
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
 }
 
 /// Serves on an address until the returned server's handle is told to stop, and says which
@@ -59,16 +94,58 @@ pub fn serve(
     shared: web::Data<Shared>,
 ) -> std::io::Result<(SocketAddr, Server)> {
     let settings = shared.settings.clone();
-    let server = HttpServer::new(move || app(shared.clone()))
+    let listener = bind(listen)?;
+    let address = listener.local_addr()?;
+    let peers = Arc::new(Peers::new(Limits {
+        total: settings.connections_max,
+        per_peer: settings.connections_per_peer_max,
+        proxies: settings.trusted_proxies.clone(),
+    }));
+    let pace = Pace {
+        head_deadline: settings.head_timeout,
+        write_deadline: settings.write_deadline,
+    };
+    let builder = Server::build()
         .workers(settings.workers)
-        .max_connections(settings.connections_max)
-        .backlog(BACKLOG)
-        .keep_alive(settings.keep_alive)
-        .client_request_timeout(settings.head_timeout)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        // Who has to go is our decision; the server itself turns nobody away.
+        .max_concurrent_connections(settings.connections_max.saturating_mul(2))
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
-        .disable_signals()
-        .bind(listen)?;
-    let address = server.addrs().first().copied().unwrap_or(listen);
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let server = builder.listen("http", listener, move || {
+        let (peers, stopping) = (Arc::clone(&peers), stopping.clone());
+        let app = app(shared.clone())
+            .into_factory()
+            .map_err(|error: actix_web::Error| error.error_response());
+        let http = HttpService::build()
+            .keep_alive(settings.keep_alive)
+            .client_request_timeout(settings.head_timeout)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .h1_write_buffer_size(PIECE_BYTES)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(|socket: &Socket, data| {
+                data.insert(socket.gate());
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        fn_service(move |io: TcpStream| ready(admit(io, &peers, pace))).and_then(http)
+    })?;
     Ok((address, server.run()))
+}
+
+/// Lets a connection in, in the place of another where there is no room.
+fn admit(
+    io: TcpStream,
+    peers: &Arc<Peers>,
+    pace: Pace,
+) -> Result<(Socket, Option<SocketAddr>), actix_http::error::DispatchError> {
+    let address = io.peer_addr()?;
+    let seat = peers.admit(address.ip());
+    let seat = seat.ok_or_else(|| std::io::Error::other("all connections bring deliveries"))?;
+    // Without either it works as well, only less well.
+    let _ = io.set_nodelay(true);
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&io, SEND_BUFFER_BYTES);
+    Ok((Socket::new(io, seat, pace), Some(address)))
 }

@@ -10,7 +10,7 @@ use crate::actor::{Actors, Herd, Keeper, Moves, World};
 use crate::api::ingress::Outcome as Answered;
 use crate::api::scope::Shared;
 use crate::api::{self, Collaborators, MetricsText};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::domain::backoff::Backoff;
 use crate::domain::delivery::Outcome as Processed;
 use crate::domain::error_code::ErrorCode;
@@ -248,7 +248,26 @@ fn api_settings(config: &Config) -> api::Settings {
         body_timeout: config.ingress.body_deadline,
         workers: config.server.workers,
         shutdown_timeout: config.server.shutdown_timeout,
+        connections_max: config.limits.connections,
+        connections_per_peer_max: config.limits.connections_per_address,
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        write_deadline: config.limits.write_deadline,
+        quotas: quotas(&config.limits),
+        answer_bytes_max: config.limits.answer_bytes,
         ..api::Settings::default()
+    }
+}
+
+fn quotas(limits: &Limits) -> api::Quotas {
+    let rate = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    api::Quotas {
+        requests_per_minute: rate(limits.requests_per_minute),
+        requests_at_once: limits.requests_at_once,
+        tokens_per_hour: rate(limits.tokens_per_hour),
+        credentials: limits.credentials_per_user,
+        repositories: limits.repositories_per_user,
+        failed_connects_per_hour: rate(limits.failed_connects_per_hour),
+        wrong_tokens_per_minute: rate(limits.wrong_tokens_per_minute),
     }
 }
 

@@ -28,6 +28,7 @@ sections! {
         retention: Retention = Retention::default(),
         incidents: Incidents = Incidents::default(),
         network: Network = Network::default(),
+        limits: Limits = Limits::default(),
         log: Log = Log::default(),
     }
     Server {
@@ -35,6 +36,7 @@ sections! {
         listen: String = "127.0.0.1:8080".into(),
         metrics_listen: String = String::new(),
         metrics_public: bool = false,
+        trusted_proxies: Vec<String> = ["127.0.0.0/8", "::1"].map(String::from).to_vec(),
         data_dir: String = "./hookherd-data".into(),
         require_existing_store: bool = false,
         workers: usize = 2,
@@ -99,6 +101,19 @@ sections! {
         proxy: String = String::new(),
         no_proxy: Vec<String> = Vec::new(),
         proxy_from_environment: bool = false,
+    }
+    Limits {
+        connections: usize = 2048,
+        connections_per_address: usize = 256,
+        write_deadline: String = "10s".into(),
+        answer_bytes: String = "64MiB".into(),
+        requests_per_minute: usize = 6000,
+        requests_at_once: usize = 64,
+        tokens_per_hour: usize = 100,
+        credentials_per_user: usize = 100,
+        repositories_per_user: usize = 200_000,
+        failed_connects_per_hour: usize = 200,
+        wrong_tokens_per_minute: usize = 30,
     }
     Log { format: String = "pretty".into(), level: String = "info".into() }
 }

@@ -67,6 +67,10 @@ codes! {
         "Use the connection that connection_id names.";
     UserExists = "user_exists", "There is a user with this name already", "Choose another name.";
     NotNow = "not_now", "This is not possible in the present state", "Look at the object again.";
+    TooManyRequests = "too_many_requests", "You ask for too much in too little time",
+        "Come again after the time in Retry-After.";
+    QuotaReached = "quota_reached", "You have as many of these as a user may have",
+        "Remove some, or ask an admin for a higher limit.";
     BodyTooLarge = "body_too_large", "The body is too large", "Send less.";
     OauthExpired = "oauth_expired", "The sign-in took too long", "Begin the sign-in anew.";
     UnsupportedMediaType = "unsupported_media_type", "The body's type is not supported",

@@ -14,6 +14,7 @@ pub mod grant;
 pub mod id;
 pub mod incident;
 pub mod lifecycle;
+pub mod net;
 pub mod pattern;
 pub mod repo;
 pub mod rule;

@@ -4,6 +4,7 @@
 //! survives power loss. Reads go to a view in memory or in sled and never wait for a commit.
 
 mod archive;
+mod body;
 pub mod disk;
 #[cfg(test)]
 pub mod faulty;
@@ -18,6 +19,7 @@ mod tally;
 pub mod tools;
 mod view;
 
+pub use body::StoredBody;
 pub use list::{
     ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, RunFilter, Whose,
 };
@@ -312,6 +314,8 @@ pub trait Read: Send + Sync {
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError>;
     /// A delivery's payload; `None` when retention took it.
     fn payload(&self, id: DeliveryId) -> Result<Option<Payload>, ReadError>;
+    /// The same, to be read a little at a time: a large body is never in memory whole.
+    fn body(&self, id: DeliveryId) -> Result<Option<StoredBody>, ReadError>;
     /// Deliveries, newest first.
     fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Result<Page<Delivery>, ReadError>;
     /// A user's deliveries that fit, newest first.

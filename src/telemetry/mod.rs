@@ -1,6 +1,9 @@
 //! Logs and metrics.
 
 pub mod metrics;
+mod seldom;
+
+pub use seldom::may_tell;
 
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Deliveries asked for in a page.
 const PAGE: usize = 100;
 
-fn token() -> String {
+pub(crate) fn token() -> String {
     format!("hhk_{}", "5".repeat(64))
 }
 

@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+mod cgroup;
 mod clock;
 mod daemon;
 mod daemon_full;
@@ -22,6 +23,7 @@ mod kill;
 mod ledger;
 mod load;
 mod power;
+mod pressure;
 mod renewed;
 mod stopped;
 mod traced;

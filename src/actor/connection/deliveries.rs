@@ -12,6 +12,7 @@ use crate::domain::event::{Decoded, Event};
 use crate::domain::lifecycle::{Input, Phase};
 use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change, ReadError};
+use crate::telemetry::may_tell;
 use actix::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -262,10 +263,12 @@ fn outcome(
     fold: &mut Fold<'_>,
 ) -> Result<Outcome, ReadError> {
     if is_foreign(connection, &decoded) {
-        tracing::warn!(
-            connection.id = %connection.id, delivery.id = %delivery.id,
-            "a delivery speaks of another repository; it has no effect"
-        );
+        if may_tell("foreign_repository") {
+            tracing::warn!(
+                connection.id = %connection.id, delivery.id = %delivery.id,
+                "a delivery speaks of another repository; it has no effect"
+            );
+        }
         return Ok(Outcome::ForeignRepository);
     }
     match decoded.event {

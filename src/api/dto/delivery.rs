@@ -3,14 +3,9 @@
 use super::time;
 use crate::domain::delivery::{self, DeliveryState, Outcome, Source};
 use crate::domain::repo::FullName;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-
-/// Deepest body that is shown as JSON within JSON: what clients can be trusted to parse.
-const DEPTH_MAX: usize = 100;
 
 /// A delivery, as lists show it.
 #[derive(Clone, Debug, Serialize)]
@@ -119,82 +114,4 @@ pub struct Payload {
     pub payload: Option<Box<RawValue>>,
     /// The body in base64, when it is not JSON or nested too deeply.
     pub payload_base64: Option<String>,
-}
-
-impl From<delivery::Payload> for Payload {
-    fn from(payload: delivery::Payload) -> Self {
-        let body = &payload.body;
-        let text = std::str::from_utf8(body)
-            .ok()
-            .filter(|text| depth(text) <= DEPTH_MAX);
-        let json = text.and_then(|text| RawValue::from_string(text.to_owned()).ok());
-        let encoded = json.is_none().then(|| STANDARD.encode(body));
-        Self {
-            headers: Some(payload.headers.into_iter().collect()),
-            payload: json,
-            payload_base64: encoded,
-        }
-    }
-}
-
-/// How deeply a JSON text nests.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0_usize);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(body: &'static [u8]) -> serde_json::Value {
-        let payload = delivery::Payload {
-            headers: Vec::new(),
-            body: body.into(),
-        };
-        serde_json::to_value(Payload::from(payload)).unwrap()
-    }
-
-    #[test]
-    fn json_is_shown_as_it_is_and_the_rest_in_base64() {
-        let json = Payload::from(delivery::Payload {
-            headers: Vec::new(),
-            body: (&br#"{"id": 123456789012345678901234567890 }"#[..]).into(),
-        });
-        let text = serde_json::to_string(&json).unwrap();
-        assert!(
-            text.contains(r#"{"id": 123456789012345678901234567890 }"#),
-            "{text}"
-        );
-        assert_eq!(
-            shown(b"payload=%7B%7D")["payload_base64"],
-            "cGF5bG9hZD0lN0IlN0Q="
-        );
-        assert!(shown(b"\xFF\xFE")["payload"].is_null());
-    }
-
-    #[test]
-    fn what_would_break_a_parser_is_not_passed_on_as_json() {
-        let deep = "[".repeat(DEPTH_MAX + 1) + &"]".repeat(DEPTH_MAX + 1);
-        let payload = delivery::Payload {
-            headers: Vec::new(),
-            body: deep.into(),
-        };
-        assert!(Payload::from(payload).payload.is_none());
-        assert_eq!(depth(r#"{"a":"[[[[\"[[","b":[1]}"#), 2);
-    }
 }

@@ -19,6 +19,7 @@ use crate::domain::repo::ProviderKind;
 use crate::domain::secret::Proof;
 use crate::provider::{Decode, HeaderLookup, Inbound, Rejection, Verified};
 use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority, ReadError};
+use crate::telemetry::may_tell;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, web};
 use again::Again;
@@ -235,10 +236,12 @@ impl Verifying {
                     // Only who knows the unguessable key may make a connection doubt its hook.
                     if why == Rejection::BadSignature && is_keyed {
                         let id = connection.id;
-                        tracing::warn!(
-                            connection.id = %id,
-                            "webhook_signature_verification_failed"
-                        );
+                        if may_tell("webhook_signature_verification_failed") {
+                            tracing::warn!(
+                                connection.id = %id,
+                                "webhook_signature_verification_failed"
+                            );
+                        }
                         self.shared.herd.rejected(id);
                     }
                     rejection = why;
@@ -257,11 +260,13 @@ impl Verifying {
 /// What will become of a delivery that is new.
 fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) -> Outcome {
     if verified.is_stale() {
-        tracing::warn!(
-            connection.id = %connection.id,
-            "a delivery was signed at a time far from ours: kept, without effects; \
-             compare the clocks"
-        );
+        if may_tell("webhook_stale") {
+            tracing::warn!(
+                connection.id = %connection.id,
+                "a delivery was signed at a time far from ours: kept, without effects; \
+                 compare the clocks"
+            );
+        }
         Outcome::Stale
     } else if verified.is_ping() {
         Outcome::Pong
@@ -332,12 +337,15 @@ async fn store(
         Err(error) => return Err(error.into()),
     };
     let (provider, outcome_name) = (connection.instance.provider, outcome.as_str());
-    tracing::info!(
-        connection.id = %connection.id,
-        delivery.id = %id,
-        outcome = outcome_name,
-        "{provider}_webhook_received"
-    );
+    // Whoever has seen a delivery can send it again as often as they like.
+    if outcome != Outcome::Duplicate || may_tell("webhook_duplicate") {
+        tracing::info!(
+            connection.id = %connection.id,
+            delivery.id = %id,
+            outcome = outcome_name,
+            "{provider}_webhook_received"
+        );
+    }
     Ok((outcome, id))
 }
 

@@ -5,6 +5,7 @@ use crate::actor::Offer;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, PageQuery, after, path_id, query};
+use crate::api::quota::Owned;
 use crate::api::scope::{Caller, Shared};
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{Host, Instance, ProviderKind};
@@ -117,6 +118,9 @@ pub(in crate::api) async fn create(
         let detail = format!("no App is configured for {instance}");
         return Err(Problem::new(Code::OauthNotConfigured, detail));
     }
+    let have = shared.owned(caller).credentials()?.len();
+    let counters = &shared.counters;
+    counters.may_have_one_more(Owned::Credentials, have)?;
     let credential = shared.herd.add_grant(caller.user, instance, offer).await?;
     json(StatusCode::CREATED, &dto::Credential::from(&credential))
 }

@@ -1,6 +1,6 @@
 //! The history of deliveries.
 
-use super::{Names, away, json, ok};
+use super::{Names, away, json, ok, payload};
 use crate::actor::Command;
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
@@ -71,17 +71,16 @@ pub(in crate::api) async fn one(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    let owned = shared.owned(caller);
-    let delivery = owned.delivery(path_id(&request)?)?;
-    let payload = owned
-        .payload(&delivery)?
-        .map(dto::Payload::from)
-        .unwrap_or_default();
-    let name = owned.full_name(delivery.connection)?;
-    ok(&dto::DeliveryDetail {
-        summary: dto::DeliverySummary::of(&delivery, name.as_ref()),
-        payload,
-    })
+    let id = path_id(&request)?;
+    let delivery = shared.owned(caller).delivery(id)?;
+    let spent = payload::spend(&shared, caller, &delivery)?;
+    let shown = away(&shared, move |shared| {
+        let owned = shared.owned(caller);
+        let name = owned.full_name(delivery.connection)?;
+        let body = owned.body(&delivery)?;
+        payload::shown(&dto::DeliverySummary::of(&delivery, name.as_ref()), body)
+    });
+    Ok(shown.await?.answer(spent))
 }
 
 /// `POST /api/v2/deliveries/{id}/replay`

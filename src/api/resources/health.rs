@@ -3,6 +3,7 @@
 use super::ok;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::scope::Shared;
+use crate::api::server::answers::IsShared;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
@@ -44,7 +45,9 @@ pub(in crate::api) async fn metrics(shared: web::Data<Shared>) -> Answer {
 
 /// `GET /api/v2/openapi.json`
 pub(in crate::api) async fn openapi() -> Answer {
-    Ok(HttpResponse::Ok()
+    let mut answer = HttpResponse::Ok()
         .content_type("application/json")
-        .body(OPENAPI))
+        .body(OPENAPI);
+    answer.extensions_mut().insert(IsShared);
+    Ok(answer)
 }

@@ -6,6 +6,7 @@ pub(super) mod deliveries;
 pub(super) mod health;
 pub(super) mod incidents;
 pub(super) mod oauth;
+mod payload;
 pub(super) mod repositories;
 pub(super) mod runs;
 pub(super) mod stats;

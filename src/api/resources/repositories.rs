@@ -1,11 +1,12 @@
 //! Repositories at the provider, and connecting them.
 
 use super::credentials::{host_named, instance, provider_named};
-use super::{json, ok};
-use crate::actor::ConnectRequest;
+use super::{away, json, ok};
+use crate::actor::{ConnectError, ConnectRequest};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, page_limit, query};
+use crate::api::quota::Owned;
 use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::EVENTS_MAX;
 use crate::domain::delivery::EVENT_NAME_BYTES_MAX;
@@ -63,6 +64,21 @@ pub(in crate::api) struct Connect {
     credential_id: Option<String>,
 }
 
+/// How many connections a user has.
+async fn held(shared: &web::Data<Shared>, caller: Caller) -> Result<usize, Problem> {
+    if let Some(count) = shared.counters.held(caller.user) {
+        return Ok(count);
+    }
+    let count = away(shared, move |shared| {
+        let mut count = 0;
+        shared.owned(caller).each_connection(|_| count += 1)?;
+        Ok(count)
+    });
+    let count = count.await?;
+    shared.counters.hold(caller.user, count);
+    Ok(count)
+}
+
 /// `POST /api/v2/repositories/connect`
 pub(in crate::api) async fn connect(
     caller: Caller,
@@ -116,7 +132,16 @@ pub(in crate::api) async fn connect(
         setup_webhook: asked.setup_webhook.unwrap_or(true),
         credential: credential.map(|credential| credential.id),
     };
-    let connection = shared.herd.connect(request).await?;
+    shared.counters.may_connect(caller.user)?;
+    let have = held(&shared, caller).await?;
+    let counters = &shared.counters;
+    counters.may_have_one_more(Owned::Repositories, have)?;
+    let connected = shared.herd.connect(request).await;
+    if matches!(connected, Err(ConnectError::NoSuchRepository)) {
+        counters.connect_failed(caller.user);
+    }
+    let connection = connected?;
+    counters.connected(caller.user);
     let dto = dto::Connection::of(&connection, &shared.settings.public_url);
     json(StatusCode::CREATED, &dto)
 }

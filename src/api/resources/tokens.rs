@@ -43,6 +43,7 @@ pub(in crate::api) async fn create(
         }
     };
     let user = user.ok_or_else(Problem::not_found)?;
+    shared.counters.make_token(user.id)?;
     let (token, record) = new_token(&shared, user.id);
     let shown = Shown {
         id: record.id.to_string(),

@@ -11,6 +11,11 @@ use actix_web::middleware::Next;
 /// Where deliveries come in.
 const INGRESS: &str = "/api/v2/webhooks/";
 
+/// Whether this path, without slashes that say nothing, is one of ingress.
+pub(super) fn is_ingress(path: &str) -> bool {
+    path.starts_with(INGRESS)
+}
+
 /// The path without slashes that say nothing; `None` when it has none, or is not one of ingress.
 fn plain(path: &str) -> Option<String> {
     if !path.ends_with('/') && !path.contains("//") {
@@ -21,7 +26,7 @@ fn plain(path: &str) -> Option<String> {
         plain.push('/');
         plain.push_str(segment);
     }
-    plain.starts_with(INGRESS).then_some(plain)
+    is_ingress(&plain).then_some(plain)
 }
 
 /// Middleware that has a delivery find its route however its slashes are.

@@ -9,6 +9,7 @@ mod ingress;
 mod isolation;
 mod openapi;
 mod provider;
+mod quotas;
 mod resources;
 mod secrets;
 mod signin;

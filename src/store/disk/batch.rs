@@ -17,7 +17,7 @@ const COMPRESSION_LEVEL: i32 = 1;
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The frozen numbers of the kinds of change.
-mod tag {
+pub(super) mod tag {
     pub(super) const PUT_USER: u8 = 1;
     pub(super) const PUT_TOKEN: u8 = 2;
     pub(super) const DELETE_TOKEN: u8 = 3;
@@ -25,7 +25,7 @@ mod tag {
     pub(super) const DELETE_CREDENTIAL: u8 = 5;
     pub(super) const PUT_CONNECTION: u8 = 6;
     pub(super) const DELETE_CONNECTION: u8 = 7;
-    pub(super) const INSERT_DELIVERY: u8 = 8;
+    pub(in crate::store::disk) const INSERT_DELIVERY: u8 = 8;
     pub(super) const PUT_DELIVERY: u8 = 9;
     pub(super) const FORGET_DELIVERY: u8 = 10;
     pub(super) const PUT_RUN: u8 = 11;
@@ -39,11 +39,11 @@ mod tag {
 }
 
 /// The parts of an inserted delivery.
-mod part {
+pub(super) mod part {
     pub(super) const RECORD: u8 = 0;
-    pub(super) const HEADER_NAME: u8 = 1;
-    pub(super) const HEADER_VALUE: u8 = 2;
-    pub(super) const BODY: u8 = 3;
+    pub(in crate::store::disk) const HEADER_NAME: u8 = 1;
+    pub(in crate::store::disk) const HEADER_VALUE: u8 = 2;
+    pub(in crate::store::disk) const BODY: u8 = 3;
 }
 
 fn id_bytes(id: u128) -> Vec<u8> {

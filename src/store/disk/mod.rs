@@ -12,6 +12,7 @@ mod log;
 mod open;
 mod retain;
 mod shared;
+mod stream;
 mod turn;
 mod world;
 
@@ -29,12 +30,13 @@ use super::files;
 use super::index::{Index, Indexed, Place};
 use super::journal::segment_path;
 use super::view::View;
-use super::{Batch, CommitError, Committing, ReadError, Store, StoreStatus};
+use super::{Batch, CommitError, Committing, ReadError, Store, StoreStatus, StoredBody};
 use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use committer::Trouble;
 use shared::Shared;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -178,6 +180,11 @@ impl Indexed for DiskStore {
         payload_at(&journal_dir(&self.dir), place)
     }
 
+    fn body_at(&self, _: DeliveryId, place: Place) -> Result<Option<StoredBody>, ReadError> {
+        let file = segment_of(&journal_dir(&self.dir), place)?;
+        file.map(|file| stream::body_at(file, place)).transpose()
+    }
+
     fn store_status(&self) -> StoreStatus {
         StoreStatus {
             trouble: match self.shared.trouble() {
@@ -195,13 +202,20 @@ impl Indexed for DiskStore {
     }
 }
 
+/// The segment that a place is in; `None` when it is gone.
+fn segment_of(journal: &Path, place: Place) -> Result<Option<File>, ReadError> {
+    match files::open(&segment_path(journal, place.segment)) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ReadError::Unavailable(error.to_string())),
+    }
+}
+
 /// Reads a payload from its segment; `None` when the segment is gone.
 fn payload_at(journal: &Path, place: Place) -> Result<Option<Payload>, ReadError> {
     const DAMAGED: ReadError = ReadError::Damaged { kind: "payload" };
-    let file = match files::open(&segment_path(journal, place.segment)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(ReadError::Unavailable(error.to_string())),
+    let Some(file) = segment_of(journal, place)? else {
+        return Ok(None);
     };
     let frame = super::journal::read_payload(&file, place.segment, place.offset);
     let frame = frame.map_err(|error| match error.kind() {

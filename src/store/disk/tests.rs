@@ -5,6 +5,7 @@ pub(in crate::store) mod group;
 mod missing;
 mod recovery;
 mod strange;
+mod stream;
 
 use super::*;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};

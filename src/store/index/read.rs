@@ -20,7 +20,7 @@ use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::record::Record;
 use crate::store::{
     After, ConnectionFilter, DeliveryFilter, IncidentFilter, Listing, Of, Page, Read, ReadError,
-    RunFilter, StoreStatus,
+    RunFilter, StoreStatus, StoredBody,
 };
 
 /// A store whose reads come from an index.
@@ -31,8 +31,31 @@ pub(in crate::store) trait Indexed: Send + Sync {
     fn index(&self) -> &Index<Self::Kv>;
     /// The payload at a place; `None` when it is gone.
     fn payload_at(&self, id: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError>;
+    /// The same, to be read a little at a time.
+    fn body_at(&self, id: DeliveryId, place: Place) -> Result<Option<StoredBody>, ReadError> {
+        Ok(self.payload_at(id, place)?.map(StoredBody::from))
+    }
     /// How the store is doing.
     fn store_status(&self) -> StoreStatus;
+}
+
+/// What `read` finds where a delivery's payload lies.
+fn found_at<K: Kv, T>(
+    index: &Index<K>,
+    id: DeliveryId,
+    read: impl Fn(Place) -> Result<Option<T>, ReadError>,
+) -> Result<Option<T>, ReadError> {
+    let Some((place, _)) = index.delivery_at(id)? else {
+        return Ok(None);
+    };
+    if let Some(found) = read(place)? {
+        return Ok(Some(found));
+    }
+    // Retention may have carried it forward between the two looks.
+    match index.delivery_at(id)? {
+        Some((moved, _)) if moved != place => read(moved),
+        Some(_) | None => Ok(None),
+    }
 }
 
 impl<K: Kv> Index<K> {
@@ -307,17 +330,11 @@ impl<S: Indexed> Read for S {
     }
 
     fn payload(&self, id: DeliveryId) -> Result<Option<Payload>, ReadError> {
-        let Some((place, _)) = self.index().delivery_at(id)? else {
-            return Ok(None);
-        };
-        if let Some(payload) = self.payload_at(id, place)? {
-            return Ok(Some(payload));
-        }
-        // Retention may have carried it forward between the two looks.
-        match self.index().delivery_at(id)? {
-            Some((moved, _)) if moved != place => self.payload_at(id, moved),
-            Some(_) | None => Ok(None),
-        }
+        found_at(self.index(), id, |place| self.payload_at(id, place))
+    }
+
+    fn body(&self, id: DeliveryId) -> Result<Option<StoredBody>, ReadError> {
+        found_at(self.index(), id, |place| self.body_at(id, place))
     }
 
     fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Result<Page<Delivery>, ReadError> {

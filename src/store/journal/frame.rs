@@ -9,10 +9,16 @@ pub(in crate::store) const FRAME_HEAD_BYTES: usize = 12;
 /// Largest payload: one body of 25 MiB that does not compress, with room to spare.
 pub(in crate::store) const PAYLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-fn checksum(segment: u64, offset: u64, payload: &[u8]) -> u32 {
+/// A checksum over a payload that lies there, to be fed with the payload.
+pub(in crate::store) fn begin_check(segment: u64, offset: u64) -> crc32fast::Hasher {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&segment.to_le_bytes());
     hasher.update(&offset.to_le_bytes());
+    hasher
+}
+
+fn checksum(segment: u64, offset: u64, payload: &[u8]) -> u32 {
+    let mut hasher = begin_check(segment, offset);
     hasher.update(payload);
     hasher.finalize()
 }
@@ -26,9 +32,12 @@ pub(in crate::store) fn push_frame(out: &mut Vec<u8>, segment: u64, offset: u64,
     out.extend(payload);
 }
 
-/// The payload of the frame that begins `bytes`, when a whole and unharmed one does.
-pub(in crate::store) fn read_frame(bytes: &[u8], segment: u64, offset: u64) -> Option<&[u8]> {
-    let head = bytes.first_chunk::<FRAME_HEAD_BYTES>()?;
+/// The length of a frame's payload and its checksum, when this is the head of a frame there.
+pub(in crate::store) fn frame_head(
+    head: &[u8; FRAME_HEAD_BYTES],
+    segment: u64,
+    offset: u64,
+) -> Option<(usize, u32)> {
     let (length, rest) = head.split_first_chunk::<4>()?;
     let (check, rest) = rest.split_first_chunk::<4>()?;
     let crc = u32::from_le_bytes(*rest.first_chunk::<4>()?);
@@ -36,9 +45,13 @@ pub(in crate::store) fn read_frame(bytes: &[u8], segment: u64, offset: u64) -> O
         return None;
     }
     let length = u32::from_le_bytes(*length) as usize;
-    if length == 0 || length > PAYLOAD_BYTES_MAX {
-        return None;
-    }
+    (length > 0 && length <= PAYLOAD_BYTES_MAX).then_some((length, crc))
+}
+
+/// The payload of the frame that begins `bytes`, when a whole and unharmed one does.
+pub(in crate::store) fn read_frame(bytes: &[u8], segment: u64, offset: u64) -> Option<&[u8]> {
+    let head = bytes.first_chunk::<FRAME_HEAD_BYTES>()?;
+    let (length, crc) = frame_head(head, segment, offset)?;
     let payload = bytes.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + length)?;
     (checksum(segment, offset, payload) == crc).then_some(payload)
 }

@@ -13,7 +13,9 @@ mod scan;
 mod segment;
 
 pub(in crate::store) use disk_io::{Disk, RealDisk, sync_dir};
-pub(in crate::store) use frame::{FRAME_HEAD_BYTES, push_frame, read_frame};
+pub(in crate::store) use frame::{
+    FRAME_HEAD_BYTES, begin_check, frame_head, push_frame, read_frame,
+};
 pub use scan::Damage;
 pub(in crate::store) use scan::{Found, Segments, list_segments, scan_segment};
 pub(in crate::store) use segment::{Header, Segment, read_payload, segment_path};

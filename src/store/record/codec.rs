@@ -8,8 +8,6 @@ use serde::de::DeserializeOwned;
 /// Largest record that is decoded: far above any real one (a delivery's payload is no record),
 /// low enough that a damaged length cannot ask for the machine's memory.
 const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Largest list of parts: a batch with one body of 25 MiB and change.
-const PARTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why bytes are no record of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,14 +73,4 @@ pub(in crate::store) fn decode<R: Record>(bytes: &[u8]) -> Result<R, RecordError
         return R::from_older(*version, rest);
     }
     R::from_wire(plain(rest)?).ok_or(RecordError::Damaged)
-}
-
-/// A list of tagged byte strings (the changes of a batch) as bytes.
-pub(in crate::store) fn encode_parts(parts: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    to_bytes::<_, PARTS_BYTES_MAX>(&parts)
-}
-
-/// The list from bytes.
-pub(in crate::store) fn decode_parts(bytes: &[u8]) -> Result<Vec<(u8, Vec<u8>)>, RecordError> {
-    from_bytes::<_, PARTS_BYTES_MAX>(bytes)
 }

@@ -7,6 +7,8 @@
 mod codec;
 mod kinds;
 mod older;
+mod parts;
 mod wire;
 
-pub(in crate::store) use codec::{Record, RecordError, decode, decode_parts, encode, encode_parts};
+pub(in crate::store) use codec::{Record, RecordError, decode, encode};
+pub(in crate::store) use parts::{Source, decode_parts, encode_parts, number};

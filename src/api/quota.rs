@@ -1,0 +1,298 @@
+//! How much a user, or an address, may ask for: the one place that counts.
+//!
+//! Rates are counted by the clock that never jumps, in tables of bounded size: whoever floods them
+//! with names makes them forgetful, not large.
+
+use super::error::{Code, Problem};
+use super::scope::Caller;
+use crate::domain::id::UserId;
+use crate::domain::net::PeerKey;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+/// How long a count of connections is good for: it takes a walk over all of a user's.
+const HELD_FOR: Duration = MINUTE;
+/// Most names that a table remembers.
+const NAMES_MAX: usize = 10_000;
+
+/// What may be asked for, and what a user may have.
+#[derive(Clone, Debug)]
+pub struct Quotas {
+    /// API requests of a user in a minute.
+    pub requests_per_minute: u32,
+    /// API requests of a user at a time.
+    pub requests_at_once: usize,
+    /// API tokens that are made for a user in an hour.
+    pub tokens_per_hour: u32,
+    /// Credentials of a user.
+    pub credentials: usize,
+    /// Connections of a user.
+    pub repositories: usize,
+    /// Attempts of a user in an hour to connect what is not there.
+    pub failed_connects_per_hour: u32,
+    /// Wrong API tokens from one address in a minute.
+    pub wrong_tokens_per_minute: u32,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            requests_per_minute: 6000,
+            requests_at_once: 64,
+            tokens_per_hour: 100,
+            credentials: 100,
+            repositories: 200_000,
+            failed_connects_per_hour: 200,
+            wrong_tokens_per_minute: 30,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How often something may happen: so often in a span, all at once if need be, and then evenly.
+#[derive(Debug)]
+struct Rate<K> {
+    span: Duration,
+    most: u32,
+    began: Instant,
+    /// When what has happened will be forgotten, by name.
+    until: Mutex<HashMap<K, Duration>>,
+}
+
+impl<K: Copy + Eq + Hash> Rate<K> {
+    fn new(most: u32, span: Duration) -> Self {
+        Self {
+            span,
+            most: most.max(1),
+            began: Instant::now(),
+            until: Mutex::default(),
+        }
+    }
+
+    /// How long to wait until it may happen once more; `None` when it may now.
+    fn wait(&self, until: Option<&Duration>, now: Duration) -> Option<Duration> {
+        let next = until.copied().unwrap_or_default().max(now) + self.span / self.most;
+        let wait = next.saturating_sub(now + self.span);
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Counts it, if it may happen: otherwise how long to wait.
+    fn count(&self, name: K, at: Instant) -> Result<(), Duration> {
+        let now = at.saturating_duration_since(self.began);
+        let mut until = lock(&self.until);
+        if let Some(wait) = self.wait(until.get(&name), now) {
+            return Err(wait);
+        }
+        if until.len() >= NAMES_MAX && !until.contains_key(&name) {
+            until.retain(|_, until| *until > now);
+            if until.len() >= NAMES_MAX {
+                until.clear();
+            }
+        }
+        let next = until.entry(name).or_default();
+        *next = (*next).max(now) + self.span / self.most;
+        Ok(())
+    }
+
+    /// Whether it may happen, without counting it: otherwise how long to wait.
+    fn may(&self, name: K, at: Instant) -> Result<(), Duration> {
+        let now = at.saturating_duration_since(self.began);
+        self.wait(lock(&self.until).get(&name), now)
+            .map_or(Ok(()), Err)
+    }
+}
+
+/// What is counted.
+#[derive(Debug)]
+pub(super) struct Counters {
+    quotas: Quotas,
+    requests: Rate<UserId>,
+    failed_connects: Rate<UserId>,
+    tokens: Rate<UserId>,
+    wrong_tokens: Rate<PeerKey>,
+    at_once: Arc<Mutex<HashMap<UserId, usize>>>,
+    /// How many connections a user has, and when they were counted.
+    held: Mutex<HashMap<UserId, (Instant, usize)>>,
+}
+
+/// A request that is under way, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    user: UserId,
+    at_once: Arc<Mutex<HashMap<UserId, usize>>>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut at_once = lock(&self.at_once);
+        if let Some(count) = at_once.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                at_once.remove(&self.user);
+            }
+        }
+    }
+}
+
+fn too_many(what: &str, wait: Duration) -> Problem {
+    let words = format!("{what}: come again after the time in Retry-After");
+    Problem::new(Code::TooManyRequests, words).retry_after(wait)
+}
+
+impl Counters {
+    pub(super) fn new(quotas: Quotas) -> Self {
+        Self {
+            requests: Rate::new(quotas.requests_per_minute, MINUTE),
+            failed_connects: Rate::new(quotas.failed_connects_per_hour, HOUR),
+            tokens: Rate::new(quotas.tokens_per_hour, HOUR),
+            held: Mutex::default(),
+            wrong_tokens: Rate::new(quotas.wrong_tokens_per_minute, MINUTE),
+            at_once: Arc::default(),
+            quotas,
+        }
+    }
+
+    /// A request of this caller, if they may make one.
+    pub(super) fn request(&self, caller: Caller) -> Result<Turn, Problem> {
+        let user = caller.user;
+        let counted = self.requests.count(user, Instant::now());
+        counted.map_err(|wait| too_many("too many requests in a minute", wait))?;
+        let mut at_once = lock(&self.at_once);
+        let count = at_once.entry(user).or_default();
+        if *count >= self.quotas.requests_at_once {
+            let wait = Duration::from_secs(1);
+            return Err(too_many("too many requests at a time", wait));
+        }
+        *count += 1;
+        let at_once = Arc::clone(&self.at_once);
+        Ok(Turn { user, at_once })
+    }
+
+    /// Somebody at this address sent a wrong API token: what they are told. A right one always
+    /// works, whatever came from its address.
+    pub(super) fn wrong_token(&self, peer: Option<PeerKey>, told: Problem) -> Problem {
+        let Some(peer) = peer else { return told };
+        match self.wrong_tokens.count(peer, Instant::now()) {
+            Ok(()) => told,
+            Err(wait) => too_many("too many wrong API tokens from this address", wait),
+        }
+    }
+
+    /// Whether this user may try to connect a repository.
+    pub(super) fn may_connect(&self, user: UserId) -> Result<(), Problem> {
+        let what = "too many repositories that are not there were to be connected";
+        let may = self.failed_connects.may(user, Instant::now());
+        may.map_err(|wait| too_many(what, wait))
+    }
+
+    /// A user tried to connect what is not there.
+    pub(super) fn connect_failed(&self, user: UserId) {
+        // Whether there were too many is told at the next one.
+        let _ = self.failed_connects.count(user, Instant::now());
+    }
+
+    /// An API token is made for this user, if one may be.
+    pub(super) fn make_token(&self, user: UserId) -> Result<(), Problem> {
+        let made = self.tokens.count(user, Instant::now());
+        made.map_err(|wait| too_many("too many API tokens were made for this user", wait))
+    }
+
+    /// How many connections a user has, when that was counted lately.
+    pub(super) fn held(&self, user: UserId) -> Option<usize> {
+        let held = lock(&self.held);
+        let (at, count) = held.get(&user)?;
+        (at.elapsed() < HELD_FOR).then_some(*count)
+    }
+
+    /// Remembers how many connections a user has.
+    pub(super) fn hold(&self, user: UserId, count: usize) {
+        let mut held = lock(&self.held);
+        held.retain(|_, (at, _)| at.elapsed() < HELD_FOR);
+        held.insert(user, (Instant::now(), count));
+    }
+
+    /// A user has one more.
+    pub(super) fn connected(&self, user: UserId) {
+        if let Some((_, count)) = lock(&self.held).get_mut(&user) {
+            *count += 1;
+        }
+    }
+
+    /// Whether a user who has so many of something may have one more.
+    pub(super) fn may_have_one_more(&self, what: Owned, count: usize) -> Result<(), Problem> {
+        let (name, most, way) = match what {
+            Owned::Credentials => ("credentials", self.quotas.credentials, "remove one"),
+            Owned::Repositories => ("connections", self.quotas.repositories, "disconnect one"),
+        };
+        if count < most {
+            return Ok(());
+        }
+        let words = format!("a user may have {most} {name}: {way} first");
+        Err(Problem::new(Code::QuotaReached, words))
+    }
+}
+
+/// What a user may have a number of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owned {
+    /// Credentials.
+    Credentials,
+    /// Connections.
+    Repositories,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_at_once_and_then_evenly() {
+        let rate = Rate::new(6, MINUTE);
+        let at = |seconds| rate.began + Duration::from_secs(seconds);
+        for _ in 0..6 {
+            assert_eq!(rate.count(1, at(0)), Ok(()));
+        }
+        assert_eq!(rate.count(1, at(0)), Err(Duration::from_secs(10)));
+        assert_eq!(rate.may(1, at(9)), Err(Duration::from_secs(1)));
+        assert_eq!(rate.count(2, at(0)), Ok(()), "another name");
+        assert_eq!(rate.count(1, at(10)), Ok(()));
+        assert_eq!(rate.count(1, at(10)), Err(Duration::from_secs(10)));
+        for _ in 0..6 {
+            assert_eq!(rate.count(1, at(200)), Ok(()), "all is forgotten");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_names_takes_no_more_room() {
+        let rate = Rate::new(1, HOUR);
+        for name in 0..3 * NAMES_MAX {
+            let _ = rate.count(name, rate.began);
+        }
+        assert!(lock(&rate.until).len() <= NAMES_MAX);
+    }
+
+    #[test]
+    fn a_user_has_so_many_requests_at_a_time() {
+        let counters = Counters::new(Quotas {
+            requests_at_once: 2,
+            ..Quotas::default()
+        });
+        let caller = Caller {
+            user: UserId::from_u128(1),
+            is_admin: true,
+        };
+        let first = counters.request(caller).unwrap();
+        let _second = counters.request(caller).unwrap();
+        let refused = counters.request(caller).unwrap_err();
+        assert_eq!(refused.code(), Code::TooManyRequests);
+        drop(first);
+        counters.request(caller).unwrap();
+    }
+}

@@ -1,0 +1,74 @@
+//! Around every request: tells the connection what it does, and sends the answer within the budget.
+
+use super::answers::{IsShared, Sent};
+use super::framing::Framing;
+use super::paths::is_ingress;
+use super::peers::Doing;
+use super::socket::Gate;
+use crate::api::error::{Code, Problem};
+use crate::api::scope::{Caller, Shared};
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, ResponseError, web};
+use std::rc::Rc;
+
+/// How the request's body is framed, as the parser has found it; `None` without one.
+fn body_of(request: &ServiceRequest) -> Option<Framing> {
+    if request.headers().contains_key(TRANSFER_ENCODING) {
+        return Some(Gate::CHUNKED);
+    }
+    let length = request.headers().get(CONTENT_LENGTH)?.to_str().ok()?;
+    let length = length.parse().ok().filter(|length| *length > 0)?;
+    Some(Framing::Length(length))
+}
+
+/// Ends the request when its answer is sent, or is given up.
+struct Request(Option<Rc<Gate>>);
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(gate) = &self.0 {
+            gate.end();
+        }
+    }
+}
+
+/// Middleware: see the top of this file.
+pub(super) async fn watched(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<Sent>, Error> {
+    let gate = request.conn_data::<Rc<Gate>>().cloned();
+    let shared = request.app_data::<web::Data<Shared>>().cloned();
+    let shared = shared.expect("the server hands its data to every request");
+    if let Some(gate) = &gate {
+        let is_delivery = is_ingress(request.path());
+        let doing = if is_delivery {
+            Doing::Delivering
+        } else {
+            Doing::Asking
+        };
+        gate.begin(body_of(&request), doing);
+    }
+    let end = Request(gate);
+    let response = next.call(request).await?;
+    let caller = response.request().extensions().get::<Caller>().copied();
+    let user = caller.map(|caller| caller.user);
+    let is_shared = response.response().extensions().get::<IsShared>().is_some();
+    let (request, response) = response.into_parts();
+    let (head, body) = response.into_parts();
+    let budget = &shared.answers;
+    let (head, sent) = if let Some(sent) = Sent::new(body, budget, user, is_shared) {
+        (head, sent)
+    } else {
+        let words = "too many answers are being read: ask again shortly";
+        let problem = Problem::new(Code::Overloaded, words).error_response();
+        let (head, body) = problem.into_parts();
+        let sent = Sent::new(body, budget, None, true);
+        (head, sent.expect("what is shared costs nothing"))
+    };
+    let sent = sent.and_then(move || drop(end));
+    Ok(ServiceResponse::new(request, head.set_body(sent)))
+}

@@ -1,0 +1,143 @@
+//! Addresses of those who call, as far as limits go by them.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// Whom an address stands for: itself, and of IPv6 its network of 64 bits, because one customer
+/// has at least that many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerKey(u128);
+
+/// IPv4 in IPv6, whichever way it is written.
+fn canonical(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => six.to_ipv4_mapped().map_or(address, IpAddr::V4),
+    }
+}
+
+fn bits(address: IpAddr) -> u128 {
+    match canonical(address) {
+        IpAddr::V4(four) => four.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(six) => six.to_bits(),
+    }
+}
+
+impl PeerKey {
+    /// Whom an address stands for.
+    pub fn of(address: IpAddr) -> Self {
+        match canonical(address) {
+            four @ IpAddr::V4(_) => Self(bits(four)),
+            IpAddr::V6(six) => Self(six.to_bits() & !u128::from(u64::MAX)),
+        }
+    }
+}
+
+/// A network, such as `10.0.0.0/8` or `2001:db8::/32`; an address alone is a network of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    base: u128,
+    /// Bits of `base` that count, of 128: IPv4 lies in IPv6.
+    length: u32,
+}
+
+impl Network {
+    /// `127.0.0.0/8`
+    pub const LOOPBACK_V4: Self = Self {
+        base: Ipv4Addr::LOCALHOST.to_ipv6_mapped().to_bits(),
+        length: 96 + 8,
+    };
+    /// `::1`
+    pub const LOOPBACK_V6: Self = Self {
+        base: Ipv6Addr::LOCALHOST.to_bits(),
+        length: 128,
+    };
+
+    /// Whether an address lies in it.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        let differ = self.base ^ bits(address);
+        self.length == 0 || differ >> (128 - self.length) == 0
+    }
+}
+
+/// Why a text is no network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotANetwork;
+
+impl fmt::Display for NotANetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected an address or a network such as 10.0.0.0/8")
+    }
+}
+
+impl FromStr for Network {
+    type Err = NotANetwork;
+
+    fn from_str(text: &str) -> Result<Self, NotANetwork> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| NotANetwork)?;
+        let (most, before) = match address {
+            IpAddr::V4(_) => (Ipv4Addr::BITS, Ipv6Addr::BITS - Ipv4Addr::BITS),
+            IpAddr::V6(_) => (Ipv6Addr::BITS, 0),
+        };
+        let length = match length {
+            None => most,
+            Some(text) => text
+                .parse::<u32>()
+                .ok()
+                .filter(|length| *length <= most)
+                .ok_or(NotANetwork)?,
+        };
+        let base = match address {
+            IpAddr::V4(four) => four.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(six) => six.to_bits(),
+        };
+        let length = length + before;
+        Ok(Self { base, length })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_its_addresses_and_no_others() {
+        for (network, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
+            ("10.1.2.3", "10.1.2.3", "10.1.2.4"),
+            ("127.0.0.0/8", "::ffff:127.0.0.1", "::1"),
+            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::"),
+            ("::1", "::1", "::2"),
+            ("0.0.0.0/0", "255.255.255.255", "2001::"),
+        ] {
+            let network: Network = network.parse().unwrap();
+            assert!(network.holds(inside.parse().unwrap()), "{inside}");
+            assert!(!network.holds(outside.parse().unwrap()), "{outside}");
+        }
+        for bad in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "x/8",
+            "10/8",
+        ] {
+            assert_eq!(bad.parse::<Network>(), Err(NotANetwork), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_peer_is_an_address_or_a_network_of_64_bits() {
+        let key = |text: &str| PeerKey::of(text.parse().unwrap());
+        assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+        assert_eq!(key("2001:db8::1"), key("2001:db8:0:0:ffff::"));
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::"));
+    }
+}

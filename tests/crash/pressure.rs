@@ -1,0 +1,240 @@
+//! A daemon with a gibibyte, and clients that do not read, read slowly, and send much at once:
+//! it lives, what is authentic is answered in time meanwhile, and memory comes back.
+
+use super::cgroup::{Cgroup, resident};
+use super::daemon::{Daemon, REPOSITORY, Stage};
+use hookherd::domain::secret::HookSecret;
+use hookherd::provider::signature::github_sign;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const GIB: u64 = 1 << 30;
+const MIB: u64 = 1 << 20;
+/// Connections that never read.
+const SILENT: usize = 8_000;
+/// Requests that each of them sends ahead.
+const AHEAD: usize = 20;
+/// Connections that read a large delivery slowly, and uploads of large ones.
+const SLOW: usize = 200;
+const UPLOADS: usize = 200;
+/// A large delivery: what the daemon takes at most, less some for its beginning.
+const LARGE_BYTES: usize = 25 * 1024 * 1024;
+/// How long each kind of pressure lasts.
+const PHASE: Duration = Duration::from_secs(6);
+/// Slowest answer to all but one in a hundred.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
+/// What may be held for longer than the pressure, beside what was held before: the allocator's.
+const KEPT_BYTES: u64 = 192 * MIB;
+
+/// Where deliveries go, and with what secret they are signed.
+struct Hook {
+    address: String,
+    path: String,
+    secret: HookSecret,
+}
+
+impl Hook {
+    fn of(stage: &Stage) -> Self {
+        let hook = stage.simulator.github().hooks(REPOSITORY).remove(0);
+        let url = hook.url.strip_prefix("http://").unwrap();
+        let (address, path) = url.split_once('/').unwrap();
+        Self {
+            address: address.to_owned(),
+            path: format!("/{path}"),
+            secret: HookSecret::new(hook.secret.unwrap()).unwrap(),
+        }
+    }
+
+    fn open(&self) -> std::io::Result<TcpStream> {
+        let stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_write_timeout(Some(Duration::from_secs(30)))?;
+        Ok(stream)
+    }
+
+    /// Sends an authentic delivery; the status of its answer, `0` when there is none.
+    fn deliver(&self, id: &str, body: &[u8]) -> u16 {
+        self.send(id, body, &github_sign(&self.secret, body))
+    }
+
+    fn send(&self, id: &str, body: &[u8], signature: &str) -> u16 {
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+             X-GitHub-Event: push\r\nX-GitHub-Delivery: {id}\r\nX-Hub-Signature-256: {signature}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n",
+            self.path,
+            body.len()
+        );
+        let send = || -> std::io::Result<u16> {
+            let mut stream = self.open()?;
+            stream.write_all(head.as_bytes())?;
+            stream.write_all(body)?;
+            status(&mut stream)
+        };
+        send().unwrap_or(0)
+    }
+}
+
+fn status(stream: &mut TcpStream) -> std::io::Result<u16> {
+    let mut seen = [0; 12];
+    stream.read_exact(&mut seen)?;
+    let digits = std::str::from_utf8(&seen[9..]).unwrap_or_default();
+    Ok(digits.parse().unwrap_or(0))
+}
+
+/// A large body of JSON that hardly compresses.
+fn large_body(n: u64) -> Vec<u8> {
+    let mut body = format!(r#"{{"n":{n},"ref":"refs/heads/x","filler":""#).into_bytes();
+    let mut state = n;
+    while body.len() < LARGE_BYTES - 32 {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        body.push(b'!' + 1 + u8::try_from((state >> 40) % 57).unwrap());
+    }
+    body.extend(b"\"}");
+    body
+}
+
+/// Delivers small ones until told to stop: how long each answer took, and what was no 2xx.
+fn probe(hook: &Hook, stop: &AtomicBool) -> (Vec<Duration>, Vec<u16>) {
+    let (mut took, mut refused) = (Vec::new(), Vec::new());
+    let mut n = 0;
+    while !stop.load(Ordering::SeqCst) {
+        n += 1;
+        let body = format!(r#"{{"probe":{n},"ref":"refs/heads/main","before":"0","after":"1"}}"#);
+        let began = Instant::now();
+        let status = hook.deliver(&format!("probe-{n}"), body.as_bytes());
+        took.push(began.elapsed());
+        if !(200..300).contains(&status) {
+            refused.push(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    took.sort_unstable();
+    (took, refused)
+}
+
+/// Opens connections that ask for a public document again and again, and never read.
+fn silent(hook: &Hook) -> Vec<TcpStream> {
+    let ask = "GET /api/v2/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(AHEAD);
+    let open = |_| {
+        let mut stream = hook.open().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        let _ = stream.write(ask.as_bytes());
+        Some(stream)
+    };
+    (0..SILENT).filter_map(open).collect()
+}
+
+/// Asks for a large delivery and reads a little of it at a time; whether it was given any.
+fn slow(hook: &Hook, token: &str, id: &str, until: Instant) -> bool {
+    let ask = format!(
+        "GET /api/v2/deliveries/{id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let Ok(mut stream) = hook.open() else {
+        return false;
+    };
+    let _ = stream.write_all(ask.as_bytes());
+    let is_given = status(&mut stream).is_ok_and(|status| status == 200);
+    let mut some = [0; 512];
+    while Instant::now() < until && stream.read(&mut some).is_ok_and(|n| n > 0) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    is_given
+}
+
+/// The three kinds of pressure, one on top of the other. How many slow readers were given
+/// something, and how many uploads were taken and refused.
+fn press(hook: &Hook, token: &str, large: &str, body: &[u8]) -> (usize, usize, usize) {
+    let silent = silent(hook);
+    // Signed once: what signing costs is the sender's business.
+    let signature = &github_sign(&hook.secret, body);
+    std::thread::scope(|scope| {
+        let until = Instant::now() + 2 * PHASE;
+        let readers: Vec<_> = (0..SLOW)
+            .map(|_| scope.spawn(move || slow(hook, token, large, until)))
+            .collect();
+        let uploads: Vec<_> = (0..UPLOADS)
+            .map(|n| scope.spawn(move || hook.send(&format!("upload-{n}"), body, signature)))
+            .collect();
+        let statuses: Vec<u16> = uploads.into_iter().map(|u| u.join().unwrap()).collect();
+        let stored = statuses.iter().filter(|s| (200..300).contains(*s)).count();
+        let refused = statuses.iter().filter(|s| **s >= 400).count();
+        let given = readers.into_iter().map(|r| r.join().unwrap());
+        let given = given.filter(|is| *is).count();
+        drop(silent);
+        (given, stored, refused)
+    })
+}
+
+fn large_delivery(stage: &Stage, hook: &Hook) -> String {
+    let status = hook.deliver("large", &large_body(1));
+    assert!(
+        (200..300).contains(&status),
+        "{status}: {}",
+        stage.end_of_log()
+    );
+    let stored = stage.stored();
+    let is_large = |d: &&serde_json::Value| d["provider_delivery_id"] == "large";
+    let large = stored.iter().find(is_large).unwrap();
+    large["id"].as_str().unwrap().to_owned()
+}
+
+fn start_within(stage: &Stage, cgroup: &Cgroup) -> Daemon {
+    let script = format!("echo $$ > {} && exec \"$@\"", cgroup.door());
+    stage.start(&["sh", "-c", &script, "sh"])
+}
+
+#[test]
+fn in_a_gibibyte_no_client_stops_it_or_delays_a_delivery() {
+    let Some(cgroup) = Cgroup::new(GIB) else {
+        return;
+    };
+    let stage = Stage::new(None);
+    let daemon = start_within(&stage, &cgroup);
+    stage.connect();
+    let hook = Hook::of(&stage);
+    let body = large_body(2);
+    let large = large_delivery(&stage, &hook);
+    let token = super::daemon::token();
+    let before = resident(daemon.pid());
+    let stop = AtomicBool::new(false);
+    let (pressed, (took, refused)) = std::thread::scope(|scope| {
+        let probing = scope.spawn(|| probe(&hook, &stop));
+        let pressed = press(&hook, &token, &large, &body);
+        stop.store(true, Ordering::SeqCst);
+        (pressed, probing.join().unwrap())
+    });
+    let (given, stored, told) = pressed;
+    let p99 = took[took.len() * 99 / 100];
+    let peak = resident(daemon.pid());
+    eprintln!(
+        "{} probes: p50 {:?}, p99 {p99:?}, max {:?}; {given} slow readers were given something, \
+         {stored} uploads were taken and {told} were told to come again; memory {} MiB before, {} \
+         at the end",
+        took.len(),
+        took[took.len() / 2],
+        took[took.len() - 1],
+        before / MIB,
+        peak / MIB,
+    );
+    assert_eq!(
+        cgroup.killed(),
+        0,
+        "the kernel killed it: {}",
+        stage.end_of_log()
+    );
+    stage.wait_until("the daemon to be ready", || stage.readiness() == Some(200));
+    assert!(took.len() > 100, "only {} probes", took.len());
+    assert_eq!(refused, [0; 0], "authentic deliveries were refused");
+    assert!(p99 <= ANSWER_MAX, "{p99:?}");
+    assert!(given > 0, "no slow reader was given anything");
+    assert!(stored + told > 0, "no upload was answered");
+    stage.wait_until("memory to come back", || {
+        resident(daemon.pid()) < before + KEPT_BYTES
+    });
+    stage.assert_no_panic();
+}
