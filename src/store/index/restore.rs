@@ -35,11 +35,27 @@ const RECORDS: [(Kind, Put); 8] = [
     (Kind::Canary, |value| Ok(Change::PutCanary(record(value)?))),
 ];
 
-/// What is taken as it is, in whatever form: a replay guard may be of a delivery that is gone.
-const GUARDS: [Kind; 3] = [
-    Kind::DeliveryByProviderId,
-    Kind::DeliveryByDigest,
-    Kind::DeliveryForgotten,
+/// What only leads to records, and is made anew with them. Whatever is neither here nor among the
+/// records is taken as it is, such as replay guards, whose delivery may be gone.
+const DERIVED: [Kind; 18] = [
+    Kind::UserByName,
+    Kind::TokenByHash,
+    Kind::CredentialByOwner,
+    Kind::CredentialShared,
+    Kind::ConnectionByHookKey,
+    Kind::ConnectionByRepository,
+    Kind::ConnectionByName,
+    Kind::ConnectionByOwner,
+    Kind::DeliveryByConnection,
+    Kind::DeliveryByOwner,
+    Kind::DeliveryPending,
+    Kind::DeliveryBySegment,
+    Kind::RunByProviderId,
+    Kind::RunByConnection,
+    Kind::RunByOwner,
+    Kind::IncidentByOwner,
+    Kind::IncidentBySubject,
+    Kind::IncidentUnresolved,
 ];
 
 impl<K: Kv> Index<K> {
@@ -52,8 +68,11 @@ impl<K: Kv> Index<K> {
         value: Vec<u8>,
     ) -> Result<(), ReadError> {
         let is = |kind: Kind| key.first() == Some(&(kind as u8));
-        if format == FORMAT || GUARDS.into_iter().any(is) {
+        if format == FORMAT {
             return self.kv.apply(vec![(key, Some(value))]);
+        }
+        if DERIVED.into_iter().any(is) {
+            return Ok(());
         }
         if is(Kind::Delivery) {
             let (place, delivery) = read_delivery(&value)?;
@@ -61,7 +80,7 @@ impl<K: Kv> Index<K> {
         }
         match RECORDS.iter().find(|(kind, _)| is(*kind)) {
             Some((_, put)) => self.apply(&put(&value)?, Place::default()),
-            None => Ok(()),
+            None => self.kv.apply(vec![(key, Some(value))]),
         }
     }
 }
