@@ -9,7 +9,7 @@ use hookherd::app::{SystemClock, SystemEntropy};
 use hookherd::domain::delivery::{Delivery, DeliveryState, Payload, Source};
 use hookherd::domain::event::Event;
 use hookherd::domain::id::{ConnectionId, DeliveryId, Entropy, HookId, IncidentId, RunId, UserId};
-use hookherd::domain::incident::track::{End, Track, TrackKey};
+use hookherd::domain::incident::track::{End, Told, Track, TrackKey};
 use hookherd::domain::lifecycle::{Input, Lifecycle, Reply, Timer, step};
 use hookherd::domain::repo::{Host, Instance, ProviderKind};
 use hookherd::domain::rule::Rules;
@@ -102,11 +102,7 @@ fn fold(c: &mut Criterion) {
     let connection = ConnectionId::from_u128(1);
     let owner = UserId::from_u128(1);
     let events = [run_event(0), run_event(1), run_event(2)];
-    let key = TrackKey {
-        connection,
-        workflow_key: events[2].facts.workflow_key.clone(),
-        branch: "main".to_owned(),
-    };
+    let key = TrackKey::of(connection, events[2].family, &events[2].facts);
     let (rules, mut full) = (Rules::default(), Track::new(key));
     let mut incident = 0;
     let mut new_incident = move || {
@@ -124,7 +120,14 @@ fn fold(c: &mut Criterion) {
             at,
             conclusion,
         };
-        track.take(end, verdict, run, &mut new_incident)
+        let told = Told {
+            end,
+            verdict,
+            run,
+            began: event.began_at,
+            mark: 0,
+        };
+        track.take(told, &mut new_incident)
     };
     let ends: Vec<RunEvent> = (0..300).map(|run| run_event(run * 3 + 2)).collect();
     for (number, event) in (0..).zip(&ends) {

@@ -9,24 +9,29 @@ use super::shared::World;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
-use crate::domain::incident::track::{Closed, End, Group, GroupEnd, TrackKey};
+use crate::domain::incident::track::{End, Group, Told, TrackKey};
 use crate::domain::incident::{
-    CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
+    Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
-use crate::domain::run::{Family, Run, RunEvent};
+use crate::domain::rule::Verdict;
+use crate::domain::run::{Run, RunEvent, Twin};
 use crate::domain::time::Timestamp;
 use crate::store::{Change, ReadError};
 
+mod ended;
 mod hand;
+mod lanes;
+mod show;
+mod twin;
 
 use hand::Hand;
+pub(super) use show::resolve;
 
 /// Runs, tracks and incidents of one connection, as changed so far.
 pub(super) struct Fold<'a> {
     world: &'a World,
     connection: &'a Connection,
     hand: Hand<'a>,
-    family: Option<Family>,
     opened: u32,
     resolved: u32,
 }
@@ -36,12 +41,16 @@ pub(super) struct Fold<'a> {
 pub(super) struct Gain {
     /// What is to be committed.
     pub(super) changes: Vec<Change>,
-    /// The way of telling about CI that is followed from now on, when that is another one.
-    pub(super) family: Option<Family>,
     /// Incidents that were opened.
     pub(super) opened: u32,
     /// Incidents that were resolved.
     pub(super) resolved: u32,
+}
+
+/// What a verdict came to.
+struct Moved {
+    key: TrackKey,
+    incidents: Vec<IncidentId>,
 }
 
 impl<'a> Fold<'a> {
@@ -50,7 +59,6 @@ impl<'a> Fold<'a> {
             world,
             connection,
             hand: Hand::new(&*world.store, connection.id),
-            family: connection.family,
             opened: 0,
             resolved: 0,
         }
@@ -58,19 +66,22 @@ impl<'a> Fold<'a> {
 
     /// Takes in what a delivery tells of a run.
     pub(super) fn take(&mut self, event: &RunEvent, source: Source) -> Result<Outcome, ReadError> {
-        if !self.follows(event.family)? {
+        if event.twin == Twin::OfRun && self.is_told_by_run(event)? {
             return Ok(Outcome::Mirrored);
         }
+        let event = &self.in_its_lane(event)?;
+        self.adopt_suite(event)?;
         let (run, is_news) = self.take_run(event)?;
-        let (key, moved) = self.take_verdict(event, run)?;
+        self.move_on(event, run, source)?;
+        let moved = self.take_verdict(event, run)?;
         let mut touched = None;
-        for incident in &moved {
-            let is_touched = self.refresh(*incident, &key, source)?;
+        for incident in &moved.incidents {
+            let is_touched = self.refresh(*incident, &moved.key, source)?;
             touched = is_touched.then_some(*incident).or(touched);
         }
         if is_news {
             for (incident, key) in self.shown_in(run)? {
-                if !moved.contains(&incident) {
+                if !moved.incidents.contains(&incident) {
                     let is_touched = self.refresh(incident, &key, source)?;
                     touched = is_touched.then_some(incident).or(touched);
                 }
@@ -80,25 +91,6 @@ impl<'a> Fold<'a> {
             run,
             incident: touched,
         })
-    }
-
-    /// Whether events of this family count. The highest family that is heard of is the one that
-    /// is followed; what a lower one opened is closed, so that nothing counts twice.
-    fn follows(&mut self, family: Family) -> Result<bool, ReadError> {
-        if self.family >= Some(family) {
-            return Ok(self.family == Some(family));
-        }
-        self.family = Some(family);
-        let (now, why) = (self.world.now(), Resolution::Superseded);
-        for (mut incident, key) in self.hand.open_of_others(family)? {
-            let track = self.hand.track(&key)?;
-            track.is_changed |= track.record.close(incident.id, Closed { at: now, why });
-            resolve(&mut incident, why, now);
-            self.resolved += 1;
-            log(&incident, Some(true), false);
-            self.hand.put_incident(incident);
-        }
-        Ok(true)
     }
 
     fn take_run(&mut self, event: &RunEvent) -> Result<(RunId, bool), ReadError> {
@@ -116,31 +108,64 @@ impl<'a> Fold<'a> {
     }
 
     /// The track of the event, and the incidents that changed there.
-    fn take_verdict(
-        &mut self,
-        event: &RunEvent,
-        run: RunId,
-    ) -> Result<(TrackKey, Vec<IncidentId>), ReadError> {
+    fn take_verdict(&mut self, event: &RunEvent, run: RunId) -> Result<Moved, ReadError> {
         let key = TrackKey::of(self.connection.id, event.family, &event.facts);
         let rules = &self.world.settings.rules;
         let decided = event.status.conclusion().and_then(|conclusion| {
-            let verdict = rules.verdict(conclusion, event.facts.branch.as_deref())?;
+            let verdict = rules.verdict(conclusion, event.facts.own_branch())?;
             Some((conclusion, verdict))
         });
         let Some((conclusion, verdict)) = decided else {
-            return Ok((key, Vec::new()));
+            return self.take_start(event, key);
         };
-        let end = End {
-            position: event.position,
-            at: event.updated_at,
-            conclusion,
+        let told = Told {
+            end: End {
+                position: event.position,
+                at: event.updated_at,
+                conclusion,
+            },
+            verdict,
+            run,
+            began: event.began_at,
+            mark: lanes::mark(event),
         };
-        let new_id = || IncidentId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
+        let mut incidents = self.learn_ends(event, verdict, &key)?;
+        let mut suites = self.incidents_of_suite(event, run)?;
+        let has_failed = verdict == Verdict::Failed;
+        let mut candidate = suites.first().filter(|_| has_failed).map(|i| i.id);
+        let was_offered = candidate.is_some();
+        let generate = || IncidentId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
         let track = self.hand.track(&key)?;
         let before = track.record.points.len();
-        let moved = track.record.take(end, verdict, run, new_id);
+        let moved = track
+            .record
+            .take(told, || candidate.take().unwrap_or_else(generate));
         track.is_changed |= !moved.is_empty() || track.record.points.len() != before;
-        Ok((key, moved))
+        if was_offered && candidate.is_none() {
+            self.go_on(suites.remove(0));
+        }
+        self.end_suites(suites, verdict, run, event.updated_at);
+        for incident in moved {
+            if !incidents.contains(&incident) {
+                incidents.push(incident);
+            }
+        }
+        Ok(Moved { key, incidents })
+    }
+
+    /// What has no numbers for its attempts begins again: a failure after this is another one.
+    fn take_start(&mut self, event: &RunEvent, key: TrackKey) -> Result<Moved, ReadError> {
+        let is_start = !event.family.counts_attempts()
+            && event.status.conclusion().is_none()
+            && event.position.number != 0;
+        let mut incidents = Vec::new();
+        if is_start {
+            let track = self.hand.track(&key)?;
+            let (changed, is_news) = track.record.start(event.position);
+            track.is_changed |= is_news;
+            incidents = changed;
+        }
+        Ok(Moved { key, incidents })
     }
 
     /// The incidents that show this run as the one that failed last.
@@ -169,9 +194,9 @@ impl<'a> Fold<'a> {
             Some(incident) => incident.clone(),
             None => self.begin_incident(&group, source),
         };
-        bring_in_line(&mut incident, &group);
+        show::bring_in_line(&mut incident, &group);
         if let Some(run) = self.hand.run(group.last_run)? {
-            show(&mut incident, key, &group, run);
+            show::show(&mut incident, key, &group, run);
         }
         if known.as_ref() == Some(&incident) {
             return Ok(false);
@@ -179,9 +204,17 @@ impl<'a> Fold<'a> {
         let is_open = incident.status != IncidentStatus::Resolved;
         self.opened += u32::from(was_open.is_none());
         self.resolved += u32::from(was_open != Some(false) && !is_open);
-        log(&incident, was_open, is_open);
+        show::log(&incident, was_open, is_open);
         self.hand.put_incident(incident);
         Ok(true)
+    }
+
+    /// Ends an incident whose failure is told elsewhere, or mended there.
+    fn end_incident(&mut self, mut incident: Incident, why: Resolution, at: Timestamp) {
+        resolve(&mut incident, why, at);
+        self.resolved += 1;
+        show::log(&incident, Some(true), false);
+        self.hand.put_incident(incident);
     }
 
     fn begin_incident(&self, group: &Group, source: Source) -> Incident {
@@ -189,6 +222,7 @@ impl<'a> Fold<'a> {
             id: group.incident,
             owner: self.connection.owner,
             subject: Subject::Connection(self.connection.id),
+            repository: Some(self.connection.full_name.clone()),
             status: IncidentStatus::Open,
             severity: Severity::Error,
             source: match source {
@@ -211,79 +245,8 @@ impl<'a> Fold<'a> {
     pub(super) fn finish(self) -> Gain {
         Gain {
             changes: self.hand.into_changes(),
-            family: self
-                .family
-                .filter(|_| self.family != self.connection.family),
             opened: self.opened,
             resolved: self.resolved,
         }
-    }
-}
-
-/// What follows from the group.
-fn bring_in_line(incident: &mut Incident, group: &Group) {
-    incident.failure_type = group.last.conclusion.as_str().to_owned();
-    incident.occurrences = group.occurrences;
-    incident.first_seen_at = group.first_seen_at;
-    incident.last_seen_at = group.last_seen_at;
-    match group.end {
-        None => {}
-        Some(GroupEnd::Passed(run, at)) => {
-            // The first pass after the last failure counts, and it may be told late.
-            if matches!(incident.resolution, Some(Resolution::Passed(_))) {
-                incident.resolved_at = Some(at);
-                incident.resolution = Some(Resolution::Passed(run));
-            }
-            resolve(incident, Resolution::Passed(run), at);
-        }
-        Some(GroupEnd::Closed(Closed { at, why })) => resolve(incident, why, at),
-    }
-}
-
-/// What follows from the run that failed last.
-fn show(incident: &mut Incident, key: &TrackKey, group: &Group, run: &Run) {
-    let facts = &run.facts;
-    let branch = Some(key.branch.clone()).filter(|branch| !branch.is_empty());
-    incident.title = match &branch {
-        Some(branch) => format!("CI failed: {} on {branch}", facts.workflow_name),
-        None => format!("CI failed: {}", facts.workflow_name),
-    };
-    incident.ci = Some(CiFailure {
-        run: run.id,
-        family: run.family,
-        track: key.clone(),
-        workflow_name: facts.workflow_name.clone(),
-        branch,
-        commit_sha: facts.commit_sha.clone(),
-        commit_message: facts.commit_message.clone(),
-        author: facts.author.clone(),
-        url: facts.url.clone(),
-        failed_jobs: run.failed_jobs_of(group.decided_before, group.last.position.attempt),
-    });
-}
-
-/// Ends an incident. One that ended already keeps its first end.
-pub(super) fn resolve(incident: &mut Incident, resolution: Resolution, at: Timestamp) {
-    if incident.status != IncidentStatus::Resolved {
-        incident.status = IncidentStatus::Resolved;
-        incident.resolved_at = Some(at);
-        incident.resolution = Some(resolution);
-    }
-}
-
-fn log(incident: &Incident, was_open: Option<bool>, is_open: bool) {
-    let Some(connection) = incident.subject.connection() else {
-        return;
-    };
-    let id = incident.id;
-    match (was_open, is_open) {
-        (None, _) => tracing::info!(
-            incident.id = %id, connection.id = %connection, is_open,
-            "incident_created_from_webhook"
-        ),
-        (Some(true), false) => {
-            tracing::info!(incident.id = %id, connection.id = %connection, "incident_resolved");
-        }
-        (Some(_), _) => {}
     }
 }

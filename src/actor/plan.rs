@@ -19,7 +19,6 @@ use crate::domain::lifecycle::{
     step,
 };
 use crate::domain::repo::Repository;
-use crate::domain::run::Family;
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
@@ -57,8 +56,8 @@ pub(super) struct Edit {
     pub(super) credential_used: Option<CredentialUse>,
     /// These credentials lately had no access.
     pub(super) no_access: Option<Vec<CredentialId>>,
-    /// Another way of telling about CI is followed.
-    pub(super) family: Option<Family>,
+    /// Deliveries that could not be read, each with the reason.
+    pub(super) unreadable: Vec<String>,
     /// More to be committed along with it.
     pub(super) changes: Vec<Change>,
 }
@@ -111,6 +110,7 @@ pub(super) fn plan(
     let now = world.now();
     let mut next = present.clone();
     let changes = edit.changes.clone();
+    let unreadable = edit.unreadable.clone();
     apply(&mut next, edit, now);
     let mut effects = Vec::new();
     if let Some(input) = input {
@@ -130,6 +130,10 @@ pub(super) fn plan(
         resolved: 0,
     };
     tell_incidents(world, &mut plan, &effects, now)?;
+    if let Some(reason) = unreadable.last() {
+        let times = u32::try_from(unreadable.len()).unwrap_or(u32::MAX);
+        tell_unreadable(world, &mut plan, reason, times, now)?;
+    }
     if plan.is_end() {
         end(world, &mut plan, now)?;
     } else if plan.connection != *present {
@@ -165,10 +169,7 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp) {
     }
     if let Some(events) = edit.events {
         next.events = events;
-        // Which way of telling is the highest has to be heard anew.
-        next.family = None;
     }
-    next.family = edit.family.or(next.family);
     if let Some(secret) = edit.secret {
         let old = std::mem::replace(&mut next.secret, secret);
         next.previous_secret = Some((old, None));
@@ -263,6 +264,25 @@ fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> D
 const SUSPENDED: &str = "hook_suspended";
 const SILENT: &str = "hook_silent";
 const DISABLED: &str = "hook_disabled";
+const UNREADABLE: &str = "delivery_unreadable";
+
+/// What could not be read may have told of a failure: that is not passed over in silence. It is
+/// over when somebody has looked.
+fn tell_unreadable(
+    world: &World,
+    plan: &mut Plan,
+    reason: &str,
+    times: u32,
+    now: Timestamp,
+) -> Result<(), ReadError> {
+    let name = &plan.connection.full_name;
+    let title = format!("A delivery of {name} could not be read: {reason}");
+    open_health(world, plan, UNREADABLE, title, Severity::Error, now)?;
+    if let Some(Change::PutIncident(incident)) = plan.changes.last_mut() {
+        incident.occurrences = incident.occurrences.saturating_add(times.saturating_sub(1));
+    }
+    Ok(())
+}
 
 fn tell_incidents(
     world: &World,
@@ -380,6 +400,7 @@ fn open_health(
             id: IncidentId::generate(world.clock.now_for_id(), &*world.entropy),
             owner: plan.connection.owner,
             subject: Subject::Connection(plan.connection.id),
+            repository: Some(plan.connection.full_name.clone()),
             status: IncidentStatus::Open,
             severity,
             source: IncidentSource::Health,

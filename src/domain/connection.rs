@@ -49,7 +49,7 @@ pub struct Connection {
     pub previous_secret: Option<(Sealed, Option<Timestamp>)>,
     /// What the hook's deliveries are known to prove themselves with.
     pub proof: Proof,
-    /// The way of telling about CI that is followed: the highest that was heard of.
+    /// What version 0.1 followed of the ways to tell about CI. Read, and of no account since.
     pub family: Option<Family>,
     /// Where the state machine stands.
     pub lifecycle: Lifecycle,

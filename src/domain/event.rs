@@ -1,6 +1,7 @@
 //! What happened at the provider, after a delivery was verified and decoded.
 
 use super::id::HookId;
+use super::lane::place::Ended;
 use super::repo::{FullName, RepositoryId};
 use super::run::RunEvent;
 
@@ -31,9 +32,8 @@ pub enum Event {
     /// Understood and worth keeping in the history, but nothing follows from it (push, pull
     /// request).
     Recorded,
-    /// Tells of CI that other events tell of better: the checks that GitHub Actions keeps of its
-    /// own runs.
-    Mirrored,
+    /// A branch, a tag or a pull request is over: nothing waits for a pass there any more.
+    Ended(Ended),
     /// The repository has another name, or the hook is gone, as far as a payload can tell: a
     /// reason to look now, and nothing more.
     LookNow,

@@ -1,6 +1,7 @@
 //! Incidents: something that a person has to know about, from first failure to resolution.
 
 use super::id::{ConnectionId, CredentialId, IncidentId, RunId, UserId};
+use super::repo::FullName;
 use super::run::{FailedJob, Family};
 use super::time::Timestamp;
 use track::TrackKey;
@@ -117,6 +118,9 @@ pub struct Incident {
     pub owner: UserId,
     /// What it is about.
     pub subject: Subject,
+    /// The name that the repository had, for when the connection is gone; `None` when it is
+    /// about a credential, and for incidents that version 0.1 wrote.
+    pub repository: Option<FullName>,
     /// How far people have come with it.
     pub status: IncidentStatus,
     /// How bad it is.
@@ -155,8 +159,12 @@ pub struct CiFailure {
     pub track: TrackKey,
     /// Its workflow, for people.
     pub workflow_name: String,
-    /// Its branch.
+    /// The repository that the code is from, by name or else by id, when it is another one.
+    pub head: Option<String>,
+    /// The branch, of whatever repository.
     pub branch: Option<String>,
+    /// What set it off.
+    pub trigger: String,
     /// What it ran on.
     pub commit_sha: String,
     /// What it ran on, for people.
@@ -180,8 +188,22 @@ pub enum Resolution {
     Recovered,
     /// The connection was paused or disconnected, or the credential was removed.
     Disconnected,
-    /// The repository's CI is followed through other events now, which tell of it better.
+    /// Version 0.1 followed one way of telling about CI at a time, and closed what another had
+    /// told. Read, never written.
     Superseded,
+    /// The branch was deleted.
+    BranchDeleted,
+    /// The tag was deleted.
+    TagDeleted,
+    /// The pull or merge request was closed without being merged.
+    PullRequestClosed,
+    /// The pull or merge request was merged.
+    Merged,
+    /// The entry left the merge queue.
+    LeftQueue,
+    /// A check suite had told of it; its workflow run tells of the same failure in an incident
+    /// that goes on.
+    Mirrored,
 }
 
 impl Resolution {
@@ -193,6 +215,30 @@ impl Resolution {
             Self::Recovered => "recovered",
             Self::Disconnected => "disconnected",
             Self::Superseded => "superseded",
+            Self::BranchDeleted => "branch_deleted",
+            Self::TagDeleted => "tag_deleted",
+            Self::PullRequestClosed => "pull_request_closed",
+            Self::Merged => "merged",
+            Self::LeftQueue => "left_queue",
+            Self::Mirrored => "mirrored",
+        }
+    }
+
+    /// Whether it follows from what was told of runs and places, and not from what somebody did
+    /// here: then a telling that comes late may correct it.
+    pub const fn is_derived(self) -> bool {
+        match self {
+            Self::Passed(_)
+            | Self::BranchDeleted
+            | Self::TagDeleted
+            | Self::PullRequestClosed
+            | Self::Merged
+            | Self::LeftQueue => true,
+            Self::ByHand
+            | Self::Recovered
+            | Self::Disconnected
+            | Self::Superseded
+            | Self::Mirrored => false,
         }
     }
 }

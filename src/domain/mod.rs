@@ -13,6 +13,7 @@ pub mod event;
 pub mod grant;
 pub mod id;
 pub mod incident;
+pub mod lane;
 pub mod lifecycle;
 pub mod net;
 pub mod pattern;

@@ -1,6 +1,9 @@
 //! Runs: workflow runs and pipelines, folded from events that arrive in any order.
 
 use super::id::{ConnectionId, RunId, UserId};
+use super::incident::track::TrackKey;
+use super::lane::{Code, Lane};
+use super::repo::RepositoryId;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -135,8 +138,8 @@ impl Position {
     }
 }
 
-/// A provider's way of telling about CI. The order is the order of precedence: a connection follows
-/// one of them, so that nothing counts twice.
+/// A provider's way of telling about CI. They are followed side by side; only what mirrors the
+/// same run counts once: see [`Twin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// Commit statuses, which any CI may post to GitHub.
@@ -159,6 +162,49 @@ impl Family {
             Self::Pipelines => "pipelines",
         }
     }
+
+    /// Every family there is.
+    pub const ALL: [Self; 4] = [Self::Statuses, Self::Checks, Self::Actions, Self::Pipelines];
+
+    /// Whether each attempt has a position of its own. Otherwise the same end may be told again
+    /// and again, each time at another position: see [`Position::by_time`].
+    pub const fn counts_attempts(self) -> bool {
+        match self {
+            Self::Actions | Self::Pipelines => true,
+            Self::Statuses | Self::Checks => false,
+        }
+    }
+}
+
+/// Whether something else tells of the same run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twin {
+    /// Nothing does.
+    None,
+    /// The check suite with this id mirrors it.
+    Suite(u64),
+    /// It is such a suite itself: it counts as long as no workflow run has told of it.
+    OfRun,
+}
+
+/// The pipeline whose job started this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// Its project, when that is another one.
+    pub project: Option<RepositoryId>,
+    /// Its id.
+    pub pipeline: u64,
+    /// The job.
+    pub job: u64,
+}
+
+/// The check suite that mirrors a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suite {
+    /// Its id.
+    pub id: u64,
+    /// The track that it was in, when it was told of before the run.
+    pub track: Option<Box<TrackKey>>,
 }
 
 /// A job that failed, and was not allowed to.
@@ -181,7 +227,14 @@ pub struct RunFacts {
     pub workflow_key: String,
     /// Its name, for people.
     pub workflow_name: String,
-    /// The branch it ran on; `None` when the provider does not say (some runs from forks).
+    /// Whose code it was and what kind of run.
+    pub lane: Lane,
+    /// Whose code it was.
+    pub code: Code,
+    /// The name of the repository that the code is from, when it is another one and told.
+    pub head: Option<String>,
+    /// The branch it ran on, of whatever repository; `None` when the provider does not say (some
+    /// runs from forks).
     pub branch: Option<String>,
     /// What it ran on.
     pub commit_sha: String,
@@ -195,6 +248,13 @@ pub struct RunFacts {
     pub url: Option<String>,
 }
 
+impl RunFacts {
+    /// The branch, when it is one of the connection's own repository.
+    pub fn own_branch(&self) -> Option<&str> {
+        self.branch.as_deref().filter(|_| self.code == Code::Own)
+    }
+}
+
 /// What one delivery tells of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunEvent {
@@ -206,8 +266,14 @@ pub struct RunEvent {
     pub status: RunStatus,
     /// When the provider last touched it.
     pub updated_at: Timestamp,
+    /// When the run was begun: what was over by then says nothing of it.
+    pub began_at: Timestamp,
     /// The way in which it was told.
     pub family: Family,
+    /// Whether something else tells of the same run.
+    pub twin: Twin,
+    /// The pipeline whose job started it.
+    pub parent: Option<Parent>,
     /// Jobs of this attempt that failed, as far as this delivery tells.
     pub failed_jobs: Vec<FailedJob>,
     /// The rest.
@@ -233,6 +299,8 @@ pub struct Run {
     pub status: RunStatus,
     /// When the provider last touched it.
     pub updated_at: Timestamp,
+    /// The check suite that mirrors it.
+    pub suite: Option<Suite>,
     /// Jobs that failed, by attempt and the provider's id; at most [`FAILED_JOBS_MAX`].
     pub failed_jobs: BTreeMap<(u32, u64), FailedJob>,
     /// The rest, as last told.
@@ -259,6 +327,10 @@ impl Run {
             position: event.position,
             status: event.status,
             updated_at: event.updated_at,
+            suite: match event.twin {
+                Twin::Suite(id) => Some(Suite { id, track: None }),
+                Twin::None | Twin::OfRun => None,
+            },
             failed_jobs: BTreeMap::new(),
             facts: event.facts.clone(),
             first_seen_at: now,
@@ -283,6 +355,27 @@ impl Run {
             self.facts = event.facts.clone();
         }
         is_news || has_new_jobs
+    }
+
+    /// What was told by a check suite is told by its run from now on: the same run, known better.
+    /// `track` is the one that the suite was in.
+    pub fn become_told_by(&mut self, event: &RunEvent, track: TrackKey) {
+        let jobs = std::mem::take(&mut self.failed_jobs);
+        self.failed_jobs = jobs
+            .into_iter()
+            .map(|((_, id), job)| ((event.position.attempt, id), job))
+            .collect();
+        self.suite = Some(Suite {
+            id: self.provider_run_id,
+            track: Some(Box::new(track)),
+        });
+        self.family = event.family;
+        self.provider_run_id = event.provider_run_id;
+        self.position = event.position;
+        self.status = event.status;
+        self.updated_at = event.updated_at;
+        self.facts = event.facts.clone();
+        self.take_jobs(event);
     }
 
     /// The jobs that failed in the attempts after `after` up to `attempt`, each once.
@@ -325,143 +418,4 @@ fn rank(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn facts() -> RunFacts {
-        RunFacts {
-            workflow_key: "77".into(),
-            workflow_name: "CI".into(),
-            branch: Some("main".into()),
-            commit_sha: "a".repeat(40),
-            commit_message: None,
-            author: None,
-            trigger: "push".into(),
-            url: None,
-        }
-    }
-
-    fn job(id: u64) -> FailedJob {
-        FailedJob {
-            id,
-            name: format!("job {id}"),
-            stage: None,
-            reason: None,
-        }
-    }
-
-    /// What a job tells: of an attempt, without the run's number.
-    fn job_event(attempt: u32, id: u64) -> RunEvent {
-        let mut event = event(attempt, RunStatus::InProgress, 1);
-        event.position.number = 0;
-        event.failed_jobs.push(job(id));
-        event.facts.url = Some(format!("job-{id}"));
-        event
-    }
-
-    fn event(attempt: u32, status: RunStatus, at: i64) -> RunEvent {
-        RunEvent {
-            provider_run_id: 9001,
-            position: Position {
-                number: 42,
-                attempt,
-            },
-            status,
-            updated_at: Timestamp(at),
-            family: Family::Actions,
-            failed_jobs: Vec::new(),
-            facts: facts(),
-        }
-    }
-
-    fn fold_all(events: &[RunEvent]) -> Run {
-        let connection = ConnectionId::from_u128(1);
-        let (id, owner) = (RunId::from_u128(1), UserId::from_u128(1));
-        let mut run = Run::begin(id, connection, owner, &events[0], Timestamp(0));
-        for event in &events[1..] {
-            run.fold(event);
-        }
-        run
-    }
-
-    #[test]
-    fn a_late_start_does_not_reopen_a_finished_attempt() {
-        let done = event(1, RunStatus::Completed(Conclusion::Failure), 5);
-        let run = fold_all(&[done, event(1, RunStatus::InProgress, 9)]);
-        assert_eq!(run.status, RunStatus::Completed(Conclusion::Failure));
-    }
-
-    #[test]
-    fn a_rerun_outranks_the_attempt_before_it() {
-        let done = event(1, RunStatus::Completed(Conclusion::Failure), 5);
-        let run = fold_all(&[event(2, RunStatus::Queued, 6), done]);
-        assert_eq!((run.position.attempt, run.status), (2, RunStatus::Queued));
-    }
-
-    #[test]
-    fn a_run_that_only_jobs_told_of_is_overtaken_by_its_first_own_event() {
-        let run = fold_all(&[job_event(2, 7), event(1, RunStatus::Queued, 0)]);
-        assert_eq!((run.position.number, run.position.attempt), (42, 1));
-        assert_eq!(run.failed_jobs_of(None, 2), [job(7)]);
-        assert_eq!(run.failed_jobs_of(Some(1), 2), [job(7)]);
-        assert_eq!(run.failed_jobs_of(None, 1), []);
-        assert_eq!(run.failed_jobs_of(Some(2), 2), []);
-    }
-
-    #[test]
-    fn a_job_told_of_twice_counts_once_and_only_the_newest_are_kept() {
-        let mut again = job_event(1, 7);
-        again.failed_jobs[0].reason = Some("script_failure".into());
-        let mut events = vec![job_event(2, 7), again.clone(), job_event(1, 7)];
-        let run = fold_all(&events);
-        assert_eq!(run.failed_jobs.len(), 2);
-        assert_eq!(run.failed_jobs_of(None, 1), again.failed_jobs);
-        assert_eq!(run.failed_jobs_of(None, 2), [job(7)]);
-        let mut run = fold_all(&events);
-        assert!(!run.fold(&events[0]), "nothing new");
-
-        let most = u64::try_from(FAILED_JOBS_MAX).unwrap();
-        events.extend((100..100 + most).map(|id| job_event(2, id)));
-        let run = fold_all(&events);
-        assert_eq!(run.failed_jobs.len(), FAILED_JOBS_MAX);
-        assert!(!run.failed_jobs.contains_key(&(2, 7)));
-        assert!(run.failed_jobs.contains_key(&(2, 99 + most)));
-    }
-
-    fn any_status() -> impl Strategy<Value = RunStatus> {
-        prop_oneof![
-            Just(RunStatus::Queued),
-            Just(RunStatus::InProgress),
-            prop::sample::select(Conclusion::ALL.to_vec()).prop_map(RunStatus::Completed),
-        ]
-    }
-
-    fn any_event() -> impl Strategy<Value = RunEvent> {
-        prop_oneof![
-            (1_u32..4, any_status(), 0_i64..6)
-                .prop_map(|(attempt, status, at)| event(attempt, status, at)),
-            (1_u32..4, 0_u64..5).prop_map(|(attempt, id)| job_event(attempt, id)),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn any_order_and_repetition_of_events_ends_in_the_same_run(
-            (ordered, shuffled) in prop::collection::vec(any_event(), 1..12)
-                .prop_flat_map(|list| {
-                    let twice = [list.clone(), list.clone()].concat();
-                    (Just(list), Just(twice).prop_shuffle())
-                })
-        ) {
-            prop_assert_eq!(fold_all(&ordered), fold_all(&shuffled));
-        }
-
-        #[test]
-        fn conclusion_names_lead_back(
-            conclusion in prop::sample::select(Conclusion::ALL.to_vec())
-        ) {
-            prop_assert_eq!(Conclusion::from_name(conclusion.as_str()), Some(conclusion));
-        }
-    }
-}
+mod tests;

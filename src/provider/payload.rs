@@ -3,6 +3,8 @@
 //! A field with another type than expected counts as absent; a field that is given twice is an
 //! error, because two readers could disagree about which one counts.
 
+mod mend;
+
 use super::{DecodeError, HeaderLookup, Rejection};
 pub(super) use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
@@ -246,16 +248,30 @@ pub(super) fn kept(headers: &dyn HeaderLookup, allowed: &[&'static str]) -> Vec<
 
 /// Parses an object; `None` when the text does not even begin like one.
 pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<serde_json::Result<T>> {
+    let json = mend::without_mark(json);
     (json.trim_ascii_start().first() == Some(&b'{')).then(|| serde_json::from_slice(json))
 }
 
-/// Reads a verified body.
-pub(super) fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, DecodeError> {
-    match object(json) {
+/// Reads a verified body. When something in it cannot be decoded, it is mended in `room`.
+pub(super) fn read<'a, T: Deserialize<'a>>(
+    json: &'a [u8],
+    room: &'a mut Vec<u8>,
+) -> Result<T, DecodeError> {
+    let is_doubled = |e: &serde_json::Error| e.to_string().starts_with("duplicate field");
+    let told = match object(json) {
+        Some(Err(e)) if !is_doubled(&e) => {
+            *room = mend::mended(json);
+            // What cannot be mended is told of as it was sent.
+            object(room)
+                .map(|mended| mended.map_err(|again| if is_doubled(&again) { again } else { e }))
+        }
+        told => told,
+    };
+    match told {
         Some(Ok(body)) => Ok(body),
         // The message of serde_json may quote the payload; its place does not.
         Some(Err(e)) => {
-            let problem = if e.to_string().starts_with("duplicate field") {
+            let problem = if is_doubled(&e) {
                 "a field is given twice"
             } else {
                 "it is not valid JSON"

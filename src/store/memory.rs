@@ -124,6 +124,8 @@ impl MemoryStore {
                 | Change::ForgetGuards(_)
                 | Change::ForgetRun(_)
                 | Change::ForgetTrack(_)
+                | Change::PutNote(_)
+                | Change::ForgetNote(_)
                 | Change::ForgetIncident(_)
                 | Change::PutRun(_)
                 | Change::PutTrack(_)

@@ -31,6 +31,7 @@ use crate::domain::id::{
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
+use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::repo::{FullName, Instance, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
@@ -73,6 +74,10 @@ pub enum Change {
     PutTrack(Box<Track>),
     /// Forgets a track.
     ForgetTrack(TrackKey),
+    /// Adds or replaces the note of a place.
+    PutNote(Box<Note>),
+    /// Forgets the note of a place.
+    ForgetNote(NoteKey),
     /// Adds or replaces an incident.
     PutIncident(Box<Incident>),
     /// Forgets an incident.
@@ -114,6 +119,8 @@ pub enum Guard {
     SameRun(Box<Run>),
     /// This track is stored exactly so.
     SameTrack(Box<Track>),
+    /// This note is stored exactly so.
+    SameNote(Box<Note>),
     /// This incident is stored exactly so.
     SameIncident(Box<Incident>),
     /// No user has this name.
@@ -350,6 +357,8 @@ pub trait Read: Send + Sync {
     ) -> Result<Listing<Run, RunId>, ReadError>;
     /// A track.
     fn track(&self, key: &TrackKey) -> Result<Option<Track>, ReadError>;
+    /// The note of a place.
+    fn note(&self, key: &NoteKey) -> Result<Option<Note>, ReadError>;
 
     /// An incident.
     fn incident(&self, id: IncidentId) -> Result<Option<Incident>, ReadError>;

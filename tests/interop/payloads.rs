@@ -6,7 +6,8 @@ use crate::mutate::Document;
 use hookherd::domain::delivery::Payload;
 use hookherd::domain::event::{Decoded, Event};
 use hookherd::domain::id::Entropy;
-use hookherd::domain::run::{Conclusion, Family, RunEvent, RunStatus};
+use hookherd::domain::lane::place::Ended;
+use hookherd::domain::run::{Conclusion, Family, RunEvent, RunStatus, Twin};
 use hookherd::domain::secret::Proof;
 use hookherd::domain::time::Timestamp;
 use hookherd::provider::github::GithubDecode;
@@ -105,13 +106,21 @@ fn what_githubs_own_library_signs_is_verified_and_means_what_its_name_says() {
             "ping" => matches!(event, Event::Pong { hook: Some(_) }),
             "workflow_run" => matches!(event, Event::Run(_)),
             "workflow_job" | "check_suite" | "check_run" | "status" => {
-                if is_of_actions(&parsed(example)) {
-                    event == Event::Mirrored
+                let twin = if is_of_actions(&parsed(example)) {
+                    Twin::OfRun
                 } else {
-                    matches!(&event, Event::Run(run) if fits(run, example))
-                }
+                    Twin::None
+                };
+                matches!(&event, Event::Run(run) if fits(run, example) && run.twin == twin)
             }
-            "push" | "pull_request" | "deployment_status" => event == Event::Recorded,
+            "push" | "pull_request" => match &event {
+                Event::Ended(ended) => is_end(ended, &parsed(example)),
+                other => *other == Event::Recorded && !says_end(&parsed(example)),
+            },
+            "delete" => {
+                matches!(&event, Event::Ended(ended) if is_end(ended, &parsed(example)))
+            }
+            "merge_group" | "deployment_status" => event == Event::Recorded,
             "repository" => match parsed(example)["action"].as_str() {
                 Some("renamed" | "transferred" | "deleted") => event == Event::LookNow,
                 Some(_) | None => event == Event::Recorded,
@@ -125,6 +134,16 @@ fn what_githubs_own_library_signs_is_verified_and_means_what_its_name_says() {
 
 fn parsed(example: &Example) -> Value {
     serde_json::from_str(&example.body).expect("examples are JSON")
+}
+
+/// Whether something is over, by a plain reading.
+fn says_end(body: &Value) -> bool {
+    body["deleted"] == true || body["ref_type"].is_string() || body["action"] == "closed"
+}
+
+/// Whether an end has its place and its time.
+fn is_end(ended: &Ended, body: &Value) -> bool {
+    says_end(body) && !ended.places.is_empty() && ended.at.is_some()
 }
 
 fn is_of_actions(body: &Value) -> bool {

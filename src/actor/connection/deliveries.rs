@@ -184,7 +184,6 @@ impl ConnectionActor {
         } = folded;
         let Gain {
             mut changes,
-            family,
             opened,
             resolved,
         } = gain;
@@ -192,6 +191,9 @@ impl ConnectionActor {
         let mut edit = Edit::default();
         let mut names = Vec::with_capacity(outcomes.len());
         for (delivery, outcome) in outcomes {
+            if let Outcome::DeadLetter { reason } = &outcome {
+                edit.unreadable.push(reason.clone());
+            }
             note_arrival(&mut edit, &delivery, &outcome);
             names.push(outcome.as_str());
             let state = DeliveryState::Processed { at: now, outcome };
@@ -201,7 +203,6 @@ impl ConnectionActor {
             })));
         }
         edit.changes = changes;
-        edit.family = family;
         self.doubts.hear();
         self.go(
             ctx,
@@ -275,7 +276,7 @@ fn outcome(
         Event::Pong { .. } => Ok(Outcome::Pong),
         _ if !connection.is_enabled() => Ok(Outcome::Paused),
         Event::Run(run) => fold.take(&run, delivery.source),
-        Event::Mirrored => Ok(Outcome::Mirrored),
+        Event::Ended(ended) => fold.end(&ended, delivery.received_at, delivery.source),
         Event::Recorded | Event::LookNow => Ok(Outcome::Recorded),
         Event::Ignored => Ok(Outcome::Ignored),
     }

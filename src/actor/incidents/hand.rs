@@ -2,7 +2,9 @@
 
 use crate::domain::id::{ConnectionId, IncidentId, RunId};
 use crate::domain::incident::track::{Track, TrackKey};
-use crate::domain::incident::{Incident, IncidentStatus, Subject};
+use crate::domain::incident::{Incident, Subject};
+use crate::domain::lane::Place;
+use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::run::{Family, Run, RunEvent};
 use crate::store::{Change, ReadError, Store};
 use std::collections::BTreeMap;
@@ -40,6 +42,7 @@ pub(super) struct Hand<'a> {
     runs: BTreeMap<RunId, Held<Run>>,
     run_ids: BTreeMap<(Family, u64), RunId>,
     tracks: BTreeMap<TrackKey, Held<Track>>,
+    notes: BTreeMap<NoteKey, Held<Note>>,
     incidents: BTreeMap<IncidentId, Held<Incident>>,
 }
 
@@ -51,6 +54,7 @@ impl<'a> Hand<'a> {
             runs: BTreeMap::new(),
             run_ids: BTreeMap::new(),
             tracks: BTreeMap::new(),
+            notes: BTreeMap::new(),
             incidents: BTreeMap::new(),
         }
     }
@@ -60,7 +64,16 @@ impl<'a> Hand<'a> {
         &mut self,
         event: &RunEvent,
     ) -> Result<Option<&mut Held<Run>>, ReadError> {
-        let (family, id) = (event.family, event.provider_run_id);
+        self.run_by(event.family, event.provider_run_id)
+    }
+
+    /// The run with this id of the provider's; a check suite's id leads to the run that it
+    /// mirrors.
+    pub(super) fn run_by(
+        &mut self,
+        family: Family,
+        id: u64,
+    ) -> Result<Option<&mut Held<Run>>, ReadError> {
         if !self.run_ids.contains_key(&(family, id)) {
             let stored = self.store.run_by_provider_id(self.connection, family, id)?;
             if let Some(run) = stored {
@@ -75,6 +88,9 @@ impl<'a> Hand<'a> {
         let run = &held.record;
         self.run_ids
             .insert((run.family, run.provider_run_id), run.id);
+        if let Some(suite) = &run.suite {
+            self.run_ids.insert((Family::Checks, suite.id), run.id);
+        }
         self.runs.insert(run.id, held);
     }
 
@@ -115,37 +131,39 @@ impl<'a> Hand<'a> {
         self.incidents.insert(incident.id, Held::changed(incident));
     }
 
-    /// The unresolved incidents about CI that another family than this one told of, each with its
-    /// track.
-    pub(super) fn open_of_others(
-        &mut self,
-        family: Family,
-    ) -> Result<Vec<(Incident, TrackKey)>, ReadError> {
-        for incident in self
-            .store
-            .unresolved_incidents(Subject::Connection(self.connection))?
-        {
-            let id = incident.id;
-            self.incidents
-                .entry(id)
-                .or_insert_with(|| Held::as_stored(incident));
+    /// The note of this key, new when there is none.
+    pub(super) fn note(&mut self, key: &NoteKey) -> Result<&mut Held<Note>, ReadError> {
+        if !self.notes.contains_key(key) {
+            let stored = self.store.note(key)?;
+            let note = stored.unwrap_or_else(|| Note::new(key.clone()));
+            self.notes.insert(key.clone(), Held::as_stored(note));
         }
-        let open = self.incidents.values().map(|held| &held.record);
-        let open = open.filter(|incident| incident.status != IncidentStatus::Resolved);
-        let of_others = open.filter_map(|incident| {
-            let ci = incident.ci.as_ref().filter(|ci| ci.family != family)?;
-            Some((incident.clone(), ci.track.clone()))
+        let held = self.notes.get_mut(key);
+        Ok(held.expect("it was put there a moment ago"))
+    }
+
+    /// The tracks of unresolved incidents whose lanes are of this place.
+    pub(super) fn open_tracks(&self, place: &Place) -> Result<Vec<TrackKey>, ReadError> {
+        let unresolved = self
+            .store
+            .unresolved_incidents(Subject::Connection(self.connection))?;
+        let tracks = unresolved.into_iter().filter_map(|incident| {
+            let track = incident.ci?.track;
+            let places = Place::of_lane(track.family, &track.lane);
+            places.contains(place).then_some(track)
         });
-        Ok(of_others.collect())
+        Ok(tracks.collect())
     }
 
     /// What has to be written.
     pub(super) fn into_changes(self) -> Vec<Change> {
         let runs = self.runs.into_values().filter_map(Held::into_change);
         let tracks = self.tracks.into_values().filter_map(Held::into_change);
+        let notes = self.notes.into_values().filter_map(Held::into_change);
         let incidents = self.incidents.into_values().filter_map(Held::into_change);
         runs.map(Change::PutRun)
             .chain(tracks.map(Change::PutTrack))
+            .chain(notes.map(Change::PutNote))
             .chain(incidents.map(Change::PutIncident))
             .collect()
     }

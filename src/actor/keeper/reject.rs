@@ -111,6 +111,7 @@ fn incident(
         id: IncidentId::generate(world.clock.now_for_id(), &*world.entropy),
         owner: credential.owner,
         subject: Subject::Credential(credential.id),
+        repository: None,
         status: IncidentStatus::Open,
         severity: Severity::Critical,
         source: IncidentSource::Health,

@@ -4,7 +4,7 @@ use super::fakes::{ANN, Farm};
 use crate::actor::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::Outcome;
-use crate::domain::incident::{Incident, IncidentStatus, Resolution};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution};
 use crate::domain::run::Family;
 
 /// Tells everything, and waits for the last of it.
@@ -129,75 +129,116 @@ async fn what_a_person_resolved_still_learns_what_is_told_late_and_stays_resolve
 }
 
 #[actix::test]
-async fn the_highest_family_heard_of_counts_and_supersedes_the_others() {
+async fn other_ci_is_followed_beside_actions_and_nothing_is_closed_for_it() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
+    let all = [
+        "statuses 1 1 failure",
+        "of 1 1 failure",
+        "checks 2 1 failure",
+    ];
+    tell(&farm, &connection, &all).await;
+    let open = farm.incidents(ANN);
+    assert!(open.iter().all(|i| i.status == IncidentStatus::Open));
+    let mut families: Vec<_> = open.iter().map(|i| i.ci.as_ref().unwrap().family).collect();
+    families.sort();
     assert_eq!(
-        tell(&farm, &connection, &["mirrored"]).await,
-        Outcome::Mirrored
+        families,
+        [Family::Statuses, Family::Checks, Family::Actions]
     );
-    assert_eq!(farm.get(connection.id).family, None);
-    tell(&farm, &connection, &["statuses 1 1 failure"]).await;
-    assert_eq!(farm.get(connection.id).family, Some(Family::Statuses));
-    let status = farm.incidents(ANN)[0].clone();
-    assert_eq!(status.status, IncidentStatus::Open);
-
-    tell(&farm, &connection, &["1 1 failure"]).await;
-    assert_eq!(farm.get(connection.id).family, Some(Family::Actions));
-    let status = farm.store.incident(status.id).unwrap().unwrap();
-    assert_eq!(status.resolution, Some(Resolution::Superseded));
-    let open: Vec<_> = farm
-        .incidents(ANN)
-        .into_iter()
-        .filter(|i| i.status == IncidentStatus::Open)
-        .collect();
-    assert_eq!(open.len(), 1);
-    assert_eq!(open[0].ci.as_ref().unwrap().family, Family::Actions);
-
-    for lower in ["checks 2 1 failure", "statuses 2 1 success"] {
-        assert_eq!(tell(&farm, &connection, &[lower]).await, Outcome::Mirrored);
-    }
-    assert_eq!(farm.incidents(ANN).len(), 2);
+    tell(&farm, &connection, &["of 3 1 success"]).await;
+    let passed = farm.incidents(ANN);
+    let passed = passed.iter().filter(|i| i.resolution.is_some());
+    let families: Vec<_> = passed.map(|i| i.ci.as_ref().unwrap().family).collect();
+    assert_eq!(families, [Family::Actions], "only its own kind mends");
 }
 
 #[actix::test]
-async fn other_events_are_listened_to_anew_and_old_tracks_have_ended() {
+async fn a_suite_of_actions_counts_only_as_long_as_no_run_has_told_of_it() {
+    // Whichever is told first, and whether the run joins an incident that is open already or not.
+    for before in [None, Some("of 4 1 failure")] {
+        for order in [[0, 1], [1, 0]] {
+            let farm = Farm::new();
+            let connection = farm.connect(ANN).await;
+            if let Some(before) = before {
+                tell(&farm, &connection, &[before]).await;
+            }
+            let twins = ["suite 5 1 failure", "of 5 1 failure"];
+            tell(&farm, &connection, &order.map(|nth| twins[nth])).await;
+            let open: Vec<_> = farm.incidents(ANN).into_iter().collect();
+            let open: Vec<_> = open.iter().filter(|i| i.resolution.is_none()).collect();
+            assert_eq!(open.len(), 1, "{before:?} {order:?}");
+            let ci = open[0].ci.as_ref().unwrap();
+            assert_eq!(ci.family, Family::Actions);
+            let twice = u32::from(before.is_some()) + 1;
+            assert_eq!(open[0].occurrences, twice, "{before:?} {order:?}");
+            let superseded = Some(Resolution::Superseded);
+            assert!(
+                farm.incidents(ANN)
+                    .iter()
+                    .all(|i| i.resolution != superseded)
+            );
+            let again = tell(&farm, &connection, &["suite 5 9 failure"]).await;
+            assert_eq!(again, Outcome::Mirrored);
+            tell(&farm, &connection, &["of 6 1 success"]).await;
+            let ended = farm.incidents(ANN);
+            assert!(ended.iter().all(|i| i.resolution.is_some()));
+        }
+    }
+}
+
+#[actix::test]
+async fn a_suite_of_actions_alone_is_mended_by_itself_or_by_one_of_a_later_commit() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    tell(&farm, &connection, &["1 1 failure"]).await;
-    let of_actions = farm.incidents(ANN)[0].id;
-    let events = |name: &str| Command::SetEvents(vec![name.to_owned()]);
-    farm.command(connection.id, events("status")).await.unwrap();
-    assert_eq!(farm.get(connection.id).family, None);
-    let told = tell(&farm, &connection, &["statuses 2 1 failure"]).await;
-    assert!(matches!(
-        told,
-        Outcome::Run {
-            incident: Some(_),
-            ..
-        }
-    ));
-    let superseded = farm.store.incident(of_actions).unwrap().unwrap();
-    assert_eq!(superseded.resolution, Some(Resolution::Superseded));
+    tell(&farm, &connection, &["suite 5 1 failure"]).await;
+    assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Open);
+    // Another workflow's, of the same commit: it says nothing of this one.
+    tell(&farm, &connection, &["suite 6 1 success"]).await;
+    assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Open);
+    tell(&farm, &connection, &["suite 5 9 success"]).await;
+    let passed = farm.incidents(ANN)[0].resolution;
+    assert!(matches!(passed, Some(Resolution::Passed(_))));
+}
 
-    farm.command(connection.id, events("workflow_run"))
-        .await
-        .unwrap();
-    let told = tell(&farm, &connection, &["2 1 failure"]).await;
-    let Outcome::Run {
-        incident: Some(again),
-        ..
-    } = told
-    else {
-        panic!("it counts again");
-    };
-    assert_ne!(again, of_actions, "what was superseded does not go on");
-    let open = farm.incidents(ANN);
-    let open = open.iter().filter(|i| i.status == IncidentStatus::Open);
+#[actix::test]
+async fn what_was_begun_before_its_branch_was_deleted_is_over_and_a_new_branch_begins_anew() {
+    for order in [[0, 1], [1, 0]] {
+        let farm = Farm::new();
+        let connection = farm.connect(ANN).await;
+        let told = ["5 1 failure", "deleted main 6"];
+        tell(&farm, &connection, &order.map(|nth| told[nth])).await;
+        let ended = farm.incidents(ANN)[0].clone();
+        assert_eq!(ended.resolution, Some(Resolution::BranchDeleted));
+        assert_eq!(ended.resolved_at.map(|at| at.0), Some(6));
+        tell(&farm, &connection, &["7 1 failure", "8 1 failure"]).await;
+        let open: Vec<_> = farm.incidents(ANN);
+        let open: Vec<_> = open.iter().filter(|i| i.resolution.is_none()).collect();
+        assert_eq!(open.len(), 1);
+        assert_eq!(open[0].occurrences, 2);
+        assert_eq!(open[0].repository, Some(connection.full_name.clone()));
+    }
+}
+
+#[actix::test]
+async fn what_cannot_be_read_is_an_incident_of_its_own() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let told = tell(&farm, &connection, &["gibberish"]).await;
+    assert!(matches!(told, Outcome::DeadLetter { .. }));
+    tell(&farm, &connection, &["more gibberish", "5 1 failure"]).await;
+    let incidents = farm.incidents(ANN);
+    let health = incidents
+        .iter()
+        .find(|i| i.failure_type == "delivery_unreadable")
+        .expect("it is told");
+    assert_eq!(health.source, IncidentSource::Health);
     assert_eq!(
-        open.map(|i| (i.id, i.occurrences)).collect::<Vec<_>>(),
-        [(again, 1)]
+        (health.occurrences, health.status),
+        (2, IncidentStatus::Open)
     );
+    assert!(!health.title.contains("gibberish"), "{}", health.title);
+    assert_eq!(incidents.len(), 2, "and what can be read counts");
 }
 
 #[actix::test]

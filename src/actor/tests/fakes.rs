@@ -10,12 +10,18 @@ use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, Resolution};
+use crate::domain::lane::place::Ended;
+use crate::domain::lane::{Code, Lane, Place};
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::run::{
+    Conclusion, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin,
+};
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
+use crate::provider::github::GithubDecode;
+use crate::provider::gitlab::GitlabDecode;
 use crate::provider::oauth::{Apps, Grants};
 use crate::provider::{Claim, Decode, DecodeError, Hooks, Inbound, Providers, Rejection, Verified};
 use crate::seal::{Purpose, Seal, SealError};
@@ -61,9 +67,13 @@ impl Seal for NoSeal {
     }
 }
 
+/// The name of the events of the test's own dialect.
+const TEST_EVENT: &str = "test";
+
 /// A dialect in which a body is `number attempt conclusion`, the same after the name of a family,
-/// `job number attempt id` for a job that failed, `renamed name`, `mirrored`, `ping`, `push`, or
-/// `panic`.
+/// `job number attempt id` for a job that failed, `deleted branch seconds`, `renamed name`, `ping`,
+/// `push`, or `panic`. A family may be `suite` (of Actions, with the number as its id) or `of` (a
+/// workflow run with the suite of its number).
 struct TestDecode;
 
 impl Decode for TestDecode {
@@ -78,7 +88,22 @@ impl Decode for TestDecode {
     fn claim(&self, _: Inbound<'_>) -> Option<Claim> {
         None
     }
-    fn decode(&self, _: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
+    /// An event's real name is left to the real dialects; whatever repository they are told of is
+    /// ours.
+    fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
+        let repository = Some(RepositoryId(1));
+        if event != TEST_EVENT {
+            let entropy = Seeded(AtomicU64::new(0));
+            let decoded = if event.ends_with(" Hook") {
+                GitlabDecode::new(&entropy).decode(event, payload)?
+            } else {
+                GithubDecode::new(&entropy).decode(event, payload)?
+            };
+            return Ok(Decoded {
+                repository,
+                ..decoded
+            });
+        }
         let text = std::str::from_utf8(&payload.body).map_err(|e| DecodeError(e.to_string()))?;
         let words: Vec<&str> = text.split(' ').collect();
         let event = match words[..] {
@@ -86,7 +111,11 @@ impl Decode for TestDecode {
             ["push", ..] => Event::Recorded,
             ["panic", ..] => panic!("a poisoned payload"),
             ["renamed", _] => Event::LookNow,
-            ["mirrored"] => Event::Mirrored,
+            ["deleted", branch, at] => Event::Ended(Ended {
+                places: vec![Place::Branch(branch.to_owned())],
+                at: Some(Timestamp(at.parse().unwrap())),
+                why: Resolution::BranchDeleted,
+            }),
             ["job", number, attempt, id] => Event::Run(Box::new(job_event(
                 number.parse().unwrap(),
                 attempt.parse().unwrap(),
@@ -98,11 +127,16 @@ impl Decode for TestDecode {
                     attempt: attempt.parse().unwrap(),
                 };
                 let mut event = run_event(position, conclusion);
-                event.family = match before {
-                    ["statuses"] => Family::Statuses,
-                    ["checks"] => Family::Checks,
-                    _ => Family::Actions,
+                (event.family, event.twin) = match before {
+                    ["statuses"] => (Family::Statuses, Twin::None),
+                    ["checks"] => (Family::Checks, Twin::None),
+                    ["suite"] => (Family::Checks, Twin::OfRun),
+                    ["of"] => (Family::Actions, Twin::Suite(position.number)),
+                    _ => (Family::Actions, Twin::None),
                 };
+                if event.twin == Twin::OfRun {
+                    event.facts.workflow_key = format!("15368/{}", position.number);
+                }
                 Event::Run(Box::new(event))
             }
             _ => return Err(DecodeError("not a word of it".into())),
@@ -141,11 +175,17 @@ pub(super) fn run_event(position: Position, conclusion: &str) -> RunEvent {
         position,
         status: RunStatus::Completed(Conclusion::from_name(conclusion).unwrap()),
         updated_at: Timestamp(i64::try_from(position.number).unwrap()),
+        began_at: Timestamp(i64::try_from(position.number).unwrap()),
         family: Family::Actions,
+        twin: Twin::None,
+        parent: None,
         failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_key: "7".into(),
             workflow_name: "CI".into(),
+            lane: Lane::of_branch("push", "main".into()),
+            code: Code::Own,
+            head: None,
             branch: Some("main".into()),
             commit_sha: "c".repeat(40),
             commit_message: None,
@@ -330,6 +370,17 @@ impl Farm {
 
     /// What arrives at the door: stored, then told.
     pub(super) async fn deliver(&self, connection: &Connection, body: &str) -> DeliveryId {
+        self.deliver_as(connection, TEST_EVENT, body.as_bytes())
+            .await
+    }
+
+    /// The same for an event of a real provider's.
+    pub(super) async fn deliver_as(
+        &self,
+        connection: &Connection,
+        event: &str,
+        body: &[u8],
+    ) -> DeliveryId {
         let n = self.deliveries.fetch_add(1, Ordering::SeqCst);
         let now = self.clock.now();
         let delivery = Delivery {
@@ -337,10 +388,10 @@ impl Farm {
             connection: connection.id,
             owner: connection.owner,
             provider_delivery_id: format!("guid-{n}"),
-            event: "test".into(),
+            event: event.to_owned(),
             action: None,
             received_at: now,
-            body_digest: *blake3::hash(format!("{n} {body}").as_bytes()).as_bytes(),
+            body_digest: *blake3::hash(format!("{n}").as_bytes()).as_bytes(),
             body_bytes: 0,
             source: Source::Webhook,
             state: DeliveryState::Received,
@@ -349,7 +400,7 @@ impl Farm {
         let id = delivery.id;
         let payload = Payload {
             headers: Vec::new(),
-            body: body.to_owned().into(),
+            body: bytes::Bytes::copy_from_slice(body),
         };
         let changes = vec![Change::InsertDelivery(Box::new(delivery), payload)];
         let batch = Batch {

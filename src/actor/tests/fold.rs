@@ -3,12 +3,14 @@
 //! history gives.
 
 mod history;
+mod oracle;
 
 use super::fakes::still_world;
 use crate::actor::World;
 use crate::actor::incidents::Fold;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::Source;
+use crate::domain::event::Event;
 use crate::domain::id::{ConnectionId, HookKey, RunId, UserId};
 use crate::domain::incident::track::{End, PointKind, TrackKey};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution};
@@ -20,7 +22,8 @@ use crate::domain::time::Timestamp;
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Batch, IncidentFilter, Of};
 use futures_util::FutureExt;
-use history::{Story, Told, any_history, any_history_of};
+use history::{Story, Told, any_history};
+use oracle::Tell;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +71,7 @@ struct State {
 /// Takes in `events` in batches of these sizes, and says what they came to.
 fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>, sizes: &[usize]) -> State {
     let world = still_world(Arc::new(MemoryStore::new()));
-    let mut connection = connection();
+    let connection = connection();
     let events: Vec<_> = events.into_iter().collect();
     let (mut rest, mut sizes) = (&events[..], sizes.iter().cycle());
     let (mut opened, mut resolved) = (0, 0);
@@ -81,7 +84,6 @@ fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>, sizes: &[usize]) -> 
         }
         let gain = fold.finish();
         (opened, resolved) = (opened + gain.opened, resolved + gain.resolved);
-        connection.family = gain.family.or(connection.family);
         let committed = world.store.commit(Batch::of(gain.changes));
         committed
             .now_or_never()
@@ -183,34 +185,73 @@ proptest! {
     }
 }
 
+/// Takes in what is told, in batches of these sizes, and says what it came to.
+fn fold_told(told: &[Tell], sizes: &[usize]) -> Vec<Incident> {
+    let world = still_world(Arc::new(MemoryStore::new()));
+    let connection = connection();
+    let (mut rest, mut sizes) = (told, sizes.iter().cycle());
+    while !rest.is_empty() {
+        let size = *sizes.next().expect("it goes round").min(&rest.len());
+        let (batch, later) = rest.split_at(size);
+        let mut fold = Fold::new(&world, &connection);
+        for tell in batch {
+            match &tell.event {
+                Event::Run(run) => drop(fold.take(run, Source::Webhook).unwrap()),
+                Event::Ended(ended) => {
+                    drop(fold.end(ended, tell.at, Source::Webhook).unwrap());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let committed = world.store.commit(Batch::of(fold.finish().changes));
+        committed.now_or_never().expect("at hand").unwrap();
+        rest = later;
+    }
+    let incidents = world
+        .store
+        .incidents_of(OWNER, &IncidentFilter::default(), page());
+    incidents.unwrap().items
+}
+
+/// What is told in any order, some of it twice; but what has to be told first is.
+fn anyhow(told: Vec<Tell>) -> impl Strategy<Value = (Vec<Tell>, Vec<usize>)> {
+    let times = prop::collection::vec(1..3_usize, told.len());
+    let shuffled = times.prop_flat_map(move |times| {
+        let each = told.iter().zip(times);
+        let each = each.flat_map(|(tell, times)| std::iter::repeat_n(tell.clone(), times));
+        let (first, rest): (Vec<_>, Vec<_>) = each.partition(|tell| tell.is_first);
+        let rest = Just(rest).prop_shuffle();
+        rest.prop_map(move |rest| [first.clone(), rest].concat())
+    });
+    (shuffled, prop::collection::vec(1..9_usize, 1..4))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(6_000))]
 
     #[test]
-    fn several_families_end_like_the_highest_of_them_alone(
-        (actions, anyhow, sizes) in (
-            any_history_of(Family::Actions),
-            any_history_of(Family::Checks),
-            any_history_of(Family::Statuses),
-        ).prop_flat_map(|(actions, checks, statuses)| {
-            let all = [actions.told(), checks.told(), statuses.told()].concat();
-            let sizes = prop::collection::vec(1..9_usize, 1..4);
-            (Just(actions), mixed(all), sizes)
-        })
+    fn every_key_of_github_is_mended_and_ended_as_a_plain_reading_says(
+        (story, (told, sizes)) in oracle::github::any_story()
+            .prop_flat_map(|story| (Just(story.clone()), anyhow(story.told())))
     ) {
-        let told = actions.told();
-        let mut alone = fold(told.iter().map(|told| &told.event), &[7]);
-        let mut together = fold(&anyhow, &sizes);
-        let of_actions = |i: &Incident| i.ci.as_ref().unwrap().family == Family::Actions;
-        let others = together.incidents.iter().filter(|i| !of_actions(i));
-        for other in others {
-            prop_assert_eq!(other.status, IncidentStatus::Resolved);
-        }
-        together.incidents.retain(of_actions);
-        together.runs.retain(|(family, _), _| *family == Family::Actions);
-        together.tracks.retain(|key, _| key.workflow_key.starts_with("actions:"));
-        // What is not a track of the highest family is none of its events either.
-        alone.tracks.retain(|_, points| !points.is_empty());
-        prop_assert_eq!(alone, together);
+        let expected = oracle::expected(story.facts());
+        let ordered = oracle::told(&fold_told(&story.told(), &[3]));
+        prop_assert_eq!(&ordered, &expected, "in order");
+        prop_assert_eq!(oracle::told(&fold_told(&told, &sizes)), expected, "in any order");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn every_key_of_gitlab_is_mended_and_ended_as_a_plain_reading_says(
+        (story, (told, sizes)) in oracle::gitlab::any_story()
+            .prop_flat_map(|story| (Just(story.clone()), anyhow(story.told())))
+    ) {
+        let expected = oracle::expected(story.facts());
+        let ordered = oracle::told(&fold_told(&story.told(), &[3]));
+        prop_assert_eq!(&ordered, &expected, "in order");
+        prop_assert_eq!(oracle::told(&fold_told(&told, &sizes)), expected, "in any order");
     }
 }

@@ -1,5 +1,6 @@
 //! Stories of actors in virtual time: hours of their life in milliseconds.
 
+mod cases;
 mod credentials;
 mod disabled;
 mod doubt;

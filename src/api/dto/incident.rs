@@ -1,6 +1,7 @@
 //! Incidents and runs in JSON.
 
 use super::time;
+use crate::domain::lane::Code;
 use crate::domain::repo::FullName;
 use crate::domain::{incident, run};
 use serde::Serialize;
@@ -43,14 +44,23 @@ pub struct Incident {
     pub title: String,
     /// The connection; null when it is about a credential.
     pub connection_id: Option<String>,
-    /// The connection's repository; null once the connection is forgotten.
+    /// The connection's repository: its present name, or, when the connection is gone, the one
+    /// that it had; null when it is about a credential.
     pub repository_full_name: Option<String>,
     /// The run that failed last, when it is about CI.
     pub run_id: Option<String>,
     /// The workflow.
     pub workflow_name: Option<String>,
-    /// The branch.
+    /// The branch of this repository; null for the code of another one.
     pub branch: Option<String>,
+    /// The repository that the code is from, when it is another one: by name, else by id.
+    pub head_repository: Option<String>,
+    /// The branch of that repository.
+    pub head_branch: Option<String>,
+    /// The number of the pull or merge request, where it is told.
+    pub pull_request: Option<u64>,
+    /// What started the run, such as `push` or `schedule`.
+    pub trigger: Option<String>,
     /// The commit.
     pub commit_sha: Option<String>,
     /// Its message's first line.
@@ -71,7 +81,8 @@ pub struct Incident {
     pub acknowledged_at: Option<String>,
     /// When it was over.
     pub resolved_at: Option<String>,
-    /// `passed`, `manual`, `recovered`, `disconnected` or `superseded`.
+    /// `passed`, `manual`, `recovered`, `disconnected`, `branch_deleted`, `tag_deleted`,
+    /// `pull_request_closed`, `merged`, `left_queue`, `mirrored`, or `superseded` (by version 0.1).
     pub resolution: Option<&'static str>,
 }
 
@@ -90,10 +101,16 @@ impl Incident {
             failure_type: incident.failure_type,
             title: incident.title,
             connection_id: incident.subject.connection().map(|id| id.to_string()),
-            repository_full_name: repository.map(ToString::to_string),
+            repository_full_name: repository
+                .or(incident.repository.as_ref())
+                .map(ToString::to_string),
             run_id: of_ci(|ci| Some(ci.run.to_string())),
             workflow_name: of_ci(|ci| Some(ci.workflow_name.clone())),
-            branch: of_ci(|ci| ci.branch.clone()),
+            branch: of_ci(|ci| ci.branch.clone().filter(|_| ci.head.is_none())),
+            head_repository: of_ci(|ci| ci.head.clone()),
+            head_branch: of_ci(|ci| ci.branch.clone().filter(|_| ci.head.is_some())),
+            pull_request: ci.as_ref().and_then(|ci| ci.track.lane.number()),
+            trigger: of_ci(|ci| Some(ci.trigger.clone())),
             commit_sha: of_ci(|ci| Some(ci.commit_sha.clone())),
             commit_message: of_ci(|ci| ci.commit_message.clone()),
             author: of_ci(|ci| ci.author.clone()),
@@ -135,8 +152,14 @@ pub struct Run {
     pub status: &'static str,
     /// How it ended; null before.
     pub conclusion: Option<&'static str>,
-    /// The branch.
+    /// The branch of this repository; null for the code of another one.
     pub branch: Option<String>,
+    /// The repository that the code is from, when it is another one and told.
+    pub head_repository: Option<String>,
+    /// The branch of another repository.
+    pub head_branch: Option<String>,
+    /// The number of the pull or merge request, where it is told.
+    pub pull_request: Option<u64>,
     /// The commit.
     pub commit_sha: String,
     /// Its message's first line.
@@ -159,6 +182,11 @@ impl Run {
     /// The shape of a run of a connection to this repository.
     pub fn of(run: run::Run, repository: Option<&FullName>) -> Self {
         let failed_jobs = run.failed_jobs_of(None, u32::MAX);
+        let is_own = run.facts.code == Code::Own;
+        let (branch, head_branch) = match run.facts.branch {
+            Some(branch) if is_own => (Some(branch), None),
+            branch => (None, branch),
+        };
         Self {
             id: run.id.to_string(),
             connection_id: run.connection.to_string(),
@@ -170,7 +198,10 @@ impl Run {
             workflow_name: run.facts.workflow_name,
             status: run.status.as_str(),
             conclusion: run.status.conclusion().map(run::Conclusion::as_str),
-            branch: run.facts.branch,
+            branch,
+            head_branch,
+            head_repository: run.facts.head,
+            pull_request: run.facts.lane.number(),
             commit_sha: run.facts.commit_sha,
             commit_message: run.facts.commit_message,
             author: run.facts.author,

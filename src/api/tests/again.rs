@@ -97,7 +97,7 @@ fn process(world: &World, id: DeliveryId) -> Option<Event> {
     let outcome = match &event {
         Event::Ignored => Outcome::Ignored,
         Event::Pong { .. } => Outcome::Pong,
-        Event::Run(_) | Event::Recorded | Event::Mirrored | Event::LookNow => Outcome::Recorded,
+        Event::Run(_) | Event::Recorded | Event::Ended(_) | Event::LookNow => Outcome::Recorded,
     };
     let state = DeliveryState::Processed {
         at: delivery.received_at,

@@ -16,6 +16,7 @@ use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
 };
+use crate::domain::lane::{Code, Lane};
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus};
 use crate::domain::secret::{ApiToken, OauthSecret, ProviderToken};
@@ -350,6 +351,9 @@ fn facts() -> RunFacts {
     RunFacts {
         workflow_key: "77".into(),
         workflow_name: "canary workflow".into(),
+        lane: Lane::of_branch("push", "main".into()),
+        code: Code::Own,
+        head: None,
         branch: Some("main".into()),
         commit_sha: "a".repeat(40),
         commit_message: None,
@@ -366,7 +370,9 @@ fn failure(connection: ConnectionId, run: RunId) -> CiFailure {
         family: Family::Actions,
         track: TrackKey::of(connection, Family::Actions, &facts),
         workflow_name: facts.workflow_name,
+        head: None,
         branch: facts.branch,
+        trigger: facts.trigger,
         commit_sha: facts.commit_sha,
         commit_message: None,
         author: None,
@@ -422,6 +428,7 @@ fn history(
         },
         status: RunStatus::Completed(Conclusion::Failure),
         updated_at: at,
+        suite: None,
         facts: facts(),
         first_seen_at: at,
     };
@@ -429,6 +436,7 @@ fn history(
         id: ids.2,
         owner: connection.owner,
         subject: Subject::Connection(connection.id),
+        repository: Some(connection.full_name.clone()),
         status: IncidentStatus::Open,
         severity: Severity::Error,
         source: IncidentSource::Webhook,

@@ -1,31 +1,40 @@
-//! Which failures belong together: the track of one workflow on one branch.
+//! Which failures belong together: the track of one workflow in one lane.
 //!
 //! A track is the set of decided attempts, ordered by position. Failures between two passes are
 //! one incident; a pass resolves what stands before it and nothing after it. As everything
 //! follows from the *set* of attempts, it does not matter in which order, or how often, they are
 //! told. What is closed by a person, or for another reason that is no pass, is cut off at that
-//! point as if a pass stood there.
+//! point as if a pass stood there. So is what was begun before its branch was deleted or its pull
+//! request closed: see [`Track::end`].
 
 use super::Resolution;
 use crate::domain::id::{ConnectionId, IncidentId, RunId};
+use crate::domain::lane::Lane;
+use crate::domain::lane::place::{ENDS_MAX, EndedAt, Reach};
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Family, Position, RunFacts};
 use crate::domain::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+mod group;
+
+pub use group::{Group, GroupEnd};
 
 /// Most attempts that a track remembers. The oldest are forgotten first; whatever arrives from
 /// before them is recorded as a run and moves no incident.
 pub const POINTS_MAX: usize = 256;
 
-/// One workflow on one branch of one connection.
+/// One workflow in one lane of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackKey {
     /// The connection.
     pub connection: ConnectionId,
-    /// The family's name, a colon, and [`RunFacts::workflow_key`].
-    pub workflow_key: String,
-    /// The branch; empty when there is none.
-    pub branch: String,
+    /// The way in which its runs are told.
+    pub family: Family,
+    /// See [`RunFacts::workflow_key`].
+    pub workflow: String,
+    /// The lane.
+    pub lane: Lane,
 }
 
 impl TrackKey {
@@ -33,8 +42,9 @@ impl TrackKey {
     pub fn of(connection: ConnectionId, family: Family, facts: &RunFacts) -> Self {
         Self {
             connection,
-            workflow_key: format!("{}:{}", family.as_str(), facts.workflow_key),
-            branch: facts.branch.clone().unwrap_or_default(),
+            family,
+            workflow: facts.workflow_key.clone(),
+            lane: facts.lane.clone(),
         }
     }
 }
@@ -67,6 +77,10 @@ impl End {
 pub struct Point {
     /// The run it is an attempt of.
     pub run: RunId,
+    /// When that run was begun.
+    pub began: Timestamp,
+    /// What an end of a place that is not for everybody goes by: see [`Reach`].
+    pub mark: u64,
     /// What it meant.
     pub kind: PointKind,
 }
@@ -85,6 +99,30 @@ pub enum PointKind {
     },
 }
 
+impl PointKind {
+    const fn incident(self) -> Option<IncidentId> {
+        match self {
+            Self::Failed { incident, .. } => Some(incident),
+            Self::Passed => None,
+        }
+    }
+}
+
+/// A decided attempt, as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// How it ended.
+    pub end: End,
+    /// What that means.
+    pub verdict: Verdict,
+    /// The run it is an attempt of.
+    pub run: RunId,
+    /// When that run was begun.
+    pub began: Timestamp,
+    /// See [`Point::mark`].
+    pub mark: u64,
+}
+
 /// The end of an incident that no pass brought about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
@@ -94,13 +132,18 @@ pub struct Closed {
     pub why: Resolution,
 }
 
-/// The decided attempts of one workflow on one branch.
+/// The decided attempts of one workflow in one lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Track {
     /// Which.
     pub key: TrackKey,
     /// The attempts, in order.
     pub points: BTreeMap<End, Point>,
+    /// When what has no numbers for its attempts was begun again: only then is a failure that is
+    /// told again another one.
+    pub starts: BTreeSet<Position>,
+    /// When and why what the runs run for ended.
+    pub ends: BTreeMap<EndedAt, Resolution>,
     /// Nothing at or before this end is taken in any more.
     pub floor: Option<End>,
     /// What was forgotten of the incident that the oldest remembered failure belongs to.
@@ -118,43 +161,14 @@ pub struct Forgotten {
     pub first_seen_at: Timestamp,
 }
 
-/// What a group of failures amounts to: everything an incident says that follows from the track.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// The incident.
-    pub incident: IncidentId,
-    /// Failed attempts in it.
-    pub occurrences: u32,
-    /// When the first and the last of them ended.
-    pub first_seen_at: Timestamp,
-    /// See `first_seen_at`.
-    pub last_seen_at: Timestamp,
-    /// The failure that is last by position.
-    pub last: End,
-    /// Its run.
-    pub last_run: RunId,
-    /// The attempt of this run that was decided before that: what failed after it belongs to the
-    /// last failure.
-    pub decided_before: Option<u32>,
-    /// How it ended, and when; `None` while it goes on.
-    pub end: Option<GroupEnd>,
-}
-
-/// How a group of failures ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupEnd {
-    /// This run passed.
-    Passed(RunId, Timestamp),
-    /// It was closed.
-    Closed(Closed),
-}
-
 impl Track {
     /// A track without attempts.
     pub fn new(key: TrackKey) -> Self {
         Self {
             key,
             points: BTreeMap::new(),
+            starts: BTreeSet::new(),
+            ends: BTreeMap::new(),
             floor: None,
             forgotten: None,
         }
@@ -167,37 +181,153 @@ impl Track {
     /// pass that arrives late splits one in two.
     pub fn take(
         &mut self,
-        end: End,
-        verdict: Verdict,
-        run: RunId,
+        told: Told,
         mut new_incident: impl FnMut() -> IncidentId,
     ) -> Vec<IncidentId> {
+        let end = told.end;
         if self.floor.is_some_and(|floor| end <= floor) {
             return Vec::new();
         }
         if let Some(known) = self.told_before(end) {
             return self.correct(known, end);
         }
+        let mut point = Point {
+            run: told.run,
+            began: told.began,
+            mark: told.mark,
+            kind: PointKind::Passed,
+        };
         let (before, after) = (self.failure_before(end), self.failure_after(end));
-        let (kind, changed) = match verdict {
+        let mut changed = Vec::new();
+        match told.verdict {
             Verdict::Failed => {
-                let incident = before.or(after).unwrap_or_else(&mut new_incident);
-                let closed = None;
-                (PointKind::Failed { incident, closed }, vec![incident])
+                let closed = self.closed_by_place(end, &point);
+                let before = before.filter(|(_, of)| !is_cut(*of, closed));
+                let fits_after = after.filter(|(_, of)| !is_cut(closed, *of));
+                let incident = before.or(fits_after);
+                let incident = incident.map_or_else(&mut new_incident, |(incident, _)| incident);
+                point.kind = PointKind::Failed { incident, closed };
+                changed.push(incident);
+                // Of one incident, and cut by what ends this failure and not the next.
+                if fits_after.is_none() && after.is_some_and(|(after, _)| after == incident) {
+                    let later = new_incident();
+                    self.rename_after(end, incident, later);
+                    changed.push(later);
+                }
             }
             Verdict::Passed => match (before, after) {
-                (Some(before), Some(after)) if before == after => {
+                (Some((before, _)), Some((after, _))) if before == after => {
                     let later = new_incident();
                     self.rename_after(end, before, later);
-                    (PointKind::Passed, vec![before, later])
+                    changed.extend([before, later]);
                 }
                 // For the failures after it, it is the attempt that was decided before.
-                (before, after) => (PointKind::Passed, after.into_iter().chain(before).collect()),
+                (before, after) => {
+                    changed.extend(after.into_iter().chain(before).map(|(id, _)| id));
+                }
             },
-        };
-        self.points.insert(end, Point { run, kind });
+        }
+        self.points.insert(end, point);
         self.forget_oldest();
         changed
+    }
+
+    /// Takes in that what has no numbers for its attempts began at this position. Returns the
+    /// incidents whose [`Group`] may have changed, and whether it was news.
+    pub fn start(&mut self, position: Position) -> (Vec<IncidentId>, bool) {
+        let is_forgotten = self.floor.is_some_and(|floor| position <= floor.position);
+        if is_forgotten || !self.starts.insert(position) {
+            return (Vec::new(), false);
+        }
+        while self.starts.len() > POINTS_MAX {
+            self.starts.pop_first();
+        }
+        let later = self.points.range(End::before(position)..);
+        let next = later
+            .take_while(|(end, _)| end.position.number == position.number)
+            .find_map(|(_, point)| point.kind.incident());
+        (next.into_iter().collect(), true)
+    }
+
+    /// Takes in that what the runs run for ended: the failures that this reaches are over.
+    /// Returns the incidents whose [`Group`] may have changed, and whether it was news.
+    pub fn end(
+        &mut self,
+        at: EndedAt,
+        why: Resolution,
+        mut new_incident: impl FnMut() -> IncidentId,
+    ) -> (Vec<IncidentId>, bool) {
+        if self.ends.get(&at).is_some_and(|known| *known >= why) {
+            return (Vec::new(), false);
+        }
+        self.ends.insert(at, why);
+        while self.ends.len() > ENDS_MAX {
+            self.ends.pop_first();
+        }
+        let by = Closed { at: at.at, why };
+        let mut changed = BTreeSet::new();
+        for (end, point) in &mut self.points {
+            let is_reached = reaches(at, *end, point);
+            let PointKind::Failed { incident, closed } = &mut point.kind else {
+                continue;
+            };
+            // The first end counts, whichever is told first, and what a person did before.
+            let is_first = closed.is_none_or(|known| {
+                known.why.is_derived()
+                    && (known.at > by.at || (known.at == by.at && known.why < why))
+            });
+            if is_reached && is_first {
+                *closed = Some(by);
+                changed.insert(*incident);
+            }
+        }
+        self.split_where_cut(&mut changed, &mut new_incident);
+        (changed.into_iter().collect(), true)
+    }
+
+    /// Gives the later part of an incident an id of its own where an end came between.
+    fn split_where_cut(
+        &mut self,
+        changed: &mut BTreeSet<IncidentId>,
+        new_incident: &mut impl FnMut() -> IncidentId,
+    ) {
+        let mut before: Option<(IncidentId, Option<Closed>)> = None;
+        // What the rest of an incident is called from here on.
+        let mut renamed: Option<(IncidentId, IncidentId)> = None;
+        for point in self.points.values_mut() {
+            let PointKind::Failed { incident, closed } = &mut point.kind else {
+                before = None;
+                continue;
+            };
+            if let Some((old, new)) = renamed
+                && *incident == old
+            {
+                *incident = new;
+            }
+            if let Some((of, by)) = before
+                && of == *incident
+                && is_cut(by, *closed)
+            {
+                let later = new_incident();
+                let old = renamed.map_or(of, |(old, _)| old);
+                renamed = Some((old, later));
+                *incident = later;
+                changed.insert(later);
+            }
+            before = Some((*incident, *closed));
+        }
+    }
+
+    /// What ends a failure that is taken in: the first end of a place that reaches it.
+    fn closed_by_place(&self, end: End, point: &Point) -> Option<Closed> {
+        let ends = self.ends.iter();
+        let reached = ends.filter(|(at, _)| reaches(**at, end, point));
+        reached
+            .map(|(at, why)| Closed {
+                at: at.at,
+                why: *why,
+            })
+            .min_by_key(|closed| (closed.at, std::cmp::Reverse(closed.why)))
     }
 
     /// Ends the open group of `incident` here. Returns whether there was one.
@@ -223,51 +353,6 @@ impl Track {
             }
             Some(_) | None => false,
         }
-    }
-
-    /// What the failures of `incident` amount to; `None` when it has none here.
-    pub fn group(&self, incident: IncidentId) -> Option<Group> {
-        let mut group: Option<Group> = None;
-        let forgotten = self.forgotten.filter(|f| f.incident == incident);
-        for (end, point) in &self.points {
-            match point.kind {
-                PointKind::Failed {
-                    incident: of,
-                    closed,
-                } if of == incident => {
-                    let is_told_twice = group
-                        .as_ref()
-                        .is_some_and(|group| group.last.position == end.position);
-                    let group = group.get_or_insert(Group {
-                        incident,
-                        occurrences: forgotten.map_or(0, |f| f.occurrences),
-                        first_seen_at: forgotten.map_or(end.at, |f| f.first_seen_at),
-                        last_seen_at: end.at,
-                        last: *end,
-                        last_run: point.run,
-                        decided_before: None,
-                        end: None,
-                    });
-                    group.occurrences += u32::from(!is_told_twice);
-                    group.first_seen_at = group.first_seen_at.min(end.at);
-                    group.last_seen_at = group.last_seen_at.max(end.at);
-                    (group.last, group.last_run) = (*end, point.run);
-                    group.end = closed.map(GroupEnd::Closed);
-                }
-                PointKind::Passed => {
-                    if let Some(group) = &mut group
-                        && group.end.is_none()
-                    {
-                        group.end = Some(GroupEnd::Passed(point.run, end.at));
-                    }
-                }
-                PointKind::Failed { .. } => {}
-            }
-        }
-        if let Some(group) = &mut group {
-            group.decided_before = self.decided_before(group.last.position);
-        }
-        group
     }
 
     /// When an attempt last ended, by the provider's clock; `None` while none has.
@@ -319,33 +404,29 @@ impl Track {
         self.points.insert(end, point);
         match point.kind {
             PointKind::Failed { incident, .. } => vec![incident],
-            PointKind::Passed => self.failure_before(end).into_iter().collect(),
+            PointKind::Passed => {
+                let before = self.failure_before(end);
+                before.into_iter().map(|(incident, _)| incident).collect()
+            }
         }
     }
 
-    /// The attempt of the same run that was decided last before this one.
-    fn decided_before(&self, position: Position) -> Option<u32> {
-        let known = self.points.range(..End::before(position)).next_back();
-        let before = known.map(|(end, _)| *end).or(self.floor)?.position;
-        let is_same_run = before.number == position.number && before < position;
-        is_same_run.then_some(before.attempt)
-    }
-
-    /// The incident of the failure right before `end`, unless it was closed there.
-    fn failure_before(&self, end: End) -> Option<IncidentId> {
+    /// The incident of the failure right before `end`, and what closed it; `None` when a person
+    /// closed it there.
+    fn failure_before(&self, end: End) -> Option<(IncidentId, Option<Closed>)> {
         match self.points.range(..end).next_back()?.1.kind {
-            PointKind::Failed {
-                incident,
-                closed: None,
-            } => Some(incident),
-            PointKind::Failed { .. } | PointKind::Passed => None,
+            PointKind::Failed { incident, closed } => {
+                let is_open = closed.is_none_or(|closed| closed.why.is_derived());
+                is_open.then_some((incident, closed))
+            }
+            PointKind::Passed => None,
         }
     }
 
-    /// The incident of the failure right after `end`.
-    fn failure_after(&self, end: End) -> Option<IncidentId> {
+    /// The incident of the failure right after `end`, and what closed it.
+    fn failure_after(&self, end: End) -> Option<(IncidentId, Option<Closed>)> {
         match self.points.range(end..).next()?.1.kind {
-            PointKind::Failed { incident, .. } => Some(incident),
+            PointKind::Failed { incident, closed } => Some((incident, closed)),
             PointKind::Passed => None,
         }
     }
@@ -372,11 +453,11 @@ impl Track {
                 continue;
             };
             let before = self.forgotten.filter(|f| f.incident == incident);
-            // Should the attempt be remembered by another end, it is counted there.
-            let is_remembered = self
-                .points
-                .first_key_value()
-                .is_some_and(|(next, _)| next.position == end.position);
+            // Should the same failure be remembered by another end, it is counted there.
+            let next = self.points.first_key_value();
+            let is_remembered = next.is_some_and(|(next, point)| {
+                point.kind.incident() == Some(incident) && self.is_same_failure(end, *next)
+            });
             self.forgotten = Some(Forgotten {
                 incident,
                 occurrences: before
@@ -386,6 +467,21 @@ impl Track {
             });
         }
     }
+}
+
+/// Whether an end of a place is over for this attempt.
+fn reaches(place: EndedAt, end: End, point: &Point) -> bool {
+    match place.reach {
+        Reach::Begun => point.began <= place.at,
+        Reach::BegunBut(mark) => point.mark != mark && point.began <= place.at,
+        Reach::DecidedBut(mark) => point.mark != mark && end.at <= place.at,
+    }
+}
+
+/// Whether something came between two failures in a row, of which these are the ends: what ended
+/// the first has not ended the second.
+fn is_cut(first: Option<Closed>, second: Option<Closed>) -> bool {
+    first.is_some_and(|by| by.why.is_derived() && second != Some(by))
 }
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! Inbound: GitHub's deliveries. Pure; nothing of a body is believed before its signature.
 
 mod checks;
+mod ended;
 mod jobs;
+mod lanes;
 mod marks;
 mod statuses;
 
 use super::payload::{
-    ActorPart, Body, ClaimBody, CommitPart, RepositoryPart, RunPart, WorkflowPart,
+    ActorPart, Body, ClaimBody, CommitPart, PersonPart, RepositoryPart, RunPart, WorkflowPart,
 };
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{Entropy, HookId};
 use crate::domain::repo::{FullName, RepositoryId};
-use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::domain::secret::{HookSecret, Proof};
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean,
@@ -42,10 +44,12 @@ const FORM_PREFIX: &[u8] = b"payload=";
 const ALL_EVENTS: &str = "*";
 
 /// The events that something follows from, or that are kept as history.
-const EVENTS_KNOWN: [&str; 11] = [
+const EVENTS_KNOWN: [&str; 13] = [
     "check_run",
     "check_suite",
+    "delete",
     "deployment_status",
+    "merge_group",
     "meta",
     "ping",
     "pull_request",
@@ -56,11 +60,12 @@ const EVENTS_KNOWN: [&str; 11] = [
     "workflow_run",
 ];
 
-/// What tells of CI in whatever way, of deployments, and of a new name; and what people expect in
-/// a history.
-const EVENTS_DEFAULT: [&str; 9] = [
+/// What tells of CI in whatever way, of what ends without a pass (a deleted branch, a closed pull
+/// request), of deployments, and of a new name; and what people expect in a history.
+const EVENTS_DEFAULT: [&str; 10] = [
     "check_run",
     "check_suite",
+    "delete",
     "deployment_status",
     "pull_request",
     "push",
@@ -154,7 +159,8 @@ impl Decode for GithubDecode {
 
     fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
         let json = unfold(&payload.body)?;
-        let body: Body<'_> = read(&json)?;
+        let mut room = Vec::new();
+        let body: Body<'_> = read(&json, &mut room)?;
         Ok(interpret(event, &body))
     }
 
@@ -192,8 +198,10 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
         "ping" if body.zen.text().is_some() || body.hook_id.number().is_some() => Event::Pong {
             hook: body.hook_id.number().map(HookId),
         },
-        "push" if body.git_ref.text().is_some() => Event::Recorded,
-        "pull_request" if body.pull_request.0.is_some() => Event::Recorded,
+        "push" if body.git_ref.text().is_some() => ended::by_push(body),
+        "delete" if body.git_ref.text().is_some() => ended::by_deletion(body),
+        "pull_request" if body.pull_request.0.is_some() => ended::by_pull_request(body),
+        "merge_group" if body.merge_group.0.is_some() => ended::by_merge_group(body),
         "deployment_status" if body.deployment_status.0.is_some() => Event::Recorded,
         "repository" if repository.is_some() => repository_event(body.action.text()),
         "meta" if body.action.text() == Some("deleted") && body.hook_id.number().is_some() => {
@@ -240,6 +248,7 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
     let workflow = body.workflow.0.as_ref();
     let title = || clean_of(&run.display_title, TITLE_BYTES_MAX);
     let workflow_key = workflow_key(run, workflow)?;
+    let code = lanes::whose(run, body);
     let name = clean_of(&run.name, TITLE_BYTES_MAX)
         .or_else(|| clean_of(&workflow?.name, TITLE_BYTES_MAX))
         .unwrap_or_else(|| workflow_key.clone());
@@ -254,15 +263,30 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
             .into_iter()
             .find_map(moment)
             .unwrap_or_default(),
+        began_at: [&run.created_at, &run.run_started_at, &run.updated_at]
+            .into_iter()
+            .find_map(moment)
+            .unwrap_or_default(),
         family: Family::Actions,
+        twin: match run.check_suite_id.number() {
+            Some(suite) => Twin::Suite(suite),
+            None => Twin::None,
+        },
+        parent: None,
         failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_key,
             workflow_name: name,
+            lane: lanes::of_run(run, &code, body),
+            head: lanes::head_name(run, &code),
+            code,
             branch: clean_of(&run.head_branch, BRANCH_BYTES_MAX),
             commit_sha: clean_of(&run.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),
             commit_message: subject(&run.head_commit).or_else(title),
-            author: login(&run.triggering_actor).or_else(|| login(&run.actor)),
+            author: login(&run.triggering_actor)
+                .or_else(|| login(&run.actor))
+                .or_else(|| author(&run.head_commit))
+                .or_else(|| login(&body.sender)),
             trigger: clean_of(&run.event, WORD_BYTES_MAX).unwrap_or_default(),
             url: web_url(&run.html_url),
         },
@@ -281,6 +305,16 @@ fn subject(commit: &Object<CommitPart<'_>>) -> Option<String> {
 
 fn login(actor: &Object<ActorPart<'_>>) -> Option<String> {
     clean_of(&actor.0.as_ref()?.login, WORD_BYTES_MAX)
+}
+
+/// Who wrote a commit.
+fn author(commit: &Object<CommitPart<'_>>) -> Option<String> {
+    person(&commit.0.as_ref()?.author)
+}
+
+fn person(person: &Object<PersonPart<'_>>) -> Option<String> {
+    let person = person.0.as_ref()?;
+    clean_of(&person.username, WORD_BYTES_MAX).or_else(|| clean_of(&person.name, WORD_BYTES_MAX))
 }
 
 /// A job with this conclusion failed. Whether it was allowed to, GitHub does not tell.
@@ -310,7 +344,7 @@ fn workflow_key(run: &RunPart<'_>, workflow: Option<&WorkflowPart<'_>>) -> Optio
 /// A conclusion decides. Without one the status does, and the action only when the status says
 /// nothing: GitHub's own examples hold a `completed` action with the status `queued`.
 fn status(conclusion: &Loose<'_>, status: &Loose<'_>, action: Option<&str>) -> RunStatus {
-    if let Some(conclusion) = conclusion.text() {
+    if let Some(conclusion) = conclusion.text().filter(|text| !text.trim().is_empty()) {
         return RunStatus::Completed(
             Conclusion::from_name(conclusion).unwrap_or(Conclusion::Unknown),
         );

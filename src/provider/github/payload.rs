@@ -9,7 +9,11 @@ wire! {
         zen: Loose<'a>,
         hook_id: Loose<'a>,
         git_ref = "ref": Loose<'a>,
-        pull_request: Object<Empty<'a>>,
+        ref_type: Loose<'a>,
+        deleted: Loose<'a>,
+        number: Loose<'a>,
+        pull_request: Object<PullPart<'a>>,
+        merge_group: Object<GroupPart<'a>>,
         repository: Object<RepositoryPart<'a>>,
         workflow: Object<WorkflowPart<'a>>,
         workflow_run: Object<RunPart<'a>>,
@@ -33,7 +37,25 @@ wire! {
         full_name: Loose<'a>,
         default_branch: Loose<'a>,
         html_url: Loose<'a>,
+        pushed_at: Loose<'a>,
     }
+    /// `pull_request` of its own event.
+    PullPart {
+        number: Loose<'a>,
+        merged: Loose<'a>,
+        closed_at: Loose<'a>,
+        updated_at: Loose<'a>,
+        head: Object<EndPart<'a>>,
+        base: Object<EndPart<'a>>,
+    }
+    /// What a pull request goes from, and to.
+    EndPart {
+        git_ref = "ref": Loose<'a>,
+        sha: Loose<'a>,
+        repo: Object<RepositoryPart<'a>>,
+    }
+    /// `merge_group`.
+    GroupPart { head_ref: Loose<'a> }
     /// `workflow`.
     WorkflowPart { id: Loose<'a>, name: Loose<'a>, path: Loose<'a> }
     /// `workflow_run`.
@@ -51,6 +73,9 @@ wire! {
         head_branch: Loose<'a>,
         head_sha: Loose<'a>,
         head_commit: Object<CommitPart<'a>>,
+        head_repository: Object<RepositoryPart<'a>>,
+        pull_requests: List<PullPart<'a>>,
+        check_suite_id: Loose<'a>,
         html_url: Loose<'a>,
         actor: Object<ActorPart<'a>>,
         triggering_actor: Object<ActorPart<'a>>,
@@ -81,6 +106,7 @@ wire! {
         head_branch: Loose<'a>,
         head_sha: Loose<'a>,
         head_commit: Object<CommitPart<'a>>,
+        pull_requests: List<PullPart<'a>>,
         created_at: Loose<'a>,
         updated_at: Loose<'a>,
     }
@@ -103,13 +129,13 @@ wire! {
         committer: Object<PersonPart<'a>>,
     }
     /// Who made a commit, and when.
-    PersonPart { date: Loose<'a> }
+    PersonPart { date: Loose<'a>, name: Loose<'a>, username: Loose<'a> }
     /// One of the branches that a status' commit is in, with the commit that is its head.
     BranchPart { name: Loose<'a>, commit: Object<HeadPart<'a>> }
     /// The head of a branch.
     HeadPart { sha: Loose<'a> }
     /// `workflow_run.head_commit`.
-    CommitPart { message: Loose<'a> }
+    CommitPart { message: Loose<'a>, author: Object<PersonPart<'a>> }
     /// `workflow_run.actor` and its like.
     ActorPart { login: Loose<'a> }
     /// An object of which only the presence counts.

@@ -6,6 +6,9 @@
 //! created, started or finished. A retry makes new jobs after everything before, so its number is
 //! higher than that of whatever happened before it; the same delivery always has the same.
 
+mod ended;
+mod lanes;
+
 use super::payload::{AttributesPart, Body, BuildPart, ClaimBody, KindBody, ProjectPart};
 use super::wire::EVENTS;
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
@@ -13,13 +16,13 @@ use crate::domain::event::{Decoded, Event};
 use crate::domain::id::Entropy;
 use crate::domain::repo::{FullName, RepositoryId};
 use crate::domain::run::{
-    Conclusion, FAILED_JOBS_MAX, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus,
+    Conclusion, FAILED_JOBS_MAX, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin,
 };
 use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
 use crate::provider::payload::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, TITLE_BYTES_MAX, WORD_BYTES_MAX, any_moment, clean,
-    clean_of, first_line, header, kept, object, read, web_url,
+    COMMIT_BYTES_MAX, Loose, TITLE_BYTES_MAX, WORD_BYTES_MAX, any_moment, clean_of, first_line,
+    header, kept, object, read, web_url,
 };
 use crate::provider::signature::{SigningKey, gitlab_token_verifies, standard_verifies};
 use crate::provider::{Claim, Decode, DecodeError, HeaderLookup, Inbound, Rejection, Verified};
@@ -49,8 +52,15 @@ const KINDS: [(&str, &str); 6] = [
     ("Tag Push Hook", "tag_push"),
     ("Deployment Hook", "deployment"),
 ];
-/// What a branch is called that stands for a merge request.
-const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
+
+/// What tells of CI, and of what ends without a pass: merge requests that are merged or closed,
+/// branches and tags that are deleted.
+const EVENTS_DEFAULT: [&str; 4] = [
+    "pipeline_events",
+    "merge_requests_events",
+    "push_events",
+    "tag_push_events",
+];
 
 /// GitLab's dialect of deliveries.
 #[derive(Debug)]
@@ -174,8 +184,13 @@ impl Decode for GitlabDecode {
     }
 
     fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
-        let body: Body<'_> = read(&payload.body)?;
-        Ok(interpret(event, &body))
+        let mut room = Vec::new();
+        let body: Body<'_> = read(&payload.body, &mut room)?;
+        let sent_at = payload.headers.iter().find_map(|(name, value)| {
+            let seconds: i64 = (name == "webhook-timestamp").then(|| value.parse().ok())??;
+            seconds.checked_mul(1000).map(Timestamp)
+        });
+        Ok(interpret(event, &body, sent_at))
     }
 
     fn is_known_event(&self, event: &str) -> bool {
@@ -183,7 +198,7 @@ impl Decode for GitlabDecode {
     }
 
     fn default_events(&self) -> &'static [&'static str] {
-        &["pipeline_events", "merge_requests_events", "push_events"]
+        &EVENTS_DEFAULT
     }
 
     fn is_event_name(&self, name: &str) -> bool {
@@ -193,7 +208,9 @@ impl Decode for GitlabDecode {
 
 /// What the event's name promises must be in the body: without a signature the name is not covered
 /// by anything.
-fn interpret(event: &str, body: &Body<'_>) -> Decoded {
+///
+/// `sent_at` is when GitLab sent it, by its own clock: some events have no other time.
+fn interpret(event: &str, body: &Body<'_>, sent_at: Option<Timestamp>) -> Decoded {
     let project = body.project.0.as_ref();
     let id = project.and_then(|p| p.id.number());
     let attributes = body.object_attributes.0.as_ref();
@@ -204,6 +221,8 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
         Some("pipeline") if is_kind => attributes
             .and_then(|pipeline| run_event(pipeline, body))
             .map_or(Event::Ignored, |run| Event::Run(Box::new(run))),
+        Some("merge_request") if is_kind => ended::by_merge_request(body),
+        Some("push" | "tag_push") if is_kind => ended::by_push(body, sent_at),
         Some(_) if is_kind => Event::Recorded,
         Some(_) | None => Event::Ignored,
     };
@@ -233,14 +252,13 @@ fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent>
     let id = pipeline.id.number()?;
     let status = status(&pipeline.status);
     let at = moment(pipeline, &body.builds.0, status);
-    let class = class(pipeline, body);
+    let code = lanes::whose(body);
     let name = clean_of(&pipeline.name, TITLE_BYTES_MAX);
     let commit = body.commit.0.as_ref();
     let message = commit.and_then(|commit| {
         let title = || clean_of(&commit.title, TITLE_BYTES_MAX);
         first_line(&commit.message).or_else(title)
     });
-    let author = body.user.0.as_ref();
     let failed = status == RunStatus::Completed(Conclusion::Failure);
     Some(RunEvent {
         provider_run_id: id,
@@ -250,23 +268,40 @@ fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent>
         },
         status,
         updated_at: at.unwrap_or_default(),
+        began_at: any_moment(&pipeline.created_at).or(at).unwrap_or_default(),
         family: Family::Pipelines,
+        twin: Twin::None,
+        parent: lanes::parent(id, body),
         failed_jobs: if failed {
             failed_jobs(&body.builds.0)
         } else {
             Vec::new()
         },
         facts: RunFacts {
-            workflow_name: name.unwrap_or_else(|| class.name().to_owned()),
-            workflow_key: class.into_key(),
-            branch: branch(pipeline, body),
+            workflow_name: name.unwrap_or_else(|| lanes::name(pipeline, body).to_owned()),
+            workflow_key: lanes::workflow_key(pipeline, body),
+            lane: lanes::of_pipeline(pipeline, &code, body),
+            code,
+            head: None,
+            branch: lanes::branch(pipeline, body),
             commit_sha: clean_of(&pipeline.sha, COMMIT_BYTES_MAX).unwrap_or_default(),
             commit_message: message,
-            author: author.and_then(|user| clean_of(&user.username, WORD_BYTES_MAX)),
+            author: author(body),
             trigger: clean_of(&pipeline.source, WORD_BYTES_MAX).unwrap_or_default(),
             url: web_url(&pipeline.url).or_else(|| page(id, body)),
         },
     })
+}
+
+/// Who set it off, else who wrote the commit.
+fn author(body: &Body<'_>) -> Option<String> {
+    let user = body.user.0.as_ref();
+    let word = |text: &Loose<'_>| clean_of(text, WORD_BYTES_MAX);
+    let writer = || word(&body.commit.0.as_ref()?.author.0.as_ref()?.name);
+    user.and_then(|user| word(&user.username))
+        .or_else(writer)
+        .or_else(|| user.and_then(|user| word(&user.name)))
+        .or_else(|| word(&body.user_username))
 }
 
 /// The page of a pipeline, for versions that do not tell it.
@@ -313,77 +348,6 @@ fn attempt(pipeline: &AttributesPart<'_>, at: Option<Timestamp>) -> u32 {
     let age = created.zip(at).map(|(created, at)| at.since(created));
     let seconds = age.unwrap_or_default().as_secs();
     u32::try_from(seconds).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-/// The kinds of pipelines that run side by side on one branch: the success of one says nothing
-/// about another.
-enum Class {
-    Branch,
-    Tag,
-    MergeRequest,
-    Schedule,
-    Child { parent: String, name: String },
-    Other(String),
-}
-
-impl Class {
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Branch | Self::Other(_) => "Pipeline",
-            Self::Tag => "Tag pipeline",
-            Self::MergeRequest => "Merge request pipeline",
-            Self::Schedule => "Scheduled pipeline",
-            Self::Child { .. } => "Child pipeline",
-        }
-    }
-
-    fn into_key(self) -> String {
-        match self {
-            Self::Branch => "branch".to_owned(),
-            Self::Tag => "tag".to_owned(),
-            Self::MergeRequest => "merge_request".to_owned(),
-            Self::Schedule => "schedule".to_owned(),
-            Self::Child { parent, name } => format!("child:{parent}:{name}"),
-            Self::Other(source) => format!("source:{source}"),
-        }
-    }
-}
-
-fn class(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Class {
-    let source = pipeline.source.text().unwrap_or_default();
-    let is_child = matches!(source, "parent_pipeline" | "pipeline");
-    if is_child || body.source_pipeline.0.is_some() {
-        let parent = body.source_pipeline.0.as_ref();
-        let parent = parent.and_then(|source| source.project.0.as_ref()?.id.number());
-        return Class::Child {
-            parent: parent.map_or_else(String::new, |id| id.to_string()),
-            name: clean_of(&pipeline.name, TITLE_BYTES_MAX).unwrap_or_default(),
-        };
-    }
-    if body.merge_request.0.is_some() {
-        return Class::MergeRequest;
-    }
-    match source {
-        "merge_request_event" | "external_pull_request_event" => Class::MergeRequest,
-        "schedule" => Class::Schedule,
-        _ if pipeline.tag.is_true() => Class::Tag,
-        "" | "push" | "web" | "webide" | "api" | "trigger" | "chat" => Class::Branch,
-        other => clean(other, WORD_BYTES_MAX).map_or(Class::Branch, Class::Other),
-    }
-}
-
-fn branch(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<String> {
-    let git_ref = clean_of(&pipeline.git_ref, BRANCH_BYTES_MAX);
-    let stands_for_one = |name: &String| name.starts_with(MERGE_REQUEST_REF);
-    let source = || {
-        let merge_request = body.merge_request.0.as_ref()?;
-        clean_of(&merge_request.source_branch, BRANCH_BYTES_MAX)
-    };
-    match git_ref {
-        Some(name) if stands_for_one(&name) => source().or(Some(name)),
-        Some(name) => Some(name),
-        None => source(),
-    }
 }
 
 /// The jobs that failed and were not allowed to. Of a job that was retried GitLab shows the last

@@ -14,6 +14,9 @@ wire! {
         commit: Object<CommitPart<'a>>,
         builds: List<BuildPart<'a>>,
         source_pipeline: Object<SourcePart<'a>>,
+        git_ref = "ref": Loose<'a>,
+        after: Loose<'a>,
+        user_username: Loose<'a>,
         build_status: Loose<'a>,
         status: Loose<'a>,
     }
@@ -33,13 +36,27 @@ wire! {
         started_at: Loose<'a>,
         finished_at: Loose<'a>,
         url: Loose<'a>,
+        iid: Loose<'a>,
+        source_branch: Loose<'a>,
+        source_project_id: Loose<'a>,
+        updated_at: Loose<'a>,
+        last_commit: Object<LastCommitPart<'a>>,
     }
+    /// `last_commit` of a merge request.
+    LastCommitPart { id: Loose<'a> }
     /// `merge_request` of a pipeline.
-    MergeRequestPart { source_branch: Loose<'a> }
+    MergeRequestPart {
+        iid: Loose<'a>,
+        source_branch: Loose<'a>,
+        source_project_id: Loose<'a>,
+        target_branch: Loose<'a>,
+    }
     /// `user`.
-    UserPart { username: Loose<'a> }
+    UserPart { username: Loose<'a>, name: Loose<'a> }
     /// `commit` of a pipeline.
-    CommitPart { message: Loose<'a>, title: Loose<'a> }
+    CommitPart { message: Loose<'a>, title: Loose<'a>, author: Object<AuthorPart<'a>> }
+    /// Who wrote a commit.
+    AuthorPart { name: Loose<'a> }
     /// One of `builds`.
     BuildPart {
         id: Loose<'a>,
@@ -53,7 +70,7 @@ wire! {
         allow_failure: Loose<'a>,
     }
     /// `source_pipeline`: the pipeline that set this one off.
-    SourcePart { project: Object<ProjectPart<'a>> }
+    SourcePart { project: Object<ProjectPart<'a>>, pipeline_id: Loose<'a>, job_id: Loose<'a> }
     /// The kind that a body gives itself.
     KindBody { object_kind: Loose<'a> }
     /// What a delivery without a hook key says about where it belongs.

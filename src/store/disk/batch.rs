@@ -36,6 +36,8 @@ pub(super) mod tag {
     pub(super) const FORGET_RUN: u8 = 16;
     pub(super) const FORGET_TRACK: u8 = 17;
     pub(super) const FORGET_INCIDENT: u8 = 18;
+    pub(super) const PUT_NOTE: u8 = 19;
+    pub(super) const FORGET_NOTE: u8 = 20;
 }
 
 /// The parts of an inserted delivery.
@@ -76,6 +78,8 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::ForgetIncident(id) => (tag::FORGET_INCIDENT, id_bytes(id.as_u128())),
         Change::PutRun(run) => (tag::PUT_RUN, encode(&**run)),
         Change::PutTrack(track) => (tag::PUT_TRACK, encode(&**track)),
+        Change::PutNote(note) => (tag::PUT_NOTE, encode(&**note)),
+        Change::ForgetNote(key) => (tag::FORGET_NOTE, encode(key)),
         Change::PutIncident(incident) => (tag::PUT_INCIDENT, encode(&**incident)),
         Change::PutCanary(sealed) => (tag::PUT_CANARY, encode(sealed)),
     }
@@ -169,6 +173,8 @@ fn decode_change(tag: u8, bytes: &[u8]) -> Result<Change, RecordError> {
         tag::FORGET_INCIDENT => Change::ForgetIncident(IncidentId::from_u128(id(bytes)?)),
         tag::PUT_RUN => Change::PutRun(boxed(bytes)?),
         tag::PUT_TRACK => Change::PutTrack(boxed(bytes)?),
+        tag::PUT_NOTE => Change::PutNote(boxed(bytes)?),
+        tag::FORGET_NOTE => Change::ForgetNote(decode(bytes)?),
         tag::PUT_INCIDENT => Change::PutIncident(boxed(bytes)?),
         tag::PUT_CANARY => Change::PutCanary(decode(bytes)?),
         _ => return Err(RecordError::Newer),

@@ -1,4 +1,5 @@
-//! History: runs, tracks, resolved incidents and replay guards go when they are old.
+//! History: runs, tracks, notes of places, resolved incidents and replay guards go when they are
+//! old.
 //!
 //! So does what hangs on nothing: what is left of connections that are not there any more.
 //!
@@ -10,10 +11,11 @@ use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::id::{DeliveryId, IncidentId, RunId};
 use crate::domain::incident::track::Track;
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
+use crate::domain::lane::place::Note;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 use crate::store::index::key::{Key, Kind};
-use crate::store::index::{Index, Kv, Scan};
+use crate::store::index::{Entries, Index, Kv, Scan, track_key};
 use crate::store::record::decode;
 use crate::store::{Change, Guard, ReadError};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -32,6 +34,7 @@ pub(super) struct History {
     incidents: Option<u128>,
     guards: Option<u128>,
     track: Option<Vec<u8>>,
+    note: Option<Vec<u8>>,
 }
 
 /// A record that may go, if it is still as it was.
@@ -63,8 +66,9 @@ impl History {
             |id| floors.old_guards(id),
         )?;
         let tracks = self.old_tracks(index, cutoff)?;
+        let notes = self.old_notes(index, cutoff)?;
         let orphans = orphans(index, now)?;
-        let old: Vec<Old> = [runs, incidents, guards, tracks, orphans].concat();
+        let old: Vec<Old> = [runs, incidents, guards, tracks, notes, orphans].concat();
         for chunk in old.chunks(BATCH_MAX) {
             let (guards, changes): (Vec<_>, Vec<_>) = chunk.iter().cloned().unzip();
             match commit(guards.into_iter().flatten().collect(), changes) {
@@ -75,22 +79,13 @@ impl History {
         Ok(())
     }
 
-    /// Tracks are in no order of time, so the passes go round all of them.
+    /// Tracks that nothing was heard of for long, unless an incident goes on there.
     fn old_tracks<K: Kv>(
         &mut self,
         index: &Index<K>,
         cutoff: Timestamp,
     ) -> Result<Vec<Old>, ReadError> {
-        let prefix = Key::of(Kind::Track);
-        let scan = Scan {
-            prefix: prefix.bytes(),
-            after: self.track.as_deref(),
-            newest_first: false,
-            limit: LOOKED_AT_MAX,
-        };
-        let found = index.kv.scan(scan)?;
-        let is_end = found.len() < LOOKED_AT_MAX;
-        self.track = found.last().filter(|_| !is_end).map(|(key, _)| key.clone());
+        let found = round(index, Kind::Track, &mut self.track)?;
         let mut old = Vec::new();
         for (_, value) in found {
             // Damage is found, and told, by whoever reads the track for its own sake.
@@ -105,6 +100,59 @@ impl History {
         }
         Ok(old)
     }
+
+    /// Notes that nothing was added to for long, unless a failure goes on at their place.
+    fn old_notes<K: Kv>(
+        &mut self,
+        index: &Index<K>,
+        cutoff: Timestamp,
+    ) -> Result<Vec<Old>, ReadError> {
+        let found = round(index, Kind::Note, &mut self.note)?;
+        let mut old = Vec::new();
+        for (_, value) in found {
+            let Ok(note) = decode::<Note>(&value) else {
+                continue;
+            };
+            if note.touched_at < cutoff && !has_failing_track(index, &note)? {
+                let change = Change::ForgetNote(note.key.clone());
+                old.push((Some(Guard::SameNote(Box::new(note))), change));
+            }
+        }
+        Ok(old)
+    }
+}
+
+/// Whether one of a place's tracks is kept because an incident goes on there.
+fn has_failing_track<K: Kv>(index: &Index<K>, note: &Note) -> Result<bool, ReadError> {
+    for key in &note.tracks {
+        let track: Option<Track> = index.record(&track_key(key))?;
+        if let Some(track) = track
+            && track.is_failing()
+            && !is_orphan(index, &track)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The next entries of a kind that is in no order of time: the passes go round all of them.
+fn round<K: Kv>(
+    index: &Index<K>,
+    kind: Kind,
+    cursor: &mut Option<Vec<u8>>,
+) -> Result<Entries, ReadError> {
+    let prefix = Key::of(kind);
+    let scan = Scan {
+        prefix: prefix.bytes(),
+        after: cursor.as_deref(),
+        newest_first: false,
+        limit: LOOKED_AT_MAX,
+    };
+    let found = index.kv.scan(scan)?;
+    let is_end = found.len() < LOOKED_AT_MAX;
+    *cursor = found.last().filter(|_| !is_end).map(|(key, _)| key.clone());
+    Ok(found)
 }
 
 /// Whether a track's connection is gone. Its incidents ended with it.

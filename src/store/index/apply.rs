@@ -7,6 +7,7 @@ use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId};
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{Incident, IncidentStatus};
+use crate::domain::lane::place::NoteKey;
 use crate::domain::run::{Family, Run};
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::record::{Record, decode, decode_parts, encode, encode_parts};
@@ -49,6 +50,8 @@ pub(super) fn writes<K: Kv>(
         Change::ForgetRun(id) => forget_run(index, *id),
         Change::PutTrack(track) => Ok(vec![put(track_key(&track.key), &**track)]),
         Change::ForgetTrack(key) => Ok(vec![gone(track_key(key))]),
+        Change::PutNote(note) => Ok(vec![put(note_key(&note.key), &**note)]),
+        Change::ForgetNote(key) => Ok(vec![gone(note_key(key))]),
         Change::PutIncident(incident) => Ok(put_incident(incident)),
         Change::ForgetIncident(id) => forget_incident(index, *id),
         Change::PutCanary(sealed) => Ok(vec![put(Key::of(Kind::Canary), sealed)]),
@@ -341,9 +344,10 @@ pub(super) fn run_key(connection: ConnectionId, family: Family, provider_run_id:
         .raw(family.as_str().as_bytes())
 }
 
+/// A check suite's id leads to the run that it mirrors.
 fn put_run(run: &Run) -> Vec<Write> {
     let id = run.id.as_u128();
-    vec![
+    let mut writes = vec![
         put(Key::of(Kind::Run).id(id), run),
         point(run_key(run.connection, run.family, run.provider_run_id), id),
         mark(
@@ -352,7 +356,12 @@ fn put_run(run: &Run) -> Vec<Write> {
                 .id(id),
         ),
         mark(Key::of(Kind::RunByOwner).id(run.owner.as_u128()).id(id)),
-    ]
+    ];
+    if let Some(suite) = &run.suite {
+        let key = run_key(run.connection, Family::Checks, suite.id);
+        writes.push(point(key, id));
+    }
+    writes
 }
 
 fn forget_run<K: Kv>(index: &Index<K>, id: RunId) -> Result<Vec<Write>, ReadError> {
@@ -371,14 +380,23 @@ fn without_value((key, _): Write) -> Write {
     (key, None)
 }
 
-pub(super) fn track_key(key: &TrackKey) -> Key {
-    let text = encode_parts(&[
-        (0, key.workflow_key.as_bytes().to_vec()),
-        (1, key.branch.as_bytes().to_vec()),
-    ]);
+/// Where version 0.1 had a track for the same lane, it goes on: the key is what it was then.
+pub(in crate::store) fn track_key(key: &TrackKey) -> Key {
+    let workflow = format!("{}:{}", key.family.as_str(), key.workflow);
+    let lane = match key.lane.branch_in_v1(key.family) {
+        Some(branch) => (1, branch.as_bytes().to_vec()),
+        None => (2, key.lane.to_key().into_bytes()),
+    };
+    let text = encode_parts(&[(0, workflow.into_bytes()), lane]);
     Key::of(Kind::Track)
         .id(key.connection.as_u128())
         .hashed(&text)
+}
+
+pub(super) fn note_key(key: &NoteKey) -> Key {
+    Key::of(Kind::Note)
+        .id(key.connection.as_u128())
+        .hashed(key.place.to_key().as_bytes())
 }
 
 fn put_incident(incident: &Incident) -> Vec<Write> {

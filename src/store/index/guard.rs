@@ -3,15 +3,13 @@
 //! A guard is checked against the index, and against the claims of the batches admitted before it
 //! in the same group, which are not applied yet.
 
-use super::apply::{delivery_key, digest_key, provider_id_key, track_key, user_name_key};
+use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key, user_name_key};
 use super::key::{Key, Kind, last_id};
 use super::{Index, Kv};
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, DeliveryId, UserId};
-use crate::domain::incident::Incident;
-use crate::domain::incident::track::Track;
 use crate::domain::repo::{FullName, Instance, RepositoryId};
-use crate::domain::run::Run;
+use crate::store::record::Record;
 use crate::store::{Batch, Change, Conflict, Guard, ReadError};
 use std::collections::HashMap;
 
@@ -51,16 +49,14 @@ pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Con
             Ok((!is_same).then_some(Conflict::Delivery(delivery.id)))
         }
         Guard::SameRun(run) => {
-            let found = index.record::<Run>(&Key::of(Kind::Run).id(run.id.as_u128()))?;
-            Ok(changed(found.as_ref(), run))
+            let key = Key::of(Kind::Run).id(run.id.as_u128());
+            is_same(index, &key, &**run)
         }
-        Guard::SameTrack(track) => {
-            let found = index.record::<Track>(&track_key(&track.key))?;
-            Ok(changed(found.as_ref(), track))
-        }
+        Guard::SameTrack(track) => is_same(index, &track_key(&track.key), &**track),
+        Guard::SameNote(note) => is_same(index, &note_key(&note.key), &**note),
         Guard::SameIncident(incident) => {
             let key = Key::of(Kind::Incident).id(incident.id.as_u128());
-            Ok(changed(index.record::<Incident>(&key)?.as_ref(), incident))
+            is_same(index, &key, &**incident)
         }
         Guard::NewUser { name } => {
             let found = index.id_at(&user_name_key(name))?;
@@ -102,8 +98,14 @@ fn connected<K: Kv>(
     Ok(None)
 }
 
-fn changed<R: PartialEq>(found: Option<&R>, expected: &R) -> Option<Conflict> {
-    (found != Some(expected)).then_some(Conflict::Changed)
+/// Whether a record is stored exactly so.
+fn is_same<K: Kv, R: Record + PartialEq>(
+    index: &Index<K>,
+    key: &Key,
+    expected: &R,
+) -> Result<Option<Conflict>, ReadError> {
+    let found = index.record::<R>(key)?;
+    Ok((found.as_ref() != Some(expected)).then_some(Conflict::Changed))
 }
 
 /// What the batches of a group lay claim to.
@@ -156,6 +158,7 @@ impl Claims {
             Guard::SameDelivery(delivery) => vec![delivery_key(delivery.id).into_bytes()],
             Guard::SameRun(run) => vec![Key::of(Kind::Run).id(run.id.as_u128()).into_bytes()],
             Guard::SameTrack(track) => vec![track_key(&track.key).into_bytes()],
+            Guard::SameNote(note) => vec![note_key(&note.key).into_bytes()],
             Guard::SameIncident(incident) => {
                 vec![
                     Key::of(Kind::Incident)
@@ -210,6 +213,10 @@ impl Claims {
                     let key = track_key(&track.key).into_bytes();
                     self.0.insert(key, Conflict::Changed);
                 }
+                Change::PutNote(note) => {
+                    let key = note_key(&note.key).into_bytes();
+                    self.0.insert(key, Conflict::Changed);
+                }
                 Change::PutIncident(incident) => {
                     let key = Key::of(Kind::Incident).id(incident.id.as_u128());
                     self.0.insert(key.into_bytes(), Conflict::Changed);
@@ -223,6 +230,7 @@ impl Claims {
                 | Change::ForgetGuards(_)
                 | Change::ForgetRun(_)
                 | Change::ForgetTrack(_)
+                | Change::ForgetNote(_)
                 | Change::ForgetIncident(_)
                 | Change::PutCanary(_) => {}
             }

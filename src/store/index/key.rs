@@ -32,6 +32,7 @@ pub(in crate::store) enum Kind {
     RunByConnection = b'x',
     RunByOwner = b'y',
     Track = b'K',
+    Note = b'L',
     Incident = b'I',
     IncidentByOwner = b'i',
     IncidentBySubject = b'j',

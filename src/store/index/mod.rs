@@ -11,6 +11,7 @@ mod lists;
 mod read;
 mod restore;
 
+pub(super) use apply::track_key;
 pub(super) use guard::Claims;
 pub(super) use read::Indexed;
 

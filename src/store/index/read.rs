@@ -1,7 +1,7 @@
 //! The reads, for every store that has an index.
 
 use super::apply::{
-    delivery_key, guarded_connection, read_delivery, run_key, track_key, user_name_key,
+    delivery_key, guarded_connection, note_key, read_delivery, run_key, track_key, user_name_key,
 };
 use super::key::{Key, Kind, last_id};
 use super::{Index, Kv, Place, Scan};
@@ -12,6 +12,7 @@ use crate::domain::id::{
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
+use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
@@ -400,6 +401,10 @@ impl<S: Indexed> Read for S {
 
     fn track(&self, key: &TrackKey) -> Result<Option<Track>, ReadError> {
         self.index().record(&track_key(key))
+    }
+
+    fn note(&self, key: &NoteKey) -> Result<Option<Note>, ReadError> {
+        self.index().record(&note_key(key))
     }
 
     fn incident(&self, id: IncidentId) -> Result<Option<Incident>, ReadError> {

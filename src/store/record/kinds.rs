@@ -10,17 +10,13 @@ use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
 };
-use crate::domain::incident::track::{Closed, End, Forgotten, Point, PointKind, Track, TrackKey};
-use crate::domain::incident::{
-    CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
-};
+use crate::domain::incident::{IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase, SuspendReason};
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind, RepositoryId};
-use crate::domain::run::{Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunStatus};
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, Credential, TokenRecord, User};
-use std::collections::BTreeMap;
 
 codes!(ProviderKind { 0 = Github, 1 = Gitlab });
 mirror!(InstanceV1 of Instance { provider: ProviderKind, host: Host });
@@ -178,91 +174,10 @@ mirror!(FailedJobV1 of FailedJob {
     stage: Option<String>,
     reason: Option<String>,
 });
-mirror!(RunFactsV1 of RunFacts {
-    workflow_key: String,
-    workflow_name: String,
-    branch: Option<String>,
-    commit_sha: String,
-    commit_message: Option<String>,
-    author: Option<String>,
-    trigger: String,
-    url: Option<String>,
-});
-mirror!(RunV1 of Run {
-    id: RunId,
-    connection: ConnectionId,
-    owner: UserId,
-    family: Family,
-    provider_run_id: u64,
-    position: Position,
-    status: RunStatus,
-    updated_at: Timestamp,
-    failed_jobs: BTreeMap<(u32, u64), FailedJob>,
-    facts: RunFacts,
-    first_seen_at: Timestamp,
-});
-
-mirror!(TrackKeyV1 of TrackKey { connection: ConnectionId, workflow_key: String, branch: String });
-mirror_enum!(PointKindV1 of PointKind {
-    Passed,
-    Failed { incident: IncidentId, closed: Option<Closed> },
-});
-mirror!(ClosedV1 of Closed { at: Timestamp, why: Resolution });
-mirror!(EndV1 of End { position: Position, at: Timestamp, conclusion: Conclusion });
-mirror!(PointV1 of Point { run: RunId, kind: PointKind });
-mirror!(ForgottenV1 of Forgotten {
-    incident: IncidentId,
-    occurrences: u32,
-    first_seen_at: Timestamp,
-});
-mirror!(TrackV1 of Track {
-    key: TrackKey,
-    points: BTreeMap<End, Point>,
-    floor: Option<End>,
-    forgotten: Option<Forgotten>,
-});
-
 codes!(IncidentStatus { 0 = Open, 1 = Acknowledged, 2 = Resolved });
 codes!(Severity { 0 = Warning, 1 = Error, 2 = Critical });
 codes!(IncidentSource { 0 = Webhook, 1 = Reconcile, 2 = Health });
-mirror_enum!(ResolutionV1 of Resolution {
-    Passed(RunId),
-    ByHand,
-    Recovered,
-    Disconnected,
-    Superseded,
-});
-mirror!(CiFailureV1 of CiFailure {
-    run: RunId,
-    family: Family,
-    track: TrackKey,
-    workflow_name: String,
-    branch: Option<String>,
-    commit_sha: String,
-    commit_message: Option<String>,
-    author: Option<String>,
-    url: Option<String>,
-    failed_jobs: Vec<FailedJob>,
-});
 mirror_enum!(SubjectV1 of Subject { Connection(ConnectionId), Credential(CredentialId) });
-mirror!(IncidentV1 of Incident {
-    id: IncidentId,
-    owner: UserId,
-    subject: Subject,
-    status: IncidentStatus,
-    severity: Severity,
-    source: IncidentSource,
-    failure_type: String,
-    title: String,
-    ci: Option<CiFailure>,
-    occurrences: u32,
-    first_seen_at: Timestamp,
-    last_seen_at: Timestamp,
-    acknowledged_at: Option<Timestamp>,
-    resolved_at: Option<Timestamp>,
-    resolution: Option<Resolution>,
-});
-
 macro_rules! records {
     ($($domain:ident = $kind:literal),* $(,)?) => {$(
         impl Record for $domain {
@@ -276,10 +191,6 @@ records! {
     TokenRecord = "token",
     Credential = "credential",
     Delivery = "delivery",
-    Run = "run",
-    Track = "track",
-    TrackKey = "track key",
-    Incident = "incident",
     Sealed = "canary",
 }
 
@@ -293,7 +204,7 @@ impl Record for Connection {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::{decode, decode_parts, encode, encode_parts};
     use super::*;
     use proptest::prelude::*;
@@ -323,7 +234,7 @@ mod tests {
         assert_eq!(hex::encode(encode(&user())), "01fb020103616e6e0101");
     }
 
-    fn round<T: Wire + PartialEq + std::fmt::Debug>(values: Vec<T>) {
+    pub(in crate::store::record) fn round<T: Wire + PartialEq + std::fmt::Debug>(values: Vec<T>) {
         for value in values {
             let config = bincode::config::standard();
             let bytes = bincode::serde::encode_to_vec(value.to_wire(), config).unwrap();
@@ -402,13 +313,6 @@ mod tests {
             },
         ]);
         round(Conclusion::ALL.map(RunStatus::Completed).to_vec());
-        round(vec![
-            Resolution::Passed(RunId::from_u128(1)),
-            Resolution::ByHand,
-            Resolution::Recovered,
-            Resolution::Disconnected,
-            Resolution::Superseded,
-        ]);
     }
 
     #[test]
@@ -429,7 +333,7 @@ mod tests {
         #[test]
         fn rubbish_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode::<Connection>(&bytes);
-            let _ = decode::<Track>(&bytes);
+            let _ = decode::<Delivery>(&bytes);
             let _ = decode_parts(&bytes);
         }
 

@@ -4,6 +4,7 @@
 //! when a type changes, a `V2` is added beside it with a step from `V1`, and never is a frozen
 //! struct touched. Nothing else in the crate says `bincode`.
 
+mod ci;
 mod codec;
 mod kinds;
 mod older;

@@ -8,7 +8,7 @@ use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A type with a plain form that serde can write.
 pub(in crate::store) trait Wire: Sized {
@@ -132,6 +132,16 @@ impl<K: Wire + Ord, V: Wire> Wire for BTreeMap<K, V> {
             .into_iter()
             .map(|(k, v)| Some((K::from_wire(k)?, V::from_wire(v)?)))
             .collect()
+    }
+}
+
+impl<T: Wire + Ord> Wire for BTreeSet<T> {
+    type Plain = Vec<T::Plain>;
+    fn to_wire(&self) -> Self::Plain {
+        self.iter().map(T::to_wire).collect()
+    }
+    fn from_wire(plain: Self::Plain) -> Option<Self> {
+        plain.into_iter().map(T::from_wire).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::actor::tests::fakes::run_event;
 use crate::domain::incident::{Incident, Resolution};
+use crate::domain::lane::Lane;
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunStatus};
 use crate::domain::time::Timestamp;
 use proptest::prelude::*;
@@ -52,7 +53,7 @@ pub(super) fn reading_of(incident: &Incident) -> Reading {
     let ci = incident.ci.as_ref().unwrap();
     let number = |run: crate::domain::id::RunId| u64::try_from(run.as_u128()).unwrap();
     (
-        ci.track.workflow_key.clone(),
+        format!("{}:{}", ci.track.family.as_str(), ci.track.workflow),
         ci.branch.clone().unwrap_or_default(),
         incident.occurrences,
         [incident.first_seen_at, incident.last_seen_at],
@@ -79,7 +80,7 @@ fn any_conclusion() -> impl Strategy<Value = Option<Conclusion>> {
     ]
 }
 
-pub(super) fn any_history_of(family: Family) -> impl Strategy<Value = Story> {
+fn any_history_of(family: Family) -> impl Strategy<Value = Story> {
     let attempt = (any_conclusion(), 0..3_usize).prop_map(|(conclusion, failed_jobs)| Attempt {
         conclusion,
         failed_jobs,
@@ -148,6 +149,7 @@ impl Story {
         base.family = self.family;
         base.facts.workflow_key = plan.workflow.to_string();
         base.facts.branch = Some(plan.branch.to_owned());
+        base.facts.lane = Lane::of_branch("push", plan.branch.to_owned());
         base.facts.author = Some(format!("author of {nth}"));
         let mut tell = |status, seconds: u32, is_last, edit: &dyn Fn(&mut RunEvent)| {
             let mut event = base.clone();
@@ -163,7 +165,9 @@ impl Story {
         if nth == 1 {
             tell(RunStatus::Queued, 60, false, &|_| {});
         }
-        tell(RunStatus::InProgress, 50, goes_on, &|_| {});
+        // Of what counts no attempts, only that it began again tells that it failed again.
+        let is_needed = goes_on || !self.family.counts_attempts();
+        tell(RunStatus::InProgress, 50, is_needed, &|_| {});
         let jobs = Self::jobs(number, nth, attempt);
         match self.family {
             Family::Actions | Family::Checks => {

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 fn key() -> TrackKey {
     TrackKey {
         connection: ConnectionId::from_u128(1),
-        workflow_key: "actions:77".into(),
-        branch: "main".into(),
+        family: Family::Actions,
+        workflow: "77".into(),
+        lane: Lane::of_branch("push", "main".into()),
     }
 }
 
@@ -55,7 +56,14 @@ impl Teller {
             IncidentId::from_u128(*next)
         };
         let run = RunId::from_u128(u128::from(end.position.number));
-        self.track.take(end, verdict, run, &mut new_incident)
+        let told = Told {
+            end,
+            verdict,
+            run,
+            began: end.at,
+            mark: 0,
+        };
+        self.track.take(told, &mut new_incident)
     }
 
     fn close(&mut self, incident: IncidentId, at: i64) -> bool {

@@ -4,24 +4,24 @@
 //! creation to its last change stand for the attempt.
 
 use super::super::payload::{AppPart, Body, SuitePart};
-use super::{is_failed, login, of_run, status, subject};
+use super::ended::are_of_forks;
+use super::{author, is_failed, login, of_run, status, subject};
 use crate::domain::event::Event;
-use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::lane::{Code, Lane};
+use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::provider::payload::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment,
-    web_url,
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment, web_url,
 };
 
-/// The app whose suites mirror workflow runs.
+/// The app whose suites mirror workflow runs: by its short name, and by its id at github.com.
 const ACTIONS_APP: &str = "github-actions";
+/// See [`ACTIONS_APP`].
+const ACTIONS_APP_ID: u64 = 15_368;
 
 /// The verdict of a suite. Only a `completed` one has it: when it is asked for again, it still
 /// shows its last one.
 pub(super) fn suite_event(body: &Body<'_>) -> Option<Event> {
     let suite = body.check_suite.0.as_ref()?;
-    if is_actions(&suite.app) {
-        return Some(Event::Mirrored);
-    }
     let action = body.action.text();
     let status = if action == Some("completed") {
         status(&suite.conclusion, &suite.status, action)
@@ -35,9 +35,6 @@ pub(super) fn suite_event(body: &Body<'_>) -> Option<Event> {
 pub(super) fn run_event(body: &Body<'_>) -> Option<Event> {
     let check = body.check_run.0.as_ref()?;
     let suite = check.check_suite.0.as_ref()?;
-    if is_actions(&check.app) || is_actions(&suite.app) {
-        return Some(Event::Mirrored);
-    }
     let id = check.id.number()?;
     let app = suite.app.0.as_ref().or(check.app.0.as_ref())?;
     let mut event = event(suite, app, RunStatus::InProgress, body)?;
@@ -54,9 +51,19 @@ pub(super) fn run_event(body: &Body<'_>) -> Option<Event> {
     Some(of_run(event))
 }
 
-fn is_actions(app: &Object<AppPart<'_>>) -> bool {
-    let slug = app.0.as_ref().and_then(|app| app.slug.text());
-    slug == Some(ACTIONS_APP)
+fn is_actions(app: &AppPart<'_>) -> bool {
+    app.slug.text() == Some(ACTIONS_APP) || app.id.number() == Some(ACTIONS_APP_ID)
+}
+
+/// Where the suite's commit is. Null for what was pushed to a fork: then by commit alone.
+fn lane(suite: &SuitePart<'_>, body: &Body<'_>, commit: &str) -> (Code, Lane) {
+    let branch = clean_of(&suite.head_branch, BRANCH_BYTES_MAX);
+    if let Some(branch) = branch.filter(|_| !are_of_forks(&suite.pull_requests.0, body)) {
+        return (Code::Own, Lane::of_branch("", branch));
+    }
+    let (trigger, sha) = (String::new(), commit.to_owned());
+    let code = Code::Untold;
+    (Code::Untold, Lane::Commit { trigger, code, sha })
 }
 
 fn event(
@@ -67,7 +74,13 @@ fn event(
 ) -> Option<RunEvent> {
     let id = suite.id.number()?;
     let slug = || clean_of(&app.slug, WORD_BYTES_MAX);
-    let workflow_key = app.id.number().map(|id| id.to_string()).or_else(slug)?;
+    let app_key = app.id.number().map(|id| id.to_string()).or_else(slug)?;
+    // Every workflow has a suite of its own, and all are the same app's: nothing tells them apart.
+    let (workflow_key, twin) = if is_actions(app) {
+        (format!("{app_key}/{id}"), Twin::OfRun)
+    } else {
+        (app_key.clone(), Twin::None)
+    };
     let name = clean_of(&app.name, TITLE_BYTES_MAX).or_else(slug);
     let updated_at = [&suite.updated_at, &suite.created_at]
         .into_iter()
@@ -75,20 +88,26 @@ fn event(
         .unwrap_or_default();
     let created_at = moment(&suite.created_at).unwrap_or(updated_at);
     let commit_sha = clean_of(&suite.head_sha, COMMIT_BYTES_MAX).unwrap_or_default();
+    let (code, lane) = lane(suite, body, &commit_sha);
     Some(RunEvent {
         provider_run_id: id,
         position: Position::by_time(id, created_at, updated_at),
         status,
         updated_at,
+        began_at: created_at,
         family: Family::Checks,
+        twin,
+        parent: None,
         failed_jobs: Vec::new(),
         facts: RunFacts {
-            workflow_name: name.unwrap_or_else(|| workflow_key.clone()),
+            workflow_name: name.unwrap_or(app_key),
             workflow_key,
-            // Null for what was pushed to a fork.
+            lane,
+            code,
+            head: None,
             branch: clean_of(&suite.head_branch, BRANCH_BYTES_MAX),
             commit_message: subject(&suite.head_commit),
-            author: login(&body.sender),
+            author: author(&suite.head_commit).or_else(|| login(&body.sender)),
             trigger: "check_suite".to_owned(),
             url: page(body, &commit_sha),
             commit_sha,

@@ -2,7 +2,8 @@
 
 use super::super::payload::Body;
 use super::{attempt, is_failed, login};
-use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus};
+use crate::domain::lane::{Code, Lane};
+use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment,
 };
@@ -18,6 +19,11 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
         stage: None,
         reason: clean_of(&job.conclusion, WORD_BYTES_MAX),
     });
+    let branch = clean_of(&job.head_branch, BRANCH_BYTES_MAX);
+    let updated_at = [&job.completed_at, &job.started_at, &job.created_at]
+        .into_iter()
+        .find_map(moment)
+        .unwrap_or_default();
     let workflow_name = clean_of(&job.workflow_name, TITLE_BYTES_MAX).unwrap_or_default();
     Some(RunEvent {
         provider_run_id,
@@ -26,16 +32,20 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
             attempt: attempt(&job.run_attempt),
         },
         status: RunStatus::InProgress,
-        updated_at: [&job.completed_at, &job.started_at, &job.created_at]
-            .into_iter()
-            .find_map(moment)
-            .unwrap_or_default(),
+        updated_at,
+        began_at: updated_at,
         family: Family::Actions,
+        twin: Twin::None,
+        parent: None,
         failed_jobs: failed.into_iter().collect(),
         facts: RunFacts {
             workflow_key: workflow_name.clone(),
             workflow_name,
-            branch: clean_of(&job.head_branch, BRANCH_BYTES_MAX),
+            // A job says nothing of whose code it was: its run does.
+            lane: Lane::of_branch("", branch.clone().unwrap_or_default()),
+            code: Code::Untold,
+            head: None,
+            branch,
             commit_sha: clean_of(&job.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),
             commit_message: None,
             author: login(&body.sender),

@@ -5,8 +5,9 @@
 //! the statuses of one commit by their own time.
 
 use super::super::payload::{Body, BranchPart, GitCommitPart};
-use super::login;
-use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus};
+use super::{login, person};
+use crate::domain::lane::{Code, Lane};
+use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::domain::time::Timestamp;
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, clean_of, first_line, moment, web_url,
@@ -31,6 +32,8 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
     let commit = outer.commit.0.as_ref()?;
     // A commit from the future would be the last one for ever.
     let began = committed_at(commit)?.min(updated_at);
+    let branch = branch(body, &sha);
+    let (code, lane) = lane(branch.clone(), &sha);
     Some(RunEvent {
         provider_run_id: identity(&sha, &context),
         position: Position::by_time(number(began, &sha), began, updated_at),
@@ -41,19 +44,38 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
             _ => RunStatus::Completed(Conclusion::Unknown),
         },
         updated_at,
+        // When its build began is not told: what is posted is about what is there.
+        began_at: updated_at,
         family: Family::Statuses,
+        twin: Twin::None,
+        parent: None,
         failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_key: context.clone(),
             workflow_name: context,
-            branch: branch(body, &sha),
+            lane,
+            code,
+            head: None,
+            branch,
             commit_sha: sha,
             commit_message: first_line(&commit.message),
-            author: login(&outer.author).or_else(|| login(&body.sender)),
+            author: login(&outer.author)
+                .or_else(|| person(&commit.author))
+                .or_else(|| login(&body.sender)),
             trigger: "status".to_owned(),
             url: web_url(&body.target_url),
         },
     })
+}
+
+/// A fork's commit is on no branch of ours: another commit's status says nothing of it.
+fn lane(branch: Option<String>, sha: &str) -> (Code, Lane) {
+    if let Some(branch) = branch {
+        return (Code::Own, Lane::of_branch("", branch));
+    }
+    let (trigger, sha) = (String::new(), sha.to_owned());
+    let code = Code::Untold;
+    (Code::Untold, Lane::Commit { trigger, code, sha })
 }
 
 fn committed_at(commit: &GitCommitPart<'_>) -> Option<Timestamp> {
@@ -84,8 +106,8 @@ fn number(began: Timestamp, sha: &str) -> u64 {
 }
 
 /// The branch that a status is about. A commit is in many branches: those count whose head it is.
-/// When their heads have moved on it is the default branch's, if it is in that. Of several it is
-/// the default branch, else the first by name.
+/// When their heads have moved on, any that it is in counts: of several it is the default branch,
+/// else the first by name. A fork's commit is in none.
 fn branch(body: &Body<'_>, sha: &str) -> Option<String> {
     let repository = body.repository.0.as_ref();
     let default = repository.and_then(|r| clean_of(&r.default_branch, BRANCH_BYTES_MAX));
@@ -95,10 +117,9 @@ fn branch(body: &Body<'_>, sha: &str) -> Option<String> {
     };
     let name = |branch: &BranchPart<'_>| clean_of(&branch.name, BRANCH_BYTES_MAX);
     let branches = &body.branches.0;
-    let heads = branches.iter().filter(is_head).filter_map(name);
-    let first = heads.min_by_key(|name| (Some(name) != default.as_ref(), name.clone()));
-    first.or_else(|| {
-        let mut names = branches.iter().filter_map(name);
-        names.find(|name| Some(name) == default.as_ref())
-    })
+    let first = |names: &mut dyn Iterator<Item = String>| {
+        names.min_by_key(|name| (Some(name) != default.as_ref(), name.clone()))
+    };
+    first(&mut branches.iter().filter(is_head).filter_map(name))
+        .or_else(|| first(&mut branches.iter().filter_map(name)))
 }

@@ -1,5 +1,6 @@
 //! What GitLab sends, and what it should never send.
 
+mod lanes;
 mod verify;
 
 use super::*;
@@ -159,64 +160,6 @@ fn a_retry_is_a_later_attempt_and_a_repetition_the_same_one() {
     assert_eq!(attempt(&body), 1);
     let old = json!({"created_at": "1800-01-01 00:00:00 UTC"});
     assert_eq!(attempt(&with_status("failed", &old)), u32::MAX);
-}
-
-#[test]
-fn pipelines_that_run_side_by_side_have_keys_of_their_own() {
-    let change = |path: &str, value: Value| {
-        let mut body = pipeline();
-        *body.pointer_mut(path).unwrap() = value;
-        body
-    };
-    let source = |name: &str| change("/object_attributes/source", json!(name));
-    let child = |name: Value| {
-        let mut body = source("parent_pipeline");
-        body["object_attributes"]["name"] = name;
-        body["source_pipeline"] = json!({"project": {"id": 7}, "pipeline_id": 30});
-        body
-    };
-    let merge_request = json!({"iid": 1, "source_branch": "topic"});
-    let table = [
-        (source("push"), "branch", "Pipeline"),
-        (source("web"), "branch", "Pipeline"),
-        (source("api"), "branch", "Pipeline"),
-        (source("schedule"), "schedule", "Scheduled pipeline"),
-        (
-            source("ondemand_dast_scan"),
-            "source:ondemand_dast_scan",
-            "Pipeline",
-        ),
-        (
-            change("/object_attributes/tag", json!(true)),
-            "tag",
-            "Tag pipeline",
-        ),
-        (
-            change("/merge_request", merge_request),
-            "merge_request",
-            "Merge request pipeline",
-        ),
-        (
-            source("merge_request_event"),
-            "merge_request",
-            "Merge request pipeline",
-        ),
-        (child(json!(null)), "child:7:", "Child pipeline"),
-        (child(json!("deploy")), "child:7:deploy", "deploy"),
-        (
-            change("/object_attributes/name", json!("Nightly")),
-            "branch",
-            "Nightly",
-        ),
-        (source(""), "branch", "Pipeline"),
-    ];
-    for (body, key, name) in table {
-        let facts = run_of(&body).facts;
-        assert_eq!(
-            (facts.workflow_key.as_str(), facts.workflow_name.as_str()),
-            (key, name)
-        );
-    }
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use super::*;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::id::{ConnectionId, UserId};
-use crate::domain::incident::track::{End, TrackKey};
+use crate::domain::incident::track::{End, Told, TrackKey};
 use crate::domain::incident::{CiFailure, IncidentSource, Resolution, Severity, Subject};
+use crate::domain::lane::{Code, Lane};
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Family, Position, RunFacts, RunStatus};
 use crate::store::disk::tests::group::connection;
@@ -34,11 +35,15 @@ fn run(made_at: Timestamp, n: u128, updated_at: Timestamp) -> Run {
         },
         status: RunStatus::Completed(Conclusion::Failure),
         updated_at,
+        suite: None,
         family: Family::Actions,
         failed_jobs: BTreeMap::new(),
         facts: RunFacts {
             workflow_key: "7".into(),
             workflow_name: "CI".into(),
+            lane: Lane::of_branch("push", "main".into()),
+            code: Code::Own,
+            head: None,
             branch: Some("main".into()),
             commit_sha: String::new(),
             commit_message: None,
@@ -59,6 +64,7 @@ pub(in crate::store::disk) fn incident(
         id: IncidentId::from_u128(id(OLD, n)),
         owner: UserId::from_u128(1),
         subject: Subject::Connection(ConnectionId::from_u128(1)),
+        repository: None,
         status: if resolved_at.is_some() {
             IncidentStatus::Resolved
         } else {
@@ -73,7 +79,9 @@ pub(in crate::store::disk) fn incident(
             family: Family::Actions,
             track: track_key("main"),
             workflow_name: "CI".into(),
+            head: None,
             branch: None,
+            trigger: "push".into(),
             commit_sha: String::new(),
             commit_message: None,
             author: None,
@@ -92,8 +100,9 @@ pub(in crate::store::disk) fn incident(
 fn track_key(branch: &str) -> TrackKey {
     TrackKey {
         connection: ConnectionId::from_u128(1),
-        workflow_key: "7".into(),
-        branch: branch.into(),
+        family: Family::Actions,
+        workflow: "7".into(),
+        lane: Lane::of_branch("push", branch.into()),
     }
 }
 
@@ -108,7 +117,14 @@ fn track(branch: &str, verdict: Verdict, at: Timestamp) -> Track {
         conclusion: Conclusion::Failure,
     };
     let (run, incident) = (RunId::from_u128(1), IncidentId::from_u128(1));
-    track.take(end, verdict, run, || incident);
+    let told = Told {
+        end,
+        verdict,
+        run,
+        began: at,
+        mark: 0,
+    };
+    track.take(told, || incident);
     track
 }
 
@@ -187,7 +203,7 @@ fn tracks_go_when_nothing_has_ended_on_them_for_long_and_no_incident_is_open() {
     ];
     let mut orphan = track("broken", Verdict::Failed, OLD);
     orphan.key.connection = ConnectionId::from_u128(2);
-    orphan.key.branch = "of a connection that is gone".into();
+    orphan.key.lane = Lane::of_branch("push", "of a connection that is gone".into());
     for track in tracks.iter().chain([&orphan]) {
         put(&index, &Change::PutTrack(Box::new(track.clone())));
     }
@@ -204,7 +220,8 @@ fn tracks_go_when_nothing_has_ended_on_them_for_long_and_no_incident_is_open() {
     let left = index.kv.scan(scan).unwrap();
     let mut left: Vec<String> = left
         .iter()
-        .map(|(_, value)| decode::<Track>(value).unwrap().key.branch)
+        .map(|(_, value)| decode::<Track>(value).unwrap().key.lane)
+        .map(|lane| lane.words(Family::Actions, None))
         .collect();
     left.sort();
     assert_eq!(left, ["broken", "main"]);

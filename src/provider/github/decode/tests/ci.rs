@@ -2,7 +2,7 @@
 
 use super::{decode, decode_run, run};
 use crate::domain::event::Event;
-use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunStatus};
+use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunStatus, Twin};
 use crate::domain::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -189,17 +189,34 @@ fn a_check_run_is_a_job_of_its_suites_run() {
 }
 
 #[test]
-fn what_actions_keeps_of_its_own_runs_is_mirrored() {
+fn what_actions_keeps_of_its_own_runs_is_known_by_its_app_and_told_apart_by_its_suite() {
     let table = [
-        ("check_suite", suite(), "/check_suite/app/slug"),
-        ("check_run", check(), "/check_run/app/slug"),
-        ("check_run", check(), "/check_run/check_suite/app/slug"),
+        ("check_suite", suite(), "/check_suite/app", json!("slug")),
+        ("check_suite", suite(), "/check_suite/app", json!("id")),
+        (
+            "check_run",
+            check(),
+            "/check_run/check_suite/app",
+            json!("slug"),
+        ),
+        (
+            "check_run",
+            check(),
+            "/check_run/check_suite/app",
+            json!("id"),
+        ),
     ];
-    for (name, mut body, path) in table {
-        *body.pointer_mut(path).unwrap() = json!("github-actions");
-        let event = decode(name, body.to_string()).unwrap().event;
-        assert_eq!(event, Event::Mirrored, "{path}");
+    for (name, mut body, path, by) in table {
+        let app = body.pointer_mut(path).unwrap();
+        *app = match by.as_str() {
+            Some("slug") => json!({"slug": "github-actions"}),
+            _ => json!({"id": 15368, "name": "GitHub Actions"}),
+        };
+        let event = told(name, &body);
+        assert_eq!(event.twin, Twin::OfRun, "{path} by {by}");
+        assert!(event.facts.workflow_key.ends_with("/5"), "{path} by {by}");
     }
+    assert_eq!(told("check_suite", &suite()).twin, Twin::None);
 }
 
 #[test]
@@ -271,7 +288,10 @@ fn a_status_is_about_the_branches_whose_head_it_is() {
             json!([branch("topic", "f9"), branch("main", "f9")]),
             Some("main"),
         ),
-        (json!([branch("topic", "f9"), branch("old", "f9")]), None),
+        (
+            json!([branch("topic", "f9"), branch("old", "f9")]),
+            Some("old"),
+        ),
         (json!([1, null, {"name": 5}, branch("a", SHA)]), Some("a")),
         (json!([]), None),
         (json!({"main": 1}), None),
@@ -285,7 +305,7 @@ fn a_status_is_about_the_branches_whose_head_it_is() {
     let mut long = status();
     let other = branch("other", "f9");
     long["branches"] = json!(vec![other; 5000]);
-    assert_eq!(told("status", &long).facts.branch, None);
+    assert_eq!(told("status", &long).facts.branch.as_deref(), Some("other"));
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! What ends without a pass: a branch is deleted, a pull request closed, a queue moves on.
+
+use super::Fold;
+use super::lanes::mark;
+use crate::domain::delivery::{Outcome, Source};
+use crate::domain::id::{IncidentId, RunId};
+use crate::domain::incident::Resolution;
+use crate::domain::incident::track::TrackKey;
+use crate::domain::lane::place::{Ended, EndedAt, Reach};
+use crate::domain::lane::{Lane, Place};
+use crate::domain::rule::Verdict;
+use crate::domain::run::{Conclusion, RunEvent, RunStatus, Twin};
+use crate::domain::time::Timestamp;
+use crate::store::ReadError;
+
+/// Where the runs of an event run, in all ways in which that can end.
+fn places(event: &RunEvent) -> Vec<Place> {
+    let mut places = Place::of(event.family, &event.facts);
+    if event.twin == Twin::OfRun {
+        places.push(Place::Suites(event.facts.lane.to_key()));
+    }
+    places
+}
+
+impl Fold<'_> {
+    /// Takes in that something is over. `received_at` counts when the event does not say when.
+    pub(in crate::actor) fn end(
+        &mut self,
+        ended: &Ended,
+        received_at: Timestamp,
+        source: Source,
+    ) -> Result<Outcome, ReadError> {
+        let at = EndedAt {
+            at: ended.at.unwrap_or(received_at),
+            reach: Reach::Begun,
+        };
+        for place in &ended.places {
+            self.end_place(place, at, ended.why, source)?;
+        }
+        Ok(Outcome::Recorded)
+    }
+
+    fn end_place(
+        &mut self,
+        place: &Place,
+        at: EndedAt,
+        why: Resolution,
+        source: Source,
+    ) -> Result<(), ReadError> {
+        let note = self.note(place.clone())?;
+        if !note.end(at, why) {
+            return Ok(());
+        }
+        let mut tracks = note.tracks.clone();
+        self.touch(place, true)?;
+        // What version 0.1 had open stands in no note.
+        tracks.extend(self.hand.open_tracks(place)?);
+        for key in tracks {
+            for incident in self.end_track(&key, at, why)? {
+                self.refresh(incident, &key, source)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_track(
+        &mut self,
+        key: &TrackKey,
+        at: EndedAt,
+        why: Resolution,
+    ) -> Result<Vec<IncidentId>, ReadError> {
+        let generate = || IncidentId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
+        let track = self.hand.track(key)?;
+        let (changed, is_news) = track.record.end(at, why, generate);
+        track.is_changed |= is_news;
+        Ok(changed)
+    }
+
+    /// A failure is about to be taken in: its track learns what has ended already, and its places
+    /// learn of the track. Returns the incidents that this changed.
+    pub(super) fn learn_ends(
+        &mut self,
+        event: &RunEvent,
+        verdict: Verdict,
+        key: &TrackKey,
+    ) -> Result<Vec<IncidentId>, ReadError> {
+        let mut changed = Vec::new();
+        if verdict == Verdict::Passed {
+            return Ok(changed);
+        }
+        for place in places(event) {
+            let note = self.note(place.clone())?;
+            let is_news = note.add_track(key);
+            let ends = note.ends.clone();
+            self.touch(&place, is_news)?;
+            for (at, why) in ends {
+                changed.extend(self.end_track(key, at, why)?);
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        Ok(changed)
+    }
+
+    /// What a run says of others: a merge queue that goes on has let go of the entries that had
+    /// failed by then. And as nothing in a suite of Actions tells whose it is, a suite that
+    /// passed speaks for those of earlier commits in its lane, never for another of its own.
+    pub(super) fn move_on(
+        &mut self,
+        event: &RunEvent,
+        run: RunId,
+        source: Source,
+    ) -> Result<(), ReadError> {
+        if event.position.number == 0 {
+            return Ok(());
+        }
+        if let Lane::Queue { base, .. } = &event.facts.lane {
+            let at = EndedAt {
+                at: event.began_at,
+                reach: Reach::DecidedBut(mark(event)),
+            };
+            let place = Place::Queue(base.clone());
+            self.end_place(&place, at, Resolution::LeftQueue, source)?;
+        }
+        let has_passed = event.status == RunStatus::Completed(Conclusion::Success);
+        if event.twin == Twin::OfRun && has_passed {
+            let at = EndedAt {
+                at: event.began_at,
+                reach: Reach::BegunBut(mark(event)),
+            };
+            let place = Place::Suites(event.facts.lane.to_key());
+            self.end_place(&place, at, Resolution::Passed(run), source)?;
+        }
+        Ok(())
+    }
+}

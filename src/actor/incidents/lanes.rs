@@ -1,0 +1,93 @@
+//! Which lane a run is in.
+//!
+//! A run stays in the lane in which it was first told: what a provider tells of the same run may
+//! become less (a closed pull request is left out of `pull_requests`, a deleted fork is null). A
+//! child pipeline is in its parent's lane, as the parent was told, with the number of the child.
+
+use super::Fold;
+use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::lane::{Lane, Place};
+use crate::domain::run::{Family, Parent, RunEvent, Twin};
+use crate::store::ReadError;
+
+/// What an end that is not for everybody goes by: the entry of a merge queue, the commit of a
+/// suite.
+pub(super) fn mark(event: &RunEvent) -> u64 {
+    match (&event.facts.lane, event.twin) {
+        (Lane::Queue { number, .. }, _) => *number,
+        (_, Twin::OfRun) => {
+            let digits = event.facts.commit_sha.get(..15);
+            let mark = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+            mark.unwrap_or(event.provider_run_id)
+        }
+        (_, Twin::None | Twin::Suite(_)) => 0,
+    }
+}
+
+impl Fold<'_> {
+    /// The event with the lane that its run is in.
+    pub(super) fn in_its_lane(&mut self, event: &RunEvent) -> Result<RunEvent, ReadError> {
+        let mut event = event.clone();
+        if event.position.number == 0 {
+            return Ok(event);
+        }
+        if let Some(known) = self.hand.run_told_of(&event)?
+            && known.record.family == event.family
+            && known.record.position.number != 0
+        {
+            let facts = &known.record.facts;
+            event.facts.lane = facts.lane.clone();
+            event.facts.code = facts.code.clone();
+            // The key is the lane's; what is shown may still be learned.
+            event.facts.head = event.facts.head.or_else(|| facts.head.clone());
+            event.facts.branch = event.facts.branch.or_else(|| facts.branch.clone());
+            return Ok(event);
+        }
+        if let Some(parent) = event.parent {
+            event.facts.lane = self.child_lane(parent, event.facts.lane)?;
+        }
+        Ok(event)
+    }
+
+    /// The lane of a child: `told` is what the child itself says, for when nothing is known of
+    /// its parent.
+    fn child_lane(&mut self, parent: Parent, told: Lane) -> Result<Lane, ReadError> {
+        let of_parent = match parent.project {
+            None => self
+                .hand
+                .run_by(Family::Pipelines, parent.pipeline)?
+                .map(|held| held.record.facts.lane.clone()),
+            Some(_) => None,
+        };
+        let place = Place::Pipeline {
+            project: parent.project,
+            id: parent.pipeline,
+        };
+        let (nth, is_news) = self.note(place.clone())?.child(parent.job);
+        self.touch(&place, is_news)?;
+        Ok(Lane::Child {
+            parent: Box::new(of_parent.unwrap_or(told)),
+            project: parent.project,
+            nth,
+        })
+    }
+
+    /// What is known of a place.
+    pub(super) fn note(&mut self, place: Place) -> Result<&mut Note, ReadError> {
+        let connection = self.connection.id;
+        let held = self.hand.note(&NoteKey { connection, place })?;
+        Ok(&mut held.record)
+    }
+
+    /// Says that a note has changed, if it has.
+    pub(super) fn touch(&mut self, place: &Place, is_news: bool) -> Result<(), ReadError> {
+        if is_news {
+            let (now, connection) = (self.world.now(), self.connection.id);
+            let place = place.clone();
+            let held = self.hand.note(&NoteKey { connection, place })?;
+            held.record.touched_at = now;
+            held.is_changed = true;
+        }
+        Ok(())
+    }
+}

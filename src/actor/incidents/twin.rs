@@ -1,0 +1,107 @@
+//! What is told twice in different ways: a workflow run, and the check suite that mirrors it.
+//!
+//! The suite counts as long as no workflow run has told of it. When the run is told later, it is
+//! the same run, known better: its record and its open incident go on.
+
+use super::Fold;
+use crate::domain::id::RunId;
+use crate::domain::incident::track::TrackKey;
+use crate::domain::incident::{Incident, IncidentStatus, Resolution};
+use crate::domain::rule::Verdict;
+use crate::domain::run::{Family, RunEvent, Suite, Twin};
+use crate::domain::time::Timestamp;
+use crate::store::ReadError;
+
+impl Fold<'_> {
+    /// Whether a workflow run has told of this suite.
+    pub(super) fn is_told_by_run(&mut self, suite: &RunEvent) -> Result<bool, ReadError> {
+        let known = self.hand.run_told_of(suite)?;
+        Ok(known.is_some_and(|held| held.record.family != Family::Checks))
+    }
+
+    /// The run that a suite has told of is told by itself now.
+    pub(super) fn adopt_suite(&mut self, event: &RunEvent) -> Result<(), ReadError> {
+        let Twin::Suite(suite) = event.twin else {
+            return Ok(());
+        };
+        let connection = self.connection.id;
+        if self.hand.run_told_of(event)?.is_some() {
+            return Ok(());
+        }
+        let Some(held) = self.hand.run_by(Family::Checks, suite)? else {
+            return Ok(());
+        };
+        if held.record.family != Family::Checks {
+            return Ok(());
+        }
+        let track = TrackKey::of(connection, Family::Checks, &held.record.facts);
+        held.record.become_told_by(event, track);
+        let run = held.record.clone();
+        self.hand.put_run(run);
+        Ok(())
+    }
+
+    /// The incidents that a suite opened for the run that is told by itself now, but for those that
+    /// somebody ended.
+    pub(super) fn incidents_of_suite(
+        &mut self,
+        event: &RunEvent,
+        run: RunId,
+    ) -> Result<Vec<Incident>, ReadError> {
+        let Twin::Suite(_) = event.twin else {
+            return Ok(Vec::new());
+        };
+        let suite = self.hand.run(run)?.and_then(|run| run.suite.clone());
+        let Some(Suite {
+            track: Some(key), ..
+        }) = suite
+        else {
+            return Ok(Vec::new());
+        };
+        let track = self.hand.track(&key)?;
+        if track.record.points.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = track.record.incidents_of(run);
+        // From here on the run's own track says what they say.
+        track.record.points.clear();
+        track.is_changed = true;
+        let mut open = Vec::new();
+        for id in ids {
+            let incident = self.hand.incident(id)?;
+            open.extend(incident.filter(|incident| {
+                incident.resolution.is_none_or(Resolution::is_derived)
+                    && incident.ci.as_ref().is_some_and(|ci| ci.track == *key)
+            }));
+        }
+        Ok(open)
+    }
+
+    /// An incident of a suite is the run's own from now on: whether it is over follows from that.
+    pub(super) fn go_on(&mut self, mut incident: Incident) {
+        if incident.resolution.is_some() {
+            incident.status = IncidentStatus::Open;
+            incident.resolution = None;
+            incident.resolved_at = None;
+            self.hand.put_incident(incident);
+        }
+    }
+
+    /// What the suite told is told by the run: mended there, or going on there.
+    pub(super) fn end_suites(
+        &mut self,
+        incidents: Vec<Incident>,
+        verdict: Verdict,
+        run: RunId,
+        at: Timestamp,
+    ) {
+        let why = match verdict {
+            Verdict::Passed => Resolution::Passed(run),
+            Verdict::Failed => Resolution::Mirrored,
+        };
+        let open = incidents.into_iter().filter(|i| i.resolution.is_none());
+        for incident in open {
+            self.end_incident(incident, why, at);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What the failures of an incident amount to.
+
+use super::{Closed, End, PointKind, Track};
+use crate::domain::id::{IncidentId, RunId};
+use crate::domain::run::Position;
+use crate::domain::time::Timestamp;
+use std::ops::Bound;
+
+/// What a group of failures amounts to: everything an incident says that follows from the track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Failed attempts in it.
+    pub occurrences: u32,
+    /// When the first and the last of them ended.
+    pub first_seen_at: Timestamp,
+    /// See `first_seen_at`.
+    pub last_seen_at: Timestamp,
+    /// The failure that is last by position.
+    pub last: End,
+    /// Its run.
+    pub last_run: RunId,
+    /// The attempt of this run that was decided before that: what failed after it belongs to the
+    /// last failure.
+    pub decided_before: Option<u32>,
+    /// How it ended, and when; `None` while it goes on.
+    pub end: Option<GroupEnd>,
+}
+
+/// How a group of failures ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupEnd {
+    /// This run passed.
+    Passed(RunId, Timestamp),
+    /// It was closed.
+    Closed(Closed),
+}
+
+impl Track {
+    /// What the failures of `incident` amount to; `None` when it has none here.
+    pub fn group(&self, incident: IncidentId) -> Option<Group> {
+        let mut group: Option<Group> = None;
+        // Where what is told again and again was told first.
+        let mut first_told: Option<End> = None;
+        let forgotten = self.forgotten.filter(|f| f.incident == incident);
+        for (end, point) in &self.points {
+            match point.kind {
+                PointKind::Failed {
+                    incident: of,
+                    closed,
+                } if of == incident => {
+                    let is_told_again = group
+                        .as_ref()
+                        .is_some_and(|group| self.is_same_failure(group.last, *end));
+                    let group = group.get_or_insert(Group {
+                        incident,
+                        occurrences: forgotten.map_or(0, |f| f.occurrences),
+                        first_seen_at: forgotten.map_or(end.at, |f| f.first_seen_at),
+                        last_seen_at: end.at,
+                        last: *end,
+                        last_run: point.run,
+                        decided_before: None,
+                        end: None,
+                    });
+                    if !is_told_again {
+                        group.occurrences += 1;
+                        group.last_seen_at = group.last_seen_at.max(end.at);
+                        first_told = Some(*end);
+                    }
+                    group.first_seen_at = group.first_seen_at.min(end.at);
+                    (group.last, group.last_run) = (*end, point.run);
+                    group.end = closed.map(GroupEnd::Closed);
+                }
+                PointKind::Passed => {
+                    if let Some(group) = &mut group
+                        && is_before(end.at, group.end)
+                    {
+                        group.end = Some(GroupEnd::Passed(point.run, end.at));
+                    }
+                }
+                PointKind::Failed { .. } => {}
+            }
+        }
+        if let (Some(group), Some(first)) = (&mut group, first_told) {
+            group.decided_before = self.decided_before(first.position);
+        }
+        group
+    }
+
+    /// Whether two failures of an incident in a row are one that is told twice.
+    pub(super) fn is_same_failure(&self, first: End, second: End) -> bool {
+        let (first, second) = (first.position, second.position);
+        if self.key.family.counts_attempts() || first.number != second.number {
+            return first == second;
+        }
+        let between = (Bound::Excluded(first), Bound::Included(second));
+        first == second || self.starts.range(between).next().is_none()
+    }
+
+    /// The attempt of the same run that was decided last before this one.
+    pub(super) fn decided_before(&self, position: Position) -> Option<u32> {
+        let known = self.points.range(..End::before(position)).next_back();
+        let before = known.map(|(end, _)| *end).or(self.floor)?.position;
+        let is_same_run = before.number == position.number && before < position;
+        is_same_run.then_some(before.attempt)
+    }
+}
+
+/// Whether a pass at this moment is what ended a group. A pass does not rewrite what a person
+/// did; of a pass and the end of a place the earlier one counts, and of two passes the first.
+fn is_before(at: Timestamp, end: Option<GroupEnd>) -> bool {
+    match end {
+        None => true,
+        Some(GroupEnd::Closed(Closed { at: closed, why })) => why.is_derived() && at <= closed,
+        Some(GroupEnd::Passed(..)) => false,
+    }
+}

@@ -1,0 +1,228 @@
+//! Places: what runs run for and what can go away, so that nothing waits for a pass any more.
+//!
+//! A branch is deleted, a pull request is closed, an entry leaves a merge queue: the failures of
+//! runs that were begun before then are over. When and why is kept by place, because it may be
+//! told before the failures that it ends.
+
+use super::{Code, Lane};
+use crate::domain::id::ConnectionId;
+use crate::domain::incident::Resolution;
+use crate::domain::incident::track::TrackKey;
+use crate::domain::repo::RepositoryId;
+use crate::domain::run::{Family, RunFacts};
+use crate::domain::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most ends of a place that are remembered; the newest stay.
+pub const ENDS_MAX: usize = 16;
+/// Most tracks of a place that are remembered.
+pub const TRACKS_MAX: usize = 512;
+/// Most children of a pipeline that are told apart.
+pub const CHILDREN_MAX: usize = 256;
+
+/// What runs run for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// A branch of the connection's own repository.
+    Branch(String),
+    /// A tag of it.
+    Tag(String),
+    /// A pull or merge request of it.
+    PullRequest(u64),
+    /// What a pull request whose number is not told comes from.
+    Head {
+        /// Whose branch.
+        code: Code,
+        /// Its name.
+        branch: String,
+    },
+    /// A commit of which no branch is told.
+    Commit(String),
+    /// An entry of a merge queue, by its pull or merge request.
+    Entry(u64),
+    /// The merge queue into a branch.
+    Queue(String),
+    /// GitHub Actions' check suites in a lane, by the lane's key.
+    Suites(String),
+    /// A pipeline that has children.
+    Pipeline {
+        /// Its project, when that is another one.
+        project: Option<RepositoryId>,
+        /// Its id.
+        id: u64,
+    },
+}
+
+impl Place {
+    /// The place as one text, different for different places. It is stored, like
+    /// [`Lane::to_key`].
+    pub fn to_key(&self) -> String {
+        let join = super::joined;
+        match self {
+            Self::Branch(name) => join(&["branch", name]),
+            Self::Tag(name) => join(&["tag", name]),
+            Self::PullRequest(number) => join(&["pull", &number.to_string()]),
+            Self::Head { code, branch } => join(&["head", &code.to_key(), branch]),
+            Self::Commit(sha) => join(&["commit", sha]),
+            Self::Entry(number) => join(&["entry", &number.to_string()]),
+            Self::Queue(base) => join(&["queue", base]),
+            Self::Suites(lane) => join(&["suites", lane]),
+            Self::Pipeline { project, id } => {
+                let project = project.map(|id| id.0.to_string()).unwrap_or_default();
+                join(&["pipeline", &project, &id.to_string()])
+            }
+        }
+    }
+
+    /// The places that runs with these facts run for.
+    pub fn of(family: Family, facts: &RunFacts) -> Vec<Self> {
+        let mut places = Self::of_lane(family, &facts.lane);
+        // What is known by a number has a branch as well, that may go.
+        if facts.lane.number().is_some() {
+            let branch = facts.own_branch().map(ToOwned::to_owned);
+            places.extend(branch.map(Self::Branch));
+        }
+        places.sort();
+        places.dedup();
+        places
+    }
+
+    /// The places that a lane alone tells.
+    pub fn of_lane(family: Family, lane: &Lane) -> Vec<Self> {
+        // GitHub does not say whether it was a tag or a branch that was pushed.
+        let by_name = |name: &String| vec![Self::Branch(name.clone()), Self::Tag(name.clone())];
+        match lane {
+            Lane::Push {
+                code: Code::Own,
+                branch,
+            } if family == Family::Pipelines => vec![Self::Branch(branch.clone())],
+            Lane::Tag { name } => vec![Self::Tag(name.clone())],
+            Lane::Schedule { branch } | Lane::Dispatch { branch } => by_name(branch),
+            Lane::Push { code, branch } | Lane::Other { code, branch, .. } => match code {
+                Code::Own => by_name(branch),
+                Code::Fork(_) | Code::ForkNamed(_) | Code::Untold => {
+                    vec![Self::Head {
+                        code: code.clone(),
+                        branch: branch.clone(),
+                    }]
+                }
+            },
+            Lane::PullRequest { number, .. } => vec![Self::PullRequest(*number)],
+            Lane::PullRequestFrom { code, branch, .. } => {
+                vec![Self::Head {
+                    code: code.clone(),
+                    branch: branch.clone(),
+                }]
+            }
+            Lane::Queue { base, number, .. } => vec![
+                Self::PullRequest(*number),
+                Self::Entry(*number),
+                Self::Queue(base.clone()),
+            ],
+            Lane::Commit { sha, .. } => vec![Self::Commit(sha.clone())],
+            Lane::Child { parent, .. } => Self::of_lane(family, parent),
+        }
+    }
+}
+
+/// What is told to be over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The places that end.
+    pub places: Vec<Place>,
+    /// When, by the provider's clock; `None` when the event does not say.
+    pub at: Option<Timestamp>,
+    /// Why.
+    pub why: Resolution,
+}
+
+/// When a place ended, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndedAt {
+    /// When, by the provider's clock.
+    pub at: Timestamp,
+    /// Whose failures are over.
+    pub reach: Reach,
+}
+
+/// Whose failures an end of a place reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// Those of runs that were begun by then.
+    Begun,
+    /// The same, but for what carries this mark itself.
+    BegunBut(u64),
+    /// Those that were decided by then, but for what carries this mark itself.
+    DecidedBut(u64),
+}
+
+/// Which note.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NoteKey {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The place.
+    pub place: Place,
+}
+
+/// What is known of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Which place.
+    pub key: NoteKey,
+    /// When and why it ended; a place may begin anew and end again.
+    pub ends: BTreeMap<EndedAt, Resolution>,
+    /// The tracks with failures that run for it.
+    pub tracks: BTreeSet<TrackKey>,
+    /// A pipeline's children by the job that started them, in the order in which they were told.
+    pub children: BTreeMap<u64, u32>,
+    /// When it last changed, by our clock.
+    pub touched_at: Timestamp,
+}
+
+impl Note {
+    /// Nothing is known yet.
+    pub fn new(key: NoteKey) -> Self {
+        Self {
+            key,
+            ends: BTreeMap::new(),
+            tracks: BTreeSet::new(),
+            children: BTreeMap::new(),
+            touched_at: Timestamp(0),
+        }
+    }
+
+    /// Takes in an end. Returns whether it was news.
+    pub fn end(&mut self, at: EndedAt, why: Resolution) -> bool {
+        // Of two reasons for one moment the greater counts, whichever is told first.
+        let known = self.ends.get(&at);
+        if known.is_some_and(|known| *known >= why) {
+            return false;
+        }
+        self.ends.insert(at, why);
+        while self.ends.len() > ENDS_MAX {
+            self.ends.pop_first();
+        }
+        self.ends.contains_key(&at)
+    }
+
+    /// Takes in a track that has failures here. Returns whether it was news.
+    pub fn add_track(&mut self, track: &TrackKey) -> bool {
+        self.tracks.len() < TRACKS_MAX && self.tracks.insert(track.clone())
+    }
+
+    /// Which child of the pipeline the job started, and whether that was news. A child that is
+    /// one too many is none of the known ones: it is told apart by the job alone.
+    pub fn child(&mut self, job: u64) -> (u32, bool) {
+        if let Some(nth) = self.children.get(&job) {
+            return (*nth, false);
+        }
+        let nth = u32::try_from(self.children.len()).unwrap_or(u32::MAX);
+        if self.children.len() >= CHILDREN_MAX {
+            let told_apart = u32::try_from(job % (1 << 31)).unwrap_or(0);
+            return (told_apart | 1 << 31, false);
+        }
+        self.children.insert(job, nth);
+        (nth, true)
+    }
+}

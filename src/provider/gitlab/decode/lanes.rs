@@ -1,0 +1,165 @@
+//! Which lane a pipeline is in: see the table of ADR 10.
+
+use super::super::payload::{AttributesPart, Body};
+use crate::domain::lane::{Code, Lane};
+use crate::domain::repo::RepositoryId;
+use crate::domain::run::Parent;
+use crate::provider::payload::{BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, WORD_BYTES_MAX, clean_of};
+
+/// What a branch is called that stands for a merge request.
+const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
+/// What it ends with when it stands for the merge request's place in a merge train.
+const TRAIN: &str = "/train";
+/// Why a pipeline of a merge request runs.
+const MERGE_REQUEST_EVENT: &str = "merge_request_event";
+const EXTERNAL_PULL_REQUEST_EVENT: &str = "external_pull_request_event";
+
+fn source<'a>(pipeline: &'a AttributesPart<'_>) -> &'a str {
+    pipeline.source.text().unwrap_or_default()
+}
+
+fn is_child(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> bool {
+    let by_source = matches!(source(pipeline), "parent_pipeline" | "pipeline");
+    by_source || body.source_pipeline.0.is_some()
+}
+
+fn is_of_merge_request(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> bool {
+    let by_source = [MERGE_REQUEST_EVENT, EXTERNAL_PULL_REQUEST_EVENT].contains(&source(pipeline));
+    by_source || body.merge_request.0.is_some()
+}
+
+/// Whose code it was: a merge request's may be of another project.
+pub(super) fn whose(body: &Body<'_>) -> Code {
+    let project = body.project.0.as_ref().and_then(|p| p.id.number());
+    let own = project.or_else(|| body.project_id.number());
+    let merge_request = body.merge_request.0.as_ref();
+    of_project(
+        merge_request.and_then(|m| m.source_project_id.number()),
+        own,
+    )
+}
+
+pub(super) fn of_project(source: Option<u64>, own: Option<u64>) -> Code {
+    match source {
+        Some(id) if own != Some(id) => Code::Fork(RepositoryId(id)),
+        Some(_) | None => Code::Own,
+    }
+}
+
+/// The lane, for a child that of its parent as far as the child itself tells it.
+pub(super) fn of_pipeline(pipeline: &AttributesPart<'_>, code: &Code, body: &Body<'_>) -> Lane {
+    let code = code.clone();
+    let trigger = match source(pipeline) {
+        "parent_pipeline" | "pipeline" => String::new(),
+        _ => clean_of(&pipeline.source, WORD_BYTES_MAX).unwrap_or_default(),
+    };
+    let branch = branch(pipeline, body);
+    if is_of_merge_request(pipeline, body) {
+        return of_merge_request(pipeline, code, branch, body);
+    }
+    let Some(branch) = branch else {
+        let sha = clean_of(&pipeline.sha, COMMIT_BYTES_MAX).unwrap_or_default();
+        return Lane::Commit { trigger, code, sha };
+    };
+    match trigger.as_str() {
+        "schedule" => Lane::Schedule { branch },
+        "web" => Lane::Dispatch { branch },
+        "" | "push" if pipeline.tag.is_true() => Lane::Tag { name: branch },
+        "" | "push" => Lane::Push { code, branch },
+        _ => Lane::Other {
+            trigger,
+            code,
+            branch,
+        },
+    }
+}
+
+fn of_merge_request(
+    pipeline: &AttributesPart<'_>,
+    code: Code,
+    branch: Option<String>,
+    body: &Body<'_>,
+) -> Lane {
+    let trigger = match source(pipeline) {
+        EXTERNAL_PULL_REQUEST_EVENT => EXTERNAL_PULL_REQUEST_EVENT,
+        _ => MERGE_REQUEST_EVENT,
+    };
+    let trigger = trigger.to_owned();
+    let git_ref = pipeline.git_ref.text().unwrap_or_default();
+    let of_ref = git_ref.strip_prefix(MERGE_REQUEST_REF);
+    let of_ref = of_ref.and_then(|rest| rest.split('/').next()?.parse().ok());
+    let merge_request = body.merge_request.0.as_ref();
+    let number = merge_request.and_then(|m| m.iid.number()).or(of_ref);
+    let base = merge_request.and_then(|m| clean_of(&m.target_branch, BRANCH_BYTES_MAX));
+    let sha = || clean_of(&pipeline.sha, COMMIT_BYTES_MAX).unwrap_or_default();
+    match (number, branch) {
+        (Some(number), _) if of_ref.is_some() && git_ref.ends_with(TRAIN) => Lane::Queue {
+            trigger,
+            base: base.unwrap_or_default(),
+            number,
+        },
+        (Some(number), _) => Lane::PullRequest { trigger, number },
+        (None, Some(branch)) => Lane::PullRequestFrom {
+            trigger,
+            code,
+            branch,
+        },
+        (None, None) => {
+            let sha = sha();
+            Lane::Commit { trigger, code, sha }
+        }
+    }
+}
+
+/// The pipeline whose job started this one. Where the job is not told, the child stands for
+/// itself: nothing else is known to be in its place.
+pub(super) fn parent(id: u64, body: &Body<'_>) -> Option<Parent> {
+    let source = body.source_pipeline.0.as_ref()?;
+    let own = body.project.0.as_ref().and_then(|p| p.id.number());
+    let project = source.project.0.as_ref().and_then(|p| p.id.number());
+    Some(Parent {
+        project: project.filter(|id| own != Some(*id)).map(RepositoryId),
+        pipeline: source.pipeline_id.number()?,
+        job: source.job_id.number().unwrap_or(id),
+    })
+}
+
+/// A project has one workflow; pipelines of one kind are it. These are version 0.1's words, and
+/// stand in stored tracks.
+pub(super) fn workflow_key(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> String {
+    let key = match source(pipeline) {
+        _ if is_child(pipeline, body) => "child",
+        _ if is_of_merge_request(pipeline, body) => "merge_request",
+        "schedule" => "schedule",
+        "" | "push" if pipeline.tag.is_true() => "tag",
+        "" | "push" => "branch",
+        _ => "other",
+    };
+    key.to_owned()
+}
+
+/// What a pipeline without a name is called.
+pub(super) fn name(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> &'static str {
+    match source(pipeline) {
+        _ if is_child(pipeline, body) => "Child pipeline",
+        _ if is_of_merge_request(pipeline, body) => "Merge request pipeline",
+        "schedule" => "Scheduled pipeline",
+        _ if pipeline.tag.is_true() => "Tag pipeline",
+        _ => "Pipeline",
+    }
+}
+
+/// The branch or tag; of a merge request, the branch that is to be merged.
+pub(super) fn branch(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<String> {
+    let git_ref = clean_of(&pipeline.git_ref, BRANCH_BYTES_MAX);
+    let stands_for_one = |name: &String| name.starts_with(MERGE_REQUEST_REF);
+    let source = || {
+        let merge_request = body.merge_request.0.as_ref()?;
+        clean_of(&merge_request.source_branch, BRANCH_BYTES_MAX)
+    };
+    match git_ref {
+        Some(name) if stands_for_one(&name) => source().or(Some(name)),
+        Some(name) => Some(name),
+        None => source(),
+    }
+}

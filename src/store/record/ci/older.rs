@@ -1,0 +1,253 @@
+//! What version 0.1 wrote, and the steps up from it. Never change a mirror or a step.
+//!
+//! It knew a track by workflow and branch alone: that is the lane of pushes to the branch, so that
+//! a later pass there still mends what was open. See [`Lane::from_v1`].
+
+use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV1};
+use super::super::wire::{Wire, frozen};
+use super::{EndV1, ForgottenV1};
+use crate::domain::incident::track::{Closed, Point, PointKind, Track, TrackKey};
+use crate::domain::incident::{CiFailure, Incident, Resolution};
+use crate::domain::lane::{Code, Lane};
+use crate::domain::run::{Family, Run, RunFacts};
+use crate::domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+frozen!(RunFactsV1 {
+    workflow_key: String,
+    workflow_name: String,
+    branch: Option<String>,
+    commit_sha: String,
+    commit_message: Option<String>,
+    author: Option<String>,
+    trigger: String,
+    url: Option<String>,
+});
+frozen!(RunV1 {
+    id: u128,
+    connection: u128,
+    owner: u128,
+    family: u8,
+    provider_run_id: u64,
+    position: PositionV1,
+    status: RunStatusV1,
+    updated_at: i64,
+    failed_jobs: Vec<((u32, u64), FailedJobV1)>,
+    facts: RunFactsV1,
+    first_seen_at: i64,
+});
+frozen!(TrackKeyV1 {
+    connection: u128,
+    workflow_key: String,
+    branch: String
+});
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) enum PointKindV1 {
+    Passed,
+    Failed {
+        incident: u128,
+        closed: Option<ClosedV1>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) enum ResolutionV1 {
+    Passed { inner: u128 },
+    ByHand,
+    Recovered,
+    Disconnected,
+    Superseded,
+}
+
+frozen!(ClosedV1 {
+    at: i64,
+    why: ResolutionV1
+});
+frozen!(PointV1 {
+    run: u128,
+    kind: PointKindV1
+});
+frozen!(TrackV1 {
+    key: TrackKeyV1,
+    points: Vec<(EndV1, PointV1)>,
+    floor: Option<EndV1>,
+    forgotten: Option<ForgottenV1>,
+});
+frozen!(CiFailureV1 {
+    run: u128,
+    family: u8,
+    track: TrackKeyV1,
+    workflow_name: String,
+    branch: Option<String>,
+    commit_sha: String,
+    commit_message: Option<String>,
+    author: Option<String>,
+    url: Option<String>,
+    failed_jobs: Vec<FailedJobV1>,
+});
+frozen!(IncidentV1 {
+    id: u128,
+    owner: u128,
+    subject: SubjectV1,
+    status: u8,
+    severity: u8,
+    source: u8,
+    failure_type: String,
+    title: String,
+    ci: Option<CiFailureV1>,
+    occurrences: u32,
+    first_seen_at: i64,
+    last_seen_at: i64,
+    acknowledged_at: Option<i64>,
+    resolved_at: Option<i64>,
+    resolution: Option<ResolutionV1>,
+});
+
+fn facts(v1: RunFactsV1, family: Family) -> RunFacts {
+    let branch = v1.branch.clone().unwrap_or_default();
+    RunFacts {
+        lane: Lane::from_v1(family, &v1.workflow_key, branch),
+        workflow_key: v1.workflow_key,
+        workflow_name: v1.workflow_name,
+        code: Code::Own,
+        head: None,
+        branch: v1.branch,
+        commit_sha: v1.commit_sha,
+        commit_message: v1.commit_message,
+        author: v1.author,
+        trigger: v1.trigger,
+        url: v1.url,
+    }
+}
+
+pub(super) fn run(v1: RunV1) -> Option<Run> {
+    let family = Family::from_wire(v1.family)?;
+    Some(Run {
+        id: Wire::from_wire(v1.id)?,
+        connection: Wire::from_wire(v1.connection)?,
+        owner: Wire::from_wire(v1.owner)?,
+        family,
+        provider_run_id: v1.provider_run_id,
+        position: Wire::from_wire(v1.position)?,
+        status: Wire::from_wire(v1.status)?,
+        updated_at: Timestamp(v1.updated_at),
+        suite: None,
+        failed_jobs: Wire::from_wire(v1.failed_jobs)?,
+        facts: facts(v1.facts, family),
+        first_seen_at: Timestamp(v1.first_seen_at),
+    })
+}
+
+/// The workflow of a track began with its family's name.
+pub(super) fn track_key(v1: TrackKeyV1) -> Option<TrackKey> {
+    let (family, workflow) = v1.workflow_key.split_once(':')?;
+    let family = Family::ALL.into_iter().find(|f| f.as_str() == family)?;
+    Some(TrackKey {
+        connection: Wire::from_wire(v1.connection)?,
+        family,
+        workflow: workflow.to_owned(),
+        lane: Lane::from_v1(family, workflow, v1.branch),
+    })
+}
+
+fn resolution(v1: &ResolutionV1) -> Option<Resolution> {
+    Some(match v1 {
+        ResolutionV1::Passed { inner } => Resolution::Passed(Wire::from_wire(*inner)?),
+        ResolutionV1::ByHand => Resolution::ByHand,
+        ResolutionV1::Recovered => Resolution::Recovered,
+        ResolutionV1::Disconnected => Resolution::Disconnected,
+        ResolutionV1::Superseded => Resolution::Superseded,
+    })
+}
+
+fn closed(v1: &ClosedV1) -> Option<Closed> {
+    Some(Closed {
+        at: Timestamp(v1.at),
+        why: resolution(&v1.why)?,
+    })
+}
+
+fn kind(v1: PointKindV1) -> Option<PointKind> {
+    Some(match v1 {
+        PointKindV1::Passed => PointKind::Passed,
+        PointKindV1::Failed {
+            incident,
+            closed: by,
+        } => PointKind::Failed {
+            incident: Wire::from_wire(incident)?,
+            closed: match by {
+                Some(by) => Some(closed(&by)?),
+                None => None,
+            },
+        },
+    })
+}
+
+pub(super) fn track(v1: TrackV1) -> Option<Track> {
+    let mut points = BTreeMap::new();
+    for (end, point) in v1.points {
+        let end: crate::domain::incident::track::End = Wire::from_wire(end)?;
+        let point = Point {
+            run: Wire::from_wire(point.run)?,
+            // It was begun before it ended; when exactly was not kept.
+            began: end.at,
+            mark: 0,
+            kind: kind(point.kind)?,
+        };
+        points.insert(end, point);
+    }
+    Some(Track {
+        key: track_key(v1.key)?,
+        points,
+        starts: BTreeSet::new(),
+        ends: BTreeMap::new(),
+        floor: Wire::from_wire(v1.floor)?,
+        forgotten: Wire::from_wire(v1.forgotten)?,
+    })
+}
+
+fn ci(v1: CiFailureV1) -> Option<CiFailure> {
+    Some(CiFailure {
+        run: Wire::from_wire(v1.run)?,
+        family: Wire::from_wire(v1.family)?,
+        track: track_key(v1.track)?,
+        workflow_name: v1.workflow_name,
+        head: None,
+        branch: v1.branch,
+        trigger: String::new(),
+        commit_sha: v1.commit_sha,
+        commit_message: v1.commit_message,
+        author: v1.author,
+        url: v1.url,
+        failed_jobs: Wire::from_wire(v1.failed_jobs)?,
+    })
+}
+
+pub(super) fn incident(v1: IncidentV1) -> Option<Incident> {
+    Some(Incident {
+        id: Wire::from_wire(v1.id)?,
+        owner: Wire::from_wire(v1.owner)?,
+        subject: Wire::from_wire(v1.subject)?,
+        repository: None,
+        status: Wire::from_wire(v1.status)?,
+        severity: Wire::from_wire(v1.severity)?,
+        source: Wire::from_wire(v1.source)?,
+        failure_type: v1.failure_type,
+        title: v1.title,
+        ci: match v1.ci {
+            Some(v1) => Some(ci(v1)?),
+            None => None,
+        },
+        occurrences: v1.occurrences,
+        first_seen_at: Timestamp(v1.first_seen_at),
+        last_seen_at: Timestamp(v1.last_seen_at),
+        acknowledged_at: Wire::from_wire(v1.acknowledged_at)?,
+        resolved_at: Wire::from_wire(v1.resolved_at)?,
+        resolution: match v1.resolution {
+            Some(v1) => Some(resolution(&v1)?),
+            None => None,
+        },
+    })
+}
