@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// After so many the hook's secret may have been changed by hand.
 const REJECTIONS_MAX: u32 = 3;
-/// How long a test delivery may take to arrive.
+/// How long an authentic delivery is waited for, before one is asked for and after.
 const TEST_TIME: Duration = Duration::from_secs(10);
 
 /// What is held against the hook.
@@ -78,7 +78,7 @@ impl ConnectionActor {
     }
 
     /// A call has ended: what that says about the suspicion, if there is one.
-    pub(super) fn weigh(&mut self, ctx: &Context<Self>, input: &Input, edit: &mut Edit) {
+    pub(super) fn weigh(&mut self, ctx: &mut Context<Self>, input: &Input, edit: &mut Edit) {
         let Stage::Looks(authentic) = self.doubts.stage else {
             return;
         };
@@ -86,8 +86,13 @@ impl ConnectionActor {
         if let Input::Replied(Reply::Drifted | Reply::Missing { .. }) = input {
             edit.suspicion = Some(Suspect::Found);
         } else if *input == Input::Replied(Reply::Intact) && self.doubts.authentic == authentic {
-            // The secret itself is shown to nobody: a delivery proves it.
-            self.in_turn(ctx, move |actor, ctx| actor.test(ctx, authentic));
+            // The secret itself is shown to nobody: a delivery proves it, and may be on its way.
+            let life = self.life;
+            ctx.run_later(TEST_TIME, move |actor, ctx| {
+                if actor.life == life {
+                    actor.in_turn(ctx, move |actor, ctx| actor.test(ctx, authentic));
+                }
+            });
         }
     }
 
