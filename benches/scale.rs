@@ -97,6 +97,7 @@ fn fill(dir: &Path, count: u64, ring: &KeyRing, secret: &HookSecret) -> io::Resu
         id: owner,
         name: ADMIN_NAME.to_owned(),
         is_admin: true,
+        removal: None,
         created_at: SystemClock.now(),
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;

@@ -5,6 +5,7 @@ mod credentials;
 use super::connection::Word;
 use super::connection::{Obey, WhenSettled};
 use super::keeper::{self, StopSweeping, Sweeper, Verdict};
+use super::leaving::{Leave, StopUshering, Usher};
 use super::moves::{Mover, StopMoving};
 use super::router::{Alive, Dispatch, Registry, Router, Told};
 use super::shared::World;
@@ -40,6 +41,7 @@ pub struct Actors {
     warden: Addr<Warden>,
     sweeper: Addr<Sweeper>,
     mover: Addr<Mover>,
+    usher: Addr<Usher>,
 }
 
 impl std::fmt::Debug for Actors {
@@ -62,6 +64,7 @@ impl Actors {
         }
         let sweeper = Sweeper::new(Arc::clone(&world), Arc::clone(&registry)).start();
         let mover = Mover::new(Arc::clone(&world), Arc::clone(&registry)).start();
+        let usher = Usher::new(Arc::clone(&world), Arc::clone(&registry), warden.clone()).start();
         Ok(Self {
             world,
             registry,
@@ -69,6 +72,7 @@ impl Actors {
             warden,
             sweeper,
             mover,
+            usher,
         })
     }
 
@@ -77,6 +81,7 @@ impl Actors {
     pub async fn stop(&self) {
         self.sweeper.do_send(StopSweeping);
         self.mover.do_send(StopMoving);
+        self.usher.do_send(StopUshering);
         self.world.keeper.rest().await;
         // A warden that is gone has nothing left to stop.
         let _ = self.warden.send(StopAll).await;
@@ -87,6 +92,7 @@ impl Actors {
     pub(super) fn abandon(&self) {
         self.sweeper.do_send(StopSweeping);
         self.mover.do_send(StopMoving);
+        self.usher.do_send(StopUshering);
         self.registry.kill();
     }
 
@@ -274,6 +280,7 @@ impl Actors {
         };
         let id = connection.id;
         let batch = Batch::of(vec![Change::PutConnection(Box::new(connection.clone()))]);
+        let batch = batch.guarded_by(Guard::OwnerPresent(connection.owner));
         match self.world.store.commit(batch.guarded_by(guard)).await {
             Ok(()) => {}
             Err(CommitError::Conflict(Conflict::Connection(id))) => {
@@ -293,23 +300,14 @@ impl Actors {
         command: Command,
         priority: Priority,
     ) -> Result<(), CommandError> {
-        if self.registry.get(id).is_none() {
-            if self.world.store.connection(id)?.is_none() {
-                return Err(CommandError::NoSuchConnection);
-            }
-            let _ = self.warden.send(Start(id)).await;
-        }
-        let actor = self.registry.get(id).ok_or(CommandError::Unavailable)?;
-        let (answer, answered) = oneshot::channel();
-        actor.do_send(Obey {
-            command,
-            priority,
-            answer,
-        });
-        match tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(CommandError::Unavailable),
-        }
+        command_now(
+            &self.world,
+            &self.registry,
+            &self.warden,
+            id,
+            (command, priority),
+        )
+        .await
     }
 
     async fn settle_now(&self, id: ConnectionId, within: Duration) -> bool {
@@ -326,6 +324,33 @@ impl Actors {
             Ok(Err(_)) => self.registry.get(id).is_none(),
             Err(_) => false,
         }
+    }
+}
+
+/// Has a connection's actor carry out a command, and starts the actor when it has none.
+pub(super) async fn command_now(
+    world: &World,
+    registry: &Registry,
+    warden: &Addr<Warden>,
+    id: ConnectionId,
+    (command, priority): (Command, Priority),
+) -> Result<(), CommandError> {
+    if registry.get(id).is_none() {
+        if world.store.connection(id)?.is_none() {
+            return Err(CommandError::NoSuchConnection);
+        }
+        let _ = warden.send(Start(id)).await;
+    }
+    let actor = registry.get(id).ok_or(CommandError::Unavailable)?;
+    let (answer, answered) = oneshot::channel();
+    actor.do_send(Obey {
+        command,
+        priority,
+        answer,
+    });
+    match tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) | Err(_) => Err(CommandError::Unavailable),
     }
 }
 
@@ -373,6 +398,10 @@ impl Herd for Actors {
 
     fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError> {
         Box::pin(self.remove_credential_now(id))
+    }
+
+    fn user_removal_begun(&self, _: UserId) {
+        self.usher.do_send(Leave);
     }
 
     fn share_credential(

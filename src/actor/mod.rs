@@ -9,6 +9,7 @@ mod connection;
 mod handle;
 mod incidents;
 mod keeper;
+mod leaving;
 mod moves;
 mod plan;
 mod router;
@@ -208,6 +209,11 @@ pub trait Herd: Send + Sync + 'static {
     /// Forgets a credential. Connections that used it go on with another, or are suspended at
     /// their next call.
     fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError>;
+
+    /// Says that the removal of a user was begun, durably: their connections are disconnected,
+    /// and once their hooks are gone (or left, as asked) so are their credentials, and the user.
+    /// Never blocks; losing this word costs only time.
+    fn user_removal_begun(&self, id: UserId);
 
     /// Lets connections of other users fall back on a credential, or no longer.
     fn share_credential(

@@ -4,10 +4,15 @@ use super::error::{Code, Problem};
 use super::routes::Access;
 use super::scope::{Caller, Shared};
 use super::server::client::client_of;
+use crate::domain::id::TokenId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{TokenRecord, is_step_over};
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use std::collections::HashMap;
 use std::future::{Ready, ready};
+use std::sync::{Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
 /// Query parameters that people put tokens into. A URL ends in logs and histories, so the token
@@ -57,19 +62,79 @@ fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Proble
         return Ok(Caller {
             user: admin.user,
             is_admin: true,
+            token: None,
         });
     }
-    let user = shared.accounts().by_token_hash(&hash)?;
     let wrong = || {
         let peer = client_of(request, &shared.settings.trusted_proxies);
-        let told = unauthenticated("this API token is not valid");
-        shared.counters.wrong_token(peer, told)
+        shared.counters.wrong_token(peer, not_valid())
     };
-    let user = user.ok_or_else(wrong)?;
+    let (now, accounts) = (shared.now(), shared.accounts());
+    let (token, user) = accounts.by_token_hash(&hash)?.ok_or_else(wrong)?;
+    if token.is_expired(now) {
+        return Err(unauthenticated("this API token has expired"));
+    }
+    if shared.uses.is_news(&token, now) {
+        accounts.note_use(token.id, now);
+    }
     Ok(Caller {
         user: user.id,
         is_admin: user.is_admin,
+        token: Some(token.id),
     })
+}
+
+fn not_valid() -> Problem {
+    unauthenticated("this API token is not valid")
+}
+
+/// Whether the API token of a request that was let through is still good. Asked for once more
+/// when a body has arrived, which may take its time: a token may have been revoked meanwhile.
+pub(super) fn still_admits(shared: &Shared, request: &HttpRequest) -> Result<(), Problem> {
+    let caller = request.extensions().get::<Caller>().copied();
+    let Some((caller, id)) = caller.and_then(|caller| Some((caller, caller.token?))) else {
+        return Ok(());
+    };
+    let token = shared.accounts().token(caller, id);
+    let user = shared.accounts().user(caller.user)?;
+    let is_good = token.is_ok_and(|token| !token.is_expired(shared.now()));
+    if is_good && user.is_some_and(|user| user.is_present()) {
+        Ok(())
+    } else {
+        Err(not_valid())
+    }
+}
+
+/// Which API tokens were noted as used lately, so that one of many requests writes it down.
+#[derive(Debug, Default)]
+pub(super) struct Uses(Mutex<HashMap<TokenId, Timestamp>>);
+
+/// Most tokens whose last note is remembered.
+const USES_MAX: usize = 10_000;
+
+impl Uses {
+    /// Whether the use of a token is to be written down; then nobody else does for a while.
+    fn is_news(&self, token: &TokenRecord, now: Timestamp) -> bool {
+        if !token.is_use_due(now) {
+            return false;
+        }
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted
+            .get(&token.id)
+            .is_some_and(|at| !is_step_over(*at, now))
+        {
+            return false;
+        }
+        if noted.len() >= USES_MAX {
+            noted.retain(|_, at| !is_step_over(*at, now));
+        }
+        // More tokens than that are in use at a time: what is written down may wait.
+        if noted.len() >= USES_MAX {
+            return false;
+        }
+        noted.insert(token.id, now);
+        true
+    }
 }
 
 /// Lets a request through when its caller may use a route of this class, and remembers the

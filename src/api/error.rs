@@ -46,6 +46,9 @@ pub const fn status(code: Code) -> StatusCode {
         Code::AlreadyConnected
         | Code::UserExists
         | Code::NotNow
+        | Code::UserInUse
+        | Code::UserProtected
+        | Code::CredentialInUse
         | Code::HookDeletedRepeatedly
         | Code::Panics => StatusCode::CONFLICT,
         Code::TooManyRequests | Code::QuotaReached => StatusCode::TOO_MANY_REQUESTS,
@@ -252,6 +255,9 @@ impl From<CommitError> for Problem {
             CommitError::Conflict(Conflict::Connection(id)) => Self::connected(id),
             CommitError::Conflict(Conflict::User(_)) => {
                 Self::new(Code::UserExists, "choose another name")
+            }
+            CommitError::Conflict(Conflict::Owner(_)) => {
+                Self::new(Code::NotNow, "the user is removed, or is being removed")
             }
             CommitError::Conflict(Conflict::Changed) => {
                 Self::new(Code::NotNow, "it has changed meanwhile: look again")

@@ -3,6 +3,7 @@
 //! A JSON body with a field that we do not know is refused: a misspelt `delete_webhook` must not
 //! pass for the default. Depth is bounded by the types and by `serde_json`'s own limit of 128.
 
+use super::auth;
 use super::error::{Code, Problem};
 use super::ingress::body::{self, Limits};
 use super::scope::Shared;
@@ -86,6 +87,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 .await
                 .map_err(|_| Problem::new(Code::BadRequest, "the body cannot be read"))?;
             let body = body::read(&request, payload, limits).await?;
+            auth::still_admits(shared, &request)?;
             serde_json::from_slice(&body.bytes)
                 .map(Self)
                 .map_err(|error| bad_json(&error))

@@ -287,6 +287,7 @@ mod tests {
         let caller = Caller {
             user: UserId::from_u128(1),
             is_admin: true,
+            token: None,
         };
         let first = counters.request(caller).unwrap();
         let _second = counters.request(caller).unwrap();

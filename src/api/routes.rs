@@ -111,8 +111,12 @@ routes! {
     GetStats = GET "/api/v2/stats" User stats::show;
     AddUser = POST "/api/v2/users" Admin users::create;
     ListUsers = GET "/api/v2/users" Admin users::list;
+    RemoveUser = DELETE "/api/v2/users/{id}" Admin users::remove;
     WhoAmI = GET "/api/v2/whoami" User users::whoami;
     CreateToken = POST "/api/v2/tokens" User tokens::create;
+    ListTokens = GET "/api/v2/tokens" User tokens::list;
+    GetToken = GET "/api/v2/tokens/{id}" User tokens::one;
+    RevokeToken = DELETE "/api/v2/tokens/{id}" User tokens::revoke;
     Openapi = GET "/api/v2/openapi.json" Public health::openapi;
     Healthz = GET "/healthz" Public health::live;
     Readyz = GET "/readyz" Public health::ready;

@@ -5,6 +5,11 @@
 //! Ingress, where nobody is logged in, gets a [`Door`]; the accounts an [`Accounts`]. There is
 //! no way to the bare store, and being an admin opens no other user's objects.
 
+mod accounts;
+
+pub(super) use accounts::{Accounts, Belongings};
+
+use super::auth::Uses;
 use super::error::Problem;
 use super::ingress::room::{Lanes, Room};
 use super::quota::Counters;
@@ -12,21 +17,24 @@ use super::server::answers::Budget;
 use super::signin::SignIns;
 use super::{Admin, Collaborators, IngressWatch, MetricsText, Settings};
 use crate::actor::Herd;
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
+    ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::Incident;
+use crate::domain::lifecycle::Desired;
 use crate::domain::repo::{FullName, Instance, ProviderKind};
 use crate::domain::run::Run;
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::user::{Credential, TokenRecord, User};
+use crate::domain::user::Credential;
 use crate::provider::{Claim, Providers};
 use crate::store::{
-    After, Batch, Change, Committing, ConnectionFilter, DeliveryFilter, Guard, IncidentFilter,
+    After, Batch, Committing, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX,
     Listing, ReadError, RunFilter, Store, StoredBody, Whose,
 };
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -48,6 +56,8 @@ pub struct Caller {
     pub user: UserId,
     /// Whether they may manage users.
     pub is_admin: bool,
+    /// The API token that they asked with; `None` for the one in the configuration.
+    pub token: Option<TokenId>,
 }
 
 /// What the handlers share.
@@ -76,6 +86,8 @@ pub struct Shared {
     pub(super) reads: Semaphore,
     /// Sign-ins that are under way.
     pub(super) sign_ins: SignIns,
+    /// Which API tokens were used lately.
+    pub(super) uses: Uses,
 }
 
 impl std::fmt::Debug for Shared {
@@ -110,6 +122,7 @@ impl Shared {
             reads: Semaphore::new(READS_MAX),
             settings,
             sign_ins: SignIns::default(),
+            uses: Uses::default(),
         }
     }
 
@@ -181,26 +194,9 @@ impl Owned<'_> {
         Ok(found.map(|c| c.full_name))
     }
 
-    /// Shows every connection that is not removed to `see`, newest first.
-    pub(super) fn each_connection(&self, mut see: impl FnMut(Connection)) -> Result<(), ReadError> {
-        let mut last = None;
-        loop {
-            let page = self.store.connections_of(
-                self.owner,
-                After {
-                    last,
-                    limit: WALK_PAGE,
-                },
-            )?;
-            last = page.items.last().map(|c| c.id);
-            page.items
-                .into_iter()
-                .filter(|c| !c.is_removed())
-                .for_each(&mut see);
-            if !page.has_more || last.is_none() {
-                return Ok(());
-            }
-        }
+    /// How many of the caller's connections have which status.
+    pub(super) fn connection_counts(&self) -> Result<BTreeMap<WebhookStatus, usize>, ReadError> {
+        self.store.connection_counts(self.owner)
     }
 
     /// A delivery.
@@ -278,11 +274,70 @@ impl Owned<'_> {
         self.store.credentials(self.owner)
     }
 
+    /// What has no other credential that fits than this one of the caller's. Of what is other
+    /// users' it is told how much it is, and nothing else.
+    pub(super) fn needing(&self, credential: &Credential) -> Result<Needing, ReadError> {
+        let (id, instance) = (credential.id, &credential.instance);
+        let mut needing = Needing::default();
+        if !credential.works_for(instance) {
+            return Ok(needing);
+        }
+        let all = self.store.connections_using(id, self.owner, NEEDING_MAX)?;
+        needing.is_cut_off = all.len() == NEEDING_MAX;
+        let mut usable: HashMap<UserId, Vec<CredentialId>> = HashMap::new();
+        for connection in all.into_iter().filter(|c| c.instance == *instance) {
+            let owner = connection.owner;
+            let usable = match usable.entry(owner) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.usable(owner, instance)?),
+            };
+            let fits =
+                |other: &&CredentialId| **other != id && !connection.no_access.contains(other);
+            if usable.iter().any(|other| fits(&other)) {
+                continue;
+            }
+            if owner != self.owner {
+                needing.others += 1;
+                continue;
+            }
+            match connection.lifecycle.desired {
+                Desired::Removed { delete_hook: false } => {}
+                Desired::Removed { delete_hook: true } => needing.pending_deletions += 1,
+                Desired::Active | Desired::Paused => needing.connections.push(connection.full_name),
+            }
+        }
+        Ok(needing)
+    }
+
+    /// The credentials that connections of `owner` may use at an instance.
+    fn usable(&self, owner: UserId, at: &Instance) -> Result<Vec<CredentialId>, ReadError> {
+        let own = self.store.credentials(owner)?;
+        let shared = self.store.shared_credentials()?;
+        let all = own.iter().chain(&shared).filter(|c| c.works_for(at));
+        Ok(all.map(|c| c.id).collect())
+    }
+
     /// A credential.
     pub(super) fn credential(&self, id: CredentialId) -> Result<Credential, Problem> {
         self.own(self.store.credential(id)?, |c| c.owner)
     }
 }
+
+/// What has no other credential that fits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needing {
+    /// The caller's connections, by their repositories.
+    pub(super) connections: Vec<FullName>,
+    /// The caller's hooks that are still to be deleted.
+    pub(super) pending_deletions: usize,
+    /// Connections of other users, which the credential is shared with.
+    pub(super) others: usize,
+    /// Whether there may be more than were looked at.
+    pub(super) is_cut_off: bool,
+}
+
+/// Most connections of a credential that are looked at before it is removed.
+const NEEDING_MAX: usize = LOOKED_AT_MAX;
 
 /// What ingress needs: connections by what a request names, and the commit of a delivery.
 #[derive(Clone, Copy)]
@@ -316,48 +371,5 @@ impl Door<'_> {
     /// Commits a verified delivery.
     pub(super) fn commit(&self, batch: Batch) -> Committing {
         self.store.commit(batch)
-    }
-}
-
-/// Users and API tokens.
-#[derive(Clone, Copy)]
-pub(super) struct Accounts<'a> {
-    store: &'a dyn Store,
-}
-
-impl Accounts<'_> {
-    /// Whose API token has this hash.
-    pub(super) fn by_token_hash(&self, hash: &[u8; 32]) -> Result<Option<User>, ReadError> {
-        match self.store.token_by_hash(hash)? {
-            Some(token) => self.store.user(token.user),
-            None => Ok(None),
-        }
-    }
-
-    /// A user.
-    pub(super) fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
-        self.store.user(id)
-    }
-
-    /// A user by name.
-    pub(super) fn by_name(&self, name: &str) -> Result<Option<User>, ReadError> {
-        self.store.user_by_name(name)
-    }
-
-    /// All users.
-    pub(super) fn all(&self) -> Result<Vec<User>, ReadError> {
-        self.store.users()
-    }
-
-    /// Adds a user with their first API token; a conflict when the name is taken.
-    pub(super) fn add_user(&self, user: User, token: TokenRecord) -> Committing {
-        let name = user.name.clone();
-        let batch = Batch::of(vec![Change::PutUser(user), Change::PutToken(token)]);
-        self.store.commit(batch.guarded_by(Guard::NewUser { name }))
-    }
-
-    /// Adds an API token.
-    pub(super) fn add_token(&self, token: TokenRecord) -> Committing {
-        self.store.commit(Batch::of(vec![Change::PutToken(token)]))
     }
 }

@@ -149,6 +149,7 @@ impl Opened {
             name: ADMIN_NAME.to_owned(),
             is_admin: true,
             created_at: clock.now(),
+            removal: None,
         };
         let name = ADMIN_NAME.to_owned();
         let batch = Batch::of(vec![Change::PutUser(user)]).guarded_by(Guard::NewUser { name });

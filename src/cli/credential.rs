@@ -49,10 +49,13 @@ pub(super) enum Credential {
     },
     /// List the stored tokens, without the tokens.
     List,
-    /// Forget a token.
+    /// Forget a token. One that is still needed is forgotten only when you say so.
     Remove {
         /// The credential.
         id: String,
+        /// Also when connections, or webhooks that are still to be deleted, have no other.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -103,14 +106,44 @@ pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
         Credential::List => {
             printer.table(&client.get("credentials")?, "items", &COLUMNS);
         }
-        Credential::Remove { id } => {
-            client.call(Method::DELETE, &route(&["credentials", id])?, None)?;
+        Credential::Remove { id, force } => {
+            remove(&client, &route(&["credentials", id])?, *force)?;
             let answer = json!({ "id": id, "removed": true });
             printer.words(&answer, &format!("removed {id}"));
         }
     }
     Ok(())
 }
+
+/// Removes a credential. When it is still needed, whoever sits in front is asked.
+fn remove(client: &Client, path: &str, force: bool) -> Result<Value, Failed> {
+    let forced = format!("{path}?force=true");
+    if force {
+        return client.call(Method::DELETE, &forced, None);
+    }
+    let (status, answer) = client.ask(Method::DELETE, path, None)?;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    if answer["code"] != IN_USE {
+        // Asked again, it is told in full what is wrong.
+        return client.call(Method::DELETE, path, None);
+    }
+    let why = answer["detail"].as_str().unwrap_or("it is still needed");
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        let told = Failed::new(format!("{why} (--force)"));
+        return Err(told.coded(IN_USE).http(status.as_u16()));
+    }
+    let ask = dialoguer::Confirm::new().with_prompt(format!("{why}\nRemove it all the same?"));
+    if ask.default(false).interact()? {
+        client.call(Method::DELETE, &forced, None)
+    } else {
+        Err(Failed::new("nothing was removed"))
+    }
+}
+
+/// The code of a refusal that says what still needs a credential.
+const IN_USE: &str = "credential_in_use";
 
 /// The token on standard input.
 fn token_of_input() -> Result<Zeroizing<String>, Failed> {

@@ -235,7 +235,10 @@ const ENTRIES: &[Entry] = &[
     (
         "credential remove",
         Needs::Daemon,
-        &["hookherd credential remove crd_..."],
+        &[
+            "hookherd credential remove crd_...",
+            "hookherd credential remove crd_... --force",
+        ],
     ),
     ("user", Needs::Daemon, &["hookherd user add ann"]),
     (
@@ -243,11 +246,42 @@ const ENTRIES: &[Entry] = &[
         Needs::Daemon,
         &["hookherd user add ann", "hookherd user add root --admin"],
     ),
-    ("token", Needs::Daemon, &["hookherd token create"]),
+    (
+        "user list",
+        Needs::Daemon,
+        &["hookherd user list", "hookherd user list --json"],
+    ),
+    (
+        "user remove",
+        Needs::Daemon,
+        &[
+            "hookherd user remove ann",
+            "hookherd user remove ann --disconnect",
+            "hookherd user remove ann --disconnect --keep-webhooks",
+        ],
+    ),
+    (
+        "token",
+        Needs::Daemon,
+        &["hookherd token create", "hookherd token list"],
+    ),
     (
         "token create",
         Needs::Daemon,
-        &["hookherd token create", "hookherd token create --user ann"],
+        &[
+            "hookherd token create --name ci --expires 30d",
+            "hookherd token create --user ann",
+        ],
+    ),
+    (
+        "token list",
+        Needs::Daemon,
+        &["hookherd token list", "hookherd token list --all"],
+    ),
+    (
+        "token revoke",
+        Needs::Daemon,
+        &["hookherd token revoke tok_..."],
     ),
     (
         "doctor",

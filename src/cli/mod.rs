@@ -140,10 +140,10 @@ enum Command {
     /// Add a provider token or an App's installation; list, share or remove the stored ones.
     #[command(subcommand)]
     Credential(credential::Credential),
-    /// Add a user (admin).
+    /// Add, list or remove users (admin).
     #[command(subcommand)]
     User(user::User),
-    /// Create an API token.
+    /// Create, list or revoke API tokens.
     #[command(subcommand)]
     Token(token::Token),
     /// Look for what is missing: configuration, keys, store, providers, tokens, public address.

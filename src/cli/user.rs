@@ -1,7 +1,11 @@
-//! `hookherd user add NAME`.
+//! `hookherd user`: who may use this daemon. For admins.
 
-use super::Outcome;
+use super::address::{query, route};
+use super::client::Client;
+use super::list::{self, Listing, Part};
+use super::output::{Column, text_of};
 use super::session::Session;
+use super::{Failed, Outcome};
 use reqwest::Method;
 use serde_json::json;
 
@@ -15,13 +19,83 @@ pub(super) enum User {
         #[arg(long)]
         admin: bool,
     },
+    /// List users.
+    List {
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Remove a user, with their API tokens, credentials and sign-ins.
+    ///
+    /// Refused as long as they have connections, unless these are to be disconnected.
+    Remove {
+        /// The name, or the id.
+        user: String,
+        /// Disconnect their repositories and delete the webhooks first.
+        #[arg(long)]
+        disconnect: bool,
+        /// Leave the webhooks at the providers.
+        #[arg(long, requires = "disconnect")]
+        keep_webhooks: bool,
+    },
 }
 
+/// How users are listed.
+const COLUMNS: [Column; 5] = [
+    Column::id("ID", "/id"),
+    Column::text("NAME", "/name"),
+    Column::text("ADMIN", "/is_admin"),
+    Column::time("ADDED", "/created_at"),
+    Column::time("BEING REMOVED", "/removal/asked_at"),
+];
+
 pub(super) fn run(command: &User, session: &Session) -> Outcome {
-    let User::Add { name, admin } = command;
-    let body = json!({ "name": name, "is_admin": admin });
-    let answer = session.client()?.call(Method::POST, "users", Some(&body))?;
-    let token = answer.get("token").and_then(|v| v.as_str()).unwrap_or("-");
-    session.printer.words(&answer, token);
-    Ok(())
+    let client = session.client()?;
+    match command {
+        User::Add { name, admin } => {
+            let body = json!({ "name": name, "is_admin": admin });
+            let answer = client.call(Method::POST, "users", Some(&body))?;
+            session.printer.words(&answer, text_of(&answer, "/token"));
+            Ok(())
+        }
+        User::List { part } => {
+            let listing = Listing {
+                path: "users",
+                field: "items",
+                what: "users",
+                filters: &[],
+                columns: &COLUMNS,
+            };
+            list::show(session, &client, &listing, part)
+        }
+        User::Remove {
+            user,
+            disconnect,
+            keep_webhooks,
+        } => {
+            let id = id_of(&client, user)?;
+            let delete = (!keep_webhooks).to_string();
+            let choice = disconnect.then_some("disconnect");
+            let asked = query(&[("connections", choice), ("delete_webhooks", Some(&delete))]);
+            let path = format!("{}{asked}", route(&["users", &id])?);
+            let answer = client.call(Method::DELETE, &path, None)?;
+            let message = text_of(&answer, "/message");
+            let words = match answer["connections_left"].as_u64() {
+                Some(left) if left > 0 => format!("{user}: {message} ({left} left)"),
+                Some(_) | None => format!("{user}: {message}"),
+            };
+            session.printer.words(&answer, &words);
+            Ok(())
+        }
+    }
+}
+
+/// The id of the user with this name or id.
+fn id_of(client: &Client, user: &str) -> Result<String, Failed> {
+    let users = client.every("users", "items", &[])?;
+    let is_meant = |key: &str| users.iter().find(|one| one[key] == user);
+    let found = is_meant("name").or_else(|| is_meant("id"));
+    let id = found.and_then(|found| found["id"].as_str());
+    let none = || Failed::new(format!("there is no user {user}; see `hookherd user list`"));
+    id.map(str::to_owned)
+        .ok_or_else(|| none().coded("not_found"))
 }

@@ -71,6 +71,12 @@ codes! {
         "Come again after the time in Retry-After.";
     QuotaReached = "quota_reached", "You have as many of these as a user may have",
         "Remove some, or ask an admin for a higher limit.";
+    UserInUse = "user_in_use", "The user still has connections",
+        "Disconnect them first, or say connections=disconnect.";
+    UserProtected = "user_protected", "This user cannot be removed",
+        "See the detail: the built-in admin stays, and nobody removes themselves.";
+    CredentialInUse = "credential_in_use", "Connections still need the credential",
+        "Add another one that fits first, or say force=true.";
     BodyTooLarge = "body_too_large", "The body is too large", "Send less.";
     OauthExpired = "oauth_expired", "The sign-in took too long", "Begin the sign-in anew.";
     UnsupportedMediaType = "unsupported_media_type", "The body's type is not supported",

@@ -122,6 +122,9 @@ ids! {
     StoreId = "sto";
 }
 
+/// Whom something belongs to. Each user is their own only owner; indexes and guards go by owner.
+pub type OwnerId = UserId;
+
 /// The provider's own id of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookId(pub u64);

@@ -5,6 +5,7 @@ use super::id::{CredentialId, TokenId, UserId};
 use super::repo::Instance;
 use super::text::clean;
 use super::time::Timestamp;
+use std::time::Duration;
 
 /// The name of the user that the admin token of the configuration belongs to.
 pub const ADMIN_NAME: &str = "admin";
@@ -23,6 +24,27 @@ pub struct User {
     pub is_admin: bool,
     /// When it was added.
     pub created_at: Timestamp,
+    /// Set once the user is being removed: from then on nothing of theirs works, and what is left
+    /// is taken away bit by bit.
+    pub removal: Option<Removal>,
+}
+
+impl User {
+    /// Whether the user may do something, and own something new.
+    pub const fn is_present(&self) -> bool {
+        self.removal.is_none()
+    }
+}
+
+/// The removal of a user, which goes on until nothing of theirs is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// The admin who asked.
+    pub by: UserId,
+    /// Whether their hooks are deleted at the providers.
+    pub delete_hooks: bool,
 }
 
 /// Whether `name` may be the name of a user.
@@ -44,6 +66,37 @@ pub struct TokenRecord {
     pub hash: [u8; 32],
     /// When it was made.
     pub created_at: Timestamp,
+    /// What its holder calls it.
+    pub name: Option<String>,
+    /// From then on it is refused; `None` when it has no end. Refused, not forgotten: a clock
+    /// that was wrong and is put right makes it good again.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, give or take [`LAST_USE_STEP`]; `None` when it never was.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// Longest name of an API token.
+pub const TOKEN_NAME_BYTES_MAX: usize = 100;
+/// Longest life that an API token may be given: ten years.
+pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(24 * 3653);
+/// How exactly the last use of an API token is known: it is written down at most this often.
+pub const LAST_USE_STEP: Duration = Duration::from_mins(1);
+
+impl TokenRecord {
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
+    }
+
+    /// Whether a use now is to be written down.
+    pub fn is_use_due(&self, now: Timestamp) -> bool {
+        (self.last_used_at).is_none_or(|last| is_step_over(last, now))
+    }
+}
+
+/// Whether `now` is far enough from `last`, in either direction: a clock may have been put back.
+pub fn is_step_over(last: Timestamp, now: Timestamp) -> bool {
+    now.since(last).max(last.since(now)) >= LAST_USE_STEP
 }
 
 /// A right to make calls to a provider that a user entrusted to us. Written by the keeper only
@@ -129,6 +182,29 @@ mod tests {
             scopes_told(["", "repo ", &long]),
             ["repo", &long[..SCOPE_BYTES_MAX]]
         );
+    }
+
+    #[test]
+    fn a_token_is_refused_from_its_end_on_and_its_use_is_noted_now_and_then() {
+        let mut token = TokenRecord {
+            id: TokenId::from_u128(1),
+            user: UserId::from_u128(1),
+            hash: [0; 32],
+            created_at: Timestamp(0),
+            name: None,
+            expires_at: None,
+            last_used_at: None,
+        };
+        let late = Timestamp(i64::MAX);
+        assert!(!token.is_expired(late) && token.is_use_due(Timestamp(0)));
+        token.expires_at = Some(Timestamp(100));
+        assert!(!token.is_expired(Timestamp(99)));
+        assert!(token.is_expired(Timestamp(100)) && token.is_expired(late));
+        let step = i64::try_from(LAST_USE_STEP.as_millis()).unwrap();
+        token.last_used_at = Some(Timestamp(step));
+        assert!(!token.is_use_due(Timestamp(step)) && !token.is_use_due(Timestamp(2 * step - 1)));
+        assert!(token.is_use_due(Timestamp(2 * step)));
+        assert!(token.is_use_due(Timestamp(0)), "the clock was put back");
     }
 
     #[test]

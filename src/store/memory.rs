@@ -114,6 +114,8 @@ impl MemoryStore {
                 }
                 Change::ForgetDelivery(id) => drop(payloads.remove(&id)),
                 Change::PutUser(_)
+                | Change::DeleteUser(_)
+                | Change::TokenUsed { .. }
                 | Change::PutToken(_)
                 | Change::DeleteToken(_)
                 | Change::PutCredential(_)

@@ -24,10 +24,10 @@ pub use list::{
     ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, RunFilter, Whose,
 };
 
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
+    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
@@ -35,7 +35,9 @@ use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::repo::{FullName, Instance, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -45,6 +47,15 @@ use std::pin::Pin;
 pub enum Change {
     /// Adds or replaces a user.
     PutUser(User),
+    /// Forgets a user with their API tokens. What else was theirs must be gone, but for history.
+    DeleteUser(UserId),
+    /// An API token was used; nothing when it is forgotten meanwhile.
+    TokenUsed {
+        /// The token.
+        id: TokenId,
+        /// When, roughly.
+        at: Timestamp,
+    },
     /// Adds an API token.
     PutToken(TokenRecord),
     /// Forgets an API token.
@@ -123,6 +134,8 @@ pub enum Guard {
     SameNote(Box<Note>),
     /// This incident is stored exactly so.
     SameIncident(Box<Incident>),
+    /// This owner is there, and is not being removed.
+    OwnerPresent(OwnerId),
     /// No user has this name.
     NewUser {
         /// The name.
@@ -141,6 +154,8 @@ pub enum Conflict {
     NoConnection(ConnectionId),
     /// This user is there already.
     User(UserId),
+    /// This owner is not there, or is being removed.
+    Owner(OwnerId),
     /// The record is not what it was.
     Changed,
 }
@@ -273,6 +288,12 @@ pub trait Read: Send + Sync {
     fn user_by_name(&self, name: &str) -> Result<Option<User>, ReadError>;
     /// All users.
     fn users(&self) -> Result<Vec<User>, ReadError>;
+    /// An API token.
+    fn token(&self, id: TokenId) -> Result<Option<TokenRecord>, ReadError>;
+    /// The API tokens of a user, newest first.
+    fn tokens_of(&self, user: UserId) -> Result<Vec<TokenRecord>, ReadError>;
+    /// Every API token there is, newest first.
+    fn all_tokens(&self) -> Result<Vec<TokenRecord>, ReadError>;
     /// An API token by the BLAKE3 hash of its text.
     fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRecord>, ReadError>;
 
@@ -314,6 +335,20 @@ pub trait Read: Send + Sync {
         filter: &ConnectionFilter,
         after: After<ConnectionId>,
     ) -> Result<Listing<Connection, ConnectionId>, ReadError>;
+    /// How many connections of a user have which status, without removed ones.
+    fn connection_counts(
+        &self,
+        owner: OwnerId,
+    ) -> Result<BTreeMap<WebhookStatus, usize>, ReadError>;
+    /// The connections that call with this credential of `owner`, or that it was named for, and
+    /// the owner's that have called with none so far; with those whose hook is still to be
+    /// deleted. At most `limit`.
+    fn connections_using(
+        &self,
+        credential: CredentialId,
+        owner: OwnerId,
+        limit: usize,
+    ) -> Result<Vec<Connection>, ReadError>;
     /// The ids of all connections, oldest first.
     fn connection_ids(&self) -> Result<Vec<ConnectionId>, ReadError>;
 

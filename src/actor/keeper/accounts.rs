@@ -18,7 +18,7 @@ use crate::domain::secret::Sealed;
 use crate::domain::user::{Account, Credential};
 use crate::provider::{Access, Identity, ProviderError};
 use crate::seal::TokenField;
-use crate::store::{Batch, Change, CommitError, ReadError};
+use crate::store::{Batch, Change, CommitError, Guard, ReadError};
 use std::sync::atomic::Ordering;
 
 /// Stores what a user offers, once the provider said whose it is. The same account, known by the
@@ -51,8 +51,9 @@ pub(in crate::actor) async fn add(
             rejected: None,
         };
         let credential = with(world, blank, &offer);
-        let changes = vec![Change::PutCredential(credential.clone())];
-        world.store.commit(Batch::of(changes)).await?;
+        let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
+        let batch = batch.guarded_by(Guard::OwnerPresent(owner));
+        world.store.commit(batch).await?;
         return Ok(credential);
     };
     let slot = world.keeper.slot(known);
@@ -70,8 +71,9 @@ pub(in crate::actor) async fn add(
     let ended = resolved(world, known, Resolution::Recovered)?;
     let count = ended.len();
     let put = [Change::PutCredential(credential.clone())];
-    let changes = put.into_iter().chain(ended).collect();
-    world.store.commit(Batch::of(changes)).await?;
+    let batch = Batch::of(put.into_iter().chain(ended).collect());
+    let batch = batch.guarded_by(Guard::OwnerPresent(owner));
+    world.store.commit(batch).await?;
     (0..count).for_each(|_| world.watch.incident_resolved());
     slot.install(None);
     slot.is_unproven.store(false, Ordering::Relaxed);

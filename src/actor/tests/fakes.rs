@@ -19,7 +19,7 @@ use crate::domain::run::{
 };
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::user::Credential;
+use crate::domain::user::{Credential, User};
 use crate::provider::github::GithubDecode;
 use crate::provider::gitlab::GitlabDecode;
 use crate::provider::oauth::{Apps, Grants};
@@ -256,6 +256,7 @@ impl Farm {
         if !FROZEN.replace(true) {
             tokio::time::pause();
         }
+        make_users(&*store);
         let grants = Arc::new(FakeGrants::default());
         let provider = Arc::new(FakeProvider::with(Arc::clone(&grants)));
         let clock = Arc::new(TestClock(Instant::now()));
@@ -443,6 +444,28 @@ impl Farm {
         }
         panic!("it never came true");
     }
+}
+
+/// Those whom the stories are about.
+fn make_users(store: &dyn Store) {
+    for (id, name) in [(ANN, "ann"), (BOB, "bob")] {
+        if store.user(id).unwrap().is_none() {
+            make_user(store, id, name);
+        }
+    }
+}
+
+pub(super) fn make_user(store: &dyn Store, id: UserId, name: &str) {
+    let user = User {
+        id,
+        name: name.into(),
+        is_admin: false,
+        created_at: Timestamp(0),
+        removal: None,
+    };
+    let committing = store.commit(Batch::of(vec![Change::PutUser(user)]));
+    let committed = futures_util::FutureExt::now_or_never(committing);
+    committed.expect("nobody has to wait").unwrap();
 }
 
 /// A world in which nobody acts.

@@ -10,6 +10,7 @@ mod fakes;
 mod fold;
 mod grants;
 mod keeper;
+mod leaving;
 mod lifecycle;
 mod moves;
 mod processing;

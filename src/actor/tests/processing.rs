@@ -1,6 +1,6 @@
 //! Deliveries: processed once, in any order, whatever falls over.
 
-use super::fakes::{ANN, BOB, Farm};
+use super::fakes::{ANN, BOB, Farm, make_user};
 use crate::actor::settings::Settings;
 use crate::actor::supervise::Policy;
 use crate::actor::{Command, CommandError};
@@ -133,6 +133,7 @@ async fn a_panic_in_one_of_a_thousand_connections_costs_no_other_and_no_delivery
     let farm = Farm::new();
     let mut connections = Vec::new();
     for n in 1..=1000 {
+        make_user(&*farm.store, UserId::from_u128(n), &format!("user-{n}"));
         connections.push(farm.connect(UserId::from_u128(n)).await);
     }
     let (mut poison, mut failed) = (None, Vec::new());

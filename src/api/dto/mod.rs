@@ -138,6 +138,53 @@ pub struct User {
     pub is_admin: bool,
     /// When they were added.
     pub created_at: String,
+    /// The removal that is under way; null when there is none.
+    pub removal: Option<Removal>,
+}
+
+/// The removal of a user that is under way.
+#[derive(Clone, Debug, Serialize)]
+pub struct Removal {
+    /// When it was asked for.
+    pub asked_at: String,
+    /// Whether their webhooks are deleted at the providers.
+    pub delete_webhooks: bool,
+}
+
+/// What removing a user answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct RemovedUser {
+    /// The user.
+    pub user_id: String,
+    /// Their name.
+    pub name: String,
+    /// Whether nothing of theirs is left. Otherwise the removal goes on in the background.
+    pub is_removed: bool,
+    /// Connections, and webhooks that are still to be deleted.
+    pub connections_left: usize,
+    /// What happened, in words.
+    pub message: &'static str,
+}
+
+/// An API token, without the token itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct Token {
+    /// Our id.
+    pub id: String,
+    /// Whose it is, by name; null when the user is gone.
+    pub user: Option<String>,
+    /// What its holder calls it.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// From when on it is refused; null when it has no end.
+    pub expires_at: Option<String>,
+    /// Whether it is refused by now.
+    pub is_expired: bool,
+    /// When it was last used, give or take a minute; null when it never was.
+    pub last_used_at: Option<String>,
+    /// Whether it is the one that asks.
+    pub is_current: bool,
 }
 
 impl From<&user::User> for User {
@@ -147,6 +194,10 @@ impl From<&user::User> for User {
             name: user.name.clone(),
             is_admin: user.is_admin,
             created_at: time(user.created_at),
+            removal: user.removal.map(|removal| Removal {
+                asked_at: time(removal.at),
+                delete_webhooks: removal.delete_hooks,
+            }),
         }
     }
 }

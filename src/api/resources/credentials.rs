@@ -1,14 +1,14 @@
 //! Rights at providers: verified, sealed, shared if their owner wants that, and never shown again.
 
-use super::{json, ok};
+use super::{away, json, ok};
 use crate::actor::Offer;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, PageQuery, after, path_id, query};
 use crate::api::quota::Owned;
-use crate::api::scope::{Caller, Shared};
+use crate::api::scope::{Caller, Needing, Shared};
 use crate::domain::id::CredentialId;
-use crate::domain::repo::{Host, Instance, ProviderKind};
+use crate::domain::repo::{FullName, Host, Instance, ProviderKind};
 use crate::domain::secret::ProviderToken;
 use crate::domain::user::Credential;
 use crate::store::{After, Page};
@@ -151,9 +151,68 @@ pub(in crate::api) async fn remove(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
+    let asked: RemoveQuery = query(&request)?;
     let credential = shared.owned(caller).credential(path_id(&request)?)?;
-    shared.herd.remove_credential(credential.id).await?;
+    let id = credential.id;
+    if !asked.force.unwrap_or(false) {
+        let needing = away(&shared, move |shared| {
+            Ok(shared.owned(caller).needing(&credential)?)
+        });
+        still_needed(&needing.await?)?;
+    }
+    shared.herd.remove_credential(id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemoveQuery {
+    force: Option<bool>,
+}
+
+/// Names of repositories that a refusal lists.
+const NAMED_MAX: usize = 5;
+
+/// Whoever removes the last credential that fits is told so first.
+fn still_needed(needing: &Needing) -> Result<(), Problem> {
+    let Needing {
+        connections,
+        pending_deletions,
+        others,
+        is_cut_off,
+    } = needing;
+    let mut parts = Vec::new();
+    if !connections.is_empty() {
+        let names: Vec<&str> = connections
+            .iter()
+            .take(NAMED_MAX)
+            .map(FullName::as_str)
+            .collect();
+        let more = if names.len() < connections.len() {
+            ", ..."
+        } else {
+            ""
+        };
+        let (count, names) = (connections.len(), names.join(", "));
+        parts.push(format!("{count} of your connections ({names}{more})"));
+    }
+    if *pending_deletions > 0 {
+        parts.push(format!(
+            "{pending_deletions} webhooks that are still to be deleted"
+        ));
+    }
+    if *others > 0 {
+        parts.push(format!("{others} connections of other users"));
+    }
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let least = if *is_cut_off { "at least " } else { "" };
+    let detail = format!(
+        "{least}{} have no other credential that fits; add another one first, or pass force=true",
+        parts.join(", ")
+    );
+    Err(Problem::new(Code::CredentialInUse, detail))
 }
 
 #[derive(Debug, Deserialize)]

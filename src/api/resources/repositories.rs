@@ -70,9 +70,7 @@ async fn held(shared: &web::Data<Shared>, caller: Caller) -> Result<usize, Probl
         return Ok(count);
     }
     let count = away(shared, move |shared| {
-        let mut count = 0;
-        shared.owned(caller).each_connection(|_| count += 1)?;
-        Ok(count)
+        Ok(shared.owned(caller).connection_counts()?.values().sum())
     });
     let count = count.await?;
     shared.counters.hold(caller.user, count);

@@ -5,7 +5,6 @@ use super::{away, ok};
 use crate::api::dto::{self, DeliveryStats, IncidentStats, Stats};
 use crate::api::error::{Answer, Problem};
 use crate::api::scope::{Caller, Owned, Shared};
-use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::{DeliveryState, Outcome};
 use crate::domain::incident::IncidentStatus;
 use crate::domain::time::Timestamp;
@@ -27,17 +26,10 @@ pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> A
 
 fn totals(shared: &Shared, caller: Caller) -> Result<Stats, Problem> {
     let owned = shared.owned(caller);
-    let mut connections_total = 0;
-    let mut connections_by_status: BTreeMap<_, _> = WebhookStatus::ALL
-        .into_iter()
-        .map(|status| (status.as_str(), 0))
-        .collect();
-    owned.each_connection(|connection| {
-        connections_total += 1;
-        *connections_by_status
-            .entry(connection.webhook_status().as_str())
-            .or_default() += 1;
-    })?;
+    let counts = owned.connection_counts()?;
+    let connections_total = counts.values().sum();
+    let named = counts.into_iter().map(|(status, n)| (status.as_str(), n));
+    let connections_by_status: BTreeMap<_, _> = named.collect();
     Ok(Stats {
         connections_total,
         connections_by_status,

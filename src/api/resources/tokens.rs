@@ -1,29 +1,95 @@
-//! API tokens: shown once, kept as a hash.
+//! API tokens: shown once, kept as a hash, with an end if that is wanted, and revoked at once.
 
-use super::json;
 use super::users::new_token;
+use super::{away, json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::Json;
-use crate::api::scope::{Caller, Shared};
+use crate::api::extract::{Json, after, path_id, query};
+use crate::api::scope::{Accounts, Caller, Shared};
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::text::clean;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{TOKEN_LIFE_MAX, TOKEN_NAME_BYTES_MAX, TokenRecord, User};
+use crate::store::{After, Page};
 use actix_web::http::StatusCode;
-use actix_web::web;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Everybody, as the user whose tokens an admin lists.
+const EVERYBODY: &str = "*";
+/// Shortest life that a token may be given.
+const LIFE_MIN: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewToken {
     /// For whom, by name; oneself when left out.
     user: Option<String>,
+    /// What to call it.
+    name: Option<String>,
+    /// How long it is good, such as `30d`; without end when left out.
+    expires_in: Option<String>,
 }
 
 /// A new token: the one answer that it stands in.
 #[derive(Serialize)]
 struct Shown {
-    id: String,
-    user: String,
-    created_at: String,
+    #[serde(flatten)]
+    record: dto::Token,
     token: String,
+}
+
+/// The user that a caller names: themselves, or for an admin anybody.
+fn named(accounts: Accounts<'_>, caller: Caller, name: Option<&String>) -> Result<User, Problem> {
+    let own = accounts.user(caller.user)?;
+    let user = match name {
+        None => own,
+        Some(name) if own.as_ref().is_some_and(|own| own.name == *name) => own,
+        Some(name) if caller.is_admin => accounts.by_name(name)?,
+        Some(_) => {
+            let detail = "only an admin manages the API tokens of other users";
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+    };
+    user.ok_or_else(Problem::not_found)
+}
+
+/// The name of a token, which must be fit to be shown.
+fn name_of(text: Option<String>) -> Result<Option<String>, Problem> {
+    let why = || format!("expected 1 to {TOKEN_NAME_BYTES_MAX} bytes that can be seen");
+    match text {
+        Some(text) if clean(&text, TOKEN_NAME_BYTES_MAX).as_ref() != Some(&text) => {
+            Err(Problem::invalid("name", why()))
+        }
+        name => Ok(name),
+    }
+}
+
+/// The end of a token's life.
+fn end_of(text: Option<&String>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    let why = "expected a time from 1m to 10 years, such as 12h or 30d";
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let life = humantime::parse_duration(text.trim()).ok();
+    let life = life.filter(|life| (LIFE_MIN..=TOKEN_LIFE_MAX).contains(life));
+    let life = life.ok_or_else(|| Problem::invalid("expires_in", why))?;
+    Ok(Some(now.plus(life)))
+}
+
+fn shape(caller: Caller, now: Timestamp, token: &TokenRecord, user: Option<String>) -> dto::Token {
+    dto::Token {
+        id: token.id.to_string(),
+        user,
+        name: token.name.clone(),
+        created_at: dto::time(token.created_at),
+        expires_at: token.expires_at.map(dto::time),
+        is_expired: token.is_expired(now),
+        last_used_at: token.last_used_at.map(dto::time),
+        is_current: caller.token == Some(token.id),
+    }
 }
 
 /// `POST /api/v2/tokens`
@@ -32,26 +98,106 @@ pub(in crate::api) async fn create(
     shared: web::Data<Shared>,
     Json(new): Json<NewToken>,
 ) -> Answer {
-    let own = shared.accounts().user(caller.user)?;
-    let user = match &new.user {
-        None => own,
-        Some(name) if own.as_ref().is_some_and(|own| own.name == *name) => own,
-        Some(name) if caller.is_admin => shared.accounts().by_name(name)?,
-        Some(_) => {
-            let detail = "only an admin creates tokens for other users";
-            return Err(Problem::new(Code::Forbidden, detail));
-        }
-    };
-    let user = user.ok_or_else(Problem::not_found)?;
+    let name = name_of(new.name)?;
+    let now = shared.now();
+    let expires_at = end_of(new.expires_in.as_ref(), now)?;
+    let user = named(shared.accounts(), caller, new.user.as_ref())?;
     shared.counters.make_token(user.id)?;
     let (token, record) = new_token(&shared, user.id);
+    let record = TokenRecord {
+        name,
+        expires_at,
+        ..record
+    };
     let shown = Shown {
-        id: record.id.to_string(),
-        user: user.name,
-        created_at: dto::time(record.created_at),
+        record: shape(caller, now, &record, Some(user.name)),
         token: token.expose().to_owned(),
     };
     shared.accounts().add_token(record).await?;
-    tracing::info!(user.id = %user.id, token.id = shown.id, "api_token_created");
+    tracing::info!(user.id = %user.id, token.id = shown.record.id, "api_token_created");
     json(StatusCode::CREATED, &shown)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+    user: Option<String>,
+}
+
+/// `GET /api/v2/tokens`
+pub(in crate::api) async fn list(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let asked: ListQuery = query(&request)?;
+    let after = after::<TokenId>(asked.limit, asked.cursor.as_ref())?;
+    let list = away(&shared, move |shared| {
+        let accounts = shared.accounts();
+        let tokens = match &asked.user {
+            Some(name) if name == EVERYBODY && caller.is_admin => accounts.all_tokens()?,
+            name => accounts.tokens_of(named(accounts, caller, name.as_ref())?.id)?,
+        };
+        let (mut names, now) = (HashMap::new(), shared.now());
+        let shape = |token: TokenRecord| -> Result<_, Problem> {
+            let name = name_once(accounts, &mut names, token.user)?;
+            Ok(shape(caller, now, &token, name))
+        };
+        dto::List::of(page(tokens, after), |token| token.id, shape)
+    });
+    ok(&list.await?)
+}
+
+fn page(mut tokens: Vec<TokenRecord>, after: After<TokenId>) -> Page<TokenRecord> {
+    tokens.retain(|token| after.last.is_none_or(|last| token.id < last));
+    let has_more = tokens.len() > after.limit;
+    tokens.truncate(after.limit);
+    Page {
+        items: tokens,
+        has_more,
+    }
+}
+
+fn name_once(
+    accounts: Accounts<'_>,
+    names: &mut HashMap<UserId, Option<String>>,
+    id: UserId,
+) -> Result<Option<String>, Problem> {
+    if let Some(name) = names.get(&id) {
+        return Ok(name.clone());
+    }
+    let name = accounts.user(id)?.map(|user| user.name);
+    names.insert(id, name.clone());
+    Ok(name)
+}
+
+/// `GET /api/v2/tokens/{id}`
+pub(in crate::api) async fn one(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let token = shared.accounts().token(caller, path_id(&request)?)?;
+    let user = shared.accounts().user(token.user)?;
+    ok(&shape(
+        caller,
+        shared.now(),
+        &token,
+        user.map(|user| user.name),
+    ))
+}
+
+/// `DELETE /api/v2/tokens/{id}`
+pub(in crate::api) async fn revoke(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let token = shared.accounts().token(caller, path_id(&request)?)?;
+    shared.accounts().revoke_token(token.id).await?;
+    let (user, by) = (token.user, caller.user);
+    tracing::info!(user.id = %user, token.id = %token.id, %by, "api_token_revoked");
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -1,17 +1,19 @@
 //! Users, for admins; and who one is, for everybody.
 
-use super::{json, ok};
+use super::{away, json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{Json, PageQuery, after, query};
-use crate::api::scope::{Caller, Shared};
+use crate::api::extract::{Json, PageQuery, after, path_id, query};
+use crate::api::filter::choice;
+use crate::api::scope::{Belongings, Caller, Shared};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::secret::ApiToken;
-use crate::domain::user::{TokenRecord, User, is_valid_user_name};
+use crate::domain::user::{ADMIN_NAME, Removal, TokenRecord, User, is_valid_user_name};
 use crate::store::{After, Page};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +40,9 @@ pub(super) fn new_token(shared: &Shared, user: UserId) -> (ApiToken, TokenRecord
         user,
         hash: *blake3::hash(token.expose().as_bytes()).as_bytes(),
         created_at: now,
+        name: None,
+        expires_at: None,
+        last_used_at: None,
     };
     (token, record)
 }
@@ -58,6 +63,7 @@ pub(in crate::api) async fn create(
         name: new.name,
         is_admin: new.is_admin,
         created_at: now,
+        removal: None,
     };
     let (token, record) = new_token(&shared, user.id);
     shared.accounts().add_user(user.clone(), record).await?;
@@ -89,6 +95,110 @@ pub(in crate::api) async fn list(
     let shape = |user: User| Ok::<_, Problem>(dto::User::from(&user));
     ok(&dto::List::of(page, |user| user.id, shape)?)
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemoveQuery {
+    connections: Option<String>,
+    delete_webhooks: Option<bool>,
+}
+
+/// What becomes of the connections of a user who is removed.
+const REFUSE: &str = "refuse";
+const DISCONNECT: &str = "disconnect";
+
+/// `DELETE /api/v2/users/{id}`
+pub(in crate::api) async fn remove(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Answer {
+    let asked: RemoveQuery = query(&request)?;
+    let words = [REFUSE, DISCONNECT];
+    let chosen = choice("connections", asked.connections.as_ref(), &words, |w| w)?;
+    let user = shared.accounts().user(path_id(&request)?)?;
+    let user = user.ok_or_else(Problem::not_found)?;
+    may_be_removed(&shared, caller, &user)?;
+    let id = user.id;
+    let left = belongings(&shared, id).await?;
+    if user.is_present() && chosen != Some(DISCONNECT) && left != Belongings::default() {
+        return Err(in_use(&user, left));
+    }
+    let removal = Removal {
+        at: user
+            .removal
+            .map_or_else(|| shared.now(), |removal| removal.at),
+        by: user.removal.map_or(caller.user, |removal| removal.by),
+        delete_hooks: asked.delete_webhooks.unwrap_or(true),
+    };
+    let name = user.name.clone();
+    shared.accounts().begin_removal(user, removal).await?;
+    shared.sign_ins.end_all_of(id);
+    let (by, delete_webhooks) = (caller.user, removal.delete_hooks);
+    tracing::info!(user.id = %id, %by, delete_webhooks, "user_removal_begun");
+    shared.herd.user_removal_begun(id);
+    let is_removed = is_gone_within(&shared, id).await?;
+    let left = belongings(&shared, id).await?;
+    ok(&dto::RemovedUser {
+        user_id: id.to_string(),
+        name,
+        is_removed,
+        connections_left: left.connections + left.pending_deletions,
+        message: if is_removed {
+            "the user is removed, with their API tokens and credentials"
+        } else {
+            "the user's API tokens no longer work; what is left is removed in the background"
+        },
+    })
+}
+
+/// The built-in admin stands for the configuration; and nobody locks themselves out.
+fn may_be_removed(shared: &Shared, caller: Caller, user: &User) -> Result<(), Problem> {
+    let built_in = shared.admin.is_some_and(|admin| admin.user == user.id);
+    let detail = if built_in || user.name == ADMIN_NAME {
+        "the built-in admin stays: change or take out auth.admin_token in the configuration"
+    } else if user.id == caller.user {
+        "you cannot remove yourself: have another admin do it"
+    } else {
+        return Ok(());
+    };
+    Err(Problem::new(Code::UserProtected, detail))
+}
+
+fn in_use(user: &User, left: Belongings) -> Problem {
+    let (connections, deletions) = (left.connections, left.pending_deletions);
+    let detail = format!(
+        "{} has {connections} connections, and {deletions} webhooks that are still to be deleted: \
+         disconnect them first, or pass connections=disconnect (and delete_webhooks=false to leave \
+         the webhooks at the provider)",
+        user.name
+    );
+    Problem::new(Code::UserInUse, detail)
+}
+
+async fn belongings(shared: &web::Data<Shared>, id: UserId) -> Result<Belongings, Problem> {
+    away(shared, move |shared| {
+        Ok(shared.accounts().belongings(id)?)
+    })
+    .await
+}
+
+/// Waits a while for a removal to end.
+async fn is_gone_within(shared: &Shared, id: UserId) -> Result<bool, Problem> {
+    let until = Instant::now() + shared.settings.disconnect_wait;
+    loop {
+        if shared.accounts().user(id)?.is_none() {
+            return Ok(true);
+        }
+        if Instant::now() >= until {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// How often it is looked whether a user is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// `GET /api/v2/whoami`
 pub(in crate::api) async fn whoami(caller: Caller, shared: web::Data<Shared>) -> Answer {

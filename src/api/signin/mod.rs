@@ -111,6 +111,12 @@ impl SignIns {
         (owner == user).then_some(device)
     }
 
+    /// Forgets whatever this user has begun.
+    pub(super) fn end_all_of(&self, user: UserId) {
+        self.states.take_all_of(user);
+        self.devices.take_all_of(user);
+    }
+
     /// Forgets a device.
     pub(super) fn end_device(&self, name: &str, now: Timestamp) {
         self.devices.take(&key(name), now);

@@ -61,6 +61,10 @@ impl<T> Shelf<T> {
         Ok(())
     }
 
+    pub(super) fn take_all_of(&self, user: UserId) {
+        self.lock().retain(|_, entry| entry.user != user);
+    }
+
     pub(super) fn take(&self, key: &[u8; 32], now: Timestamp) -> Option<(UserId, T)> {
         let entry = self.lock().remove(key)?;
         (entry.until > now).then_some((entry.user, entry.thing))

@@ -24,6 +24,7 @@ pub(super) struct FakeHerd {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) secrets: Mutex<HashMap<ConnectionId, HookSecret>>,
     pub(super) commands: Mutex<Vec<(ConnectionId, Command)>>,
+    pub(super) leaving: Mutex<Vec<UserId>>,
     pub(super) delivered: AtomicUsize,
     pub(super) heard: AtomicUsize,
     pub(super) rejected: AtomicUsize,
@@ -197,6 +198,10 @@ impl Herd for FakeHerd {
             self.store
                 .commit(Batch::of(vec![Change::DeleteCredential(id)])),
         )
+    }
+
+    fn user_removal_begun(&self, id: UserId) {
+        self.leaving.lock().unwrap().push(id);
     }
 
     fn share_credential(

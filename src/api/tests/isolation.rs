@@ -8,13 +8,15 @@ use crate::store::Read;
 enum Touches {
     /// One object of the owner's: not there for anybody else.
     Object,
+    /// One object of the owner's that admins manage, too.
+    Managed,
     /// The caller's own objects: nothing of the owner's for anybody else.
     Own,
     /// Nothing that belongs to anybody.
     Nothing,
 }
 
-use Touches::{Nothing, Object, Own};
+use Touches::{Managed, Nothing, Object, Own};
 
 /// A request to a route: its path, its body, what it touches, and what its rightful user gets.
 /// Exhaustive: a route that is not here does not compile.
@@ -39,7 +41,7 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
             ("/api/v2/credentials".into(), body(new), Own, 201)
         }
         Operation::ListCredentials => ("/api/v2/credentials".into(), None, Own, 200),
-        Operation::RemoveCredential => (credential, None, Object, 204),
+        Operation::RemoveCredential => (format!("{credential}?force=true"), None, Object, 204),
         Operation::PatchCredential => (credential, body(r#"{"is_shared":true}"#), Object, 200),
         Operation::Authorize
         | Operation::OauthCallback
@@ -70,6 +72,24 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         Operation::Acknowledge => (format!("{incident}/acknowledge"), None, Object, 200),
         Operation::Resolve => (format!("{incident}/resolve"), None, Object, 200),
         Operation::GetStats => ("/api/v2/stats".into(), None, Own, 200),
+        Operation::AddUser
+        | Operation::ListUsers
+        | Operation::RemoveUser
+        | Operation::WhoAmI
+        | Operation::CreateToken
+        | Operation::ListTokens
+        | Operation::GetToken
+        | Operation::RevokeToken => probe_account(operation, world),
+        Operation::Openapi => ("/api/v2/openapi.json".into(), None, Nothing, 200),
+        Operation::Healthz => ("/healthz".into(), None, Nothing, 200),
+        Operation::Readyz => ("/readyz".into(), None, Nothing, 200),
+        Operation::Metrics => ("/metrics".into(), None, Nothing, 200),
+    }
+}
+
+fn probe_account(operation: Operation, world: &World) -> (String, Option<String>, Touches, u16) {
+    let body = |text: &str| Some(text.to_owned());
+    match operation {
         Operation::AddUser => (
             "/api/v2/users".into(),
             body(r#"{"name":"new"}"#),
@@ -78,12 +98,22 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         ),
         Operation::ListUsers => ("/api/v2/users".into(), None, Nothing, 200),
         Operation::WhoAmI => ("/api/v2/whoami".into(), None, Own, 200),
+        Operation::RemoveUser => {
+            let user = format!("/api/v2/users/{}", world.foreign.user);
+            (user, None, Nothing, 200)
+        }
         Operation::CreateToken => ("/api/v2/tokens".into(), body("{}"), Own, 201),
-        Operation::Openapi => ("/api/v2/openapi.json".into(), None, Nothing, 200),
-        Operation::Healthz => ("/healthz".into(), None, Nothing, 200),
-        Operation::Readyz => ("/readyz".into(), None, Nothing, 200),
-        Operation::Metrics => ("/metrics".into(), None, Nothing, 200),
+        Operation::ListTokens => ("/api/v2/tokens".into(), None, Own, 200),
+        Operation::GetToken => (token(world), None, Managed, 200),
+        Operation::RevokeToken => (token(world), None, Managed, 204),
+        _ => unreachable!("the others have their own"),
     }
+}
+
+/// The owner's API token.
+fn token(world: &World) -> String {
+    let tokens = world.store.tokens_of(world.owner.user).unwrap();
+    format!("/api/v2/tokens/{}", tokens[0].id)
 }
 
 fn probe_sign_in(operation: Operation, world: &World) -> (String, Option<String>, Touches, u16) {
@@ -146,6 +176,8 @@ fn expected(who: Who, access: Access, touches: &Touches, rightful: u16) -> Vec<u
         (Access::User, Who::Foreign | Who::Admin) => match touches {
             // 422: a foreign credential in a body is a field that will not do, or there is none.
             Object => vec![404, 422],
+            Managed if who == Who::Admin => vec![rightful],
+            Managed => vec![404],
             Own => vec![rightful, 422],
             Nothing => vec![rightful],
         },
@@ -175,7 +207,7 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
                 continue;
             }
             assert!(!reply.body.contains(CANARY), "{who:?} {line}: {reply:?}");
-            if matches!(touches, Object) && who != Who::Nobody && reply.status == 404 {
+            if matches!(touches, Object | Managed) && who != Who::Nobody && reply.status == 404 {
                 // What is another's is answered exactly like what is not there.
                 let made_up = line.replace(&world.connection.id.to_string(), NO_CONNECTION);
                 let made_up = made_up
@@ -192,7 +224,8 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
                     .replace(
                         &world.credential.to_string(),
                         &NO_CONNECTION.replace("con", "crd"),
-                    );
+                    )
+                    .replace(&token(&world), &format!("/api/v2/tokens/{NO_TOKEN}"));
                 assert_ne!(made_up, line);
                 let none = world.call(who.person(&world), &made_up, body.as_deref());
                 assert_eq!(none.without_date(), reply.without_date(), "{line}");
@@ -202,6 +235,7 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
     }
 }
 
+const NO_TOKEN: &str = "tok_00000000000000000000000000";
 const NO_CONNECTION: &str = "con_00000000000000000000000000";
 
 #[test]
@@ -285,7 +319,11 @@ fn only_these_routes_are_open_or_for_admins() {
     assert_eq!(of(Access::Ingress), ingress);
     assert_eq!(
         of(Access::Admin),
-        [Operation::AddUser, Operation::ListUsers]
+        [
+            Operation::AddUser,
+            Operation::ListUsers,
+            Operation::RemoveUser
+        ]
     );
     let open = [
         Operation::OauthCallback,

@@ -1,5 +1,6 @@
 //! Stories over real sockets: the real server, decoder and index, with a herd that only records.
 
+mod accounts;
 mod again;
 mod bad_input;
 mod counting;

@@ -3,6 +3,7 @@
 use super::world::World;
 use crate::api::error::{Code, status};
 use crate::api::routes::{Access, Operation};
+use crate::store::Read;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -178,12 +179,15 @@ fn answers_have_the_shapes_that_it_describes() {
     let (document, world) = (document(), World::new());
     world.deliver("d", "push", b"{}");
     let connection = world.connection.id.to_string();
+    let token = world.store.tokens_of(world.owner.user).unwrap()[0].id;
     let ids = [
         ("/device/{id}", world.device.clone()),
         ("/credentials/{id}", world.credential.to_string()),
         ("/deliveries/{id}", world.delivery.to_string()),
         ("/runs/{id}", world.run.to_string()),
         ("/incidents/{id}", world.incident.to_string()),
+        ("/users/{id}", world.foreign.user.to_string()),
+        ("/tokens/{id}", token.to_string()),
     ];
     // Deletions last, so that there is something to show.
     let mut routes: Vec<_> = Operation::ALL.iter().map(|o| o.route()).collect();

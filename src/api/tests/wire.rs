@@ -1,5 +1,6 @@
 //! A client that sends exactly the bytes it is told to.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -111,4 +112,32 @@ pub(super) fn send(
         bytes.extend_from_slice(b"\r\n");
     }
     send_raw(to, &bytes)
+}
+
+/// A request whose body is sent only when the server has said that it waits for it, and when
+/// `meanwhile` has happened.
+pub(super) fn send_slowly(
+    to: SocketAddr,
+    line: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    meanwhile: impl FnOnce(),
+) -> Reply {
+    let mut head = format!("{line} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n");
+    for (name, value) in headers {
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
+    let mut stream = open(to);
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut seen = Vec::new();
+    let mut byte = [0; 1];
+    while !seen.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("a word in time");
+        seen.extend(byte);
+    }
+    assert!(seen.starts_with(b"HTTP/1.1 100"), "{seen:?}");
+    meanwhile();
+    stream.write_all(body).unwrap();
+    read(&mut stream)
 }

@@ -63,6 +63,11 @@ impl Ticking {
         let ms = i64::try_from(by.as_millis()).unwrap();
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
+
+    pub(super) fn put_back(&self, by: Duration) {
+        let ms = i64::try_from(by.as_millis()).unwrap();
+        self.0.fetch_sub(ms, Ordering::SeqCst);
+    }
 }
 
 impl Clock for Ticking {
@@ -125,12 +130,16 @@ fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> P
         user,
         hash: *blake3::hash(token.expose().as_bytes()).as_bytes(),
         created_at: at,
+        name: None,
+        expires_at: None,
+        last_used_at: None,
     };
     let person = User {
         id: user,
         name: name.into(),
         is_admin,
         created_at: at,
+        removal: None,
     };
     let mut changes = vec![Change::PutUser(person)];
     // The admin's token is the configured one: it is not in the store.
@@ -215,6 +224,7 @@ impl World {
             entropy: chance.clone(),
             secrets: Mutex::default(),
             commands: Mutex::default(),
+            leaving: Mutex::default(),
             delivered: 0.into(),
             heard: 0.into(),
             rejected: 0.into(),

@@ -1,8 +1,11 @@
 //! Batches as bytes: what a frame of the journal holds.
 
 use crate::domain::delivery::Payload;
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId, UserId,
+};
 use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
 use crate::store::Change;
 use crate::store::record::{Record, RecordError, decode, decode_parts, encode, encode_parts};
 use bytes::Bytes;
@@ -38,6 +41,8 @@ pub(super) mod tag {
     pub(super) const FORGET_INCIDENT: u8 = 18;
     pub(super) const PUT_NOTE: u8 = 19;
     pub(super) const FORGET_NOTE: u8 = 20;
+    pub(super) const DELETE_USER: u8 = 21;
+    pub(super) const TOKEN_USED: u8 = 22;
 }
 
 /// The parts of an inserted delivery.
@@ -55,6 +60,14 @@ fn id_bytes(id: u128) -> Vec<u8> {
 fn encode_change(change: &Change) -> (u8, Vec<u8>) {
     match change {
         Change::PutUser(user) => (tag::PUT_USER, encode(user)),
+        Change::DeleteUser(id) => (tag::DELETE_USER, id_bytes(id.as_u128())),
+        Change::TokenUsed { id, at } => {
+            let parts = [
+                (0, id_bytes(id.as_u128())),
+                (1, at.0.to_be_bytes().to_vec()),
+            ];
+            (tag::TOKEN_USED, encode_parts(&parts))
+        }
         Change::PutToken(token) => (tag::PUT_TOKEN, encode(token)),
         Change::DeleteToken(id) => (tag::DELETE_TOKEN, id_bytes(id.as_u128())),
         Change::PutCredential(credential) => (tag::PUT_CREDENTIAL, encode(credential)),
@@ -155,9 +168,23 @@ fn decode_insertion(bytes: &[u8]) -> Result<Change, RecordError> {
     Ok(Change::InsertDelivery(delivery, Payload { headers, body }))
 }
 
+fn decode_use(bytes: &[u8]) -> Result<Change, RecordError> {
+    let parts = decode_parts(bytes)?;
+    let [(0, token), (1, at)] = &parts[..] else {
+        return Err(RecordError::Newer);
+    };
+    let at = at[..].try_into().map_err(|_| RecordError::Damaged)?;
+    Ok(Change::TokenUsed {
+        id: TokenId::from_u128(id(token)?),
+        at: Timestamp(i64::from_be_bytes(at)),
+    })
+}
+
 fn decode_change(tag: u8, bytes: &[u8]) -> Result<Change, RecordError> {
     Ok(match tag {
         tag::PUT_USER => Change::PutUser(decode(bytes)?),
+        tag::DELETE_USER => Change::DeleteUser(UserId::from_u128(id(bytes)?)),
+        tag::TOKEN_USED => decode_use(bytes)?,
         tag::PUT_TOKEN => Change::PutToken(decode(bytes)?),
         tag::DELETE_TOKEN => Change::DeleteToken(TokenId::from_u128(id(bytes)?)),
         tag::PUT_CREDENTIAL => Change::PutCredential(decode(bytes)?),

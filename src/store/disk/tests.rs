@@ -3,6 +3,7 @@
 mod derived;
 pub(in crate::store) mod group;
 mod missing;
+mod people;
 mod recovery;
 mod strange;
 mod stream;
@@ -451,6 +452,7 @@ fn users_come_back_too() {
         name: "ann".into(),
         is_admin: false,
         created_at: Timestamp(1),
+        removal: None,
     };
     let batch = Batch::of(vec![Change::PutUser(user.clone())]);
     let guarded = batch.guarded_by(Guard::NewUser { name: "ann".into() });

@@ -1,31 +1,32 @@
 //! Which keys a change writes.
 
 use super::key::{Key, Kind, last_id};
-use super::{Index, Kv, Place, Write};
-use crate::domain::connection::Connection;
+use super::{Index, Kv, Place, Write, people};
+use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId};
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::lane::place::NoteKey;
+use crate::domain::lifecycle::Phase;
 use crate::domain::run::{Family, Run};
-use crate::domain::user::{Credential, TokenRecord, User};
+use crate::domain::user::Credential;
 use crate::store::record::{Record, decode, decode_parts, encode, encode_parts};
 use crate::store::{Change, ReadError};
 
-fn put<R: Record>(key: Key, record: &R) -> Write {
+pub(super) fn put<R: Record>(key: Key, record: &R) -> Write {
     (key.into_bytes(), Some(encode(record)))
 }
 
-fn mark(key: Key) -> Write {
+pub(super) fn mark(key: Key) -> Write {
     (key.into_bytes(), Some(Vec::new()))
 }
 
-fn point(key: Key, id: u128) -> Write {
+pub(super) fn point(key: Key, id: u128) -> Write {
     (key.into_bytes(), Some(id.to_be_bytes().to_vec()))
 }
 
-fn gone(key: Key) -> Write {
+pub(super) fn gone(key: Key) -> Write {
     (key.into_bytes(), None)
 }
 
@@ -35,9 +36,11 @@ pub(super) fn writes<K: Kv>(
     place: Place,
 ) -> Result<Vec<Write>, ReadError> {
     match change {
-        Change::PutUser(user) => put_user(index, user),
-        Change::PutToken(token) => Ok(put_token(token)),
-        Change::DeleteToken(id) => delete_token(index, *id),
+        Change::PutUser(user) => people::put_user(index, user),
+        Change::DeleteUser(id) => people::delete_user(index, *id),
+        Change::TokenUsed { id, at } => people::token_used(index, *id, *at),
+        Change::PutToken(token) => Ok(people::put_token(token)),
+        Change::DeleteToken(id) => people::delete_token(index, *id),
         Change::PutCredential(credential) => Ok(put_credential(credential)),
         Change::DeleteCredential(id) => delete_credential(index, *id),
         Change::PutConnection(connection) => put_connection(index, connection),
@@ -56,41 +59,6 @@ pub(super) fn writes<K: Kv>(
         Change::ForgetIncident(id) => forget_incident(index, *id),
         Change::PutCanary(sealed) => Ok(vec![put(Key::of(Kind::Canary), sealed)]),
     }
-}
-
-fn put_user<K: Kv>(index: &Index<K>, user: &User) -> Result<Vec<Write>, ReadError> {
-    let id = user.id.as_u128();
-    let key = Key::of(Kind::User).id(id);
-    let mut writes = Vec::new();
-    if let Some(old) = index.record::<User>(&key)? {
-        writes.push(gone(user_name_key(&old.name)));
-    }
-    writes.push(put(key, user));
-    writes.push(point(user_name_key(&user.name), id));
-    Ok(writes)
-}
-
-pub(super) fn user_name_key(name: &str) -> Key {
-    Key::of(Kind::UserByName).hashed(name.as_bytes())
-}
-
-fn put_token(token: &TokenRecord) -> Vec<Write> {
-    let id = token.id.as_u128();
-    vec![
-        put(Key::of(Kind::Token).id(id), token),
-        point(Key::of(Kind::TokenByHash).raw(&token.hash), id),
-    ]
-}
-
-fn delete_token<K: Kv>(index: &Index<K>, id: TokenId) -> Result<Vec<Write>, ReadError> {
-    let key = Key::of(Kind::Token).id(id.as_u128());
-    let Some(old) = index.record::<TokenRecord>(&key)? else {
-        return Ok(Vec::new());
-    };
-    Ok(vec![
-        gone(key),
-        gone(Key::of(Kind::TokenByHash).raw(&old.hash)),
-    ])
 }
 
 fn put_credential(credential: &Credential) -> Vec<Write> {
@@ -137,6 +105,26 @@ fn ways_to(connection: &Connection) -> Vec<Key> {
             .name(&connection.full_name)
             .id(id),
     ];
+    let owner = connection.owner.as_u128();
+    let by_name = Key::of(Kind::ConnectionByOwnerAndName).id(owner);
+    keys.push(by_name.name(&connection.full_name).id(id));
+    if !connection.is_removed() {
+        let by_status = Key::of(Kind::ConnectionByStatus).id(owner);
+        keys.push(by_status.word(connection.webhook_status().as_str()).id(id));
+    }
+    if connection.lifecycle.phase != Phase::Removed {
+        let used = connection.credential_used.map(CredentialUse::id);
+        let mut credentials = vec![used, connection.credential];
+        credentials.dedup();
+        // As long as it has none, it may come to use any of its owner's.
+        if used.is_none() && connection.credential.is_none() {
+            keys.push(Key::of(Kind::ConnectionByCredential).id(owner).id(id));
+        }
+        for credential in credentials.into_iter().flatten() {
+            let by_credential = Key::of(Kind::ConnectionByCredential);
+            keys.push(by_credential.id(credential.as_u128()).id(id));
+        }
+    }
     if let Some(repository) = connection.repository {
         let by_repository = Key::of(Kind::ConnectionByRepository).provider(provider);
         keys.push(by_repository.number(repository.0).id(id));
@@ -144,7 +132,7 @@ fn ways_to(connection: &Connection) -> Vec<Key> {
     keys
 }
 
-fn put_connection<K: Kv>(
+pub(super) fn put_connection<K: Kv>(
     index: &Index<K>,
     connection: &Connection,
 ) -> Result<Vec<Write>, ReadError> {
@@ -240,6 +228,17 @@ fn delivery_lists(delivery: &Delivery, segment: u64) -> [Key; 3] {
     ]
 }
 
+/// The key that leads to a delivery by what became of it.
+fn outcome_key(delivery: &Delivery) -> Option<Key> {
+    match &delivery.state {
+        DeliveryState::Received => None,
+        DeliveryState::Processed { outcome, .. } => {
+            let by_outcome = Key::of(Kind::DeliveryByOutcome).id(delivery.owner.as_u128());
+            Some(by_outcome.word(outcome.as_str()).id(delivery.id.as_u128()))
+        }
+    }
+}
+
 pub(super) fn insert_delivery<K: Kv>(
     index: &Index<K>,
     delivery: &Delivery,
@@ -263,6 +262,7 @@ pub(super) fn insert_delivery<K: Kv>(
         id,
     ));
     writes.push(pending_write(delivery));
+    writes.extend(outcome_key(delivery).map(mark));
     writes.extend(delivery_lists(delivery, place.segment).map(mark));
     Ok(writes)
 }
@@ -274,12 +274,15 @@ fn put_delivery<K: Kv>(index: &Index<K>, delivery: &Delivery) -> Result<Vec<Writ
     let Some(value) = index.kv.get(key.bytes())? else {
         return Ok(Vec::new());
     };
-    let (place, _) = read_delivery(&value)?;
+    let (place, old) = read_delivery(&value)?;
     let value = delivery_value(delivery, place);
-    Ok(vec![
-        (key.into_bytes(), Some(value)),
-        pending_write(delivery),
-    ])
+    let mut writes = vec![(key.into_bytes(), Some(value)), pending_write(delivery)];
+    let (was, is) = (outcome_key(&old), outcome_key(delivery));
+    if was != is {
+        writes.extend(was.map(gone));
+        writes.extend(is.map(mark));
+    }
+    Ok(writes)
 }
 
 /// The replay guards stay: they outlive the payload. What is needed to find them stays, too.
@@ -291,6 +294,7 @@ fn forget_delivery<K: Kv>(index: &Index<K>, id: DeliveryId) -> Result<Vec<Write>
     let (place, delivery) = read_delivery(&value)?;
     let mut writes = vec![gone(key), gone(pending_key(&delivery))];
     writes.extend(delivery_lists(&delivery, place.segment).map(gone));
+    writes.extend(outcome_key(&delivery).map(gone));
     let guards = [
         provider_id_key(delivery.connection, &delivery.provider_delivery_id),
         digest_key(delivery.connection, &delivery.body_digest),
@@ -404,7 +408,16 @@ fn put_incident(incident: &Incident) -> Vec<Write> {
     let unresolved = Key::of(Kind::IncidentUnresolved)
         .id(incident.subject.as_u128())
         .id(id);
-    vec![
+    let by_status = IncidentStatus::ALL.map(|status| {
+        let of_owner = Key::of(Kind::IncidentByStatus).id(incident.owner.as_u128());
+        let key = of_owner.word(status.as_str()).id(id);
+        if status == incident.status {
+            mark(key)
+        } else {
+            gone(key)
+        }
+    });
+    let mut writes = vec![
         put(Key::of(Kind::Incident).id(id), incident),
         mark(
             Key::of(Kind::IncidentByOwner)
@@ -420,5 +433,7 @@ fn put_incident(incident: &Incident) -> Vec<Write> {
             IncidentStatus::Open | IncidentStatus::Acknowledged => mark(unresolved),
             IncidentStatus::Resolved => gone(unresolved),
         },
-    ]
+    ];
+    writes.extend(by_status);
+    writes
 }

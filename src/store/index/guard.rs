@@ -3,12 +3,14 @@
 //! A guard is checked against the index, and against the claims of the batches admitted before it
 //! in the same group, which are not applied yet.
 
-use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key, user_name_key};
+use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key};
 use super::key::{Key, Kind, last_id};
+use super::people::user_name_key;
 use super::{Index, Kv};
 use crate::domain::connection::Connection;
-use crate::domain::id::{ConnectionId, DeliveryId, UserId};
+use crate::domain::id::{ConnectionId, DeliveryId, OwnerId, UserId};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
+use crate::domain::user::User;
 use crate::store::record::Record;
 use crate::store::{Batch, Change, Conflict, Guard, ReadError};
 use std::collections::HashMap;
@@ -58,6 +60,11 @@ pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Con
             let key = Key::of(Kind::Incident).id(incident.id.as_u128());
             is_same(index, &key, &**incident)
         }
+        Guard::OwnerPresent(owner) => {
+            let found = index.record::<User>(&user_key(*owner))?;
+            let is_present = found.is_some_and(|user| user.is_present());
+            Ok((!is_present).then_some(Conflict::Owner(*owner)))
+        }
         Guard::NewUser { name } => {
             let found = index.id_at(&user_name_key(name))?;
             Ok(found.map(|id| Conflict::User(UserId::from_u128(id))))
@@ -75,8 +82,8 @@ fn connected<K: Kv>(
 ) -> Result<Option<Conflict>, ReadError> {
     let provider = instance.provider;
     let mut prefixes = vec![
-        Key::of(Kind::ConnectionByName)
-            .provider(provider)
+        Key::of(Kind::ConnectionByOwnerAndName)
+            .id(owner.as_u128())
             .name(full_name),
     ];
     if let Some(repository) = repository {
@@ -106,6 +113,10 @@ fn is_same<K: Kv, R: Record + PartialEq>(
 ) -> Result<Option<Conflict>, ReadError> {
     let found = index.record::<R>(key)?;
     Ok((found.as_ref() != Some(expected)).then_some(Conflict::Changed))
+}
+
+fn user_key(id: OwnerId) -> Key {
+    Key::of(Kind::User).id(id.as_u128())
 }
 
 /// What the batches of a group lay claim to.
@@ -166,9 +177,19 @@ impl Claims {
                         .into_bytes(),
                 ]
             }
+            Guard::OwnerPresent(owner) => vec![user_key(*owner).into_bytes()],
             Guard::NewUser { name } => vec![user_name_key(name).into_bytes()],
         };
         keys.iter().find_map(|key| self.0.get(key).cloned())
+    }
+
+    fn lay_user(&mut self, user: &User) {
+        let key = user_name_key(&user.name).into_bytes();
+        self.0.insert(key, Conflict::User(user.id));
+        if !user.is_present() {
+            let key = user_key(user.id).into_bytes();
+            self.0.insert(key, Conflict::Owner(user.id));
+        }
     }
 
     /// Lays the claims of an admitted batch.
@@ -201,9 +222,10 @@ impl Claims {
                     let key = delivery_key(d.id).into_bytes();
                     self.0.insert(key, Conflict::Delivery(d.id));
                 }
-                Change::PutUser(user) => {
-                    let key = user_name_key(&user.name).into_bytes();
-                    self.0.insert(key, Conflict::User(user.id));
+                Change::PutUser(user) => self.lay_user(user),
+                Change::DeleteUser(id) => {
+                    let key = user_key(*id).into_bytes();
+                    self.0.insert(key, Conflict::Owner(*id));
                 }
                 Change::PutRun(run) => {
                     let key = Key::of(Kind::Run).id(run.id.as_u128());
@@ -223,6 +245,7 @@ impl Claims {
                 }
                 Change::PutConnection(_)
                 | Change::PutToken(_)
+                | Change::TokenUsed { .. }
                 | Change::DeleteToken(_)
                 | Change::PutCredential(_)
                 | Change::DeleteCredential(_)

@@ -10,6 +10,7 @@ pub(in crate::store) enum Kind {
     UserByName = b'u',
     Token = b'T',
     TokenByHash = b't',
+    TokenByUser = b'v',
     Credential = b'C',
     CredentialByOwner = b'c',
     CredentialShared = b'h',
@@ -18,9 +19,15 @@ pub(in crate::store) enum Kind {
     ConnectionByRepository = b'r',
     ConnectionByName = b'n',
     ConnectionByOwner = b'o',
+    ConnectionByOwnerAndName = b'w',
+    /// Without removed ones.
+    ConnectionByStatus = b'a',
+    /// Of those that may still need one; see `ways_to`.
+    ConnectionByCredential = b'z',
     Delivery = b'D',
     DeliveryByConnection = b'd',
     DeliveryByOwner = b'e',
+    DeliveryByOutcome = b'l',
     DeliveryPending = b'p',
     DeliveryByProviderId = b'g',
     DeliveryByDigest = b'b',
@@ -36,6 +43,7 @@ pub(in crate::store) enum Kind {
     Incident = b'I',
     IncidentByOwner = b'i',
     IncidentBySubject = b'j',
+    IncidentByStatus = b'm',
     IncidentUnresolved = b'J',
     Canary = b'M',
 }
@@ -80,6 +88,13 @@ impl Key {
             ProviderKind::Github => 0,
             ProviderKind::Gitlab => 1,
         });
+        self
+    }
+
+    /// A name of ours, which never begins another one of its kind.
+    pub(in crate::store) fn word(mut self, word: &'static str) -> Self {
+        self.0.extend(word.as_bytes());
+        self.0.push(0);
         self
     }
 

@@ -2,18 +2,18 @@
 
 use super::key::{Key, Kind};
 use super::{Index, Kv};
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, UserId};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId};
 use crate::domain::incident::{Incident, Subject};
-use crate::domain::repo::{FullName, ProviderKind};
+use crate::domain::repo::FullName;
 use crate::domain::run::Run;
 use crate::domain::user::Credential;
 use crate::store::{
     After, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, ReadError,
     RunFilter, Whose,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Ids that are read at a time.
 const CHUNK: usize = 128;
@@ -26,6 +26,13 @@ struct Lists {
     keys: Vec<Key>,
     /// Whether everything in them is of the connections that are asked for.
     is_exact: bool,
+    /// Whether they are all of the owner's.
+    is_owners: bool,
+}
+
+fn by_status(owner: OwnerId, status: WebhookStatus) -> Key {
+    let of_owner = Key::of(Kind::ConnectionByStatus).id(owner.as_u128());
+    of_owner.word(status.as_str())
 }
 
 /// Which connections fit, each looked at once a page.
@@ -111,25 +118,17 @@ impl<K: Kv> Index<K> {
     }
 
     /// The owner's connections to a repository of this name, removed ones included.
-    fn named(&self, owner: UserId, name: &str) -> Result<Vec<u128>, ReadError> {
+    fn named(&self, owner: OwnerId, name: &str) -> Result<Vec<u128>, ReadError> {
         let Ok(name) = name.parse::<FullName>() else {
             return Ok(Vec::new());
         };
-        let mut ids = Vec::new();
-        for provider in ProviderKind::ALL {
-            let prefix = Key::of(Kind::ConnectionByName).provider(provider);
-            for id in self.ids(&prefix.name(&name), None, false, usize::MAX)? {
-                let key = Key::of(Kind::Connection).id(id);
-                let found = self.record::<Connection>(&key)?;
-                ids.extend(found.filter(|c| c.owner == owner).map(|_| id));
-            }
-        }
-        Ok(ids)
+        let prefix = Key::of(Kind::ConnectionByOwnerAndName).id(owner.as_u128());
+        self.ids(&prefix.name(&name), None, false, usize::MAX)
     }
 
     fn lists(
         &self,
-        owner: UserId,
+        owner: OwnerId,
         whose: &Whose,
         by_owner: Kind,
         by_connection: Kind,
@@ -138,6 +137,7 @@ impl<K: Kv> Index<K> {
             return Ok(Lists {
                 keys: vec![Key::of(by_connection).id(id.as_u128())],
                 is_exact: whose.repository.is_none() && whose.provider.is_none(),
+                is_owners: false,
             });
         }
         let single = whose.repository.as_ref().and_then(|name| name.single());
@@ -148,19 +148,21 @@ impl<K: Kv> Index<K> {
                 return Ok(Lists {
                     keys: ids.into_iter().map(key).collect(),
                     is_exact: whose.provider.is_none(),
+                    is_owners: false,
                 });
             }
         }
         Ok(Lists {
             keys: vec![Key::of(by_owner).id(owner.as_u128())],
             is_exact: whose.repository.is_none() && whose.provider.is_none(),
+            is_owners: true,
         })
     }
 
     /// See [`crate::store::Read::connections`].
     pub(super) fn connection_list(
         &self,
-        owner: UserId,
+        owner: OwnerId,
         filter: &ConnectionFilter,
         after: After<ConnectionId>,
     ) -> Result<Listing<Connection, ConnectionId>, ReadError> {
@@ -197,7 +199,10 @@ impl<K: Kv> Index<K> {
             let next = items.last().filter(|_| has_more).map(|c| c.id);
             return Ok(Listing { items, next });
         }
-        let list = Key::of(Kind::ConnectionByOwner).id(owner.as_u128());
+        let list = match filter.status {
+            None => Key::of(Kind::ConnectionByOwner).id(owner.as_u128()),
+            Some(status) => by_status(owner, status),
+        };
         let found = self.walk(&[list], after, load)?;
         Ok(Listing {
             items: found.items,
@@ -205,15 +210,64 @@ impl<K: Kv> Index<K> {
         })
     }
 
+    /// See [`crate::store::Read::connection_counts`].
+    pub(super) fn connection_counts(
+        &self,
+        owner: OwnerId,
+    ) -> Result<BTreeMap<WebhookStatus, usize>, ReadError> {
+        let mut counts = BTreeMap::new();
+        for status in WebhookStatus::ALL {
+            counts.insert(status, self.length(&by_status(owner, status))?);
+        }
+        Ok(counts)
+    }
+
+    /// How many ids a list holds.
+    fn length(&self, of: &Key) -> Result<usize, ReadError> {
+        let (mut length, mut last) = (0, None);
+        loop {
+            let ids = self.ids(of, last, true, LOOKED_AT_MAX)?;
+            length += ids.len();
+            last = ids.last().copied();
+            if ids.len() < LOOKED_AT_MAX {
+                return Ok(length);
+            }
+        }
+    }
+
+    /// See [`crate::store::Read::connections_using`].
+    pub(super) fn connections_using(
+        &self,
+        credential: CredentialId,
+        owner: OwnerId,
+        limit: usize,
+    ) -> Result<Vec<Connection>, ReadError> {
+        let mut ids = Vec::new();
+        for user in [credential.as_u128(), owner.as_u128()] {
+            let list = Key::of(Kind::ConnectionByCredential).id(user);
+            ids.extend(self.ids(&list, None, true, limit)?);
+        }
+        ids.truncate(limit);
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.extend(self.record(&Key::of(Kind::Connection).id(id))?);
+        }
+        Ok(found)
+    }
+
     /// See [`crate::store::Read::deliveries_of`].
     pub(super) fn delivery_list(
         &self,
-        owner: UserId,
+        owner: OwnerId,
         filter: &DeliveryFilter,
         after: After<DeliveryId>,
     ) -> Result<Listing<Delivery, DeliveryId>, ReadError> {
         let by = (Kind::DeliveryByOwner, Kind::DeliveryByConnection);
-        let lists = self.lists(owner, &filter.whose, by.0, by.1)?;
+        let mut lists = self.lists(owner, &filter.whose, by.0, by.1)?;
+        if let Some(outcome) = filter.outcome.filter(|_| lists.is_owners) {
+            let by_outcome = Key::of(Kind::DeliveryByOutcome).id(owner.as_u128());
+            lists.keys = vec![by_outcome.word(outcome)];
+        }
         let mut whose = self.fitting(&filter.whose);
         let after = After {
             last: after.last.map(DeliveryId::as_u128),
@@ -243,7 +297,7 @@ impl<K: Kv> Index<K> {
     /// See [`crate::store::Read::runs_of`].
     pub(super) fn run_list(
         &self,
-        owner: UserId,
+        owner: OwnerId,
         filter: &RunFilter,
         after: After<RunId>,
     ) -> Result<Listing<Run, RunId>, ReadError> {
@@ -277,12 +331,16 @@ impl<K: Kv> Index<K> {
     /// See [`crate::store::Read::incidents_of`].
     pub(super) fn incident_list(
         &self,
-        owner: UserId,
+        owner: OwnerId,
         filter: &IncidentFilter,
         after: After<IncidentId>,
     ) -> Result<Listing<Incident, IncidentId>, ReadError> {
         let by = (Kind::IncidentByOwner, Kind::IncidentBySubject);
-        let lists = self.lists(owner, &filter.whose, by.0, by.1)?;
+        let mut lists = self.lists(owner, &filter.whose, by.0, by.1)?;
+        if let Some(status) = filter.status.filter(|_| lists.is_owners) {
+            let by_status = Key::of(Kind::IncidentByStatus).id(owner.as_u128());
+            lists.keys = vec![by_status.word(status.as_str())];
+        }
         let mut whose = self.fitting(&filter.whose);
         let after = After {
             last: after.last.map(IncidentId::as_u128),

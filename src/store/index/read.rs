@@ -1,14 +1,13 @@
 //! The reads, for every store that has an index.
 
-use super::apply::{
-    delivery_key, guarded_connection, note_key, read_delivery, run_key, track_key, user_name_key,
-};
+use super::apply::{delivery_key, guarded_connection, note_key, read_delivery, run_key, track_key};
 use super::key::{Key, Kind, last_id};
+use super::people::user_name_key;
 use super::{Index, Kv, Place, Scan};
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, UserId,
+    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
@@ -23,6 +22,7 @@ use crate::store::{
     After, ConnectionFilter, DeliveryFilter, IncidentFilter, Listing, Of, Page, Read, ReadError,
     RunFilter, StoreStatus, StoredBody,
 };
+use std::collections::BTreeMap;
 
 /// A store whose reads come from an index.
 pub(in crate::store) trait Indexed: Send + Sync {
@@ -237,6 +237,23 @@ impl<S: Indexed> Read for S {
         self.index().all(Kind::User)
     }
 
+    fn token(&self, id: TokenId) -> Result<Option<TokenRecord>, ReadError> {
+        self.index().record(&Key::of(Kind::Token).id(id.as_u128()))
+    }
+
+    fn tokens_of(&self, user: UserId) -> Result<Vec<TokenRecord>, ReadError> {
+        let prefix = Key::of(Kind::TokenByUser).id(user.as_u128());
+        let ids = self.index().ids(&prefix, None, true, usize::MAX)?;
+        self.index().each(Kind::Token, &ids)
+    }
+
+    fn all_tokens(&self) -> Result<Vec<TokenRecord>, ReadError> {
+        let ids = self
+            .index()
+            .ids(&Key::of(Kind::Token), None, true, usize::MAX)?;
+        self.index().each(Kind::Token, &ids)
+    }
+
     fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRecord>, ReadError> {
         match self.index().id_at(&Key::of(Kind::TokenByHash).raw(hash))? {
             Some(id) => self.index().record(&Key::of(Kind::Token).id(id)),
@@ -317,6 +334,22 @@ impl<S: Indexed> Read for S {
         after: After<ConnectionId>,
     ) -> Result<Listing<Connection, ConnectionId>, ReadError> {
         self.index().connection_list(owner, filter, after)
+    }
+
+    fn connection_counts(
+        &self,
+        owner: OwnerId,
+    ) -> Result<BTreeMap<WebhookStatus, usize>, ReadError> {
+        self.index().connection_counts(owner)
+    }
+
+    fn connections_using(
+        &self,
+        credential: CredentialId,
+        owner: OwnerId,
+        limit: usize,
+    ) -> Result<Vec<Connection>, ReadError> {
+        self.index().connections_using(credential, owner, limit)
     }
 
     fn connection_ids(&self) -> Result<Vec<ConnectionId>, ReadError> {

@@ -37,17 +37,22 @@ const RECORDS: [(Kind, Put); 8] = [
 
 /// What only leads to records, and is made anew with them. Whatever is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 18] = [
+const DERIVED: [Kind; 24] = [
     Kind::UserByName,
     Kind::TokenByHash,
+    Kind::TokenByUser,
     Kind::CredentialByOwner,
     Kind::CredentialShared,
     Kind::ConnectionByHookKey,
     Kind::ConnectionByRepository,
     Kind::ConnectionByName,
     Kind::ConnectionByOwner,
+    Kind::ConnectionByOwnerAndName,
+    Kind::ConnectionByStatus,
+    Kind::ConnectionByCredential,
     Kind::DeliveryByConnection,
     Kind::DeliveryByOwner,
+    Kind::DeliveryByOutcome,
     Kind::DeliveryPending,
     Kind::DeliveryBySegment,
     Kind::RunByProviderId,
@@ -55,6 +60,7 @@ const DERIVED: [Kind; 18] = [
     Kind::RunByOwner,
     Kind::IncidentByOwner,
     Kind::IncidentBySubject,
+    Kind::IncidentByStatus,
     Kind::IncidentUnresolved,
 ];
 

@@ -8,7 +8,7 @@ use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
+    ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, UserId,
 };
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase, SuspendReason};
@@ -16,18 +16,11 @@ use crate::domain::repo::{FullName, Host, Instance, ProviderKind, RepositoryId};
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunStatus};
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Account, Credential, TokenRecord, User};
+use crate::domain::user::{Account, Credential};
 
 codes!(ProviderKind { 0 = Github, 1 = Gitlab });
 mirror!(InstanceV1 of Instance { provider: ProviderKind, host: Host });
 
-mirror!(UserV1 of User { id: UserId, name: String, is_admin: bool, created_at: Timestamp });
-mirror!(TokenV1 of TokenRecord {
-    id: TokenId,
-    user: UserId,
-    hash: [u8; 32],
-    created_at: Timestamp,
-});
 mirror!(AccountV1 of Account { id: u64, login: String });
 mirror!(OauthGrantV1 of OauthGrant {
     access: Sealed,
@@ -187,8 +180,6 @@ macro_rules! records {
     )*};
 }
 records! {
-    User = "user",
-    TokenRecord = "token",
     Credential = "credential",
     Delivery = "delivery",
     Sealed = "canary",
@@ -205,18 +196,9 @@ impl Record for Connection {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::{decode, decode_parts, encode, encode_parts};
+    use super::super::{decode, decode_parts, encode_parts};
     use super::*;
     use proptest::prelude::*;
-
-    fn user() -> User {
-        User {
-            id: UserId::from_u128(0x0102),
-            name: "ann".into(),
-            is_admin: true,
-            created_at: Timestamp(-1),
-        }
-    }
 
     #[test]
     fn the_code_of_an_error_is_stored_as_its_name() {
@@ -227,11 +209,6 @@ pub(super) mod tests {
         }
         let newer = ErrorCode::from_wire("of_a_newer_version".into());
         assert_eq!(newer, Some(ErrorCode::Unknown));
-    }
-
-    #[test]
-    fn the_frozen_form_of_a_user_does_not_change_by_accident() {
-        assert_eq!(hex::encode(encode(&user())), "01fb020103616e6e0101");
     }
 
     pub(in crate::store::record) fn round<T: Wire + PartialEq + std::fmt::Debug>(values: Vec<T>) {
@@ -313,20 +290,6 @@ pub(super) mod tests {
             },
         ]);
         round(Conclusion::ALL.map(RunStatus::Completed).to_vec());
-    }
-
-    #[test]
-    fn a_newer_version_is_refused_and_damage_is_noticed() {
-        let bytes = encode(&user());
-        let mut newer = bytes.clone();
-        newer[0] = 2;
-        assert_eq!(decode::<User>(&newer), Err(RecordError::Newer));
-        let mut longer = bytes.clone();
-        longer.push(0);
-        for bad in [&longer[..], &bytes[..bytes.len() - 1], &[], &[0], &[1]] {
-            assert_eq!(decode::<User>(bad), Err(RecordError::Damaged), "{bad:?}");
-        }
-        assert_eq!(decode::<User>(&bytes), Ok(user()));
     }
 
     proptest! {

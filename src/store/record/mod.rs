@@ -9,6 +9,7 @@ mod codec;
 mod kinds;
 mod older;
 mod parts;
+mod people;
 mod wire;
 
 pub(in crate::store) use codec::{Record, RecordError, decode, encode};

@@ -17,7 +17,7 @@ fn all_files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     for path in all_files(from) {
         let target = to.join(path.strip_prefix(from).unwrap());
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -315,6 +315,6 @@ fn the_keys_of_a_form_do_not_change_by_accident() {
     let keys = keys(&store.index.kv);
     assert_eq!(
         (crate::store::index::FORMAT, keys.as_str()),
-        (1, "cf9e6a54960430ef")
+        (2, "7df7423405210a13")
     );
 }

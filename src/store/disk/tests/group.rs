@@ -52,7 +52,7 @@ fn held(dir: &Path) -> (DiskStore, Arc<HeldDisk>) {
 }
 
 /// Commits batches in one group, and returns what comes of each.
-fn in_one_group(batches: Vec<Batch>) -> Vec<Result<(), CommitError>> {
+pub(super) fn in_one_group(batches: Vec<Batch>) -> Vec<Result<(), CommitError>> {
     let dir = tempfile::tempdir().unwrap();
     let (store, disk) = held(dir.path());
     let answers: Vec<_> = batches.into_iter().map(|b| store.commit(b)).collect();
@@ -66,6 +66,7 @@ fn user(id: u128) -> Batch {
         name: "ann".into(),
         is_admin: false,
         created_at: Timestamp(1),
+        removal: None,
     };
     let name = user.name.clone();
     Batch::of(vec![Change::PutUser(user)]).guarded_by(Guard::NewUser { name })
@@ -170,6 +171,7 @@ fn what_hangs_on_nothing_is_ended_and_goes() {
             name: "ann".into(),
             is_admin: false,
             created_at: Timestamp(1),
+            removal: None,
         };
         wait(store.commit(Batch::of(vec![Change::PutUser(user)]))).unwrap();
         page.unwrap().items.is_empty()

@@ -1,0 +1,203 @@
+//! Users who are removed: their connections are disconnected, their credentials are kept for as
+//! long as a hook is still to be deleted with them, and the user goes last.
+//!
+//! That a user is being removed is stored before anything else happens (see
+//! [`crate::domain::user::Removal`]), and each look begins from what is stored: whatever dies on
+//! the way, the next look goes on.
+
+use super::handle::command_now;
+use super::keeper;
+use super::router::Registry;
+use super::shared::World;
+use super::warden::Warden;
+use super::{Command, CommandError};
+use crate::domain::backoff::jittered;
+use crate::domain::connection::Connection;
+use crate::domain::errand::Priority;
+use crate::domain::id::UserId;
+use crate::domain::lifecycle::{Desired, Phase};
+use crate::domain::user::{Removal, User};
+use crate::store::{After, Batch, Change, CommitError, ReadError};
+use actix::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is looked when somebody is leaving: hooks are being deleted meanwhile.
+const BUSY: Duration = Duration::from_millis(250);
+/// The longest pause when what is left cannot be removed for a while.
+const STUCK: Duration = Duration::from_mins(1);
+/// Connections that are read at a time.
+const PAGE: usize = 200;
+
+/// The actor that sees users off.
+pub(super) struct Usher {
+    world: Arc<World>,
+    registry: Arc<Registry>,
+    warden: Addr<Warden>,
+    /// The next look, while one is planned.
+    planned: Option<SpawnHandle>,
+    /// Looks one after the other that found somebody still leaving.
+    looks: u32,
+}
+
+/// Why a look could not do what it was for. The next one tries again.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl Usher {
+    pub(super) const fn new(
+        world: Arc<World>,
+        registry: Arc<Registry>,
+        warden: Addr<Warden>,
+    ) -> Self {
+        Self {
+            world,
+            registry,
+            warden,
+            planned: None,
+            looks: 0,
+        }
+    }
+
+    /// Looks, and again as long as somebody is leaving.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        self.planned = None;
+        let world = Arc::clone(&self.world);
+        let (registry, warden) = (Arc::clone(&self.registry), self.warden.clone());
+        let looked = async move { look(&world, &registry, &warden).await };
+        ctx.wait(looked.into_actor(self).map(|is_done, usher, ctx| {
+            if is_done {
+                usher.looks = 0;
+                return;
+            }
+            let wait = BUSY.saturating_mul(1 << usher.looks.min(10)).min(STUCK);
+            usher.looks = usher.looks.saturating_add(1);
+            let wait = jittered(wait, usher.world.chance());
+            usher.planned = Some(ctx.run_later(wait, Self::look));
+        }));
+    }
+}
+
+impl Actor for Usher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.look(ctx);
+    }
+}
+
+/// Somebody is leaving.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Leave;
+
+impl Handler<Leave> for Usher {
+    type Result = ();
+    fn handle(&mut self, _: Leave, ctx: &mut Context<Self>) {
+        if let Some(planned) = self.planned.take() {
+            ctx.cancel_future(planned);
+        }
+        self.looks = 0;
+        self.look(ctx);
+    }
+}
+
+/// Ends the usher.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct StopUshering;
+
+impl Handler<StopUshering> for Usher {
+    type Result = ();
+    fn handle(&mut self, _: StopUshering, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
+
+/// Does what can be done for everybody who is leaving. Tells whether nobody is, any more.
+async fn look(world: &World, registry: &Registry, warden: &Addr<Warden>) -> bool {
+    let users = match world.store.users() {
+        Ok(users) => users,
+        Err(error) => {
+            tracing::warn!(%error, "users cannot be read; trying again");
+            return false;
+        }
+    };
+    let mut is_done = true;
+    for user in users {
+        let Some(removal) = user.removal else {
+            continue;
+        };
+        match see_off(world, registry, warden, &user, removal).await {
+            Ok(true) => tracing::info!(user.id = %user.id, "user_removed"),
+            Ok(false) => is_done = false,
+            Err(error) => {
+                tracing::warn!(user.id = %user.id, %error, "a user is still being removed");
+                is_done = false;
+            }
+        }
+    }
+    is_done
+}
+
+/// Whether a connection still has to be told what becomes of it.
+const fn is_untold(connection: &Connection, removal: Removal) -> bool {
+    match connection.lifecycle.desired {
+        Desired::Active | Desired::Paused => true,
+        // The admin gave up on a hook that cannot be deleted.
+        Desired::Removed { delete_hook } => delete_hook && !removal.delete_hooks,
+    }
+}
+
+/// A step of a removal. Tells whether it was the last.
+async fn see_off(
+    world: &World,
+    registry: &Registry,
+    warden: &Addr<Warden>,
+    user: &User,
+    removal: Removal,
+) -> Result<bool, Trouble> {
+    let (mut last, mut left, limit) = (None, 0_usize, PAGE);
+    let mut trouble = None;
+    loop {
+        let page = world.store.connections_of(user.id, After { last, limit })?;
+        last = page.items.last().map(|c| c.id);
+        for connection in page.items {
+            if connection.lifecycle.phase == Phase::Removed {
+                continue;
+            }
+            left += 1;
+            if is_untold(&connection, removal) {
+                let delete_hook = removal.delete_hooks;
+                let command = (Command::Disconnect { delete_hook }, Priority::Person);
+                let told = command_now(world, registry, warden, connection.id, command).await;
+                // One that cannot be told now holds up no other.
+                trouble = trouble.or(told.err());
+            }
+        }
+        if !page.has_more || last.is_none() {
+            break;
+        }
+    }
+    if left > 0 {
+        return trouble.map_or(Ok(false), |error| Err(error.into()));
+    }
+    forget(world, user.id).await?;
+    Ok(true)
+}
+
+/// Nothing hangs on the user any more.
+async fn forget(world: &World, id: UserId) -> Result<(), Trouble> {
+    for credential in world.store.credentials(id)? {
+        keeper::remove(world, credential.id).await?;
+    }
+    let batch = Batch::of(vec![Change::DeleteUser(id)]);
+    Ok(world.store.commit(batch).await?)
+}

@@ -1,0 +1,132 @@
+//! Users and their API tokens, for whoever may manage them.
+
+use super::{Caller, WALK_PAGE};
+use crate::api::error::Problem;
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::lifecycle::Phase;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Removal, TokenRecord, User};
+use crate::store::{After, Batch, Change, Committing, Guard, Priority, ReadError, Store};
+
+/// What hangs on a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::api) struct Belongings {
+    /// Connections that are not removed.
+    pub(in crate::api) connections: usize,
+    /// Removed ones whose hook is still to be deleted.
+    pub(in crate::api) pending_deletions: usize,
+}
+
+/// Users and API tokens.
+#[derive(Clone, Copy)]
+pub(in crate::api) struct Accounts<'a> {
+    pub(super) store: &'a dyn Store,
+}
+
+impl Accounts<'_> {
+    /// The API token with this hash, which may have expired, and whose it is.
+    pub(in crate::api) fn by_token_hash(
+        &self,
+        hash: &[u8; 32],
+    ) -> Result<Option<(TokenRecord, User)>, ReadError> {
+        let Some(token) = self.store.token_by_hash(hash)? else {
+            return Ok(None);
+        };
+        let user = self.store.user(token.user)?.filter(User::is_present);
+        Ok(user.map(|user| (token, user)))
+    }
+
+    /// An API token that the caller may see: their own, and for an admin everybody's.
+    pub(in crate::api) fn token(
+        &self,
+        caller: Caller,
+        id: TokenId,
+    ) -> Result<TokenRecord, Problem> {
+        let found = self.store.token(id)?;
+        found
+            .filter(|token| caller.is_admin || token.user == caller.user)
+            .ok_or_else(Problem::not_found)
+    }
+
+    /// A user's API tokens, newest first.
+    pub(in crate::api) fn tokens_of(&self, user: UserId) -> Result<Vec<TokenRecord>, ReadError> {
+        self.store.tokens_of(user)
+    }
+
+    /// Everybody's API tokens, newest first.
+    pub(in crate::api) fn all_tokens(&self) -> Result<Vec<TokenRecord>, ReadError> {
+        self.store.all_tokens()
+    }
+
+    /// A user.
+    pub(in crate::api) fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
+        self.store.user(id)
+    }
+
+    /// A user by name.
+    pub(in crate::api) fn by_name(&self, name: &str) -> Result<Option<User>, ReadError> {
+        self.store.user_by_name(name)
+    }
+
+    /// All users.
+    pub(in crate::api) fn all(&self) -> Result<Vec<User>, ReadError> {
+        self.store.users()
+    }
+
+    /// Adds a user with their first API token; a conflict when the name is taken.
+    pub(in crate::api) fn add_user(&self, user: User, token: TokenRecord) -> Committing {
+        let name = user.name.clone();
+        let batch = Batch::of(vec![Change::PutUser(user), Change::PutToken(token)]);
+        self.store.commit(batch.guarded_by(Guard::NewUser { name }))
+    }
+
+    /// Adds an API token, unless its user is being removed.
+    pub(in crate::api) fn add_token(&self, token: TokenRecord) -> Committing {
+        let guard = Guard::OwnerPresent(token.user);
+        let batch = Batch::of(vec![Change::PutToken(token)]);
+        self.store.commit(batch.guarded_by(guard))
+    }
+
+    /// Forgets an API token: from the answer on it is refused.
+    pub(in crate::api) fn revoke_token(&self, id: TokenId) -> Committing {
+        self.store.commit(Batch::of(vec![Change::DeleteToken(id)]))
+    }
+
+    /// Writes down that an API token was used. Nobody waits for that, and a store that is short
+    /// of space or time may leave it out.
+    pub(in crate::api) fn note_use(&self, id: TokenId, at: Timestamp) {
+        let used = Batch {
+            priority: Priority::Ingress,
+            ..Batch::of(vec![Change::TokenUsed { id, at }])
+        };
+        drop(self.store.commit(used));
+    }
+
+    /// What hangs on a user: connections, and hooks that are still to be deleted.
+    pub(in crate::api) fn belongings(&self, user: UserId) -> Result<Belongings, ReadError> {
+        let mut all = Belongings::default();
+        let (mut last, limit) = (None, WALK_PAGE);
+        loop {
+            let page = self.store.connections_of(user, After { last, limit })?;
+            last = page.items.last().map(|c| c.id);
+            for connection in &page.items {
+                if !connection.is_removed() {
+                    all.connections += 1;
+                } else if connection.lifecycle.phase != Phase::Removed {
+                    all.pending_deletions += 1;
+                }
+            }
+            if !page.has_more || last.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Begins to remove a user, durably: from the answer on their API tokens are refused, and
+    /// nothing new becomes theirs.
+    pub(in crate::api) fn begin_removal(&self, user: User, removal: Removal) -> Committing {
+        let removal = Some(removal);
+        let user = User { removal, ..user };
+        self.store.commit(Batch::of(vec![Change::PutUser(user)]))
+    }
+}

@@ -1,0 +1,163 @@
+//! The frozen mirrors of users and their API tokens, and the steps from one version to the next.
+
+use super::codec::{Record, RecordError, plain};
+use super::wire::{Wire, mirror};
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Removal, TokenRecord, User};
+use serde::Deserialize;
+
+/// A user as version 1 wrote it.
+#[derive(Deserialize)]
+struct UserV1 {
+    id: u128,
+    name: String,
+    is_admin: bool,
+    created_at: i64,
+}
+/// An API token as version 1 wrote it.
+#[derive(Deserialize)]
+struct TokenV1 {
+    id: u128,
+    user: u128,
+    hash: [u8; 32],
+    created_at: i64,
+}
+
+mirror!(RemovalV1 of Removal { at: Timestamp, by: UserId, delete_hooks: bool });
+mirror!(UserV2 of User {
+    id: UserId,
+    name: String,
+    is_admin: bool,
+    created_at: Timestamp,
+    removal: Option<Removal>,
+});
+mirror!(TokenV2 of TokenRecord {
+    id: TokenId,
+    user: UserId,
+    hash: [u8; 32],
+    created_at: Timestamp,
+    name: Option<String>,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+});
+
+impl Record for User {
+    const VERSION: u8 = 2;
+    const KIND: &'static str = "user";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        if version != 1 {
+            return Err(RecordError::Damaged);
+        }
+        let old: UserV1 = plain(bytes)?;
+        Ok(Self {
+            id: UserId::from_u128(old.id),
+            name: old.name,
+            is_admin: old.is_admin,
+            created_at: Timestamp(old.created_at),
+            removal: None,
+        })
+    }
+}
+
+impl Record for TokenRecord {
+    const VERSION: u8 = 2;
+    const KIND: &'static str = "token";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        if version != 1 {
+            return Err(RecordError::Damaged);
+        }
+        let old: TokenV1 = plain(bytes)?;
+        Ok(Self {
+            id: TokenId::from_u128(old.id),
+            user: UserId::from_u128(old.user),
+            hash: old.hash,
+            created_at: Timestamp(old.created_at),
+            name: None,
+            expires_at: None,
+            last_used_at: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{decode, encode};
+    use super::*;
+
+    fn user(removal: Option<Removal>) -> User {
+        User {
+            id: UserId::from_u128(0x0102),
+            name: "ann".into(),
+            is_admin: true,
+            created_at: Timestamp(-1),
+            removal,
+        }
+    }
+
+    fn token() -> TokenRecord {
+        TokenRecord {
+            id: TokenId::from_u128(3),
+            user: UserId::from_u128(4),
+            hash: [7; 32],
+            created_at: Timestamp(5),
+            name: None,
+            expires_at: None,
+            last_used_at: None,
+        }
+    }
+
+    #[test]
+    fn the_frozen_forms_do_not_change_by_accident() {
+        assert_eq!(hex::encode(encode(&user(None))), "02fb020103616e6e010100");
+        let token = TokenRecord {
+            name: Some("ci".into()),
+            expires_at: Some(Timestamp(1)),
+            last_used_at: Some(Timestamp(2)),
+            ..token()
+        };
+        let hash = "07".repeat(32);
+        let wanted = format!("020304{hash}0a0102636901020104");
+        assert_eq!(hex::encode(encode(&token)), wanted);
+        assert_eq!(decode::<TokenRecord>(&encode(&token)), Ok(token));
+        let removal = Removal {
+            at: Timestamp(9),
+            by: UserId::from_u128(1),
+            delete_hooks: true,
+        };
+        let leaving = user(Some(removal));
+        assert_eq!(decode::<User>(&encode(&leaving)), Ok(leaving));
+    }
+
+    /// The bytes are those that version 1 wrote.
+    #[test]
+    fn what_version_1_wrote_steps_up() {
+        let old = hex::decode("01fb020103616e6e0101").unwrap();
+        assert_eq!(decode::<User>(&old), Ok(user(None)));
+        let old = hex::decode(format!("010304{}0a", "07".repeat(32))).unwrap();
+        assert_eq!(decode::<TokenRecord>(&old), Ok(token()));
+        for bad in [&[1_u8][..], &[0, 1], &[1, 3, 4]] {
+            assert_eq!(
+                decode::<TokenRecord>(bad),
+                Err(RecordError::Damaged),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_and_damage_is_noticed() {
+        let bytes = encode(&user(None));
+        let mut newer = bytes.clone();
+        newer[0] = 3;
+        assert_eq!(decode::<User>(&newer), Err(RecordError::Newer));
+        let mut longer = bytes.clone();
+        longer.push(0);
+        for bad in [&longer[..], &bytes[..bytes.len() - 1], &[], &[0], &[2]] {
+            assert_eq!(decode::<User>(bad), Err(RecordError::Damaged), "{bad:?}");
+        }
+        assert_eq!(decode::<User>(&bytes), Ok(user(None)));
+    }
+}
