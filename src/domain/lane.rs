@@ -2,7 +2,7 @@
 //!
 //! Only a pass in the same lane mends a failure: a pull request from a fork's `main` says nothing
 //! about our `main`, nor does a scheduled run about a push. What each provider's event says of its
-//! lane, and what ends one, is the table of ADR 10. Names made from titles are in no lane.
+//! lane, and what ends one, is the table of ADR 14. Names made from titles are in no lane.
 
 use super::repo::RepositoryId;
 use super::run::Family;

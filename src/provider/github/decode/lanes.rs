@@ -1,4 +1,4 @@
-//! Which lane a workflow run is in: see the table of ADR 10.
+//! Which lane a workflow run is in: see the table of ADR 14.
 
 use super::super::payload::{Body, RepositoryPart, RunPart};
 use crate::domain::lane::{Code, Lane};

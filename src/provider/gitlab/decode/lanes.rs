@@ -1,4 +1,4 @@
-//! Which lane a pipeline is in: see the table of ADR 10.
+//! Which lane a pipeline is in: see the table of ADR 14.
 
 use super::super::payload::{AttributesPart, Body};
 use crate::domain::lane::{Code, Lane};

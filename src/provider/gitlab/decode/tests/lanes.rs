@@ -1,4 +1,4 @@
-//! The table of ADR 10: GitLab.
+//! The table of ADR 14: GitLab.
 
 use super::{pipeline, run_of};
 use crate::domain::lane::{Code, Lane};
