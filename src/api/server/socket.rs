@@ -180,6 +180,10 @@ impl Socket {
         let is_head = matches!(framing, Framing::Head(_));
         let most = self.ahead.len().min(buffer.remaining());
         let admitted = framing.admit(&self.ahead[..most]);
+        if is_head {
+            // A new request: what was answered is the one before it.
+            self.gate.is_answered.set(false);
+        }
         self.gate.handed_over(framing);
         buffer.put_slice(&self.ahead[..admitted]);
         self.ahead.advance(admitted);

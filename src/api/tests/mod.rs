@@ -8,6 +8,7 @@ mod filters;
 mod herd;
 mod ingress;
 mod isolation;
+mod keep_alive;
 mod openapi;
 mod provider;
 mod quotas;
