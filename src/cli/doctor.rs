@@ -91,12 +91,12 @@ fn of_daemon(session: &Session) -> Vec<Finding> {
     };
     let words = format!("it answers, and knows you as {}", text(&user, "/name"));
     let mut findings = vec![Finding::new("daemon", Verdict::Good, words)];
-    match client.get("credentials?limit=100") {
-        Ok(list) => findings.extend(credentials(&client, &list)),
+    match client.every("credentials", "items", &[]) {
+        Ok(all) => findings.extend(credentials(&client, &all)),
         Err(failed) => findings.push(bad("credentials", failed)),
     }
-    match client.get("repositories/connections?limit=100") {
-        Ok(list) => findings.push(connections(&list)),
+    match client.every("repositories/connections", "connections", &[]) {
+        Ok(all) => findings.push(connections(&all)),
         Err(failed) => findings.push(bad("connections", failed)),
     }
     match moves::finding(&client) {
@@ -107,8 +107,7 @@ fn of_daemon(session: &Session) -> Vec<Finding> {
 }
 
 /// What each credential may do, and whether its provider answers to it.
-fn credentials(client: &Client, list: &Value) -> Vec<Finding> {
-    let all = list["items"].as_array().map_or(&[][..], Vec::as_slice);
+fn credentials(client: &Client, all: &[Value]) -> Vec<Finding> {
     if all.is_empty() {
         let words = "you have stored none; see `hookherd credential add`";
         return vec![Finding::new("credentials", Verdict::Warning, words)];
@@ -118,25 +117,9 @@ fn credentials(client: &Client, list: &Value) -> Vec<Finding> {
     for credential in all {
         let (provider, host) = (text(credential, "/provider"), text(credential, "/host"));
         let login = text(credential, "/account/login");
-        let scopes = credential["scopes"]
-            .as_array()
-            .map_or(&[][..], Vec::as_slice);
-        let is_enough = |scope: &Value| SCOPES.iter().any(|enough| scope == enough);
-        let (verdict, words) = if scopes.is_empty() {
-            (
-                Verdict::Good,
-                "it tells no scopes, as fine-grained tokens do",
-            )
-        } else if scopes.iter().any(is_enough) {
-            (Verdict::Good, "its scopes are enough")
-        } else {
-            (Verdict::Bad, "it needs the scope admin:repo_hook")
-        };
-        findings.push(Finding::new(
-            format!("credential of {login}"),
-            verdict,
-            words,
-        ));
+        let what = format!("credential of {login} at {host} ({provider})");
+        let (verdict, words) = rights(credential);
+        findings.push(Finding::new(what, verdict, words));
         if asked.contains(&(provider, host)) {
             continue;
         }
@@ -151,11 +134,29 @@ fn credentials(client: &Client, list: &Value) -> Vec<Finding> {
     findings
 }
 
+/// What a credential may do, by its provider's own scopes.
+fn rights(credential: &Value) -> (Verdict, String) {
+    if let Some(why) = credential["rejected_because"].as_str() {
+        let words = format!("it no longer works ({why}): sign in again or add a new token");
+        return (Verdict::Bad, words);
+    }
+    let scopes = credential["scopes"].as_array();
+    let scopes = scopes.map_or(&[][..], Vec::as_slice);
+    let has = |enough: &[&str]| scopes.iter().any(|scope| enough.iter().any(|e| scope == e));
+    let good = |words: &str| (Verdict::Good, words.to_owned());
+    let lacks = |scope: &str| (Verdict::Bad, format!("it needs the scope {scope}"));
+    match (text(credential, "/kind"), text(credential, "/provider")) {
+        ("app", _) => good("an installation of the App"),
+        _ if scopes.is_empty() => good("it tells no scopes, as fine-grained tokens do"),
+        (_, "gitlab") if has(&["api"]) => good("its scopes are enough"),
+        (_, "gitlab") => lacks("api"),
+        _ if has(&SCOPES) => good("its scopes are enough"),
+        _ => lacks("admin:repo_hook"),
+    }
+}
+
 /// How many connections need somebody's attention.
-fn connections(list: &Value) -> Finding {
-    let all = list["connections"]
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
+fn connections(all: &[Value]) -> Finding {
     let ails = |c: &&Value| !["active", "inactive"].contains(&text(c, "/webhook_status"));
     let names: Vec<&str> = all
         .iter()
@@ -163,9 +164,33 @@ fn connections(list: &Value) -> Finding {
         .map(|c| text(c, "/repository_full_name"))
         .collect();
     if names.is_empty() {
-        let words = format!("all of {} are as they should be", list["total"]);
+        let words = format!("all of {} are as they should be", all.len());
         return Finding::new("connections", Verdict::Good, words);
     }
     let words = format!("see `hookherd connections` for {}", names.join(", "));
     Finding::new("connections", Verdict::Warning, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_judged_by_their_provider() {
+        for (provider, kind, scopes, verdict, part) in [
+            ("github", "token", &["repo"][..], Verdict::Good, "enough"),
+            ("github", "token", &["api"], Verdict::Bad, "admin:repo_hook"),
+            ("gitlab", "token", &["api"], Verdict::Good, "enough"),
+            ("gitlab", "oauth", &["repo"], Verdict::Bad, "scope api"),
+            ("github", "token", &[], Verdict::Good, "fine-grained"),
+            ("github", "app", &["metadata:read"], Verdict::Good, "App"),
+        ] {
+            let credential = json!({"provider": provider, "kind": kind, "scopes": scopes});
+            let (found, words) = rights(&credential);
+            assert_eq!(found, verdict, "{credential}");
+            assert!(words.contains(part), "{credential}: {words}");
+        }
+        let dead = json!({"provider": "gitlab", "scopes": ["api"], "rejected_because": "revoked"});
+        assert_eq!(rights(&dead).0, Verdict::Bad);
+    }
 }

@@ -74,7 +74,9 @@ fn a_running_daemon_is_examined_with_its_credentials_and_connections() {
     stage.wait_for_status(ADMIN, &id, "active");
     let (is_ok, findings) = examined(&stage);
     assert!(is_ok, "{findings:?}");
-    assert_found(&stage, "credential of octo", "ok");
+    let host = stage.simulator.address().to_string();
+    let credential = format!("credential of octo at {host} (github)");
+    assert_found(&stage, &credential, "ok");
     assert_found(&stage, "connections", "ok");
 
     // A user's machine: nothing but the address of the daemon and a token.
