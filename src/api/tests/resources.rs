@@ -64,6 +64,10 @@ fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
         "run_id",
         "workflow_name",
         "branch",
+        "head_branch",
+        "head_repository",
+        "pull_request",
+        "trigger",
         "commit_sha",
         "commit_message",
         "author",
@@ -99,6 +103,7 @@ fn connecting_uses_the_defaults_and_answers_201() {
         serde_json::json!([
             "check_run",
             "check_suite",
+            "delete",
             "deployment_status",
             "pull_request",
             "push",
