@@ -73,6 +73,8 @@ pub(super) struct View {
     db: RwLock<Option<Backing>>,
     /// Taken after the lock above, and changed only by who writes or walks.
     counted: Mutex<Counted>,
+    /// Held by who walks over everything: there is room to keep account of one.
+    walking: Mutex<()>,
     /// Whether sled failed: after a failed write it may show less than it was given.
     has_failed: AtomicBool,
     /// How often it was found harmed.
@@ -149,6 +151,7 @@ impl View {
         Self {
             db: RwLock::new(None),
             counted: Mutex::default(),
+            walking: Mutex::default(),
             has_failed: AtomicBool::new(false),
             harmed: AtomicU64::new(0),
             doubted_at: Mutex::new(None),
@@ -415,6 +418,7 @@ impl Kv for View {
 
     /// Everything, while writes go on; an error when it is not what was written.
     fn walk(&self, take: Take<'_>) -> Result<Tally, ReadError> {
+        let _alone = self.walking.lock().unwrap_or_else(PoisonError::into_inner);
         let walk = Walk {
             passed: Some(Vec::new()),
             change: Tally::default(),

@@ -231,12 +231,17 @@ fn a_walk_over_everything_goes_well_while_others_write() {
             }
             is_over.store(true, Ordering::Relaxed);
         });
-        let mut walks = 0;
-        while !is_over.load(Ordering::Relaxed) {
-            store.index.kv.walk(&mut |_| Ok(())).unwrap();
-            walks += 1;
-        }
-        assert!(walks > 0);
+        // Two at once, as when a snapshot is written while the view is looked over.
+        let walk = || {
+            let mut walks = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                store.index.kv.walk(&mut |_| Ok(())).unwrap();
+                walks += 1;
+            }
+            walks
+        };
+        let other = scope.spawn(walk);
+        assert!(walk() > 0 && other.join().unwrap() > 0);
     });
     assert_eq!(store.status().damaged, 0);
 }
