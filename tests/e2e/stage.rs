@@ -351,7 +351,7 @@ impl Stage {
         id: &str,
         more: &[(&str, &str)],
     ) -> Answer {
-        let body = json!({ "zen": id }).to_string();
+        let body = json!({ "after": id }).to_string();
         let secret = hookherd::domain::secret::HookSecret::new(secret.to_owned()).unwrap();
         let signature = github_sign(&secret, body.as_bytes());
         let _inside = self.runtime.enter();

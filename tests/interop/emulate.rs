@@ -187,7 +187,11 @@ async fn a_hooks_whole_life_at_an_emulator_that_nobody_here_wrote() {
     let fields = vec!["active", "events", "secret"];
     assert_eq!(report.expect("check").report, drifted(fields));
 
-    spec.secret = crate::client::spec("x", "the-second-secret-of-forty-characters-xx").secret;
+    spec.secret = crate::client::spec(
+        "http://x.invalid/x",
+        "the-second-secret-of-forty-characters-xx",
+    )
+    .secret;
     github
         .repair(&access, &target, made.hook, &spec)
         .await

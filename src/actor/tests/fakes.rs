@@ -1,5 +1,6 @@
-//! A provider, a dialect, a seal and a clock that the stories play with.
+//! A provider, a seal and a clock that the stories play with.
 
+use super::dialect::{TEST_EVENT, TestDecode};
 use super::grants::{FakeApps, FakeGrants};
 use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
@@ -8,22 +9,14 @@ use crate::actor::{
 };
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
-use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
-use crate::domain::incident::{Incident, Resolution};
-use crate::domain::lane::place::Ended;
-use crate::domain::lane::{Code, Lane, Place};
-use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::run::{
-    Conclusion, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin,
-};
+use crate::domain::incident::Incident;
+use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{Credential, User};
-use crate::provider::github::GithubDecode;
-use crate::provider::gitlab::GitlabDecode;
 use crate::provider::oauth::{Apps, Grants};
-use crate::provider::{Claim, Decode, DecodeError, Hooks, Inbound, Providers, Rejection, Verified};
+use crate::provider::{Hooks, Providers};
 use crate::seal::{Purpose, Seal, SealError};
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Batch, Change, IncidentFilter, Priority, Store};
@@ -41,7 +34,7 @@ impl Clock for TestClock {
     }
 }
 
-pub(super) struct Seeded(AtomicU64);
+pub(super) struct Seeded(pub(super) AtomicU64);
 
 impl Entropy for Seeded {
     fn fill(&self, bytes: &mut [u8]) {
@@ -65,150 +58,6 @@ impl Seal for NoSeal {
     fn is_current(&self, _: &Sealed) -> bool {
         true
     }
-}
-
-/// The name of the events of the test's own dialect.
-const TEST_EVENT: &str = "test";
-
-/// A dialect in which a body is `number attempt conclusion`, the same after the name of a family,
-/// `job number attempt id` for a job that failed, `deleted branch seconds`, `renamed name`, `ping`,
-/// `push`, or `panic`. A family may be `suite` (of Actions, with the number as its id) or `of` (a
-/// workflow run with the suite of its number).
-struct TestDecode;
-
-impl Decode for TestDecode {
-    fn verify(
-        &self,
-        _: Inbound<'_>,
-        _: &[crate::domain::secret::HookSecret],
-        _: crate::domain::secret::Proof,
-    ) -> Result<Verified, Rejection> {
-        Err(Rejection::BadSignature)
-    }
-    fn claim(&self, _: Inbound<'_>) -> Option<Claim> {
-        None
-    }
-    /// An event's real name is left to the real dialects; whatever repository they are told of is
-    /// ours.
-    fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
-        let repository = Some(RepositoryId(1));
-        if event != TEST_EVENT {
-            let entropy = Seeded(AtomicU64::new(0));
-            let decoded = if event.ends_with(" Hook") {
-                GitlabDecode::new(&entropy).decode(event, payload)?
-            } else {
-                GithubDecode::new(&entropy).decode(event, payload)?
-            };
-            return Ok(Decoded {
-                repository,
-                ..decoded
-            });
-        }
-        let text = std::str::from_utf8(&payload.body).map_err(|e| DecodeError(e.to_string()))?;
-        let words: Vec<&str> = text.split(' ').collect();
-        let event = match words[..] {
-            ["ping"] => Event::Pong { hook: None },
-            ["push", ..] => Event::Recorded,
-            ["panic", ..] => panic!("a poisoned payload"),
-            ["renamed", _] => Event::LookNow,
-            ["deleted", branch, at] => Event::Ended(Ended {
-                places: vec![Place::Branch(branch.to_owned())],
-                at: Some(Timestamp(at.parse().unwrap())),
-                why: Resolution::BranchDeleted,
-            }),
-            ["job", number, attempt, id] => Event::Run(Box::new(job_event(
-                number.parse().unwrap(),
-                attempt.parse().unwrap(),
-                id.parse().unwrap(),
-            ))),
-            [ref before @ .., number, attempt, conclusion] => {
-                let position = Position {
-                    number: number.parse().unwrap(),
-                    attempt: attempt.parse().unwrap(),
-                };
-                let mut event = run_event(position, conclusion);
-                (event.family, event.twin) = match before {
-                    ["statuses"] => (Family::Statuses, Twin::None),
-                    ["checks"] => (Family::Checks, Twin::None),
-                    ["suite"] => (Family::Checks, Twin::OfRun),
-                    ["of"] => (Family::Actions, Twin::Suite(position.number)),
-                    _ => (Family::Actions, Twin::None),
-                };
-                if event.twin == Twin::OfRun {
-                    event.facts.workflow_key = format!("15368/{}", position.number);
-                }
-                Event::Run(Box::new(event))
-            }
-            _ => return Err(DecodeError("not a word of it".into())),
-        };
-        let repository = if words == ["push", "elsewhere"] {
-            999
-        } else {
-            1
-        };
-        let repository = Some(RepositoryId(repository));
-        let name = match words[..] {
-            ["renamed", name] => name,
-            _ => "o/r",
-        };
-        Ok(Decoded {
-            repository,
-            action: None,
-            full_name: Some(name.parse().unwrap()),
-            event,
-        })
-    }
-    fn is_known_event(&self, _: &str) -> bool {
-        true
-    }
-    fn default_events(&self) -> &'static [&'static str] {
-        &["run"]
-    }
-    fn is_event_name(&self, _: &str) -> bool {
-        true
-    }
-}
-
-pub(super) fn run_event(position: Position, conclusion: &str) -> RunEvent {
-    RunEvent {
-        provider_run_id: position.number,
-        position,
-        status: RunStatus::Completed(Conclusion::from_name(conclusion).unwrap()),
-        updated_at: Timestamp(i64::try_from(position.number).unwrap()),
-        began_at: Timestamp(i64::try_from(position.number).unwrap()),
-        family: Family::Actions,
-        twin: Twin::None,
-        parent: None,
-        failed_jobs: Vec::new(),
-        facts: RunFacts {
-            workflow_key: "7".into(),
-            workflow_name: "CI".into(),
-            lane: Lane::of_branch("push", "main".into()),
-            code: Code::Own,
-            head: None,
-            branch: Some("main".into()),
-            commit_sha: "c".repeat(40),
-            commit_message: None,
-            author: None,
-            trigger: "push".into(),
-            url: None,
-        },
-    }
-}
-
-/// What a failed job tells: of its run's attempt, without the run's number.
-fn job_event(number: u64, attempt: u32, id: u64) -> RunEvent {
-    let mut event = run_event(Position { number, attempt }, "unknown");
-    event.position.number = 0;
-    event.status = RunStatus::InProgress;
-    event.facts.workflow_key.clear();
-    event.failed_jobs.push(FailedJob {
-        id,
-        name: format!("job-{id}"),
-        stage: None,
-        reason: Some("failure".into()),
-    });
-    event
 }
 
 pub(super) fn instance() -> Instance {

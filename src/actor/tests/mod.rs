@@ -2,6 +2,7 @@
 
 mod cases;
 mod credentials;
+mod dialect;
 mod disabled;
 mod doubt;
 mod errands;

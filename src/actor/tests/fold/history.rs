@@ -1,6 +1,6 @@
 //! Random CI histories, what is told of them, and what a plain reading of them gives.
 
-use crate::actor::tests::fakes::run_event;
+use crate::actor::tests::dialect::run_event;
 use crate::domain::incident::{Incident, Resolution};
 use crate::domain::lane::Lane;
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunStatus};

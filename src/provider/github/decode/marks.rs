@@ -21,6 +21,7 @@ wire! {
         state: Loose<'a>,
         context: Loose<'a>,
         since: Loose<'a>,
+        cache_location: Loose<'a>,
         pull_request: Object<Empty<'a>>,
         review: Object<Empty<'a>>,
         comment: Object<Empty<'a>>,
@@ -76,8 +77,10 @@ impl Marks<'_> {
             let is_creation = self.master_branch.text().is_some();
             return Some(if is_creation { "create" } else { "delete" });
         }
+        // A cache that was brought up to date tells of two commits, too.
+        let is_cache = self.cache_location.text().is_some();
         let is_push = self.before.text().is_some() && self.after.text().is_some();
-        is_push.then_some("push")
+        (is_push && !is_cache).then_some("push")
     }
 }
 
