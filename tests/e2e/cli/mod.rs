@@ -1,5 +1,6 @@
 //! Each command of the command line, as the real binary against a daemon and a simulator.
 
+mod accounts;
 mod alone;
 mod auth;
 mod connect;

@@ -1,0 +1,41 @@
+//! `hookherd token` and `hookherd user` from end to end: who has what, and how it ends.
+
+use super::super::commands::{done, failed, json, with_ann};
+use super::super::stage::ADMIN;
+
+#[test]
+fn tokens_are_listed_and_revoked_and_users_are_listed_and_removed() {
+    let (mut stage, _daemon) = with_ann();
+    let words = ["token", "create", "--name", "laptop", "--expires", "30d"];
+    let made = json(&done(&stage, &[&words[..], &["--json"]].concat()));
+    let second = made["token"].as_str().unwrap().to_owned();
+    let list = json(&done(&stage, &["token", "list", "--json"]));
+    let tokens = list["items"].as_array().unwrap();
+    assert_eq!(tokens.len(), 3, "{list}");
+    let laptop = tokens.iter().find(|t| t["name"] == "laptop").unwrap();
+    assert!(laptop["expires_at"].is_string(), "{list}");
+    assert!(!list.to_string().contains(&second), "a token is shown once");
+    let id = laptop["id"].as_str().unwrap().to_owned();
+    failed(&stage, &["token", "revoke", "../users"], "is no id");
+    failed(&stage, &["user", "list"], "forbidden");
+    done(&stage, &["token", "revoke", &id]);
+
+    stage.set("HOOKHERD_TOKEN", &second);
+    failed(&stage, &["whoami"], "unauthenticated");
+
+    stage.set("HOOKHERD_TOKEN", ADMIN);
+    let users = done(&stage, &["user", "list", "--json"]);
+    assert!(users.contains("\"ann\""), "{users}");
+    let first = json(&done(
+        &stage,
+        &["token", "create", "--user", "ann", "--json"],
+    ));
+    failed(&stage, &["user", "remove", "nobody"], "nobody");
+    failed(&stage, &["user", "remove", "admin"], "admin");
+    done(&stage, &["user", "remove", "ann"]);
+    stage.wait_until("ann to be gone", || {
+        !done(&stage, &["user", "list", "--json"]).contains("\"ann\"")
+    });
+    stage.set("HOOKHERD_TOKEN", first["token"].as_str().unwrap());
+    failed(&stage, &["whoami"], "unauthenticated");
+}
