@@ -17,6 +17,9 @@ use std::task::{Context, Poll};
 pub(super) const PIECE_BYTES: usize = 3 * 1024;
 /// An answer up to this size costs nothing: the number of connections bounds those.
 const FREE_BYTES: usize = 16 * 1024;
+/// What a large answer costs that is shared: it holds no memory, but sending it takes time, which
+/// thousands who never read would take from deliveries.
+const SHARED_BYTES: usize = 128 * 1024;
 /// The share of the budget that one user may have, and that all who are not known have together:
 /// one part in so many.
 const SHARES: usize = 4;
@@ -123,9 +126,11 @@ impl Sent {
             Err(body) => Content::Made(body),
         };
         let cost = match &content {
-            Content::Whole(bytes) if !is_shared && bytes.len() > FREE_BYTES => bytes.len(),
+            Content::Whole(bytes) if bytes.len() <= FREE_BYTES => 0,
+            Content::Whole(_) if is_shared => SHARED_BYTES,
+            Content::Whole(bytes) => bytes.len(),
             // What is made as it is read has taken its cost itself.
-            Content::Whole(_) | Content::Made(_) => 0,
+            Content::Made(_) => 0,
         };
         let spent = match cost {
             0 => None,
@@ -224,7 +229,15 @@ mod tests {
         assert_eq!(seen, text);
         let body = BoxBody::new(text.clone());
         assert!(Sent::new(body, &Budget::new(1000), None, false).is_none());
-        let body = BoxBody::new(text);
-        assert!(Sent::new(body, &Budget::new(1000), None, true).is_some());
+        let (budget, mut held) = (Budget::new(4 * 2 * SHARED_BYTES), Vec::new());
+        for is_let in [true, true, false] {
+            let sent = Sent::new(BoxBody::new(text.clone()), &budget, None, true);
+            assert_eq!(
+                sent.is_some(),
+                is_let,
+                "what is shared costs less than its size"
+            );
+            held.push(sent);
+        }
     }
 }

@@ -64,10 +64,13 @@ pub(super) async fn watched(
         (head, sent)
     } else {
         let words = "too many answers are being read: ask again shortly";
-        let problem = Problem::new(Code::Overloaded, words).error_response();
+        let mut problem = Problem::new(Code::Overloaded, words).error_response();
+        // What was sent ahead is not answered as well.
+        let close = actix_http::ConnectionType::Close;
+        problem.head_mut().set_connection_type(close);
         let (head, body) = problem.into_parts();
         let sent = Sent::new(body, budget, None, true);
-        (head, sent.expect("what is shared costs nothing"))
+        (head, sent.expect("a problem is small, which costs nothing"))
     };
     let sent = sent.and_then(move || drop(end));
     Ok(ServiceResponse::new(request, head.set_body(sent)))
