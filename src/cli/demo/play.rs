@@ -52,6 +52,7 @@ pub(super) async fn play(stage: &Stage) -> Step {
 
     let shop = connect(stage).await?;
     failing_ci(stage, &shop).await?;
+    passing_fork(stage).await?;
     green_ci(stage).await?;
     deleted_hook(stage, &shop).await?;
     edited_url(stage, &shop).await?;
@@ -124,6 +125,31 @@ async fn failing_ci(stage: &Stage, shop: &str) -> Step {
     )?;
     let (title, url) = (text(&incident, "/title"), text(&incident, "/run_url"));
     stage.say(&format!("   -> incident: {title} (2 times), {url}"));
+    Ok(())
+}
+
+async fn passing_fork(stage: &Stage) -> Step {
+    stage.say(
+        "   A fork's pull request passes while main is red. It comes from the fork's own main.",
+    );
+    let passes = RunSpec::new(90, "success").of_fork("stranger/shop", "main");
+    stage.github().play_run(SHOP, &passes);
+    stage
+        .until("the fork's run is recorded", async || {
+            let runs = stage.call(Method::GET, "workflows/runs", None).await?;
+            let all = runs["items"].as_array().cloned().unwrap_or_default();
+            let is_it = |run: &Value| {
+                text(run, "/head_repository") == "stranger/shop" && run["conclusion"] == "success"
+            };
+            Ok(all.iter().any(is_it))
+        })
+        .await?;
+    let open = incidents(stage, "open").await?;
+    ensure(
+        open.len() == 1 && text(&open[0], "/branch") == "main",
+        "main is still red",
+    )?;
+    stage.say("   -> main is still red: another's code mends nothing of ours.");
     Ok(())
 }
 

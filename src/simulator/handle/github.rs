@@ -154,6 +154,22 @@ impl GithubHandle {
         self.emit(full_name, "push", &body);
     }
 
+    /// A branch is deleted, and told as GitHub does: by `delete`, and by a push to nothing.
+    pub fn delete_branch(&self, full_name: &str, branch: &str) {
+        let mut push = payload::push(&self.0.github(), full_name);
+        let repository = push["repository"].clone();
+        let sender = push["sender"].clone();
+        push["ref"] = format!("refs/heads/{branch}").into();
+        push["deleted"] = true.into();
+        push["after"] = "0".repeat(40).into();
+        let deletion = serde_json::json!({
+            "ref": branch, "ref_type": "branch", "pusher_type": "user",
+            "repository": repository, "sender": sender,
+        });
+        self.emit(full_name, "push", &push);
+        self.emit(full_name, "delete", &deletion);
+    }
+
     /// A pull request is opened.
     pub fn pull_request(&self, full_name: &str) {
         let body = payload::pull_request(&self.0.github(), full_name);

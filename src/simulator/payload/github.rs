@@ -20,6 +20,10 @@ pub struct RunSpec {
     pub workflow: String,
     /// Its branch.
     pub branch: String,
+    /// What sets it off: `push`, `pull_request`, `schedule`, `merge_group`, ...
+    pub event: String,
+    /// The fork that its code is from, when it is not the repository's own.
+    pub fork: Option<String>,
     /// The provider's id of the run.
     pub run_id: u64,
     /// Its number.
@@ -38,6 +42,8 @@ impl RunSpec {
         Self {
             workflow: "CI".into(),
             branch: "main".into(),
+            event: "push".into(),
+            fork: None,
             run_id: 900_000 + number,
             number,
             attempt: 1,
@@ -45,6 +51,30 @@ impl RunSpec {
             jobs: Vec::new(),
         }
     }
+
+    /// The same for a pull request from a fork's branch. GitHub tells no number of these.
+    #[must_use]
+    pub fn of_fork(mut self, fork: &str, branch: &str) -> Self {
+        self.event = "pull_request".into();
+        self.fork = Some(fork.into());
+        self.branch = branch.into();
+        self
+    }
+}
+
+/// The repository that a run's code is from: short, and with an id of its own for a fork.
+fn head_repository(repository: &Value, spec: &RunSpec) -> Value {
+    let Some(fork) = &spec.fork else {
+        return repository.clone();
+    };
+    let id = fork
+        .bytes()
+        .fold(7_u64, |n, b| n * 31 % 1_000_003 + u64::from(b));
+    let mut head = repository.clone();
+    head["id"] = json!(5_000_000 + id);
+    head["full_name"] = json!(fork);
+    head["fork"] = json!(true);
+    head
 }
 
 pub(in super::super) fn time(seconds: u64) -> String {
@@ -339,7 +369,7 @@ fn run_event(
         "workflow_run": {
             "id": spec.run_id, "node_id": "WFR_1", "workflow_id": workflow_id,
             "name": spec.workflow, "path": path, "display_title": "Change something",
-            "run_number": spec.number, "run_attempt": spec.attempt, "event": "push",
+            "run_number": spec.number, "run_attempt": spec.attempt, "event": spec.event,
             "status": status, "conclusion": conclusion, "head_branch": spec.branch,
             "head_sha": sha, "check_suite_id": spec.run_id + 1, "check_suite_node_id": "CS_1",
             "html_url": format!("{}/{full_name}/actions/runs/{}", state.api_url(), spec.run_id),
@@ -347,6 +377,7 @@ fn run_event(
             "created_at": time(state.now_s()), "run_started_at": time(state.now_s()),
             "updated_at": updated, "actor": sender, "triggering_actor": sender,
             "previous_attempt_url": null, "repository": repository,
+            "head_repository": head_repository(&repository, spec),
             "head_commit": {
                 "id": sha, "tree_id": sha, "message": "Change something\n\nFor a reason.",
                 "timestamp": time(state.now_s()),
