@@ -213,9 +213,16 @@ impl Story {
     }
 
     fn refresh(&self) {
-        let before = self.refreshes();
-        self.outlive_the_token("a refresh", || self.refreshes() > before);
+        let before = (self.refreshes(), self.last_check());
+        self.outlive_the_token("a refresh", || self.refreshes() > before.0);
+        // The new token has to prove itself before it may be renewed once more.
+        self.stage
+            .wait_until("a check with it", || self.last_check() != before.1);
         self.is("active");
+    }
+
+    fn last_check(&self) -> Value {
+        self.stage.connection(ADMIN, &self.connection)["health"]["last_check_at"].clone()
     }
 
     /// Signs in once more, without a browser.
