@@ -50,6 +50,8 @@ async fn other_ci_is_followed_beside_actions_and_mended_by_its_own_alone() {
     daemon
         .until("a run mends what runs told", async || open(2).await)
         .await;
+    // Of two commits of one second a status does not tell which is the later one.
+    github.advance_clock(std::time::Duration::from_secs(2));
     let mut passed = CheckSpec::new(12, "success");
     passed.app = "another-ci".into();
     github.check_suite(REPOSITORY, &passed);
