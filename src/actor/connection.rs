@@ -359,7 +359,10 @@ pub(super) enum Word {
     /// An authentic delivery that was stored before.
     Heard,
     /// Something that none of the secrets signed.
-    Rejected,
+    Rejected {
+        /// How often.
+        times: u32,
+    },
 }
 
 impl Handler<Word> for ConnectionActor {
@@ -367,7 +370,7 @@ impl Handler<Word> for ConnectionActor {
     fn handle(&mut self, word: Word, ctx: &mut Context<Self>) {
         match word {
             Word::Heard => self.hear(ctx),
-            Word::Rejected => self.doubt(ctx),
+            Word::Rejected { times } => self.doubt(ctx, times),
         }
     }
 }

@@ -380,7 +380,7 @@ impl Herd for Actors {
     }
 
     fn rejected(&self, id: ConnectionId) {
-        self.router.do_send(Told(id, Word::Rejected));
+        self.router.do_send(Told(id, Word::Rejected { times: 1 }));
     }
 
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {

@@ -7,7 +7,7 @@ use super::connection::{ConnectionActor, Nudge, Word};
 use super::warden::{Start, Warden};
 use crate::domain::id::ConnectionId;
 use actix::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 /// Where the actors of connections are.
@@ -66,7 +66,7 @@ pub(super) struct Router {
     nudged: HashMap<ConnectionId, bool>,
     /// Connections that were told of something that their secrets did not sign, and have not taken
     /// note yet: strangers fill no mailbox.
-    warned: HashSet<ConnectionId>,
+    warned: HashMap<ConnectionId, u32>,
 }
 
 impl Router {
@@ -75,7 +75,7 @@ impl Router {
             registry,
             warden,
             nudged: HashMap::new(),
-            warned: HashSet::new(),
+            warned: HashMap::new(),
         }
     }
 
@@ -123,6 +123,22 @@ impl Handler<Alive> for Router {
     fn handle(&mut self, Alive: Alive, _: &mut Context<Self>) {}
 }
 
+impl Router {
+    /// Tells an actor how often wrong signatures came: one word at a time, however many come.
+    fn warn(&mut self, id: ConnectionId, times: u32, ctx: &mut Context<Self>) {
+        let Some(address) = self.registry.get(id) else {
+            return;
+        };
+        self.warned.insert(id, 0);
+        let noted = address.send(Word::Rejected { times }).into_actor(self);
+        ctx.spawn(noted.map(move |_, router, ctx| {
+            if let Some(more @ 1..) = router.warned.remove(&id) {
+                router.warn(id, more, ctx);
+            }
+        }));
+    }
+}
+
 /// Something arrived for this connection that is not stored. Whoever does not live misses nothing.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
@@ -136,13 +152,10 @@ impl Handler<Told> for Router {
         };
         match word {
             Word::Heard => address.do_send(word),
-            Word::Rejected if self.warned.insert(id) => {
-                let noted = address.send(word).into_actor(self);
-                ctx.spawn(noted.map(move |_, router, _| {
-                    router.warned.remove(&id);
-                }));
-            }
-            Word::Rejected => {}
+            Word::Rejected { times } => match self.warned.get_mut(&id) {
+                Some(more) => *more = more.saturating_add(times),
+                None => self.warn(id, times, ctx),
+            },
         }
     }
 }

@@ -49,12 +49,12 @@ impl Doubts {
 }
 
 impl ConnectionActor {
-    /// Something arrived that none of the secrets signed.
-    pub(super) fn doubt(&mut self, ctx: &mut Context<Self>) {
+    /// So often something arrived that none of the secrets signed.
+    pub(super) fn doubt(&mut self, ctx: &mut Context<Self>, times: u32) {
         if self.doubts.rejections == 0 {
             self.doubts.authentic_before = self.doubts.authentic;
         }
-        self.doubts.rejections = self.doubts.rejections.saturating_add(1);
+        self.doubts.rejections = self.doubts.rejections.saturating_add(times);
         let now = self.world.now();
         let may_look = |c: &Connection| {
             let may_recur = c.suspicion.is_none_or(|last| last.may_recur(now));
