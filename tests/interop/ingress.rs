@@ -294,9 +294,8 @@ async fn take_each_whole(daemon: &Daemon, sendings: &[Sending]) {
             "workflow_run" | "workflow_job" => (accepted, "run"),
             // Depends on what the connection has heard before: they are sent at once.
             "check_suite" | "check_run" | "status" => (accepted, "run or mirrored"),
-            "push" | "pull_request" | "deployment_status" | "repository" | "meta" | "delete" => {
-                (accepted, "recorded")
-            }
+            "push" | "pull_request" | "deployment_status" | "repository" | "meta" | "delete"
+            | "merge_group" => (accepted, "recorded"),
             _ => ((200, "ignored"), "ignored"),
         };
         let told = answer["status"].as_str().unwrap_or_default();

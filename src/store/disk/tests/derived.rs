@@ -323,3 +323,47 @@ fn the_keys_of_a_form_do_not_change_by_accident() {
         (2, "7df7423405210a13")
     );
 }
+
+#[test]
+fn a_harmed_value_has_the_view_made_anew_and_readers_never_see_a_part_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    for n in 0..200 {
+        insert(&store, n).unwrap();
+    }
+    let store = Arc::new(store);
+    let is_over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let (store, is_over) = (Arc::clone(&store), Arc::clone(&is_over));
+        move || {
+            let (mut whole, mut refused) = (0, 0);
+            while !is_over.load(Ordering::Relaxed) || whole == 0 {
+                match store.pending(CONNECTION, 1000) {
+                    Ok(all) => {
+                        assert_eq!(all.len(), 200, "a part of it was seen");
+                        whole += 1;
+                    }
+                    Err(ReadError::Unavailable(_)) => refused += 1,
+                    Err(error @ ReadError::Damaged { .. }) => panic!("{error}"),
+                }
+            }
+            (whole, refused)
+        }
+    });
+    let key = crate::store::index::key::Key::of(crate::store::index::key::Kind::Delivery);
+    let key = key.id(delivery(7).id.as_u128()).bytes().to_vec();
+    let rubbish = vec![(key, Some(vec![9; 30]))];
+    store.index.kv.apply(rubbish).unwrap();
+    // Whoever comes first is refused: this thread or the reader.
+    let mut refused = 0;
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while store.delivery(delivery(7).id) != Ok(Some(delivery(7))) {
+        refused += 1;
+        assert!(std::time::Instant::now() < deadline, "it was not mended");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let (whole, refused_too) = reader.join().unwrap();
+    assert!(whole > 0 && refused + refused_too > 0);
+    insert(&store, 200).unwrap();
+    assert!(is_there(&store, 200));
+}
