@@ -36,7 +36,10 @@ pub(super) struct Args {
     .args(["repository", "all", "org", "matching"]))]
 struct Which {
     /// The repository, or a URL of it; for GitLab groups may nest.
-    #[arg(value_name = "OWNER/REPO", conflicts_with_all = ["all", "org", "matching", "yes", "dry_run"])]
+    #[arg(
+        value_name = "OWNER/REPO",
+        conflicts_with_all = ["all", "org", "matching", "yes", "dry_run"],
+    )]
     repository: Option<String>,
     /// Every repository that your credential can reach and manage. A plan is shown first.
     #[arg(long, conflicts_with_all = ["org", "matching"])]

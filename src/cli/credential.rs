@@ -93,7 +93,9 @@ pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
             installation,
             host,
         } => {
-            let body = json!({ "provider": provider.as_str(), "installation": installation, "host": host });
+            let body = json!({
+                "provider": provider.as_str(), "installation": installation, "host": host,
+            });
             add(&client, &body, printer)?;
         }
         Credential::Share { id, off } => {

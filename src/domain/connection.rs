@@ -90,8 +90,8 @@ const SUSPICION_PAUSE: Duration = Duration::from_hours(1);
 const SUSPICION_PAUSE_MAX: Duration = Duration::from_hours(24);
 
 impl Suspicion {
-    /// Whether wrong signatures may make us look again. A time far ahead of the clock was taken from
-    /// a wrong one, and forbids nothing.
+    /// Whether wrong signatures may make us look again. A time far ahead of the clock was taken
+    /// from a wrong one, and forbids nothing.
     pub fn may_recur(&self, now: Timestamp) -> bool {
         let doublings = self.fruitless.saturating_sub(1).min(5);
         let pause = (SUSPICION_PAUSE * 2_u32.pow(doublings)).min(SUSPICION_PAUSE_MAX);

@@ -252,7 +252,8 @@ pub enum Reply {
         /// Not until somebody acts.
         permanently: bool,
     },
-    /// Check or repair: the provider shows the list of hooks, and the one with this id is not there.
+    /// Check or repair: the provider shows the list of hooks, and the one with this id is
+    /// not there.
     Missing {
         /// When that was found.
         at: Timestamp,

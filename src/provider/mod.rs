@@ -360,8 +360,8 @@ pub trait Hooks: Send + Sync + 'static {
         hook: HookId,
     ) -> Calling<'a, Pinged>;
 
-    /// Deletes the hook with the `known` id and every one with this mark in its URL. Success is that
-    /// the provider has shown the list afterwards, and that neither is left.
+    /// Deletes the hook with the `known` id and every one with this mark in its URL. Success is
+    /// that the provider has shown the list afterwards, and that neither is left.
     fn delete<'a>(
         &'a self,
         access: &'a Access,

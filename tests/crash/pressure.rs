@@ -70,7 +70,8 @@ impl Hook {
     fn send(&self, id: &str, body: &[u8], signature: &str) -> u16 {
         let head = format!(
             "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
-             X-GitHub-Event: push\r\nX-GitHub-Delivery: {id}\r\nX-Hub-Signature-256: {signature}\r\n\
+             X-GitHub-Event: push\r\nX-GitHub-Delivery: {id}\r\n\
+             X-Hub-Signature-256: {signature}\r\n\
              Content-Length: {}\r\nConnection: close\r\n\r\n",
             self.path,
             body.len()

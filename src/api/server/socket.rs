@@ -27,8 +27,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// than any line that people have.
 const READ_BYTES_PER_SECOND: usize = 4 * 1024;
 /// Told to a client whose head is too large; it may be gone before it reads that.
-const HEAD_TOO_LARGE: &[u8] =
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
+      content-length: 0\r\nconnection: close\r\n\r\n";
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]

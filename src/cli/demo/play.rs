@@ -1,5 +1,5 @@
-//! The play: connect, fail, recover, lose a hook, have one led astray, live through an outage, the same at GitLab,
-//! disconnect.
+//! The play: connect, fail, recover, lose a hook, have one led astray, live through an
+//! outage, the same at GitLab, disconnect.
 
 mod gitlab;
 

@@ -219,7 +219,10 @@ mod tests {
 
     fn item(title: &str) -> Value {
         let id = "inc_01krjbjp8f0000000000000000";
-        json!({"id": id, "status": "open", "note": "n", "seen": "2026-11-28T11:58:00.250Z", "title": title})
+        json!({
+            "id": id, "status": "open", "note": "n", "seen": "2026-11-28T11:58:00.250Z",
+            "title": title,
+        })
     }
 
     #[test]

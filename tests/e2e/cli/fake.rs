@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 pub(super) fn http(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        "HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\
+         connection: close\r\n\r\n{body}"
     )
 }
 
