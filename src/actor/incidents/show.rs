@@ -37,7 +37,7 @@ pub(super) fn show(incident: &mut Incident, key: &TrackKey, group: &Group, run: 
     };
     incident.ci = Some(CiFailure {
         run: run.id,
-        family: run.family,
+        family: key.family,
         track: key.clone(),
         workflow_name: facts.workflow_name.clone(),
         head,
