@@ -29,6 +29,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// Whether another credential may do better.
+fn is_refusal(why: &ConnectError) -> bool {
+    match why {
+        ConnectError::NoSuchRepository | ConnectError::Unauthorized => true,
+        ConnectError::Provider(error) => error.failure == Failure::NoAccess,
+        ConnectError::AlreadyConnected(_)
+        | ConnectError::UnknownInstance
+        | ConnectError::NoCredential
+        | ConnectError::Commit(_)
+        | ConnectError::Read(_) => false,
+    }
+}
+
 /// Longest wait for a connection's actor to take a command: it may be restarting.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -170,8 +183,13 @@ impl Actors {
         let (mut refused, mut blind) = (None, Vec::new());
         for credential in self.credentials_for(request, instance)? {
             match self.look_up(request, instance, credential).await {
-                Err(why @ (ConnectError::NoSuchRepository | ConnectError::Unauthorized)) => {
-                    refused.get_or_insert(why);
+                Err(why) if is_refusal(&why) => {
+                    // That something is in the way says more than that there is nothing.
+                    match &refused {
+                        Some(ConnectError::Provider(_)) => {}
+                        Some(_) if !matches!(why, ConnectError::Provider(_)) => {}
+                        Some(_) | None => refused = Some(why),
+                    }
                     blind.push(credential.id());
                 }
                 answer => return answer.map(|found| (found, blind)),
@@ -212,8 +230,11 @@ impl Actors {
                         Verdict::Again | Verdict::Unclear => Ok(None),
                     }
                 }
-                Failure::NoAccess => Err(ConnectError::NoSuchRepository),
-                Failure::Retryable { .. } | Failure::Rejected => Ok(None),
+                Failure::NoAccess | Failure::Rejected => {
+                    let is_own = matches!(credential, CredentialUse::Own(_));
+                    Err(ConnectError::Provider(error.shown(is_own)))
+                }
+                Failure::Retryable { .. } => Ok(None),
             },
         }
     }

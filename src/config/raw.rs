@@ -52,7 +52,7 @@ sections! {
         ca_file: String = String::new(),
         call_timeout: String = "15s".into(),
         write_pause: String = "1s".into(),
-        concurrency: usize = 4,
+        concurrency: usize = 16,
         oauth: Oauth = Oauth::default(),
         app: App = App::default(),
     }
@@ -63,7 +63,7 @@ sections! {
         ca_file: String = String::new(),
         call_timeout: String = "15s".into(),
         write_pause: String = "100ms".into(),
-        concurrency: usize = 4,
+        concurrency: usize = 16,
         oauth: Oauth = Oauth::default(),
     }
     Oauth { client_id: String = String::new(), client_secret: String = String::new() }

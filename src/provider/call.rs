@@ -110,7 +110,7 @@ impl Caller {
             let outcome = self.http.send(request).await;
             let never_left = matches!(
                 outcome,
-                Err(NoAnswer::Unreachable | NoAnswer::Budget(_) | NoAnswer::BadRedirect)
+                Err(NoAnswer::Unreached(_) | NoAnswer::Away(_) | NoAnswer::BadRedirect)
             );
             // An answer below 500 says what was done: a refusal did nothing.
             let was_refused = outcome
@@ -119,11 +119,12 @@ impl Caller {
             *acted |= writes && !never_left && !was_refused;
             let failed = match &outcome {
                 Ok(answer) => answer.status.is_server_error(),
-                Err(NoAnswer::Unreachable | NoAnswer::Cut) => true,
+                Err(NoAnswer::Unreached(why)) => why.may_pass(),
+                Err(NoAnswer::Cut) => true,
                 // A provider that is slow is not asked more, and whoever waits waited enough.
                 Err(
                     NoAnswer::TimedOut
-                    | NoAnswer::Budget(_)
+                    | NoAnswer::Away(_)
                     | NoAnswer::TooLong
                     | NoAnswer::BadRedirect,
                 ) => false,

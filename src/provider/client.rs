@@ -1,5 +1,6 @@
 //! One installation of a provider, as we call it: whatever dialect it speaks.
 
+use super::budget::Pace;
 use super::call::{CallObserver, Caller};
 use super::dialect::{Asked, Dialect};
 use super::http::{Http, HttpConfig, HttpError, NoAnswer};
@@ -36,13 +37,13 @@ impl<D> fmt::Debug for Client<D> {
 impl<D> Client<D> {
     /// A client that sends `headers` with every request.
     pub(super) fn speaking(
-        dialect: D,
+        (dialect, pace): (D, Pace),
         config: &HttpConfig,
         headers: HeaderMap,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn CallObserver>,
     ) -> Result<Self, HttpError> {
-        let http = Http::new(config, headers)?;
+        let http = Http::new(config, headers, pace)?;
         Ok(Self {
             caller: Caller::new(http, config.retry_wait, observer),
             clock,
@@ -67,7 +68,14 @@ where
         let mut session = Session::new(client, access);
         let outcome = tokio::time::timeout(OPERATION_TIME_MAX, steps(&mut session)).await;
         // Cut off wherever it stood: a write may have been under way.
-        let cut = || Err(errors::of_no_answer(D::NAME, NoAnswer::TimedOut, true));
+        let place = || client.caller.http.place();
+        let cut = || {
+            Err(errors::of_no_answer::<D>(
+                &place(),
+                NoAnswer::TimedOut,
+                true,
+            ))
+        };
         let outcome = outcome.unwrap_or_else(|_| cut());
         outcome.map_err(|mut error: ProviderError| {
             error.may_have_acted |= session.has_acted();
@@ -145,7 +153,14 @@ impl<D: Dialect> Hooks for Client<D> {
             Box::pin(async move {
                 match D::look_up(s, target).await? {
                     Ok(found) => Ok(Some(found)),
-                    Err(answer) if answer.status.as_u16() == 404 => Ok(None),
+                    // Where no API is, there is no repository, either.
+                    Err(answer) if answer.status.as_u16() == 404 => {
+                        if s.is_api().await? {
+                            Ok(None)
+                        } else {
+                            Err(errors::wrong_api_url::<D>(&answer, false))
+                        }
+                    }
                     Err(answer) => Err(D::refusal(&answer, Asked::Repository(&target.full_name))),
                 }
             })

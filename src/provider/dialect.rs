@@ -10,7 +10,7 @@ use crate::domain::id::HookId;
 use crate::domain::repo::{FullName, Repository};
 use crate::domain::secret::Proof;
 use crate::domain::time::Timestamp;
-use reqwest::{Method, Url};
+use reqwest::Method;
 use std::time::Duration;
 
 /// What was asked for, for the sentence that a refusal becomes.
@@ -50,6 +50,8 @@ pub(super) trait Theirs: serde::de::DeserializeOwned + Send + Sync {
 pub(super) trait Dialect: Send + Sync + Sized + 'static {
     /// The provider's name, for sentences.
     const NAME: &'static str;
+    /// What its API's URL looks like, for people.
+    const API_URL: &'static str;
     /// How all settings of a hook are written.
     const REWRITE: Method;
 
@@ -61,8 +63,8 @@ pub(super) trait Dialect: Send + Sync + Sized + 'static {
     /// How many calls are left, and until when.
     fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)>;
 
-    /// The URL of the next page of a list.
-    fn next_page(answer: &Answer) -> Option<Url>;
+    /// Whether a list goes on after this page.
+    fn has_next(answer: &Answer) -> bool;
 
     /// The error that a refusal is.
     fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError;

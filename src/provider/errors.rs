@@ -2,7 +2,9 @@
 
 use super::ProviderError;
 use super::budget::HOLD_MAX;
+use super::dialect::Dialect;
 use super::http::{Answer, NoAnswer};
+use super::queue::Away;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
 use crate::domain::time::Timestamp;
@@ -30,13 +32,25 @@ pub(super) fn rate_limited(name: &str, after: Duration) -> ProviderError {
     ProviderError::retryable(ErrorCode::RateLimited, message, Some(after), false)
 }
 
-pub(super) fn of_no_answer(name: &str, none: NoAnswer, acted: bool) -> ProviderError {
+/// Too many calls wait here already.
+fn busy(name: &str, after: Duration) -> ProviderError {
+    let message = format!(
+        "many calls to {name} wait here; this one comes again in {} seconds",
+        after.as_secs().max(1)
+    );
+    ProviderError::retryable(ErrorCode::CallsWaiting, message, Some(after), false)
+}
+
+pub(super) fn of_no_answer<D: Dialect>(place: &str, none: NoAnswer, acted: bool) -> ProviderError {
+    let name = D::NAME;
     let (code, message) = match none {
-        NoAnswer::Budget(after) => return rate_limited(name, after),
-        NoAnswer::Unreachable => (
-            ErrorCode::ProviderUnavailable,
-            format!("{name} cannot be reached: check the network, the API URL and its certificate"),
-        ),
+        NoAnswer::Away(Away::Limited(after)) => return rate_limited(name, after),
+        NoAnswer::Away(Away::Busy(after)) => return busy(name, after),
+        NoAnswer::Unreached(why) => {
+            let mut error = why.told(name, place);
+            error.may_have_acted = acted;
+            return error;
+        }
         NoAnswer::TimedOut => (
             ErrorCode::ProviderTimeout,
             format!("{name} did not answer in time"),
@@ -50,20 +64,50 @@ pub(super) fn of_no_answer(name: &str, none: NoAnswer, acted: bool) -> ProviderE
             format!("{name}'s answer is too long to be one"),
         ),
         NoAnswer::BadRedirect => (
-            ErrorCode::BadAnswer,
+            ErrorCode::WrongApiUrl,
             format!(
-                "{name} sent us on to another server, or in circles; the token does not follow. \
-                 Check the API URL"
+                "{place} sends us on to what is not its API, or in circles; the token does not \
+                 follow. {}",
+                correct_url::<D>()
             ),
         ),
     };
     ProviderError::retryable(code, message, None, acted)
 }
 
+fn correct_url<D: Dialect>() -> String {
+    let settings = D::NAME.to_ascii_lowercase();
+    format!("Check providers.{settings}.api_url: it is {}", D::API_URL)
+}
+
+/// What answers is something else than the provider's API.
+pub(super) fn wrong_api_url<D: Dialect>(answer: &Answer, acted: bool) -> ProviderError {
+    let what = if answer.is_page() {
+        "answers with a web page"
+    } else {
+        "does not know the addresses of an API"
+    };
+    let (place, status) = (super::http::place(&answer.url), answer.status.as_u16());
+    let message = format!(
+        "{place} {what} (status {status}), so it is not {}'s API, or a proxy is in between. {}",
+        D::NAME,
+        correct_url::<D>()
+    );
+    ProviderError::retryable(ErrorCode::WrongApiUrl, message, None, acted)
+}
+
 /// The error that an answer is, whatever was asked.
-pub(super) fn of_any(name: &str, answer: &Answer, acted: bool) -> Option<ProviderError> {
-    let status = answer.status.as_u16();
+pub(super) fn of_any<D: Dialect>(answer: &Answer, acted: bool) -> Option<ProviderError> {
+    let (name, status) = (D::NAME, answer.status.as_u16());
     match status {
+        408 | 500..=599 => {
+            let after = retry_after(answer);
+            let message = format!("{name} has trouble of its own (status {status})");
+            let code = ErrorCode::ProviderUnavailable;
+            Some(ProviderError::retryable(code, message, after, acted))
+        }
+        // Before anything else: a page that asks to sign in says nothing of the token.
+        _ if answer.is_page() => Some(wrong_api_url::<D>(answer, acted)),
         401 => Some(ProviderError::refused(
             Failure::Unauthorized,
             ErrorCode::Unauthorized,
@@ -72,12 +116,6 @@ pub(super) fn of_any(name: &str, answer: &Answer, acted: bool) -> Option<Provide
                  Add a new one"
             ),
         )),
-        408 | 500..=599 => {
-            let after = retry_after(answer);
-            let message = format!("{name} has trouble of its own (status {status})");
-            let code = ErrorCode::ProviderUnavailable;
-            Some(ProviderError::retryable(code, message, after, acted))
-        }
         _ => None,
     }
 }
@@ -115,6 +153,11 @@ pub(super) fn no_repository(full_name: &crate::domain::repo::FullName) -> String
         "there is no repository {full_name} that this token may see: it does not exist, was \
          deleted, or the token has no access to it"
     )
+}
+
+/// Access that is refused for this reason; another credential may have it.
+pub(super) fn denied(code: ErrorCode, message: impl Into<String>) -> ProviderError {
+    ProviderError::refused(Failure::NoAccess, code, message)
 }
 
 /// A header that holds a number.

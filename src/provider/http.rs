@@ -2,13 +2,17 @@
 //! and size, redirects by hand, conditional reads. It knows no dialect: what a status means is
 //! decided by the provider's own `errors.rs`.
 
-use super::budget::{Budget, TokenKey};
+use super::budget::{Budget, Pace, TokenKey};
 use super::cache::{Cache, Kept};
 use super::egress::Egress;
+use super::queue::Away;
+use super::unreached::Unreached;
+use crate::domain::errand::Errand;
 use crate::domain::secret::ProviderToken;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest answer read: a page of 100 repositories is about 600 KiB.
@@ -27,7 +31,7 @@ pub struct HttpConfig {
     pub connect_timeout: Duration,
     /// Longest time for one request, from connecting to the last byte of the answer.
     pub call_timeout: Duration,
-    /// Most requests at once.
+    /// Most requests at once: half of it for one user, four for one token.
     pub at_once_max: usize,
     /// Pause between two writes with one token; GitHub asks for at least a second.
     pub write_pause: Duration,
@@ -48,7 +52,7 @@ impl HttpConfig {
             user_agent: concat!("hookherd/", env!("CARGO_PKG_VERSION")).to_owned(),
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(15),
-            at_once_max: 4,
+            at_once_max: 16,
             write_pause: Duration::from_secs(1),
             retry_wait: Duration::from_millis(250),
             ca_pem: None,
@@ -76,6 +80,10 @@ pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) token: &'a ProviderToken,
+    /// Whose budget it goes to.
+    pub(super) key: TokenKey,
+    /// For whom and why.
+    pub(super) errand: Errand,
     /// JSON to send; it may hold a hook secret.
     pub(super) body: Option<Vec<u8>>,
 }
@@ -102,27 +110,36 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The URL of the next page.
-    pub(super) fn next_page(&self) -> Option<Url> {
-        let links = self.header("link")?;
-        let next = links.split(',').find_map(|link| {
-            let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-            let is_next = parameters
-                .split(';')
-                .any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
-            is_next.then_some(target)
-        })?;
-        self.url.join(next).ok()
+    /// Whether a `Link` header says that there is a next page. Where that is said to be is not
+    /// looked at: we build it ourselves.
+    pub(super) fn links_to_next(&self) -> bool {
+        let links = self.header("link").unwrap_or_default();
+        let parameters = links.split(',').filter_map(|link| link.split_once('>'));
+        let mut parameters = parameters.flat_map(|(_, parameters)| parameters.split(';'));
+        parameters.any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"))
+    }
+
+    /// Whether it is a web page: no API answers so.
+    pub(super) fn is_page(&self) -> bool {
+        let kind = self.header("content-type").unwrap_or_default();
+        let start = self.body.trim_ascii_start();
+        let begins = |with: &[u8]| {
+            let start = start.get(..with.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(with))
+        };
+        kind.to_ascii_lowercase().contains("text/html")
+            || begins(b"<!doctype html")
+            || begins(b"<html")
     }
 }
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoAnswer {
-    /// The budget says to come again after this long. Nothing was sent.
-    Budget(Duration),
+    /// It was not its turn. Nothing was sent.
+    Away(Away),
     /// No connection. Nothing was sent.
-    Unreachable,
+    Unreached(Unreached),
     /// Out of time. It may have been carried out.
     TimedOut,
     /// The connection broke. It may have been carried out.
@@ -148,6 +165,13 @@ pub(super) fn base(url: &Url) -> Result<Url, HttpError> {
     let path = format!("{}/", url.path().trim_end_matches('/'));
     base.set_path(&path);
     Ok(base)
+}
+
+/// Host and port of a URL, for people.
+pub(super) fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port();
+    port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// A client that does nothing by itself: no redirects, no repetitions, no proxy but
@@ -183,22 +207,30 @@ pub(super) struct Http {
     base: Url,
     call_timeout: Duration,
     headers: HeaderMap,
-    pub(super) budget: Budget,
+    pub(super) budget: Arc<Budget>,
+    pace: Pace,
     cache: Cache,
 }
 
 impl Http {
     /// A client that sends `headers` with every request.
-    pub(super) fn new(config: &HttpConfig, mut headers: HeaderMap) -> Result<Self, HttpError> {
+    pub(super) fn new(
+        config: &HttpConfig,
+        mut headers: HeaderMap,
+        pace: Pace,
+    ) -> Result<Self, HttpError> {
         let user_agent = HeaderValue::from_str(&config.user_agent)
             .unwrap_or(HeaderValue::from_static("hookherd"));
         headers.insert(header::USER_AGENT, user_agent);
+        let (at_once, pause) = (config.at_once_max, config.write_pause);
+        let budget = Budget::new(at_once, pause, pace.limits);
         Ok(Self {
             base: base(&config.api_url)?,
             client: client(config)?,
             call_timeout: config.call_timeout,
             headers,
-            budget: Budget::new(config.at_once_max, config.write_pause),
+            budget: Arc::new(budget),
+            pace,
             cache: Cache::default(),
         })
     }
@@ -210,15 +242,21 @@ impl Http {
         joined.expect("paths are made of literals, numbers and validated repository names")
     }
 
-    /// Whether a URL belongs to the origin that the token may be sent to.
-    pub(super) fn is_ours(&self, url: &Url) -> bool {
-        url.origin() == self.base.origin()
+    /// Whether a URL belongs to the API that the token may be sent to: its origin, and what lies
+    /// under its path.
+    fn is_ours(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin() && url.path().starts_with(self.base.path())
     }
 
-    /// Sends a request and follows up to three redirects within the origin, keeping method and
+    /// Host and port of the API, for people.
+    pub(super) fn place(&self) -> String {
+        place(&self.base)
+    }
+
+    /// Sends a request and follows up to three redirects within the API, keeping method and
     /// body: a POST that turned into a GET would report a success that never was.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, NoAnswer> {
-        let key = TokenKey::of(request.token);
+        let key = request.key;
         let mut url = request.url.clone();
         for hop in 0..=REDIRECTS_MAX {
             // Checked here for every caller: no token ever goes elsewhere.
@@ -226,8 +264,9 @@ impl Http {
                 return Err(NoAnswer::BadRedirect);
             }
             let writes = request.writes() && hop == 0;
-            let admitted = self.budget.admit(key, writes).await;
-            let permit = admitted.map_err(NoAnswer::Budget)?;
+            let cost = (self.pace.cost)(&request.method, url.path());
+            let admitted = self.budget.admit(request.errand, key, writes, cost);
+            let permit = admitted.await.map_err(NoAnswer::Away)?;
             let sending = self.send_once(&request, &url, key);
             let answer = tokio::time::timeout(self.call_timeout, sending)
                 .await
@@ -320,7 +359,7 @@ fn bearer(token: &ProviderToken) -> HeaderValue {
 
 pub(super) fn no_answer(error: &reqwest::Error) -> NoAnswer {
     if error.is_connect() {
-        NoAnswer::Unreachable
+        NoAnswer::Unreached(Unreached::of(error))
     } else if error.is_timeout() {
         NoAnswer::TimedOut
     } else {

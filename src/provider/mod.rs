@@ -24,16 +24,20 @@ mod client;
 mod dialect;
 pub mod egress;
 mod errors;
+mod gate;
 pub mod github;
 pub mod gitlab;
 pub mod http;
+mod meter;
 pub mod oauth;
 mod ours;
 mod payload;
+mod queue;
 mod session;
 pub mod signature;
 #[cfg(test)]
 mod tests;
+mod unreached;
 
 /// A request that claims to be a delivery, before anything about it is believed.
 #[derive(Clone, Copy, Debug)]
@@ -165,9 +169,21 @@ pub struct ProviderError {
     /// A sentence for people that says what to do. Holds no secret and no part of the answer that
     /// could carry one.
     pub message: String,
+    /// Where the user of the token mends it. For them alone: it may hold a request of theirs.
+    pub link: Option<String>,
 }
 
 impl ProviderError {
+    /// As it is shown: the link is told in the sentence when the credential is the reader's own,
+    /// and to nobody else.
+    #[must_use]
+    pub fn shown(mut self, is_own: bool) -> Self {
+        if let (Some(link), true) = (self.link.take(), is_own) {
+            self.message = format!("{}: {link}", self.message);
+        }
+        self
+    }
+
     /// A call that may be repeated as it is.
     pub fn retryable(
         code: ErrorCode,
@@ -181,6 +197,7 @@ impl ProviderError {
             may_have_acted,
             code,
             message: message.into(),
+            link: None,
         }
     }
 
@@ -191,6 +208,7 @@ impl ProviderError {
             may_have_acted: false,
             code,
             message: message.into(),
+            link: None,
         }
     }
 }

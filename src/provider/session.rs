@@ -5,7 +5,7 @@ use super::budget::TokenKey;
 use super::client::Client;
 use super::dialect::{Asked, Dialect};
 use super::errors;
-use super::http::{Answer, NoAnswer, Request};
+use super::http::{Answer, Request};
 use super::{Access, ProviderError};
 use crate::domain::secret::ProviderToken;
 use reqwest::{Method, Url};
@@ -26,6 +26,12 @@ impl<'a, D: Dialect> Session<'a, D> {
             key: TokenKey::of(&access.token),
             acted: false,
         }
+    }
+
+    /// The same with a budget of another name: for tokens that change with every call.
+    pub(super) const fn within(mut self, key: TokenKey) -> Self {
+        self.key = key;
+        self
     }
 
     /// Whether a write of this operation was, or may have been, carried out.
@@ -90,13 +96,16 @@ impl<'a, D: Dialect> Session<'a, D> {
             method: method.clone(),
             url: url.clone(),
             token: &self.access.token,
+            key: self.key,
+            errand: self.access.errand,
             body: body.clone(),
         };
         let mut acted = false;
         let caller = &self.client.caller;
         let outcome = caller.send(request, is_repeatable, &mut acted).await;
         self.acted |= acted;
-        let answer = outcome.map_err(|none| errors::of_no_answer(D::NAME, none, acted))?;
+        let place = caller.http.place();
+        let answer = outcome.map_err(|none| errors::of_no_answer::<D>(&place, none, acted))?;
         let budget = &caller.http.budget;
         let now = self.client.clock.now();
         match D::limit(&answer, now) {
@@ -112,11 +121,13 @@ impl<'a, D: Dialect> Session<'a, D> {
                 }
             }
         }
-        errors::of_any(D::NAME, &answer, acted).map_or(Ok(answer), Err)
+        errors::of_any::<D>(&answer, acted).map_or(Ok(answer), Err)
     }
 
-    /// Reads a list, following the pages that the provider names. All of it or an error: nothing is
-    /// ever concluded from half a list.
+    /// Reads a list, page by page for as long as the provider says that there are more. All of it
+    /// or an error: nothing is ever concluded from half a list. Holds no place between two pages.
+    ///
+    /// `path` has a query already.
     pub(super) async fn list<T: serde::de::DeserializeOwned>(
         &mut self,
         path: &str,
@@ -125,23 +136,30 @@ impl<'a, D: Dialect> Session<'a, D> {
         /// Most pages of 100; GitHub Enterprise Server allows 250 hooks for each of some 70 events.
         const PAGES_MAX: usize = 200;
         let mut all = Vec::new();
-        let mut url = self.url(path);
-        for _ in 0..PAGES_MAX {
+        for page in 1..=PAGES_MAX {
+            // The first page has no number: so a later one is asked for as a provider links to it.
+            let url = if page == 1 {
+                self.url(path)
+            } else {
+                self.url(&format!("{path}&page={page}"))
+            };
             let answer = self.get(url).await?;
             if !answer.status.is_success() {
                 return Err(D::refusal(&answer, asked));
             }
             all.extend(errors::parse::<Vec<T>>(D::NAME, &answer)?);
-            match D::next_page(&answer) {
-                None => return Ok(all),
-                Some(next) if self.client.caller.http.is_ours(&next) => url = next,
-                Some(_) => {
-                    let none = NoAnswer::BadRedirect;
-                    return Err(errors::of_no_answer(D::NAME, none, false));
-                }
+            if !D::has_next(&answer) {
+                return Ok(all);
             }
         }
         Err(errors::bad_answer(D::NAME, "a list without an end"))
+    }
+
+    /// Whether what answers is the provider's API at all: it knows the token's own account, or
+    /// refuses to tell of it.
+    pub(super) async fn is_api(&mut self) -> Result<bool, ProviderError> {
+        let answer = self.get(self.url("user")).await?;
+        Ok(answer.status.as_u16() != 404)
     }
 
     /// The answer to a read of what the token owns.

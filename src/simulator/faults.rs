@@ -1,5 +1,6 @@
 //! What goes wrong on demand.
 
+use super::refusals::Refusal;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +32,8 @@ pub enum Misbehaviour {
         /// Seconds to wait.
         retry_after_s: u64,
     },
+    /// Refuses, in these words.
+    Refuse(Refusal),
     /// Says "not found" as it does to those without rights.
     NotFoundForPermission,
 }

@@ -10,6 +10,7 @@ mod dialect;
 pub mod faults;
 mod handle;
 mod payload;
+pub mod refusals;
 mod sender;
 mod state;
 
@@ -17,6 +18,7 @@ pub use faults::{Fault, Faults, Misbehaviour, Miscarriage};
 pub use handle::{GithubHandle, GitlabHandle};
 pub use payload::github::{CheckSpec, RunJobSpec, RunSpec, StatusSpec};
 pub use payload::gitlab::{JobSpec, MergeRequestSpec, ParentSpec, PipelineSpec};
+pub use refusals::Refusal;
 pub use state::github::{DeliveryView, HookView};
 pub use state::gitlab::ProjectHookView;
 

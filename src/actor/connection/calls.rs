@@ -80,7 +80,10 @@ pub(super) async fn make(
                 let verdict = keeper::refused(&world, usable.id(), &access).await;
                 failed(&world, &judged(error, verdict, !others.is_empty()))
             }
-            Failure::NoAccess => without_access(&world, &connection, usable, &others, error),
+            Failure::NoAccess => {
+                let error = error.shown(matches!(usable, CredentialUse::Own(_)));
+                without_access(&world, &connection, usable, &others, error)
+            }
             Failure::Retryable { .. } | Failure::Rejected => failed(&world, &error),
         },
     }

@@ -22,7 +22,7 @@ pub(in crate::actor) fn told(error: ProviderError) -> ConnectError {
     match error.failure {
         Failure::Unauthorized => ConnectError::Unauthorized,
         Failure::Retryable { .. } | Failure::NoAccess | Failure::Rejected => {
-            ConnectError::Provider(error)
+            ConnectError::Provider(error.shown(true))
         }
     }
 }

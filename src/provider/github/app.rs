@@ -10,6 +10,7 @@ use crate::domain::repo::Instance;
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, scopes_told};
+use crate::provider::budget::TokenKey;
 use crate::provider::http::Answer;
 use crate::provider::oauth::{Apps, Installation, InstallationToken};
 use crate::provider::{Access, Calling};
@@ -26,6 +27,8 @@ pub struct GithubApp {
     github: Arc<Github>,
     instance: Instance,
     signer: Signer,
+    /// Its tokens change with every call; what GitHub limits is the app.
+    key: TokenKey,
 }
 
 impl GithubApp {
@@ -41,6 +44,7 @@ impl GithubApp {
             github,
             instance,
             signer,
+            key: TokenKey::named(&format!("app {app_id}")),
         })
     }
 
@@ -61,7 +65,7 @@ impl GithubApp {
             };
             let caller = &self.github.caller;
             let asked = async {
-                let mut session = Talk::new(&self.github, &access);
+                let mut session = Talk::new(&self.github, &access).within(self.key);
                 // A token that nobody uses does no harm: it may be asked for again.
                 let answer = session.put(method, &path, None).await.map_err(as_app)?;
                 if answer.status.is_success() {
@@ -90,13 +94,17 @@ fn as_app(error: ProviderError) -> ProviderError {
 }
 
 fn refusal(answer: &Answer) -> ProviderError {
+    let error = errors::refusal(answer, Asked::Own);
+    // Only a positive word ends a credential: an IP allow list, say, answers 403 as well.
+    let is_suspended = error.code == ErrorCode::AccountSuspended;
     match answer.status.as_u16() {
+        403 if !is_suspended => error,
         403 | 404 => ProviderError::refused(
             Failure::Unauthorized,
             ErrorCode::Unauthorized,
             "GitHub has no such installation of our App, or it is suspended",
         ),
-        _ => errors::refusal(answer, Asked::Own),
+        _ => error,
     }
 }
 

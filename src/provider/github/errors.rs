@@ -1,10 +1,11 @@
 //! What GitHub's refusals mean. The sentences are for people and hold nothing of the answer but
 //! the names of the rights that GitHub says are needed.
 
+use super::denials::denial;
 use super::{Answer, Asked, Dialect, GithubDialect, ProviderError};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::time::Timestamp;
-use crate::provider::errors::{archived, no_repository, other, rejected, seconds, until};
+use crate::provider::errors::{other, rejected, seconds, until, wrong_api_url};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -16,18 +17,18 @@ const RIGHTS_BYTES_MAX: usize = 200;
 /// GitHub's error object, as far as it is looked at. Never quoted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Problem {
+pub(super) struct Problem {
     message: String,
     errors: Vec<serde_json::Value>,
 }
 
 impl Problem {
-    fn of(answer: &Answer) -> Self {
+    pub(super) fn of(answer: &Answer) -> Self {
         serde_json::from_slice(&answer.body).unwrap_or_default()
     }
 
     /// Whether the message, or that of a detail, holds `part`.
-    fn says(&self, part: &str) -> bool {
+    pub(super) fn says(&self, part: &str) -> bool {
         let details = self.errors.iter().filter_map(|detail| {
             let text = detail.as_str();
             text.or_else(|| detail.get("message")?.as_str())
@@ -80,7 +81,7 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
 }
 
 /// The rights that GitHub says are needed, when it says so in words that can be shown.
-fn rights(answer: &Answer) -> Option<&str> {
+pub(super) fn rights(answer: &Answer) -> Option<&str> {
     ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
         .into_iter()
         .filter_map(|name| answer.header(name))
@@ -92,36 +93,11 @@ fn rights(answer: &Answer) -> Option<&str> {
         })
 }
 
-fn no_access(answer: &Answer, asked: Asked<'_>) -> ProviderError {
-    let mut message = match asked {
-        Asked::Hooks(name, is_admin) => {
-            let why = if is_admin == Some(false) {
-                "the token's user is no administrator of it"
-            } else {
-                "GitHub answers 404 when the token's user is no administrator or the token lacks \
-                 the right"
-            };
-            format!(
-                "the hooks of {name} are out of reach: {why}. Needed are administration of the \
-                 repository and, for classic tokens, the scope admin:repo_hook (or repo), for \
-                 fine-grained ones, Webhooks: read and write"
-            )
-        }
-        Asked::Repository(name) => no_repository(name),
-        Asked::Own => "this kind of token may not ask for that".to_owned(),
-    };
-    if let Some(rights) = rights(answer) {
-        message = format!("{message}. GitHub says that it accepts: {rights}");
-    }
-    crate::provider::errors::no_access(message)
-}
-
 /// The error that a refusal is.
 pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
-    let problem = Problem::of(answer);
     match answer.status.as_u16() {
-        403 if problem.says("archived") => archived(),
-        403 | 404 | 451 => no_access(answer, asked),
+        404 if matches!(asked, Asked::Own) => wrong_api_url::<GithubDialect>(answer, false),
+        403 | 404 | 451 => denial(answer, asked),
         410 => rejected(
             ErrorCode::Rejected,
             "GitHub no longer speaks the API version 2022-11-28: a newer Hookherd is needed",

@@ -3,22 +3,25 @@
 //! `decode` and `payload` are inbound; `hooks`, `repos`, `errors` and `wire` are outbound, `app`
 //! and `jwt` are our GitHub App. What is common to all providers lives a floor above.
 
+use super::budget::Pace;
 use super::call::CallObserver;
 use super::client::Client;
 use super::dialect::{Asked, Dialect, LookedUp};
 use super::http::{Answer, HttpConfig, HttpError, literal};
+use super::meter::{Cost, Limit};
 use super::session::Session;
 use super::{Calling, HookSpec, Identity, Pinged, ProviderError, Target};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::secret::Proof;
 use crate::domain::time::{Clock, Timestamp};
-use reqwest::{Method, Url};
+use reqwest::Method;
 use std::sync::Arc;
 use std::time::Duration;
 
 mod app;
 mod decode;
+mod denials;
 mod errors;
 mod hooks;
 mod jwt;
@@ -58,12 +61,45 @@ impl Github {
             literal("x-github-api-version", "2022-11-28"),
         ];
         let headers = headers.into_iter().collect();
-        Self::speaking(GithubDialect, config, headers, clock, observer)
+        let dialect = (GithubDialect, PACE);
+        Self::speaking(dialect, config, headers, clock, observer)
+    }
+}
+
+/// What GitHub allows one user: 900 points a minute, and 80 creations a minute and 500 an hour.
+/// Source: GitHub's documentation, "Rate limits for the REST API", secondary limits.
+const LIMITS: [Limit; 3] = [
+    Limit {
+        most: 900,
+        window: Duration::from_mins(1),
+    },
+    Limit {
+        most: 80,
+        window: Duration::from_mins(1),
+    },
+    Limit {
+        most: 500,
+        window: Duration::from_hours(1),
+    },
+];
+
+const PACE: Pace = Pace {
+    limits: &LIMITS,
+    cost,
+};
+
+/// A read is one point, anything else five; what is posted counts as created.
+fn cost(method: &Method, _: &str) -> Cost {
+    match *method {
+        Method::GET => [1, 0, 0],
+        Method::POST => [5, 1, 1],
+        _ => [5, 0, 0],
     }
 }
 
 impl Dialect for GithubDialect {
     const NAME: &'static str = "GitHub";
+    const API_URL: &'static str = "https://api.github.com, or https://HOST/api/v3";
     const REWRITE: Method = Method::PATCH;
 
     type Hook = wire::HookBody;
@@ -76,8 +112,8 @@ impl Dialect for GithubDialect {
         errors::remaining(answer, now)
     }
 
-    fn next_page(answer: &Answer) -> Option<Url> {
-        answer.next_page()
+    fn has_next(answer: &Answer) -> bool {
+        answer.links_to_next()
     }
 
     fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {

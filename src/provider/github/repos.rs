@@ -72,7 +72,7 @@ pub(super) async fn page(
         .into_iter()
         .filter_map(RepositoryBody::into_repository)
         .collect();
-    Ok((repositories, answer.next_page().is_some()))
+    Ok((repositories, answer.links_to_next()))
 }
 
 pub(super) async fn identity(s: &mut Talk<'_>) -> Result<Identity, ProviderError> {

@@ -1,6 +1,7 @@
 //! Stories about our calls, told to a scripted server.
 
 mod app;
+mod denials;
 mod tls;
 mod trouble;
 
@@ -155,10 +156,13 @@ async fn a_hook_on_the_second_page_is_found() {
     let server = serving(|seen| match seen.path.as_str() {
         LIST => with(
             200,
-            &[("link", "</repos/o/r/hooks?page=2>; rel=\"next\"")],
+            &[(
+                "link",
+                "<https://elsewhere.example/hooks?page=9>; rel=\"next\"",
+            )],
             &json!([hook(3, "https://other.example/")]),
         ),
-        "/repos/o/r/hooks?page=2" => answer(200, &json!([hook(9, URL)])),
+        "/repos/o/r/hooks?per_page=100&page=2" => answer(200, &json!([hook(9, URL)])),
         _ => answer(200, &json!({})),
     })
     .await;

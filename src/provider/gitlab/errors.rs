@@ -4,7 +4,7 @@ use super::{Answer, Asked, Dialect, GitlabDialect, ProviderError};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::time::Timestamp;
 use crate::provider::errors::{
-    archived, no_access, no_repository, other, rejected, seconds, until,
+    archived, denied, no_access, no_repository, other, rejected, seconds, until, wrong_api_url,
 };
 use std::time::Duration;
 
@@ -72,12 +72,9 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
 pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     let problem = Problem::of(answer);
     match answer.status.as_u16() {
-        403 if problem.error() == Some("insufficient_scope") => no_access(format!(
-            "{}: the token lacks the scope api. Add one that has it",
-            subject(asked)
-        )),
-        403 if problem.says("archived") => archived(),
-        403 | 404 | 451 => no_access(refused(asked)),
+        404 if matches!(asked, Asked::Own) => wrong_api_url::<GitlabDialect>(answer, false),
+        403 => denial(&problem, asked),
+        404 | 451 => no_access(refused(asked)),
         400 | 422 if problem.says("maximum number of") => rejected(
             ErrorCode::HookLimitReached,
             "the project has as many hooks as GitLab allows (100): delete unused ones",
@@ -94,6 +91,88 @@ pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
         _ => other(GitlabDialect::NAME, answer),
     }
 }
+
+/// What a 403 means.
+fn denial(problem: &Problem, asked: Asked<'_>) -> ProviderError {
+    // The names that GitLab gives to what a token may do; newer ones are of finer grain.
+    if problem
+        .error()
+        .is_some_and(|e| e.starts_with("insufficient_"))
+    {
+        let words = "the token lacks the scope api. Add one that has it";
+        let message = format!("{}: {words}", subject(asked));
+        return denied(ErrorCode::InsufficientScope, message);
+    }
+    if problem.says("archived") {
+        return archived();
+    }
+    let known = DENIALS.iter().find(|(part, _, _)| problem.says(part));
+    match known {
+        Some((_, code, words)) => denied(*code, format!("{}: {words}", subject(asked))),
+        None => no_access(forbidden(asked)),
+    }
+}
+
+/// What GitLab says, in small letters; what it means, and what to do. The first that fits counts:
+/// the sentence about terms quotes a user's name. Source: GitLab's `UserAccessDeniedReason` and
+/// API helpers.
+const DENIALS: [(&str, ErrorCode, &str); 11] = [
+    (
+        "terms of service",
+        ErrorCode::AccountUnready,
+        "the token's account has to accept the terms of service: open GitLab in a browser",
+    ),
+    (
+        "two-factor",
+        ErrorCode::AccountUnready,
+        "the token's account has to set up two-factor authentication: open GitLab in a browser",
+    ),
+    (
+        "password expired",
+        ErrorCode::AccountUnready,
+        "the password of the token's account has expired: set a new one in a browser",
+    ),
+    (
+        "deactivated",
+        ErrorCode::AccountUnready,
+        "the token's account is deactivated: sign in to GitLab in a browser to reactivate it",
+    ),
+    (
+        "pending approval",
+        ErrorCode::AccountUnready,
+        "the token's account waits for the approval of GitLab's administrator",
+    ),
+    (
+        "been blocked",
+        ErrorCode::AccountSuspended,
+        "the token's account is blocked: ask GitLab's administrator",
+    ),
+    (
+        "is blocked",
+        ErrorCode::AccountSuspended,
+        "the token's account is blocked: ask GitLab's administrator",
+    ),
+    (
+        "saml",
+        ErrorCode::SsoRequired,
+        "the group asks for SAML single sign-on (SSO): sign in to GitLab through it in a browser",
+    ),
+    (
+        "ip address",
+        ErrorCode::IpNotAllowed,
+        "the group is open to some IP addresses only: have an owner add this daemon's",
+    ),
+    (
+        "access tokens are disabled",
+        ErrorCode::TokenForbidden,
+        "a policy forbids this kind of token: sign in, or use another kind",
+    ),
+    (
+        "external authorization",
+        ErrorCode::NoAccess,
+        "the external authorization service of this GitLab denies access to it",
+    ),
+];
 
 fn subject(asked: Asked<'_>) -> String {
     match asked {
@@ -118,5 +197,16 @@ fn refused(asked: Asked<'_>) -> String {
         }
         Asked::Repository(name) => no_repository(name),
         Asked::Own => subject(asked),
+    }
+}
+
+/// A 403 without a sentence that is known: the project is there, and closed to the token.
+fn forbidden(asked: Asked<'_>) -> String {
+    match asked {
+        Asked::Repository(name) => format!(
+            "GitLab refuses this token access to the project {name} (status 403): give its user a \
+             role there, or use another credential"
+        ),
+        Asked::Hooks(..) | Asked::Own => refused(asked),
     }
 }

@@ -4,17 +4,19 @@
 //! `wire` are outbound. Projects are addressed by their number once it is known, and always when
 //! something is written: a path may belong to another project tomorrow.
 
+use super::budget::Pace;
 use super::call::CallObserver;
 use super::client::Client;
 use super::dialect::{Asked, Dialect, LookedUp};
 use super::http::{Answer, HttpConfig, HttpError, literal};
+use super::meter::{Cost, Limit};
 use super::session::Session;
 use super::{Calling, HookSpec, Identity, Pinged, ProviderError, Target};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::secret::Proof;
 use crate::domain::time::{Clock, Timestamp};
-use reqwest::{Method, Url};
+use reqwest::Method;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,12 +53,39 @@ impl Gitlab {
     ) -> Result<Self, HttpError> {
         let headers = [literal("accept", "application/json")];
         let headers = headers.into_iter().collect();
-        Self::speaking(GitlabDialect::default(), config, headers, clock, observer)
+        let dialect = (GitlabDialect::default(), PACE);
+        Self::speaking(dialect, config, headers, clock, observer)
     }
+}
+
+/// What gitlab.com allows one user: 2,000 requests a minute, and 400 of them for a project.
+/// Source: GitLab's documentation, "GitLab.com settings", rate limits.
+const LIMITS: [Limit; 2] = [
+    Limit {
+        most: 2000,
+        window: Duration::from_mins(1),
+    },
+    Limit {
+        most: 400,
+        window: Duration::from_mins(1),
+    },
+];
+
+const PACE: Pace = Pace {
+    limits: &LIMITS,
+    cost,
+};
+
+/// `GET .../projects/:id`, and nothing below it, counts against both.
+fn cost(method: &Method, path: &str) -> Cost {
+    let project = path.rsplit_once("/projects/").map(|(_, project)| project);
+    let is_look_up = *method == Method::GET && project.is_some_and(|p| !p.contains('/'));
+    [1, is_look_up.into(), 0]
 }
 
 impl Dialect for GitlabDialect {
     const NAME: &'static str = "GitLab";
+    const API_URL: &'static str = "https://gitlab.com/api/v4, or https://HOST/api/v4";
     const REWRITE: Method = Method::PUT;
 
     type Hook = wire::HookBody;
@@ -69,24 +98,12 @@ impl Dialect for GitlabDialect {
         errors::remaining(answer, now)
     }
 
-    /// By number where GitLab gives one: links name the host that the installation believes to
-    /// have, which behind a proxy is not always the one we ask.
-    fn next_page(answer: &Answer) -> Option<Url> {
-        let Some(next) = answer.header("x-next-page") else {
-            return answer.next_page();
-        };
-        let next: u32 = next.trim().parse().ok()?;
-        let mut url = answer.url.clone();
-        let kept: Vec<(String, String)> = url
-            .query_pairs()
-            .filter(|(name, _)| name != "page")
-            .map(|(name, value)| (name.into_owned(), value.into_owned()))
-            .collect();
-        url.query_pairs_mut()
-            .clear()
-            .extend_pairs(kept)
-            .append_pair("page", &next.to_string());
-        Some(url)
+    /// Where GitLab gives the number of the next page, an empty one is the end.
+    fn has_next(answer: &Answer) -> bool {
+        match answer.header("x-next-page") {
+            Some(next) => !next.trim().is_empty(),
+            None => answer.links_to_next(),
+        }
     }
 
     fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {

@@ -41,8 +41,8 @@ pub(super) async fn page(
         .into_iter()
         .filter_map(ProjectBody::into_repository)
         .collect();
-    let next = <super::GitlabDialect as super::Dialect>::next_page(&answer);
-    Ok((repositories, next.is_some()))
+    let has_next = <super::GitlabDialect as super::Dialect>::has_next(&answer);
+    Ok((repositories, has_next))
 }
 
 /// The scopes are known of access tokens only: an OAuth token cannot be asked for its own.

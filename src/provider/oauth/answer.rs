@@ -5,6 +5,7 @@ use super::{DeviceCode, DevicePoll, GrantError, GrantFailure, Tokens};
 use crate::domain::secret::{OauthSecret, ProviderToken};
 use crate::provider::errors::retry_after;
 use crate::provider::http::{Answer, NoAnswer};
+use crate::provider::queue::Away;
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -49,15 +50,15 @@ fn seconds(value: &Value) -> Option<Duration> {
     number.map(Duration::from_secs).map(|d| d.min(LIFE_MAX))
 }
 
-pub(super) fn of_no_answer(name: &str, none: NoAnswer) -> GrantError {
+pub(super) fn of_no_answer(name: &str, place: &str, none: NoAnswer) -> GrantError {
     let (failure, words) = match none {
-        NoAnswer::Budget(after) => {
+        NoAnswer::Away(Away::Limited(after) | Away::Busy(after)) => {
             let failure = GrantFailure::Retryable { after: Some(after) };
             (failure, "limits how often we may ask")
         }
-        NoAnswer::Unreachable => {
+        NoAnswer::Unreached(why) => {
             let failure = GrantFailure::Retryable { after: None };
-            (failure, "cannot be reached")
+            return GrantError::new(failure, why.told(name, place).message);
         }
         NoAnswer::TimedOut => (GrantFailure::Unknown, "did not answer in time"),
         NoAnswer::Cut => (GrantFailure::Unknown, "broke the connection"),

@@ -106,7 +106,10 @@ impl OauthClient {
             let began = Instant::now();
             let outcome = match self.post(path, body).await {
                 Ok(answer) => judge(&answer),
-                Err(none) => Err(answer::of_no_answer(self.dialect.name, none)),
+                Err(none) => {
+                    let place = http::place(&self.web);
+                    Err(answer::of_no_answer(self.dialect.name, &place, none))
+                }
             };
             let name = outcome.as_ref().err().map_or("ok", outcome_name);
             self.observer

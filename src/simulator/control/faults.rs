@@ -1,6 +1,7 @@
 //! What goes wrong, what was asked, and the time: the same for all providers.
 
 use super::super::faults::{Fault, Misbehaviour};
+use super::super::refusals::Refusal;
 use super::Sim;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, error};
@@ -50,7 +51,11 @@ async fn fault(shared: Sim, wrong: web::Json<Wrong>) -> Result<HttpResponse, act
             retry_after_s: wrong.number,
         },
         "not_found_for_permission" => Misbehaviour::NotFoundForPermission,
-        _ => return Err(error::ErrorBadRequest("no such fault")),
+        other => {
+            let refusal = Refusal::from_name(other);
+            let refusal = refusal.ok_or_else(|| error::ErrorBadRequest("no such fault"))?;
+            Misbehaviour::Refuse(refusal)
+        }
     };
     let (operation, times, after) = (wrong.operation.clone(), wrong.times, wrong.after);
     shared.faults.push(Fault {

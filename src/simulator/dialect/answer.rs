@@ -17,6 +17,7 @@ pub(super) enum Said {
     Nothing,
     Json(Value),
     Text(String),
+    Page(String),
     Form(String),
 }
 
@@ -130,6 +131,7 @@ impl Answer {
             Said::Nothing => return response.finish(),
             Said::Json(value) => ("application/json", value.to_string()),
             Said::Text(words) => ("text/plain", words),
+            Said::Page(page) => ("text/html; charset=utf-8", page),
             Said::Form(pairs) => ("application/x-www-form-urlencoded; charset=utf-8", pairs),
         };
         response.insert_header(("content-type", kind)).body(body)

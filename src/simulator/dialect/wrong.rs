@@ -2,8 +2,10 @@
 
 use super::super::Shared;
 use super::super::faults::Misbehaviour;
-use super::answer::{Answer, cut_off, half_of};
-use actix_web::HttpResponse;
+use super::super::refusals::Words;
+use super::answer::{Answer, Said, answer, cut_off, half_of, ok};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::Value;
 use std::time::Duration;
 
 /// A request that is never answered is held for this long.
@@ -21,10 +23,27 @@ pub(super) trait Voice {
     fn throttled(&self, retry_after_s: u64) -> Answer;
 }
 
+/// Where the provider lives, as whoever asks calls it.
+pub(super) fn host_of(request: &HttpRequest) -> String {
+    request.connection_info().host().to_owned()
+}
+
+fn refused((status, header, body): Words) -> Answer {
+    let answer = match body {
+        Value::String(page) => answer(status, Said::Page(page)),
+        body => ok(status, body),
+    };
+    match header {
+        Some((name, value)) => answer.with(name, value),
+        None => answer,
+    }
+}
+
 /// Counts a request. The fault that it meets; an answer, if that comes before anything is done.
 pub(super) async fn before(
     shared: &Shared,
     operation: &str,
+    host: &str,
     voice: &impl Voice,
 ) -> Result<Option<Misbehaviour>, HttpResponse> {
     shared.ground.count(operation);
@@ -39,6 +58,7 @@ pub(super) async fn before(
         Some(Misbehaviour::RateLimitedSecondary { retry_after_s }) => {
             voice.throttled(retry_after_s)
         }
+        Some(Misbehaviour::Refuse(refusal)) => refused(refusal.words(host)),
         Some(Misbehaviour::DropBefore) => return Err(cut_off()),
         Some(Misbehaviour::Hang) => {
             tokio::time::sleep(HANG).await;
@@ -74,6 +94,7 @@ pub(super) async fn after(
         | Misbehaviour::Hang
         | Misbehaviour::RateLimitedPrimary { .. }
         | Misbehaviour::RateLimitedSecondary { .. }
+        | Misbehaviour::Refuse(_)
         | Misbehaviour::NotFoundForPermission => None,
     }
 }

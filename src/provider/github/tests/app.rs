@@ -107,13 +107,22 @@ async fn an_installation_is_known_by_its_account_and_its_rights() {
 
 #[tokio::test]
 async fn a_refused_app_is_no_refused_installation() {
-    for (status, failure) in [
-        (401, Failure::Rejected),
-        (404, Failure::Unauthorized),
-        (403, Failure::Unauthorized),
-        (500, Failure::Retryable { after: None }),
+    let suspended = "This installation has been suspended";
+    for (status, message, failure) in [
+        (401, "canary", Failure::Rejected),
+        (404, "canary", Failure::Unauthorized),
+        (403, suspended, Failure::Unauthorized),
+        // An allow list, or whatever else: no word that the installation is over.
+        (
+            403,
+            "canary: the `o` organization has an IP allow list",
+            Failure::NoAccess,
+        ),
+        (403, "canary", Failure::NoAccess),
+        (500, "canary", Failure::Retryable { after: None }),
     ] {
-        let server = Server::start(move |_| answer(status, &json!({"message": "canary"}))).await;
+        let body = json!({ "message": message });
+        let server = Server::start(move |_| answer(status, &body)).await;
         let error = app(&server)
             .installation_token(77, access().errand)
             .await

@@ -12,17 +12,23 @@ use std::sync::{Arc, Mutex};
 const CA: &[u8] = include_bytes!("../../../../tests/fixtures/tls/ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../../../tests/fixtures/tls/server.pem");
 const KEY: &[u8] = include_bytes!("../../../../tests/fixtures/tls/server.key");
+/// A certificate of an authority, used by a server: what `openssl req -x509` makes.
+const AUTHORITY: &[u8] = include_bytes!("../../../../tests/fixtures/tls/authority.pem");
+const AUTHORITY_KEY: &[u8] = include_bytes!("../../../../tests/fixtures/tls/authority.key");
+/// One that was good for a day in 2020.
+const EXPIRED: &[u8] = include_bytes!("../../../../tests/fixtures/tls/outdated.pem");
+const EXPIRED_KEY: &[u8] = include_bytes!("../../../../tests/fixtures/tls/outdated.key");
 
 /// Answers every connection with the repository, as long as the handshake succeeds.
-fn serve(listener: &TcpListener) {
+fn serve(listener: &TcpListener, certificate: &[u8], key: &[u8]) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(
-            vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()],
-            PrivateKeyDer::from_pem_slice(KEY).unwrap(),
+            vec![CertificateDer::from_pem_slice(certificate).unwrap()],
+            PrivateKeyDer::from_pem_slice(key).unwrap(),
         )
         .unwrap();
     let config = Arc::new(config);
@@ -47,7 +53,7 @@ fn serve(listener: &TcpListener) {
 async fn https_works_with_an_authority_that_is_configured_and_fails_without() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || serve(&listener));
+    std::thread::spawn(move || serve(&listener, CERTIFICATE, KEY));
     let url = format!("https://localhost:{port}");
 
     let trusting = github_at(&url, |config| config.ca_pem = Some(CA.to_vec()));
@@ -56,7 +62,11 @@ async fn https_works_with_an_authority_that_is_configured_and_fails_without() {
 
     let strict = github_at(&url, |_| ());
     let error = strict.repository(&access(), &target()).await.unwrap_err();
-    assert_eq!(error.code.as_str(), "provider_unavailable");
+    assert_eq!(error.code.as_str(), "bad_certificate");
+    assert!(
+        error.message.contains("providers.github.ca_file"),
+        "{error}"
+    );
 }
 
 /// Heads of the requests that a proxy was sent.
@@ -104,7 +114,7 @@ fn proxy() -> (SocketAddr, Heads) {
 async fn a_proxy_is_gone_through_by_tunnel_with_its_password_unless_a_host_needs_none() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || serve(&listener));
+    std::thread::spawn(move || serve(&listener, CERTIFICATE, KEY));
     let (address, heads) = proxy();
     let url = format!("https://localhost:{port}");
     let through = |user: &str, no_proxy: &[&str]| {
@@ -132,7 +142,7 @@ async fn a_proxy_is_gone_through_by_tunnel_with_its_password_unless_a_host_needs
         .repository(&access(), &target())
         .await
         .unwrap_err();
-    assert_eq!(error.code.as_str(), "provider_unavailable");
+    assert_eq!(error.code.as_str(), "provider_unreachable");
     assert!(!std::mem::take(&mut *heads.lock().unwrap()).is_empty());
 
     let client = through("", &["localhost"]);
@@ -144,4 +154,80 @@ async fn a_proxy_is_gone_through_by_tunnel_with_its_password_unless_a_host_needs
             .is_some()
     );
     assert!(heads.lock().unwrap().is_empty());
+}
+
+/// What is told of a server with this certificate, by a client that trusts `ca`.
+async fn told(
+    (certificate, key): (&'static [u8], &'static [u8]),
+    ca: Option<&[u8]>,
+    host: &str,
+) -> (&'static str, String) {
+    let listener = TcpListener::bind((host, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || serve(&listener, certificate, key));
+    let github = github_at(&format!("https://{host}:{port}"), |config| {
+        config.ca_pem = ca.map(<[u8]>::to_vec);
+    });
+    let error = github.repository(&access(), &target()).await.unwrap_err();
+    (error.code.as_str(), error.message)
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_told() {
+    for (pair, ca, host, words) in [
+        (
+            (CERTIFICATE, KEY),
+            None,
+            "localhost",
+            "providers.github.ca_file",
+        ),
+        ((CERTIFICATE, KEY), Some(CA), "127.0.0.2", "another name"),
+        (
+            (AUTHORITY, AUTHORITY_KEY),
+            Some(AUTHORITY),
+            "localhost",
+            "CA:TRUE",
+        ),
+        (
+            (EXPIRED, EXPIRED_KEY),
+            Some(EXPIRED),
+            "localhost",
+            "has expired",
+        ),
+    ] {
+        let (code, message) = told(pair, ca, host).await;
+        assert_eq!(code, "bad_certificate", "{message}");
+        assert!(message.contains(words), "{words}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_a_connection_from_being_made_is_told() {
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = plain.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in plain.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    for (url, code, words) in [
+        (
+            format!("https://127.0.0.1:{port}"),
+            "wrong_api_url",
+            "no TLS",
+        ),
+        (
+            "http://127.0.0.1:1".into(),
+            "provider_unreachable",
+            "refuses connections",
+        ),
+        ("http://nowhere.invalid".into(), "host_not_found", "DNS"),
+    ] {
+        let github = github_at(&url, |_| ());
+        let error = github.repository(&access(), &target()).await.unwrap_err();
+        assert_eq!(error.code.as_str(), code, "{url}: {error}");
+        assert!(error.message.contains(words), "{error}");
+    }
 }

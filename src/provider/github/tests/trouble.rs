@@ -244,7 +244,7 @@ async fn a_token_never_goes_to_another_origin() {
         .repository(&access(), &target())
         .await
         .unwrap_err();
-    assert_eq!(error.code.as_str(), "bad_answer");
+    assert_eq!(error.code.as_str(), "wrong_api_url");
     let page = format!("<{}/x>; rel=\"next\"", thief.url);
     let server = serving(move |_| with(200, &[("link", &page)], &json!([]))).await;
     github(&server)
@@ -252,6 +252,29 @@ async fn a_token_never_goes_to_another_origin() {
         .await
         .unwrap_err();
     assert!(thief.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_leads_to_nothing_but_the_api() {
+    for astray in [
+        "/sign_in",
+        "/api/v3/../../sign_in",
+        "/api/v3x/repositories/1",
+    ] {
+        let server = Server::start(move |seen| match seen.path.as_str() {
+            "/api/v3/repos/o/r" => with(302, &[("location", astray)], &json!({})),
+            _ => answer(200, &repo()),
+        })
+        .await;
+        let github = github_at(&format!("{}/api/v3", server.url), |_| ());
+        let error = github.repository(&access(), &target()).await.unwrap_err();
+        assert_eq!(error.code.as_str(), "wrong_api_url", "{astray}");
+        assert!(
+            error.message.contains("providers.github.api_url"),
+            "{error}"
+        );
+        assert_eq!(server.seen().len(), 1, "{astray}");
+    }
 }
 
 #[tokio::test]
@@ -289,7 +312,7 @@ async fn reads_are_repeated_briefly_and_lasting_trouble_is_told() {
     let error = error.repository(&access(), &target()).await.unwrap_err();
     assert_eq!(
         (error.code.as_str(), error.may_have_acted),
-        ("provider_unavailable", false)
+        ("provider_unreachable", false)
     );
 }
 

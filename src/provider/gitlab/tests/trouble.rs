@@ -53,7 +53,7 @@ fn refusals() -> Vec<Refusal> {
         (
             answer(403, &scope),
             denied,
-            "no_access",
+            "insufficient_scope",
             "lacks the scope api",
         ),
         (answer(403, &forbidden), denied, "no_access", "Maintainer"),

@@ -160,7 +160,8 @@ pub(super) async fn handle(
         .unwrap_or(request.path());
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let (operation, place, rest) = parse(request.method(), &segments);
-    let fault = match wrong::before(shared, operation.name(), &Github).await {
+    let host = wrong::host_of(request);
+    let fault = match wrong::before(shared, operation.name(), &host, &Github).await {
         Ok(fault) => fault,
         Err(refused) => return refused,
     };

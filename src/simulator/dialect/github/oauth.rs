@@ -37,7 +37,8 @@ pub(in super::super) async fn handle(
         Err(refused) => return refused.into_response(),
     };
     let operation = operation(request.method(), request.path(), &params);
-    let fault = match wrong::before(shared, operation, &Github).await {
+    let host = wrong::host_of(request);
+    let fault = match wrong::before(shared, operation, &host, &Github).await {
         Ok(fault) => fault,
         Err(refused) => return refused,
     };

@@ -66,7 +66,8 @@ pub(super) async fn handle(
         .map(decoded)
         .collect();
     let operation = Operation::of(request.method(), &parts);
-    let fault = match wrong::before(shared, operation.name(), &Gitlab).await {
+    let host = wrong::host_of(request);
+    let fault = match wrong::before(shared, operation.name(), &host, &Gitlab).await {
         Ok(fault) => fault,
         Err(refused) => return refused,
     };

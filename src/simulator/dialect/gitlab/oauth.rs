@@ -39,7 +39,8 @@ pub(in super::super) async fn handle(
         Err(refused) => return refused.into_response(),
     };
     let operation = operation(request.path(), &params);
-    let fault = match wrong::before(shared, operation, &Gitlab).await {
+    let host = wrong::host_of(request);
+    let fault = match wrong::before(shared, operation, &host, &Gitlab).await {
         Ok(fault) => fault,
         Err(refused) => return refused,
     };

@@ -1,0 +1,143 @@
+//! What one token may do, and when: after what the provider said, a pause after a write, and within
+//! the provider's limits. Pure.
+
+use super::meter::{LIMITS_MAX, Limit, Meter};
+use super::queue::{Shape, Ticket};
+use crate::domain::errand::Priority;
+use std::time::{Duration, Instant};
+
+/// Longest that a provider's word is obeyed: GitHub's windows are an hour, and a clock that is
+/// wrong must not silence us for days.
+pub(super) const HOLD_MAX: Duration = Duration::from_hours(2);
+/// With fewer calls than this left in the window, the rest is spread over what is left of it.
+pub(super) const REMAINING_LOW: u64 = 100;
+/// Longest wait for the first of the calls that are spread.
+const SPACE_MAX: Duration = Duration::from_secs(10);
+
+/// One token's.
+#[derive(Clone, Debug)]
+pub(super) struct Gate {
+    /// Nothing goes out before: the provider said so.
+    not_before: Instant,
+    /// No write goes out before: the pause after the last one.
+    next_write: Instant,
+    /// No call goes out before: what is left of the window is spread out.
+    next_call: Instant,
+    /// The space between calls while little is left.
+    spacing: Duration,
+    spaced_until: Instant,
+    meters: [Meter; LIMITS_MAX],
+    /// Calls under way.
+    pub(super) running: usize,
+    /// Writes in line, by priority.
+    writes: [u32; Priority::ALL.len()],
+    waiting: usize,
+}
+
+impl Gate {
+    pub(super) fn open(now: Instant) -> Self {
+        Self {
+            not_before: now,
+            next_write: now,
+            next_call: now,
+            spacing: Duration::ZERO,
+            spaced_until: now,
+            meters: Default::default(),
+            running: 0,
+            writes: Default::default(),
+            waiting: 0,
+        }
+    }
+
+    /// Whether it can be forgotten.
+    pub(super) fn is_idle(&self, now: Instant, limits: &[Limit]) -> bool {
+        let times = [
+            self.not_before,
+            self.next_write,
+            self.next_call,
+            self.spaced_until,
+        ];
+        let mut meters = limits.iter().zip(&self.meters);
+        self.running == 0
+            && self.waiting == 0
+            && times.into_iter().all(|at| at <= now)
+            && meters.all(|(limit, meter)| meter.is_idle(now, *limit))
+    }
+
+    /// How long nothing goes out, because the provider said so.
+    pub(super) fn held(&self, now: Instant) -> Option<Duration> {
+        let left = self.not_before.checked_duration_since(now);
+        left.filter(|left| !left.is_zero())
+    }
+
+    /// When a call may go out, `now` at the earliest.
+    pub(super) fn free_at(&self, now: Instant, shape: &Shape, ticket: &Ticket) -> Instant {
+        let mut at = now.max(self.not_before).max(self.next_call);
+        if ticket.writes {
+            at = at.max(self.next_write);
+        }
+        let limits = shape.limits.iter().zip(&self.meters).zip(ticket.cost);
+        for ((limit, meter), cost) in limits {
+            at = at.max(meter.free_at(now, *limit, cost, ticket.errand.priority));
+        }
+        at
+    }
+
+    /// How many writes in line go before a call.
+    pub(super) fn writes_before(&self, ticket: &Ticket) -> u32 {
+        if !ticket.writes {
+            return 0;
+        }
+        let counted = Priority::ALL.iter().zip(self.writes);
+        let before = counted.filter(|(priority, _)| **priority <= ticket.errand.priority);
+        before.map(|(_, count)| count).sum()
+    }
+
+    pub(super) const fn entered(&mut self, ticket: &Ticket) {
+        self.waiting += 1;
+        if ticket.writes {
+            self.writes[ticket.errand.priority as usize] += 1;
+        }
+    }
+
+    pub(super) const fn left(&mut self, ticket: &Ticket) {
+        self.waiting -= 1;
+        if ticket.writes {
+            self.writes[ticket.errand.priority as usize] -= 1;
+        }
+    }
+
+    /// A call goes out.
+    pub(super) fn sent(&mut self, now: Instant, shape: &Shape, ticket: &Ticket) {
+        self.left(ticket);
+        self.running += 1;
+        if ticket.writes {
+            self.next_write = now + shape.write_pause;
+        }
+        if self.spaced_until > now {
+            self.next_call = now + self.spacing;
+        }
+        let limits = shape.limits.iter().zip(&mut self.meters).zip(ticket.cost);
+        for ((limit, meter), cost) in limits {
+            meter.spend(now, *limit, cost);
+        }
+    }
+
+    /// Nothing goes out for `hold`, or for longer when that was said before. For how long that is.
+    pub(super) fn hold(&mut self, now: Instant, hold: Duration) -> Duration {
+        self.not_before = self.not_before.max(now + hold.min(HOLD_MAX));
+        self.not_before - now
+    }
+
+    /// Takes note that `remaining` calls are left for the next `reset_in`.
+    pub(super) fn note_remaining(&mut self, now: Instant, remaining: u64, reset_in: Duration) {
+        if remaining >= REMAINING_LOW {
+            return;
+        }
+        let reset_in = reset_in.min(HOLD_MAX);
+        let calls = u32::try_from(remaining.max(1)).unwrap_or(u32::MAX);
+        self.spacing = reset_in / calls;
+        self.spaced_until = now + reset_in;
+        self.next_call = self.next_call.max(now + self.spacing.min(SPACE_MAX));
+    }
+}

@@ -1,0 +1,198 @@
+//! GitHub refuses with status 403, 404 or 451: what each of its sentences means, and what to do.
+//! The sentences are GitHub's as of 2026; of the answer nothing is quoted but the names of rights
+//! and, for single sign-on, a URL on GitHub's own host.
+
+use super::errors::{Problem, rights};
+use super::{Answer, Asked, ProviderError};
+use crate::domain::error_code::ErrorCode;
+use crate::provider::errors::{archived, denied, no_access, no_repository, rejected};
+use reqwest::Url;
+
+/// Longest URL of a sign-on that is shown.
+const URL_BYTES_MAX: usize = 1024;
+
+/// The error that a refusal with status 403, 404 or 451 is.
+pub(super) fn denial(answer: &Answer, asked: Asked<'_>) -> ProviderError {
+    let problem = Problem::of(answer);
+    let status = answer.status.as_u16();
+    let of_policy = || by_policy(answer, &problem, asked);
+    let of_state = || by_state(status, &problem, asked);
+    let told = if status == 404 { None } else { of_policy() };
+    told.or_else(of_state)
+        .unwrap_or_else(|| without_right(answer, asked))
+}
+
+/// Whose it is, in a sentence.
+fn organisation(asked: Asked<'_>) -> String {
+    match asked {
+        Asked::Hooks(name, _) | Asked::Repository(name) => {
+            format!("the organisation {}", name.owner())
+        }
+        Asked::Own => "an organisation".to_owned(),
+    }
+}
+
+/// What the organisation, or its enterprise, forbids.
+fn by_policy(answer: &Answer, problem: &Problem, asked: Asked<'_>) -> Option<ProviderError> {
+    let org = organisation(asked);
+    let sso = answer.header("x-github-sso").unwrap_or_default();
+    let told = |code, words: &str| Some(denied(code, format!("{org} {words}")));
+    if sso.trim_start().starts_with("required") || problem.says("saml enforcement") {
+        let words = "asks for SAML single sign-on (SSO): authorise this token for it";
+        let link = sign_on(sso, &answer.url);
+        let error = denied(ErrorCode::SsoRequired, format!("{org} {words}"));
+        return Some(ProviderError { link, ..error });
+    }
+    if problem.says("ip allow list") {
+        let words = "has an IP allow list that this daemon's address is not on: have an owner add \
+                     the address that it calls from";
+        return told(ErrorCode::IpNotAllowed, words);
+    }
+    if problem.says("oauth app access restrictions") {
+        let words = "restricts OAuth apps, and has not approved the one that was signed in with: \
+                     have an owner approve it, or add a token";
+        return told(ErrorCode::AppRestricted, words);
+    }
+    if problem.says("forbids access via") {
+        let words = if problem.says("lifetime") {
+            "forbids tokens that live as long as this one: make one with an earlier end"
+        } else if problem.says("(classic)") {
+            "forbids classic tokens: make a fine-grained one, sign in, or use a GitHub App"
+        } else {
+            "forbids this kind of token: use another kind, sign in, or use a GitHub App"
+        };
+        return told(ErrorCode::TokenForbidden, words);
+    }
+    None
+}
+
+/// What is the matter with the account or the repository.
+fn by_state(status: u16, problem: &Problem, asked: Asked<'_>) -> Option<ProviderError> {
+    let subject = match asked {
+        Asked::Hooks(name, _) | Asked::Repository(name) => format!("the repository {name}"),
+        Asked::Own => "the repository".to_owned(),
+    };
+    if status == 451 || (status == 403 && problem.says("access blocked")) {
+        let words =
+            "for legal reasons or because of its terms: ask GitHub's support, or disconnect";
+        let words = format!("GitHub has blocked {subject} {words}");
+        return Some(rejected(ErrorCode::RepositoryBlocked, words));
+    }
+    if status != 403 {
+        return None;
+    }
+    if problem.says("installation has been suspended") {
+        let words = "the installation of the GitHub App is suspended: have it unsuspended";
+        return Some(denied(ErrorCode::AccountSuspended, words));
+    }
+    if problem.says("suspended") {
+        let words = "GitHub has suspended the token's account: ask its support, or use another \
+                     account's credential";
+        return Some(denied(ErrorCode::AccountSuspended, words));
+    }
+    if problem.says("repository has been locked") || problem.says("repository disabled") {
+        let words = format!("GitHub has locked {subject} (a migration, or an unpaid bill)");
+        return Some(rejected(ErrorCode::RepositoryBlocked, words));
+    }
+    problem.says("archived").then(archived)
+}
+
+/// The token may not do that.
+fn without_right(answer: &Answer, asked: Asked<'_>) -> ProviderError {
+    let problem = Problem::of(answer);
+    let is_forbidden = answer.status.as_u16() == 403;
+    let lacks_right = is_forbidden && problem.says("resource not accessible by");
+    let (code, mut message) = match asked {
+        Asked::Hooks(name, is_admin) => {
+            let why = match (is_admin, lacks_scope(answer)) {
+                (Some(false), _) => "the token's user is no administrator of it",
+                (_, true) => "the token lacks the scope admin:repo_hook",
+                _ if lacks_right => "the token lacks the permission Webhooks: read and write",
+                _ if is_forbidden => "GitHub refuses (status 403)",
+                _ => {
+                    "GitHub answers 404 when the token's user is no administrator or the token \
+                     lacks the right"
+                }
+            };
+            let of_scope = lacks_scope(answer) || lacks_right;
+            let message = format!(
+                "the hooks of {name} are out of reach: {why}. Needed are administration of the \
+                 repository and, for classic tokens, the scope admin:repo_hook (or repo), for \
+                 fine-grained ones, Webhooks: read and write"
+            );
+            (of_scope && is_admin != Some(false), message)
+        }
+        Asked::Repository(name) if is_forbidden => (
+            lacks_right,
+            format!(
+                "GitHub refuses this token access to the repository {name} (status 403): give it \
+                 access, or use another credential"
+            ),
+        ),
+        Asked::Repository(name) => (false, no_repository(name)),
+        Asked::Own => (false, "this kind of token may not ask for that".to_owned()),
+    };
+    if let Some(rights) = rights(answer) {
+        message = format!("{message}. GitHub says that it accepts: {rights}");
+    }
+    if code {
+        denied(ErrorCode::InsufficientScope, message)
+    } else {
+        no_access(message)
+    }
+}
+
+/// Whether GitHub names the scopes of a classic token, and none of them is enough for hooks.
+fn lacks_scope(answer: &Answer) -> bool {
+    const ENOUGH: [&str; 4] = ["repo", "public_repo", "admin:repo_hook", "write:repo_hook"];
+    let scopes = answer.header("x-oauth-scopes");
+    scopes.is_some_and(|scopes| !scopes.split(',').any(|s| ENOUGH.contains(&s.trim())))
+}
+
+/// The URL at which a token is authorised, when it is on GitHub's own host: on an Enterprise Server
+/// that of the API, else the API's without `api.` in front.
+fn sign_on(header: &str, api: &Url) -> Option<String> {
+    let url = header
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("url="))?;
+    let url = Url::parse(url).ok()?;
+    let api_host = api.host_str()?;
+    let web_host = api_host.strip_prefix("api.").unwrap_or(api_host);
+    let is_ours = url.scheme() == api.scheme()
+        && url.host_str() == Some(web_host)
+        && url.port_or_known_default() == api.port_or_known_default()
+        && url.username().is_empty()
+        && url.password().is_none();
+    (is_ours && url.as_str().len() <= URL_BYTES_MAX).then(|| url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_on_is_shown_on_githubs_own_host_only() {
+        let shown = |api: &str, url: &str| {
+            sign_on(&format!("required; url={url}"), &Url::parse(api).unwrap())
+        };
+        let url = "https://github.com/orgs/o/sso?authorization_request=AZ";
+        let api = "https://api.github.com/repos/o/r";
+        assert_eq!(shown(api, url).as_deref(), Some(url));
+        let own = "https://ghe.example:8443/orgs/o/sso";
+        let enterprise = "https://ghe.example:8443/api/v3/repos/o/r";
+        assert_eq!(shown(enterprise, own).as_deref(), Some(own));
+        for other in [
+            "https://github.com.evil.example/sso",
+            "https://evil.example/?https://github.com/",
+            "https://github.com@evil.example/",
+            "https://user@github.com/orgs/o/sso",
+            "http://github.com/orgs/o/sso",
+            "https://github.com:444/orgs/o/sso",
+            "javascript:alert(1)",
+            "",
+        ] {
+            assert_eq!(shown(api, other), None, "{other}");
+        }
+        assert_eq!(shown(api, &format!("{url}{}", "a".repeat(2000))), None);
+    }
+}
