@@ -8,7 +8,7 @@ use super::errors;
 use super::http::{Answer, Request};
 use super::{Access, ProviderError};
 use crate::domain::secret::ProviderToken;
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 
 /// One operation under way.
 pub(super) struct Session<'a, D> {
@@ -113,6 +113,8 @@ impl<'a, D: Dialect> Session<'a, D> {
                 let hold = budget.hold(self.key, hold);
                 return Err(errors::rate_limited(D::NAME, hold));
             }
+            // What is left to a token that is refused is not the token's: it is our address's.
+            None if answer.status == StatusCode::UNAUTHORIZED => {}
             None => {
                 if let Some((remaining, reset_in)) = D::remaining(&answer, now) {
                     budget.note_remaining(self.key, remaining, reset_in);

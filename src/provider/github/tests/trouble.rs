@@ -146,6 +146,23 @@ async fn no_wish_to_wait_is_for_ever_or_too_large_to_count_with() {
     }
 }
 
+/// GitHub counts a refused token's calls against our address, and says so in the same words.
+#[tokio::test]
+async fn what_is_left_to_a_refused_token_holds_nobody_up() {
+    let headers = [
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1000090"),
+    ];
+    let refused = with(401, &headers, &json!({"message": "Bad credentials"}));
+    let server = Server::start(move |_| refused.clone()).await;
+    let github = github(&server);
+    for _ in 0..3 {
+        let error = github.repository(&access(), &target()).await.unwrap_err();
+        assert_eq!(error.code.as_str(), "unauthorized");
+    }
+    assert_eq!(server.lines().len(), 3);
+}
+
 #[tokio::test]
 async fn a_limited_token_sends_nothing_more_and_another_one_does() {
     let spent = [

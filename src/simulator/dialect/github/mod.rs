@@ -9,7 +9,7 @@ mod scope;
 use super::super::Shared;
 use super::super::payload::github as payload;
 use super::super::sender::Job as Outgoing;
-use super::super::state::github::{Job, State};
+use super::super::state::github::{Job, RATE_LIMIT, State};
 use super::wrong;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
@@ -49,6 +49,14 @@ enum Operation {
 }
 
 impl Operation {
+    /// Whether it is asked for with an App's proof instead of a token.
+    const fn is_of_an_app(self) -> bool {
+        matches!(
+            self,
+            Self::Installations | Self::Installation | Self::InstallationToken
+        )
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -197,7 +205,7 @@ pub(super) async fn handle(
     if let Some(failed) = wrong::after(fault, &Github, &answer).await {
         return failed;
     }
-    let remaining = remaining(&shared.github(), request);
+    let remaining = remaining(&shared.github(), request, operation);
     let known = request
         .headers()
         .get("if-none-match")
@@ -212,10 +220,18 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
         .or_else(|| value.strip_prefix("token "))
 }
 
-fn remaining(state: &State, request: &HttpRequest) -> u32 {
+/// How many calls are left. Whoever is not known has what GitHub leaves to an address, 60 an hour;
+/// an App has as many as any token.
+fn remaining(state: &State, request: &HttpRequest, operation: Operation) -> u32 {
+    const OF_AN_ADDRESS: u32 = 60;
+    let unknown = if operation.is_of_an_app() {
+        RATE_LIMIT
+    } else {
+        OF_AN_ADDRESS
+    };
     bearer(request)
         .and_then(|token| state.tokens.get(token))
-        .map_or(0, |token| token.remaining)
+        .map_or(unknown, |token| token.remaining)
 }
 
 /// Who asks.
@@ -242,12 +258,7 @@ fn check<'a>(
     if version.is_some_and(|version| !VERSIONS.contains(&version)) {
         return Err(error(410, "This API version is no longer supported"));
     }
-    let asks_as_app = [
-        Operation::Installations,
-        Operation::Installation,
-        Operation::InstallationToken,
-    ];
-    if asks_as_app.contains(&operation) {
+    if operation.is_of_an_app() {
         let proof = bearer(request).ok_or_else(|| error(401, "Requires authentication"))?;
         return Ok(Caller::App(proof));
     }
