@@ -6,11 +6,14 @@
 use super::auth;
 use super::error::{Code, Problem};
 use super::ingress::body::{self, Limits};
-use super::scope::Shared;
+use super::ingress::fair::{Account, Who};
+use super::scope::{Caller, Shared};
+use super::server::client::client_of;
+use super::server::progress_of;
 use crate::store::After;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::pin::Pin;
@@ -82,6 +85,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 bytes_max: settings.api_body_bytes_max,
                 timeout: settings.body_timeout,
                 room: &shared.api_room,
+                account: account_of(shared, &request),
+                progress: progress_of(&request),
             };
             let payload = payload
                 .await
@@ -93,6 +98,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 .map_err(|error| bad_json(&error))
         })
     }
+}
+
+/// Who is charged for a body: the caller, where there is one.
+fn account_of(shared: &Shared, request: &HttpRequest) -> Account {
+    let caller = request.extensions().get::<Caller>().copied();
+    Account::of(match caller {
+        Some(caller) => Who::User(caller.user),
+        None => Who::Peer(client_of(request, &shared.settings.trusted_proxies)),
+    })
 }
 
 /// The id in the path. A text that is no id cannot be the id of anything.

@@ -12,6 +12,7 @@ pub mod error;
 mod extract;
 mod filter;
 pub mod ingress;
+mod progress;
 mod quota;
 mod resources;
 pub mod routes;

@@ -13,6 +13,7 @@ mod peers;
 mod socket;
 mod watch;
 
+use super::progress::Progress;
 use super::routes;
 use super::scope::Shared;
 use actix_http::HttpService;
@@ -21,12 +22,13 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, web};
+use actix_web::{App, HttpRequest, web};
 use answers::PIECE_BYTES;
 use peers::{Limits, Peers};
-use socket::{Pace, Socket};
+use socket::{Gate, Pace, Socket};
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +72,12 @@ pub fn app(
         .wrap(headers())
         .wrap(from_fn(paths::lenient))
         .configure(routes::register)
+}
+
+/// How the body of a request gets on, where its connection is watched over.
+pub(super) fn progress_of(request: &HttpRequest) -> Arc<Progress> {
+    let gate = request.conn_data::<Rc<Gate>>();
+    gate.map_or_else(Arc::default, |gate| gate.progress())
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

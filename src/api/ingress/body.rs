@@ -2,18 +2,25 @@
 //! have together.
 //!
 //! actix times only a request's head, so the deadline here is ours. It covers the wait for room.
+//! A body that comes so slowly that it will miss it goes sooner where others need its room.
 
-use super::room::{Room, Share};
+use super::fair::{Account, Share};
+use super::room::Room;
 use crate::api::error::{Code, Problem};
+use crate::api::progress::{Progress, Track};
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
+/// First room of a body that does not say how large it is; whenever that is full it is doubled.
+const FIRST_BYTES: usize = 16 * 1024;
+
 /// What a body may cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::api) struct Limits<'a> {
     /// Its size.
     pub(in crate::api) bytes_max: usize,
@@ -21,13 +28,17 @@ pub(in crate::api) struct Limits<'a> {
     pub(in crate::api) timeout: Duration,
     /// What it shares with others.
     pub(in crate::api) room: &'a Room,
+    /// Who is charged for it.
+    pub(in crate::api) account: Account,
+    /// Is told how it gets on.
+    pub(in crate::api) progress: Arc<Progress>,
 }
 
 /// A body, and its share of the room until it is dropped.
 #[derive(Debug)]
 pub(in crate::api) struct Body {
     pub(in crate::api) bytes: Bytes,
-    _shares: Vec<Share>,
+    _share: Option<Share>,
 }
 
 fn too_large(limits: &Limits<'_>) -> Problem {
@@ -77,55 +88,115 @@ pub(in crate::api) async fn read(
 ) -> Result<Body, Problem> {
     let announced = check_head(request, &limits)?;
     let deadline = Instant::now() + limits.timeout;
-    let (bytes, shares) = match announced {
-        Some(0) | None => (BytesMut::new(), Vec::new()),
-        // The room is there before the memory is asked for, and no more than that is asked for.
-        Some(size) => {
-            let share = limits.room.reserve(size, limits.timeout).await?;
-            (BytesMut::with_capacity(size), vec![share])
-        }
-    };
-    timeout_at(
-        deadline,
-        read_all(payload, announced, bytes, shares, &limits),
-    )
-    .await
-    .unwrap_or_else(|_| {
+    let mut reading = Reading::new(announced, limits.clone(), deadline);
+    let late = || {
         let detail = format!("the body must arrive within {:?}", limits.timeout);
-        Err(Problem::new(Code::BodyTimeout, detail))
+        Problem::new(Code::BodyTimeout, detail)
+    };
+    let read = tokio::select! {
+        biased;
+        () = limits.progress.out() => {
+            let detail = "the body comes too slowly, and others need its room: send it again";
+            Err(Problem::new(Code::BodyTimeout, detail))
+        }
+        read = timeout_at(deadline, reading.all(payload)) => read.map_err(|_| late()),
+    };
+    limits.progress.is_over();
+    read??;
+    Ok(Body {
+        bytes: reading.bytes.freeze(),
+        _share: reading.share,
     })
 }
 
-async fn read_all(
-    mut payload: Payload,
+/// A body as far as it has come.
+struct Reading<'a> {
+    limits: Limits<'a>,
     announced: Option<usize>,
-    mut bytes: BytesMut,
-    mut shares: Vec<Share>,
-    limits: &Limits<'_>,
-) -> Result<Body, Problem> {
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| {
-            Problem::new(
-                Code::BadRequest,
-                "the body ended early or was not well framed",
-            )
-        })?;
-        if bytes.len() + chunk.len() > limits.bytes_max {
-            return Err(too_large(limits));
+    deadline: Instant,
+    track: Track,
+    bytes: BytesMut,
+    share: Option<Share>,
+    /// What the share is for.
+    room: usize,
+}
+
+impl<'a> Reading<'a> {
+    fn new(announced: Option<usize>, limits: Limits<'a>, deadline: Instant) -> Self {
+        let size = announced.map(|size| size as u64);
+        let track = Track::new(limits.timeout, size);
+        limits.progress.came(&track, 0);
+        Self {
+            limits,
+            announced,
+            deadline,
+            track,
+            bytes: BytesMut::new(),
+            share: None,
+            room: 0,
         }
-        if announced.is_none() {
-            shares.push(limits.room.take(chunk.len())?);
-        }
-        bytes.extend_from_slice(&chunk);
     }
-    Ok(Body {
-        bytes: bytes.freeze(),
-        _shares: shares,
-    })
+
+    async fn all(&mut self, mut payload: Payload) -> Result<(), Problem> {
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| {
+                let detail = "the body ended early or was not well framed";
+                Problem::new(Code::BadRequest, detail)
+            })?;
+            let length = self.bytes.len() + chunk.len();
+            if length > self.limits.bytes_max {
+                return Err(too_large(&self.limits));
+            }
+            if self.share.is_none() {
+                self.begin(length).await?;
+            } else if length > self.room {
+                self.grow(length).await?;
+            }
+            self.bytes.extend_from_slice(&chunk);
+            self.limits.progress.came(&self.track, length as u64);
+        }
+        Ok(())
+    }
+
+    /// Takes room for all that was announced, once the first of it is there: who sends nothing
+    /// takes none. The memory is asked for after the room, and no more than that.
+    async fn begin(&mut self, length: usize) -> Result<(), Problem> {
+        let untold = FIRST_BYTES.min(self.limits.bytes_max);
+        let room = self.announced.unwrap_or(untold).max(length);
+        // While it waits for its turn it is not the sender who is slow.
+        self.limits.progress.is_over();
+        self.take(room, Some(self.deadline)).await?;
+        let size = self.announced.map(|size| size as u64);
+        self.track = Track::new(self.limits.timeout, size);
+        Ok(())
+    }
+
+    /// More room for a body that did not say how large it is: what it holds is given back first,
+    /// and taken again with what is new.
+    async fn grow(&mut self, length: usize) -> Result<(), Problem> {
+        let most = self.limits.bytes_max;
+        let room = length.max(self.room.saturating_mul(2)).min(most);
+        drop(self.share.take());
+        self.take(room, None).await
+    }
+
+    async fn take(&mut self, room: usize, until: Option<Instant>) -> Result<(), Problem> {
+        let (account, progress) = (self.limits.account, &self.limits.progress);
+        let share = self
+            .limits
+            .room
+            .take(account, room, progress, until)
+            .await?;
+        self.share = Some(share);
+        self.room = room;
+        self.bytes.reserve(room - self.bytes.len());
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fair::Who;
     use super::*;
     use actix_web::FromRequest;
     use actix_web::test::TestRequest;
@@ -145,6 +216,8 @@ mod tests {
             bytes_max,
             timeout: Duration::from_secs(5),
             room,
+            account: Account::of(Who::Peer(None)),
+            progress: Arc::default(),
         }
     }
 
@@ -180,13 +253,18 @@ mod tests {
     #[actix_web::test]
     async fn room_is_given_back_when_the_body_is_dropped() {
         let room = Room::new(16);
-        let limits = limits(100, &room);
         let chunked = || TestRequest::post().insert_header((TRANSFER_ENCODING, "chunked"));
-        let held = read_with(chunked(), b"123456", limits).await.unwrap();
-        let refused = read_with(chunked(), b"789", limits).await;
+        let held = read_with(chunked(), b"123456", limits(6, &room))
+            .await
+            .unwrap();
+        let mut brief = limits(6, &room);
+        brief.timeout = Duration::from_millis(20);
+        let refused = read_with(chunked(), b"789", brief).await;
         assert_eq!(refused.unwrap_err().code(), Code::Overloaded);
         drop(held);
         assert_eq!(room.left(), 16);
-        read_with(chunked(), b"789", limits).await.unwrap();
+        read_with(chunked(), b"789", limits(6, &room))
+            .await
+            .unwrap();
     }
 }

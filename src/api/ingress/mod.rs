@@ -7,11 +7,14 @@
 
 mod again;
 pub(in crate::api) mod body;
+pub(in crate::api) mod fair;
 mod outcome;
 pub(in crate::api) mod room;
 
 use super::error::{Answer, Code, Problem};
 use super::scope::Shared;
+use super::server::client::client_of;
+use super::server::progress_of;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{self, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
@@ -24,6 +27,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, web};
 use again::Again;
 use body::{Body, Limits};
+use fair::{Account, Who};
 pub use outcome::Outcome;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -100,16 +104,18 @@ async fn take_in(
     payload: web::Payload,
 ) -> Result<(Outcome, DeliveryId), Problem> {
     let key = request.match_info().get("hook_key").map(str::to_owned);
-    let lane = shared
-        .lanes
-        .of(knows_a_hook(shared, provider, key.as_deref())?);
+    let account = account_of(shared, provider, key.as_deref(), request)?;
+    let lane = shared.lanes.of(&account);
+    let progress = progress_of(request);
     let limits = Limits {
         bytes_max: shared.settings.ingress_body_bytes_max,
         timeout: shared.settings.body_timeout,
         room: &lane.room,
+        account,
+        progress: Arc::clone(&progress),
     };
     body::check_head(request, &limits)?;
-    let _turn = lane.enter()?;
+    let _turn = lane.enter(account, &progress).await?;
     let body = body::read(request, payload, limits).await?;
     let headers = Headers(request.headers().clone());
     let verifying = Verifying {
@@ -136,17 +142,25 @@ fn stopping() -> Problem {
     Problem::new(Code::Unavailable, "the daemon is shutting down")
 }
 
-/// Whether a URL has the key of a hook that we know. Told by nothing but how long one may have to
-/// wait while strangers are many: a key cannot be guessed.
-fn knows_a_hook(
+/// Who is charged for a delivery: a hook that we know and its user, or else whoever sends it. Told
+/// by nothing but how long one may have to wait while strangers are many: a key cannot be guessed.
+fn account_of(
     shared: &Shared,
     provider: ProviderKind,
     key: Option<&str>,
-) -> Result<bool, ReadError> {
+    request: &HttpRequest,
+) -> Result<Account, ReadError> {
     let key = key.and_then(|key| key.parse::<HookKey>().ok());
     let found = key.map(|key| shared.door().by_hook_key(&key));
     let found = found.transpose()?.flatten();
-    Ok(found.is_some_and(|c| c.instance.provider == provider))
+    let known = found.filter(|c| c.instance.provider == provider);
+    if let Some(connection) = known {
+        let who = Who::User(connection.owner);
+        let hook = Some(connection.id);
+        return Ok(Account { who, hook });
+    }
+    let peer = client_of(request, &shared.settings.trusted_proxies);
+    Ok(Account::of(Who::Peer(peer)))
 }
 
 /// The answer to a delivery that is of no connection.

@@ -2,17 +2,18 @@
 //!
 //! Deliveries to a hook that we know have room that nothing else can take: whoever does not know
 //! a hook's unguessable key shares a quarter of it with all others who do not. Small bodies and
-//! large ones have a half each, so that a few large ones hold up no small one. A body has its
-//! room before its first byte is read; while it waits, the sender's own buffers are what fills.
+//! large ones have a half each, so that a few large ones hold up no small one. A body takes its
+//! room when its first bytes have come; while it waits, the sender's own buffers are what fills.
+//! Within all of these nobody holds so much that nothing is left for others: see [`super::fair`].
 
+use super::fair::{Account, Pool, Share};
 use crate::api::error::{Code, Problem};
+use crate::api::progress::Progress;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 /// Largest body that counts as a small one. Nearly all deliveries are far smaller.
-const SMALL_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const SMALL_BYTES_MAX: usize = 1024 * 1024;
 /// The share of strangers in bytes: one part in so many.
 const STRANGERS_BYTES: usize = 4;
 /// Their share of the requests.
@@ -25,31 +26,11 @@ fn overloaded() -> Problem {
     )
 }
 
-/// Bytes that are held until this is dropped.
-#[derive(Debug)]
-pub(in crate::api) struct Share {
-    _bytes: OwnedSemaphorePermit,
-}
-
-#[derive(Debug)]
-struct Pool {
-    bytes: usize,
-    left: Arc<Semaphore>,
-}
-
-impl Pool {
-    fn new(bytes: usize) -> Self {
-        let bytes = bytes.min(Semaphore::MAX_PERMITS);
-        let left = Arc::new(Semaphore::new(bytes));
-        Self { bytes, left }
-    }
-}
-
 /// Bytes of bodies that may be in memory.
 #[derive(Debug)]
 pub(in crate::api) struct Room {
-    small: Pool,
-    large: Pool,
+    small: Arc<Pool>,
+    large: Arc<Pool>,
 }
 
 impl Room {
@@ -61,54 +42,48 @@ impl Room {
         }
     }
 
-    /// Room for a body of this size, in the order of those who ask; refused when none is there in
-    /// time, or ever.
-    pub(super) async fn reserve(&self, bytes: usize, wait: Duration) -> Result<Share, Problem> {
+    /// Room for a body of this size: until then one may have to wait for one's turn. `None`: nobody
+    /// waits with a part of a body in hand, for two who do could wait for each other.
+    pub(super) async fn take(
+        &self,
+        account: Account,
+        bytes: usize,
+        progress: &Arc<Progress>,
+        until: Option<Instant>,
+    ) -> Result<Share, Problem> {
         let is_small = bytes <= SMALL_BYTES_MAX;
         let pool = if is_small { &self.small } else { &self.large };
-        if bytes > pool.bytes {
-            return Err(overloaded());
-        }
-        let permits = u32::try_from(bytes).map_err(|_| overloaded())?;
-        let reserving = Arc::clone(&pool.left).acquire_many_owned(permits);
-        match timeout(wait, reserving).await {
-            Ok(Ok(bytes)) => Ok(Share { _bytes: bytes }),
-            Ok(Err(_)) | Err(_) => Err(overloaded()),
-        }
-    }
-
-    /// Room for a further piece of a body that did not say how large it is. Nobody waits with half
-    /// a body in hand: two who do could wait for each other.
-    pub(super) fn take(&self, bytes: usize) -> Result<Share, Problem> {
-        let permits = u32::try_from(bytes).map_err(|_| overloaded())?;
-        let taken = Arc::clone(&self.large.left).try_acquire_many_owned(permits);
-        let bytes = taken.map_err(|_| overloaded())?;
-        Ok(Share { _bytes: bytes })
+        let share = pool.take(account, bytes, progress, until).await;
+        share.ok_or_else(overloaded)
     }
 
     #[cfg(test)]
     pub(super) fn left(&self) -> usize {
-        self.small.left.available_permits() + self.large.left.available_permits()
+        self.small.left() + self.large.left()
     }
 }
 
 /// What the deliveries of one kind of sender may take.
 #[derive(Debug)]
 pub(super) struct Lane {
-    requests: Semaphore,
+    requests: Arc<Pool>,
     pub(super) room: Room,
 }
 
 impl Lane {
     /// A place among the requests that are under way.
-    pub(super) fn enter(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        let full = |_| {
+    pub(super) async fn enter(
+        &self,
+        account: Account,
+        progress: &Arc<Progress>,
+    ) -> Result<Share, Problem> {
+        let place = self.requests.take(account, 1, progress, None).await;
+        place.ok_or_else(|| {
             Problem::new(
                 Code::Overloaded,
                 "too many deliveries are under way: send it again shortly",
             )
-        };
-        self.requests.try_acquire().map_err(full)
+        })
     }
 }
 
@@ -127,7 +102,7 @@ impl Lanes {
             bytes / STRANGERS_BYTES,
         );
         let lane = |requests, bytes| Lane {
-            requests: Semaphore::new(requests),
+            requests: Pool::new(requests),
             room: Room::new(bytes),
         };
         Self {
@@ -137,33 +112,44 @@ impl Lanes {
     }
 
     /// The lane of those who know a hook's key, or of those who do not.
-    pub(super) fn of(&self, knows_a_hook: bool) -> &Lane {
-        if knows_a_hook {
-            &self.known
-        } else {
-            &self.strangers
+    pub(super) fn of(&self, account: &Account) -> &Lane {
+        match account.hook {
+            Some(_) => &self.known,
+            None => &self.strangers,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fair::Who;
     use super::*;
+    use crate::domain::id::{ConnectionId, UserId};
+    use std::time::Duration;
 
     const LARGE: usize = SMALL_BYTES_MAX + 1;
+    const STRANGER: Account = Account {
+        who: Who::Peer(None),
+        hook: None,
+    };
+
+    async fn take(room: &Room, bytes: usize, wait: Duration) -> Result<Share, Problem> {
+        let until = Some(Instant::now() + wait);
+        room.take(STRANGER, bytes, &Arc::default(), until).await
+    }
 
     #[actix_web::test]
     async fn large_bodies_wait_for_each_other_and_hold_up_no_small_one() {
         let room = Arc::new(Room::new(4 * SMALL_BYTES_MAX));
         let brief = Duration::from_millis(20);
-        let first = room.reserve(LARGE, brief).await.unwrap();
-        let refused = room.reserve(LARGE, brief).await.unwrap_err();
+        let first = take(&room, LARGE, brief).await.unwrap();
+        let refused = take(&room, LARGE, brief).await.unwrap_err();
         assert_eq!(refused.code(), Code::Overloaded);
-        let small = room.reserve(SMALL_BYTES_MAX, brief).await.unwrap();
+        let small = take(&room, SMALL_BYTES_MAX, brief).await.unwrap();
         let waiting = {
             let room = Arc::clone(&room);
             actix_web::rt::spawn(async move {
-                room.reserve(LARGE, Duration::from_secs(20)).await.is_ok()
+                take(&room, LARGE, Duration::from_secs(20)).await.is_ok()
             })
         };
         tokio::task::yield_now().await;
@@ -177,19 +163,32 @@ mod tests {
     async fn what_never_fits_is_refused_at_once() {
         let room = Room::new(1000);
         let long = Duration::from_hours(1);
-        assert!(room.reserve(501, long).await.is_err());
-        assert!(room.reserve(500, long).await.is_ok());
-        assert!(room.take(501).is_err());
+        assert!(take(&room, 501, long).await.is_err());
+        assert!(take(&room, 500, long).await.is_ok());
     }
 
-    #[test]
-    fn strangers_cannot_take_what_is_kept_for_hooks_that_we_know() {
+    #[actix_web::test]
+    async fn strangers_cannot_take_what_is_kept_for_hooks_that_we_know() {
         let lanes = Lanes::new(16, 1000);
-        let strangers: Vec<_> = std::iter::from_fn(|| lanes.of(false).enter().ok()).collect();
-        assert_eq!(strangers.len(), 2);
-        let known: Vec<_> = std::iter::from_fn(|| lanes.of(true).enter().ok()).collect();
-        assert_eq!(known.len(), 14);
-        let bytes = (lanes.of(false).room.left(), lanes.of(true).room.left());
+        let hook = |n| Account {
+            who: Who::User(UserId::from_u128(n)),
+            hook: Some(ConnectionId::from_u128(n)),
+        };
+        let (mut held, progress) = (Vec::new(), Arc::default());
+        let strangers = lanes.of(&STRANGER);
+        let (mut few, mut many) = (0, 0);
+        while let Ok(place) = strangers.enter(STRANGER, &progress).await {
+            held.push(place);
+            few += 1;
+        }
+        for n in 1..100 {
+            if let Ok(place) = lanes.of(&hook(n)).enter(hook(n), &progress).await {
+                held.push(place);
+                many += 1;
+            }
+        }
+        assert!(few <= 2 && many == 14, "{few} {many}");
+        let bytes = (strangers.room.left(), lanes.of(&hook(1)).room.left());
         assert_eq!(bytes, (250, 750));
     }
 }

@@ -2,16 +2,20 @@
 //!
 //! Nobody is turned away at the door, because a delivery knocks like everybody else. When there is
 //! no room, the connection that does the least for anybody makes some: one whose client does not
-//! read, then one that idles, then one that has said nothing yet, the longest such first. A
-//! delivery that is under way never has to go.
+//! read, then one whose delivery comes too slowly to be there in time, then one that idles, then
+//! one that has said nothing yet, the longest such first. Any other delivery never has to go.
+//!
+//! A provider sends from few addresses, and may send hundreds of deliveries at once. So one address
+//! may have a few times its number for a moment, as long as the last of them have come just now.
 
+use crate::api::progress::Progress;
 use crate::domain::net::{Network, PeerKey};
 use futures_util::task::AtomicWaker;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a connection does, in the order in which they have to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +23,8 @@ use std::time::Instant;
 pub(super) enum Doing {
     /// Its client does not read what it asked for.
     Stalled,
+    /// It brings a delivery too slowly. Is never said, only seen.
+    Lagging,
     /// It was answered, and is kept open.
     Idle,
     /// It has not asked for anything yet.
@@ -30,8 +36,9 @@ pub(super) enum Doing {
 }
 
 impl Doing {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Stalled,
+        Self::Lagging,
         Self::Idle,
         Self::Fresh,
         Self::Asking,
@@ -57,14 +64,39 @@ pub(super) struct Member {
     is_out: AtomicBool,
     waker: AtomicWaker,
     began: Instant,
+    progress: Mutex<Arc<Progress>>,
+}
+
+/// Times that one address may have its number, in a burst.
+const BURST: usize = 4;
+/// For so long a new connection may be one of a burst: its head is on the way.
+const YOUNG: Duration = Duration::from_secs(2);
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Member {
+    /// A request begins.
+    pub(super) fn begins(&self, doing: Doing) {
+        *self.lock() = Arc::default();
+        self.is_doing(doing);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Progress>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the body of its request gets on.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.lock())
+    }
+
     /// Says what it does from now on.
     pub(super) fn is_doing(&self, doing: Doing) {
         if self.doing.swap(doing as u8, Ordering::Relaxed) != doing as u8 {
-            let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.since.store(ms, Ordering::Relaxed);
+            let now = millis(self.began.elapsed());
+            self.since.store(now, Ordering::Relaxed);
         }
     }
 
@@ -85,10 +117,22 @@ impl Member {
     }
 
     /// Its place in the order of those who have to go; `None` when it need not.
-    fn place(&self) -> Option<(bool, Doing, u64)> {
-        let doing = self.doing();
+    fn place(&self) -> Option<(Doing, u64)> {
+        let doing = match self.doing() {
+            Doing::Delivering => {
+                self.progress().lags_for(tokio::time::Instant::now())?;
+                Doing::Lagging
+            }
+            other => other,
+        };
+        Some((doing, self.since.load(Ordering::Relaxed)))
+    }
+
+    /// Whether it has just come, and said nothing yet.
+    fn is_young(&self) -> bool {
         let since = self.since.load(Ordering::Relaxed);
-        (doing != Doing::Delivering).then_some((self.is_proxy, doing, since))
+        let age = millis(self.began.elapsed()).saturating_sub(since);
+        self.doing() == Doing::Fresh && age < millis(YOUNG)
     }
 }
 
@@ -131,14 +175,25 @@ impl Peers {
         let peer = PeerKey::of(address);
         let is_proxy = self.limits.proxies.iter().any(|net| net.holds(address));
         let mut members = self.members();
+        let share = self.limits.per_peer;
         let own = members.get(&peer).map_or(0, Vec::len);
-        if !is_proxy && own >= self.limits.per_peer {
-            let worst = worst_of(members.get(&peer).into_iter().flatten())?;
-            put_out(&mut members, &worst);
+        if !is_proxy && own >= share {
+            let is_burst = own < share.saturating_mul(BURST);
+            let of_peer = members.get(&peer).into_iter().flatten();
+            let may_go = of_peer.filter(|member| !is_burst || !member.is_young());
+            match worst_of(may_go, |_| false) {
+                Some(worst) => put_out(&mut members, &worst),
+                None if is_burst => {}
+                None => return refused(),
+            }
         }
         let total: usize = members.values().map(Vec::len).sum();
         if total >= self.limits.total {
-            let worst = worst_of(members.values().flatten())?;
+            // Of those who have more than their share first.
+            let is_fair = |member: &Member| members[&member.peer].len() <= share;
+            let Some(worst) = worst_of(members.values().flatten(), is_fair) else {
+                return refused();
+            };
             put_out(&mut members, &worst);
         }
         let member = Arc::new(Member {
@@ -149,6 +204,7 @@ impl Peers {
             is_out: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             began: self.began,
+            progress: Mutex::default(),
         });
         member.is_doing(Doing::Fresh);
         members.entry(peer).or_default().push(Arc::clone(&member));
@@ -163,11 +219,22 @@ impl Peers {
     }
 }
 
-/// The first that has to go.
-fn worst_of<'a>(members: impl Iterator<Item = &'a Arc<Member>>) -> Option<Arc<Member>> {
+/// The first that has to go: a proxy's after all others.
+fn worst_of<'a>(
+    members: impl Iterator<Item = &'a Arc<Member>>,
+    is_fair: impl Fn(&Member) -> bool,
+) -> Option<Arc<Member>> {
     let placed = members.filter_map(|member| Some((member.place()?, member)));
+    let placed = placed.map(|(place, member)| {
+        let is_proxy = member.is_proxy;
+        ((is_proxy, is_proxy || is_fair(member), place), member)
+    });
     let first = placed.min_by_key(|(place, _)| *place);
     first.map(|(_, member)| Arc::clone(member))
+}
+
+fn refused() -> Option<Seat> {
+    None
 }
 
 fn remove(members: &mut Members, member: &Arc<Member>) {
@@ -200,14 +267,21 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::progress::Track;
     use std::task::Waker;
 
     fn peers(total: usize, per_peer: usize) -> Arc<Peers> {
-        Arc::new(Peers::new(Limits {
+        let mut peers = Peers::new(Limits {
             total,
             per_peer,
             proxies: vec!["10.0.0.0/8".parse().unwrap()],
-        }))
+        });
+        peers.began = Instant::now().checked_sub(2 * YOUNG).unwrap();
+        Arc::new(peers)
+    }
+
+    fn grow_old(seat: &Seat) {
+        seat.member.since.store(0, Ordering::Relaxed);
     }
 
     fn at(text: &str) -> IpAddr {
@@ -220,32 +294,72 @@ mod tests {
 
     #[test]
     fn the_one_that_does_least_makes_room_and_a_delivery_never() {
-        let peers = peers(100, 5);
+        let peers = peers(100, 6);
         let seat = |doing| {
             let seat = peers.admit(at("192.0.2.1")).unwrap();
             seat.member.is_doing(doing);
             seat
         };
         let delivering = seat(Doing::Delivering);
-        let others: Vec<Seat> = [Doing::Asking, Doing::Fresh, Doing::Idle, Doing::Stalled]
-            .map(seat)
-            .into();
-        for left in (0..4).rev() {
+        let others: Vec<Seat> = [
+            Doing::Asking,
+            Doing::Fresh,
+            Doing::Idle,
+            Doing::Stalled,
+            Doing::Delivering,
+        ]
+        .map(seat)
+        .into();
+        others.iter().for_each(grow_old);
+        let track = Track::new(Duration::ZERO, Some(10));
+        others[4].member.progress().came(&track, 0);
+        for left in (0..5).rev() {
             let new = seat(Doing::Delivering);
             let out: Vec<bool> = others.iter().map(is_out).collect();
-            assert_eq!(out, [left < 1, left < 2, left < 3, left < 4]);
-            assert_eq!(peers.len(), 5);
+            assert_eq!(out, [left < 1, left < 2, left < 3, left < 5, left < 4]);
+            assert_eq!(peers.len(), 6);
             std::mem::forget(new);
         }
-        assert!(
-            peers.admit(at("192.0.2.1")).is_none(),
-            "all bring deliveries"
-        );
+        assert!(!is_out(&delivering));
+        // All of them bring deliveries: a burst may be four times as many, and no more.
+        let admit = || peers.admit(at("192.0.2.1"));
+        let burst: Vec<Seat> = (0..100)
+            .map_while(|_| admit().inspect(|seat| seat.member.is_doing(Doing::Delivering)))
+            .collect();
+        assert_eq!(burst.len(), 18);
         assert!(
             peers.admit(at("192.0.2.2")).is_some(),
             "another peer is let in"
         );
-        assert!(!is_out(&delivering));
+        assert!(!is_out(&delivering) && !burst.iter().any(is_out));
+    }
+
+    #[test]
+    fn of_a_burst_nobody_has_to_go_before_their_head_is_read() {
+        let peers = peers(100, 5);
+        let burst: Vec<Seat> = (0..20)
+            .map(|_| peers.admit(at("192.0.2.1")).unwrap())
+            .collect();
+        assert!(!burst.iter().any(is_out));
+        grow_old(&burst[7]);
+        let _one_more = peers.admit(at("192.0.2.1")).unwrap();
+        let out: Vec<usize> = (0..20).filter(|n| is_out(&burst[*n])).collect();
+        assert_eq!(out, [7], "the burst is as large as one may be");
+        let _and_one = peers.admit(at("192.0.2.1")).unwrap();
+        assert_eq!(burst.iter().filter(|seat| is_out(seat)).count(), 2);
+    }
+
+    #[test]
+    fn when_all_are_too_many_those_go_who_have_more_than_their_share() {
+        let peers = peers(10, 2);
+        let modest = peers.admit(at("192.0.2.2")).unwrap();
+        modest.member.is_doing(Doing::Idle);
+        let greedy: Vec<Seat> = (0..8)
+            .map(|_| peers.admit(at("192.0.2.1")).unwrap())
+            .collect();
+        let _ninth = peers.admit(at("192.0.2.3")).unwrap();
+        let _tenth = peers.admit(at("192.0.2.4")).unwrap();
+        assert!(is_out(&greedy[0]) && !is_out(&modest));
     }
 
     #[test]
@@ -253,6 +367,7 @@ mod tests {
         let peers = peers(100, 2);
         let first = peers.admit(at("2001:db8::1")).unwrap();
         let _second = peers.admit(at("2001:db8::2")).unwrap();
+        grow_old(&first);
         let _third = peers.admit(at("2001:db8::3")).unwrap();
         assert!(is_out(&first), "three of one network of 64 bits");
         let proxied: Vec<_> = (0..50)

@@ -6,6 +6,7 @@
 
 use super::framing::{Chunks, Framing};
 use super::peers::{Doing, Seat};
+use crate::api::progress::Progress;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::{Sleep, sleep_until};
 use bytes::{Buf, BytesMut};
@@ -14,6 +15,7 @@ use std::future::Future;
 use std::io::{Error, ErrorKind, Result};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -41,7 +43,7 @@ pub(super) struct Pace {
 
 /// What the handlers of requests and the connection tell each other.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(in crate::api) struct Gate {
     seat: Seat,
     framing: Cell<Framing>,
     /// Whether the request is answered, although not all of it may have been read.
@@ -54,8 +56,13 @@ impl Gate {
     pub(super) fn begin(&self, body: Option<Framing>, doing: Doing) {
         self.is_answered.set(false);
         self.framing.set(body.unwrap_or(Framing::Hold));
-        self.seat.member.is_doing(doing);
+        self.seat.member.begins(doing);
         self.wake();
+    }
+
+    /// How the body of the present request gets on.
+    pub(in crate::api) fn progress(&self) -> Arc<Progress> {
+        self.seat.member.progress()
     }
 
     /// It is answered, as far as we are concerned: the next one may come behind it.

@@ -5,6 +5,7 @@ mod again;
 mod bad_input;
 mod counting;
 mod filters;
+mod greedy;
 mod herd;
 mod ingress;
 mod isolation;
