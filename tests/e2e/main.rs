@@ -9,6 +9,7 @@ mod doctor;
 mod hooks;
 mod keys;
 mod metrics;
+mod neighbours;
 mod refusals;
 mod refused;
 mod scan;
