@@ -80,6 +80,7 @@ fn inbound(c: &mut Criterion) {
 fn lifecycle(c: &mut Criterion) {
     let ensured = Reply::Ensured {
         hook: HookId(7),
+        known: None,
         revision: 1,
     };
     c.bench_function("lifecycle: create, check, hear a delivery", |b| {
@@ -89,7 +90,7 @@ fn lifecycle(c: &mut Criterion) {
                 Input::Replied(ensured.clone()),
                 Input::TimerFired(Timer::Check),
                 Input::Replied(Reply::Intact),
-                Input::DeliveryArrived,
+                Input::DeliveryArrived { hook: None },
             ];
             let act = |lifecycle, input| black_box(step(lifecycle, input)).0;
             inputs.into_iter().fold(Lifecycle::default(), act)

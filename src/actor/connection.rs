@@ -389,7 +389,7 @@ impl ConnectionActor {
                 delivery_at: Some(self.world.now()),
                 ..Edit::default()
             };
-            self.must(ctx, Input::DeliveryArrived, edit);
+            self.must(ctx, Input::DeliveryArrived { hook: None }, edit);
         }
     }
 }

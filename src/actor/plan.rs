@@ -192,15 +192,14 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp) {
 /// What follows from another hook, or none.
 fn note_hook(next: &mut Connection, present: &Connection, now: Timestamp) {
     let before = present.lifecycle.hook;
-    match next.lifecycle.hook {
-        Hook::Present(id) => {
-            let is_another = before == Hook::Absent || before.id().is_some_and(|it| it != id);
-            if is_another || next.hook_created_at.is_none() {
-                next.hook_created_at = Some(now);
-            }
+    if let Some(id) = next.lifecycle.hook.id() {
+        let is_another = before == Hook::Absent || before.id().is_some_and(|it| it != id);
+        if is_another || next.hook_created_at.is_none() {
+            next.hook_created_at = Some(now);
         }
-        Hook::Absent => next.address = None,
-        Hook::Unknown(_) => {}
+    }
+    if next.lifecycle.hook == Hook::Absent {
+        next.address = None;
     }
 }
 

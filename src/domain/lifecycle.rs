@@ -14,7 +14,9 @@
 //!
 //! A hook is ours when it has an id that the provider told us of, whatever its URL by now (our
 //! secret is in it), or when its URL has our mark, whatever its id and address. LC-4 and LC-5 count
-//! hooks by both. A hook with another id and another URL is somebody's, and never touched.
+//! hooks by both. A hook with another id and another URL is somebody's, and never touched. The id
+//! is told by the answer to a call, or by the hook itself: GitHub greets a new one with a ping that
+//! names it, signed with our secret.
 //!
 //! A call that failed or was cut off may still have been carried out, or may be carried out a
 //! little later. So its outcome is [`Hook::Unknown`] and never `Absent`, and the machine stays
@@ -225,7 +227,10 @@ pub enum Input {
         may_have_acted: bool,
     },
     /// A verified delivery arrived: the way from the provider to us works.
-    DeliveryArrived,
+    DeliveryArrived {
+        /// The hook that it says it comes from. Our secret signed it, so that hook is ours.
+        hook: Option<HookId>,
+    },
     /// A timer fired.
     TimerFired(Timer),
     /// The actor is given up.
@@ -239,6 +244,8 @@ pub enum Reply {
     Ensured {
         /// Its id.
         hook: HookId,
+        /// The id that the call looked for.
+        known: Option<HookId>,
         /// The settings written.
         revision: Revision,
     },
@@ -268,7 +275,10 @@ pub enum Reply {
     /// Ping: the provider has nothing that it could send. Says nothing about the hook.
     Untestable,
     /// Delete: the provider shows the list of hooks, and none of ours is left, by id or by mark.
-    Deleted,
+    Deleted {
+        /// The id that the call looked for.
+        known: Option<HookId>,
+    },
 }
 
 /// Why a call failed, as far as it decides what to do.

@@ -193,6 +193,7 @@ async fn carry_out(
             Ok((
                 Reply::Ensured {
                     hook: ensured.hook,
+                    known,
                     revision,
                 },
                 edit,
@@ -227,7 +228,7 @@ async fn carry_out(
             hooks
                 .delete(access, &target, known, &hook_mark(connection))
                 .await?;
-            Ok(plain(Reply::Deleted))
+            Ok(plain(Reply::Deleted { known }))
         }
     }
 }

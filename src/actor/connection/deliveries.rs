@@ -9,6 +9,7 @@ use crate::actor::plan::Edit;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::event::{Decoded, Event};
+use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Input, Phase};
 use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change, ReadError};
@@ -144,8 +145,12 @@ impl ConnectionActor {
                 Ok(mut decoded) => {
                     delivery.action = decoded.action.take();
                     let is_reason_to_look = decoded.event == Event::LookNow;
+                    let hook = named_hook(&decoded);
                     let outcome = outcome(connection, decoded, &delivery, &mut fold)?;
                     folded.look_now |= is_reason_to_look && outcome == Outcome::Recorded;
+                    if outcome == Outcome::Pong {
+                        folded.hook = hook.or(folded.hook);
+                    }
                     outcome
                 }
                 Err(reason) => Outcome::DeadLetter { reason },
@@ -181,6 +186,7 @@ impl ConnectionActor {
             outcomes,
             gain,
             look_now,
+            hook,
         } = folded;
         let Gain {
             mut changes,
@@ -206,7 +212,7 @@ impl ConnectionActor {
         self.doubts.hear();
         self.go(
             ctx,
-            Some(Input::DeliveryArrived),
+            Some(Input::DeliveryArrived { hook }),
             edit,
             Box::new(move |actor, ctx, result| {
                 if let Err(error) = result {
@@ -247,6 +253,20 @@ struct Folded {
     gain: Gain,
     /// Whether something was told that has to be seen at the provider.
     look_now: bool,
+    /// The hook that a ping says it comes from.
+    hook: Option<HookId>,
+}
+
+/// The hook that a ping names. Only one of a repository: whose it is, has to be known.
+fn named_hook(decoded: &Decoded) -> Option<HookId> {
+    match (&decoded.event, decoded.repository) {
+        (Event::Pong { hook }, Some(_)) => *hook,
+        (Event::Pong { .. }, None)
+        | (
+            Event::Run(_) | Event::Recorded | Event::Ended(_) | Event::LookNow | Event::Ignored,
+            _,
+        ) => None,
+    }
 }
 
 fn note_arrival(edit: &mut Edit, delivery: &Delivery, outcome: &Outcome) {

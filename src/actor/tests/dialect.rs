@@ -3,6 +3,7 @@
 use super::fakes::Seeded;
 use crate::domain::delivery::Payload;
 use crate::domain::event::{Decoded, Event};
+use crate::domain::id::HookId;
 use crate::domain::incident::Resolution;
 use crate::domain::lane::place::Ended;
 use crate::domain::lane::{Code, Lane, Place};
@@ -20,8 +21,8 @@ use std::sync::atomic::AtomicU64;
 pub(super) const TEST_EVENT: &str = "test";
 
 /// A dialect in which a body is `number attempt conclusion`, the same after the name of a family,
-/// `job number attempt id` for a job that failed, `deleted branch seconds`, `renamed name`, `ping`,
-/// `push`, or `panic`. A family may be `suite` (of Actions, with the number as its id) or `of` (a
+/// `job number attempt id` for a job that failed, `deleted branch seconds`, `renamed name`, `ping`
+/// (with a hook's id after it or not), `push`, or `panic`. A family may be `suite` (of Actions, with the number as its id) or `of` (a
 /// workflow run with the suite of its number).
 pub(super) struct TestDecode;
 
@@ -57,6 +58,9 @@ impl Decode for TestDecode {
         let words: Vec<&str> = text.split(' ').collect();
         let event = match words[..] {
             ["ping"] => Event::Pong { hook: None },
+            ["ping", hook] => Event::Pong {
+                hook: Some(HookId(hook.parse().unwrap())),
+            },
             ["push", ..] => Event::Recorded,
             ["panic", ..] => panic!("a poisoned payload"),
             ["renamed", _] => Event::LookNow,

@@ -4,8 +4,10 @@ use super::fakes::{ANN, BOB, Farm, instance};
 use super::provider::Behaviour;
 use crate::actor::{Command, ConnectError, Herd};
 use crate::domain::connection::WebhookStatus;
+use crate::domain::delivery::Outcome;
+use crate::domain::id::HookId;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution};
-use crate::domain::lifecycle::{Desired, Failure, Phase};
+use crate::domain::lifecycle::{Desired, Failure, Hook, Phase};
 use crate::domain::secret::ProviderToken;
 use std::time::Duration;
 
@@ -77,6 +79,29 @@ async fn a_creation_whose_answer_is_lost_is_adopted_and_never_doubled() {
             .await;
         assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
     }
+}
+
+#[actix::test]
+async fn a_hook_that_greeted_us_is_not_doubled_though_its_url_was_edited_and_its_answer_is_lost() {
+    let farm = Farm::new();
+    farm.give_credential(ANN).await;
+    farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x")); // the look-up
+    farm.provider.next_does(Behaviour::ActThenHang);
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    farm.until(|| farm.provider.hooks.lock().unwrap().len() == 1)
+        .await;
+    let edited = "https://elsewhere.example/".to_owned();
+    farm.provider.hooks.lock().unwrap().get_mut(&1).unwrap().0 = edited;
+    let greeting = farm.deliver(&connection, "ping 1").await;
+    assert_eq!(farm.outcome(greeting).await, Outcome::Pong);
+    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
+        .await;
+    farm.until(|| farm.provider.count("ensure") >= 2).await;
+    farm.until(|| farm.get(connection.id).lifecycle.hook == Hook::Present(HookId(1)))
+        .await;
+    let hooks = farm.provider.hooks.lock().unwrap().clone();
+    assert_eq!(hooks.len(), 1, "{hooks:?}");
+    assert!(hooks[&1].0.ends_with(&connection.hook_key.to_string()));
 }
 
 #[actix::test]

@@ -5,6 +5,7 @@ use super::{
     Call, Certainty, Delay, Desired, Effect, Failure, Hook, LOSSES_MAX, LOSSES_WINDOW, Lifecycle,
     Observation, Phase, Reply, SuspendReason, Timer,
 };
+use crate::domain::id::HookId;
 use crate::domain::time::Timestamp;
 
 pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
@@ -17,14 +18,18 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             Phase::Checking | Phase::Repairing { .. } | Phase::Rewriting
         ),
         Reply::Pinged | Reply::Untestable => l.phase == Phase::Pinging,
-        Reply::Deleted => matches!(l.phase, Phase::Deleting { .. }),
+        Reply::Deleted { .. } => matches!(l.phase, Phase::Deleting { .. }),
     };
     if !fits {
         return stay(l);
     }
     l.refused = false;
     match reply {
-        Reply::Ensured { hook, revision } => {
+        Reply::Ensured { hook, known, .. } if is_told_of_another(&l, *known, Some(*hook)) => {
+            l.checks_failed = 0;
+            settle(l, 0)
+        }
+        Reply::Ensured { hook, revision, .. } => {
             l.hook = Hook::Present(*hook);
             l.applied = Some(*revision);
             l.checks_failed = 0;
@@ -66,7 +71,8 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             l.checks_failed = 0;
             begin_watch(settle(l, 0))
         }
-        Reply::Deleted => {
+        Reply::Deleted { known } if is_told_of_another(&l, *known, None) => settle(l, 0),
+        Reply::Deleted { .. } => {
             l.hook = Hook::Absent;
             l.applied = None;
             l.recreate = false;
@@ -75,6 +81,13 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             settle(l, 0)
         }
     }
+}
+
+/// Whether the provider has told of a hook while a call was outstanding that did not look for it:
+/// it is looked for once more.
+fn is_told_of_another(l: &Lifecycle, known: Option<HookId>, found: Option<HookId>) -> bool {
+    let told = l.hook.id();
+    told.is_some() && told != known && told != found
 }
 
 /// A ping is on its way, or has come: some providers send it before they say so.

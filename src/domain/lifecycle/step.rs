@@ -5,6 +5,7 @@ use super::{
     Call, Certainty, Delay, Desired, Effect, Hook, Input, Lifecycle, Observation, Phase,
     SuspendReason, Timer,
 };
+use crate::domain::id::HookId;
 
 pub(super) type Step = (Lifecycle, Vec<Effect>);
 
@@ -40,7 +41,7 @@ pub fn step(mut l: Lifecycle, input: Input) -> Step {
             failure,
             may_have_acted,
         } => take_failure(l, failure, may_have_acted),
-        Input::DeliveryArrived => hear(l),
+        Input::DeliveryArrived { hook } => hear(l, hook),
         Input::TimerFired(timer) => take_timer(l, timer),
         Input::GaveUp(reason) => {
             if l.phase == Phase::Removed {
@@ -263,7 +264,12 @@ fn check(l: Lifecycle) -> Step {
     }
 }
 
-fn hear(mut l: Lifecycle) -> Step {
+fn hear(mut l: Lifecycle, told: Option<HookId>) -> Step {
+    // The answer to its creation may be lost, and its URL edited before we look for the mark.
+    if l.hook.id().is_none() && told.is_some() && l.phase != Phase::Removed {
+        l.hook = Hook::Unknown(told);
+        l.applied = None;
+    }
     let was_silent = l.is_silent();
     l.heard = true;
     l.pings_unanswered = 0;

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod greeted;
+
 const NOT_DONE: bool = false;
 const MAYBE_DONE: bool = true;
 const KNOWN: Option<HookId> = Some(HookId(7));
@@ -17,27 +19,30 @@ fn failed(failure: Failure, may_have_acted: bool) -> Input {
     }
 }
 
+/// The hook with this id is there, and none that was known was left out.
+fn ensured(hook: u64, revision: Revision) -> Input {
+    Input::Replied(Reply::Ensured {
+        hook: HookId(hook),
+        known: None,
+        revision,
+    })
+}
+
 fn creating() -> Lifecycle {
     step(Lifecycle::default(), Input::Recovered).0
 }
 
 fn active() -> Lifecycle {
-    let ensured = Reply::Ensured {
-        hook: HookId(7),
-        revision: 1,
-    };
-    step(creating(), Input::Replied(ensured)).0
+    let ensured = ensured(7, 1);
+    step(creating(), ensured).0
 }
 
 #[test]
 fn a_new_connection_creates_its_hook_and_then_watches_it() {
     let (lifecycle, effects) = step(Lifecycle::default(), Input::Recovered);
     assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
-    let ensured = Reply::Ensured {
-        hook: HookId(7),
-        revision: 1,
-    };
-    let (lifecycle, effects) = step(lifecycle, Input::Replied(ensured));
+    let ensured = ensured(7, 1);
+    let (lifecycle, effects) = step(lifecycle, ensured);
     assert_eq!(
         (lifecycle.phase, lifecycle.hook),
         (Phase::Active, Hook::Present(HookId(7)))
@@ -61,10 +66,10 @@ fn a_creation_with_unknown_outcome_is_deleted_twice_with_a_settling_time_between
     let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
     let (deleting, effects) = step(waiting, removed);
     assert_eq!(effects, [Effect::Call(Call::Delete { known: None })]);
-    let (settling, effects) = step(deleting, Input::Replied(Reply::Deleted));
+    let (settling, effects) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
     assert_eq!(effects, [Effect::Schedule(Timer::Retry, Delay::Settle)]);
     let (deleting, _) = step(settling, Input::TimerFired(Timer::Retry));
-    let (over, _) = step(deleting, Input::Replied(Reply::Deleted));
+    let (over, _) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
     assert_eq!(over.phase, Phase::Removed);
 }
 
@@ -129,11 +134,8 @@ fn a_hook_that_is_deleted_again_and_again_is_not_recreated_for_ever() {
         };
         lifecycle = step(lifecycle, Input::Replied(missing)).0;
         if loss < 3 {
-            let ensured = Reply::Ensured {
-                hook: HookId(7),
-                revision: 1,
-            };
-            lifecycle = step(lifecycle, Input::Replied(ensured)).0;
+            let ensured = ensured(7, 1);
+            lifecycle = step(lifecycle, ensured).0;
         }
     }
     let reason = SuspendReason::HookDeletedRepeatedly;
@@ -151,11 +153,8 @@ fn disconnecting_without_deleting_ends_at_once_and_calls_nobody() {
         waits.call_outstanding() && effects.is_empty(),
         "the reply in flight ends it"
     );
-    let ensured = Reply::Ensured {
-        hook: HookId(7),
-        revision: 1,
-    };
-    assert_eq!(step(waits, Input::Replied(ensured)).0.phase, Phase::Removed);
+    let ensured = ensured(7, 1);
+    assert_eq!(step(waits, ensured).0.phase, Phase::Removed);
 }
 
 #[test]
@@ -169,7 +168,7 @@ fn a_quiet_hook_is_pinged_and_two_unanswered_pings_make_it_silent() {
         assert_eq!(told, expect_silent);
         lifecycle = back;
     }
-    let (heard, effects) = step(lifecycle, Input::DeliveryArrived);
+    let (heard, effects) = step(lifecycle, Input::DeliveryArrived { hook: None });
     assert_eq!(effects, [Effect::Observe(Observation::HookHeard)]);
     assert!(!heard.is_silent());
 }
@@ -208,13 +207,10 @@ fn a_hook_disabled_for_good_is_made_anew_when_a_test_did_not_help() {
         let (deleting, effects) = found_disabled(back, true);
         let told = Effect::Observe(Observation::HookDisabled { permanently: true });
         assert_eq!(effects, [Effect::Call(Call::Delete { known: KNOWN }), told]);
-        let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted));
+        let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
         assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
-        let ensured = Reply::Ensured {
-            hook: HookId(8),
-            revision: 1,
-        };
-        let (back, effects) = step(creating, Input::Replied(ensured));
+        let ensured = ensured(8, 1);
+        let (back, effects) = step(creating, ensured);
         // Only a check says that it is over, and it comes soon.
         assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(0))));
         let (checking, _) = step(back, Input::TimerFired(Timer::Check));
@@ -238,14 +234,14 @@ fn a_test_that_cannot_be_made_is_no_unanswered_ping() {
 #[test]
 fn a_ping_that_was_answered_before_the_provider_says_so_is_answered() {
     let (pinging, _) = step(active(), Input::TimerFired(Timer::Ping));
-    let (pinging, _) = step(pinging, Input::DeliveryArrived);
+    let (pinging, _) = step(pinging, Input::DeliveryArrived { hook: None });
     let (back, _) = step(pinging, Input::Replied(Reply::Pinged));
     assert_eq!(back.pings_unanswered, 0);
 }
 
 #[test]
 fn what_was_heard_answers_for_one_interval_only() {
-    let (heard, _) = step(active(), Input::DeliveryArrived);
+    let (heard, _) = step(active(), Input::DeliveryArrived { hook: None });
     let (quiet, effects) = step(heard, Input::TimerFired(Timer::Ping));
     assert_eq!(
         effects,
@@ -264,20 +260,16 @@ fn other_settings_are_another_revision_and_are_written() {
 
 #[test]
 fn a_wish_to_recreate_is_fulfilled_once() {
-    let ensured = |revision| {
-        let hook = HookId(7);
-        Input::Replied(Reply::Ensured { hook, revision })
-    };
     let (deleting, effects) = step(active(), Input::RecreateRequested);
     assert_eq!(effects, [Effect::Call(Call::Delete { known: KNOWN })]);
-    let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted));
+    let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
     assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
-    assert_eq!(step(creating, ensured(1)).0.phase, Phase::Active);
+    assert_eq!(step(creating, ensured(7, 1)).0.phase, Phase::Active);
 
     // There is none to delete yet: creating it is all that was wished for.
     let (wished, _) = step(Lifecycle::default(), Input::RecreateRequested);
     let (creating, _) = step(wished, Input::Recovered);
-    assert_eq!(step(creating, ensured(1)).0.phase, Phase::Active);
+    assert_eq!(step(creating, ensured(7, 1)).0.phase, Phase::Active);
 }
 
 #[test]
@@ -324,8 +316,7 @@ fn lose(lifecycle: Lifecycle, at: Duration) -> Lifecycle {
     let at = Timestamp(0).plus(at);
     let (checking, _) = step(lifecycle, Input::TimerFired(Timer::Check));
     let (creating, _) = step(checking, Input::Replied(Reply::Missing { at }));
-    let (hook, revision) = (HookId(7), 1);
-    step(creating, Input::Replied(Reply::Ensured { hook, revision })).0
+    step(creating, ensured(7, 1)).0
 }
 
 #[test]
@@ -352,11 +343,8 @@ fn losses_long_ago_or_before_a_person_looked_do_not_count() {
     }
     assert!(lifecycle.waits_for_a_person());
     let (repairing, _) = step(lifecycle, Input::CheckRequested);
-    let ensured = Reply::Ensured {
-        hook: HookId(7),
-        revision: 1,
-    };
-    let (resumed, _) = step(repairing, Input::Replied(ensured));
+    let ensured = ensured(7, 1);
+    let (resumed, _) = step(repairing, ensured);
     let lost_again = lose(resumed, Duration::from_secs(4));
     assert_eq!(lost_again.phase, Phase::Active);
 }
@@ -375,9 +363,9 @@ fn a_removal_goes_on_after_panics_and_what_is_over_stays_over() {
     let (suspended, _) = step(deleting, given_up.clone());
     let (deleting, effects) = step(suspended, Input::Recovered);
     assert_eq!(effects, [Effect::Call(Call::Delete { known: KNOWN })]);
-    let (settling, _) = step(deleting, Input::Replied(Reply::Deleted));
+    let (settling, _) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
     let (deleting, _) = step(settling, Input::TimerFired(Timer::Retry));
-    let (over, _) = step(deleting, Input::Replied(Reply::Deleted));
+    let (over, _) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
     assert_eq!(over.phase, Phase::Removed);
     assert_eq!(step(over.clone(), given_up), (over, Vec::new()));
 }
@@ -422,7 +410,7 @@ fn an_id_that_was_known_is_never_forgotten_before_the_hook_is_known_to_be_gone()
     assert_eq!(effects, [Effect::Schedule(Timer::Retry, Delay::Remaining)]);
     let (deleting, effects) = step(deleting, Input::TimerFired(Timer::Retry));
     assert_eq!(effects, [delete]);
-    let (settling, _) = step(deleting, Input::Replied(Reply::Deleted));
+    let (settling, _) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
     assert_eq!(settling.hook, Hook::Absent);
 }
 

@@ -1,6 +1,7 @@
 //! The machine against a model provider that acts, fails, acts and then fails, acts late, says
 //! "not found" for lack of permission, loses hooks to careless hands, has their URLs edited and
-//! copied, and against a daemon that is restarted at any point, also at another address.
+//! copied, and against a daemon that is restarted at any point, also at another address. A new hook
+//! greets us, before the answer to its creation, long after, or never.
 
 mod world;
 
@@ -30,6 +31,8 @@ enum Move {
     Fire(u8),
     User(Input),
     Delivery,
+    /// The greeting of a hook that we made arrives, of one of those that have not yet.
+    Greeting(u8),
     Restart,
     /// A reply comes although nothing was asked.
     Stale(Reply),
@@ -98,6 +101,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         4 => any::<u8>().prop_map(Move::Fire),
         3 => user().prop_map(Move::User),
         1 => Just(Move::Delivery),
+        2 => any::<u8>().prop_map(Move::Greeting),
         1 => Just(Move::Restart),
         1 => stale().prop_map(Move::Stale),
         1 => prop::sample::select(vec![Off::ForNow, Off::ForGood, Off::Stubbornly])
@@ -121,6 +125,7 @@ fn stale() -> impl Strategy<Value = Reply> {
     prop::sample::select(vec![
         Reply::Ensured {
             hook: HookId(99),
+            known: None,
             revision: 1,
         },
         Reply::Intact,
@@ -130,7 +135,7 @@ fn stale() -> impl Strategy<Value = Reply> {
         Reply::Disabled { permanently: true },
         Reply::Pinged,
         Reply::Untestable,
-        Reply::Deleted,
+        Reply::Deleted { known: None },
     ])
 }
 

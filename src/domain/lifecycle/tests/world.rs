@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct World {
     pub(super) hooks: BTreeMap<u64, Theirs>,
     next_hook: u64,
-    /// The ids that replies have told of.
+    /// The ids that the machine has been told of, by replies or greetings, and has kept.
     told: BTreeSet<u64>,
+    /// The hooks that we made whose greetings have not arrived.
+    greetings: Vec<u64>,
     /// The address that the daemon has, and the one that it knows its hook to deliver to.
     pub(super) base: u8,
     address: Option<u8>,
@@ -58,6 +60,7 @@ impl World {
             hooks: SOMEBODYS_IDS.map(|id| (id, SOMEBODYS)).into(),
             next_hook: 1,
             told: BTreeSet::new(),
+            greetings: Vec::new(),
             base: 0,
             address: None,
             call: None,
@@ -148,6 +151,7 @@ impl World {
             "LC-2: {before:?} {shown:?} {after:?}"
         );
         self.assert_it_moves_on(&after, &before, &shown);
+        self.told.extend(after.hook.id().map(|id| id.0));
         after
     }
 
@@ -170,14 +174,19 @@ impl World {
     fn act(&mut self, call: Call, base: u8, saw: &[u64]) -> Reply {
         let at = Timestamp(self.clock_ms);
         match call {
-            Call::Ensure { revision, .. } => {
+            Call::Ensure { known, revision } => {
                 let hook = saw.iter().find(|id| self.hooks.contains_key(id)).copied();
-                let hook = hook.unwrap_or_else(|| self.new_id());
+                let hook = hook.unwrap_or_else(|| {
+                    let id = self.new_id();
+                    self.greetings.push(id);
+                    id
+                });
                 let surplus: Vec<u64> = saw.iter().copied().filter(|id| *id != hook).collect();
                 self.remove_all(&surplus);
                 self.write(hook, base, revision);
                 Reply::Ensured {
                     hook: HookId(hook),
+                    known,
                     revision,
                 }
             }
@@ -215,9 +224,9 @@ impl World {
                     Reply::Untestable
                 }
             }
-            Call::Delete { .. } => {
+            Call::Delete { known } => {
                 self.remove_all(saw);
-                Reply::Deleted
+                Reply::Deleted { known }
             }
         }
     }
@@ -245,12 +254,8 @@ impl World {
     fn answer(&mut self) -> Option<Input> {
         let (reply, base) = self.carry_out()?;
         match &reply {
-            Reply::Ensured { hook, .. } => {
-                self.told.insert(hook.0);
-                self.address = Some(base);
-            }
-            Reply::Repaired { .. } => self.address = Some(base),
-            Reply::Deleted => self.address = None,
+            Reply::Ensured { .. } | Reply::Repaired { .. } => self.address = Some(base),
+            Reply::Deleted { .. } => self.address = None,
             Reply::Intact
             | Reply::Drifted
             | Reply::Disabled { .. }
@@ -330,7 +335,14 @@ impl World {
                 }
                 Some(input)
             }
-            Move::Delivery => Some(Input::DeliveryArrived),
+            Move::Delivery => Some(Input::DeliveryArrived { hook: None }),
+            Move::Greeting(number) => {
+                let number = usize::from(number) % self.greetings.len().max(1);
+                let hook = *self.greetings.get(number)?;
+                self.greetings.remove(number);
+                let hook = Some(HookId(hook));
+                Some(Input::DeliveryArrived { hook })
+            }
             Move::Restart => {
                 self.cut_off();
                 Some(Input::Recovered)
