@@ -16,6 +16,7 @@ mod turn;
 
 use super::Command;
 use super::CommandError;
+use super::farewell::Farewell;
 use super::plan::{Act, Edit, Plan, plan};
 use super::shared::World;
 use crate::domain::connection::{Connection, CredentialUse};
@@ -43,6 +44,8 @@ pub(super) struct ConnectionActor {
     epochs: BTreeMap<Timer, u64>,
     /// Who waits for the outstanding call to end.
     waiting: Vec<oneshot::Sender<()>>,
+    /// Who has disconnected, and waits for what becomes of the hook.
+    leaving: Vec<Leaving>,
     /// After a panic deliveries are processed one at a time, each with its try counted first.
     careful: bool,
     /// The delivery whose try is counted already, and which has not panicked since.
@@ -58,6 +61,9 @@ pub(super) struct ConnectionActor {
     life: u64,
 }
 
+/// Where to say what became of the hook of a connection that was disconnected.
+pub(super) type Leaving = oneshot::Sender<Farewell>;
+
 /// Work that is done when a plan was committed.
 type Then =
     Box<dyn FnOnce(&mut ConnectionActor, &mut Context<ConnectionActor>, Result<(), CommandError>)>;
@@ -70,6 +76,7 @@ impl ConnectionActor {
             connection: None,
             epochs: BTreeMap::new(),
             waiting: Vec::new(),
+            leaving: Vec::new(),
             careful: false,
             counted: None,
             move_turn: None,
@@ -136,7 +143,7 @@ impl ConnectionActor {
 
     /// The plan is durable: make it the state, and do what follows from it.
     fn adopt(&mut self, plan: Plan, ctx: &mut Context<Self>) {
-        let is_end = plan.is_end();
+        let (is_end, farewell) = (plan.is_end(), plan.farewell());
         (0..plan.opened).for_each(|_| self.world.watch.incident_opened());
         (0..plan.resolved).for_each(|_| self.world.watch.incident_resolved());
         let is_outstanding = plan.connection.lifecycle.call_outstanding();
@@ -147,7 +154,7 @@ impl ConnectionActor {
             match act {
                 Act::Call(call) => self.call(ctx, call),
                 Act::Arm(timer, wait) => self.arm(ctx, timer, wait),
-                Act::Tell(observation) => self.tell(observation),
+                Act::Tell(observation) => self.tell(observation, farewell),
             }
         }
         if !is_outstanding {
@@ -155,6 +162,9 @@ impl ConnectionActor {
             // Whoever waited and went away does not care.
             for waiting in self.waiting.drain(..) {
                 let _ = waiting.send(());
+            }
+            for leaving in self.leaving.drain(..) {
+                let _ = leaving.send(farewell);
             }
         }
         if is_end {
@@ -194,7 +204,7 @@ impl ConnectionActor {
         }
     }
 
-    fn tell(&self, observation: Observation) {
+    fn tell(&self, observation: Observation, farewell: Farewell) {
         let Some(c) = &self.connection else { return };
         let (id, repository) = (c.id, &c.full_name);
         match observation {
@@ -236,8 +246,12 @@ impl ConnectionActor {
             Observation::Resumed => {
                 tracing::info!(connection.id = %id, %repository, "webhook_resumed");
             }
-            Observation::Removed => {
+            Observation::Removed if farewell == Farewell::Deleted => {
                 tracing::info!(connection.id = %id, %repository, "webhook_deleted");
+            }
+            Observation::Removed => {
+                let webhook = farewell.as_str();
+                tracing::info!(connection.id = %id, %repository, webhook, "connection_removed");
             }
         }
     }
@@ -422,6 +436,8 @@ pub(super) struct Obey {
     /// How urgent the calls are that follow.
     pub(super) priority: Priority,
     pub(super) answer: oneshot::Sender<Result<(), CommandError>>,
+    /// Where to say what becomes of the hook, when the command is to disconnect.
+    pub(super) leaving: Option<Leaving>,
 }
 
 impl Handler<Obey> for ConnectionActor {
@@ -431,7 +447,9 @@ impl Handler<Obey> for ConnectionActor {
             command,
             priority,
             answer,
+            leaving,
         } = obey;
+        self.leaving.extend(leaving);
         self.is_awaited |= priority == Priority::Person;
         self.obey(ctx, command, answer);
     }

@@ -2,8 +2,8 @@
 
 mod credentials;
 
-use super::connection::Word;
-use super::connection::{Obey, WhenSettled};
+use super::connection::{Leaving, Obey, WhenSettled, Word};
+use super::farewell::{self, Farewell};
 use super::keeper::{self, StopSweeping, Sweeper, Verdict};
 use super::leaving::{Leave, StopUshering, Usher};
 use super::moves::{Mover, StopMoving};
@@ -23,8 +23,6 @@ use crate::provider::Hooks;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use actix::prelude::*;
 pub(super) use credentials::told;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -320,18 +318,21 @@ impl Actors {
         id: ConnectionId,
         command: Command,
         priority: Priority,
+        leaving: Option<Leaving>,
     ) -> Result<(), CommandError> {
         command_now(
             &self.world,
             &self.registry,
             &self.warden,
             id,
-            (command, priority),
+            (command, priority, leaving),
         )
         .await
     }
 
-    async fn settle_now(&self, id: ConnectionId, within: Duration) -> bool {
+    /// Waits until no provider call of the connection is outstanding, at most for `within`. Tells
+    /// whether that came true (also when the connection is gone).
+    pub(super) async fn settled(&self, id: ConnectionId, within: Duration) -> bool {
         let Some(actor) = self.registry.get(id) else {
             return true;
         };
@@ -354,7 +355,7 @@ pub(super) async fn command_now(
     registry: &Registry,
     warden: &Addr<Warden>,
     id: ConnectionId,
-    (command, priority): (Command, Priority),
+    (command, priority, leaving): (Command, Priority, Option<Leaving>),
 ) -> Result<(), CommandError> {
     if registry.get(id).is_none() {
         if world.store.connection(id)?.is_none() {
@@ -368,6 +369,7 @@ pub(super) async fn command_now(
         command,
         priority,
         answer,
+        leaving,
     });
     match tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
         Ok(Ok(result)) => result,
@@ -381,15 +383,20 @@ impl Herd for Actors {
     }
 
     fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError> {
-        Box::pin(self.command_now(id, command, Priority::Person))
+        Box::pin(self.command_now(id, command, Priority::Person, None))
     }
 
-    fn settled(
+    fn disconnect(
         &self,
         id: ConnectionId,
+        delete_hook: bool,
         within: Duration,
-    ) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(self.settle_now(id, within))
+    ) -> Answering<'_, Farewell, CommandError> {
+        Box::pin(farewell::disconnect(
+            delete_hook,
+            within,
+            move |command, leaving| self.command_now(id, command, Priority::Person, Some(leaving)),
+        ))
     }
 
     fn delivered(&self, id: ConnectionId) {

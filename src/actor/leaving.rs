@@ -176,7 +176,7 @@ async fn see_off(
             left += 1;
             if is_untold(&connection, removal) {
                 let delete_hook = removal.delete_hooks;
-                let command = (Command::Disconnect { delete_hook }, Priority::Person);
+                let command = (Command::Disconnect { delete_hook }, Priority::Person, None);
                 let told = command_now(world, registry, warden, connection.id, command).await;
                 // One that cannot be told now holds up no other.
                 trouble = trouble.or(told.err());

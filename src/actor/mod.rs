@@ -6,6 +6,7 @@
 //! written by the keeper.
 
 mod connection;
+mod farewell;
 mod handle;
 mod incidents;
 mod keeper;
@@ -18,6 +19,7 @@ mod shared;
 pub mod supervise;
 mod warden;
 
+pub use farewell::Farewell;
 pub use handle::Actors;
 pub use keeper::Keeper;
 pub use moves::Moves;
@@ -163,13 +165,14 @@ pub trait Herd: Send + Sync + 'static {
     /// Has a connection's actor carry out a command. Resolves when that is durable.
     fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError>;
 
-    /// Waits until no provider call of the connection is outstanding, at most for `within`.
-    /// Tells whether that came true (also when the connection is gone).
-    fn settled(
+    /// Disconnects, durably, and waits for what becomes of the hook: until no provider call of
+    /// the connection is outstanding, at most for `within`. What goes on then goes on by itself.
+    fn disconnect(
         &self,
         id: ConnectionId,
+        delete_hook: bool,
         within: Duration,
-    ) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+    ) -> Answering<'_, Farewell, CommandError>;
 
     /// Says that a delivery for this connection was committed. Never blocks; losing this word
     /// costs only time, because the store knows what is pending.

@@ -15,8 +15,8 @@ use crate::domain::incident::{
     Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
 use crate::domain::lifecycle::{
-    Call, Delay, Desired, Effect, Hook, Input, Lifecycle, Observation, Phase, SuspendReason, Timer,
-    step,
+    Call, Delay, Desired, Effect, Hook, Input, Lifecycle, Observation, Phase, Reply, SuspendReason,
+    Timer, step,
 };
 use crate::domain::repo::Repository;
 use crate::domain::secret::{Proof, Sealed};
@@ -87,6 +87,8 @@ pub(super) struct Plan {
     pub(super) acts: Vec<Act>,
     pub(super) opened: u32,
     pub(super) resolved: u32,
+    /// It was made because the provider has just shown that none of our hooks is left.
+    pub(super) is_shown_to_be_gone: bool,
 }
 
 impl Plan {
@@ -113,6 +115,7 @@ pub(super) fn plan(
     let unreadable = edit.unreadable.clone();
     apply(&mut next, edit, now);
     let mut effects = Vec::new();
+    let is_shown_to_be_gone = matches!(input, Some(Input::Replied(Reply::Deleted { .. })));
     if let Some(input) = input {
         (next.lifecycle, effects) = step(next.lifecycle, input);
     }
@@ -128,6 +131,7 @@ pub(super) fn plan(
         acts,
         opened: 0,
         resolved: 0,
+        is_shown_to_be_gone,
     };
     tell_incidents(world, &mut plan, &effects, now)?;
     if let Some(reason) = unreadable.last() {

@@ -22,6 +22,35 @@ fn fill_with_hooks(stage: &Stage, token: &str, repository: &str) {
 }
 
 #[test]
+fn a_webhook_that_never_was_is_not_said_to_be_deleted() {
+    let mut stage = Stage::new();
+    let github = stage.simulator.github();
+    let _daemon = stage.start();
+    let ann = stage.add_user("ann");
+    stage.set("HOOKHERD_TOKEN", &ann);
+    let token = github.add_user("octo");
+    github.add_user("boss");
+    github.add_repository("octo/locked", "octo");
+    github.set_admin("octo", "octo/locked", false);
+    let locked = stage.connect(&ann, &token, "octo/locked");
+    stage.wait_for_status(&ann, &locked, "failed");
+    let output = stage.run(&["disconnect", "octo/locked"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("no webhook was ever made"), "{said}");
+
+    github.set_admin("octo", "octo/locked", true);
+    let id = stage.connect(&ann, &token, "octo/locked");
+    stage.wait_for_status(&ann, &id, "active");
+    let output = stage.run(&["--json", "disconnect", "octo/locked"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&said["webhook_deleted"], &said["webhook_outcome"]),
+        (&json!(true), &json!("deleted"))
+    );
+    assert!(github.hooks("octo/locked").is_empty());
+}
+
+#[test]
 fn twenty_hooks_and_missing_rights_are_told_clearly_and_end_by_themselves() {
     let stage = Stage::new();
     let github = stage.simulator.github();

@@ -7,6 +7,7 @@ use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
+use crate::domain::secret::Proof;
 use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError, Repaired};
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,10 +186,7 @@ async fn carry_out(
             }
             let edit = Edit {
                 repository: Some(ensured.repository),
-                proof: Some(ensured.proof),
-                checked: true,
-                address: Some(world.settings.public_url.clone()),
-                ..Edit::default()
+                ..written(world, ensured.proof)
             };
             Ok((
                 Reply::Ensured {
@@ -206,13 +204,7 @@ async fn carry_out(
         Call::Repair { hook, revision } => {
             match hooks.repair(access, &target, hook, &spec()?).await? {
                 Repaired::Done { proof } => {
-                    let edit = Edit {
-                        proof: Some(proof),
-                        checked: true,
-                        address: Some(world.settings.public_url.clone()),
-                        ..Edit::default()
-                    };
-                    Ok((Reply::Repaired { revision }, edit))
+                    Ok((Reply::Repaired { revision }, written(world, proof)))
                 }
                 Repaired::Missing => Ok(plain(missing(world))),
             }
@@ -230,6 +222,16 @@ async fn carry_out(
                 .await?;
             Ok(plain(Reply::Deleted { known }))
         }
+    }
+}
+
+/// All settings are written, and the hook delivers to our present address.
+fn written(world: &World, proof: Proof) -> Edit {
+    Edit {
+        proof: Some(proof),
+        checked: true,
+        address: Some(world.settings.public_url.clone()),
+        ..Edit::default()
     }
 }
 

@@ -105,7 +105,7 @@ impl Actors {
                     Desired::Active | Desired::Paused => Command::Check,
                 };
                 // One that cannot be asked just now looks again at its next start or retry.
-                let _ = self.command_now(id, command, Priority::Repair).await;
+                let _ = self.command_now(id, command, Priority::Repair, None).await;
             }
         }
         Ok(())

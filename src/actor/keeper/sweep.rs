@@ -66,6 +66,7 @@ impl Sweeper {
                     command,
                     priority,
                     answer,
+                    leaving: None,
                 });
             }
         }

@@ -22,8 +22,8 @@ pub(super) const TEST_EVENT: &str = "test";
 
 /// A dialect in which a body is `number attempt conclusion`, the same after the name of a family,
 /// `job number attempt id` for a job that failed, `deleted branch seconds`, `renamed name`, `ping`
-/// (with a hook's id after it or not), `push`, or `panic`. A family may be `suite` (of Actions, with the number as its id) or `of` (a
-/// workflow run with the suite of its number).
+/// (with the id of a hook after it, or not), `push`, or `panic`. A family may be `suite` (of
+/// Actions, with the number as its id) or `of` (a workflow run with the suite of its number).
 pub(super) struct TestDecode;
 
 impl Decode for TestDecode {

@@ -2,7 +2,7 @@
 
 use super::fakes::{ANN, BOB, Farm, instance};
 use super::provider::Behaviour;
-use crate::actor::{Command, ConnectError, Herd};
+use crate::actor::{Command, CommandError, ConnectError, Farewell, Herd};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::Outcome;
 use crate::domain::id::HookId;
@@ -140,6 +140,71 @@ async fn disconnecting_with_the_provider_down_goes_on_in_the_background() {
         .await;
     assert!(farm.provider.hooks.lock().unwrap().is_empty());
     assert!(farm.actors.is_empty(), "and its actor is over");
+}
+
+#[actix::test]
+async fn what_became_of_the_hook_is_said_by_the_provider_or_not_at_all() {
+    let within = Duration::from_secs(10);
+    let farm = Farm::new();
+    let made = farm.connect(ANN).await;
+    let gone = farm.actors.disconnect(made.id, true, within).await;
+    assert_eq!(
+        (gone, farm.provider.count("delete")),
+        (Ok(Farewell::Deleted), 1)
+    );
+
+    // Refused before anything was made, and cut off in the middle of it.
+    let refuse = Behaviour::Refuse(Failure::NoAccess, "no_access");
+    for (creation, deletion, farewell) in [
+        (refuse, None, Farewell::NeverMade),
+        (Behaviour::ActThenFail, None, Farewell::Deleted),
+        (Behaviour::ActThenHang, None, Farewell::Pending),
+        (
+            Behaviour::ActThenFail,
+            Some(Behaviour::Hang),
+            Farewell::Pending,
+        ),
+    ] {
+        farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x")); // the look-up
+        farm.provider.next_does(creation.clone());
+        let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+        let deletions = farm.provider.count("delete");
+        farm.provider.always_does(deletion);
+        let within = Duration::from_secs(40);
+        let said = farm.actors.disconnect(connection.id, true, within).await;
+        assert_eq!(said, Ok(farewell), "{creation:?}");
+        if farewell != Farewell::Pending {
+            let was_asked = farm.provider.count("delete") > deletions;
+            assert_eq!(was_asked, farewell == Farewell::Deleted);
+        }
+        farm.provider.always_does(None);
+        farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
+            .await;
+        assert!(farm.provider.hooks.lock().unwrap().is_empty());
+    }
+    let kept = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    let left = farm.actors.disconnect(kept.id, false, within).await;
+    assert_eq!(left, Ok(Farewell::Left));
+    let over = farm.actors.disconnect(kept.id, true, within).await;
+    assert_eq!(over, Err(CommandError::NoSuchConnection));
+}
+
+#[actix::test]
+async fn one_whose_hook_was_deleted_to_be_made_anew_and_was_not_says_deleted() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    farm.provider.next_does(Behaviour::Act);
+    let refuse = Behaviour::Refuse(Failure::Rejected, "hook_limit_reached");
+    farm.provider.next_does(refuse);
+    farm.command(connection.id, Command::Recreate)
+        .await
+        .unwrap();
+    farm.until(|| farm.get(connection.id).last_error.is_some())
+        .await;
+    assert_eq!(farm.get(connection.id).lifecycle.hook, Hook::Absent);
+    let within = Duration::from_secs(10);
+    let gone = farm.actors.disconnect(connection.id, true, within).await;
+    assert_eq!(gone, Ok(Farewell::Deleted));
 }
 
 #[actix::test]

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 /// What the provider does with a call.
 #[derive(Clone, Debug)]
 pub(super) enum Behaviour {
+    Act,
     Refuse(Failure, &'static str),
     ActThenFail,
     Hang,
@@ -133,7 +134,7 @@ impl FakeProvider {
         tokio::time::sleep(Duration::from_millis(50)).await;
         self.judge(access)?;
         match behaviour {
-            None => Ok(act()),
+            None | Some(Behaviour::Act) => Ok(act()),
             Some(Behaviour::Refuse(failure, code)) => Err(ProviderError::refused(
                 failure,
                 ErrorCode::from_name(code),

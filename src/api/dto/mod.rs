@@ -112,8 +112,10 @@ pub struct Disconnected {
     pub connection_id: String,
     /// Its repository.
     pub repository_full_name: String,
-    /// Whether the provider has confirmed that the hook is gone.
+    /// Whether the provider has confirmed that no hook of ours is left there.
     pub webhook_deleted: bool,
+    /// What became of the hook: `deleted`, `never_made`, `left` or `pending`.
+    pub webhook_outcome: &'static str,
     /// What happened, in words.
     pub message: &'static str,
 }

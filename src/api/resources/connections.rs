@@ -2,7 +2,7 @@
 
 use super::repositories::{decoder, events_named};
 use super::{away, json, ok};
-use crate::actor::Command;
+use crate::actor::{Command, Farewell};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, after, path_id, query};
@@ -10,7 +10,6 @@ use crate::api::filter;
 use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
-use crate::domain::lifecycle::{Hook, Phase};
 use crate::domain::repo::FullName;
 use crate::store::{After, ConnectionFilter};
 use actix_web::http::StatusCode;
@@ -143,59 +142,24 @@ pub(in crate::api) async fn disconnect(
     let asked: DeleteQuery = query(&request)?;
     let delete_hook = asked.delete_webhook.unwrap_or(true);
     let connection = shared.owned(caller).connection(path_id(&request)?)?;
-    let id = connection.id;
-    shared
-        .herd
-        .command(id, Command::Disconnect { delete_hook })
-        .await?;
-    let mut webhook_deleted = false;
-    if delete_hook {
-        shared
-            .herd
-            .settled(id, shared.settings.disconnect_wait)
-            .await;
-        webhook_deleted = hook_is_gone(&shared, caller, id)?;
-    }
-    let message = match (delete_hook, webhook_deleted) {
-        (false, _) => "disconnected; the webhook was left at the provider, as asked",
-        (true, true) => "disconnected; the webhook is deleted at the provider",
-        (true, false) => {
+    let (id, within) = (connection.id, shared.settings.disconnect_wait);
+    let farewell = shared.herd.disconnect(id, delete_hook, within).await?;
+    let message = match farewell {
+        Farewell::Deleted => "disconnected; the webhook is deleted at the provider",
+        Farewell::NeverMade => "disconnected; no webhook was ever made at the provider",
+        Farewell::Left => "disconnected; the webhook was left at the provider, as asked",
+        Farewell::Pending if delete_hook => {
             "disconnected; the webhook could not be deleted yet, which goes on in the background"
         }
+        Farewell::Pending => "disconnected; a call to the provider is still under way",
     };
     ok(&dto::Disconnected {
         success: true,
         connection_id: id.to_string(),
         repository_full_name: connection.full_name.to_string(),
-        webhook_deleted,
+        webhook_deleted: farewell == Farewell::Deleted,
+        webhook_outcome: farewell.as_str(),
         message,
-    })
-}
-
-/// Whether the provider has confirmed that a connection that is to delete its hook has none.
-fn hook_is_gone(shared: &Shared, caller: Caller, id: ConnectionId) -> Result<bool, Problem> {
-    let connection = match shared.owned(caller).connection_or_removed(id) {
-        Ok(connection) => connection,
-        // A connection is forgotten only after its hook is gone.
-        Err(problem) if problem.code() == Code::NotFound => return Ok(true),
-        Err(problem) => return Err(problem),
-    };
-    let lifecycle = connection.lifecycle;
-    Ok(match lifecycle.phase {
-        Phase::Removed => true,
-        // The provider has shown that none is left; once more is looked only in case that a call
-        // that was cut off is still carried out.
-        Phase::Settling => lifecycle.hook == Hook::Absent,
-        Phase::Idle
-        | Phase::Creating { .. }
-        | Phase::Active
-        | Phase::Checking
-        | Phase::Pinging
-        | Phase::Repairing { .. }
-        | Phase::Rewriting
-        | Phase::Deleting { .. }
-        | Phase::Waiting { .. }
-        | Phase::Suspended(_) => false,
     })
 }
 

@@ -1,6 +1,8 @@
 //! A herd without actors: writes down what it is asked, and does to the store what a test needs.
 
-use crate::actor::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd, Offer};
+use crate::actor::{
+    Answering, Command, CommandError, ConnectError, ConnectRequest, Farewell, Herd, Offer,
+};
 use crate::domain::connection::Connection;
 use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{ConnectionId, CredentialId, Entropy, HookKey, UserId};
@@ -13,7 +15,6 @@ use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Store};
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(super) struct FakeHerd {
     pub(super) secrets: Mutex<HashMap<ConnectionId, HookSecret>>,
     pub(super) commands: Mutex<Vec<(ConnectionId, Command)>>,
     pub(super) leaving: Mutex<Vec<UserId>>,
+    /// What becomes of the hooks of those who disconnect.
+    pub(super) farewell: Mutex<Farewell>,
     pub(super) delivered: AtomicUsize,
     pub(super) heard: AtomicUsize,
     pub(super) rejected: AtomicUsize,
@@ -124,12 +127,15 @@ impl Herd for FakeHerd {
         Box::pin(async { Ok(()) })
     }
 
-    fn settled(
+    fn disconnect(
         &self,
-        _: ConnectionId,
+        id: ConnectionId,
+        delete_hook: bool,
         _: Duration,
-    ) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(async { false })
+    ) -> Answering<'_, Farewell, CommandError> {
+        let done = self.command(id, Command::Disconnect { delete_hook });
+        let farewell = *self.farewell.lock().unwrap();
+        Box::pin(async move { done.await.map(|()| farewell) })
     }
 
     fn delivered(&self, _: ConnectionId) {

@@ -1,7 +1,7 @@
 //! The shapes and the ways of the resources.
 
 use super::world::{World, connect};
-use crate::actor::Command;
+use crate::actor::{Command, Farewell};
 use serde_json::Value;
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -202,6 +202,7 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
         (reply.status, &answer["success"], &answer["webhook_deleted"]),
         (200, &true.into(), &false.into())
     );
+    assert_eq!(answer["webhook_outcome"], "pending");
     assert_eq!(answer["repository_full_name"], "canary/repository");
     let wanted = (
         world.connection.id,
@@ -225,6 +226,22 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
         )
         .json();
     assert_eq!(list["total"], 0);
+}
+
+#[test]
+fn a_webhook_is_said_to_be_deleted_only_when_the_provider_has_shown_it() {
+    for farewell in Farewell::ALL {
+        let world = World::new();
+        *world.herd.farewell.lock().unwrap() = farewell;
+        let id = world.connection.id;
+        let line = format!("DELETE /api/v2/repositories/connections/{id}");
+        let answer = world.call(Some(&world.owner), &line, None).json();
+        let is_deleted = farewell == Farewell::Deleted;
+        assert_eq!(answer["webhook_deleted"], is_deleted, "{answer}");
+        assert_eq!(answer["webhook_outcome"], farewell.as_str());
+        let message = answer["message"].as_str().unwrap();
+        assert_eq!(message.contains("is deleted"), is_deleted, "{answer}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::counting::CountingDecode;
 use super::herd::{FakeHerd, futures_now};
 use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
-use crate::actor::{ConnectRequest, Herd};
+use crate::actor::{ConnectRequest, Farewell, Herd};
 use crate::api::scope::Shared;
 use crate::api::{Admin, Collaborators, IngressWatch, Settings, server};
 use crate::domain::connection::Connection;
@@ -225,6 +225,7 @@ impl World {
             secrets: Mutex::default(),
             commands: Mutex::default(),
             leaving: Mutex::default(),
+            farewell: Mutex::new(Farewell::Pending),
             delivered: 0.into(),
             heard: 0.into(),
             rejected: 0.into(),

@@ -8,19 +8,23 @@ use super::{
 use crate::domain::id::HookId;
 use crate::domain::time::Timestamp;
 
-pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
-    let fits = match reply {
-        Reply::Ensured { .. } => matches!(l.phase, Phase::Creating { .. }),
-        Reply::Repaired { .. } => matches!(l.phase, Phase::Repairing { .. } | Phase::Rewriting),
-        Reply::Intact | Reply::Drifted | Reply::Disabled { .. } => l.phase == Phase::Checking,
+/// Whether that is what was asked for.
+fn fits(phase: Phase, reply: &Reply) -> bool {
+    match reply {
+        Reply::Ensured { .. } => matches!(phase, Phase::Creating { .. }),
+        Reply::Repaired { .. } => matches!(phase, Phase::Repairing { .. } | Phase::Rewriting),
+        Reply::Intact | Reply::Drifted | Reply::Disabled { .. } => phase == Phase::Checking,
         Reply::Missing { .. } => matches!(
-            l.phase,
+            phase,
             Phase::Checking | Phase::Repairing { .. } | Phase::Rewriting
         ),
-        Reply::Pinged | Reply::Untestable => l.phase == Phase::Pinging,
-        Reply::Deleted { .. } => matches!(l.phase, Phase::Deleting { .. }),
-    };
-    if !fits {
+        Reply::Pinged | Reply::Untestable => phase == Phase::Pinging,
+        Reply::Deleted { .. } => matches!(phase, Phase::Deleting { .. }),
+    }
+}
+
+pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
+    if !fits(l.phase, reply) {
         return stay(l);
     }
     l.refused = false;

@@ -1,0 +1,92 @@
+//! What becomes of the hook of a connection that was disconnected, and who is told.
+
+use super::connection::Leaving;
+use super::plan::Plan;
+use super::{Command, CommandError};
+use crate::domain::connection::Connection;
+use crate::domain::lifecycle::{Desired, Hook, Phase};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What became of the hook of a connection that was disconnected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The provider has shown that none is left, by its id or by the mark in its URL.
+    Deleted,
+    /// No call that makes one ever reached the provider, and it was not asked.
+    NeverMade,
+    /// It was left there, as asked.
+    Left,
+    /// It is not known to be gone: the deletion goes on.
+    Pending,
+}
+
+impl Farewell {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Deleted, Self::NeverMade, Self::Left, Self::Pending];
+
+    /// The name used in JSON and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::NeverMade => "never_made",
+            Self::Left => "left",
+            Self::Pending => "pending",
+        }
+    }
+
+    /// What is known by the end of a step; `is_shown` when it was taken because the provider has
+    /// just shown that no hook is left.
+    pub(super) fn of(connection: &Connection, is_shown: bool) -> Self {
+        let lifecycle = &connection.lifecycle;
+        let was_made = connection.hook_created_at.is_some() || lifecycle.hook != Hook::Absent;
+        match (lifecycle.phase, lifecycle.desired) {
+            (Phase::Removed, _) if is_shown => Self::Deleted,
+            (Phase::Removed, _) if !was_made => Self::NeverMade,
+            (Phase::Removed, Desired::Removed { delete_hook: false }) => Self::Left,
+            // One was there, and only the provider's word makes it absent.
+            (Phase::Removed, _) => Self::Deleted,
+            // Once more is looked only in case that a call that was cut off is still carried out.
+            (Phase::Settling, _) if lifecycle.hook == Hook::Absent => Self::Deleted,
+            (
+                Phase::Idle
+                | Phase::Creating { .. }
+                | Phase::Active
+                | Phase::Checking
+                | Phase::Pinging
+                | Phase::Repairing { .. }
+                | Phase::Rewriting
+                | Phase::Deleting { .. }
+                | Phase::Waiting { .. }
+                | Phase::Settling
+                | Phase::Suspended(_),
+                _,
+            ) => Self::Pending,
+        }
+    }
+}
+
+impl Plan {
+    /// What becomes of the hook with this plan.
+    pub(super) fn farewell(&self) -> Farewell {
+        Farewell::of(&self.connection, self.is_shown_to_be_gone)
+    }
+}
+
+/// Has a connection disconnected with `obey`, and waits a little for what becomes of its hook.
+pub(super) async fn disconnect<Obeying>(
+    delete_hook: bool,
+    within: Duration,
+    obey: impl FnOnce(Command, Leaving) -> Obeying,
+) -> Result<Farewell, CommandError>
+where
+    Obeying: Future<Output = Result<(), CommandError>>,
+{
+    let (leaving, gone) = oneshot::channel();
+    obey(Command::Disconnect { delete_hook }, leaving).await?;
+    // Who fell meanwhile goes on after its restart, and says nothing to us.
+    match tokio::time::timeout(within, gone).await {
+        Ok(Ok(farewell)) => Ok(farewell),
+        Ok(Err(_)) | Err(_) => Ok(Farewell::Pending),
+    }
+}
