@@ -2,11 +2,9 @@
 
 use super::Outcome;
 use super::address::route;
-use super::list::{self, Listing, Part};
+use super::list::{self, Listing, Part, Whose};
 use super::output::Column;
-use super::reference;
 use super::session::Session;
-use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 
 /// How deliveries are listed.
@@ -24,16 +22,8 @@ const COLUMNS: [Column; 6] = [
 pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Only of this connection: OWNER/REPO, a URL of it, or an id.
-    #[arg(long, value_name = "CONNECTION")]
-    connection: Option<String>,
-    /// Only of this repository, connected or not, or of those that a pattern such as `octo/*`
-    /// matches.
-    #[arg(long, value_name = "OWNER/REPO")]
-    repository: Option<String>,
-    /// Only from `github` or `gitlab`.
-    #[arg(long, value_parser = super::provider::parse)]
-    provider: Option<ProviderKind>,
+    #[command(flatten)]
+    whose: Whose,
     /// Only of this event, such as `workflow_run` or `Pipeline Hook`.
     #[arg(long)]
     event: Option<String>,
@@ -75,20 +65,16 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
             session.printer.words(&answer, &words);
         }
         None => {
-            let connection = reference::id_of(&client, args.connection.as_deref())?;
-            let repository = reference::name_of(args.repository.as_deref())?;
+            let whose = args.whose.filters(&client)?;
             let listing = Listing {
                 path: "deliveries",
                 field: "items",
                 what: "deliveries",
-                filters: &[
-                    ("connection_id", connection.as_deref()),
-                    ("repository", repository.as_deref()),
-                    ("provider", args.provider.map(ProviderKind::as_str)),
+                filters: &whose.and(&[
                     ("event", args.event.as_deref()),
                     ("outcome", args.outcome.as_deref()),
                     ("state", args.state.as_deref()),
-                ],
+                ]),
                 columns: &COLUMNS,
             };
             list::show(session, &client, &listing, &args.part)?;

@@ -2,11 +2,9 @@
 
 use super::Outcome;
 use super::address::route;
-use super::list::{self, Listing, Part};
+use super::list::{self, Listing, Part, Whose};
 use super::output::Column;
-use super::reference;
 use super::session::Session;
-use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 
 /// How incidents are listed.
@@ -28,16 +26,8 @@ pub(super) struct Args {
     /// Only with this status.
     #[arg(long, value_parser = ["open", "acknowledged", "resolved"])]
     status: Option<String>,
-    /// Only of this connection: OWNER/REPO, a URL of it, or an id.
-    #[arg(long, value_name = "CONNECTION")]
-    connection: Option<String>,
-    /// Only of this repository, connected or not, or of those that a pattern such as `octo/*`
-    /// matches.
-    #[arg(long, value_name = "OWNER/REPO")]
-    repository: Option<String>,
-    /// Only from `github` or `gitlab`.
-    #[arg(long, value_parser = super::provider::parse)]
-    provider: Option<ProviderKind>,
+    #[command(flatten)]
+    whose: Whose,
     #[command(flatten)]
     part: Part,
 }
@@ -78,18 +68,12 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
         Some(Action::Acknowledge { id }) => act(id, "acknowledge", "acknowledged"),
         Some(Action::Resolve { id }) => act(id, "resolve", "resolved"),
         None => {
-            let connection = reference::id_of(&client, args.connection.as_deref())?;
-            let repository = reference::name_of(args.repository.as_deref())?;
+            let whose = args.whose.filters(&client)?;
             let listing = Listing {
                 path: "incidents",
                 field: "items",
                 what: "incidents",
-                filters: &[
-                    ("status", args.status.as_deref()),
-                    ("connection_id", connection.as_deref()),
-                    ("repository", repository.as_deref()),
-                    ("provider", args.provider.map(ProviderKind::as_str)),
-                ],
+                filters: &whose.and(&[("status", args.status.as_deref())]),
                 columns: &COLUMNS,
             };
             list::show(session, &client, &listing, &args.part)

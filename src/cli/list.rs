@@ -3,8 +3,11 @@
 
 use super::Outcome;
 use super::client::{Client, List};
+use super::failed::Failed;
 use super::output::{Column, line, pretty};
+use super::reference;
 use super::session::Session;
+use crate::domain::repo::ProviderKind;
 use serde_json::Value;
 
 /// Most items that a list shows unless more are wanted.
@@ -24,6 +27,55 @@ pub(super) struct Part {
     cursor: Option<String>,
 }
 
+/// Whose items are wanted: of what belongs to a connection.
+#[derive(Debug, clap::Args)]
+pub(super) struct Whose {
+    /// Only of this connection: OWNER/REPO, a URL of it, or an id.
+    #[arg(long, value_name = "CONNECTION")]
+    connection: Option<String>,
+    /// Only of this repository, connected or not, or of those that a pattern such as `octo/*`
+    /// matches.
+    #[arg(long, value_name = "OWNER/REPO")]
+    repository: Option<String>,
+    /// Only from `github` or `gitlab`.
+    #[arg(long, value_parser = super::provider::parse)]
+    provider: Option<ProviderKind>,
+}
+
+/// The same in the daemon's words.
+pub(super) struct Filters {
+    connection: Option<String>,
+    repository: Option<String>,
+    provider: Option<ProviderKind>,
+}
+
+impl Whose {
+    /// Looks up what was named.
+    pub(super) fn filters(&self, client: &Client) -> Result<Filters, Failed> {
+        Ok(Filters {
+            connection: reference::id_of(client, self.connection.as_deref())?,
+            repository: reference::name_of(self.repository.as_deref())?,
+            provider: self.provider,
+        })
+    }
+}
+
+impl Filters {
+    /// With the filters that a list has besides.
+    pub(super) fn and<'a>(&'a self, more: &[Filter<'a>]) -> Vec<Filter<'a>> {
+        let mut all = vec![
+            ("connection_id", self.connection.as_deref()),
+            ("repository", self.repository.as_deref()),
+            ("provider", self.provider.map(ProviderKind::as_str)),
+        ];
+        all.extend(more);
+        all
+    }
+}
+
+/// A parameter of a list, and its value if there is one.
+pub(super) type Filter<'a> = (&'a str, Option<&'a str>);
+
 /// A list that a command shows.
 pub(super) struct Listing<'a> {
     pub(super) path: &'a str,
@@ -31,7 +83,7 @@ pub(super) struct Listing<'a> {
     pub(super) field: &'static str,
     /// What the items are called by people.
     pub(super) what: &'static str,
-    pub(super) filters: &'a [(&'a str, Option<&'a str>)],
+    pub(super) filters: &'a [Filter<'a>],
     pub(super) columns: &'static [Column],
 }
 

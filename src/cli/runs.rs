@@ -2,11 +2,9 @@
 
 use super::Outcome;
 use super::address::route;
-use super::list::{self, Listing, Part};
+use super::list::{self, Listing, Part, Whose};
 use super::output::Column;
-use super::reference;
 use super::session::Session;
-use crate::domain::repo::ProviderKind;
 
 /// How runs are listed.
 const COLUMNS: [Column; 7] = [
@@ -24,16 +22,8 @@ const COLUMNS: [Column; 7] = [
 pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Only of this connection: OWNER/REPO, a URL of it, or an id.
-    #[arg(long, value_name = "CONNECTION")]
-    connection: Option<String>,
-    /// Only of this repository, connected or not, or of those that a pattern such as `octo/*`
-    /// matches.
-    #[arg(long, value_name = "OWNER/REPO")]
-    repository: Option<String>,
-    /// Only from `github` or `gitlab`.
-    #[arg(long, value_parser = super::provider::parse)]
-    provider: Option<ProviderKind>,
+    #[command(flatten)]
+    whose: Whose,
     /// Only of this branch, or of those that a pattern such as `release/*` matches.
     #[arg(long)]
     branch: Option<String>,
@@ -63,20 +53,16 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
         session.printer.record(&client.get(&path)?);
         return Ok(());
     }
-    let connection = reference::id_of(&client, args.connection.as_deref())?;
-    let repository = reference::name_of(args.repository.as_deref())?;
+    let whose = args.whose.filters(&client)?;
     let listing = Listing {
         path: "workflows/runs",
         field: "items",
         what: "runs",
-        filters: &[
-            ("connection_id", connection.as_deref()),
-            ("repository", repository.as_deref()),
-            ("provider", args.provider.map(ProviderKind::as_str)),
+        filters: &whose.and(&[
             ("branch", args.branch.as_deref()),
             ("status", args.status.as_deref()),
             ("conclusion", args.conclusion.as_deref()),
-        ],
+        ]),
         columns: &COLUMNS,
     };
     list::show(session, &client, &listing, &args.part)

@@ -20,8 +20,7 @@ fn listings_that_hang_do_not_hold_up_a_neighbours_connect() {
     let (of_ann, of_ben) = (github.add_user("ann"), github.add_user("octo"));
     github.add_repository(REPOSITORY, "octo");
     for (user, token) in [(&ann, of_ann), (&ben, of_ben)] {
-        let credential = json!({ "provider": "github", "token": token });
-        stage.call(user, "POST /api/v2/credentials", &credential);
+        stage.add_credential(user, "github", &token);
     }
     stage.simulator.faults().push(Fault {
         operation: "repositories".into(),

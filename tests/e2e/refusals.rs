@@ -5,7 +5,6 @@ use hookherd::simulator::{Misbehaviour, Refusal};
 use serde_json::{Value, json};
 
 const CONNECT: &str = "POST /api/v2/repositories/connect";
-const CREDENTIALS: &str = "POST /api/v2/credentials";
 
 /// What connecting answers while the look-up is refused so: status, code, and words.
 fn told(stage: &Stage, token: &str, wish: &Value) -> (u16, String, String) {
@@ -22,8 +21,7 @@ fn what_github_refuses_is_told_on_connect_and_changes_nothing() {
     let ann = stage.add_user("ann");
     let token = github.add_user("octo");
     github.add_repository(REPOSITORY, "octo");
-    let credential = json!({ "provider": "github", "token": token });
-    stage.call(&ann, CREDENTIALS, &credential);
+    stage.add_credential(&ann, "github", &token);
     let wish = json!({ "repository_full_name": REPOSITORY });
     let api = stage.simulator.api_url();
     let sign_on = format!("{}/orgs/octo/sso", api.trim_end_matches("/api/v3"));
@@ -57,8 +55,7 @@ fn what_gitlab_refuses_is_told_on_connect() {
     let ann = stage.add_user("ann");
     let token = gitlab.add_user("ann");
     gitlab.add_project("group/app", "ann");
-    let credential = json!({ "provider": "gitlab", "token": token });
-    stage.call(&ann, CREDENTIALS, &credential);
+    stage.add_credential(&ann, "gitlab", &token);
     let wish = json!({ "provider": "gitlab", "repository_full_name": "group/app" });
     for (refusal, code, words) in [
         (
@@ -94,7 +91,11 @@ fn a_page_where_the_api_should_be_is_told_as_a_wrong_url() {
         .faults()
         .next("user", Misbehaviour::Refuse(Refusal::Page));
     let credential = json!({ "provider": "github", "token": token });
-    let answer = stage.ask(&ann, CREDENTIALS, Some(&credential.to_string()));
+    let answer = stage.ask(
+        &ann,
+        "POST /api/v2/credentials",
+        Some(&credential.to_string()),
+    );
     assert_eq!(
         (answer.status, answer.json["code"].as_str()),
         (502, Some("wrong_api_url"))

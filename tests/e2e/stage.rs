@@ -378,10 +378,15 @@ impl Stage {
         answer.field("token")
     }
 
-    /// Adds a credential for an account of the provider's, and connects a repository: its id.
-    pub(crate) fn connect(&self, token: &str, provider_token: &str, repository: &str) -> String {
-        let credential = json!({ "provider": "github", "token": provider_token });
+    /// Adds a credential for an account of the provider's.
+    pub(crate) fn add_credential(&self, token: &str, provider: &str, provider_token: &str) {
+        let credential = json!({ "provider": provider, "token": provider_token });
         self.call(token, "POST /api/v2/credentials", &credential);
+    }
+
+    /// Adds a credential for an account of GitHub's, and connects a repository: its id.
+    pub(crate) fn connect(&self, token: &str, provider_token: &str, repository: &str) -> String {
+        self.add_credential(token, "github", provider_token);
         let wish = json!({ "repository_full_name": repository });
         let answer = self.call(token, "POST /api/v2/repositories/connect", &wish);
         answer.field("id")

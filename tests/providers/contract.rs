@@ -1,5 +1,6 @@
 //! What `Hooks` promises, case by case, for each provider.
 
+use crate::both;
 use crate::receiver::Receiver;
 use crate::stand::{Stand, mark};
 use hookherd::domain::delivery::Payload;
@@ -17,23 +18,6 @@ use std::time::Duration;
 
 const URL: &str = "http://127.0.0.1:9/api/v2/webhooks/x/key";
 const OTHER: &str = "http://127.0.0.1:9/other";
-
-macro_rules! both {
-    ($($case:ident)*) => {
-        mod github {
-            $(#[actix_web::test]
-            async fn $case() {
-                super::$case(super::Stand::new(super::ProviderKind::Github)).await;
-            })*
-        }
-        mod gitlab {
-            $(#[actix_web::test]
-            async fn $case() {
-                super::$case(super::Stand::new(super::ProviderKind::Gitlab)).await;
-            })*
-        }
-    };
-}
 
 both! {
     a_hook_is_created_and_then_adopted

@@ -1,9 +1,9 @@
 //! What `Hooks` promises of hooks whose URL somebody edited or copied, and of those at a former
 //! address of ours, for each provider.
 
+use crate::both;
 use crate::stand::{Stand, mark};
 use hookherd::domain::id::HookId;
-use hookherd::domain::repo::ProviderKind;
 use hookherd::domain::secret::Proof;
 use hookherd::provider::{CheckReport, HookSpec, Repaired};
 use hookherd::simulator::{Fault, Misbehaviour};
@@ -13,23 +13,6 @@ const URL: &str = "http://127.0.0.1:9/api/v2/webhooks/x/key";
 const FORMER: &str = "http://127.0.0.1:7/a/prefix/api/v2/webhooks/x/key";
 const MARK: &str = "/api/v2/webhooks/x/key";
 const OTHER: &str = "http://127.0.0.1:9/other";
-
-macro_rules! both {
-    ($($case:ident)*) => {
-        mod github {
-            $(#[actix_web::test]
-            async fn $case() {
-                super::$case(super::Stand::new(super::ProviderKind::Github)).await;
-            })*
-        }
-        mod gitlab {
-            $(#[actix_web::test]
-            async fn $case() {
-                super::$case(super::Stand::new(super::ProviderKind::Gitlab)).await;
-            })*
-        }
-    };
-}
 
 both! {
     an_edited_url_is_mended_in_place_and_no_second_hook_is_made

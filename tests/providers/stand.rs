@@ -15,6 +15,25 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Each of these cases as a test of either provider.
+#[macro_export]
+macro_rules! both {
+    ($($case:ident)*) => {
+        mod github {
+            $(#[actix_web::test]
+            async fn $case() {
+                super::$case($crate::stand::Stand::github()).await;
+            })*
+        }
+        mod gitlab {
+            $(#[actix_web::test]
+            async fn $case() {
+                super::$case($crate::stand::Stand::gitlab()).await;
+            })*
+        }
+    };
+}
+
 /// Who has the repository.
 const OWNER: &str = "ann";
 /// Longest wait for one answer.
@@ -49,7 +68,15 @@ fn somebody() -> reqwest::Client {
 }
 
 impl Stand {
-    pub(crate) fn new(kind: ProviderKind) -> Self {
+    pub(crate) fn github() -> Self {
+        Self::new(ProviderKind::Github)
+    }
+
+    pub(crate) fn gitlab() -> Self {
+        Self::new(ProviderKind::Gitlab)
+    }
+
+    fn new(kind: ProviderKind) -> Self {
         let simulator = Simulator::start(&SimulatorConfig::default()).expect("a simulator");
         let (api_url, name) = match kind {
             ProviderKind::Github => (simulator.api_url(), "ann/app"),
