@@ -5,12 +5,14 @@
 
 use super::files;
 use super::index::{FORMAT, Kv};
-use super::journal::{FRAME_HEAD_BYTES, JournalError, Position, push_frame, read_frame, sync_dir};
+use super::journal::{
+    FRAME_HEAD_BYTES, JournalError, Position, frame_head, push_frame, read_frame, sync_dir,
+};
 use super::record::{decode_parts, encode_parts};
 use super::tally::Tally;
 use super::{ReadError, index::Entries};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"HKHDSNAP";
@@ -180,8 +182,11 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(Position, PathBuf)>, JournalError>
 /// What the first bytes of a snapshot say.
 struct Head {
     format: u32,
-    bytes: usize,
     version: u32,
+}
+
+fn is_of_version_1(bytes: &[u8]) -> bool {
+    bytes.get(8..12) == Some(&1_u32.to_le_bytes())
 }
 
 /// The head of the snapshot as of a position; `None` when these bytes have none.
@@ -198,16 +203,15 @@ fn head(bytes: &[u8], position: Position) -> Result<Option<Head>, JournalError> 
     if !bytes.starts_with(MAGIC) || at != Some((position.segment, position.offset)) {
         return Ok(None);
     }
+    if is_of_version_1(bytes) {
+        return Ok(Some(Head {
+            format: FORMAT_V1,
+            version: 1,
+        }));
+    }
     let (Some(version), Some((format, sum))) = (word(8), word(28).zip(word(32))) else {
         return Ok(None);
     };
-    if version == 1 {
-        return Ok(Some(Head {
-            format: FORMAT_V1,
-            bytes: HEAD_BYTES_V1,
-            version,
-        }));
-    }
     // The checksum stands at the same place in every later version.
     if crc32fast::hash(&bytes[..HEAD_BYTES - 4]) != sum {
         return Ok(None);
@@ -215,11 +219,7 @@ fn head(bytes: &[u8], position: Position) -> Result<Option<Head>, JournalError> 
     if version > VERSION || format > FORMAT {
         return Err(JournalError::Newer(position.segment));
     }
-    Ok(Some(Head {
-        format,
-        bytes: HEAD_BYTES,
-        version,
-    }))
+    Ok(Some(Head { format, version }))
 }
 
 /// Whether the file is, by its head, a snapshot as of a position, so that its name can be believed.
@@ -237,27 +237,27 @@ pub(super) fn is_whole(path: &Path, position: Position) -> Result<bool, JournalE
 }
 
 /// Reads a snapshot, handing out the form of its entries, and each of them. `false` when it is not
-/// whole or harmed: what was handed out then is not to be trusted.
+/// whole or harmed: what was handed out then is not to be trusted. No more of it is held than one
+/// frame, however large it is.
 pub(super) fn read(
     path: &Path,
     position: Position,
     mut take: impl FnMut(u32, Vec<u8>, Vec<u8>) -> Result<(), ReadError>,
 ) -> Result<bool, JournalError> {
-    let bytes = files::bytes(path).map_err(io("reading a snapshot"))?;
-    let Some(head) = head(&bytes, position)? else {
+    let mut reader = Reader::open(path, position)?;
+    let Some(head) = reader.head()? else {
         return Ok(false);
     };
-    let (mut offset, mut tally) = (head.bytes, Tally::default());
-    while let Some(payload) = read_frame(&bytes[offset..], position.segment, offset as u64) {
-        let before = &bytes[..offset];
-        offset += payload.len() + FRAME_HEAD_BYTES;
-        let Ok(parts) = decode_parts(payload) else {
+    let mut tally = Tally::default();
+    while let Some(frame) = reader.frame()? {
+        let Ok(parts) = decode_parts(&frame[FRAME_HEAD_BYTES..]) else {
             return Ok(false);
         };
         if parts.first().is_none_or(|(kind, _)| *kind == END) {
-            let is_end = offset == bytes.len() || head.version == 1;
-            return Ok(is_end && is_as_told(head.version, &parts, tally, before));
+            let is_end = head.version == 1 || reader.is_at_end()?;
+            return Ok(is_end && is_as_told(head.version, &parts, tally, &reader.digest));
         }
+        reader.digest.update(&frame);
         let mut parts = parts.into_iter();
         while let Some(key) = parts.next() {
             let Some((key, value)) = entry(head.version, key, parts.next()) else {
@@ -272,6 +272,76 @@ pub(super) fn read(
         }
     }
     Ok(false)
+}
+
+/// A snapshot that is read from front to back.
+struct Reader {
+    file: BufReader<File>,
+    position: Position,
+    offset: u64,
+    /// Of what was read before the last frame.
+    digest: blake3::Hasher,
+}
+
+impl Reader {
+    fn open(path: &Path, position: Position) -> Result<Self, JournalError> {
+        let file = files::open(path).map_err(io("reading a snapshot"))?;
+        Ok(Self {
+            file: BufReader::new(file),
+            position,
+            offset: 0,
+            digest: blake3::Hasher::new(),
+        })
+    }
+
+    /// Appends the next bytes. `false` when there are not so many.
+    fn more(&mut self, bytes: &mut Vec<u8>, count: usize) -> Result<bool, JournalError> {
+        let from = bytes.len();
+        bytes.resize(from + count, 0);
+        match self.file.read_exact(&mut bytes[from..]) {
+            Ok(()) => {
+                self.offset += count as u64;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(io("reading a snapshot")(error)),
+        }
+    }
+
+    fn head(&mut self) -> Result<Option<Head>, JournalError> {
+        let mut bytes = Vec::new();
+        if !self.more(&mut bytes, HEAD_BYTES_V1)? {
+            return Ok(None);
+        }
+        if !is_of_version_1(&bytes) && !self.more(&mut bytes, HEAD_BYTES - HEAD_BYTES_V1)? {
+            return Ok(None);
+        }
+        self.digest.update(&bytes);
+        head(&bytes, self.position)
+    }
+
+    /// The next frame with its head; `None` when no unharmed one follows.
+    fn frame(&mut self) -> Result<Option<Vec<u8>>, JournalError> {
+        let (segment, offset) = (self.position.segment, self.offset);
+        let mut frame = Vec::new();
+        if !self.more(&mut frame, FRAME_HEAD_BYTES)? {
+            return Ok(None);
+        }
+        let head = frame.first_chunk().expect("it was read");
+        let Some((length, _)) = frame_head(head, segment, offset) else {
+            return Ok(None);
+        };
+        if !self.more(&mut frame, length)? {
+            return Ok(None);
+        }
+        let is_unharmed = read_frame(&frame, segment, offset).is_some();
+        Ok(is_unharmed.then_some(frame))
+    }
+
+    fn is_at_end(&mut self) -> Result<bool, JournalError> {
+        let left = self.file.fill_buf().map_err(io("reading a snapshot"))?;
+        Ok(left.is_empty())
+    }
 }
 
 /// An entry out of its two parts.
@@ -294,11 +364,11 @@ fn entry(
 }
 
 /// Whether the last frame tells of the entries that were read.
-fn is_as_told(version: u32, end: &[(u8, Vec<u8>)], tally: Tally, before: &[u8]) -> bool {
+fn is_as_told(version: u32, end: &[(u8, Vec<u8>)], tally: Tally, before: &blake3::Hasher) -> bool {
     let mut expected = vec![(END, tally.entries.to_le_bytes().to_vec())];
     if version > 1 {
         expected.push((SUM, tally.sum.to_le_bytes().to_vec()));
-        expected.push((DIGEST, blake3::hash(before).as_bytes().to_vec()));
+        expected.push((DIGEST, before.finalize().as_bytes().to_vec()));
     }
     end == expected
 }

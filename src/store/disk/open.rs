@@ -251,14 +251,10 @@ impl Recovered {
         // First a look at everything, without changing anything.
         check_names(dir)?;
         let mut log = Log::read(dir)?;
-        if !log.missing.is_empty() {
-            if !options.accept_loss {
-                return Err(OpenError::lost(dir, &log.missing));
-            }
-            log.accept();
-        }
         if options.accept_loss {
             log.accept();
+        } else if !log.missing.is_empty() {
+            return Err(OpenError::lost(dir, &log.missing));
         }
         let is_new = log.is_new();
         for sub in [journal_dir(dir), snapshot_dir(dir)] {
