@@ -69,7 +69,6 @@ fn connection(number: u64, owner: UserId, ring: &KeyRing, secret: &HookSecret) -
         secret: sealed,
         previous_secret: None::<(Sealed, _)>,
         proof: Proof::Signature,
-        family: None,
         lifecycle: Lifecycle {
             phase: Phase::Active,
             hook: Hook::Present(HookId(number)),

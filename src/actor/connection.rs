@@ -144,8 +144,6 @@ impl ConnectionActor {
     /// The plan is durable: make it the state, and do what follows from it.
     fn adopt(&mut self, plan: Plan, ctx: &mut Context<Self>) {
         let (is_end, farewell) = (plan.is_end(), plan.farewell());
-        (0..plan.opened).for_each(|_| self.world.watch.incident_opened());
-        (0..plan.resolved).for_each(|_| self.world.watch.incident_resolved());
         let is_outstanding = plan.connection.lifecycle.call_outstanding();
         self.tell_switch(&plan.connection);
         self.note_address(&plan.connection);

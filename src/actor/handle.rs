@@ -118,6 +118,12 @@ impl Actors {
         self.router.send(Alive).await.is_ok()
     }
 
+    /// The router takes its next message, and is never done with it.
+    #[cfg(test)]
+    pub(super) fn stall_router(&self) {
+        self.router.do_send(super::router::Stall);
+    }
+
     /// The number of actors that live.
     pub fn len(&self) -> usize {
         self.registry.len()
@@ -265,7 +271,6 @@ impl Actors {
             secret: Sealed(Vec::new()),
             previous_secret: None,
             proof: Proof::Unknown,
-            family: None,
             lifecycle: Lifecycle {
                 desired,
                 ..Lifecycle::default()

@@ -32,19 +32,6 @@ pub(super) struct Fold<'a> {
     world: &'a World,
     connection: &'a Connection,
     hand: Hand<'a>,
-    opened: u32,
-    resolved: u32,
-}
-
-/// What came of a fold.
-#[derive(Debug, Default)]
-pub(super) struct Gain {
-    /// What is to be committed.
-    pub(super) changes: Vec<Change>,
-    /// Incidents that were opened.
-    pub(super) opened: u32,
-    /// Incidents that were resolved.
-    pub(super) resolved: u32,
 }
 
 /// What a verdict came to.
@@ -59,8 +46,6 @@ impl<'a> Fold<'a> {
             world,
             connection,
             hand: Hand::new(&*world.store, connection.id),
-            opened: 0,
-            resolved: 0,
         }
     }
 
@@ -202,8 +187,6 @@ impl<'a> Fold<'a> {
             return Ok(false);
         }
         let is_open = incident.status != IncidentStatus::Resolved;
-        self.opened += u32::from(was_open.is_none());
-        self.resolved += u32::from(was_open != Some(false) && !is_open);
         show::log(&incident, was_open, is_open);
         self.hand.put_incident(incident);
         Ok(true)
@@ -212,7 +195,6 @@ impl<'a> Fold<'a> {
     /// Ends an incident whose failure is told elsewhere, or mended there.
     fn end_incident(&mut self, mut incident: Incident, why: Resolution, at: Timestamp) {
         resolve(&mut incident, why, at);
-        self.resolved += 1;
         show::log(&incident, Some(true), false);
         self.hand.put_incident(incident);
     }
@@ -241,12 +223,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Everything that changed.
-    pub(super) fn finish(self) -> Gain {
-        Gain {
-            changes: self.hand.into_changes(),
-            opened: self.opened,
-            resolved: self.resolved,
-        }
+    /// Everything that changed: what is to be committed.
+    pub(super) fn finish(self) -> Vec<Change> {
+        self.hand.into_changes()
     }
 }

@@ -85,8 +85,6 @@ pub(super) struct Plan {
     pub(super) connection: Connection,
     pub(super) changes: Vec<Change>,
     pub(super) acts: Vec<Act>,
-    pub(super) opened: u32,
-    pub(super) resolved: u32,
     /// It was made because the provider has just shown that none of our hooks is left.
     pub(super) is_shown_to_be_gone: bool,
 }
@@ -129,8 +127,6 @@ pub(super) fn plan(
         connection: next,
         changes,
         acts,
-        opened: 0,
-        resolved: 0,
         is_shown_to_be_gone,
     };
     tell_incidents(world, &mut plan, &effects, now)?;
@@ -398,7 +394,6 @@ fn open_health(
         incident.title = title;
         incident
     } else {
-        plan.opened += 1;
         Incident {
             id: IncidentId::generate(world.clock.now_for_id(), &*world.entropy),
             owner: plan.connection.owner,
@@ -434,7 +429,6 @@ fn resolve_health(
     }
     if let Some(mut incident) = find_health(world, plan, failure_type)? {
         resolve(&mut incident, Resolution::Recovered, now);
-        plan.resolved += 1;
         plan.changes.push(Change::PutIncident(Box::new(incident)));
     }
     Ok(())

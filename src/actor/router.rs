@@ -123,6 +123,20 @@ impl Handler<Alive> for Router {
     fn handle(&mut self, Alive: Alive, _: &mut Context<Self>) {}
 }
 
+/// Never comes to an end.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Stall;
+
+#[cfg(test)]
+impl Handler<Stall> for Router {
+    type Result = ();
+    fn handle(&mut self, Stall: Stall, ctx: &mut Context<Self>) {
+        ctx.wait(std::future::pending::<()>().into_actor(self));
+    }
+}
+
 impl Router {
     /// Tells an actor how often wrong signatures came: one word at a time, however many come.
     fn warn(&mut self, id: ConnectionId, times: u32, ctx: &mut Context<Self>) {

@@ -24,10 +24,6 @@ pub trait Watch: Send + Sync + 'static {
     fn actor_panicked(&self);
     /// A delivery was processed, with the outcome of this name.
     fn delivery_processed(&self, outcome: &'static str);
-    /// An incident was opened.
-    fn incident_opened(&self);
-    /// An incident was resolved.
-    fn incident_resolved(&self);
     /// So many hooks still deliver to a former public address.
     fn hooks_to_move(&self, count: usize);
     /// A refresh of a grant ended so.
@@ -43,8 +39,6 @@ impl Watch for Unwatched {
     fn actor_ended(&self) {}
     fn actor_panicked(&self) {}
     fn delivery_processed(&self, _: &'static str) {}
-    fn incident_opened(&self) {}
-    fn incident_resolved(&self) {}
     fn hooks_to_move(&self, _: usize) {}
     fn grant_refreshed(&self, _: &'static str) {}
 }

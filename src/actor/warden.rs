@@ -70,15 +70,13 @@ impl Warden {
         let input = Some(Input::GaveUp(SuspendReason::Panics));
         let planned = plan(&self.world, &connection, input, Edit::default());
         let Ok(plan) = planned else { return };
-        let (opened, watch) = (plan.opened, Arc::clone(&self.world.watch));
         let committing = self
             .world
             .store
             .commit(Batch::of(plan.changes))
             .into_actor(self);
-        ctx.spawn(committing.map(move |result, _, ctx| match result {
-            Ok(()) => (0..opened).for_each(|_| watch.incident_opened()),
-            Err(error) => {
+        ctx.spawn(committing.map(move |result, _, ctx| {
+            if let Err(error) = result {
                 tracing::error!(connection.id = %id, %error, "a suspension could not be stored");
                 ctx.run_later(SUSPEND_RETRY, move |warden, ctx| warden.suspend(id, ctx));
             }

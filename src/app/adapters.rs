@@ -10,7 +10,7 @@ use crate::store::Observer;
 use crate::telemetry::metrics;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The system's clock.
@@ -33,6 +33,8 @@ pub struct SteadyClock {
     floor: Arc<AtomicI64>,
     /// The last time that was given for an id.
     last: AtomicI64,
+    /// When it was first looked at after the store told what it trusts, by both clocks.
+    begun: OnceLock<(Instant, Timestamp)>,
 }
 
 impl SteadyClock {
@@ -49,8 +51,18 @@ impl SteadyClock {
 
 impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
-        let floor = Timestamp(self.floor.load(Ordering::Relaxed));
-        SystemClock.now().max(floor)
+        let floor = self.floor.load(Ordering::Relaxed);
+        let now = SystemClock.now().max(Timestamp(floor));
+        if floor > 0 {
+            self.begun.get_or_init(|| (Instant::now(), now));
+        }
+        now
+    }
+
+    fn steady(&self) -> Timestamp {
+        let now = self.now();
+        let begun = self.begun.get();
+        begun.map_or(now, |(instant, at)| at.plus(instant.elapsed()))
     }
 
     fn trusted(&self) -> Timestamp {
@@ -97,9 +109,6 @@ impl Watch for ToMetrics {
     fn delivery_processed(&self, outcome: &'static str) {
         metrics::delivery_processed(outcome);
     }
-    // Counted at their commit, see `Observer`: an actor knows only of those that it ended itself.
-    fn incident_opened(&self) {}
-    fn incident_resolved(&self) {}
     fn hooks_to_move(&self, count: usize) {
         metrics::hooks_to_move(count);
     }
@@ -216,5 +225,9 @@ mod tests {
         // And one that jumps ahead is not believed where that could not be taken back.
         clock.floor().store(7, Ordering::Relaxed);
         assert!(clock.now().0 > 7 && clock.trusted() == Timestamp(7));
+        // What has passed since the start goes on from where it was.
+        let after = clock.steady();
+        assert!(after.since(Timestamp(trusted)) < Duration::from_mins(1));
+        assert!(after >= Timestamp(trusted) && clock.steady() >= after);
     }
 }

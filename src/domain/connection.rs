@@ -4,7 +4,6 @@ use super::error_code::ErrorCode;
 use super::id::{ConnectionId, CredentialId, HookKey, UserId};
 use super::lifecycle::{Desired, Hook, Lifecycle, Phase};
 use super::repo::{FullName, Instance, RepositoryId};
-use super::run::Family;
 use super::secret::{Proof, Sealed};
 use super::time::Timestamp;
 use std::time::Duration;
@@ -49,8 +48,6 @@ pub struct Connection {
     pub previous_secret: Option<(Sealed, Option<Timestamp>)>,
     /// What the hook's deliveries are known to prove themselves with.
     pub proof: Proof,
-    /// What version 0.1 followed of the ways to tell about CI. Read, and of no account since.
-    pub family: Option<Family>,
     /// Where the state machine stands.
     pub lifecycle: Lifecycle,
     /// When the armed retry is due, so that a restart does not ask too early.
@@ -284,7 +281,6 @@ mod tests {
             secret: Sealed(Vec::new()),
             previous_secret: None,
             proof: Proof::Unknown,
-            family: None,
             lifecycle: Lifecycle {
                 phase,
                 hook,

@@ -51,6 +51,12 @@ pub trait Clock: Send + Sync + 'static {
         self.now()
     }
 
+    /// What it was when the program began, and what has passed since for sure: a wall clock that
+    /// jumps meanwhile does not move it. It is as wrong as the clock was then.
+    fn steady(&self) -> Timestamp {
+        self.now()
+    }
+
     /// The time that a new id begins with. Where ids are kept, it is later than any given before,
     /// also when the clock went back: lists by id stay in order of arrival.
     fn now_for_id(&self) -> Timestamp {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Runtime;
 
 /// The repository that is connected.
@@ -133,6 +133,17 @@ impl Stage {
         Some(answer.status().as_u16())
     }
 
+    /// What time it is there, in seconds since 1970: the date of an answer.
+    pub(crate) fn clock(&self) -> u64 {
+        let url = format!("http://{}/readyz", self.address);
+        let asked = async { self.client.get(&url).send().await };
+        let answer = self.runtime.block_on(asked).unwrap();
+        let date = answer.headers()["date"].to_str().unwrap();
+        let date: actix_web::http::header::HttpDate = date.parse().unwrap();
+        let since = SystemTime::from(date).duration_since(SystemTime::UNIX_EPOCH);
+        since.unwrap().as_secs()
+    }
+
     /// Starts the daemon, and does not wait.
     pub(crate) fn spawn(&self, prefix: &[&str]) -> Daemon {
         let binary = env!("CARGO_BIN_EXE_hookherd");
@@ -210,13 +221,21 @@ impl Stage {
         path: &str,
         body: &Value,
     ) -> Option<(u16, Value)> {
+        self.try_call_as(&token(), method, path, body)
+    }
+
+    /// The same for the owner of an API token.
+    pub(crate) fn try_call_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Option<(u16, Value)> {
         let url = format!("http://{}/api/v2/{path}", self.address);
         let call = async {
-            let request = self
-                .client
-                .request(method, url)
-                .bearer_auth(token())
-                .json(body);
+            let request = self.client.request(method, url);
+            let request = request.bearer_auth(token).json(body);
             let answer = request.send().await.ok()?;
             let status = answer.status().as_u16();
             Some((status, answer.json().await.unwrap_or(Value::Null)))

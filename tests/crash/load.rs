@@ -35,7 +35,6 @@ pub(crate) fn connecting() -> Batch {
         secret: Sealed(Vec::new()),
         previous_secret: None,
         proof: Proof::Unknown,
-        family: None,
         lifecycle: Lifecycle::default(),
         retry_due_at: None,
         created_at: Timestamp(1),

@@ -156,3 +156,41 @@ fn two_users_of_one_repository_have_a_hook_and_a_history_each() {
         "active"
     );
 }
+
+/// A user leaves the hook at the provider, which goes on sending: from the answer to the
+/// disconnect on nothing is taken, and nothing of the connection is left to be processed.
+#[test]
+fn what_comes_for_a_connection_that_was_just_removed_is_refused_and_leaves_nothing() {
+    let stage = Stage::new();
+    let github = stage.simulator.github();
+    let _daemon = stage.start();
+    let ann = stage.add_user("ann");
+    let token = github.add_user("octo");
+    github.add_repository(REPOSITORY, "octo");
+    let id = stage.connect(&ann, &token, REPOSITORY);
+    stage.wait_for_status(&ann, &id, "active");
+    let pushes = |count| (0..count).for_each(|_| github.push(REPOSITORY));
+    // They are on their way while the connection is removed.
+    pushes(30);
+    stage.wait_until("a delivery", || github.deliveries(REPOSITORY).len() > 5);
+    let line = format!("DELETE /api/v2/repositories/connections/{id}?delete_webhook=false");
+    stage.call(&ann, &line, &Value::Null);
+    pushes(10);
+    assert!(stage.simulator.wait_quiet(Duration::from_secs(20)));
+    let statuses = github.deliveries(REPOSITORY).into_iter().map(|d| d.status);
+    let mut statuses: Vec<_> = statuses.map(|status| status.expect("an answer")).collect();
+    let before = statuses.len();
+    statuses.dedup_by_key(|status| *status < 300);
+    let is_refused = |status: &u16| *status == 401;
+    assert_eq!(statuses.len(), 2, "of {before}: first taken, then refused");
+    assert!(
+        statuses[0] < 300 && is_refused(&statuses[1]),
+        "{statuses:?}"
+    );
+    let connection = format!("GET /api/v2/repositories/connections/{id}");
+    assert_eq!(stage.ask(&ann, &connection, None).status, 404);
+    stage.wait_until("nothing to be left", || {
+        let all = stage.list(&ann, "deliveries?limit=100&state=received");
+        all.is_empty()
+    });
+}

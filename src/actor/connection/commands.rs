@@ -140,7 +140,6 @@ impl ConnectionActor {
             changes.push(Change::PutTrack(Box::new(track)));
         }
         resolve(&mut incident, why, now);
-        self.world.watch.incident_resolved();
         changes.push(Change::PutIncident(Box::new(incident)));
         Ok(Edit {
             changes,

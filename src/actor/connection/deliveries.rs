@@ -4,7 +4,7 @@
 //! the way, the next start finds what is pending.
 
 use super::{COMMIT_RETRY, ConnectionActor, Nudge};
-use crate::actor::incidents::{Fold, Gain};
+use crate::actor::incidents::Fold;
 use crate::actor::plan::Edit;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
@@ -157,7 +157,7 @@ impl ConnectionActor {
             };
             folded.outcomes.push((delivery, outcome));
         }
-        folded.gain = fold.finish();
+        folded.changes = fold.finish();
         Ok(folded)
     }
 
@@ -184,15 +184,10 @@ impl ConnectionActor {
     fn finish(&mut self, ctx: &mut Context<Self>, folded: Folded) {
         let Folded {
             outcomes,
-            gain,
+            mut changes,
             look_now,
             hook,
         } = folded;
-        let Gain {
-            mut changes,
-            opened,
-            resolved,
-        } = gain;
         let now = self.world.now();
         let mut edit = Edit::default();
         let mut names = Vec::with_capacity(outcomes.len());
@@ -223,8 +218,6 @@ impl ConnectionActor {
                 for name in names {
                     watch.delivery_processed(name);
                 }
-                (0..opened).for_each(|_| watch.incident_opened());
-                (0..resolved).for_each(|_| watch.incident_resolved());
                 actor.is_draining = false;
                 ctx.address().do_send(Nudge);
                 if look_now {
@@ -250,7 +243,7 @@ struct Folded {
     /// The deliveries with their outcomes.
     outcomes: Vec<(Delivery, Outcome)>,
     /// What else changed.
-    gain: Gain,
+    changes: Vec<Change>,
     /// Whether something was told that has to be seen at the provider.
     look_now: bool,
     /// The hook that a ping says it comes from.
@@ -294,6 +287,11 @@ fn outcome(
     }
     match decoded.event {
         Event::Pong { .. } => Ok(Outcome::Pong),
+        // Nothing is opened meanwhile; but a branch that is deleted now is never told of again.
+        Event::Ended(ended) if !connection.is_enabled() => {
+            fold.end(&ended, delivery.received_at, delivery.source)?;
+            Ok(Outcome::Paused)
+        }
         _ if !connection.is_enabled() => Ok(Outcome::Paused),
         Event::Run(run) => fold.take(&run, delivery.source),
         Event::Ended(ended) => fold.end(&ended, delivery.received_at, delivery.source),

@@ -69,12 +69,10 @@ pub(in crate::actor) async fn add(
     };
     let credential = with(world, renewed, &offer);
     let ended = resolved(world, known, Resolution::Recovered)?;
-    let count = ended.len();
     let put = [Change::PutCredential(credential.clone())];
     let batch = Batch::of(put.into_iter().chain(ended).collect());
     let batch = batch.guarded_by(Guard::OwnerPresent(owner));
     world.store.commit(batch).await?;
-    (0..count).for_each(|_| world.watch.incident_resolved());
     slot.install(None);
     slot.is_unproven.store(false, Ordering::Relaxed);
     *turn = Turn::default();
@@ -169,10 +167,8 @@ pub(in crate::actor) async fn remove(world: &World, id: CredentialId) -> Result<
     let _turn = slot.turn().await?;
     // What cannot be read cannot be ended; the credential goes all the same.
     let ended = resolved(world, id, Resolution::Disconnected).unwrap_or_default();
-    let count = ended.len();
     let changes = [Change::DeleteCredential(id)].into_iter().chain(ended);
     world.store.commit(Batch::of(changes.collect())).await?;
-    (0..count).for_each(|_| world.watch.incident_resolved());
     world.keeper.forget(id);
     Ok(())
 }
@@ -211,7 +207,6 @@ pub(in crate::actor) async fn command(
     let mut found = found
         .filter(|i| i.subject == Subject::Credential(id))
         .ok_or(CommandError::NoSuchSubject)?;
-    let was_open = found.status != IncidentStatus::Resolved;
     match (&command, found.status) {
         (Command::Acknowledge(_), IncidentStatus::Resolved) => {
             return Err(CommandError::NotNow("the incident is resolved"));
@@ -227,11 +222,7 @@ pub(in crate::actor) async fn command(
             return Ok(());
         }
     }
-    let is_over = found.status == IncidentStatus::Resolved;
     let changes = vec![Change::PutIncident(Box::new(found))];
     world.store.commit(Batch::of(changes)).await?;
-    if was_open && is_over {
-        world.watch.incident_resolved();
-    }
     Ok(())
 }

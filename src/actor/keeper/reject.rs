@@ -71,7 +71,7 @@ pub(super) async fn reject(
         rejected: Some(Rejection { at: now, reason }),
         ..credential.clone()
     };
-    let (incident, is_opened) = match incident(world, &rejected, reason, now) {
+    let incident = match incident(world, &rejected, reason, now) {
         Ok(incident) => incident,
         Err(error) => return unstored(error.to_string()),
     };
@@ -84,9 +84,6 @@ pub(super) async fn reject(
     }
     let (id, reason) = (credential.id, reason.as_str());
     tracing::error!(credential.id = %id, reason, "credential_rejected");
-    if is_opened {
-        world.watch.incident_opened();
-    }
     world.keeper.bury(credential.id);
     dead()
 }
@@ -96,7 +93,7 @@ fn incident(
     credential: &Credential,
     reason: RejectReason,
     now: Timestamp,
-) -> Result<(Incident, bool), ReadError> {
+) -> Result<Incident, ReadError> {
     let unresolved = world
         .store
         .unresolved_incidents(Subject::Credential(credential.id))?;
@@ -105,9 +102,9 @@ fn incident(
         known.occurrences = known.occurrences.saturating_add(1);
         known.last_seen_at = now;
         known.title = title;
-        return Ok((known, false));
+        return Ok(known);
     }
-    let incident = Incident {
+    Ok(Incident {
         id: IncidentId::generate(world.clock.now_for_id(), &*world.entropy),
         owner: credential.owner,
         subject: Subject::Credential(credential.id),
@@ -124,8 +121,7 @@ fn incident(
         acknowledged_at: None,
         resolved_at: None,
         resolution: None,
-    };
-    Ok((incident, true))
+    })
 }
 
 fn title(credential: &Credential, reason: RejectReason) -> String {

@@ -11,6 +11,7 @@ use crate::domain::incident::{IncidentStatus, Resolution};
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Of};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[actix::test]
 async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
@@ -266,4 +267,16 @@ async fn the_router_answers_whoever_asks_whether_it_gets_on() {
     let farm = Farm::new();
     farm.connect(ANN).await;
     assert!(farm.actors.is_routing().await);
+}
+
+#[actix::test]
+async fn a_router_that_hangs_does_not_say_that_it_routes() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    assert!(farm.actors.is_routing().await);
+    farm.actors.stall_router();
+    let asked = tokio::time::timeout(Duration::from_hours(1), farm.actors.is_routing());
+    assert!(asked.await.is_err(), "nothing feeds the watchdog any more");
+    // What does not go through it goes on.
+    farm.command(connection.id, Command::Check).await.unwrap();
 }

@@ -19,7 +19,7 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::{self, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
-use crate::domain::secret::Proof;
+use crate::domain::secret::{HookSecret, Proof};
 use crate::provider::{Decode, HeaderLookup, Inbound, Rejection, Verified};
 use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority, ReadError};
 use crate::telemetry::may_tell;
@@ -245,7 +245,10 @@ impl Verifying {
                 continue;
             }
             match self.decoder.verify(inbound, &secrets, connection.proof) {
-                Ok(verified) => return Ok((connection, verified)),
+                Ok(verified) => {
+                    let verified = self.at_some_time(inbound, &connection, &secrets, verified);
+                    return Ok((connection, verified));
+                }
                 Err(why) => {
                     // Only who knows the unguessable key may make a connection doubt its hook.
                     if why == Rejection::BadSignature && is_keyed {
@@ -268,6 +271,31 @@ impl Verifying {
             }
         }
         Err(rejection)
+    }
+}
+
+impl Verifying {
+    /// A delivery whose time is far from our clock's is judged by what else we know of time: a
+    /// clock of ours that is wrong must not cost what the provider sends once.
+    fn at_some_time(
+        &self,
+        inbound: Inbound<'_>,
+        connection: &Connection,
+        secrets: &[HookSecret],
+        verified: Verified,
+    ) -> Verified {
+        let clock = &self.shared.clock;
+        let times = [clock.steady(), clock.trusted()].into_iter();
+        let again = times.filter_map(|received_at| {
+            let inbound = Inbound {
+                received_at,
+                ..inbound
+            };
+            let verified = self.decoder.verify(inbound, secrets, connection.proof);
+            verified.ok().filter(|verified| !verified.is_stale())
+        });
+        let mut again = again.take_while(|_| verified.is_stale());
+        again.next().unwrap_or(verified)
     }
 }
 

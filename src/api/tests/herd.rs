@@ -72,7 +72,6 @@ impl Herd for FakeHerd {
             secret: Sealed(b"canary-sealed-secret".to_vec()),
             previous_secret: None,
             proof: Proof::Signature,
-            family: None,
             lifecycle: Lifecycle::default(),
             retry_due_at: None,
             created_at: now,

@@ -1,7 +1,9 @@
 //! The shapes and the ways of the resources.
 
+use super::herd::futures_now;
 use super::world::{World, connect};
 use crate::actor::{Command, Farewell};
+use crate::store::{Batch, Change, Store};
 use serde_json::Value;
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -347,4 +349,29 @@ fn totals_are_the_callers_own() {
         (&none["connections_total"], &none["deliveries"]["sampled"]),
         (&0.into(), &0.into())
     );
+}
+
+/// What is known of a repository goes with its connection; an incident still says which it was.
+#[test]
+fn incidents_keep_the_name_of_their_repository_after_a_disconnect() {
+    let world = World::new();
+    let of = |line: &str| world.call(Some(&world.owner), &format!("GET {line}"), None);
+    let one = format!("/api/v2/incidents/{}", world.incident);
+    let all = "/api/v2/incidents";
+    let named = "/api/v2/incidents?repository=canary/repository&provider=github";
+    let name = |reply: &Value| reply["repository_full_name"].clone();
+    let before = of(&one).json();
+    assert_eq!(name(&before), "canary/repository");
+    let gone = Change::DeleteConnection(world.connection.id);
+    futures_now(world.store.commit(Batch::of(vec![gone]))).unwrap();
+    let connection = format!("/api/v2/repositories/connections/{}", world.connection.id);
+    of(&connection).is(404, "not_found");
+    assert_eq!(of(&one).json(), before);
+    for list in [all, named] {
+        let items = of(list).json()["items"].clone();
+        assert_eq!(items.as_array().map(Vec::len), Some(1), "{list}");
+        assert_eq!(name(&items[0]), "canary/repository", "{list}");
+    }
+    let elsewhere = of("/api/v2/incidents?repository=canary/other").json();
+    assert_eq!(elsewhere["items"].as_array().map(Vec::len), Some(0));
 }

@@ -205,12 +205,13 @@ impl Log {
         Ok(())
     }
 
-    /// Retention says what it takes before it does.
+    /// Retention says what it takes before it does; what was accepted as lost it cannot take.
     fn look_for_first(&mut self, needed: u64) {
         // Of a new store it is told when the first segment is there.
         let needed = needed.max(1);
         if let Some(first) = self.ids.first()
             && *first > needed
+            && *first > self.accepted
         {
             let words = format!("the journal begins with segment {first}, and {needed} is needed");
             self.missing.push(words);

@@ -6,8 +6,8 @@ use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId};
 use crate::domain::incident::{Incident, Subject};
-use crate::domain::repo::FullName;
-use crate::domain::run::Run;
+use crate::domain::repo::{FullName, ProviderKind};
+use crate::domain::run::{Family, Run};
 use crate::domain::user::Credential;
 use crate::store::{
     After, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, ReadError,
@@ -336,7 +336,14 @@ impl<K: Kv> Index<K> {
         after: After<IncidentId>,
     ) -> Result<Listing<Incident, IncidentId>, ReadError> {
         let by = (Kind::IncidentByOwner, Kind::IncidentBySubject);
-        let mut lists = self.lists(owner, &filter.whose, by.0, by.1)?;
+        // Those of connections that are removed are found by the name that they keep, and so in
+        // no connection's list.
+        let listed = Whose {
+            repository: None,
+            ..filter.whose.clone()
+        };
+        let mut lists = self.lists(owner, &listed, by.0, by.1)?;
+        lists.is_exact &= filter.whose.repository.is_none();
         if let Some(status) = filter.status.filter(|_| lists.is_owners) {
             let by_status = Key::of(Kind::IncidentByStatus).id(owner.as_u128());
             lists.keys = vec![by_status.word(status.as_str())];
@@ -353,7 +360,14 @@ impl<K: Kv> Index<K> {
             let fits = incident.owner == owner
                 && filter.status.is_none_or(|wanted| wanted == incident.status)
                 && match incident.subject {
-                    Subject::Connection(id) => lists.is_exact || whose.has(id)?,
+                    Subject::Connection(id) => {
+                        let is_of_removed = || -> Result<bool, ReadError> {
+                            let key = Key::of(Kind::Connection).id(id.as_u128());
+                            let is_gone = self.record::<Connection>(&key)?.is_none();
+                            Ok(is_gone && was_about(&incident, &filter.whose))
+                        };
+                        lists.is_exact || whose.has(id)? || is_of_removed()?
+                    }
                     Subject::Credential(id) => self.is_about(id, &filter.whose)?,
                 };
             Ok(fits.then_some(incident))
@@ -376,4 +390,17 @@ impl<K: Kv> Index<K> {
         let found = self.record::<Credential>(&Key::of(Kind::Credential).id(id.as_u128()))?;
         Ok(found.is_some_and(|credential| credential.instance.provider == provider))
     }
+}
+
+/// Whether an incident of a connection that is removed is asked for, by what it keeps of it.
+fn was_about(incident: &Incident, whose: &Whose) -> bool {
+    let repository = incident.repository.as_ref();
+    let provider = incident.ci.as_ref().map(|ci| match ci.family {
+        Family::Pipelines => ProviderKind::Gitlab,
+        Family::Statuses | Family::Checks | Family::Actions => ProviderKind::Github,
+    });
+    whose.connection.is_none()
+        && (whose.repository.as_ref())
+            .is_none_or(|wanted| repository.is_some_and(|name| wanted.fits(name.as_str())))
+        && whose.provider.is_none_or(|wanted| provider == Some(wanted))
 }

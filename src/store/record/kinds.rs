@@ -97,7 +97,7 @@ impl Wire for ErrorCode {
 mirror!(LastErrorV1 of LastError { code: ErrorCode, message: String, at: Timestamp });
 mirror_enum!(CredentialUseV1 of CredentialUse { Own(CredentialId), Shared(CredentialId) });
 mirror!(SuspicionV1 of Suspicion { at: Timestamp, fruitless: u32 });
-mirror!(ConnectionV2 of Connection {
+mirror!(ConnectionV3 of Connection {
     id: ConnectionId,
     owner: UserId,
     instance: Instance,
@@ -111,7 +111,6 @@ mirror!(ConnectionV2 of Connection {
     secret: Sealed,
     previous_secret: Option<(Sealed, Option<Timestamp>)>,
     proof: Proof,
-    family: Option<Family>,
     lifecycle: Lifecycle,
     retry_due_at: Option<Timestamp>,
     created_at: Timestamp,
@@ -186,7 +185,7 @@ records! {
 }
 
 impl Record for Connection {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const KIND: &'static str = "connection";
 
     fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {

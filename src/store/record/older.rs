@@ -1,7 +1,7 @@
 //! Steps up from the frozen mirrors of older versions. Never change a mirror or a step.
 
 use super::codec::{RecordError, plain};
-use super::kinds::{CredentialUseV1, DesiredV1, InstanceV1, LastErrorV1};
+use super::kinds::{CredentialUseV1, DesiredV1, InstanceV1, LastErrorV1, LifecycleV2, SuspicionV1};
 use super::wire::{Wire, frozen};
 use crate::domain::connection::Connection;
 use crate::domain::id::HookId;
@@ -70,12 +70,70 @@ frozen!(ConnectionV1 {
     last_error: Option<LastErrorV1>,
 });
 
-/// A connection as version 1 wrote it.
+// `family` was what version 0.1 followed of the ways to tell about CI; of no account since.
+frozen!(ConnectionV2 {
+    id: u128,
+    owner: u128,
+    instance: InstanceV1,
+    repository: Option<u64>,
+    full_name: String,
+    hook_key: Vec<u8>,
+    credential: Option<u128>,
+    credential_used: Option<CredentialUseV1>,
+    no_access: Vec<u128>,
+    events: Vec<String>,
+    secret: Vec<u8>,
+    previous_secret: Option<(Vec<u8>, Option<i64>)>,
+    proof: u8,
+    family: Option<u8>,
+    lifecycle: LifecycleV2,
+    retry_due_at: Option<i64>,
+    created_at: i64,
+    hook_created_at: Option<i64>,
+    last_delivery_at: Option<i64>,
+    last_event_at: Option<i64>,
+    last_check_at: Option<i64>,
+    last_error: Option<LastErrorV1>,
+    address: Option<String>,
+    suspicion: Option<SuspicionV1>,
+});
+
+/// A connection as an older version wrote it.
 pub(super) fn connection(version: u8, bytes: &[u8]) -> Result<Connection, RecordError> {
-    match version {
-        1 => from_v1(plain(bytes)?).ok_or(RecordError::Damaged),
-        _ => Err(RecordError::Damaged),
-    }
+    let connection = match version {
+        1 => from_v1(plain(bytes)?),
+        2 => from_v2(plain(bytes)?),
+        _ => None,
+    };
+    connection.ok_or(RecordError::Damaged)
+}
+
+fn from_v2(v2: ConnectionV2) -> Option<Connection> {
+    Some(Connection {
+        id: Wire::from_wire(v2.id)?,
+        owner: Wire::from_wire(v2.owner)?,
+        instance: Wire::from_wire(v2.instance)?,
+        repository: Wire::from_wire(v2.repository)?,
+        full_name: Wire::from_wire(v2.full_name)?,
+        hook_key: Wire::from_wire(v2.hook_key)?,
+        credential: Wire::from_wire(v2.credential)?,
+        credential_used: Wire::from_wire(v2.credential_used)?,
+        no_access: Wire::from_wire(v2.no_access)?,
+        events: v2.events,
+        secret: Wire::from_wire(v2.secret)?,
+        previous_secret: Wire::from_wire(v2.previous_secret)?,
+        proof: Wire::from_wire(v2.proof)?,
+        lifecycle: Wire::from_wire(v2.lifecycle)?,
+        retry_due_at: Wire::from_wire(v2.retry_due_at)?,
+        created_at: Wire::from_wire(v2.created_at)?,
+        hook_created_at: Wire::from_wire(v2.hook_created_at)?,
+        address: v2.address,
+        suspicion: Wire::from_wire(v2.suspicion)?,
+        last_delivery_at: Wire::from_wire(v2.last_delivery_at)?,
+        last_event_at: Wire::from_wire(v2.last_event_at)?,
+        last_check_at: Wire::from_wire(v2.last_check_at)?,
+        last_error: Wire::from_wire(v2.last_error)?,
+    })
 }
 
 /// Version 1 forgot the hook's id when it was in doubt, knew hooks by their present URL only, and
@@ -139,7 +197,6 @@ fn from_v1(v1: ConnectionV1) -> Option<Connection> {
         secret: Wire::from_wire(v1.secret)?,
         previous_secret: Wire::from_wire(v1.previous_secret)?,
         proof: Wire::from_wire(v1.proof)?,
-        family: Wire::from_wire(v1.family)?,
         lifecycle: lifecycle(v1.lifecycle, v1.hook_created_at.is_some())?,
         retry_due_at: Wire::from_wire(v1.retry_due_at)?,
         created_at: Wire::from_wire(v1.created_at)?,
@@ -208,7 +265,26 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_back_as_version_two_and_no_other() {
+    fn a_connection_of_version_two_keeps_everything() {
+        let mut c = v1("070401fb6712");
+        c.address = Some("https://hooks.example".into());
+        let (at, fruitless) = (Timestamp(7), 2);
+        c.suspicion = Some(Suspicion { at, fruitless });
+        (c.lifecycle.ill, c.lifecycle.refused) = (true, true);
+        c.lifecycle.phase = Phase::Rewriting;
+        c.lifecycle.hook = Hook::Unknown(Some(HookId(4711)));
+        // Version 2 wrote the hook's id when it is in doubt, `ill` and `refused`, and at the end
+        // the address and the suspicion.
+        let (counts, rest) = BEHIND.split_at(BEHIND.find("01788c01").unwrap());
+        let before = BEFORE.strip_prefix("01").unwrap();
+        let address = hex::encode("https://hooks.example");
+        let lifecycle = format!("000b0201fb6712{counts}0101");
+        let bytes = format!("02{before}{lifecycle}{rest}0115{address}010e02");
+        assert_eq!(decode(&hex::decode(bytes).unwrap()), Ok(c));
+    }
+
+    #[test]
+    fn it_comes_back_as_version_three_and_no_other() {
         let mut c = v1("070401fb6712");
         c.address = Some("https://hooks.example".into());
         c.suspicion = Some(Suspicion {
@@ -219,9 +295,9 @@ mod tests {
         for hook in [Hook::Unknown(Some(HookId(1))), Hook::Unknown(None)] {
             (c.lifecycle.hook, c.lifecycle.phase) = (hook, Phase::Rewriting);
             let bytes = encode(&c);
-            assert_eq!(bytes[0], 2);
+            assert_eq!(bytes[0], 3);
             assert_eq!(decode::<Connection>(&bytes), Ok(c.clone()));
-            for version in [0, 1] {
+            for version in [0, 1, 2] {
                 let other = [&[version], &bytes[1..]].concat();
                 assert_eq!(decode::<Connection>(&other), Err(RecordError::Damaged));
             }

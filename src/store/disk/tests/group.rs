@@ -92,7 +92,6 @@ pub(in crate::store) fn connection(id: u128, repository: Option<u64>, name: &str
         secret: Sealed(Vec::new()),
         previous_secret: None,
         proof: Proof::Unknown,
-        family: None,
         lifecycle: Lifecycle::default(),
         retry_due_at: None,
         created_at: Timestamp(1),

@@ -225,3 +225,71 @@ fn a_harmed_identity_is_told_and_made_anew() {
     let (_store, report) = open(dir.path());
     assert!(report.harmed.is_empty());
 }
+
+/// After a loss was accepted, what is derived agrees with what is left: the view that is written at
+/// the end, the snapshots that are taken meanwhile, and what either of them is made anew from. No
+/// later start asks again, whichever of them it can use.
+#[test]
+fn after_an_accepted_loss_view_and_snapshots_agree_and_no_start_asks_again() {
+    type Harm = fn(&[PathBuf]) -> &[PathBuf];
+    let harms: [(&str, Harm); 4] = [
+        ("every segment", |all| all),
+        ("the newest", |all| &all[all.len() - 1..]),
+        ("one in between", |all| &all[2..3]),
+        ("the oldest", |all| &all[..1]),
+    ];
+    // Retention takes nothing meanwhile, or all that is old.
+    let cases = harms
+        .into_iter()
+        .flat_map(|harm| [(harm, FOREVER), (harm, Duration::ZERO)]);
+    for ((what, harm), max_age) in cases {
+        let dir = filled(true);
+        for path in harm(&segments(dir.path())) {
+            std::fs::remove_file(path).unwrap();
+        }
+        refused(dir.path(), &options());
+        let accepting = Options {
+            accept_loss: true,
+            snapshot_bytes: 1,
+            upkeep_interval: Duration::from_millis(5),
+            retention: Retention {
+                max_age,
+                ..Retention::default()
+            },
+            ..options()
+        };
+        let (store, report) = open_with(dir.path(), &accepting, Arc::new(RealDisk));
+        assert!(!report.is_whole(), "{what}");
+        let snapshots = || snapshot::list(&snapshot_dir(dir.path())).unwrap();
+        let newest = || snapshots().into_iter().map(|(at, _)| at).max();
+        (100..103).for_each(|n| {
+            let before = newest();
+            insert(&store, n).unwrap();
+            until("a snapshot", || newest() != before);
+        });
+        store.close();
+        let end = store.shared.applied();
+        drop(store);
+        for (position, path) in snapshots() {
+            assert!(position <= end, "{what}: {path:?} is ahead of the journal");
+            assert!(snapshot::is_whole(&path, position).unwrap(), "{what}");
+        }
+        let found = tools::verify(dir.path()).unwrap();
+        let is_known = found.damage.is_empty() && found.missing.is_empty();
+        assert!(is_known && found.harmed.is_empty(), "{what}: {found:?}");
+        assert_eq!(found.view, tools::ViewState::Agrees, "{what}: {found:?}");
+        // With the view, and from a snapshot and the journal.
+        let mut digests = Vec::new();
+        for has_view in [true, false] {
+            if !has_view {
+                std::fs::remove_dir_all(view_dir(dir.path())).unwrap();
+            }
+            let (store, report) = open(dir.path());
+            assert!(report.is_whole() && !report.is_new, "{what}: {report:?}");
+            assert_eq!(report.is_rebuilt, !has_view, "{what}");
+            digests.push(store.digest().unwrap());
+            store.close();
+        }
+        assert_eq!(digests[0], digests[1], "{what}");
+    }
+}
