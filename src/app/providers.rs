@@ -14,7 +14,8 @@ use crate::provider::oauth::OauthClient;
 use crate::provider::{Decode, Hooks, Providers};
 use std::sync::Arc;
 
-fn installations(config: &Config, kind: ProviderKind) -> &[Installation] {
+/// What is configured of a kind.
+pub(super) fn installations(config: &Config, kind: ProviderKind) -> &[Installation] {
     match kind {
         ProviderKind::Github => &config.github,
         ProviderKind::Gitlab => &config.gitlab,
@@ -96,12 +97,13 @@ fn add(
 }
 
 /// The configured way out.
-pub(super) fn egress(config: &Config) -> Option<Egress> {
+fn egress(config: &Config) -> Option<Egress> {
     let proxy = config.proxy.as_ref()?;
     Some(Egress::new(proxy.url.clone(), &proxy.no_proxy))
 }
 
-fn http(
+/// How an installation is called.
+pub(super) fn http(
     kind: ProviderKind,
     installation: &Installation,
     config: &Config,

@@ -24,7 +24,7 @@ const COLUMNS: [Column; 6] = [
 pub(super) struct ListArgs {
     /// Show this connection with everything that is known of it: OWNER/REPO, a URL of it, or an
     /// id.
-    #[arg(conflicts_with_all = ["repository", "provider", "host", "owner", "status"])]
+    #[arg(conflicts_with_all = ["repository", "provider", "host", "owner", "status", "deleting"])]
     connection: Option<String>,
     /// Only to repositories with this name, or to those that a pattern such as `octo/*` matches.
     #[arg(long, value_name = "OWNER/REPO")]
@@ -42,6 +42,10 @@ pub(super) struct ListArgs {
     /// suspended.
     #[arg(long)]
     status: Option<String>,
+    /// Instead: those that were disconnected and whose webhook is still to be deleted at the
+    /// provider.
+    #[arg(long)]
+    deleting: bool,
     #[command(flatten)]
     part: Part,
 }
@@ -77,6 +81,7 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> Outcome {
             ("host", args.host.as_deref()),
             ("owner", args.owner.as_deref()),
             ("status", args.status.as_deref()),
+            ("deleting", args.deleting.then_some("true")),
         ],
         columns: &COLUMNS,
     };

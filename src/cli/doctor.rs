@@ -1,10 +1,11 @@
 //! `hookherd doctor`: looks at the configuration of this machine when there is one, and at the
 //! running daemon when there is a token for it.
 
-mod moves;
+mod connections;
+mod credentials;
+mod deletions;
+mod token;
 
-use super::address::query;
-use super::client::Client;
 use super::output::Column;
 use super::session::Session;
 use super::{Failed, Outcome};
@@ -13,8 +14,6 @@ use crate::config::Config;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// A classic token of these can manage hooks; see `docs/github.md`.
-const SCOPES: [&str; 3] = ["admin:repo_hook", "repo", "public_repo"];
 /// How findings are listed.
 const COLUMNS: [Column; 3] = [
     Column::status("VERDICT", "/verdict"),
@@ -80,117 +79,27 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 fn of_daemon(session: &Session) -> Vec<Finding> {
-    let bad = |what: &str, why: Failed| Finding::new(what, Verdict::Bad, why.to_string());
+    let bad = |what: &str, why: &Failed| Finding::new(what, Verdict::Bad, why.to_string());
     let client = match session.client() {
         Ok(client) => client,
-        Err(failed) => return vec![bad("daemon", failed)],
+        Err(failed) => return vec![bad("daemon", &failed)],
     };
     let user = match client.get("whoami") {
         Ok(user) => user,
-        Err(failed) => return vec![bad("daemon", failed)],
+        Err(failed) => return vec![bad("daemon", &failed)],
     };
     let words = format!("it answers, and knows you as {}", text(&user, "/name"));
     let mut findings = vec![Finding::new("daemon", Verdict::Good, words)];
-    match client.every("credentials", "items", &[]) {
-        Ok(all) => findings.extend(credentials(&client, &all)),
-        Err(failed) => findings.push(bad("credentials", failed)),
-    }
-    match client.every("repositories/connections", "connections", &[]) {
-        Ok(all) => findings.push(connections(&all)),
-        Err(failed) => findings.push(bad("connections", failed)),
-    }
-    match moves::finding(&client) {
-        Ok(finding) => findings.extend(finding),
-        Err(failed) => findings.push(bad("public address of webhooks", failed)),
+    for (what, found) in [
+        ("API token", token::findings(&client)),
+        ("credentials", credentials::findings(&client)),
+        ("connections", connections::findings(&client)),
+        ("pending deletions", deletions::findings(&client)),
+    ] {
+        match found {
+            Ok(found) => findings.extend(found),
+            Err(failed) => findings.push(bad(what, &failed)),
+        }
     }
     findings
-}
-
-/// What each credential may do, and whether its provider answers to it.
-fn credentials(client: &Client, all: &[Value]) -> Vec<Finding> {
-    if all.is_empty() {
-        let words = "you have stored none; see `hookherd credential add`";
-        return vec![Finding::new("credentials", Verdict::Warning, words)];
-    }
-    let mut asked = Vec::new();
-    let mut findings = Vec::new();
-    for credential in all {
-        let (provider, host) = (text(credential, "/provider"), text(credential, "/host"));
-        let login = text(credential, "/account/login");
-        let what = format!("credential of {login} at {host} ({provider})");
-        let (verdict, words) = rights(credential);
-        findings.push(Finding::new(what, verdict, words));
-        if asked.contains(&(provider, host)) {
-            continue;
-        }
-        asked.push((provider, host));
-        let query = query(&[("limit", Some("1")), ("host", Some(host))]);
-        let (verdict, words) = match client.get(&format!("repositories/{provider}{query}")) {
-            Ok(_) => (Verdict::Good, "it answers the daemon".to_owned()),
-            Err(why) => (Verdict::Bad, why.to_string()),
-        };
-        findings.push(Finding::new(format!("provider {host}"), verdict, words));
-    }
-    findings
-}
-
-/// What a credential may do, by its provider's own scopes.
-fn rights(credential: &Value) -> (Verdict, String) {
-    if let Some(why) = credential["rejected_because"].as_str() {
-        let words = format!("it no longer works ({why}): sign in again or add a new token");
-        return (Verdict::Bad, words);
-    }
-    let scopes = credential["scopes"].as_array();
-    let scopes = scopes.map_or(&[][..], Vec::as_slice);
-    let has = |enough: &[&str]| scopes.iter().any(|scope| enough.iter().any(|e| scope == e));
-    let good = |words: &str| (Verdict::Good, words.to_owned());
-    let lacks = |scope: &str| (Verdict::Bad, format!("it needs the scope {scope}"));
-    match (text(credential, "/kind"), text(credential, "/provider")) {
-        ("app", _) => good("an installation of the App"),
-        _ if scopes.is_empty() => good("it tells no scopes, as fine-grained tokens do"),
-        (_, "gitlab") if has(&["api"]) => good("its scopes are enough"),
-        (_, "gitlab") => lacks("api"),
-        _ if has(&SCOPES) => good("its scopes are enough"),
-        _ => lacks("admin:repo_hook"),
-    }
-}
-
-/// How many connections need somebody's attention.
-fn connections(all: &[Value]) -> Finding {
-    let ails = |c: &&Value| !["active", "inactive"].contains(&text(c, "/webhook_status"));
-    let names: Vec<&str> = all
-        .iter()
-        .filter(ails)
-        .map(|c| text(c, "/repository_full_name"))
-        .collect();
-    if names.is_empty() {
-        let words = format!("all of {} are as they should be", all.len());
-        return Finding::new("connections", Verdict::Good, words);
-    }
-    let words = format!("see `hookherd connections` for {}", names.join(", "));
-    Finding::new("connections", Verdict::Warning, words)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_are_judged_by_their_provider() {
-        for (provider, kind, scopes, verdict, part) in [
-            ("github", "token", &["repo"][..], Verdict::Good, "enough"),
-            ("github", "token", &["api"], Verdict::Bad, "admin:repo_hook"),
-            ("gitlab", "token", &["api"], Verdict::Good, "enough"),
-            ("gitlab", "oauth", &["repo"], Verdict::Bad, "scope api"),
-            ("github", "token", &[], Verdict::Good, "fine-grained"),
-            ("github", "app", &["metadata:read"], Verdict::Good, "App"),
-        ] {
-            let credential = json!({"provider": provider, "kind": kind, "scopes": scopes});
-            let (found, words) = rights(&credential);
-            assert_eq!(found, verdict, "{credential}");
-            assert!(words.contains(part), "{credential}: {words}");
-        }
-        let dead = json!({"provider": "gitlab", "scopes": ["api"], "rejected_because": "revoked"});
-        assert_eq!(rights(&dead).0, Verdict::Bad);
-    }
 }

@@ -11,6 +11,7 @@ mod when;
 
 pub(super) use table::{Column, Sheet};
 pub(super) use text::{pretty, printable};
+pub(in crate::cli) use when::relative as from_now;
 
 use super::failed::Failed;
 use serde_json::Value;

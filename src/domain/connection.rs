@@ -186,6 +186,13 @@ impl Connection {
         matches!(self.lifecycle.desired, Desired::Removed { .. })
     }
 
+    /// Whether it was disconnected, and its hook is still to be deleted at the provider.
+    pub fn is_leaving(&self) -> bool {
+        let lifecycle = &self.lifecycle;
+        lifecycle.desired == (Desired::Removed { delete_hook: true })
+            && lifecycle.phase != Phase::Removed
+    }
+
     /// When it was last known for certain that the hook works: it was found as we want it, or a
     /// delivery with its signature arrived.
     pub fn last_proof_at(&self) -> Option<Timestamp> {

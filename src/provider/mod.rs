@@ -32,6 +32,7 @@ mod meter;
 pub mod oauth;
 mod ours;
 mod payload;
+pub mod probe;
 mod queue;
 mod session;
 pub mod signature;

@@ -48,6 +48,8 @@ pub struct ConnectionFilter {
     pub owner_name: Option<String>,
     /// Only those whose hook has this status.
     pub status: Option<WebhookStatus>,
+    /// Instead of those that are there: removed ones whose hook is still to be deleted.
+    pub are_leaving: bool,
 }
 
 /// Which deliveries a list shows.

@@ -328,7 +328,7 @@ pub trait Read: Send + Sync {
         owner: UserId,
         after: After<ConnectionId>,
     ) -> Result<Page<Connection>, ReadError>;
-    /// A user's connections that are not removed and that fit, newest first.
+    /// A user's connections that fit, newest first: those that are not removed, or are leaving.
     fn connections(
         &self,
         owner: UserId,

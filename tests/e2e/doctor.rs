@@ -1,123 +1,86 @@
-//! `hookherd doctor`: what it finds, and that it finds what is wrong.
+//! `hookherd doctor`: what it finds, and that it finds what is wrong. The real binary against a
+//! real disk, daemon and provider (or against somebody who is none).
+//!
+//! | finding | ok | warning | FAILED | tests in |
+//! | --- | --- | --- | --- | --- |
+//! | configuration | understood | a stranger's variable | not understood | machine |
+//! | data directory | can be written |  | cannot | machine |
+//! | disk | enough | little | none | machine |
+//! | master key | can be used, fits |  | none, unusable, another's | machine |
+//! | public address | over TLS | this machine only | nobody, somebody else | machine, daemon |
+//! | store | whole, of 0.1, in use | none yet, harmed | part gone, newer, none | store, machine |
+//! | clock | agrees | half a minute | far off, behind the store | provider, store |
+//! | provider HOST | answers |  | no API, no way, TLS, CA file | provider |
+//! | sign-in with KIND | known | devices only | id, secret, pages | provider |
+//! | GitHub App at HOST | key fits |  | key, id, right, refused | provider |
+//! | daemon | answers |  | wrong token, not there | daemon |
+//! | API token | no end, far end | ends soon | not read | daemon |
+//! | credentials | (rows follow) | none | not read | daemon |
+//! | credential of LOGIN | works, renewed | soon, public, beside | scopes, dead, ended | daemon |
+//! | daemon and KIND | answers |  | refused | daemon |
+//! | connections | all well, paused | some limp | some do not work, not read | daemon |
+//! | connection NAME | (no row) | degraded | failed, suspended | daemon |
+//! | more connections | (no row) | | more than 20 rows | daemon |
+//! | public address of webhooks | (no row) | to be moved |  | daemon |
+//! | pending deletions | none | still there | not read | daemon |
+//! | deletion for NAME |  | tried again |  | daemon |
 
-use super::stage::{ADMIN, REPOSITORY, Stage, files, master_key};
+mod daemon;
+mod machine;
+mod provider;
+mod store;
+
+use super::stage::Stage;
 use serde_json::Value;
 
-/// What was found of each thing, and whether all will do.
-fn examined(stage: &Stage) -> (bool, Vec<(String, String)>) {
-    let output = stage.run(&["--json", "doctor"]);
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["ok"], output.status.success(), "{output:?}");
-    assert_eq!(output.status.code(), Some(i32::from(report["ok"] == false)));
-    let text = |f: &Value, key: &str| f[key].as_str().unwrap().to_owned();
-    let findings = report["findings"].as_array().unwrap().iter();
-    let findings = findings.map(|f| (text(f, "what"), text(f, "verdict")));
-    (report["ok"] == true, findings.collect())
-}
+/// What `doctor` found.
+#[derive(Debug)]
+struct Report(Vec<(String, String, String)>);
 
-#[track_caller]
-fn assert_found(stage: &Stage, what: &str, verdict: &str) {
-    let (is_ok, findings) = examined(stage);
-    let found = findings.iter().find(|(thing, _)| thing == what);
-    assert_eq!(
-        found.map(|(_, v)| v.as_str()),
-        Some(verdict),
-        "{what}: {findings:?}"
-    );
-    assert!(!is_ok || verdict != "FAILED");
-}
+impl Report {
+    /// Runs it. Its status says whether something does not work.
+    #[track_caller]
+    fn of(stage: &Stage) -> Self {
+        Self::read(&stage.run(&["--json", "doctor"]))
+    }
 
-#[test]
-fn a_machine_is_examined_without_a_daemon_and_without_a_trace() {
-    let mut stage = Stage::new();
-    let (is_ok, findings) = examined(&stage);
-    assert!(!is_ok, "the public address is nobody's yet: {findings:?}");
-    let bad: Vec<_> = findings.iter().filter(|(_, v)| v == "FAILED").collect();
-    assert_eq!(bad, [&("public address".to_owned(), "FAILED".to_owned())]);
-    assert!(!stage.data_dir().exists());
+    #[track_caller]
+    fn read(output: &std::process::Output) -> Self {
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let findings = report["findings"].as_array().unwrap().iter();
+        let text = |f: &Value, key: &str| f[key].as_str().unwrap().to_owned();
+        let findings: Vec<_> = findings
+            .map(|f| (text(f, "what"), text(f, "verdict"), text(f, "words")))
+            .collect();
+        let is_ok = findings.iter().all(|(_, verdict, _)| verdict != "FAILED");
+        assert_eq!(report["ok"], is_ok, "{output:?}");
+        assert_eq!(output.status.code(), Some(i32::from(!is_ok)), "{output:?}");
+        Self(findings)
+    }
 
-    drop(stage.start());
-    let before = files(&stage.data_dir());
-    assert_found(&stage, "store", "ok");
-    stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(2));
-    assert_found(&stage, "master key", "FAILED");
-    stage.unset("OAUTH_TOKEN_ENCRYPTION_KEY");
-    assert_found(&stage, "master key", "FAILED");
-    assert!(
-        files(&stage.data_dir()) == before,
-        "looking changes nothing"
-    );
+    /// Holds that this was found, with these words in it.
+    #[track_caller]
+    fn has(&self, what: &str, verdict: &str, part: &str) -> &Self {
+        let fits = |(thing, found, words): &&(String, String, String)| {
+            thing == what && found == verdict && words.contains(part)
+        };
+        let found = self.0.iter().find(fits);
+        assert!(found.is_some(), "{what}: {verdict}: {part}: {:#?}", self.0);
+        self
+    }
 
-    stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(1));
-    let host = stage.simulator.address().to_string();
-    assert_found(&stage, &format!("provider {host}"), "ok");
-    stage.set("HOOKHERD__PROVIDERS__GITHUB__API_URL", "http://127.0.0.1:1");
-    assert_found(&stage, "provider 127.0.0.1:1", "FAILED");
-    std::fs::write(stage.path("file"), "").unwrap();
-    stage.set("HOOKHERD__SERVER__DATA_DIR", "file/data");
-    assert_found(&stage, "data directory", "FAILED");
-    stage.set("HOOKHERD__SERVER__LISTEN", "everywhere");
-    assert_found(&stage, "configuration", "FAILED");
-}
+    /// Holds that nothing is said of this.
+    #[track_caller]
+    fn is_silent_on(&self, what: &str) -> &Self {
+        let found = self.0.iter().find(|(thing, _, _)| thing == what);
+        assert_eq!(found, None);
+        self
+    }
 
-#[test]
-fn a_running_daemon_is_examined_with_its_credentials_and_connections() {
-    let mut stage = Stage::new();
-    let github = stage.simulator.github();
-    let daemon = stage.start();
-    stage.set("HOOKHERD_TOKEN", ADMIN);
-    assert_found(&stage, "credentials", "warning");
-    assert_found(&stage, "public address", "warning");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
-    let id = stage.connect(ADMIN, &token, REPOSITORY);
-    stage.wait_for_status(ADMIN, &id, "active");
-    let (is_ok, findings) = examined(&stage);
-    assert!(is_ok, "{findings:?}");
-    let host = stage.simulator.address().to_string();
-    let credential = format!("credential of octo at {host} (github)");
-    assert_found(&stage, &credential, "ok");
-    assert_found(&stage, "connections", "ok");
-
-    // A user's machine: nothing but the address of the daemon and a token.
-    let host = stage.simulator.address().to_string();
-    stage.unset("OAUTH_TOKEN_ENCRYPTION_KEY");
-    let (_, findings) = examined(&stage);
-    assert!(
-        findings.iter().all(|(what, _)| what != "master key"),
-        "{findings:?}"
-    );
-    github.revoke_token(&token);
-    assert_found(&stage, &format!("provider {host}"), "FAILED");
-    stage.set("HOOKHERD_TOKEN", "hhk_wrong");
-    assert_found(&stage, "daemon", "FAILED");
-    drop(daemon);
-    assert_found(&stage, "daemon", "FAILED");
-}
-
-#[test]
-fn what_signing_in_needs_is_examined_without_signing_in() {
-    let mut stage = Stage::new();
-    let host = stage.simulator.address().to_string();
-    let client = format!("sign-in with gitlab at {host}");
-    stage.set("GITLAB_OAUTH_CLIENT_ID", "client");
-    assert_found(&stage, &client, "warning");
-    stage.set("GITLAB_OAUTH_CLIENT_SECRET", "a-secret-of-a-client");
-    assert_found(&stage, &client, "ok");
-    let told = stage.run(&["doctor"]);
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    let back = stage.url("/api/v2/oauth/gitlab/callback");
-    assert!(told.contains(&back), "{told}");
-    assert!(!told.contains("a-secret-of-a-client"), "{told}");
-    stage.set("HOOKHERD__PROVIDERS__GITLAB__WEB_URL", "http://127.0.0.1:1");
-    assert_found(&stage, &client, "FAILED");
-
-    stage.set("GITHUB_APP_ID", "4242");
-    stage.set(
-        "GITHUB_APP_PRIVATE_KEY",
-        include_str!("../fixtures/app/key.pem"),
-    );
-    assert_found(&stage, "GitHub App", "ok");
-    stage.set("GITHUB_APP_PRIVATE_KEY", "no key at all");
-    assert_found(&stage, "GitHub App", "FAILED");
+    /// What does not work.
+    fn failed(&self) -> Vec<&str> {
+        let failed = self.0.iter().filter(|(_, verdict, _)| verdict == "FAILED");
+        failed.map(|(what, _, _)| what.as_str()).collect()
+    }
 }

@@ -232,8 +232,10 @@ pub struct Credential {
     pub kind: &'static str,
     /// Whether connections of other users may fall back on it.
     pub is_shared: bool,
-    /// When an OAuth access token ends; it is renewed before. Null when it has no end.
+    /// When an OAuth access token ends. Null when it has no end.
     pub expires_at: Option<String>,
+    /// Whether it is renewed by itself before.
+    pub is_renewed: bool,
     /// When it was found not to work; null while it works.
     pub rejected_at: Option<String>,
     /// `refused`, `expired`, `revoked` or `refresh_lost`; null while it works.
@@ -242,10 +244,10 @@ pub struct Credential {
 
 impl From<&user::Credential> for Credential {
     fn from(credential: &user::Credential) -> Self {
-        let (kind, expires_at) = match &credential.grant {
-            Grant::Token { .. } => ("token", None),
-            Grant::Oauth(grant) => ("oauth", grant.expires_at),
-            Grant::App { .. } => ("app", None),
+        let (kind, expires_at, is_renewed) = match &credential.grant {
+            Grant::Token { .. } => ("token", None, false),
+            Grant::Oauth(grant) => ("oauth", grant.expires_at, grant.refresh.is_some()),
+            Grant::App { .. } => ("app", None, true),
         };
         Self {
             id: credential.id.to_string(),
@@ -260,6 +262,7 @@ impl From<&user::Credential> for Credential {
             kind,
             is_shared: credential.is_shared,
             expires_at: expires_at.map(time),
+            is_renewed,
             rejected_at: credential.rejected.map(|r| time(r.at)),
             rejected_because: credential.rejected.map(|r| r.reason.as_str()),
         }

@@ -30,6 +30,7 @@ struct ListQuery {
     host: Option<String>,
     owner: Option<String>,
     status: Option<String>,
+    deleting: Option<bool>,
 }
 
 impl ListQuery {
@@ -48,6 +49,7 @@ impl ListQuery {
             host: filter::host(self.host.as_ref())?,
             owner_name,
             status: filter::choice("status", status, &WebhookStatus::ALL, WebhookStatus::as_str)?,
+            are_leaving: self.deleting.unwrap_or(false),
         })
     }
 }

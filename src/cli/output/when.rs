@@ -11,7 +11,7 @@ const DAY: i64 = 24 * HOUR;
 const DAYS_MAX: i64 = 60;
 
 /// How long before or after `now` a time of the API's is. Anything else stays as it is.
-pub(super) fn relative(text: &str, now: OffsetDateTime) -> String {
+pub(in crate::cli) fn relative(text: &str, now: OffsetDateTime) -> String {
     let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) else {
         return text.to_owned();
     };

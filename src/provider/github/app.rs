@@ -1,7 +1,7 @@
 //! Our GitHub App: what its installations are, and their tokens.
 
 use super::jwt::Signer;
-use super::wire::{InstallationBody, InstallationTokenBody};
+use super::wire::{AppBody, InstallationBody, InstallationTokenBody};
 use super::{Asked, Github, ProviderError, Talk, errors};
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
@@ -15,6 +15,7 @@ use crate::provider::http::Answer;
 use crate::provider::oauth::{Apps, Installation, InstallationToken};
 use crate::provider::{Access, Calling};
 use reqwest::Method;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -110,13 +111,9 @@ fn refusal(answer: &Answer) -> ProviderError {
 
 fn read_installation(answer: &Answer) -> Result<Installation, ProviderError> {
     let body: InstallationBody = errors::parse(answer)?;
-    let rights = body.permissions.iter();
-    let rights: Vec<String> = rights
-        .map(|(right, level)| format!("{right}:{level}"))
-        .collect();
     Ok(Installation {
         account: Account::told(body.account.id, &body.account.login),
-        rights: scopes_told(rights.iter().map(String::as_str)),
+        rights: rights(&body.permissions),
     })
 }
 
@@ -131,6 +128,52 @@ fn read_token(answer: &Answer) -> Result<InstallationToken, ProviderError> {
         token,
         expires_at: Timestamp(i64::try_from(ms).unwrap_or(i64::MAX)),
     })
+}
+
+/// Our app, as GitHub knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppIdentity {
+    /// Its name in URLs.
+    pub slug: String,
+    /// What its installations may do, as `right:level`.
+    pub rights: Vec<String>,
+}
+
+fn rights(permissions: &BTreeMap<String, String>) -> Vec<String> {
+    let rights = permissions.iter();
+    let rights: Vec<String> = rights
+        .map(|(right, level)| format!("{right}:{level}"))
+        .collect();
+    scopes_told(rights.iter().map(String::as_str))
+}
+
+impl GithubApp {
+    /// Asks GitHub who we are: whether there is an app with our id, and the key is one of its.
+    pub async fn identity(&self, errand: Errand) -> Result<AppIdentity, ProviderError> {
+        let access = Access {
+            instance: self.instance.clone(),
+            token: self.signer.token(self.github.clock.now()),
+            errand,
+        };
+        let mut session = Talk::new(&self.github, &access).within(self.key);
+        let answer = session.put(Method::GET, "app", None).await;
+        let answer = answer.map_err(as_app)?;
+        match answer.status.as_u16() {
+            200 => {
+                let body: AppBody = errors::parse(&answer)?;
+                Ok(AppIdentity {
+                    slug: Account::told(body.id, &body.slug).login,
+                    rights: rights(&body.permissions),
+                })
+            }
+            404 => Err(ProviderError::refused(
+                Failure::Rejected,
+                ErrorCode::AppRefused,
+                "GitHub knows no App with this id: check providers.github.app.id",
+            )),
+            _ => Err(errors::refusal(&answer, Asked::Own)),
+        }
+    }
 }
 
 impl Apps for GithubApp {

@@ -31,7 +31,7 @@ mod repos;
 mod tests;
 mod wire;
 
-pub use app::{GithubApp, KeyError};
+pub use app::{AppIdentity, GithubApp, KeyError};
 pub use decode::GithubDecode;
 
 /// One GitHub installation, as we call it.

@@ -32,6 +32,15 @@ pub(super) struct InstallationBody {
     pub(super) permissions: BTreeMap<String, String>,
 }
 
+/// Our App.
+#[derive(Deserialize)]
+pub(super) struct AppBody {
+    pub(super) id: u64,
+    pub(super) slug: String,
+    #[serde(default)]
+    pub(super) permissions: BTreeMap<String, String>,
+}
+
 /// A token of an App installation. Has no `Debug`, because of the token.
 #[derive(Deserialize)]
 pub(super) struct InstallationTokenBody {

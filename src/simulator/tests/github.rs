@@ -103,6 +103,12 @@ async fn lists_come_in_pages_with_links_and_tags() {
             .create(&format!("http://127.0.0.1:9/{n}"), &["push"])
             .await;
     }
+    // What became of their greetings is told with the hooks.
+    assert!(
+        client
+            .simulator
+            .wait_quiet(std::time::Duration::from_secs(10))
+    );
     let path = "repos/octo/repo/hooks?per_page=2&page=2";
     let page = client.ask(Method::GET, path, Value::Null).await;
     let link = page.headers()["link"].to_str().unwrap().to_owned();

@@ -56,6 +56,11 @@ fn read(dir: &Path) -> Option<(Timestamp, Duration)> {
     is_whole.then_some((Timestamp(now), Duration::from_millis(allowance)))
 }
 
+/// The time that an earlier run wrote down.
+pub(in crate::store) fn written_time(dir: &Path) -> Option<Timestamp> {
+    read(dir).map(|(now, _)| now)
+}
+
 impl TrustedClock {
     /// Goes on from what an earlier run wrote down. Where none did, from when the newest record
     /// was made, if that is not in the future.

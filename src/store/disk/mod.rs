@@ -16,6 +16,7 @@ mod stream;
 mod turn;
 mod world;
 
+pub(in crate::store) use clock::written_time;
 pub(in crate::store) use identity::{Identity, IdentityRead};
 pub(in crate::store) use lock::Lock;
 pub(in crate::store) use log::{Log, is_vacant};

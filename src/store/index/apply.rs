@@ -112,6 +112,9 @@ fn ways_to(connection: &Connection) -> Vec<Key> {
         let by_status = Key::of(Kind::ConnectionByStatus).id(owner);
         keys.push(by_status.word(connection.webhook_status().as_str()).id(id));
     }
+    if connection.is_leaving() {
+        keys.push(Key::of(Kind::ConnectionLeaving).id(owner).id(id));
+    }
     if connection.lifecycle.phase != Phase::Removed {
         let used = connection.credential_used.map(CredentialUse::id);
         let mut credentials = vec![used, connection.credential];

@@ -22,6 +22,8 @@ pub(in crate::store) enum Kind {
     ConnectionByOwnerAndName = b'w',
     /// Without removed ones.
     ConnectionByStatus = b'a',
+    /// Removed ones whose hook is still to be deleted, by owner.
+    ConnectionLeaving = b'X',
     /// Of those that may still need one; see `ways_to`.
     ConnectionByCredential = b'z',
     Delivery = b'D',

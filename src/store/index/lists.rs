@@ -174,7 +174,8 @@ impl<K: Kv> Index<K> {
         };
         let fits = |c: &Connection| {
             c.owner == owner
-                && !c.is_removed()
+                && c.is_removed() == filter.are_leaving
+                && c.is_leaving() == filter.are_leaving
                 && name.is_none_or(|name| name.fits(c.full_name.as_str()))
                 && filter.provider.is_none_or(|p| p == c.instance.provider)
                 && filter.host.as_ref().is_none_or(|h| *h == c.instance.host)
@@ -200,6 +201,7 @@ impl<K: Kv> Index<K> {
             return Ok(Listing { items, next });
         }
         let list = match filter.status {
+            _ if filter.are_leaving => Key::of(Kind::ConnectionLeaving).id(owner.as_u128()),
             None => Key::of(Kind::ConnectionByOwner).id(owner.as_u128()),
             Some(status) => by_status(owner, status),
         };

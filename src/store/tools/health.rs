@@ -1,10 +1,11 @@
 //! A look at a store that is not open: which one it is, and whether it would be started.
 
 use super::super::disk::{
-    Identity, IdentityRead, Lock, Log, OpenError, harmed_snapshots, view_dir,
+    Identity, IdentityRead, Lock, Log, OpenError, harmed_snapshots, view_dir, written_time,
 };
 use super::super::view::{Marker, MarkerRead, is_as_left};
 use crate::domain::id::StoreId;
+use crate::domain::time::Timestamp;
 use std::path::Path;
 
 /// Who the store in `dir` is; `None` when nothing tells, as of one of version 0.1. It may be open.
@@ -13,6 +14,12 @@ pub fn identity(dir: &Path) -> Option<StoreId> {
         IdentityRead::Good(identity) => Some(identity.id),
         IdentityRead::None | IdentityRead::Harmed => None,
     }
+}
+
+/// The time that the store has seen and trusts, as last written down; `None` where none is. It may
+/// be open.
+pub fn trusted_time(dir: &Path) -> Option<Timestamp> {
+    written_time(dir)
 }
 
 /// What the next start would find.

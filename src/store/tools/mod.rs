@@ -7,7 +7,7 @@ mod canary;
 mod health;
 
 pub use canary::canary;
-pub use health::{Health, health, identity};
+pub use health::{Health, health, identity, trusted_time};
 
 use super::ReadError;
 use super::archive::{ArchiveError, Packer, unpack};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 /// An answer in HTTP.
-pub(super) fn http(status: u16, headers: &str, body: &str) -> String {
+pub(crate) fn http(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\
@@ -15,7 +15,7 @@ pub(super) fn http(status: u16, headers: &str, body: &str) -> String {
 }
 
 /// The same with a JSON body.
-pub(super) fn json(status: u16, headers: &str, body: &serde_json::Value) -> String {
+pub(crate) fn json(status: u16, headers: &str, body: &serde_json::Value) -> String {
     let headers = format!("content-type: application/json\r\n{headers}");
     http(status, &headers, &body.to_string())
 }
@@ -28,7 +28,7 @@ fn asked(stream: &mut impl Read) -> Option<String> {
 
 /// Answers connections with these texts in turn, the last one again and again. Whatever was
 /// asked can be received.
-pub(super) fn server(answers: Vec<String>) -> (String, Receiver<String>) {
+pub(crate) fn server(answers: Vec<String>) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, receiver) = channel();
@@ -49,7 +49,7 @@ pub(super) fn server(answers: Vec<String>) -> (String, Receiver<String>) {
 }
 
 /// A server of one answer that speaks TLS with this certificate, at this address: its port.
-pub(super) fn tls(address: &str, certificate: &[u8], key: &[u8], answer: String) -> u16 {
+pub(crate) fn tls(address: &str, certificate: &[u8], key: &[u8], answer: String) -> u16 {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     let provider = Arc::new(rustls::crypto::ring::default_provider());

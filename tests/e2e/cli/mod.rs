@@ -6,7 +6,7 @@ mod auth;
 mod connect;
 mod connections;
 mod credentials;
-mod fake;
+pub(crate) mod fake;
 mod forms;
 mod lists;
 mod reach;

@@ -30,6 +30,18 @@ fn shown(state: &State, installation: &Installation) -> Value {
     })
 }
 
+/// The App itself.
+fn itself(state: &State, id: u64) -> Value {
+    let slug = state.apps.get(&id).map(|app| app.slug.clone());
+    json!({
+        "id": id, "slug": slug, "node_id": "A_1", "client_id": format!("Iv1.{id}"), "name": slug,
+        "owner": state.user_json("github"), "description": null,
+        "external_url": state.api_url(), "html_url": state.api_url(),
+        "created_at": payload::time(1_700_000_000), "updated_at": payload::time(1_700_000_000),
+        "permissions": permissions(), "events": [],
+    })
+}
+
 /// Answers an App that proves itself with a JSON web token.
 pub(super) fn proven(
     state: &mut State,
@@ -43,6 +55,9 @@ pub(super) fn proven(
         Ok(app) => app.id,
         Err(words) => return error(401, words),
     };
+    if operation == Operation::App {
+        return ok(200, itself(state, app));
+    }
     if operation == Operation::Installations {
         let ours = state.installations.values().filter(|i| i.app == app);
         let all = ours

@@ -41,6 +41,7 @@ enum Operation {
     ListDeliveries,
     GetDelivery,
     Redeliver,
+    App,
     Installations,
     Installation,
     InstallationToken,
@@ -53,7 +54,7 @@ impl Operation {
     const fn is_of_an_app(self) -> bool {
         matches!(
             self,
-            Self::Installations | Self::Installation | Self::InstallationToken
+            Self::App | Self::Installations | Self::Installation | Self::InstallationToken
         )
     }
 
@@ -76,6 +77,7 @@ impl Operation {
             Self::ListDeliveries => "list_deliveries",
             Self::GetDelivery => "get_delivery",
             Self::Redeliver => "redeliver",
+            Self::App => "app",
             Self::Installations => "app_installations",
             Self::Installation => "app_installation",
             Self::InstallationToken => "installation_token",
@@ -135,6 +137,7 @@ fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Ve
         ["installation", "repositories"] => {
             (Operation::InstallationRepositories, Place::None, Vec::new())
         }
+        ["app"] => (Operation::App, Place::None, Vec::new()),
         ["app", "installations"] => (Operation::Installations, Place::None, Vec::new()),
         ["app", "installations", _] if method == Method::GET => {
             (Operation::Installation, Place::None, Vec::new())
@@ -333,6 +336,7 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         Operation::Versions => plain(ok(200, json!(VERSIONS))),
         Operation::InstallationRepositories => plain(apps::repositories(state, asked)),
         Operation::Unknown
+        | Operation::App
         | Operation::Installations
         | Operation::Installation
         | Operation::InstallationToken => plain(error(404, "Not Found")),

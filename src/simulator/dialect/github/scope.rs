@@ -38,6 +38,7 @@ const fn accepted(operation: Operation) -> &'static [&'static str] {
         | Operation::Installations
         | Operation::Installation
         | Operation::InstallationToken
+        | Operation::App
         | Operation::InstallationRepositories
         | Operation::Unknown => &[],
     }

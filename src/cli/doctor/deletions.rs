@@ -1,0 +1,44 @@
+//! Webhooks of connections that were disconnected, which are still at the provider.
+
+use super::text;
+use crate::app::doctor::{Finding, Verdict};
+use crate::cli::Failed;
+use crate::cli::client::Client;
+use serde_json::Value;
+
+/// Most that get a row of their own.
+const ROWS_MAX: usize = 20;
+
+/// What is still to be deleted for whoever asks.
+pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
+    let filters = [("deleting", Some("true"))];
+    let all = client.every("repositories/connections", "connections", &filters)?;
+    if all.is_empty() {
+        let words = "no webhook of a disconnected repository is left to delete";
+        return Ok(vec![Finding::new(
+            "pending deletions",
+            Verdict::Good,
+            words,
+        )]);
+    }
+    let words = format!(
+        "{} webhooks of disconnected repositories are still to be deleted; that goes on in the \
+         background (`hookherd connections --deleting`)",
+        all.len()
+    );
+    let mut findings = vec![Finding::new("pending deletions", Verdict::Warning, words)];
+    findings.extend(all.iter().take(ROWS_MAX).map(row));
+    Ok(findings)
+}
+
+fn row(connection: &Value) -> Finding {
+    let name = text(connection, "/repository_full_name");
+    let what = format!("deletion for {name} at {}", text(connection, "/host"));
+    let why = connection.pointer("/last_error/message");
+    let why = why.and_then(Value::as_str);
+    let words = why.map_or_else(
+        || "it is under way".to_owned(),
+        |why| format!("it is tried again: {why}"),
+    );
+    Finding::new(what, Verdict::Warning, words)
+}
