@@ -9,6 +9,7 @@ use super::{DecodeError, HeaderLookup, Rejection};
 pub(super) use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -324,4 +325,24 @@ pub(super) fn first_line(message: &Loose<'_>) -> Option<String> {
 
 pub(super) fn clean_of(text: &Loose<'_>, bytes_max: usize) -> Option<String> {
     clean(text.text()?, bytes_max)
+}
+
+/// A name that things are told apart by (a branch, a tag, a status context), fit to be shown. Of
+/// one that is not the same any more when it is cleaned or cut, a hash of the whole stands at the
+/// end: a pass on `ma\u{200b}in` says nothing of `main`.
+pub(super) fn name_of(text: &Loose<'_>, bytes_max: usize) -> Option<String> {
+    name(text.text()?, bytes_max)
+}
+
+/// See [`name_of`]. `None` when the text is empty.
+pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
+    /// So many bytes of the hash: nobody finds a second name with the same by trying.
+    const HASH_BYTES: usize = 12;
+    let shown = clean(text, bytes_max).unwrap_or_default();
+    if shown == text {
+        return Some(shown).filter(|shown| !shown.is_empty());
+    }
+    let hash = Sha256::digest(text.as_bytes());
+    let hash = hex::encode(hash.get(..HASH_BYTES).unwrap_or(&hash));
+    Some(format!("{shown}~{hash}"))
 }

@@ -5,6 +5,7 @@
 mod ends;
 mod github;
 mod gitlab;
+mod names;
 mod texts;
 
 use super::fakes::{ANN, Farm};

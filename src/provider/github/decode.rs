@@ -16,9 +16,10 @@ use crate::domain::id::{Entropy, HookId};
 use crate::domain::repo::{FullName, RepositoryId};
 use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::domain::secret::{HookSecret, Proof};
+use crate::domain::time::Timestamp;
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean,
-    clean_of, first_line, header, kept, moment, object, read, web_url,
+    clean_of, first_line, header, kept, moment, name as named, name_of, object, read, web_url,
 };
 use crate::provider::signature::github_verifies;
 use crate::provider::{Claim, Decode, DecodeError, Inbound, Rejection, Verified};
@@ -263,10 +264,7 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
             .into_iter()
             .find_map(moment)
             .unwrap_or_default(),
-        began_at: [&run.created_at, &run.run_started_at, &run.updated_at]
-            .into_iter()
-            .find_map(moment)
-            .unwrap_or_default(),
+        began_at: began_at(run),
         family: Family::Actions,
         twin: match run.check_suite_id.number() {
             Some(suite) => Twin::Suite(suite),
@@ -280,7 +278,7 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
             lane: lanes::of_run(run, &code, body),
             head: lanes::head_name(run, &code),
             code,
-            branch: clean_of(&run.head_branch, BRANCH_BYTES_MAX),
+            branch: name_of(&run.head_branch, BRANCH_BYTES_MAX),
             commit_sha: clean_of(&run.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),
             commit_message: subject(&run.head_commit).or_else(title),
             author: login(&run.triggering_actor)
@@ -291,6 +289,15 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
             url: web_url(&run.html_url),
         },
     })
+}
+
+/// When this attempt was begun: a run that is run again keeps the time that it was created at, and
+/// what was over by then (a pull request that has been opened again) says nothing of the attempt.
+fn began_at(run: &RunPart<'_>) -> Timestamp {
+    let times = [&run.created_at, &run.run_started_at, &run.updated_at];
+    let again = (attempt(&run.run_attempt) > 1).then_some(&run.run_started_at);
+    let mut times = again.into_iter().chain(times).filter_map(moment);
+    times.next().unwrap_or_default()
 }
 
 /// Attempts count from 1; older servers do not tell.
@@ -330,10 +337,8 @@ fn workflow_key(run: &RunPart<'_>, workflow: Option<&WorkflowPart<'_>>) -> Optio
     let id = run.workflow_id.number();
     let path = |path: &Loose<'_>| {
         let path = path.text()?;
-        clean(
-            path.split_once('@').map_or(path, |(path, _)| path),
-            TITLE_BYTES_MAX,
-        )
+        let path = path.split_once('@').map_or(path, |(path, _)| path);
+        named(path, TITLE_BYTES_MAX)
     };
     id.or_else(|| workflow?.id.number())
         .map(|id| id.to_string())

@@ -268,7 +268,9 @@ fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent>
         },
         status,
         updated_at: at.unwrap_or_default(),
-        began_at: any_moment(&pipeline.created_at).or(at).unwrap_or_default(),
+        began_at: began_at(pipeline, &body.builds.0)
+            .or(at)
+            .unwrap_or_default(),
         family: Family::Pipelines,
         twin: Twin::None,
         parent: lanes::parent(id, body),
@@ -343,6 +345,15 @@ fn moment(
         .max()
 }
 
+/// When what failed was begun. A pipeline that is retried keeps the time that it was created at,
+/// and what was over by then (a merge request that has been opened again) says nothing of jobs
+/// that were made later.
+fn began_at(pipeline: &AttributesPart<'_>, builds: &[BuildPart<'_>]) -> Option<Timestamp> {
+    let failed = builds.iter().filter(|job| is_failed(job));
+    let retried = failed.filter_map(|job| any_moment(&job.created_at)).max();
+    any_moment(&pipeline.created_at).max(retried)
+}
+
 fn attempt(pipeline: &AttributesPart<'_>, at: Option<Timestamp>) -> u32 {
     let created = any_moment(&pipeline.created_at);
     let age = created.zip(at).map(|(created, at)| at.since(created));
@@ -350,12 +361,16 @@ fn attempt(pipeline: &AttributesPart<'_>, at: Option<Timestamp>) -> u32 {
     u32::try_from(seconds).unwrap_or(u32::MAX).saturating_add(1)
 }
 
+fn is_failed(job: &BuildPart<'_>) -> bool {
+    job.status.text() == Some("failed") && !job.allow_failure.is_true()
+}
+
 /// The jobs that failed and were not allowed to. Of a job that was retried GitLab shows the last
 /// try only.
 fn failed_jobs(builds: &[BuildPart<'_>]) -> Vec<FailedJob> {
     builds
         .iter()
-        .filter(|job| job.status.text() == Some("failed") && !job.allow_failure.is_true())
+        .filter(|job| is_failed(job))
         .filter_map(|job| {
             Some(FailedJob {
                 id: job.id.number()?,

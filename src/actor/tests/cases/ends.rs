@@ -349,3 +349,77 @@ async fn a_branch_or_tag_that_is_deleted_at_gitlab_is_not_waited_for() {
     let ends = [Resolution::BranchDeleted, Resolution::TagDeleted];
     assert_eq!(scene.ends(), ends.map(Some));
 }
+
+#[actix::test]
+async fn what_is_run_again_after_an_end_is_not_over() {
+    let again = |mut body: Value| {
+        body["workflow_run"]["run_attempt"] = json!(2);
+        body["workflow_run"]["run_started_at"] = json!("2026-11-28T10:20:00Z");
+        body["workflow_run"]["updated_at"] = json!("2026-11-28T10:21:00Z");
+        body
+    };
+    let head = json!({"ref": "topic", "repo": {"id": 1001}});
+    let cases = [
+        (
+            of_pull(1, "failure", 12),
+            ("pull_request", closed(12, false, &head, 10)),
+            "CI on #12",
+        ),
+        (
+            topic(1, "failure"),
+            ("delete", delete("branch", "topic", 10)),
+            "CI on topic",
+        ),
+    ];
+    for (failure, (event, end), open) in cases {
+        story(&[
+            ("workflow_run", failure.clone(), &[open]),
+            (event, end.clone(), &[]),
+            ("workflow_run", again(failure.clone()), &[open]),
+        ])
+        .await;
+        let late = story(&[
+            ("workflow_run", again(failure.clone()), &[open]),
+            (event, end, &[open]),
+            ("workflow_run", failure, &[open]),
+        ])
+        .await;
+        assert_eq!(
+            late.incidents().len(),
+            2,
+            "what was over, and what came after"
+        );
+    }
+}
+
+#[actix::test]
+async fn a_pipeline_that_is_retried_after_an_end_is_not_over() {
+    let failed = |job: u64, made: &str, ended: &str| {
+        let mut body = merge_request(201, "failed", 1, 380, "patch-1");
+        body["object_attributes"]["finished_at"] = json!(ended);
+        body["builds"] = json!([
+            {"id": 1, "name": "lint", "status": "failed", "allow_failure": true,
+                "created_at": "2026-11-28 11:00:00 UTC"},
+            {"id": job, "name": "test", "status": "failed", "created_at": made},
+            {"id": 9, "name": "deploy", "status": "skipped",
+                "created_at": "2026-11-28 11:00:00 UTC"},
+        ]);
+        body
+    };
+    let first = failed(5, "2026-11-28 10:00:01 UTC", "2026-11-28 10:05:00 UTC");
+    let again = failed(6, "2026-11-28 10:20:00 UTC", "2026-11-28 10:21:00 UTC");
+    let closed = json!({
+        "object_kind": "merge_request", "project": {"id": 380},
+        "object_attributes": {
+            "iid": 1, "action": "close", "updated_at": "2026-11-28 10:10:00 UTC",
+            "source_branch": "patch-1", "source_project_id": 380
+        }
+    });
+    let open = "Merge request pipeline on !1";
+    story(&[
+        ("Pipeline Hook", first, &[open]),
+        ("Merge Request Hook", closed, &[]),
+        ("Pipeline Hook", again, &[open]),
+    ])
+    .await;
+}

@@ -10,7 +10,8 @@ use crate::domain::event::Event;
 use crate::domain::lane::{Code, Lane};
 use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::provider::payload::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment, web_url,
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment, name_of,
+    web_url,
 };
 
 /// The app whose suites mirror workflow runs: by its short name, and by its id at github.com.
@@ -57,7 +58,7 @@ fn is_actions(app: &AppPart<'_>) -> bool {
 
 /// Where the suite's commit is. Null for what was pushed to a fork: then by commit alone.
 fn lane(suite: &SuitePart<'_>, body: &Body<'_>, commit: &str) -> (Code, Lane) {
-    let branch = clean_of(&suite.head_branch, BRANCH_BYTES_MAX);
+    let branch = name_of(&suite.head_branch, BRANCH_BYTES_MAX);
     if let Some(branch) = branch.filter(|_| !are_of_forks(&suite.pull_requests.0, body)) {
         return (Code::Own, Lane::of_branch("", branch));
     }
@@ -73,7 +74,7 @@ fn event(
     body: &Body<'_>,
 ) -> Option<RunEvent> {
     let id = suite.id.number()?;
-    let slug = || clean_of(&app.slug, WORD_BYTES_MAX);
+    let slug = || name_of(&app.slug, WORD_BYTES_MAX);
     let app_key = app.id.number().map(|id| id.to_string()).or_else(slug)?;
     // Every workflow has a suite of its own, and all are the same app's: nothing tells them apart.
     let (workflow_key, twin) = if is_actions(app) {
@@ -105,7 +106,7 @@ fn event(
             lane,
             code,
             head: None,
-            branch: clean_of(&suite.head_branch, BRANCH_BYTES_MAX),
+            branch: name_of(&suite.head_branch, BRANCH_BYTES_MAX),
             commit_message: subject(&suite.head_commit),
             author: author(&suite.head_commit).or_else(|| login(&body.sender)),
             trigger: "check_suite".to_owned(),

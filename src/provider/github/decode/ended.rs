@@ -10,7 +10,9 @@ use crate::domain::incident::Resolution;
 use crate::domain::lane::place::Ended;
 use crate::domain::lane::{Code, Place};
 use crate::domain::time::Timestamp;
-use crate::provider::payload::{BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, clean, clean_of, moment};
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, clean_of, moment, name, name_of,
+};
 
 const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
@@ -39,8 +41,8 @@ pub(super) fn by_deletion(body: &Body<'_>) -> Event {
     }
 }
 
-fn deleted_branch(name: &str, body: &Body<'_>) -> Event {
-    let Some(name) = clean(name, BRANCH_BYTES_MAX) else {
+fn deleted_branch(told: &str, body: &Body<'_>) -> Event {
+    let Some(name) = name(told, BRANCH_BYTES_MAX) else {
         return Event::Recorded;
     };
     Event::Ended(Ended {
@@ -52,11 +54,11 @@ fn deleted_branch(name: &str, body: &Body<'_>) -> Event {
 
 /// Runs do not say whether a tag or a branch was pushed. The default branch is never deleted: a
 /// tag of its name says nothing of it.
-fn deleted_tag(name: &str, body: &Body<'_>) -> Event {
+fn deleted_tag(told: &str, body: &Body<'_>) -> Event {
     let repository = body.repository.0.as_ref();
     let default = repository.and_then(|r| r.default_branch.text());
-    match clean(name, BRANCH_BYTES_MAX) {
-        Some(name) if Some(name.as_str()) != default => Event::Ended(Ended {
+    match name(told, BRANCH_BYTES_MAX) {
+        Some(name) if Some(told) != default => Event::Ended(Ended {
             places: vec![Place::Tag(name)],
             at: pushed_at(body),
             why: Resolution::TagDeleted,
@@ -112,7 +114,7 @@ fn head(pull: &PullPart<'_>, body: &Body<'_>) -> Vec<Place> {
     };
     let code = head.repo.0.as_ref();
     let code = code.and_then(|repo| of_repository(repo, &body.repository));
-    let branch = clean_of(&head.git_ref, BRANCH_BYTES_MAX);
+    let branch = name_of(&head.git_ref, BRANCH_BYTES_MAX);
     let from = code
         .zip(branch)
         .map(|(code, branch)| Place::Head { code, branch });
@@ -126,7 +128,7 @@ pub(super) fn by_merge_group(body: &Body<'_>) -> Event {
     let branch = group
         .and_then(|group| group.head_ref.text())
         .and_then(|name| name.strip_prefix(BRANCHES))
-        .and_then(|name| clean(name, BRANCH_BYTES_MAX));
+        .and_then(|branch| name(branch, BRANCH_BYTES_MAX));
     match (body.action.text(), branch) {
         (Some("destroyed"), Some(branch)) => Event::Ended(Ended {
             places: vec![Place::Branch(branch)],

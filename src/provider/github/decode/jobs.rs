@@ -5,7 +5,7 @@ use super::{attempt, is_failed, login};
 use crate::domain::lane::{Code, Lane};
 use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::provider::payload::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment,
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment, name_of,
 };
 
 /// What a job tells of its run. It does not know the run's number: with 0 in its place, whatever
@@ -19,7 +19,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
         stage: None,
         reason: clean_of(&job.conclusion, WORD_BYTES_MAX),
     });
-    let branch = clean_of(&job.head_branch, BRANCH_BYTES_MAX);
+    let branch = name_of(&job.head_branch, BRANCH_BYTES_MAX);
     let updated_at = [&job.completed_at, &job.started_at, &job.created_at]
         .into_iter()
         .find_map(moment)

@@ -4,7 +4,7 @@ use super::super::payload::{Body, RepositoryPart, RunPart};
 use crate::domain::lane::{Code, Lane};
 use crate::domain::repo::{FullName, RepositoryId};
 use crate::provider::payload::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of,
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, name_of,
 };
 
 /// Set off by a pull request. Only these have code that may be of a fork.
@@ -75,7 +75,7 @@ pub(super) fn of_run(run: &RunPart<'_>, code: &Code, body: &Body<'_>) -> Lane {
         return Lane::PullRequest { trigger, number };
     }
     let sha = || clean_of(&run.head_sha, COMMIT_BYTES_MAX).unwrap_or_default();
-    let Some(branch) = clean_of(&run.head_branch, BRANCH_BYTES_MAX) else {
+    let Some(branch) = name_of(&run.head_branch, BRANCH_BYTES_MAX) else {
         let sha = sha();
         return Lane::Commit { trigger, code, sha };
     };

@@ -10,7 +10,8 @@ use crate::domain::lane::{Code, Lane};
 use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::domain::time::Timestamp;
 use crate::provider::payload::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, clean_of, first_line, moment, web_url,
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, clean_of, first_line, moment, name_of,
+    web_url,
 };
 use sha2::{Digest, Sha256};
 
@@ -24,7 +25,7 @@ const HASH_DIGITS: usize = 5;
 pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
     let state = body.state.text()?;
     let sha = clean_of(&body.sha, COMMIT_BYTES_MAX)?;
-    let context = clean_of(&body.context, TITLE_BYTES_MAX)?;
+    let context = name_of(&body.context, TITLE_BYTES_MAX)?;
     let updated_at = [&body.updated_at, &body.created_at]
         .into_iter()
         .find_map(moment)?;
@@ -110,12 +111,12 @@ fn number(began: Timestamp, sha: &str) -> u64 {
 /// else the first by name. A fork's commit is in none.
 fn branch(body: &Body<'_>, sha: &str) -> Option<String> {
     let repository = body.repository.0.as_ref();
-    let default = repository.and_then(|r| clean_of(&r.default_branch, BRANCH_BYTES_MAX));
+    let default = repository.and_then(|r| name_of(&r.default_branch, BRANCH_BYTES_MAX));
     let is_head = |branch: &&BranchPart<'_>| {
         let head = branch.commit.0.as_ref();
         head.is_some_and(|head| head.sha.text() == Some(sha))
     };
-    let name = |branch: &BranchPart<'_>| clean_of(&branch.name, BRANCH_BYTES_MAX);
+    let name = |branch: &BranchPart<'_>| name_of(&branch.name, BRANCH_BYTES_MAX);
     let branches = &body.branches.0;
     let first = |names: &mut dyn Iterator<Item = String>| {
         names.min_by_key(|name| (Some(name) != default.as_ref(), name.clone()))

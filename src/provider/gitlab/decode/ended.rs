@@ -7,7 +7,7 @@ use crate::domain::incident::Resolution;
 use crate::domain::lane::Place;
 use crate::domain::lane::place::Ended;
 use crate::domain::time::Timestamp;
-use crate::provider::payload::{BRANCH_BYTES_MAX, any_moment, clean, clean_of};
+use crate::provider::payload::{BRANCH_BYTES_MAX, any_moment, name, name_of};
 
 const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
@@ -17,9 +17,9 @@ pub(super) fn by_push(body: &Body<'_>, sent_at: Option<Timestamp>) -> Event {
     let after = body.after.text().unwrap_or_default();
     let is_deletion = !after.is_empty() && after.bytes().all(|digit| digit == b'0');
     let git_ref = body.git_ref.text().unwrap_or_default();
-    let name = |prefix: &str| clean(git_ref.strip_prefix(prefix)?, BRANCH_BYTES_MAX);
-    let branch = name(BRANCHES).map(|name| (Place::Branch(name), Resolution::BranchDeleted));
-    let tag = name(TAGS).map(|name| (Place::Tag(name), Resolution::TagDeleted));
+    let named = |prefix: &str| name(git_ref.strip_prefix(prefix)?, BRANCH_BYTES_MAX);
+    let branch = named(BRANCHES).map(|name| (Place::Branch(name), Resolution::BranchDeleted));
+    let tag = named(TAGS).map(|name| (Place::Tag(name), Resolution::TagDeleted));
     match branch.or(tag).filter(|_| is_deletion) {
         Some((place, why)) => Event::Ended(Ended {
             places: vec![place],
@@ -41,7 +41,7 @@ pub(super) fn by_merge_request(body: &Body<'_>) -> Event {
     };
     let own = body.project.0.as_ref().and_then(|p| p.id.number());
     let code = of_project(merge_request.source_project_id.number(), own);
-    let branch = clean_of(&merge_request.source_branch, BRANCH_BYTES_MAX);
+    let branch = name_of(&merge_request.source_branch, BRANCH_BYTES_MAX);
     let from = branch.map(|branch| Place::Head { code, branch });
     let number = merge_request.iid.number();
     Event::Ended(Ended {

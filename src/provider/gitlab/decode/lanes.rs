@@ -4,7 +4,9 @@ use super::super::payload::{AttributesPart, Body};
 use crate::domain::lane::{Code, Lane};
 use crate::domain::repo::RepositoryId;
 use crate::domain::run::Parent;
-use crate::provider::payload::{BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, WORD_BYTES_MAX, clean_of};
+use crate::provider::payload::{
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, WORD_BYTES_MAX, clean_of, name_of,
+};
 
 /// What a branch is called that stands for a merge request.
 const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
@@ -90,7 +92,7 @@ fn of_merge_request(
     let of_ref = of_ref.and_then(|rest| rest.split('/').next()?.parse().ok());
     let merge_request = body.merge_request.0.as_ref();
     let number = merge_request.and_then(|m| m.iid.number()).or(of_ref);
-    let base = merge_request.and_then(|m| clean_of(&m.target_branch, BRANCH_BYTES_MAX));
+    let base = merge_request.and_then(|m| name_of(&m.target_branch, BRANCH_BYTES_MAX));
     let sha = || clean_of(&pipeline.sha, COMMIT_BYTES_MAX).unwrap_or_default();
     match (number, branch) {
         (Some(number), _) if of_ref.is_some() && git_ref.ends_with(TRAIN) => Lane::Queue {
@@ -151,11 +153,11 @@ pub(super) fn name(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> &'static s
 
 /// The branch or tag; of a merge request, the branch that is to be merged.
 pub(super) fn branch(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<String> {
-    let git_ref = clean_of(&pipeline.git_ref, BRANCH_BYTES_MAX);
+    let git_ref = name_of(&pipeline.git_ref, BRANCH_BYTES_MAX);
     let stands_for_one = |name: &String| name.starts_with(MERGE_REQUEST_REF);
     let source = || {
         let merge_request = body.merge_request.0.as_ref()?;
-        clean_of(&merge_request.source_branch, BRANCH_BYTES_MAX)
+        name_of(&merge_request.source_branch, BRANCH_BYTES_MAX)
     };
     match git_ref {
         Some(name) if stands_for_one(&name) => source().or(Some(name)),
