@@ -211,7 +211,7 @@ impl Config {
 
     fn judge(written: &Written, environment: &Environment) -> Result<Self, ConfigError> {
         let raw = &written.raw;
-        let (ingress, retention) = (&raw.ingress, &raw.retention);
+        let retention = &raw.retention;
         Ok(Self {
             server: server(&raw.server)?,
             seal_key: written.secret("seal.key").map(SealKey),
@@ -222,14 +222,7 @@ impl Config {
             github: installations(&raw.providers.github.provider(), written)?,
             gitlab: installations(&raw.providers.gitlab.provider(), written)?,
             health: health(&raw.health)?,
-            ingress: Ingress {
-                max_body_bytes: memory("ingress.max_body", &ingress.max_body)?,
-                body_deadline: interval("ingress.body_deadline", &ingress.body_deadline)?,
-                max_bytes_in_flight: memory(
-                    "ingress.max_bytes_in_flight",
-                    &ingress.max_bytes_in_flight,
-                )?,
-            },
+            ingress: limits::ingress(&raw.ingress)?,
             retention: Retention {
                 max_age: duration("retention.max_age", &retention.max_age)?,
                 max_bytes: size("retention.max_bytes", &retention.max_bytes)?,
@@ -267,6 +260,14 @@ fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
 
 fn rules(raw: &raw::Incidents) -> Result<Rules, ConfigError> {
     let failing = "incidents.failing_conclusions";
+    // A list that lets nothing through would mean that nobody is ever told of anything.
+    let lists = [
+        (failing, &raw.failing_conclusions),
+        ("incidents.branches", &raw.branches),
+    ];
+    if let Some((key, _)) = lists.into_iter().find(|(_, list)| list.is_empty()) {
+        return Err(bad(key, "[]", "at least one, or the key left out"));
+    }
     let rules = Rules::new(
         &raw.failing_conclusions,
         &raw.branches,

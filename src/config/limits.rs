@@ -1,6 +1,7 @@
 //! What strangers and users may take.
 
 use super::ConfigError;
+use super::Ingress;
 use super::raw;
 use super::values::{bad, interval, memory, within};
 use crate::domain::net::Network;
@@ -34,6 +35,35 @@ pub struct Limits {
 }
 
 const MANY: usize = 1_000_000;
+/// Deliveries of CI have tens of kilobytes: with less, all would be refused, and the provider
+/// would give the hook up.
+const BODY_MIN: usize = 64 << 10;
+/// A user has a quarter, and a page of a list has to fit into it.
+const ANSWERS_MIN: usize = 4 << 20;
+
+fn at_least(key: &str, text: &str, min: usize) -> Result<usize, ConfigError> {
+    let bytes = memory(key, text)?;
+    let expected = || format!("a size of {}KiB or more", min >> 10);
+    (bytes >= min)
+        .then_some(bytes)
+        .ok_or_else(|| bad(key, text, &expected()))
+}
+
+/// What ingress takes, checked.
+pub(super) fn ingress(raw: &raw::Ingress) -> Result<Ingress, ConfigError> {
+    let in_flight = "ingress.max_bytes_in_flight";
+    let max_body_bytes = at_least("ingress.max_body", &raw.max_body, BODY_MIN)?;
+    let max_bytes_in_flight = memory(in_flight, &raw.max_bytes_in_flight)?;
+    if max_bytes_in_flight < max_body_bytes {
+        let expected = "as much as ingress.max_body, or more";
+        return Err(bad(in_flight, &raw.max_bytes_in_flight, expected));
+    }
+    Ok(Ingress {
+        max_body_bytes,
+        body_deadline: interval("ingress.body_deadline", &raw.body_deadline)?,
+        max_bytes_in_flight,
+    })
+}
 
 /// The section, checked.
 pub(super) fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
@@ -45,7 +75,7 @@ pub(super) fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
             raw.connections_per_address,
         )?,
         write_deadline: interval("limits.write_deadline", &raw.write_deadline)?,
-        answer_bytes: memory("limits.answer_bytes", &raw.answer_bytes)?,
+        answer_bytes: at_least("limits.answer_bytes", &raw.answer_bytes, ANSWERS_MIN)?,
         requests_per_minute: number("limits.requests_per_minute", raw.requests_per_minute)?,
         requests_at_once: number("limits.requests_at_once", raw.requests_at_once)?,
         tokens_per_hour: number("limits.tokens_per_hour", raw.tokens_per_hour)?,

@@ -88,6 +88,23 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
         ("[health]\ncheck_interval = \"30\"", "health.check_interval"),
         ("[health]\ncheck_interval = \"0s\"", "longer than nothing"),
         ("[ingress]\nmax_body = \"lots\"", "ingress.max_body"),
+        ("[ingress]\nmax_body = \"0\"", "64KiB or more"),
+        ("[ingress]\nmax_body = \"1B\"", "64KiB or more"),
+        (
+            "[ingress]\nmax_body = \"1GiB\"",
+            "as much as ingress.max_body",
+        ),
+        (
+            "[ingress]\nmax_bytes_in_flight = \"1MiB\"",
+            "as much as ingress.max_body",
+        ),
+        ("[limits]\nanswer_bytes = \"1B\"", "4096KiB or more"),
+        ("[incidents]\nbranches = []", "incidents.branches = \"[]\""),
+        (
+            "[incidents]\nbranches = [\" \"]",
+            "incidents.branches = \"[]\"",
+        ),
+        ("[incidents]\nfailing_conclusions = []", "at least one"),
         (
             "[providers.github]\napi_url = \"http://api.example.org\"",
             "providers.github.api_url",

@@ -54,7 +54,7 @@ impl MasterKey {
 
     /// Keys from their texts, separated by commas, newest first.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, KeyError> {
-        if text.trim().is_empty() {
+        if text.split(',').all(|part| part.trim().is_empty()) {
             return Err(KeyError::Missing);
         }
         let parse = |(index, part): (usize, &str)| {
@@ -66,7 +66,8 @@ impl MasterKey {
                 .map_err(|_| KeyError::Malformed(index + 1))?;
             Ok(Self(Zeroizing::new(key)))
         };
-        text.split(',').enumerate().map(parse).collect()
+        let parts = text.split(',').filter(|part| !part.trim().is_empty());
+        parts.enumerate().map(parse).collect()
     }
 
     fn id(&self) -> [u8; KEY_ID_BYTES] {
@@ -360,7 +361,14 @@ mod tests {
         let key = MasterKey::generate(&Counter::default());
         let text = format!("{}, {}", *key.to_text(), *key.to_text());
         assert_eq!(MasterKey::parse_list(&text).unwrap().len(), 2);
+        assert_eq!(
+            MasterKey::parse_list(&format!(" , {text} ,\n"))
+                .unwrap()
+                .len(),
+            2
+        );
         assert_eq!(MasterKey::parse_list(" ").unwrap_err(), KeyError::Missing);
+        assert_eq!(MasterKey::parse_list(" , ").unwrap_err(), KeyError::Missing);
         let error = MasterKey::parse_list("canary-text").unwrap_err();
         assert!(!error.to_string().contains("canary-text"));
         assert_eq!(
