@@ -32,7 +32,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
-use values::{address, api_url, bad, duration, interval, memory, public_url, size, within};
+use values::{address, api_url, bad, duration, interval, public_url, size, within};
 use zeroize::Zeroizing;
 
 /// Everything that can be configured.
