@@ -54,7 +54,10 @@ pub enum StartError {
     #[error("OAUTH_TOKEN_ENCRYPTION_KEY: {0}")]
     Key(#[from] KeyError),
     /// The key does not fit the store.
-    #[error("the master key does not fit this data directory; nothing was changed")]
+    #[error(
+        "the master key does not fit this data directory; nothing was changed. Start with the key \
+         that it was made with; if that one is lost, docs/operations.md says what to do"
+    )]
     WrongKey,
     /// A record that every store has is absent, and that does not mean that there never was one.
     #[error(

@@ -135,6 +135,12 @@ impl Opened {
         entropy: &dyn Entropy,
     ) -> Result<Option<Admin>, StartError> {
         let Some(token) = &config.admin_token else {
+            if self.store.user_by_name(ADMIN_NAME)?.is_none() {
+                tracing::warn!(
+                    "there is no admin token, so nobody can add the first user: set \
+                     HOOKHERD_ADMIN_TOKEN, and start again"
+                );
+            }
             return Ok(None);
         };
         if let Some(user) = self.store.user_by_name(ADMIN_NAME)? {

@@ -157,6 +157,13 @@ impl Environment {
             };
             let mut ours = PLAIN.iter().map(|(name, _)| *name).chain(OTHERS);
             let Some(rest) = upper.strip_prefix("HOOKHERD_") else {
+                if let Some(meant) = misspelt(&upper).filter(|_| !ours.any(is_known)) {
+                    if self.text(name)?.is_some() {
+                        warnings.push(format!(
+                            "the variable {name} is none of hookherd's; did you mean {meant}?"
+                        ));
+                    }
+                }
                 continue;
             };
             if rest.starts_with('_') || is_of_cluster(rest) || ours.any(is_known) {
@@ -184,6 +191,17 @@ impl Environment {
         }
         Ok(warnings)
     }
+}
+
+/// The plain name that a variable which does not begin as ours do is a misspelling of: the same
+/// letters with other underscores, or two letters off.
+fn misspelt(name: &str) -> Option<&'static str> {
+    let bare = |name: &str| name.replace(['_', '-'], "");
+    let name = bare(name.strip_suffix("_FILE").unwrap_or(name));
+    let plain = PLAIN.iter().map(|(plain, _)| *plain);
+    let far = plain.map(|plain| (strsim::damerau_levenshtein(&name, &bare(plain)), plain));
+    let (far, nearest) = far.min_by_key(|(far, _)| *far)?;
+    (far <= 2).then_some(nearest)
 }
 
 /// The variables that Kubernetes makes for a service named `hookherd`.

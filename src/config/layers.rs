@@ -109,7 +109,9 @@ impl Layers {
             let start = error.span().map_or(0, |span| span.start);
             let line = text.get(..start).unwrap_or(text).matches('\n').count() + 1;
             let words = error.message().lines().next().unwrap_or_default();
-            ConfigError::Read(format!("{}, line {line}: {words}", path.display()))
+            let written = text.lines().nth(line - 1).unwrap_or_default();
+            let hint = quotes(written);
+            ConfigError::Read(format!("{}, line {line}: {words}{hint}", path.display()))
         })?;
         let origin = Origin::File(path.to_owned());
         let (keys, sections) = (self.keys(), sections(&self.tree));
@@ -267,6 +269,17 @@ fn switch(text: &str) -> Option<Value> {
 fn whole(text: &str) -> Option<Value> {
     let number: u64 = text.replace('_', "").parse().ok()?;
     Some(Value::from(number))
+}
+
+/// What is to be said of a line that is no TOML because its value, a text, has no quotes.
+fn quotes(line: &str) -> &'static str {
+    let value = line.split_once('=').map_or("", |(_, value)| value.trim());
+    let is_bare = !value.is_empty() && !value.starts_with(['"', '\'', '[', '{']);
+    if is_bare && value.parse::<f64>().is_err() {
+        ". A text needs quotes: key = \"value\""
+    } else {
+        ""
+    }
 }
 
 fn list<'a>(items: impl Iterator<Item = &'a str>) -> Value {

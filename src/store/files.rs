@@ -115,7 +115,7 @@ fn is_there(
             wanted,
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(JournalError::io("looking at the data directory")(error)),
+        Err(error) => Err(JournalError::at("looking at", path)(error)),
     }
 }
 

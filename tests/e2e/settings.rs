@@ -130,6 +130,40 @@ fn what_is_no_setting_or_no_level_is_told_by_name_and_nothing_is_started() {
 }
 
 #[test]
+fn a_daemon_that_nobody_can_use_says_so() {
+    let mut stage = Stage::new();
+    stage.unset("HOOKHERD_ADMIN_TOKEN");
+    assert!(stage.start().terminate().success());
+    let told = |stage: &Stage| {
+        let log = std::fs::read_to_string(stage.log()).unwrap();
+        log.matches("there is no admin token").count()
+    };
+    assert_eq!(told(&stage), 1);
+    stage.set("HOOKHERD_ADMIN_TOKEN", ADMIN);
+    assert!(stage.start().terminate().success());
+    stage.unset("HOOKHERD_ADMIN_TOKEN");
+    // There is an admin by now, whose token was taken out: users may have tokens of their own.
+    assert!(stage.start().terminate().success());
+    assert_eq!(told(&stage), 1);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_used_is_named() {
+    let mut stage = Stage::new();
+    std::fs::write(stage.path("file"), "").unwrap();
+    let place = stage.path("file").join("data");
+    let place = place.to_str().unwrap();
+    stage.set("HOOKHERD__SERVER__DATA_DIR", place);
+    let output = stage.run(&["serve"]);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        line.contains(place) && line.contains("Not a directory"),
+        "{line}"
+    );
+    assert_eq!(output.status.code(), Some(78), "{line}");
+}
+
+#[test]
 fn variables_for_proxies_count_when_they_were_asked_for_and_never_else() {
     let mut stage = Stage::new();
     let github = stage.simulator.github();

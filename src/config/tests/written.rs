@@ -294,6 +294,32 @@ fn variables_that_may_be_somebody_elses_are_warned_of() {
 }
 
 #[test]
+fn a_plain_name_that_is_spelt_wrong_is_warned_of() {
+    for (name, meant) in [
+        ("WEBHOOK_BASEURL", "WEBHOOK_BASE_URL"),
+        ("WEBHOOK_BASE_URI", "WEBHOOK_BASE_URL"),
+        ("OAUTH_TOKEN_ENCRYPTION_KEYS", "OAUTH_TOKEN_ENCRYPTION_KEY"),
+        ("GITHUB_APP_PRIVATEKEY_FILE", "GITHUB_APP_PRIVATE_KEY"),
+        ("GITLAB_OAUTH_CLIENTID", "GITLAB_OAUTH_CLIENT_ID"),
+    ] {
+        let warnings = with(&[(name, "x")]).unwrap().warnings;
+        let says = format!("the variable {name} is none of hookherd's; did you mean {meant}?");
+        assert_eq!(warnings, [says]);
+    }
+    // What others set, and what is as good as unset.
+    let others = [
+        ("GITHUB_TOKEN", "x"),
+        ("GITHUB_RUN_ID", "x"),
+        ("GITLAB_CI", "x"),
+        ("BASE_URL", "x"),
+        ("WEBHOOK_URL", "x"),
+        ("WEBHOOK_BASEURL", " "),
+    ];
+    let warnings = with(&others).unwrap().warnings;
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
 fn a_mistake_is_told_with_the_place_where_it_was_written() {
     let listen = "HOOKHERD__SERVER__LISTEN";
     let error = with(&[(listen, "everywhere")]).unwrap_err().to_string();
@@ -322,6 +348,19 @@ fn a_mistake_is_told_with_the_place_where_it_was_written() {
         error.contains("HOOKHERD_ADMIN_TOKEN") && !error.contains("canary"),
         "{error}"
     );
+    // Who leaves the quotes out is told so; of other mistakes that is not said.
+    for (line, is_told) in [
+        ("listen = 127.0.0.1:8080", true),
+        ("data_dir = /var/lib/hookherd", true),
+        ("listen = \"127.0.0.1:8080", false),
+        ("listen", false),
+    ] {
+        let error = parse(&format!("[server]\n{line}\n"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error.contains("needs quotes"), is_told, "{line}: {error}");
+        assert!(error.contains("line 2"), "{line}: {error}");
+    }
     // A line with a mistake may hold a secret: its number is told, and not the line.
     let error = parse("[auth]\nadmin_token = canary")
         .unwrap_err()

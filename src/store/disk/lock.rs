@@ -27,7 +27,7 @@ fn take(dir: &Path, file: &File) -> Result<(), OpenError> {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.display().to_string())),
         Err(TryLockError::Error(error)) => {
-            Err(JournalError::io("locking the data directory")(error).into())
+            Err(JournalError::at("locking the data directory", dir)(error).into())
         }
     }
 }
@@ -40,7 +40,7 @@ impl Lock {
             parent
                 .map_or(Ok(()), std::fs::create_dir_all)
                 .and_then(|()| files::make_dir(dir))
-                .map_err(JournalError::io("creating the data directory"))?;
+                .map_err(JournalError::at("creating the data directory", dir))?;
         }
         Self::take_in(dir)
     }
@@ -56,7 +56,8 @@ impl Lock {
     fn take_in(dir: &Path) -> Result<Self, OpenError> {
         let path = dir.join("lock");
         files::is_file(&path)?;
-        let opened = File::open(dir).map_err(JournalError::io("opening the data directory"))?;
+        let opened =
+            File::open(dir).map_err(JournalError::at("opening the data directory", dir))?;
         take(dir, &opened)?;
         let file = files::open_or_create(&path);
         let file = file.map_err(JournalError::io("opening the lock file"))?;

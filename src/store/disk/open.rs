@@ -91,13 +91,15 @@ impl OpenError {
             | Self::Required(_)
             | Self::Lost { .. }
             | Self::Journal(JournalError::Newer(_) | JournalError::Foreign { .. }) => true,
-            Self::Journal(JournalError::Io { source, .. }) => matches!(
-                source.kind(),
-                ErrorKind::AlreadyExists
-                    | ErrorKind::NotADirectory
-                    | ErrorKind::PermissionDenied
-                    | ErrorKind::ReadOnlyFilesystem
-            ),
+            Self::Journal(JournalError::Io { source, .. } | JournalError::At { source, .. }) => {
+                matches!(
+                    source.kind(),
+                    ErrorKind::AlreadyExists
+                        | ErrorKind::NotADirectory
+                        | ErrorKind::PermissionDenied
+                        | ErrorKind::ReadOnlyFilesystem
+                )
+            }
             Self::InUse(_) | Self::View(_) => false,
         }
     }

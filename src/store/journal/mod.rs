@@ -20,6 +20,8 @@ pub use scan::Damage;
 pub(in crate::store) use scan::{Found, Segments, list_segments, scan_segment};
 pub(in crate::store) use segment::{Header, Segment, read_payload, segment_path};
 
+use std::path::Path;
+
 /// A place in the journal: everything before it has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) struct Position {
@@ -45,6 +47,16 @@ pub enum JournalError {
         /// What should be.
         wanted: &'static str,
     },
+    /// The file system refused something with the data directory, or with a file in it.
+    #[error("{what} {path}: {source}")]
+    At {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        path: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
     /// The file system refused.
     #[error("{what}: {source}")]
     Io {
@@ -59,5 +71,14 @@ impl JournalError {
     /// Says what was tried when an I/O error came.
     pub(in crate::store) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { what, source }
+    }
+
+    /// The same of a place that a person has named.
+    pub(in crate::store) fn at(
+        what: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.display().to_string();
+        move |source| Self::At { what, path, source }
     }
 }
