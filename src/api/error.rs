@@ -253,9 +253,10 @@ impl From<CommitError> for Problem {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Conflict(Conflict::Connection(id)) => Self::connected(id),
-            CommitError::Conflict(Conflict::User(_)) => {
-                Self::new(Code::UserExists, "choose another name")
-            }
+            CommitError::Conflict(Conflict::User(_)) => Self::new(
+                Code::UserExists,
+                "there is a user of this name already: choose another name",
+            ),
             CommitError::Conflict(Conflict::Owner(_)) => {
                 Self::new(Code::NotNow, "the user is removed, or is being removed")
             }
@@ -307,8 +308,8 @@ impl From<ConnectError> for Problem {
             ),
             ConnectError::NoCredential => Self::new(
                 Code::NoCredential,
-                "sign in with this host or add a token for it first: GET \
-                 /api/v2/oauth/{provider}/authorize or POST /api/v2/credentials",
+                "you have no credential for this host: add a token (POST /api/v2/credentials), or \
+                 sign in",
             ),
             ConnectError::Unauthorized => Self::new(
                 Code::CredentialRefused,
@@ -316,7 +317,8 @@ impl From<ConnectError> for Problem {
             ),
             ConnectError::NoSuchRepository => Self::new(
                 Code::RepositoryNotFound,
-                "there is none, or the token may not see it: check the name and the token",
+                "there is no such repository, or the token may not see it: check the name and the \
+                 token",
             ),
             ConnectError::Commit(error) => error.into(),
             ConnectError::Read(error) => error.into(),

@@ -68,17 +68,19 @@ impl Action {
             Self::Check => "the webhook was checked",
             Self::Ping => "the test delivery has arrived",
             Self::Recreate => "the webhook was made anew",
-            Self::RotateSecret => "the webhook has a new secret",
+            Self::RotateSecret => {
+                "the webhook has a new secret; the old one works for an hour more"
+            }
         }
     }
 
-    /// What changes in the connection when it is done; `None` where nothing tells.
-    const fn evidence(self) -> Option<&'static str> {
+    /// What changes in the connection when it is done. A new secret is written and seen at the
+    /// provider in one go.
+    const fn evidence(self) -> &'static str {
         match self {
-            Self::Check => Some("/health/last_check_at"),
-            Self::Ping => Some("/webhook_last_delivery_at"),
-            Self::Recreate => Some("/webhook_id"),
-            Self::RotateSecret => None,
+            Self::Check | Self::RotateSecret => "/health/last_check_at",
+            Self::Ping => "/webhook_last_delivery_at",
+            Self::Recreate => "/webhook_id",
         }
     }
 }
@@ -121,10 +123,10 @@ pub(super) fn run(args: &Args, action: Action, session: &Session) -> Outcome {
     let client = session.client()?;
     let found = find(&client, &args.connection)?;
     let asked = client.call(Method::POST, &path(&found, Some(action.as_str()))?, None)?;
-    let evidence = action.evidence().filter(|_| !args.no_wait);
-    let end = match evidence {
-        Some(evidence) => wait(&client, &found, asked, evidence)?,
-        None => End::Unknown(asked),
+    let end = if args.no_wait {
+        End::Unknown(asked)
+    } else {
+        wait(&client, &found, asked, action.evidence())?
     };
     let name = &found.name;
     match end {

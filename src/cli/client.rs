@@ -5,12 +5,14 @@ mod reach;
 
 pub(super) use answer::told;
 
-use super::access::Access;
+use super::access::{self, Access};
 use super::address::{Address, query};
 use super::failed::Failed;
 use super::output::beside;
 use answer::Answer;
 use reqwest::{Method, StatusCode};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -29,6 +31,9 @@ const PAGE_MAX: usize = 100;
 /// Pages of a list that are read at most: a list of a hundred thousand repositories fits.
 const PAGES_MAX: usize = 2000;
 
+/// Names a file of certificate authorities to trust instead of the system's.
+const AUTHORITIES: &str = "SSL_CERT_FILE";
+
 /// A client of a running daemon.
 pub(super) struct Client {
     address: Address,
@@ -38,6 +43,22 @@ pub(super) struct Client {
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
     patience: Duration,
+}
+
+/// Looks at the file of certificate authorities that is set: one that cannot be used is passed
+/// over in silence by what reads it, and then the daemon's certificate would be blamed.
+fn check_authorities() -> Result<(), Failed> {
+    let Some(path) = access::variable(AUTHORITIES) else {
+        return Ok(());
+    };
+    let told = |why: String| Failed::new(format!("{AUTHORITIES}: {why}")).coded("ssl_cert_file");
+    let bytes = std::fs::read(&path).map_err(|why| told(format!("cannot read {path}: {why}")))?;
+    let is_there = CertificateDer::pem_slice_iter(&bytes).any(|found| found.is_ok());
+    if is_there {
+        Ok(())
+    } else {
+        Err(told(format!("{path} holds no certificate (PEM)")))
+    }
 }
 
 impl Client {
@@ -53,6 +74,9 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none());
         if access.address.is_loopback() {
             http = http.no_proxy();
+        }
+        if access.address.is_https() {
+            check_authorities()?;
         }
         Ok(Self {
             named_by: access.address_from.to_string(),

@@ -1,6 +1,6 @@
 //! What `--help` says at its end: examples, and the variables that a command reads.
 
-use clap::Command;
+use clap::{Arg, Command};
 
 /// What a command needs beside its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,25 +16,29 @@ enum Needs {
 }
 
 /// Variables that say where the daemon is and who asks.
-const DAEMON: &str = "Variables:
+const DAEMON: &str = "Variables that say which daemon is asked, and how:
   HOOKHERD_URL         The daemon's address
-  HOOKHERD_TOKEN       An API token, or HOOKHERD_TOKEN_FILE with the name of a file that holds it
+  HOOKHERD_TOKEN       An API token
+  HOOKHERD_TOKEN_FILE  A file that holds it
   SSL_CERT_FILE        Certificate authorities to trust, PEM
   HTTPS_PROXY          A proxy on the way to the daemon; NO_PROXY for none
   NO_COLOR             No colours on a terminal
-What is said as an option counts first, then a variable, then the login that was saved with
-`hookherd auth login` below XDG_CONFIG_HOME or ~/.config.";
+An option counts before a variable, and a variable before the login that
+`hookherd auth login` saved below XDG_CONFIG_HOME or ~/.config.";
 /// Variables of the daemon's configuration.
-const CONFIGURATION: &str = "Variables:
-  WEBHOOK_BASE_URL             Where providers reach the daemon
-  OAUTH_TOKEN_ENCRYPTION_KEY   The master key, as `hookherd keygen` prints it
-  HOOKHERD_ADMIN_TOKEN         API token of the built-in user admin
-  GITHUB_OAUTH_CLIENT_ID, GITHUB_OAUTH_CLIENT_SECRET, GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY,
-  GITLAB_OAUTH_CLIENT_ID, GITLAB_OAUTH_CLIENT_SECRET
-                               For signing in with a provider
-  HOOKHERD_CONFIG              The configuration file
-  HOOKHERD__SECTION__KEY       Any key of the file, such as HOOKHERD__SERVER__LISTEN
-Each of the plain names may end in _FILE, and then names a file that holds the value.";
+const CONFIGURATION: &str = "Variables of the daemon's configuration:
+  HOOKHERD_CONFIG             The configuration file
+  WEBHOOK_BASE_URL            Where providers reach the daemon
+  OAUTH_TOKEN_ENCRYPTION_KEY  The master key, as `hookherd keygen` prints it
+  HOOKHERD_ADMIN_TOKEN        API token of the built-in user admin
+  GITHUB_OAUTH_CLIENT_ID      For signing in with GitHub, with
+                              GITHUB_OAUTH_CLIENT_SECRET
+  GITHUB_APP_ID               A GitHub App, with GITHUB_APP_PRIVATE_KEY
+  GITLAB_OAUTH_CLIENT_ID      For signing in with GitLab, with
+                              GITLAB_OAUTH_CLIENT_SECRET
+  HOOKHERD__SECTION__KEY      Any key of the file: HOOKHERD__SERVER__LISTEN
+Each of them, HOOKHERD_CONFIG aside, may end in _FILE, and then names a file
+that holds the value.";
 
 /// A command, what it needs, and how it is used.
 type Entry = (&'static str, Needs, &'static [&'static str]);
@@ -70,7 +74,8 @@ const ENTRIES: &[Entry] = &[
         Needs::Daemon,
         &[
             "hookherd connect github octo/app",
-            "hookherd connect github https://github.com/octo/app --event workflow_run --event push",
+            "hookherd connect github https://github.com/octo/app",
+            "hookherd connect github octo/app --event workflow_run --event push",
             "hookherd connect gitlab group/subgroup/project",
             "hookherd connect github --org octo --dry-run",
             "hookherd connect github --match 'octo/*-service' --yes",
@@ -344,23 +349,44 @@ fn end((_, needs, examples): &Entry) -> String {
     text
 }
 
-/// The command and everything below it, with their examples.
-pub(super) fn with_examples(command: Command) -> Command {
-    below(command, "")
+impl Needs {
+    /// Options of every command that mean nothing here, by their names in [`Cli`](super::Cli).
+    const fn idle(self) -> &'static [&'static str] {
+        match self {
+            Self::Nothing => &["config", "url", "token_file"],
+            Self::Daemon => &["config"],
+            Self::Configuration => &["url", "token_file"],
+            Self::Both => &[],
+        }
+    }
 }
 
-fn below(command: Command, path: &str) -> Command {
+/// The command and everything below it, with their examples. Of the options that every command
+/// takes, each shows those that it looks at.
+pub(super) fn with_examples(command: Command) -> Command {
+    let options: Vec<Arg> = command.get_arguments().cloned().collect();
+    below(command, "", &options)
+}
+
+fn below(command: Command, path: &str, options: &[Arg]) -> Command {
     let command = match entry(path) {
         Some(entry) => command.after_help(end(entry)),
         None => command,
     };
+    // An option of the whole that a command has already is not handed down to it.
+    let idle = entry(path).map_or(&[][..], |(_, needs, _)| needs.idle());
+    let idle = options.iter().filter(|option| {
+        let id = option.get_id().as_str();
+        !path.is_empty() && idle.contains(&id)
+    });
+    let command = command.args(idle.cloned().map(|option| option.hide(true)));
     let names: Vec<String> = command
         .get_subcommands()
         .map(|sub| sub.get_name().to_owned())
         .collect();
     names.into_iter().fold(command, |command, name| {
         let path = format!("{path} {name}");
-        command.mut_subcommand(name, |sub| below(sub, path.trim_start()))
+        command.mut_subcommand(name, |sub| below(sub, path.trim_start(), options))
     })
 }
 
@@ -406,9 +432,50 @@ mod tests {
                 assert!(help.contains(name), "{path}: {name}");
             }
             let end = end(entry(&path).unwrap());
-            let wide = end.lines().find(|line| line.chars().count() > 100);
+            let wide = end.lines().find(|line| line.chars().count() > 80);
             assert_eq!(wide, None, "{path}");
         }
+    }
+
+    #[test]
+    fn a_command_shows_the_options_that_it_looks_at_behind_its_own() {
+        for (path, says, not) in [
+            ("serve", &["--config"][..], &["--url", "--token-file"][..]),
+            ("store verify", &["--config"], &["--url", "--token-file"]),
+            (
+                "keygen",
+                &["--json"],
+                &["--config", "--url", "--token-file"],
+            ),
+            ("connect", &["--url", "--token-file"], &["--config"]),
+            ("user add", &["--url", "--token-file"], &["--config"]),
+            ("doctor", &["--config", "--url", "--token-file"], &[]),
+        ] {
+            let mut words: Vec<&str> = path.split(' ').collect();
+            words.insert(0, "hookherd");
+            words.push("--help");
+            let shown = with_examples(Cli::command()).try_get_matches_from(words);
+            let help = shown.unwrap_err().to_string();
+            let options = help.split("Examples:").next().unwrap();
+            for option in says {
+                assert!(options.contains(&format!(" {option}")), "{path}: {help}");
+            }
+            for option in not {
+                assert!(!options.contains(&format!(" {option}")), "{path}: {help}");
+            }
+        }
+        let shown = with_examples(Cli::command());
+        let shown = shown.try_get_matches_from(["hookherd", "connect", "--help"]);
+        let help = shown.unwrap_err().to_string();
+        let at = |option: &str| help.find(&format!("      {option}")).unwrap();
+        assert!(at("--no-webhook") < at("--json"), "{help}");
+        // What is not shown is taken all the same.
+        let words = ["hookherd", "whoami", "--config", "x.toml"];
+        assert!(
+            with_examples(Cli::command())
+                .try_get_matches_from(words)
+                .is_ok()
+        );
     }
 
     #[test]

@@ -53,6 +53,8 @@ mod user;
 
 /// Heading of the options that say whom a command talks to.
 const DAEMON: &str = "The daemon that is asked";
+/// Place of the options that every command has: behind its own.
+const LAST: usize = 900;
 
 /// Takes webhook settings off your hands: creates, verifies, stores, watches and repairs the
 /// webhooks of your repositories, and turns failing CI into incidents.
@@ -69,11 +71,12 @@ pub struct Cli {
 #[derive(Debug, clap::Args)]
 struct Global {
     /// Print JSON instead of text, errors included.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     json: bool,
     /// Configuration file (TOML). Environment variables override it.
     // An empty variable is as good as none; clap's parser of paths would refuse it.
     #[arg(long, global = true, value_name = "FILE", env = "HOOKHERD_CONFIG")]
+    #[arg(display_order = LAST, hide_env_values = true)]
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     config: Option<PathBuf>,
     /// The daemon's address. Default: `HOOKHERD_URL`, the saved login, `http://127.0.0.1:8080`.
@@ -89,70 +92,71 @@ struct Global {
         value_name = "WHEN",
         value_enum,
         default_value_t,
-        hide_possible_values = true
+        display_order = LAST
     )]
     color: output::Color,
 }
 
+// In this order the help lists them: to look at it, to set it up, to work with it, to mend it.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the daemon.
-    Serve(serve::Args),
     /// Play the main job on this machine: no account, no network.
     Demo(demo::Args),
-    /// Run a simulated GitHub and GitLab.
-    Simulate(simulate::Args),
+    /// Run the daemon.
+    Serve(serve::Args),
+    /// Look for what is missing: configuration, keys, store, providers, tokens, public address.
+    Doctor,
+    /// Save the daemon's address and an API token; say what is used; forget it.
+    #[command(subcommand)]
+    Auth(auth::Auth),
+    /// Say whose API token is used.
+    Whoami,
+    /// Add, list or remove users (admin).
+    #[command(subcommand)]
+    User(user::User),
+    /// Create, list or revoke API tokens of the daemon.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Add, list, share or remove tokens of providers, and installations of a GitHub App.
+    #[command(subcommand)]
+    Credential(credential::Credential),
+    /// Sign in with a provider: shows a code, and waits until you typed it in there.
+    Login(login::Args),
+    /// List the repositories that a credential of yours can reach at a provider.
+    Repositories(repositories::Args),
     /// Connect a repository.
     Connect(connect::Args),
     /// Disconnect a repository and delete its webhook.
     Disconnect(disconnect::Args),
-    /// Pause a connection: deliveries are stored, nothing follows from them.
-    Pause(connections::OneArgs),
-    /// Resume a paused or suspended connection.
-    Resume(connections::OneArgs),
-    /// Look at a connection's webhook now, and repair it; ends a suspension.
-    Check(action::Args),
-    /// Ask the provider for a test delivery.
-    Ping(action::Args),
-    /// Delete a connection's webhook and create it anew.
-    Recreate(action::Args),
-    /// Give a connection's webhook a new secret; the old one works for an hour more.
-    RotateSecret(action::Args),
     /// List connections, or show one.
     Connections(connections::ListArgs),
     /// List, acknowledge or resolve incidents.
     Incidents(incidents::Args),
     /// List, show or replay deliveries.
     Deliveries(deliveries::Args),
-    /// Save the daemon's address and an API token; say what is used; forget it.
-    #[command(subcommand)]
-    Auth(auth::Auth),
-    /// Say whose token is used.
-    Whoami,
-    /// List the repositories that a credential of yours can reach at a provider.
-    Repositories(repositories::Args),
     /// List workflow runs and pipelines, or show one.
     Runs(runs::Args),
     /// Show totals: connections, incidents, deliveries.
     Stats,
-    /// Sign in with a provider: shows a code, and waits until you typed it in there.
-    Login(login::Args),
-    /// Add a provider token or an App's installation; list, share or remove the stored ones.
-    #[command(subcommand)]
-    Credential(credential::Credential),
-    /// Add, list or remove users (admin).
-    #[command(subcommand)]
-    User(user::User),
-    /// Create, list or revoke API tokens.
-    #[command(subcommand)]
-    Token(token::Token),
-    /// Look for what is missing: configuration, keys, store, providers, tokens, public address.
-    Doctor,
-    /// Verify, export or import a store.
-    Store(store::Args),
+    /// Look at a connection's webhook now, and repair it; ends a suspension.
+    Check(action::Args),
+    /// Ask the provider for a test delivery.
+    Ping(action::Args),
+    /// Pause a connection: deliveries are stored, nothing follows from them.
+    Pause(connections::OneArgs),
+    /// Resume a paused or suspended connection.
+    Resume(connections::OneArgs),
+    /// Delete a connection's webhook and create it anew.
+    Recreate(action::Args),
+    /// Give a connection's webhook a new secret; the old one works for an hour more.
+    RotateSecret(action::Args),
     /// Print a new master key.
     Keygen,
-    /// Print the `OpenAPI` document.
+    /// Verify, export or import a store.
+    Store(store::Args),
+    /// Run a simulated GitHub and GitLab.
+    Simulate(simulate::Args),
+    #[command(about = "Print the OpenAPI document")]
     Openapi,
     /// Print a completion script for a shell.
     Completions(completions::Args),

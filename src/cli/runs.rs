@@ -8,13 +8,13 @@ use super::session::Session;
 
 /// How runs are listed.
 const COLUMNS: [Column; 7] = [
-    Column::id("ID", "/id").optional(),
+    Column::id("ID", "/id"),
     Column::text("REPOSITORY", "/repository_full_name"),
     Column::text("WORKFLOW", "/workflow_name"),
     Column::text("BRANCH", "/branch"),
     Column::status("STATUS", "/status").optional(),
     Column::status("CONCLUSION", "/conclusion"),
-    Column::time("UPDATED", "/updated_at"),
+    Column::time("UPDATED", "/updated_at").optional(),
 ];
 
 #[derive(Debug, clap::Args)]

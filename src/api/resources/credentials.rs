@@ -83,12 +83,21 @@ pub(super) fn instance(
         hosts.sort_unstable();
         let detail = match hosts.as_slice() {
             [] => format!("this daemon is not configured for {provider}"),
-            hosts => format!("name a host that is configured: {}", hosts.join(", ")),
+            hosts => {
+                let hosts = hosts.join(", ");
+                match &host {
+                    Some(host) => format!("{host} is not configured here; these are: {hosts}"),
+                    None => format!("say which host is meant: {hosts}"),
+                }
+            }
         };
         Problem::new(Code::UnknownProvider, detail)
     };
-    if let Some(host) = host {
-        let wanted = Instance { provider, host };
+    if let Some(host) = &host {
+        let wanted = Instance {
+            provider,
+            host: host.clone(),
+        };
         let found = shared.providers.hooks(&wanted).is_some();
         return if found { Ok(wanted) } else { Err(unknown()) };
     }
@@ -197,19 +206,23 @@ fn still_needed(needing: &Needing) -> Result<(), Problem> {
         parts.push(format!("{count} of your connections ({names}{more})"));
     }
     if *pending_deletions > 0 {
-        parts.push(format!(
-            "{pending_deletions} webhooks that are still to be deleted"
-        ));
+        parts.push(match pending_deletions {
+            1 => "1 webhook that is still to be deleted".to_owned(),
+            many => format!("{many} webhooks that are still to be deleted"),
+        });
     }
     if *others > 0 {
-        parts.push(format!("{others} connections of other users"));
+        parts.push(match others {
+            1 => "1 connection of another user".to_owned(),
+            many => format!("{many} connections of other users"),
+        });
     }
     if parts.is_empty() {
         return Ok(());
     }
     let least = if *is_cut_off { "at least " } else { "" };
     let detail = format!(
-        "{least}{} have no other credential that fits; add another one first, or pass force=true",
+        "no other credential fits {least}{}; add another one first, or pass force=true",
         parts.join(", ")
     );
     Err(Problem::new(Code::CredentialInUse, detail))

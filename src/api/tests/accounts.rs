@@ -431,7 +431,7 @@ fn connections_of_others_that_use_a_shared_credential_are_counted_and_not_named(
     let refused = world.call(Some(&world.owner), &line, None);
     refused.is(409, "credential_in_use");
     assert!(
-        refused.body.contains("1 connections of other users"),
+        refused.body.contains("1 connection of another user"),
         "{refused:?}"
     );
     assert!(!refused.body.contains("secret/"), "{refused:?}");

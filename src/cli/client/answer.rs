@@ -143,7 +143,14 @@ impl Answer {
 /// An error answer in words: problem details when it is one, the status otherwise.
 pub(in crate::cli) fn told(status: StatusCode, problem: &Value) -> Failed {
     let field = |name: &str| problem.get(name).and_then(Value::as_str);
-    let words = field("detail").or_else(|| field("title"));
+    let words = match field("code") {
+        // What to do is said in commands here, and in routes to those who call the API.
+        Some("no_credential") => Some(
+            "you have no credential for this host: `hookherd credential add PROVIDER < token.txt`, \
+             or `hookherd login PROVIDER`",
+        ),
+        _ => field("detail").or_else(|| field("title")),
+    };
     let failed = Failed::new(words.unwrap_or("no details were given")).http(status.as_u16());
     match field("code") {
         Some(code) => failed.coded(code),
@@ -175,6 +182,10 @@ mod tests {
         let problem = json!({"detail": "no such connection", "code": "not_found"});
         let words = told(StatusCode::NOT_FOUND, &problem).to_string();
         assert_eq!(words, "no such connection (not_found, HTTP 404)");
+        let problem = json!({"detail": "add a token (POST ...)", "code": "no_credential"});
+        let words = told(StatusCode::UNPROCESSABLE_ENTITY, &problem).to_string();
+        assert!(words.contains("hookherd credential add"), "{words}");
+        assert!(!words.contains("POST"), "{words}");
         let words = told(StatusCode::BAD_GATEWAY, &Value::Null).to_string();
         assert_eq!(words, "no details were given (HTTP 502)");
     }

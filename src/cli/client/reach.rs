@@ -18,6 +18,7 @@ enum Obstacle {
     NameMismatch,
     Expired,
     NotYetValid,
+    Authority,
     NotTls,
     Tls,
     NotHttp,
@@ -36,6 +37,7 @@ impl Obstacle {
             Self::NameMismatch => "tls_name_mismatch",
             Self::Expired => "tls_expired",
             Self::NotYetValid => "tls_not_yet_valid",
+            Self::Authority => "tls_authority",
             Self::NotTls | Self::Tls => "tls_failed",
             Self::NotHttp => "not_http",
             Self::ClosedEarly => "connection_closed",
@@ -70,6 +72,11 @@ impl Obstacle {
             Self::NotYetValid => {
                 "its certificate is not valid yet: set the clock of this machine".to_owned()
             }
+            Self::Authority => {
+                "its certificate is one of a certificate authority (CA:TRUE), and no server may \
+                 use such a one: make one that this authority has signed"
+                    .to_owned()
+            }
             Self::NotTls => format!("{place} speaks no TLS: try http://, or the proxy's port"),
             Self::Tls => "TLS fails with it".to_owned(),
             Self::NotHttp => format!("what listens at {place} speaks no HTTP: check the port"),
@@ -95,6 +102,8 @@ fn of_certificate(error: &CertificateError) -> Obstacle {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             Obstacle::NotYetValid
         }
+        // The name of webpki's error, which has no type of its own here.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => Obstacle::Authority,
         _ => Obstacle::Tls,
     }
 }

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 const CERTIFICATE: &[u8] = include_bytes!("../../fixtures/tls/server.pem");
 const KEY: &[u8] = include_bytes!("../../fixtures/tls/server.key");
+const AUTHORITY: &[u8] = include_bytes!("../../fixtures/tls/authority.pem");
+const AUTHORITY_KEY: &[u8] = include_bytes!("../../fixtures/tls/authority.key");
 const EXPIRED: &[u8] = include_bytes!("../../fixtures/tls/expired.pem");
 const EXPIRED_KEY: &[u8] = include_bytes!("../../fixtures/tls/expired.key");
 
@@ -122,6 +124,17 @@ fn what_is_wrong_with_tls() {
         "tls_name_mismatch",
         "not for the name 127.0.0.2",
     );
+    // What `openssl req -x509` makes is an authority's, whether it is trusted or not.
+    let port = fake::tls("127.0.0.1", AUTHORITY, AUTHORITY_KEY, whoami.clone());
+    let url = format!("https://localhost:{port}");
+    says(&stage, &url, "tls_authority", "CA:TRUE");
+    stage.set("SSL_CERT_FILE", &fixture("authority.pem"));
+    says(&stage, &url, "tls_authority", "CA:TRUE");
+    // A file that is not there, or holds nothing, is no reason to blame the certificate.
+    stage.set("SSL_CERT_FILE", "nowhere.pem");
+    says(&stage, &good, "ssl_cert_file", "cannot read nowhere.pem");
+    stage.set("SSL_CERT_FILE", &fixture("server.key"));
+    says(&stage, &good, "ssl_cert_file", "holds no certificate");
     stage.set("SSL_CERT_FILE", &fixture("expired-ca.pem"));
     let port = fake::tls("127.0.0.1", EXPIRED, EXPIRED_KEY, whoami);
     let url = format!("https://localhost:{port}");
