@@ -157,12 +157,12 @@ impl Environment {
             };
             let mut ours = PLAIN.iter().map(|(name, _)| *name).chain(OTHERS);
             let Some(rest) = upper.strip_prefix("HOOKHERD_") else {
-                if let Some(meant) = misspelt(&upper).filter(|_| !ours.any(is_known)) {
-                    if self.text(name)?.is_some() {
-                        warnings.push(format!(
-                            "the variable {name} is none of hookherd's; did you mean {meant}?"
-                        ));
-                    }
+                if let Some(meant) = misspelt(&upper).filter(|_| !ours.any(is_known))
+                    && self.text(name)?.is_some()
+                {
+                    warnings.push(format!(
+                        "the variable {name} is none of hookherd's; did you mean {meant}?"
+                    ));
                 }
                 continue;
             };

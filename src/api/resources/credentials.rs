@@ -74,7 +74,7 @@ pub(super) fn instance(
     provider: ProviderKind,
     host: Option<Host>,
 ) -> Result<Instance, Problem> {
-    let unknown = || {
+    let unknown = |host: Option<&Host>| {
         let mut hosts: Vec<&str> = shared
             .providers
             .instances(provider)
@@ -85,7 +85,7 @@ pub(super) fn instance(
             [] => format!("this daemon is not configured for {provider}"),
             hosts => {
                 let hosts = hosts.join(", ");
-                match &host {
+                match host {
                     Some(host) => format!("{host} is not configured here; these are: {hosts}"),
                     None => format!("say which host is meant: {hosts}"),
                 }
@@ -93,13 +93,12 @@ pub(super) fn instance(
         };
         Problem::new(Code::UnknownProvider, detail)
     };
-    if let Some(host) = &host {
-        let wanted = Instance {
-            provider,
-            host: host.clone(),
+    if let Some(host) = host {
+        let wanted = Instance { provider, host };
+        return match shared.providers.hooks(&wanted) {
+            Some(_) => Ok(wanted),
+            None => Err(unknown(Some(&wanted.host))),
         };
-        let found = shared.providers.hooks(&wanted).is_some();
-        return if found { Ok(wanted) } else { Err(unknown()) };
     }
     let default = shared
         .default_instances
@@ -110,7 +109,7 @@ pub(super) fn instance(
         (Some(only), None) => Some(only),
         (Some(_) | None, _) => None,
     };
-    default.or(only).cloned().ok_or_else(unknown)
+    default.or(only).cloned().ok_or_else(|| unknown(None))
 }
 
 /// `POST /api/v2/credentials`
