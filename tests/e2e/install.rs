@@ -28,7 +28,7 @@ fn unit(start: &str) -> Vec<&'static str> {
 fn mode(path: &Path) -> u32 {
     let found = std::fs::metadata(path);
     found
-        .unwrap_or_else(|error| panic!("{path:?}: {error}"))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         .permissions()
         .mode()
 }
