@@ -55,6 +55,7 @@ impl<'a> Fold<'a> {
             return Ok(Outcome::Mirrored);
         }
         let event = &self.in_its_lane(event)?;
+        let event = &self.in_its_second(event)?;
         self.adopt_suite(event)?;
         let (run, is_news) = self.take_run(event)?;
         self.move_on(event, run, source)?;

@@ -7,7 +7,9 @@
 use super::repo::RepositoryId;
 use super::run::Family;
 
+pub mod children;
 pub mod place;
+pub mod second;
 
 pub use place::Place;
 

@@ -2,6 +2,8 @@
 
 use super::id::{ConnectionId, RunId, UserId};
 use super::incident::track::TrackKey;
+use super::lane::children::Likeness;
+use super::lane::second::Commit;
 use super::lane::{Code, Lane};
 use super::repo::RepositoryId;
 use super::time::Timestamp;
@@ -188,7 +190,7 @@ pub enum Twin {
 }
 
 /// The pipeline whose job started this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
     /// Its project, when that is another one.
     pub project: Option<RepositoryId>,
@@ -196,6 +198,8 @@ pub struct Parent {
     pub pipeline: u64,
     /// The job.
     pub job: u64,
+    /// What this one is made of: what tells it from its siblings.
+    pub like: Likeness,
 }
 
 /// The check suite that mirrors a run.
@@ -274,6 +278,9 @@ pub struct RunEvent {
     pub twin: Twin,
     /// The pipeline whose job started it.
     pub parent: Option<Parent>,
+    /// The commit, where that alone puts its runs in order. The position's number ends with the
+    /// rank that it has where it is alone in its second.
+    pub commit: Option<Commit>,
     /// Jobs of this attempt that failed, as far as this delivery tells.
     pub failed_jobs: Vec<FailedJob>,
     /// The rest.

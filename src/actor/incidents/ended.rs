@@ -19,6 +19,16 @@ fn places(event: &RunEvent) -> Vec<Place> {
     if event.twin == Twin::OfRun {
         places.push(Place::Suites(event.facts.lane.to_key()));
     }
+    // Who sits where is known for as long as one of them fails.
+    if let Lane::Child {
+        parent, project, ..
+    } = &event.facts.lane
+    {
+        places.push(Place::Children {
+            lane: parent.to_key(),
+            project: *project,
+        });
+    }
     places
 }
 

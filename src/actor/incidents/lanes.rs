@@ -2,10 +2,11 @@
 //!
 //! A run stays in the lane in which it was first told: what a provider tells of the same run may
 //! become less (a closed pull request is left out of `pull_requests`, a deleted fork is null). A
-//! child pipeline is in its parent's lane, as the parent was told, with the number of the child.
+//! child pipeline is in its parent's lane, as the parent was told, with the number of its seat.
 
 use super::Fold;
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::lane::second::{self, RANK_BITS};
 use crate::domain::lane::{Lane, Place};
 use crate::domain::run::{Family, Parent, RunEvent, Twin};
 use crate::store::ReadError;
@@ -43,15 +44,33 @@ impl Fold<'_> {
             event.facts.branch = event.facts.branch.or_else(|| facts.branch.clone());
             return Ok(event);
         }
-        if let Some(parent) = event.parent {
+        if let Some(parent) = &event.parent {
             event.facts.lane = self.child_lane(parent, event.facts.lane)?;
         }
         Ok(event)
     }
 
+    /// The event with the number that its commit has among those of its second.
+    pub(super) fn in_its_second(&mut self, event: &RunEvent) -> Result<RunEvent, ReadError> {
+        let mut event = event.clone();
+        let Some(commit) = event.commit.take() else {
+            return Ok(event);
+        };
+        let known = self.hand.run_told_of(&event)?;
+        let known = known.map(|held| held.record.position.number);
+        let of_known = known.filter(|number| number >> RANK_BITS == commit.second);
+        let of_known = of_known.and_then(|number| u32::try_from(number % (1 << RANK_BITS)).ok());
+        let place = Place::Second(commit.second);
+        let note = self.note(place.clone())?;
+        let (rank, is_news) = second::rank(&mut note.commits, &commit, of_known);
+        self.touch(&place, is_news)?;
+        event.position.number = commit.second << RANK_BITS | u64::from(rank);
+        Ok(event)
+    }
+
     /// The lane of a child: `told` is what the child itself says, for when nothing is known of
     /// its parent.
-    fn child_lane(&mut self, parent: Parent, told: Lane) -> Result<Lane, ReadError> {
+    fn child_lane(&mut self, parent: &Parent, told: Lane) -> Result<Lane, ReadError> {
         let of_parent = match parent.project {
             None => self
                 .hand
@@ -59,15 +78,25 @@ impl Fold<'_> {
                 .map(|held| held.record.facts.lane.clone()),
             Some(_) => None,
         };
-        let place = Place::Pipeline {
-            project: parent.project,
+        let project = parent.project;
+        let lane = of_parent.unwrap_or(told);
+        let of_lane = Place::Children {
+            lane: lane.to_key(),
+            project,
+        };
+        let of_parent = Place::Pipeline {
+            project,
             id: parent.pipeline,
         };
-        let (nth, is_news) = self.note(place.clone())?.child(parent.job);
-        self.touch(&place, is_news)?;
+        let mut seats = std::mem::take(&mut self.note(of_lane.clone())?.seats);
+        let note = self.note(of_parent.clone())?;
+        let (nth, is_news) = note.child(parent.job, &parent.like, &mut seats);
+        self.note(of_lane.clone())?.seats = seats;
+        self.touch(&of_parent, is_news)?;
+        self.touch(&of_lane, is_news)?;
         Ok(Lane::Child {
-            parent: Box::new(of_parent.unwrap_or(told)),
-            project: parent.project,
+            parent: Box::new(lane),
+            project,
             nth,
         })
     }

@@ -132,6 +132,7 @@ pub(super) fn run_event(position: Position, conclusion: &str) -> RunEvent {
         family: Family::Actions,
         twin: Twin::None,
         parent: None,
+        commit: None,
         failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_key: "7".into(),

@@ -4,6 +4,8 @@
 //! runs that were begun before then are over. When and why is kept by place, because it may be
 //! told before the failures that it ends.
 
+use super::children::{CHILDREN_MAX, Likeness, Seats, seat};
+use super::second::Second;
 use super::{Code, Lane};
 use crate::domain::id::ConnectionId;
 use crate::domain::incident::Resolution;
@@ -17,8 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const ENDS_MAX: usize = 16;
 /// Most tracks of a place that are remembered.
 pub const TRACKS_MAX: usize = 512;
-/// Most children of a pipeline that are told apart.
-pub const CHILDREN_MAX: usize = 256;
 
 /// What runs run for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +51,15 @@ pub enum Place {
         /// Its id.
         id: u64,
     },
+    /// The children of a lane's pipelines.
+    Children {
+        /// The lane's key.
+        lane: String,
+        /// The project of those pipelines, when that is another one.
+        project: Option<RepositoryId>,
+    },
+    /// A second, since 1970, in which commits were made.
+    Second(u64),
 }
 
 impl Place {
@@ -71,6 +80,11 @@ impl Place {
                 let project = project.map(|id| id.0.to_string()).unwrap_or_default();
                 join(&["pipeline", &project, &id.to_string()])
             }
+            Self::Children { lane, project } => {
+                let project = project.map(|id| id.0.to_string()).unwrap_or_default();
+                join(&["children", &project, lane])
+            }
+            Self::Second(second) => join(&["second", &second.to_string()]),
         }
     }
 
@@ -174,8 +188,12 @@ pub struct Note {
     pub ends: BTreeMap<EndedAt, Resolution>,
     /// The tracks with failures that run for it.
     pub tracks: BTreeSet<TrackKey>,
-    /// A pipeline's children by the job that started them, in the order in which they were told.
+    /// A pipeline's children by the job that started them, and the seats that they have.
     pub children: BTreeMap<u64, u32>,
+    /// The seats of a lane's children.
+    pub seats: Seats,
+    /// The commits of a second.
+    pub commits: Second,
     /// When it last changed, by our clock.
     pub touched_at: Timestamp,
 }
@@ -188,6 +206,8 @@ impl Note {
             ends: BTreeMap::new(),
             tracks: BTreeSet::new(),
             children: BTreeMap::new(),
+            seats: Seats::new(),
+            commits: Second::new(),
             touched_at: Timestamp(0),
         }
     }
@@ -211,17 +231,20 @@ impl Note {
         self.tracks.len() < TRACKS_MAX && self.tracks.insert(track.clone())
     }
 
-    /// Which child of the pipeline the job started, and whether that was news. A child that is
-    /// one too many is none of the known ones: it is told apart by the job alone.
-    pub fn child(&mut self, job: u64) -> (u32, bool) {
+    /// Which child of the pipeline the job started, and whether that was news; `seats` are those of
+    /// the lane. A child that is one too many is none of the known ones: it is told apart by the
+    /// job alone.
+    pub fn child(&mut self, job: u64, like: &Likeness, seats: &mut Seats) -> (u32, bool) {
         if let Some(nth) = self.children.get(&job) {
             return (*nth, false);
         }
-        let nth = u32::try_from(self.children.len()).unwrap_or(u32::MAX);
-        if self.children.len() >= CHILDREN_MAX {
+        let taken = self.children.values().copied().collect();
+        let has_room = self.children.len() < CHILDREN_MAX;
+        let nth = has_room.then(|| seat(seats, like, &taken)).flatten();
+        let Some(nth) = nth else {
             let told_apart = u32::try_from(job % (1 << 31)).unwrap_or(0);
             return (told_apart | 1 << 31, false);
-        }
+        };
         self.children.insert(job, nth);
         (nth, true)
     }

@@ -115,9 +115,11 @@ fn an_end_counts_once_and_only_the_newest_are_kept() {
     }
     assert_eq!(note.ends.len(), place::ENDS_MAX);
     assert!(!note.end(end(6), why), "older than what is kept");
-    assert_eq!(note.child(900), (0, true));
-    assert_eq!(note.child(901), (1, true));
-    assert_eq!(note.child(900), (0, false));
+    let (mut seats, like) = (Vec::new(), children::Likeness::default());
+    let mut child = |job| note.child(job, &like, &mut seats);
+    assert_eq!(child(900), (0, true));
+    assert_eq!(child(901), (1, true));
+    assert_eq!(child(900), (0, false));
 }
 
 fn any_text() -> impl Strategy<Value = String> {

@@ -50,6 +50,7 @@ fn event(attempt: u32, status: RunStatus, at: i64) -> RunEvent {
         family: Family::Actions,
         twin: Twin::None,
         parent: None,
+        commit: None,
         failed_jobs: Vec::new(),
         facts: facts(),
     }

@@ -271,6 +271,7 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
             None => Twin::None,
         },
         parent: None,
+        commit: None,
         failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_key,

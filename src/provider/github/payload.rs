@@ -24,6 +24,7 @@ wire! {
         sender: Object<ActorPart<'a>>,
         state: Loose<'a>,
         context: Loose<'a>,
+        id: Loose<'a>,
         sha: Loose<'a>,
         target_url: Loose<'a>,
         commit: Object<StatusCommitPart<'a>>,
@@ -121,7 +122,11 @@ wire! {
     /// The app that checks belong to.
     AppPart { id: Loose<'a>, slug: Loose<'a>, name: Loose<'a> }
     /// `commit` of a status.
-    StatusCommitPart { commit: Object<GitCommitPart<'a>>, author: Object<ActorPart<'a>> }
+    StatusCommitPart {
+        commit: Object<GitCommitPart<'a>>,
+        author: Object<ActorPart<'a>>,
+        parents: List<HeadPart<'a>>,
+    }
     /// `commit.commit` of a status.
     GitCommitPart {
         message: Loose<'a>,
@@ -132,7 +137,7 @@ wire! {
     PersonPart { date: Loose<'a>, name: Loose<'a>, username: Loose<'a> }
     /// One of the branches that a status' commit is in, with the commit that is its head.
     BranchPart { name: Loose<'a>, commit: Object<HeadPart<'a>> }
-    /// The head of a branch.
+    /// The head of a branch, or the parent of a commit.
     HeadPart { sha: Loose<'a> }
     /// `workflow_run.head_commit`.
     CommitPart { message: Loose<'a>, author: Object<PersonPart<'a>> }

@@ -274,6 +274,7 @@ fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent>
         family: Family::Pipelines,
         twin: Twin::None,
         parent: lanes::parent(id, body),
+        commit: None,
         failed_jobs: if failed {
             failed_jobs(&body.builds.0)
         } else {

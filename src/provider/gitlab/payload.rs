@@ -41,7 +41,10 @@ wire! {
         source_project_id: Loose<'a>,
         updated_at: Loose<'a>,
         last_commit: Object<LastCommitPart<'a>>,
+        variables: List<VariablePart<'a>>,
     }
+    /// One of `variables` of a pipeline.
+    VariablePart { key: Loose<'a>, value: Loose<'a> }
     /// `last_commit` of a merge request.
     LastCommitPart { id: Loose<'a> }
     /// `merge_request` of a pipeline.

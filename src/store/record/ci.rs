@@ -9,7 +9,9 @@ use crate::domain::incident::track::{Closed, End, Forgotten, Point, PointKind, T
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
+use crate::domain::lane::children::Likeness;
 use crate::domain::lane::place::{EndedAt, Note, NoteKey, Reach};
+use crate::domain::lane::second::Ranked;
 use crate::domain::lane::{Code, Lane, Place};
 use crate::domain::repo::{FullName, RepositoryId};
 use crate::domain::run::{
@@ -216,7 +218,7 @@ mirror!(TrackV2 of Track {
     forgotten: Option<Forgotten>,
 });
 
-mirror_enum!(PlaceV1 of Place {
+mirror_enum!(PlaceV2 of Place {
     Branch(String),
     Tag(String),
     PullRequest(u64),
@@ -226,13 +228,35 @@ mirror_enum!(PlaceV1 of Place {
     Queue(String),
     Suites(String),
     Pipeline { project: Option<RepositoryId>, id: u64 },
+    Children { lane: String, project: Option<RepositoryId> },
+    Second(u64),
 });
-mirror!(NoteKeyV1 of NoteKey { connection: ConnectionId, place: Place });
-mirror!(NoteV1 of Note {
+mirror!(NoteKeyV2 of NoteKey { connection: ConnectionId, place: Place });
+mirror!(RankedV2 of Ranked { rank: u32, parents: Vec<u64>, status: u64 });
+frozen!(LikenessV2 {
+    jobs: Vec<u32>,
+    variables: Vec<(u32, u32)>,
+});
+impl Wire for Likeness {
+    type Plain = LikenessV2;
+    fn to_wire(&self) -> LikenessV2 {
+        LikenessV2 {
+            jobs: self.jobs().to_wire(),
+            variables: self.variables().to_wire(),
+        }
+    }
+    fn from_wire(plain: LikenessV2) -> Option<Self> {
+        let jobs = Wire::from_wire(plain.jobs)?;
+        Some(Self::from_parts(jobs, Wire::from_wire(plain.variables)?))
+    }
+}
+mirror!(NoteV2 of Note {
     key: NoteKey,
     ends: BTreeMap<EndedAt, Resolution>,
     tracks: BTreeSet<TrackKey>,
     children: BTreeMap<u64, u32>,
+    seats: Vec<Likeness>,
+    commits: BTreeMap<u64, Ranked>,
     touched_at: Timestamp,
 });
 
@@ -289,16 +313,8 @@ second_versions! {
     Track = "track" from older::track,
     TrackKey = "track key" from older::track_key,
     Incident = "incident" from older::incident,
-}
-
-impl Record for Note {
-    const VERSION: u8 = 1;
-    const KIND: &'static str = "note";
-}
-
-impl Record for NoteKey {
-    const VERSION: u8 = 1;
-    const KIND: &'static str = "note key";
+    Note = "note" from older::note,
+    NoteKey = "note key" from older::note_key,
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(super) struct Tell {
     pub(super) event: Event,
     /// When it would have arrived.
     pub(super) at: Timestamp,
-    /// What must be told, and before all else: whose child is which shows in that order.
+    /// What must be told, and before all else: a child is in its parent's lane, as that was told.
     pub(super) is_first: bool,
 }
 
@@ -223,9 +223,18 @@ pub(super) fn told(incidents: &[Incident]) -> Vec<Reading> {
         .filter(counts)
         .map(|incident| {
             let title = incident.title.trim_start_matches("CI failed: ");
+            // The number of a child's seat comes from the order in which they are told of.
+            let title = match title.split_once(" (child pipeline ") {
+                Some((parent, _)) => {
+                    let jobs = &incident.ci.as_ref().expect("as above").failed_jobs;
+                    let which = jobs[0].reason.as_deref().unwrap_or_default();
+                    format!("{parent} (child {which})")
+                }
+                None => title.to_owned(),
+            };
             let end = incident.resolution.map(Resolution::as_str);
             (
-                title.to_owned(),
+                title,
                 incident.occurrences,
                 [incident.first_seen_at, incident.last_seen_at],
                 end.zip(incident.resolved_at),

@@ -99,6 +99,7 @@ fn event(
         family: Family::Checks,
         twin,
         parent: None,
+        commit: None,
         failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_name: name.unwrap_or(app_key),

@@ -37,6 +37,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
         family: Family::Actions,
         twin: Twin::None,
         parent: None,
+        commit: None,
         failed_jobs: failed.into_iter().collect(),
         facts: RunFacts {
             workflow_key: workflow_name.clone(),

@@ -1,11 +1,13 @@
 //! `status`: commit statuses, which any CI may post. All statuses of one context on one commit
 //! are one run.
 //!
-//! Commits have no numbers: they are put in order by the date that they were committed at, and
-//! the statuses of one commit by their own time.
+//! Commits have no numbers: they are put in order by the date that they were committed at, those of
+//! one second by their parents and by the statuses' numbers
+//! ([`crate::domain::lane::second`]), and the statuses of one commit by their own time.
 
 use super::super::payload::{Body, BranchPart, GitCommitPart};
 use super::{login, person};
+use crate::domain::lane::second::{Commit, RANK_BITS, own_rank};
 use crate::domain::lane::{Code, Lane};
 use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::domain::time::Timestamp;
@@ -15,11 +17,8 @@ use crate::provider::payload::{
 };
 use sha2::{Digest, Sha256};
 
-/// Bits of the commit's hash that order commits of one second, behind the second. With these the
-/// number stays exact in JSON.
-const HASH_BITS: u32 = 20;
-/// As many hexadecimal digits.
-const HASH_DIGITS: usize = 5;
+/// Hexadecimal digits of a hash that name a commit among others.
+const NAME_DIGITS: usize = 15;
 
 /// `None` when it cannot be told from others or put in order.
 pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
@@ -33,11 +32,23 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
     let commit = outer.commit.0.as_ref()?;
     // A commit from the future would be the last one for ever.
     let began = committed_at(commit)?.min(updated_at);
+    let made = Commit {
+        name: name(&sha),
+        parents: outer
+            .parents
+            .0
+            .iter()
+            .filter_map(|p| p.sha.text())
+            .map(name)
+            .collect(),
+        status: body.id.number().unwrap_or(0),
+        second: u64::try_from(began.0 / 1000).unwrap_or(0),
+    };
     let branch = branch(body, &sha);
     let (code, lane) = lane(branch.clone(), &sha);
     Some(RunEvent {
         provider_run_id: identity(&sha, &context),
-        position: Position::by_time(number(began, &sha), began, updated_at),
+        position: Position::by_time(number(&made), began, updated_at),
         status: match state {
             "pending" => RunStatus::InProgress,
             "success" => RunStatus::Completed(Conclusion::Success),
@@ -50,6 +61,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
         family: Family::Statuses,
         twin: Twin::None,
         parent: None,
+        commit: Some(made),
         failed_jobs: Vec::new(),
         facts: RunFacts {
             workflow_key: context.clone(),
@@ -98,12 +110,17 @@ fn identity(sha: &str, context: &str) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn number(began: Timestamp, sha: &str) -> u64 {
-    let second = u64::try_from(began.0 / 1000).unwrap_or(0);
-    let hash = sha
-        .get(..HASH_DIGITS)
-        .and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    second << HASH_BITS | hash.unwrap_or(0)
+/// What a commit is called among those of its second.
+fn name(sha: &str) -> u64 {
+    let digits = sha.get(..NAME_DIGITS);
+    let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    number.unwrap_or(0)
+}
+
+/// The second in which it was made, and the rank that it has there alone. With so few bits the
+/// number stays exact in JSON.
+fn number(commit: &Commit) -> u64 {
+    commit.second << RANK_BITS | u64::from(own_rank(commit.name))
 }
 
 /// The branch that a status is about. A commit is in many branches: those count whose head it is.

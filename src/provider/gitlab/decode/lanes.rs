@@ -1,12 +1,14 @@
 //! Which lane a pipeline is in: see the table of ADR 14.
 
 use super::super::payload::{AttributesPart, Body};
+use crate::domain::lane::children::Likeness;
 use crate::domain::lane::{Code, Lane};
 use crate::domain::repo::RepositoryId;
 use crate::domain::run::Parent;
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, WORD_BYTES_MAX, clean_of, name_of,
 };
+use sha2::{Digest, Sha256};
 
 /// What a branch is called that stands for a merge request.
 const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
@@ -14,6 +16,8 @@ const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
 const TRAIN: &str = "/train";
 /// Why a pipeline of a merge request runs.
 const MERGE_REQUEST_EVENT: &str = "merge_request_event";
+/// So many digits of a commit's hash are its short name.
+const SHORT_HASH: usize = 8;
 const EXTERNAL_PULL_REQUEST_EVENT: &str = "external_pull_request_event";
 
 fn source<'a>(pipeline: &'a AttributesPart<'_>) -> &'a str {
@@ -119,11 +123,48 @@ pub(super) fn parent(id: u64, body: &Body<'_>) -> Option<Parent> {
     let source = body.source_pipeline.0.as_ref()?;
     let own = body.project.0.as_ref().and_then(|p| p.id.number());
     let project = source.project.0.as_ref().and_then(|p| p.id.number());
+    let pipeline = source.pipeline_id.number()?;
     Some(Parent {
         project: project.filter(|id| own != Some(*id)).map(RepositoryId),
-        pipeline: source.pipeline_id.number()?,
+        pipeline,
         job: source.job_id.number().unwrap_or(id),
+        like: like(pipeline, body),
     })
+}
+
+fn hash(parts: [&str; 2]) -> u32 {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let digest = hash.finalize();
+    let first = digest.first_chunk().copied();
+    u32::from_be_bytes(first.expect("a digest is longer"))
+}
+
+/// What a child is made of. All of its jobs are there from the beginning, and stay. What it was
+/// given that names its parent or its commit is another one each time.
+fn like(parent: u64, body: &Body<'_>) -> Likeness {
+    let pipeline = body.object_attributes.0.as_ref();
+    let jobs = body.builds.0.iter().filter_map(|job| {
+        let stage = job.stage.text().unwrap_or_default();
+        Some(hash([stage, job.name.text()?]))
+    });
+    let parent = parent.to_string();
+    let commit = pipeline.and_then(|pipeline| pipeline.sha.text()?.get(..SHORT_HASH));
+    let is_of_this_one = |value: &str| {
+        value.contains(&parent) || commit.is_some_and(|commit| value.contains(commit))
+    };
+    let variables = pipeline.map(|pipeline| &pipeline.variables.0);
+    let variables = variables.into_iter().flatten().filter_map(|variable| {
+        let value = variable
+            .value
+            .text()
+            .filter(|value| !is_of_this_one(value))?;
+        Some((hash([variable.key.text()?, ""]), hash([value, ""])))
+    });
+    Likeness::new(jobs, variables)
 }
 
 /// A project has one workflow; pipelines of one kind are it. These are version 0.1's words, and

@@ -5,10 +5,11 @@
 
 use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV1};
 use super::super::wire::{Wire, frozen};
-use super::{EndV1, ForgottenV1};
+use super::{CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2};
 use crate::domain::incident::track::{Closed, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{CiFailure, Incident, Resolution};
-use crate::domain::lane::{Code, Lane};
+use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::lane::{Code, Lane, Place};
 use crate::domain::run::{Family, Run, RunFacts};
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -249,5 +250,69 @@ pub(super) fn incident(v1: IncidentV1) -> Option<Incident> {
             Some(v1) => Some(resolution(&v1)?),
             None => None,
         },
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) enum PlaceV1 {
+    Branch { inner: String },
+    Tag { inner: String },
+    PullRequest { inner: u64 },
+    Head { code: CodeV2, branch: String },
+    Commit { inner: String },
+    Entry { inner: u64 },
+    Queue { inner: String },
+    Suites { inner: String },
+    Pipeline { project: Option<u64>, id: u64 },
+}
+frozen!(NoteKeyV1 {
+    connection: u128,
+    place: PlaceV1,
+});
+// The children were told apart by the order in which they were told of: so they keep their seats,
+// and nothing is known of what they were made of.
+frozen!(NoteV1 {
+    key: NoteKeyV1,
+    ends: Vec<(EndedAtV2, ResolutionV2)>,
+    tracks: Vec<TrackKeyV2>,
+    children: Vec<(u64, u32)>,
+    touched_at: i64,
+});
+
+fn place(v1: PlaceV1) -> Option<Place> {
+    Some(match v1 {
+        PlaceV1::Branch { inner } => Place::Branch(inner),
+        PlaceV1::Tag { inner } => Place::Tag(inner),
+        PlaceV1::PullRequest { inner } => Place::PullRequest(inner),
+        PlaceV1::Head { code, branch } => Place::Head {
+            code: Wire::from_wire(code)?,
+            branch,
+        },
+        PlaceV1::Commit { inner } => Place::Commit(inner),
+        PlaceV1::Entry { inner } => Place::Entry(inner),
+        PlaceV1::Queue { inner } => Place::Queue(inner),
+        PlaceV1::Suites { inner } => Place::Suites(inner),
+        PlaceV1::Pipeline { project, id } => Place::Pipeline {
+            project: Wire::from_wire(project)?,
+            id,
+        },
+    })
+}
+
+pub(super) fn note_key(v1: NoteKeyV1) -> Option<NoteKey> {
+    Some(NoteKey {
+        connection: Wire::from_wire(v1.connection)?,
+        place: place(v1.place)?,
+    })
+}
+
+pub(super) fn note(v1: NoteV1) -> Option<Note> {
+    let key = note_key(v1.key)?;
+    Some(Note {
+        ends: Wire::from_wire(v1.ends)?,
+        tracks: Wire::from_wire(v1.tracks)?,
+        children: Wire::from_wire(v1.children)?,
+        touched_at: Timestamp(v1.touched_at),
+        ..Note::new(key)
     })
 }

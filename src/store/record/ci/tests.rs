@@ -3,6 +3,8 @@
 use super::super::kinds::tests::round;
 use super::super::{RecordError, decode, encode};
 use super::*;
+use crate::domain::lane::children::Seats;
+use crate::domain::lane::second::{self, Commit};
 use crate::domain::lane::tests::any_lane;
 use proptest::prelude::*;
 
@@ -144,6 +146,11 @@ fn every_end_and_every_place_comes_back() {
             project: Some(RepositoryId(1)),
             id: 2,
         },
+        Place::Children {
+            lane: "push|own|main|".into(),
+            project: None,
+        },
+        Place::Second(7),
     ]);
     let connection = ConnectionId::from_u128(2);
     let place = Place::Commit("a".into());
@@ -151,8 +158,41 @@ fn every_end_and_every_place_comes_back() {
     let (at, reach) = (Timestamp(5), Reach::DecidedBut(3));
     note.end(EndedAt { at, reach }, Resolution::Merged);
     note.add_track(&main_of(Family::Checks, "5"));
-    note.child(900);
+    let mut seats = Seats::new();
+    note.child(900, &Likeness::new([1, 2], [(3, 4)]), &mut seats);
+    note.seats = seats;
+    let (name, parents) = (1 << 59, vec![5]);
+    let (status, second) = (6, 7);
+    let commit = Commit {
+        name,
+        parents,
+        status,
+        second,
+    };
+    second::rank(&mut note.commits, &commit, None);
     assert_eq!(decode(&encode(&note)), Ok(note));
+}
+
+#[test]
+fn a_note_of_version_one_keeps_everything() {
+    // Of a pipeline: how it ended, no tracks, two children, and when it changed.
+    let note: Note = read("010208001e010a0203080002fb840300fb8503010e");
+    let connection = ConnectionId::from_u128(2);
+    let (project, id) = (None, 30);
+    let place = Place::Pipeline { project, id };
+    let key = NoteKey { connection, place };
+    let (at, reach) = (Timestamp(5), Reach::DecidedBut(3));
+    let expected = Note {
+        ends: BTreeMap::from([(EndedAt { at, reach }, Resolution::Merged)]),
+        children: BTreeMap::from([(900, 0), (901, 1)]),
+        touched_at: Timestamp(7),
+        ..Note::new(key.clone())
+    };
+    assert_eq!(note, expected);
+    assert_eq!(read::<NoteKey>("010208001e"), key);
+    assert_eq!(encode(&note)[0], 2);
+    assert_eq!(decode(&encode(&note)), Ok(note));
+    assert_eq!(decode(&encode(&key)), Ok(key));
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! Histories at GitHub.
 
+mod status;
+
 use super::{Fact, STEP, Seed, Tell, clock, moment};
 use crate::domain::delivery::Payload;
 use crate::domain::incident::Resolution;
@@ -7,6 +9,7 @@ use crate::provider::Decode;
 use crate::provider::github::GithubDecode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use status::status;
 
 /// Whose code runs, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -460,36 +463,4 @@ fn suite(
         "repository": repository(ended)
     });
     decode("check_suite", &body, ended)
-}
-
-/// A status that begins and ends, and is posted once more with another text.
-fn status(
-    nth: usize,
-    place: Result<&str, usize>,
-    context: u64,
-    conclusion: &str,
-    (began, ended): (i64, i64),
-    told: &mut Vec<Tell>,
-) {
-    let own = format!("{:040x}", 0xabc_0000 + nth);
-    let sha = place.map_or(COMMITS[place.err().unwrap_or(0)], |_| &own);
-    let branches = place.map_or(
-        json!([]),
-        |name| json!([{"name": name, "commit": {"sha": sha}}]),
-    );
-    // A fork's commit was made before all else.
-    let committed = place.map_or(-STEP, |_| began);
-    let state = match conclusion {
-        "success" => "success",
-        "failure" => "failure",
-        _ => "error",
-    };
-    for (state, at) in [("pending", began), (state, ended), (state, ended + 2)] {
-        let body = json!({
-            "id": at, "sha": sha, "context": format!("context {context}"), "state": state,
-            "commit": {"commit": {"committer": {"date": clock(committed)}}},
-            "branches": branches, "updated_at": clock(at), "repository": repository(at)
-        });
-        told.push(decode("status", &body, at));
-    }
 }

@@ -20,6 +20,13 @@ enum Kind {
     MergeRequest(u64, u64),
 }
 
+/// A child pipeline: which one of the three that a parent may have, and how it ends.
+type Child = (usize, &'static str);
+
+/// The files of two of them are the same, and what they are given is not.
+const SERVICES: [&str; 3] = ["a", "b", "c"];
+const JOBS: [[&str; 2]; 3] = [["build", "test"], ["build", "test"], ["deploy", "notify"]];
+
 /// Something that happens.
 #[derive(Clone, Debug)]
 enum Act {
@@ -27,7 +34,7 @@ enum Act {
     Run {
         kind: Kind,
         ends: Vec<&'static str>,
-        children: Vec<&'static str>,
+        children: Vec<Child>,
         is_slow: bool,
     },
     DeleteBranch(&'static str),
@@ -51,7 +58,10 @@ fn any_act() -> impl Strategy<Value = Act> {
     ];
     let end = prop::sample::select(vec!["failed", "failed", "success", "canceled"]);
     let ends = prop::collection::vec(end.clone(), 1..3);
-    let children = prop::collection::vec(end, 0..3);
+    // Some of them, in any order: a parent may have them by turns, and they begin side by side.
+    let which = Just(vec![0, 1, 2]).prop_shuffle();
+    let children = (which, prop::collection::vec(end, 0..4))
+        .prop_map(|(which, ends)| which.into_iter().zip(ends).collect());
     prop_oneof![
         10 => (kind, ends, children, any::<bool>()).prop_map(|(kind, ends, children, is_slow)| {
             Act::Run { kind, ends, children, is_slow }
@@ -200,10 +210,10 @@ impl Story {
                         };
                         facts.push((at, fact));
                     };
-                    for (child, status) in (1..).zip(children) {
-                        let words = kind.words();
-                        let lane = format!("Child pipeline on {words} (child pipeline {child})");
-                        decide(lane, ended + child, status);
+                    for (nth, (which, status)) in (1..).zip(children) {
+                        let (words, service) = (kind.words(), SERVICES[*which]);
+                        let lane = format!("Child pipeline on {words} (child {service})");
+                        decide(lane, ended + nth, status);
                     }
                     for (retry, status) in (0..).zip(ends) {
                         let lane = format!("{} on {}", kind.name(), kind.words());
@@ -270,39 +280,56 @@ impl Story {
     }
 }
 
-/// A pipeline's events and those of its children. That they run is told in the order in which
-/// they were made.
+/// A pipeline's events and those of its children.
 fn pipelines(
     nth: usize,
     kind: Kind,
-    (ends, children): (&[&str], &[&str]),
+    (ends, children): (&[&str], &[Child]),
     (began, ended): (i64, i64),
     told: &mut Vec<Tell>,
 ) {
     let parent = id(nth);
-    let mut first = |body, at| {
-        let tell = decode("Pipeline Hook", body, at);
-        told.push(Tell {
-            is_first: true,
-            ..tell
-        });
-    };
-    let child_body = |child: u64, status: &str, at: Option<i64>| {
-        let mut body = kind.body(parent + child, status, began, at);
+    told.push(Tell {
+        is_first: true,
+        ..decode(
+            "Pipeline Hook",
+            kind.body(parent, "running", began, None),
+            began,
+        )
+    });
+    let child_body = |which: usize, status: &str, at: Option<i64>| {
+        let id = parent + 1 + which as u64;
+        let mut body = kind.body(id, status, began, at);
         body["object_attributes"]["source"] = json!("parent_pipeline");
+        body["object_attributes"]["variables"] = json!([
+            {"key": "SERVICE", "value": SERVICES[which]},
+            {"key": "PARENT", "value": parent.to_string()}
+        ]);
+        let jobs = (0..).zip(JOBS[which]).map(|(nth, name)| {
+            let ended = if nth == 0 { status } else { "skipped" };
+            json!({
+                "id": id * 10 + nth, "name": name, "stage": "s", "status": ended,
+                // What tells in this test whose failure it was.
+                "failure_reason": SERVICES[which]
+            })
+        });
+        body["builds"] = jobs.collect();
         body["source_pipeline"] = json!({
-            "project": {"id": 380}, "pipeline_id": parent, "job_id": parent * 100 + child
+            "project": {"id": 380}, "pipeline_id": parent, "job_id": id * 100
         });
         body
     };
-    first(kind.body(parent, "running", began, None), began);
-    for (child, _) in (1..).zip(children) {
-        first(child_body(child, "running", None), began);
+    for (which, _) in children {
+        let body = child_body(*which, "running", None);
+        told.push(decode("Pipeline Hook", body, began));
     }
-    for (child, status) in (1..).zip(children) {
-        let at = ended + i64::try_from(child).unwrap();
-        let body = child_body(child, status, Some(at));
-        told.push(decode("Pipeline Hook", body, at));
+    for (nth, (which, status)) in (1..).zip(children) {
+        let at = ended + nth;
+        told.push(decode(
+            "Pipeline Hook",
+            child_body(*which, status, Some(at)),
+            at,
+        ));
     }
     for (retry, status) in (0..).zip(ends) {
         let at = ended + 4 + retry;

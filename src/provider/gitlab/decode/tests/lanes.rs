@@ -136,10 +136,13 @@ fn a_child_says_which_job_of_which_pipeline_started_it() {
             json!({"project": {"id": project}, "pipeline_id": 30, "job_id": job});
         run_of(&body)
     };
+    let like = child(380, json!(3401)).parent.unwrap().like;
+    assert!(!like.jobs().is_empty());
     let parent = |project: Option<u64>, job| Parent {
         project: project.map(RepositoryId),
         pipeline: 30,
         job,
+        like: like.clone(),
     };
     let own = child(380, json!(3401));
     assert_eq!(own.parent, Some(parent(None, 3401)));
@@ -149,4 +152,34 @@ fn a_child_says_which_job_of_which_pipeline_started_it() {
     let elsewhere = child(7, json!(null));
     assert_eq!(elsewhere.parent, Some(parent(Some(7), 31)));
     assert_eq!(run_of(&source("push")).parent, None);
+}
+
+#[test]
+fn a_child_is_told_by_its_jobs_and_by_what_it_is_given_for_good() {
+    let child = |variables: Value, job: &str| {
+        let mut body = source("parent_pipeline");
+        body["source_pipeline"] = json!({"pipeline_id": 30, "job_id": 1});
+        body["object_attributes"]["sha"] = json!("0123456789abcdef");
+        body["object_attributes"]["variables"] = variables;
+        body["builds"] = json!([{"id": 1, "stage": "test", "name": job, "status": "created"}]);
+        run_of(&body).parent.unwrap().like
+    };
+    let of = |key: &str, value: &str| child(json!([{"key": key, "value": value}]), "unit");
+    let plain = child(json!([]), "unit");
+    assert_eq!(plain.jobs().len(), 1);
+    assert_ne!(plain.jobs(), child(json!([]), "lint").jobs());
+    let service = of("SERVICE", "a");
+    assert_eq!(service.variables().len(), 1);
+    assert_ne!(service, of("SERVICE", "b"));
+    // What names its parent or its commit is another one each time.
+    for value in ["30", "refs/pipelines/30", "v1-01234567", "0123456789abcdef"] {
+        assert_eq!(of("PARENT", value), plain, "{value}");
+    }
+    for strange in [
+        json!(null),
+        json!("x"),
+        json!([1, {"key": 1}, {"key": "A"}]),
+    ] {
+        assert_eq!(child(strange, "unit"), plain);
+    }
 }
