@@ -7,6 +7,7 @@ use super::error::{Code, Problem};
 use super::scope::Caller;
 use crate::domain::id::UserId;
 use crate::domain::net::PeerKey;
+use crate::telemetry::{Limit, limit_reached};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,10 @@ pub struct Quotas {
     pub requests_at_once: usize,
     /// API tokens that are made for a user in an hour.
     pub tokens_per_hour: u32,
+    /// API tokens of a user.
+    pub tokens: usize,
+    /// Users.
+    pub users: usize,
     /// Credentials of a user.
     pub credentials: usize,
     /// Connections of a user.
@@ -44,6 +49,8 @@ impl Default for Quotas {
             requests_per_minute: 6000,
             requests_at_once: 64,
             tokens_per_hour: 100,
+            tokens: 200,
+            users: 10_000,
             credentials: 100,
             repositories: 200_000,
             failed_connects_per_hour: 200,
@@ -109,6 +116,15 @@ impl<K: Copy + Eq + Hash> Rate<K> {
     }
 }
 
+/// How many connections a user has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Those that are not removed.
+    pub(super) present: usize,
+    /// All that are kept.
+    pub(super) kept: usize,
+}
+
 /// What is counted.
 #[derive(Debug)]
 pub(super) struct Counters {
@@ -119,7 +135,7 @@ pub(super) struct Counters {
     wrong_tokens: Rate<PeerKey>,
     at_once: Arc<Mutex<HashMap<UserId, usize>>>,
     /// How many connections a user has, and when they were counted.
-    held: Mutex<HashMap<UserId, (Instant, usize)>>,
+    held: Mutex<HashMap<UserId, (Instant, Held)>>,
 }
 
 /// A request that is under way, until this is dropped.
@@ -141,7 +157,8 @@ impl Drop for Turn {
     }
 }
 
-fn too_many(what: &str, wait: Duration) -> Problem {
+fn too_many(limit: Limit, what: &str, wait: Duration) -> Problem {
+    limit_reached(limit);
     let words = format!("{what}: come again after the time in Retry-After");
     Problem::new(Code::TooManyRequests, words).retry_after(wait)
 }
@@ -163,12 +180,19 @@ impl Counters {
     pub(super) fn request(&self, caller: Caller) -> Result<Turn, Problem> {
         let user = caller.user;
         let counted = self.requests.count(user, Instant::now());
-        counted.map_err(|wait| too_many("too many requests in a minute", wait))?;
+        counted.map_err(|wait| {
+            too_many(
+                Limit::RequestsPerMinute,
+                "too many requests in a minute",
+                wait,
+            )
+        })?;
         let mut at_once = lock(&self.at_once);
         let count = at_once.entry(user).or_default();
         if *count >= self.quotas.requests_at_once {
             let wait = Duration::from_secs(1);
-            return Err(too_many("too many requests at a time", wait));
+            let what = "too many requests at a time";
+            return Err(too_many(Limit::RequestsAtOnce, what, wait));
         }
         *count += 1;
         let at_once = Arc::clone(&self.at_once);
@@ -181,7 +205,10 @@ impl Counters {
         let Some(peer) = peer else { return told };
         match self.wrong_tokens.count(peer, Instant::now()) {
             Ok(()) => told,
-            Err(wait) => too_many("too many wrong API tokens from this address", wait),
+            Err(wait) => {
+                let what = "too many wrong API tokens from this address";
+                too_many(Limit::WrongTokensPerMinute, what, wait)
+            }
         }
     }
 
@@ -189,7 +216,7 @@ impl Counters {
     pub(super) fn may_connect(&self, user: UserId) -> Result<(), Problem> {
         let what = "too many repositories that are not there were to be connected";
         let may = self.failed_connects.may(user, Instant::now());
-        may.map_err(|wait| too_many(what, wait))
+        may.map_err(|wait| too_many(Limit::FailedConnectsPerHour, what, wait))
     }
 
     /// A user tried to connect what is not there.
@@ -201,18 +228,19 @@ impl Counters {
     /// An API token is made for this user, if one may be.
     pub(super) fn make_token(&self, user: UserId) -> Result<(), Problem> {
         let made = self.tokens.count(user, Instant::now());
-        made.map_err(|wait| too_many("too many API tokens were made for this user", wait))
+        let what = "too many API tokens were made for this user";
+        made.map_err(|wait| too_many(Limit::TokensPerHour, what, wait))
     }
 
     /// How many connections a user has, when that was counted lately.
-    pub(super) fn held(&self, user: UserId) -> Option<usize> {
+    pub(super) fn held(&self, user: UserId) -> Option<Held> {
         let held = lock(&self.held);
         let (at, count) = held.get(&user)?;
         (at.elapsed() < HELD_FOR).then_some(*count)
     }
 
     /// Remembers how many connections a user has.
-    pub(super) fn hold(&self, user: UserId, count: usize) {
+    pub(super) fn hold(&self, user: UserId, count: Held) {
         let mut held = lock(&self.held);
         held.retain(|_, (at, _)| at.elapsed() < HELD_FOR);
         held.insert(user, (Instant::now(), count));
@@ -221,31 +249,78 @@ impl Counters {
     /// A user has one more.
     pub(super) fn connected(&self, user: UserId) {
         if let Some((_, count)) = lock(&self.held).get_mut(&user) {
-            *count += 1;
+            count.present += 1;
+            count.kept += 1;
         }
     }
 
-    /// Whether a user who has so many of something may have one more.
+    /// Whether there may be one more of something of which there are so many.
     pub(super) fn may_have_one_more(&self, what: Owned, count: usize) -> Result<(), Problem> {
-        let (name, most, way) = match what {
-            Owned::Credentials => ("credentials", self.quotas.credentials, "remove one"),
-            Owned::Repositories => ("connections", self.quotas.repositories, "disconnect one"),
+        let quotas = &self.quotas;
+        let (limit, most, words) = match what {
+            Owned::Tokens => {
+                let most = quotas.tokens;
+                let words = format!("a user may have {most} API tokens: revoke one first");
+                (Limit::TokensPerUser, most, words)
+            }
+            Owned::Credentials => {
+                let most = quotas.credentials;
+                let words = format!("a user may have {most} credentials: remove one first");
+                (Limit::CredentialsPerUser, most, words)
+            }
+            Owned::SignIns => {
+                let most = quotas.credentials.saturating_mul(TIMES_WITH_SIGN_INS);
+                let words = format!("you have {most} credentials: remove some before you sign in");
+                (Limit::CredentialsPerUser, most, words)
+            }
+            Owned::Repositories => {
+                let most = quotas.repositories;
+                let words = format!("a user may have {most} connections: disconnect one first");
+                (Limit::RepositoriesPerUser, most, words)
+            }
+            Owned::Removed => {
+                let most = quotas.repositories.saturating_mul(TIMES_WITH_REMOVED);
+                let words = format!(
+                    "{most} connections of yours are kept, removed ones among them: these go when \
+                     their history is old"
+                );
+                (Limit::RepositoriesPerUser, most, words)
+            }
+            Owned::Users => {
+                let most = quotas.users;
+                let words = format!("there may be {most} users: remove one first");
+                (Limit::Users, most, words)
+            }
         };
         if count < most {
             return Ok(());
         }
-        let words = format!("a user may have {most} {name}: {way} first");
+        limit_reached(limit);
         Err(Problem::new(Code::QuotaReached, words))
     }
 }
 
-/// What a user may have a number of.
+/// Whoever has as many credentials as they may can still sign in again with an account whose
+/// credential has ended. That it is none with a new account is known only afterwards.
+const TIMES_WITH_SIGN_INS: usize = 2;
+/// Connections that were removed are kept as long as their history.
+const TIMES_WITH_REMOVED: usize = 2;
+
+/// What there may be a number of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owned {
-    /// Credentials.
+    /// API tokens of a user.
+    Tokens,
+    /// Credentials of a user.
     Credentials,
-    /// Connections.
+    /// The same, for a sign-in.
+    SignIns,
+    /// Connections of a user.
     Repositories,
+    /// The same with those that were removed and are still kept.
+    Removed,
+    /// Users.
+    Users,
 }
 
 #[cfg(test)]

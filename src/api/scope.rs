@@ -12,7 +12,7 @@ pub(super) use accounts::{Accounts, Belongings};
 use super::auth::Uses;
 use super::error::Problem;
 use super::ingress::room::{Lanes, Room};
-use super::quota::Counters;
+use super::quota::{Counters, Held};
 use super::server::answers::Budget;
 use super::signin::SignIns;
 use super::{Admin, Collaborators, IngressWatch, MetricsText, Settings};
@@ -197,6 +197,22 @@ impl Owned<'_> {
     /// How many of the caller's connections have which status.
     pub(super) fn connection_counts(&self) -> Result<BTreeMap<WebhookStatus, usize>, ReadError> {
         self.store.connection_counts(self.owner)
+    }
+
+    /// How many connections the caller has, removed ones apart.
+    pub(super) fn held(&self) -> Result<Held, ReadError> {
+        let (mut held, mut last, limit) = (Held::default(), None, WALK_PAGE);
+        loop {
+            let after = After { last, limit };
+            let page = self.store.connections_of(self.owner, after)?;
+            held.kept += page.items.len();
+            let present = page.items.iter().filter(|c| !c.is_removed());
+            held.present += present.count();
+            last = page.items.last().map(|c| c.id);
+            if !page.has_more || last.is_none() {
+                return Ok(held);
+            }
+        }
     }
 
     /// A delivery.

@@ -127,7 +127,8 @@ pub fn serve(
             .map_err(|error: actix_web::Error| error.error_response());
         let http = HttpService::build()
             .keep_alive(settings.keep_alive)
-            .client_request_timeout(settings.head_timeout)
+            // Ours is for each head.
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .h1_write_buffer_size(PIECE_BYTES)
             .graceful_shutdown_signal(move || {

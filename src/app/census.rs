@@ -11,6 +11,7 @@ use crate::domain::user::Credential;
 use crate::store::disk::DiskStore;
 use crate::store::{Read, ReadError};
 use crate::telemetry::metrics::{self, Metrics, StoreGauges};
+use crate::telemetry::tell_left_out;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -216,6 +217,7 @@ fn count(
         let begun = Instant::now();
         // Nobody else condenses the samples of histograms.
         shown.tidy_up();
+        tell_left_out();
         show_store(store, data_dir);
         let now = clock.now();
         match Census::take(store, now) {

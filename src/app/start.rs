@@ -267,6 +267,8 @@ fn quotas(limits: &Limits) -> api::Quotas {
         requests_per_minute: rate(limits.requests_per_minute),
         requests_at_once: limits.requests_at_once,
         tokens_per_hour: rate(limits.tokens_per_hour),
+        tokens: limits.tokens_per_user,
+        users: limits.users,
         credentials: limits.credentials_per_user,
         repositories: limits.repositories_per_user,
         failed_connects_per_hour: rate(limits.failed_connects_per_hour),

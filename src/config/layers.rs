@@ -174,7 +174,12 @@ impl Layers {
             | toml::Value::Datetime(_)
             | toml::Value::Array(_)
             | toml::Value::Table(_) => {
-                return Err(wrong(key, &plain(value), "a text in quotes", origin));
+                let expected = match self.at(key) {
+                    Some(Value::Bool(_)) => A_SWITCH,
+                    Some(Value::Number(_)) => A_NUMBER,
+                    Some(_) | None => "a text in quotes",
+                };
+                return Err(wrong(key, &plain(value), expected, origin));
             }
         };
         self.add(Found {
@@ -196,8 +201,8 @@ impl Layers {
             return Ok(());
         }
         let taken = match self.at(&key) {
-            Some(Value::Bool(_)) => switch(&text).ok_or("true or false"),
-            Some(Value::Number(_)) => whole(&text).ok_or("a whole number, such as 4"),
+            Some(Value::Bool(_)) => switch(&text).ok_or(A_SWITCH),
+            Some(Value::Number(_)) => whole(&text).ok_or(A_NUMBER),
             Some(Value::Array(_)) => Ok(written_list(&text)),
             Some(_) | None => Ok(Value::String(text.to_string())),
         };
@@ -225,6 +230,10 @@ impl Layers {
         }
     }
 }
+
+/// What is said of values that are none of these.
+const A_SWITCH: &str = "true or false";
+const A_NUMBER: &str = "a whole number, such as 4";
 
 /// Every section there is, as `section.section`.
 fn sections(tree: &Map<String, Value>) -> Vec<String> {

@@ -1,9 +1,8 @@
 //! What strangers and users may take.
 
-use super::ConfigError;
-use super::Ingress;
 use super::raw;
 use super::values::{bad, interval, memory, within};
+use super::{ConfigError, Ingress};
 use crate::domain::net::Network;
 use std::time::Duration;
 
@@ -24,6 +23,10 @@ pub struct Limits {
     pub requests_at_once: usize,
     /// API tokens that are made for a user in an hour.
     pub tokens_per_hour: usize,
+    /// API tokens that a user may have.
+    pub tokens_per_user: usize,
+    /// Users.
+    pub users: usize,
     /// Credentials that a user may have.
     pub credentials_per_user: usize,
     /// Connections to repositories that a user may have.
@@ -35,50 +38,42 @@ pub struct Limits {
 }
 
 const MANY: usize = 1_000_000;
+const MIB: usize = 1024 * 1024;
+const TIB: usize = MIB * MIB;
+/// Connections that a daemon needs at least.
+const CONNECTIONS_MIN: usize = 16;
+/// Longest deadline of those that a client has to keep.
+const DEADLINE_MAX: Duration = Duration::from_mins(10);
+/// Room for bodies, in the size of the largest: strangers share a quarter, large ones have a half.
+const BODIES_AT_LEAST: usize = 8;
 /// Deliveries of CI have tens of kilobytes: with less, all would be refused, and the provider
 /// would give the hook up.
 const BODY_MIN: usize = 64 << 10;
+const BODY_MAX: usize = 1024 * MIB;
 /// A user has a quarter, and a page of a list has to fit into it.
-const ANSWERS_MIN: usize = 4 << 20;
-
-fn at_least(key: &str, text: &str, min: usize) -> Result<usize, ConfigError> {
-    let bytes = memory(key, text)?;
-    let expected = || format!("a size of {}KiB or more", min >> 10);
-    (bytes >= min)
-        .then_some(bytes)
-        .ok_or_else(|| bad(key, text, &expected()))
-}
-
-/// What ingress takes, checked.
-pub(super) fn ingress(raw: &raw::Ingress) -> Result<Ingress, ConfigError> {
-    let in_flight = "ingress.max_bytes_in_flight";
-    let max_body_bytes = at_least("ingress.max_body", &raw.max_body, BODY_MIN)?;
-    let max_bytes_in_flight = memory(in_flight, &raw.max_bytes_in_flight)?;
-    if max_bytes_in_flight < max_body_bytes {
-        let expected = "as much as ingress.max_body, or more";
-        return Err(bad(in_flight, &raw.max_bytes_in_flight, expected));
-    }
-    Ok(Ingress {
-        max_body_bytes,
-        body_deadline: interval("ingress.body_deadline", &raw.body_deadline)?,
-        max_bytes_in_flight,
-    })
-}
+const ANSWERS_MIN: usize = 4 * MIB;
 
 /// The section, checked.
 pub(super) fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
+    const OF_ADDRESS: &str = "limits.connections_per_address";
     let number = |key, number| within(key, number, 1, MANY);
+    let connections = within("limits.connections", raw.connections, CONNECTIONS_MIN, MANY)?;
+    let of_address = number(OF_ADDRESS, raw.connections_per_address)?;
+    if of_address > connections {
+        let expected = format!("at most limits.connections, which is {connections}");
+        return Err(bad(OF_ADDRESS, &of_address.to_string(), &expected));
+    }
+    let (deadline, bytes) = ("limits.write_deadline", "limits.answer_bytes");
     Ok(Limits {
-        connections: within("limits.connections", raw.connections, 16, MANY)?,
-        connections_per_address: number(
-            "limits.connections_per_address",
-            raw.connections_per_address,
-        )?,
-        write_deadline: interval("limits.write_deadline", &raw.write_deadline)?,
-        answer_bytes: at_least("limits.answer_bytes", &raw.answer_bytes, ANSWERS_MIN)?,
+        connections,
+        connections_per_address: of_address,
+        write_deadline: deadline_of(deadline, &raw.write_deadline)?,
+        answer_bytes: memory_within(bytes, &raw.answer_bytes, ANSWERS_MIN, TIB)?,
         requests_per_minute: number("limits.requests_per_minute", raw.requests_per_minute)?,
         requests_at_once: number("limits.requests_at_once", raw.requests_at_once)?,
         tokens_per_hour: number("limits.tokens_per_hour", raw.tokens_per_hour)?,
+        tokens_per_user: number("limits.tokens_per_user", raw.tokens_per_user)?,
+        users: number("limits.users", raw.users)?,
         credentials_per_user: number("limits.credentials_per_user", raw.credentials_per_user)?,
         repositories_per_user: number("limits.repositories_per_user", raw.repositories_per_user)?,
         failed_connects_per_hour: number(
@@ -90,6 +85,45 @@ pub(super) fn limits(raw: &raw::Limits) -> Result<Limits, ConfigError> {
             raw.wrong_tokens_per_minute,
         )?,
     })
+}
+
+/// The section `ingress`, checked.
+pub(super) fn ingress(raw: &raw::Ingress) -> Result<Ingress, ConfigError> {
+    const IN_FLIGHT: &str = "ingress.max_bytes_in_flight";
+    let max_body_bytes = memory_within("ingress.max_body", &raw.max_body, BODY_MIN, BODY_MAX)?;
+    let max_bytes_in_flight = memory_within(IN_FLIGHT, &raw.max_bytes_in_flight, MIB, TIB)?;
+    let least = BODIES_AT_LEAST * max_body_bytes;
+    if max_bytes_in_flight < least {
+        let expected = format!(
+            "at least {BODIES_AT_LEAST} times ingress.max_body ({least} bytes): strangers share a \
+             quarter of it, and large bodies have a half of that"
+        );
+        return Err(bad(IN_FLIGHT, &raw.max_bytes_in_flight, &expected));
+    }
+    Ok(Ingress {
+        max_body_bytes,
+        body_deadline: deadline_of("ingress.body_deadline", &raw.body_deadline)?,
+        max_bytes_in_flight,
+    })
+}
+
+/// How long a client may take for something.
+fn deadline_of(key: &str, text: &str) -> Result<Duration, ConfigError> {
+    let deadline = interval(key, text)?;
+    if (Duration::from_secs(1)..=DEADLINE_MAX).contains(&deadline) {
+        return Ok(deadline);
+    }
+    Err(bad(key, text, "a duration from 1s to 10m"))
+}
+
+fn memory_within(key: &str, text: &str, min: usize, max: usize) -> Result<usize, ConfigError> {
+    let bytes = memory(key, text)?;
+    if (min..=max).contains(&bytes) {
+        return Ok(bytes);
+    }
+    let shown = |bytes: usize| bytesize::ByteSize(bytes as u64);
+    let expected = format!("a size from {} to {}", shown(min), shown(max));
+    Err(bad(key, text, &expected))
 }
 
 /// Addresses of proxies.

@@ -110,6 +110,8 @@ sections! {
         requests_per_minute: usize = 6000,
         requests_at_once: usize = 64,
         tokens_per_hour: usize = 100,
+        tokens_per_user: usize = 200,
+        users: usize = 10_000,
         credentials_per_user: usize = 100,
         repositories_per_user: usize = 200_000,
         failed_connects_per_hour: usize = 200,

@@ -1,5 +1,6 @@
 //! What is accepted, what is refused and in which words.
 
+mod limits;
 mod written;
 
 use super::raw::Raw;
@@ -88,17 +89,17 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
         ("[health]\ncheck_interval = \"30\"", "health.check_interval"),
         ("[health]\ncheck_interval = \"0s\"", "longer than nothing"),
         ("[ingress]\nmax_body = \"lots\"", "ingress.max_body"),
-        ("[ingress]\nmax_body = \"0\"", "64KiB or more"),
-        ("[ingress]\nmax_body = \"1B\"", "64KiB or more"),
+        ("[ingress]\nmax_body = \"0\"", "a size from 64.0 KiB"),
+        ("[ingress]\nmax_body = \"1B\"", "a size from 64.0 KiB"),
         (
             "[ingress]\nmax_body = \"1GiB\"",
-            "as much as ingress.max_body",
+            "8 times ingress.max_body",
         ),
         (
             "[ingress]\nmax_bytes_in_flight = \"1MiB\"",
-            "as much as ingress.max_body",
+            "8 times ingress.max_body",
         ),
-        ("[limits]\nanswer_bytes = \"1B\"", "4096KiB or more"),
+        ("[limits]\nanswer_bytes = \"1B\"", "a size from 4.0 MiB"),
         ("[incidents]\nbranches = []", "incidents.branches = \"[]\""),
         (
             "[incidents]\nbranches = [\" \"]",

@@ -3,6 +3,7 @@
 //! Labels have bounded values only: no repository, user, URL or id ever stands in one, but that of
 //! the store, of which there is one.
 
+use super::Limit;
 use crate::domain::time::Timestamp;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -83,6 +84,8 @@ metrics! {
         "When connections, incidents, credentials and deliveries were counted last, in Unix time.";
     TO_MOVE = Gauge "hookherd_hooks_to_move" []
         "Hooks that still deliver to a former public address; they are moved in their turn.";
+    LIMITS = Counter "hookherd_limits_reached_total" ["limit"]
+        "Requests and connections that a limit refused, cut off or had to go, by limit.";
     ACTORS = Gauge "hookherd_actors" []
         "Actors of connections that live.";
     PANICS = Counter "hookherd_actor_panics_total" []
@@ -167,6 +170,9 @@ fn build() -> Result<Metrics, String> {
             Kind::Counter | Kind::Gauge | Kind::Histogram => {}
         }
     }
+    for limit in Limit::ALL {
+        counter!(LIMITS, "limit" => limit.as_str()).absolute(0);
+    }
     gauge!(EXPIRY).set(f64::INFINITY);
     gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let process = metrics_process::Collector::default();
@@ -193,6 +199,11 @@ impl Metrics {
 pub fn delivery_answered(provider: &'static str, outcome: &'static str, took: Duration) {
     counter!(DELIVERIES, "provider" => provider, "outcome" => outcome).increment(1);
     histogram!(ANSWER, "provider" => provider).record(took.as_secs_f64());
+}
+
+/// Somebody reached a limit.
+pub fn limit_reached(limit: Limit) {
+    counter!(LIMITS, "limit" => limit.as_str()).increment(1);
 }
 
 /// A delivery was processed.

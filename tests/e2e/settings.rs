@@ -108,6 +108,24 @@ fn what_is_no_setting_or_no_level_is_told_by_name_and_nothing_is_started() {
         ("HOOKHERD_LOG_LEVEL", "debug", "HOOKHERD__LOG__LEVEL?"),
         ("HOOKHERD__LOG__LEVEL", "verbose", "warn, info, debug"),
         ("HOOKHERD__SERVER__WORKERS", "two", "a whole number"),
+        ("HOOKHERD__LIMITS__USERS", "0", "a whole number from 1"),
+        ("HOOKHERD__LIMITS__CONNECTIONS", "-1", "whole number"),
+        (
+            "HOOKHERD__LIMITS__WRITE_DEADLINE",
+            "0s",
+            "longer than nothing",
+        ),
+        ("HOOKHERD__LIMITS__ANSWER_BYTES", "9PiB", "a size from"),
+        (
+            "HOOKHERD__LIMITS__CONNECTIONS_PER_ADDRESS",
+            "5000",
+            "limits.connections, which is 2048",
+        ),
+        (
+            "HOOKHERD__INGRESS__MAX_BYTES_IN_FLIGHT",
+            "100MiB",
+            "8 times ingress.max_body",
+        ),
     ] {
         stage.set(name, value);
         assert_told(&stage, &[name, says]);

@@ -5,6 +5,7 @@
 mod rules;
 mod source;
 
+use hookherd::telemetry::Limit;
 use hookherd::telemetry::metrics::{Kind, METRICS};
 use source::{Source, files};
 use std::fmt::Write as _;
@@ -180,6 +181,27 @@ fn the_documented_metrics_are_the_metrics() {
         rows.lines().collect::<Vec<_>>(),
         "docs/metrics.md should have these rows:\n{rows}"
     );
+}
+
+#[test]
+fn every_limit_is_explained() {
+    let text = read("docs/operations.md");
+    let from = text.find("\n## Limits\n").expect("the chapter is there");
+    let chapter = &text[from..];
+    let chapter = &chapter[..chapter.find("\n## Who a request").expect("it ends")];
+    for limit in Limit::ALL {
+        let cell = format!("| `{}` |", limit.as_str());
+        assert!(chapter.contains(&cell), "no row ends in {cell}");
+    }
+    let example = read("config/hookherd.toml");
+    let section = example.split("\n[limits]\n").nth(1).expect("it is there");
+    let section = section.split("\n[").next().unwrap_or_default();
+    for line in section.lines().filter(|line| !line.starts_with('#')) {
+        if let Some((key, _)) = line.split_once(" =") {
+            let cell = format!("| `limits.{key}` |");
+            assert!(chapter.contains(&cell), "no row has {cell}");
+        }
+    }
 }
 
 #[test]

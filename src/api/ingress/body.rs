@@ -8,6 +8,7 @@ use super::fair::{Account, Share};
 use super::room::Room;
 use crate::api::error::{Code, Problem};
 use crate::api::progress::{Progress, Track};
+use crate::telemetry::{Limit, limit_reached};
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut, Payload};
@@ -42,6 +43,7 @@ pub(in crate::api) struct Body {
 }
 
 fn too_large(limits: &Limits<'_>) -> Problem {
+    limit_reached(Limit::BodyBytes);
     let detail = format!("at most {} bytes are accepted here", limits.bytes_max);
     Problem::new(Code::BodyTooLarge, detail)
 }
@@ -90,12 +92,14 @@ pub(in crate::api) async fn read(
     let deadline = Instant::now() + limits.timeout;
     let mut reading = Reading::new(announced, limits.clone(), deadline);
     let late = || {
+        limit_reached(Limit::BodyDeadline);
         let detail = format!("the body must arrive within {:?}", limits.timeout);
         Problem::new(Code::BodyTimeout, detail)
     };
     let read = tokio::select! {
         biased;
         () = limits.progress.out() => {
+            limit_reached(Limit::BodyPace);
             let detail = "the body comes too slowly, and others need its room: send it again";
             Err(Problem::new(Code::BodyTimeout, detail))
         }

@@ -9,6 +9,7 @@
 use super::fair::{Account, Pool, Share};
 use crate::api::error::{Code, Problem};
 use crate::api::progress::Progress;
+use crate::telemetry::{Limit, limit_reached};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -20,6 +21,7 @@ const STRANGERS_BYTES: usize = 4;
 const STRANGERS_REQUESTS: usize = 8;
 
 fn overloaded() -> Problem {
+    limit_reached(Limit::BytesInFlight);
     Problem::new(
         Code::Overloaded,
         "too many bodies are under way: send it again shortly",
@@ -79,6 +81,7 @@ impl Lane {
     ) -> Result<Share, Problem> {
         let place = self.requests.take(account, 1, progress, None).await;
         place.ok_or_else(|| {
+            limit_reached(Limit::RequestsUnderWay);
             Problem::new(
                 Code::Overloaded,
                 "too many deliveries are under way: send it again shortly",

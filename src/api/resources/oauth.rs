@@ -6,12 +6,14 @@ use crate::actor::Offer;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, query};
+use crate::api::quota::Owned;
 use crate::api::scope::{Caller, Shared};
 use crate::api::signin::{Begun, Device, Nonce, Target, challenge, unguessable};
 use crate::domain::repo::{Host, Instance, ProviderKind};
 use crate::domain::secret::OauthSecret;
 use crate::domain::user::Credential;
 use crate::provider::oauth::{DevicePoll, GrantError, GrantFailure, Grants, Tokens};
+use crate::telemetry::{Limit, limit_reached};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, LOCATION, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
@@ -56,10 +58,17 @@ fn redirect_uri(shared: &Shared, provider: ProviderKind) -> String {
 }
 
 fn too_many<E>(_: E) -> Problem {
+    limit_reached(Limit::SignIns);
     Problem::new(
         Code::Overloaded,
         "too many sign-ins are under way: try again later",
     )
+}
+
+/// Whether a caller may have the credential that a sign-in brings.
+fn may_sign_in(shared: &Shared, caller: Caller) -> Result<(), Problem> {
+    let have = shared.owned(caller).credentials()?.len();
+    shared.counters.may_have_one_more(Owned::SignIns, have)
 }
 
 /// `GET /api/v2/oauth/{provider}/authorize`
@@ -79,6 +88,7 @@ pub(in crate::api) async fn authorize(
     });
     let next = next.transpose()?;
     let (instance, grants) = grants(&shared, provider, host)?;
+    may_sign_in(&shared, caller)?;
 
     let [state, nonce, verifier] = [(); 3].map(|()| unguessable(&*shared.entropy));
     let challenge = challenge(&verifier);
@@ -281,6 +291,7 @@ pub(in crate::api) async fn begin_device(
     let provider = provider_in_path(&request)?;
     let host = new.host.as_deref().map(host_named).transpose()?;
     let (instance, grants) = grants(&shared, provider, host)?;
+    may_sign_in(&shared, caller)?;
     let code = grants
         .device_begin()
         .await

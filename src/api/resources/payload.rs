@@ -6,7 +6,7 @@ use crate::api::scope::{Caller, Shared};
 use crate::api::server::answers::Spent;
 use crate::domain::delivery::Delivery;
 use crate::store::StoredBody;
-use crate::telemetry::may_tell;
+use crate::telemetry::{Limit, limit_reached, may_tell};
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::web::{self, Bytes};
@@ -38,9 +38,10 @@ pub(super) fn spend(
     }
     let spent = shared.answers.take(Some(caller.user), STREAM_BYTES);
     let words = "too many payloads are being read: ask again shortly";
-    spent
-        .map(Some)
-        .ok_or_else(|| Problem::new(Code::Overloaded, words))
+    spent.map(Some).ok_or_else(|| {
+        limit_reached(Limit::AnswerBytes);
+        Problem::new(Code::Overloaded, words)
+    })
 }
 
 /// A delivery, ready to be answered.

@@ -6,7 +6,7 @@ use crate::actor::{ConnectError, ConnectRequest};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, page_limit, query};
-use crate::api::quota::Owned;
+use crate::api::quota::{Held, Owned};
 use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::EVENTS_MAX;
 use crate::domain::delivery::EVENT_NAME_BYTES_MAX;
@@ -65,13 +65,11 @@ pub(in crate::api) struct Connect {
 }
 
 /// How many connections a user has.
-async fn held(shared: &web::Data<Shared>, caller: Caller) -> Result<usize, Problem> {
+async fn held(shared: &web::Data<Shared>, caller: Caller) -> Result<Held, Problem> {
     if let Some(count) = shared.counters.held(caller.user) {
         return Ok(count);
     }
-    let count = away(shared, move |shared| {
-        Ok(shared.owned(caller).connection_counts()?.values().sum())
-    });
+    let count = away(shared, move |shared| Ok(shared.owned(caller).held()?));
     let count = count.await?;
     shared.counters.hold(caller.user, count);
     Ok(count)
@@ -133,7 +131,8 @@ pub(in crate::api) async fn connect(
     shared.counters.may_connect(caller.user)?;
     let have = held(&shared, caller).await?;
     let counters = &shared.counters;
-    counters.may_have_one_more(Owned::Repositories, have)?;
+    counters.may_have_one_more(Owned::Repositories, have.present)?;
+    counters.may_have_one_more(Owned::Removed, have.kept)?;
     let connected = shared.herd.connect(request).await;
     if matches!(connected, Err(ConnectError::NoSuchRepository)) {
         counters.connect_failed(caller.user);

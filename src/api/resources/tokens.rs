@@ -5,6 +5,7 @@ use super::{away, json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, after, path_id, query};
+use crate::api::quota::Owned;
 use crate::api::scope::{Accounts, Caller, Shared};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::text::clean;
@@ -102,7 +103,10 @@ pub(in crate::api) async fn create(
     let now = shared.now();
     let expires_at = end_of(new.expires_in.as_ref(), now)?;
     let user = named(shared.accounts(), caller, new.user.as_ref())?;
-    shared.counters.make_token(user.id)?;
+    let have = shared.accounts().tokens_of(user.id)?.len();
+    let counters = &shared.counters;
+    counters.may_have_one_more(Owned::Tokens, have)?;
+    counters.make_token(user.id)?;
     let (token, record) = new_token(&shared, user.id);
     let record = TokenRecord {
         name,

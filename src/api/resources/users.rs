@@ -5,6 +5,7 @@ use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, PageQuery, after, path_id, query};
 use crate::api::filter::choice;
+use crate::api::quota::Owned;
 use crate::api::scope::{Belongings, Caller, Shared};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::secret::ApiToken;
@@ -57,6 +58,8 @@ pub(in crate::api) async fn create(
         let why = "expected 1 to 64 letters, digits, '.', '_', '-' or '@'";
         return Err(Problem::invalid("name", why));
     }
+    let have = shared.accounts().all()?.len();
+    shared.counters.may_have_one_more(Owned::Users, have)?;
     let now = shared.now();
     let user = User {
         id: UserId::generate(shared.clock.now_for_id(), shared.entropy.as_ref()),

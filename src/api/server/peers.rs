@@ -10,6 +10,7 @@
 
 use crate::api::progress::Progress;
 use crate::domain::net::{Network, PeerKey};
+use crate::telemetry::{Limit, limit_reached};
 use futures_util::task::AtomicWaker;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -182,7 +183,10 @@ impl Peers {
             let of_peer = members.get(&peer).into_iter().flatten();
             let may_go = of_peer.filter(|member| !is_burst || !member.is_young());
             match worst_of(may_go, |_| false) {
-                Some(worst) => put_out(&mut members, &worst),
+                Some(worst) => {
+                    limit_reached(Limit::ConnectionsPerAddress);
+                    put_out(&mut members, &worst);
+                }
                 None if is_burst => {}
                 None => return refused(),
             }
@@ -194,6 +198,7 @@ impl Peers {
             let Some(worst) = worst_of(members.values().flatten(), is_fair) else {
                 return refused();
             };
+            limit_reached(Limit::Connections);
             put_out(&mut members, &worst);
         }
         let member = Arc::new(Member {
@@ -234,6 +239,7 @@ fn worst_of<'a>(
 }
 
 fn refused() -> Option<Seat> {
+    limit_reached(Limit::ConnectionsAllBusy);
     None
 }
 

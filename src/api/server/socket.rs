@@ -7,6 +7,7 @@
 use super::framing::{Chunks, Framing};
 use super::peers::{Doing, Seat};
 use crate::api::progress::Progress;
+use crate::telemetry::{Limit, limit_reached};
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::{Sleep, sleep_until};
 use bytes::{Buf, BytesMut};
@@ -28,6 +29,9 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// What a client must read in each span of [`Pace::write_deadline`], in bytes a second: slower
 /// than any line that people have.
 const READ_BYTES_PER_SECOND: usize = 4 * 1024;
+/// Told to a client whose head took too long.
+const HEAD_TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
+      content-length: 0\r\nconnection: close\r\n\r\n";
 /// Told to a client whose head is too large; it may be gone before it reads that.
 const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
       content-length: 0\r\nconnection: close\r\n\r\n";
@@ -35,7 +39,7 @@ const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// For a head, from its first byte.
+    /// For a head, from its first byte; for the first one from the start.
     pub(super) head_deadline: Duration,
     /// For reading what we have written, while it goes on.
     pub(super) write_deadline: Duration,
@@ -140,7 +144,10 @@ impl Socket {
             gate: Rc::new(gate),
             pace,
             ahead: BytesMut::new(),
-            head: None,
+            head: Some((
+                0,
+                Box::pin(sleep_until(Instant::now() + pace.head_deadline)),
+            )),
             writing: None,
             is_blocked: false,
         }
@@ -157,6 +164,8 @@ impl Socket {
         }
         let head = self.head.as_mut();
         if head.is_some_and(|(_, deadline)| deadline.as_mut().poll(cx).is_ready()) {
+            limit_reached(Limit::HeadDeadline);
+            let _ = self.io.try_write(HEAD_TOO_SLOW);
             return Err(cut("the head took too long"));
         }
         let Some(span) = &mut self.writing else {
@@ -167,6 +176,7 @@ impl Socket {
         }
         let least = READ_BYTES_PER_SECOND * seconds(self.pace.write_deadline);
         if span.moved < least {
+            limit_reached(Limit::WriteDeadline);
             return Err(cut("the client does not read"));
         }
         span.moved = 0;
@@ -214,6 +224,7 @@ impl Socket {
         let (seen, _) = self.head.get_or_insert_with(new);
         *seen += admitted;
         if *seen > HEAD_BYTES_MAX {
+            limit_reached(Limit::HeadBytes);
             let _ = self.io.try_write(HEAD_TOO_LARGE);
             return Err(Error::new(ErrorKind::InvalidData, "the head is too large"));
         }

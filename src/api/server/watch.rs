@@ -7,6 +7,7 @@ use super::peers::Doing;
 use super::socket::Gate;
 use crate::api::error::{Code, Problem};
 use crate::api::scope::{Caller, Shared};
+use crate::telemetry::{Limit, limit_reached};
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -63,6 +64,7 @@ pub(super) async fn watched(
     let (head, sent) = if let Some(sent) = Sent::new(body, budget, user, is_shared) {
         (head, sent)
     } else {
+        limit_reached(Limit::AnswerBytes);
         let words = "too many answers are being read: ask again shortly";
         let mut problem = Problem::new(Code::Overloaded, words).error_response();
         // What was sent ahead is not answered as well.

@@ -11,6 +11,7 @@ mod ingress;
 mod isolation;
 mod keep_alive;
 mod openapi;
+mod patience;
 mod provider;
 mod quotas;
 mod resources;

@@ -1,7 +1,7 @@
 //! Who asks for too much is told so, and when to come again.
 
-use super::wire::{Reply, send};
-use super::world::{Person, World, settings};
+use super::wire::{Reply, counted, send};
+use super::world::{Person, World, credential, settings};
 use crate::api::{Quotas, Settings};
 
 fn with(quotas: Quotas) -> World {
@@ -79,6 +79,85 @@ fn tokens_are_not_made_without_end() {
         assert_eq!(make().status, 201);
     }
     is_told_to_wait(&make(), 3601);
+}
+
+#[test]
+fn a_user_has_so_many_tokens_and_the_daemon_so_many_users() {
+    let world = with(Quotas {
+        tokens: 3,
+        users: 4,
+        ..Quotas::default()
+    });
+    let make = |who: &Person, body: &str| world.call(Some(who), "POST /api/v2/tokens", Some(body));
+    let before = counted("tokens_per_user");
+    // One is there from the start.
+    let first = make(&world.owner, "{}");
+    assert_eq!((first.status, make(&world.owner, "{}").status), (201, 201));
+    for (who, body) in [(&world.owner, "{}"), (&world.admin, r#"{"user":"owner"}"#)] {
+        let refused = make(who, body);
+        refused.is(429, "quota_reached");
+        assert!(refused.body.contains("3 API tokens"), "{refused:?}");
+        assert_eq!(refused.header("retry-after"), None);
+    }
+    assert!(counted("tokens_per_user") >= before + 2);
+    assert_eq!(make(&world.foreign, "{}").status, 201, "another user");
+    let id = first.json()["id"].as_str().unwrap().to_owned();
+    let line = format!("DELETE /api/v2/tokens/{id}");
+    assert_eq!(world.call(Some(&world.owner), &line, None).status, 204);
+    assert_eq!(make(&world.owner, "{}").status, 201);
+    let add = |name: &str| {
+        let body = format!(r#"{{"name":"{name}"}}"#);
+        world.call(Some(&world.admin), "POST /api/v2/users", Some(&body))
+    };
+    assert_eq!(add("fourth").status, 201);
+    add("fifth").is(429, "quota_reached");
+}
+
+#[test]
+fn what_was_removed_counts_for_as_long_as_it_is_kept() {
+    let world = with(Quotas {
+        repositories: 1,
+        ..Quotas::default()
+    });
+    let path = format!("/api/v2/repositories/connections/{}", world.connection.id);
+    let remove = format!("DELETE {path}");
+    assert_eq!(world.call(Some(&world.owner), &remove, None).status, 200);
+    let connect = |name: &str| {
+        let body = format!(r#"{{"repository_full_name":"octo/{name}"}}"#);
+        let line = "POST /api/v2/repositories/connect";
+        world.call(Some(&world.owner), line, Some(&body))
+    };
+    let second = connect("second");
+    assert_eq!(second.status, 201, "{second:?}");
+    let id = second.json()["id"].as_str().unwrap().to_owned();
+    let remove = format!("DELETE /api/v2/repositories/connections/{id}");
+    assert_eq!(world.call(Some(&world.owner), &remove, None).status, 200);
+    let refused = connect("third");
+    refused.is(429, "quota_reached");
+}
+
+#[test]
+fn a_sign_in_is_not_begun_for_a_credential_that_nobody_may_have() {
+    let world = with(Quotas {
+        credentials: 1,
+        ..Quotas::default()
+    });
+    // Whoever has one more than may be could still renew it.
+    let line = "POST /api/v2/oauth/github/device";
+    assert_eq!(
+        world.call(Some(&world.foreign), line, Some("{}")).status,
+        201
+    );
+    credential(&world.herd, world.foreign.user);
+    credential(&world.herd, world.foreign.user);
+    let line = "GET /api/v2/oauth/github/authorize?format=json";
+    world
+        .call(Some(&world.foreign), line, None)
+        .is(429, "quota_reached");
+    let line = "POST /api/v2/oauth/github/device";
+    world
+        .call(Some(&world.foreign), line, Some("{}"))
+        .is(429, "quota_reached");
 }
 
 #[test]

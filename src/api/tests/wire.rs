@@ -141,3 +141,14 @@ pub(super) fn send_slowly(
     stream.write_all(body).unwrap();
     read(&mut stream)
 }
+
+/// How often this limit was reached in this process, as the metrics say.
+pub(super) fn counted(limit: &str) -> u64 {
+    let metrics = crate::telemetry::metrics::install().unwrap();
+    let text = metrics.render();
+    let begins = format!("hookherd_limits_reached_total{{limit=\"{limit}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&begins));
+    line.unwrap_or_else(|| panic!("{begins} is not there"))
+        .parse()
+        .unwrap()
+}

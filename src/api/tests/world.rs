@@ -329,7 +329,7 @@ fn begin_device(at: SocketAddr, owner: &Person) -> String {
     begun["id"].as_str().unwrap().to_owned()
 }
 
-fn credential(herd: &FakeHerd, owner: UserId) -> CredentialId {
+pub(super) fn credential(herd: &FakeHerd, owner: UserId) -> CredentialId {
     let instance = Instance {
         provider: ProviderKind::Github,
         host: "github.com".parse().unwrap(),
