@@ -91,10 +91,7 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
         ("[ingress]\nmax_body = \"lots\"", "ingress.max_body"),
         ("[ingress]\nmax_body = \"0\"", "a size from 64.0 KiB"),
         ("[ingress]\nmax_body = \"1B\"", "a size from 64.0 KiB"),
-        (
-            "[ingress]\nmax_body = \"1GiB\"",
-            "8 times ingress.max_body",
-        ),
+        ("[ingress]\nmax_body = \"1GiB\"", "8 times ingress.max_body"),
         (
             "[ingress]\nmax_bytes_in_flight = \"1MiB\"",
             "8 times ingress.max_body",

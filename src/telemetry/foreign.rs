@@ -1,5 +1,5 @@
 //! Log lines of libraries. Strangers can cause some of those: what cannot be read, what breaks off.
-//! They come so many a minute from each place in the library, and then are counted.
+//! They come so many a minute from each module, and then are counted.
 
 use super::seldom::may_tell_quietly;
 use tracing::{Event, Level, Subscriber};
@@ -15,7 +15,7 @@ impl<S: Subscriber> Layer<S> for Foreign {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let line = event.metadata();
         let is_ours = line.target().starts_with(env!("CARGO_PKG_NAME"));
-        is_ours || *line.level() > Level::INFO || may_tell_quietly(line.name())
+        is_ours || *line.level() > Level::INFO || may_tell_quietly(line.target())
     }
 }
 
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn a_librarys_lines_come_so_many_a_minute_from_each_place_and_ours_all_do() {
+    fn a_librarys_lines_come_so_many_a_minute_from_each_module_and_ours_all_do() {
         let lines = Lines::default();
         let all = tracing_subscriber::registry()
             .with(lines.clone())

@@ -1,6 +1,6 @@
 //! Log lines that strangers and users can cause: so many a minute of each kind, and then a count.
 //!
-//! A line is asked for by its kind, which is its event name, or its place in a library. When a
+//! A line is asked for by its kind, which is its event name, or a module of a library. When a
 //! minute with too many is over, the next of that kind says how many were left out, or
 //! [`tell_left_out`] does.
 

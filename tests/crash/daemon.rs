@@ -224,6 +224,12 @@ impl Stage {
         self.try_call_as(&token(), method, path, body)
     }
 
+    /// Calls the API of a daemon that must be there, with this token.
+    pub(crate) fn call_as(&self, token: &str, method: Method, path: &str, body: &Value) -> Value {
+        let answer = self.try_call_as(token, method, path, body);
+        self.expect_success(path, answer.expect("the daemon answers"))
+    }
+
     /// The same for the owner of an API token.
     pub(crate) fn try_call_as(
         &self,
@@ -274,11 +280,18 @@ impl Stage {
         let github = self.simulator.github();
         let provider_token = github.add_user("octo");
         github.add_repository(REPOSITORY, "octo");
+        self.connect_as(&token(), &provider_token);
+    }
+
+    /// Connects the repository for whoever this API token is of.
+    pub(crate) fn connect_as(&self, token: &str, provider_token: &str) {
+        let github = self.simulator.github();
+        let before = github.hooks(REPOSITORY).len();
         let credential = json!({ "provider": "github", "token": provider_token });
-        self.call(Method::POST, "credentials", &credential);
+        self.call_as(token, Method::POST, "credentials", &credential);
         let connection = json!({ "repository_full_name": REPOSITORY });
-        self.call(Method::POST, "repositories/connect", &connection);
-        self.wait_until("the hook", || github.hooks(REPOSITORY).len() == 1);
+        self.call_as(token, Method::POST, "repositories/connect", &connection);
+        self.wait_until("the hook", || github.hooks(REPOSITORY).len() > before);
     }
 
     /// Runs fail at the provider: three deliveries each.

@@ -5,6 +5,8 @@ use super::cgroup::{Cgroup, resident};
 use super::daemon::{Daemon, REPOSITORY, Stage};
 use hookherd::domain::secret::HookSecret;
 use hookherd::provider::signature::github_sign;
+use reqwest::Method;
+use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +21,8 @@ const AHEAD: usize = 20;
 /// Connections that read a large delivery slowly, and uploads of large ones.
 const SLOW: usize = 200;
 const UPLOADS: usize = 200;
+/// Users whose these are. The first one's deliveries are those that must come in meanwhile.
+const USERS: usize = 6;
 /// A large delivery: what the daemon takes at most, less some for its beginning.
 const LARGE_BYTES: usize = 25 * 1024 * 1024;
 /// How long each kind of pressure lasts.
@@ -43,9 +47,17 @@ struct Hook {
     secret: HookSecret,
 }
 
+/// A user with a connection and a large delivery.
+struct User {
+    token: String,
+    hook: Hook,
+    large: String,
+}
+
 impl Hook {
-    fn of(stage: &Stage) -> Self {
-        let hook = stage.simulator.github().hooks(REPOSITORY).remove(0);
+    /// The one that was made last.
+    fn newest(stage: &Stage) -> Self {
+        let hook = stage.simulator.github().hooks(REPOSITORY).pop().unwrap();
         let url = hook.url.strip_prefix("http://").unwrap();
         let (address, path) = url.split_once('/').unwrap();
         Self {
@@ -148,9 +160,11 @@ fn silent(hook: &Hook) -> Vec<TcpStream> {
 }
 
 /// Asks for a large delivery and reads a little of it at a time; whether it was given any.
-fn slow(hook: &Hook, token: &str, id: &str, until: Instant) -> bool {
+fn slow(user: &User, until: Instant) -> bool {
+    let User { token, hook, large } = user;
     let ask = format!(
-        "GET /api/v2/deliveries/{id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+        "GET /api/v2/deliveries/{large} HTTP/1.1\r\nHost: x\r\n\
+         Authorization: Bearer {token}\r\n\r\n"
     );
     let Ok(mut stream) = hook.open() else {
         return false;
@@ -166,18 +180,25 @@ fn slow(hook: &Hook, token: &str, id: &str, until: Instant) -> bool {
 
 /// The three kinds of pressure, one on top of the other. How many slow readers were given
 /// something, and how many uploads were taken and refused.
-fn press(hook: &Hook, token: &str, large: &str, body: &[u8]) -> (usize, usize, usize) {
-    let silent = silent(hook);
+fn press(users: &[User], body: &[u8]) -> (usize, usize, usize) {
+    let silent = silent(&users[0].hook);
     // Signed once: what signing costs is the sender's business.
-    let signature = &github_sign(&hook.secret, body);
+    let signatures: Vec<String> = users
+        .iter()
+        .map(|user| github_sign(&user.hook.secret, body))
+        .collect();
     std::thread::scope(|scope| {
         let until = Instant::now() + 2 * PHASE;
         let readers: Vec<_> = (0..SLOW)
-            .map(|_| scope.spawn(move || slow(hook, token, large, until)))
+            .map(|n| scope.spawn(move || slow(&users[n % USERS], until)))
             .collect();
-        let uploads: Vec<_> = (0..UPLOADS)
-            .map(|n| scope.spawn(move || hook.send(&format!("upload-{n}"), body, signature)))
-            .collect();
+        let signatures = &signatures;
+        let upload = |n: usize| {
+            let (user, id) = (&users[n % USERS], format!("upload-{n}"));
+            let signature = &signatures[n % USERS];
+            scope.spawn(move || user.hook.send(&id, body, signature))
+        };
+        let uploads: Vec<_> = (0..UPLOADS).map(upload).collect();
         let statuses: Vec<u16> = uploads.into_iter().map(|u| u.join().unwrap()).collect();
         let stored = statuses.iter().filter(|s| (200..300).contains(*s)).count();
         let refused = statuses.iter().filter(|s| **s >= 400).count();
@@ -188,17 +209,31 @@ fn press(hook: &Hook, token: &str, large: &str, body: &[u8]) -> (usize, usize, u
     })
 }
 
-fn large_delivery(stage: &Stage, hook: &Hook) -> String {
-    let status = hook.deliver("large", &large_body(1));
-    assert!(
-        (200..300).contains(&status),
-        "{status}: {}",
-        stage.end_of_log()
-    );
-    let stored = stage.stored();
-    let is_large = |d: &&serde_json::Value| d["provider_delivery_id"] == "large";
-    let large = stored.iter().find(is_large).unwrap();
-    large["id"].as_str().unwrap().to_owned()
+/// The users, each with a connection to the same repository and a large delivery.
+fn users(stage: &Stage) -> Vec<User> {
+    let (admin, body) = (super::daemon::token(), large_body(1));
+    stage.connect();
+    let provider_token = stage.simulator.github().add_user("octo");
+    let user = |n: usize| {
+        let token = if n == 0 {
+            admin.clone()
+        } else {
+            let wish = json!({ "name": format!("user-{n}") });
+            let user = stage.call(Method::POST, "users", &wish);
+            let token = user["token"].as_str().unwrap().to_owned();
+            stage.connect_as(&token, &provider_token);
+            token
+        };
+        let hook = Hook::newest(stage);
+        let status = hook.deliver("large", &body);
+        assert_eq!(status, 202, "{}", stage.end_of_log());
+        let list = stage.call_as(&token, Method::GET, "deliveries", &json!(null));
+        let list = list["items"].as_array().unwrap();
+        let large = list.iter().find(|d| d["provider_delivery_id"] == "large");
+        let large = large.unwrap()["id"].as_str().unwrap().to_owned();
+        User { token, hook, large }
+    };
+    (0..USERS).map(user).collect()
 }
 
 fn start_within(stage: &Stage, cgroup: &Cgroup) -> Daemon {
@@ -213,16 +248,13 @@ fn in_a_gibibyte_no_client_stops_it_or_delays_a_delivery() {
     };
     let stage = Stage::new(None);
     let daemon = start_within(&stage, &cgroup);
-    stage.connect();
-    let hook = Hook::of(&stage);
+    let users = users(&stage);
     let body = large_body(2);
-    let large = large_delivery(&stage, &hook);
-    let token = super::daemon::token();
     let before = resident(daemon.pid());
     let stop = AtomicBool::new(false);
     let (pressed, (took, refused)) = std::thread::scope(|scope| {
-        let probing = scope.spawn(|| probe(&hook, &stop));
-        let pressed = press(&hook, &token, &large, &body);
+        let probing = scope.spawn(|| probe(&users[0].hook, &stop));
+        let pressed = press(&users, &body);
         stop.store(true, Ordering::SeqCst);
         (pressed, probing.join().unwrap())
     });

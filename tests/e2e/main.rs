@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod doctor;
 mod hooks;
+mod hostile;
 mod install;
 mod keys;
 mod metrics;

@@ -18,7 +18,7 @@ pub(super) enum Framing {
 
 impl Framing {
     /// The beginning of a request.
-    pub(super) const START: Self = Self::Head(HeadEnd::Line);
+    pub(super) const START: Self = Self::Head(HeadEnd::Lead);
 
     /// How many of these bytes may be handed over now. They count as handed over.
     pub(super) fn admit(&mut self, bytes: &[u8]) -> usize {
@@ -54,6 +54,8 @@ impl Framing {
 /// carriage return, as the parser takes both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadEnd {
+    /// Before the first line: empty lines there say nothing, as the parser has it.
+    Lead,
     /// Within a line.
     Line,
     /// At the begin of a line.
@@ -67,10 +69,11 @@ impl HeadEnd {
     fn find(&mut self, bytes: &[u8]) -> Option<usize> {
         for (at, byte) in bytes.iter().enumerate() {
             *self = match (*self, byte) {
+                (Self::Lead, b'\r' | b'\n') => Self::Lead,
                 (Self::Begin | Self::Return, b'\n') => return Some(at + 1),
                 (Self::Begin, b'\r') => Self::Return,
                 (Self::Line, b'\n') => Self::Begin,
-                (Self::Line | Self::Begin | Self::Return, _) => Self::Line,
+                (Self::Lead | Self::Line | Self::Begin | Self::Return, _) => Self::Line,
             };
         }
         None
@@ -168,6 +171,7 @@ mod tests {
             ("GET / HTTP/1.1\nHost: x\n\n", "\n\n"),
             ("GET / HTTP/1.1\r\nHost: x\n\r\n", ""),
             ("GET / HTTP/1.1\r\n\r\n", "\r\n"),
+            ("\r\n\r\n\n\r\nGET / HTTP/1.1\r\n\r\n", "\r\n"),
         ] {
             for piece in 1..40 {
                 let text = format!("{head}{rest}");

@@ -29,6 +29,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// What a client must read in each span of [`Pace::write_deadline`], in bytes a second: slower
 /// than any line that people have.
 const READ_BYTES_PER_SECOND: usize = 4 * 1024;
+/// How long the rest of a body may take whose request is answered.
+const REST_DEADLINE: Duration = Duration::from_secs(5);
 /// Told to a client whose head took too long.
 const HEAD_TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
       content-length: 0\r\nconnection: close\r\n\r\n";
@@ -89,6 +91,12 @@ impl Gate {
         });
     }
 
+    /// Whether a request is answered, and not all of its body has come.
+    fn is_left_over(&self) -> bool {
+        let is_body = matches!(self.framing.get(), Framing::Length(_) | Framing::Chunked(_));
+        self.is_answered.get() && is_body
+    }
+
     /// Whether a request is awaited.
     fn is_between(&self) -> bool {
         matches!(self.framing.get(), Framing::Head(_))
@@ -125,6 +133,8 @@ pub(super) struct Socket {
     head: Option<(usize, Pin<Box<Sleep>>)>,
     writing: Option<Span>,
     is_blocked: bool,
+    /// When the rest of a body has to be there whose request is answered already.
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 fn cut(why: &'static str) -> Error {
@@ -150,6 +160,7 @@ impl Socket {
             )),
             writing: None,
             is_blocked: false,
+            rest: None,
         }
     }
 
@@ -167,6 +178,11 @@ impl Socket {
             limit_reached(Limit::HeadDeadline);
             let _ = self.io.try_write(HEAD_TOO_SLOW);
             return Err(cut("the head took too long"));
+        }
+        if !self.gate.is_left_over() {
+            self.rest = None;
+        } else if self.rest_is_late(cx) {
+            return Err(cut("the rest of a body that nobody reads does not end"));
         }
         let Some(span) = &mut self.writing else {
             return Ok(());
@@ -186,9 +202,11 @@ impl Socket {
         Ok(())
     }
 
-    fn hold(&self, cx: &Context<'_>) -> Poll<Result<()>> {
-        *self.gate.reader.borrow_mut() = Some(cx.waker().clone());
-        Poll::Pending
+    /// Who was answered before they had sent it all may send the rest, for a while.
+    fn rest_is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let new = || Box::pin(sleep_until(Instant::now() + REST_DEADLINE));
+        let rest = self.rest.get_or_insert_with(new);
+        rest.as_mut().poll(cx).is_ready()
     }
 
     /// Hands over what is read already, as far as it may be.
@@ -215,10 +233,6 @@ impl Socket {
     }
 
     fn count_head(&mut self, admitted: usize, is_whole: bool) -> Result<()> {
-        if is_whole {
-            self.head = None;
-            return Ok(());
-        }
         let deadline = self.pace.head_deadline;
         let new = || (0, Box::pin(sleep_until(Instant::now() + deadline)));
         let (seen, _) = self.head.get_or_insert_with(new);
@@ -228,6 +242,9 @@ impl Socket {
             let _ = self.io.try_write(HEAD_TOO_LARGE);
             return Err(Error::new(ErrorKind::InvalidData, "the head is too large"));
         }
+        if is_whole {
+            self.head = None;
+        }
         Ok(())
     }
 
@@ -236,7 +253,7 @@ impl Socket {
         // Nothing new is begun for a client that does not read what it has asked for.
         let is_head = matches!(framing, Framing::Head(_));
         if framing == Framing::Hold || (is_head && self.is_blocked) {
-            return self.hold(cx);
+            return Poll::Pending;
         }
         if self.ahead.is_empty() {
             let mut step = [0; HEAD_STEP_BYTES];
@@ -291,6 +308,7 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
+        *self.gate.reader.borrow_mut() = Some(cx.waker().clone());
         self.check(cx)?;
         self.read(cx, buffer)
     }

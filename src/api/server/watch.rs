@@ -8,9 +8,11 @@ use super::socket::Gate;
 use crate::api::error::{Code, Problem};
 use crate::api::scope::{Caller, Shared};
 use crate::telemetry::{Limit, limit_reached};
+use actix_http::ConnectionType;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 use std::rc::Rc;
@@ -23,6 +25,18 @@ fn body_of(request: &ServiceRequest) -> Option<Framing> {
     let length = request.headers().get(CONTENT_LENGTH)?.to_str().ok()?;
     let length = length.parse().ok().filter(|length| *length > 0)?;
     Some(Framing::Length(length))
+}
+
+const CLOSE: ConnectionType = ConnectionType::Close;
+
+/// Whether the parser takes all that follows for something else than requests.
+fn is_tunnel(request: &ServiceRequest) -> bool {
+    let is_websocket = |value: &HeaderValue| {
+        let text = value.to_str().unwrap_or_default();
+        text.trim().eq_ignore_ascii_case("websocket")
+    };
+    let mut upgrades = request.headers().get_all(UPGRADE);
+    request.method() == Method::CONNECT || upgrades.any(is_websocket)
 }
 
 /// Ends the request when its answer is sent, or is given up.
@@ -54,7 +68,14 @@ pub(super) async fn watched(
         gate.begin(body_of(&request), doing);
     }
     let end = Request(gate);
-    let response = next.call(request).await?;
+    let response = if is_tunnel(&request) {
+        let problem = Problem::new(Code::BadRequest, "no other protocol is spoken here");
+        let mut refused = problem.error_response();
+        refused.head_mut().set_connection_type(CLOSE);
+        request.into_response(refused)
+    } else {
+        next.call(request).await?
+    };
     let caller = response.request().extensions().get::<Caller>().copied();
     let user = caller.map(|caller| caller.user);
     let is_shared = response.response().extensions().get::<IsShared>().is_some();
@@ -68,8 +89,7 @@ pub(super) async fn watched(
         let words = "too many answers are being read: ask again shortly";
         let mut problem = Problem::new(Code::Overloaded, words).error_response();
         // What was sent ahead is not answered as well.
-        let close = actix_http::ConnectionType::Close;
-        problem.head_mut().set_connection_type(close);
+        problem.head_mut().set_connection_type(CLOSE);
         let (head, body) = problem.into_parts();
         let sent = Sent::new(body, budget, None, true);
         (head, sent.expect("a problem is small, which costs nothing"))

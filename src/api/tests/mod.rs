@@ -7,6 +7,7 @@ mod counting;
 mod filters;
 mod greedy;
 mod herd;
+mod hostile;
 mod ingress;
 mod isolation;
 mod keep_alive;

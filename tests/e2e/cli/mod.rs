@@ -3,6 +3,7 @@
 mod accounts;
 mod alone;
 mod auth;
+mod bulk;
 mod connect;
 mod connections;
 mod credentials;
