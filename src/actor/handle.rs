@@ -457,8 +457,9 @@ impl Herd for Actors {
         &'a self,
         owner: UserId,
         instance: &'a Instance,
+        name: Option<&'a str>,
         page: u32,
     ) -> Answering<'a, (Vec<Repository>, bool), ConnectError> {
-        Box::pin(self.repositories_now(owner, instance, page))
+        Box::pin(self.repositories_now(owner, instance, name, page))
     }
 }

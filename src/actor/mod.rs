@@ -232,11 +232,13 @@ pub trait Herd: Send + Sync + 'static {
         command: Command,
     ) -> Answering<'_, (), CommandError>;
 
-    /// A page of the repositories that a credential can reach.
+    /// A page of the repositories that a credential can reach. With a name, it is made sure first
+    /// that the provider shows such a user, organisation or group.
     fn repositories<'a>(
         &'a self,
         owner: UserId,
         instance: &'a Instance,
+        name: Option<&'a str>,
         page: u32,
     ) -> Answering<'a, (Vec<Repository>, bool), ConnectError>;
 }

@@ -27,7 +27,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// disk longer, and providers that retry at all do not come back sooner than that.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-/// The status that goes with a code.
+/// The status that goes with a code. 422 is what the user, or somebody at the provider, has to mend
+/// before it is sent again; 502 what lies between this daemon and the provider.
 pub const fn status(code: Code) -> StatusCode {
     match code {
         Code::BadJson
@@ -40,7 +41,9 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::BadDeliveryHeader => StatusCode::BAD_REQUEST,
         Code::Unauthenticated | Code::BadSignature => StatusCode::UNAUTHORIZED,
         Code::Forbidden | Code::OauthDenied => StatusCode::FORBIDDEN,
-        Code::NotFound | Code::NoSuchRoute | Code::RepositoryNotFound => StatusCode::NOT_FOUND,
+        Code::NotFound | Code::NoSuchRoute | Code::RepositoryNotFound | Code::OwnerNotFound => {
+            StatusCode::NOT_FOUND
+        }
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::AlreadyConnected
@@ -63,7 +66,6 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::Unavailable
         | Code::RateLimited
         | Code::CallsWaiting => StatusCode::SERVICE_UNAVAILABLE,
-        // What the user, or somebody at the provider, has to mend before it is sent again.
         Code::InvalidField
         | Code::UnknownProvider
         | Code::NoCredential
@@ -84,7 +86,6 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::HookLimitReached
         | Code::TestDeliveryFailed
         | Code::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
-        // What lies between this daemon and the provider.
         Code::ProviderUnavailable
         | Code::ProviderTimeout
         | Code::ProviderUnreachable

@@ -94,7 +94,6 @@ impl Failed {
     }
 
     /// The stable code, when there is one.
-    #[cfg(test)]
     pub(super) fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }

@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// The provider's host, when there is more than one.
     #[arg(long)]
     host: Option<String>,
+    /// Only of this user, organisation or group.
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
     #[command(flatten)]
     part: Part,
 }
@@ -34,7 +37,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
         path: &path,
         field: "items",
         what: "repositories",
-        filters: &[("host", args.host.as_deref())],
+        filters: &[
+            ("host", args.host.as_deref()),
+            ("owner", args.owner.as_deref()),
+        ],
         columns: &COLUMNS,
     };
     list::show(session, &client, &listing, &args.part)

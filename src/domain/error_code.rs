@@ -60,6 +60,8 @@ codes! {
     NoSuchRoute = "no_such_route", "There is no such route", "See GET /api/v2/openapi.json.";
     RepositoryNotFound = "repository_not_found", "The provider shows no such repository",
         "Check the name, and whether the credential may see the repository.";
+    OwnerNotFound = "owner_not_found", "The provider shows no such user, organisation or group",
+        "Check the name, and whether the credential may see the group.";
     MethodNotAllowed = "method_not_allowed", "The route has no such method",
         "Use a method that Allow names.";
     BodyTimeout = "body_timeout", "The body took too long", "Send it again, faster.";

@@ -16,13 +16,14 @@ const TRIES_MAX: u32 = 3;
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// What providers are asked, by the names that metrics have for it.
-pub const OPERATIONS: [&str; 14] = [
+pub const OPERATIONS: [&str; 15] = [
     "ensure",
     "check",
     "repair",
     "ping",
     "delete",
     "repository",
+    "owner",
     "repositories",
     "identity",
     "installation",

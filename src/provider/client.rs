@@ -167,6 +167,10 @@ impl<D: Dialect> Hooks for Client<D> {
         })
     }
 
+    fn owner<'a>(&'a self, access: &'a Access, name: &'a str) -> Calling<'a, ()> {
+        run(self, "owner", access, move |s| D::owner(s, name))
+    }
+
     fn repositories<'a>(
         &'a self,
         access: &'a Access,

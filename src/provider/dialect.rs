@@ -91,6 +91,9 @@ pub(super) trait Dialect: Send + Sync + Sized + 'static {
         hook: HookId,
     ) -> Calling<'s, Pinged>;
 
+    /// Looks for a user, an organisation or a group. See [`super::Hooks::owner`].
+    fn owner<'s>(s: &'s mut Session<'_, Self>, name: &'s str) -> Calling<'s, ()>;
+
     /// A page of the token's repositories, and whether more follow.
     fn page<'s>(s: &'s mut Session<'_, Self>, page: u32) -> Calling<'s, (Vec<Repository>, bool)>;
 

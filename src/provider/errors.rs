@@ -155,6 +155,11 @@ pub(super) fn no_repository(full_name: &crate::domain::repo::FullName) -> String
     )
 }
 
+/// A user, an organisation or a group that the provider does not show.
+pub(super) fn no_owner(message: &str) -> ProviderError {
+    rejected(ErrorCode::OwnerNotFound, message)
+}
+
 /// Access that is refused for this reason; another credential may have it.
 pub(super) fn denied(code: ErrorCode, message: impl Into<String>) -> ProviderError {
     ProviderError::refused(Failure::NoAccess, code, message)

@@ -397,6 +397,13 @@ pub trait Hooks: Send + Sync + 'static {
         target: &'a Target,
     ) -> Calling<'a, Option<Repository>>;
 
+    /// Makes sure that the provider shows this user, organisation or group to the token. The error
+    /// is `OwnerNotFound`, or `NoAccess` when the provider says that there is one that the token
+    /// may not see.
+    ///
+    /// The awkward case: a provider that does not tell one from the other. The words say so.
+    fn owner<'a>(&'a self, access: &'a Access, name: &'a str) -> Calling<'a, ()>;
+
     /// A page of the repositories that the token can reach, 1-based, and whether more follow.
     fn repositories<'a>(
         &'a self,

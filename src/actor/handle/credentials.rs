@@ -9,7 +9,7 @@ use crate::domain::id::{ConnectionId, CredentialId, UserId};
 use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::user::Credential;
-use crate::provider::ProviderError;
+use crate::provider::{Access, ProviderError};
 use crate::store::{After, CommitError, ReadError};
 
 /// Most credentials with which a repository is looked for when it is connected.
@@ -128,6 +128,7 @@ impl Actors {
         &self,
         owner: UserId,
         instance: &Instance,
+        name: Option<&str>,
         page: u32,
     ) -> Result<(Vec<Repository>, bool), ConnectError> {
         // What others share is used for their repositories, and never listed.
@@ -138,7 +139,13 @@ impl Actors {
         let access = keeper::access(&self.world, credential.id, errand)
             .await
             .map_err(told)?;
-        let listed = hooks.repositories(&access, page).await;
+        let list = async |access: Access| {
+            if let Some(name) = name {
+                hooks.owner(&access, name).await?;
+            }
+            hooks.repositories(&access, page).await
+        };
+        let listed = list(access.clone()).await;
         let is_refused = |error: &ProviderError| error.failure == Failure::Unauthorized;
         if !listed.as_ref().is_err_and(is_refused) {
             return listed.map_err(told);
@@ -151,6 +158,6 @@ impl Actors {
         let access = keeper::access(&self.world, credential.id, errand)
             .await
             .map_err(told)?;
-        hooks.repositories(&access, page).await.map_err(told)
+        list(access).await.map_err(told)
     }
 }

@@ -114,7 +114,7 @@ async fn only_what_is_shared_is_used_for_others_and_never_listed() {
         connection.credential_used,
         Some(CredentialUse::Shared(anns))
     );
-    let listed = farm.actors.repositories(BOB, &instance(), 1).await;
+    let listed = farm.actors.repositories(BOB, &instance(), None, 1).await;
     assert_eq!(listed, Err(ConnectError::NoCredential));
 
     // No longer shared: BOB's connection stops, and BOB is told without a word of ANN.

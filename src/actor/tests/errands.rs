@@ -56,7 +56,7 @@ async fn what_a_person_asks_for_goes_out_as_theirs_to_its_end() {
     assert!(errands.len() > 1 && errands.iter().all(|(_, e)| *e == person));
     farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
         .await;
-    let listed = farm.actors.repositories(ANN, &instance(), 1).await;
+    let listed = farm.actors.repositories(ANN, &instance(), None, 1).await;
     listed.unwrap();
     assert_eq!(taken(&farm), [("repositories", person)]);
 }

@@ -279,6 +279,9 @@ impl Hooks for FakeProvider {
             known.then(|| repository(target))
         }))
     }
+    fn owner<'a>(&'a self, access: &'a Access, _: &'a str) -> Calling<'a, ()> {
+        Box::pin(self.call("owner", access, || ()))
+    }
     fn repositories<'a>(
         &'a self,
         access: &'a Access,

@@ -11,7 +11,7 @@ use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::EVENTS_MAX;
 use crate::domain::delivery::EVENT_NAME_BYTES_MAX;
 use crate::domain::id::CredentialId;
-use crate::domain::repo::{FullName, ProviderKind};
+use crate::domain::repo::{FullName, ProviderKind, Repository};
 use crate::provider::Decode;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
@@ -149,6 +149,26 @@ struct ListQuery {
     limit: Option<usize>,
     cursor: Option<String>,
     host: Option<String>,
+    owner: Option<String>,
+}
+
+/// The user, organisation or group whose repositories are wanted.
+fn owner_named(provider: ProviderKind, owner: Option<&str>) -> Result<Option<&str>, Problem> {
+    let Some(owner) = owner else { return Ok(None) };
+    let is_group = owner.contains('/');
+    let is_name = format!("{owner}/x").parse::<FullName>().is_ok();
+    if is_name && (provider == ProviderKind::Gitlab || !is_group) {
+        return Ok(Some(owner));
+    }
+    let why = "owner: expected a user, an organisation or a group";
+    Err(Problem::new(Code::BadQuery, why))
+}
+
+/// Whether a repository is of an owner, or of a group below it, in any case.
+fn is_of(repository: &Repository, owner: &str) -> bool {
+    let theirs = repository.full_name.owner();
+    let (start, rest) = theirs.split_at_checked(owner.len()).unwrap_or((theirs, ""));
+    start.eq_ignore_ascii_case(owner) && (rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Where a page of ours begins within the provider's pages, as `page.offset`.
@@ -182,10 +202,26 @@ pub(in crate::api) async fn list(
     let instance = instance(&shared, provider, host)?;
     let limit = page_limit(asked.limit)?;
     let (page, offset) = position(asked.cursor.as_ref())?;
-    let (found, more_pages) = shared
+    let owner = owner_named(provider, asked.owner.as_deref())?;
+    // Once for the whole list: the pages that follow are of an owner that was there.
+    let looked_for = owner.filter(|_| (page, offset) == (1, 0));
+    if looked_for.is_some() {
+        shared.counters.may_connect(caller.user)?;
+    }
+    let listed = shared
         .herd
-        .repositories(caller.user, &instance, page)
-        .await?;
+        .repositories(caller.user, &instance, looked_for, page);
+    let listed = listed.await.map_err(Problem::from);
+    if listed
+        .as_ref()
+        .is_err_and(|problem| problem.code() == Code::OwnerNotFound)
+    {
+        shared.counters.connect_failed(caller.user);
+    }
+    let (mut found, more_pages) = listed?;
+    if let Some(owner) = owner {
+        found.retain(|repository| is_of(repository, owner));
+    }
     let end = offset.saturating_add(limit);
     let next_cursor = if found.len() > end {
         Some(format!("{page}.{end}"))

@@ -4,13 +4,15 @@ use crate::actor::{
     Answering, Command, CommandError, ConnectError, ConnectRequest, Farewell, Herd, Offer,
 };
 use crate::domain::connection::Connection;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{ConnectionId, CredentialId, Entropy, HookKey, UserId};
-use crate::domain::lifecycle::{Desired, Lifecycle};
+use crate::domain::lifecycle::{Desired, Failure, Lifecycle};
 use crate::domain::repo::{Instance, Repository, RepositoryId};
 use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::domain::time::Clock;
 use crate::domain::user::{Account, Credential};
+use crate::provider::ProviderError;
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Store};
 use std::collections::HashMap;
@@ -232,6 +234,7 @@ impl Herd for FakeHerd {
         &'a self,
         owner: UserId,
         _: &'a Instance,
+        name: Option<&'a str>,
         page: u32,
     ) -> Answering<'a, (Vec<Repository>, bool), ConnectError> {
         let has_credential = !self.store.credentials(owner).unwrap().is_empty();
@@ -243,6 +246,11 @@ impl Herd for FakeHerd {
         };
         let first = u64::from(page - 1) * 3;
         Box::pin(async move {
+            if name == Some("nobody") {
+                let code = ErrorCode::OwnerNotFound;
+                let error = ProviderError::refused(Failure::Rejected, code, "no nobody");
+                return Err(ConnectError::Provider(error));
+            }
             if has_credential {
                 Ok(((first..first + 3).map(repository).collect(), page < 2))
             } else {

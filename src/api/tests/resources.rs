@@ -177,6 +177,26 @@ fn repositories_are_paged_within_the_providers_pages() {
 }
 
 #[test]
+fn repositories_are_narrowed_down_to_an_owner_who_must_be_there() {
+    let world = World::new();
+    let ask = |query: &str| {
+        let line = format!("GET /api/v2/repositories/{query}");
+        world.call(Some(&world.owner), &line, None)
+    };
+    let count = |query: &str| ask(query).json()["items"].as_array().unwrap().len();
+    assert_eq!((count("github?owner=O"), count("github?owner=o2")), (3, 0));
+    ask("github?owner=nobody").is(404, "owner_not_found");
+    for bad in ["", "a/b", "a%20b", "%2F"] {
+        ask(&format!("github?owner={bad}")).is(400, "bad_query");
+    }
+    // Whoever tries names is stopped, and not by asking the provider.
+    let refused = (0..1000).find(|_| ask("github?owner=nobody").status != 404);
+    assert!(refused.is_some());
+    ask("github?owner=o").is(429, "too_many_requests");
+    assert_eq!(count("github"), 3, "the list itself goes on");
+}
+
+#[test]
 fn patching_sends_both_commands_and_shows_the_result() {
     let world = World::new();
     let line = format!(

@@ -28,14 +28,24 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
     let choice = Choice::new(org, which.matching.as_deref())?;
     let provider = args.provider.as_str();
     let list = route(&["repositories", provider])?;
-    let host = [("host", args.how.host.as_deref())];
-    let repositories = client.every(&list, "items", &host)?;
+    let wanted = [("host", args.how.host.as_deref()), ("owner", org)];
+    let repositories = match client.every(&list, "items", &wanted) {
+        Err(failed) if failed.code() == Some("owner_not_found") => {
+            let all = client.every(&list, "items", &wanted[..1])?;
+            return Err(among_owners(failed, &all));
+        }
+        listed => listed?,
+    };
     let filters = [("provider", Some(provider))];
     let connected = client.every("repositories/connections", "connections", &filters)?;
     let connected: BTreeSet<Identity> = connected.iter().filter_map(of_connection).collect();
     let plan = plan(&repositories, &connected, &choice);
     if plan.is_empty() {
-        return Err(nothing(args, &repositories));
+        let all = match org {
+            Some(_) => client.every(&list, "items", &wanted[..1])?,
+            None => repositories,
+        };
+        return Err(nothing(args, &all));
     }
     let new: Vec<&Planned> = plan
         .iter()
@@ -61,10 +71,6 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
 
 /// Nothing fits what was asked for: most likely it is misspelt, or out of the token's reach.
 fn nothing(args: &Args, repositories: &[Value]) -> Failed {
-    let owner = |repository: &Value| repository["owner_name"].as_str().map(str::to_owned);
-    let mut owners: Vec<String> = repositories.iter().filter_map(owner).collect();
-    owners.sort_by_key(|owner| owner.to_ascii_lowercase());
-    owners.dedup();
     let which = &args.which;
     let what = match (&which.org, &which.matching) {
         (Some(org), None) => format!("of `{org}`"),
@@ -75,7 +81,15 @@ fn nothing(args: &Args, repositories: &[Value]) -> Failed {
     let words = format!(
         "your credentials reach no repository {what}: check the name, and what the token may see"
     );
-    let failed = Failed::new(words).coded("no_repositories");
+    among_owners(Failed::new(words).coded("no_repositories"), repositories)
+}
+
+/// The same with those whose repositories are within reach.
+fn among_owners(failed: Failed, repositories: &[Value]) -> Failed {
+    let owner = |repository: &Value| repository["owner_name"].as_str().map(str::to_owned);
+    let mut owners: Vec<String> = repositories.iter().filter_map(owner).collect();
+    owners.sort_by_key(|owner| owner.to_ascii_lowercase());
+    owners.dedup();
     if owners.is_empty() {
         return failed;
     }

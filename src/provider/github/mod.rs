@@ -150,6 +150,10 @@ impl Dialect for GithubDialect {
         Box::pin(hooks::ping(s, repository, hook))
     }
 
+    fn owner<'s>(s: &'s mut Talk<'_>, name: &'s str) -> Calling<'s, ()> {
+        Box::pin(repos::owner(s, name))
+    }
+
     fn page<'s>(s: &'s mut Talk<'_>, page: u32) -> Calling<'s, (Vec<Repository>, bool)> {
         Box::pin(repos::page(s, page))
     }

@@ -1,9 +1,10 @@
 //! Repositories and accounts: finding a repository whatever it is called today.
 
 use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
-use super::{Answer, Identity, LookedUp, ProviderError, Talk, Target, errors};
+use super::{Answer, Asked, Identity, LookedUp, ProviderError, Talk, Target, errors};
 use crate::domain::repo::Repository;
 use crate::domain::user::{Account, scopes_told};
+use crate::provider::errors::no_owner;
 
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<RepositoryBody>(answer)?
@@ -46,6 +47,18 @@ pub(super) async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedU
         Ok(Ok(found))
     } else {
         Err(errors::bad_answer("another repository than asked for"))
+    }
+}
+
+/// Makes sure that there is a user or an organisation of this name. GitHub shows each to everybody.
+pub(super) async fn owner(s: &mut Talk<'_>, name: &str) -> Result<(), ProviderError> {
+    let answer = s.get(s.url(&format!("users/{name}"))).await?;
+    match answer.status.as_u16() {
+        200 => Ok(()),
+        404 => Err(no_owner(&format!(
+            "GitHub has no user and no organisation {name}: check the name"
+        ))),
+        _ => Err(errors::refusal(&answer, Asked::Own)),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Projects and accounts: finding a project whatever it is called today.
 
 use super::wire::{ProjectBody, TokenBody, UserBody};
-use super::{Answer, Identity, LookedUp, ProviderError, Talk, Target, errors};
+use super::{Answer, Asked, Identity, LookedUp, ProviderError, Talk, Target, errors};
 use crate::domain::repo::Repository;
 use crate::domain::user::{Account, scopes_told};
+use crate::provider::errors::{no_access, no_owner};
 
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<ProjectBody>(answer)?
@@ -28,6 +29,51 @@ pub(super) async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedU
     } else {
         Err(errors::bad_answer("another project than asked for"))
     }
+}
+
+/// Whether a namespace of this name is taken, whoever may see it.
+#[derive(serde::Deserialize)]
+struct Existence {
+    exists: bool,
+}
+
+/// Makes sure that there is a group or a user of this name. GitLab shows a private group to its
+/// members only; that it exists is told of names without a slash
+/// (<https://docs.gitlab.com/api/namespaces/>).
+pub(super) async fn owner(s: &mut Talk<'_>, name: &str) -> Result<(), ProviderError> {
+    let path = name.replace('/', "%2F");
+    let group = s.url(&format!("groups/{path}?with_projects=false"));
+    let answer = s.get(group).await?;
+    match answer.status.as_u16() {
+        200 => return Ok(()),
+        404 => {}
+        _ => return Err(errors::refusal(&answer, Asked::Own)),
+    }
+    let unclear = || {
+        no_owner(&format!(
+            "there is no group {name} that this token may see: it does not exist, or it is private"
+        ))
+    };
+    if name.contains('/') {
+        return Err(unclear());
+    }
+    let answer = s.get_own(&format!("users?username={path}")).await?;
+    let users: Vec<serde::de::IgnoredAny> = errors::parse(&answer)?;
+    if !users.is_empty() {
+        return Ok(());
+    }
+    let answer = s.get(s.url(&format!("namespaces/{path}/exists"))).await?;
+    if answer.status.as_u16() != 200 {
+        return Err(unclear());
+    }
+    if errors::parse::<Existence>(&answer)?.exists {
+        return Err(no_access(format!(
+            "there is a group {name}, and this token may not see it: have its user made a member"
+        )));
+    }
+    Err(no_owner(&format!(
+        "GitLab has no group and no user {name}: check the name"
+    )))
 }
 
 pub(super) async fn page(

@@ -409,6 +409,15 @@ impl State {
         }
     }
 
+    /// The user or the organisation of this name, in any case, as it is spelt.
+    pub(in super::super) fn owner(&self, login: &str) -> Option<String> {
+        let owners = self.repositories.values();
+        let owners = owners.filter_map(|r| Some(r.full_name.split_once('/')?.0));
+        let mut all = self.users.keys().map(String::as_str).chain(owners);
+        let found = all.find(|name| name.eq_ignore_ascii_case(login));
+        found.map(str::to_owned)
+    }
+
     pub(in super::super) fn user_json(&self, login: &str) -> Value {
         let (id, api) = (self.users.get(login).copied().unwrap_or(1), self.api_url());
         let mut user = json!({

@@ -73,9 +73,14 @@ fn many_are_connected_in_numbered_lines_and_nothing_found_is_an_error() {
     let told = String::from_utf8(none.stderr).unwrap();
     assert_eq!(none.status.code(), Some(1), "{told}");
     assert!(
-        told.contains("no repository of `acmee`") && told.contains("acme, octo"),
+        told.contains("no user and no organisation acmee") && told.contains("acme, octo"),
         "{told}"
     );
+    // One that is there, and of whose repositories none is within reach.
+    stage.simulator.github().add_user("lonely");
+    let none = stage.run(&["connect", "github", "--org", "lonely", "--yes"]);
+    let told = String::from_utf8(none.stderr).unwrap();
+    assert!(told.contains("no repository of `lonely`"), "{told}");
     let none = stage.run(&["connect", "github", "--match", "x/*", "--yes", "--json"]);
     let told: Value = serde_json::from_slice(&none.stderr).unwrap();
     assert_eq!(told["code"], "no_repositories");

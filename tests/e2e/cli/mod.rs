@@ -10,6 +10,7 @@ mod credentials;
 pub(crate) mod fake;
 mod forms;
 mod lists;
+mod owners;
 mod reach;
 mod terminal;
 

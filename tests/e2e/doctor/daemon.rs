@@ -223,14 +223,13 @@ fn an_end_that_comes_and_lists_that_cannot_be_read_are_told() {
         let problem = value!({ "code": "internal", "title": "t", "detail": "d", "status": 500 });
         fake::json(500, "", &problem)
     };
+    let many: Vec<_> = (0..25).map(failing).collect();
     let (url, _asked) = fake::server(vec![
         ok(value!({ "name": "ann" })),
         none(),
         ok(value!({ "items": all, "next_cursor": null })),
         none(),
-        ok(
-            value!({ "connections": (0..25).map(failing).collect::<Vec<_>>(), "next_cursor": null }),
-        ),
+        ok(value!({ "connections": many, "next_cursor": null })),
         failed(),
     ]);
     stage.unset("OAUTH_TOKEN_ENCRYPTION_KEY");

@@ -106,6 +106,7 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
         | Operation::Installation
         | Operation::InstallationToken
         | Operation::App
+        | Operation::Account
         | Operation::InstallationRepositories
         | Operation::Unknown => plain(error(404, "Not Found")),
     }

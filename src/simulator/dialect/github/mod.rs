@@ -25,6 +25,7 @@ const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operation {
     User,
+    Account,
     Repositories,
     RateLimit,
     Versions,
@@ -61,6 +62,7 @@ impl Operation {
     const fn name(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::Account => "account",
             Self::Repositories => "repositories",
             Self::RateLimit => "rate_limit",
             Self::Versions => "versions",
@@ -131,6 +133,7 @@ enum Place<'a> {
 fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Vec<&'a str>) {
     match segments {
         ["user"] => (Operation::User, Place::None, Vec::new()),
+        ["users", login] => (Operation::Account, Place::None, vec![login]),
         ["user", "repos"] => (Operation::Repositories, Place::None, Vec::new()),
         ["rate_limit"] => (Operation::RateLimit, Place::None, Vec::new()),
         ["versions"] => (Operation::Versions, Place::None, Vec::new()),
@@ -323,6 +326,13 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         Operation::User => {
             let user = payload::account(state, &asked.login);
             plain(ok(200, user))
+        }
+        Operation::Account => {
+            let login = asked.rest.first().copied().unwrap_or_default();
+            plain(match state.owner(login) {
+                Some(login) => ok(200, payload::account(state, &login)),
+                None => error(404, "Not Found"),
+            })
         }
         Operation::Repositories => {
             let ids = state.repositories.keys();

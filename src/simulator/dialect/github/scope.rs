@@ -39,6 +39,7 @@ const fn accepted(operation: Operation) -> &'static [&'static str] {
         | Operation::Installation
         | Operation::InstallationToken
         | Operation::App
+        | Operation::Account
         | Operation::InstallationRepositories
         | Operation::Unknown => &[],
     }

@@ -64,6 +64,9 @@ fn of_one(state: &mut State, project: u64, hook: Hook, asked: &Asked<'_>) -> Ste
         | Operation::TokenSelf
         | Operation::Version
         | Operation::Projects
+        | Operation::Group
+        | Operation::Users
+        | Operation::NamespaceExists
         | Operation::Project
         | Operation::ListHooks
         | Operation::CreateHook

@@ -7,6 +7,7 @@ pub(super) mod oauth;
 mod operation;
 mod people;
 mod projects;
+mod spaces;
 
 use super::super::Shared;
 use super::super::sender::{Job as Outgoing, Outcome};
@@ -184,12 +185,20 @@ fn check(
     Ok((text.to_owned(), token.login.clone()))
 }
 
+/// What the path names.
+fn named(parts: &[String]) -> &str {
+    parts.get(1).map_or("", String::as_str)
+}
+
 fn act(state: &mut State, asked: &Asked<'_>, parts: &[String]) -> Step {
     match asked.operation {
         Operation::User => Step::Say(people::user(state, &asked.login)),
         Operation::TokenSelf => Step::Say(people::token(state, &asked.token)),
         Operation::Version => Step::Say(people::version(state)),
         Operation::Projects => Step::Say(projects::list(state, asked)),
+        Operation::Group => Step::Say(spaces::group(state, asked, named(parts))),
+        Operation::Users => Step::Say(spaces::users(state, asked)),
+        Operation::NamespaceExists => Step::Say(spaces::exists(state, named(parts))),
         Operation::Unknown => Step::Say(error(404, "404 Not Found")),
         Operation::Project
         | Operation::ListHooks
@@ -199,15 +208,12 @@ fn act(state: &mut State, asked: &Asked<'_>, parts: &[String]) -> Step {
         | Operation::DeleteHook
         | Operation::TestHook
         | Operation::ListEvents
-        | Operation::Resend => {
-            let wanted = parts.get(1).map_or("", String::as_str);
-            match projects::find(state, asked, wanted) {
-                Err(answer) => Step::Say(answer),
-                Ok(id) if asked.operation == Operation::Project => {
-                    Step::Say(projects::show(state, id, &asked.login))
-                }
-                Ok(id) => hooks::act(state, id, asked),
+        | Operation::Resend => match projects::find(state, asked, named(parts)) {
+            Err(answer) => Step::Say(answer),
+            Ok(id) if asked.operation == Operation::Project => {
+                Step::Say(projects::show(state, id, &asked.login))
             }
-        }
+            Ok(id) => hooks::act(state, id, asked),
+        },
     }
 }

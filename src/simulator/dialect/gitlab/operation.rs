@@ -9,6 +9,9 @@ pub(super) enum Operation {
     TokenSelf,
     Version,
     Projects,
+    Group,
+    Users,
+    NamespaceExists,
     Project,
     ListHooks,
     CreateHook,
@@ -28,6 +31,9 @@ impl Operation {
             Self::TokenSelf => "gitlab.token_self",
             Self::Version => "gitlab.version",
             Self::Projects => "gitlab.projects",
+            Self::Group => "gitlab.group",
+            Self::Users => "gitlab.users",
+            Self::NamespaceExists => "gitlab.namespace_exists",
             Self::Project => "gitlab.project",
             Self::ListHooks => "gitlab.list_hooks",
             Self::CreateHook => "gitlab.create_hook",
@@ -45,9 +51,11 @@ impl Operation {
     pub(super) const fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::TokenSelf | Self::Unknown => &[],
-            Self::User => &["api", "read_api", "read_user"],
+            Self::User | Self::Users => &["api", "read_api", "read_user"],
             Self::Version
             | Self::Projects
+            | Self::Group
+            | Self::NamespaceExists
             | Self::Project
             | Self::ListHooks
             | Self::GetHook
@@ -67,6 +75,9 @@ impl Operation {
             ("GET", ["personal_access_tokens", "self"]) => Self::TokenSelf,
             ("GET", ["version" | "metadata"]) => Self::Version,
             ("GET", ["projects"]) => Self::Projects,
+            ("GET", ["groups", _]) => Self::Group,
+            ("GET", ["users"]) => Self::Users,
+            ("GET", ["namespaces", _, "exists"]) => Self::NamespaceExists,
             ("GET", ["projects", _]) => Self::Project,
             ("GET", ["projects", _, "hooks"]) => Self::ListHooks,
             ("POST", ["projects", _, "hooks"]) => Self::CreateHook,

@@ -11,7 +11,7 @@ fn level(project: &Project, login: &str) -> Option<u32> {
     project.members.get(login).copied()
 }
 
-fn may_see(project: &Project, login: &str) -> bool {
+pub(super) fn may_see(project: &Project, login: &str) -> bool {
     project.is_public || level(project, login).is_some_and(|level| level >= GUEST)
 }
 
