@@ -51,8 +51,10 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         // First the handlers, then the word that we are ready: a stop in between must not be lost.
         let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signal)?;
+        let public_url = config.server.public_url.clone();
         let app = App::start(config).await?;
-        tracing::info!(address = %app.address(), "serving");
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(version, address = %app.address(), public_url, "serving");
         // Without systemd there is nobody to tell.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         app.be_watched();

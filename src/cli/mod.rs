@@ -85,13 +85,14 @@ struct Global {
     /// File with an API token. Default: `HOOKHERD_TOKEN`, `HOOKHERD_TOKEN_FILE`, the saved login.
     #[arg(long, global = true, value_name = "FILE", help_heading = DAEMON)]
     token_file: Option<PathBuf>,
-    /// When to use colours.
+    /// When to use colours: auto, always or never.
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         value_enum,
         default_value_t,
+        hide_possible_values = true,
         display_order = LAST
     )]
     color: output::Color,
@@ -137,6 +138,7 @@ enum Command {
     /// List workflow runs and pipelines, or show one.
     Runs(runs::Args),
     /// Show totals: connections, incidents, deliveries.
+    #[command(visible_alias = "status")]
     Stats,
     /// Look at a connection's webhook now, and repair it; ends a suspension.
     Check(action::Args),

@@ -122,6 +122,15 @@ impl Printer {
         }
     }
 
+    /// The answer as JSON, or the API token in it and nothing else, so that it can be piped on. A
+    /// person in front is told beside it what it is.
+    pub(super) fn token(self, answer: &Value, user: &str) {
+        if self.is_terminal() && !self.json {
+            self.beside(&format!("an API token of {user}; it is not shown again:"));
+        }
+        self.words(answer, text_of(answer, "/token"));
+    }
+
     /// A table of these columns, to be filled.
     pub(super) fn sheet(self, columns: &'static [Column]) -> Sheet {
         let look = table::Look {

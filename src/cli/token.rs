@@ -60,7 +60,7 @@ pub(super) fn run(command: &Token, session: &Session) -> Outcome {
         } => {
             let body = json!({ "user": user, "name": name, "expires_in": expires });
             let answer = client.call(Method::POST, "tokens", Some(&body))?;
-            session.printer.words(&answer, text_of(&answer, "/token"));
+            session.printer.token(&answer, text_of(&answer, "/user"));
             Ok(())
         }
         Token::List { user, all, part } => {

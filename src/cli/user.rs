@@ -54,7 +54,7 @@ pub(super) fn run(command: &User, session: &Session) -> Outcome {
         User::Add { name, admin } => {
             let body = json!({ "name": name, "is_admin": admin });
             let answer = client.call(Method::POST, "users", Some(&body))?;
-            session.printer.words(&answer, text_of(&answer, "/token"));
+            session.printer.token(&answer, name);
             Ok(())
         }
         User::List { part } => {

@@ -18,6 +18,12 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 /// Sets logging up for this process: text or one JSON object a line, on standard error. A second
 /// call does nothing. `level` is a level, or a list such as `hookherd=debug,info`.
 pub fn init_logs(json: bool, level: &str) -> Result<(), String> {
+    // What the HTTP server says of its own start and threads is for who looks deeper.
+    let level = if level.eq_ignore_ascii_case("info") {
+        "info,actix_server=warn"
+    } else {
+        level
+    };
     let filter = EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
     let lines = fmt::layer()
         // Colours are for people; a log file gets plain text.

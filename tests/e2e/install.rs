@@ -74,6 +74,23 @@ fn the_daemons_user_can_read_the_settings_and_root_alone_the_secrets() {
 }
 
 #[test]
+fn the_proxies_let_every_delivery_through_that_the_daemon_takes() {
+    let (_, chapter) = GUIDE.split_once("## 5. The reverse proxy").unwrap();
+    let after = |words: &str| {
+        let (_, rest) = chapter.split_once(words).expect(words);
+        rest.split([';', '\n']).next().unwrap().trim()
+    };
+    // nginx counts `m` in MiB; Caddy counts `MB` in millions of bytes, of which 26 are too few.
+    let nginx = after("client_max_body_size ").strip_suffix('m').unwrap();
+    let caddy = after("max_size ").strip_suffix("MiB").unwrap();
+    let defaults = std::fs::read_to_string("config/hookherd.toml").unwrap();
+    assert!(defaults.contains("\nmax_body = \"25MiB\"\n"));
+    for size in [nginx, caddy] {
+        assert!(size.parse::<u64>().unwrap() > 25, "{size}");
+    }
+}
+
+#[test]
 fn the_daemon_starts_with_what_the_guide_made_and_knows_its_admin() {
     let mut stage = Stage::new();
     let (etc, given) = (stage.path("hookherd"), stage.path("credentials"));

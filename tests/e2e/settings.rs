@@ -152,6 +152,10 @@ fn a_daemon_that_nobody_can_use_says_so() {
     let mut stage = Stage::new();
     stage.unset("HOOKHERD_ADMIN_TOKEN");
     assert!(stage.start().terminate().success());
+    let log = std::fs::read_to_string(stage.log()).unwrap();
+    assert!(!log.contains("actix"), "what is no news is not told: {log}");
+    let says = format!("public_url=\"{}\"", stage.url(""));
+    assert!(log.contains("version=") && log.contains(&says), "{log}");
     let told = |stage: &Stage| {
         let log = std::fs::read_to_string(stage.log()).unwrap();
         log.matches("there is no admin token").count()

@@ -125,6 +125,9 @@ impl Answer {
                 "something in front of {address} answers HTTP {status}: it does not reach the \
                  daemon behind it"
             )
+        } else if self.text.contains("HTTPS port") {
+            // What nginx says to plain HTTP where TLS is spoken.
+            format!("{address} speaks TLS: use https://")
         } else if status == StatusCode::PAYLOAD_TOO_LARGE {
             format!("something in front of {address} refuses a body of this size")
         } else {
@@ -199,6 +202,11 @@ mod tests {
             (404, "{\"message\":\"Not Found\"}", "no Hookherd"),
             (502, "<html>", "does not reach the daemon behind it"),
             (413, "<html>", "of this size"),
+            (
+                400,
+                "<center>The plain HTTP request was sent to HTTPS port</center>",
+                "use https://",
+            ),
             (301, "", "redirects to another address"),
         ] {
             let failed = answer(status, "text/html; charset=x", text);

@@ -8,6 +8,22 @@ use time::OffsetDateTime;
 /// Deepest object whose fields get lines of their own.
 const DEPTH_MAX: usize = 4;
 
+/// What somebody looks for first; the other fields stand behind in the order of their names.
+const FIRST: [&str; 12] = [
+    "id",
+    "name",
+    "repository_full_name",
+    "title",
+    "provider",
+    "host",
+    "event",
+    "status",
+    "conclusion",
+    "outcome",
+    "webhook_status",
+    "last_error",
+];
+
 /// The lines of an object. Objects within it are indented, lists of texts stand on one line.
 pub(super) fn layout(value: &Value, now: Option<OffsetDateTime>) -> Vec<String> {
     let mut lines = Vec::new();
@@ -17,7 +33,10 @@ pub(super) fn layout(value: &Value, now: Option<OffsetDateTime>) -> Vec<String> 
 
 fn fields(value: &Value, depth: usize, now: Option<OffsetDateTime>, lines: &mut Vec<String>) {
     let indent = "  ".repeat(depth);
-    for (name, value) in value.as_object().into_iter().flatten() {
+    let mut all: Vec<(&String, &Value)> = value.as_object().into_iter().flatten().collect();
+    let place = |name: &str| FIRST.iter().position(|first| *first == name);
+    all.sort_by_key(|(name, _)| place(name).unwrap_or(FIRST.len()));
+    for (name, value) in all {
         let name = printable(name);
         match value {
             Value::Object(inner) if !inner.is_empty() && depth < DEPTH_MAX => {
@@ -89,21 +108,17 @@ mod tests {
             "error": null, "none": [],
         });
         let lines = [
+            "id: x",
             "error: -",
             "events: push, status",
             "health:",
             "  failed: 0",
             "  last_check_at: 2026-11-28T11:58:00.000Z",
-            "id: x",
             "jobs:",
             "  - name: a\\u{1b}[2J",
             "none: -",
         ];
-        let mut found = layout(&value, None);
-        found.sort();
-        let mut expected: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
-        expected.sort();
-        assert_eq!(found, expected);
+        assert_eq!(layout(&value, None), lines);
         let now = OffsetDateTime::parse("2026-11-28T12:00:00Z", &Rfc3339).unwrap();
         let line = "  last_check_at: 2026-11-28T11:58:00Z (2 min ago)";
         assert!(layout(&value, Some(now)).contains(&line.to_owned()));

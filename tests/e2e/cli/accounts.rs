@@ -30,6 +30,11 @@ fn tokens_are_listed_and_revoked_and_users_are_listed_and_removed() {
         &stage,
         &["token", "create", "--user", "ann", "--json"],
     ));
+    failed(
+        &stage,
+        &["user", "add", "ann"],
+        "a user of this name already",
+    );
     failed(&stage, &["user", "remove", "nobody"], "nobody");
     failed(&stage, &["user", "remove", "admin"], "admin");
     done(&stage, &["user", "remove", "ann"]);

@@ -30,6 +30,18 @@ fn a_repository_is_connected_by_its_url_and_what_does_not_fit_is_told() {
         &["connect", "github", "acme/api"],
         "already_connected",
     );
+    // A host that is another one's, and a provider for which there is no token: what to do is
+    // said in commands.
+    failed(
+        &stage,
+        &["connect", "github", "https://github.com/acme/api"],
+        &format!("github.com is not configured here; these are: {host}"),
+    );
+    failed(
+        &stage,
+        &["connect", "gitlab", "acme/api"],
+        "`hookherd credential add PROVIDER < token.txt`",
+    );
     failed(
         &stage,
         &["connect", "github", "acme"],

@@ -111,6 +111,13 @@ fn tables_fit_the_terminal_with_relative_times_and_colours() {
         }
         assert!(text.contains("octo"), "{words:?}: {text}");
     }
+    let (_, shown) = on_terminal(stage, 80, &["runs"], &[]);
+    assert!(plain(&shown).contains("run_"), "to be shown by id: {shown}");
+    let (_, shown) = on_terminal(stage, 80, &["token", "create"], &[]);
+    assert!(
+        shown.contains("an API token of ann; it is not shown again:"),
+        "{shown}"
+    );
     let (_, shown) = on_terminal(stage, 80, &["connections"], &[]);
     assert!(
         shown.contains("\u{1b}[") && plain(&shown).contains(" s ago"),
