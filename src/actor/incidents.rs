@@ -14,7 +14,7 @@ use crate::domain::incident::{
     Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
 use crate::domain::rule::Verdict;
-use crate::domain::run::{Run, RunEvent, Twin};
+use crate::domain::run::{Conclusion, Run, RunEvent, Twin};
 use crate::domain::time::Timestamp;
 use crate::store::{Change, ReadError};
 
@@ -96,12 +96,7 @@ impl<'a> Fold<'a> {
     /// The track of the event, and the incidents that changed there.
     fn take_verdict(&mut self, event: &RunEvent, run: RunId) -> Result<Moved, ReadError> {
         let key = TrackKey::of(self.connection.id, event.family, &event.facts);
-        let rules = &self.world.settings.rules;
-        let decided = event.status.conclusion().and_then(|conclusion| {
-            let verdict = rules.verdict(conclusion, event.facts.own_branch())?;
-            Some((conclusion, verdict))
-        });
-        let Some((conclusion, verdict)) = decided else {
+        let Some((conclusion, verdict)) = self.decided(event, &key)? else {
             return self.take_start(event, key);
         };
         let told = Told {
@@ -137,6 +132,28 @@ impl<'a> Fold<'a> {
             }
         }
         Ok(Moved { key, incidents })
+    }
+
+    /// What the end of an attempt means; `None` when it has not ended, or means nothing. Rules may
+    /// have been changed while something was red: where nothing is to be opened any more, a pass
+    /// still mends.
+    fn decided(
+        &mut self,
+        event: &RunEvent,
+        key: &TrackKey,
+    ) -> Result<Option<(Conclusion, Verdict)>, ReadError> {
+        let Some(conclusion) = event.status.conclusion() else {
+            return Ok(None);
+        };
+        let rules = &self.world.settings.rules;
+        let verdict = match rules.verdict(conclusion, event.facts.own_branch()) {
+            None if conclusion == Conclusion::Success => {
+                let has_failed = !self.hand.track(key)?.record.points.is_empty();
+                has_failed.then_some(Verdict::Passed)
+            }
+            verdict => verdict,
+        };
+        Ok(verdict.map(|verdict| (conclusion, verdict)))
     }
 
     /// What has no numbers for its attempts begins again: a failure after this is another one.

@@ -16,7 +16,7 @@ mod state;
 
 pub use faults::{Fault, Faults, Misbehaviour, Miscarriage};
 pub use handle::{GithubHandle, GitlabHandle};
-pub use payload::github::{CheckSpec, RunJobSpec, RunSpec, StatusSpec};
+pub use payload::github::{CheckSpec, PullSpec, RunJobSpec, RunSpec, StatusSpec};
 pub use payload::gitlab::{JobSpec, MergeRequestSpec, ParentSpec, PipelineSpec};
 pub use refusals::Refusal;
 pub use state::github::{DeliveryView, HookView};

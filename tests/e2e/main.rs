@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod doctor;
+mod ends;
 mod hooks;
 mod hostile;
 mod install;

@@ -6,6 +6,7 @@ mod ends;
 mod github;
 mod gitlab;
 mod names;
+mod sources;
 mod texts;
 
 use super::fakes::{ANN, Farm};

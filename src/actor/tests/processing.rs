@@ -8,6 +8,7 @@ use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::Outcome;
 use crate::domain::id::UserId;
 use crate::domain::incident::{IncidentStatus, Resolution};
+use crate::domain::rule::Rules;
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Of};
 use std::sync::Arc;
@@ -279,4 +280,44 @@ async fn a_router_that_hangs_does_not_say_that_it_routes() {
     assert!(asked.await.is_err(), "nothing feeds the watchdog any more");
     // What does not go through it goes on.
     farm.command(connection.id, Command::Check).await.unwrap();
+}
+
+/// The rules are changed while something is red: nothing new is opened on that branch, and what is
+/// open there is still mended by a pass.
+#[actix::test]
+async fn a_branch_that_no_longer_counts_is_still_mended() {
+    let mut farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let failed = farm.deliver(&connection, "1 1 failure").await;
+    farm.outcome(failed).await;
+    farm.settings.rules = Rules::new(&["failure".into()], &["release/*".into()], &[]).unwrap();
+    farm.restart().await;
+    let later = farm.deliver(&connection, "2 1 failure").await;
+    farm.outcome(later).await;
+    let told = || farm.incidents(ANN)[0].clone();
+    assert_eq!((told().occurrences, told().resolution), (1, None));
+    let passed = farm.deliver(&connection, "3 1 success").await;
+    farm.outcome(passed).await;
+    assert!(matches!(told().resolution, Some(Resolution::Passed(_))));
+    let after = farm.deliver(&connection, "4 1 failure").await;
+    farm.outcome(after).await;
+    assert_eq!(farm.incidents(ANN).len(), 1);
+}
+
+/// While a connection is paused nothing is opened; but what ends then is never told of again.
+#[actix::test]
+async fn a_branch_that_is_deleted_while_the_connection_is_paused_ends_what_failed_on_it() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    let failed = farm.deliver(&connection, "1 1 failure").await;
+    farm.outcome(failed).await;
+    let pause = Command::SetEnabled(false);
+    farm.command(connection.id, pause).await.unwrap();
+    let deleted = farm.deliver(&connection, "deleted main 4000000000").await;
+    assert_eq!(farm.outcome(deleted).await, Outcome::Paused);
+    let failed = farm.deliver(&connection, "2 1 failure").await;
+    assert_eq!(farm.outcome(failed).await, Outcome::Paused);
+    let incidents = farm.incidents(ANN);
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].resolution, Some(Resolution::BranchDeleted));
 }

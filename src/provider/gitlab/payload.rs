@@ -21,7 +21,12 @@ wire! {
         status: Loose<'a>,
     }
     /// `project`.
-    ProjectPart { id: Loose<'a>, path_with_namespace: Loose<'a>, web_url: Loose<'a> }
+    ProjectPart {
+        id: Loose<'a>,
+        path_with_namespace: Loose<'a>,
+        web_url: Loose<'a>,
+        default_branch: Loose<'a>,
+    }
     /// `object_attributes` of a pipeline or a merge request.
     AttributesPart {
         id: Loose<'a>,

@@ -3,7 +3,7 @@
 use super::super::payload::github as payload;
 use super::super::sender::Job as Outgoing;
 use super::super::state::github::Job;
-use super::super::{CheckSpec, DeliveryView, HookView, RunSpec, Shared, StatusSpec};
+use super::super::{CheckSpec, DeliveryView, HookView, PullSpec, RunSpec, Shared, StatusSpec};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,20 +154,27 @@ impl GithubHandle {
         self.emit(full_name, "push", &body);
     }
 
-    /// A branch is deleted, and told as GitHub does: by `delete`, and by a push to nothing.
+    /// A branch is deleted, and told as GitHub does: by a push to nothing, and by `delete`.
     pub fn delete_branch(&self, full_name: &str, branch: &str) {
-        let mut push = payload::push(&self.0.github(), full_name);
-        let repository = push["repository"].clone();
-        let sender = push["sender"].clone();
-        push["ref"] = format!("refs/heads/{branch}").into();
-        push["deleted"] = true.into();
-        push["after"] = "0".repeat(40).into();
-        let deletion = serde_json::json!({
-            "ref": branch, "ref_type": "branch", "pusher_type": "user",
-            "repository": repository, "sender": sender,
-        });
-        self.emit(full_name, "push", &push);
-        self.emit(full_name, "delete", &deletion);
+        self.delete(full_name, ("branch", branch));
+    }
+
+    /// The same for a tag.
+    pub fn delete_tag(&self, full_name: &str, tag: &str) {
+        self.delete(full_name, ("tag", tag));
+    }
+
+    fn delete(&self, full_name: &str, what: (&str, &str)) {
+        let events = payload::deletion(&self.0.github(), full_name, what);
+        for (event, body) in events {
+            self.emit(full_name, event, &body);
+        }
+    }
+
+    /// A pull request is closed, merged or taken out of its queue.
+    pub fn end_pull_request(&self, full_name: &str, spec: &PullSpec) {
+        let body = payload::pull_request_ended(&self.0.github(), full_name, spec);
+        self.emit(full_name, "pull_request", &body);
     }
 
     /// A pull request is opened.

@@ -185,6 +185,30 @@ impl GitlabHandle {
         });
     }
 
+    /// A branch is deleted.
+    pub fn delete_branch(&self, path: &str, branch: &str) {
+        let reference = format!("refs/heads/{branch}");
+        self.made(path, "Push Hook", |state, of| {
+            payload::deletion(state, of, &reference)
+        });
+    }
+
+    /// A tag is deleted.
+    pub fn delete_tag(&self, path: &str, tag: &str) {
+        let reference = format!("refs/tags/{tag}");
+        self.made(path, "Tag Push Hook", |state, of| {
+            payload::deletion(state, of, &reference)
+        });
+    }
+
+    /// A merge request from a branch of the project's own is merged, or closed without.
+    pub fn end_merge_request(&self, path: &str, iid: u64, branch: &str, is_merged: bool) {
+        let action = if is_merged { "merge" } else { "close" };
+        self.made(path, "Merge Request Hook", |state, of| {
+            payload::merge_request_ended(state, of, (iid, branch), action)
+        });
+    }
+
     /// A merge request is opened.
     pub fn merge_request(&self, path: &str) {
         self.made(path, "Merge Request Hook", payload::merge_request);

@@ -1,10 +1,13 @@
 //! Payloads as GitHub makes them.
 
 mod checks;
+mod ends;
 mod jobs;
 
 pub use checks::{CheckSpec, StatusSpec};
 pub(in super::super) use checks::{check_run, check_suite, deployment_status, status};
+pub use ends::PullSpec;
+pub(in super::super) use ends::{deletion, pull_request_ended};
 pub use jobs::RunJobSpec;
 use jobs::job_events;
 
@@ -32,6 +35,8 @@ pub struct RunSpec {
     pub attempt: u32,
     /// How it ends.
     pub conclusion: String,
+    /// The pull request that it is for, from a branch of the repository's own.
+    pub pull_request: Option<u64>,
     /// Its jobs, whose events are sent along.
     pub jobs: Vec<RunJobSpec>,
 }
@@ -48,8 +53,18 @@ impl RunSpec {
             number,
             attempt: 1,
             conclusion: conclusion.into(),
+            pull_request: None,
             jobs: Vec::new(),
         }
+    }
+
+    /// The same for a pull request from a branch of the repository's own.
+    #[must_use]
+    pub fn for_pull_request(mut self, number: u64, branch: &str) -> Self {
+        self.event = "pull_request".into();
+        self.pull_request = Some(number);
+        self.branch = branch.into();
+        self
     }
 
     /// The same for a pull request from a fork's branch. GitHub tells no number of these.
@@ -373,7 +388,8 @@ fn run_event(
             "status": status, "conclusion": conclusion, "head_branch": spec.branch,
             "head_sha": sha, "check_suite_id": spec.run_id + 1, "check_suite_node_id": "CS_1",
             "html_url": format!("{}/{full_name}/actions/runs/{}", state.api_url(), spec.run_id),
-            "url": format!("{base}/runs/{}", spec.run_id), "pull_requests": [],
+            "url": format!("{base}/runs/{}", spec.run_id),
+            "pull_requests": ends::listed(&repository, spec),
             "created_at": time(state.now_s()), "run_started_at": time(state.now_s()),
             "updated_at": updated, "actor": sender, "triggering_actor": sender,
             "previous_attempt_url": null, "repository": repository,

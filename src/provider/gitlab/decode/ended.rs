@@ -19,7 +19,12 @@ pub(super) fn by_push(body: &Body<'_>, sent_at: Option<Timestamp>) -> Event {
     let git_ref = body.git_ref.text().unwrap_or_default();
     let named = |prefix: &str| name(git_ref.strip_prefix(prefix)?, BRANCH_BYTES_MAX);
     let branch = named(BRANCHES).map(|name| (Place::Branch(name), Resolution::BranchDeleted));
-    let tag = named(TAGS).map(|name| (Place::Tag(name), Resolution::TagDeleted));
+    // Why a pipeline runs may be told without whether it was for a tag: one that is called like
+    // the default branch, which is never deleted, says nothing of that.
+    let project = body.project.0.as_ref();
+    let default = project.and_then(|project| project.default_branch.text());
+    let tag = named(TAGS).filter(|name| Some(name.as_str()) != default);
+    let tag = tag.map(|name| (Place::Tag(name), Resolution::TagDeleted));
     match branch.or(tag).filter(|_| is_deletion) {
         Some((place, why)) => Event::Ended(Ended {
             places: vec![place],

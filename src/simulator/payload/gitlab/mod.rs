@@ -108,6 +108,40 @@ pub(in super::super) fn push(state: &State, of: &Project, reference: &str) -> Va
     })
 }
 
+/// A branch (`refs/heads/...`) or a tag (`refs/tags/...`) is deleted: a push of no commits to a
+/// hash of zeros, with `checkout_sha` null and no time in it, as GitLab's documentation of push
+/// and tag events says.
+pub(in super::super) fn deletion(state: &State, of: &Project, reference: &str) -> Value {
+    let mut body = push(state, of, reference);
+    body["before"] = format!("{:040x}", state.attempts.len() + 0xffff).into();
+    body["after"] = NO_COMMIT.into();
+    body["checkout_sha"] = Value::Null;
+    body["commits"] = json!([]);
+    body["total_commits_count"] = json!(0);
+    body
+}
+
+/// A merge request ends, by `merge` or `close` (GitLab's documentation of merge request events).
+pub(in super::super) fn merge_request_ended(
+    state: &State,
+    of: &Project,
+    (iid, source_branch): (u64, &str),
+    action: &str,
+) -> Value {
+    let mut body = merge_request(state, of);
+    let attributes = &mut body["object_attributes"];
+    attributes["iid"] = iid.into();
+    attributes["source_branch"] = source_branch.into();
+    attributes["action"] = action.into();
+    attributes["state"] = if action == "merge" {
+        "merged"
+    } else {
+        "closed"
+    }
+    .into();
+    body
+}
+
 /// A merge request is opened.
 pub(in super::super) fn merge_request(state: &State, of: &Project) -> Value {
     let number = state.attempts.len() + 1;
