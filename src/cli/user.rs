@@ -77,7 +77,12 @@ pub(super) fn run(command: &User, session: &Session) -> Outcome {
             let choice = disconnect.then_some("disconnect");
             let asked = query(&[("connections", choice), ("delete_webhooks", Some(&delete))]);
             let path = format!("{}{asked}", route(&["users", &id])?);
-            let answer = client.call(Method::DELETE, &path, None)?;
+            let answer = client.call(Method::DELETE, &path, None);
+            // What the API calls a parameter is an option here.
+            let answer = answer.map_err(|failed| match failed.code() {
+                Some("user_in_use") => failed.and("here: --disconnect, --keep-webhooks"),
+                _ => failed,
+            })?;
             let message = text_of(&answer, "/message");
             let words = match answer["connections_left"].as_u64() {
                 Some(left) if left > 0 => format!("{user}: {message} ({left} left)"),

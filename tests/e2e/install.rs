@@ -6,7 +6,21 @@ use std::path::Path;
 use std::process::Command;
 
 const GUIDE: &str = include_str!("../../docs/install.md");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const UNIT: &str = include_str!("../../systemd/hookherd.service");
+
+/// Runs commands of the guide below this directory instead of `/etc/hookherd`.
+fn run(script: &str, etc: &Path) {
+    let script = script.replace("/etc/hookherd", etc.to_str().unwrap());
+    let binary = Path::new(env!("CARGO_BIN_EXE_hookherd")).parent().unwrap();
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display());
+    let mut bash = Command::new("bash");
+    bash.args(["-euc", &format!("umask 022\n{script}")])
+        .env_clear()
+        .env("PATH", path);
+    let output = bash.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
 
 /// The commands of a chapter.
 fn commands(chapter: &str) -> String {
@@ -40,15 +54,7 @@ fn follow(etc: &Path) {
         commands("## 2. The master key"),
         commands("## 3. The settings")
     );
-    let script = script.replace("/etc/hookherd", etc.to_str().unwrap());
-    let binary = Path::new(env!("CARGO_BIN_EXE_hookherd")).parent().unwrap();
-    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display());
-    let mut bash = Command::new("bash");
-    bash.args(["-euc", &format!("umask 022\n{script}")])
-        .env_clear()
-        .env("PATH", path);
-    let output = bash.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    run(&script, etc);
 }
 
 #[test]
@@ -87,6 +93,34 @@ fn the_proxies_let_every_delivery_through_that_the_daemon_takes() {
     assert!(defaults.contains("\nmax_body = \"25MiB\"\n"));
     for size in [nginx, caddy] {
         assert!(size.parse::<u64>().unwrap() > 25, "{size}");
+    }
+}
+
+#[test]
+fn the_master_key_is_rotated_by_the_commands_of_the_guide() {
+    let dir = tempfile::tempdir().unwrap();
+    let etc = dir.path().join("hookherd");
+    follow(&etc);
+    let read = |name: &str| std::fs::read_to_string(etc.join(name)).unwrap();
+    let old = read("key").trim().to_owned();
+    let (_, chapter) = OPERATIONS.split_once("\n## Keys\n").unwrap();
+    let block = chapter.split("```").nth(1).unwrap();
+    // Nothing runs under systemd here: its word does nothing.
+    let block = format!("systemctl() {{ :; }}\n{block}");
+    let (both, then) = block.split_once("# A few minutes later").unwrap();
+    run(both, &etc);
+    let (new, second) = read("key").trim().split_once(',').map_or_else(
+        || panic!("both keys"),
+        |(new, old)| (new.to_owned(), old.to_owned()),
+    );
+    assert_eq!(second, old);
+    assert!(new.len() == 44 && new != old, "{new}");
+    let then = format!("cd /etc/hookherd; systemctl() {{ :; }}\n#{then}");
+    run(&then, &etc);
+    assert_eq!(read("key").trim(), new);
+    assert_eq!(read("key.old").trim(), old);
+    for name in ["key", "key.old"] {
+        assert_eq!(mode(&etc.join(name)) & 0o777, 0o600, "{name}");
     }
 }
 

@@ -170,11 +170,22 @@ fn may_be_removed(shared: &Shared, caller: Caller, user: &User) -> Result<(), Pr
 
 fn in_use(user: &User, left: Belongings) -> Problem {
     let (connections, deletions) = (left.connections, left.pending_deletions);
+    let mut has = Vec::new();
+    match connections {
+        0 => {}
+        1 => has.push("1 connection".to_owned()),
+        many => has.push(format!("{many} connections")),
+    }
+    match deletions {
+        0 => {}
+        1 => has.push("1 webhook that is still to be deleted".to_owned()),
+        many => has.push(format!("{many} webhooks that are still to be deleted")),
+    }
     let detail = format!(
-        "{} has {connections} connections, and {deletions} webhooks that are still to be deleted: \
-         disconnect them first, or pass connections=disconnect (and delete_webhooks=false to leave \
-         the webhooks at the provider)",
-        user.name
+        "{} has {}: pass connections=disconnect, and delete_webhooks=false to leave the webhooks \
+         at the provider",
+        user.name,
+        has.join(" and ")
     );
     Problem::new(Code::UserInUse, detail)
 }

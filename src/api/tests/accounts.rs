@@ -243,7 +243,10 @@ fn a_user_with_connections_is_removed_only_when_it_is_said_what_becomes_of_them(
     for query in ["", "?connections=refuse"] {
         let refused = remove(&world, &world.admin, id, query);
         refused.is(409, "user_in_use");
-        assert!(refused.body.contains("1 connections"), "{refused:?}");
+        assert!(
+            refused.body.contains(" has 1 connection: pass"),
+            "{refused:?}"
+        );
     }
     remove(&world, &world.admin, id, "?connections=keep").is(400, "bad_query");
     assert_eq!(status(&world, &world.owner), 200);
@@ -287,7 +290,9 @@ fn a_hook_that_is_still_to_be_deleted_counts_too() {
     let refused = remove(&world, &world.admin, id, "");
     refused.is(409, "user_in_use");
     assert!(
-        refused.body.contains("1 webhooks that are still"),
+        refused
+            .body
+            .contains(" has 1 webhook that is still to be deleted: pass"),
         "{refused:?}"
     );
     connection.lifecycle.phase = Phase::Removed;

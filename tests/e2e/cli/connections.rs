@@ -1,7 +1,7 @@
 //! What is done to one connection, named in any way that people know.
 
 use super::super::commands::{done, done_with, failed, json};
-use super::super::stage::REPOSITORY;
+use super::super::stage::{ADMIN, REPOSITORY};
 use super::Connected;
 use serde_json::Value;
 
@@ -144,7 +144,7 @@ fn hooks_are_checked_pinged_made_anew_and_given_a_new_secret() {
 
 #[test]
 fn a_connection_is_paused_resumed_and_left_with_its_webhook_in_place() {
-    let Connected { stage, .. } = &Connected::new();
+    let Connected { stage, .. } = &mut Connected::new();
     let github = stage.simulator.github();
     let told = done(stage, &["pause", "https://127.0.0.1/octo/app"]);
     assert!(
@@ -162,4 +162,14 @@ fn a_connection_is_paused_resumed_and_left_with_its_webhook_in_place() {
     assert_eq!(gone["webhook_deleted"], false);
     assert_eq!(github.hooks(REPOSITORY).len(), 1, "it was asked for");
     failed(stage, &["disconnect", "octo/app"], "no connection to");
+    // Who has connections is removed when it is said what becomes of them, in options.
+    done(stage, &["connect", "github", "octo/app"]);
+    stage.set("HOOKHERD_TOKEN", ADMIN);
+    let says = "ann has 1 connection: pass";
+    failed(stage, &["user", "remove", "ann"], says);
+    failed(
+        stage,
+        &["user", "remove", "ann"],
+        "here: --disconnect, --keep-webhooks",
+    );
 }
