@@ -115,7 +115,7 @@ fn is_there(
             wanted,
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(JournalError::at("looking at", path)(error)),
+        Err(error) => Err(JournalError::at("looking into the data directory at", path)(error)),
     }
 }
 

@@ -161,6 +161,10 @@ impl Stage {
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hookherd"));
         command.args(words).env_clear().envs(&self.variables);
+        // Where coverage is measured, over what is started here, too.
+        if let Some(profile) = std::env::var_os("LLVM_PROFILE_FILE") {
+            command.env("LLVM_PROFILE_FILE", profile);
+        }
         command.current_dir(self.dir.path());
         command
     }
