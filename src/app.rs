@@ -4,6 +4,7 @@ mod adapters;
 mod census;
 pub mod doctor;
 mod events;
+mod listening;
 mod providers;
 mod reseal;
 mod start;
@@ -40,7 +41,7 @@ fn raise_open_files() {
     }
 }
 
-/// Runs the daemon until it is told to stop by SIGTERM or SIGINT.
+/// Runs the daemon until it is told to stop by SIGTERM or SIGINT, or hears nothing any more.
 pub fn serve(config: Config) -> Result<(), StartError> {
     telemetry::init_logs(config.log.json, &config.log.level).map_err(StartError::Log)?;
     raise_open_files();
@@ -52,20 +53,21 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signal)?;
         let public_url = config.server.public_url.clone();
-        let app = App::start(config).await?;
+        let mut app = App::start(config).await?;
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(version, address = %app.address(), public_url, "serving");
         // Without systemd there is nobody to tell.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         app.be_watched();
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let ended = tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            error = app.ended() => Err(error),
+        };
         tracing::info!("stopping");
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         app.stop().await;
         tracing::info!("stopped");
-        Ok(())
+        ended
     })
 }

@@ -2,6 +2,7 @@
 
 use super::adapters::{AnswersToMetrics, SteadyClock, SystemEntropy, ToMetrics};
 use super::census::Counting;
+use super::listening::{self, Listening};
 use super::providers::{default_instances, providers};
 use super::reseal::{ResealError, reseal_credentials};
 use super::{stored, watchdog};
@@ -25,7 +26,6 @@ use crate::seal::ring::{KeyError, KeyRing, MasterKey};
 use crate::store::disk::{DiskStore, OpenError};
 use crate::store::{CommitError, ReadError, Store};
 use crate::telemetry::metrics::{self, Metrics};
-use actix_web::dev::ServerHandle;
 use actix_web::{App as WebApp, HttpServer, web};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ const CALL_ENDS: [Option<ErrorCode>; 13] = [
     Some(ErrorCode::RateLimited),
 ];
 
-/// Why the daemon does not start.
+/// Why the daemon does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// No usable master key.
@@ -89,6 +89,9 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// Nothing is listened to any more.
+    #[error("no longer listening on {0}: {1}")]
+    Ended(SocketAddr, std::io::Error),
     /// Logging cannot be set up.
     #[error("{0}")]
     Log(String),
@@ -120,6 +123,7 @@ impl StartError {
             | Self::Commit(_)
             | Self::Reseal(_)
             | Self::Listen(..)
+            | Self::Ended(..)
             | Self::Metrics(_)
             | Self::Signal(_)
             | Self::Thread(_) => false,
@@ -131,7 +135,7 @@ impl StartError {
 pub struct App {
     store: Arc<DiskStore>,
     actors: Actors,
-    servers: Vec<ServerHandle>,
+    servers: Vec<Listening>,
     address: SocketAddr,
     counting: Counting,
 }
@@ -190,7 +194,7 @@ impl App {
             admin,
         };
         let shared = web::Data::new(Shared::new(with, api_settings(&config)));
-        let (address, servers) = listen(&config, &shared, &rendered)?;
+        let (address, servers) = listen(&config, &shared, &rendered).await?;
         let data_dir = config.server.data_dir.clone();
         let counting = Counting::start(Arc::clone(&store), data_dir, steady, rendered);
         let counting = counting.map_err(StartError::Thread)?;
@@ -213,11 +217,16 @@ impl App {
         watchdog::start(Arc::clone(&self.store) as _, self.actors.clone());
     }
 
+    /// Waits until requests are not heard any more though nobody has stopped the daemon.
+    pub async fn ended(&mut self) -> StartError {
+        listening::ended(&mut self.servers).await
+    }
+
     /// Stops in order: no new requests, those under way are answered, the actors stop, the store
     /// is closed.
     pub async fn stop(self) {
         for server in &self.servers {
-            server.stop(true).await;
+            server.stop().await;
         }
         self.actors.stop().await;
         self.counting.stop();
@@ -281,18 +290,15 @@ fn render(metrics: &Metrics) -> MetricsText {
     Arc::new(move || metrics.render())
 }
 
-type Listening = (SocketAddr, Vec<ServerHandle>);
-
-fn listen(
+async fn listen(
     config: &Config,
     shared: &web::Data<Shared>,
     rendered: &Metrics,
-) -> Result<Listening, StartError> {
+) -> Result<(SocketAddr, Vec<Listening>), StartError> {
     let listen = config.server.listen;
     let (address, server) = api::server::serve(listen, shared.clone())
         .map_err(|error| StartError::Listen(listen, error))?;
-    let mut handles = vec![server.handle()];
-    actix::spawn(server);
+    let mut servers = vec![Listening::begin(address, server).await?];
     if let Some(listen) = config.server.metrics_listen {
         let render = render(rendered);
         let server = HttpServer::new(move || {
@@ -305,10 +311,9 @@ fn listen(
         .bind(listen)
         .map_err(|error| StartError::Listen(listen, error))?
         .run();
-        handles.push(server.handle());
-        actix::spawn(server);
+        servers.push(Listening::begin(listen, server).await?);
     }
-    Ok((address, handles))
+    Ok((address, servers))
 }
 
 /// Counts at zero from the start: of a counter that appears with its first count, Prometheus sees

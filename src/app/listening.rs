@@ -1,0 +1,79 @@
+//! The HTTP servers of the daemon. One that ended by itself must not leave a daemon behind that
+//! hears nothing any more and looks alive: systemd can start it again only when it is told.
+
+use super::start::StartError;
+use actix_web::dev::{Server, ServerHandle};
+use futures_util::future::select_all;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+use tokio::task::JoinHandle;
+
+/// A server that serves.
+pub(super) struct Listening {
+    address: SocketAddr,
+    handle: ServerHandle,
+    end: JoinHandle<io::Result<()>>,
+}
+
+impl Listening {
+    /// Has a server serve. Its threads are started here, so that it is known whether they could
+    /// be: without files or threads to spare they cannot.
+    pub(super) async fn begin(address: SocketAddr, mut server: Server) -> Result<Self, StartError> {
+        let handle = server.handle();
+        let first = poll_fn(|context| Poll::Ready(Pin::new(&mut server).poll(context))).await;
+        if let Poll::Ready(ended) = first {
+            let error = ended.err().unwrap_or_else(|| io::Error::other("it ended"));
+            return Err(StartError::Listen(address, error));
+        }
+        Ok(Self {
+            address,
+            handle,
+            end: actix::spawn(server),
+        })
+    }
+
+    /// Takes no new requests, and waits for those under way.
+    pub(super) async fn stop(&self) {
+        self.handle.stop(true).await;
+    }
+}
+
+/// Waits until one of the servers has ended, which none does unless it is stopped or broken.
+pub(super) async fn ended(servers: &mut [Listening]) -> StartError {
+    let ends = servers.iter_mut().map(|server| &mut server.end);
+    let (ended, nth, _) = select_all(ends).await;
+    let error = match ended {
+        Ok(Ok(())) => io::Error::other("the server has ended"),
+        Ok(Err(error)) => error,
+        Err(fallen) => io::Error::other(fallen.to_string()),
+    };
+    StartError::Ended(servers[nth].address, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::{App, HttpServer};
+
+    #[actix::test]
+    async fn a_server_that_ends_by_itself_is_noticed() {
+        let serve = || {
+            let server = HttpServer::new(App::new).workers(1).disable_signals();
+            let server = server.bind("127.0.0.1:0").unwrap();
+            (server.addrs()[0], server.run())
+        };
+        let mut servers = Vec::new();
+        for (address, server) in [serve(), serve()] {
+            servers.push(Listening::begin(address, server).await.unwrap());
+        }
+        let (lasts, broken) = (servers[0].address, servers[1].address);
+        servers[1].handle.stop(false).await;
+        let told = ended(&mut servers).await.to_string();
+        assert!(told.contains(&broken.to_string()), "{told}");
+        assert!(!told.contains(&lasts.to_string()), "{told}");
+        servers[0].stop().await;
+    }
+}
