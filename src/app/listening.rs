@@ -9,7 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
 
 /// A server that serves.
 pub(super) struct Listening {
@@ -23,15 +24,23 @@ impl Listening {
     /// be: without files or threads to spare they cannot.
     pub(super) async fn begin(address: SocketAddr, mut server: Server) -> Result<Self, StartError> {
         let handle = server.handle();
-        let first = poll_fn(|context| Poll::Ready(Pin::new(&mut server).poll(context))).await;
-        if let Poll::Ready(ended) = first {
-            let error = ended.err().unwrap_or_else(|| io::Error::other("it ended"));
-            return Err(StartError::Listen(address, error));
+        let (begun, has_begun) = oneshot::channel();
+        // In a task of its own, for it panics where it lacks something.
+        let end = actix::spawn(async move {
+            let first = poll_fn(|context| Poll::Ready(Pin::new(&mut server).poll(context))).await;
+            if let Poll::Ready(ended) = first {
+                return ended;
+            }
+            let _ = begun.send(());
+            server.await
+        });
+        if has_begun.await.is_err() {
+            return Err(StartError::Listen(address, why(end.await)));
         }
         Ok(Self {
             address,
             handle,
-            end: actix::spawn(server),
+            end,
         })
     }
 
@@ -45,12 +54,15 @@ impl Listening {
 pub(super) async fn ended(servers: &mut [Listening]) -> StartError {
     let ends = servers.iter_mut().map(|server| &mut server.end);
     let (ended, nth, _) = select_all(ends).await;
-    let error = match ended {
+    StartError::Ended(servers[nth].address, why(ended))
+}
+
+fn why(ended: Result<io::Result<()>, JoinError>) -> io::Error {
+    match ended {
         Ok(Ok(())) => io::Error::other("the server has ended"),
         Ok(Err(error)) => error,
         Err(fallen) => io::Error::other(fallen.to_string()),
-    };
-    StartError::Ended(servers[nth].address, error)
+    }
 }
 
 #[cfg(test)]
