@@ -1,5 +1,5 @@
-//! What systemd hears: that we are ready, that we get on, that we stop; and that we end when nothing
-//! is heard any more.
+//! What systemd hears: that we are ready, that we get on, that we stop; and that we end when
+//! nothing is heard any more.
 
 use super::stage::Stage;
 use std::os::unix::net::UnixDatagram;
