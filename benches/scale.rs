@@ -8,7 +8,7 @@ use hookherd::domain::connection::Connection;
 use hookherd::domain::id::{ConnectionId, HookId, HookKey, UserId};
 use hookherd::domain::lifecycle::{Hook, Lifecycle, Phase};
 use hookherd::domain::repo::{Instance, ProviderKind, RepositoryId};
-use hookherd::domain::secret::{HookSecret, Proof, Sealed};
+use hookherd::domain::secret::{HookSecret, Proof};
 use hookherd::domain::time::Clock;
 use hookherd::domain::user::{ADMIN_NAME, User};
 use hookherd::provider::signature::github_sign;
@@ -55,36 +55,22 @@ fn connection(number: u64, owner: UserId, ring: &KeyRing, secret: &HookSecret) -
         .map(Into::into)
         .into();
     events.sort();
-    Connection {
-        id,
-        owner,
-        instance,
-        repository: Some(RepositoryId(number)),
-        full_name: format!("octo/repository-{number}").parse().expect("a name"),
-        hook_key: HookKey::generate(&SystemEntropy),
-        credential: None,
-        no_access: Vec::new(),
-        credential_used: None,
-        events,
-        secret: sealed,
-        previous_secret: None::<(Sealed, _)>,
-        proof: Proof::Signature,
-        lifecycle: Lifecycle {
-            phase: Phase::Active,
-            hook: Hook::Present(HookId(number)),
-            applied: Some(1),
-            ..Lifecycle::default()
-        },
-        retry_due_at: None,
-        created_at: now,
-        hook_created_at: Some(now),
-        address: None,
-        suspicion: None,
-        last_delivery_at: None,
-        last_event_at: None,
-        last_check_at: Some(now),
-        last_error: None,
-    }
+    let full_name = format!("octo/repository-{number}").parse();
+    let full_name = full_name.expect("a name");
+    let hook_key = HookKey::generate(&SystemEntropy);
+    let mut connection = Connection::new(id, owner, instance, full_name, hook_key, now);
+    connection.repository = Some(RepositoryId(number));
+    connection.events = events;
+    connection.secret = sealed;
+    connection.proof = Proof::Signature;
+    connection.lifecycle = Lifecycle {
+        phase: Phase::Active,
+        hook: Hook::Present(HookId(number)),
+        applied: Some(1),
+        ..Lifecycle::default()
+    };
+    (connection.hook_created_at, connection.last_check_at) = (Some(now), Some(now));
+    connection
 }
 
 /// Fills a store, and returns the path of the last connection's hook.

@@ -15,9 +15,9 @@ use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{ConnectionId, CredentialId, HookKey, UserId};
-use crate::domain::lifecycle::{Desired, Failure, Lifecycle};
+use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository};
-use crate::domain::secret::{HookSecret, Proof, Sealed};
+use crate::domain::secret::HookSecret;
 use crate::domain::user::Credential;
 use crate::provider::Hooks;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
@@ -249,42 +249,22 @@ impl Actors {
         instance: Instance,
         repository: Option<Repository>,
     ) -> Connection {
-        let now = self.world.now();
         let entropy = &*self.world.entropy;
-        let desired = if request.setup_webhook {
-            Desired::Active
-        } else {
-            Desired::Paused
-        };
-        let name = || request.full_name.clone();
-        let mut connection = Connection {
-            id: ConnectionId::generate(self.world.clock.now_for_id(), entropy),
-            owner: request.owner,
+        let full_name = repository.as_ref().map(|r| r.full_name.clone());
+        let mut connection = Connection::new(
+            ConnectionId::generate(self.world.clock.now_for_id(), entropy),
+            request.owner,
             instance,
-            repository: repository.as_ref().map(|r| r.id),
-            full_name: repository.map_or_else(name, |r| r.full_name),
-            hook_key: HookKey::generate(entropy),
-            credential: request.credential,
-            credential_used: None,
-            no_access: Vec::new(),
-            events: request.events.clone(),
-            secret: Sealed(Vec::new()),
-            previous_secret: None,
-            proof: Proof::Unknown,
-            lifecycle: Lifecycle {
-                desired,
-                ..Lifecycle::default()
-            },
-            retry_due_at: None,
-            created_at: now,
-            hook_created_at: None,
-            address: None,
-            suspicion: None,
-            last_delivery_at: None,
-            last_event_at: None,
-            last_check_at: None,
-            last_error: None,
-        };
+            full_name.unwrap_or_else(|| request.full_name.clone()),
+            HookKey::generate(entropy),
+            self.world.now(),
+        );
+        connection.repository = repository.map(|r| r.id);
+        connection.credential = request.credential;
+        connection.events.clone_from(&request.events);
+        if !request.setup_webhook {
+            connection.lifecycle.desired = Desired::Paused;
+        }
         connection.secret = self
             .world
             .seal_secret(&connection, &HookSecret::generate(entropy));

@@ -176,6 +176,43 @@ impl WebhookStatus {
 const ATTEMPTS_FAILED: u32 = 3;
 
 impl Connection {
+    /// A connection that nothing has happened to yet: it has neither a secret nor any events, and
+    /// its repository was not looked up.
+    pub fn new(
+        id: ConnectionId,
+        owner: UserId,
+        instance: Instance,
+        full_name: FullName,
+        hook_key: HookKey,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            owner,
+            instance,
+            repository: None,
+            full_name,
+            hook_key,
+            credential: None,
+            credential_used: None,
+            no_access: Vec::new(),
+            events: Vec::new(),
+            secret: Sealed(Vec::new()),
+            previous_secret: None,
+            proof: Proof::Unknown,
+            lifecycle: Lifecycle::default(),
+            retry_due_at: None,
+            created_at,
+            hook_created_at: None,
+            address: None,
+            suspicion: None,
+            last_delivery_at: None,
+            last_event_at: None,
+            last_check_at: None,
+            last_error: None,
+        }
+    }
+
     /// Whether the user wants it to work.
     pub fn is_enabled(&self) -> bool {
         self.lifecycle.desired == Desired::Active
@@ -271,38 +308,19 @@ mod tests {
     use crate::domain::lifecycle::SuspendReason;
 
     fn connection(phase: Phase, hook: Hook) -> Connection {
-        Connection {
-            id: ConnectionId::from_u128(1),
-            owner: UserId::from_u128(1),
-            instance: Instance {
+        let mut connection = Connection::new(
+            ConnectionId::from_u128(1),
+            UserId::from_u128(1),
+            Instance {
                 provider: crate::domain::repo::ProviderKind::Github,
                 host: "github.com".parse().unwrap(),
             },
-            repository: None,
-            full_name: "o/r".parse().unwrap(),
-            hook_key: HookKey::from_bytes([0; 20]),
-            credential: None,
-            credential_used: None,
-            no_access: Vec::new(),
-            events: Vec::new(),
-            secret: Sealed(Vec::new()),
-            previous_secret: None,
-            proof: Proof::Unknown,
-            lifecycle: Lifecycle {
-                phase,
-                hook,
-                ..Lifecycle::default()
-            },
-            retry_due_at: None,
-            created_at: Timestamp(0),
-            hook_created_at: None,
-            address: None,
-            suspicion: None,
-            last_delivery_at: None,
-            last_event_at: None,
-            last_check_at: None,
-            last_error: None,
-        }
+            "o/r".parse().unwrap(),
+            HookKey::from_bytes([0; 20]),
+            Timestamp(0),
+        );
+        (connection.lifecycle.phase, connection.lifecycle.hook) = (phase, hook);
+        connection
     }
 
     #[test]

@@ -4,9 +4,7 @@ use bytes::Bytes;
 use hookherd::domain::connection::Connection;
 use hookherd::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use hookherd::domain::id::{ConnectionId, DeliveryId, HookKey, UserId};
-use hookherd::domain::lifecycle::Lifecycle;
 use hookherd::domain::repo::{Instance, ProviderKind};
-use hookherd::domain::secret::{Proof, Sealed};
 use hookherd::domain::time::Timestamp;
 use hookherd::store::{Batch, Change, Guard, Priority};
 
@@ -18,34 +16,18 @@ const LARGE_BODY_BYTES: usize = 1 << 20;
 
 /// The connection that all deliveries hang on.
 pub(crate) fn connecting() -> Batch {
-    let connection = Connection {
-        id: CONNECTION,
-        owner: UserId::from_u128(1),
-        instance: Instance {
-            provider: ProviderKind::Github,
-            host: "github.com".parse().expect("a host"),
-        },
-        repository: None,
-        full_name: "octo/app".parse().expect("a name"),
-        hook_key: HookKey::from_bytes([1; 20]),
-        credential: None,
-        credential_used: None,
-        no_access: Vec::new(),
-        events: Vec::new(),
-        secret: Sealed(Vec::new()),
-        previous_secret: None,
-        proof: Proof::Unknown,
-        lifecycle: Lifecycle::default(),
-        retry_due_at: None,
-        created_at: Timestamp(1),
-        hook_created_at: None,
-        last_delivery_at: None,
-        last_event_at: None,
-        last_check_at: None,
-        last_error: None,
-        address: None,
-        suspicion: None,
+    let github = Instance {
+        provider: ProviderKind::Github,
+        host: "github.com".parse().expect("a host"),
     };
+    let connection = Connection::new(
+        CONNECTION,
+        UserId::from_u128(1),
+        github,
+        "octo/app".parse().expect("a name"),
+        HookKey::from_bytes([1; 20]),
+        Timestamp(1),
+    );
     Batch::of(vec![Change::PutConnection(Box::new(connection))])
 }
 

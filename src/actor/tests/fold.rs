@@ -14,10 +14,8 @@ use crate::domain::event::Event;
 use crate::domain::id::{ConnectionId, HookKey, RunId, UserId};
 use crate::domain::incident::track::{End, PointKind, TrackKey};
 use crate::domain::incident::{Incident, Resolution};
-use crate::domain::lifecycle::Lifecycle;
 use crate::domain::repo::RepositoryId;
 use crate::domain::run::{Family, Run, RunEvent};
-use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Batch, IncidentFilter, Of};
@@ -32,31 +30,16 @@ const OWNER: UserId = UserId::from_u128(1);
 const CONNECTION: ConnectionId = ConnectionId::from_u128(2);
 
 fn connection() -> Connection {
-    Connection {
-        id: CONNECTION,
-        owner: OWNER,
-        instance: super::fakes::instance(),
-        repository: Some(RepositoryId(1)),
-        full_name: "o/r".parse().unwrap(),
-        hook_key: HookKey::from_bytes([0; 20]),
-        credential: None,
-        credential_used: None,
-        no_access: Vec::new(),
-        events: Vec::new(),
-        secret: Sealed(Vec::new()),
-        previous_secret: None,
-        proof: Proof::Unknown,
-        lifecycle: Lifecycle::default(),
-        retry_due_at: None,
-        created_at: Timestamp(0),
-        hook_created_at: None,
-        address: None,
-        suspicion: None,
-        last_delivery_at: None,
-        last_event_at: None,
-        last_check_at: None,
-        last_error: None,
-    }
+    let mut connection = Connection::new(
+        CONNECTION,
+        OWNER,
+        super::fakes::instance(),
+        "o/r".parse().unwrap(),
+        HookKey::from_bytes([0; 20]),
+        Timestamp(0),
+    );
+    connection.repository = Some(RepositoryId(1));
+    connection
 }
 
 /// What a history came to, without what is ours alone: our ids, and when we first heard.

@@ -7,7 +7,7 @@ use crate::domain::connection::Connection;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{ConnectionId, CredentialId, Entropy, HookKey, UserId};
-use crate::domain::lifecycle::{Desired, Failure, Lifecycle};
+use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository, RepositoryId};
 use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::domain::time::Clock;
@@ -60,31 +60,19 @@ impl Herd for FakeHerd {
                 .host
                 .unwrap_or_else(|| "github.com".parse().unwrap()),
         };
-        let connection = Connection {
-            id: ConnectionId::generate(now, &*self.entropy),
-            owner: request.owner,
-            instance: instance.clone(),
-            repository: Some(RepositoryId(4711)),
-            full_name: request.full_name.clone(),
-            hook_key: HookKey::generate(&*self.entropy),
-            credential: request.credential,
-            credential_used: None,
-            no_access: Vec::new(),
-            events: request.events,
-            secret: Sealed(b"canary-sealed-secret".to_vec()),
-            previous_secret: None,
-            proof: Proof::Signature,
-            lifecycle: Lifecycle::default(),
-            retry_due_at: None,
-            created_at: now,
-            hook_created_at: None,
-            address: None,
-            suspicion: None,
-            last_delivery_at: None,
-            last_event_at: None,
-            last_check_at: None,
-            last_error: None,
-        };
+        let mut connection = Connection::new(
+            ConnectionId::generate(now, &*self.entropy),
+            request.owner,
+            instance.clone(),
+            request.full_name.clone(),
+            HookKey::generate(&*self.entropy),
+            now,
+        );
+        connection.repository = Some(RepositoryId(4711));
+        connection.credential = request.credential;
+        connection.events = request.events;
+        connection.secret = Sealed(b"canary-sealed-secret".to_vec());
+        connection.proof = Proof::Signature;
         let guard = Guard::NewConnection {
             owner: request.owner,
             instance,

@@ -3,9 +3,8 @@
 use super::*;
 use crate::domain::connection::Connection;
 use crate::domain::id::HookKey;
-use crate::domain::lifecycle::{Desired, Lifecycle};
+use crate::domain::lifecycle::Desired;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use crate::domain::secret::{Proof, Sealed};
 use std::sync::{Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -73,36 +72,20 @@ fn user(id: u128) -> Batch {
 }
 
 pub(in crate::store) fn connection(id: u128, repository: Option<u64>, name: &str) -> Connection {
-    let owner = UserId::from_u128(1);
     let instance = Instance {
         provider: ProviderKind::Github,
         host: "github.com".parse().unwrap(),
     };
-    Connection {
-        id: ConnectionId::from_u128(id),
-        owner,
+    let mut connection = Connection::new(
+        ConnectionId::from_u128(id),
+        UserId::from_u128(1),
         instance,
-        repository: repository.map(RepositoryId),
-        full_name: name.parse().unwrap(),
-        hook_key: HookKey::from_bytes([u8::try_from(id).unwrap(); 20]),
-        credential: None,
-        credential_used: None,
-        no_access: Vec::new(),
-        events: Vec::new(),
-        secret: Sealed(Vec::new()),
-        previous_secret: None,
-        proof: Proof::Unknown,
-        lifecycle: Lifecycle::default(),
-        retry_due_at: None,
-        created_at: Timestamp(1),
-        hook_created_at: None,
-        address: None,
-        suspicion: None,
-        last_delivery_at: None,
-        last_event_at: None,
-        last_check_at: None,
-        last_error: None,
-    }
+        name.parse().unwrap(),
+        HookKey::from_bytes([u8::try_from(id).unwrap(); 20]),
+        Timestamp(1),
+    );
+    connection.repository = repository.map(RepositoryId);
+    connection
 }
 
 fn connecting(connection: &Connection) -> Batch {
