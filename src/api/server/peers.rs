@@ -80,7 +80,9 @@ fn millis(duration: Duration) -> u64 {
 impl Member {
     /// A request begins.
     pub(super) fn begins(&self, doing: Doing) {
-        *self.lock() = Arc::default();
+        if doing == Doing::Delivering {
+            *self.lock() = Arc::default();
+        }
         self.is_doing(doing);
     }
 
@@ -182,7 +184,7 @@ impl Peers {
             let is_burst = own < share.saturating_mul(BURST);
             let of_peer = members.get(&peer).into_iter().flatten();
             let may_go = of_peer.filter(|member| !is_burst || !member.is_young());
-            match worst_of(may_go, |_| false) {
+            match worst_of(may_go.map(|member| (false, member))) {
                 Some(worst) => {
                     limit_reached(Limit::ConnectionsPerAddress);
                     put_out(&mut members, &worst);
@@ -194,8 +196,11 @@ impl Peers {
         let total: usize = members.values().map(Vec::len).sum();
         if total >= self.limits.total {
             // Of those who have more than their share first.
-            let is_fair = |member: &Member| members[&member.peer].len() <= share;
-            let Some(worst) = worst_of(members.values().flatten(), is_fair) else {
+            let all = members.values().flat_map(|of_peer| {
+                let is_fair = of_peer.len() <= share;
+                of_peer.iter().map(move |member| (is_fair, member))
+            });
+            let Some(worst) = worst_of(all) else {
                 return refused();
             };
             limit_reached(Limit::Connections);
@@ -224,15 +229,12 @@ impl Peers {
     }
 }
 
-/// The first that has to go: a proxy's after all others.
-fn worst_of<'a>(
-    members: impl Iterator<Item = &'a Arc<Member>>,
-    is_fair: impl Fn(&Member) -> bool,
-) -> Option<Arc<Member>> {
-    let placed = members.filter_map(|member| Some((member.place()?, member)));
-    let placed = placed.map(|(place, member)| {
+/// The first that has to go, of connections whose address has no more than its share, or more: a
+/// proxy's after all others.
+fn worst_of<'a>(members: impl Iterator<Item = (bool, &'a Arc<Member>)>) -> Option<Arc<Member>> {
+    let placed = members.filter_map(|(is_fair, member)| {
         let is_proxy = member.is_proxy;
-        ((is_proxy, is_proxy || is_fair(member), place), member)
+        Some(((is_proxy, is_proxy || is_fair, member.place()?), member))
     });
     let first = placed.min_by_key(|(place, _)| *place);
     first.map(|(_, member)| Arc::clone(member))
