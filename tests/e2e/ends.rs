@@ -156,3 +156,32 @@ fn what_ends_at_gitlab_ends_the_incidents_by_its_own_word() {
     expected[0].1 = json!("passed");
     wait_for(&stage, &ann, &expected);
 }
+
+/// A script that resolves what it has listed does not stumble over a repository that went away.
+#[test]
+fn an_incident_whose_connection_is_gone_is_resolved_and_says_so() {
+    let stage = Stage::new();
+    let github = stage.simulator.github();
+    let _daemon = stage.start();
+    let ann = stage.add_user("ann");
+    let token = github.add_user("octo");
+    github.add_repository(REPOSITORY, "octo");
+    let id = stage.connect(&ann, &token, REPOSITORY);
+    stage.wait_for_status(&ann, &id, "active");
+    github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
+    wait_for(&stage, &ann, &[("CI on main", Value::Null)]);
+    let incident = stage.list(&ann, "incidents")[0]["id"].clone();
+    let incident = incident.as_str().expect("an id");
+    let line = format!("DELETE /api/v2/repositories/connections/{id}");
+    stage.call(&ann, &line, &Value::Null);
+    wait_for(&stage, &ann, &[("CI on main", json!("disconnected"))]);
+    let act = |what: &str| {
+        let line = format!("POST /api/v2/incidents/{incident}/{what}");
+        stage.ask(&ann, &line, None)
+    };
+    let resolved = act("resolve");
+    let end = resolved.json["resolution"].as_str();
+    assert_eq!((resolved.status, end), (200, Some("disconnected")));
+    let late = act("acknowledge");
+    assert_eq!((late.status, late.field("code").as_str()), (409, "not_now"));
+}

@@ -1,7 +1,7 @@
 //! Incidents.
 
 use super::{Names, away, ok};
-use crate::actor::Command;
+use crate::actor::{Command, CommandError};
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
 use crate::api::extract::{after, path_id, query};
@@ -80,9 +80,20 @@ async fn act(
 ) -> Answer {
     let incident = shared.owned(caller).incident(path_id(request)?)?;
     let command = command(incident.id);
-    match incident.subject {
-        Subject::Connection(id) => shared.herd.command(id, command).await?,
-        Subject::Credential(id) => shared.herd.command_credential(id, command).await?,
+    let done = match incident.subject {
+        Subject::Connection(id) => shared.herd.command(id, command.clone()).await,
+        Subject::Credential(id) => shared.herd.command_credential(id, command.clone()).await,
+    };
+    match done {
+        // What it was about is gone, and with that the incident ended.
+        Err(CommandError::NoSuchConnection | CommandError::NoSuchSubject)
+            if incident.status == IncidentStatus::Resolved =>
+        {
+            if command != Command::Resolve(incident.id) {
+                return Err(CommandError::NotNow("the incident is resolved").into());
+            }
+        }
+        done => done?,
     }
     shown(shared.owned(caller), incident.id)
 }
