@@ -33,7 +33,7 @@ const PROBE_EVERY: Duration = Duration::from_millis(20);
 const ANSWER_MAX: Duration = if cfg!(debug_assertions) {
     // To take 8,000 connections in takes a build without optimisation five seconds by itself on
     // two cores that it shares with the clients.
-    Duration::from_secs(15)
+    Duration::from_secs(10)
 } else {
     Duration::from_secs(1)
 };
@@ -160,8 +160,16 @@ fn silent(hook: &Hook) -> Vec<TcpStream> {
     (0..SILENT).filter_map(open).collect()
 }
 
+/// Lets the daemon and the deliveries that are measured go first on the processors: those who press
+/// have machines of their own, were it not for the test.
+fn stand_back() {
+    // Without the right to do so it goes as well, only slower.
+    let _ = rustix::process::setpriority_process(None, 19);
+}
+
 /// Asks for a large delivery and reads a little of it at a time; whether it was given any.
 fn slow(user: &User, until: Instant) -> bool {
+    stand_back();
     let User { token, hook, large } = user;
     let ask = format!(
         "GET /api/v2/deliveries/{large} HTTP/1.1\r\nHost: x\r\n\
@@ -197,7 +205,10 @@ fn press(users: &[User], body: &[u8]) -> (usize, usize, usize) {
         let upload = |n: usize| {
             let (user, id) = (&users[n % USERS], format!("upload-{n}"));
             let signature = &signatures[n % USERS];
-            scope.spawn(move || user.hook.send(&id, body, signature))
+            scope.spawn(move || {
+                stand_back();
+                user.hook.send(&id, body, signature)
+            })
         };
         let uploads: Vec<_> = (0..UPLOADS).map(upload).collect();
         let statuses: Vec<u16> = uploads.into_iter().map(|u| u.join().unwrap()).collect();
