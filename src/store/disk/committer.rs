@@ -13,7 +13,8 @@
 use super::ballast::{Ballast, free_bytes};
 use super::identity::Known;
 use super::open::OpenError;
-use super::shared::{Shared, Submission, lock};
+use super::queue::Submission;
+use super::shared::{Shared, lock};
 use super::turn::Turn;
 use crate::store::index::{Claims, Index, Place};
 use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
@@ -25,10 +26,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most batches in a group.
-const GROUP_BATCHES_MAX: usize = 1024;
-/// Most bytes in a group, except that one batch may be larger by itself.
-const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A full disk is not tried again with less than this free.
 const HEAL_BYTES_MIN: u64 = 64 * 1024;
 
@@ -119,8 +116,8 @@ impl Committer {
     /// The next group; empty when it is time to look after trouble; `None` at the end.
     fn next_group(&self) -> Option<Vec<Submission>> {
         let mut queue = lock(&self.shared.queue);
-        while queue.waiting.is_empty() {
-            if queue.is_closed {
+        while queue.len() == 0 {
+            if queue.is_closed() {
                 return None;
             }
             let waits = self
@@ -129,21 +126,11 @@ impl Committer {
                 .wait_timeout(queue, self.limits.heal_interval);
             let (woken, timeout) = waits.unwrap_or_else(PoisonError::into_inner);
             queue = woken;
-            if timeout.timed_out() && queue.waiting.is_empty() && !queue.is_closed {
+            if timeout.timed_out() && queue.len() == 0 && !queue.is_closed() {
                 return Some(Vec::new());
             }
         }
-        let (mut group, mut bytes) = (Vec::new(), 0);
-        while let Some(next) = queue.waiting.front() {
-            let would_be = bytes + next.payload.len();
-            if group.len() == GROUP_BATCHES_MAX || (bytes > 0 && would_be > GROUP_BYTES_MAX) {
-                break;
-            }
-            bytes = would_be;
-            group.extend(queue.waiting.pop_front());
-        }
-        queue.bytes -= bytes;
-        Some(group)
+        Some(queue.next_group())
     }
 
     fn commit(&mut self, group: Vec<Submission>) {

@@ -10,6 +10,7 @@ mod identity;
 mod lock;
 mod log;
 mod open;
+mod queue;
 mod retain;
 mod shared;
 mod stream;

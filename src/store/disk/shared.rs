@@ -2,32 +2,12 @@
 
 use super::batch::encode_changes;
 use super::committer::Trouble;
+use super::queue::{Queue, Submission};
 use crate::store::journal::Position;
 use crate::store::{Batch, CommitError};
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
-
-/// Most bytes that wait to be committed; beyond, submitters are told that we are overloaded.
-const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Most batches that wait.
-const QUEUE_BATCHES_MAX: usize = 65_536;
-
-/// A batch that waits, and who waits for it.
-pub(super) struct Submission {
-    pub(super) batch: Batch,
-    pub(super) payload: Vec<u8>,
-    pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
-}
-
-/// What waits to be committed.
-#[derive(Default)]
-pub(super) struct Queue {
-    pub(super) waiting: VecDeque<Submission>,
-    pub(super) bytes: usize,
-    pub(super) is_closed: bool,
-}
 
 /// What the submitters, the reads and the committer share.
 pub(super) struct Shared {
@@ -72,21 +52,7 @@ impl Shared {
     pub(super) fn submit(&self, batch: Batch) -> oneshot::Receiver<Result<(), CommitError>> {
         let (answer, receiver) = oneshot::channel();
         let payload = encode_changes(&batch.changes);
-        let mut queue = lock(&self.queue);
-        let is_full = queue.waiting.len() >= QUEUE_BATCHES_MAX
-            || queue.bytes.saturating_add(payload.len()) > QUEUE_BYTES_MAX;
-        if queue.is_closed || is_full {
-            let error = if queue.is_closed {
-                CommitError::Closed
-            } else {
-                CommitError::Overloaded
-            };
-            // The receiver is held right here.
-            let _ = answer.send(Err(error));
-            return receiver;
-        }
-        queue.bytes += payload.len();
-        queue.waiting.push_back(Submission {
+        lock(&self.queue).push(Submission {
             batch,
             payload,
             answer,
@@ -105,7 +71,7 @@ impl Shared {
     }
 
     pub(super) fn close(&self) {
-        lock(&self.queue).is_closed = true;
+        lock(&self.queue).close();
         self.wake.notify_all();
     }
 
@@ -135,7 +101,7 @@ impl Shared {
     }
 
     pub(super) fn queued(&self) -> usize {
-        lock(&self.queue).waiting.len()
+        lock(&self.queue).len()
     }
 
     pub(super) fn trouble(&self) -> Option<Trouble> {

@@ -1,0 +1,183 @@
+//! What waits to be committed, and what is committed next.
+//!
+//! In the order in which it came, but for large deliveries: they have a line of their own, and a
+//! turn in every other group at most. A write of many megabytes takes its time; so whatever else
+//! comes waits behind one of them, not behind all. Nothing that waits was acknowledged yet.
+
+use crate::store::{Batch, CommitError, Priority};
+use std::collections::VecDeque;
+use tokio::sync::oneshot;
+
+/// Most bytes that wait to be committed; beyond, submitters are told that we are overloaded.
+const BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most batches that wait.
+const BATCHES_MAX: usize = 65_536;
+/// Most batches in a group.
+const GROUP_BATCHES_MAX: usize = 1024;
+/// Most bytes in a group, except that one batch may be larger by itself.
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A delivery of more bytes than this is a large one.
+const LARGE_BYTES: usize = 1024 * 1024;
+
+/// A batch that waits, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) batch: Batch,
+    pub(super) payload: Vec<u8>,
+    pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
+}
+
+impl Submission {
+    fn is_large(&self) -> bool {
+        self.batch.priority == Priority::Ingress && self.payload.len() > LARGE_BYTES
+    }
+}
+
+/// What waits to be committed.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Submission>,
+    large: VecDeque<Submission>,
+    bytes: usize,
+    is_closed: bool,
+    /// Whether the last group was one of large deliveries.
+    had_large: bool,
+}
+
+impl Queue {
+    /// Puts a batch into line, or tells its submitter why not.
+    pub(super) fn push(&mut self, submission: Submission) {
+        let bytes = self.bytes.saturating_add(submission.payload.len());
+        let is_full = self.len() >= BATCHES_MAX || bytes > BYTES_MAX;
+        if self.is_closed || is_full {
+            let error = if self.is_closed {
+                CommitError::Closed
+            } else {
+                CommitError::Overloaded
+            };
+            // Whoever does not wait any more is told nothing.
+            let _ = submission.answer.send(Err(error));
+            return;
+        }
+        self.bytes = bytes;
+        if submission.is_large() {
+            self.large.push_back(submission);
+        } else {
+            self.waiting.push_back(submission);
+        }
+    }
+
+    /// How many batches wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.large.len()
+    }
+
+    /// Nothing more is taken in.
+    pub(super) const fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    pub(super) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// The next group; empty when nothing waits.
+    pub(super) fn next_group(&mut self) -> Vec<Submission> {
+        let is_for_large = !self.large.is_empty() && (self.waiting.is_empty() || !self.had_large);
+        let line = if is_for_large {
+            &mut self.large
+        } else {
+            &mut self.waiting
+        };
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = line.front() {
+            let would_be = bytes + next.payload.len();
+            if group.len() == GROUP_BATCHES_MAX || (bytes > 0 && would_be > GROUP_BYTES_MAX) {
+                break;
+            }
+            bytes = would_be;
+            group.extend(line.pop_front());
+        }
+        self.bytes -= bytes;
+        self.had_large = is_for_large;
+        group
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<(), CommitError>>;
+
+    fn push(queue: &mut Queue, priority: Priority, bytes: usize) -> Answer {
+        let (answer, receiver) = oneshot::channel();
+        queue.push(Submission {
+            batch: Batch {
+                priority,
+                guards: Vec::new(),
+                changes: Vec::new(),
+            },
+            payload: vec![0; bytes],
+            answer,
+        });
+        receiver
+    }
+
+    fn sizes(group: &[Submission]) -> Vec<usize> {
+        group.iter().map(|s| s.payload.len()).collect()
+    }
+
+    const LARGE: usize = 25 * LARGE_BYTES;
+
+    #[test]
+    fn a_small_batch_waits_behind_one_large_delivery_at_most() {
+        let mut queue = Queue::default();
+        for _ in 0..3 {
+            push(&mut queue, Priority::Ingress, LARGE);
+        }
+        for bytes in [1, 2, 3] {
+            push(&mut queue, Priority::Ingress, bytes);
+        }
+        assert_eq!(sizes(&queue.next_group()), [LARGE]);
+        assert_eq!(sizes(&queue.next_group()), [1, 2, 3]);
+        push(&mut queue, Priority::Internal, 4);
+        assert_eq!(
+            sizes(&queue.next_group()),
+            [LARGE],
+            "nor do large ones wait for ever"
+        );
+        push(&mut queue, Priority::Internal, 5);
+        assert_eq!(sizes(&queue.next_group()), [4, 5]);
+        assert_eq!(sizes(&queue.next_group()), [LARGE]);
+        assert_eq!(sizes(&queue.next_group()), [0; 0]);
+        assert_eq!((queue.len(), queue.bytes), (0, 0));
+    }
+
+    #[test]
+    fn what_is_our_own_keeps_its_order_whatever_its_size() {
+        let mut queue = Queue::default();
+        for bytes in [1, LARGE, 2] {
+            push(&mut queue, Priority::Internal, bytes);
+        }
+        let groups = [queue.next_group(), queue.next_group(), queue.next_group()];
+        assert_eq!(
+            groups.map(|group| sizes(&group)),
+            [vec![1], vec![LARGE], vec![2]]
+        );
+    }
+
+    #[test]
+    fn there_is_a_bound_and_an_end() {
+        let mut queue = Queue::default();
+        for _ in 0..10 {
+            push(&mut queue, Priority::Ingress, LARGE);
+        }
+        let mut refused = push(&mut queue, Priority::Internal, LARGE);
+        assert_eq!(refused.try_recv(), Ok(Err(CommitError::Overloaded)));
+        queue.close();
+        let mut refused = push(&mut queue, Priority::Internal, 1);
+        assert_eq!(refused.try_recv(), Ok(Err(CommitError::Closed)));
+        assert!(queue.is_closed() && queue.len() == 10);
+    }
+}
