@@ -162,7 +162,8 @@ pub(super) fn unpack(
         let (kind, bytes) = part.ok_or_else(damaged)?;
         match kind {
             END => {
-                if bytes != digest.finalize().as_bytes() {
+                let more = from.read(&mut [0]).map_err(|_| damaged())?;
+                if bytes != digest.finalize().as_bytes() || more > 0 {
                     return Err(damaged());
                 }
                 break;

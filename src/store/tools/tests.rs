@@ -150,6 +150,10 @@ fn a_harmed_or_shortened_export_is_refused_and_leaves_nothing_behind() {
         assert!(import(&file, &new).is_err(), "changed at {at}");
         assert_eq!(target.path().read_dir().unwrap().count(), 0);
     }
+    // Nor is what only begins like an export one.
+    std::fs::write(&file, [good.as_slice(), b"\n"].concat()).unwrap();
+    assert!(import(&file, &new).is_err());
+    assert_eq!(target.path().read_dir().unwrap().count(), 0);
 }
 
 #[test]
