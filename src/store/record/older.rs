@@ -98,6 +98,37 @@ frozen!(ConnectionV2 {
     suspicion: Option<SuspicionV1>,
 });
 
+/// The connection that an older record stands for. What all versions had goes over as it is.
+macro_rules! connection {
+    ($old:ident, $lifecycle:expr, $address:expr, $suspicion:expr $(,)?) => {
+        Connection {
+            id: Wire::from_wire($old.id)?,
+            owner: Wire::from_wire($old.owner)?,
+            instance: Wire::from_wire($old.instance)?,
+            repository: Wire::from_wire($old.repository)?,
+            full_name: Wire::from_wire($old.full_name)?,
+            hook_key: Wire::from_wire($old.hook_key)?,
+            credential: Wire::from_wire($old.credential)?,
+            credential_used: Wire::from_wire($old.credential_used)?,
+            no_access: Wire::from_wire($old.no_access)?,
+            events: $old.events,
+            secret: Wire::from_wire($old.secret)?,
+            previous_secret: Wire::from_wire($old.previous_secret)?,
+            proof: Wire::from_wire($old.proof)?,
+            lifecycle: $lifecycle,
+            retry_due_at: Wire::from_wire($old.retry_due_at)?,
+            created_at: Wire::from_wire($old.created_at)?,
+            hook_created_at: Wire::from_wire($old.hook_created_at)?,
+            address: $address,
+            suspicion: $suspicion,
+            last_delivery_at: Wire::from_wire($old.last_delivery_at)?,
+            last_event_at: Wire::from_wire($old.last_event_at)?,
+            last_check_at: Wire::from_wire($old.last_check_at)?,
+            last_error: Wire::from_wire($old.last_error)?,
+        }
+    };
+}
+
 /// A connection as an older version wrote it.
 pub(super) fn connection(version: u8, bytes: &[u8]) -> Result<Connection, RecordError> {
     let connection = match version {
@@ -109,31 +140,9 @@ pub(super) fn connection(version: u8, bytes: &[u8]) -> Result<Connection, Record
 }
 
 fn from_v2(v2: ConnectionV2) -> Option<Connection> {
-    Some(Connection {
-        id: Wire::from_wire(v2.id)?,
-        owner: Wire::from_wire(v2.owner)?,
-        instance: Wire::from_wire(v2.instance)?,
-        repository: Wire::from_wire(v2.repository)?,
-        full_name: Wire::from_wire(v2.full_name)?,
-        hook_key: Wire::from_wire(v2.hook_key)?,
-        credential: Wire::from_wire(v2.credential)?,
-        credential_used: Wire::from_wire(v2.credential_used)?,
-        no_access: Wire::from_wire(v2.no_access)?,
-        events: v2.events,
-        secret: Wire::from_wire(v2.secret)?,
-        previous_secret: Wire::from_wire(v2.previous_secret)?,
-        proof: Wire::from_wire(v2.proof)?,
-        lifecycle: Wire::from_wire(v2.lifecycle)?,
-        retry_due_at: Wire::from_wire(v2.retry_due_at)?,
-        created_at: Wire::from_wire(v2.created_at)?,
-        hook_created_at: Wire::from_wire(v2.hook_created_at)?,
-        address: v2.address,
-        suspicion: Wire::from_wire(v2.suspicion)?,
-        last_delivery_at: Wire::from_wire(v2.last_delivery_at)?,
-        last_event_at: Wire::from_wire(v2.last_event_at)?,
-        last_check_at: Wire::from_wire(v2.last_check_at)?,
-        last_error: Wire::from_wire(v2.last_error)?,
-    })
+    let lifecycle = Wire::from_wire(v2.lifecycle)?;
+    let suspicion = Wire::from_wire(v2.suspicion)?;
+    Some(connection!(v2, lifecycle, v2.address, suspicion))
 }
 
 /// Version 1 forgot the hook's id when it was in doubt, knew hooks by their present URL only, and
@@ -183,32 +192,9 @@ fn lifecycle(v1: LifecycleV1, was_there: bool) -> Option<Lifecycle> {
 }
 
 fn from_v1(v1: ConnectionV1) -> Option<Connection> {
-    Some(Connection {
-        id: Wire::from_wire(v1.id)?,
-        owner: Wire::from_wire(v1.owner)?,
-        instance: Wire::from_wire(v1.instance)?,
-        repository: Wire::from_wire(v1.repository)?,
-        full_name: Wire::from_wire(v1.full_name)?,
-        hook_key: Wire::from_wire(v1.hook_key)?,
-        credential: Wire::from_wire(v1.credential)?,
-        credential_used: Wire::from_wire(v1.credential_used)?,
-        no_access: Wire::from_wire(v1.no_access)?,
-        events: v1.events,
-        secret: Wire::from_wire(v1.secret)?,
-        previous_secret: Wire::from_wire(v1.previous_secret)?,
-        proof: Wire::from_wire(v1.proof)?,
-        lifecycle: lifecycle(v1.lifecycle, v1.hook_created_at.is_some())?,
-        retry_due_at: Wire::from_wire(v1.retry_due_at)?,
-        created_at: Wire::from_wire(v1.created_at)?,
-        hook_created_at: Wire::from_wire(v1.hook_created_at)?,
-        // The first check tells.
-        address: None,
-        suspicion: None,
-        last_delivery_at: Wire::from_wire(v1.last_delivery_at)?,
-        last_event_at: Wire::from_wire(v1.last_event_at)?,
-        last_check_at: Wire::from_wire(v1.last_check_at)?,
-        last_error: Wire::from_wire(v1.last_error)?,
-    })
+    let lifecycle = lifecycle(v1.lifecycle, v1.hook_created_at.is_some())?;
+    // Where the hook delivers to, the first check tells.
+    Some(connection!(v1, lifecycle, None, None))
 }
 
 #[cfg(test)]
