@@ -40,9 +40,7 @@ fn what_ends_at_github_ends_the_incidents_by_its_own_word() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     let id = stage.connect(&ann, &token, REPOSITORY);
     stage.wait_for_status(&ann, &id, "active");
     let mut number = 0;
@@ -163,9 +161,7 @@ fn an_incident_whose_connection_is_gone_is_resolved_and_says_so() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     let id = stage.connect(&ann, &token, REPOSITORY);
     stage.wait_for_status(&ann, &id, "active");
     github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));

@@ -96,11 +96,8 @@ fn twenty_hooks_and_missing_rights_are_told_clearly_and_end_by_themselves() {
 #[test]
 fn the_provider_is_not_asked_again_before_it_said() {
     let stage = Stage::new();
-    let github = stage.simulator.github();
     let _daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     let wait = Duration::from_secs(2);
     let limited = Misbehaviour::RateLimitedSecondary {
         retry_after_s: wait.as_secs(),
@@ -164,9 +161,7 @@ fn what_comes_for_a_connection_that_was_just_removed_is_refused_and_leaves_nothi
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     let id = stage.connect(&ann, &token, REPOSITORY);
     stage.wait_for_status(&ann, &id, "active");
     let pushes = |count| (0..count).for_each(|_| github.push(REPOSITORY));
@@ -205,9 +200,7 @@ fn a_hook_is_known_by_its_greeting_when_all_else_is_lost() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     let faults = stage.simulator.faults();
     faults.next("create_hook", Misbehaviour::ActThenDrop);
     faults.push(Fault {

@@ -8,9 +8,7 @@ fn after_a_rotation_the_old_key_is_needed_no_more() {
     let mut stage = Stage::new();
     let github = stage.simulator.github();
     let daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     let connection = stage.connect(&ann, &token, REPOSITORY);
     stage.wait_for_status(&ann, &connection, "active");
     let old = github.hooks(REPOSITORY).remove(0);

@@ -132,9 +132,7 @@ fn what_is_in_the_store_is_counted_and_what_a_disconnect_ends_too() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     let id = stage.connect(&ann, &token, REPOSITORY);
     github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
     stage.wait_until("the incident", || !stage.list(&ann, "incidents").is_empty());

@@ -18,9 +18,7 @@ fn what_github_refuses_is_told_on_connect_and_changes_nothing() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     stage.add_credential(&ann, "github", &token);
     let wish = json!({ "repository_full_name": REPOSITORY });
     let api = stage.simulator.api_url();
@@ -81,11 +79,8 @@ fn what_gitlab_refuses_is_told_on_connect() {
 #[test]
 fn a_page_where_the_api_should_be_is_told_as_a_wrong_url() {
     let stage = Stage::new();
-    let github = stage.simulator.github();
     let _daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     stage
         .simulator
         .faults()

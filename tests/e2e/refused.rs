@@ -11,9 +11,7 @@ fn filled() -> Stage {
     stage.set("HOOKHERD__LOG__LEVEL", "error");
     let github = stage.simulator.github();
     let daemon = stage.start();
-    let ann = stage.add_user("ann");
-    let token = github.add_user("octo");
-    github.add_repository(REPOSITORY, "octo");
+    let (ann, token) = stage.ann_and_octo();
     stage.connect(&ann, &token, REPOSITORY);
     for _ in 0..5 {
         github.push(REPOSITORY);

@@ -382,6 +382,14 @@ impl Stage {
         answer.field("token")
     }
 
+    /// A new user of a daemon that runs, and GitHub's `octo`, who has the repository: the tokens.
+    pub(crate) fn ann_and_octo(&self) -> (String, String) {
+        let (ann, github) = (self.add_user("ann"), self.simulator.github());
+        let token = github.add_user("octo");
+        github.add_repository(REPOSITORY, "octo");
+        (ann, token)
+    }
+
     /// Adds a credential for an account of the provider's.
     pub(crate) fn add_credential(&self, token: &str, provider: &str, provider_token: &str) {
         let credential = json!({ "provider": provider, "token": provider_token });
