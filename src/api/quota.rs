@@ -159,7 +159,7 @@ impl Drop for Turn {
 
 fn too_many(limit: Limit, what: &str, wait: Duration) -> Problem {
     limit_reached(limit);
-    let words = format!("{what}: come again after the time in Retry-After");
+    let words = format!("{what}. Retry after the time in Retry-After");
     Problem::new(Code::TooManyRequests, words).retry_after(wait)
 }
 
@@ -183,7 +183,7 @@ impl Counters {
         counted.map_err(|wait| {
             too_many(
                 Limit::RequestsPerMinute,
-                "too many requests in a minute",
+                "too many requests per minute",
                 wait,
             )
         })?;
@@ -191,7 +191,7 @@ impl Counters {
         let count = at_once.entry(user).or_default();
         if *count >= self.quotas.requests_at_once {
             let wait = Duration::from_secs(1);
-            let what = "too many requests at a time";
+            let what = "too many concurrent requests";
             return Err(too_many(Limit::RequestsAtOnce, what, wait));
         }
         *count += 1;
@@ -214,7 +214,7 @@ impl Counters {
 
     /// Whether this user may try to connect a repository.
     pub(super) fn may_connect(&self, user: UserId) -> Result<(), Problem> {
-        let what = "too many repositories that are not there were to be connected";
+        let what = "too many attempts to connect repositories that were not found";
         let may = self.failed_connects.may(user, Instant::now());
         may.map_err(|wait| too_many(Limit::FailedConnectsPerHour, what, wait))
     }
@@ -228,7 +228,7 @@ impl Counters {
     /// An API token is made for this user, if one may be.
     pub(super) fn make_token(&self, user: UserId) -> Result<(), Problem> {
         let made = self.tokens.count(user, Instant::now());
-        let what = "too many API tokens were made for this user";
+        let what = "too many API tokens created for this user";
         made.map_err(|wait| too_many(Limit::TokensPerHour, what, wait))
     }
 

@@ -24,7 +24,7 @@ fn overloaded() -> Problem {
     limit_reached(Limit::BytesInFlight);
     Problem::new(
         Code::Overloaded,
-        "too many bodies are under way: send it again shortly",
+        "server overloaded: too many request bodies at once. Retry shortly",
     )
 }
 
@@ -84,7 +84,7 @@ impl Lane {
             limit_reached(Limit::RequestsUnderWay);
             Problem::new(
                 Code::Overloaded,
-                "too many deliveries are under way: send it again shortly",
+                "server overloaded: too many deliveries at once. Retry shortly",
             )
         })
     }

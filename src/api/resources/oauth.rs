@@ -61,7 +61,7 @@ fn too_many<E>(_: E) -> Problem {
     limit_reached(Limit::SignIns);
     Problem::new(
         Code::Overloaded,
-        "too many sign-ins are under way: try again later",
+        "too many sign-ins in progress. Try again later",
     )
 }
 
