@@ -9,29 +9,25 @@ use super::shared::World;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
-use crate::domain::incident::track::{End, Group, Told, TrackKey};
-use crate::domain::incident::{
-    Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
-};
+use crate::domain::incident::track::{End, Told, TrackKey};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution};
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Run, RunEvent, Twin};
 use crate::domain::time::Timestamp;
 use crate::store::{Change, ReadError};
 
 mod ended;
-mod hand;
 mod lanes;
-mod show;
+mod records;
 mod twin;
 
-use hand::Hand;
-pub(super) use show::resolve;
+use records::Records;
 
 /// Runs, tracks and incidents of one connection, as changed so far.
 pub(super) struct Fold<'a> {
     world: &'a World,
     connection: &'a Connection,
-    hand: Hand<'a>,
+    records: Records<'a>,
 }
 
 /// What a verdict came to.
@@ -45,7 +41,7 @@ impl<'a> Fold<'a> {
         Self {
             world,
             connection,
-            hand: Hand::new(&*world.store, connection.id),
+            records: Records::new(&*world.store, connection.id),
         }
     }
 
@@ -80,7 +76,7 @@ impl<'a> Fold<'a> {
     }
 
     fn take_run(&mut self, event: &RunEvent) -> Result<(RunId, bool), ReadError> {
-        if let Some(held) = self.hand.run_told_of(event)? {
+        if let Some(held) = self.records.run_told_of(event)? {
             let is_news = held.record.fold(event);
             held.is_changed |= is_news;
             return Ok((held.record.id, is_news));
@@ -89,7 +85,7 @@ impl<'a> Fold<'a> {
         let id = RunId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
         let connection = self.connection;
         let run = Run::begin(id, connection.id, connection.owner, event, now);
-        self.hand.put_run(run);
+        self.records.put_run(run);
         Ok((id, true))
     }
 
@@ -116,7 +112,7 @@ impl<'a> Fold<'a> {
         let mut candidate = suites.first().filter(|_| has_failed).map(|i| i.id);
         let was_offered = candidate.is_some();
         let generate = || IncidentId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
-        let track = self.hand.track(&key)?;
+        let track = self.records.track(&key)?;
         let before = track.record.points.len();
         let moved = track
             .record
@@ -148,7 +144,7 @@ impl<'a> Fold<'a> {
         let rules = &self.world.settings.rules;
         let verdict = match rules.verdict(conclusion, event.facts.own_branch()) {
             None if conclusion == Conclusion::Success => {
-                let has_failed = !self.hand.track(key)?.record.points.is_empty();
+                let has_failed = !self.records.track(key)?.record.points.is_empty();
                 has_failed.then_some(Verdict::Passed)
             }
             verdict => verdict,
@@ -163,7 +159,7 @@ impl<'a> Fold<'a> {
             && event.position.number != 0;
         let mut incidents = Vec::new();
         if is_start {
-            let track = self.hand.track(&key)?;
+            let track = self.records.track(&key)?;
             let (changed, is_news) = track.record.start(event.position);
             track.is_changed |= is_news;
             incidents = changed;
@@ -173,11 +169,11 @@ impl<'a> Fold<'a> {
 
     /// The incidents that show this run as the one that failed last.
     fn shown_in(&mut self, id: RunId) -> Result<Vec<(IncidentId, TrackKey)>, ReadError> {
-        let Some(run) = self.hand.run(id)? else {
+        let Some(run) = self.records.run(id)? else {
             return Ok(Vec::new());
         };
         let key = TrackKey::of(self.connection.id, run.family, &run.facts);
-        let incidents = self.hand.track(&key)?.record.incidents_of(id);
+        let incidents = self.records.track(&key)?.record.incidents_of(id);
         Ok(incidents.into_iter().map(|id| (id, key.clone())).collect())
     }
 
@@ -188,61 +184,61 @@ impl<'a> Fold<'a> {
         key: &TrackKey,
         source: Source,
     ) -> Result<bool, ReadError> {
-        let Some(group) = self.hand.track(key)?.record.group(id) else {
+        let Some(group) = self.records.track(key)?.record.group(id) else {
             return Ok(false);
         };
-        let known = self.hand.incident(id)?;
+        let known = self.records.incident(id)?;
         let was_open = known.as_ref().map(|i| i.status != IncidentStatus::Resolved);
         let mut incident = match &known {
             Some(incident) => incident.clone(),
-            None => self.begin_incident(&group, source),
+            None => Incident::of_group(&group, self.connection, source_of(source)),
         };
-        show::bring_in_line(&mut incident, &group);
-        if let Some(run) = self.hand.run(group.last_run)? {
-            show::show(&mut incident, key, &group, run);
+        incident.follow(&group);
+        if let Some(run) = self.records.run(group.last_run)? {
+            incident.show(key, &group, run);
         }
         if known.as_ref() == Some(&incident) {
             return Ok(false);
         }
         let is_open = incident.status != IncidentStatus::Resolved;
-        show::log(&incident, was_open, is_open);
-        self.hand.put_incident(incident);
+        log(&incident, was_open, is_open);
+        self.records.put_incident(incident);
         Ok(true)
     }
 
     /// Ends an incident whose failure is told elsewhere, or mended there.
     fn end_incident(&mut self, mut incident: Incident, why: Resolution, at: Timestamp) {
-        resolve(&mut incident, why, at);
-        show::log(&incident, Some(true), false);
-        self.hand.put_incident(incident);
-    }
-
-    fn begin_incident(&self, group: &Group, source: Source) -> Incident {
-        Incident {
-            id: group.incident,
-            owner: self.connection.owner,
-            subject: Subject::Connection(self.connection.id),
-            repository: Some(self.connection.full_name.clone()),
-            status: IncidentStatus::Open,
-            severity: Severity::Error,
-            source: match source {
-                Source::Webhook => IncidentSource::Webhook,
-                Source::Reconcile => IncidentSource::Reconcile,
-            },
-            failure_type: String::new(),
-            title: String::new(),
-            ci: None,
-            occurrences: 0,
-            first_seen_at: group.first_seen_at,
-            last_seen_at: group.last_seen_at,
-            acknowledged_at: None,
-            resolved_at: None,
-            resolution: None,
-        }
+        incident.resolve(why, at);
+        log(&incident, Some(true), false);
+        self.records.put_incident(incident);
     }
 
     /// Everything that changed: what is to be committed.
     pub(super) fn finish(self) -> Vec<Change> {
-        self.hand.into_changes()
+        self.records.into_changes()
+    }
+}
+
+const fn source_of(source: Source) -> IncidentSource {
+    match source {
+        Source::Webhook => IncidentSource::Webhook,
+        Source::Reconcile => IncidentSource::Reconcile,
+    }
+}
+
+fn log(incident: &Incident, was_open: Option<bool>, is_open: bool) {
+    let Some(connection) = incident.subject.connection() else {
+        return;
+    };
+    let id = incident.id;
+    match (was_open, is_open) {
+        (None, _) => tracing::info!(
+            incident.id = %id, connection.id = %connection, is_open,
+            "incident_created_from_webhook"
+        ),
+        (Some(true), false) => {
+            tracing::info!(incident.id = %id, connection.id = %connection, "incident_resolved");
+        }
+        (Some(_), _) => {}
     }
 }

@@ -3,7 +3,6 @@
 //! A plan is made from the present state without changing anything. It is committed as a whole;
 //! only then does the actor adopt it and act. A plan whose commit failed is dropped and made anew.
 
-use super::incidents::resolve;
 use super::shared::{Resealed, World};
 use crate::domain::backoff::{jittered, scale};
 use crate::domain::connection::{
@@ -11,9 +10,8 @@ use crate::domain::connection::{
 };
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::id::{CredentialId, IncidentId};
-use crate::domain::incident::{
-    Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
-};
+use crate::domain::incident::health::{self, HealthFailure, HealthKind};
+use crate::domain::incident::{Resolution, Subject};
 use crate::domain::lifecycle::{
     Call, Delay, Desired, Effect, Hook, Input, Lifecycle, Observation, Phase, Reply, SuspendReason,
     Timer, step,
@@ -129,10 +127,15 @@ pub(super) fn plan(
         acts,
         is_shown_to_be_gone,
     };
-    tell_incidents(world, &mut plan, &effects, now)?;
+    note_incidents(world, &mut plan, &effects, now)?;
+    // What could not be read may have told of a failure: that is not passed over in silence. It is
+    // over when somebody has looked.
     if let Some(reason) = unreadable.last() {
         let times = u32::try_from(unreadable.len()).unwrap_or(u32::MAX);
-        tell_unreadable(world, &mut plan, reason, times, now)?;
+        let connection = &plan.connection;
+        let failure = HealthFailure::DeliveryUnreadable { connection, reason };
+        let incident = report(world, failure, times, now)?;
+        plan.changes.push(incident);
     }
     if plan.is_end() {
         end(world, &mut plan, now)?;
@@ -259,31 +262,7 @@ fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> D
     }
 }
 
-/// Names of the failures that the watch over the hook reports.
-const SUSPENDED: &str = "hook_suspended";
-const SILENT: &str = "hook_silent";
-const DISABLED: &str = "hook_disabled";
-const UNREADABLE: &str = "delivery_unreadable";
-
-/// What could not be read may have told of a failure: that is not passed over in silence. It is
-/// over when somebody has looked.
-fn tell_unreadable(
-    world: &World,
-    plan: &mut Plan,
-    reason: &str,
-    times: u32,
-    now: Timestamp,
-) -> Result<(), ReadError> {
-    let name = &plan.connection.full_name;
-    let title = format!("A delivery of {name} could not be read: {reason}");
-    open_health(world, plan, UNREADABLE, title, Severity::Error, now)?;
-    if let Some(Change::PutIncident(incident)) = plan.changes.last_mut() {
-        incident.occurrences = incident.occurrences.saturating_add(times.saturating_sub(1));
-    }
-    Ok(())
-}
-
-fn tell_incidents(
+fn note_incidents(
     world: &World,
     plan: &mut Plan,
     effects: &[Effect],
@@ -293,33 +272,42 @@ fn tell_incidents(
         let Effect::Observe(observation) = effect else {
             continue;
         };
-        match observation {
+        let connection = &plan.connection;
+        let change = match *observation {
             // The incident of the credential tells it, once for all of its connections.
             Observation::Suspended(SuspendReason::Unauthorized)
-                if is_told_by_credential(world, &plan.connection)? => {}
+                if is_told_by_credential(world, connection)? =>
+            {
+                None
+            }
             Observation::Suspended(reason) => {
-                let title = suspended_title(&plan.connection, *reason);
-                open_health(world, plan, SUSPENDED, title, Severity::Critical, now)?;
+                let failure = HealthFailure::HookSuspended(connection, reason);
+                Some(report(world, failure, 1, now)?)
             }
-            Observation::HookSilent => {
-                let name = &plan.connection.full_name;
-                let title = format!("No deliveries arrive from {name} although it was pinged");
-                open_health(world, plan, SILENT, title, Severity::Warning, now)?;
-            }
+            Observation::HookSilent => Some(report(
+                world,
+                HealthFailure::HookSilent(connection),
+                1,
+                now,
+            )?),
             Observation::HookDisabled { permanently } => {
-                let (title, severity) = disabled_words(&plan.connection, *permanently);
-                open_health(world, plan, DISABLED, title, severity, now)?;
+                let failure = HealthFailure::HookDisabled {
+                    connection,
+                    permanently,
+                };
+                Some(report(world, failure, 1, now)?)
             }
-            Observation::HookEnabled => resolve_health(world, plan, DISABLED, now)?,
-            Observation::HookHeard => resolve_health(world, plan, SILENT, now)?,
-            Observation::Resumed => resolve_health(world, plan, SUSPENDED, now)?,
+            Observation::HookEnabled => recover(world, connection, HealthKind::HookDisabled, now)?,
+            Observation::HookHeard => recover(world, connection, HealthKind::HookSilent, now)?,
+            Observation::Resumed => recover(world, connection, HealthKind::HookSuspended, now)?,
             Observation::HookEnsured(_)
             | Observation::HookDrifted
             | Observation::HookRepaired
             | Observation::HookRewritten
             | Observation::HookLost
-            | Observation::Removed => {}
-        }
+            | Observation::Removed => None,
+        };
+        plan.changes.extend(change);
     }
     Ok(())
 }
@@ -337,101 +325,34 @@ fn is_told_by_credential(world: &World, connection: &Connection) -> Result<bool,
     Ok(false)
 }
 
-fn disabled_words(connection: &Connection, permanently: bool) -> (String, Severity) {
-    let (name, provider) = (&connection.full_name, connection.instance.provider);
-    if permanently {
-        let title = format!(
-            "{provider} has disabled the webhook of {name} because deliveries failed; \
-             it is tested and, if need be, made anew"
-        );
-        (title, Severity::Critical)
-    } else {
-        let title = format!(
-            "{provider} has disabled the webhook of {name} for a while because deliveries \
-             failed; a test delivery was asked for"
-        );
-        (title, Severity::Warning)
-    }
-}
-
-fn suspended_title(connection: &Connection, reason: SuspendReason) -> String {
-    let name = &connection.full_name;
-    match reason {
-        SuspendReason::Unauthorized => {
-            format!("The webhook of {name} is not looked after: no credential works; add one")
-        }
-        SuspendReason::HookDeletedRepeatedly => {
-            format!("The webhook of {name} keeps being deleted; resume it when it may stay")
-        }
-        SuspendReason::Panics => {
-            format!("The webhook of {name} is not looked after: a fault in hookherd; see the log")
-        }
-    }
-}
-
-fn find_health(
+fn report(
     world: &World,
-    plan: &Plan,
-    failure_type: &str,
-) -> Result<Option<Incident>, ReadError> {
-    let subject = Subject::Connection(plan.connection.id);
-    let unresolved = world.store.unresolved_incidents(subject)?;
-    let fits = |i: &Incident| i.source == IncidentSource::Health && i.failure_type == failure_type;
-    Ok(unresolved.into_iter().find(fits))
-}
-
-fn open_health(
-    world: &World,
-    plan: &mut Plan,
-    failure_type: &str,
-    title: String,
-    severity: Severity,
+    failure: HealthFailure<'_>,
+    times: u32,
     now: Timestamp,
-) -> Result<(), ReadError> {
-    let incident = if let Some(mut incident) = find_health(world, plan, failure_type)? {
-        incident.occurrences = incident.occurrences.saturating_add(1);
-        incident.last_seen_at = now;
-        incident.title = title;
-        incident
-    } else {
-        Incident {
-            id: IncidentId::generate(world.clock.now_for_id(), &*world.entropy),
-            owner: plan.connection.owner,
-            subject: Subject::Connection(plan.connection.id),
-            repository: Some(plan.connection.full_name.clone()),
-            status: IncidentStatus::Open,
-            severity,
-            source: IncidentSource::Health,
-            failure_type: failure_type.to_owned(),
-            title,
-            ci: None,
-            occurrences: 1,
-            first_seen_at: now,
-            last_seen_at: now,
-            acknowledged_at: None,
-            resolved_at: None,
-            resolution: None,
-        }
-    };
-    plan.changes.push(Change::PutIncident(Box::new(incident)));
-    Ok(())
+) -> Result<Change, ReadError> {
+    let unresolved = world.store.unresolved_incidents(failure.subject())?;
+    let id = IncidentId::generate(world.clock.now_for_id(), &*world.entropy);
+    let incident = health::report(failure, times, unresolved, id, now);
+    Ok(Change::PutIncident(Box::new(incident)))
 }
 
-fn resolve_health(
+fn recover(
     world: &World,
-    plan: &mut Plan,
-    failure_type: &str,
+    connection: &Connection,
+    kind: HealthKind,
     now: Timestamp,
-) -> Result<(), ReadError> {
+) -> Result<Option<Change>, ReadError> {
     // A disconnect resolves every incident in this same batch; it did not recover.
-    if matches!(plan.connection.lifecycle.desired, Desired::Removed { .. }) {
-        return Ok(());
+    if matches!(connection.lifecycle.desired, Desired::Removed { .. }) {
+        return Ok(None);
     }
-    if let Some(mut incident) = find_health(world, plan, failure_type)? {
-        resolve(&mut incident, Resolution::Recovered, now);
-        plan.changes.push(Change::PutIncident(Box::new(incident)));
-    }
-    Ok(())
+    let subject = Subject::Connection(connection.id);
+    let open = kind.find(world.store.unresolved_incidents(subject)?);
+    Ok(open.map(|mut incident| {
+        incident.resolve(Resolution::Recovered, now);
+        Change::PutIncident(Box::new(incident))
+    }))
 }
 
 /// The incidents that a disconnect ends.
@@ -442,11 +363,10 @@ pub(super) fn resolve_all(
 ) -> Result<Vec<Change>, ReadError> {
     let subject = Subject::Connection(connection.id);
     let unresolved = world.store.unresolved_incidents(subject)?;
-    let resolved = unresolved.into_iter().map(|mut incident| {
-        resolve(&mut incident, Resolution::Disconnected, now);
-        Change::PutIncident(Box::new(incident))
-    });
-    Ok(resolved.collect())
+    let resolved = health::resolve_all(unresolved, Resolution::Disconnected, now);
+    Ok(resolved
+        .map(|incident| Change::PutIncident(Box::new(incident)))
+        .collect())
 }
 
 /// The connection is over: what is still pending is marked, and the record goes.

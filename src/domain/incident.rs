@@ -6,6 +6,9 @@ use super::run::{FailedJob, Family};
 use super::time::Timestamp;
 use track::TrackKey;
 
+pub mod ci;
+pub mod health;
+pub mod life;
 pub mod track;
 
 /// How far people have come with it.

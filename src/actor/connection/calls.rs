@@ -8,6 +8,7 @@ use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
 use crate::domain::secret::Proof;
+use crate::domain::wording;
 use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError, Repaired};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub(super) async fn make(
     };
     let hooks = world.providers.hooks(&connection.instance).cloned();
     let Some(hooks) = hooks else {
-        let words = "this provider is no longer configured";
+        let words = wording::PROVIDER_NOT_CONFIGURED;
         return failed(
             &world,
             &ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words),
@@ -91,7 +92,7 @@ pub(super) async fn make(
 }
 
 fn no_credential() -> ProviderError {
-    let words = "none of your credentials works for this provider; add one, then check or resume";
+    let words = wording::NO_CREDENTIAL;
     ProviderError::refused(Failure::Unauthorized, ErrorCode::NoCredential, words)
 }
 
@@ -288,6 +289,6 @@ fn missing(world: &World) -> Reply {
 }
 
 fn unreadable() -> ProviderError {
-    let words = "the hook secret cannot be opened with the configured master keys";
+    let words = wording::HOOK_SECRET_SEALED;
     ProviderError::refused(Failure::Rejected, ErrorCode::CannotOpenSecret, words)
 }

@@ -1,15 +1,14 @@
 //! What users ask of a connection.
 
 use super::{ConnectionActor, Nudge};
-use crate::actor::incidents::resolve;
 use crate::actor::plan::{Edit, resolve_all};
 use crate::actor::{Command, CommandError};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{DeliveryId, IncidentId};
-use crate::domain::incident::track::Closed;
-use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
+use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::lifecycle::{Desired, Input};
 use crate::domain::secret::HookSecret;
+use crate::domain::wording;
 use crate::store::Change;
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -109,18 +108,12 @@ impl ConnectionActor {
 
     fn acknowledge(&self, id: IncidentId) -> Result<Edit, CommandError> {
         let mut incident = self.incident(id)?;
-        match incident.status {
-            IncidentStatus::Acknowledged => return Ok(Edit::default()),
-            IncidentStatus::Resolved => {
-                return Err(CommandError::NotNow("the incident is resolved"));
-            }
-            IncidentStatus::Open => {}
-        }
-        incident.status = IncidentStatus::Acknowledged;
-        incident.acknowledged_at = Some(self.world.now());
-        let changes = vec![Change::PutIncident(Box::new(incident))];
+        let is_news = incident
+            .acknowledge(self.world.now())
+            .map_err(|_| CommandError::NotNow(wording::INCIDENT_RESOLVED))?;
+        let changes = is_news.then(|| Change::PutIncident(Box::new(incident)));
         Ok(Edit {
-            changes,
+            changes: changes.into_iter().collect(),
             ..Edit::default()
         })
     }
@@ -130,16 +123,14 @@ impl ConnectionActor {
         if incident.status == IncidentStatus::Resolved {
             return Ok(Edit::default());
         }
-        let now = self.world.now();
         let mut changes = Vec::new();
-        let (at, why) = (now, Resolution::ByHand);
-        if let Some(ci) = &incident.ci
-            && let Some(mut track) = self.world.store.track(&ci.track)?
-            && track.close(id, Closed { at, why })
-        {
-            changes.push(Change::PutTrack(Box::new(track)));
+        let mut track = match &incident.ci {
+            Some(ci) => self.world.store.track(&ci.track)?,
+            None => None,
+        };
+        if incident.close_by_hand(track.as_mut(), self.world.now()) {
+            changes.extend(track.map(|track| Change::PutTrack(Box::new(track))));
         }
-        resolve(&mut incident, why, now);
         changes.push(Change::PutIncident(Box::new(incident)));
         Ok(Edit {
             changes,

@@ -12,6 +12,7 @@ use crate::domain::event::{Decoded, Event};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Input, Phase};
 use crate::domain::time::Timestamp;
+use crate::domain::wording;
 use crate::store::{Batch, Change, ReadError};
 use crate::telemetry::may_tell;
 use actix::prelude::*;
@@ -65,7 +66,7 @@ impl ConnectionActor {
             return self.attempt(ctx, delivery);
         }
         if delivery.tries >= TRIES_MAX {
-            let reason = "processing it failed again and again".to_owned();
+            let reason = wording::PROCESSING_FAILED.to_owned();
             let outcomes = vec![(delivery, Outcome::DeadLetter { reason })];
             return self.finish(
                 ctx,
@@ -167,12 +168,12 @@ impl ConnectionActor {
         delivery: &Delivery,
     ) -> Result<Result<Decoded, String>, ReadError> {
         let Some(decoder) = self.world.providers.decoder(connection.instance.provider) else {
-            return Ok(Err("this provider is no longer configured".to_owned()));
+            return Ok(Err(wording::DECODER_MISSING.to_owned()));
         };
         let payload = match self.world.store.payload(delivery.id) {
             Ok(Some(payload)) => payload,
-            Ok(None) => return Ok(Err("its payload is gone".to_owned())),
-            Err(ReadError::Damaged { .. }) => return Ok(Err("its payload is damaged".to_owned())),
+            Ok(None) => return Ok(Err(wording::PAYLOAD_GONE.to_owned())),
+            Err(ReadError::Damaged { .. }) => return Ok(Err(wording::PAYLOAD_DAMAGED.to_owned())),
             Err(error @ ReadError::Unavailable(_)) => return Err(error),
         };
         Ok(decoder

@@ -64,7 +64,7 @@ impl Fold<'_> {
         let mut tracks = note.tracks.clone();
         self.touch(place, true)?;
         // What version 0.1 had open stands in no note.
-        tracks.extend(self.hand.open_tracks(place)?);
+        tracks.extend(self.records.open_tracks(place)?);
         for key in tracks {
             for incident in self.end_track(&key, at, why)? {
                 self.refresh(incident, &key, source)?;
@@ -80,7 +80,7 @@ impl Fold<'_> {
         why: Resolution,
     ) -> Result<Vec<IncidentId>, ReadError> {
         let generate = || IncidentId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
-        let track = self.hand.track(key)?;
+        let track = self.records.track(key)?;
         let (changed, is_news) = track.record.end(at, why, generate);
         track.is_changed |= is_news;
         Ok(changed)

@@ -32,7 +32,7 @@ impl Fold<'_> {
         if event.position.number == 0 {
             return Ok(event);
         }
-        if let Some(known) = self.hand.run_told_of(&event)?
+        if let Some(known) = self.records.run_told_of(&event)?
             && known.record.family == event.family
             && known.record.position.number != 0
         {
@@ -56,7 +56,7 @@ impl Fold<'_> {
         let Some(commit) = event.commit.take() else {
             return Ok(event);
         };
-        let known = self.hand.run_told_of(&event)?;
+        let known = self.records.run_told_of(&event)?;
         let known = known.map(|held| held.record.position.number);
         let of_known = known.filter(|number| number >> RANK_BITS == commit.second);
         let of_known = of_known.and_then(|number| u32::try_from(number % (1 << RANK_BITS)).ok());
@@ -73,7 +73,7 @@ impl Fold<'_> {
     fn child_lane(&mut self, parent: &Parent, told: Lane) -> Result<Lane, ReadError> {
         let of_parent = match parent.project {
             None => self
-                .hand
+                .records
                 .run_by(Family::Pipelines, parent.pipeline)?
                 .map(|held| held.record.facts.lane.clone()),
             Some(_) => None,
@@ -104,7 +104,7 @@ impl Fold<'_> {
     /// What is known of a place.
     pub(super) fn note(&mut self, place: Place) -> Result<&mut Note, ReadError> {
         let connection = self.connection.id;
-        let held = self.hand.note(&NoteKey { connection, place })?;
+        let held = self.records.note(&NoteKey { connection, place })?;
         Ok(&mut held.record)
     }
 
@@ -113,7 +113,7 @@ impl Fold<'_> {
         if is_news {
             let (now, connection) = (self.world.now(), self.connection.id);
             let place = place.clone();
-            let held = self.hand.note(&NoteKey { connection, place })?;
+            let held = self.records.note(&NoteKey { connection, place })?;
             held.record.touched_at = now;
             held.is_changed = true;
         }

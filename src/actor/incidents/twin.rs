@@ -6,7 +6,7 @@
 use super::Fold;
 use crate::domain::id::RunId;
 use crate::domain::incident::track::TrackKey;
-use crate::domain::incident::{Incident, IncidentStatus, Resolution};
+use crate::domain::incident::{Incident, Resolution};
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Family, RunEvent, Suite, Twin};
 use crate::domain::time::Timestamp;
@@ -15,7 +15,7 @@ use crate::store::ReadError;
 impl Fold<'_> {
     /// Whether a workflow run has told of this suite.
     pub(super) fn is_told_by_run(&mut self, suite: &RunEvent) -> Result<bool, ReadError> {
-        let known = self.hand.run_told_of(suite)?;
+        let known = self.records.run_told_of(suite)?;
         Ok(known.is_some_and(|held| held.record.family != Family::Checks))
     }
 
@@ -25,10 +25,10 @@ impl Fold<'_> {
             return Ok(());
         };
         let connection = self.connection.id;
-        if self.hand.run_told_of(event)?.is_some() {
+        if self.records.run_told_of(event)?.is_some() {
             return Ok(());
         }
-        let Some(held) = self.hand.run_by(Family::Checks, suite)? else {
+        let Some(held) = self.records.run_by(Family::Checks, suite)? else {
             return Ok(());
         };
         if held.record.family != Family::Checks {
@@ -37,7 +37,7 @@ impl Fold<'_> {
         let track = TrackKey::of(connection, Family::Checks, &held.record.facts);
         held.record.become_told_by(event, track);
         let run = held.record.clone();
-        self.hand.put_run(run);
+        self.records.put_run(run);
         Ok(())
     }
 
@@ -51,14 +51,14 @@ impl Fold<'_> {
         let Twin::Suite(_) = event.twin else {
             return Ok(Vec::new());
         };
-        let suite = self.hand.run(run)?.and_then(|run| run.suite.clone());
+        let suite = self.records.run(run)?.and_then(|run| run.suite.clone());
         let Some(Suite {
             track: Some(key), ..
         }) = suite
         else {
             return Ok(Vec::new());
         };
-        let track = self.hand.track(&key)?;
+        let track = self.records.track(&key)?;
         if track.record.points.is_empty() {
             return Ok(Vec::new());
         }
@@ -68,7 +68,7 @@ impl Fold<'_> {
         track.is_changed = true;
         let mut open = Vec::new();
         for id in ids {
-            let incident = self.hand.incident(id)?;
+            let incident = self.records.incident(id)?;
             open.extend(incident.filter(|incident| {
                 incident.resolution.is_none_or(Resolution::is_derived)
                     && incident.ci.as_ref().is_some_and(|ci| ci.track == *key)
@@ -80,10 +80,8 @@ impl Fold<'_> {
     /// An incident of a suite is the run's own from now on: whether it is over follows from that.
     pub(super) fn go_on(&mut self, mut incident: Incident) {
         if incident.resolution.is_some() {
-            incident.status = IncidentStatus::Open;
-            incident.resolution = None;
-            incident.resolved_at = None;
-            self.hand.put_incident(incident);
+            incident.reopen();
+            self.records.put_incident(incident);
         }
     }
 

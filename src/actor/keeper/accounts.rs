@@ -4,18 +4,18 @@ use super::refresh::grant_of;
 use super::reject::resolved;
 use super::{Turn, seal};
 use crate::actor::handle::told;
-use crate::actor::incidents::resolve;
 use crate::actor::shared::World;
 use crate::actor::{Command, CommandError, ConnectError, Offer};
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::Grant;
 use crate::domain::id::{CredentialId, UserId};
-use crate::domain::incident::{IncidentStatus, Resolution, Subject};
+use crate::domain::incident::{Resolution, Subject};
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::Instance;
 use crate::domain::secret::Sealed;
 use crate::domain::user::{Account, Credential};
+use crate::domain::wording;
 use crate::provider::{Access, Identity, ProviderError};
 use crate::seal::TokenField;
 use crate::store::{Batch, Change, CommitError, Guard, ReadError};
@@ -86,7 +86,7 @@ async fn identity(
     offer: &Offer,
 ) -> Result<Identity, ProviderError> {
     let unknown = || {
-        let words = "this daemon is not configured for that";
+        let words = wording::OFFER_NOT_CONFIGURED;
         ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words)
     };
     let token = match offer {
@@ -207,20 +207,14 @@ pub(in crate::actor) async fn command(
     let mut found = found
         .filter(|i| i.subject == Subject::Credential(id))
         .ok_or(CommandError::NoSuchSubject)?;
-    match (&command, found.status) {
-        (Command::Acknowledge(_), IncidentStatus::Resolved) => {
-            return Err(CommandError::NotNow("the incident is resolved"));
-        }
-        (Command::Acknowledge(_), IncidentStatus::Open) => {
-            found.status = IncidentStatus::Acknowledged;
-            found.acknowledged_at = Some(world.now());
-        }
-        (Command::Resolve(_), IncidentStatus::Open | IncidentStatus::Acknowledged) => {
-            resolve(&mut found, Resolution::ByHand, world.now());
-        }
-        (_, IncidentStatus::Open | IncidentStatus::Acknowledged | IncidentStatus::Resolved) => {
-            return Ok(());
-        }
+    let is_news = if matches!(command, Command::Acknowledge(_)) {
+        let acknowledged = found.acknowledge(world.now());
+        acknowledged.map_err(|_| CommandError::NotNow(wording::INCIDENT_RESOLVED))?
+    } else {
+        found.resolve(Resolution::ByHand, world.now())
+    };
+    if !is_news {
+        return Ok(());
     }
     let changes = vec![Change::PutIncident(Box::new(found))];
     world.store.commit(Batch::of(changes)).await?;

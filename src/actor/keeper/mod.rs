@@ -25,6 +25,7 @@ use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::user::Credential;
+use crate::domain::wording;
 use crate::provider::oauth::InstallationToken;
 use crate::provider::{Access, ProviderError};
 use crate::seal::{Purpose, TokenField};
@@ -173,8 +174,7 @@ impl Turn {
     fn is_hopeless(&mut self, world: &World) -> bool {
         self.refusals += 1;
         if self.refusals < REFUSALS_MAX {
-            let words = "the provider refuses a token that it has just given";
-            self.pause(world, None, waiting(words));
+            self.pause(world, None, waiting(wording::NEW_TOKEN_REFUSED));
         }
         self.refusals >= REFUSALS_MAX
     }
@@ -254,10 +254,8 @@ async fn renew(
     let work = tokio::spawn(renew_in_turn(Arc::clone(world), id, need, errand));
     match tokio::time::timeout(WAIT_MAX, work).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) => Err(waiting(
-            "renewing the credential failed; it will be tried again",
-        )),
-        Err(_) => Err(waiting("the credential is still being renewed")),
+        Ok(Err(_)) => Err(waiting(wording::RENEWAL_FAILED)),
+        Err(_) => Err(waiting(wording::RENEWAL_RUNNING)),
     }
 }
 
@@ -406,7 +404,7 @@ fn open(
     sealed: &Sealed,
 ) -> Result<ProviderToken, ProviderError> {
     let cannot = || {
-        let words = "the credential cannot be opened with the configured master keys";
+        let words = wording::CREDENTIAL_SEALED;
         ProviderError::refused(Failure::Rejected, ErrorCode::CannotOpenSecret, words)
     };
     let plain = world.seal.open(&purpose(credential, field), sealed);
@@ -428,8 +426,7 @@ fn seal(
 /// The error of a credential that no longer works. Says nothing of whose it is: it may be one that
 /// another user shares.
 fn dead() -> ProviderError {
-    let words =
-        "the credential no longer works: sign in again or add another, then check or resume";
+    let words = wording::CREDENTIAL_DEAD;
     ProviderError::refused(Failure::Unauthorized, ErrorCode::Unauthorized, words)
 }
 

@@ -9,6 +9,7 @@ use crate::domain::grant::{Grant, OauthGrant, RejectReason};
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::ProviderToken;
 use crate::domain::user::Credential;
+use crate::domain::wording;
 use crate::provider::oauth::{GrantError, GrantFailure, Tokens};
 use crate::provider::{Access, ProviderError};
 use crate::seal::TokenField;
@@ -77,14 +78,14 @@ pub(super) async fn refresh(
     }
     let token = open(world, credential, TokenField::Refresh, sealed)?;
     let Some(grants) = world.providers.grants(&credential.instance) else {
-        let words = "signing in with this provider is no longer configured";
+        let words = wording::SIGN_IN_NOT_CONFIGURED;
         let error = ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words);
         turn.pause(world, None, error.clone());
         return Err(error);
     };
     let _at_work = world.keeper.at_work.read().await;
     if world.keeper.is_closing.load(Ordering::SeqCst) {
-        return Err(waiting("the daemon is stopping"));
+        return Err(waiting(wording::STOPPING));
     }
     // First the intent: whoever finds it without an outcome knows that the answer may be lost.
     let was_interrupted = grant.refresh_begun_at.is_some();
@@ -117,7 +118,7 @@ async fn refused_anew(world: &World, turn: &mut Turn, credential: &Credential) -
     if turn.is_hopeless(world) {
         reject(world, credential, RejectReason::Refused).await
     } else {
-        waiting("the provider refuses a token that it has just given; it will be tried again")
+        waiting(wording::NEW_TOKEN_REFUSED)
     }
 }
 
@@ -148,7 +149,7 @@ async fn fail(
         // It was not carried out: the intent is over. If that cannot be stored, no harm is done.
         let _ = put(world, before).await;
     }
-    let words = format!("the sign-in could not be renewed: {}", error.message);
+    let words = wording::renewal_refused(&error.message);
     let failed = if error.failure == GrantFailure::Misconfigured {
         ProviderError::refused(Failure::Rejected, ErrorCode::OauthMisconfigured, words)
     } else {
@@ -213,7 +214,7 @@ pub(super) async fn install(
         turn.refusals = 0;
     }
     let Some(apps) = world.providers.apps(&credential.instance) else {
-        let words = "the app of this provider is no longer configured";
+        let words = wording::APP_NOT_CONFIGURED;
         return Err(ProviderError::refused(
             Failure::Rejected,
             ErrorCode::NotConfigured,

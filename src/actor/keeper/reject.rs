@@ -2,23 +2,17 @@
 //! used it.
 
 use super::{Need, dead, renew};
-use crate::actor::incidents::resolve;
 use crate::actor::shared::World;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{RejectReason, Rejection};
 use crate::domain::id::{CredentialId, IncidentId};
-use crate::domain::incident::{
-    Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
-};
+use crate::domain::incident::health::{self, HealthFailure};
+use crate::domain::incident::{Resolution, Subject};
 use crate::domain::lifecycle::Failure;
-use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
 use crate::provider::{Access, ProviderError};
 use crate::store::{Batch, Change, ReadError};
 use std::sync::Arc;
-
-/// The name of the failure in incidents.
-pub(in crate::actor) const CREDENTIAL_REJECTED: &str = "credential_rejected";
 
 /// What becomes of a call whose token was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +65,16 @@ pub(super) async fn reject(
         rejected: Some(Rejection { at: now, reason }),
         ..credential.clone()
     };
-    let incident = match incident(world, &rejected, reason, now) {
-        Ok(incident) => incident,
+    let unresolved = match world
+        .store
+        .unresolved_incidents(Subject::Credential(credential.id))
+    {
+        Ok(unresolved) => unresolved,
         Err(error) => return unstored(error.to_string()),
     };
+    let failure = HealthFailure::CredentialRejected(&rejected, reason);
+    let id = IncidentId::generate(world.clock.now_for_id(), &*world.entropy);
+    let incident = health::report(failure, 1, unresolved, id, now);
     let changes = vec![
         Change::PutCredential(rejected),
         Change::PutIncident(Box::new(incident)),
@@ -88,53 +88,6 @@ pub(super) async fn reject(
     dead()
 }
 
-fn incident(
-    world: &World,
-    credential: &Credential,
-    reason: RejectReason,
-    now: Timestamp,
-) -> Result<Incident, ReadError> {
-    let unresolved = world
-        .store
-        .unresolved_incidents(Subject::Credential(credential.id))?;
-    let title = title(credential, reason);
-    if let Some(mut known) = unresolved.into_iter().next() {
-        known.occurrences = known.occurrences.saturating_add(1);
-        known.last_seen_at = now;
-        known.title = title;
-        return Ok(known);
-    }
-    Ok(Incident {
-        id: IncidentId::generate(world.clock.now_for_id(), &*world.entropy),
-        owner: credential.owner,
-        subject: Subject::Credential(credential.id),
-        repository: None,
-        status: IncidentStatus::Open,
-        severity: Severity::Critical,
-        source: IncidentSource::Health,
-        failure_type: CREDENTIAL_REJECTED.to_owned(),
-        title,
-        ci: None,
-        occurrences: 1,
-        first_seen_at: now,
-        last_seen_at: now,
-        acknowledged_at: None,
-        resolved_at: None,
-        resolution: None,
-    })
-}
-
-fn title(credential: &Credential, reason: RejectReason) -> String {
-    let (login, host) = (&credential.account.login, &credential.instance.host);
-    let why = match reason {
-        RejectReason::Refused => "is refused: it was revoked or has expired",
-        RejectReason::Expired => "has expired",
-        RejectReason::Revoked => "was ended at the provider",
-        RejectReason::RefreshLost => "is lost: the answer to its renewal never arrived",
-    };
-    format!("The credential of {login} at {host} {why}; sign in again or add another")
-}
-
 /// The incidents of a credential that this ends, ended, and how many.
 pub(super) fn resolved(
     world: &World,
@@ -143,9 +96,8 @@ pub(super) fn resolved(
 ) -> Result<Vec<Change>, ReadError> {
     let now = world.now();
     let unresolved = world.store.unresolved_incidents(Subject::Credential(id))?;
-    let ended = unresolved.into_iter().map(|mut incident| {
-        resolve(&mut incident, resolution, now);
-        Change::PutIncident(Box::new(incident))
-    });
-    Ok(ended.collect())
+    let ended = health::resolve_all(unresolved, resolution, now);
+    Ok(ended
+        .map(|incident| Change::PutIncident(Box::new(incident)))
+        .collect())
 }

@@ -1,4 +1,4 @@
-//! The records that a fold has in hand: read once, written once, and only when they changed.
+//! The records that a fold works on: read once, written once, and only when they changed.
 
 use crate::domain::id::{ConnectionId, IncidentId, RunId};
 use crate::domain::incident::track::{Track, TrackKey};
@@ -36,7 +36,7 @@ impl<T> Held<T> {
 }
 
 /// Runs, tracks and incidents of one connection.
-pub(super) struct Hand<'a> {
+pub(super) struct Records<'a> {
     store: &'a dyn Store,
     connection: ConnectionId,
     runs: BTreeMap<RunId, Held<Run>>,
@@ -46,7 +46,7 @@ pub(super) struct Hand<'a> {
     incidents: BTreeMap<IncidentId, Held<Incident>>,
 }
 
-impl<'a> Hand<'a> {
+impl<'a> Records<'a> {
     pub(super) fn new(store: &'a dyn Store, connection: ConnectionId) -> Self {
         Self {
             store,

@@ -1,0 +1,91 @@
+//! What an incident about failing CI says: all of it follows from its group and from the run that
+//! failed last.
+
+use super::track::{Closed, Group, GroupEnd, TrackKey};
+use super::{CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject};
+use crate::domain::connection::Connection;
+use crate::domain::lane::Code;
+use crate::domain::run::{Run, RunFacts};
+use crate::domain::wording;
+
+impl Incident {
+    /// The incident of a group that was not told of before.
+    pub fn of_group(group: &Group, connection: &Connection, source: IncidentSource) -> Self {
+        let mut incident = Self {
+            id: group.incident,
+            owner: connection.owner,
+            subject: Subject::Connection(connection.id),
+            repository: Some(connection.full_name.clone()),
+            status: IncidentStatus::Open,
+            severity: Severity::Error,
+            source,
+            failure_type: String::new(),
+            title: String::new(),
+            ci: None,
+            occurrences: 0,
+            first_seen_at: group.first_seen_at,
+            last_seen_at: group.last_seen_at,
+            acknowledged_at: None,
+            resolved_at: None,
+            resolution: None,
+        };
+        incident.follow(group);
+        incident
+    }
+
+    /// Brings it in line with its group.
+    pub fn follow(&mut self, group: &Group) {
+        group
+            .last
+            .conclusion
+            .as_str()
+            .clone_into(&mut self.failure_type);
+        self.occurrences = group.occurrences;
+        self.first_seen_at = group.first_seen_at;
+        self.last_seen_at = group.last_seen_at;
+        let (at, why) = match group.end {
+            None => return,
+            Some(GroupEnd::Passed(run, at)) => (at, Resolution::Passed(run)),
+            Some(GroupEnd::Closed(Closed { at, why })) => (at, why),
+        };
+        // The first end after the last failure counts, and it may be told late.
+        if self.resolution.is_some_and(Resolution::is_derived) && why.is_derived() {
+            self.resolved_at = Some(at);
+            self.resolution = Some(why);
+        }
+        self.resolve(why, at);
+    }
+
+    /// Shows the run that failed last.
+    pub fn show(&mut self, key: &TrackKey, group: &Group, run: &Run) {
+        let facts = &run.facts;
+        let head = head(facts);
+        let lane = key.lane.words(key.family, head.as_deref());
+        self.title = wording::ci_title(&facts.workflow_name, &lane);
+        self.ci = Some(CiFailure {
+            run: run.id,
+            family: key.family,
+            track: key.clone(),
+            workflow_name: facts.workflow_name.clone(),
+            head,
+            branch: facts.branch.clone(),
+            trigger: facts.trigger.clone(),
+            commit_sha: facts.commit_sha.clone(),
+            commit_message: facts.commit_message.clone(),
+            author: facts.author.clone(),
+            url: facts.url.clone(),
+            failed_jobs: run.failed_jobs_of(group.decided_before, group.last.position.attempt),
+        });
+    }
+}
+
+/// The repository that the code is from, when it is another one.
+fn head(facts: &RunFacts) -> Option<String> {
+    let named = facts.head.clone();
+    match &facts.code {
+        Code::Own => None,
+        Code::Fork(id) => named.or_else(|| Some(id.0.to_string())),
+        Code::ForkNamed(name) => named.or_else(|| Some(name.clone())),
+        Code::Untold => named.or_else(|| Some("unknown".to_owned())),
+    }
+}

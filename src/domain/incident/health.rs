@@ -1,0 +1,174 @@
+//! What our own watch reports: a hook, a delivery or a credential that needs somebody.
+
+use super::{Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject};
+use crate::domain::connection::Connection;
+use crate::domain::grant::RejectReason;
+use crate::domain::id::{IncidentId, UserId};
+use crate::domain::lifecycle::SuspendReason;
+use crate::domain::repo::FullName;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Credential;
+use crate::domain::wording;
+
+/// The kinds of failures that our own watch reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthKind {
+    /// The hook is no longer checked or repaired.
+    HookSuspended,
+    /// No deliveries arrive, although test deliveries were asked for.
+    HookSilent,
+    /// The provider has disabled the hook.
+    HookDisabled,
+    /// A delivery could not be read.
+    DeliveryUnreadable,
+    /// A credential no longer works.
+    CredentialRejected,
+}
+
+impl HealthKind {
+    /// The name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HookSuspended => "hook_suspended",
+            Self::HookSilent => "hook_silent",
+            Self::HookDisabled => "hook_disabled",
+            Self::DeliveryUnreadable => "delivery_unreadable",
+            Self::CredentialRejected => "credential_rejected",
+        }
+    }
+
+    /// The incident of this kind among those that are not resolved.
+    pub fn find(self, unresolved: Vec<Incident>) -> Option<Incident> {
+        let is_it =
+            |i: &Incident| i.source == IncidentSource::Health && i.failure_type == self.as_str();
+        unresolved.into_iter().find(is_it)
+    }
+}
+
+/// A failure that our own watch reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthFailure<'a> {
+    /// The hook is no longer checked or repaired.
+    HookSuspended(&'a Connection, SuspendReason),
+    /// No deliveries arrive, although test deliveries were asked for.
+    HookSilent(&'a Connection),
+    /// The provider has disabled the hook.
+    HookDisabled {
+        /// Whose hook.
+        connection: &'a Connection,
+        /// Whether for good, and not for a while.
+        permanently: bool,
+    },
+    /// A delivery could not be read.
+    DeliveryUnreadable {
+        /// Whose delivery.
+        connection: &'a Connection,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A credential no longer works.
+    CredentialRejected(&'a Credential, RejectReason),
+}
+
+impl HealthFailure<'_> {
+    /// Its kind.
+    pub const fn kind(self) -> HealthKind {
+        match self {
+            Self::HookSuspended(..) => HealthKind::HookSuspended,
+            Self::HookSilent(_) => HealthKind::HookSilent,
+            Self::HookDisabled { .. } => HealthKind::HookDisabled,
+            Self::DeliveryUnreadable { .. } => HealthKind::DeliveryUnreadable,
+            Self::CredentialRejected(..) => HealthKind::CredentialRejected,
+        }
+    }
+
+    /// How bad it is.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::HookSilent(_)
+            | Self::HookDisabled {
+                permanently: false, ..
+            } => Severity::Warning,
+            Self::DeliveryUnreadable { .. } => Severity::Error,
+            Self::HookSuspended(..) | Self::HookDisabled { .. } | Self::CredentialRejected(..) => {
+                Severity::Critical
+            }
+        }
+    }
+
+    /// What it is about.
+    pub const fn subject(self) -> Subject {
+        match self.about() {
+            Ok(connection) => Subject::Connection(connection.id),
+            Err(credential) => Subject::Credential(credential.id),
+        }
+    }
+
+    const fn about(&self) -> Result<&Connection, &Credential> {
+        match self {
+            Self::HookSuspended(connection, _)
+            | Self::HookSilent(connection)
+            | Self::HookDisabled { connection, .. }
+            | Self::DeliveryUnreadable { connection, .. } => Ok(connection),
+            Self::CredentialRejected(credential, _) => Err(credential),
+        }
+    }
+
+    fn owner(&self) -> UserId {
+        self.about().map_or_else(|c| c.owner, |c| c.owner)
+    }
+
+    fn repository(&self) -> Option<FullName> {
+        self.about().ok().map(|c| c.full_name.clone())
+    }
+}
+
+/// Reports a failure that was seen `times` times: in the incident that is open about it (among
+/// `unresolved`, those of its subject), else in a new one with this id.
+pub fn report(
+    failure: HealthFailure<'_>,
+    times: u32,
+    unresolved: Vec<Incident>,
+    id: IncidentId,
+    now: Timestamp,
+) -> Incident {
+    let title = wording::health_title(failure);
+    if let Some(known) = failure.kind().find(unresolved) {
+        return Incident {
+            occurrences: known.occurrences.saturating_add(times),
+            last_seen_at: now,
+            title,
+            ..known
+        };
+    }
+    Incident {
+        id,
+        owner: failure.owner(),
+        subject: failure.subject(),
+        repository: failure.repository(),
+        status: IncidentStatus::Open,
+        severity: failure.severity(),
+        source: IncidentSource::Health,
+        failure_type: failure.kind().as_str().to_owned(),
+        title,
+        ci: None,
+        occurrences: times,
+        first_seen_at: now,
+        last_seen_at: now,
+        acknowledged_at: None,
+        resolved_at: None,
+        resolution: None,
+    }
+}
+
+/// All of them, ended for the same reason.
+pub fn resolve_all(
+    unresolved: Vec<Incident>,
+    why: Resolution,
+    now: Timestamp,
+) -> impl Iterator<Item = Incident> {
+    unresolved.into_iter().map(move |mut incident| {
+        incident.resolve(why, now);
+        incident
+    })
+}

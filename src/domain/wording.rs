@@ -1,0 +1,124 @@
+//! What people read about incidents and about problems of our own, in one place: what happened to
+//! what, and what to do next. What a provider says is quoted, and stands elsewhere.
+
+use super::connection::Connection;
+use super::grant::RejectReason;
+use super::incident::health::HealthFailure;
+use super::lifecycle::SuspendReason;
+use super::user::Credential;
+
+/// No credential fits.
+pub const NO_CREDENTIAL: &str =
+    "None of your credentials works for this provider. Add one, then check or resume.";
+/// The credential is dead. Says nothing of whose it is: another user may share it.
+pub const CREDENTIAL_DEAD: &str =
+    "The credential no longer works. Sign in again or add another, then check or resume.";
+/// A token cannot be unsealed.
+pub const CREDENTIAL_SEALED: &str =
+    "The credential cannot be decrypted with the configured master keys.";
+/// A hook's secret cannot be unsealed.
+pub const HOOK_SECRET_SEALED: &str =
+    "The hook secret cannot be decrypted with the configured master keys.";
+/// The connection's provider is gone from the configuration.
+pub const PROVIDER_NOT_CONFIGURED: &str = "This provider is no longer configured.";
+/// What was offered needs a provider, or an app, that is not configured.
+pub const OFFER_NOT_CONFIGURED: &str = "This is not configured on this server.";
+/// The OAuth client is gone from the configuration.
+pub const SIGN_IN_NOT_CONFIGURED: &str = "Sign-in is no longer configured for this provider.";
+/// The app is gone from the configuration.
+pub const APP_NOT_CONFIGURED: &str = "The app is no longer configured for this provider.";
+/// A token that was just issued is refused.
+pub const NEW_TOKEN_REFUSED: &str =
+    "The provider refuses a token that it has just issued. Hookherd tries again.";
+/// A renewal failed for a reason of our own.
+pub const RENEWAL_FAILED: &str = "Renewing the credential failed. Hookherd tries again.";
+/// A renewal is not finished.
+pub const RENEWAL_RUNNING: &str = "The credential is still being renewed. Hookherd tries again.";
+/// No renewal is begun any more.
+pub const STOPPING: &str = "The server is stopping.";
+/// Why an incident cannot be acknowledged.
+pub const INCIDENT_RESOLVED: &str = "The incident is resolved.";
+/// Why a delivery could not be read: see [`HealthFailure::DeliveryUnreadable`].
+pub const PROCESSING_FAILED: &str = "processing it failed repeatedly";
+/// The same.
+pub const PAYLOAD_GONE: &str = "its payload is gone";
+/// The same.
+pub const PAYLOAD_DAMAGED: &str = "its payload is damaged";
+/// The same.
+pub const DECODER_MISSING: &str = "its provider is no longer configured";
+
+/// A sign-in could not be renewed; `why` is the provider's word.
+pub fn renewal_refused(why: &str) -> String {
+    format!("The sign-in could not be renewed: {why}")
+}
+
+/// The title of an incident about failing CI.
+pub fn ci_title(workflow: &str, lane: &str) -> String {
+    if lane.is_empty() {
+        format!("CI failed: {workflow}")
+    } else {
+        format!("CI failed: {workflow} on {lane}")
+    }
+}
+
+/// The title of an incident that our own watch opens.
+pub fn health_title(failure: HealthFailure<'_>) -> String {
+    match failure {
+        HealthFailure::HookSuspended(connection, reason) => suspended(connection, reason),
+        HealthFailure::HookSilent(connection) => format!(
+            "No deliveries arrive from {}, although a test delivery was requested. \
+             Check that the public URL can be reached.",
+            connection.full_name
+        ),
+        HealthFailure::HookDisabled {
+            connection,
+            permanently,
+        } => disabled(connection, permanently),
+        HealthFailure::DeliveryUnreadable { connection, reason } => {
+            let name = &connection.full_name;
+            format!("A delivery from {name} could not be read: {reason}. Look at it, then resolve.")
+        }
+        HealthFailure::CredentialRejected(credential, reason) => rejected(credential, reason),
+    }
+}
+
+fn suspended(connection: &Connection, reason: SuspendReason) -> String {
+    let name = &connection.full_name;
+    let why = match reason {
+        SuspendReason::Unauthorized => "no working credential. Add one, then resume",
+        SuspendReason::HookDeletedRepeatedly => {
+            "it is deleted repeatedly. Resume when it is allowed to stay"
+        }
+        SuspendReason::Panics => "an internal error. See the log, then resume",
+    };
+    format!("Webhook for {name} suspended: {why}.")
+}
+
+fn disabled(connection: &Connection, permanently: bool) -> String {
+    let (name, provider) = (&connection.full_name, connection.instance.provider);
+    if permanently {
+        format!(
+            "Webhook for {name} disabled by {provider} after failed deliveries. \
+             Hookherd tests it, and recreates it if that does not help."
+        )
+    } else {
+        format!(
+            "Webhook for {name} temporarily disabled by {provider} after failed deliveries. \
+             A test delivery was requested."
+        )
+    }
+}
+
+fn rejected(credential: &Credential, reason: RejectReason) -> String {
+    let (login, host) = (&credential.account.login, &credential.instance.host);
+    let why = match reason {
+        RejectReason::Refused => "refused: it was revoked or has expired",
+        RejectReason::Expired => "expired",
+        RejectReason::Revoked => "revoked at the provider",
+        RejectReason::RefreshLost => "lost: the answer to its renewal never arrived",
+    };
+    format!("Credential of {login} at {host} {why}. Sign in again or add another.")
+}
+
+#[cfg(test)]
+mod tests;
