@@ -13,8 +13,9 @@ use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, UserId};
 use crate::domain::repo::Instance;
 use actix::prelude::*;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -57,20 +58,15 @@ impl Queue {
 }
 
 impl Moves {
-    /// A panic elsewhere leaves at worst a turn that ends by itself.
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// How many hooks are still at a former address.
     pub(super) fn count(&self) -> usize {
-        self.inner().unmoved.len()
+        self.inner.lock().unmoved.len()
     }
 
     /// Takes note of a connection as it is now, and tells whether that changes anything.
     pub(super) fn note(&self, connection: &Connection, public_url: &str) -> bool {
         let (id, is_to_move) = (connection.id, connection.is_to_move(public_url));
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         if is_to_move == inner.unmoved.contains_key(&id) {
             return false;
         }
@@ -92,7 +88,7 @@ impl Moves {
     /// A turn has moved nothing: the connection goes to the end of its line, and the line rests for
     /// as long as the provider wished, or for longer each time.
     pub(super) fn over(&self, id: ConnectionId, wish: Option<Duration>, pause: Backoff) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         let Some(line) = inner.unmoved.get(&id).cloned() else {
             return;
         };
@@ -110,7 +106,7 @@ impl Moves {
     /// Whose turn it is now, and when to look again if nothing changes.
     fn take_turns(&self) -> (Vec<ConnectionId>, Option<Instant>) {
         let now = Instant::now();
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         let Inner { unmoved, lines } = &mut *inner;
         for queue in lines.values_mut() {
             if let Some((id, since)) = queue.turn

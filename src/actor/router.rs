@@ -7,8 +7,8 @@ use super::connection::{ConnectionActor, Nudge, Word};
 use super::warden::{Start, Warden};
 use crate::domain::id::ConnectionId;
 use actix::prelude::*;
+use parking_lot::RwLock;
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
 
 /// Where the actors of connections are.
 #[derive(Debug, Default)]
@@ -16,45 +16,31 @@ pub(super) struct Registry(RwLock<HashMap<ConnectionId, Addr<ConnectionActor>>>)
 
 impl Registry {
     pub(super) fn get(&self, id: ConnectionId) -> Option<Addr<ConnectionActor>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned()
+        self.0.read().get(&id).cloned()
     }
 
     pub(super) fn insert(&self, id: ConnectionId, address: Addr<ConnectionActor>) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, address);
+        self.0.write().insert(id, address);
     }
 
     pub(super) fn remove(&self, id: ConnectionId) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        self.0.write().remove(&id);
     }
 
     pub(super) fn clear(&self) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.0.write().clear();
     }
 
     #[cfg(test)]
     pub(super) fn kill(&self) {
-        let addresses =
-            std::mem::take(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner));
+        let addresses = std::mem::take(&mut *self.0.write());
         for address in addresses.into_values() {
             address.do_send(super::connection::Die);
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.0.read().len()
     }
 }
 

@@ -10,9 +10,9 @@ use crate::domain::user::{TokenRecord, is_step_over};
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::{Ready, ready};
-use std::sync::{Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
 /// Query parameters that people put tokens into. A URL ends in logs and histories, so the token
@@ -118,7 +118,7 @@ impl Uses {
         if !token.is_use_due(now) {
             return false;
         }
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.0.lock();
         if noted
             .get(&token.id)
             .is_some_and(|at| !is_step_over(*at, now))

@@ -8,9 +8,10 @@ use super::scope::Caller;
 use crate::domain::id::UserId;
 use crate::domain::net::PeerKey;
 use crate::telemetry::{Limit, limit_reached};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -59,10 +60,6 @@ impl Default for Quotas {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// How often something may happen: so often in a span, all at once if need be, and then evenly.
 #[derive(Debug)]
 struct Rate<K> {
@@ -93,7 +90,7 @@ impl<K: Copy + Eq + Hash> Rate<K> {
     /// Counts it, if it may happen: otherwise how long to wait.
     fn count(&self, name: K, at: Instant) -> Result<(), Duration> {
         let now = at.saturating_duration_since(self.began);
-        let mut until = lock(&self.until);
+        let mut until = self.until.lock();
         if let Some(wait) = self.wait(until.get(&name), now) {
             return Err(wait);
         }
@@ -111,7 +108,7 @@ impl<K: Copy + Eq + Hash> Rate<K> {
     /// Whether it may happen, without counting it: otherwise how long to wait.
     fn may(&self, name: K, at: Instant) -> Result<(), Duration> {
         let now = at.saturating_duration_since(self.began);
-        self.wait(lock(&self.until).get(&name), now)
+        self.wait(self.until.lock().get(&name), now)
             .map_or(Ok(()), Err)
     }
 }
@@ -147,7 +144,7 @@ pub(super) struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut at_once = lock(&self.at_once);
+        let mut at_once = self.at_once.lock();
         if let Some(count) = at_once.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {
@@ -187,7 +184,7 @@ impl Counters {
                 wait,
             )
         })?;
-        let mut at_once = lock(&self.at_once);
+        let mut at_once = self.at_once.lock();
         let count = at_once.entry(user).or_default();
         if *count >= self.quotas.requests_at_once {
             let wait = Duration::from_secs(1);
@@ -234,21 +231,21 @@ impl Counters {
 
     /// How many connections a user has, when that was counted lately.
     pub(super) fn held(&self, user: UserId) -> Option<Held> {
-        let held = lock(&self.held);
+        let held = self.held.lock();
         let (at, count) = held.get(&user)?;
         (at.elapsed() < HELD_FOR).then_some(*count)
     }
 
     /// Remembers how many connections a user has.
     pub(super) fn hold(&self, user: UserId, count: Held) {
-        let mut held = lock(&self.held);
+        let mut held = self.held.lock();
         held.retain(|_, (at, _)| at.elapsed() < HELD_FOR);
         held.insert(user, (Instant::now(), count));
     }
 
     /// A user has one more.
     pub(super) fn connected(&self, user: UserId) {
-        if let Some((_, count)) = lock(&self.held).get_mut(&user) {
+        if let Some((_, count)) = self.held.lock().get_mut(&user) {
             count.present += 1;
             count.kept += 1;
         }
@@ -350,7 +347,7 @@ mod tests {
         for name in 0..3 * NAMES_MAX {
             let _ = rate.count(name, rate.began);
         }
-        assert!(lock(&rate.until).len() <= NAMES_MAX);
+        assert!(rate.until.lock().len() <= NAMES_MAX);
     }
 
     #[test]

@@ -8,9 +8,10 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::provider::call::CallObserver;
 use crate::store::Observer;
 use crate::telemetry::metrics;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The system's clock.
@@ -162,7 +163,7 @@ impl CallsToMetrics {
 
     /// The fewest calls left in a window that is not over.
     fn note(&self, token: u64, window: Window) -> Option<u64> {
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = self.windows.lock();
         let now = Instant::now();
         windows.retain(|_, (_, ends)| *ends > now);
         if windows.len() < WINDOWS_MAX {

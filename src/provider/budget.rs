@@ -6,10 +6,11 @@ use super::meter::{Cost, Limit};
 use super::queue::{self, Away, Next, Number, Queue, Shape, Ticket};
 use crate::domain::errand::Errand;
 use crate::domain::secret::ProviderToken;
+use parking_lot::Mutex;
 use reqwest::Method;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -77,7 +78,7 @@ pub(super) struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut line = self.budget.line();
+        let mut line = self.budget.line.lock();
         line.queue.leave(self.number);
         line.callers.remove(&self.number);
         drop(line);
@@ -110,11 +111,6 @@ impl Budget {
         }
     }
 
-    /// A panic elsewhere leaves a call that counts as under way at worst.
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Waits for a call's turn. An error is why it is sent away, and when to come again; nothing
     /// was reserved then.
     pub(super) async fn admit(
@@ -140,7 +136,7 @@ impl Budget {
         // Its turn may have come in this very moment.
         match told.or_else(|| word.try_recv().ok()) {
             Some(told) => told.map(|()| permit),
-            None => Err(self.line().queue.late(now(), &ticket)),
+            None => Err(self.line.lock().queue.late(now(), &ticket)),
         }
     }
 
@@ -149,7 +145,7 @@ impl Budget {
         ticket: Ticket,
     ) -> Result<(Permit, oneshot::Receiver<Result<(), Away>>), Away> {
         let (caller, word) = oneshot::channel();
-        let mut line = self.line();
+        let mut line = self.line.lock();
         let (number, displaced) = line.queue.enter(now(), ticket)?;
         line.callers.insert(number, caller);
         if let Some(displaced) = displaced {
@@ -165,7 +161,7 @@ impl Budget {
 
     /// Lets out what may go; the moment at which more may.
     fn pump(&self) -> Option<Instant> {
-        let mut line = self.line();
+        let mut line = self.line.lock();
         loop {
             match line.queue.next(now()) {
                 Next::Go(number) => {
@@ -198,7 +194,7 @@ impl Budget {
 
     /// Lets nothing out with this token for `hold`, and says for how long that is.
     pub(super) fn hold(&self, token: TokenKey, hold: Duration) -> Duration {
-        let mut line = self.line();
+        let mut line = self.line.lock();
         let (lasts, away) = line.queue.hold(now(), token, hold);
         for number in away {
             line.send_away(number, Away::Limited(lasts));
@@ -208,7 +204,7 @@ impl Budget {
 
     /// Takes note that `remaining` calls are left for the next `reset_in`.
     pub(super) fn note_remaining(&self, token: TokenKey, remaining: u64, reset_in: Duration) {
-        let mut line = self.line();
+        let mut line = self.line.lock();
         line.queue.note_remaining(now(), token, remaining, reset_in);
     }
 }

@@ -3,10 +3,10 @@
 
 use super::budget::TokenKey;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use reqwest::Url;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 
 /// Most answers kept: with the largest size, 32 MiB.
 const ANSWERS_MAX: usize = 1024;
@@ -36,14 +36,14 @@ pub(super) struct Cache(Mutex<Shelf>);
 
 impl Cache {
     pub(super) fn get(&self, key: TokenKey, url: &Url) -> Option<Kept> {
-        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = self.0.lock();
         store.answers.get(&(key, url.clone())).cloned()
     }
 
     /// Keeps an answer that has an `ETag` and is short enough.
     pub(super) fn keep(&self, key: TokenKey, url: &Url, headers: &HeaderMap, body: &Bytes) {
         let key = (key, url.clone());
-        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = self.0.lock();
         let etag = headers.get(header::ETAG).cloned();
         let Some(etag) = etag.filter(|_| body.len() <= ANSWER_BYTES_MAX) else {
             // What was kept before is not what is there now.
@@ -91,6 +91,6 @@ mod tests {
         let long = Bytes::from(vec![b' '; ANSWER_BYTES_MAX + 1]);
         cache.keep(key, &url(1), &headers, &long);
         assert!(cache.get(key, &url(1)).is_none());
-        assert_eq!(cache.0.lock().unwrap().order.len(), ANSWERS_MAX - 1);
+        assert_eq!(cache.0.lock().order.len(), ANSWERS_MAX - 1);
     }
 }

@@ -1,9 +1,9 @@
 //! What goes wrong on demand.
 
 use super::refusals::Refusal;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// What the provider does wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,39 +99,23 @@ impl Faults {
 
     /// Whether a fault for requests is still to come.
     pub fn are_pending(&self) -> bool {
-        !self
-            .requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+        !self.requests.lock().is_empty()
     }
 
     /// Adds a fault.
     pub fn push(&self, fault: Fault) {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(fault);
+        self.requests.lock().push(fault);
     }
 
     /// The next delivery goes wrong.
     pub fn next_delivery(&self, miscarriage: Miscarriage) {
-        self.deliveries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(miscarriage);
+        self.deliveries.lock().push_back(miscarriage);
     }
 
     /// Nothing goes wrong any more.
     pub fn clear(&self) {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        self.deliveries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.requests.lock().clear();
+        self.deliveries.lock().clear();
         self.outage(false);
     }
 
@@ -145,7 +129,7 @@ impl Faults {
     }
 
     pub(super) fn take(&self, operation: &str) -> Option<Misbehaviour> {
-        let mut faults = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = self.requests.lock();
         let at = faults
             .iter()
             .position(|fault| fault.is_meant_for(operation))?;
@@ -162,9 +146,6 @@ impl Faults {
     }
 
     pub(super) fn take_delivery(&self) -> Option<Miscarriage> {
-        self.deliveries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        self.deliveries.lock().pop_front()
     }
 }

@@ -23,11 +23,12 @@ pub use state::github::{DeliveryView, HookView};
 pub use state::gitlab::ProjectHookView;
 
 use actix_web::{App, HttpServer, web};
+use parking_lot::{Mutex, MutexGuard};
 use sender::Sender;
 use state::{Ground, github, gitlab};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -72,11 +73,11 @@ impl Shared {
     }
 
     fn github(&self) -> MutexGuard<'_, github::State> {
-        self.github.lock().unwrap_or_else(PoisonError::into_inner)
+        self.github.lock()
     }
 
     fn gitlab(&self) -> MutexGuard<'_, gitlab::State> {
-        self.gitlab.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gitlab.lock()
     }
 }
 

@@ -6,7 +6,7 @@ use super::memory::{MemoryKv, MemoryStore};
 use super::{Batch, Change, CommitError, Committing, ReadError, Store, StoreStatus};
 use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
 
 /// What happens to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,6 @@ pub struct FaultyStore {
 }
 
 impl FaultyStore {
-    fn plan(&self) -> MutexGuard<'_, Option<Plan>> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// From now on every batch with a change that `matches` has this fault, once `after` of them
     /// went well.
     pub fn breaks(
@@ -50,7 +46,7 @@ impl FaultyStore {
         matches: impl Fn(&Change) -> bool + Send + 'static,
     ) {
         let matches = Box::new(matches);
-        *self.plan() = Some(Plan {
+        *self.plan.lock() = Some(Plan {
             after,
             fault,
             matches,
@@ -59,12 +55,12 @@ impl FaultyStore {
 
     /// All is well again.
     pub fn mend(&self) {
-        *self.plan() = None;
+        *self.plan.lock() = None;
     }
 
     /// The fault that strikes this batch.
     fn fault(&self, batch: &Batch) -> Option<Fault> {
-        let mut plan = self.plan();
+        let mut plan = self.plan.lock();
         let plan = plan.as_mut()?;
         if !batch.changes.iter().any(|change| (plan.matches)(change)) {
             return None;

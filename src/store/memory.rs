@@ -4,9 +4,9 @@ use super::index::{Entries, Index, Indexed, Kv, Place, Scan, Write};
 use super::{Batch, Change, CommitError, Committing, ReadError, Store, StoreStatus};
 use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
+use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 /// An ordered map behind a lock.
 #[derive(Debug, Default)]
@@ -14,16 +14,11 @@ pub(super) struct MemoryKv(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl Kv for MemoryKv {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        Ok(self
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
-            .cloned())
+        Ok(self.0.read().get(key).cloned())
     }
 
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
-        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let map = self.0.read();
         let fits = |(key, _): &(&Vec<u8>, &Vec<u8>)| key.starts_with(scan.prefix);
         let owned = |(key, value): (&Vec<u8>, &Vec<u8>)| (key.clone(), value.clone());
         if scan.newest_first {
@@ -49,7 +44,7 @@ impl Kv for MemoryKv {
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
-        let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.0.write();
         for (key, value) in writes {
             match value {
                 Some(value) => drop(map.insert(key, value)),
@@ -91,13 +86,9 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn payloads(&self) -> MutexGuard<'_, HashMap<DeliveryId, Payload>> {
-        self.payloads.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn commit_now(&self, batch: Batch) -> Result<(), CommitError> {
         // The lock makes guards and changes one step.
-        let mut payloads = self.payloads();
+        let mut payloads = self.payloads.lock();
         for guard in &batch.guards {
             let conflict = self.index.check(guard).map_err(|_| CommitError::Failed)?;
             if let Some(conflict) = conflict {
@@ -147,7 +138,7 @@ impl Indexed for MemoryStore {
     }
 
     fn payload_at(&self, id: DeliveryId, _: Place) -> Result<Option<Payload>, ReadError> {
-        Ok(self.payloads().get(&id).cloned())
+        Ok(self.payloads.lock().get(&id).cloned())
     }
 
     fn store_status(&self) -> StoreStatus {

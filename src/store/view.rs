@@ -23,11 +23,11 @@ use super::journal::{Position, sync_dir};
 use super::memory::MemoryKv;
 use super::tally::Tally;
 use backing::{Backing, HARMED, unavailable};
+use parking_lot::{Mutex, RwLock};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Memory that sled may use for its cache.
@@ -141,8 +141,8 @@ impl View {
             return Ok(Left::Harmed("sled cannot open it"));
         };
         let view = Self::at(dir);
-        *view.db.write().unwrap_or_else(PoisonError::into_inner) = Some(Backing::Disk(db));
-        view.counted().tally = marker.tally;
+        *view.db.write() = Some(Backing::Disk(db));
+        view.counted.lock().tally = marker.tally;
         Ok(Left::Trusted(Box::new(view)))
     }
 
@@ -159,13 +159,9 @@ impl View {
         }
     }
 
-    fn counted(&self) -> MutexGuard<'_, Counted> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What it holds by count, as far as was written.
     pub(super) fn tally(&self) -> Tally {
-        self.counted().tally
+        self.counted.lock().tally
     }
 
     /// How often it was found to hold something else than was written.
@@ -180,16 +176,13 @@ impl View {
 
     /// Takes over what `fresh` holds. Readers see all of it at once, and never a part.
     pub(super) fn replace(&self, fresh: Self) {
-        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
-        *self.counted() = Counted {
+        let mut db = self.db.write();
+        *self.counted.lock() = Counted {
             tally: fresh.tally(),
             // Whoever was reading everything begins again.
             walk: None,
         };
-        *db = fresh
-            .db
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        *db = fresh.db.into_inner();
         self.has_failed.store(false, Ordering::Release);
     }
 
@@ -205,11 +198,7 @@ impl View {
 
     /// Closes it: until it was made anew, reads are refused.
     pub(super) fn discard(&self) {
-        let db = self
-            .db
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let db = self.db.write().take();
         // A poisoned sled may panic once more as it goes.
         if catch_unwind(AssertUnwindSafe(move || drop(db))).is_err() {
             tracing::warn!("sled panicked as it was closed");
@@ -237,19 +226,19 @@ impl View {
     }
 
     fn begin(&self, backing: Backing) {
-        *self.db.write().unwrap_or_else(PoisonError::into_inner) = Some(backing);
-        *self.counted() = Counted::default();
+        *self.db.write() = Some(backing);
+        *self.counted.lock() = Counted::default();
     }
 
     fn with<T>(&self, ask: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.read();
         self.ask(db.as_ref(), ask)
     }
 
     /// The same while nobody reads: a scan of sled may pass over keys when others are written
     /// beside it.
     fn alone<T>(&self, act: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        let db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        let db = self.db.write();
         self.ask(db.as_ref(), act)
     }
 
@@ -353,7 +342,7 @@ impl View {
         if let Some(value) = &value {
             change.add(&key, value);
         }
-        let mut counted = self.counted();
+        let mut counted = self.counted.lock();
         counted.tally = counted.tally.plus(change);
         if let Some(walk) = &mut counted.walk
             && walk.has_passed(&key)
@@ -377,7 +366,7 @@ impl View {
                 newest_first: false,
                 limit: WALK_ENTRIES,
             })?;
-            let mut counted = self.counted();
+            let mut counted = self.counted.lock();
             let Counted { tally, walk } = &mut *counted;
             let Some(walk) = walk else { return Ok(None) };
             *found = found.plus(Tally::of(&entries));
@@ -418,19 +407,19 @@ impl Kv for View {
 
     /// Everything, while writes go on; an error when it is not what was written.
     fn walk(&self, take: Take<'_>) -> Result<Tally, ReadError> {
-        let _alone = self.walking.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.walking.lock();
         let walk = Walk {
             passed: Some(Vec::new()),
             change: Tally::default(),
         };
-        self.counted().walk = Some(walk);
+        self.counted.lock().walk = Some(walk);
         let (mut found, mut after) = (Tally::default(), None::<Vec<u8>>);
         loop {
             let entries = self.walk_on(after.as_deref(), &mut found)?;
             let remade = || ReadError::Unavailable("the view was made anew meanwhile".to_owned());
             let entries = entries.ok_or_else(remade)?;
             let Some((last, _)) = entries.last() else {
-                self.counted().walk = None;
+                self.counted.lock().walk = None;
                 return Ok(found);
             };
             after = Some(last.clone());
@@ -440,10 +429,7 @@ impl Kv for View {
 
     /// After a write that failed in the background, sled may give back rubbish for good.
     fn doubt(&self) -> bool {
-        let mut doubted_at = self
-            .doubted_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut doubted_at = self.doubted_at.lock();
         if doubted_at.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {
             return self.has_failed();
         }

@@ -22,7 +22,8 @@ impl<S: Subscriber> Layer<S> for Foreign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use parking_lot::Mutex;
+    use std::sync::Arc;
     use tracing_subscriber::layer::SubscriberExt;
 
     #[derive(Clone, Default)]
@@ -32,7 +33,7 @@ mod tests {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
             let line = event.metadata();
             let told = format!("{} {}", line.level(), line.target());
-            self.0.lock().unwrap().push(told);
+            self.0.lock().push(told);
         }
     }
 
@@ -50,7 +51,7 @@ mod tests {
                 tracing::error!(n, "ours");
             }
         });
-        let lines = lines.0.lock().unwrap();
+        let lines = lines.0.lock();
         let count = |told: &str| lines.iter().filter(|line| *line == told).count();
         assert_eq!(count("ERROR actix_http::h1::dispatcher"), 20);
         assert_eq!(count("WARN actix_server::accept"), 20);

@@ -4,8 +4,9 @@
 //! minute with too many is over, the next of that kind says how many were left out, or
 //! [`tell_left_out`] does.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Lines of one kind in a span.
@@ -53,7 +54,7 @@ impl Seldom {
 
 fn seldom() -> MutexGuard<'static, Seldom> {
     static SELDOM: LazyLock<Mutex<Seldom>> = LazyLock::new(Mutex::default);
-    SELDOM.lock().unwrap_or_else(PoisonError::into_inner)
+    SELDOM.lock()
 }
 
 fn tell(kind: &'static str, left_out: u64) {

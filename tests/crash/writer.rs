@@ -5,11 +5,12 @@ use super::load::{connecting, insertion, payload, processing};
 use hookherd::domain::id::DeliveryId;
 use hookherd::store::disk::{DiskStore, Options, Retention};
 use hookherd::store::{CommitError, Read, Store};
+use parking_lot::{Condvar, Mutex};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -214,7 +215,7 @@ fn a_writer_acknowledges_what_is_stored_and_nothing_else() {
         retains_little: false,
     };
     let (store, _) = super::ledger::open(dir.path(), job);
-    let say = |line: &str| lines.lock().unwrap().push(Said::read(line));
+    let say = |line: &str| lines.lock().push(Said::read(line));
     Session {
         store: &store,
         job,
@@ -225,7 +226,7 @@ fn a_writer_acknowledges_what_is_stored_and_nothing_else() {
     store.close();
     drop(store);
     let mut ledger = Ledger::default();
-    ledger.note(&lines.into_inner().unwrap());
+    ledger.note(&lines.into_inner());
     assert_eq!(ledger.acknowledged, (0..40).collect());
     assert_eq!(ledger.processed, (0..40).step_by(4).collect());
     ledger.check(dir.path(), job);
@@ -291,7 +292,7 @@ impl Writer {
                 if matches!(said, Said::Acknowledged(_)) {
                     listener.acknowledged.fetch_add(1, Ordering::SeqCst);
                 }
-                listener.lines.lock().unwrap().push(said);
+                listener.lines.lock().push(said);
                 listener.news.notify_all();
             }
         });
@@ -305,14 +306,13 @@ impl Writer {
     /// Waits until what was said so far fulfils a condition; fails when that takes too long.
     pub(crate) fn wait_until(&mut self, what: &str, mut is_so: impl FnMut(&[Said]) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        let mut lines = self.heard.lines.lock().unwrap();
+        let mut lines = self.heard.lines.lock();
         while !is_so(&lines) {
             let ended = self.child.try_wait().unwrap();
             let is_late = Instant::now() > deadline || ended.is_some();
             let last = &lines[lines.len().saturating_sub(20)..];
             assert!(!is_late, "{what} did not come ({ended:?}): {last:#?}");
-            let waits = self.heard.news.wait_timeout(lines, PAUSE);
-            lines = waits.unwrap().0;
+            self.heard.news.wait_for(&mut lines, PAUSE);
         }
     }
 
@@ -326,7 +326,7 @@ impl Writer {
 
     /// What was said so far.
     pub(crate) fn heard(&self) -> Vec<Said> {
-        self.heard.lines.lock().unwrap().clone()
+        self.heard.lines.lock().clone()
     }
 
     /// The process, as the kernel numbers it.

@@ -2,8 +2,8 @@
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 /// A delivery as it came.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ async fn take(request: HttpRequest, body: web::Bytes, kept: Kept) -> HttpRespons
         headers: headers.collect(),
         body: body.to_vec(),
     };
-    kept.lock().expect("nobody panics here").push(delivery);
+    kept.lock().push(delivery);
     HttpResponse::Ok().finish()
 }
 
@@ -60,7 +60,7 @@ impl Receiver {
 
     /// What came to this path, oldest first.
     pub(crate) fn at(&self, path: &str) -> Vec<Delivery> {
-        let kept = self.kept.lock().expect("nobody panics here");
+        let kept = self.kept.lock();
         kept.iter()
             .filter(|delivery| delivery.path == path)
             .cloned()

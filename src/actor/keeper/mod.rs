@@ -30,10 +30,11 @@ use crate::provider::oauth::InstallationToken;
 use crate::provider::{Access, ProviderError};
 use crate::seal::{Purpose, TokenField};
 use crate::store::{CommitError, ReadError};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
@@ -109,12 +110,12 @@ impl Keeper {
     }
 
     fn slot(&self, id: CredentialId) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock();
         Arc::clone(slots.entry(id).or_default())
     }
 
     fn forget(&self, id: CredentialId) {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock();
         slots.remove(&id);
     }
 }
@@ -129,7 +130,7 @@ impl Slot {
 
     fn installed(&self) -> Option<InstallationToken> {
         let installed = self.installed.lock();
-        installed.unwrap_or_else(PoisonError::into_inner).clone()
+        installed.clone()
     }
 
     fn is_unproven(&self) -> bool {
@@ -142,10 +143,7 @@ impl Slot {
     }
 
     fn install(&self, token: Option<InstallationToken>) {
-        *self
-            .installed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = token;
+        *self.installed.lock() = token;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Panics of actors, and what becomes of everybody else.
 
 use super::*;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Counts in a "store" (an atomic) and in memory; reloads on restart.
@@ -64,7 +64,7 @@ struct Exits(Arc<Mutex<Vec<Exit>>>);
 
 impl Exits {
     fn all(&self) -> Vec<Exit> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().clone()
     }
 
     async fn wait_for(&self, count: usize) {
@@ -90,7 +90,7 @@ fn spawn(policy: Policy, exits: &Exits, reloads_that_panic: usize) -> Addr<Count
             count: 0,
             reloads_that_panic: reloads,
         },
-        move |exit| exits.0.lock().unwrap().push(exit),
+        move |exit| exits.0.lock().push(exit),
     )
 }
 

@@ -11,7 +11,7 @@ use crate::domain::lifecycle::Failure;
 use std::time::Duration;
 
 fn refuse(farm: &Farm, token: &str, failure: Option<Failure>) {
-    let mut refused = farm.provider.refused.lock().unwrap();
+    let mut refused = farm.provider.refused.lock();
     match failure {
         Some(failure) => refused.insert(token.to_owned(), failure),
         None => refused.remove(token),
@@ -57,7 +57,7 @@ async fn a_chosen_credential_without_access_gives_way_and_is_not_tried_for_ever(
     assert_eq!(farm.get(connection).no_access, [chosen]);
     assert_eq!(farm.incidents(ANN), [], "the credential is fine");
     // A day of checks asks the other one only: one call a check, and none in vain.
-    let calls = || farm.provider.calls.lock().unwrap().len();
+    let calls = || farm.provider.calls.lock().len();
     let (before, checks) = (calls(), farm.provider.count("check"));
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert_eq!(farm.get(connection).lifecycle.checks_failed, 0);
@@ -84,9 +84,9 @@ async fn when_none_has_access_all_are_tried_now_and_then_and_not_in_a_loop() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     let code = |farm: &Farm| farm.get(connection).last_error.map(|e| e.code.as_str());
     assert_eq!(code(&farm), Some("no_access"));
-    let before = farm.provider.calls.lock().unwrap().len();
+    let before = farm.provider.calls.lock().len();
     tokio::time::sleep(Duration::from_hours(24)).await;
-    let calls = farm.provider.calls.lock().unwrap().len() - before;
+    let calls = farm.provider.calls.lock().len() - before;
     assert!((3..60).contains(&calls), "{calls} calls in a day");
     refuse(&farm, "one", None);
     farm.until(|| farm.status(connection) == WebhookStatus::Active)
@@ -170,7 +170,7 @@ async fn the_end_of_a_shared_credential_is_told_to_each_in_their_own_words() {
 async fn accounts_of_one_name_are_two_and_one_account_of_two_names_is_one() {
     let farm = Farm::new();
     let known = |token: &str, id, login| {
-        let mut accounts = farm.provider.accounts.lock().unwrap();
+        let mut accounts = farm.provider.accounts.lock();
         accounts.insert(token.into(), (id, login));
     };
     for (n, id, login) in [(1, 5, "ann"), (2, 6, "ann"), (3, 5, "renamed")] {
@@ -242,7 +242,7 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
         .command_credential(first, resolve)
         .await
         .unwrap();
-    let accounts = || farm.provider.accounts.lock().unwrap();
+    let accounts = || farm.provider.accounts.lock();
     accounts().insert("second".into(), (2, "ann2"));
     let second = farm.give_token(ANN, "second").await;
     farm.until(|| farm.status(id) == WebhookStatus::Active)
@@ -296,9 +296,9 @@ async fn a_disconnect_without_a_credential_is_carried_out_as_soon_as_there_is_on
     farm.command(id, disconnect).await.unwrap();
     // Long enough for the attempts to come seldom.
     tokio::time::sleep(Duration::from_hours(100)).await;
-    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    assert_eq!(farm.provider.hooks.lock().len(), 1);
     farm.give_token(ANN, "fresh").await;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert!(farm.provider.hooks.lock().unwrap().is_empty());
+    assert!(farm.provider.hooks.lock().is_empty());
     assert_eq!(farm.store.connection(id).unwrap(), None);
 }

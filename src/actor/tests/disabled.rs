@@ -10,7 +10,7 @@ use std::time::Duration;
 async fn a_hook_disabled_for_a_while_is_tested_and_the_incident_is_resolved() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    *farm.provider.disabled.lock().unwrap() = Some(false);
+    *farm.provider.disabled.lock() = Some(false);
     farm.until(|| farm.status(connection.id) == WebhookStatus::Degraded)
         .await;
     let incident = farm.incidents(ANN).remove(0);
@@ -28,7 +28,7 @@ async fn a_hook_disabled_for_a_while_is_tested_and_the_incident_is_resolved() {
 async fn a_hook_disabled_for_good_is_made_anew_when_the_test_does_not_help() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    *farm.provider.disabled.lock().unwrap() = Some(true);
+    *farm.provider.disabled.lock() = Some(true);
     farm.until(|| farm.provider.count("ensure") == 2).await;
     farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
         .await;
@@ -36,7 +36,7 @@ async fn a_hook_disabled_for_good_is_made_anew_when_the_test_does_not_help() {
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].severity, Severity::Critical);
     assert_eq!(incidents[0].status, IncidentStatus::Resolved);
-    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    assert_eq!(farm.provider.hooks.lock().len(), 1);
     assert_eq!(farm.provider.count("ping"), 1);
 }
 

@@ -12,7 +12,7 @@ const RETRYABLE: Failure = Failure::Retryable { after: None };
 
 /// The errands so far, which are forgotten.
 fn taken(farm: &Farm) -> Vec<(&'static str, Errand)> {
-    std::mem::take(&mut *farm.provider.errands.lock().unwrap())
+    std::mem::take(&mut *farm.provider.errands.lock())
 }
 
 fn of(owner: UserId, priority: Priority) -> Errand {
@@ -21,14 +21,14 @@ fn of(owner: UserId, priority: Priority) -> Errand {
 
 /// Somebody changes the events of every hook by hand.
 fn edit_hook(farm: &Farm) {
-    for (_, events) in farm.provider.hooks.lock().unwrap().values_mut() {
+    for (_, events) in farm.provider.hooks.lock().values_mut() {
         events.push("star".to_owned());
     }
 }
 
 /// Whether every hook has its own events again.
 fn is_mended(farm: &Farm) -> bool {
-    let hooks = farm.provider.hooks.lock().unwrap();
+    let hooks = farm.provider.hooks.lock();
     hooks
         .values()
         .all(|(_, events)| !events.contains(&"star".to_owned()))

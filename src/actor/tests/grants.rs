@@ -12,9 +12,10 @@ use crate::provider::oauth::{
     InstallationToken, Tokens,
 };
 use crate::provider::{Calling, ProviderError};
+use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use url::Url;
 
@@ -64,7 +65,7 @@ fn token(text: &str) -> ProviderToken {
 impl FakeGrants {
     /// A user agreed: new tokens.
     pub(super) fn grant(&self) -> Tokens {
-        let mut inside = self.inside.lock().unwrap();
+        let mut inside = self.inside.lock();
         inside.next += 1;
         let n = inside.next;
         inside.access = format!("access-{n}");
@@ -78,32 +79,32 @@ impl FakeGrants {
 
     /// The user or the provider ended it.
     pub(super) fn revoke(&self) {
-        let mut inside = self.inside.lock().unwrap();
+        let mut inside = self.inside.lock();
         inside.refresh = None;
         inside.access = "nothing".into();
     }
 
     /// The provider no longer takes the access token, but the refresh token.
     pub(super) fn lose_access(&self) {
-        self.inside.lock().unwrap().access = "nothing".into();
+        self.inside.lock().access = "nothing".into();
     }
 
     pub(super) fn is_good(&self, access: &ProviderToken) -> bool {
-        self.inside.lock().unwrap().access == access.expose()
+        self.inside.lock().access == access.expose()
     }
 
     pub(super) fn next_does(&self, behaviours: &[Refresh]) {
-        self.inside.lock().unwrap().script.extend(behaviours);
+        self.inside.lock().script.extend(behaviours);
     }
 
     /// From now on it works.
     pub(super) fn works_again(&self) {
-        self.inside.lock().unwrap().script.clear();
+        self.inside.lock().script.clear();
     }
 
     fn act(&self, refresh: &ProviderToken) -> Result<Tokens, GrantError> {
         let is_good = {
-            let inside = self.inside.lock().unwrap();
+            let inside = self.inside.lock();
             inside.refresh.as_deref() == Some(refresh.expose())
         };
         if is_good {
@@ -132,7 +133,7 @@ impl Grants for FakeGrants {
     fn refresh<'a>(&'a self, refresh: &'a ProviderToken, _: &'a str) -> Granting<'a, Tokens> {
         Box::pin(async move {
             self.refreshes.fetch_add(1, Ordering::SeqCst);
-            let scripted = self.inside.lock().unwrap().script.pop_front();
+            let scripted = self.inside.lock().script.pop_front();
             tokio::time::sleep(LATENCY).await;
             let unknown = || GrantError::new(GrantFailure::Unknown, "no answer");
             let timeout = Duration::from_secs(15);
@@ -190,7 +191,7 @@ pub(super) const INSTALLATION: u64 = 77;
 
 impl FakeApps {
     fn there(&self, id: u64) -> Result<Timestamp, ProviderError> {
-        if id == INSTALLATION && !*self.is_gone.lock().unwrap() {
+        if id == INSTALLATION && !*self.is_gone.lock() {
             Ok(self.clock.now())
         } else {
             let failure = Failure::Unauthorized;

@@ -182,7 +182,7 @@ async fn new_tokens_that_are_refused_are_an_end_and_no_loop() {
     tokio::time::sleep(Duration::from_mins(2)).await;
     for n in 1..20 {
         let token = format!("access-{n}");
-        let mut refused = farm.provider.refused.lock().unwrap();
+        let mut refused = farm.provider.refused.lock();
         refused.insert(token, Failure::Unauthorized);
     }
     farm.command(connection.id, Command::Check).await.unwrap();
@@ -386,12 +386,12 @@ async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_e
     tokio::time::sleep(Duration::from_mins(2)).await;
     assert_eq!(ask().await.unwrap().token.expose(), "ghs_1");
     // It is uninstalled.
-    *farm.apps.is_gone.lock().unwrap() = true;
+    *farm.apps.is_gone.lock() = true;
     tokio::time::sleep(Duration::from_hours(2)).await;
     assert_eq!(ask().await.unwrap_err().failure, Failure::Unauthorized);
     assert_eq!(about(&farm, added.id).len(), 1);
     // And installed again.
-    *farm.apps.is_gone.lock().unwrap() = false;
+    *farm.apps.is_gone.lock() = false;
     let offer = Offer::Installation(INSTALLATION);
     let again = farm.actors.add_grant(ANN, instance(), offer).await.unwrap();
     assert_eq!(again.id, added.id);

@@ -22,7 +22,7 @@ async fn begin(farm: &Farm, id: UserId, delete_hooks: bool) {
 }
 
 fn hooks(farm: &Farm) -> usize {
-    farm.provider.hooks.lock().unwrap().len()
+    farm.provider.hooks.lock().len()
 }
 
 fn is_gone(farm: &Farm, id: UserId) -> bool {
@@ -120,7 +120,7 @@ async fn nothing_new_becomes_theirs_who_are_leaving() {
 }
 
 fn refuse(farm: &Farm, failure: Option<Failure>) {
-    let mut refused = farm.provider.refused.lock().unwrap();
+    let mut refused = farm.provider.refused.lock();
     match failure {
         Some(failure) => refused.insert("token".to_owned(), failure),
         None => refused.remove("token"),

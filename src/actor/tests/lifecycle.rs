@@ -18,7 +18,7 @@ async fn connecting_creates_the_hook_before_it_answers() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
     assert_eq!(connection.webhook_status(), WebhookStatus::Active);
-    let hooks = farm.provider.hooks.lock().unwrap().clone();
+    let hooks = farm.provider.hooks.lock().clone();
     let (url, events) = hooks.values().next().unwrap();
     assert!(url.ends_with(&format!("/api/v2/webhooks/github/{}", connection.hook_key)));
     assert_eq!(*events, ["push", "workflow_run"]);
@@ -32,7 +32,7 @@ async fn connecting_twice_is_refused_and_names_the_first() {
     assert_eq!(again, Err(ConnectError::AlreadyConnected(first.id)));
     let other = farm.connect(BOB).await;
     assert_ne!(other.hook_key, first.hook_key, "two users, two hooks");
-    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 2);
+    assert_eq!(farm.provider.hooks.lock().len(), 2);
 }
 
 #[actix::test]
@@ -77,7 +77,7 @@ async fn a_creation_whose_answer_is_lost_is_adopted_and_never_doubled() {
         let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
         farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
             .await;
-        assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+        assert_eq!(farm.provider.hooks.lock().len(), 1);
     }
 }
 
@@ -88,10 +88,9 @@ async fn a_hook_that_greeted_us_is_not_doubled_though_its_url_was_edited_and_its
     farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x")); // the look-up
     farm.provider.next_does(Behaviour::ActThenHang);
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
-    farm.until(|| farm.provider.hooks.lock().unwrap().len() == 1)
-        .await;
+    farm.until(|| farm.provider.hooks.lock().len() == 1).await;
     let edited = "https://elsewhere.example/".to_owned();
-    farm.provider.hooks.lock().unwrap().get_mut(&1).unwrap().0 = edited;
+    farm.provider.hooks.lock().get_mut(&1).unwrap().0 = edited;
     let greeting = farm.deliver(&connection, "ping 1").await;
     assert_eq!(farm.outcome(greeting).await, Outcome::Pong);
     farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
@@ -99,7 +98,7 @@ async fn a_hook_that_greeted_us_is_not_doubled_though_its_url_was_edited_and_its
     farm.until(|| farm.provider.count("ensure") >= 2).await;
     farm.until(|| farm.get(connection.id).lifecycle.hook == Hook::Present(HookId(1)))
         .await;
-    let hooks = farm.provider.hooks.lock().unwrap().clone();
+    let hooks = farm.provider.hooks.lock().clone();
     assert_eq!(hooks.len(), 1, "{hooks:?}");
     assert!(hooks[&1].0.ends_with(&connection.hook_key.to_string()));
 }
@@ -120,7 +119,7 @@ async fn disconnecting_during_a_creation_in_flight_ends_with_no_hook() {
         .unwrap();
     farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
         .await;
-    assert!(farm.provider.hooks.lock().unwrap().is_empty());
+    assert!(farm.provider.hooks.lock().is_empty());
 }
 
 #[actix::test]
@@ -134,11 +133,11 @@ async fn disconnecting_with_the_provider_down_goes_on_in_the_background() {
     let refused = farm.command(connection.id, Command::Check).await;
     assert!(refused.is_err(), "for its user it is gone already");
     tokio::time::sleep(Duration::from_hours(72)).await;
-    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    assert_eq!(farm.provider.hooks.lock().len(), 1);
     farm.provider.always_does(None);
     farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
         .await;
-    assert!(farm.provider.hooks.lock().unwrap().is_empty());
+    assert!(farm.provider.hooks.lock().is_empty());
     assert!(farm.actors.is_empty(), "and its actor is over");
 }
 
@@ -180,7 +179,7 @@ async fn what_became_of_the_hook_is_said_by_the_provider_or_not_at_all() {
         farm.provider.always_does(None);
         farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
             .await;
-        assert!(farm.provider.hooks.lock().unwrap().is_empty());
+        assert!(farm.provider.hooks.lock().is_empty());
     }
     let kept = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     let left = farm.actors.disconnect(kept.id, false, within).await;
@@ -216,7 +215,7 @@ async fn disconnecting_can_leave_the_hook() {
         .unwrap();
     farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
         .await;
-    assert_eq!(farm.provider.hooks.lock().unwrap().len(), 1);
+    assert_eq!(farm.provider.hooks.lock().len(), 1);
     assert_eq!(farm.provider.count("delete"), 0);
 }
 
@@ -224,9 +223,8 @@ async fn disconnecting_can_leave_the_hook() {
 async fn a_hook_deleted_by_hand_is_made_again_at_the_next_check() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.provider.hooks.lock().unwrap().clear();
-    farm.until(|| !farm.provider.hooks.lock().unwrap().is_empty())
-        .await;
+    farm.provider.hooks.lock().clear();
+    farm.until(|| !farm.provider.hooks.lock().is_empty()).await;
     farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
         .await;
     assert_eq!(farm.provider.count("ensure"), 2);
@@ -243,12 +241,11 @@ async fn changed_events_are_written_and_drift_is_repaired() {
         farm.provider
             .hooks
             .lock()
-            .unwrap()
             .values()
             .all(|(_, events)| events == expected)
     };
     farm.until(|| events_are(&["push"])).await;
-    for (_, events) in farm.provider.hooks.lock().unwrap().values_mut() {
+    for (_, events) in farm.provider.hooks.lock().values_mut() {
         events.clear();
     }
     farm.until(|| events_are(&["push"])).await;
@@ -264,10 +261,10 @@ async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
     )));
     farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
         .await;
-    let calls = farm.provider.calls.lock().unwrap().len();
+    let calls = farm.provider.calls.lock().len();
     tokio::time::sleep(Duration::from_hours(168)).await;
     assert_eq!(
-        farm.provider.calls.lock().unwrap().len(),
+        farm.provider.calls.lock().len(),
         calls,
         "no storm of retries"
     );
@@ -309,9 +306,9 @@ async fn pausing_leaves_the_hook_alone_and_resuming_looks_after_it_again() {
     farm.command(connection.id, Command::SetEnabled(false))
         .await
         .unwrap();
-    let calls = farm.provider.calls.lock().unwrap().len();
+    let calls = farm.provider.calls.lock().len();
     tokio::time::sleep(Duration::from_hours(48)).await;
-    assert_eq!(farm.provider.calls.lock().unwrap().len(), calls);
+    assert_eq!(farm.provider.calls.lock().len(), calls);
     assert_eq!(farm.status(connection.id), WebhookStatus::Inactive);
     farm.command(connection.id, Command::SetEnabled(true))
         .await
@@ -336,7 +333,7 @@ async fn a_week_of_watching_is_regular_and_jittered() {
         (25..=32).contains(&farm.provider.count("ping")),
         "a ping every six hours"
     );
-    let calls = farm.provider.calls.lock().unwrap().clone();
+    let calls = farm.provider.calls.lock().clone();
     let times: Vec<_> = calls
         .iter()
         .filter(|(n, _)| *n == "check")
@@ -364,13 +361,13 @@ async fn a_wish_of_the_provider_to_wait_outlives_a_restart() {
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     let begun = tokio::time::Instant::now();
     farm.provider.always_does(None);
-    let calls = farm.provider.calls.lock().unwrap().len();
+    let calls = farm.provider.calls.lock().len();
     for _ in 0..10 {
         farm.restart().await;
     }
     tokio::time::sleep(Duration::from_mins(50)).await;
     assert_eq!(
-        farm.provider.calls.lock().unwrap().len(),
+        farm.provider.calls.lock().len(),
         calls,
         "ten restarts, not one call"
     );
@@ -450,7 +447,7 @@ async fn a_restart_at_any_moment_of_a_creation_ends_with_exactly_one_hook() {
         }
         tokio::time::sleep(Duration::from_hours(1)).await;
         assert_eq!(
-            farm.provider.hooks.lock().unwrap().len(),
+            farm.provider.hooks.lock().len(),
             ids.len(),
             "cut at {millis} ms"
         );
@@ -468,9 +465,6 @@ async fn recreating_deletes_and_creates() {
     farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
         .await;
     assert_eq!(farm.provider.count("delete"), 1);
-    assert_eq!(
-        *farm.provider.hooks.lock().unwrap().keys().next().unwrap(),
-        2
-    );
+    assert_eq!(*farm.provider.hooks.lock().keys().next().unwrap(), 2);
     assert_eq!(farm.get(connection.id).lifecycle.desired, Desired::Active);
 }

@@ -22,7 +22,7 @@ async fn connected(farm: &Farm, count: usize) -> Vec<ConnectionId> {
 }
 
 fn places(farm: &Farm) -> BTreeMap<u64, String> {
-    let hooks = farm.provider.hooks.lock().unwrap();
+    let hooks = farm.provider.hooks.lock();
     hooks
         .iter()
         .map(|(id, (url, _))| (*id, url.clone()))

@@ -12,9 +12,10 @@ use crate::provider::{
     Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged,
     ProviderError, Repaired, Target,
 };
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -69,7 +70,7 @@ impl FakeProvider {
     /// What is said to a token before anything else.
     fn judge(&self, access: &Access) -> Result<(), ProviderError> {
         let token = access.token.expose();
-        let refused = self.refused.lock().unwrap().get(token).copied();
+        let refused = self.refused.lock().get(token).copied();
         let is_over = token.starts_with("access-") && !self.grants.is_good(&access.token);
         match refused.or(is_over.then_some(Failure::Unauthorized)) {
             None => Ok(()),
@@ -89,32 +90,31 @@ impl FakeProvider {
     pub(super) fn count(&self, operation: &str) -> usize {
         self.calls
             .lock()
-            .unwrap()
             .iter()
             .filter(|(name, _)| *name == operation)
             .count()
     }
 
     pub(super) fn next_does(&self, behaviour: Behaviour) {
-        self.script.lock().unwrap().push_back(behaviour);
+        self.script.lock().push_back(behaviour);
     }
 
     pub(super) fn always_does(&self, behaviour: Option<Behaviour>) {
-        *self.always.lock().unwrap() = behaviour;
+        *self.always.lock() = behaviour;
     }
 
     pub(super) fn loses_the_repository(&self) {
-        *self.has_no_repository.lock().unwrap() = true;
+        *self.has_no_repository.lock() = true;
     }
 
     /// The repository has another name from now on.
     pub(super) fn renames_the_repository(&self, name: &str) {
-        *self.new_name.lock().unwrap() = Some(name.to_owned());
+        *self.new_name.lock() = Some(name.to_owned());
     }
 
     fn repository_now(&self, target: &Target) -> Repository {
         let mut repository = repository(target);
-        if let Some(name) = self.new_name.lock().unwrap().as_deref() {
+        if let Some(name) = self.new_name.lock().as_deref() {
             repository.full_name = name.parse().unwrap();
         }
         repository
@@ -126,11 +126,11 @@ impl FakeProvider {
         access: &Access,
         act: impl FnOnce() -> T,
     ) -> Result<T, ProviderError> {
-        self.calls.lock().unwrap().push((operation, Instant::now()));
+        self.calls.lock().push((operation, Instant::now()));
         let errand = access.errand;
-        self.errands.lock().unwrap().push((operation, errand));
-        let scripted = self.script.lock().unwrap().pop_front();
-        let behaviour = scripted.or_else(|| self.always.lock().unwrap().clone());
+        self.errands.lock().push((operation, errand));
+        let scripted = self.script.lock().pop_front();
+        let behaviour = scripted.or_else(|| self.always.lock().clone());
         tokio::time::sleep(Duration::from_millis(50)).await;
         self.judge(access)?;
         match behaviour {
@@ -157,7 +157,7 @@ impl FakeProvider {
     }
 
     fn ours(&self, known: Option<HookId>, mark: &str) -> Option<u64> {
-        let hooks = self.hooks.lock().unwrap();
+        let hooks = self.hooks.lock();
         let known = known.map(|id| id.0).filter(|id| hooks.contains_key(id));
         let marked = || hooks.iter().find(|(_, (url, _))| url.ends_with(mark));
         known.or_else(|| marked().map(|(id, _)| *id))
@@ -189,7 +189,6 @@ impl Hooks for FakeProvider {
             let id = found.unwrap_or_else(|| self.next.fetch_add(1, Ordering::SeqCst) + 1);
             self.hooks
                 .lock()
-                .unwrap()
                 .insert(id, (spec.url.clone(), spec.events.clone()));
             Ensured {
                 hook: HookId(id),
@@ -207,8 +206,8 @@ impl Hooks for FakeProvider {
         spec: &'a HookSpec,
     ) -> Calling<'a, Checked> {
         Box::pin(self.call("check", access, move || {
-            let disabled = *self.disabled.lock().unwrap();
-            let report = match self.hooks.lock().unwrap().get(&hook.0) {
+            let disabled = *self.disabled.lock();
+            let report = match self.hooks.lock().get(&hook.0) {
                 Some(_) if disabled.is_some() => CheckReport::Disabled {
                     permanently: disabled == Some(true),
                     until: None,
@@ -236,8 +235,10 @@ impl Hooks for FakeProvider {
         hook: HookId,
         spec: &'a HookSpec,
     ) -> Calling<'a, Repaired> {
-        Box::pin(self.call("repair", access, move || {
-            match self.hooks.lock().unwrap().get_mut(&hook.0) {
+        Box::pin(self.call(
+            "repair",
+            access,
+            move || match self.hooks.lock().get_mut(&hook.0) {
                 Some((url, events)) => {
                     url.clone_from(&spec.url);
                     events.clone_from(&spec.events);
@@ -246,12 +247,12 @@ impl Hooks for FakeProvider {
                     }
                 }
                 None => Repaired::Missing,
-            }
-        }))
+            },
+        ))
     }
     fn ping<'a>(&'a self, access: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, Pinged> {
         Box::pin(self.call("ping", access, || {
-            self.disabled.lock().unwrap().take_if(|for_good| !*for_good);
+            self.disabled.lock().take_if(|for_good| !*for_good);
             Pinged::Sent
         }))
     }
@@ -264,9 +265,9 @@ impl Hooks for FakeProvider {
     ) -> Calling<'a, ()> {
         Box::pin(self.call("delete", access, move || {
             let is_ours = |id: u64, url: &str| known == Some(HookId(id)) || url.ends_with(mark);
-            let mut hooks = self.hooks.lock().unwrap();
+            let mut hooks = self.hooks.lock();
             hooks.retain(|id, (url, _)| !is_ours(*id, url));
-            *self.disabled.lock().unwrap() = None;
+            *self.disabled.lock() = None;
         }))
     }
     fn repository<'a>(
@@ -274,7 +275,7 @@ impl Hooks for FakeProvider {
         access: &'a Access,
         target: &'a Target,
     ) -> Calling<'a, Option<Repository>> {
-        let known = !*self.has_no_repository.lock().unwrap();
+        let known = !*self.has_no_repository.lock();
         Box::pin(self.call("repository", access, move || {
             known.then(|| repository(target))
         }))
@@ -290,12 +291,7 @@ impl Hooks for FakeProvider {
         Box::pin(self.call("repositories", access, || (Vec::new(), false)))
     }
     fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity> {
-        let known = self
-            .accounts
-            .lock()
-            .unwrap()
-            .get(access.token.expose())
-            .copied();
+        let known = self.accounts.lock().get(access.token.expose()).copied();
         let (id, login) = known.unwrap_or((5, "ann"));
         let account = Account {
             id,

@@ -9,8 +9,9 @@
 use crate::api::progress::Progress;
 use crate::domain::id::{ConnectionId, UserId};
 use crate::domain::net::PeerKey;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
@@ -258,12 +259,8 @@ impl Pool {
         Arc::new(Self { total, inner })
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn leave(&self, id: u64) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         inner.leave(id);
         inner.settle();
     }
@@ -303,7 +300,7 @@ impl Pool {
         size: usize,
         progress: &Arc<Progress>,
     ) -> (Share, Arc<Notify>) {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         let (id, turn) = (inner.next, Arc::new(Notify::new()));
         inner.next += 1;
         let (progress, pool) = (Arc::clone(progress), Arc::clone(self));
@@ -319,12 +316,12 @@ impl Pool {
     }
 
     fn has_turn(&self, share: &Share) -> bool {
-        self.inner().holders.contains_key(&share.id)
+        self.inner.lock().holders.contains_key(&share.id)
     }
 
     /// Looks for who could make room; whether enough will be there.
     fn look(&self, share: &Share, now: Instant, is_urgent: bool) -> bool {
-        let mut inner = self.inner();
+        let mut inner = self.inner.lock();
         let is_soon = |looked: Instant| now.saturating_duration_since(looked) < LOOKS_APART;
         if !is_urgent && inner.looked.is_some_and(is_soon) {
             return false;
@@ -336,7 +333,7 @@ impl Pool {
     /// How much of it nobody holds.
     #[cfg(test)]
     pub(super) fn left(&self) -> usize {
-        self.inner().free
+        self.inner.lock().free
     }
 }
 
@@ -382,7 +379,7 @@ mod tests {
         }
         assert!(now(&pool, account(9, 9), 1).await.is_some());
         drop(held);
-        let inner = pool.inner();
+        let inner = pool.inner.lock();
         assert_eq!(inner.free, 1200);
         assert!(inner.by_who.is_empty() && inner.by_account.is_empty());
         assert!(inner.holders.is_empty() && inner.waiters.is_empty());
@@ -413,19 +410,19 @@ mod tests {
             })
         };
         let (more, modest) = (wait(1, 3, 45), wait(2, 2, 60));
-        while pool.inner().waiters.len() < 2 {
+        while pool.inner.lock().waiters.len() < 2 {
             tokio::task::yield_now().await;
         }
         greedy.pop();
         let modest = modest.await.unwrap().expect("the one who held nothing");
         assert!(!more.is_finished());
         let again = wait(1, 4, 60);
-        while pool.inner().waiters.len() < 2 {
+        while pool.inner.lock().waiters.len() < 2 {
             tokio::task::yield_now().await;
         }
         greedy.clear();
         let third = wait(3, 3, 90);
-        while pool.inner().waiters.len() < 3 {
+        while pool.inner.lock().waiters.len() < 3 {
             tokio::task::yield_now().await;
         }
         drop(modest);

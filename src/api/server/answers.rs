@@ -7,9 +7,10 @@
 use crate::domain::id::UserId;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Bytes of a piece. Two of them and a head fit in the eight KiB that a connection's buffer has
@@ -55,7 +56,7 @@ impl Budget {
         user: Option<UserId>,
         bytes: usize,
     ) -> Option<Spent> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         let own = taken.by_user.get(&user).copied().unwrap_or_default();
         let is_fair = own + bytes <= self.bytes / SHARES || own == 0;
         if !is_fair || taken.total + bytes > self.bytes {
@@ -71,7 +72,7 @@ impl Budget {
     }
 
     fn give_back(&self, user: Option<UserId>, bytes: usize) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         taken.total -= bytes;
         if let Some(own) = taken.by_user.get_mut(&user) {
             *own -= bytes;
@@ -207,7 +208,7 @@ mod tests {
             "more than there is"
         );
         drop(large);
-        let taken = budget.taken.lock().unwrap();
+        let taken = budget.taken.lock();
         assert_eq!((taken.total, taken.by_user.len()), (0, 0));
     }
 

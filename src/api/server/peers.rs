@@ -12,10 +12,11 @@ use crate::api::progress::Progress;
 use crate::domain::net::{Network, PeerKey};
 use crate::telemetry::{Limit, limit_reached};
 use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a connection does, in the order in which they have to go.
@@ -81,18 +82,14 @@ impl Member {
     /// A request begins.
     pub(super) fn begins(&self, doing: Doing) {
         if doing == Doing::Delivering {
-            *self.lock() = Arc::default();
+            *self.progress.lock() = Arc::default();
         }
         self.is_doing(doing);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Arc<Progress>> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// How the body of its request gets on.
     pub(super) fn progress(&self) -> Arc<Progress> {
-        Arc::clone(&self.lock())
+        Arc::clone(&self.progress.lock())
     }
 
     /// Says what it does from now on.
@@ -169,15 +166,11 @@ impl Peers {
         }
     }
 
-    fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Lets a connection in. `None` when there is no room and nobody who could make some.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let peer = PeerKey::of(address);
         let is_proxy = self.limits.proxies.iter().any(|net| net.holds(address));
-        let mut members = self.members();
+        let mut members = self.members.lock();
         let share = self.limits.per_peer;
         let own = members.get(&peer).map_or(0, Vec::len);
         if !is_proxy && own >= share {
@@ -225,7 +218,7 @@ impl Peers {
     /// How many there are.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.members().values().map(Vec::len).sum()
+        self.members.lock().values().map(Vec::len).sum()
     }
 }
 
@@ -268,7 +261,7 @@ pub(super) struct Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        remove(&mut self.peers.members(), &self.member);
+        remove(&mut self.peers.members.lock(), &self.member);
     }
 }
 

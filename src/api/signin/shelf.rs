@@ -2,8 +2,8 @@
 
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most things of one user; the oldest gives way.
 pub(super) const PER_USER_MAX: usize = 10;
@@ -32,10 +32,6 @@ impl<T> Default for Shelf<T> {
 }
 
 impl<T> Shelf<T> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Entry<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn put(
         &self,
         user: UserId,
@@ -44,7 +40,7 @@ impl<T> Shelf<T> {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<(), Full> {
-        let mut entries = self.lock();
+        let mut entries = self.0.lock();
         entries.retain(|_, entry| entry.until > now);
         let of_user = entries.iter().filter(|(_, entry)| entry.user == user);
         let of_user: Vec<(Timestamp, [u8; 32])> =
@@ -62,18 +58,18 @@ impl<T> Shelf<T> {
     }
 
     pub(super) fn take_all_of(&self, user: UserId) {
-        self.lock().retain(|_, entry| entry.user != user);
+        self.0.lock().retain(|_, entry| entry.user != user);
     }
 
     pub(super) fn take(&self, key: &[u8; 32], now: Timestamp) -> Option<(UserId, T)> {
-        let entry = self.lock().remove(key)?;
+        let entry = self.0.lock().remove(key)?;
         (entry.until > now).then_some((entry.user, entry.thing))
     }
 }
 
 impl<T: Clone> Shelf<T> {
     pub(super) fn get(&self, key: &[u8; 32], now: Timestamp) -> Option<(UserId, T)> {
-        let entries = self.lock();
+        let entries = self.0.lock();
         let entry = entries.get(key).filter(|entry| entry.until > now)?;
         Some((entry.user, entry.thing.clone()))
     }
@@ -113,7 +109,7 @@ mod tests {
         for n in 0..PER_USER_MAX + 3 {
             shelf.put(ANN, key(n), n, until(n), Timestamp(0)).unwrap();
         }
-        assert_eq!(shelf.lock().len(), PER_USER_MAX);
+        assert_eq!(shelf.0.lock().len(), PER_USER_MAX);
         assert_eq!(
             shelf.get(&key(2), Timestamp(0)),
             None,
@@ -127,7 +123,7 @@ mod tests {
             (1000..100_000).take_while(|n| is_room(*n)).count(),
             TOTAL_MAX - PER_USER_MAX
         );
-        assert_eq!(shelf.lock().len(), TOTAL_MAX);
+        assert_eq!(shelf.0.lock().len(), TOTAL_MAX);
         let late = until(PER_USER_MAX + 5);
         shelf
             .put(
@@ -138,6 +134,6 @@ mod tests {
                 late,
             )
             .unwrap();
-        assert_eq!(shelf.lock().len(), 1, "what is over makes room");
+        assert_eq!(shelf.0.lock().len(), 1, "what is over makes room");
     }
 }

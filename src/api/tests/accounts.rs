@@ -250,7 +250,7 @@ fn a_user_with_connections_is_removed_only_when_it_is_said_what_becomes_of_them(
     }
     remove(&world, &world.admin, id, "?connections=keep").is(400, "bad_query");
     assert_eq!(status(&world, &world.owner), 200);
-    assert_eq!(world.herd.leaving.lock().unwrap().len(), 0);
+    assert_eq!(world.herd.leaving.lock().len(), 0);
     let query = "?connections=disconnect&delete_webhooks=false";
     let begun = remove(&world, &world.admin, id, query);
     assert_eq!(begun.status, 200, "{begun:?}");
@@ -259,7 +259,7 @@ fn a_user_with_connections_is_removed_only_when_it_is_said_what_becomes_of_them(
         (&begun["is_removed"], &begun["connections_left"]),
         (&json!(false), &json!(1))
     );
-    assert_eq!(*world.herd.leaving.lock().unwrap(), [id]);
+    assert_eq!(*world.herd.leaving.lock(), [id]);
     let stored = world.store.user(id).unwrap().unwrap();
     let removal = stored.removal.unwrap();
     assert_eq!(

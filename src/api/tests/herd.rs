@@ -15,10 +15,11 @@ use crate::domain::user::{Account, Credential};
 use crate::provider::ProviderError;
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Store};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(super) struct FakeHerd {
@@ -37,7 +38,7 @@ pub(super) struct FakeHerd {
 
 impl FakeHerd {
     pub(super) fn secret_of(&self, id: ConnectionId) -> HookSecret {
-        self.secrets.lock().unwrap()[&id].clone()
+        self.secrets.lock()[&id].clone()
     }
 
     fn put(&self, connection: Connection) {
@@ -82,7 +83,7 @@ impl Herd for FakeHerd {
         let batch = Batch::of(vec![Change::PutConnection(Box::new(connection.clone()))]);
         let committed = futures_now(self.store.commit(batch.guarded_by(guard)));
         let secret = HookSecret::generate(&*self.entropy);
-        self.secrets.lock().unwrap().insert(connection.id, secret);
+        self.secrets.lock().insert(connection.id, secret);
         Box::pin(async move {
             match committed {
                 Ok(()) => Ok(connection),
@@ -95,7 +96,7 @@ impl Herd for FakeHerd {
     }
 
     fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError> {
-        self.commands.lock().unwrap().push((id, command.clone()));
+        self.commands.lock().push((id, command.clone()));
         let mut connection = self.store.connection(id).unwrap().unwrap();
         match command {
             Command::SetEnabled(true) => connection.lifecycle.desired = Desired::Active,
@@ -123,7 +124,7 @@ impl Herd for FakeHerd {
         _: Duration,
     ) -> Answering<'_, Farewell, CommandError> {
         let done = self.command(id, Command::Disconnect { delete_hook });
-        let farewell = *self.farewell.lock().unwrap();
+        let farewell = *self.farewell.lock();
         Box::pin(async move { done.await.map(|()| farewell) })
     }
 
@@ -142,7 +143,6 @@ impl Herd for FakeHerd {
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {
         self.secrets
             .lock()
-            .unwrap()
             .get(&connection.id)
             .cloned()
             .into_iter()
@@ -196,7 +196,7 @@ impl Herd for FakeHerd {
     }
 
     fn user_removal_begun(&self, id: UserId) {
-        self.leaving.lock().unwrap().push(id);
+        self.leaving.lock().push(id);
     }
 
     fn share_credential(

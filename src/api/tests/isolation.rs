@@ -141,7 +141,7 @@ fn owners_things(world: &World) -> String {
         store.delivery(world.delivery),
         store.incident(world.incident),
         store.user(world.owner.user),
-        world.herd.commands.lock().unwrap(),
+        world.herd.commands.lock(),
     )
 }
 

@@ -2,11 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use url::Url;
 
 pub(super) const CLIENT_ID: &str = "our-client";
@@ -60,7 +61,7 @@ impl StubProvider {
         assert_eq!(asked["client_id"], CLIENT_ID);
         assert_eq!(asked["response_type"], "code");
         assert_eq!(asked["code_challenge_method"], "S256");
-        let mut inside = self.inside.lock().unwrap();
+        let mut inside = self.inside.lock();
         inside.next += 1;
         let code = format!("canary-code-{}", inside.next);
         let agreed = Agreed {
@@ -76,17 +77,17 @@ impl StubProvider {
     }
 
     pub(super) fn tells_devices(&self, words: &[&'static str]) {
-        self.inside.lock().unwrap().devices.extend(words);
+        self.inside.lock().devices.extend(words);
     }
 
     pub(super) fn polls(&self) -> usize {
-        self.inside.lock().unwrap().polls
+        self.inside.lock().polls
     }
 }
 
 fn answer(mut stream: TcpStream, own: &Url, inside: &Mutex<Inside>) -> std::io::Result<()> {
     let (path, form) = read(&mut stream)?;
-    let mut inside = inside.lock().unwrap();
+    let mut inside = inside.lock();
     let body = match path.as_str() {
         "/login/oauth/access_token" if form.contains_key("device_code") => {
             inside.polls += 1;

@@ -211,7 +211,7 @@ fn patching_sends_both_commands_and_shows_the_result() {
         connection["webhook_events"],
         serde_json::json!(["check_run", "push"])
     );
-    assert_eq!(world.herd.commands.lock().unwrap().len(), 2);
+    assert_eq!(world.herd.commands.lock().len(), 2);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
         world.connection.id,
         Command::Disconnect { delete_hook: true },
     );
-    assert_eq!(*world.herd.commands.lock().unwrap(), [wanted]);
+    assert_eq!(*world.herd.commands.lock(), [wanted]);
     for line in [
         format!("GET {path}"),
         format!("DELETE {path}"),
@@ -254,7 +254,7 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
 fn a_webhook_is_said_to_be_deleted_only_when_the_provider_has_shown_it() {
     for farewell in Farewell::ALL {
         let world = World::new();
-        *world.herd.farewell.lock().unwrap() = farewell;
+        *world.herd.farewell.lock() = farewell;
         let id = world.connection.id;
         let line = format!("DELETE /api/v2/repositories/connections/{id}");
         let answer = world.call(Some(&world.owner), &line, None).json();
@@ -277,7 +277,7 @@ fn a_hook_can_be_left_and_a_misspelt_wish_is_no_wish() {
         let reply = world.call(Some(&world.owner), &format!("{path}?{bad}"), None);
         reply.is(400, "bad_query");
     }
-    assert!(world.herd.commands.lock().unwrap().is_empty());
+    assert!(world.herd.commands.lock().is_empty());
     let reply = world.call(
         Some(&world.owner),
         &format!("{path}?delete_webhook=false"),
@@ -288,7 +288,7 @@ fn a_hook_can_be_left_and_a_misspelt_wish_is_no_wish() {
         world.connection.id,
         Command::Disconnect { delete_hook: false },
     );
-    assert_eq!(*world.herd.commands.lock().unwrap(), [wanted]);
+    assert_eq!(*world.herd.commands.lock(), [wanted]);
 }
 
 #[test]

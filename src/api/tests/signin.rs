@@ -6,9 +6,10 @@ use super::world::{Person, World};
 use crate::domain::secret::OauthSecret;
 use crate::provider::oauth::{GrantFailure, Grants};
 use crate::store::Read;
+use parking_lot::Mutex;
 use serde_json::Value;
 use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use url::Url;
 
@@ -390,7 +391,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {
@@ -434,7 +435,7 @@ fn no_log_holds_a_code_a_token_or_a_state() {
         .append_pair("state", &state);
     come_back(&world, &bad, Some(&browser.cookie)).is(422, "oauth_refused");
     tracing::info!("the log is written to");
-    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let text = String::from_utf8_lossy(&log.0.lock()).into_owned();
     assert!(text.contains("the log is written to"));
     let cookie = browser.cookie.split('=').nth(1).unwrap().to_owned();
     let forbidden = [

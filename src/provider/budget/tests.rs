@@ -103,7 +103,7 @@ async fn a_hold_that_comes_while_a_call_waits_sends_it_away() {
     };
     let (waited, _) = tokio::join!(waiting, holding);
     assert_eq!(waited.unwrap_err(), Away::Limited(Duration::from_mins(1)));
-    assert_eq!(budget.line().queue.waiting(), 0);
+    assert_eq!(budget.line.lock().queue.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,7 +116,7 @@ async fn no_more_than_so_many_calls_run_at_once_and_who_waits_in_vain_is_told() 
     drop(first);
     let third = budget.admit(ANN, key(3), false, FREE).await.unwrap();
     drop((second, third));
-    let line = budget.line();
+    let line = budget.line.lock();
     assert!(line.callers.is_empty() && line.queue.waiting() == 0);
 }
 

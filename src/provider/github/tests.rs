@@ -12,8 +12,8 @@ use crate::provider::tests::scripted::{
     self, Noon, Reply, Seen, Server, json as answer, swift, with,
 };
 use crate::provider::{Access, CheckReport, Hooks, Repaired};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::sync::Mutex;
 
 const URL: &str = "https://hooks.example/api/v2/webhooks/github/key";
 const MARK: &str = "/api/v2/webhooks/github/key";
@@ -24,7 +24,7 @@ const LIST: &str = "/repos/o/r/hooks?per_page=100";
 struct Counts(Mutex<Vec<(&'static str, &'static str)>>);
 impl CallObserver for Counts {
     fn call_finished(&self, operation: &'static str, outcome: &'static str, _: Duration) {
-        self.0.lock().unwrap().push((operation, outcome));
+        self.0.lock().push((operation, outcome));
     }
 }
 
@@ -74,12 +74,12 @@ async fn serving(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Ser
 async fn listing(hooks: Value) -> Server {
     let hooks = Mutex::new(hooks.as_array().unwrap().clone());
     serving(move |seen| match seen.method.as_str() {
-        "GET" if seen.path == LIST => answer(200, &json!(*hooks.lock().unwrap())),
+        "GET" if seen.path == LIST => answer(200, &json!(*hooks.lock())),
         "POST" => answer(201, &hook(50, URL)),
         "PATCH" => answer(200, &json!({})),
         "DELETE" => {
             let is_kept = |hook: &Value| !seen.path.ends_with(&format!("/{}", hook["id"]));
-            hooks.lock().unwrap().retain(is_kept);
+            hooks.lock().retain(is_kept);
             answer(204, &json!(null))
         }
         _ => answer(404, &json!({})),
@@ -447,7 +447,7 @@ async fn identity_repositories_and_ping_ask_what_github_documents() {
         .ping(&access, &target(), HookId(8))
         .await
         .unwrap_err();
-    let counts = counts.0.lock().unwrap().clone();
+    let counts = counts.0.lock().clone();
     let ends = [
         ("identity", "ok"),
         ("repositories", "ok"),

@@ -12,8 +12,8 @@ use crate::provider::budget::TokenKey;
 use crate::provider::dialect::{Asked, Theirs};
 use crate::provider::ours::{hook_path, points_to};
 use crate::provider::payload::{Loose, any_moment};
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -141,7 +141,7 @@ impl TestBudget {
     fn admit(&self, token: TokenKey, project: RepositoryId) -> Result<(), Duration> {
         let now = Instant::now();
         let is_over = |at: &Instant| now.duration_since(*at) >= TESTS_WINDOW;
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         if all.len() >= PROJECTS_MAX {
             all.retain(|_, times| !times.back().is_none_or(is_over));
         }

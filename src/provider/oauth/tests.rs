@@ -4,9 +4,10 @@ use super::*;
 use crate::domain::repo::ProviderKind;
 use crate::provider::call::NobodyObserves;
 use crate::provider::http::HttpConfig;
+use parking_lot::Mutex;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// A server that answers every request with the same and remembers what came.
 struct Server {
@@ -30,7 +31,7 @@ fn serve(reply: Reply) -> Server {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            log.lock().unwrap().push(read(&mut stream));
+            log.lock().push(read(&mut stream));
             let text = match &reply {
                 Reply::Answer(status, body) => {
                     let body = body.replace("SELF", &own);
@@ -105,7 +106,7 @@ async fn a_code_is_exchanged_once_with_verifier_and_exact_redirect() {
     assert_eq!(tokens.access.expose(), "at");
     assert_eq!(tokens.refresh.unwrap().expose(), "rt");
     assert_eq!(tokens.lives, Some(Duration::from_hours(2)));
-    let seen = server.seen.lock().unwrap().clone();
+    let seen = server.seen.lock().clone();
     assert_eq!(seen.len(), 1);
     let (head, body) = seen[0].split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("POST /oauth/token HTTP/1.1"), "{head}");
@@ -165,7 +166,7 @@ async fn a_refusal_is_told_apart_from_trouble_and_from_not_knowing() {
         assert_eq!(error.failure, failure, "{status} {body}");
         let shown = format!("{error:?} {error}");
         assert!(!shown.contains("canary"), "{shown}");
-        assert_eq!(server.seen.lock().unwrap().len(), 1, "never twice");
+        assert_eq!(server.seen.lock().len(), 1, "never twice");
     }
 }
 
@@ -177,7 +178,7 @@ async fn what_may_have_been_done_is_unknown_and_what_was_not_sent_is_not() {
         let client = client(ProviderKind::Gitlab, &server);
         let error = client.refresh(&refresh, BACK).await.unwrap_err();
         assert_eq!(error.failure, GrantFailure::Unknown);
-        let body = server.seen.lock().unwrap()[0].clone();
+        let body = server.seen.lock()[0].clone();
         assert!(body.contains("redirect_uri="), "GitLab wants it repeated");
     }
     let gone = Server {

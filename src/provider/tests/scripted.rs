@@ -9,8 +9,9 @@ use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::http::HttpConfig;
 use crate::provider::{Access, HookSpec, Target};
+use parking_lot::Mutex;
 use serde_json::Value;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -156,7 +157,7 @@ impl Server {
     }
 
     pub(in crate::provider) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().clone()
     }
 
     /// The requests as `METHOD path`.
@@ -176,7 +177,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Script>, log: Arc<Mutex<Vec<Se
         }
     };
     let reply = script(&seen);
-    log.lock().unwrap().push(seen);
+    log.lock().push(seen);
     let text = match reply {
         Reply::Answer(status, headers, body) => format!(
             "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",

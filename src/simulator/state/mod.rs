@@ -4,9 +4,10 @@ pub(super) mod github;
 pub(super) mod gitlab;
 pub(super) mod oauth;
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The seconds since 1970 on the machine's own clock.
@@ -64,14 +65,11 @@ impl Ground {
     }
 
     pub(super) fn count(&self, operation: &str) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = self.requests.lock();
         *requests.entry(operation.to_owned()).or_default() += 1;
     }
 
     pub(super) fn requests(&self) -> BTreeMap<String, u64> {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.requests.lock().clone()
     }
 }

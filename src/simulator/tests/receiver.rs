@@ -1,9 +1,10 @@
 //! Somebody who receives deliveries, keeps them, and answers as told.
 
+use parking_lot::Mutex;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// A delivery as it came.
@@ -71,7 +72,7 @@ impl Receiver {
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
-        self.inner.seen.lock().unwrap().clone()
+        self.inner.seen.lock().clone()
     }
 }
 
@@ -107,7 +108,7 @@ fn answer(mut stream: &TcpStream, inner: &Inner) -> std::io::Result<()> {
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body)?;
     seen.body = String::from_utf8(body).unwrap();
-    inner.seen.lock().unwrap().push(seen);
+    inner.seen.lock().push(seen);
     let status = inner.status.load(Ordering::SeqCst);
     let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 5\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;

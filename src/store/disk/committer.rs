@@ -14,7 +14,7 @@ use super::ballast::{Ballast, free_bytes};
 use super::identity::Known;
 use super::open::OpenError;
 use super::queue::Submission;
-use super::shared::{Shared, lock};
+use super::shared::Shared;
 use super::turn::Turn;
 use crate::store::index::{Claims, Index, Place};
 use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
@@ -22,8 +22,8 @@ use crate::store::view::View;
 use crate::store::{Batch, Change, CommitError, Observer, Priority};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A full disk is not tried again with less than this free.
@@ -91,7 +91,7 @@ impl Committer {
     /// Begins the first segment of this run. On a full disk the store opens all the same.
     pub(super) fn begin(&mut self) {
         self.heal();
-        *lock(&self.shared.applied) = self.end;
+        *self.shared.applied.lock() = self.end;
     }
 
     /// Works until the store is closed and the queue is empty. Returns where the log ends.
@@ -115,17 +115,13 @@ impl Committer {
 
     /// The next group; empty when it is time to look after trouble; `None` at the end.
     fn next_group(&self) -> Option<Vec<Submission>> {
-        let mut queue = lock(&self.shared.queue);
+        let mut queue = self.shared.queue.lock();
         while queue.len() == 0 {
             if queue.is_closed() {
                 return None;
             }
-            let waits = self
-                .shared
-                .wake
-                .wait_timeout(queue, self.limits.heal_interval);
-            let (woken, timeout) = waits.unwrap_or_else(PoisonError::into_inner);
-            queue = woken;
+            let interval = self.limits.heal_interval;
+            let timeout = self.shared.wake.wait_for(&mut queue, interval);
             if timeout.timed_out() && queue.len() == 0 && !queue.is_closed() {
                 return Some(Vec::new());
             }
@@ -182,7 +178,7 @@ impl Committer {
             // A submitter that went away does not care.
             let _ = submission.answer.send(result);
         }
-        *lock(&self.shared.applied) = self.end;
+        *self.shared.applied.lock() = self.end;
         for (submission, error) in refused {
             let _ = submission.answer.send(Err(error));
         }
@@ -246,7 +242,7 @@ impl Committer {
         }
         self.segment = None;
         self.tried_at = Some(Instant::now());
-        *lock(&self.shared.trouble) = Some(Trouble::Failed);
+        *self.shared.trouble.lock() = Some(Trouble::Failed);
         false
     }
 
@@ -296,7 +292,7 @@ impl Committer {
         self.observer.commit_failed();
         self.segment = None;
         self.tried_at = Some(Instant::now());
-        *lock(&self.shared.trouble) = Some(trouble);
+        *self.shared.trouble.lock() = Some(trouble);
         if trouble == Trouble::DiskFull && self.ballast.release() {
             self.heal();
         }
@@ -319,13 +315,13 @@ impl Committer {
         }
         match self.verify_and_begin() {
             Ok(()) => {
-                if lock(&self.shared.trouble).take().is_some() {
+                if self.shared.trouble.lock().take().is_some() {
                     tracing::warn!("the journal was verified and is written again");
                 }
             }
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be written yet");
-                *lock(&self.shared.trouble) = Some(Trouble::of(&error));
+                *self.shared.trouble.lock() = Some(Trouble::of(&error));
             }
         }
     }
@@ -336,7 +332,7 @@ impl Committer {
             Ok(()) => {
                 tracing::warn!("the view was made anew");
                 self.is_view_broken = false;
-                *lock(&self.shared.applied) = self.end;
+                *self.shared.applied.lock() = self.end;
                 true
             }
             Err(error) => {

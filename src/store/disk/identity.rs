@@ -5,9 +5,9 @@
 
 use crate::domain::id::StoreId;
 use crate::store::files;
+use parking_lot::Mutex;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 const MAGIC: &str = "hookherd-store-1";
 
@@ -106,7 +106,7 @@ impl Known {
 
     /// Changes it, durably. When that fails the file tells of less, and of nothing wrong.
     pub(super) fn change(&self, change: impl FnOnce(&mut Identity)) -> io::Result<()> {
-        let mut identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut identity = self.identity.lock();
         change(&mut identity);
         identity.write(&self.dir)
     }

@@ -8,11 +8,11 @@
 use super::OpenError;
 use crate::store::files;
 use crate::store::journal::JournalError;
+use parking_lot::Mutex;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// The locks of a store. Held for as long as this lives.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Lock {
     /// Whether the file is still the one that is locked. Makes and locks it anew when it is gone;
     /// `false` when another process holds what is in its place.
     pub(in crate::store) fn keep(&self) -> bool {
-        let mut ours = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ours = self.file.lock();
         let place = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
         let there = std::fs::symlink_metadata(&self.path).map(place);
         match (&there, ours.metadata().map(place)) {

@@ -37,11 +37,12 @@ use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use committer::Trouble;
+use parking_lot::Mutex;
 use shared::Shared;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -131,11 +132,7 @@ impl DiskStore {
     /// start can trust. Calling it again does nothing. A store that is dropped without it is as
     /// safe, only slower to start.
     pub fn close(&self) {
-        let threads = self
-            .threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let threads = self.threads.lock().take();
         let Some(threads) = threads else { return };
         self.shared.begin_close();
         drop(threads.stop_keeper);

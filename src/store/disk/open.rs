@@ -20,9 +20,10 @@ use crate::store::journal::{Damage, Disk, JournalError, RealDisk, segment_path, 
 use crate::store::snapshot;
 use crate::store::view::{Left, View, ViewError};
 use crate::store::{Observer, ReadError};
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Why a store cannot be opened. Nothing was changed.

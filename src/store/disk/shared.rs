@@ -5,8 +5,8 @@ use super::committer::Trouble;
 use super::queue::{Queue, Submission};
 use crate::store::journal::Position;
 use crate::store::{Batch, CommitError};
+use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// What the submitters, the reads and the committer share.
@@ -26,10 +26,6 @@ pub(super) struct Shared {
     pub(super) is_short: AtomicBool,
     /// Whether another process has locked the data directory, so that nothing is accepted.
     is_usurped: AtomicBool,
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
@@ -52,7 +48,7 @@ impl Shared {
     pub(super) fn submit(&self, batch: Batch) -> oneshot::Receiver<Result<(), CommitError>> {
         let (answer, receiver) = oneshot::channel();
         let payload = encode_changes(&batch.changes);
-        lock(&self.queue).push(Submission {
+        self.queue.lock().push(Submission {
             batch,
             payload,
             answer,
@@ -71,7 +67,7 @@ impl Shared {
     }
 
     pub(super) fn close(&self) {
-        lock(&self.queue).close();
+        self.queue.lock().close();
         self.wake.notify_all();
     }
 
@@ -101,15 +97,15 @@ impl Shared {
     }
 
     pub(super) fn queued(&self) -> usize {
-        lock(&self.queue).len()
+        self.queue.lock().len()
     }
 
     pub(super) fn trouble(&self) -> Option<Trouble> {
-        *lock(&self.trouble)
+        *self.trouble.lock()
     }
 
     /// Everything before this position is in the index.
     pub(super) fn applied(&self) -> Position {
-        *lock(&self.applied)
+        *self.applied.lock()
     }
 }

@@ -162,7 +162,7 @@ fn what_was_committed_is_there_after_an_orderly_end_and_after_a_crash() {
 /// Ends a store without its orderly end, and waits until its directory is free.
 #[expect(clippy::needless_pass_by_value, reason = "a crash ends it")]
 pub(in crate::store) fn crash(store: DiskStore) {
-    let threads = store.threads.lock().unwrap().take().unwrap();
+    let threads = store.threads.lock().take().unwrap();
     drop(threads.stop_keeper);
     threads.keeper.join().unwrap();
     store.shared.close();

@@ -3,12 +3,13 @@
 use super::super::stage::{REPOSITORY, Stage};
 use super::Connected;
 use hookherd::simulator::RunSpec;
+use parking_lot::Mutex;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Runs a command on a terminal of so many columns. A question that ends in one of these is
 /// answered with the text beside it. Returns what stood on the terminal.
@@ -47,12 +48,12 @@ fn on_terminal(
         let mut bytes = [0; 4096];
         while let Ok(n @ 1..) = reader.read(&mut bytes) {
             let text = String::from_utf8_lossy(&bytes[..n]).into_owned();
-            heard.lock().unwrap().push_str(&text);
+            heard.lock().push_str(&text);
         }
     });
     let mut writer = File::from(master);
     for (question, answer) in answers {
-        stage.wait_until(question, || shown.lock().unwrap().contains(question));
+        stage.wait_until(question, || shown.lock().contains(question));
         // A secret is typed in only when nothing shows it any more: before, it would be lost.
         let is_secret = question.to_lowercase().contains("token");
         stage.wait_until("the terminal to hide what is typed", || {
@@ -68,7 +69,7 @@ fn on_terminal(
     });
     let status = status.unwrap();
     thread.join().unwrap();
-    let shown = shown.lock().unwrap().clone();
+    let shown = shown.lock().clone();
     (status, shown)
 }
 

@@ -1,12 +1,13 @@
 //! The wire between the daemon and its provider. Everything passes, and whatever is secret is
 //! noted. On demand the provider's answers about tokens are errors that quote what was asked.
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use url::form_urlencoded;
 
 /// The names of what nobody else may know, in forms, queries and JSON.
@@ -82,7 +83,7 @@ impl Wiretap {
 
     /// From now on, answers about tokens are of this kind.
     pub(super) fn quote(&self, quoting: Quoting) {
-        *self.0.quoting.lock().unwrap() = quoting;
+        *self.0.quoting.lock() = quoting;
     }
 
     /// How many answers quoted.
@@ -92,7 +93,7 @@ impl Wiretap {
 
     /// The secrets that passed, by name.
     pub(super) fn heard(&self) -> BTreeSet<(String, String)> {
-        self.0.heard.lock().unwrap().clone()
+        self.0.heard.lock().clone()
     }
 }
 
@@ -131,7 +132,7 @@ impl Wire {
         self.note_body(&body);
         let is_about_tokens = head.starts_with("POST /login/oauth/access_token")
             || head.starts_with("POST /oauth/token");
-        let quoting = *self.quoting.lock().unwrap();
+        let quoting = *self.quoting.lock();
         if is_about_tokens && quoting != Quoting::No {
             let answer = quotation(quoting, &head, &body);
             caller.write_all(answer.as_bytes())?;
@@ -160,7 +161,7 @@ impl Wire {
     fn note(&self, name: &str, value: &str) {
         if value.len() >= BYTES_MIN {
             let secret = (name.to_owned(), value.to_owned());
-            self.heard.lock().unwrap().insert(secret);
+            self.heard.lock().insert(secret);
         }
     }
 

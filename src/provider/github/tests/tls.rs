@@ -3,11 +3,12 @@
 use super::{access, github_at, repo, target};
 use crate::provider::Hooks;
 use crate::provider::egress::Egress;
+use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const CA: &[u8] = include_bytes!("../../../../tests/fixtures/tls/ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../../../../tests/fixtures/tls/server.pem");
@@ -87,7 +88,7 @@ fn proxy() -> (SocketAddr, Heads) {
                 head.push(byte[0]);
             }
             let head = String::from_utf8(head).unwrap();
-            seen.lock().unwrap().push(head.clone());
+            seen.lock().push(head.clone());
             // Of "user:pass word".
             if !head.contains("Basic dXNlcjpwYXNzIHdvcmQ=") {
                 let _ = client.write_all(b"HTTP/1.1 407 Who are you?\r\n\r\n");
@@ -128,7 +129,7 @@ async fn a_proxy_is_gone_through_by_tunnel_with_its_password_unless_a_host_needs
     let client = through("user:pass%20word@", &["example.org"]);
     let found = client.repository(&access(), &target()).await.unwrap();
     assert_eq!(found.unwrap().full_name.as_str(), "o/r");
-    let asked = std::mem::take(&mut *heads.lock().unwrap());
+    let asked = std::mem::take(&mut *heads.lock());
     assert!(
         asked[0].starts_with(&format!("CONNECT localhost:{port} ")),
         "{asked:?}"
@@ -143,7 +144,7 @@ async fn a_proxy_is_gone_through_by_tunnel_with_its_password_unless_a_host_needs
         .await
         .unwrap_err();
     assert_eq!(error.code.as_str(), "provider_unreachable");
-    assert!(!std::mem::take(&mut *heads.lock().unwrap()).is_empty());
+    assert!(!std::mem::take(&mut *heads.lock()).is_empty());
 
     let client = through("", &["localhost"]);
     assert!(
@@ -153,7 +154,7 @@ async fn a_proxy_is_gone_through_by_tunnel_with_its_password_unless_a_host_needs
             .unwrap()
             .is_some()
     );
-    assert!(heads.lock().unwrap().is_empty());
+    assert!(heads.lock().is_empty());
 }
 
 /// What is told of a server with this certificate, by a client that trusts `ca`.

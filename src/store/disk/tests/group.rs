@@ -5,7 +5,7 @@ use crate::domain::connection::Connection;
 use crate::domain::id::HookKey;
 use crate::domain::lifecycle::Desired;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
-use std::sync::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 
 /// A disk whose syncs wait while it is held: what is submitted meanwhile becomes one group.
@@ -18,7 +18,7 @@ struct HeldDisk {
 
 impl HeldDisk {
     fn hold(&self, is_held: bool) {
-        *self.is_held.lock().unwrap() = is_held;
+        *self.is_held.lock() = is_held;
         self.news.notify_all();
     }
 }
@@ -30,8 +30,8 @@ impl Disk for HeldDisk {
 
     fn sync(&self, file: &File) -> io::Result<()> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let held = self.is_held.lock().unwrap();
-        drop(self.news.wait_while(held, |is_held| *is_held).unwrap());
+        let mut held = self.is_held.lock();
+        self.news.wait_while(&mut held, |is_held| *is_held);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         RealDisk.sync(file)
     }
