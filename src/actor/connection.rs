@@ -301,7 +301,7 @@ impl ConnectionActor {
 
     /// Reads the state, and goes on from there.
     fn begin(&mut self, ctx: &mut Context<Self>) {
-        match self.world.store.connection(self.id) {
+        match self.world.store.connection(self.id).ready() {
             Ok(connection) => self.connection = connection,
             Err(error) => {
                 tracing::error!(connection.id = %self.id, %error, "a connection cannot be read");

@@ -66,7 +66,7 @@ impl Actors {
     /// running actix system.
     pub fn start(world: World) -> Result<Self, crate::store::ReadError> {
         let world = Arc::new(world);
-        let ids = world.store.connection_ids()?;
+        let ids = world.store.connection_ids().ready()?;
         let registry = Arc::new(Registry::default());
         let warden = Warden::new(Arc::clone(&world), Arc::clone(&registry)).start();
         let router = Router::new(Arc::clone(&registry), warden.clone()).start();
@@ -155,12 +155,17 @@ impl Actors {
             };
         }
         if let Some(id) = request.credential {
-            let credential = self.world.store.credential(id)?;
+            let credential = self.world.store.credential(id).ready()?;
             let owned = credential.filter(|c| c.owner == request.owner);
             return owned.map(|c| c.instance).ok_or(ConnectError::NoCredential);
         }
         // Without a word on the host: the one that the newest credential belongs to.
-        let mut credentials = self.world.store.credentials(request.owner)?.into_iter();
+        let mut credentials = self
+            .world
+            .store
+            .credentials(request.owner)
+            .ready()?
+            .into_iter();
         let newest = credentials.find(|c| c.instance.provider == provider);
         let first = || self.world.providers.instances(provider).next().cloned();
         newest
@@ -295,7 +300,7 @@ impl Actors {
         // The warden lives as long as the system.
         let _ = self.warden.send(Start(id)).await;
         self.settled(id, self.world.settings.connect_wait).await;
-        Ok(self.world.store.connection(id)?.unwrap_or(connection))
+        Ok(self.world.store.connection(id).await?.unwrap_or(connection))
     }
 
     async fn command_now(
@@ -343,7 +348,7 @@ pub(super) async fn command_now(
     (command, priority, leaving): (Command, Priority, Option<Leaving>),
 ) -> Result<(), CommandError> {
     if registry.get(id).is_none() {
-        if world.store.connection(id)?.is_none() {
+        if world.store.connection(id).await?.is_none() {
             return Err(CommandError::NoSuchConnection);
         }
         let _ = warden.send(Start(id)).await;

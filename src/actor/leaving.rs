@@ -123,7 +123,7 @@ impl Handler<StopUshering> for Usher {
 
 /// Does what can be done for everybody who is leaving. Tells whether nobody is, any more.
 async fn look(world: &World, registry: &Registry, warden: &Addr<Warden>) -> bool {
-    let users = match world.store.users() {
+    let users = match world.store.users().await {
         Ok(users) => users,
         Err(error) => {
             tracing::warn!(%error, "users cannot be read; trying again");
@@ -167,7 +167,10 @@ async fn see_off(
     let (mut last, mut left, limit) = (None, 0_usize, PAGE);
     let mut trouble = None;
     loop {
-        let page = world.store.connections_of(user.id, After { last, limit })?;
+        let page = world
+            .store
+            .connections_of(user.id, After { last, limit })
+            .await?;
         last = page.items.last().map(|c| c.id);
         for connection in page.items {
             if connection.lifecycle.phase == Phase::Removed {
@@ -195,7 +198,7 @@ async fn see_off(
 
 /// Nothing hangs on the user any more.
 async fn forget(world: &World, id: UserId) -> Result<(), Trouble> {
-    for credential in world.store.credentials(id)? {
+    for credential in world.store.credentials(id).await? {
         keeper::remove(world, credential.id).await?;
     }
     let batch = Batch::of(vec![Change::DeleteUser(id)]);

@@ -314,11 +314,16 @@ fn note_incidents(
 
 /// Whether an incident that goes on tells that a credential of the owner's is dead.
 fn is_told_by_credential(world: &World, connection: &Connection) -> Result<bool, ReadError> {
-    let credentials = world.store.credentials(connection.owner)?;
+    let credentials = world.store.credentials(connection.owner).ready()?;
     let is_dead = |c: &&Credential| c.instance == connection.instance && c.rejected.is_some();
     for dead in credentials.iter().filter(is_dead) {
         let subject = Subject::Credential(dead.id);
-        if !world.store.unresolved_incidents(subject)?.is_empty() {
+        if !world
+            .store
+            .unresolved_incidents(subject)
+            .ready()?
+            .is_empty()
+        {
             return Ok(true);
         }
     }
@@ -331,7 +336,10 @@ fn report(
     times: u32,
     now: Timestamp,
 ) -> Result<Change, ReadError> {
-    let unresolved = world.store.unresolved_incidents(failure.subject())?;
+    let unresolved = world
+        .store
+        .unresolved_incidents(failure.subject())
+        .ready()?;
     let id = IncidentId::generate(world.clock.now_for_id(), &*world.entropy);
     let incident = health::report(failure, times, unresolved, id, now);
     Ok(Change::PutIncident(Box::new(incident)))
@@ -348,7 +356,7 @@ fn recover(
         return Ok(None);
     }
     let subject = Subject::Connection(connection.id);
-    let open = kind.find(world.store.unresolved_incidents(subject)?);
+    let open = kind.find(world.store.unresolved_incidents(subject).ready()?);
     Ok(open.map(|mut incident| {
         incident.resolve(Resolution::Recovered, now);
         Change::PutIncident(Box::new(incident))
@@ -362,7 +370,7 @@ pub(super) fn resolve_all(
     now: Timestamp,
 ) -> Result<Vec<Change>, ReadError> {
     let subject = Subject::Connection(connection.id);
-    let unresolved = world.store.unresolved_incidents(subject)?;
+    let unresolved = world.store.unresolved_incidents(subject).ready()?;
     let resolved = health::resolve_all(unresolved, Resolution::Disconnected, now);
     Ok(resolved
         .map(|incident| Change::PutIncident(Box::new(incident)))
@@ -376,7 +384,7 @@ fn end(world: &World, plan: &mut Plan, now: Timestamp) -> Result<(), ReadError> 
         plan.connection.lifecycle.desired,
         Desired::Removed { .. }
     ));
-    for delivery in world.store.pending(id, PENDING_AT_END_MAX)? {
+    for delivery in world.store.pending(id, PENDING_AT_END_MAX).ready()? {
         let state = DeliveryState::Processed {
             at: now,
             outcome: Outcome::Paused,

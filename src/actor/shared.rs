@@ -180,7 +180,7 @@ impl World {
         owner: UserId,
         instance: &Instance,
     ) -> Result<Vec<Credential>, ReadError> {
-        let mut credentials = self.store.credentials(owner)?;
+        let mut credentials = self.store.credentials(owner).ready()?;
         credentials.retain(|c| c.works_for(instance));
         Ok(credentials)
     }
@@ -191,7 +191,7 @@ impl World {
         owner: UserId,
         instance: &Instance,
     ) -> Result<Vec<Credential>, ReadError> {
-        let mut credentials = self.store.shared_credentials()?;
+        let mut credentials = self.store.shared_credentials().ready()?;
         credentials.retain(|c| c.owner != owner && c.works_for(instance));
         Ok(credentials)
     }

@@ -64,7 +64,7 @@ impl Warden {
     /// Suspends a connection whose actor is given up. The warden may write it: nobody else lives
     /// who could.
     fn suspend(&mut self, id: ConnectionId, ctx: &mut Context<Self>) {
-        let Ok(Some(connection)) = self.world.store.connection(id) else {
+        let Ok(Some(connection)) = self.world.store.connection(id).ready() else {
             return;
         };
         let input = Some(Input::GaveUp(SuspendReason::Panics));

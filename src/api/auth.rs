@@ -46,7 +46,7 @@ fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
 }
 
 /// Who makes a request.
-fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Problem> {
+async fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Problem> {
     let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
     for (name, _) in pairs {
         if TOKEN_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
@@ -70,7 +70,7 @@ fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Proble
         shared.counters.wrong_token(peer, not_valid())
     };
     let (now, accounts) = (shared.now(), shared.accounts());
-    let (token, user) = accounts.by_token_hash(&hash)?.ok_or_else(wrong)?;
+    let (token, user) = accounts.by_token_hash(&hash).await?.ok_or_else(wrong)?;
     if token.is_expired(now) {
         return Err(unauthenticated("this API token has expired"));
     }
@@ -90,13 +90,13 @@ fn not_valid() -> Problem {
 
 /// Whether the API token of a request that was let through is still good. Asked for once more
 /// when a body has arrived, which may take its time: a token may have been revoked meanwhile.
-pub(super) fn still_admits(shared: &Shared, request: &HttpRequest) -> Result<(), Problem> {
+pub(super) async fn still_admits(shared: &Shared, request: &HttpRequest) -> Result<(), Problem> {
     let caller = request.extensions().get::<Caller>().copied();
     let Some((caller, id)) = caller.and_then(|caller| Some((caller, caller.token?))) else {
         return Ok(());
     };
-    let token = shared.accounts().token(caller, id);
-    let user = shared.accounts().user(caller.user)?;
+    let token = shared.accounts().token(caller, id).await;
+    let user = shared.accounts().user(caller.user).await?;
     let is_good = token.is_ok_and(|token| !token.is_expired(shared.now()));
     if is_good && user.is_some_and(|user| user.is_present()) {
         Ok(())
@@ -139,7 +139,11 @@ impl Uses {
 
 /// Lets a request through when its caller may use a route of this class, and remembers the
 /// caller for the handler. Every route of the classes `User` and `Admin` is wrapped in it.
-pub(super) fn admit(shared: &Shared, request: &HttpRequest, access: Access) -> Result<(), Problem> {
+pub(super) async fn admit(
+    shared: &Shared,
+    request: &HttpRequest,
+    access: Access,
+) -> Result<(), Problem> {
     match access {
         Access::Public | Access::Ingress => return Ok(()),
         // Where they are served elsewhere there is nothing to guard, and 404 says so.
@@ -148,7 +152,7 @@ pub(super) fn admit(shared: &Shared, request: &HttpRequest, access: Access) -> R
         }
         Access::Metrics | Access::User | Access::Admin => {}
     }
-    let caller = authenticate(shared, request)?;
+    let caller = authenticate(shared, request).await?;
     if access == Access::Admin && !caller.is_admin {
         return Err(Problem::new(
             Code::Forbidden,

@@ -92,7 +92,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 .await
                 .map_err(|_| Problem::new(Code::BadRequest, "the body cannot be read"))?;
             let body = body::read(&request, payload, limits).await?;
-            auth::still_admits(shared, &request)?;
+            auth::still_admits(shared, &request).await?;
             serde_json::from_slice(&body.bytes)
                 .map(Self)
                 .map_err(|error| bad_json(&error))

@@ -143,7 +143,7 @@ async fn guard(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let shared = request.app_data::<web::Data<Shared>>().cloned();
     let shared = shared.expect("the server hands its data to every request");
-    match auth::admit(&shared, request.request(), access) {
+    match auth::admit(&shared, request.request(), access).await {
         Ok(()) => next.call(request).await,
         Err(problem) => Ok(request.into_response(problem.error_response())),
     }

@@ -41,8 +41,6 @@ use tokio::sync::Semaphore;
 /// Records read at a time where a whole list is walked.
 const WALK_PAGE: usize = 500;
 
-/// Reads of many records at a time: as many threads as may be busy with what can wait.
-const READS_MAX: usize = 4;
 /// Bytes of the bodies of API calls in memory. Half is for those up to a mebibyte, which is more
 /// than any may have.
 const API_BYTES_IN_FLIGHT_MAX: usize = 32 * 1024 * 1024;
@@ -82,8 +80,6 @@ pub struct Shared {
     pub(super) answers: Arc<Budget>,
     /// Large deliveries that may be hashed and compressed.
     pub(super) heavy: Semaphore,
-    /// Reads of many records that may be under way.
-    pub(super) reads: Semaphore,
     /// Sign-ins that are under way.
     pub(super) sign_ins: SignIns,
     /// Which API tokens were used lately.
@@ -119,7 +115,6 @@ impl Shared {
             counters: Counters::new(settings.quotas.clone()),
             answers: Budget::new(settings.answer_bytes_max),
             heavy: Semaphore::new(HEAVY_MAX),
-            reads: Semaphore::new(READS_MAX),
             settings,
             sign_ins: SignIns::default(),
             uses: Uses::default(),
@@ -174,8 +169,8 @@ impl Owned<'_> {
     }
 
     /// A connection that is not removed.
-    pub(super) fn connection(&self, id: ConnectionId) -> Result<Connection, Problem> {
-        let connection = self.own(self.store.connection(id)?, |c| c.owner)?;
+    pub(super) async fn connection(&self, id: ConnectionId) -> Result<Connection, Problem> {
+        let connection = self.own(self.store.connection(id).await?, |c| c.owner)?;
         if connection.is_removed() {
             Err(Problem::not_found())
         } else {
@@ -184,27 +179,36 @@ impl Owned<'_> {
     }
 
     /// A connection of the caller's, also a removed one that still has its history.
-    pub(super) fn connection_or_removed(&self, id: ConnectionId) -> Result<Connection, Problem> {
-        self.own(self.store.connection(id)?, |c| c.owner)
+    pub(super) async fn connection_or_removed(
+        &self,
+        id: ConnectionId,
+    ) -> Result<Connection, Problem> {
+        self.own(self.store.connection(id).await?, |c| c.owner)
     }
 
     /// The name of a connection's repository; `None` once the connection is forgotten.
-    pub(super) fn full_name(&self, id: ConnectionId) -> Result<Option<FullName>, ReadError> {
-        let found = self.store.connection(id)?.filter(|c| c.owner == self.owner);
+    pub(super) async fn full_name(&self, id: ConnectionId) -> Result<Option<FullName>, ReadError> {
+        let found = self
+            .store
+            .connection(id)
+            .await?
+            .filter(|c| c.owner == self.owner);
         Ok(found.map(|c| c.full_name))
     }
 
     /// How many of the caller's connections have which status.
-    pub(super) fn connection_counts(&self) -> Result<BTreeMap<WebhookStatus, usize>, ReadError> {
-        self.store.connection_counts(self.owner)
+    pub(super) async fn connection_counts(
+        &self,
+    ) -> Result<BTreeMap<WebhookStatus, usize>, ReadError> {
+        self.store.connection_counts(self.owner).await
     }
 
     /// How many connections the caller has, removed ones apart.
-    pub(super) fn held(&self) -> Result<Held, ReadError> {
+    pub(super) async fn held(&self) -> Result<Held, ReadError> {
         let (mut held, mut last, limit) = (Held::default(), None, WALK_PAGE);
         loop {
             let after = After { last, limit };
-            let page = self.store.connections_of(self.owner, after)?;
+            let page = self.store.connections_of(self.owner, after).await?;
             held.kept += page.items.len();
             let present = page.items.iter().filter(|c| !c.is_removed());
             held.present += present.count();
@@ -216,96 +220,99 @@ impl Owned<'_> {
     }
 
     /// A delivery.
-    pub(super) fn delivery(&self, id: DeliveryId) -> Result<Delivery, Problem> {
-        self.own(self.store.delivery(id)?, |d| d.owner)
+    pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Delivery, Problem> {
+        self.own(self.store.delivery(id).await?, |d| d.owner)
     }
 
     /// The payload of a delivery that the caller was shown; `None` when retention took it.
-    pub(super) fn body(&self, delivery: &Delivery) -> Result<Option<StoredBody>, Problem> {
+    pub(super) async fn body(&self, delivery: &Delivery) -> Result<Option<StoredBody>, Problem> {
         if delivery.owner != self.owner {
             return Err(Problem::not_found());
         }
-        Ok(self.store.body(delivery.id)?)
+        Ok(self.store.body(delivery.id).await?)
     }
 
     /// A filter by connection is for the caller's own, which may be removed.
-    fn may_ask(&self, whose: &Whose) -> Result<(), Problem> {
+    async fn may_ask(&self, whose: &Whose) -> Result<(), Problem> {
         if let Some(id) = whose.connection {
-            self.connection_or_removed(id)?;
+            self.connection_or_removed(id).await?;
         }
         Ok(())
     }
 
     /// Connections that are not removed.
-    pub(super) fn connections(
+    pub(super) async fn connections(
         &self,
         filter: &ConnectionFilter,
         after: After<ConnectionId>,
     ) -> Result<Listing<Connection, ConnectionId>, Problem> {
-        Ok(self.store.connections(self.owner, filter, after)?)
+        Ok(self.store.connections(self.owner, filter, after).await?)
     }
 
     /// Deliveries.
-    pub(super) fn deliveries(
+    pub(super) async fn deliveries(
         &self,
         filter: &DeliveryFilter,
         after: After<DeliveryId>,
     ) -> Result<Listing<Delivery, DeliveryId>, Problem> {
-        self.may_ask(&filter.whose)?;
-        Ok(self.store.deliveries_of(self.owner, filter, after)?)
+        self.may_ask(&filter.whose).await?;
+        Ok(self.store.deliveries_of(self.owner, filter, after).await?)
     }
 
     /// A run.
-    pub(super) fn run(&self, id: RunId) -> Result<Run, Problem> {
-        self.own(self.store.run(id)?, |r| r.owner)
+    pub(super) async fn run(&self, id: RunId) -> Result<Run, Problem> {
+        self.own(self.store.run(id).await?, |r| r.owner)
     }
 
     /// Runs.
-    pub(super) fn runs(
+    pub(super) async fn runs(
         &self,
         filter: &RunFilter,
         after: After<RunId>,
     ) -> Result<Listing<Run, RunId>, Problem> {
-        self.may_ask(&filter.whose)?;
-        Ok(self.store.runs_of(self.owner, filter, after)?)
+        self.may_ask(&filter.whose).await?;
+        Ok(self.store.runs_of(self.owner, filter, after).await?)
     }
 
     /// An incident.
-    pub(super) fn incident(&self, id: IncidentId) -> Result<Incident, Problem> {
-        self.own(self.store.incident(id)?, |i| i.owner)
+    pub(super) async fn incident(&self, id: IncidentId) -> Result<Incident, Problem> {
+        self.own(self.store.incident(id).await?, |i| i.owner)
     }
 
     /// Incidents.
-    pub(super) fn incidents(
+    pub(super) async fn incidents(
         &self,
         filter: &IncidentFilter,
         after: After<IncidentId>,
     ) -> Result<Listing<Incident, IncidentId>, Problem> {
-        self.may_ask(&filter.whose)?;
-        Ok(self.store.incidents_of(self.owner, filter, after)?)
+        self.may_ask(&filter.whose).await?;
+        Ok(self.store.incidents_of(self.owner, filter, after).await?)
     }
 
     /// The caller's credentials, newest first.
-    pub(super) fn credentials(&self) -> Result<Vec<Credential>, ReadError> {
-        self.store.credentials(self.owner)
+    pub(super) async fn credentials(&self) -> Result<Vec<Credential>, ReadError> {
+        self.store.credentials(self.owner).await
     }
 
     /// What has no other credential that fits than this one of the caller's. Of what is other
     /// users' it is told how much it is, and nothing else.
-    pub(super) fn needing(&self, credential: &Credential) -> Result<Needing, ReadError> {
+    pub(super) async fn needing(&self, credential: &Credential) -> Result<Needing, ReadError> {
         let (id, instance) = (credential.id, &credential.instance);
         let mut needing = Needing::default();
         if !credential.works_for(instance) {
             return Ok(needing);
         }
-        let all = self.store.connections_using(id, self.owner, NEEDING_MAX)?;
+        let all = self
+            .store
+            .connections_using(id, self.owner, NEEDING_MAX)
+            .await?;
         needing.is_cut_off = all.len() == NEEDING_MAX;
         let mut usable: HashMap<UserId, Vec<CredentialId>> = HashMap::new();
         for connection in all.into_iter().filter(|c| c.instance == *instance) {
             let owner = connection.owner;
             let usable = match usable.entry(owner) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => unknown.insert(self.usable(owner, instance)?),
+                Entry::Vacant(unknown) => unknown.insert(self.usable(owner, instance).await?),
             };
             let fits =
                 |other: &&CredentialId| **other != id && !connection.no_access.contains(other);
@@ -326,16 +333,16 @@ impl Owned<'_> {
     }
 
     /// The credentials that connections of `owner` may use at an instance.
-    fn usable(&self, owner: UserId, at: &Instance) -> Result<Vec<CredentialId>, ReadError> {
-        let own = self.store.credentials(owner)?;
-        let shared = self.store.shared_credentials()?;
+    async fn usable(&self, owner: UserId, at: &Instance) -> Result<Vec<CredentialId>, ReadError> {
+        let own = self.store.credentials(owner).await?;
+        let shared = self.store.shared_credentials().await?;
         let all = own.iter().chain(&shared).filter(|c| c.works_for(at));
         Ok(all.map(|c| c.id).collect())
     }
 
     /// A credential.
-    pub(super) fn credential(&self, id: CredentialId) -> Result<Credential, Problem> {
-        self.own(self.store.credential(id)?, |c| c.owner)
+    pub(super) async fn credential(&self, id: CredentialId) -> Result<Credential, Problem> {
+        self.own(self.store.credential(id).await?, |c| c.owner)
     }
 }
 
@@ -363,25 +370,25 @@ pub(super) struct Door<'a> {
 
 impl Door<'_> {
     /// The connection whose hook has this key, removed ones included.
-    pub(super) fn by_hook_key(&self, key: &HookKey) -> Result<Option<Connection>, ReadError> {
-        self.store.connection_by_hook_key(key)
+    pub(super) async fn by_hook_key(&self, key: &HookKey) -> Result<Option<Connection>, ReadError> {
+        self.store.connection_by_hook_key(key).await
     }
 
     /// The connections that a delivery without a hook key may belong to.
-    pub(super) fn by_claim(
+    pub(super) async fn by_claim(
         &self,
         provider: ProviderKind,
         claim: &Claim,
     ) -> Result<Vec<Connection>, ReadError> {
         match claim {
-            Claim::Repository(id) => self.store.connections_by_repository(provider, *id),
-            Claim::Name(name) => self.store.connections_by_name(provider, name),
+            Claim::Repository(id) => self.store.connections_by_repository(provider, *id).await,
+            Claim::Name(name) => self.store.connections_by_name(provider, name).await,
         }
     }
 
     /// A delivery that was stored before.
-    pub(super) fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
-        self.store.delivery(id)
+    pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
+        self.store.delivery(id).await
     }
 
     /// Commits a verified delivery.

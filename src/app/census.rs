@@ -84,11 +84,14 @@ impl Census {
     /// Counts what is there now.
     pub(super) fn take(store: &dyn Read, now: Timestamp) -> Result<Self, ReadError> {
         let mut census = Self::empty();
-        for id in store.connection_ids()? {
-            let Some(connection) = store.connection(id)? else {
+        for id in store.connection_ids().ready()? {
+            let Some(connection) = store.connection(id).ready()? else {
                 continue;
             };
-            for incident in store.unresolved_incidents(Subject::Connection(id))? {
+            for incident in store
+                .unresolved_incidents(Subject::Connection(id))
+                .ready()?
+            {
                 census.add_incident(&incident);
             }
             let life = &connection.lifecycle;
@@ -108,14 +111,17 @@ impl Census {
                 .last_delivery_at
                 .map_or(*last, |at| at.max(*last));
         }
-        for credential in store.all_credentials()? {
-            for incident in store.unresolved_incidents(Subject::Credential(credential.id))? {
+        for credential in store.all_credentials().ready()? {
+            for incident in store
+                .unresolved_incidents(Subject::Credential(credential.id))
+                .ready()?
+            {
                 census.add_incident(&incident);
             }
             census.add_credential(&credential, now);
         }
-        for id in store.connections_with_pending()? {
-            let waits = store.pending(id, 1)?.first().map(|d| d.received_at);
+        for id in store.connections_with_pending().ready()? {
+            let waits = store.pending(id, 1).ready()?.first().map(|d| d.received_at);
             census.oldest_unprocessed = [census.oldest_unprocessed, waits]
                 .into_iter()
                 .flatten()

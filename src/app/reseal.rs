@@ -24,7 +24,7 @@ pub(super) async fn reseal_credentials(
     store: &dyn Store,
     seal: &dyn Seal,
 ) -> Result<(), ResealError> {
-    for credential in store.all_credentials()? {
+    for credential in store.all_credentials().await? {
         match resealed(seal, &credential) {
             Ok(renewed) if renewed == credential => {}
             Ok(renewed) => {
@@ -163,7 +163,7 @@ mod tests {
         }
         reseal_credentials(&store, &both).await.unwrap();
         let mut seen = 0;
-        for credential in store.all_credentials().unwrap() {
+        for credential in store.all_credentials().ready().unwrap() {
             for (field, sealed) in sealed_values(&credential) {
                 let purpose = Purpose::ProviderToken {
                     field,

@@ -113,7 +113,7 @@ pub(super) fn check_key_of_closed(config: &Config, seal: &dyn Seal) -> Result<()
 impl Opened {
     /// Leaves a canary that is sealed with the newest key. It is the first record of every store.
     pub(super) async fn check_key(&self, seal: &dyn Seal) -> Result<(), StartError> {
-        match self.store.canary()? {
+        match self.store.canary().await? {
             Some(canary) if !canary_fits(seal, &canary) => return Err(StartError::WrongKey),
             Some(canary) if seal.is_current(&canary) => return Ok(()),
             None if !self.report.is_empty && !self.is_loss_accepted => {
@@ -135,7 +135,7 @@ impl Opened {
         entropy: &dyn Entropy,
     ) -> Result<Option<Admin>, StartError> {
         let Some(token) = &config.admin_token else {
-            if self.store.user_by_name(ADMIN_NAME)?.is_none() {
+            if self.store.user_by_name(ADMIN_NAME).await?.is_none() {
                 tracing::warn!(
                     "there is no admin token, so nobody can add the first user: set \
                      HOOKHERD_ADMIN_TOKEN, and start again"
@@ -143,7 +143,7 @@ impl Opened {
             }
             return Ok(None);
         };
-        if let Some(user) = self.store.user_by_name(ADMIN_NAME)? {
+        if let Some(user) = self.store.user_by_name(ADMIN_NAME).await? {
             return Ok(Some(Admin::new(user.id, token)));
         }
         if !self.report.is_whole() && !self.is_loss_accepted {

@@ -13,6 +13,7 @@ mod index;
 mod journal;
 mod list;
 pub mod memory;
+mod reading;
 mod record;
 mod snapshot;
 mod tally;
@@ -23,6 +24,8 @@ pub use body::StoredBody;
 pub use list::{
     ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, RunFilter, Whose,
 };
+
+pub use reading::Reading;
 
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, Payload};
@@ -280,66 +283,71 @@ pub struct StoreStatus {
     pub queued: u64,
 }
 
-/// The reads. All are synchronous, quick, and never wait for a commit.
+/// The reads.
+///
+/// Each shows everything whose commit was answered before it was asked for (by whoever asks), and
+/// may show what is about to be answered; it never waits for a commit. A record is shown whole. Two
+/// reads may see different moments. What is not there is `None` or an empty list, not an error.
+///
+/// Pages go from the newest to the oldest by id. While others write, a walk from page to page
+/// shows everything that was there all the time once, what is added at most once (what is newer
+/// than its first page not at all), and what is forgotten at most once.
 pub trait Read: Send + Sync {
     /// A user.
-    fn user(&self, id: UserId) -> Result<Option<User>, ReadError>;
+    fn user(&self, id: UserId) -> Reading<'_, Option<User>>;
     /// A user by name.
-    fn user_by_name(&self, name: &str) -> Result<Option<User>, ReadError>;
+    fn user_by_name(&self, name: &str) -> Reading<'_, Option<User>>;
     /// All users.
-    fn users(&self) -> Result<Vec<User>, ReadError>;
+    fn users(&self) -> Reading<'_, Vec<User>>;
     /// An API token.
-    fn token(&self, id: TokenId) -> Result<Option<TokenRecord>, ReadError>;
+    fn token(&self, id: TokenId) -> Reading<'_, Option<TokenRecord>>;
     /// The API tokens of a user, newest first.
-    fn tokens_of(&self, user: UserId) -> Result<Vec<TokenRecord>, ReadError>;
+    fn tokens_of(&self, user: UserId) -> Reading<'_, Vec<TokenRecord>>;
     /// Every API token there is, newest first.
-    fn all_tokens(&self) -> Result<Vec<TokenRecord>, ReadError>;
+    fn all_tokens(&self) -> Reading<'_, Vec<TokenRecord>>;
     /// An API token by the BLAKE3 hash of its text.
-    fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRecord>, ReadError>;
+    fn token_by_hash(&self, hash: &[u8; 32]) -> Reading<'_, Option<TokenRecord>>;
 
     /// A credential.
-    fn credential(&self, id: CredentialId) -> Result<Option<Credential>, ReadError>;
+    fn credential(&self, id: CredentialId) -> Reading<'_, Option<Credential>>;
     /// The credentials of a user, newest first.
-    fn credentials(&self, owner: UserId) -> Result<Vec<Credential>, ReadError>;
+    fn credentials(&self, owner: UserId) -> Reading<'_, Vec<Credential>>;
     /// The credentials that their owners share, newest first.
-    fn shared_credentials(&self) -> Result<Vec<Credential>, ReadError>;
+    fn shared_credentials(&self) -> Reading<'_, Vec<Credential>>;
     /// Every credential there is.
-    fn all_credentials(&self) -> Result<Vec<Credential>, ReadError>;
+    fn all_credentials(&self) -> Reading<'_, Vec<Credential>>;
 
     /// A connection.
-    fn connection(&self, id: ConnectionId) -> Result<Option<Connection>, ReadError>;
+    fn connection(&self, id: ConnectionId) -> Reading<'_, Option<Connection>>;
     /// The connection with this mark in its hook's URL, removed ones included.
-    fn connection_by_hook_key(&self, key: &HookKey) -> Result<Option<Connection>, ReadError>;
+    fn connection_by_hook_key(&self, key: &HookKey) -> Reading<'_, Option<Connection>>;
     /// All connections of all users to a repository, by the provider's id of it.
     fn connections_by_repository(
         &self,
         provider: ProviderKind,
         repository: RepositoryId,
-    ) -> Result<Vec<Connection>, ReadError>;
+    ) -> Reading<'_, Vec<Connection>>;
     /// All connections of all users to a repository, by its name, ignoring case.
     fn connections_by_name(
         &self,
         provider: ProviderKind,
         full_name: &FullName,
-    ) -> Result<Vec<Connection>, ReadError>;
+    ) -> Reading<'_, Vec<Connection>>;
     /// A user's connections, newest first, removed ones included.
     fn connections_of(
         &self,
         owner: UserId,
         after: After<ConnectionId>,
-    ) -> Result<Page<Connection>, ReadError>;
+    ) -> Reading<'_, Page<Connection>>;
     /// A user's connections that fit, newest first: those that are not removed, or are leaving.
     fn connections(
         &self,
         owner: UserId,
         filter: &ConnectionFilter,
         after: After<ConnectionId>,
-    ) -> Result<Listing<Connection, ConnectionId>, ReadError>;
+    ) -> Reading<'_, Listing<Connection, ConnectionId>>;
     /// How many connections of a user have which status, without removed ones.
-    fn connection_counts(
-        &self,
-        owner: OwnerId,
-    ) -> Result<BTreeMap<WebhookStatus, usize>, ReadError>;
+    fn connection_counts(&self, owner: OwnerId) -> Reading<'_, BTreeMap<WebhookStatus, usize>>;
     /// The connections that call with this credential of `owner`, or that it was named for, and
     /// the owner's that have called with none so far; with those whose hook is still to be
     /// deleted. At most `limit`.
@@ -348,67 +356,67 @@ pub trait Read: Send + Sync {
         credential: CredentialId,
         owner: OwnerId,
         limit: usize,
-    ) -> Result<Vec<Connection>, ReadError>;
+    ) -> Reading<'_, Vec<Connection>>;
     /// The ids of all connections, oldest first.
-    fn connection_ids(&self) -> Result<Vec<ConnectionId>, ReadError>;
+    fn connection_ids(&self) -> Reading<'_, Vec<ConnectionId>>;
 
     /// A delivery.
-    fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError>;
+    fn delivery(&self, id: DeliveryId) -> Reading<'_, Option<Delivery>>;
     /// A delivery's payload; `None` when retention took it.
-    fn payload(&self, id: DeliveryId) -> Result<Option<Payload>, ReadError>;
+    fn payload(&self, id: DeliveryId) -> Reading<'_, Option<Payload>>;
     /// The same, to be read a little at a time: a large body is never in memory whole.
-    fn body(&self, id: DeliveryId) -> Result<Option<StoredBody>, ReadError>;
+    fn body(&self, id: DeliveryId) -> Reading<'_, Option<StoredBody>>;
     /// Deliveries, newest first.
-    fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Result<Page<Delivery>, ReadError>;
+    fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Reading<'_, Page<Delivery>>;
     /// A user's deliveries that fit, newest first.
     fn deliveries_of(
         &self,
         owner: UserId,
         filter: &DeliveryFilter,
         after: After<DeliveryId>,
-    ) -> Result<Listing<Delivery, DeliveryId>, ReadError>;
+    ) -> Reading<'_, Listing<Delivery, DeliveryId>>;
     /// A connection's deliveries that are received and not processed, oldest first.
-    fn pending(&self, connection: ConnectionId, limit: usize) -> Result<Vec<Delivery>, ReadError>;
+    fn pending(&self, connection: ConnectionId, limit: usize) -> Reading<'_, Vec<Delivery>>;
     /// The connections that have such deliveries.
-    fn connections_with_pending(&self) -> Result<Vec<ConnectionId>, ReadError>;
+    fn connections_with_pending(&self) -> Reading<'_, Vec<ConnectionId>>;
 
     /// A run.
-    fn run(&self, id: RunId) -> Result<Option<Run>, ReadError>;
+    fn run(&self, id: RunId) -> Reading<'_, Option<Run>>;
     /// A run by the provider's id of it, which is one of its family.
     fn run_by_provider_id(
         &self,
         connection: ConnectionId,
         family: Family,
         provider_run_id: u64,
-    ) -> Result<Option<Run>, ReadError>;
+    ) -> Reading<'_, Option<Run>>;
     /// Runs, newest first.
-    fn runs(&self, of: Of, after: After<RunId>) -> Result<Page<Run>, ReadError>;
+    fn runs(&self, of: Of, after: After<RunId>) -> Reading<'_, Page<Run>>;
     /// A user's runs that fit, newest first.
     fn runs_of(
         &self,
         owner: UserId,
         filter: &RunFilter,
         after: After<RunId>,
-    ) -> Result<Listing<Run, RunId>, ReadError>;
+    ) -> Reading<'_, Listing<Run, RunId>>;
     /// A track.
-    fn track(&self, key: &TrackKey) -> Result<Option<Track>, ReadError>;
+    fn track(&self, key: &TrackKey) -> Reading<'_, Option<Track>>;
     /// The note of a place.
-    fn note(&self, key: &NoteKey) -> Result<Option<Note>, ReadError>;
+    fn note(&self, key: &NoteKey) -> Reading<'_, Option<Note>>;
 
     /// An incident.
-    fn incident(&self, id: IncidentId) -> Result<Option<Incident>, ReadError>;
+    fn incident(&self, id: IncidentId) -> Reading<'_, Option<Incident>>;
     /// A user's incidents that fit, newest first.
     fn incidents_of(
         &self,
         owner: UserId,
         filter: &IncidentFilter,
         after: After<IncidentId>,
-    ) -> Result<Listing<Incident, IncidentId>, ReadError>;
+    ) -> Reading<'_, Listing<Incident, IncidentId>>;
     /// The incidents about a connection or a credential that are not resolved.
-    fn unresolved_incidents(&self, subject: Subject) -> Result<Vec<Incident>, ReadError>;
+    fn unresolved_incidents(&self, subject: Subject) -> Reading<'_, Vec<Incident>>;
 
     /// The canary.
-    fn canary(&self) -> Result<Option<Sealed>, ReadError>;
+    fn canary(&self) -> Reading<'_, Option<Sealed>>;
     /// How the store is doing.
     fn status(&self) -> StoreStatus;
 }

@@ -176,7 +176,8 @@ impl Session<'_> {
     fn read_and_process(&self, runtime: &Runtime, known: u64) {
         let read = self
             .store
-            .payload(DeliveryId::from_u128(u128::from(known) + 1));
+            .payload(DeliveryId::from_u128(u128::from(known) + 1))
+            .ready();
         let is_right = matches!(&read, Ok(Some(found)) if *found == payload(known));
         (self.say)(&format!("@read {is_right}"));
         let is_processed = || {

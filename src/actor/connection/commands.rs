@@ -100,7 +100,7 @@ impl ConnectionActor {
     }
 
     fn incident(&self, id: IncidentId) -> Result<Incident, CommandError> {
-        let incident = self.world.store.incident(id)?;
+        let incident = self.world.store.incident(id).ready()?;
         incident
             .filter(|i| i.subject == Subject::Connection(self.id))
             .ok_or(CommandError::NoSuchSubject)
@@ -125,7 +125,7 @@ impl ConnectionActor {
         }
         let mut changes = Vec::new();
         let mut track = match &incident.ci {
-            Some(ci) => self.world.store.track(&ci.track)?,
+            Some(ci) => self.world.store.track(&ci.track).ready()?,
             None => None,
         };
         if incident.close_by_hand(track.as_mut(), self.world.now()) {
@@ -139,7 +139,7 @@ impl ConnectionActor {
     }
 
     fn replay(&self, id: DeliveryId) -> Result<Edit, CommandError> {
-        let delivery = self.world.store.delivery(id)?;
+        let delivery = self.world.store.delivery(id).ready()?;
         let delivery = delivery
             .filter(|d| d.connection == self.id)
             .ok_or(CommandError::NoSuchSubject)?;

@@ -31,7 +31,7 @@ impl ConnectionActor {
             return;
         }
         let limit = if self.careful { 1 } else { BATCH_MAX };
-        let pending = match self.world.store.pending(self.id, limit) {
+        let pending = match self.world.store.pending(self.id, limit).ready() {
             Ok(pending) => pending,
             Err(error) => {
                 tracing::error!(
@@ -170,7 +170,7 @@ impl ConnectionActor {
         let Some(decoder) = self.world.providers.decoder(connection.instance.provider) else {
             return Ok(Err(wording::DECODER_MISSING.to_owned()));
         };
-        let payload = match self.world.store.payload(delivery.id) {
+        let payload = match self.world.store.payload(delivery.id).ready() {
             Ok(Some(payload)) => payload,
             Ok(None) => return Ok(Err(wording::PAYLOAD_GONE.to_owned())),
             Err(ReadError::Damaged { .. }) => return Ok(Err(wording::PAYLOAD_DAMAGED.to_owned())),

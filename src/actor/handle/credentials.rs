@@ -65,7 +65,7 @@ impl Actors {
     }
 
     pub(super) async fn remove_credential_now(&self, id: CredentialId) -> Result<(), CommitError> {
-        let removed = self.world.store.credential(id).ok().flatten();
+        let removed = self.world.store.credential(id).await.ok().flatten();
         keeper::remove(&self.world, id).await?;
         if let Some(dead) = removed.filter(|credential| credential.rejected.is_some()) {
             // Its incident is over, which told of the connections that it left suspended: they
@@ -91,12 +91,12 @@ impl Actors {
     /// everybody's when it is shared.
     async fn resume_waiting(&self, credential: &Credential) -> Result<(), ReadError> {
         let ids = if credential.is_shared {
-            self.world.store.connection_ids()?
+            self.world.store.connection_ids().await?
         } else {
             self.connections_of(credential.owner)?
         };
         for id in ids {
-            let connection = self.world.store.connection(id)?;
+            let connection = self.world.store.connection(id).await?;
             let waiting = connection.filter(|c| waits(c, &credential.instance));
             if let Some(connection) = waiting {
                 let command = match connection.lifecycle.desired {
@@ -115,7 +115,7 @@ impl Actors {
         let (mut ids, mut last) = (Vec::new(), None);
         loop {
             let after = After { last, limit: PAGE };
-            let page = self.world.store.connections_of(owner, after)?;
+            let page = self.world.store.connections_of(owner, after).ready()?;
             last = page.items.last().map(|c| c.id);
             ids.extend(page.items.iter().map(|c| c.id));
             if !page.has_more || last.is_none() {

@@ -75,7 +75,10 @@ impl<'a> Records<'a> {
         id: u64,
     ) -> Result<Option<&mut Held<Run>>, ReadError> {
         if !self.run_ids.contains_key(&(family, id)) {
-            let stored = self.store.run_by_provider_id(self.connection, family, id)?;
+            let stored = self
+                .store
+                .run_by_provider_id(self.connection, family, id)
+                .ready()?;
             if let Some(run) = stored {
                 self.hold_run(Held::as_stored(run));
             }
@@ -100,7 +103,7 @@ impl<'a> Records<'a> {
 
     pub(super) fn run(&mut self, id: RunId) -> Result<Option<&Run>, ReadError> {
         if !self.runs.contains_key(&id)
-            && let Some(run) = self.store.run(id)?
+            && let Some(run) = self.store.run(id).ready()?
         {
             self.hold_run(Held::as_stored(run));
         }
@@ -110,7 +113,7 @@ impl<'a> Records<'a> {
     /// The track of this key, new when there is none.
     pub(super) fn track(&mut self, key: &TrackKey) -> Result<&mut Held<Track>, ReadError> {
         if !self.tracks.contains_key(key) {
-            let stored = self.store.track(key)?;
+            let stored = self.store.track(key).ready()?;
             let track = stored.unwrap_or_else(|| Track::new(key.clone()));
             self.tracks.insert(key.clone(), Held::as_stored(track));
         }
@@ -120,7 +123,7 @@ impl<'a> Records<'a> {
 
     pub(super) fn incident(&mut self, id: IncidentId) -> Result<Option<Incident>, ReadError> {
         if !self.incidents.contains_key(&id)
-            && let Some(incident) = self.store.incident(id)?
+            && let Some(incident) = self.store.incident(id).ready()?
         {
             self.incidents.insert(id, Held::as_stored(incident));
         }
@@ -134,7 +137,7 @@ impl<'a> Records<'a> {
     /// The note of this key, new when there is none.
     pub(super) fn note(&mut self, key: &NoteKey) -> Result<&mut Held<Note>, ReadError> {
         if !self.notes.contains_key(key) {
-            let stored = self.store.note(key)?;
+            let stored = self.store.note(key).ready()?;
             let note = stored.unwrap_or_else(|| Note::new(key.clone()));
             self.notes.insert(key.clone(), Held::as_stored(note));
         }
@@ -146,7 +149,8 @@ impl<'a> Records<'a> {
     pub(super) fn open_tracks(&self, place: &Place) -> Result<Vec<TrackKey>, ReadError> {
         let unresolved = self
             .store
-            .unresolved_incidents(Subject::Connection(self.connection))?;
+            .unresolved_incidents(Subject::Connection(self.connection))
+            .ready()?;
         let tracks = unresolved.into_iter().filter_map(|incident| {
             let track = incident.ci?.track;
             let places = Place::of_lane(track.family, &track.lane);

@@ -58,7 +58,7 @@ pub(in crate::actor) async fn add(
     };
     let slot = world.keeper.slot(known);
     let mut turn = slot.turn().await?;
-    let Some(present) = world.store.credential(known)? else {
+    let Some(present) = world.store.credential(known).await? else {
         return Err(ConnectError::NoCredential);
     };
     let renewed = Credential {
@@ -128,7 +128,7 @@ fn same_account(
         (Grant::App { .. }, Offer::Token(_) | Offer::Oauth(_))
         | (Grant::Token { .. } | Grant::Oauth(_), Offer::Installation(_)) => false,
     };
-    let credentials = world.store.credentials(owner)?.into_iter();
+    let credentials = world.store.credentials(owner).ready()?.into_iter();
     let mut same: Vec<Credential> = credentials
         .filter(|c| c.instance == *instance && c.account.id == account.id && is_renewed(c))
         .collect();
@@ -181,7 +181,7 @@ pub(in crate::actor) async fn set_shared(
 ) -> Result<Credential, CommandError> {
     let slot = world.keeper.slot(id);
     let _turn = slot.turn().await?;
-    let present = world.store.credential(id)?;
+    let present = world.store.credential(id).await?;
     let present = present.ok_or(CommandError::NoSuchSubject)?;
     let credential = Credential {
         is_shared,
@@ -203,7 +203,7 @@ pub(in crate::actor) async fn command(
     let (Command::Acknowledge(incident) | Command::Resolve(incident)) = command else {
         return Err(CommandError::NotNow("that is nothing for a credential"));
     };
-    let found = world.store.incident(incident)?;
+    let found = world.store.incident(incident).await?;
     let mut found = found
         .filter(|i| i.subject == Subject::Credential(id))
         .ok_or(CommandError::NoSuchSubject)?;

@@ -295,7 +295,11 @@ async fn renew_in_turn(
 }
 
 fn read(world: &World, id: CredentialId) -> Result<Credential, ProviderError> {
-    let found = world.store.credential(id).map_err(|e| unreadable(&e))?;
+    let found = world
+        .store
+        .credential(id)
+        .ready()
+        .map_err(|e| unreadable(&e))?;
     found.filter(|c| c.rejected.is_none()).ok_or_else(dead)
 }
 

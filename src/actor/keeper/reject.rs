@@ -68,6 +68,7 @@ pub(super) async fn reject(
     let unresolved = match world
         .store
         .unresolved_incidents(Subject::Credential(credential.id))
+        .await
     {
         Ok(unresolved) => unresolved,
         Err(error) => return unstored(error.to_string()),
@@ -95,7 +96,10 @@ pub(super) fn resolved(
     resolution: Resolution,
 ) -> Result<Vec<Change>, ReadError> {
     let now = world.now();
-    let unresolved = world.store.unresolved_incidents(Subject::Credential(id))?;
+    let unresolved = world
+        .store
+        .unresolved_incidents(Subject::Credential(id))
+        .ready()?;
     let ended = health::resolve_all(unresolved, resolution, now);
     Ok(ended
         .map(|incident| Change::PutIncident(Box::new(incident)))

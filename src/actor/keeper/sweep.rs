@@ -55,7 +55,12 @@ impl Sweeper {
     /// Has the connections look that used a credential: each goes on with another, or is
     /// suspended.
     fn rouse(&self, dead: CredentialId) {
-        let ids = self.world.store.connection_ids().unwrap_or_default();
+        let ids = self
+            .world
+            .store
+            .connection_ids()
+            .ready()
+            .unwrap_or_default();
         for id in ids.into_iter().filter(|id| self.is_touched(*id, dead)) {
             if let Some(actor) = self.registry.get(id) {
                 // Nobody waits for the answer.
@@ -73,7 +78,7 @@ impl Sweeper {
     }
 
     fn is_touched(&self, id: ConnectionId, dead: CredentialId) -> bool {
-        let Ok(Some(connection)) = self.world.store.connection(id) else {
+        let Ok(Some(connection)) = self.world.store.connection(id).ready() else {
             return false;
         };
         let is_waiting = matches!(connection.lifecycle.phase, Phase::Suspended(_));
@@ -95,7 +100,7 @@ impl Actor for Sweeper {
 
 /// Renews what needs it. A refresh that a crash cut off is among that.
 pub(super) async fn sweep(world: Arc<World>) {
-    let credentials = match world.store.all_credentials() {
+    let credentials = match world.store.all_credentials().await {
         Ok(credentials) => credentials,
         Err(error) => {
             tracing::warn!(%error, "credentials cannot be read; trying again");

@@ -300,5 +300,5 @@ async fn a_disconnect_without_a_credential_is_carried_out_as_soon_as_there_is_on
     farm.give_token(ANN, "fresh").await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(farm.provider.hooks.lock().is_empty());
-    assert_eq!(farm.store.connection(id).unwrap(), None);
+    assert_eq!(farm.store.connection(id).ready().unwrap(), None);
 }

@@ -110,7 +110,7 @@ async fn what_a_person_resolved_still_learns_what_is_told_late_and_stays_resolve
     let by_hand = farm.incidents(ANN)[0].clone();
     let late = ["job 6 1 71", "5 1 failure", "7 1 success"];
     tell(&farm, &connection, &late).await;
-    let known = farm.store.incident(id).unwrap().unwrap();
+    let known = farm.store.incident(id).ready().unwrap().unwrap();
     assert_eq!((known.occurrences, jobs(&known)), (3, vec![71]));
     assert_eq!(known.resolution, Some(Resolution::ByHand));
     assert_eq!(known.resolved_at, by_hand.resolved_at);

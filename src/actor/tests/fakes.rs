@@ -175,7 +175,7 @@ impl Farm {
     }
 
     pub(super) fn credential(&self, id: CredentialId) -> Credential {
-        self.store.credential(id).unwrap().unwrap()
+        self.store.credential(id).ready().unwrap().unwrap()
     }
 
     pub(super) fn request_for(owner: UserId, full_name: &str) -> ConnectRequest {
@@ -211,7 +211,7 @@ impl Farm {
     }
 
     pub(super) fn get(&self, id: ConnectionId) -> Connection {
-        self.store.connection(id).unwrap().unwrap()
+        self.store.connection(id).ready().unwrap().unwrap()
     }
 
     pub(super) fn status(&self, id: ConnectionId) -> WebhookStatus {
@@ -264,7 +264,7 @@ impl Farm {
     }
 
     pub(super) async fn outcome(&self, id: DeliveryId) -> Outcome {
-        let done = || match self.store.delivery(id).unwrap().unwrap().state {
+        let done = || match self.store.delivery(id).ready().unwrap().unwrap().state {
             DeliveryState::Processed { outcome, .. } => Some(outcome),
             DeliveryState::Received => None,
         };
@@ -279,6 +279,7 @@ impl Farm {
         };
         self.store
             .incidents_of(owner, &IncidentFilter::default(), after)
+            .ready()
             .unwrap()
             .items
     }
@@ -298,7 +299,7 @@ impl Farm {
 /// Those whom the stories are about.
 fn make_users(store: &dyn Store) {
     for (id, name) in [(ANN, "ann"), (BOB, "bob")] {
-        if store.user(id).unwrap().is_none() {
+        if store.user(id).ready().unwrap().is_none() {
             make_user(store, id, name);
         }
     }

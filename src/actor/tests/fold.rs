@@ -84,6 +84,7 @@ fn state(world: &World, events: &[&RunEvent]) -> State {
     let mut names = BTreeMap::new();
     for run in store
         .runs(Of::Connection(CONNECTION), page())
+        .ready()
         .unwrap()
         .items
     {
@@ -97,7 +98,9 @@ fn state(world: &World, events: &[&RunEvent]) -> State {
         let key = (nameless.family, nameless.provider_run_id);
         state.runs.insert(key, nameless);
     }
-    let incidents = store.incidents_of(OWNER, &IncidentFilter::default(), page());
+    let incidents = store
+        .incidents_of(OWNER, &IncidentFilter::default(), page())
+        .ready();
     for mut incident in incidents.unwrap().items {
         incident.id = crate::domain::id::IncidentId::from_u128(0);
         if let Some(Resolution::Passed(run)) = &mut incident.resolution {
@@ -111,7 +114,7 @@ fn state(world: &World, events: &[&RunEvent]) -> State {
     state.incidents.sort_by_key(place);
     for event in events {
         let key = TrackKey::of(CONNECTION, event.family, &event.facts);
-        if let Some(track) = store.track(&key).unwrap() {
+        if let Some(track) = store.track(&key).ready().unwrap() {
             let failed = |kind| matches!(kind, PointKind::Failed { .. });
             let points = track.points.iter();
             let points = points.map(|(end, point)| (*end, failed(point.kind)));
@@ -181,7 +184,8 @@ fn fold_told(told: &[Tell], sizes: &[usize]) -> Vec<Incident> {
     }
     let incidents = world
         .store
-        .incidents_of(OWNER, &IncidentFilter::default(), page());
+        .incidents_of(OWNER, &IncidentFilter::default(), page())
+        .ready();
     incidents.unwrap().items
 }
 

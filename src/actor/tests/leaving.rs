@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What the API commits before it says a word to the actors.
 async fn begin(farm: &Farm, id: UserId, delete_hooks: bool) {
-    let user = farm.store.user(id).unwrap().unwrap();
+    let user = farm.store.user(id).ready().unwrap().unwrap();
     let removal = Some(Removal {
         at: user.created_at,
         by: BOB,
@@ -26,7 +26,7 @@ fn hooks(farm: &Farm) -> usize {
 }
 
 fn is_gone(farm: &Farm, id: UserId) -> bool {
-    farm.store.user(id).unwrap().is_none()
+    farm.store.user(id).ready().unwrap().is_none()
 }
 
 #[actix::test]
@@ -38,11 +38,11 @@ async fn hooks_are_deleted_first_and_then_credentials_and_the_user_go() {
     begin(&farm, ANN, true).await;
     farm.until(|| is_gone(&farm, ANN)).await;
     assert_eq!(hooks(&farm), 1, "the hook of somebody else stays");
-    assert_eq!(farm.store.credentials(ANN).unwrap(), []);
-    let left = farm.store.connection(connection.id).unwrap();
+    assert_eq!(farm.store.credentials(ANN).ready().unwrap(), []);
+    let left = farm.store.connection(connection.id).ready().unwrap();
     assert!(left.is_none_or(|c| c.is_removed()));
     assert!(!farm.get(of_bob.id).is_removed());
-    assert_eq!(farm.store.user_by_name("ann").unwrap(), None);
+    assert_eq!(farm.store.user_by_name("ann").ready().unwrap(), None);
 }
 
 #[actix::test]
@@ -54,11 +54,11 @@ async fn a_hook_that_cannot_be_deleted_yet_keeps_its_credential_until_it_is() {
     begin(&farm, ANN, true).await;
     tokio::time::sleep(Duration::from_mins(10)).await;
     assert!(!is_gone(&farm, ANN));
-    assert_eq!(farm.store.credentials(ANN).unwrap().len(), 1);
+    assert_eq!(farm.store.credentials(ANN).ready().unwrap().len(), 1);
     refuse(&farm, None);
     farm.until(|| is_gone(&farm, ANN)).await;
     assert_eq!(hooks(&farm), 0);
-    assert_eq!(farm.store.credentials(ANN).unwrap(), []);
+    assert_eq!(farm.store.credentials(ANN).ready().unwrap(), []);
 }
 
 #[actix::test]
@@ -92,7 +92,7 @@ async fn a_removal_goes_on_after_a_death_at_any_moment() {
         farm.until(|| is_gone(&farm, ANN)).await;
         assert_eq!(hooks(&farm), 0, "after {millis} ms");
         assert_eq!(
-            farm.store.credentials(ANN).unwrap(),
+            farm.store.credentials(ANN).ready().unwrap(),
             [],
             "after {millis} ms"
         );
@@ -116,7 +116,7 @@ async fn nothing_new_becomes_theirs_who_are_leaving() {
         .add_credential(ANN, super::fakes::instance(), token);
     assert!(added.await.is_err());
     farm.until(|| is_gone(&farm, ANN)).await;
-    assert_eq!(farm.store.credentials(ANN).unwrap(), []);
+    assert_eq!(farm.store.credentials(ANN).ready().unwrap(), []);
 }
 
 fn refuse(farm: &Farm, failure: Option<Failure>) {

@@ -44,7 +44,7 @@ async fn what_the_provider_positively_denies_changes_nothing() {
     farm.provider.loses_the_repository();
     let unknown = farm.actors.connect(Farm::request(ANN)).await;
     assert_eq!(unknown, Err(ConnectError::NoSuchRepository));
-    assert_eq!(farm.store.connection_ids().unwrap(), []);
+    assert_eq!(farm.store.connection_ids().ready().unwrap(), []);
 }
 
 #[actix::test]
@@ -117,8 +117,14 @@ async fn disconnecting_during_a_creation_in_flight_ends_with_no_hook() {
     farm.command(connection.id, Command::Disconnect { delete_hook: true })
         .await
         .unwrap();
-    farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
-        .await;
+    farm.until(|| {
+        farm.store
+            .connection(connection.id)
+            .ready()
+            .unwrap()
+            .is_none()
+    })
+    .await;
     assert!(farm.provider.hooks.lock().is_empty());
 }
 
@@ -135,8 +141,14 @@ async fn disconnecting_with_the_provider_down_goes_on_in_the_background() {
     tokio::time::sleep(Duration::from_hours(72)).await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);
     farm.provider.always_does(None);
-    farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
-        .await;
+    farm.until(|| {
+        farm.store
+            .connection(connection.id)
+            .ready()
+            .unwrap()
+            .is_none()
+    })
+    .await;
     assert!(farm.provider.hooks.lock().is_empty());
     assert!(farm.actors.is_empty(), "and its actor is over");
 }
@@ -177,8 +189,14 @@ async fn what_became_of_the_hook_is_said_by_the_provider_or_not_at_all() {
             assert_eq!(was_asked, farewell == Farewell::Deleted);
         }
         farm.provider.always_does(None);
-        farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
-            .await;
+        farm.until(|| {
+            farm.store
+                .connection(connection.id)
+                .ready()
+                .unwrap()
+                .is_none()
+        })
+        .await;
         assert!(farm.provider.hooks.lock().is_empty());
     }
     let kept = farm.actors.connect(Farm::request(ANN)).await.unwrap();
@@ -213,8 +231,14 @@ async fn disconnecting_can_leave_the_hook() {
     farm.command(connection.id, Command::Disconnect { delete_hook: false })
         .await
         .unwrap();
-    farm.until(|| farm.store.connection(connection.id).unwrap().is_none())
-        .await;
+    farm.until(|| {
+        farm.store
+            .connection(connection.id)
+            .ready()
+            .unwrap()
+            .is_none()
+    })
+    .await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);
     assert_eq!(farm.provider.count("delete"), 0);
 }
@@ -288,7 +312,7 @@ async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
 async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    let credential = farm.store.credentials(ANN).unwrap()[0].id;
+    let credential = farm.store.credentials(ANN).ready().unwrap()[0].id;
     farm.actors.remove_credential(credential).await.unwrap();
     farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
         .await;
@@ -440,7 +464,7 @@ async fn a_restart_at_any_moment_of_a_creation_ends_with_exactly_one_hook() {
         let request = farm.actors.connect(Farm::request(ANN));
         let _ = tokio::time::timeout(Duration::from_millis(millis), request).await;
         farm.restart().await;
-        let ids = farm.store.connection_ids().unwrap();
+        let ids = farm.store.connection_ids().ready().unwrap();
         for id in &ids {
             farm.until(|| farm.status(*id) == WebhookStatus::Active)
                 .await;

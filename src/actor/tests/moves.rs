@@ -105,7 +105,7 @@ async fn what_is_disconnected_before_its_turn_leaves_no_hook_behind() {
         let disconnect = Command::Disconnect { delete_hook: true };
         farm.command(*id, disconnect).await.unwrap();
     }
-    farm.until(|| farm.store.connection_ids().unwrap().is_empty())
+    farm.until(|| farm.store.connection_ids().ready().unwrap().is_empty())
         .await;
     assert!(places(&farm).is_empty());
     assert_eq!(farm.actors.hooks_to_move(), 0);

@@ -25,7 +25,7 @@ async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
     else {
         panic!("a failed run has an incident");
     };
-    let incident = farm.store.incident(id).unwrap().unwrap();
+    let incident = farm.store.incident(id).ready().unwrap().unwrap();
     assert_eq!(
         (incident.owner, incident.status),
         (ANN, IncidentStatus::Open)
@@ -35,16 +35,22 @@ async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
     farm.outcome(farm.deliver(&ann, "2 1 failure").await).await;
     assert_eq!(farm.incidents(ANN)[0].occurrences, 2);
     farm.outcome(farm.deliver(&ann, "3 1 success").await).await;
-    let incident = farm.store.incident(id).unwrap().unwrap();
+    let incident = farm.store.incident(id).ready().unwrap().unwrap();
     assert_eq!(incident.status, IncidentStatus::Resolved);
     assert!(matches!(incident.resolution, Some(Resolution::Passed(_))));
     assert_eq!(
-        farm.store.runs(Of::Owner(ANN), page()).unwrap().items.len(),
+        farm.store
+            .runs(Of::Owner(ANN), page())
+            .ready()
+            .unwrap()
+            .items
+            .len(),
         3
     );
     assert_eq!(
         farm.store
             .runs(Of::Connection(bob.id), page())
+            .ready()
             .unwrap()
             .items
             .len(),
@@ -183,7 +189,7 @@ async fn an_actor_that_keeps_falling_is_suspended_with_an_incident_and_loses_not
     farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
         .await;
     assert_eq!(farm.incidents(ANN)[0].failure_type, "hook_suspended");
-    let pending = farm.store.pending(connection.id, 10).unwrap();
+    let pending = farm.store.pending(connection.id, 10).ready().unwrap();
     assert_eq!(pending.len(), 2);
     assert!(
         [poison, waiting]
@@ -240,7 +246,7 @@ async fn incidents_are_acknowledged_resolved_and_ended_by_a_disconnect() {
     farm.command(connection.id, Command::Disconnect { delete_hook: true })
         .await
         .unwrap();
-    let ended = farm.store.incident(open.id).unwrap().unwrap();
+    let ended = farm.store.incident(open.id).ready().unwrap().unwrap();
     assert_eq!(ended.resolution, Some(Resolution::Disconnected));
 }
 

@@ -71,15 +71,14 @@ impl<T> List<T> {
     }
 
     /// The same of a list that was narrowed down.
-    pub(super) fn narrowed<R, Id: Display, E>(
+    pub(super) fn narrowed<R, Id: Display>(
         listing: Listing<R, Id>,
-        shape: impl FnMut(R) -> Result<T, E>,
-    ) -> Result<Self, E> {
-        let items = listing.items.into_iter().map(shape);
-        Ok(Self {
-            items: items.collect::<Result<_, _>>()?,
+        shape: impl FnMut(R) -> T,
+    ) -> Self {
+        Self {
+            items: listing.items.into_iter().map(shape).collect(),
             next_cursor: listing.next.map(|id| id.to_string()),
-        })
+        }
     }
 }
 

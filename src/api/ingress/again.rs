@@ -4,8 +4,8 @@
 //! far from ours, or somebody else had sent its body first, under the name of another event. The
 //! name stands in a header that is not signed.
 
-use super::{OFFLOAD_BYTES, told};
-use crate::api::error::{Code, Problem};
+use super::{OFFLOAD_BYTES, offloaded, told};
+use crate::api::error::Problem;
 use crate::api::scope::Shared;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
 use crate::domain::event::Event;
@@ -37,7 +37,7 @@ impl Again {
         shared: &web::Data<Shared>,
         first: DeliveryId,
     ) -> Result<bool, Problem> {
-        let Some(stored) = shared.door().delivery(first)? else {
+        let Some(stored) = shared.door().delivery(first).await? else {
             return Ok(false);
         };
         if is_stale(&stored) {
@@ -70,12 +70,7 @@ impl Again {
             };
             follows(&self.event) && !follows(&other)
         };
-        if !is_large {
-            return Ok(judge());
-        }
-        web::block(judge)
-            .await
-            .map_err(|_| Problem::new(Code::Unavailable, "the daemon is shutting down"))
+        offloaded(is_large, judge).await
     }
 }
 
@@ -105,14 +100,14 @@ fn nothing_followed(state: &DeliveryState) -> bool {
 /// A delivery once it is processed, or as it is when that takes long.
 async fn settled(shared: &Shared, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
     for _ in 0..PROCESSED_LOOKS {
-        match shared.door().delivery(id)? {
+        match shared.door().delivery(id).await? {
             Some(delivery) if delivery.state == DeliveryState::Received => {
                 actix_web::rt::time::sleep(PROCESSED_PAUSE).await;
             }
             other => return Ok(other),
         }
     }
-    shared.door().delivery(id)
+    shared.door().delivery(id).await
 }
 
 /// Commits a stored delivery as received, under this event's name; `false` when it has changed

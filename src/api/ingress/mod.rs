@@ -20,7 +20,7 @@ use crate::domain::delivery::{self, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
 use crate::domain::secret::{HookSecret, Proof};
-use crate::provider::{Decode, HeaderLookup, Inbound, Rejection, Verified};
+use crate::provider::{Claim, Decode, HeaderLookup, Inbound, Rejection, Verified};
 use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority, ReadError};
 use crate::telemetry::may_tell;
 use actix_web::http::header::HeaderMap;
@@ -104,7 +104,7 @@ async fn take_in(
     payload: web::Payload,
 ) -> Result<(Outcome, DeliveryId), Problem> {
     let key = request.match_info().get("hook_key").map(str::to_owned);
-    let account = account_of(shared, provider, key.as_deref(), request)?;
+    let account = account_of(shared, provider, key.as_deref(), request).await?;
     let lane = shared.lanes.of(&account);
     let progress = progress_of(request);
     let limits = Limits {
@@ -126,16 +126,30 @@ async fn take_in(
         key,
         body,
     };
+    let is_large = verifying.body.bytes.len() >= OFFLOAD_BYTES;
     // Held until it is stored: hashing and compressing a large body takes time and memory.
-    let (_heavy, verified) = if verifying.body.bytes.len() < OFFLOAD_BYTES {
-        (None, verifying.run())
+    let _heavy = if is_large {
+        Some(shared.heavy.acquire().await.map_err(|_| stopping())?)
     } else {
-        let heavy = shared.heavy.acquire().await.map_err(|_| stopping())?;
-        let verified = web::block(move || verifying.run());
-        (Some(heavy), verified.await.map_err(|_| stopping())?)
+        None
     };
+    let claiming = move || (verifying.claim(), verifying);
+    let (claim, verifying) = offloaded(is_large, claiming).await?;
+    let candidates = verifying.candidates(claim).await?;
+    let verified = offloaded(is_large, move || verifying.run(candidates)).await?;
     let (authentic, body, decoder) = verified?;
     store(shared, decoder, authentic, body).await
+}
+
+/// Does what takes its time for a large body, away from the threads that serve.
+async fn offloaded<T: Send + 'static>(
+    is_large: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    if !is_large {
+        return Ok(work());
+    }
+    web::block(work).await.map_err(|_| stopping())
 }
 
 fn stopping() -> Problem {
@@ -144,15 +158,17 @@ fn stopping() -> Problem {
 
 /// Who is charged for a delivery: a hook that we know and its user, or else whoever sends it. Told
 /// by nothing but how long one may have to wait while strangers are many: a key cannot be guessed.
-fn account_of(
+async fn account_of(
     shared: &Shared,
     provider: ProviderKind,
     key: Option<&str>,
     request: &HttpRequest,
 ) -> Result<Account, ReadError> {
     let key = key.and_then(|key| key.parse::<HookKey>().ok());
-    let found = key.map(|key| shared.door().by_hook_key(&key));
-    let found = found.transpose()?.flatten();
+    let found = match key {
+        Some(key) => shared.door().by_hook_key(&key).await?,
+        None => None,
+    };
     let known = found.filter(|c| c.instance.provider == provider);
     if let Some(connection) = known {
         let who = Who::User(connection.owner);
@@ -182,13 +198,25 @@ struct Verifying {
 }
 
 impl Verifying {
-    fn run(self) -> Result<(Authentic, Body, Arc<dyn Decode>), Problem> {
-        let inbound = Inbound {
+    fn inbound(&self) -> Inbound<'_> {
+        Inbound {
             headers: &self.headers,
             body: &self.body.bytes,
             received_at: self.shared.now(),
-        };
-        let candidates = self.candidates(inbound)?;
+        }
+    }
+
+    /// Whose it says that it is, where no key says so.
+    fn claim(&self) -> Option<Claim> {
+        let is_keyed = self.key.is_some();
+        (!is_keyed).then(|| self.decoder.claim(self.inbound()))?
+    }
+
+    fn run(
+        self,
+        candidates: Vec<Connection>,
+    ) -> Result<(Authentic, Body, Arc<dyn Decode>), Problem> {
+        let inbound = self.inbound();
         let verified = self.verify(inbound, candidates);
         let (connection, verified) = verified.map_err(|rejection| match rejection {
             // Nothing here may depend on what is known about the hook or the repository.
@@ -211,20 +239,20 @@ impl Verifying {
     }
 
     /// The connections that the delivery may belong to.
-    fn candidates(&self, inbound: Inbound<'_>) -> Result<Vec<Connection>, Problem> {
+    async fn candidates(&self, claim: Option<Claim>) -> Result<Vec<Connection>, Problem> {
         let door = self.shared.door();
         if let Some(key) = &self.key {
-            let key = key.parse::<HookKey>().ok();
-            let found = key.map(|key| door.by_hook_key(&key)).transpose()?.flatten();
-            return Ok(found
-                .into_iter()
-                .filter(|c| c.instance.provider == self.provider)
-                .collect());
+            let found = match key.parse::<HookKey>() {
+                Ok(key) => door.by_hook_key(&key).await?,
+                Err(_) => None,
+            };
+            let found = found.filter(|c| c.instance.provider == self.provider);
+            return Ok(found.into_iter().collect());
         }
-        let Some(claim) = self.decoder.claim(inbound) else {
-            return Ok(Vec::new());
-        };
-        Ok(door.by_claim(self.provider, &claim)?)
+        match claim {
+            Some(claim) => Ok(door.by_claim(self.provider, &claim).await?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The connection whose secret verifies. Where none does, the same number of secrets was tried
@@ -409,13 +437,9 @@ async fn commit(
         changes: vec![Change::InsertDelivery(Box::new(delivery), payload)],
     };
     // A batch is put into bytes, and its body compressed, when it is submitted.
-    let committing = if is_large {
-        let shared = shared.clone();
-        let submitting = web::block(move || shared.door().commit(batch));
-        submitting.await.map_err(|_| CommitError::Closed)?
-    } else {
-        shared.door().commit(batch)
-    };
+    let store = shared.clone();
+    let submitting = offloaded(is_large, move || store.door().commit(batch));
+    let committing = submitting.await.map_err(|_| CommitError::Closed)?;
     told(shared, connection, committing).await
 }
 

@@ -1,7 +1,7 @@
 //! Connections: seen, changed, disconnected, and their lifecycle actions.
 
 use super::repositories::{decoder, events_named};
-use super::{away, json, ok};
+use super::{json, ok};
 use crate::actor::{Command, Farewell};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
@@ -11,7 +11,7 @@ use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
 use crate::domain::repo::FullName;
-use crate::store::{After, ConnectionFilter};
+use crate::store::ConnectionFilter;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use serde::Deserialize;
@@ -63,22 +63,11 @@ pub(in crate::api) async fn list(
     let asked: ListQuery = query(&request)?;
     let filter = asked.filter()?;
     let after = after::<ConnectionId>(asked.limit, asked.cursor.as_ref())?;
-    let list = away(&shared, move |shared| page(shared, caller, &filter, after));
-    ok(&list.await?)
-}
-
-/// A page, and how many there are in all: what a list of connections tells.
-fn page(
-    shared: &Shared,
-    caller: Caller,
-    filter: &ConnectionFilter,
-    after: After<ConnectionId>,
-) -> Result<dto::ConnectionList, Problem> {
     let owned = shared.owned(caller);
-    let found = owned.connections(filter, after)?;
-    let total = owned.connection_counts()?.values().sum();
-    Ok(dto::ConnectionList {
-        connections: found.items.iter().map(|c| shape(shared, c)).collect(),
+    let found = owned.connections(&filter, after).await?;
+    let total = owned.connection_counts().await?.values().sum();
+    ok(&dto::ConnectionList {
+        connections: found.items.iter().map(|c| shape(&shared, c)).collect(),
         total,
         next_cursor: found.next.map(|id| id.to_string()),
     })
@@ -90,7 +79,7 @@ pub(in crate::api) async fn one(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    let connection = shared.owned(caller).connection(path_id(&request)?)?;
+    let connection = shared.owned(caller).connection(path_id(&request)?).await?;
     ok(&shape(&shared, &connection))
 }
 
@@ -108,7 +97,7 @@ pub(in crate::api) async fn patch(
     request: HttpRequest,
     Json(patch): Json<Patch>,
 ) -> Answer {
-    let connection = shared.owned(caller).connection(path_id(&request)?)?;
+    let connection = shared.owned(caller).connection(path_id(&request)?).await?;
     let id = connection.id;
     let named = |events| events_named(decoder(&shared, connection.instance.provider)?, events);
     let events = patch.webhook_events.map(named).transpose()?;
@@ -125,7 +114,7 @@ pub(in crate::api) async fn patch(
     for command in wanted.into_iter().flatten() {
         shared.herd.command(id, command).await?;
     }
-    let connection = shared.owned(caller).connection(id)?;
+    let connection = shared.owned(caller).connection(id).await?;
     ok(&shape(&shared, &connection))
 }
 
@@ -143,7 +132,7 @@ pub(in crate::api) async fn disconnect(
 ) -> Answer {
     let asked: DeleteQuery = query(&request)?;
     let delete_hook = asked.delete_webhook.unwrap_or(true);
-    let connection = shared.owned(caller).connection(path_id(&request)?)?;
+    let connection = shared.owned(caller).connection(path_id(&request)?).await?;
     let (id, within) = (connection.id, shared.settings.disconnect_wait);
     let farewell = shared.herd.disconnect(id, delete_hook, within).await?;
     let message = match farewell {
@@ -171,9 +160,13 @@ async fn act(
     request: HttpRequest,
     command: Command,
 ) -> Answer {
-    let id = shared.owned(caller).connection(path_id(&request)?)?.id;
+    let id = shared
+        .owned(caller)
+        .connection(path_id(&request)?)
+        .await?
+        .id;
     shared.herd.command(id, command).await?;
-    let connection = shared.owned(caller).connection(id)?;
+    let connection = shared.owned(caller).connection(id).await?;
     json(StatusCode::ACCEPTED, &shape(&shared, &connection))
 }
 

@@ -1,6 +1,6 @@
 //! Rights at providers: verified, sealed, shared if their owner wants that, and never shown again.
 
-use super::{away, json, ok};
+use super::{json, ok};
 use crate::actor::Offer;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
@@ -126,7 +126,7 @@ pub(in crate::api) async fn create(
         let detail = format!("no App is configured for {instance}");
         return Err(Problem::new(Code::OauthNotConfigured, detail));
     }
-    let have = shared.owned(caller).credentials()?.len();
+    let have = shared.owned(caller).credentials().await?.len();
     let counters = &shared.counters;
     counters.may_have_one_more(Owned::Credentials, have)?;
     let credential = shared.herd.add_grant(caller.user, instance, offer).await?;
@@ -141,7 +141,7 @@ pub(in crate::api) async fn list(
 ) -> Answer {
     let asked: PageQuery = query(&request)?;
     let After { last, limit } = after::<CredentialId>(asked.limit, asked.cursor.as_ref())?;
-    let mut items = shared.owned(caller).credentials()?;
+    let mut items = shared.owned(caller).credentials().await?;
     items.retain(|credential| last.is_none_or(|last| credential.id < last));
     let has_more = items.len() > limit;
     items.truncate(limit);
@@ -160,13 +160,10 @@ pub(in crate::api) async fn remove(
     request: HttpRequest,
 ) -> Answer {
     let asked: RemoveQuery = query(&request)?;
-    let credential = shared.owned(caller).credential(path_id(&request)?)?;
+    let credential = shared.owned(caller).credential(path_id(&request)?).await?;
     let id = credential.id;
     if !asked.force.unwrap_or(false) {
-        let needing = away(&shared, move |shared| {
-            Ok(shared.owned(caller).needing(&credential)?)
-        });
-        still_needed(&needing.await?)?;
+        still_needed(&shared.owned(caller).needing(&credential).await?)?;
     }
     shared.herd.remove_credential(id).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -240,7 +237,7 @@ pub(in crate::api) async fn patch(
     request: HttpRequest,
     Json(patch): Json<CredentialPatch>,
 ) -> Answer {
-    let credential = shared.owned(caller).credential(path_id(&request)?)?;
+    let credential = shared.owned(caller).credential(path_id(&request)?).await?;
     let shared_now = shared
         .herd
         .share_credential(credential.id, patch.is_shared)

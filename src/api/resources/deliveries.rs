@@ -1,9 +1,9 @@
 //! The history of deliveries.
 
-use super::{Names, away, json, ok, payload};
+use super::{json, names, ok, payload};
 use crate::actor::Command;
 use crate::api::dto;
-use crate::api::error::{Answer, Problem};
+use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{after, path_id, query};
 use crate::api::filter::{choice, event, whose};
 use crate::api::scope::{Caller, Shared};
@@ -52,17 +52,11 @@ pub(in crate::api) async fn list(
     let asked: ListQuery = query(&request)?;
     let filter = asked.filter()?;
     let after = after(asked.limit, asked.cursor.as_ref())?;
-    let list = away(&shared, move |shared| {
-        let owned = shared.owned(caller);
-        let found = owned.deliveries(&filter, after)?;
-        let mut names = Names::new(owned);
-        let shape = |delivery: Delivery| -> Result<_, Problem> {
-            let name = names.of(delivery.connection)?;
-            Ok(dto::DeliverySummary::of(&delivery, name))
-        };
-        dto::List::narrowed(found, shape)
-    });
-    ok(&list.await?)
+    let owned = shared.owned(caller);
+    let found = owned.deliveries(&filter, after).await?;
+    let names = names(owned, found.items.iter().map(|d| d.connection)).await?;
+    let shape = |d: Delivery| dto::DeliverySummary::of(&d, names.get(&d.connection));
+    ok(&dto::List::narrowed(found, shape))
 }
 
 /// `GET /api/v2/deliveries/{id}`
@@ -72,15 +66,16 @@ pub(in crate::api) async fn one(
     request: HttpRequest,
 ) -> Answer {
     let id = path_id(&request)?;
-    let delivery = shared.owned(caller).delivery(id)?;
+    let owned = shared.owned(caller);
+    let delivery = owned.delivery(id).await?;
     let spent = payload::spend(&shared, caller, &delivery)?;
-    let shown = away(&shared, move |shared| {
-        let owned = shared.owned(caller);
-        let name = owned.full_name(delivery.connection)?;
-        let body = owned.body(&delivery)?;
-        payload::shown(&dto::DeliverySummary::of(&delivery, name.as_ref()), body)
-    });
-    Ok(shown.await?.answer(spent))
+    let name = owned.full_name(delivery.connection).await?;
+    let body = owned.body(&delivery).await?;
+    let summary = dto::DeliverySummary::of(&delivery, name.as_ref());
+    // The whole body is looked at, which must not hold up the deliveries that arrive meanwhile.
+    let shown = web::block(move || payload::shown(&summary, body)).await;
+    let stopping = |_| Problem::new(Code::Unavailable, "the daemon is shutting down");
+    Ok(shown.map_err(stopping)??.answer(spent))
 }
 
 /// `POST /api/v2/deliveries/{id}/replay`
@@ -89,7 +84,7 @@ pub(in crate::api) async fn replay(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    let delivery = shared.owned(caller).delivery(path_id(&request)?)?;
+    let delivery = shared.owned(caller).delivery(path_id(&request)?).await?;
     shared
         .herd
         .command(delivery.connection, Command::Replay(delivery.id))

@@ -1,9 +1,9 @@
 //! Incidents.
 
-use super::{Names, away, ok};
+use super::{names, ok};
 use crate::actor::{Command, CommandError};
 use crate::api::dto;
-use crate::api::error::{Answer, Problem};
+use crate::api::error::Answer;
 use crate::api::extract::{after, path_id, query};
 use crate::api::filter::{choice, whose};
 use crate::api::scope::{Caller, Owned, Shared};
@@ -38,26 +38,22 @@ pub(in crate::api) async fn list(
         status: choice("status", status, all, IncidentStatus::as_str)?,
     };
     let after = after(asked.limit, asked.cursor.as_ref())?;
-    let list = away(&shared, move |shared| {
-        let owned = shared.owned(caller);
-        let found = owned.incidents(&filter, after)?;
-        let mut names = Names::new(owned);
-        let shape = |incident: Incident| -> Result<_, Problem> {
-            let name = match incident.subject.connection() {
-                Some(id) => names.of(id)?,
-                None => None,
-            };
-            Ok(dto::Incident::of(incident, name))
-        };
-        dto::List::narrowed(found, shape)
-    });
-    ok(&list.await?)
+    let owned = shared.owned(caller);
+    let found = owned.incidents(&filter, after).await?;
+    let subjects = found.items.iter().map(|incident| incident.subject);
+    let names = names(owned, subjects.filter_map(Subject::connection)).await?;
+    let shape = |incident: Incident| {
+        let connection = incident.subject.connection();
+        let name = connection.and_then(|id| names.get(&id));
+        dto::Incident::of(incident, name)
+    };
+    ok(&dto::List::narrowed(found, shape))
 }
 
-fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {
-    let incident = owned.incident(id)?;
+async fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {
+    let incident = owned.incident(id).await?;
     let name = match incident.subject.connection() {
-        Some(id) => owned.full_name(id)?,
+        Some(id) => owned.full_name(id).await?,
         None => None,
     };
     ok(&dto::Incident::of(incident, name.as_ref()))
@@ -69,7 +65,7 @@ pub(in crate::api) async fn one(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    shown(shared.owned(caller), path_id(&request)?)
+    shown(shared.owned(caller), path_id(&request)?).await
 }
 
 async fn act(
@@ -78,7 +74,7 @@ async fn act(
     request: &HttpRequest,
     command: fn(IncidentId) -> Command,
 ) -> Answer {
-    let incident = shared.owned(caller).incident(path_id(request)?)?;
+    let incident = shared.owned(caller).incident(path_id(request)?).await?;
     let command = command(incident.id);
     let done = match incident.subject {
         Subject::Connection(id) => shared.herd.command(id, command.clone()).await,
@@ -95,7 +91,7 @@ async fn act(
         }
         done => done?,
     }
-    shown(shared.owned(caller), incident.id)
+    shown(shared.owned(caller), incident.id).await
 }
 
 /// `POST /api/v2/incidents/{id}/acknowledge`

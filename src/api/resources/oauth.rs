@@ -66,8 +66,8 @@ fn too_many<E>(_: E) -> Problem {
 }
 
 /// Whether a caller may have the credential that a sign-in brings.
-fn may_sign_in(shared: &Shared, caller: Caller) -> Result<(), Problem> {
-    let have = shared.owned(caller).credentials()?.len();
+async fn may_sign_in(shared: &Shared, caller: Caller) -> Result<(), Problem> {
+    let have = shared.owned(caller).credentials().await?.len();
     shared.counters.may_have_one_more(Owned::SignIns, have)
 }
 
@@ -88,7 +88,7 @@ pub(in crate::api) async fn authorize(
     });
     let next = next.transpose()?;
     let (instance, grants) = grants(&shared, provider, host)?;
-    may_sign_in(&shared, caller)?;
+    may_sign_in(&shared, caller).await?;
 
     let [state, nonce, verifier] = [(); 3].map(|()| unguessable(&*shared.entropy));
     let challenge = challenge(&verifier);
@@ -211,7 +211,7 @@ async fn complete(
     if returned.issuer.as_ref().is_some_and(is_other) {
         return Err(no_such_sign_in());
     }
-    if shared.accounts().user(user)?.is_none() {
+    if shared.accounts().user(user).await?.is_none() {
         return Err(no_such_sign_in());
     }
     let code = match (returned.error.as_deref(), returned.code) {
@@ -291,7 +291,7 @@ pub(in crate::api) async fn begin_device(
     let provider = provider_in_path(&request)?;
     let host = new.host.as_deref().map(host_named).transpose()?;
     let (instance, grants) = grants(&shared, provider, host)?;
-    may_sign_in(&shared, caller)?;
+    may_sign_in(&shared, caller).await?;
     let code = grants
         .device_begin()
         .await

@@ -1,7 +1,7 @@
 //! Repositories at the provider, and connecting them.
 
 use super::credentials::{host_named, instance, provider_named};
-use super::{away, json, ok};
+use super::{json, ok};
 use crate::actor::{ConnectError, ConnectRequest};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
@@ -69,8 +69,7 @@ async fn held(shared: &web::Data<Shared>, caller: Caller) -> Result<Held, Proble
     if let Some(count) = shared.counters.held(caller.user) {
         return Ok(count);
     }
-    let count = away(shared, move |shared| Ok(shared.owned(caller).held()?));
-    let count = count.await?;
+    let count = shared.owned(caller).held().await?;
     shared.counters.hold(caller.user, count);
     Ok(count)
 }
@@ -108,7 +107,7 @@ pub(in crate::api) async fn connect(
         Some(text) => {
             let bad = |why| Problem::invalid("credential_id", why);
             let id: CredentialId = text.parse().map_err(bad)?;
-            let found = shared.owned(caller).credential(id);
+            let found = shared.owned(caller).credential(id).await;
             let none = |problem: Problem| {
                 if problem.code() == Code::NotFound {
                     Problem::invalid("credential_id", "you have no such credential")

@@ -1,6 +1,6 @@
 //! Workflow runs.
 
-use super::{Names, away, ok};
+use super::{names, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
 use crate::api::extract::{after, path_id, query};
@@ -46,16 +46,14 @@ pub(in crate::api) async fn list(
     let asked: ListQuery = query(&request)?;
     let filter = asked.filter()?;
     let after = after(asked.limit, asked.cursor.as_ref())?;
-    let list = away(&shared, move |shared| {
-        let owned = shared.owned(caller);
-        let mut names = Names::new(owned);
-        let shape = |run: Run| -> Result<_, Problem> {
-            let name = names.of(run.connection)?;
-            Ok(dto::Run::of(run, name))
-        };
-        dto::List::narrowed(owned.runs(&filter, after)?, shape)
-    });
-    ok(&list.await?)
+    let owned = shared.owned(caller);
+    let found = owned.runs(&filter, after).await?;
+    let names = names(owned, found.items.iter().map(|run| run.connection)).await?;
+    let shape = |run: Run| {
+        let name = names.get(&run.connection);
+        dto::Run::of(run, name)
+    };
+    ok(&dto::List::narrowed(found, shape))
 }
 
 /// `GET /api/v2/workflows/runs/{id}`
@@ -65,7 +63,7 @@ pub(in crate::api) async fn one(
     request: HttpRequest,
 ) -> Answer {
     let owned = shared.owned(caller);
-    let run = owned.run(path_id(&request)?)?;
-    let name = owned.full_name(run.connection)?;
+    let run = owned.run(path_id(&request)?).await?;
+    let name = owned.full_name(run.connection).await?;
     ok(&dto::Run::of(run, name.as_ref()))
 }

@@ -1,7 +1,7 @@
 //! The caller's totals. Of deliveries and incidents only the newest are looked at, and the answer
 //! says how many: a figure over all history would cost more with every day.
 
-use super::{away, ok};
+use super::ok;
 use crate::api::dto::{self, DeliveryStats, IncidentStats, Stats};
 use crate::api::error::{Answer, Problem};
 use crate::api::scope::{Caller, Owned, Shared};
@@ -20,30 +20,26 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// `GET /api/v2/stats`
 pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> Answer {
-    let stats = away(&shared, move |shared| totals(shared, caller));
-    ok(&stats.await?)
-}
-
-fn totals(shared: &Shared, caller: Caller) -> Result<Stats, Problem> {
     let owned = shared.owned(caller);
-    let counts = owned.connection_counts()?;
+    let counts = owned.connection_counts().await?;
     let connections_total = counts.values().sum();
     let named = counts.into_iter().map(|(status, n)| (status.as_str(), n));
     let connections_by_status: BTreeMap<_, _> = named.collect();
-    Ok(Stats {
+    ok(&Stats {
         connections_total,
         connections_by_status,
-        incidents: incidents(owned, shared.now())?,
-        deliveries: deliveries(owned)?,
+        incidents: incidents(owned, shared.now()).await?,
+        deliveries: deliveries(owned).await?,
     })
 }
 
-fn incidents(owned: Owned<'_>, now: Timestamp) -> Result<IncidentStats, Problem> {
+async fn incidents(owned: Owned<'_>, now: Timestamp) -> Result<IncidentStats, Problem> {
     let newest = After {
         last: None,
         limit: SAMPLE_MAX,
     };
-    let sample = owned.incidents(&IncidentFilter::default(), newest)?.items;
+    let sample = owned.incidents(&IncidentFilter::default(), newest).await?;
+    let sample = sample.items;
     let mut by_status: BTreeMap<_, _> = IncidentStatus::ALL
         .into_iter()
         .map(|status| (status.as_str(), 0))
@@ -65,7 +61,7 @@ fn incidents(owned: Owned<'_>, now: Timestamp) -> Result<IncidentStats, Problem>
     })
 }
 
-fn deliveries(owned: Owned<'_>) -> Result<DeliveryStats, Problem> {
+async fn deliveries(owned: Owned<'_>) -> Result<DeliveryStats, Problem> {
     let sample = owned
         .deliveries(
             &DeliveryFilter::default(),
@@ -73,7 +69,8 @@ fn deliveries(owned: Owned<'_>) -> Result<DeliveryStats, Problem> {
                 last: None,
                 limit: SAMPLE_MAX,
             },
-        )?
+        )
+        .await?
         .items;
     let mut by_outcome: BTreeMap<&'static str, usize> = BTreeMap::new();
     let (mut pending, mut dead) = (0, 0);

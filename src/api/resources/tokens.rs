@@ -1,7 +1,7 @@
 //! API tokens: shown once, kept as a hash, with an end if that is wanted, and revoked at once.
 
 use super::users::new_token;
-use super::{away, json, ok};
+use super::{json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, after, path_id, query};
@@ -15,7 +15,7 @@ use crate::store::{After, Page};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Everybody, as the user whose tokens an admin lists.
@@ -43,12 +43,16 @@ struct Shown {
 }
 
 /// The user that a caller names: themselves, or for an admin anybody.
-fn named(accounts: Accounts<'_>, caller: Caller, name: Option<&String>) -> Result<User, Problem> {
-    let own = accounts.user(caller.user)?;
+async fn named(
+    accounts: Accounts<'_>,
+    caller: Caller,
+    name: Option<&String>,
+) -> Result<User, Problem> {
+    let own = accounts.user(caller.user).await?;
     let user = match name {
         None => own,
         Some(name) if own.as_ref().is_some_and(|own| own.name == *name) => own,
-        Some(name) if caller.is_admin => accounts.by_name(name)?,
+        Some(name) if caller.is_admin => accounts.by_name(name).await?,
         Some(_) => {
             let detail = "only an admin manages the API tokens of other users";
             return Err(Problem::new(Code::Forbidden, detail));
@@ -102,8 +106,8 @@ pub(in crate::api) async fn create(
     let name = name_of(new.name)?;
     let now = shared.now();
     let expires_at = end_of(new.expires_in.as_ref(), now)?;
-    let user = named(shared.accounts(), caller, new.user.as_ref())?;
-    let have = shared.accounts().tokens_of(user.id)?.len();
+    let user = named(shared.accounts(), caller, new.user.as_ref()).await?;
+    let have = shared.accounts().tokens_of(user.id).await?.len();
     let counters = &shared.counters;
     counters.may_have_one_more(Owned::Tokens, have)?;
     counters.make_token(user.id)?;
@@ -138,20 +142,24 @@ pub(in crate::api) async fn list(
 ) -> Answer {
     let asked: ListQuery = query(&request)?;
     let after = after::<TokenId>(asked.limit, asked.cursor.as_ref())?;
-    let list = away(&shared, move |shared| {
-        let accounts = shared.accounts();
-        let tokens = match &asked.user {
-            Some(name) if name == EVERYBODY && caller.is_admin => accounts.all_tokens()?,
-            name => accounts.tokens_of(named(accounts, caller, name.as_ref())?.id)?,
-        };
-        let (mut names, now) = (HashMap::new(), shared.now());
-        let shape = |token: TokenRecord| -> Result<_, Problem> {
-            let name = name_once(accounts, &mut names, token.user)?;
-            Ok(shape(caller, now, &token, name))
-        };
-        dto::List::of(page(tokens, after), |token| token.id, shape)
-    });
-    ok(&list.await?)
+    let accounts = shared.accounts();
+    let tokens = match &asked.user {
+        Some(name) if name == EVERYBODY && caller.is_admin => accounts.all_tokens().await?,
+        name => {
+            let user = named(accounts, caller, name.as_ref()).await?;
+            accounts.tokens_of(user.id).await?
+        }
+    };
+    let page = page(tokens, after);
+    let (mut names, now) = (HashMap::new(), shared.now());
+    for user in page.items.iter().map(|t| t.user).collect::<HashSet<_>>() {
+        names.insert(user, accounts.user(user).await?.map(|user| user.name));
+    }
+    let shape = |token: TokenRecord| {
+        let name = names.get(&token.user).cloned().flatten();
+        Ok::<_, Problem>(shape(caller, now, &token, name))
+    };
+    ok(&dto::List::of(page, |token| token.id, shape)?)
 }
 
 fn page(mut tokens: Vec<TokenRecord>, after: After<TokenId>) -> Page<TokenRecord> {
@@ -164,27 +172,14 @@ fn page(mut tokens: Vec<TokenRecord>, after: After<TokenId>) -> Page<TokenRecord
     }
 }
 
-fn name_once(
-    accounts: Accounts<'_>,
-    names: &mut HashMap<UserId, Option<String>>,
-    id: UserId,
-) -> Result<Option<String>, Problem> {
-    if let Some(name) = names.get(&id) {
-        return Ok(name.clone());
-    }
-    let name = accounts.user(id)?.map(|user| user.name);
-    names.insert(id, name.clone());
-    Ok(name)
-}
-
 /// `GET /api/v2/tokens/{id}`
 pub(in crate::api) async fn one(
     caller: Caller,
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    let token = shared.accounts().token(caller, path_id(&request)?)?;
-    let user = shared.accounts().user(token.user)?;
+    let token = shared.accounts().token(caller, path_id(&request)?).await?;
+    let user = shared.accounts().user(token.user).await?;
     ok(&shape(
         caller,
         shared.now(),
@@ -199,7 +194,7 @@ pub(in crate::api) async fn revoke(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> Answer {
-    let token = shared.accounts().token(caller, path_id(&request)?)?;
+    let token = shared.accounts().token(caller, path_id(&request)?).await?;
     shared.accounts().revoke_token(token.id).await?;
     let (user, by) = (token.user, caller.user);
     tracing::info!(user.id = %user, token.id = %token.id, %by, "api_token_revoked");

@@ -1,6 +1,6 @@
 //! Users, for admins; and who one is, for everybody.
 
-use super::{away, json, ok};
+use super::{json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, PageQuery, after, path_id, query};
@@ -58,7 +58,7 @@ pub(in crate::api) async fn create(
         let why = "expected 1 to 64 letters, digits, '.', '_', '-' or '@'";
         return Err(Problem::invalid("name", why));
     }
-    let have = shared.accounts().all()?.len();
+    let have = shared.accounts().all().await?.len();
     shared.counters.may_have_one_more(Owned::Users, have)?;
     let now = shared.now();
     let user = User {
@@ -86,7 +86,7 @@ pub(in crate::api) async fn list(
 ) -> Answer {
     let asked: PageQuery = query(&request)?;
     let After { last, limit } = after::<UserId>(asked.limit, asked.cursor.as_ref())?;
-    let mut users = shared.accounts().all()?;
+    let mut users = shared.accounts().all().await?;
     users.sort_by_key(|user| std::cmp::Reverse(user.id));
     users.retain(|user| last.is_none_or(|last| user.id < last));
     let has_more = users.len() > limit;
@@ -119,7 +119,7 @@ pub(in crate::api) async fn remove(
     let asked: RemoveQuery = query(&request)?;
     let words = [REFUSE, DISCONNECT];
     let chosen = choice("connections", asked.connections.as_ref(), &words, |w| w)?;
-    let user = shared.accounts().user(path_id(&request)?)?;
+    let user = shared.accounts().user(path_id(&request)?).await?;
     let user = user.ok_or_else(Problem::not_found)?;
     may_be_removed(&shared, caller, &user)?;
     let id = user.id;
@@ -191,17 +191,14 @@ fn in_use(user: &User, left: Belongings) -> Problem {
 }
 
 async fn belongings(shared: &web::Data<Shared>, id: UserId) -> Result<Belongings, Problem> {
-    away(shared, move |shared| {
-        Ok(shared.accounts().belongings(id)?)
-    })
-    .await
+    Ok(shared.accounts().belongings(id).await?)
 }
 
 /// Waits a while for a removal to end.
 async fn is_gone_within(shared: &Shared, id: UserId) -> Result<bool, Problem> {
     let until = Instant::now() + shared.settings.disconnect_wait;
     loop {
-        if shared.accounts().user(id)?.is_none() {
+        if shared.accounts().user(id).await?.is_none() {
             return Ok(true);
         }
         if Instant::now() >= until {
@@ -216,7 +213,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// `GET /api/v2/whoami`
 pub(in crate::api) async fn whoami(caller: Caller, shared: web::Data<Shared>) -> Answer {
-    let user = shared.accounts().user(caller.user)?;
+    let user = shared.accounts().user(caller.user).await?;
     let user = user.ok_or_else(|| Problem::new(Code::Unauthenticated, "this user is gone"))?;
     ok(&dto::User::from(&user))
 }

@@ -25,52 +25,55 @@ pub(in crate::api) struct Accounts<'a> {
 
 impl Accounts<'_> {
     /// The API token with this hash, which may have expired, and whose it is.
-    pub(in crate::api) fn by_token_hash(
+    pub(in crate::api) async fn by_token_hash(
         &self,
         hash: &[u8; 32],
     ) -> Result<Option<(TokenRecord, User)>, ReadError> {
-        let Some(token) = self.store.token_by_hash(hash)? else {
+        let Some(token) = self.store.token_by_hash(hash).await? else {
             return Ok(None);
         };
-        let user = self.store.user(token.user)?.filter(User::is_present);
+        let user = self.store.user(token.user).await?.filter(User::is_present);
         Ok(user.map(|user| (token, user)))
     }
 
     /// An API token that the caller may see: their own, and for an admin everybody's.
-    pub(in crate::api) fn token(
+    pub(in crate::api) async fn token(
         &self,
         caller: Caller,
         id: TokenId,
     ) -> Result<TokenRecord, Problem> {
-        let found = self.store.token(id)?;
+        let found = self.store.token(id).await?;
         found
             .filter(|token| caller.is_admin || token.user == caller.user)
             .ok_or_else(Problem::not_found)
     }
 
     /// A user's API tokens, newest first.
-    pub(in crate::api) fn tokens_of(&self, user: UserId) -> Result<Vec<TokenRecord>, ReadError> {
-        self.store.tokens_of(user)
+    pub(in crate::api) async fn tokens_of(
+        &self,
+        user: UserId,
+    ) -> Result<Vec<TokenRecord>, ReadError> {
+        self.store.tokens_of(user).await
     }
 
     /// Everybody's API tokens, newest first.
-    pub(in crate::api) fn all_tokens(&self) -> Result<Vec<TokenRecord>, ReadError> {
-        self.store.all_tokens()
+    pub(in crate::api) async fn all_tokens(&self) -> Result<Vec<TokenRecord>, ReadError> {
+        self.store.all_tokens().await
     }
 
     /// A user.
-    pub(in crate::api) fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
-        self.store.user(id)
+    pub(in crate::api) async fn user(&self, id: UserId) -> Result<Option<User>, ReadError> {
+        self.store.user(id).await
     }
 
     /// A user by name.
-    pub(in crate::api) fn by_name(&self, name: &str) -> Result<Option<User>, ReadError> {
-        self.store.user_by_name(name)
+    pub(in crate::api) async fn by_name(&self, name: &str) -> Result<Option<User>, ReadError> {
+        self.store.user_by_name(name).await
     }
 
     /// All users.
-    pub(in crate::api) fn all(&self) -> Result<Vec<User>, ReadError> {
-        self.store.users()
+    pub(in crate::api) async fn all(&self) -> Result<Vec<User>, ReadError> {
+        self.store.users().await
     }
 
     /// Adds a user with their first API token; a conflict when the name is taken.
@@ -103,11 +106,14 @@ impl Accounts<'_> {
     }
 
     /// What hangs on a user: connections, and hooks that are still to be deleted.
-    pub(in crate::api) fn belongings(&self, user: UserId) -> Result<Belongings, ReadError> {
+    pub(in crate::api) async fn belongings(&self, user: UserId) -> Result<Belongings, ReadError> {
         let mut all = Belongings::default();
         let (mut last, limit) = (None, WALK_PAGE);
         loop {
-            let page = self.store.connections_of(user, After { last, limit })?;
+            let page = self
+                .store
+                .connections_of(user, After { last, limit })
+                .await?;
             last = page.items.last().map(|c| c.id);
             for connection in &page.items {
                 if !connection.is_removed() {

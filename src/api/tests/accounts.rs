@@ -143,14 +143,29 @@ fn what_is_no_name_or_no_life_of_a_token_is_refused() {
         let reply = world.call(Some(&world.owner), line, Some(&body.to_string()));
         reply.is(422, "invalid_field");
     }
-    assert_eq!(world.store.tokens_of(world.owner.user).unwrap().len(), 1);
+    assert_eq!(
+        world
+            .store
+            .tokens_of(world.owner.user)
+            .ready()
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[test]
 fn the_last_use_is_written_down_now_and_then_and_not_for_every_request() {
     let world = World::new();
     let (id, second) = made(&world, &world.owner, &json!({}));
-    let token = || world.store.token(id.parse().unwrap()).unwrap().unwrap();
+    let token = || {
+        world
+            .store
+            .token(id.parse().unwrap())
+            .ready()
+            .unwrap()
+            .unwrap()
+    };
     assert_eq!(token().last_used_at, None);
     assert_eq!(status(&world, &second), 200);
     let first = token().last_used_at.unwrap();
@@ -170,12 +185,12 @@ fn the_last_use_is_written_down_now_and_then_and_not_for_every_request() {
 #[test]
 fn a_use_that_is_noted_after_the_token_was_revoked_changes_nothing() {
     let world = World::new();
-    let id = world.store.tokens_of(world.owner.user).unwrap()[0].id;
+    let id = world.store.tokens_of(world.owner.user).ready().unwrap()[0].id;
     let at = crate::domain::time::Timestamp(5);
     let commit = |change| futures_now(world.store.commit(Batch::of(vec![change]))).unwrap();
     commit(Change::DeleteToken(id));
     commit(Change::TokenUsed { id, at });
-    assert_eq!(world.store.token(id).unwrap(), None);
+    assert_eq!(world.store.token(id).ready().unwrap(), None);
     assert_eq!(status(&world, &world.owner), 401);
 }
 
@@ -260,7 +275,7 @@ fn a_user_with_connections_is_removed_only_when_it_is_said_what_becomes_of_them(
         (&json!(false), &json!(1))
     );
     assert_eq!(*world.herd.leaving.lock(), [id]);
-    let stored = world.store.user(id).unwrap().unwrap();
+    let stored = world.store.user(id).ready().unwrap().unwrap();
     let removal = stored.removal.unwrap();
     assert_eq!(
         (removal.by, removal.delete_hooks),
@@ -354,7 +369,7 @@ fn nothing_new_becomes_theirs_who_are_being_removed() {
     let empty = Batch::of(Vec::new()).guarded_by(gone(id));
     let refused = futures_now(world.store.commit(empty));
     assert_eq!(refused, Err(CommitError::Conflict(Conflict::Owner(id))));
-    let user = world.store.user(id).unwrap().unwrap();
+    let user = world.store.user(id).ready().unwrap().unwrap();
     assert!(matches!(
         user,
         User {
@@ -364,14 +379,17 @@ fn nothing_new_becomes_theirs_who_are_being_removed() {
     ));
     let left = Change::DeleteUser(id);
     futures_now(world.store.commit(Batch::of(vec![left]))).unwrap();
-    assert_eq!(world.store.tokens_of(id).unwrap(), []);
-    assert_eq!(world.store.user_by_name("owner").unwrap(), None);
-    let everybody = world.store.all_tokens().unwrap();
+    assert_eq!(world.store.tokens_of(id).ready().unwrap(), []);
+    assert_eq!(world.store.user_by_name("owner").ready().unwrap(), None);
+    let everybody = world.store.all_tokens().ready().unwrap();
     assert!(
         everybody.iter().all(|token| token.user != id),
         "{everybody:?}"
     );
-    assert_eq!(world.store.token(TokenId::from_u128(1)).unwrap(), None);
+    assert_eq!(
+        world.store.token(TokenId::from_u128(1)).ready().unwrap(),
+        None
+    );
 }
 
 #[test]
@@ -386,7 +404,14 @@ fn removing_the_last_credential_that_connections_need_says_so_first() {
             .contains("1 of your connections (canary/repository)"),
         "{refused:?}"
     );
-    assert!(world.store.credential(world.credential).unwrap().is_some());
+    assert!(
+        world
+            .store
+            .credential(world.credential)
+            .ready()
+            .unwrap()
+            .is_some()
+    );
     // Another one that fits: nothing is lost.
     let new = r#"{"provider":"github","token":"ghp_x"}"#;
     let other = world.call(Some(&world.owner), "POST /api/v2/credentials", Some(new));
@@ -416,7 +441,12 @@ fn a_pending_deletion_needs_its_credential_and_force_removes_it_all_the_same() {
 #[test]
 fn connections_of_others_that_use_a_shared_credential_are_counted_and_not_named() {
     let world = World::new();
-    let mut shared = world.store.credential(world.credential).unwrap().unwrap();
+    let mut shared = world
+        .store
+        .credential(world.credential)
+        .ready()
+        .unwrap()
+        .unwrap();
     shared.is_shared = true;
     let name = "secret/repository";
     let mut theirs = super::world::connect(&world.herd, world.foreign.user, name, world.credential);

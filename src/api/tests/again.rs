@@ -73,7 +73,7 @@ fn id_of(reply: &super::wire::Reply) -> DeliveryId {
 
 /// What an actor would make of a stored delivery.
 fn meaning(world: &World, delivery: &Delivery) -> Event {
-    let payload = world.store.payload(delivery.id).unwrap().unwrap();
+    let payload = world.store.payload(delivery.id).ready().unwrap().unwrap();
     let decoder = GithubDecode::new(&Fixed);
     decoder.decode(&delivery.event, &payload).unwrap().event
 }
@@ -89,7 +89,7 @@ impl crate::domain::id::Entropy for Fixed {
 
 /// Plays the actor: what is received is processed, and what it means happens. Whether anything did.
 fn process(world: &World, id: DeliveryId) -> Option<Event> {
-    let delivery = world.store.delivery(id).unwrap().unwrap();
+    let delivery = world.store.delivery(id).ready().unwrap().unwrap();
     if delivery.state != DeliveryState::Received {
         return None;
     }

@@ -25,6 +25,7 @@ fn stored(world: &World) -> usize {
     world
         .store
         .deliveries(Of::Owner(world.owner.user), all)
+        .ready()
         .unwrap()
         .items
         .len()
@@ -191,14 +192,17 @@ type Mistake<'a> = (&'a str, Option<&'a str>, u16, &'a str);
 
 /// Makes mistakes and holds that nothing came of them.
 fn make(world: &World, mistakes: &[Mistake<'_>]) {
-    let before = world.store.connection(world.connection.id).unwrap();
+    let before = world.store.connection(world.connection.id).ready().unwrap();
     for (line, body, status, code) in mistakes {
         let reply = world.call(Some(&world.owner), line, *body);
         let told = (reply.status, reply.json()["code"].clone());
         assert_eq!(told, (*status, (*code).into()), "{line} {body:?} {reply:?}");
         reply.is(*status, code);
     }
-    assert_eq!(world.store.connection(world.connection.id).unwrap(), before);
+    assert_eq!(
+        world.store.connection(world.connection.id).ready().unwrap(),
+        before
+    );
     assert!(world.herd.commands.lock().is_empty());
 }
 

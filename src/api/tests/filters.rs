@@ -21,7 +21,12 @@ fn connected(world: &World, name: &str) -> Connection {
 
 /// A delivery like the seeded one, as the `n`th.
 fn delivery(world: &World, of: &Connection, n: u32, event: &str) -> Delivery {
-    let like = world.store.delivery(world.delivery).unwrap().unwrap();
+    let like = world
+        .store
+        .delivery(world.delivery)
+        .ready()
+        .unwrap()
+        .unwrap();
     Delivery {
         id: DeliveryId::from_u128(u128::MAX / 2 + u128::from(n)),
         connection: of.id,
@@ -169,13 +174,18 @@ fn a_rare_one_among_many_is_found_by_pages_that_each_look_at_no_more_than_they_m
 fn runs_and_incidents_are_found_by_what_they_are_about() {
     let world = World::new();
     let api = connected(&world, "acme/api");
-    let mut run = world.store.run(world.run).unwrap().unwrap();
+    let mut run = world.store.run(world.run).ready().unwrap().unwrap();
     run.id = RunId::from_u128(u128::MAX / 2);
     run.connection = api.id;
     run.provider_run_id = 9002;
     run.facts.branch = Some("release/1".into());
     run.status = RunStatus::Completed(Conclusion::Success);
-    let mut incident = world.store.incident(world.incident).unwrap().unwrap();
+    let mut incident = world
+        .store
+        .incident(world.incident)
+        .ready()
+        .unwrap()
+        .unwrap();
     incident.id = IncidentId::from_u128(u128::MAX / 2);
     incident.subject = crate::domain::incident::Subject::Connection(api.id);
     incident.status = IncidentStatus::Resolved;

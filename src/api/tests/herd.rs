@@ -97,7 +97,7 @@ impl Herd for FakeHerd {
 
     fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError> {
         self.commands.lock().push((id, command.clone()));
-        let mut connection = self.store.connection(id).unwrap().unwrap();
+        let mut connection = self.store.connection(id).ready().unwrap().unwrap();
         match command {
             Command::SetEnabled(true) => connection.lifecycle.desired = Desired::Active,
             Command::SetEnabled(false) => connection.lifecycle.desired = Desired::Paused,
@@ -204,7 +204,7 @@ impl Herd for FakeHerd {
         id: CredentialId,
         is_shared: bool,
     ) -> Answering<'_, Credential, CommandError> {
-        let present = self.store.credential(id).unwrap().unwrap();
+        let present = self.store.credential(id).ready().unwrap().unwrap();
         let credential = Credential {
             is_shared,
             ..present
@@ -225,7 +225,7 @@ impl Herd for FakeHerd {
         name: Option<&'a str>,
         page: u32,
     ) -> Answering<'a, (Vec<Repository>, bool), ConnectError> {
-        let has_credential = !self.store.credentials(owner).unwrap().is_empty();
+        let has_credential = !self.store.credentials(owner).ready().unwrap().is_empty();
         let repository = |n: u64| Repository {
             id: RepositoryId(n),
             full_name: format!("o/r{n}").parse().unwrap(),

@@ -20,6 +20,7 @@ fn stored(world: &World) -> usize {
     world
         .store
         .deliveries(Of::Connection(world.connection.id), all)
+        .ready()
         .unwrap()
         .items
         .len()
@@ -45,13 +46,13 @@ fn what_is_signed_is_stored_byte_for_byte_and_the_actor_is_told() {
         .unwrap()
         .parse()
         .unwrap();
-    let delivery = world.store.delivery(id).unwrap().unwrap();
+    let delivery = world.store.delivery(id).ready().unwrap().unwrap();
     assert_eq!(delivery.state, DeliveryState::Received);
     assert_eq!(
         (delivery.event.as_str(), delivery.owner),
         ("workflow_run", world.owner.user)
     );
-    let payload = world.store.payload(id).unwrap().unwrap();
+    let payload = world.store.payload(id).ready().unwrap().unwrap();
     assert_eq!(&payload.body[..], BODY);
     assert!(
         payload
@@ -196,7 +197,7 @@ fn without_a_hook_key_the_secret_decides_whose_delivery_it_is() {
             .unwrap()
             .parse()
             .unwrap();
-        let delivery = world.store.delivery(id).unwrap().unwrap();
+        let delivery = world.store.delivery(id).ready().unwrap().unwrap();
         assert_eq!(
             (delivery.connection, delivery.owner),
             (connection.id, connection.owner)
@@ -242,7 +243,7 @@ fn a_large_delivery_is_hashed_elsewhere_and_stored_whole() {
         .parse()
         .unwrap();
     assert_eq!(
-        world.store.payload(id).unwrap().unwrap().body,
+        world.store.payload(id).ready().unwrap().unwrap().body,
         body.as_bytes()
     );
 }

@@ -112,7 +112,7 @@ fn probe_account(operation: Operation, world: &World) -> (String, Option<String>
 
 /// The owner's API token.
 fn token(world: &World) -> String {
-    let tokens = world.store.tokens_of(world.owner.user).unwrap();
+    let tokens = world.store.tokens_of(world.owner.user).ready().unwrap();
     format!("/api/v2/tokens/{}", tokens[0].id)
 }
 
@@ -136,11 +136,11 @@ fn owners_things(world: &World) -> String {
     let store = &*world.store;
     format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
-        store.connection(world.connection.id),
-        store.credential(world.credential),
-        store.delivery(world.delivery),
-        store.incident(world.incident),
-        store.user(world.owner.user),
+        store.connection(world.connection.id).ready(),
+        store.credential(world.credential).ready(),
+        store.delivery(world.delivery).ready(),
+        store.incident(world.incident).ready(),
+        store.user(world.owner.user).ready(),
         world.herd.commands.lock(),
     )
 }
@@ -303,6 +303,7 @@ fn two_users_of_one_repository_act_on_their_own_connection_only() {
     let owners = world
         .store
         .connection(world.connection.id)
+        .ready()
         .unwrap()
         .unwrap();
     assert_eq!(owners, world.connection);

@@ -179,7 +179,7 @@ fn answers_have_the_shapes_that_it_describes() {
     let (document, world) = (document(), World::new());
     world.deliver("d", "push", b"{}");
     let connection = world.connection.id.to_string();
-    let token = world.store.tokens_of(world.owner.user).unwrap()[0].id;
+    let token = world.store.tokens_of(world.owner.user).ready().unwrap()[0].id;
     let ids = [
         ("/device/{id}", world.device.clone()),
         ("/credentials/{id}", world.credential.to_string()),

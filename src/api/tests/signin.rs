@@ -38,7 +38,7 @@ fn come_back(world: &World, back: &Url, cookie: Option<&str>) -> Reply {
 }
 
 fn credentials(world: &World, who: &Person) -> usize {
-    world.store.credentials(who.user).unwrap().len()
+    world.store.credentials(who.user).ready().unwrap().len()
 }
 
 /// Nothing came of it, for anybody.

@@ -164,7 +164,7 @@ fn is_orphan<K: Kv>(index: &Index<K>, track: &Track) -> Result<bool, ReadError> 
 /// ended as those are that wait when a connection ends, and go as all history does.
 fn orphans<K: Kv>(index: &Index<K>, now: Timestamp) -> Result<Vec<Old>, ReadError> {
     let mut ended = Vec::new();
-    for connection in index.with_pending()? {
+    for connection in index.connections_with_pending()? {
         if index.has_connection(connection)? {
             continue;
         }

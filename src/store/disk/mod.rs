@@ -29,10 +29,10 @@ pub use world::World;
 pub(in crate::store) use batch::{decode_canary, decode_changes};
 
 use super::files;
-use super::index::{Index, Indexed, Place};
+use super::index::{Index, Indexed, Look, Place};
 use super::journal::segment_path;
 use super::view::View;
-use super::{Batch, CommitError, Committing, ReadError, Store, StoreStatus, StoredBody};
+use super::{Batch, CommitError, Committing, ReadError, Reading, Store, StoreStatus, StoredBody};
 use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
@@ -45,6 +45,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 /// How a store on disk behaves.
 #[derive(Clone, Debug)]
@@ -91,12 +94,17 @@ const SHORT: &str = "the disk is almost full: deliveries are refused";
 /// What is wrong while another process works on the same directory.
 const USURPED: &str = "another process has locked the data directory";
 
+/// Walks at a time: as many threads as may be busy with what can wait.
+const WALKS_MAX: usize = 4;
+
 /// A store on disk. One process at a time.
 pub struct DiskStore {
     shared: Arc<Shared>,
     index: Arc<Index<View>>,
     dir: PathBuf,
     threads: Mutex<Option<Threads>>,
+    /// Walks that may be under way.
+    walks: Arc<Semaphore>,
     // Held for as long as the store is open.
     _lock: Arc<Lock>,
 }
@@ -182,6 +190,22 @@ impl Indexed for DiskStore {
     fn body_at(&self, _: DeliveryId, place: Place) -> Result<Option<StoredBody>, ReadError> {
         let file = segment_of(&journal_dir(&self.dir), place)?;
         file.map(|file| stream::body_at(file, place)).transpose()
+    }
+
+    /// Few at a time, in the order in which they came; each is done on a thread that may block, and
+    /// where there is no runtime, at once.
+    fn walk<T: Send + 'static>(&self, look: Look<View, T>) -> Reading<'_, T> {
+        if Handle::try_current().is_err() {
+            return look(&self.index).into();
+        }
+        let (index, turns) = (Arc::clone(&self.index), Arc::clone(&self.walks));
+        Reading::later(async move {
+            let turn = turns.acquire_owned().await;
+            // Given up by its asker, it still has its turn until it is done.
+            let walk = spawn_blocking(move || (look(&index), turn).0);
+            let gone = |_| ReadError::Unavailable("the daemon is shutting down".to_owned());
+            walk.await.map_err(gone)?
+        })
     }
 
     fn store_status(&self) -> StoreStatus {

@@ -12,7 +12,7 @@ use super::lock::Lock;
 use super::log::{Log, is_vacant};
 use super::retain::Keeper;
 use super::shared::Shared;
-use super::{DiskStore, Options, Threads, journal_dir, snapshot_dir, view_dir};
+use super::{DiskStore, Options, Threads, WALKS_MAX, journal_dir, snapshot_dir, view_dir};
 use crate::domain::id::StoreId;
 use crate::store::files;
 use crate::store::index::Index;
@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// Why a store cannot be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -231,6 +232,7 @@ impl DiskStore {
             shared,
             index,
             dir: dir.to_owned(),
+            walks: Arc::new(Semaphore::new(WALKS_MAX)),
             threads,
             _lock: lock,
         };

@@ -326,7 +326,7 @@ impl Keeper {
         } else {
             let limit = self.options.retention.floor_per_connection;
             let of = Of::Connection(delivery.connection);
-            let page = self.index.delivery_page(of, After { last: None, limit })?;
+            let page = self.index.deliveries(of, After { last: None, limit })?;
             let oldest = page.items.last().map_or(delivery.id, |oldest| oldest.id);
             floors.insert(connection, oldest);
             oldest

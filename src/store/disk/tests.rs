@@ -120,7 +120,7 @@ pub(in crate::store) fn processed(n: u32) -> Batch {
 }
 
 pub(in crate::store) fn is_there(store: &DiskStore, n: u32) -> bool {
-    store.payload(delivery(n).id).unwrap() == Some(payload(n))
+    store.payload(delivery(n).id).ready().unwrap() == Some(payload(n))
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -155,8 +155,11 @@ fn what_was_committed_is_there_after_an_orderly_end_and_after_a_crash() {
     assert!(report.is_rebuilt && report.damage.is_empty());
     assert_eq!(store.digest().unwrap(), digest);
     assert!((0..=20).all(|n| is_there(&store, n)));
-    assert_eq!(store.pending(CONNECTION, 100).unwrap().len(), 20);
-    assert_eq!(store.connections_with_pending().unwrap(), [CONNECTION]);
+    assert_eq!(store.pending(CONNECTION, 100).ready().unwrap().len(), 20);
+    assert_eq!(
+        store.connections_with_pending().ready().unwrap(),
+        [CONNECTION]
+    );
 }
 
 /// Ends a store without its orderly end, and waits until its directory is free.
@@ -358,7 +361,10 @@ fn any_single_failure_of_the_disk_costs_no_acknowledged_record() {
                     last: None,
                     limit: 100,
                 };
-                let all = store.deliveries(Of::Connection(CONNECTION), after).unwrap();
+                let all = store
+                    .deliveries(Of::Connection(CONNECTION), after)
+                    .ready()
+                    .unwrap();
                 assert_eq!(all.items.len(), 10, "{kind} {nth}");
             }
         }
@@ -463,5 +469,5 @@ fn users_come_back_too() {
     );
     crash(store);
     let (store, _) = open(dir.path());
-    assert_eq!(store.user_by_name("ann").unwrap(), Some(user));
+    assert_eq!(store.user_by_name("ann").ready().unwrap(), Some(user));
 }

@@ -160,7 +160,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// See [`crate::store::Read::connections`].
-    pub(super) fn connection_list(
+    pub(super) fn connections(
         &self,
         owner: OwnerId,
         filter: &ConnectionFilter,
@@ -258,7 +258,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// See [`crate::store::Read::deliveries_of`].
-    pub(super) fn delivery_list(
+    pub(super) fn deliveries_of(
         &self,
         owner: OwnerId,
         filter: &DeliveryFilter,
@@ -297,7 +297,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// See [`crate::store::Read::runs_of`].
-    pub(super) fn run_list(
+    pub(super) fn runs_of(
         &self,
         owner: OwnerId,
         filter: &RunFilter,
@@ -331,7 +331,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// See [`crate::store::Read::incidents_of`].
-    pub(super) fn incident_list(
+    pub(super) fn incidents_of(
         &self,
         owner: OwnerId,
         filter: &IncidentFilter,

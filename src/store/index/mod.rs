@@ -4,6 +4,7 @@
 //! of nothing else, so it can be thrown away and rebuilt. The same code runs over a tree in
 //! memory and over sled: see [`Kv`].
 
+mod answers;
 mod apply;
 mod guard;
 pub(super) mod key;
@@ -12,9 +13,9 @@ mod people;
 mod read;
 mod restore;
 
+pub(super) use answers::{Indexed, Look};
 pub(super) use apply::track_key;
 pub(super) use guard::Claims;
-pub(super) use read::Indexed;
 
 use super::record::{Record, decode};
 use super::tally::Tally;

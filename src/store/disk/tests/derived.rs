@@ -271,18 +271,20 @@ fn a_store_of_version_0_1_opens() {
     let (store, report) = open(dir.path());
     assert!(report.is_rebuilt && report.is_whole() && !report.is_new);
     assert_eq!(report.harmed, Vec::<String>::new());
-    let connection = store.connection_ids().unwrap()[0];
-    let page = store.deliveries(
-        Of::Connection(connection),
-        After {
-            last: None,
-            limit: 100,
-        },
-    );
+    let connection = store.connection_ids().ready().unwrap()[0];
+    let page = store
+        .deliveries(
+            Of::Connection(connection),
+            After {
+                last: None,
+                limit: 100,
+            },
+        )
+        .ready();
     let page = page.unwrap();
     assert_eq!(page.items.len(), 15);
     for delivery in &page.items {
-        assert!(store.payload(delivery.id).unwrap().is_some());
+        assert!(store.payload(delivery.id).ready().unwrap().is_some());
     }
     // The values may be those of older records, which are read and written anew.
     let whole = keys(&store.index.kv);
@@ -338,7 +340,7 @@ fn a_harmed_value_has_the_view_made_anew_and_readers_never_see_a_part_of_it() {
         move || {
             let (mut whole, mut refused) = (0, 0);
             while !is_over.load(Ordering::Relaxed) || whole == 0 {
-                match store.pending(CONNECTION, 1000) {
+                match store.pending(CONNECTION, 1000).ready() {
                     Ok(all) => {
                         assert_eq!(all.len(), 200, "a part of it was seen");
                         whole += 1;
@@ -357,7 +359,7 @@ fn a_harmed_value_has_the_view_made_anew_and_readers_never_see_a_part_of_it() {
     // Whoever comes first is refused: this thread or the reader.
     let mut refused = 0;
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while store.delivery(delivery(7).id) != Ok(Some(delivery(7))) {
+    while store.delivery(delivery(7).id).ready() != Ok(Some(delivery(7))) {
         refused += 1;
         assert!(std::time::Instant::now() < deadline, "it was not mended");
     }

@@ -118,7 +118,7 @@ fn no_delivery_is_taken_for_a_connection_that_is_gone() {
     assert_eq!(wait(store.commit(of_existing(3))), gone);
     let memory = crate::store::memory::MemoryStore::new();
     assert_eq!(wait(memory.commit(of_existing(3))), gone);
-    assert_eq!(store.pending(CONNECTION, 10).unwrap().len(), 1);
+    assert_eq!(store.pending(CONNECTION, 10).ready().unwrap().len(), 1);
 }
 
 /// What hangs on a connection that is gone is ended, however much it is, and goes with age; what
@@ -133,20 +133,23 @@ fn what_hangs_on_nothing_is_ended_and_goes() {
         wait(one).unwrap();
     }
     wait(store.commit(Batch::of(vec![Change::DeleteConnection(CONNECTION)]))).unwrap();
-    assert_eq!(store.connections_with_pending().unwrap(), [CONNECTION]);
+    assert_eq!(
+        store.connections_with_pending().ready().unwrap(),
+        [CONNECTION]
+    );
     store.close();
     drop(store);
     let options = keeping_little(8192, 20);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
     until("they wait for ever", || {
-        store.connections_with_pending() == Ok(Vec::new())
+        store.connections_with_pending().ready() == Ok(Vec::new())
     });
     until("they are carried on for ever", || {
         let after = After {
             last: None,
             limit: 1,
         };
-        let page = store.deliveries(Of::Connection(CONNECTION), after);
+        let page = store.deliveries(Of::Connection(CONNECTION), after).ready();
         // Something has to come for the journal to move on.
         let user = User {
             id: UserId::from_u128(9),

@@ -121,7 +121,7 @@ fn a_newest_segment_that_was_cut_short_is_refused_when_something_names_more() {
     let (store, report) = open(dir.path());
     assert_eq!(report.damage.len(), 1);
     assert!((0..19).all(|n| is_there(&store, n)));
-    assert!(store.delivery(delivery(19).id).unwrap().is_some());
+    assert!(store.delivery(delivery(19).id).ready().unwrap().is_some());
 }
 
 #[test]

@@ -60,14 +60,21 @@ fn a_revoked_token_stays_revoked_after_a_crash_an_orderly_end_and_from_a_snapsho
     commit(&store, [user].into_iter().chain(put).collect());
     let (id, at) = (token(3).id, Timestamp(5));
     commit(&store, vec![Change::TokenUsed { id, at }]);
-    assert_eq!(store.token(id).unwrap().unwrap().last_used_at, Some(at));
+    assert_eq!(
+        store.token(id).ready().unwrap().unwrap().last_used_at,
+        Some(at)
+    );
     commit(&store, vec![Change::DeleteToken(id)]);
     // Noted late: it does not come back.
     commit(&store, vec![Change::TokenUsed { id, at }]);
     let is_gone = |store: &DiskStore| {
-        store.token_by_hash(&token(3).hash).unwrap().is_none()
-            && store.token(id).unwrap().is_none()
-            && store.tokens_of(ANN).unwrap() == [token(4)]
+        store
+            .token_by_hash(&token(3).hash)
+            .ready()
+            .unwrap()
+            .is_none()
+            && store.token(id).ready().unwrap().is_none()
+            && store.tokens_of(ANN).ready().unwrap() == [token(4)]
     };
     assert!(is_gone(&store));
     crash(store);
@@ -97,14 +104,14 @@ fn a_removal_that_was_begun_is_known_after_a_crash_and_a_removed_user_stays_gone
     commit(&store, vec![Change::PutUser(leaving())]);
     crash(store);
     let (store, _) = open(dir.path());
-    assert_eq!(store.user(ANN).unwrap(), Some(leaving()));
+    assert_eq!(store.user(ANN).ready().unwrap(), Some(leaving()));
     commit(&store, vec![Change::DeleteUser(ANN)]);
     crash(store);
     let (store, _) = open(dir.path());
-    assert_eq!(store.user(ANN).unwrap(), None);
-    assert_eq!(store.user_by_name("ann").unwrap(), None);
-    assert_eq!(store.token_by_hash(&token(3).hash).unwrap(), None);
-    assert_eq!(store.all_tokens().unwrap(), []);
+    assert_eq!(store.user(ANN).ready().unwrap(), None);
+    assert_eq!(store.user_by_name("ann").ready().unwrap(), None);
+    assert_eq!(store.token_by_hash(&token(3).hash).ready().unwrap(), None);
+    assert_eq!(store.all_tokens().ready().unwrap(), []);
 }
 
 #[test]
@@ -142,25 +149,34 @@ fn lists_lead_to_what_version_0_1_stored() {
     let dir = tempfile::tempdir().unwrap();
     copy(&fixture, dir.path());
     let (store, _) = open(dir.path());
-    let users = store.users().unwrap();
+    let users = store.users().ready().unwrap();
     assert!(!users.is_empty() && users.iter().all(User::is_present));
-    for token in store.all_tokens().unwrap() {
-        assert!(store.tokens_of(token.user).unwrap().contains(&token));
+    for token in store.all_tokens().ready().unwrap() {
+        assert!(
+            store
+                .tokens_of(token.user)
+                .ready()
+                .unwrap()
+                .contains(&token)
+        );
         assert_eq!((token.expires_at, token.last_used_at), (None, None));
     }
     let mut live = 0;
-    for id in store.connection_ids().unwrap() {
-        let connection = store.connection(id).unwrap().unwrap();
+    for id in store.connection_ids().ready().unwrap() {
+        let connection = store.connection(id).ready().unwrap().unwrap();
         let named = crate::store::ConnectionFilter {
             repository: Some(Pattern::any_case(connection.full_name.as_str()).unwrap()),
             ..Default::default()
         };
-        let found = store.connections(connection.owner, &named, newest());
+        let found = store
+            .connections(connection.owner, &named, newest())
+            .ready();
         let is_found = found.unwrap().items.contains(&connection);
         assert_eq!(is_found, !connection.is_removed());
         live += usize::from(is_found);
         let all = store
             .deliveries(Of::Connection(id), newest())
+            .ready()
             .unwrap()
             .items;
         let processed = all.iter().filter(|d| d.state != DeliveryState::Received);
@@ -170,7 +186,9 @@ fn lists_lead_to_what_version_0_1_stored() {
                 outcome: Some(outcome),
                 ..Default::default()
             };
-            let found = store.deliveries_of(connection.owner, &filter, newest());
+            let found = store
+                .deliveries_of(connection.owner, &filter, newest())
+                .ready();
             let found = found.unwrap().items.into_iter();
             by_outcome += found.filter(|d| d.connection == id).count();
         }
@@ -178,7 +196,7 @@ fn lists_lead_to_what_version_0_1_stored() {
     }
     let counts = users
         .iter()
-        .map(|user| store.connection_counts(user.id).unwrap());
+        .map(|user| store.connection_counts(user.id).ready().unwrap());
     let counted: usize = counts.map(|c| c.values().sum::<usize>()).sum();
     assert_eq!(counted, live);
 }

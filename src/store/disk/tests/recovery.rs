@@ -105,7 +105,7 @@ fn a_view_of_another_time_is_not_trusted() {
     assert!(marker.exists());
     let (store, report) = open(dir.path());
     assert!(report.is_rebuilt);
-    assert_eq!(store.pending(CONNECTION, 10).unwrap().len(), 2);
+    assert_eq!(store.pending(CONNECTION, 10).ready().unwrap().len(), 2);
 }
 
 /// A store whose journal has grown since its snapshots, all in one segment.
@@ -235,7 +235,7 @@ fn what_is_processed_while_it_is_carried_forward_stays_processed() {
         all.clone().for_each(|n| insert(&store, n).unwrap());
         all.for_each(|n| wait(store.commit(processed(n))).unwrap());
     }
-    assert_eq!(store.pending(CONNECTION, 1000).unwrap(), []);
+    assert_eq!(store.pending(CONNECTION, 1000).ready().unwrap(), []);
     store.close();
     let journal = journal_dir(dir.path());
     let sizes = list_segments(&journal).unwrap().ids.into_iter();
@@ -243,7 +243,7 @@ fn what_is_processed_while_it_is_carried_forward_stays_processed() {
     assert_eq!(store.status().journal_bytes, sizes.map(size).sum::<u64>());
     drop(store);
     let (store, _) = open(dir.path());
-    assert_eq!(store.pending(CONNECTION, 1000).unwrap(), []);
+    assert_eq!(store.pending(CONNECTION, 1000).ready().unwrap(), []);
 }
 
 /// The guards of what retention took go by themselves when they are old, and stay gone.

@@ -17,7 +17,7 @@ fn body_of(n: u32, bytes: usize) -> Payload {
 }
 
 fn streamed(store: &DiskStore, n: u32) -> Payload {
-    let stored = store.body(delivery(n).id).unwrap().unwrap();
+    let stored = store.body(delivery(n).id).ready().unwrap().unwrap();
     let mut body = Vec::new();
     stored.open().unwrap().read_to_end(&mut body).unwrap();
     assert_eq!(stored.bytes, body.len() as u64);
@@ -45,11 +45,11 @@ fn a_body_of_any_size_is_the_same_read_whole_or_a_little_at_a_time() {
         assert_eq!(streamed(&store, n), body_of(n, bytes), "{bytes}");
         assert_eq!(
             Some(streamed(&store, n)),
-            store.payload(delivery(n).id).unwrap()
+            store.payload(delivery(n).id).ready().unwrap()
         );
         assert_eq!(streamed(&store, n + 100), body_of(n, 7));
     }
-    assert!(store.body(delivery(999).id).unwrap().is_none());
+    assert!(store.body(delivery(999).id).ready().unwrap().is_none());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_flipped_bit_is_found_before_anything_is_read() {
         let mut bytes = good.clone();
         bytes[at] ^= 4;
         std::fs::write(&path, &bytes).unwrap();
-        assert!(store.body(delivery(1).id).is_err(), "byte {at}");
+        assert!(store.body(delivery(1).id).ready().is_err(), "byte {at}");
     }
     std::fs::write(&path, &good).unwrap();
     assert_eq!(streamed(&store, 1), body_of(1, 100_000));

@@ -1,0 +1,186 @@
+//! The reads of every store that has an index: what the index knows is answered at once.
+
+use super::{Index, Kv, Place};
+use crate::domain::connection::{Connection, WebhookStatus};
+use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId, TokenId, UserId,
+};
+use crate::domain::incident::track::{Track, TrackKey};
+use crate::domain::incident::{Incident, Subject};
+use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
+use crate::domain::run::{Family, Run};
+use crate::domain::secret::Sealed;
+use crate::domain::user::{Credential, TokenRecord, User};
+use crate::store::{
+    After, ConnectionFilter, DeliveryFilter, IncidentFilter, Listing, Of, Page, Read, ReadError,
+    Reading, RunFilter, StoreStatus, StoredBody,
+};
+use std::collections::BTreeMap;
+
+/// A look at many records.
+pub(in crate::store) type Look<K, T> = Box<dyn FnOnce(&Index<K>) -> Result<T, ReadError> + Send>;
+
+/// A store whose reads come from an index.
+pub(in crate::store) trait Indexed: Send + Sync {
+    /// The key-value space.
+    type Kv: Kv;
+    /// The index.
+    fn index(&self) -> &Index<Self::Kv>;
+    /// The payload at a place; `None` when it is gone.
+    fn payload_at(&self, id: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError>;
+    /// The same, to be read a little at a time.
+    fn body_at(&self, id: DeliveryId, place: Place) -> Result<Option<StoredBody>, ReadError> {
+        Ok(self.payload_at(id, place)?.map(StoredBody::from))
+    }
+    /// Looks at many records: where that takes its time, away from the threads that serve.
+    fn walk<T: Send + 'static>(&self, look: Look<Self::Kv, T>) -> Reading<'_, T> {
+        look(self.index()).into()
+    }
+    /// How the store is doing.
+    fn store_status(&self) -> StoreStatus;
+}
+
+/// What `read` finds where a delivery's payload lies.
+fn found_at<K: Kv, T>(
+    index: &Index<K>,
+    id: DeliveryId,
+    read: impl Fn(Place) -> Result<Option<T>, ReadError>,
+) -> Result<Option<T>, ReadError> {
+    let Some((place, _)) = index.delivery_at(id)? else {
+        return Ok(None);
+    };
+    if let Some(found) = read(place)? {
+        return Ok(Some(found));
+    }
+    // Retention may have carried it forward between the two looks.
+    match index.delivery_at(id)? {
+        Some((moved, _)) if moved != place => read(moved),
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// Reads that the index answers.
+macro_rules! answered {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $what:ty;)*) => {$(
+        fn $name(&self, $($arg: $type),*) -> Reading<'_, $what> {
+            self.index().$name($($arg),*).into()
+        }
+    )*};
+}
+
+/// Reads that look at many records.
+macro_rules! walked {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $what:ty;)*) => {$(
+        fn $name(&self, $($arg: $type),*) -> Reading<'_, $what> {
+            self.walk(Box::new(move |index| index.$name($($arg),*)))
+        }
+    )*};
+}
+
+impl<S: Indexed> Read for S {
+    answered! {
+        user(id: UserId) -> Option<User>;
+        user_by_name(name: &str) -> Option<User>;
+        token(id: TokenId) -> Option<TokenRecord>;
+        tokens_of(user: UserId) -> Vec<TokenRecord>;
+        token_by_hash(hash: &[u8; 32]) -> Option<TokenRecord>;
+        credential(id: CredentialId) -> Option<Credential>;
+        credentials(owner: UserId) -> Vec<Credential>;
+        shared_credentials() -> Vec<Credential>;
+        connection(id: ConnectionId) -> Option<Connection>;
+        connection_by_hook_key(key: &HookKey) -> Option<Connection>;
+        connections_by_repository(
+            provider: ProviderKind,
+            repository: RepositoryId
+        ) -> Vec<Connection>;
+        connections_by_name(provider: ProviderKind, full_name: &FullName) -> Vec<Connection>;
+        connections_of(owner: UserId, after: After<ConnectionId>) -> Page<Connection>;
+        connection_ids() -> Vec<ConnectionId>;
+        delivery(id: DeliveryId) -> Option<Delivery>;
+        deliveries(of: Of, after: After<DeliveryId>) -> Page<Delivery>;
+        pending(connection: ConnectionId, limit: usize) -> Vec<Delivery>;
+        connections_with_pending() -> Vec<ConnectionId>;
+        run(id: RunId) -> Option<Run>;
+        run_by_provider_id(
+            connection: ConnectionId,
+            family: Family,
+            provider_run_id: u64
+        ) -> Option<Run>;
+        runs(of: Of, after: After<RunId>) -> Page<Run>;
+        track(key: &TrackKey) -> Option<Track>;
+        note(key: &NoteKey) -> Option<Note>;
+        incident(id: IncidentId) -> Option<Incident>;
+        unresolved_incidents(subject: Subject) -> Vec<Incident>;
+        canary() -> Option<Sealed>;
+    }
+
+    walked! {
+        users() -> Vec<User>;
+        all_tokens() -> Vec<TokenRecord>;
+        all_credentials() -> Vec<Credential>;
+        connection_counts(owner: OwnerId) -> BTreeMap<WebhookStatus, usize>;
+        connections_using(
+            credential: CredentialId, owner: OwnerId, limit: usize
+        ) -> Vec<Connection>;
+    }
+
+    fn connections(
+        &self,
+        owner: UserId,
+        filter: &ConnectionFilter,
+        after: After<ConnectionId>,
+    ) -> Reading<'_, Listing<Connection, ConnectionId>> {
+        let filter = filter.clone();
+        self.walk(Box::new(move |index| {
+            index.connections(owner, &filter, after)
+        }))
+    }
+
+    fn deliveries_of(
+        &self,
+        owner: UserId,
+        filter: &DeliveryFilter,
+        after: After<DeliveryId>,
+    ) -> Reading<'_, Listing<Delivery, DeliveryId>> {
+        let filter = filter.clone();
+        self.walk(Box::new(move |index| {
+            index.deliveries_of(owner, &filter, after)
+        }))
+    }
+
+    fn runs_of(
+        &self,
+        owner: UserId,
+        filter: &RunFilter,
+        after: After<RunId>,
+    ) -> Reading<'_, Listing<Run, RunId>> {
+        let filter = filter.clone();
+        self.walk(Box::new(move |index| index.runs_of(owner, &filter, after)))
+    }
+
+    fn incidents_of(
+        &self,
+        owner: UserId,
+        filter: &IncidentFilter,
+        after: After<IncidentId>,
+    ) -> Reading<'_, Listing<Incident, IncidentId>> {
+        let filter = filter.clone();
+        self.walk(Box::new(move |index| {
+            index.incidents_of(owner, &filter, after)
+        }))
+    }
+
+    fn payload(&self, id: DeliveryId) -> Reading<'_, Option<Payload>> {
+        found_at(self.index(), id, |place| self.payload_at(id, place)).into()
+    }
+
+    fn body(&self, id: DeliveryId) -> Reading<'_, Option<StoredBody>> {
+        found_at(self.index(), id, |place| self.body_at(id, place)).into()
+    }
+
+    fn status(&self) -> StoreStatus {
+        self.store_status()
+    }
+}
