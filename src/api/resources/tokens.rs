@@ -7,7 +7,7 @@ use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, after, path_id, query};
 use crate::api::quota::Owned;
 use crate::api::scope::{Accounts, Caller, Shared};
-use crate::domain::id::{TokenId, UserId};
+use crate::domain::id::TokenId;
 use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{TOKEN_LIFE_MAX, TOKEN_NAME_BYTES_MAX, TokenRecord, User};
