@@ -22,7 +22,7 @@ use hookherd::provider::signature::{github_sign, github_verifies};
 use hookherd::seal::ring::{KeyRing, MasterKey};
 use hookherd::seal::{Purpose, Seal};
 use hookherd::store::disk::{DiskStore, Options};
-use hookherd::store::{Batch, Change, Guard, Priority, Store, Unobserved};
+use hookherd::store::{Batch, Change, Guard, Priority, Store};
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -208,7 +208,7 @@ fn insertion(number: u64) -> Batch {
 }
 
 fn open(dir: &Path) -> DiskStore {
-    let opened = DiskStore::open(dir, &Options::default(), Arc::new(Unobserved));
+    let opened = DiskStore::open(dir, &Options::default());
     opened.expect("the directory is ours").0
 }
 

@@ -15,7 +15,7 @@ use hookherd::provider::signature::github_sign;
 use hookherd::seal::ring::{KeyRing, MasterKey};
 use hookherd::seal::{Purpose, Seal};
 use hookherd::store::disk::{DiskStore, Options};
-use hookherd::store::{Batch, Change, Store, Unobserved};
+use hookherd::store::{Batch, Change, Store};
 use reqwest::RequestBuilder;
 use std::fs::{File, read_to_string};
 use std::io;
@@ -75,7 +75,7 @@ fn connection(number: u64, owner: UserId, ring: &KeyRing, secret: &HookSecret) -
 
 /// Fills a store, and returns the path of the last connection's hook.
 fn fill(dir: &Path, count: u64, ring: &KeyRing, secret: &HookSecret) -> io::Result<String> {
-    let opened = DiskStore::open(dir, &Options::default(), Arc::new(Unobserved));
+    let opened = DiskStore::open(dir, &Options::default());
     let (store, _) = opened.map_err(io::Error::other)?;
     let owner = UserId::generate(SystemClock.now(), &SystemEntropy);
     let user = Change::PutUser(User {

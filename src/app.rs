@@ -7,6 +7,7 @@ mod events;
 mod listening;
 mod providers;
 mod reseal;
+mod series;
 mod start;
 mod stored;
 mod watchdog;

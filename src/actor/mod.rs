@@ -23,7 +23,7 @@ pub use farewell::Farewell;
 pub use handle::Actors;
 pub use keeper::Keeper;
 pub use moves::Moves;
-pub use shared::{Unwatched, Watch, World};
+pub use shared::World;
 
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, UserId};

@@ -14,35 +14,6 @@ use crate::seal::{Purpose, Seal, SealError};
 use crate::store::{ReadError, Store};
 use std::sync::Arc;
 
-/// Is told what the actors do, for the metrics. Labels are bounded by construction.
-pub trait Watch: Send + Sync + 'static {
-    /// An actor was started.
-    fn actor_started(&self);
-    /// An actor ended, for whatever reason.
-    fn actor_ended(&self);
-    /// An actor panicked.
-    fn actor_panicked(&self);
-    /// A delivery was processed, with the outcome of this name.
-    fn delivery_processed(&self, outcome: &'static str);
-    /// So many hooks still deliver to a former public address.
-    fn hooks_to_move(&self, count: usize);
-    /// A refresh of a grant ended so.
-    fn grant_refreshed(&self, outcome: &'static str);
-}
-
-/// Does not care.
-#[derive(Clone, Copy, Debug)]
-pub struct Unwatched;
-
-impl Watch for Unwatched {
-    fn actor_started(&self) {}
-    fn actor_ended(&self) {}
-    fn actor_panicked(&self) {}
-    fn delivery_processed(&self, _: &'static str) {}
-    fn hooks_to_move(&self, _: usize) {}
-    fn grant_refreshed(&self, _: &'static str) {}
-}
-
 /// Everything that an actor needs of the world.
 pub struct World {
     /// Where state lives.
@@ -57,8 +28,6 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     /// The settings.
     pub settings: Settings,
-    /// The metrics.
-    pub watch: Arc<dyn Watch>,
     /// What hands out the right to make calls.
     pub keeper: Keeper,
     /// The hooks that are still at a former address.

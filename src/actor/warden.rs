@@ -8,7 +8,9 @@ use super::supervise::{Exit, start};
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::{Input, SuspendReason};
 use crate::store::Batch;
+use crate::telemetry::metric;
 use actix::prelude::*;
+use metrics::{counter, gauge};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +52,7 @@ impl Warden {
             return;
         }
         let (world, warden) = (Arc::clone(&self.world), ctx.address());
-        world.watch.actor_started();
+        gauge!(metric::ACTORS).increment(1.0);
         let policy = world.settings.supervision;
         let address = start(
             &self.arbiter_of(id),
@@ -114,17 +116,17 @@ impl Handler<Exited> for Warden {
                     connection.id = %id,
                     "the actor of a connection panicked; restarting it"
                 );
-                self.world.watch.actor_panicked();
+                counter!(metric::PANICS).increment(1);
             }
             Exit::GaveUp => {
                 tracing::error!(connection.id = %id, "the actor of a connection keeps panicking");
-                self.world.watch.actor_panicked();
-                self.world.watch.actor_ended();
+                counter!(metric::PANICS).increment(1);
+                gauge!(metric::ACTORS).decrement(1.0);
                 self.registry.remove(id);
                 self.suspend(id, ctx);
             }
             Exit::Finished => {
-                self.world.watch.actor_ended();
+                gauge!(metric::ACTORS).decrement(1.0);
                 self.registry.remove(id);
             }
         }

@@ -26,7 +26,7 @@ mod tests;
 use crate::actor::Herd;
 use crate::domain::id::{Entropy, UserId};
 use crate::domain::net::Network;
-use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::repo::Instance;
 use crate::domain::secret::ApiToken;
 use crate::domain::time::Clock;
 use crate::provider::Providers;
@@ -39,21 +39,6 @@ pub use resources::health::OPENAPI;
 
 /// Renders the metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
-
-/// Is told how ingress answers, for the metrics.
-pub trait IngressWatch: Send + Sync + 'static {
-    /// A request was answered. `outcome` is one of [`ingress::Outcome`]'s names; `took` runs from
-    /// the first look at the request to its answer, without the time to send it.
-    fn answered(&self, provider: ProviderKind, outcome: &'static str, took: Duration);
-}
-
-/// Does not care.
-#[derive(Clone, Copy, Debug)]
-pub struct Unwatched;
-
-impl IngressWatch for Unwatched {
-    fn answered(&self, _: ProviderKind, _: &'static str, _: Duration) {}
-}
 
 /// The built-in user `admin`, whose API token comes from the configuration. Holds only the
 /// token's hash.
@@ -96,8 +81,6 @@ pub struct Collaborators {
     pub clock: Arc<dyn Clock>,
     /// Chance, for ids and API tokens.
     pub entropy: Arc<dyn Entropy>,
-    /// Counts what ingress does.
-    pub watch: Arc<dyn IngressWatch>,
     /// What `/metrics` shows; `None` when metrics have a listener of their own.
     pub metrics: Option<MetricsText>,
     /// The built-in admin; `None` when no admin token is configured.

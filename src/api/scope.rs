@@ -15,7 +15,7 @@ use super::ingress::room::{Lanes, Room};
 use super::quota::{Counters, Held};
 use super::server::answers::Budget;
 use super::signin::SignIns;
-use super::{Admin, Collaborators, IngressWatch, MetricsText, Settings};
+use super::{Admin, Collaborators, MetricsText, Settings};
 use crate::actor::Herd;
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::Delivery;
@@ -66,7 +66,6 @@ pub struct Shared {
     pub(super) default_instances: Vec<Instance>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) watch: Arc<dyn IngressWatch>,
     pub(super) metrics: Option<MetricsText>,
     pub(super) admin: Option<Admin>,
     pub(super) settings: Settings,
@@ -104,7 +103,6 @@ impl Shared {
             default_instances: with.default_instances,
             clock: with.clock,
             entropy: with.entropy,
-            watch: with.watch,
             metrics: with.metrics,
             admin: with.admin,
             lanes: Lanes::new(

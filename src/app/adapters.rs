@@ -1,18 +1,10 @@
 //! The world as the traits of the inner layers want it.
 
-use crate::actor::Watch;
-use crate::api::IngressWatch;
 use crate::domain::id::Entropy;
-use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::time::{Clock, Timestamp};
-use crate::provider::call::CallObserver;
-use crate::store::Observer;
-use crate::telemetry::metrics;
-use parking_lot::Mutex;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug)]
@@ -91,114 +83,11 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// Passes what happens on to the metrics.
-#[derive(Debug, Default)]
-pub(super) struct ToMetrics {
-    actors: AtomicU64,
-}
-
-impl Watch for ToMetrics {
-    fn actor_started(&self) {
-        metrics::actors(self.actors.fetch_add(1, Ordering::SeqCst) + 1);
-    }
-    fn actor_ended(&self) {
-        metrics::actors(self.actors.fetch_sub(1, Ordering::SeqCst).saturating_sub(1));
-    }
-    fn actor_panicked(&self) {
-        metrics::actor_panicked();
-    }
-    fn delivery_processed(&self, outcome: &'static str) {
-        metrics::delivery_processed(outcome);
-    }
-    fn hooks_to_move(&self, count: usize) {
-        metrics::hooks_to_move(count);
-    }
-    fn grant_refreshed(&self, outcome: &'static str) {
-        metrics::grant_refreshed(outcome);
-    }
-}
-
-impl Observer for ToMetrics {
-    fn group_committed(&self, batches: usize, _: usize, took: Duration) {
-        metrics::group_committed(batches, took);
-    }
-    fn commit_failed(&self) {
-        metrics::commit_failed();
-    }
-    fn incident_opened(&self) {
-        metrics::incident_opened();
-    }
-    fn incident_resolved(&self) {
-        metrics::incident_resolved();
-    }
-}
-
-/// Most tokens whose windows are remembered.
-const WINDOWS_MAX: usize = 4096;
-
-/// Longest window that is believed in.
-const WINDOW_MAX: Duration = Duration::from_hours(2);
-
-/// A token's present window: calls left, and when it ends.
-type Window = (u64, Instant);
-
-/// Passes the calls of one installation on to the metrics.
-#[derive(Debug)]
-pub(super) struct CallsToMetrics {
-    provider: &'static str,
-    host: String,
-    windows: Mutex<HashMap<u64, Window>>,
-}
-
-impl CallsToMetrics {
-    pub(super) fn new(instance: &Instance) -> Self {
-        let this = Self {
-            provider: instance.provider.as_str(),
-            host: instance.host.to_string(),
-            windows: Mutex::default(),
-        };
-        metrics::quota(this.provider, &this.host, None);
-        this
-    }
-
-    /// The fewest calls left in a window that is not over.
-    fn note(&self, token: u64, window: Window) -> Option<u64> {
-        let mut windows = self.windows.lock();
-        let now = Instant::now();
-        windows.retain(|_, (_, ends)| *ends > now);
-        if windows.len() < WINDOWS_MAX {
-            windows.insert(token, window);
-        }
-        windows.values().map(|(remaining, _)| *remaining).min()
-    }
-}
-
-impl CallObserver for CallsToMetrics {
-    fn call_finished(&self, operation: &'static str, outcome: &'static str, took: Duration) {
-        metrics::call_finished(self.provider, operation, outcome, took);
-    }
-    fn quota_left(&self, token: u64, remaining: u64, ends_in: Duration) {
-        // A provider's word on time may be anything: a window is an hour at most.
-        let ends = Instant::now() + ends_in.min(WINDOW_MAX);
-        let fewest = self.note(token, (remaining, ends));
-        metrics::quota(self.provider, &self.host, fewest);
-    }
-}
-
-/// Passes what ingress answers on to the metrics.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AnswersToMetrics;
-
-impl IngressWatch for AnswersToMetrics {
-    fn answered(&self, provider: ProviderKind, outcome: &'static str, took: Duration) {
-        metrics::delivery_answered(provider.as_str(), outcome, took);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::id::DeliveryId;
+    use std::time::Duration;
 
     #[test]
     fn ids_are_in_order_of_arrival_whatever_the_clock_does() {

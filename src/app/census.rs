@@ -10,8 +10,9 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::store::disk::DiskStore;
 use crate::store::{Read, ReadError};
-use crate::telemetry::metrics::{self, Metrics, StoreGauges};
-use crate::telemetry::tell_left_out;
+use crate::telemetry::{Recorder, metric, tell_left_out};
+use metric::float;
+use metrics::gauge;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -157,27 +158,34 @@ impl Census {
 
     fn show(&self, now: Timestamp) {
         for (status, count) in &self.hooks {
-            metrics::hooks(status, *count);
+            gauge!(metric::HOOKS, "status" => *status).set(float(*count));
         }
-        metrics::deletions_pending(self.deletions_pending);
+        gauge!(metric::DELETIONS).set(float(self.deletions_pending));
         for ((provider, state), count) in &self.credentials {
-            metrics::credentials(provider, state, *count);
+            let labels = [("provider", *provider), ("state", *state)];
+            gauge!(metric::CREDENTIALS, &labels).set(float(*count));
         }
-        metrics::credential_expiry(self.expiry.map(|at| at.since(now)));
+        let expiry = self.expiry.map(|at| at.since(now).as_secs_f64());
+        gauge!(metric::EXPIRY).set(expiry.unwrap_or(f64::INFINITY));
         for ((status, severity, source), count) in &self.unresolved {
-            metrics::unresolved(status, severity, source, *count);
+            let labels = [
+                ("status", *status),
+                ("severity", *severity),
+                ("source", *source),
+            ];
+            gauge!(metric::UNRESOLVED, &labels).set(float(*count));
         }
         for (provider, at) in &self.last_delivery {
-            metrics::last_delivery(provider, seconds(*at));
+            gauge!(metric::LAST_DELIVERY, "provider" => *provider).set(seconds(*at));
         }
         let age = self.oldest_unprocessed.map(|at| now.since(at));
-        metrics::oldest_unprocessed(age.unwrap_or_default());
-        metrics::counted(seconds(now));
+        gauge!(metric::OLDEST).set(age.unwrap_or_default());
+        gauge!(metric::COUNTED).set(seconds(now));
     }
 }
 
-fn seconds(at: Timestamp) -> u64 {
-    u64::try_from(at.0 / 1000).unwrap_or(0)
+fn seconds(at: Timestamp) -> f64 {
+    float(u64::try_from(at.0 / 1000).unwrap_or(0))
 }
 
 /// The thread that counts.
@@ -192,7 +200,7 @@ impl Counting {
         store: Arc<DiskStore>,
         data_dir: PathBuf,
         clock: Arc<dyn Clock>,
-        shown: Metrics,
+        shown: Recorder,
     ) -> std::io::Result<Self> {
         show_store(&store, &data_dir);
         Census::empty().show(clock.now());
@@ -216,13 +224,13 @@ fn count(
     store: &DiskStore,
     data_dir: &Path,
     clock: &dyn Clock,
-    shown: &Metrics,
+    shown: &Recorder,
     stopped: &Receiver<()>,
 ) {
     loop {
         let begun = Instant::now();
         // Nobody else condenses the samples of histograms.
-        shown.tidy_up();
+        shown.condense();
         tell_left_out();
         show_store(store, data_dir);
         let now = clock.now();
@@ -242,13 +250,16 @@ fn count(
 fn show_store(store: &DiskStore, data_dir: &Path) {
     let status = store.status();
     let disk = rustix::fs::statvfs(data_dir);
-    metrics::store(StoreGauges {
-        journal_bytes: status.journal_bytes,
-        segments: status.segments,
-        view_bytes: status.view_bytes,
-        queued: status.queued,
-        damaged: status.damaged,
-        trouble: status.trouble.is_some(),
-        free_bytes: disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
-    });
+    let free = disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    for (name, value) in [
+        (metric::JOURNAL, status.journal_bytes),
+        (metric::SEGMENTS, status.segments),
+        (metric::VIEW, status.view_bytes),
+        (metric::QUEUED, status.queued),
+        (metric::DAMAGED, status.damaged),
+        (metric::FREE, free),
+        (metric::TROUBLE, status.trouble.is_some().into()),
+    ] {
+        gauge!(name).set(float(value));
+    }
 }

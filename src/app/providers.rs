@@ -1,6 +1,5 @@
 //! The providers that are configured, each with its ways to be asked.
 
-use super::adapters::CallsToMetrics;
 use super::start::StartError;
 use crate::config::{Config, Installation};
 use crate::domain::id::Entropy;
@@ -72,11 +71,10 @@ fn add(
 ) -> Result<(), StartError> {
     let instance = instance(kind, installation);
     let told = |error| StartError::Provider(kind, error);
-    let observer = Arc::new(CallsToMetrics::new(&instance));
-    let (clock, counts) = (Arc::clone(clock), observer.clone());
+    let clock = Arc::clone(clock);
     let client: Arc<dyn Hooks> = match kind {
         ProviderKind::Github => {
-            let client = Arc::new(Github::new(http, clock, counts).map_err(told)?);
+            let client = Arc::new(Github::new(http, clock, &instance).map_err(told)?);
             if let Some(app) = &installation.app {
                 let (own, key) = (Arc::clone(&client), &app.private_key.0);
                 let app = GithubApp::new(own, instance.clone(), &app.id, key)?;
@@ -84,12 +82,12 @@ fn add(
             }
             client
         }
-        ProviderKind::Gitlab => Arc::new(Gitlab::new(http, clock, counts).map_err(told)?),
+        ProviderKind::Gitlab => Arc::new(Gitlab::new(http, clock, &instance).map_err(told)?),
     };
     if let Some(oauth) = &installation.oauth {
         let (id, secret) = (oauth.client_id.clone(), oauth.client_secret.clone());
         let web_url = &installation.web_url;
-        let grants = OauthClient::new(kind, web_url, http, id, secret, observer).map_err(told)?;
+        let grants = OauthClient::new(kind, web_url, http, id, secret).map_err(told)?;
         providers.add_grants(instance.clone(), Arc::new(grants));
     }
     providers.add_instance(instance, client);

@@ -1,51 +1,30 @@
 //! Starting and stopping.
 
-use super::adapters::{AnswersToMetrics, SteadyClock, SystemEntropy, ToMetrics};
+use super::adapters::{SteadyClock, SystemEntropy};
 use super::census::Counting;
 use super::listening::{self, Listening};
 use super::providers::{default_instances, providers};
 use super::reseal::{ResealError, reseal_credentials};
-use super::{stored, watchdog};
+use super::{series, stored, watchdog};
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Herd, Keeper, Moves, World};
-use crate::api::ingress::Outcome as Answered;
 use crate::api::scope::Shared;
 use crate::api::{self, Collaborators, MetricsText};
 use crate::config::{Config, Limits};
 use crate::domain::backoff::Backoff;
-use crate::domain::delivery::Outcome as Processed;
-use crate::domain::error_code::ErrorCode;
 use crate::domain::id::Entropy;
 use crate::domain::repo::ProviderKind;
 use crate::domain::time::Clock;
-use crate::provider::call::OPERATIONS;
 use crate::provider::github::KeyError as AppKeyError;
 use crate::provider::http::HttpError;
 use crate::seal::Seal;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey};
 use crate::store::disk::{DiskStore, OpenError};
 use crate::store::{CommitError, ReadError, Store};
-use crate::telemetry::metrics::{self, Metrics};
+use crate::telemetry::Recorder;
 use actix_web::{App as WebApp, HttpServer, web};
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// How calls to providers end, as far as somebody wants to be alerted; `None` is well.
-const CALL_ENDS: [Option<ErrorCode>; 13] = [
-    None,
-    Some(ErrorCode::Unauthorized),
-    Some(ErrorCode::NoAccess),
-    Some(ErrorCode::InsufficientScope),
-    Some(ErrorCode::Rejected),
-    Some(ErrorCode::ProviderUnavailable),
-    Some(ErrorCode::ProviderTimeout),
-    Some(ErrorCode::ProviderUnreachable),
-    Some(ErrorCode::HostNotFound),
-    Some(ErrorCode::BadCertificate),
-    Some(ErrorCode::WrongApiUrl),
-    Some(ErrorCode::BadAnswer),
-    Some(ErrorCode::RateLimited),
-];
 
 /// Why the daemon does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -153,18 +132,17 @@ impl App {
         if config.server.public_url.starts_with("http:") {
             tracing::warn!("server.public_url is plain HTTP: no provider elsewhere can reach it");
         }
-        let rendered = metrics::install().map_err(StartError::Metrics)?;
-        begin_metrics();
+        let recorder = Recorder::install().map_err(StartError::Metrics)?;
+        series::begin();
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let steady = Arc::new(SteadyClock::default());
         let clock = Arc::clone(&steady) as Arc<dyn Clock>;
-        let watch = Arc::new(ToMetrics::default());
         let keys = config.seal_key.as_ref().ok_or(KeyError::Missing)?;
         let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(&entropy))?;
         let seal: Arc<dyn Seal> = Arc::new(ring);
         let providers = providers(&config, &clock, &*entropy)?;
         stored::check_key_of_closed(&config, &*seal)?;
-        let opened = stored::open(&config, &steady, Arc::clone(&watch) as _)?;
+        let opened = stored::open(&config, &steady)?;
         let store = Arc::clone(&opened.store);
         let store_dyn: Arc<dyn Store> = Arc::clone(&store) as _;
         opened.check_key(&*seal).await?;
@@ -177,7 +155,6 @@ impl App {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             settings: settings(&config),
-            watch,
             keeper: Keeper::default(),
             moves: Moves::default(),
         })?;
@@ -189,14 +166,13 @@ impl App {
             default_instances: default_instances(&config),
             clock,
             entropy,
-            watch: Arc::new(AnswersToMetrics),
-            metrics: metrics.then(|| render(&rendered)),
+            metrics: metrics.then(|| render(&recorder)),
             admin,
         };
         let shared = web::Data::new(Shared::new(with, api_settings(&config)));
-        let (address, servers) = listen(&config, &shared, &rendered).await?;
+        let (address, servers) = listen(&config, &shared, &recorder).await?;
         let data_dir = config.server.data_dir.clone();
-        let counting = Counting::start(Arc::clone(&store), data_dir, steady, rendered);
+        let counting = Counting::start(Arc::clone(&store), data_dir, steady, recorder);
         let counting = counting.map_err(StartError::Thread)?;
         Ok(Self {
             store,
@@ -285,7 +261,7 @@ fn quotas(limits: &Limits) -> api::Quotas {
     }
 }
 
-fn render(metrics: &Metrics) -> MetricsText {
+fn render(metrics: &Recorder) -> MetricsText {
     let metrics = metrics.clone();
     Arc::new(move || metrics.render())
 }
@@ -293,14 +269,14 @@ fn render(metrics: &Metrics) -> MetricsText {
 async fn listen(
     config: &Config,
     shared: &web::Data<Shared>,
-    rendered: &Metrics,
+    recorder: &Recorder,
 ) -> Result<(SocketAddr, Vec<Listening>), StartError> {
     let listen = config.server.listen;
     let (address, server) = api::server::serve(listen, shared.clone())
         .map_err(|error| StartError::Listen(listen, error))?;
     let mut servers = vec![Listening::begin(address, server).await?];
     if let Some(listen) = config.server.metrics_listen {
-        let render = render(rendered);
+        let render = render(recorder);
         let server = HttpServer::new(move || {
             let render = Arc::clone(&render);
             let show = move || std::future::ready(render());
@@ -314,16 +290,4 @@ async fn listen(
         servers.push(Listening::begin(listen, server).await?);
     }
     Ok((address, servers))
-}
-
-/// Counts at zero from the start: of a counter that appears with its first count, Prometheus sees
-/// no increase.
-fn begin_metrics() {
-    metrics::begin(metrics::Labels {
-        providers: &ProviderKind::ALL.map(ProviderKind::as_str),
-        answers: &Answered::ALL.map(Answered::as_str),
-        outcomes: &Processed::NAMES,
-        operations: &OPERATIONS,
-        ends: &CALL_ENDS.map(|end| end.map_or("ok", ErrorCode::as_str)),
-    });
 }

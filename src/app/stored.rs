@@ -13,8 +13,9 @@ use crate::domain::user::{ADMIN_NAME, User};
 use crate::seal::Seal;
 use crate::seal::ring::{canary_fits, make_canary};
 use crate::store::disk::{DiskStore, OpenReport, Options, Retention, World};
-use crate::store::{Batch, Change, CommitError, Conflict, Guard, Observer, Read, Store};
-use crate::telemetry::metrics;
+use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Store};
+use crate::telemetry::metric;
+use metrics::gauge;
 use std::sync::Arc;
 
 /// A store, and what was found as it was opened.
@@ -26,11 +27,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the store. From then on the clock does not go behind what the store has seen.
-pub(super) fn open(
-    config: &Config,
-    clock: &SteadyClock,
-    observer: Arc<dyn Observer>,
-) -> Result<Opened, StartError> {
+pub(super) fn open(config: &Config, clock: &SteadyClock) -> Result<Opened, StartError> {
     let options = Options {
         retention: Retention {
             max_age: config.retention.max_age,
@@ -49,7 +46,7 @@ pub(super) fn open(
         ..Options::default()
     };
     let dir = &config.server.data_dir;
-    let (store, report) = DiskStore::open(dir, &options, observer)?;
+    let (store, report) = DiskStore::open(dir, &options)?;
     if let Some(newest) = store.newest_id_at()? {
         clock.begin_ids_after(newest);
     }
@@ -65,7 +62,9 @@ pub(super) fn open(
 fn tell(config: &Config, report: &OpenReport) {
     let dir = config.server.data_dir.display();
     if let Some(id) = report.store {
-        metrics::store_opened(&id.to_string(), id.created_at());
+        gauge!(metric::STORE, "id" => id.to_string()).set(1.0);
+        let seconds = u64::try_from(id.created_at().0 / 1000).unwrap_or(0);
+        gauge!(metric::BORN).set(metric::float(seconds));
         tracing::info!(
             store.id = %id,
             batches = report.batches,

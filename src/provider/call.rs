@@ -1,12 +1,15 @@
-//! Making a call of a provider's interface: repeating briefly what may be repeated, and reporting
-//! each operation to whoever counts them.
+//! Making a call of a provider's interface: repeating briefly what may be repeated, and counting
+//! each operation.
 
 use super::ProviderError;
 use super::http::{Answer, Http, NoAnswer, Request};
+use super::quota::Quota;
+use crate::domain::repo::{Instance, ProviderKind};
+use crate::telemetry::metric;
 use backoff::backoff::Backoff as _;
+use metrics::{counter, histogram};
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -34,28 +37,26 @@ pub const OPERATIONS: [&str; 15] = [
     "oauth_device_poll",
 ];
 
-/// Is told of every finished operation, for metrics.
-pub trait CallObserver: Send + Sync + 'static {
-    /// `operation` is the method's name in [`super::Hooks`], `outcome` is `ok` or the error's code.
-    fn call_finished(&self, operation: &'static str, outcome: &'static str, took: Duration);
-    /// So many calls are left to a token until its window ends. `token` is a number that stands
-    /// for it here and tells nothing about it.
-    fn quota_left(&self, _token: u64, _remaining: u64, _ends_in: Duration) {}
-}
-
-/// Whoever does not count.
-#[derive(Clone, Copy, Debug)]
-pub struct NobodyObserves;
-
-impl CallObserver for NobodyObserves {
-    fn call_finished(&self, _: &'static str, _: &'static str, _: Duration) {}
+/// Counts a finished operation. `outcome` is `ok` or the code of its error.
+pub(super) fn count(
+    provider: ProviderKind,
+    operation: &'static str,
+    outcome: &'static str,
+    took: Duration,
+) {
+    let provider = provider.as_str();
+    let labels = [("provider", provider), ("operation", operation)];
+    histogram!(metric::CALL_TIME, &labels).record(took);
+    let labels = [labels[0], labels[1], ("outcome", outcome)];
+    counter!(metric::CALLS, &labels).increment(1);
 }
 
 /// The client of an installation, with manners.
 pub(super) struct Caller {
     pub(super) http: Http,
     retry_wait: Duration,
-    pub(super) observer: Arc<dyn CallObserver>,
+    provider: ProviderKind,
+    pub(super) quota: Quota,
 }
 
 impl fmt::Debug for Caller {
@@ -65,15 +66,16 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
-    pub(super) fn new(http: Http, retry_wait: Duration, observer: Arc<dyn CallObserver>) -> Self {
+    pub(super) fn new(http: Http, retry_wait: Duration, instance: &Instance) -> Self {
         Self {
             http,
             retry_wait,
-            observer,
+            provider: instance.provider,
+            quota: Quota::new(instance),
         }
     }
 
-    /// Runs an operation and reports how it ended.
+    /// Runs an operation and counts how it ended.
     pub(super) async fn observed<T>(
         &self,
         operation: &'static str,
@@ -85,8 +87,7 @@ impl Caller {
             .as_ref()
             .err()
             .map_or("ok", |error| error.code.as_str());
-        self.observer
-            .call_finished(operation, name, began.elapsed());
+        count(self.provider, operation, name, began.elapsed());
         outcome
     }
 

@@ -1,7 +1,7 @@
 //! One installation of a provider, as we call it: whatever dialect it speaks.
 
 use super::budget::Pace;
-use super::call::{CallObserver, Caller};
+use super::call::Caller;
 use super::dialect::{Asked, Dialect};
 use super::http::{Http, HttpConfig, HttpError, NoAnswer};
 use super::session::Session;
@@ -10,7 +10,7 @@ use super::{
     Target, errors, ours,
 };
 use crate::domain::id::HookId;
-use crate::domain::repo::Repository;
+use crate::domain::repo::{Instance, Repository};
 use crate::domain::time::Clock;
 use reqwest::header::HeaderMap;
 use std::fmt;
@@ -41,11 +41,11 @@ impl<D> Client<D> {
         config: &HttpConfig,
         headers: HeaderMap,
         clock: Arc<dyn Clock>,
-        observer: Arc<dyn CallObserver>,
+        instance: &Instance,
     ) -> Result<Self, HttpError> {
         let http = Http::new(config, headers, pace)?;
         Ok(Self {
-            caller: Caller::new(http, config.retry_wait, observer),
+            caller: Caller::new(http, config.retry_wait, instance),
             clock,
             dialect,
         })

@@ -34,6 +34,7 @@ mod ours;
 mod payload;
 pub mod probe;
 mod queue;
+mod quota;
 mod session;
 pub mod signature;
 #[cfg(test)]

@@ -119,7 +119,7 @@ impl<'a, D: Dialect> Session<'a, D> {
                 if let Some((remaining, reset_in)) = D::remaining(&answer, now) {
                     budget.note_remaining(self.key, remaining, reset_in);
                     let token = self.key.number();
-                    caller.observer.quota_left(token, remaining, reset_in);
+                    caller.quota.note(token, remaining, reset_in);
                 }
             }
         }

@@ -430,24 +430,3 @@ pub trait Store: Read {
     /// restart, as with any write whose answer was lost.
     fn commit(&self, batch: Batch) -> Committing;
 }
-
-/// Is told how committing goes, for the metrics.
-pub trait Observer: Send + Sync + 'static {
-    /// A group of batches became durable.
-    fn group_committed(&self, batches: usize, bytes: usize, took: std::time::Duration);
-    /// A group could not be made durable.
-    fn commit_failed(&self);
-    /// An incident was opened, or opened again, and that is durable.
-    fn incident_opened(&self) {}
-    /// An incident was resolved, by whatever it was, and that is durable.
-    fn incident_resolved(&self) {}
-}
-
-/// Does not care.
-#[derive(Clone, Copy, Debug)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn group_committed(&self, _: usize, _: usize, _: std::time::Duration) {}
-    fn commit_failed(&self) {}
-}

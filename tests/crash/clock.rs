@@ -8,11 +8,10 @@ use hookherd::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Sour
 use hookherd::domain::id::{DeliveryId, UserId};
 use hookherd::domain::time::Clock;
 use hookherd::store::disk::{DiskStore, Options, Retention, World};
-use hookherd::store::{After, Batch, Change, CommitError, Guard, Of, Read, Store, Unobserved};
+use hookherd::store::{After, Batch, Change, CommitError, Guard, Of, Read, Store};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) const LIBRARIES: [&str; 2] = [
@@ -95,7 +94,7 @@ fn open(dir: &Path) -> (DiskStore, SteadyClock) {
     let clock = SteadyClock::default();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match DiskStore::open(dir, &options(&clock), Arc::new(Unobserved)) {
+        match DiskStore::open(dir, &options(&clock)) {
             Ok((store, _)) => {
                 if let Some(newest) = store.newest_id_at().unwrap() {
                     clock.begin_ids_after(newest);

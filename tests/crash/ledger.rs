@@ -5,10 +5,9 @@ use super::writer::{Job, Said};
 use hookherd::domain::delivery::{DeliveryState, Payload};
 use hookherd::domain::id::DeliveryId;
 use hookherd::store::disk::{DiskStore, OpenError, OpenReport};
-use hookherd::store::{After, CommitError, Of, Read, Store, Unobserved};
+use hookherd::store::{After, CommitError, Of, Read, Store};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a directory may look as if it were in use.
@@ -26,7 +25,7 @@ pub(crate) struct Ledger {
 pub(crate) fn open(dir: &Path, job: Job) -> (DiskStore, OpenReport) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match DiskStore::open(dir, &job.options(), Arc::new(Unobserved)) {
+        match DiskStore::open(dir, &job.options()) {
             Err(OpenError::InUse(_)) if Instant::now() < deadline => std::thread::yield_now(),
             opened => return opened.expect("the store opens"),
         }

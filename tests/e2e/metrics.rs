@@ -5,7 +5,7 @@ use hookherd::api::ingress::Outcome as Answered;
 use hookherd::domain::connection::WebhookStatus;
 use hookherd::domain::delivery::Outcome as Processed;
 use hookherd::simulator::RunSpec;
-use hookherd::telemetry::metrics::{Kind, METRICS};
+use hookherd::telemetry::metric::{Kind, METRICS};
 
 fn metrics(stage: &Stage) -> String {
     stage.ask(ADMIN, "GET /metrics", None).text

@@ -5,7 +5,6 @@ use hookherd::domain::id::UserId;
 use hookherd::domain::repo::{FullName, Instance, ProviderKind};
 use hookherd::domain::secret::{HookSecret, ProviderToken};
 use hookherd::domain::time::{Clock, Timestamp};
-use hookherd::provider::call::NobodyObserves;
 use hookherd::provider::github::Github;
 use hookherd::provider::http::HttpConfig;
 use hookherd::provider::{Access, HookSpec, Target};
@@ -25,15 +24,19 @@ impl Clock for WallClock {
 pub(crate) fn github(url: &str) -> Github {
     let mut config = HttpConfig::new(url.parse().expect("tools have plain URLs"));
     config.write_pause = Duration::ZERO;
-    Github::new(&config, Arc::new(WallClock), Arc::new(NobodyObserves)).expect("a client")
+    Github::new(&config, Arc::new(WallClock), &instance()).expect("a client")
+}
+
+fn instance() -> Instance {
+    Instance {
+        provider: ProviderKind::Github,
+        host: "github.com".parse().expect("it is a host"),
+    }
 }
 
 pub(crate) fn access(token: &str) -> Access {
     Access {
-        instance: Instance {
-            provider: ProviderKind::Github,
-            host: "github.com".parse().expect("it is a host"),
-        },
+        instance: instance(),
         token: ProviderToken::new(token.to_owned()).expect("it is a token"),
         errand: Errand::of_person(UserId::from_u128(1)),
     }

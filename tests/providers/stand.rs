@@ -5,7 +5,6 @@ use hookherd::domain::errand::Errand;
 use hookherd::domain::id::UserId;
 use hookherd::domain::repo::{Instance, ProviderKind};
 use hookherd::domain::secret::{HookSecret, ProviderToken};
-use hookherd::provider::call::NobodyObserves;
 use hookherd::provider::github::{Github, GithubDecode};
 use hookherd::provider::gitlab::{Gitlab, GitlabDecode};
 use hookherd::provider::http::HttpConfig;
@@ -98,20 +97,21 @@ impl Stand {
         config.write_pause = Duration::ZERO;
         config.retry_wait = Duration::from_millis(1);
         config.call_timeout = CALL_TIMEOUT;
-        let (clock, nobody) = (Arc::new(SystemClock), Arc::new(NobodyObserves));
-        let hooks: Arc<dyn Hooks> = match kind {
-            ProviderKind::Github => Arc::new(Github::new(&config, clock, nobody).expect("one")),
-            ProviderKind::Gitlab => Arc::new(Gitlab::new(&config, clock, nobody).expect("one")),
-        };
         let host = "provider.example".parse().expect("a host");
+        let instance = Instance {
+            provider: kind,
+            host,
+        };
+        let clock = Arc::new(SystemClock);
+        let hooks: Arc<dyn Hooks> = match kind {
+            ProviderKind::Github => Arc::new(Github::new(&config, clock, &instance).expect("one")),
+            ProviderKind::Gitlab => Arc::new(Gitlab::new(&config, clock, &instance).expect("one")),
+        };
         Self {
             kind,
             hooks,
             access: Access {
-                instance: Instance {
-                    provider: kind,
-                    host,
-                },
+                instance,
                 token: ProviderToken::new(token).expect("a token"),
                 errand: Errand::of_person(UserId::from_u128(1)),
             },

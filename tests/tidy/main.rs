@@ -6,7 +6,7 @@ mod rules;
 mod source;
 
 use hookherd::telemetry::Limit;
-use hookherd::telemetry::metrics::{Kind, METRICS};
+use hookherd::telemetry::metric::{Kind, METRICS};
 use source::{Source, files};
 use std::fmt::Write as _;
 use std::path::Path;

@@ -5,9 +5,9 @@ use super::source::{Source, closing, is_word};
 /// Who may import whom. `app` puts everything together and may import everything.
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("store", &["domain"]),
+    ("store", &["domain", "telemetry"]),
     ("seal", &["domain"]),
-    ("provider", &["domain"]),
+    ("provider", &["domain", "telemetry"]),
     ("notify", &["domain"]),
     ("telemetry", &["domain"]),
     ("config", &["domain"]),

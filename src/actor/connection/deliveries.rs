@@ -14,8 +14,9 @@ use crate::domain::lifecycle::{Input, Phase};
 use crate::domain::time::Timestamp;
 use crate::domain::wording;
 use crate::store::{Batch, Change, ReadError};
-use crate::telemetry::may_tell;
+use crate::telemetry::{may_tell, metric};
 use actix::prelude::*;
+use metrics::counter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Deliveries that are processed in one commit. Between batches the other actors of the thread
@@ -103,7 +104,7 @@ impl ConnectionActor {
             }
             Err(_) => {
                 self.counted = None;
-                self.world.watch.actor_panicked();
+                counter!(metric::PANICS).increment(1);
                 self.is_draining = false;
                 ctx.address().do_send(Nudge);
             }
@@ -215,9 +216,8 @@ impl ConnectionActor {
                     actor.complain(&error);
                     return actor.rest(ctx);
                 }
-                let watch = &actor.world.watch;
                 for name in names {
-                    watch.delivery_processed(name);
+                    counter!(metric::PROCESSED, "outcome" => name).increment(1);
                 }
                 actor.is_draining = false;
                 ctx.address().do_send(Nudge);

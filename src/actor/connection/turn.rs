@@ -4,7 +4,9 @@ use super::ConnectionActor;
 use crate::actor::plan::Edit;
 use crate::domain::connection::Connection;
 use crate::domain::lifecycle::{Failure, Hook, Input, Phase, Reply};
+use crate::telemetry::metric;
 use actix::prelude::*;
+use metrics::gauge;
 
 /// It is this connection's turn to have its hook moved.
 #[derive(Clone, Copy, Debug, Message)]
@@ -34,8 +36,8 @@ impl ConnectionActor {
     pub(super) fn note_address(&self, next: &Connection) {
         let settings = &self.world.settings;
         if self.world.moves.note(next, &settings.public_url) {
-            let count = self.world.moves.count();
-            self.world.watch.hooks_to_move(count);
+            let count = self.world.moves.count() as u64;
+            gauge!(metric::TO_MOVE).set(metric::float(count));
         }
         let before = self.connection.as_ref().and_then(|c| c.address.as_ref());
         let (Some(from), Some(to)) = (before, &next.address) else {

@@ -14,6 +14,8 @@ use crate::provider::oauth::{GrantError, GrantFailure, Tokens};
 use crate::provider::{Access, ProviderError};
 use crate::seal::TokenField;
 use crate::store::{Batch, Change, CommitError};
+use crate::telemetry::metric;
+use metrics::counter;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -99,7 +101,7 @@ pub(super) async fn refresh(
     }
     let redirect_uri = world.redirect_uri(credential.instance.provider);
     let answer = grants.refresh(&token, &redirect_uri).await;
-    world.watch.grant_refreshed(outcome(&answer));
+    counter!(metric::REFRESHES, "outcome" => outcome(&answer)).increment(1);
     match answer {
         Ok(tokens) => {
             let access = adopt(world, turn, credential, &grant, tokens).await;

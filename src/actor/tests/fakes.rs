@@ -5,7 +5,7 @@ use super::grants::{FakeApps, FakeGrants};
 use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
 use crate::actor::{
-    Actors, Command, CommandError, ConnectRequest, Herd, Keeper, Moves, Offer, Unwatched, World,
+    Actors, Command, CommandError, ConnectRequest, Herd, Keeper, Moves, Offer, World,
 };
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
@@ -327,7 +327,6 @@ pub(super) fn still_world(store: Arc<dyn Store>) -> World {
         clock: Arc::new(TestClock(Instant::now())),
         entropy: Arc::new(Seeded(AtomicU64::new(0))),
         settings: Settings::default(),
-        watch: Arc::new(Unwatched),
         keeper: Keeper::default(),
         moves: Moves::default(),
     }
@@ -352,7 +351,6 @@ fn start(
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::clone(entropy) as Arc<dyn Entropy>,
         settings: settings.clone(),
-        watch: Arc::new(Unwatched),
         keeper: Keeper::default(),
         moves: Moves::default(),
     };

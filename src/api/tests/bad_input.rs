@@ -1,6 +1,6 @@
 //! Bad input gets a clear error and changes nothing.
 
-use super::wire::{open, read, send, send_raw};
+use super::wire::{answered, open, read, send, send_raw};
 use super::world::{World, settings};
 use crate::api::Settings;
 use crate::provider::signature::github_sign;
@@ -35,7 +35,7 @@ const HOOK: &str = "POST /api/v2/webhooks/github";
 
 #[test]
 fn the_real_limit_is_25_mib_announced_or_not() {
-    let world = World::new();
+    let (world, before) = (World::new(), answered("rejected_size"));
     let limit: usize = 25 * 1024 * 1024;
     let head = format!(
         "{HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
@@ -55,7 +55,7 @@ fn the_real_limit_is_25_mib_announced_or_not() {
         }
     }
     read(&mut stream).is(413, "body_too_large");
-    assert_eq!(*world.counts.0.lock(), ["rejected_size", "rejected_size"]);
+    assert!(answered("rejected_size") >= before + 2);
     // And 25 MiB to the byte are taken.
     let body = vec![b' '; limit];
     assert_eq!(world.deliver("just", "push", &body).status, 202);
@@ -63,14 +63,14 @@ fn the_real_limit_is_25_mib_announced_or_not() {
 
 #[test]
 fn a_slow_body_is_cut_off() {
-    let world = small();
+    let (world, before) = (small(), answered("rejected_slow"));
     let began = Instant::now();
     let mut stream = open(world.at);
     let head = format!("{HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nab");
     stream.write_all(head.as_bytes()).unwrap();
     read(&mut stream).is(408, "body_timeout");
     assert!(began.elapsed() < Duration::from_secs(5));
-    assert_eq!(*world.counts.0.lock(), ["rejected_slow"]);
+    assert!(answered("rejected_slow") > before);
 }
 
 #[test]
@@ -88,12 +88,12 @@ fn a_slow_head_is_cut_off() {
 
 #[test]
 fn compressed_deliveries_are_refused_unread() {
-    let world = small();
+    let (world, before) = (small(), answered("rejected_malformed"));
     for encoding in ["gzip", "br", "zstd", "identity, gzip", ",gzip"] {
         let headers = [("Content-Encoding", encoding)];
         send(world.at, HOOK, &headers, Some(b"x")).is(415, "unsupported_encoding");
     }
-    assert_eq!(world.counts.0.lock()[0], "rejected_malformed");
+    assert!(answered("rejected_malformed") >= before + 5);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Deliveries at the door.
 
-use super::wire::Reply;
+use super::wire::{Reply, answered};
 use super::world::{World, connect};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{DeliveryId, UserId};
@@ -38,7 +38,7 @@ fn status_of(reply: &Reply) -> (u16, String) {
 
 #[test]
 fn what_is_signed_is_stored_byte_for_byte_and_the_actor_is_told() {
-    let world = World::new();
+    let (world, before) = (World::new(), answered("accepted"));
     let reply = world.deliver("d1", "workflow_run", BODY);
     assert_eq!(status_of(&reply), (202, "accepted".into()));
     let id: DeliveryId = reply.json()["delivery_id"]
@@ -61,7 +61,7 @@ fn what_is_signed_is_stored_byte_for_byte_and_the_actor_is_told() {
             .all(|(name, _)| name != "x-hub-signature-256")
     );
     assert_eq!(world.herd.delivered.load(Ordering::SeqCst), 1);
-    assert_eq!(*world.counts.0.lock(), ["accepted"]);
+    assert!(answered("accepted") > before);
 }
 
 #[test]

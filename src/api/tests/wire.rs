@@ -1,5 +1,6 @@
 //! A client that sends exactly the bytes it is told to.
 
+use crate::telemetry::{Recorder, metric};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -144,11 +145,18 @@ pub(super) fn send_slowly(
 
 /// How often this limit was reached in this process, as the metrics say.
 pub(super) fn counted(limit: &str) -> u64 {
-    let metrics = crate::telemetry::metrics::install().unwrap();
-    let text = metrics.render();
-    let begins = format!("hookherd_limits_reached_total{{limit=\"{limit}\"}} ");
+    count_of(metric::LIMITS, &format!("limit=\"{limit}\""))
+}
+
+/// How many deliveries were answered with this outcome in this process.
+pub(super) fn answered(outcome: &str) -> u64 {
+    let labels = format!("provider=\"github\",outcome=\"{outcome}\"");
+    count_of(metric::DELIVERIES, &labels)
+}
+
+fn count_of(metric: &str, labels: &str) -> u64 {
+    let text = Recorder::install().unwrap().render();
+    let begins = format!("{metric}{{{labels}}} ");
     let line = text.lines().find_map(|line| line.strip_prefix(&begins));
-    line.unwrap_or_else(|| panic!("{begins} is not there"))
-        .parse()
-        .unwrap()
+    line.map_or(0, |count| count.parse().unwrap())
 }

@@ -6,7 +6,7 @@ use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
 use crate::actor::{ConnectRequest, Farewell, Herd};
 use crate::api::scope::Shared;
-use crate::api::{Admin, Collaborators, IngressWatch, Settings, server};
+use crate::api::{Admin, Collaborators, Settings, server};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{
@@ -23,7 +23,6 @@ use crate::domain::secret::{ApiToken, OauthSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{TokenRecord, User};
 use crate::provider::Providers;
-use crate::provider::call::NobodyObserves;
 use crate::provider::github::Github;
 use crate::provider::http::HttpConfig;
 use crate::provider::oauth::OauthClient;
@@ -77,15 +76,6 @@ impl Clock for Ticking {
     }
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Counts(pub(super) Mutex<Vec<&'static str>>);
-
-impl IngressWatch for Counts {
-    fn answered(&self, _: ProviderKind, outcome: &'static str, _: Duration) {
-        self.0.lock().push(outcome);
-    }
-}
-
 pub(super) struct Person {
     pub(super) user: UserId,
     pub(super) token: ApiToken,
@@ -95,7 +85,6 @@ pub(super) struct World {
     pub(super) at: SocketAddr,
     pub(super) store: Arc<MemoryStore>,
     pub(super) herd: Arc<FakeHerd>,
-    pub(super) counts: Arc<Counts>,
     pub(super) owner: Person,
     pub(super) foreign: Person,
     pub(super) admin: Person,
@@ -182,7 +171,6 @@ pub(super) fn oauth_client(provider: &StubProvider) -> OauthClient {
         &HttpConfig::new(provider.url.clone()),
         CLIENT_ID.into(),
         Some(secret),
-        Arc::new(NobodyObserves),
     )
     .unwrap()
 }
@@ -201,7 +189,7 @@ fn providers(
     // Only so that github.com is configured: the herd of these tests calls nobody.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = HttpConfig::new("http://127.0.0.1:9".parse().unwrap());
-    let github = Github::new(&config, clock, Arc::new(NobodyObserves)).unwrap();
+    let github = Github::new(&config, clock, &instance).unwrap();
     providers.add_grants(instance.clone(), Arc::new(oauth_client(stub)));
     providers.add_instance(instance, Arc::new(github));
     providers
@@ -231,7 +219,6 @@ impl World {
             heard: 0.into(),
             rejected: 0.into(),
         });
-        let counts = Arc::new(Counts::default());
         let provider = StubProvider::start();
         let decoder = Arc::new(CountingDecode::new(&*chance));
         let shared = Shared::new(
@@ -242,7 +229,6 @@ impl World {
                 default_instances: Vec::new(),
                 clock: clock.clone(),
                 entropy: chance.clone(),
-                watch: counts.clone(),
                 metrics: Some(Arc::new(|| "hookherd_up 1\n".into())),
                 admin: Some(Admin::new(admin.user, &admin.token)),
             },
@@ -261,7 +247,6 @@ impl World {
             decoder,
             store,
             herd,
-            counts,
             owner,
             foreign,
             admin,

@@ -11,7 +11,6 @@ use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::secret::OauthSecret;
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::ProviderError;
-use crate::provider::call::NobodyObserves;
 use crate::provider::github::{AppIdentity, Github, GithubApp};
 use crate::provider::http::HttpConfig;
 use crate::provider::oauth::{GrantError, GrantFailure, Grants, OauthClient};
@@ -130,8 +129,7 @@ impl Subject<'_> {
         let back = format!("{}/api/v2/oauth/{kind}/callback", self.public_url);
         let (id, secret) = (oauth.client_id.clone(), oauth.client_secret.clone());
         let has_secret = secret.is_some();
-        let observer = Arc::new(NobodyObserves);
-        let client = match OauthClient::new(kind, web_url, &self.http, id, secret, observer) {
+        let client = match OauthClient::new(kind, web_url, &self.http, id, secret) {
             Ok(client) => client,
             Err(error) => return Finding::new(what, Verdict::Bad, error.to_string()),
         };
@@ -162,13 +160,12 @@ impl Subject<'_> {
 
     async fn ask_app(&self, app: &AppConfig) -> Result<AppIdentity, NoApp> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let observer = Arc::new(NobodyObserves);
         let told = |error: &dyn std::fmt::Display| NoApp::Unusable(error.to_string());
-        let github = Github::new(&self.http, clock, observer).map_err(|e| told(&e))?;
         let instance = Instance {
             provider: self.kind,
             host: self.installation.host.clone(),
         };
+        let github = Github::new(&self.http, clock, &instance).map_err(|e| told(&e))?;
         let key = &app.private_key.0;
         let asked = GithubApp::new(Arc::new(github), instance, &app.id, key);
         let asked = asked.map_err(|e| told(&StartError::from(e)))?;

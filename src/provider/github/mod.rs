@@ -4,7 +4,6 @@
 //! and `jwt` are our GitHub App. What is common to all providers lives a floor above.
 
 use super::budget::Pace;
-use super::call::CallObserver;
 use super::client::Client;
 use super::dialect::{Asked, Dialect, LookedUp};
 use super::http::{Answer, HttpConfig, HttpError, literal};
@@ -12,7 +11,7 @@ use super::meter::{Cost, Limit};
 use super::session::Session;
 use super::{Calling, HookSpec, Identity, Pinged, ProviderError, Target};
 use crate::domain::id::HookId;
-use crate::domain::repo::Repository;
+use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::Proof;
 use crate::domain::time::{Clock, Timestamp};
 use reqwest::Method;
@@ -50,7 +49,7 @@ impl Github {
     pub fn new(
         config: &HttpConfig,
         clock: Arc<dyn Clock>,
-        observer: Arc<dyn CallObserver>,
+        instance: &Instance,
     ) -> Result<Self, HttpError> {
         let headers = [
             // The second is for servers that know JSON only by its plain name.
@@ -62,7 +61,7 @@ impl Github {
         ];
         let headers = headers.into_iter().collect();
         let dialect = (GithubDialect, PACE);
-        Self::speaking(dialect, config, headers, clock, observer)
+        Self::speaking(dialect, config, headers, clock, instance)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::provider::tests::scripted::{
     self, Noon, Reply, Seen, Server, json as answer, swift, with,
 };
 use crate::provider::{Access, CheckReport, Hooks, Repaired};
+use crate::telemetry;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -20,18 +21,10 @@ const MARK: &str = "/api/v2/webhooks/github/key";
 const HOOKS: &str = "/repos/o/r/hooks";
 const LIST: &str = "/repos/o/r/hooks?per_page=100";
 
-#[derive(Default)]
-struct Counts(Mutex<Vec<(&'static str, &'static str)>>);
-impl CallObserver for Counts {
-    fn call_finished(&self, operation: &'static str, outcome: &'static str, _: Duration) {
-        self.0.lock().push((operation, outcome));
-    }
-}
-
 fn github_at(url: &str, change: impl FnOnce(&mut HttpConfig)) -> Github {
     let mut config = swift(url);
     change(&mut config);
-    Github::new(&config, Arc::new(Noon), Arc::new(Counts::default())).unwrap()
+    Github::new(&config, Arc::new(Noon), &access().instance).unwrap()
 }
 
 fn github(server: &Server) -> Github {
@@ -433,10 +426,10 @@ async fn identity_repositories_and_ping_ask_what_github_documents() {
     })
     .await;
     let config = HttpConfig::new(server.url.parse().unwrap());
-    let counts = Arc::new(Counts::default());
-    let observer = Arc::clone(&counts);
-    let github = Github::new(&config, Arc::new(Noon), observer).unwrap();
+    let recorder = telemetry::local();
+    let _counting = metrics::set_default_local_recorder(&recorder);
     let access = access();
+    let github = Github::new(&config, Arc::new(Noon), &access.instance).unwrap();
     let identity = github.identity(&access).await.unwrap();
     assert_eq!(identity.account.login, "octo");
     assert_eq!(identity.scopes, ["repo", "admin:repo_hook"]);
@@ -447,12 +440,15 @@ async fn identity_repositories_and_ping_ask_what_github_documents() {
         .ping(&access, &target(), HookId(8))
         .await
         .unwrap_err();
-    let counts = counts.0.lock().clone();
-    let ends = [
+    let text = recorder.handle().render();
+    for (operation, end) in [
         ("identity", "ok"),
         ("repositories", "ok"),
         ("ping", "ok"),
         ("ping", "no_access"),
-    ];
-    assert_eq!(counts, ends);
+    ] {
+        let labels = format!("provider=\"github\",operation=\"{operation}\",outcome=\"{end}\"");
+        let line = format!("hookherd_provider_calls_total{{{labels}}} 1");
+        assert!(text.contains(&line), "{line}: {text}");
+    }
 }

@@ -5,7 +5,6 @@
 //! something is written: a path may belong to another project tomorrow.
 
 use super::budget::Pace;
-use super::call::CallObserver;
 use super::client::Client;
 use super::dialect::{Asked, Dialect, LookedUp};
 use super::http::{Answer, HttpConfig, HttpError, literal};
@@ -13,7 +12,7 @@ use super::meter::{Cost, Limit};
 use super::session::Session;
 use super::{Calling, HookSpec, Identity, Pinged, ProviderError, Target};
 use crate::domain::id::HookId;
-use crate::domain::repo::Repository;
+use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::Proof;
 use crate::domain::time::{Clock, Timestamp};
 use reqwest::Method;
@@ -49,12 +48,12 @@ impl Gitlab {
     pub fn new(
         config: &HttpConfig,
         clock: Arc<dyn Clock>,
-        observer: Arc<dyn CallObserver>,
+        instance: &Instance,
     ) -> Result<Self, HttpError> {
         let headers = [literal("accept", "application/json")];
         let headers = headers.into_iter().collect();
         let dialect = (GitlabDialect::default(), PACE);
-        Self::speaking(dialect, config, headers, clock, observer)
+        Self::speaking(dialect, config, headers, clock, instance)
     }
 }
 

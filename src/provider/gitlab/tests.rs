@@ -6,7 +6,6 @@ mod trouble;
 
 use super::*;
 use crate::domain::repo::ProviderKind;
-use crate::provider::call::NobodyObserves;
 use crate::provider::signature::{SigningKey, gitlab_token};
 use crate::provider::tests::scripted::{
     self, Noon, Reply, Seen, Server, json as answer, swift, with,
@@ -23,7 +22,7 @@ const LIST: &str = "/projects/380/hooks?per_page=100";
 fn gitlab_at(url: &str, change: impl FnOnce(&mut HttpConfig)) -> Gitlab {
     let mut config = swift(url);
     change(&mut config);
-    Gitlab::new(&config, Arc::new(Noon), Arc::new(NobodyObserves)).unwrap()
+    Gitlab::new(&config, Arc::new(Noon), &access().instance).unwrap()
 }
 
 fn gitlab(server: &Server) -> Gitlab {

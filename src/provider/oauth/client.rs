@@ -5,11 +5,10 @@ use super::dialect::Dialect;
 use super::{DeviceCode, DevicePoll, GrantError, Granting, Grants, Tokens};
 use crate::domain::repo::ProviderKind;
 use crate::domain::secret::{OauthSecret, ProviderToken};
-use crate::provider::call::CallObserver;
+use crate::provider::call;
 use crate::provider::http::{self, Answer, HttpConfig, HttpError, NoAnswer};
 use reqwest::header;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
@@ -27,7 +26,7 @@ pub struct OauthClient {
     call_timeout: Duration,
     client_id: String,
     client_secret: Option<OauthSecret>,
-    observer: Arc<dyn CallObserver>,
+    provider: ProviderKind,
 }
 
 impl fmt::Debug for OauthClient {
@@ -45,7 +44,6 @@ impl OauthClient {
         config: &HttpConfig,
         client_id: String,
         client_secret: Option<OauthSecret>,
-        observer: Arc<dyn CallObserver>,
     ) -> Result<Self, HttpError> {
         Ok(Self {
             dialect: Dialect::of(provider),
@@ -55,7 +53,7 @@ impl OauthClient {
             call_timeout: config.call_timeout,
             client_id,
             client_secret,
-            observer,
+            provider,
         })
     }
 
@@ -93,7 +91,7 @@ impl OauthClient {
             .map_err(|_| NoAnswer::TimedOut)?
     }
 
-    /// Asks, and tells the observer how that went.
+    /// Asks, and counts how that ended.
     fn ask<'a, T: Send + 'a>(
         &'a self,
         operation: &'static str,
@@ -112,8 +110,7 @@ impl OauthClient {
                 }
             };
             let name = outcome.as_ref().err().map_or("ok", outcome_name);
-            self.observer
-                .call_finished(operation, name, began.elapsed());
+            call::count(self.provider, operation, name, began.elapsed());
             outcome
         })
     }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::domain::repo::ProviderKind;
-use crate::provider::call::NobodyObserves;
 use crate::provider::http::HttpConfig;
 use parking_lot::Mutex;
 use std::io::{Read, Write};
@@ -85,7 +84,6 @@ fn client(provider: ProviderKind, server: &Server) -> OauthClient {
         &HttpConfig::new(server.url.clone()),
         "our-client".into(),
         Some(secret),
-        Arc::new(NobodyObserves),
     )
     .unwrap()
 }

@@ -19,7 +19,9 @@ use super::turn::Turn;
 use crate::store::index::{Claims, Index, Place};
 use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
 use crate::store::view::View;
-use crate::store::{Batch, Change, CommitError, Observer, Priority};
+use crate::store::{Batch, Change, CommitError, Priority};
+use crate::telemetry::metric;
+use metrics::{counter, histogram};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,7 +70,6 @@ pub(super) struct Committer {
     pub(super) dir: PathBuf,
     pub(super) ballast: Ballast,
     pub(super) limits: Limits,
-    pub(super) observer: Arc<dyn Observer>,
     /// Where the log ends: everything before is durable.
     pub(super) end: Position,
     /// The newest segment that was there at the opening, which looked through it: what is harmed
@@ -171,8 +172,8 @@ impl Committer {
                 &trouble.error(),
             );
         }
-        self.observer
-            .group_committed(admitted.len(), bytes.len(), begun.elapsed());
+        histogram!(metric::COMMIT).record(begun.elapsed());
+        histogram!(metric::GROUP).record(metric::float(admitted.len() as u64));
         for (offset, submission) in admitted {
             let result = self.apply(id, offset, &submission.batch.changes);
             // A submitter that went away does not care.
@@ -228,7 +229,7 @@ impl Committer {
                 let is_mended = self.mend_view();
                 return is_mended.then_some(()).ok_or(CommitError::Failed);
             }
-            turn.tell(&*self.observer);
+            turn.count();
         }
         Ok(())
     }
@@ -289,7 +290,7 @@ impl Committer {
     fn fall(&mut self, error: &io::Error) -> Trouble {
         let trouble = Trouble::of(error);
         tracing::error!(%error, ?trouble, "the journal cannot be written; nothing is acknowledged");
-        self.observer.commit_failed();
+        counter!(metric::COMMIT_FAILURES).increment(1);
         self.segment = None;
         self.tried_at = Some(Instant::now());
         *self.shared.trouble.lock() = Some(trouble);

@@ -14,12 +14,12 @@ use super::retain::Keeper;
 use super::shared::Shared;
 use super::{DiskStore, Options, Threads, WALKS_MAX, journal_dir, snapshot_dir, view_dir};
 use crate::domain::id::StoreId;
+use crate::store::ReadError;
 use crate::store::files;
 use crate::store::index::Index;
 use crate::store::journal::{Damage, Disk, JournalError, RealDisk, segment_path, sync_dir};
 use crate::store::snapshot;
 use crate::store::view::{Left, View, ViewError};
-use crate::store::{Observer, ReadError};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -164,18 +164,13 @@ fn check_names(dir: &Path) -> Result<(), JournalError> {
 
 impl DiskStore {
     /// Opens the store in `dir`, making it when there is none.
-    pub fn open(
-        dir: &Path,
-        options: &Options,
-        observer: Arc<dyn Observer>,
-    ) -> Result<(Self, OpenReport), OpenError> {
-        Self::open_on(dir, options, observer, Arc::new(RealDisk))
+    pub fn open(dir: &Path, options: &Options) -> Result<(Self, OpenReport), OpenError> {
+        Self::open_on(dir, options, Arc::new(RealDisk))
     }
 
     pub(super) fn open_on(
         dir: &Path,
         options: &Options,
-        observer: Arc<dyn Observer>,
         disk: Arc<dyn Disk>,
     ) -> Result<(Self, OpenReport), OpenError> {
         let begun = Instant::now();
@@ -205,7 +200,6 @@ impl DiskStore {
                 segment_bytes: options.segment_bytes,
                 heal_interval: options.heal_interval,
             },
-            observer,
             end: recovered.log.end,
             newest_at_opening: recovered.log.end.segment,
             identity: Arc::clone(&identity),

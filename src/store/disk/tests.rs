@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::index::Kv as _;
 use crate::store::journal::{Disk, RealDisk, list_segments};
-use crate::store::{After, Change, Conflict, Guard, Of, Priority, Read, Unobserved};
+use crate::store::{After, Change, Conflict, Guard, Of, Priority, Read};
 use std::fs::File;
 use std::io;
 use std::sync::atomic::AtomicI64;
@@ -49,7 +49,7 @@ pub(in crate::store) fn open_accepting(dir: &Path) -> (DiskStore, OpenReport) {
 }
 
 fn open_with(dir: &Path, options: &Options, disk: Arc<dyn Disk>) -> (DiskStore, OpenReport) {
-    DiskStore::open_on(dir, options, Arc::new(Unobserved), disk).unwrap()
+    DiskStore::open_on(dir, options, disk).unwrap()
 }
 
 pub(in crate::store) fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -195,7 +195,7 @@ fn a_delivery_is_stored_once_however_often_and_concurrently_it_comes() {
 fn a_second_process_is_told_at_once_that_the_directory_is_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let (_store, _) = open(dir.path());
-    let again = DiskStore::open(dir.path(), &options(), Arc::new(Unobserved));
+    let again = DiskStore::open(dir.path(), &options());
     assert!(matches!(again, Err(OpenError::InUse(_))));
 }
 
@@ -212,7 +212,7 @@ fn a_newer_store_is_refused_and_left_untouched() {
     let crc = crc32fast::hash(&bytes[..28]);
     bytes[28..32].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&path, &bytes).unwrap();
-    let again = DiskStore::open(dir.path(), &options(), Arc::new(Unobserved));
+    let again = DiskStore::open(dir.path(), &options());
     assert!(matches!(again, Err(OpenError::Journal(_))), "{again:?}");
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
     assert!(

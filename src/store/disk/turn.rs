@@ -1,9 +1,11 @@
 //! What a change does to the number of incidents: told when it is committed, whoever made it.
 
 use crate::domain::incident::{Incident, IncidentStatus};
+use crate::store::Change;
 use crate::store::index::key::{Key, Kind};
 use crate::store::index::{Index, Kv};
-use crate::store::{Change, Observer};
+use crate::telemetry::metric;
+use metrics::counter;
 
 /// What a change does to the number of incidents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,14 +36,10 @@ impl Turn {
         }
     }
 
-    /// Says so.
-    pub(super) fn tell(self, observer: &dyn Observer) {
-        if self.opened {
-            observer.incident_opened();
-        }
-        if self.resolved {
-            observer.incident_resolved();
-        }
+    /// Counts it, once the change is durable.
+    pub(super) fn count(self) {
+        counter!(metric::OPENED).increment(self.opened.into());
+        counter!(metric::RESOLVED).increment(self.resolved.into());
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 fn refused(dir: &Path, options: &Options) -> OpenError {
     let before = files(dir);
-    let refused = DiskStore::open(dir, options, Arc::new(Unobserved)).unwrap_err();
+    let refused = DiskStore::open(dir, options).unwrap_err();
     assert!(refused.needs_a_person(), "{refused}");
     assert!(files(dir) == before, "{refused}: something was changed");
     refused
@@ -151,7 +151,7 @@ fn a_journal_that_begins_later_needs_a_whole_snapshot() {
 
 /// The view is made for this to be found.
 fn refused_for_payloads(dir: &Path) -> String {
-    let refused = DiskStore::open(dir, &options(), Arc::new(Unobserved)).unwrap_err();
+    let refused = DiskStore::open(dir, &options()).unwrap_err();
     assert!(refused.needs_a_person());
     refused.to_string()
 }
@@ -164,7 +164,7 @@ fn a_new_directory_is_told_and_refused_where_a_store_must_be() {
         ..options()
     };
     for place in [dir.path().join("none"), dir.path().to_owned()] {
-        let refused = DiskStore::open(&place, &required, Arc::new(Unobserved)).unwrap_err();
+        let refused = DiskStore::open(&place, &required).unwrap_err();
         assert!(matches!(refused, OpenError::Required(_)) && refused.needs_a_person());
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -74,7 +74,7 @@ fn a_link_a_pipe_or_a_directory_where_a_file_of_ours_should_be_is_refused() {
         let was_there = std::fs::rename(&name, &aside).is_ok();
         for (what, put) in puts {
             put(&name, &precious);
-            let error = DiskStore::open(dir.path(), &options(), Arc::new(Unobserved));
+            let error = DiskStore::open(dir.path(), &options());
             let error = error.unwrap_err();
             let told = error.to_string();
             assert!(error.needs_a_person() && told.contains(what), "{told}");
@@ -97,7 +97,7 @@ fn a_link_a_pipe_or_a_directory_where_a_file_of_ours_should_be_is_refused() {
         let aside = dir.path().join("aside");
         std::fs::rename(&sub, &aside).unwrap();
         symlink(&aside, &sub).unwrap();
-        let error = DiskStore::open(dir.path(), &options(), Arc::new(Unobserved));
+        let error = DiskStore::open(dir.path(), &options());
         let told = error.unwrap_err().to_string();
         assert!(told.contains("a symbolic link"), "{told}");
         std::fs::remove_file(&sub).unwrap();

@@ -2,11 +2,14 @@
 
 mod foreign;
 mod limit;
-pub mod metrics;
+pub mod metric;
+mod recorder;
 mod seldom;
 
 pub use limit::Limit;
-pub use metrics::limit_reached;
+pub use recorder::Recorder;
+#[cfg(test)]
+pub(crate) use recorder::local;
 pub use seldom::{may_tell, tell_left_out};
 
 use foreign::Foreign;
@@ -14,6 +17,11 @@ use std::io::IsTerminal;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
+
+/// Counts that a limit was reached.
+pub fn limit_reached(limit: Limit) {
+    metrics::counter!(metric::LIMITS, "limit" => limit.as_str()).increment(1);
+}
 
 /// Sets logging up for this process: text or one JSON object a line, on standard error. A second
 /// call does nothing. `level` is a level, or a list such as `hookherd=debug,info`.

@@ -1,0 +1,57 @@
+//! Series that are there from the start, at 0: of a counter that appears with its first count,
+//! Prometheus sees no increase.
+
+use crate::api::ingress::Outcome as Answered;
+use crate::domain::delivery::Outcome as Processed;
+use crate::domain::error_code::ErrorCode;
+use crate::domain::repo::ProviderKind;
+use crate::provider::call::OPERATIONS;
+use crate::telemetry::metric;
+use metrics::{counter, gauge};
+
+/// How calls to providers end, as far as somebody wants to be alerted; `None` is well.
+const CALL_ENDS: [Option<ErrorCode>; 13] = [
+    None,
+    Some(ErrorCode::Unauthorized),
+    Some(ErrorCode::NoAccess),
+    Some(ErrorCode::InsufficientScope),
+    Some(ErrorCode::Rejected),
+    Some(ErrorCode::ProviderUnavailable),
+    Some(ErrorCode::ProviderTimeout),
+    Some(ErrorCode::ProviderUnreachable),
+    Some(ErrorCode::HostNotFound),
+    Some(ErrorCode::BadCertificate),
+    Some(ErrorCode::WrongApiUrl),
+    Some(ErrorCode::BadAnswer),
+    Some(ErrorCode::RateLimited),
+];
+
+/// How a refresh of a grant may end.
+const REFRESH_ENDS: [&str; 5] = ["ok", "refused", "misconfigured", "failed", "unknown"];
+
+/// Makes them. What was counted already stays.
+pub(super) fn begin() {
+    for outcome in Processed::NAMES {
+        counter!(metric::PROCESSED, "outcome" => outcome).absolute(0);
+    }
+    for outcome in REFRESH_ENDS {
+        counter!(metric::REFRESHES, "outcome" => outcome).absolute(0);
+    }
+    for provider in ProviderKind::ALL.map(ProviderKind::as_str) {
+        gauge!(metric::LAST_DELIVERY, "provider" => provider).set(0.0);
+        for outcome in Answered::ALL.map(Answered::as_str) {
+            let labels = [("provider", provider), ("outcome", outcome)];
+            counter!(metric::DELIVERIES, &labels).absolute(0);
+        }
+        for operation in OPERATIONS {
+            for end in CALL_ENDS.map(|end| end.map_or("ok", ErrorCode::as_str)) {
+                let labels = [
+                    ("provider", provider),
+                    ("operation", operation),
+                    ("outcome", end),
+                ];
+                counter!(metric::CALLS, &labels).absolute(0);
+            }
+        }
+    }
+}

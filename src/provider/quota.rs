@@ -1,0 +1,51 @@
+//! How many calls are left to the tokens of one installation, as its metric shows it.
+
+use crate::domain::repo::Instance;
+use crate::telemetry::metric;
+use metrics::{Gauge, gauge};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Most tokens whose windows are remembered.
+const WINDOWS_MAX: usize = 4096;
+/// Longest window that is believed: a provider may answer with any time.
+const WINDOW_MAX: Duration = Duration::from_hours(2);
+
+/// The current windows of an installation's tokens, and the gauge of the one with the fewest calls.
+pub(super) struct Quota {
+    /// By a number that stands for the token: calls left, and when the window ends.
+    windows: Mutex<HashMap<u64, (u64, Instant)>>,
+    fewest: Gauge,
+}
+
+impl fmt::Debug for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Quota")
+    }
+}
+
+impl Quota {
+    pub(super) fn new(instance: &Instance) -> Self {
+        let (provider, host) = (instance.provider.as_str(), instance.host.to_string());
+        let fewest = gauge!(metric::QUOTA, "provider" => provider, "host" => host);
+        fewest.set(f64::INFINITY);
+        Self {
+            windows: Mutex::default(),
+            fewest,
+        }
+    }
+
+    /// So many calls are left to a token until its window ends.
+    pub(super) fn note(&self, token: u64, remaining: u64, ends_in: Duration) {
+        let mut windows = self.windows.lock();
+        let now = Instant::now();
+        windows.retain(|_, (_, ends)| *ends > now);
+        if windows.len() < WINDOWS_MAX {
+            windows.insert(token, (remaining, now + ends_in.min(WINDOW_MAX)));
+        }
+        let fewest = windows.values().map(|(remaining, _)| *remaining).min();
+        self.fewest.set(fewest.map_or(f64::INFINITY, metric::float));
+    }
+}
