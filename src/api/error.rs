@@ -261,9 +261,17 @@ impl From<CommitError> for Problem {
             CommitError::Conflict(Conflict::Owner(_)) => {
                 Self::new(Code::NotNow, "the user is removed, or is being removed")
             }
-            CommitError::Conflict(Conflict::Changed) => {
-                Self::new(Code::NotNow, "it has changed meanwhile: look again")
-            }
+            CommitError::Conflict(
+                Conflict::Changed | Conflict::Credential(_) | Conflict::Command(_),
+            ) => Self::new(Code::NotNow, "it has changed meanwhile: look again"),
+            CommitError::Conflict(Conflict::CommandsWaiting(_)) => Self::new(
+                Code::Overloaded,
+                "too many commands wait for this connection: try again shortly",
+            ),
+            CommitError::Conflict(Conflict::Lease(_)) => Self::new(
+                Code::Unavailable,
+                "another process looks after the connection: try again shortly",
+            ),
             CommitError::Conflict(Conflict::NoConnection(_)) => {
                 Self::new(Code::NotNow, "the connection was removed meanwhile")
             }

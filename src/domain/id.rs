@@ -118,6 +118,8 @@ ids! {
     RunId = "run";
     /// An incident.
     IncidentId = "inc";
+    /// A command: what somebody asked of a connection.
+    CommandId = "cmd";
     /// A store: a data directory, from its first start on.
     StoreId = "sto";
 }

@@ -5,6 +5,7 @@
 //! actors carry decisions out, the store writes them down, the edges translate.
 
 pub mod backoff;
+pub mod command;
 pub mod connection;
 pub mod delivery;
 pub mod errand;

@@ -1,6 +1,6 @@
 //! A store in memory, for tests of what is above it: the same index, no disk.
 
-use super::index::{Entries, Index, Indexed, Kv, Place, Scan, Write};
+use super::index::{Claims, Entries, Index, Indexed, Kv, Place, Scan, Write};
 use super::{Batch, Change, CommitError, Committing, ReadError, Store, StoreStatus};
 use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
@@ -90,7 +90,10 @@ impl MemoryStore {
         // The lock makes guards and changes one step.
         let mut payloads = self.payloads.lock();
         for guard in &batch.guards {
-            let conflict = self.index.check(guard).map_err(|_| CommitError::Failed)?;
+            let conflict = self
+                .index
+                .check(guard, &Claims::default())
+                .map_err(|_| CommitError::Failed)?;
             if let Some(conflict) = conflict {
                 return Err(CommitError::Conflict(conflict));
             }
@@ -123,6 +126,8 @@ impl MemoryStore {
                 | Change::PutRun(_)
                 | Change::PutTrack(_)
                 | Change::PutIncident(_)
+                | Change::PutCommand(_)
+                | Change::ForgetCommand(_)
                 | Change::PutCanary(_) => {}
             }
         }
@@ -151,4 +156,19 @@ impl Store for MemoryStore {
         let result = self.commit_now(batch);
         Box::pin(std::future::ready(result))
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryStore;
+    use crate::store::Store;
+    use crate::store::contract::{Subject, contract};
+
+    impl Subject for MemoryStore {
+        fn store(&self) -> &dyn Store {
+            self
+        }
+    }
+
+    contract!(MemoryStore::new());
 }

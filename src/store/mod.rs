@@ -5,6 +5,8 @@
 
 mod archive;
 mod body;
+#[cfg(test)]
+mod contract;
 pub mod disk;
 #[cfg(test)]
 pub mod faulty;
@@ -19,6 +21,7 @@ mod snapshot;
 mod tally;
 pub mod tools;
 mod view;
+mod write;
 
 pub use body::StoredBody;
 pub use list::{
@@ -26,201 +29,23 @@ pub use list::{
 };
 
 pub use reading::Reading;
+pub use write::{Batch, Change, CommitError, Committing, Conflict, Guard, Lease, Priority};
 
+use crate::domain::command::Command;
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId,
+    TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
-use crate::domain::repo::{FullName, Instance, ProviderKind, RepositoryId};
+use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
-use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
-
-/// A change to one record. Each is absolute (it says what is, not what to add), so that applying
-/// it twice does no harm.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// Adds or replaces a user.
-    PutUser(User),
-    /// Forgets a user with their API tokens. What else was theirs must be gone, but for history.
-    DeleteUser(UserId),
-    /// An API token was used; nothing when it is forgotten meanwhile.
-    TokenUsed {
-        /// The token.
-        id: TokenId,
-        /// When, roughly.
-        at: Timestamp,
-    },
-    /// Adds an API token.
-    PutToken(TokenRecord),
-    /// Forgets an API token.
-    DeleteToken(TokenId),
-    /// Adds or replaces a credential.
-    PutCredential(Credential),
-    /// Forgets a credential.
-    DeleteCredential(CredentialId),
-    /// Adds or replaces a connection.
-    PutConnection(Box<Connection>),
-    /// Forgets a connection and, in time, everything that hangs on it. Its replay guards and its
-    /// history are kept until retention takes them.
-    DeleteConnection(ConnectionId),
-    /// Adds a delivery with its payload, and the replay guards for its id and its body.
-    InsertDelivery(Box<Delivery>, Payload),
-    /// Replaces a delivery; its payload stays.
-    PutDelivery(Box<Delivery>),
-    /// Forgets a delivery and its payload. Its replay guards stay.
-    ForgetDelivery(DeliveryId),
-    /// Forgets the replay guards of a delivery that was forgotten before.
-    ForgetGuards(DeliveryId),
-    /// Adds or replaces a run.
-    PutRun(Box<Run>),
-    /// Forgets a run.
-    ForgetRun(RunId),
-    /// Adds or replaces a track.
-    PutTrack(Box<Track>),
-    /// Forgets a track.
-    ForgetTrack(TrackKey),
-    /// Adds or replaces the note of a place.
-    PutNote(Box<Note>),
-    /// Forgets the note of a place.
-    ForgetNote(NoteKey),
-    /// Adds or replaces an incident.
-    PutIncident(Box<Incident>),
-    /// Forgets an incident.
-    ForgetIncident(IncidentId),
-    /// Sets the canary that tells whether the master key fits this store.
-    PutCanary(Sealed),
-}
-
-/// What must hold for a batch to be committed, looked at together with everything that is
-/// committed before it, also in the same group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Guard {
-    /// No delivery of this connection has this id of the provider, nor this body.
-    NewDelivery {
-        /// The connection.
-        connection: ConnectionId,
-        /// The provider's id.
-        provider_delivery_id: String,
-        /// SHA-256 of the body.
-        body_digest: [u8; 32],
-    },
-    /// The owner has no connection (that is not removed) to this repository, by id when it is
-    /// known, and by name.
-    NewConnection {
-        /// The owner.
-        owner: UserId,
-        /// The provider's installation.
-        instance: Instance,
-        /// The repository's id, when known.
-        repository: Option<RepositoryId>,
-        /// The repository's name.
-        full_name: FullName,
-    },
-    /// This connection is there: what is committed hangs on it.
-    ConnectionExists(ConnectionId),
-    /// This delivery is stored exactly so: nobody has processed it meanwhile.
-    SameDelivery(Box<Delivery>),
-    /// This run is stored exactly so.
-    SameRun(Box<Run>),
-    /// This track is stored exactly so.
-    SameTrack(Box<Track>),
-    /// This note is stored exactly so.
-    SameNote(Box<Note>),
-    /// This incident is stored exactly so.
-    SameIncident(Box<Incident>),
-    /// This owner is there, and is not being removed.
-    OwnerPresent(OwnerId),
-    /// No user has this name.
-    NewUser {
-        /// The name.
-        name: String,
-    },
-}
-
-/// Why a guard did not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Conflict {
-    /// This delivery is there already, durably.
-    Delivery(DeliveryId),
-    /// This connection is there already.
-    Connection(ConnectionId),
-    /// This connection is not there.
-    NoConnection(ConnectionId),
-    /// This user is there already.
-    User(UserId),
-    /// This owner is not there, or is being removed.
-    Owner(OwnerId),
-    /// The record is not what it was.
-    Changed,
-}
-
-/// Who asks, which decides what goes on when space or time is short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Priority {
-    /// Deliveries from outside: refused first, for the provider's log still has them.
-    Ingress,
-    /// Our own work: goes on from the ballast when the disk is full.
-    Internal,
-}
-
-/// Changes that are committed together, or not at all.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// Who asks.
-    pub priority: Priority,
-    /// What must hold.
-    pub guards: Vec<Guard>,
-    /// What changes, in this order.
-    pub changes: Vec<Change>,
-}
-
-impl Batch {
-    /// Changes of our own, without conditions.
-    pub const fn of(changes: Vec<Change>) -> Self {
-        Self {
-            priority: Priority::Internal,
-            guards: Vec::new(),
-            changes,
-        }
-    }
-
-    /// The same, on a condition.
-    #[must_use]
-    pub fn guarded_by(mut self, guard: Guard) -> Self {
-        self.guards.push(guard);
-        self
-    }
-}
-
-/// Why a batch was not committed. Nothing of it is there, unless it says otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommitError {
-    /// A guard did not hold. What it conflicts with is durable by now.
-    #[error("conflicts with what is stored: {0:?}")]
-    Conflict(Conflict),
-    /// Too much is waiting to be committed: try again shortly.
-    #[error("the store is overloaded")]
-    Overloaded,
-    /// No space is left.
-    #[error("the disk is full")]
-    DiskFull,
-    /// A write or a sync failed. The batch is not acknowledged; the store verifies itself before
-    /// it goes on. Whether the batch is there after a restart is not known.
-    #[error("the store failed and is being verified")]
-    Failed,
-    /// The store is shutting down.
-    #[error("the store is closed")]
-    Closed,
-}
 
 /// Why a read failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -235,9 +60,6 @@ pub enum ReadError {
     #[error("the store cannot be read: {0}")]
     Unavailable(String),
 }
-
-/// The future of a commit. The batch is submitted when it is made: dropping it does not undo it.
-pub type Committing = Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>;
 
 /// A page of a list, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -415,6 +237,15 @@ pub trait Read: Send + Sync {
     /// The incidents about a connection or a credential that are not resolved.
     fn unresolved_incidents(&self, subject: Subject) -> Reading<'_, Vec<Incident>>;
 
+    /// A command.
+    fn command(&self, id: CommandId) -> Reading<'_, Option<Command>>;
+    /// The commands that wait for a connection's actor, in the order in which they were asked.
+    fn commands_asked(&self, connection: ConnectionId, limit: usize) -> Reading<'_, Vec<Command>>;
+    /// An owner's commands, newest first.
+    fn commands_of(&self, owner: OwnerId, after: After<CommandId>) -> Reading<'_, Page<Command>>;
+    /// The connections that commands wait for.
+    fn connections_with_commands(&self) -> Reading<'_, Vec<ConnectionId>>;
+
     /// The canary.
     fn canary(&self) -> Reading<'_, Option<Sealed>>;
     /// How the store is doing.
@@ -429,4 +260,12 @@ pub trait Store: Read {
     /// The awkward case: after [`CommitError::Failed`] the batch may or may not be found after a
     /// restart, as with any write whose answer was lost.
     fn commit(&self, batch: Batch) -> Committing;
+
+    /// The lease of a connection, for who asks first: `None` while another process holds it. The
+    /// store that one process has for itself grants every one, also of a connection that is not
+    /// there (yet), and never again to anybody else.
+    fn lease(&self, connection: ConnectionId) -> Reading<'_, Option<Lease>> {
+        let epoch = Lease::OWN_EPOCH;
+        Ok(Some(Lease { connection, epoch })).into()
+    }
 }

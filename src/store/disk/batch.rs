@@ -2,7 +2,7 @@
 
 use crate::domain::delivery::Payload;
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId, UserId,
 };
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
@@ -43,6 +43,8 @@ pub(super) mod tag {
     pub(super) const FORGET_NOTE: u8 = 20;
     pub(super) const DELETE_USER: u8 = 21;
     pub(super) const TOKEN_USED: u8 = 22;
+    pub(super) const PUT_COMMAND: u8 = 23;
+    pub(super) const FORGET_COMMAND: u8 = 24;
 }
 
 /// The parts of an inserted delivery.
@@ -94,6 +96,8 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::PutNote(note) => (tag::PUT_NOTE, encode(&**note)),
         Change::ForgetNote(key) => (tag::FORGET_NOTE, encode(key)),
         Change::PutIncident(incident) => (tag::PUT_INCIDENT, encode(&**incident)),
+        Change::PutCommand(command) => (tag::PUT_COMMAND, encode(&**command)),
+        Change::ForgetCommand(id) => (tag::FORGET_COMMAND, id_bytes(id.as_u128())),
         Change::PutCanary(sealed) => (tag::PUT_CANARY, encode(sealed)),
     }
 }
@@ -203,6 +207,8 @@ fn decode_change(tag: u8, bytes: &[u8]) -> Result<Change, RecordError> {
         tag::PUT_NOTE => Change::PutNote(boxed(bytes)?),
         tag::FORGET_NOTE => Change::ForgetNote(decode(bytes)?),
         tag::PUT_INCIDENT => Change::PutIncident(boxed(bytes)?),
+        tag::PUT_COMMAND => Change::PutCommand(boxed(bytes)?),
+        tag::FORGET_COMMAND => Change::ForgetCommand(CommandId::from_u128(id(bytes)?)),
         tag::PUT_CANARY => Change::PutCanary(decode(bytes)?),
         _ => return Err(RecordError::Newer),
     })

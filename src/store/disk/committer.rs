@@ -190,8 +190,8 @@ impl Committer {
             return Err(CommitError::DiskFull);
         }
         for guard in &batch.guards {
-            let found = self.index.check(guard).map_err(|_| CommitError::Failed)?;
-            if let Some(conflict) = claims.check(guard).or(found) {
+            let found = self.index.check(guard, claims);
+            if let Some(conflict) = found.map_err(|_| CommitError::Failed)? {
                 return Err(CommitError::Conflict(conflict));
             }
         }

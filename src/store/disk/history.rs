@@ -7,8 +7,10 @@
 //! stopped. What was changed meanwhile stays: the batch is refused, and a later pass looks again.
 
 use super::retain::{Retention, UpkeepError};
+use crate::domain::command::{ASKED_MAX, Command, CommandState};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
-use crate::domain::id::{DeliveryId, IncidentId, RunId};
+use crate::domain::error_code::ErrorCode;
+use crate::domain::id::{CommandId, DeliveryId, IncidentId, RunId};
 use crate::domain::incident::track::Track;
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::lane::place::Note;
@@ -33,6 +35,7 @@ pub(super) struct History {
     runs: Option<u128>,
     incidents: Option<u128>,
     guards: Option<u128>,
+    commands: Option<u128>,
     track: Option<Vec<u8>>,
     note: Option<Vec<u8>>,
 }
@@ -57,6 +60,9 @@ impl History {
         let incidents = walk(index, Kind::Incident, &mut self.incidents, cutoff, |id| {
             old_incident(index, id, cutoff)
         })?;
+        let commands = walk(index, Kind::Command, &mut self.commands, cutoff, |id| {
+            old_command(index, id, cutoff)
+        })?;
         let floors = Floors::new(index, retention);
         let guards = walk(
             index,
@@ -68,7 +74,11 @@ impl History {
         let tracks = self.old_tracks(index, cutoff)?;
         let notes = self.old_notes(index, cutoff)?;
         let orphans = orphans(index, now)?;
-        let old: Vec<Old> = [runs, incidents, guards, tracks, notes, orphans].concat();
+        let unheard = unheard(index, now)?;
+        let old = [
+            runs, incidents, guards, commands, tracks, notes, orphans, unheard,
+        ]
+        .concat();
         for chunk in old.chunks(BATCH_MAX) {
             let (guards, changes): (Vec<_>, Vec<_>) = chunk.iter().cloned().unzip();
             match commit(guards.into_iter().flatten().collect(), changes) {
@@ -185,6 +195,42 @@ fn orphans<K: Kv>(index: &Index<K>, now: Timestamp) -> Result<Vec<Old>, ReadErro
         }
     }
     Ok(ended)
+}
+
+/// Commands that wait for connections that are gone: nobody ever will carry them out.
+fn unheard<K: Kv>(index: &Index<K>, now: Timestamp) -> Result<Vec<Old>, ReadError> {
+    let mut ended = Vec::new();
+    for connection in index.connections_with_commands()? {
+        if index.has_connection(connection)? {
+            continue;
+        }
+        for command in index.commands_asked(connection, ASKED_MAX)? {
+            let (at, code) = (now, ErrorCode::NotFound);
+            let change = Change::PutCommand(Box::new(Command {
+                state: CommandState::Failed { at, code },
+                ..command.clone()
+            }));
+            ended.push((Some(Guard::SameCommand(Box::new(command))), change));
+        }
+        if ended.len() >= LOOKED_AT_MAX {
+            break;
+        }
+    }
+    Ok(ended)
+}
+
+/// A command that ended long ago.
+fn old_command<K: Kv>(
+    index: &Index<K>,
+    id: u128,
+    cutoff: Timestamp,
+) -> Result<Option<Old>, ReadError> {
+    let command = index.command(CommandId::from_u128(id))?;
+    let is_old = |command: &Command| command.state.ended_at().is_some_and(|at| at < cutoff);
+    Ok(command.filter(is_old).map(|command| {
+        let change = Change::ForgetCommand(command.id);
+        (Some(Guard::SameCommand(Box::new(command))), change)
+    }))
 }
 
 /// How many more replay guards may go, by count; looked up when the first is old enough.

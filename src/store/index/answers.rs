@@ -1,10 +1,12 @@
 //! The reads of every store that has an index: what the index knows is answered at once.
 
 use super::{Index, Kv, Place};
+use crate::domain::command::Command;
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId,
+    TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
@@ -113,6 +115,10 @@ impl<S: Indexed> Read for S {
         note(key: &NoteKey) -> Option<Note>;
         incident(id: IncidentId) -> Option<Incident>;
         unresolved_incidents(subject: Subject) -> Vec<Incident>;
+        command(id: CommandId) -> Option<Command>;
+        commands_asked(connection: ConnectionId, limit: usize) -> Vec<Command>;
+        commands_of(owner: OwnerId, after: After<CommandId>) -> Page<Command>;
+        connections_with_commands() -> Vec<ConnectionId>;
         canary() -> Option<Sealed>;
     }
 

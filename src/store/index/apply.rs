@@ -1,7 +1,7 @@
 //! Which keys a change writes.
 
 use super::key::{Key, Kind, last_id};
-use super::{Index, Kv, Place, Write, people};
+use super::{Index, Kv, Place, Write, commands, people};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId};
@@ -57,6 +57,8 @@ pub(super) fn writes<K: Kv>(
         Change::ForgetNote(key) => Ok(vec![gone(note_key(key))]),
         Change::PutIncident(incident) => Ok(put_incident(incident)),
         Change::ForgetIncident(id) => forget_incident(index, *id),
+        Change::PutCommand(command) => Ok(commands::put_command(command)),
+        Change::ForgetCommand(id) => commands::forget_command(index, *id),
         Change::PutCanary(sealed) => Ok(vec![put(Key::of(Kind::Canary), sealed)]),
     }
 }

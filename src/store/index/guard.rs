@@ -4,18 +4,27 @@
 //! in the same group, which are not applied yet.
 
 use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key};
+use super::commands::command_key;
 use super::key::{Key, Kind, last_id};
 use super::people::user_name_key;
 use super::{Index, Kv};
+use crate::domain::command::ASKED_MAX;
 use crate::domain::connection::Connection;
-use crate::domain::id::{ConnectionId, DeliveryId, OwnerId, UserId};
+use crate::domain::delivery::Delivery;
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId, UserId,
+};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::user::User;
 use crate::store::record::Record;
-use crate::store::{Batch, Change, Conflict, Guard, ReadError};
+use crate::store::{Batch, Change, Conflict, Guard, Lease, ReadError};
 use std::collections::HashMap;
 
-pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Conflict>, ReadError> {
+pub(super) fn check<K: Kv>(
+    index: &Index<K>,
+    guard: &Guard,
+    claims: &Claims,
+) -> Result<Option<Conflict>, ReadError> {
     match guard {
         Guard::NewDelivery {
             connection,
@@ -50,15 +59,23 @@ pub(super) fn check<K: Kv>(index: &Index<K>, guard: &Guard) -> Result<Option<Con
             let is_same = found.is_some_and(|(_, found)| found == **delivery);
             Ok((!is_same).then_some(Conflict::Delivery(delivery.id)))
         }
-        Guard::SameRun(run) => {
-            let key = Key::of(Kind::Run).id(run.id.as_u128());
-            is_same(index, &key, &**run)
-        }
+        Guard::SameRun(run) => is_same(index, &run_record_key(run.id), &**run),
         Guard::SameTrack(track) => is_same(index, &track_key(&track.key), &**track),
         Guard::SameNote(note) => is_same(index, &note_key(&note.key), &**note),
-        Guard::SameIncident(incident) => {
-            let key = Key::of(Kind::Incident).id(incident.id.as_u128());
-            is_same(index, &key, &**incident)
+        Guard::SameIncident(incident) => is_same(index, &incident_key(incident.id), &**incident),
+        Guard::SameCredential(credential) => {
+            let changed = is_same(index, &credential_key(credential.id), &**credential)?;
+            Ok(changed.map(|_| Conflict::Credential(credential.id)))
+        }
+        Guard::SameCommand(command) => {
+            let changed = is_same(index, &command_key(command.id), &**command)?;
+            Ok(changed.map(|_| Conflict::Command(command.id)))
+        }
+        Guard::NewCommand(id) => may_be_asked(index, *id, claims.commands(*id)),
+        // One process has the store for itself, so the only grant is the first.
+        Guard::Lease(lease) => {
+            let is_held = lease.epoch == Lease::OWN_EPOCH;
+            Ok((!is_held).then_some(Conflict::Lease(lease.connection)))
         }
         Guard::OwnerPresent(owner) => {
             let found = index.record::<User>(&user_key(*owner))?;
@@ -105,6 +122,24 @@ fn connected<K: Kv>(
     Ok(None)
 }
 
+/// Why a connection may not be asked for anything. `claimed` commands are about to be added.
+fn may_be_asked<K: Kv>(
+    index: &Index<K>,
+    id: ConnectionId,
+    claimed: usize,
+) -> Result<Option<Conflict>, ReadError> {
+    let found = index.connection(id)?;
+    if !found.is_some_and(|connection| can_be_asked(&connection)) {
+        return Ok(Some(Conflict::NoConnection(id)));
+    }
+    let waiting = claimed + index.commands_waiting(id, ASKED_MAX)?;
+    Ok((waiting >= ASKED_MAX).then_some(Conflict::CommandsWaiting(id)))
+}
+
+fn can_be_asked(connection: &Connection) -> bool {
+    !connection.is_removed() || connection.is_leaving()
+}
+
 /// Whether a record is stored exactly so.
 fn is_same<K: Kv, R: Record + PartialEq>(
     index: &Index<K>,
@@ -121,7 +156,28 @@ fn user_key(id: OwnerId) -> Key {
 
 /// What the batches of a group lay claim to.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Claims(HashMap<Vec<u8>, Conflict>);
+pub(in crate::store) struct Claims {
+    keys: HashMap<Vec<u8>, Conflict>,
+    /// Commands that are added, by connection.
+    commands: HashMap<ConnectionId, usize>,
+}
+
+fn credential_key(id: CredentialId) -> Key {
+    Key::of(Kind::Credential).id(id.as_u128())
+}
+
+/// Where it is claimed that a connection cannot be asked for anything any more.
+fn asking_claim(id: ConnectionId) -> Key {
+    Key::of(Kind::CommandAsked).id(id.as_u128())
+}
+
+fn run_record_key(id: RunId) -> Key {
+    Key::of(Kind::Run).id(id.as_u128())
+}
+
+fn incident_key(id: IncidentId) -> Key {
+    Key::of(Kind::Incident).id(id.as_u128())
+}
 
 fn connection_key(id: ConnectionId) -> Key {
     Key::of(Kind::Connection).id(id.as_u128())
@@ -142,8 +198,13 @@ fn name_claim(owner: UserId, instance: &Instance, full_name: &FullName) -> Vec<u
 }
 
 impl Claims {
+    /// How many commands of a connection are about to be added.
+    fn commands(&self, id: ConnectionId) -> usize {
+        self.commands.get(&id).copied().unwrap_or(0)
+    }
+
     /// What a guard conflicts with among the claims.
-    pub(in crate::store) fn check(&self, guard: &Guard) -> Option<Conflict> {
+    pub(super) fn check(&self, guard: &Guard) -> Option<Conflict> {
         let keys = match guard {
             Guard::NewDelivery {
                 connection,
@@ -167,96 +228,101 @@ impl Claims {
             }
             Guard::ConnectionExists(id) => vec![connection_key(*id).into_bytes()],
             Guard::SameDelivery(delivery) => vec![delivery_key(delivery.id).into_bytes()],
-            Guard::SameRun(run) => vec![Key::of(Kind::Run).id(run.id.as_u128()).into_bytes()],
+            Guard::SameRun(run) => vec![run_record_key(run.id).into_bytes()],
             Guard::SameTrack(track) => vec![track_key(&track.key).into_bytes()],
             Guard::SameNote(note) => vec![note_key(&note.key).into_bytes()],
-            Guard::SameIncident(incident) => {
-                vec![
-                    Key::of(Kind::Incident)
-                        .id(incident.id.as_u128())
-                        .into_bytes(),
-                ]
-            }
+            Guard::SameIncident(incident) => vec![incident_key(incident.id).into_bytes()],
+            Guard::SameCredential(c) => vec![credential_key(c.id).into_bytes()],
+            Guard::SameCommand(command) => vec![command_key(command.id).into_bytes()],
+            Guard::NewCommand(id) => vec![asking_claim(*id).into_bytes()],
+            Guard::Lease(_) => Vec::new(),
             Guard::OwnerPresent(owner) => vec![user_key(*owner).into_bytes()],
             Guard::NewUser { name } => vec![user_name_key(name).into_bytes()],
         };
-        keys.iter().find_map(|key| self.0.get(key).cloned())
+        keys.iter().find_map(|key| self.keys.get(key).cloned())
+    }
+
+    fn claim(&mut self, key: Key, conflict: Conflict) {
+        self.keys.insert(key.into_bytes(), conflict);
     }
 
     fn lay_user(&mut self, user: &User) {
-        let key = user_name_key(&user.name).into_bytes();
-        self.0.insert(key, Conflict::User(user.id));
+        self.claim(user_name_key(&user.name), Conflict::User(user.id));
         if !user.is_present() {
-            let key = user_key(user.id).into_bytes();
-            self.0.insert(key, Conflict::Owner(user.id));
+            self.claim(user_key(user.id), Conflict::Owner(user.id));
         }
+    }
+
+    fn lay_connection(&mut self, c: &Connection) {
+        if !can_be_asked(c) {
+            self.claim(asking_claim(c.id), Conflict::NoConnection(c.id));
+        }
+        if c.is_removed() {
+            return;
+        }
+        let conflict = Conflict::Connection(c.id);
+        let by_name = name_claim(c.owner, &c.instance, &c.full_name);
+        self.keys.insert(by_name, conflict.clone());
+        if let Some(repository) = c.repository {
+            let by_id = repository_claim(c.owner, &c.instance, repository);
+            self.keys.insert(by_id, conflict);
+        }
+    }
+
+    fn lay_delivery(&mut self, d: &Delivery) {
+        let conflict = Conflict::Delivery(d.id);
+        let by_id = provider_id_key(d.connection, &d.provider_delivery_id);
+        self.claim(by_id, conflict.clone());
+        self.claim(digest_key(d.connection, &d.body_digest), conflict);
     }
 
     /// Lays the claims of an admitted batch.
     pub(in crate::store) fn lay(&mut self, batch: &Batch) {
         for change in &batch.changes {
-            match change {
-                Change::InsertDelivery(d, _) => {
-                    let conflict = Conflict::Delivery(d.id);
-                    let by_id = provider_id_key(d.connection, &d.provider_delivery_id);
-                    self.0.insert(by_id.into_bytes(), conflict.clone());
-                    self.0.insert(
-                        digest_key(d.connection, &d.body_digest).into_bytes(),
-                        conflict,
-                    );
-                }
-                Change::PutConnection(c) if !c.is_removed() => {
-                    let conflict = Conflict::Connection(c.id);
-                    let by_name = name_claim(c.owner, &c.instance, &c.full_name);
-                    self.0.insert(by_name, conflict.clone());
-                    if let Some(repository) = c.repository {
-                        let by_id = repository_claim(c.owner, &c.instance, repository);
-                        self.0.insert(by_id, conflict);
-                    }
-                }
-                Change::DeleteConnection(id) => {
-                    let key = connection_key(*id).into_bytes();
-                    self.0.insert(key, Conflict::NoConnection(*id));
-                }
-                Change::PutDelivery(d) => {
-                    let key = delivery_key(d.id).into_bytes();
-                    self.0.insert(key, Conflict::Delivery(d.id));
-                }
-                Change::PutUser(user) => self.lay_user(user),
-                Change::DeleteUser(id) => {
-                    let key = user_key(*id).into_bytes();
-                    self.0.insert(key, Conflict::Owner(*id));
-                }
-                Change::PutRun(run) => {
-                    let key = Key::of(Kind::Run).id(run.id.as_u128());
-                    self.0.insert(key.into_bytes(), Conflict::Changed);
-                }
-                Change::PutTrack(track) => {
-                    let key = track_key(&track.key).into_bytes();
-                    self.0.insert(key, Conflict::Changed);
-                }
-                Change::PutNote(note) => {
-                    let key = note_key(&note.key).into_bytes();
-                    self.0.insert(key, Conflict::Changed);
-                }
-                Change::PutIncident(incident) => {
-                    let key = Key::of(Kind::Incident).id(incident.id.as_u128());
-                    self.0.insert(key.into_bytes(), Conflict::Changed);
-                }
-                Change::PutConnection(_)
-                | Change::PutToken(_)
-                | Change::TokenUsed { .. }
-                | Change::DeleteToken(_)
-                | Change::PutCredential(_)
-                | Change::DeleteCredential(_)
-                | Change::ForgetDelivery(_)
-                | Change::ForgetGuards(_)
-                | Change::ForgetRun(_)
-                | Change::ForgetTrack(_)
-                | Change::ForgetNote(_)
-                | Change::ForgetIncident(_)
-                | Change::PutCanary(_) => {}
+            self.lay_change(change);
+        }
+    }
+
+    fn lay_change(&mut self, change: &Change) {
+        match change {
+            Change::InsertDelivery(delivery, _) => self.lay_delivery(delivery),
+            Change::PutConnection(connection) => self.lay_connection(connection),
+            Change::DeleteConnection(id) => {
+                self.claim(connection_key(*id), Conflict::NoConnection(*id));
+                self.claim(asking_claim(*id), Conflict::NoConnection(*id));
             }
+            Change::PutDelivery(d) => self.claim(delivery_key(d.id), Conflict::Delivery(d.id)),
+            Change::ForgetDelivery(id) => {
+                self.claim(delivery_key(*id), Conflict::Delivery(*id));
+            }
+            Change::PutUser(user) => self.lay_user(user),
+            Change::DeleteUser(id) => self.claim(user_key(*id), Conflict::Owner(*id)),
+            Change::PutCredential(c) => {
+                self.claim(credential_key(c.id), Conflict::Credential(c.id));
+            }
+            Change::DeleteCredential(id) => {
+                self.claim(credential_key(*id), Conflict::Credential(*id));
+            }
+            Change::PutCommand(command) => {
+                if command.is_asked() {
+                    *self.commands.entry(command.connection).or_default() += 1;
+                }
+                self.claim(command_key(command.id), Conflict::Command(command.id));
+            }
+            Change::ForgetCommand(id) => self.claim(command_key(*id), Conflict::Command(*id)),
+            Change::PutRun(run) => self.claim(run_record_key(run.id), Conflict::Changed),
+            Change::ForgetRun(id) => self.claim(run_record_key(*id), Conflict::Changed),
+            Change::PutTrack(track) => self.claim(track_key(&track.key), Conflict::Changed),
+            Change::ForgetTrack(key) => self.claim(track_key(key), Conflict::Changed),
+            Change::PutNote(note) => self.claim(note_key(&note.key), Conflict::Changed),
+            Change::ForgetNote(key) => self.claim(note_key(key), Conflict::Changed),
+            Change::PutIncident(i) => self.claim(incident_key(i.id), Conflict::Changed),
+            Change::ForgetIncident(id) => self.claim(incident_key(*id), Conflict::Changed),
+            Change::PutToken(_)
+            | Change::TokenUsed { .. }
+            | Change::DeleteToken(_)
+            | Change::ForgetGuards(_)
+            | Change::PutCanary(_) => {}
         }
     }
 }

@@ -47,6 +47,10 @@ pub(in crate::store) enum Kind {
     IncidentBySubject = b'j',
     IncidentByStatus = b'm',
     IncidentUnresolved = b'J',
+    Command = b'O',
+    /// Those that wait for a connection's actor, by connection.
+    CommandAsked = b'A',
+    CommandByOwner = b'B',
     Canary = b'M',
 }
 

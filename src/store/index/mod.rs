@@ -6,6 +6,7 @@
 
 mod answers;
 mod apply;
+mod commands;
 mod guard;
 pub(super) mod key;
 mod lists;
@@ -25,7 +26,7 @@ use key::Key;
 /// The form of keys and values. Whoever changes which keys a change writes, or what stands under
 /// them, adds one: a view of another form is made anew, and the entries of an older snapshot are
 /// taken in by their records (see [`Index::restore`]).
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// A write: a key and its new value, or none to delete it.
 pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
@@ -116,8 +117,16 @@ impl<K: Kv> Index<K> {
     }
 
     /// Whether a guard holds against what was applied so far; if not, what it conflicts with.
-    pub(super) fn check(&self, guard: &Guard) -> Result<Option<Conflict>, ReadError> {
-        guard::check(self, guard)
+    /// What the batches before it in its group lay claim to is not applied yet.
+    pub(super) fn check(
+        &self,
+        guard: &Guard,
+        claims: &Claims,
+    ) -> Result<Option<Conflict>, ReadError> {
+        match claims.check(guard) {
+            Some(conflict) => Ok(Some(conflict)),
+            None => guard::check(self, guard, claims),
+        }
     }
 
     /// A record by its key.

@@ -2,7 +2,7 @@
 //! What others read through is in [`super::answers`].
 
 use super::apply::{delivery_key, guarded_connection, note_key, read_delivery, run_key, track_key};
-use super::key::{Key, Kind, last_id};
+use super::key::{Key, Kind};
 use super::people::user_name_key;
 use super::{Index, Kv, Place, Scan};
 use crate::domain::connection::Connection;
@@ -60,24 +60,7 @@ impl<K: Kv> Index<K> {
     pub(in crate::store) fn connections_with_pending(
         &self,
     ) -> Result<Vec<ConnectionId>, ReadError> {
-        let mut found = Vec::new();
-        let prefix = Key::of(Kind::DeliveryPending);
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let scan = Scan {
-                prefix: prefix.bytes(),
-                after: after.as_deref(),
-                newest_first: false,
-                limit: 1,
-            };
-            let next = self.kv.scan(scan)?;
-            let Some(connection) = next.first().and_then(|(key, _)| last_id(&key[..17])) else {
-                return Ok(found);
-            };
-            found.push(ConnectionId::from_u128(connection));
-            // Skip everything else that is pending for this connection.
-            after = Some(prefix.clone().id(connection).raw(&[0xFF; 17]).into_bytes());
-        }
+        self.connections_under_marks(Kind::DeliveryPending)
     }
 
     /// When the newest delivery came.
@@ -100,6 +83,7 @@ impl<K: Kv> Index<K> {
             Kind::DeliveryForgotten,
             Kind::Run,
             Kind::Incident,
+            Kind::Command,
         ] {
             let last = self.ids(&Key::of(kind), None, true, 1)?.pop();
             newest = newest.max(last.map(|id| DeliveryId::from_u128(id).created_at()));
@@ -146,7 +130,7 @@ impl<K: Kv> Index<K> {
         self.each(kind, &ids)
     }
 
-    fn each<R: Record>(&self, kind: Kind, ids: &[u128]) -> Result<Vec<R>, ReadError> {
+    pub(super) fn each<R: Record>(&self, kind: Kind, ids: &[u128]) -> Result<Vec<R>, ReadError> {
         let mut records = Vec::with_capacity(ids.len());
         for id in ids {
             records.extend(self.record(&Key::of(kind).id(*id))?);
@@ -155,7 +139,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// A page of what a list of ids leads to.
-    fn page<T>(
+    pub(super) fn page<T>(
         &self,
         prefix: &Key,
         last: Option<u128>,

@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 8] = [
+const RECORDS: [(Kind, Put); 9] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -32,12 +32,13 @@ const RECORDS: [(Kind, Put); 8] = [
     (Kind::Incident, |value| {
         Ok(Change::PutIncident(boxed(value)?))
     }),
+    (Kind::Command, |value| Ok(Change::PutCommand(boxed(value)?))),
     (Kind::Canary, |value| Ok(Change::PutCanary(record(value)?))),
 ];
 
 /// What only leads to records, and is made anew with them. Whatever is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 24] = [
+const DERIVED: [Kind; 26] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -58,6 +59,8 @@ const DERIVED: [Kind; 24] = [
     Kind::RunByProviderId,
     Kind::RunByConnection,
     Kind::RunByOwner,
+    Kind::CommandAsked,
+    Kind::CommandByOwner,
     Kind::IncidentByOwner,
     Kind::IncidentBySubject,
     Kind::IncidentByStatus,

@@ -6,6 +6,7 @@
 
 mod ci;
 mod codec;
+mod command;
 mod kinds;
 mod older;
 mod parts;

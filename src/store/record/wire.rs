@@ -1,7 +1,8 @@
 //! From domain types to plain data and back.
 
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId,
+    UserId,
 };
 use crate::domain::repo::{FullName, Host, RepositoryId};
 use crate::domain::secret::Sealed;
@@ -41,6 +42,7 @@ macro_rules! ids {
     )*};
 }
 ids!(
+    CommandId,
     ConnectionId,
     UserId,
     TokenId,

@@ -9,7 +9,7 @@ use crate::domain::lane::{Code, Lane};
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Family, Position, RunFacts, RunStatus};
 use crate::store::disk::tests::group::connection;
-use crate::store::index::Place;
+use crate::store::index::{Claims, Place};
 use crate::store::memory::MemoryKv;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -146,7 +146,7 @@ fn forget(index: &Index<MemoryKv>) {
     for _ in 0..5 {
         let done = history.forget(index, &Retention::default(), NOW, |guards, changes| {
             for guard in &guards {
-                if index.check(guard)?.is_some() {
+                if index.check(guard, &Claims::default())?.is_some() {
                     return Err(UpkeepError::Overtaken);
                 }
             }
@@ -272,7 +272,7 @@ fn replay_guards_outlive_their_delivery_and_go_when_they_are_old() {
             provider_delivery_id: delivery.provider_delivery_id.clone(),
             body_digest: delivery.body_digest,
         };
-        index.check(&guard).unwrap().is_some()
+        index.check(&guard, &Claims::default()).unwrap().is_some()
     };
     assert!([&old, &recent, &stored].into_iter().all(is_known));
     forget(&index);
@@ -289,7 +289,7 @@ fn what_was_changed_meanwhile_stays() {
         // Somebody runs it again between the look and the commit.
         put(&index, &Change::PutRun(Box::new(again.clone())));
         assert_eq!(guards.len(), 1);
-        let conflict = index.check(&guards[0])?;
+        let conflict = index.check(&guards[0], &Claims::default())?;
         assert_eq!(conflict, Some(crate::store::Conflict::Changed));
         Err(UpkeepError::Overtaken)
     });

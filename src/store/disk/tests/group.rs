@@ -5,6 +5,7 @@ use crate::domain::connection::Connection;
 use crate::domain::id::HookKey;
 use crate::domain::lifecycle::Desired;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
+use crate::store::contract::{Subject, contract};
 use parking_lot::{Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -50,13 +51,54 @@ fn held(dir: &Path) -> (DiskStore, Arc<HeldDisk>) {
     (store, disk)
 }
 
+/// A store under test whose groups can be made to hold what is submitted together.
+struct Held {
+    store: DiskStore,
+    disk: Arc<HeldDisk>,
+    _dir: tempfile::TempDir,
+}
+
+impl Held {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Arc::new(HeldDisk::default());
+        let (store, _) = open_with(dir.path(), &options(), Arc::clone(&disk) as _);
+        Self {
+            store,
+            disk,
+            _dir: dir,
+        }
+    }
+}
+
+impl Subject for Held {
+    fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn together(&self, batches: Vec<Batch>) -> Vec<Result<(), CommitError>> {
+        self.disk.hold(true);
+        let canary = crate::domain::secret::Sealed(vec![1]);
+        drop(
+            self.store
+                .commit(Batch::of(vec![Change::PutCanary(canary)])),
+        );
+        while self.disk.waiting.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        let answers: Vec<_> = batches.into_iter().map(|b| self.store.commit(b)).collect();
+        self.disk.hold(false);
+        answers.into_iter().map(wait).collect()
+    }
+}
+
+contract!(Held::new());
+
 /// Commits batches in one group, and returns what comes of each.
 pub(super) fn in_one_group(batches: Vec<Batch>) -> Vec<Result<(), CommitError>> {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, disk) = held(dir.path());
-    let answers: Vec<_> = batches.into_iter().map(|b| store.commit(b)).collect();
-    disk.hold(false);
-    answers.into_iter().map(wait).collect()
+    let held = Held::new();
+    insert(&held.store, 1).unwrap();
+    held.together(batches)
 }
 
 fn user(id: u128) -> Batch {

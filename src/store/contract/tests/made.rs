@@ -1,0 +1,92 @@
+//! Records for the cases.
+
+use crate::domain::command::{Command, CommandKind, CommandState};
+use crate::domain::connection::Connection;
+use crate::domain::grant::Grant;
+use crate::domain::id::{CommandId, ConnectionId, CredentialId, HookKey, OwnerId, UserId};
+use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
+use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Account, Credential};
+use crate::store::contract::wait;
+use crate::store::{After, Batch, Change, CommitError, Guard, Store};
+
+pub(in crate::store) const ANN: OwnerId = UserId::from_u128(1);
+pub(in crate::store) const BOB: OwnerId = UserId::from_u128(2);
+
+pub(in crate::store) fn first<Id>(limit: usize) -> After<Id> {
+    After { last: None, limit }
+}
+
+/// Commits changes without a condition.
+pub(in crate::store) fn put(store: &dyn Store, changes: Vec<Change>) {
+    wait(store.commit(Batch::of(changes))).unwrap();
+}
+
+/// Commits a batch.
+pub(in crate::store) fn commit(store: &dyn Store, batch: Batch) -> Result<(), CommitError> {
+    wait(store.commit(batch))
+}
+
+pub(in crate::store) fn github() -> Instance {
+    Instance {
+        provider: ProviderKind::Github,
+        host: "github.com".parse().unwrap(),
+    }
+}
+
+/// A connection of Ann's; its id is its repository's number.
+pub(in crate::store) fn connection(id: u8, name: &str) -> Connection {
+    let number = u128::from(id);
+    let mut connection = Connection::new(
+        ConnectionId::from_u128(number),
+        ANN,
+        github(),
+        name.parse().unwrap(),
+        HookKey::from_bytes([id; 20]),
+        Timestamp(1),
+    );
+    connection.repository = Some(RepositoryId(u64::from(id)));
+    connection
+}
+
+pub(in crate::store) fn connected(id: u8) -> Change {
+    Change::PutConnection(Box::new(connection(id, &format!("o/r{id}"))))
+}
+
+pub(in crate::store) fn credential(id: u128, owner: OwnerId) -> Credential {
+    Credential {
+        id: CredentialId::from_u128(id),
+        owner,
+        instance: github(),
+        account: Account {
+            id: 7,
+            login: "ann".into(),
+        },
+        scopes: Vec::new(),
+        grant: Grant::Token {
+            token: Sealed(vec![1]),
+        },
+        is_shared: false,
+        created_at: Timestamp(1),
+        rejected: None,
+    }
+}
+
+pub(in crate::store) fn command(id: u128, connection: u8) -> Command {
+    Command {
+        id: CommandId::from_u128(id),
+        connection: ConnectionId::from_u128(u128::from(connection)),
+        owner: ANN,
+        kind: CommandKind::Check,
+        asked_by: ANN,
+        asked_at: Timestamp(1),
+        state: CommandState::Asked,
+    }
+}
+
+/// A command as it is asked.
+pub(in crate::store) fn asking(command: &Command) -> Batch {
+    let put = Change::PutCommand(Box::new(command.clone()));
+    Batch::of(vec![put]).guarded_by(Guard::NewCommand(command.connection))
+}

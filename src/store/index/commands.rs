@@ -1,0 +1,109 @@
+//! Commands: which keys they write, and how they are read.
+
+use super::apply::{gone, mark, put};
+use super::key::{Key, Kind, last_id};
+use super::{Index, Kv, Scan, Write};
+use crate::domain::command::Command;
+use crate::domain::id::{CommandId, ConnectionId, OwnerId};
+use crate::store::{After, Page, ReadError};
+
+pub(super) fn command_key(id: CommandId) -> Key {
+    Key::of(Kind::Command).id(id.as_u128())
+}
+
+fn asked_key(connection: ConnectionId) -> Key {
+    Key::of(Kind::CommandAsked).id(connection.as_u128())
+}
+
+fn by_owner_key(command: &Command) -> Key {
+    let by_owner = Key::of(Kind::CommandByOwner).id(command.owner.as_u128());
+    by_owner.id(command.id.as_u128())
+}
+
+pub(super) fn put_command(command: &Command) -> Vec<Write> {
+    let asked = asked_key(command.connection).id(command.id.as_u128());
+    vec![
+        put(command_key(command.id), command),
+        mark(by_owner_key(command)),
+        if command.is_asked() {
+            mark(asked)
+        } else {
+            gone(asked)
+        },
+    ]
+}
+
+pub(super) fn forget_command<K: Kv>(
+    index: &Index<K>,
+    id: CommandId,
+) -> Result<Vec<Write>, ReadError> {
+    let writes = index.command(id)?;
+    let writes = writes.iter().flat_map(put_command);
+    Ok(writes.map(|(key, _)| (key, None)).collect())
+}
+
+impl<K: Kv> Index<K> {
+    pub(in crate::store) fn command(&self, id: CommandId) -> Result<Option<Command>, ReadError> {
+        self.record(&command_key(id))
+    }
+
+    pub(in crate::store) fn commands_asked(
+        &self,
+        connection: ConnectionId,
+        limit: usize,
+    ) -> Result<Vec<Command>, ReadError> {
+        let ids = self.ids(&asked_key(connection), None, false, limit)?;
+        self.each(Kind::Command, &ids)
+    }
+
+    /// How many wait for a connection's actor; counted up to `most`.
+    pub(super) fn commands_waiting(
+        &self,
+        connection: ConnectionId,
+        most: usize,
+    ) -> Result<usize, ReadError> {
+        Ok(self.ids(&asked_key(connection), None, false, most)?.len())
+    }
+
+    pub(super) fn commands_of(
+        &self,
+        owner: OwnerId,
+        after: After<CommandId>,
+    ) -> Result<Page<Command>, ReadError> {
+        let prefix = Key::of(Kind::CommandByOwner).id(owner.as_u128());
+        let last = after.last.map(CommandId::as_u128);
+        self.page(&prefix, last, after.limit, |id| {
+            self.command(CommandId::from_u128(id))
+        })
+    }
+
+    pub(in crate::store) fn connections_with_commands(
+        &self,
+    ) -> Result<Vec<ConnectionId>, ReadError> {
+        self.connections_under_marks(Kind::CommandAsked)
+    }
+
+    /// The connections that keys of a kind begin with, each once, in order of their ids.
+    pub(super) fn connections_under_marks(
+        &self,
+        kind: Kind,
+    ) -> Result<Vec<ConnectionId>, ReadError> {
+        let (mut found, prefix) = (Vec::new(), Key::of(kind));
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let scan = Scan {
+                prefix: prefix.bytes(),
+                after: after.as_deref(),
+                newest_first: false,
+                limit: 1,
+            };
+            let next = self.kv.scan(scan)?;
+            let Some(connection) = next.first().and_then(|(key, _)| last_id(&key[..17])) else {
+                return Ok(found);
+            };
+            found.push(ConnectionId::from_u128(connection));
+            // Skip everything else of this connection.
+            after = Some(prefix.clone().id(connection).raw(&[0xFF; 17]).into_bytes());
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The frozen mirrors of commands.
+
+use super::codec::Record;
+use super::wire::{Wire, codes, mirror, mirror_enum};
+use crate::domain::command::{Command, CommandKind, CommandOutcome, CommandState};
+use crate::domain::error_code::ErrorCode;
+use crate::domain::id::{CommandId, ConnectionId, DeliveryId, IncidentId, UserId};
+use crate::domain::time::Timestamp;
+
+codes!(CommandOutcome { 0 = Applied, 1 = Unchanged });
+mirror_enum!(CommandKindV1 of CommandKind {
+    SetEnabled(bool),
+    SetEvents(Vec<String>),
+    Disconnect { delete_hook: bool },
+    Check,
+    Ping,
+    Recreate,
+    RotateSecret,
+    Acknowledge(IncidentId),
+    Resolve(IncidentId),
+    Replay(DeliveryId),
+});
+mirror_enum!(CommandStateV1 of CommandState {
+    Asked,
+    Done { at: Timestamp, outcome: CommandOutcome },
+    Failed { at: Timestamp, code: ErrorCode },
+});
+mirror!(CommandV1 of Command {
+    id: CommandId,
+    connection: ConnectionId,
+    owner: UserId,
+    kind: CommandKind,
+    asked_by: UserId,
+    asked_at: Timestamp,
+    state: CommandState,
+});
+
+impl Record for Command {
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "command";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kinds::tests::round;
+    use super::*;
+
+    #[test]
+    fn every_kind_and_every_state_comes_back() {
+        round(vec![
+            CommandKind::SetEnabled(true),
+            CommandKind::SetEvents(vec!["push".into()]),
+            CommandKind::Disconnect { delete_hook: true },
+            CommandKind::Check,
+            CommandKind::Ping,
+            CommandKind::Recreate,
+            CommandKind::RotateSecret,
+            CommandKind::Acknowledge(IncidentId::from_u128(1)),
+            CommandKind::Resolve(IncidentId::from_u128(2)),
+            CommandKind::Replay(DeliveryId::from_u128(3)),
+        ]);
+        let at = Timestamp(-7);
+        let outcomes = [CommandOutcome::Applied, CommandOutcome::Unchanged];
+        let done = outcomes.map(|outcome| CommandState::Done { at, outcome });
+        let code = ErrorCode::NotNow;
+        round(
+            [
+                done.to_vec(),
+                vec![CommandState::Asked, CommandState::Failed { at, code }],
+            ]
+            .concat(),
+        );
+    }
+}
