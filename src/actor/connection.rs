@@ -18,7 +18,8 @@ use super::Command;
 use super::CommandError;
 use super::farewell::Farewell;
 use super::plan::{Act, Edit, Plan, plan};
-use super::shared::World;
+use super::secrets;
+use super::services::Services;
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::Priority;
 use crate::domain::id::{ConnectionId, DeliveryId};
@@ -36,7 +37,7 @@ const COMMIT_RETRY: Duration = Duration::from_millis(500);
 
 /// The actor.
 pub(super) struct ConnectionActor {
-    world: Arc<World>,
+    services: Arc<Services>,
     id: ConnectionId,
     /// The state as committed; `None` before it was read, or when it is gone.
     connection: Option<Connection>,
@@ -69,9 +70,9 @@ type Then =
     Box<dyn FnOnce(&mut ConnectionActor, &mut Context<ConnectionActor>, Result<(), CommandError>)>;
 
 impl ConnectionActor {
-    pub(super) fn new(world: Arc<World>, id: ConnectionId) -> Self {
+    pub(super) fn new(services: Arc<Services>, id: ConnectionId) -> Self {
         Self {
-            world,
+            services,
             id,
             connection: None,
             epochs: BTreeMap::new(),
@@ -92,7 +93,7 @@ impl ConnectionActor {
         let Some(present) = &self.connection else {
             return then(self, ctx, Err(CommandError::NoSuchConnection));
         };
-        let plan = match plan(&self.world, present, input, edit) {
+        let plan = match plan(&self.services, present, input, edit) {
             Ok(plan) => plan,
             Err(error) => return then(self, ctx, Err(error.into())),
         };
@@ -101,7 +102,7 @@ impl ConnectionActor {
 
     fn commit(&mut self, ctx: &mut Context<Self>, mut plan: Plan, then: Then) {
         let batch = Batch::of(std::mem::take(&mut plan.changes));
-        let committing = self.world.store.commit(batch).into_actor(self);
+        let committing = self.services.ports.store.commit(batch).into_actor(self);
         ctx.wait(committing.map(move |result, actor, ctx| match result {
             Ok(()) => {
                 actor.adopt(plan, ctx);
@@ -259,8 +260,8 @@ impl ConnectionActor {
             return;
         };
         let priority = calls::priority(&connection, call, self.is_awaited);
-        let world = Arc::clone(&self.world);
-        let made = calls::make(world, connection, call, priority).into_actor(self);
+        let services = Arc::clone(&self.services);
+        let made = calls::make(services, connection, call, priority).into_actor(self);
         ctx.spawn(made.map(|called, actor, ctx| {
             let calls::Called { input, mut edit } = called;
             actor.in_turn(ctx, move |actor, ctx| {
@@ -301,7 +302,7 @@ impl ConnectionActor {
 
     /// Reads the state, and goes on from there.
     fn begin(&mut self, ctx: &mut Context<Self>) {
-        match self.world.store.connection(self.id).ready() {
+        match self.services.ports.store.connection(self.id).ready() {
             Ok(connection) => self.connection = connection,
             Err(error) => {
                 tracing::error!(connection.id = %self.id, %error, "a connection cannot be read");
@@ -314,7 +315,7 @@ impl ConnectionActor {
         let Some(connection) = &self.connection else {
             return ctx.stop();
         };
-        let resealed = self.world.resealed(connection);
+        let resealed = secrets::resealed(&self.services.ports, connection);
         let edit = Edit {
             resealed,
             ..Edit::default()
@@ -347,7 +348,7 @@ impl actix::Supervised for ConnectionActor {
         *self = Self {
             life: self.life.wrapping_add(1),
             careful: true,
-            ..Self::new(Arc::clone(&self.world), self.id)
+            ..Self::new(Arc::clone(&self.services), self.id)
         };
     }
 }
@@ -398,7 +399,7 @@ impl ConnectionActor {
         let lifecycle = &connection.lifecycle;
         if !lifecycle.heard || lifecycle.pings_unanswered > 0 {
             let edit = Edit {
-                delivery_at: Some(self.world.now()),
+                delivery_at: Some(self.services.ports.now()),
                 ..Edit::default()
             };
             self.must(ctx, Input::DeliveryArrived { hook: None }, edit);

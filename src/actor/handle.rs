@@ -4,13 +4,16 @@ mod credentials;
 
 use super::connection::{Leaving, Obey, WhenSettled, Word};
 use super::farewell::{self, Farewell};
-use super::keeper::{self, StopSweeping, Sweeper, Verdict};
 use super::leaving::{Leave, StopUshering, Usher};
-use super::moves::{Mover, StopMoving};
+use super::moves::{Mover, Moves, StopMoving};
 use super::router::{Alive, Dispatch, Registry, Router, Told};
-use super::shared::World;
+use super::secrets;
+use super::services::Services;
+use super::settings::Settings;
+use super::sweeper::{StopSweeping, Sweeper};
 use super::warden::{Start, StopAll, Warden};
-use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd, Offer};
+use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd};
+use crate::credentials::{Cause, Offer, Pool, Ports};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -19,10 +22,9 @@ use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::HookSecret;
 use crate::domain::user::Credential;
-use crate::provider::Hooks;
+use crate::provider::{Access, Hooks};
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use actix::prelude::*;
-pub(super) use credentials::told;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -40,13 +42,15 @@ fn is_refusal(why: &ConnectError) -> bool {
     }
 }
 
+/// Most credentials with which a repository is looked for when it is connected.
+const ASKED_MAX: usize = 8;
 /// Longest wait for a connection's actor to take a command: it may be restarting.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running actors.
 #[derive(Clone)]
 pub struct Actors {
-    world: Arc<World>,
+    services: Arc<Services>,
     registry: Arc<Registry>,
     router: Addr<Router>,
     warden: Addr<Warden>,
@@ -64,20 +68,28 @@ impl std::fmt::Debug for Actors {
 impl Actors {
     /// Starts router and warden on this thread, and an actor for every connection. Needs a
     /// running actix system.
-    pub fn start(world: World) -> Result<Self, crate::store::ReadError> {
-        let world = Arc::new(world);
-        let ids = world.store.connection_ids().ready()?;
+    pub fn start(ports: Ports, settings: Settings) -> Result<Self, crate::store::ReadError> {
+        let ports = Arc::new(ports);
+        let (pool, deaths) = Pool::new(Arc::clone(&ports));
+        let services = Arc::new(Services {
+            ports,
+            settings,
+            pool,
+            moves: Moves::default(),
+        });
+        let ids = services.ports.store.connection_ids().ready()?;
         let registry = Arc::new(Registry::default());
-        let warden = Warden::new(Arc::clone(&world), Arc::clone(&registry)).start();
+        let warden = Warden::new(Arc::clone(&services), Arc::clone(&registry)).start();
         let router = Router::new(Arc::clone(&registry), warden.clone()).start();
         for id in ids {
             warden.do_send(Start(id));
         }
-        let sweeper = Sweeper::new(Arc::clone(&world), Arc::clone(&registry)).start();
-        let mover = Mover::new(Arc::clone(&world), Arc::clone(&registry)).start();
-        let usher = Usher::new(Arc::clone(&world), Arc::clone(&registry), warden.clone()).start();
+        let sweeper = Sweeper::start_on(Arc::clone(&services), Arc::clone(&registry), deaths);
+        let mover = Mover::new(Arc::clone(&services), Arc::clone(&registry)).start();
+        let usher =
+            Usher::new(Arc::clone(&services), Arc::clone(&registry), warden.clone()).start();
         Ok(Self {
-            world,
+            services,
             registry,
             router,
             warden,
@@ -93,7 +105,7 @@ impl Actors {
         self.sweeper.do_send(StopSweeping);
         self.mover.do_send(StopMoving);
         self.usher.do_send(StopUshering);
-        self.world.keeper.rest().await;
+        self.services.pool.rest().await;
         // A warden that is gone has nothing left to stop.
         let _ = self.warden.send(StopAll).await;
     }
@@ -109,8 +121,8 @@ impl Actors {
 
     /// What the actors share.
     #[cfg(test)]
-    pub(super) const fn world(&self) -> &Arc<World> {
-        &self.world
+    pub(super) const fn services(&self) -> &Arc<Services> {
+        &self.services
     }
 
     /// Whether the router handles what it is sent. Resolves when it has: never, should it hang.
@@ -132,7 +144,7 @@ impl Actors {
     /// How many hooks still deliver to a former public address.
     #[cfg(test)]
     pub fn hooks_to_move(&self) -> usize {
-        self.world.moves.count()
+        self.services.moves.count()
     }
 
     /// Whether none lives.
@@ -140,14 +152,14 @@ impl Actors {
         self.len() == 0
     }
 
-    fn instance_for(&self, request: &ConnectRequest) -> Result<Instance, ConnectError> {
+    async fn instance_for(&self, request: &ConnectRequest) -> Result<Instance, ConnectError> {
         let provider = request.provider;
         if let Some(host) = &request.host {
             let instance = Instance {
                 provider,
                 host: host.clone(),
             };
-            let is_known = self.world.providers.hooks(&instance).is_some();
+            let is_known = self.services.ports.providers.hooks(&instance).is_some();
             return if is_known {
                 Ok(instance)
             } else {
@@ -155,19 +167,27 @@ impl Actors {
             };
         }
         if let Some(id) = request.credential {
-            let credential = self.world.store.credential(id).ready()?;
+            let credential = self.services.ports.store.credential(id).await?;
             let owned = credential.filter(|c| c.owner == request.owner);
             return owned.map(|c| c.instance).ok_or(ConnectError::NoCredential);
         }
         // Without a word on the host: the one that the newest credential belongs to.
         let mut credentials = self
-            .world
+            .services
+            .ports
             .store
             .credentials(request.owner)
-            .ready()?
+            .await?
             .into_iter();
         let newest = credentials.find(|c| c.instance.provider == provider);
-        let first = || self.world.providers.instances(provider).next().cloned();
+        let first = || {
+            self.services
+                .ports
+                .providers
+                .instances(provider)
+                .next()
+                .cloned()
+        };
         newest
             .map(|c| c.instance)
             .or_else(first)
@@ -175,7 +195,8 @@ impl Actors {
     }
 
     fn hooks(&self, instance: &Instance) -> Result<Arc<dyn Hooks>, ConnectError> {
-        self.world
+        self.services
+            .ports
             .providers
             .hooks(instance)
             .cloned()
@@ -190,7 +211,13 @@ impl Actors {
         instance: &Instance,
     ) -> Result<(Option<Repository>, Vec<CredentialId>), ConnectError> {
         let (mut refused, mut blind) = (None, Vec::new());
-        for credential in self.credentials_for(request, instance)? {
+        let (owner, named) = (request.owner, request.credential);
+        let candidates = self
+            .services
+            .pool
+            .candidates(owner, instance, named)
+            .await?;
+        for credential in candidates.into_iter().take(ASKED_MAX) {
             match self.look_up(request, instance, credential).await {
                 Err(why) if is_refusal(&why) => {
                     // That something is in the way says more than that there is nothing.
@@ -216,34 +243,27 @@ impl Actors {
     ) -> Result<Option<Repository>, ConnectError> {
         let hooks = self.hooks(instance)?;
         let errand = Errand::of_person(request.owner);
-        let access = match keeper::access(&self.world, credential.id(), errand).await {
-            Ok(access) => access,
-            Err(error) if error.failure == Failure::Unauthorized => {
-                return Err(ConnectError::Unauthorized);
-            }
-            Err(error) if error.code == ErrorCode::CannotOpenSecret => return Err(told(error)),
-            // It can be renewed later, as the provider can be asked later.
-            Err(_) => return Ok(None),
-        };
         let target = crate::provider::Target {
             repository: None,
             full_name: request.full_name.clone(),
         };
-        match hooks.repository(&access, &target).await {
+        let look = |access: Access| {
+            let (hooks, target) = (&hooks, &target);
+            async move { hooks.repository(&access, target).await }
+        };
+        match self.services.pool.ask(credential, errand, look).await {
             Ok(Some(repository)) => Ok(Some(repository)),
             Ok(None) => Err(ConnectError::NoSuchRepository),
-            Err(error) => match error.failure {
-                Failure::Unauthorized => {
-                    match keeper::refused(&self.world, credential.id(), &access).await {
-                        Verdict::Dead => Err(ConnectError::Unauthorized),
-                        Verdict::Again | Verdict::Unclear => Ok(None),
-                    }
+            Err(refused) => match (refused.cause, refused.error.failure) {
+                (Cause::Dead, _) => Err(ConnectError::Unauthorized),
+                (Cause::Failed, Failure::NoAccess | Failure::Rejected) => {
+                    Err(ConnectError::Provider(refused.error))
                 }
-                Failure::NoAccess | Failure::Rejected => {
-                    let is_own = matches!(credential, CredentialUse::Own(_));
-                    Err(ConnectError::Provider(error.shown(is_own)))
+                (Cause::NoToken, _) if refused.error.code == ErrorCode::CannotOpenSecret => {
+                    Err(refused.error.into())
                 }
-                Failure::Retryable { .. } => Ok(None),
+                // The token can be renewed later, as the provider can be asked later.
+                (Cause::NoToken | Cause::Replaced | Cause::Unclear | Cause::Failed, _) => Ok(None),
             },
         }
     }
@@ -254,15 +274,15 @@ impl Actors {
         instance: Instance,
         repository: Option<Repository>,
     ) -> Connection {
-        let entropy = &*self.world.entropy;
+        let entropy = &*self.services.ports.entropy;
         let full_name = repository.as_ref().map(|r| r.full_name.clone());
         let mut connection = Connection::new(
-            ConnectionId::generate(self.world.clock.now_for_id(), entropy),
+            ConnectionId::generate(self.services.ports.clock.now_for_id(), entropy),
             request.owner,
             instance,
             full_name.unwrap_or_else(|| request.full_name.clone()),
             HookKey::generate(entropy),
-            self.world.now(),
+            self.services.ports.now(),
         );
         connection.repository = repository.map(|r| r.id);
         connection.credential = request.credential;
@@ -270,14 +290,13 @@ impl Actors {
         if !request.setup_webhook {
             connection.lifecycle.desired = Desired::Paused;
         }
-        connection.secret = self
-            .world
-            .seal_secret(&connection, &HookSecret::generate(entropy));
+        let secret = HookSecret::generate(entropy);
+        connection.secret = secrets::seal(&self.services.ports, &connection, &secret);
         connection
     }
 
     async fn connect_now(&self, request: ConnectRequest) -> Result<Connection, ConnectError> {
-        let instance = self.instance_for(&request)?;
+        let instance = self.instance_for(&request).await?;
         let (repository, blind) = self.find(&request, &instance).await?;
         let mut connection = self.new_connection(&request, instance, repository);
         connection.no_access = blind;
@@ -290,7 +309,13 @@ impl Actors {
         let id = connection.id;
         let batch = Batch::of(vec![Change::PutConnection(Box::new(connection.clone()))]);
         let batch = batch.guarded_by(Guard::OwnerPresent(connection.owner));
-        match self.world.store.commit(batch.guarded_by(guard)).await {
+        match self
+            .services
+            .ports
+            .store
+            .commit(batch.guarded_by(guard))
+            .await
+        {
             Ok(()) => {}
             Err(CommitError::Conflict(Conflict::Connection(id))) => {
                 return Err(ConnectError::AlreadyConnected(id));
@@ -299,8 +324,14 @@ impl Actors {
         }
         // The warden lives as long as the system.
         let _ = self.warden.send(Start(id)).await;
-        self.settled(id, self.world.settings.connect_wait).await;
-        Ok(self.world.store.connection(id).await?.unwrap_or(connection))
+        self.settled(id, self.services.settings.connect_wait).await;
+        Ok(self
+            .services
+            .ports
+            .store
+            .connection(id)
+            .await?
+            .unwrap_or(connection))
     }
 
     async fn command_now(
@@ -311,7 +342,7 @@ impl Actors {
         leaving: Option<Leaving>,
     ) -> Result<(), CommandError> {
         command_now(
-            &self.world,
+            &self.services,
             &self.registry,
             &self.warden,
             id,
@@ -341,14 +372,14 @@ impl Actors {
 
 /// Has a connection's actor carry out a command, and starts the actor when it has none.
 pub(super) async fn command_now(
-    world: &World,
+    services: &Services,
     registry: &Registry,
     warden: &Addr<Warden>,
     id: ConnectionId,
     (command, priority, leaving): (Command, Priority, Option<Leaving>),
 ) -> Result<(), CommandError> {
     if registry.get(id).is_none() {
-        if world.store.connection(id).await?.is_none() {
+        if services.ports.store.connection(id).await?.is_none() {
             return Err(CommandError::NoSuchConnection);
         }
         let _ = warden.send(Start(id)).await;
@@ -402,7 +433,7 @@ impl Herd for Actors {
     }
 
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {
-        self.world.hook_secrets(connection)
+        secrets::accepted(&self.services.ports, connection)
     }
 
     fn add_grant(
@@ -435,7 +466,7 @@ impl Herd for Actors {
         id: CredentialId,
         command: Command,
     ) -> Answering<'_, (), CommandError> {
-        Box::pin(keeper::command(&self.world, id, command))
+        Box::pin(self.command_credential_now(id, command))
     }
 
     fn repositories<'a>(

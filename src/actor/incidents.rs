@@ -5,13 +5,13 @@
 //! run that failed last, and is brought in line whenever one of them changes: the order of events
 //! does not matter.
 
-use super::shared::World;
+use crate::credentials::Ports;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::track::{End, Told, TrackKey};
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution};
-use crate::domain::rule::Verdict;
+use crate::domain::rule::{Rules, Verdict};
 use crate::domain::run::{Conclusion, Run, RunEvent, Twin};
 use crate::domain::time::Timestamp;
 use crate::store::{Change, ReadError};
@@ -25,7 +25,8 @@ use records::Records;
 
 /// Runs, tracks and incidents of one connection, as changed so far.
 pub(super) struct Fold<'a> {
-    world: &'a World,
+    ports: &'a Ports,
+    rules: &'a Rules,
     connection: &'a Connection,
     records: Records<'a>,
 }
@@ -37,11 +38,12 @@ struct Moved {
 }
 
 impl<'a> Fold<'a> {
-    pub(super) fn new(world: &'a World, connection: &'a Connection) -> Self {
+    pub(super) fn new(ports: &'a Ports, rules: &'a Rules, connection: &'a Connection) -> Self {
         Self {
-            world,
+            ports,
+            rules,
             connection,
-            records: Records::new(&*world.store, connection.id),
+            records: Records::new(&*ports.store, connection.id),
         }
     }
 
@@ -81,8 +83,8 @@ impl<'a> Fold<'a> {
             held.is_changed |= is_news;
             return Ok((held.record.id, is_news));
         }
-        let now = self.world.now();
-        let id = RunId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
+        let now = self.ports.now();
+        let id = RunId::generate(self.ports.clock.now_for_id(), &*self.ports.entropy);
         let connection = self.connection;
         let run = Run::begin(id, connection.id, connection.owner, event, now);
         self.records.put_run(run);
@@ -111,7 +113,7 @@ impl<'a> Fold<'a> {
         let has_failed = verdict == Verdict::Failed;
         let mut candidate = suites.first().filter(|_| has_failed).map(|i| i.id);
         let was_offered = candidate.is_some();
-        let generate = || IncidentId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
+        let generate = || IncidentId::generate(self.ports.clock.now_for_id(), &*self.ports.entropy);
         let track = self.records.track(&key)?;
         let before = track.record.points.len();
         let moved = track
@@ -141,7 +143,7 @@ impl<'a> Fold<'a> {
         let Some(conclusion) = event.status.conclusion() else {
             return Ok(None);
         };
-        let rules = &self.world.settings.rules;
+        let rules = self.rules;
         let verdict = match rules.verdict(conclusion, event.facts.own_branch()) {
             None if conclusion == Conclusion::Success => {
                 let has_failed = !self.records.track(key)?.record.points.is_empty();

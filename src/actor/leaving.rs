@@ -6,9 +6,8 @@
 //! the way, the next look goes on.
 
 use super::handle::command_now;
-use super::keeper;
 use super::router::Registry;
-use super::shared::World;
+use super::services::Services;
 use super::warden::Warden;
 use super::{Command, CommandError};
 use crate::domain::backoff::jittered;
@@ -31,7 +30,7 @@ const PAGE: usize = 200;
 
 /// The actor that sees users off.
 pub(super) struct Usher {
-    world: Arc<World>,
+    services: Arc<Services>,
     registry: Arc<Registry>,
     warden: Addr<Warden>,
     /// The next look, while one is planned.
@@ -53,12 +52,12 @@ enum Trouble {
 
 impl Usher {
     pub(super) const fn new(
-        world: Arc<World>,
+        services: Arc<Services>,
         registry: Arc<Registry>,
         warden: Addr<Warden>,
     ) -> Self {
         Self {
-            world,
+            services,
             registry,
             warden,
             planned: None,
@@ -69,9 +68,9 @@ impl Usher {
     /// Looks, and again as long as somebody is leaving.
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.planned = None;
-        let world = Arc::clone(&self.world);
+        let services = Arc::clone(&self.services);
         let (registry, warden) = (Arc::clone(&self.registry), self.warden.clone());
-        let looked = async move { look(&world, &registry, &warden).await };
+        let looked = async move { look(&services, &registry, &warden).await };
         ctx.wait(looked.into_actor(self).map(|is_done, usher, ctx| {
             if is_done {
                 usher.looks = 0;
@@ -79,7 +78,7 @@ impl Usher {
             }
             let wait = BUSY.saturating_mul(1 << usher.looks.min(10)).min(STUCK);
             usher.looks = usher.looks.saturating_add(1);
-            let wait = jittered(wait, usher.world.chance());
+            let wait = jittered(wait, usher.services.ports.chance());
             usher.planned = Some(ctx.run_later(wait, Self::look));
         }));
     }
@@ -122,8 +121,8 @@ impl Handler<StopUshering> for Usher {
 }
 
 /// Does what can be done for everybody who is leaving. Tells whether nobody is, any more.
-async fn look(world: &World, registry: &Registry, warden: &Addr<Warden>) -> bool {
-    let users = match world.store.users().await {
+async fn look(services: &Services, registry: &Registry, warden: &Addr<Warden>) -> bool {
+    let users = match services.ports.store.users().await {
         Ok(users) => users,
         Err(error) => {
             tracing::warn!(%error, "users cannot be read; trying again");
@@ -135,7 +134,7 @@ async fn look(world: &World, registry: &Registry, warden: &Addr<Warden>) -> bool
         let Some(removal) = user.removal else {
             continue;
         };
-        match see_off(world, registry, warden, &user, removal).await {
+        match see_off(services, registry, warden, &user, removal).await {
             Ok(true) => tracing::info!(user.id = %user.id, "user_removed"),
             Ok(false) => is_done = false,
             Err(error) => {
@@ -158,7 +157,7 @@ const fn is_untold(connection: &Connection, removal: Removal) -> bool {
 
 /// A step of a removal. Tells whether it was the last.
 async fn see_off(
-    world: &World,
+    services: &Services,
     registry: &Registry,
     warden: &Addr<Warden>,
     user: &User,
@@ -167,7 +166,8 @@ async fn see_off(
     let (mut last, mut left, limit) = (None, 0_usize, PAGE);
     let mut trouble = None;
     loop {
-        let page = world
+        let page = services
+            .ports
             .store
             .connections_of(user.id, After { last, limit })
             .await?;
@@ -180,7 +180,7 @@ async fn see_off(
             if is_untold(&connection, removal) {
                 let delete_hook = removal.delete_hooks;
                 let command = (Command::Disconnect { delete_hook }, Priority::Person, None);
-                let told = command_now(world, registry, warden, connection.id, command).await;
+                let told = command_now(services, registry, warden, connection.id, command).await;
                 // One that cannot be told now holds up no other.
                 trouble = trouble.or(told.err());
             }
@@ -192,15 +192,15 @@ async fn see_off(
     if left > 0 {
         return trouble.map_or(Ok(false), |error| Err(error.into()));
     }
-    forget(world, user.id).await?;
+    forget(services, user.id).await?;
     Ok(true)
 }
 
 /// Nothing hangs on the user any more.
-async fn forget(world: &World, id: UserId) -> Result<(), Trouble> {
-    for credential in world.store.credentials(id).await? {
-        keeper::remove(world, credential.id).await?;
+async fn forget(services: &Services, id: UserId) -> Result<(), Trouble> {
+    for credential in services.ports.store.credentials(id).await? {
+        services.pool.remove(credential.id).await?;
     }
     let batch = Batch::of(vec![Change::DeleteUser(id)]);
-    Ok(world.store.commit(batch).await?)
+    Ok(services.ports.store.commit(batch).await?)
 }

@@ -3,35 +3,34 @@
 //!
 //! Outsiders see [`Herd`] and nothing else. Every change to a connection, and to the runs and
 //! incidents that hang on it, is made by its actor: nobody else writes them. Credentials are
-//! written by the keeper.
+//! written by the [`crate::credentials`].
 
 mod connection;
 mod farewell;
 mod handle;
 mod incidents;
-mod keeper;
 mod leaving;
 mod moves;
 mod plan;
 mod router;
+mod secrets;
+mod services;
 pub mod settings;
-mod shared;
 pub mod supervise;
+mod sweeper;
 mod warden;
 
 pub use farewell::Farewell;
 pub use handle::Actors;
-pub use keeper::Keeper;
-pub use moves::Moves;
-pub use shared::World;
 
+use crate::credentials::{AddError, ChangeError, Offer};
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, UserId};
+use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
 use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::user::Credential;
 use crate::provider::ProviderError;
-use crate::provider::oauth::Tokens;
 use crate::store::{CommitError, ReadError};
 use std::future::Future;
 use std::pin::Pin;
@@ -107,18 +106,6 @@ pub struct ConnectRequest {
     pub credential: Option<CredentialId>,
 }
 
-/// What a user brings for a credential to rest on.
-#[derive(Clone, Debug)]
-pub enum Offer {
-    /// A token that they made.
-    Token(ProviderToken),
-    /// What they granted by signing in.
-    Oauth(Tokens),
-    /// An installation of our app. Who offers one must have been checked: the app's key opens all
-    /// of its installations, whoever made them.
-    Installation(u64),
-}
-
 /// Why a repository was not connected. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
@@ -147,6 +134,40 @@ pub enum ConnectError {
     /// credential, listing repositories). The error says which, and why.
     #[error(transparent)]
     Provider(ProviderError),
+}
+
+impl From<ChangeError> for CommandError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotFound => Self::NoSuchSubject,
+            ChangeError::NotNow(why) => Self::NotNow(why),
+            ChangeError::Commit(error) => Self::Commit(error),
+            ChangeError::Read(error) => Self::Read(error),
+        }
+    }
+}
+
+impl From<AddError> for ConnectError {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Provider(error) => error.into(),
+            AddError::Removed => Self::NoCredential,
+            AddError::Commit(error) => Self::Commit(error),
+            AddError::Read(error) => Self::Read(error),
+        }
+    }
+}
+
+/// What a provider's refusal means to a caller of the API.
+impl From<ProviderError> for ConnectError {
+    fn from(error: ProviderError) -> Self {
+        match error.failure {
+            Failure::Unauthorized => Self::Unauthorized,
+            Failure::Retryable { .. } | Failure::NoAccess | Failure::Rejected => {
+                Self::Provider(error.shown(true))
+            }
+        }
+    }
 }
 
 /// A boxed future of an answer.

@@ -7,7 +7,7 @@
 
 use super::connection::MoveTurn;
 use super::router::Registry;
-use super::shared::World;
+use super::services::Services;
 use crate::domain::backoff::Backoff;
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, UserId};
@@ -145,26 +145,26 @@ impl Moves {
 
 /// The actor that hands out turns.
 pub(super) struct Mover {
-    world: Arc<World>,
+    services: Arc<Services>,
     registry: Arc<Registry>,
 }
 
 impl Mover {
-    pub(super) const fn new(world: Arc<World>, registry: Arc<Registry>) -> Self {
-        Self { world, registry }
+    pub(super) const fn new(services: Arc<Services>, registry: Arc<Registry>) -> Self {
+        Self { services, registry }
     }
 }
 
-async fn hand_out(world: Arc<World>, registry: Arc<Registry>) {
+async fn hand_out(services: Arc<Services>, registry: Arc<Registry>) {
     loop {
-        let (ids, next) = world.moves.take_turns();
+        let (ids, next) = services.moves.take_turns();
         for id in ids {
             match registry.get(id) {
                 Some(actor) => actor.do_send(MoveTurn),
-                None => world.moves.over(id, None, world.settings.retry),
+                None => services.moves.over(id, None, services.settings.retry),
             }
         }
-        let changed = world.moves.changed.notified();
+        let changed = services.moves.changed.notified();
         match next {
             Some(at) => drop(tokio::time::timeout_at(at, changed).await),
             None => changed.await,
@@ -176,8 +176,8 @@ impl Actor for Mover {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let (world, registry) = (Arc::clone(&self.world), Arc::clone(&self.registry));
-        ctx.spawn(hand_out(world, registry).into_actor(self));
+        let (services, registry) = (Arc::clone(&self.services), Arc::clone(&self.registry));
+        ctx.spawn(hand_out(services, registry).into_actor(self));
     }
 }
 

@@ -3,7 +3,8 @@
 //! A plan is made from the present state without changing anything. It is committed as a whole;
 //! only then does the actor adopt it and act. A plan whose commit failed is dropped and made anew.
 
-use super::shared::{Resealed, World};
+use super::secrets::Resealed;
+use super::services::Services;
 use crate::domain::backoff::{jittered, scale};
 use crate::domain::connection::{
     Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE, Suspicion,
@@ -100,12 +101,12 @@ const PENDING_AT_END_MAX: usize = 1000;
 
 /// Plans a step.
 pub(super) fn plan(
-    world: &World,
+    services: &Services,
     present: &Connection,
     input: Option<Input>,
     edit: Edit,
 ) -> Result<Plan, ReadError> {
-    let now = world.now();
+    let now = services.ports.now();
     let mut next = present.clone();
     let changes = edit.changes.clone();
     let unreadable = edit.unreadable.clone();
@@ -116,10 +117,10 @@ pub(super) fn plan(
         (next.lifecycle, effects) = step(next.lifecycle, input);
     }
     note_hook(&mut next, present, now);
-    settle_secrets(&mut next, now, world.clock.trusted());
+    settle_secrets(&mut next, now, services.ports.clock.trusted());
     let acts = effects
         .iter()
-        .map(|effect| act(world, &mut next, *effect, now))
+        .map(|effect| act(services, &mut next, *effect, now))
         .collect();
     let mut plan = Plan {
         connection: next,
@@ -127,18 +128,18 @@ pub(super) fn plan(
         acts,
         is_shown_to_be_gone,
     };
-    note_incidents(world, &mut plan, &effects, now)?;
+    note_incidents(services, &mut plan, &effects, now)?;
     // What could not be read may have told of a failure: that is not passed over in silence. It is
     // over when somebody has looked.
     if let Some(reason) = unreadable.last() {
         let times = u32::try_from(unreadable.len()).unwrap_or(u32::MAX);
         let connection = &plan.connection;
         let failure = HealthFailure::DeliveryUnreadable { connection, reason };
-        let incident = report(world, failure, times, now)?;
+        let incident = report(services, failure, times, now)?;
         plan.changes.push(incident);
     }
     if plan.is_end() {
-        end(world, &mut plan, now)?;
+        end(services, &mut plan, now)?;
     } else if plan.connection != *present {
         // A start that finds all as it was writes nothing, for a hundred thousand connections too.
         plan.changes
@@ -225,12 +226,12 @@ fn settle_secrets(next: &mut Connection, now: Timestamp, trusted: Timestamp) {
     }
 }
 
-fn act(world: &World, next: &mut Connection, effect: Effect, now: Timestamp) -> Act {
+fn act(services: &Services, next: &mut Connection, effect: Effect, now: Timestamp) -> Act {
     match effect {
         Effect::Call(call) => Act::Call(call),
         Effect::Observe(observation) => Act::Tell(observation),
         Effect::Schedule(timer, delay) => {
-            let wait = duration(world, next, delay, now);
+            let wait = duration(services, next, delay, now);
             if timer == Timer::Retry {
                 next.retry_due_at = Some(now.plus(wait));
             }
@@ -242,8 +243,8 @@ fn act(world: &World, next: &mut Connection, effect: Effect, now: Timestamp) -> 
 /// Longest that a restart goes on to wait.
 const REMAINING_MAX: Duration = Duration::from_hours(24);
 
-fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> Duration {
-    let (settings, chance) = (&world.settings, world.chance());
+fn duration(services: &Services, next: &Connection, delay: Delay, now: Timestamp) -> Duration {
+    let (settings, chance) = (&services.settings, services.ports.chance());
     match delay {
         Delay::CheckInterval => jittered(settings.check_interval, chance),
         Delay::Spread => scale(settings.check_interval, chance),
@@ -263,7 +264,7 @@ fn duration(world: &World, next: &Connection, delay: Delay, now: Timestamp) -> D
 }
 
 fn note_incidents(
-    world: &World,
+    services: &Services,
     plan: &mut Plan,
     effects: &[Effect],
     now: Timestamp,
@@ -276,16 +277,16 @@ fn note_incidents(
         let change = match *observation {
             // The incident of the credential tells it, once for all of its connections.
             Observation::Suspended(SuspendReason::Unauthorized)
-                if is_told_by_credential(world, connection)? =>
+                if is_told_by_credential(services, connection)? =>
             {
                 None
             }
             Observation::Suspended(reason) => {
                 let failure = HealthFailure::HookSuspended(connection, reason);
-                Some(report(world, failure, 1, now)?)
+                Some(report(services, failure, 1, now)?)
             }
             Observation::HookSilent => Some(report(
-                world,
+                services,
                 HealthFailure::HookSilent(connection),
                 1,
                 now,
@@ -295,11 +296,13 @@ fn note_incidents(
                     connection,
                     permanently,
                 };
-                Some(report(world, failure, 1, now)?)
+                Some(report(services, failure, 1, now)?)
             }
-            Observation::HookEnabled => recover(world, connection, HealthKind::HookDisabled, now)?,
-            Observation::HookHeard => recover(world, connection, HealthKind::HookSilent, now)?,
-            Observation::Resumed => recover(world, connection, HealthKind::HookSuspended, now)?,
+            Observation::HookEnabled => {
+                recover(services, connection, HealthKind::HookDisabled, now)?
+            }
+            Observation::HookHeard => recover(services, connection, HealthKind::HookSilent, now)?,
+            Observation::Resumed => recover(services, connection, HealthKind::HookSuspended, now)?,
             Observation::HookEnsured(_)
             | Observation::HookDrifted
             | Observation::HookRepaired
@@ -313,12 +316,13 @@ fn note_incidents(
 }
 
 /// Whether an incident that goes on tells that a credential of the owner's is dead.
-fn is_told_by_credential(world: &World, connection: &Connection) -> Result<bool, ReadError> {
-    let credentials = world.store.credentials(connection.owner).ready()?;
+fn is_told_by_credential(services: &Services, connection: &Connection) -> Result<bool, ReadError> {
+    let credentials = services.ports.store.credentials(connection.owner).ready()?;
     let is_dead = |c: &&Credential| c.instance == connection.instance && c.rejected.is_some();
     for dead in credentials.iter().filter(is_dead) {
         let subject = Subject::Credential(dead.id);
-        if !world
+        if !services
+            .ports
             .store
             .unresolved_incidents(subject)
             .ready()?
@@ -331,22 +335,23 @@ fn is_told_by_credential(world: &World, connection: &Connection) -> Result<bool,
 }
 
 fn report(
-    world: &World,
+    services: &Services,
     failure: HealthFailure<'_>,
     times: u32,
     now: Timestamp,
 ) -> Result<Change, ReadError> {
-    let unresolved = world
+    let unresolved = services
+        .ports
         .store
         .unresolved_incidents(failure.subject())
         .ready()?;
-    let id = IncidentId::generate(world.clock.now_for_id(), &*world.entropy);
+    let id = IncidentId::generate(services.ports.clock.now_for_id(), &*services.ports.entropy);
     let incident = health::report(failure, times, unresolved, id, now);
     Ok(Change::PutIncident(Box::new(incident)))
 }
 
 fn recover(
-    world: &World,
+    services: &Services,
     connection: &Connection,
     kind: HealthKind,
     now: Timestamp,
@@ -356,7 +361,7 @@ fn recover(
         return Ok(None);
     }
     let subject = Subject::Connection(connection.id);
-    let open = kind.find(world.store.unresolved_incidents(subject).ready()?);
+    let open = kind.find(services.ports.store.unresolved_incidents(subject).ready()?);
     Ok(open.map(|mut incident| {
         incident.resolve(Resolution::Recovered, now);
         Change::PutIncident(Box::new(incident))
@@ -365,12 +370,12 @@ fn recover(
 
 /// The incidents that a disconnect ends.
 pub(super) fn resolve_all(
-    world: &World,
+    services: &Services,
     connection: &Connection,
     now: Timestamp,
 ) -> Result<Vec<Change>, ReadError> {
     let subject = Subject::Connection(connection.id);
-    let unresolved = world.store.unresolved_incidents(subject).ready()?;
+    let unresolved = services.ports.store.unresolved_incidents(subject).ready()?;
     let resolved = health::resolve_all(unresolved, Resolution::Disconnected, now);
     Ok(resolved
         .map(|incident| Change::PutIncident(Box::new(incident)))
@@ -378,13 +383,18 @@ pub(super) fn resolve_all(
 }
 
 /// The connection is over: what is still pending is marked, and the record goes.
-fn end(world: &World, plan: &mut Plan, now: Timestamp) -> Result<(), ReadError> {
+fn end(services: &Services, plan: &mut Plan, now: Timestamp) -> Result<(), ReadError> {
     let id = plan.connection.id;
     debug_assert!(matches!(
         plan.connection.lifecycle.desired,
         Desired::Removed { .. }
     ));
-    for delivery in world.store.pending(id, PENDING_AT_END_MAX).ready()? {
+    for delivery in services
+        .ports
+        .store
+        .pending(id, PENDING_AT_END_MAX)
+        .ready()?
+    {
         let state = DeliveryState::Processed {
             at: now,
             outcome: Outcome::Paused,

@@ -6,7 +6,9 @@
 use super::connection::{ConnectionActor, Nudge, Word};
 use super::warden::{Start, Warden};
 use crate::domain::id::ConnectionId;
+use crate::telemetry::metric;
 use actix::prelude::*;
+use metrics::gauge;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 
@@ -21,10 +23,16 @@ impl Registry {
 
     pub(super) fn insert(&self, id: ConnectionId, address: Addr<ConnectionActor>) {
         self.0.write().insert(id, address);
+        self.count();
     }
 
     pub(super) fn remove(&self, id: ConnectionId) {
         self.0.write().remove(&id);
+        self.count();
+    }
+
+    fn count(&self) {
+        gauge!(metric::ACTORS).set(metric::float(self.len() as u64));
     }
 
     pub(super) fn clear(&self) {

@@ -7,8 +7,6 @@ use std::time::Duration;
 /// Settings of all actors.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where providers reach us, without a slash at the end.
-    pub public_url: String,
     /// How often a hook is compared with what it should be.
     pub check_interval: Duration,
     /// After this long without any delivery a hook is pinged.
@@ -34,7 +32,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            public_url: "http://127.0.0.1:8080".into(),
             check_interval: Duration::from_mins(30),
             ping_interval: Duration::from_hours(6),
             retry: Backoff {

@@ -3,14 +3,14 @@
 use super::connection::ConnectionActor;
 use super::plan::{Edit, plan};
 use super::router::Registry;
-use super::shared::World;
+use super::services::Services;
 use super::supervise::{Exit, start};
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::{Input, SuspendReason};
 use crate::store::Batch;
 use crate::telemetry::metric;
 use actix::prelude::*;
-use metrics::{counter, gauge};
+use metrics::counter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,19 +19,19 @@ const SUSPEND_RETRY: Duration = Duration::from_secs(1);
 
 /// The warden.
 pub(super) struct Warden {
-    world: Arc<World>,
+    services: Arc<Services>,
     registry: Arc<Registry>,
     arbiters: Vec<Arbiter>,
     is_stopping: bool,
 }
 
 impl Warden {
-    pub(super) fn new(world: Arc<World>, registry: Arc<Registry>) -> Self {
-        let arbiters = (0..world.settings.arbiters)
+    pub(super) fn new(services: Arc<Services>, registry: Arc<Registry>) -> Self {
+        let arbiters = (0..services.settings.arbiters)
             .map(|_| Arbiter::new())
             .collect();
         Self {
-            world,
+            services,
             registry,
             arbiters,
             is_stopping: false,
@@ -51,13 +51,12 @@ impl Warden {
         if self.is_stopping || self.registry.get(id).is_some() {
             return;
         }
-        let (world, warden) = (Arc::clone(&self.world), ctx.address());
-        gauge!(metric::ACTORS).increment(1.0);
-        let policy = world.settings.supervision;
+        let (services, warden) = (Arc::clone(&self.services), ctx.address());
+        let policy = services.settings.supervision;
         let address = start(
             &self.arbiter_of(id),
             policy,
-            move || ConnectionActor::new(world, id),
+            move || ConnectionActor::new(services, id),
             move |exit| warden.do_send(Exited(id, exit)),
         );
         self.registry.insert(id, address);
@@ -66,14 +65,15 @@ impl Warden {
     /// Suspends a connection whose actor is given up. The warden may write it: nobody else lives
     /// who could.
     fn suspend(&mut self, id: ConnectionId, ctx: &mut Context<Self>) {
-        let Ok(Some(connection)) = self.world.store.connection(id).ready() else {
+        let Ok(Some(connection)) = self.services.ports.store.connection(id).ready() else {
             return;
         };
         let input = Some(Input::GaveUp(SuspendReason::Panics));
-        let planned = plan(&self.world, &connection, input, Edit::default());
+        let planned = plan(&self.services, &connection, input, Edit::default());
         let Ok(plan) = planned else { return };
         let committing = self
-            .world
+            .services
+            .ports
             .store
             .commit(Batch::of(plan.changes))
             .into_actor(self);
@@ -121,12 +121,10 @@ impl Handler<Exited> for Warden {
             Exit::GaveUp => {
                 tracing::error!(connection.id = %id, "the actor of a connection keeps panicking");
                 counter!(metric::PANICS).increment(1);
-                gauge!(metric::ACTORS).decrement(1.0);
                 self.registry.remove(id);
                 self.suspend(id, ctx);
             }
             Exit::Finished => {
-                gauge!(metric::ACTORS).decrement(1.0);
                 self.registry.remove(id);
             }
         }

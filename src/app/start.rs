@@ -7,10 +7,11 @@ use super::providers::{default_instances, providers};
 use super::reseal::{ResealError, reseal_credentials};
 use super::{series, stored, watchdog};
 use crate::actor::settings::Settings;
-use crate::actor::{Actors, Herd, Keeper, Moves, World};
+use crate::actor::{Actors, Herd};
 use crate::api::scope::Shared;
 use crate::api::{self, Collaborators, MetricsText};
 use crate::config::{Config, Limits};
+use crate::credentials::Ports;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::Entropy;
 use crate::domain::repo::ProviderKind;
@@ -148,16 +149,15 @@ impl App {
         opened.check_key(&*seal).await?;
         reseal_credentials(&*store_dyn, &*seal).await?;
         let admin = opened.admin(&config, &*clock, &*entropy).await?;
-        let actors = Actors::start(World {
+        let ports = Ports {
             store: Arc::clone(&store_dyn),
             seal,
             providers: providers.clone(),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
-            settings: settings(&config),
-            keeper: Keeper::default(),
-            moves: Moves::default(),
-        })?;
+            public_url: config.server.public_url.clone(),
+        };
+        let actors = Actors::start(ports, settings(&config))?;
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,
@@ -214,7 +214,6 @@ fn settings(config: &Config) -> Settings {
     let health = &config.health;
     let backoff = |(initial, cap)| Backoff { initial, cap };
     Settings {
-        public_url: config.server.public_url.clone(),
         check_interval: health.check_interval,
         ping_interval: health.ping_interval,
         retry: backoff(health.retry),

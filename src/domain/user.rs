@@ -99,8 +99,8 @@ pub fn is_step_over(last: Timestamp, now: Timestamp) -> bool {
     now.since(last).max(last.since(now)) >= LAST_USE_STEP
 }
 
-/// A right to make calls to a provider that a user entrusted to us. Written by the keeper only
-/// (see the actors), once it exists.
+/// A right to make calls to a provider that a user entrusted to us. Written by the pool only
+/// (see the credentials room), once it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Our id.

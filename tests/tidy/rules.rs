@@ -12,12 +12,31 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry", &["domain"]),
     ("config", &["domain"]),
     (
+        "credentials",
+        &["domain", "store", "provider", "seal", "telemetry"],
+    ),
+    (
         "actor",
-        &["domain", "store", "provider", "notify", "seal", "telemetry"],
+        &[
+            "domain",
+            "store",
+            "provider",
+            "notify",
+            "seal",
+            "telemetry",
+            "credentials",
+        ],
     ),
     (
         "api",
-        &["domain", "store", "provider", "actor", "telemetry"],
+        &[
+            "domain",
+            "store",
+            "provider",
+            "credentials",
+            "actor",
+            "telemetry",
+        ],
     ),
     (
         "dashboard",

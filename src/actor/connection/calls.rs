@@ -1,8 +1,9 @@
 //! Making a provider call, and turning its answer into an input.
 
-use crate::actor::keeper::{self, Verdict};
 use crate::actor::plan::Edit;
-use crate::actor::shared::{World, hook_mark, target};
+use crate::actor::secrets::{hook_mark, hook_spec, target};
+use crate::actor::services::Services;
+use crate::credentials::{Cause, Ports, SOON};
 use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -11,16 +12,12 @@ use crate::domain::secret::Proof;
 use crate::domain::wording;
 use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError, Repaired};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How a call ended.
 pub(super) struct Called {
     pub(super) input: Input,
     pub(super) edit: Box<Edit>,
 }
-
-/// Another credential is tried after so short a time.
-const NEXT_CREDENTIAL: Duration = Duration::from_millis(100);
 
 /// How urgent a call is. A person waits for what they asked for, and for the first hook of a
 /// connection that they have just made.
@@ -36,40 +33,40 @@ pub(super) fn priority(connection: &Connection, call: Call, is_awaited: bool) ->
 
 /// Makes a call with the credential that fits now. Never fails: failures are inputs, too.
 pub(super) async fn make(
-    world: Arc<World>,
+    services: Arc<Services>,
     connection: Connection,
     call: Call,
     priority: Priority,
 ) -> Called {
     let owner = connection.owner;
     let errand = Errand { owner, priority };
-    let (usable, others) = match world.candidates(&connection) {
+    let (usable, others) = match services.pool.candidates_of(&connection).await {
         Ok(candidates) => match candidates.split_first() {
             Some((first, others)) => (*first, others.to_vec()),
-            None => return failed(&world, &no_credential()),
+            None => return failed(&services, &no_credential()),
         },
         Err(error) => {
-            let failure = Failure::Retryable { after: None };
-            let error =
-                ProviderError::refused(failure, ErrorCode::StoreUnavailable, error.to_string());
-            return failed(&world, &error);
+            let code = ErrorCode::StoreUnavailable;
+            let error = ProviderError::retryable(code, error.to_string(), None, false);
+            return failed(&services, &error);
         }
     };
-    let hooks = world.providers.hooks(&connection.instance).cloned();
+    let hooks = services
+        .ports
+        .providers
+        .hooks(&connection.instance)
+        .cloned();
     let Some(hooks) = hooks else {
-        let words = wording::PROVIDER_NOT_CONFIGURED;
-        return failed(
-            &world,
-            &ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words),
-        );
+        let (failure, code) = (Failure::Rejected, ErrorCode::NotConfigured);
+        let error = ProviderError::refused(failure, code, wording::PROVIDER_NOT_CONFIGURED);
+        return failed(&services, &error);
     };
-    let access = match keeper::access(&world, usable.id(), errand).await {
-        Ok(access) => access,
-        Err(error) => return failed(&world, &passed_on(error, !others.is_empty())),
-    };
-    match carry_out(&world, &*hooks, &connection, &access, call).await {
+    let called = services.pool.call(usable, errand, |access| {
+        let (ports, hooks, connection) = (&services.ports, &*hooks, &connection);
+        async move { carry_out(ports, hooks, connection, &access, call).await }
+    });
+    match called.await {
         Ok((reply, mut edit)) => {
-            keeper::worked(&world, usable.id());
             edit.succeeded = true;
             edit.credential_used = Some(usable);
             Called {
@@ -77,16 +74,15 @@ pub(super) async fn make(
                 edit: Box::new(edit),
             }
         }
-        Err(error) => match error.failure {
-            Failure::Unauthorized => {
-                let verdict = keeper::refused(&world, usable.id(), &access).await;
-                failed(&world, &judged(error, verdict, !others.is_empty()))
+        Err(refused) => match refused.cause {
+            // A credential that is dead is no end while there is another.
+            Cause::Dead if !others.is_empty() => failed(&services, &soon(refused.error)),
+            Cause::Failed if refused.error.failure == Failure::NoAccess => {
+                without_access(&services, &connection, usable, &others, refused.error)
             }
-            Failure::NoAccess => {
-                let error = error.shown(matches!(usable, CredentialUse::Own(_)));
-                without_access(&world, &connection, usable, &others, error)
+            Cause::Dead | Cause::NoToken | Cause::Replaced | Cause::Unclear | Cause::Failed => {
+                failed(&services, &refused.error)
             }
-            Failure::Retryable { .. } | Failure::Rejected => failed(&world, &error),
         },
     }
 }
@@ -96,12 +92,12 @@ fn no_credential() -> ProviderError {
     ProviderError::refused(Failure::Unauthorized, ErrorCode::NoCredential, words)
 }
 
-fn failed(world: &World, error: &ProviderError) -> Called {
+fn failed(services: &Services, error: &ProviderError) -> Called {
     let (failure, may_have_acted) = (error.failure, error.may_have_acted);
     let last_error = LastError {
         code: error.code,
         message: error.message.clone(),
-        at: world.now(),
+        at: services.ports.now(),
     };
     let edit = Edit {
         last_error: Some(last_error),
@@ -116,25 +112,9 @@ fn failed(world: &World, error: &ProviderError) -> Called {
     }
 }
 
-const SOON: Failure = Failure::Retryable {
-    after: Some(NEXT_CREDENTIAL),
-};
-
-/// A credential that is dead is no end while there is another.
-fn passed_on(mut error: ProviderError, has_others: bool) -> ProviderError {
-    if error.failure == Failure::Unauthorized && has_others {
-        error.failure = SOON;
-    }
-    error
-}
-
-/// What a refused token means, now that the keeper has looked.
-fn judged(mut error: ProviderError, verdict: Verdict, has_others: bool) -> ProviderError {
-    match verdict {
-        Verdict::Dead => return passed_on(error, has_others),
-        Verdict::Again => error.failure = SOON,
-        Verdict::Unclear => error.failure = Failure::Retryable { after: None },
-    }
+/// Another credential is tried at once.
+fn soon(mut error: ProviderError) -> ProviderError {
+    error.failure = Failure::Retryable { after: Some(SOON) };
     error
 }
 
@@ -142,7 +122,7 @@ fn judged(mut error: ProviderError, verdict: Verdict, has_others: bool) -> Provi
 /// when there is one that was not tried yet. When all were, it begins anew at the next attempt,
 /// which comes slowly.
 fn without_access(
-    world: &World,
+    services: &Services,
     connection: &Connection,
     usable: CredentialUse,
     others: &[CredentialUse],
@@ -154,17 +134,17 @@ fn without_access(
     }
     let is_untried = |other: &CredentialUse| !no_access.contains(&other.id());
     if connection.no_access.len() < NO_ACCESS_MAX && others.iter().any(is_untried) {
-        error.failure = SOON;
+        error = soon(error);
     } else {
         no_access.clear();
     }
-    let mut called = failed(world, &error);
+    let mut called = failed(services, &error);
     called.edit.no_access = Some(no_access);
     called
 }
 
 async fn carry_out(
-    world: &World,
+    ports: &Ports,
     hooks: &dyn Hooks,
     connection: &Connection,
     access: &Access,
@@ -172,7 +152,7 @@ async fn carry_out(
 ) -> Result<(Reply, Edit), ProviderError> {
     let target = target(connection);
     let spec = || {
-        let spec = world.hook_spec(connection);
+        let spec = hook_spec(ports, connection);
         spec.ok_or_else(unreadable)
     };
     match call {
@@ -187,7 +167,7 @@ async fn carry_out(
             }
             let edit = Edit {
                 repository: Some(ensured.repository),
-                ..written(world, ensured.proof)
+                ..written(ports, ensured.proof)
             };
             Ok((
                 Reply::Ensured {
@@ -200,14 +180,14 @@ async fn carry_out(
         }
         Call::Check(hook) => {
             let found = hooks.check(access, &target, hook, &spec()?).await?;
-            Ok(judge(world, connection, found))
+            Ok(judge(ports, connection, found))
         }
         Call::Repair { hook, revision } => {
             match hooks.repair(access, &target, hook, &spec()?).await? {
                 Repaired::Done { proof } => {
-                    Ok((Reply::Repaired { revision }, written(world, proof)))
+                    Ok((Reply::Repaired { revision }, written(ports, proof)))
                 }
-                Repaired::Missing => Ok(plain(missing(world))),
+                Repaired::Missing => Ok(plain(missing(ports))),
             }
         }
         Call::Ping(hook) => {
@@ -227,21 +207,21 @@ async fn carry_out(
 }
 
 /// All settings are written, and the hook delivers to our present address.
-fn written(world: &World, proof: Proof) -> Edit {
+fn written(ports: &Ports, proof: Proof) -> Edit {
     Edit {
         proof: Some(proof),
         checked: true,
-        address: Some(world.settings.public_url.clone()),
+        address: Some(ports.public_url.clone()),
         ..Edit::default()
     }
 }
 
 /// What a check means.
-fn judge(world: &World, connection: &Connection, found: Checked) -> (Reply, Edit) {
+fn judge(ports: &Ports, connection: &Connection, found: Checked) -> (Reply, Edit) {
     let mut address = None;
     let (reply, checked) = match found.report {
         CheckReport::Intact => {
-            address = Some(world.settings.public_url.clone());
+            address = Some(ports.public_url.clone());
             (Reply::Intact, true)
         }
         // Where we left it, at a former address of ours: it is moved when its turn comes.
@@ -268,7 +248,7 @@ fn judge(world: &World, connection: &Connection, found: Checked) -> (Reply, Edit
             );
             (Reply::Disabled { permanently }, false)
         }
-        CheckReport::Missing => (missing(world), false),
+        CheckReport::Missing => (missing(ports), false),
     };
     let edit = Edit {
         repository: Some(found.repository),
@@ -284,8 +264,8 @@ fn plain(reply: Reply) -> (Reply, Edit) {
     (reply, Edit::default())
 }
 
-fn missing(world: &World) -> Reply {
-    Reply::Missing { at: world.now() }
+fn missing(ports: &Ports) -> Reply {
+    Reply::Missing { at: ports.now() }
 }
 
 fn unreadable() -> ProviderError {

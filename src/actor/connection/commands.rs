@@ -2,7 +2,7 @@
 
 use super::{ConnectionActor, Nudge};
 use crate::actor::plan::{Edit, resolve_all};
-use crate::actor::{Command, CommandError};
+use crate::actor::{Command, CommandError, secrets};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{DeliveryId, IncidentId};
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
@@ -59,7 +59,7 @@ impl ConnectionActor {
                 Ok((Some(Input::SettingsChanged), edit))
             }
             Command::Disconnect { delete_hook } => {
-                let changes = resolve_all(&self.world, connection, self.world.now())?;
+                let changes = resolve_all(&self.services, connection, self.services.ports.now())?;
                 let input = Input::DesiredChanged(Desired::Removed { delete_hook });
                 Ok((
                     Some(input),
@@ -85,8 +85,8 @@ impl ConnectionActor {
                 plain(Input::SettingsChanged)
             }
             Command::RotateSecret => {
-                let secret = HookSecret::generate(&*self.world.entropy);
-                let sealed = self.world.seal_secret(connection, &secret);
+                let secret = HookSecret::generate(&*self.services.ports.entropy);
+                let sealed = secrets::seal(&self.services.ports, connection, &secret);
                 let edit = Edit {
                     secret: Some(sealed),
                     ..Edit::default()
@@ -100,7 +100,7 @@ impl ConnectionActor {
     }
 
     fn incident(&self, id: IncidentId) -> Result<Incident, CommandError> {
-        let incident = self.world.store.incident(id).ready()?;
+        let incident = self.services.ports.store.incident(id).ready()?;
         incident
             .filter(|i| i.subject == Subject::Connection(self.id))
             .ok_or(CommandError::NoSuchSubject)
@@ -109,7 +109,7 @@ impl ConnectionActor {
     fn acknowledge(&self, id: IncidentId) -> Result<Edit, CommandError> {
         let mut incident = self.incident(id)?;
         let is_news = incident
-            .acknowledge(self.world.now())
+            .acknowledge(self.services.ports.now())
             .map_err(|_| CommandError::NotNow(wording::INCIDENT_RESOLVED))?;
         let changes = is_news.then(|| Change::PutIncident(Box::new(incident)));
         Ok(Edit {
@@ -125,10 +125,10 @@ impl ConnectionActor {
         }
         let mut changes = Vec::new();
         let mut track = match &incident.ci {
-            Some(ci) => self.world.store.track(&ci.track).ready()?,
+            Some(ci) => self.services.ports.store.track(&ci.track).ready()?,
             None => None,
         };
-        if incident.close_by_hand(track.as_mut(), self.world.now()) {
+        if incident.close_by_hand(track.as_mut(), self.services.ports.now()) {
             changes.extend(track.map(|track| Change::PutTrack(Box::new(track))));
         }
         changes.push(Change::PutIncident(Box::new(incident)));
@@ -139,7 +139,7 @@ impl ConnectionActor {
     }
 
     fn replay(&self, id: DeliveryId) -> Result<Edit, CommandError> {
-        let delivery = self.world.store.delivery(id).ready()?;
+        let delivery = self.services.ports.store.delivery(id).ready()?;
         let delivery = delivery
             .filter(|d| d.connection == self.id)
             .ok_or(CommandError::NoSuchSubject)?;

@@ -32,7 +32,7 @@ impl ConnectionActor {
             return;
         }
         let limit = if self.careful { 1 } else { BATCH_MAX };
-        let pending = match self.world.store.pending(self.id, limit).ready() {
+        let pending = match self.services.ports.store.pending(self.id, limit).ready() {
             Ok(pending) => pending,
             Err(error) => {
                 tracing::error!(
@@ -80,7 +80,8 @@ impl ConnectionActor {
         delivery.tries += 1;
         let counted = Change::PutDelivery(Box::new(delivery.clone()));
         let committing = self
-            .world
+            .services
+            .ports
             .store
             .commit(Batch::of(vec![counted]))
             .into_actor(self);
@@ -140,7 +141,11 @@ impl ConnectionActor {
         let Some(connection) = &self.connection else {
             return Ok(Folded::default());
         };
-        let mut fold = Fold::new(&self.world, connection);
+        let mut fold = Fold::new(
+            &self.services.ports,
+            &self.services.settings.rules,
+            connection,
+        );
         let mut folded = Folded::default();
         for mut delivery in pending {
             let outcome = match self.decode(connection, &delivery)? {
@@ -168,10 +173,15 @@ impl ConnectionActor {
         connection: &Connection,
         delivery: &Delivery,
     ) -> Result<Result<Decoded, String>, ReadError> {
-        let Some(decoder) = self.world.providers.decoder(connection.instance.provider) else {
+        let Some(decoder) = self
+            .services
+            .ports
+            .providers
+            .decoder(connection.instance.provider)
+        else {
             return Ok(Err(wording::DECODER_MISSING.to_owned()));
         };
-        let payload = match self.world.store.payload(delivery.id).ready() {
+        let payload = match self.services.ports.store.payload(delivery.id).ready() {
             Ok(Some(payload)) => payload,
             Ok(None) => return Ok(Err(wording::PAYLOAD_GONE.to_owned())),
             Err(ReadError::Damaged { .. }) => return Ok(Err(wording::PAYLOAD_DAMAGED.to_owned())),
@@ -190,7 +200,7 @@ impl ConnectionActor {
             look_now,
             hook,
         } = folded;
-        let now = self.world.now();
+        let now = self.services.ports.now();
         let mut edit = Edit::default();
         let mut names = Vec::with_capacity(outcomes.len());
         for (delivery, outcome) in outcomes {

@@ -55,7 +55,7 @@ impl ConnectionActor {
             self.doubts.authentic_before = self.doubts.authentic;
         }
         self.doubts.rejections = self.doubts.rejections.saturating_add(times);
-        let now = self.world.now();
+        let now = self.services.ports.now();
         let may_look = |c: &Connection| {
             let may_recur = c.suspicion.is_none_or(|last| last.may_recur(now));
             c.lifecycle.phase == Phase::Active && may_recur

@@ -16,17 +16,17 @@ pub(in crate::actor) struct MoveTurn;
 impl Handler<MoveTurn> for ConnectionActor {
     type Result = ();
     fn handle(&mut self, _: MoveTurn, ctx: &mut Context<Self>) {
-        let settings = &self.world.settings;
+        let (ports, settings) = (&self.services.ports, &self.services.settings);
         let can_move = |c: &Connection| {
             let is_at_rest = matches!(c.lifecycle.phase, Phase::Active | Phase::Idle);
             let is_there = matches!(c.lifecycle.hook, Hook::Present(_));
-            is_at_rest && is_there && c.is_to_move(&settings.public_url)
+            is_at_rest && is_there && c.is_to_move(&ports.public_url)
         };
         if self.connection.as_ref().is_some_and(can_move) {
             self.move_turn = Some(MoveTurn);
             self.must(ctx, Input::RewriteDue, Edit::default());
         } else {
-            self.world.moves.over(self.id, None, settings.retry);
+            self.services.moves.over(self.id, None, settings.retry);
         }
     }
 }
@@ -34,9 +34,9 @@ impl Handler<MoveTurn> for ConnectionActor {
 impl ConnectionActor {
     /// Takes note of where the hook is, and says so when it was moved.
     pub(super) fn note_address(&self, next: &Connection) {
-        let settings = &self.world.settings;
-        if self.world.moves.note(next, &settings.public_url) {
-            let count = self.world.moves.count() as u64;
+        let ports = &self.services.ports;
+        if self.services.moves.note(next, &ports.public_url) {
+            let count = self.services.moves.count() as u64;
             gauge!(metric::TO_MOVE).set(metric::float(count));
         }
         let before = self.connection.as_ref().and_then(|c| c.address.as_ref());
@@ -62,8 +62,8 @@ impl ConnectionActor {
         {
             wish = *after;
         }
-        self.world
+        self.services
             .moves
-            .over(self.id, wish, self.world.settings.retry);
+            .over(self.id, wish, self.services.settings.retry);
     }
 }

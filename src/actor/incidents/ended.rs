@@ -79,7 +79,7 @@ impl Fold<'_> {
         at: EndedAt,
         why: Resolution,
     ) -> Result<Vec<IncidentId>, ReadError> {
-        let generate = || IncidentId::generate(self.world.clock.now_for_id(), &*self.world.entropy);
+        let generate = || IncidentId::generate(self.ports.clock.now_for_id(), &*self.ports.entropy);
         let track = self.records.track(key)?;
         let (changed, is_news) = track.record.end(at, why, generate);
         track.is_changed |= is_news;

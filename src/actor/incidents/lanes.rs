@@ -111,7 +111,7 @@ impl Fold<'_> {
     /// Says that a note has changed, if it has.
     pub(super) fn touch(&mut self, place: &Place, is_news: bool) -> Result<(), ReadError> {
         if is_news {
-            let (now, connection) = (self.world.now(), self.connection.id);
+            let (now, connection) = (self.ports.now(), self.connection.id);
             let place = place.clone();
             let held = self.records.note(&NoteKey { connection, place })?;
             held.record.touched_at = now;

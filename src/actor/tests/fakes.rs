@@ -4,9 +4,8 @@ use super::dialect::{TEST_EVENT, TestDecode};
 use super::grants::{FakeApps, FakeGrants};
 use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
-use crate::actor::{
-    Actors, Command, CommandError, ConnectRequest, Herd, Keeper, Moves, Offer, World,
-};
+use crate::actor::{Actors, Command, CommandError, ConnectRequest, Herd};
+use crate::credentials::{Offer, Ports};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
@@ -75,6 +74,7 @@ pub(super) struct Farm {
     pub(super) apps: Arc<FakeApps>,
     pub(super) actors: Actors,
     pub(super) settings: Settings,
+    pub(super) public_url: String,
     clock: Arc<TestClock>,
     entropy: Arc<Seeded>,
     deliveries: AtomicU64,
@@ -84,6 +84,8 @@ thread_local! {
     static FROZEN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
+/// Where providers reach the farm at first.
+const ADDRESS: &str = "http://127.0.0.1:8080";
 pub(super) const ANN: UserId = UserId::from_u128(1);
 pub(super) const BOB: UserId = UserId::from_u128(2);
 
@@ -116,7 +118,7 @@ impl Farm {
             is_gone: false.into(),
         });
         let fakes = (&provider, &grants, &apps);
-        let actors = start(&store, fakes, &clock, &entropy, &settings);
+        let actors = start(&store, fakes, &clock, &entropy, (&settings, ADDRESS));
         let deliveries = AtomicU64::new(0);
         Self {
             store,
@@ -125,6 +127,7 @@ impl Farm {
             apps,
             actors,
             settings,
+            public_url: ADDRESS.to_owned(),
             clock,
             entropy,
             deliveries,
@@ -143,10 +146,11 @@ impl Farm {
             clock,
             entropy,
             settings,
+            public_url,
             ..
         } = &*self;
         let fakes = (provider, grants, apps);
-        self.actors = start(store, fakes, clock, entropy, settings);
+        self.actors = start(store, fakes, clock, entropy, (settings, public_url));
     }
 
     /// All actors stop where they are.
@@ -318,17 +322,15 @@ pub(super) fn make_user(store: &dyn Store, id: UserId, name: &str) {
     committed.expect("nobody has to wait").unwrap();
 }
 
-/// A world in which nobody acts.
-pub(super) fn still_world(store: Arc<dyn Store>) -> World {
-    World {
+/// The ports of a world in which nobody acts.
+pub(super) fn still_ports(store: Arc<dyn Store>) -> Ports {
+    Ports {
         store,
         seal: Arc::new(NoSeal),
         providers: Providers::default(),
         clock: Arc::new(TestClock(Instant::now())),
         entropy: Arc::new(Seeded(AtomicU64::new(0))),
-        settings: Settings::default(),
-        keeper: Keeper::default(),
-        moves: Moves::default(),
+        public_url: ADDRESS.to_owned(),
     }
 }
 
@@ -337,22 +339,20 @@ fn start(
     (provider, grants, apps): (&Arc<FakeProvider>, &Arc<FakeGrants>, &Arc<FakeApps>),
     clock: &Arc<TestClock>,
     entropy: &Arc<Seeded>,
-    settings: &Settings,
+    (settings, public_url): (&Settings, &str),
 ) -> Actors {
     let mut providers = Providers::default();
     providers.add_decoder(ProviderKind::Github, Arc::new(TestDecode));
     providers.add_instance(instance(), Arc::clone(provider) as Arc<dyn Hooks>);
     providers.add_grants(instance(), Arc::clone(grants) as Arc<dyn Grants>);
     providers.add_apps(instance(), Arc::clone(apps) as Arc<dyn Apps>);
-    let world = World {
+    let ports = Ports {
         store: Arc::clone(store),
         seal: Arc::new(NoSeal),
         providers,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::clone(entropy) as Arc<dyn Entropy>,
-        settings: settings.clone(),
-        keeper: Keeper::default(),
-        moves: Moves::default(),
+        public_url: public_url.to_owned(),
     };
-    Actors::start(world).unwrap()
+    Actors::start(ports, settings.clone()).unwrap()
 }

@@ -5,9 +5,9 @@
 mod history;
 mod oracle;
 
-use super::fakes::still_world;
-use crate::actor::World;
+use super::fakes::still_ports;
 use crate::actor::incidents::Fold;
+use crate::credentials::Ports;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::Source;
 use crate::domain::event::Event;
@@ -15,6 +15,7 @@ use crate::domain::id::{ConnectionId, HookKey, RunId, UserId};
 use crate::domain::incident::track::{End, PointKind, TrackKey};
 use crate::domain::incident::{Incident, Resolution};
 use crate::domain::repo::RepositoryId;
+use crate::domain::rule::Rules;
 use crate::domain::run::{Family, Run, RunEvent};
 use crate::domain::time::Timestamp;
 use crate::store::memory::MemoryStore;
@@ -52,25 +53,26 @@ struct State {
 
 /// Takes in `events` in batches of these sizes, and says what they came to.
 fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>, sizes: &[usize]) -> State {
-    let world = still_world(Arc::new(MemoryStore::new()));
+    let ports = still_ports(Arc::new(MemoryStore::new()));
+    let rules = Rules::default();
     let connection = connection();
     let events: Vec<_> = events.into_iter().collect();
     let (mut rest, mut sizes) = (&events[..], sizes.iter().cycle());
     while !rest.is_empty() {
         let size = *sizes.next().expect("it goes round").min(&rest.len());
         let (batch, later) = rest.split_at(size);
-        let mut fold = Fold::new(&world, &connection);
+        let mut fold = Fold::new(&ports, &rules, &connection);
         for event in batch {
             fold.take(event, Source::Webhook).unwrap();
         }
-        let committed = world.store.commit(Batch::of(fold.finish()));
+        let committed = ports.store.commit(Batch::of(fold.finish()));
         committed
             .now_or_never()
             .expect("memory is at hand")
             .unwrap();
         rest = later;
     }
-    state(&world, &events)
+    state(&ports, &events)
 }
 
 fn page<T>() -> After<T> {
@@ -78,8 +80,8 @@ fn page<T>() -> After<T> {
     After { last, limit }
 }
 
-fn state(world: &World, events: &[&RunEvent]) -> State {
-    let store = &world.store;
+fn state(ports: &Ports, events: &[&RunEvent]) -> State {
+    let store = &ports.store;
     let mut state = State::default();
     let mut names = BTreeMap::new();
     for run in store
@@ -162,13 +164,14 @@ proptest! {
 
 /// Takes in what is told, in batches of these sizes, and says what it came to.
 fn fold_told(told: &[Tell], sizes: &[usize]) -> Vec<Incident> {
-    let world = still_world(Arc::new(MemoryStore::new()));
+    let ports = still_ports(Arc::new(MemoryStore::new()));
+    let rules = Rules::default();
     let connection = connection();
     let (mut rest, mut sizes) = (told, sizes.iter().cycle());
     while !rest.is_empty() {
         let size = *sizes.next().expect("it goes round").min(&rest.len());
         let (batch, later) = rest.split_at(size);
-        let mut fold = Fold::new(&world, &connection);
+        let mut fold = Fold::new(&ports, &rules, &connection);
         for tell in batch {
             match &tell.event {
                 Event::Run(run) => drop(fold.take(run, Source::Webhook).unwrap()),
@@ -178,11 +181,11 @@ fn fold_told(told: &[Tell], sizes: &[usize]) -> Vec<Incident> {
                 other => panic!("{other:?}"),
             }
         }
-        let committed = world.store.commit(Batch::of(fold.finish()));
+        let committed = ports.store.commit(Batch::of(fold.finish()));
         committed.now_or_never().expect("at hand").unwrap();
         rest = later;
     }
-    let incidents = world
+    let incidents = ports
         .store
         .incidents_of(OWNER, &IncidentFilter::default(), page())
         .ready();

@@ -34,7 +34,7 @@ fn all_at(farm: &Farm, address: &str) -> bool {
 }
 
 async fn restart_at(farm: &mut Farm, address: &str) {
-    farm.settings.public_url = address.to_owned();
+    farm.public_url = address.to_owned();
     farm.restart().await;
 }
 

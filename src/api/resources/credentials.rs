@@ -1,12 +1,12 @@
 //! Rights at providers: verified, sealed, shared if their owner wants that, and never shown again.
 
 use super::{json, ok};
-use crate::actor::Offer;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, PageQuery, after, path_id, query};
 use crate::api::quota::Owned;
 use crate::api::scope::{Caller, Needing, Shared};
+use crate::credentials::Offer;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind};
 use crate::domain::secret::ProviderToken;

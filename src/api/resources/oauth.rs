@@ -2,13 +2,13 @@
 
 use super::credentials::{host_named, instance};
 use super::{json, ok};
-use crate::actor::Offer;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, query};
 use crate::api::quota::Owned;
 use crate::api::scope::{Caller, Shared};
 use crate::api::signin::{Begun, Device, Nonce, Target, challenge, unguessable};
+use crate::credentials::Offer;
 use crate::domain::repo::{Host, Instance, ProviderKind};
 use crate::domain::secret::OauthSecret;
 use crate::domain::user::Credential;

@@ -1,8 +1,9 @@
 //! A herd without actors: writes down what it is asked, and does to the store what a test needs.
 
 use crate::actor::{
-    Answering, Command, CommandError, ConnectError, ConnectRequest, Farewell, Herd, Offer,
+    Answering, Command, CommandError, ConnectError, ConnectRequest, Farewell, Herd,
 };
+use crate::credentials::Offer;
 use crate::domain::connection::Connection;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant};

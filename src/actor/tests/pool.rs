@@ -2,10 +2,11 @@
 
 use super::fakes::{ANN, Farm, instance};
 use super::grants::{INSTALLATION, LIFE, Refresh};
-use crate::actor::keeper::Verdict;
-use crate::actor::{Command, CommandError, Herd, Offer, keeper};
-use crate::domain::connection::WebhookStatus;
+use crate::actor::{Command, CommandError, Herd};
+use crate::credentials::{Cause, Offer};
+use crate::domain::connection::{CredentialUse, WebhookStatus};
 use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, RejectReason};
 use crate::domain::id::CredentialId;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
@@ -27,7 +28,8 @@ fn refreshes(farm: &Farm) -> usize {
 const ERRAND: Errand = Errand::of_person(ANN);
 
 async fn access(farm: &Farm, id: CredentialId) -> Result<bool, ProviderError> {
-    let access = keeper::access(farm.actors.world(), id, ERRAND).await?;
+    let pool = &farm.actors.services().pool;
+    let access = pool.access(id, ERRAND).await?;
     Ok(farm.grants.is_good(&access.token))
 }
 
@@ -80,9 +82,8 @@ async fn a_grant_is_renewed_ahead_of_time_for_as_long_as_one_likes() {
     let id = farm.sign_in(ANN).await;
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_mins(30)).await;
-        let access = keeper::access(farm.actors.world(), id, ERRAND)
-            .await
-            .unwrap();
+        let pool = &farm.actors.services().pool;
+        let access = pool.access(id, ERRAND).await.unwrap();
         assert!(farm.grants.is_good(&access.token));
     }
     // A hundred hours, two hours a token, twenty minutes ahead.
@@ -376,7 +377,7 @@ async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_e
             installation: INSTALLATION
         }
     );
-    let ask = || keeper::access(farm.actors.world(), added.id, ERRAND);
+    let ask = || farm.actors.services().pool.access(added.id, ERRAND);
     let asked = futures_util::future::join_all((0..1000).map(|_| ask())).await;
     assert!(asked.iter().all(Result::is_ok));
     let made = || farm.apps.tokens.load(Ordering::SeqCst);
@@ -411,13 +412,18 @@ async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
         .await
         .unwrap()
         .id;
-    let world = farm.actors.world();
+    let (pool, usable) = (&farm.actors.services().pool, CredentialUse::Own(id));
     for _ in 0..5 {
-        let late = keeper::access(world, id, ERRAND).await.unwrap();
-        let verdict = keeper::refused(world, id, &late).await;
-        assert_eq!(verdict, Verdict::Unclear);
+        let late = async |_| -> Result<(), ProviderError> {
+            let (failure, code) = (Failure::Unauthorized, ErrorCode::Unauthorized);
+            Err(ProviderError::refused(failure, code, "not known yet"))
+        };
+        let refused = pool.call(usable, ERRAND, late).await.unwrap_err();
+        assert_eq!(refused.cause, Cause::Unclear);
+        assert!(matches!(refused.error.failure, Failure::Retryable { .. }));
         tokio::time::sleep(Duration::from_mins(10)).await;
-        keeper::worked(world, id);
+        let works = async |_| Ok(());
+        pool.call(usable, ERRAND, works).await.unwrap();
         tokio::time::sleep(Duration::from_hours(1)).await;
     }
     assert_eq!(farm.credential(id).rejected, None);

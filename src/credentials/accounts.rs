@@ -1,0 +1,291 @@
+//! Credentials come, go, and are shared.
+
+use super::pool::Pool;
+use super::problem::not_configured;
+use super::sealing::{grant_of, seal};
+use super::slot::Turn;
+use crate::domain::errand::Errand;
+use crate::domain::grant::Grant;
+use crate::domain::id::{CredentialId, IncidentId, UserId};
+use crate::domain::incident::{Incident, Resolution, Subject};
+use crate::domain::repo::Instance;
+use crate::domain::secret::{ProviderToken, Sealed};
+use crate::domain::user::{Account, Credential};
+use crate::domain::wording;
+use crate::provider::oauth::Tokens;
+use crate::provider::{Access, Identity, ProviderError};
+use crate::seal::TokenField;
+use crate::store::{Batch, Change, CommitError, Guard, ReadError};
+
+/// What a user brings for a credential to rest on.
+#[derive(Clone, Debug)]
+pub enum Offer {
+    /// A token that they made.
+    Token(ProviderToken),
+    /// What they granted by signing in.
+    Oauth(Tokens),
+    /// An installation of our app. Who offers one must have been checked: the app's key opens all
+    /// of its installations, whoever made them.
+    Installation(u64),
+}
+
+/// Why a credential was not added. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// The provider refuses, or could not be asked.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The credential that it would have renewed was removed meanwhile.
+    #[error("the credential was removed")]
+    Removed,
+    /// It could not be stored.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why a credential, or its incident, was not changed. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such credential, or it has no such incident.
+    #[error("no such credential or incident")]
+    NotFound,
+    /// It is not possible in the present state.
+    #[error("{0}")]
+    NotNow(&'static str),
+    /// It could not be stored.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Pool {
+    /// Stores what a user offers, once the provider said whose it is. The same account, known by
+    /// the provider's number, becomes the same credential: what it rests on is replaced in place,
+    /// and its incident is resolved.
+    pub async fn add(
+        &self,
+        owner: UserId,
+        instance: Instance,
+        offer: Offer,
+    ) -> Result<Credential, AddError> {
+        let identity = self.identity(owner, &instance, &offer).await?;
+        let _one_at_a_time = self.adding.lock().await;
+        let known = self
+            .same_account(owner, &instance, &identity.account, &offer)
+            .await?;
+        let Some(known) = known else {
+            return self.add_new(owner, instance, identity, &offer).await;
+        };
+        let slot = self.slot(known);
+        let mut turn = slot.turn().await?;
+        let present = self.ports.store.credential(known).await?;
+        let present = present.ok_or(AddError::Removed)?;
+        let renewed = Credential {
+            account: identity.account,
+            scopes: identity.scopes,
+            rejected: None,
+            ..present
+        };
+        let credential = self.with(renewed, &offer);
+        let ended = self.resolved(known, Resolution::Recovered).await?;
+        let put = [Change::PutCredential(credential.clone())];
+        let batch = Batch::of(put.into_iter().chain(ended).collect());
+        let batch = batch.guarded_by(Guard::OwnerPresent(owner));
+        self.ports.store.commit(batch).await?;
+        slot.install(None);
+        slot.set_unproven(false);
+        *turn = Turn::default();
+        Ok(credential)
+    }
+
+    async fn add_new(
+        &self,
+        owner: UserId,
+        instance: Instance,
+        identity: Identity,
+        offer: &Offer,
+    ) -> Result<Credential, AddError> {
+        let ports = &self.ports;
+        let blank = Credential {
+            id: CredentialId::generate(ports.clock.now_for_id(), &*ports.entropy),
+            owner,
+            instance,
+            account: identity.account,
+            scopes: identity.scopes,
+            grant: Grant::Token {
+                token: Sealed(Vec::new()),
+            },
+            is_shared: false,
+            created_at: ports.now(),
+            rejected: None,
+        };
+        let credential = self.with(blank, offer);
+        let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
+        let batch = batch.guarded_by(Guard::OwnerPresent(owner));
+        ports.store.commit(batch).await?;
+        Ok(credential)
+    }
+
+    async fn identity(
+        &self,
+        owner: UserId,
+        instance: &Instance,
+        offer: &Offer,
+    ) -> Result<Identity, ProviderError> {
+        let unknown = || not_configured(wording::OFFER_NOT_CONFIGURED);
+        let providers = &self.ports.providers;
+        let token = match offer {
+            Offer::Token(token) => token,
+            Offer::Oauth(tokens) => &tokens.access,
+            Offer::Installation(id) => {
+                let apps = providers.apps(instance).ok_or_else(unknown)?;
+                let found = apps.installation(*id, Errand::of_person(owner)).await?;
+                return Ok(Identity {
+                    account: found.account,
+                    scopes: found.rights,
+                });
+            }
+        };
+        let hooks = providers.hooks(instance).ok_or_else(unknown)?;
+        let access = Access {
+            instance: instance.clone(),
+            token: token.clone(),
+            errand: Errand::of_person(owner),
+        };
+        hooks.identity(&access).await
+    }
+
+    /// The credential that the offer renews: of the same account, and of the same kind or dead. A
+    /// user may have several tokens of one account, so one that works is left alone by another.
+    async fn same_account(
+        &self,
+        owner: UserId,
+        instance: &Instance,
+        account: &Account,
+        offer: &Offer,
+    ) -> Result<Option<CredentialId>, ReadError> {
+        let credentials = self.ports.store.credentials(owner).await?.into_iter();
+        let mut same: Vec<Credential> = credentials
+            .filter(|c| c.instance == *instance && c.account.id == account.id)
+            .filter(|c| is_renewed(c, offer))
+            .collect();
+        // One of the same kind first.
+        same.sort_by_key(|c| !is_of_kind(&c.grant, offer));
+        Ok(same.first().map(|c| c.id))
+    }
+
+    /// The credential, resting on what is offered.
+    fn with(&self, credential: Credential, offer: &Offer) -> Credential {
+        let grant = match offer {
+            Offer::Token(token) => Grant::Token {
+                token: seal(&self.ports, &credential, TokenField::Token, token),
+            },
+            Offer::Oauth(tokens) => Grant::Oauth(grant_of(&self.ports, &credential, tokens)),
+            Offer::Installation(id) => Grant::App { installation: *id },
+        };
+        Credential {
+            grant,
+            ..credential
+        }
+    }
+
+    /// Forgets a credential. Its incident is over.
+    pub async fn remove(&self, id: CredentialId) -> Result<(), CommitError> {
+        let slot = self.slot(id);
+        let _turn = slot.turn().await?;
+        // What cannot be read cannot be ended; the credential goes all the same.
+        let ended = self
+            .resolved(id, Resolution::Disconnected)
+            .await
+            .unwrap_or_default();
+        let changes = [Change::DeleteCredential(id)].into_iter().chain(ended);
+        let batch = Batch::of(changes.collect());
+        self.ports.store.commit(batch).await?;
+        self.forget(id);
+        Ok(())
+    }
+
+    /// Shares a credential with the connections of other users, or no longer.
+    pub async fn set_shared(
+        &self,
+        id: CredentialId,
+        is_shared: bool,
+    ) -> Result<Credential, ChangeError> {
+        let slot = self.slot(id);
+        let _turn = slot.turn().await?;
+        let present = self.ports.store.credential(id).await?;
+        let credential = Credential {
+            is_shared,
+            ..present.ok_or(ChangeError::NotFound)?
+        };
+        self.replace(credential.clone(), []).await?;
+        Ok(credential)
+    }
+
+    /// Somebody knows of the incident of a credential.
+    pub async fn acknowledge(
+        &self,
+        id: CredentialId,
+        incident: IncidentId,
+    ) -> Result<(), ChangeError> {
+        self.change_incident(id, incident, |incident| {
+            let acknowledged = incident.acknowledge(self.ports.now());
+            acknowledged.map_err(|_| ChangeError::NotNow(wording::INCIDENT_RESOLVED))
+        })
+        .await
+    }
+
+    /// Somebody says that the incident of a credential is over.
+    pub async fn resolve(&self, id: CredentialId, incident: IncidentId) -> Result<(), ChangeError> {
+        self.change_incident(id, incident, |incident| {
+            Ok(incident.resolve(Resolution::ByHand, self.ports.now()))
+        })
+        .await
+    }
+
+    /// Changes an incident of a credential; `change` tells whether it did.
+    async fn change_incident(
+        &self,
+        id: CredentialId,
+        incident: IncidentId,
+        change: impl FnOnce(&mut Incident) -> Result<bool, ChangeError>,
+    ) -> Result<(), ChangeError> {
+        let slot = self.slot(id);
+        let _turn = slot.turn().await?;
+        let found = self.ports.store.incident(incident).await?;
+        let mut found = found
+            .filter(|i| i.subject == Subject::Credential(id))
+            .ok_or(ChangeError::NotFound)?;
+        if change(&mut found)? {
+            let batch = Batch::of(vec![Change::PutIncident(Box::new(found))]);
+            self.ports.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+}
+
+const fn is_renewed(credential: &Credential, offer: &Offer) -> bool {
+    match (&credential.grant, offer) {
+        (Grant::Oauth(_), Offer::Oauth(_)) => true,
+        (Grant::App { installation }, Offer::Installation(id)) => *installation == *id,
+        (Grant::Token { .. } | Grant::Oauth(_), Offer::Token(_) | Offer::Oauth(_)) => {
+            credential.rejected.is_some()
+        }
+        (Grant::App { .. }, Offer::Token(_) | Offer::Oauth(_))
+        | (Grant::Token { .. } | Grant::Oauth(_), Offer::Installation(_)) => false,
+    }
+}
+
+const fn is_of_kind(grant: &Grant, offer: &Offer) -> bool {
+    matches!(
+        (grant, offer),
+        (Grant::Token { .. }, Offer::Token(_))
+            | (Grant::Oauth(_), Offer::Oauth(_))
+            | (Grant::App { .. }, Offer::Installation(_))
+    )
+}

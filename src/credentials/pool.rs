@@ -1,0 +1,102 @@
+//! The pool: what it holds, and the one place where credentials are written.
+
+use super::ports::Ports;
+use super::slot::Slot;
+use crate::domain::id::CredentialId;
+use crate::domain::user::Credential;
+use crate::store::{Batch, Change, CommitError};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{RwLockReadGuard, mpsc};
+
+/// Longest wait of an orderly end for the refreshes under way.
+const REST_MAX: Duration = Duration::from_secs(8);
+
+/// The credentials of all users. Hands out [`crate::provider::Access`], renews what expires, and
+/// is the only writer of credentials.
+pub struct Pool {
+    pub(super) ports: Arc<Ports>,
+    slots: Mutex<HashMap<CredentialId, Arc<Slot>>>,
+    /// Held while a credential is added, so that one account becomes one credential.
+    pub(super) adding: tokio::sync::Mutex<()>,
+    /// Held for reading by every refresh, from its intent to its outcome.
+    at_work: tokio::sync::RwLock<()>,
+    /// No refresh is begun any more.
+    is_closing: AtomicBool,
+    died: mpsc::UnboundedSender<CredentialId>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// A pool, and where it says which credentials were found dead. Each is said once until it
+    /// works again, so what waits there is bounded by the credentials there are.
+    pub fn new(ports: Arc<Ports>) -> (Arc<Self>, mpsc::UnboundedReceiver<CredentialId>) {
+        let (died, deaths) = mpsc::unbounded_channel();
+        let pool = Self {
+            ports,
+            slots: Mutex::default(),
+            adding: tokio::sync::Mutex::default(),
+            at_work: tokio::sync::RwLock::default(),
+            is_closing: AtomicBool::default(),
+            died,
+        };
+        (Arc::new(pool), deaths)
+    }
+
+    /// Begins no refresh any more, and waits (a while) for those under way: an orderly end loses
+    /// no answer.
+    pub async fn rest(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
+        if tokio::time::timeout(REST_MAX, self.at_work.write())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the renewal of a credential is cut off");
+        }
+    }
+
+    /// Held by a refresh; `None` when none may begin any more.
+    pub(super) async fn begin_refresh(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        let at_work = self.at_work.read().await;
+        (!self.is_closing.load(Ordering::SeqCst)).then_some(at_work)
+    }
+
+    /// Says that a call succeeded with a credential.
+    pub(super) fn worked(&self, id: CredentialId) {
+        self.slot(id).set_unproven(false);
+    }
+
+    pub(super) fn slot(&self, id: CredentialId) -> Arc<Slot> {
+        Arc::clone(self.slots.lock().entry(id).or_default())
+    }
+
+    pub(super) fn forget(&self, id: CredentialId) {
+        self.slots.lock().remove(&id);
+    }
+
+    /// Says that a credential no longer works.
+    pub(super) fn announce_death(&self, id: CredentialId) {
+        // Without anybody to hear it, its connections find out at their next call.
+        let _ = self.died.send(id);
+    }
+
+    /// Replaces a credential, with what belongs to that.
+    pub(super) async fn replace(
+        &self,
+        next: Credential,
+        more: impl IntoIterator<Item = Change>,
+    ) -> Result<(), CommitError> {
+        let put = [Change::PutCredential(next)];
+        let batch = Batch::of(put.into_iter().chain(more).collect());
+        self.ports.store.commit(batch).await
+    }
+}

@@ -1,0 +1,53 @@
+//! What the room needs of the world, and what the actors share with it.
+
+use crate::domain::id::Entropy;
+use crate::domain::repo::ProviderKind;
+use crate::domain::time::{Clock, Timestamp};
+use crate::provider::Providers;
+use crate::seal::Seal;
+use crate::store::Store;
+use std::sync::Arc;
+
+/// Everything outside of this process's memory, each behind its trait.
+pub struct Ports {
+    /// Where state lives.
+    pub store: Arc<dyn Store>,
+    /// Opens and seals secrets.
+    pub seal: Arc<dyn Seal>,
+    /// The providers.
+    pub providers: Providers,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where providers reach us, without a slash at the end.
+    pub public_url: String,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports")
+            .field("public_url", &self.public_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ports {
+    /// The time by the wall clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A number that is uniform over all of `u64`.
+    pub fn chance(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.entropy.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Where a provider sends users back to.
+    pub(super) fn redirect_uri(&self, provider: ProviderKind) -> String {
+        let base = &self.public_url;
+        format!("{base}/api/v2/oauth/{provider}/callback")
+    }
+}

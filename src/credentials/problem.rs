@@ -1,0 +1,37 @@
+//! Why a credential could not be used, in the form in which providers say why a call failed.
+
+use crate::domain::error_code::ErrorCode;
+use crate::domain::lifecycle::Failure;
+use crate::domain::wording;
+use crate::provider::ProviderError;
+use crate::store::{CommitError, ReadError};
+
+/// The credential no longer works. Says nothing of whose it is: another user may share it.
+pub(super) fn dead() -> ProviderError {
+    let words = wording::CREDENTIAL_DEAD;
+    ProviderError::refused(Failure::Unauthorized, ErrorCode::Unauthorized, words)
+}
+
+/// It will be tried again.
+pub(super) fn waiting(words: &str) -> ProviderError {
+    ProviderError::retryable(ErrorCode::ProviderUnavailable, words, None, false)
+}
+
+/// Something that is needed is not in the configuration.
+pub(super) fn not_configured(words: &str) -> ProviderError {
+    ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words)
+}
+
+fn unavailable(words: String) -> ProviderError {
+    ProviderError::retryable(ErrorCode::StoreUnavailable, words, None, false)
+}
+
+/// It could not be read.
+pub(super) fn unreadable(error: &ReadError) -> ProviderError {
+    unavailable(error.to_string())
+}
+
+/// It could not be stored.
+pub(super) fn not_stored(error: &CommitError) -> ProviderError {
+    unavailable(error.to_string())
+}

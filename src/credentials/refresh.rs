@@ -1,0 +1,218 @@
+//! Renewing a token, by who has the credential's turn.
+
+use super::pool::Pool;
+use super::problem::{not_configured, not_stored, waiting};
+use super::sealing::{access_with, grant_of, open};
+use super::slot::{Slot, Turn};
+use super::standing::Need;
+use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
+use crate::domain::grant::{Grant, OauthGrant, RejectReason};
+use crate::domain::lifecycle::Failure;
+use crate::domain::user::Credential;
+use crate::domain::wording;
+use crate::provider::oauth::{GrantError, GrantFailure, Tokens};
+use crate::provider::{Access, ProviderError};
+use crate::seal::TokenField;
+use crate::store::CommitError;
+use crate::telemetry::metric;
+use metrics::counter;
+use std::time::Duration;
+
+/// How long to wait before new tokens are stored again. They exist nowhere else.
+const COMMIT_RETRY: Duration = Duration::from_millis(500);
+
+fn with(credential: &Credential, grant: OauthGrant) -> Credential {
+    Credential {
+        grant: Grant::Oauth(grant),
+        ..credential.clone()
+    }
+}
+
+impl Pool {
+    /// Exchanges the refresh token.
+    pub(super) async fn refresh(
+        &self,
+        turn: &mut Turn,
+        slot: &Slot,
+        credential: &Credential,
+        grant: OauthGrant,
+        need: &Need,
+    ) -> Result<Access, ProviderError> {
+        let was_refused = matches!(need, Need::Other(_));
+        let Some(sealed) = &grant.refresh else {
+            let reason = if was_refused {
+                RejectReason::Refused
+            } else {
+                RejectReason::Expired
+            };
+            return Err(self.reject(credential, reason).await);
+        };
+        if was_refused && grant.refresh_begun_at.is_none() && slot.is_unproven() {
+            return Err(self.new_token_refused(turn, credential).await);
+        }
+        if !slot.is_unproven() {
+            turn.forget_refusals();
+        }
+        let token = open(&self.ports, credential, TokenField::Refresh, sealed)?;
+        let Some(grants) = self.ports.providers.grants(&credential.instance) else {
+            let error = not_configured(wording::SIGN_IN_NOT_CONFIGURED);
+            turn.pause(&self.ports, None, error.clone());
+            return Err(error);
+        };
+        let Some(_at_work) = self.begin_refresh().await else {
+            return Err(waiting(wording::STOPPING));
+        };
+        // First the intent: a start that finds it without an outcome knows that the answer may be
+        // lost.
+        let was_interrupted = grant.refresh_begun_at.is_some();
+        if !was_interrupted {
+            let begun = OauthGrant {
+                refresh_begun_at: Some(self.ports.now()),
+                ..grant.clone()
+            };
+            let stored = self.replace(with(credential, begun), []).await;
+            stored.map_err(|error| not_stored(&error))?;
+        }
+        let redirect_uri = self.ports.redirect_uri(credential.instance.provider);
+        let answer = grants.refresh(&token, &redirect_uri).await;
+        counter!(metric::REFRESHES, "outcome" => outcome(&answer)).increment(1);
+        match answer {
+            Ok(tokens) => {
+                let access = self.adopt(turn, credential, &grant, tokens).await;
+                slot.set_unproven(true);
+                access
+            }
+            Err(error) => {
+                let before = with(credential, grant);
+                Err(self.fail(turn, before, was_interrupted, error).await)
+            }
+        }
+    }
+
+    /// A token is refused that never worked.
+    async fn new_token_refused(&self, turn: &mut Turn, credential: &Credential) -> ProviderError {
+        if turn.is_hopeless(&self.ports) {
+            self.reject(credential, RejectReason::Refused).await
+        } else {
+            waiting(wording::NEW_TOKEN_REFUSED)
+        }
+    }
+
+    /// What a refresh that failed means. `before` is the credential without the intent, unless an
+    /// earlier one had been cut off.
+    async fn fail(
+        &self,
+        turn: &mut Turn,
+        before: Credential,
+        was_interrupted: bool,
+        error: GrantError,
+    ) -> ProviderError {
+        let id = before.id;
+        tracing::warn!(credential.id = %id, %error, was_interrupted, "credential_refresh_failed");
+        let after = match error.failure {
+            GrantFailure::Refused => {
+                let reason = if was_interrupted {
+                    RejectReason::RefreshLost
+                } else {
+                    RejectReason::Revoked
+                };
+                return self.reject(&before, reason).await;
+            }
+            GrantFailure::Retryable { after } => after,
+            GrantFailure::Unknown | GrantFailure::Misconfigured => None,
+        };
+        if error.failure != GrantFailure::Unknown && !was_interrupted {
+            // It was not carried out: the intent is over. If that cannot be stored, no harm is
+            // done.
+            let _ = self.replace(before, []).await;
+        }
+        let words = wording::renewal_refused(&error.message);
+        let failed = if error.failure == GrantFailure::Misconfigured {
+            ProviderError::refused(Failure::Rejected, ErrorCode::OauthMisconfigured, words)
+        } else {
+            waiting(&words)
+        };
+        turn.pause(&self.ports, after, failed.clone());
+        failed
+    }
+
+    /// Stores the new tokens, however long that takes: the old ones are over.
+    async fn adopt(
+        &self,
+        turn: &mut Turn,
+        credential: &Credential,
+        old: &OauthGrant,
+        tokens: Tokens,
+    ) -> Result<Access, ProviderError> {
+        let mut grant = grant_of(&self.ports, credential, &tokens);
+        // A provider that gives no new one lets the old one live.
+        grant.refresh = grant.refresh.or_else(|| old.refresh.clone());
+        let renewed = with(credential, grant);
+        loop {
+            match self.replace(renewed.clone(), []).await {
+                Ok(()) => break,
+                Err(error @ CommitError::Closed) => return Err(not_stored(&error)),
+                Err(error) => {
+                    let id = credential.id;
+                    tracing::error!(credential.id = %id, %error, "new tokens could not be stored");
+                    tokio::time::sleep(COMMIT_RETRY).await;
+                }
+            }
+        }
+        turn.proceed();
+        tracing::info!(credential.id = %credential.id, "credential_refreshed");
+        Ok(access_with(credential, tokens.access))
+    }
+
+    /// Makes a new token for an installation of our app.
+    pub(super) async fn install(
+        &self,
+        turn: &mut Turn,
+        slot: &Slot,
+        credential: &Credential,
+        (installation, errand): (u64, Errand),
+        need: &Need,
+    ) -> Result<Access, ProviderError> {
+        let was_refused = matches!(need, Need::Other(_));
+        if was_refused && slot.is_unproven() {
+            return Err(self.new_token_refused(turn, credential).await);
+        }
+        if !slot.is_unproven() {
+            turn.forget_refusals();
+        }
+        let Some(apps) = self.ports.providers.apps(&credential.instance) else {
+            return Err(not_configured(wording::APP_NOT_CONFIGURED));
+        };
+        match apps.installation_token(installation, errand).await {
+            Ok(token) => {
+                slot.install(Some(token.clone()));
+                slot.set_unproven(true);
+                turn.proceed();
+                Ok(access_with(credential, token.token))
+            }
+            Err(error) if error.failure == Failure::Unauthorized => {
+                slot.install(None);
+                Err(self.reject(credential, RejectReason::Revoked).await)
+            }
+            Err(error) => {
+                let after = match error.failure {
+                    Failure::Retryable { after } => after,
+                    Failure::Unauthorized | Failure::NoAccess | Failure::Rejected => None,
+                };
+                turn.pause(&self.ports, after, error.clone());
+                Err(error)
+            }
+        }
+    }
+}
+
+fn outcome(answer: &Result<Tokens, GrantError>) -> &'static str {
+    match answer.as_ref().map_err(|error| error.failure) {
+        Ok(_) => "ok",
+        Err(GrantFailure::Refused) => "refused",
+        Err(GrantFailure::Misconfigured) => "misconfigured",
+        Err(GrantFailure::Retryable { .. }) => "failed",
+        Err(GrantFailure::Unknown) => "unknown",
+    }
+}

@@ -1,0 +1,57 @@
+//! The end of a credential: marked once, and one incident, whatever number of connections used it.
+
+use super::pool::Pool;
+use super::problem::{dead, not_stored, unreadable};
+use crate::domain::grant::{RejectReason, Rejection};
+use crate::domain::id::{CredentialId, IncidentId};
+use crate::domain::incident::health::{self, HealthFailure};
+use crate::domain::incident::{Resolution, Subject};
+use crate::domain::user::Credential;
+use crate::provider::ProviderError;
+use crate::store::{Change, ReadError};
+
+impl Pool {
+    /// Marks a credential as dead and opens its incident, in one batch. Answers what to say to who
+    /// wanted to use it: a failure that passes when it could not be stored.
+    pub(super) async fn reject(
+        &self,
+        credential: &Credential,
+        reason: RejectReason,
+    ) -> ProviderError {
+        let (ports, subject) = (&self.ports, Subject::Credential(credential.id));
+        let now = ports.now();
+        let rejected = Credential {
+            rejected: Some(Rejection { at: now, reason }),
+            ..credential.clone()
+        };
+        let unresolved = match ports.store.unresolved_incidents(subject).await {
+            Ok(unresolved) => unresolved,
+            Err(error) => return unreadable(&error),
+        };
+        let failure = HealthFailure::CredentialRejected(&rejected, reason);
+        let id = IncidentId::generate(ports.clock.now_for_id(), &*ports.entropy);
+        let incident = health::report(failure, 1, unresolved, id, now);
+        let incident = Change::PutIncident(Box::new(incident));
+        if let Err(error) = self.replace(rejected, [incident]).await {
+            return not_stored(&error);
+        }
+        let (id, reason) = (credential.id, reason.as_str());
+        tracing::error!(credential.id = %id, reason, "credential_rejected");
+        self.announce_death(id);
+        dead()
+    }
+
+    /// The incidents of a credential that this ends, ended.
+    pub(super) async fn resolved(
+        &self,
+        id: CredentialId,
+        why: Resolution,
+    ) -> Result<Vec<Change>, ReadError> {
+        let store = &self.ports.store;
+        let unresolved = store.unresolved_incidents(Subject::Credential(id)).await?;
+        let ended = health::resolve_all(unresolved, why, self.ports.now());
+        Ok(ended
+            .map(|incident| Change::PutIncident(Box::new(incident)))
+            .collect())
+    }
+}

@@ -1,0 +1,133 @@
+//! Handing out the right to make calls, renewed if need be.
+
+use super::pool::Pool;
+use super::problem::waiting;
+use super::sealing::ahead;
+use super::slot::WAIT_MAX;
+use super::standing::{Need, Standing};
+use crate::domain::errand::Errand;
+use crate::domain::grant::{Freshness, Grant, RejectReason};
+use crate::domain::id::CredentialId;
+use crate::domain::lifecycle::Failure;
+use crate::domain::user::Credential;
+use crate::domain::wording;
+use crate::provider::{Access, ProviderError};
+use futures_util::StreamExt;
+use std::sync::Arc;
+
+/// Most refreshes that a sweep has under way.
+const AT_ONCE_MAX: usize = 4;
+
+impl Pool {
+    /// The right to make calls with a credential, renewed if need be.
+    ///
+    /// The awkward case: a credential that turns out to be dead is an error that is
+    /// `Unauthorized`, and marked as dead by then.
+    pub(crate) async fn access(
+        self: &Arc<Self>,
+        id: CredentialId,
+        errand: Errand,
+    ) -> Result<Access, ProviderError> {
+        let credential = self.read(id).await?;
+        let usable = match self.standing(&credential, &Need::Use)? {
+            Standing::Good(access) => return Ok(Access { errand, ..access }),
+            Standing::Usable(access) => Some(access),
+            Standing::Over => None,
+        };
+        let renewed = self.renew(id, Need::Use, errand).await;
+        let access = unless_dead(renewed, usable)?;
+        Ok(Access { errand, ..access })
+    }
+
+    /// Has a credential renewed if it needs that, in a task of its own: the caller may go away.
+    pub(super) async fn renew(
+        self: &Arc<Self>,
+        id: CredentialId,
+        need: Need,
+        errand: Errand,
+    ) -> Result<Access, ProviderError> {
+        let pool = Arc::clone(self);
+        let work = tokio::spawn(async move { pool.renew_in_turn(id, need, errand).await });
+        match tokio::time::timeout(WAIT_MAX, work).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(waiting(wording::RENEWAL_FAILED)),
+            Err(_) => Err(waiting(wording::RENEWAL_RUNNING)),
+        }
+    }
+
+    async fn renew_in_turn(
+        &self,
+        id: CredentialId,
+        need: Need,
+        errand: Errand,
+    ) -> Result<Access, ProviderError> {
+        let slot = self.slot(id);
+        let mut turn = slot.turn.lock().await;
+        // Another caller may have done it meanwhile.
+        let credential = self.read(id).await?;
+        let usable = match self.standing(&credential, &need)? {
+            Standing::Good(access) => return Ok(access),
+            Standing::Usable(access) => Some(access),
+            Standing::Over => None,
+        };
+        if let Some(error) = turn.pausing() {
+            return usable.ok_or(error);
+        }
+        let renewed = match &credential.grant {
+            Grant::Token { .. } => Err(self.reject(&credential, RejectReason::Refused).await),
+            Grant::Oauth(grant) => {
+                let grant = grant.clone();
+                self.refresh(&mut turn, &slot, &credential, grant, &need)
+                    .await
+            }
+            Grant::App { installation } => {
+                let made = (*installation, errand);
+                self.install(&mut turn, &slot, &credential, made, &need)
+                    .await
+            }
+        };
+        unless_dead(renewed, usable)
+    }
+
+    /// Renews what needs it soon, also what nobody uses. A refresh that a crash cut off is among
+    /// that.
+    pub async fn sweep(self: &Arc<Self>) {
+        let credentials = match self.ports.store.all_credentials().await {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                tracing::warn!(%error, "credentials cannot be read; trying again");
+                return;
+            }
+        };
+        let now = self.ports.now();
+        let is_due = |credential: &Credential| match &credential.grant {
+            Grant::Oauth(grant) => {
+                credential.rejected.is_none() && grant.freshness_for_sweep(now) != Freshness::Fresh
+            }
+            // Made when needed.
+            Grant::Token { .. } | Grant::App { .. } => false,
+        };
+        let due: Vec<(CredentialId, Errand)> = credentials
+            .iter()
+            .filter(|credential| is_due(credential))
+            .map(|credential| (credential.id, ahead(credential)))
+            .collect();
+        futures_util::stream::iter(due)
+            .for_each_concurrent(AT_ONCE_MAX, |(id, errand)| async move {
+                // What failed was logged, and is tried again by the next sweep.
+                let _ = self.renew(id, Need::Ahead, errand).await;
+            })
+            .await;
+    }
+}
+
+/// A token that will do for now is better than a renewal that failed for now.
+fn unless_dead(
+    renewed: Result<Access, ProviderError>,
+    usable: Option<Access>,
+) -> Result<Access, ProviderError> {
+    match (renewed, usable) {
+        (Err(error), Some(access)) if error.failure != Failure::Unauthorized => Ok(access),
+        (renewed, _) => renewed,
+    }
+}
