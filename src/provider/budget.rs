@@ -3,7 +3,8 @@
 //! hashes; they themselves are not kept here. Measures with tokio's clock, so tests need not wait.
 
 use super::meter::{Cost, Limit};
-use super::queue::{self, Away, Next, Number, Queue, Shape, Ticket};
+use super::queue::{self, Away, Next, Number, Queue};
+use super::ticket::{Shape, Ticket};
 use crate::domain::errand::Errand;
 use crate::domain::secret::ProviderToken;
 use parking_lot::Mutex;
@@ -16,7 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 pub(super) use super::gate::HOLD_MAX;
-pub(super) use super::queue::TokenKey;
+pub(super) use super::ticket::TokenKey;
 
 /// Most calls of an installation that wait, and most of one owner's: each is an open future.
 const WAITING_MAX: usize = 2048;

@@ -1,8 +1,8 @@
 //! Making a call of a provider's interface: repeating briefly what may be repeated, and counting
 //! each operation.
 
-use super::ProviderError;
 use super::http::{Answer, Http, NoAnswer, Request};
+use super::outbound::ProviderError;
 use super::quota::Quota;
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::telemetry::metric;

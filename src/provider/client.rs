@@ -2,13 +2,15 @@
 
 use super::budget::Pace;
 use super::call::Caller;
-use super::dialect::{Asked, Dialect};
+use super::dialect::Asked;
 use super::http::{Http, HttpConfig, HttpError, NoAnswer};
-use super::session::Session;
-use super::{
+use super::operations::Operations;
+use super::outbound::{
     Access, Calling, Checked, Ensured, HookSpec, Hooks, Identity, Pinged, ProviderError, Repaired,
-    Target, errors, ours,
+    Target,
 };
+use super::session::Session;
+use super::{errors, ours};
 use crate::domain::id::HookId;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::time::Clock;
@@ -50,6 +52,11 @@ impl<D> Client<D> {
             dialect,
         })
     }
+
+    /// A session that calls with `access`.
+    pub(super) fn session<'a>(&'a self, access: &'a Access) -> Session<'a, D> {
+        Session::new((&self.caller, &*self.clock), &self.dialect, access)
+    }
 }
 
 /// Runs an operation as a session of its own and reports it.
@@ -60,17 +67,18 @@ fn run<'a, D, T, F>(
     steps: F,
 ) -> Calling<'a, T>
 where
-    D: Dialect,
+    D: Operations,
     T: Send + 'a,
     F: for<'s> FnOnce(&'s mut Session<'a, D>) -> Calling<'s, T> + Send + 'a,
 {
     Box::pin(client.caller.observed(operation, async move {
-        let mut session = Session::new(client, access);
+        let mut session = client.session(access);
         let outcome = tokio::time::timeout(OPERATION_TIME_MAX, steps(&mut session)).await;
         // Cut off wherever it stood: a write may have been under way.
         let place = || client.caller.http.place();
         let cut = || {
-            Err(errors::of_no_answer::<D>(
+            Err(errors::of_no_answer(
+                D::NAMING,
                 &place(),
                 NoAnswer::TimedOut,
                 true,
@@ -84,7 +92,7 @@ where
     }))
 }
 
-impl<D: Dialect> Hooks for Client<D> {
+impl<D: Operations> Hooks for Client<D> {
     fn ensure<'a>(
         &'a self,
         access: &'a Access,
@@ -158,7 +166,7 @@ impl<D: Dialect> Hooks for Client<D> {
                         if s.is_api().await? {
                             Ok(None)
                         } else {
-                            Err(errors::wrong_api_url::<D>(&answer, false))
+                            Err(errors::wrong_api_url(D::NAMING, &answer, false))
                         }
                     }
                     Err(answer) => Err(D::refusal(&answer, Asked::Repository(&target.full_name))),

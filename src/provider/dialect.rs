@@ -1,12 +1,12 @@
 //! What one kind of provider says differently from another: paths, bodies, limits, refusals.
 //!
-//! Everything that is alike (sending within budgets, lists, finding our hook, adopting it,
-//! comparing it) is written once, a floor above the dialects: in `client`, `session` and `ours`.
+//! What takes several requests is in `operations`. Everything that is alike (sending within
+//! budgets, lists, finding our hook, adopting it, comparing it) is written once: in `client`,
+//! `session` and `ours`.
 
+use super::errors::Naming;
 use super::http::Answer;
-use super::session::Session;
-use super::{Calling, CheckReport, HookSpec, Identity, Pinged, ProviderError, Target};
-use crate::domain::id::HookId;
+use super::outbound::{CheckReport, HookSpec, ProviderError};
 use crate::domain::repo::{FullName, Repository};
 use crate::domain::secret::Proof;
 use crate::domain::time::Timestamp;
@@ -30,9 +30,6 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// A repository, or the answer that says that there is none to be had.
-pub(super) type LookedUp = Result<Repository, Answer>;
-
 /// A hook as the provider lists it.
 pub(super) trait Theirs: serde::de::DeserializeOwned + Send + Sync {
     fn id(&self) -> u64;
@@ -48,10 +45,8 @@ pub(super) trait Theirs: serde::de::DeserializeOwned + Send + Sync {
 
 /// One kind of provider. A value holds what has to be remembered between calls.
 pub(super) trait Dialect: Send + Sync + Sized + 'static {
-    /// The provider's name, for sentences.
-    const NAME: &'static str;
-    /// What its API's URL looks like, for people.
-    const API_URL: &'static str;
+    /// What it is called, for sentences.
+    const NAMING: Naming;
     /// How all settings of a hook are written.
     const REWRITE: Method;
 
@@ -80,23 +75,4 @@ pub(super) trait Dialect: Send + Sync + Sized + 'static {
 
     /// What the hook that was just written will prove its deliveries with.
     fn proof(answer: &Answer) -> Result<Proof, ProviderError>;
-
-    /// Finds a repository, whatever it is called today.
-    fn look_up<'s>(s: &'s mut Session<'_, Self>, target: &'s Target) -> Calling<'s, LookedUp>;
-
-    /// Asks for a test delivery.
-    fn ping<'s>(
-        s: &'s mut Session<'_, Self>,
-        repository: &'s Repository,
-        hook: HookId,
-    ) -> Calling<'s, Pinged>;
-
-    /// Looks for a user, an organisation or a group. See [`super::Hooks::owner`].
-    fn owner<'s>(s: &'s mut Session<'_, Self>, name: &'s str) -> Calling<'s, ()>;
-
-    /// A page of the token's repositories, and whether more follow.
-    fn page<'s>(s: &'s mut Session<'_, Self>, page: u32) -> Calling<'s, (Vec<Repository>, bool)>;
-
-    /// Whose token it is.
-    fn identity<'s>(s: &'s mut Session<'_, Self>) -> Calling<'s, Identity>;
 }

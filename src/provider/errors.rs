@@ -1,14 +1,22 @@
 //! Errors that every provider has. The sentences are for people and hold nothing of an answer.
 
-use super::ProviderError;
 use super::budget::HOLD_MAX;
-use super::dialect::Dialect;
 use super::http::{Answer, NoAnswer};
+use super::outbound::ProviderError;
 use super::queue::Away;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
 use crate::domain::time::Timestamp;
 use std::time::Duration;
+
+/// What a kind of provider is called, and where its API is, for sentences.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Naming {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What its API's URL looks like, for people.
+    pub(super) api_url: &'static str,
+}
 
 pub(super) fn bad_answer(name: &str, what: &str) -> ProviderError {
     let message = format!("{name}'s answer is not usable ({what}); it will be asked again");
@@ -41,8 +49,13 @@ fn busy(name: &str, after: Duration) -> ProviderError {
     ProviderError::retryable(ErrorCode::CallsWaiting, message, Some(after), false)
 }
 
-pub(super) fn of_no_answer<D: Dialect>(place: &str, none: NoAnswer, acted: bool) -> ProviderError {
-    let name = D::NAME;
+pub(super) fn of_no_answer(
+    naming: Naming,
+    place: &str,
+    none: NoAnswer,
+    acted: bool,
+) -> ProviderError {
+    let name = naming.name;
     let (code, message) = match none {
         NoAnswer::Away(Away::Limited(after)) => return rate_limited(name, after),
         NoAnswer::Away(Away::Busy(after)) => return busy(name, after),
@@ -68,20 +81,23 @@ pub(super) fn of_no_answer<D: Dialect>(place: &str, none: NoAnswer, acted: bool)
             format!(
                 "{place} sends us on to what is not its API, or in circles; the token does not \
                  follow. {}",
-                correct_url::<D>()
+                correct_url(naming)
             ),
         ),
     };
     ProviderError::retryable(code, message, None, acted)
 }
 
-fn correct_url<D: Dialect>() -> String {
-    let settings = D::NAME.to_ascii_lowercase();
-    format!("Check providers.{settings}.api_url: it is {}", D::API_URL)
+fn correct_url(naming: Naming) -> String {
+    let settings = naming.name.to_ascii_lowercase();
+    format!(
+        "Check providers.{settings}.api_url: it is {}",
+        naming.api_url
+    )
 }
 
 /// What answers is something else than the provider's API.
-pub(super) fn wrong_api_url<D: Dialect>(answer: &Answer, acted: bool) -> ProviderError {
+pub(super) fn wrong_api_url(naming: Naming, answer: &Answer, acted: bool) -> ProviderError {
     let what = if answer.is_page() {
         "answers with a web page"
     } else {
@@ -90,15 +106,15 @@ pub(super) fn wrong_api_url<D: Dialect>(answer: &Answer, acted: bool) -> Provide
     let (place, status) = (super::http::place(&answer.url), answer.status.as_u16());
     let message = format!(
         "{place} {what} (status {status}), so it is not {}'s API, or a proxy is in between. {}",
-        D::NAME,
-        correct_url::<D>()
+        naming.name,
+        correct_url(naming)
     );
     ProviderError::retryable(ErrorCode::WrongApiUrl, message, None, acted)
 }
 
 /// The error that an answer is, whatever was asked.
-pub(super) fn of_any<D: Dialect>(answer: &Answer, acted: bool) -> Option<ProviderError> {
-    let (name, status) = (D::NAME, answer.status.as_u16());
+pub(super) fn of_any(naming: Naming, answer: &Answer, acted: bool) -> Option<ProviderError> {
+    let (name, status) = (naming.name, answer.status.as_u16());
     match status {
         408 | 500..=599 => {
             let after = retry_after(answer);
@@ -107,7 +123,7 @@ pub(super) fn of_any<D: Dialect>(answer: &Answer, acted: bool) -> Option<Provide
             Some(ProviderError::retryable(code, message, after, acted))
         }
         // Before anything else: a page that asks to sign in says nothing of the token.
-        _ if answer.is_page() => Some(wrong_api_url::<D>(answer, acted)),
+        _ if answer.is_page() => Some(wrong_api_url(naming, answer, acted)),
         401 => Some(ProviderError::refused(
             Failure::Unauthorized,
             ErrorCode::Unauthorized,

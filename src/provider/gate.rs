@@ -2,7 +2,7 @@
 //! the provider's limits. Pure.
 
 use super::meter::{LIMITS_MAX, Limit, Meter};
-use super::queue::{Shape, Ticket};
+use super::ticket::{Shape, Ticket};
 use crate::domain::errand::Priority;
 use std::time::{Duration, Instant};
 

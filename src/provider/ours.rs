@@ -2,10 +2,12 @@
 //! than one.
 
 use super::dialect::{Asked, Dialect, Theirs};
-use super::session::Session;
-use super::{
-    CheckReport, Checked, Ensured, HookSpec, Pinged, ProviderError, Repaired, Target, errors,
+use super::errors;
+use super::operations::Operations;
+use super::outbound::{
+    CheckReport, Checked, Ensured, HookSpec, Pinged, ProviderError, Repaired, Target,
 };
+use super::session::Session;
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::secret::Proof;
@@ -53,7 +55,7 @@ fn refusal<D: Dialect>(answer: &super::http::Answer, repository: &Repository) ->
 }
 
 /// The repository, which has to be there.
-async fn resolve<D: Dialect>(
+async fn resolve<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
 ) -> Result<Repository, ProviderError> {
@@ -62,7 +64,7 @@ async fn resolve<D: Dialect>(
 }
 
 /// The repository, which has to be there and to take changes.
-async fn resolve_writable<D: Dialect>(
+async fn resolve_writable<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
 ) -> Result<Repository, ProviderError> {
@@ -119,7 +121,7 @@ async fn look_for<D: Dialect>(
     let path = hook_path::<D>(repository, hook.0);
     let answer = s.get(s.url(&path)).await?;
     match answer.status.as_u16() {
-        200 => errors::parse(D::NAME, &answer).map(Some),
+        200 => errors::parse(D::NAMING.name, &answer).map(Some),
         404 => Ok(None),
         _ => Err(refusal::<D>(&answer, repository)),
     }
@@ -173,12 +175,12 @@ async fn adopt<D: Dialect>(
     }
     let proof = write(s, repository, kept.id(), spec).await?;
     // Listed and gone within one call. The next call will see clearer.
-    let gone = || errors::bad_answer(D::NAME, "a hook that is listed and not there");
+    let gone = || errors::bad_answer(D::NAMING.name, "a hook that is listed and not there");
     let proof = proof.ok_or_else(gone)?;
     Ok(Some((HookId(kept.id()), proof)))
 }
 
-pub(super) async fn ensure<D: Dialect>(
+pub(super) async fn ensure<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
     known: Option<HookId>,
@@ -215,7 +217,7 @@ async fn create<D: Dialect>(
     let outcome = s.post(&path, Some(D::hook_body(spec, true))).await;
     let (error, is_ours) = match outcome {
         Ok(answer) if answer.status.as_u16() == 201 => {
-            let hook = errors::parse::<HookCreated>(D::NAME, &answer);
+            let hook = errors::parse::<HookCreated>(D::NAMING.name, &answer);
             match hook.and_then(|hook| Ok((hook.id, D::proof(&answer)?))) {
                 Ok((id, proof)) => return Ok((HookId(id), proof, true)),
                 Err(e) => (e, true),
@@ -242,7 +244,7 @@ async fn create<D: Dialect>(
 }
 
 /// A hook that we made is ours by its id, wherever it delivers to by now.
-pub(super) async fn check<D: Dialect>(
+pub(super) async fn check<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
     hook: HookId,
@@ -278,7 +280,7 @@ fn compare<H: Theirs>(found: &H, has_copies: bool, spec: &HookSpec) -> CheckRepo
     }
 }
 
-pub(super) async fn repair<D: Dialect>(
+pub(super) async fn repair<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
     hook: HookId,
@@ -297,7 +299,7 @@ pub(super) async fn repair<D: Dialect>(
     Ok(written.map_or(Repaired::Missing, |proof| Repaired::Done { proof }))
 }
 
-pub(super) async fn ping<D: Dialect>(
+pub(super) async fn ping<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
     hook: HookId,
@@ -307,7 +309,7 @@ pub(super) async fn ping<D: Dialect>(
 }
 
 /// Looks until none is left: whoever says that a hook is gone has seen it.
-pub(super) async fn delete<D: Dialect>(
+pub(super) async fn delete<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
     known: Option<HookId>,
@@ -330,7 +332,7 @@ pub(super) async fn delete<D: Dialect>(
         return Ok(());
     }
     let what = "a deleted hook that is still listed";
-    Err(errors::bad_answer(D::NAME, what))
+    Err(errors::bad_answer(D::NAMING.name, what))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 mod mend;
 
-use super::{DecodeError, HeaderLookup, Rejection};
+use super::inbound::{DecodeError, HeaderLookup, VerifyError};
 pub(super) use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -228,13 +228,13 @@ pub(super) fn header<'a>(
     name: &'static str,
     bytes_max: usize,
     may_have_spaces: bool,
-) -> Result<&'a str, Rejection> {
+) -> Result<&'a str, VerifyError> {
     let fits = |byte: u8| byte.is_ascii_graphic() || (may_have_spaces && byte == b' ');
     headers
         .get(name)
         .filter(|value| (1..=bytes_max).contains(&value.len()))
         .filter(|value| value.bytes().all(fits))
-        .ok_or(Rejection::BadHeader(name))
+        .ok_or(VerifyError::BadHeader(name))
 }
 
 /// The headers of an allow-list, as they are kept.

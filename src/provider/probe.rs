@@ -1,11 +1,11 @@
 //! Whether what answers at an API URL is that provider's API, as seen by nobody: no token is shown.
 
-use super::ProviderError;
 use super::dialect::Dialect;
 use super::errors;
 use super::github::GithubDialect;
 use super::gitlab::GitlabDialect;
 use super::http::{self, Answer, HttpConfig, HttpError, NoAnswer};
+use super::outbound::ProviderError;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::repo::ProviderKind;
 use crate::domain::time::Timestamp;
@@ -48,7 +48,7 @@ async fn ask<D: Dialect>(config: &HttpConfig) -> Result<Probed, ProviderError> {
     };
     let answer = tokio::time::timeout(config.call_timeout, asking).await;
     let answer = answer.unwrap_or(Err(NoAnswer::TimedOut));
-    let answer = answer.map_err(|none| errors::of_no_answer::<D>(&place, none, false))?;
+    let answer = answer.map_err(|none| errors::of_no_answer(D::NAMING, &place, none, false))?;
     judge::<D>(&answer, &place)
 }
 
@@ -58,19 +58,17 @@ fn judge<D: Dialect>(answer: &Answer, place: &str) -> Result<Probed, ProviderErr
     match status {
         300..=399 => {
             let none = NoAnswer::BadRedirect;
-            Err(errors::of_no_answer::<D>(place, none, false))
+            Err(errors::of_no_answer(D::NAMING, place, none, false))
         }
-        500..=599 => {
-            Err(errors::of_any::<D>(answer, false)
-                .unwrap_or_else(|| errors::other(D::NAME, answer)))
-        }
+        500..=599 => Err(errors::of_any(D::NAMING, answer, false)
+            .unwrap_or_else(|| errors::other(D::NAMING.name, answer))),
         _ if answer.is_page() || matches!(status, 404 | 410) => {
-            Err(errors::wrong_api_url::<D>(answer, false))
+            Err(errors::wrong_api_url(D::NAMING, answer, false))
         }
         // Nobody in particular has asked too often: that is an answer of the API's, too.
         429 => Ok(probed(answer)),
-        403 if !is_object() => Err(errors::other(D::NAME, answer)),
-        _ if !is_object() => Err(errors::wrong_api_url::<D>(answer, false)),
+        403 if !is_object() => Err(errors::other(D::NAMING.name, answer)),
+        _ if !is_object() => Err(errors::wrong_api_url(D::NAMING, answer, false)),
         _ => Ok(probed(answer)),
     }
 }

@@ -6,8 +6,9 @@
 //! behind people's requests and never forgotten.
 
 use super::gate::Gate;
-use super::meter::{Cost, Limit};
-use crate::domain::errand::{Errand, Priority};
+use super::meter::Cost;
+use super::ticket::{Shape, Ticket, TokenKey};
+use crate::domain::errand::Priority;
 use crate::domain::id::UserId;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -17,47 +18,6 @@ use std::time::{Duration, Instant};
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
 /// From this many tokens on, those without restrictions are forgotten.
 const TOKENS_MAX: usize = 4096;
-
-/// A token's name here: its hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TokenKey(pub(super) [u8; 32]);
-
-/// What an installation bears, and what of it one owner or token may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    /// Most calls at once.
-    pub(super) at_once: usize,
-    /// Most calls at once with one token.
-    pub(super) per_token: usize,
-    /// Most calls that wait, and most of one owner's.
-    pub(super) waiting: usize,
-    pub(super) waiting_per_owner: usize,
-    /// The pause between two writes with one token.
-    pub(super) write_pause: Duration,
-    /// What the provider allows one token.
-    pub(super) limits: &'static [Limit],
-}
-
-impl Shape {
-    /// Most calls at once for one owner: half of the places, so that others find some.
-    const fn per_owner(&self) -> usize {
-        self.at_once.div_ceil(2)
-    }
-
-    /// Most calls at once that no person waits for: a quarter of the places is kept for people.
-    const fn unawaited(&self) -> usize {
-        self.at_once - self.at_once / 4
-    }
-}
-
-/// A call that wants to go out.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ticket {
-    pub(super) errand: Errand,
-    pub(super) token: TokenKey,
-    pub(super) writes: bool,
-    pub(super) cost: Cost,
-}
 
 /// Names a call in line or under way.
 pub(super) type Number = u64;

@@ -2,32 +2,43 @@
 //! something.
 
 use super::budget::TokenKey;
-use super::client::Client;
+use super::call::Caller;
 use super::dialect::{Asked, Dialect};
 use super::errors;
 use super::http::{Answer, Request};
-use super::{Access, ProviderError};
+use super::outbound::{Access, ProviderError};
 use crate::domain::secret::ProviderToken;
+use crate::domain::time::Clock;
 use reqwest::{Method, StatusCode, Url};
 
 /// One operation under way.
 pub(super) struct Session<'a, D> {
-    client: &'a Client<D>,
+    caller: &'a Caller,
+    clock: &'a dyn Clock,
+    dialect: &'a D,
     access: &'a Access,
     key: TokenKey,
     acted: bool,
 }
 
-impl<'a, D: Dialect> Session<'a, D> {
-    pub(super) fn new(client: &'a Client<D>, access: &'a Access) -> Self {
+impl<'a, D> Session<'a, D> {
+    pub(super) fn new(
+        (caller, clock): (&'a Caller, &'a dyn Clock),
+        dialect: &'a D,
+        access: &'a Access,
+    ) -> Self {
         Self {
-            client,
+            caller,
+            clock,
+            dialect,
             access,
             key: TokenKey::of(&access.token),
             acted: false,
         }
     }
+}
 
+impl<'a, D: Dialect> Session<'a, D> {
     /// The same with a budget of another name: for tokens that change with every call.
     pub(super) const fn within(mut self, key: TokenKey) -> Self {
         self.key = key;
@@ -46,7 +57,7 @@ impl<'a, D: Dialect> Session<'a, D> {
 
     /// What the dialect remembers.
     pub(super) const fn dialect(&self) -> &'a D {
-        &self.client.dialect
+        self.dialect
     }
 
     /// Whose budget this is.
@@ -55,7 +66,7 @@ impl<'a, D: Dialect> Session<'a, D> {
     }
 
     pub(super) fn url(&self, path: &str) -> Url {
-        self.client.caller.http.url(path)
+        self.caller.http.url(path)
     }
 
     pub(super) async fn get(&mut self, url: Url) -> Result<Answer, ProviderError> {
@@ -101,17 +112,18 @@ impl<'a, D: Dialect> Session<'a, D> {
             body: body.clone(),
         };
         let mut acted = false;
-        let caller = &self.client.caller;
+        let caller = self.caller;
         let outcome = caller.send(request, is_repeatable, &mut acted).await;
         self.acted |= acted;
         let place = caller.http.place();
-        let answer = outcome.map_err(|none| errors::of_no_answer::<D>(&place, none, acted))?;
+        let answer =
+            outcome.map_err(|none| errors::of_no_answer(D::NAMING, &place, none, acted))?;
         let budget = &caller.http.budget;
-        let now = self.client.clock.now();
+        let now = self.clock.now();
         match D::limit(&answer, now) {
             Some(hold) => {
                 let hold = budget.hold(self.key, hold);
-                return Err(errors::rate_limited(D::NAME, hold));
+                return Err(errors::rate_limited(D::NAMING.name, hold));
             }
             // What is left to a token that is refused is not the token's: it is our address's.
             None if answer.status == StatusCode::UNAUTHORIZED => {}
@@ -123,7 +135,7 @@ impl<'a, D: Dialect> Session<'a, D> {
                 }
             }
         }
-        errors::of_any::<D>(&answer, acted).map_or(Ok(answer), Err)
+        errors::of_any(D::NAMING, &answer, acted).map_or(Ok(answer), Err)
     }
 
     /// Reads a list, page by page for as long as the provider says that there are more. All of it
@@ -149,12 +161,12 @@ impl<'a, D: Dialect> Session<'a, D> {
             if !answer.status.is_success() {
                 return Err(D::refusal(&answer, asked));
             }
-            all.extend(errors::parse::<Vec<T>>(D::NAME, &answer)?);
+            all.extend(errors::parse::<Vec<T>>(D::NAMING.name, &answer)?);
             if !D::has_next(&answer) {
                 return Ok(all);
             }
         }
-        Err(errors::bad_answer(D::NAME, "a list without an end"))
+        Err(errors::bad_answer(D::NAMING.name, "a list without an end"))
     }
 
     /// Whether what answers is the provider's API at all: it knows the token's own account, or

@@ -1,6 +1,6 @@
 //! Why there is no connection to a provider, and what to do about it.
 
-use super::ProviderError;
+use super::outbound::ProviderError;
 use crate::domain::error_code::ErrorCode;
 use rustls::CertificateError;
 use std::error::Error;

@@ -12,7 +12,7 @@ use hookherd::domain::secret::Proof;
 use hookherd::domain::time::Timestamp;
 use hookherd::provider::github::GithubDecode;
 use hookherd::provider::signature::github_sign;
-use hookherd::provider::{Decode, DecodeError, Inbound, Rejection};
+use hookherd::provider::{Decode, DecodeError, Inbound, VerifyError};
 use parking_lot::Mutex;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn dialect() -> GithubDecode {
     GithubDecode::new(&Zeros)
 }
 
-fn verify(dialect: &GithubDecode, headers: &Headers, body: &[u8]) -> Result<(), Rejection> {
+fn verify(dialect: &GithubDecode, headers: &Headers, body: &[u8]) -> Result<(), VerifyError> {
     let inbound = Inbound {
         headers,
         body,
@@ -266,7 +266,7 @@ fn a_body_that_was_cut_or_flipped_never_verifies_and_never_panics() {
         let check = |body: &[u8], how: &str| {
             let verified = verify(dialect, &headers, body);
             let name = example.name();
-            assert_eq!(verified, Err(Rejection::BadSignature), "{name} {how}");
+            assert_eq!(verified, Err(VerifyError::BadSignature), "{name} {how}");
             let decoded = decode(dialect, &example.event, body);
             assert!(decoded.is_some(), "{name} {how}: panic");
         };

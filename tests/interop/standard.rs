@@ -10,7 +10,7 @@ use hookherd::domain::secret::{HookSecret, Proof};
 use hookherd::domain::time::Clock as _;
 use hookherd::provider::gitlab::GitlabDecode;
 use hookherd::provider::signature::SigningKey;
-use hookherd::provider::{Decode, Inbound, Rejection};
+use hookherd::provider::{Decode, Inbound, VerifyError};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::process::Command;
@@ -48,7 +48,7 @@ impl Sending {
         format!("{line}\n")
     }
 
-    fn verify(&self, signature: &str, body: &str) -> Result<(), Rejection> {
+    fn verify(&self, signature: &str, body: &str) -> Result<(), VerifyError> {
         let headers = Headers(vec![
             ("x-gitlab-event", "Push Hook".to_owned()),
             ("webhook-id", self.id.clone()),
@@ -104,7 +104,7 @@ fn the_library_of_standard_webhooks_signs_what_we_accept_and_accepts_what_we_sig
         );
         let changed = format!("{} ", sending.body);
         let refused = sending.verify(signature, &changed);
-        assert_eq!(refused, Err(Rejection::BadSignature), "{}", sending.id);
+        assert_eq!(refused, Err(VerifyError::BadSignature), "{}", sending.id);
         assert_eq!(theirs["verifies"], true, "{}", sending.id);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Each rule is first tried on a snippet that breaks it, so that a rule that sees nothing fails.
 
+mod circles;
 mod rules;
 mod source;
 
@@ -37,6 +38,57 @@ fn check(rule: fn(&Source) -> Vec<String>) {
 #[test]
 fn layers_import_only_what_they_may() {
     check(rules::layers);
+}
+
+/// The rooms whose files must not import each other in a circle.
+const WITHOUT_CIRCLES: &[&str] = &["provider"];
+
+#[test]
+fn no_file_imports_in_a_circle() {
+    let sources = files(root(), "src", ".rs");
+    none(&circles::circles(&sources, WITHOUT_CIRCLES));
+}
+
+#[test]
+fn a_circle_is_seen() {
+    let house = |texts: &[(&str, &str)]| {
+        let texts = texts.iter().map(|(path, text)| Source::new(path, text));
+        circles::circles(&texts.collect::<Vec<_>>(), &["api"]).len()
+    };
+    let face = ("src/api.rs", "mod a;\nmod b;\npub use a::A;\n");
+    // A face that hands names on ties nothing together.
+    assert_eq!(
+        house(&[
+            face,
+            ("src/api/a.rs", ""),
+            ("src/api/b.rs", "use super::A;")
+        ]),
+        0
+    );
+    // Through the face all the same.
+    let back = ("src/api/a.rs", "use super::b::B;");
+    assert_eq!(house(&[face, back, ("src/api/b.rs", "use super::A;")]), 1);
+    // A child that needs what its parent defines, and a parent that uses the child.
+    let child = ("src/api/a.rs", "fn f(_: super::Shared) {}");
+    assert_eq!(
+        house(&[("src/api.rs", "mod a;\nfn g() { a::f(); }"), child]),
+        1
+    );
+    assert_eq!(house(&[("src/api.rs", "mod a;\nfn g() {}"), child]), 0);
+    // A group, an alias, three files, and what is for tests only.
+    let (face, first) = (
+        ("src/api.rs", ""),
+        "use crate::api::{b::{self, X}, Y as Z};",
+    );
+    let ring = [
+        ("src/api/a.rs", first),
+        ("src/api/b.rs", "fn f() { crate::api::c::go(); }"),
+    ];
+    let handed = "pub(super) use super::a::A;\nfn f(_: A) {}";
+    let last = ("src/api/c.rs", handed);
+    assert_eq!(house(&[face, ring[0], ring[1], last]), 1);
+    let tested = ("src/api/c.rs", "#[cfg(test)]\nuse super::a::A;\nfn f() {}");
+    assert_eq!(house(&[face, ring[0], ring[1], tested]), 0);
 }
 
 #[test]

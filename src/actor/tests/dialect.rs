@@ -14,7 +14,7 @@ use crate::domain::run::{
 use crate::domain::time::Timestamp;
 use crate::provider::github::GithubDecode;
 use crate::provider::gitlab::GitlabDecode;
-use crate::provider::{Claim, Decode, DecodeError, Inbound, Rejection, Verified};
+use crate::provider::{Claim, Decode, DecodeError, Inbound, Verified, VerifyError};
 use std::sync::atomic::AtomicU64;
 
 /// The name of the events of the test's own dialect.
@@ -32,8 +32,8 @@ impl Decode for TestDecode {
         _: Inbound<'_>,
         _: &[crate::domain::secret::HookSecret],
         _: crate::domain::secret::Proof,
-    ) -> Result<Verified, Rejection> {
-        Err(Rejection::BadSignature)
+    ) -> Result<Verified, VerifyError> {
+        Err(VerifyError::BadSignature)
     }
     fn claim(&self, _: Inbound<'_>) -> Option<Claim> {
         None

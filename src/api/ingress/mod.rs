@@ -20,7 +20,7 @@ use crate::domain::delivery::{self, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
 use crate::domain::secret::{HookSecret, Proof};
-use crate::provider::{Claim, Decode, HeaderLookup, Inbound, Rejection, Verified};
+use crate::provider::{Claim, Decode, HeaderLookup, Inbound, Verified, VerifyError};
 use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority, ReadError};
 use crate::telemetry::{may_tell, metric};
 use actix_web::http::header::HeaderMap;
@@ -226,8 +226,8 @@ impl Verifying {
         let verified = self.verify(inbound, candidates);
         let (connection, verified) = verified.map_err(|rejection| match rejection {
             // Nothing here may depend on what is known about the hook or the repository.
-            Rejection::BadSignature => nobodys(),
-            Rejection::BadHeader(name) => Problem::new(
+            VerifyError::BadSignature => nobodys(),
+            VerifyError::BadHeader(name) => Problem::new(
                 Code::BadDeliveryHeader,
                 format!("the header {name} is missing or malformed"),
             ),
@@ -267,10 +267,10 @@ impl Verifying {
         &self,
         inbound: Inbound<'_>,
         candidates: Vec<Connection>,
-    ) -> Result<(Connection, Verified), Rejection> {
+    ) -> Result<(Connection, Verified), VerifyError> {
         let is_keyed = self.key.is_some();
         let mut tries = if is_keyed { KEYED_TRIES } else { CLAIMED_TRIES };
-        let mut rejection = Rejection::BadSignature;
+        let mut rejection = VerifyError::BadSignature;
         for connection in candidates {
             let mut secrets = self.shared.herd.hook_secrets(&connection);
             secrets.truncate(tries);
@@ -285,7 +285,7 @@ impl Verifying {
                 }
                 Err(why) => {
                     // Only who knows the unguessable key may make a connection doubt its hook.
-                    if why == Rejection::BadSignature && is_keyed {
+                    if why == VerifyError::BadSignature && is_keyed {
                         let id = connection.id;
                         if may_tell("webhook_signature_verification_failed") {
                             tracing::warn!(

@@ -5,7 +5,7 @@ use crate::domain::event::Decoded;
 use crate::domain::id::Entropy;
 use crate::domain::secret::{HookSecret, Proof};
 use crate::provider::github::GithubDecode;
-use crate::provider::{Claim, Decode, DecodeError, Inbound, Rejection, Verified};
+use crate::provider::{Claim, Decode, DecodeError, Inbound, Verified, VerifyError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Decode for CountingDecode {
         inbound: Inbound<'_>,
         secrets: &[HookSecret],
         proof: Proof,
-    ) -> Result<Verified, Rejection> {
+    ) -> Result<Verified, VerifyError> {
         self.tried.fetch_add(secrets.len().max(1), Ordering::SeqCst);
         self.inner.verify(inbound, secrets, proof)
     }

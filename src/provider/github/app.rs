@@ -1,8 +1,9 @@
 //! Our GitHub App: what its installations are, and their tokens.
 
-use super::jwt::Signer;
+use super::client::Github;
+use super::errors;
+use super::jwt::{KeyError, Signer};
 use super::wire::{AppBody, InstallationBody, InstallationTokenBody};
-use super::{Asked, Github, ProviderError, Talk, errors};
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
@@ -11,16 +12,15 @@ use crate::domain::secret::ProviderToken;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, scopes_told};
 use crate::provider::budget::TokenKey;
+use crate::provider::dialect::Asked;
 use crate::provider::http::Answer;
 use crate::provider::oauth::{Apps, Installation, InstallationToken};
-use crate::provider::{Access, Calling};
+use crate::provider::outbound::{Access, Calling, ProviderError};
 use reqwest::Method;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-pub use super::jwt::KeyError;
 
 /// Our app at a GitHub installation.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl GithubApp {
             };
             let caller = &self.github.caller;
             let asked = async {
-                let mut session = Talk::new(&self.github, &access).within(self.key);
+                let mut session = self.github.session(&access).within(self.key);
                 // A token that nobody uses does no harm: it may be asked for again.
                 let answer = session.put(method, &path, None).await.map_err(as_app)?;
                 if answer.status.is_success() {
@@ -155,7 +155,7 @@ impl GithubApp {
             token: self.signer.token(self.github.clock.now()),
             errand,
         };
-        let mut session = Talk::new(&self.github, &access).within(self.key);
+        let mut session = self.github.session(&access).within(self.key);
         let answer = session.put(Method::GET, "app", None).await;
         let answer = answer.map_err(as_app)?;
         match answer.status.as_u16() {

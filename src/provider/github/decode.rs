@@ -5,25 +5,24 @@ mod ended;
 mod jobs;
 mod lanes;
 mod marks;
+mod parts;
 mod statuses;
 
-use super::payload::{
-    ActorPart, Body, ClaimBody, CommitPart, PersonPart, RepositoryPart, RunPart, WorkflowPart,
-};
+use super::payload::{Body, ClaimBody, RepositoryPart, RunPart, WorkflowPart};
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{Entropy, HookId};
 use crate::domain::repo::{FullName, RepositoryId};
-use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
+use crate::domain::run::{Family, Position, RunEvent, RunFacts, Twin};
 use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
 use crate::provider::payload::{
-    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean,
-    clean_of, first_line, header, kept, moment, name as named, name_of, object, read, web_url,
+    BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean, clean_of,
+    header, kept, moment, name as named, name_of, object, read, web_url,
 };
 use crate::provider::signature::github_verifies;
-use crate::provider::{Claim, Decode, DecodeError, Inbound, Rejection, Verified};
-use std::borrow::Cow;
+use crate::provider::{Claim, Decode, DecodeError, Inbound, Verified, VerifyError};
+use parts::{attempt, author, login, of_run, status, subject, unfold};
 
 /// The headers that are kept. An allow-list, because GitHub once put hook secrets into a header
 /// by mistake (`X-Github-Encoded-Secret`, 2025).
@@ -38,9 +37,6 @@ const HEADERS_KEPT: [&str; 9] = [
     "user-agent",
     "content-type",
 ];
-/// What a body sent as a form begins with.
-const FORM_PREFIX: &[u8] = b"payload=";
-
 /// Stands for every event that the provider has.
 const ALL_EVENTS: &str = "*";
 
@@ -110,7 +106,7 @@ impl Decode for GithubDecode {
         inbound: Inbound<'_>,
         secrets: &[HookSecret],
         _: Proof,
-    ) -> Result<Verified, Rejection> {
+    ) -> Result<Verified, VerifyError> {
         let headers = inbound.headers;
         let event = header(headers, "x-github-event", EVENT_NAME_BYTES_MAX, false)?;
         let id_max = PROVIDER_DELIVERY_ID_BYTES_MAX;
@@ -119,7 +115,7 @@ impl Decode for GithubDecode {
         let signature = inbound
             .headers
             .get("x-hub-signature-256")
-            .ok_or(Rejection::BadSignature)?;
+            .ok_or(VerifyError::BadSignature)?;
         let tried = if secrets.is_empty() {
             std::slice::from_ref(&self.nobodys)
         } else {
@@ -127,7 +123,7 @@ impl Decode for GithubDecode {
         };
         let fits = github_verifies(tried, inbound.body, signature);
         if !fits || secrets.is_empty() {
-            return Err(Rejection::BadSignature);
+            return Err(VerifyError::BadSignature);
         }
         let event = marks::event_of(inbound.body).unwrap_or(event);
         Ok(Verified {
@@ -179,18 +175,6 @@ impl Decode for GithubDecode {
     }
 }
 
-/// The JSON in a body. A form is known by how it begins: the content type is not signed.
-fn unfold(body: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
-    if !body.starts_with(FORM_PREFIX) {
-        return Ok(Cow::Borrowed(body));
-    }
-    let mut payloads = url::form_urlencoded::parse(body).filter(|(name, _)| name == "payload");
-    match (payloads.next(), payloads.next()) {
-        (Some((_, json)), None) => Ok(Cow::Owned(json.into_owned().into_bytes())),
-        (Some(_) | None, _) => Err(DecodeError("the form gives its payload twice".into())),
-    }
-}
-
 /// What the event's name promises must be in the body: the name is not signed, so anybody who saw
 /// a delivery could send its body again under another name.
 fn interpret(event: &str, body: &Body<'_>) -> Decoded {
@@ -224,10 +208,6 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
             .and_then(|action| clean(action, WORD_BYTES_MAX)),
         event,
     }
-}
-
-fn of_run(run: RunEvent) -> Event {
-    Event::Run(Box::new(run))
 }
 
 /// A new name in a payload is not believed: it could be another repository's by now.
@@ -301,38 +281,6 @@ fn began_at(run: &RunPart<'_>) -> Timestamp {
     times.next().unwrap_or_default()
 }
 
-/// Attempts count from 1; older servers do not tell.
-fn attempt(number: &Loose<'_>) -> u32 {
-    let attempt = number.number().unwrap_or(1).max(1);
-    u32::try_from(attempt).unwrap_or(u32::MAX)
-}
-
-fn subject(commit: &Object<CommitPart<'_>>) -> Option<String> {
-    first_line(&commit.0.as_ref()?.message)
-}
-
-fn login(actor: &Object<ActorPart<'_>>) -> Option<String> {
-    clean_of(&actor.0.as_ref()?.login, WORD_BYTES_MAX)
-}
-
-/// Who wrote a commit.
-fn author(commit: &Object<CommitPart<'_>>) -> Option<String> {
-    person(&commit.0.as_ref()?.author)
-}
-
-fn person(person: &Object<PersonPart<'_>>) -> Option<String> {
-    let person = person.0.as_ref()?;
-    clean_of(&person.username, WORD_BYTES_MAX).or_else(|| clean_of(&person.name, WORD_BYTES_MAX))
-}
-
-/// A job with this conclusion failed. Whether it was allowed to, GitHub does not tell.
-fn is_failed(conclusion: &Loose<'_>) -> bool {
-    matches!(
-        conclusion.text(),
-        Some("failure" | "timed_out" | "startup_failure")
-    )
-}
-
 /// The workflow's id, else its path without the branch that re-usable workflows append to it.
 fn workflow_key(run: &RunPart<'_>, workflow: Option<&WorkflowPart<'_>>) -> Option<String> {
     let id = run.workflow_id.number();
@@ -345,27 +293,6 @@ fn workflow_key(run: &RunPart<'_>, workflow: Option<&WorkflowPart<'_>>) -> Optio
         .map(|id| id.to_string())
         .or_else(|| path(&run.path))
         .or_else(|| path(&workflow?.path))
-}
-
-/// A conclusion decides. Without one the status does, and the action only when the status says
-/// nothing: GitHub's own examples hold a `completed` action with the status `queued`.
-fn status(conclusion: &Loose<'_>, status: &Loose<'_>, action: Option<&str>) -> RunStatus {
-    if let Some(conclusion) = conclusion.text().filter(|text| !text.trim().is_empty()) {
-        return RunStatus::Completed(
-            Conclusion::from_name(conclusion).unwrap_or(Conclusion::Unknown),
-        );
-    }
-    let named = |name: &str| match name {
-        "completed" => Some(RunStatus::Completed(Conclusion::Unknown)),
-        "in_progress" => Some(RunStatus::InProgress),
-        "requested" | "queued" | "pending" | "waiting" => Some(RunStatus::Queued),
-        _ => None,
-    };
-    status
-        .text()
-        .and_then(named)
-        .or_else(|| action.and_then(named))
-        .unwrap_or(RunStatus::Queued)
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 //! The sentences are GitHub's as of 2026; of the answer nothing is quoted but the names of rights
 //! and, for single sign-on, a URL on GitHub's own host.
 
-use super::errors::{Problem, rights};
-use super::{Answer, Asked, ProviderError};
+use super::problem::{Problem, rights};
 use crate::domain::error_code::ErrorCode;
+use crate::provider::dialect::Asked;
 use crate::provider::errors::{archived, denied, no_access, no_repository, rejected};
+use crate::provider::http::Answer;
+use crate::provider::outbound::ProviderError;
 use reqwest::Url;
 
 /// Longest URL of a sign-on that is shown.

@@ -2,49 +2,30 @@
 //! the names of the rights that GitHub says are needed.
 
 use super::denials::denial;
-use super::{Answer, Asked, Dialect, GithubDialect, ProviderError};
+use super::problem::Problem;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::time::Timestamp;
-use crate::provider::errors::{other, rejected, seconds, until, wrong_api_url};
-use serde::Deserialize;
+use crate::provider::dialect::Asked;
+use crate::provider::errors::{Naming, other, rejected, seconds, until, wrong_api_url};
+use crate::provider::http::Answer;
+use crate::provider::outbound::ProviderError;
 use std::time::Duration;
+
+/// What GitHub is called, and where its API is.
+pub(super) const NAMING: Naming = Naming {
+    name: "GitHub",
+    api_url: "https://api.github.com, or https://HOST/api/v3",
+};
 
 /// The wait after a secondary limit that names none: GitHub asks for at least a minute.
 const SECONDARY_WAIT: Duration = Duration::from_mins(1);
-/// Longest list of rights quoted from a header.
-const RIGHTS_BYTES_MAX: usize = 200;
-
-/// GitHub's error object, as far as it is looked at. Never quoted.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Problem {
-    message: String,
-    errors: Vec<serde_json::Value>,
-}
-
-impl Problem {
-    pub(super) fn of(answer: &Answer) -> Self {
-        serde_json::from_slice(&answer.body).unwrap_or_default()
-    }
-
-    /// Whether the message, or that of a detail, holds `part`.
-    pub(super) fn says(&self, part: &str) -> bool {
-        let details = self.errors.iter().filter_map(|detail| {
-            let text = detail.as_str();
-            text.or_else(|| detail.get("message")?.as_str())
-        });
-        details
-            .chain([self.message.as_str()])
-            .any(|text| text.to_ascii_lowercase().contains(part))
-    }
-}
 
 pub(super) fn bad_answer(what: &str) -> ProviderError {
-    crate::provider::errors::bad_answer(GithubDialect::NAME, what)
+    crate::provider::errors::bad_answer(NAMING.name, what)
 }
 
 pub(super) fn parse<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {
-    crate::provider::errors::parse(GithubDialect::NAME, answer)
+    crate::provider::errors::parse(NAMING.name, answer)
 }
 
 /// How long until the window of the rate limit ends.
@@ -80,23 +61,10 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
     is_limit.then_some(SECONDARY_WAIT)
 }
 
-/// The rights that GitHub says are needed, when it says so in words that can be shown.
-pub(super) fn rights(answer: &Answer) -> Option<&str> {
-    ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
-        .into_iter()
-        .filter_map(|name| answer.header(name))
-        .find(|text| {
-            (1..=RIGHTS_BYTES_MAX).contains(&text.len())
-                && text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"_:=,; ".contains(&b))
-        })
-}
-
 /// The error that a refusal is.
 pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     match answer.status.as_u16() {
-        404 if matches!(asked, Asked::Own) => wrong_api_url::<GithubDialect>(answer, false),
+        404 if matches!(asked, Asked::Own) => wrong_api_url(NAMING, answer, false),
         403 | 404 | 451 => denial(answer, asked),
         410 => rejected(
             ErrorCode::Rejected,
@@ -112,7 +80,7 @@ pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
             "GitHub does not accept these settings (status 422): check the names of the events, \
              and that the public URL can be reached from the internet",
         ),
-        _ => other(GithubDialect::NAME, answer),
+        _ => other(NAMING.name, answer),
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is GitHub's own about hooks: which settings drift, and pings.
 
+use super::dialect::{GithubDialect, Talk};
+use super::errors;
 use super::wire::HookBody;
-use super::{GithubDialect, HookSpec, Pinged, ProviderError, Talk, errors};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
-use crate::provider::CheckReport;
 use crate::provider::dialect::{Asked, Theirs};
 use crate::provider::ours::{hook_path, points_to};
+use crate::provider::outbound::{CheckReport, HookSpec, Pinged, ProviderError};
 use std::collections::BTreeSet;
 
 impl Theirs for HookBody {

@@ -1,10 +1,15 @@
 //! Repositories and accounts: finding a repository whatever it is called today.
 
+use super::dialect::Talk;
+use super::errors;
 use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
-use super::{Answer, Asked, Identity, LookedUp, ProviderError, Talk, Target, errors};
 use crate::domain::repo::Repository;
 use crate::domain::user::{Account, scopes_told};
+use crate::provider::dialect::Asked;
 use crate::provider::errors::no_owner;
+use crate::provider::http::Answer;
+use crate::provider::operations::LookedUp;
+use crate::provider::outbound::{Identity, ProviderError, Target};
 
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<RepositoryBody>(answer)?

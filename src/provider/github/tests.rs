@@ -5,16 +5,19 @@ mod denials;
 mod tls;
 mod trouble;
 
-use super::*;
+use super::Github;
+use crate::domain::id::HookId;
 use crate::domain::repo::{ProviderKind, RepositoryId};
 use crate::domain::secret::Proof;
+use crate::provider::http::HttpConfig;
 use crate::provider::tests::scripted::{
     self, Noon, Reply, Seen, Server, json as answer, swift, with,
 };
-use crate::provider::{Access, CheckReport, Hooks, Repaired};
+use crate::provider::{Access, CheckReport, HookSpec, Hooks, Repaired, Target};
 use crate::telemetry;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const URL: &str = "https://hooks.example/api/v2/webhooks/github/key";
 const MARK: &str = "/api/v2/webhooks/github/key";

@@ -1,7 +1,7 @@
 //! The bodies of GitHub's REST interface, as far as we write and read them.
 
 use crate::domain::repo::{Repository, RepositoryId};
-use crate::provider::HookSpec;
+use crate::provider::outbound::HookSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -25,7 +25,7 @@ use crate::provider::payload::{
     header, kept, object, read, web_url,
 };
 use crate::provider::signature::{SigningKey, gitlab_token_verifies, standard_verifies};
-use crate::provider::{Claim, Decode, DecodeError, HeaderLookup, Inbound, Rejection, Verified};
+use crate::provider::{Claim, Decode, DecodeError, HeaderLookup, Inbound, Verified, VerifyError};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -152,7 +152,7 @@ impl Decode for GitlabDecode {
         inbound: Inbound<'_>,
         secrets: &[HookSecret],
         proof: Proof,
-    ) -> Result<Verified, Rejection> {
+    ) -> Result<Verified, VerifyError> {
         let headers = inbound.headers;
         let event = header(headers, "x-gitlab-event", EVENT_NAME_BYTES_MAX, true)?;
         let tried = if secrets.is_empty() {
@@ -161,7 +161,7 @@ impl Decode for GitlabDecode {
             secrets
         };
         if !is_proven(inbound, tried, proof) || secrets.is_empty() {
-            return Err(Rejection::BadSignature);
+            return Err(VerifyError::BadSignature);
         }
         let event = event_of(inbound.body).unwrap_or(event);
         Ok(Verified {

@@ -1,12 +1,21 @@
 //! What GitLab's refusals mean. The sentences are for people and hold nothing of the answer.
 
-use super::{Answer, Asked, Dialect, GitlabDialect, ProviderError};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::time::Timestamp;
+use crate::provider::dialect::Asked;
 use crate::provider::errors::{
-    archived, denied, no_access, no_repository, other, rejected, seconds, until, wrong_api_url,
+    Naming, archived, denied, no_access, no_repository, other, rejected, seconds, until,
+    wrong_api_url,
 };
+use crate::provider::http::Answer;
+use crate::provider::outbound::ProviderError;
 use std::time::Duration;
+
+/// What GitLab is called, and where its API is.
+pub(super) const NAMING: Naming = Naming {
+    name: "GitLab",
+    api_url: "https://gitlab.com/api/v4, or https://HOST/api/v4",
+};
 
 /// The wait after a limit that names none: GitLab counts by the minute.
 const LIMIT_WAIT: Duration = Duration::from_mins(1);
@@ -39,11 +48,11 @@ impl Problem {
 }
 
 pub(super) fn bad_answer(what: &str) -> ProviderError {
-    crate::provider::errors::bad_answer(GitlabDialect::NAME, what)
+    crate::provider::errors::bad_answer(NAMING.name, what)
 }
 
 pub(super) fn parse<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, ProviderError> {
-    crate::provider::errors::parse(GitlabDialect::NAME, answer)
+    crate::provider::errors::parse(NAMING.name, answer)
 }
 
 /// How many calls are left, and until when.
@@ -72,7 +81,7 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
 pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     let problem = Problem::of(answer);
     match answer.status.as_u16() {
-        404 if matches!(asked, Asked::Own) => wrong_api_url::<GitlabDialect>(answer, false),
+        404 if matches!(asked, Asked::Own) => wrong_api_url(NAMING, answer, false),
         403 => denial(&problem, asked),
         404 | 451 => no_access(refused(asked)),
         400 | 422 if problem.says("maximum number of") => rejected(
@@ -88,7 +97,7 @@ pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
                 answer.status.as_u16()
             ),
         ),
-        _ => other(GitlabDialect::NAME, answer),
+        _ => other(NAMING.name, answer),
     }
 }
 

@@ -1,10 +1,15 @@
 //! Projects and accounts: finding a project whatever it is called today.
 
+use super::dialect::{GitlabDialect, Talk};
+use super::errors;
 use super::wire::{ProjectBody, TokenBody, UserBody};
-use super::{Answer, Asked, Identity, LookedUp, ProviderError, Talk, Target, errors};
 use crate::domain::repo::Repository;
 use crate::domain::user::{Account, scopes_told};
+use crate::provider::dialect::{Asked, Dialect as _};
 use crate::provider::errors::{no_access, no_owner};
+use crate::provider::http::Answer;
+use crate::provider::operations::LookedUp;
+use crate::provider::outbound::{Identity, ProviderError, Target};
 
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<ProjectBody>(answer)?
@@ -87,7 +92,7 @@ pub(super) async fn page(
         .into_iter()
         .filter_map(ProjectBody::into_repository)
         .collect();
-    let has_next = <super::GitlabDialect as super::Dialect>::has_next(&answer);
+    let has_next = GitlabDialect::has_next(&answer);
     Ok((repositories, has_next))
 }
 

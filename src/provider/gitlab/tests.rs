@@ -5,13 +5,18 @@ mod ping;
 mod trouble;
 
 use super::*;
+use crate::domain::id::HookId;
 use crate::domain::repo::ProviderKind;
+use crate::domain::secret::Proof;
+use crate::domain::time::Timestamp;
+use crate::provider::http::HttpConfig;
 use crate::provider::signature::{SigningKey, gitlab_token};
 use crate::provider::tests::scripted::{
     self, Noon, Reply, Seen, Server, json as answer, swift, with,
 };
-use crate::provider::{Access, CheckReport, Hooks, Repaired};
+use crate::provider::{Access, CheckReport, HookSpec, Hooks, Repaired, Target};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const URL: &str = "https://hooks.example/api/v2/webhooks/gitlab/key";
 const MARK: &str = "/api/v2/webhooks/gitlab/key";

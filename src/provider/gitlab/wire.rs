@@ -1,9 +1,10 @@
 //! The bodies of GitLab's REST interface, as far as we write and read them.
 
-use super::{Answer, ProviderError, errors};
+use super::errors;
 use crate::domain::repo::{Repository, RepositoryId};
 use crate::domain::secret::{HookSecret, Proof};
-use crate::provider::HookSpec;
+use crate::provider::http::Answer;
+use crate::provider::outbound::{HookSpec, ProviderError};
 use crate::provider::signature::{SigningKey, gitlab_token};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

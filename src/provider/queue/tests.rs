@@ -1,6 +1,7 @@
 //! The order of calls, without waiting for any.
 
 use super::*;
+use crate::domain::errand::Errand;
 use crate::provider::meter::LIMITS_MAX;
 use proptest::prelude::*;
 

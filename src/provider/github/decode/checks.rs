@@ -5,7 +5,7 @@
 
 use super::super::payload::{AppPart, Body, SuitePart};
 use super::ended::are_of_forks;
-use super::{author, is_failed, login, of_run, status, subject};
+use super::parts::{author, is_failed, login, of_run, status, subject};
 use crate::domain::event::Event;
 use crate::domain::lane::{Code, Lane};
 use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin};

@@ -1,7 +1,7 @@
 //! `workflow_job`: which jobs of a run failed. Never a verdict about the run.
 
 use super::super::payload::Body;
-use super::{attempt, is_failed, login};
+use super::parts::{attempt, is_failed, login};
 use crate::domain::lane::{Code, Lane};
 use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
 use crate::provider::payload::{

@@ -1,7 +1,7 @@
 //! Which event a body tells of, by its own marks: the event's name stands in a header that is not
 //! signed, so that anybody who saw a delivery could send its body under another name.
 
-use super::unfold;
+use super::parts::unfold;
 use crate::provider::github::payload::Empty;
 use crate::provider::payload::{Loose, Object, object, wire};
 

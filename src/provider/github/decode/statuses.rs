@@ -6,7 +6,7 @@
 //! ([`crate::domain::lane::second`]), and the statuses of one commit by their own time.
 
 use super::super::payload::{Body, BranchPart, GitCommitPart};
-use super::{login, person};
+use super::parts::{login, person};
 use crate::domain::lane::second::{Commit, RANK_BITS, own_rank};
 use crate::domain::lane::{Code, Lane};
 use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunFacts, RunStatus, Twin};

@@ -3,6 +3,7 @@
 mod ci;
 
 use super::*;
+use crate::domain::run::{Conclusion, RunStatus};
 use crate::domain::time::Timestamp;
 use crate::provider::HeaderLookup;
 use crate::provider::signature::github_sign;
@@ -52,7 +53,7 @@ fn inbound<'a>(headers: &'a Headers, body: &'a [u8]) -> Inbound<'a> {
     }
 }
 
-fn verify(headers: &Headers, body: &[u8], secrets: &[HookSecret]) -> Result<Verified, Rejection> {
+fn verify(headers: &Headers, body: &[u8], secrets: &[HookSecret]) -> Result<Verified, VerifyError> {
     decoder().verify(inbound(headers, body), secrets, Proof::Unknown)
 }
 
@@ -103,18 +104,18 @@ fn what_is_not_signed_by_a_known_secret_is_refused() {
     let good = signed(b"{}", &secret('a'));
     assert_eq!(
         verify(&good, b"{ }", &[secret('a')]).unwrap_err(),
-        Rejection::BadSignature
+        VerifyError::BadSignature
     );
     assert_eq!(
         verify(&good, b"{}", &[]).unwrap_err(),
-        Rejection::BadSignature
+        VerifyError::BadSignature
     );
     // Not even the stand-in secret opens the door.
     let nobodys = decoder().nobodys;
     let forged = signed(b"{}", &nobodys);
     assert_eq!(
         verify(&forged, b"{}", &[]).unwrap_err(),
-        Rejection::BadSignature
+        VerifyError::BadSignature
     );
     // The SHA-1 signature alone is worth nothing.
     let mut old = signed(b"{}", &secret('a'));
@@ -125,7 +126,7 @@ fn what_is_not_signed_by_a_known_secret_is_refused() {
     );
     assert_eq!(
         verify(&old, b"{}", &[secret('a')]).unwrap_err(),
-        Rejection::BadSignature
+        VerifyError::BadSignature
     );
 }
 
@@ -141,10 +142,10 @@ fn event_and_delivery_id_must_be_given_and_short() {
         let mut headers = signed(b"{}", &secret('a'));
         headers.0.insert(name, bad);
         let refused = verify(&headers, b"{}", &[secret('a')]).unwrap_err();
-        assert_eq!(refused, Rejection::BadHeader(name));
+        assert_eq!(refused, VerifyError::BadHeader(name));
         headers.0.remove(name);
         let refused = verify(&headers, b"{}", &[secret('a')]).unwrap_err();
-        assert_eq!(refused, Rejection::BadHeader(name));
+        assert_eq!(refused, VerifyError::BadHeader(name));
     }
     let mut number = signed(b"{}", &secret('a'));
     number.0.insert("x-github-delivery", "12345".into());

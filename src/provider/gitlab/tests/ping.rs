@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::lifecycle::Failure;
+use crate::provider::{Pinged, ProviderError};
 use std::collections::BTreeSet;
 
 /// A server whose hook 9 hears `events`, with these answers to tests by trigger.

@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::domain::lifecycle::Failure;
+use crate::domain::time::Clock as _;
+use crate::provider::dialect::Dialect as _;
+use crate::provider::http::{Answer, literal};
 use crate::provider::tests::scripted::{plain, rounded};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_creation_whose_answer_cannot_be_read_is_looked_up() {

@@ -61,7 +61,7 @@ fn verify(
     body: &[u8],
     secrets: &[HookSecret],
     proof: Proof,
-) -> Result<Verified, Rejection> {
+) -> Result<Verified, VerifyError> {
     let inbound = Inbound {
         headers,
         body,
@@ -113,7 +113,7 @@ fn a_hook_that_signs_never_accepts_a_bare_token() {
     let secrets = [secret('a')];
     let bare = bare(&secrets[0]);
     let refused = verify(&bare, BODY, &secrets, Proof::Signature);
-    assert_eq!(refused, Err(Rejection::BadSignature));
+    assert_eq!(refused, Err(VerifyError::BadSignature));
     verify(&bare, BODY, &secrets, Proof::Token).unwrap();
     verify(&bare, BODY, &secrets, Proof::Unknown).unwrap();
     // A wrong signature is not made good by the right token while that is not known.
@@ -121,7 +121,7 @@ fn a_hook_that_signs_never_accepts_a_bare_token() {
     let wrong = signed(&secrets[0]).with("webhook-signature", other);
     for proof in [Proof::Signature, Proof::Unknown] {
         let refused = verify(&wrong, BODY, &secrets, proof);
-        assert_eq!(refused, Err(Rejection::BadSignature));
+        assert_eq!(refused, Err(VerifyError::BadSignature));
     }
 }
 
@@ -138,11 +138,11 @@ fn id_time_and_body_are_covered_by_the_signature() {
     ] {
         for proof in [Proof::Signature, Proof::Unknown] {
             let refused = verify(&bad, BODY, &secrets, proof);
-            assert_eq!(refused, Err(Rejection::BadSignature), "{bad:?}");
+            assert_eq!(refused, Err(VerifyError::BadSignature), "{bad:?}");
         }
     }
     let refused = verify(&good, b"{}", &secrets, Proof::Signature);
-    assert_eq!(refused, Err(Rejection::BadSignature));
+    assert_eq!(refused, Err(VerifyError::BadSignature));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn without_a_secret_nothing_is_accepted_not_even_nobodys() {
     for headers in [signed(&nobodys), bare(&nobodys)] {
         for proof in [Proof::Signature, Proof::Token, Proof::Unknown] {
             let refused = verify(&headers, BODY, &[], proof);
-            assert_eq!(refused, Err(Rejection::BadSignature));
+            assert_eq!(refused, Err(VerifyError::BadSignature));
         }
     }
     // Neither ours nor an empty token is GitLab's.
@@ -159,7 +159,7 @@ fn without_a_secret_nothing_is_accepted_not_even_nobodys() {
     for token in [secrets[0].expose(), ""] {
         let headers = bare(&secrets[0]).with("x-gitlab-token", token);
         let refused = verify(&headers, BODY, &secrets, Proof::Token);
-        assert_eq!(refused, Err(Rejection::BadSignature));
+        assert_eq!(refused, Err(VerifyError::BadSignature));
     }
 }
 
@@ -214,7 +214,7 @@ fn the_event_must_be_given_and_short() {
         good.clone().with("x-gitlab-event", "a\tb"),
     ] {
         let refused = verify(&bad, BODY, &secrets, Proof::Signature);
-        assert_eq!(refused, Err(Rejection::BadHeader("x-gitlab-event")));
+        assert_eq!(refused, Err(VerifyError::BadHeader("x-gitlab-event")));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signing in: how users grant us rights at a provider ([`Grants`]), and how an app of ours has
 //! them ([`Apps`]).
 
-use super::Calling;
+use super::outbound::Calling;
 use crate::domain::errand::Errand;
 use crate::domain::secret::{OauthSecret, ProviderToken};
 use crate::domain::time::Timestamp;

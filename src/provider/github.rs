@@ -1,0 +1,25 @@
+//! GitHub: github.com and GitHub Enterprise Server, told apart by the base URL only.
+//!
+//! `decode` and `payload` are inbound, `app` and `jwt` are our GitHub App, the rest is outbound.
+//! What is common to all providers lives a floor above.
+
+mod app;
+mod client;
+mod decode;
+mod denials;
+mod dialect;
+mod errors;
+mod hooks;
+mod jwt;
+mod payload;
+mod problem;
+mod repos;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use app::{AppIdentity, GithubApp};
+pub use client::Github;
+pub use decode::GithubDecode;
+pub(super) use dialect::GithubDialect;
+pub use jwt::KeyError;

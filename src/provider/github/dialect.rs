@@ -1,0 +1,95 @@
+//! What GitHub says in its own way: paths, limits, refusals.
+
+use super::errors::{self, NAMING};
+use super::wire;
+use crate::domain::repo::Repository;
+use crate::domain::secret::Proof;
+use crate::domain::time::Timestamp;
+use crate::provider::budget::Pace;
+use crate::provider::dialect::{Asked, Dialect};
+use crate::provider::errors::Naming;
+use crate::provider::http::Answer;
+use crate::provider::meter::{Cost, Limit};
+use crate::provider::outbound::{HookSpec, ProviderError};
+use crate::provider::session::Session;
+use reqwest::Method;
+use std::time::Duration;
+
+/// What GitHub says in its own way.
+#[derive(Clone, Copy, Debug)]
+pub struct GithubDialect;
+
+/// A session with GitHub.
+pub(super) type Talk<'a> = Session<'a, GithubDialect>;
+
+/// What GitHub allows one user: 900 points a minute, and 80 creations a minute and 500 an hour.
+/// Source: GitHub's documentation, "Rate limits for the REST API", secondary limits.
+const LIMITS: [Limit; 3] = [
+    Limit {
+        most: 900,
+        window: Duration::from_mins(1),
+    },
+    Limit {
+        most: 80,
+        window: Duration::from_mins(1),
+    },
+    Limit {
+        most: 500,
+        window: Duration::from_hours(1),
+    },
+];
+
+pub(super) const PACE: Pace = Pace {
+    limits: &LIMITS,
+    cost,
+};
+
+/// A read is one point, anything else five; what is posted counts as created, but for an App's
+/// tokens, which are no content.
+fn cost(method: &Method, path: &str) -> Cost {
+    match *method {
+        Method::GET => [1, 0, 0],
+        Method::POST if !path.ends_with("/access_tokens") => [5, 1, 1],
+        _ => [5, 0, 0],
+    }
+}
+
+impl Dialect for GithubDialect {
+    const NAMING: Naming = NAMING;
+    const REWRITE: Method = Method::PATCH;
+
+    type Hook = wire::HookBody;
+
+    fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
+        errors::limit(answer, now)
+    }
+
+    fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)> {
+        errors::remaining(answer, now)
+    }
+
+    fn has_next(answer: &Answer) -> bool {
+        answer.links_to_next()
+    }
+
+    fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
+        errors::refusal(answer, asked)
+    }
+
+    fn is_already_there(answer: &Answer) -> bool {
+        errors::is_already_there(answer)
+    }
+
+    fn hooks_path(repository: &Repository) -> String {
+        format!("repos/{}/hooks", repository.full_name)
+    }
+
+    fn hook_body(spec: &HookSpec, is_new: bool) -> Vec<u8> {
+        wire::hook_write(spec, is_new)
+    }
+
+    /// GitHub always signs.
+    fn proof(_: &Answer) -> Result<Proof, ProviderError> {
+        Ok(Proof::Signature)
+    }
+}

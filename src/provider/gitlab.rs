@@ -1,0 +1,21 @@
+//! GitLab: gitlab.com and self-managed installations, told apart by the base URL only.
+//!
+//! `decode` and `payload` are inbound, the rest is outbound. Projects are addressed by their number
+//! once it is known, and always when something is written: a path may belong to another project
+//! tomorrow.
+
+mod client;
+mod decode;
+mod dialect;
+mod errors;
+mod hooks;
+mod payload;
+mod repos;
+mod test_budget;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use client::Gitlab;
+pub use decode::GitlabDecode;
+pub(super) use dialect::GitlabDialect;

@@ -1,0 +1,95 @@
+//! What GitLab says in its own way: paths, limits, refusals.
+
+use super::errors::{self, NAMING};
+use super::test_budget::TestBudget;
+use super::wire;
+use crate::domain::repo::Repository;
+use crate::domain::secret::Proof;
+use crate::domain::time::Timestamp;
+use crate::provider::budget::Pace;
+use crate::provider::dialect::{Asked, Dialect};
+use crate::provider::errors::Naming;
+use crate::provider::http::Answer;
+use crate::provider::meter::{Cost, Limit};
+use crate::provider::outbound::{HookSpec, ProviderError};
+use crate::provider::session::Session;
+use reqwest::Method;
+use std::time::Duration;
+
+/// What GitLab says in its own way, and how many test deliveries were asked for lately.
+#[derive(Debug, Default)]
+pub struct GitlabDialect {
+    pub(super) tests: TestBudget,
+}
+
+/// A session with GitLab.
+pub(super) type Talk<'a> = Session<'a, GitlabDialect>;
+
+/// What gitlab.com allows one user: 2,000 requests a minute, and 400 of them for a project.
+/// Source: GitLab's documentation, "GitLab.com settings", rate limits.
+const LIMITS: [Limit; 2] = [
+    Limit {
+        most: 2000,
+        window: Duration::from_mins(1),
+    },
+    Limit {
+        most: 400,
+        window: Duration::from_mins(1),
+    },
+];
+
+pub(super) const PACE: Pace = Pace {
+    limits: &LIMITS,
+    cost,
+};
+
+/// `GET .../projects/:id`, and nothing below it, counts against both.
+fn cost(method: &Method, path: &str) -> Cost {
+    let project = path.rsplit_once("/projects/").map(|(_, project)| project);
+    let is_look_up = *method == Method::GET && project.is_some_and(|p| !p.contains('/'));
+    [1, is_look_up.into(), 0]
+}
+
+impl Dialect for GitlabDialect {
+    const NAMING: Naming = NAMING;
+    const REWRITE: Method = Method::PUT;
+
+    type Hook = wire::HookBody;
+
+    fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
+        errors::limit(answer, now)
+    }
+
+    fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)> {
+        errors::remaining(answer, now)
+    }
+
+    /// Where GitLab gives the number of the next page, an empty one is the end.
+    fn has_next(answer: &Answer) -> bool {
+        match answer.header("x-next-page") {
+            Some(next) => !next.trim().is_empty(),
+            None => answer.links_to_next(),
+        }
+    }
+
+    fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
+        errors::refusal(answer, asked)
+    }
+
+    /// GitLab takes any number of hooks with one URL.
+    fn is_already_there(_: &Answer) -> bool {
+        false
+    }
+
+    fn hooks_path(repository: &Repository) -> String {
+        format!("projects/{}/hooks", repository.id)
+    }
+
+    fn hook_body(spec: &HookSpec, _: bool) -> Vec<u8> {
+        wire::hook_write(spec)
+    }
+
+    fn proof(answer: &Answer) -> Result<Proof, ProviderError> {
+        wire::HookBody::proof_of(answer)
+    }
+}

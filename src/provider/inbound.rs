@@ -1,0 +1,124 @@
+//! What comes in from a provider: deliveries, which nobody believes before they are verified.
+
+use crate::domain::delivery::Payload;
+use crate::domain::event::Decoded;
+use crate::domain::repo::{FullName, RepositoryId};
+use crate::domain::secret::{HookSecret, Proof};
+use crate::domain::time::Timestamp;
+
+/// A request that claims to be a delivery, before anything about it is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound<'a> {
+    /// Looks up a header by its lower-case name: `None` when it is absent, not text, or given
+    /// more than once.
+    pub headers: &'a dyn HeaderLookup,
+    /// The body, byte for byte.
+    pub body: &'a [u8],
+    /// When it arrived.
+    pub received_at: Timestamp,
+}
+
+/// Headers of a request, whatever the HTTP library.
+pub trait HeaderLookup: std::fmt::Debug {
+    /// The value of the header with this lower-case name; `None` when it is absent, not visible
+    /// ASCII, or given more than once.
+    fn get(&self, name: &str) -> Option<&str>;
+}
+
+/// Where a delivery without a hook key in its URL says that it belongs. Not believed: it only
+/// chooses whose secrets are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A repository by id.
+    Repository(RepositoryId),
+    /// A repository by name.
+    Name(FullName),
+}
+
+/// A delivery whose signature was verified. Only [`Decode::verify`] makes one: the type is the
+/// proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    // Set by implementations of [`Decode::verify`] only, after the signature was verified.
+    pub(super) provider_delivery_id: String,
+    pub(super) event: String,
+    pub(super) is_ping: bool,
+    pub(super) is_stale: bool,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl Verified {
+    /// The provider's id of the delivery. Opaque; not covered by GitHub's signature.
+    pub fn provider_delivery_id(&self) -> &str {
+        &self.provider_delivery_id
+    }
+
+    /// The name of the event that the body tells of. The header that names it is covered by no
+    /// signature, and counts only where the body has no marks of its own.
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// Whether it is the answer to a ping.
+    pub const fn is_ping(&self) -> bool {
+        self.is_ping
+    }
+
+    /// Whether it was signed at a time that differs too much from ours.
+    pub const fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    /// The allow-listed headers, names in lower case.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+}
+
+/// Why a request is no delivery of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// A header that every delivery has is missing or malformed.
+    #[error("the header {0} is missing or malformed")]
+    BadHeader(&'static str),
+    /// No signature, or none that any of the secrets made.
+    #[error("the signature is missing or wrong")]
+    BadSignature,
+}
+
+/// Why a verified payload could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the payload cannot be understood: {0}")]
+pub struct DecodeError(pub String);
+
+/// Inbound: pure, no I/O. One per kind of provider.
+pub trait Decode: Send + Sync + 'static {
+    /// Verifies the raw body against each of `secrets`, in constant time, and names the delivery.
+    ///
+    /// With no secrets it does the same work against a secret that nobody has, so that the time
+    /// taken does not tell whether a repository is known.
+    fn verify(
+        &self,
+        inbound: Inbound<'_>,
+        secrets: &[HookSecret],
+        proof: Proof,
+    ) -> Result<Verified, VerifyError>;
+
+    /// Where the request says that it belongs, for deliveries without a hook key in the URL.
+    fn claim(&self, inbound: Inbound<'_>) -> Option<Claim>;
+
+    /// What a stored delivery with this event name means. An event that this version does not
+    /// know is [`crate::domain::event::Event::Ignored`] and no error; so is a body that does not
+    /// have what its event name promises. An error is a body that is no JSON object at all.
+    fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError>;
+
+    /// Whether anything may follow from an event of this name: says at the door whether a
+    /// delivery is answered `accepted` or `ignored`.
+    fn is_known_event(&self, event: &str) -> bool;
+
+    /// The events that a hook subscribes to when the user does not choose, by the provider's names.
+    fn default_events(&self) -> &'static [&'static str];
+
+    /// Whether a hook can subscribe to an event of this name.
+    fn is_event_name(&self, name: &str) -> bool;
+}
