@@ -5,6 +5,7 @@ mod bodies;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use data_encoding::HEXLOWER;
 use hookherd::app::{SystemClock, SystemEntropy};
 use hookherd::domain::delivery::{Delivery, DeliveryState, Payload, Source};
 use hookherd::domain::event::Event;
@@ -184,7 +185,7 @@ fn insertion(number: u64) -> Batch {
         id: DeliveryId::generate(now, &SystemEntropy),
         connection: ConnectionId::from_u128(1),
         owner: UserId::from_u128(1),
-        provider_delivery_id: hex::encode(body_digest),
+        provider_delivery_id: HEXLOWER.encode(&body_digest),
         event: "workflow_run".into(),
         action: None,
         received_at: now,

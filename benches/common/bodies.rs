@@ -1,6 +1,7 @@
 //! Bodies of `workflow_run` deliveries with the fields and the size of GitHub's: about 19 KB, no
 //! two alike. They follow from their number.
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -81,7 +82,7 @@ pub fn digits(seed: u64, count: usize) -> String {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut word = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        text += &hex::encode((word ^ (word >> 31)).to_be_bytes());
+        text += &HEXLOWER.encode(&(word ^ (word >> 31)).to_be_bytes());
     }
     text.truncate(count);
     text

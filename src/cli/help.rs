@@ -327,6 +327,14 @@ const ENTRIES: &[Entry] = &[
         Needs::Nothing,
         &["hookherd completions bash > hookherd.bash"],
     ),
+    (
+        "man",
+        Needs::Nothing,
+        &[
+            "hookherd man | man -l -",
+            "hookherd man --dir /usr/local/share/man/man1",
+        ],
+    ),
 ];
 
 fn entry(path: &str) -> Option<&'static Entry> {

@@ -1,6 +1,6 @@
 //! The command line: one file a command.
 //!
-//! `serve`, `demo`, `simulate`, `keygen`, `store`, `completions` and `openapi` work by
+//! `serve`, `demo`, `simulate`, `keygen`, `store`, `completions`, `man` and `openapi` work by
 //! themselves, and `doctor` as far as it can; every other command talks to a running daemon
 //! through its API: the address and the token are said, set (`HOOKHERD_URL`, `HOOKHERD_TOKEN`) or
 //! saved (`hookherd auth login`). Exit status: 0 done, 1 failed, 2 usage;
@@ -35,6 +35,7 @@ mod incidents;
 mod keygen;
 mod list;
 mod login;
+mod man;
 mod openapi;
 mod output;
 mod progress;
@@ -162,6 +163,8 @@ enum Command {
     Openapi,
     /// Print a completion script for a shell.
     Completions(completions::Args),
+    /// Print the manual page, or write one for each command.
+    Man(man::Args),
 }
 
 type Outcome = Result<(), Failed>;
@@ -248,6 +251,7 @@ fn dispatch(cli: Cli) -> Outcome {
             completions::run(&args);
             Ok(())
         }
+        Command::Man(args) => man::run(&args),
     }
 }
 

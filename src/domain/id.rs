@@ -1,17 +1,23 @@
 //! Identifiers: ours are sortable by creation time, the provider's are numbers of its own.
 
 use super::time::Timestamp;
+use data_encoding::{Encoding, Specification};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 /// Crockford's base 32, in lower case: no `i`, `l`, `o`, `u`, so that ids survive being read aloud.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification = Specification::new();
+    specification
+        .symbols
+        .push_str("0123456789abcdefghjkmnpqrstvwxyz");
+    specification.encoding().expect("these are 32 symbols")
+});
 /// Digits of a 128-bit number in base 32.
 const ID_DIGITS: usize = 26;
 /// Random bytes in a hook key: 160 bits, far beyond guessing.
 pub const HOOK_KEY_BYTES: usize = 20;
-/// Digits of a hook key in base 32.
-const HOOK_KEY_DIGITS: usize = 32;
 
 /// Where chance comes from. The daemon hands in the operating system's generator, tests a seed.
 pub trait Entropy: Send + Sync + 'static {
@@ -24,29 +30,25 @@ pub trait Entropy: Send + Sync + 'static {
 #[error("not a valid {0} id")]
 pub struct IdError(&'static str);
 
-fn digit(byte: u8) -> Option<u8> {
-    ALPHABET
-        .iter()
-        .position(|d| *d == byte)
-        .and_then(|p| u8::try_from(p).ok())
-}
-
-fn write_number(out: &mut String, mut number: u128) {
-    let mut digits = [0_u8; ID_DIGITS];
-    for slot in digits.iter_mut().rev() {
-        *slot = ALPHABET[(number & 31) as usize];
-        number >>= 5;
-    }
-    out.extend(digits.iter().map(|d| char::from(*d)));
+/// 26 digits hold 130 bits, 28 hold the 17 bytes of the number between two bits of zero and six.
+fn write_number(number: u128) -> String {
+    let mut bytes = [0_u8; 17];
+    bytes[..16].copy_from_slice(&(number >> 2).to_be_bytes());
+    bytes[16] = u8::try_from(number & 3).expect("two bits") << 6;
+    let mut text = BASE32.encode(&bytes);
+    text.truncate(ID_DIGITS);
+    text
 }
 
 fn read_number(text: &str) -> Option<u128> {
-    // 26 digits hold 130 bits: the first digit may only use three of its five.
-    if text.len() != ID_DIGITS || digit(text.as_bytes()[0])? > 7 {
+    if text.len() != ID_DIGITS {
         return None;
     }
-    text.bytes()
-        .try_fold(0_u128, |n, byte| Some((n << 5) | u128::from(digit(byte)?)))
+    let bytes = BASE32.decode(format!("{text}00").as_bytes()).ok()?;
+    let (high, low) = bytes.split_first_chunk::<16>()?;
+    let high = u128::from_be_bytes(*high);
+    // The first digit may only use three of its five bits.
+    (high >> 126 == 0).then(|| (high << 2) | u128::from(low[0] >> 6))
 }
 
 macro_rules! ids {
@@ -82,10 +84,8 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut text = String::with_capacity($prefix.len() + 1 + ID_DIGITS);
-                text.push_str(concat!($prefix, "_"));
-                write_number(&mut text, self.0);
-                f.write_str(&text)
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(&write_number(self.0))
             }
         }
 
@@ -157,18 +157,7 @@ impl HookKey {
 
 impl fmt::Display for HookKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(HOOK_KEY_DIGITS);
-        for five in self.0.chunks_exact(5) {
-            let number = five
-                .iter()
-                .fold(0_u64, |n, byte| (n << 8) | u64::from(*byte));
-            for shift in (0..8).rev() {
-                text.push(char::from(
-                    ALPHABET[((number >> (shift * 5)) & 31) as usize],
-                ));
-            }
-        }
-        f.write_str(&text)
+        BASE32.encode_display(&self.0).fmt(f)
     }
 }
 
@@ -181,23 +170,9 @@ impl fmt::Debug for HookKey {
 impl FromStr for HookKey {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        const ERROR: IdError = IdError("hook key");
-        if text.len() != HOOK_KEY_DIGITS {
-            return Err(ERROR);
-        }
-        let mut bytes = [0_u8; HOOK_KEY_BYTES];
-        for (eight, out) in text
-            .as_bytes()
-            .chunks_exact(8)
-            .zip(bytes.chunks_exact_mut(5))
-        {
-            let number = eight
-                .iter()
-                .try_fold(0_u64, |n, byte| Some((n << 5) | u64::from(digit(*byte)?)))
-                .ok_or(ERROR)?;
-            out.copy_from_slice(&number.to_be_bytes()[3..]);
-        }
-        Ok(Self(bytes))
+        let bytes = BASE32.decode(text.as_bytes()).ok();
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or(IdError("hook key"))
     }
 }
 
@@ -238,6 +213,26 @@ mod tests {
             let _ = text.parse::<UserId>();
             let _ = text.parse::<HookKey>();
         }
+    }
+
+    #[test]
+    fn the_text_forms_stay_what_they_are() {
+        let id = ConnectionId::from_u128(0x0199_C4B9_5908_0123_4567_89AB_CDEF_FEDC);
+        assert_eq!(id.to_string(), "con_01k72bjp8804hmasw9nf6yzzpw");
+        let id = ConnectionId::from_u128(u128::MAX);
+        assert_eq!(id.to_string(), "con_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+        let key = HookKey::from_bytes(*b"0123456789abcdefghij");
+        assert_eq!(key.to_string(), "60rk4csm6mv3ee1sc5h66s35cskpgtba");
+        assert!(
+            "con_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+                .parse::<ConnectionId>()
+                .is_err()
+        );
+        assert!(
+            "con_0000000000000000000000000000"
+                .parse::<ConnectionId>()
+                .is_err()
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Secrets as types: wiped from memory when dropped, never printed.
 
 use super::id::Entropy;
+use data_encoding::HEXLOWER;
 use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -71,7 +72,7 @@ impl HookSecret {
     pub fn generate(entropy: &dyn Entropy) -> Self {
         let mut bytes = [0_u8; 32];
         entropy.fill(&mut bytes);
-        let secret = Self(hex::encode(bytes));
+        let secret = Self(HEXLOWER.encode(&bytes));
         bytes.zeroize();
         secret
     }
@@ -119,7 +120,7 @@ impl ApiToken {
     pub fn generate(entropy: &dyn Entropy) -> Self {
         let mut bytes = [0_u8; 32];
         entropy.fill(&mut bytes);
-        let token = Self(format!("{API_TOKEN_PREFIX}{}", hex::encode(bytes)));
+        let token = Self(format!("{API_TOKEN_PREFIX}{}", HEXLOWER.encode(&bytes)));
         bytes.zeroize();
         token
     }

@@ -8,6 +8,7 @@ mod mend;
 use super::inbound::{DecodeError, HeaderLookup, VerifyError};
 pub(super) use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
+use data_encoding::HEXLOWER;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -343,6 +344,6 @@ pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
         return Some(shown).filter(|shown| !shown.is_empty());
     }
     let hash = Sha256::digest(text.as_bytes());
-    let hash = hex::encode(hash.get(..HASH_BYTES).unwrap_or(&hash));
+    let hash = HEXLOWER.encode(&hash.get(..HASH_BYTES).unwrap_or(&hash));
     Some(format!("{shown}~{hash}"))
 }

@@ -6,8 +6,7 @@
 //! that we keep, so that neither reveals the other nor ours.
 
 use crate::domain::secret::HookSecret;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
@@ -40,7 +39,10 @@ fn secret_hmac(secret: &HookSecret, text: &[u8]) -> [u8; 32] {
 
 /// The value of `X-Hub-Signature-256` for this body.
 pub fn github_sign(secret: &HookSecret, body: &[u8]) -> String {
-    format!("{GITHUB_PREFIX}{}", hex::encode(secret_hmac(secret, body)))
+    format!(
+        "{GITHUB_PREFIX}{}",
+        HEXLOWER.encode(&secret_hmac(secret, body))
+    )
 }
 
 /// Whether `signature` is a value of `X-Hub-Signature-256` that one of `secrets` made for `body`.
@@ -52,7 +54,12 @@ pub fn github_verifies(secrets: &[HookSecret], body: &[u8], signature: &str) -> 
         return false;
     };
     let mut given = [0_u8; 32];
-    if hex::decode_to_slice(digits, &mut given).is_err() {
+    let is_whole = digits.len() == 2 * given.len();
+    if !is_whole
+        || HEXLOWER_PERMISSIVE
+            .decode_mut(digits.as_bytes(), &mut given)
+            .is_err()
+    {
         return false;
     }
     let mut fits = Choice::from(0);
@@ -81,19 +88,19 @@ impl SigningKey {
     /// The key that a text such as `whsec_...` stands for; `None` when it is none of 32 bytes.
     pub fn from_text(text: &str) -> Option<Self> {
         let text = text.strip_prefix(STANDARD_KEY_PREFIX)?;
-        let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
+        let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).ok()?);
         bytes.as_slice().try_into().ok().map(Self)
     }
 
     /// The key as GitLab takes it.
     pub fn to_text(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("{STANDARD_KEY_PREFIX}{}", STANDARD.encode(self.0)))
+        Zeroizing::new(format!("{STANDARD_KEY_PREFIX}{}", BASE64.encode(&self.0)))
     }
 
     /// The value of `webhook-signature` for a body with this id and this time in Unix seconds.
     pub fn sign(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
         let mac = standard_mac(&self.0, id, timestamp, body);
-        format!("{STANDARD_PREFIX}{}", STANDARD.encode(mac))
+        format!("{STANDARD_PREFIX}{}", BASE64.encode(&mac))
     }
 }
 
@@ -117,7 +124,7 @@ pub fn standard_verifies(
         .split(' ')
         .filter_map(|signature| {
             let text = signature.strip_prefix(STANDARD_PREFIX)?;
-            STANDARD.decode(text).ok()?.try_into().ok()
+            BASE64.decode(text.as_bytes()).ok()?.try_into().ok()
         })
         .take(STANDARD_SIGNATURES_MAX)
         .collect();
@@ -133,7 +140,7 @@ pub fn standard_verifies(
 
 /// The token that a GitLab hook sends along.
 pub fn gitlab_token(secret: &HookSecret) -> Zeroizing<String> {
-    Zeroizing::new(hex::encode(secret_hmac(secret, GITLAB_TOKEN_LABEL)))
+    Zeroizing::new(HEXLOWER.encode(&secret_hmac(secret, GITLAB_TOKEN_LABEL)))
 }
 
 /// Whether `token` is the one of a hook with one of `secrets`.

@@ -7,10 +7,9 @@
 use super::{Purpose, Seal, SealError};
 use crate::domain::id::Entropy;
 use crate::domain::secret::Sealed;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use data_encoding::BASE64;
 use std::fmt;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
@@ -49,7 +48,7 @@ impl MasterKey {
 
     /// The key as it stands in a configuration.
     pub fn to_text(&self) -> Zeroizing<String> {
-        Zeroizing::new(STANDARD.encode(*self.0))
+        Zeroizing::new(BASE64.encode(&*self.0))
     }
 
     /// Keys from their texts, separated by commas, newest first.
@@ -58,7 +57,7 @@ impl MasterKey {
             return Err(KeyError::Missing);
         }
         let parse = |(index, part): (usize, &str)| {
-            let bytes = STANDARD.decode(part.trim()).map(Zeroizing::new);
+            let bytes = BASE64.decode(part.trim().as_bytes()).map(Zeroizing::new);
             let bytes = bytes.map_err(|_| KeyError::Malformed(index + 1))?;
             let key = bytes
                 .as_slice()

@@ -1,6 +1,7 @@
 //! The command line against a running daemon: what it prints, and how it ends.
 
 use super::stage::{ADMIN, REPOSITORY, Stage};
+use data_encoding::BASE64;
 use hookherd::simulator::RunSpec;
 use serde_json::Value;
 use std::process::Output;
@@ -177,14 +178,11 @@ fn what_fails_is_status_1_and_one_line_and_what_is_misused_is_status_2() {
 
 #[test]
 fn what_needs_no_daemon_works_without() {
-    use base64::Engine;
     let stage = Stage::new();
     let keys = [done(&stage, &["keygen"]), done(&stage, &["keygen"])];
     assert_ne!(keys[0], keys[1]);
     for key in keys {
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(key)
-            .unwrap();
+        let bytes = BASE64.decode(key.as_bytes()).unwrap();
         assert_eq!(bytes.len(), 32);
     }
     assert!(
@@ -196,5 +194,10 @@ fn what_needs_no_daemon_works_without() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(done(&stage, &["completions", shell]).contains("hookherd"));
     }
+    assert!(done(&stage, &["man"]).contains("hookherd"));
+    let pages = tempfile::tempdir().unwrap();
+    done(&stage, &["man", "--dir", pages.path().to_str().unwrap()]);
+    let page = std::fs::read_to_string(pages.path().join("hookherd-token-revoke.1")).unwrap();
+    assert!(page.contains("hookherd token revoke"), "{page}");
     assert!(done(&stage, &["--version"]).contains(env!("CARGO_PKG_VERSION")));
 }

@@ -1,7 +1,6 @@
 //! A search for secrets, in whatever form they may have got out.
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use data_encoding::{BASE64, BASE64URL, Encoding, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 use std::collections::HashMap;
 
 /// Every form is found by its first bytes; a shorter form would be found everywhere.
@@ -16,10 +15,10 @@ pub(crate) struct Canaries {
 }
 
 /// base64 of a text that stands anywhere in a longer one: what is the same whatever is around it.
-fn base64_within(engine: &impl Engine, bytes: &[u8]) -> Vec<String> {
+fn base64_within(encoding: &Encoding, bytes: &[u8]) -> Vec<String> {
     let at = |offset: usize| {
         let padded = [vec![0; offset], bytes.to_vec()].concat();
-        let text = engine.encode(&padded);
+        let text = encoding.encode(&padded);
         let begin = (offset * 8).div_ceil(6);
         let end = padded.len() * 8 / 6;
         text[begin..end].to_owned()
@@ -29,12 +28,12 @@ fn base64_within(engine: &impl Engine, bytes: &[u8]) -> Vec<String> {
 
 fn forms_of(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![bytes.to_vec()];
-    forms.push(hex::encode(bytes).into_bytes());
-    forms.push(hex::encode_upper(bytes).into_bytes());
-    for text in base64_within(&STANDARD, bytes) {
+    forms.push(HEXLOWER.encode(bytes).into_bytes());
+    forms.push(HEXUPPER.encode(bytes).into_bytes());
+    for text in base64_within(&BASE64, bytes) {
         forms.push(text.into_bytes());
     }
-    for text in base64_within(&URL_SAFE, bytes) {
+    for text in base64_within(&BASE64URL, bytes) {
         forms.push(text.into_bytes());
     }
     // As a list of numbers, as `Debug` prints bytes.
@@ -48,7 +47,10 @@ impl Canaries {
     pub(crate) fn add(&mut self, name: &str, secret: &str) {
         assert!(secret.len() >= 16, "{name} could be found by chance");
         let mut forms = forms_of(secret.as_bytes());
-        for raw in [hex::decode(secret).ok(), STANDARD.decode(secret).ok()] {
+        for raw in [
+            HEXLOWER_PERMISSIVE.decode(secret.as_bytes()).ok(),
+            BASE64.decode(secret.as_bytes()).ok(),
+        ] {
             forms.extend(raw.iter().flat_map(|raw| forms_of(raw)));
         }
         for form in forms {
@@ -75,16 +77,16 @@ impl Canaries {
 #[test]
 fn a_secret_is_found_in_every_form_and_nothing_else_is() {
     let mut canaries = Canaries::default();
-    let (text, key) = ("ghp_canary-of-a-test", STANDARD.encode([0xC5; 32]));
+    let (text, key) = ("ghp_canary-of-a-test", BASE64.encode(&[0xC5; 32]));
     canaries.add("text", text);
     canaries.add("key", &key);
     for around in ["", "x", "xy", "xyz"] {
         let sentence = format!("{around}{text}{around}");
         for told in [
             sentence.clone(),
-            hex::encode(&sentence),
-            STANDARD.encode(&sentence),
-            URL_SAFE.encode(&sentence),
+            HEXLOWER.encode(sentence.as_bytes()),
+            BASE64.encode(sentence.as_bytes()),
+            BASE64URL.encode(sentence.as_bytes()),
             format!("{:?}", sentence.as_bytes()),
         ] {
             assert_eq!(canaries.found_in(told.as_bytes()), ["text"], "{told}");

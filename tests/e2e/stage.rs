@@ -1,5 +1,6 @@
 //! A daemon as a process, with a directory, a provider, and everything that was heard of it.
 
+use data_encoding::BASE64;
 use hookherd::provider::signature::github_sign;
 use hookherd::simulator::{Simulator, SimulatorConfig};
 use reqwest::Method;
@@ -24,8 +25,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// A master key that is like no other text, by a number.
 pub(crate) fn master_key(number: u8) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(blake3::hash(&[number]).as_bytes())
+    BASE64.encode(blake3::hash(&[number]).as_bytes())
 }
 
 /// An answer of the daemon, whole.

@@ -3,8 +3,7 @@
 
 use crate::receiver::{Delivery, Receiver};
 use crate::tools;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
 use hookherd::simulator::{PipelineSpec, RunSpec, Simulator, SimulatorConfig};
 use sha2::Sha256;
@@ -23,7 +22,7 @@ fn simulator() -> Simulator {
 }
 
 fn signing_token() -> String {
-    format!("whsec_{}", STANDARD.encode(KEY))
+    format!("whsec_{}", BASE64.encode(&KEY))
 }
 
 fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
@@ -76,7 +75,7 @@ async fn github(script: &'static str) {
     let is_push = |d: &&Delivery| d.headers["x-github-event"] == "push";
     assert!(all.iter().filter(is_push).count() >= 1, "it was tested");
     for delivery in all {
-        let digits = hex::encode(mac(SECRET.as_bytes(), &delivery.body));
+        let digits = HEXLOWER.encode(&mac(SECRET.as_bytes(), &delivery.body));
         let signature = &delivery.headers["x-hub-signature-256"];
         assert_eq!(signature, &format!("sha256={digits}"));
     }
@@ -159,7 +158,7 @@ async fn python_gitlab_finds_a_gitlab_in_our_simulator() {
         let headers = &delivery.headers;
         let (id, at) = (&headers["webhook-id"], &headers["webhook-timestamp"]);
         let signed = [format!("{id}.{at}.").as_bytes(), &delivery.body].concat();
-        let signature = format!("v1,{}", STANDARD.encode(mac(&KEY, &signed)));
+        let signature = format!("v1,{}", BASE64.encode(&mac(&KEY, &signed)));
         assert_eq!(headers["webhook-signature"], signature);
     }
 }

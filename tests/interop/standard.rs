@@ -3,8 +3,7 @@
 
 use crate::corpus::{self, Example, Headers};
 use crate::tools;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use hookherd::app::{SystemClock, SystemEntropy};
 use hookherd::domain::secret::{HookSecret, Proof};
 use hookherd::domain::time::Clock as _;
@@ -42,7 +41,7 @@ impl Sending {
     fn line(&self) -> String {
         let line = json!({
             "key": *SigningKey::of_gitlab(&self.secret).to_text(), "id": self.id,
-            "timestamp": self.timestamp, "body": STANDARD.encode(&self.body),
+            "timestamp": self.timestamp, "body": BASE64.encode(self.body.as_bytes()),
             "signature": self.ours(),
         });
         format!("{line}\n")

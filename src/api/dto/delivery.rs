@@ -3,6 +3,7 @@
 use super::time;
 use crate::domain::delivery::{self, DeliveryState, Outcome, Source};
 use crate::domain::repo::FullName;
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ impl DeliverySummary {
             run_id: None,
             incident_id: None,
             body_bytes: delivery.body_bytes,
-            body_sha256: hex::encode(delivery.body_digest),
+            body_sha256: HEXLOWER.encode(&delivery.body_digest),
         };
         match &delivery.state {
             DeliveryState::Received => {}

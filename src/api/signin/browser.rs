@@ -2,8 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::COOKIE;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -17,7 +16,7 @@ const TAG_DIGITS: usize = 16;
 
 /// The S256 challenge of a verifier.
 pub(in crate::api) fn challenge(verifier: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()))
+    BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes()))
 }
 
 /// A path of our own to go on at. Cannot be made of anything that leads elsewhere.

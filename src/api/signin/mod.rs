@@ -10,8 +10,7 @@ use crate::domain::id::UserId;
 use crate::domain::repo::Instance;
 use crate::domain::secret::OauthSecret;
 use crate::domain::time::Timestamp;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use shelf::{Full, Shelf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +66,7 @@ fn key(name: &str) -> [u8; 32] {
 pub(super) fn unguessable(entropy: &dyn Entropy) -> String {
     let mut bytes = [0_u8; 32];
     entropy.fill(&mut bytes);
-    let name = URL_SAFE_NO_PAD.encode(bytes);
+    let name = BASE64URL_NOPAD.encode(&bytes);
     bytes.zeroize();
     name
 }

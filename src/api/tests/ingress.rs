@@ -6,6 +6,7 @@ use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{DeliveryId, UserId};
 use crate::provider::signature::github_sign;
 use crate::store::{After, Of, Read};
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::sync::atomic::Ordering;
@@ -114,7 +115,7 @@ fn concurrent_duplicates_are_one_delivery() {
 fn signed_with(key: &[u8], body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(body);
-    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    format!("sha256={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
 #[test]

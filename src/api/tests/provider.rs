@@ -1,7 +1,6 @@
 //! A provider to sign in with, on a socket: it checks what a real one checks.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
@@ -129,7 +128,7 @@ fn exchange(inside: &mut Inside, form: &Form) -> String {
     if get("redirect_uri") != agreed.redirect_uri {
         return refusal("redirect_uri_mismatch");
     }
-    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(get("code_verifier").as_bytes()));
+    let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(get("code_verifier").as_bytes()));
     if challenge != agreed.challenge {
         return refusal("bad_verification_code");
     }

@@ -2,6 +2,7 @@
 
 use super::world::World;
 use crate::api::routes::{Access, Operation};
+use data_encoding::HEXLOWER;
 
 const GET_PATHS: [&str; 9] = [
     "/api/v2/credentials",
@@ -26,7 +27,7 @@ fn no_answer_holds_a_secret() {
         world.owner.token.expose(),
     ];
     let hidden = [
-        hex::encode("canary-sealed"),
+        HEXLOWER.encode("canary-sealed".as_bytes()),
         "Y2FuYXJ5LXNlYWxlZA".to_owned(),
     ];
     let mut answers = Vec::new();

@@ -15,6 +15,7 @@ use crate::provider::github::{AppIdentity, Github, GithubApp};
 use crate::provider::http::HttpConfig;
 use crate::provider::oauth::{GrantError, GrantFailure, Grants, OauthClient};
 use crate::provider::probe::probe;
+use data_encoding::HEXLOWER;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -221,7 +222,7 @@ enum NoApp {
 fn no_code() -> OauthSecret {
     let mut bytes = [0; 32];
     SystemEntropy.fill(&mut bytes);
-    OauthSecret::new(hex::encode(bytes)).expect("hex digits are visible characters")
+    OauthSecret::new(HEXLOWER.encode(&bytes)).expect("hex digits are visible characters")
 }
 
 /// Why our client does not work, and what to do about it.

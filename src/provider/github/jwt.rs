@@ -2,16 +2,16 @@
 
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::Timestamp;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustls::SignatureScheme;
-use rustls::crypto::ring::sign::any_supported_type;
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, KeyUtils};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::signature::{self, Signer as _};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::sign::SigningKey;
 use serde::Serialize;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How far back a token is dated: GitHub's clock may be behind ours.
@@ -24,10 +24,53 @@ const LIFE: Duration = Duration::from_mins(8);
 #[error("not the PEM of an RSA private key, as GitHub hands it out")]
 pub struct KeyError;
 
+/// The cryptography of tokens: RS256 by ring, and nothing else.
+static RING: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| match algorithm {
+        Algorithm::RS256 => Ok(Box::new(Rs256::new(key)?)),
+        _ => Err(ErrorKind::InvalidAlgorithm.into()),
+    },
+    verifier_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+struct Rs256(RsaKeyPair);
+
+impl Rs256 {
+    /// PKCS#1 (as GitHub's keys) or PKCS#8.
+    fn new(key: &EncodingKey) -> Result<Self, ErrorKind> {
+        let der = key.as_bytes();
+        let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
+        pair.map(Self)
+            .map_err(|error| ErrorKind::InvalidRsaKey(error.to_string()))
+    }
+}
+
+impl signature::Signer<Vec<u8>> for Rs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        let mut signature = vec![0; self.0.public().modulus_len()];
+        self.0
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                message,
+                &mut signature,
+            )
+            .map_err(|_| signature::Error::new())?;
+        Ok(signature)
+    }
+}
+
+impl JwtSigner for Rs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::RS256
+    }
+}
+
 /// Signs tokens.
 #[derive(Clone)]
 pub(super) struct Signer {
-    key: Arc<dyn SigningKey>,
+    key: EncodingKey,
     issuer: String,
 }
 
@@ -44,29 +87,21 @@ struct Claims<'a> {
     iss: &'a str,
 }
 
-/// `{"alg":"RS256","typ":"JWT"}`
-const HEADER: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9";
-
 impl Signer {
-    /// A signer for the app with this id and private key, PKCS#1 (as GitHub's) or PKCS#8.
+    /// A signer for the app with this id and private key.
     pub(super) fn new(app_id: &str, pem: &str) -> Result<Self, KeyError> {
+        // Installed once for the process; later calls change nothing.
+        let _ = RING.install_default();
         let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError)?;
-        let key = any_supported_type(&der).map_err(|_| KeyError)?;
-        let signer = Self {
+        let key = EncodingKey::from_rsa_der(der.secret_der());
+        Rs256::new(&key)
+            .ok()
+            .and_then(|key| key.try_sign(b"a key of another kind cannot").ok())
+            .ok_or(KeyError)?;
+        Ok(Self {
             key,
             issuer: app_id.to_owned(),
-        };
-        signer
-            .sign(b"a key of another kind cannot")
-            .ok_or(KeyError)?;
-        Ok(signer)
-    }
-
-    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let signer = self
-            .key
-            .choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256])?;
-        signer.sign(message).ok()
+        })
     }
 
     /// A token that is good now.
@@ -76,11 +111,8 @@ impl Signer {
             exp: now.plus(LIFE).0 / 1000,
             iss: &self.issuer,
         };
-        let claims = serde_json::to_vec(&claims).expect("two numbers and a text serialise");
-        let signed = format!("{HEADER}.{}", URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.sign(signed.as_bytes());
-        let signature = signature.expect("this key has signed before, in `new`");
-        let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+        let token = encode(&Header::new(Algorithm::RS256), &claims, &self.key);
+        let token = token.expect("this key has signed before, in `new`");
         ProviderToken::new(token).expect("base64 and dots are visible, and a key has a size")
     }
 }

@@ -26,6 +26,7 @@ use crate::provider::payload::{
 };
 use crate::provider::signature::{SigningKey, gitlab_token_verifies, standard_verifies};
 use crate::provider::{Claim, Decode, DecodeError, HeaderLookup, Inbound, Verified, VerifyError};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -132,7 +133,7 @@ fn delivery_id(headers: &dyn HeaderLookup, body: &[u8]) -> String {
     given("webhook-id")
         .or_else(|| given("idempotency-key"))
         .map_or_else(
-            || format!("sha256:{}", hex::encode(Sha256::digest(body))),
+            || format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(body))),
             str::to_owned,
         )
 }

@@ -3,8 +3,7 @@
 
 use super::answer::{Answer, empty, ok};
 use actix_web::HttpRequest;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 
 fn refused(status: u16, word: &str) -> Answer {
@@ -49,7 +48,7 @@ impl Params {
         }
         let header = request.headers().get("authorization");
         let basic = header.and_then(|v| v.to_str().ok()?.strip_prefix("Basic "));
-        let bytes = basic.and_then(|basic| STANDARD.decode(basic).ok());
+        let bytes = basic.and_then(|basic| BASE64.decode(basic.as_bytes()).ok());
         let text = bytes
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .unwrap_or_default();

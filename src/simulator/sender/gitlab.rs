@@ -3,8 +3,7 @@
 use super::super::faults::Miscarriage;
 use super::super::state::gitlab::Job;
 use super::Parcel;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -19,14 +18,14 @@ const WRONG_KEY: [u8; 32] = [7; 32];
 /// The key of a signing token: 32 bytes behind the prefix.
 pub(in super::super) fn key_of(signing_token: &str) -> Option<[u8; 32]> {
     let digits = signing_token.strip_prefix(KEY_PREFIX)?;
-    STANDARD.decode(digits).ok()?.try_into().ok()
+    BASE64.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
 fn sign(key: &[u8], id: &str, at_s: u64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(format!("{id}.{at_s}.").as_bytes());
     mac.update(body.as_bytes());
-    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()))
 }
 
 pub(super) fn parcel(job: &Job, miscarriage: Option<Miscarriage>) -> Parcel {
@@ -76,7 +75,9 @@ mod tests {
 
     #[test]
     fn the_published_and_our_own_vector_hold() {
-        let published = STANDARD.decode("C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
+        let published = BASE64
+            .decode("C2FVsBQIhrscChlQIMV+b5sSYspob7oD".as_bytes())
+            .unwrap();
         let body = r#"{"email":"test@example.com","username":"test_user"}"#;
         let id = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
         let signature = sign(&published, id, 1_649_367_553, body);

@@ -1,8 +1,7 @@
 //! The desk where grants are given out: what signing in has in common at both providers.
 
 use super::Ground;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -206,7 +205,7 @@ impl Desk {
         }
         if let Some(challenge) = kept.challenge {
             let digest = Sha256::digest(verifier.unwrap_or_default().as_bytes());
-            if challenge != URL_SAFE_NO_PAD.encode(digest) {
+            if challenge != BASE64URL_NOPAD.encode(&digest) {
                 return Err(Trouble::Verifier);
             }
         }

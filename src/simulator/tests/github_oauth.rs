@@ -1,8 +1,7 @@
 //! Signing in with GitHub, and its Apps.
 
 use super::*;
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use reqwest::{Method, Response};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -49,7 +48,7 @@ impl Lab {
     }
 
     async fn authorize(&self, more: &str) -> Vec<(String, String)> {
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
+        let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(VERIFIER));
         let url = format!(
             "{}/login/oauth/authorize?client_id=app&state=st4te&scope=repo%20read:org\
              &code_challenge={challenge}&code_challenge_method=S256{more}",
@@ -233,8 +232,8 @@ async fn a_device_waits_until_somebody_decides() {
 /// A proof with these claims, signed by the key of the tests.
 fn proof(claims: &Value) -> String {
     let digits: String = KEY.lines().filter(|line| !line.starts_with('-')).collect();
-    let key = RsaKeyPair::from_pkcs8(&STANDARD.decode(digits).unwrap()).unwrap();
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let key = RsaKeyPair::from_pkcs8(&BASE64.decode(digits.as_bytes()).unwrap()).unwrap();
+    let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
     let signed = format!(
         "{}.{}",
         part(&json!({ "alg": "RS256", "typ": "JWT" })),
@@ -249,7 +248,7 @@ fn proof(claims: &Value) -> String {
         &mut signature,
     )
     .unwrap();
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
 }
 
 /// A lab with an App on `ann/app`; the number of the installation, and what a good proof claims.

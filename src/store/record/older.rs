@@ -204,6 +204,7 @@ mod tests {
     use crate::domain::id::{ConnectionId, CredentialId, HookId};
     use crate::domain::lifecycle::{Certainty, Desired, Hook, Phase, SuspendReason};
     use crate::domain::time::Timestamp;
+    use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
     /// Written by version 0.1: what stands before the lifecycle, and what stands behind.
     const BEFORE: &str = "01fb0201fb0403010e6769746c61622e6578616d706c65014d0d67726f75702f7375622f\
@@ -214,7 +215,9 @@ mod tests {
 
     /// A connection of version 0.1 in this phase, with this hook.
     fn v1(phase_and_hook: &str) -> Connection {
-        let bytes = hex::decode(format!("{BEFORE}00{phase_and_hook}{BEHIND}")).unwrap();
+        let bytes = HEXLOWER_PERMISSIVE
+            .decode(format!("{BEFORE}00{phase_and_hook}{BEHIND}").as_bytes())
+            .unwrap();
         decode(&bytes).unwrap()
     }
 
@@ -263,10 +266,13 @@ mod tests {
         // the address and the suspicion.
         let (counts, rest) = BEHIND.split_at(BEHIND.find("01788c01").unwrap());
         let before = BEFORE.strip_prefix("01").unwrap();
-        let address = hex::encode("https://hooks.example");
+        let address = HEXLOWER.encode("https://hooks.example".as_bytes());
         let lifecycle = format!("000b0201fb6712{counts}0101");
         let bytes = format!("02{before}{lifecycle}{rest}0115{address}010e02");
-        assert_eq!(decode(&hex::decode(bytes).unwrap()), Ok(c));
+        assert_eq!(
+            decode(&HEXLOWER_PERMISSIVE.decode(bytes.as_bytes()).unwrap()),
+            Ok(c)
+        );
     }
 
     #[test]

@@ -86,6 +86,7 @@ impl Record for TokenRecord {
 mod tests {
     use super::super::{decode, encode};
     use super::*;
+    use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
     fn user(removal: Option<Removal>) -> User {
         User {
@@ -111,7 +112,10 @@ mod tests {
 
     #[test]
     fn the_frozen_forms_do_not_change_by_accident() {
-        assert_eq!(hex::encode(encode(&user(None))), "02fb020103616e6e010100");
+        assert_eq!(
+            HEXLOWER.encode(&encode(&user(None))),
+            "02fb020103616e6e010100"
+        );
         let token = TokenRecord {
             name: Some("ci".into()),
             expires_at: Some(Timestamp(1)),
@@ -120,7 +124,7 @@ mod tests {
         };
         let hash = "07".repeat(32);
         let wanted = format!("020304{hash}0a0102636901020104");
-        assert_eq!(hex::encode(encode(&token)), wanted);
+        assert_eq!(HEXLOWER.encode(&encode(&token)), wanted);
         assert_eq!(decode::<TokenRecord>(&encode(&token)), Ok(token));
         let removal = Removal {
             at: Timestamp(9),
@@ -134,9 +138,13 @@ mod tests {
     /// The bytes are those that version 1 wrote.
     #[test]
     fn what_version_1_wrote_steps_up() {
-        let old = hex::decode("01fb020103616e6e0101").unwrap();
+        let old = HEXLOWER_PERMISSIVE
+            .decode("01fb020103616e6e0101".as_bytes())
+            .unwrap();
         assert_eq!(decode::<User>(&old), Ok(user(None)));
-        let old = hex::decode(format!("010304{}0a", "07".repeat(32))).unwrap();
+        let old = HEXLOWER_PERMISSIVE
+            .decode(format!("010304{}0a", "07".repeat(32)).as_bytes())
+            .unwrap();
         assert_eq!(decode::<TokenRecord>(&old), Ok(token()));
         for bad in [&[1_u8][..], &[0, 1], &[1, 3, 4]] {
             assert_eq!(

@@ -4,6 +4,7 @@ use crate::store::files;
 use crate::store::journal::{Position, sync_dir};
 use crate::store::tally::Tally;
 use blake3::Hasher;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -56,7 +57,7 @@ impl Marker {
             position.offset,
             tally.entries,
             tally.sum,
-            hex::encode(digest)
+            HEXLOWER.encode(digest)
         );
         format!("{line} {}\n", check(&line))
     }
@@ -74,7 +75,11 @@ impl Marker {
                 entries: words.next()?.parse().ok()?,
                 sum: u128::from_str_radix(words.next()?, 16).ok()?,
             },
-            digest: hex::decode(words.next()?).ok()?.try_into().ok()?,
+            digest: HEXLOWER_PERMISSIVE
+                .decode(words.next()?.as_bytes())
+                .ok()?
+                .try_into()
+                .ok()?,
         };
         words.next().is_none().then_some(marker)
     }

@@ -7,8 +7,7 @@ use crate::provider::Hooks;
 use crate::provider::github::{GithubApp, KeyError};
 use crate::provider::oauth::Apps;
 use crate::provider::tests::scripted::{Noon, Seen, Server};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use rustls::SignatureScheme;
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
@@ -39,7 +38,7 @@ fn verified(token: &str) -> (Value, Value) {
     let [header, claims, signature] = parts[..] else {
         panic!("{token}");
     };
-    let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
+    let bytes = |part: &str| BASE64URL_NOPAD.decode(part.as_bytes()).unwrap();
     let spki = SubjectPublicKeyInfoDer::from_pem_slice(PUBLIC).unwrap();
     let key = &spki[spki.len() - PUBLIC_KEY_BYTES..];
     let provider = rustls::crypto::ring::default_provider();

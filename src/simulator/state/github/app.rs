@@ -2,8 +2,7 @@
 
 use super::super::wall_now_s;
 use super::{State, Token};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -39,7 +38,7 @@ fn key_of(pem: &str) -> Option<Vec<u8>> {
         .lines()
         .filter(|line| !line.starts_with("-----"))
         .collect();
-    let bytes = STANDARD.decode(digits.trim()).ok()?;
+    let bytes = BASE64.decode(digits.trim().as_bytes()).ok()?;
     let at = bytes
         .windows(RSA_MARK.len())
         .position(|window| window == RSA_MARK);
@@ -138,7 +137,11 @@ impl State {
         let mut parts = proof.split('.');
         let mut part = || parts.next().ok_or(NONSENSE);
         let (head, body, signature) = (part()?, part()?, part()?);
-        let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| NONSENSE);
+        let bytes = |text: &str| {
+            BASE64URL_NOPAD
+                .decode(text.as_bytes())
+                .map_err(|_| NONSENSE)
+        };
         let json =
             |text: &str| serde_json::from_slice::<Value>(&bytes(text)?).map_err(|_| NONSENSE);
         let (claims, signature) = (json(body)?, bytes(signature)?);

@@ -1,8 +1,7 @@
 //! Signing in with GitLab.
 
 use super::*;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 
 const BACK: &str = "http://127.0.0.1:9/back";
@@ -27,7 +26,7 @@ impl Lab {
 
     /// What the browser is sent back with.
     async fn authorize(&self, more: &str) -> Vec<(String, String)> {
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
+        let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(VERIFIER));
         let url = format!(
             "{}/oauth/authorize?client_id=app&response_type=code&state=st4te&scope=api\
              &code_challenge={challenge}&code_challenge_method=S256{more}",

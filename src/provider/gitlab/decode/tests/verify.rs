@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::provider::signature::gitlab_token;
+use data_encoding::HEXLOWER;
 use std::collections::BTreeMap;
 
 const BODY: &[u8] = br#"{"object_kind":"pipeline"}"#;
@@ -197,7 +198,7 @@ fn the_delivery_is_named_by_gitlab_or_else_by_what_was_sent() {
     let old = bare(&secrets[0]);
     assert_eq!(named(&old.clone().with("webhook-id", "w")), "w");
     assert_eq!(named(&old), ID);
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(BODY)));
+    let digest = format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(BODY)));
     assert_eq!(named(&old.clone().without("idempotency-key")), digest);
     let long = old.with("idempotency-key", "k".repeat(129));
     assert_eq!(named(&long), digest);
