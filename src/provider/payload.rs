@@ -344,6 +344,6 @@ pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
         return Some(shown).filter(|shown| !shown.is_empty());
     }
     let hash = Sha256::digest(text.as_bytes());
-    let hash = HEXLOWER.encode(&hash.get(..HASH_BYTES).unwrap_or(&hash));
+    let hash = HEXLOWER.encode(hash.get(..HASH_BYTES).unwrap_or(&hash));
     Some(format!("{shown}~{hash}"))
 }

@@ -9,7 +9,7 @@ use sha2::Sha256;
 /// The signature of Standard Webhooks, by the letter of its description.
 fn expected(delivery: &Seen) -> String {
     let key = BASE64
-        .decode(SIGNING_TOKEN["whsec_".len()..].as_bytes())
+        .decode(&SIGNING_TOKEN.as_bytes()["whsec_".len()..])
         .unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
     let part = |name: &str| delivery.header(name).unwrap().to_owned();
