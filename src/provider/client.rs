@@ -176,7 +176,7 @@ impl<D: Operations> Hooks for Client<D> {
     }
 
     fn owner<'a>(&'a self, access: &'a Access, name: &'a str) -> Calling<'a, ()> {
-        run(self, "owner", access, move |s| D::owner(s, name))
+        run(self, "owner", access, move |s| Box::pin(D::owner(s, name)))
     }
 
     fn repositories<'a>(
@@ -185,11 +185,11 @@ impl<D: Operations> Hooks for Client<D> {
         page: u32,
     ) -> Calling<'a, (Vec<Repository>, bool)> {
         run(self, "repositories", access, move |s| {
-            D::page(s, page.max(1))
+            Box::pin(D::page(s, page.max(1)))
         })
     }
 
     fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity> {
-        run(self, "identity", access, |s| D::identity(s))
+        run(self, "identity", access, |s| Box::pin(D::identity(s)))
     }
 }

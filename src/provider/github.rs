@@ -11,9 +11,9 @@ mod dialect;
 mod errors;
 mod hooks;
 mod jwt;
+mod operations;
 mod payload;
 mod problem;
-mod repos;
 #[cfg(test)]
 mod tests;
 mod wire;

@@ -9,8 +9,8 @@ mod decode;
 mod dialect;
 mod errors;
 mod hooks;
+mod operations;
 mod payload;
-mod repos;
 mod test_budget;
 #[cfg(test)]
 mod tests;

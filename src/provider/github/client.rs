@@ -1,14 +1,10 @@
 //! One GitHub installation, as we call it.
 
-use super::dialect::{GithubDialect, PACE, Talk};
-use super::{hooks, repos};
-use crate::domain::id::HookId;
-use crate::domain::repo::{Instance, Repository};
+use super::dialect::{GithubDialect, PACE};
+use crate::domain::repo::Instance;
 use crate::domain::time::Clock;
 use crate::provider::client::Client;
 use crate::provider::http::{HttpConfig, HttpError, literal};
-use crate::provider::operations::{LookedUp, Operations};
-use crate::provider::outbound::{Calling, Identity, Pinged, Target};
 use std::sync::Arc;
 
 /// One GitHub installation, as we call it.
@@ -33,31 +29,5 @@ impl Github {
         let headers = headers.into_iter().collect();
         let dialect = (GithubDialect, PACE);
         Self::speaking(dialect, config, headers, clock, instance)
-    }
-}
-
-impl Operations for GithubDialect {
-    fn look_up<'s>(s: &'s mut Talk<'_>, target: &'s Target) -> Calling<'s, LookedUp> {
-        Box::pin(repos::look_up(s, target))
-    }
-
-    fn ping<'s>(
-        s: &'s mut Talk<'_>,
-        repository: &'s Repository,
-        hook: HookId,
-    ) -> Calling<'s, Pinged> {
-        Box::pin(hooks::ping(s, repository, hook))
-    }
-
-    fn owner<'s>(s: &'s mut Talk<'_>, name: &'s str) -> Calling<'s, ()> {
-        Box::pin(repos::owner(s, name))
-    }
-
-    fn page<'s>(s: &'s mut Talk<'_>, page: u32) -> Calling<'s, (Vec<Repository>, bool)> {
-        Box::pin(repos::page(s, page))
-    }
-
-    fn identity<'s>(s: &'s mut Talk<'_>) -> Calling<'s, Identity> {
-        Box::pin(repos::identity(s))
     }
 }

@@ -1,0 +1,112 @@
+//! What GitHub is asked in its own way: finding a repository whatever it is called today, accounts.
+
+use super::dialect::{GithubDialect, Talk};
+use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
+use super::{errors, hooks};
+use crate::domain::id::HookId;
+use crate::domain::repo::Repository;
+use crate::domain::user::{Account, scopes_told};
+use crate::provider::dialect::Asked;
+use crate::provider::errors::no_owner;
+use crate::provider::http::Answer;
+use crate::provider::operations::{LookedUp, Operations};
+use crate::provider::outbound::{Identity, Pinged, ProviderError, Target};
+
+fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
+    errors::parse::<RepositoryBody>(answer)?
+        .into_repository()
+        .ok_or_else(|| errors::bad_answer("a repository with an impossible name"))
+}
+
+/// What the tokens of App installations begin with. They have no user, and a list of their own.
+const INSTALLATION_TOKEN: &str = "ghs_";
+
+impl Operations for GithubDialect {
+    /// The repository that `target` means.
+    ///
+    /// Asked by name first, the documented way; a renamed or moved one answers with a redirect,
+    /// which is followed. Names are reused: when the answer has another id than the one we know, or
+    /// there is none, the id is asked for (`/repositories/{id}`, where GitHub's own redirects point).
+    async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedUp, ProviderError> {
+        let answer = s.get(s.url(&format!("repos/{}", target.full_name))).await?;
+        let by_name = match answer.status.as_u16() {
+            200 => {
+                let found = repository(&answer)?;
+                if target.repository.is_none_or(|id| id == found.id) {
+                    return Ok(Ok(found));
+                }
+                None
+            }
+            _ => Some(answer),
+        };
+        let Some(id) = target.repository else {
+            return match by_name {
+                Some(answer) => Ok(Err(answer)),
+                None => Err(errors::bad_answer("a repository without an id")),
+            };
+        };
+        if by_name.as_ref().is_some_and(|a| a.status.as_u16() != 404) {
+            return Ok(Err(by_name.expect("it was there a line ago")));
+        }
+        let answer = s.get(s.url(&format!("repositories/{id}"))).await?;
+        if answer.status.as_u16() != 200 {
+            return Ok(Err(answer));
+        }
+        let found = repository(&answer)?;
+        if found.id == id {
+            Ok(Ok(found))
+        } else {
+            Err(errors::bad_answer("another repository than asked for"))
+        }
+    }
+
+    /// Makes sure that there is a user or an organisation of this name. GitHub shows each to everybody.
+    async fn owner(s: &mut Talk<'_>, name: &str) -> Result<(), ProviderError> {
+        let answer = s.get(s.url(&format!("users/{name}"))).await?;
+        match answer.status.as_u16() {
+            200 => Ok(()),
+            404 => Err(no_owner(&format!(
+                "GitHub has no user and no organisation {name}: check the name"
+            ))),
+            _ => Err(errors::refusal(&answer, Asked::Own)),
+        }
+    }
+
+    async fn page(s: &mut Talk<'_>, page: u32) -> Result<(Vec<Repository>, bool), ProviderError> {
+        let is_installation = s.token().expose().starts_with(INSTALLATION_TOKEN);
+        let list = if is_installation {
+            "installation/repositories?per_page=100"
+        } else {
+            "user/repos?per_page=100&sort=full_name"
+        };
+        let answer = s.get_own(&format!("{list}&page={page}")).await?;
+        let bodies: Vec<RepositoryBody> = if is_installation {
+            errors::parse::<InstallationRepositories>(&answer)?.repositories
+        } else {
+            errors::parse(&answer)?
+        };
+        let repositories = bodies
+            .into_iter()
+            .filter_map(RepositoryBody::into_repository)
+            .collect();
+        Ok((repositories, answer.links_to_next()))
+    }
+
+    async fn identity(s: &mut Talk<'_>) -> Result<Identity, ProviderError> {
+        let answer = s.get_own("user").await?;
+        let user: UserBody = errors::parse(&answer)?;
+        let scopes = answer.header("x-oauth-scopes").unwrap_or_default();
+        Ok(Identity {
+            account: Account::told(user.id, &user.login),
+            scopes: scopes_told(scopes.split(',')),
+        })
+    }
+
+    async fn ping(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        hook: HookId,
+    ) -> Result<Pinged, ProviderError> {
+        hooks::ping(s, repository, hook).await
+    }
+}

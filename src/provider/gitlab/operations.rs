@@ -1,0 +1,121 @@
+//! What GitLab is asked in its own way: finding a project whatever it is called today, accounts.
+
+use super::dialect::{GitlabDialect, Talk};
+use super::wire::{ProjectBody, TokenBody, UserBody};
+use super::{errors, hooks};
+use crate::domain::id::HookId;
+use crate::domain::repo::Repository;
+use crate::domain::user::{Account, scopes_told};
+use crate::provider::dialect::{Asked, Dialect as _};
+use crate::provider::errors::{no_access, no_owner};
+use crate::provider::http::Answer;
+use crate::provider::operations::{LookedUp, Operations};
+use crate::provider::outbound::{Identity, Pinged, ProviderError, Target};
+
+fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
+    errors::parse::<ProjectBody>(answer)?
+        .into_repository()
+        .ok_or_else(|| errors::bad_answer("a project with an impossible name"))
+}
+
+/// Whether a namespace of this name is taken, whoever may see it.
+#[derive(serde::Deserialize)]
+struct Existence {
+    exists: bool,
+}
+
+impl Operations for GitlabDialect {
+    /// The project that `target` means: by number when it is known, which stays the same whatever
+    /// happens to the name. By path else; a path that was given up leads on to the number (301).
+    async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedUp, ProviderError> {
+        let path = match target.repository {
+            Some(id) => format!("projects/{id}"),
+            None => format!("projects/{}", target.full_name.as_str().replace('/', "%2F")),
+        };
+        let answer = s.get(s.url(&path)).await?;
+        if answer.status.as_u16() != 200 {
+            return Ok(Err(answer));
+        }
+        let found = repository(&answer)?;
+        if target.repository.is_none_or(|id| id == found.id) {
+            Ok(Ok(found))
+        } else {
+            Err(errors::bad_answer("another project than asked for"))
+        }
+    }
+
+    /// Makes sure that there is a group or a user of this name. GitLab shows a private group to its
+    /// members only; whether it exists can be asked for names without a slash
+    /// (<https://docs.gitlab.com/api/namespaces/>).
+    async fn owner(s: &mut Talk<'_>, name: &str) -> Result<(), ProviderError> {
+        let path = name.replace('/', "%2F");
+        let group = s.url(&format!("groups/{path}?with_projects=false"));
+        let answer = s.get(group).await?;
+        match answer.status.as_u16() {
+            200 => return Ok(()),
+            404 => {}
+            _ => return Err(errors::refusal(&answer, Asked::Own)),
+        }
+        let unclear = || {
+            no_owner(&format!(
+                "there is no group {name} that this token may see: it does not exist, or it is private"
+            ))
+        };
+        if name.contains('/') {
+            return Err(unclear());
+        }
+        let answer = s.get_own(&format!("users?username={path}")).await?;
+        let users: Vec<serde::de::IgnoredAny> = errors::parse(&answer)?;
+        if !users.is_empty() {
+            return Ok(());
+        }
+        let answer = s.get(s.url(&format!("namespaces/{path}/exists"))).await?;
+        if answer.status.as_u16() != 200 {
+            return Err(unclear());
+        }
+        if errors::parse::<Existence>(&answer)?.exists {
+            return Err(no_access(format!(
+                "there is a group {name}, and this token may not see it: have its user made a member"
+            )));
+        }
+        Err(no_owner(&format!(
+            "GitLab has no group and no user {name}: check the name"
+        )))
+    }
+
+    async fn page(s: &mut Talk<'_>, page: u32) -> Result<(Vec<Repository>, bool), ProviderError> {
+        let path =
+            format!("projects?membership=true&order_by=id&sort=asc&per_page=100&page={page}");
+        let answer = s.get_own(&path).await?;
+        let bodies: Vec<ProjectBody> = errors::parse(&answer)?;
+        let repositories = bodies
+            .into_iter()
+            .filter_map(ProjectBody::into_repository)
+            .collect();
+        let has_next = GitlabDialect::has_next(&answer);
+        Ok((repositories, has_next))
+    }
+
+    /// The scopes are known of access tokens only: an OAuth token cannot be asked for its own.
+    async fn identity(s: &mut Talk<'_>) -> Result<Identity, ProviderError> {
+        let answer = s.get_own("user").await?;
+        let user: UserBody = errors::parse(&answer)?;
+        let token = s.get_own("personal_access_tokens/self").await;
+        let token = token.and_then(|answer| errors::parse::<TokenBody>(&answer));
+        Ok(Identity {
+            account: Account::told(user.id, &user.username),
+            scopes: token.map_or_else(
+                |_| Vec::new(),
+                |token| scopes_told(token.scopes.iter().map(String::as_str)),
+            ),
+        })
+    }
+
+    async fn ping(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        hook: HookId,
+    ) -> Result<Pinged, ProviderError> {
+        hooks::ping(s, repository, hook).await
+    }
+}
