@@ -26,7 +26,8 @@ impl Operations for GithubDialect {
     ///
     /// Asked by name first, the documented way; a renamed or moved one answers with a redirect,
     /// which is followed. Names are reused: when the answer has another id than the one we know, or
-    /// there is none, the id is asked for (`/repositories/{id}`, where GitHub's own redirects point).
+    /// there is none, the id is asked for (`/repositories/{id}`, where GitHub's own redirects
+    /// point).
     async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedUp, ProviderError> {
         let answer = s.get(s.url(&format!("repos/{}", target.full_name))).await?;
         let by_name = match answer.status.as_u16() {
@@ -60,7 +61,8 @@ impl Operations for GithubDialect {
         }
     }
 
-    /// Makes sure that there is a user or an organisation of this name. GitHub shows each to everybody.
+    /// Makes sure that there is a user or an organisation of this name. GitHub shows each to every
+    /// token.
     async fn owner(s: &mut Talk<'_>, name: &str) -> Result<(), ProviderError> {
         let answer = s.get(s.url(&format!("users/{name}"))).await?;
         match answer.status.as_u16() {
