@@ -22,6 +22,10 @@ lint:
 doc:
     cargo doc --no-deps --document-private-items --open
 
+# Write docs/openapi.json from the code.
+openapi:
+    UPDATE_OPENAPI=1 cargo test --lib the_committed_document
+
 # Licences, sources and advisories of the dependencies (needs cargo-deny).
 deny:
     cargo deny check

@@ -1,7 +1,7 @@
 //! Who asks: an API token in the `Authorization` header, and nowhere else.
 
+use super::access::Access;
 use super::error::{Code, Problem};
-use super::routes::Access;
 use super::scope::{Caller, Shared};
 use super::server::client::client_of;
 use crate::domain::id::TokenId;

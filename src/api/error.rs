@@ -20,6 +20,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -111,16 +112,38 @@ pub struct Problem {
     retry_after: Option<Duration>,
 }
 
-/// A problem as it stands in an answer.
-#[derive(Serialize)]
-struct Body<'a> {
+/// An error: problem details (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
+    /// URN of the error.
+    #[schema(example = "urn:hookherd:problem:not_found")]
     r#type: String,
+    /// What the error means.
     title: &'a str,
+    /// HTTP status.
     status: u16,
+    /// What happened and what to do.
     detail: &'a str,
-    code: &'a str,
+    /// Stable name of the error.
+    code: Code,
+    /// The existing connection (`already_connected`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    connection_id: Option<String>,
+    connection_id: Option<ConnectionId>,
+}
+
+impl<'a> ProblemBody<'a> {
+    /// The body of a problem of this kind.
+    pub(super) fn of(code: Code, detail: &'a str, connection_id: Option<ConnectionId>) -> Self {
+        Self {
+            r#type: format!("urn:hookherd:problem:{code}"),
+            title: code.meaning(),
+            status: status(code).as_u16(),
+            detail,
+            code,
+            connection_id,
+        }
+    }
 }
 
 /// What a handler answers.
@@ -214,14 +237,7 @@ impl ResponseError for Problem {
         if let Some(header) = self.header() {
             answer.insert_header(header);
         }
-        let body = Body {
-            r#type: format!("urn:hookherd:problem:{}", self.code.as_str()),
-            title: self.code.meaning(),
-            status: self.status_code().as_u16(),
-            detail: &self.detail,
-            code: self.code.as_str(),
-            connection_id: self.connection.map(|id| id.to_string()),
-        };
+        let body = ProblemBody::of(self.code, &self.detail, self.connection);
         let text = serde_json::to_string(&body).expect("a struct of texts and numbers serialises");
         answer
             .insert_header((CONTENT_TYPE, PROBLEM_JSON))

@@ -1,4 +1,5 @@
-//! What a request holds, checked: JSON bodies, ids in paths, query strings, pages of lists.
+//! What a request holds, checked: JSON bodies and what stands in paths. Query strings are read by
+//! [`super::query`].
 //!
 //! A JSON body with a field that we do not know is refused: a misspelt `delete_webhook` must not
 //! pass for the default. Depth is bounded by the types and by `serde_json`'s own limit of 128.
@@ -10,19 +11,15 @@ use super::ingress::fair::{Account, Who};
 use super::scope::{Caller, Shared};
 use super::server::client::client_of;
 use super::server::progress_of;
-use crate::store::After;
+use crate::domain::repo::ProviderKind;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use serde::de::DeserializeOwned;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::str::FromStr;
 
-/// Items on a page unless the client says otherwise.
-pub(super) const PAGE_DEFAULT: usize = 50;
-/// Most items on a page.
-pub(super) const PAGE_MAX: usize = 100;
 /// Longest part of a parser's message that is passed on.
 const MESSAGE_CHARS_MAX: usize = 200;
 
@@ -110,80 +107,39 @@ fn account_of(shared: &Shared, request: &HttpRequest) -> Account {
 }
 
 /// The id in the path. A text that is no id cannot be the id of anything.
-pub(super) fn path_id<Id: FromStr>(request: &HttpRequest) -> Result<Id, Problem> {
-    let text = request.match_info().get("id").unwrap_or_default();
-    text.parse().map_err(|_| Problem::not_found())
-}
+pub(super) struct Path<Id>(pub(super) Id);
 
-/// The query string, all of which must be understood.
-pub(super) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
-    let parsed = web::Query::<T>::from_query(request.query_string());
-    parsed.map(web::Query::into_inner).map_err(|error| {
-        // The message names fields and types, and quotes values: only the former are passed on.
-        let message = error.to_string();
-        let detail = match message.split_once("unknown field `") {
-            Some((_, rest)) => {
-                let rest: String = rest.chars().take(MESSAGE_CHARS_MAX).collect();
-                format!("unknown parameter `{rest}")
-            }
-            None => "a parameter is given twice or has a value of the wrong kind".to_owned(),
-        };
-        Problem::new(Code::BadQuery, detail)
-    })
-}
+impl<Id: FromStr + 'static> FromRequest for Path<Id> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
 
-/// An id in the query string.
-pub(super) fn query_id<Id: FromStr>(
-    name: &str,
-    text: Option<&String>,
-) -> Result<Option<Id>, Problem> {
-    let bad = |_| Problem::new(Code::BadQuery, format!("{name}: not an id of that kind"));
-    text.map(|text| text.parse().map_err(bad)).transpose()
-}
-
-/// The number of items wanted on a page.
-pub(super) fn page_limit(limit: Option<usize>) -> Result<usize, Problem> {
-    match limit {
-        None => Ok(PAGE_DEFAULT),
-        Some(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
-        Some(_) => Err(Problem::new(
-            Code::BadQuery,
-            format!("limit: expected 1 to {PAGE_MAX}"),
-        )),
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let text = request.match_info().get("id").unwrap_or_default();
+        ready(text.parse().map(Self).map_err(|_| Problem::not_found()))
     }
 }
 
-/// Where a page begins and how long it is. The cursor is the id of the last item before it;
-/// clients are told to treat it as opaque.
-pub(super) fn after<Id: FromStr>(
-    limit: Option<usize>,
-    cursor: Option<&String>,
-) -> Result<After<Id>, Problem> {
-    let bad = |_| {
-        Problem::new(
-            Code::BadCursor,
-            "pass a next_cursor of this list, unchanged",
-        )
-    };
-    let last = cursor.map(|text| text.parse().map_err(bad)).transpose()?;
-    Ok(After {
-        last,
-        limit: page_limit(limit)?,
-    })
+/// The provider in the path.
+pub(super) struct InPath(pub(super) ProviderKind);
+
+impl FromRequest for InPath {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(in_path(request).map(Self))
+    }
 }
 
-/// The parameters of a plain list.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PageQuery {
-    pub(super) limit: Option<usize>,
-    pub(super) cursor: Option<String>,
+/// The provider in the path. Another than the known ones has nothing.
+pub(super) fn in_path(request: &HttpRequest) -> Result<ProviderKind, Problem> {
+    let text = request.match_info().get("provider").unwrap_or_default();
+    text.parse().map_err(|_| Problem::not_found())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::test::TestRequest;
 
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -221,20 +177,5 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert!(serde_json::from_str::<Shape>(&deep).is_err());
-    }
-
-    #[test]
-    fn queries_must_be_understood_whole() {
-        let ask = |uri: &str| {
-            query::<PageQuery>(&TestRequest::with_uri(uri).to_http_request()).map(|q| q.limit)
-        };
-        assert_eq!(ask("/?limit=7").unwrap(), Some(7));
-        for bad in ["/?limit=x", "/?limit=-1", "/?limit=1&limit=2", "/?page=1"] {
-            assert_eq!(ask(bad).unwrap_err().code(), Code::BadQuery, "{bad}");
-        }
-        assert_eq!(page_limit(None).unwrap(), PAGE_DEFAULT);
-        for bad in [0, PAGE_MAX + 1] {
-            assert_eq!(page_limit(Some(bad)).unwrap_err().code(), Code::BadQuery);
-        }
     }
 }

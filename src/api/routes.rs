@@ -3,12 +3,12 @@
 //! The table registers the handlers and guards them, and the isolation test walks it: a route
 //! that is not in the table does not exist, and one that the walk does not know does not compile.
 
+pub use super::access::Access;
 use super::auth;
 use super::error::{Answer, Code, Problem};
-use super::ingress;
 use super::resources::{
     connections, credentials, deliveries, health, incidents, oauth, repositories, runs, stats,
-    tokens, users,
+    tokens, users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -17,23 +17,11 @@ use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpRequest, ResponseError, Route as ActixRoute, web};
 
-/// Who may use a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody.
-    Public,
-    /// Whoever signs with a hook's secret.
-    Ingress,
-    /// Whoever has an API token; everybody when the configuration says so.
-    Metrics,
-    /// Whoever has an API token; sees their own objects only.
-    User,
-    /// An admin.
-    Admin,
-}
-
 macro_rules! routes {
-    ($($operation:ident = $method:ident $path:literal $access:ident $handler:path;)*) => {
+    (@group) => { &[] };
+    (@group $group:ident) => { $group };
+    ($($operation:ident = $method:ident $path:literal $access:ident $($segment:ident)::+
+        $([$($code:ident),* $(; $group:ident)?])?;)*) => {
         /// What a route does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Operation {
@@ -49,17 +37,23 @@ macro_rules! routes {
                         method: Method::$method,
                         path: $path,
                         access: Access::$access,
+                        problems: [&[$($(Code::$code),*)?], routes!(@group $($($group)?)?)],
                     },)*
                 }
             }
 
             fn handler(self, route: ActixRoute) -> ActixRoute {
-                match self { $(Self::$operation => route.to($handler),)* }
+                match self { $(Self::$operation => route.to($($segment)::+),)* }
             }
 
             /// Every operation, in order of the table; those of one path stand together.
             pub const ALL: &[Self] = &[$(Self::$operation),*];
         }
+
+        /// What the comments and attributes of the handlers say.
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($($segment)::+),*))]
+        pub(super) struct Handlers;
     };
 }
 
@@ -74,53 +68,80 @@ pub struct Route {
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    /// The problems that it may answer with, besides those that routes of its kind have.
+    pub(super) problems: [&'static [Code]; 2],
 }
 
+/// The problems of calls to a provider.
+const PROVIDER: &[Code] = {
+    let (first, end) = (
+        Code::Unauthorized as usize,
+        Code::HookDeletedRepeatedly as usize,
+    );
+    Code::ALL.split_at(end).0.split_at(first).1
+};
+
 routes! {
-    Receive = POST "/api/v2/webhooks/{provider}" Ingress ingress::receive;
-    ReceiveForHook = POST "/api/v2/webhooks/{provider}/{hook_key}" Ingress ingress::receive;
-    AddCredential = POST "/api/v2/credentials" User credentials::create;
+    Receive = POST "/api/v2/webhooks/{provider}" Ingress webhooks::receive;
+    ReceiveForHook = POST "/api/v2/webhooks/{provider}/{hook_key}" Ingress
+        webhooks::receive_for_hook;
+    AddCredential = POST "/api/v2/credentials" User credentials::create
+        [InvalidField, Forbidden, UnknownProvider, OauthNotConfigured, CredentialRefused,
+            QuotaReached, NotNow; PROVIDER];
     ListCredentials = GET "/api/v2/credentials" User credentials::list;
-    RemoveCredential = DELETE "/api/v2/credentials/{id}" User credentials::remove;
-    PatchCredential = PATCH "/api/v2/credentials/{id}" User credentials::patch;
-    Authorize = GET "/api/v2/oauth/{provider}/authorize" User oauth::authorize;
-    OauthCallback = GET "/api/v2/oauth/{provider}/callback" Public oauth::callback;
+    RemoveCredential = DELETE "/api/v2/credentials/{id}" User credentials::remove
+        [CredentialInUse, NotNow];
+    PatchCredential = PATCH "/api/v2/credentials/{id}" User credentials::patch [NotNow];
+    Authorize = GET "/api/v2/oauth/{provider}/authorize" User oauth::authorize
+        [UnknownProvider, OauthNotConfigured, QuotaReached];
+    OauthCallback = GET "/api/v2/oauth/{provider}/callback" Public oauth::callback
+        [OauthState, OauthDenied, OauthRefused, StoreUnavailable, Internal; PROVIDER];
     OauthDone = GET "/api/v2/oauth/{provider}/done" Public oauth::done;
-    BeginDevice = POST "/api/v2/oauth/{provider}/device" User oauth::begin_device;
-    PollDevice = POST "/api/v2/oauth/{provider}/device/{id}" User oauth::poll_device;
-    Connect = POST "/api/v2/repositories/connect" User repositories::connect;
+    BeginDevice = POST "/api/v2/oauth/{provider}/device" User oauth::begin_device
+        [InvalidField, UnknownProvider, OauthNotConfigured, OauthRefused, QuotaReached; PROVIDER];
+    PollDevice = POST "/api/v2/oauth/{provider}/device/{id}" User oauth::poll_device
+        [OauthDenied, OauthExpired, OauthRefused; PROVIDER];
+    Connect = POST "/api/v2/repositories/connect" User repositories::connect
+        [InvalidField, UnknownProvider, NoCredential, CredentialRefused, RepositoryNotFound,
+            AlreadyConnected, QuotaReached, NotNow; PROVIDER];
     ListConnections = GET "/api/v2/repositories/connections" User connections::list;
     GetConnection = GET "/api/v2/repositories/connections/{id}" User connections::one;
-    PatchConnection = PATCH "/api/v2/repositories/connections/{id}" User connections::patch;
-    Disconnect = DELETE "/api/v2/repositories/connections/{id}" User connections::disconnect;
-    Check = POST "/api/v2/repositories/connections/{id}/check" User connections::check;
-    Ping = POST "/api/v2/repositories/connections/{id}/ping" User connections::ping;
-    Recreate = POST "/api/v2/repositories/connections/{id}/recreate" User connections::recreate;
+    PatchConnection = PATCH "/api/v2/repositories/connections/{id}" User connections::patch
+        [InvalidField, NotNow];
+    Disconnect = DELETE "/api/v2/repositories/connections/{id}" User connections::disconnect
+        [NotNow];
+    Check = POST "/api/v2/repositories/connections/{id}/check" User connections::check [NotNow];
+    Ping = POST "/api/v2/repositories/connections/{id}/ping" User connections::ping [NotNow];
+    Recreate = POST "/api/v2/repositories/connections/{id}/recreate" User connections::recreate
+        [NotNow];
     RotateSecret = POST "/api/v2/repositories/connections/{id}/rotate-secret" User
-        connections::rotate_secret;
-    ListRepositories = GET "/api/v2/repositories/{provider}" User repositories::list;
-    ListDeliveries = GET "/api/v2/deliveries" User deliveries::list;
+        connections::rotate_secret [NotNow];
+    ListRepositories = GET "/api/v2/repositories/{provider}" User repositories::list
+        [UnknownProvider, NoCredential, CredentialRefused, OwnerNotFound; PROVIDER];
+    ListDeliveries = GET "/api/v2/deliveries" User deliveries::list [NotFound];
     GetDelivery = GET "/api/v2/deliveries/{id}" User deliveries::one;
-    Replay = POST "/api/v2/deliveries/{id}/replay" User deliveries::replay;
-    ListRuns = GET "/api/v2/workflows/runs" User runs::list;
+    Replay = POST "/api/v2/deliveries/{id}/replay" User deliveries::replay [NotNow];
+    ListRuns = GET "/api/v2/workflows/runs" User runs::list [NotFound];
     GetRun = GET "/api/v2/workflows/runs/{id}" User runs::one;
-    ListIncidents = GET "/api/v2/incidents" User incidents::list;
+    ListIncidents = GET "/api/v2/incidents" User incidents::list [NotFound];
     GetIncident = GET "/api/v2/incidents/{id}" User incidents::one;
-    Acknowledge = POST "/api/v2/incidents/{id}/acknowledge" User incidents::acknowledge;
-    Resolve = POST "/api/v2/incidents/{id}/resolve" User incidents::resolve;
+    Acknowledge = POST "/api/v2/incidents/{id}/acknowledge" User incidents::acknowledge [NotNow];
+    Resolve = POST "/api/v2/incidents/{id}/resolve" User incidents::resolve [NotNow];
     GetStats = GET "/api/v2/stats" User stats::show;
-    AddUser = POST "/api/v2/users" Admin users::create;
+    AddUser = POST "/api/v2/users" Admin users::create [InvalidField, UserExists, QuotaReached];
     ListUsers = GET "/api/v2/users" Admin users::list;
-    RemoveUser = DELETE "/api/v2/users/{id}" Admin users::remove;
+    RemoveUser = DELETE "/api/v2/users/{id}" Admin users::remove
+        [UserInUse, UserProtected, NotNow];
     WhoAmI = GET "/api/v2/whoami" User users::whoami;
-    CreateToken = POST "/api/v2/tokens" User tokens::create;
-    ListTokens = GET "/api/v2/tokens" User tokens::list;
+    CreateToken = POST "/api/v2/tokens" User tokens::create
+        [InvalidField, Forbidden, NotFound, QuotaReached, NotNow];
+    ListTokens = GET "/api/v2/tokens" User tokens::list [Forbidden, NotFound];
     GetToken = GET "/api/v2/tokens/{id}" User tokens::one;
     RevokeToken = DELETE "/api/v2/tokens/{id}" User tokens::revoke;
     Openapi = GET "/api/v2/openapi.json" Public health::openapi;
     Healthz = GET "/healthz" Public health::live;
-    Readyz = GET "/readyz" Public health::ready;
-    Metrics = GET "/metrics" Metrics health::metrics;
+    Readyz = GET "/readyz" Public health::ready [StoreUnavailable];
+    Metrics = GET "/metrics" Metrics health::metrics [NoSuchRoute];
 }
 
 /// The paths with their routes, in order of the table.

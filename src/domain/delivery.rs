@@ -47,6 +47,19 @@ pub enum Source {
     Reconcile,
 }
 
+impl Source {
+    /// Every source there is.
+    pub const ALL: [Self; 2] = [Self::Webhook, Self::Reconcile];
+
+    /// The name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
 /// What became of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryState {

@@ -117,6 +117,14 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 4] = [
+        Self::Refused,
+        Self::Expired,
+        Self::Revoked,
+        Self::RefreshLost,
+    ];
+
     /// The name used in JSON and logs.
     pub const fn as_str(self) -> &'static str {
         match self {

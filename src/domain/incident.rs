@@ -53,6 +53,9 @@ pub enum IncidentSource {
 }
 
 impl IncidentSource {
+    /// Every source there is.
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::Reconcile, Self::Health];
+
     /// The name used in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,6 +78,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Every severity there is.
+    pub const ALL: [Self; 3] = [Self::Warning, Self::Error, Self::Critical];
+
     /// The name used in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -210,6 +216,21 @@ pub enum Resolution {
 }
 
 impl Resolution {
+    /// The names of all resolutions.
+    pub const NAMES: [&str; 11] = [
+        "passed",
+        "manual",
+        "recovered",
+        "disconnected",
+        "superseded",
+        "branch_deleted",
+        "tag_deleted",
+        "pull_request_closed",
+        "merged",
+        "left_queue",
+        "mirrored",
+    ];
+
     /// The name used in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {

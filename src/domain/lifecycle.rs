@@ -135,6 +135,13 @@ pub enum SuspendReason {
 }
 
 impl SuspendReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 3] = [
+        Self::Unauthorized,
+        Self::HookDeletedRepeatedly,
+        Self::Panics,
+    ];
+
     /// The reason, for programs.
     pub const fn code(self) -> ErrorCode {
         match self {

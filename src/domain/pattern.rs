@@ -3,13 +3,13 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 /// Longest pattern: far above any name, low enough that compiling it costs nothing.
-pub const PATTERN_BYTES_MAX: usize = 256;
+pub const PATTERN_CHARS_MAX: usize = 256;
 /// What makes a text a pattern. Neither names of repositories nor those of branches have these.
 const WILD: [char; 3] = ['*', '?', '['];
 
 /// A text that is no pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a name, or a pattern with * and ?, of 1 to 256 bytes")]
+#[error("expected a name, or a pattern with * and ?, of 1 to 256 characters")]
 pub struct BadPattern;
 
 /// One name, or a glob pattern; `*` matches slashes too.
@@ -32,7 +32,9 @@ impl Pattern {
     }
 
     fn new(text: &str, is_folded: bool) -> Result<Self, BadPattern> {
-        if !(1..=PATTERN_BYTES_MAX).contains(&text.len()) || text.contains(char::is_control) {
+        if !(1..=PATTERN_CHARS_MAX).contains(&text.chars().count())
+            || text.contains(char::is_control)
+        {
             return Err(BadPattern);
         }
         let glob = if text.contains(WILD) {
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        let long = "x".repeat(PATTERN_BYTES_MAX + 1);
+        let long = "x".repeat(PATTERN_CHARS_MAX + 1);
         for bad in ["", "[", "a[b", "a\nb", &long, "*\u{0}"] {
             assert_eq!(Pattern::any_case(bad).err(), Some(BadPattern), "{bad:?}");
         }

@@ -19,3 +19,4 @@ mod wire;
 pub use client::Gitlab;
 pub use decode::GitlabDecode;
 pub(super) use dialect::GitlabDialect;
+pub use wire::EVENTS;

@@ -1,100 +1,108 @@
 //! A connection in JSON.
 
-use super::time;
-use crate::domain::connection::{self, CredentialUse};
-use crate::domain::lifecycle::{Hook, Phase};
+use crate::actor::Farewell;
+use crate::domain::connection::{self, CredentialUse, WebhookStatus};
+use crate::domain::error_code::ErrorCode;
+use crate::domain::id::{ConnectionId, CredentialId};
+use crate::domain::lifecycle::{Hook, Phase, SuspendReason};
+use crate::domain::repo::{FullName, Host, ProviderKind};
+use crate::domain::time::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// A connection.
-#[derive(Clone, Debug, Serialize)]
+/// A connection: a repository whose webhook Hookherd manages.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Connection {
-    /// Our id.
-    pub id: String,
-    /// The kind of provider.
-    pub provider: &'static str,
-    /// The provider's host.
-    pub host: String,
-    /// The provider's id of the repository; null until it could be asked.
+    /// Id of the connection.
+    pub id: ConnectionId,
+    /// Provider of the repository.
+    pub provider: ProviderKind,
+    /// Host of the provider.
+    pub host: Host,
+    /// The provider's id of the repository. Null until it is known.
     pub repository_id: Option<String>,
-    /// Owner and name.
-    pub repository_full_name: String,
-    /// The name.
+    /// Owner and name of the repository.
+    pub repository_full_name: FullName,
+    /// Name of the repository.
     pub repository_name: String,
-    /// The owner.
+    /// Owner of the repository.
     pub owner_name: String,
-    /// The provider's id of the hook; null when none is known.
+    /// The provider's id of the webhook. Null when none is known.
     pub webhook_id: Option<String>,
-    /// Where the hook delivers to: a former public address until it is moved.
+    /// Where the webhook delivers to. After a change of the public URL: the former URL, until the
+    /// webhook is updated.
+    #[schema(
+        example = "https://hooks.example/api/v2/webhooks/github/0123456789abcdefghjkmnpqrstvwxyz"
+    )]
     pub webhook_url: String,
-    /// `pending`, `active`, `degraded`, `failed`, `inactive` or `suspended`.
-    pub webhook_status: &'static str,
-    /// The events that the hook subscribes to.
+    /// State of the webhook.
+    pub webhook_status: WebhookStatus,
+    /// Events that the webhook subscribes to.
+    #[schema(example = json!(["push", "workflow_run"]))]
     pub webhook_events: Vec<String>,
-    /// When the present hook was first known to be there.
-    pub webhook_created_at: Option<String>,
+    /// When the present webhook was first seen.
+    pub webhook_created_at: Option<Timestamp>,
     /// When the last verified delivery arrived.
-    pub webhook_last_delivery_at: Option<String>,
-    /// Whether it is not paused.
+    pub webhook_last_delivery_at: Option<Timestamp>,
+    /// False while the connection is paused.
     pub is_enabled: bool,
-    /// When it was connected.
-    pub created_at: String,
-    /// When the last delivery that was no pong arrived.
-    pub last_event_at: Option<String>,
-    /// What is known of the hook's health.
+    /// When the repository was connected.
+    pub created_at: Timestamp,
+    /// When the last delivery other than an answer to a ping arrived.
+    pub last_event_at: Option<Timestamp>,
+    /// Health of the webhook.
     pub health: Health,
-    /// Why the last call to the provider failed; null once one succeeded.
+    /// Why the last call to the provider failed. Null after a success.
     pub last_error: Option<LastError>,
 }
 
-/// What is known of a hook's health.
+/// Health of a webhook.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "a list of findings that do not depend on each other"
 )]
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Health {
-    /// When the hook was last found to be as we want it.
-    pub last_check_at: Option<String>,
-    /// When it was last known for certain that the hook works: it was found as we want it, or a
-    /// verified delivery arrived.
-    pub last_proof_at: Option<String>,
-    /// Whether the hook still delivers to a former public address, and is moved in its turn.
+    /// When a check last found the webhook correct.
+    pub last_check_at: Option<Timestamp>,
+    /// When the webhook was last proved to work, by a check or by a verified delivery.
+    pub last_proof_at: Option<Timestamp>,
+    /// True while the webhook still delivers to a former public URL.
     pub is_to_move: bool,
-    /// Checks and pings in a row that failed.
+    /// Checks and pings that failed in a row.
     pub checks_failed: u32,
-    /// Pings in a row that no delivery followed.
+    /// Pings in a row without a delivery.
     pub pings_unanswered: u32,
-    /// Whether nothing is heard from the hook although it was pinged.
+    /// True when the webhook is silent although it was pinged.
     pub is_silent: bool,
-    /// Whether the provider has disabled the hook because deliveries failed.
+    /// True when the provider disabled the webhook because deliveries failed.
     pub is_disabled: bool,
     /// When the next attempt is due after a failed one.
-    pub next_retry_at: Option<String>,
-    /// Why the daemon gave up until someone acts: `unauthorized`, `hook_deleted_repeatedly` or
-    /// `panics`.
-    pub suspended_because: Option<&'static str>,
-    /// The caller's credential that the last successful call was made with; null when there was
-    /// none, or when it was one that another user shares.
-    pub credential_id: Option<String>,
-    /// Whether the last successful call was made with a credential that another user shares.
+    pub next_retry_at: Option<Timestamp>,
+    /// Why the connection was suspended. Null unless it is.
+    pub suspended_because: Option<SuspendReason>,
+    /// Your credential that the last successful call used. Null when there was no such call, or
+    /// when it used another user's shared credential.
+    pub credential_id: Option<CredentialId>,
+    /// True when the last successful call used another user's shared credential.
     pub uses_shared_credential: bool,
 }
 
-/// Why a call failed.
-#[derive(Clone, Debug, Serialize)]
+/// Why a call to the provider failed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LastError {
-    /// Stable name.
-    pub code: &'static str,
-    /// A sentence that says what to do.
+    /// Stable name of the error.
+    pub code: ErrorCode,
+    /// What happened and what to do.
     pub message: String,
-    /// When it failed.
-    pub at: String,
+    /// When the call failed.
+    pub at: Timestamp,
 }
 
 impl Connection {
     /// The shape of a connection whose deliveries come to `public_url`.
     pub fn of(connection: &connection::Connection, public_url: &str) -> Self {
-        let provider = connection.instance.provider.as_str();
+        let provider = connection.instance.provider;
         let key = connection.hook_key;
         let is_to_move = connection.is_to_move(public_url);
         let address = connection.address.as_deref().filter(|_| is_to_move);
@@ -104,27 +112,27 @@ impl Connection {
             Hook::Absent | Hook::Unknown(_) => None,
         };
         let last_error = connection.last_error.as_ref().map(|error| LastError {
-            code: error.code.as_str(),
+            code: error.code,
             message: error.message.clone(),
-            at: time(error.at),
+            at: error.at,
         });
         Self {
-            id: connection.id.to_string(),
+            id: connection.id,
             provider,
-            host: connection.instance.host.to_string(),
+            host: connection.instance.host.clone(),
             repository_id: connection.repository.map(|id| id.to_string()),
-            repository_full_name: connection.full_name.to_string(),
+            repository_full_name: connection.full_name.clone(),
             repository_name: connection.full_name.name().to_owned(),
             owner_name: connection.full_name.owner().to_owned(),
             webhook_id: hook,
             webhook_url: format!("{address}/api/v2/webhooks/{provider}/{key}"),
-            webhook_status: connection.webhook_status().as_str(),
+            webhook_status: connection.webhook_status(),
             webhook_events: connection.events.clone(),
-            webhook_created_at: connection.hook_created_at.map(time),
-            webhook_last_delivery_at: connection.last_delivery_at.map(time),
+            webhook_created_at: connection.hook_created_at,
+            webhook_last_delivery_at: connection.last_delivery_at,
             is_enabled: connection.is_enabled(),
-            created_at: time(connection.created_at),
-            last_event_at: connection.last_event_at.map(time),
+            created_at: connection.created_at,
+            last_event_at: connection.last_event_at,
             health: Health::of(connection, is_to_move),
             last_error,
         }
@@ -135,7 +143,7 @@ impl Health {
     fn of(connection: &connection::Connection, is_to_move: bool) -> Self {
         let lifecycle = &connection.lifecycle;
         let suspended_because = match lifecycle.phase {
-            Phase::Suspended(reason) => Some(reason.as_str()),
+            Phase::Suspended(reason) => Some(reason),
             Phase::Idle
             | Phase::Creating { .. }
             | Phase::Active
@@ -149,22 +157,50 @@ impl Health {
             | Phase::Removed => None,
         };
         let (credential_id, uses_shared_credential) = match connection.credential_used {
-            Some(CredentialUse::Own(id)) => (Some(id.to_string()), false),
+            Some(CredentialUse::Own(id)) => (Some(id), false),
             Some(CredentialUse::Shared(_)) => (None, true),
             None => (None, false),
         };
         Self {
             credential_id,
             uses_shared_credential,
-            last_check_at: connection.last_check_at.map(time),
-            last_proof_at: connection.last_proof_at().map(time),
+            last_check_at: connection.last_check_at,
+            last_proof_at: connection.last_proof_at(),
             is_to_move,
             checks_failed: lifecycle.checks_failed,
             pings_unanswered: lifecycle.pings_unanswered,
             is_silent: lifecycle.is_silent(),
             is_disabled: lifecycle.disabled.is_some(),
-            next_retry_at: connection.retry_due_at.map(time),
+            next_retry_at: connection.retry_due_at,
             suspended_because,
         }
     }
+}
+
+/// A page of connections, newest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ConnectionList {
+    /// Connections of the page.
+    pub connections: Vec<Connection>,
+    /// Number of all your connections, whatever the page and the filters.
+    pub total: usize,
+    /// Pass it as `cursor` for the next page. Null on the last page.
+    pub next_cursor: Option<ConnectionId>,
+}
+
+/// The result of disconnecting.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Disconnected {
+    /// Always true: the disconnection is stored.
+    pub success: bool,
+    /// Id of the connection.
+    pub connection_id: ConnectionId,
+    /// Owner and name of the repository.
+    pub repository_full_name: FullName,
+    /// True when the provider confirmed that no webhook of Hookherd is left.
+    pub webhook_deleted: bool,
+    /// State of the webhook at the provider.
+    pub webhook_outcome: Farewell,
+    /// What happened, for people.
+    pub message: &'static str,
 }

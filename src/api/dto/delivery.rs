@@ -1,47 +1,52 @@
 //! Deliveries in JSON.
 
-use super::time;
+use crate::api::schema::{DeliveryStatus, OutcomeName};
 use crate::domain::delivery::{self, DeliveryState, Outcome, Source};
+use crate::domain::id::{ConnectionId, DeliveryId, IncidentId, RunId};
 use crate::domain::repo::FullName;
+use crate::domain::time::Timestamp;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
-/// A delivery, as lists show it.
-#[derive(Clone, Debug, Serialize)]
+/// A delivery, without its payload.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeliverySummary {
-    /// Our id.
-    pub id: String,
-    /// The connection that it belongs to.
-    pub connection_id: String,
-    /// The connection's repository; null once the connection is forgotten.
-    pub repository_full_name: Option<String>,
-    /// The provider's id.
+    /// Id of the delivery.
+    pub id: DeliveryId,
+    /// Connection that it belongs to.
+    pub connection_id: ConnectionId,
+    /// Repository of the connection. Null when the connection no longer exists.
+    pub repository_full_name: Option<FullName>,
+    /// The provider's id of the delivery.
     pub provider_delivery_id: String,
-    /// The provider's event name.
+    /// The provider's name of the event.
+    #[schema(example = "workflow_run")]
     pub event: String,
-    /// The payload's action, once processed and when there is one.
+    /// Action that the payload names, once processed.
+    #[schema(example = "completed")]
     pub action: Option<String>,
     /// When it arrived.
-    pub received_at: String,
-    /// `webhook` or `reconcile`.
-    pub source: &'static str,
-    /// `received` or `processed`.
-    pub state: &'static str,
+    pub received_at: Timestamp,
+    /// How it reached Hookherd.
+    pub source: Source,
+    /// Whether it has been processed.
+    pub state: DeliveryStatus,
     /// When it was processed.
-    pub processed_at: Option<String>,
-    /// One of [`Outcome::NAMES`].
-    pub outcome: Option<&'static str>,
-    /// Why it is a dead letter.
+    pub processed_at: Option<Timestamp>,
+    /// Result of the processing.
+    pub outcome: Option<OutcomeName>,
+    /// Why processing failed (outcome `dead_letter`).
     pub reason: Option<String>,
-    /// The run that it told of.
-    pub run_id: Option<String>,
-    /// The incident that it opened, counted up or resolved.
-    pub incident_id: Option<String>,
+    /// Run that it reported.
+    pub run_id: Option<RunId>,
+    /// Incident that it opened, repeated or resolved.
+    pub incident_id: Option<IncidentId>,
     /// Size of the body in bytes.
     pub body_bytes: u32,
-    /// SHA-256 of the body, in hexadecimal.
+    /// SHA-256 of the body, hexadecimal.
     pub body_sha256: String,
 }
 
@@ -49,18 +54,15 @@ impl DeliverySummary {
     /// The shape of a delivery of a connection to this repository.
     pub fn of(delivery: &delivery::Delivery, repository: Option<&FullName>) -> Self {
         let mut dto = Self {
-            id: delivery.id.to_string(),
-            connection_id: delivery.connection.to_string(),
-            repository_full_name: repository.map(ToString::to_string),
+            id: delivery.id,
+            connection_id: delivery.connection,
+            repository_full_name: repository.cloned(),
             provider_delivery_id: delivery.provider_delivery_id.clone(),
             event: delivery.event.clone(),
             action: delivery.action.clone(),
-            received_at: time(delivery.received_at),
-            source: match delivery.source {
-                Source::Webhook => "webhook",
-                Source::Reconcile => "reconcile",
-            },
-            state: "received",
+            received_at: delivery.received_at,
+            source: delivery.source,
+            state: DeliveryStatus::RECEIVED,
             processed_at: None,
             outcome: None,
             reason: None,
@@ -72,13 +74,13 @@ impl DeliverySummary {
         match &delivery.state {
             DeliveryState::Received => {}
             DeliveryState::Processed { at, outcome } => {
-                dto.state = "processed";
-                dto.processed_at = Some(time(*at));
-                dto.outcome = Some(outcome.as_str());
+                dto.state = DeliveryStatus::PROCESSED;
+                dto.processed_at = Some(*at);
+                dto.outcome = Some(outcome.into());
                 match outcome {
                     Outcome::Run { run, incident } => {
-                        dto.run_id = Some(run.to_string());
-                        dto.incident_id = incident.map(|id| id.to_string());
+                        dto.run_id = Some(*run);
+                        dto.incident_id = *incident;
                     }
                     Outcome::DeadLetter { reason } => dto.reason = Some(reason.clone()),
                     Outcome::Pong
@@ -95,24 +97,45 @@ impl DeliverySummary {
     }
 }
 
-/// A delivery with all that is kept of it.
-#[derive(Clone, Debug, Serialize)]
+/// A delivery with its headers and its payload.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeliveryDetail {
-    /// What lists show.
+    /// The delivery.
     #[serde(flatten)]
     pub summary: DeliverySummary,
-    /// The headers and the body; null when retention took them.
+    /// What the provider sent.
     #[serde(flatten)]
     pub payload: Payload,
 }
 
 /// What the provider sent.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[schema(as = DeliveryPayload)]
 pub struct Payload {
-    /// The headers that are kept; null when retention took them.
+    /// Stored headers. Null after the payload expired.
     pub headers: Option<BTreeMap<String, String>>,
-    /// The body, when it is JSON; as it was sent, digit for digit.
+    /// The body if it is JSON, digit for digit as sent.
+    #[schema(value_type = serde_json::Value)]
     pub payload: Option<Box<RawValue>>,
-    /// The body in base64, when it is not JSON or nested too deeply.
+    /// The body in base64 if it is not JSON, or nested more than 100 deep.
     pub payload_base64: Option<String>,
+}
+
+/// The result of asking for a delivery to be processed again.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// Always `accepted`.
+    pub status: &'static str,
+    /// Delivery that will be processed again.
+    pub delivery_id: DeliveryId,
+}
+
+/// The answer to a provider's delivery.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct IngressAnswer {
+    /// `accepted`, `duplicate`, `ignored`, `stale` or `pong`.
+    #[schema(example = "accepted")]
+    pub status: &'static str,
+    /// Id of the stored delivery; of the first one for a duplicate.
+    pub delivery_id: DeliveryId,
 }

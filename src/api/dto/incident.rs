@@ -1,19 +1,25 @@
 //! Incidents and runs in JSON.
 
-use super::time;
+use crate::api::schema::{ResolutionName, RunStatusName};
+use crate::domain::id::{ConnectionId, IncidentId, RunId};
+use crate::domain::incident::{IncidentSource, IncidentStatus, Severity};
 use crate::domain::lane::Code;
 use crate::domain::repo::FullName;
+use crate::domain::run::{Conclusion, Family};
+use crate::domain::time::Timestamp;
 use crate::domain::{incident, run};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// A job that failed.
-#[derive(Clone, Debug, Serialize)]
+/// A failed job of a run.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FailedJob {
-    /// Its name.
+    /// Name of the job.
+    #[schema(example = "test (ubuntu-latest)")]
     pub name: String,
-    /// Its stage, where the provider has stages.
+    /// Stage of the job, if the provider has stages.
     pub stage: Option<String>,
-    /// Why it failed, in the provider's word.
+    /// Why it failed, as the provider says.
     pub reason: Option<String>,
 }
 
@@ -28,62 +34,65 @@ impl From<&run::FailedJob> for FailedJob {
 }
 
 /// An incident.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Incident {
-    /// Our id.
-    pub id: String,
-    /// `open`, `acknowledged` or `resolved`.
-    pub status: &'static str,
-    /// `warning`, `error` or `critical`.
-    pub severity: &'static str,
-    /// `webhook`, `reconcile` or `health`.
-    pub source: &'static str,
-    /// What kind of failure it is.
+    /// Id of the incident.
+    pub id: IncidentId,
+    /// State of the incident.
+    pub status: IncidentStatus,
+    /// Severity of the incident.
+    pub severity: Severity,
+    /// How it was detected.
+    pub source: IncidentSource,
+    /// Kind of failure.
+    #[schema(example = "failure")]
     pub failure_type: String,
     /// One line for people.
+    #[schema(example = "CI failed on main")]
     pub title: String,
-    /// The connection; null when it is about a credential.
-    pub connection_id: Option<String>,
-    /// The connection's repository: its present name, or, when the connection is gone, the one
-    /// that it had; null when it is about a credential.
-    pub repository_full_name: Option<String>,
-    /// The run that failed last, when it is about CI.
-    pub run_id: Option<String>,
-    /// The workflow.
+    /// Connection concerned. Null for an incident about a credential.
+    pub connection_id: Option<ConnectionId>,
+    /// Repository of the connection; its last known name when the connection no longer exists.
+    /// Null for an incident about a credential.
+    pub repository_full_name: Option<FullName>,
+    /// Run that failed last, for an incident about CI.
+    pub run_id: Option<RunId>,
+    /// Name of the workflow.
     pub workflow_name: Option<String>,
-    /// The branch of this repository; null for the code of another one.
+    /// Branch of this repository. Null for code of another repository.
+    #[schema(example = "main")]
     pub branch: Option<String>,
-    /// The repository that the code is from, when it is another one: by name, else by id.
+    /// Repository that the code comes from, when it is another one: its name, or else its id.
     pub head_repository: Option<String>,
-    /// The branch of that repository.
+    /// Branch of that repository.
     pub head_branch: Option<String>,
-    /// The number of the pull or merge request, where it is told.
+    /// Number of the pull or merge request, if the provider reports it.
     pub pull_request: Option<u64>,
     /// What started the run, such as `push` or `schedule`.
+    #[schema(example = "push")]
     pub trigger: Option<String>,
-    /// The commit.
+    /// Commit that the run tested.
     pub commit_sha: Option<String>,
-    /// Its message's first line.
+    /// First line of the commit message.
     pub commit_message: Option<String>,
-    /// Who started the run, by login.
+    /// Login of the user who started the run.
     pub author: Option<String>,
-    /// The run's page at the provider.
+    /// Page of the run at the provider.
     pub run_url: Option<String>,
-    /// The jobs that failed in the attempt that failed last, as far as the provider told.
+    /// Failed jobs of the attempt that failed last, as far as the provider reports them.
     pub failed_jobs: Vec<FailedJob>,
-    /// How often it was seen.
+    /// How often the failure occurred.
     pub occurrences: u32,
-    /// When it was first seen.
-    pub first_seen_at: String,
-    /// When it was last seen.
-    pub last_seen_at: String,
-    /// When somebody said that it is known.
-    pub acknowledged_at: Option<String>,
-    /// When it was over.
-    pub resolved_at: Option<String>,
-    /// `passed`, `manual`, `recovered`, `disconnected`, `branch_deleted`, `tag_deleted`,
-    /// `pull_request_closed`, `merged`, `left_queue`, `mirrored`, or `superseded` (by version 0.1).
-    pub resolution: Option<&'static str>,
+    /// When it first occurred.
+    pub first_seen_at: Timestamp,
+    /// When it last occurred.
+    pub last_seen_at: Timestamp,
+    /// When it was acknowledged.
+    pub acknowledged_at: Option<Timestamp>,
+    /// When it was resolved.
+    pub resolved_at: Option<Timestamp>,
+    /// Why it was resolved.
+    pub resolution: Option<ResolutionName>,
 }
 
 impl Incident {
@@ -94,17 +103,15 @@ impl Incident {
             ci.as_ref().and_then(field).filter(|text| !text.is_empty())
         };
         Self {
-            id: incident.id.to_string(),
-            status: incident.status.as_str(),
-            severity: incident.severity.as_str(),
-            source: incident.source.as_str(),
+            id: incident.id,
+            status: incident.status,
+            severity: incident.severity,
+            source: incident.source,
             failure_type: incident.failure_type,
             title: incident.title,
-            connection_id: incident.subject.connection().map(|id| id.to_string()),
-            repository_full_name: repository
-                .or(incident.repository.as_ref())
-                .map(ToString::to_string),
-            run_id: of_ci(|ci| Some(ci.run.to_string())),
+            connection_id: incident.subject.connection(),
+            repository_full_name: repository.or(incident.repository.as_ref()).cloned(),
+            run_id: ci.as_ref().map(|ci| ci.run),
             workflow_name: of_ci(|ci| Some(ci.workflow_name.clone())),
             branch: of_ci(|ci| ci.branch.clone().filter(|_| ci.head.is_none())),
             head_repository: of_ci(|ci| ci.head.clone()),
@@ -120,62 +127,65 @@ impl Incident {
                 .map(|ci| ci.failed_jobs.iter().map(FailedJob::from).collect())
                 .unwrap_or_default(),
             occurrences: incident.occurrences,
-            first_seen_at: time(incident.first_seen_at),
-            last_seen_at: time(incident.last_seen_at),
-            acknowledged_at: incident.acknowledged_at.map(time),
-            resolved_at: incident.resolved_at.map(time),
-            resolution: incident.resolution.map(incident::Resolution::as_str),
+            first_seen_at: incident.first_seen_at,
+            last_seen_at: incident.last_seen_at,
+            acknowledged_at: incident.acknowledged_at,
+            resolved_at: incident.resolved_at,
+            resolution: incident.resolution.map(Into::into),
         }
     }
 }
 
-/// A run.
-#[derive(Clone, Debug, Serialize)]
+/// A run of a workflow, a pipeline, a check suite or a commit status.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Run {
-    /// Our id.
-    pub id: String,
-    /// The connection.
-    pub connection_id: String,
-    /// Its repository; null once the connection is forgotten.
-    pub repository_full_name: Option<String>,
-    /// How it is told: `actions`, `checks`, `statuses` or `pipelines`.
-    pub family: &'static str,
-    /// The provider's id of the run; of a commit status, a number made of its commit and context.
+    /// Id of the run.
+    pub id: RunId,
+    /// Connection that it belongs to.
+    pub connection_id: ConnectionId,
+    /// Repository of the connection. Null when the connection no longer exists.
+    pub repository_full_name: Option<FullName>,
+    /// The events that report the run.
+    pub family: Family,
+    /// The provider's id of the run. For a commit status: a number made of its commit and context.
     pub provider_run_id: String,
-    /// The run's number within its workflow.
+    /// Number of the run within its workflow.
     pub run_number: u64,
-    /// The attempt, from 1.
+    /// Number of the attempt, from 1.
     pub run_attempt: u32,
-    /// The workflow.
+    /// Name of the workflow.
+    #[schema(example = "CI")]
     pub workflow_name: String,
-    /// `queued`, `in_progress` or `completed`.
-    pub status: &'static str,
-    /// How it ended; null before.
-    pub conclusion: Option<&'static str>,
-    /// The branch of this repository; null for the code of another one.
+    /// State of the run.
+    pub status: RunStatusName,
+    /// Conclusion of the run. Null until it completes.
+    pub conclusion: Option<Conclusion>,
+    /// Branch of this repository. Null for code of another repository.
+    #[schema(example = "main")]
     pub branch: Option<String>,
-    /// The repository that the code is from, when it is another one and told.
+    /// Repository that the code comes from, when it is another one and known.
     pub head_repository: Option<String>,
-    /// The branch of another repository.
+    /// Branch of that repository.
     pub head_branch: Option<String>,
-    /// The number of the pull or merge request, where it is told.
+    /// Number of the pull or merge request, if the provider reports it.
     pub pull_request: Option<u64>,
-    /// The commit.
+    /// Commit that the run tested.
     pub commit_sha: String,
-    /// Its message's first line.
+    /// First line of the commit message.
     pub commit_message: Option<String>,
-    /// Who started the run, by login.
+    /// Login of the user who started the run.
     pub author: Option<String>,
     /// What started the run, such as `push`.
+    #[schema(example = "push")]
     pub trigger: String,
-    /// The run's page at the provider.
+    /// Page of the run at the provider.
     pub run_url: Option<String>,
-    /// The jobs that failed, of all attempts, as far as the provider told.
+    /// Failed jobs of all attempts, as far as the provider reports them.
     pub failed_jobs: Vec<FailedJob>,
-    /// When the provider last changed it.
-    pub updated_at: String,
-    /// When we first heard of it.
-    pub first_seen_at: String,
+    /// When the provider last changed the run.
+    pub updated_at: Timestamp,
+    /// When the run was first reported.
+    pub first_seen_at: Timestamp,
 }
 
 impl Run {
@@ -188,16 +198,16 @@ impl Run {
             branch => (None, branch),
         };
         Self {
-            id: run.id.to_string(),
-            connection_id: run.connection.to_string(),
-            repository_full_name: repository.map(ToString::to_string),
-            family: run.family.as_str(),
+            id: run.id,
+            connection_id: run.connection,
+            repository_full_name: repository.cloned(),
+            family: run.family,
             provider_run_id: run.provider_run_id.to_string(),
             run_number: run.position.number,
             run_attempt: run.position.attempt,
             workflow_name: run.facts.workflow_name,
-            status: run.status.as_str(),
-            conclusion: run.status.conclusion().map(run::Conclusion::as_str),
+            status: run.status.into(),
+            conclusion: run.status.conclusion(),
             branch,
             head_branch,
             head_repository: run.facts.head,
@@ -208,8 +218,8 @@ impl Run {
             trigger: run.facts.trigger,
             run_url: run.facts.url,
             failed_jobs: failed_jobs.iter().map(FailedJob::from).collect(),
-            updated_at: time(run.updated_at),
-            first_seen_at: time(run.first_seen_at),
+            updated_at: run.updated_at,
+            first_seen_at: run.first_seen_at,
         }
     }
 }

@@ -1,40 +1,45 @@
 //! Sign-ins in JSON.
 
-use super::Credential;
+use super::account::Credential;
 use crate::domain::user;
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
-/// Where a user goes to agree.
-#[derive(Clone, Debug, Serialize)]
+/// Where the user continues a sign-in.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Authorize {
-    /// The provider's page.
+    /// Page of the provider.
+    #[schema(example = "https://github.com/login/oauth/authorize?client_id=...")]
     pub authorize_url: String,
 }
 
-/// A sign-in that begins on a device.
-#[derive(Clone, Debug, Serialize)]
+/// A device sign-in that has started.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeviceBegun {
-    /// Ask with it.
+    /// Id of the sign-in.
     pub id: String,
-    /// What the user types in.
+    /// Code that the user enters.
+    #[schema(example = "WDJB-MJHT")]
     pub user_code: String,
-    /// Where they type it in.
+    /// Page where the user enters it.
+    #[schema(example = "https://github.com/login/device")]
     pub verification_uri: String,
-    /// Seconds until it is over.
+    /// Seconds until the code expires.
     pub expires_in: u64,
-    /// Seconds to wait between two questions.
+    /// Seconds to wait between two requests for the state.
     pub interval: u64,
 }
 
-/// How a sign-in on a device stands.
-#[derive(Clone, Debug, Serialize)]
+/// State of a device sign-in.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeviceState {
     /// `pending` or `connected`.
+    #[schema(example = "pending")]
     pub status: &'static str,
-    /// Seconds to wait before the next question; null when there is none.
+    /// Seconds to wait before the next request. Null when the sign-in is complete.
     pub interval: Option<u64>,
-    /// What came of it; null before.
+    /// The credential. Null while the sign-in is pending.
     pub credential: Option<Credential>,
 }
 

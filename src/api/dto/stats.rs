@@ -1,49 +1,58 @@
 //! Totals in JSON.
 
+use crate::api::schema::OutcomeName;
+use crate::domain::connection::WebhookStatus;
+use crate::domain::incident::IncidentStatus;
+use crate::domain::time::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
-/// The caller's totals.
-#[derive(Clone, Debug, Serialize)]
+/// Totals of your objects.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Stats {
-    /// Connections in all.
+    /// Number of connections.
     pub connections_total: usize,
-    /// Connections by `webhook_status`; every status is there.
-    pub connections_by_status: BTreeMap<&'static str, usize>,
-    /// Incidents.
+    /// Number of connections by webhook status. Every status is present.
+    #[schema(value_type = BTreeMap<String, usize>)]
+    pub connections_by_status: BTreeMap<WebhookStatus, usize>,
+    /// Totals of incidents.
     pub incidents: IncidentStats,
-    /// The newest deliveries.
+    /// Totals of deliveries.
     pub deliveries: DeliveryStats,
 }
 
-/// Totals of incidents, over the newest ones.
-#[derive(Clone, Debug, Serialize)]
+/// Totals of the newest incidents.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct IncidentStats {
-    /// Incidents looked at: at most 1,000 of the newest.
+    /// Number of incidents counted: the newest, 1,000 at most.
     pub sampled: usize,
-    /// Of these, by status; every status is there.
-    pub by_status: BTreeMap<&'static str, usize>,
-    /// Of these, first seen within the last hour.
+    /// Number of these by status. Every status is present.
+    #[schema(value_type = BTreeMap<String, usize>)]
+    pub by_status: BTreeMap<IncidentStatus, usize>,
+    /// Number of these that first occurred within the last hour.
     pub opened_last_hour: usize,
-    /// Of these, first seen within the last 24 hours.
+    /// Number of these that first occurred within the last 24 hours.
     pub opened_last_day: usize,
 }
 
-/// Totals of deliveries, over the newest ones.
-#[derive(Clone, Debug, Serialize)]
+/// Totals of the newest deliveries.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeliveryStats {
-    /// Deliveries looked at: at most 1,000 of the newest.
+    /// Number of deliveries counted: the newest, 1,000 at most.
     pub sampled: usize,
     /// When the oldest of these arrived.
-    pub since: Option<String>,
-    /// Of these, not processed yet.
+    pub since: Option<Timestamp>,
+    /// Number of these that wait to be processed.
     pub pending: usize,
-    /// Of these, by outcome.
-    pub by_outcome: BTreeMap<&'static str, usize>,
-    /// Share of the processed ones that are no dead letters; null when none was processed.
+    /// Number of these by outcome.
+    #[schema(value_type = BTreeMap<String, usize>)]
+    pub by_outcome: BTreeMap<OutcomeName, usize>,
+    /// Share of the processed ones that are not dead letters. Null when none was processed.
+    #[schema(minimum = 0, maximum = 1)]
     pub success_rate: Option<f64>,
-    /// Median time from arrival to the end of processing.
+    /// Median time from arrival to the end of processing, in milliseconds.
     pub lag_p50_ms: Option<u64>,
-    /// 95th percentile of the same.
+    /// 95th percentile of that time.
     pub lag_p95_ms: Option<u64>,
 }

@@ -86,7 +86,7 @@ impl Outcome {
         };
         let body = IngressAnswer {
             status: self.as_str(),
-            delivery_id: id.to_string(),
+            delivery_id: id,
         };
         HttpResponse::build(status).json(body)
     }

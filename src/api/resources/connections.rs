@@ -1,104 +1,109 @@
 //! Connections: seen, changed, disconnected, and their lifecycle actions.
 
-use super::repositories::{decoder, events_named};
-use super::{json, ok};
+use super::events::{self, decoder, events_named};
 use crate::actor::{Command, Farewell};
 use crate::api::dto;
-use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{Json, after, path_id, query};
-use crate::api::filter;
+use crate::api::error::{Answer, Problem};
+use crate::api::extract::{Json, Path};
+use crate::api::query::{Limit, Owner, Query, RepositoryPattern};
+use crate::api::reply::{json, ok};
 use crate::api::scope::{Caller, Shared};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
-use crate::domain::repo::FullName;
+use crate::domain::repo::{Host, ProviderKind};
 use crate::store::ConnectionFilter;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
+use actix_web::web;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 fn shape(shared: &Shared, connection: &Connection) -> dto::Connection {
     dto::Connection::of(connection, &shared.settings.public_url)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
-    repository: Option<String>,
-    provider: Option<String>,
-    host: Option<String>,
-    owner: Option<String>,
-    status: Option<String>,
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct ConnectionQuery {
+    limit: Option<Limit>,
+    cursor: Option<ConnectionId>,
+    repository: Option<RepositoryPattern>,
+    provider: Option<ProviderKind>,
+    host: Option<Host>,
+    owner: Option<Owner>,
+    status: Option<WebhookStatus>,
+    /// Show instead the connections that were disconnected and whose webhooks still have to be
+    /// deleted.
     deleting: Option<bool>,
 }
 
-impl ListQuery {
-    fn filter(&self) -> Result<ConnectionFilter, Problem> {
-        let status = self.status.as_ref();
-        let owner_name = match &self.owner {
-            Some(owner) if format!("{owner}/x").parse::<FullName>().is_err() => {
-                let why = "owner: expected a user, an organisation or a group";
-                return Err(Problem::new(Code::BadQuery, why));
-            }
-            owner => owner.clone(),
-        };
-        Ok(ConnectionFilter {
-            repository: filter::repository(self.repository.as_ref())?,
-            provider: filter::provider(self.provider.as_ref())?,
-            host: filter::host(self.host.as_ref())?,
-            owner_name,
-            status: filter::choice("status", status, &WebhookStatus::ALL, WebhookStatus::as_str)?,
-            are_leaving: self.deleting.unwrap_or(false),
-        })
-    }
-}
-
-/// `GET /api/v2/repositories/connections`
+/// List connections
+#[utoipa::path(
+    get, path = "/api/v2/repositories/connections", params(ConnectionQuery),
+    responses((status = 200, body = dto::ConnectionList))
+)]
 pub(in crate::api) async fn list(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Query(asked): Query<ConnectionQuery>,
 ) -> Answer {
-    let asked: ListQuery = query(&request)?;
-    let filter = asked.filter()?;
-    let after = after::<ConnectionId>(asked.limit, asked.cursor.as_ref())?;
+    let filter = ConnectionFilter {
+        repository: asked.repository.map(|RepositoryPattern(pattern)| pattern),
+        provider: asked.provider,
+        host: asked.host,
+        owner_name: asked.owner.map(|Owner(name)| name),
+        status: asked.status,
+        are_leaving: asked.deleting.unwrap_or(false),
+    };
+    let after = Limit::after(asked.limit, asked.cursor);
     let owned = shared.owned(caller);
     let found = owned.connections(&filter, after).await?;
     let total = owned.connection_counts().await?.values().sum();
     ok(&dto::ConnectionList {
         connections: found.items.iter().map(|c| shape(&shared, c)).collect(),
         total,
-        next_cursor: found.next.map(|id| id.to_string()),
+        next_cursor: found.next,
     })
 }
 
-/// `GET /api/v2/repositories/connections/{id}`
+/// Get a connection
+#[utoipa::path(
+    get, path = "/api/v2/repositories/connections/{id}",
+    responses((status = 200, body = dto::Connection))
+)]
 pub(in crate::api) async fn one(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<ConnectionId>,
 ) -> Answer {
-    let connection = shared.owned(caller).connection(path_id(&request)?).await?;
+    let connection = shared.owned(caller).connection(id).await?;
     ok(&shape(&shared, &connection))
 }
 
-#[derive(Debug, Deserialize)]
+/// Changes to a connection.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct Patch {
+pub(in crate::api) struct ConnectionPatch {
+    /// False pauses the connection, true resumes it.
     is_enabled: Option<bool>,
+    #[schema(schema_with = events::of_any)]
     webhook_events: Option<Vec<String>>,
 }
 
-/// `PATCH /api/v2/repositories/connections/{id}`
+/// Change a connection
+///
+/// Pauses or resumes it, or changes its events.
+#[utoipa::path(
+    patch, path = "/api/v2/repositories/connections/{id}", request_body = ConnectionPatch,
+    responses((status = 200, body = dto::Connection))
+)]
 pub(in crate::api) async fn patch(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
-    Json(patch): Json<Patch>,
+    Path(id): Path<ConnectionId>,
+    Json(patch): Json<ConnectionPatch>,
 ) -> Answer {
-    let connection = shared.owned(caller).connection(path_id(&request)?).await?;
-    let id = connection.id;
+    let connection = shared.owned(caller).connection(id).await?;
     let named = |events| events_named(decoder(&shared, connection.instance.provider)?, events);
     let events = patch.webhook_events.map(named).transpose()?;
     if events.is_none() && patch.is_enabled.is_none() {
@@ -118,38 +123,47 @@ pub(in crate::api) async fn patch(
     ok(&shape(&shared, &connection))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct DeleteQuery {
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct DisconnectQuery {
+    /// Whether to delete the webhook at the provider.
+    #[param(default = true)]
     delete_webhook: Option<bool>,
 }
 
-/// `DELETE /api/v2/repositories/connections/{id}`
+/// Disconnect a repository
+///
+/// Waits up to five seconds for the webhook's deletion; after that it continues in the background.
+#[utoipa::path(
+    delete, path = "/api/v2/repositories/connections/{id}", params(DisconnectQuery),
+    responses((status = 200, body = dto::Disconnected))
+)]
 pub(in crate::api) async fn disconnect(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<ConnectionId>,
+    Query(asked): Query<DisconnectQuery>,
 ) -> Answer {
-    let asked: DeleteQuery = query(&request)?;
     let delete_hook = asked.delete_webhook.unwrap_or(true);
-    let connection = shared.owned(caller).connection(path_id(&request)?).await?;
-    let (id, within) = (connection.id, shared.settings.disconnect_wait);
+    let connection = shared.owned(caller).connection(id).await?;
+    let within = shared.settings.disconnect_wait;
     let farewell = shared.herd.disconnect(id, delete_hook, within).await?;
     let message = match farewell {
-        Farewell::Deleted => "disconnected; the webhook is deleted at the provider",
-        Farewell::NeverMade => "disconnected; no webhook was ever made at the provider",
-        Farewell::Left => "disconnected; the webhook was left at the provider, as asked",
+        Farewell::Deleted => "Disconnected. The webhook was deleted at the provider.",
+        Farewell::NeverMade => "Disconnected. No webhook had been created at the provider.",
+        Farewell::Left => "Disconnected. The webhook was left at the provider, as requested.",
         Farewell::Pending if delete_hook => {
-            "disconnected; the webhook could not be deleted yet, which goes on in the background"
+            "Disconnected. The webhook could not be deleted yet; Hookherd keeps trying."
         }
-        Farewell::Pending => "disconnected; a call to the provider is still under way",
+        Farewell::Pending => "Disconnected. A call to the provider is still in progress.",
     };
     ok(&dto::Disconnected {
         success: true,
-        connection_id: id.to_string(),
-        repository_full_name: connection.full_name.to_string(),
+        connection_id: id,
+        repository_full_name: connection.full_name,
         webhook_deleted: farewell == Farewell::Deleted,
-        webhook_outcome: farewell.as_str(),
+        webhook_outcome: farewell,
         message,
     })
 }
@@ -157,51 +171,72 @@ pub(in crate::api) async fn disconnect(
 async fn act(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    id: ConnectionId,
     command: Command,
 ) -> Answer {
-    let id = shared
-        .owned(caller)
-        .connection(path_id(&request)?)
-        .await?
-        .id;
+    shared.owned(caller).connection(id).await?;
     shared.herd.command(id, command).await?;
     let connection = shared.owned(caller).connection(id).await?;
     json(StatusCode::ACCEPTED, &shape(&shared, &connection))
 }
 
-/// `POST .../{id}/check`
+/// Check a webhook
+///
+/// Compares the webhook at the provider with what it should be, and repairs it. Resumes a suspended
+/// connection.
+#[utoipa::path(
+    post, path = "/api/v2/repositories/connections/{id}/check",
+    responses((status = 202, body = dto::Connection))
+)]
 pub(in crate::api) async fn check(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<ConnectionId>,
 ) -> Answer {
-    act(caller, shared, request, Command::Check).await
+    act(caller, shared, id, Command::Check).await
 }
 
-/// `POST .../{id}/ping`
+/// Ping a webhook
+///
+/// Asks the provider for a test delivery.
+#[utoipa::path(
+    post, path = "/api/v2/repositories/connections/{id}/ping",
+    responses((status = 202, body = dto::Connection))
+)]
 pub(in crate::api) async fn ping(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<ConnectionId>,
 ) -> Answer {
-    act(caller, shared, request, Command::Ping).await
+    act(caller, shared, id, Command::Ping).await
 }
 
-/// `POST .../{id}/recreate`
+/// Recreate a webhook
+///
+/// Deletes the webhook at the provider and creates a new one.
+#[utoipa::path(
+    post, path = "/api/v2/repositories/connections/{id}/recreate",
+    responses((status = 202, body = dto::Connection))
+)]
 pub(in crate::api) async fn recreate(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<ConnectionId>,
 ) -> Answer {
-    act(caller, shared, request, Command::Recreate).await
+    act(caller, shared, id, Command::Recreate).await
 }
 
-/// `POST .../{id}/rotate-secret`
+/// Rotate a webhook's secret
+///
+/// The former secret is accepted for one more hour.
+#[utoipa::path(
+    post, path = "/api/v2/repositories/connections/{id}/rotate-secret",
+    responses((status = 202, body = dto::Connection))
+)]
 pub(in crate::api) async fn rotate_secret(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<ConnectionId>,
 ) -> Answer {
-    act(caller, shared, request, Command::RotateSecret).await
+    act(caller, shared, id, Command::RotateSecret).await
 }

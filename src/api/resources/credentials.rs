@@ -1,28 +1,37 @@
 //! Rights at providers: verified, sealed, shared if their owner wants that, and never shown again.
 
-use super::{json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{Json, PageQuery, after, path_id, query};
+use crate::api::extract::{Json, Path};
+use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
+use crate::api::reply::{json, ok};
 use crate::api::scope::{Caller, Needing, Shared};
 use crate::credentials::Offer;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind};
 use crate::domain::secret::ProviderToken;
-use crate::domain::user::Credential;
-use crate::store::{After, Page};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 use zeroize::Zeroizing;
 
-#[derive(Deserialize)]
+/// A credential to add: a token, or an installation of the App.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewCredential {
+    /// Provider that it is for.
+    #[schema(value_type = ProviderKind)]
     provider: String,
+    /// Token of the provider. It is checked with the provider, encrypted, and never shown again.
+    #[schema(pattern = "^[!-~]{1,4096}$", example = "ghp_...")]
     token: Option<String>,
+    /// Number of an installation of the App. Admins only.
+    #[schema(pattern = "^[0-9]{1,18}$", example = "123456")]
     installation: Option<String>,
+    /// Host of the provider; the default one when left out.
+    #[schema(value_type = Option<Host>)]
     host: Option<String>,
 }
 
@@ -112,7 +121,13 @@ pub(super) fn instance(
     default.or(only).cloned().ok_or_else(|| unknown(None))
 }
 
-/// `POST /api/v2/credentials`
+/// Add a credential
+///
+/// A token of the provider or, for admins, an installation of the App.
+#[utoipa::path(
+    post, path = "/api/v2/credentials", request_body = NewCredential,
+    responses((status = 201, body = dto::Credential))
+)]
 pub(in crate::api) async fn create(
     caller: Caller,
     shared: web::Data<Shared>,
@@ -133,46 +148,58 @@ pub(in crate::api) async fn create(
     json(StatusCode::CREATED, &dto::Credential::from(&credential))
 }
 
-/// `GET /api/v2/credentials`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct CredentialQuery {
+    limit: Option<Limit>,
+    cursor: Option<CredentialId>,
+}
+
+/// List credentials
+///
+/// Their tokens are not shown.
+#[utoipa::path(
+    get, path = "/api/v2/credentials", params(CredentialQuery),
+    responses((status = 200, body = dto::List<dto::Credential>))
+)]
 pub(in crate::api) async fn list(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Query(asked): Query<CredentialQuery>,
 ) -> Answer {
-    let asked: PageQuery = query(&request)?;
-    let After { last, limit } = after::<CredentialId>(asked.limit, asked.cursor.as_ref())?;
-    let mut items = shared.owned(caller).credentials().await?;
-    items.retain(|credential| last.is_none_or(|last| credential.id < last));
-    let has_more = items.len() > limit;
-    items.truncate(limit);
-    let shape = |credential: Credential| Ok::<_, Problem>(dto::Credential::from(&credential));
-    ok(&dto::List::of(
-        Page { items, has_more },
-        |credential| credential.id,
-        shape,
-    )?)
+    let after = Limit::after(asked.limit, asked.cursor);
+    let all = shared.owned(caller).credentials().await?;
+    let page = dto::cut(all, after, |credential| credential.id);
+    ok(&dto::List::of(page, |one| dto::Credential::from(&one)))
 }
 
-/// `DELETE /api/v2/credentials/{id}`
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct RemoveCredentialQuery {
+    /// Remove it even if connections, or webhooks that still have to be deleted, have no other one.
+    #[param(default = false)]
+    force: Option<bool>,
+}
+
+/// Remove a credential
+#[utoipa::path(
+    delete, path = "/api/v2/credentials/{id}", params(RemoveCredentialQuery),
+    responses((status = 204))
+)]
 pub(in crate::api) async fn remove(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<CredentialId>,
+    Query(asked): Query<RemoveCredentialQuery>,
 ) -> Answer {
-    let asked: RemoveQuery = query(&request)?;
-    let credential = shared.owned(caller).credential(path_id(&request)?).await?;
-    let id = credential.id;
+    let credential = shared.owned(caller).credential(id).await?;
     if !asked.force.unwrap_or(false) {
         still_needed(&shared.owned(caller).needing(&credential).await?)?;
     }
     shared.herd.remove_credential(id).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RemoveQuery {
-    force: Option<bool>,
 }
 
 /// Names of repositories that a refusal lists.
@@ -224,23 +251,26 @@ fn still_needed(needing: &Needing) -> Result<(), Problem> {
     Err(Problem::new(Code::CredentialInUse, detail))
 }
 
-#[derive(Debug, Deserialize)]
+/// Changes to a credential.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct CredentialPatch {
+    /// Whether connections of other users may use it.
     is_shared: bool,
 }
 
-/// `PATCH /api/v2/credentials/{id}`
+/// Share a credential with other users, or stop sharing it
+#[utoipa::path(
+    patch, path = "/api/v2/credentials/{id}", request_body = CredentialPatch,
+    responses((status = 200, body = dto::Credential))
+)]
 pub(in crate::api) async fn patch(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<CredentialId>,
     Json(patch): Json<CredentialPatch>,
 ) -> Answer {
-    let credential = shared.owned(caller).credential(path_id(&request)?).await?;
-    let shared_now = shared
-        .herd
-        .share_credential(credential.id, patch.is_shared)
-        .await?;
-    ok(&dto::Credential::from(&shared_now))
+    let id = shared.owned(caller).credential(id).await?.id;
+    let credential = shared.herd.share_credential(id, patch.is_shared).await?;
+    ok(&dto::Credential::from(&credential))
 }

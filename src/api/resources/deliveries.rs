@@ -1,71 +1,71 @@
 //! The history of deliveries.
 
-use super::{json, names, ok, payload};
+use super::payload;
 use crate::actor::Command;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{after, path_id, query};
-use crate::api::filter::{choice, event, whose};
+use crate::api::extract::Path;
+use crate::api::query::{EventName, Limit, Query, RepositoryPattern, whose};
+use crate::api::reply::{json, names, ok};
+use crate::api::schema::{DeliveryStatus, OutcomeName};
 use crate::api::scope::{Caller, Shared};
-use crate::domain::delivery::{Delivery, Outcome};
+use crate::domain::delivery::Delivery;
+use crate::domain::id::{ConnectionId, DeliveryId};
+use crate::domain::repo::ProviderKind;
 use crate::store::DeliveryFilter;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
+use actix_web::web;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-/// What may have become of a delivery.
-const STATES: [&str; 2] = ["received", "processed"];
-
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
-    connection_id: Option<String>,
-    repository: Option<String>,
-    provider: Option<String>,
-    event: Option<String>,
-    outcome: Option<String>,
-    state: Option<String>,
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct DeliveryQuery {
+    limit: Option<Limit>,
+    cursor: Option<DeliveryId>,
+    connection_id: Option<ConnectionId>,
+    repository: Option<RepositoryPattern>,
+    provider: Option<ProviderKind>,
+    event: Option<EventName>,
+    outcome: Option<OutcomeName>,
+    state: Option<DeliveryStatus>,
 }
 
-impl ListQuery {
-    fn filter(&self) -> Result<DeliveryFilter, Problem> {
-        let (repository, provider) = (self.repository.as_ref(), self.provider.as_ref());
-        let state = choice("state", self.state.as_ref(), &STATES, |state| state)?;
-        let outcome = self.outcome.as_ref();
-        Ok(DeliveryFilter {
-            whose: whose(self.connection_id.as_ref(), repository, provider)?,
-            event: event(self.event.as_ref())?,
-            outcome: choice("outcome", outcome, &Outcome::NAMES, |outcome| outcome)?,
-            is_processed: state.map(|state| state == STATES[1]),
-        })
-    }
-}
-
-/// `GET /api/v2/deliveries`
+/// List deliveries
+#[utoipa::path(
+    get, path = "/api/v2/deliveries", params(DeliveryQuery),
+    responses((status = 200, body = dto::List<dto::DeliverySummary>))
+)]
 pub(in crate::api) async fn list(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Query(asked): Query<DeliveryQuery>,
 ) -> Answer {
-    let asked: ListQuery = query(&request)?;
-    let filter = asked.filter()?;
-    let after = after(asked.limit, asked.cursor.as_ref())?;
+    let filter = DeliveryFilter {
+        whose: whose(asked.connection_id, asked.repository, asked.provider),
+        event: asked.event.map(|EventName(name)| name),
+        outcome: asked.outcome.map(OutcomeName::as_str),
+        is_processed: asked.state.map(|state| state == DeliveryStatus::PROCESSED),
+    };
+    let after = Limit::after(asked.limit, asked.cursor);
     let owned = shared.owned(caller);
     let found = owned.deliveries(&filter, after).await?;
     let names = names(owned, found.items.iter().map(|d| d.connection)).await?;
     let shape = |d: Delivery| dto::DeliverySummary::of(&d, names.get(&d.connection));
-    ok(&dto::List::narrowed(found, shape))
+    ok(&dto::List::of(found, shape))
 }
 
-/// `GET /api/v2/deliveries/{id}`
+/// Get a delivery with its payload
+#[utoipa::path(
+    get, path = "/api/v2/deliveries/{id}",
+    responses((status = 200, body = dto::DeliveryDetail))
+)]
 pub(in crate::api) async fn one(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<DeliveryId>,
 ) -> Answer {
-    let id = path_id(&request)?;
     let owned = shared.owned(caller);
     let delivery = owned.delivery(id).await?;
     let spent = payload::spend(&shared, caller, &delivery)?;
@@ -78,20 +78,24 @@ pub(in crate::api) async fn one(
     Ok(shown.map_err(stopping)??.answer(spent))
 }
 
-/// `POST /api/v2/deliveries/{id}/replay`
+/// Process a delivery again
+#[utoipa::path(
+    post, path = "/api/v2/deliveries/{id}/replay",
+    responses((status = 202, body = dto::Accepted))
+)]
 pub(in crate::api) async fn replay(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<DeliveryId>,
 ) -> Answer {
-    let delivery = shared.owned(caller).delivery(path_id(&request)?).await?;
+    let delivery = shared.owned(caller).delivery(id).await?;
     shared
         .herd
         .command(delivery.connection, Command::Replay(delivery.id))
         .await?;
     let accepted = dto::Accepted {
         status: "accepted",
-        delivery_id: delivery.id.to_string(),
+        delivery_id: delivery.id,
     };
     json(StatusCode::ACCEPTED, &accepted)
 }

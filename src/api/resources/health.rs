@@ -1,26 +1,32 @@
 //! Liveness, readiness, metrics, and the description of this API.
 
-use super::ok;
 use crate::api::error::{Answer, Code, Problem};
+use crate::api::reply::ok;
 use crate::api::scope::Shared;
 use crate::api::server::answers::IsShared;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The description of this API; a test keeps it in step with the routes and the shapes.
 pub const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 
-#[derive(Serialize)]
-struct Status {
+/// State of the daemon.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct Status {
+    /// `ok` or `ready`.
+    #[schema(example = "ok")]
     status: &'static str,
 }
 
-/// `GET /healthz`: the process answers. What is behind it is for `/readyz`.
+/// Check that the process answers
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = Status)))]
 pub(in crate::api) async fn live() -> Answer {
     ok(&Status { status: "ok" })
 }
 
-/// `GET /readyz`: deliveries can be stored.
+/// Check that deliveries can be stored
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Status)))]
 pub(in crate::api) async fn ready(shared: web::Data<Shared>) -> Answer {
     if shared.store_is_ready() {
         ok(&Status { status: "ready" })
@@ -33,7 +39,14 @@ pub(in crate::api) async fn ready(shared: web::Data<Shared>) -> Answer {
     }
 }
 
-/// `GET /metrics`: of the whole daemon, without a name of anybody's.
+/// Get the daemon's metrics
+///
+/// In Prometheus' text format. They name no repository and no user. With `server.metrics_public` no
+/// API token is needed.
+#[utoipa::path(
+    get, path = "/metrics",
+    responses((status = 200, body = String, content_type = "text/plain"))
+)]
 pub(in crate::api) async fn metrics(shared: web::Data<Shared>) -> Answer {
     let render = shared.metrics.as_ref().ok_or_else(|| {
         Problem::new(Code::NoSuchRoute, "metrics are served elsewhere, if at all")
@@ -43,7 +56,10 @@ pub(in crate::api) async fn metrics(shared: web::Data<Shared>) -> Answer {
         .body(render()))
 }
 
-/// `GET /api/v2/openapi.json`
+/// Get this description of the API
+///
+/// An `OpenAPI` 3.1 document. `/docs` shows it to people.
+#[utoipa::path(get, path = "/api/v2/openapi.json", responses((status = 200, body = Object)))]
 pub(in crate::api) async fn openapi() -> Answer {
     let mut answer = HttpResponse::Ok()
         .content_type("application/json")

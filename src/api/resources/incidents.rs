@@ -1,43 +1,47 @@
 //! Incidents.
 
-use super::{names, ok};
 use crate::actor::{Command, CommandError};
 use crate::api::dto;
 use crate::api::error::Answer;
-use crate::api::extract::{after, path_id, query};
-use crate::api::filter::{choice, whose};
+use crate::api::extract::Path;
+use crate::api::query::{Limit, Query, RepositoryPattern, whose};
+use crate::api::reply::{names, ok};
 use crate::api::scope::{Caller, Owned, Shared};
-use crate::domain::id::IncidentId;
+use crate::domain::id::{ConnectionId, IncidentId};
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
+use crate::domain::repo::ProviderKind;
 use crate::store::IncidentFilter;
-use actix_web::{HttpRequest, web};
+use actix_web::web;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
-    status: Option<String>,
-    connection_id: Option<String>,
-    repository: Option<String>,
-    provider: Option<String>,
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct IncidentQuery {
+    limit: Option<Limit>,
+    cursor: Option<IncidentId>,
+    status: Option<IncidentStatus>,
+    connection_id: Option<ConnectionId>,
+    repository: Option<RepositoryPattern>,
+    provider: Option<ProviderKind>,
 }
 
-/// `GET /api/v2/incidents`
+/// List incidents
+#[utoipa::path(
+    get, path = "/api/v2/incidents", params(IncidentQuery),
+    responses((status = 200, body = dto::List<dto::Incident>))
+)]
 pub(in crate::api) async fn list(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Query(asked): Query<IncidentQuery>,
 ) -> Answer {
-    let asked: ListQuery = query(&request)?;
-    let (repository, provider) = (asked.repository.as_ref(), asked.provider.as_ref());
-    let (all, status) = (&IncidentStatus::ALL, asked.status.as_ref());
     let filter = IncidentFilter {
-        whose: whose(asked.connection_id.as_ref(), repository, provider)?,
-        status: choice("status", status, all, IncidentStatus::as_str)?,
+        whose: whose(asked.connection_id, asked.repository, asked.provider),
+        status: asked.status,
     };
-    let after = after(asked.limit, asked.cursor.as_ref())?;
+    let after = Limit::after(asked.limit, asked.cursor);
     let owned = shared.owned(caller);
     let found = owned.incidents(&filter, after).await?;
     let subjects = found.items.iter().map(|incident| incident.subject);
@@ -47,7 +51,7 @@ pub(in crate::api) async fn list(
         let name = connection.and_then(|id| names.get(&id));
         dto::Incident::of(incident, name)
     };
-    ok(&dto::List::narrowed(found, shape))
+    ok(&dto::List::of(found, shape))
 }
 
 async fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {
@@ -59,22 +63,26 @@ async fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {
     ok(&dto::Incident::of(incident, name.as_ref()))
 }
 
-/// `GET /api/v2/incidents/{id}`
+/// Get an incident
+#[utoipa::path(
+    get, path = "/api/v2/incidents/{id}",
+    responses((status = 200, body = dto::Incident))
+)]
 pub(in crate::api) async fn one(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<IncidentId>,
 ) -> Answer {
-    shown(shared.owned(caller), path_id(&request)?).await
+    shown(shared.owned(caller), id).await
 }
 
 async fn act(
     caller: Caller,
     shared: &Shared,
-    request: &HttpRequest,
+    id: IncidentId,
     command: fn(IncidentId) -> Command,
 ) -> Answer {
-    let incident = shared.owned(caller).incident(path_id(request)?).await?;
+    let incident = shared.owned(caller).incident(id).await?;
     let command = command(incident.id);
     let done = match incident.subject {
         Subject::Connection(id) => shared.herd.command(id, command.clone()).await,
@@ -94,20 +102,28 @@ async fn act(
     shown(shared.owned(caller), incident.id).await
 }
 
-/// `POST /api/v2/incidents/{id}/acknowledge`
+/// Acknowledge an incident
+#[utoipa::path(
+    post, path = "/api/v2/incidents/{id}/acknowledge",
+    responses((status = 200, body = dto::Incident))
+)]
 pub(in crate::api) async fn acknowledge(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<IncidentId>,
 ) -> Answer {
-    act(caller, &shared, &request, Command::Acknowledge).await
+    act(caller, &shared, id, Command::Acknowledge).await
 }
 
-/// `POST /api/v2/incidents/{id}/resolve`
+/// Resolve an incident
+#[utoipa::path(
+    post, path = "/api/v2/incidents/{id}/resolve",
+    responses((status = 200, body = dto::Incident))
+)]
 pub(in crate::api) async fn resolve(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<IncidentId>,
 ) -> Answer {
-    act(caller, &shared, &request, Command::Resolve).await
+    act(caller, &shared, id, Command::Resolve).await
 }

@@ -1,11 +1,12 @@
 //! Signing in with a provider: in a browser, or on a device without one.
 
 use super::credentials::{host_named, instance};
-use super::{json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{Json, query};
+use crate::api::extract::{InPath, Json, Path, in_path};
+use crate::api::query::Query;
 use crate::api::quota::Owned;
+use crate::api::reply::{json, ok};
 use crate::api::scope::{Caller, Shared};
 use crate::api::signin::{Begun, Device, Nonce, Target, challenge, unguessable};
 use crate::credentials::Offer;
@@ -20,21 +21,34 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
 
 /// How much longer a device waits that asked too often (RFC 8628).
 const SLOWER: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct AuthorizeQuery {
-    host: Option<String>,
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct AuthorizeQuery {
+    /// Host of the provider; the default one when left out.
+    host: Option<Host>,
+    /// Path of this server where the browser continues afterwards.
+    #[param(
+        pattern = r"^/([!-.0-\[\]-~][!-\[\]-~]*)?$",
+        max_length = 512,
+        example = "/"
+    )]
     next: Option<String>,
-    format: Option<String>,
+    /// `json` to get the URL instead of a redirect. `Accept: application/json` does the same.
+    #[param(inline)]
+    format: Option<Format>,
 }
 
-fn provider_in_path(request: &HttpRequest) -> Result<ProviderKind, Problem> {
-    let name = request.match_info().get("provider").unwrap_or_default();
-    name.parse().map_err(|_| Problem::not_found())
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    Json,
 }
 
 /// The installation meant, and the way to sign in there.
@@ -71,23 +85,32 @@ async fn may_sign_in(shared: &Shared, caller: Caller) -> Result<(), Problem> {
     shared.counters.may_have_one_more(Owned::SignIns, have)
 }
 
-/// `GET /api/v2/oauth/{provider}/authorize`
+/// Start a sign-in in the browser
+///
+/// The answer sets a cookie, which the browser sends when it returns from the provider.
+#[utoipa::path(
+    get, path = "/api/v2/oauth/{provider}/authorize", params(AuthorizeQuery),
+    responses(
+        (status = 200, body = dto::Authorize, headers(("Set-Cookie" = String))),
+        (status = 303, description = "Redirect to the provider.",
+            headers(("Location" = String), ("Set-Cookie" = String)))
+    )
+)]
 pub(in crate::api) async fn authorize(
     caller: Caller,
     shared: web::Data<Shared>,
+    InPath(provider): InPath,
+    Query(asked): Query<AuthorizeQuery>,
     request: HttpRequest,
 ) -> Answer {
-    let provider = provider_in_path(&request)?;
-    let asked: AuthorizeQuery = query(&request)?;
-    let wants_json = wants_json(&request, asked.format.as_deref())?;
-    let host = asked.host.as_deref().map(host_named).transpose()?;
+    let wants_json = asked.format.is_some() || accepts_json(&request);
     let public_url = &shared.settings.public_url;
     let next = asked.next.as_deref().map(|text| {
         let why = "next: expected a path of this server, such as /connections";
         Target::parse(text, public_url).ok_or_else(|| Problem::new(Code::BadQuery, why))
     });
     let next = next.transpose()?;
-    let (instance, grants) = grants(&shared, provider, host)?;
+    let (instance, grants) = grants(&shared, provider, asked.host)?;
     may_sign_in(&shared, caller).await?;
 
     let [state, nonce, verifier] = [(); 3].map(|()| unguessable(&*shared.entropy));
@@ -119,16 +142,10 @@ pub(in crate::api) async fn authorize(
     }
 }
 
-fn wants_json(request: &HttpRequest, format: Option<&str>) -> Result<bool, Problem> {
-    match format {
-        Some("json") => Ok(true),
-        Some(_) => Err(Problem::new(Code::BadQuery, "format: expected json")),
-        None => {
-            let accepted = request.headers().get(ACCEPT);
-            let accepted = accepted.and_then(|value| value.to_str().ok());
-            Ok(accepted.is_some_and(|text| text.contains("application/json")))
-        }
-    }
+fn accepts_json(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get(ACCEPT);
+    let accepted = accepted.and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|text| text.contains("application/json"))
 }
 
 /// What a provider sends back with the user. Anything else that it sends is left alone.
@@ -166,10 +183,22 @@ fn returned(request: &HttpRequest) -> Result<Returned, Problem> {
     Ok(returned)
 }
 
-/// `GET /api/v2/oauth/{provider}/callback`
+/// Finish a sign-in in the browser
 ///
-/// Nobody is logged in here: the state says whose it is, and the cookie that it is their browser.
-/// Whatever happens, the state is used up, the cookie goes, and the code is never answered.
+/// The provider sends the browser here. No API token is needed: the state names the user, and the
+/// cookie proves that it is their browser. A state works once.
+// Whatever happens, the cookie goes, and the code is never answered.
+#[utoipa::path(
+    get, path = "/api/v2/oauth/{provider}/callback",
+    params(
+        ("state" = Option<String>, Query, description = "State of the sign-in."),
+        ("code" = Option<String>, Query, description = "Code of the provider."),
+        ("error" = Option<String>, Query, description = "Why the provider refused."),
+        ("iss" = Option<String>, Query, description = "Issuer, if the provider names it."),
+    ),
+    responses((status = 303, description = "Signed in.",
+        headers(("Location" = String), ("Set-Cookie" = String))))
+)]
 pub(in crate::api) async fn callback(
     shared: web::Data<Shared>,
     request: HttpRequest,
@@ -200,7 +229,7 @@ async fn complete(
     returned: Returned,
     nonce: &Nonce,
 ) -> Result<String, Problem> {
-    let provider = provider_in_path(request)?;
+    let provider = in_path(request)?;
     let taken = shared.sign_ins.take(&returned.state, shared.now());
     let (user, begun) = taken.ok_or_else(no_such_sign_in)?;
     let instance = begun.instance;
@@ -266,29 +295,38 @@ fn of_grant(error: &GrantError) -> Problem {
     }
 }
 
-/// `GET /api/v2/oauth/{provider}/done`
-pub(in crate::api) async fn done(request: HttpRequest) -> Answer {
-    let provider = provider_in_path(&request)?;
+/// Show that a sign-in succeeded
+#[utoipa::path(
+    get, path = "/api/v2/oauth/{provider}/done",
+    responses((status = 200, body = String, content_type = "text/plain"))
+)]
+pub(in crate::api) async fn done(InPath(provider): InPath) -> Answer {
     let words = format!("Signed in with {provider}. You may close this window.\n");
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .body(words))
 }
 
-#[derive(Deserialize)]
+/// A device sign-in to start.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewDevice {
+    /// Host of the provider; the default one when left out.
+    #[schema(value_type = Option<Host>)]
     host: Option<String>,
 }
 
-/// `POST /api/v2/oauth/{provider}/device`
+/// Start a sign-in on a device without a browser
+#[utoipa::path(
+    post, path = "/api/v2/oauth/{provider}/device", request_body = NewDevice,
+    responses((status = 201, body = dto::DeviceBegun))
+)]
 pub(in crate::api) async fn begin_device(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    InPath(provider): InPath,
     Json(new): Json<NewDevice>,
 ) -> Answer {
-    let provider = provider_in_path(&request)?;
     let host = new.host.as_deref().map(host_named).transpose()?;
     let (instance, grants) = grants(&shared, provider, host)?;
     may_sign_in(&shared, caller).await?;
@@ -319,15 +357,18 @@ pub(in crate::api) async fn begin_device(
     )
 }
 
-/// `POST /api/v2/oauth/{provider}/device/{id}`
+/// Get the state of a device sign-in
+#[utoipa::path(
+    post, path = "/api/v2/oauth/{provider}/device/{id}",
+    responses((status = 200, body = dto::DeviceState))
+)]
 pub(in crate::api) async fn poll_device(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    InPath(provider): InPath,
+    Path(name): Path<String>,
 ) -> Answer {
-    let provider = provider_in_path(&request)?;
-    let name = request.match_info().get("id").unwrap_or_default();
-    let found = shared.sign_ins.device(caller.user, name, shared.now());
+    let found = shared.sign_ins.device(caller.user, &name, shared.now());
     let device = found.ok_or_else(Problem::not_found)?;
     let mut device = device.lock().await;
     if device.instance.provider != provider {
@@ -342,7 +383,7 @@ pub(in crate::api) async fn poll_device(
     let grants = grants.ok_or_else(Problem::not_found)?;
     device.next_at = now.plus(device.interval);
     let polled = grants.device_poll(&device.code).await;
-    let end = || shared.sign_ins.end_device(name, shared.now());
+    let end = || shared.sign_ins.end_device(&name, shared.now());
     match polled {
         Ok(DevicePoll::Pending) => ok(&dto::DeviceState::pending(device.interval)),
         Ok(DevicePoll::SlowDown) => {

@@ -247,21 +247,24 @@ impl Nesting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::schema::DeliveryStatus;
     use crate::domain::delivery;
+    use crate::domain::id::{ConnectionId, DeliveryId};
+    use crate::domain::time::Timestamp;
     use actix_web::body::MessageBody;
     use std::pin::Pin;
 
     fn summary() -> DeliverySummary {
         DeliverySummary {
-            id: "dlv_1".into(),
-            connection_id: "con_1".into(),
+            id: DeliveryId::from_u128(1),
+            connection_id: ConnectionId::from_u128(1),
             repository_full_name: None,
             provider_delivery_id: "x".into(),
             event: "push".into(),
             action: None,
-            received_at: String::new(),
-            source: "webhook",
-            state: "received",
+            received_at: Timestamp(0),
+            source: delivery::Source::Webhook,
+            state: DeliveryStatus::RECEIVED,
             processed_at: None,
             outcome: None,
             reason: None,

@@ -1,66 +1,41 @@
 //! Repositories at the provider, and connecting them.
 
 use super::credentials::{host_named, instance, provider_named};
-use super::{json, ok};
+use super::events::{self, decoder, events_named};
 use crate::actor::{ConnectError, ConnectRequest};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{Json, page_limit, query};
+use crate::api::extract::{InPath, Json};
+use crate::api::query::{Limit, Owner, Position, Query};
 use crate::api::quota::{Held, Owned};
+use crate::api::reply::{json, ok};
 use crate::api::scope::{Caller, Shared};
-use crate::domain::connection::EVENTS_MAX;
-use crate::domain::delivery::EVENT_NAME_BYTES_MAX;
 use crate::domain::id::CredentialId;
-use crate::domain::repo::{FullName, ProviderKind, Repository};
-use crate::provider::Decode;
+use crate::domain::repo::{FullName, Host, ProviderKind, Repository};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
+use actix_web::web;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
-/// Every event that the provider has.
-const ALL_EVENTS: &str = "*";
-
-/// The events asked for, sorted and each once.
-pub(super) fn events_named(
-    decoder: &dyn Decode,
-    mut events: Vec<String>,
-) -> Result<Vec<String>, Problem> {
-    let named = |event: &str| {
-        (1..=EVENT_NAME_BYTES_MAX).contains(&event.len()) && decoder.is_event_name(event)
-    };
-    events.sort_unstable();
-    events.dedup();
-    if events.is_empty() || events.len() > EVENTS_MAX {
-        let why = format!("expected 1 to {EVENTS_MAX} events");
-        return Err(Problem::invalid("webhook_events", why));
-    }
-    if events.len() > 1 && events.iter().any(|event| event == ALL_EVENTS) {
-        let why = "\"*\" stands for all events and must stand alone";
-        return Err(Problem::invalid("webhook_events", why));
-    }
-    if events.iter().all(|event| named(event)) {
-        Ok(events)
-    } else {
-        let known = decoder.default_events().join(", ");
-        let why = format!("expected the provider's names of events, such as {known}");
-        Err(Problem::invalid("webhook_events", why))
-    }
-}
-
-/// The dialect of a provider that this daemon is configured with.
-pub(super) fn decoder(shared: &Shared, provider: ProviderKind) -> Result<&dyn Decode, Problem> {
-    let decoder = shared.providers.decoder(provider).map(|decoder| &**decoder);
-    decoder.ok_or_else(|| Problem::invalid("provider", "this daemon does not serve that provider"))
-}
-
-#[derive(Debug, Deserialize)]
+/// A repository to connect.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Connect {
+    /// Provider of the repository; GitHub when left out.
+    #[schema(value_type = Option<ProviderKind>)]
     provider: Option<String>,
+    /// Host of the provider; the default one when left out.
+    #[schema(value_type = Option<Host>)]
     host: Option<String>,
+    /// Owner and name of the repository; GitLab nests groups.
+    #[schema(value_type = FullName)]
     repository_full_name: String,
+    /// Whether to create the webhook at the provider; true when left out.
     setup_webhook: Option<bool>,
+    #[schema(schema_with = events::of_any)]
     webhook_events: Option<Vec<String>>,
+    /// Credential to use; the best one when left out.
+    #[schema(value_type = Option<CredentialId>)]
     credential_id: Option<String>,
 }
 
@@ -74,7 +49,14 @@ async fn held(shared: &web::Data<Shared>, caller: Caller) -> Result<Held, Proble
     Ok(count)
 }
 
-/// `POST /api/v2/repositories/connect`
+/// Connect a repository
+///
+/// Creates the webhook at the provider. A webhook that cannot be created yet is not an error: the
+/// connection exists, and Hookherd keeps trying.
+#[utoipa::path(
+    post, path = "/api/v2/repositories/connect", request_body = Connect,
+    responses((status = 201, body = dto::Connection))
+)]
 pub(in crate::api) async fn connect(
     caller: Caller,
     shared: web::Data<Shared>,
@@ -110,7 +92,7 @@ pub(in crate::api) async fn connect(
             let found = shared.owned(caller).credential(id).await;
             let none = |problem: Problem| {
                 if problem.code() == Code::NotFound {
-                    Problem::invalid("credential_id", "you have no such credential")
+                    Problem::new(Code::NoCredential, "You have no credential with this id.")
                 } else {
                     problem
                 }
@@ -142,25 +124,14 @@ pub(in crate::api) async fn connect(
     json(StatusCode::CREATED, &dto)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
-    host: Option<String>,
-    owner: Option<String>,
-}
-
-/// The user, organisation or group whose repositories are wanted.
-fn owner_named(provider: ProviderKind, owner: Option<&str>) -> Result<Option<&str>, Problem> {
-    let Some(owner) = owner else { return Ok(None) };
-    let is_group = owner.contains('/');
-    let is_name = format!("{owner}/x").parse::<FullName>().is_ok();
-    if is_name && (provider == ProviderKind::Gitlab || !is_group) {
-        return Ok(Some(owner));
-    }
-    let why = "owner: expected a user, an organisation or a group";
-    Err(Problem::new(Code::BadQuery, why))
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct RepositoryQuery {
+    limit: Option<Limit>,
+    cursor: Option<Position>,
+    host: Option<Host>,
+    owner: Option<Owner>,
 }
 
 /// Whether a repository is of an owner, or of a group below it, in any case.
@@ -170,38 +141,27 @@ fn is_of(repository: &Repository, owner: &str) -> bool {
     start.eq_ignore_ascii_case(owner) && (rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Where a page of ours begins within the provider's pages, as `page.offset`.
-fn position(cursor: Option<&String>) -> Result<(u32, usize), Problem> {
-    let Some(text) = cursor else {
-        return Ok((1, 0));
-    };
-    text.split_once('.')
-        .and_then(|(page, offset)| Some((page.parse().ok()?, offset.parse().ok()?)))
-        .filter(|(page, _)| *page >= 1)
-        .ok_or_else(|| {
-            Problem::new(
-                Code::BadCursor,
-                "pass a next_cursor of this list, unchanged",
-            )
-        })
-}
-
-/// `GET /api/v2/repositories/{provider}`
+/// List the repositories of a provider
+///
+/// Shows what your credentials can reach: all, or those of one owner.
+#[utoipa::path(
+    get, path = "/api/v2/repositories/{provider}", params(RepositoryQuery),
+    responses((status = 200, body = dto::List<dto::Repository>))
+)]
 pub(in crate::api) async fn list(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    InPath(provider): InPath,
+    Query(asked): Query<RepositoryQuery>,
 ) -> Answer {
-    let asked: ListQuery = query(&request)?;
-    let name = request.match_info().get("provider").unwrap_or_default();
-    let provider = name
-        .parse::<ProviderKind>()
-        .map_err(|_| Problem::not_found())?;
-    let host = asked.host.as_deref().map(host_named).transpose()?;
-    let instance = instance(&shared, provider, host)?;
-    let limit = page_limit(asked.limit)?;
-    let (page, offset) = position(asked.cursor.as_ref())?;
-    let owner = owner_named(provider, asked.owner.as_deref())?;
+    let instance = instance(&shared, provider, asked.host)?;
+    let limit = Limit::or_default(asked.limit);
+    let (page, offset) = asked.cursor.map_or((1, 0), |Position(at)| at);
+    let owner = asked.owner.as_ref().map(|Owner(name)| name.as_str());
+    if provider == ProviderKind::Github && owner.is_some_and(|owner| owner.contains('/')) {
+        let detail = "GitHub has users and organisations, and no groups within them.";
+        return Err(Problem::new(Code::OwnerNotFound, detail));
+    }
     // Once for the whole list: the pages that follow are of an owner that was there.
     let looked_for = owner.filter(|_| (page, offset) == (1, 0));
     if looked_for.is_some() {
@@ -234,56 +194,4 @@ pub(in crate::api) async fn list(
         .map(|repository| dto::Repository::of(repository, &instance.host))
         .collect();
     ok(&dto::List { items, next_cursor })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::id::Entropy;
-    use crate::provider::github::GithubDecode;
-
-    struct Zeroes;
-
-    impl Entropy for Zeroes {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(0);
-        }
-    }
-
-    #[test]
-    fn events_are_checked_sorted_and_each_kept_once() {
-        let decoder = GithubDecode::new(&Zeroes);
-        let named =
-            |events: &[&str]| events_named(&decoder, events.iter().map(|e| (*e).into()).collect());
-        assert_eq!(
-            named(&["push", "check_run", "push"]).unwrap(),
-            ["check_run", "push"]
-        );
-        assert_eq!(named(&["*"]).unwrap(), ["*"]);
-        for bad in [
-            &[][..],
-            &["*", "push"],
-            &["Push"],
-            &[""],
-            &["a b"],
-            &["push\n"],
-        ] {
-            assert_eq!(
-                named(bad).unwrap_err().code(),
-                Code::InvalidField,
-                "{bad:?}"
-            );
-        }
-        let many: Vec<String> = (0..=EVENTS_MAX).map(|n| "e".repeat(n + 1)).collect();
-        assert!(events_named(&decoder, many).is_err());
-    }
-
-    #[test]
-    fn cursors_of_pages_within_pages_lead_back() {
-        assert_eq!(position(None).unwrap(), (1, 0));
-        assert_eq!(position(Some(&"3.50".into())).unwrap(), (3, 50));
-        for bad in ["", "3", "0.1", "-1.0", "a.b", "1.2.3"] {
-            assert!(position(Some(&bad.into())).is_err(), "{bad}");
-        }
-    }
 }

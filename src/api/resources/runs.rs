@@ -1,51 +1,51 @@
 //! Workflow runs.
 
-use super::{names, ok};
 use crate::api::dto;
-use crate::api::error::{Answer, Problem};
-use crate::api::extract::{after, path_id, query};
-use crate::api::filter::{branch, choice, whose};
+use crate::api::error::Answer;
+use crate::api::extract::Path;
+use crate::api::query::{BranchPattern, Limit, Query, RepositoryPattern, whose};
+use crate::api::reply::{names, ok};
+use crate::api::schema::RunStatusName;
 use crate::api::scope::{Caller, Shared};
-use crate::domain::run::{Conclusion, Run, RunStatus};
+use crate::domain::id::{ConnectionId, RunId};
+use crate::domain::repo::ProviderKind;
+use crate::domain::run::{Conclusion, Run};
 use crate::store::RunFilter;
-use actix_web::{HttpRequest, web};
+use actix_web::web;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
-    connection_id: Option<String>,
-    repository: Option<String>,
-    provider: Option<String>,
-    branch: Option<String>,
-    status: Option<String>,
-    conclusion: Option<String>,
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct RunQuery {
+    limit: Option<Limit>,
+    cursor: Option<RunId>,
+    connection_id: Option<ConnectionId>,
+    repository: Option<RepositoryPattern>,
+    provider: Option<ProviderKind>,
+    branch: Option<BranchPattern>,
+    status: Option<RunStatusName>,
+    conclusion: Option<Conclusion>,
 }
 
-impl ListQuery {
-    fn filter(&self) -> Result<RunFilter, Problem> {
-        let (repository, provider) = (self.repository.as_ref(), self.provider.as_ref());
-        let (status, ended) = (self.status.as_ref(), self.conclusion.as_ref());
-        Ok(RunFilter {
-            whose: whose(self.connection_id.as_ref(), repository, provider)?,
-            branch: branch(self.branch.as_ref())?,
-            status: choice("status", status, &RunStatus::NAMES, |status| status)?,
-            conclusion: choice("conclusion", ended, &Conclusion::ALL, Conclusion::as_str)?,
-        })
-    }
-}
-
-/// `GET /api/v2/workflows/runs`
+/// List runs
+#[utoipa::path(
+    get, path = "/api/v2/workflows/runs", params(RunQuery),
+    responses((status = 200, body = dto::List<dto::Run>))
+)]
 pub(in crate::api) async fn list(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Query(asked): Query<RunQuery>,
 ) -> Answer {
-    let asked: ListQuery = query(&request)?;
-    let filter = asked.filter()?;
-    let after = after(asked.limit, asked.cursor.as_ref())?;
+    let filter = RunFilter {
+        whose: whose(asked.connection_id, asked.repository, asked.provider),
+        branch: asked.branch.map(|BranchPattern(pattern)| pattern),
+        status: asked.status.map(RunStatusName::as_str),
+        conclusion: asked.conclusion,
+    };
+    let after = Limit::after(asked.limit, asked.cursor);
     let owned = shared.owned(caller);
     let found = owned.runs(&filter, after).await?;
     let names = names(owned, found.items.iter().map(|run| run.connection)).await?;
@@ -53,17 +53,21 @@ pub(in crate::api) async fn list(
         let name = names.get(&run.connection);
         dto::Run::of(run, name)
     };
-    ok(&dto::List::narrowed(found, shape))
+    ok(&dto::List::of(found, shape))
 }
 
-/// `GET /api/v2/workflows/runs/{id}`
+/// Get a run
+#[utoipa::path(
+    get, path = "/api/v2/workflows/runs/{id}",
+    responses((status = 200, body = dto::Run))
+)]
 pub(in crate::api) async fn one(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<RunId>,
 ) -> Answer {
     let owned = shared.owned(caller);
-    let run = owned.run(path_id(&request)?).await?;
+    let run = owned.run(id).await?;
     let name = owned.full_name(run.connection).await?;
     ok(&dto::Run::of(run, name.as_ref()))
 }

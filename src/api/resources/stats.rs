@@ -1,9 +1,9 @@
 //! The caller's totals. Of deliveries and incidents only the newest are looked at, and the answer
 //! says how many: a figure over all history would cost more with every day.
 
-use super::ok;
-use crate::api::dto::{self, DeliveryStats, IncidentStats, Stats};
+use crate::api::dto::{DeliveryStats, IncidentStats, Stats};
 use crate::api::error::{Answer, Problem};
+use crate::api::reply::ok;
 use crate::api::scope::{Caller, Owned, Shared};
 use crate::domain::delivery::{DeliveryState, Outcome};
 use crate::domain::incident::IncidentStatus;
@@ -18,16 +18,15 @@ const SAMPLE_MAX: usize = 1000;
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// `GET /api/v2/stats`
+/// Get the totals of your objects
+#[utoipa::path(get, path = "/api/v2/stats", responses((status = 200, body = Stats)))]
 pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> Answer {
     let owned = shared.owned(caller);
     let counts = owned.connection_counts().await?;
     let connections_total = counts.values().sum();
-    let named = counts.into_iter().map(|(status, n)| (status.as_str(), n));
-    let connections_by_status: BTreeMap<_, _> = named.collect();
     ok(&Stats {
         connections_total,
-        connections_by_status,
+        connections_by_status: counts,
         incidents: incidents(owned, shared.now()).await?,
         deliveries: deliveries(owned).await?,
     })
@@ -40,12 +39,9 @@ async fn incidents(owned: Owned<'_>, now: Timestamp) -> Result<IncidentStats, Pr
     };
     let sample = owned.incidents(&IncidentFilter::default(), newest).await?;
     let sample = sample.items;
-    let mut by_status: BTreeMap<_, _> = IncidentStatus::ALL
-        .into_iter()
-        .map(|status| (status.as_str(), 0))
-        .collect();
+    let mut by_status = BTreeMap::from(IncidentStatus::ALL.map(|status| (status, 0)));
     for incident in &sample {
-        *by_status.entry(incident.status.as_str()).or_default() += 1;
+        *by_status.entry(incident.status).or_default() += 1;
     }
     let within = |age| {
         sample
@@ -72,14 +68,14 @@ async fn deliveries(owned: Owned<'_>) -> Result<DeliveryStats, Problem> {
         )
         .await?
         .items;
-    let mut by_outcome: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut by_outcome = BTreeMap::new();
     let (mut pending, mut dead) = (0, 0);
     let mut lags_ms = Vec::with_capacity(sample.len());
     for delivery in &sample {
         match &delivery.state {
             DeliveryState::Received => pending += 1,
             DeliveryState::Processed { at, outcome } => {
-                *by_outcome.entry(outcome.as_str()).or_default() += 1;
+                *by_outcome.entry(outcome.into()).or_default() += 1;
                 dead += usize::from(matches!(outcome, Outcome::DeadLetter { .. }));
                 let lag = at.since(delivery.received_at).as_millis();
                 lags_ms.push(u64::try_from(lag).unwrap_or(u64::MAX));
@@ -89,9 +85,7 @@ async fn deliveries(owned: Owned<'_>) -> Result<DeliveryStats, Problem> {
     lags_ms.sort_unstable();
     Ok(DeliveryStats {
         sampled: sample.len(),
-        since: sample
-            .last()
-            .map(|delivery| dto::time(delivery.received_at)),
+        since: sample.last().map(|delivery| delivery.received_at),
         pending,
         by_outcome,
         success_rate: share(lags_ms.len() - dead, lags_ms.len()),

@@ -1,45 +1,48 @@
 //! API tokens: shown once, kept as a hash, with an end if that is wanted, and revoked at once.
 
 use super::users::new_token;
-use super::{json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{Json, after, path_id, query};
+use crate::api::extract::{Json, Path};
+use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
+use crate::api::reply::{json, ok};
 use crate::api::scope::{Accounts, Caller, Shared};
 use crate::domain::id::TokenId;
 use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{TOKEN_LIFE_MAX, TOKEN_NAME_BYTES_MAX, TokenRecord, User};
-use crate::store::{After, Page};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
 
 /// Everybody, as the user whose tokens an admin lists.
 const EVERYBODY: &str = "*";
 /// Shortest life that a token may be given.
 const LIFE_MIN: Duration = Duration::from_mins(1);
 
-#[derive(Debug, Deserialize)]
+/// An API token to create.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewToken {
-    /// For whom, by name; oneself when left out.
+    /// Name of the user; yourself when left out. Other users: admins only.
     user: Option<String>,
-    /// What to call it.
+    /// Name of the token.
+    #[schema(
+        pattern = r"^[^\s]([^\r\n\t]*[^\s])?$",
+        max_length = 100,
+        example = "ci"
+    )]
     name: Option<String>,
-    /// How long it is good, such as `30d`; without end when left out.
+    /// Time until it expires, from 1 minute to 10 years; it does not expire when left out.
+    #[schema(
+        pattern = "^([1-9][0-9]{0,5}m|[1-9][0-9]{0,3}h|([1-9][0-9]?[0-9]?|[12][0-9]{3})d)$",
+        example = "30d"
+    )]
     expires_in: Option<String>,
-}
-
-/// A new token: the one answer that it stands in.
-#[derive(Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    record: dto::Token,
-    token: String,
 }
 
 /// The user that a caller names: themselves, or for an admin anybody.
@@ -86,18 +89,24 @@ fn end_of(text: Option<&String>, now: Timestamp) -> Result<Option<Timestamp>, Pr
 
 fn shape(caller: Caller, now: Timestamp, token: &TokenRecord, user: Option<String>) -> dto::Token {
     dto::Token {
-        id: token.id.to_string(),
+        id: token.id,
         user,
         name: token.name.clone(),
-        created_at: dto::time(token.created_at),
-        expires_at: token.expires_at.map(dto::time),
+        created_at: token.created_at,
+        expires_at: token.expires_at,
         is_expired: token.is_expired(now),
-        last_used_at: token.last_used_at.map(dto::time),
+        last_used_at: token.last_used_at,
         is_current: caller.token == Some(token.id),
     }
 }
 
-/// `POST /api/v2/tokens`
+/// Create an API token
+///
+/// The token is shown only in this answer.
+#[utoipa::path(
+    post, path = "/api/v2/tokens", request_body = NewToken,
+    responses((status = 201, body = dto::CreatedToken))
+)]
 pub(in crate::api) async fn create(
     caller: Caller,
     shared: web::Data<Shared>,
@@ -117,31 +126,36 @@ pub(in crate::api) async fn create(
         expires_at,
         ..record
     };
-    let shown = Shown {
+    let shown = dto::CreatedToken {
         record: shape(caller, now, &record, Some(user.name)),
         token: token.expose().to_owned(),
     };
     shared.accounts().add_token(record).await?;
-    tracing::info!(user.id = %user.id, token.id = shown.record.id, "api_token_created");
+    tracing::info!(user.id = %user.id, token.id = %shown.record.id, "api_token_created");
     json(StatusCode::CREATED, &shown)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct TokenQuery {
+    limit: Option<Limit>,
+    cursor: Option<TokenId>,
+    /// Name of the user; yourself when left out. Other users, or `*` for all: admins only.
     user: Option<String>,
 }
 
-/// `GET /api/v2/tokens`
+/// List API tokens
+#[utoipa::path(
+    get, path = "/api/v2/tokens", params(TokenQuery),
+    responses((status = 200, body = dto::List<dto::Token>))
+)]
 pub(in crate::api) async fn list(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Query(asked): Query<TokenQuery>,
 ) -> Answer {
-    let asked: ListQuery = query(&request)?;
-    let after = after::<TokenId>(asked.limit, asked.cursor.as_ref())?;
+    let after = Limit::after(asked.limit, asked.cursor);
     let accounts = shared.accounts();
     let tokens = match &asked.user {
         Some(name) if name == EVERYBODY && caller.is_admin => accounts.all_tokens().await?,
@@ -150,35 +164,24 @@ pub(in crate::api) async fn list(
             accounts.tokens_of(user.id).await?
         }
     };
-    let page = page(tokens, after);
+    let page = dto::cut(tokens, after, |token| token.id);
     let (mut names, now) = (HashMap::new(), shared.now());
     for user in page.items.iter().map(|t| t.user).collect::<HashSet<_>>() {
         names.insert(user, accounts.user(user).await?.map(|user| user.name));
     }
-    let shape = |token: TokenRecord| {
-        let name = names.get(&token.user).cloned().flatten();
-        Ok::<_, Problem>(shape(caller, now, &token, name))
-    };
-    ok(&dto::List::of(page, |token| token.id, shape)?)
+    let name_of = |user| names.get(&user).cloned().flatten();
+    let shape = |token: TokenRecord| shape(caller, now, &token, name_of(token.user));
+    ok(&dto::List::of(page, shape))
 }
 
-fn page(mut tokens: Vec<TokenRecord>, after: After<TokenId>) -> Page<TokenRecord> {
-    tokens.retain(|token| after.last.is_none_or(|last| token.id < last));
-    let has_more = tokens.len() > after.limit;
-    tokens.truncate(after.limit);
-    Page {
-        items: tokens,
-        has_more,
-    }
-}
-
-/// `GET /api/v2/tokens/{id}`
+/// Get an API token
+#[utoipa::path(get, path = "/api/v2/tokens/{id}", responses((status = 200, body = dto::Token)))]
 pub(in crate::api) async fn one(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<TokenId>,
 ) -> Answer {
-    let token = shared.accounts().token(caller, path_id(&request)?).await?;
+    let token = shared.accounts().token(caller, id).await?;
     let user = shared.accounts().user(token.user).await?;
     ok(&shape(
         caller,
@@ -188,13 +191,14 @@ pub(in crate::api) async fn one(
     ))
 }
 
-/// `DELETE /api/v2/tokens/{id}`
+/// Revoke an API token
+#[utoipa::path(delete, path = "/api/v2/tokens/{id}", responses((status = 204)))]
 pub(in crate::api) async fn revoke(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<TokenId>,
 ) -> Answer {
-    let token = shared.accounts().token(caller, path_id(&request)?).await?;
+    let token = shared.accounts().token(caller, id).await?;
     shared.accounts().revoke_token(token.id).await?;
     let (user, by) = (token.user, caller.user);
     tracing::info!(user.id = %user, token.id = %token.id, %by, "api_token_revoked");

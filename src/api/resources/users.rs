@@ -1,35 +1,31 @@
 //! Users, for admins; and who one is, for everybody.
 
-use super::{json, ok};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
-use crate::api::extract::{Json, PageQuery, after, path_id, query};
-use crate::api::filter::choice;
+use crate::api::extract::{Json, Path};
+use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
+use crate::api::reply::{json, ok};
 use crate::api::scope::{Belongings, Caller, Shared};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::secret::ApiToken;
 use crate::domain::user::{ADMIN_NAME, Removal, TokenRecord, User, is_valid_user_name};
-use crate::store::{After, Page};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
-use serde::{Deserialize, Serialize};
+use actix_web::web;
+use serde::Deserialize;
 use std::time::{Duration, Instant};
+use utoipa::{IntoParams, ToSchema};
 
-#[derive(Debug, Deserialize)]
+/// A user to add.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewUser {
+    /// Name of the user.
+    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$", example = "ann")]
     name: String,
+    /// True for an admin, who manages users.
     #[serde(default)]
     is_admin: bool,
-}
-
-/// A new user with their first API token: the one answer that it stands in.
-#[derive(Serialize)]
-struct Created {
-    #[serde(flatten)]
-    user: dto::User,
-    token: String,
 }
 
 /// A new token for a user, and the record that is kept of it.
@@ -48,7 +44,13 @@ pub(super) fn new_token(shared: &Shared, user: UserId) -> (ApiToken, TokenRecord
     (token, record)
 }
 
-/// `POST /api/v2/users`
+/// Add a user
+///
+/// The answer holds the user's first API token. It is shown only here.
+#[utoipa::path(
+    post, path = "/api/v2/users", request_body = NewUser,
+    responses((status = 201, body = dto::CreatedUser))
+)]
 pub(in crate::api) async fn create(
     _: Caller,
     shared: web::Data<Shared>,
@@ -71,60 +73,77 @@ pub(in crate::api) async fn create(
     let (token, record) = new_token(&shared, user.id);
     shared.accounts().add_user(user.clone(), record).await?;
     tracing::info!(user.id = %user.id, user.is_admin, "user_added");
-    let created = Created {
+    let created = dto::CreatedUser {
         user: (&user).into(),
         token: token.expose().to_owned(),
     };
     json(StatusCode::CREATED, &created)
 }
 
-/// `GET /api/v2/users`
+/// List users
+#[utoipa::path(
+    get, path = "/api/v2/users", params(UserQuery),
+    responses((status = 200, body = dto::List<dto::User>))
+)]
 pub(in crate::api) async fn list(
     _: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Query(asked): Query<UserQuery>,
 ) -> Answer {
-    let asked: PageQuery = query(&request)?;
-    let After { last, limit } = after::<UserId>(asked.limit, asked.cursor.as_ref())?;
-    let mut users = shared.accounts().all().await?;
-    users.sort_by_key(|user| std::cmp::Reverse(user.id));
-    users.retain(|user| last.is_none_or(|last| user.id < last));
-    let has_more = users.len() > limit;
-    users.truncate(limit);
-    let page = Page {
-        items: users,
-        has_more,
-    };
-    let shape = |user: User| Ok::<_, Problem>(dto::User::from(&user));
-    ok(&dto::List::of(page, |user| user.id, shape)?)
+    let after = Limit::after(asked.limit, asked.cursor);
+    let page = dto::cut(shared.accounts().all().await?, after, |user| user.id);
+    ok(&dto::List::of(page, |user| dto::User::from(&user)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct RemoveQuery {
-    connections: Option<String>,
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct UserQuery {
+    limit: Option<Limit>,
+    cursor: Option<UserId>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct RemoveUserQuery {
+    /// What to do when the user has connections.
+    #[param(inline)]
+    connections: Option<OnConnections>,
+    /// Whether to delete the webhooks of these connections.
+    #[param(default = true)]
     delete_webhooks: Option<bool>,
 }
 
-/// What becomes of the connections of a user who is removed.
-const REFUSE: &str = "refuse";
-const DISCONNECT: &str = "disconnect";
+/// What to do with the connections of a user who is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum OnConnections {
+    #[default]
+    Refuse,
+    Disconnect,
+}
 
-/// `DELETE /api/v2/users/{id}`
+/// Remove a user
+///
+/// Their API tokens stop working at once. Their connections, their credentials and the user are
+/// removed in the background when that takes longer than five seconds.
+#[utoipa::path(
+    delete, path = "/api/v2/users/{id}", params(RemoveUserQuery),
+    responses((status = 200, body = dto::RemovedUser))
+)]
 pub(in crate::api) async fn remove(
     caller: Caller,
     shared: web::Data<Shared>,
-    request: HttpRequest,
+    Path(id): Path<UserId>,
+    Query(asked): Query<RemoveUserQuery>,
 ) -> Answer {
-    let asked: RemoveQuery = query(&request)?;
-    let words = [REFUSE, DISCONNECT];
-    let chosen = choice("connections", asked.connections.as_ref(), &words, |w| w)?;
-    let user = shared.accounts().user(path_id(&request)?).await?;
+    let refuses = asked.connections.unwrap_or_default() == OnConnections::Refuse;
+    let user = shared.accounts().user(id).await?;
     let user = user.ok_or_else(Problem::not_found)?;
     may_be_removed(&shared, caller, &user)?;
-    let id = user.id;
     let left = belongings(&shared, id).await?;
-    if user.is_present() && chosen != Some(DISCONNECT) && left != Belongings::default() {
+    if user.is_present() && refuses && left != Belongings::default() {
         return Err(in_use(&user, left));
     }
     let removal = Removal {
@@ -143,14 +162,14 @@ pub(in crate::api) async fn remove(
     let is_removed = is_gone_within(&shared, id).await?;
     let left = belongings(&shared, id).await?;
     ok(&dto::RemovedUser {
-        user_id: id.to_string(),
+        user_id: id,
         name,
         is_removed,
         connections_left: left.connections + left.pending_deletions,
         message: if is_removed {
-            "the user is removed, with their API tokens and credentials"
+            "Removed, with the user's API tokens and credentials."
         } else {
-            "the user's API tokens no longer work; what is left is removed in the background"
+            "The user's API tokens no longer work. The removal continues in the background."
         },
     })
 }
@@ -211,7 +230,8 @@ async fn is_gone_within(shared: &Shared, id: UserId) -> Result<bool, Problem> {
 /// How often it is looked whether a user is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// `GET /api/v2/whoami`
+/// Get the user of this request
+#[utoipa::path(get, path = "/api/v2/whoami", responses((status = 200, body = dto::User)))]
 pub(in crate::api) async fn whoami(caller: Caller, shared: web::Data<Shared>) -> Answer {
     let user = shared.accounts().user(caller.user).await?;
     let user = user.ok_or_else(|| Problem::new(Code::Unauthenticated, "this user is gone"))?;

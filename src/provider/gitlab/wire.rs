@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// Every event that a project hook can subscribe to, by the name of its flag. All of them are
 /// written each time: some are on unless said otherwise.
-pub(super) const EVENTS: [&str; 17] = [
+pub const EVENTS: [&str; 17] = [
     "push_events",
     "tag_push_events",
     "issues_events",

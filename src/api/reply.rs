@@ -1,17 +1,4 @@
-//! One file a resource: checks the request, asks the herd or the caller's own reader, answers.
-
-pub(super) mod connections;
-pub(super) mod credentials;
-pub(super) mod deliveries;
-pub(super) mod health;
-pub(super) mod incidents;
-pub(super) mod oauth;
-mod payload;
-pub(super) mod repositories;
-pub(super) mod runs;
-pub(super) mod stats;
-pub(super) mod tokens;
-pub(super) mod users;
+//! How handlers answer.
 
 use super::error::Answer;
 use super::scope::Owned;
@@ -23,12 +10,14 @@ use actix_web::http::StatusCode;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
+/// An answer in JSON.
 #[expect(clippy::unnecessary_wraps, reason = "handlers end with it")]
-fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     Ok(HttpResponse::build(status).json(body))
 }
 
-fn ok(body: &impl Serialize) -> Answer {
+/// A success in JSON.
+pub(super) fn ok(body: &impl Serialize) -> Answer {
     json(StatusCode::OK, body)
 }
 
@@ -36,7 +25,7 @@ fn ok(body: &impl Serialize) -> Answer {
 type Names = HashMap<ConnectionId, FullName>;
 
 /// The names of the repositories of these connections, each looked up once.
-async fn names(
+pub(super) async fn names(
     owned: Owned<'_>,
     ids: impl IntoIterator<Item = ConnectionId>,
 ) -> Result<Names, ReadError> {

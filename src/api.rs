@@ -6,16 +6,20 @@
 //! memory, in [`signin`]. The dashboard's pages,
 //! the listener for metrics, and signals are not its business.
 
+mod access;
 mod auth;
 pub mod dto;
 pub mod error;
 mod extract;
-mod filter;
 pub mod ingress;
+pub mod openapi;
 mod progress;
+mod query;
 mod quota;
+mod reply;
 mod resources;
 pub mod routes;
+mod schema;
 pub mod scope;
 pub mod server;
 mod signin;

@@ -1,0 +1,17 @@
+//! One file a resource: checks the request, asks the actors or the caller's own reader, answers.
+//! The comments of handlers and of what they read are the API's description.
+
+pub(super) mod connections;
+pub(super) mod credentials;
+pub(super) mod deliveries;
+mod events;
+pub(super) mod health;
+pub(super) mod incidents;
+pub(super) mod oauth;
+mod payload;
+pub(super) mod repositories;
+pub(super) mod runs;
+pub(super) mod stats;
+pub(super) mod tokens;
+pub(super) mod users;
+pub(super) mod webhooks;

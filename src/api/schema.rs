@@ -1,0 +1,285 @@
+//! How the values of the domain stand in JSON and in query strings, and how the API's description
+//! describes them: each by one name, so that a field and a parameter refer to the same schema.
+
+use crate::actor::Farewell;
+use crate::domain::connection::WebhookStatus;
+use crate::domain::delivery::{Outcome, Source};
+use crate::domain::error_code::ErrorCode;
+use crate::domain::grant::RejectReason;
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
+};
+use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution, Severity};
+use crate::domain::lifecycle::SuspendReason;
+use crate::domain::repo::{FullName, Host, ProviderKind};
+use crate::domain::run::{Conclusion, Family, RunStatus};
+use crate::domain::time::Timestamp;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// A segment of a repository's full name: not empty, and neither `.` nor `..`.
+macro_rules! segment {
+    () => {
+        r"(\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\.{3}[A-Za-z0-9._-]*)"
+    };
+}
+/// What has no control characters and is no unfinished class of a pattern.
+macro_rules! plain {
+    () => {
+        r"[^\u0000-\u001f\u007f-\u009f\[]"
+    };
+}
+/// Digits of an id: Crockford's base 32.
+macro_rules! digit {
+    () => {
+        "[0-9a-hjkmnp-tv-z]"
+    };
+}
+macro_rules! id {
+    ($prefix:literal) => {
+        concat!("^", $prefix, "_[0-7]", digit!(), "{25}$")
+    };
+}
+pub(super) use {plain, segment};
+
+/// The full name of a repository, as the description has it.
+pub(super) const FULL_NAME: &str = concat!("^", segment!(), "(/", segment!(), ")+$");
+/// The same with one owner and no group.
+pub(super) const OWNER_AND_NAME: &str = concat!("^", segment!(), "/", segment!(), "$");
+
+/// The schema of a text.
+pub(super) fn text(about: &str, pattern: &str, example: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(about))
+        .pattern(Some(pattern))
+        .examples([example])
+}
+
+/// Types that stand as a text that they are parsed from.
+macro_rules! texts {
+    ($($type:ty, $name:literal, $about:literal, $pattern:expr, $example:literal
+        $(, $max:literal)?;)*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                Cow::<str>::deserialize(from)?.parse().map_err(Error::custom)
+            }
+        }
+
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                text($about, $pattern, $example)$(.max_length(Some($max)))?.into()
+            }
+        }
+
+        impl ToSchema for $type {
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+        }
+    )*};
+}
+
+texts! {
+    ConnectionId, "ConnectionId", "Id of a connection.", id!("con"),
+        "con_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    CredentialId, "CredentialId", "Id of a credential.", id!("crd"),
+        "crd_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    DeliveryId, "DeliveryId", "Id of a delivery.", id!("dlv"), "dlv_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    IncidentId, "IncidentId", "Id of an incident.", id!("inc"), "inc_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    RunId, "RunId", "Id of a run.", id!("run"), "run_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    TokenId, "TokenId", "Id of an API token.", id!("tok"), "tok_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    UserId, "UserId", "Id of a user.", id!("usr"), "usr_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    HookKey, "HookKey", "The key in a webhook's URL. Unguessable, but not a secret.",
+        concat!("^", digit!(), "{32}$"), "0123456789abcdefghjkmnpqrstvwxyz";
+    Host, "Host", "A host name in lower case, with a port unless it is the default one.",
+        r"^[A-Za-z0-9.:\[\]-]{1,260}$", "github.com";
+    FullName, "FullName", "Owner and name of a repository; GitLab nests groups.", FULL_NAME,
+        "octo/app", 1024;
+}
+
+/// Types that stand as one of a few names.
+macro_rules! names {
+    ($($type:ty, $name:literal, $all:expr, $about:literal;)*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = Cow::<str>::deserialize(from)?;
+                let found = $all.iter().find(|one| one.as_str() == text);
+                found.copied().ok_or_else(|| {
+                    let names: Vec<&str> = $all.iter().map(|one| one.as_str()).collect();
+                    Error::custom(format_args!("expected one of {}", names.join(", ")))
+                })
+            }
+        }
+
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                let names = $all.iter().map(|one| one.as_str());
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some($about))
+                    .enum_values(Some(names))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $type {
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+        }
+    )*};
+}
+
+names! {
+    ProviderKind, "Provider", ProviderKind::ALL, "A kind of provider.";
+    WebhookStatus, "WebhookStatus", WebhookStatus::ALL, "State of a connection's webhook.";
+    ErrorCode, "ErrorCode", ErrorCode::ALL,
+        "Stable name of an error. A name never changes its meaning.";
+    Source, "DeliverySource", Source::ALL,
+        "How a delivery reached Hookherd: sent by the provider, or fetched after it was missed.";
+    OutcomeName, "DeliveryOutcome", OutcomeName::ALL, "Result of processing a delivery.";
+    DeliveryStatus, "DeliveryState", DeliveryStatus::ALL, "State of a delivery.";
+    IncidentStatus, "IncidentStatus", IncidentStatus::ALL, "State of an incident.";
+    Severity, "Severity", Severity::ALL, "Severity of an incident.";
+    IncidentSource, "IncidentSource", IncidentSource::ALL, "How an incident was detected.";
+    ResolutionName, "Resolution", ResolutionName::ALL, "Why an incident was resolved.";
+    Family, "RunFamily", Family::ALL, "The events that report a run.";
+    RunStatusName, "RunStatus", RunStatusName::ALL, "State of a run.";
+    Conclusion, "Conclusion", Conclusion::ALL, "Conclusion of a run.";
+    SuspendReason, "SuspendReason", SuspendReason::ALL, "Why a connection was suspended.";
+    RejectReason, "RejectReason", RejectReason::ALL, "Why a credential stopped working.";
+    Farewell, "WebhookOutcome", Farewell::ALL,
+        "State of the webhook at the provider after disconnecting.";
+}
+
+/// The names of values that carry more than their name.
+macro_rules! only_names {
+    ($($(#[$doc:meta])* $type:ident = $names:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $type(&'static str);
+
+        impl $type {
+            const ALL: [Self; $names.len()] = {
+                let mut all = [Self(""); $names.len()];
+                let mut at = 0;
+                while at < all.len() {
+                    all[at] = Self($names[at]);
+                    at += 1;
+                }
+                all
+            };
+
+            /// The name.
+            pub const fn as_str(self) -> &'static str {
+                self.0
+            }
+        }
+    )*};
+}
+
+only_names! {
+    /// The name of an [`Outcome`].
+    OutcomeName = Outcome::NAMES;
+    /// The name of a [`RunStatus`].
+    RunStatusName = RunStatus::NAMES;
+    /// The name of a [`Resolution`].
+    ResolutionName = Resolution::NAMES;
+    /// The name of a delivery's state.
+    DeliveryStatus = ["received", "processed"];
+}
+
+impl DeliveryStatus {
+    /// Stored, not yet processed.
+    pub const RECEIVED: Self = Self::ALL[0];
+    /// Processed.
+    pub const PROCESSED: Self = Self::ALL[1];
+}
+
+impl From<&Outcome> for OutcomeName {
+    fn from(outcome: &Outcome) -> Self {
+        Self(outcome.as_str())
+    }
+}
+
+impl From<RunStatus> for RunStatusName {
+    fn from(status: RunStatus) -> Self {
+        Self(status.as_str())
+    }
+}
+
+impl From<Resolution> for ResolutionName {
+    fn from(resolution: Resolution) -> Self {
+        Self(resolution.as_str())
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds. Times outside the years 0 to 9999 are shown as the epoch: no
+/// clock of ours makes them.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let nanos = i128::from(self.0) * 1_000_000;
+        let moment = time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
+            .ok()
+            .filter(|moment| (0..=9999).contains(&moment.year()))
+            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+        let (date, clock) = (moment.date(), moment.time());
+        to.collect_str(&format_args!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            date.year(),
+            u8::from(date.month()),
+            date.day(),
+            clock.hour(),
+            clock.minute(),
+            clock.second(),
+            clock.millisecond()
+        ))
+    }
+}
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::Custom("date-time".into())))
+            .description(Some("A time: RFC 3339, UTC, with milliseconds."))
+            .examples(["2026-11-24T14:34:56.007Z"])
+            .into()
+    }
+}
+
+impl ToSchema for Timestamp {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_with_milliseconds() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_795_530_896_007, "2026-11-24T14:34:56.007Z"),
+            (i64::MAX, "1970-01-01T00:00:00.000Z"),
+            (i64::MIN, "1970-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(serde_json::to_value(Timestamp(ms)).unwrap(), text);
+        }
+    }
+}
