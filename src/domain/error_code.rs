@@ -1,7 +1,7 @@
-//! Every reason that people and programs are told, by its stable name: problems of the API, why a
-//! call to a provider failed, why a connection was given up. One list, which the documents share.
+//! Every reason, by its stable name: problems of the API, why a call to a provider failed, why a
+//! connection was suspended. The API documentation shows the same list.
 //!
-//! A name is never given another meaning. What is not in the list does not exist.
+//! The meaning of a name never changes. A name that is not in the list does not exist.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $code),* }
             }
 
-            /// What it means, in words that are the same each time.
+            /// The meaning: a fixed phrase without a full stop.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning),* }
             }
@@ -37,137 +37,137 @@ macro_rules! codes {
 
 codes! {
     // Requests to this API.
-    BadJson = "bad_json", "The body is not the JSON that is expected", "Correct the body.";
-    UnknownField = "unknown_field", "The body has a field that is not known here",
-        "Correct the field's name or leave it out.";
-    BadQuery = "bad_query", "The query string is not understood", "Correct the parameters.";
-    BadCursor = "bad_cursor", "The cursor is not one of ours",
-        "Pass next_cursor back unchanged, or begin without one.";
-    TokenInQuery = "token_in_query", "A token does not belong into a URL",
-        "Send it as Authorization: Bearer, and replace it: URLs end up in logs.";
-    BadRequest = "bad_request", "The request is not understood", "Correct the request.";
-    OauthState = "oauth_state", "There is no such sign-in under way", "Begin the sign-in anew.";
-    BadDeliveryHeader = "bad_delivery_header", "A delivery's header is missing",
-        "Send deliveries as the provider does; this address takes nothing else.";
-    Unauthenticated = "unauthenticated", "An API token is needed",
-        "Send Authorization: Bearer with a token of this daemon.";
+    BadJson = "bad_json", "The body is not the expected JSON", "Correct the body.";
+    UnknownField = "unknown_field", "The body has an unknown field",
+        "Correct the name of the field or leave it out.";
+    BadQuery = "bad_query", "The query string is not valid", "Correct the parameters.";
+    BadCursor = "bad_cursor", "The cursor is not valid",
+        "Pass next_cursor back unchanged, or start without a cursor.";
+    TokenInQuery = "token_in_query", "Tokens are not accepted in a URL",
+        "Send the token as Authorization: Bearer, and replace it: URLs end up in logs.";
+    BadRequest = "bad_request", "The request is not valid", "Correct the request.";
+    OauthState = "oauth_state", "No such sign-in is in progress", "Start the sign-in again.";
+    BadDeliveryHeader = "bad_delivery_header", "A delivery header is missing",
+        "Send deliveries as the provider does; this address accepts nothing else.";
+    Unauthenticated = "unauthenticated", "An API token is required",
+        "Send Authorization: Bearer with an API token of this server.";
     BadSignature = "bad_signature", "The signature is missing or wrong",
-        "Have the hook's secret written again: check or recreate the connection.";
-    Forbidden = "forbidden", "Only an admin may do this", "Ask an admin.";
-    OauthDenied = "oauth_denied", "The user did not agree", "Sign in again and agree.";
-    NotFound = "not_found", "There is no such object",
-        "Check the id; what is not yours is not there.";
-    NoSuchRoute = "no_such_route", "There is no such route", "See GET /api/v2/openapi.json.";
-    RepositoryNotFound = "repository_not_found", "The provider shows no such repository",
-        "Check the name, and whether the credential may see the repository.";
-    OwnerNotFound = "owner_not_found", "The provider shows no such user, organisation or group",
-        "Check the name, and whether the credential may see the group.";
-    MethodNotAllowed = "method_not_allowed", "The route has no such method",
-        "Use a method that Allow names.";
-    BodyTimeout = "body_timeout", "The body took too long", "Send it again, faster.";
-    AlreadyConnected = "already_connected", "The repository is connected already",
-        "Use the connection that connection_id names.";
-    UserExists = "user_exists", "There is a user with this name already", "Choose another name.";
-    NotNow = "not_now", "This is not possible in the present state", "Look at the object again.";
-    TooManyRequests = "too_many_requests", "You ask for too much in too little time",
-        "Come again after the time in Retry-After.";
-    QuotaReached = "quota_reached", "You have as many of these as a user may have",
-        "Remove some, or ask an admin for a higher limit.";
+        "Check or recreate the connection: this writes the secret of the hook again.";
+    Forbidden = "forbidden", "Only an administrator may do this", "Ask an administrator.";
+    OauthDenied = "oauth_denied", "The user did not authorise the sign-in",
+        "Sign in again and authorise it.";
+    NotFound = "not_found", "No such object", "Check the id. Objects of other users are not shown.";
+    NoSuchRoute = "no_such_route", "No such route", "See GET /api/v2/openapi.json.";
+    RepositoryNotFound = "repository_not_found", "The repository was not found at the provider",
+        "Check the name, and whether the credential can access the repository.";
+    OwnerNotFound = "owner_not_found",
+        "The user, organisation or group was not found at the provider",
+        "Check the name, and whether the credential can access the group.";
+    MethodNotAllowed = "method_not_allowed", "The route does not support this method",
+        "Use a method listed in Allow.";
+    BodyTimeout = "body_timeout", "The body was not received in time", "Send it again, faster.";
+    AlreadyConnected = "already_connected", "The repository is already connected",
+        "Use the connection in connection_id.";
+    UserExists = "user_exists", "A user with this name already exists", "Choose another name.";
+    NotNow = "not_now", "Not possible in the current state", "Check the state of the object.";
+    TooManyRequests = "too_many_requests", "Too many requests", "Try again after Retry-After.";
+    QuotaReached = "quota_reached", "The limit for this user is reached",
+        "Remove some, or ask an administrator for a higher limit.";
     UserInUse = "user_in_use", "The user still has connections",
-        "Disconnect them first, or say connections=disconnect.";
+        "Disconnect them first, or use connections=disconnect.";
     UserProtected = "user_protected", "This user cannot be removed",
-        "See the detail: the built-in admin stays, and nobody removes themselves.";
+        "See the detail. The built-in admin stays, and no user can remove themselves.";
     CredentialInUse = "credential_in_use", "Connections still need the credential",
-        "Add another one that fits first, or say force=true.";
+        "Add another one that fits first, or use force=true.";
     BodyTooLarge = "body_too_large", "The body is too large", "Send less.";
-    OauthExpired = "oauth_expired", "The sign-in took too long", "Begin the sign-in anew.";
-    UnsupportedMediaType = "unsupported_media_type", "The body's type is not supported",
+    OauthExpired = "oauth_expired", "The sign-in has expired", "Start the sign-in again.";
+    UnsupportedMediaType = "unsupported_media_type", "The media type of the body is not supported",
         "Send application/json.";
     UnsupportedEncoding = "unsupported_encoding", "Compressed bodies are not supported",
-        "Send the body as it is.";
-    InvalidField = "invalid_field", "A field has a value that is not valid",
+        "Send the body uncompressed.";
+    InvalidField = "invalid_field", "A field has an invalid value",
         "Correct the field that the detail names.";
-    UnknownProvider = "unknown_provider", "This daemon is not configured for that provider",
-        "Name a host that is configured, or have it added to the configuration.";
-    NoCredential = "no_credential", "You have no credential that fits",
-        "Sign in or add a token; then connect, check or resume.";
+    UnknownProvider = "unknown_provider", "The provider is not configured on this server",
+        "Use a configured host, or ask an administrator to configure this one.";
+    NoCredential = "no_credential", "No credential fits",
+        "Sign in or add a token. Then connect, check or resume.";
     CredentialRefused = "credential_refused", "The provider refuses the credential",
         "Sign in again or add a new token.";
-    OauthNotConfigured = "oauth_not_configured", "Nobody can sign in with that provider here",
-        "Add a token, or have an OAuth client configured.";
-    OauthRefused = "oauth_refused", "The provider refuses the sign-in", "Begin the sign-in anew.";
-    Internal = "internal", "Something went wrong on our side", "See the daemon's log.";
-    Overloaded = "overloaded", "Too much is going on", "Try again after Retry-After.";
+    OauthNotConfigured = "oauth_not_configured", "Sign-in is not configured for this provider",
+        "Add a token, or ask an administrator to configure an OAuth client.";
+    OauthRefused = "oauth_refused", "The provider refuses the sign-in", "Start the sign-in again.";
+    Internal = "internal", "Internal error", "See the log of the server.";
+    Overloaded = "overloaded", "Server overloaded", "Try again after Retry-After.";
     StoreUnavailable = "store_unavailable", "Storage is temporarily unavailable",
-        "Try again after Retry-After; free space if the disk is full.";
-    Unavailable = "unavailable", "This is temporarily unavailable", "Try again after Retry-After.";
+        "Try again after Retry-After. Free space if the disk is full.";
+    Unavailable = "unavailable", "Temporarily unavailable", "Try again after Retry-After.";
 
     // The provider refuses.
     Unauthorized = "unauthorized", "The provider refuses the token",
         "Sign in again or add a new token: it was revoked, has expired, or was never valid.";
-    NoAccess = "no_access", "The credential may not do this, or not see the repository",
-        "Give the token's user administration of the repository, and the token the right.";
+    NoAccess = "no_access", "The credential lacks access to the repository or its hooks",
+        "Make the token's user an administrator of the repository, and give the token the right.";
     InsufficientScope = "insufficient_scope", "The token lacks a scope",
-        "Make a token with the scope that the message names, and add it.";
-    SsoRequired = "sso_required", "The organisation asks for SAML single sign-on",
-        "Authorise the token for the organisation at the URL that the message shows.";
-    IpNotAllowed = "ip_not_allowed", "An IP allow list does not have this daemon's address",
-        "Have an owner of the organisation add the address that this daemon calls from.";
+        "Create a token with the scope that the message names, and add it.";
+    SsoRequired = "sso_required", "The organisation requires SAML single sign-on",
+        "Authorise the token for the organisation at the URL in the message.";
+    IpNotAllowed = "ip_not_allowed", "The address of this server is not on the IP allow list",
+        "Ask an owner of the organisation to add the address that this server calls from.";
     TokenForbidden = "token_forbidden", "A policy forbids this kind of token",
         "Use a kind of token, or a lifetime, that the policy allows, or sign in.";
     AppRestricted = "app_restricted", "The organisation restricts OAuth apps",
-        "Have an owner of the organisation approve the app, or use a token.";
-    AccountSuspended = "account_suspended", "The token's account is suspended or blocked",
-        "Ask the provider or its administrator, or use another account's credential.";
-    AccountUnready = "account_unready", "The token's account has to do something first",
-        "Open the provider in a browser and do what it asks for.";
+        "Ask an owner of the organisation to approve the app, or use a token.";
+    AccountSuspended = "account_suspended", "The account of the token is suspended or blocked",
+        "Ask the provider or its administrator, or use the credential of another account.";
+    AccountUnready = "account_unready", "The account of the token needs attention",
+        "Open the provider in a browser and follow its instructions.";
     RepositoryBlocked = "repository_blocked", "The provider has blocked the repository",
         "Ask the provider's support, or disconnect.";
     RepositoryArchived = "repository_archived", "The repository is archived",
         "Unarchive or disconnect it.";
-    HookLimitReached = "hook_limit_reached", "The repository has as many hooks as it may",
+    HookLimitReached = "hook_limit_reached", "The repository has reached the limit of hooks",
         "Delete unused hooks, or choose fewer events.";
-    TestDeliveryFailed = "test_delivery_failed", "The provider's test delivery did not arrive",
-        "Check that the public URL leads to this daemon, also from there.";
-    Rejected = "rejected", "The provider does not accept the request", "See the message.";
+    TestDeliveryFailed = "test_delivery_failed", "The provider's test delivery failed",
+        "Check that the provider can reach the public URL, and that it leads to this server.";
+    Rejected = "rejected", "The provider rejects the request", "See the message.";
 
-    // The provider cannot be asked.
-    ProviderUnavailable = "provider_unavailable", "The provider has trouble of its own",
-        "Wait: it is tried again.";
+    // The provider cannot be called.
+    ProviderUnavailable = "provider_unavailable", "The provider is unavailable",
+        "Wait: Hookherd retries.";
     ProviderTimeout = "provider_timeout", "The provider did not answer in time",
-        "Wait: it is tried again.";
-    ProviderUnreachable = "provider_unreachable", "No connection to the provider",
-        "Check network, firewall and port; it is tried again.";
-    HostNotFound = "host_not_found", "The provider's host name is not found",
-        "Check the API URL and this machine's DNS; it is tried again.";
+        "Wait: Hookherd retries.";
+    ProviderUnreachable = "provider_unreachable", "The provider cannot be reached",
+        "Check network, firewall and port. Hookherd retries.";
+    HostNotFound = "host_not_found", "The provider's host name was not found",
+        "Check the API URL and the DNS of this machine. Hookherd retries.";
     BadCertificate = "bad_certificate", "The provider's certificate is not trusted",
-        "See the message: renew it, or name its authority as ca_file.";
-    WrongApiUrl = "wrong_api_url", "What answers is not the provider's API",
+        "See the message: renew the certificate, or name its authority in ca_file.";
+    WrongApiUrl = "wrong_api_url", "The API URL does not lead to the provider's API",
         "Correct the API URL in the configuration.";
     BadAnswer = "bad_answer", "The provider's answer is not usable",
-        "Check the API URL; it is asked again.";
-    RateLimited = "rate_limited", "The provider limits how often this token may call",
-        "Wait: it goes on by itself.";
-    CallsWaiting = "calls_waiting", "Too many calls to the provider wait here",
-        "Wait: it goes on by itself, people's requests first.";
+        "Check the API URL. Hookherd retries.";
+    RateLimited = "rate_limited", "The provider's rate limit for this token is reached",
+        "Wait: Hookherd continues when the limit is over.";
+    CallsWaiting = "calls_waiting", "Too many calls to the provider are queued",
+        "Wait: Hookherd continues by itself, users' requests first.";
 
-    // This daemon cannot ask.
-    NotConfigured = "not_configured", "What is needed is no longer configured",
+    // This server cannot call.
+    NotConfigured = "not_configured", "A required setting is no longer configured",
         "Configure the provider again, or disconnect.";
-    CannotOpenSecret = "cannot_open_secret", "A secret cannot be opened with the master keys",
-        "Configure the key that it was sealed with.";
-    OauthMisconfigured = "oauth_misconfigured", "The provider refuses our OAuth client",
-        "Correct the client's id and secret in the configuration.";
-    AppRefused = "app_refused", "GitHub refuses our App",
-        "Check providers.github.app.id, its private key, and this machine's clock.";
+    CannotOpenSecret = "cannot_open_secret", "A secret cannot be decrypted with the master keys",
+        "Configure the key that encrypted it.";
+    OauthMisconfigured = "oauth_misconfigured", "The provider refuses the OAuth client",
+        "Correct the id and secret of the client in the configuration.";
+    AppRefused = "app_refused", "GitHub refuses the GitHub App",
+        "Check providers.github.app.id, its private key, and the clock of this machine.";
 
-    // A connection was given up.
-    HookDeletedRepeatedly = "hook_deleted_repeatedly", "Somebody keeps deleting the hook",
-        "Resume the connection when the hook may stay.";
-    Panics = "panics", "A fault in Hookherd", "See the daemon's log, and report it.";
+    // A connection was suspended.
+    HookDeletedRepeatedly = "hook_deleted_repeatedly", "The hook is deleted repeatedly",
+        "Resume the connection when the hook is allowed to stay.";
+    Panics = "panics", "Internal error", "See the log of the server, and report it.";
 
-    // What another version wrote.
-    Unknown = "unknown", "A reason that this version does not know", "See the message.";
+    // Written by another version.
+    Unknown = "unknown", "Unknown reason", "See the message.";
 }
 
 impl ErrorCode {
@@ -177,7 +177,7 @@ impl ErrorCode {
         found.copied().unwrap_or(Self::Unknown)
     }
 
-    /// Whether what it stands for tends to go away by itself.
+    /// Whether the cause usually passes by itself.
     pub const fn is_transient(self) -> bool {
         matches!(
             self,

@@ -68,10 +68,10 @@ pub enum HttpError {
     #[error("the API URL must be http or https, with a host and without user, query and fragment")]
     BadUrl,
     /// The certificates cannot be read.
-    #[error("the file of certificate authorities is no PEM file of certificates")]
+    #[error("the file of certificate authorities holds no certificates in PEM")]
     BadCertificates,
     /// The client cannot be set up: as a rule, the machine has no certificate authorities.
-    #[error("no HTTPS client: {0}; does this machine have its CA certificates installed?")]
+    #[error("cannot set up HTTPS: {0}. Check that CA certificates are installed on this machine")]
     NoClient(reqwest::Error),
 }
 

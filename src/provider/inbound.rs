@@ -88,7 +88,7 @@ pub enum VerifyError {
 
 /// Why a verified payload could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the payload cannot be understood: {0}")]
+#[error("the payload cannot be read: {0}")]
 pub struct DecodeError(pub String);
 
 /// Inbound: pure, no I/O. One per kind of provider.

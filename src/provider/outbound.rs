@@ -30,12 +30,11 @@ pub struct ProviderError {
 }
 
 impl ProviderError {
-    /// As it is shown: the link is told in the sentence when the credential is the reader's own,
-    /// and to nobody else.
+    /// As it is shown: the message names the link only when the credential is the reader's own.
     #[must_use]
     pub fn shown(mut self, is_own: bool) -> Self {
         if let (Some(link), true) = (self.link.take(), is_own) {
-            self.message = format!("{}: {link}", self.message);
+            self.message = format!("{} Open {link}", self.message);
         }
         self
     }

@@ -274,7 +274,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
         // The message of serde_json may quote the payload; its place does not.
         Some(Err(e)) => {
             let problem = if is_doubled(&e) {
-                "a field is given twice"
+                "a field occurs twice"
             } else {
                 "it is not valid JSON"
             };
@@ -282,7 +282,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
             let text = format!("{problem}, at line {line} column {column}");
             Err(DecodeError(text))
         }
-        None => Err(DecodeError("it is no JSON object".into())),
+        None => Err(DecodeError("it is not a JSON object".into())),
     }
 }
 

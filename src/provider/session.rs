@@ -166,7 +166,7 @@ impl<'a, D: Dialect> Session<'a, D> {
                 return Ok(all);
             }
         }
-        Err(errors::bad_answer(D::NAMING.name, "a list without an end"))
+        Err(errors::bad_answer(D::NAMING.name, "an endless list"))
     }
 
     /// Whether what answers is the provider's API at all: it knows the token's own account, or

@@ -1,4 +1,4 @@
-//! Why there is no connection to a provider, and what to do about it.
+//! Why a provider cannot be reached, and what to do about it.
 
 use super::outbound::ProviderError;
 use crate::domain::error_code::ErrorCode;
@@ -6,18 +6,18 @@ use rustls::CertificateError;
 use std::error::Error;
 use std::io::ErrorKind;
 
-/// What stands in the way. Nothing was sent.
+/// The cause. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreached {
-    /// The host's name is not found.
+    /// The host name was not found.
     NoName,
-    /// Nobody takes connections there.
+    /// The connection was refused.
     Refused,
-    /// No way leads there.
+    /// There is no route to the host.
     NoRoute,
-    /// No connection within the time for it.
+    /// Connecting timed out.
     Silent,
-    /// What answers speaks no TLS.
+    /// The server does not speak TLS.
     NotTls,
     /// The certificate has expired.
     Expired,
@@ -25,18 +25,18 @@ pub(super) enum Unreached {
     NotYetValid,
     /// The certificate is for another name.
     OtherName,
-    /// The certificate's authority is not trusted.
+    /// The issuer of the certificate is not trusted.
     UnknownIssuer,
-    /// The certificate is that of an authority, which no server may show.
+    /// The certificate is that of an authority, which a server must not use.
     Authority,
-    /// Some other trouble with TLS.
+    /// Another TLS error.
     Tls,
     /// Anything else.
     Other,
 }
 
 impl Unreached {
-    /// What an error is that happened while connecting.
+    /// The cause of an error that happened while connecting.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
         let mut is_name = false;
@@ -48,7 +48,7 @@ impl Unreached {
             if let Some(found) = found {
                 return found;
             }
-            // Told in words alone.
+            // This error has no type, only a text.
             let words = error.to_string();
             is_name |= words.contains("dns error") || words.contains("lookup address");
             next = error.source();
@@ -60,7 +60,7 @@ impl Unreached {
         }
     }
 
-    /// Whether another try within the same call may help: not with a name or a certificate.
+    /// Whether a retry within the same call may help: not with a name or a certificate.
     pub(super) const fn may_pass(self) -> bool {
         matches!(
             self,
@@ -68,7 +68,7 @@ impl Unreached {
         )
     }
 
-    /// The reason, for programs.
+    /// The code of the reason.
     const fn code(self) -> ErrorCode {
         match self {
             Self::NoName => ErrorCode::HostNotFound,
@@ -85,49 +85,49 @@ impl Unreached {
         }
     }
 
-    /// The error that it is, when the provider of this name is looked for at `place`.
+    /// The error, for the provider of this name at `place`.
     pub(super) fn told(self, name: &str, place: &str) -> ProviderError {
         let settings = format!("providers.{}", name.to_ascii_lowercase());
-        let certificate = format!("the certificate of {place}");
+        let certificate = format!("The certificate of {place}");
         let words = match self {
             Self::NoName => format!(
-                "the name of {place} is not found: check {settings}.api_url and this machine's DNS"
+                "Host name {place} not found. Check {settings}.api_url and the DNS of this machine."
             ),
             Self::Refused => format!(
-                "{place} refuses connections: check host and port of {settings}.api_url, and that \
-                 {name} runs"
+                "{place} refuses connections. Check host and port of {settings}.api_url, and that \
+                 {name} is running."
             ),
-            Self::NoRoute => format!("no way leads to {place}: check this machine's network"),
+            Self::NoRoute => format!("No route to {place}. Check the network of this machine."),
             Self::Silent => {
-                format!("{place} takes no connection: it is down, or a firewall is in between")
+                format!("Connecting to {place} timed out: it is down, or a firewall blocks it.")
             }
             Self::NotTls => format!(
-                "{place} speaks no TLS: check the port of {settings}.api_url, or write http://"
+                "{place} does not speak TLS. Check the port of {settings}.api_url, or use http://."
             ),
             Self::Expired => {
-                format!("{certificate} has expired: renew it, or set this machine's clock")
+                format!("{certificate} has expired. Renew it, or correct this machine's clock.")
             }
             Self::NotYetValid => {
-                format!("{certificate} is not valid yet: set this machine's clock")
+                format!("{certificate} is not valid yet. Correct this machine's clock.")
             }
             Self::OtherName => format!(
-                "{certificate} is for another name: write the one that it is for into \
-                 {settings}.api_url, or have it made for this one"
+                "{certificate} is for another name. Use that name in {settings}.api_url, or issue \
+                 a certificate for this one."
             ),
             Self::UnknownIssuer => format!(
-                "{certificate} is of an authority that is not trusted here: name that \
-                 authority's PEM file as {settings}.ca_file"
+                "{certificate} has an issuer that is not trusted. Set {settings}.ca_file to the \
+                 issuer's PEM file."
             ),
             Self::Authority => format!(
                 "{certificate} is that of a certificate authority (CA:TRUE), which a server may \
-                 not use: give the server one that this authority has signed, and name the \
-                 authority's PEM file as {settings}.ca_file"
+                 not use. Install one that this authority has signed on the server, and set \
+                 {settings}.ca_file to the authority's PEM file."
             ),
             Self::Tls => {
-                format!("no secure connection to {place}: check its TLS versions and certificate")
+                format!("TLS connection to {place} failed. Check its TLS versions and certificate.")
             }
             Self::Other => {
-                format!("{place} cannot be reached: check the network and {settings}.api_url")
+                format!("{place} cannot be reached. Check the network and {settings}.api_url.")
             }
         };
         ProviderError::retryable(self.code(), words, None, false)
@@ -135,7 +135,7 @@ impl Unreached {
 }
 
 fn of_io(error: &std::io::Error) -> Option<Unreached> {
-    // What an I/O error wraps is not among its sources.
+    // The error that an I/O error wraps is not among its sources.
     if let Some(inner) = error.get_ref() {
         let tls = inner.downcast_ref().map(of_tls);
         let found = tls.or_else(|| of_io(inner.downcast_ref()?));
@@ -169,7 +169,7 @@ fn of_certificate(error: &CertificateError) -> Unreached {
             Unreached::OtherName
         }
         CertificateError::UnknownIssuer => Unreached::UnknownIssuer,
-        // The name of webpki's error, which has no type of its own here.
+        // The name of webpki's error, which has no type here.
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => Unreached::Authority,
         _ => Unreached::Tls,
     }

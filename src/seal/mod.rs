@@ -64,10 +64,10 @@ impl TokenField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// It was sealed with a key that is not in the ring.
-    #[error("sealed with a key that is not configured")]
+    #[error("encrypted with a key that is not configured")]
     UnknownKey,
     /// It was tampered with, damaged, or sealed as something else.
-    #[error("cannot be opened as what it is said to be")]
+    #[error("cannot be decrypted as this record")]
     Refused,
 }
 

@@ -31,10 +31,10 @@ pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// No key at all.
-    #[error("there is no master key; make one with `hookherd keygen`")]
+    #[error("no master key; create one with `hookherd keygen`")]
     Missing,
     /// Not base64 of 32 bytes.
-    #[error("master key number {0} is not the base64 of 32 bytes; make one with `hookherd keygen`")]
+    #[error("master key {0} is not 32 bytes in base64; create one with `hookherd keygen`")]
     Malformed(usize),
 }
 

@@ -33,13 +33,13 @@ const DATA: u8 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// Something else.
-    #[error("the file is not an export of hookherd")]
+    #[error("not a Hookherd export")]
     Foreign,
     /// Written by a newer version.
-    #[error("the export was written by a newer version of hookherd")]
+    #[error("the export was written by a newer version of Hookherd")]
     Newer,
     /// Not whole, or changed since.
-    #[error("the export is damaged or cut short at byte {0}")]
+    #[error("the export is damaged or truncated at byte {0}")]
     Damaged(u64),
     /// The file system refused.
     #[error(transparent)]

@@ -25,7 +25,7 @@ fn plain(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    Err(io::Error::other("not a plain file"))
+    Err(io::Error::other("not a regular file"))
 }
 
 /// Opens a file to read it.
@@ -115,7 +115,9 @@ fn is_there(
             wanted,
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(JournalError::at("looking into the data directory at", path)(error)),
+        Err(error) => Err(JournalError::at("reading the data directory at", path)(
+            error,
+        )),
     }
 }
 

@@ -123,17 +123,17 @@ impl View {
         let marker = match Marker::read(dir) {
             MarkerRead::Good(marker) => marker,
             MarkerRead::None | MarkerRead::Older(_) => return Ok(Left::Nothing),
-            MarkerRead::Harmed => return Ok(Left::Harmed("its marker is harmed")),
+            MarkerRead::Harmed => return Ok(Left::Harmed("its marker is damaged")),
         };
         if marker.format != index::FORMAT {
             return Ok(Left::Nothing);
         }
         if marker.position != position {
-            return Ok(Left::Harmed("it is of another time"));
+            return Ok(Left::Harmed("it does not match the journal"));
         }
         // Before sled looks at them: it writes as it opens.
         if !is_as_left(dir, &marker) {
-            return Ok(Left::Harmed("its files are not as they were left"));
+            return Ok(Left::Harmed("its files were changed"));
         }
         let io = |error: std::io::Error| ViewError(error.to_string());
         Marker::take_away(dir).map_err(io)?;
@@ -247,7 +247,7 @@ impl View {
         backing: Option<&Backing>,
         ask: impl FnOnce(&Backing) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        let gone = || ReadError::Unavailable("the view is being made anew".to_owned());
+        let gone = || ReadError::Unavailable("the view is being rebuilt".to_owned());
         let backing = backing.ok_or_else(gone)?;
         if self.has_failed() {
             return Err(gone());
@@ -305,7 +305,7 @@ fn wait_until_let_go(dir: &Path) -> std::io::Result<()> {
     let deadline = Instant::now() + LETTING_GO;
     while file.try_lock().is_err() {
         if Instant::now() >= deadline {
-            return Err(std::io::Error::other("sled does not let go of its files"));
+            return Err(std::io::Error::other("sled does not release its files"));
         }
         std::thread::park_timeout(Duration::from_millis(1));
     }
@@ -416,7 +416,7 @@ impl Kv for View {
         let (mut found, mut after) = (Tally::default(), None::<Vec<u8>>);
         loop {
             let entries = self.walk_on(after.as_deref(), &mut found)?;
-            let remade = || ReadError::Unavailable("the view was made anew meanwhile".to_owned());
+            let remade = || ReadError::Unavailable("the view was rebuilt meanwhile".to_owned());
             let entries = entries.ok_or_else(remade)?;
             let Some((last, _)) = entries.last() else {
                 self.counted.lock().walk = None;
@@ -434,7 +434,7 @@ impl Kv for View {
             return self.has_failed();
         }
         *doubted_at = Some(Instant::now());
-        tracing::error!("a value in the view is harmed");
+        tracing::error!("a value in the view is damaged");
         self.harmed.fetch_add(1, Ordering::Relaxed);
         self.has_failed.store(true, Ordering::Release);
         true

@@ -84,13 +84,9 @@ fn a_missing_malformed_or_wrong_master_key_is_told_before_anything_is_written() 
             drop(stage.start());
         }
         stage.unset("OAUTH_TOKEN_ENCRYPTION_KEY");
-        refuse(&stage, &[SERVE], "there is no master key");
+        refuse(&stage, &[SERVE], "no master key");
         stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", "not-a-key");
-        refuse(
-            &stage,
-            &[SERVE],
-            "master key number 1 is not the base64 of 32 bytes",
-        );
+        refuse(&stage, &[SERVE], "master key 1 is not 32 bytes in base64");
         stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(2));
         refuse(
             &stage,
@@ -143,7 +139,7 @@ fn a_newer_store_is_refused_untouched() {
     refuse(
         &stage,
         &[SERVE, VERIFY, EXPORT],
-        "newer version of hookherd",
+        "newer version of Hookherd",
     );
 }
 
@@ -179,12 +175,12 @@ fn what_is_no_store_or_no_place_for_one_is_told() {
     let mut stage = filled();
     let taken = stage.path("taken");
     std::fs::write(&taken, "mine").unwrap();
-    refuse(&stage, &[&["store", "export", "taken"]], "exists already");
+    refuse(&stage, &[&["store", "export", "taken"]], "already exists");
     refuse(&stage, &[&["store", "import", "taken"]], "is not empty");
     assert_eq!(std::fs::read(&taken).unwrap(), b"mine");
     stage.set("HOOKHERD__SERVER__DATA_DIR", "elsewhere");
     for words in [VERIFY, EXPORT] {
-        assert_refused(&stage.run(words), "holds no hookherd store");
+        assert_refused(&stage.run(words), "contains no Hookherd store");
     }
     assert!(!stage.path("elsewhere").exists() && !stage.path("export").exists());
     assert_refused(&stage.run(&["store", "import", "taken"]), "export");
@@ -266,7 +262,7 @@ fn a_new_directory_is_told_and_refused_where_a_store_must_be() {
     let mut stage = Stage::new();
     stage.set("HOOKHERD__LOG__LEVEL", "error");
     stage.set("HOOKHERD__SERVER__REQUIRE_EXISTING_STORE", "true");
-    assert_for_a_person(&stage.run(SERVE), "is its disk mounted?");
+    assert_for_a_person(&stage.run(SERVE), "Check that its disk is mounted");
     assert!(!stage.data_dir().exists());
     stage.set("HOOKHERD__LOG__LEVEL", "warn");
     stage.unset("HOOKHERD__SERVER__REQUIRE_EXISTING_STORE");

@@ -246,7 +246,7 @@ async fn complete(
     let code = match (returned.error.as_deref(), returned.code) {
         (None, Some(code)) => code,
         (Some("access_denied"), _) => return Err(denied()),
-        (Some(_) | None, _) => return Err(refused("the provider did not let you sign in")),
+        (Some(_) | None, _) => return Err(refused("The provider refused the sign-in.")),
     };
     let redirect_uri = redirect_uri(shared, provider);
     let tokens = grants.exchange(&code, &begun.verifier, &redirect_uri).await;
@@ -277,7 +277,10 @@ fn denied() -> Problem {
 }
 
 fn refused(why: &str) -> Problem {
-    Problem::new(Code::OauthRefused, format!("{why}: begin again"))
+    Problem::new(
+        Code::OauthRefused,
+        format!("{why} Start the sign-in again."),
+    )
 }
 
 fn of_grant(error: &GrantError) -> Problem {
@@ -285,11 +288,11 @@ fn of_grant(error: &GrantError) -> Problem {
         GrantFailure::Refused => refused(&error.message),
         GrantFailure::Misconfigured => {
             tracing::error!(%error, "oauth_client_refused");
-            let detail = format!("{}: ask whoever runs this daemon", error.message);
+            let detail = format!("{} Ask an administrator.", error.message);
             Problem::new(Code::ProviderUnavailable, detail)
         }
         GrantFailure::Retryable { .. } | GrantFailure::Unknown => {
-            let detail = format!("{}: begin again", error.message);
+            let detail = format!("{} Start the sign-in again.", error.message);
             Problem::new(Code::ProviderUnavailable, detail)
         }
     }

@@ -196,8 +196,8 @@ impl Subject<'_> {
                 let is_right = apart.is_some_and(|ms| ms.unsigned_abs() <= APART_MAX_MS);
                 let words = if is_right && error.code == ErrorCode::AppRefused {
                     format!(
-                        "{error}. The clock is right: so the private key is none of the App with \
-                         the id {}, or there is no such App",
+                        "{error} The clock is right, so the private key belongs to another App \
+                         than {}, or there is no such App.",
                         app.id
                     )
                 } else {
@@ -230,11 +230,11 @@ fn refused(kind: ProviderKind, web_url: &str, error: &GrantError) -> String {
     let settings = format!("providers.{kind}");
     match error.failure {
         GrantFailure::Misconfigured | GrantFailure::Refused => format!(
-            "{error} at {web_url}: check {settings}.oauth.client_id and client_secret, and that \
-             {settings}.web_url is where its pages live"
+            "{web_url}: {error} Check {settings}.oauth.client_id and client_secret, and that \
+             {settings}.web_url is the URL of its web pages."
         ),
         GrantFailure::Unknown => {
-            format!("{error} at {web_url}: check that {settings}.web_url is where its pages live")
+            format!("{web_url}: {error} Check that {settings}.web_url is the URL of its web pages.")
         }
         GrantFailure::Retryable { .. } => error.to_string(),
     }

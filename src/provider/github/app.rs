@@ -89,8 +89,8 @@ fn as_app(error: ProviderError) -> ProviderError {
     ProviderError::refused(
         Failure::Rejected,
         ErrorCode::AppRefused,
-        "GitHub refuses our App: check providers.github.app.id, its private key, and this \
-         machine's clock",
+        "GitHub refuses the GitHub App. Check providers.github.app.id, its private key, and the \
+         clock of this machine.",
     )
 }
 
@@ -103,7 +103,7 @@ fn refusal(answer: &Answer) -> ProviderError {
         403 | 404 => ProviderError::refused(
             Failure::Unauthorized,
             ErrorCode::Unauthorized,
-            "GitHub has no such installation of our App, or it is suspended",
+            "The installation of the GitHub App does not exist or is suspended.",
         ),
         _ => error,
     }
@@ -119,10 +119,10 @@ fn read_installation(answer: &Answer) -> Result<Installation, ProviderError> {
 
 fn read_token(answer: &Answer) -> Result<InstallationToken, ProviderError> {
     let body: InstallationTokenBody = errors::parse(answer)?;
-    let unusable = |_| errors::bad_answer("an installation token of another form");
+    let unusable = |_| errors::bad_answer("an invalid installation token");
     let token = ProviderToken::new(body.token).map_err(unusable)?;
     let expires_at = OffsetDateTime::parse(&body.expires_at, &Rfc3339);
-    let expires_at = expires_at.map_err(|_| errors::bad_answer("a time that is none"))?;
+    let expires_at = expires_at.map_err(|_| errors::bad_answer("an invalid time"))?;
     let ms = expires_at.unix_timestamp_nanos() / 1_000_000;
     Ok(InstallationToken {
         token,
@@ -169,7 +169,7 @@ impl GithubApp {
             404 => Err(ProviderError::refused(
                 Failure::Rejected,
                 ErrorCode::AppRefused,
-                "GitHub knows no App with this id: check providers.github.app.id",
+                "GitHub has no App with this id. Check providers.github.app.id.",
             )),
             _ => Err(errors::refusal(&answer, Asked::Own)),
         }

@@ -1,6 +1,6 @@
-//! GitHub refuses with status 403, 404 or 451: what each of its sentences means, and what to do.
-//! The sentences are GitHub's as of 2026; of the answer nothing is quoted but the names of rights
-//! and, for single sign-on, a URL on GitHub's own host.
+//! GitHub's refusals with status 403, 404 or 451: what each of its sentences means, and what to do.
+//! The sentences are GitHub's as of 2026. The messages quote nothing of the answer but the names of
+//! rights and, for single sign-on, a URL on GitHub's own host.
 
 use super::problem::{Problem, rights};
 use crate::domain::error_code::ErrorCode;
@@ -10,10 +10,10 @@ use crate::provider::http::Answer;
 use crate::provider::outbound::ProviderError;
 use reqwest::Url;
 
-/// Longest URL of a sign-on that is shown.
+/// Longest single sign-on URL that is shown.
 const URL_BYTES_MAX: usize = 1024;
 
-/// The error that a refusal with status 403, 404 or 451 is.
+/// The error for a refusal with status 403, 404 or 451.
 pub(super) fn denial(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     let problem = Problem::of(answer);
     let status = answer.status.as_u16();
@@ -24,13 +24,13 @@ pub(super) fn denial(answer: &Answer, asked: Asked<'_>) -> ProviderError {
         .unwrap_or_else(|| without_right(answer, asked))
 }
 
-/// Whose it is, in a sentence.
+/// The owner, as the subject of a sentence.
 fn organisation(asked: Asked<'_>) -> String {
     match asked {
         Asked::Hooks(name, _) | Asked::Repository(name) => {
-            format!("the organisation {}", name.owner())
+            format!("Organisation {}", name.owner())
         }
-        Asked::Own => "an organisation".to_owned(),
+        Asked::Own => "An organisation".to_owned(),
     }
 }
 
@@ -40,35 +40,35 @@ fn by_policy(answer: &Answer, problem: &Problem, asked: Asked<'_>) -> Option<Pro
     let sso = answer.header("x-github-sso").unwrap_or_default();
     let told = |code, words: &str| Some(denied(code, format!("{org} {words}")));
     if sso.trim_start().starts_with("required") || problem.says("saml enforcement") {
-        let words = "asks for SAML single sign-on (SSO): authorise this token for it";
+        let words = "requires SAML single sign-on (SSO). Authorise this token for it.";
         let link = sign_on(sso, &answer.url);
         let error = denied(ErrorCode::SsoRequired, format!("{org} {words}"));
         return Some(ProviderError { link, ..error });
     }
     if problem.says("ip allow list") {
-        let words = "has an IP allow list that this daemon's address is not on: have an owner add \
-                     the address that it calls from";
+        let words = "has an IP allow list without the address of this server. Ask an owner to add \
+                     the address that it calls from.";
         return told(ErrorCode::IpNotAllowed, words);
     }
     if problem.says("oauth app access restrictions") {
-        let words = "restricts OAuth apps, and has not approved the one that was signed in with: \
-                     have an owner approve it, or add a token";
+        let words = "restricts OAuth apps and has not approved the one used for this sign-in. Ask \
+                     an owner to approve it, or add a token.";
         return told(ErrorCode::AppRestricted, words);
     }
     if problem.says("forbids access via") {
         let words = if problem.says("lifetime") {
-            "forbids tokens that live as long as this one: make one with an earlier end"
+            "forbids tokens with a lifetime as long as this. Create one that expires earlier."
         } else if problem.says("(classic)") {
-            "forbids classic tokens: make a fine-grained one, sign in, or use a GitHub App"
+            "forbids classic tokens. Create a fine-grained one, sign in, or use a GitHub App."
         } else {
-            "forbids this kind of token: use another kind, sign in, or use a GitHub App"
+            "forbids this kind of token. Use another kind, sign in, or use a GitHub App."
         };
         return told(ErrorCode::TokenForbidden, words);
     }
     None
 }
 
-/// What is the matter with the account or the repository.
+/// The state of the account or the repository.
 fn by_state(status: u16, problem: &Problem, asked: Asked<'_>) -> Option<ProviderError> {
     let subject = match asked {
         Asked::Hooks(name, _) | Asked::Repository(name) => format!("the repository {name}"),
@@ -76,7 +76,7 @@ fn by_state(status: u16, problem: &Problem, asked: Asked<'_>) -> Option<Provider
     };
     if status == 451 || (status == 403 && problem.says("access blocked")) {
         let words =
-            "for legal reasons or because of its terms: ask GitHub's support, or disconnect";
+            "for legal reasons or because of its terms. Ask GitHub's support, or disconnect.";
         let words = format!("GitHub has blocked {subject} {words}");
         return Some(rejected(ErrorCode::RepositoryBlocked, words));
     }
@@ -84,22 +84,22 @@ fn by_state(status: u16, problem: &Problem, asked: Asked<'_>) -> Option<Provider
         return None;
     }
     if problem.says("installation has been suspended") {
-        let words = "the installation of the GitHub App is suspended: have it unsuspended";
+        let words = "The installation of the GitHub App is suspended. Unsuspend it at GitHub.";
         return Some(denied(ErrorCode::AccountSuspended, words));
     }
     if problem.says("suspended") {
-        let words = "GitHub has suspended the token's account: ask its support, or use another \
-                     account's credential";
+        let words = "GitHub has suspended the account of the token. Ask GitHub's support, or use \
+                     the credential of another account.";
         return Some(denied(ErrorCode::AccountSuspended, words));
     }
     if problem.says("repository has been locked") || problem.says("repository disabled") {
-        let words = format!("GitHub has locked {subject} (a migration, or an unpaid bill)");
+        let words = format!("GitHub has locked {subject} (a migration, or an unpaid bill).");
         return Some(rejected(ErrorCode::RepositoryBlocked, words));
     }
     problem.says("archived").then(archived)
 }
 
-/// The token may not do that.
+/// The error for a token without the right.
 fn without_right(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     let problem = Problem::of(answer);
     let is_forbidden = answer.status.as_u16() == 403;
@@ -107,35 +107,38 @@ fn without_right(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     let (code, mut message) = match asked {
         Asked::Hooks(name, is_admin) => {
             let why = match (is_admin, lacks_scope(answer)) {
-                (Some(false), _) => "the token's user is no administrator of it",
+                (Some(false), _) => "the token's user is not an administrator of it",
                 (_, true) => "the token lacks the scope admin:repo_hook",
                 _ if lacks_right => "the token lacks the permission Webhooks: read and write",
-                _ if is_forbidden => "GitHub refuses (status 403)",
+                _ if is_forbidden => "GitHub refuses it (HTTP 403)",
                 _ => {
-                    "GitHub answers 404 when the token's user is no administrator or the token \
-                     lacks the right"
+                    "GitHub answers 404 when the token's user is not an administrator or the \
+                     token lacks the right"
                 }
             };
             let of_scope = lacks_scope(answer) || lacks_right;
             let message = format!(
-                "the hooks of {name} are out of reach: {why}. Needed are administration of the \
+                "No access to the hooks of {name}: {why}. Required: administration of the \
                  repository and, for classic tokens, the scope admin:repo_hook (or repo), for \
-                 fine-grained ones, Webhooks: read and write"
+                 fine-grained ones, Webhooks: read and write."
             );
             (of_scope && is_admin != Some(false), message)
         }
         Asked::Repository(name) if is_forbidden => (
             lacks_right,
             format!(
-                "GitHub refuses this token access to the repository {name} (status 403): give it \
-                 access, or use another credential"
+                "GitHub refuses this token access to repository {name} (HTTP 403). Give it access, \
+                 or use another credential."
             ),
         ),
         Asked::Repository(name) => (false, no_repository(name)),
-        Asked::Own => (false, "this kind of token may not ask for that".to_owned()),
+        Asked::Own => (
+            false,
+            "This kind of token may not make this call.".to_owned(),
+        ),
     };
     if let Some(rights) = rights(answer) {
-        message = format!("{message}. GitHub says that it accepts: {rights}");
+        message = format!("{message} GitHub accepts: {rights}.");
     }
     if code {
         denied(ErrorCode::InsufficientScope, message)

@@ -1,5 +1,5 @@
-//! What GitHub's refusals mean. The sentences are for people and hold nothing of the answer but
-//! the names of the rights that GitHub says are needed.
+//! What GitHub's refusals mean. The messages quote nothing of the answer but the names of the
+//! rights that GitHub says are needed.
 
 use super::denials::denial;
 use super::problem::Problem;
@@ -11,13 +11,13 @@ use crate::provider::http::Answer;
 use crate::provider::outbound::ProviderError;
 use std::time::Duration;
 
-/// What GitHub is called, and where its API is.
+/// GitHub's name, and the URL of its API.
 pub(super) const NAMING: Naming = Naming {
     name: "GitHub",
     api_url: "https://api.github.com, or https://HOST/api/v3",
 };
 
-/// The wait after a secondary limit that names none: GitHub asks for at least a minute.
+/// The wait after a secondary rate limit that names none: GitHub asks for at least a minute.
 const SECONDARY_WAIT: Duration = Duration::from_mins(1);
 
 pub(super) fn bad_answer(what: &str) -> ProviderError {
@@ -41,7 +41,7 @@ pub(super) fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duratio
     ))
 }
 
-/// How long to be silent, when the answer says that we were too busy.
+/// The wait, when the answer is a rate limit.
 ///
 /// GitHub's order: `Retry-After`, else the reset when nothing remains, else a minute. A 403 is a
 /// limit only when one of these, or its message, says so.
@@ -61,24 +61,24 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
     is_limit.then_some(SECONDARY_WAIT)
 }
 
-/// The error that a refusal is.
+/// The error for a refusal.
 pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     match answer.status.as_u16() {
         404 if matches!(asked, Asked::Own) => wrong_api_url(NAMING, answer, false),
         403 | 404 | 451 => denial(answer, asked),
         410 => rejected(
             ErrorCode::Rejected,
-            "GitHub no longer speaks the API version 2022-11-28: a newer Hookherd is needed",
+            "GitHub no longer supports API version 2022-11-28. Upgrade Hookherd.",
         ),
         422 if is_hook_limit(answer) => rejected(
             ErrorCode::HookLimitReached,
-            "the repository has as many hooks for these events as GitHub allows (20, or 250 on \
-             GitHub Enterprise Server): delete unused ones or choose fewer events",
+            "The repository has as many hooks for these events as GitHub allows (20, or 250 on \
+             GitHub Enterprise Server). Delete unused ones or choose fewer events.",
         ),
         422 => rejected(
             ErrorCode::Rejected,
-            "GitHub does not accept these settings (status 422): check the names of the events, \
-             and that the public URL can be reached from the internet",
+            "GitHub rejects these settings (HTTP 422). Check the names of the events, and that the \
+             public URL can be reached from the internet.",
         ),
         _ => other(NAMING.name, answer),
     }
@@ -89,7 +89,7 @@ fn is_hook_limit(answer: &Answer) -> bool {
     problem.says("cannot have more than") || problem.says("maximum number of")
 }
 
-/// Whether a creation was refused because the hook is there already.
+/// Whether a creation was refused because the hook already exists.
 pub(super) fn is_already_there(answer: &Answer) -> bool {
     answer.status.as_u16() == 422 && Problem::of(answer).says("already exists")
 }

@@ -21,7 +21,7 @@ const LIFE: Duration = Duration::from_mins(8);
 
 /// A text that is no private key of a GitHub App. Never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the PEM of an RSA private key, as GitHub hands it out")]
+#[error("not an RSA private key in PEM, as GitHub issues it")]
 pub struct KeyError;
 
 /// The cryptography of tokens: RS256 by ring, and nothing else.

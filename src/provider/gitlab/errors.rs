@@ -1,4 +1,4 @@
-//! What GitLab's refusals mean. The sentences are for people and hold nothing of the answer.
+//! What GitLab's refusals mean. The messages are sentences and quote nothing of the answer.
 
 use crate::domain::error_code::ErrorCode;
 use crate::domain::time::Timestamp;
@@ -11,19 +11,19 @@ use crate::provider::http::Answer;
 use crate::provider::outbound::ProviderError;
 use std::time::Duration;
 
-/// What GitLab is called, and where its API is.
+/// GitLab's name, and the URL of its API.
 pub(super) const NAMING: Naming = Naming {
     name: "GitLab",
     api_url: "https://gitlab.com/api/v4, or https://HOST/api/v4",
 };
 
-/// The wait after a limit that names none: GitLab counts by the minute.
+/// The wait after a rate limit that names none: GitLab counts by the minute.
 const LIMIT_WAIT: Duration = Duration::from_mins(1);
-/// The wait while our address is banned. A ban ends by itself, usually within the hour, and whoever
-/// goes on asking stays banned.
+/// The wait while our address is banned. A ban ends by itself, usually within an hour, and further
+/// requests prolong it.
 const BAN_WAIT: Duration = Duration::from_mins(10);
 
-/// GitLab's error object, as far as it is looked at. Never quoted.
+/// GitLab's error object, as far as it is read. Never quoted.
 #[derive(Debug)]
 pub(super) struct Problem(Option<serde_json::Value>);
 
@@ -33,7 +33,7 @@ impl Problem {
         Self(json.filter(serde_json::Value::is_object))
     }
 
-    /// Whether it holds `part`, in small letters, anywhere: GitLab puts its words into texts,
+    /// Whether it holds `part`, in lower case, anywhere: GitLab puts its messages into texts,
     /// lists, and objects by field.
     pub(super) fn says(&self, part: &str) -> bool {
         self.0
@@ -63,8 +63,8 @@ pub(super) fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duratio
     ))
 }
 
-/// How long to be silent, when the answer says that we were too busy. A 403 that is no JSON comes
-/// from in front of the API: our address is banned.
+/// The wait, when the answer is a rate limit. A 403 that is not JSON does not come from the API:
+/// our address is banned.
 pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
     let told = || seconds(answer, "retry-after").map(|s| Duration::from_secs(s.max(1)));
     match answer.status.as_u16() {
@@ -77,7 +77,7 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
     }
 }
 
-/// The error that a refusal is.
+/// The error for a refusal.
 pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     let problem = Problem::of(answer);
     match answer.status.as_u16() {
@@ -86,14 +86,14 @@ pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
         404 | 451 => no_access(refused(asked)),
         400 | 422 if problem.says("maximum number of") => rejected(
             ErrorCode::HookLimitReached,
-            "the project has as many hooks as GitLab allows (100): delete unused ones",
+            "The project has as many hooks as GitLab allows (100). Delete unused ones.",
         ),
         400 | 422 => rejected(
             ErrorCode::Rejected,
             format!(
-                "GitLab does not accept these settings (status {}): check that the public URL can \
-                 be reached from there; a self-managed GitLab refuses local addresses unless its \
-                 administrator allows requests to the local network",
+                "GitLab rejects these settings (HTTP {}). Check that the public URL can be reached \
+                 from there. A self-managed GitLab refuses local addresses unless its \
+                 administrator allows requests to the local network.",
                 answer.status.as_u16()
             ),
         ),
@@ -103,12 +103,12 @@ pub(super) fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError {
 
 /// What a 403 means.
 fn denial(problem: &Problem, asked: Asked<'_>) -> ProviderError {
-    // The names that GitLab gives to what a token may do; newer ones are of finer grain.
+    // GitLab's names for missing scopes; newer ones are finer.
     if problem
         .error()
         .is_some_and(|e| e.starts_with("insufficient_"))
     {
-        let words = "the token lacks the scope api. Add one that has it";
+        let words = "the token lacks the scope api. Add one that has it.";
         let message = format!("{}: {words}", subject(asked));
         return denied(ErrorCode::InsufficientScope, message);
     }
@@ -122,72 +122,72 @@ fn denial(problem: &Problem, asked: Asked<'_>) -> ProviderError {
     }
 }
 
-/// What GitLab says, in small letters; what it means, and what to do. The first that fits counts:
-/// the sentence about terms quotes a user's name. Source: GitLab's `UserAccessDeniedReason` and
+/// A part of GitLab's message in lower case, its code, and what to do. The first that fits counts:
+/// the message about terms quotes a user's name. Source: GitLab's `UserAccessDeniedReason` and
 /// API helpers.
 const DENIALS: [(&str, ErrorCode, &str); 11] = [
     (
         "terms of service",
         ErrorCode::AccountUnready,
-        "the token's account has to accept the terms of service: open GitLab in a browser",
+        "the token's account has to accept the terms of service. Open GitLab in a browser.",
     ),
     (
         "two-factor",
         ErrorCode::AccountUnready,
-        "the token's account has to set up two-factor authentication: open GitLab in a browser",
+        "the token's account has to set up two-factor authentication. Open GitLab in a browser.",
     ),
     (
         "password expired",
         ErrorCode::AccountUnready,
-        "the password of the token's account has expired: set a new one in a browser",
+        "the password of the token's account has expired. Set a new one in a browser.",
     ),
     (
         "deactivated",
         ErrorCode::AccountUnready,
-        "the token's account is deactivated: sign in to GitLab in a browser to reactivate it",
+        "the token's account is deactivated. Sign in to GitLab in a browser to reactivate it.",
     ),
     (
         "pending approval",
         ErrorCode::AccountUnready,
-        "the token's account waits for the approval of GitLab's administrator",
+        "the token's account needs the approval of GitLab's administrator.",
     ),
     (
         "been blocked",
         ErrorCode::AccountSuspended,
-        "the token's account is blocked: ask GitLab's administrator",
+        "the token's account is blocked. Ask GitLab's administrator.",
     ),
     (
         "is blocked",
         ErrorCode::AccountSuspended,
-        "the token's account is blocked: ask GitLab's administrator",
+        "the token's account is blocked. Ask GitLab's administrator.",
     ),
     (
         "saml",
         ErrorCode::SsoRequired,
-        "the group asks for SAML single sign-on (SSO): sign in to GitLab through it in a browser",
+        "the group requires SAML single sign-on (SSO). Sign in to GitLab with it in a browser.",
     ),
     (
         "ip address",
         ErrorCode::IpNotAllowed,
-        "the group is open to some IP addresses only: have an owner add this daemon's",
+        "the group restricts access by IP address. Ask an owner to add the one of this server.",
     ),
     (
         "access tokens are disabled",
         ErrorCode::TokenForbidden,
-        "a policy forbids this kind of token: sign in, or use another kind",
+        "a policy forbids this kind of token. Sign in, or use another kind.",
     ),
     (
         "external authorization",
         ErrorCode::NoAccess,
-        "the external authorization service of this GitLab denies access to it",
+        "the external authorization service of this GitLab denies access.",
     ),
 ];
 
 fn subject(asked: Asked<'_>) -> String {
     match asked {
-        Asked::Hooks(name, _) => format!("the hooks of {name} are out of reach"),
-        Asked::Repository(name) => format!("the project {name} is out of reach"),
-        Asked::Own => "this kind of token may not ask for that".to_owned(),
+        Asked::Hooks(name, _) => format!("No access to the hooks of {name}"),
+        Asked::Repository(name) => format!("No access to project {name}"),
+        Asked::Own => "GitLab refuses this call".to_owned(),
     }
 }
 
@@ -197,24 +197,24 @@ fn refused(asked: Asked<'_>) -> String {
             let why = if is_maintainer == Some(false) {
                 "the token's user has a role below Maintainer there"
             } else {
-                "GitLab refuses when the token's user is no Maintainer or the token lacks the scope"
+                "the token's user is not a Maintainer, or the token lacks the scope"
             };
             format!(
-                "the hooks of {name} are out of reach: {why}. Needed are the role Maintainer or \
-                 Owner in the project, and the scope api"
+                "No access to the hooks of {name}: {why}. Required: the role Maintainer or Owner \
+                 in the project, and the scope api."
             )
         }
         Asked::Repository(name) => no_repository(name),
-        Asked::Own => subject(asked),
+        Asked::Own => "This kind of token may not make this call.".to_owned(),
     }
 }
 
-/// A 403 without a sentence that is known: the project is there, and closed to the token.
+/// A 403 with an unknown message: the project exists, and the token has no access.
 fn forbidden(asked: Asked<'_>) -> String {
     match asked {
         Asked::Repository(name) => format!(
-            "GitLab refuses this token access to the project {name} (status 403): give its user a \
-             role there, or use another credential"
+            "GitLab refuses this token access to project {name} (HTTP 403). Give its user a role \
+             there, or use another credential."
         ),
         Asked::Hooks(..) | Asked::Own => refused(asked),
     }

@@ -108,16 +108,16 @@ pub(super) async fn ping(
 }
 
 fn not_taken() -> ProviderError {
-    // The provider has tried, and says so: this is no lack of knowledge.
+    // The provider has tried and reports it, so the outcome is known.
     ProviderError::refused(
         Failure::Rejected,
         ErrorCode::TestDeliveryFailed,
-        "GitLab sent a test delivery and got no good answer: check that the public URL leads to \
-         this daemon, also from there",
+        "GitLab sent a test delivery and got an error. Check that the public URL leads to this \
+         server, also from there.",
     )
 }
 
 fn too_many(after: Duration) -> ProviderError {
-    let words = "GitLab allows five test deliveries a minute for a project; the next one waits";
+    let words = "GitLab allows five test deliveries a minute for a project. The next one waits.";
     ProviderError::retryable(ErrorCode::RateLimited, words, Some(after), false)
 }

@@ -54,18 +54,18 @@ pub(super) fn of_no_answer(name: &str, place: &str, none: NoAnswer) -> GrantErro
     let (failure, words) = match none {
         NoAnswer::Away(Away::Limited(after) | Away::Busy(after)) => {
             let failure = GrantFailure::Retryable { after: Some(after) };
-            (failure, "limits how often we may ask")
+            (failure, "limits how often Hookherd may call")
         }
         NoAnswer::Unreached(why) => {
             let failure = GrantFailure::Retryable { after: None };
             return GrantError::new(failure, why.told(name, place).message);
         }
         NoAnswer::TimedOut => (GrantFailure::Unknown, "did not answer in time"),
-        NoAnswer::Cut => (GrantFailure::Unknown, "broke the connection"),
-        NoAnswer::TooLong => (GrantFailure::Unknown, "answered more than fits"),
-        NoAnswer::BadRedirect => (GrantFailure::Misconfigured, "sent us on to another place"),
+        NoAnswer::Cut => (GrantFailure::Unknown, "closed the connection"),
+        NoAnswer::TooLong => (GrantFailure::Unknown, "sent an answer that is too long"),
+        NoAnswer::BadRedirect => (GrantFailure::Misconfigured, "redirected to another URL"),
     };
-    GrantError::new(failure, format!("{name} {words}"))
+    GrantError::new(failure, format!("{name} {words}."))
 }
 
 /// What a known error means; `None` for one that is not known.
@@ -96,10 +96,13 @@ fn refusal(name: &str, answer: &Answer, error: Option<&str>) -> GrantError {
         let failure = GrantFailure::Retryable {
             after: retry_after(answer),
         };
-        return GrantError::new(failure, format!("{name} limits how often we may ask"));
+        return GrantError::new(
+            failure,
+            format!("{name} limits how often Hookherd may call."),
+        );
     }
     if let Some((error, failure)) = error.and_then(|error| Some((error, known(error)?))) {
-        return GrantError::new(failure, format!("{name} answers {error}"));
+        return GrantError::new(failure, format!("{name} answered {error}."));
     }
     let failure = match status {
         // What was not understood may have been done.
@@ -107,7 +110,7 @@ fn refusal(name: &str, answer: &Answer, error: Option<&str>) -> GrantError {
         // Never taken for the end of a grant: only a positive word is.
         _ => GrantFailure::Misconfigured,
     };
-    GrantError::new(failure, format!("{name} refuses with status {status}"))
+    GrantError::new(failure, format!("{name} answered HTTP {status}."))
 }
 
 fn body(answer: &Answer) -> TokenBody {
@@ -152,7 +155,7 @@ pub(super) fn device_code(
     ours: impl Fn(&Url) -> bool,
 ) -> Result<DeviceCode, GrantError> {
     let unusable = || {
-        let words = format!("{name}'s answer is not usable");
+        let words = format!("The answer of {name} is not usable.");
         GrantError::new(GrantFailure::Unknown, words)
     };
     let Ok(found) = serde_json::from_slice::<DeviceBody>(&answer.body) else {

@@ -101,7 +101,7 @@ impl Ballast {
         let wanted = self.bytes.saturating_mul(4).max(self.bytes + 2 * LOW_BYTES);
         if is_healthy && free > wanted && (self.bytes == 0 || self.take_space()) {
             self.is_released = false;
-            tracing::warn!("there is space on the disk again: deliveries are accepted");
+            tracing::warn!("disk space is available again: deliveries are accepted");
         }
     }
 }

@@ -136,7 +136,7 @@ impl TrustedClock {
         );
         let text = format!("{line} {}\n", check(&line));
         if let Err(error) = files::replace(&path(&self.dir), text.as_bytes()) {
-            tracing::warn!(%error, "the time cannot be written down");
+            tracing::warn!(%error, "the time cannot be stored");
         }
         self.written_at = Some(Instant::now());
     }

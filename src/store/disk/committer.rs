@@ -256,7 +256,7 @@ impl Committer {
     fn begin_segment(&mut self) -> io::Result<()> {
         let follows = self.end.segment.checked_add(1);
         let follows = follows.filter(|id| *id < u64::MAX);
-        let follows = follows.ok_or_else(|| io::Error::other("no number is left for a segment"))?;
+        let follows = follows.ok_or_else(|| io::Error::other("no segment number is left"))?;
         let header = if self.next_segment > follows {
             // What was between was accepted as lost.
             let (id, previous_end) = (self.next_segment, 0);
@@ -331,13 +331,13 @@ impl Committer {
     fn make_view_anew(&mut self) -> bool {
         match (self.remake_view)(self.end) {
             Ok(()) => {
-                tracing::warn!("the view was made anew");
+                tracing::warn!("the view was rebuilt");
                 self.is_view_broken = false;
                 *self.shared.applied.lock() = self.end;
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "the view cannot be made anew yet");
+                tracing::error!(%error, "the view cannot be rebuilt yet");
                 false
             }
         }

@@ -65,13 +65,13 @@ fn fill(
         let make_empty = || index.kv.make_empty();
         match fill_with(dir, index, log, base.as_ref(), report, make_empty) {
             Err(OpenError::View(error)) if is_lack_of_room(dir, &error) => {
-                tracing::error!(error, "the view has no room on the disk");
+                tracing::error!(error, "no disk space for the view");
                 *report = before;
             }
             result => return result,
         }
     }
-    tracing::error!("no room for the view: it lives in memory until the next start");
+    tracing::error!("no disk space for the view: it stays in memory until the next start");
     let make_empty = || {
         index.kv.make_empty_in_memory();
         Ok(())
@@ -99,7 +99,7 @@ fn base(dir: &Path, log: &Log, report: &mut OpenReport) -> Result<Option<Base>, 
     if files::is_dir(&snapshot_dir(dir))? {
         for (position, path) in snapshot::list(&snapshot_dir(dir))?.into_iter().rev() {
             if !snapshot::is_whole(&path, position)? {
-                tracing::error!(path = %path.display(), "a snapshot is harmed; trying an older");
+                tracing::error!(path = %path.display(), "snapshot damaged; trying an older one");
             } else if log.goes_on_from(position) {
                 return Ok(Some((position, path)));
             }
@@ -109,7 +109,7 @@ fn base(dir: &Path, log: &Log, report: &mut OpenReport) -> Result<Option<Base>, 
         return Ok(None);
     };
     let words = format!(
-        "the journal begins with segment {first}, and no whole snapshot holds what was before"
+        "the journal begins with segment {first}, and no intact snapshot covers what was before"
     );
     if !log.goes_on_from(Position::default()) {
         return Err(OpenError::lost(dir, &[words]));

@@ -80,7 +80,7 @@ impl Lock {
             (Err(error), _) if error.kind() != ErrorKind::NotFound => return true,
             (Ok(_) | Err(_), _) => {}
         }
-        tracing::error!("the lock file was taken away or replaced; it is locked anew");
+        tracing::error!("the lock file was deleted or replaced; it is locked again");
         let Ok(file) = files::open_or_create(&self.path) else {
             return false;
         };

@@ -99,7 +99,7 @@ impl Log {
                 // The first segment comes before the view, and the identity before both; only
                 // version 0.1 wrote none.
                 if log.ids.is_empty() && files::is_dir(&view_dir(dir))? {
-                    log.missing.push("there is a view and no journal".into());
+                    log.missing.push("there is a view but no journal".into());
                 }
             }
             IdentityRead::Harmed => log.report.harmed.push("the file identity".into()),
@@ -173,9 +173,7 @@ impl Log {
         if segment == self.end.segment {
             let path = segment_path(&journal_dir(dir), segment);
             let meta = std::fs::symlink_metadata(path);
-            let length = meta
-                .map_err(JournalError::io("looking at a segment"))?
-                .len();
+            let length = meta.map_err(JournalError::io("reading a segment"))?.len();
             if length >= offset {
                 // It is there, and harmed: what nobody named would be a torn write.
                 self.report.damage.push(Damage {
@@ -199,7 +197,7 @@ impl Log {
             format!("the journal ends in segment {end} at byte {at}")
         };
         self.missing.push(format!(
-            "{} was written when the journal had come to segment {segment}, byte {offset}; {here}",
+            "{} was written when the journal ended in segment {segment}, byte {offset}; {here}",
             witness.what
         ));
         Ok(())
@@ -213,7 +211,7 @@ impl Log {
             && *first > needed
             && *first > self.accepted
         {
-            let words = format!("the journal begins with segment {first}, and {needed} is needed");
+            let words = format!("the journal begins with segment {first}, but {needed} is needed");
             self.missing.push(words);
         }
     }
@@ -225,11 +223,11 @@ impl Log {
             if after != before + 1 && after > self.accepted {
                 let last = after - 1;
                 let gone = if last == before + 1 {
-                    format!("segment {last} is gone")
+                    format!("segment {last} is missing")
                 } else {
-                    format!("segments {} to {last} are gone", before + 1)
+                    format!("segments {} to {last} are missing", before + 1)
                 };
-                self.missing.push(format!("{gone} out of the journal"));
+                self.missing.push(format!("{gone} in the journal"));
             }
         }
     }

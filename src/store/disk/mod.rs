@@ -145,13 +145,13 @@ impl DiskStore {
         self.shared.begin_close();
         drop(threads.stop_keeper);
         if threads.keeper.join().is_err() {
-            tracing::error!("the upkeep of the store panicked");
+            tracing::error!("store maintenance panicked");
         }
         self.shared.close();
         match threads.committer.join() {
             Ok(end) if self.shared.trouble().is_none() => {
                 if let Err(error) = self.index.kv.close(end) {
-                    tracing::warn!(%error, "the next start will make the view anew");
+                    tracing::warn!(%error, "the next start will rebuild the view");
                 }
             }
             Ok(_) => {}
@@ -203,7 +203,7 @@ impl Indexed for DiskStore {
             let turn = turns.acquire_owned().await;
             // Given up by its asker, it still has its turn until it is done.
             let walk = spawn_blocking(move || (look(&index), turn).0);
-            let gone = |_| ReadError::Unavailable("the daemon is shutting down".to_owned());
+            let gone = |_| ReadError::Unavailable("the server is shutting down".to_owned());
             walk.await.map_err(gone)?
         })
     }

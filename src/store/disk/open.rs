@@ -34,21 +34,21 @@ pub enum OpenError {
     #[error("{0} is in use by another hookherd process")]
     InUse(String),
     /// Written by a newer version.
-    #[error("{0} was written by a newer version of hookherd; nothing was changed")]
+    #[error("{0} was written by a newer version of Hookherd; nothing was changed")]
     Newer(String),
     /// There is no store there.
-    #[error("{0} holds no hookherd store")]
+    #[error("{0} contains no Hookherd store")]
     Missing(String),
     /// There is no store there, and one was required.
     #[error(
-        "{0} holds no hookherd store, and server.require_existing_store is set: is its disk \
-         mounted?"
+        "{0} contains no Hookherd store, and server.require_existing_store is set. Check that its \
+         disk is mounted"
     )]
     Required(String),
     /// A part of it is gone.
     #[error(
-        "a part of the store in {dir} is gone: {what}. Nothing was changed. Bring it back, or \
-         restore a backup; to go on without it, start once with --accept-data-loss"
+        "a part of the store in {dir} is missing: {what}. Nothing was changed. Put it back or \
+         restore a backup; to continue without it, start once with --accept-data-loss"
     )]
     Lost {
         /// The data directory.
@@ -262,7 +262,7 @@ impl Recovered {
         sync_dir(dir).map_err(JournalError::io("syncing the data directory"))?;
         let mut report = std::mem::take(&mut log.report);
         let loose = files::tighten(dir);
-        report.loose = loose.map_err(JournalError::io("closing the data directory to others"))?;
+        report.loose = loose.map_err(JournalError::io("restricting the data directory"))?;
         report.is_new = is_new;
         let identity = identify(dir, &log, options, is_new)?;
         report.store = Some(identity.id);
@@ -288,7 +288,7 @@ impl Recovered {
 fn next_segment(log: &Log) -> Result<u64, OpenError> {
     let next = log.newest.max(log.end.segment).checked_add(1);
     next.filter(|next| *next < u64::MAX)
-        .ok_or_else(|| OpenError::View("no number is left for another segment".to_owned()))
+        .ok_or_else(|| OpenError::View("no segment number is left".to_owned()))
 }
 
 /// Who the store is. One of version 0.1 gets its identity now.
@@ -355,7 +355,7 @@ fn look_for_payloads(
     };
     match index.segment_before(*first)? {
         Some(segment) if *first > log.accepted => {
-            let words = format!("segment {segment} is gone, which holds payloads of deliveries");
+            let words = format!("segment {segment} with payloads of deliveries is missing");
             Err(OpenError::lost(dir, &[words]))
         }
         Some(segment) => {

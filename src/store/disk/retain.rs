@@ -130,7 +130,7 @@ impl Keeper {
                 continue;
             }
             if let Err(error) = self.keep(now) {
-                tracing::warn!(%error, "the upkeep of the store failed; it will be tried again");
+                tracing::warn!(%error, "store maintenance failed; it will be retried");
             }
         }
         self.clock.write();
@@ -226,7 +226,7 @@ impl Keeper {
         let is_enough = whole.len() >= SNAPSHOTS_KEPT;
         if whole.len() < snapshots.len() {
             let harmed = snapshots.len() - whole.len();
-            tracing::error!(harmed, "snapshots are harmed; others will take their place");
+            tracing::error!(harmed, "snapshots are damaged; new ones will replace them");
             self.shared.damaged.fetch_add(1, Ordering::Relaxed);
             tidy_snapshots(snapshots)?;
         }

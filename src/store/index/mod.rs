@@ -140,7 +140,7 @@ impl<K: Kv> Index<K> {
     fn doubted(&self, error: ReadError) -> ReadError {
         match error {
             ReadError::Damaged { .. } if self.kv.doubt() => {
-                ReadError::Unavailable("the view is harmed and made anew".to_owned())
+                ReadError::Unavailable("the view is damaged and is being rebuilt".to_owned())
             }
             ReadError::Damaged { .. } | ReadError::Unavailable(_) => error,
         }

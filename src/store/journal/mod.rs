@@ -35,10 +35,10 @@ pub(in crate::store) struct Position {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Written by a newer version of this program. Nothing was changed.
-    #[error("segment {0} was written by a newer version of hookherd; nothing was changed")]
+    #[error("segment {0} was written by a newer version of Hookherd; nothing was changed")]
     Newer(u64),
     /// Something lies under a name of ours that is not ours. Nothing was changed.
-    #[error("{path} is {is}, and not a {wanted} of hookherd; nothing was changed")]
+    #[error("{path} is {is}, not a {wanted} of Hookherd; nothing was changed")]
     Foreign {
         /// Where.
         path: String,

@@ -42,10 +42,10 @@ pub enum ToolError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The export's name is taken; nothing was changed.
-    #[error("{0} exists already; nothing was changed")]
+    #[error("{0} already exists; nothing was changed")]
     Exists(String),
     /// A store is imported only to where nothing is.
-    #[error("{0} is not empty; an import needs a directory that is empty or not there")]
+    #[error("{0} is not empty; an import needs an empty or new directory")]
     NotEmpty(String),
 }
 
@@ -113,7 +113,7 @@ pub fn verify(dir: &Path) -> Result<Verification, ToolError> {
     let _lock = Lock::take_existing(dir)?;
     let mut log = Log::read(dir)?;
     log.accept();
-    let scratch = tempfile::tempdir().map_err(io("making a scratch directory"))?;
+    let scratch = tempfile::tempdir().map_err(io("creating a temporary directory"))?;
     let mut whole = HashSet::new();
     let unreadable = decode_all(dir, &log, &mut whole)?;
     let (rebuilt, found) = log.replayed(dir, &scratch.path().join("rebuilt"))?;
@@ -253,7 +253,7 @@ pub fn export(dir: &Path, file: &Path) -> Result<Exported, ToolError> {
     let _lock = Lock::take_existing(dir)?;
     let mut log = Log::read(dir)?;
     log.accept();
-    let scratch = tempfile::tempdir().map_err(io("making a scratch directory"))?;
+    let scratch = tempfile::tempdir().map_err(io("creating a temporary directory"))?;
     let (view, found) = log.replayed(dir, &scratch.path().join("view"))?;
     let image = snapshot::write(scratch.path(), log.end, &view)?;
     let parent = parent_of(file);
@@ -291,14 +291,14 @@ pub fn import(file: &Path, dir: &Path) -> Result<Verification, ToolError> {
     }
     let from = File::open(file).map_err(io("opening the export"))?;
     let parent = parent_of(dir);
-    std::fs::create_dir_all(&parent).map_err(io("making the directory to import to"))?;
+    std::fs::create_dir_all(&parent).map_err(io("creating the directory to import to"))?;
     let staging = tempfile::Builder::new()
         .prefix("importing-")
         .tempdir_in(&parent);
-    let staging = staging.map_err(io("making a directory beside the one to import to"))?;
+    let staging = staging.map_err(io("creating a directory beside the one to import to"))?;
     let (journal, snapshots) = (journal_dir(staging.path()), snapshot_dir(staging.path()));
     for made in [&journal, &snapshots] {
-        files::make_dir(made).map_err(io("making the store"))?;
+        files::make_dir(made).map_err(io("creating the store"))?;
     }
     unpack(BufReader::new(from), &journal, &snapshots)?;
     let found = verify(staging.path())?;

@@ -85,7 +85,7 @@ fn many_are_connected_in_numbered_lines_and_nothing_found_is_an_error() {
     let told = String::from_utf8(none.stderr).unwrap();
     assert_eq!(none.status.code(), Some(1), "{told}");
     assert!(
-        told.contains("no user and no organisation acmee") && told.contains("acme, octo"),
+        told.contains("no user or organisation acmee") && told.contains("acme, octo"),
         "{told}"
     );
     // One that is there, and of whose repositories none is within reach.

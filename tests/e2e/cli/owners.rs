@@ -36,7 +36,7 @@ fn an_owner_at_github_is_there_or_an_error() {
     assert_eq!(listed(stage, "github", "octo"), ["octo/app"]);
     assert_eq!(listed(stage, "github", "ACME"), ["acme/api"]);
     assert_eq!(listed(stage, "github", "lonely"), [""; 0]);
-    let part = "GitHub has no user and no organisation acm: check the name";
+    let part = "GitHub has no user or organisation acm. Check the name.";
     refused(stage, "github", "acm", "owner_not_found", part);
     refused(stage, "github", "a/b", "bad_query", "owner: expected");
     let text = done(stage, &["repositories", "github", "--owner", "acme"]);
@@ -65,9 +65,9 @@ fn an_owner_at_gitlab_is_there_hidden_or_not_there_as_far_as_gitlab_tells() {
     assert_eq!(listed(stage, "gitlab", "group/below"), ["group/below/lib"]);
     assert_eq!(listed(stage, "gitlab", "ann"), ["ann/own"]);
     assert_eq!(listed(stage, "gitlab", "bob"), [""; 0], "a user is there");
-    let part = "GitLab has no group and no user nobody";
+    let part = "GitLab has no group or user nobody";
     refused(stage, "gitlab", "nobody", "owner_not_found", part);
-    let part = "there is a group secret, and this token may not see it";
+    let part = "Group secret exists, but this token has no access";
     refused(stage, "gitlab", "secret", "no_access", part);
     // GitLab does not tell one from the other.
     let part = "it does not exist, or it is private";

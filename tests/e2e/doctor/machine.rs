@@ -47,8 +47,8 @@ fn a_key_that_is_missing_unusable_or_anothers_is_told() {
     Report::of(&stage).has("master key", "ok", "it fits the store");
     for (key, words) in [
         (Some(master_key(2)), "does not fit"),
-        (Some("not-a-key".to_owned()), "not the base64 of 32 bytes"),
-        (None, "there is no master key"),
+        (Some("not-a-key".to_owned()), "not 32 bytes in base64"),
+        (None, "no master key"),
     ] {
         match key {
             Some(key) => stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &key),

@@ -41,20 +41,20 @@ fn an_api_url_that_leads_to_something_else_is_told_as_what_it_is() {
         ),
         (
             fake::http(200, "", "hello"),
-            "does not know the addresses of an API (status 200)",
+            "has no such API route (HTTP 200)",
         ),
         (
             fake::json(404, "", &json!({ "error": "404 Not Found" })),
-            "(status 404)",
+            "(HTTP 404)",
         ),
         (
             fake::http(302, "location: https://elsewhere.example/\r\n", ""),
-            "sends us on",
+            "redirects to a URL outside its API",
         ),
-        (fake::http(403, "", "Forbidden"), "status 403"),
+        (fake::http(403, "", "Forbidden"), "HTTP 403"),
         (
             fake::http(502, "", "Bad Gateway"),
-            "trouble of its own (status 502)",
+            "is unavailable (HTTP 502)",
         ),
     ] {
         let (url, asked) = fake::server(vec![answer]);
@@ -102,7 +102,7 @@ fn a_certificate_that_is_not_trusted_is_told_with_what_to_do() {
     api_fails(
         &stage,
         &good,
-        "name that authority's PEM file as providers.github.ca_file",
+        "Set providers.github.ca_file to the issuer's PEM file",
     );
     stage.set(CA_FILE, &fixture("ca.pem"));
     let what = format!("provider {} (github)", host(&good));
@@ -112,7 +112,7 @@ fn a_certificate_that_is_not_trusted_is_told_with_what_to_do() {
     api_fails(&stage, &other, "is for another name");
     let plain = stage.simulator.api_url().replace("http://", "https://");
     stage.set(API_URL, &plain);
-    api_fails(&stage, &plain, "speaks no TLS");
+    api_fails(&stage, &plain, "does not speak TLS");
     stage.set(CA_FILE, &fixture("authority.pem"));
     let authority = serve("127.0.0.1", "authority");
     stage.set(API_URL, &authority);
@@ -174,7 +174,7 @@ fn an_oauth_client_is_held_against_what_the_provider_knows() {
             told.contains(&back) && !told.contains("a-secret-of-a-client"),
             "{told}"
         );
-        let part = format!("check providers.{kind}.oauth.client_id and client_secret");
+        let part = format!("Check providers.{kind}.oauth.client_id and client_secret");
         stage.set(&secret_name, "another-secret");
         Report::of(&stage).has(&what, "FAILED", &part);
         stage.set(&secret_name, "a-secret-of-a-client");
@@ -228,7 +228,7 @@ fn an_app_is_held_against_what_github_knows() {
     assert!(output.status.success());
     let anothers = String::from_utf8(output.stdout).unwrap();
     stage.set("GITHUB_APP_PRIVATE_KEY", &anothers);
-    let part = "the private key is none of the App with the id 4242";
+    let part = "the private key belongs to another App than 4242";
     Report::of(&stage).has(&what, "FAILED", part);
     stage.set("GITHUB_APP_PRIVATE_KEY", "no key at all");
     Report::of(&stage).has(&what, "FAILED", "providers.github.app.private_key");
@@ -245,10 +245,7 @@ fn an_app_is_held_against_what_github_knows() {
             fake::json(200, "", &poor),
             "permission Webhooks, read and write",
         ),
-        (
-            fake::json(404, "", &none),
-            "GitHub knows no App with this id",
-        ),
+        (fake::json(404, "", &none), "GitHub has no App with this id"),
     ] {
         let (url, _asked) = fake::server(vec![unauthorized(SystemTime::now()), answer]);
         stage.set(API_URL, &url);

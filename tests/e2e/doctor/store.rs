@@ -79,7 +79,7 @@ fn a_part_that_is_gone_a_newer_store_and_what_is_none_do_not_start() {
     let checksum = crc32fast::hash(&bytes[..28]);
     bytes[28..32].copy_from_slice(&checksum.to_le_bytes());
     std::fs::write(&path, bytes).unwrap();
-    told(&stage, "FAILED", "newer version of hookherd");
+    told(&stage, "FAILED", "newer version of Hookherd");
 
     let stage = Stage::new();
     std::fs::create_dir_all(stage.data_dir()).unwrap();

@@ -18,7 +18,7 @@ pub(super) fn unfold(body: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     let mut payloads = url::form_urlencoded::parse(body).filter(|(name, _)| name == "payload");
     match (payloads.next(), payloads.next()) {
         (Some((_, json)), None) => Ok(Cow::Owned(json.into_owned().into_bytes())),
-        (Some(_) | None, _) => Err(DecodeError("the form gives its payload twice".into())),
+        (Some(_) | None, _) => Err(DecodeError("the form has two payloads".into())),
     }
 }
 

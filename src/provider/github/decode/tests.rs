@@ -332,16 +332,16 @@ fn a_body_must_have_what_its_event_name_promises() {
 #[test]
 fn what_is_no_object_or_says_a_field_twice_is_an_error_that_quotes_nothing() {
     for (body, part) in [
-        ("", "no JSON object"),
-        ("[1]", "no JSON object"),
+        ("", "not a JSON object"),
+        ("[1]", "not a JSON object"),
         ("{\"hunter2\":", "not valid JSON"),
         (
             "{\"workflow_run\":{\"id\":1,\"id\":2}}",
-            "a field is given twice",
+            "a field occurs twice",
         ),
         ("{\"repository\":{\"id\":1},\"repository\":{}}", "twice"),
         ("payload=%7B%7D&payload=%7B%7D", "twice"),
-        ("payload=hunter2", "no JSON object"),
+        ("payload=hunter2", "not a JSON object"),
     ] {
         let error = decode("workflow_run", body).unwrap_err().to_string();
         assert!(error.contains(part), "{body}: {error}");

@@ -39,7 +39,7 @@ const SAID: [(u16, &str, &str, &str); 11] = [
         "The 'o' organization forbids access via a fine-grained personal access tokens if \
              the token's lifetime is greater than 366 days. Please adjust your token's lifetime.",
         "token_forbidden",
-        "an earlier end",
+        "expires earlier",
     ),
     (
         403,
@@ -83,9 +83,9 @@ const SAID: [(u16, &str, &str, &str); 11] = [
         403,
         "Resource not accessible by personal access token",
         "insufficient_scope",
-        "status 403",
+        "HTTP 403",
     ),
-    (403, "Forbidden", "no_access", "status 403"),
+    (403, "Forbidden", "no_access", "HTTP 403"),
 ];
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn each_refusal_is_told_as_what_it_is() {
         assert!(error.message.contains(words), "{error}");
         let blocked = code == "repository_blocked";
         assert_eq!(error.failure == Failure::Rejected, blocked, "{message}");
-        assert!(!error.message.contains("there is no repository"), "{error}");
+        assert!(!error.message.contains("not found"), "{error}");
     }
 }
 

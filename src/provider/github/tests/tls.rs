@@ -217,7 +217,7 @@ async fn what_keeps_a_connection_from_being_made_is_told() {
         (
             format!("https://127.0.0.1:{port}"),
             "wrong_api_url",
-            "no TLS",
+            "not speak TLS",
         ),
         (
             "http://127.0.0.1:1".into(),

@@ -254,9 +254,9 @@ fn only_gitlabs_own_names_of_events_can_be_subscribed_to() {
 #[test]
 fn what_is_no_object_or_says_a_field_twice_is_an_error_that_quotes_nothing() {
     for (body, part) in [
-        ("", "no JSON object"),
-        ("[1]", "no JSON object"),
-        ("payload=%7B%7D", "no JSON object"),
+        ("", "not a JSON object"),
+        ("[1]", "not a JSON object"),
+        ("payload=%7B%7D", "not a JSON object"),
         ("{\"hunter2\":", "not valid JSON"),
         ("{\"project\":{\"id\":1,\"id\":2}}", "twice"),
         ("{\"builds\":[{\"id\":1,\"id\":2}]}", "twice"),

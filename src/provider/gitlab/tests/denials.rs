@@ -54,11 +54,7 @@ async fn each_refusal_is_told_as_what_it_is() {
             "sso_required",
             "SSO",
         ),
-        (
-            json!({"message": "403 Forbidden"}),
-            "no_access",
-            "status 403",
-        ),
+        (json!({"message": "403 Forbidden"}), "no_access", "HTTP 403"),
     ];
     for (body, code, words) in table {
         let shown = body.to_string();
@@ -68,7 +64,7 @@ async fn each_refusal_is_told_as_what_it_is() {
         assert_eq!(error.code.as_str(), code, "{shown}");
         assert!(error.message.contains(words), "{error}");
         assert_eq!(error.failure, Failure::NoAccess, "{shown}");
-        assert!(!error.message.contains("there is no"), "{error}");
+        assert!(!error.message.contains("not found"), "{error}");
     }
 }
 

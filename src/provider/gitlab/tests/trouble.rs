@@ -80,33 +80,33 @@ fn refusals() -> Vec<Refusal> {
             answer(500, &json!({})),
             soon,
             "provider_unavailable",
-            "status 500",
+            "HTTP 500",
         ),
         (
             plain(429, &[("retry-after", "7")], "Retry later\n"),
             after(7),
             "rate_limited",
-            "7 seconds",
+            "in 7 s.",
         ),
         (
             plain(429, &reset, "Retry later\n"),
             after(91),
             "rate_limited",
-            "91",
+            "in 91 s.",
         ),
         (
             plain(429, &[], "Retry later\n"),
             after(60),
             "rate_limited",
-            "60",
+            "in 60 s.",
         ),
         (
             plain(403, &[], "Forbidden\n"),
             after(600),
             "rate_limited",
-            "600",
+            "in 600 s.",
         ),
-        (answer(418, &json!({})), rejected, "rejected", "status 418"),
+        (answer(418, &json!({})), rejected, "rejected", "HTTP 418"),
     ]
 }
 

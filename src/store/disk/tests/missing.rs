@@ -135,7 +135,7 @@ fn a_journal_that_begins_later_needs_a_whole_snapshot() {
         std::fs::remove_file(path).unwrap();
     }
     let told = refused(dir.path(), &options()).to_string();
-    assert!(told.contains("and 1 is needed"), "{told}");
+    assert!(told.contains("but 1 is needed"), "{told}");
     // Version 0.1 told no such thing: then the deliveries do.
     std::fs::remove_file(dir.path().join("identity")).unwrap();
     let told = refused_for_payloads(dir.path());
@@ -144,7 +144,7 @@ fn a_journal_that_begins_later_needs_a_whole_snapshot() {
         std::fs::write(path, "harmed").unwrap();
     }
     let told = refused(dir.path(), &options()).to_string();
-    assert!(told.contains("no whole snapshot"), "{told}");
+    assert!(told.contains("no intact snapshot"), "{told}");
     let found = tools::verify(dir.path()).unwrap();
     assert!(!found.is_sound() && !found.missing.is_empty(), "{found:?}");
 }
