@@ -15,7 +15,7 @@ use crate::provider::outbound::{Identity, Pinged, ProviderError, Target};
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<RepositoryBody>(answer)?
         .into_repository()
-        .ok_or_else(|| errors::bad_answer("a repository with an impossible name"))
+        .ok_or_else(|| errors::bad_answer("a repository with an invalid name"))
 }
 
 /// What the tokens of App installations begin with. They have no user, and a list of their own.
@@ -57,7 +57,7 @@ impl Operations for GithubDialect {
         if found.id == id {
             Ok(Ok(found))
         } else {
-            Err(errors::bad_answer("another repository than asked for"))
+            Err(errors::bad_answer("another repository than requested"))
         }
     }
 
@@ -68,7 +68,7 @@ impl Operations for GithubDialect {
         match answer.status.as_u16() {
             200 => Ok(()),
             404 => Err(no_owner(&format!(
-                "GitHub has no user and no organisation {name}: check the name"
+                "GitHub has no user or organisation {name}. Check the name."
             ))),
             _ => Err(errors::refusal(&answer, Asked::Own)),
         }

@@ -15,7 +15,7 @@ use crate::provider::outbound::{Identity, Pinged, ProviderError, Target};
 fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
     errors::parse::<ProjectBody>(answer)?
         .into_repository()
-        .ok_or_else(|| errors::bad_answer("a project with an impossible name"))
+        .ok_or_else(|| errors::bad_answer("a project with an invalid name"))
 }
 
 /// Whether a namespace of this name is taken, whoever may see it.
@@ -40,7 +40,7 @@ impl Operations for GitlabDialect {
         if target.repository.is_none_or(|id| id == found.id) {
             Ok(Ok(found))
         } else {
-            Err(errors::bad_answer("another project than asked for"))
+            Err(errors::bad_answer("another project than requested"))
         }
     }
 
@@ -58,7 +58,7 @@ impl Operations for GitlabDialect {
         }
         let unclear = || {
             no_owner(&format!(
-                "there is no group {name} that this token may see: it does not exist, or it is private"
+                "Group {name} not found: it does not exist, or it is private."
             ))
         };
         if name.contains('/') {
@@ -75,11 +75,11 @@ impl Operations for GitlabDialect {
         }
         if errors::parse::<Existence>(&answer)?.exists {
             return Err(no_access(format!(
-                "there is a group {name}, and this token may not see it: have its user made a member"
+                "Group {name} exists, but this token has no access. Make its user a member."
             )));
         }
         Err(no_owner(&format!(
-            "GitLab has no group and no user {name}: check the name"
+            "GitLab has no group or user {name}. Check the name."
         )))
     }
 
