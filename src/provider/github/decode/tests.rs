@@ -340,7 +340,7 @@ fn what_is_no_object_or_says_a_field_twice_is_an_error_that_quotes_nothing() {
             "a field occurs twice",
         ),
         ("{\"repository\":{\"id\":1},\"repository\":{}}", "twice"),
-        ("payload=%7B%7D&payload=%7B%7D", "twice"),
+        ("payload=%7B%7D&payload=%7B%7D", "two payloads"),
         ("payload=hunter2", "not a JSON object"),
     ] {
         let error = decode("workflow_run", body).unwrap_err().to_string();
