@@ -7,7 +7,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use data_encoding::HEXLOWER;
 use hookherd::app::{SystemClock, SystemEntropy};
-use hookherd::domain::delivery::{Delivery, DeliveryState, Payload, Source};
+use hookherd::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
 use hookherd::domain::event::Event;
 use hookherd::domain::id::{ConnectionId, DeliveryId, Entropy, HookId, IncidentId, RunId, UserId};
 use hookherd::domain::incident::track::{End, Told, Track, TrackKey};
@@ -178,14 +178,15 @@ fn seal(c: &mut Criterion) {
 
 /// What ingress commits for a delivery.
 fn insertion(number: u64) -> Batch {
-    let (mut body_digest, payload) = ([0; 32], payload(number));
-    SystemEntropy.fill(&mut body_digest);
+    let (mut digest, payload) = ([0; 32], payload(number));
+    SystemEntropy.fill(&mut digest);
+    let body_digest = BodyDigest::Blake3(digest);
     let now = SystemClock.now();
     let delivery = Delivery {
         id: DeliveryId::generate(now, &SystemEntropy),
         connection: ConnectionId::from_u128(1),
         owner: UserId::from_u128(1),
-        provider_delivery_id: HEXLOWER.encode(&body_digest),
+        provider_delivery_id: HEXLOWER.encode(&digest),
         event: "workflow_run".into(),
         action: None,
         received_at: now,

@@ -1,21 +1,24 @@
 //! A daemon with a hundred thousand connections: how long it takes to start and to stop, what it
 //! holds in memory, what it does when nothing happens, and how long a question and a delivery take.
 //!
-//! `cargo bench --bench scale`, or `-- --connections=5000` for a smaller house.
+//! `cargo bench --bench scale`, or `-- --connections=5000` for a smaller house. With
+//! `-- --deliveries=1000000` the same of a store with so many deliveries; with
+//! `-- --payloads=DIR` how many bytes are stored for each of the payloads in a directory.
 
 use hookherd::app::{SystemClock, SystemEntropy};
 use hookherd::domain::connection::Connection;
-use hookherd::domain::id::{ConnectionId, HookId, HookKey, UserId};
+use hookherd::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
+use hookherd::domain::id::{ConnectionId, DeliveryId, HookId, HookKey, UserId};
 use hookherd::domain::lifecycle::{Hook, Lifecycle, Phase};
 use hookherd::domain::repo::{Instance, ProviderKind, RepositoryId};
 use hookherd::domain::secret::{HookSecret, Proof};
 use hookherd::domain::time::Clock;
 use hookherd::domain::user::{ADMIN_NAME, User};
 use hookherd::provider::signature::github_sign;
-use hookherd::seal::ring::{KeyRing, MasterKey};
+use hookherd::seal::ring::{KeyRing, MasterKey, make_canary};
 use hookherd::seal::{Purpose, Seal};
 use hookherd::store::disk::{DiskStore, Options};
-use hookherd::store::{Batch, Change, Store};
+use hookherd::store::{Batch, Change, Read as _, Store};
 use reqwest::RequestBuilder;
 use std::fs::{File, read_to_string};
 use std::io;
@@ -87,7 +90,8 @@ fn fill(dir: &Path, count: u64, ring: &KeyRing, secret: &HookSecret) -> io::Resu
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let commit = |changes| runtime.block_on(store.commit(Batch::of(changes)));
-    commit(vec![user]).map_err(io::Error::other)?;
+    let canary = Change::PutCanary(make_canary(ring));
+    commit(vec![user, canary]).map_err(io::Error::other)?;
     let (mut path, mut number) = (String::new(), 0);
     while number < count {
         let end = count.min(number + BATCH);
@@ -307,16 +311,195 @@ fn run(count: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// A house with one connection, and a daemon for it.
+struct House {
+    dir: tempfile::TempDir,
+    key: String,
+    secret: HookSecret,
+    path: String,
+}
+
+impl House {
+    fn new() -> io::Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let master = MasterKey::generate(&SystemEntropy);
+        let key = master.to_text().to_string();
+        let ring = KeyRing::new(&[master], Arc::new(SystemEntropy)).map_err(io::Error::other)?;
+        let secret = HookSecret::generate(&SystemEntropy);
+        let path = fill(&dir.path().join("data"), 1, &ring, &secret)?;
+        Ok(Self {
+            dir,
+            key,
+            secret,
+            path,
+        })
+    }
+
+    fn start(&self, client: &Client) -> io::Result<(Daemon, Duration)> {
+        let daemon = Daemon::start(self.dir.path(), &self.key)?;
+        let ready = daemon.until("ready", |d| d.get(client, "/readyz").is_some())?;
+        Ok((daemon, ready))
+    }
+
+    /// Bytes of the files in a part of the data directory.
+    fn bytes(&self, part: &str) -> io::Result<u64> {
+        fn sum(dir: &Path) -> io::Result<u64> {
+            let mut bytes = 0;
+            for entry in std::fs::read_dir(dir)? {
+                let entry = entry?;
+                bytes += if entry.file_type()?.is_dir() {
+                    sum(&entry.path())?
+                } else {
+                    entry.metadata()?.len()
+                };
+            }
+            Ok(bytes)
+        }
+        sum(&self.dir.path().join("data").join(part))
+    }
+}
+
+/// Stores so many deliveries that are processed, each with a body of its own.
+fn fill_deliveries(dir: &Path, count: u64) -> io::Result<()> {
+    let opened = DiskStore::open(dir, &Options::default());
+    let (store, _) = opened.map_err(io::Error::other)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let id = runtime.block_on(store.connection_ids());
+    let id = id.map_err(io::Error::other)?.remove(0);
+    let connection = runtime.block_on(store.connection(id));
+    let owner = connection.map_err(io::Error::other)?.map(|c| c.owner);
+    let owner = owner.ok_or_else(|| io::Error::other("no connection"))?;
+    for number in (0..count).step_by(100) {
+        let mut changes = Vec::new();
+        for number in number..count.min(number + 100) {
+            let now = SystemClock.now();
+            let body = format!("{{\"ref\":\"refs/heads/{number}\",\"after\":\"{number:040x}\"}}");
+            let delivery = Delivery {
+                id: DeliveryId::generate(now, &SystemEntropy),
+                connection: id,
+                owner,
+                provider_delivery_id: format!("{number:032x}"),
+                event: "push".into(),
+                action: None,
+                received_at: now,
+                body_digest: BodyDigest::Blake3(*blake3::hash(body.as_bytes()).as_bytes()),
+                body_bytes: u32::try_from(body.len()).unwrap_or(0),
+                source: Source::Webhook,
+                state: DeliveryState::Processed {
+                    at: now,
+                    outcome: Outcome::Recorded,
+                },
+                tries: 0,
+            };
+            let headers = vec![("x-github-event".to_owned(), "push".to_owned())];
+            let body = body.into_bytes().into();
+            changes.push(Change::InsertDelivery(
+                Box::new(delivery),
+                Payload { headers, body },
+            ));
+        }
+        let committing = store.commit(Batch::of(changes));
+        runtime.block_on(committing).map_err(io::Error::other)?;
+    }
+    store.close();
+    Ok(())
+}
+
+fn run_deliveries(count: u64) -> io::Result<()> {
+    let house = House::new()?;
+    fill_deliveries(&house.dir.path().join("data"), count)?;
+    let client = Client::new()?;
+    println!("| with {count} deliveries | |\n|---|---|");
+    let (daemon, ready) = house.start(&client)?;
+    println!("| start after an orderly stop, until ready | {ready:.1?} |");
+    println!("| resident memory | {} MiB |", daemon.resident_mib()?);
+    for path in [
+        "/api/v2/deliveries",
+        "/api/v2/deliveries?event=push",
+        "/api/v2/deliveries?outcome=recorded",
+        "/api/v2/deliveries?repository=octo/repository-1",
+        "/api/v2/workflows/runs",
+        "/api/v2/incidents",
+    ] {
+        let ask = |_| daemon.get(&client, path).map(drop);
+        let times = timed(TIMES, |n| ask(n).ok_or_else(|| io::Error::other(path)));
+        tell(&format!("`{path}`"), times?);
+    }
+    drop(daemon);
+    let (_daemon, ready) = house.start(&client)?;
+    println!("| start after a kill, until ready | {ready:.1?} |");
+    Ok(())
+}
+
+/// Sends each payload by itself, as its own event, and waits until it is processed.
+fn run_payloads(dir: &Path) -> io::Result<()> {
+    let house = House::new()?;
+    let client = Client::new()?;
+    let (daemon, _) = house.start(&client)?;
+    let before = house.bytes("journal")?;
+    let (mut count, mut raw) = (0, 0);
+    for file in std::fs::read_dir(dir)? {
+        let file = file?;
+        let name = file.file_name().to_string_lossy().into_owned();
+        let event = name.split(['-', '.']).next().unwrap_or_default().to_owned();
+        let body = std::fs::read(file.path())?;
+        raw += body.len() as u64;
+        count += 1;
+        let request = client
+            .http
+            .post(format!("{}{}", daemon.url, house.path))
+            .header("user-agent", "GitHub-Hookshot/044aadd")
+            .header("content-type", "application/json")
+            .header("x-github-event", event)
+            .header(
+                "x-github-delivery",
+                format!("{count:08}-6a64-11ef-8a2e-9d3c1b8f4e55"),
+            )
+            .header("x-github-hook-id", "292430182")
+            .header("x-github-hook-installation-target-id", "79929171")
+            .header("x-github-hook-installation-target-type", "repository")
+            .header("x-hub-signature-256", github_sign(&house.secret, &body))
+            .body(body);
+        if client.send(request).is_none_or(|(status, _)| status > 202) {
+            return Err(io::Error::other(name));
+        }
+        daemon.until("processed", |d| {
+            d.gauge(&client, "hookherd_oldest_unprocessed_delivery_seconds ") == 0
+        })?;
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    daemon.stop()?;
+    let (journal, view) = (house.bytes("journal")? - before, house.bytes("view")?);
+    let part = |bytes: u64| bytes * 1000 / raw.max(1);
+    println!(
+        "{count} payloads of {} bytes in the mean",
+        raw / u64::max(count, 1)
+    );
+    println!(
+        "journal: {} thousandths of that; view: {}",
+        part(journal),
+        part(view)
+    );
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if !arguments.iter().any(|argument| argument == "--bench") {
         // `cargo test --benches` only wants to know that it starts.
         return ExitCode::SUCCESS;
     }
-    let count = arguments
-        .iter()
-        .find_map(|a| a.strip_prefix("--connections=")?.parse().ok());
-    match run(count.unwrap_or(CONNECTIONS)) {
+    let told = |name: &str| arguments.iter().find_map(|a| a.strip_prefix(name));
+    let number = |name: &str| told(name).and_then(|number| number.parse().ok());
+    let result = if let Some(dir) = told("--payloads=") {
+        run_payloads(Path::new(dir))
+    } else if let Some(count) = number("--deliveries=") {
+        run_deliveries(count)
+    } else {
+        run(number("--connections=").unwrap_or(CONNECTIONS))
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -29,7 +29,9 @@ mod tests;
 mod ticket;
 mod unreached;
 
-pub use inbound::{Claim, Decode, DecodeError, HeaderLookup, Inbound, Verified, VerifyError};
+pub use inbound::{
+    Claim, Decode, DecodeError, HeaderLookup, Inbound, Proven, Verified, VerifyError,
+};
 pub use outbound::{
     Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged,
     ProviderError, Repaired, Target,

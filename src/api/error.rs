@@ -174,6 +174,12 @@ impl Problem {
         Self::new(Code::InvalidField, format!("{field}: {why}"))
     }
 
+    /// No route has this path.
+    pub(super) fn no_such_route() -> Self {
+        let detail = "see /api/v2/openapi.json for the routes there are";
+        Self::new(Code::NoSuchRoute, detail)
+    }
+
     /// A wrong method, with the ones that the route has.
     pub(super) fn method_not_allowed(allow: String) -> Self {
         let detail = format!("this route has {allow}");

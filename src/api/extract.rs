@@ -88,7 +88,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             let payload = payload
                 .await
                 .map_err(|_| Problem::new(Code::BadRequest, "the body cannot be read"))?;
-            let body = body::read(&request, payload, limits).await?;
+            let announced = body::check_head(&request, &limits)?;
+            let body = body::read(payload, announced, limits).await?;
             auth::still_admits(shared, &request).await?;
             serde_json::from_slice(&body.bytes)
                 .map(Self)

@@ -10,29 +10,31 @@ pub(in crate::api) mod body;
 pub(in crate::api) mod fair;
 mod outcome;
 pub(in crate::api) mod room;
+pub(in crate::api) mod verify;
 
 use super::error::{Answer, Code, Problem};
 use super::scope::Shared;
 use super::server::client::client_of;
 use super::server::progress_of;
+use crate::actor::Herd;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{self, Delivery, DeliveryState, Payload, Source};
+use crate::domain::delivery::{self, BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
-use crate::domain::secret::{HookSecret, Proof};
-use crate::provider::{Claim, Decode, HeaderLookup, Inbound, Verified, VerifyError};
+use crate::provider::{Claim, Decode, Verified};
 use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority, ReadError};
 use crate::telemetry::{may_tell, metric};
-use actix_web::http::header::HeaderMap;
+use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 use again::Again;
 use body::{Body, Limits};
 use fair::{Account, Who};
 use metrics::{counter, histogram};
 pub use outcome::Outcome;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
+use verify::Inquiry;
 
 /// From this size on a body is hashed on another thread: below, hashing takes less than a
 /// millisecond, and handing it over costs more than it saves.
@@ -41,28 +43,26 @@ const OFFLOAD_BYTES: usize = 512 * 1024;
 /// pass over the body, and the time must not tell how many connections a repository has. Hooks
 /// that we made have a key in their URL.
 const CLAIMED_TRIES: usize = 16;
-/// Secrets that are tried for a delivery with one: the current one, and the one before it.
+/// Secrets that are tried for a delivery with one, at most: the current one, and the one before it.
 const KEYED_TRIES: usize = 2;
-
-/// Headers as the decoder looks them up.
-#[derive(Debug)]
-struct Headers(HeaderMap);
-
-impl HeaderLookup for Headers {
-    fn get(&self, name: &str) -> Option<&str> {
-        let mut values = self.0.get_all(name);
-        match (values.next(), values.next()) {
-            (Some(value), None) => value.to_str().ok(),
-            (Some(_) | None, _) => None,
-        }
-    }
-}
 
 /// A delivery that was verified, with whose it is.
 struct Authentic {
     connection: Connection,
+    decoder: Arc<dyn Decode>,
     verified: Verified,
-    digest: [u8; 32],
+    digest: BodyDigest,
+    body: Body,
+}
+
+/// Where deliveries come in.
+pub(super) const PATH: &str = "/api/v2/webhooks";
+
+/// The provider and the hook's key that a path names behind [`PATH`].
+fn places(path: &str) -> Option<(&str, Option<&str>)> {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let (provider, key) = (segments.next()?, segments.next());
+    segments.next().is_none().then_some((provider, key))
 }
 
 /// `POST /api/v2/webhooks/{provider}[/{hook_key}]`
@@ -72,7 +72,12 @@ pub(super) async fn receive(
     payload: web::Payload,
 ) -> Answer {
     let began = Instant::now();
-    let name = request.match_info().get("provider").unwrap_or_default();
+    let Some((name, key)) = places(request.match_info().unprocessed()) else {
+        return Err(Problem::no_such_route());
+    };
+    if request.method() != Method::POST {
+        return Err(Problem::method_not_allowed(Method::POST.to_string()));
+    }
     let provider = name.parse::<ProviderKind>().ok();
     let decoder = provider.and_then(|p| Some((p, shared.providers.decoder(p)?)));
     let Some((provider, decoder)) = decoder else {
@@ -81,8 +86,12 @@ pub(super) async fn receive(
             "this daemon does not serve that provider",
         ));
     };
-    let decoder = Arc::clone(decoder);
-    let result = take_in(&shared, provider, decoder, &request, payload).await;
+    let called = Called {
+        provider,
+        decoder: Arc::clone(decoder),
+        key,
+    };
+    let result = take_in(&shared, called, &request, payload).await;
     let outcome = match &result {
         Ok((outcome, _)) => *outcome,
         Err(problem) => Outcome::of(problem.code()),
@@ -102,15 +111,22 @@ fn count(provider: ProviderKind, outcome: Outcome, took: Duration) {
     counter!(metric::DELIVERIES, "provider" => provider, "outcome" => outcome).increment(1);
 }
 
-async fn take_in(
-    shared: &web::Data<Shared>,
+/// What a path calls.
+struct Called<'a> {
     provider: ProviderKind,
     decoder: Arc<dyn Decode>,
+    /// The hook's key, as it was sent.
+    key: Option<&'a str>,
+}
+
+async fn take_in(
+    shared: &web::Data<Shared>,
+    called: Called<'_>,
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<(Outcome, DeliveryId), Problem> {
-    let key = request.match_info().get("hook_key").map(str::to_owned);
-    let account = account_of(shared, provider, key.as_deref(), request).await?;
+    let named = named(shared, &called).await?;
+    let account = account_of(shared, named.as_ref(), request);
     let lane = shared.lanes.of(&account);
     let progress = progress_of(request);
     let limits = Limits {
@@ -120,31 +136,105 @@ async fn take_in(
         account,
         progress: Arc::clone(&progress),
     };
-    body::check_head(request, &limits)?;
+    let announced = body::check_head(request, &limits)?;
     let _turn = lane.enter(account, &progress).await?;
-    let body = body::read(request, payload, limits).await?;
-    let headers = Headers(request.headers().clone());
-    let verifying = Verifying {
-        shared: shared.clone(),
-        provider,
-        decoder,
-        headers,
-        key,
+    let body = body::read(payload, announced, limits).await?;
+    if body.bytes.len() >= OFFLOAD_BYTES {
+        return take_in_large(shared, called, request, named, body).await;
+    }
+    let inquiry = Inquiry {
+        shared,
+        decoder: &*called.decoder,
+        headers: request.headers(),
+        is_keyed: called.key.is_some(),
+        body: &body.bytes,
+    };
+    let candidates = candidates(shared, called.provider, named, inquiry.claim()).await?;
+    let (connection, proven) = inquiry.prove(candidates)?;
+    // What comes again is recognised before anything else is done with it.
+    let (id, door) = (proven.provider_delivery_id(), shared.door());
+    let mut known = door.known(connection.id, id, &[]).await?;
+    if let Some(first) = known
+        && again::is_plain(shared, first, &proven).await?
+    {
+        return Ok(duplicate(shared, &connection, first, proven.is_stale()));
+    }
+    let digest = verify::digest(&body.bytes);
+    if known.is_none() {
+        let has_older = door.has_older_digests().await?;
+        let older = has_older.then(|| verify::older_digest(&body.bytes));
+        let digests: Vec<BodyDigest> = older.into_iter().chain([digest]).collect();
+        known = door.known(connection.id, id, &digests).await?;
+    }
+    let verified = inquiry.describe(proven);
+    let authentic = Authentic {
+        connection,
+        decoder: called.decoder,
+        verified,
+        digest,
         body,
     };
-    let is_large = verifying.body.bytes.len() >= OFFLOAD_BYTES;
-    // Held until it is stored: hashing and compressing a large body takes time and memory.
-    let _heavy = if is_large {
-        Some(shared.heavy.acquire().await.map_err(|_| stopping())?)
-    } else {
-        None
+    match known {
+        Some(first) => repeated(shared, &authentic, first).await,
+        None => store(shared, authentic).await,
+    }
+}
+
+/// Hashing and compressing a large body takes time, and memory: few at a time, and elsewhere.
+async fn take_in_large(
+    shared: &web::Data<Shared>,
+    called: Called<'_>,
+    request: &HttpRequest,
+    named: Option<Connection>,
+    body: Body,
+) -> Result<(Outcome, DeliveryId), Problem> {
+    // Held until it is stored.
+    let _heavy = shared.heavy.acquire().await.map_err(|_| stopping())?;
+    let door = shared.door();
+    let has_older_digests = door.has_older_digests().await?;
+    let (provider, decoder, is_keyed) = (called.provider, called.decoder, called.key.is_some());
+    let (share, headers) = (shared.clone(), request.headers().clone());
+    let claiming = move || {
+        let inquiry = Inquiry {
+            shared: &share,
+            decoder: &*decoder,
+            headers: &headers,
+            is_keyed,
+            body: &body.bytes,
+        };
+        let claim = inquiry.claim();
+        (claim, share, decoder, headers, body)
     };
-    let claiming = move || (verifying.claim(), verifying);
-    let (claim, verifying) = offloaded(is_large, claiming).await?;
-    let candidates = verifying.candidates(claim).await?;
-    let verified = offloaded(is_large, move || verifying.run(candidates)).await?;
-    let (authentic, body, decoder) = verified?;
-    store(shared, decoder, authentic, body).await
+    let (claim, share, decoder, headers, body) = offloaded(true, claiming).await?;
+    let candidates = candidates(shared, provider, named, claim).await?;
+    let verifying = move || {
+        let inquiry = Inquiry {
+            shared: &share,
+            decoder: &*decoder,
+            headers: &headers,
+            is_keyed,
+            body: &body.bytes,
+        };
+        let (connection, proven) = inquiry.prove(candidates)?;
+        let digest = verify::digest(&body.bytes);
+        let older = has_older_digests.then(|| verify::older_digest(&body.bytes));
+        let verified = inquiry.describe(proven);
+        let authentic = Authentic {
+            connection,
+            decoder,
+            verified,
+            digest,
+            body,
+        };
+        let digests: Vec<BodyDigest> = older.into_iter().chain([digest]).collect();
+        Ok::<_, Problem>((authentic, digests))
+    };
+    let (authentic, digests) = offloaded(true, verifying).await??;
+    let id = authentic.verified.provider_delivery_id();
+    match door.known(authentic.connection.id, id, &digests).await? {
+        Some(first) => repeated(shared, &authentic, first).await,
+        None => store(shared, authentic).await,
+    }
 }
 
 /// Does what takes its time for a large body, away from the threads that serve.
@@ -162,27 +252,39 @@ fn stopping() -> Problem {
     Problem::new(Code::Unavailable, "the daemon is shutting down")
 }
 
-/// Who is charged for a delivery: a hook that we know and its user, or else whoever sends it. Told
-/// by nothing but how long one may have to wait while strangers are many: a key cannot be guessed.
-async fn account_of(
-    shared: &Shared,
-    provider: ProviderKind,
-    key: Option<&str>,
-    request: &HttpRequest,
-) -> Result<Account, ReadError> {
-    let key = key.and_then(|key| key.parse::<HookKey>().ok());
+/// The connection whose hook's key stands in the path.
+async fn named(shared: &Shared, called: &Called<'_>) -> Result<Option<Connection>, ReadError> {
+    let key = called.key.and_then(|key| key.parse::<HookKey>().ok());
     let found = match key {
         Some(key) => shared.door().by_hook_key(&key).await?,
         None => None,
     };
-    let known = found.filter(|c| c.instance.provider == provider);
-    if let Some(connection) = known {
+    Ok(found.filter(|c| c.instance.provider == called.provider))
+}
+
+/// The connections that a delivery may belong to.
+async fn candidates(
+    shared: &Shared,
+    provider: ProviderKind,
+    named: Option<Connection>,
+    claim: Option<Claim>,
+) -> Result<Vec<Connection>, ReadError> {
+    match claim {
+        Some(claim) => shared.door().by_claim(provider, &claim).await,
+        None => Ok(named.into_iter().collect()),
+    }
+}
+
+/// Who is charged for a delivery: a hook that we know and its user, or else whoever sends it. Told
+/// by nothing but how long one may have to wait while strangers are many: a key cannot be guessed.
+fn account_of(shared: &Shared, named: Option<&Connection>, request: &HttpRequest) -> Account {
+    if let Some(connection) = named {
         let who = Who::User(connection.owner);
         let hook = Some(connection.id);
-        return Ok(Account { who, hook });
+        return Account { who, hook };
     }
     let peer = client_of(request, &shared.settings.trusted_proxies);
-    Ok(Account::of(Who::Peer(peer)))
+    Account::of(Who::Peer(peer))
 }
 
 /// The answer to a delivery that is of no connection.
@@ -191,146 +293,6 @@ fn nobodys() -> Problem {
         Code::BadSignature,
         "the delivery is not signed with a known secret",
     )
-}
-
-/// All that verifying takes, so that it can go to another thread.
-struct Verifying {
-    shared: web::Data<Shared>,
-    provider: ProviderKind,
-    decoder: Arc<dyn Decode>,
-    headers: Headers,
-    key: Option<String>,
-    body: Body,
-}
-
-impl Verifying {
-    fn inbound(&self) -> Inbound<'_> {
-        Inbound {
-            headers: &self.headers,
-            body: &self.body.bytes,
-            received_at: self.shared.now(),
-        }
-    }
-
-    /// Whose it says that it is, where no key says so.
-    fn claim(&self) -> Option<Claim> {
-        let is_keyed = self.key.is_some();
-        (!is_keyed).then(|| self.decoder.claim(self.inbound()))?
-    }
-
-    fn run(
-        self,
-        candidates: Vec<Connection>,
-    ) -> Result<(Authentic, Body, Arc<dyn Decode>), Problem> {
-        let inbound = self.inbound();
-        let verified = self.verify(inbound, candidates);
-        let (connection, verified) = verified.map_err(|rejection| match rejection {
-            // Nothing here may depend on what is known about the hook or the repository.
-            VerifyError::BadSignature => nobodys(),
-            VerifyError::BadHeader(name) => Problem::new(
-                Code::BadDeliveryHeader,
-                format!("the header {name} is missing or malformed"),
-            ),
-        })?;
-        let digest = Sha256::digest(&self.body.bytes).into();
-        Ok((
-            Authentic {
-                connection,
-                verified,
-                digest,
-            },
-            self.body,
-            self.decoder,
-        ))
-    }
-
-    /// The connections that the delivery may belong to.
-    async fn candidates(&self, claim: Option<Claim>) -> Result<Vec<Connection>, Problem> {
-        let door = self.shared.door();
-        if let Some(key) = &self.key {
-            let found = match key.parse::<HookKey>() {
-                Ok(key) => door.by_hook_key(&key).await?,
-                Err(_) => None,
-            };
-            let found = found.filter(|c| c.instance.provider == self.provider);
-            return Ok(found.into_iter().collect());
-        }
-        match claim {
-            Some(claim) => Ok(door.by_claim(self.provider, &claim).await?),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    /// The connection whose secret verifies. Where none does, the same number of secrets was tried
-    /// whatever is known: what is missing is made up with a secret that nobody has.
-    fn verify(
-        &self,
-        inbound: Inbound<'_>,
-        candidates: Vec<Connection>,
-    ) -> Result<(Connection, Verified), VerifyError> {
-        let is_keyed = self.key.is_some();
-        let mut tries = if is_keyed { KEYED_TRIES } else { CLAIMED_TRIES };
-        let mut rejection = VerifyError::BadSignature;
-        for connection in candidates {
-            let mut secrets = self.shared.herd.hook_secrets(&connection);
-            secrets.truncate(tries);
-            tries -= secrets.len();
-            if secrets.is_empty() {
-                continue;
-            }
-            match self.decoder.verify(inbound, &secrets, connection.proof) {
-                Ok(verified) => {
-                    let verified = self.at_some_time(inbound, &connection, &secrets, verified);
-                    return Ok((connection, verified));
-                }
-                Err(why) => {
-                    // Only who knows the unguessable key may make a connection doubt its hook.
-                    if why == VerifyError::BadSignature && is_keyed {
-                        let id = connection.id;
-                        if may_tell("webhook_signature_verification_failed") {
-                            tracing::warn!(
-                                connection.id = %id,
-                                "webhook_signature_verification_failed"
-                            );
-                        }
-                        self.shared.herd.rejected(id);
-                    }
-                    rejection = why;
-                }
-            }
-        }
-        for _ in 0..tries {
-            if let Err(why) = self.decoder.verify(inbound, &[], Proof::Unknown) {
-                rejection = why;
-            }
-        }
-        Err(rejection)
-    }
-}
-
-impl Verifying {
-    /// A delivery whose time is far from our clock's is judged by what else we know of time: a
-    /// clock of ours that is wrong must not cost what the provider sends once.
-    fn at_some_time(
-        &self,
-        inbound: Inbound<'_>,
-        connection: &Connection,
-        secrets: &[HookSecret],
-        verified: Verified,
-    ) -> Verified {
-        let clock = &self.shared.clock;
-        let times = [clock.steady(), clock.trusted()].into_iter();
-        let again = times.filter_map(|received_at| {
-            let inbound = Inbound {
-                received_at,
-                ..inbound
-            };
-            let verified = self.decoder.verify(inbound, secrets, connection.proof);
-            verified.ok().filter(|verified| !verified.is_stale())
-        });
-        let mut again = again.take_while(|_| verified.is_stale());
-        again.next().unwrap_or(verified)
-    }
 }
 
 /// What will become of a delivery that is new.
@@ -356,16 +318,16 @@ fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) 
 /// Commits the delivery and says what became of it. The commit goes on when the sender hangs up.
 async fn store(
     shared: &web::Data<Shared>,
-    decoder: Arc<dyn Decode>,
     authentic: Authentic,
-    body: Body,
 ) -> Result<(Outcome, DeliveryId), Problem> {
     let Authentic {
         connection,
+        decoder,
         verified,
         digest,
-    } = authentic;
-    let outcome = expected(&*decoder, &connection, &verified);
+        body,
+    } = &authentic;
+    let outcome = expected(&**decoder, connection, verified);
     let now = shared.now();
     let id = DeliveryId::generate(shared.clock.now_for_id(), shared.entropy.as_ref());
     let delivery = Delivery {
@@ -376,7 +338,7 @@ async fn store(
         event: verified.event().to_owned(),
         action: None,
         received_at: now,
-        body_digest: digest,
+        body_digest: *digest,
         body_bytes: u32::try_from(body.bytes.len()).unwrap_or(u32::MAX),
         source: Source::Webhook,
         state: if verified.is_stale() {
@@ -391,38 +353,59 @@ async fn store(
         headers: verified.headers().to_vec(),
         body: body.bytes.clone(),
     };
-    let again = Again {
-        decoder,
-        event: delivery.event.clone(),
-        digest,
-        payload: payload.clone(),
-    };
-    let committed = commit(shared, connection.id, delivery, payload).await;
-    let (outcome, id) = match committed {
-        Ok(()) => (outcome, id),
+    match commit(shared, connection.id, delivery, payload).await {
+        Ok(()) => {
+            note(connection, id, outcome);
+            Ok((outcome, id))
+        }
+        // It came at the same moment.
         Err(CommitError::Conflict(Conflict::Delivery(first))) => {
-            let is_late = !verified.is_stale() && again.look(shared, first).await?;
-            // A test delivery often has the body of one before it.
-            if !verified.is_stale() && !is_late {
-                shared.herd.heard(connection.id);
-            }
-            (if is_late { outcome } else { Outcome::Duplicate }, first)
+            repeated(shared, &authentic, first).await
         }
         // It was removed a moment ago: as if it had never been.
-        Err(CommitError::Conflict(Conflict::NoConnection(_))) => return Err(nobodys()),
-        Err(error) => return Err(error.into()),
-    };
-    let (provider, outcome_name) = (connection.instance.provider, outcome.as_str());
-    // Whoever has seen a delivery can send it again as often as they like.
-    if outcome != Outcome::Duplicate || may_tell("webhook_duplicate") {
-        tracing::info!(
-            connection.id = %connection.id,
-            delivery.id = %id,
-            outcome = outcome_name,
-            "{provider}_webhook_received"
-        );
+        Err(CommitError::Conflict(Conflict::NoConnection(_))) => Err(nobodys()),
+        Err(error) => Err(error.into()),
     }
-    Ok((outcome, id))
+}
+
+/// A delivery is stored already, durably: mostly that is all.
+async fn repeated(
+    shared: &web::Data<Shared>,
+    authentic: &Authentic,
+    first: DeliveryId,
+) -> Result<(Outcome, DeliveryId), Problem> {
+    let (connection, verified) = (&authentic.connection, &authentic.verified);
+    let is_late = !verified.is_stale() && Again::of(authentic).look(shared, first).await?;
+    if !is_late {
+        return Ok(duplicate(shared, connection, first, verified.is_stale()));
+    }
+    let outcome = expected(&*authentic.decoder, connection, verified);
+    note(connection, first, outcome);
+    Ok((outcome, first))
+}
+
+/// The answer to what is stored already. A test delivery often has the body of one before it.
+fn duplicate(
+    shared: &Shared,
+    connection: &Connection,
+    first: DeliveryId,
+    is_stale: bool,
+) -> (Outcome, DeliveryId) {
+    if !is_stale {
+        shared.herd.heard(connection.id);
+    }
+    note(connection, first, Outcome::Duplicate);
+    (Outcome::Duplicate, first)
+}
+
+/// A line for those who look closely: what came is in the list of deliveries, and counted.
+fn note(connection: &Connection, id: DeliveryId, outcome: Outcome) {
+    tracing::debug!(
+        connection.id = %connection.id,
+        delivery.id = %id,
+        outcome = outcome.as_str(),
+        "webhook_received"
+    );
 }
 
 async fn commit(
@@ -455,14 +438,35 @@ async fn told(
     connection: ConnectionId,
     committing: Committing,
 ) -> Result<(), CommitError> {
-    let herd = Arc::clone(&shared.herd);
-    // A task of its own: a sender that hangs up now must not keep the actor from being told.
-    let task = actix_web::rt::spawn(async move {
-        let result = committing.await;
+    let mut telling = Telling(Some((Arc::clone(&shared.herd), connection, committing)));
+    std::future::poll_fn(|cx| telling.poll(cx)).await
+}
+
+/// A commit that somebody is told of. A sender that hangs up now must not keep them from it: then
+/// it goes on by itself.
+struct Telling(Option<(Arc<dyn Herd>, ConnectionId, Committing)>);
+
+impl Telling {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CommitError>> {
+        let Some((herd, connection, committing)) = &mut self.0 else {
+            return Poll::Ready(Err(CommitError::Closed));
+        };
+        let result = ready!(committing.as_mut().poll(cx));
         if result.is_ok() {
-            herd.delivered(connection);
+            herd.delivered(*connection);
         }
-        result
-    });
-    task.await.unwrap_or(Err(CommitError::Closed))
+        self.0 = None;
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            let mut rest = Self(self.0.take());
+            let going_on = async move { std::future::poll_fn(|cx| rest.poll(cx)).await };
+            // Whoever waited is gone.
+            drop(actix_web::rt::spawn(going_on));
+        }
+    }
 }

@@ -6,6 +6,7 @@
 pub use super::access::Access;
 use super::auth;
 use super::error::{Answer, Code, Problem};
+use super::ingress;
 use super::resources::{
     connections, credentials, deliveries, health, incidents, oauth, repositories, runs, stats,
     tokens, users, webhooks,
@@ -170,9 +171,15 @@ async fn guard(
     }
 }
 
-/// Registers every route of the table, and what answers when none fits.
+/// Registers every route of the table, and what answers when none fits. Deliveries are found by
+/// the beginning of their path, before any pattern is looked at: most requests are deliveries.
 pub fn register(config: &mut web::ServiceConfig) {
-    for (path, routes) in by_path() {
+    config.service(web::scope(ingress::PATH).default_service(web::to(ingress::receive)));
+    let by_pattern = |(_, routes): &(&str, Vec<Route>)| {
+        let is_ingress = |route: &Route| route.access == Access::Ingress;
+        !routes.iter().any(is_ingress)
+    };
+    for (path, routes) in by_path().into_iter().filter(by_pattern) {
         let allow: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
         let allow = allow.join(", ");
         let mut resource = web::resource(path).default_service(web::to(move || {
@@ -196,8 +203,5 @@ pub fn register(config: &mut web::ServiceConfig) {
 }
 
 async fn no_such_route(_: HttpRequest) -> Answer {
-    Err(Problem::new(
-        Code::NoSuchRoute,
-        "see /api/v2/openapi.json for the routes there are",
-    ))
+    Err(Problem::no_such_route())
 }

@@ -12,13 +12,14 @@ pub(super) use accounts::{Accounts, Belongings};
 use super::auth::Uses;
 use super::error::Problem;
 use super::ingress::room::{Lanes, Room};
+use super::ingress::verify::Opened;
 use super::quota::{Counters, Held};
 use super::server::answers::Budget;
 use super::signin::SignIns;
 use super::{Admin, Collaborators, MetricsText, Settings};
 use crate::actor::Herd;
 use crate::domain::connection::{Connection, WebhookStatus};
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{BodyDigest, Delivery};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, TokenId, UserId,
 };
@@ -83,6 +84,8 @@ pub struct Shared {
     pub(super) sign_ins: SignIns,
     /// Which API tokens were used lately.
     pub(super) uses: Uses,
+    /// The secrets of hooks that deliveries came to lately.
+    pub(super) opened: Opened,
 }
 
 impl std::fmt::Debug for Shared {
@@ -116,6 +119,7 @@ impl Shared {
             settings,
             sign_ins: SignIns::default(),
             uses: Uses::default(),
+            opened: Opened::default(),
         }
     }
 
@@ -382,6 +386,24 @@ impl Door<'_> {
             Claim::Repository(id) => self.store.connections_by_repository(provider, *id).await,
             Claim::Name(name) => self.store.connections_by_name(provider, name).await,
         }
+    }
+
+    /// The delivery that one with this id or one of these digests is a duplicate of. Durable.
+    pub(super) async fn known(
+        &self,
+        connection: ConnectionId,
+        provider_delivery_id: &str,
+        digests: &[BodyDigest],
+    ) -> Result<Option<DeliveryId>, ReadError> {
+        let store = self.store;
+        store
+            .delivery_known(connection, provider_delivery_id, digests)
+            .await
+    }
+
+    /// Whether bodies may be known by a digest of an older version only.
+    pub(super) async fn has_older_digests(&self) -> Result<bool, ReadError> {
+        self.store.has_older_digests().await
     }
 
     /// A delivery that was stored before.

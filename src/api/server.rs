@@ -70,7 +70,6 @@ pub fn app(
         .app_data(shared)
         .wrap(from_fn(watch::watched))
         .wrap(headers())
-        .wrap(from_fn(paths::lenient))
         .configure(routes::register)
 }
 

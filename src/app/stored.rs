@@ -12,7 +12,7 @@ use crate::domain::time::Clock;
 use crate::domain::user::{ADMIN_NAME, User};
 use crate::seal::Seal;
 use crate::seal::ring::{canary_fits, make_canary};
-use crate::store::disk::{DiskStore, OpenReport, Options, Retention, World};
+use crate::store::disk::{DiskStore, Environment, OpenReport, Options, Retention};
 use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Store};
 use crate::telemetry::metric;
 use metrics::gauge;
@@ -39,9 +39,9 @@ pub(super) fn open(config: &Config, clock: &SteadyClock) -> Result<Opened, Start
         },
         require_existing: config.server.require_existing_store,
         accept_loss: config.server.accept_data_loss,
-        world: World {
+        environment: Environment {
             floor: clock.floor(),
-            ..World::default()
+            ..Environment::default()
         },
         ..Options::default()
     };

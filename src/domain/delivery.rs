@@ -25,8 +25,8 @@ pub struct Delivery {
     pub action: Option<String>,
     /// When it arrived here.
     pub received_at: Timestamp,
-    /// SHA-256 of the body as it was sent.
-    pub body_digest: [u8; 32],
+    /// By what the body as it was sent is recognised when it comes again.
+    pub body_digest: BodyDigest,
     /// Size of the body in bytes, uncompressed.
     pub body_bytes: u32,
     /// How it came to us.
@@ -35,6 +35,15 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// How often processing was begun: a delivery that keeps failing ends as a dead letter.
     pub tries: u32,
+}
+
+/// A digest of a body. Equal bodies are recognised by equal digests of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyDigest {
+    /// SHA-256: what deliveries have that an older version stored.
+    Sha256([u8; 32]),
+    /// BLAKE3.
+    Blake3([u8; 32]),
 }
 
 /// How a delivery came to us.

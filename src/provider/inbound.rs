@@ -39,7 +39,7 @@ pub enum Claim {
 /// proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    // Set by implementations of [`Decode::verify`] only, after the signature was verified.
+    // Set by implementations of [`Decode::describe`] only, after the signature was verified.
     pub(super) provider_delivery_id: String,
     pub(super) event: String,
     pub(super) is_ping: bool,
@@ -75,6 +75,33 @@ impl Verified {
     }
 }
 
+/// What is known of a delivery as soon as its signature is verified: enough to recognise one that
+/// comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    // Set by implementations of [`Decode::prove`] only, after the signature was verified.
+    pub(super) provider_delivery_id: String,
+    pub(super) named: String,
+    pub(super) is_stale: bool,
+}
+
+impl Proven {
+    /// See [`Verified::provider_delivery_id`].
+    pub fn provider_delivery_id(&self) -> &str {
+        &self.provider_delivery_id
+    }
+
+    /// The event that the header names, which is covered by no signature.
+    pub fn named_event(&self) -> &str {
+        &self.named
+    }
+
+    /// See [`Verified::is_stale`].
+    pub const fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+}
+
 /// Why a request is no delivery of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
@@ -97,12 +124,26 @@ pub trait Decode: Send + Sync + 'static {
     ///
     /// With no secrets it does the same work against a secret that nobody has, so that the time
     /// taken does not tell whether a repository is known.
+    fn prove(
+        &self,
+        inbound: Inbound<'_>,
+        secrets: &[HookSecret],
+        proof: Proof,
+    ) -> Result<Proven, VerifyError>;
+
+    /// What else is kept of a delivery that was proven: which event its body tells of, and headers.
+    fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified;
+
+    /// Both.
     fn verify(
         &self,
         inbound: Inbound<'_>,
         secrets: &[HookSecret],
         proof: Proof,
-    ) -> Result<Verified, VerifyError>;
+    ) -> Result<Verified, VerifyError> {
+        let proven = self.prove(inbound, secrets, proof)?;
+        Ok(self.describe(inbound, proven))
+    }
 
     /// Where the request says that it belongs, for deliveries without a hook key in the URL.
     fn claim(&self, inbound: Inbound<'_>) -> Option<Claim>;

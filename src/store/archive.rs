@@ -163,7 +163,7 @@ pub(super) fn unpack(
         match kind {
             END => {
                 let more = from.read(&mut [0]).map_err(|_| damaged())?;
-                if bytes != digest.finalize().as_bytes() || more > 0 {
+                if bytes != &digest.finalize().as_bytes()[..] || more > 0 {
                     return Err(damaged());
                 }
                 break;
@@ -179,12 +179,12 @@ pub(super) fn unpack(
             }
             SEGMENT => {
                 finish(file.take())?;
-                let id = number(&bytes).ok_or_else(damaged)?;
+                let id = number(bytes).ok_or_else(damaged)?;
                 file = Some(create(&segment_path(journal, id))?);
             }
             DATA => {
                 let file = file.as_mut().ok_or_else(damaged)?;
-                file.write_all(&bytes)
+                file.write_all(bytes)
                     .map_err(io("writing a file of the store"))?;
             }
             _ => return Err(ArchiveError::Newer),

@@ -19,28 +19,8 @@ impl Kv for MemoryKv {
 
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
         let map = self.0.read();
-        let fits = |(key, _): &(&Vec<u8>, &Vec<u8>)| key.starts_with(scan.prefix);
         let owned = |(key, value): (&Vec<u8>, &Vec<u8>)| (key.clone(), value.clone());
-        if scan.newest_first {
-            let end = match (scan.after, end_of(scan.prefix)) {
-                (Some(after), _) => Bound::Excluded(after.to_vec()),
-                (None, Some(end)) => Bound::Excluded(end),
-                (None, None) => Bound::Unbounded,
-            };
-            let range = map.range((Bound::Included(scan.prefix.to_vec()), end));
-            return Ok(range
-                .rev()
-                .take_while(fits)
-                .take(scan.limit)
-                .map(owned)
-                .collect());
-        }
-        let start = match scan.after {
-            Some(after) => Bound::Excluded(after.to_vec()),
-            None => Bound::Included(scan.prefix.to_vec()),
-        };
-        let range = map.range((start, Bound::Unbounded));
-        Ok(range.take_while(fits).take(scan.limit).map(owned).collect())
+        Ok(range(&map, scan).take(scan.limit).map(owned).collect())
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
@@ -53,6 +33,22 @@ impl Kv for MemoryKv {
         }
         Ok(())
     }
+}
+
+/// The entries of a range in its order, however many they are.
+pub(super) fn range<'a, V>(
+    map: &'a BTreeMap<Vec<u8>, V>,
+    scan: Scan<'a>,
+) -> Box<dyn Iterator<Item = (&'a Vec<u8>, &'a V)> + 'a> {
+    let first = Bound::Included(scan.prefix);
+    let end = end_of(scan.prefix);
+    let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    if scan.newest_first {
+        let end = scan.after.map_or(end, Bound::Excluded);
+        return Box::new(map.range::<[u8], _>((first, end)).rev());
+    }
+    let first = scan.after.map_or(first, Bound::Excluded);
+    Box::new(map.range::<[u8], _>((first, end)))
 }
 
 /// The first key after all keys with this prefix; `None` when there is none.

@@ -33,7 +33,7 @@ pub use write::{Batch, Change, CommitError, Committing, Conflict, Guard, Lease, 
 
 use crate::domain::command::Command;
 use crate::domain::connection::{Connection, WebhookStatus};
-use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId,
     TokenId, UserId,
@@ -184,6 +184,17 @@ pub trait Read: Send + Sync {
 
     /// A delivery.
     fn delivery(&self, id: DeliveryId) -> Reading<'_, Option<Delivery>>;
+    /// The delivery of this connection that has this id of the provider or one of these digests: a
+    /// new one that has is a duplicate of it. What is found is durable. A guard says the same once
+    /// more when the new one is committed.
+    fn delivery_known(
+        &self,
+        connection: ConnectionId,
+        provider_delivery_id: &str,
+        digests: &[BodyDigest],
+    ) -> Reading<'_, Option<DeliveryId>>;
+    /// Whether bodies may be known by SHA-256 only, as an older version stored them.
+    fn has_older_digests(&self) -> Reading<'_, bool>;
     /// A delivery's payload; `None` when retention took it.
     fn payload(&self, id: DeliveryId) -> Reading<'_, Option<Payload>>;
     /// The same, to be read a little at a time: a large body is never in memory whole.

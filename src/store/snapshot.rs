@@ -345,32 +345,30 @@ impl Reader {
 }
 
 /// An entry out of its two parts.
-fn entry(
-    version: u32,
-    key: (u8, Vec<u8>),
-    value: Option<(u8, Vec<u8>)>,
-) -> Option<(Vec<u8>, Vec<u8>)> {
+fn entry(version: u32, key: (u8, &[u8]), value: Option<(u8, &[u8])>) -> Option<(Vec<u8>, Vec<u8>)> {
     let ((KEY, key), Some((VALUE, mut value))) = (key, value) else {
         return None;
     };
     if version > 1 {
         let (bytes, sum) = value.split_last_chunk::<CHECK_BYTES>()?;
-        if check(&key, bytes) != *sum {
+        if check(key, bytes) != *sum {
             return None;
         }
-        value.truncate(value.len() - CHECK_BYTES);
+        value = bytes;
     }
-    Some((key, value))
+    Some((key.to_vec(), value.to_vec()))
 }
 
 /// Whether the last frame tells of the entries that were read.
-fn is_as_told(version: u32, end: &[(u8, Vec<u8>)], tally: Tally, before: &blake3::Hasher) -> bool {
-    let mut expected = vec![(END, tally.entries.to_le_bytes().to_vec())];
-    if version > 1 {
-        expected.push((SUM, tally.sum.to_le_bytes().to_vec()));
-        expected.push((DIGEST, before.finalize().as_bytes().to_vec()));
-    }
-    end == expected
+fn is_as_told(version: u32, end: &[(u8, &[u8])], tally: Tally, before: &blake3::Hasher) -> bool {
+    let (entries, sum) = (tally.entries.to_le_bytes(), tally.sum.to_le_bytes());
+    let digest = before.finalize();
+    let all = [
+        (END, &entries[..]),
+        (SUM, &sum),
+        (DIGEST, digest.as_bytes()),
+    ];
+    end == &all[..if version > 1 { 3 } else { 1 }]
 }
 
 #[cfg(test)]

@@ -8,21 +8,28 @@
 //! sled may give back less than it was given, or something else. So each value carries a checksum,
 //! and whoever writes keeps a [`Tally`]: [`Kv::walk`] proves that everything is there.
 //!
+//! It is derived, so it is written behind: what is new is in a table in memory first, where most of
+//! it is written again or gone before sled ever hears of it. Reads see the table before sled, and
+//! whoever needs all of it in sled (an orderly end, a snapshot) has it written out.
+//!
 //! On a full disk there may be no room to make it anew. Then it lives in memory until the next
 //! start, loudly, so that the daemon starts and what is stored can be read.
 
 mod backing;
 mod marker;
+mod newer;
+mod written;
 
 pub(super) use marker::{Marker, MarkerRead, is_as_left};
 
 use super::ReadError;
 use super::files;
-use super::index::{self, Entries, Kv, Scan, Take, Write};
+use super::index;
 use super::journal::{Position, sync_dir};
 use super::memory::MemoryKv;
 use super::tally::Tally;
 use backing::{Backing, HARMED, unavailable};
+use newer::Newer;
 use parking_lot::{Mutex, RwLock};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,7 +78,9 @@ impl Walk {
 pub(super) struct View {
     /// `None` while it is made anew, and when it is closed.
     db: RwLock<Option<Backing>>,
-    /// Taken after the lock above, and changed only by who writes or walks.
+    /// What is newer than that. Taken after the lock above.
+    newer: RwLock<Newer>,
+    /// What sled holds. Taken after the locks above, and changed only by who writes or walks.
     counted: Mutex<Counted>,
     /// Held by who walks over everything: there is room to keep account of one.
     walking: Mutex<()>,
@@ -150,6 +159,7 @@ impl View {
     pub(super) fn at(dir: &Path) -> Self {
         Self {
             db: RwLock::new(None),
+            newer: RwLock::default(),
             counted: Mutex::default(),
             walking: Mutex::default(),
             has_failed: AtomicBool::new(false),
@@ -159,9 +169,14 @@ impl View {
         }
     }
 
-    /// What it holds by count, as far as was written.
-    pub(super) fn tally(&self) -> Tally {
+    /// What sled holds by count.
+    fn tally(&self) -> Tally {
         self.counted.lock().tally
+    }
+
+    /// Whether it holds nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tally().entries == 0 && self.newer.read().is_empty()
     }
 
     /// How often it was found to hold something else than was written.
@@ -182,6 +197,7 @@ impl View {
             // Whoever was reading everything begins again.
             walk: None,
         };
+        *self.newer.write() = fresh.newer.into_inner();
         *db = fresh.db.into_inner();
         self.has_failed.store(false, Ordering::Release);
     }
@@ -227,6 +243,7 @@ impl View {
 
     fn begin(&self, backing: Backing) {
         *self.db.write() = Some(backing);
+        *self.newer.write() = Newer::default();
         *self.counted.lock() = Counted::default();
     }
 
@@ -276,6 +293,8 @@ impl View {
     /// read any more.
     pub(super) fn close(&self, position: Position) -> Result<(), ViewError> {
         let io = |error: std::io::Error| ViewError(error.to_string());
+        self.write_out()
+            .map_err(|error| ViewError(error.to_string()))?;
         let flushed = self.with(|backing| match backing {
             Backing::Disk(db) => db.flush().map(drop).map_err(|error| unavailable(&error)),
             Backing::Memory(_) => Ok(()),
@@ -325,132 +344,17 @@ fn sync_tree(dir: &Path) -> std::io::Result<()> {
     sync_dir(dir)
 }
 
-impl View {
-    /// Writes what changes something: a record's keys are written with it each time, and most stay
-    /// as they are. Not as a batch: each makes sled close its log buffer twice, which costs more
-    /// than all else together, and crash atomicity is of no use to a view that is made anew after
-    /// a crash.
-    fn write_one(&self, backing: &Backing, (key, value): Write) -> Result<(), ReadError> {
-        let known = backing.get(&key)?;
-        if known == value {
-            return Ok(());
-        }
-        let mut change = Tally::default();
-        if let Some(known) = &known {
-            change.remove(&key, known);
-        }
-        if let Some(value) = &value {
-            change.add(&key, value);
-        }
-        let mut counted = self.counted.lock();
-        counted.tally = counted.tally.plus(change);
-        if let Some(walk) = &mut counted.walk
-            && walk.has_passed(&key)
-        {
-            walk.change = walk.change.plus(change);
-        }
-        drop(counted);
-        backing.put(key, value)
-    }
-
-    /// The next entries for who reads all of them; `None` when the view was made anew meanwhile.
-    fn walk_on(
-        &self,
-        after: Option<&[u8]>,
-        found: &mut Tally,
-    ) -> Result<Option<Entries>, ReadError> {
-        self.with(|backing| {
-            let entries = backing.scan(Scan {
-                prefix: &[],
-                after,
-                newest_first: false,
-                limit: WALK_ENTRIES,
-            })?;
-            let mut counted = self.counted.lock();
-            let Counted { tally, walk } = &mut *counted;
-            let Some(walk) = walk else { return Ok(None) };
-            *found = found.plus(Tally::of(&entries));
-            walk.passed = entries.last().map(|(key, _)| key.clone());
-            // Nobody writes meanwhile: what is said here is so at one moment.
-            if entries.is_empty() && found.plus(walk.change) != *tally {
-                tracing::error!("the view does not hold what was written to it");
-                return Err(HARMED);
-            }
-            Ok(Some(entries))
-        })
-    }
-}
-
-impl Kv for View {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.with(|backing| backing.get(key))
-    }
-
-    fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
-        self.with(|backing| backing.scan(scan))
-    }
-
-    fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {
-        self.alone(|backing| {
-            let write_all = || {
-                writes
-                    .into_iter()
-                    .try_for_each(|write| self.write_one(backing, write))
-            };
-            // Out of space it may panic instead of returning an error.
-            match catch_unwind(AssertUnwindSafe(write_all)) {
-                Ok(result) => result,
-                Err(_) => Err(ReadError::Unavailable("sled panicked".to_owned())),
-            }
-        })
-    }
-
-    /// Everything, while writes go on; an error when it is not what was written.
-    fn walk(&self, take: Take<'_>) -> Result<Tally, ReadError> {
-        let _alone = self.walking.lock();
-        let walk = Walk {
-            passed: Some(Vec::new()),
-            change: Tally::default(),
-        };
-        self.counted.lock().walk = Some(walk);
-        let (mut found, mut after) = (Tally::default(), None::<Vec<u8>>);
-        loop {
-            let entries = self.walk_on(after.as_deref(), &mut found)?;
-            let remade = || ReadError::Unavailable("the view was rebuilt meanwhile".to_owned());
-            let entries = entries.ok_or_else(remade)?;
-            let Some((last, _)) = entries.last() else {
-                self.counted.lock().walk = None;
-                return Ok(found);
-            };
-            after = Some(last.clone());
-            take(entries)?;
-        }
-    }
-
-    /// After a write that failed in the background, sled may give back rubbish for good.
-    fn doubt(&self) -> bool {
-        let mut doubted_at = self.doubted_at.lock();
-        if doubted_at.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {
-            return self.has_failed();
-        }
-        *doubted_at = Some(Instant::now());
-        tracing::error!("a value in the view is damaged");
-        self.harmed.fetch_add(1, Ordering::Relaxed);
-        self.has_failed.store(true, Ordering::Release);
-        true
-    }
-}
-
 #[cfg(test)]
 impl View {
     /// sled loses an entry.
     pub(super) fn lose(&self, key: &[u8]) {
-        self.alone(|backing| backing.put(key.to_vec(), None))
-            .unwrap();
+        self.write_out().unwrap();
+        self.alone(|backing| backing.put(key, None)).unwrap();
     }
 
     /// sled gives back something else than it was given.
     pub(super) fn harm(&self, key: &[u8]) {
+        self.write_out().unwrap();
         self.alone(|backing| {
             backing.harm(key);
             Ok(())

@@ -2,7 +2,7 @@
 
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId, TokenId, UserId,
 };
@@ -87,8 +87,8 @@ pub enum Guard {
         connection: ConnectionId,
         /// The provider's id.
         provider_delivery_id: String,
-        /// SHA-256 of the body.
-        body_digest: [u8; 32],
+        /// The digest of the body.
+        body_digest: BodyDigest,
     },
     /// The owner has no connection (that is not removed) to this repository, by id when it is
     /// known, and by name.

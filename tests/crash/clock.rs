@@ -4,10 +4,10 @@
 use super::load::{CONNECTION, connecting};
 use bytes::Bytes;
 use hookherd::app::{SteadyClock, SystemEntropy};
-use hookherd::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
+use hookherd::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
 use hookherd::domain::id::{DeliveryId, UserId};
 use hookherd::domain::time::Clock;
-use hookherd::store::disk::{DiskStore, Options, Retention, World};
+use hookherd::store::disk::{DiskStore, Environment, Options, Retention};
 use hookherd::store::{After, Batch, Change, CommitError, Guard, Of, Read, Store};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -37,9 +37,9 @@ fn options(clock: &SteadyClock) -> Options {
             ..Retention::default()
         },
         upkeep_interval: Duration::from_millis(5),
-        world: World {
+        environment: Environment {
             floor: clock.floor(),
-            ..World::default()
+            ..Environment::default()
         },
         ..Options::default()
     }
@@ -55,7 +55,7 @@ fn delivery(n: u32, clock: &SteadyClock) -> Delivery {
         event: "push".into(),
         action: None,
         received_at: clock.now(),
-        body_digest: *blake3::hash(&n.to_le_bytes()).as_bytes(),
+        body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         body_bytes: 600,
         source: Source::Webhook,
         state: DeliveryState::Processed {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hookherd::domain::connection::Connection;
-use hookherd::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
+use hookherd::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
 use hookherd::domain::id::{ConnectionId, DeliveryId, HookKey, UserId};
 use hookherd::domain::repo::{Instance, ProviderKind};
 use hookherd::domain::time::Timestamp;
@@ -61,7 +61,7 @@ pub(crate) fn delivery(n: u64) -> Delivery {
         event: "push".into(),
         action: None,
         received_at: Timestamp(i64::try_from(n).expect("numbers are small")),
-        body_digest: *blake3::hash(&n.to_le_bytes()).as_bytes(),
+        body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         body_bytes: u32::try_from(body_bytes(n)).expect("bodies are small"),
         source: Source::Webhook,
         state: DeliveryState::Received,

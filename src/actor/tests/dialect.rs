@@ -14,7 +14,7 @@ use crate::domain::run::{
 use crate::domain::time::Timestamp;
 use crate::provider::github::GithubDecode;
 use crate::provider::gitlab::GitlabDecode;
-use crate::provider::{Claim, Decode, DecodeError, Inbound, Verified, VerifyError};
+use crate::provider::{Claim, Decode, DecodeError, Inbound, Proven, Verified, VerifyError};
 use std::sync::atomic::AtomicU64;
 
 /// The name of the events of the test's own dialect.
@@ -27,13 +27,16 @@ pub(super) const TEST_EVENT: &str = "test";
 pub(super) struct TestDecode;
 
 impl Decode for TestDecode {
-    fn verify(
+    fn prove(
         &self,
         _: Inbound<'_>,
         _: &[crate::domain::secret::HookSecret],
         _: crate::domain::secret::Proof,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<Proven, VerifyError> {
         Err(VerifyError::BadSignature)
+    }
+    fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified {
+        GithubDecode::new(&Seeded(AtomicU64::new(0))).describe(inbound, proven)
     }
     fn claim(&self, _: Inbound<'_>) -> Option<Claim> {
         None

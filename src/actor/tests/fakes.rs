@@ -7,7 +7,7 @@ use crate::actor::settings::Settings;
 use crate::actor::{Actors, Command, CommandError, ConnectRequest, Herd};
 use crate::credentials::{Offer, Ports};
 use crate::domain::connection::{Connection, WebhookStatus};
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
 use crate::domain::incident::Incident;
 use crate::domain::repo::{Instance, ProviderKind};
@@ -245,7 +245,7 @@ impl Farm {
             event: event.to_owned(),
             action: None,
             received_at: now,
-            body_digest: *blake3::hash(format!("{n}").as_bytes()).as_bytes(),
+            body_digest: BodyDigest::Blake3(*blake3::hash(format!("{n}").as_bytes()).as_bytes()),
             body_bytes: 0,
             source: Source::Webhook,
             state: DeliveryState::Received,

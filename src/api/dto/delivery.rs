@@ -1,7 +1,7 @@
 //! Deliveries in JSON.
 
 use crate::api::schema::{DeliveryStatus, OutcomeName};
-use crate::domain::delivery::{self, DeliveryState, Outcome, Source};
+use crate::domain::delivery::{self, BodyDigest, DeliveryState, Outcome, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, IncidentId, RunId};
 use crate::domain::repo::FullName;
 use crate::domain::time::Timestamp;
@@ -46,8 +46,8 @@ pub struct DeliverySummary {
     pub incident_id: Option<IncidentId>,
     /// Size of the body in bytes.
     pub body_bytes: u32,
-    /// SHA-256 of the body, hexadecimal.
-    pub body_sha256: String,
+    /// Digest of the body: `blake3:` or `sha256:`, then hexadecimal digits.
+    pub body_digest: String,
 }
 
 impl DeliverySummary {
@@ -69,7 +69,10 @@ impl DeliverySummary {
             run_id: None,
             incident_id: None,
             body_bytes: delivery.body_bytes,
-            body_sha256: HEXLOWER.encode(&delivery.body_digest),
+            body_digest: match delivery.body_digest {
+                BodyDigest::Sha256(digest) => format!("sha256:{}", HEXLOWER.encode(&digest)),
+                BodyDigest::Blake3(digest) => format!("blake3:{}", HEXLOWER.encode(&digest)),
+            },
         };
         match &delivery.state {
             DeliveryState::Received => {}

@@ -4,13 +4,14 @@
 //! far from ours, or somebody else had sent its body first, under the name of another event. The
 //! name stands in a header that is not signed.
 
-use super::{OFFLOAD_BYTES, offloaded, told};
+use super::verify::older_digest;
+use super::{Authentic, OFFLOAD_BYTES, offloaded, told};
 use crate::api::error::Problem;
 use crate::api::scope::Shared;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload};
 use crate::domain::event::Event;
 use crate::domain::id::DeliveryId;
-use crate::provider::Decode;
+use crate::provider::{Decode, Proven};
 use crate::store::{Batch, Change, CommitError, Guard, Priority, ReadError};
 use actix_web::web;
 use std::sync::Arc;
@@ -20,16 +21,51 @@ use std::time::Duration;
 const PROCESSED_LOOKS: u32 = 40;
 const PROCESSED_PAUSE: Duration = Duration::from_millis(50);
 
-/// A delivery that was refused because it, or one with its body, is stored.
+/// Whether one that is recognised by its id is a duplicate and nothing more, as far as its headers
+/// tell.
+pub(super) async fn is_plain(
+    shared: &Shared,
+    first: DeliveryId,
+    proven: &Proven,
+) -> Result<bool, ReadError> {
+    let stored = shared.door().delivery(first).await?;
+    Ok(stored.is_none_or(|stored| {
+        stored.event == proven.named_event() && (proven.is_stale() || !is_stale(&stored))
+    }))
+}
+
+/// A delivery that is not new: it, or one with its body, is stored.
 pub(super) struct Again {
-    pub(super) decoder: Arc<dyn Decode>,
+    decoder: Arc<dyn Decode>,
     /// The event that it tells of.
-    pub(super) event: String,
-    pub(super) digest: [u8; 32],
-    pub(super) payload: Payload,
+    event: String,
+    digest: BodyDigest,
+    payload: Payload,
 }
 
 impl Again {
+    pub(super) fn of(authentic: &Authentic) -> Self {
+        let verified = &authentic.verified;
+        Self {
+            decoder: Arc::clone(&authentic.decoder),
+            event: verified.event().to_owned(),
+            digest: authentic.digest,
+            payload: Payload {
+                headers: verified.headers().to_vec(),
+                body: authentic.body.bytes.clone(),
+            },
+        }
+    }
+
+    /// Whether a stored delivery has this body.
+    fn has_body_of(&self, stored: &Delivery) -> bool {
+        stored.body_digest
+            == match stored.body_digest {
+                BodyDigest::Sha256(_) => older_digest(&self.payload.body),
+                BodyDigest::Blake3(_) => self.digest,
+            }
+    }
+
     /// Whether the one that came first is to be processed after all, because of this one. It is
     /// committed as received then, once.
     pub(super) async fn look(
@@ -44,7 +80,7 @@ impl Again {
             let event = stored.event.clone();
             return put_back(shared, stored, event).await;
         }
-        if stored.event == self.event || stored.body_digest != self.digest {
+        if stored.event == self.event || !self.has_body_of(&stored) {
             return Ok(false);
         }
         let event = self.event.clone();

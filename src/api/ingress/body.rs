@@ -82,13 +82,12 @@ pub(in crate::api) fn check_head(
     }
 }
 
-/// Reads the body.
+/// Reads the body, of which [`check_head`] has said how large it is.
 pub(in crate::api) async fn read(
-    request: &HttpRequest,
     payload: Payload,
+    announced: Option<usize>,
     limits: Limits<'_>,
 ) -> Result<Body, Problem> {
-    let announced = check_head(request, &limits)?;
     let deadline = Instant::now() + limits.timeout;
     let mut reading = Reading::new(announced, limits.clone(), deadline);
     let late = || {
@@ -212,7 +211,8 @@ mod tests {
     ) -> Result<Body, Problem> {
         let (request, mut payload) = request.set_payload(body).to_http_parts();
         let payload = Payload::from_request(&request, &mut payload).await.unwrap();
-        read(&request, payload, limits).await
+        let announced = check_head(&request, &limits)?;
+        read(payload, announced, limits).await
     }
 
     fn limits(bytes_max: usize, room: &Room) -> Limits<'_> {

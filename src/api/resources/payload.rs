@@ -271,7 +271,7 @@ mod tests {
             run_id: None,
             incident_id: None,
             body_bytes: 0,
-            body_sha256: String::new(),
+            body_digest: String::new(),
         }
     }
 

@@ -1,12 +1,9 @@
 //! Paths of deliveries as people paste them: a slash at the end, or two in a row, where a base URL
 //! ended in one. For ingress only: what is called by programs is called by its name.
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
-use actix_web::middleware::Next;
 
 /// Where deliveries come in.
 const INGRESS: &str = "/api/v2/webhooks/";
@@ -29,22 +26,19 @@ fn plain(path: &str) -> Option<String> {
     is_ingress(&plain).then_some(plain)
 }
 
-/// Middleware that has a delivery find its route however its slashes are.
-pub(super) async fn lenient<B: MessageBody>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    if let Some(path) = plain(request.path()) {
-        let mut parts = request.uri().clone().into_parts();
-        let query = parts.path_and_query.as_ref().and_then(PathAndQuery::query);
-        let text = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
-        parts.path_and_query = text.parse().ok();
-        if let Ok(uri) = Uri::from_parts(parts) {
-            request.match_info_mut().get_mut().update(&uri);
-            request.head_mut().uri = uri;
-        }
+/// Has a delivery find its route however its slashes are.
+pub(super) fn be_lenient(request: &mut ServiceRequest) {
+    let Some(path) = plain(request.path()) else {
+        return;
+    };
+    let mut parts = request.uri().clone().into_parts();
+    let query = parts.path_and_query.as_ref().and_then(PathAndQuery::query);
+    let text = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+    parts.path_and_query = text.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
     }
-    next.call(request).await
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::answers::{IsShared, Sent};
 use super::framing::Framing;
-use super::paths::is_ingress;
+use super::paths::{be_lenient, is_ingress};
 use super::peers::Doing;
 use super::socket::Gate;
 use crate::api::error::{Code, Problem};
@@ -52,9 +52,10 @@ impl Drop for Request {
 
 /// Middleware: see the top of this file.
 pub(super) async fn watched(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<Sent>, Error> {
+    be_lenient(&mut request);
     let gate = request.conn_data::<Rc<Gate>>().cloned();
     let shared = request.app_data::<web::Data<Shared>>().cloned();
     let shared = shared.expect("the server hands its data to every request");

@@ -5,7 +5,7 @@ use crate::domain::event::Decoded;
 use crate::domain::id::Entropy;
 use crate::domain::secret::{HookSecret, Proof};
 use crate::provider::github::GithubDecode;
-use crate::provider::{Claim, Decode, DecodeError, Inbound, Verified, VerifyError};
+use crate::provider::{Claim, Decode, DecodeError, Inbound, Proven, Verified, VerifyError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Debug)]
@@ -29,14 +29,18 @@ impl CountingDecode {
 }
 
 impl Decode for CountingDecode {
-    fn verify(
+    fn prove(
         &self,
         inbound: Inbound<'_>,
         secrets: &[HookSecret],
         proof: Proof,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<Proven, VerifyError> {
         self.tried.fetch_add(secrets.len().max(1), Ordering::SeqCst);
-        self.inner.verify(inbound, secrets, proof)
+        self.inner.prove(inbound, secrets, proof)
+    }
+
+    fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified {
+        self.inner.describe(inbound, proven)
     }
 
     fn claim(&self, inbound: Inbound<'_>) -> Option<Claim> {

@@ -3,7 +3,7 @@
 use super::herd::futures_now;
 use super::world::{Person, World, connect};
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload};
 use crate::domain::id::{DeliveryId, IncidentId, RunId};
 use crate::domain::incident::IncidentStatus;
 use crate::domain::run::{Conclusion, RunStatus};
@@ -33,7 +33,7 @@ fn delivery(world: &World, of: &Connection, n: u32, event: &str) -> Delivery {
         owner: of.owner,
         provider_delivery_id: format!("d{n}"),
         event: event.into(),
-        body_digest: *blake3::hash(&n.to_le_bytes()).as_bytes(),
+        body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         ..like
     }
 }

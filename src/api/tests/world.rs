@@ -8,7 +8,7 @@ use crate::actor::{ConnectRequest, Farewell, Herd};
 use crate::api::scope::Shared;
 use crate::api::{Admin, Collaborators, Settings, server};
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, DeliveryState, Payload, Source};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId,
 };
@@ -402,7 +402,7 @@ fn history(
         event: "push".into(),
         action: None,
         received_at: at,
-        body_digest: [7; 32],
+        body_digest: BodyDigest::Blake3([7; 32]),
         body_bytes: 2,
         source: Source::Webhook,
         state: DeliveryState::Received,

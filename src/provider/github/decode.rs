@@ -21,7 +21,7 @@ use crate::provider::payload::{
     header, kept, moment, name as named, name_of, object, read, web_url,
 };
 use crate::provider::signature::github_verifies;
-use crate::provider::{Claim, Decode, DecodeError, Inbound, Verified, VerifyError};
+use crate::provider::{Claim, Decode, DecodeError, Inbound, Proven, Verified, VerifyError};
 use parts::{attempt, author, login, of_run, status, subject, unfold};
 
 /// The headers that are kept. An allow-list, because GitHub once put hook secrets into a header
@@ -101,12 +101,12 @@ impl GithubDecode {
 
 impl Decode for GithubDecode {
     /// GitHub has one way to sign: what the hook is known to prove itself with is of no account.
-    fn verify(
+    fn prove(
         &self,
         inbound: Inbound<'_>,
         secrets: &[HookSecret],
         _: Proof,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<Proven, VerifyError> {
         let headers = inbound.headers;
         let event = header(headers, "x-github-event", EVENT_NAME_BYTES_MAX, false)?;
         let id_max = PROVIDER_DELIVERY_ID_BYTES_MAX;
@@ -125,14 +125,23 @@ impl Decode for GithubDecode {
         if !fits || secrets.is_empty() {
             return Err(VerifyError::BadSignature);
         }
-        let event = marks::event_of(inbound.body).unwrap_or(event);
-        Ok(Verified {
+        Ok(Proven {
             provider_delivery_id: id.to_owned(),
-            event: event.to_owned(),
-            is_ping: event == "ping",
+            named: event.to_owned(),
             is_stale: false,
-            headers: kept(headers, &HEADERS_KEPT),
         })
+    }
+
+    fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified {
+        let marked = marks::event_of(inbound.body).map(str::to_owned);
+        let event = marked.unwrap_or(proven.named);
+        Verified {
+            provider_delivery_id: proven.provider_delivery_id,
+            is_ping: event == "ping",
+            is_stale: proven.is_stale,
+            headers: kept(inbound.headers, &HEADERS_KEPT),
+            event,
+        }
     }
 
     /// From the headers when they name a repository, else from the body. A body sent as a form is

@@ -25,7 +25,9 @@ use crate::provider::payload::{
     header, kept, object, read, web_url,
 };
 use crate::provider::signature::{SigningKey, gitlab_token_verifies, standard_verifies};
-use crate::provider::{Claim, Decode, DecodeError, HeaderLookup, Inbound, Verified, VerifyError};
+use crate::provider::{
+    Claim, Decode, DecodeError, HeaderLookup, Inbound, Proven, Verified, VerifyError,
+};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -148,12 +150,12 @@ fn event_of(body: &[u8]) -> Option<&'static str> {
 }
 
 impl Decode for GitlabDecode {
-    fn verify(
+    fn prove(
         &self,
         inbound: Inbound<'_>,
         secrets: &[HookSecret],
         proof: Proof,
-    ) -> Result<Verified, VerifyError> {
+    ) -> Result<Proven, VerifyError> {
         let headers = inbound.headers;
         let event = header(headers, "x-gitlab-event", EVENT_NAME_BYTES_MAX, true)?;
         let tried = if secrets.is_empty() {
@@ -164,15 +166,23 @@ impl Decode for GitlabDecode {
         if !is_proven(inbound, tried, proof) || secrets.is_empty() {
             return Err(VerifyError::BadSignature);
         }
-        let event = event_of(inbound.body).unwrap_or(event);
-        Ok(Verified {
+        Ok(Proven {
             provider_delivery_id: delivery_id(headers, inbound.body),
-            event: event.to_owned(),
+            named: event.to_owned(),
+            is_stale: is_stale(inbound, proof),
+        })
+    }
+
+    fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified {
+        let marked = event_of(inbound.body).map(str::to_owned);
+        Verified {
+            provider_delivery_id: proven.provider_delivery_id,
+            event: marked.unwrap_or(proven.named),
             // A test delivery is an ordinary event.
             is_ping: false,
-            is_stale: is_stale(inbound, proof),
-            headers: kept(headers, &HEADERS_KEPT),
-        })
+            is_stale: proven.is_stale,
+            headers: kept(inbound.headers, &HEADERS_KEPT),
+        }
     }
 
     fn claim(&self, inbound: Inbound<'_>) -> Option<Claim> {

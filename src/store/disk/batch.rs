@@ -1,6 +1,7 @@
 //! Batches as bytes: what a frame of the journal holds.
 
-use crate::domain::delivery::Payload;
+use super::compress::{compress, decompress, dictionary};
+use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId, UserId,
 };
@@ -9,15 +10,27 @@ use crate::domain::time::Timestamp;
 use crate::store::Change;
 use crate::store::record::{Record, RecordError, decode, decode_parts, encode, encode_parts};
 use bytes::Bytes;
-use std::cell::RefCell;
-use zstd::bulk::{Compressor, Decompressor};
+use std::borrow::Cow;
 
-/// zstd level: six times smaller at 13 microseconds for a body of 8 KB; higher levels cost more
-/// than they save.
-const COMPRESSION_LEVEL: i32 = 1;
-/// Largest body after decompression: the ingress limit is 25 MiB, a damaged length is no excuse
-/// for more.
-const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The names of headers that are kept, by their frozen numbers: others are written out.
+const HEADER_NAMES: [&str; 16] = [
+    "x-github-event",
+    "x-github-delivery",
+    "x-github-hook-id",
+    "x-github-hook-installation-target-id",
+    "x-github-hook-installation-target-type",
+    "x-github-enterprise-version",
+    "x-github-enterprise-host",
+    "user-agent",
+    "content-type",
+    "x-gitlab-event",
+    "x-gitlab-instance",
+    "x-gitlab-event-uuid",
+    "x-gitlab-webhook-uuid",
+    "idempotency-key",
+    "webhook-id",
+    "webhook-timestamp",
+];
 
 /// The frozen numbers of the kinds of change.
 pub(super) mod tag {
@@ -52,7 +65,12 @@ pub(super) mod part {
     pub(super) const RECORD: u8 = 0;
     pub(in crate::store::disk) const HEADER_NAME: u8 = 1;
     pub(in crate::store::disk) const HEADER_VALUE: u8 = 2;
+    /// Without a dictionary, as version 0.1 compressed it.
     pub(in crate::store::disk) const BODY: u8 = 3;
+    /// With the dictionary that its head names.
+    pub(in crate::store::disk) const SHAPED_BODY: u8 = 4;
+    /// The number of its name, and the value.
+    pub(in crate::store::disk) const NUMBERED_HEADER: u8 = 5;
 }
 
 fn id_bytes(id: u128) -> Vec<u8> {
@@ -77,13 +95,7 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::PutConnection(connection) => (tag::PUT_CONNECTION, encode(&**connection)),
         Change::DeleteConnection(id) => (tag::DELETE_CONNECTION, id_bytes(id.as_u128())),
         Change::InsertDelivery(delivery, payload) => {
-            let mut parts = vec![(part::RECORD, encode(&**delivery))];
-            for (name, value) in &payload.headers {
-                parts.push((part::HEADER_NAME, name.as_bytes().to_vec()));
-                parts.push((part::HEADER_VALUE, value.as_bytes().to_vec()));
-            }
-            parts.push((part::BODY, compress(&payload.body)));
-            (tag::INSERT_DELIVERY, encode_parts(&parts))
+            (tag::INSERT_DELIVERY, encode_insertion(delivery, payload))
         }
         Change::PutDelivery(delivery) => (tag::PUT_DELIVERY, encode(&**delivery)),
         Change::ForgetDelivery(id) => (tag::FORGET_DELIVERY, id_bytes(id.as_u128())),
@@ -102,34 +114,28 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
     }
 }
 
-/// With a context that the thread keeps: to make one takes longer than to use it.
-fn compress(body: &[u8]) -> Vec<u8> {
-    thread_local! {
-        static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new(
-            Compressor::new(COMPRESSION_LEVEL).expect("the level is one that there is"),
-        );
+fn encode_insertion(delivery: &Delivery, payload: &Payload) -> Vec<u8> {
+    let mut parts: Vec<(u8, Cow<'_, [u8]>)> = vec![(part::RECORD, encode(delivery).into())];
+    for (name, value) in &payload.headers {
+        let number = (0..).zip(HEADER_NAMES).find(|(_, known)| known == name);
+        if let Some((number, _)) = number {
+            let bytes = [&[number], value.as_bytes()].concat();
+            parts.push((part::NUMBERED_HEADER, bytes.into()));
+        } else {
+            parts.push((part::HEADER_NAME, name.as_bytes().into()));
+            parts.push((part::HEADER_VALUE, value.as_bytes().into()));
+        }
     }
-    COMPRESSOR
-        .with_borrow_mut(|compressor| compressor.compress(body))
-        .expect("compressing into memory cannot fail")
+    parts.push((part::SHAPED_BODY, compress(&payload.body).into()));
+    encode_parts(&parts)
 }
 
-fn decompress(bytes: &[u8]) -> Result<Bytes, RecordError> {
-    let size = zstd::zstd_safe::get_frame_content_size(bytes)
-        .ok()
-        .flatten();
-    let size = size
-        .and_then(|size| usize::try_from(size).ok())
-        .filter(|s| *s <= BODY_BYTES_MAX);
-    let size = size.ok_or(RecordError::Damaged)?;
-    thread_local! {
-        static DECOMPRESSOR: RefCell<Decompressor<'static>> =
-            RefCell::new(Decompressor::new().expect("there is memory for a context"));
-    }
-    DECOMPRESSOR
-        .with_borrow_mut(|decompressor| decompressor.decompress(bytes, size))
-        .map(Bytes::from)
-        .map_err(|_| RecordError::Damaged)
+/// The name and the value of a header whose name has a number.
+pub(super) fn numbered_header(bytes: &[u8]) -> Result<(String, String), RecordError> {
+    let (number, value) = bytes.split_first().ok_or(RecordError::Damaged)?;
+    let name = HEADER_NAMES.get(usize::from(*number));
+    let name = name.ok_or(RecordError::Newer)?;
+    Ok(((*name).to_owned(), text(value)?))
 }
 
 /// The changes of a batch as the payload of a frame.
@@ -149,27 +155,50 @@ fn id(bytes: &[u8]) -> Result<u128, RecordError> {
         .map_err(|_| RecordError::Damaged)
 }
 
-fn text(bytes: Vec<u8>) -> Result<String, RecordError> {
-    String::from_utf8(bytes).map_err(|_| RecordError::Damaged)
+fn text(bytes: &[u8]) -> Result<String, RecordError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| RecordError::Damaged)?;
+    Ok(text.to_owned())
 }
 
-fn decode_insertion(bytes: &[u8]) -> Result<Change, RecordError> {
-    let (mut delivery, mut body, mut headers) = (None, None, Vec::new());
-    let mut name = None;
-    for (kind, bytes) in decode_parts(bytes)? {
-        match kind {
-            part::RECORD => delivery = Some(boxed(&bytes)?),
+/// What is wanted of the payloads in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Bodies {
+    /// All of them, as they were sent.
+    Whole,
+    /// None: only whether this version could read them.
+    Left,
+}
+
+fn decode_insertion(bytes: &[u8], bodies: Bodies) -> Result<Change, RecordError> {
+    let parts = decode_parts(bytes)?;
+    let record = parts.iter().find(|(kind, _)| *kind == part::RECORD);
+    let (_, record) = record.ok_or(RecordError::Damaged)?;
+    let payload = read_payload(&parts, bodies)?;
+    Ok(Change::InsertDelivery(boxed(record)?, payload))
+}
+
+/// The payload in the parts of an inserted delivery.
+fn read_payload(parts: &[(u8, &[u8])], bodies: Bodies) -> Result<Payload, RecordError> {
+    let (mut body, mut headers, mut name) = (None, Vec::new(), None);
+    for (kind, bytes) in parts {
+        match *kind {
+            part::RECORD => {}
+            part::NUMBERED_HEADER => headers.push(numbered_header(bytes)?),
             part::HEADER_NAME => name = Some(text(bytes)?),
             part::HEADER_VALUE => {
                 headers.push((name.take().ok_or(RecordError::Damaged)?, text(bytes)?));
             }
-            part::BODY => body = Some(decompress(&bytes)?),
+            part::BODY | part::SHAPED_BODY => {
+                body = Some(match bodies {
+                    Bodies::Whole => decompress(bytes)?,
+                    Bodies::Left => dictionary(bytes).map(|_| Bytes::new())?,
+                });
+            }
             _ => return Err(RecordError::Newer),
         }
     }
-    let delivery = delivery.ok_or(RecordError::Damaged)?;
     let body = body.ok_or(RecordError::Damaged)?;
-    Ok(Change::InsertDelivery(delivery, Payload { headers, body }))
+    Ok(Payload { headers, body })
 }
 
 fn decode_use(bytes: &[u8]) -> Result<Change, RecordError> {
@@ -184,7 +213,7 @@ fn decode_use(bytes: &[u8]) -> Result<Change, RecordError> {
     })
 }
 
-fn decode_change(tag: u8, bytes: &[u8]) -> Result<Change, RecordError> {
+fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, RecordError> {
     Ok(match tag {
         tag::PUT_USER => Change::PutUser(decode(bytes)?),
         tag::DELETE_USER => Change::DeleteUser(UserId::from_u128(id(bytes)?)),
@@ -195,7 +224,7 @@ fn decode_change(tag: u8, bytes: &[u8]) -> Result<Change, RecordError> {
         tag::DELETE_CREDENTIAL => Change::DeleteCredential(CredentialId::from_u128(id(bytes)?)),
         tag::PUT_CONNECTION => Change::PutConnection(boxed(bytes)?),
         tag::DELETE_CONNECTION => Change::DeleteConnection(ConnectionId::from_u128(id(bytes)?)),
-        tag::INSERT_DELIVERY => decode_insertion(bytes)?,
+        tag::INSERT_DELIVERY => decode_insertion(bytes, bodies)?,
         tag::PUT_DELIVERY => Change::PutDelivery(boxed(bytes)?),
         tag::FORGET_DELIVERY => Change::ForgetDelivery(DeliveryId::from_u128(id(bytes)?)),
         tag::FORGET_GUARDS => Change::ForgetGuards(DeliveryId::from_u128(id(bytes)?)),
@@ -215,10 +244,13 @@ fn decode_change(tag: u8, bytes: &[u8]) -> Result<Change, RecordError> {
 }
 
 /// The changes of a frame's payload.
-pub(in crate::store) fn decode_changes(payload: &[u8]) -> Result<Vec<Change>, RecordError> {
+pub(in crate::store) fn decode_changes(
+    payload: &[u8],
+    bodies: Bodies,
+) -> Result<Vec<Change>, RecordError> {
     decode_parts(payload)?
         .into_iter()
-        .map(|(tag, bytes)| decode_change(tag, &bytes))
+        .map(|(tag, bytes)| decode_change(tag, bytes, bodies))
         .collect()
 }
 
@@ -232,15 +264,8 @@ pub(in crate::store) fn decode_canary(payload: &[u8]) -> Result<Option<Sealed>, 
 /// The payload of the delivery that is the `index`th change of a frame.
 pub(super) fn decode_payload(frame: &[u8], index: u32) -> Result<Payload, RecordError> {
     let index = usize::try_from(index).map_err(|_| RecordError::Damaged)?;
-    let parts = decode_parts(frame)?;
-    match parts.get(index) {
-        Some((tag::INSERT_DELIVERY, bytes)) => {
-            if let Change::InsertDelivery(_, payload) = decode_insertion(bytes)? {
-                Ok(payload)
-            } else {
-                Err(RecordError::Damaged)
-            }
-        }
+    match decode_parts(frame)?.get(index) {
+        Some((tag::INSERT_DELIVERY, bytes)) => read_payload(&decode_parts(bytes)?, Bodies::Whole),
         Some(_) | None => Err(RecordError::Damaged),
     }
 }

@@ -10,6 +10,7 @@
 //! When the disk is full, a ballast file is given up, so that our own work (processing,
 //! retention, deletions) can go on while deliveries are refused, until there is space again.
 
+use super::answer::tell;
 use super::ballast::{Ballast, free_bytes};
 use super::identity::Known;
 use super::open::OpenError;
@@ -174,15 +175,15 @@ impl Committer {
         }
         histogram!(metric::COMMIT).record(begun.elapsed());
         histogram!(metric::GROUP).record(metric::float(admitted.len() as u64));
+        let mut given = Vec::with_capacity(admitted.len() + refused.len());
         for (offset, submission) in admitted {
             let result = self.apply(id, offset, &submission.batch.changes);
-            // A submitter that went away does not care.
-            let _ = submission.answer.send(result);
+            given.push(submission.answer.give(result));
         }
         *self.shared.applied.lock() = self.end;
-        for (submission, error) in refused {
-            let _ = submission.answer.send(Err(error));
-        }
+        let refused = refused.into_iter();
+        given.extend(refused.map(|(submission, error)| submission.answer.give(Err(error))));
+        tell(given);
     }
 
     fn admit(&self, batch: &Batch, claims: &Claims) -> Result<(), CommitError> {
@@ -359,7 +360,6 @@ impl Committer {
 }
 
 fn refuse(group: impl IntoIterator<Item = Submission>, error: &CommitError) {
-    for submission in group {
-        let _ = submission.answer.send(Err(error.clone()));
-    }
+    let group = group.into_iter();
+    tell(group.map(|submission| submission.answer.give(Err(error.clone()))));
 }

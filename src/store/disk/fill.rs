@@ -1,7 +1,7 @@
 //! Making the view anew: from the newest whole snapshot, and what the journal says since.
 
 use super::ballast::free_bytes;
-use super::batch::decode_changes;
+use super::batch::{Bodies, decode_changes};
 use super::log::Log;
 use super::{OpenError, OpenReport, journal_dir, snapshot_dir, view_dir};
 use crate::store::ReadError;
@@ -159,7 +159,7 @@ fn replay(
         id,
         from,
         Some(end),
-        |position, payload| match decode_changes(payload) {
+        |position, payload| match decode_changes(payload, Bodies::Left) {
             Ok(changes) => {
                 for (change, number) in changes.iter().zip(0..) {
                     let place = Place {

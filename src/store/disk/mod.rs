@@ -1,45 +1,47 @@
 //! The store on disk: journal, view, snapshots and retention put together.
 
+mod answer;
 mod ballast;
 mod batch;
 mod clock;
 mod committer;
+mod compress;
+mod environment;
 mod fill;
 mod history;
 mod identity;
 mod lock;
 mod log;
 mod open;
+mod opened;
 mod queue;
 mod retain;
 mod shared;
 mod stream;
 mod turn;
-mod world;
 
 pub(in crate::store) use clock::written_time;
+pub use environment::Environment;
 pub(in crate::store) use identity::{Identity, IdentityRead};
 pub(in crate::store) use lock::Lock;
 pub(in crate::store) use log::{Log, is_vacant};
 pub(in crate::store) use open::harmed_snapshots;
 pub use open::{OpenError, OpenReport};
 pub use retain::Retention;
-pub use world::World;
 
-pub(in crate::store) use batch::{decode_canary, decode_changes};
+pub(in crate::store) use batch::{Bodies, decode_canary, decode_changes};
 
-use super::files;
 use super::index::{Index, Indexed, Look, Place};
-use super::journal::segment_path;
+
 use super::view::View;
-use super::{Batch, CommitError, Committing, ReadError, Reading, Store, StoreStatus, StoredBody};
+use super::{Batch, Committing, ReadError, Reading, Store, StoreStatus, StoredBody};
 use crate::domain::delivery::Payload;
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use committer::Trouble;
 use parking_lot::Mutex;
 use shared::Shared;
-use std::fs::File;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -69,7 +71,7 @@ pub struct Options {
     /// Whether what is found to be gone is accepted as lost, instead of refusing to open.
     pub accept_loss: bool,
     /// Where time and chance come from.
-    pub world: World,
+    pub environment: Environment,
 }
 
 impl Default for Options {
@@ -83,7 +85,7 @@ impl Default for Options {
             upkeep_interval: Duration::from_secs(10),
             require_existing: false,
             accept_loss: false,
-            world: World::default(),
+            environment: Environment::default(),
         }
     }
 }
@@ -111,8 +113,8 @@ pub struct DiskStore {
 
 struct Threads {
     committer: JoinHandle<super::journal::Position>,
-    keeper: JoinHandle<()>,
-    stop_keeper: std::sync::mpsc::Sender<()>,
+    upkeep: JoinHandle<()>,
+    stop_upkeep: std::sync::mpsc::Sender<()>,
 }
 
 impl std::fmt::Debug for DiskStore {
@@ -143,8 +145,8 @@ impl DiskStore {
         let threads = self.threads.lock().take();
         let Some(threads) = threads else { return };
         self.shared.begin_close();
-        drop(threads.stop_keeper);
-        if threads.keeper.join().is_err() {
+        drop(threads.stop_upkeep);
+        if threads.upkeep.join().is_err() {
             tracing::error!("store maintenance panicked");
         }
         self.shared.close();
@@ -184,12 +186,13 @@ impl Indexed for DiskStore {
     }
 
     fn payload_at(&self, _: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError> {
-        payload_at(&journal_dir(&self.dir), place)
+        self.shared.opened.payload(&journal_dir(&self.dir), place)
     }
 
     fn body_at(&self, _: DeliveryId, place: Place) -> Result<Option<StoredBody>, ReadError> {
-        let file = segment_of(&journal_dir(&self.dir), place)?;
-        file.map(|file| stream::body_at(file, place)).transpose()
+        let journal = journal_dir(&self.dir);
+        let file = self.shared.opened.get(&journal, place.segment)?;
+        file.map(|file| stream::body_at(&file, place)).transpose()
     }
 
     /// Few at a time, in the order in which they came; each is done on a thread that may block, and
@@ -225,34 +228,9 @@ impl Indexed for DiskStore {
     }
 }
 
-/// The segment that a place is in; `None` when it is gone.
-fn segment_of(journal: &Path, place: Place) -> Result<Option<File>, ReadError> {
-    match files::open(&segment_path(journal, place.segment)) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(ReadError::Unavailable(error.to_string())),
-    }
-}
-
-/// Reads a payload from its segment; `None` when the segment is gone.
-fn payload_at(journal: &Path, place: Place) -> Result<Option<Payload>, ReadError> {
-    const DAMAGED: ReadError = ReadError::Damaged { kind: "payload" };
-    let Some(file) = segment_of(journal, place)? else {
-        return Ok(None);
-    };
-    let frame = super::journal::read_payload(&file, place.segment, place.offset);
-    let frame = frame.map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => DAMAGED,
-        _ => ReadError::Unavailable(error.to_string()),
-    })?;
-    let payload = batch::decode_payload(&frame.ok_or(DAMAGED)?, place.change);
-    payload.map(Some).map_err(|_| DAMAGED)
-}
-
 impl Store for DiskStore {
     fn commit(&self, batch: Batch) -> Committing {
-        let answer = self.shared.submit(batch);
-        Box::pin(async move { answer.await.unwrap_or(Err(CommitError::Failed)) })
+        Box::pin(self.shared.submit(batch))
     }
 }
 

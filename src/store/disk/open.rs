@@ -10,7 +10,7 @@ use super::fill::remake;
 use super::identity::{self, Identity, IdentityRead, Known};
 use super::lock::Lock;
 use super::log::{Log, is_vacant};
-use super::retain::Keeper;
+use super::retain::Upkeep;
 use super::shared::Shared;
 use super::{DiskStore, Options, Threads, WALKS_MAX, journal_dir, snapshot_dir, view_dir};
 use crate::domain::id::StoreId;
@@ -209,18 +209,18 @@ impl DiskStore {
             is_view_broken: false,
             remake_view: remake(dir, &index),
         };
-        let keeper = Keeper::new(dir, options, &shared, &index, &lock, &identity)?;
-        let (stop_keeper, stopped) = std::sync::mpsc::channel();
+        let upkeep = Upkeep::new(dir, options, &shared, &index, &lock, &identity)?;
+        let (stop_upkeep, stopped) = std::sync::mpsc::channel();
         let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
         committer.begin();
         let committer = spawn("committer").spawn(move || committer.run());
         let committer = committer.map_err(JournalError::io("starting the committer"))?;
-        let keeper = spawn("keeper").spawn(move || keeper.run(&stopped));
-        let keeper = keeper.map_err(JournalError::io("starting the keeper"))?;
+        let upkeep = spawn("upkeep").spawn(move || upkeep.run(&stopped));
+        let upkeep = upkeep.map_err(JournalError::io("starting the upkeep"))?;
         let threads = Mutex::new(Some(Threads {
             committer,
-            keeper,
-            stop_keeper,
+            upkeep,
+            stop_upkeep,
         }));
         let store = Self {
             shared,
@@ -270,7 +270,7 @@ impl Recovered {
         report.harmed.extend(harmed_snapshots(dir)?);
         let index = Index::new(view);
         look_for_payloads(dir, &log, &index, &mut report)?;
-        report.is_empty = index.kv.tally().entries == 0;
+        report.is_empty = index.kv.is_empty();
         let size = |id| std::fs::metadata(segment_path(&journal_dir(dir), id));
         let sizes = log.ids.iter().map(|id| size(*id).map_or(0, |m| m.len()));
         Ok(Self {
@@ -296,7 +296,10 @@ fn identify(dir: &Path, log: &Log, options: &Options, is_new: bool) -> Result<Id
     let mut identity = match log.identity {
         IdentityRead::Good(identity) => identity,
         IdentityRead::None | IdentityRead::Harmed => Identity {
-            id: StoreId::generate(options.world.clock.now(), &*options.world.entropy),
+            id: StoreId::generate(
+                options.environment.clock.now(),
+                &*options.environment.entropy,
+            ),
             first: log.ids.first().copied().unwrap_or(0),
             segment: log.end.segment,
             accepted: 0,

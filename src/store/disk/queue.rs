@@ -4,9 +4,9 @@
 //! turn in every other group at most. A write of many megabytes takes its time; so whatever else
 //! comes waits behind one of them, not behind all. Nothing that waits was acknowledged yet.
 
+use super::answer::{Answerer, tell};
 use crate::store::{Batch, CommitError, Priority};
 use std::collections::VecDeque;
-use tokio::sync::oneshot;
 
 /// Most bytes that wait to be committed; beyond, submitters are told that we are overloaded.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -24,7 +24,7 @@ const LARGE_BYTES: usize = 1024 * 1024;
 pub(super) struct Submission {
     pub(super) batch: Batch,
     pub(super) payload: Vec<u8>,
-    pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
+    pub(super) answer: Answerer,
 }
 
 impl Submission {
@@ -55,8 +55,7 @@ impl Queue {
             } else {
                 CommitError::Overloaded
             };
-            // Whoever does not wait any more is told nothing.
-            let _ = submission.answer.send(Err(error));
+            tell([submission.answer.give(Err(error))]);
             return;
         }
         self.bytes = bytes;
@@ -106,12 +105,11 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::answer::{Answer, answer};
     use super::*;
 
-    type Answer = oneshot::Receiver<Result<(), CommitError>>;
-
     fn push(queue: &mut Queue, priority: Priority, bytes: usize) -> Answer {
-        let (answer, receiver) = oneshot::channel();
+        let (answer, receiver) = answer();
         queue.push(Submission {
             batch: Batch {
                 priority,
@@ -173,11 +171,11 @@ mod tests {
         for _ in 0..10 {
             push(&mut queue, Priority::Ingress, LARGE);
         }
-        let mut refused = push(&mut queue, Priority::Internal, LARGE);
-        assert_eq!(refused.try_recv(), Ok(Err(CommitError::Overloaded)));
+        let refused = push(&mut queue, Priority::Internal, LARGE);
+        assert_eq!(refused.wait(), Err(CommitError::Overloaded));
         queue.close();
-        let mut refused = push(&mut queue, Priority::Internal, 1);
-        assert_eq!(refused.try_recv(), Ok(Err(CommitError::Closed)));
+        let refused = push(&mut queue, Priority::Internal, 1);
+        assert_eq!(refused.wait(), Err(CommitError::Closed));
         assert!(queue.is_closed() && queue.len() == 10);
     }
 }

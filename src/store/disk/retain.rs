@@ -5,7 +5,7 @@ use super::history::History;
 use super::identity::Known;
 use super::lock::Lock;
 use super::shared::Shared;
-use super::{Options, World, journal_dir, payload_at, snapshot_dir};
+use super::{Environment, Options, journal_dir, snapshot_dir};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
@@ -65,7 +65,7 @@ const SNAPSHOT_EVERY: Duration = Duration::from_hours(1);
 const SNAPSHOTS_KEPT: usize = 2;
 
 /// The thread that keeps the store in bounds.
-pub(super) struct Keeper {
+pub(super) struct Upkeep {
     dir: PathBuf,
     options: Options,
     shared: Arc<Shared>,
@@ -77,7 +77,7 @@ pub(super) struct Keeper {
     is_unread: bool,
     bytes_at_snapshot: u64,
     snapshot_at: Instant,
-    /// See [`Keeper::unlink_segments`].
+    /// See [`Upkeep::unlink_segments`].
     stays_bytes: u64,
     history: History,
 }
@@ -95,7 +95,7 @@ pub(super) enum UpkeepError {
     Overtaken,
 }
 
-impl Keeper {
+impl Upkeep {
     pub(super) fn new(
         dir: &Path,
         options: &Options,
@@ -104,7 +104,7 @@ impl Keeper {
         lock: &Arc<Lock>,
         identity: &Arc<Known>,
     ) -> Result<Self, ReadError> {
-        let World { clock, floor, .. } = options.world.clone();
+        let Environment { clock, floor, .. } = options.environment.clone();
         let clock = TrustedClock::resume(dir, clock, floor, index.newest_delivery_at()?);
         Ok(Self {
             dir: dir.to_owned(),
@@ -276,7 +276,7 @@ impl Keeper {
             // Whoever processes it meanwhile wins: then this batch is refused, and tried again.
             guards.push(Guard::SameDelivery(Box::new(delivery.clone())));
             let change = if self.must_stay(&delivery, &mut floors)? {
-                match payload_at(&journal_dir(&self.dir), place) {
+                match self.shared.opened.payload(&journal_dir(&self.dir), place) {
                     Ok(Some(payload)) => Change::InsertDelivery(Box::new(delivery), payload),
                     Ok(None) | Err(ReadError::Damaged { .. }) => Change::ForgetDelivery(id),
                     Err(error @ ReadError::Unavailable(_)) => return Err(error.into()),
@@ -303,7 +303,7 @@ impl Keeper {
         let bytes = std::fs::symlink_metadata(&path).map_or(0, |meta| meta.len());
         files::unlink(&path).map_err(JournalError::io("deleting a segment"))?;
         sync_dir(&journal_dir(&self.dir)).map_err(JournalError::io("syncing the journal"))?;
-        self.shared.forget_segment(bytes);
+        self.shared.forget_segment(segment, bytes);
         tracing::info!(segment, bytes, "segment deleted by retention");
         Ok(())
     }
@@ -342,10 +342,10 @@ impl Keeper {
             guards,
             ..Batch::of(changes)
         };
-        match self.shared.submit(batch).blocking_recv() {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(CommitError::Conflict(_))) => Err(UpkeepError::Overtaken),
-            Ok(Err(_)) | Err(_) => Err(UpkeepError::Commit),
+        match self.shared.submit(batch).wait() {
+            Ok(()) => Ok(()),
+            Err(CommitError::Conflict(_)) => Err(UpkeepError::Overtaken),
+            Err(_) => Err(UpkeepError::Commit),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! What the submitters, the reads and the committer share: the queue, and what is wrong.
 
+use super::answer::{Answer, answer};
 use super::batch::encode_changes;
 use super::committer::Trouble;
+use super::opened::Opened;
 use super::queue::{Queue, Submission};
+use crate::store::Batch;
 use crate::store::journal::Position;
-use crate::store::{Batch, CommitError};
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::oneshot;
 
 /// What the submitters, the reads and the committer share.
 pub(super) struct Shared {
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub(super) segments: AtomicU64,
     /// Harmed places found.
     pub(super) damaged: AtomicU64,
+    /// Segments that payloads are read from.
+    pub(super) opened: Opened,
     is_closing: AtomicBool,
     /// Whether the ballast is given up, so that deliveries are refused and our own work goes on.
     pub(super) is_short: AtomicBool,
@@ -38,6 +41,7 @@ impl Shared {
             journal_bytes: AtomicU64::new(0),
             segments: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
+            opened: Opened::default(),
             is_closing: AtomicBool::new(false),
             is_short: AtomicBool::new(false),
             is_usurped: AtomicBool::new(false),
@@ -45,20 +49,21 @@ impl Shared {
     }
 
     /// Queues a batch. The answer comes when its group is durable and applied.
-    pub(super) fn submit(&self, batch: Batch) -> oneshot::Receiver<Result<(), CommitError>> {
-        let (answer, receiver) = oneshot::channel();
+    pub(super) fn submit(&self, batch: Batch) -> Answer {
+        let (answerer, answer) = answer();
         let payload = encode_changes(&batch.changes);
         self.queue.lock().push(Submission {
             batch,
             payload,
-            answer,
+            answer: answerer,
         });
         self.wake.notify_one();
-        receiver
+        answer
     }
 
     /// A segment of this size is gone. What a failed write left in it was never counted.
-    pub(super) fn forget_segment(&self, bytes: u64) {
+    pub(super) fn forget_segment(&self, segment: u64, bytes: u64) {
+        self.opened.close(segment);
         let less = |journal: u64| Some(journal.saturating_sub(bytes));
         let order = Ordering::Relaxed;
         // It always changes: there is no condition.

@@ -2,7 +2,8 @@
 //! whole. The frame is checked first, like any other.
 
 use super::super::body::StoredBody;
-use super::batch::{part, tag};
+use super::batch::{numbered_header, part, tag};
+use super::compress;
 use crate::store::ReadError;
 use crate::store::index::Place;
 use crate::store::journal::{FRAME_HEAD_BYTES, begin_check, frame_head};
@@ -11,6 +12,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Error, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use zstd::stream::read::Decoder;
 
 /// Read at a time.
 const STEP_BYTES: usize = 32 * 1024;
@@ -18,6 +20,8 @@ const STEP_BYTES: usize = 32 * 1024;
 const HEADER_BYTES_MAX: u64 = 64 * 1024;
 /// Largest window of a body's compression, as a power of two: what we write has half a MiB.
 const WINDOW_LOG_MAX: u32 = 23;
+/// Longest head of a compressed body.
+const HEAD_BYTES_MAX: usize = 18;
 const DAMAGED: ReadError = ReadError::Damaged { kind: "payload" };
 
 fn told(error: &Error) -> ReadError {
@@ -60,13 +64,17 @@ impl Section {
         Ok((tag[0], self.split(length)?))
     }
 
-    fn text(mut self) -> io::Result<String> {
+    fn bytes(mut self) -> io::Result<Vec<u8>> {
         if self.end - self.at > HEADER_BYTES_MAX {
             return Err(damaged());
         }
-        let mut text = String::new();
-        self.read_to_string(&mut text)?;
-        Ok(text)
+        let mut bytes = Vec::new();
+        self.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn text(self) -> io::Result<String> {
+        String::from_utf8(self.bytes()?).map_err(|_| damaged())
     }
 }
 
@@ -136,35 +144,42 @@ fn find(file: &Arc<File>, place: Place) -> io::Result<StoredBody> {
             part::HEADER_VALUE => {
                 headers.push((name.take().ok_or_else(damaged)?, section.text()?));
             }
-            part::BODY => body = Some((section.at, section.end)),
+            part::NUMBERED_HEADER => {
+                let text = section.bytes()?;
+                headers.push(numbered_header(&text).map_err(|_| damaged())?);
+            }
+            part::BODY | part::SHAPED_BODY => body = Some((section.at, section.end)),
             _ => {}
         }
     }
     let (at, end) = body.ok_or_else(damaged)?;
-    let bytes = size(file, at, end)?;
+    let head = head(file, at, end)?;
+    let bytes = compress::size(&head).ok_or_else(damaged)? as u64;
+    let dictionary = compress::dictionary(&head).map_err(|_| damaged())?;
     let file = Arc::clone(file);
     let open = move || -> io::Result<Box<dyn Read + Send>> {
         let file = Arc::clone(&file);
         let section = BufReader::with_capacity(STEP_BYTES, Section { file, at, end });
-        let mut decoder = zstd::stream::read::Decoder::with_buffer(section)?.single_frame();
+        let mut decoder = match dictionary {
+            Some(dictionary) => Decoder::with_prepared_dictionary(section, dictionary)?,
+            None => Decoder::with_buffer(section)?,
+        }
+        .single_frame();
         decoder.window_log_max(WINDOW_LOG_MAX)?;
         Ok(Box::new(decoder.take(bytes)))
     };
     Ok(StoredBody::new(headers, bytes, Box::new(open)))
 }
 
-/// Size of a compressed body, as its own head tells it.
-fn size(file: &File, at: u64, end: u64) -> io::Result<u64> {
-    let mut head = [0; 18];
-    let most = head
-        .len()
-        .min(usize::try_from(end - at).unwrap_or(usize::MAX));
-    file.read_exact_at(&mut head[..most], at)?;
-    let size = zstd::zstd_safe::get_frame_content_size(&head[..most]);
-    size.ok().flatten().ok_or_else(damaged)
+/// The first bytes of a compressed body, which tell of it.
+fn head(file: &File, at: u64, end: u64) -> io::Result<Vec<u8>> {
+    let mut head =
+        vec![0; usize::try_from(end - at).map_or(HEAD_BYTES_MAX, |l| l.min(HEAD_BYTES_MAX))];
+    file.read_exact_at(&mut head, at)?;
+    Ok(head)
 }
 
 /// The payload at a place in a segment.
-pub(super) fn body_at(file: File, place: Place) -> Result<StoredBody, ReadError> {
-    find(&Arc::new(file), place).map_err(|error| told(&error))
+pub(super) fn body_at(file: &Arc<File>, place: Place) -> Result<StoredBody, ReadError> {
+    find(file, place).map_err(|error| told(&error))
 }

@@ -9,13 +9,13 @@ mod strange;
 mod stream;
 
 use super::*;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Source};
 use crate::domain::id::{ConnectionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::index::Kv as _;
-use crate::store::journal::{Disk, RealDisk, list_segments};
-use crate::store::{After, Change, Conflict, Guard, Of, Priority, Read};
+use crate::store::journal::{Disk, RealDisk, list_segments, segment_path};
+use crate::store::{After, Change, CommitError, Conflict, Guard, Of, Priority, Read};
 use std::fs::File;
 use std::io;
 use std::sync::atomic::AtomicI64;
@@ -70,7 +70,7 @@ pub(in crate::store) fn delivery(n: u32) -> Delivery {
         event: "push".into(),
         action: None,
         received_at: Timestamp(i64::from(n)),
-        body_digest: *blake3::hash(&n.to_le_bytes()).as_bytes(),
+        body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         body_bytes: 1000,
         source: Source::Webhook,
         state: DeliveryState::Received,
@@ -166,8 +166,8 @@ fn what_was_committed_is_there_after_an_orderly_end_and_after_a_crash() {
 #[expect(clippy::needless_pass_by_value, reason = "a crash ends it")]
 pub(in crate::store) fn crash(store: DiskStore) {
     let threads = store.threads.lock().take().unwrap();
-    drop(threads.stop_keeper);
-    threads.keeper.join().unwrap();
+    drop(threads.stop_upkeep);
+    threads.upkeep.join().unwrap();
     store.shared.close();
     threads.committer.join().unwrap();
 }

@@ -3,7 +3,7 @@
 use super::{Index, Kv, Place};
 use crate::domain::command::Command;
 use crate::domain::connection::{Connection, WebhookStatus};
-use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId,
     TokenId, UserId,
@@ -101,6 +101,12 @@ impl<S: Indexed> Read for S {
         connections_of(owner: UserId, after: After<ConnectionId>) -> Page<Connection>;
         connection_ids() -> Vec<ConnectionId>;
         delivery(id: DeliveryId) -> Option<Delivery>;
+        delivery_known(
+            connection: ConnectionId,
+            provider_delivery_id: &str,
+            digests: &[BodyDigest]
+        ) -> Option<DeliveryId>;
+        has_older_digests() -> bool;
         deliveries(of: Of, after: After<DeliveryId>) -> Page<Delivery>;
         pending(connection: ConnectionId, limit: usize) -> Vec<Delivery>;
         connections_with_pending() -> Vec<ConnectionId>;

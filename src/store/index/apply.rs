@@ -3,7 +3,7 @@
 use super::key::{Key, Kind, last_id};
 use super::{Index, Kv, Place, Write, commands, people};
 use crate::domain::connection::{Connection, CredentialUse};
-use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId};
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{Incident, IncidentStatus};
@@ -214,10 +214,12 @@ pub(super) fn provider_id_key(connection: ConnectionId, provider_delivery_id: &s
     key.hashed(provider_delivery_id.as_bytes())
 }
 
-pub(super) fn digest_key(connection: ConnectionId, digest: &[u8; 32]) -> Key {
-    Key::of(Kind::DeliveryByDigest)
-        .id(connection.as_u128())
-        .raw(&digest[..16])
+pub(super) fn digest_key(connection: ConnectionId, digest: &BodyDigest) -> Key {
+    let (kind, digest) = match digest {
+        BodyDigest::Sha256(digest) => (Kind::DeliveryByOlderDigest, digest),
+        BodyDigest::Blake3(digest) => (Kind::DeliveryByDigest, digest),
+    };
+    Key::of(kind).id(connection.as_u128()).raw(&digest[..16])
 }
 
 fn delivery_lists(delivery: &Delivery, segment: u64) -> [Key; 3] {
@@ -336,9 +338,9 @@ fn forget_guards<K: Kv>(index: &Index<K>, id: DeliveryId) -> Result<Vec<Write>, 
     let damaged = |_| ReadError::Damaged { kind: "guards" };
     let mut writes = Vec::new();
     for (_, guard) in decode_parts(&value).map_err(damaged)? {
-        let owner = index.kv.get(&guard)?.and_then(|owner| last_id(&owner));
+        let owner = index.kv.get(guard)?.and_then(|owner| last_id(&owner));
         if owner == Some(id.as_u128()) {
-            writes.push((guard, None));
+            writes.push((guard.to_vec(), None));
         }
     }
     writes.push(gone(key));

@@ -5,11 +5,12 @@
 
 use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key};
 use super::commands::command_key;
-use super::key::{Key, Kind, last_id};
+use super::key::{Key, Kind};
 use super::people::user_name_key;
 use super::{Index, Kv};
 use crate::domain::command::ASKED_MAX;
 use crate::domain::connection::Connection;
+use crate::domain::delivery::BodyDigest;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId, UserId,
@@ -31,15 +32,9 @@ pub(super) fn check<K: Kv>(
             provider_delivery_id,
             body_digest,
         } => {
-            for key in [
-                provider_id_key(*connection, provider_delivery_id),
-                digest_key(*connection, body_digest),
-            ] {
-                if let Some(id) = index.kv.get(key.bytes())?.and_then(|v| last_id(&v)) {
-                    return Ok(Some(Conflict::Delivery(DeliveryId::from_u128(id))));
-                }
-            }
-            Ok(None)
+            let digests = std::slice::from_ref(body_digest);
+            let known = index.delivery_known(*connection, provider_delivery_id, digests)?;
+            Ok(known.map(Conflict::Delivery))
         }
         Guard::NewConnection {
             owner,
@@ -86,6 +81,25 @@ pub(super) fn check<K: Kv>(
             let found = index.id_at(&user_name_key(name))?;
             Ok(found.map(|id| Conflict::User(UserId::from_u128(id))))
         }
+    }
+}
+
+impl<K: Kv> Index<K> {
+    /// See [`crate::store::Read::delivery_known`].
+    pub(super) fn delivery_known(
+        &self,
+        connection: ConnectionId,
+        provider_delivery_id: &str,
+        digests: &[BodyDigest],
+    ) -> Result<Option<DeliveryId>, ReadError> {
+        let by_id = provider_id_key(connection, provider_delivery_id);
+        let by_digest = digests.iter().map(|digest| digest_key(connection, digest));
+        for key in std::iter::once(by_id).chain(by_digest) {
+            if let Some(id) = self.id_at(&key)? {
+                return Ok(Some(DeliveryId::from_u128(id)));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -32,7 +32,9 @@ pub(in crate::store) enum Kind {
     DeliveryByOutcome = b'l',
     DeliveryPending = b'p',
     DeliveryByProviderId = b'g',
-    DeliveryByDigest = b'b',
+    DeliveryByDigest = b'E',
+    /// By SHA-256, as an older version wrote it.
+    DeliveryByOlderDigest = b'b',
     DeliveryBySegment = b's',
     /// What is left of a forgotten delivery: its replay guards.
     DeliveryForgotten = b'f',

@@ -22,11 +22,12 @@ use super::record::{Record, decode};
 use super::tally::Tally;
 use super::{Change, Conflict, Guard, ReadError};
 use key::Key;
+use std::sync::OnceLock;
 
 /// The form of keys and values. Whoever changes which keys a change writes, or what stands under
 /// them, adds one: a view of another form is made anew, and the entries of an older snapshot are
 /// taken in by their records (see [`Index::restore`]).
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// A write: a key and its new value, or none to delete it.
 pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
@@ -103,11 +104,26 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Index<K> {
     pub(super) kv: K,
+    /// Whether there were guards with an older digest when that was first asked: none are added.
+    has_older_digests: OnceLock<bool>,
 }
 
 impl<K: Kv> Index<K> {
     pub(super) const fn new(kv: K) -> Self {
-        Self { kv }
+        Self {
+            kv,
+            has_older_digests: OnceLock::new(),
+        }
+    }
+
+    /// See [`super::Read::has_older_digests`].
+    fn has_older_digests(&self) -> Result<bool, ReadError> {
+        if let Some(has) = self.has_older_digests.get() {
+            return Ok(*has);
+        }
+        let prefix = Key::of(key::Kind::DeliveryByOlderDigest);
+        let has = !self.ids(&prefix, None, false, 1)?.is_empty();
+        Ok(*self.has_older_digests.get_or_init(|| has))
     }
 
     /// Applies a change that was committed at `place`. Applying it again does no harm.

@@ -118,21 +118,34 @@ impl Segment {
     }
 }
 
-/// Reads the payload of one frame of a segment file; `None` when it is damaged.
+/// Read of a frame at first: most are no longer.
+const FRAME_BYTES_FIRST: usize = 4096;
+
+/// Reads one frame of a segment file, with its head; `None` when it is damaged.
 pub(in crate::store) fn read_payload(
     file: &File,
     segment: u64,
     offset: u64,
 ) -> io::Result<Option<Vec<u8>>> {
-    let mut head = [0; FRAME_HEAD_BYTES];
-    file.read_exact_at(&mut head, offset)?;
-    let length = u32::from_le_bytes(*head.first_chunk::<4>().expect("twelve bytes")) as usize;
+    let mut frame = vec![0; FRAME_BYTES_FIRST];
+    let mut read = 0;
+    while read < FRAME_HEAD_BYTES {
+        match file.read_at(&mut frame[read..], offset + read as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            more => read += more,
+        }
+    }
+    let head = frame.first_chunk::<4>().expect("twelve bytes were read");
+    let length = u32::from_le_bytes(*head) as usize;
     if length > PAYLOAD_BYTES_MAX {
         return Ok(None);
     }
-    let mut frame = vec![0; FRAME_HEAD_BYTES + length];
-    file.read_exact_at(&mut frame, offset)?;
-    Ok(read_frame(&frame, segment, offset).map(<[u8]>::to_vec))
+    frame.resize(FRAME_HEAD_BYTES + length, 0);
+    if let Some(rest) = frame.get_mut(read..) {
+        file.read_exact_at(rest, offset + read as u64)?;
+    }
+    let is_unharmed = read_frame(&frame, segment, offset).is_some();
+    Ok(is_unharmed.then_some(frame))
 }
 
 #[cfg(test)]

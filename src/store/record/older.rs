@@ -1,9 +1,12 @@
 //! Steps up from the frozen mirrors of older versions. Never change a mirror or a step.
 
 use super::codec::{RecordError, plain};
-use super::kinds::{CredentialUseV1, DesiredV1, InstanceV1, LastErrorV1, LifecycleV2, SuspicionV1};
+use super::kinds::{
+    CredentialUseV1, DeliveryStateV1, DesiredV1, InstanceV1, LastErrorV1, LifecycleV2, SuspicionV1,
+};
 use super::wire::{Wire, frozen};
 use crate::domain::connection::Connection;
+use crate::domain::delivery::{BodyDigest, Delivery};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Hook, Lifecycle, Phase, SuspendReason};
 use serde::{Deserialize, Serialize};
@@ -97,6 +100,47 @@ frozen!(ConnectionV2 {
     address: Option<String>,
     suspicion: Option<SuspicionV1>,
 });
+
+frozen!(DeliveryV1 {
+    id: u128,
+    connection: u128,
+    owner: u128,
+    provider_delivery_id: String,
+    event: String,
+    action: Option<String>,
+    received_at: i64,
+    body_digest: [u8; 32],
+    body_bytes: u32,
+    source: u8,
+    state: DeliveryStateV1,
+    tries: u32,
+});
+
+/// A delivery as an older version wrote it: with SHA-256 of its body.
+pub(super) fn delivery(version: u8, bytes: &[u8]) -> Result<Delivery, RecordError> {
+    let delivery = match version {
+        1 => delivery_from_v1(plain(bytes)?),
+        _ => None,
+    };
+    delivery.ok_or(RecordError::Damaged)
+}
+
+fn delivery_from_v1(v1: DeliveryV1) -> Option<Delivery> {
+    Some(Delivery {
+        id: Wire::from_wire(v1.id)?,
+        connection: Wire::from_wire(v1.connection)?,
+        owner: Wire::from_wire(v1.owner)?,
+        provider_delivery_id: v1.provider_delivery_id,
+        event: v1.event,
+        action: v1.action,
+        received_at: Wire::from_wire(v1.received_at)?,
+        body_digest: BodyDigest::Sha256(v1.body_digest),
+        body_bytes: v1.body_bytes,
+        source: Wire::from_wire(v1.source)?,
+        state: Wire::from_wire(v1.state)?,
+        tries: v1.tries,
+    })
+}
 
 /// The connection that an older record stands for. What all versions had goes over as it is.
 macro_rules! connection {
@@ -201,7 +245,8 @@ fn from_v1(v1: ConnectionV1) -> Option<Connection> {
 mod tests {
     use super::super::{RecordError, decode, encode};
     use crate::domain::connection::{Connection, Suspicion};
-    use crate::domain::id::{ConnectionId, CredentialId, HookId};
+    use crate::domain::delivery::{BodyDigest, Delivery};
+    use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, HookId};
     use crate::domain::lifecycle::{Certainty, Desired, Hook, Phase, SuspendReason};
     use crate::domain::time::Timestamp;
     use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
@@ -273,6 +318,31 @@ mod tests {
             decode(&HEXLOWER_PERMISSIVE.decode(bytes.as_bytes()).unwrap()),
             Ok(c)
         );
+    }
+
+    #[test]
+    fn a_delivery_of_version_one_keeps_everything_with_its_older_digest() {
+        let digest = "07".repeat(32);
+        let head = "fb0201fb0403fb060503642d3104707573680107637265617465";
+        let v1 = format!("01{head}64dc{digest}0900017801fb090801fb0a0b02");
+        let delivery = decode::<Delivery>(&HEXLOWER.decode(v1.as_bytes()).unwrap()).unwrap();
+        assert_eq!(delivery.id, DeliveryId::from_u128(0x0102));
+        assert_eq!(delivery.body_digest, BodyDigest::Sha256([7; 32]));
+        assert_eq!(delivery.received_at, Timestamp(110));
+        let (name, event) = (&*delivery.provider_delivery_id, &*delivery.event);
+        assert_eq!((name, event, delivery.tries), ("d-1", "push", 2));
+        assert_eq!(delivery.action.as_deref(), Some("created"));
+        // Written again it is of version 2, whose digest says what it is.
+        let v2 = format!("02{head}64dc00{digest}0900017801fb090801fb0a0b02");
+        assert_eq!(HEXLOWER.encode(&encode(&delivery)), v2);
+        let newer = Delivery {
+            body_digest: BodyDigest::Blake3([7; 32]),
+            ..delivery
+        };
+        let bytes = encode(&newer);
+        let v2 = format!("02{head}64dc01{digest}0900017801fb090801fb0a0b02");
+        assert_eq!(HEXLOWER.encode(&bytes), v2);
+        assert_eq!(decode(&bytes), Ok(newer));
     }
 
     #[test]

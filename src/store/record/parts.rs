@@ -32,11 +32,12 @@ fn push_number(out: &mut Vec<u8>, number: usize) {
 }
 
 /// A list of tagged byte strings (the changes of a batch) as bytes.
-pub(in crate::store) fn encode_parts(parts: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    let bytes: usize = parts.iter().map(|(_, part)| part.len() + 16).sum();
+pub(in crate::store) fn encode_parts(parts: &[(u8, impl AsRef<[u8]>)]) -> Vec<u8> {
+    let bytes: usize = parts.iter().map(|(_, part)| part.as_ref().len() + 16).sum();
     let mut out = Vec::with_capacity(bytes + 16);
     push_number(&mut out, parts.len());
     for (tag, part) in parts {
+        let part = part.as_ref();
         out.push(*tag);
         push_number(&mut out, part.len());
         out.extend_from_slice(part);
@@ -91,8 +92,8 @@ impl Slice<'_> {
     }
 }
 
-/// The list from bytes. Trailing bytes are damage.
-pub(in crate::store) fn decode_parts(bytes: &[u8]) -> Result<Vec<(u8, Vec<u8>)>, RecordError> {
+/// The list from bytes, and in them. Trailing bytes are damage.
+pub(in crate::store) fn decode_parts(bytes: &[u8]) -> Result<Vec<(u8, &[u8])>, RecordError> {
     if bytes.len() > PARTS_BYTES_MAX {
         return Err(RecordError::Damaged);
     }
@@ -111,7 +112,7 @@ pub(in crate::store) fn decode_parts(bytes: &[u8]) -> Result<Vec<(u8, Vec<u8>)>,
             .0
             .split_at_checked(length)
             .ok_or(RecordError::Damaged)?;
-        parts.push((tag[0], part.to_vec()));
+        parts.push((tag[0], part));
         slice.0 = rest;
     }
     if slice.0.is_empty() {
@@ -126,6 +127,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn borrowed(parts: &[(u8, Vec<u8>)]) -> Vec<(u8, &[u8])> {
+        let parts = parts.iter();
+        parts.map(|(tag, part)| (*tag, &part[..])).collect()
+    }
+
     fn by_bincode(parts: &Vec<(u8, Vec<u8>)>) -> Vec<u8> {
         bincode::serde::encode_to_vec(parts, bincode::config::standard()).unwrap()
     }
@@ -135,7 +141,8 @@ mod tests {
         for length in [0, 1, 250, 251, 255, 256, 65_535, 65_536, 70_000] {
             let parts = vec![(7, vec![3; length]), (255, vec![])];
             assert_eq!(encode_parts(&parts), by_bincode(&parts), "{length}");
-            assert_eq!(decode_parts(&by_bincode(&parts)), Ok(parts));
+            let bytes = by_bincode(&parts);
+            assert_eq!(decode_parts(&bytes), Ok(borrowed(&parts)));
         }
     }
 
@@ -149,7 +156,7 @@ mod tests {
         ) {
             let bytes = encode_parts(&parts);
             prop_assert_eq!(&bytes, &by_bincode(&parts));
-            prop_assert_eq!(decode_parts(&bytes), Ok(parts));
+            prop_assert_eq!(decode_parts(&bytes), Ok(borrowed(&parts)));
             prop_assert!(decode_parts(&bytes[..bytes.len() - 1]).is_err());
         }
 

@@ -12,7 +12,8 @@ pub use health::{Health, health, identity, trusted_time};
 use super::ReadError;
 use super::archive::{ArchiveError, Packer, unpack};
 use super::disk::{
-    Lock, Log, OpenError, decode_changes, harmed_snapshots, journal_dir, snapshot_dir, view_dir,
+    Bodies, Lock, Log, OpenError, decode_changes, harmed_snapshots, journal_dir, snapshot_dir,
+    view_dir,
 };
 use super::files;
 use super::index::{Index, Kv, Scan, digest, key::Kind, key::last_id};
@@ -145,7 +146,7 @@ fn decode_all(dir: &Path, log: &Log, whole: &mut HashSet<(u64, u64)>) -> Result<
             *id,
             0,
             Some(*end),
-            |at, payload| match decode_changes(payload) {
+            |at, payload| match decode_changes(payload, Bodies::Whole) {
                 Ok(_) => drop(whole.insert((at.segment, at.offset))),
                 Err(RecordError::Newer) => is_newer = true,
                 Err(RecordError::Damaged) => unreadable += 1,

@@ -23,9 +23,8 @@ pub(super) fn unavailable(error: &sled::Error) -> ReadError {
 }
 
 /// A value as sled is given it: with a checksum of key and value behind it.
-fn sealed(key: &[u8], mut value: Vec<u8>) -> Vec<u8> {
-    value.extend(check(key, &value));
-    value
+fn sealed(key: &[u8], value: &[u8]) -> Vec<u8> {
+    [value, &check(key, value)].concat()
 }
 
 fn check(key: &[u8], value: &[u8]) -> [u8; CHECK_BYTES] {
@@ -61,16 +60,26 @@ impl Backing {
         }
     }
 
-    pub(super) fn put(&self, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<(), ReadError> {
-        match (self, value) {
-            (Self::Disk(db), Some(value)) => {
-                let value = sealed(&key, value);
-                db.insert(key, value).map(drop)
+    /// Writes a value, or deletes it; returns what was there.
+    pub(super) fn put(
+        &self,
+        key: &[u8],
+        value: Option<&Vec<u8>>,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let db = match self {
+            Self::Disk(db) => db,
+            Self::Memory(kv) => {
+                let known = kv.get(key)?;
+                kv.apply(vec![(key.to_vec(), value.cloned())])?;
+                return Ok(known);
             }
-            (Self::Disk(db), None) => db.remove(key).map(drop),
-            (Self::Memory(kv), value) => return kv.apply(vec![(key, value)]),
-        }
-        .map_err(|error| unavailable(&error))
+        };
+        let known = match value {
+            Some(value) => db.insert(key, sealed(key, value)),
+            None => db.remove(key),
+        };
+        let known = known.map_err(|error| unavailable(&error))?;
+        known.map(|known| unsealed(key, &known)).transpose()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What goes when it is old, and what stays however old it is.
 
 use super::*;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::id::{ConnectionId, UserId};
 use crate::domain::incident::track::{End, Told, TrackKey};
 use crate::domain::incident::{CiFailure, IncidentSource, Resolution, Severity, Subject};
@@ -236,7 +236,7 @@ fn delivery(received_at: Timestamp, n: u8) -> Delivery {
         event: "push".into(),
         action: None,
         received_at,
-        body_digest: [n; 32],
+        body_digest: BodyDigest::Blake3([n; 32]),
         body_bytes: 2,
         source: Source::Webhook,
         state: DeliveryState::Processed {
@@ -326,7 +326,7 @@ fn old_guards_stay_while_they_are_among_the_newest() {
     for n in 0..8 {
         let mut delivery = delivery(OLD, n);
         delivery.provider_delivery_id = format!("guid-{n}");
-        delivery.body_digest = [n; 32];
+        delivery.body_digest = BodyDigest::Blake3([n; 32]);
         if n >= 6 {
             delivery.connection = ConnectionId::from_u128(2);
         }

@@ -322,7 +322,7 @@ fn the_keys_of_a_form_do_not_change_by_accident() {
     let keys = keys(&store.index.kv);
     assert_eq!(
         (crate::store::index::FORMAT, keys.as_str()),
-        (4, "7df7423405210a13")
+        (5, "7df7423405210a13")
     );
 }
 

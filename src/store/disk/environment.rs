@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Time and chance.
 #[derive(Clone)]
-pub struct World {
+pub struct Environment {
     /// The wall clock, as it is; the store finds out how far it can be trusted.
     pub clock: Arc<dyn Clock>,
     /// Chance, for the store's id.
@@ -18,9 +18,9 @@ pub struct World {
     pub floor: Arc<AtomicI64>,
 }
 
-impl std::fmt::Debug for World {
+impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("World")
+        f.write_str("Environment")
     }
 }
 
@@ -42,7 +42,7 @@ impl Entropy for Machine {
     }
 }
 
-impl Default for World {
+impl Default for Environment {
     fn default() -> Self {
         Self {
             clock: Arc::new(Machine),

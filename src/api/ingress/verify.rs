@@ -1,0 +1,200 @@
+//! Whose a delivery is: whose secret verifies it.
+
+use super::{CLAIMED_TRIES, KEYED_TRIES, nobodys};
+use crate::api::error::{Code, Problem};
+use crate::api::scope::Shared;
+use crate::domain::connection::Connection;
+use crate::domain::delivery::BodyDigest;
+use crate::domain::id::ConnectionId;
+use crate::domain::secret::{HookSecret, Proof, Sealed};
+use crate::provider::{Claim, Decode, HeaderLookup, Inbound, Proven, Verified, VerifyError};
+use crate::telemetry::may_tell;
+use actix_web::http::header::HeaderMap;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Hooks whose secrets are kept open.
+const OPENED_MAX: usize = 1024;
+
+/// Headers as the decoder looks them up.
+#[derive(Debug)]
+pub(super) struct Headers<'a>(pub(super) &'a HeaderMap);
+
+impl HeaderLookup for Headers<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let mut values = self.0.get_all(name);
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            (Some(_) | None, _) => None,
+        }
+    }
+}
+
+/// The secrets of hooks that deliveries came to lately: opening them takes as long as hashing some
+/// KiB. Each is known by what it was sealed as, so that a new one is never missed.
+#[derive(Debug, Default)]
+pub(in crate::api) struct Opened(Mutex<HashMap<ConnectionId, Secrets>>);
+
+/// The secrets of a hook, and what the first of them was sealed as.
+type Secrets = (Sealed, Arc<[HookSecret]>);
+
+impl Opened {
+    fn secrets_of(&self, shared: &Shared, connection: &Connection) -> Arc<[HookSecret]> {
+        let open = || Arc::from(shared.herd.hook_secrets(connection));
+        // During a rotation it is a matter of time which are accepted.
+        if connection.previous_secret.is_some() {
+            return open();
+        }
+        let mut opened = self.0.lock();
+        if let Some((sealed, secrets)) = opened.get(&connection.id)
+            && *sealed == connection.secret
+        {
+            return Arc::clone(secrets);
+        }
+        let secrets: Arc<[HookSecret]> = open();
+        if opened.len() >= OPENED_MAX {
+            opened.clear();
+        }
+        if !secrets.is_empty() {
+            let entry = (connection.secret.clone(), Arc::clone(&secrets));
+            opened.insert(connection.id, entry);
+        }
+        secrets
+    }
+}
+
+/// The digest that a body is recognised by from now on.
+pub(super) fn digest(body: &[u8]) -> BodyDigest {
+    BodyDigest::Blake3(*blake3::hash(body).as_bytes())
+}
+
+/// The digest that an older version recognised it by.
+pub(super) fn older_digest(body: &[u8]) -> BodyDigest {
+    BodyDigest::Sha256(Sha256::digest(body).into())
+}
+
+/// A request that may be a delivery.
+pub(super) struct Inquiry<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) decoder: &'a dyn Decode,
+    pub(super) headers: &'a HeaderMap,
+    /// Whether its path names a hook, known or not.
+    pub(super) is_keyed: bool,
+    pub(super) body: &'a [u8],
+}
+
+impl Inquiry<'_> {
+    /// Whose it says that it is, where no hook's key says so.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        let headers = Headers(self.headers);
+        let claim = || self.decoder.claim(self.inbound(&headers));
+        (!self.is_keyed).then(claim).flatten()
+    }
+
+    /// Whose it is, of those that it may be of.
+    pub(super) fn prove(&self, of: Vec<Connection>) -> Result<(Connection, Proven), Problem> {
+        let headers = Headers(self.headers);
+        let inbound = self.inbound(&headers);
+        self.try_all(inbound, of)
+            .map_err(|rejection| match rejection {
+                // Nothing here may depend on what is known about the hook or the repository.
+                VerifyError::BadSignature => nobodys(),
+                VerifyError::BadHeader(name) => Problem::new(
+                    Code::BadDeliveryHeader,
+                    format!("the header {name} is missing or malformed"),
+                ),
+            })
+    }
+
+    /// What else is kept of it.
+    pub(super) fn describe(&self, proven: Proven) -> Verified {
+        let headers = Headers(self.headers);
+        self.decoder.describe(self.inbound(&headers), proven)
+    }
+
+    fn inbound<'b>(&'b self, headers: &'b Headers<'b>) -> Inbound<'b> {
+        Inbound {
+            headers,
+            body: self.body,
+            received_at: self.shared.now(),
+        }
+    }
+
+    /// The connection whose secret verifies. Where none does, the same number of secrets was tried
+    /// whatever is known: what is missing is made up with a secret that nobody has. A hook's key
+    /// cannot be guessed: that a second secret of it is accepted for a while, who has it may see.
+    fn try_all(
+        &self,
+        inbound: Inbound<'_>,
+        candidates: Vec<Connection>,
+    ) -> Result<(Connection, Proven), VerifyError> {
+        let (least, most) = if self.is_keyed {
+            (1, KEYED_TRIES)
+        } else {
+            (CLAIMED_TRIES, CLAIMED_TRIES)
+        };
+        let mut tried = 0;
+        let mut rejection = VerifyError::BadSignature;
+        for connection in candidates {
+            let secrets = self.shared.opened.secrets_of(self.shared, &connection);
+            let secrets = &secrets[..secrets.len().min(most - tried)];
+            tried += secrets.len();
+            if secrets.is_empty() {
+                continue;
+            }
+            match self.decoder.prove(inbound, secrets, connection.proof) {
+                Ok(proven) => {
+                    let proven = self.at_some_time(inbound, &connection, secrets, proven);
+                    return Ok((connection, proven));
+                }
+                Err(why) => {
+                    // Only who knows the unguessable key may make a connection doubt its hook.
+                    if why == VerifyError::BadSignature && self.is_keyed {
+                        self.warn(connection.id);
+                    }
+                    rejection = why;
+                }
+            }
+        }
+        for _ in tried..least {
+            if let Err(why) = self.decoder.prove(inbound, &[], Proof::Unknown) {
+                rejection = why;
+            }
+        }
+        Err(rejection)
+    }
+
+    fn warn(&self, id: ConnectionId) {
+        if may_tell("webhook_signature_verification_failed") {
+            tracing::warn!(connection.id = %id, "webhook_signature_verification_failed");
+        }
+        self.shared.herd.rejected(id);
+    }
+
+    /// A delivery whose time is far from our clock's is judged by what else we know of time: a
+    /// clock of ours that is wrong must not cost what the provider sends once.
+    fn at_some_time(
+        &self,
+        inbound: Inbound<'_>,
+        connection: &Connection,
+        secrets: &[HookSecret],
+        proven: Proven,
+    ) -> Proven {
+        if !proven.is_stale() {
+            return proven;
+        }
+        let clock = &self.shared.clock;
+        let times = [clock.steady(), clock.trusted()].into_iter();
+        let mut again = times.filter_map(|received_at| {
+            let inbound = Inbound {
+                received_at,
+                ..inbound
+            };
+            let proven = self.decoder.prove(inbound, secrets, connection.proof);
+            proven.ok().filter(|proven| !proven.is_stale())
+        });
+        again.next().unwrap_or(proven)
+    }
+}
