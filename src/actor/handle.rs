@@ -2,11 +2,11 @@
 
 mod credentials;
 
-use super::connection::{Leaving, Obey, WhenSettled, Word};
+use super::connection::{Leaving, Obey, WhenSettled};
 use super::farewell::{self, Farewell};
 use super::leaving::{Leave, StopUshering, Usher};
 use super::moves::{Mover, Moves, StopMoving};
-use super::router::{Alive, Dispatch, Registry, Router, Told};
+use super::router::{Alive, Item, Look, News, Registry, Router};
 use super::secrets;
 use super::services::Services;
 use super::settings::Settings;
@@ -53,6 +53,7 @@ pub struct Actors {
     services: Arc<Services>,
     registry: Arc<Registry>,
     router: Addr<Router>,
+    news: Arc<News>,
     warden: Addr<Warden>,
     sweeper: Addr<Sweeper>,
     mover: Addr<Mover>,
@@ -80,7 +81,8 @@ impl Actors {
         let ids = services.ports.store.connection_ids().ready()?;
         let registry = Arc::new(Registry::default());
         let warden = Warden::new(Arc::clone(&services), Arc::clone(&registry)).start();
-        let router = Router::new(Arc::clone(&registry), warden.clone()).start();
+        let news = Arc::<News>::default();
+        let router = Router::new(Arc::clone(&registry), warden.clone(), Arc::clone(&news)).start();
         for id in ids {
             warden.do_send(Start(id));
         }
@@ -92,6 +94,7 @@ impl Actors {
             services,
             registry,
             router,
+            news,
             warden,
             sweeper,
             mover,
@@ -123,6 +126,13 @@ impl Actors {
     #[cfg(test)]
     pub(super) const fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// Has the router take note of something that ingress says of a connection.
+    fn note(&self, id: ConnectionId, note: impl FnOnce(&mut Item)) {
+        if self.news.note(id, note) {
+            self.router.do_send(Look(id));
+        }
     }
 
     /// Whether the router handles what it is sent. Resolves when it has: never, should it hang.
@@ -421,15 +431,15 @@ impl Herd for Actors {
     }
 
     fn delivered(&self, id: ConnectionId) {
-        self.router.do_send(Dispatch(id));
+        self.note(id, |item| item.is_delivered = true);
     }
 
     fn heard(&self, id: ConnectionId) {
-        self.router.do_send(Told(id, Word::Heard));
+        self.note(id, |item| item.is_heard = true);
     }
 
     fn rejected(&self, id: ConnectionId) {
-        self.router.do_send(Told(id, Word::Rejected { times: 1 }));
+        self.note(id, |item| item.rejected = item.rejected.saturating_add(1));
     }
 
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {

@@ -9,8 +9,9 @@ use crate::domain::id::ConnectionId;
 use crate::telemetry::metric;
 use actix::prelude::*;
 use metrics::gauge;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Where the actors of connections are.
 #[derive(Debug, Default)]
@@ -54,8 +55,9 @@ impl Registry {
 
 /// The router.
 pub(super) struct Router {
-    registry: std::sync::Arc<Registry>,
+    registry: Arc<Registry>,
     warden: Addr<Warden>,
+    news: Arc<News>,
     /// Connections that were nudged and have not looked yet, and whether more came since.
     nudged: HashMap<ConnectionId, bool>,
     /// Connections that were told of something that their secrets did not sign, and have not taken
@@ -64,10 +66,11 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(registry: std::sync::Arc<Registry>, warden: Addr<Warden>) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, warden: Addr<Warden>, news: Arc<News>) -> Self {
         Self {
             registry,
             warden,
+            news,
             nudged: HashMap::new(),
             warned: HashMap::new(),
         }
@@ -92,17 +95,62 @@ impl Actor for Router {
     type Context = Context<Self>;
 }
 
-/// A delivery for this connection was committed.
+/// What was said of connections and not taken note of yet: however much comes for one, the router
+/// has one message of it. To wake its thread for each costs more than to take a delivery in.
+#[derive(Debug, Default)]
+pub(super) struct News(Mutex<HashMap<ConnectionId, Item>>);
+
+/// What was said of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Item {
+    /// A delivery was committed.
+    pub(super) is_delivered: bool,
+    /// An authentic delivery arrived that is stored already.
+    pub(super) is_heard: bool,
+    /// So often something arrived that its secrets did not sign.
+    pub(super) rejected: u32,
+}
+
+impl News {
+    /// Notes something. Whether the router has to be told: then nothing was noted before.
+    pub(super) fn note(&self, id: ConnectionId, note: impl FnOnce(&mut Item)) -> bool {
+        let mut news = self.0.lock();
+        let is_first = !news.contains_key(&id);
+        note(news.entry(id).or_default());
+        is_first
+    }
+
+    fn take(&self, id: ConnectionId) -> Item {
+        self.0.lock().remove(&id).unwrap_or_default()
+    }
+}
+
+/// There is news of this connection. What is not stored, whoever does not live misses nothing of.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Dispatch(pub(super) ConnectionId);
+pub(super) struct Look(pub(super) ConnectionId);
 
-impl Handler<Dispatch> for Router {
+impl Handler<Look> for Router {
     type Result = ();
-    fn handle(&mut self, Dispatch(id): Dispatch, ctx: &mut Context<Self>) {
-        match self.nudged.get_mut(&id) {
-            Some(more) => *more = true,
-            None => self.nudge(id, ctx),
+    fn handle(&mut self, Look(id): Look, ctx: &mut Context<Self>) {
+        let item = self.news.take(id);
+        if item.is_delivered {
+            match self.nudged.get_mut(&id) {
+                Some(more) => *more = true,
+                None => self.nudge(id, ctx),
+            }
+        }
+        let Some(address) = self.registry.get(id) else {
+            return;
+        };
+        if item.is_heard {
+            address.do_send(Word::Heard);
+        }
+        if item.rejected > 0 {
+            match self.warned.get_mut(&id) {
+                Some(more) => *more = more.saturating_add(item.rejected),
+                None => self.warn(id, item.rejected, ctx),
+            }
         }
     }
 }
@@ -144,26 +192,5 @@ impl Router {
                 router.warn(id, more, ctx);
             }
         }));
-    }
-}
-
-/// Something arrived for this connection that is not stored. Whoever does not live misses nothing.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Told(pub(super) ConnectionId, pub(super) Word);
-
-impl Handler<Told> for Router {
-    type Result = ();
-    fn handle(&mut self, Told(id, word): Told, ctx: &mut Context<Self>) {
-        let Some(address) = self.registry.get(id) else {
-            return;
-        };
-        match word {
-            Word::Heard => address.do_send(word),
-            Word::Rejected { times } => match self.warned.get_mut(&id) {
-                Some(more) => *more = more.saturating_add(times),
-                None => self.warn(id, times, ctx),
-            },
-        }
     }
 }

@@ -137,21 +137,25 @@ impl Inner {
     }
 
     fn give(&mut self, waiter: Waiter) {
-        let (size, turn) = (waiter.size, self.turns);
-        self.turns += 1;
-        self.free -= size;
-        self.book(waiter.account, |tally| {
-            tally.held += size;
-            tally.waiting -= 1;
-            tally.last = turn;
-        });
-        waiter.turn.notify_one();
         let holder = Holder {
             account: waiter.account,
-            size,
+            size: waiter.size,
             progress: waiter.progress,
         };
-        self.holders.insert(waiter.id, holder);
+        self.hold(waiter.id, holder);
+        self.book(waiter.account, |tally| tally.waiting -= 1);
+        waiter.turn.notify_one();
+    }
+
+    fn hold(&mut self, id: u64, holder: Holder) {
+        let (size, turn) = (holder.size, self.turns);
+        self.turns += 1;
+        self.free -= size;
+        self.book(holder.account, |tally| {
+            tally.held += size;
+            tally.last = turn;
+        });
+        self.holders.insert(id, holder);
     }
 
     /// Takes back what was given, or the place among those who wait.
@@ -277,6 +281,9 @@ impl Pool {
         if size > self.total {
             return None;
         }
+        if let Some(share) = self.at_once(account, size, progress) {
+            return Some(share);
+        }
         let (share, turn) = self.queue(account, size, progress);
         let waits = until.unwrap_or_else(|| Instant::now() + LEAVE_WITHIN);
         loop {
@@ -291,6 +298,29 @@ impl Pool {
             // Whichever comes first is looked at in the same way.
             let _ = timeout_at(waits.min(now + LOOK_EVERY), turn.notified()).await;
         }
+    }
+
+    /// So much of it, where nobody waits: mostly nobody does.
+    fn at_once(
+        self: &Arc<Self>,
+        account: Account,
+        size: usize,
+        progress: &Arc<Progress>,
+    ) -> Option<Share> {
+        let mut inner = self.inner.lock();
+        if !inner.waiters.is_empty() || inner.may(&account, size).is_err() {
+            return None;
+        }
+        let id = inner.next;
+        inner.next += 1;
+        let (progress, pool) = (Arc::clone(progress), Arc::clone(self));
+        let holder = Holder {
+            account,
+            size,
+            progress,
+        };
+        inner.hold(id, holder);
+        Some(Share { pool, id })
     }
 
     /// Queues up, and has one's turn at once where that may be.
