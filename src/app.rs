@@ -38,7 +38,7 @@ fn raise_open_files() {
         ..limit
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+        tracing::warn!(%error, "the open file limit cannot be raised");
     }
 }
 

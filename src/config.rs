@@ -266,7 +266,7 @@ fn rules(raw: &raw::Incidents) -> Result<Rules, ConfigError> {
         ("incidents.branches", &raw.branches),
     ];
     if let Some((key, _)) = lists.into_iter().find(|(_, list)| list.is_empty()) {
-        return Err(bad(key, "[]", "at least one, or the key left out"));
+        return Err(bad(key, "[]", "at least one, or omit the key"));
     }
     let rules = Rules::new(
         &raw.failing_conclusions,
@@ -278,7 +278,7 @@ fn rules(raw: &raw::Incidents) -> Result<Rules, ConfigError> {
             let all = Conclusion::ALL.map(Conclusion::as_str).join(", ");
             bad(failing, &name, &format!("some of {all}; not success"))
         }
-        RuleError::SuccessFails => bad(failing, "success", "conclusions that are no success"),
+        RuleError::SuccessFails => bad(failing, "success", "conclusions other than success"),
         RuleError::BadPattern(pattern) => {
             let is_ignored = raw.ignored_branches.contains(&pattern);
             let name = if is_ignored {
@@ -317,7 +317,7 @@ fn installations(
     for text in &raw.api_urls {
         let (api_url, host) = api_url(keys.api_url, text)?;
         if installations.iter().any(|known| known.host == host) {
-            let expected = "a host not named before";
+            let expected = "a host that is not configured yet";
             return Err(bad(keys.more_api_urls, text, expected));
         }
         // What was registered with one installation is known to no other.

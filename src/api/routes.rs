@@ -14,6 +14,7 @@ use super::resources::{
 use super::scope::Shared;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::guard as guards;
 use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpRequest, ResponseError, Route as ActixRoute, web};
@@ -180,7 +181,10 @@ pub fn register(config: &mut web::ServiceConfig) {
         !routes.iter().any(is_ingress)
     };
     for (path, routes) in by_path().into_iter().filter(by_pattern) {
-        let allow: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+        let mut allow: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+        if allow.contains(&"GET") {
+            allow.push("HEAD");
+        }
         let allow = allow.join(", ");
         let mut resource = web::resource(path).default_service(web::to(move || {
             let problem = Problem::method_not_allowed(allow.clone());
@@ -193,7 +197,13 @@ pub fn register(config: &mut web::ServiceConfig) {
             ..
         } in routes
         {
-            let route = operation.handler(web::method(method));
+            // Load balancers ask with HEAD: whatever answers GET answers that, too.
+            let answers_head = method == Method::GET;
+            let asked = web::route().guard(guards::fn_guard(move |context| {
+                let asked = &context.head().method;
+                *asked == method || (answers_head && *asked == Method::HEAD)
+            }));
+            let route = operation.handler(asked);
             resource = resource
                 .route(route.wrap(from_fn(move |request, next| guard(access, request, next))));
         }

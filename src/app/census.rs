@@ -237,7 +237,7 @@ fn count(
         match Census::take(store, now) {
             Ok(census) => census.show(now),
             // Gauges keep what they said, and the time of the count tells how old that is.
-            Err(error) => tracing::warn!(%error, "the records cannot be counted for the metrics"),
+            Err(error) => tracing::warn!(%error, "cannot count records for the metrics"),
         }
         let pause = (begun.elapsed() * PAUSE_TIMES).clamp(EVERY, PAUSE_MAX);
         match stopped.recv_timeout(pause) {

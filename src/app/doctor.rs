@@ -90,23 +90,23 @@ fn in_words(error: &reqwest::Error) -> String {
 async fn public_url(url: &str) -> Finding {
     let asked = async {
         let answer = client()?.get(format!("{url}/healthz")).send().await;
-        let answer = answer.map_err(|error| format!("nobody answers: {}", in_words(&error)))?;
+        let answer = answer.map_err(|error| format!("no response: {}", in_words(&error)))?;
         let status = answer.status().as_u16();
         let body = answer.text().await.unwrap_or_default();
         if status == 200 && body == r#"{"status":"ok"}"# {
             return Ok(());
         }
-        Err(format!("somebody answers with {status}, but no hookherd"))
+        Err(format!("Got HTTP {status}, but not from Hookherd"))
     };
     let (verdict, words) = match asked.await {
         Ok(()) if url.starts_with("http:") => (
             Verdict::Warning,
-            format!("a daemon answers at {url}, which only this machine can reach"),
+            format!("{url} is reachable, but only from this machine"),
         ),
-        Ok(()) => (Verdict::Good, format!("a daemon answers at {url}")),
+        Ok(()) => (Verdict::Good, format!("{url} is reachable")),
         Err(why) => (
             Verdict::Bad,
-            format!("{url}: {why}; the daemon has to run for this"),
+            format!("{url}: {why}; the daemon must be running for this check"),
         ),
     };
     Finding::new("public address", verdict, words)

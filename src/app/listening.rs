@@ -59,7 +59,7 @@ pub(super) async fn ended(servers: &mut [Listening]) -> StartError {
 
 fn why(ended: Result<io::Result<()>, JoinError>) -> io::Error {
     match ended {
-        Ok(Ok(())) => io::Error::other("the server has ended"),
+        Ok(Ok(())) => io::Error::other("the server has stopped"),
         Ok(Err(error)) => error,
         Err(fallen) => io::Error::other(fallen.to_string()),
     }

@@ -32,7 +32,7 @@ pub(super) async fn reseal_credentials(
                 store.commit(Batch::of(vec![change])).await?;
             }
             Err(error) => {
-                tracing::error!(credential.id = %credential.id, %error, "cannot be sealed anew");
+                tracing::error!(credential.id = %credential.id, %error, "cannot be resealed");
             }
         }
     }

@@ -35,14 +35,14 @@ pub enum StartError {
     Key(#[from] KeyError),
     /// The key does not fit the store.
     #[error(
-        "the master key does not fit this data directory; nothing was changed. Start with the key \
-         that it was made with; if that one is lost, docs/operations.md says what to do"
+        "the master key does not match this data directory; nothing was changed. Start with \
+         the key it was created with; if that key is lost, see docs/operations.md"
     )]
     WrongKey,
     /// A record that every store has is absent, and that does not mean that there never was one.
     #[error(
-        "{0} is not in this store, and it cannot be told whether it ever was: nothing is made in \
-         its place. Restore a backup, or start once with --accept-data-loss"
+        "{0} is missing from this store and may be lost; nothing was created in its place. \
+         Restore a backup, or start once with --accept-data-loss"
     )]
     Absent(&'static str),
     /// The store cannot be opened.
@@ -131,7 +131,7 @@ impl App {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         if config.server.public_url.starts_with("http:") {
-            tracing::warn!("server.public_url is plain HTTP: no provider elsewhere can reach it");
+            tracing::warn!("server.public_url is plain HTTP, which providers may refuse");
         }
         let recorder = Recorder::install().map_err(StartError::Metrics)?;
         series::begin();

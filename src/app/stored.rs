@@ -76,16 +76,16 @@ fn tell(config: &Config, report: &OpenReport) {
     }
     if report.is_new {
         tracing::warn!(
-            "{dir} held no store: a new one was made. If there should be one, its disk may not be \
-             mounted (server.require_existing_store refuses to start then)"
+            "{dir} had no store: created a new one. If there should be one, its disk may not \
+             be mounted (server.require_existing_store refuses to start then)"
         );
     }
     if !report.loose.is_empty() {
         let (count, first) = (report.loose.len(), report.loose[0].display());
-        tracing::warn!(count, %first, "the data directory was open to others; it is closed now");
+        tracing::warn!(count, %first, "the data directory was readable by others; its permissions are corrected");
     }
     for what in &report.harmed {
-        tracing::error!("{what} was harmed; it was made anew or left aside, and nothing is lost");
+        tracing::error!("{what} was damaged; it was rebuilt or skipped, and nothing is lost");
     }
     for what in &report.lost {
         tracing::error!("accepted as lost: {what}");
@@ -136,8 +136,8 @@ impl Opened {
         let Some(token) = &config.admin_token else {
             if self.store.user_by_name(ADMIN_NAME).await?.is_none() {
                 tracing::warn!(
-                    "there is no admin token, so nobody can add the first user: set \
-                     HOOKHERD_ADMIN_TOKEN, and start again"
+                    "no admin token, so no first user can be added: set HOOKHERD_ADMIN_TOKEN \
+                     and restart"
                 );
             }
             return Ok(None);

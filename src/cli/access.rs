@@ -48,7 +48,7 @@ impl fmt::Display for Origin {
             Self::Option(name) | Self::Variable(name) => f.write_str(name),
             Self::Typed => f.write_str("as typed in"),
             Self::Saved => f.write_str("the saved login"),
-            Self::Default => write!(f, "the default; set {URL} or say --url"),
+            Self::Default => write!(f, "the default; set {URL} or use --url"),
         }
     }
 }
@@ -78,11 +78,13 @@ pub(super) fn in_the_way() -> Vec<&'static str> {
 pub(super) fn token_of(text: &str, origin: &str) -> Result<Zeroizing<String>, Failed> {
     let token = text.trim();
     if token.is_empty() {
-        return Err(Failed::new(format!("{origin} holds no token: it is empty")));
+        return Err(Failed::new(format!(
+            "{origin} is empty: expected an API token"
+        )));
     }
     if !token.bytes().all(|b| b.is_ascii_graphic()) {
         let why = "a token is one line of printable ASCII characters";
-        return Err(Failed::new(format!("{origin} holds no token: {why}")));
+        return Err(Failed::new(format!("{origin} is not an API token: {why}")));
     }
     Ok(Zeroizing::new(token.to_owned()))
 }
@@ -168,15 +170,15 @@ fn resolve(
     }
     let Some(login) = login else {
         let words = format!(
-            "no API token: run `hookherd auth login`, set {TOKEN} or {TOKEN_FILE}, or say \
+            "no API token: run `hookherd auth login`, set {TOKEN} or {TOKEN_FILE}, or use \
              --token-file FILE"
         );
         return Err(Failed::new(words).coded("no_token"));
     };
     if Address::parse(&login.url)? != address {
         let words = format!(
-            "the saved login is for {}, and {address_from} names {address}: set {TOKEN}, or \
-             run `hookherd auth login` for that address",
+            "the saved login is for {}, but {address_from} is {address}: set {TOKEN}, or run \
+             `hookherd auth login` for that address",
             login.url
         );
         return Err(Failed::new(words).coded("no_token"));

@@ -19,9 +19,9 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_s
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The connection: OWNER/REPO, a URL of it, or an id.
+    /// The connection: OWNER/REPO, its URL, or an id.
     connection: String,
-    /// Do not wait for what comes of it.
+    /// Do not wait for the result.
     #[arg(long)]
     no_wait: bool,
 }
@@ -31,7 +31,7 @@ pub(super) struct Args {
 pub(super) enum Action {
     /// Look at the hook now.
     Check,
-    /// Ask the provider for a test delivery.
+    /// Request a test delivery from the provider.
     Ping,
     /// Delete the hook and make it anew.
     Recreate,
@@ -53,11 +53,11 @@ impl Action {
     /// What is said while it is under way.
     const fn begun(self) -> &'static str {
         match self {
-            Self::Check => "the webhook is being checked",
-            Self::Ping => "a test delivery was asked for",
-            Self::Recreate => "the webhook is being made anew",
+            Self::Check => "check started",
+            Self::Ping => "test delivery requested",
+            Self::Recreate => "recreation started",
             Self::RotateSecret => {
-                "the webhook is being given a new secret; the old one works for an hour more"
+                "secret rotation started; the old secret stays valid for one hour"
             }
         }
     }
@@ -65,12 +65,10 @@ impl Action {
     /// What is said when it is done.
     const fn done(self) -> &'static str {
         match self {
-            Self::Check => "the webhook was checked",
-            Self::Ping => "the test delivery has arrived",
-            Self::Recreate => "the webhook was made anew",
-            Self::RotateSecret => {
-                "the webhook has a new secret; the old one works for an hour more"
-            }
+            Self::Check => "webhook checked",
+            Self::Ping => "test delivery received",
+            Self::Recreate => "webhook recreated",
+            Self::RotateSecret => "webhook secret rotated; the old secret stays valid for one hour",
         }
     }
 
@@ -142,7 +140,7 @@ pub(super) fn run(args: &Args, action: Action, session: &Session) -> Outcome {
         }
         End::Refused(now) => {
             let code = text_of(&now, "/last_error/code");
-            let words = format!("{name}: {} fails: {}", action.as_str(), webhook(&now));
+            let words = format!("{name}: {} failed: {}", action.as_str(), webhook(&now));
             Err(Failed::new(words).coded(code))
         }
     }

@@ -26,14 +26,14 @@ impl Address {
     pub(super) fn parse(text: &str) -> Result<Self, Failed> {
         let text = text.trim();
         let bad = |why: &str| {
-            let words = format!("`{text}` is no address of a daemon: {why}");
+            let words = format!("`{text}` is not a daemon address: {why}");
             Failed::new(words).coded("bad_url")
         };
         if text.is_empty() {
             return Err(bad("it is empty"));
         }
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(bad("it has a blank or a line end within"));
+            return Err(bad("it contains a space or a line break"));
         }
         if !text.contains("://") {
             let host = text.trim_matches('/');
@@ -48,7 +48,7 @@ impl Address {
             return Err(bad("it must begin with http:// or https://"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            let why = "it must hold no user and no password; the API token goes into \
+            let why = "it must not contain a user or password; put the API token in \
                        HOOKHERD_TOKEN";
             // The words quote the address, and must not quote a password.
             return Err(Failed::new(format!("the address of the daemon: {why}")).coded("bad_url"));
@@ -110,7 +110,7 @@ pub(super) fn route(parts: &[&str]) -> Result<String, Failed> {
         // read an escaped slash as one.
         let is_step = part.bytes().all(|b| b == b'.') || part.contains(['/', '\\']);
         if part.is_empty() || is_step {
-            return Err(Failed::new(format!("`{part}` is no id")).coded("bad_id"));
+            return Err(Failed::new(format!("`{part}` is not an id")).coded("bad_id"));
         }
         if !path.is_empty() {
             path.push('/');
@@ -172,8 +172,8 @@ mod tests {
             ("https://", "empty host"),
             ("https://h.example:99999", "port"),
             ("https://h.example/?a=1", "before `?`"),
-            ("https://h ex", "blank"),
-            ("https://u:secret@h.example", "no password"),
+            ("https://h ex", "space"),
+            ("https://u:secret@h.example", "user or password"),
         ] {
             let failed = Address::parse(text).unwrap_err();
             let words = failed.to_string();

@@ -17,14 +17,14 @@ const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Auth {
-    /// Ask for the daemon's address and an API token, try them, and save them for you alone.
+    /// Save the daemon's address and an API token, after checking them.
     ///
-    /// The address may be said with --url; the token may come from a file with --token-file, or
+    /// The address can be given with --url; the token with --token-file, or
     /// on standard input.
     Login,
-    /// Say which daemon and which token are used, where they come from, and whose they are.
+    /// Show the daemon and the token in use, where they come from, and the user.
     Status,
-    /// Forget the saved login. The token itself stays valid until it is revoked.
+    /// Remove the saved login. The token stays valid until it is revoked.
     Logout,
 }
 
@@ -92,9 +92,7 @@ fn login(session: &Session) -> Outcome {
     session.printer.words(&answer, &words);
     // What is set counts before what is saved: who is not told looks for it long.
     for variable in super::access::in_the_way() {
-        output::beside(&format!(
-            "{variable} is set, and counts before the saved login"
-        ));
+        output::beside(&format!("{variable} is set and overrides the saved login"));
     }
     Ok(())
 }
@@ -124,9 +122,9 @@ fn status(session: &Session) -> Outcome {
 fn logout(session: &Session) -> Outcome {
     let was_saved = saved::forget()?;
     let words = if was_saved {
-        "the saved login is forgotten; the token stays valid until it is revoked"
+        "login removed; the token stays valid until it is revoked"
     } else {
-        "no login was saved"
+        "no saved login"
     };
     let answer = json!({ "forgotten": was_saved });
     session.printer.words(&answer, words);

@@ -57,7 +57,7 @@ fn check_authorities() -> Result<(), Failed> {
     if is_there {
         Ok(())
     } else {
-        Err(told(format!("{path} holds no certificate (PEM)")))
+        Err(told(format!("{path} contains no PEM certificate")))
     }
 }
 
@@ -145,7 +145,9 @@ impl Client {
             let why = answer
                 .code()
                 .unwrap_or_else(|| answer.status.as_u16().to_string());
-            beside(&format!("the daemon asks to wait {seconds} s ({why})"));
+            beside(&format!(
+                "the daemon asks to retry after {seconds} s ({why})"
+            ));
             self.pause(wait);
         }
     }
@@ -163,7 +165,7 @@ impl Client {
             let answer = request.send().await.map_err(unreachable)?;
             Answer::read(answer).await.map_err(|error| match error {
                 answer::Unread::Lost(error) => unreachable(error),
-                answer::Unread::TooLong => Failed::new("the answer of the daemon is too long"),
+                answer::Unread::TooLong => Failed::new("the daemon's response is too large"),
             })
         })
     }
@@ -213,7 +215,7 @@ impl Client {
                 Some(_) | None => return Ok(page),
             }
         }
-        Err(Failed::new(format!("the list {} has no end", list.path)))
+        Err(Failed::new(format!("the list {} does not end", list.path)))
     }
 
     /// All of a list, up to a hundred thousand items or more.

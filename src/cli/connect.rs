@@ -63,13 +63,13 @@ struct Which {
 struct How {
     #[arg(long = "event", value_name = "EVENT", help = events_help())]
     events: Vec<String>,
-    /// The provider's host, when there is more than one.
+    /// The provider's host, if several are configured.
     #[arg(long)]
     host: Option<String>,
-    /// The stored credential to use. Default: your newest that fits.
+    /// The credential to use. Default: your newest one for this provider.
     #[arg(long, value_name = "ID")]
     credential: Option<String>,
-    /// Connect without creating a webhook yet: the connection starts paused.
+    /// Start paused: connect without creating a webhook yet.
     #[arg(long)]
     no_webhook: bool,
 }
@@ -77,8 +77,7 @@ struct How {
 fn events_help() -> String {
     let of = |kind| default_events(kind).join(", ");
     format!(
-        "An event to subscribe to; may be given more than once. Default for GitHub: {}; for \
-         GitLab: {}",
+        "Event to subscribe to; can be repeated. Default for GitHub: {}; for GitLab: {}",
         of(ProviderKind::Github),
         of(ProviderKind::Gitlab)
     )
@@ -100,7 +99,7 @@ fn named(args: &Args, text: &str) -> Result<(String, Option<String>), Failed> {
     let place = match Reference::parse(text)? {
         Reference::Repository(place) => place,
         Reference::Id(id) => {
-            let words = format!("{id} is connected already: name a repository as OWNER/REPO");
+            let words = format!("{id} is already a connection: name a repository as OWNER/REPO");
             return Err(Failed::new(words).coded("bad_reference"));
         }
     };
@@ -111,7 +110,7 @@ fn named(args: &Args, text: &str) -> Result<(String, Option<String>), Failed> {
     };
     match (&args.how.host, host) {
         (Some(said), Some(found)) if !said.trim().eq_ignore_ascii_case(found) => {
-            let words = format!("--host says {said}, and the URL {found}: leave one of them out");
+            let words = format!("--host is {said}, but the URL has {found}: omit one of them");
             Err(Failed::new(words).coded("bad_reference"))
         }
         (Some(said), _) => Ok((name.to_owned(), Some(said.trim().to_owned()))),

@@ -22,7 +22,7 @@ const COLUMNS: [Column; 6] = [
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
-    /// Show this connection with everything that is known of it: OWNER/REPO, a URL of it, or an
+    /// Show details of this connection: OWNER/REPO, its URL, or an
     /// id.
     #[arg(conflicts_with_all = ["repository", "provider", "host", "owner", "status", "deleting"])]
     connection: Option<String>,
@@ -42,7 +42,7 @@ pub(super) struct ListArgs {
     /// suspended.
     #[arg(long)]
     status: Option<String>,
-    /// Instead: those that were disconnected and whose webhook is still to be deleted at the
+    /// List disconnected repositories whose webhook is not deleted yet at the
     /// provider.
     #[arg(long)]
     deleting: bool,
@@ -52,7 +52,7 @@ pub(super) struct ListArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct OneArgs {
-    /// The connection: OWNER/REPO, a URL of it, or an id.
+    /// The connection: OWNER/REPO, its URL, or an id.
     connection: String,
 }
 

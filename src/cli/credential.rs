@@ -20,7 +20,7 @@ pub(super) enum Credential {
         /// `github` or `gitlab`.
         #[arg(value_parser = super::provider::parse)]
         provider: ProviderKind,
-        /// The provider's host, when there is more than one.
+        /// The provider's host, if several are configured.
         #[arg(long)]
         host: Option<String>,
         /// Read the provider's token from this file. (`--token-file` is for the API token.)
@@ -35,25 +35,25 @@ pub(super) enum Credential {
         /// The number of the installation, as in the URL of its settings.
         #[arg(long, value_name = "ID")]
         installation: String,
-        /// The provider's host, when there is more than one.
+        /// The provider's host, if several are configured.
         #[arg(long)]
         host: Option<String>,
     },
-    /// Let connections of other users fall back on a credential. They are shown nothing of it.
+    /// Share a credential: connections of other users can use it, but not see it.
     Share {
         /// The credential.
         id: String,
-        /// Share it no longer.
+        /// Stop sharing it.
         #[arg(long)]
         off: bool,
     },
-    /// List the stored tokens, without the tokens.
+    /// List stored credentials. The tokens themselves are not shown.
     List,
-    /// Forget a token. One that is still needed is forgotten only when you say so.
+    /// Remove a token. One that is still in use needs confirmation.
     Remove {
         /// The credential.
         id: String,
-        /// Also when connections, or webhooks that are still to be deleted, have no other.
+        /// Remove it even if connections or pending webhook deletions depend on it.
         #[arg(long)]
         force: bool,
     },
@@ -131,16 +131,16 @@ fn remove(client: &Client, path: &str, force: bool) -> Result<Value, Failed> {
         // Asked again, it is told in full what is wrong.
         return client.call(Method::DELETE, path, None);
     }
-    let why = answer["detail"].as_str().unwrap_or("it is still needed");
+    let why = answer["detail"].as_str().unwrap_or("it is still in use");
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         let told = Failed::new(format!("{why} (--force)"));
         return Err(told.coded(IN_USE).http(status.as_u16()));
     }
-    let ask = dialoguer::Confirm::new().with_prompt(format!("{why}\nRemove it all the same?"));
+    let ask = dialoguer::Confirm::new().with_prompt(format!("{why}\nRemove it anyway?"));
     if ask.default(false).interact()? {
         client.call(Method::DELETE, &forced, None)
     } else {
-        Err(Failed::new("nothing was removed"))
+        Err(Failed::new("nothing removed"))
     }
 }
 
@@ -152,14 +152,14 @@ fn token_of_input() -> Result<Zeroizing<String>, Failed> {
     if std::io::stdin().is_terminal() {
         let ask = dialoguer::Password::new().with_prompt("Token of the provider");
         let token = Zeroizing::new(ask.interact()?);
-        return token_of(&token, "what was typed in");
+        return token_of(&token, "the input");
     }
     let mut text = Zeroizing::new(String::new());
     let input = std::io::stdin().take(TOKEN_BYTES_MAX);
     let mut input = std::io::BufReader::new(input);
     input.read_to_string(&mut text)?;
     if text.trim().is_empty() {
-        return Err(Failed::new("no token was given on standard input"));
+        return Err(Failed::new("no token on standard input"));
     }
     token_of(&text, "standard input")
 }

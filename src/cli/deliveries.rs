@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Outcome {
         Some(Action::Replay { id }) => {
             let path = route(&["deliveries", id, "replay"])?;
             let answer = client.call(Method::POST, &path, None)?;
-            let words = format!("{id} will be processed again");
+            let words = format!("{id} queued for reprocessing");
             session.printer.words(&answer, &words);
         }
         None => {

@@ -9,7 +9,7 @@ use stage::Stage;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// End after the play: status 0 when every step did what it should, 1 otherwise.
+    /// Exit at the end: status 0 if every step passed, 1 otherwise.
     #[arg(long)]
     exit: bool,
 }
@@ -19,7 +19,7 @@ pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
         let stage = Stage::set(printer).await?;
         let played = play::play(&stage).await;
         match &played {
-            Ok(()) => printer.say("\nEvery step did what it should."),
+            Ok(()) => printer.say("\nEvery step passed."),
             Err(why) => printer.say(&format!("\nThe demo failed: {why}")),
         }
         if !args.exit {

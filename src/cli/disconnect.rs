@@ -8,7 +8,7 @@ use reqwest::Method;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The connection: OWNER/REPO, a URL of it, or an id.
+    /// The connection: OWNER/REPO, its URL, or an id.
     connection: String,
     /// Leave the webhook at the provider.
     #[arg(long)]

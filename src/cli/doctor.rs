@@ -88,7 +88,7 @@ fn of_daemon(session: &Session) -> Vec<Finding> {
         Ok(user) => user,
         Err(failed) => return vec![bad("daemon", &failed)],
     };
-    let words = format!("it answers, and knows you as {}", text(&user, "/name"));
+    let words = format!("reachable; signed in as {}", text(&user, "/name"));
     let mut findings = vec![Finding::new("daemon", Verdict::Good, words)];
     for (what, found) in [
         ("API token", token::findings(&client)),

@@ -286,7 +286,10 @@ const ENTRIES: &[Entry] = &[
     (
         "token revoke",
         Needs::Daemon,
-        &["hookherd token revoke tok_..."],
+        &[
+            "hookherd token revoke laptop",
+            "hookherd token revoke tok_...",
+        ],
     ),
     (
         "doctor",

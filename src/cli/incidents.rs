@@ -39,12 +39,12 @@ enum Action {
         /// The incident.
         id: String,
     },
-    /// Say that an incident is known.
+    /// Acknowledge an incident.
     Acknowledge {
         /// The incident.
         id: String,
     },
-    /// Say that an incident is over.
+    /// Resolve an incident.
     Resolve {
         /// The incident.
         id: String,

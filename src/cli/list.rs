@@ -18,11 +18,11 @@ const LIMIT_MAX: i64 = 10_000;
 /// How much of a list is wanted.
 #[derive(Debug, clap::Args)]
 pub(super) struct Part {
-    /// At most this many, the newest first; up to 10000.
+    /// Maximum number of items, newest first; up to 10000.
     #[arg(long, value_name = "N", default_value_t = LIMIT_DEFAULT,
         value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX))]
     limit: u32,
-    /// Go on after a part of the list, with the `next_cursor` that `--json` shows at its end.
+    /// Continue after an earlier part of the list: the `next_cursor` of `--json`.
     #[arg(long)]
     cursor: Option<String>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Part {
 /// Whose items are wanted: of what belongs to a connection.
 #[derive(Debug, clap::Args)]
 pub(super) struct Whose {
-    /// Only of this connection: OWNER/REPO, a URL of it, or an id.
+    /// Only of this connection: OWNER/REPO, its URL, or an id.
     #[arg(long, value_name = "CONNECTION")]
     connection: Option<String>,
     /// Only of this repository, connected or not, or of those that a pattern such as `octo/*`
@@ -115,7 +115,7 @@ pub(super) fn show(session: &Session, client: &Client, listing: &Listing, part: 
     if rest["next_cursor"].is_string() {
         let what = listing.what;
         printer.beside(&format!(
-            "there are more {what} than these {count}: see --limit"
+            "more {what} than these {count} exist: see --limit"
         ));
     }
     Ok(())

@@ -20,14 +20,15 @@ pub(super) struct Args {
     /// `github` or `gitlab`.
     #[arg(value_parser = super::provider::parse)]
     provider: ProviderKind,
-    /// The provider's host, when there is more than one.
+    /// The provider's host, if several are configured.
     #[arg(long)]
     host: Option<String>,
 }
 
 fn text(value: &Value, field: &str) -> Result<String, Failed> {
     let found = value.get(field).and_then(Value::as_str);
-    let found = found.ok_or_else(|| Failed::new(format!("the daemon named no {field}")))?;
+    let found =
+        found.ok_or_else(|| Failed::new(format!("the daemon's response has no {field}")))?;
     Ok(printable(found))
 }
 
@@ -53,7 +54,7 @@ fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Fail
         text(&begun, "user_code")?,
         text(&begun, "verification_uri")?,
     );
-    printer.beside(&format!("Open {page} and type in {code}"));
+    printer.beside(&format!("Open {page} and enter the code {code}"));
     let until = Instant::now() + seconds(&begun, "expires_in", 0);
     let mut wait = seconds(&begun, "interval", INTERVAL_DEFAULT);
     let path = route(&["oauth", provider, "device", &text(&begun, "id")?])?;
@@ -74,7 +75,7 @@ fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Fail
         }
         wait = seconds(&state, "interval", INTERVAL_DEFAULT);
     }
-    Err(trouble.unwrap_or_else(|| Failed::new("the code is over: begin again")))
+    Err(trouble.unwrap_or_else(|| Failed::new("The device code expired. Start again.")))
 }
 
 #[cfg(test)]

@@ -53,11 +53,11 @@ mod token;
 mod user;
 
 /// Heading of the options that say whom a command talks to.
-const DAEMON: &str = "The daemon that is asked";
+const DAEMON: &str = "Daemon connection";
 /// Place of the options that every command has: behind its own.
 const LAST: usize = 900;
 
-/// Takes webhook settings off your hands: creates, verifies, stores, watches and repairs the
+/// Manages webhooks for you: creates, verifies, stores, monitors and repairs the
 /// webhooks of your repositories, and turns failing CI into incidents.
 #[derive(Debug, Parser)]
 #[command(name = "hookherd", version, propagate_version = true)]
@@ -102,16 +102,16 @@ struct Global {
 // In this order the help lists them: to look at it, to set it up, to work with it, to mend it.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Play the main job on this machine: no account, no network.
+    /// Show what Hookherd does, on this machine: no account, no network.
     Demo(demo::Args),
     /// Run the daemon.
     Serve(serve::Args),
-    /// Look for what is missing: configuration, keys, store, providers, tokens, public address.
+    /// Check the installation: configuration, keys, store, providers, tokens, public address.
     Doctor,
-    /// Save the daemon's address and an API token; say what is used; forget it.
+    /// Save, show or remove the daemon's address and an API token.
     #[command(subcommand)]
     Auth(auth::Auth),
-    /// Say whose API token is used.
+    /// Show the user of the API token in use.
     Whoami,
     /// Add, list or remove users (admin).
     #[command(subcommand)]
@@ -122,9 +122,9 @@ enum Command {
     /// Add, list, share or remove tokens of providers, and installations of a GitHub App.
     #[command(subcommand)]
     Credential(credential::Credential),
-    /// Sign in with a provider: shows a code, and waits until you typed it in there.
+    /// Sign in with a provider: shows a code and waits until you enter it there.
     Login(login::Args),
-    /// List the repositories that a credential of yours can reach at a provider.
+    /// List the repositories that your credentials can access at a provider.
     Repositories(repositories::Args),
     /// Connect a repository.
     Connect(connect::Args),
@@ -141,17 +141,17 @@ enum Command {
     /// Show totals: connections, incidents, deliveries.
     #[command(visible_alias = "status")]
     Stats,
-    /// Look at a connection's webhook now, and repair it; ends a suspension.
+    /// Check and repair a connection's webhook now; ends a suspension.
     Check(action::Args),
-    /// Ask the provider for a test delivery.
+    /// Request a test delivery from the provider.
     Ping(action::Args),
-    /// Pause a connection: deliveries are stored, nothing follows from them.
+    /// Pause a connection: deliveries are stored, but not processed.
     Pause(connections::OneArgs),
     /// Resume a paused or suspended connection.
     Resume(connections::OneArgs),
-    /// Delete a connection's webhook and create it anew.
+    /// Delete a connection's webhook and create a new one.
     Recreate(action::Args),
-    /// Give a connection's webhook a new secret; the old one works for an hour more.
+    /// Rotate a connection's webhook secret; the old one stays valid for one hour.
     RotateSecret(action::Args),
     /// Print a new master key.
     Keygen,

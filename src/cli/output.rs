@@ -126,7 +126,7 @@ impl Printer {
     /// person in front is told beside it what it is.
     pub(super) fn token(self, answer: &Value, user: &str) {
         if self.is_terminal() && !self.json {
-            self.beside(&format!("an API token of {user}; it is not shown again:"));
+            self.beside(&format!("API token for {user}; it is shown only once:"));
         }
         self.words(answer, text_of(answer, "/token"));
     }
@@ -184,7 +184,7 @@ impl Printer {
         let summary: Value = serde_json::from_str(&serde_json::to_string(&fields)?)?;
         self.record(&summary);
         let payload = payload.map_or_else(|| "-".to_owned(), |raw| raw.get().to_owned());
-        line(&format!("payload: {}", printable(&payload)));
+        line(&format!("Payload: {}", printable(&payload)));
         Ok(())
     }
 

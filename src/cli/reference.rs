@@ -38,9 +38,8 @@ pub(super) struct Place {
 }
 
 fn bad(text: &str) -> Failed {
-    let words = format!(
-        "`{text}` names no repository: expected OWNER/REPO, a URL of it, or a connection's id"
-    );
+    let words =
+        format!("`{text}` is not a repository: expected OWNER/REPO, its URL, or a connection id");
     Failed::new(words).coded("bad_reference")
 }
 

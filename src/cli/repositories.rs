@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// `github` or `gitlab`.
     #[arg(value_parser = super::provider::parse)]
     provider: ProviderKind,
-    /// The provider's host, when there is more than one.
+    /// The provider's host, if several are configured.
     #[arg(long)]
     host: Option<String>,
     /// Only of this user, organisation or group.

@@ -52,12 +52,14 @@ fn load_from(path: &Path) -> Result<Option<Login>, Failed> {
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(rustix::io::Errno::LOOP) => return Err(bad("is a symbolic link: it is not followed")),
+        Err(rustix::io::Errno::LOOP) => {
+            return Err(bad("is a symbolic link, which is not followed"));
+        }
         Err(error) => return Err(bad(&format!("cannot be read: {error}"))),
     };
     let about = file.metadata()?;
     if !about.is_file() {
-        return Err(bad("is no file"));
+        return Err(bad("is not a file"));
     }
     if about.permissions().mode() & OTHERS != 0 {
         return Err(bad(
@@ -66,7 +68,7 @@ fn load_from(path: &Path) -> Result<Option<Login>, Failed> {
     }
     let me = rustix::process::geteuid().as_raw();
     if about.uid() != me && me != 0 {
-        return Err(bad("belongs to somebody else"));
+        return Err(bad("belongs to another user"));
     }
     let mut text = Zeroizing::new(String::new());
     let read = file.take(BYTES_MAX).read_to_string(&mut text);
@@ -85,7 +87,7 @@ fn load_from(path: &Path) -> Result<Option<Login>, Failed> {
 
 /// Saves a login in place of the one before, whole or not at all.
 pub(super) fn save(login: &Login) -> Result<PathBuf, Failed> {
-    let none = "set HOME or XDG_CONFIG_HOME: there is no place to save a login";
+    let none = "cannot save a login: set HOME or XDG_CONFIG_HOME";
     let path = path().ok_or_else(|| Failed::new(none))?;
     save_to(&path, login)?;
     Ok(path)
@@ -190,7 +192,7 @@ mod tests {
             words.contains("damaged") && !words.contains("canary"),
             "{words}"
         );
-        assert!(refused(dir.path()).contains("no file"));
+        assert!(refused(dir.path()).contains("not a file"));
         let pipe = dir.path().join("pipe");
         rustix::fs::mknodat(
             rustix::fs::CWD,
@@ -200,6 +202,6 @@ mod tests {
             0,
         )
         .unwrap();
-        assert!(refused(&pipe).contains("no file"));
+        assert!(refused(&pipe).contains("not a file"));
     }
 }

@@ -22,8 +22,8 @@ pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
     let url = simulator.api_url();
     let gitlab = simulator.gitlab_api_url();
     let words = format!(
-        "a GitHub listens on {url}, a GitLab on {gitlab}; drive them below {url}/_sim; \
-         Ctrl-C ends them"
+        "GitHub on {url}, GitLab on {gitlab}; control API below {url}/_sim; press Ctrl-C to \
+         stop"
     );
     let answer = json!({ "api_url": url, "gitlab_api_url": gitlab });
     printer.words(&answer, &words);

@@ -18,14 +18,14 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Read everything, and say what is damaged.
+    /// Read everything and report damage.
     Verify,
     /// Write everything to a new file. Secrets stay sealed.
     Export {
         /// The file.
         file: PathBuf,
     },
-    /// Make a store in an empty directory out of an export.
+    /// Create a store in an empty directory from an export.
     Import {
         /// The file.
         file: PathBuf,
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, config: Option<&Path>, printer: Printer) -> Outco
                 return Ok(());
             }
             Err(Failed::new(
-                "the store is damaged; what is lost is not in the export",
+                "the store is damaged; the export lacks what is lost",
             ))
         }
         Action::Import { file } => {

@@ -15,7 +15,7 @@ pub(super) enum User {
     Add {
         /// The name: letters, digits, '.', '_', '-', '@'.
         name: String,
-        /// May add users.
+        /// Make the user an admin.
         #[arg(long)]
         admin: bool,
     },
@@ -24,13 +24,13 @@ pub(super) enum User {
         #[command(flatten)]
         part: Part,
     },
-    /// Remove a user, with their API tokens, credentials and sign-ins.
+    /// Remove a user with all API tokens, credentials and sign-ins.
     ///
-    /// Refused as long as they have connections, unless these are to be disconnected.
+    /// Refused while the user has connections, unless --disconnect is given.
     Remove {
         /// The name, or the id.
         user: String,
-        /// Disconnect their repositories and delete the webhooks first.
+        /// Disconnect the user's repositories and delete their webhooks first.
         #[arg(long)]
         disconnect: bool,
         /// Leave the webhooks at the providers.
@@ -80,7 +80,9 @@ pub(super) fn run(command: &User, session: &Session) -> Outcome {
             let answer = client.call(Method::DELETE, &path, None);
             // What the API calls a parameter is an option here.
             let answer = answer.map_err(|failed| match failed.code() {
-                Some("user_in_use") => failed.and("here: --disconnect, --keep-webhooks"),
+                Some("user_in_use") => {
+                    failed.and("use --disconnect, with or without --keep-webhooks")
+                }
                 _ => failed,
             })?;
             let message = text_of(&answer, "/message");
@@ -100,7 +102,7 @@ fn id_of(client: &Client, user: &str) -> Result<String, Failed> {
     let is_meant = |key: &str| users.iter().find(|one| one[key] == user);
     let found = is_meant("name").or_else(|| is_meant("id"));
     let id = found.and_then(|found| found["id"].as_str());
-    let none = || Failed::new(format!("there is no user {user}; see `hookherd user list`"));
+    let none = || Failed::new(format!("no user {user}; see `hookherd user list`"));
     id.map(str::to_owned)
         .ok_or_else(|| none().coded("not_found"))
 }

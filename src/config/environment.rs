@@ -160,9 +160,7 @@ impl Environment {
                 if let Some(meant) = misspelt(&upper).filter(|_| !ours.any(is_known))
                     && self.text(name)?.is_some()
                 {
-                    warnings.push(format!(
-                        "the variable {name} is none of hookherd's; did you mean {meant}?"
-                    ));
+                    warnings.push(format!("unknown variable {name}; did you mean {meant}?"));
                 }
                 continue;
             };
@@ -187,7 +185,7 @@ impl Environment {
             let all: Vec<String> = all.chain(plain).chain(others).collect();
             let hint = nearest(&upper, &all).map(|near| format!("; did you mean {near}?"));
             let hint = hint.unwrap_or_default();
-            warnings.push(format!("the variable {name} is none of hookherd's{hint}"));
+            warnings.push(format!("unknown variable {name}{hint}"));
         }
         Ok(warnings)
     }

@@ -34,7 +34,7 @@ pub enum ConfigError {
     Read(String),
     /// There is no such setting.
     #[error(
-        "configuration: there is no setting {name}{}{}",
+        "configuration: unknown setting {name}{}{}",
         place(origin.as_ref()),
         hint(nearest.as_ref())
     )]
@@ -70,6 +70,6 @@ fn place(origin: Option<&Origin>) -> String {
 fn hint(nearest: Option<&String>) -> String {
     match nearest {
         Some(nearest) => format!("; did you mean {nearest}?"),
-        None => "; see config/hookherd.toml for those there are".to_owned(),
+        None => "; see config/hookherd.toml for all settings".to_owned(),
     }
 }

@@ -164,7 +164,7 @@ impl Layers {
             toml::Value::Array(items) if matches!(self.at(key), Some(Value::Array(_))) => {
                 let items: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
                 let items =
-                    items.ok_or_else(|| wrong(key, &plain(value), "a list of texts", origin))?;
+                    items.ok_or_else(|| wrong(key, &plain(value), "a list of strings", origin))?;
                 let value = list(items.into_iter());
                 self.put(key, value, origin.clone());
                 return Ok(());
@@ -177,7 +177,7 @@ impl Layers {
                 let expected = match self.at(key) {
                     Some(Value::Bool(_)) => A_SWITCH,
                     Some(Value::Number(_)) => A_NUMBER,
-                    Some(_) | None => "a text in quotes",
+                    Some(_) | None => "a string in quotes",
                 };
                 return Err(wrong(key, &plain(value), expected, origin));
             }

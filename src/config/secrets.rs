@@ -34,7 +34,7 @@ pub enum SecretsError {
         path: PathBuf,
     },
     /// Not UTF-8.
-    #[error("the variable {name} is no text")]
+    #[error("the variable {name} is not valid UTF-8")]
     NoText {
         /// The variable.
         name: String,

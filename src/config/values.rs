@@ -29,7 +29,7 @@ pub(super) fn duration(key: &str, text: &str) -> Result<Duration, ConfigError> {
 pub(super) fn interval(key: &str, text: &str) -> Result<Duration, ConfigError> {
     let interval = duration(key, text)?;
     if interval.is_zero() {
-        return Err(bad(key, text, "a duration longer than nothing"));
+        return Err(bad(key, text, "a duration greater than zero"));
     }
     Ok(interval)
 }

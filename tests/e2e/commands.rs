@@ -152,7 +152,7 @@ fn what_fails_is_status_1_and_one_line_and_what_is_misused_is_status_2() {
     failed(
         &stage,
         &["credential", "add", "github"],
-        "no token was given",
+        "no token on standard input",
     );
     for words in [
         &["connect", "github"][..],

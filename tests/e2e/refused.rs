@@ -91,7 +91,7 @@ fn a_missing_malformed_or_wrong_master_key_is_told_before_anything_is_written() 
         refuse(
             &stage,
             &[SERVE],
-            "the master key does not fit this data directory",
+            "the master key does not match this data directory",
         );
     }
     stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &master_key(1));
@@ -159,7 +159,7 @@ fn a_damaged_store_is_told_by_the_tools_and_served_all_the_same() {
         told.contains("sound: false") && told.contains("segment"),
         "{told}"
     );
-    assert_refused(&stage.run(EXPORT), "what is lost is not in the export");
+    assert_refused(&stage.run(EXPORT), "the export lacks what is lost");
     assert!(
         files(&stage.data_dir()) == before,
         "looking changes nothing"
@@ -237,7 +237,7 @@ fn a_store_that_lost_its_journal_does_not_begin_anew_in_silence() {
     assert_for_a_person(&told, "--accept-data-loss");
     let doctor = stage.run(&["doctor"]);
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(said.contains("a part of it is gone"), "{said}");
+    assert!(said.contains("a part is missing"), "{said}");
     assert!(!journal.exists(), "nothing was begun");
     // It was not mounted, perhaps: with it all is there again.
     std::fs::rename(&aside, &journal).unwrap();
@@ -268,7 +268,7 @@ fn a_new_directory_is_told_and_refused_where_a_store_must_be() {
     stage.unset("HOOKHERD__SERVER__REQUIRE_EXISTING_STORE");
     let daemon = stage.start();
     let log = std::fs::read_to_string(stage.log()).unwrap();
-    assert!(log.contains("held no store: a new one was made"), "{log}");
+    assert!(log.contains("had no store: created a new one"), "{log}");
     let metrics = stage.ask(ADMIN, "GET /metrics", None).text;
     assert!(metrics.contains("hookherd_store_born_timestamp_seconds 1"));
     assert!(daemon.terminate().success());

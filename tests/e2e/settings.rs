@@ -113,7 +113,7 @@ fn what_is_no_setting_or_no_level_is_told_by_name_and_nothing_is_started() {
         (
             "HOOKHERD__LIMITS__WRITE_DEADLINE",
             "0s",
-            "longer than nothing",
+            "greater than zero",
         ),
         ("HOOKHERD__LIMITS__ANSWER_BYTES", "9PiB", "a size from"),
         (
@@ -158,7 +158,7 @@ fn a_daemon_that_nobody_can_use_says_so() {
     assert!(log.contains("version=") && log.contains(&says), "{log}");
     let told = |stage: &Stage| {
         let log = std::fs::read_to_string(stage.log()).unwrap();
-        log.matches("there is no admin token").count()
+        log.matches("no admin token").count()
     };
     assert_eq!(told(&stage), 1);
     stage.set("HOOKHERD_ADMIN_TOKEN", ADMIN);

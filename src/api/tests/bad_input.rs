@@ -332,7 +332,7 @@ fn wrong_methods_types_and_tokens_are_told() {
     let world = World::new();
     let reply = world.call(Some(&world.owner), "PUT /api/v2/credentials", None);
     reply.is(405, "method_not_allowed");
-    assert_eq!(reply.header("allow"), Some("POST, GET"));
+    assert_eq!(reply.header("allow"), Some("POST, GET, HEAD"));
     let bearer = format!("Bearer {}", world.owner.token.expose());
     let line = "POST /api/v2/tokens";
     for kind in [

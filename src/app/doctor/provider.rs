@@ -89,15 +89,19 @@ fn clock(apart: i64, host: &str) -> Finding {
     let side = if apart > 0 { "ahead of" } else { "behind" };
     let (verdict, words) = if by > APART_BAD {
         let words = format!(
-            "this machine's is {seconds} seconds {side} that of {host}: set it. GitHub refuses an \
-             App whose clock is wrong, and signed deliveries of GitLab count as stale"
+            "this machine's clock is {seconds} seconds {side} {host}: correct it. GitHub \
+             rejects App tokens from a wrong clock, and GitLab's signed deliveries count as \
+             stale"
         );
         (Verdict::Bad, words)
     } else if by > APART_MAX {
-        let words = format!("this machine's is {seconds} seconds {side} that of {host}: set it");
+        let words = format!(
+            "this machine's clock is {seconds} seconds {side} {host}: correct \
+                             it"
+        );
         (Verdict::Warning, words)
     } else {
-        (Verdict::Good, format!("it agrees with that of {host}"))
+        (Verdict::Good, format!("agrees with {host}"))
     };
     Finding::new("clock", verdict, words)
 }
@@ -111,7 +115,7 @@ impl Subject<'_> {
         let url = &self.installation.api_url;
         match probed {
             Ok(probed) => {
-                let words = format!("{url} answers as an API");
+                let words = format!("{url} is an API");
                 let apart = probed.clock.map(|told| apart(asked, told, heard));
                 (Finding::new(what, Verdict::Good, words), apart)
             }
@@ -146,12 +150,14 @@ impl Subject<'_> {
                 failure: GrantFailure::Refused,
                 ..
             }) if has_secret => {
-                let words =
-                    format!("{web_url} knows our client; {back} has to be its redirect URL there");
+                let words = format!(
+                    "the client is registered at {web_url}; its redirect URL there \
+                             must be {back}"
+                );
                 (Verdict::Good, words)
             }
             Ok(()) => {
-                let words = "without a client secret only devices can sign in";
+                let words = "without a client secret, only device sign-in works";
                 (Verdict::Warning, words.to_owned())
             }
             Err(error) => (Verdict::Bad, refused(kind, web_url.as_str(), &error)),
@@ -181,14 +187,17 @@ impl Subject<'_> {
         let (verdict, words) = match self.ask_app(app).await {
             Ok(known) if !known.rights.iter().any(|right| right == APP_RIGHT) => {
                 let words = format!(
-                    "{host} knows it as {}, but it may not manage webhooks: give it the \
-                     repository permission Webhooks, read and write",
+                    "registered at {host} as {}, but it lacks the repository permission \
+                     Webhooks (read and write)",
                     known.slug
                 );
                 (Verdict::Bad, words)
             }
             Ok(known) => {
-                let words = format!("{host} knows it as {}, and its key fits", known.slug);
+                let words = format!(
+                    "registered at {host} as {}; the private key is valid",
+                    known.slug
+                );
                 (Verdict::Good, words)
             }
             Err(NoApp::Unusable(why)) => (Verdict::Bad, why),

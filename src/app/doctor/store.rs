@@ -47,23 +47,24 @@ fn keys(config: &Config) -> Vec<Finding> {
     let store = |verdict, words| Finding::new("store", verdict, words);
     match tools::canary(&config.server.data_dir) {
         Ok(Some(canary)) if canary_fits(&ring, &canary) => vec![
-            told(Verdict::Good, "it fits the store"),
+            told(Verdict::Good, "matches the store"),
             stored(&config.server.data_dir),
         ],
-        Ok(Some(_)) => vec![told(Verdict::Bad, "it does not fit the store")],
+        Ok(Some(_)) => vec![told(Verdict::Bad, "does not match the store")],
         Ok(None) => vec![
-            told(Verdict::Good, "it can be used"),
+            told(Verdict::Good, "valid"),
             match tools::health(&config.server.data_dir) {
                 Err(OpenError::Missing(_)) => {
-                    let words =
-                        format!("{dir} holds none; the first start makes it. Is its disk mounted?");
+                    let words = format!(
+                        "{dir} has no store; the first start creates it. Is its disk mounted?"
+                    );
                     store(Verdict::Warning, words)
                 }
                 Ok(_) | Err(_) => stored(&config.server.data_dir),
             },
         ],
         Err(OpenError::InUse(_)) => vec![
-            told(Verdict::Good, "it can be used"),
+            told(Verdict::Good, "valid"),
             store(Verdict::Good, used(&config.server.data_dir)),
         ],
         Err(error) => vec![store(Verdict::Bad, error.to_string())],
@@ -76,9 +77,9 @@ fn name_of(dir: &Path) -> String {
     match tools::identity(dir) {
         Some(id) => {
             let born = in_days(id.created_at());
-            format!("{dir_name} holds {id}, made {born}")
+            format!("{dir_name} holds {id}, created {born}")
         }
-        None => format!("{dir_name} holds one without a name; the next start gives it one"),
+        None => format!("{dir_name} holds a store without an id; the next start assigns one"),
     }
 }
 
@@ -88,7 +89,7 @@ fn in_days(at: Timestamp) -> String {
 }
 
 fn used(dir: &Path) -> String {
-    format!("{}; a daemon uses it", name_of(dir))
+    format!("{}; in use by a daemon", name_of(dir))
 }
 
 /// Whether a store that no daemon uses is whole.
@@ -97,12 +98,13 @@ fn stored(dir: &Path) -> Finding {
     let (verdict, words) = match tools::health(dir) {
         Ok(health) if !health.missing.is_empty() => {
             let gone = health.missing.join("; ");
-            let words = format!("{words}; a part of it is gone, and it is not started: {gone}");
+            let words =
+                format!("{words}; a part is missing, so the daemon refuses to start: {gone}");
             (Verdict::Bad, words)
         }
         Ok(health) if !health.harmed.is_empty() => {
             let harmed = health.harmed.join("; ");
-            let words = format!("{words}; harmed, and made anew at the next start: {harmed}");
+            let words = format!("{words}; damaged, and rebuilt at the next start: {harmed}");
             (Verdict::Warning, words)
         }
         Ok(_) => (Verdict::Good, words),
@@ -114,7 +116,7 @@ fn stored(dir: &Path) -> Finding {
 /// Whether the data directory, or the place where it will be made, can be written.
 fn data_dir(there: &Path) -> Finding {
     let (verdict, words) = match tempfile::tempfile_in(there) {
-        Ok(_) => (Verdict::Good, format!("{} can be written", there.display())),
+        Ok(_) => (Verdict::Good, format!("{} is writable", there.display())),
         Err(error) => (Verdict::Bad, format!("{}: {error}", there.display())),
     };
     Finding::new("data directory", verdict, words)
@@ -125,13 +127,13 @@ fn disk(there: &Path) -> Option<Finding> {
     let disk = rustix::fs::statvfs(there).ok()?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let (verdict, words) = judge_space(free);
-    let words = format!("{} MiB are free at {}{words}", free >> 20, there.display());
+    let words = format!("{} MiB free at {}{words}", free >> 20, there.display());
     Some(Finding::new("disk", verdict, words))
 }
 
 fn judge_space(free: u64) -> (Verdict, &'static str) {
     match free {
-        0..FREE_BYTES_MIN => (Verdict::Bad, ": deliveries are refused until there is more"),
+        0..FREE_BYTES_MIN => (Verdict::Bad, ": deliveries are refused until more is free"),
         FREE_BYTES_MIN..FREE_BYTES_LITTLE => {
             let words = ", which is little: below 1 MiB deliveries are refused";
             (Verdict::Warning, words)
@@ -146,8 +148,8 @@ fn clock(dir: &Path) -> Option<Finding> {
     let back = trusted.since(SystemClock.now());
     (back > CLOCK_BACK_MAX).then(|| {
         let words = format!(
-            "the machine's is {} minutes behind the time that the store has seen: set it. Until \
-             then records are dated by that time, and retention waits",
+            "this machine's clock is {} minutes behind the store's last time: correct it. \
+             Until then, records carry the store's time, and retention waits",
             back.as_secs() / 60
         );
         Finding::new("clock", Verdict::Bad, words)

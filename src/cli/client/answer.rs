@@ -112,32 +112,41 @@ impl Answer {
         })
     }
 
-    /// What answers there is no Hookherd, or something in front of one.
+    /// What answers there is not from Hookherd, or something in front of one.
     fn not_ours(&self, address: &Address) -> Failed {
         let status = self.status.as_u16();
         let kind = self.kind.split(';').next().unwrap_or_default().trim();
         let what = if kind.is_empty() { "no type" } else { kind };
         let words = if self.status.is_redirection() {
             let to = self.location.as_deref().unwrap_or("another address");
-            format!("{address} redirects to {to}: name that address, with https:// if it says so")
+            format!(
+                "{address} redirects to {to}: use that address, with https:// if it has \
+                     it"
+            )
         } else if matches!(status, 502..=504) {
             format!(
-                "something in front of {address} answers HTTP {status}: it does not reach the \
-                 daemon behind it"
+                "a proxy in front of {address} returned HTTP {status}: it cannot reach the \
+                 daemon"
             )
         } else if self.text.contains("HTTPS port") {
             // What nginx says to plain HTTP where TLS is spoken.
             format!("{address} speaks TLS: use https://")
         } else if status == StatusCode::PAYLOAD_TOO_LARGE {
-            format!("something in front of {address} refuses a body of this size")
+            format!(
+                "a proxy in front of {address} rejected the request: the body is too \
+                     large"
+            )
         } else {
             let path = address.path();
             let advice = if path.is_empty() {
                 "check the address and the port".to_owned()
             } else {
-                format!("the address ends in {path}; a daemon's mostly ends after the host")
+                format!(
+                    "the address ends in {path}; a daemon's address usually ends after \
+                         the host"
+                )
             };
-            format!("what answers at {address} is no Hookherd ({what}): {advice}")
+            format!("got a response from {address}, but not from Hookherd ({what}): {advice}")
         };
         Failed::new(words).coded("not_hookherd").http(status)
     }
@@ -154,7 +163,7 @@ pub(in crate::cli) fn told(status: StatusCode, problem: &Value) -> Failed {
         ),
         _ => field("detail").or_else(|| field("title")),
     };
-    let failed = Failed::new(words.unwrap_or("no details were given")).http(status.as_u16());
+    let failed = Failed::new(words.unwrap_or("no details")).http(status.as_u16());
     match field("code") {
         Some(code) => failed.coded(code),
         None => failed,
@@ -190,18 +199,18 @@ mod tests {
         assert!(words.contains("hookherd credential add"), "{words}");
         assert!(!words.contains("POST"), "{words}");
         let words = told(StatusCode::BAD_GATEWAY, &Value::Null).to_string();
-        assert_eq!(words, "no details were given (HTTP 502)");
+        assert_eq!(words, "no details (HTTP 502)");
     }
 
     #[test]
     fn what_is_no_answer_of_ours_is_told_as_such() {
         for (status, text, says) in [
-            (200, "<html>", "no Hookherd (text/html)"),
-            (404, "<html>", "no Hookherd"),
-            (200, "[1]", "no Hookherd"),
-            (404, "{\"message\":\"Not Found\"}", "no Hookherd"),
-            (502, "<html>", "does not reach the daemon behind it"),
-            (413, "<html>", "of this size"),
+            (200, "<html>", "not from Hookherd (text/html)"),
+            (404, "<html>", "not from Hookherd"),
+            (200, "[1]", "not from Hookherd"),
+            (404, "{\"message\":\"Not Found\"}", "not from Hookherd"),
+            (502, "<html>", "cannot reach the daemon"),
+            (413, "<html>", "too large"),
             (
                 400,
                 "<center>The plain HTTP request was sent to HTTPS port</center>",

@@ -52,41 +52,47 @@ impl Obstacle {
             Self::Refused => {
                 format!("nothing listens at {place}: is it running? See `hookherd serve`")
             }
-            Self::NoSuchName => format!("the name {host} is not known: check how it is spelt"),
-            Self::NoRoute => format!("there is no way to {place} from here: check the network"),
-            Self::ConnectTimeout => format!(
-                "{place} does not take connections: it is down, or a firewall is in between"
-            ),
+            Self::NoSuchName => format!("host {host} not found: check the spelling"),
+            Self::NoRoute => format!("no route to {place}: check the network"),
+            Self::ConnectTimeout => {
+                format!("connection to {place} timed out: it is down or blocked by a firewall")
+            }
             Self::AnswerTimeout => {
-                format!("{place} took the request and does not answer in time: see its log")
+                format!("{place} did not respond in time: see its log")
             }
             Self::UnknownIssuer => {
-                "its certificate is of an authority that is not trusted here: name the \
-                 authority's file in SSL_CERT_FILE"
+                "its certificate authority is not trusted: set SSL_CERT_FILE to the \
+                 authority's file"
                     .to_owned()
             }
             Self::NameMismatch => {
-                format!("its certificate is not for the name {host}: use the name that it is for")
+                format!(
+                    "its certificate is not valid for {host}: use the name in the \
+                         certificate"
+                )
             }
-            Self::Expired => "its certificate has expired: renew it, or set this clock".to_owned(),
+            Self::Expired => "its certificate has expired: renew it, or correct this \
+                              machine's clock"
+                .to_owned(),
             Self::NotYetValid => {
-                "its certificate is not valid yet: set the clock of this machine".to_owned()
+                "its certificate is not valid yet: correct this machine's clock".to_owned()
             }
             Self::Authority => {
-                "its certificate is one of a certificate authority (CA:TRUE), and no server may \
-                 use such a one: make one that this authority has signed"
+                "its certificate belongs to a certificate authority (CA:TRUE), which no \
+                 server may use: issue a server certificate signed by this authority"
                     .to_owned()
             }
-            Self::NotTls => format!("{place} speaks no TLS: try http://, or the proxy's port"),
-            Self::Tls => "TLS fails with it".to_owned(),
-            Self::NotHttp => format!("what listens at {place} speaks no HTTP: check the port"),
+            Self::NotTls => format!("{place} does not use TLS: try http://, or the proxy's port"),
+            Self::Tls => "the TLS handshake failed".to_owned(),
+            Self::NotHttp => format!("{place} does not speak HTTP: check the port"),
             Self::ClosedEarly if address.is_https() => {
-                format!("{place} closed the connection without an answer")
+                format!("{place} closed the connection without a response")
             }
             Self::ClosedEarly => format!(
-                "{place} closed the connection without an answer: if it speaks TLS, use https://"
+                "{place} closed the connection without a response: if it uses TLS, use \
+                 https://"
             ),
-            Self::Other => "it cannot be reached".to_owned(),
+            Self::Other => "it is unreachable".to_owned(),
         }
     }
 }
@@ -170,7 +176,7 @@ pub(super) fn why(error: &reqwest::Error, address: &Address, named_by: &str) -> 
         None if error.is_timeout() => Obstacle::AnswerTimeout,
         None => Obstacle::Other,
     };
-    let mut words = format!("no answer from {address} ({named_by}): ");
+    let mut words = format!("no response from {address} ({named_by}): ");
     words.push_str(&obstacle.words(address));
     if matches!(obstacle, Obstacle::Other | Obstacle::Tls) {
         words.push_str(": ");
@@ -197,7 +203,7 @@ mod tests {
         let failed = why(&error, &address, "--url");
         assert_eq!(failed.code(), Some("timed_out"));
         assert!(
-            failed.to_string().contains("does not answer in time"),
+            failed.to_string().contains("did not respond in time"),
             "{failed}"
         );
         assert!(failed.to_string().contains("(--url)"), "{failed}");

@@ -64,7 +64,7 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
         return Ok(());
     }
     if !which.yes && !agree(new.len())? {
-        return Err(Failed::new("nothing was connected"));
+        return Err(Failed::new("nothing connected"));
     }
     carry_out(client, args, &new, printer)
 }
@@ -79,7 +79,8 @@ fn nothing(args: &Args, repositories: &[Value]) -> Failed {
         (None, None) => "at all".to_owned(),
     };
     let words = format!(
-        "your credentials reach no repository {what}: check the name, and what the token may see"
+        "your credentials cannot access any repository {what}: check the name and the token's \
+         permissions"
     );
     among_owners(Failed::new(words).coded("no_repositories"), repositories)
 }
@@ -95,7 +96,7 @@ fn among_owners(failed: Failed, repositories: &[Value]) -> Failed {
     }
     let more = owners.len().saturating_sub(OWNERS_SHOWN);
     let mut lines = vec![format!(
-        "within reach are those of: {}",
+        "accessible owners: {}",
         owners[..owners.len() - more].join(", ")
     )];
     if more > 0 {
@@ -113,7 +114,7 @@ fn show(plan: &[Planned], printer: Printer) {
 /// Asks on the terminal. Where there is none, somebody must have said so before.
 fn agree(count: usize) -> Result<bool, Failed> {
     if !std::io::stdin().is_terminal() {
-        let words = "this is the plan; say --yes to carry it out, or --dry-run to only see it";
+        let words = "use --yes to connect these, or --dry-run to only list them";
         return Err(Failed::new(words));
     }
     let mut answer = String::new();
@@ -165,11 +166,11 @@ fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -
     match (failed, left) {
         (0, _) => Ok(()),
         (failed, 0) => {
-            let words = format!("{failed} of {} could not be connected", new.len());
+            let words = format!("{failed} of {} failed to connect", new.len());
             Err(Failed::new(words))
         }
         (_, left) => {
-            let words = format!("given up: {left} of {} were not tried", new.len());
+            let words = format!("stopped: {left} of {} not tried", new.len());
             Err(Failed::new(words))
         }
     }

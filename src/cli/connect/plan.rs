@@ -61,7 +61,7 @@ impl Intent {
             Self::Connect => "connect",
             Self::Connected => "already connected",
             Self::Archived => "skip: archived",
-            Self::NoRights => "skip: no right to manage its webhooks",
+            Self::NoRights => "skip: no permission to manage its webhooks",
         }
     }
 }

@@ -149,12 +149,12 @@ async fn passing_fork(stage: &Stage) -> Step {
         open.len() == 1 && text(&open[0], "/branch") == "main",
         "main is still red",
     )?;
-    stage.say("   -> main is still red: another's code mends nothing of ours.");
+    stage.say("   -> main is still red: a fork's run does not resolve it.");
     Ok(())
 }
 
 async fn green_ci(stage: &Stage) -> Step {
-    stage.say("4. An old run passes late: that resolves nothing. Then a new run passes.");
+    stage.say("4. An old run passes late and resolves nothing. Then a new run passes.");
     let mut late = RunSpec::new(1, "success");
     late.attempt = 2;
     stage.github().play_run(SHOP, &late);
@@ -182,7 +182,7 @@ async fn green_ci(stage: &Stage) -> Step {
 }
 
 async fn deleted_hook(stage: &Stage, shop: &str) -> Step {
-    stage.say("5. Somebody deletes the webhook on GitHub's settings page.");
+    stage.say("5. The webhook is deleted on GitHub's settings page.");
     let old = stage.github().hooks(SHOP)[0].id;
     stage.github().delete_hook_by_hand(SHOP, old);
     stage
@@ -196,12 +196,12 @@ async fn deleted_hook(stage: &Stage, shop: &str) -> Step {
             Ok(text(&connection(stage, shop).await?, "/webhook_status") == "active")
         })
         .await?;
-    stage.say("   -> the next check found that out and created it again, once.");
+    stage.say("   -> the next check noticed and created it again, once.");
     Ok(())
 }
 
 async fn edited_url(stage: &Stage, shop: &str) -> Step {
-    stage.say("6. Somebody edits the webhook's URL there, so that it posts to another server.");
+    stage.say("6. The webhook's URL is changed there to another server.");
     let ours = stage.github().hooks(SHOP).remove(0);
     let elsewhere = "http://127.0.0.1:9/somewhere/else";
     stage
@@ -223,13 +223,13 @@ async fn edited_url(stage: &Stage, shop: &str) -> Step {
             Ok(text(&connection(stage, shop).await?, "/webhook_status") == "active")
         })
         .await?;
-    stage.say("   -> the same webhook posts to the daemon again; no second one was made.");
+    stage.say("-> the same webhook posts to the daemon again; no second one was created.");
     Ok(())
 }
 
 async fn outage(stage: &Stage) -> Step {
     stage.say(&format!(
-        "7. GitHub's API goes down, and Ann connects {TOOLS} all the same."
+        "7. GitHub's API goes down, and Ann connects {TOOLS} anyway."
     ));
     stage.simulator.faults().outage(true);
     let body = json!({ "repository_full_name": TOOLS });
@@ -253,12 +253,12 @@ async fn outage(stage: &Stage) -> Step {
         stage.github().hooks(TOOLS).len() == 1,
         "there is exactly one hook",
     )?;
-    stage.say("   -> GitHub is back; the webhook was created by itself.");
+    stage.say("   -> GitHub is back; the webhook was created automatically.");
     Ok(())
 }
 
 async fn forged(stage: &Stage, shop: &str) -> Step {
-    stage.say("8. Somebody posts a forged delivery, and GitHub delivers a real one twice.");
+    stage.say("8. A forged delivery arrives, and GitHub delivers a real one twice.");
     let url = text(&connection(stage, shop).await?, "/webhook_url").to_owned();
     let forged = reqwest::Client::new()
         .post(url)
@@ -294,7 +294,7 @@ async fn forged(stage: &Stage, shop: &str) -> Step {
         again.answer.contains("duplicate"),
         "the repetition is a duplicate",
     )?;
-    stage.say("   -> 401 for the forged one; the repetition was recognised and has no effect.");
+    stage.say("-> 401 for the forged one; the duplicate was recognised and has no effect.");
     Ok(())
 }
 

@@ -48,16 +48,16 @@ fn judge(all: &[Value]) -> Vec<Finding> {
     };
     let (worst, words) = match (bad, odd) {
         (0, 0) => {
-            let words = format!("all of {} are as they should be{paused}", all.len());
+            let words = format!("{} healthy{paused}", all.len());
             (Verdict::Good, words)
         }
         (0, odd) => {
-            let words = format!("{odd} of {} are not as they should be{paused}", all.len());
+            let words = format!("{odd} of {} need attention{paused}", all.len());
             (Verdict::Warning, words)
         }
         (bad, odd) => {
             let words = format!(
-                "{bad} of {} do not work, {odd} more are not as they should be{paused}",
+                "{bad} of {} do not work, {odd} more need attention{paused}",
                 all.len()
             );
             (Verdict::Bad, words)
@@ -73,7 +73,7 @@ fn judge(all: &[Value]) -> Vec<Finding> {
     findings.extend(rows);
     if ailing.len() > ROWS_MAX {
         let more = ailing.len() - ROWS_MAX;
-        let words = format!("{more} more: see `hookherd connections --status failed` and others");
+        let words = format!("{more} more: see `hookherd connections --status failed`");
         let worst = ailing[ROWS_MAX].1;
         findings.push(Finding::new("more connections", worst, words));
     }
@@ -90,10 +90,10 @@ fn why(connection: &Value) -> String {
     let told = connection.pointer("/last_error/message");
     let told = told.and_then(Value::as_str);
     let means = match status {
-        "suspended" => "given up until somebody acts (`hookherd resume`)",
-        "failed" => "its webhook cannot be made; it is tried again",
-        "degraded" => "its webhook is there, but changed, silent, disabled or out of reach",
-        "pending" => "its webhook is being made",
+        "suspended" => "suspended until you resume it (`hookherd resume`)",
+        "failed" => "its webhook cannot be created; retrying",
+        "degraded" => "its webhook exists, but is changed, silent, disabled or unreachable",
+        "pending" => "its webhook is being created",
         _ => "see `hookherd connections`",
     };
     told.map_or_else(
@@ -109,8 +109,8 @@ fn moves(all: &[Value]) -> Option<Finding> {
     let to_move = to_move.count();
     (to_move > 0).then(|| {
         let words = format!(
-            "{to_move} of {} webhooks still deliver to a former one; they are moved one after the \
-             other. Keep it leading here until none is left",
+            "{to_move} of {} webhooks still deliver to a former address and are being moved. \
+             Keep the former address working until none is left",
             all.len()
         );
         Finding::new("public address of webhooks", Verdict::Warning, words)

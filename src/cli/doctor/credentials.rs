@@ -25,7 +25,7 @@ const APP: &str = "repository_hooks:write";
 pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
     let all = client.every("credentials", "items", &[])?;
     if all.is_empty() {
-        let words = "you have stored none; see `hookherd credential add`";
+        let words = "none stored; see `hookherd credential add`";
         return Ok(vec![Finding::new("credentials", Verdict::Warning, words)]);
     }
     let now = OffsetDateTime::now_utc();
@@ -48,7 +48,7 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
         asked.push((provider, host));
         let query = query(&[("limit", Some("1")), ("host", Some(host))]);
         let (verdict, words) = match client.get(&format!("repositories/{provider}{query}")) {
-            Ok(_) => (Verdict::Good, "it answers the daemon".to_owned()),
+            Ok(_) => (Verdict::Good, "reachable from the daemon".to_owned()),
             Err(why) => (Verdict::Bad, why.to_string()),
         };
         let what = format!("daemon and {provider} at {host}");
@@ -64,7 +64,7 @@ fn judge(one: &Value, all: &[Value], now: OffsetDateTime) -> (Verdict, String) {
     if let Some(why) = one["rejected_because"].as_str() {
         let words = format!("it no longer works ({why}): sign in again or add a new token");
         return if all.iter().filter(is_of_same).any(is_alive) {
-            let words = format!("{words}; another one of yours works there");
+            let words = format!("{words}; another of your credentials works there");
             (Verdict::Warning, words)
         } else {
             (Verdict::Bad, words)
@@ -73,19 +73,19 @@ fn judge(one: &Value, all: &[Value], now: OffsetDateTime) -> (Verdict, String) {
     let (rights, may) = rights(one);
     let is_renewed = one["is_renewed"] == true;
     let (life, lasts) = match end(one, "/expires_at", now) {
-        _ if is_renewed => (Verdict::Good, "it is renewed by itself".to_owned()),
-        End::Never => (Verdict::Good, "no end is told".to_owned()),
-        End::Later(when) => (Verdict::Good, format!("it ends {when}")),
+        _ if is_renewed => (Verdict::Good, "it is refreshed automatically".to_owned()),
+        End::Never => (Verdict::Good, "its expiry is unknown".to_owned()),
+        End::Later(when) => (Verdict::Good, format!("it expires {when}")),
         End::Soon(when) => (
             Verdict::Warning,
-            format!("it ends {when} and is not renewed: sign in again"),
+            format!("it expires {when} and is not refreshed: sign in again"),
         ),
         End::Past(when) => (
             Verdict::Bad,
-            format!("it ended {when} and was not renewed: sign in again"),
+            format!("it expired {when} and was not refreshed: sign in again"),
         ),
     };
-    (worse(rights, life), format!("it works; {may}; {lasts}"))
+    (worse(rights, life), format!("works; {may}; {lasts}"))
 }
 
 /// The worse of two verdicts.
@@ -116,19 +116,19 @@ fn rights(credential: &Value) -> (Verdict, String) {
                          Webhooks, read and write, and accept it where it is installed";
             (Verdict::Bad, words.to_owned())
         }
-        (_, "gitlab") if scopes.is_empty() => good("GitLab does not tell its scopes"),
+        (_, "gitlab") if scopes.is_empty() => good("GitLab does not report its scopes"),
         (_, "gitlab") if has(GITLAB) => (Verdict::Good, format!("scopes {told}")),
         (_, "gitlab") => lacks(GITLAB),
-        _ if scopes.is_empty() => good("it tells no scopes, as fine-grained tokens do"),
+        _ if scopes.is_empty() => good("it reports no scopes, as fine-grained tokens do"),
         _ if GITHUB.iter().any(|scope| has(scope)) => (Verdict::Good, format!("scopes {told}")),
         _ if has(GITHUB_PUBLIC) => {
-            let words = format!("scopes {told}, which are enough for public repositories only");
+            let words = format!("scopes {told}, sufficient for public repositories only");
             (Verdict::Warning, words)
         }
         _ if has(GITHUB_HALF) => {
             let words = format!(
-                "with {GITHUB_HALF} webhooks can be made, and not deleted: it needs the scope \
-                 admin:repo_hook"
+                "{GITHUB_HALF} allows creating webhooks, but not deleting them: it needs the \
+                 scope admin:repo_hook"
             );
             (Verdict::Bad, words)
         }
@@ -164,7 +164,7 @@ mod tests {
                 "token",
                 &["write:repo_hook"],
                 Verdict::Bad,
-                "not deleted",
+                "not deleting",
             ),
             (
                 "github",
@@ -182,7 +182,7 @@ mod tests {
                 "scope api, and has read",
             ),
             ("gitlab", "oauth", &["repo"], Verdict::Bad, "scope api"),
-            ("gitlab", "oauth", &[], Verdict::Good, "does not tell"),
+            ("gitlab", "oauth", &[], Verdict::Good, "does not report"),
             ("github", "token", &[], Verdict::Good, "fine-grained"),
             (
                 "github",

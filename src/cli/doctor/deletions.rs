@@ -14,7 +14,7 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
     let filters = [("deleting", Some("true"))];
     let all = client.every("repositories/connections", "connections", &filters)?;
     if all.is_empty() {
-        let words = "no webhook of a disconnected repository is left to delete";
+        let words = "no webhooks left to delete";
         return Ok(vec![Finding::new(
             "pending deletions",
             Verdict::Good,
@@ -22,8 +22,8 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
         )]);
     }
     let words = format!(
-        "{} webhooks of disconnected repositories are still to be deleted; that goes on in the \
-         background (`hookherd connections --deleting`)",
+        "{} webhooks of disconnected repositories are not deleted yet; deletion continues in \
+         the background (`hookherd connections --deleting`)",
         all.len()
     );
     let mut findings = vec![Finding::new("pending deletions", Verdict::Warning, words)];
@@ -37,8 +37,8 @@ fn row(connection: &Value) -> Finding {
     let why = connection.pointer("/last_error/message");
     let why = why.and_then(Value::as_str);
     let words = why.map_or_else(
-        || "it is under way".to_owned(),
-        |why| format!("it is tried again: {why}"),
+        || "in progress".to_owned(),
+        |why| format!("retrying: {why}"),
     );
     Finding::new(what, Verdict::Warning, words)
 }

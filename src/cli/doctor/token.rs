@@ -49,10 +49,10 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
         return Ok(Vec::new());
     };
     let (verdict, words) = match end(token, "/expires_at", OffsetDateTime::now_utc()) {
-        End::Never => (Verdict::Good, "it has no end".to_owned()),
-        End::Later(when) => (Verdict::Good, format!("it ends {when}")),
+        End::Never => (Verdict::Good, "it does not expire".to_owned()),
+        End::Later(when) => (Verdict::Good, format!("it expires {when}")),
         End::Soon(when) | End::Past(when) => {
-            let words = format!("it ends {when}: make another with `hookherd token create`");
+            let words = format!("it expires {when}: create another with `hookherd token create`");
             (Verdict::Warning, words)
         }
     };

@@ -67,10 +67,7 @@ pub(in crate::cli) fn find(client: &Client, text: &str) -> Result<Found, Failed>
         [] => Err(none(client, text, &place)?),
         [one] => Ok(Found::of(one.clone())),
         many => {
-            let words = format!(
-                "`{}` is connected more than once: name one by its id",
-                text.trim()
-            );
+            let words = format!("several connections match `{}`: use an id", text.trim());
             Err(among(Failed::new(words).coded("ambiguous"), many))
         }
     }
@@ -168,11 +165,11 @@ fn none(client: &Client, text: &str, place: &Place) -> Result<Failed, Failed> {
     let near: Vec<Value> = near.into_iter().map(|(_, item)| item).collect();
     let at = place.host.as_ref().map(|host| format!(" at {host}"));
     let at = at.unwrap_or_default();
-    let words = format!("you have no connection to `{}`{at}", text.trim());
+    let words = format!("no connection to `{}`{at}", text.trim());
     let failed = Failed::new(if near.is_empty() {
         format!("{words}: name one as OWNER/REPO, see `hookherd connections`")
     } else {
-        format!("{words}; near it is:")
+        format!("{words}; did you mean:")
     });
     let failed = failed.coded("not_connected");
     Ok(if near.is_empty() {

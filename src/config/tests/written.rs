@@ -103,7 +103,7 @@ fn lists_are_trimmed_and_their_empty_items_dropped() {
     let error = parse("[incidents]\nbranches = [1]")
         .unwrap_err()
         .to_string();
-    assert!(error.contains("a list of texts"), "{error}");
+    assert!(error.contains("a list of strings"), "{error}");
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn a_plain_name_that_is_spelt_wrong_is_warned_of() {
         ("GITLAB_OAUTH_CLIENTID", "GITLAB_OAUTH_CLIENT_ID"),
     ] {
         let warnings = with(&[(name, "x")]).unwrap().warnings;
-        let says = format!("the variable {name} is none of hookherd's; did you mean {meant}?");
+        let says = format!("unknown variable {name}; did you mean {meant}?");
         assert_eq!(warnings, [says]);
     }
     // What others set, and what is as good as unset.

@@ -16,9 +16,19 @@ fn tokens_are_listed_and_revoked_and_users_are_listed_and_removed() {
     assert!(laptop["expires_at"].is_string(), "{list}");
     assert!(!list.to_string().contains(&second), "a token is shown once");
     let id = laptop["id"].as_str().unwrap().to_owned();
-    failed(&stage, &["token", "revoke", "../users"], "is no id");
+    failed(&stage, &["token", "revoke", "../users"], "no API token");
     failed(&stage, &["user", "list"], "forbidden");
-    done(&stage, &["token", "revoke", &id]);
+    let third = ["token", "create", "--name", "lab"];
+    done(&stage, &third);
+    let unclear = stage.run(&["token", "revoke", "la"]);
+    let unclear = String::from_utf8_lossy(&unclear.stderr).into_owned();
+    assert!(
+        unclear.contains("several API tokens") && unclear.contains(&id),
+        "{unclear}"
+    );
+    failed(&stage, &["token", "revoke", ""], "no API token");
+    done(&stage, &["token", "revoke", "lab"]);
+    done(&stage, &["token", "revoke", "lap"]);
 
     stage.set("HOOKHERD_TOKEN", &second);
     failed(&stage, &["whoami"], "unauthenticated");

@@ -43,7 +43,7 @@ fn a_login_is_tried_saved_used_and_forgotten() {
     assert!(!told.contains(ADMIN));
     let mode = file.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(done(&stage, &["whoami"]).contains("name: admin"));
+    assert!(done(&stage, &["whoami"]).contains("Name: admin"));
     let status = json(&done(&stage, &["auth", "status", "--json"]));
     assert_eq!(status["url_from"], "the saved login");
     assert_eq!(status["token_from"], "the saved login");

@@ -38,7 +38,7 @@ fn many_are_connected_although_the_daemon_asks_to_wait() {
     assert!(output.status.success(), "{told} {beside}");
     let last = format!("{REPOSITORIES} connected, 0 failed");
     assert_eq!(told.lines().last(), Some(last.as_str()), "{told}");
-    let waits = beside.matches("the daemon asks to wait").count();
+    let waits = beside.matches("the daemon asks to retry after").count();
     assert!(
         waits > 0 && beside.contains("too_many_requests"),
         "{beside}"

@@ -53,7 +53,7 @@ fn a_repository_is_connected_by_its_url_and_what_does_not_fit_is_told() {
         "repository_not_found",
     );
     let other = ["connect", "github", url.as_str(), "--host", "ghe.example"];
-    failed(&stage, &other, "leave one of them out");
+    failed(&stage, &other, "omit one of them");
     failed(
         &stage,
         &["connect", "github", "https://github.com/acme/web"],

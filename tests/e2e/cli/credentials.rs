@@ -49,8 +49,12 @@ fn credentials_are_added_shared_listed_and_removed() {
             "what was given is not repeated: {told}"
         );
     }
-    failed(&stage, &["credential", "remove", "../users"], "is no id");
-    failed(&stage, &["credential", "share", ".."], "is no id");
+    failed(
+        &stage,
+        &["credential", "remove", "../users"],
+        "is not an id",
+    );
+    failed(&stage, &["credential", "share", ".."], "is not an id");
     failed(&stage, &["credential", "remove", "crd_1"], "not_found");
     assert_eq!(
         stage.run(&["credential", "add", "gitea"]).status.code(),

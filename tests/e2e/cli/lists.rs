@@ -47,7 +47,7 @@ fn pages_are_followed_up_to_the_limit_and_more_is_told() {
     );
     assert_eq!(table.lines().count(), 51, "{table}");
     assert!(
-        note.contains("more deliveries than these 50: see --limit"),
+        note.contains("more deliveries than these 50 exist: see --limit"),
         "{note}"
     );
     let head = table.lines().next().unwrap();
@@ -143,7 +143,7 @@ fn runs_incidents_repositories_and_totals_are_shown() {
         "{told}"
     );
     let told = done(stage, &["runs", "show", run]);
-    assert!(told.contains(&format!("id: {run}")), "{told}");
+    assert!(told.contains(&format!("ID: {run}")), "{told}");
     let none = done(
         stage,
         &[
@@ -205,7 +205,7 @@ fn runs_incidents_repositories_and_totals_are_shown() {
     assert!(done(stage, &["stats"]).contains("connections_total: 1"));
     let told = done(stage, &["whoami"]);
     assert!(
-        told.contains("name: ann") && told.contains("is_admin: false"),
+        told.contains("Name: ann") && told.contains("Admin: false"),
         "{told}"
     );
 }
@@ -226,7 +226,7 @@ fn a_delivery_is_shown_with_every_digit_and_processed_again() {
     });
     let told = done(stage, &["deliveries", "show", &id]);
     assert!(
-        told.contains("payload: {") && told.contains("x-github-delivery: "),
+        told.contains("Payload: {") && told.contains("x-github-delivery: "),
         "{told}"
     );
     assert_eq!(
@@ -245,7 +245,7 @@ fn a_delivery_is_shown_with_every_digit_and_processed_again() {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{words:?}: {told}");
         assert!(
-            told.contains("no id") || told.contains("not_found"),
+            told.contains("not an id") || told.contains("not_found"),
             "{words:?}: {told}"
         );
     }

@@ -61,7 +61,7 @@ fn what_is_no_address_and_who_is_not_there() {
         "name_not_found",
         "no-such-name.invalid is not",
     );
-    failed(&stage, &["whoami", "--url", " "], "it is empty");
+    failed(&stage, &["whoami", "--url", " "], "is empty");
 }
 
 #[test]
@@ -77,12 +77,7 @@ fn who_answers_and_is_no_hookherd() {
     let deep = format!("{url}/deep/");
     says(&stage, &deep, "not_hookherd", "ends in /deep");
     let (url, _asked) = server(fake::http(502, "content-type: text/html\r\n", "<html>bad"));
-    says(
-        &stage,
-        &url,
-        "not_hookherd",
-        "does not reach the daemon behind it",
-    );
+    says(&stage, &url, "not_hookherd", "cannot reach the daemon");
     let to = "location: https://hooks.example.org/\r\n";
     let (url, asked) = server(fake::http(301, to, ""));
     says(
@@ -93,9 +88,9 @@ fn who_answers_and_is_no_hookherd() {
     );
     assert_eq!(asked.try_iter().count(), 2, "no redirect is followed");
     let (url, _asked) = server("SSH-2.0-OpenSSH_9.2\r\n".to_owned());
-    says(&stage, &url, "not_http", "speaks no HTTP");
+    says(&stage, &url, "not_http", "does not speak HTTP");
     let (url, _asked) = server(String::new());
-    says(&stage, &url, "connection_closed", "without an answer");
+    says(&stage, &url, "connection_closed", "without a response");
 }
 
 #[test]
@@ -111,11 +106,11 @@ fn what_is_wrong_with_tls() {
     says(&stage, &good, "tls_unknown_issuer", "SSL_CERT_FILE");
     let plain = fake::server(vec![whoami.clone()]).0;
     let as_tls = plain.replace("http://", "https://");
-    says(&stage, &as_tls, "tls_failed", "speaks no TLS");
+    says(&stage, &as_tls, "tls_failed", "does not use TLS");
 
     stage.set("SSL_CERT_FILE", &fixture("ca.pem"));
     let told = done(&stage, &["whoami", "--url", &good]);
-    assert!(told.contains("name: ann"), "{told}");
+    assert!(told.contains("Name: ann"), "{told}");
     let port = fake::tls("127.0.0.2", CERTIFICATE, KEY, whoami.clone());
     let url = format!("https://127.0.0.2:{port}");
     says(
@@ -134,7 +129,12 @@ fn what_is_wrong_with_tls() {
     stage.set("SSL_CERT_FILE", "nowhere.pem");
     says(&stage, &good, "ssl_cert_file", "cannot read nowhere.pem");
     stage.set("SSL_CERT_FILE", &fixture("server.key"));
-    says(&stage, &good, "ssl_cert_file", "holds no certificate");
+    says(
+        &stage,
+        &good,
+        "ssl_cert_file",
+        "contains no PEM certificate",
+    );
     stage.set("SSL_CERT_FILE", &fixture("expired-ca.pem"));
     let port = fake::tls("127.0.0.1", EXPIRED, EXPIRED_KEY, whoami);
     let url = format!("https://localhost:{port}");

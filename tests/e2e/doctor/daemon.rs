@@ -28,8 +28,8 @@ fn a_running_daemon_is_examined_and_a_users_machine_has_nothing_but_a_token() {
     let host = stage.simulator.address().to_string();
     Report::of(&stage)
         .has("credentials", "warning", "hookherd credential add")
-        .has("public address", "warning", "only this machine can reach")
-        .has("store", "ok", "a daemon uses it")
+        .has("public address", "warning", "only from this machine")
+        .has("store", "ok", "in use by a daemon")
         .has("connections", "ok", "all of 0")
         .has("pending deletions", "ok", "");
     let github = stage.simulator.github();
@@ -48,9 +48,9 @@ fn a_running_daemon_is_examined_and_a_users_machine_has_nothing_but_a_token() {
         .has(
             &format!("daemon and github at {host}"),
             "ok",
-            "it answers the daemon",
+            "reachable from the daemon",
         )
-        .has("connections", "ok", "all of 1 are as they should be")
+        .has("connections", "ok", "1 healthy")
         .is_silent_on("API token")
         .is_silent_on("public address of webhooks");
     assert_eq!(report.failed(), [""; 0]);
@@ -68,7 +68,7 @@ fn a_running_daemon_is_examined_and_a_users_machine_has_nothing_but_a_token() {
 fn a_token_that_ends_soon_is_told() {
     let (mut stage, _daemon) = running();
     for (expires, verdict, part) in [
-        (None, "ok", "it has no end"),
+        (None, "ok", "it does not expire"),
         (Some("365d"), "ok", "it ends on"),
         (Some("3d"), "warning", "hookherd token create"),
     ] {
@@ -109,7 +109,7 @@ fn credentials_are_judged_by_their_providers_scopes_and_by_what_became_of_them()
     add("gitlab", &api);
     let report = Report::of(&stage);
     report
-        .has(&at("half", "github"), "FAILED", "and not deleted")
+        .has(&at("half", "github"), "FAILED", "but not deleting them")
         .has(
             &at("none", "github"),
             "FAILED",
@@ -123,14 +123,14 @@ fn credentials_are_judged_by_their_providers_scopes_and_by_what_became_of_them()
         .has(
             &at("octo", "github"),
             "ok",
-            "it works; scopes admin:repo_hook; no end is told",
+            "works; scopes admin:repo_hook; its expiry is unknown",
         )
         .has(
             &at("reader", "gitlab"),
             "FAILED",
             "the scope api, and has read_api",
         )
-        .has(&at("ann", "gitlab"), "ok", "it works; scopes api")
+        .has(&at("ann", "gitlab"), "ok", "works; scopes api")
         .has(&format!("daemon and gitlab at {host}"), "ok", "");
 }
 
@@ -165,7 +165,7 @@ fn a_dead_credential_is_worse_alone_than_beside_one_that_works() {
         .has(
             &at("octo", "github"),
             "warning",
-            "another one of yours works there",
+            "another of your credentials works there",
         )
         .has(
             &at("ann", "gitlab"),
@@ -238,15 +238,11 @@ fn an_end_that_comes_and_lists_that_cannot_be_read_are_told() {
     let what = |login: &str| format!("credential of {login} at gitlab.com (gitlab)");
     Report::of(&stage)
         .has(&what("past"), "FAILED", "it ended on")
-        .has(&what("soon"), "warning", "is not renewed: sign in again")
+        .has(&what("soon"), "warning", "is not refreshed: sign in again")
         .has(&what("far"), "ok", "it ends on")
-        .has(&what("renewed"), "ok", "renewed by itself")
+        .has(&what("renewed"), "ok", "refreshed automatically")
         .has("connections", "FAILED", "25 of 25 do not work")
-        .has(
-            "connection octo/r19 at github.com",
-            "FAILED",
-            "it is tried again",
-        )
+        .has("connection octo/r19 at github.com", "FAILED", "retrying")
         .has(
             "more connections",
             "FAILED",
@@ -289,7 +285,7 @@ fn connections_that_do_not_work_fail_and_those_that_limp_are_warnings() {
         .has(
             "connections",
             "FAILED",
-            "1 of 4 do not work, 1 more are not as they should be (1 paused)",
+            "1 of 4 do not work, 1 more need attention (1 paused)",
         )
         .has(&row("octo/locked"), "FAILED", "admin:repo_hook")
         .has(&row("octo/limps"), "warning", "degraded: ")
@@ -385,7 +381,7 @@ fn a_deletion_that_goes_on_is_told_until_the_provider_has_confirmed_it() {
         .has(
             &format!("deletion for {REPOSITORY} at {host}"),
             "warning",
-            "it is tried again: ",
+            "retrying: ",
         );
     stage.simulator.faults().outage(false);
     stage.wait_until("the deletion", || github.hooks(REPOSITORY).is_empty());

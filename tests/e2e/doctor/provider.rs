@@ -74,7 +74,7 @@ fn an_api_url_that_leads_to_something_else_is_told_as_what_it_is() {
     let (url, _asked) = fake::server(vec![fake::http(429, "", "Retry later")]);
     stage.set(API_URL, &url);
     let what = format!("provider {} (github)", host(&url));
-    Report::of(&stage).has(&what, "ok", "answers as an API");
+    Report::of(&stage).has(&what, "ok", "is an API");
 
     // GitLab's own words for it.
     let (url, _asked) = fake::server(vec![fake::http(404, "", "Not Found")]);
@@ -106,7 +106,7 @@ fn a_certificate_that_is_not_trusted_is_told_with_what_to_do() {
     );
     stage.set(CA_FILE, &fixture("ca.pem"));
     let what = format!("provider {} (github)", host(&good));
-    Report::of(&stage).has(&what, "ok", "answers as an API");
+    Report::of(&stage).has(&what, "ok", "is an API");
     let other = serve("127.0.0.2", "server");
     stage.set(API_URL, &other);
     api_fails(&stage, &other, "is for another name");
@@ -166,7 +166,7 @@ fn an_oauth_client_is_held_against_what_the_provider_knows() {
         Report::of(&stage).has(
             &what,
             "ok",
-            &format!("{back} has to be its redirect URL there"),
+            &format!("its redirect URL there must be {back}"),
         );
         let told = stage.run(&["doctor"]);
         let told = String::from_utf8_lossy(&told.stdout).into_owned();
@@ -202,7 +202,7 @@ fn a_client_without_a_secret_lets_devices_in_and_nobody_else() {
         .gitlab()
         .add_application("our-client", None, &back);
     stage.set("GITLAB_OAUTH_CLIENT_ID", "our-client");
-    Report::of(&stage).has(&what, "warning", "only devices can sign in");
+    Report::of(&stage).has(&what, "warning", "only device sign-in works");
     stage.set("GITLAB_OAUTH_CLIENT_ID", "no-client");
     Report::of(&stage).has(&what, "FAILED", "client_id");
 }
@@ -217,9 +217,9 @@ fn an_app_is_held_against_what_github_knows() {
     Report::of(&stage).is_silent_on(&what);
     stage.set("GITHUB_APP_ID", "4242");
     stage.set("GITHUB_APP_PRIVATE_KEY", KEY);
-    Report::of(&stage).has(&what, "ok", "knows it as herd, and its key fits");
+    Report::of(&stage).has(&what, "ok", "as herd; the private key is valid");
     stage.set("GITHUB_APP_ID", "4243");
-    Report::of(&stage).has(&what, "FAILED", "there is no such App");
+    Report::of(&stage).has(&what, "FAILED", "that App does not exist");
     stage.set("GITHUB_APP_ID", "4242");
     let output = std::process::Command::new("openssl")
         .args(["genrsa", "2048"])
@@ -243,7 +243,7 @@ fn an_app_is_held_against_what_github_knows() {
     for (answer, part) in [
         (
             fake::json(200, "", &poor),
-            "permission Webhooks, read and write",
+            "permission Webhooks (read and write)",
         ),
         (fake::json(404, "", &none), "GitHub has no App with this id"),
     ] {

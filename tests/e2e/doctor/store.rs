@@ -40,7 +40,7 @@ fn a_store_is_whole_or_in_use() {
     let stage = stored();
     told(&stage, "ok", "holds sto_");
     let _daemon = stage.start();
-    Report::of(&stage).has("store", "ok", "a daemon uses it");
+    Report::of(&stage).has("store", "ok", "in use by a daemon");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_part_that_is_gone_a_newer_store_and_what_is_none_do_not_start() {
     told(
         &stage,
         "FAILED",
-        "a part of it is gone, and it is not started",
+        "a part is missing, so the daemon refuses to start",
     );
     std::fs::rename(stage.path("aside"), &journal).unwrap();
     told(&stage, "ok", "holds sto_");
@@ -99,7 +99,7 @@ fn a_store_of_version_0_1_has_no_name_yet() {
     told(
         &stage,
         "ok",
-        "holds one without a name; the next start gives it one",
+        "holds a store without an id; the next start assigns one",
     );
 }
 
@@ -113,9 +113,5 @@ fn a_clock_that_went_back_behind_what_the_store_has_seen_is_told() {
     let check = blake3::hash(line.as_bytes()).to_hex();
     let path = stage.data_dir().join("clock");
     std::fs::write(path, format!("{line} {check}\n")).unwrap();
-    Report::of(&stage).has(
-        "clock",
-        "FAILED",
-        "minutes behind the time that the store has seen",
-    );
+    Report::of(&stage).has("clock", "FAILED", "minutes behind the store's last time");
 }

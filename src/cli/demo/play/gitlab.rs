@@ -39,12 +39,12 @@ async fn connect(stage: &Stage, gitlab: &GitlabHandle, token: &str) -> Result<St
         hooks[0].signing_token.is_some(),
         "the hook signs its deliveries",
     )?;
-    stage.say("   -> connected as an equal of the others; this GitLab is new enough to sign.");
+    stage.say("   -> connected; this GitLab version signs its deliveries.");
     Ok(text(&connected, "/id").to_owned())
 }
 
 async fn failing_pipeline(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Step {
-    stage.say("10. A pipeline fails there; then somebody retries the job, and it passes.");
+    stage.say("10. A pipeline fails there; then the job is retried and passes.");
     let mut spec = PipelineSpec::new(501, "failed");
     let mut flaky = JobSpec::new("nightly-lint", "failed");
     flaky.may_fail = true;
@@ -120,6 +120,6 @@ async fn disabled_hook(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Step {
         stage.github().hooks(SHOP).len() == 1,
         "GitHub's hooks were left alone",
     )?;
-    stage.say("   -> the next check saw it, sent a test delivery, and GitLab enabled it again.");
+    stage.say("-> the next check noticed, sent a test delivery, and GitLab enabled it again.");
     Ok(())
 }
