@@ -10,6 +10,8 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod domain;
+#[cfg(test)]
+mod histories;
 pub mod provider;
 pub mod seal;
 pub mod simulator;

@@ -148,7 +148,7 @@ fn any_telling() -> impl Strategy<Value = (Story, Vec<RunEvent>, Vec<usize>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(crate::histories::of(2_000))]
 
     #[test]
     fn any_order_repetition_and_loss_ends_like_the_ordered_history(
@@ -206,7 +206,7 @@ fn anyhow(told: Vec<Tell>) -> impl Strategy<Value = (Vec<Tell>, Vec<usize>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6_000))]
+    #![proptest_config(crate::histories::of(6_000))]
 
     #[test]
     fn every_key_of_github_is_mended_and_ended_as_a_plain_reading_says(
@@ -221,7 +221,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(crate::histories::of(4_000))]
 
     #[test]
     fn every_key_of_gitlab_is_mended_and_ended_as_a_plain_reading_says(

@@ -142,11 +142,7 @@ fn whatever_names_come_first_what_the_body_means_happens_once() {
     let world = World::new();
     let rounds = std::sync::atomic::AtomicUsize::new(0);
     let names = proptest::collection::vec(0..NAMES.len(), 0..4);
-    let config = ProptestConfig {
-        cases: 300,
-        ..ProptestConfig::default()
-    };
-    proptest!(config, |(body in 0..BODIES.len(), names in names)| {
+    proptest!(crate::histories::of(300), |(body in 0..BODIES.len(), names in names)| {
         let round = rounds.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let (happened, meant) = story(&world, round, body, &names);
         let expected = if meant == Event::Ignored { vec![] } else { vec![meant] };

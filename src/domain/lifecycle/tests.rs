@@ -207,7 +207,7 @@ fn activate(world: &mut World, lifecycle: Lifecycle) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: HISTORIES, ..ProptestConfig::default() })]
+    #![proptest_config(crate::histories::of(HISTORIES))]
     #[test]
     fn the_invariants_hold_over_any_history(
         moves in prop::collection::vec(a_move(), 0..48),
