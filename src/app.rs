@@ -42,7 +42,7 @@ fn raise_open_files() {
     }
 }
 
-/// Runs the daemon until it is told to stop by SIGTERM or SIGINT, or hears nothing any more.
+/// Runs the daemon until SIGTERM or SIGINT, or until its server has stopped.
 pub fn serve(config: Config) -> Result<(), StartError> {
     telemetry::init_logs(config.log.json, &config.log.level).map_err(StartError::Log)?;
     raise_open_files();
@@ -57,7 +57,7 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         let mut app = App::start(config).await?;
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(version, address = %app.address(), public_url, "serving");
-        // Without systemd there is nobody to tell.
+        // Without systemd there is nothing to notify.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         app.be_watched();
         let ended = tokio::select! {

@@ -167,7 +167,7 @@ enum Command {
     Man(man::Args),
 }
 
-type Outcome = Result<(), Failed>;
+type CommandResult = Result<(), Failed>;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -181,11 +181,11 @@ pub fn run() -> ExitCode {
     let as_json = cli.global.json;
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => failed.tell(as_json),
+        Err(failed) => failed.report(as_json),
     }
 }
 
-/// Tells what is wrong with the command line; or shows the help or the version, when that was
+/// Reports what is wrong with the command line; or shows the help or the version, when that was
 /// asked for.
 fn misused(error: &clap::Error) -> ExitCode {
     let wants_json = std::env::args_os().any(|word| word == "--json");
@@ -196,9 +196,9 @@ fn misused(error: &clap::Error) -> ExitCode {
             .trim()
             .replace('\n', " ");
         let usage = Failed::new(words).coded("usage");
-        return usage.exit(Exit::Usage).tell(true);
+        return usage.exit(Exit::Usage).report(true);
     }
-    // Nobody is left to be told when this fails.
+    // There is no other place to report a failure of this.
     let _ = error.print();
     if error.use_stderr() {
         Exit::Usage.into()
@@ -207,7 +207,7 @@ fn misused(error: &clap::Error) -> ExitCode {
     }
 }
 
-fn dispatch(cli: Cli) -> Outcome {
+fn dispatch(cli: Cli) -> CommandResult {
     let global = cli.global;
     let printer = output::Printer::new(global.json, global.color);
     let said = access::Said {

@@ -188,25 +188,25 @@ impl Config {
         });
         let file = file.filter(|path| !path.as_os_str().is_empty());
         let read = |path: &Path| {
-            let told = |error| {
+            let failed = |error| {
                 let path = path.display();
                 ConfigError::Read(format!("cannot read {path}: {error}"))
             };
-            std::fs::read_to_string(path).map_err(told)
+            std::fs::read_to_string(path).map_err(failed)
         };
         let text = file.map(read).transpose()?;
         let file = file.zip(text.as_deref());
         Self::read(file, &Environment::of_process())
     }
 
-    /// Reads a text alone: for a daemon that has nothing to do with what this process was told.
+    /// Reads a text alone: for a daemon that has nothing to do with the configuration of this process.
     pub fn of_text(text: &str) -> Result<Self, ConfigError> {
         Self::read(Some((Path::new("text"), text)), &Environment::default())
     }
 
     fn read(file: Option<(&Path, &str)>, environment: &Environment) -> Result<Self, ConfigError> {
         let written = Written::read(file, environment)?;
-        Self::judge(&written, environment).map_err(|error| written.tell(error))
+        Self::judge(&written, environment).map_err(|error| written.explain(error))
     }
 
     fn judge(written: &Written, environment: &Environment) -> Result<Self, ConfigError> {
@@ -260,7 +260,7 @@ fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
 
 fn rules(raw: &raw::Incidents) -> Result<Rules, ConfigError> {
     let failing = "incidents.failing_conclusions";
-    // A list that lets nothing through would mean that nobody is ever told of anything.
+    // A list that lets nothing through would never open an incident.
     let lists = [
         (failing, &raw.failing_conclusions),
         ("incidents.branches", &raw.branches),

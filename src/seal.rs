@@ -80,6 +80,6 @@ pub trait Seal: Send + Sync + 'static {
     fn open(&self, purpose: &Purpose<'_>, sealed: &Sealed)
     -> Result<Zeroizing<Vec<u8>>, SealError>;
 
-    /// Whether it is sealed with the newest key; if not, it should be sealed anew.
+    /// Whether it is sealed with the newest key; if not, it should be resealed.
     fn is_current(&self, sealed: &Sealed) -> bool;
 }

@@ -4,13 +4,13 @@ mod foreign;
 mod limit;
 pub mod metric;
 mod recorder;
-mod seldom;
+mod throttle;
 
 pub use limit::Limit;
 pub use recorder::Recorder;
 #[cfg(test)]
 pub(crate) use recorder::local;
-pub use seldom::{may_tell, tell_left_out};
+pub use throttle::{log_left_out, may_log};
 
 use foreign::Foreign;
 use std::io::IsTerminal;

@@ -11,7 +11,7 @@ use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Failure;
 use crate::provider::ProviderError;
 use crate::store::{CommitError, Conflict, ReadError};
-use crate::telemetry::may_tell;
+use crate::telemetry::may_log;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -255,7 +255,7 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Damaged { .. } => {
-                if may_tell("store_read_failed") {
+                if may_log("store_read_failed") {
                     tracing::error!(%error, "store_read_failed");
                 }
                 Self::new(

@@ -23,7 +23,7 @@ use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
 use crate::provider::{Claim, Decode, Verified};
 use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority, ReadError};
-use crate::telemetry::{may_tell, metric};
+use crate::telemetry::{may_log, metric};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 use again::Again;
@@ -298,7 +298,7 @@ fn nobodys() -> Problem {
 /// What will become of a delivery that is new.
 fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) -> Outcome {
     if verified.is_stale() {
-        if may_tell("webhook_stale") {
+        if may_log("webhook_stale") {
             tracing::warn!(
                 connection.id = %connection.id,
                 "a delivery was signed at a time far from ours: kept, without effects; \

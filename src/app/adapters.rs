@@ -26,12 +26,12 @@ pub struct SteadyClock {
     floor: Arc<AtomicI64>,
     /// The last time that was given for an id.
     last: AtomicI64,
-    /// When it was first looked at after the store told what it trusts, by both clocks.
+    /// When it was first looked at after the store set what it trusts, by both clocks.
     begun: OnceLock<(Instant, Timestamp)>,
 }
 
 impl SteadyClock {
-    /// Whoever knows that so much time has passed says so here, in milliseconds since 1970.
+    /// The lowest time that the clock may show, in milliseconds since 1970.
     pub fn floor(&self) -> Arc<AtomicI64> {
         Arc::clone(&self.floor)
     }

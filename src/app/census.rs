@@ -1,4 +1,4 @@
-//! What the gauges say that nobody pushes: records are counted, now and then, on a thread of its
+//! Gauges that no event updates: records are counted regularly, on a thread of its
 //! own. Neither the threads that serve requests nor the router's wait for it.
 
 use crate::domain::connection::WebhookStatus;
@@ -10,7 +10,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::store::disk::DiskStore;
 use crate::store::{Read, ReadError};
-use crate::telemetry::{Recorder, metric, tell_left_out};
+use crate::telemetry::{Recorder, log_left_out, metric};
 use metric::float;
 use metrics::gauge;
 use std::collections::BTreeMap;
@@ -229,14 +229,14 @@ fn count(
 ) {
     loop {
         let begun = Instant::now();
-        // Nobody else condenses the samples of histograms.
+        // Nothing else condenses the samples of histograms.
         shown.condense();
-        tell_left_out();
+        log_left_out();
         show_store(store, data_dir);
         let now = clock.now();
         match Census::take(store, now) {
             Ok(census) => census.show(now),
-            // Gauges keep what they said, and the time of the count tells how old that is.
+            // Gauges keep what they said, and the time of the count shows how old they are.
             Err(error) => tracing::warn!(%error, "cannot count records for the metrics"),
         }
         let pause = (begun.elapsed() * PAUSE_TIMES).clamp(EVERY, PAUSE_MAX);

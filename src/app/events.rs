@@ -1,4 +1,4 @@
-//! The events that hooks subscribe to when nobody says which: for help texts.
+//! The default events of hooks, for help texts.
 
 use super::SystemEntropy;
 use crate::domain::repo::ProviderKind;
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     /// What stands in backquotes from a mark to the end of the sentence.
-    fn told<'a>(page: &'a str, mark: &str) -> Vec<&'a str> {
+    fn listed<'a>(page: &'a str, mark: &str) -> Vec<&'a str> {
         let (_, rest) = page.split_once(mark).expect(mark);
         let sentence = rest.split('.').next().unwrap_or_default();
         sentence.split('`').skip(1).step_by(2).collect()
@@ -33,7 +33,7 @@ mod tests {
         ] {
             assert_eq!(page.matches("Default events:").count(), 1, "{kind}");
             assert_eq!(
-                told(page, "Default events:"),
+                listed(page, "Default events:"),
                 default_events(kind),
                 "{kind}"
             );

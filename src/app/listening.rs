@@ -1,5 +1,5 @@
 //! The HTTP servers of the daemon. One that ended by itself must not leave a daemon behind that
-//! hears nothing any more and looks alive: systemd can start it again only when it is told.
+//! serves nothing and looks alive: systemd can restart it only when it ends.
 
 use super::start::StartError;
 use actix_web::dev::{Server, ServerHandle};
@@ -83,9 +83,9 @@ mod tests {
         }
         let (lasts, broken) = (servers[0].address, servers[1].address);
         servers[1].handle.stop(false).await;
-        let told = ended(&mut servers).await.to_string();
-        assert!(told.contains(&broken.to_string()), "{told}");
-        assert!(!told.contains(&lasts.to_string()), "{told}");
+        let reported = ended(&mut servers).await.to_string();
+        assert!(reported.contains(&broken.to_string()), "{reported}");
+        assert!(!reported.contains(&lasts.to_string()), "{reported}");
         servers[0].stop().await;
     }
 }

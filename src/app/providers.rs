@@ -70,11 +70,11 @@ fn add(
     clock: &Arc<dyn Clock>,
 ) -> Result<(), StartError> {
     let instance = instance(kind, installation);
-    let told = |error| StartError::Provider(kind, error);
+    let failed = |error| StartError::Provider(kind, error);
     let clock = Arc::clone(clock);
     let client: Arc<dyn Hooks> = match kind {
         ProviderKind::Github => {
-            let client = Arc::new(Github::new(http, clock, &instance).map_err(told)?);
+            let client = Arc::new(Github::new(http, clock, &instance).map_err(failed)?);
             if let Some(app) = &installation.app {
                 let (own, key) = (Arc::clone(&client), &app.private_key.0);
                 let app = GithubApp::new(own, instance.clone(), &app.id, key)?;
@@ -82,12 +82,12 @@ fn add(
             }
             client
         }
-        ProviderKind::Gitlab => Arc::new(Gitlab::new(http, clock, &instance).map_err(told)?),
+        ProviderKind::Gitlab => Arc::new(Gitlab::new(http, clock, &instance).map_err(failed)?),
     };
     if let Some(oauth) = &installation.oauth {
         let (id, secret) = (oauth.client_id.clone(), oauth.client_secret.clone());
         let web_url = &installation.web_url;
-        let grants = OauthClient::new(kind, web_url, http, id, secret).map_err(told)?;
+        let grants = OauthClient::new(kind, web_url, http, id, secret).map_err(failed)?;
         providers.add_grants(instance.clone(), Arc::new(grants));
     }
     providers.add_instance(instance, client);
@@ -112,8 +112,8 @@ pub(super) fn http(
     http.at_once_max = installation.concurrency;
     http.proxy = egress(config);
     if let Some(path) = &installation.ca_file {
-        let told = |error| StartError::Authority(kind, error);
-        http.ca_pem = Some(std::fs::read(path).map_err(told)?);
+        let failed = |error| StartError::Authority(kind, error);
+        http.ca_pem = Some(std::fs::read(path).map_err(failed)?);
     }
     Ok(http)
 }

@@ -1,4 +1,4 @@
-//! After a master key was added, credentials are sealed anew with it, each of their tokens.
+//! After a master key was added, credentials are resealed with it, each of their tokens.
 //! Connections do it for their secrets. Done before anybody else may write a credential.
 
 use crate::domain::grant::{Grant, OauthGrant};
@@ -18,7 +18,7 @@ pub enum ResealError {
     Commit(#[from] CommitError),
 }
 
-/// Seals every token anew that was not sealed with the newest key. What cannot be opened is left
+/// Reseals every token that was not sealed with the newest key. What cannot be opened is left
 /// as it is, and logged.
 pub(super) async fn reseal_credentials(
     store: &dyn Store,

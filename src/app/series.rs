@@ -9,7 +9,7 @@ use crate::provider::call::OPERATIONS;
 use crate::telemetry::metric;
 use metrics::{counter, gauge};
 
-/// How calls to providers end, as far as somebody wants to be alerted; `None` is well.
+/// How calls to providers end, as far as alerts need it; `None` is success.
 const CALL_ENDS: [Option<ErrorCode>; 13] = [
     None,
     Some(ErrorCode::Unauthorized),

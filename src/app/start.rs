@@ -54,7 +54,7 @@ pub enum StartError {
     /// The store cannot be written.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// Credentials cannot be sealed anew.
+    /// Credentials cannot be resealed.
     #[error(transparent)]
     Reseal(#[from] ResealError),
     /// A provider's client cannot be made.
@@ -87,7 +87,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether every further start fails in the same way until somebody changes the configuration,
+    /// Whether every further start fails in the same way until the configuration is changed,
     /// the keys or the store. What else is wrong may pass by itself.
     pub fn needs_a_person(&self) -> bool {
         match self {
@@ -188,12 +188,12 @@ impl App {
         self.address
     }
 
-    /// Tells systemd from now on that we are getting on, if it wants to be told.
+    /// Reports progress to systemd from now on, if it asks for that.
     pub(super) fn be_watched(&self) {
         watchdog::start(Arc::clone(&self.store) as _, self.actors.clone());
     }
 
-    /// Waits until requests are not heard any more though nobody has stopped the daemon.
+    /// Waits until the server stops although the daemon was not stopped.
     pub async fn ended(&mut self) -> StartError {
         listening::ended(&mut self.servers).await
     }

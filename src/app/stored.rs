@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub(super) struct Opened {
     pub(super) store: Arc<DiskStore>,
     report: OpenReport,
-    /// Whether somebody said that what is lost is lost.
+    /// Whether the loss of data was accepted.
     is_loss_accepted: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn open(config: &Config, clock: &SteadyClock) -> Result<Opened, Start
     if let Some(newest) = store.newest_id_at()? {
         clock.begin_ids_after(newest);
     }
-    tell(config, &report);
+    log_report(config, &report);
     Ok(Opened {
         store: Arc::new(store),
         report,
@@ -59,7 +59,7 @@ pub(super) fn open(config: &Config, clock: &SteadyClock) -> Result<Opened, Start
 }
 
 /// Says what was found, each in its own line.
-fn tell(config: &Config, report: &OpenReport) {
+fn log_report(config: &Config, report: &OpenReport) {
     let dir = config.server.data_dir.display();
     if let Some(id) = report.store {
         gauge!(metric::STORE, "id" => id.to_string()).set(1.0);

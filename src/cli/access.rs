@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Where a daemon listens unless told otherwise.
+/// Where a daemon listens by default.
 const URL_DEFAULT: &str = "http://127.0.0.1:8080";
 /// Longest token file that is read.
 const TOKEN_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -92,13 +92,13 @@ pub(super) fn token_of(text: &str, origin: &str) -> Result<Zeroizing<String>, Fa
 /// Reads a token from a file, without the blanks and line ends around it.
 pub(super) fn read_token_file(path: &Path) -> Result<Zeroizing<String>, Failed> {
     let shown = path.display();
-    let told = |error: std::io::Error| Failed::new(format!("cannot read {shown}: {error}"));
-    let file = std::fs::File::open(path).map_err(told)?;
+    let failed = |error: std::io::Error| Failed::new(format!("cannot read {shown}: {error}"));
+    let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = Zeroizing::new(String::new());
     let read = file
         .take(TOKEN_FILE_BYTES_MAX + 1)
         .read_to_string(&mut text);
-    let read = read.map_err(told)?;
+    let read = read.map_err(failed)?;
     if u64::try_from(read).is_ok_and(|read| read > TOKEN_FILE_BYTES_MAX) {
         return Err(Failed::new(format!("{shown} is too large for a token")));
     }

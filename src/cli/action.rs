@@ -1,7 +1,7 @@
 //! `hookherd check`, `ping`, `recreate`, `rotate-secret`: asked for, and waited for as long as a
 //! person waits.
 
-use super::Outcome;
+use super::CommandResult;
 use super::client::Client;
 use super::connections::{path, webhook};
 use super::failed::Failed;
@@ -33,7 +33,7 @@ pub(super) enum Action {
     Check,
     /// Request a test delivery from the provider.
     Ping,
-    /// Delete the hook and make it anew.
+    /// Delete the hook and create a new one.
     Recreate,
     /// Give the hook a new secret.
     RotateSecret,
@@ -117,7 +117,7 @@ fn wait(client: &Client, found: &Found, asked: Value, evidence: &str) -> Result<
     }
 }
 
-pub(super) fn run(args: &Args, action: Action, session: &Session) -> Outcome {
+pub(super) fn run(args: &Args, action: Action, session: &Session) -> CommandResult {
     let client = session.client()?;
     let found = find(&client, &args.connection)?;
     let asked = client.call(Method::POST, &path(&found, Some(action.as_str()))?, None)?;

@@ -7,7 +7,7 @@ use super::failed::Failed;
 use super::output::text_of;
 use super::saved::{self, Login};
 use super::session::Session;
-use super::{Outcome, output};
+use super::{CommandResult, output};
 use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal, Read};
 use zeroize::Zeroizing;
@@ -28,7 +28,7 @@ pub(super) enum Auth {
     Logout,
 }
 
-pub(super) fn run(command: &Auth, session: &Session) -> Outcome {
+pub(super) fn run(command: &Auth, session: &Session) -> CommandResult {
     match command {
         Auth::Login => login(session),
         Auth::Status => status(session),
@@ -67,7 +67,7 @@ fn token(session: &Session) -> Result<(Zeroizing<String>, Origin), Failed> {
     Ok((token_of(&text, "standard input")?, Origin::Typed))
 }
 
-fn login(session: &Session) -> Outcome {
+fn login(session: &Session) -> CommandResult {
     let (address, address_from) = address(session)?;
     let (token, token_from) = token(session)?;
     let login = Login {
@@ -90,14 +90,14 @@ fn login(session: &Session) -> Outcome {
         path.display()
     );
     session.printer.words(&answer, &words);
-    // What is set counts before what is saved: who is not told looks for it long.
+    // What is set counts before what is saved, which would be a surprise.
     for variable in super::access::in_the_way() {
         output::beside(&format!("{variable} is set and overrides the saved login"));
     }
     Ok(())
 }
 
-fn status(session: &Session) -> Outcome {
+fn status(session: &Session) -> CommandResult {
     let access = session.said().access()?;
     let (url, url_from) = (access.address.to_string(), access.address_from.clone());
     let token_from = access.token_from.clone();
@@ -119,7 +119,7 @@ fn status(session: &Session) -> Outcome {
     Ok(())
 }
 
-fn logout(session: &Session) -> Outcome {
+fn logout(session: &Session) -> CommandResult {
     let was_saved = saved::forget()?;
     let words = if was_saved {
         "login removed; the token stays valid until it is revoked"
@@ -132,7 +132,7 @@ fn logout(session: &Session) -> Outcome {
 }
 
 /// `hookherd whoami`.
-pub(super) fn whoami(session: &Session) -> Outcome {
+pub(super) fn whoami(session: &Session) -> CommandResult {
     session.printer.record(&session.client()?.get("whoami")?);
     Ok(())
 }

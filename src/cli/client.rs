@@ -3,7 +3,7 @@
 mod answer;
 mod reach;
 
-pub(super) use answer::told;
+pub(super) use answer::refusal;
 
 use super::access::{self, Access};
 use super::address::{Address, query};
@@ -51,13 +51,13 @@ fn check_authorities() -> Result<(), Failed> {
     let Some(path) = access::variable(AUTHORITIES) else {
         return Ok(());
     };
-    let told = |why: String| Failed::new(format!("{AUTHORITIES}: {why}")).coded("ssl_cert_file");
-    let bytes = std::fs::read(&path).map_err(|why| told(format!("cannot read {path}: {why}")))?;
+    let failed = |why: String| Failed::new(format!("{AUTHORITIES}: {why}")).coded("ssl_cert_file");
+    let bytes = std::fs::read(&path).map_err(|why| failed(format!("cannot read {path}: {why}")))?;
     let is_there = CertificateDer::pem_slice_iter(&bytes).any(|found| found.is_ok());
     if is_there {
         Ok(())
     } else {
-        Err(told(format!("{path} contains no PEM certificate")))
+        Err(failed(format!("{path} contains no PEM certificate")))
     }
 }
 

@@ -8,7 +8,7 @@ use super::connections::webhook;
 use super::output::text_of;
 use super::reference::{Place, Reference};
 use super::session::Session;
-use super::{Failed, Outcome};
+use super::{CommandResult, Failed};
 use crate::app::default_events;
 use crate::domain::repo::ProviderKind;
 use reqwest::Method;
@@ -83,7 +83,7 @@ fn events_help() -> String {
     )
 }
 
-pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let client = session.client()?;
     let Some(text) = &args.which.repository else {
         return many::run(&client.in_bulk(), args, session.printer);

@@ -1,6 +1,6 @@
 //! `hookherd connections`, and what is done to one of them.
 
-use super::Outcome;
+use super::CommandResult;
 use super::address::route;
 use super::list::{self, Listing, Part};
 use super::output::{Column, text_of};
@@ -63,7 +63,7 @@ pub(super) fn path(found: &Found, action: Option<&str>) -> Result<String, super:
     route(&parts)
 }
 
-pub(super) fn list(args: &ListArgs, session: &Session) -> Outcome {
+pub(super) fn list(args: &ListArgs, session: &Session) -> CommandResult {
     let client = session.client()?;
     if let Some(text) = &args.connection {
         let found = find(&client, text)?;
@@ -101,7 +101,7 @@ pub(super) fn webhook(connection: &Value) -> String {
     words
 }
 
-pub(super) fn set_enabled(args: &OneArgs, is_enabled: bool, session: &Session) -> Outcome {
+pub(super) fn set_enabled(args: &OneArgs, is_enabled: bool, session: &Session) -> CommandResult {
     let client = session.client()?;
     let found = find(&client, &args.connection)?;
     let body = json!({ "is_enabled": is_enabled });

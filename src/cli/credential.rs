@@ -5,7 +5,7 @@ use super::address::route;
 use super::client::Client;
 use super::output::{Column, Printer};
 use super::session::Session;
-use super::{Failed, Outcome};
+use super::{CommandResult, Failed};
 use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ const COLUMNS: [Column; 7] = [
 /// Longest token that is read from standard input.
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
-pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
+pub(super) fn run(command: &Credential, session: &Session) -> CommandResult {
     let printer = session.printer;
     let client = session.client()?;
     match command {
@@ -117,7 +117,7 @@ pub(super) fn run(command: &Credential, session: &Session) -> Outcome {
     Ok(())
 }
 
-/// Removes a credential. When it is still needed, whoever sits in front is asked.
+/// Removes a credential. When it is still in use, the user is asked.
 fn remove(client: &Client, path: &str, force: bool) -> Result<Value, Failed> {
     let forced = format!("{path}?force=true");
     if force {
@@ -128,13 +128,13 @@ fn remove(client: &Client, path: &str, force: bool) -> Result<Value, Failed> {
         return Ok(answer);
     }
     if answer["code"] != IN_USE {
-        // Asked again, it is told in full what is wrong.
+        // The second question repeats the reason in full.
         return client.call(Method::DELETE, path, None);
     }
     let why = answer["detail"].as_str().unwrap_or("it is still in use");
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-        let told = Failed::new(format!("{why} (--force)"));
-        return Err(told.coded(IN_USE).http(status.as_u16()));
+        let failed = Failed::new(format!("{why} (--force)"));
+        return Err(failed.coded(IN_USE).http(status.as_u16()));
     }
     let ask = dialoguer::Confirm::new().with_prompt(format!("{why}\nRemove it anyway?"));
     if ask.default(false).interact()? {
@@ -164,7 +164,7 @@ fn token_of_input() -> Result<Zeroizing<String>, Failed> {
     token_of(&text, "standard input")
 }
 
-fn add(client: &Client, body: &Value, printer: Printer) -> Outcome {
+fn add(client: &Client, body: &Value, printer: Printer) -> CommandResult {
     let answer = client.call(Method::POST, "credentials", Some(body))?;
     printer.words(&answer, &stored(&answer));
     Ok(())

@@ -1,6 +1,6 @@
 //! `hookherd deliveries`: list, show, replay.
 
-use super::Outcome;
+use super::CommandResult;
 use super::address::route;
 use super::list::{self, Listing, Part, Whose};
 use super::output::Column;
@@ -51,7 +51,7 @@ enum Action {
     },
 }
 
-pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let client = session.client()?;
     match &args.action {
         Some(Action::Show { id }) => {

@@ -3,7 +3,7 @@
 mod play;
 mod stage;
 
-use super::Outcome;
+use super::CommandResult;
 use super::output::Printer;
 use stage::Stage;
 
@@ -14,7 +14,7 @@ pub(super) struct Args {
     exit: bool,
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+pub(super) fn run(args: &Args, printer: Printer) -> CommandResult {
     actix::System::new().block_on(async {
         let stage = Stage::set(printer).await?;
         let played = play::play(&stage).await;

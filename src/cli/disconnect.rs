@@ -1,6 +1,6 @@
 //! `hookherd disconnect CONNECTION`.
 
-use super::Outcome;
+use super::CommandResult;
 use super::address::route;
 use super::reference::find;
 use super::session::Session;
@@ -15,7 +15,7 @@ pub(super) struct Args {
     keep_webhook: bool,
 }
 
-pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let client = session.client()?;
     let found = find(&client, &args.connection)?;
     let path = route(&["repositories", "connections", &found.id])?;

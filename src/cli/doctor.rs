@@ -8,7 +8,7 @@ mod token;
 
 use super::output::Column;
 use super::session::Session;
-use super::{Failed, Outcome};
+use super::{CommandResult, Failed};
 use crate::app::doctor::{Finding, Verdict, examine};
 use crate::config::Config;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ const MARKS: [&str; 3] = [
     "CREDENTIALS_DIRECTORY",
 ];
 
-pub(super) fn run(file: Option<&Path>, session: &Session) -> Outcome {
+pub(super) fn run(file: Option<&Path>, session: &Session) -> CommandResult {
     let is_here = file.is_some() || MARKS.iter().any(|name| std::env::var_os(name).is_some());
     let mut findings = Vec::new();
     if is_here || !session.has_token() {

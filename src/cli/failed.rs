@@ -1,4 +1,4 @@
-//! Why a command failed, and how that is told: a line or more for a person, or JSON.
+//! Why a command failed, and how it is reported: a line or more for a person, or JSON.
 
 use super::output::{pretty, printable};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(super) enum Exit {
     /// The command line is not understood.
     Usage,
     /// `EX_CONFIG` of `sysexits.h`: it fails in the same way until a person mends something, so
-    /// that nobody should start it again (`RestartPreventExitStatus=78` in the unit).
+    /// that it should not be restarted (`RestartPreventExitStatus=78` in the unit).
     Configuration,
 }
 
@@ -31,7 +31,7 @@ impl From<Exit> for ExitCode {
 /// The code of a failure that has no code of the API's.
 const CODE_DEFAULT: &str = "failed";
 
-/// Why a command failed; told on standard error.
+/// Why a command failed; reported on standard error.
 #[derive(Debug)]
 pub(crate) struct Failed {
     words: String,
@@ -107,30 +107,30 @@ impl Failed {
     /// As one JSON object.
     fn to_json(&self) -> Value {
         let code = self.code.as_deref().unwrap_or(CODE_DEFAULT);
-        let mut told = json!({ "code": code, "detail": self.words });
+        let mut text = json!({ "code": code, "detail": self.words });
         if let Some(http) = self.http {
-            told["status"] = json!(http);
+            text["status"] = json!(http);
         }
         if let Some((name, items)) = &self.among {
-            told[*name] = json!(items);
+            text[*name] = json!(items);
         }
-        told
+        text
     }
 
-    /// Tells it on standard error, and says how the process ends.
-    pub(super) fn tell(&self, as_json: bool) -> ExitCode {
-        let mut told = if as_json {
+    /// Reports it on standard error, and returns how the process ends.
+    pub(super) fn report(&self, as_json: bool) -> ExitCode {
+        let mut text = if as_json {
             pretty(&self.to_json())
         } else {
             format!("hookherd: {}", printable(&self.to_string()))
         };
         if !as_json {
             for line in &self.lines {
-                told.push_str("\n  ");
-                told.push_str(&printable(line));
+                text.push_str("\n  ");
+                text.push_str(&printable(line));
             }
         }
-        let _ = writeln!(std::io::stderr(), "{told}");
+        let _ = writeln!(std::io::stderr(), "{text}");
         self.exit.into()
     }
 }
@@ -166,11 +166,11 @@ mod tests {
             failed.to_string(),
             "no such connection (not_found, HTTP 404)"
         );
-        let told = json!({"code": "not_found", "detail": "no such connection", "status": 404});
-        assert_eq!(failed.to_json(), told);
+        let text = json!({"code": "not_found", "detail": "no such connection", "status": 404});
+        assert_eq!(failed.to_json(), text);
         let failed = Failed::new("which?").among("candidates", vec![json!(1)], vec![]);
         assert_eq!(failed.to_string(), "which?");
-        let told = json!({"code": "failed", "detail": "which?", "candidates": [1]});
-        assert_eq!(failed.to_json(), told);
+        let text = json!({"code": "failed", "detail": "which?", "candidates": [1]});
+        assert_eq!(failed.to_json(), text);
     }
 }

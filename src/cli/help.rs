@@ -334,7 +334,7 @@ const ENTRIES: &[Entry] = &[
         "man",
         Needs::Nothing,
         &[
-            "hookherd man | man -l -",
+            "hookherd man > hookherd.1",
             "hookherd man --dir /usr/local/share/man/man1",
         ],
     ),

@@ -1,6 +1,6 @@
 //! `hookherd incidents`: list, show, acknowledge, resolve.
 
-use super::Outcome;
+use super::CommandResult;
 use super::address::route;
 use super::list::{self, Listing, Part, Whose};
 use super::output::Column;
@@ -51,7 +51,7 @@ enum Action {
     },
 }
 
-pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let client = session.client()?;
     let printer = session.printer;
     let act = |id: &str, action: &str, done: &str| {

@@ -1,7 +1,7 @@
 //! Lists: page after page up to a limit, as a table or as JSON, of which no more is held than
 //! what is printed.
 
-use super::Outcome;
+use super::CommandResult;
 use super::client::{Client, List};
 use super::failed::Failed;
 use super::output::{Column, line, pretty};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// Most items that a list shows unless more are wanted.
 const LIMIT_DEFAULT: u32 = 50;
-/// Most items that can be wanted: a table of more is read by nobody, and a program has the API.
+/// Largest `--limit`: programs that need more have the API.
 const LIMIT_MAX: i64 = 10_000;
 
 /// How much of a list is wanted.
@@ -88,7 +88,12 @@ pub(super) struct Listing<'a> {
 }
 
 /// Shows a list.
-pub(super) fn show(session: &Session, client: &Client, listing: &Listing, part: &Part) -> Outcome {
+pub(super) fn show(
+    session: &Session,
+    client: &Client,
+    listing: &Listing,
+    part: &Part,
+) -> CommandResult {
     let printer = session.printer;
     let list = List {
         path: listing.path,
@@ -123,7 +128,7 @@ pub(super) fn show(session: &Session, client: &Client, listing: &Listing, part: 
 
 /// The JSON of a list, written as its pages arrive. The form is the API's: the items, then what
 /// the last page says beside them.
-fn stream(client: &Client, list: &List) -> Outcome {
+fn stream(client: &Client, list: &List) -> CommandResult {
     let mut writer = Writer::default();
     let rest = client.pages(list, |items| {
         for item in items {

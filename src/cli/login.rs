@@ -1,10 +1,10 @@
 //! `hookherd login PROVIDER`: signs in on this terminal, through the daemon.
 
 use super::address::route;
-use super::client::{Client, told};
+use super::client::{Client, refusal};
 use super::output::{Printer, printable};
 use super::session::Session;
-use super::{Failed, Outcome, credential};
+use super::{CommandResult, Failed, credential};
 use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn seconds(value: &Value, field: &str, otherwise: u64) -> Duration {
     Duration::from_secs(found.unwrap_or(otherwise).max(INTERVAL_MIN))
 }
 
-pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let printer = session.printer;
     let client = session.client()?;
     let found = sign_in(&client, args, printer)?;
@@ -64,11 +64,11 @@ fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Fail
         client.pause(wait);
         let (status, state) = client.ask(Method::POST, &path, None)?;
         if status.is_server_error() {
-            trouble.get_or_insert(told(status, &state));
+            trouble.get_or_insert(refusal(status, &state));
             continue;
         }
         if !status.is_success() {
-            return Err(trouble.unwrap_or_else(|| told(status, &state)));
+            return Err(trouble.unwrap_or_else(|| refusal(status, &state)));
         }
         if let Some(found) = state.get("credential").filter(|found| !found.is_null()) {
             return Ok(found.clone());
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn it_stops_when_the_code_is_over() {
         let (outcome, asked) = signs_in(vec![begun(1)]);
-        assert!(outcome.unwrap_err().to_string().contains("over"));
+        assert!(outcome.unwrap_err().to_string().contains("expired"));
         assert_eq!(asked.len(), 1);
     }
 }

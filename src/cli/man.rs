@@ -1,6 +1,6 @@
 //! `hookherd man`.
 
-use super::{Cli, Outcome, help};
+use super::{Cli, CommandResult, help};
 use clap::CommandFactory;
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> Outcome {
+pub(super) fn run(args: &Args) -> CommandResult {
     let command = help::with_examples(Cli::command());
     match &args.dir {
         Some(dir) => clap_mangen::generate_to(command, dir)?,

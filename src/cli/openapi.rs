@@ -1,10 +1,10 @@
 //! `hookherd openapi`.
 
-use super::Outcome;
+use super::CommandResult;
 use crate::api::OPENAPI;
 use std::io::Write;
 
-pub(super) fn run() -> Outcome {
+pub(super) fn run() -> CommandResult {
     std::io::stdout().write_all(OPENAPI.as_bytes())?;
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(super) struct Printer {
 
 /// Narrowest terminal that tables are made for; a narrower one breaks the lines itself.
 const WIDTH_MIN: u16 = 40;
-/// Width of a terminal that does not tell its own.
+/// Width of a terminal that reports none.
 const WIDTH_DEFAULT: u16 = 80;
 
 /// Columns of the terminal behind standard output.
@@ -53,9 +53,9 @@ fn width_of_terminal() -> Option<u16> {
     if !out.is_terminal() {
         return None;
     }
-    let told = rustix::termios::tcgetwinsize(&out).map_or(0, |size| size.ws_col);
-    let told = if told == 0 { WIDTH_DEFAULT } else { told };
-    Some(told.max(WIDTH_MIN))
+    let columns = rustix::termios::tcgetwinsize(&out).map_or(0, |size| size.ws_col);
+    let columns = if columns == 0 { WIDTH_DEFAULT } else { columns };
+    Some(columns.max(WIDTH_MIN))
 }
 
 /// Writes a line to standard output. A reader that went away (`| head`) is no error.
@@ -82,7 +82,7 @@ impl Printer {
         Self { json, color, width }
     }
 
-    /// A printer of plain text that is nobody's terminal.
+    /// A printer of plain text without a terminal.
     #[cfg(test)]
     pub(super) const fn plain() -> Self {
         Self {
@@ -123,7 +123,7 @@ impl Printer {
     }
 
     /// The answer as JSON, or the API token in it and nothing else, so that it can be piped on. A
-    /// person in front is told beside it what it is.
+    /// terminal also shows what it is.
     pub(super) fn token(self, answer: &Value, user: &str) {
         if self.is_terminal() && !self.json {
             self.beside(&format!("API token for {user}; it is shown only once:"));

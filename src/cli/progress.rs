@@ -8,12 +8,12 @@ use std::time::Duration;
 
 /// What the bar shows.
 const TEMPLATE: &str = "{bar:30} {pos} of {len}, {eta} left";
-/// How often the bar is drawn anew while nothing happens.
+/// How often the bar is redrawn while nothing happens.
 const TICK: Duration = Duration::from_millis(500);
 
 /// The progress of so many steps.
 pub(super) struct Progress {
-    /// `None` where nobody watches.
+    /// `None` where there is no terminal.
     bar: Option<ProgressBar>,
     printer: Printer,
     count: usize,

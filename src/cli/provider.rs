@@ -2,7 +2,7 @@
 
 use crate::domain::repo::ProviderKind;
 
-/// Understands the name of a provider. Who gave the repository first is told.
+/// Parses the name of a provider. A repository in its place gets an error of its own.
 pub(super) fn parse(text: &str) -> Result<ProviderKind, String> {
     let text = text.trim();
     match text.to_ascii_lowercase().parse() {

@@ -1,6 +1,6 @@
 //! `hookherd repositories PROVIDER`: what a credential of yours can reach.
 
-use super::Outcome;
+use super::CommandResult;
 use super::address::route;
 use super::list::{self, Listing, Part};
 use super::output::Column;
@@ -30,7 +30,7 @@ pub(super) struct Args {
     part: Part,
 }
 
-pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let client = session.client()?;
     let path = route(&["repositories", args.provider.as_str()])?;
     let listing = Listing {

@@ -1,6 +1,6 @@
 //! `hookherd runs`: list, show.
 
-use super::Outcome;
+use super::CommandResult;
 use super::address::route;
 use super::list::{self, Listing, Part, Whose};
 use super::output::Column;
@@ -46,7 +46,7 @@ enum Action {
     },
 }
 
-pub(super) fn run(args: &Args, session: &Session) -> Outcome {
+pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let client = session.client()?;
     if let Some(Action::Show { id }) = &args.action {
         let path = route(&["workflows", "runs", id])?;

@@ -94,7 +94,7 @@ pub(super) fn save(login: &Login) -> Result<PathBuf, Failed> {
 }
 
 fn save_to(path: &Path, login: &Login) -> Result<(), Failed> {
-    let told = |error: std::io::Error| {
+    let failed = |error: std::io::Error| {
         Failed::new(format!(
             "cannot save the login in {}: {error}",
             path.display()
@@ -103,14 +103,14 @@ fn save_to(path: &Path, login: &Login) -> Result<(), Failed> {
     let dir = path.parent().unwrap_or(path);
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    builder.create(dir).map_err(told)?;
+    builder.create(dir).map_err(failed)?;
     // A new file is 0600 from its first moment, and takes the name only when it is whole.
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(told)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
     let value = json!({ "url": login.url, "token": *login.token });
     let text = Zeroizing::new(value.to_string());
-    file.write_all(text.as_bytes()).map_err(told)?;
-    file.as_file().sync_all().map_err(told)?;
-    file.persist(path).map_err(|error| told(error.error))?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
 

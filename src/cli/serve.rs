@@ -1,7 +1,7 @@
 //! `hookherd serve`.
 
 use super::failed::Exit;
-use super::{Failed, Outcome};
+use super::{CommandResult, Failed};
 use crate::app;
 use crate::config::Config;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(super) struct Args {
     accept_data_loss: bool,
 }
 
-pub(super) fn run(args: &Args, file: Option<&Path>) -> Outcome {
+pub(super) fn run(args: &Args, file: Option<&Path>) -> CommandResult {
     let mut config = Config::load(file).map_err(|error| {
         let failed = Failed::from(error);
         failed.exit(Exit::Configuration)

@@ -1,6 +1,6 @@
 //! `hookherd simulate`.
 
-use super::Outcome;
+use super::CommandResult;
 use super::output::Printer;
 use crate::simulator::{Simulator, SimulatorConfig};
 use serde_json::json;
@@ -13,7 +13,7 @@ pub(super) struct Args {
     listen: SocketAddr,
 }
 
-pub(super) fn run(args: &Args, printer: Printer) -> Outcome {
+pub(super) fn run(args: &Args, printer: Printer) -> CommandResult {
     let config = SimulatorConfig {
         listen: args.listen,
         ..SimulatorConfig::default()

@@ -1,9 +1,9 @@
 //! `hookherd stats`: totals.
 
-use super::Outcome;
+use super::CommandResult;
 use super::session::Session;
 
-pub(super) fn run(session: &Session) -> Outcome {
+pub(super) fn run(session: &Session) -> CommandResult {
     session.printer.record(&session.client()?.get("stats")?);
     Ok(())
 }

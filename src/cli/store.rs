@@ -1,7 +1,7 @@
 //! `hookherd store`: verify, export, import. The daemon must not be running on the directory.
 
 use super::output::Printer;
-use super::{Failed, Outcome};
+use super::{CommandResult, Failed};
 use crate::app::store_tools;
 use crate::config::Config;
 use serde_json::json;
@@ -32,7 +32,7 @@ enum Action {
     },
 }
 
-pub(super) fn run(args: &Args, config: Option<&Path>, printer: Printer) -> Outcome {
+pub(super) fn run(args: &Args, config: Option<&Path>, printer: Printer) -> CommandResult {
     let dir = match &args.data_dir {
         Some(dir) => dir.clone(),
         None => Config::load(config)?.server.data_dir,
@@ -61,11 +61,11 @@ pub(super) fn run(args: &Args, config: Option<&Path>, printer: Printer) -> Outco
     }
 }
 
-fn verify(dir: &Path, printer: Printer) -> Outcome {
+fn verify(dir: &Path, printer: Printer) -> CommandResult {
     show(&store_tools::verify(dir)?, printer)
 }
 
-fn show(v: &store_tools::Verification, printer: Printer) -> Outcome {
+fn show(v: &store_tools::Verification, printer: Printer) -> CommandResult {
     let damage: Vec<_> = v
         .damage
         .iter()

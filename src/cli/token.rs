@@ -5,7 +5,7 @@ use super::client::Client;
 use super::list::{self, Listing, Part};
 use super::output::{Column, text_of};
 use super::session::Session;
-use super::{Failed, Outcome};
+use super::{CommandResult, Failed};
 use crate::domain::id::TokenId;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ const COLUMNS: [Column; 6] = [
     Column::time("EXPIRES", "/expires_at"),
 ];
 
-pub(super) fn run(command: &Token, session: &Session) -> Outcome {
+pub(super) fn run(command: &Token, session: &Session) -> CommandResult {
     let client = session.client()?;
     match command {
         Token::Create {

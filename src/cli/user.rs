@@ -5,7 +5,7 @@ use super::client::Client;
 use super::list::{self, Listing, Part};
 use super::output::{Column, text_of};
 use super::session::Session;
-use super::{Failed, Outcome};
+use super::{CommandResult, Failed};
 use reqwest::Method;
 use serde_json::json;
 
@@ -48,7 +48,7 @@ const COLUMNS: [Column; 5] = [
     Column::time("BEING REMOVED", "/removal/asked_at"),
 ];
 
-pub(super) fn run(command: &User, session: &Session) -> Outcome {
+pub(super) fn run(command: &User, session: &Session) -> CommandResult {
     let client = session.client()?;
     match command {
         User::Add { name, admin } => {

@@ -116,7 +116,7 @@ impl Environment {
     }
 
     /// What `HOOKHERD__SECTION__KEY` says of these keys. A variable of that form which names none
-    /// of them is an error: whoever set it believes that it counts.
+    /// of them is an error: it was set on purpose.
     pub(super) fn settings(&self, keys: &[String]) -> Result<Vec<Found>, ConfigError> {
         let mut all = Vec::new();
         for name in self.variables.keys() {
@@ -144,7 +144,7 @@ impl Environment {
 
     /// Looks at the variables that begin as ours do and are none of ours. One that spells a setting
     /// with too few underscores is an error; of the others a warning is returned, for they may be
-    /// meant for somebody else.
+    /// meant for another program.
     pub(super) fn strangers(&self, keys: &[String]) -> Result<Vec<String>, ConfigError> {
         let mut warnings = Vec::new();
         for name in self.variables.keys() {

@@ -60,7 +60,7 @@ impl Written {
     }
 
     /// Says of an error where the value was written.
-    pub(super) fn tell(&self, mut error: ConfigError) -> ConfigError {
+    pub(super) fn explain(&self, mut error: ConfigError) -> ConfigError {
         if let ConfigError::Value { key, origin, .. } = &mut error {
             *origin = self.origins.get(key).cloned();
         }
@@ -103,7 +103,7 @@ impl Layers {
         keys
     }
 
-    /// A file. Its syntax errors are told by line and without the line: a secret may stand there.
+    /// A file. Its syntax errors name the line number, not the line, which may hold a secret.
     fn add_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
         let table: toml::Table = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
@@ -314,7 +314,7 @@ fn written_list(text: &str) -> Value {
     list(items)
 }
 
-/// What somebody probably meant; `None` when nothing is near. The same name in another section
+/// What was probably meant; `None` when nothing is near. The same name in another section
 /// is nearest.
 pub(super) fn nearest(word: &str, all: &[String]) -> Option<String> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();

@@ -92,7 +92,7 @@ fn lines(key: Zeroizing<String>) -> Zeroizing<String> {
     Zeroizing::new(key.replace("\\n", "\n"))
 }
 
-/// Where an installation's pages live: as configured, else what its API's address tells.
+/// Where an installation's pages live: as configured, otherwise derived from its API's address.
 pub(super) fn web_url(key: &'static str, text: &str, api_url: &Url) -> Result<Url, ConfigError> {
     if text.is_empty() {
         return Ok(derived(api_url));

@@ -45,7 +45,7 @@ pub enum SecretsError {
 const OTHERS: u32 = 0o077;
 
 /// What stands in a file that a variable names, without blanks around it. The file must be its
-/// owner's alone, and not empty: whoever names a file means something.
+/// owner's alone, and not empty: a file that is named is meant.
 pub(super) fn read(name: &str, path: &Path) -> Result<Zeroizing<String>, SecretsError> {
     let metadata = std::fs::metadata(path).map_err(|source| unreadable(name, path, source))?;
     if metadata.permissions().mode() & OTHERS != 0 {

@@ -85,7 +85,7 @@ fn has_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
-/// A URL without a user that nobody on the way can read. A parser drops line ends within a URL:
+/// An encrypted URL without a user. A parser drops line ends within a URL:
 /// here they are refused, because what was meant is not known.
 pub(super) fn safe_url(key: &str, text: &str) -> Result<Url, ConfigError> {
     let fail = || bad(key, text, SAFE_URL);

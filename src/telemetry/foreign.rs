@@ -1,13 +1,13 @@
 //! Log lines of libraries. Strangers can cause some of those: what cannot be read, what breaks off.
 //! They come so many a minute from each module, and then are counted.
 
-use super::seldom::may_tell_quietly;
+use super::throttle::may_log_quietly;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Leaves lines out that are not ours. Lines for whoever looks for a fault (`debug` and below) all
-/// come.
+/// Leaves lines out that are not ours. Lines at `debug` and below are all
+/// kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Foreign;
 
@@ -15,7 +15,7 @@ impl<S: Subscriber> Layer<S> for Foreign {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let line = event.metadata();
         let is_ours = line.target().starts_with(env!("CARGO_PKG_NAME"));
-        is_ours || *line.level() > Level::INFO || may_tell_quietly(line.target())
+        is_ours || *line.level() > Level::INFO || may_log_quietly(line.target())
     }
 }
 
@@ -32,8 +32,8 @@ mod tests {
     impl<S: Subscriber> Layer<S> for Lines {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
             let line = event.metadata();
-            let told = format!("{} {}", line.level(), line.target());
-            self.0.lock().push(told);
+            let line_of = format!("{} {}", line.level(), line.target());
+            self.0.lock().push(line_of);
         }
     }
 
@@ -52,7 +52,7 @@ mod tests {
             }
         });
         let lines = lines.0.lock();
-        let count = |told: &str| lines.iter().filter(|line| *line == told).count();
+        let count = |line_of: &str| lines.iter().filter(|line| *line == line_of).count();
         assert_eq!(count("ERROR actix_http::h1::dispatcher"), 20);
         assert_eq!(count("WARN actix_server::accept"), 20);
         assert_eq!(count("DEBUG actix_http::h1::decoder"), 500);

@@ -1,8 +1,8 @@
-//! Every limit that somebody can reach, in one list: each is counted by its name.
+//! Every limit, in one list: each is counted by its name.
 
 macro_rules! limits {
     ($($limit:ident $name:literal;)*) => {
-        /// A limit. What it is and what happens at it is told in docs/operations.md.
+        /// A limit. docs/operations.md explains each.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Limit {
             $(#[doc = concat!("`", $name, "`")] $limit,)*

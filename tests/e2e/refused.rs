@@ -156,7 +156,7 @@ fn a_damaged_store_is_told_by_the_tools_and_served_all_the_same() {
     assert_refused(&verified, "the store is damaged");
     let told = String::from_utf8_lossy(&verified.stdout).into_owned();
     assert!(
-        told.contains("sound: false") && told.contains("segment"),
+        told.contains("Sound: false") && told.contains("Segment"),
         "{told}"
     );
     assert_refused(&stage.run(EXPORT), "the export lacks what is lost");

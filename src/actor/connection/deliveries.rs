@@ -14,7 +14,7 @@ use crate::domain::lifecycle::{Input, Phase};
 use crate::domain::time::Timestamp;
 use crate::domain::wording;
 use crate::store::{Batch, Change, ReadError};
-use crate::telemetry::{may_tell, metric};
+use crate::telemetry::{may_log, metric};
 use actix::prelude::*;
 use metrics::counter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -288,7 +288,7 @@ fn outcome(
     fold: &mut Fold<'_>,
 ) -> Result<Outcome, ReadError> {
     if is_foreign(connection, &decoded) {
-        if may_tell("foreign_repository") {
+        if may_log("foreign_repository") {
             tracing::warn!(
                 connection.id = %connection.id, delivery.id = %delivery.id,
                 "a delivery speaks of another repository; it has no effect"

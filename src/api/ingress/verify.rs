@@ -8,7 +8,7 @@ use crate::domain::delivery::BodyDigest;
 use crate::domain::id::ConnectionId;
 use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::provider::{Claim, Decode, HeaderLookup, Inbound, Proven, Verified, VerifyError};
-use crate::telemetry::may_tell;
+use crate::telemetry::may_log;
 use actix_web::http::header::HeaderMap;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -167,7 +167,7 @@ impl Inquiry<'_> {
     }
 
     fn warn(&self, id: ConnectionId) {
-        if may_tell("webhook_signature_verification_failed") {
+        if may_log("webhook_signature_verification_failed") {
             tracing::warn!(connection.id = %id, "webhook_signature_verification_failed");
         }
         self.shared.herd.rejected(id);

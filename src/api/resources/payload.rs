@@ -6,7 +6,7 @@ use crate::api::scope::{Caller, Shared};
 use crate::api::server::answers::Spent;
 use crate::domain::delivery::Delivery;
 use crate::store::StoredBody;
-use crate::telemetry::{Limit, limit_reached, may_tell};
+use crate::telemetry::{Limit, limit_reached, may_log};
 use actix_web::HttpResponse;
 use actix_web::body::SizedStream;
 use actix_web::web::{self, Bytes};
@@ -52,7 +52,7 @@ pub(super) struct Shown {
 }
 
 fn unreadable(error: &Error) -> Problem {
-    if may_tell("payload_unreadable") {
+    if may_log("payload_unreadable") {
         tracing::error!(%error, "a payload cannot be read");
     }
     let words = "the payload could not be read; the log says more";

@@ -19,7 +19,7 @@ use data_encoding::HEXLOWER;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Clocks that differ by less agree: an answer takes its time, and tells only seconds.
+/// Clocks that differ by less agree: an answer takes its time, and its date has only seconds.
 const APART_MAX: Duration = Duration::from_millis(APART_MAX_MS);
 const APART_MAX_MS: u64 = 30_000;
 /// By more than this GitLab's signed deliveries are refused as stale; GitHub's limit for what our
@@ -72,10 +72,10 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// How many milliseconds we are ahead of a time that was told as the answer to a question. Within
+/// How many milliseconds we are ahead of a time in the answer to a request. Within
 /// the second that it names, and the time that the question took, there is no difference.
-fn apart(asked: Timestamp, told: Timestamp, heard: Timestamp) -> i64 {
-    let (earliest, latest) = (told.0, told.0.saturating_add(1000));
+fn apart(asked: Timestamp, theirs: Timestamp, heard: Timestamp) -> i64 {
+    let (earliest, latest) = (theirs.0, theirs.0.saturating_add(1000));
     if asked.0 > latest {
         asked.0 - latest
     } else {
@@ -107,7 +107,7 @@ fn clock(apart: i64, host: &str) -> Finding {
 }
 
 impl Subject<'_> {
-    /// Whether the API is there. Nobody's token is shown to it.
+    /// Whether the API is there. No token is sent.
     async fn api(&self, what: String) -> (Finding, Option<i64>) {
         let asked = SystemClock.now();
         let probed = probe(self.kind, &self.http).await;
@@ -116,7 +116,7 @@ impl Subject<'_> {
         match probed {
             Ok(probed) => {
                 let words = format!("{url} is an API");
-                let apart = probed.clock.map(|told| apart(asked, told, heard));
+                let apart = probed.clock.map(|theirs| apart(asked, theirs, heard));
                 (Finding::new(what, Verdict::Good, words), apart)
             }
             Err(error) => {
@@ -127,7 +127,7 @@ impl Subject<'_> {
     }
 
     /// Our OAuth client: the provider is asked for what it never gives, tokens for a code that is
-    /// none. Whether it refuses the code or the client tells whether the client is right.
+    /// none. Whether it refuses the code or the client shows whether the client is right.
     async fn sign_in(&self, oauth: &Oauth) -> Finding {
         let (kind, web_url) = (self.kind, &self.installation.web_url);
         let what = format!("sign-in with {kind} at {}", self.installation.host);
@@ -167,15 +167,15 @@ impl Subject<'_> {
 
     async fn ask_app(&self, app: &AppConfig) -> Result<AppIdentity, NoApp> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let told = |error: &dyn std::fmt::Display| NoApp::Unusable(error.to_string());
+        let unusable = |error: &dyn std::fmt::Display| NoApp::Unusable(error.to_string());
         let instance = Instance {
             provider: self.kind,
             host: self.installation.host.clone(),
         };
-        let github = Github::new(&self.http, clock, &instance).map_err(|e| told(&e))?;
+        let github = Github::new(&self.http, clock, &instance).map_err(|e| unusable(&e))?;
         let key = &app.private_key.0;
         let asked = GithubApp::new(Arc::new(github), instance, &app.id, key);
-        let asked = asked.map_err(|e| told(&StartError::from(e)))?;
+        let asked = asked.map_err(|e| unusable(&StartError::from(e)))?;
         let errand = Errand::of_person(UserId::from_u128(0));
         asked.identity(errand).await.map_err(NoApp::Refused)
     }
@@ -221,7 +221,7 @@ impl Subject<'_> {
 
 /// Why nothing is known of our App.
 enum NoApp {
-    /// Nobody could be asked.
+    /// The provider could not be asked.
     Unusable(String),
     /// GitHub was asked.
     Refused(ProviderError),
@@ -256,14 +256,14 @@ mod tests {
     #[test]
     fn clocks_are_apart_by_what_an_answer_cannot_explain() {
         let at = |seconds: i64| Timestamp(seconds * 1000);
-        // Asked, told, heard; how far we are ahead.
-        for (asked, told, heard, ahead) in [
+        // Asked, theirs, heard; how far we are ahead.
+        for (asked, theirs, heard, ahead) in [
             (100, 100, 101, 0),
             (100, 105, 110, 0),
             (200, 100, 201, 99),
             (100, 200, 101, -99),
         ] {
-            assert_eq!(apart(at(asked), at(told), at(heard)), ahead * 1000);
+            assert_eq!(apart(at(asked), at(theirs), at(heard)), ahead * 1000);
         }
         for (ahead, verdict) in [
             (0, Verdict::Good),

@@ -33,7 +33,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
 
 /// The master key, and whether it fits the store.
 fn keys(config: &Config) -> Vec<Finding> {
-    let told = |verdict, words: &str| Finding::new("master key", verdict, words);
+    let finding = |verdict, words: &str| Finding::new("master key", verdict, words);
     let ring = config.seal_key.as_ref().ok_or(KeyError::Missing);
     let ring = ring.and_then(|key| {
         let keys = MasterKey::parse_list(&key.0)?;
@@ -41,18 +41,18 @@ fn keys(config: &Config) -> Vec<Finding> {
     });
     let ring = match ring {
         Ok(ring) => ring,
-        Err(error) => return vec![told(Verdict::Bad, &error.to_string())],
+        Err(error) => return vec![finding(Verdict::Bad, &error.to_string())],
     };
     let dir = config.server.data_dir.display();
     let store = |verdict, words| Finding::new("store", verdict, words);
     match tools::canary(&config.server.data_dir) {
         Ok(Some(canary)) if canary_fits(&ring, &canary) => vec![
-            told(Verdict::Good, "matches the store"),
+            finding(Verdict::Good, "matches the store"),
             stored(&config.server.data_dir),
         ],
-        Ok(Some(_)) => vec![told(Verdict::Bad, "does not match the store")],
+        Ok(Some(_)) => vec![finding(Verdict::Bad, "does not match the store")],
         Ok(None) => vec![
-            told(Verdict::Good, "valid"),
+            finding(Verdict::Good, "valid"),
             match tools::health(&config.server.data_dir) {
                 Err(OpenError::Missing(_)) => {
                     let words = format!(
@@ -64,7 +64,7 @@ fn keys(config: &Config) -> Vec<Finding> {
             },
         ],
         Err(OpenError::InUse(_)) => vec![
-            told(Verdict::Good, "valid"),
+            finding(Verdict::Good, "valid"),
             store(Verdict::Good, used(&config.server.data_dir)),
         ],
         Err(error) => vec![store(Verdict::Bad, error.to_string())],

@@ -105,7 +105,7 @@ impl Answer {
         if status.is_success() {
             return Ok((status, value));
         }
-        let failed = told(status, &value);
+        let failed = refusal(status, &value);
         Err(match self.wait {
             Some(wait) => failed.and(&format!("try again in {} s", wait.as_secs())),
             None => failed,
@@ -153,7 +153,7 @@ impl Answer {
 }
 
 /// An error answer in words: problem details when it is one, the status otherwise.
-pub(in crate::cli) fn told(status: StatusCode, problem: &Value) -> Failed {
+pub(in crate::cli) fn refusal(status: StatusCode, problem: &Value) -> Failed {
     let field = |name: &str| problem.get(name).and_then(Value::as_str);
     let words = match field("code") {
         // What to do is said in commands here, and in routes to those who call the API.
@@ -192,13 +192,13 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_code() {
         let problem = json!({"detail": "no such connection", "code": "not_found"});
-        let words = told(StatusCode::NOT_FOUND, &problem).to_string();
+        let words = refusal(StatusCode::NOT_FOUND, &problem).to_string();
         assert_eq!(words, "no such connection (not_found, HTTP 404)");
         let problem = json!({"detail": "add a token (POST ...)", "code": "no_credential"});
-        let words = told(StatusCode::UNPROCESSABLE_ENTITY, &problem).to_string();
+        let words = refusal(StatusCode::UNPROCESSABLE_ENTITY, &problem).to_string();
         assert!(words.contains("hookherd credential add"), "{words}");
         assert!(!words.contains("POST"), "{words}");
-        let words = told(StatusCode::BAD_GATEWAY, &Value::Null).to_string();
+        let words = refusal(StatusCode::BAD_GATEWAY, &Value::Null).to_string();
         assert_eq!(words, "no details (HTTP 502)");
     }
 

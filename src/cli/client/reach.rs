@@ -138,7 +138,7 @@ fn of_io(error: &std::io::Error) -> Option<Obstacle> {
     }
 }
 
-/// The obstacle that an error and what caused it tell of, and the last words of the chain.
+/// The obstacle that an error and what caused it name, and the last words of the chain.
 fn judge(error: &(dyn Error + 'static)) -> (Option<Obstacle>, String) {
     let mut found = None;
     let mut last = error.to_string();
@@ -149,7 +149,7 @@ fn judge(error: &(dyn Error + 'static)) -> (Option<Obstacle>, String) {
             Some(io) => of_io(io),
             None => error.downcast_ref::<rustls::Error>().map(of_tls),
         };
-        // These two are told in words alone.
+        // These two have words only.
         let by_words = || {
             let is_name = last.contains("dns error") || last.contains("lookup address");
             let is_foreign = last.contains("invalid HTTP") || last.contains("HTTP/0.9");

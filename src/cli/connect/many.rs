@@ -7,7 +7,7 @@ use crate::cli::client::Client;
 use crate::cli::list::Writer;
 use crate::cli::output::{Column, Printer};
 use crate::cli::progress::Progress;
-use crate::cli::{Failed, Outcome};
+use crate::cli::{CommandResult, Failed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal, Write};
@@ -22,7 +22,7 @@ const HOPELESS: usize = 3;
 /// Owners that are named when none is the one that was asked for.
 const OWNERS_SHOWN: usize = 10;
 
-pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> Outcome {
+pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> CommandResult {
     let which = &args.which;
     let org = which.org.as_deref().map(|org| org.trim().trim_matches('/'));
     let choice = Choice::new(org, which.matching.as_deref())?;
@@ -111,7 +111,7 @@ fn show(plan: &[Planned], printer: Printer) {
     printer.table(&json!({ "plan": lines }), "plan", &COLUMNS);
 }
 
-/// Asks on the terminal. Where there is none, somebody must have said so before.
+/// Asks on the terminal. Without one, `--yes` is needed.
 fn agree(count: usize) -> Result<bool, Failed> {
     if !std::io::stdin().is_terminal() {
         let words = "use --yes to connect these, or --dry-run to only list them";
@@ -125,7 +125,7 @@ fn agree(count: usize) -> Result<bool, Failed> {
 
 /// One after the other: providers ask for a pause between writes anyhow. One that fails does not
 /// keep the others from their turn, unless it is the daemon that fails.
-fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -> Outcome {
+fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -> CommandResult {
     let progress = Progress::new(new.len(), printer);
     let mut writer = printer.json.then(Writer::default);
     let (mut connected, mut failed, mut hopeless) = (0_usize, 0_usize, 0_usize);

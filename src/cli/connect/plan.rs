@@ -82,7 +82,7 @@ impl Planned {
     }
 }
 
-/// What tells a repository from all others: its host, and the provider's id of it, or its name
+/// What identifies a repository: its host, and the provider's id of it, or its name
 /// while a connection does not know the id yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Identity {

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Most connections that get a row of their own.
 const ROWS_MAX: usize = 20;
 
-/// What was found of the connections of whoever asks.
+/// What was found of the connections of the user.
 pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
     let all = client.every("repositories/connections", "connections", &[])?;
     let mut findings = judge(&all);
@@ -17,7 +17,7 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
     Ok(findings)
 }
 
-/// Whether a state needs somebody: for good, or perhaps.
+/// Whether a state needs attention: certainly, or perhaps.
 fn verdict(status: &str) -> Verdict {
     match status {
         "active" | "inactive" => Verdict::Good,
@@ -87,18 +87,18 @@ fn count(ailing: &[(&Value, Verdict)], of: Verdict) -> usize {
 /// What a connection ails, and what to do.
 fn why(connection: &Value) -> String {
     let status = text(connection, "/webhook_status");
-    let told = connection.pointer("/last_error/message");
-    let told = told.and_then(Value::as_str);
+    let error = connection.pointer("/last_error/message");
+    let error = error.and_then(Value::as_str);
     let means = match status {
-        "suspended" => "suspended until you resume it (`hookherd resume`)",
+        "suspended" => "needs you to resume it (`hookherd resume`)",
         "failed" => "its webhook cannot be created; retrying",
         "degraded" => "its webhook exists, but is changed, silent, disabled or unreachable",
         "pending" => "its webhook is being created",
         _ => "see `hookherd connections`",
     };
-    told.map_or_else(
+    error.map_or_else(
         || format!("{status}: {means}"),
-        |told| format!("{status}: {means}: {told}"),
+        |error| format!("{status}: {means}: {error}"),
     )
 }
 

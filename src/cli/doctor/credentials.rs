@@ -21,7 +21,7 @@ const GITLAB: &str = "api";
 /// The right of a GitHub App's installation.
 const APP: &str = "repository_hooks:write";
 
-/// What was found of the credentials of whoever asks.
+/// What was found of the credentials of the user.
 pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
     let all = client.every("credentials", "items", &[])?;
     if all.is_empty() {
@@ -101,12 +101,12 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
 fn rights(credential: &Value) -> (Verdict, String) {
     let scopes = credential["scopes"].as_array();
     let scopes = scopes.map_or(&[][..], Vec::as_slice);
-    let has = |scope: &str| scopes.iter().any(|told| told == scope);
+    let has = |scope: &str| scopes.iter().any(|given| given == scope);
     let good = |words: &str| (Verdict::Good, words.to_owned());
-    let told: Vec<&str> = scopes.iter().filter_map(Value::as_str).collect();
-    let told = told.join(", ");
+    let given: Vec<&str> = scopes.iter().filter_map(Value::as_str).collect();
+    let given = given.join(", ");
     let lacks = |needed: &str| {
-        let words = format!("it needs the scope {needed}, and has {told}");
+        let words = format!("it needs the scope {needed}, and has {given}");
         (Verdict::Bad, words)
     };
     match (text(credential, "/kind"), text(credential, "/provider")) {
@@ -117,12 +117,12 @@ fn rights(credential: &Value) -> (Verdict, String) {
             (Verdict::Bad, words.to_owned())
         }
         (_, "gitlab") if scopes.is_empty() => good("GitLab does not report its scopes"),
-        (_, "gitlab") if has(GITLAB) => (Verdict::Good, format!("scopes {told}")),
+        (_, "gitlab") if has(GITLAB) => (Verdict::Good, format!("scopes {given}")),
         (_, "gitlab") => lacks(GITLAB),
         _ if scopes.is_empty() => good("it reports no scopes, as fine-grained tokens do"),
-        _ if GITHUB.iter().any(|scope| has(scope)) => (Verdict::Good, format!("scopes {told}")),
+        _ if GITHUB.iter().any(|scope| has(scope)) => (Verdict::Good, format!("scopes {given}")),
         _ if has(GITHUB_PUBLIC) => {
-            let words = format!("scopes {told}, sufficient for public repositories only");
+            let words = format!("scopes {given}, sufficient for public repositories only");
             (Verdict::Warning, words)
         }
         _ if has(GITHUB_HALF) => {

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Most that get a row of their own.
 const ROWS_MAX: usize = 20;
 
-/// What is still to be deleted for whoever asks.
+/// What is still to be deleted for the user.
 pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
     let filters = [("deleting", Some("true"))];
     let all = client.every("repositories/connections", "connections", &filters)?;

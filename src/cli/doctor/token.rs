@@ -24,13 +24,13 @@ pub(super) enum End {
     Later(String),
 }
 
-/// How the end looks that a field tells.
+/// When a field says that it expires.
 pub(super) fn end(value: &Value, pointer: &str, now: OffsetDateTime) -> End {
-    let told = text(value, pointer);
-    let Ok(at) = OffsetDateTime::parse(told, &Rfc3339) else {
+    let expires = text(value, pointer);
+    let Ok(at) = OffsetDateTime::parse(expires, &Rfc3339) else {
         return End::Never;
     };
-    let words = format!("on {} ({})", at.date(), from_now(told, now));
+    let words = format!("on {} ({})", at.date(), from_now(expires, now));
     if at <= now {
         End::Past(words)
     } else if at - now <= SOON {

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 /// Deepest object whose fields get lines of their own.
 const DEPTH_MAX: usize = 4;
 
-/// What somebody looks for first; the other fields stand behind in the order of their names.
+/// Fields that come first; the others follow in the order of their names.
 const FIRST: [&str; 12] = [
     "id",
     "name",
@@ -104,11 +104,11 @@ pub(super) fn words(value: &Value, now: Option<OffsetDateTime>) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) => match now {
             Some(now) => {
-                let (told, whole) = (relative(text, now), to_the_second(text));
-                if told == whole {
-                    printable(&told)
+                let (ago, whole) = (relative(text, now), to_the_second(text));
+                if ago == whole {
+                    printable(&ago)
                 } else {
-                    printable(&format!("{whole} ({told})"))
+                    printable(&format!("{whole} ({ago})"))
                 }
             }
             None => printable(text),

@@ -7,7 +7,7 @@ use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Row, Ta
 use serde_json::Value;
 use time::OffsetDateTime;
 
-/// Longest text of a cell: a title that somebody else wrote fills no screen.
+/// Longest text of a cell: a foreign title must not fill the screen.
 const CELL_CHARS_MAX: usize = 200;
 /// Blanks between two columns.
 const GAP: u16 = 2;
@@ -80,7 +80,7 @@ pub(super) struct Look {
     pub(super) width: Option<u16>,
     /// Whether words have colours.
     pub(super) color: bool,
-    /// What times are told from; `None`: they are told whole.
+    /// What times are relative to; `None`: they are absolute.
     pub(super) now: Option<OffsetDateTime>,
 }
 
@@ -164,7 +164,7 @@ impl Sheet {
     }
 }
 
-/// The colour of a word: what is well, what waits, what needs somebody.
+/// The colour of a word: healthy, waiting, needs attention.
 fn color_of(word: &str) -> Option<comfy_table::Color> {
     use comfy_table::Color::{Green, Red, Yellow};
     match word {
@@ -181,8 +181,8 @@ fn cell(item: &Value, column: Column, look: &Look) -> Cell {
     let value = item.pointer(column.pointer).unwrap_or(&Value::Null);
     let text = match (column.kind, value) {
         (Kind::Time, Value::String(at)) => {
-            let told = look.now.map(|now| relative(at, now));
-            printable(&told.unwrap_or_else(|| to_the_second(at)))
+            let ago = look.now.map(|now| relative(at, now));
+            printable(&ago.unwrap_or_else(|| to_the_second(at)))
         }
         (Kind::Text | Kind::Id | Kind::Time | Kind::Status, value) => words(value, None),
     };

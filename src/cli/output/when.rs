@@ -31,7 +31,7 @@ pub(in crate::cli) fn relative(text: &str, now: OffsetDateTime) -> String {
     }
 }
 
-/// A time of the API's to the second: nobody reads its milliseconds in a list.
+/// A time of the API's to the second: a list needs no milliseconds.
 pub(super) fn to_the_second(text: &str) -> String {
     match text.split_once('.') {
         Some((whole, "000Z")) => format!("{whole}Z"),

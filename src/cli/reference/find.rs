@@ -7,7 +7,7 @@ use crate::cli::failed::Failed;
 use crate::cli::output::text_of;
 use serde_json::Value;
 
-/// Connections that are looked through for what resembles a name that nobody has.
+/// Connections searched for names that resemble an unknown one.
 const NEAR_SEARCHED_MAX: usize = 5_000;
 /// Names that a long path is cut to, at most.
 const NAMES_TRIED_MAX: usize = 20;
@@ -51,7 +51,7 @@ pub(in crate::cli) fn find(client: &Client, text: &str) -> Result<Found, Failed>
             return Ok(Found::of(connection));
         }
         Ok(Reference::Repository(place)) => place,
-        // A name without its owner: what it may be is told.
+        // A name without its owner: the candidates are listed.
         Err(_) if !text.trim().is_empty() && !text.contains(['/', ':']) => {
             let place = Place {
                 host: None,

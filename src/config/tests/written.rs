@@ -250,7 +250,7 @@ fn what_is_no_setting_is_told_with_the_nearest_that_is_one() {
     ] {
         let error = with(&[(name, "info")]).unwrap_err().to_string();
         assert!(
-            error.contains(&format!("no setting {name};")) && error.contains(says),
+            error.contains(&format!("unknown setting {name};")) && error.contains(says),
             "{error}"
         );
     }

@@ -202,7 +202,7 @@ pub(super) async fn handle(
                     reach,
                 };
                 let (said, jobs) = act(&mut state, &asked);
-                (scope::told(said, &state, &asked), jobs)
+                (scope::with_scopes(said, &state, &asked), jobs)
             }
         }
     };

@@ -53,7 +53,7 @@ fn a_store_is_verified_exported_and_imported() {
     let exported = json(&done(&stage, &["store", "export", "backup.bin", "--json"]));
     assert!(exported["bytes"].as_u64().unwrap() > 0);
     let import = ["store", "--data-dir", "copy", "import", "backup.bin"];
-    assert!(done(&stage, &import).contains("sound: true"));
+    assert!(done(&stage, &import).contains("Sound: true"));
     let copy = ["store", "verify", "--data-dir", "copy", "--json"];
     assert_eq!(json(&done(&stage, &copy))["sound"], true);
     assert_eq!(

@@ -58,7 +58,7 @@ fn a_login_is_tried_saved_used_and_forgotten() {
         "the saved login is for",
     );
     stage.set("HOOKHERD_URL", &other);
-    failed(&stage, &["whoami"], "HOOKHERD_URL names");
+    failed(&stage, &["whoami"], "but HOOKHERD_URL is");
     assert_eq!(asked.try_iter().count(), 0);
     stage.unset("HOOKHERD_URL");
 

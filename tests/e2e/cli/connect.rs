@@ -92,7 +92,7 @@ fn many_are_connected_in_numbered_lines_and_nothing_found_is_an_error() {
     stage.simulator.github().add_user("lonely");
     let none = stage.run(&["connect", "github", "--org", "lonely", "--yes"]);
     let told = String::from_utf8(none.stderr).unwrap();
-    assert!(told.contains("no repository of `lonely`"), "{told}");
+    assert!(told.contains("any repository of `lonely`"), "{told}");
     let none = stage.run(&["connect", "github", "--match", "x/*", "--yes", "--json"]);
     let told: Value = serde_json::from_slice(&none.stderr).unwrap();
     assert_eq!(told["code"], "no_repositories");

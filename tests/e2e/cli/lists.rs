@@ -171,7 +171,7 @@ fn runs_incidents_repositories_and_totals_are_shown() {
         let told = json(&done(stage, &["incidents", words, incident, "--json"]));
         assert_eq!(told["status"], status);
     }
-    assert!(done(stage, &["incidents", "show", incident]).contains("resolution: manual"));
+    assert!(done(stage, &["incidents", "show", incident]).contains("Resolution: manual"));
     let none = [
         "incidents",
         "--status",

@@ -59,7 +59,7 @@ fn what_is_no_address_and_who_is_not_there() {
         &stage,
         "http://no-such-name.invalid",
         "name_not_found",
-        "no-such-name.invalid is not",
+        "no-such-name.invalid not found",
     );
     failed(&stage, &["whoami", "--url", " "], "is empty");
 }
@@ -73,7 +73,12 @@ fn who_answers_and_is_no_hookherd() {
         "content-type: text/html\r\n",
         "<html>hello",
     ));
-    says(&stage, &url, "not_hookherd", "no Hookherd (text/html)");
+    says(
+        &stage,
+        &url,
+        "not_hookherd",
+        "not from Hookherd (text/html)",
+    );
     let deep = format!("{url}/deep/");
     says(&stage, &deep, "not_hookherd", "ends in /deep");
     let (url, _asked) = server(fake::http(502, "content-type: text/html\r\n", "<html>bad"));
@@ -113,12 +118,7 @@ fn what_is_wrong_with_tls() {
     assert!(told.contains("Name: ann"), "{told}");
     let port = fake::tls("127.0.0.2", CERTIFICATE, KEY, whoami.clone());
     let url = format!("https://127.0.0.2:{port}");
-    says(
-        &stage,
-        &url,
-        "tls_name_mismatch",
-        "not for the name 127.0.0.2",
-    );
+    says(&stage, &url, "tls_name_mismatch", "not valid for 127.0.0.2");
     // What `openssl req -x509` makes is an authority's, whether it is trusted or not.
     let port = fake::tls("127.0.0.1", AUTHORITY, AUTHORITY_KEY, whoami.clone());
     let url = format!("https://localhost:{port}");
@@ -157,7 +157,10 @@ fn who_asks_to_wait_is_obeyed_for_a_while() {
     assert!(output.status.success(), "{output:?}");
     assert!(begun.elapsed().as_secs() >= 1, "it waits");
     let note = String::from_utf8(output.stderr).unwrap();
-    assert!(note.contains("asks to wait 1 s (overloaded)"), "{note}");
+    assert!(
+        note.contains("asks to retry after 1 s (overloaded)"),
+        "{note}"
+    );
     assert_eq!(asked.try_iter().count(), 2);
     // Who asks for more than anybody waits for is told on at once.
     let (url, asked) = fake::server(vec![wait(3600)]);

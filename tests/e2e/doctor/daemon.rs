@@ -30,7 +30,7 @@ fn a_running_daemon_is_examined_and_a_users_machine_has_nothing_but_a_token() {
         .has("credentials", "warning", "hookherd credential add")
         .has("public address", "warning", "only from this machine")
         .has("store", "ok", "in use by a daemon")
-        .has("connections", "ok", "all of 0")
+        .has("connections", "ok", "0 healthy")
         .has("pending deletions", "ok", "");
     let github = stage.simulator.github();
     let token = github.add_user("octo");
@@ -39,7 +39,7 @@ fn a_running_daemon_is_examined_and_a_users_machine_has_nothing_but_a_token() {
     stage.wait_for_status(ADMIN, &id, "active");
     let report = Report::of(&stage);
     report
-        .has("daemon", "ok", "knows you as admin")
+        .has("daemon", "ok", "signed in as admin")
         .has(
             &format!("credential of octo at {host} (github)"),
             "ok",
@@ -69,7 +69,7 @@ fn a_token_that_ends_soon_is_told() {
     let (mut stage, _daemon) = running();
     for (expires, verdict, part) in [
         (None, "ok", "it does not expire"),
-        (Some("365d"), "ok", "it ends on"),
+        (Some("365d"), "ok", "it expires on"),
         (Some("3d"), "warning", "hookherd token create"),
     ] {
         stage.set("HOOKHERD_TOKEN", ADMIN);
@@ -237,9 +237,9 @@ fn an_end_that_comes_and_lists_that_cannot_be_read_are_told() {
     stage.set("HOOKHERD_TOKEN", "hhk_of-ann");
     let what = |login: &str| format!("credential of {login} at gitlab.com (gitlab)");
     Report::of(&stage)
-        .has(&what("past"), "FAILED", "it ended on")
+        .has(&what("past"), "FAILED", "it expired on")
         .has(&what("soon"), "warning", "is not refreshed: sign in again")
-        .has(&what("far"), "ok", "it ends on")
+        .has(&what("far"), "ok", "it expires on")
         .has(&what("renewed"), "ok", "refreshed automatically")
         .has("connections", "FAILED", "25 of 25 do not work")
         .has("connection octo/r19 at github.com", "FAILED", "retrying")
@@ -303,7 +303,7 @@ fn connections_that_do_not_work_fail_and_those_that_limp_are_warnings() {
         .has(
             &row("octo/good"),
             "FAILED",
-            "suspended: given up until somebody acts",
+            "suspended: needs you to resume it",
         )
         .has(&credential, "FAILED", "(refused)")
         .has(&format!("daemon and github at {host}"), "FAILED", "");
@@ -342,7 +342,7 @@ fn hooks_that_are_to_be_moved_are_counted_until_none_is_left() {
     Report::of(&stage).has(
         what,
         "warning",
-        "1 of 1 webhooks still deliver to a former one",
+        "1 of 1 webhooks still deliver to a former address",
     );
     stage.simulator.faults().clear();
     stage.wait_until("the move", || {
@@ -372,7 +372,7 @@ fn a_deletion_that_goes_on_is_told_until_the_provider_has_confirmed_it() {
     });
     assert!(done(&stage, &["connections", "--deleting"]).contains(REPOSITORY));
     Report::of(&stage)
-        .has("connections", "ok", "all of 0")
+        .has("connections", "ok", "0 healthy")
         .has(
             "pending deletions",
             "warning",
@@ -389,5 +389,5 @@ fn a_deletion_that_goes_on_is_told_until_the_provider_has_confirmed_it() {
         let list = json(&done(&stage, &["--json", "connections", "--deleting"]));
         list["connections"].as_array().unwrap().is_empty()
     });
-    Report::of(&stage).has("pending deletions", "ok", "no webhook");
+    Report::of(&stage).has("pending deletions", "ok", "no webhooks left");
 }

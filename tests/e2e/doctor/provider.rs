@@ -130,12 +130,12 @@ fn a_clock_that_differs_from_the_providers_is_told_by_how_much() {
         (
             now + Duration::from_mins(2),
             "warning",
-            "seconds behind that of 127.0.0.1",
+            "seconds behind 127.0.0.1",
         ),
         (
             now - Duration::from_hours(2),
             "FAILED",
-            "seconds ahead of that of 127.0.0.1",
+            "seconds ahead of 127.0.0.1",
         ),
     ] {
         let (url, _asked) = fake::server(vec![unauthorized(at)]);

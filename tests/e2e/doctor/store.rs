@@ -52,7 +52,7 @@ fn a_harmed_view_or_segment_is_a_warning_for_it_is_made_anew_or_told() {
     told(
         &stage,
         "warning",
-        "harmed, and made anew at the next start: the view",
+        "damaged, and rebuilt at the next start: the view",
     );
     let stage = stored();
     flip_in_the_middle(&first_segment(&stage));

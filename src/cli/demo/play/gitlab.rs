@@ -112,10 +112,13 @@ async fn disabled_hook(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Step {
         })
         .await?;
     let repaired = incidents(stage, "resolved").await?;
-    let told = repaired
+    let reported = repaired
         .iter()
         .any(|incident| text(incident, "/failure_type") == "hook_disabled");
-    ensure(told, "an incident told of the disabled hook, and is over")?;
+    ensure(
+        reported,
+        "an incident reported the disabled hook and is resolved",
+    )?;
     ensure(
         stage.github().hooks(SHOP).len() == 1,
         "GitHub's hooks were left alone",

@@ -64,7 +64,7 @@ pub(super) fn suffices(state: &State, asked: &Asked<'_>) -> bool {
 }
 
 /// With what the token may do, and what would be needed. An installation has no scopes.
-pub(super) fn told(answer: Answer, state: &State, asked: &Asked<'_>) -> Answer {
+pub(super) fn with_scopes(answer: Answer, state: &State, asked: &Asked<'_>) -> Answer {
     if asked.reach.is_some() {
         return answer;
     }

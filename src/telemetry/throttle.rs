@@ -2,7 +2,7 @@
 //!
 //! A line is asked for by its kind, which is its event name, or a module of a library. When a
 //! minute with too many is over, the next of that kind says how many were left out, or
-//! [`tell_left_out`] does.
+//! [`log_left_out`] does.
 
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
@@ -16,30 +16,30 @@ const SPAN: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 struct Kind {
     began: Instant,
-    told: u32,
+    logged: u32,
     left_out: u64,
 }
 
 /// Counts lines by kind.
 #[derive(Debug, Default)]
-struct Seldom(HashMap<&'static str, Kind>);
+struct Throttle(HashMap<&'static str, Kind>);
 
-impl Seldom {
+impl Throttle {
     /// Whether a line of this kind may be written now, and how many were left out since the last.
     fn ask(&mut self, kind: &'static str, now: Instant) -> Option<u64> {
         let entry = self.0.entry(kind).or_insert(Kind {
             began: now,
-            told: 0,
+            logged: 0,
             left_out: 0,
         });
         if now.saturating_duration_since(entry.began) >= SPAN {
-            (entry.began, entry.told) = (now, 0);
+            (entry.began, entry.logged) = (now, 0);
         }
-        if entry.told >= LINES_MAX {
+        if entry.logged >= LINES_MAX {
             entry.left_out += 1;
             return None;
         }
-        entry.told += 1;
+        entry.logged += 1;
         Some(std::mem::take(&mut entry.left_out))
     }
 
@@ -52,41 +52,41 @@ impl Seldom {
     }
 }
 
-fn seldom() -> MutexGuard<'static, Seldom> {
-    static SELDOM: LazyLock<Mutex<Seldom>> = LazyLock::new(Mutex::default);
-    SELDOM.lock()
+fn throttle() -> MutexGuard<'static, Throttle> {
+    static THROTTLE: LazyLock<Mutex<Throttle>> = LazyLock::new(Mutex::default);
+    THROTTLE.lock()
 }
 
-fn tell(kind: &'static str, left_out: u64) {
+fn log_count(kind: &'static str, left_out: u64) {
     tracing::warn!(kind, left_out, "log_lines_left_out");
 }
 
 /// Whether a line of this kind may be written now. Kinds are names in our source, so their number
-/// is bounded. How many were left out is told here, once their minute is over.
-pub fn may_tell(kind: &'static str) -> bool {
-    let left_out = seldom().ask(kind, Instant::now());
+/// is bounded. The number of lines left out is logged once their minute is over.
+pub fn may_log(kind: &'static str) -> bool {
+    let left_out = throttle().ask(kind, Instant::now());
     if let Some(left_out) = left_out.filter(|left_out| *left_out > 0) {
-        tell(kind, left_out);
+        log_count(kind, left_out);
     }
     left_out.is_some()
 }
 
 /// The same without a line of its own: asked by what is writing one. The count stays for
-/// [`tell_left_out`].
-pub(super) fn may_tell_quietly(kind: &'static str) -> bool {
-    let mut seldom = seldom();
-    let left_out = seldom.ask(kind, Instant::now());
-    if let (Some(left_out), Some(entry)) = (left_out, seldom.0.get_mut(kind)) {
+/// [`log_left_out`].
+pub(super) fn may_log_quietly(kind: &'static str) -> bool {
+    let mut throttle = throttle();
+    let left_out = throttle.ask(kind, Instant::now());
+    if let (Some(left_out), Some(entry)) = (left_out, throttle.0.get_mut(kind)) {
         entry.left_out = left_out;
     }
     left_out.is_some()
 }
 
-/// Tells how many lines were left out in minutes that are over. To be called now and then.
-pub fn tell_left_out() {
-    let over = seldom().over(Instant::now());
+/// Logs how many lines were left out in minutes that are over. To be called regularly.
+pub fn log_left_out() {
+    let over = throttle().over(Instant::now());
     for (kind, left_out) in over {
-        tell(kind, left_out);
+        log_count(kind, left_out);
     }
 }
 
@@ -96,19 +96,19 @@ mod tests {
 
     #[test]
     fn so_many_a_minute_of_each_kind_and_then_a_count() {
-        let (mut seldom, now) = (Seldom::default(), Instant::now());
-        let told = (0..10_000)
-            .filter(|_| seldom.ask("a", now).is_some())
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        let logged = (0..10_000)
+            .filter(|_| throttle.ask("a", now).is_some())
             .count();
-        assert_eq!(told, 20);
-        assert_eq!(seldom.ask("b", now), Some(0), "another kind");
-        assert_eq!(seldom.ask("a", now + SPAN), Some(10_000 - 20));
-        assert_eq!(seldom.ask("a", now + SPAN), Some(0));
+        assert_eq!(logged, 20);
+        assert_eq!(throttle.ask("b", now), Some(0), "another kind");
+        assert_eq!(throttle.ask("a", now + SPAN), Some(10_000 - 20));
+        assert_eq!(throttle.ask("a", now + SPAN), Some(0));
         for _ in 0..100 {
-            seldom.ask("c", now);
+            throttle.ask("c", now);
         }
-        assert_eq!(seldom.over(now), [], "the minute is not over");
-        assert_eq!(seldom.over(now + SPAN), [("c", 80)]);
-        assert_eq!(seldom.over(now + SPAN), []);
+        assert_eq!(throttle.over(now), [], "the minute is not over");
+        assert_eq!(throttle.over(now + SPAN), [("c", 80)]);
+        assert_eq!(throttle.over(now + SPAN), []);
     }
 }
