@@ -199,7 +199,7 @@ impl Config {
         Self::read(file, &Environment::of_process())
     }
 
-    /// Reads a text alone: for a daemon that has nothing to do with the configuration of this process.
+    /// Reads a text alone, without the configuration of this process.
     pub fn of_text(text: &str) -> Result<Self, ConfigError> {
         Self::read(Some((Path::new("text"), text)), &Environment::default())
     }

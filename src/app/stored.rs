@@ -82,7 +82,11 @@ fn log_report(config: &Config, report: &OpenReport) {
     }
     if !report.loose.is_empty() {
         let (count, first) = (report.loose.len(), report.loose[0].display());
-        tracing::warn!(count, %first, "the data directory was readable by others; its permissions are corrected");
+        tracing::warn!(
+            count,
+            %first,
+            "the data directory was readable by others; its permissions are corrected"
+        );
     }
     for what in &report.harmed {
         tracing::error!("{what} was damaged; it was rebuilt or skipped, and nothing is lost");

@@ -8,8 +8,8 @@ use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Start without the missing part of the store, once: see "When a part is gone" in the operations
-    /// guide. Never keep this in a service unit.
+    /// Start without the missing part of the store, once: see "When a part is gone" in the
+    /// operations guide. Never keep this in a service unit.
     #[arg(long)]
     accept_data_loss: bool,
 }
