@@ -1,7 +1,7 @@
 //! The HTTP interface: the routes, ingress, the resources, and who may see what.
 //!
 //! The table of all routes is in [`routes`]; reads are filtered by owner in [`scope`] and nowhere
-//! else. This room decides nothing about connections: it asks the [`crate::actor::Herd`]. It
+//! else. This room decides nothing about connections: it asks the [`crate::actor::Connections`]. It
 //! writes deliveries (ingress), users and API tokens, and nothing else. Sign-ins under way are in
 //! memory, in [`signin`]. The dashboard's pages,
 //! the listener for metrics, and signals are not its business.
@@ -27,7 +27,7 @@ mod signin;
 #[cfg(test)]
 mod tests;
 
-use crate::actor::Herd;
+use crate::actor::Connections;
 use crate::domain::id::{Entropy, UserId};
 use crate::domain::net::Network;
 use crate::domain::repo::Instance;
@@ -75,7 +75,7 @@ pub struct Collaborators {
     /// Where state lives.
     pub store: Arc<dyn Store>,
     /// The actors.
-    pub herd: Arc<dyn Herd>,
+    pub herd: Arc<dyn Connections>,
     /// The providers.
     pub providers: Providers,
     /// The installations that are meant when no host is named, at most one a kind; without one

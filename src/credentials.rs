@@ -21,6 +21,6 @@ mod slot;
 mod standing;
 
 pub use accounts::{AddError, ChangeError, Offer};
-pub use call::{Cause, Refused, SOON};
+pub use call::{Refusal, Refused, SOON};
 pub use pool::Pool;
 pub use ports::Ports;

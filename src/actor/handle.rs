@@ -1,51 +1,62 @@
-//! The herd as outsiders hold it.
+//! The running actors, as outsiders hold them.
 
+mod connecting;
 mod credentials;
 
-use super::connection::{Leaving, Obey, WhenSettled};
-use super::farewell::{self, Farewell};
-use super::leaving::{Leave, StopUshering, Usher};
-use super::moves::{Mover, Moves, StopMoving};
-use super::router::{Alive, Item, Look, News, Registry, Router};
+use super::connection::{Cause, Leaving, Waiter};
+use super::interface::{
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections,
+};
+use super::mover::{Mover, StopMoving};
+use super::moves::Moves;
+use super::registry::Registry;
+use super::removal::{Begun, Remover, StopRemoving};
+use super::router::{Alive, Item, Look, News, Router};
 use super::secrets;
 use super::services::Services;
 use super::settings::Settings;
 use super::sweeper::{StopSweeping, Sweeper};
-use super::warden::{Start, StopAll, Warden};
-use super::{Answering, Command, CommandError, ConnectError, ConnectRequest, Herd};
-use crate::credentials::{Cause, Offer, Pool, Ports};
-use crate::domain::connection::{Connection, CredentialUse};
-use crate::domain::errand::{Errand, Priority};
+use super::timers::Timers;
+use super::warden::{COMMAND_TIMEOUT, Start, StopAll, Warden, actor_of};
+use crate::credentials::{Offer, Pool, Ports};
+use crate::domain::command::{Command, CommandState};
+use crate::domain::connection::Connection;
 use crate::domain::error_code::ErrorCode;
-use crate::domain::id::{ConnectionId, CredentialId, HookKey, UserId};
-use crate::domain::lifecycle::{Desired, Failure};
+use crate::domain::id::{CommandId, ConnectionId, CredentialId, IncidentId, UserId};
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::HookSecret;
 use crate::domain::user::Credential;
-use crate::provider::{Access, Hooks};
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use actix::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Whether another credential may do better.
-fn is_refusal(why: &ConnectError) -> bool {
-    match why {
-        ConnectError::NoSuchRepository | ConnectError::Unauthorized => true,
-        ConnectError::Provider(error) => error.failure == Failure::NoAccess,
-        ConnectError::AlreadyConnected(_)
-        | ConnectError::UnknownInstance
-        | ConnectError::NoCredential
-        | ConnectError::Commit(_)
-        | ConnectError::Read(_) => false,
+/// A command that is stored, unless it has failed.
+fn ended(command: Command) -> Result<Command, CommandError> {
+    match command.state {
+        CommandState::Asked | CommandState::Done { .. } => Ok(command),
+        CommandState::Failed {
+            code: ErrorCode::NotFound,
+            ..
+        } => Err(CommandError::NoSuchSubject),
+        CommandState::Failed { code, .. } => Err(CommandError::NotNow(code.meaning())),
     }
 }
 
-/// Most credentials with which a repository is looked for when it is connected.
-const ASKED_MAX: usize = 8;
-/// Longest wait for a connection's actor to take a command: it may be restarting.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Fires the timers of the connections.
+fn tick(services: Arc<Services>, registry: Arc<Registry>) -> tokio::task::AbortHandle {
+    let ticking = actix::spawn(async move {
+        let fire = |(id, timer), at| {
+            if let Some(actor) = registry.get(id) {
+                actor.do_send(Cause::Fired(timer, at));
+            }
+        };
+        services.timers.run(fire).await;
+    });
+    ticking.abort_handle()
+}
 
 /// The running actors.
 #[derive(Clone)]
@@ -57,7 +68,8 @@ pub struct Actors {
     warden: Addr<Warden>,
     sweeper: Addr<Sweeper>,
     mover: Addr<Mover>,
-    usher: Addr<Usher>,
+    remover: Addr<Remover>,
+    ticking: tokio::task::AbortHandle,
 }
 
 impl std::fmt::Debug for Actors {
@@ -77,19 +89,21 @@ impl Actors {
             settings,
             pool,
             moves: Moves::default(),
+            timers: Timers::default(),
         });
         let ids = services.ports.store.connection_ids().ready()?;
         let registry = Arc::new(Registry::default());
-        let warden = Warden::new(Arc::clone(&services), Arc::clone(&registry)).start();
+        let warden = Warden::start_on(Arc::clone(&services), Arc::clone(&registry));
         let news = Arc::<News>::default();
         let router = Router::new(Arc::clone(&registry), warden.clone(), Arc::clone(&news)).start();
+        let ticking = tick(Arc::clone(&services), Arc::clone(&registry));
         for id in ids {
             warden.do_send(Start(id));
         }
         let sweeper = Sweeper::start_on(Arc::clone(&services), Arc::clone(&registry), deaths);
         let mover = Mover::new(Arc::clone(&services), Arc::clone(&registry)).start();
-        let usher =
-            Usher::new(Arc::clone(&services), Arc::clone(&registry), warden.clone()).start();
+        let remover =
+            Remover::new(Arc::clone(&services), Arc::clone(&registry), warden.clone()).start();
         Ok(Self {
             services,
             registry,
@@ -98,7 +112,8 @@ impl Actors {
             warden,
             sweeper,
             mover,
-            usher,
+            remover,
+            ticking,
         })
     }
 
@@ -107,7 +122,8 @@ impl Actors {
     pub async fn stop(&self) {
         self.sweeper.do_send(StopSweeping);
         self.mover.do_send(StopMoving);
-        self.usher.do_send(StopUshering);
+        self.remover.do_send(StopRemoving);
+        self.ticking.abort();
         self.services.pool.rest().await;
         // A warden that is gone has nothing left to stop.
         let _ = self.warden.send(StopAll).await;
@@ -118,8 +134,16 @@ impl Actors {
     pub(super) fn abandon(&self) {
         self.sweeper.do_send(StopSweeping);
         self.mover.do_send(StopMoving);
-        self.usher.do_send(StopUshering);
+        self.remover.do_send(StopRemoving);
+        self.ticking.abort();
         self.registry.kill();
+    }
+
+    /// Whether the actor of a connection keeps nothing; `None` when there is no such actor.
+    #[cfg(test)]
+    pub(super) async fn is_at_rest(&self, id: ConnectionId) -> Option<bool> {
+        let actor = self.registry.get(id)?;
+        actor.send(super::connection::IsAtRest).await.ok()
     }
 
     /// What the actors share.
@@ -162,203 +186,65 @@ impl Actors {
         self.len() == 0
     }
 
-    async fn instance_for(&self, request: &ConnectRequest) -> Result<Instance, ConnectError> {
-        let provider = request.provider;
-        if let Some(host) = &request.host {
-            let instance = Instance {
-                provider,
-                host: host.clone(),
-            };
-            let is_known = self.services.ports.providers.hooks(&instance).is_some();
-            return if is_known {
-                Ok(instance)
-            } else {
-                Err(ConnectError::UnknownInstance)
-            };
-        }
-        if let Some(id) = request.credential {
-            let credential = self.services.ports.store.credential(id).await?;
-            let owned = credential.filter(|c| c.owner == request.owner);
-            return owned.map(|c| c.instance).ok_or(ConnectError::NoCredential);
-        }
-        // Without a word on the host: the one that the newest credential belongs to.
-        let mut credentials = self
-            .services
-            .ports
-            .store
-            .credentials(request.owner)
-            .await?
-            .into_iter();
-        let newest = credentials.find(|c| c.instance.provider == provider);
-        let first = || {
-            self.services
-                .ports
-                .providers
-                .instances(provider)
-                .next()
-                .cloned()
-        };
-        newest
-            .map(|c| c.instance)
-            .or_else(first)
-            .ok_or(ConnectError::UnknownInstance)
-    }
-
-    fn hooks(&self, instance: &Instance) -> Result<Arc<dyn Hooks>, ConnectError> {
-        self.services
-            .ports
-            .providers
-            .hooks(instance)
-            .cloned()
-            .ok_or(ConnectError::UnknownInstance)
-    }
-
-    /// Finds the repository with the first credential that sees it; `None` when the provider
-    /// cannot be asked just now. And the credentials that do not see it.
-    async fn find(
+    /// Stores a command, and waits a while until it is carried out.
+    async fn ask_now(
         &self,
-        request: &ConnectRequest,
-        instance: &Instance,
-    ) -> Result<(Option<Repository>, Vec<CredentialId>), ConnectError> {
-        let (mut refused, mut blind) = (None, Vec::new());
-        let (owner, named) = (request.owner, request.credential);
-        let candidates = self
-            .services
-            .pool
-            .candidates(owner, instance, named)
-            .await?;
-        for credential in candidates.into_iter().take(ASKED_MAX) {
-            match self.look_up(request, instance, credential).await {
-                Err(why) if is_refusal(&why) => {
-                    // That something is in the way says more than that there is nothing.
-                    match &refused {
-                        Some(ConnectError::Provider(_)) => {}
-                        Some(_) if !matches!(why, ConnectError::Provider(_)) => {}
-                        Some(_) | None => refused = Some(why),
-                    }
-                    blind.push(credential.id());
-                }
-                answer => return answer.map(|found| (found, blind)),
-            }
-        }
-        Err(refused.unwrap_or(ConnectError::NoCredential))
-    }
-
-    /// Asks for the repository. `None` when the provider cannot be asked just now.
-    async fn look_up(
-        &self,
-        request: &ConnectRequest,
-        instance: &Instance,
-        credential: CredentialUse,
-    ) -> Result<Option<Repository>, ConnectError> {
-        let hooks = self.hooks(instance)?;
-        let errand = Errand::of_person(request.owner);
-        let target = crate::provider::Target {
-            repository: None,
-            full_name: request.full_name.clone(),
+        asking: Asking,
+        leaving: Option<Leaving>,
+    ) -> Result<Command, CommandError> {
+        let ports = &self.services.ports;
+        let command = Command {
+            id: CommandId::generate(ports.clock.now_for_id(), &*ports.entropy),
+            connection: asking.connection,
+            owner: asking.owner,
+            kind: asking.kind,
+            asked_by: asking.asked_by,
+            asked_at: ports.now(),
+            state: CommandState::Asked,
         };
-        let look = |access: Access| {
-            let (hooks, target) = (&hooks, &target);
-            async move { hooks.repository(&access, target).await }
-        };
-        match self.services.pool.ask(credential, errand, look).await {
-            Ok(Some(repository)) => Ok(Some(repository)),
-            Ok(None) => Err(ConnectError::NoSuchRepository),
-            Err(refused) => match (refused.cause, refused.error.failure) {
-                (Cause::Dead, _) => Err(ConnectError::Unauthorized),
-                (Cause::Failed, Failure::NoAccess | Failure::Rejected) => {
-                    Err(ConnectError::Provider(refused.error))
-                }
-                (Cause::NoToken, _) if refused.error.code == ErrorCode::CannotOpenSecret => {
-                    Err(refused.error.into())
-                }
-                // The token can be renewed later, as the provider can be asked later.
-                (Cause::NoToken | Cause::Replaced | Cause::Unclear | Cause::Failed, _) => Ok(None),
-            },
-        }
-    }
-
-    fn new_connection(
-        &self,
-        request: &ConnectRequest,
-        instance: Instance,
-        repository: Option<Repository>,
-    ) -> Connection {
-        let entropy = &*self.services.ports.entropy;
-        let full_name = repository.as_ref().map(|r| r.full_name.clone());
-        let mut connection = Connection::new(
-            ConnectionId::generate(self.services.ports.clock.now_for_id(), entropy),
-            request.owner,
-            instance,
-            full_name.unwrap_or_else(|| request.full_name.clone()),
-            HookKey::generate(entropy),
-            self.services.ports.now(),
-        );
-        connection.repository = repository.map(|r| r.id);
-        connection.credential = request.credential;
-        connection.events.clone_from(&request.events);
-        if !request.setup_webhook {
-            connection.lifecycle.desired = Desired::Paused;
-        }
-        let secret = HookSecret::generate(entropy);
-        connection.secret = secrets::seal(&self.services.ports, &connection, &secret);
-        connection
-    }
-
-    async fn connect_now(&self, request: ConnectRequest) -> Result<Connection, ConnectError> {
-        let instance = self.instance_for(&request).await?;
-        let (repository, blind) = self.find(&request, &instance).await?;
-        let mut connection = self.new_connection(&request, instance, repository);
-        connection.no_access = blind;
-        let guard = Guard::NewConnection {
-            owner: connection.owner,
-            instance: connection.instance.clone(),
-            repository: connection.repository,
-            full_name: connection.full_name.clone(),
-        };
-        let id = connection.id;
-        let batch = Batch::of(vec![Change::PutConnection(Box::new(connection.clone()))]);
-        let batch = batch.guarded_by(Guard::OwnerPresent(connection.owner));
-        match self
-            .services
-            .ports
-            .store
-            .commit(batch.guarded_by(guard))
-            .await
-        {
+        let batch = Batch::of(vec![Change::PutCommand(Box::new(command.clone()))]);
+        let batch = batch.guarded_by(Guard::NewCommand(command.connection));
+        match ports.store.commit(batch).await {
             Ok(()) => {}
-            Err(CommitError::Conflict(Conflict::Connection(id))) => {
-                return Err(ConnectError::AlreadyConnected(id));
+            Err(CommitError::Conflict(Conflict::NoConnection(_))) => {
+                return Err(CommandError::NoSuchConnection);
             }
             Err(error) => return Err(error.into()),
         }
-        // The warden lives as long as the system.
-        let _ = self.warden.send(Start(id)).await;
-        self.settled(id, self.services.settings.connect_wait).await;
-        Ok(self
-            .services
-            .ports
-            .store
-            .connection(id)
-            .await?
-            .unwrap_or(connection))
+        let (services, registry) = (&self.services, &self.registry);
+        let Ok(actor) = actor_of(services, registry, &self.warden, command.connection).await else {
+            return Ok(command);
+        };
+        let (answer, answered) = oneshot::channel();
+        actor.do_send(Cause::Asked(Box::new(Waiter {
+            command: command.id,
+            answer,
+            leaving,
+        })));
+        if let Ok(Ok(result)) = tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
+            return result;
+        }
+        // It was carried out before we could say that we wait; or the actor panicked, and goes on
+        // after its restart.
+        let stored = ports.store.command(command.id).await?;
+        ended(stored.unwrap_or(command))
     }
 
-    async fn command_now(
+    /// Has a connection disconnected, and waits a little for what becomes of its hook.
+    async fn disconnect_now(
         &self,
-        id: ConnectionId,
-        command: Command,
-        priority: Priority,
-        leaving: Option<Leaving>,
-    ) -> Result<(), CommandError> {
-        command_now(
-            &self.services,
-            &self.registry,
-            &self.warden,
-            id,
-            (command, priority, leaving),
-        )
-        .await
+        asking: Asking,
+        within: Duration,
+    ) -> Result<HookOutcome, CommandError> {
+        let (leaving, gone) = oneshot::channel();
+        let command = self.ask_now(asking, Some(leaving)).await?;
+        if command.is_asked() {
+            return Ok(HookOutcome::Pending);
+        }
+        match tokio::time::timeout(within, gone).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(_)) | Err(_) => Ok(HookOutcome::Pending),
+        }
     }
 
     /// Waits until no provider call of the connection is outstanding, at most for `within`. Tells
@@ -369,7 +255,7 @@ impl Actors {
         };
         let (sender, settled) = oneshot::channel();
         // Through the mailbox, behind `started`: a new actor has begun its call by then.
-        if actor.send(WhenSettled(sender)).await.is_err() {
+        if actor.send(Cause::WhenSettled(sender)).await.is_err() {
             return true;
         }
         match tokio::time::timeout(within, settled).await {
@@ -380,54 +266,21 @@ impl Actors {
     }
 }
 
-/// Has a connection's actor carry out a command, and starts the actor when it has none.
-pub(super) async fn command_now(
-    services: &Services,
-    registry: &Registry,
-    warden: &Addr<Warden>,
-    id: ConnectionId,
-    (command, priority, leaving): (Command, Priority, Option<Leaving>),
-) -> Result<(), CommandError> {
-    if registry.get(id).is_none() {
-        if services.ports.store.connection(id).await?.is_none() {
-            return Err(CommandError::NoSuchConnection);
-        }
-        let _ = warden.send(Start(id)).await;
-    }
-    let actor = registry.get(id).ok_or(CommandError::Unavailable)?;
-    let (answer, answered) = oneshot::channel();
-    actor.do_send(Obey {
-        command,
-        priority,
-        answer,
-        leaving,
-    });
-    match tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) | Err(_) => Err(CommandError::Unavailable),
-    }
-}
-
-impl Herd for Actors {
+impl Connections for Actors {
     fn connect(&self, request: ConnectRequest) -> Answering<'_, Connection, ConnectError> {
         Box::pin(self.connect_now(request))
     }
 
-    fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError> {
-        Box::pin(self.command_now(id, command, Priority::Person, None))
+    fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError> {
+        Box::pin(self.ask_now(asking, None))
     }
 
     fn disconnect(
         &self,
-        id: ConnectionId,
-        delete_hook: bool,
+        asking: Asking,
         within: Duration,
-    ) -> Answering<'_, Farewell, CommandError> {
-        Box::pin(farewell::disconnect(
-            delete_hook,
-            within,
-            move |command, leaving| self.command_now(id, command, Priority::Person, Some(leaving)),
-        ))
+    ) -> Answering<'_, HookOutcome, CommandError> {
+        Box::pin(self.disconnect_now(asking, within))
     }
 
     fn delivered(&self, id: ConnectionId) {
@@ -460,7 +313,7 @@ impl Herd for Actors {
     }
 
     fn user_removal_begun(&self, _: UserId) {
-        self.usher.do_send(Leave);
+        self.remover.do_send(Begun);
     }
 
     fn share_credential(
@@ -471,12 +324,22 @@ impl Herd for Actors {
         Box::pin(self.share_credential_now(id, is_shared))
     }
 
-    fn command_credential(
+    fn acknowledge(
         &self,
-        id: CredentialId,
-        command: Command,
+        credential: CredentialId,
+        incident: IncidentId,
     ) -> Answering<'_, (), CommandError> {
-        Box::pin(self.command_credential_now(id, command))
+        let pool = &self.services.pool;
+        Box::pin(async move { Ok(pool.acknowledge(credential, incident).await?) })
+    }
+
+    fn resolve(
+        &self,
+        credential: CredentialId,
+        incident: IncidentId,
+    ) -> Answering<'_, (), CommandError> {
+        let pool = &self.services.pool;
+        Box::pin(async move { Ok(pool.resolve(credential, incident).await?) })
     }
 
     fn repositories<'a>(

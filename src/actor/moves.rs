@@ -5,17 +5,12 @@
 //! installation, so that what a person asks for waits behind one write at most. What is to be moved
 //! is known from the connections themselves; this is only the order, and is made anew at a start.
 
-use super::connection::MoveTurn;
-use super::router::Registry;
-use super::services::Services;
 use crate::domain::backoff::Backoff;
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, UserId};
 use crate::domain::repo::Instance;
-use actix::prelude::*;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -32,7 +27,7 @@ type Line = (UserId, Instance);
 #[derive(Debug, Default)]
 pub struct Moves {
     inner: Mutex<Inner>,
-    changed: Notify,
+    pub(super) changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +99,7 @@ impl Moves {
     }
 
     /// Whose turn it is now, and when to look again if nothing changes.
-    fn take_turns(&self) -> (Vec<ConnectionId>, Option<Instant>) {
+    pub(super) fn take_turns(&self) -> (Vec<ConnectionId>, Option<Instant>) {
         let now = Instant::now();
         let mut inner = self.inner.lock();
         let Inner { unmoved, lines } = &mut *inner;
@@ -140,55 +135,5 @@ impl Moves {
             None => queue.not_before.filter(|at| *at > now),
         });
         (taken, ends.min())
-    }
-}
-
-/// The actor that hands out turns.
-pub(super) struct Mover {
-    services: Arc<Services>,
-    registry: Arc<Registry>,
-}
-
-impl Mover {
-    pub(super) const fn new(services: Arc<Services>, registry: Arc<Registry>) -> Self {
-        Self { services, registry }
-    }
-}
-
-async fn hand_out(services: Arc<Services>, registry: Arc<Registry>) {
-    loop {
-        let (ids, next) = services.moves.take_turns();
-        for id in ids {
-            match registry.get(id) {
-                Some(actor) => actor.do_send(MoveTurn),
-                None => services.moves.over(id, None, services.settings.retry),
-            }
-        }
-        let changed = services.moves.changed.notified();
-        match next {
-            Some(at) => drop(tokio::time::timeout_at(at, changed).await),
-            None => changed.await,
-        }
-    }
-}
-
-impl Actor for Mover {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        let (services, registry) = (Arc::clone(&self.services), Arc::clone(&self.registry));
-        ctx.spawn(hand_out(services, registry).into_actor(self));
-    }
-}
-
-/// Ends the mover.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct StopMoving;
-
-impl Handler<StopMoving> for Mover {
-    type Result = ();
-    fn handle(&mut self, _: StopMoving, ctx: &mut Context<Self>) {
-        ctx.stop();
     }
 }

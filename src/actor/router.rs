@@ -3,55 +3,14 @@
 //! It carries no payloads, so a flood costs no memory: what waits, waits in the store, and a
 //! connection is nudged once however much arrives before it looks.
 
-use super::connection::{ConnectionActor, Nudge, Word};
+use super::connection::Cause;
+use super::registry::Registry;
 use super::warden::{Start, Warden};
 use crate::domain::id::ConnectionId;
-use crate::telemetry::metric;
 use actix::prelude::*;
-use metrics::gauge;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Where the actors of connections are.
-#[derive(Debug, Default)]
-pub(super) struct Registry(RwLock<HashMap<ConnectionId, Addr<ConnectionActor>>>);
-
-impl Registry {
-    pub(super) fn get(&self, id: ConnectionId) -> Option<Addr<ConnectionActor>> {
-        self.0.read().get(&id).cloned()
-    }
-
-    pub(super) fn insert(&self, id: ConnectionId, address: Addr<ConnectionActor>) {
-        self.0.write().insert(id, address);
-        self.count();
-    }
-
-    pub(super) fn remove(&self, id: ConnectionId) {
-        self.0.write().remove(&id);
-        self.count();
-    }
-
-    fn count(&self) {
-        gauge!(metric::ACTORS).set(metric::float(self.len() as u64));
-    }
-
-    pub(super) fn clear(&self) {
-        self.0.write().clear();
-    }
-
-    #[cfg(test)]
-    pub(super) fn kill(&self) {
-        let addresses = std::mem::take(&mut *self.0.write());
-        for address in addresses.into_values() {
-            address.do_send(super::connection::Die);
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.read().len()
-    }
-}
 
 /// The router.
 pub(super) struct Router {
@@ -82,7 +41,7 @@ impl Router {
             return self.warden.do_send(Start(id));
         };
         self.nudged.insert(id, false);
-        let looked = address.send(Nudge).into_actor(self);
+        let looked = address.send(Cause::Deliveries).into_actor(self);
         ctx.spawn(looked.map(move |_, router, ctx| {
             if router.nudged.remove(&id) == Some(true) {
                 router.nudge(id, ctx);
@@ -125,7 +84,8 @@ impl News {
     }
 }
 
-/// There is news of this connection. What is not stored, whoever does not live misses nothing of.
+/// There is news of this connection. An actor that is not running misses nothing that is not
+/// stored.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Look(pub(super) ConnectionId);
@@ -144,7 +104,7 @@ impl Handler<Look> for Router {
             return;
         };
         if item.is_heard {
-            address.do_send(Word::Heard);
+            address.do_send(Cause::Heard);
         }
         if item.rejected > 0 {
             match self.warned.get_mut(&id) {
@@ -186,7 +146,7 @@ impl Router {
             return;
         };
         self.warned.insert(id, 0);
-        let noted = address.send(Word::Rejected { times }).into_actor(self);
+        let noted = address.send(Cause::Rejected { times }).into_actor(self);
         ctx.spawn(noted.map(move |_, router, ctx| {
             if let Some(more @ 1..) = router.warned.remove(&id) {
                 router.warn(id, more, ctx);

@@ -2,6 +2,7 @@
 
 use super::moves::Moves;
 use super::settings::Settings;
+use super::timers::Timers;
 use crate::credentials::{Pool, Ports};
 use std::sync::Arc;
 
@@ -16,4 +17,6 @@ pub(super) struct Services {
     pub(super) pool: Arc<Pool>,
     /// The hooks that are still at a former address.
     pub(super) moves: Moves,
+    /// The timers of the connections.
+    pub(super) timers: Timers,
 }

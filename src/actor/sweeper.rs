@@ -1,14 +1,14 @@
 //! The sweeper: has grants renewed in good time, also those that nobody uses, and has the
 //! connections of dead credentials look again.
 
-use super::Command;
-use super::connection::Obey;
-use super::router::Registry;
+use super::connection::{Cause, Wanted};
+use super::registry::Registry;
 use super::services::Services;
 use crate::domain::backoff::jittered;
+use crate::domain::command::CommandKind;
 use crate::domain::connection::CredentialUse;
 use crate::domain::errand::Priority;
-use crate::domain::id::{ConnectionId, CredentialId};
+use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Phase;
 use actix::prelude::*;
 use futures_util::stream;
@@ -49,40 +49,30 @@ impl Sweeper {
             ctx.run_later(wait, |sweeper, ctx| sweeper.sweep(ctx));
         }));
     }
+}
 
-    /// Has the connections look that used a credential: each goes on with another, or is
-    /// suspended.
-    fn rouse(&self, dead: CredentialId) {
-        let ids = self
-            .services
-            .ports
-            .store
-            .connection_ids()
-            .ready()
-            .unwrap_or_default();
-        for id in ids.into_iter().filter(|id| self.is_touched(*id, dead)) {
-            if let Some(actor) = self.registry.get(id) {
-                // Nobody waits for the answer.
-                let (answer, _) = oneshot::channel();
-                let command = Command::Check;
-                let priority = Priority::Check;
-                actor.do_send(Obey {
-                    command,
-                    priority,
-                    answer,
-                    leaving: None,
-                });
-            }
-        }
-    }
-
-    fn is_touched(&self, id: ConnectionId, dead: CredentialId) -> bool {
-        let Ok(Some(connection)) = self.services.ports.store.connection(id).ready() else {
-            return false;
-        };
+/// Has the connections check that used a credential: each continues with another, or is suspended.
+async fn rouse(services: Arc<Services>, registry: Arc<Registry>, dead: CredentialId) {
+    let store = &services.ports.store;
+    let Ok(Some(credential)) = store.credential(dead).await else {
+        return;
+    };
+    let using = store.connections_using(dead, credential.owner, usize::MAX);
+    for connection in using.await.unwrap_or_default() {
         let is_waiting = matches!(connection.lifecycle.phase, Phase::Suspended(_));
         let used = connection.credential_used.map(CredentialUse::id);
-        used == Some(dead) && connection.is_enabled() && !is_waiting
+        if used != Some(dead) || !connection.is_enabled() || is_waiting {
+            continue;
+        }
+        if let Some(actor) = registry.get(connection.id) {
+            // Nobody waits for the answer.
+            let (answer, _) = oneshot::channel();
+            actor.do_send(Cause::Wanted(Box::new(Wanted {
+                kind: CommandKind::Check,
+                priority: Priority::Check,
+                answer,
+            })));
+        }
     }
 }
 
@@ -98,8 +88,9 @@ impl Actor for Sweeper {
 struct Died(CredentialId);
 
 impl StreamHandler<Died> for Sweeper {
-    fn handle(&mut self, Died(id): Died, _: &mut Context<Self>) {
-        self.rouse(id);
+    fn handle(&mut self, Died(id): Died, ctx: &mut Context<Self>) {
+        let (services, registry) = (Arc::clone(&self.services), Arc::clone(&self.registry));
+        ctx.spawn(rouse(services, registry, id).into_actor(self));
     }
 
     /// It goes on sweeping.

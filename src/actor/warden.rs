@@ -1,41 +1,48 @@
-//! The warden: starts the actors of connections, and is told when one falls.
+//! The warden: starts the actors of connections, and hears when one panics or ends.
 
-use super::connection::ConnectionActor;
-use super::plan::{Edit, plan};
-use super::router::Registry;
+use super::connection::{Cause, ConnectionActor, Wanted};
+use super::interface::CommandError;
+use super::registry::Registry;
 use super::services::Services;
 use super::supervise::{Exit, start};
+use crate::domain::command::CommandKind;
+use crate::domain::errand::Priority;
 use crate::domain::id::ConnectionId;
-use crate::domain::lifecycle::{Input, SuspendReason};
-use crate::store::Batch;
 use crate::telemetry::metric;
 use actix::prelude::*;
 use metrics::counter;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
-/// How long to wait before the suspension of a connection is stored again.
-const SUSPEND_RETRY: Duration = Duration::from_secs(1);
+/// Longest wait for a connection's actor to take a command: it may be restarting.
+pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before an actor is replaced whose predecessor panicked too often, too.
+const REPLACE_PAUSE: Duration = Duration::from_mins(1);
 
 /// The warden.
 pub(super) struct Warden {
     services: Arc<Services>,
     registry: Arc<Registry>,
     arbiters: Vec<Arbiter>,
+    /// Its own address, shared by all whom it watches.
+    address: Arc<Addr<Self>>,
     is_stopping: bool,
 }
 
 impl Warden {
-    pub(super) fn new(services: Arc<Services>, registry: Arc<Registry>) -> Self {
-        let arbiters = (0..services.settings.arbiters)
-            .map(|_| Arbiter::new())
-            .collect();
-        Self {
-            services,
-            registry,
-            arbiters,
-            is_stopping: false,
-        }
+    /// Starts it on this thread.
+    pub(super) fn start_on(services: Arc<Services>, registry: Arc<Registry>) -> Addr<Self> {
+        Self::create(|ctx| {
+            let count = services.settings.arbiters;
+            Self {
+                services,
+                registry,
+                arbiters: (0..count).map(|_| Arbiter::new()).collect(),
+                address: Arc::new(ctx.address()),
+                is_stopping: false,
+            }
+        })
     }
 
     /// The thread that a connection lives on. Without threads of its own: this one.
@@ -47,42 +54,20 @@ impl Warden {
             .map_or_else(Arbiter::current, Arbiter::handle)
     }
 
-    fn start_connection(&self, id: ConnectionId, ctx: &Context<Self>) {
+    /// Starts the actor of a connection, unless it runs. One that replaces an actor that panicked
+    /// too often begins by giving up: it suspends the connection.
+    fn start_connection(&self, id: ConnectionId, gives_up: bool) {
         if self.is_stopping || self.registry.get(id).is_some() {
             return;
         }
-        let (services, warden) = (Arc::clone(&self.services), ctx.address());
-        let policy = services.settings.supervision;
+        let (services, warden) = (Arc::clone(&self.services), Arc::clone(&self.address));
         let address = start(
             &self.arbiter_of(id),
-            policy,
-            move || ConnectionActor::new(services, id),
-            move |exit| warden.do_send(Exited(id, exit)),
+            services.settings.supervision,
+            move || ConnectionActor::new(services, id, gives_up),
+            move |exit| warden.do_send(Exited { id, exit, gives_up }),
         );
         self.registry.insert(id, address);
-    }
-
-    /// Suspends a connection whose actor is given up. The warden may write it: nobody else lives
-    /// who could.
-    fn suspend(&mut self, id: ConnectionId, ctx: &mut Context<Self>) {
-        let Ok(Some(connection)) = self.services.ports.store.connection(id).ready() else {
-            return;
-        };
-        let input = Some(Input::GaveUp(SuspendReason::Panics));
-        let planned = plan(&self.services, &connection, input, Edit::default());
-        let Ok(plan) = planned else { return };
-        let committing = self
-            .services
-            .ports
-            .store
-            .commit(Batch::of(plan.changes))
-            .into_actor(self);
-        ctx.spawn(committing.map(move |result, _, ctx| {
-            if let Err(error) = result {
-                tracing::error!(connection.id = %id, %error, "a suspension could not be stored");
-                ctx.run_later(SUSPEND_RETRY, move |warden, ctx| warden.suspend(id, ctx));
-            }
-        }));
     }
 }
 
@@ -90,26 +75,31 @@ impl Actor for Warden {
     type Context = Context<Self>;
 }
 
-/// Starts a connection's actor, unless it lives.
+/// Starts a connection's actor, unless it runs.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Start(pub(super) ConnectionId);
 
 impl Handler<Start> for Warden {
     type Result = ();
-    fn handle(&mut self, Start(id): Start, ctx: &mut Context<Self>) {
-        self.start_connection(id, ctx);
+    fn handle(&mut self, Start(id): Start, _: &mut Context<Self>) {
+        self.start_connection(id, false);
     }
 }
 
 /// What became of a connection's actor.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-struct Exited(ConnectionId, Exit);
+struct Exited {
+    id: ConnectionId,
+    exit: Exit,
+    gives_up: bool,
+}
 
 impl Handler<Exited> for Warden {
     type Result = ();
-    fn handle(&mut self, Exited(id, exit): Exited, ctx: &mut Context<Self>) {
+    fn handle(&mut self, exited: Exited, ctx: &mut Context<Self>) {
+        let Exited { id, exit, gives_up } = exited;
         match exit {
             Exit::Panicked => {
                 tracing::error!(
@@ -122,11 +112,14 @@ impl Handler<Exited> for Warden {
                 tracing::error!(connection.id = %id, "the actor of a connection keeps panicking");
                 counter!(metric::PANICS).increment(1);
                 self.registry.remove(id);
-                self.suspend(id, ctx);
+                let pause = if gives_up {
+                    REPLACE_PAUSE
+                } else {
+                    Duration::ZERO
+                };
+                ctx.run_later(pause, move |warden, _| warden.start_connection(id, true));
             }
-            Exit::Finished => {
-                self.registry.remove(id);
-            }
+            Exit::Finished => self.registry.remove(id),
         }
     }
 }
@@ -146,5 +139,39 @@ impl Handler<StopAll> for Warden {
         for arbiter in self.arbiters.drain(..) {
             arbiter.stop();
         }
+    }
+}
+
+/// The actor of a connection, started when there is none.
+pub(super) async fn actor_of(
+    services: &Services,
+    registry: &Registry,
+    warden: &Addr<Warden>,
+    id: ConnectionId,
+) -> Result<Addr<ConnectionActor>, CommandError> {
+    if registry.get(id).is_none() {
+        if services.ports.store.connection(id).await?.is_none() {
+            return Err(CommandError::NoSuchConnection);
+        }
+        let _ = warden.send(Start(id)).await;
+    }
+    registry.get(id).ok_or(CommandError::Unavailable)
+}
+
+/// Has a connection's actor do something that follows from what is stored.
+pub(super) async fn want(
+    actor: &Addr<ConnectionActor>,
+    kind: CommandKind,
+    priority: Priority,
+) -> Result<(), CommandError> {
+    let (answer, answered) = oneshot::channel();
+    actor.do_send(Cause::Wanted(Box::new(Wanted {
+        kind,
+        priority,
+        answer,
+    })));
+    match tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) | Err(_) => Err(CommandError::Unavailable),
     }
 }

@@ -4,6 +4,7 @@
 //! included, are strings.
 
 mod account;
+mod command;
 mod connection;
 mod delivery;
 mod incident;
@@ -14,6 +15,7 @@ mod stats;
 pub use account::{
     Account, CreatedToken, CreatedUser, Credential, Removal, RemovedUser, Repository, Token, User,
 };
+pub use command::{Acted, Command};
 pub use connection::{Connection, ConnectionList, Disconnected, Health, LastError};
 pub use delivery::{Accepted, DeliveryDetail, DeliverySummary, IngressAnswer, Payload};
 pub use incident::{FailedJob, Incident, Run};

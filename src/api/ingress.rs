@@ -16,7 +16,7 @@ use super::error::{Answer, Code, Problem};
 use super::scope::Shared;
 use super::server::client::client_of;
 use super::server::progress_of;
-use crate::actor::Herd;
+use crate::actor::Connections;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{self, BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
@@ -444,7 +444,7 @@ async fn told(
 
 /// A commit that somebody is told of. A sender that hangs up now must not keep them from it: then
 /// it goes on by itself.
-struct Telling(Option<(Arc<dyn Herd>, ConnectionId, Committing)>);
+struct Telling(Option<(Arc<dyn Connections>, ConnectionId, Committing)>);
 
 impl Telling {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CommitError>> {

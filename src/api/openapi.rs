@@ -1,6 +1,6 @@
-//! The API's description, an `OpenAPI` 3.1 document, derived from the code: the table of routes, the
-//! attributes and comments of the handlers, and the shapes. `docs/openapi.json` is this document,
-//! and what the daemon serves; a test fails when they differ, `just openapi` writes it.
+//! The API's description, an `OpenAPI` 3.1 document, derived from the code: the table of routes,
+//! the attributes and comments of the handlers, and the shapes. `docs/openapi.json` is this
+//! document, and what the daemon serves; a test fails when they differ, `just openapi` writes it.
 //!
 //! What is alike everywhere is said here once: the problems by kind of route, the parameters in
 //! paths, and what several operations share is referred to.
@@ -26,7 +26,7 @@ const ABOUT: &str = "Creates, verifies, stores, watches and repairs CI webhooks.
     answered with 404.";
 
 /// The groups of operations, by the module of their handlers.
-const TAGS: [(&str, &str, &str); 12] = [
+const TAGS: [(&str, &str, &str); 13] = [
     (
         "repositories",
         "Repositories",
@@ -37,6 +37,7 @@ const TAGS: [(&str, &str, &str); 12] = [
         "Connections",
         "Connected repositories and their webhooks.",
     ),
+    ("commands", "Commands", "Requests to connections."),
     (
         "incidents",
         "Incidents",

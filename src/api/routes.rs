@@ -8,8 +8,8 @@ use super::auth;
 use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
-    connections, credentials, deliveries, health, incidents, oauth, repositories, runs, stats,
-    tokens, users, webhooks,
+    commands, connections, credentials, deliveries, health, incidents, oauth, repositories, runs,
+    stats, tokens, users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -118,6 +118,7 @@ routes! {
         [NotNow];
     RotateSecret = POST "/api/v2/repositories/connections/{id}/rotate-secret" User
         connections::rotate_secret [NotNow];
+    GetCommand = GET "/api/v2/commands/{id}" User commands::one;
     ListRepositories = GET "/api/v2/repositories/{provider}" User repositories::list
         [UnknownProvider, NoCredential, CredentialRefused, OwnerNotFound; PROVIDER];
     ListDeliveries = GET "/api/v2/deliveries" User deliveries::list [NotFound];

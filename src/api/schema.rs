@@ -1,16 +1,17 @@
 //! How the values of the domain stand in JSON and in query strings, and how the API's description
 //! describes them: each by one name, so that a field and a parameter refer to the same schema.
 
-use crate::actor::Farewell;
+use crate::domain::command::{CommandKind, CommandOutcome, CommandState};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::RejectReason;
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution, Severity};
 use crate::domain::lifecycle::SuspendReason;
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::run::{Conclusion, Family, RunStatus};
 use crate::domain::time::Timestamp;
@@ -91,6 +92,7 @@ macro_rules! texts {
 }
 
 texts! {
+    CommandId, "CommandId", "Id of a command.", id!("cmd"), "cmd_01kb5c6q3t8v9w0x1y2z3a4b5c";
     ConnectionId, "ConnectionId", "Id of a connection.", id!("con"),
         "con_01kb5c6q3t8v9w0x1y2z3a4b5c";
     CredentialId, "CredentialId", "Id of a credential.", id!("crd"),
@@ -165,7 +167,10 @@ names! {
     Conclusion, "Conclusion", Conclusion::ALL, "Conclusion of a run.";
     SuspendReason, "SuspendReason", SuspendReason::ALL, "Why a connection was suspended.";
     RejectReason, "RejectReason", RejectReason::ALL, "Why a credential stopped working.";
-    Farewell, "WebhookOutcome", Farewell::ALL,
+    CommandKindName, "CommandKind", CommandKindName::ALL, "What is asked of a connection.";
+    CommandStateName, "CommandState", CommandStateName::ALL, "State of a command.";
+    CommandOutcome, "CommandOutcome", CommandOutcome::ALL, "What a command did.";
+    HookOutcome, "WebhookOutcome", HookOutcome::ALL,
         "State of the webhook at the provider after disconnecting.";
 }
 
@@ -202,6 +207,10 @@ only_names! {
     RunStatusName = RunStatus::NAMES;
     /// The name of a [`Resolution`].
     ResolutionName = Resolution::NAMES;
+    /// The name of a [`CommandKind`].
+    CommandKindName = CommandKind::NAMES;
+    /// The name of a [`CommandState`].
+    CommandStateName = CommandState::NAMES;
     /// The name of a delivery's state.
     DeliveryStatus = ["received", "processed"];
 }
@@ -211,6 +220,18 @@ impl DeliveryStatus {
     pub const RECEIVED: Self = Self::ALL[0];
     /// Processed.
     pub const PROCESSED: Self = Self::ALL[1];
+}
+
+impl From<&CommandKind> for CommandKindName {
+    fn from(kind: &CommandKind) -> Self {
+        Self(kind.as_str())
+    }
+}
+
+impl From<CommandState> for CommandStateName {
+    fn from(state: CommandState) -> Self {
+        Self(state.as_str())
+    }
 }
 
 impl From<&Outcome> for OutcomeName {

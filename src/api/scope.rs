@@ -17,11 +17,13 @@ use super::quota::{Counters, Held};
 use super::server::answers::Budget;
 use super::signin::SignIns;
 use super::{Admin, Collaborators, MetricsText, Settings};
-use crate::actor::Herd;
+use crate::actor::Connections;
+use crate::domain::command::Command;
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{BodyDigest, Delivery};
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId,
+    TokenId, UserId,
 };
 use crate::domain::incident::Incident;
 use crate::domain::lifecycle::Desired;
@@ -62,7 +64,7 @@ pub struct Caller {
 /// What the handlers share.
 pub struct Shared {
     store: Arc<dyn Store>,
-    pub(super) herd: Arc<dyn Herd>,
+    pub(super) herd: Arc<dyn Connections>,
     pub(super) providers: Providers,
     pub(super) default_instances: Vec<Instance>,
     pub(super) clock: Arc<dyn Clock>,
@@ -178,6 +180,11 @@ impl Owned<'_> {
         } else {
             Ok(connection)
         }
+    }
+
+    /// A command.
+    pub(super) async fn command(&self, id: CommandId) -> Result<Command, Problem> {
+        self.own(self.store.command(id).await?, |c| c.owner)
     }
 
     /// A connection of the caller's, also a removed one that still has its history.

@@ -7,7 +7,7 @@ use super::providers::{default_instances, providers};
 use super::reseal::{ResealError, reseal_credentials};
 use super::{series, stored, watchdog};
 use crate::actor::settings::Settings;
-use crate::actor::{Actors, Herd};
+use crate::actor::{Actors, Connections};
 use crate::api::scope::Shared;
 use crate::api::{self, Collaborators, MetricsText};
 use crate::config::{Config, Limits};
@@ -161,7 +161,7 @@ impl App {
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,
-            herd: Arc::new(actors.clone()) as Arc<dyn Herd>,
+            herd: Arc::new(actors.clone()) as Arc<dyn Connections>,
             providers,
             default_instances: default_instances(&config),
             clock,

@@ -1,6 +1,6 @@
 //! Credentials come, go, and are shared.
 
-use super::pool::Pool;
+use super::pool::{Pool, is_lost_race};
 use super::problem::not_configured;
 use super::sealing::{grant_of, seal};
 use super::slot::Turn;
@@ -89,13 +89,15 @@ impl Pool {
             account: identity.account,
             scopes: identity.scopes,
             rejected: None,
-            ..present
+            ..present.clone()
         };
         let credential = self.with(renewed, &offer);
         let ended = self.resolved(known, Resolution::Recovered).await?;
         let put = [Change::PutCredential(credential.clone())];
         let batch = Batch::of(put.into_iter().chain(ended).collect());
-        let batch = batch.guarded_by(Guard::OwnerPresent(owner));
+        let batch = batch
+            .guarded_by(Guard::OwnerPresent(owner))
+            .guarded_by(Guard::SameCredential(Box::new(present)));
         self.ports.store.commit(batch).await?;
         slot.install(None);
         slot.set_unproven(false);
@@ -218,13 +220,18 @@ impl Pool {
     ) -> Result<Credential, ChangeError> {
         let slot = self.slot(id);
         let _turn = slot.turn().await?;
-        let present = self.ports.store.credential(id).await?;
-        let credential = Credential {
-            is_shared,
-            ..present.ok_or(ChangeError::NotFound)?
-        };
-        self.replace(credential.clone(), []).await?;
-        Ok(credential)
+        loop {
+            let present = self.ports.store.credential(id).await?;
+            let present = present.ok_or(ChangeError::NotFound)?;
+            let credential = Credential {
+                is_shared,
+                ..present.clone()
+            };
+            match self.replace(&present, credential.clone(), []).await {
+                Err(error) if is_lost_race(&error) => {}
+                replaced => return Ok(replaced.map(|()| credential)?),
+            }
+        }
     }
 
     /// Somebody knows of the incident of a credential.

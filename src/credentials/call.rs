@@ -16,7 +16,7 @@ pub const SOON: Duration = Duration::from_millis(100);
 
 /// Why a call came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum Refusal {
     /// No token could be had; the provider was not called.
     NoToken,
     /// The credential is dead, and marked as dead.
@@ -34,19 +34,19 @@ pub enum Cause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Why.
-    pub cause: Cause,
+    pub why: Refusal,
     /// In words, and as a failure.
     pub error: ProviderError,
 }
 
 impl Refused {
-    const fn new(cause: Cause, error: ProviderError) -> Self {
-        Self { cause, error }
+    const fn new(why: Refusal, error: ProviderError) -> Self {
+        Self { why, error }
     }
 
-    fn retried(cause: Cause, mut error: ProviderError, after: Option<Duration>) -> Self {
+    fn retried(why: Refusal, mut error: ProviderError, after: Option<Duration>) -> Self {
         error.failure = Failure::Retryable { after };
-        Self { cause, error }
+        Self { why, error }
     }
 }
 
@@ -64,11 +64,13 @@ impl Pool {
     {
         let (id, is_own) = (credential.id(), matches!(credential, CredentialUse::Own(_)));
         let access = self.access(id, errand).await.map_err(|error| {
-            let cause = match error.failure {
-                Failure::Unauthorized => Cause::Dead,
-                Failure::NoAccess | Failure::Rejected | Failure::Retryable { .. } => Cause::NoToken,
+            let why = match error.failure {
+                Failure::Unauthorized => Refusal::Dead,
+                Failure::NoAccess | Failure::Rejected | Failure::Retryable { .. } => {
+                    Refusal::NoToken
+                }
             };
-            Refused::new(cause, error)
+            Refused::new(why, error)
         })?;
         match call(access.clone()).await {
             Ok(answer) => {
@@ -78,7 +80,7 @@ impl Pool {
             Err(error) if error.failure == Failure::Unauthorized => {
                 Err(self.judge(id, &access, error).await)
             }
-            Err(error) => Err(Refused::new(Cause::Failed, error.shown(is_own))),
+            Err(error) => Err(Refused::new(Refusal::Failed, error.shown(is_own))),
         }
     }
 
@@ -95,7 +97,7 @@ impl Pool {
     {
         let asked = self.call(credential, errand, &call).await;
         match asked {
-            Err(refused) if refused.cause == Cause::Replaced => {
+            Err(refused) if refused.why == Refusal::Replaced => {
                 self.call(credential, errand, &call).await
             }
             asked => asked,
@@ -111,9 +113,9 @@ impl Pool {
     ) -> Refused {
         let need = Need::Other(access.token.clone());
         match self.renew(id, need, access.errand).await {
-            Ok(_) => Refused::retried(Cause::Replaced, error, Some(SOON)),
-            Err(why) if why.failure == Failure::Unauthorized => Refused::new(Cause::Dead, error),
-            Err(_) => Refused::retried(Cause::Unclear, error, None),
+            Ok(_) => Refused::retried(Refusal::Replaced, error, Some(SOON)),
+            Err(why) if why.failure == Failure::Unauthorized => Refused::new(Refusal::Dead, error),
+            Err(_) => Refused::retried(Refusal::Unclear, error, None),
         }
     }
 }

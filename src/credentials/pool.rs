@@ -4,7 +4,7 @@ use super::ports::Ports;
 use super::slot::Slot;
 use crate::domain::id::CredentialId;
 use crate::domain::user::Credential;
-use crate::store::{Batch, Change, CommitError};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
@@ -89,14 +89,22 @@ impl Pool {
         let _ = self.died.send(id);
     }
 
-    /// Replaces a credential, with what belongs to that.
+    /// Replaces a credential, with what belongs to that, if it is still `present`: another process
+    /// may have had the turn meanwhile.
     pub(super) async fn replace(
         &self,
+        present: &Credential,
         next: Credential,
         more: impl IntoIterator<Item = Change>,
     ) -> Result<(), CommitError> {
         let put = [Change::PutCredential(next)];
         let batch = Batch::of(put.into_iter().chain(more).collect());
-        self.ports.store.commit(batch).await
+        let same = Guard::SameCredential(Box::new(present.clone()));
+        self.ports.store.commit(batch.guarded_by(same)).await
     }
+}
+
+/// Whether somebody else has written the credential meanwhile.
+pub(super) const fn is_lost_race(error: &CommitError) -> bool {
+    matches!(error, CommitError::Conflict(Conflict::Credential(_)))
 }

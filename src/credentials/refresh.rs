@@ -1,13 +1,15 @@
 //! Renewing a token, by who has the credential's turn.
 
-use super::pool::Pool;
-use super::problem::{not_configured, not_stored, waiting};
+use super::pool::{Pool, is_lost_race};
+use super::problem::{dead, not_configured, not_stored, unreadable, waiting};
 use super::sealing::{access_with, grant_of, open};
 use super::slot::{Slot, Turn};
-use super::standing::Need;
+use super::standing::{Need, Standing};
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason};
+use crate::domain::id::CredentialId;
+use crate::domain::incident::Resolution;
 use crate::domain::lifecycle::Failure;
 use crate::domain::user::Credential;
 use crate::domain::wording;
@@ -66,26 +68,38 @@ impl Pool {
         // First the intent: a start that finds it without an outcome knows that the answer may be
         // lost.
         let was_interrupted = grant.refresh_begun_at.is_some();
+        let mut begun = credential.clone();
         if !was_interrupted {
-            let begun = OauthGrant {
-                refresh_begun_at: Some(self.ports.now()),
+            let refresh_begun_at = Some(self.ports.now());
+            begun.grant = Grant::Oauth(OauthGrant {
+                refresh_begun_at,
                 ..grant.clone()
-            };
-            let stored = self.replace(with(credential, begun), []).await;
-            stored.map_err(|error| not_stored(&error))?;
+            });
+            match self.replace(credential, begun.clone(), []).await {
+                Ok(()) => {}
+                Err(error) if is_lost_race(&error) => return self.as_stored(credential.id).await,
+                Err(error) => return Err(not_stored(&error)),
+            }
         }
         let redirect_uri = self.ports.redirect_uri(credential.instance.provider);
         let answer = grants.refresh(&token, &redirect_uri).await;
         counter!(metric::REFRESHES, "outcome" => outcome(&answer)).increment(1);
         match answer {
             Ok(tokens) => {
-                let access = self.adopt(turn, credential, &grant, tokens).await;
+                let access = self.adopt(turn, begun, tokens).await;
                 slot.set_unproven(true);
                 access
             }
             Err(error) => {
+                let was_refused = error.failure == GrantFailure::Refused;
                 let before = with(credential, grant);
-                Err(self.fail(turn, before, was_interrupted, error).await)
+                let failed = self.fail(turn, (&begun, before), was_interrupted, error);
+                let failed = failed.await;
+                // Another process may have had the answer that we did not get.
+                match self.as_stored(begun.id).await {
+                    Ok(access) if was_refused => Ok(access),
+                    Ok(_) | Err(_) => Err(failed),
+                }
             }
         }
     }
@@ -99,12 +113,21 @@ impl Pool {
         }
     }
 
-    /// What a refresh that failed means. `before` is the credential without the intent, unless an
-    /// earlier one had been cut off.
+    /// The token that is stored, after another process has written the credential.
+    async fn as_stored(&self, id: CredentialId) -> Result<Access, ProviderError> {
+        let credential = self.read(id).await?;
+        match self.standing(&credential, &Need::Use)? {
+            Standing::Good(access) => Ok(access),
+            Standing::Usable(_) | Standing::Over => Err(waiting(wording::RENEWAL_RUNNING)),
+        }
+    }
+
+    /// What a refresh that failed means. `begun` is the credential as stored, `before` the one
+    /// without the intent, unless an earlier one had been cut off.
     async fn fail(
         &self,
         turn: &mut Turn,
-        before: Credential,
+        (begun, before): (&Credential, Credential),
         was_interrupted: bool,
         error: GrantError,
     ) -> ProviderError {
@@ -117,7 +140,7 @@ impl Pool {
                 } else {
                     RejectReason::Revoked
                 };
-                return self.reject(&before, reason).await;
+                return self.reject(begun, reason).await;
             }
             GrantFailure::Retryable { after } => after,
             GrantFailure::Unknown | GrantFailure::Misconfigured => None,
@@ -125,7 +148,7 @@ impl Pool {
         if error.failure != GrantFailure::Unknown && !was_interrupted {
             // It was not carried out: the intent is over. If that cannot be stored, no harm is
             // done.
-            let _ = self.replace(before, []).await;
+            let _ = self.replace(begun, before, []).await;
         }
         let words = wording::renewal_refused(&error.message);
         let failed = if error.failure == GrantFailure::Misconfigured {
@@ -137,32 +160,50 @@ impl Pool {
         failed
     }
 
-    /// Stores the new tokens, however long that takes: the old ones are over.
+    /// Stores the new tokens, however long that takes: the old ones are over. `begun` is the
+    /// credential as stored, with the intent.
     async fn adopt(
         &self,
         turn: &mut Turn,
-        credential: &Credential,
-        old: &OauthGrant,
+        begun: Credential,
         tokens: Tokens,
     ) -> Result<Access, ProviderError> {
-        let mut grant = grant_of(&self.ports, credential, &tokens);
-        // A provider that gives no new one lets the old one live.
-        grant.refresh = grant.refresh.or_else(|| old.refresh.clone());
-        let renewed = with(credential, grant);
+        let id = begun.id;
+        let mut present = begun.clone();
+        let mut ended = Vec::new();
         loop {
-            match self.replace(renewed.clone(), []).await {
+            let mut grant = grant_of(&self.ports, &present, &tokens);
+            if let Grant::Oauth(old) = &present.grant {
+                // A provider that gives no new one lets the old one live.
+                grant.refresh = grant.refresh.or_else(|| old.refresh.clone());
+            }
+            let mut renewed = with(&present, grant);
+            renewed.rejected = None;
+            match self.replace(&present, renewed, ended.clone()).await {
                 Ok(()) => break,
                 Err(error @ CommitError::Closed) => return Err(not_stored(&error)),
+                Err(error) if is_lost_race(&error) => {
+                    let stored = self.ports.store.credential(id).await;
+                    let Some(stored) = stored.map_err(|error| unreadable(&error))? else {
+                        return Err(dead());
+                    };
+                    if stored.grant != begun.grant {
+                        return self.as_stored(id).await;
+                    }
+                    // Of the tokens that we have, nobody else knows: it works.
+                    let resolved = self.resolved(id, Resolution::Recovered).await;
+                    ended = resolved.map_err(|error| unreadable(&error))?;
+                    present = stored;
+                }
                 Err(error) => {
-                    let id = credential.id;
                     tracing::error!(credential.id = %id, %error, "new tokens could not be stored");
                     tokio::time::sleep(COMMIT_RETRY).await;
                 }
             }
         }
         turn.proceed();
-        tracing::info!(credential.id = %credential.id, "credential_refreshed");
-        Ok(access_with(credential, tokens.access))
+        tracing::info!(credential.id = %id, "credential_refreshed");
+        Ok(access_with(&present, tokens.access))
     }
 
     /// Makes a new token for an installation of our app.

@@ -32,7 +32,7 @@ impl Pool {
         let id = IncidentId::generate(ports.clock.now_for_id(), &*ports.entropy);
         let incident = health::report(failure, 1, unresolved, id, now);
         let incident = Change::PutIncident(Box::new(incident));
-        if let Err(error) = self.replace(rejected, [incident]).await {
+        if let Err(error) = self.replace(credential, rejected, [incident]).await {
             return not_stored(&error);
         }
         let (id, reason) = (credential.id, reason.as_str());

@@ -37,6 +37,21 @@ pub enum CommandKind {
 }
 
 impl CommandKind {
+    /// Every name.
+    pub const NAMES: [&str; 11] = [
+        "resume",
+        "pause",
+        "set_events",
+        "disconnect",
+        "check",
+        "ping",
+        "recreate",
+        "rotate_secret",
+        "acknowledge",
+        "resolve",
+        "replay",
+    ];
+
     /// The name used in JSON and logs.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -65,6 +80,9 @@ pub enum CommandOutcome {
 }
 
 impl CommandOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 2] = [Self::Applied, Self::Unchanged];
+
     /// The name used in JSON and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -96,6 +114,9 @@ pub enum CommandState {
 }
 
 impl CommandState {
+    /// Every name.
+    pub const NAMES: [&str; 3] = ["asked", "done", "failed"];
+
     /// The name used in JSON and logs.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -315,6 +315,11 @@ pub enum Timer {
     Ping,
 }
 
+impl Timer {
+    /// Every timer there is.
+    pub const ALL: [Self; 3] = [Self::Retry, Self::Check, Self::Ping];
+}
+
 /// What the actor has to do after a step was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

@@ -18,6 +18,7 @@ pub mod lane;
 pub mod lifecycle;
 pub mod net;
 pub mod pattern;
+pub mod removal;
 pub mod repo;
 pub mod rule;
 pub mod run;

@@ -3,9 +3,9 @@
 
 use super::index::{Index, Indexed, Place};
 use super::memory::{MemoryKv, MemoryStore};
-use super::{Batch, Change, CommitError, Committing, ReadError, Store, StoreStatus};
+use super::{Batch, Change, CommitError, Committing, Conflict, ReadError, Store, StoreStatus};
 use crate::domain::delivery::Payload;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{ConnectionId, DeliveryId};
 use parking_lot::Mutex;
 
 /// What happens to a batch.
@@ -17,6 +17,10 @@ pub enum Fault {
     StopAfter,
     /// It is refused for want of space.
     Refuse,
+    /// It is refused because another process holds the connection's lease.
+    Fence,
+    /// It is committed, and that is said when others had their turn.
+    Slow,
 }
 
 /// Which changes count.
@@ -99,6 +103,17 @@ impl Store for FaultyStore {
                 Box::pin(std::future::pending())
             }
             Some(Fault::Refuse) => Box::pin(std::future::ready(Err(CommitError::DiskFull))),
+            Some(Fault::Fence) => {
+                let conflict = Conflict::Lease(ConnectionId::from_u128(0));
+                Box::pin(std::future::ready(Err(CommitError::Conflict(conflict))))
+            }
+            Some(Fault::Slow) => {
+                let committing = self.memory.commit(batch);
+                Box::pin(async {
+                    tokio::task::yield_now().await;
+                    committing.await
+                })
+            }
         }
     }
 }

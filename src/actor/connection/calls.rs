@@ -1,9 +1,9 @@
 //! Making a provider call, and turning its answer into an input.
 
-use crate::actor::plan::Edit;
+use super::plan::Edit;
 use crate::actor::secrets::{hook_mark, hook_spec, target};
 use crate::actor::services::Services;
-use crate::credentials::{Cause, Ports, SOON};
+use crate::credentials::{Ports, Refusal, SOON};
 use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -14,6 +14,7 @@ use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError
 use std::sync::Arc;
 
 /// How a call ended.
+#[derive(Debug)]
 pub(super) struct Called {
     pub(super) input: Input,
     pub(super) edit: Box<Edit>,
@@ -74,15 +75,17 @@ pub(super) async fn make(
                 edit: Box::new(edit),
             }
         }
-        Err(refused) => match refused.cause {
+        Err(refused) => match refused.why {
             // A credential that is dead is no end while there is another.
-            Cause::Dead if !others.is_empty() => failed(&services, &soon(refused.error)),
-            Cause::Failed if refused.error.failure == Failure::NoAccess => {
+            Refusal::Dead if !others.is_empty() => failed(&services, &soon(refused.error)),
+            Refusal::Failed if refused.error.failure == Failure::NoAccess => {
                 without_access(&services, &connection, usable, &others, refused.error)
             }
-            Cause::Dead | Cause::NoToken | Cause::Replaced | Cause::Unclear | Cause::Failed => {
-                failed(&services, &refused.error)
-            }
+            Refusal::Dead
+            | Refusal::NoToken
+            | Refusal::Replaced
+            | Refusal::Unclear
+            | Refusal::Failed => failed(&services, &refused.error),
         },
     }
 }

@@ -1,90 +1,183 @@
-//! What users ask of a connection.
+//! What is asked of a connection: by users, as stored commands that are drained in order, and by
+//! ourselves.
 
-use super::{ConnectionActor, Nudge};
-use crate::actor::plan::{Edit, resolve_all};
-use crate::actor::{Command, CommandError, secrets};
+use super::cause::{OwnCause, Waiter, Wanted};
+use super::plan::Edit;
+use super::turn::{Doing, Turn};
+use crate::actor::interface::CommandError;
+use crate::actor::secrets;
+use crate::domain::command::{ASKED_MAX, Command, CommandKind, CommandOutcome, CommandState};
 use crate::domain::delivery::{Delivery, DeliveryState};
+use crate::domain::errand::Priority;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{DeliveryId, IncidentId};
-use crate::domain::incident::{Incident, IncidentStatus, Subject};
+use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject, health};
 use crate::domain::lifecycle::{Desired, Input};
 use crate::domain::secret::HookSecret;
 use crate::domain::wording;
 use crate::store::Change;
-use actix::prelude::*;
-use tokio::sync::oneshot;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 
-type Answer = oneshot::Sender<Result<(), CommandError>>;
+impl Turn {
+    /// Does what one of us asks for.
+    pub(super) async fn do_wanted(&mut self, wanted: Wanted) {
+        self.state.is_awaited |= wanted.priority == Priority::Person;
+        let result = match self.understand(wanted.kind).await {
+            Ok((input, edit)) => self.step(input, edit).await,
+            Err(error) => Err(error),
+        };
+        self.end_wait();
+        // Who asked and went away does not care.
+        let _ = wanted.answer.send(result);
+    }
 
-impl ConnectionActor {
-    pub(super) fn obey(&mut self, ctx: &mut Context<Self>, command: Command, answer: Answer) {
-        let is_replay = matches!(command, Command::Replay(_));
-        match self.understand(command) {
-            Ok((input, edit)) => self.go(
-                ctx,
-                input,
-                edit,
-                Box::new(move |_, ctx, result| {
-                    if is_replay && result.is_ok() {
-                        ctx.address().do_send(Nudge);
-                    }
-                    // Whoever asked and went away does not care.
-                    let _ = answer.send(result);
-                }),
-            ),
-            Err(error) => drop(answer.send(Err(error))),
+    fn end_wait(&mut self) {
+        if !self.state.call_outstanding() {
+            self.state.is_awaited = false;
         }
     }
 
+    /// Carries out what users have asked for, in order. What the store prevents is done later: it
+    /// is still asked.
+    pub(super) async fn drain_commands(&mut self) -> Result<(), CommandError> {
+        let store = &self.services.ports.store;
+        for command in store.commands_asked(self.id, ASKED_MAX).await? {
+            let waiter = self.waiter_of(&command);
+            let (answer, leaving) = waiter.map(|it| (it.answer, it.leaving)).unzip();
+            self.state.leaving.extend(leaving.flatten());
+            self.state.is_awaited = true;
+            let (result, is_over) = match self.carry_out(&command).await {
+                Err(error) if error.is_of_store() => (Err(error.clone()), Err(error)),
+                result => (result, Ok(())),
+            };
+            self.end_wait();
+            // Who asked and went away does not care.
+            if let Some(answer) = answer {
+                let _ = answer.send(result);
+            }
+            is_over?;
+        }
+        // Their commands are over: somebody else has carried them out, or they never were stored.
+        self.state.waiters.clear();
+        Ok(())
+    }
+
+    fn waiter_of(&mut self, command: &Command) -> Option<Waiter> {
+        let waiters = &mut self.state.waiters;
+        let at = waiters.iter().position(|it| it.command == command.id)?;
+        Some(waiters.swap_remove(at))
+    }
+
+    /// Carries out a command, and stores that it was in the same batch. One that is refused, or
+    /// that panics after a panic, has failed.
+    async fn carry_out(&mut self, command: &Command) -> Result<Command, CommandError> {
+        let careful = self.state.careful;
+        let doing = self.try_command(command);
+        let result = if careful {
+            let caught = AssertUnwindSafe(doing).catch_unwind().await;
+            caught.unwrap_or(Err(CommandError::Unavailable))
+        } else {
+            doing.await
+        };
+        let code = match &result {
+            Err(CommandError::NoSuchConnection | CommandError::NoSuchSubject) => {
+                ErrorCode::NotFound
+            }
+            Err(CommandError::NotNow(_)) => ErrorCode::NotNow,
+            Err(CommandError::Unavailable) if careful => ErrorCode::Panics,
+            Err(CommandError::Commit(_) | CommandError::Read(_) | CommandError::Unavailable)
+            | Ok(_) => return result,
+        };
+        let at = self.services.ports.now();
+        let failed = Command {
+            state: CommandState::Failed { at, code },
+            ..command.clone()
+        };
+        self.commit(vec![Change::PutCommand(Box::new(failed))])
+            .await?;
+        result
+    }
+
+    async fn try_command(&mut self, command: &Command) -> Result<Command, CommandError> {
+        let is_replay = matches!(command.kind, CommandKind::Replay(_));
+        let (input, edit) = self.understand(command.kind.clone()).await?;
+        let mut plan = self.plan(input, edit).await?;
+        let outcome = if plan.changes.is_empty() {
+            CommandOutcome::Unchanged
+        } else {
+            CommandOutcome::Applied
+        };
+        let at = self.services.ports.now();
+        let done = Command {
+            state: CommandState::Done { at, outcome },
+            ..command.clone()
+        };
+        plan.end_command(&done);
+        self.take_step(plan).await?;
+        if is_replay {
+            self.doings.push(Doing::Next(OwnCause::More));
+        }
+        Ok(done)
+    }
+
     /// What a command means for the state machine, and what else it changes.
-    fn understand(&self, command: Command) -> Result<(Option<Input>, Edit), CommandError> {
+    async fn understand(
+        &self,
+        command: CommandKind,
+    ) -> Result<(Option<Input>, Edit), CommandError> {
         let connection = self
+            .state
             .connection
             .as_ref()
             .ok_or(CommandError::NoSuchConnection)?;
-        if connection.is_removed() && !matches!(command, Command::Disconnect { .. }) {
+        if connection.is_removed() && !matches!(command, CommandKind::Disconnect { .. }) {
             return Err(CommandError::NoSuchConnection);
         }
         let plain = |input| Ok((Some(input), Edit::default()));
         match command {
-            Command::SetEnabled(true) => plain(Input::DesiredChanged(Desired::Active)),
-            Command::SetEnabled(false) => plain(Input::DesiredChanged(Desired::Paused)),
-            Command::SetEvents(events) if events == connection.events => {
+            CommandKind::SetEnabled(true) => plain(Input::DesiredChanged(Desired::Active)),
+            CommandKind::SetEnabled(false) => plain(Input::DesiredChanged(Desired::Paused)),
+            CommandKind::SetEvents(events) if events == connection.events => {
                 Ok((None, Edit::default()))
             }
-            Command::SetEvents(events) => {
+            CommandKind::SetEvents(events) => {
                 let edit = Edit {
                     events: Some(events),
                     ..Edit::default()
                 };
                 Ok((Some(Input::SettingsChanged), edit))
             }
-            Command::Disconnect { delete_hook } => {
-                let changes = resolve_all(&self.services, connection, self.services.ports.now())?;
-                let input = Input::DesiredChanged(Desired::Removed { delete_hook });
-                Ok((
-                    Some(input),
-                    Edit {
-                        changes,
-                        ..Edit::default()
-                    },
-                ))
+            CommandKind::Disconnect { delete_hook } => {
+                let subject = Subject::Connection(self.id);
+                let unresolved = self.services.ports.store.unresolved_incidents(subject);
+                let (why, now) = (Resolution::Disconnected, self.services.ports.now());
+                let resolved = health::resolve_all(unresolved.await?, why, now);
+                let edit = Edit {
+                    changes: resolved
+                        .map(|incident| Change::PutIncident(Box::new(incident)))
+                        .collect(),
+                    ..Edit::default()
+                };
+                let desired = Desired::Removed { delete_hook };
+                Ok((Some(Input::DesiredChanged(desired)), edit))
             }
-            Command::Check => {
-                // Whoever asks may have given a right meanwhile: every credential counts again.
+            CommandKind::Check => {
+                // Who asks may have given a right meanwhile: every credential counts again.
                 let edit = Edit {
                     no_access: Some(Vec::new()),
                     ..Edit::default()
                 };
                 Ok((Some(Input::CheckRequested), edit))
             }
-            Command::Ping => plain(Input::PingRequested),
-            Command::Recreate => plain(Input::RecreateRequested),
+            CommandKind::Ping => plain(Input::PingRequested),
+            CommandKind::Recreate => plain(Input::RecreateRequested),
             // Until the hook is known to have the newest secret, it may sign with the one before,
             // which another one would push out. The newest has never been used.
-            Command::RotateSecret if matches!(connection.previous_secret, Some((_, None))) => {
+            CommandKind::RotateSecret if matches!(connection.previous_secret, Some((_, None))) => {
                 plain(Input::SettingsChanged)
             }
-            Command::RotateSecret => {
+            CommandKind::RotateSecret => {
                 let secret = HookSecret::generate(&*self.services.ports.entropy);
                 let sealed = secrets::seal(&self.services.ports, connection, &secret);
                 let edit = Edit {
@@ -93,21 +186,21 @@ impl ConnectionActor {
                 };
                 Ok((Some(Input::SettingsChanged), edit))
             }
-            Command::Acknowledge(id) => self.acknowledge(id).map(|edit| (None, edit)),
-            Command::Resolve(id) => self.resolve(id).map(|edit| (None, edit)),
-            Command::Replay(id) => self.replay(id).map(|edit| (None, edit)),
+            CommandKind::Acknowledge(id) => Ok((None, self.acknowledge(id).await?)),
+            CommandKind::Resolve(id) => Ok((None, self.resolve(id).await?)),
+            CommandKind::Replay(id) => Ok((None, self.replay(id).await?)),
         }
     }
 
-    fn incident(&self, id: IncidentId) -> Result<Incident, CommandError> {
-        let incident = self.services.ports.store.incident(id).ready()?;
+    async fn incident(&self, id: IncidentId) -> Result<Incident, CommandError> {
+        let incident = self.services.ports.store.incident(id).await?;
         incident
             .filter(|i| i.subject == Subject::Connection(self.id))
             .ok_or(CommandError::NoSuchSubject)
     }
 
-    fn acknowledge(&self, id: IncidentId) -> Result<Edit, CommandError> {
-        let mut incident = self.incident(id)?;
+    async fn acknowledge(&self, id: IncidentId) -> Result<Edit, CommandError> {
+        let mut incident = self.incident(id).await?;
         let is_news = incident
             .acknowledge(self.services.ports.now())
             .map_err(|_| CommandError::NotNow(wording::INCIDENT_RESOLVED))?;
@@ -118,14 +211,14 @@ impl ConnectionActor {
         })
     }
 
-    fn resolve(&self, id: IncidentId) -> Result<Edit, CommandError> {
-        let mut incident = self.incident(id)?;
+    async fn resolve(&self, id: IncidentId) -> Result<Edit, CommandError> {
+        let mut incident = self.incident(id).await?;
         if incident.status == IncidentStatus::Resolved {
             return Ok(Edit::default());
         }
         let mut changes = Vec::new();
         let mut track = match &incident.ci {
-            Some(ci) => self.services.ports.store.track(&ci.track).ready()?,
+            Some(ci) => self.services.ports.store.track(&ci.track).await?,
             None => None,
         };
         if incident.close_by_hand(track.as_mut(), self.services.ports.now()) {
@@ -138,8 +231,8 @@ impl ConnectionActor {
         })
     }
 
-    fn replay(&self, id: DeliveryId) -> Result<Edit, CommandError> {
-        let delivery = self.services.ports.store.delivery(id).ready()?;
+    async fn replay(&self, id: DeliveryId) -> Result<Edit, CommandError> {
+        let delivery = self.services.ports.store.delivery(id).await?;
         let delivery = delivery
             .filter(|d| d.connection == self.id)
             .ok_or(CommandError::NoSuchSubject)?;

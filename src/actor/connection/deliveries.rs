@@ -3,9 +3,11 @@
 //! The store is the queue. A nudge only says that there may be something in it; whatever dies on
 //! the way, the next start finds what is pending.
 
-use super::{COMMIT_RETRY, ConnectionActor, Nudge};
+use super::cause::OwnCause;
+use super::plan::Edit;
+use super::turn::{COMMIT_RETRY, Doing, Turn};
 use crate::actor::incidents::Fold;
-use crate::actor::plan::Edit;
+use crate::actor::interface::CommandError;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::event::{Decoded, Event};
@@ -13,147 +15,110 @@ use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Input, Phase};
 use crate::domain::time::Timestamp;
 use crate::domain::wording;
-use crate::store::{Batch, Change, ReadError};
+use crate::store::{Change, ReadError};
 use crate::telemetry::{may_log, metric};
-use actix::prelude::*;
+use futures_util::FutureExt;
 use metrics::counter;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 
-/// Deliveries that are processed in one commit. Between batches the other actors of the thread
-/// have their turn.
+/// Deliveries that are processed in one commit. Between batches what else waits has its turn, and
+/// the other actors of the thread.
 const BATCH_MAX: usize = 32;
 /// A delivery whose processing panicked this often is set aside.
 const TRIES_MAX: u32 = 3;
 
-impl ConnectionActor {
-    /// Processes a batch of what is pending, and comes back for more.
-    pub(super) fn drain(&mut self, ctx: &mut Context<Self>) {
-        if self.is_draining || self.connection.is_none() {
+impl Turn {
+    /// Carries out the commands that are stored, then processes a batch of what is pending, and
+    /// comes back for more.
+    pub(super) async fn drain(&mut self) {
+        if self.state.connection.is_none() {
             return;
         }
-        let limit = if self.careful { 1 } else { BATCH_MAX };
-        let pending = match self.services.ports.store.pending(self.id, limit).ready() {
-            Ok(pending) => pending,
-            Err(error) => {
-                tracing::error!(
-                    connection.id = %self.id,
-                    %error,
-                    "pending deliveries cannot be read"
-                );
-                self.is_draining = true;
-                return self.rest(ctx);
-            }
+        let mut drained = self.drain_commands().await;
+        if drained.is_ok() && !self.state.is_pausing && self.state.connection.is_some() {
+            drained = self.process().await;
+        }
+        if let Err(error) = drained {
+            tracing::error!(connection.id = %self.id, %error, "what waits cannot be processed");
+            self.pause();
+        }
+    }
+
+    /// Deliveries are processed again after a while.
+    pub(super) fn pause(&mut self) {
+        if !std::mem::replace(&mut self.state.is_pausing, true) {
+            let again = OwnCause::ProcessAgain;
+            self.doings.push(Doing::Later(again, COMMIT_RETRY));
+        }
+    }
+
+    async fn process(&mut self) -> Result<(), CommandError> {
+        let limit = if self.state.careful { 1 } else { BATCH_MAX };
+        let pending = self.services.ports.store.pending(self.id, limit).await?;
+        let Some(first) = pending.first() else {
+            self.state.careful = false;
+            return Ok(());
         };
-        if pending.is_empty() {
-            self.careful = false;
-            return;
-        }
-        self.is_draining = true;
-        if self.careful {
-            for delivery in pending {
-                self.try_carefully(ctx, delivery);
-            }
+        self.linger();
+        let folded = if self.state.careful {
+            let first = first.clone();
+            self.try_carefully(first).await?
         } else {
-            self.process(ctx, pending);
+            Some(self.fold(pending).await?)
+        };
+        if let Some(folded) = folded {
+            self.finish(folded).await?;
         }
+        self.doings.push(Doing::Next(OwnCause::More));
+        Ok(())
     }
 
     /// Counts the try durably, and only then processes: a delivery that takes the process down is
-    /// found out.
-    fn try_carefully(&mut self, ctx: &mut Context<Self>, mut delivery: Delivery) {
+    /// found out. `None` when it panicked.
+    async fn try_carefully(
+        &mut self,
+        mut delivery: Delivery,
+    ) -> Result<Option<Folded>, CommandError> {
         // Only a panic uses up a try: a store that fails for a moment says nothing about the
         // delivery, and must not have a good one set aside.
-        if self.counted == Some(delivery.id) {
-            return self.attempt(ctx, delivery);
-        }
-        if delivery.tries >= TRIES_MAX {
-            let reason = wording::PROCESSING_FAILED.to_owned();
-            let outcomes = vec![(delivery, Outcome::DeadLetter { reason })];
-            return self.finish(
-                ctx,
-                Folded {
-                    outcomes,
+        if self.state.counted != Some(delivery.id) {
+            if delivery.tries >= TRIES_MAX {
+                let reason = wording::PROCESSING_FAILED.to_owned();
+                return Ok(Some(Folded {
+                    outcomes: vec![(delivery, Outcome::DeadLetter { reason })],
                     ..Folded::default()
-                },
-            );
+                }));
+            }
+            delivery.tries += 1;
+            self.commit(vec![Change::PutDelivery(Box::new(delivery.clone()))])
+                .await?;
+            self.state.counted = Some(delivery.id);
         }
-        delivery.tries += 1;
-        let counted = Change::PutDelivery(Box::new(delivery.clone()));
-        let committing = self
-            .services
-            .ports
-            .store
-            .commit(Batch::of(vec![counted]))
-            .into_actor(self);
-        ctx.wait(committing.map(move |result, actor, ctx| {
-            if result.is_err() {
-                return actor.rest(ctx);
-            }
-            actor.counted = Some(delivery.id);
-            actor.attempt(ctx, delivery);
-        }));
-    }
-
-    /// Processes a delivery whose try is counted.
-    fn attempt(&mut self, ctx: &mut Context<Self>, delivery: Delivery) {
-        let processed = catch_unwind(AssertUnwindSafe(|| self.fold(vec![delivery])));
-        match processed {
-            Ok(Ok(folded)) => self.finish(ctx, folded),
-            Ok(Err(error)) => {
-                tracing::error!(connection.id = %self.id, %error, "a delivery cannot be processed");
-                self.rest(ctx);
-            }
-            Err(_) => {
-                self.counted = None;
-                counter!(metric::PANICS).increment(1);
-                self.is_draining = false;
-                ctx.address().do_send(Nudge);
-            }
+        let folding = AssertUnwindSafe(self.fold(vec![delivery])).catch_unwind();
+        let folded = folding.await;
+        if let Ok(folded) = folded {
+            return Ok(Some(folded?));
         }
-    }
-
-    fn process(&mut self, ctx: &mut Context<Self>, pending: Vec<Delivery>) {
-        match self.fold(pending) {
-            Ok(folded) => self.finish(ctx, folded),
-            Err(error) => {
-                tracing::error!(connection.id = %self.id, %error, "deliveries cannot be processed");
-                self.rest(ctx);
-            }
-        }
-    }
-
-    /// Tries again after a while.
-    #[expect(
-        clippy::unused_self,
-        reason = "it is a step of this actor like the others"
-    )]
-    fn rest(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_later(COMMIT_RETRY, |actor, ctx| {
-            actor.in_turn(ctx, |actor, ctx| {
-                actor.is_draining = false;
-                actor.drain(ctx);
-            });
-        });
+        self.state.counted = None;
+        counter!(metric::PANICS).increment(1);
+        Ok(None)
     }
 
     /// What comes of a batch, without changing anything yet.
-    fn fold(&self, pending: Vec<Delivery>) -> Result<Folded, ReadError> {
-        let Some(connection) = &self.connection else {
+    async fn fold(&self, pending: Vec<Delivery>) -> Result<Folded, ReadError> {
+        let Some(connection) = &self.state.connection else {
             return Ok(Folded::default());
         };
-        let mut fold = Fold::new(
-            &self.services.ports,
-            &self.services.settings.rules,
-            connection,
-        );
+        let rules = &self.services.settings.rules;
+        let mut fold = Fold::new(&self.services.ports, rules, connection);
         let mut folded = Folded::default();
         for mut delivery in pending {
-            let outcome = match self.decode(connection, &delivery)? {
+            let outcome = match self.decode(connection, &delivery).await? {
                 Ok(mut decoded) => {
                     delivery.action = decoded.action.take();
                     let is_reason_to_look = decoded.event == Event::LookNow;
                     let hook = named_hook(&decoded);
-                    let outcome = outcome(connection, decoded, &delivery, &mut fold)?;
+                    let outcome = outcome(connection, decoded, &delivery, &mut fold).await?;
                     folded.look_now |= is_reason_to_look && outcome == Outcome::Recorded;
                     if outcome == Outcome::Pong {
                         folded.hook = hook.or(folded.hook);
@@ -168,20 +133,16 @@ impl ConnectionActor {
         Ok(folded)
     }
 
-    fn decode(
+    async fn decode(
         &self,
         connection: &Connection,
         delivery: &Delivery,
     ) -> Result<Result<Decoded, String>, ReadError> {
-        let Some(decoder) = self
-            .services
-            .ports
-            .providers
-            .decoder(connection.instance.provider)
-        else {
+        let ports = &self.services.ports;
+        let Some(decoder) = ports.providers.decoder(connection.instance.provider) else {
             return Ok(Err(wording::DECODER_MISSING.to_owned()));
         };
-        let payload = match self.services.ports.store.payload(delivery.id).ready() {
+        let payload = match ports.store.payload(delivery.id).await {
             Ok(Some(payload)) => payload,
             Ok(None) => return Ok(Err(wording::PAYLOAD_GONE.to_owned())),
             Err(ReadError::Damaged { .. }) => return Ok(Err(wording::PAYLOAD_DAMAGED.to_owned())),
@@ -192,58 +153,64 @@ impl ConnectionActor {
             .map_err(|error| error.to_string()))
     }
 
-    /// Commits a batch with its outcomes, and comes back for more.
-    fn finish(&mut self, ctx: &mut Context<Self>, folded: Folded) {
-        let Folded {
-            outcomes,
-            mut changes,
-            look_now,
-            hook,
-        } = folded;
+    /// Commits a batch with its outcomes.
+    async fn finish(&mut self, folded: Folded) -> Result<(), CommandError> {
         let now = self.services.ports.now();
-        let mut edit = Edit::default();
-        let mut names = Vec::with_capacity(outcomes.len());
-        for (delivery, outcome) in outcomes {
+        let mut edit = Edit {
+            changes: folded.changes,
+            ..Edit::default()
+        };
+        let mut names = Vec::with_capacity(folded.outcomes.len());
+        for (delivery, outcome) in folded.outcomes {
             if let Outcome::DeadLetter { reason } = &outcome {
                 edit.unreadable.push(reason.clone());
             }
             note_arrival(&mut edit, &delivery, &outcome);
             names.push(outcome.as_str());
             let state = DeliveryState::Processed { at: now, outcome };
-            changes.push(Change::PutDelivery(Box::new(Delivery {
+            edit.changes.push(Change::PutDelivery(Box::new(Delivery {
                 state,
                 ..delivery
             })));
         }
-        edit.changes = changes;
-        self.doubts.hear();
-        self.go(
-            ctx,
-            Some(Input::DeliveryArrived { hook }),
-            edit,
-            Box::new(move |actor, ctx, result| {
-                if let Err(error) = result {
-                    actor.complain(&error);
-                    return actor.rest(ctx);
-                }
-                for name in names {
-                    counter!(metric::PROCESSED, "outcome" => name).increment(1);
-                }
-                actor.is_draining = false;
-                ctx.address().do_send(Nudge);
-                if look_now {
-                    actor.look(ctx);
-                }
-            }),
-        );
+        self.state.doubts.hear();
+        let input = Input::DeliveryArrived { hook: folded.hook };
+        self.step(Some(input), edit).await?;
+        for name in names {
+            counter!(metric::PROCESSED, "outcome" => name).increment(1);
+        }
+        if folded.look_now {
+            self.look().await;
+        }
+        Ok(())
     }
 
     /// Asks the provider what is so now: a payload is not believed. When nobody can be asked at
     /// this moment, whatever ends that state asks.
-    fn look(&mut self, ctx: &mut Context<Self>) {
-        let phase = self.connection.as_ref().map(|c| c.lifecycle.phase);
+    async fn look(&mut self) {
+        let phase = self.state.connection.as_ref().map(|c| c.lifecycle.phase);
         if phase == Some(Phase::Active) {
-            self.must(ctx, Input::CheckRequested, Edit::default());
+            self.must(Input::CheckRequested, Edit::default()).await;
+        }
+    }
+
+    /// The way from the provider works. Stored only when that is news: a delivery that is repeated
+    /// all day long causes no writes. When it cannot be stored now, the next one says it again.
+    pub(super) async fn hear(&mut self) {
+        self.state.doubts.hear();
+        let Some(connection) = &self.state.connection else {
+            return;
+        };
+        let lifecycle = &connection.lifecycle;
+        if !lifecycle.heard || lifecycle.pings_unanswered > 0 {
+            let edit = Edit {
+                delivery_at: Some(self.services.ports.now()),
+                ..Edit::default()
+            };
+            let input = Input::DeliveryArrived { hook: None };
+            if let Err(error) = self.step(Some(input), edit).await {
+                self.complain(&error);
+            }
         }
     }
 }
@@ -281,7 +248,7 @@ fn note_arrival(edit: &mut Edit, delivery: &Delivery, outcome: &Outcome) {
     }
 }
 
-fn outcome(
+async fn outcome(
     connection: &Connection,
     decoded: Decoded,
     delivery: &Delivery,
@@ -300,12 +267,16 @@ fn outcome(
         Event::Pong { .. } => Ok(Outcome::Pong),
         // Nothing is opened meanwhile; but a branch that is deleted now is never told of again.
         Event::Ended(ended) if !connection.is_enabled() => {
-            fold.end(&ended, delivery.received_at, delivery.source)?;
+            fold.end(&ended, delivery.received_at, delivery.source)
+                .await?;
             Ok(Outcome::Paused)
         }
         _ if !connection.is_enabled() => Ok(Outcome::Paused),
-        Event::Run(run) => fold.take(&run, delivery.source),
-        Event::Ended(ended) => fold.end(&ended, delivery.received_at, delivery.source),
+        Event::Run(run) => fold.take(&run, delivery.source).await,
+        Event::Ended(ended) => {
+            fold.end(&ended, delivery.received_at, delivery.source)
+                .await
+        }
         Event::Recorded | Event::LookNow => Ok(Outcome::Recorded),
         Event::Ignored => Ok(Outcome::Ignored),
     }

@@ -6,11 +6,12 @@
 //! look at the hook. Only when nothing authentic has arrived since is a test delivery asked for,
 //! and only when that is not answered with our secret, either, are the settings written again.
 
-use super::ConnectionActor;
-use crate::actor::plan::{Edit, Suspect};
+use super::cause::OwnCause;
+use super::doubts::Stage;
+use super::plan::{Edit, Suspect};
+use super::turn::{Doing, Turn};
 use crate::domain::connection::Connection;
 use crate::domain::lifecycle::{Input, Phase, Reply};
-use actix::prelude::*;
 use std::time::Duration;
 
 /// After so many the hook's secret may have been changed by hand.
@@ -18,128 +19,106 @@ const REJECTIONS_MAX: u32 = 3;
 /// How long an authentic delivery is waited for, before one is asked for and after.
 const TEST_TIME: Duration = Duration::from_secs(10);
 
-/// What is held against the hook.
-#[derive(Debug, Default)]
-pub(super) struct Doubts {
-    /// Deliveries that none of the secrets signed, since the last look.
-    rejections: u32,
-    /// Authentic deliveries in this life of the actor, and how many it were at the first of those.
-    authentic: u64,
-    authentic_before: u64,
-    stage: Stage,
-}
-
-/// How far the inquiry has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// There is none.
-    #[default]
-    Trusts,
-    /// We look at the hook. With the count of authentic deliveries before anything was wrong.
-    Looks(u64),
-    /// A test delivery was asked for. With the same count.
-    Tests(u64),
-}
-
-impl Doubts {
-    /// An authentic delivery arrived.
-    pub(super) fn hear(&mut self) {
-        self.authentic = self.authentic.wrapping_add(1);
-    }
-}
-
-impl ConnectionActor {
+impl Turn {
     /// So often something arrived that none of the secrets signed.
-    pub(super) fn doubt(&mut self, ctx: &mut Context<Self>, times: u32) {
-        if self.doubts.rejections == 0 {
-            self.doubts.authentic_before = self.doubts.authentic;
+    pub(super) async fn doubt(&mut self, times: u32) {
+        let doubts = &mut self.state.doubts;
+        if doubts.rejections == 0 {
+            doubts.authentic_before = doubts.authentic;
         }
-        self.doubts.rejections = self.doubts.rejections.saturating_add(times);
+        doubts.rejections = doubts.rejections.saturating_add(times);
         let now = self.services.ports.now();
         let may_look = |c: &Connection| {
             let may_recur = c.suspicion.is_none_or(|last| last.may_recur(now));
             c.lifecycle.phase == Phase::Active && may_recur
         };
-        let may_look = self.connection.as_ref().is_some_and(may_look);
-        if self.doubts.rejections < REJECTIONS_MAX || !may_look {
+        let may_look = self.state.connection.as_ref().is_some_and(may_look);
+        if self.state.doubts.rejections < REJECTIONS_MAX || !may_look {
             return;
         }
         tracing::warn!(
             connection.id = %self.id,
             "deliveries with wrong signatures arrive: looking at the hook"
         );
-        self.doubts.rejections = 0;
-        self.doubts.stage = Stage::Looks(self.doubts.authentic_before);
         let edit = Edit {
             suspicion: Some(Suspect::Looks),
             ..Edit::default()
         };
-        self.must(ctx, Input::CheckRequested, edit);
+        match self.step(Some(Input::CheckRequested), edit).await {
+            Ok(()) => {
+                let doubts = &mut self.state.doubts;
+                doubts.rejections = 0;
+                doubts.stage = Stage::Looks(doubts.authentic_before);
+            }
+            // The next one asks for it again.
+            Err(error) => self.complain(&error),
+        }
     }
 
     /// A call has ended: what that says about the suspicion, if there is one.
-    pub(super) fn weigh(&mut self, ctx: &mut Context<Self>, input: &Input, edit: &mut Edit) {
-        let Stage::Looks(authentic) = self.doubts.stage else {
+    pub(super) fn weigh(&mut self, input: &Input, edit: &mut Edit) {
+        let Stage::Looks(authentic) = self.state.doubts.stage else {
             return;
         };
-        self.doubts.stage = Stage::Trusts;
+        self.state.doubts.stage = Stage::Trusts;
         if let Input::Replied(Reply::Drifted | Reply::Missing { .. }) = input {
             edit.suspicion = Some(Suspect::Found);
-        } else if *input == Input::Replied(Reply::Intact) && self.doubts.authentic == authentic {
+        } else if *input == Input::Replied(Reply::Intact)
+            && self.state.doubts.authentic == authentic
+        {
             // The secret itself is shown to nobody: a delivery proves it, and may be on its way.
-            let life = self.life;
-            ctx.run_later(TEST_TIME, move |actor, ctx| {
-                if actor.life == life {
-                    actor.in_turn(ctx, move |actor, ctx| actor.test(ctx, authentic));
-                }
-            });
+            self.state.doubts.stage = Stage::Waits(authentic);
+            let test = OwnCause::Test(authentic);
+            self.doings.push(Doing::Later(test, TEST_TIME));
         }
     }
 
-    fn test(&mut self, ctx: &mut Context<Self>, authentic: u64) {
-        let Some(connection) = &self.connection else {
+    pub(super) async fn test(&mut self, authentic: u64) {
+        let Some(connection) = &self.state.connection else {
             return;
         };
-        let lifecycle = &connection.lifecycle;
-        if lifecycle.phase != Phase::Active || self.doubts.authentic != authentic {
+        if self.state.doubts.stage != Stage::Waits(authentic) {
             return;
         }
-        self.doubts.stage = Stage::Tests(authentic);
-        self.doubts.rejections = 0;
-        self.judge_later(ctx);
+        let lifecycle = &connection.lifecycle;
+        if lifecycle.phase != Phase::Active || self.state.doubts.authentic != authentic {
+            self.state.doubts.stage = Stage::Trusts;
+            return;
+        }
         // One that waits for its answer is test enough: strangers must not make a hook silent.
-        if lifecycle.pings_unanswered == 0 {
-            self.must(ctx, Input::PingRequested, Edit::default());
+        let must_ping = lifecycle.pings_unanswered == 0;
+        self.state.doubts.stage = Stage::Tests(authentic);
+        self.state.doubts.rejections = 0;
+        self.judge_later();
+        if must_ping {
+            self.must(Input::PingRequested, Edit::default()).await;
         }
     }
 
-    fn judge_later(&self, ctx: &mut Context<Self>) {
-        let life = self.life;
-        ctx.run_later(TEST_TIME, move |actor, ctx| {
-            if actor.life == life {
-                actor.in_turn(ctx, Self::judge_test);
-            }
-        });
+    fn judge_later(&mut self) {
+        self.doings
+            .push(Doing::Later(OwnCause::JudgeTest, TEST_TIME));
     }
 
     /// The test delivery has had its time.
-    fn judge_test(&mut self, ctx: &mut Context<Self>) {
-        let Stage::Tests(authentic) = self.doubts.stage else {
+    pub(super) async fn judge_test(&mut self) {
+        let Stage::Tests(authentic) = self.state.doubts.stage else {
             return;
         };
-        let phase = self.connection.as_ref().map(|c| c.lifecycle.phase);
+        let phase = self.state.connection.as_ref().map(|c| c.lifecycle.phase);
         if phase == Some(Phase::Pinging) {
-            return self.judge_later(ctx);
+            return self.judge_later();
         }
-        self.doubts.stage = Stage::Trusts;
+        self.state.doubts.stage = Stage::Trusts;
         // Silence alone says nothing about the secret: it is what the watch over pings is for.
-        let is_wrong = self.doubts.authentic == authentic && self.doubts.rejections > 0;
+        let doubts = &self.state.doubts;
+        let is_wrong = doubts.authentic == authentic && doubts.rejections > 0;
         if is_wrong && phase == Some(Phase::Active) {
             tracing::warn!(
                 connection.id = %self.id,
-                "a test delivery was not signed with our secret: writing the hook's settings anew"
+                "a test delivery was not signed with our secret: writing the hook's settings again"
             );
-            self.must(ctx, Input::RewriteDue, Edit::default());
+            self.must(Input::RewriteDue, Edit::default()).await;
         }
     }
 }

@@ -1,69 +1,297 @@
-//! Moving the hook to our present address when its turn comes.
+//! One turn: read, plan, commit, adopt. What is to be done after it is handed back.
 
-use super::ConnectionActor;
-use crate::actor::plan::Edit;
+use super::cause::{Cause, OwnCause};
+use super::notes;
+use super::observe;
+use super::plan::{Act, Edit, Plan, plan};
+use super::state::{Owed, State};
+use crate::actor::interface::CommandError;
+use crate::actor::secrets;
+use crate::actor::services::Services;
 use crate::domain::connection::Connection;
-use crate::domain::lifecycle::{Failure, Hook, Input, Phase, Reply};
-use crate::telemetry::metric;
-use actix::prelude::*;
-use metrics::gauge;
+use crate::domain::errand::Priority;
+use crate::domain::id::ConnectionId;
+use crate::domain::lifecycle::{Call, Input, SuspendReason, Timer};
+use crate::domain::removal::HookOutcome;
+use crate::store::{Batch, Change, CommitError, Conflict, Guard};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// It is this connection's turn to have its hook moved.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub(in crate::actor) struct MoveTurn;
+/// How long to wait before a step is taken again whose commit failed.
+pub(super) const COMMIT_RETRY: Duration = Duration::from_millis(500);
+/// How long the state is kept after deliveries.
+const LINGER: Duration = Duration::from_secs(30);
+/// Most steps that are owed at a time. There are as many timers and calls as a lifecycle has, so
+/// that more are never needed.
+const OWED_MAX: usize = 16;
 
-impl Handler<MoveTurn> for ConnectionActor {
-    type Result = ();
-    fn handle(&mut self, _: MoveTurn, ctx: &mut Context<Self>) {
-        let (ports, settings) = (&self.services.ports, &self.services.settings);
-        let can_move = |c: &Connection| {
-            let is_at_rest = matches!(c.lifecycle.phase, Phase::Active | Phase::Idle);
-            let is_there = matches!(c.lifecycle.hook, Hook::Present(_));
-            is_at_rest && is_there && c.is_to_move(&ports.public_url)
-        };
-        if self.connection.as_ref().is_some_and(can_move) {
-            self.move_turn = Some(MoveTurn);
-            self.must(ctx, Input::RewriteDue, Edit::default());
-        } else {
-            self.services.moves.over(self.id, None, settings.retry);
-        }
-    }
+/// What an actor does when its turn is over.
+#[derive(Debug)]
+pub(super) enum Doing {
+    /// Makes a call to the provider.
+    Call(Box<Connection>, Call, Priority),
+    /// Arms a timer of the lifecycle.
+    Arm(Timer, Duration),
+    /// Says something to itself, behind what waits already.
+    Next(OwnCause),
+    /// The same after a while.
+    Later(OwnCause, Duration),
+    /// Stops: the connection is gone.
+    Stop,
 }
 
-impl ConnectionActor {
-    /// Takes note of where the hook is, and says so when it was moved.
-    pub(super) fn note_address(&self, next: &Connection) {
-        let ports = &self.services.ports;
-        if self.services.moves.note(next, &ports.public_url) {
-            let count = self.services.moves.count() as u64;
-            gauge!(metric::TO_MOVE).set(metric::float(count));
-        }
-        let before = self.connection.as_ref().and_then(|c| c.address.as_ref());
-        let (Some(from), Some(to)) = (before, &next.address) else {
-            return;
-        };
-        if from != to {
-            tracing::info!(connection.id = %self.id, %from, %to, "webhook_moved");
+/// A turn.
+pub(super) struct Turn {
+    pub(super) services: Arc<Services>,
+    pub(super) id: ConnectionId,
+    pub(super) state: Box<State>,
+    pub(super) doings: Vec<Doing>,
+}
+
+impl Turn {
+    pub(super) const fn new(services: Arc<Services>, id: ConnectionId, state: Box<State>) -> Self {
+        Self {
+            services,
+            id,
+            state,
+            doings: Vec::new(),
         }
     }
 
-    /// A call has ended: with success the note above ends the turn.
-    pub(super) fn end_turn(&mut self, input: &Input) {
-        if self.move_turn.take().is_none() {
+    /// Handles what came from outside.
+    pub(super) async fn take(mut self, cause: Cause) -> Self {
+        if let Err(error) = self.read().await {
+            self.put_off(cause, error);
+            return self;
+        }
+        match cause {
+            Cause::Deliveries => self.drain().await,
+            Cause::Heard => self.hear().await,
+            Cause::Rejected { times } => self.doubt(times).await,
+            Cause::Wanted(wanted) => self.do_wanted(*wanted).await,
+            Cause::Asked(waiter) => {
+                self.state.waiters.push(*waiter);
+                self.drain().await;
+            }
+            Cause::WhenSettled(sender) if self.state.call_outstanding() => {
+                self.state.waiting.push(sender);
+            }
+            // Who waited and went away does not care.
+            Cause::WhenSettled(sender) => drop(sender.send(())),
+            Cause::MoveTurn => self.take_move_turn().await,
+            Cause::Fired(timer, _) => self.must(Input::TimerFired(timer), Edit::default()).await,
+        }
+        self
+    }
+
+    /// Handles what it said to itself.
+    pub(super) async fn take_own(mut self, cause: OwnCause) -> Self {
+        if let Err(error) = self.read().await {
+            tracing::error!(connection.id = %self.id, %error, "a connection cannot be read");
+            self.doings.push(Doing::Later(cause, COMMIT_RETRY));
+            return self;
+        }
+        match cause {
+            OwnCause::Begin => self.begin(Input::Recovered).await,
+            OwnCause::GiveUp => self.begin(Input::GaveUp(SuspendReason::Panics)).await,
+            OwnCause::Called(called) => {
+                let (input, mut edit) = (called.input, *called.edit);
+                self.weigh(&input, &mut edit);
+                self.end_move_turn(&input);
+                self.must(input, edit).await;
+            }
+            OwnCause::More => self.drain().await,
+            OwnCause::ProcessAgain => {
+                self.state.is_pausing = false;
+                self.drain().await;
+            }
+            OwnCause::Retry => self.pay().await,
+            OwnCause::Fire(timer) => self.must(Input::TimerFired(timer), Edit::default()).await,
+            OwnCause::Test(authentic) => self.test(authentic).await,
+            OwnCause::JudgeTest => self.judge_test().await,
+            OwnCause::Rest => self.state.lingers = false,
+        }
+        self
+    }
+
+    /// Claims and reads the connection, unless it is known. One that is gone, or that another
+    /// process has claimed, stops the actor.
+    async fn read(&mut self) -> Result<(), CommandError> {
+        let store = &self.services.ports.store;
+        if self.state.lease.is_none() {
+            self.state.lease = store.lease(self.id).await?;
+        }
+        if self.state.lease.is_some() && self.state.connection.is_none() {
+            self.state.connection = store.connection(self.id).await?;
+        }
+        if self.state.connection.is_none() {
+            self.doings.push(Doing::Stop);
+        }
+        Ok(())
+    }
+
+    /// The state cannot be read now. What comes again by itself, or is only a hint, is dropped.
+    fn put_off(&mut self, cause: Cause, error: CommandError) {
+        tracing::error!(connection.id = %self.id, %error, "a connection cannot be read");
+        match cause {
+            Cause::Deliveries => self.pause(),
+            Cause::Wanted(wanted) => drop(wanted.answer.send(Err(error))),
+            // The command is stored, and drained when the pause is over.
+            Cause::Asked(waiter) => {
+                drop(waiter.answer.send(Err(error)));
+                self.pause();
+            }
+            Cause::MoveTurn => self.give_turn_back(None),
+            Cause::Fired(timer, _) => {
+                let again = OwnCause::Fire(timer);
+                self.doings.push(Doing::Later(again, COMMIT_RETRY));
+            }
+            Cause::Heard | Cause::Rejected { .. } | Cause::WhenSettled(_) => {}
+        }
+    }
+
+    /// The first step of a life. Then what is pending is processed.
+    async fn begin(&mut self, input: Input) {
+        let Some(connection) = &self.state.connection else {
             return;
+        };
+        let edit = Edit {
+            resealed: secrets::resealed(&self.services.ports, connection),
+            ..Edit::default()
+        };
+        self.must(input, edit).await;
+        self.drain().await;
+    }
+
+    /// Plans a step, commits it, and adopts it. On a failure nothing has changed.
+    pub(super) async fn step(
+        &mut self,
+        input: Option<Input>,
+        edit: Edit,
+    ) -> Result<(), CommandError> {
+        let plan = self.plan(input, edit).await?;
+        self.take_step(plan).await
+    }
+
+    /// Plans a step.
+    pub(super) async fn plan(
+        &self,
+        input: Option<Input>,
+        edit: Edit,
+    ) -> Result<Plan, CommandError> {
+        let present = self.state.connection.as_ref();
+        let present = present.ok_or(CommandError::NoSuchConnection)?;
+        let mut plan = plan(&self.services, present, input, edit);
+        notes::complete(&self.services.ports, present, &mut plan).await?;
+        Ok(plan)
+    }
+
+    /// Commits a plan, and adopts it.
+    pub(super) async fn take_step(&mut self, mut plan: Plan) -> Result<(), CommandError> {
+        self.commit(std::mem::take(&mut plan.changes)).await?;
+        self.adopt(plan);
+        Ok(())
+    }
+
+    /// Commits what an actor may write: everything that it writes goes this way. A lease that was
+    /// lost ends the actor.
+    pub(super) async fn commit(&mut self, changes: Vec<Change>) -> Result<(), CommandError> {
+        if changes.is_empty() {
+            return Ok(());
         }
-        if let Input::Replied(Reply::Repaired { .. }) = input {
+        let lease = self.state.lease.ok_or(CommandError::Unavailable)?;
+        let batch = Batch::of(changes).guarded_by(Guard::Lease(lease));
+        let committed = self.services.ports.store.commit(batch).await;
+        if let Err(CommitError::Conflict(Conflict::Lease(_))) = committed {
+            tracing::warn!(connection.id = %self.id, "another process has this connection now");
+            self.state.connection = None;
+            self.doings.push(Doing::Stop);
+            return Err(CommandError::Unavailable);
+        }
+        Ok(committed?)
+    }
+
+    /// Takes a step that nobody can repeat for us: when it cannot be committed, it is owed.
+    /// Commands are not held up by it; they fail for the same reason.
+    pub(super) async fn must(&mut self, input: Input, edit: Edit) {
+        if let Err(error) = self.step(Some(input.clone()), edit.clone()).await {
+            self.complain(&error);
+            if self.state.connection.is_some() && self.state.owed.len() < OWED_MAX {
+                self.state.owed.push_back(Owed { input, edit });
+                self.later(OwnCause::Retry);
+            }
+        }
+    }
+
+    /// Takes the step that is owed for the longest time. There is one `Retry` for each.
+    async fn pay(&mut self) {
+        let Some(Owed { input, edit }) = self.state.owed.pop_front() else {
             return;
+        };
+        if let Err(error) = self.step(Some(input.clone()), edit.clone()).await {
+            self.complain(&error);
+            self.state.owed.push_front(Owed { input, edit });
+            self.later(OwnCause::Retry);
         }
-        let mut wish = None;
-        if let Input::CallFailed { failure, .. } = input
-            && let Failure::Retryable { after } = failure
-        {
-            wish = *after;
+    }
+
+    pub(super) fn complain(&self, error: &CommandError) {
+        tracing::warn!(
+            connection.id = %self.id,
+            %error,
+            "a step could not be stored; trying again"
+        );
+    }
+
+    pub(super) fn later(&mut self, cause: OwnCause) {
+        self.doings.push(Doing::Later(cause, COMMIT_RETRY));
+    }
+
+    /// The plan is durable: make it the state, and note what follows from it.
+    fn adopt(&mut self, plan: Plan) {
+        let (is_end, outcome) = (plan.is_end(), plan.hook_outcome());
+        if let Some(before) = &self.state.connection {
+            observe::changes(before, &plan.connection);
         }
-        self.services
-            .moves
-            .over(self.id, wish, self.services.settings.retry);
+        self.note_address(&plan.connection);
+        for act in plan.acts {
+            match act {
+                Act::Call(call) => self.call(&plan.connection, call),
+                Act::Arm(timer, wait) => self.doings.push(Doing::Arm(timer, wait)),
+                Act::Tell(observation) => observe::observe(&plan.connection, observation, outcome),
+            }
+        }
+        self.state.connection = Some(plan.connection);
+        if !self.state.call_outstanding() {
+            self.settle(outcome);
+        }
+        if is_end {
+            self.state.connection = None;
+            self.doings.push(Doing::Stop);
+        }
+    }
+
+    fn call(&mut self, connection: &Connection, call: Call) {
+        let priority = super::calls::priority(connection, call, self.state.is_awaited);
+        let connection = Box::new(connection.clone());
+        self.doings.push(Doing::Call(connection, call, priority));
+    }
+
+    /// No call is outstanding any more: says so to who waited for that, if they still do.
+    fn settle(&mut self, outcome: HookOutcome) {
+        self.state.is_awaited = false;
+        for waiting in self.state.waiting.drain(..) {
+            let _ = waiting.send(());
+        }
+        for leaving in self.state.leaving.drain(..) {
+            let _ = leaving.send(outcome);
+        }
+    }
+
+    /// Keeps the state for a while: deliveries seldom come alone.
+    pub(super) fn linger(&mut self) {
+        if !std::mem::replace(&mut self.state.lingers, true) {
+            self.doings.push(Doing::Later(OwnCause::Rest, LINGER));
+        }
     }
 }

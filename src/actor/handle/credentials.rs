@@ -1,8 +1,10 @@
-//! The herd's part with credentials: whose may be used, and who looks again when one comes.
+//! The part with credentials: whose may be used, and who looks again when one comes.
 
 use super::Actors;
-use crate::actor::{Command, CommandError, ConnectError};
+use crate::actor::interface::{CommandError, ConnectError};
+use crate::actor::warden::{actor_of, want};
 use crate::credentials::Offer;
+use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::id::{ConnectionId, CredentialId, UserId};
@@ -75,13 +77,16 @@ impl Actors {
             let connection = self.services.ports.store.connection(id).await?;
             let waiting = connection.filter(|c| waits(c, &credential.instance));
             if let Some(connection) = waiting {
-                let command = match connection.lifecycle.desired {
+                let kind = match connection.lifecycle.desired {
                     // Said again, it is tried again.
-                    Desired::Removed { delete_hook } => Command::Disconnect { delete_hook },
-                    Desired::Active | Desired::Paused => Command::Check,
+                    Desired::Removed { delete_hook } => CommandKind::Disconnect { delete_hook },
+                    Desired::Active | Desired::Paused => CommandKind::Check,
                 };
                 // One that cannot be asked just now looks again at its next start or retry.
-                let _ = self.command_now(id, command, Priority::Repair, None).await;
+                let (services, registry) = (&self.services, &self.registry);
+                if let Ok(actor) = actor_of(services, registry, &self.warden, id).await {
+                    let _ = want(&actor, kind, Priority::Repair).await;
+                }
             }
         }
         Ok(())
@@ -128,25 +133,5 @@ impl Actors {
         let errand = Errand::of_person(owner);
         let listed = self.services.pool.ask(*credential, errand, list).await;
         listed.map_err(|refused| refused.error.into())
-    }
-
-    pub(super) async fn command_credential_now(
-        &self,
-        id: CredentialId,
-        command: Command,
-    ) -> Result<(), CommandError> {
-        let pool = &self.services.pool;
-        match command {
-            Command::Acknowledge(incident) => Ok(pool.acknowledge(id, incident).await?),
-            Command::Resolve(incident) => Ok(pool.resolve(id, incident).await?),
-            Command::SetEnabled(_)
-            | Command::SetEvents(_)
-            | Command::Disconnect { .. }
-            | Command::Check
-            | Command::Ping
-            | Command::Recreate
-            | Command::RotateSecret
-            | Command::Replay(_) => Err(CommandError::NoSuchSubject),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! What ends without a pass: a branch is deleted, a pull request closed, a queue moves on.
 
-use super::Fold;
-use super::lanes::mark;
+use super::fold::Fold;
+use super::mark::mark;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::Resolution;
@@ -34,7 +34,7 @@ fn places(event: &RunEvent) -> Vec<Place> {
 
 impl Fold<'_> {
     /// Takes in that something is over. `received_at` counts when the event does not say when.
-    pub(in crate::actor) fn end(
+    pub(in crate::actor) async fn end(
         &mut self,
         ended: &Ended,
         received_at: Timestamp,
@@ -45,42 +45,42 @@ impl Fold<'_> {
             reach: Reach::Begun,
         };
         for place in &ended.places {
-            self.end_place(place, at, ended.why, source)?;
+            self.end_place(place, at, ended.why, source).await?;
         }
         Ok(Outcome::Recorded)
     }
 
-    fn end_place(
+    async fn end_place(
         &mut self,
         place: &Place,
         at: EndedAt,
         why: Resolution,
         source: Source,
     ) -> Result<(), ReadError> {
-        let note = self.note(place.clone())?;
+        let note = self.note(place.clone()).await?;
         if !note.end(at, why) {
             return Ok(());
         }
         let mut tracks = note.tracks.clone();
-        self.touch(place, true)?;
+        self.touch(place, true).await?;
         // What version 0.1 had open stands in no note.
-        tracks.extend(self.records.open_tracks(place)?);
+        tracks.extend(self.records.open_tracks(place).await?);
         for key in tracks {
-            for incident in self.end_track(&key, at, why)? {
-                self.refresh(incident, &key, source)?;
+            for incident in self.end_track(&key, at, why).await? {
+                self.refresh(incident, &key, source).await?;
             }
         }
         Ok(())
     }
 
-    fn end_track(
+    async fn end_track(
         &mut self,
         key: &TrackKey,
         at: EndedAt,
         why: Resolution,
     ) -> Result<Vec<IncidentId>, ReadError> {
         let generate = || IncidentId::generate(self.ports.clock.now_for_id(), &*self.ports.entropy);
-        let track = self.records.track(key)?;
+        let track = self.records.track(key).await?;
         let (changed, is_news) = track.record.end(at, why, generate);
         track.is_changed |= is_news;
         Ok(changed)
@@ -88,7 +88,7 @@ impl Fold<'_> {
 
     /// A failure is about to be taken in: its track learns what has ended already, and its places
     /// learn of the track. Returns the incidents that this changed.
-    pub(super) fn learn_ends(
+    pub(super) async fn learn_ends(
         &mut self,
         event: &RunEvent,
         verdict: Verdict,
@@ -99,12 +99,12 @@ impl Fold<'_> {
             return Ok(changed);
         }
         for place in places(event) {
-            let note = self.note(place.clone())?;
+            let note = self.note(place.clone()).await?;
             let is_news = note.add_track(key);
             let ends = note.ends.clone();
-            self.touch(&place, is_news)?;
+            self.touch(&place, is_news).await?;
             for (at, why) in ends {
-                changed.extend(self.end_track(key, at, why)?);
+                changed.extend(self.end_track(key, at, why).await?);
             }
         }
         changed.sort_unstable();
@@ -115,7 +115,7 @@ impl Fold<'_> {
     /// What a run says of others: a merge queue that goes on has let go of the entries that had
     /// failed by then. And as nothing in a suite of Actions tells whose it is, a suite that
     /// passed speaks for those of earlier commits in its lane, never for another of its own.
-    pub(super) fn move_on(
+    pub(super) async fn move_on(
         &mut self,
         event: &RunEvent,
         run: RunId,
@@ -130,7 +130,8 @@ impl Fold<'_> {
                 reach: Reach::DecidedBut(mark(event)),
             };
             let place = Place::Queue(base.clone());
-            self.end_place(&place, at, Resolution::LeftQueue, source)?;
+            self.end_place(&place, at, Resolution::LeftQueue, source)
+                .await?;
         }
         let has_passed = event.status == RunStatus::Completed(Conclusion::Success);
         if event.twin == Twin::OfRun && has_passed {
@@ -139,7 +140,8 @@ impl Fold<'_> {
                 reach: Reach::BegunBut(mark(event)),
             };
             let place = Place::Suites(event.facts.lane.to_key());
-            self.end_place(&place, at, Resolution::Passed(run), source)?;
+            self.end_place(&place, at, Resolution::Passed(run), source)
+                .await?;
         }
         Ok(())
     }

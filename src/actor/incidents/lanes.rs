@@ -4,35 +4,21 @@
 //! become less (a closed pull request is left out of `pull_requests`, a deleted fork is null). A
 //! child pipeline is in its parent's lane, as the parent was told, with the number of its seat.
 
-use super::Fold;
+use super::fold::Fold;
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::lane::second::{self, RANK_BITS};
 use crate::domain::lane::{Lane, Place};
-use crate::domain::run::{Family, Parent, RunEvent, Twin};
+use crate::domain::run::{Family, Parent, RunEvent};
 use crate::store::ReadError;
-
-/// What an end that is not for everybody goes by: the entry of a merge queue, the commit of a
-/// suite.
-pub(super) fn mark(event: &RunEvent) -> u64 {
-    match (&event.facts.lane, event.twin) {
-        (Lane::Queue { number, .. }, _) => *number,
-        (_, Twin::OfRun) => {
-            let digits = event.facts.commit_sha.get(..15);
-            let mark = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
-            mark.unwrap_or(event.provider_run_id)
-        }
-        (_, Twin::None | Twin::Suite(_)) => 0,
-    }
-}
 
 impl Fold<'_> {
     /// The event with the lane that its run is in.
-    pub(super) fn in_its_lane(&mut self, event: &RunEvent) -> Result<RunEvent, ReadError> {
+    pub(super) async fn in_its_lane(&mut self, event: &RunEvent) -> Result<RunEvent, ReadError> {
         let mut event = event.clone();
         if event.position.number == 0 {
             return Ok(event);
         }
-        if let Some(known) = self.records.run_told_of(&event)?
+        if let Some(known) = self.records.run_told_of(&event).await?
             && known.record.family == event.family
             && known.record.position.number != 0
         {
@@ -45,36 +31,37 @@ impl Fold<'_> {
             return Ok(event);
         }
         if let Some(parent) = &event.parent {
-            event.facts.lane = self.child_lane(parent, event.facts.lane)?;
+            event.facts.lane = self.child_lane(parent, event.facts.lane).await?;
         }
         Ok(event)
     }
 
     /// The event with the number that its commit has among those of its second.
-    pub(super) fn in_its_second(&mut self, event: &RunEvent) -> Result<RunEvent, ReadError> {
+    pub(super) async fn in_its_second(&mut self, event: &RunEvent) -> Result<RunEvent, ReadError> {
         let mut event = event.clone();
         let Some(commit) = event.commit.take() else {
             return Ok(event);
         };
-        let known = self.records.run_told_of(&event)?;
+        let known = self.records.run_told_of(&event).await?;
         let known = known.map(|held| held.record.position.number);
         let of_known = known.filter(|number| number >> RANK_BITS == commit.second);
         let of_known = of_known.and_then(|number| u32::try_from(number % (1 << RANK_BITS)).ok());
         let place = Place::Second(commit.second);
-        let note = self.note(place.clone())?;
+        let note = self.note(place.clone()).await?;
         let (rank, is_news) = second::rank(&mut note.commits, &commit, of_known);
-        self.touch(&place, is_news)?;
+        self.touch(&place, is_news).await?;
         event.position.number = commit.second << RANK_BITS | u64::from(rank);
         Ok(event)
     }
 
     /// The lane of a child: `told` is what the child itself says, for when nothing is known of
     /// its parent.
-    fn child_lane(&mut self, parent: &Parent, told: Lane) -> Result<Lane, ReadError> {
+    async fn child_lane(&mut self, parent: &Parent, told: Lane) -> Result<Lane, ReadError> {
         let of_parent = match parent.project {
             None => self
                 .records
-                .run_by(Family::Pipelines, parent.pipeline)?
+                .run_by(Family::Pipelines, parent.pipeline)
+                .await?
                 .map(|held| held.record.facts.lane.clone()),
             Some(_) => None,
         };
@@ -88,12 +75,12 @@ impl Fold<'_> {
             project,
             id: parent.pipeline,
         };
-        let mut seats = std::mem::take(&mut self.note(of_lane.clone())?.seats);
-        let note = self.note(of_parent.clone())?;
+        let mut seats = std::mem::take(&mut self.note(of_lane.clone()).await?.seats);
+        let note = self.note(of_parent.clone()).await?;
         let (nth, is_news) = note.child(parent.job, &parent.like, &mut seats);
-        self.note(of_lane.clone())?.seats = seats;
-        self.touch(&of_parent, is_news)?;
-        self.touch(&of_lane, is_news)?;
+        self.note(of_lane.clone()).await?.seats = seats;
+        self.touch(&of_parent, is_news).await?;
+        self.touch(&of_lane, is_news).await?;
         Ok(Lane::Child {
             parent: Box::new(lane),
             project,
@@ -102,18 +89,18 @@ impl Fold<'_> {
     }
 
     /// What is known of a place.
-    pub(super) fn note(&mut self, place: Place) -> Result<&mut Note, ReadError> {
+    pub(super) async fn note(&mut self, place: Place) -> Result<&mut Note, ReadError> {
         let connection = self.connection.id;
-        let held = self.records.note(&NoteKey { connection, place })?;
+        let held = self.records.note(&NoteKey { connection, place }).await?;
         Ok(&mut held.record)
     }
 
     /// Says that a note has changed, if it has.
-    pub(super) fn touch(&mut self, place: &Place, is_news: bool) -> Result<(), ReadError> {
+    pub(super) async fn touch(&mut self, place: &Place, is_news: bool) -> Result<(), ReadError> {
         if is_news {
             let (now, connection) = (self.ports.now(), self.connection.id);
             let place = place.clone();
-            let held = self.records.note(&NoteKey { connection, place })?;
+            let held = self.records.note(&NoteKey { connection, place }).await?;
             held.record.touched_at = now;
             held.is_changed = true;
         }

@@ -60,16 +60,16 @@ impl<'a> Records<'a> {
     }
 
     /// The run that an event tells of, when it is known.
-    pub(super) fn run_told_of(
+    pub(super) async fn run_told_of(
         &mut self,
         event: &RunEvent,
     ) -> Result<Option<&mut Held<Run>>, ReadError> {
-        self.run_by(event.family, event.provider_run_id)
+        self.run_by(event.family, event.provider_run_id).await
     }
 
     /// The run with this id of the provider's; a check suite's id leads to the run that it
     /// mirrors.
-    pub(super) fn run_by(
+    pub(super) async fn run_by(
         &mut self,
         family: Family,
         id: u64,
@@ -78,7 +78,7 @@ impl<'a> Records<'a> {
             let stored = self
                 .store
                 .run_by_provider_id(self.connection, family, id)
-                .ready()?;
+                .await?;
             if let Some(run) = stored {
                 self.hold_run(Held::as_stored(run));
             }
@@ -101,9 +101,9 @@ impl<'a> Records<'a> {
         self.hold_run(Held::changed(run));
     }
 
-    pub(super) fn run(&mut self, id: RunId) -> Result<Option<&Run>, ReadError> {
+    pub(super) async fn run(&mut self, id: RunId) -> Result<Option<&Run>, ReadError> {
         if !self.runs.contains_key(&id)
-            && let Some(run) = self.store.run(id).ready()?
+            && let Some(run) = self.store.run(id).await?
         {
             self.hold_run(Held::as_stored(run));
         }
@@ -111,9 +111,9 @@ impl<'a> Records<'a> {
     }
 
     /// The track of this key, new when there is none.
-    pub(super) fn track(&mut self, key: &TrackKey) -> Result<&mut Held<Track>, ReadError> {
+    pub(super) async fn track(&mut self, key: &TrackKey) -> Result<&mut Held<Track>, ReadError> {
         if !self.tracks.contains_key(key) {
-            let stored = self.store.track(key).ready()?;
+            let stored = self.store.track(key).await?;
             let track = stored.unwrap_or_else(|| Track::new(key.clone()));
             self.tracks.insert(key.clone(), Held::as_stored(track));
         }
@@ -121,9 +121,9 @@ impl<'a> Records<'a> {
         Ok(held.expect("it was put there a moment ago"))
     }
 
-    pub(super) fn incident(&mut self, id: IncidentId) -> Result<Option<Incident>, ReadError> {
+    pub(super) async fn incident(&mut self, id: IncidentId) -> Result<Option<Incident>, ReadError> {
         if !self.incidents.contains_key(&id)
-            && let Some(incident) = self.store.incident(id).ready()?
+            && let Some(incident) = self.store.incident(id).await?
         {
             self.incidents.insert(id, Held::as_stored(incident));
         }
@@ -135,9 +135,9 @@ impl<'a> Records<'a> {
     }
 
     /// The note of this key, new when there is none.
-    pub(super) fn note(&mut self, key: &NoteKey) -> Result<&mut Held<Note>, ReadError> {
+    pub(super) async fn note(&mut self, key: &NoteKey) -> Result<&mut Held<Note>, ReadError> {
         if !self.notes.contains_key(key) {
-            let stored = self.store.note(key).ready()?;
+            let stored = self.store.note(key).await?;
             let note = stored.unwrap_or_else(|| Note::new(key.clone()));
             self.notes.insert(key.clone(), Held::as_stored(note));
         }
@@ -146,11 +146,11 @@ impl<'a> Records<'a> {
     }
 
     /// The tracks of unresolved incidents whose lanes are of this place.
-    pub(super) fn open_tracks(&self, place: &Place) -> Result<Vec<TrackKey>, ReadError> {
+    pub(super) async fn open_tracks(&self, place: &Place) -> Result<Vec<TrackKey>, ReadError> {
         let unresolved = self
             .store
             .unresolved_incidents(Subject::Connection(self.connection))
-            .ready()?;
+            .await?;
         let tracks = unresolved.into_iter().filter_map(|incident| {
             let track = incident.ci?.track;
             let places = Place::of_lane(track.family, &track.lane);

@@ -3,7 +3,7 @@
 //! The suite counts as long as no workflow run has told of it. When the run is told later, it is
 //! the same run, known better: its record and its open incident go on.
 
-use super::Fold;
+use super::fold::Fold;
 use crate::domain::id::RunId;
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{Incident, Resolution};
@@ -14,21 +14,21 @@ use crate::store::ReadError;
 
 impl Fold<'_> {
     /// Whether a workflow run has told of this suite.
-    pub(super) fn is_told_by_run(&mut self, suite: &RunEvent) -> Result<bool, ReadError> {
-        let known = self.records.run_told_of(suite)?;
+    pub(super) async fn is_told_by_run(&mut self, suite: &RunEvent) -> Result<bool, ReadError> {
+        let known = self.records.run_told_of(suite).await?;
         Ok(known.is_some_and(|held| held.record.family != Family::Checks))
     }
 
     /// The run that a suite has told of is told by itself now.
-    pub(super) fn adopt_suite(&mut self, event: &RunEvent) -> Result<(), ReadError> {
+    pub(super) async fn adopt_suite(&mut self, event: &RunEvent) -> Result<(), ReadError> {
         let Twin::Suite(suite) = event.twin else {
             return Ok(());
         };
         let connection = self.connection.id;
-        if self.records.run_told_of(event)?.is_some() {
+        if self.records.run_told_of(event).await?.is_some() {
             return Ok(());
         }
-        let Some(held) = self.records.run_by(Family::Checks, suite)? else {
+        let Some(held) = self.records.run_by(Family::Checks, suite).await? else {
             return Ok(());
         };
         if held.record.family != Family::Checks {
@@ -43,7 +43,7 @@ impl Fold<'_> {
 
     /// The incidents that a suite opened for the run that is told by itself now, but for those that
     /// somebody ended.
-    pub(super) fn incidents_of_suite(
+    pub(super) async fn incidents_of_suite(
         &mut self,
         event: &RunEvent,
         run: RunId,
@@ -51,14 +51,18 @@ impl Fold<'_> {
         let Twin::Suite(_) = event.twin else {
             return Ok(Vec::new());
         };
-        let suite = self.records.run(run)?.and_then(|run| run.suite.clone());
+        let suite = self
+            .records
+            .run(run)
+            .await?
+            .and_then(|run| run.suite.clone());
         let Some(Suite {
             track: Some(key), ..
         }) = suite
         else {
             return Ok(Vec::new());
         };
-        let track = self.records.track(&key)?;
+        let track = self.records.track(&key).await?;
         if track.record.points.is_empty() {
             return Ok(Vec::new());
         }
@@ -68,7 +72,7 @@ impl Fold<'_> {
         track.is_changed = true;
         let mut open = Vec::new();
         for id in ids {
-            let incident = self.records.incident(id)?;
+            let incident = self.records.incident(id).await?;
             open.extend(incident.filter(|incident| {
                 incident.resolution.is_none_or(Resolution::is_derived)
                     && incident.ci.as_ref().is_some_and(|ci| ci.track == *key)

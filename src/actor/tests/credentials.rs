@@ -1,7 +1,8 @@
 //! Several credentials: another takes over, says so, and shows nobody what is not theirs.
 
 use super::fakes::{ANN, BOB, Farm, instance};
-use crate::actor::{Command, CommandError, ConnectError, Herd};
+use crate::actor::{CommandError, ConnectError, Connections};
+use crate::domain::command::CommandKind;
 use crate::domain::connection::{Connection, CredentialUse, WebhookStatus};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::RejectReason;
@@ -27,7 +28,7 @@ async fn when_a_credential_dies_another_of_the_owner_takes_over() {
     let used = || farm.get(connection).credential_used;
     assert_eq!(used(), Some(CredentialUse::Own(newer)));
     refuse(&farm, "newer", Some(Failure::Unauthorized));
-    farm.command(connection, Command::Check).await.unwrap();
+    farm.command(connection, CommandKind::Check).await.unwrap();
     farm.until(|| used() == Some(CredentialUse::Own(older)))
         .await;
     assert_eq!(farm.status(connection), WebhookStatus::Active);
@@ -49,7 +50,9 @@ async fn a_chosen_credential_without_access_gives_way_and_is_not_tried_for_ever(
     let used = || farm.get(connection).credential_used;
     assert_eq!(used(), Some(CredentialUse::Own(chosen)));
     refuse(&farm, "chosen", Some(Failure::NoAccess));
-    farm.command(connection, Command::Recreate).await.unwrap();
+    farm.command(connection, CommandKind::Recreate)
+        .await
+        .unwrap();
     farm.until(|| used() == Some(CredentialUse::Own(other)))
         .await;
     farm.until(|| farm.status(connection) == WebhookStatus::Active)
@@ -65,7 +68,7 @@ async fn a_chosen_credential_without_access_gives_way_and_is_not_tried_for_ever(
     assert!(calls() - before <= checks + 6, "pings beside the checks");
     // It may again: whoever asks for a check has every credential tried anew.
     refuse(&farm, "chosen", None);
-    farm.command(connection, Command::Check).await.unwrap();
+    farm.command(connection, CommandKind::Check).await.unwrap();
     farm.until(|| used() == Some(CredentialUse::Own(chosen)))
         .await;
 }
@@ -80,7 +83,9 @@ async fn when_none_has_access_all_are_tried_now_and_then_and_not_in_a_loop() {
     for token in ["one", "two", "three"] {
         refuse(&farm, token, Some(Failure::NoAccess));
     }
-    farm.command(connection, Command::Recreate).await.unwrap();
+    farm.command(connection, CommandKind::Recreate)
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let code = |farm: &Farm| farm.get(connection).last_error.map(|e| e.code.as_str());
     assert_eq!(code(&farm), Some("no_access"));
@@ -119,7 +124,9 @@ async fn only_what_is_shared_is_used_for_others_and_never_listed() {
 
     // No longer shared: BOB's connection stops, and BOB is told without a word of ANN.
     farm.actors.share_credential(anns, false).await.unwrap();
-    farm.command(connection.id, Command::Check).await.unwrap();
+    farm.command(connection.id, CommandKind::Check)
+        .await
+        .unwrap();
     farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
         .await;
     let incidents = farm.incidents(BOB);
@@ -145,7 +152,7 @@ async fn the_end_of_a_shared_credential_is_told_to_each_in_their_own_words() {
     let own = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
     refuse(&farm, "anns", Some(Failure::Unauthorized));
     // ANN's connection finds out; BOB's is told to look at once.
-    farm.command(own, Command::Check).await.unwrap();
+    farm.command(own, CommandKind::Check).await.unwrap();
     let both = |status| [bobs, own].iter().all(|id| farm.status(*id) == status);
     farm.until(|| both(WebhookStatus::Suspended)).await;
     let anns_incidents = farm.incidents(ANN);
@@ -196,16 +203,15 @@ async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it()
     refuse(&farm, "t", Some(Failure::Unauthorized));
     farm.until(|| farm.credential(id).rejected.is_some()).await;
     let incident = farm.incidents(ANN)[0].id;
-    let command = |id: CredentialId, command| farm.actors.command_credential(id, command);
     let other = CredentialId::from_u128(1);
-    let wrong = command(other, Command::Acknowledge(incident)).await;
+    let wrong = farm.actors.acknowledge(other, incident).await;
     assert_eq!(wrong, Err(CommandError::NoSuchSubject));
-    command(id, Command::Acknowledge(incident)).await.unwrap();
+    farm.actors.acknowledge(id, incident).await.unwrap();
     assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Acknowledged);
     farm.actors.remove_credential(id).await.unwrap();
     let ended = farm.incidents(ANN).into_iter().find(|i| i.id == incident);
     assert_eq!(ended.unwrap().resolution, Some(Resolution::Disconnected));
-    let late = command(id, Command::Acknowledge(incident)).await;
+    let late = farm.actors.acknowledge(id, incident).await;
     assert!(matches!(late, Err(CommandError::NotNow(_))));
 }
 
@@ -237,11 +243,7 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
     refuse(&farm, "first", Some(Failure::Unauthorized));
     farm.until(|| open() == [Subject::Credential(first)]).await;
     let told = farm.incidents(ANN)[0].id;
-    let resolve = Command::Resolve(told);
-    farm.actors
-        .command_credential(first, resolve)
-        .await
-        .unwrap();
+    farm.actors.resolve(first, told).await.unwrap();
     let accounts = || farm.provider.accounts.lock();
     accounts().insert("second".into(), (2, "ann2"));
     let second = farm.give_token(ANN, "second").await;
@@ -292,7 +294,7 @@ async fn a_disconnect_without_a_credential_is_carried_out_as_soon_as_there_is_on
     refuse(&farm, "dead", Some(Failure::Unauthorized));
     farm.until(|| farm.credential(dead).rejected.is_some())
         .await;
-    let disconnect = Command::Disconnect { delete_hook: true };
+    let disconnect = CommandKind::Disconnect { delete_hook: true };
     farm.command(id, disconnect).await.unwrap();
     // Long enough for the attempts to come seldom.
     tokio::time::sleep(Duration::from_hours(100)).await;

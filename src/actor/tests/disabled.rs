@@ -1,7 +1,7 @@
 //! Hooks that the provider disabled, and deliveries that were stored before.
 
 use super::fakes::{ANN, Farm};
-use crate::actor::Herd;
+use crate::actor::Connections;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Deliveries with wrong signatures: what strangers can cause with them, and what is mended.
 
 use super::fakes::{ANN, Farm};
-use crate::actor::Herd;
+use crate::actor::Connections;
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
 use std::time::Duration;

@@ -2,7 +2,8 @@
 
 use super::fakes::{ANN, BOB, Farm, instance};
 use super::provider::Behaviour;
-use crate::actor::{Command, Herd};
+use crate::actor::Connections;
+use crate::domain::command::CommandKind;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::id::UserId;
@@ -49,7 +50,9 @@ async fn what_a_person_asks_for_goes_out_as_theirs_to_its_end() {
     );
     // The repair that follows from a check is the person's, too.
     edit_hook(&farm);
-    farm.command(connection.id, Command::Check).await.unwrap();
+    farm.command(connection.id, CommandKind::Check)
+        .await
+        .unwrap();
     farm.until(|| is_mended(&farm)).await;
     let errands = taken(&farm);
     assert_eq!(errands[0], ("check", person));

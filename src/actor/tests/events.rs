@@ -1,7 +1,7 @@
 //! What events of several kinds come to: failed jobs, families, new names.
 
 use super::fakes::{ANN, Farm};
-use crate::actor::Command;
+use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::Outcome;
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution};
@@ -92,7 +92,7 @@ async fn the_first_pass_after_a_failure_resolves_it_however_late_it_is_told() {
     let after = farm.incidents(ANN)[0].clone();
     assert_eq!(after.resolved_at.map(|at| at.0), Some(4));
     assert_ne!(before.resolution, after.resolution);
-    farm.command(connection.id, Command::Resolve(after.id))
+    farm.command(connection.id, CommandKind::Resolve(after.id))
         .await
         .unwrap();
     assert_eq!(farm.incidents(ANN), [after]);
@@ -104,7 +104,7 @@ async fn what_a_person_resolved_still_learns_what_is_told_late_and_stays_resolve
     let connection = farm.connect(ANN).await;
     tell(&farm, &connection, &["4 1 failure", "6 1 failure"]).await;
     let id = farm.incidents(ANN)[0].id;
-    farm.command(connection.id, Command::Resolve(id))
+    farm.command(connection.id, CommandKind::Resolve(id))
         .await
         .unwrap();
     let by_hand = farm.incidents(ANN)[0].clone();
@@ -268,7 +268,7 @@ async fn a_payload_does_not_rename_a_repository_and_the_provider_does() {
 async fn a_rename_that_is_told_while_paused_or_suspended_starts_nothing() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(connection.id, Command::SetEnabled(false))
+    farm.command(connection.id, CommandKind::SetEnabled(false))
         .await
         .unwrap();
     let checks = farm.provider.count("check");

@@ -4,12 +4,14 @@ use super::dialect::{TEST_EVENT, TestDecode};
 use super::grants::{FakeApps, FakeGrants};
 use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
-use crate::actor::{Actors, Command, CommandError, ConnectRequest, Herd};
+use crate::actor::{Actors, Asking, CommandError, ConnectRequest, Connections};
 use crate::credentials::{Offer, Ports};
+use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
 use crate::domain::incident::Incident;
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
@@ -153,6 +155,20 @@ impl Farm {
         self.actors = start(store, fakes, clock, entropy, (settings, public_url));
     }
 
+    /// The process dies; while it is dead, something happens; it starts again.
+    pub(super) async fn restart_after(&mut self, happens: impl FnOnce()) {
+        self.kill();
+        happens();
+        self.restart().await;
+    }
+
+    /// The commands of a user, newest first.
+    pub(super) fn commands(&self, owner: UserId) -> Vec<Command> {
+        let (last, limit) = (None, 100);
+        let found = self.store.commands_of(owner, After { last, limit });
+        found.ready().unwrap().items
+    }
+
     /// All actors stop where they are.
     fn kill(&self) {
         self.actors.abandon();
@@ -209,9 +225,32 @@ impl Farm {
     pub(super) async fn command(
         &self,
         id: ConnectionId,
-        command: Command,
+        kind: CommandKind,
     ) -> Result<(), CommandError> {
-        self.actors.command(id, command).await
+        let asking = self.asking(id, kind);
+        self.actors.ask(asking).await.map(drop)
+    }
+
+    pub(super) async fn disconnect(
+        &self,
+        id: ConnectionId,
+        delete_hook: bool,
+        within: Duration,
+    ) -> Result<HookOutcome, CommandError> {
+        let asking = self.asking(id, CommandKind::Disconnect { delete_hook });
+        self.actors.disconnect(asking, within).await
+    }
+
+    /// What the owner of a connection asks of it.
+    pub(super) fn asking(&self, id: ConnectionId, kind: CommandKind) -> Asking {
+        let owner = self.store.connection(id).ready().unwrap();
+        let owner = owner.map_or(ANN, |connection| connection.owner);
+        Asking {
+            connection: id,
+            owner,
+            asked_by: owner,
+            kind,
+        }
     }
 
     pub(super) fn get(&self, id: ConnectionId) -> Connection {

@@ -63,16 +63,18 @@ fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>, sizes: &[usize]) -> 
         let (batch, later) = rest.split_at(size);
         let mut fold = Fold::new(&ports, &rules, &connection);
         for event in batch {
-            fold.take(event, Source::Webhook).unwrap();
+            at_hand(fold.take(event, Source::Webhook)).unwrap();
         }
         let committed = ports.store.commit(Batch::of(fold.finish()));
-        committed
-            .now_or_never()
-            .expect("memory is at hand")
-            .unwrap();
+        at_hand(committed).unwrap();
         rest = later;
     }
     state(&ports, &events)
+}
+
+/// What a store in memory answers is at hand.
+fn at_hand<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().expect("memory is at hand")
 }
 
 fn page<T>() -> After<T> {
@@ -174,15 +176,15 @@ fn fold_told(told: &[Tell], sizes: &[usize]) -> Vec<Incident> {
         let mut fold = Fold::new(&ports, &rules, &connection);
         for tell in batch {
             match &tell.event {
-                Event::Run(run) => drop(fold.take(run, Source::Webhook).unwrap()),
+                Event::Run(run) => drop(at_hand(fold.take(run, Source::Webhook)).unwrap()),
                 Event::Ended(ended) => {
-                    drop(fold.end(ended, tell.at, Source::Webhook).unwrap());
+                    drop(at_hand(fold.end(ended, tell.at, Source::Webhook)).unwrap());
                 }
                 other => panic!("{other:?}"),
             }
         }
         let committed = ports.store.commit(Batch::of(fold.finish()));
-        committed.now_or_never().expect("at hand").unwrap();
+        at_hand(committed).unwrap();
         rest = later;
     }
     let incidents = ports

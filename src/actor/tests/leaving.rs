@@ -1,7 +1,7 @@
 //! Users who are removed: nothing of theirs is left, and no hook is orphaned, whatever dies.
 
 use super::fakes::{ANN, BOB, Farm};
-use crate::actor::{ConnectError, Herd};
+use crate::actor::{ConnectError, Connections};
 use crate::domain::id::UserId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::user::{Removal, User};

@@ -2,12 +2,14 @@
 
 use super::fakes::{ANN, BOB, Farm, instance};
 use super::provider::Behaviour;
-use crate::actor::{Command, CommandError, ConnectError, Farewell, Herd};
+use crate::actor::{CommandError, ConnectError, Connections};
+use crate::domain::command::CommandKind;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::Outcome;
 use crate::domain::id::HookId;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution};
 use crate::domain::lifecycle::{Desired, Failure, Hook, Phase};
+use crate::domain::removal::HookOutcome;
 use crate::domain::secret::ProviderToken;
 use std::time::Duration;
 
@@ -114,7 +116,7 @@ async fn disconnecting_during_a_creation_in_flight_ends_with_no_hook() {
         farm.get(connection.id).lifecycle.phase,
         Phase::Creating { .. }
     ));
-    farm.command(connection.id, Command::Disconnect { delete_hook: true })
+    farm.command(connection.id, CommandKind::Disconnect { delete_hook: true })
         .await
         .unwrap();
     farm.until(|| {
@@ -133,10 +135,10 @@ async fn disconnecting_with_the_provider_down_goes_on_in_the_background() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
     farm.provider.always_does(Some(Behaviour::Hang));
-    farm.command(connection.id, Command::Disconnect { delete_hook: true })
+    farm.command(connection.id, CommandKind::Disconnect { delete_hook: true })
         .await
         .unwrap();
-    let refused = farm.command(connection.id, Command::Check).await;
+    let refused = farm.command(connection.id, CommandKind::Check).await;
     assert!(refused.is_err(), "for its user it is gone already");
     tokio::time::sleep(Duration::from_hours(72)).await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);
@@ -158,22 +160,22 @@ async fn what_became_of_the_hook_is_said_by_the_provider_or_not_at_all() {
     let within = Duration::from_secs(10);
     let farm = Farm::new();
     let made = farm.connect(ANN).await;
-    let gone = farm.actors.disconnect(made.id, true, within).await;
+    let gone = farm.disconnect(made.id, true, within).await;
     assert_eq!(
         (gone, farm.provider.count("delete")),
-        (Ok(Farewell::Deleted), 1)
+        (Ok(HookOutcome::Deleted), 1)
     );
 
     // Refused before anything was made, and cut off in the middle of it.
     let refuse = Behaviour::Refuse(Failure::NoAccess, "no_access");
     for (creation, deletion, farewell) in [
-        (refuse, None, Farewell::NeverMade),
-        (Behaviour::ActThenFail, None, Farewell::Deleted),
-        (Behaviour::ActThenHang, None, Farewell::Pending),
+        (refuse, None, HookOutcome::NeverMade),
+        (Behaviour::ActThenFail, None, HookOutcome::Deleted),
+        (Behaviour::ActThenHang, None, HookOutcome::Pending),
         (
             Behaviour::ActThenFail,
             Some(Behaviour::Hang),
-            Farewell::Pending,
+            HookOutcome::Pending,
         ),
     ] {
         farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x")); // the look-up
@@ -182,11 +184,11 @@ async fn what_became_of_the_hook_is_said_by_the_provider_or_not_at_all() {
         let deletions = farm.provider.count("delete");
         farm.provider.always_does(deletion);
         let within = Duration::from_secs(40);
-        let said = farm.actors.disconnect(connection.id, true, within).await;
+        let said = farm.disconnect(connection.id, true, within).await;
         assert_eq!(said, Ok(farewell), "{creation:?}");
-        if farewell != Farewell::Pending {
+        if farewell != HookOutcome::Pending {
             let was_asked = farm.provider.count("delete") > deletions;
-            assert_eq!(was_asked, farewell == Farewell::Deleted);
+            assert_eq!(was_asked, farewell == HookOutcome::Deleted);
         }
         farm.provider.always_does(None);
         farm.until(|| {
@@ -200,9 +202,9 @@ async fn what_became_of_the_hook_is_said_by_the_provider_or_not_at_all() {
         assert!(farm.provider.hooks.lock().is_empty());
     }
     let kept = farm.actors.connect(Farm::request(ANN)).await.unwrap();
-    let left = farm.actors.disconnect(kept.id, false, within).await;
-    assert_eq!(left, Ok(Farewell::Left));
-    let over = farm.actors.disconnect(kept.id, true, within).await;
+    let left = farm.disconnect(kept.id, false, within).await;
+    assert_eq!(left, Ok(HookOutcome::Left));
+    let over = farm.disconnect(kept.id, true, within).await;
     assert_eq!(over, Err(CommandError::NoSuchConnection));
 }
 
@@ -213,24 +215,27 @@ async fn one_whose_hook_was_deleted_to_be_made_anew_and_was_not_says_deleted() {
     farm.provider.next_does(Behaviour::Act);
     let refuse = Behaviour::Refuse(Failure::Rejected, "hook_limit_reached");
     farm.provider.next_does(refuse);
-    farm.command(connection.id, Command::Recreate)
+    farm.command(connection.id, CommandKind::Recreate)
         .await
         .unwrap();
     farm.until(|| farm.get(connection.id).last_error.is_some())
         .await;
     assert_eq!(farm.get(connection.id).lifecycle.hook, Hook::Absent);
     let within = Duration::from_secs(10);
-    let gone = farm.actors.disconnect(connection.id, true, within).await;
-    assert_eq!(gone, Ok(Farewell::Deleted));
+    let gone = farm.disconnect(connection.id, true, within).await;
+    assert_eq!(gone, Ok(HookOutcome::Deleted));
 }
 
 #[actix::test]
 async fn disconnecting_can_leave_the_hook() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(connection.id, Command::Disconnect { delete_hook: false })
-        .await
-        .unwrap();
+    farm.command(
+        connection.id,
+        CommandKind::Disconnect { delete_hook: false },
+    )
+    .await
+    .unwrap();
     farm.until(|| {
         farm.store
             .connection(connection.id)
@@ -258,7 +263,7 @@ async fn a_hook_deleted_by_hand_is_made_again_at_the_next_check() {
 async fn changed_events_are_written_and_drift_is_repaired() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(connection.id, Command::SetEvents(vec!["push".into()]))
+    farm.command(connection.id, CommandKind::SetEvents(vec!["push".into()]))
         .await
         .unwrap();
     let events_are = |expected: &[&str]| {
@@ -316,7 +321,7 @@ async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
     farm.actors.remove_credential(credential).await.unwrap();
     farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
         .await;
-    let disconnect = Command::Disconnect { delete_hook: false };
+    let disconnect = CommandKind::Disconnect { delete_hook: false };
     farm.command(connection.id, disconnect).await.unwrap();
     let incidents = farm.incidents(ANN);
     assert_eq!(incidents.len(), 1);
@@ -327,14 +332,14 @@ async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
 async fn pausing_leaves_the_hook_alone_and_resuming_looks_after_it_again() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(connection.id, Command::SetEnabled(false))
+    farm.command(connection.id, CommandKind::SetEnabled(false))
         .await
         .unwrap();
     let calls = farm.provider.calls.lock().len();
     tokio::time::sleep(Duration::from_hours(48)).await;
     assert_eq!(farm.provider.calls.lock().len(), calls);
     assert_eq!(farm.status(connection.id), WebhookStatus::Inactive);
-    farm.command(connection.id, Command::SetEnabled(true))
+    farm.command(connection.id, CommandKind::SetEnabled(true))
         .await
         .unwrap();
     farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
@@ -405,7 +410,7 @@ async fn rotating_the_secret_keeps_the_old_one_for_a_while() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
     let before = farm.actors.hook_secrets(&connection);
-    farm.command(connection.id, Command::RotateSecret)
+    farm.command(connection.id, CommandKind::RotateSecret)
         .await
         .unwrap();
     farm.actors
@@ -437,7 +442,7 @@ async fn rotating_again_before_the_hook_has_the_new_secret_forgets_none_it_may_s
         "provider_unavailable",
     )));
     for _ in 0..3 {
-        farm.command(id, Command::RotateSecret).await.unwrap();
+        farm.command(id, CommandKind::RotateSecret).await.unwrap();
         let accepted = farm.actors.hook_secrets(&farm.get(id));
         assert!(accepted.contains(&signs), "deliveries would be refused");
     }
@@ -451,7 +456,7 @@ async fn rotating_again_before_the_hook_has_the_new_secret_forgets_none_it_may_s
     assert_eq!(now.len(), 2);
     assert!(now[0] != signs && now[1] == signs);
     // The rotation is over: the next one makes another.
-    farm.command(id, Command::RotateSecret).await.unwrap();
+    farm.command(id, CommandKind::RotateSecret).await.unwrap();
     farm.until(is_written).await;
     assert_ne!(farm.actors.hook_secrets(&farm.get(id))[0], now[0]);
 }
@@ -482,7 +487,7 @@ async fn a_restart_at_any_moment_of_a_creation_ends_with_exactly_one_hook() {
 async fn recreating_deletes_and_creates() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(connection.id, Command::Recreate)
+    farm.command(connection.id, CommandKind::Recreate)
         .await
         .unwrap();
     farm.until(|| farm.provider.count("ensure") == 2).await;

@@ -2,7 +2,8 @@
 
 use super::fakes::{ANN, Farm};
 use super::provider::Behaviour;
-use crate::actor::{Command, Herd};
+use crate::actor::Connections;
+use crate::domain::command::CommandKind;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Failure;
@@ -42,7 +43,7 @@ async fn restart_at(farm: &mut Farm, address: &str) {
 async fn every_hook_is_moved_in_place_also_a_paused_one_and_none_is_ill() {
     let mut farm = Farm::new();
     let ids = connected(&farm, 20).await;
-    farm.command(ids[3], Command::SetEnabled(false))
+    farm.command(ids[3], CommandKind::SetEnabled(false))
         .await
         .unwrap();
     let before = places(&farm);
@@ -102,7 +103,7 @@ async fn what_is_disconnected_before_its_turn_leaves_no_hook_behind() {
     restart_at(&mut farm, NEW).await;
     farm.until(|| farm.provider.count("repair") == 1).await;
     for id in &ids {
-        let disconnect = Command::Disconnect { delete_hook: true };
+        let disconnect = CommandKind::Disconnect { delete_hook: true };
         farm.command(*id, disconnect).await.unwrap();
     }
     farm.until(|| farm.store.connection_ids().ready().unwrap().is_empty())

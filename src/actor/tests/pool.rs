@@ -2,8 +2,9 @@
 
 use super::fakes::{ANN, Farm, instance};
 use super::grants::{INSTALLATION, LIFE, Refresh};
-use crate::actor::{Command, CommandError, Herd};
-use crate::credentials::{Cause, Offer};
+use crate::actor::{CommandError, Connections};
+use crate::credentials::{Offer, Pool, Refusal};
+use crate::domain::command::CommandKind;
 use crate::domain::connection::{CredentialUse, WebhookStatus};
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
@@ -51,7 +52,7 @@ async fn a_thousand_actors_that_need_one_expired_token_cause_one_refresh() {
     assert_eq!(refreshes(&farm), 0);
     // The provider forgets the access token: all of them find out in the same moment.
     farm.grants.lose_access();
-    let asked = ids.iter().map(|id| farm.command(*id, Command::Check));
+    let asked = ids.iter().map(|id| farm.command(*id, CommandKind::Check));
     futures_util::future::join_all(asked).await;
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert_eq!(refreshes(&farm), 1);
@@ -165,7 +166,9 @@ async fn a_grant_that_the_user_ended_is_found_at_the_next_call() {
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     tokio::time::sleep(Duration::from_mins(2)).await;
     farm.grants.revoke();
-    farm.command(connection.id, Command::Check).await.unwrap();
+    farm.command(connection.id, CommandKind::Check)
+        .await
+        .unwrap();
     farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
         .await;
     is_lost_and_mended(&farm, id, RejectReason::Revoked).await;
@@ -186,7 +189,9 @@ async fn new_tokens_that_are_refused_are_an_end_and_no_loop() {
         let mut refused = farm.provider.refused.lock();
         refused.insert(token, Failure::Unauthorized);
     }
-    farm.command(connection.id, Command::Check).await.unwrap();
+    farm.command(connection.id, CommandKind::Check)
+        .await
+        .unwrap();
     farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
         .await;
     let reason = farm.credential(id).rejected.map(|r| r.reason);
@@ -419,7 +424,7 @@ async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
             Err(ProviderError::refused(failure, code, "not known yet"))
         };
         let refused = pool.call(usable, ERRAND, late).await.unwrap_err();
-        assert_eq!(refused.cause, Cause::Unclear);
+        assert_eq!(refused.why, Refusal::Unclear);
         assert!(matches!(refused.error.failure, Failure::Retryable { .. }));
         tokio::time::sleep(Duration::from_mins(10)).await;
         let works = async |_| Ok(());
@@ -428,4 +433,36 @@ async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
     }
     assert_eq!(farm.credential(id).rejected, None);
     assert_eq!(farm.incidents(ANN), []);
+}
+
+/// Another process has a pool of its own: the store decides whose write counts, and not a mutex.
+#[actix::test]
+async fn two_processes_that_renew_one_grant_lose_neither_it_nor_what_a_user_changed() {
+    let farm = Farm::new();
+    let id = farm.sign_in(ANN).await;
+    farm.actors.abandon();
+    let ours = &farm.actors.services().pool;
+    let (theirs, _deaths) = Pool::new(Arc::clone(&farm.actors.services().ports));
+    for round in 0..20 {
+        tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
+        let is_shared = round % 2 == 0;
+        let (_, _, shared) = tokio::join!(
+            ours.access(id, ERRAND),
+            theirs.access(id, ERRAND),
+            theirs.set_shared(id, is_shared),
+        );
+        shared.unwrap();
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        for pool in [ours, &theirs] {
+            let access = pool.access(id, ERRAND).await.unwrap();
+            assert!(farm.grants.is_good(&access.token), "{round}");
+        }
+        let credential = farm.credential(id);
+        assert_eq!(
+            (credential.rejected, credential.is_shared),
+            (None, is_shared)
+        );
+    }
+    let is_over = |incident: &Incident| incident.status == IncidentStatus::Resolved;
+    assert!(about(&farm, id).iter().all(is_over));
 }

@@ -1,10 +1,10 @@
 //! A connection in JSON.
 
-use crate::actor::Farewell;
 use crate::domain::connection::{self, CredentialUse, WebhookStatus};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::lifecycle::{Hook, Phase, SuspendReason};
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::time::Timestamp;
 use serde::Serialize;
@@ -200,7 +200,7 @@ pub struct Disconnected {
     /// True when the provider confirmed that no webhook of Hookherd is left.
     pub webhook_deleted: bool,
     /// State of the webhook at the provider.
-    pub webhook_outcome: Farewell,
+    pub webhook_outcome: HookOutcome,
     /// What happened, for people.
     pub message: &'static str,
 }

@@ -1,21 +1,33 @@
 //! Connections: seen, changed, disconnected, and their lifecycle actions.
 
 use super::events::{self, decoder, events_named};
-use crate::actor::{Command, Farewell};
+use crate::actor::{Asking, CommandError};
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
 use crate::api::extract::{Json, Path};
 use crate::api::query::{Limit, Owner, Query, RepositoryPattern};
 use crate::api::reply::{json, ok};
 use crate::api::scope::{Caller, Shared};
+use crate::domain::command::CommandKind;
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Host, ProviderKind};
 use crate::store::ConnectionFilter;
 use actix_web::http::StatusCode;
 use actix_web::web;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
+
+/// What the caller asks of a connection of theirs.
+fn asking(caller: Caller, connection: &Connection, kind: CommandKind) -> Asking {
+    Asking {
+        connection: connection.id,
+        owner: connection.owner,
+        asked_by: caller.user,
+        kind,
+    }
+}
 
 fn shape(shared: &Shared, connection: &Connection) -> dto::Connection {
     dto::Connection::of(connection, &shared.settings.public_url)
@@ -113,11 +125,14 @@ pub(in crate::api) async fn patch(
         ));
     }
     let wanted = [
-        events.map(Command::SetEvents),
-        patch.is_enabled.map(Command::SetEnabled),
+        events.map(CommandKind::SetEvents),
+        patch.is_enabled.map(CommandKind::SetEnabled),
     ];
-    for command in wanted.into_iter().flatten() {
-        shared.herd.command(id, command).await?;
+    for kind in wanted.into_iter().flatten() {
+        let command = shared.herd.ask(asking(caller, &connection, kind)).await?;
+        if command.is_asked() {
+            return Err(CommandError::Unavailable.into());
+        }
     }
     let connection = shared.owned(caller).connection(id).await?;
     ok(&shape(&shared, &connection))
@@ -148,22 +163,23 @@ pub(in crate::api) async fn disconnect(
     let delete_hook = asked.delete_webhook.unwrap_or(true);
     let connection = shared.owned(caller).connection(id).await?;
     let within = shared.settings.disconnect_wait;
-    let farewell = shared.herd.disconnect(id, delete_hook, within).await?;
-    let message = match farewell {
-        Farewell::Deleted => "Disconnected. The webhook was deleted at the provider.",
-        Farewell::NeverMade => "Disconnected. No webhook had been created at the provider.",
-        Farewell::Left => "Disconnected. The webhook was left at the provider, as requested.",
-        Farewell::Pending if delete_hook => {
+    let asking = asking(caller, &connection, CommandKind::Disconnect { delete_hook });
+    let outcome = shared.herd.disconnect(asking, within).await?;
+    let message = match outcome {
+        HookOutcome::Deleted => "Disconnected. The webhook was deleted at the provider.",
+        HookOutcome::NeverMade => "Disconnected. No webhook had been created at the provider.",
+        HookOutcome::Left => "Disconnected. The webhook was left at the provider, as requested.",
+        HookOutcome::Pending if delete_hook => {
             "Disconnected. The webhook could not be deleted yet; Hookherd keeps trying."
         }
-        Farewell::Pending => "Disconnected. A call to the provider is still in progress.",
+        HookOutcome::Pending => "Disconnected. A call to the provider is still in progress.",
     };
     ok(&dto::Disconnected {
         success: true,
         connection_id: id,
         repository_full_name: connection.full_name,
-        webhook_deleted: farewell == Farewell::Deleted,
-        webhook_outcome: farewell,
+        webhook_deleted: outcome == HookOutcome::Deleted,
+        webhook_outcome: outcome,
         message,
     })
 }
@@ -172,12 +188,16 @@ async fn act(
     caller: Caller,
     shared: web::Data<Shared>,
     id: ConnectionId,
-    command: Command,
+    kind: CommandKind,
 ) -> Answer {
-    shared.owned(caller).connection(id).await?;
-    shared.herd.command(id, command).await?;
     let connection = shared.owned(caller).connection(id).await?;
-    json(StatusCode::ACCEPTED, &shape(&shared, &connection))
+    let command = shared.herd.ask(asking(caller, &connection, kind)).await?;
+    let connection = shared.owned(caller).connection(id).await?;
+    let acted = dto::Acted {
+        connection: shape(&shared, &connection),
+        command: dto::Command::of(&command),
+    };
+    json(StatusCode::ACCEPTED, &acted)
 }
 
 /// Check a webhook
@@ -186,14 +206,14 @@ async fn act(
 /// connection.
 #[utoipa::path(
     post, path = "/api/v2/repositories/connections/{id}/check",
-    responses((status = 202, body = dto::Connection))
+    responses((status = 202, body = dto::Acted))
 )]
 pub(in crate::api) async fn check(
     caller: Caller,
     shared: web::Data<Shared>,
     Path(id): Path<ConnectionId>,
 ) -> Answer {
-    act(caller, shared, id, Command::Check).await
+    act(caller, shared, id, CommandKind::Check).await
 }
 
 /// Ping a webhook
@@ -201,14 +221,14 @@ pub(in crate::api) async fn check(
 /// Asks the provider for a test delivery.
 #[utoipa::path(
     post, path = "/api/v2/repositories/connections/{id}/ping",
-    responses((status = 202, body = dto::Connection))
+    responses((status = 202, body = dto::Acted))
 )]
 pub(in crate::api) async fn ping(
     caller: Caller,
     shared: web::Data<Shared>,
     Path(id): Path<ConnectionId>,
 ) -> Answer {
-    act(caller, shared, id, Command::Ping).await
+    act(caller, shared, id, CommandKind::Ping).await
 }
 
 /// Recreate a webhook
@@ -216,14 +236,14 @@ pub(in crate::api) async fn ping(
 /// Deletes the webhook at the provider and creates a new one.
 #[utoipa::path(
     post, path = "/api/v2/repositories/connections/{id}/recreate",
-    responses((status = 202, body = dto::Connection))
+    responses((status = 202, body = dto::Acted))
 )]
 pub(in crate::api) async fn recreate(
     caller: Caller,
     shared: web::Data<Shared>,
     Path(id): Path<ConnectionId>,
 ) -> Answer {
-    act(caller, shared, id, Command::Recreate).await
+    act(caller, shared, id, CommandKind::Recreate).await
 }
 
 /// Rotate a webhook's secret
@@ -231,12 +251,12 @@ pub(in crate::api) async fn recreate(
 /// The former secret is accepted for one more hour.
 #[utoipa::path(
     post, path = "/api/v2/repositories/connections/{id}/rotate-secret",
-    responses((status = 202, body = dto::Connection))
+    responses((status = 202, body = dto::Acted))
 )]
 pub(in crate::api) async fn rotate_secret(
     caller: Caller,
     shared: web::Data<Shared>,
     Path(id): Path<ConnectionId>,
 ) -> Answer {
-    act(caller, shared, id, Command::RotateSecret).await
+    act(caller, shared, id, CommandKind::RotateSecret).await
 }

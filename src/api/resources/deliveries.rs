@@ -1,7 +1,7 @@
 //! The history of deliveries.
 
 use super::payload;
-use crate::actor::Command;
+use crate::actor::Asking;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::Path;
@@ -9,6 +9,7 @@ use crate::api::query::{EventName, Limit, Query, RepositoryPattern, whose};
 use crate::api::reply::{json, names, ok};
 use crate::api::schema::{DeliveryStatus, OutcomeName};
 use crate::api::scope::{Caller, Shared};
+use crate::domain::command::CommandKind;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{ConnectionId, DeliveryId};
 use crate::domain::repo::ProviderKind;
@@ -89,10 +90,13 @@ pub(in crate::api) async fn replay(
     Path(id): Path<DeliveryId>,
 ) -> Answer {
     let delivery = shared.owned(caller).delivery(id).await?;
-    shared
-        .herd
-        .command(delivery.connection, Command::Replay(delivery.id))
-        .await?;
+    let asking = Asking {
+        connection: delivery.connection,
+        owner: delivery.owner,
+        asked_by: caller.user,
+        kind: CommandKind::Replay(delivery.id),
+    };
+    shared.herd.ask(asking).await?;
     let accepted = dto::Accepted {
         status: "accepted",
         delivery_id: delivery.id,

@@ -1,15 +1,17 @@
 //! Incidents.
 
-use crate::actor::{Command, CommandError};
+use crate::actor::{Asking, CommandError};
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
 use crate::api::query::{Limit, Query, RepositoryPattern, whose};
 use crate::api::reply::{names, ok};
 use crate::api::scope::{Caller, Owned, Shared};
+use crate::domain::command::CommandKind;
 use crate::domain::id::{ConnectionId, IncidentId};
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::repo::ProviderKind;
+use crate::domain::wording;
 use crate::store::IncidentFilter;
 use actix_web::web;
 use serde::Deserialize;
@@ -76,30 +78,40 @@ pub(in crate::api) async fn one(
     shown(shared.owned(caller), id).await
 }
 
-async fn act(
-    caller: Caller,
-    shared: &Shared,
-    id: IncidentId,
-    command: fn(IncidentId) -> Command,
-) -> Answer {
+async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool) -> Answer {
     let incident = shared.owned(caller).incident(id).await?;
-    let command = command(incident.id);
     let done = match incident.subject {
-        Subject::Connection(id) => shared.herd.command(id, command.clone()).await,
-        Subject::Credential(id) => shared.herd.command_credential(id, command.clone()).await,
+        Subject::Connection(connection) => {
+            let kind = if does_resolve {
+                CommandKind::Resolve(id)
+            } else {
+                CommandKind::Acknowledge(id)
+            };
+            let asking = Asking {
+                connection,
+                owner: incident.owner,
+                asked_by: caller.user,
+                kind,
+            };
+            shared.herd.ask(asking).await.map(drop)
+        }
+        Subject::Credential(credential) if does_resolve => {
+            shared.herd.resolve(credential, id).await
+        }
+        Subject::Credential(credential) => shared.herd.acknowledge(credential, id).await,
     };
     match done {
         // What it was about is gone, and with that the incident ended.
         Err(CommandError::NoSuchConnection | CommandError::NoSuchSubject)
             if incident.status == IncidentStatus::Resolved =>
         {
-            if command != Command::Resolve(incident.id) {
-                return Err(CommandError::NotNow("the incident is resolved").into());
+            if !does_resolve {
+                return Err(CommandError::NotNow(wording::INCIDENT_RESOLVED).into());
             }
         }
         done => done?,
     }
-    shown(shared.owned(caller), incident.id).await
+    shown(shared.owned(caller), id).await
 }
 
 /// Acknowledge an incident
@@ -112,7 +124,7 @@ pub(in crate::api) async fn acknowledge(
     shared: web::Data<Shared>,
     Path(id): Path<IncidentId>,
 ) -> Answer {
-    act(caller, &shared, id, Command::Acknowledge).await
+    act(caller, &shared, id, false).await
 }
 
 /// Resolve an incident
@@ -125,5 +137,5 @@ pub(in crate::api) async fn resolve(
     shared: web::Data<Shared>,
     Path(id): Path<IncidentId>,
 ) -> Answer {
-    act(caller, &shared, id, Command::Resolve).await
+    act(caller, &shared, id, true).await
 }

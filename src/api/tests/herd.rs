@@ -1,14 +1,16 @@
 //! A herd without actors: writes down what it is asked, and does to the store what a test needs.
 
-use crate::actor::{
-    Answering, Command, CommandError, ConnectError, ConnectRequest, Farewell, Herd,
-};
+use crate::actor::{Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections};
 use crate::credentials::Offer;
+use crate::domain::command::{Command, CommandKind, CommandOutcome, CommandState};
 use crate::domain::connection::Connection;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant};
-use crate::domain::id::{ConnectionId, CredentialId, Entropy, HookKey, UserId};
+use crate::domain::id::{
+    CommandId, ConnectionId, CredentialId, Entropy, HookKey, IncidentId, UserId,
+};
 use crate::domain::lifecycle::{Desired, Failure};
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository, RepositoryId};
 use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::domain::time::Clock;
@@ -23,21 +25,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-pub(super) struct FakeHerd {
+pub(super) struct FakeConnections {
     pub(super) store: Arc<MemoryStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) secrets: Mutex<HashMap<ConnectionId, HookSecret>>,
-    pub(super) commands: Mutex<Vec<(ConnectionId, Command)>>,
+    pub(super) commands: Mutex<Vec<(ConnectionId, CommandKind)>>,
     pub(super) leaving: Mutex<Vec<UserId>>,
     /// What becomes of the hooks of those who disconnect.
-    pub(super) farewell: Mutex<Farewell>,
+    pub(super) outcome: Mutex<HookOutcome>,
     pub(super) delivered: AtomicUsize,
     pub(super) heard: AtomicUsize,
     pub(super) rejected: AtomicUsize,
 }
 
-impl FakeHerd {
+impl FakeConnections {
     pub(super) fn secret_of(&self, id: ConnectionId) -> HookSecret {
         self.secrets.lock()[&id].clone()
     }
@@ -53,7 +55,7 @@ pub(super) fn futures_now<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("the memory store answers at once")
 }
 
-impl Herd for FakeHerd {
+impl Connections for FakeConnections {
     fn connect(&self, request: ConnectRequest) -> Answering<'_, Connection, ConnectError> {
         let now = self.clock.now();
         let instance = Instance {
@@ -96,37 +98,46 @@ impl Herd for FakeHerd {
         })
     }
 
-    fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError> {
-        self.commands.lock().push((id, command.clone()));
+    fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError> {
+        let id = asking.connection;
+        self.commands.lock().push((id, asking.kind.clone()));
         let mut connection = self.store.connection(id).ready().unwrap().unwrap();
-        match command {
-            Command::SetEnabled(true) => connection.lifecycle.desired = Desired::Active,
-            Command::SetEnabled(false) => connection.lifecycle.desired = Desired::Paused,
-            Command::SetEvents(events) => connection.events = events,
-            Command::Disconnect { delete_hook } => {
+        match &asking.kind {
+            CommandKind::SetEnabled(true) => connection.lifecycle.desired = Desired::Active,
+            CommandKind::SetEnabled(false) => connection.lifecycle.desired = Desired::Paused,
+            CommandKind::SetEvents(events) => connection.events.clone_from(events),
+            CommandKind::Disconnect { delete_hook } => {
+                let delete_hook = *delete_hook;
                 connection.lifecycle.desired = Desired::Removed { delete_hook };
             }
-            Command::Check
-            | Command::Ping
-            | Command::Recreate
-            | Command::RotateSecret
-            | Command::Acknowledge(_)
-            | Command::Resolve(_)
-            | Command::Replay(_) => {}
+            CommandKind::Check
+            | CommandKind::Ping
+            | CommandKind::Recreate
+            | CommandKind::RotateSecret
+            | CommandKind::Acknowledge(_)
+            | CommandKind::Resolve(_)
+            | CommandKind::Replay(_) => {}
         }
         self.put(connection);
-        Box::pin(async { Ok(()) })
+        let (at, outcome) = (self.clock.now(), CommandOutcome::Applied);
+        let command = Command {
+            id: CommandId::generate(at, &*self.entropy),
+            connection: id,
+            owner: asking.owner,
+            kind: asking.kind,
+            asked_by: asking.asked_by,
+            asked_at: at,
+            state: CommandState::Done { at, outcome },
+        };
+        let batch = Batch::of(vec![Change::PutCommand(Box::new(command.clone()))]);
+        futures_now(self.store.commit(batch)).unwrap();
+        Box::pin(async { Ok(command) })
     }
 
-    fn disconnect(
-        &self,
-        id: ConnectionId,
-        delete_hook: bool,
-        _: Duration,
-    ) -> Answering<'_, Farewell, CommandError> {
-        let done = self.command(id, Command::Disconnect { delete_hook });
-        let farewell = *self.farewell.lock();
-        Box::pin(async move { done.await.map(|()| farewell) })
+    fn disconnect(&self, asking: Asking, _: Duration) -> Answering<'_, HookOutcome, CommandError> {
+        let done = self.ask(asking);
+        let outcome = *self.outcome.lock();
+        Box::pin(async move { done.await.map(|_| outcome) })
     }
 
     fn delivered(&self, _: ConnectionId) {
@@ -215,7 +226,11 @@ impl Herd for FakeHerd {
         Box::pin(async { Ok(credential) })
     }
 
-    fn command_credential(&self, _: CredentialId, _: Command) -> Answering<'_, (), CommandError> {
+    fn acknowledge(&self, _: CredentialId, _: IncidentId) -> Answering<'_, (), CommandError> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn resolve(&self, _: CredentialId, _: IncidentId) -> Answering<'_, (), CommandError> {
         Box::pin(async { Ok(()) })
     }
 

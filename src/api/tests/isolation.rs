@@ -57,6 +57,10 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         Operation::ListConnections => (connections.into(), None, Own, 200),
         Operation::PatchConnection => (connection, body(r#"{"is_enabled":false}"#), Object, 200),
         Operation::GetConnection | Operation::Disconnect => (connection, None, Object, 200),
+        Operation::GetCommand => {
+            let command = format!("/api/v2/commands/{}", world.command);
+            (command, None, Object, 200)
+        }
         Operation::Check => (format!("{connection}/check"), None, Object, 202),
         Operation::Ping => (format!("{connection}/ping"), None, Object, 202),
         Operation::Recreate => (format!("{connection}/recreate"), None, Object, 202),
@@ -219,6 +223,10 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
                     .replace(
                         &world.incident.to_string(),
                         &NO_CONNECTION.replace("con", "inc"),
+                    )
+                    .replace(
+                        &world.command.to_string(),
+                        &NO_CONNECTION.replace("con", "cmd"),
                     )
                     .replace(&world.run.to_string(), &NO_CONNECTION.replace("con", "run"))
                     .replace(

@@ -250,6 +250,7 @@ fn answers_have_the_shapes_that_it_describes() {
         ("/deliveries/{id}", world.delivery.to_string()),
         ("/runs/{id}", world.run.to_string()),
         ("/incidents/{id}", world.incident.to_string()),
+        ("/commands/{id}", world.command.to_string()),
         ("/users/{id}", world.foreign.user.to_string()),
         ("/tokens/{id}", token.to_string()),
     ];

@@ -2,7 +2,8 @@
 
 use super::herd::futures_now;
 use super::world::{World, connect};
-use crate::actor::{Command, Farewell};
+use crate::domain::command::CommandKind;
+use crate::domain::removal::HookOutcome;
 use crate::store::{Batch, Change, Store};
 use serde_json::Value;
 
@@ -229,7 +230,7 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
     assert_eq!(answer["repository_full_name"], "canary/repository");
     let wanted = (
         world.connection.id,
-        Command::Disconnect { delete_hook: true },
+        CommandKind::Disconnect { delete_hook: true },
     );
     assert_eq!(*world.herd.commands.lock(), [wanted]);
     for line in [
@@ -253,13 +254,13 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
 
 #[test]
 fn a_webhook_is_said_to_be_deleted_only_when_the_provider_has_shown_it() {
-    for farewell in Farewell::ALL {
+    for farewell in HookOutcome::ALL {
         let world = World::new();
-        *world.herd.farewell.lock() = farewell;
+        *world.herd.outcome.lock() = farewell;
         let id = world.connection.id;
         let line = format!("DELETE /api/v2/repositories/connections/{id}");
         let answer = world.call(Some(&world.owner), &line, None).json();
-        let is_deleted = farewell == Farewell::Deleted;
+        let is_deleted = farewell == HookOutcome::Deleted;
         assert_eq!(answer["webhook_deleted"], is_deleted, "{answer}");
         assert_eq!(answer["webhook_outcome"], farewell.as_str());
         let message = answer["message"].as_str().unwrap();
@@ -287,7 +288,7 @@ fn a_hook_can_be_left_and_a_misspelt_wish_is_no_wish() {
     assert_eq!(reply.json()["webhook_deleted"], false);
     let wanted = (
         world.connection.id,
-        Command::Disconnect { delete_hook: false },
+        CommandKind::Disconnect { delete_hook: false },
     );
     assert_eq!(*world.herd.commands.lock(), [wanted]);
 }

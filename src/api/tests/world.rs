@@ -1,22 +1,24 @@
 //! A server with two users and an admin, and something of the first one's in every place.
 
 use super::counting::CountingDecode;
-use super::herd::{FakeHerd, futures_now};
+use super::herd::{FakeConnections, futures_now};
 use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
-use crate::actor::{ConnectRequest, Farewell, Herd};
+use crate::actor::{Asking, ConnectRequest, Connections};
 use crate::api::scope::Shared;
 use crate::api::{Admin, Collaborators, Settings, server};
+use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
 };
 use crate::domain::lane::{Code, Lane};
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus};
 use crate::domain::secret::{ApiToken, OauthSecret, ProviderToken};
@@ -84,7 +86,7 @@ pub(super) struct Person {
 pub(super) struct World {
     pub(super) at: SocketAddr,
     pub(super) store: Arc<MemoryStore>,
-    pub(super) herd: Arc<FakeHerd>,
+    pub(super) herd: Arc<FakeConnections>,
     pub(super) owner: Person,
     pub(super) foreign: Person,
     pub(super) admin: Person,
@@ -93,6 +95,7 @@ pub(super) struct World {
     pub(super) delivery: DeliveryId,
     pub(super) run: RunId,
     pub(super) incident: IncidentId,
+    pub(super) command: CommandId,
     /// A sign-in of the owner's on a device.
     pub(super) device: String,
     pub(super) provider: StubProvider,
@@ -207,14 +210,14 @@ impl World {
         let owner = person(&store, &chance, "owner", false);
         let foreign = person(&store, &chance, "foreign", false);
         let admin = person(&store, &chance, "admin", true);
-        let herd = Arc::new(FakeHerd {
+        let herd = Arc::new(FakeConnections {
             store: Arc::clone(&store),
             clock: clock.clone(),
             entropy: chance.clone(),
             secrets: Mutex::default(),
             commands: Mutex::default(),
             leaving: Mutex::default(),
-            farewell: Mutex::new(Farewell::Pending),
+            outcome: Mutex::new(HookOutcome::Pending),
             delivered: 0.into(),
             heard: 0.into(),
             rejected: 0.into(),
@@ -239,6 +242,7 @@ impl World {
         let connection = connect(&herd, owner.user, "canary/repository", credential);
         let (delivery, run, incident) = history(&store, &chance, &connection);
         let device = begin_device(at, &owner);
+        let command = ask(&herd, &connection);
         Self {
             at,
             device,
@@ -255,6 +259,7 @@ impl World {
             delivery,
             run,
             incident,
+            command,
             handle,
             thread: Some(thread),
         }
@@ -304,6 +309,19 @@ impl World {
     }
 }
 
+/// Something that was asked of a connection.
+fn ask(herd: &FakeConnections, connection: &Connection) -> CommandId {
+    let asking = Asking {
+        connection: connection.id,
+        owner: connection.owner,
+        asked_by: connection.owner,
+        kind: CommandKind::Check,
+    };
+    let asked = futures_now(herd.ask(asking)).unwrap();
+    herd.commands.lock().clear();
+    asked.id
+}
+
 fn begin_device(at: SocketAddr, owner: &Person) -> String {
     let bearer = format!("Bearer {}", owner.token.expose());
     let headers = [
@@ -315,7 +333,7 @@ fn begin_device(at: SocketAddr, owner: &Person) -> String {
     begun["id"].as_str().unwrap().to_owned()
 }
 
-pub(super) fn credential(herd: &FakeHerd, owner: UserId) -> CredentialId {
+pub(super) fn credential(herd: &FakeConnections, owner: UserId) -> CredentialId {
     let instance = Instance {
         provider: ProviderKind::Github,
         host: "github.com".parse().unwrap(),
@@ -327,7 +345,7 @@ pub(super) fn credential(herd: &FakeHerd, owner: UserId) -> CredentialId {
 }
 
 pub(super) fn connect(
-    herd: &FakeHerd,
+    herd: &FakeConnections,
     owner: UserId,
     full_name: &str,
     credential: CredentialId,

@@ -1,27 +1,24 @@
 //! Planning a step: what a connection becomes, what is committed, and what is done afterwards.
 //!
 //! A plan is made from the present state without changing anything. It is committed as a whole;
-//! only then does the actor adopt it and act. A plan whose commit failed is dropped and made anew.
+//! only then does the actor adopt it and act. A plan whose commit failed is dropped.
 
-use super::secrets::Resealed;
-use super::services::Services;
+use crate::actor::secrets::Resealed;
+use crate::actor::services::Services;
 use crate::domain::backoff::{jittered, scale};
+use crate::domain::command::Command;
 use crate::domain::connection::{
     Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE, Suspicion,
 };
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
-use crate::domain::id::{CredentialId, IncidentId};
-use crate::domain::incident::health::{self, HealthFailure, HealthKind};
-use crate::domain::incident::{Resolution, Subject};
+use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::{
-    Call, Delay, Desired, Effect, Hook, Input, Lifecycle, Observation, Phase, Reply, SuspendReason,
-    Timer, step,
+    Call, Delay, Effect, Hook, Input, Lifecycle, Observation, Phase, Reply, Timer, step,
 };
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::Repository;
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
-use crate::domain::user::Credential;
-use crate::store::{Change, ReadError};
+use crate::store::Change;
 use std::time::Duration;
 
 /// What changes in a connection besides its lifecycle.
@@ -84,6 +81,8 @@ pub(super) struct Plan {
     pub(super) connection: Connection,
     pub(super) changes: Vec<Change>,
     pub(super) acts: Vec<Act>,
+    /// Deliveries that could not be read, each with the reason.
+    pub(super) unreadable: Vec<String>,
     /// It was made because the provider has just shown that none of our hooks is left.
     pub(super) is_shown_to_be_gone: bool,
 }
@@ -93,62 +92,58 @@ impl Plan {
     pub(super) fn is_end(&self) -> bool {
         self.connection.lifecycle.phase == Phase::Removed
     }
+
+    /// A command is over with it: what else is said of that command does not count.
+    pub(super) fn end_command(&mut self, done: &Command) {
+        self.changes.retain(|change| {
+            let Change::PutCommand(command) = change else {
+                return true;
+            };
+            command.id != done.id
+        });
+        self.changes
+            .insert(0, Change::PutCommand(Box::new(done.clone())));
+    }
+
+    /// What becomes of the hook with it.
+    pub(super) fn hook_outcome(&self) -> HookOutcome {
+        HookOutcome::of(&self.connection, self.is_shown_to_be_gone)
+    }
 }
 
-/// Most deliveries that are still pending when a connection ends and are marked in its last
-/// commit; more than these cannot be pending, for the actor drains as they come.
-const PENDING_AT_END_MAX: usize = 1000;
-
-/// Plans a step.
+/// Plans a step. What it means for incidents, and the end of a connection, needs a look into the
+/// store: see [`super::notes`].
 pub(super) fn plan(
     services: &Services,
     present: &Connection,
     input: Option<Input>,
     edit: Edit,
-) -> Result<Plan, ReadError> {
-    let now = services.ports.now();
+) -> Plan {
+    let (now, trusted) = (services.ports.now(), services.ports.clock.trusted());
     let mut next = present.clone();
-    let changes = edit.changes.clone();
-    let unreadable = edit.unreadable.clone();
-    apply(&mut next, edit, now);
+    let (changes, unreadable) = apply(&mut next, edit, now);
     let mut effects = Vec::new();
     let is_shown_to_be_gone = matches!(input, Some(Input::Replied(Reply::Deleted { .. })));
     if let Some(input) = input {
         (next.lifecycle, effects) = step(next.lifecycle, input);
     }
     note_hook(&mut next, present, now);
-    settle_secrets(&mut next, now, services.ports.clock.trusted());
+    settle_secrets(&mut next, now, trusted);
     let acts = effects
-        .iter()
-        .map(|effect| act(services, &mut next, *effect, now))
+        .into_iter()
+        .map(|effect| act(services, &mut next, effect, now))
         .collect();
-    let mut plan = Plan {
+    Plan {
         connection: next,
         changes,
         acts,
+        unreadable,
         is_shown_to_be_gone,
-    };
-    note_incidents(services, &mut plan, &effects, now)?;
-    // What could not be read may have told of a failure: that is not passed over in silence. It is
-    // over when somebody has looked.
-    if let Some(reason) = unreadable.last() {
-        let times = u32::try_from(unreadable.len()).unwrap_or(u32::MAX);
-        let connection = &plan.connection;
-        let failure = HealthFailure::DeliveryUnreadable { connection, reason };
-        let incident = report(services, failure, times, now)?;
-        plan.changes.push(incident);
     }
-    if plan.is_end() {
-        end(services, &mut plan, now)?;
-    } else if plan.connection != *present {
-        // A start that finds all as it was writes nothing, for a hundred thousand connections too.
-        plan.changes
-            .push(Change::PutConnection(Box::new(plan.connection.clone())));
-    }
-    Ok(plan)
 }
 
-fn apply(next: &mut Connection, edit: Edit, now: Timestamp) {
+/// Changes what is to be changed, and hands back the rest.
+fn apply(next: &mut Connection, edit: Edit, now: Timestamp) -> (Vec<Change>, Vec<String>) {
     if let Some(repository) = edit.repository {
         next.repository = Some(repository.id);
         next.full_name = repository.full_name;
@@ -191,6 +186,7 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp) {
     if let Some(no_access) = edit.no_access {
         next.no_access = no_access;
     }
+    (edit.changes, edit.unreadable)
 }
 
 /// What follows from another hook, or none.
@@ -261,147 +257,4 @@ fn duration(services: &Services, next: &Connection, delay: Delay, now: Timestamp
         Delay::Startup => scale(settings.startup_spread, chance),
         Delay::Settle => settings.settle_time + scale(settings.settle_time / 10, chance),
     }
-}
-
-fn note_incidents(
-    services: &Services,
-    plan: &mut Plan,
-    effects: &[Effect],
-    now: Timestamp,
-) -> Result<(), ReadError> {
-    for effect in effects {
-        let Effect::Observe(observation) = effect else {
-            continue;
-        };
-        let connection = &plan.connection;
-        let change = match *observation {
-            // The incident of the credential tells it, once for all of its connections.
-            Observation::Suspended(SuspendReason::Unauthorized)
-                if is_told_by_credential(services, connection)? =>
-            {
-                None
-            }
-            Observation::Suspended(reason) => {
-                let failure = HealthFailure::HookSuspended(connection, reason);
-                Some(report(services, failure, 1, now)?)
-            }
-            Observation::HookSilent => Some(report(
-                services,
-                HealthFailure::HookSilent(connection),
-                1,
-                now,
-            )?),
-            Observation::HookDisabled { permanently } => {
-                let failure = HealthFailure::HookDisabled {
-                    connection,
-                    permanently,
-                };
-                Some(report(services, failure, 1, now)?)
-            }
-            Observation::HookEnabled => {
-                recover(services, connection, HealthKind::HookDisabled, now)?
-            }
-            Observation::HookHeard => recover(services, connection, HealthKind::HookSilent, now)?,
-            Observation::Resumed => recover(services, connection, HealthKind::HookSuspended, now)?,
-            Observation::HookEnsured(_)
-            | Observation::HookDrifted
-            | Observation::HookRepaired
-            | Observation::HookRewritten
-            | Observation::HookLost
-            | Observation::Removed => None,
-        };
-        plan.changes.extend(change);
-    }
-    Ok(())
-}
-
-/// Whether an incident that goes on tells that a credential of the owner's is dead.
-fn is_told_by_credential(services: &Services, connection: &Connection) -> Result<bool, ReadError> {
-    let credentials = services.ports.store.credentials(connection.owner).ready()?;
-    let is_dead = |c: &&Credential| c.instance == connection.instance && c.rejected.is_some();
-    for dead in credentials.iter().filter(is_dead) {
-        let subject = Subject::Credential(dead.id);
-        if !services
-            .ports
-            .store
-            .unresolved_incidents(subject)
-            .ready()?
-            .is_empty()
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn report(
-    services: &Services,
-    failure: HealthFailure<'_>,
-    times: u32,
-    now: Timestamp,
-) -> Result<Change, ReadError> {
-    let unresolved = services
-        .ports
-        .store
-        .unresolved_incidents(failure.subject())
-        .ready()?;
-    let id = IncidentId::generate(services.ports.clock.now_for_id(), &*services.ports.entropy);
-    let incident = health::report(failure, times, unresolved, id, now);
-    Ok(Change::PutIncident(Box::new(incident)))
-}
-
-fn recover(
-    services: &Services,
-    connection: &Connection,
-    kind: HealthKind,
-    now: Timestamp,
-) -> Result<Option<Change>, ReadError> {
-    // A disconnect resolves every incident in this same batch; it did not recover.
-    if matches!(connection.lifecycle.desired, Desired::Removed { .. }) {
-        return Ok(None);
-    }
-    let subject = Subject::Connection(connection.id);
-    let open = kind.find(services.ports.store.unresolved_incidents(subject).ready()?);
-    Ok(open.map(|mut incident| {
-        incident.resolve(Resolution::Recovered, now);
-        Change::PutIncident(Box::new(incident))
-    }))
-}
-
-/// The incidents that a disconnect ends.
-pub(super) fn resolve_all(
-    services: &Services,
-    connection: &Connection,
-    now: Timestamp,
-) -> Result<Vec<Change>, ReadError> {
-    let subject = Subject::Connection(connection.id);
-    let unresolved = services.ports.store.unresolved_incidents(subject).ready()?;
-    let resolved = health::resolve_all(unresolved, Resolution::Disconnected, now);
-    Ok(resolved
-        .map(|incident| Change::PutIncident(Box::new(incident)))
-        .collect())
-}
-
-/// The connection is over: what is still pending is marked, and the record goes.
-fn end(services: &Services, plan: &mut Plan, now: Timestamp) -> Result<(), ReadError> {
-    let id = plan.connection.id;
-    debug_assert!(matches!(
-        plan.connection.lifecycle.desired,
-        Desired::Removed { .. }
-    ));
-    for delivery in services
-        .ports
-        .store
-        .pending(id, PENDING_AT_END_MAX)
-        .ready()?
-    {
-        let state = DeliveryState::Processed {
-            at: now,
-            outcome: Outcome::Paused,
-        };
-        let delivery = Delivery { state, ..delivery };
-        plan.changes.push(Change::PutDelivery(Box::new(delivery)));
-    }
-    plan.changes.push(Change::DeleteConnection(id));
-    Ok(())
 }

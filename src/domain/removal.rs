@@ -1,16 +1,11 @@
-//! What becomes of the hook of a connection that was disconnected, and who is told.
+//! What becomes of the hook of a connection that was disconnected.
 
-use super::connection::Leaving;
-use super::plan::Plan;
-use super::{Command, CommandError};
-use crate::domain::connection::Connection;
-use crate::domain::lifecycle::{Desired, Hook, Phase};
-use std::time::Duration;
-use tokio::sync::oneshot;
+use super::connection::Connection;
+use super::lifecycle::{Desired, Hook, Phase};
 
 /// What became of the hook of a connection that was disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum HookOutcome {
     /// The provider has shown that none is left, by its id or by the mark in its URL.
     Deleted,
     /// No call that makes one ever reached the provider, and it was not asked.
@@ -21,7 +16,7 @@ pub enum Farewell {
     Pending,
 }
 
-impl Farewell {
+impl HookOutcome {
     /// Every one.
     pub const ALL: [Self; 4] = [Self::Deleted, Self::NeverMade, Self::Left, Self::Pending];
 
@@ -37,7 +32,7 @@ impl Farewell {
 
     /// What is known by the end of a step; `is_shown` when it was taken because the provider has
     /// just shown that no hook is left.
-    pub(super) fn of(connection: &Connection, is_shown: bool) -> Self {
+    pub fn of(connection: &Connection, is_shown: bool) -> Self {
         let lifecycle = &connection.lifecycle;
         let was_made = connection.hook_created_at.is_some() || lifecycle.hook != Hook::Absent;
         match (lifecycle.phase, lifecycle.desired) {
@@ -63,30 +58,5 @@ impl Farewell {
                 _,
             ) => Self::Pending,
         }
-    }
-}
-
-impl Plan {
-    /// What becomes of the hook with this plan.
-    pub(super) fn farewell(&self) -> Farewell {
-        Farewell::of(&self.connection, self.is_shown_to_be_gone)
-    }
-}
-
-/// Has a connection disconnected with `obey`, and waits a little for what becomes of its hook.
-pub(super) async fn disconnect<Obeying>(
-    delete_hook: bool,
-    within: Duration,
-    obey: impl FnOnce(Command, Leaving) -> Obeying,
-) -> Result<Farewell, CommandError>
-where
-    Obeying: Future<Output = Result<(), CommandError>>,
-{
-    let (leaving, gone) = oneshot::channel();
-    obey(Command::Disconnect { delete_hook }, leaving).await?;
-    // Who fell meanwhile goes on after its restart, and says nothing to us.
-    match tokio::time::timeout(within, gone).await {
-        Ok(Ok(farewell)) => Ok(farewell),
-        Ok(Err(_)) | Err(_) => Ok(Farewell::Pending),
     }
 }

@@ -16,3 +16,4 @@ mod moves;
 mod pool;
 mod processing;
 mod provider;
+mod turn;

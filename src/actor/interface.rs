@@ -1,32 +1,11 @@
-//! The living part: one supervised actor per connection, a router that hands deliveries to them,
-//! and a warden that starts them and counts their falls.
-//!
-//! Outsiders see [`Herd`] and nothing else. Every change to a connection, and to the runs and
-//! incidents that hang on it, is made by its actor: nobody else writes them. Credentials are
-//! written by the [`crate::credentials`].
-
-mod connection;
-mod farewell;
-mod handle;
-mod incidents;
-mod leaving;
-mod moves;
-mod plan;
-mod router;
-mod secrets;
-mod services;
-pub mod settings;
-pub mod supervise;
-mod sweeper;
-mod warden;
-
-pub use farewell::Farewell;
-pub use handle::Actors;
+//! What outsiders see of the actors, and may ask of them.
 
 use crate::credentials::{AddError, ChangeError, Offer};
+use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::Connection;
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, UserId};
+use crate::domain::id::{ConnectionId, CredentialId, IncidentId, OwnerId, UserId};
 use crate::domain::lifecycle::Failure;
+use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
 use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::user::Credential;
@@ -36,32 +15,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// What can be asked of a connection.
+/// Something that a user asks of a connection of theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Pause (`false`) or resume (`true`). Resuming also ends a suspension.
-    SetEnabled(bool),
-    /// Subscribe to these events instead.
-    SetEvents(Vec<String>),
-    /// Disconnect. Incidents that are not resolved are resolved.
-    Disconnect {
-        /// Whether to delete the hook at the provider.
-        delete_hook: bool,
-    },
-    /// Look at the hook now; ends a suspension.
-    Check,
-    /// Ask the provider for a test delivery now.
-    Ping,
-    /// Delete the hook and create it anew.
-    Recreate,
-    /// Give the hook a new secret. The old one is accepted for a while.
-    RotateSecret,
-    /// Say that an incident is known.
-    Acknowledge(IncidentId),
-    /// Say that an incident is over.
-    Resolve(IncidentId),
-    /// Process a stored delivery again.
-    Replay(DeliveryId),
+pub struct Asking {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Whose it is.
+    pub owner: OwnerId,
+    /// Who asks.
+    pub asked_by: UserId,
+    /// What.
+    pub kind: CommandKind,
 }
 
 /// Why a command was not carried out. Nothing changed.
@@ -136,6 +100,16 @@ pub enum ConnectError {
     Provider(ProviderError),
 }
 
+impl CommandError {
+    /// Whether the store prevents it for now.
+    pub(super) const fn is_of_store(&self) -> bool {
+        match self {
+            Self::Commit(_) | Self::Read(_) | Self::Unavailable => true,
+            Self::NoSuchConnection | Self::NoSuchSubject | Self::NotNow(_) => false,
+        }
+    }
+}
+
 impl From<ChangeError> for CommandError {
     fn from(error: ChangeError) -> Self {
         match error {
@@ -173,8 +147,8 @@ impl From<ProviderError> for ConnectError {
 /// A boxed future of an answer.
 pub type Answering<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// The actors, as the API sees them.
-pub trait Herd: Send + Sync + 'static {
+/// The connections, as the API sees them: what can be asked of their actors.
+pub trait Connections: Send + Sync + 'static {
     /// Connects a repository, and waits a little for its hook.
     ///
     /// A repository that the provider positively does not show, or a refused credential, is an
@@ -183,17 +157,22 @@ pub trait Herd: Send + Sync + 'static {
     /// retries going on.
     fn connect(&self, request: ConnectRequest) -> Answering<'_, Connection, ConnectError>;
 
-    /// Has a connection's actor carry out a command. Resolves when that is durable.
-    fn command(&self, id: ConnectionId, command: Command) -> Answering<'_, (), CommandError>;
+    /// Asks something of a connection: that it was asked is durable first, and its actor carries it
+    /// out, in order, also after a restart. Waits a while for that, and answers with the command
+    /// as it stands then.
+    ///
+    /// The awkward case: an error of the store may come from carrying it out. Then the command is
+    /// still asked, and carried out as soon as the store allows.
+    fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError>;
 
-    /// Disconnects, durably, and waits for what becomes of the hook: until no provider call of
-    /// the connection is outstanding, at most for `within`. What goes on then goes on by itself.
+    /// Asks that a connection is disconnected, and waits for what becomes of the hook: until no
+    /// provider call of the connection is outstanding, at most for `within`. What goes on then
+    /// goes on by itself.
     fn disconnect(
         &self,
-        id: ConnectionId,
-        delete_hook: bool,
+        asking: Asking,
         within: Duration,
-    ) -> Answering<'_, Farewell, CommandError>;
+    ) -> Answering<'_, HookOutcome, CommandError>;
 
     /// Says that a delivery for this connection was committed. Never blocks; losing this word
     /// costs only time, because the store knows what is pending.
@@ -246,11 +225,18 @@ pub trait Herd: Send + Sync + 'static {
         is_shared: bool,
     ) -> Answering<'_, Credential, CommandError>;
 
-    /// Acknowledges or resolves the incident of a credential.
-    fn command_credential(
+    /// Acknowledges the incident of a credential.
+    fn acknowledge(
         &self,
-        id: CredentialId,
-        command: Command,
+        credential: CredentialId,
+        incident: IncidentId,
+    ) -> Answering<'_, (), CommandError>;
+
+    /// Resolves the incident of a credential.
+    fn resolve(
+        &self,
+        credential: CredentialId,
+        incident: IncidentId,
     ) -> Answering<'_, (), CommandError>;
 
     /// A page of the repositories that a credential can reach. With a name, it is made sure first
@@ -263,6 +249,3 @@ pub trait Herd: Send + Sync + 'static {
         page: u32,
     ) -> Answering<'a, (Vec<Repository>, bool), ConnectError>;
 }
-
-#[cfg(test)]
-mod tests;

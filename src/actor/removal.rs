@@ -5,12 +5,12 @@
 //! [`crate::domain::user::Removal`]), and each look begins from what is stored: whatever dies on
 //! the way, the next look goes on.
 
-use super::handle::command_now;
-use super::router::Registry;
+use super::interface::CommandError;
+use super::registry::Registry;
 use super::services::Services;
-use super::warden::Warden;
-use super::{Command, CommandError};
+use super::warden::{Warden, actor_of, want};
 use crate::domain::backoff::jittered;
+use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
 use crate::domain::id::UserId;
@@ -29,7 +29,7 @@ const STUCK: Duration = Duration::from_mins(1);
 const PAGE: usize = 200;
 
 /// The actor that sees users off.
-pub(super) struct Usher {
+pub(super) struct Remover {
     services: Arc<Services>,
     registry: Arc<Registry>,
     warden: Addr<Warden>,
@@ -50,7 +50,7 @@ enum Trouble {
     Command(#[from] CommandError),
 }
 
-impl Usher {
+impl Remover {
     pub(super) const fn new(
         services: Arc<Services>,
         registry: Arc<Registry>,
@@ -71,20 +71,20 @@ impl Usher {
         let services = Arc::clone(&self.services);
         let (registry, warden) = (Arc::clone(&self.registry), self.warden.clone());
         let looked = async move { look(&services, &registry, &warden).await };
-        ctx.wait(looked.into_actor(self).map(|is_done, usher, ctx| {
+        ctx.wait(looked.into_actor(self).map(|is_done, remover, ctx| {
             if is_done {
-                usher.looks = 0;
+                remover.looks = 0;
                 return;
             }
-            let wait = BUSY.saturating_mul(1 << usher.looks.min(10)).min(STUCK);
-            usher.looks = usher.looks.saturating_add(1);
-            let wait = jittered(wait, usher.services.ports.chance());
-            usher.planned = Some(ctx.run_later(wait, Self::look));
+            let wait = BUSY.saturating_mul(1 << remover.looks.min(10)).min(STUCK);
+            remover.looks = remover.looks.saturating_add(1);
+            let wait = jittered(wait, remover.services.ports.chance());
+            remover.planned = Some(ctx.run_later(wait, Self::look));
         }));
     }
 }
 
-impl Actor for Usher {
+impl Actor for Remover {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
@@ -95,11 +95,11 @@ impl Actor for Usher {
 /// Somebody is leaving.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Leave;
+pub(super) struct Begun;
 
-impl Handler<Leave> for Usher {
+impl Handler<Begun> for Remover {
     type Result = ();
-    fn handle(&mut self, _: Leave, ctx: &mut Context<Self>) {
+    fn handle(&mut self, _: Begun, ctx: &mut Context<Self>) {
         if let Some(planned) = self.planned.take() {
             ctx.cancel_future(planned);
         }
@@ -108,14 +108,14 @@ impl Handler<Leave> for Usher {
     }
 }
 
-/// Ends the usher.
+/// Ends the remover.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct StopUshering;
+pub(super) struct StopRemoving;
 
-impl Handler<StopUshering> for Usher {
+impl Handler<StopRemoving> for Remover {
     type Result = ();
-    fn handle(&mut self, _: StopUshering, ctx: &mut Context<Self>) {
+    fn handle(&mut self, _: StopRemoving, ctx: &mut Context<Self>) {
         ctx.stop();
     }
 }
@@ -134,7 +134,7 @@ async fn look(services: &Services, registry: &Registry, warden: &Addr<Warden>) -
         let Some(removal) = user.removal else {
             continue;
         };
-        match see_off(services, registry, warden, &user, removal).await {
+        match remove_user(services, registry, warden, &user, removal).await {
             Ok(true) => tracing::info!(user.id = %user.id, "user_removed"),
             Ok(false) => is_done = false,
             Err(error) => {
@@ -147,7 +147,7 @@ async fn look(services: &Services, registry: &Registry, warden: &Addr<Warden>) -
 }
 
 /// Whether a connection still has to be told what becomes of it.
-const fn is_untold(connection: &Connection, removal: Removal) -> bool {
+const fn must_disconnect(connection: &Connection, removal: Removal) -> bool {
     match connection.lifecycle.desired {
         Desired::Active | Desired::Paused => true,
         // The admin gave up on a hook that cannot be deleted.
@@ -156,7 +156,7 @@ const fn is_untold(connection: &Connection, removal: Removal) -> bool {
 }
 
 /// A step of a removal. Tells whether it was the last.
-async fn see_off(
+async fn remove_user(
     services: &Services,
     registry: &Registry,
     warden: &Addr<Warden>,
@@ -177,12 +177,15 @@ async fn see_off(
                 continue;
             }
             left += 1;
-            if is_untold(&connection, removal) {
+            if must_disconnect(&connection, removal) {
                 let delete_hook = removal.delete_hooks;
-                let command = (Command::Disconnect { delete_hook }, Priority::Person, None);
-                let told = command_now(services, registry, warden, connection.id, command).await;
+                let kind = CommandKind::Disconnect { delete_hook };
+                let asked = match actor_of(services, registry, warden, connection.id).await {
+                    Ok(actor) => want(&actor, kind, Priority::Person).await,
+                    Err(error) => Err(error),
+                };
                 // One that cannot be told now holds up no other.
-                trouble = trouble.or(told.err());
+                trouble = trouble.or(asked.err());
             }
         }
         if !page.has_more || last.is_none() {

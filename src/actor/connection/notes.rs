@@ -1,0 +1,152 @@
+//! What a plan means for incidents, and what the end of a connection takes along: read from the
+//! store, and committed with the plan.
+
+use super::plan::{Act, Plan};
+use crate::credentials::Ports;
+use crate::domain::command::{ASKED_MAX, Command, CommandState};
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
+use crate::domain::error_code::ErrorCode;
+use crate::domain::id::IncidentId;
+use crate::domain::incident::health::{self, HealthFailure, HealthKind};
+use crate::domain::incident::{Resolution, Subject};
+use crate::domain::lifecycle::{Desired, Observation, SuspendReason};
+use crate::domain::user::Credential;
+use crate::store::{Change, ReadError};
+
+/// Most deliveries that are still pending when a connection ends and are marked in its last
+/// commit; more than these cannot be pending, for the actor drains as they come.
+const PENDING_AT_END_MAX: usize = 1000;
+
+/// Completes the changes of a plan that was made from `present`.
+pub(super) async fn complete(
+    ports: &Ports,
+    present: &Connection,
+    plan: &mut Plan,
+) -> Result<(), ReadError> {
+    for act in &plan.acts {
+        if let Act::Tell(observation) = act {
+            let change = note(ports, &plan.connection, *observation).await?;
+            plan.changes.extend(change);
+        }
+    }
+    // What could not be read may have told of a failure: that is not passed over in silence. It is
+    // over when somebody has looked.
+    if let Some(reason) = plan.unreadable.last() {
+        let times = u32::try_from(plan.unreadable.len()).unwrap_or(u32::MAX);
+        let connection = &plan.connection;
+        let failure = HealthFailure::DeliveryUnreadable { connection, reason };
+        let change = report(ports, failure, times).await?;
+        plan.changes.push(change);
+    }
+    if plan.is_end() {
+        end(ports, plan).await?;
+    } else if plan.connection != *present {
+        // A start that finds all as it was writes nothing, for a hundred thousand connections too.
+        let put = Change::PutConnection(Box::new(plan.connection.clone()));
+        plan.changes.push(put);
+    }
+    Ok(())
+}
+
+async fn note(
+    ports: &Ports,
+    connection: &Connection,
+    observation: Observation,
+) -> Result<Option<Change>, ReadError> {
+    let failure = match observation {
+        // The incident of the credential says it, once for all of its connections.
+        Observation::Suspended(SuspendReason::Unauthorized)
+            if is_said_by_credential(ports, connection).await? =>
+        {
+            return Ok(None);
+        }
+        Observation::Suspended(reason) => HealthFailure::HookSuspended(connection, reason),
+        Observation::HookSilent => HealthFailure::HookSilent(connection),
+        Observation::HookDisabled { permanently } => HealthFailure::HookDisabled {
+            connection,
+            permanently,
+        },
+        Observation::HookEnabled => {
+            return recover(ports, connection, HealthKind::HookDisabled).await;
+        }
+        Observation::HookHeard => return recover(ports, connection, HealthKind::HookSilent).await,
+        Observation::Resumed => return recover(ports, connection, HealthKind::HookSuspended).await,
+        Observation::HookEnsured(_)
+        | Observation::HookDrifted
+        | Observation::HookRepaired
+        | Observation::HookRewritten
+        | Observation::HookLost
+        | Observation::Removed => return Ok(None),
+    };
+    Ok(Some(report(ports, failure, 1).await?))
+}
+
+/// Whether an incident that is not resolved says that a credential of the owner's is dead.
+async fn is_said_by_credential(ports: &Ports, connection: &Connection) -> Result<bool, ReadError> {
+    let credentials = ports.store.credentials(connection.owner).await?;
+    let is_dead = |c: &&Credential| c.instance == connection.instance && c.rejected.is_some();
+    for dead in credentials.iter().filter(is_dead) {
+        let subject = Subject::Credential(dead.id);
+        if !ports.store.unresolved_incidents(subject).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn report(
+    ports: &Ports,
+    failure: HealthFailure<'_>,
+    times: u32,
+) -> Result<Change, ReadError> {
+    let unresolved = ports.store.unresolved_incidents(failure.subject()).await?;
+    let id = IncidentId::generate(ports.clock.now_for_id(), &*ports.entropy);
+    let incident = health::report(failure, times, unresolved, id, ports.now());
+    Ok(Change::PutIncident(Box::new(incident)))
+}
+
+async fn recover(
+    ports: &Ports,
+    connection: &Connection,
+    kind: HealthKind,
+) -> Result<Option<Change>, ReadError> {
+    // A disconnect resolves every incident in this same batch; it did not recover.
+    if matches!(connection.lifecycle.desired, Desired::Removed { .. }) {
+        return Ok(None);
+    }
+    let subject = Subject::Connection(connection.id);
+    let open = kind.find(ports.store.unresolved_incidents(subject).await?);
+    Ok(open.map(|mut incident| {
+        incident.resolve(Resolution::Recovered, ports.now());
+        Change::PutIncident(Box::new(incident))
+    }))
+}
+
+/// The connection is over: what is still pending is marked, and the record goes.
+async fn end(ports: &Ports, plan: &mut Plan) -> Result<(), ReadError> {
+    let (id, now) = (plan.connection.id, ports.now());
+    debug_assert!(matches!(
+        plan.connection.lifecycle.desired,
+        Desired::Removed { .. }
+    ));
+    for delivery in ports.store.pending(id, PENDING_AT_END_MAX).await? {
+        let state = DeliveryState::Processed {
+            at: now,
+            outcome: Outcome::Paused,
+        };
+        let delivery = Delivery { state, ..delivery };
+        plan.changes.push(Change::PutDelivery(Box::new(delivery)));
+    }
+    // The one that ends it is among the changes already, and done.
+    let state = CommandState::Failed {
+        at: now,
+        code: ErrorCode::NotFound,
+    };
+    for command in ports.store.commands_asked(id, ASKED_MAX).await? {
+        let command = Command { state, ..command };
+        plan.changes.push(Change::PutCommand(Box::new(command)));
+    }
+    plan.changes.push(Change::DeleteConnection(id));
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! From decoded events to runs, tracks and incidents.
+//!
+//! A fold works on a batch of deliveries: what one changes, the next one sees, and all of it is
+//! committed together at the end. Whatever an incident says follows from its track and from the
+//! run that failed last, and is brought in line whenever one of them changes: the order of events
+//! does not matter.
+
+use super::mark::mark;
+use super::records::Records;
+use crate::credentials::Ports;
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{Outcome, Source};
+use crate::domain::id::{IncidentId, RunId};
+use crate::domain::incident::track::{End, Told, TrackKey};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution};
+use crate::domain::rule::{Rules, Verdict};
+use crate::domain::run::{Conclusion, Run, RunEvent, Twin};
+use crate::domain::time::Timestamp;
+use crate::store::{Change, ReadError};
+
+/// Runs, tracks and incidents of one connection, as changed so far.
+pub(in crate::actor) struct Fold<'a> {
+    pub(super) ports: &'a Ports,
+    rules: &'a Rules,
+    pub(super) connection: &'a Connection,
+    pub(super) records: Records<'a>,
+}
+
+/// What a verdict came to.
+struct Moved {
+    key: TrackKey,
+    incidents: Vec<IncidentId>,
+}
+
+impl<'a> Fold<'a> {
+    pub(in crate::actor) fn new(
+        ports: &'a Ports,
+        rules: &'a Rules,
+        connection: &'a Connection,
+    ) -> Self {
+        Self {
+            ports,
+            rules,
+            connection,
+            records: Records::new(&*ports.store, connection.id),
+        }
+    }
+
+    /// Takes in what a delivery tells of a run.
+    pub(in crate::actor) async fn take(
+        &mut self,
+        event: &RunEvent,
+        source: Source,
+    ) -> Result<Outcome, ReadError> {
+        if event.twin == Twin::OfRun && self.is_told_by_run(event).await? {
+            return Ok(Outcome::Mirrored);
+        }
+        let event = &self.in_its_lane(event).await?;
+        let event = &self.in_its_second(event).await?;
+        self.adopt_suite(event).await?;
+        let (run, is_news) = self.take_run(event).await?;
+        self.move_on(event, run, source).await?;
+        let moved = self.take_verdict(event, run).await?;
+        let mut touched = None;
+        for incident in &moved.incidents {
+            let is_touched = self.refresh(*incident, &moved.key, source).await?;
+            touched = is_touched.then_some(*incident).or(touched);
+        }
+        if is_news {
+            for (incident, key) in self.shown_in(run).await? {
+                if !moved.incidents.contains(&incident) {
+                    let is_touched = self.refresh(incident, &key, source).await?;
+                    touched = is_touched.then_some(incident).or(touched);
+                }
+            }
+        }
+        Ok(Outcome::Run {
+            run,
+            incident: touched,
+        })
+    }
+
+    async fn take_run(&mut self, event: &RunEvent) -> Result<(RunId, bool), ReadError> {
+        if let Some(held) = self.records.run_told_of(event).await? {
+            let is_news = held.record.fold(event);
+            held.is_changed |= is_news;
+            return Ok((held.record.id, is_news));
+        }
+        let now = self.ports.now();
+        let id = RunId::generate(self.ports.clock.now_for_id(), &*self.ports.entropy);
+        let connection = self.connection;
+        let run = Run::begin(id, connection.id, connection.owner, event, now);
+        self.records.put_run(run);
+        Ok((id, true))
+    }
+
+    /// The track of the event, and the incidents that changed there.
+    async fn take_verdict(&mut self, event: &RunEvent, run: RunId) -> Result<Moved, ReadError> {
+        let key = TrackKey::of(self.connection.id, event.family, &event.facts);
+        let Some((conclusion, verdict)) = self.decided(event, &key).await? else {
+            return self.take_start(event, key).await;
+        };
+        let told = Told {
+            end: End {
+                position: event.position,
+                at: event.updated_at,
+                conclusion,
+            },
+            verdict,
+            run,
+            began: event.began_at,
+            mark: mark(event),
+        };
+        let mut incidents = self.learn_ends(event, verdict, &key).await?;
+        let mut suites = self.incidents_of_suite(event, run).await?;
+        let has_failed = verdict == Verdict::Failed;
+        let mut candidate = suites.first().filter(|_| has_failed).map(|i| i.id);
+        let was_offered = candidate.is_some();
+        let generate = || IncidentId::generate(self.ports.clock.now_for_id(), &*self.ports.entropy);
+        let track = self.records.track(&key).await?;
+        let before = track.record.points.len();
+        let moved = track
+            .record
+            .take(told, || candidate.take().unwrap_or_else(generate));
+        track.is_changed |= !moved.is_empty() || track.record.points.len() != before;
+        if was_offered && candidate.is_none() {
+            self.go_on(suites.remove(0));
+        }
+        self.end_suites(suites, verdict, run, event.updated_at);
+        for incident in moved {
+            if !incidents.contains(&incident) {
+                incidents.push(incident);
+            }
+        }
+        Ok(Moved { key, incidents })
+    }
+
+    /// What the end of an attempt means; `None` when it has not ended, or means nothing. Rules may
+    /// have been changed while something was red: where nothing is to be opened any more, a pass
+    /// still mends.
+    async fn decided(
+        &mut self,
+        event: &RunEvent,
+        key: &TrackKey,
+    ) -> Result<Option<(Conclusion, Verdict)>, ReadError> {
+        let Some(conclusion) = event.status.conclusion() else {
+            return Ok(None);
+        };
+        let rules = self.rules;
+        let verdict = match rules.verdict(conclusion, event.facts.own_branch()) {
+            None if conclusion == Conclusion::Success => {
+                let has_failed = !self.records.track(key).await?.record.points.is_empty();
+                has_failed.then_some(Verdict::Passed)
+            }
+            verdict => verdict,
+        };
+        Ok(verdict.map(|verdict| (conclusion, verdict)))
+    }
+
+    /// What has no numbers for its attempts begins again: a failure after this is another one.
+    async fn take_start(&mut self, event: &RunEvent, key: TrackKey) -> Result<Moved, ReadError> {
+        let is_start = !event.family.counts_attempts()
+            && event.status.conclusion().is_none()
+            && event.position.number != 0;
+        let mut incidents = Vec::new();
+        if is_start {
+            let track = self.records.track(&key).await?;
+            let (changed, is_news) = track.record.start(event.position);
+            track.is_changed |= is_news;
+            incidents = changed;
+        }
+        Ok(Moved { key, incidents })
+    }
+
+    /// The incidents that show this run as the one that failed last.
+    async fn shown_in(&mut self, id: RunId) -> Result<Vec<(IncidentId, TrackKey)>, ReadError> {
+        let Some(run) = self.records.run(id).await? else {
+            return Ok(Vec::new());
+        };
+        let key = TrackKey::of(self.connection.id, run.family, &run.facts);
+        let incidents = self.records.track(&key).await?.record.incidents_of(id);
+        Ok(incidents.into_iter().map(|id| (id, key.clone())).collect())
+    }
+
+    /// Brings an incident in line with its group. Returns whether that changed it.
+    pub(super) async fn refresh(
+        &mut self,
+        id: IncidentId,
+        key: &TrackKey,
+        source: Source,
+    ) -> Result<bool, ReadError> {
+        let Some(group) = self.records.track(key).await?.record.group(id) else {
+            return Ok(false);
+        };
+        let known = self.records.incident(id).await?;
+        let was_open = known.as_ref().map(|i| i.status != IncidentStatus::Resolved);
+        let mut incident = match &known {
+            Some(incident) => incident.clone(),
+            None => Incident::of_group(&group, self.connection, source_of(source)),
+        };
+        incident.follow(&group);
+        if let Some(run) = self.records.run(group.last_run).await? {
+            incident.show(key, &group, run);
+        }
+        if known.as_ref() == Some(&incident) {
+            return Ok(false);
+        }
+        let is_open = incident.status != IncidentStatus::Resolved;
+        log(&incident, was_open, is_open);
+        self.records.put_incident(incident);
+        Ok(true)
+    }
+
+    /// Ends an incident whose failure is told elsewhere, or mended there.
+    pub(super) fn end_incident(&mut self, mut incident: Incident, why: Resolution, at: Timestamp) {
+        incident.resolve(why, at);
+        log(&incident, Some(true), false);
+        self.records.put_incident(incident);
+    }
+
+    /// Everything that changed: what is to be committed.
+    pub(in crate::actor) fn finish(self) -> Vec<Change> {
+        self.records.into_changes()
+    }
+}
+
+const fn source_of(source: Source) -> IncidentSource {
+    match source {
+        Source::Webhook => IncidentSource::Webhook,
+        Source::Reconcile => IncidentSource::Reconcile,
+    }
+}
+
+fn log(incident: &Incident, was_open: Option<bool>, is_open: bool) {
+    let Some(connection) = incident.subject.connection() else {
+        return;
+    };
+    let id = incident.id;
+    match (was_open, is_open) {
+        (None, _) => tracing::info!(
+            incident.id = %id, connection.id = %connection, is_open,
+            "incident_created_from_webhook"
+        ),
+        (Some(true), false) => {
+            tracing::info!(incident.id = %id, connection.id = %connection, "incident_resolved");
+        }
+        (Some(_), _) => {}
+    }
+}

@@ -1,0 +1,197 @@
+//! The invariants of the actor: see the module doc of [`crate::actor::connection`].
+
+use super::fakes::{ANN, Farm};
+use crate::actor::{CommandError, Connections};
+use crate::domain::command::CommandKind;
+use crate::domain::command::{CommandOutcome, CommandState};
+use crate::domain::connection::WebhookStatus;
+use crate::domain::id::IncidentId;
+use crate::domain::lifecycle::Phase;
+use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::{Change, CommitError, Store};
+use futures_util::future::join_all;
+use std::sync::Arc;
+use std::time::Duration;
+
+const FULL: CommandError = CommandError::Commit(CommitError::DiskFull);
+
+fn farm() -> (Arc<FaultyStore>, Farm) {
+    let store = Arc::new(FaultyStore::default());
+    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    (store, farm)
+}
+
+/// Puts of a connection.
+const fn puts(change: &Change) -> bool {
+    matches!(change, Change::PutConnection(_))
+}
+
+/// AC-1
+#[actix::test]
+async fn many_commands_at_once_are_carried_out_one_after_the_other() {
+    let (store, farm) = farm();
+    let id = farm.connect(ANN).await.id;
+    store.breaks(0, Fault::Slow, puts);
+    let before = farm.get(id).lifecycle.wanted;
+    let commands = (0..30).map(|n| CommandKind::SetEvents(vec![format!("event-{n}")]));
+    let asked = commands.map(|command| farm.command(id, command));
+    for answer in join_all(asked).await {
+        answer.unwrap();
+    }
+    // A turn that had begun from a state that was about to be replaced would have lost one.
+    assert_eq!(farm.get(id).lifecycle.wanted, before + 30);
+    farm.until(|| farm.status(id) == WebhookStatus::Active)
+        .await;
+    let hooks = farm.provider.hooks.lock();
+    assert_eq!(hooks.values().next().unwrap().1, farm.get(id).events);
+}
+
+/// AC-2
+#[actix::test]
+async fn a_command_that_cannot_be_stored_changes_nothing() {
+    let (store, farm) = farm();
+    let id = farm.connect(ANN).await.id;
+    let (before, calls) = (farm.get(id), farm.provider.calls.lock().len());
+    store.breaks(0, Fault::Refuse, |_| true);
+    for command in [
+        CommandKind::Check,
+        CommandKind::Recreate,
+        CommandKind::SetEnabled(false),
+    ] {
+        assert_eq!(farm.command(id, command).await, Err(FULL));
+    }
+    assert_eq!(farm.get(id), before);
+    assert_eq!(farm.provider.calls.lock().len(), calls, "nobody was called");
+    store.mend();
+    farm.command(id, CommandKind::SetEnabled(false))
+        .await
+        .unwrap();
+    assert_eq!(farm.status(id), WebhookStatus::Inactive);
+}
+
+/// AC-3
+#[actix::test]
+async fn a_store_that_fails_for_a_while_loses_no_step() {
+    let (store, farm) = farm();
+    let id = farm.connect(ANN).await.id;
+    // The intent is stored, and the answer of the provider is not.
+    store.breaks(1, Fault::Refuse, puts);
+    farm.command(id, CommandKind::Recreate).await.unwrap();
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(farm.provider.count("delete"), 1, "nothing is done twice");
+    assert!(matches!(
+        farm.get(id).lifecycle.phase,
+        Phase::Deleting { .. }
+    ));
+    // Commands fail for the same reason, and wait for nothing.
+    let asked = tokio::time::timeout(
+        Duration::from_secs(1),
+        farm.command(id, CommandKind::SetEnabled(false)),
+    );
+    assert_eq!(asked.await.unwrap(), Err(FULL));
+    store.mend();
+    farm.until(|| farm.status(id) == WebhookStatus::Active)
+        .await;
+    assert_eq!(farm.provider.hooks.lock().len(), 1);
+    assert_eq!(farm.provider.count("delete"), 1);
+}
+
+/// AC-5: whose lease was granted to another process writes nothing more.
+#[actix::test]
+async fn an_actor_that_has_lost_its_lease_stops() {
+    let (store, farm) = farm();
+    let id = farm.connect(ANN).await.id;
+    let before = farm.get(id);
+    store.breaks(0, Fault::Fence, puts);
+    let asked = farm.command(id, CommandKind::SetEnabled(false)).await;
+    assert_eq!(asked, Err(CommandError::Unavailable));
+    farm.until(|| farm.actors.is_empty()).await;
+    assert_eq!(farm.get(id), before);
+}
+
+/// AC-7
+#[actix::test]
+async fn an_actor_at_rest_keeps_nothing() {
+    let (_, farm) = farm();
+    let connection = farm.connect(ANN).await;
+    let id = connection.id;
+    assert_eq!(farm.actors.is_at_rest(id).await, Some(true));
+    let delivery = farm.deliver(&connection, "1 1 failure").await;
+    farm.outcome(delivery).await;
+    assert_eq!(
+        farm.actors.is_at_rest(id).await,
+        Some(false),
+        "more may come"
+    );
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(farm.actors.is_at_rest(id).await, Some(true));
+    // Its timers fire all the same.
+    let checks = farm.provider.count("check");
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    assert!(farm.provider.count("check") > checks + 20);
+    assert_eq!(farm.actors.is_at_rest(id).await, Some(true));
+}
+
+/// AC-6
+#[actix::test]
+async fn a_command_is_carried_out_once_though_the_process_dies_at_any_moment() {
+    for (after, fault) in (0..4).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]) {
+        let store = Arc::new(FaultyStore::default());
+        let mut farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+        let id = farm.connect(ANN).await.id;
+        let before = farm.get(id).lifecycle.wanted;
+        store.breaks(after, fault, |_| true);
+        let asking = farm.asking(id, CommandKind::SetEvents(vec!["push".into()]));
+        let asked = farm.actors.ask(asking);
+        let answer = tokio::time::timeout(Duration::from_secs(30), asked).await;
+        farm.restart_after(|| store.mend()).await;
+        farm.until(|| farm.status(id) == WebhookStatus::Active)
+            .await;
+        let commands = farm.commands(ANN);
+        // Only what never was stored, of which nobody was told, may be missing.
+        let Some(command) = commands.first() else {
+            assert!(after == 0 && fault == Fault::StopBefore && answer.is_err());
+            continue;
+        };
+        farm.until(|| !farm.commands(ANN)[0].is_asked()).await;
+        assert_eq!((commands.len(), command.asked_by), (1, ANN));
+        assert_eq!(
+            farm.get(id).lifecycle.wanted,
+            before + 1,
+            "{after} {fault:?}"
+        );
+        assert_eq!(farm.get(id).events, ["push"]);
+    }
+}
+
+/// What the store refuses for a while is still asked.
+#[actix::test]
+async fn a_command_whose_step_cannot_be_stored_is_carried_out_later() {
+    let (store, farm) = farm();
+    let id = farm.connect(ANN).await.id;
+    store.breaks(0, Fault::Refuse, puts);
+    let asked = farm.command(id, CommandKind::SetEnabled(false)).await;
+    assert_eq!(asked, Err(FULL));
+    assert_eq!(farm.commands(ANN)[0].state, CommandState::Asked);
+    store.mend();
+    farm.until(|| farm.status(id) == WebhookStatus::Inactive)
+        .await;
+    let outcome = CommandOutcome::Applied;
+    assert!(
+        matches!(farm.commands(ANN)[0].state, CommandState::Done { outcome: o, .. } if o == outcome)
+    );
+    // The same once more changes nothing, and one that is not possible has failed.
+    farm.command(id, CommandKind::SetEvents(farm.get(id).events))
+        .await
+        .unwrap();
+    let refused = farm
+        .command(id, CommandKind::Resolve(IncidentId::from_u128(1)))
+        .await;
+    assert_eq!(refused, Err(CommandError::NoSuchSubject));
+    let states: Vec<_> = farm
+        .commands(ANN)
+        .iter()
+        .map(|c| c.state.as_str())
+        .collect();
+    assert_eq!(states, ["failed", "done", "done"]);
+}
