@@ -147,7 +147,7 @@ codes! {
     BadAnswer = "bad_answer", "The provider's answer is not usable",
         "Check the API URL. Hookherd retries.";
     RateLimited = "rate_limited", "The provider's rate limit for this token is reached",
-        "Wait: Hookherd continues when the limit is over.";
+        "Wait: Hookherd retries.";
     CallsWaiting = "calls_waiting", "Too many calls to the provider are queued",
         "Wait: Hookherd continues by itself, users' requests first.";
 

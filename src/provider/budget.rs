@@ -1,6 +1,6 @@
-//! What may be asked of an installation, and when: calls wait in line (see [`Queue`]) for a place,
-//! for their token's turn, and never longer than [`queue::WAIT_MAX`]. Tokens are known by their
-//! hashes; they themselves are not kept here. Measures with tokio's clock, so tests need not wait.
+//! The call budget of an installation: calls wait in a queue (see [`Queue`]) for a place and for
+//! their token's turn, at most [`queue::WAIT_MAX`]. Tokens are identified by their hashes and not
+//! stored here. Uses tokio's clock, so tests need not wait.
 
 use super::meter::{Cost, Limit};
 use super::queue::{self, Away, Next, Number, Queue};
@@ -19,10 +19,10 @@ use tokio::time::Instant;
 pub(super) use super::gate::HOLD_MAX;
 pub(super) use super::ticket::TokenKey;
 
-/// Most calls of an installation that wait, and most of one owner's: each is an open future.
+/// Most queued calls of an installation, and most of one owner: each is an open future.
 const WAITING_MAX: usize = 2048;
 const WAITING_PER_OWNER_MAX: usize = 512;
-/// Most calls at once with one token: GitHub asks for few, and allows a hundred.
+/// Most concurrent calls with one token: GitHub asks for few, and allows a hundred.
 const PER_TOKEN_MAX: usize = 4;
 
 impl TokenKey {
@@ -30,13 +30,13 @@ impl TokenKey {
         Self(*blake3::hash(token.expose().as_bytes()).as_bytes())
     }
 
-    /// A number that tells tokens apart.
+    /// A number that identifies the token.
     pub(super) fn number(self) -> u64 {
         let bytes = self.0.first_chunk().copied();
         u64::from_le_bytes(bytes.unwrap_or_default())
     }
 
-    /// The one of something whose tokens change with every call.
+    /// The key for tokens that change with every call.
     pub(super) fn named(name: &str) -> Self {
         Self(*blake3::hash(name.as_bytes()).as_bytes())
     }
@@ -51,7 +51,7 @@ pub(super) struct Pace {
     pub(super) cost: fn(&Method, &str) -> Cost,
 }
 
-/// Where callers are told that it is their turn, or that they are sent away.
+/// Where callers learn that it is their turn, or that they are refused.
 type Callers = HashMap<Number, oneshot::Sender<Result<(), Away>>>;
 
 #[derive(Debug)]
@@ -64,13 +64,13 @@ struct Line {
 #[derive(Debug)]
 pub(super) struct Budget {
     line: Mutex<Line>,
-    /// Something may have to be looked at sooner than was thought.
+    /// Signals that the queue must be checked sooner than planned.
     changed: Notify,
-    /// Held by the one caller that looks after the line while it waits.
+    /// Held by the one caller that drives the queue while it waits.
     lead: tokio::sync::Mutex<()>,
 }
 
-/// A place in line, and then the permission to make one call; held while it runs.
+/// A place in the queue, and then the permission to make one call; held while it runs.
 #[derive(Debug)]
 pub(super) struct Permit {
     number: Number,
@@ -88,7 +88,7 @@ impl Drop for Permit {
     }
 }
 
-/// Now, for what is pure.
+/// The current time, for pure code.
 fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
@@ -112,8 +112,8 @@ impl Budget {
         }
     }
 
-    /// Waits for a call's turn. An error is why it is sent away, and when to come again; nothing
-    /// was reserved then.
+    /// Waits for the turn of a call. An error says why it is refused and when to retry; then
+    /// nothing was reserved.
     pub(super) async fn admit(
         self: &Arc<Self>,
         errand: Errand,
@@ -134,7 +134,7 @@ impl Budget {
             never = self.look_after() => match never {},
             () = tokio::time::sleep(queue::WAIT_MAX) => None,
         };
-        // Its turn may have come in this very moment.
+        // Its turn may have come just now.
         match told.or_else(|| word.try_recv().ok()) {
             Some(told) => told.map(|()| permit),
             None => Err(self.line.lock().queue.late(now(), &ticket)),
@@ -160,14 +160,14 @@ impl Budget {
         Ok((permit, word))
     }
 
-    /// Lets out what may go; the moment at which more may.
+    /// Starts the calls that may start; returns the time at which more may.
     fn pump(&self) -> Option<Instant> {
         let mut line = self.line.lock();
         loop {
             match line.queue.next(now()) {
                 Next::Go(number) => {
                     if let Some(caller) = line.callers.remove(&number) {
-                        // Whoever went away gives the place back as it goes.
+                        // A caller that was dropped releases its place on drop.
                         let _ = caller.send(Ok(()));
                     }
                 }
@@ -177,8 +177,8 @@ impl Budget {
         }
     }
 
-    /// Lets calls out as their time comes, for as long as this is polled. One caller does it for
-    /// all that wait.
+    /// Starts calls as their time comes, for as long as this is polled. One caller does it for all
+    /// that wait.
     async fn look_after(&self) -> Infallible {
         let _lead = self.lead.lock().await;
         loop {
@@ -193,7 +193,7 @@ impl Budget {
         }
     }
 
-    /// Lets nothing out with this token for `hold`, and says for how long that is.
+    /// Holds all calls with this token for `hold`; returns the time.
     pub(super) fn hold(&self, token: TokenKey, hold: Duration) -> Duration {
         let mut line = self.line.lock();
         let (lasts, away) = line.queue.hold(now(), token, hold);
@@ -203,7 +203,7 @@ impl Budget {
         lasts
     }
 
-    /// Takes note that `remaining` calls are left for the next `reset_in`.
+    /// Records that `remaining` calls are left for the next `reset_in`.
     pub(super) fn note_remaining(&self, token: TokenKey, remaining: u64, reset_in: Duration) {
         let mut line = self.line.lock();
         line.queue.note_remaining(now(), token, remaining, reset_in);

@@ -1,5 +1,5 @@
-//! Answers that may be asked for again with "only if it changed": such a question costs nothing
-//! against GitHub's limit. Bounded, per token, forgotten at a restart.
+//! Answers that can be requested again with "only if changed": such a request costs nothing against
+//! GitHub's limit. Bounded, per token, lost at a restart.
 
 use super::budget::TokenKey;
 use bytes::Bytes;
@@ -8,12 +8,12 @@ use reqwest::Url;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use std::collections::{HashMap, VecDeque};
 
-/// Most answers kept: with the largest size, 32 MiB.
+/// Most answers stored: with the largest size, 32 MiB.
 const ANSWERS_MAX: usize = 1024;
-/// Longest answer kept: a list of some twenty hooks.
+/// Longest answer stored: a list of about twenty hooks.
 const ANSWER_BYTES_MAX: usize = 32 << 10;
 
-/// An answer as it was.
+/// A stored answer.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) etag: HeaderValue,
@@ -26,7 +26,7 @@ type Key = (TokenKey, Url);
 #[derive(Debug, Default)]
 struct Shelf {
     answers: HashMap<Key, Kept>,
-    /// In the order in which they came.
+    /// In order of insertion.
     order: VecDeque<Key>,
 }
 
@@ -40,13 +40,13 @@ impl Cache {
         store.answers.get(&(key, url.clone())).cloned()
     }
 
-    /// Keeps an answer that has an `ETag` and is short enough.
+    /// Stores an answer that has an `ETag` and is short enough.
     pub(super) fn keep(&self, key: TokenKey, url: &Url, headers: &HeaderMap, body: &Bytes) {
         let key = (key, url.clone());
         let mut store = self.0.lock();
         let etag = headers.get(header::ETAG).cloned();
         let Some(etag) = etag.filter(|_| body.len() <= ANSWER_BYTES_MAX) else {
-            // What was kept before is not what is there now.
+            // The stored answer is outdated.
             if store.answers.remove(&key).is_some() {
                 store.order.retain(|other| *other != key);
             }

@@ -1,5 +1,4 @@
-//! Making a call of a provider's interface: repeating briefly what may be repeated, and counting
-//! each operation.
+//! Operations of a provider: short retries of what may be repeated, and a count of each operation.
 
 use super::http::{Answer, Http, NoAnswer, Request};
 use super::outbound::ProviderError;
@@ -13,12 +12,12 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Most tries of one request within a call. Lasting failure is the caller's to wait out.
+/// Most tries of one request within a call. The caller handles lasting failures.
 const TRIES_MAX: u32 = 3;
 /// Longest wait between two tries within a call.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// What providers are asked, by the names that metrics have for it.
+/// The operations, by their names in metrics.
 pub const OPERATIONS: [&str; 15] = [
     "ensure",
     "check",
@@ -51,7 +50,7 @@ pub(super) fn count(
     counter!(metric::CALLS, &labels).increment(1);
 }
 
-/// The client of an installation, with manners.
+/// The client of an installation, with retries.
 pub(super) struct Caller {
     pub(super) http: Http,
     retry_wait: Duration,
@@ -75,7 +74,7 @@ impl Caller {
         }
     }
 
-    /// Runs an operation and counts how it ended.
+    /// Runs an operation and counts its outcome.
     pub(super) async fn observed<T>(
         &self,
         operation: &'static str,
@@ -91,9 +90,9 @@ impl Caller {
         outcome
     }
 
-    /// Sends a request, and again (up to three times) when nothing came back, the server failed,
-    /// and either the request may be repeated or it never left. `acted` is set once a write may
-    /// have been carried out.
+    /// Sends a request, up to three times if there was no answer or the server failed, and if the
+    /// request may be repeated or was not sent. `acted` is set once a write may have been carried
+    /// out.
     pub(super) async fn send<'r>(
         &self,
         request: impl Fn() -> Request<'r> + Send + Sync,
@@ -114,7 +113,7 @@ impl Caller {
                 outcome,
                 Err(NoAnswer::Unreached(_) | NoAnswer::Away(_) | NoAnswer::BadRedirect)
             );
-            // An answer below 500 says what was done: a refusal did nothing.
+            // An answer below 500 is definite: a refusal did nothing.
             let was_refused = outcome
                 .as_ref()
                 .is_ok_and(|answer| (300..500).contains(&answer.status.as_u16()));
@@ -123,7 +122,7 @@ impl Caller {
                 Ok(answer) => answer.status.is_server_error(),
                 Err(NoAnswer::Unreached(why)) => why.may_pass(),
                 Err(NoAnswer::Cut) => true,
-                // A provider that is slow is not asked more, and whoever waits waited enough.
+                // A slow provider gets no retries: the caller has waited long enough.
                 Err(
                     NoAnswer::TimedOut
                     | NoAnswer::Away(_)
@@ -131,7 +130,7 @@ impl Caller {
                     | NoAnswer::BadRedirect,
                 ) => false,
             };
-            // A server that says when to come again is not asked before.
+            // A server that names a wait is not called before.
             let was_told = outcome
                 .as_ref()
                 .is_ok_and(|answer| answer.header("retry-after").is_some());

@@ -1,4 +1,4 @@
-//! One installation of a provider, as we call it: whatever dialect it speaks.
+//! The client of one installation of a provider, for any dialect.
 
 use super::budget::Pace;
 use super::call::Caller;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest time for an operation with all its requests, pages and waits. A slow list of many pages
-/// fits; a provider that answers each request just in time does not hold anybody up for long.
+/// fits; a provider that answers each request just in time does not block callers for long.
 const OPERATION_TIME_MAX: Duration = Duration::from_secs(90);
 
 /// One installation of a provider.
@@ -59,7 +59,7 @@ impl<D> Client<D> {
     }
 }
 
-/// Runs an operation as a session of its own and reports it.
+/// Runs an operation with its own session and reports it.
 fn run<'a, D, T, F>(
     client: &'a Client<D>,
     operation: &'static str,
@@ -74,7 +74,7 @@ where
     Box::pin(client.caller.observed(operation, async move {
         let mut session = client.session(access);
         let outcome = tokio::time::timeout(OPERATION_TIME_MAX, steps(&mut session)).await;
-        // Cut off wherever it stood: a write may have been under way.
+        // Cut off at any point: a write may have been in progress.
         let place = || client.caller.http.place();
         let cut = || {
             Err(errors::of_no_answer(
@@ -161,7 +161,7 @@ impl<D: Operations> Hooks for Client<D> {
             Box::pin(async move {
                 match D::look_up(s, target).await? {
                     Ok(found) => Ok(Some(found)),
-                    // Where no API is, there is no repository, either.
+                    // Without an API there is no repository, either.
                     Err(answer) if answer.status.as_u16() == 404 => {
                         if s.is_api().await? {
                             Ok(None)

@@ -1,8 +1,7 @@
-//! What one kind of provider says differently from another: paths, bodies, limits, refusals.
+//! The differences between providers: paths, bodies, limits, refusals.
 //!
-//! What takes several requests is in `operations`. Everything that is alike (sending within
-//! budgets, lists, finding our hook, adopting it, comparing it) is written once: in `client`,
-//! `session` and `ours`.
+//! Operations of several requests are in `operations`. Shared code (sending within budgets, lists,
+//! finding our hook, adopting it, comparing it) is in `client`, `session` and `ours`.
 
 use super::errors::Naming;
 use super::http::Answer;
@@ -13,7 +12,7 @@ use crate::domain::time::Timestamp;
 use reqwest::Method;
 use std::time::Duration;
 
-/// What was asked for, for the sentence that a refusal becomes.
+/// The object of a call, for the message of a refusal.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asked<'a> {
     /// The hooks of a repository; and whether the provider says that the token may manage them.
@@ -39,40 +38,40 @@ pub(super) trait Theirs: serde::de::DeserializeOwned + Send + Sync {
     /// The settings that differ from ours, by name.
     fn drift(&self, spec: &HookSpec) -> Vec<&'static str>;
 
-    /// That the provider has disabled a hook with the right settings, when it has.
+    /// Whether the provider has disabled a hook with the right settings.
     fn disabled(&self) -> Option<CheckReport>;
 }
 
-/// One kind of provider. A value holds what has to be remembered between calls.
+/// One kind of provider. A value holds state between calls.
 pub(super) trait Dialect: Send + Sync + Sized + 'static {
-    /// What it is called, for sentences.
+    /// Its name, for messages.
     const NAMING: Naming;
-    /// How all settings of a hook are written.
+    /// How to write all settings of a hook.
     const REWRITE: Method;
 
     type Hook: Theirs;
 
-    /// How long to be silent, when the answer says that we were too busy.
+    /// The wait, when the answer is a rate limit.
     fn limit(answer: &Answer, now: Timestamp) -> Option<Duration>;
 
     /// How many calls are left, and until when.
     fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)>;
 
-    /// Whether a list goes on after this page.
+    /// Whether a list has another page after this one.
     fn has_next(answer: &Answer) -> bool;
 
-    /// The error that a refusal is.
+    /// The error for a refusal.
     fn refusal(answer: &Answer, asked: Asked<'_>) -> ProviderError;
 
-    /// Whether a creation was refused because the hook is there already.
+    /// Whether a creation was refused because the hook already exists.
     fn is_already_there(answer: &Answer) -> bool;
 
-    /// Where a repository's hooks are.
+    /// The path of a repository's hooks.
     fn hooks_path(repository: &Repository) -> String;
 
     /// The body that creates (`is_new`) or rewrites a hook: always all settings.
     fn hook_body(spec: &HookSpec, is_new: bool) -> Vec<u8>;
 
-    /// What the hook that was just written will prove its deliveries with.
+    /// How the hook that was just written authenticates its deliveries.
     fn proof(answer: &Answer) -> Result<Proof, ProviderError>;
 }

@@ -1,11 +1,10 @@
-//! The way out: a proxy between us and the providers, or none. No client of ours looks at the
-//! variables of its environment: what counts was configured.
+//! The outbound proxy between us and the providers, or none. No client reads the proxy variables of
+//! its environment: only the configuration counts.
 
 use std::fmt;
 use url::Url;
 
-/// A proxy that requests go through: HTTPS by `CONNECT`, so that it sees the host and nothing
-/// else.
+/// A proxy for requests: HTTPS by `CONNECT`, so that it sees only the host.
 #[derive(Clone)]
 pub struct Egress {
     url: Url,
@@ -22,15 +21,14 @@ impl fmt::Debug for Egress {
 }
 
 impl Egress {
-    /// Through this proxy, with its user and password if its URL has them; but hosts in
-    /// `no_proxy` are asked directly: names (with all below them), addresses, networks such as
-    /// `10.0.0.0/8`, or `*`.
+    /// A proxy with user and password if its URL has them. Hosts in `no_proxy` are called directly:
+    /// names (including subdomains), addresses, networks such as `10.0.0.0/8`, or `*`.
     pub fn new(url: Url, no_proxy: &[String]) -> Self {
         let no_proxy = no_proxy.join(",");
         Self { url, no_proxy }
     }
 
-    /// Sends what a client sends through the proxy. Errors when reqwest cannot use its URL.
+    /// Sends the requests of a client through the proxy. Errors when reqwest cannot use its URL.
     pub fn apply(&self, client: reqwest::ClientBuilder) -> reqwest::Result<reqwest::ClientBuilder> {
         let except = reqwest::NoProxy::from_string(&self.no_proxy);
         let proxy = reqwest::Proxy::all(self.url.clone())?.no_proxy(except);

@@ -135,7 +135,7 @@ pub(super) fn of_any(naming: Naming, answer: &Answer, acted: bool) -> Option<Pro
     }
 }
 
-/// A refusal that neither another credential nor a retry can mend.
+/// A refusal that neither another credential nor a retry can correct.
 pub(super) fn rejected(code: ErrorCode, message: impl Into<String>) -> ProviderError {
     ProviderError::refused(Failure::Rejected, code, message)
 }

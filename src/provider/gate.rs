@@ -1,35 +1,35 @@
-//! What one token may do, and when: after what the provider said, a pause after a write, and within
-//! the provider's limits. Pure.
+//! What one token may do, and when: after the provider's waits, after a pause following a write,
+//! and within the provider's limits. Pure.
 
 use super::meter::{LIMITS_MAX, Limit, Meter};
 use super::ticket::{Shape, Ticket};
 use crate::domain::errand::Priority;
 use std::time::{Duration, Instant};
 
-/// Longest that a provider's word is obeyed: GitHub's windows are an hour, and a clock that is
-/// wrong must not silence us for days.
+/// Longest wait that is obeyed: GitHub's windows are an hour, and a wrong clock must not stop us
+/// for days.
 pub(super) const HOLD_MAX: Duration = Duration::from_hours(2);
-/// With fewer calls than this left in the window, the rest is spread over what is left of it.
+/// With fewer calls than this left in the window, they are spread over its rest.
 pub(super) const REMAINING_LOW: u64 = 100;
 /// Longest wait for the first of the calls that are spread.
 const SPACE_MAX: Duration = Duration::from_secs(10);
 
-/// One token's.
+/// The state of one token.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
-    /// Nothing goes out before: the provider said so.
+    /// Nothing is sent before: the provider's wait.
     not_before: Instant,
-    /// No write goes out before: the pause after the last one.
+    /// No write is sent before: the pause after the last one.
     next_write: Instant,
-    /// No call goes out before: what is left of the window is spread out.
+    /// No call is sent before: the rest of the window is spread out.
     next_call: Instant,
     /// The space between calls while little is left.
     spacing: Duration,
     spaced_until: Instant,
     meters: [Meter; LIMITS_MAX],
-    /// Calls under way.
+    /// Calls in progress.
     pub(super) running: usize,
-    /// Writes in line, by priority.
+    /// Queued writes, by priority.
     writes: [u32; Priority::ALL.len()],
     waiting: usize,
 }
@@ -64,13 +64,13 @@ impl Gate {
             && meters.all(|(limit, meter)| meter.is_idle(now, *limit))
     }
 
-    /// How long nothing goes out, because the provider said so.
+    /// The wait that the provider asked for.
     pub(super) fn held(&self, now: Instant) -> Option<Duration> {
         let left = self.not_before.checked_duration_since(now);
         left.filter(|left| !left.is_zero())
     }
 
-    /// When a call may go out, `now` at the earliest.
+    /// When a call may start, `now` at the earliest.
     pub(super) fn free_at(&self, now: Instant, shape: &Shape, ticket: &Ticket) -> Instant {
         let mut at = now.max(self.not_before).max(self.next_call);
         if ticket.writes {
@@ -83,7 +83,7 @@ impl Gate {
         at
     }
 
-    /// How many writes in line go before a call.
+    /// The number of queued writes ahead of a call.
     pub(super) fn writes_before(&self, ticket: &Ticket) -> u32 {
         if !ticket.writes {
             return 0;
@@ -107,7 +107,7 @@ impl Gate {
         }
     }
 
-    /// A call goes out.
+    /// A call starts.
     pub(super) fn sent(&mut self, now: Instant, shape: &Shape, ticket: &Ticket) {
         self.left(ticket);
         self.running += 1;
@@ -123,13 +123,13 @@ impl Gate {
         }
     }
 
-    /// Nothing goes out for `hold`, or for longer when that was said before. For how long that is.
+    /// Holds all calls for `hold`, or for longer if a longer wait applies. Returns the wait.
     pub(super) fn hold(&mut self, now: Instant, hold: Duration) -> Duration {
         self.not_before = self.not_before.max(now + hold.min(HOLD_MAX));
         self.not_before - now
     }
 
-    /// Takes note that `remaining` calls are left for the next `reset_in`.
+    /// Records that `remaining` calls are left for the next `reset_in`.
     pub(super) fn note_remaining(&mut self, now: Instant, remaining: u64, reset_in: Duration) {
         if remaining >= REMAINING_LOW {
             return;

@@ -1,7 +1,7 @@
-//! GitHub: github.com and GitHub Enterprise Server, told apart by the base URL only.
+//! GitHub: github.com and GitHub Enterprise Server, distinguished by the base URL only.
 //!
 //! `decode` and `payload` are inbound, `app` and `jwt` are our GitHub App, the rest is outbound.
-//! What is common to all providers lives a floor above.
+//! Code shared by all providers is in the parent module.
 
 mod app;
 mod client;

@@ -1,8 +1,7 @@
-//! GitLab: gitlab.com and self-managed installations, told apart by the base URL only.
+//! GitLab: gitlab.com and self-managed installations, distinguished by the base URL only.
 //!
-//! `decode` and `payload` are inbound, the rest is outbound. Projects are addressed by their number
-//! once it is known, and always when something is written: a path may belong to another project
-//! tomorrow.
+//! `decode` and `payload` are inbound, the rest is outbound. Projects are addressed by their id
+//! once it is known, and always for writes: a path may belong to another project later.
 
 mod client;
 mod decode;

@@ -1,6 +1,6 @@
-//! The HTTP machinery that every provider shares: one client for an installation, limits on time
-//! and size, redirects by hand, conditional reads. It knows no dialect: what a status means is
-//! decided by the provider's own `errors.rs`.
+//! HTTP shared by all providers: one client per installation, limits on time and size, redirects,
+//! conditional reads. Independent of dialects: the provider's own `errors.rs` decides what a status
+//! means.
 
 use super::budget::{Budget, Pace, TokenKey};
 use super::cache::{Cache, Kept};
@@ -20,32 +20,32 @@ const ANSWER_BYTES_MAX: usize = 8 << 20;
 /// Most redirects followed for one request.
 const REDIRECTS_MAX: usize = 3;
 
-/// What an installation's client needs to know.
+/// The settings of an installation's client.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// Where the API lives, such as `https://api.github.com`.
+    /// The API URL, such as `https://api.github.com`.
     pub api_url: Url,
-    /// What we call ourselves.
+    /// Our user agent.
     pub user_agent: String,
     /// Longest time to connect.
     pub connect_timeout: Duration,
     /// Longest time for one request, from connecting to the last byte of the answer.
     pub call_timeout: Duration,
-    /// Most requests at once: half of it for one user, four for one token.
+    /// Most concurrent requests: half of them for one user, four for one token.
     pub at_once_max: usize,
     /// Pause between two writes with one token; GitHub asks for at least a second.
     pub write_pause: Duration,
     /// First wait before an idempotent request is repeated; it doubles, with jitter.
     pub retry_wait: Duration,
-    /// PEM certificates of authorities to trust besides the system's, for an installation with a
-    /// certificate of its own making.
+    /// PEM certificates of authorities to trust in addition to the system's, for an installation
+    /// with a private one.
     pub ca_pem: Option<Vec<u8>>,
-    /// A proxy to go through; `None` goes directly.
+    /// The proxy; `None` for direct calls.
     pub proxy: Option<Egress>,
 }
 
 impl HttpConfig {
-    /// The usual settings for the API at `api_url`.
+    /// The default settings for the API at `api_url`.
     pub fn new(api_url: Url) -> Self {
         Self {
             api_url,
@@ -61,7 +61,7 @@ impl HttpConfig {
     }
 }
 
-/// Settings that no client can be made of.
+/// Settings from which no client can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Not an http or https URL without query and fragment.
@@ -70,7 +70,7 @@ pub enum HttpError {
     /// The certificates cannot be read.
     #[error("the file of certificate authorities holds no certificates in PEM")]
     BadCertificates,
-    /// The client cannot be set up: as a rule, the machine has no certificate authorities.
+    /// The client cannot be set up: usually, the machine has no certificate authorities.
     #[error("cannot set up HTTPS: {0}. Check that CA certificates are installed on this machine")]
     NoClient(reqwest::Error),
 }
@@ -80,9 +80,9 @@ pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) token: &'a ProviderToken,
-    /// Whose budget it goes to.
+    /// The token whose budget it uses.
     pub(super) key: TokenKey,
-    /// For whom and why.
+    /// The user and the purpose.
     pub(super) errand: Errand,
     /// JSON to send; it may hold a hook secret.
     pub(super) body: Option<Vec<u8>>,
@@ -100,7 +100,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// Where it came from, after redirects.
+    /// Its URL, after redirects.
     pub(super) url: Url,
 }
 
@@ -110,8 +110,7 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether a `Link` header says that there is a next page. Where that is said to be is not
-    /// looked at: we build it ourselves.
+    /// Whether a `Link` header has a next page. Its URL is ignored: we build it ourselves.
     pub(super) fn links_to_next(&self) -> bool {
         let links = self.header("link").unwrap_or_default();
         let parameters = links.split(',').filter_map(|link| link.split_once('>'));
@@ -119,7 +118,7 @@ impl Answer {
         parameters.any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"))
     }
 
-    /// Whether it is a web page: no API answers so.
+    /// Whether it is a web page: no API answers with one.
     pub(super) fn is_page(&self) -> bool {
         let kind = self.header("content-type").unwrap_or_default();
         let start = self.body.trim_ascii_start();
@@ -136,21 +135,21 @@ impl Answer {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoAnswer {
-    /// It was not its turn. Nothing was sent.
+    /// No turn in the queue. Nothing was sent.
     Away(Away),
     /// No connection. Nothing was sent.
     Unreached(Unreached),
-    /// Out of time. It may have been carried out.
+    /// Timed out. It may have been carried out.
     TimedOut,
     /// The connection broke. It may have been carried out.
     Cut,
-    /// More than fits the limit. It may have been carried out.
+    /// Over the size limit. It may have been carried out.
     TooLong,
-    /// Sent on to another origin, or in circles. Not followed.
+    /// Redirected to another origin, or in a loop. Not followed.
     BadRedirect,
 }
 
-/// A URL that paths can be joined to. Errors when it has parts that no base has.
+/// A URL that paths can be joined to. Errors when it has parts that a base must not have.
 pub(super) fn base(url: &Url) -> Result<Url, HttpError> {
     let is_plain = matches!(url.scheme(), "http" | "https")
         && url.has_host()
@@ -174,10 +173,9 @@ pub(super) fn place(url: &Url) -> String {
     port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// A client that does nothing by itself: no redirects, no repetitions, no proxy but
-/// the configured one.
+/// A client without redirects, retries and proxies except the configured one.
 pub(super) fn client(config: &HttpConfig) -> Result<reqwest::Client, HttpError> {
-    // An error means that somebody installed a provider before us: then that one is used.
+    // An error means that a provider is already installed: then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -242,8 +240,8 @@ impl Http {
         joined.expect("paths are made of literals, numbers and validated repository names")
     }
 
-    /// Whether a URL belongs to the API that the token may be sent to: its origin, and what lies
-    /// under its path.
+    /// Whether a URL belongs to the API to which the token may be sent: its origin, and below its
+    /// path.
     fn is_ours(&self, url: &Url) -> bool {
         url.origin() == self.base.origin() && url.path().starts_with(self.base.path())
     }
@@ -253,13 +251,13 @@ impl Http {
         place(&self.base)
     }
 
-    /// Sends a request and follows up to three redirects within the API, keeping method and
-    /// body: a POST that turned into a GET would report a success that never was.
+    /// Sends a request and follows up to three redirects within the API, with the same method and
+    /// body: a POST that became a GET would report a false success.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, NoAnswer> {
         let key = request.key;
         let mut url = request.url.clone();
         for hop in 0..=REDIRECTS_MAX {
-            // Checked here for every caller: no token ever goes elsewhere.
+            // Checked here for every caller: no token is sent elsewhere.
             if !self.is_ours(&url) {
                 return Err(NoAnswer::BadRedirect);
             }
@@ -321,7 +319,7 @@ impl Http {
     }
 }
 
-/// The answer that a "not modified" stands for. The rate limit headers are the new ones.
+/// The stored answer for "not modified". The rate limit headers are the new ones.
 fn revive(kept: Kept, mut headers: HeaderMap, url: &Url) -> Answer {
     if let Some(link) = kept.link {
         headers.insert(header::LINK, link);

@@ -1,4 +1,4 @@
-//! What comes in from a provider: deliveries, which nobody believes before they are verified.
+//! Inbound deliveries, which are not trusted before they are verified.
 
 use crate::domain::delivery::Payload;
 use crate::domain::event::Decoded;
@@ -6,11 +6,11 @@ use crate::domain::repo::{FullName, RepositoryId};
 use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
 
-/// A request that claims to be a delivery, before anything about it is believed.
+/// A request that claims to be a delivery, before anything about it is trusted.
 #[derive(Clone, Copy, Debug)]
 pub struct Inbound<'a> {
-    /// Looks up a header by its lower-case name: `None` when it is absent, not text, or given
-    /// more than once.
+    /// Looks up a header by its lower-case name: `None` when it is absent, not text, or occurs more
+    /// than once.
     pub headers: &'a dyn HeaderLookup,
     /// The body, byte for byte.
     pub body: &'a [u8],
@@ -21,12 +21,12 @@ pub struct Inbound<'a> {
 /// Headers of a request, whatever the HTTP library.
 pub trait HeaderLookup: std::fmt::Debug {
     /// The value of the header with this lower-case name; `None` when it is absent, not visible
-    /// ASCII, or given more than once.
+    /// ASCII, or occurs more than once.
     fn get(&self, name: &str) -> Option<&str>;
 }
 
-/// Where a delivery without a hook key in its URL says that it belongs. Not believed: it only
-/// chooses whose secrets are tried.
+/// The repository of a delivery without a hook key in its URL. Not trusted: it only selects the
+/// secrets to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// A repository by id.
@@ -53,8 +53,8 @@ impl Verified {
         &self.provider_delivery_id
     }
 
-    /// The name of the event that the body tells of. The header that names it is covered by no
-    /// signature, and counts only where the body has no marks of its own.
+    /// The event of the body. The header that names it is not signed, and decides only where the
+    /// body is ambiguous.
     pub fn event(&self) -> &str {
         &self.event
     }
@@ -64,7 +64,7 @@ impl Verified {
         self.is_ping
     }
 
-    /// Whether it was signed at a time that differs too much from ours.
+    /// Whether its signature time differs too much from ours.
     pub const fn is_stale(&self) -> bool {
         self.is_stale
     }
@@ -75,8 +75,7 @@ impl Verified {
     }
 }
 
-/// What is known of a delivery as soon as its signature is verified: enough to recognise one that
-/// comes again.
+/// The data of a delivery as soon as its signature is verified: enough to recognise a duplicate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven {
     // Set by implementations of [`Decode::prove`] only, after the signature was verified.
@@ -91,7 +90,7 @@ impl Proven {
         &self.provider_delivery_id
     }
 
-    /// The event that the header names, which is covered by no signature.
+    /// The event in the header, which is not signed.
     pub fn named_event(&self) -> &str {
         &self.named
     }
@@ -102,18 +101,18 @@ impl Proven {
     }
 }
 
-/// Why a request is no delivery of ours.
+/// Why a request is not a valid delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// A header that every delivery has is missing or malformed.
     #[error("the header {0} is missing or malformed")]
     BadHeader(&'static str),
-    /// No signature, or none that any of the secrets made.
+    /// No signature, or one of none of the secrets.
     #[error("the signature is missing or wrong")]
     BadSignature,
 }
 
-/// Why a verified payload could not be understood.
+/// Why a verified payload could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the payload cannot be read: {0}")]
 pub struct DecodeError(pub String);
@@ -122,8 +121,8 @@ pub struct DecodeError(pub String);
 pub trait Decode: Send + Sync + 'static {
     /// Verifies the raw body against each of `secrets`, in constant time, and names the delivery.
     ///
-    /// With no secrets it does the same work against a secret that nobody has, so that the time
-    /// taken does not tell whether a repository is known.
+    /// Without secrets it does the same work against a random secret, so that the time does not
+    /// reveal whether a repository is known.
     fn prove(
         &self,
         inbound: Inbound<'_>,
@@ -131,10 +130,10 @@ pub trait Decode: Send + Sync + 'static {
         proof: Proof,
     ) -> Result<Proven, VerifyError>;
 
-    /// What else is kept of a delivery that was proven: which event its body tells of, and headers.
+    /// The other stored data of a proven delivery: the event of its body, and headers.
     fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified;
 
-    /// Both.
+    /// [`Decode::prove`], then [`Decode::describe`].
     fn verify(
         &self,
         inbound: Inbound<'_>,
@@ -145,16 +144,16 @@ pub trait Decode: Send + Sync + 'static {
         Ok(self.describe(inbound, proven))
     }
 
-    /// Where the request says that it belongs, for deliveries without a hook key in the URL.
+    /// The repository that the request names, for deliveries without a hook key in the URL.
     fn claim(&self, inbound: Inbound<'_>) -> Option<Claim>;
 
-    /// What a stored delivery with this event name means. An event that this version does not
-    /// know is [`crate::domain::event::Event::Ignored`] and no error; so is a body that does not
-    /// have what its event name promises. An error is a body that is no JSON object at all.
+    /// The meaning of a stored delivery with this event name. An unknown event is
+    /// [`crate::domain::event::Event::Ignored`] and not an error; so is a body without the fields
+    /// of its event. An error is a body that is not a JSON object.
     fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError>;
 
-    /// Whether anything may follow from an event of this name: says at the door whether a
-    /// delivery is answered `accepted` or `ignored`.
+    /// Whether an event of this name can have an effect: decides whether a delivery is answered
+    /// `accepted` or `ignored`.
     fn is_known_event(&self, event: &str) -> bool;
 
     /// The events that a hook subscribes to when the user does not choose, by the provider's names.

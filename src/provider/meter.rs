@@ -1,5 +1,5 @@
-//! What a provider lets one token do within a time, and how much of it is used up. Pure: the time
-//! is an argument.
+//! A provider's limits for one token within a time, and how much of them is used. Pure: the time is
+//! an argument.
 
 use crate::domain::errand::Priority;
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ pub(super) struct Limit {
     pub(super) window: Duration,
 }
 
-/// Most limits that a provider has at once.
+/// Most limits that a provider has.
 pub(super) const LIMITS_MAX: usize = 3;
 
 /// What a request costs against each of the provider's limits, in their order.
@@ -21,12 +21,12 @@ pub(super) type Cost = [u32; LIMITS_MAX];
 /// A window is counted in so many parts: exact to a sixtieth, in favour of the provider.
 const PARTS: u32 = 60;
 
-/// What was spent lately, oldest first, as the begin of a part and the sum of it.
+/// Recent use, oldest first, as the start of a part and its sum.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter(VecDeque<(Instant, u32)>);
 
-/// The share of a limit that calls of a priority may use up: what is left is there for those that
-/// matter more.
+/// The share of a limit that calls of a priority may use: the rest is reserved for more important
+/// ones.
 fn share(most: u32, priority: Priority) -> u32 {
     let percent = match priority {
         Priority::Person => 100,
@@ -63,12 +63,12 @@ impl Meter {
         at
     }
 
-    /// When what was spent in a part no longer counts.
+    /// When the use of a part no longer counts.
     fn end((begin, _): &(Instant, u32), limit: Limit) -> Instant {
         *begin + limit.window / PARTS + limit.window
     }
 
-    /// Spends.
+    /// Counts the cost.
     pub(super) fn spend(&mut self, now: Instant, limit: Limit, cost: u32) {
         while self
             .0

@@ -1,5 +1,4 @@
-//! Signing in: how users grant us rights at a provider ([`Grants`]), and how an app of ours has
-//! them ([`Apps`]).
+//! Signing in: grants of users at a provider ([`Grants`]), and installations of our app ([`Apps`]).
 
 use super::outbound::Calling;
 use crate::domain::errand::Errand;
@@ -32,59 +31,60 @@ pub struct Tokens {
     pub lives: Option<Duration>,
 }
 
-/// What a device shows to its user, and what it asks with.
+/// The codes of a device sign-in.
 #[derive(Clone, Debug)]
 pub struct DeviceCode {
-    /// What we ask with.
+    /// The code for polling.
     pub device_code: OauthSecret,
-    /// What the user types in.
+    /// The code that the user enters.
     pub user_code: String,
-    /// Where they type it in; on the installation's own origin.
+    /// Where the user enters it; on the installation's own origin.
     pub verification_uri: Url,
-    /// How long both codes live.
+    /// Lifetime of both codes.
     pub lives: Duration,
-    /// How long to wait between two questions.
+    /// Shortest time between two polls.
     pub interval: Duration,
 }
 
-/// What the provider says of a device code.
+/// The state of a device code.
 #[derive(Clone, Debug)]
 pub enum DevicePoll {
     /// The user has not decided yet.
     Pending,
-    /// Asked too often: wait longer from now on.
+    /// Polled too often: increase the interval.
     SlowDown,
-    /// The user agreed.
+    /// The user authorised it.
     Granted(Tokens),
-    /// The user said no.
+    /// The user denied it.
     Denied,
-    /// The code is over.
+    /// The code has expired.
     Expired,
 }
 
-/// Why a provider grants nothing.
+/// Why a provider issues no tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantFailure {
-    /// The provider refuses this code or refresh token: it is over, used, or was never valid.
+    /// The provider refuses this code or refresh token: it has expired, was used, or was never
+    /// valid.
     Refused,
-    /// The provider refuses us: the client, its secret or its settings are wrong.
+    /// The provider refuses our client: its id, its secret or its settings are wrong.
     Misconfigured,
-    /// Nothing was done; it may be asked again, at the earliest after this long.
+    /// Nothing was done; it may be repeated, at the earliest after this time.
     Retryable {
-        /// The provider's wish.
+        /// The provider's wait.
         after: Option<Duration>,
     },
-    /// It may have been done, and the answer is lost.
+    /// It may have been done; the answer is lost.
     Unknown,
 }
 
-/// Why a provider grants nothing, for programs and for people.
+/// Why a provider issues no tokens, for programs and for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct GrantError {
     /// What to do about it.
     pub failure: GrantFailure,
-    /// A sentence for people. Holds no secret and nothing of the answer but known names.
+    /// A sentence. Holds no secret and nothing of the answer except known names.
     pub message: String,
 }
 
@@ -95,21 +95,21 @@ impl GrantError {
     }
 }
 
-/// The future of a question about grants.
+/// The future of a call about grants.
 pub type Granting<'a, T> = Pin<Box<dyn Future<Output = Result<T, GrantError>> + Send + 'a>>;
 
-/// Grants of users. One per installation that has a client of ours.
+/// Grants of users. One per installation with an OAuth client of ours.
 ///
-/// Every request is sent once: codes and refresh tokens are used up by it. Whether it was carried
-/// out is part of the answer.
+/// Every request is sent once: codes and refresh tokens can be used once. The result says whether
+/// it was carried out.
 pub trait Grants: Send + Sync + 'static {
-    /// Where the user is sent to agree. `challenge` is the S256 challenge of PKCE.
+    /// The URL at which the user authorises us. `challenge` is the S256 challenge of PKCE.
     fn authorize_url(&self, state: &str, challenge: &str, redirect_uri: &str) -> Url;
 
     /// Whether an `iss` parameter names this installation (RFC 9207).
     fn is_issuer(&self, iss: &str) -> bool;
 
-    /// Exchanges the code that the user brought back.
+    /// Exchanges the code from the callback.
     fn exchange<'a>(
         &'a self,
         code: &'a OauthSecret,
@@ -119,8 +119,8 @@ pub trait Grants: Send + Sync + 'static {
 
     /// Exchanges a refresh token. Both tokens are replaced.
     ///
-    /// The awkward case: [`GrantFailure::Unknown`]. The old tokens may be over, and the new ones
-    /// lost. Asking again with the old refresh token does no harm, and tells.
+    /// The awkward case: [`GrantFailure::Unknown`]. The old tokens may be invalid, and the new ones
+    /// lost. A retry with the old refresh token does no harm, and decides which.
     fn refresh<'a>(
         &'a self,
         refresh: &'a ProviderToken,
@@ -130,16 +130,16 @@ pub trait Grants: Send + Sync + 'static {
     /// Begins a sign-in on a device without a browser.
     fn device_begin(&self) -> Granting<'_, DeviceCode>;
 
-    /// Asks whether the user agreed.
+    /// Polls whether the user authorised it.
     fn device_poll<'a>(&'a self, device_code: &'a OauthSecret) -> Granting<'a, DevicePoll>;
 }
 
 /// An installation of our app, as the provider describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {
-    /// Where it is installed.
+    /// The account on which it is installed.
     pub account: Account,
-    /// What it may do, as `right:level`.
+    /// Its rights, as `right:level`.
     pub rights: Vec<String>,
 }
 
@@ -148,7 +148,7 @@ pub struct Installation {
 pub struct InstallationToken {
     /// The token.
     pub token: ProviderToken,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
@@ -160,10 +160,9 @@ impl fmt::Debug for InstallationToken {
 
 /// Our app at an installation of a provider.
 pub trait Apps: Send + Sync + 'static {
-    /// What is known of an installation. `Unauthorized` when there is none (any more).
+    /// An installation. `Unauthorized` when it does not exist.
     fn installation(&self, id: u64, errand: Errand) -> Calling<'_, Installation>;
 
-    /// A new token for an installation. `Unauthorized` when there is none (any more), or when it
-    /// is suspended.
+    /// A new token for an installation. `Unauthorized` when it does not exist or is suspended.
     fn installation_token(&self, id: u64, errand: Errand) -> Calling<'_, InstallationToken>;
 }

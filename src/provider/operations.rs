@@ -1,4 +1,4 @@
-//! What one kind of provider does differently from another, in requests of its own.
+//! Operations that differ between providers and make their own requests.
 
 use super::dialect::Dialect;
 use super::http::Answer;
@@ -8,28 +8,28 @@ use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use std::future::Future;
 
-/// A repository, or the answer that says that there is none to be had.
+/// A repository, or the answer that says that there is none.
 pub(super) type LookedUp = Result<Repository, Answer>;
 
-/// How an operation ends.
+/// The result of an operation.
 type Outcome<T> = Result<T, ProviderError>;
 
-/// What a dialect asks for in its own way.
+/// The operations of a dialect.
 pub(super) trait Operations: Dialect {
-    /// Finds a repository, whatever it is called today.
+    /// Finds a repository under its current name.
     fn look_up(
         s: &mut Session<'_, Self>,
         target: &Target,
     ) -> impl Future<Output = Outcome<LookedUp>> + Send;
 
-    /// Asks for a test delivery.
+    /// Requests a test delivery.
     fn ping(
         s: &mut Session<'_, Self>,
         repository: &Repository,
         hook: HookId,
     ) -> impl Future<Output = Outcome<Pinged>> + Send;
 
-    /// Looks for a user, an organisation or a group. See [`super::outbound::Hooks::owner`].
+    /// Looks up a user, an organisation or a group. See [`super::outbound::Hooks::owner`].
     fn owner(s: &mut Session<'_, Self>, name: &str) -> impl Future<Output = Outcome<()>> + Send;
 
     /// A page of the token's repositories, and whether more follow.

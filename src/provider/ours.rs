@@ -1,5 +1,5 @@
-//! Our hook of a repository: known by its id and by the mark in its URL, written whole, never more
-//! than one.
+//! Our hook of a repository: identified by its id and by the mark in its URL, always written
+//! completely, never more than one.
 
 use super::dialect::{Asked, Dialect, Theirs};
 use super::errors;
@@ -13,12 +13,12 @@ use crate::domain::repo::Repository;
 use crate::domain::secret::Proof;
 use reqwest::{Method, Url};
 
-/// Where one hook is.
+/// The path of one hook.
 pub(super) fn hook_path<D: Dialect>(repository: &Repository, id: u64) -> String {
     format!("{}/{id}", D::hooks_path(repository))
 }
 
-/// A URL in the one form to compare: as parsed, without a slash at the end.
+/// A URL normalised for comparison: as parsed, without a trailing slash.
 fn normalised(url: &str) -> String {
     let parsed = Url::parse(url).map_or_else(|_| url.to_owned(), String::from);
     parsed.trim_end_matches('/').to_owned()
@@ -30,8 +30,8 @@ fn address_before<'a>(theirs: &'a str, mark: &str) -> Option<&'a str> {
     Some(address.trim_end_matches('/'))
 }
 
-/// Whether a hook's URL has our mark, at whatever address. A doubled slash, a slash at the end or
-/// a query leads to us all the same.
+/// Whether a hook's URL has our mark, at any address. A double slash, a trailing slash or a query
+/// still leads to us.
 pub(super) fn has_mark(theirs: Option<&str>, mark: &str) -> bool {
     let Some(Ok(url)) = theirs.map(Url::parse) else {
         return false;
@@ -45,7 +45,7 @@ pub(super) fn has_mark(theirs: Option<&str>, mark: &str) -> bool {
     !mark.is_empty() && path.ends_with(&mark)
 }
 
-/// Whether a hook with `theirs` as its URL delivers to `url`.
+/// Whether a hook with the URL `theirs` delivers to `url`.
 pub(super) fn points_to(theirs: Option<&str>, url: &str) -> bool {
     theirs.is_some_and(|theirs| normalised(theirs) == normalised(url))
 }
@@ -54,7 +54,7 @@ fn refusal<D: Dialect>(answer: &super::http::Answer, repository: &Repository) ->
     D::refusal(answer, Asked::hooks_of(repository))
 }
 
-/// The repository, which has to be there.
+/// The repository, which must exist.
 async fn resolve<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
@@ -63,7 +63,7 @@ async fn resolve<D: Operations>(
     found.map_err(|answer| D::refusal(&answer, Asked::Repository(&target.full_name)))
 }
 
-/// The repository, which has to be there and to take changes.
+/// The repository, which must exist and accept changes.
 async fn resolve_writable<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
@@ -89,8 +89,8 @@ async fn list<D: Dialect>(
     Ok(hooks)
 }
 
-/// The hooks that are ours: the known one, wherever it delivers to, and those with our mark, with
-/// the present URL first. The first is kept.
+/// Our hooks: the known one, at any URL, and those with our mark, with the current URL first. The
+/// first is kept.
 async fn list_ours<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
@@ -111,8 +111,8 @@ async fn list_ours<D: Dialect>(
     Ok(hooks)
 }
 
-/// A hook that the list did not show, by its id: a list that changes while its pages are read can
-/// leave one out. `None` when it is gone, which a provider that has just shown the list may say.
+/// A hook that is not in the list, by its id: a list that changes while its pages are read can omit
+/// one. `None` when it does not exist, which counts only after the list.
 async fn look_for<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
@@ -135,14 +135,14 @@ async fn remove<D: Dialect>(
     let path = hook_path::<D>(repository, id);
     let answer = s.put(Method::DELETE, &path, None).await?;
     match answer.status.as_u16() {
-        // 404 because it was in the list a moment ago: somebody was faster.
+        // 404 because it was in the list just before: it was deleted meanwhile.
         200 | 202 | 204 | 404 => Ok(()),
         _ => Err(refusal::<D>(&answer, repository)),
     }
 }
 
-/// Writes all settings, and says what deliveries will prove themselves with; `None` when the hook
-/// is not there.
+/// Writes all settings, and returns how deliveries will be authenticated; `None` when the hook does
+/// not exist.
 async fn write<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
@@ -159,8 +159,8 @@ async fn write<D: Dialect>(
     }
 }
 
-/// Keeps the first of ours, deletes the others, and writes all settings of the kept one. The
-/// others go first: GitHub refuses two hooks with one URL and an event in common.
+/// Keeps the first of our hooks, deletes the others, and writes all settings of the kept one. The
+/// others are deleted first: GitHub refuses two hooks with one URL and an event in common.
 async fn adopt<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
@@ -174,7 +174,7 @@ async fn adopt<D: Dialect>(
         remove(s, repository, copy.id()).await?;
     }
     let proof = write(s, repository, kept.id(), spec).await?;
-    // Listed and gone within one call. The next call will see clearer.
+    // Listed and missing within one call. The next call decides.
     let gone = || errors::bad_answer(D::NAMING.name, "a hook that is listed and not there");
     let proof = proof.ok_or_else(gone)?;
     Ok(Some((HookId(kept.id()), proof)))
@@ -200,14 +200,14 @@ pub(super) async fn ensure<D: Operations>(
     })
 }
 
-/// What creating a hook answers.
+/// The result of creating a hook.
 #[derive(Debug, serde::Deserialize)]
 struct HookCreated {
     id: u64,
 }
 
-/// Creates the hook. When the answer does not say what became of it, the list is asked, and only
-/// that: creating again is left to the next call, which begins with the list.
+/// Creates the hook. When the outcome is unknown, only the list is read: creating again is left to
+/// the next call, which begins with the list.
 async fn create<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
@@ -243,7 +243,7 @@ async fn create<D: Dialect>(
     }
 }
 
-/// A hook that we made is ours by its id, wherever it delivers to by now.
+/// A hook that we created is ours by its id, at any URL.
 pub(super) async fn check<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
@@ -308,14 +308,14 @@ pub(super) async fn ping<D: Operations>(
     D::ping(s, &repository, hook).await
 }
 
-/// Looks until none is left: whoever says that a hook is gone has seen it.
+/// Repeats until none is left: only a look-up shows that a hook is deleted.
 pub(super) async fn delete<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
     known: Option<HookId>,
     mark: &str,
 ) -> Result<(), ProviderError> {
-    /// Most rounds within one call: a list may lag behind, and somebody may be copying hooks.
+    /// Most rounds within one call: a list may lag, and hooks may be copied meanwhile.
     const ROUNDS_MAX: usize = 3;
     let repository = resolve(s, target).await?;
     for _ in 0..ROUNDS_MAX {

@@ -1,4 +1,4 @@
-//! What we ask of a provider: calls about the hooks and the repositories of an installation.
+//! Outbound calls: about the hooks and the repositories of an installation.
 
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
@@ -12,20 +12,21 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// An error of a provider call, answering its caller's questions.
+/// An error of a provider call, with what its caller needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProviderError {
     /// What to do about it.
     pub failure: Failure,
-    /// Whether the provider may have carried the call out, or may yet.
+    /// Whether the provider may have carried the call out, or may do so later.
     pub may_have_acted: bool,
     /// The reason, for programs.
     pub code: ErrorCode,
-    /// A sentence for people that says what to do. Holds no secret and no part of the answer that
-    /// could carry one.
+    /// A sentence that says what to do. Holds no secret and no part of the answer that could
+    /// contain one.
     pub message: String,
-    /// Where the user of the token mends it. For them alone: it may hold a request of theirs.
+    /// Where the owner of the token can correct it. For the owner only: it may hold a request of
+    /// theirs.
     pub link: Option<String>,
 }
 
@@ -39,7 +40,7 @@ impl ProviderError {
         self
     }
 
-    /// A call that may be repeated as it is.
+    /// A call that may be repeated unchanged.
     pub fn retryable(
         code: ErrorCode,
         message: impl Into<String>,
@@ -68,50 +69,50 @@ impl ProviderError {
     }
 }
 
-/// The right to make calls.
+/// The permission to make calls.
 #[derive(Clone, Debug)]
 pub struct Access {
     /// The installation that the token belongs to, and the only one it is sent to.
     pub instance: Instance,
     /// The token.
     pub token: ProviderToken,
-    /// For whom and why: calls wait in line by it.
+    /// The user and the purpose: they determine the place in the queue.
     pub errand: Errand,
 }
 
 /// A repository to make calls about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The provider's id of it; used for addressing when it is known.
+    /// The provider's id; used for addressing when it is known.
     pub repository: Option<RepositoryId>,
-    /// Its name as last known.
+    /// Its last known name.
     pub full_name: FullName,
 }
 
-/// The hook that we want.
+/// The wanted hook.
 #[derive(Clone, Debug)]
 pub struct HookSpec {
     /// Its URL: our public address, and the mark.
     pub url: String,
-    /// The path with the connection's hook key, which is nobody else's: a hook whose URL ends in it
-    /// is ours, at our present address or at a former one.
+    /// The path with the connection's hook key, which is unique: a hook whose URL ends in it is
+    /// ours, at our current address or at a former one.
     pub mark: String,
     /// The events, sorted.
     pub events: Vec<String>,
     /// The secret.
     pub secret: HookSecret,
-    /// The revision of these settings, handed back with the reply.
+    /// The revision of these settings, returned with the reply.
     pub revision: Revision,
 }
 
-/// What an ensure call did.
+/// The result of an ensure call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ensured {
     /// The hook.
     pub hook: HookId,
     /// Whether it was created by this call; otherwise it was found and adopted.
     pub created: bool,
-    /// What its deliveries will prove themselves with.
+    /// How its deliveries will be authenticated.
     pub proof: Proof,
     /// The repository, as the provider describes it now.
     pub repository: Repository,
@@ -126,52 +127,52 @@ pub struct Checked {
     pub repository: Repository,
 }
 
-/// How a check found the hook.
+/// The state in which a check found the hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckReport {
-    /// As we want it.
+    /// With the wanted settings.
     Intact,
-    /// Not as we want it.
+    /// With other settings.
     Drifted {
         /// The settings that differ, by name, for the log.
         fields: Vec<&'static str>,
-        /// The address of ours that the hook delivers to, when only that differs: it has our mark
+        /// Our former address to which the hook delivers, when only that differs: it has our mark
         /// and all other settings.
         former_address: Option<String>,
     },
     /// With our settings, but the provider sends nothing because deliveries failed.
     Disabled {
-        /// Not until somebody acts.
+        /// Until it is enabled again.
         permanently: bool,
-        /// Until then by itself.
+        /// Until this time.
         until: Option<Timestamp>,
     },
-    /// The provider shows the hooks, and ours is not among them.
+    /// The provider lists the hooks, and ours is not among them.
     Missing,
 }
 
-/// What came of asking for a test delivery.
+/// The result of a request for a test delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pinged {
     /// The provider sends one, or has sent it.
     Sent,
-    /// The provider has nothing in this repository that it could send.
+    /// The provider has no data in this repository for one.
     Untestable,
 }
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repaired {
     /// Written.
     Done {
-        /// What its deliveries will prove themselves with.
+        /// How its deliveries will be authenticated.
         proof: Proof,
     },
-    /// The provider shows the hooks, and ours is not among them.
+    /// The provider lists the hooks, and ours is not among them.
     Missing,
 }
 
-/// Who a token belongs to.
+/// The account and the scopes of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The account.
@@ -183,20 +184,18 @@ pub struct Identity {
 /// The future of a provider call.
 pub type Calling<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
 
-/// Outbound: what we ask of a provider. One per installation.
+/// Outbound: calls to a provider. One per installation.
 ///
-/// Every call has a time limit of its own, honours the provider's rate limits per token, and
-/// repeats by itself only what is idempotent, and only briefly: lasting failure is the caller's
-/// to wait out.
+/// Every call has a time limit, respects the provider's rate limits per token, and retries only
+/// what is idempotent, and only briefly: the caller handles lasting failures.
 pub trait Hooks: Send + Sync + 'static {
-    /// Makes sure that exactly one hook of ours is there with these settings: finds it over all
-    /// pages, by the `known` id whatever its URL is by now, else by the mark in its URL, or creates
-    /// it; writes all settings (the secret cannot be read back); deletes surplus ones with our
-    /// mark. Creates none while the one with the known id exists, and never touches a hook with
-    /// another id and another URL.
+    /// Ensures that exactly one hook of ours exists with these settings. Finds it on all pages, by
+    /// the `known` id at any URL, else by the mark in its URL, or creates it; writes all settings
+    /// (the secret cannot be read back); deletes surplus ones with our mark. Creates none while the
+    /// one with the known id exists, and never changes a hook with another id and another URL.
     ///
-    /// The awkward case: the provider says "not found" for a repository that the token may not
-    /// manage. That is `NoAccess`, never "gone".
+    /// The awkward case: the provider answers "not found" for a repository that the token may not
+    /// manage. That is `NoAccess`, never "deleted".
     fn ensure<'a>(
         &'a self,
         access: &'a Access,
@@ -214,8 +213,8 @@ pub trait Hooks: Send + Sync + 'static {
         spec: &'a HookSpec,
     ) -> Calling<'a, Checked>;
 
-    /// Writes all settings of a hook that is there, wherever it delivers to, without losing the
-    /// secret; deletes others with our mark.
+    /// Writes all settings of an existing hook, at any URL, without losing the secret; deletes
+    /// others with our mark.
     fn repair<'a>(
         &'a self,
         access: &'a Access,
@@ -224,8 +223,8 @@ pub trait Hooks: Send + Sync + 'static {
         spec: &'a HookSpec,
     ) -> Calling<'a, Repaired>;
 
-    /// Asks for a test delivery. A provider that waits for our answer to it, and does not like it,
-    /// makes this an error.
+    /// Requests a test delivery. If a provider waits for our answer to it and gets an error, that
+    /// is an error here.
     fn ping<'a>(
         &'a self,
         access: &'a Access,
@@ -233,8 +232,8 @@ pub trait Hooks: Send + Sync + 'static {
         hook: HookId,
     ) -> Calling<'a, Pinged>;
 
-    /// Deletes the hook with the `known` id and every one with this mark in its URL. Success is
-    /// that the provider has shown the list afterwards, and that neither is left.
+    /// Deletes the hook with the `known` id and every one with this mark in its URL. Success means
+    /// that the provider has shown the list afterwards, without either.
     fn delete<'a>(
         &'a self,
         access: &'a Access,
@@ -243,28 +242,28 @@ pub trait Hooks: Send + Sync + 'static {
         mark: &'a str,
     ) -> Calling<'a, ()>;
 
-    /// The repository, by id when it is known, else by name. `None` when the provider says that
-    /// there is none that this token may see.
+    /// The repository, by id when it is known, else by name. `None` when the provider answers that
+    /// none exists to which this token has access.
     fn repository<'a>(
         &'a self,
         access: &'a Access,
         target: &'a Target,
     ) -> Calling<'a, Option<Repository>>;
 
-    /// Makes sure that the provider shows this user, organisation or group to the token. The error
-    /// is `OwnerNotFound`, or `NoAccess` when the provider says that there is one that the token
-    /// may not see.
+    /// Checks that the token can see this user, organisation or group. The error is
+    /// `OwnerNotFound`, or `NoAccess` when the provider reports that it exists and the token has no
+    /// access.
     ///
-    /// The awkward case: a provider that does not tell one from the other. The words say so.
+    /// The awkward case: a provider that does not distinguish the two. The message says so.
     fn owner<'a>(&'a self, access: &'a Access, name: &'a str) -> Calling<'a, ()>;
 
-    /// A page of the repositories that the token can reach, 1-based, and whether more follow.
+    /// A page of the repositories that the token can access, 1-based, and whether more follow.
     fn repositories<'a>(
         &'a self,
         access: &'a Access,
         page: u32,
     ) -> Calling<'a, (Vec<Repository>, bool)>;
 
-    /// Who the token belongs to.
+    /// The account and the scopes of the token.
     fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity>;
 }

@@ -1,7 +1,7 @@
-//! Reading payloads: borrowed types that never believe a type, texts made fit to be shown.
+//! Reading payloads: borrowed types that accept any type, and texts cleaned for display.
 //!
-//! A field with another type than expected counts as absent; a field that is given twice is an
-//! error, because two readers could disagree about which one counts.
+//! A field with another type than expected counts as absent; a field that occurs twice is an error,
+//! because two readers could disagree about which one counts.
 
 mod mend;
 
@@ -15,16 +15,16 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A scalar of whatever type was sent.
+/// A scalar of any type.
 #[derive(Debug, Default)]
 pub(super) enum Loose<'a> {
-    /// A whole number that is not negative.
+    /// A non-negative whole number.
     Number(u64),
     /// A text.
     Text(Cow<'a, str>),
     /// True or false.
     Flag(bool),
-    /// Absent, null, or of a type that we use nowhere.
+    /// Absent, null, or of an unused type.
     #[default]
     Nothing,
 }
@@ -93,7 +93,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
     }
 }
 
-/// The visits that mean that something else was sent than is looked for.
+/// Visits of types other than the expected one.
 macro_rules! nothing_else {
     ($nothing:expr) => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,7 +120,7 @@ macro_rules! nothing_else {
     };
 }
 
-/// An object, or nothing when something else was sent.
+/// An object, or nothing when another type was sent.
 #[derive(Debug)]
 pub(super) struct Object<T>(pub(super) Option<T>);
 
@@ -151,11 +151,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// The objects of a list, or nothing when something else was sent. What is no object is left out.
+/// The objects of a list, or nothing when another type was sent. Other elements are left out.
 #[derive(Debug)]
 pub(super) struct List<T>(pub(super) Vec<T>);
 
-/// Most objects of a list that are looked at; GitLab's pipelines hold a few thousand jobs at most.
+/// Most objects of a list that are read; GitLab's pipelines have a few thousand jobs at most.
 const LIST_MAX: usize = 10_000;
 
 impl<T> Default for List<T> {
@@ -210,7 +210,7 @@ macro_rules! wire {
 
 pub(super) use wire;
 
-/// Longest header value kept; what is longer is no value of a provider's.
+/// Longest header value stored; a longer one is not a value of a provider.
 const HEADER_BYTES_MAX: usize = 512;
 /// Longest name or title kept, in bytes; titles are cut at 255 or 256 characters.
 pub(super) const TITLE_BYTES_MAX: usize = 512;
@@ -218,12 +218,12 @@ pub(super) const TITLE_BYTES_MAX: usize = 512;
 pub(super) const BRANCH_BYTES_MAX: usize = 1024;
 /// Longest commit hash: SHA-256 in hexadecimal.
 pub(super) const COMMIT_BYTES_MAX: usize = 64;
-/// Longest login, trigger or word such as a status that is kept.
+/// Longest login, trigger or word such as a status that is stored.
 pub(super) const WORD_BYTES_MAX: usize = 100;
-/// Longest URL kept.
+/// Longest URL stored.
 const URL_BYTES_MAX: usize = 2048;
 
-/// A header that every delivery has: visible ASCII, maybe with spaces within.
+/// A header that every delivery has: visible ASCII, possibly with spaces inside.
 pub(super) fn header<'a>(
     headers: &'a dyn HeaderLookup,
     name: &'static str,
@@ -238,7 +238,7 @@ pub(super) fn header<'a>(
         .ok_or(VerifyError::BadHeader(name))
 }
 
-/// The headers of an allow-list, as they are kept.
+/// The allow-listed headers, as they are stored.
 pub(super) fn kept(headers: &dyn HeaderLookup, allowed: &[&'static str]) -> Vec<(String, String)> {
     allowed
         .iter()
@@ -248,13 +248,13 @@ pub(super) fn kept(headers: &dyn HeaderLookup, allowed: &[&'static str]) -> Vec<
         .collect()
 }
 
-/// Parses an object; `None` when the text does not even begin like one.
+/// Parses an object; `None` when the text does not start like one.
 pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<serde_json::Result<T>> {
     let json = mend::without_mark(json);
     (json.trim_ascii_start().first() == Some(&b'{')).then(|| serde_json::from_slice(json))
 }
 
-/// Reads a verified body. When something in it cannot be decoded, it is mended in `room`.
+/// Reads a verified body. If a part of it cannot be decoded, it is repaired in `room`.
 pub(super) fn read<'a, T: Deserialize<'a>>(
     json: &'a [u8],
     room: &'a mut Vec<u8>,
@@ -263,7 +263,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
     let told = match object(json) {
         Some(Err(e)) if !is_doubled(&e) => {
             *room = mend::mended(json);
-            // What cannot be mended is told of as it was sent.
+            // If it cannot be repaired, the error is that of the original.
             object(room)
                 .map(|mended| mended.map_err(|again| if is_doubled(&again) { again } else { e }))
         }
@@ -271,7 +271,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
     };
     match told {
         Some(Ok(body)) => Ok(body),
-        // The message of serde_json may quote the payload; its place does not.
+        // The message of serde_json may quote the payload; its position does not.
         Some(Err(e)) => {
             let problem = if is_doubled(&e) {
                 "a field occurs twice"
@@ -311,7 +311,7 @@ pub(super) fn any_moment(text: &Loose<'_>) -> Option<Timestamp> {
     moment(text).or_else(plain)
 }
 
-/// Only what a browser may be sent to: no `javascript:`.
+/// Only a URL that is safe for browsers: no `javascript:`.
 pub(super) fn web_url(text: &Loose<'_>) -> Option<String> {
     let text = text.text().filter(|text| text.len() <= URL_BYTES_MAX)?;
     let url = url::Url::parse(text).ok()?;
@@ -328,16 +328,16 @@ pub(super) fn clean_of(text: &Loose<'_>, bytes_max: usize) -> Option<String> {
     clean(text.text()?, bytes_max)
 }
 
-/// A name that things are told apart by (a branch, a tag, a status context), fit to be shown. Of
-/// one that is not the same any more when it is cleaned or cut, a hash of the whole stands at the
-/// end: a pass on `ma\u{200b}in` says nothing of `main`.
+/// A name that identifies (a branch, a tag, a status context), cleaned for display. If cleaning or
+/// cutting changes it, a hash of the original is appended: a pass on `ma\u{200b}in` does not
+/// concern `main`.
 pub(super) fn name_of(text: &Loose<'_>, bytes_max: usize) -> Option<String> {
     name(text.text()?, bytes_max)
 }
 
 /// See [`name_of`]. `None` when the text is empty.
 pub(super) fn name(text: &str, bytes_max: usize) -> Option<String> {
-    /// So many bytes of the hash: nobody finds a second name with the same by trying.
+    /// Bytes of the hash: enough that no second name with the same hash can be found.
     const HASH_BYTES: usize = 12;
     let shown = clean(text, bytes_max).unwrap_or_default();
     if shown == text {

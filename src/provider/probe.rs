@@ -1,4 +1,4 @@
-//! Whether what answers at an API URL is that provider's API, as seen by nobody: no token is shown.
+//! Whether an API URL leads to that provider's API, without a token.
 
 use super::dialect::Dialect;
 use super::errors;
@@ -14,17 +14,17 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// What both providers have, and show to nobody: with whom one talks.
+/// A path that both providers have, and refuse without a token.
 const PATH: &str = "user";
 
-/// An API that answers as one.
+/// A reachable API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probed {
-    /// The time there, to the second; `None` when it is not told.
+    /// The time there, to the second; `None` when it is not sent.
     pub clock: Option<Timestamp>,
 }
 
-/// Asks once. The error says what answers instead, or why nobody does.
+/// Sends one request. The error says what answers instead, or why nothing does.
 pub async fn probe(provider: ProviderKind, config: &HttpConfig) -> Result<Probed, ProviderError> {
     match provider {
         ProviderKind::Github => ask::<GithubDialect>(config).await,
@@ -65,7 +65,7 @@ fn judge<D: Dialect>(answer: &Answer, place: &str) -> Result<Probed, ProviderErr
         _ if answer.is_page() || matches!(status, 404 | 410) => {
             Err(errors::wrong_api_url(D::NAMING, answer, false))
         }
-        // Nobody in particular has asked too often: that is an answer of the API's, too.
+        // Too many requests without a token: that is an answer of the API, too.
         429 => Ok(probed(answer)),
         403 if !is_object() => Err(errors::other(D::NAMING.name, answer)),
         _ if !is_object() => Err(errors::wrong_api_url(D::NAMING, answer, false)),
@@ -75,7 +75,7 @@ fn judge<D: Dialect>(answer: &Answer, place: &str) -> Result<Probed, ProviderErr
 
 fn probed(answer: &Answer) -> Probed {
     let date = answer.header("date").unwrap_or_default();
-    // As RFC 9110 has it, but for the name of the zone.
+    // The form of RFC 9110, except for the name of the zone.
     let date = OffsetDateTime::parse(&date.replace("GMT", "+0000"), &Rfc2822).ok();
     let seconds = date.map(OffsetDateTime::unix_timestamp);
     let clock = seconds.and_then(|s| s.checked_mul(1000)).map(Timestamp);

@@ -1,4 +1,4 @@
-//! The providers that this daemon was configured with.
+//! The configured providers.
 
 use super::inbound::Decode;
 use super::oauth::{Apps, Grants};
@@ -7,7 +7,7 @@ use crate::domain::repo::{Instance, ProviderKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The providers that this daemon was configured with.
+/// The configured providers.
 #[derive(Clone, Default)]
 pub struct Providers {
     decoders: BTreeMap<ProviderKind, Arc<dyn Decode>>,
@@ -27,7 +27,7 @@ impl Providers {
         self.hooks.insert(instance, hooks);
     }
 
-    /// Adds the way to sign in with an installation.
+    /// Adds the sign-in of an installation.
     pub fn add_grants(&mut self, instance: Instance, grants: Arc<dyn Grants>) {
         self.grants.insert(instance, grants);
     }
@@ -37,7 +37,7 @@ impl Providers {
         self.apps.insert(instance, apps);
     }
 
-    /// The way to sign in with an installation; `None` when it is not configured.
+    /// The sign-in of an installation; `None` when it is not configured.
     pub fn grants(&self, instance: &Instance) -> Option<&Arc<dyn Grants>> {
         self.grants.get(instance)
     }
@@ -47,7 +47,7 @@ impl Providers {
         self.apps.get(instance)
     }
 
-    /// The dialect of a kind of provider; `None` when this daemon does not speak it.
+    /// The dialect of a kind of provider; `None` when it is not supported.
     pub fn decoder(&self, provider: ProviderKind) -> Option<&Arc<dyn Decode>> {
         self.decoders.get(&provider)
     }

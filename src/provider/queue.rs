@@ -1,9 +1,9 @@
-//! In which order calls to an installation go out. Pure: the time is an argument, nothing waits in
-//! here. What waits, waits by owner; the owner with the fewest calls under way comes next, then the
-//! one who has waited for a turn the longest.
+//! The order of calls to an installation. Pure: the time is an argument, and nothing waits here.
+//! Calls are queued by owner; the owner with the fewest running calls is next, then the one that
+//! has waited for a turn the longest.
 //!
-//! Among priorities the most urgent goes first, yet each has a share, so that checks are late
-//! behind people's requests and never forgotten.
+//! The most urgent priority goes first, but each has a share, so that checks are delayed by users'
+//! requests and never starve.
 
 use super::gate::Gate;
 use super::meter::Cost;
@@ -13,28 +13,28 @@ use crate::domain::id::UserId;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Longest wait in line. Whoever would have to wait longer is sent away with the time, so that a
+/// Longest wait in the queue. A call that would wait longer is refused with the time, so that a
 /// backlog waits in the store and not in open calls.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(10);
-/// From this many tokens on, those without restrictions are forgotten.
+/// From this many tokens on, those without restrictions are dropped.
 const TOKENS_MAX: usize = 4096;
 
-/// Names a call in line or under way.
+/// Identifies a queued or running call.
 pub(super) type Number = u64;
 
-/// Why a call does not go out, and when to come again.
+/// Why a call is not made, and when to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Away {
-    /// The provider allows the token no more for so long.
+    /// The provider's limit for the token: no calls for this time.
     Limited(Duration),
-    /// Too many calls wait here.
+    /// Too many calls are queued.
     Busy(Duration),
 }
 
-/// What is to be done next.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// This call goes out.
+    /// This call starts.
     Go(Number),
     /// Nothing before this moment, unless something changes.
     LookAgain(Instant),
@@ -42,22 +42,22 @@ pub(super) enum Next {
     Rest,
 }
 
-/// The calls of one owner and priority that wait.
+/// The queued calls of one owner and priority.
 #[derive(Debug)]
 struct Line {
     owner: UserId,
     tickets: VecDeque<(Number, Ticket)>,
 }
 
-/// The calls of one priority that wait. The front has waited for a turn the longest.
+/// The queued calls of one priority. The front has waited for a turn the longest.
 #[derive(Debug, Default)]
 struct Class {
-    /// How much of the service it has had: the least goes next.
+    /// The service received so far: the least is next.
     pass: u64,
     lines: VecDeque<Line>,
 }
 
-/// How much of the service one call of a priority takes up: shares are 64 : 16 : 4 : 1.
+/// The cost of one call of a priority: shares are 64 : 16 : 4 : 1.
 const fn stride(priority: Priority) -> u64 {
     match priority {
         Priority::Person => 1,
@@ -74,10 +74,10 @@ pub(super) struct Queue {
     gates: HashMap<TokenKey, Gate>,
     classes: BTreeMap<Priority, Class>,
     running: HashMap<Number, Ticket>,
-    /// Calls under way by owner; without those that have none.
+    /// Running calls by owner; without owners that have none.
     at_work: HashMap<UserId, usize>,
     waiting: usize,
-    /// The service had by the class that was served last.
+    /// The service of the class that was served last.
     pass: u64,
     last: Number,
 }
@@ -104,8 +104,8 @@ impl Queue {
         self.gates.entry(token).or_insert_with(|| Gate::open(now))
     }
 
-    /// Puts a call into line. Its number, and that of a less urgent one that had to make room.
-    /// An error when it would have to wait too long; then nothing has changed.
+    /// Queues a call. Returns its number, and that of a less urgent one that was dropped for it. An
+    /// error when it would wait too long; then nothing has changed.
     pub(super) fn enter(
         &mut self,
         now: Instant,
@@ -148,7 +148,7 @@ impl Queue {
             .expect("there is one of each")
     }
 
-    /// Makes room for a call where the line is full: the newest of the least urgent goes.
+    /// Frees a place in a full queue: the newest of the least urgent is dropped.
     fn make_room(&mut self, ticket: &Ticket) -> Result<Option<Number>, Away> {
         let owner = ticket.errand.owner;
         let of_owner = |line: &&Line| line.owner == owner;
@@ -163,7 +163,7 @@ impl Queue {
         let less = less.filter(|(priority, _)| **priority > ticket.errand.priority);
         let lines = less.flat_map(|(_, class)| &class.lines);
         let fits = |line: &&Line| whose.is_none_or(|owner| line.owner == owner);
-        // Of the least urgent class that has any, from the longest line.
+        // From the least urgent class that has any, the longest queue.
         let found = lines.filter(fits).filter_map(|line| {
             let (number, ticket) = line.tickets.back()?;
             Some((ticket.errand.priority, line.tickets.len(), *number))
@@ -173,7 +173,7 @@ impl Queue {
         Ok(Some(number))
     }
 
-    /// A call is over, or nobody waits for it any more.
+    /// A call has ended, or was cancelled.
     pub(super) fn leave(&mut self, number: Number) {
         if let Some(ticket) = self.running.remove(&number) {
             let owner = ticket.errand.owner;
@@ -203,7 +203,7 @@ impl Queue {
         }
     }
 
-    /// The call that goes out next, which counts as under way from now on.
+    /// The next call, which counts as running from now on.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         if self.running.len() >= self.shape.at_once {
             return Next::Rest;
@@ -232,8 +232,7 @@ impl Queue {
         again.map_or(Next::Rest, Next::LookAgain)
     }
 
-    /// The place of the call of a class that goes next; when there is none, the moment at which
-    /// there may be one.
+    /// The place of the next call of a class; if there is none, the time at which there may be one.
     fn pick(&self, now: Instant, priority: Priority) -> Result<(usize, usize), Option<Instant>> {
         let mut found: Option<(usize, usize, usize)> = None;
         let mut again: Option<Instant> = None;
@@ -254,7 +253,7 @@ impl Queue {
         found.map(|(_, place, at)| (place, at)).ok_or(again)
     }
 
-    /// The first call of a line whose token may be used now.
+    /// The first call of a queue whose token may be used now.
     fn pick_of(&self, now: Instant, line: &Line) -> Result<usize, Option<Instant>> {
         let mut again: Option<Instant> = None;
         let mut seen: Option<(TokenKey, bool, Cost)> = None;
@@ -279,7 +278,7 @@ impl Queue {
         Err(again)
     }
 
-    /// Takes a call out of line: it is under way.
+    /// Moves a call from the queue to the running ones.
     fn send(&mut self, now: Instant, priority: Priority, line: usize, at: usize) -> Number {
         let class = self.class(priority);
         class.pass += stride(priority);
@@ -296,8 +295,8 @@ impl Queue {
         number
     }
 
-    /// Lets nothing out with a token for `hold`. For how long that is, and the calls in line that
-    /// are sent away.
+    /// Holds all calls with a token for `hold`. Returns the wait, and the queued calls that are
+    /// refused.
     pub(super) fn hold(
         &mut self,
         now: Instant,
@@ -315,7 +314,7 @@ impl Queue {
         (lasts, away)
     }
 
-    /// Takes note that `remaining` calls are left for the next `reset_in`.
+    /// Records that `remaining` calls are left for the next `reset_in`.
     pub(super) fn note_remaining(
         &mut self,
         now: Instant,
@@ -327,7 +326,7 @@ impl Queue {
             .note_remaining(now, remaining, reset_in);
     }
 
-    /// What a call is told that has waited in vain.
+    /// The error of a call that waited too long.
     pub(super) fn late(&mut self, now: Instant, ticket: &Ticket) -> Away {
         let shape = self.shape;
         let wait = self.gate(now, ticket.token).free_at(now, &shape, ticket) - now;
@@ -338,7 +337,7 @@ impl Queue {
         }
     }
 
-    /// How many calls wait.
+    /// The number of queued calls.
     #[cfg(test)]
     pub(super) const fn waiting(&self) -> usize {
         self.waiting

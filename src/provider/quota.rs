@@ -1,4 +1,4 @@
-//! How many calls are left to the tokens of one installation, as its metric shows it.
+//! The number of calls left to the tokens of one installation, for its metric.
 
 use crate::domain::repo::Instance;
 use crate::telemetry::metric;
@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Most tokens whose windows are remembered.
+/// Most tokens whose windows are stored.
 const WINDOWS_MAX: usize = 4096;
-/// Longest window that is believed: a provider may answer with any time.
+/// Longest window that is accepted: a provider may answer with any time.
 const WINDOW_MAX: Duration = Duration::from_hours(2);
 
 /// The current windows of an installation's tokens, and the gauge of the one with the fewest calls.
 pub(super) struct Quota {
-    /// By a number that stands for the token: calls left, and when the window ends.
+    /// By the number of the token: calls left, and the end of the window.
     windows: Mutex<HashMap<u64, (u64, Instant)>>,
     fewest: Gauge,
 }
@@ -37,7 +37,7 @@ impl Quota {
         }
     }
 
-    /// So many calls are left to a token until its window ends.
+    /// Records that this many calls are left to a token until its window ends.
     pub(super) fn note(&self, token: u64, remaining: u64, ends_in: Duration) {
         let mut windows = self.windows.lock();
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! One operation under way: the requests it makes, and whether any of them may have changed
+//! One running operation: the requests it makes, and whether any of them may have changed
 //! something.
 
 use super::budget::TokenKey;
@@ -11,7 +11,7 @@ use crate::domain::secret::ProviderToken;
 use crate::domain::time::Clock;
 use reqwest::{Method, StatusCode, Url};
 
-/// One operation under way.
+/// One running operation.
 pub(super) struct Session<'a, D> {
     caller: &'a Caller,
     clock: &'a dyn Clock,
@@ -39,7 +39,7 @@ impl<'a, D> Session<'a, D> {
 }
 
 impl<'a, D: Dialect> Session<'a, D> {
-    /// The same with a budget of another name: for tokens that change with every call.
+    /// The same with the budget of another key: for tokens that change with every call.
     pub(super) const fn within(mut self, key: TokenKey) -> Self {
         self.key = key;
         self
@@ -50,17 +50,17 @@ impl<'a, D: Dialect> Session<'a, D> {
         self.acted
     }
 
-    /// The token that it speaks with.
+    /// The token that it uses.
     pub(super) const fn token(&self) -> &ProviderToken {
         &self.access.token
     }
 
-    /// What the dialect remembers.
+    /// The state of the dialect.
     pub(super) const fn dialect(&self) -> &'a D {
         self.dialect
     }
 
-    /// Whose budget this is.
+    /// The key of its budget.
     pub(super) const fn token_key(&self) -> TokenKey {
         self.key
     }
@@ -73,7 +73,7 @@ impl<'a, D: Dialect> Session<'a, D> {
         self.send(Method::GET, url, None, true).await
     }
 
-    /// A write that ends in the same state however often it is sent.
+    /// A write with the same end state however often it is sent.
     pub(super) async fn put(
         &mut self,
         method: Method,
@@ -94,8 +94,8 @@ impl<'a, D: Dialect> Session<'a, D> {
         self.send(Method::POST, url, body, false).await
     }
 
-    /// The answer, when it is one that only the operation itself can judge: anything but server
-    /// errors, refused tokens and rate limits.
+    /// The answer, when only the operation can interpret it: anything except server errors, refused
+    /// tokens and rate limits.
     async fn send(
         &mut self,
         method: Method,
@@ -125,7 +125,8 @@ impl<'a, D: Dialect> Session<'a, D> {
                 let hold = budget.hold(self.key, hold);
                 return Err(errors::rate_limited(D::NAMING.name, hold));
             }
-            // What is left to a token that is refused is not the token's: it is our address's.
+            // The limit in the answer for a refused token is not that of the token but of our
+            // address.
             None if answer.status == StatusCode::UNAUTHORIZED => {}
             None => {
                 if let Some((remaining, reset_in)) = D::remaining(&answer, now) {
@@ -138,10 +139,10 @@ impl<'a, D: Dialect> Session<'a, D> {
         errors::of_any(D::NAMING, &answer, acted).map_or(Ok(answer), Err)
     }
 
-    /// Reads a list, page by page for as long as the provider says that there are more. All of it
-    /// or an error: nothing is ever concluded from half a list. Holds no place between two pages.
+    /// Reads a list, page by page as long as the provider has more. All of it or an error: nothing
+    /// is ever concluded from an incomplete list. Holds no place between two pages.
     ///
-    /// `path` has a query already.
+    /// `path` already has a query.
     pub(super) async fn list<T: serde::de::DeserializeOwned>(
         &mut self,
         path: &str,
@@ -151,7 +152,8 @@ impl<'a, D: Dialect> Session<'a, D> {
         const PAGES_MAX: usize = 200;
         let mut all = Vec::new();
         for page in 1..=PAGES_MAX {
-            // The first page has no number: so a later one is asked for as a provider links to it.
+            // The first page has no number; later ones are requested in the form of the provider's
+            // links.
             let url = if page == 1 {
                 self.url(path)
             } else {
@@ -169,14 +171,14 @@ impl<'a, D: Dialect> Session<'a, D> {
         Err(errors::bad_answer(D::NAMING.name, "an endless list"))
     }
 
-    /// Whether what answers is the provider's API at all: it knows the token's own account, or
-    /// refuses to tell of it.
+    /// Whether the provider's API answers at all: it returns the token's own account, or refuses
+    /// to.
     pub(super) async fn is_api(&mut self) -> Result<bool, ProviderError> {
         let answer = self.get(self.url("user")).await?;
         Ok(answer.status.as_u16() != 404)
     }
 
-    /// The answer to a read of what the token owns.
+    /// The answer to a read of the token's own data.
     pub(super) async fn get_own(&mut self, path: &str) -> Result<Answer, ProviderError> {
         let answer = self.get(self.url(path)).await?;
         if answer.status.as_u16() == 200 {

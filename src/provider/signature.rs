@@ -1,9 +1,9 @@
-//! Signatures of deliveries. Shared with the simulator, because the algorithms are given by
-//! published vectors and not by anybody's belief.
+//! Signatures of deliveries. Shared with the simulator, because published vectors define the
+//! algorithms.
 //!
 //! GitHub signs the body with the hook's secret. A GitLab hook has two secrets, a token that is
-//! sent along and a key that signs as Standard Webhooks describe; both are derived from the one
-//! that we keep, so that neither reveals the other nor ours.
+//! sent with each delivery and a key that signs according to Standard Webhooks; both are derived
+//! from the stored one, so that neither reveals the other nor the stored one.
 
 use crate::domain::secret::HookSecret;
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
@@ -12,17 +12,17 @@ use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// What GitHub puts before the hexadecimal digits in `X-Hub-Signature-256`.
+/// The prefix of the hexadecimal digits in `X-Hub-Signature-256`.
 const GITHUB_PREFIX: &str = "sha256=";
-/// What stands before the key of a Standard Webhooks sender when it is written down.
+/// The prefix of the key of a Standard Webhooks sender in text form.
 const STANDARD_KEY_PREFIX: &str = "whsec_";
-/// What stands before each signature in `webhook-signature`: the version that is an HMAC.
+/// The prefix of each signature in `webhook-signature`: the version that is an HMAC.
 const STANDARD_PREFIX: &str = "v1,";
-/// Most signatures looked at in one header; a sender that rotates its key sends two.
+/// Most signatures read in one header; a sender that rotates its key sends two.
 const STANDARD_SIGNATURES_MAX: usize = 16;
-/// What the token of a GitLab hook is derived with.
+/// The derivation context of a GitLab hook's token.
 const GITLAB_TOKEN_LABEL: &[u8] = b"hookherd gitlab token v1";
-/// What the signing key of a GitLab hook is derived with.
+/// The derivation context of a GitLab hook's signing key.
 const GITLAB_SIGNING_LABEL: &[u8] = b"hookherd gitlab signing v1";
 
 fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
@@ -47,8 +47,8 @@ pub fn github_sign(secret: &HookSecret, body: &[u8]) -> String {
 
 /// Whether `signature` is a value of `X-Hub-Signature-256` that one of `secrets` made for `body`.
 ///
-/// Takes the same time whichever byte differs and whichever secret fits. The prefix must be there
-/// in lower case; the 64 digits may be in either case.
+/// Takes the same time whichever byte differs and whichever secret fits. The prefix must be in
+/// lower case; the 64 digits may be in either case.
 pub fn github_verifies(secrets: &[HookSecret], body: &[u8], signature: &str) -> bool {
     let Some(digits) = signature.strip_prefix(GITHUB_PREFIX) else {
         return false;
@@ -85,14 +85,14 @@ impl SigningKey {
         Self(secret_hmac(secret, GITLAB_SIGNING_LABEL))
     }
 
-    /// The key that a text such as `whsec_...` stands for; `None` when it is none of 32 bytes.
+    /// The key of a text such as `whsec_...`; `None` unless it has 32 bytes.
     pub fn from_text(text: &str) -> Option<Self> {
         let text = text.strip_prefix(STANDARD_KEY_PREFIX)?;
         let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).ok()?);
         bytes.as_slice().try_into().ok().map(Self)
     }
 
-    /// The key as GitLab takes it.
+    /// The key in GitLab's form.
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{STANDARD_KEY_PREFIX}{}", BASE64.encode(&self.0)))
     }
@@ -138,7 +138,7 @@ pub fn standard_verifies(
     fits.into()
 }
 
-/// The token that a GitLab hook sends along.
+/// The token that a GitLab hook sends.
 pub fn gitlab_token(secret: &HookSecret) -> Zeroizing<String> {
     Zeroizing::new(HEXLOWER.encode(&secret_hmac(secret, GITLAB_TOKEN_LABEL)))
 }

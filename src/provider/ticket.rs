@@ -1,42 +1,42 @@
-//! A call that wants to go out, and what an installation bears.
+//! A call to be queued, and the limits of an installation.
 
 use super::meter::{Cost, Limit};
 use crate::domain::errand::Errand;
 use std::time::Duration;
 
-/// A token's name here: its hash.
+/// The hash of a token, as its name here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TokenKey(pub(super) [u8; 32]);
 
-/// What an installation bears, and what of it one owner or token may take.
+/// The limits of an installation, and of one owner or token in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    /// Most calls at once.
+    /// Most concurrent calls.
     pub(super) at_once: usize,
-    /// Most calls at once with one token.
+    /// Most concurrent calls with one token.
     pub(super) per_token: usize,
-    /// Most calls that wait, and most of one owner's.
+    /// Most queued calls, and most of one owner.
     pub(super) waiting: usize,
     pub(super) waiting_per_owner: usize,
     /// The pause between two writes with one token.
     pub(super) write_pause: Duration,
-    /// What the provider allows one token.
+    /// The provider's limits for one token.
     pub(super) limits: &'static [Limit],
 }
 
 impl Shape {
-    /// Most calls at once for one owner: half of the places, so that others find some.
+    /// Most concurrent calls of one owner: half of the places, so that some are left for others.
     pub(super) const fn per_owner(&self) -> usize {
         self.at_once.div_ceil(2)
     }
 
-    /// Most calls at once that no person waits for: a quarter of the places is kept for people.
+    /// Most concurrent background calls: a quarter of the places is reserved for users' requests.
     pub(super) const fn unawaited(&self) -> usize {
         self.at_once - self.at_once / 4
     }
 }
 
-/// A call that wants to go out.
+/// A call to be queued.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     pub(super) errand: Errand,

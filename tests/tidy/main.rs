@@ -5,6 +5,7 @@
 mod circles;
 mod rules;
 mod source;
+mod words;
 
 use hookherd::telemetry::Limit;
 use hookherd::telemetry::metric::{Kind, METRICS};
@@ -137,13 +138,27 @@ fn no_file_names_a_place_of_one_machine() {
 }
 
 #[test]
+fn clean_rooms_and_documents_keep_to_the_style_guide() {
+    check(words::words);
+    for document in words::DOCUMENTS {
+        let (dir, name) = document.rsplit_once('/').unwrap_or(("", document));
+        let found = if name.is_empty() {
+            files(root(), dir, ".md")
+        } else {
+            vec![Source::new(document, &read(document))]
+        };
+        none(&found.iter().flat_map(words::words).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn each_rule_sees_what_breaks_it() {
     type Rule = fn(&Source) -> Vec<String>;
     let long = format!("//! x\nfn f() {{\n{}}}\n", "    g();\n".repeat(70));
     let huge = "//! x\n".repeat(501);
     let wide = format!("//! {}\n", "x".repeat(97));
     let path = format!("//! {}\n", concat!("/ro", "ot/x"));
-    let table: [(Rule, &str, &str); 20] = [
+    let table: [(Rule, &str, &str); 24] = [
         (rules::layers, "src/domain/x.rs", "use crate::store::Store;"),
         (rules::layers, "src/store/x.rs", "use crate::seal::Seal;"),
         (
@@ -180,6 +195,18 @@ fn each_rule_sees_what_breaks_it() {
         (rules::sizes, "src/x.rs", &wide),
         (rules::opening, "src/x.rs", "fn f() {}"),
         (rules::places, "docs/x.md", &path),
+        (
+            words::words,
+            "src/provider/x.rs",
+            "fn f() { \"it is made anew\" }",
+        ),
+        (words::words, "src/seal/x.rs", "/// Tells whether it fits."),
+        (words::words, "docs/adr/x.md", "The deletion goes on."),
+        (
+            words::words,
+            "config/hookherd.toml",
+            "# Empty: nobody signs in.",
+        ),
     ];
     for (rule, path, text) in table {
         let complaints = rule(&Source::new(path, text));

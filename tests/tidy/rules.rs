@@ -103,7 +103,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const STORY_LINES_MAX: usize = 100;
 const COLUMNS_MAX: usize = 100;
 
-fn at(source: &Source, index: usize, what: &str) -> String {
+pub fn at(source: &Source, index: usize, what: &str) -> String {
     let line = source.text[..index].matches('\n').count() + 1;
     format!("{}:{line}: {what}", source.path)
 }

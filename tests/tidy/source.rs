@@ -106,21 +106,29 @@ pub fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-fn mask(text: &str) -> String {
+/// Where the comments and literals of a source begin and end.
+pub fn pieces(text: &str) -> Vec<(usize, usize)> {
     let bytes = text.as_bytes();
-    let mut masked = bytes.to_vec();
-    let mut at = 0;
+    let (mut found, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
         let Some(end) = skipped(bytes, at) else {
             at += 1;
             continue;
         };
-        for byte in &mut masked[at..end.max(at)] {
+        found.push((at, end.max(at)));
+        at = end.max(at + 1);
+    }
+    found
+}
+
+fn mask(text: &str) -> String {
+    let mut masked = text.as_bytes().to_vec();
+    for (from, to) in pieces(text) {
+        for byte in &mut masked[from..to] {
             if *byte != b'\n' {
                 *byte = b' ';
             }
         }
-        at = end.max(at + 1);
     }
     String::from_utf8_lossy(&masked).into_owned()
 }

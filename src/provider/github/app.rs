@@ -1,4 +1,4 @@
-//! Our GitHub App: what its installations are, and their tokens.
+//! Our GitHub App: its installations and their tokens.
 
 use super::client::Github;
 use super::errors;
@@ -28,7 +28,7 @@ pub struct GithubApp {
     github: Arc<Github>,
     instance: Instance,
     signer: Signer,
-    /// Its tokens change with every call; what GitHub limits is the app.
+    /// Its tokens change with every call; GitHub limits the app.
     key: TokenKey,
 }
 
@@ -67,7 +67,7 @@ impl GithubApp {
             let caller = &self.github.caller;
             let asked = async {
                 let mut session = self.github.session(&access).within(self.key);
-                // A token that nobody uses does no harm: it may be asked for again.
+                // An unused token does no harm: the request may be repeated.
                 let answer = session.put(method, &path, None).await.map_err(as_app)?;
                 if answer.status.is_success() {
                     read(&answer)
@@ -80,8 +80,7 @@ impl GithubApp {
     }
 }
 
-/// A token of the app's own is never a user's affair: that GitHub refuses it says nothing of the
-/// installation.
+/// An error of the app's own token never concerns a user: it says nothing about the installation.
 fn as_app(error: ProviderError) -> ProviderError {
     if error.failure != Failure::Unauthorized {
         return error;
@@ -96,7 +95,7 @@ fn as_app(error: ProviderError) -> ProviderError {
 
 fn refusal(answer: &Answer) -> ProviderError {
     let error = errors::refusal(answer, Asked::Own);
-    // Only a positive word ends a credential: an IP allow list, say, answers 403 as well.
+    // Only an explicit answer ends a credential: an IP allow list, for example, also answers 403.
     let is_suspended = error.code == ErrorCode::AccountSuspended;
     match answer.status.as_u16() {
         403 if !is_suspended => error,
@@ -130,12 +129,12 @@ fn read_token(answer: &Answer) -> Result<InstallationToken, ProviderError> {
     })
 }
 
-/// Our app, as GitHub knows it.
+/// Our app, as GitHub describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppIdentity {
     /// Its name in URLs.
     pub slug: String,
-    /// What its installations may do, as `right:level`.
+    /// The rights of its installations, as `right:level`.
     pub rights: Vec<String>,
 }
 
@@ -148,7 +147,7 @@ fn rights(permissions: &BTreeMap<String, String>) -> Vec<String> {
 }
 
 impl GithubApp {
-    /// Asks GitHub who we are: whether there is an app with our id, and the key is one of its.
+    /// Asks GitHub for our identity: whether the app with our id exists and the key belongs to it.
     pub async fn identity(&self, errand: Errand) -> Result<AppIdentity, ProviderError> {
         let access = Access {
             instance: self.instance.clone(),

@@ -1,4 +1,4 @@
-//! One GitHub installation, as we call it.
+//! The client of one GitHub installation.
 
 use super::dialect::{GithubDialect, PACE};
 use crate::domain::repo::Instance;
@@ -7,7 +7,7 @@ use crate::provider::client::Client;
 use crate::provider::http::{HttpConfig, HttpError, literal};
 use std::sync::Arc;
 
-/// One GitHub installation, as we call it.
+/// The client of one GitHub installation.
 pub type Github = Client<GithubDialect>;
 
 impl Github {
@@ -19,7 +19,7 @@ impl Github {
         instance: &Instance,
     ) -> Result<Self, HttpError> {
         let headers = [
-            // The second is for servers that know JSON only by its plain name.
+            // The second is for servers that use plain JSON.
             literal(
                 "accept",
                 "application/vnd.github+json, application/json;q=0.9",

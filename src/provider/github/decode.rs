@@ -1,4 +1,5 @@
-//! Inbound: GitHub's deliveries. Pure; nothing of a body is believed before its signature.
+//! Inbound: GitHub's deliveries. Pure; nothing of a body is trusted before its signature is
+//! verified.
 
 mod checks;
 mod ended;
@@ -37,10 +38,10 @@ const HEADERS_KEPT: [&str; 9] = [
     "user-agent",
     "content-type",
 ];
-/// Stands for every event that the provider has.
+/// Stands for all events of the provider.
 const ALL_EVENTS: &str = "*";
 
-/// The events that something follows from, or that are kept as history.
+/// The events that have an effect or are kept as history.
 const EVENTS_KNOWN: [&str; 13] = [
     "check_run",
     "check_suite",
@@ -57,8 +58,8 @@ const EVENTS_KNOWN: [&str; 13] = [
     "workflow_run",
 ];
 
-/// What tells of CI in whatever way, of what ends without a pass (a deleted branch, a closed pull
-/// request), of deployments, and of a new name; and what people expect in a history.
+/// Events of all kinds of CI, of ends without a pass (a deleted branch, a closed pull request), of
+/// deployments and of renames; and what users expect in a history.
 const EVENTS_DEFAULT: [&str; 10] = [
     "check_run",
     "check_suite",
@@ -72,7 +73,7 @@ const EVENTS_DEFAULT: [&str; 10] = [
     "workflow_run",
 ];
 
-/// What may happen to a repository, after which nothing has to be looked at.
+/// Actions on a repository after which no check is needed.
 const REPOSITORY_ACTIONS: [&str; 6] = [
     "archived",
     "created",
@@ -85,8 +86,8 @@ const REPOSITORY_ACTIONS: [&str; 6] = [
 /// GitHub's dialect of deliveries.
 #[derive(Debug)]
 pub struct GithubDecode {
-    /// A secret that nobody has: verified against when there is none, so that an unknown
-    /// repository takes as long to refuse as a known one.
+    /// A random secret: verified against when there is none, so that refusing an unknown repository
+    /// takes as long as a known one.
     nobodys: HookSecret,
 }
 
@@ -100,7 +101,7 @@ impl GithubDecode {
 }
 
 impl Decode for GithubDecode {
-    /// GitHub has one way to sign: what the hook is known to prove itself with is of no account.
+    /// GitHub has one way to sign: how the hook authenticates does not matter.
     fn prove(
         &self,
         inbound: Inbound<'_>,
@@ -111,7 +112,7 @@ impl Decode for GithubDecode {
         let event = header(headers, "x-github-event", EVENT_NAME_BYTES_MAX, false)?;
         let id_max = PROVIDER_DELIVERY_ID_BYTES_MAX;
         let id = header(headers, "x-github-delivery", id_max, false)?;
-        // Only SHA-256: the SHA-1 header that GitHub sends along is never looked at.
+        // Only SHA-256: the SHA-1 header that GitHub also sends is ignored.
         let signature = inbound
             .headers
             .get("x-hub-signature-256")
@@ -144,9 +145,8 @@ impl Decode for GithubDecode {
         }
     }
 
-    /// From the headers when they name a repository, else from the body. A body sent as a form is
-    /// not looked into: GitHub always sends the headers, and unfolding a form costs memory that
-    /// nobody has earned yet.
+    /// From the headers when they name a repository, else from the body. A form body is not parsed:
+    /// GitHub always sends the headers, and decoding a form costs memory for unverified senders.
     fn claim(&self, inbound: Inbound<'_>) -> Option<Claim> {
         let kind = inbound
             .headers
@@ -178,14 +178,14 @@ impl Decode for GithubDecode {
         &EVENTS_DEFAULT
     }
 
-    /// GitHub adds events faster than anybody could list them: only the form is checked.
+    /// GitHub adds events faster than a list could follow: only the form is checked.
     fn is_event_name(&self, name: &str) -> bool {
         name == ALL_EVENTS || name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     }
 }
 
-/// What the event's name promises must be in the body: the name is not signed, so anybody who saw
-/// a delivery could send its body again under another name.
+/// The body must have the fields of its event: the name is not signed, so an observer of a delivery
+/// could send its body again under another name.
 fn interpret(event: &str, body: &Body<'_>) -> Decoded {
     let repository = body.repository.0.as_ref();
     let event = match event {
@@ -219,7 +219,7 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
     }
 }
 
-/// A new name in a payload is not believed: it could be another repository's by now.
+/// A new name in a payload is not trusted: it could belong to another repository by now.
 fn repository_event(action: Option<&str>) -> Event {
     match action {
         Some("renamed" | "transferred" | "deleted") => Event::LookNow,
@@ -232,7 +232,7 @@ fn full_name(repository: &RepositoryPart<'_>) -> Option<FullName> {
     repository.full_name.text()?.parse().ok()
 }
 
-/// `None` when a run cannot be told from others or put in order.
+/// `None` when a run cannot be identified or ordered.
 fn run_event(body: &Body<'_>) -> Option<RunEvent> {
     let run = body.workflow_run.0.as_ref()?;
     let workflow = body.workflow.0.as_ref();
@@ -281,8 +281,8 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
     })
 }
 
-/// When this attempt was begun: a run that is run again keeps the time that it was created at, and
-/// what was over by then (a pull request that has been opened again) says nothing of the attempt.
+/// When this attempt began: a run that is run again keeps its creation time, and earlier ends (of a
+/// pull request that was reopened) do not concern the attempt.
 fn began_at(run: &RunPart<'_>) -> Timestamp {
     let times = [&run.created_at, &run.run_started_at, &run.updated_at];
     let again = (attempt(&run.run_attempt) > 1).then_some(&run.run_started_at);
@@ -290,7 +290,7 @@ fn began_at(run: &RunPart<'_>) -> Timestamp {
     times.next().unwrap_or_default()
 }
 
-/// The workflow's id, else its path without the branch that re-usable workflows append to it.
+/// The workflow's id, else its path without the branch that reusable workflows append to it.
 fn workflow_key(run: &RunPart<'_>, workflow: Option<&WorkflowPart<'_>>) -> Option<String> {
     let id = run.workflow_id.number();
     let path = |path: &Loose<'_>| {

@@ -1,4 +1,4 @@
-//! What GitHub says in its own way: paths, limits, refusals.
+//! GitHub's dialect: paths, limits, refusals.
 
 use super::errors::{self, NAMING};
 use super::wire;
@@ -15,7 +15,7 @@ use crate::provider::session::Session;
 use reqwest::Method;
 use std::time::Duration;
 
-/// What GitHub says in its own way.
+/// GitHub's dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct GithubDialect;
 
@@ -44,8 +44,8 @@ pub(super) const PACE: Pace = Pace {
     cost,
 };
 
-/// A read is one point, anything else five; what is posted counts as created, but for an App's
-/// tokens, which are no content.
+/// A read is one point, other methods five. A POST counts as a creation, except for an App's
+/// tokens, which are not content.
 fn cost(method: &Method, path: &str) -> Cost {
     match *method {
         Method::GET => [1, 0, 0],

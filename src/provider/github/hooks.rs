@@ -1,4 +1,4 @@
-//! What is GitHub's own about hooks: which settings drift, and pings.
+//! GitHub's hooks: which settings drift, and pings.
 
 use super::dialect::{GithubDialect, Talk};
 use super::errors;
@@ -43,7 +43,7 @@ impl Theirs for HookBody {
         .collect()
     }
 
-    /// GitHub goes on sending, whatever is answered.
+    /// GitHub never disables a hook.
     fn disabled(&self) -> Option<CheckReport> {
         None
     }

@@ -1,4 +1,4 @@
-//! The JSON Web Tokens by which a GitHub App says who it is: RS256, ten minutes at most.
+//! The JSON Web Tokens with which a GitHub App authenticates: RS256, ten minutes at most.
 
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::Timestamp;
@@ -16,10 +16,10 @@ use std::time::Duration;
 
 /// How far back a token is dated: GitHub's clock may be behind ours.
 const BACKDATED: Duration = Duration::from_mins(1);
-/// How long a token lives from now. GitHub refuses more than ten minutes.
+/// Lifetime of a token. GitHub refuses more than ten minutes.
 const LIFE: Duration = Duration::from_mins(8);
 
-/// A text that is no private key of a GitHub App. Never repeats the text.
+/// A text that is not a private key of a GitHub App. Never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an RSA private key in PEM, as GitHub issues it")]
 pub struct KeyError;
@@ -104,7 +104,7 @@ impl Signer {
         })
     }
 
-    /// A token that is good now.
+    /// A token that is valid now.
     pub(super) fn token(&self, now: Timestamp) -> ProviderToken {
         let claims = Claims {
             iat: now.minus(BACKDATED).0 / 1000,

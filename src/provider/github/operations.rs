@@ -1,4 +1,4 @@
-//! What GitHub is asked in its own way: finding a repository whatever it is called today, accounts.
+//! GitHub's operations: finding a repository under its current name, accounts.
 
 use super::dialect::{GithubDialect, Talk};
 use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
@@ -18,16 +18,15 @@ fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
         .ok_or_else(|| errors::bad_answer("a repository with an invalid name"))
 }
 
-/// What the tokens of App installations begin with. They have no user, and a list of their own.
+/// The prefix of tokens of App installations. They have no user, and a separate list.
 const INSTALLATION_TOKEN: &str = "ghs_";
 
 impl Operations for GithubDialect {
     /// The repository that `target` means.
     ///
-    /// Asked by name first, the documented way; a renamed or moved one answers with a redirect,
-    /// which is followed. Names are reused: when the answer has another id than the one we know, or
-    /// there is none, the id is asked for (`/repositories/{id}`, where GitHub's own redirects
-    /// point).
+    /// By name first, the documented way; a renamed or moved one answers with a redirect, which is
+    /// followed. Names are reused: when the answer has another id than the known one, or there is
+    /// none, it is requested by id (`/repositories/{id}`, where GitHub's own redirects point).
     async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedUp, ProviderError> {
         let answer = s.get(s.url(&format!("repos/{}", target.full_name))).await?;
         let by_name = match answer.status.as_u16() {
@@ -61,8 +60,7 @@ impl Operations for GithubDialect {
         }
     }
 
-    /// Makes sure that there is a user or an organisation of this name. GitHub shows each to every
-    /// token.
+    /// Checks that a user or an organisation of this name exists. GitHub shows each to every token.
     async fn owner(s: &mut Talk<'_>, name: &str) -> Result<(), ProviderError> {
         let answer = s.get(s.url(&format!("users/{name}"))).await?;
         match answer.status.as_u16() {

@@ -1,9 +1,9 @@
-//! The parts of GitHub's payloads that we use, as borrowed types that never believe a type.
+//! The parts of GitHub's payloads that we use, as borrowed types that accept any type.
 
 use crate::provider::payload::{List, Loose, Object, wire};
 
 wire! {
-    /// The top of every payload, with the keys that tell the events apart.
+    /// The top of every payload, with the keys that distinguish the events.
     Body {
         action: Loose<'a>,
         zen: Loose<'a>,
@@ -49,7 +49,7 @@ wire! {
         head: Object<EndPart<'a>>,
         base: Object<EndPart<'a>>,
     }
-    /// What a pull request goes from, and to.
+    /// The source and the target of a pull request.
     EndPart {
         git_ref = "ref": Loose<'a>,
         sha: Loose<'a>,
@@ -133,9 +133,9 @@ wire! {
         author: Object<PersonPart<'a>>,
         committer: Object<PersonPart<'a>>,
     }
-    /// Who made a commit, and when.
+    /// The author of a commit, and the time.
     PersonPart { date: Loose<'a>, name: Loose<'a>, username: Loose<'a> }
-    /// One of the branches that a status' commit is in, with the commit that is its head.
+    /// One of the branches of a status' commit, with the commit that is its head.
     BranchPart { name: Loose<'a>, commit: Object<HeadPart<'a>> }
     /// The head of a branch, or the parent of a commit.
     HeadPart { sha: Loose<'a> }
@@ -143,8 +143,8 @@ wire! {
     CommitPart { message: Loose<'a>, author: Object<PersonPart<'a>> }
     /// `workflow_run.actor` and its like.
     ActorPart { login: Loose<'a> }
-    /// An object of which only the presence counts.
+    /// An object of which only the presence matters.
     Empty { number: Loose<'a> }
-    /// What a delivery without a hook key says about where it belongs.
+    /// The repository of a delivery without a hook key.
     ClaimBody { repository: Object<RepositoryPart<'a>> }
 }

@@ -1,4 +1,4 @@
-//! What GitHub says when it refuses, as far as it is looked at.
+//! GitHub's error object, as far as it is read.
 
 use crate::provider::http::Answer;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// Longest list of rights quoted from a header.
 const RIGHTS_BYTES_MAX: usize = 200;
 
-/// GitHub's error object, as far as it is looked at. Never quoted.
+/// GitHub's error object, as far as it is read. Never quoted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Problem {
@@ -31,7 +31,7 @@ impl Problem {
     }
 }
 
-/// The rights that GitHub says are needed, when it says so in words that can be shown.
+/// The rights that GitHub reports as needed, if they can be shown.
 pub(super) fn rights(answer: &Answer) -> Option<&str> {
     ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
         .into_iter()

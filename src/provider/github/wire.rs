@@ -1,12 +1,12 @@
-//! The bodies of GitHub's REST interface, as far as we write and read them.
+//! The bodies of GitHub's REST API, as far as we write and read them.
 
 use crate::domain::repo::{Repository, RepositoryId};
 use crate::provider::outbound::HookSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A hook in a list. Lenient where a missing field is only drift, strict where identity hangs on
-/// it.
+/// A hook in a list. Lenient where a missing field is only drift, strict where it is part of the
+/// identity.
 #[derive(Debug, Deserialize)]
 pub struct HookBody {
     pub(super) id: u64,
@@ -112,7 +112,7 @@ struct PermissionsBody {
 }
 
 impl RepositoryBody {
-    /// `None` when its name is none that we could put into a URL.
+    /// `None` when its name cannot be part of a URL.
     pub(super) fn into_repository(self) -> Option<Repository> {
         Some(Repository {
             id: RepositoryId(self.id),

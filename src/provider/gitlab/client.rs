@@ -1,4 +1,4 @@
-//! One GitLab installation, as we call it.
+//! The client of one GitLab installation.
 
 use super::dialect::{GitlabDialect, PACE};
 use crate::domain::repo::Instance;
@@ -7,7 +7,7 @@ use crate::provider::client::Client;
 use crate::provider::http::{HttpConfig, HttpError, literal};
 use std::sync::Arc;
 
-/// One GitLab installation, as we call it.
+/// The client of one GitLab installation.
 pub type Gitlab = Client<GitlabDialect>;
 
 impl Gitlab {

@@ -1,10 +1,10 @@
-//! Inbound: GitLab's deliveries. Pure; nothing of a body is believed before it is proven.
+//! Inbound: GitLab's deliveries. Pure; nothing of a body is trusted before it is verified.
 //!
-//! A pipeline keeps its number when it is retried and counts no attempts. So an attempt is told by
-//! its time, as whole seconds from the pipeline's creation to the moment of the event, plus one:
-//! when the pipeline ended, if it has; else the latest moment that it or one of its jobs was
-//! created, started or finished. A retry makes new jobs after everything before, so its number is
-//! higher than that of whatever happened before it; the same delivery always has the same.
+//! A pipeline keeps its number when it is retried and has no attempt counter. So the time stands
+//! for the attempt, as whole seconds from the pipeline's creation to the moment of the event, plus
+//! one: when the pipeline ended, if it has; else the latest moment at which it or one of its jobs
+//! was created, started or finished. A retry creates new jobs later, so its number is higher than
+//! all before; the same delivery always has the same number.
 
 mod ended;
 mod lanes;
@@ -44,9 +44,10 @@ const HEADERS_KEPT: [&str; 9] = [
     "user-agent",
     "content-type",
 ];
-/// How far the time of a signature may be from ours: what Standard Webhooks' libraries allow.
+/// Largest difference between the time of a signature and ours: that of Standard Webhooks'
+/// libraries.
 const TIME_TOLERANCE: Duration = Duration::from_mins(5);
-/// Names of the hook's events that mean something, and the kind that the body must have.
+/// Names of the hook's events with an effect, and the kind that the body must have.
 const KINDS: [(&str, &str); 6] = [
     ("Pipeline Hook", "pipeline"),
     ("Job Hook", "build"),
@@ -56,8 +57,8 @@ const KINDS: [(&str, &str); 6] = [
     ("Deployment Hook", "deployment"),
 ];
 
-/// What tells of CI, and of what ends without a pass: merge requests that are merged or closed,
-/// branches and tags that are deleted.
+/// Events of CI, and of ends without a pass: merge requests that are merged or closed, branches and
+/// tags that are deleted.
 const EVENTS_DEFAULT: [&str; 4] = [
     "pipeline_events",
     "merge_requests_events",
@@ -68,8 +69,8 @@ const EVENTS_DEFAULT: [&str; 4] = [
 /// GitLab's dialect of deliveries.
 #[derive(Debug)]
 pub struct GitlabDecode {
-    /// A secret that nobody has: verified against when there is none, so that an unknown project
-    /// takes as long to refuse as a known one.
+    /// A random secret: verified against when there is none, so that refusing an unknown project
+    /// takes as long as a known one.
     nobodys: HookSecret,
 }
 
@@ -83,7 +84,7 @@ impl GitlabDecode {
 }
 
 /// Whether one of `secrets` made this. Both proofs are always tried, whichever counts: the time
-/// that it takes must not tell what is known of the hook.
+/// must not reveal what is known about the hook.
 fn is_proven(inbound: Inbound<'_>, secrets: &[HookSecret], proof: Proof) -> bool {
     let given = |name| inbound.headers.get(name);
     let keys: Vec<SigningKey> = secrets.iter().map(SigningKey::of_gitlab).collect();
@@ -102,8 +103,8 @@ fn is_proven(inbound: Inbound<'_>, secrets: &[HookSecret], proof: Proof) -> bool
     }
 }
 
-/// Whether only a signature will do. While it is not known what the hook proves itself with, a
-/// delivery that has one is held to it.
+/// Whether only a signature is accepted. While it is unknown how the hook authenticates, a delivery
+/// with a signature is verified by it.
 fn must_sign(inbound: Inbound<'_>, proof: Proof) -> bool {
     match proof {
         Proof::Signature => true,
@@ -112,8 +113,8 @@ fn must_sign(inbound: Inbound<'_>, proof: Proof) -> bool {
     }
 }
 
-/// Whether the signed time is too far from when it arrived. Without a signature the time is worth
-/// nothing.
+/// Whether the signed time is too far from the arrival. Without a signature the time is not
+/// trusted.
 fn is_stale(inbound: Inbound<'_>, proof: Proof) -> bool {
     let signed_at = || -> Option<Timestamp> {
         let seconds: i64 = inbound.headers.get("webhook-timestamp")?.parse().ok()?;
@@ -128,8 +129,8 @@ fn is_stale(inbound: Inbound<'_>, proof: Proof) -> bool {
         })
 }
 
-/// What tells this delivery from others: GitLab's id of it, the same when it is sent again. Before
-/// GitLab 17.4 there is none: then what was sent, by its SHA-256.
+/// What identifies this delivery: GitLab's id, which is the same for redeliveries. Before GitLab
+/// 17.4 there is none: then the SHA-256 of the body.
 fn delivery_id(headers: &dyn HeaderLookup, body: &[u8]) -> String {
     let given = |name| header(headers, name, PROVIDER_DELIVERY_ID_BYTES_MAX, false).ok();
     given("webhook-id")
@@ -140,8 +141,8 @@ fn delivery_id(headers: &dyn HeaderLookup, body: &[u8]) -> String {
         )
 }
 
-/// The event that a body tells of by the kind that it gives itself; `None` when nothing follows
-/// from that kind. The header that names the event is covered by no signature.
+/// The event of a body by its own kind; `None` when that kind has no effect. The header with the
+/// event's name is not signed.
 fn event_of(body: &[u8]) -> Option<&'static str> {
     let body: KindBody<'_> = object(body)?.ok()?;
     let kind = body.object_kind.text()?;
@@ -217,10 +218,9 @@ impl Decode for GitlabDecode {
     }
 }
 
-/// What the event's name promises must be in the body: without a signature the name is not covered
-/// by anything.
+/// The body must have the fields of its event: without a signature the name is not protected.
 ///
-/// `sent_at` is when GitLab sent it, by its own clock: some events have no other time.
+/// `sent_at` is the time at which GitLab sent it, by its own clock: some events have no other time.
 fn interpret(event: &str, body: &Body<'_>, sent_at: Option<Timestamp>) -> Decoded {
     let project = body.project.0.as_ref();
     let id = project.and_then(|p| p.id.number());
@@ -258,7 +258,7 @@ fn full_name(project: &ProjectPart<'_>) -> Option<FullName> {
     project.path_with_namespace.text()?.parse().ok()
 }
 
-/// `None` when a pipeline cannot be told from others.
+/// `None` when a pipeline cannot be identified.
 fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent> {
     let id = pipeline.id.number()?;
     let status = status(&pipeline.status);
@@ -307,7 +307,7 @@ fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent>
     })
 }
 
-/// Who set it off, else who wrote the commit.
+/// Who triggered it, else the author of the commit.
 fn author(body: &Body<'_>) -> Option<String> {
     let user = body.user.0.as_ref();
     let word = |text: &Loose<'_>| clean_of(text, WORD_BYTES_MAX);
@@ -318,13 +318,13 @@ fn author(body: &Body<'_>) -> Option<String> {
         .or_else(|| word(&body.user_username))
 }
 
-/// The page of a pipeline, for versions that do not tell it.
+/// The page of a pipeline, for versions that do not report it.
 fn page(id: u64, body: &Body<'_>) -> Option<String> {
     let project = web_url(&body.project.0.as_ref()?.web_url)?;
     Some(format!("{project}/-/pipelines/{id}"))
 }
 
-/// What is not finished, or a state that this version does not know, concludes nothing.
+/// Unfinished and unknown states have no conclusion.
 fn status(status: &Loose<'_>) -> RunStatus {
     match status.text().unwrap_or_default() {
         "success" => RunStatus::Completed(Conclusion::Success),
@@ -357,9 +357,8 @@ fn moment(
         .max()
 }
 
-/// When what failed was begun. A pipeline that is retried keeps the time that it was created at,
-/// and what was over by then (a merge request that has been opened again) says nothing of jobs
-/// that were made later.
+/// When the failed jobs began. A pipeline that is retried keeps its creation time, and earlier ends
+/// (of a merge request that was reopened) do not concern jobs that were created later.
 fn began_at(pipeline: &AttributesPart<'_>, builds: &[BuildPart<'_>]) -> Option<Timestamp> {
     let failed = builds.iter().filter(|job| is_failed(job));
     let retried = failed.filter_map(|job| any_moment(&job.created_at)).max();
@@ -377,8 +376,8 @@ fn is_failed(job: &BuildPart<'_>) -> bool {
     job.status.text() == Some("failed") && !job.allow_failure.is_true()
 }
 
-/// The jobs that failed and were not allowed to. Of a job that was retried GitLab shows the last
-/// try only.
+/// The failed jobs, without those that were allowed to fail. Of a retried job GitLab shows only the
+/// last try.
 fn failed_jobs(builds: &[BuildPart<'_>]) -> Vec<FailedJob> {
     builds
         .iter()

@@ -1,4 +1,4 @@
-//! What GitLab says in its own way: paths, limits, refusals.
+//! GitLab's dialect: paths, limits, refusals.
 
 use super::errors::{self, NAMING};
 use super::test_budget::TestBudget;
@@ -16,7 +16,7 @@ use crate::provider::session::Session;
 use reqwest::Method;
 use std::time::Duration;
 
-/// What GitLab says in its own way, and how many test deliveries were asked for lately.
+/// GitLab's dialect, with the recent test deliveries.
 #[derive(Debug, Default)]
 pub struct GitlabDialect {
     pub(super) tests: TestBudget,

@@ -1,4 +1,4 @@
-//! What is GitLab's own about hooks: what drifts, what disables them, and test deliveries.
+//! GitLab's hooks: what drifts, what disables them, and test deliveries.
 
 use super::dialect::{GitlabDialect, Talk};
 use super::errors::{self, Problem};
@@ -46,8 +46,8 @@ impl Theirs for HookBody {
     }
 }
 
-/// What a test delivery can be made of, in the order in which it is tried: first what most
-/// projects have, and what means nothing to us beyond its arrival.
+/// The triggers of a test delivery, in the order in which they are tried: first what most projects
+/// have, and what has no effect beyond its arrival.
 pub(super) const TRIGGERS: [&str; 14] = [
     "push_events",
     "tag_push_events",
@@ -65,15 +65,15 @@ pub(super) const TRIGGERS: [&str; 14] = [
     "resource_deploy_token_events",
 ];
 
-/// What GitLab says, in small letters, when a project has nothing that a test could be made of.
+/// Parts of GitLab's message, in lower case, when a project has no data for a test.
 const NOTHING_TO_SHOW: [&str; 3] = [
     "ensure the project has",
     "ensure the wiki",
     "testing not available",
 ];
 
-/// Asks for a test delivery with the first event that the hook hears and the project can show.
-/// GitLab answers when it has our answer to it.
+/// Requests a test delivery with the first event to which the hook is subscribed and for which the
+/// project has data. GitLab answers when it has our answer to it.
 pub(super) async fn ping(
     s: &mut Talk<'_>,
     repository: &Repository,
@@ -97,9 +97,9 @@ pub(super) async fn ping(
             200..=299 => return Ok(Pinged::Sent),
             400 | 422 if NOTHING_TO_SHOW.iter().any(|words| problem.says(words)) => {}
             422 => return Err(not_taken()),
-            // The hook was there a moment ago, so it is the route that is not: GitLab before 16.11.
+            // The hook existed just before, so the route is missing: GitLab before 16.11.
             404 => return Ok(Pinged::Untestable),
-            // An event that this version cannot show.
+            // An event that this version cannot test.
             400 => {}
             _ => return Err(errors::refusal(&answer, asked)),
         }

@@ -1,4 +1,4 @@
-//! What GitLab is asked in its own way: finding a project whatever it is called today, accounts.
+//! GitLab's operations: finding a project under its current path, accounts.
 
 use super::dialect::{GitlabDialect, Talk};
 use super::wire::{ProjectBody, TokenBody, UserBody};
@@ -18,15 +18,15 @@ fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
         .ok_or_else(|| errors::bad_answer("a project with an invalid name"))
 }
 
-/// Whether a namespace of this name is taken, whoever may see it.
+/// Whether a namespace of this name exists, visible or not.
 #[derive(serde::Deserialize)]
 struct Existence {
     exists: bool,
 }
 
 impl Operations for GitlabDialect {
-    /// The project that `target` means: by number when it is known, which stays the same whatever
-    /// happens to the name. By path else; a path that was given up leads on to the number (301).
+    /// The project that `target` means: by id when it is known, which stays the same when the name
+    /// changes. Else by path; GitLab redirects a former path to the id (301).
     async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedUp, ProviderError> {
         let path = match target.repository {
             Some(id) => format!("projects/{id}"),
@@ -44,8 +44,8 @@ impl Operations for GitlabDialect {
         }
     }
 
-    /// Makes sure that there is a group or a user of this name. GitLab shows a private group to its
-    /// members only; whether it exists can be asked for names without a slash
+    /// Checks that a group or a user of this name exists. GitLab shows a private group to its
+    /// members only; whether it exists can be requested for names without a slash
     /// (<https://docs.gitlab.com/api/namespaces/>).
     async fn owner(s: &mut Talk<'_>, name: &str) -> Result<(), ProviderError> {
         let path = name.replace('/', "%2F");
@@ -96,7 +96,7 @@ impl Operations for GitlabDialect {
         Ok((repositories, has_next))
     }
 
-    /// The scopes are known of access tokens only: an OAuth token cannot be asked for its own.
+    /// The scopes are known for access tokens only: an OAuth token cannot request its own.
     async fn identity(s: &mut Talk<'_>) -> Result<Identity, ProviderError> {
         let answer = s.get_own("user").await?;
         let user: UserBody = errors::parse(&answer)?;

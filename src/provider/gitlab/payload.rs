@@ -1,9 +1,9 @@
-//! The parts of GitLab's payloads that we use, as borrowed types that never believe a type.
+//! The parts of GitLab's payloads that we use, as borrowed types that accept any type.
 
 use crate::provider::payload::{List, Loose, Object, wire};
 
 wire! {
-    /// The top of every payload, with the keys that tell the events apart.
+    /// The top of every payload, with the keys that distinguish the events.
     Body {
         object_kind: Loose<'a>,
         object_attributes: Object<AttributesPart<'a>>,
@@ -63,7 +63,7 @@ wire! {
     UserPart { username: Loose<'a>, name: Loose<'a> }
     /// `commit` of a pipeline.
     CommitPart { message: Loose<'a>, title: Loose<'a>, author: Object<AuthorPart<'a>> }
-    /// Who wrote a commit.
+    /// The author of a commit.
     AuthorPart { name: Loose<'a> }
     /// One of `builds`.
     BuildPart {
@@ -77,10 +77,10 @@ wire! {
         failure_reason: Loose<'a>,
         allow_failure: Loose<'a>,
     }
-    /// `source_pipeline`: the pipeline that set this one off.
+    /// `source_pipeline`: the pipeline that started this one.
     SourcePart { project: Object<ProjectPart<'a>>, pipeline_id: Loose<'a>, job_id: Loose<'a> }
-    /// The kind that a body gives itself.
+    /// The kind in the body.
     KindBody { object_kind: Loose<'a> }
-    /// What a delivery without a hook key says about where it belongs.
+    /// The project of a delivery without a hook key.
     ClaimBody { project: Object<ProjectPart<'a>> }
 }

@@ -1,4 +1,4 @@
-//! GitLab's limit on test deliveries, kept here so that nobody runs into it.
+//! GitLab's limit on test deliveries, respected in advance.
 
 use crate::domain::repo::RepositoryId;
 use crate::provider::budget::TokenKey;
@@ -10,15 +10,15 @@ use tokio::time::Instant;
 /// Most test deliveries of one token for one project within [`TESTS_WINDOW`]: GitLab's limit.
 const TESTS_MAX: usize = 5;
 const TESTS_WINDOW: Duration = Duration::from_mins(1);
-/// From this many projects on, those that were not tested lately are forgotten.
+/// From this many projects on, those without a recent test are dropped.
 const PROJECTS_MAX: usize = 4096;
 
-/// When test deliveries were asked for lately.
+/// The times of recent test deliveries.
 #[derive(Debug, Default)]
 pub(super) struct TestBudget(Mutex<HashMap<(TokenKey, RepositoryId), VecDeque<Instant>>>);
 
 impl TestBudget {
-    /// Counts one; an error is the time after which to come again.
+    /// Counts one; an error is the time after which to retry.
     pub(super) fn admit(&self, token: TokenKey, project: RepositoryId) -> Result<(), Duration> {
         let now = Instant::now();
         let is_over = |at: &Instant| now.duration_since(*at) >= TESTS_WINDOW;

@@ -1,4 +1,4 @@
-//! The bodies of GitLab's REST interface, as far as we write and read them.
+//! The bodies of GitLab's REST API, as far as we write and read them.
 
 use super::errors;
 use crate::domain::repo::{Repository, RepositoryId};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Every event that a project hook can subscribe to, by the name of its flag. All of them are
-/// written each time: some are on unless said otherwise.
+/// written each time: some are on by default.
 pub const EVENTS: [&str; 17] = [
     "push_events",
     "tag_push_events",
@@ -32,12 +32,12 @@ pub const EVENTS: [&str; 17] = [
     "resource_deploy_token_events",
 ];
 
-/// Which branches a hook hears of: all.
+/// The branches of a hook: all.
 const ALL_BRANCHES: &str = "all_branches";
-/// From this level on one may manage hooks: Maintainer.
+/// From this level on a user may manage hooks: Maintainer.
 const MAINTAINER: u64 = 40;
 
-/// A hook. Fields that an older installation does not have are no drift.
+/// A hook. Fields that an older installation does not have are not drift.
 #[derive(Debug, Deserialize)]
 pub struct HookBody {
     pub(super) id: u64,
@@ -69,12 +69,12 @@ fn is_blank(text: Option<&String>) -> bool {
 }
 
 impl HookBody {
-    /// Whether it is subscribed to an event; `None` when the installation does not know the event.
+    /// Whether it is subscribed to an event; `None` when the installation does not have the event.
     pub(super) fn hears(&self, event: &str) -> Option<bool> {
         self.others.get(event)?.as_bool()
     }
 
-    /// The settings that differ, the URL apart.
+    /// The settings that differ, except the URL.
     pub(super) fn settings_drifted(&self, spec: &HookSpec) -> Vec<&'static str> {
         let wants = |event: &str| spec.events.iter().any(|wanted| wanted == event);
         let events = EVENTS.into_iter().filter(|event| {
@@ -106,8 +106,8 @@ impl HookBody {
         events.chain(others.into_iter().filter_map(wrong)).collect()
     }
 
-    /// What a hook that was just written proves its deliveries with. An installation that does not
-    /// know signing tokens takes no notice of one, and says nothing about it.
+    /// How a hook that was just written authenticates its deliveries. An installation without
+    /// signing tokens ignores one, and does not report it.
     pub(super) fn proof_of(answer: &Answer) -> Result<Proof, ProviderError> {
         let hook: Self = errors::parse(answer)?;
         Ok(match hook.signing_token_present {
@@ -117,8 +117,8 @@ impl HookBody {
     }
 }
 
-/// All settings of a hook. URL and both secrets always go together: a changed URL alone makes
-/// GitLab forget the token.
+/// All settings of a hook. URL and both secrets are always sent together: if only the URL changes,
+/// GitLab removes the token.
 #[derive(Serialize)]
 struct HookWrite<'a> {
     url: &'a str,
@@ -186,7 +186,7 @@ impl PermissionsBody {
 }
 
 impl ProjectBody {
-    /// `None` when its name is none that we could put into a URL.
+    /// `None` when its name cannot be part of a URL.
     pub(super) fn into_repository(self) -> Option<Repository> {
         Some(Repository {
             id: RepositoryId(self.id),
@@ -204,7 +204,7 @@ pub(super) struct UserBody {
     pub(super) username: String,
 }
 
-/// What a personal, group or project access token says of itself.
+/// What a personal, group or project access token reports about itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct TokenBody {
     #[serde(default)]

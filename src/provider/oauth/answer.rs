@@ -1,5 +1,5 @@
-//! What providers answer when asked for tokens. GitHub answers errors with status 200 and an
-//! `error`; nothing of an answer but the names of known errors is ever quoted.
+//! Answers to token requests. GitHub answers errors with status 200 and an `error`; nothing of an
+//! answer is quoted except the names of known errors.
 
 use super::{DeviceCode, DevicePoll, GrantError, GrantFailure, Tokens};
 use crate::domain::secret::{OauthSecret, ProviderToken};
@@ -11,16 +11,16 @@ use serde_json::Value;
 use std::time::Duration;
 use url::Url;
 
-/// Longest life that is believed: GitHub's refresh tokens live half a year.
+/// Longest lifetime that is accepted: GitHub's refresh tokens live half a year.
 const LIFE_MAX: Duration = Duration::from_hours(24 * 3660);
 /// Longest user code that is shown; both providers' have nine characters.
 const USER_CODE_BYTES_MAX: usize = 64;
-/// The wait between two questions when the provider names none (RFC 8628).
+/// The poll interval when the provider names none (RFC 8628).
 const INTERVAL_DEFAULT: Duration = Duration::from_secs(5);
-/// Longest wait between two questions that is believed.
+/// Longest poll interval that is accepted.
 const INTERVAL_MAX: Duration = Duration::from_mins(5);
 
-/// The answer to a token request. Numbers may be texts: GitHub has been seen to do both.
+/// The answer to a token request. Numbers may be texts: GitHub has sent both.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct TokenBody {
@@ -68,7 +68,7 @@ pub(super) fn of_no_answer(name: &str, place: &str, none: NoAnswer) -> GrantErro
     GrantError::new(failure, format!("{name} {words}."))
 }
 
-/// What a known error means; `None` for one that is not known.
+/// The meaning of a known error; `None` for an unknown one.
 fn known(error: &str) -> Option<GrantFailure> {
     match error {
         "invalid_grant"
@@ -105,9 +105,9 @@ fn refusal(name: &str, answer: &Answer, error: Option<&str>) -> GrantError {
         return GrantError::new(failure, format!("{name} answered {error}."));
     }
     let failure = match status {
-        // What was not understood may have been done.
+        // An answer that cannot be read may mean that it was done.
         200..=299 | 408 | 500..=599 => GrantFailure::Unknown,
-        // Never taken for the end of a grant: only a positive word is.
+        // Never the end of a grant: only an explicit error is.
         _ => GrantFailure::Misconfigured,
     };
     GrantError::new(failure, format!("{name} answered HTTP {status}."))
@@ -141,7 +141,7 @@ pub(super) fn device_poll(name: &str, answer: &Answer) -> Result<DevicePoll, Gra
         Some("authorization_pending") => Ok(DevicePoll::Pending),
         Some("slow_down") => Ok(DevicePoll::SlowDown),
         Some("access_denied") => Ok(DevicePoll::Denied),
-        // A code that the provider no longer knows is over, too.
+        // A code that the provider no longer has is expired, too.
         Some("expired_token" | "incorrect_device_code" | "invalid_grant") => {
             Ok(DevicePoll::Expired)
         }

@@ -1,4 +1,4 @@
-//! The client of an installation: forms that are sent once, to its own origin and nowhere else.
+//! The OAuth client of an installation: forms that are sent once, to its own origin only.
 
 use super::answer;
 use super::dialect::Dialect;
@@ -36,8 +36,8 @@ impl fmt::Debug for OauthClient {
 }
 
 impl OauthClient {
-    /// A client of the installation whose pages live at `web_url`. Of `config`, everything but the
-    /// API's URL counts. Without a secret only the device flow works.
+    /// A client of the installation with web pages at `web_url`. Uses all of `config` except the
+    /// API URL. Without a secret only the device flow works.
     pub fn new(
         provider: ProviderKind,
         web_url: &Url,
@@ -63,7 +63,7 @@ impl OauthClient {
             .expect("the paths of dialects are plain literals")
     }
 
-    /// The form that every request begins with.
+    /// The start of every form.
     fn form(&self, with_secret: bool) -> Serializer<'static, String> {
         let mut form = Serializer::new(String::new());
         form.append_pair("client_id", &self.client_id);
@@ -91,7 +91,7 @@ impl OauthClient {
             .map_err(|_| NoAnswer::TimedOut)?
     }
 
-    /// Asks, and counts how that ended.
+    /// Sends a request and counts its outcome.
     fn ask<'a, T: Send + 'a>(
         &'a self,
         operation: &'static str,

@@ -1,26 +1,26 @@
-//! In what the providers differ when users sign in.
+//! The differences between providers for sign-in.
 
 use crate::domain::repo::ProviderKind;
 
-/// Paths and words of a kind of provider.
+/// Paths and names of a kind of provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// Its name, for people.
     pub(super) name: &'static str,
-    /// Where users agree.
+    /// The path where users authorise.
     pub(super) authorize: &'static str,
     /// Where codes and refresh tokens are exchanged.
     pub(super) token: &'static str,
-    /// Where a device begins.
+    /// The path where a device sign-in begins.
     pub(super) device: &'static str,
-    /// The rights that are asked for, separated by spaces.
+    /// The requested scopes, separated by spaces.
     pub(super) scope: &'static str,
     /// Whether a refresh repeats the redirect URI.
     pub(super) refresh_names_redirect: bool,
 }
 
-/// GitHub. `repo` holds the rights to hooks and is needed to see private repositories; a GitHub App
-/// ignores scopes and has the rights that it was registered with.
+/// GitHub. `repo` includes the rights to hooks and is needed for private repositories; a GitHub App
+/// ignores scopes and has the rights of its registration.
 const GITHUB: Dialect = Dialect {
     name: "GitHub",
     authorize: "login/oauth/authorize",
@@ -30,7 +30,7 @@ const GITHUB: Dialect = Dialect {
     refresh_names_redirect: false,
 };
 
-/// GitLab. Only `api` may manage hooks.
+/// GitLab. Only `api` allows managing hooks.
 const GITLAB: Dialect = Dialect {
     name: "GitLab",
     authorize: "oauth/authorize",

@@ -1,19 +1,19 @@
-//! Bodies that are almost JSON: what cannot be decoded costs the text or number that it stands in.
+//! Bodies that are almost JSON: text that cannot be decoded loses only its string or number.
 //!
 //! Commit messages are bytes, titles are cut in the middle of an emoji, and a payload passes
-//! through programs that write `NaN`. None of that is a reason not to see that CI failed. What the
-//! structure of a body says (brackets, names, commas) is never guessed at.
+//! through programs that write `NaN`. None of that should hide that CI failed. The structure of a
+//! body (brackets, names, commas) is never guessed.
 
-/// What stands for what cannot be decoded.
+/// The replacement for undecodable text.
 const REPLACEMENT: char = '\u{fffd}';
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A body without the mark that some programs begin a text with.
+/// A body without a byte order mark.
 pub(super) fn without_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json)
 }
 
-/// The same with whatever cannot be decoded replaced: in texts by U+FFFD, elsewhere by null.
+/// The same with undecodable parts replaced: in texts by U+FFFD, elsewhere by null.
 pub(super) fn mended(json: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(without_mark(json));
     let mut out = String::with_capacity(text.len());
@@ -38,7 +38,7 @@ pub(super) fn mended(json: &[u8]) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// A number, `true`, `false` or `null`; whatever else it is counts as `null`. Returns the rest.
+/// A number, `true`, `false` or `null`; anything else counts as `null`. Returns the rest.
 fn word<'a>(rest: &'a str, out: &mut String) -> &'a str {
     let is_end = |c: char| "{}[],:\"".contains(c) || c.is_ascii_whitespace();
     let (word, rest) = rest.split_at(rest.find(is_end).unwrap_or(rest.len()));
@@ -47,7 +47,7 @@ fn word<'a>(rest: &'a str, out: &mut String) -> &'a str {
     rest
 }
 
-/// What follows the quote that begins a text, up to the one that ends it. Returns the rest.
+/// The text after an opening quote, up to the closing one. Returns the rest.
 fn string<'a>(rest: &'a str, out: &mut String) -> &'a str {
     let mut chars = rest.char_indices();
     while let Some((index, c)) = chars.next() {
@@ -58,7 +58,7 @@ fn string<'a>(rest: &'a str, out: &mut String) -> &'a str {
             }
             '\\' => {
                 let skipped = escape(&rest[index..], out);
-                // The first character of it is taken already.
+                // Its first character is already read.
                 let end = index + skipped;
                 while chars.offset() < end && chars.next().is_some() {}
             }
@@ -69,7 +69,7 @@ fn string<'a>(rest: &'a str, out: &mut String) -> &'a str {
     ""
 }
 
-/// An escape, or what looks like one. Returns how many bytes it takes.
+/// An escape, or something like one. Returns its length in bytes.
 fn escape(text: &str, out: &mut String) -> usize {
     let unit = |text: &str| {
         let digits = text.strip_prefix("\\u")?.get(..4)?;

@@ -1,7 +1,7 @@
 //! `check_suite` and `check_run`: the CI of apps. A suite is a run, its check runs are the jobs.
 //!
-//! A suite keeps its id when it is run again, and nothing counts how often: the seconds from its
-//! creation to its last change stand for the attempt.
+//! A suite keeps its id when it is run again, without a counter: the seconds from its creation to
+//! its last change stand for the attempt.
 
 use super::super::payload::{AppPart, Body, SuitePart};
 use super::ended::are_of_forks;
@@ -14,12 +14,12 @@ use crate::provider::payload::{
     web_url,
 };
 
-/// The app whose suites mirror workflow runs: by its short name, and by its id at github.com.
+/// The app whose suites mirror workflow runs: its slug, and its id at github.com.
 const ACTIONS_APP: &str = "github-actions";
 /// See [`ACTIONS_APP`].
 const ACTIONS_APP_ID: u64 = 15_368;
 
-/// The verdict of a suite. Only a `completed` one has it: when it is asked for again, it still
+/// The conclusion of a suite. Only a `completed` one has it: when it is requested again, it still
 /// shows its last one.
 pub(super) fn suite_event(body: &Body<'_>) -> Option<Event> {
     let suite = body.check_suite.0.as_ref()?;
@@ -32,7 +32,7 @@ pub(super) fn suite_event(body: &Body<'_>) -> Option<Event> {
     event(suite, suite.app.0.as_ref()?, status, body).map(of_run)
 }
 
-/// A check run never gives a verdict about its suite: it tells which jobs failed.
+/// A check run never decides its suite: it reports the failed jobs.
 pub(super) fn run_event(body: &Body<'_>) -> Option<Event> {
     let check = body.check_run.0.as_ref()?;
     let suite = check.check_suite.0.as_ref()?;
@@ -56,7 +56,7 @@ fn is_actions(app: &AppPart<'_>) -> bool {
     app.slug.text() == Some(ACTIONS_APP) || app.id.number() == Some(ACTIONS_APP_ID)
 }
 
-/// Where the suite's commit is. Null for what was pushed to a fork: then by commit alone.
+/// The branch of the suite's commit. Null for pushes to a fork: then by commit alone.
 fn lane(suite: &SuitePart<'_>, body: &Body<'_>, commit: &str) -> (Code, Lane) {
     let branch = name_of(&suite.head_branch, BRANCH_BYTES_MAX);
     if let Some(branch) = branch.filter(|_| !are_of_forks(&suite.pull_requests.0, body)) {
@@ -76,7 +76,7 @@ fn event(
     let id = suite.id.number()?;
     let slug = || name_of(&app.slug, WORD_BYTES_MAX);
     let app_key = app.id.number().map(|id| id.to_string()).or_else(slug)?;
-    // Every workflow has a suite of its own, and all are the same app's: nothing tells them apart.
+    // Every workflow has its own suite, all of the same app: nothing distinguishes them.
     let (workflow_key, twin) = if is_actions(app) {
         (format!("{app_key}/{id}"), Twin::OfRun)
     } else {
@@ -117,7 +117,7 @@ fn event(
     })
 }
 
-/// The page of the commit's checks: the payload names none of the suite.
+/// The page of the commit's checks: the payload has none of the suite.
 fn page(body: &Body<'_>, commit: &str) -> Option<String> {
     let repository = web_url(&body.repository.0.as_ref()?.html_url)?;
     let is_hash = !commit.is_empty() && commit.bytes().all(|b| b.is_ascii_hexdigit());

@@ -1,7 +1,7 @@
-//! What ends without a pass: deleted branches and tags, closed pull requests, merge queues.
+//! Ends without a pass: deleted branches and tags, closed pull requests, merge queues.
 //!
-//! A deletion has no time of its own. `repository.pushed_at` is the moment of the push that is
-//! told (seconds in `push`, RFC 3339 elsewhere), a deletion's too.
+//! A deletion has no time of its own. `repository.pushed_at` is the time of the reported push
+//! (seconds in `push`, RFC 3339 elsewhere), also of a deletion.
 
 use super::super::payload::{Body, PullPart, RepositoryPart};
 use super::lanes::of_repository;
@@ -17,7 +17,7 @@ use crate::provider::payload::{
 const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
 
-/// A push that deletes what it is to.
+/// A push that deletes its ref.
 pub(super) fn by_push(body: &Body<'_>) -> Event {
     let git_ref = body.git_ref.text().unwrap_or_default();
     if !body.deleted.is_true() {
@@ -52,8 +52,8 @@ fn deleted_branch(told: &str, body: &Body<'_>) -> Event {
     })
 }
 
-/// Runs do not say whether a tag or a branch was pushed. The default branch is never deleted: a
-/// tag of its name says nothing of it.
+/// Runs do not say whether a tag or a branch was pushed. The default branch is never deleted: a tag
+/// with its name does not concern it.
 fn deleted_tag(told: &str, body: &Body<'_>) -> Event {
     let repository = body.repository.0.as_ref();
     let default = repository.and_then(|r| r.default_branch.text());
@@ -106,8 +106,8 @@ pub(super) fn by_pull_request(body: &Body<'_>) -> Event {
     }
 }
 
-/// Where the code of a pull request is from: runs of forks are known by that, checks and statuses
-/// by its commit.
+/// The source of a pull request: runs of forks are matched by it, checks and statuses by its
+/// commit.
 fn head(pull: &PullPart<'_>, body: &Body<'_>) -> Vec<Place> {
     let Some(head) = pull.head.0.as_ref() else {
         return Vec::new();
@@ -122,7 +122,7 @@ fn head(pull: &PullPart<'_>, body: &Body<'_>) -> Vec<Place> {
     from.into_iter().chain(commit).collect()
 }
 
-/// A merge group that is gone: its branch is.
+/// A merge group that was destroyed: so was its branch.
 pub(super) fn by_merge_group(body: &Body<'_>) -> Event {
     let group = body.merge_group.0.as_ref();
     let branch = group

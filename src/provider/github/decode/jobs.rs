@@ -1,4 +1,4 @@
-//! `workflow_job`: which jobs of a run failed. Never a verdict about the run.
+//! `workflow_job`: the failed jobs of a run. Never decides the run.
 
 use super::super::payload::Body;
 use super::parts::{attempt, is_failed, login};
@@ -8,8 +8,8 @@ use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment, name_of,
 };
 
-/// What a job tells of its run. It does not know the run's number: with 0 in its place, whatever
-/// the run tells of itself counts for more.
+/// What a job reports about its run. It lacks the run's number: with 0 in its place, the run's own
+/// data takes precedence.
 pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
     let job = body.workflow_job.0.as_ref()?;
     let (id, provider_run_id) = (job.id.number()?, job.run_id.number()?);
@@ -42,7 +42,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
         facts: RunFacts {
             workflow_key: workflow_name.clone(),
             workflow_name,
-            // A job says nothing of whose code it was: its run does.
+            // A job does not say whose code it ran: its run does.
             lane: Lane::of_branch("", branch.clone().unwrap_or_default()),
             code: Code::Untold,
             head: None,

@@ -1,4 +1,4 @@
-//! Which lane a workflow run is in: see the table of ADR 14.
+//! The lane of a workflow run: see the table of ADR 14.
 
 use super::super::payload::{Body, RepositoryPart, RunPart};
 use crate::domain::lane::{Code, Lane};
@@ -7,17 +7,17 @@ use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, name_of,
 };
 
-/// Set off by a pull request. Only these have code that may be of a fork.
+/// Triggered by a pull request. Only these may run a fork's code.
 const PULL_REQUESTS: [&str; 4] = [
     "pull_request",
     "pull_request_target",
     "pull_request_review",
     "pull_request_review_comment",
 ];
-/// What a workflow's path ends with when it was read at a tag.
+/// The end of a workflow's path when it was read at a tag.
 const TAG_MARK: &str = "@refs/tags/";
 
-/// Whose code it was. A fork that was deleted is null; what is no pull request is never from one.
+/// Whose code it was. A deleted fork is null; a run without a pull request is never from a fork.
 pub(super) fn whose(run: &RunPart<'_>, body: &Body<'_>) -> Code {
     let told = run.head_repository.0.as_ref();
     match told.and_then(|head| of_repository(head, &body.repository)) {
@@ -32,8 +32,8 @@ fn is_of_pull_request(run: &RunPart<'_>) -> bool {
     PULL_REQUESTS.contains(&event)
 }
 
-/// Whose repository that is. By id, for a name may be another's by now; by name only where no id
-/// is told.
+/// The repository. By id, because a name may belong to another one by now; by name only if there is
+/// no id.
 pub(super) fn of_repository(
     head: &RepositoryPart<'_>,
     own: &Object<RepositoryPart<'_>>,
@@ -59,7 +59,7 @@ pub(super) fn of_repository(
     }
 }
 
-/// The name of the repository that the code is from, when it is another one.
+/// The name of the repository of the code, when it is another one.
 pub(super) fn head_name(run: &RunPart<'_>, code: &Code) -> Option<String> {
     let head = run.head_repository.0.as_ref()?;
     let name = clean_of(&head.full_name, TITLE_BYTES_MAX)?;
@@ -109,9 +109,9 @@ pub(super) fn of_run(run: &RunPart<'_>, code: &Code, body: &Body<'_>) -> Lane {
     }
 }
 
-/// The pull request's number. Those of forks are not told; of a branch with several, it is not
-/// told which one it is; and those of other repositories, where this one is the fork, are listed,
-/// too.
+/// The pull request's number. Those of forks are not reported; with several on a branch, it is not
+/// reported which one it is; and those of other repositories, where this one is the fork, are
+/// listed, too.
 fn number(run: &RunPart<'_>, body: &Body<'_>) -> Option<u64> {
     let own = body.repository.0.as_ref().and_then(|own| own.id.number());
     let mut numbers = run.pull_requests.0.iter().filter_map(|pull| {

@@ -1,12 +1,12 @@
-//! Which event a body tells of, by its own marks: the event's name stands in a header that is not
-//! signed, so that anybody who saw a delivery could send its body under another name.
+//! The event of a body, by its own keys: the event's name is in a header that is not signed, so an
+//! observer of a delivery could send its body under another name.
 
 use super::parts::unfold;
 use crate::provider::github::payload::Empty;
 use crate::provider::payload::{Loose, Object, object, wire};
 
 wire! {
-    /// The keys that tell bodies apart. From GitHub's own examples (@octokit/webhooks-examples).
+    /// The keys that distinguish bodies. From GitHub's own examples (@octokit/webhooks-examples).
     Marks {
         zen: Loose<'a>,
         hook_id: Loose<'a>,
@@ -36,8 +36,8 @@ wire! {
 }
 
 impl Marks<'_> {
-    /// The event, when the marks leave no doubt. The order matters: what tells of a deployment
-    /// may hold the run and the check that made it.
+    /// The event, when the keys are unambiguous. The order matters: a deployment event may contain
+    /// the run and the check that created it.
     fn event(&self) -> Option<&'static str> {
         let is_deployment = self.deployment.0.is_some();
         if self.zen.text().is_some() {
@@ -49,7 +49,7 @@ impl Marks<'_> {
         } else if self.workflow_job.0.is_some() {
             Some("workflow_job")
         } else if self.workflow_run.0.is_some() {
-            // A review of a deployment is told with the run that waits for it.
+            // A review of a deployment contains the run that waits for it.
             let is_run = !is_deployment && self.since.text().is_none();
             is_run.then_some("workflow_run")
         } else if is_deployment {
@@ -67,7 +67,7 @@ impl Marks<'_> {
         }
     }
 
-    /// What tells of commits and references.
+    /// Bodies with commits and references.
     fn of_git(&self) -> Option<&'static str> {
         if self.sha.text().is_some() && self.context.text().is_some() {
             return self.state.text().map(|_| "status");
@@ -77,14 +77,14 @@ impl Marks<'_> {
             let is_creation = self.master_branch.text().is_some();
             return Some(if is_creation { "create" } else { "delete" });
         }
-        // A cache that was brought up to date tells of two commits, too.
+        // An updated cache also has two commits.
         let is_cache = self.cache_location.text().is_some();
         let is_push = self.before.text().is_some() && self.after.text().is_some();
         (is_push && !is_cache).then_some("push")
     }
 }
 
-/// The event that a body tells of; `None` when its marks do not say.
+/// The event of a body; `None` when its keys are ambiguous.
 pub(super) fn event_of(body: &[u8]) -> Option<&'static str> {
     let json = unfold(body).ok()?;
     object::<Marks<'_>>(&json)?.ok()?.event()

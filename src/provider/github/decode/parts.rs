@@ -1,4 +1,4 @@
-//! Reading the parts that several events share.
+//! Parts that several events share.
 
 use super::super::payload::{ActorPart, CommitPart, PersonPart};
 use crate::domain::event::Event;
@@ -7,10 +7,10 @@ use crate::provider::inbound::DecodeError;
 use crate::provider::payload::{Loose, Object, WORD_BYTES_MAX, clean_of, first_line};
 use std::borrow::Cow;
 
-/// What a body sent as a form begins with.
+/// The start of a form body.
 const FORM_PREFIX: &[u8] = b"payload=";
 
-/// The JSON in a body. A form is known by how it begins: the content type is not signed.
+/// The JSON in a body. A form is recognised by its start: the content type is not signed.
 pub(super) fn unfold(body: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     if !body.starts_with(FORM_PREFIX) {
         return Ok(Cow::Borrowed(body));
@@ -26,7 +26,7 @@ pub(super) fn of_run(run: RunEvent) -> Event {
     Event::Run(Box::new(run))
 }
 
-/// Attempts count from 1; older servers do not tell.
+/// Attempts count from 1; older servers do not report them.
 pub(super) fn attempt(number: &Loose<'_>) -> u32 {
     let attempt = number.number().unwrap_or(1).max(1);
     u32::try_from(attempt).unwrap_or(u32::MAX)
@@ -50,7 +50,7 @@ pub(super) fn person(person: &Object<PersonPart<'_>>) -> Option<String> {
     clean_of(&person.username, WORD_BYTES_MAX).or_else(|| clean_of(&person.name, WORD_BYTES_MAX))
 }
 
-/// A job with this conclusion failed. Whether it was allowed to, GitHub does not tell.
+/// A job with this conclusion failed. GitHub does not report whether it was allowed to.
 pub(super) fn is_failed(conclusion: &Loose<'_>) -> bool {
     matches!(
         conclusion.text(),
@@ -58,8 +58,8 @@ pub(super) fn is_failed(conclusion: &Loose<'_>) -> bool {
     )
 }
 
-/// A conclusion decides. Without one the status does, and the action only when the status says
-/// nothing: GitHub's own examples hold a `completed` action with the status `queued`.
+/// The conclusion decides. Without one the status does, and the action only without a status:
+/// GitHub's own examples contain a `completed` action with the status `queued`.
 pub(super) fn status(
     conclusion: &Loose<'_>,
     status: &Loose<'_>,

@@ -1,9 +1,9 @@
 //! `status`: commit statuses, which any CI may post. All statuses of one context on one commit
 //! are one run.
 //!
-//! Commits have no numbers: they are put in order by the date that they were committed at, those of
-//! one second by their parents and by the statuses' numbers
-//! ([`crate::domain::lane::second`]), and the statuses of one commit by their own time.
+//! Commits have no numbers: they are ordered by commit date, those of one second by their parents
+//! and by the statuses' numbers ([`crate::domain::lane::second`]), and the statuses of one commit
+//! by their own time.
 
 use super::super::payload::{Body, BranchPart, GitCommitPart};
 use super::parts::{login, person};
@@ -17,10 +17,10 @@ use crate::provider::payload::{
 };
 use sha2::{Digest, Sha256};
 
-/// Hexadecimal digits of a hash that name a commit among others.
+/// Hexadecimal digits of a hash that identify a commit.
 const NAME_DIGITS: usize = 15;
 
-/// `None` when it cannot be told from others or put in order.
+/// `None` when it cannot be identified or ordered.
 pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
     let state = body.state.text()?;
     let sha = clean_of(&body.sha, COMMIT_BYTES_MAX)?;
@@ -30,7 +30,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
         .find_map(moment)?;
     let outer = body.commit.0.as_ref()?;
     let commit = outer.commit.0.as_ref()?;
-    // A commit from the future would be the last one for ever.
+    // A commit with a date in the future would stay the last one.
     let began = committed_at(commit)?.min(updated_at);
     let made = Commit {
         name: name(&sha),
@@ -56,7 +56,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
             _ => RunStatus::Completed(Conclusion::Unknown),
         },
         updated_at,
-        // When its build began is not told: what is posted is about what is there.
+        // The start of its build is not reported: a status is about the current state.
         began_at: updated_at,
         family: Family::Statuses,
         twin: Twin::None,
@@ -81,7 +81,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
     })
 }
 
-/// A fork's commit is on no branch of ours: another commit's status says nothing of it.
+/// A fork's commit is on no branch of ours: another commit's status does not concern it.
 fn lane(branch: Option<String>, sha: &str) -> (Code, Lane) {
     if let Some(branch) = branch {
         return (Code::Own, Lane::of_branch("", branch));
@@ -97,7 +97,7 @@ fn committed_at(commit: &GitCommitPart<'_>) -> Option<Timestamp> {
         .find_map(|person| moment(&person.0.as_ref()?.date))
 }
 
-/// A number that tells runs of this family apart.
+/// A number that identifies runs of this family.
 fn identity(sha: &str, context: &str) -> u64 {
     let mut hash = Sha256::new();
     hash.update(sha.as_bytes());
@@ -110,22 +110,22 @@ fn identity(sha: &str, context: &str) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// What a commit is called among those of its second.
+/// The name of the commit among those of its second.
 fn name(sha: &str) -> u64 {
     let digits = sha.get(..NAME_DIGITS);
     let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
     number.unwrap_or(0)
 }
 
-/// The second in which it was made, and the rank that it has there alone. With so few bits the
-/// number stays exact in JSON.
+/// The second of the commit, and its rank in that second. With so few bits the number stays exact
+/// in JSON.
 fn number(commit: &Commit) -> u64 {
     commit.second << RANK_BITS | u64::from(own_rank(commit.name))
 }
 
-/// The branch that a status is about. A commit is in many branches: those count whose head it is.
-/// When their heads have moved on, any that it is in counts: of several it is the default branch,
-/// else the first by name. A fork's commit is in none.
+/// The branch of a status. A commit is in many branches: those with it as head count. If no head is
+/// at it any more, any branch with it counts: of several the default branch, else the first by
+/// name. A fork's commit is in none.
 fn branch(body: &Body<'_>, sha: &str) -> Option<String> {
     let repository = body.repository.0.as_ref();
     let default = repository.and_then(|r| name_of(&r.default_branch, BRANCH_BYTES_MAX));

@@ -1,4 +1,4 @@
-//! What ends without a pass: deleted branches and tags, merged and closed merge requests.
+//! Ends without a pass: deleted branches and tags, merged and closed merge requests.
 
 use super::super::payload::Body;
 use super::lanes::of_project;
@@ -12,15 +12,15 @@ use crate::provider::payload::{BRANCH_BYTES_MAX, any_moment, name, name_of};
 const BRANCHES: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
 
-/// A push that deletes what it is to leaves nothing after it: a hash of zeros. It has no time.
+/// A push that deletes its ref leaves nothing: a hash of zeros. It has no time.
 pub(super) fn by_push(body: &Body<'_>, sent_at: Option<Timestamp>) -> Event {
     let after = body.after.text().unwrap_or_default();
     let is_deletion = !after.is_empty() && after.bytes().all(|digit| digit == b'0');
     let git_ref = body.git_ref.text().unwrap_or_default();
     let named = |prefix: &str| name(git_ref.strip_prefix(prefix)?, BRANCH_BYTES_MAX);
     let branch = named(BRANCHES).map(|name| (Place::Branch(name), Resolution::BranchDeleted));
-    // Why a pipeline runs may be told without whether it was for a tag: one that is called like
-    // the default branch, which is never deleted, says nothing of that.
+    // An event may lack whether the pipeline was for a tag: a tag with the name of the default
+    // branch, which is never deleted, does not concern the branch.
     let project = body.project.0.as_ref();
     let default = project.and_then(|project| project.default_branch.text());
     let tag = named(TAGS).filter(|name| Some(name.as_str()) != default);

@@ -1,4 +1,4 @@
-//! Which lane a pipeline is in: see the table of ADR 14.
+//! The lane of a pipeline: see the table of ADR 14.
 
 use super::super::payload::{AttributesPart, Body};
 use crate::domain::lane::children::Likeness;
@@ -10,11 +10,11 @@ use crate::provider::payload::{
 };
 use sha2::{Digest, Sha256};
 
-/// What a branch is called that stands for a merge request.
+/// The prefix of a ref that stands for a merge request.
 const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
-/// What it ends with when it stands for the merge request's place in a merge train.
+/// Its suffix when it stands for the merge request's place in a merge train.
 const TRAIN: &str = "/train";
-/// Why a pipeline of a merge request runs.
+/// The source of a merge request's pipeline.
 const MERGE_REQUEST_EVENT: &str = "merge_request_event";
 /// So many digits of a commit's hash are its short name.
 const SHORT_HASH: usize = 8;
@@ -34,7 +34,7 @@ fn is_of_merge_request(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> bool {
     by_source || body.merge_request.0.is_some()
 }
 
-/// Whose code it was: a merge request's may be of another project.
+/// Whose code it was: that of a merge request may be of another project.
 pub(super) fn whose(body: &Body<'_>) -> Code {
     let project = body.project.0.as_ref().and_then(|p| p.id.number());
     let own = project.or_else(|| body.project_id.number());
@@ -52,7 +52,7 @@ pub(super) fn of_project(source: Option<u64>, own: Option<u64>) -> Code {
     }
 }
 
-/// The lane, for a child that of its parent as far as the child itself tells it.
+/// The lane; for a child that of its parent, as far as the child reports it.
 pub(super) fn of_pipeline(pipeline: &AttributesPart<'_>, code: &Code, body: &Body<'_>) -> Lane {
     let code = code.clone();
     let trigger = match source(pipeline) {
@@ -117,7 +117,7 @@ fn of_merge_request(
     }
 }
 
-/// The pipeline whose job started this one. Where the job is not told, the child stands for
+/// The pipeline whose job started this one. If the job is not reported, the child stands for
 /// itself: nothing else is known to be in its place.
 pub(super) fn parent(id: u64, body: &Body<'_>) -> Option<Parent> {
     let source = body.source_pipeline.0.as_ref()?;
@@ -143,8 +143,8 @@ fn hash(parts: [&str; 2]) -> u32 {
     u32::from_be_bytes(first.expect("a digest is longer"))
 }
 
-/// What a child is made of. All of its jobs are there from the beginning, and stay. What it was
-/// given that names its parent or its commit is another one each time.
+/// The content of a child. All of its jobs exist from the beginning, and stay. Variables that name
+/// its parent or its commit change each time.
 fn like(parent: u64, body: &Body<'_>) -> Likeness {
     let pipeline = body.object_attributes.0.as_ref();
     let jobs = body.builds.0.iter().filter_map(|job| {
@@ -167,8 +167,8 @@ fn like(parent: u64, body: &Body<'_>) -> Likeness {
     Likeness::new(jobs, variables)
 }
 
-/// A project has one workflow; pipelines of one kind are it. These are version 0.1's words, and
-/// stand in stored tracks.
+/// A project has one workflow; pipelines of one kind are it. These names are those of version 0.1,
+/// and are in stored tracks.
 pub(super) fn workflow_key(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> String {
     let key = match source(pipeline) {
         _ if is_child(pipeline, body) => "child",
@@ -181,7 +181,7 @@ pub(super) fn workflow_key(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> St
     key.to_owned()
 }
 
-/// What a pipeline without a name is called.
+/// The name of a pipeline without a name.
 pub(super) fn name(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> &'static str {
     match source(pipeline) {
         _ if is_child(pipeline, body) => "Child pipeline",
