@@ -3,7 +3,7 @@
 //! `--config FILE` (TOML), then `HOOKHERD__SECTION__KEY`, then the plain names such as
 //! `WEBHOOK_BASE_URL`. Any name may end in `_FILE` to read the value from a file; files in the
 //! directory of systemd's credentials are found by the plain name in lower case. Blanks around a
-//! value do not count, an empty variable is as good as none, and what is not known is refused.
+//! value are ignored, an empty variable counts as unset, and unknown names are refused.
 
 mod environment;
 mod error;
@@ -35,34 +35,34 @@ use url::Url;
 use values::{address, api_url, bad, duration, interval, public_url, size, within};
 use zeroize::Zeroizing;
 
-/// Everything that can be configured.
+/// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The HTTP server and the data directory.
     pub server: Server,
-    /// The master keys, as they were given; `None` when none was.
+    /// The master keys as configured; `None` without any.
     pub seal_key: Option<SealKey>,
     /// API token of the built-in user `admin`.
     pub admin_token: Option<ApiToken>,
-    /// GitHub installations; the first is the one of `api_url`. None: switched off.
+    /// GitHub installations; the first is the one of `api_url`. Empty: disabled.
     pub github: Vec<Installation>,
-    /// GitLab installations, in the same way.
+    /// GitLab installations, likewise.
     pub gitlab: Vec<Installation>,
-    /// The watch over hooks.
+    /// Checks of hooks.
     pub health: Health,
-    /// Limits of what comes in.
+    /// Limits of ingress.
     pub ingress: Ingress,
-    /// What history is kept.
+    /// Retention of history.
     pub retention: Retention,
-    /// What opens incidents.
+    /// The rules for incidents.
     pub rules: Rules,
-    /// The way to providers; `None` is the direct one.
+    /// The outbound proxy; `None` for direct calls.
     pub proxy: Option<Proxy>,
-    /// What strangers and users may take.
+    /// Limits for strangers and users.
     pub limits: Limits,
     /// Logging.
     pub log: Log,
-    /// What is odd about the configuration and does no harm, in words.
+    /// Warnings about harmless peculiarities of the configuration.
     pub warnings: Vec<String>,
 }
 
@@ -79,25 +79,26 @@ impl std::fmt::Debug for SealKey {
 /// The HTTP server and the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// Where providers reach us, without a slash at the end.
+    /// The public URL for providers, without a trailing slash.
     pub public_url: String,
-    /// Where the server listens.
+    /// The address on which the server listens.
     pub listen: SocketAddr,
-    /// Where `/metrics` is served instead of on `listen`.
+    /// The separate address of `/metrics`, instead of `listen`.
     pub metrics_listen: Option<SocketAddr>,
-    /// Whether `/metrics` on `listen` asks for no token.
+    /// Whether `/metrics` on `listen` needs no token.
     pub metrics_public: bool,
-    /// Proxies that connect for others, and say for whom.
+    /// Reverse proxies that name their clients.
     pub trusted_proxies: Vec<Network>,
-    /// Where state lives.
+    /// The data directory.
     pub data_dir: PathBuf,
     /// Whether a data directory without a store is refused.
     pub require_existing_store: bool,
-    /// Whether what is found to be gone is accepted as lost; a flag of `serve`, never configured.
+    /// Whether missing parts of the store are accepted as lost; a flag of `serve`, never
+    /// configured.
     pub accept_data_loss: bool,
     /// Threads of the HTTP server.
     pub workers: usize,
-    /// How long requests under way may take at shutdown.
+    /// Longest time for requests in progress at shutdown.
     pub shutdown_timeout: Duration,
 }
 
@@ -106,9 +107,9 @@ pub struct Server {
 pub struct Installation {
     /// Base of its REST API.
     pub api_url: Url,
-    /// Where its pages live.
+    /// The URL of its web pages.
     pub web_url: Url,
-    /// The host by which users name it.
+    /// The host by which users refer to it.
     pub host: Host,
     /// Our OAuth client there.
     pub oauth: Option<Oauth>,
@@ -116,72 +117,72 @@ pub struct Installation {
     pub app: Option<GithubApp>,
     /// More certificate authorities to trust, PEM.
     pub ca_file: Option<PathBuf>,
-    /// Longest wait for an answer.
+    /// Timeout of a request.
     pub call_timeout: Duration,
-    /// Pause between writes of one token.
+    /// Pause between writes with one token.
     pub write_pause: Duration,
-    /// Most calls at a time.
+    /// Most concurrent calls.
     pub concurrency: usize,
 }
 
-/// The watch over hooks.
+/// Checks of hooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// How often a hook is compared with what it should be.
+    /// Interval at which a hook is checked.
     pub check_interval: Duration,
-    /// After this long without a delivery a hook is pinged.
+    /// Time without a delivery after which a hook is pinged.
     pub ping_interval: Duration,
-    /// Longer than a provider may take to carry out a call that we gave up on.
+    /// Longer than a provider may take to carry out a call after its timeout.
     pub settle_time: Duration,
-    /// First and longest wait after failures that tend to pass.
+    /// First and longest wait after transient failures.
     pub retry: (Duration, Duration),
-    /// First and longest wait after failures that a person has to mend.
+    /// First and longest wait after failures that a person has to correct.
     pub slow_retry: (Duration, Duration),
-    /// How long connecting waits for the hook before it answers.
+    /// Longest time that connecting waits for the hook before it answers.
     pub connect_wait: Duration,
-    /// Calls that a restart cut off are repeated within this time.
+    /// Calls interrupted by a restart are repeated within this time.
     pub startup_spread: Duration,
 }
 
-/// Limits of what comes in.
+/// Limits of ingress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ingress {
     /// Largest body of a delivery, in bytes.
     pub max_body_bytes: usize,
-    /// Longest time for a body to arrive.
+    /// Longest time in which a body must arrive.
     pub body_deadline: Duration,
-    /// Most bytes of bodies that are not verified yet, over all requests.
+    /// Most bytes of unverified bodies, over all requests.
     pub max_bytes_in_flight: usize,
 }
 
-/// What history is kept.
+/// Retention of history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Deliveries older than this may go.
+    /// Deliveries older than this may be deleted.
     pub max_age: Duration,
     /// Most bytes of history.
     pub max_bytes: u64,
-    /// Newest deliveries that each connection keeps in any case.
+    /// Number of newest deliveries that each connection always keeps.
     pub floor_per_connection: usize,
-    /// Runs and resolved incidents older than this go.
+    /// Runs and resolved incidents older than this are deleted.
     pub history_max_age: Duration,
-    /// For so long a delivery is recognised when it is sent again.
+    /// Time for which redeliveries are recognised.
     pub guards_max_age: Duration,
 }
 
 /// Logging.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// One JSON object a line instead of text.
+    /// One JSON object per line instead of text.
     pub json: bool,
-    /// What is logged, such as `info` or `hookherd=debug,info`.
+    /// The log filter, such as `info` or `hookherd=debug,info`.
     pub level: String,
 }
 
 impl Config {
-    /// Reads file and environment of this process.
+    /// Reads the file and the environment of this process.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        // A path that is empty or blank names none; a line end behind it is not meant.
+        // An empty or blank path counts as unset; a trailing line break is ignored.
         let file = file.map(|path| match path.to_str() {
             Some(text) => Path::new(text.trim()),
             None => path,
@@ -320,7 +321,7 @@ fn installations(
             let expected = "a host that is not configured yet";
             return Err(bad(keys.more_api_urls, text, expected));
         }
-        // What was registered with one installation is known to no other.
+        // OAuth client and App are registered with one installation and unknown to the others.
         let is_main = raw.has_main && installations.is_empty();
         let web_url = if is_main { raw.web_url } else { "" };
         installations.push(Installation {

@@ -1,4 +1,4 @@
-//! Sealing of secrets at rest: what is sealed opens only as what it was sealed as.
+//! Encryption of secrets at rest. A sealed secret opens only for its own purpose.
 
 pub mod ring;
 
@@ -7,7 +7,7 @@ use crate::domain::repo::Instance;
 use crate::domain::secret::Sealed;
 use zeroize::Zeroizing;
 
-/// What a secret is and whose: everything that is bound to the ciphertext, so that it cannot be
+/// The purpose and the owner of a secret: all that is bound to the ciphertext, so that it cannot be
 /// moved to another record, field, owner or provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose<'a> {
@@ -17,7 +17,7 @@ pub enum Purpose<'a> {
         connection: ConnectionId,
         /// Its owner.
         owner: UserId,
-        /// Where its repository lives.
+        /// The installation of its repository.
         instance: &'a Instance,
     },
     /// A token of a credential.
@@ -28,10 +28,10 @@ pub enum Purpose<'a> {
         credential: CredentialId,
         /// Its owner.
         owner: UserId,
-        /// The only place that it may be sent to.
+        /// The only installation to which it may be sent.
         instance: &'a Instance,
     },
-    /// The canary of the store.
+    /// The check value of the store.
     Canary,
 }
 
@@ -47,7 +47,7 @@ pub enum TokenField {
 }
 
 impl TokenField {
-    /// Every field there is.
+    /// All fields.
     pub const ALL: [Self; 3] = [Self::Token, Self::Access, Self::Refresh];
 
     /// The name that is bound to the ciphertext.
@@ -60,7 +60,7 @@ impl TokenField {
     }
 }
 
-/// Why something could not be opened. Never says more: the reasons are alike to an attacker.
+/// Why a secret could not be opened. Gives no more details, which could help an attacker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// It was sealed with a key that is not in the ring.

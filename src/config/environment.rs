@@ -1,8 +1,8 @@
-//! The environment of a process: which variables speak to us, and what they say.
+//! The environment of a process: its variables for settings, and their values.
 //!
 //! `HOOKHERD__SECTION__KEY` names any setting, the plain names in [`PLAIN`] the usual ones. Either
-//! may end in `_FILE`: then it names a file that holds the value. A variable that is empty, or only
-//! blank, is as good as none.
+//! may end in `_FILE`: then it names a file that holds the value. An empty or blank variable counts
+//! as unset.
 
 use super::error::{ConfigError, Origin};
 use super::layers::nearest;
@@ -31,7 +31,7 @@ pub(super) const PLAIN: [(&str, &str); 9] = [
     ),
 ];
 
-/// Variables of ours that are no settings of the daemon.
+/// Our variables that are not settings of the daemon.
 const OTHERS: [&str; 5] = [
     "HOOKHERD_URL",
     "HOOKHERD_TOKEN",
@@ -40,10 +40,10 @@ const OTHERS: [&str; 5] = [
     "HOOKHERD_FAULTS",
 ];
 
-/// What stands before the name of a setting, in upper case.
+/// The prefix of a setting's variable.
 const PREFIX: &str = "HOOKHERD__";
 
-/// The variables of a process, and where systemd put its credentials.
+/// The variables of a process, and the directory of systemd's credentials.
 #[derive(Default)]
 pub(super) struct Environment {
     pub(super) variables: BTreeMap<String, OsString>,
@@ -81,7 +81,7 @@ impl Environment {
         Ok((!text.is_empty()).then(|| Zeroizing::new(text.to_owned())))
     }
 
-    /// What the plain names say: directly, by a file, or by a credential of systemd.
+    /// The values of the plain names: directly, from a file, or from a credential of systemd.
     pub(super) fn plain(&self) -> Result<Vec<Found>, ConfigError> {
         let mut all = Vec::new();
         for (name, key) in PLAIN {
@@ -191,8 +191,8 @@ impl Environment {
     }
 }
 
-/// The plain name that a variable which does not begin as ours do is a misspelling of: the same
-/// letters with other underscores, or two letters off.
+/// The plain name of which a variable without our prefix is a misspelling: the same letters with
+/// other underscores, or two letters different.
 fn misspelt(name: &str) -> Option<&'static str> {
     let bare = |name: &str| name.replace(['_', '-'], "");
     let name = bare(name.strip_suffix("_FILE").unwrap_or(name));
@@ -202,7 +202,7 @@ fn misspelt(name: &str) -> Option<&'static str> {
     (far <= 2).then_some(nearest)
 }
 
-/// The variables that Kubernetes makes for a service named `hookherd`.
+/// The variables that Kubernetes sets for a service named `hookherd`.
 fn is_of_cluster(rest: &str) -> bool {
     rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
 }

@@ -1,11 +1,10 @@
-//! What is said of a configuration that cannot be used: the key, the value, what would do, and
-//! where it was written.
+//! Errors of an invalid configuration: the key, the value, what is expected, and where it was set.
 
 use super::secrets::SecretsError;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a value was written.
+/// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// In the configuration file.
@@ -29,33 +28,33 @@ impl fmt::Display for Origin {
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file cannot be read, or is no TOML.
+    /// The file cannot be read, or is not TOML.
     #[error("configuration: {0}")]
     Read(String),
-    /// There is no such setting.
+    /// An unknown setting.
     #[error(
         "configuration: unknown setting {name}{}{}",
         place(origin.as_ref()),
         hint(nearest.as_ref())
     )]
     Unknown {
-        /// Its name, as it was written.
+        /// Its name, as written.
         name: String,
         /// Where, unless the name says so.
         origin: Option<Origin>,
-        /// The setting that was probably meant.
+        /// The setting that was probably intended.
         nearest: Option<String>,
     },
-    /// A value that makes no sense.
+    /// An invalid value.
     #[error("configuration: {key} = {value:?}{}: expected {expected}", place(origin.as_ref()))]
     Value {
         /// The key.
         key: String,
-        /// What was given. Never a secret.
+        /// The value. Never a secret.
         value: String,
-        /// What would do.
+        /// What is expected.
         expected: String,
-        /// Where it was written; `None` when it is the default.
+        /// Where it was set; `None` when it is the default.
         origin: Option<Origin>,
     },
     /// A secret cannot be read.

@@ -1,5 +1,5 @@
-//! The layers that settings are made of: defaults, the file, the environment. The defaults are the
-//! schema: a setting that they do not have does not exist, and its kind is that of its default.
+//! The layers of the settings: defaults, file, environment. The defaults are the schema: a setting
+//! without a default does not exist, and its type is that of its default.
 
 use super::environment::{Environment, Found};
 use super::error::{ConfigError, Origin};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// Keys whose values are secrets: text, however they look, and never shown.
+/// Keys whose values are secrets: always text, and never shown.
 const SECRETS: [&str; 5] = [
     "seal.key",
     "auth.admin_token",
@@ -18,17 +18,17 @@ const SECRETS: [&str; 5] = [
     "providers.gitlab.oauth.client_secret",
 ];
 
-/// All settings as they were written, none of them judged.
+/// All settings as written, not yet checked.
 pub(super) struct Written {
     pub(super) raw: Raw,
     secrets: BTreeMap<String, Zeroizing<String>>,
     origins: BTreeMap<String, Origin>,
-    /// What is odd and does no harm.
+    /// Warnings about harmless peculiarities.
     pub(super) warnings: Vec<String>,
 }
 
 impl Written {
-    /// The defaults, a file with its text, and the environment. Later ones win.
+    /// The defaults, a file with its text, and the environment. Later ones take precedence.
     pub(super) fn read(
         file: Option<(&Path, &str)>,
         environment: &Environment,
@@ -54,7 +54,7 @@ impl Written {
         })
     }
 
-    /// A secret, by its key; `None` when nothing is there.
+    /// A secret, by its key; `None` when it is unset.
     pub(super) fn secret(&self, key: &str) -> Option<Zeroizing<String>> {
         self.secrets.get(key).cloned()
     }
@@ -87,7 +87,7 @@ impl Layers {
         }
     }
 
-    /// Every setting there is, as `section.key`.
+    /// All settings, as `section.key`.
     fn keys(&self) -> Vec<String> {
         fn collect(tree: &Map<String, Value>, before: &str, keys: &mut Vec<String>) {
             for (name, value) in tree {
@@ -169,7 +169,7 @@ impl Layers {
                 self.put(key, value, origin.clone());
                 return Ok(());
             }
-            // A number with a point would not come back as it was written.
+            // A number with a decimal point would not keep its form.
             toml::Value::Float(_)
             | toml::Value::Datetime(_)
             | toml::Value::Array(_)
@@ -189,7 +189,7 @@ impl Layers {
         })
     }
 
-    /// A value as people write it, taken as what its setting is.
+    /// A value from a variable, converted to the type of its setting.
     fn add(&mut self, found: Found) -> Result<(), ConfigError> {
         let Found { key, text, origin } = found;
         if SECRETS.contains(&key.as_str()) {
@@ -231,11 +231,11 @@ impl Layers {
     }
 }
 
-/// What is said of values that are none of these.
+/// The error for values of other types.
 const A_SWITCH: &str = "true or false";
 const A_NUMBER: &str = "a whole number, such as 4";
 
-/// Every section there is, as `section.section`.
+/// All sections, as `section.section`.
 fn sections(tree: &Map<String, Value>) -> Vec<String> {
     let mut all = Vec::new();
     for (name, value) in tree {
@@ -247,7 +247,7 @@ fn sections(tree: &Map<String, Value>) -> Vec<String> {
     all
 }
 
-/// A value of the file, as JSON, to be shown.
+/// A value of the file, as JSON, for display.
 fn plain(value: &toml::Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -280,7 +280,7 @@ fn whole(text: &str) -> Option<Value> {
     Some(Value::from(number))
 }
 
-/// What is to be said of a line that is no TOML because its value, a text, has no quotes.
+/// The error for a line that is not TOML because its text has no quotes.
 fn quotes(line: &str) -> &'static str {
     let value = line.split_once('=').map_or("", |(_, value)| value.trim());
     let is_bare = !value.is_empty() && !value.starts_with(['"', '\'', '[', '{']);

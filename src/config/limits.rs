@@ -1,4 +1,4 @@
-//! What strangers and users may take.
+//! Limits for strangers and users.
 
 use super::raw;
 use super::values::{bad, interval, memory, within};
@@ -6,51 +6,52 @@ use super::{ConfigError, Ingress};
 use crate::domain::net::Network;
 use std::time::Duration;
 
-/// What strangers and users may take.
+/// Limits for strangers and users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections in all.
+    /// Connections in total.
     pub connections: usize,
-    /// Connections of one address.
+    /// Connections per address.
     pub connections_per_address: usize,
-    /// How long a client may not read what it has asked for.
+    /// Longest time in which a client may read too little of its answer.
     pub write_deadline: Duration,
-    /// Bytes of answers that are on their way.
+    /// Bytes of unread answers.
     pub answer_bytes: usize,
-    /// API requests of a user in a minute.
+    /// API requests per user and minute.
     pub requests_per_minute: usize,
-    /// API requests of a user at a time.
+    /// Concurrent API requests per user.
     pub requests_at_once: usize,
-    /// API tokens that are made for a user in an hour.
+    /// API tokens created per user and hour.
     pub tokens_per_hour: usize,
-    /// API tokens that a user may have.
+    /// API tokens per user.
     pub tokens_per_user: usize,
     /// Users.
     pub users: usize,
-    /// Credentials that a user may have.
+    /// Credentials per user.
     pub credentials_per_user: usize,
-    /// Connections to repositories that a user may have.
+    /// Connections to repositories per user.
     pub repositories_per_user: usize,
-    /// Attempts of a user in an hour to connect what is not there.
+    /// Attempts per user and hour to connect repositories that were not found.
     pub failed_connects_per_hour: usize,
-    /// Wrong API tokens from one address in a minute.
+    /// Wrong API tokens per address and minute.
     pub wrong_tokens_per_minute: usize,
 }
 
 const MANY: usize = 1_000_000;
 const MIB: usize = 1024 * 1024;
 const TIB: usize = MIB * MIB;
-/// Connections that a daemon needs at least.
+/// Fewest connections that a daemon needs.
 const CONNECTIONS_MIN: usize = 16;
-/// Longest deadline of those that a client has to keep.
+/// Longest deadline for clients.
 const DEADLINE_MAX: Duration = Duration::from_mins(10);
-/// Room for bodies, in the size of the largest: strangers share a quarter, large ones have a half.
+/// Memory for bodies, as a multiple of the largest: strangers share a quarter, large ones have a
+/// half.
 const BODIES_AT_LEAST: usize = 8;
-/// Deliveries of CI have tens of kilobytes: with less, all would be refused, and the provider
-/// would give the hook up.
+/// Deliveries of CI have tens of kilobytes: with less, all would be refused, and the provider would
+/// disable the hook.
 const BODY_MIN: usize = 64 << 10;
 const BODY_MAX: usize = 1024 * MIB;
-/// A user has a quarter, and a page of a list has to fit into it.
+/// A user has a quarter, and a page of a list must fit into it.
 const ANSWERS_MIN: usize = 4 * MIB;
 
 /// The section, checked.
@@ -107,7 +108,7 @@ pub(super) fn ingress(raw: &raw::Ingress) -> Result<Ingress, ConfigError> {
     })
 }
 
-/// How long a client may take for something.
+/// A deadline for clients.
 fn deadline_of(key: &str, text: &str) -> Result<Duration, ConfigError> {
     let deadline = interval(key, text)?;
     if (Duration::from_secs(1)..=DEADLINE_MAX).contains(&deadline) {

@@ -1,4 +1,4 @@
-//! The way out: a proxy, when one is configured.
+//! The outbound proxy.
 
 use super::environment::Environment;
 use super::error::ConfigError;
@@ -7,12 +7,12 @@ use super::values::bad;
 use std::fmt;
 use url::Url;
 
-/// A proxy that calls to providers go through.
+/// A proxy for calls to providers.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// Where it is. May hold a user and a password.
+    /// Its URL. May contain a user and a password.
     pub url: Url,
-    /// Hosts that are reached without it: names (with all below them), addresses, networks.
+    /// Hosts that are called without it: names (including subdomains), addresses, networks.
     pub no_proxy: Vec<String>,
 }
 
@@ -25,12 +25,12 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The usual variables, the one that wins first. `HTTP_PROXY` is none of them: it is for plain
+/// The usual variables, in order of precedence. `HTTP_PROXY` is not among them: it is for plain
 /// HTTP, and a request to a CGI program can set it.
 const USUAL: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const USUAL_NONE: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// The configured proxy, else that of the usual variables when they were asked for.
+/// The configured proxy, else that of the usual variables if they are enabled.
 pub(super) fn proxy(
     raw: &raw::Network,
     environment: &Environment,
@@ -62,7 +62,7 @@ pub(super) fn proxy(
     Ok(Some(Proxy { url, no_proxy }))
 }
 
-/// A host and port alone are a proxy that is spoken to in plain HTTP, as everywhere.
+/// A host and port alone mean a plain HTTP proxy, as in other programs.
 fn url(key: &str, text: &str) -> Result<Url, ConfigError> {
     const EXPECTED: &str = "the http:// or https:// URL of a proxy, such as \
                             \"http://proxy.example:3128\"";

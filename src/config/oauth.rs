@@ -1,4 +1,4 @@
-//! How users sign in: our clients at the providers, and our GitHub App.
+//! Sign-in: our OAuth clients at the providers, and our GitHub App.
 
 use super::layers::Written;
 use super::values::{bad, base_url};
@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 /// Our OAuth client at an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oauth {
-    /// Its id, which is no secret.
+    /// Its id, which is not secret.
     pub client_id: String,
-    /// Its secret; `None` when only the device flow is wanted.
+    /// Its secret; `None` for the device flow only.
     pub client_secret: Option<OauthSecret>,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// The client that is configured under these keys; `None` when none is.
+/// The client configured under these keys, if any.
 pub(super) fn client(
     written: &Written,
     keys: raw::OauthKeys,
@@ -62,7 +62,7 @@ pub(super) fn client(
     }))
 }
 
-/// The GitHub App that is configured; `None` when none is.
+/// The configured GitHub App, if any.
 pub(super) fn app(written: &Written, raw: &raw::App) -> Result<Option<GithubApp>, ConfigError> {
     const KEY: &str = "providers.github.app.id";
     let id = raw.id.clone();
@@ -84,7 +84,7 @@ pub(super) fn app(written: &Written, raw: &raw::App) -> Result<Option<GithubApp>
     }
 }
 
-/// A key whose line ends were written as `\n`, as they are where a variable must be one line.
+/// A key whose line breaks were written as `\n`, because a variable must be one line.
 fn lines(key: Zeroizing<String>) -> Zeroizing<String> {
     if key.contains('\n') {
         return key;
@@ -101,7 +101,7 @@ pub(super) fn web_url(key: &'static str, text: &str, api_url: &Url) -> Result<Ur
 }
 
 /// `https://api.github.com` has its pages at `https://github.com`, `https://api.NAME.ghe.com` at
-/// `https://NAME.ghe.com`; everybody else before the path of the API.
+/// `https://NAME.ghe.com`; all others before the path of the API.
 fn derived(api_url: &Url) -> Url {
     let mut url = api_url.clone();
     let host = url.host_str().unwrap_or_default().to_owned();

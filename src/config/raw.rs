@@ -1,4 +1,4 @@
-//! The configuration as it is written, with its defaults.
+//! The configuration as written, with its defaults.
 
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +120,7 @@ sections! {
     Log { format: String = "pretty".into(), level: String = "info".into() }
 }
 
-/// What the sections of all kinds of providers have, with the names of the keys.
+/// The sections of all kinds of providers, with the names of the keys.
 pub(super) struct Provider<'a> {
     pub(super) keys: Keys,
     pub(super) api_urls: Vec<&'a str>,
@@ -157,8 +157,8 @@ pub(super) struct OauthKeys {
 macro_rules! providers {
     ($($section:ident $name:literal [$($app:ident)?];)*) => {$(
         impl $section {
-            /// The section as all kinds have it. An empty URL names no installation; a variable
-            /// cannot be empty, and says `none`.
+            /// The section in the common form. An empty URL names no installation; a variable
+            /// cannot be empty, and uses `none`.
             pub(super) fn provider(&self) -> Provider<'_> {
                 let has_main = !["", "none", "off"].contains(&self.api_url.to_lowercase().as_str());
                 let urls = std::iter::once(&self.api_url).filter(|_| has_main);

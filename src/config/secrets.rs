@@ -1,4 +1,4 @@
-//! Values that stand in files of their own: secrets, as a rule.
+//! Values in separate files: usually secrets.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ pub enum SecretsError {
     /// The file cannot be read.
     #[error("{name}: cannot read {path}: {source}")]
     Unreadable {
-        /// The name that led there.
+        /// The variable or key that names the file.
         name: String,
         /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// Others can read the file.
+    /// Other users can read the file.
     #[error("{name}: {path} can be read by others; make it `chmod 600`")]
     TooOpen {
-        /// The name that led there.
+        /// The variable or key that names the file.
         name: String,
         /// The file.
         path: PathBuf,
     },
-    /// There is nothing in the file.
+    /// The file is empty.
     #[error("{name}: {path} is empty")]
     Empty {
-        /// The name that led there.
+        /// The variable or key that names the file.
         name: String,
         /// The file.
         path: PathBuf,
@@ -60,7 +60,7 @@ pub(super) fn read(name: &str, path: &Path) -> Result<Zeroizing<String>, Secrets
     Ok(text)
 }
 
-/// The same for a file that systemd guards itself, by other means than modes. It may be empty.
+/// The same for a file that systemd protects by other means than modes. It may be empty.
 pub(super) fn read_unguarded(name: &str, path: &Path) -> Result<Zeroizing<String>, SecretsError> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.map_err(|source| unreadable(name, path, source))?;

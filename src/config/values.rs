@@ -1,4 +1,4 @@
-//! What values must be: durations, sizes, addresses, URLs, levels.
+//! Checked values: durations, sizes, addresses, URLs, levels.
 
 use super::ConfigError;
 use crate::domain::repo::Host;
@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use url::Url;
 
-/// What is said of URLs that secrets go to.
+/// The error for URLs to which secrets are sent.
 const SAFE_URL: &str = "an https:// URL (http:// only for this machine itself)";
 
 pub(super) fn bad(key: &str, value: &str, expected: &str) -> ConfigError {
@@ -58,7 +58,7 @@ pub(super) fn within(
     Err(bad(key, &number.to_string(), &expected))
 }
 
-/// `localhost:PORT` is this machine, without asking anybody who that is.
+/// `localhost:PORT` is this machine, without a name look-up.
 pub(super) fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     const EXPECTED: &str = "an address and a port, such as \"127.0.0.1:8080\" (this machine only) \
                             or \"0.0.0.0:8080\" (every interface)";
@@ -71,7 +71,7 @@ pub(super) fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> 
         .ok_or_else(|| bad(key, text, EXPECTED))
 }
 
-/// Whether a URL leads to this machine, where plain HTTP does no harm.
+/// Whether a URL leads to this machine, where plain HTTP is safe.
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -109,18 +109,18 @@ pub(super) fn base_url(key: &str, text: &str) -> Result<Url, ConfigError> {
     Ok(url)
 }
 
-/// Our public address as it stands in hooks: without a slash at its end.
+/// Our public address as used in hooks: without a trailing slash.
 pub(super) fn public_url(key: &str, text: &str) -> Result<String, ConfigError> {
     let url = base_url(key, text)?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Base of an API, and the host by which users name it.
+/// Base of an API, and the host by which users refer to it.
 pub(super) fn api_url(key: &str, text: &str) -> Result<(Url, Host), ConfigError> {
     let url = safe_url(key, text)?;
     let fail = || bad(key, text, SAFE_URL);
     let name = match (url.host_str(), url.port()) {
-        // The API of github.com has a host of its own; users name the site.
+        // The API of github.com has a separate host; users name the site.
         (Some("api.github.com"), None) => "github.com".to_owned(),
         (Some(host), None) => host.to_owned(),
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -130,8 +130,8 @@ pub(super) fn api_url(key: &str, text: &str) -> Result<(Url, Host), ConfigError>
     Ok((url, host))
 }
 
-/// A filter for the log: levels, for all or for parts of the program. A word that is neither would
-/// be taken for the name of a part, and switch the rest of the log off.
+/// A log filter: levels, for all or for single modules. Any other word would count as the name of a
+/// module, and disable the rest of the log.
 pub(super) fn log_level(key: &str, text: &str) -> Result<String, ConfigError> {
     const EXPECTED: &str = "a level (off, error, warn, info, debug or trace), or parts with their \
                             levels, such as \"hookherd=debug,info\"";

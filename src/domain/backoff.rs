@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt: exponential growth with a cap and full jitter.
+//! The wait before the next attempt: exponential growth with a cap and jitter.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ impl Backoff {
     /// The wait before attempt `attempt` (1 is the first repetition). `chance` is uniform over all
     /// of `u64`.
     ///
-    /// "Equal jitter": half of the ceiling is certain, half is chance, so that a herd spreads out
-    /// and yet nobody retries at once.
+    /// "Equal jitter": half of the ceiling is fixed, half is random, so that many retries spread
+    /// out and none is immediate.
     pub fn wait(&self, attempt: u32, chance: u64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let ceiling = self.initial.saturating_mul(1 << doublings).min(self.cap);
@@ -31,7 +31,7 @@ pub fn scale(span: Duration, chance: u64) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// `interval` moved by up to a tenth either way, so that timers set together drift apart.
+/// `interval` changed by up to a tenth either way, so that timers set together drift apart.
 pub fn jittered(interval: Duration, chance: u64) -> Duration {
     let tenth = interval / 10;
     interval.saturating_sub(tenth) + scale(tenth * 2, chance)

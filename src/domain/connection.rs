@@ -1,4 +1,4 @@
-//! Connections: repositories that users asked us to look after.
+//! Connections: repositories that Hookherd watches for users.
 
 use super::error_code::ErrorCode;
 use super::id::{ConnectionId, CredentialId, HookKey, UserId};
@@ -8,13 +8,13 @@ use super::secret::{Proof, Sealed};
 use super::time::Timestamp;
 use std::time::Duration;
 
-/// Most events that may be chosen for one hook; GitHub knows about 70.
+/// Most events for one hook; GitHub has about 70.
 pub const EVENTS_MAX: usize = 100;
-/// How long the secret before a rotation is still accepted: deliveries under way and redeliveries
-/// may be signed with it.
+/// How long the secret before a rotation is accepted: current deliveries and redeliveries may be
+/// signed with it.
 pub const PREVIOUS_SECRET_GRACE: Duration = Duration::from_hours(1);
 
-/// Most credentials of which a connection remembers that they had no access.
+/// Most credentials without access that a connection stores.
 pub const NO_ACCESS_MAX: usize = 32;
 
 /// A connection. Written only by its actor, once it exists.
@@ -22,92 +22,92 @@ pub const NO_ACCESS_MAX: usize = 32;
 pub struct Connection {
     /// Our id.
     pub id: ConnectionId,
-    /// Whose it is. Only they see it.
+    /// The owner. Only they see it.
     pub owner: UserId,
-    /// Where the repository lives.
+    /// The installation of the repository.
     pub instance: Instance,
-    /// The provider's id of the repository; `None` until the provider could be asked.
+    /// The provider's id of the repository; `None` until the provider has reported it.
     pub repository: Option<RepositoryId>,
-    /// The repository's name as last told by the provider's API (or by the user, before that).
+    /// The repository's name as last reported by the provider's API (or by the user, before that).
     pub full_name: FullName,
     /// The mark in the hook's URL.
     pub hook_key: HookKey,
-    /// The credential to use; `None` for "whichever of the owner's fits".
+    /// The credential to use; `None` for any of the owner's that fits.
     pub credential: Option<CredentialId>,
-    /// The credential that the last successful call was made with.
+    /// The credential of the last successful call.
     pub credential_used: Option<CredentialUse>,
-    /// The credentials that lately could not manage this repository's hooks: not tried again
+    /// The credentials that recently could not manage this repository's hooks: not tried again
     /// while another can. At most [`NO_ACCESS_MAX`].
     pub no_access: Vec<CredentialId>,
     /// The provider's names of the events to subscribe to, sorted, without repetition.
     pub events: Vec<String>,
-    /// The secret that the hook has or is to get, sealed.
+    /// The secret of the hook, current or to be written, sealed.
     pub secret: Sealed,
-    /// The secret before the last rotation, and until when it is accepted; `None` as the end
-    /// while the rotation is not known to have reached the provider.
+    /// The secret before the last rotation, and until when it is accepted; `None` as the end while
+    /// the rotation is not known to have reached the provider.
     pub previous_secret: Option<(Sealed, Option<Timestamp>)>,
-    /// What the hook's deliveries are known to prove themselves with.
+    /// How the hook's deliveries are known to be authenticated.
     pub proof: Proof,
-    /// Where the state machine stands.
+    /// The state of the lifecycle.
     pub lifecycle: Lifecycle,
-    /// When the armed retry is due, so that a restart does not ask too early.
+    /// When the armed retry is due, so that a restart does not retry too early.
     pub retry_due_at: Option<Timestamp>,
     /// When the user connected it.
     pub created_at: Timestamp,
-    /// When the present hook was first known to be there.
+    /// When the current hook was first known to exist.
     pub hook_created_at: Option<Timestamp>,
-    /// The public address of ours that the hook delivers to, as last written or seen; `None` while
-    /// there is no hook, or when it is not known (records of version 0.1 do not tell).
+    /// Our public address to which the hook delivers, as last written or seen; `None` without a
+    /// hook, or when it is unknown (records of version 0.1 do not have it).
     pub address: Option<String>,
-    /// The last time that deliveries with wrong signatures made us look at the hook.
+    /// The last time that deliveries with wrong signatures caused a check of the hook.
     pub suspicion: Option<Suspicion>,
     /// When the last verified delivery arrived.
     pub last_delivery_at: Option<Timestamp>,
-    /// When the last delivery that was no pong arrived.
+    /// When the last delivery other than a pong arrived.
     pub last_event_at: Option<Timestamp>,
-    /// When the hook was last found to be as we want it.
+    /// When the hook was last found with the wanted settings.
     pub last_check_at: Option<Timestamp>,
     /// Why the last call failed; `None` once one succeeded.
     pub last_error: Option<LastError>,
 }
 
-/// That deliveries with wrong signatures made us look at the hook. Whoever knows the hook's URL can
-/// send such, so how often that works is limited by time, whatever else arrives.
+/// A check of the hook because of deliveries with wrong signatures. Anyone who knows the hook's URL
+/// can send such, so its frequency is limited by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suspicion {
-    /// When it last did.
+    /// The time of the last one.
     pub at: Timestamp,
-    /// How often in a row nothing was found.
+    /// How many in a row found nothing.
     pub fruitless: u32,
 }
 
-/// Shortest time between two looks because of wrong signatures. Doubles while nothing is found.
+/// Shortest time between two checks because of wrong signatures. Doubles while nothing is found.
 const SUSPICION_PAUSE: Duration = Duration::from_hours(1);
 /// Longest such time.
 const SUSPICION_PAUSE_MAX: Duration = Duration::from_hours(24);
 
 impl Suspicion {
-    /// Whether wrong signatures may make us look again. A time far ahead of the clock was taken
-    /// from a wrong one, and forbids nothing.
+    /// Whether wrong signatures may cause another check. A time far in the future comes from a
+    /// wrong clock, and forbids nothing.
     pub fn may_recur(&self, now: Timestamp) -> bool {
         let doublings = self.fruitless.saturating_sub(1).min(5);
         let pause = (SUSPICION_PAUSE * 2_u32.pow(doublings)).min(SUSPICION_PAUSE_MAX);
         now.since(self.at) >= pause || self.at.since(now) > SUSPICION_PAUSE_MAX
     }
 
-    /// The one that follows on `last`.
+    /// The next one after `last`.
     pub fn after(last: Option<Self>, now: Timestamp) -> Self {
         let fruitless = last.map_or(0, |last| last.fruitless).saturating_add(1);
         Self { at: now, fruitless }
     }
 }
 
-/// A credential in use, and by whose leave.
+/// A credential in use, and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialUse {
     /// One of the connection's owner.
     Own(CredentialId),
-    /// One that another user shares. Nothing else about it is shown to the owner.
+    /// A shared one of another user. Nothing else about it is shown to the owner.
     Shared(CredentialId),
 }
 
@@ -120,10 +120,10 @@ impl CredentialUse {
     }
 }
 
-/// Why a call of ours failed, for people.
+/// Why a call failed, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastError {
-    /// The reason, for programs.
+    /// The code of the reason.
     pub code: ErrorCode,
     /// A sentence that says what to do, without secrets.
     pub message: String,
@@ -131,25 +131,25 @@ pub struct LastError {
     pub at: Timestamp,
 }
 
-/// A connection's state in one word, for the API and the metrics.
+/// The state of a connection, for the API and the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WebhookStatus {
-    /// Being created, or soon to be tried again.
+    /// Being created, or soon to be retried.
     Pending,
-    /// There, and as we want it.
+    /// Exists, with the wanted settings.
     Active,
-    /// There as far as we know, but something is wrong with it.
+    /// Exists as far as known, but with a problem.
     Degraded,
-    /// Cannot be created; retries go on.
+    /// Cannot be created; retries continue.
     Failed,
     /// Paused, or not wanted.
     Inactive,
-    /// Waits for a person.
+    /// No retries until a person acts.
     Suspended,
 }
 
 impl WebhookStatus {
-    /// Every status there is.
+    /// All states.
     pub const ALL: [Self; 6] = [
         Self::Pending,
         Self::Active,
@@ -172,12 +172,11 @@ impl WebhookStatus {
     }
 }
 
-/// From this many failed attempts on, "pending" is called "failed".
+/// From this many failed attempts on, "pending" becomes "failed".
 const ATTEMPTS_FAILED: u32 = 3;
 
 impl Connection {
-    /// A connection that nothing has happened to yet: it has neither a secret nor any events, and
-    /// its repository was not looked up.
+    /// A new connection: without a secret and events, and before its repository was looked up.
     pub fn new(
         id: ConnectionId,
         owner: UserId,
@@ -218,7 +217,7 @@ impl Connection {
         self.lifecycle.desired == Desired::Active
     }
 
-    /// Whether the user disconnected it. It may live on for a while to delete its hook, unseen.
+    /// Whether the user disconnected it. It may exist for a while to delete its hook, hidden.
     pub fn is_removed(&self) -> bool {
         matches!(self.lifecycle.desired, Desired::Removed { .. })
     }
@@ -230,8 +229,8 @@ impl Connection {
             && lifecycle.phase != Phase::Removed
     }
 
-    /// When it was last known for certain that the hook works: it was found as we want it, or a
-    /// delivery with its signature arrived.
+    /// When the hook was last known to work: it was found with the wanted settings, or a delivery
+    /// with its signature arrived.
     pub fn last_proof_at(&self) -> Option<Timestamp> {
         self.last_check_at.max(self.last_delivery_at)
     }
@@ -247,8 +246,8 @@ impl Connection {
         is_elsewhere && is_wanted && self.lifecycle.hook.id().is_some()
     }
 
-    /// Its state in one word. What is not known leaves it as it is: a call that waits, fails for a
-    /// while or has no outcome says nothing about the hook.
+    /// Its state. An unknown outcome does not change it: a call that waits, fails temporarily or
+    /// has no outcome says nothing about the hook.
     pub fn webhook_status(&self) -> WebhookStatus {
         let l = &self.lifecycle;
         match l.desired {
@@ -265,7 +264,7 @@ impl Connection {
             | Phase::Repairing { attempt }
             | Phase::Deleting { attempt }
             | Phase::Waiting { attempt } => match l.hook {
-                // An answer was lost, and the hook had the settings wanted.
+                // An answer was lost, and the hook had the wanted settings.
                 Hook::Unknown(Some(_)) if !l.ill && !l.recreate => {
                     self.status_of_one_that_is_there()
                 }
@@ -293,7 +292,7 @@ impl Connection {
         }
     }
 
-    /// Whether the last error is of a kind that retrying alone seldom mends.
+    /// Whether the last error is of a kind that retries seldom resolve.
     fn needs_a_hand(&self) -> bool {
         self.last_error
             .as_ref()
@@ -387,7 +386,7 @@ mod tests {
                 c.lifecycle.refused = false;
             }
         }
-        // Found gone, and not made again yet: that is known.
+        // Found missing, and not recreated yet: that is known.
         (c.lifecycle.ill, c.lifecycle.hook) = (true, Hook::Unknown(Some(HookId(1))));
         c.lifecycle.phase = Phase::Waiting { attempt: 1 };
         assert_eq!(c.webhook_status(), WebhookStatus::Pending);

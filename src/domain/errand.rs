@@ -1,23 +1,23 @@
-//! For whom a provider is asked something, and how much that matters.
+//! The user and the purpose of a provider call, and its urgency.
 
 use super::id::UserId;
 
-/// Why a provider is asked something, the most urgent reason first. The order is the order in which
-/// calls go out that wait for a place; what is less urgent still gets a share of it.
+/// The purpose of a provider call, the most urgent first. Queued calls are made in this order; less
+/// urgent ones still get a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// A person waits for the answer: connecting, listing, a command.
+    /// A user waits for the answer: connecting, listing, a command.
     Person,
-    /// A hook is to be made, mended, moved or deleted, and nobody waits.
+    /// A hook is to be created, repaired, moved or deleted in the background.
     Repair,
-    /// What was missed is looked for.
+    /// Missed data is fetched.
     Recovery,
-    /// Whether all is well: checks, pings, renewals ahead of time.
+    /// Routine: checks, pings, renewals in advance.
     Check,
 }
 
 impl Priority {
-    /// Every priority, the most urgent first.
+    /// All priorities, the most urgent first.
     pub const ALL: [Self; 4] = [Self::Person, Self::Repair, Self::Recovery, Self::Check];
 
     /// The name used in metrics.
@@ -31,18 +31,19 @@ impl Priority {
     }
 }
 
-/// For whom and why a provider is asked something. Calls wait in line by owner, so that nobody's
-/// work holds up anybody else's.
+/// The user and the purpose of a provider call. Calls are queued by owner, so that no user's work
+/// delays another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Errand {
-    /// Whose work it is: the connection's owner, or who asks. Not whose credential is used.
+    /// The owner of the work: the connection's owner, or the caller. Not the owner of the
+    /// credential.
     pub owner: UserId,
-    /// Why.
+    /// The purpose.
     pub priority: Priority,
 }
 
 impl Errand {
-    /// What a person waits for.
+    /// A call for which a user waits.
     pub const fn of_person(owner: UserId) -> Self {
         let priority = Priority::Person;
         Self { owner, priority }

@@ -1,20 +1,20 @@
-//! What a credential rests on, and when a grant that expires is renewed.
+//! The kinds of credentials, and when a grant that expires is renewed.
 
 use super::secret::Sealed;
 use super::time::Timestamp;
 use std::time::Duration;
 
-/// What a credential rests on.
+/// The kind of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// A token that the user made and gave to us.
+    /// A token that the user created and added.
     Token {
         /// The token, sealed for this record.
         token: Sealed,
     },
-    /// What the user granted by signing in.
+    /// A grant of a user by signing in.
     Oauth(OauthGrant),
-    /// An installation of our GitHub App. Its tokens are made when needed and never stored.
+    /// An installation of our GitHub App. Its tokens are created when needed and never stored.
     App {
         /// The provider's id of the installation.
         installation: u64,
@@ -30,42 +30,42 @@ pub struct OauthGrant {
     pub refresh: Option<Sealed>,
     /// When we got the tokens.
     pub obtained_at: Timestamp,
-    /// When the access token ends; `None` when it has no end.
+    /// When the access token expires; `None` when it does not.
     pub expires_at: Option<Timestamp>,
-    /// When a refresh was begun whose outcome is not stored: the provider may have replaced both
+    /// When a refresh began whose outcome is not stored: the provider may have replaced both
     /// tokens, and the answer may be lost.
     pub refresh_begun_at: Option<Timestamp>,
 }
 
-/// How an OAuth grant stands.
+/// The state of an OAuth grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// The access token is good for a while.
+    /// The access token is valid for a while.
     Fresh,
-    /// It is good, and to be renewed now.
+    /// It is valid, and to be renewed now.
     Due,
-    /// It is over.
+    /// It has expired.
     Expired,
 }
 
 /// A token is renewed when less than this is left of it ...
 pub const REFRESH_AHEAD_MAX: Duration = Duration::from_mins(10);
-/// ... or less than this part of its life, for tokens that live shortly.
+/// ... or less than this part of its lifetime, for short-lived tokens.
 pub const REFRESH_AHEAD_PART: u32 = 6;
 
 impl OauthGrant {
-    /// How long before its end a token with this life is renewed.
+    /// How long before its expiry a token with this lifetime is renewed.
     fn ahead(&self, expires_at: Timestamp) -> Duration {
         let life = expires_at.since(self.obtained_at);
         (life / REFRESH_AHEAD_PART).min(REFRESH_AHEAD_MAX)
     }
 
-    /// How it stands for somebody who is about to use it.
+    /// The state for a call that is about to use it.
     pub fn freshness(&self, now: Timestamp) -> Freshness {
         self.freshness_ahead(now, 1)
     }
 
-    /// How it stands for the sweep, which looks twice as far ahead: as a rule nobody waits for a
+    /// The state for the sweep, which looks twice as far ahead: usually no call waits for a
     /// refresh.
     pub fn freshness_for_sweep(&self, now: Timestamp) -> Freshness {
         self.freshness_ahead(now, 2)
@@ -112,12 +112,12 @@ pub enum RejectReason {
     Expired,
     /// The provider refuses to renew it: the user or the provider ended the grant.
     Revoked,
-    /// The answer to a refresh was lost, and the provider no longer takes the token before it.
+    /// The answer to a refresh was lost, and the provider no longer accepts the previous token.
     RefreshLost,
 }
 
 impl RejectReason {
-    /// Every reason there is.
+    /// All reasons.
     pub const ALL: [Self; 4] = [
         Self::Refused,
         Self::Expired,
@@ -157,13 +157,13 @@ mod tests {
     fn tokens_are_renewed_ahead_of_time() {
         let (s, min) = (Duration::from_secs, Duration::from_mins);
         let table = [
-            // Two hours, as GitLab's: ten minutes ahead, the sweep twenty.
+            // Two hours, as GitLab's: ten minutes in advance, the sweep twenty.
             (min(120), min(0), Freshness::Fresh, Freshness::Fresh),
             (min(120), min(99), Freshness::Fresh, Freshness::Fresh),
             (min(120), min(101), Freshness::Fresh, Freshness::Due),
             (min(120), min(110), Freshness::Due, Freshness::Due),
             (min(120), min(120), Freshness::Expired, Freshness::Expired),
-            // A minute: ten seconds ahead, or it would be renewed whenever it is used.
+            // A minute: ten seconds in advance, or it would be renewed on every use.
             (s(60), s(30), Freshness::Fresh, Freshness::Fresh),
             (s(60), s(40), Freshness::Fresh, Freshness::Due),
             (s(60), s(50), Freshness::Due, Freshness::Due),

@@ -19,13 +19,13 @@ const ID_DIGITS: usize = 26;
 /// Random bytes in a hook key: 160 bits, far beyond guessing.
 pub const HOOK_KEY_BYTES: usize = 20;
 
-/// Where chance comes from. The daemon hands in the operating system's generator, tests a seed.
+/// The source of randomness. The daemon uses the operating system's generator, tests a seed.
 pub trait Entropy: Send + Sync + 'static {
     /// Fills `bytes` with random bytes fit for keys and secrets.
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The text is no id of the expected kind.
+/// The text is not an id of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0} id")]
 pub struct IdError(&'static str);
@@ -61,7 +61,7 @@ macro_rules! ids {
         pub struct $name(u128);
 
         impl $name {
-            /// A new id for something created at `now`.
+            /// A new id for an object created at `now`.
             pub fn generate(now: Timestamp, entropy: &dyn Entropy) -> Self {
                 let mut random = [0_u8; 16];
                 entropy.fill(&mut random[6..]);
@@ -69,7 +69,7 @@ macro_rules! ids {
                 Self((ms << 80) | u128::from_be_bytes(random))
             }
 
-            /// When it was made.
+            /// When it was created.
             pub fn created_at(self) -> Timestamp {
                 let ms = i64::try_from(self.0 >> 80);
                 Timestamp(ms.expect("what is left has 48 bits"))
@@ -104,13 +104,13 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A connection: a repository that a user asked us to look after.
+    /// A connection: a repository that Hookherd watches for a user.
     ConnectionId = "con";
     /// A user of this daemon.
     UserId = "usr";
     /// An API token of ours.
     TokenId = "tok";
-    /// A stored provider token.
+    /// A stored credential.
     CredentialId = "crd";
     /// A stored delivery.
     DeliveryId = "dlv";
@@ -118,21 +118,21 @@ ids! {
     RunId = "run";
     /// An incident.
     IncidentId = "inc";
-    /// A command: what somebody asked of a connection.
+    /// A command: a user's request for a connection.
     CommandId = "cmd";
     /// A store: a data directory, from its first start on.
     StoreId = "sto";
 }
 
-/// Whom something belongs to. Each user is their own only owner; indexes and guards go by owner.
+/// The owner of an object. Each user is their own only owner; indexes and guards use it.
 pub type OwnerId = UserId;
 
 /// The provider's own id of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookId(pub u64);
 
-/// The unguessable, non-secret key in a hook's URL: our mark of ownership (see the design's
-/// "ownership mark"), and the way a delivery finds its connection in one look-up.
+/// The unguessable, non-secret key in a hook's URL: our mark of ownership, with which a delivery's
+/// connection is found in one look-up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookKey([u8; HOOK_KEY_BYTES]);
 

@@ -1,8 +1,8 @@
-//! The key ring: XChaCha20-Poly1305, the newest key seals, every key opens.
+//! The key ring: XChaCha20-Poly1305. The newest key seals, every key opens.
 //!
-//! A sealed value is `version | key id | nonce | ciphertext and tag`. What it was sealed as (kind
-//! of record, field, owner, record id, provider and host, key id) is authenticated with it, each
-//! part with its length before it, so that no two purposes can be confused.
+//! A sealed value is `version | key id | nonce | ciphertext and tag`. Its purpose (kind of record,
+//! field, owner, record id, provider and host, key id) is authenticated with it, each part with a
+//! length prefix, so that no two purposes can be confused.
 
 use super::{Purpose, Seal, SealError};
 use crate::domain::id::Entropy;
@@ -27,13 +27,13 @@ const KEY_ID_CONTEXT: &str = "hookherd 2026-11 master key id";
 #[derive(Clone)]
 pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
 
-/// A text that is no list of master keys. Never repeats the text.
+/// A text that is not a list of master keys. Never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// No key at all.
+    /// No key.
     #[error("no master key; create one with `hookherd keygen`")]
     Missing,
-    /// Not base64 of 32 bytes.
+    /// Not 32 bytes in base64.
     #[error("master key {0} is not 32 bytes in base64; create one with `hookherd keygen`")]
     Malformed(usize),
 }
@@ -46,7 +46,7 @@ impl MasterKey {
         Self(bytes)
     }
 
-    /// The key as it stands in a configuration.
+    /// The key as text for a configuration.
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64.encode(&*self.0))
     }
@@ -117,7 +117,7 @@ impl KeyRing {
     }
 }
 
-/// What is authenticated along with a secret: unambiguous, because every part has its length.
+/// The associated data of a secret: unambiguous, because every part has a length prefix.
 fn associated_data(purpose: &Purpose<'_>, key_id: [u8; KEY_ID_BYTES]) -> Vec<u8> {
     let mut data = Vec::with_capacity(128);
     let mut part = |bytes: &[u8]| {
@@ -212,15 +212,15 @@ impl Seal for KeyRing {
     }
 }
 
-/// What the canary holds: nothing secret, only something to recognise.
+/// The content of the check value: nothing secret, only a known text.
 const CANARY: &[u8] = b"hookherd canary 1";
 
-/// A new canary for a store.
+/// A new check value for a store.
 pub fn make_canary(seal: &dyn Seal) -> Sealed {
     seal.seal(&Purpose::Canary, CANARY)
 }
 
-/// Whether the key ring fits the store that the canary stands in.
+/// Whether the key ring fits the store with this check value.
 pub fn canary_fits(seal: &dyn Seal, canary: &Sealed) -> bool {
     seal.open(&Purpose::Canary, canary)
         .is_ok_and(|plain| plain.as_slice() == CANARY)
