@@ -1,11 +1,11 @@
-//! Deliveries: one HTTP POST of the provider each, as it is kept.
+//! Deliveries: one HTTP POST of the provider each, as stored.
 
 use super::id::{ConnectionId, DeliveryId, IncidentId, RunId, UserId};
 use super::time::Timestamp;
 
-/// Longest provider delivery id that is kept; GitHub's are 36 bytes, ids are opaque.
+/// Longest provider delivery id that is stored; GitHub's are 36 bytes, ids are opaque.
 pub const PROVIDER_DELIVERY_ID_BYTES_MAX: usize = 128;
-/// Longest event name that is kept.
+/// Longest event name that is stored.
 pub const EVENT_NAME_BYTES_MAX: usize = 100;
 
 /// A delivery without its payload, which stays in the journal.
@@ -17,36 +17,37 @@ pub struct Delivery {
     pub connection: ConnectionId,
     /// The connection's owner.
     pub owner: UserId,
-    /// The provider's id of it. Opaque, and not covered by GitHub's signature.
+    /// The provider's id. Opaque, and not covered by GitHub's signature.
     pub provider_delivery_id: String,
     /// The provider's event name, such as `workflow_run`.
     pub event: String,
-    /// The payload's action, once it was processed and when there is one.
+    /// The payload's action, once processed and if it has one.
     pub action: Option<String>,
     /// When it arrived here.
     pub received_at: Timestamp,
-    /// By what the body as it was sent is recognised when it comes again.
+    /// The digest by which a duplicate of the body is recognised.
     pub body_digest: BodyDigest,
     /// Size of the body in bytes, uncompressed.
     pub body_bytes: u32,
-    /// How it came to us.
+    /// How it was received.
     pub source: Source,
-    /// What became of it.
+    /// Its state.
     pub state: DeliveryState,
-    /// How often processing was begun: a delivery that keeps failing ends as a dead letter.
+    /// The number of started attempts to process it: a delivery that keeps failing becomes a dead
+    /// letter.
     pub tries: u32,
 }
 
 /// A digest of a body. Equal bodies are recognised by equal digests of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BodyDigest {
-    /// SHA-256: what deliveries have that an older version stored.
+    /// SHA-256: in deliveries that an older version stored.
     Sha256([u8; 32]),
     /// BLAKE3.
     Blake3([u8; 32]),
 }
 
-/// How a delivery came to us.
+/// How a delivery was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// The provider sent it, signed.
@@ -57,7 +58,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// Every source there is.
+    /// All sources.
     pub const ALL: [Self; 2] = [Self::Webhook, Self::Reconcile];
 
     /// The name used in JSON.
@@ -69,16 +70,16 @@ impl Source {
     }
 }
 
-/// What became of a delivery.
+/// The state of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     /// Stored and acknowledged, not processed yet.
     Received,
     /// Processed, with this outcome.
     Processed {
-        /// When.
+        /// The time.
         at: Timestamp,
-        /// With what result.
+        /// The result.
         outcome: Outcome,
     },
 }
@@ -88,30 +89,30 @@ pub enum DeliveryState {
 pub enum Outcome {
     /// A ping was answered.
     Pong,
-    /// A run was recorded or updated; with the incident that it touched, if any.
+    /// A run was recorded or updated; with its incident, if any.
     Run {
         /// The run.
         run: RunId,
         /// The incident that was opened, counted up or resolved.
         incident: Option<IncidentId>,
     },
-    /// Kept in the history; nothing follows from it.
+    /// Kept in the history, without effects.
     Recorded,
-    /// Means nothing to us.
+    /// Not used.
     Ignored,
     /// Arrived while the connection was paused or disconnected: kept, without effects.
     Paused,
-    /// The payload speaks of another repository than the connection's: kept, without effects.
+    /// The payload is of another repository than the connection's: kept, without effects.
     ForeignRepository,
-    /// Tells of CI that is followed through other events: kept, without effects, so that nothing
-    /// counts twice.
+    /// CI that is also reported by other events: kept, without effects, so that nothing counts
+    /// twice.
     Mirrored,
-    /// Rightly signed, but at a time so far from ours that it may be an old one sent again: kept,
-    /// without effects.
+    /// Correctly signed, but at a time so far from ours that it may be a replay: kept, without
+    /// effects.
     Stale,
-    /// Could not be decoded, or kept failing: kept for people to look at.
+    /// Could not be decoded, or kept failing: kept for analysis.
     DeadLetter {
-        /// Why, in words without payload content.
+        /// The reason, without payload content.
         reason: String,
     },
 }
@@ -146,7 +147,7 @@ impl Outcome {
     }
 }
 
-/// What the provider sent: allow-listed headers and the body, byte for byte.
+/// The content from the provider: allow-listed headers and the body, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
     /// Names in lower case, in the order of the allow-list.

@@ -1,8 +1,8 @@
 //! Lanes: whose code a run ran, and what kind of run it was.
 //!
-//! Only a pass in the same lane mends a failure: a pull request from a fork's `main` says nothing
-//! about our `main`, nor does a scheduled run about a push. What each provider's event says of its
-//! lane, and what ends one, is the table of ADR 14. Names made from titles are in no lane.
+//! Only a pass in the same lane resolves a failure: a pull request from a fork's `main` does not
+//! concern our `main`, nor does a scheduled run concern a push. The table of ADR 14 lists the lane
+//! of each provider's event, and what ends one. Names made from titles are in no lane.
 
 use super::repo::RepositoryId;
 use super::run::Family;
@@ -13,67 +13,66 @@ pub mod second;
 
 pub use place::Place;
 
-/// Whose code it was. Told by the provider's id of the head repository where there is one: a
-/// fork keeps it when it is renamed, and two forks of one owner differ in it.
+/// Whose code it was. By the provider's id of the head repository if there is one: a fork keeps it
+/// when it is renamed, and two forks of one owner have different ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
     /// The connection's own repository.
     Own,
     /// Another repository, by id.
     Fork(RepositoryId),
-    /// Another repository of which only the name is told, in lower case.
+    /// Another repository of which only the name is known, in lower case.
     ForkNamed(String),
-    /// Not told: a fork that is deleted, or an event that never says.
+    /// Unknown: a deleted fork, or an event without it.
     Untold,
 }
 
-/// The lane of a run. The words for what set it off are the provider's (`pull_request_target`);
-/// they keep apart what one workflow does for different reasons.
+/// The lane of a run. The names of triggers are the provider's (`pull_request_target`); they
+/// separate what one workflow does for different reasons.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// What was pushed to a branch; also what is told of a branch's head without saying why.
+    /// A push to a branch; also results for a branch's head without a trigger.
     Push {
-        /// Whose branch.
+        /// The owner of the branch.
         code: Code,
         /// Its name.
         branch: String,
     },
-    /// What was pushed as a tag.
+    /// A push of a tag.
     Tag {
         /// Its name.
         name: String,
     },
-    /// By schedule. Several schedules on one branch cannot be told apart: nothing in an event
-    /// names them.
+    /// By schedule. Several schedules on one branch cannot be distinguished: no event names them.
     Schedule {
-        /// The branch it runs on.
+        /// Its branch.
         branch: String,
     },
-    /// Started by a person. What they entered is not told.
+    /// Started by a person. The inputs are not reported.
     Dispatch {
-        /// The branch it runs on.
+        /// Its branch.
         branch: String,
     },
-    /// Of a pull or merge request whose number is told.
+    /// Of a pull or merge request with a known number.
     PullRequest {
-        /// What set it off.
+        /// The trigger.
         trigger: String,
         /// The number in the connection's repository.
         number: u64,
     },
-    /// Of a pull request whose number is not told: by where its code comes from.
+    /// Of a pull request without a known number: by the source of its code.
     PullRequestFrom {
-        /// What set it off.
+        /// The trigger.
         trigger: String,
-        /// Whose branch.
+        /// The owner of the branch.
         code: Code,
         /// Its name.
         branch: String,
     },
-    /// Of an entry of a merge queue. Each try of an entry has a branch of its own; the entry is
-    /// what can be queued again.
+    /// Of an entry of a merge queue. Each try of an entry has its own branch; the entry can be
+    /// queued again.
     Queue {
-        /// What set it off.
+        /// The trigger.
         trigger: String,
         /// The branch that the queue merges into.
         base: String,
@@ -84,17 +83,17 @@ pub enum Lane {
     Other {
         /// The reason.
         trigger: String,
-        /// Whose branch.
+        /// The owner of the branch.
         code: Code,
         /// Its name.
         branch: String,
     },
-    /// Of a commit of which no branch is told (checks and statuses of forks): another commit's
-    /// pass says nothing.
+    /// Of a commit without a known branch (checks and statuses of forks): another commit's pass
+    /// does not concern it.
     Commit {
-        /// What set it off; empty when that is not told either.
+        /// The trigger; empty when that is unknown, too.
         trigger: String,
-        /// Whose commit.
+        /// The owner of the commit.
         code: Code,
         /// Its hash.
         sha: String,
@@ -105,16 +104,16 @@ pub enum Lane {
         parent: Box<Lane>,
         /// The project of that pipeline, when it is another one.
         project: Option<RepositoryId>,
-        /// Which of that pipeline's children, from 0, in the order in which they were told of.
+        /// The number of the child among that pipeline's children, from 0, in order of arrival.
         nth: u32,
     },
 }
 
-/// What the branches of GitHub's merge queues begin with.
+/// The prefix of the branches of GitHub's merge queues.
 const QUEUE_PREFIX: &str = "gh-readonly-queue/";
 
 impl Lane {
-    /// The lane of what is told of one of the repository's own branches.
+    /// The lane of results for one of the repository's own branches.
     pub fn of_branch(trigger: &str, branch: String) -> Self {
         match queue_entry(&branch) {
             Some((base, number)) => Self::Queue {
@@ -129,8 +128,8 @@ impl Lane {
         }
     }
 
-    /// The branch, where version 0.1 had a track by workflow and branch for this lane, too: such
-    /// a track goes on.
+    /// The branch, if version 0.1 had a track by workflow and branch for this lane, too: such a
+    /// track is continued.
     pub fn branch_in_v1(&self, family: Family) -> Option<&str> {
         let is_gitlab = family == Family::Pipelines;
         match self {
@@ -158,8 +157,8 @@ impl Lane {
         }
     }
 
-    /// The lane of a track of version 0.1, which knew workflow and branch alone: the pushes to
-    /// the branch, but for what GitLab's kinds of pipelines had as their workflow.
+    /// The lane of a track of version 0.1, which had workflow and branch only: the pushes to the
+    /// branch, except for kinds of GitLab's pipelines that were its workflow.
     pub fn from_v1(family: Family, workflow: &str, branch: String) -> Self {
         match (family, workflow) {
             (Family::Pipelines, "tag") => Self::Tag { name: branch },
@@ -178,8 +177,8 @@ impl Lane {
         }
     }
 
-    /// The lane as one text, different for different lanes: what an index can use as a key. It
-    /// is stored: never change what it is for a lane that there is.
+    /// The lane as one text, different for different lanes: a key for an index. It is stored: never
+    /// change it for an existing lane.
     pub fn to_key(&self) -> String {
         let parts: Vec<&str> = match self {
             Self::Push { code, branch } => return joined(&["push", &code.to_key(), branch]),
@@ -219,8 +218,8 @@ impl Lane {
         joined(&parts)
     }
 
-    /// What people are told after "CI failed: CI on". `head` is the name of the repository that
-    /// the code is from, when it is another one.
+    /// The text after "CI failed: CI on". `head` is the name of the repository of the code, when it
+    /// is another one.
     pub fn words(&self, family: Family, head: Option<&str>) -> String {
         let mark = match family {
             Family::Pipelines => '!',
@@ -260,7 +259,7 @@ impl Lane {
         }
     }
 
-    /// The number of the pull or merge request, where the lane has one.
+    /// The number of the pull or merge request, if the lane has one.
     pub fn number(&self) -> Option<u64> {
         match self {
             Self::PullRequest { number, .. } | Self::Queue { number, .. } => Some(*number),
@@ -287,7 +286,7 @@ impl Code {
     }
 }
 
-/// Who a fork belongs to, as well as it can be told.
+/// The owner of a fork, as far as known.
 fn fork_owner(code: &Code, head: Option<&str>) -> String {
     let named = |name: &str| {
         name.rsplit_once('/')
@@ -302,8 +301,7 @@ fn fork_owner(code: &Code, head: Option<&str>) -> String {
     }
 }
 
-/// Base and number of the entry that a branch `gh-readonly-queue/BASE/pr-NUMBER-COMMIT` is made
-/// for.
+/// Base and number of the entry of a branch `gh-readonly-queue/BASE/pr-NUMBER-COMMIT`.
 fn queue_entry(branch: &str) -> Option<(&str, u64)> {
     let (base, entry) = branch.strip_prefix(QUEUE_PREFIX)?.rsplit_once('/')?;
     let (number, commit) = entry.strip_prefix("pr-")?.split_once('-')?;
@@ -312,8 +310,7 @@ fn queue_entry(branch: &str) -> Option<(&str, u64)> {
     Some((base, number.parse().ok()?))
 }
 
-/// Parts as one text from which they can be read again: each ends with a separator that is
-/// escaped within.
+/// Parts as one text that can be split again: each ends with a separator that is escaped inside.
 fn joined(parts: &[&str]) -> String {
     let mut text = String::new();
     for part in parts {

@@ -1,8 +1,8 @@
 //! The connection's lifecycle: `step(lifecycle, input) -> (lifecycle, effects)`.
 //!
-//! A pure state machine that an actor executes. Two rules keep it small: the user changes only
-//! what is desired, replies and timers change only the phase; and at most one provider call is
-//! outstanding. The invariants, which the property test in `tests.rs` drives against a model
+//! A pure state machine that an actor executes. Two rules keep it small: the user changes only the
+//! desired state, replies and timers change only the phase; and at most one provider call is
+//! outstanding. The invariants, which the property test in `tests.rs` checks against a model
 //! provider:
 //!
 //! - **LC-1** at most one provider call outstanding per connection;
@@ -12,15 +12,14 @@
 //! - **LC-5** from any history, `Active` on a working provider ends with exactly one hook of ours
 //!   there, with the settings wanted, our present URL among them.
 //!
-//! A hook is ours when it has an id that the provider told us of, whatever its URL by now (our
-//! secret is in it), or when its URL has our mark, whatever its id and address. LC-4 and LC-5 count
-//! hooks by both. A hook with another id and another URL is somebody's, and never touched. The id
-//! is told by the answer to a call, or by the hook itself: GitHub greets a new one with a ping that
-//! names it, signed with our secret.
+//! A hook is ours when it has an id that the provider reported to us, at any URL (our secret is in
+//! it), or when its URL has our mark, with any id and address. LC-4 and LC-5 count hooks by both. A
+//! hook with another id and another URL is never changed. The id is in the answer to a call, or in
+//! the first ping of a new GitHub hook, signed with our secret.
 //!
-//! A call that failed or was cut off may still have been carried out, or may be carried out a
-//! little later. So its outcome is [`Hook::Unknown`] and never `Absent`, and the machine stays
-//! [`Certainty::Unsure`] until a call that was begun after a settling time has confirmed the state.
+//! A call that failed or was interrupted may still have been carried out, or may be carried out
+//! later. So its outcome is [`Hook::Unknown`] and never `Absent`, and the machine stays
+//! [`Certainty::Unsure`] until a call that began after a settling time has confirmed the state.
 
 use super::error_code::ErrorCode;
 use super::id::HookId;
@@ -32,24 +31,24 @@ use std::time::Duration;
 pub enum Desired {
     /// A working hook.
     Active,
-    /// Leave the hook as it is and do nothing about what arrives.
+    /// Leave the hook unchanged and ignore its deliveries.
     Paused,
-    /// Disconnected: no hook, or whatever hook there is left alone.
+    /// Disconnected: no hook, or the existing hook is left unchanged.
     Removed {
         /// Whether to delete the hook at the provider.
         delete_hook: bool,
     },
 }
 
-/// What is known of the hook at the provider.
+/// The known state of the hook at the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// The provider said that there is none, or none was ever asked for.
+    /// The provider reported none, or none was ever requested.
     Absent,
-    /// The provider told of it.
+    /// The provider reported it.
     Present(HookId),
-    /// A call failed or was cut off, or the hook was not found: anything may be there. With the
-    /// last id that was known, because a hook with that id is ours wherever it delivers to by now.
+    /// A call failed or was interrupted, or the hook was not found: any hook may exist. With the
+    /// last known id, because a hook with that id is ours at any URL.
     Unknown(Option<HookId>),
 }
 
@@ -63,46 +62,46 @@ impl Hook {
         }
     }
 
-    /// The same hook, when anything may have become of it.
+    /// The same hook in an unknown state.
     pub(super) const fn in_doubt(self) -> Self {
         Self::Unknown(self.id())
     }
 }
 
-/// Whether a call of ours that was cut off may still be carried out.
+/// Whether an interrupted call may still be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Certainty {
     /// No.
     Sure,
-    /// Yes; what the provider tells now may still change.
+    /// Yes; the provider's current state may still change.
     Unsure,
     /// The settling time has passed, and the call that confirms the state is outstanding.
     Confirming,
 }
 
-/// Where the connection stands.
+/// The phase of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// At rest, nothing outstanding, nothing armed: new, or paused.
+    /// At rest, nothing outstanding, no timer: new, or paused.
     Idle,
     /// An ensure call is outstanding: find our hook or create it, and write all its settings.
     Creating {
         /// Failed attempts before this one.
         attempt: u32,
     },
-    /// The hook is there. The check and ping timers are armed.
+    /// The hook exists. The check and ping timers are armed.
     Active,
     /// A check is outstanding.
     Checking,
     /// A ping is outstanding.
     Pinging,
-    /// A repair is outstanding: write all settings of the hook that is there.
+    /// A repair is outstanding: write all settings of the existing hook.
     Repairing {
         /// Failed attempts before this one.
         attempt: u32,
     },
-    /// All settings are written again to a hook that is not known to be wrong: it is moved to our
-    /// present address, or its secret is doubted. Whatever comes of it, the hook goes on working.
+    /// All settings are written again to a hook without known drift: it is moved to our current
+    /// address, or its secret is in doubt. In any case the hook continues to work.
     Rewriting,
     /// A deletion is outstanding.
     Deleting {
@@ -114,28 +113,28 @@ pub enum Phase {
         /// Failed attempts so far.
         attempt: u32,
     },
-    /// The hooks are deleted, but an earlier creation may still be carried out: the retry timer
-    /// is armed with the settling time, then one more deletion confirms that none is left.
+    /// The hooks are deleted, but an earlier creation may still be carried out: the retry timer is
+    /// armed with the settling time, then one more deletion confirms that none is left.
     Settling,
-    /// The daemon gave up until someone acts.
+    /// Suspended until a user acts.
     Suspended(SuspendReason),
-    /// Over. Final.
+    /// Final.
     Removed,
 }
 
-/// Why the daemon gave up.
+/// Why the connection was suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuspendReason {
     /// The provider refused the credential, or there is none.
     Unauthorized,
-    /// Somebody keeps deleting the hook.
+    /// The hook is deleted repeatedly.
     HookDeletedRepeatedly,
     /// The connection's actor panicked too often.
     Panics,
 }
 
 impl SuspendReason {
-    /// Every reason there is.
+    /// All reasons.
     pub const ALL: [Self; 3] = [
         Self::Unauthorized,
         Self::HookDeletedRepeatedly,
@@ -157,97 +156,98 @@ impl SuspendReason {
     }
 }
 
-/// A number that goes up whenever the wanted settings (events, secret) change.
+/// A number that increases whenever the wanted settings (events, secret) change.
 pub type Revision = u32;
 
-/// The whole state of the machine. Stored with every step.
+/// The whole state of the machine. Stored at every step.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is known apart from the others; what excludes each other is the phase"
 )]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lifecycle {
-    /// What the user wants.
+    /// The desired state.
     pub desired: Desired,
-    /// Where it stands.
+    /// The phase.
     pub phase: Phase,
-    /// What is known of the hook.
+    /// The known state of the hook.
     pub hook: Hook,
     /// Whether an earlier call may still be carried out.
     pub certainty: Certainty,
-    /// The settings that are wanted.
+    /// The wanted settings.
     pub wanted: Revision,
-    /// The settings that the hook is known to have; `None` when that is not known.
+    /// The known settings of the hook; `None` when they are unknown.
     pub applied: Option<Revision>,
-    /// Delete the hook and create it anew as soon as nothing is outstanding.
+    /// Delete and recreate the hook as soon as nothing is outstanding.
     pub recreate: bool,
-    /// The hook was found changed or gone, and is not known to be mended.
+    /// The hook was found changed or missing, and is not known to be repaired.
     pub ill: bool,
-    /// The last call was refused in a way that only a person can mend. A call without an outcome
-    /// (an outage, a time-out, a limit) leaves this as it is: not knowing is not ill.
+    /// The last call was refused in a way that only a person can correct. A call without an outcome
+    /// (an outage, a timeout, a rate limit) does not change this: unknown is not a failure.
     pub refused: bool,
-    /// Checks and pings in a row that failed.
+    /// Failed checks and pings in a row.
     pub checks_failed: u32,
-    /// Pings in a row that no delivery followed.
+    /// Unanswered pings in a row.
     pub pings_unanswered: u32,
     /// Whether a delivery arrived since the ping timer last fired.
     pub heard: bool,
-    /// That the provider was found to have disabled the hook, and how many test deliveries were
-    /// asked for since, or since it was made anew; `None` when it is enabled as far as is known.
+    /// Set when the provider was found to have disabled the hook, with the number of test
+    /// deliveries requested since then or since it was recreated; `None` when it is enabled as far
+    /// as known.
     pub disabled: Option<u32>,
-    /// When the hook was found missing lately, oldest first; at most [`LOSSES_MAX`].
+    /// When the hook was recently found missing, oldest first; at most [`LOSSES_MAX`].
     pub losses: Vec<Timestamp>,
 }
 
-/// Losing the hook this often within [`LOSSES_WINDOW`] means that somebody does not want it.
+/// Losing the hook this often within [`LOSSES_WINDOW`] means that it is deleted on purpose.
 pub const LOSSES_MAX: usize = 3;
 /// See [`LOSSES_MAX`].
 pub const LOSSES_WINDOW: Duration = Duration::from_hours(24);
-/// From this many unanswered pings on the hook counts as silent: one may be lost on the way, and
-/// the newest has had no time to be answered.
+/// From this many unanswered pings on the hook counts as silent: one may be lost, and the newest
+/// has had no time for an answer.
 pub const PINGS_UNANSWERED_SILENT: u32 = 2;
 
-/// What happens to the machine.
+/// The inputs of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Sent once after every start: whatever was outstanding or armed is no longer.
+    /// Sent once after every start: nothing is outstanding or armed any more.
     Recovered,
-    /// The user wants something else.
+    /// The user changed the desired state.
     DesiredChanged(Desired),
     /// The wanted events or the secret changed.
     SettingsChanged,
-    /// Look now: checks, retries, or resumes, whichever the phase allows.
+    /// Check, retry, or resume now, as the phase allows.
     CheckRequested,
-    /// Ping now, if the hook is there.
+    /// Ping now, if the hook exists.
     PingRequested,
-    /// Delete the hook and create it anew.
+    /// Delete and recreate the hook.
     RecreateRequested,
-    /// It is this hook's turn to be written again, though nothing is known to be wrong with it.
+    /// It is this hook's turn to be written again, without known drift.
     RewriteDue,
     /// The outstanding call succeeded.
     Replied(Reply),
-    /// The outstanding call failed, or its outcome is not known.
+    /// The outstanding call failed, or its outcome is unknown.
     CallFailed {
         /// Why.
         failure: Failure,
-        /// Whether the provider may have carried it out, or may yet.
+        /// Whether the provider may have carried it out, or may do so later.
         may_have_acted: bool,
     },
-    /// A verified delivery arrived: the way from the provider to us works.
+    /// A verified delivery arrived: the path from the provider to us works.
     DeliveryArrived {
-        /// The hook that it says it comes from. Our secret signed it, so that hook is ours.
+        /// The hook named in it. It is signed with our secret, so that hook is ours.
         hook: Option<HookId>,
     },
     /// A timer fired.
     TimerFired(Timer),
-    /// The actor is given up.
+    /// The actor panicked too often.
     GaveUp(SuspendReason),
 }
 
-/// What a call found or did.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Ensure: the hook is there, alone, with the settings of this revision.
+    /// Ensure: exactly one hook of ours exists, with the settings of this revision.
     Ensured {
         /// Its id.
         hook: HookId,
@@ -256,20 +256,19 @@ pub enum Reply {
         /// The settings written.
         revision: Revision,
     },
-    /// Check: as we left it.
+    /// Check: with the wanted settings.
     Intact,
-    /// Check: there, but not as we left it (or there is another one with our mark).
+    /// Check: exists with other settings (or there is another one with our mark).
     Drifted,
-    /// Check: as we left it, but the provider sends nothing because deliveries failed. A test
-    /// delivery that we answer may change that.
+    /// Check: with the wanted settings, but the provider sends nothing because deliveries failed. A
+    /// test delivery that we answer may change that.
     Disabled {
-        /// Not until somebody acts.
+        /// Until it is enabled again.
         permanently: bool,
     },
-    /// Check or repair: the provider shows the list of hooks, and the one with this id is
-    /// not there.
+    /// Check or repair: the provider shows the list of hooks, and the one with this id is missing.
     Missing {
-        /// When that was found.
+        /// The time of that.
         at: Timestamp,
     },
     /// Repair: written.
@@ -279,28 +278,28 @@ pub enum Reply {
     },
     /// Ping: the provider will send one, or has sent it.
     Pinged,
-    /// Ping: the provider has nothing that it could send. Says nothing about the hook.
+    /// Ping: the provider has no data for one. Says nothing about the hook.
     Untestable,
-    /// Delete: the provider shows the list of hooks, and none of ours is left, by id or by mark.
+    /// Delete: the provider shows the list of hooks, without one of ours, by id or by mark.
     Deleted {
         /// The id that the call looked for.
         known: Option<HookId>,
     },
 }
 
-/// Why a call failed, as far as it decides what to do.
+/// Why a call failed, as far as it affects the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Try again, at the earliest after this long.
+    /// Retry, at the earliest after this time.
     Retryable {
-        /// The provider's wish.
+        /// The provider's wait.
         after: Option<Duration>,
     },
     /// The credential was refused, or there is none.
     Unauthorized,
-    /// Not found, or not allowed: the provider does not tell which. Never means "gone".
+    /// Not found, or not allowed: the provider does not distinguish them. Never means "deleted".
     NoAccess,
-    /// The provider refuses this request: too many hooks, archived repository, and so on.
+    /// The provider rejects this request: too many hooks, archived repository, and so on.
     Rejected,
 }
 
@@ -311,33 +310,33 @@ pub enum Timer {
     Retry,
     /// Time for a check.
     Check,
-    /// Time to see whether anything was heard.
+    /// Time to see whether a delivery arrived.
     Ping,
 }
 
 impl Timer {
-    /// Every timer there is.
+    /// All timers.
     pub const ALL: [Self; 3] = [Self::Retry, Self::Check, Self::Ping];
 }
 
-/// What the actor has to do after a step was committed.
+/// The effects that the actor carries out after a step was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Call the provider.
     Call(Call),
     /// Arm a timer.
     Schedule(Timer, Delay),
-    /// Something worth a log line, a metric or an incident.
+    /// An event for the log, a metric or an incident.
     Observe(Observation),
 }
 
-/// A provider call. Each finds our hooks by id and by the mark in their URL, which holds the
+/// A provider call. Each finds our hooks by id and by the mark in their URL, which contains the
 /// connection's hook key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Find our hook or create it, write all settings, delete surplus ones of ours.
     Ensure {
-        /// The hook that is kept when it is there. None is created then.
+        /// The hook that is kept if it exists. None is created then.
         known: Option<HookId>,
         /// The settings to write.
         revision: Revision,
@@ -346,12 +345,12 @@ pub enum Call {
     Check(HookId),
     /// Write all settings of this hook, delete others of ours.
     Repair {
-        /// Which.
+        /// The hook.
         hook: HookId,
         /// The settings to write.
         revision: Revision,
     },
-    /// Ask for a test delivery.
+    /// Request a test delivery.
     Ping(HookId),
     /// Delete every hook of ours.
     Delete {
@@ -360,63 +359,63 @@ pub enum Call {
     },
 }
 
-/// How long a timer runs. The actor turns it into time, with jitter.
+/// The duration of a timer. The actor turns it into time, with jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delay {
     /// The configured interval between checks.
     CheckInterval,
-    /// Somewhere within the check interval, so that a restart is no stampede.
+    /// A random time within the check interval, so that a restart causes no burst.
     Spread,
     /// The configured interval between pings.
     PingInterval,
     /// Exponential, after this many failed attempts.
     Backoff(u32),
-    /// Exponential and slow, for what a person has to mend at the provider.
+    /// Exponential and slow, for causes that a person has to correct at the provider.
     SlowBackoff(u32),
-    /// At least this long: the provider's wish.
+    /// At least this long: the provider's wait.
     Exactly(Duration),
-    /// What was left of the timer of this kind before the restart.
+    /// The rest of the timer of this kind from before the restart.
     Remaining,
     /// Soon after a start.
     Startup,
-    /// Longer than the provider may take to carry out a call that we gave up on.
+    /// Longer than a provider may take to carry out a call after its timeout.
     Settle,
 }
 
-/// What is worth telling.
+/// Reported changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {
-    /// The hook is there, with our settings.
+    /// The hook exists, with our settings.
     HookEnsured(HookId),
-    /// Somebody changed the hook; it is being repaired.
+    /// The hook was changed; it is being repaired.
     HookDrifted,
     /// The changed hook has our settings again.
     HookRepaired,
-    /// All settings of the hook were written again, which were not known to be wrong.
+    /// All settings of the hook were written again, without known drift.
     HookRewritten,
-    /// The hook was gone.
+    /// The hook was missing.
     HookLost,
     /// The provider has disabled the hook.
     HookDisabled {
-        /// Not until somebody acts.
+        /// Until it is enabled again.
         permanently: bool,
     },
     /// The provider sends again.
     HookEnabled,
-    /// Nothing is heard from the hook although it was pinged.
+    /// No deliveries arrive although the hook was pinged.
     HookSilent,
-    /// Something is heard again.
+    /// Deliveries arrive again.
     HookHeard,
-    /// The daemon gave up.
+    /// The connection was suspended.
     Suspended(SuspendReason),
-    /// It goes on after a suspension.
+    /// It was resumed after a suspension.
     Resumed,
-    /// The connection is over.
+    /// The connection was removed.
     Removed,
 }
 
 impl Default for Lifecycle {
-    /// A new connection that wants a hook. Its hook key is new, so no hook of it can exist.
+    /// A new connection that wants a hook. Its hook key is new, so no hook with it can exist.
     fn default() -> Self {
         Self {
             desired: Desired::Active,
@@ -456,7 +455,7 @@ impl Lifecycle {
         }
     }
 
-    /// Whether only a person can move it on.
+    /// Whether only a person can resume it.
     pub const fn waits_for_a_person(&self) -> bool {
         match self.phase {
             Phase::Suspended(_) | Phase::Removed => true,
@@ -473,7 +472,7 @@ impl Lifecycle {
         }
     }
 
-    /// Whether the hook was pinged and nothing came of it.
+    /// Whether the hook was pinged without an answer.
     pub const fn is_silent(&self) -> bool {
         self.pings_unanswered >= PINGS_UNANSWERED_SILENT
     }

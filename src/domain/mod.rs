@@ -1,8 +1,8 @@
-//! The pure heart: what Hookherd knows and decides.
+//! The pure core: the model and the decisions of Hookherd.
 //!
-//! Nothing here is async, reads a clock, rolls dice, touches a disk or a socket, or knows a
-//! serialisation format. Time and chance come in as arguments; decisions go out as values. The
-//! actors carry decisions out, the store writes them down, the edges translate.
+//! Nothing here is async, reads a clock or a random source, uses a disk or a socket, or contains a
+//! serialisation format. Time and randomness are arguments; decisions are values. The actors carry
+//! decisions out, the store persists them, the edges translate.
 
 pub mod backoff;
 pub mod command;

@@ -1,15 +1,15 @@
-//! Addresses of those who call, as far as limits go by them.
+//! Client addresses, as used by limits.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// Whom an address stands for: itself, and of IPv6 its network of 64 bits, because one customer
-/// has at least that many.
+/// The client of an address: itself, and for IPv6 its /64 network, because one customer has at
+/// least that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerKey(u128);
 
-/// IPv4 in IPv6, whichever way it is written.
+/// IPv4 in IPv6, in any notation.
 fn canonical(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -25,7 +25,7 @@ fn bits(address: IpAddr) -> u128 {
 }
 
 impl PeerKey {
-    /// Whom an address stands for.
+    /// The client of an address.
     pub fn of(address: IpAddr) -> Self {
         match canonical(address) {
             four @ IpAddr::V4(_) => Self(bits(four)),
@@ -54,14 +54,14 @@ impl Network {
         length: 128,
     };
 
-    /// Whether an address lies in it.
+    /// Whether it contains an address.
     pub fn holds(&self, address: IpAddr) -> bool {
         let differ = self.base ^ bits(address);
         self.length == 0 || differ >> (128 - self.length) == 0
     }
 }
 
-/// Why a text is no network.
+/// Why a text is not a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotANetwork;
 

@@ -1,13 +1,13 @@
-//! Names as people ask for them: one name, or a glob pattern for many.
+//! Names in filters: one name, or a glob pattern for many.
 
 use globset::{GlobBuilder, GlobMatcher};
 
 /// Longest pattern: far above any name, low enough that compiling it costs nothing.
 pub const PATTERN_CHARS_MAX: usize = 256;
-/// What makes a text a pattern. Neither names of repositories nor those of branches have these.
+/// The characters of a pattern. Neither names of repositories nor those of branches have these.
 const WILD: [char; 3] = ['*', '?', '['];
 
-/// A text that is no pattern.
+/// A text that is not a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a name, or a pattern with * and ?, of 1 to 256 characters")]
 pub struct BadPattern;
@@ -21,12 +21,12 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// A pattern for names whose case counts, such as those of branches.
+    /// A case-sensitive pattern, for names such as those of branches.
     pub fn exact_case(text: &str) -> Result<Self, BadPattern> {
         Self::new(text, false)
     }
 
-    /// A pattern for names whose case does not count, such as those of repositories.
+    /// A case-insensitive pattern, for names such as those of repositories.
     pub fn any_case(text: &str) -> Result<Self, BadPattern> {
         Self::new(text, true)
     }
@@ -38,7 +38,7 @@ impl Pattern {
             return Err(BadPattern);
         }
         let glob = if text.contains(WILD) {
-            // Braces may stand in names: they stand for themselves here.
+            // Braces may be in names: they have no special meaning here.
             let plain = text.replace('{', "[{]").replace('}', "[}]");
             let glob = GlobBuilder::new(&plain)
                 .case_insensitive(is_folded)
@@ -60,13 +60,13 @@ impl Pattern {
         })
     }
 
-    /// The one name that fits, in lower case when case does not count; `None` when more than one
-    /// may fit.
+    /// The one name that matches, in lower case when case does not count; `None` when more than one
+    /// may match.
     pub fn single(&self) -> Option<&str> {
         self.glob.is_none().then_some(self.text.as_str())
     }
 
-    /// Whether a name fits.
+    /// Whether a name matches.
     pub fn fits(&self, name: &str) -> bool {
         match &self.glob {
             Some(glob) => glob.is_match(name),

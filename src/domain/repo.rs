@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The kind of provider, which decides the dialect that is spoken.
+/// The kind of provider, which determines the dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProviderKind {
     /// github.com or a GitHub Enterprise Server.
@@ -13,7 +13,7 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
-    /// Every kind there is.
+    /// All kinds.
     pub const ALL: [Self; 2] = [Self::Github, Self::Gitlab];
 
     /// The name used in URLs, JSON and metrics.
@@ -41,7 +41,7 @@ impl FromStr for ProviderKind {
     }
 }
 
-/// Why a text names no provider, host or repository.
+/// Why a text is not a provider, host or repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RepoError {
     /// Neither `github` nor `gitlab`.
@@ -60,7 +60,7 @@ pub enum RepoError {
 /// Credentials are bound to it: a token is never sent to another instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instance {
-    /// The dialect it speaks.
+    /// The kind of provider.
     pub provider: ProviderKind,
     /// Host name in lower case, with `:port` when it is not the default one.
     pub host: Host,
@@ -117,12 +117,12 @@ impl fmt::Display for RepositoryId {
     }
 }
 
-/// `owner/name`, or `group/subgroup/name` where the provider nests. Case is kept, comparison of
-/// names is the provider's business (both ignore case): compare [`FullName::folded`].
+/// `owner/name`, or `group/subgroup/name` where the provider nests. Case is kept; names are
+/// compared by the provider's rules (both ignore case): compare [`FullName::folded`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FullName(String);
 
-/// Longest full name accepted; GitLab allows 255 a segment, nobody nests ten of those.
+/// Longest full name accepted; GitLab allows 255 per segment.
 const FULL_NAME_BYTES_MAX: usize = 1024;
 
 impl FullName {
@@ -182,7 +182,7 @@ impl fmt::Display for FullName {
 pub struct Repository {
     /// The provider's numeric id.
     pub id: RepositoryId,
-    /// Its present name; may differ from the one asked for after a rename or transfer.
+    /// Its current name; may differ from the requested one after a rename or transfer.
     pub full_name: FullName,
     /// Whether it is read-only; hooks of an archived repository cannot be changed.
     pub is_archived: bool,

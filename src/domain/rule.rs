@@ -1,15 +1,15 @@
-//! Which ends of runs, on which branches, open and close incidents.
+//! The rules for incidents: which ends of runs, on which branches, open and resolve them.
 
 use super::run::Conclusion;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use std::collections::BTreeSet;
 
-/// What an ended attempt means for incidents.
+/// The meaning of an ended attempt for incidents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// Opens an incident, or counts in the open one.
     Failed,
-    /// Resolves what failed before it.
+    /// Resolves earlier failures.
     Passed,
 }
 
@@ -75,7 +75,7 @@ impl Rules {
         })
     }
 
-    /// What `conclusion` on `branch` means; `None` when it means nothing for incidents. A run
+    /// The meaning of `conclusion` on `branch`; `None` when it has none for incidents. A run
     /// without a branch counts as one on a branch named `""`.
     pub fn verdict(&self, conclusion: Conclusion, branch: Option<&str>) -> Option<Verdict> {
         let branch = branch.unwrap_or("");

@@ -9,36 +9,36 @@ use super::repo::RepositoryId;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 
-/// Most failed jobs that a run remembers; the newest stay.
+/// Most failed jobs of a run that are stored; the newest stay.
 pub const FAILED_JOBS_MAX: usize = 100;
 
 /// How a run, or one attempt of it, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Conclusion {
-    /// All went well.
+    /// Success.
     Success,
     /// Something failed.
     Failure,
-    /// Took too long.
+    /// Timed out.
     TimedOut,
-    /// Could not even be started, for instance because of a broken workflow file.
+    /// Could not be started, for instance because of a broken workflow file.
     StartupFailure,
     /// Waits for a person.
     ActionRequired,
-    /// Ended without a verdict.
+    /// Ended without a result.
     Neutral,
-    /// Somebody or something cancelled it.
+    /// Cancelled.
     Cancelled,
     /// Did not need to run.
     Skipped,
-    /// Given up by the provider after a long silence.
+    /// Given up by the provider after a long time without updates.
     Stale,
-    /// A value that this version does not know. Kept, shown, never counted as a failure.
+    /// A value that is unknown to this version. Kept, shown, never counted as a failure.
     Unknown,
 }
 
 impl Conclusion {
-    /// Every conclusion there is.
+    /// All conclusions.
     pub const ALL: [Self; 10] = [
         Self::Success,
         Self::Failure,
@@ -68,19 +68,19 @@ impl Conclusion {
         }
     }
 
-    /// The conclusion of that name; `None` for a name that this version does not know.
+    /// The conclusion of that name; `None` for an unknown name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|c| c.as_str() == name)
     }
 }
 
-/// How far an attempt has come. The order is the order of precedence within one attempt:
-/// whatever is finished outranks whatever is not.
+/// The progress of an attempt. The order is the order of precedence within one attempt: finished
+/// outranks unfinished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunStatus {
-    /// Asked for, queued, pending or waiting.
+    /// Requested, queued, pending or waiting.
     Queued,
-    /// Under way.
+    /// In progress.
     InProgress,
     /// Ended so.
     Completed(Conclusion),
@@ -99,7 +99,7 @@ impl RunStatus {
         }
     }
 
-    /// How it ended, when it did.
+    /// Its conclusion, if it has ended.
     pub const fn conclusion(self) -> Option<Conclusion> {
         match self {
             Self::Queued | Self::InProgress => None,
@@ -116,9 +116,9 @@ impl RunStatus {
     }
 }
 
-/// Where an attempt stands among the attempts of its workflow: by run number, then by attempt.
+/// The position of an attempt among those of its workflow: by run number, then by attempt.
 ///
-/// Deliveries come in any order, so "later" always means a greater position, never a later
+/// Deliveries arrive in any order, so "later" always means a greater position, never a later
 /// arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -129,8 +129,8 @@ pub struct Position {
 }
 
 impl Position {
-    /// The position of something that is told of again and again without counting: the seconds
-    /// since it began stand for the attempt.
+    /// The position for repeated reports without a counter: the seconds since the start stand for
+    /// the attempt.
     pub fn by_time(number: u64, began: Timestamp, at: Timestamp) -> Self {
         let seconds = at.since(began).as_secs();
         Self {
@@ -140,8 +140,8 @@ impl Position {
     }
 }
 
-/// A provider's way of telling about CI. They are followed side by side; only what mirrors the
-/// same run counts once: see [`Twin`].
+/// A family of CI events. Families are tracked separately; only mirrors of the same run count once:
+/// see [`Twin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// Commit statuses, which any CI may post to GitHub.
@@ -155,7 +155,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// The name used in JSON, and to keep the tracks of families apart.
+    /// The name used in JSON, and to separate the tracks of families.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Statuses => "statuses",
@@ -165,11 +165,11 @@ impl Family {
         }
     }
 
-    /// Every family there is.
+    /// All families.
     pub const ALL: [Self; 4] = [Self::Statuses, Self::Checks, Self::Actions, Self::Pipelines];
 
-    /// Whether each attempt has a position of its own. Otherwise the same end may be told again
-    /// and again, each time at another position: see [`Position::by_time`].
+    /// Whether each attempt has its own position. Otherwise the same end may be reported
+    /// repeatedly, each time at another position: see [`Position::by_time`].
     pub const fn counts_attempts(self) -> bool {
         match self {
             Self::Actions | Self::Pipelines => true,
@@ -178,14 +178,14 @@ impl Family {
     }
 }
 
-/// Whether something else tells of the same run.
+/// Whether something else reports the same run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Twin {
     /// Nothing does.
     None,
     /// The check suite with this id mirrors it.
     Suite(u64),
-    /// It is such a suite itself: it counts as long as no workflow run has told of it.
+    /// It is such a suite itself: it counts as long as no workflow run was received.
     OfRun,
 }
 
@@ -198,7 +198,7 @@ pub struct Parent {
     pub pipeline: u64,
     /// The job.
     pub job: u64,
-    /// What this one is made of: what tells it from its siblings.
+    /// The content of this one: what distinguishes it from its siblings.
     pub like: Likeness,
 }
 
@@ -207,7 +207,7 @@ pub struct Parent {
 pub struct Suite {
     /// Its id.
     pub id: u64,
-    /// The track that it was in, when it was told of before the run.
+    /// Its track, if it arrived before the run.
     pub track: Option<Box<TrackKey>>,
 }
 
@@ -220,11 +220,11 @@ pub struct FailedJob {
     pub name: String,
     /// The stage it belongs to, where the provider has stages.
     pub stage: Option<String>,
-    /// Why it failed, in the provider's word, such as `script_failure`.
+    /// Why it failed, in the provider's terms, such as `script_failure`.
     pub reason: Option<String>,
 }
 
-/// What does not change over the attempts of a run, as last told.
+/// The facts that are the same for all attempts of a run, as last reported.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunFacts {
     /// The provider's id of the workflow, or its path: what makes two runs "the same workflow".
@@ -235,18 +235,18 @@ pub struct RunFacts {
     pub lane: Lane,
     /// Whose code it was.
     pub code: Code,
-    /// The name of the repository that the code is from, when it is another one and told.
+    /// The name of the repository of the code, when it is another one and known.
     pub head: Option<String>,
-    /// The branch it ran on, of whatever repository; `None` when the provider does not say (some
-    /// runs from forks).
+    /// Its branch, of any repository; `None` when the provider does not report it (some runs from
+    /// forks).
     pub branch: Option<String>,
-    /// What it ran on.
+    /// Its commit.
     pub commit_sha: String,
     /// First line of the commit message, or the title shown by the provider.
     pub commit_message: Option<String>,
-    /// Login of who set it off. Display only: never used to decide who may see something.
+    /// Login of the user who triggered it. Display only: never used for access.
     pub author: Option<String>,
-    /// What set it off, such as `push` or `schedule`.
+    /// The trigger, such as `push` or `schedule`.
     pub trigger: String,
     /// Page of the run for people. Shown, never fetched.
     pub url: Option<String>,
@@ -259,35 +259,35 @@ impl RunFacts {
     }
 }
 
-/// What one delivery tells of a run.
+/// The data of one delivery about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunEvent {
     /// The provider's id of the run, the same over all its attempts.
     pub provider_run_id: u64,
     /// Number and attempt.
     pub position: Position,
-    /// How far it has come.
+    /// Its progress.
     pub status: RunStatus,
-    /// When the provider last touched it.
+    /// When the provider last changed it.
     pub updated_at: Timestamp,
-    /// When the run was begun: what was over by then says nothing of it.
+    /// When the run began: earlier ends do not concern it.
     pub began_at: Timestamp,
-    /// The way in which it was told.
+    /// Its family.
     pub family: Family,
-    /// Whether something else tells of the same run.
+    /// Whether something else reports the same run.
     pub twin: Twin,
     /// The pipeline whose job started it.
     pub parent: Option<Parent>,
-    /// The commit, where that alone puts its runs in order. The position's number ends with the
-    /// rank that it has where it is alone in its second.
+    /// The commit, if only it determines the order. The position's number ends with the rank of a
+    /// commit that is alone in its second.
     pub commit: Option<Commit>,
-    /// Jobs of this attempt that failed, as far as this delivery tells.
+    /// Failed jobs of this attempt in this delivery.
     pub failed_jobs: Vec<FailedJob>,
-    /// The rest.
+    /// The other facts.
     pub facts: RunFacts,
 }
 
-/// A run as we record it: always its latest attempt.
+/// A stored run: always its latest attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Our id.
@@ -296,28 +296,28 @@ pub struct Run {
     pub connection: ConnectionId,
     /// The connection's owner.
     pub owner: UserId,
-    /// The way in which it is told. The provider's ids of two families may be the same.
+    /// Its family. The provider's ids of two families may be the same.
     pub family: Family,
     /// The provider's id of it.
     pub provider_run_id: u64,
     /// Number and latest attempt.
     pub position: Position,
-    /// How far the latest attempt has come.
+    /// The progress of the latest attempt.
     pub status: RunStatus,
-    /// When the provider last touched it.
+    /// When the provider last changed it.
     pub updated_at: Timestamp,
     /// The check suite that mirrors it.
     pub suite: Option<Suite>,
-    /// Jobs that failed, by attempt and the provider's id; at most [`FAILED_JOBS_MAX`].
+    /// Failed jobs, by attempt and the provider's id; at most [`FAILED_JOBS_MAX`].
     pub failed_jobs: BTreeMap<(u32, u64), FailedJob>,
-    /// The rest, as last told.
+    /// The other facts, as last reported.
     pub facts: RunFacts,
-    /// When we first heard of it.
+    /// When it was first received.
     pub first_seen_at: Timestamp,
 }
 
 impl Run {
-    /// The run that an event is the first word of.
+    /// The run of a first event.
     pub fn begin(
         id: RunId,
         connection: ConnectionId,
@@ -346,7 +346,7 @@ impl Run {
         run
     }
 
-    /// Takes in one more event of this run, whenever it was sent, and says whether it was news.
+    /// Adds one more event of this run, in any order, and returns whether it was new.
     ///
     /// The order that decides is (attempt, finished before unfinished, time, status, the rest): a
     /// total order, so that any permutation and repetition of the same events ends in the same
@@ -364,8 +364,8 @@ impl Run {
         is_news || has_new_jobs
     }
 
-    /// What was told by a check suite is told by its run from now on: the same run, known better.
-    /// `track` is the one that the suite was in.
+    /// The run replaces its check suite: the same run with more data. `track` is the one of the
+    /// suite.
     pub fn become_told_by(&mut self, event: &RunEvent, track: TrackKey) {
         let jobs = std::mem::take(&mut self.failed_jobs);
         self.failed_jobs = jobs
@@ -396,7 +396,7 @@ impl Run {
         by_id.into_values().cloned().collect()
     }
 
-    /// Adds failed jobs; of two tellings of the same job the greater counts. Neither that nor the
+    /// Adds failed jobs; of two reports of the same job the greater counts. Neither that nor the
     /// greatest keys of a union depend on the order.
     fn take_jobs(&mut self, event: &RunEvent) -> bool {
         let mut is_news = false;
@@ -414,7 +414,7 @@ impl Run {
     }
 }
 
-/// Which of two tellings of a run counts: the greater one.
+/// Which of two reports of a run counts: the greater one.
 fn rank(
     position: Position,
     status: RunStatus,

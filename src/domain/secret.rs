@@ -6,18 +6,18 @@ use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Shortest hook secret that is ever used to verify or sign. A hook without a secret, or with a
-/// guessable one, would let anybody forge deliveries, so such a value cannot be represented.
+/// guessable one, would allow forged deliveries, so such a value cannot be represented.
 pub const HOOK_SECRET_BYTES_MIN: usize = 32;
 
-/// What a hook's deliveries are known to prove themselves with.
+/// How a hook's deliveries are known to be authenticated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Proof {
-    /// Not known yet: the strongest proof that a delivery carries is required to be right.
+    /// Unknown: the strongest proof in a delivery must be valid.
     #[default]
     Unknown,
     /// A signature over the body. Nothing less is accepted.
     Signature,
-    /// A token that is sent along, because the provider is too old to sign.
+    /// A token in each delivery, because the provider is too old to sign.
     Token,
 }
 
@@ -45,8 +45,7 @@ secret_text! {
     HookSecret;
     /// A token that authorises calls to a provider.
     ProviderToken;
-    /// What passes between us and a provider while a user signs in: a code, a verifier, a device
-    /// code, our own client secret.
+    /// A secret of the sign-in: a code, a verifier, a device code, our own client secret.
     OauthSecret;
     /// An API token of ours in the clear: exists only while it is created and while a request
     /// that carries it is checked.
@@ -59,7 +58,7 @@ pub enum SecretError {
     /// Shorter than [`HOOK_SECRET_BYTES_MIN`].
     #[error("a hook secret must have at least {HOOK_SECRET_BYTES_MIN} bytes")]
     TooShort,
-    /// Empty, too long, or with characters that no HTTP header can carry.
+    /// Empty, too long, or with characters that an HTTP header cannot contain.
     #[error("a token must be 1 to 4096 visible ASCII characters")]
     BadToken,
 }
@@ -91,7 +90,7 @@ fn fits_in_a_header(text: &str) -> bool {
 }
 
 impl ProviderToken {
-    /// A token from its text. Errors when it is empty or could not stand in an HTTP header.
+    /// A token from its text. Errors when it is empty or invalid in an HTTP header.
     pub fn new(text: String) -> Result<Self, SecretError> {
         if fits_in_a_header(&text) {
             Ok(Self(text))
@@ -102,7 +101,7 @@ impl ProviderToken {
 }
 
 impl OauthSecret {
-    /// A secret from its text. Errors when it is empty or could not stand in an HTTP header.
+    /// A secret from its text. Errors when it is empty or invalid in an HTTP header.
     pub fn new(text: String) -> Result<Self, SecretError> {
         if fits_in_a_header(&text) {
             Ok(Self(text))
@@ -125,7 +124,7 @@ impl ApiToken {
         token
     }
 
-    /// A token as a caller presented it. Errors when it could not stand in an HTTP header.
+    /// A token from a caller. Errors when it is invalid in an HTTP header.
     pub fn new(text: String) -> Result<Self, SecretError> {
         if fits_in_a_header(&text) {
             Ok(Self(text))
@@ -135,8 +134,8 @@ impl ApiToken {
     }
 }
 
-/// Encrypted bytes as the key ring made them: key id, nonce, ciphertext and tag in one. Opaque
-/// outside `seal`, safe to store and to copy.
+/// Encrypted bytes from the key ring: key id, nonce, ciphertext and tag in one. Opaque outside
+/// `seal`, safe to store and to copy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(pub Vec<u8>);
 

@@ -1,14 +1,14 @@
-//! Texts from outside (names, titles, logins, messages), made fit to be stored and shown.
+//! Texts from outside (names, titles, logins, messages), cleaned for storage and display.
 //!
-//! For what is shown only. A key is made of the raw text: two names that differ in what is not
-//! seen are two names.
+//! For display only. A key is made of the raw text: two names that differ in invisible characters
+//! are two names.
 
-/// `text` as it may be shown: without what is not seen or makes it look like another text, each
-/// line break and tab a blank, cut at a character's end to `bytes_max` bytes. `None` when nothing
-/// is left to be seen.
+/// `text` for display: without invisible characters and those that make it look like another text,
+/// with a blank for each line break and tab, cut at a character boundary to `bytes_max` bytes.
+/// `None` when nothing visible is left.
 pub fn clean(text: &str, bytes_max: usize) -> Option<String> {
     let mut kept = String::new();
-    // What is not seen may be longer than what is: nobody's gigabyte is walked through for it.
+    // The invisible part may be longer than the visible one: the scan is bounded.
     let looked_at = bytes_max.saturating_mul(4).saturating_add(LOOKED_AT_MIN);
     let shown = text.trim_start_matches(|c| !is_seen(c));
     for (at, c) in shown.char_indices() {
@@ -24,7 +24,7 @@ pub fn clean(text: &str, bytes_max: usize) -> Option<String> {
     (!kept.is_empty()).then_some(kept)
 }
 
-/// So many bytes of a text are looked at, however little of it may be kept.
+/// Most bytes of a text that are read, however few are kept.
 const LOOKED_AT_MIN: usize = 1024;
 
 fn is_seen(c: char) -> bool {
@@ -38,27 +38,27 @@ const fn is_break(c: char) -> bool {
     )
 }
 
-/// Whether a character is removed: controls, what turns the direction of writing, what has no
-/// width, what is blank without being a blank, and tags.
+/// Whether a character is removed: controls, direction marks, zero-width and special blank
+/// characters, and tags.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            // The soft hyphen and the joiner that joins nothing.
+            // The soft hyphen and the grapheme joiner.
             '\u{ad}' | '\u{34f}'
             // Marks and overrides of direction.
             | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}'
             // Without width.
             | '\u{180e}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{feff}'
-            // Formats that nobody uses any more, and frames of annotations.
+            // Deprecated formats, and frames of annotations.
             | '\u{206a}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}'
-            // Letters and a symbol that show nothing.
+            // Invisible letters and a symbol.
             | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
             | '\u{ffa0}'
-            // Tags and selectors: a whole text may hide in them.
+            // Tags and selectors: they can hide a whole text.
             | '\u{e0000}'..='\u{e0fff}'
-            // No characters at all.
+            // Noncharacters.
             | '\u{fffe}' | '\u{ffff}'
         )
 }
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(clean(&text, 100).as_deref(), Some("main"), "{c:?}");
             assert_eq!(clean(&c.repeat(9), 100), None, "{c:?}");
         }
-        // An escape sequence loses what makes it one.
+        // An escape sequence loses its escape character.
         assert_eq!(clean("\u{1b}[31mred", 100).as_deref(), Some("[31mred"));
     }
 

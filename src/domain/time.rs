@@ -1,4 +1,4 @@
-//! Points in time as plain numbers, and the seam through which a clock is handed in.
+//! Points in time as plain numbers, and the interface of a clock.
 
 use std::time::Duration;
 
@@ -40,25 +40,25 @@ impl Timestamp {
     }
 }
 
-/// Where "now" comes from. The daemon hands in the system clock, tests a clock of their own.
+/// The source of the current time. The daemon uses the system clock, tests their own.
 pub trait Clock: Send + Sync + 'static {
     /// The current wall-clock time.
     fn now(&self) -> Timestamp;
 
-    /// What has passed for sure: what cannot be taken back goes by this and not by a wall clock,
-    /// which may jump. It may lag behind.
+    /// The time that has certainly passed: irreversible steps use this and not a wall clock, which
+    /// may jump. It may lag.
     fn trusted(&self) -> Timestamp {
         self.now()
     }
 
-    /// What it was when the program began, and what has passed since for sure: a wall clock that
-    /// jumps meanwhile does not move it. It is as wrong as the clock was then.
+    /// The wall clock at the start of the program, plus the time since then: later jumps of the
+    /// wall clock do not move it. It is as wrong as the clock was then.
     fn steady(&self) -> Timestamp {
         self.now()
     }
 
-    /// The time that a new id begins with. Where ids are kept, it is later than any given before,
-    /// also when the clock went back: lists by id stay in order of arrival.
+    /// The time of a new id. A store of ids makes it later than all before, also when the clock was
+    /// set back: lists by id stay in order of arrival.
     fn now_for_id(&self) -> Timestamp {
         self.now()
     }

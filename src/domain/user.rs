@@ -1,4 +1,4 @@
-//! Users, their API tokens, and the rights at providers that they entrusted to us.
+//! Users, their API tokens, and their credentials for providers.
 
 use super::grant::{Grant, Rejection};
 use super::id::{CredentialId, TokenId, UserId};
@@ -7,13 +7,13 @@ use super::text::clean;
 use super::time::Timestamp;
 use std::time::Duration;
 
-/// The name of the user that the admin token of the configuration belongs to.
+/// The name of the user of the configured admin token.
 pub const ADMIN_NAME: &str = "admin";
 
 /// Longest user name.
 pub const USER_NAME_BYTES_MAX: usize = 64;
 
-/// Somebody who connects repositories. Sees and affects only what is theirs.
+/// A user who connects repositories. Sees and affects only their own data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Our id.
@@ -24,24 +24,24 @@ pub struct User {
     pub is_admin: bool,
     /// When it was added.
     pub created_at: Timestamp,
-    /// Set once the user is being removed: from then on nothing of theirs works, and what is left
-    /// is taken away bit by bit.
+    /// Set once the user is being removed: from then on nothing of theirs works, and the rest is
+    /// deleted step by step.
     pub removal: Option<Removal>,
 }
 
 impl User {
-    /// Whether the user may do something, and own something new.
+    /// Whether the user may act, and own new objects.
     pub const fn is_present(&self) -> bool {
         self.removal.is_none()
     }
 }
 
-/// The removal of a user, which goes on until nothing of theirs is left.
+/// The removal of a user, until nothing of theirs is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Removal {
-    /// When it was asked for.
+    /// When it was requested.
     pub at: Timestamp,
-    /// The admin who asked.
+    /// The admin who requested it.
     pub by: UserId,
     /// Whether their hooks are deleted at the providers.
     pub delete_hooks: bool,
@@ -55,67 +55,67 @@ pub fn is_valid_user_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b))
 }
 
-/// An API token of ours; the token itself is known to its holder only.
+/// An API token of ours; only its holder has the token itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRecord {
     /// Our id.
     pub id: TokenId,
-    /// Whom it stands for.
+    /// Its user.
     pub user: UserId,
     /// BLAKE3 of the token. The token has 256 random bits, so no slow hash is needed.
     pub hash: [u8; 32],
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// What its holder calls it.
+    /// Its name, chosen by the holder.
     pub name: Option<String>,
-    /// From then on it is refused; `None` when it has no end. Refused, not forgotten: a clock
-    /// that was wrong and is put right makes it good again.
+    /// From then on it is refused; `None` when it does not expire. Refused, not deleted: when a
+    /// wrong clock is corrected, the token is valid again.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, give or take [`LAST_USE_STEP`]; `None` when it never was.
+    /// When it was last used, to within [`LAST_USE_STEP`]; `None` when it never was.
     pub last_used_at: Option<Timestamp>,
 }
 
 /// Longest name of an API token.
 pub const TOKEN_NAME_BYTES_MAX: usize = 100;
-/// Longest life that an API token may be given: ten years.
+/// Longest lifetime of an API token: ten years.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(24 * 3653);
-/// How exactly the last use of an API token is known: it is written down at most this often.
+/// The precision of the last use of an API token: it is stored at most this often.
 pub const LAST_USE_STEP: Duration = Duration::from_mins(1);
 
 impl TokenRecord {
-    /// Whether its time is over.
+    /// Whether it has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| now >= end)
     }
 
-    /// Whether a use now is to be written down.
+    /// Whether a use now must be stored.
     pub fn is_use_due(&self, now: Timestamp) -> bool {
         (self.last_used_at).is_none_or(|last| is_step_over(last, now))
     }
 }
 
-/// Whether `now` is far enough from `last`, in either direction: a clock may have been put back.
+/// Whether `now` is far enough from `last`, in either direction: a clock may have been set back.
 pub fn is_step_over(last: Timestamp, now: Timestamp) -> bool {
     now.since(last).max(last.since(now)) >= LAST_USE_STEP
 }
 
-/// A right to make calls to a provider that a user entrusted to us. Written by the pool only
-/// (see the credentials room), once it exists.
+/// A credential for calls to a provider that a user added. Written by the pool only (see the
+/// credentials room), once it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Our id.
     pub id: CredentialId,
-    /// Whose it is.
+    /// Its owner.
     pub owner: UserId,
-    /// The only instance it is ever sent to.
+    /// The only instance to which it is sent.
     pub instance: Instance,
-    /// Who the provider says it belongs to.
+    /// The account that the provider reports.
     pub account: Account,
     /// Scopes the provider reported; empty when it reports none (fine-grained tokens).
     pub scopes: Vec<String>,
-    /// What it rests on.
+    /// Its kind.
     pub grant: Grant,
-    /// Whether connections of other users may fall back on it.
+    /// Whether connections of other users may use it.
     pub is_shared: bool,
     /// When it was stored.
     pub created_at: Timestamp,
@@ -135,25 +135,25 @@ impl Credential {
 pub struct Account {
     /// The provider's numeric id.
     pub id: u64,
-    /// The login name at the time of asking.
+    /// The login name at the time of the request.
     pub login: String,
 }
 
-/// Longest login kept: GitLab's have at most 255 characters, GitHub's 39.
+/// Longest login stored: GitLab's have at most 255 characters, GitHub's 39.
 const LOGIN_BYTES_MAX: usize = 255;
-/// Most scopes kept of a token, and the longest.
+/// Most scopes stored of a token, and the longest.
 const SCOPES_MAX: usize = 64;
 const SCOPE_BYTES_MAX: usize = 100;
 
 impl Account {
-    /// The account as a provider tells it. One whose login shows nothing goes by its number.
+    /// The account as a provider reports it. One with an invisible login is shown by its number.
     pub fn told(id: u64, login: &str) -> Self {
         let login = clean(login, LOGIN_BYTES_MAX).unwrap_or_else(|| id.to_string());
         Self { id, login }
     }
 }
 
-/// The scopes as a provider tells them: as many as are kept, fit to be shown.
+/// The scopes as a provider reports them: cleaned for display, up to the limit.
 pub fn scopes_told<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let cleaned = scopes.into_iter().take(SCOPES_MAX);
     cleaned

@@ -1,5 +1,5 @@
-//! What people read about incidents and about problems of our own, in one place: what happened to
-//! what, and what to do next. What a provider says is quoted, and stands elsewhere.
+//! Texts of incidents and of our own problems, in one place: what happened to what, and what to do
+//! next. Messages of providers are elsewhere, and quoted here.
 
 use super::connection::Connection;
 use super::grant::RejectReason;
@@ -10,31 +10,31 @@ use super::user::Credential;
 /// No credential fits.
 pub const NO_CREDENTIAL: &str =
     "None of your credentials works for this provider. Add one, then check or resume.";
-/// The credential is dead. Says nothing of whose it is: another user may share it.
+/// The credential is dead. Does not name its owner: it may be shared.
 pub const CREDENTIAL_DEAD: &str =
     "The credential no longer works. Sign in again or add another, then check or resume.";
-/// A token cannot be unsealed.
+/// A token cannot be decrypted.
 pub const CREDENTIAL_SEALED: &str =
     "The credential cannot be decrypted with the configured master keys.";
-/// A hook's secret cannot be unsealed.
+/// A hook's secret cannot be decrypted.
 pub const HOOK_SECRET_SEALED: &str =
     "The hook secret cannot be decrypted with the configured master keys.";
-/// The connection's provider is gone from the configuration.
+/// The connection's provider is no longer configured.
 pub const PROVIDER_NOT_CONFIGURED: &str = "This provider is no longer configured.";
-/// What was offered needs a provider, or an app, that is not configured.
+/// The request needs a provider, or an app, that is not configured.
 pub const OFFER_NOT_CONFIGURED: &str = "This is not configured on this server.";
-/// The OAuth client is gone from the configuration.
+/// The OAuth client is no longer configured.
 pub const SIGN_IN_NOT_CONFIGURED: &str = "Sign-in is no longer configured for this provider.";
-/// The app is gone from the configuration.
+/// The app is no longer configured.
 pub const APP_NOT_CONFIGURED: &str = "The app is no longer configured for this provider.";
 /// A token that was just issued is refused.
 pub const NEW_TOKEN_REFUSED: &str =
     "The provider refuses a token that it has just issued. Hookherd tries again.";
-/// A renewal failed for a reason of our own.
+/// A renewal failed for an internal reason.
 pub const RENEWAL_FAILED: &str = "Renewing the credential failed. Hookherd tries again.";
 /// A renewal is not finished.
 pub const RENEWAL_RUNNING: &str = "The credential is still being renewed. Hookherd tries again.";
-/// No renewal is begun any more.
+/// No new renewals start.
 pub const STOPPING: &str = "The server is stopping.";
 /// Why an incident cannot be acknowledged.
 pub const INCIDENT_RESOLVED: &str = "The incident is resolved.";
@@ -47,7 +47,7 @@ pub const PAYLOAD_DAMAGED: &str = "its payload is damaged";
 /// The same.
 pub const DECODER_MISSING: &str = "its provider is no longer configured";
 
-/// A sign-in could not be renewed; `why` is the provider's word.
+/// A sign-in could not be renewed; `why` is the provider's message.
 pub fn renewal_refused(why: &str) -> String {
     format!("The sign-in could not be renewed: {why}")
 }
@@ -61,7 +61,7 @@ pub fn ci_title(workflow: &str, lane: &str) -> String {
     }
 }
 
-/// The title of an incident that our own watch opens.
+/// The title of an incident about a webhook, a delivery or a credential.
 pub fn health_title(failure: HealthFailure<'_>) -> String {
     match failure {
         HealthFailure::HookSuspended(connection, reason) => suspended(connection, reason),

@@ -1,24 +1,25 @@
-//! Which of a pipeline's children is which.
+//! The identity of a pipeline's children.
 //!
-//! Nothing that is told of a child names the job that started it. What tells it is what it is made
-//! of: its jobs, and what it was given. So the children of a lane have *seats*, and a child of a
-//! later parent takes the seat of the one that it is most like, of those that no other child of its
-//! own parent has. Of seats that fit alike it is the first: children that are like each other in
-//! everything are told apart by the order in which they are told of, and by nothing else.
+//! A child's event does not name the job that started it. Its content identifies it: its jobs, and
+//! its variables. So the children of a lane have *seats*, and a child of a later parent takes the
+//! seat of the most similar child, of those that no other child of its own parent has. Of equally
+//! similar seats it is the first: children with the same content are distinguished by the order of
+//! arrival only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most jobs, and most variables, that are compared; the least by hash, which are always the same.
+/// Most jobs, and most variables, that are compared; those with the smallest hashes, which are
+/// always the same.
 pub const LIKENESS_MAX: usize = 64;
-/// Most children of a pipeline, and most seats of a lane, that are told apart.
+/// Most children of a pipeline, and most seats of a lane.
 pub const CHILDREN_MAX: usize = 256;
 
-/// What a child is made of, by hash.
+/// The content of a child, by hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Likeness {
     /// Its jobs, by stage and name.
     jobs: BTreeSet<u32>,
-    /// What it was given: the name of a variable, and its value.
+    /// Its variables: name and value.
     variables: BTreeMap<u32, u32>,
 }
 
@@ -56,9 +57,9 @@ impl Likeness {
         &self.variables
     }
 
-    /// How much two are alike; `None` when they are not the same child. Jobs come and go with what
-    /// was changed, so half of the smaller number has to be there; and half of what both were given
-    /// has to be the same.
+    /// The similarity of two; `None` when they are not the same child. Jobs come and go with the
+    /// changed files, so half of the smaller number must match; and half of the variables of both
+    /// must be the same.
     fn fits(&self, other: &Self) -> Option<(usize, usize)> {
         let jobs = self.jobs.intersection(&other.jobs).count();
         if jobs * 2 < self.jobs.len().min(other.jobs.len()) {
@@ -81,8 +82,7 @@ impl Likeness {
 /// The seats of a lane's children, by number.
 pub type Seats = Vec<Likeness>;
 
-/// The seat of a child that is told of for the first time: one that `taken` does not hold.
-/// `None` when there is no room for another one.
+/// The seat of a new child: one that `taken` does not hold. `None` when there are too many.
 pub fn seat(seats: &mut Seats, child: &Likeness, taken: &BTreeSet<u32>) -> Option<u32> {
     let mut best: Option<((usize, usize), usize)> = None;
     for (nth, known) in seats.iter().enumerate() {
@@ -113,7 +113,7 @@ mod tests {
         Likeness::new(jobs.iter().copied(), variables.iter().copied())
     }
 
-    /// The seats of the children of one parent, in the order in which they are told.
+    /// The seats of the children of one parent, in order of arrival.
     fn sit(seats: &mut Seats, children: &[&Likeness]) -> Vec<u32> {
         let mut taken = BTreeSet::new();
         let mut found = Vec::new();
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(sit(&mut seats, &[&a, &b]), [0, 1]);
         assert_eq!(sit(&mut seats, &[&b]), [1], "the other was left out");
         assert_eq!(sit(&mut seats, &[&b, &a]), [1, 0]);
-        // One that is new, and has a job of another's name, has a seat of its own.
+        // A new one with a job of another name has a new seat.
         let c_first = sit(&mut seats, &[&c, &b, &a]);
         assert_eq!(
             c_first,

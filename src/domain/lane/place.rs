@@ -1,8 +1,8 @@
-//! Places: what runs run for and what can go away, so that nothing waits for a pass any more.
+//! Places: the targets of runs, which can disappear, so that no pass is expected any more.
 //!
 //! A branch is deleted, a pull request is closed, an entry leaves a merge queue: the failures of
-//! runs that were begun before then are over. When and why is kept by place, because it may be
-//! told before the failures that it ends.
+//! runs that began before are resolved. Time and reason are stored by place, because an end may
+//! arrive before the failures that it resolves.
 
 use super::children::{CHILDREN_MAX, Likeness, Seats, seat};
 use super::second::Second;
@@ -15,12 +15,12 @@ use crate::domain::run::{Family, RunFacts};
 use crate::domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most ends of a place that are remembered; the newest stay.
+/// Most ends of a place that are stored; the newest stay.
 pub const ENDS_MAX: usize = 16;
-/// Most tracks of a place that are remembered.
+/// Most tracks of a place that are stored.
 pub const TRACKS_MAX: usize = 512;
 
-/// What runs run for.
+/// The target of a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
     /// A branch of the connection's own repository.
@@ -29,14 +29,14 @@ pub enum Place {
     Tag(String),
     /// A pull or merge request of it.
     PullRequest(u64),
-    /// What a pull request whose number is not told comes from.
+    /// The source of a pull request without a known number.
     Head {
-        /// Whose branch.
+        /// The owner of the branch.
         code: Code,
         /// Its name.
         branch: String,
     },
-    /// A commit of which no branch is told.
+    /// A commit without a known branch.
     Commit(String),
     /// An entry of a merge queue, by its pull or merge request.
     Entry(u64),
@@ -58,7 +58,7 @@ pub enum Place {
         /// The project of those pipelines, when that is another one.
         project: Option<RepositoryId>,
     },
-    /// A second, since 1970, in which commits were made.
+    /// A second, since 1970, with commits.
     Second(u64),
 }
 
@@ -88,10 +88,10 @@ impl Place {
         }
     }
 
-    /// The places that runs with these facts run for.
+    /// The places of runs with these facts.
     pub fn of(family: Family, facts: &RunFacts) -> Vec<Self> {
         let mut places = Self::of_lane(family, &facts.lane);
-        // What is known by a number has a branch as well, that may go.
+        // A run with a number also has a branch, which may be deleted.
         if facts.lane.number().is_some() {
             let branch = facts.own_branch().map(ToOwned::to_owned);
             places.extend(branch.map(Self::Branch));
@@ -101,9 +101,9 @@ impl Place {
         places
     }
 
-    /// The places that a lane alone tells.
+    /// The places of a lane alone.
     pub fn of_lane(family: Family, lane: &Lane) -> Vec<Self> {
-        // GitHub does not say whether it was a tag or a branch that was pushed.
+        // GitHub does not report whether a tag or a branch was pushed.
         let by_name = |name: &String| vec![Self::Branch(name.clone()), Self::Tag(name.clone())];
         match lane {
             Lane::Push {
@@ -139,38 +139,38 @@ impl Place {
     }
 }
 
-/// What is told to be over.
+/// The reported end of places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// The places that end.
     pub places: Vec<Place>,
-    /// When, by the provider's clock; `None` when the event does not say.
+    /// The time by the provider's clock; `None` when the event has none.
     pub at: Option<Timestamp>,
-    /// Why.
+    /// The reason.
     pub why: Resolution,
 }
 
-/// When a place ended, and for whom.
+/// The end of a place, and its reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EndedAt {
-    /// When, by the provider's clock.
+    /// The time by the provider's clock.
     pub at: Timestamp,
-    /// Whose failures are over.
+    /// The failures that it resolves.
     pub reach: Reach,
 }
 
-/// Whose failures an end of a place reaches.
+/// The failures that the end of a place resolves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reach {
-    /// Those of runs that were begun by then.
+    /// Those of runs that began before it.
     Begun,
-    /// The same, but for what carries this mark itself.
+    /// The same, except those with this mark.
     BegunBut(u64),
-    /// Those that were decided by then, but for what carries this mark itself.
+    /// Those decided before it, except those with this mark.
     DecidedBut(u64),
 }
 
-/// Which note.
+/// The key of a note.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NoteKey {
     /// The connection.
@@ -179,16 +179,16 @@ pub struct NoteKey {
     pub place: Place,
 }
 
-/// What is known of a place.
+/// The known facts of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// Which place.
     pub key: NoteKey,
-    /// When and why it ended; a place may begin anew and end again.
+    /// When and why it ended; a place may begin again and end again.
     pub ends: BTreeMap<EndedAt, Resolution>,
-    /// The tracks with failures that run for it.
+    /// The tracks with failures of its runs.
     pub tracks: BTreeSet<TrackKey>,
-    /// A pipeline's children by the job that started them, and the seats that they have.
+    /// A pipeline's children by the job that started them, and their seats.
     pub children: BTreeMap<u64, u32>,
     /// The seats of a lane's children.
     pub seats: Seats,
@@ -199,7 +199,7 @@ pub struct Note {
 }
 
 impl Note {
-    /// Nothing is known yet.
+    /// Without any facts.
     pub fn new(key: NoteKey) -> Self {
         Self {
             key,
@@ -212,9 +212,9 @@ impl Note {
         }
     }
 
-    /// Takes in an end. Returns whether it was news.
+    /// Adds an end. Returns whether it was new.
     pub fn end(&mut self, at: EndedAt, why: Resolution) -> bool {
-        // Of two reasons for one moment the greater counts, whichever is told first.
+        // Of two reasons for one moment the greater counts, in any order of arrival.
         let known = self.ends.get(&at);
         if known.is_some_and(|known| *known >= why) {
             return false;
@@ -226,14 +226,13 @@ impl Note {
         self.ends.contains_key(&at)
     }
 
-    /// Takes in a track that has failures here. Returns whether it was news.
+    /// Adds a track with failures here. Returns whether it was new.
     pub fn add_track(&mut self, track: &TrackKey) -> bool {
         self.tracks.len() < TRACKS_MAX && self.tracks.insert(track.clone())
     }
 
-    /// Which child of the pipeline the job started, and whether that was news; `seats` are those of
-    /// the lane. A child that is one too many is none of the known ones: it is told apart by the
-    /// job alone.
+    /// The number of the child that the job started, and whether it was new; `seats` are those of
+    /// the lane. A child beyond the limit is none of the known ones: only its job identifies it.
     pub fn child(&mut self, job: u64, like: &Likeness, seats: &mut Seats) -> (u32, bool) {
         if let Some(nth) = self.children.get(&job) {
             return (*nth, false);

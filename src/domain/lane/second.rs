@@ -1,52 +1,52 @@
-//! The order of commits that were made within one second.
+//! The order of commits of one second.
 //!
-//! A status tells its commit's date, to the second, and its parents. Of two commits of one second
-//! the parent comes first; where neither is the other's, the one whose status is older does: the
-//! provider numbers statuses as they are made. Each has its rank from when it was told of first.
+//! A status has its commit's date, to the second, and its parents. Of two commits of one second the
+//! parent comes first; if neither is a parent of the other, the one with the older status does: the
+//! provider numbers statuses in order of creation. Each keeps its first rank.
 
 use std::collections::BTreeMap;
 
 /// Bits of a rank.
 pub const RANK_BITS: u32 = 20;
-/// Most commits of one second that are put in order.
+/// Most commits of one second that are ordered.
 const COMMITS_MAX: usize = 128;
-/// Most parents that are looked at: more than two are rare.
+/// Most parents that are read: more than two are rare.
 const PARENTS_MAX: usize = 8;
 
-/// A commit, as a status tells of it.
+/// A commit, as in a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// The first 60 bits of its hash.
     pub name: u64,
     /// Those of its parents.
     pub parents: Vec<u64>,
-    /// The number of the status; greater ones were made later.
+    /// The number of the status; greater ones were created later.
     pub status: u64,
-    /// When it was made, in seconds since 1970.
+    /// Its time, in seconds since 1970.
     pub second: u64,
 }
 
-/// What is known of a commit.
+/// The known facts of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranked {
     /// Its rank.
     pub rank: u32,
     /// Its parents.
     pub parents: Vec<u64>,
-    /// The least number of a status that was told of it.
+    /// The smallest number of its statuses.
     pub status: u64,
 }
 
 /// The commits of a second, by name.
 pub type Second = BTreeMap<u64, Ranked>;
 
-/// The rank that a commit has where it is alone in its second.
+/// The rank of a commit that is alone in its second.
 pub const fn own_rank(name: u64) -> u32 {
     (name >> (60 - RANK_BITS)) as u32 & ((1 << RANK_BITS) - 1)
 }
 
-/// The rank of a commit, and whether something was learned. `known` is the rank that it had before
-/// this was kept.
+/// The rank of a commit, and whether something changed. `known` is the rank that it had before this
+/// was stored.
 pub fn rank(second: &mut Second, commit: &Commit, known: Option<u32>) -> (u32, bool) {
     if let Some(ranked) = second.get_mut(&commit.name) {
         let is_news = commit.status < ranked.status;
@@ -79,12 +79,12 @@ fn is_before(name: u64, ranked: &Ranked, commit: &Commit) -> bool {
     }
 }
 
-/// Between those that come before and those that come after. The parent's word counts for more:
-/// whoever follows on it is after it, whatever else would come between.
+/// Between those before and those after it. Parents take precedence: a child is after its parent,
+/// whatever else would be between.
 fn place(second: &Second, commit: &Commit) -> u32 {
     let mut ranks: Vec<_> = second.iter().collect();
     ranks.sort_by_key(|(_, ranked)| ranked.rank);
-    // The first that comes after it, by kinship if any tells, else by number.
+    // The first that is after it: by parents if known, else by number.
     let parent = ranks
         .iter()
         .rposition(|(name, _)| commit.parents.contains(name));
@@ -106,7 +106,7 @@ fn place(second: &Second, commit: &Commit) -> u32 {
     if (low..high).contains(&own) {
         return own;
     }
-    // No room is left only after many that came one between the other.
+    // No number is left only after many insertions between two commits.
     low + high.saturating_sub(low) / 2
 }
 
@@ -158,7 +158,7 @@ mod tests {
             let mut ranks = BTreeMap::new();
             for nth in order.into_iter().filter(|nth| *nth < names.len()) {
                 let parents: Vec<_> = nth.checked_sub(1).map(|n| names[n]).into_iter().collect();
-                // Numbers tell the same.
+                // The numbers agree.
                 let told = commit(names[nth], &parents, 100 + nth as u64);
                 ranks.insert(nth, rank(&mut second, &told, None).0);
             }
@@ -166,7 +166,7 @@ mod tests {
             prop_assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");
         }
 
-        /// Of two, the parent is first, whatever the numbers say.
+        /// Of two, the parent is first, whatever the numbers are.
         #[test]
         fn the_parent_is_first_whatever_the_numbers_say(
             (a, b) in (1..1_u64 << 60, 1..1_u64 << 60), numbers in (1..9_u64, 1..9_u64),

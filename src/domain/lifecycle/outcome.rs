@@ -1,4 +1,4 @@
-//! What comes of a call: its reply, or its failure.
+//! The outcome of a call: its reply, or its failure.
 
 use super::step::{Step, begin_watch, enter, forget_outstanding, settle, stay, suspend, wait};
 use super::{
@@ -8,7 +8,7 @@ use super::{
 use crate::domain::id::HookId;
 use crate::domain::time::Timestamp;
 
-/// Whether that is what was asked for.
+/// Whether the reply belongs to the call.
 fn fits(phase: Phase, reply: &Reply) -> bool {
     match reply {
         Reply::Ensured { .. } => matches!(phase, Phase::Creating { .. }),
@@ -87,14 +87,14 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
     }
 }
 
-/// Whether the provider has told of a hook while a call was outstanding that did not look for it:
-/// it is looked for once more.
+/// Whether the provider reported a hook while a call was outstanding that did not look for it: the
+/// call is repeated.
 fn is_told_of_another(l: &Lifecycle, known: Option<HookId>, found: Option<HookId>) -> bool {
     let told = l.hook.id();
     told.is_some() && told != known && told != found
 }
 
-/// A ping is on its way, or has come: some providers send it before they say so.
+/// A ping is on its way, or has arrived: some providers send it before they answer.
 fn count_ping(mut l: Lifecycle) -> Step {
     l.checks_failed = 0;
     if !l.heard {
@@ -109,8 +109,8 @@ fn count_ping(mut l: Lifecycle) -> Step {
     }
 }
 
-/// The provider has disabled the hook. A test delivery that we answer enables it again; when that
-/// did not help a hook that is disabled for good, it is made anew.
+/// The provider has disabled the hook. A test delivery that we answer enables it again; if that did
+/// not help a permanently disabled hook, it is recreated.
 fn revive(mut l: Lifecycle, permanently: bool) -> Step {
     l.checks_failed = 0;
     let (Desired::Active, Hook::Present(hook)) = (l.desired, l.hook) else {
@@ -128,8 +128,8 @@ fn revive(mut l: Lifecycle, permanently: bool) -> Step {
     observe(step, Observation::HookDisabled { permanently })
 }
 
-/// A call that looked at all hooks of ours succeeded: if it was begun after the settling time,
-/// nothing can change behind our back any more.
+/// A call that looked up all our hooks succeeded: if it began after the settling time, no earlier
+/// call can change the state any more.
 fn conclude(l: &mut Lifecycle) {
     if l.certainty == Certainty::Confirming {
         l.certainty = Certainty::Sure;
@@ -137,12 +137,12 @@ fn conclude(l: &mut Lifecycle) {
 }
 
 fn lose(mut l: Lifecycle, at: Timestamp) -> Step {
-    // Not `Absent`: a copy with another id may be there, and only the next call looks for it.
+    // Not `Absent`: a copy with another id may exist, and only the next call looks for it.
     l.hook = l.hook.in_doubt();
     l.applied = None;
     l.ill = true;
     l.checks_failed = 0;
-    // Also such as were dated ahead by a clock that has gone back.
+    // Also those with a future time from a clock that was set back.
     l.losses.retain(|loss| at.apart(*loss) < LOSSES_WINDOW);
     l.losses.push(at);
     let step = if l.losses.len() >= LOSSES_MAX && l.desired == Desired::Active {
@@ -170,7 +170,7 @@ pub(super) fn take_failure(mut l: Lifecycle, failure: Failure, may_have_acted: b
             }
             fail(l, attempt.saturating_add(1), failure)
         }
-        // The hook may well be fine: go on with it, and look again soon.
+        // The hook may be fine: continue with it, and check again soon.
         Phase::Checking | Phase::Pinging | Phase::Rewriting => {
             if may_have_acted {
                 l = forget_outstanding(l);
@@ -195,7 +195,7 @@ pub(super) fn take_failure(mut l: Lifecycle, failure: Failure, may_have_acted: b
     }
 }
 
-/// The next look comes when the provider wished, when it did.
+/// The next check is when the provider allows it, if it said so.
 fn as_wished((l, mut effects): Step, failure: Failure) -> Step {
     if let Failure::Retryable { after: Some(after) } = failure {
         for effect in &mut effects {
@@ -207,14 +207,14 @@ fn as_wished((l, mut effects): Step, failure: Failure) -> Step {
     (l, effects)
 }
 
-/// Nothing came of a call that was to change something at the provider.
+/// A call that should have changed something at the provider failed.
 fn fail(l: Lifecycle, attempt: u32, failure: Failure) -> Step {
     match (l.desired, failure) {
         (Desired::Paused | Desired::Removed { delete_hook: false }, _) => settle(l, 0),
         (Desired::Active, Failure::Unauthorized) => suspend(l, SuspendReason::Unauthorized),
         (_, Failure::Retryable { after: Some(after) }) => wait(l, attempt, Delay::Exactly(after)),
         (_, Failure::Retryable { after: None }) => wait(l, attempt, Delay::Backoff(attempt)),
-        // Only a person can mend it, at the provider; we notice by trying now and then.
+        // Only a person can correct it, at the provider; occasional retries find out.
         (_, Failure::Unauthorized | Failure::NoAccess | Failure::Rejected) => {
             wait(l, attempt, Delay::SlowBackoff(attempt))
         }

@@ -71,13 +71,14 @@ pub(super) fn suspend(mut l: Lifecycle, reason: SuspendReason) -> Step {
     (l, vec![Effect::Observe(Observation::Suspended(reason))])
 }
 
-/// Nothing is outstanding: compare what is with what is wanted, and start at most one call.
+/// Nothing is outstanding: compare the known state with the desired one, and start at most one
+/// call.
 pub(super) fn settle(mut l: Lifecycle, attempt: u32) -> Step {
     match l.desired {
         Desired::Removed { delete_hook: false } => remove(l),
         Desired::Removed { delete_hook: true } => match (l.hook, l.certainty) {
             (Hook::Absent, Certainty::Sure) => remove(l),
-            // A creation that we gave up on may still be carried out: look again later.
+            // A creation that timed out may still be carried out: check again later.
             (Hook::Absent, Certainty::Unsure | Certainty::Confirming) => {
                 l.phase = Phase::Settling;
                 (l, vec![Effect::Schedule(Timer::Retry, Delay::Settle)])
@@ -116,7 +117,7 @@ fn delete(l: Lifecycle, attempt: u32) -> Step {
     enter(l, Phase::Deleting { attempt }, Call::Delete { known })
 }
 
-/// A paused hook is written again, too: it has to be moved like the others.
+/// A paused hook is written again, too: it must be moved like the others.
 fn rewrite(l: Lifecycle) -> Step {
     let is_at_rest = matches!(l.phase, Phase::Active | Phase::Idle);
     if let (true, Hook::Present(hook)) = (is_at_rest, l.hook) {
@@ -145,14 +146,14 @@ fn be_active(mut l: Lifecycle) -> Step {
     let delay = match (l.certainty, l.checks_failed, l.disabled) {
         (Certainty::Unsure | Certainty::Confirming, _, _) => Delay::Settle,
         (Certainty::Sure, 0, None) => Delay::CheckInterval,
-        // A test delivery was asked for: look soon whether it helped.
+        // A test delivery was requested: check soon whether it helped.
         (Certainty::Sure, 0, Some(tests)) => Delay::Backoff(tests),
         (Certainty::Sure, failed, _) => Delay::SlowBackoff(failed),
     };
     (l, vec![Effect::Schedule(Timer::Check, delay)])
 }
 
-/// Becoming active after something else than a check or a ping: the ping timer is not armed yet.
+/// Becoming active after anything but a check or a ping: the ping timer is not armed yet.
 pub(super) fn begin_watch((l, mut effects): Step) -> Step {
     if l.phase == Phase::Active {
         effects.push(Effect::Schedule(Timer::Ping, Delay::PingInterval));
@@ -160,11 +161,11 @@ pub(super) fn begin_watch((l, mut effects): Step) -> Step {
     (l, effects)
 }
 
-/// The outstanding call's fate will not be known: whatever it may have changed is unknown.
+/// The outcome of the outstanding call is lost: what it may have changed is unknown.
 pub(super) fn forget_outstanding(mut l: Lifecycle) -> Lifecycle {
     match l.phase {
         Phase::Creating { .. } | Phase::Deleting { .. } => l.hook = l.hook.in_doubt(),
-        // The hook has the settings that it had, which are those that were written.
+        // The hook has its old settings, which are the same as the written ones.
         Phase::Rewriting if l.applied == Some(l.wanted) => {
             l.certainty = Certainty::Unsure;
             return l;
@@ -201,14 +202,14 @@ fn recover(l: Lifecycle) -> Step {
             (l, effects)
         }
         Phase::Settling | Phase::Idle => settle(l, 0),
-        // Nobody looks after what they have disconnected: a removal goes on by itself.
+        // Users do not watch disconnected repositories: a removal continues by itself.
         Phase::Suspended(_) if matches!(l.desired, Desired::Removed { .. }) => settle(l, 0),
         Phase::Suspended(_) | Phase::Removed => stay(l),
     }
 }
 
 fn change_desired(mut l: Lifecycle, desired: Desired) -> Step {
-    // Removal is final; what may still change is whether the hook is left alone.
+    // Removal is final; only whether the hook is left can still change.
     let was_removed = matches!(l.desired, Desired::Removed { .. });
     if was_removed && !matches!(desired, Desired::Removed { .. }) {
         return stay(l);
@@ -218,7 +219,7 @@ fn change_desired(mut l: Lifecycle, desired: Desired) -> Step {
         Phase::Suspended(_) => resume(l),
         Phase::Waiting { .. } | Phase::Settling | Phase::Idle => begin_watch(settle(l, 0)),
         Phase::Active => settle(l, 0),
-        // The reply of the outstanding call will settle it.
+        // The reply of the outstanding call decides.
         Phase::Creating { .. }
         | Phase::Checking
         | Phase::Pinging
@@ -232,7 +233,7 @@ fn change_desired(mut l: Lifecycle, desired: Desired) -> Step {
 fn resume(mut l: Lifecycle) -> Step {
     l.losses.clear();
     l.checks_failed = 0;
-    // Anything may have happened meanwhile: look, whatever was known.
+    // Anything may have happened meanwhile: check, whatever was known.
     l.applied = None;
     let (l, mut effects) = begin_watch(settle(l, 0));
     effects.push(Effect::Observe(Observation::Resumed));
@@ -265,7 +266,7 @@ fn check(l: Lifecycle) -> Step {
 }
 
 fn hear(mut l: Lifecycle, told: Option<HookId>) -> Step {
-    // The answer to its creation may be lost, and its URL edited before we look for the mark.
+    // The answer to its creation may be lost, and its URL edited before the look-up by mark.
     if l.hook.id().is_none() && told.is_some() && l.phase != Phase::Removed {
         l.hook = Hook::Unknown(told);
         l.applied = None;
@@ -305,8 +306,8 @@ fn take_timer(mut l: Lifecycle, timer: Timer) -> Step {
                 }
             }
         }
-        // The other call is outstanding: the ping has its turn later. The end of any call arms
-        // the check timer by itself.
+        // The other call is outstanding: the ping follows later. The end of any call arms the check
+        // timer.
         (Timer::Ping, Phase::Checking | Phase::Repairing { .. } | Phase::Rewriting) => {
             (l, vec![Effect::Schedule(Timer::Ping, Delay::PingInterval)])
         }
