@@ -66,7 +66,7 @@ const BANNED: &[(&str, &[&str], &str)] = &[
         "SystemTime::now",
         &[
             "src/app/adapters.rs",
-            "src/store/disk/world.rs",
+            "src/store/disk/environment.rs",
             "src/simulator",
         ],
         "time is an argument",
