@@ -85,17 +85,17 @@ fn found(source: &Source, from: usize, to: usize) -> Vec<String> {
 
 /// Phrases that must not stand in what people read.
 pub fn words(source: &Source) -> Vec<String> {
-    if !source.path.ends_with(".rs") {
+    let Some(layer) = source.layer() else {
         let mut clean = DOCUMENTS.iter();
         return if clean.any(|path| source.path.starts_with(path)) {
             found(source, 0, source.text.len())
         } else {
             Vec::new()
         };
-    }
-    let Some(layer) = source.layer().filter(|_| !source.shipped.is_empty()) else {
-        return Vec::new();
     };
+    if source.shipped.is_empty() {
+        return Vec::new();
+    }
     // Tests stand at the end of their file.
     let tests = source.code.find("#[cfg(test)]\nmod tests {");
     let shipped = tests.unwrap_or(source.text.len());
