@@ -1,28 +1,28 @@
-//! What somebody asked of a connection, as a record: it outlives the request, the actor and the
-//! process, and whoever asked can look at what became of it.
+//! A user's request for a connection, as a record: it outlives the request, the actor and the
+//! process, and its outcome can be read later.
 
 use super::error_code::ErrorCode;
 use super::id::{CommandId, ConnectionId, DeliveryId, IncidentId, OwnerId, UserId};
 use super::time::Timestamp;
 
-/// Most commands of a connection that may wait for its actor: beyond, asking is refused.
+/// Most pending commands of a connection: beyond, new ones are refused.
 pub const ASKED_MAX: usize = 32;
 
-/// What can be asked of a connection.
+/// The commands of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandKind {
     /// Pause (`false`) or resume (`true`). Resuming also ends a suspension.
     SetEnabled(bool),
     /// Subscribe to these events instead.
     SetEvents(Vec<String>),
-    /// Disconnect. Incidents that are not resolved are resolved.
+    /// Disconnect. Unresolved incidents are resolved.
     Disconnect {
         /// Whether to delete the hook at the provider.
         delete_hook: bool,
     },
-    /// Look at the hook now; ends a suspension.
+    /// Check the hook now; ends a suspension.
     Check,
-    /// Ask the provider for a test delivery now.
+    /// Request a test delivery from the provider now.
     Ping,
     /// Delete the hook and create it again.
     Recreate,
@@ -37,7 +37,7 @@ pub enum CommandKind {
 }
 
 impl CommandKind {
-    /// Every name.
+    /// All names.
     pub const NAMES: [&str; 11] = [
         "resume",
         "pause",
@@ -70,17 +70,17 @@ impl CommandKind {
     }
 }
 
-/// What a command that was carried out did.
+/// The effect of a command that was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandOutcome {
-    /// It is so from now on, durably; what it takes at the provider is under way or done.
+    /// The new state is durable; calls to the provider are in progress or done.
     Applied,
-    /// It was so before.
+    /// The state was the same before.
     Unchanged,
 }
 
 impl CommandOutcome {
-    /// Every outcome.
+    /// All outcomes.
     pub const ALL: [Self; 2] = [Self::Applied, Self::Unchanged];
 
     /// The name used in JSON and logs.
@@ -92,29 +92,29 @@ impl CommandOutcome {
     }
 }
 
-/// How far a command has come. It ends once, and is not changed any more then.
+/// The progress of a command. It ends once, and does not change afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandState {
     /// The connection's actor has not carried it out yet.
     Asked,
     /// It was carried out.
     Done {
-        /// When.
+        /// The time.
         at: Timestamp,
-        /// What it did.
+        /// The effect.
         outcome: CommandOutcome,
     },
-    /// It was not, and nothing changed.
+    /// It was not carried out, and nothing changed.
     Failed {
-        /// When.
+        /// The time.
         at: Timestamp,
-        /// Why.
+        /// The reason.
         code: ErrorCode,
     },
 }
 
 impl CommandState {
-    /// Every name.
+    /// All names.
     pub const NAMES: [&str; 3] = ["asked", "done", "failed"];
 
     /// The name used in JSON and logs.
@@ -126,7 +126,7 @@ impl CommandState {
         }
     }
 
-    /// When it ended; `None` while it is asked.
+    /// When it ended; `None` while it is pending.
     pub const fn ended_at(self) -> Option<Timestamp> {
         match self {
             Self::Asked => None,
@@ -135,22 +135,22 @@ impl CommandState {
     }
 }
 
-/// Something asked of a connection.
+/// A command for a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// Its id. The commands of a connection are carried out in order of their ids.
     pub id: CommandId,
     /// The connection.
     pub connection: ConnectionId,
-    /// Whose connection it is.
+    /// The owner of the connection.
     pub owner: OwnerId,
-    /// What is asked.
+    /// The request.
     pub kind: CommandKind,
-    /// Who asks.
+    /// The user who requested it.
     pub asked_by: UserId,
-    /// When.
+    /// The time of the request.
     pub asked_at: Timestamp,
-    /// How far it has come.
+    /// The progress.
     pub state: CommandState,
 }
 

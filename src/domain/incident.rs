@@ -1,4 +1,4 @@
-//! Incidents: something that a person has to know about, from first failure to resolution.
+//! Incidents: failures that need a person's attention, from the first failure to the resolution.
 
 use super::id::{ConnectionId, CredentialId, IncidentId, RunId, UserId};
 use super::repo::FullName;
@@ -11,19 +11,19 @@ pub mod health;
 pub mod life;
 pub mod track;
 
-/// How far people have come with it.
+/// The status of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IncidentStatus {
-    /// Nobody has said that they know.
+    /// Not acknowledged yet.
     Open,
-    /// Somebody knows.
+    /// Acknowledged by a user.
     Acknowledged,
-    /// Over.
+    /// Resolved.
     Resolved,
 }
 
 impl IncidentStatus {
-    /// Every status there is.
+    /// All states.
     pub const ALL: [Self; 3] = [Self::Open, Self::Acknowledged, Self::Resolved];
 
     /// The name used in JSON and metrics.
@@ -41,19 +41,19 @@ impl IncidentStatus {
     }
 }
 
-/// How we came to know.
+/// The source of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IncidentSource {
-    /// A delivery told.
+    /// A delivery.
     Webhook,
-    /// The provider's log told, after a delivery was missed.
+    /// The provider's log, after a delivery was missed.
     Reconcile,
-    /// Our own watch over the hook.
+    /// Our own checks.
     Health,
 }
 
 impl IncidentSource {
-    /// Every source there is.
+    /// All sources.
     pub const ALL: [Self; 3] = [Self::Webhook, Self::Reconcile, Self::Health];
 
     /// The name used in JSON.
@@ -66,19 +66,19 @@ impl IncidentSource {
     }
 }
 
-/// How bad it is.
+/// The severity of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Worth knowing.
+    /// For information.
     Warning,
-    /// Somebody has to act.
+    /// A person has to act.
     Error,
-    /// Deliveries are or may be lost until somebody acts.
+    /// Deliveries are or may be lost until a person acts.
     Critical,
 }
 
 impl Severity {
-    /// Every severity there is.
+    /// All severities.
     pub const ALL: [Self; 3] = [Self::Warning, Self::Error, Self::Critical];
 
     /// The name used in JSON.
@@ -91,12 +91,12 @@ impl Severity {
     }
 }
 
-/// What an incident is about.
+/// The subject of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A connection: its CI, or its hook.
     Connection(ConnectionId),
-    /// A credential that no longer works, whatever number of connections used it.
+    /// A credential that no longer works, for any number of connections.
     Credential(CredentialId),
 }
 
@@ -123,82 +123,82 @@ impl Subject {
 pub struct Incident {
     /// Our id.
     pub id: IncidentId,
-    /// Whose it is: the subject's owner.
+    /// The owner of the subject.
     pub owner: UserId,
-    /// What it is about.
+    /// The subject.
     pub subject: Subject,
-    /// The name that the repository had, for when the connection is gone; `None` when it is
-    /// about a credential, and for incidents that version 0.1 wrote.
+    /// The repository's last name, for when the connection is removed; `None` for credentials, and
+    /// for incidents of version 0.1.
     pub repository: Option<FullName>,
-    /// How far people have come with it.
+    /// The status.
     pub status: IncidentStatus,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// How we came to know.
+    /// The source.
     pub source: IncidentSource,
-    /// What failed, by a stable name: a conclusion, or `hook_silent`, `hook_suspended`,
+    /// The kind of failure, by a stable name: a conclusion, or `hook_silent`, `hook_suspended`,
     /// `credential_rejected`, ...
     pub failure_type: String,
-    /// One line for people.
+    /// The title, in one line.
     pub title: String,
-    /// The run that failed last, for failing CI.
+    /// The last failed run, for failing CI.
     pub ci: Option<CiFailure>,
     /// How often it failed: each failed attempt of a run counts once.
     pub occurrences: u32,
-    /// When the first failure happened, by the provider's clock where there is one.
+    /// When the first failure happened, by the provider's clock if it has one.
     pub first_seen_at: Timestamp,
-    /// When the last one did.
+    /// When the last failure happened.
     pub last_seen_at: Timestamp,
-    /// When somebody said that they know.
+    /// When it was acknowledged.
     pub acknowledged_at: Option<Timestamp>,
-    /// When it was over.
+    /// When it was resolved.
     pub resolved_at: Option<Timestamp>,
-    /// How it ended.
+    /// How it was resolved.
     pub resolution: Option<Resolution>,
 }
 
-/// What an incident about failing CI says of the run.
+/// The data of the run in an incident about failing CI.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CiFailure {
-    /// The run that failed last.
+    /// The last failed run.
     pub run: RunId,
-    /// The way in which it was told.
+    /// Its family.
     pub family: Family,
-    /// The track that the failures stand in.
+    /// The track of the failures.
     pub track: TrackKey,
     /// Its workflow, for people.
     pub workflow_name: String,
-    /// The repository that the code is from, by name or else by id, when it is another one.
+    /// The repository of the code, by name or else by id, when it is another one.
     pub head: Option<String>,
-    /// The branch, of whatever repository.
+    /// The branch, of any repository.
     pub branch: Option<String>,
-    /// What set it off.
+    /// The trigger.
     pub trigger: String,
-    /// What it ran on.
+    /// The commit.
     pub commit_sha: String,
-    /// What it ran on, for people.
+    /// The commit, for people.
     pub commit_message: Option<String>,
-    /// Who set it off, for display only.
+    /// The user who triggered it, for display only.
     pub author: Option<String>,
     /// Page of the run.
     pub url: Option<String>,
-    /// The jobs that failed in its attempt that failed last, as far as the provider told.
+    /// The failed jobs of its last failed attempt, as far as the provider reported them.
     pub failed_jobs: Vec<FailedJob>,
 }
 
-/// How an incident ended.
+/// How an incident was resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Resolution {
     /// A later run, or a later attempt, passed.
     Passed(RunId),
-    /// Somebody said that it is over.
+    /// A user resolved it.
     ByHand,
     /// The hook, or the credential, works again.
     Recovered,
     /// The connection was paused or disconnected, or the credential was removed.
     Disconnected,
-    /// Version 0.1 followed one way of telling about CI at a time, and closed what another had
-    /// told. Read, never written.
+    /// Version 0.1 followed one family of CI events at a time, and closed incidents of the others.
+    /// Read, never written.
     Superseded,
     /// The branch was deleted.
     BranchDeleted,
@@ -210,8 +210,8 @@ pub enum Resolution {
     Merged,
     /// The entry left the merge queue.
     LeftQueue,
-    /// A check suite had told of it; its workflow run tells of the same failure in an incident
-    /// that goes on.
+    /// A check suite had reported it; its workflow run reports the same failure in an incident that
+    /// is still open.
     Mirrored,
 }
 
@@ -248,8 +248,8 @@ impl Resolution {
         }
     }
 
-    /// Whether it follows from what was told of runs and places, and not from what somebody did
-    /// here: then a telling that comes late may correct it.
+    /// Whether it follows from the reports about runs and places, and not from an action of a user:
+    /// then a late report may correct it.
     pub const fn is_derived(self) -> bool {
         match self {
             Self::Passed(_)

@@ -1,23 +1,23 @@
-//! What becomes of the hook of a connection that was disconnected.
+//! The outcome for the hook of a disconnected connection.
 
 use super::connection::Connection;
 use super::lifecycle::{Desired, Hook, Phase};
 
-/// What became of the hook of a connection that was disconnected.
+/// The outcome for the hook of a disconnected connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookOutcome {
     /// The provider has shown that none is left, by its id or by the mark in its URL.
     Deleted,
-    /// No call that makes one ever reached the provider, and it was not asked.
+    /// No call that creates one ever reached the provider, so none was checked.
     NeverMade,
-    /// It was left there, as asked.
+    /// It was left there, as requested.
     Left,
-    /// It is not known to be gone: the deletion goes on.
+    /// It may still exist: the deletion continues.
     Pending,
 }
 
 impl HookOutcome {
-    /// Every one.
+    /// All outcomes.
     pub const ALL: [Self; 4] = [Self::Deleted, Self::NeverMade, Self::Left, Self::Pending];
 
     /// The name used in JSON and logs.

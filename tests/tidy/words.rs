@@ -44,7 +44,7 @@ const LITERALS: &[&str] = &[
 ];
 
 /// Rooms whose comments are clean, too.
-const COMMENTS: &[&str] = &["config", "provider", "seal"];
+const COMMENTS: &[&str] = &["config", "domain", "provider", "seal"];
 
 /// Documents that are clean, and whole folders of them.
 pub const DOCUMENTS: &[&str] = &[

@@ -1,5 +1,5 @@
-//! What an incident about failing CI says: all of it follows from its group and from the run that
-//! failed last.
+//! The data of an incident about failing CI: all of it follows from its group and from the last
+//! failed run.
 
 use super::track::{Closed, Group, GroupEnd, TrackKey};
 use super::{CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject};
@@ -9,7 +9,7 @@ use crate::domain::run::{Run, RunFacts};
 use crate::domain::wording;
 
 impl Incident {
-    /// The incident of a group that was not told of before.
+    /// The incident of a new group.
     pub fn of_group(group: &Group, connection: &Connection, source: IncidentSource) -> Self {
         let mut incident = Self {
             id: group.incident,
@@ -33,7 +33,7 @@ impl Incident {
         incident
     }
 
-    /// Brings it in line with its group.
+    /// Updates it to match its group.
     pub fn follow(&mut self, group: &Group) {
         group
             .last
@@ -48,7 +48,7 @@ impl Incident {
             Some(GroupEnd::Passed(run, at)) => (at, Resolution::Passed(run)),
             Some(GroupEnd::Closed(Closed { at, why })) => (at, why),
         };
-        // The first end after the last failure counts, and it may be told late.
+        // The first end after the last failure counts, and it may arrive late.
         if self.resolution.is_some_and(Resolution::is_derived) && why.is_derived() {
             self.resolved_at = Some(at);
             self.resolution = Some(why);
@@ -56,7 +56,7 @@ impl Incident {
         self.resolve(why, at);
     }
 
-    /// Shows the run that failed last.
+    /// Shows the last failed run.
     pub fn show(&mut self, key: &TrackKey, group: &Group, run: &Run) {
         let facts = &run.facts;
         let head = head(facts);
@@ -79,7 +79,7 @@ impl Incident {
     }
 }
 
-/// The repository that the code is from, when it is another one.
+/// The repository of the code, when it is another one.
 fn head(facts: &RunFacts) -> Option<String> {
     let named = facts.head.clone();
     match &facts.code {

@@ -1,4 +1,4 @@
-//! What our own watch reports: a hook, a delivery or a credential that needs somebody.
+//! Failures that our own checks report: a hook, a delivery or a credential that needs attention.
 
 use super::{Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject};
 use crate::domain::connection::Connection;
@@ -10,12 +10,12 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
 use crate::domain::wording;
 
-/// The kinds of failures that our own watch reports.
+/// The kinds of failures that our own checks report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthKind {
     /// The hook is no longer checked or repaired.
     HookSuspended,
-    /// No deliveries arrive, although test deliveries were asked for.
+    /// No deliveries arrive, although test deliveries were requested.
     HookSilent,
     /// The provider has disabled the hook.
     HookDisabled,
@@ -45,25 +45,25 @@ impl HealthKind {
     }
 }
 
-/// A failure that our own watch reports.
+/// A failure that our own checks report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthFailure<'a> {
     /// The hook is no longer checked or repaired.
     HookSuspended(&'a Connection, SuspendReason),
-    /// No deliveries arrive, although test deliveries were asked for.
+    /// No deliveries arrive, although test deliveries were requested.
     HookSilent(&'a Connection),
     /// The provider has disabled the hook.
     HookDisabled {
-        /// Whose hook.
+        /// The connection of the hook.
         connection: &'a Connection,
-        /// Whether for good, and not for a while.
+        /// Whether permanently, not temporarily.
         permanently: bool,
     },
     /// A delivery could not be read.
     DeliveryUnreadable {
-        /// Whose delivery.
+        /// The connection of the delivery.
         connection: &'a Connection,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     },
     /// A credential no longer works.
@@ -82,7 +82,7 @@ impl HealthFailure<'_> {
         }
     }
 
-    /// How bad it is.
+    /// The severity.
     pub const fn severity(self) -> Severity {
         match self {
             Self::HookSilent(_)
@@ -96,7 +96,7 @@ impl HealthFailure<'_> {
         }
     }
 
-    /// What it is about.
+    /// The subject.
     pub const fn subject(self) -> Subject {
         match self.about() {
             Ok(connection) => Subject::Connection(connection.id),
@@ -161,7 +161,7 @@ pub fn report(
     }
 }
 
-/// All of them, ended for the same reason.
+/// All of them, resolved for the same reason.
 pub fn resolve_all(
     unresolved: Vec<Incident>,
     why: Resolution,

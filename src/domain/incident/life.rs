@@ -1,4 +1,4 @@
-//! How an incident goes from open to resolved.
+//! The states of an incident, from open to resolved.
 
 use super::track::{Closed, Track};
 use super::{Incident, IncidentStatus, Resolution};
@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 pub struct AlreadyResolved;
 
 impl Incident {
-    /// Somebody knows. Tells whether that is news.
+    /// Acknowledges it. Returns whether it changed.
     pub fn acknowledge(&mut self, now: Timestamp) -> Result<bool, AlreadyResolved> {
         match self.status {
             IncidentStatus::Open => {
@@ -22,7 +22,7 @@ impl Incident {
         }
     }
 
-    /// Ends it. One that ended already keeps its first end. Tells whether it ended now.
+    /// Resolves it. One that is resolved already keeps its first end. Returns whether it changed.
     pub fn resolve(&mut self, why: Resolution, at: Timestamp) -> bool {
         if self.status == IncidentStatus::Resolved {
             return false;
@@ -33,14 +33,14 @@ impl Incident {
         true
     }
 
-    /// Somebody says that it is over: failures that stand in its track so far do not open it
-    /// again. Tells whether the track has changed.
+    /// A user resolves it: the current failures of its track do not open it again. Returns whether
+    /// the track has changed.
     pub fn close_by_hand(&mut self, track: Option<&mut Track>, at: Timestamp) -> bool {
         let why = Resolution::ByHand;
         self.resolve(why, at) && track.is_some_and(|track| track.close(self.id, Closed { at, why }))
     }
 
-    /// It goes on, whatever had ended it.
+    /// Opens it again, whatever had resolved it.
     pub fn reopen(&mut self) {
         self.status = IncidentStatus::Open;
         self.resolution = None;

@@ -1,10 +1,10 @@
-//! Which failures belong together: the track of one workflow in one lane.
+//! The failures that belong together: the track of one workflow in one lane.
 //!
-//! A track is the set of decided attempts, ordered by position. Failures between two passes are
-//! one incident; a pass resolves what stands before it and nothing after it. As everything
-//! follows from the *set* of attempts, it does not matter in which order, or how often, they are
-//! told. What is closed by a person, or for another reason that is no pass, is cut off at that
-//! point as if a pass stood there. So is what was begun before its branch was deleted or its pull
+//! A track is the set of decided attempts, ordered by position. Failures between two passes are one
+//! incident; a pass resolves the failures before it and none after it. As everything follows from
+//! the *set* of attempts, the order and the repetition of reports do not matter. An incident that a
+//! person resolved, or that ended for another reason than a pass, is cut off at that point as if
+//! there were a pass. So are attempts that began before their branch was deleted or their pull
 //! request closed: see [`Track::end`].
 
 use super::Resolution;
@@ -20,8 +20,8 @@ mod group;
 
 pub use group::{Group, GroupEnd};
 
-/// Most attempts that a track remembers. The oldest are forgotten first; whatever arrives from
-/// before them is recorded as a run and moves no incident.
+/// Most attempts of a track that are stored. The oldest are dropped first; attempts from before
+/// them are recorded as runs and change no incident.
 pub const POINTS_MAX: usize = 256;
 
 /// One workflow in one lane of one connection.
@@ -29,7 +29,7 @@ pub const POINTS_MAX: usize = 256;
 pub struct TrackKey {
     /// The connection.
     pub connection: ConnectionId,
-    /// The way in which its runs are told.
+    /// The family of its runs.
     pub family: Family,
     /// See [`RunFacts::workflow_key`].
     pub workflow: String,
@@ -49,20 +49,20 @@ impl TrackKey {
     }
 }
 
-/// How an attempt ended, as told. The order is that of a track: by attempt, then, should an
-/// attempt end twice, by the provider's clock, and within its resolution a failure comes last.
+/// The reported end of an attempt. The order is that of a track: by attempt, then, if an attempt
+/// ends twice, by the provider's clock; of equal times a failure comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct End {
-    /// Which attempt.
+    /// The attempt.
     pub position: Position,
-    /// When, by the provider's clock.
+    /// The time by the provider's clock.
     pub at: Timestamp,
-    /// How.
+    /// The conclusion.
     pub conclusion: Conclusion,
 }
 
 impl End {
-    /// Stands before every end of this attempt.
+    /// A point before every end of this attempt.
     const fn before(position: Position) -> Self {
         Self {
             position,
@@ -75,17 +75,17 @@ impl End {
 /// A decided attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
-    /// The run it is an attempt of.
+    /// Its run.
     pub run: RunId,
-    /// When that run was begun.
+    /// When that run began.
     pub began: Timestamp,
-    /// What an end of a place that is not for everybody goes by: see [`Reach`].
+    /// What limits the reach of a place's end: see [`Reach`].
     pub mark: u64,
-    /// What it meant.
+    /// Its result.
     pub kind: PointKind,
 }
 
-/// What a decided attempt meant.
+/// The result of a decided attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PointKind {
     /// It passed.
@@ -94,7 +94,7 @@ pub enum PointKind {
     Failed {
         /// The incident.
         incident: IncidentId,
-        /// Set when the incident was closed while this was its last failure.
+        /// Set when the incident was resolved while this was its last failure.
         closed: Option<Closed>,
     },
 }
@@ -108,54 +108,54 @@ impl PointKind {
     }
 }
 
-/// A decided attempt, as it is told.
+/// A decided attempt, as reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// How it ended.
+    /// Its end.
     pub end: End,
-    /// What that means.
+    /// Its result.
     pub verdict: Verdict,
-    /// The run it is an attempt of.
+    /// Its run.
     pub run: RunId,
-    /// When that run was begun.
+    /// When that run began.
     pub began: Timestamp,
     /// See [`Point::mark`].
     pub mark: u64,
 }
 
-/// The end of an incident that no pass brought about.
+/// The end of an incident without a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// Why.
+    /// The reason.
     pub why: Resolution,
 }
 
 /// The decided attempts of one workflow in one lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Track {
-    /// Which.
+    /// The key.
     pub key: TrackKey,
     /// The attempts, in order.
     pub points: BTreeMap<End, Point>,
-    /// When what has no numbers for its attempts was begun again: only then is a failure that is
-    /// told again another one.
+    /// When a run without attempt numbers began again: only then is a repeated report of a failure
+    /// a new failure.
     pub starts: BTreeSet<Position>,
-    /// When and why what the runs run for ended.
+    /// When and why the targets of its runs ended.
     pub ends: BTreeMap<EndedAt, Resolution>,
-    /// Nothing at or before this end is taken in any more.
+    /// Attempts at or before this end are ignored.
     pub floor: Option<End>,
-    /// What was forgotten of the incident that the oldest remembered failure belongs to.
+    /// The dropped failures of the incident to which the oldest stored failure belongs.
     pub forgotten: Option<Forgotten>,
 }
 
-/// Failures that are no longer remembered one by one, and still count.
+/// Failures that are no longer stored one by one, but still count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forgotten {
     /// The incident.
     pub incident: IncidentId,
-    /// How many.
+    /// Their number.
     pub occurrences: u32,
     /// When the first of them ended.
     pub first_seen_at: Timestamp,
@@ -174,8 +174,8 @@ impl Track {
         }
     }
 
-    /// Takes in a decided attempt. Returns the incidents whose [`Group`] may have changed; none
-    /// when the attempt is known or too old.
+    /// Adds a decided attempt. Returns the incidents whose [`Group`] may have changed; none when
+    /// the attempt is known or too old.
     ///
     /// `new_incident` is asked for an id when the failure belongs to no known incident, or when a
     /// pass that arrives late splits one in two.
@@ -208,7 +208,7 @@ impl Track {
                 let incident = incident.map_or_else(&mut new_incident, |(incident, _)| incident);
                 point.kind = PointKind::Failed { incident, closed };
                 changed.push(incident);
-                // Of one incident, and cut by what ends this failure and not the next.
+                // Of one incident, and separated by an end of this failure and not the next.
                 if fits_after.is_none() && after.is_some_and(|(after, _)| after == incident) {
                     let later = new_incident();
                     self.rename_after(end, incident, later);
@@ -232,8 +232,8 @@ impl Track {
         changed
     }
 
-    /// Takes in that what has no numbers for its attempts began at this position. Returns the
-    /// incidents whose [`Group`] may have changed, and whether it was news.
+    /// Records that a run without attempt numbers began at this position. Returns the incidents
+    /// whose [`Group`] may have changed, and whether it was new.
     pub fn start(&mut self, position: Position) -> (Vec<IncidentId>, bool) {
         let is_forgotten = self.floor.is_some_and(|floor| position <= floor.position);
         if is_forgotten || !self.starts.insert(position) {
@@ -249,8 +249,8 @@ impl Track {
         (next.into_iter().collect(), true)
     }
 
-    /// Takes in that what the runs run for ended: the failures that this reaches are over.
-    /// Returns the incidents whose [`Group`] may have changed, and whether it was news.
+    /// Records that the targets of the runs ended: the failures that this reaches are resolved.
+    /// Returns the incidents whose [`Group`] may have changed, and whether it was new.
     pub fn end(
         &mut self,
         at: EndedAt,
@@ -271,7 +271,7 @@ impl Track {
             let PointKind::Failed { incident, closed } = &mut point.kind else {
                 continue;
             };
-            // The first end counts, whichever is told first, and what a person did before.
+            // The first end counts, in any order of arrival, and an earlier action of a person.
             let is_first = closed.is_none_or(|known| {
                 known.why.is_derived()
                     && (known.at > by.at || (known.at == by.at && known.why < why))
@@ -285,14 +285,14 @@ impl Track {
         (changed.into_iter().collect(), true)
     }
 
-    /// Gives the later part of an incident an id of its own where an end came between.
+    /// Gives the later part of an incident a new id if an end is between.
     fn split_where_cut(
         &mut self,
         changed: &mut BTreeSet<IncidentId>,
         new_incident: &mut impl FnMut() -> IncidentId,
     ) {
         let mut before: Option<(IncidentId, Option<Closed>)> = None;
-        // What the rest of an incident is called from here on.
+        // The id of the rest of an incident from here on.
         let mut renamed: Option<(IncidentId, IncidentId)> = None;
         for point in self.points.values_mut() {
             let PointKind::Failed { incident, closed } = &mut point.kind else {
@@ -318,7 +318,7 @@ impl Track {
         }
     }
 
-    /// What ends a failure that is taken in: the first end of a place that reaches it.
+    /// The end of a new failure: the first end of a place that reaches it.
     fn closed_by_place(&self, end: End, point: &Point) -> Option<Closed> {
         let ends = self.ends.iter();
         let reached = ends.filter(|(at, _)| reaches(**at, end, point));
@@ -369,7 +369,7 @@ impl Track {
         })
     }
 
-    /// The incidents whose last failure is one of this run.
+    /// The incidents with a last failure of this run.
     pub fn incidents_of(&self, run: RunId) -> Vec<IncidentId> {
         let of_run = self.points.values().filter(|point| point.run == run);
         let mut incidents: Vec<_> = of_run
@@ -384,7 +384,7 @@ impl Track {
         incidents
     }
 
-    /// The end by which this one is known: of the same attempt, with the same conclusion.
+    /// The end under which this one is known: of the same attempt, with the same conclusion.
     fn told_before(&self, end: End) -> Option<End> {
         let of_attempt = self.points.range(End::before(end.position)..);
         of_attempt
@@ -393,7 +393,7 @@ impl Track {
             .find(|known| known.conclusion == end.conclusion)
     }
 
-    /// An end that is told again, at another time: the earliest telling counts.
+    /// An end that is reported again, at another time: the earliest report counts.
     fn correct(&mut self, known: End, end: End) -> Vec<IncidentId> {
         if end >= known || self.points.range(end..known).next().is_some() {
             return Vec::new();
@@ -411,8 +411,8 @@ impl Track {
         }
     }
 
-    /// The incident of the failure right before `end`, and what closed it; `None` when a person
-    /// closed it there.
+    /// The incident of the failure right before `end`, and its end; `None` when a person resolved
+    /// it there.
     fn failure_before(&self, end: End) -> Option<(IncidentId, Option<Closed>)> {
         match self.points.range(..end).next_back()?.1.kind {
             PointKind::Failed { incident, closed } => {
@@ -423,7 +423,7 @@ impl Track {
         }
     }
 
-    /// The incident of the failure right after `end`, and what closed it.
+    /// The incident of the failure right after `end`, and its end.
     fn failure_after(&self, end: End) -> Option<(IncidentId, Option<Closed>)> {
         match self.points.range(end..).next()?.1.kind {
             PointKind::Failed { incident, closed } => Some((incident, closed)),
@@ -441,7 +441,7 @@ impl Track {
         }
     }
 
-    /// Keeps the track bounded. What is forgotten of an incident that goes on still counts in it.
+    /// Keeps the track bounded. Dropped failures of an incident that is still open count in it.
     fn forget_oldest(&mut self) {
         while self.points.len() > POINTS_MAX {
             let Some((end, point)) = self.points.pop_first() else {
@@ -453,7 +453,7 @@ impl Track {
                 continue;
             };
             let before = self.forgotten.filter(|f| f.incident == incident);
-            // Should the same failure be remembered by another end, it is counted there.
+            // If the same failure is stored under another end, it is counted there.
             let next = self.points.first_key_value();
             let is_remembered = next.is_some_and(|(next, point)| {
                 point.kind.incident() == Some(incident) && self.is_same_failure(end, *next)
@@ -469,7 +469,7 @@ impl Track {
     }
 }
 
-/// Whether an end of a place is over for this attempt.
+/// Whether the end of a place applies to this attempt.
 fn reaches(place: EndedAt, end: End, point: &Point) -> bool {
     match place.reach {
         Reach::Begun => point.began <= place.at,
@@ -478,8 +478,8 @@ fn reaches(place: EndedAt, end: End, point: &Point) -> bool {
     }
 }
 
-/// Whether something came between two failures in a row, of which these are the ends: what ended
-/// the first has not ended the second.
+/// Whether something is between two failures in a row, of which these are the ends: the end of the
+/// first has not ended the second.
 fn is_cut(first: Option<Closed>, second: Option<Closed>) -> bool {
     first.is_some_and(|by| by.why.is_derived() && second != Some(by))
 }

@@ -211,7 +211,7 @@ fn a_hook_disabled_for_good_is_made_anew_when_a_test_did_not_help() {
         assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
         let ensured = ensured(8, 1);
         let (back, effects) = step(creating, ensured);
-        // Only a check says that it is over, and it comes soon.
+        // Only a check resolves it, and it comes soon.
         assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(0))));
         let (checking, _) = step(back, Input::TimerFired(Timer::Check));
         let (_, effects) = step(checking, Input::Replied(Reply::Intact));

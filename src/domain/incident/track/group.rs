@@ -1,4 +1,4 @@
-//! What the failures of an incident amount to.
+//! The data that follows from the failures of an incident.
 
 use super::{Closed, End, PointKind, Track};
 use crate::domain::id::{IncidentId, RunId};
@@ -6,7 +6,7 @@ use crate::domain::run::Position;
 use crate::domain::time::Timestamp;
 use std::ops::Bound;
 
-/// What a group of failures amounts to: everything an incident says that follows from the track.
+/// The summary of a group of failures: all data of an incident that follows from the track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The incident.
@@ -21,10 +21,10 @@ pub struct Group {
     pub last: End,
     /// Its run.
     pub last_run: RunId,
-    /// The attempt of this run that was decided before that: what failed after it belongs to the
-    /// last failure.
+    /// The attempt of this run that was decided before that: jobs that failed after it belong to
+    /// the last failure.
     pub decided_before: Option<u32>,
-    /// How it ended, and when; `None` while it goes on.
+    /// How and when it ended; `None` while it is open.
     pub end: Option<GroupEnd>,
 }
 
@@ -33,15 +33,15 @@ pub struct Group {
 pub enum GroupEnd {
     /// This run passed.
     Passed(RunId, Timestamp),
-    /// It was closed.
+    /// It was resolved otherwise.
     Closed(Closed),
 }
 
 impl Track {
-    /// What the failures of `incident` amount to; `None` when it has none here.
+    /// The summary of the failures of `incident`; `None` when it has none here.
     pub fn group(&self, incident: IncidentId) -> Option<Group> {
         let mut group: Option<Group> = None;
-        // Where what is told again and again was told first.
+        // The first report of repeated reports.
         let mut first_told: Option<End> = None;
         let forgotten = self.forgotten.filter(|f| f.incident == incident);
         for (end, point) in &self.points {
@@ -88,7 +88,7 @@ impl Track {
         group
     }
 
-    /// Whether two failures of an incident in a row are one that is told twice.
+    /// Whether two failures of an incident in a row are one that was reported twice.
     pub(super) fn is_same_failure(&self, first: End, second: End) -> bool {
         let (first, second) = (first.position, second.position);
         if self.key.family.counts_attempts() || first.number != second.number {
@@ -107,8 +107,8 @@ impl Track {
     }
 }
 
-/// Whether a pass at this moment is what ended a group. A pass does not rewrite what a person
-/// did; of a pass and the end of a place the earlier one counts, and of two passes the first.
+/// Whether a pass at this time ended a group. A pass does not override an action of a person; of a
+/// pass and the end of a place the earlier one counts, and of two passes the first.
 fn is_before(at: Timestamp, end: Option<GroupEnd>) -> bool {
     match end {
         None => true,
