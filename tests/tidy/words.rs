@@ -54,6 +54,7 @@ pub const DOCUMENTS: &[&str] = &[
     "CHANGELOG.md",
     "config/hookherd.toml",
     "docs/adr/",
+    "docs/api.md",
     "docs/cli.md",
     "docs/github.md",
     "docs/gitlab.md",

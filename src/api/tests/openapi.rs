@@ -83,10 +83,10 @@ fn the_page_for_people_lists_the_routes_and_no_others() {
     let row = |operation: &Operation| {
         let route = operation.route();
         let whom = match route.access {
-            Access::Public => "everybody",
-            Access::Ingress => "whoever signs",
-            Access::Metrics | Access::User => "a user",
-            Access::Admin => "an admin",
+            Access::Public => "public",
+            Access::Ingress => "signed deliveries",
+            Access::Metrics | Access::User => "users",
+            Access::Admin => "admins",
         };
         format!("| `{} {}` | {whom} |", route.method, route.path)
     };

@@ -235,7 +235,8 @@ mod tests {
             newest_first in any::<bool>(),
             after in prop::option::of(prop::collection::vec(0_u8..4, 0..3)),
         ) {
-            let (mut newer, base, plain) = (Newer::default(), MemoryKv::default(), MemoryKv::default());
+            let mut newer = Newer::default();
+            let (base, plain) = (MemoryKv::default(), MemoryKv::default());
             for ((key, value), is_flushed) in writes.into_iter().zip(flushed) {
                 let write = (key, value.map(|value| vec![value]));
                 plain.apply(vec![write.clone()]).unwrap();
