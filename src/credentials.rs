@@ -1,11 +1,11 @@
-//! The credentials of users: the one place that hands out the right to make calls, renews what
-//! expires, and the only writer of credentials. It knows no actor.
+//! The credentials of users: issues the permission to make calls, renews what expires, and is the
+//! only writer of credentials. Independent of actors.
 //!
-//! Who works on a credential holds its turn, so there is one refresh at a time however many wait
-//! for it, and who comes later finds its outcome in the store. Refresh tokens are used once. So
-//! the intent is stored before the call and its outcome after; after a crash between the two, or
-//! an answer that was lost, the old refresh token is tried again, and tells whether the grant is
-//! lost. See ADR 9 and ADR 18.
+//! A task that works on a credential holds its turn, so there is one refresh at a time however many
+//! wait for it, and later ones find its outcome in the store. Refresh tokens are used once. So the
+//! intent is stored before the call and its outcome after. After a crash between the two, or a lost
+//! answer, the old refresh token is tried again, which shows whether the grant is lost. See ADR 9
+//! and ADR 18.
 
 mod accounts;
 mod call;

@@ -47,7 +47,7 @@ pub enum CommandError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The actor is restarting or gone.
-    #[error("the connection is not available at the moment")]
+    #[error("the connection is temporarily unavailable")]
     Unavailable,
 }
 

@@ -1,4 +1,4 @@
-//! Credentials come, go, and are shared.
+//! Adding, removing and sharing credentials.
 
 use super::pool::{Pool, is_lost_race};
 use super::problem::not_configured;
@@ -17,22 +17,22 @@ use crate::provider::{Access, Identity, ProviderError};
 use crate::seal::TokenField;
 use crate::store::{Batch, Change, CommitError, Guard, ReadError};
 
-/// What a user brings for a credential to rest on.
+/// The new credential of a user.
 #[derive(Clone, Debug)]
 pub enum Offer {
-    /// A token that they made.
+    /// A token that they created.
     Token(ProviderToken),
-    /// What they granted by signing in.
+    /// A grant by signing in.
     Oauth(Tokens),
-    /// An installation of our app. Who offers one must have been checked: the app's key opens all
-    /// of its installations, whoever made them.
+    /// An installation of our app. The caller must be checked before: the app's key gives access to
+    /// all of its installations.
     Installation(u64),
 }
 
 /// Why a credential was not added. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddError {
-    /// The provider refuses, or could not be asked.
+    /// The provider refuses, or could not be called.
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// The credential that it would have renewed was removed meanwhile.
@@ -49,10 +49,10 @@ pub enum AddError {
 /// Why a credential, or its incident, was not changed. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
-    /// There is no such credential, or it has no such incident.
+    /// There is no such credential, or no such incident of it.
     #[error("no such credential or incident")]
     NotFound,
-    /// It is not possible in the present state.
+    /// Not possible in the current state.
     #[error("{0}")]
     NotNow(&'static str),
     /// It could not be stored.
@@ -64,9 +64,9 @@ pub enum ChangeError {
 }
 
 impl Pool {
-    /// Stores what a user offers, once the provider said whose it is. The same account, known by
-    /// the provider's number, becomes the same credential: what it rests on is replaced in place,
-    /// and its incident is resolved.
+    /// Stores the offer of a user, once the provider has reported its account. The same account, by
+    /// the provider's number, becomes the same credential: its tokens are replaced, and its
+    /// incident is resolved.
     pub async fn add(
         &self,
         owner: UserId,
@@ -163,7 +163,7 @@ impl Pool {
     }
 
     /// The credential that the offer renews: of the same account, and of the same kind or dead. A
-    /// user may have several tokens of one account, so one that works is left alone by another.
+    /// user may have several tokens of one account, so another one does not replace a working one.
     async fn same_account(
         &self,
         owner: UserId,
@@ -181,7 +181,7 @@ impl Pool {
         Ok(same.first().map(|c| c.id))
     }
 
-    /// The credential, resting on what is offered.
+    /// The credential with the offered tokens.
     fn with(&self, credential: Credential, offer: &Offer) -> Credential {
         let grant = match offer {
             Offer::Token(token) => Grant::Token {
@@ -196,11 +196,11 @@ impl Pool {
         }
     }
 
-    /// Forgets a credential. Its incident is over.
+    /// Deletes a credential and resolves its incident.
     pub async fn remove(&self, id: CredentialId) -> Result<(), CommitError> {
         let slot = self.slot(id);
         let _turn = slot.turn().await?;
-        // What cannot be read cannot be ended; the credential goes all the same.
+        // An unreadable incident cannot be resolved; the credential is deleted anyway.
         let ended = self
             .resolved(id, Resolution::Disconnected)
             .await
@@ -212,7 +212,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Shares a credential with the connections of other users, or no longer.
+    /// Shares a credential with the connections of other users, or stops sharing it.
     pub async fn set_shared(
         &self,
         id: CredentialId,
@@ -234,7 +234,7 @@ impl Pool {
         }
     }
 
-    /// Somebody knows of the incident of a credential.
+    /// Acknowledges the incident of a credential.
     pub async fn acknowledge(
         &self,
         id: CredentialId,
@@ -247,7 +247,7 @@ impl Pool {
         .await
     }
 
-    /// Somebody says that the incident of a credential is over.
+    /// Resolves the incident of a credential.
     pub async fn resolve(&self, id: CredentialId, incident: IncidentId) -> Result<(), ChangeError> {
         self.change_incident(id, incident, |incident| {
             Ok(incident.resolve(Resolution::ByHand, self.ports.now()))
@@ -255,7 +255,7 @@ impl Pool {
         .await
     }
 
-    /// Changes an incident of a credential; `change` tells whether it did.
+    /// Changes an incident of a credential; `change` returns whether it changed.
     async fn change_incident(
         &self,
         id: CredentialId,

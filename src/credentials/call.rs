@@ -1,5 +1,4 @@
-//! A call with a credential: getting its token, calling, being refused, and finding out what the
-//! refusal means.
+//! A call with a credential: getting its token, calling, and finding out what a refusal means.
 
 use super::pool::Pool;
 use super::standing::Need;
@@ -11,31 +10,31 @@ use crate::provider::{Access, ProviderError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Another token, or another credential, is tried after so short a time.
+/// The short wait before another token, or another credential, is tried.
 pub const SOON: Duration = Duration::from_millis(100);
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No token could be had; the provider was not called.
+    /// No token was available; the provider was not called.
     NoToken,
     /// The credential is dead, and marked as dead.
     Dead,
-    /// The token was refused, and there is another one by now.
+    /// The token was refused, and has been replaced meanwhile.
     Replaced,
-    /// The token was refused, and what that means could not be found out.
+    /// The token was refused, and the reason could not be determined.
     Unclear,
-    /// The provider refuses, or cannot be asked: see the error.
+    /// The provider refuses, or cannot be called: see the error.
     Failed,
 }
 
-/// A call that came to nothing. Its error says what to do next: `Unauthorized` only when the
-/// credential is dead, and retryable when another attempt with it may do better.
+/// A failed call. Its error says what to do next: `Unauthorized` only when the credential is dead,
+/// and retryable when another attempt with it may succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Why.
+    /// The cause.
     pub why: Refusal,
-    /// In words, and as a failure.
+    /// The message, and the failure.
     pub error: ProviderError,
 }
 
@@ -51,8 +50,8 @@ impl Refused {
 }
 
 impl Pool {
-    /// Makes a call with a credential. Links in the provider's words are shown to the credential's
-    /// owner only.
+    /// Makes a call with a credential. Links in the provider's message are shown to the
+    /// credential's owner only.
     pub async fn call<T, Calling>(
         self: &Arc<Self>,
         credential: CredentialUse,
@@ -104,7 +103,7 @@ impl Pool {
         }
     }
 
-    /// The provider refused this access. Finds out whether the credential is dead.
+    /// The provider refused this access. Determines whether the credential is dead.
     async fn judge(
         self: &Arc<Self>,
         id: CredentialId,

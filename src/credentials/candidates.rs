@@ -1,4 +1,4 @@
-//! Whose credentials may be used for what.
+//! The credentials that may be used for a call.
 
 use super::pool::Pool;
 use crate::domain::connection::{Connection, CredentialUse};
@@ -7,7 +7,7 @@ use crate::domain::repo::Instance;
 use crate::store::ReadError;
 
 impl Pool {
-    /// The credentials of a user for an instance that work, newest first.
+    /// The working credentials of a user for an instance, newest first.
     pub async fn own(
         &self,
         owner: UserId,
@@ -33,8 +33,8 @@ impl Pool {
             .collect())
     }
 
-    /// The credentials to connect with, best first: the named one and no other, else the owner's,
-    /// the newest first, and then what others share.
+    /// The credentials to connect with, best first: the selected one only, else the owner's, the
+    /// newest first, and then shared ones.
     pub async fn candidates(
         &self,
         owner: UserId,
@@ -49,8 +49,8 @@ impl Pool {
         Ok(all)
     }
 
-    /// The credentials that a connection may use, best first: the chosen one, the owner's newest,
-    /// and what others share. Those come last that could not manage its hooks lately.
+    /// The credentials that a connection may use, best first: the selected one, the owner's newest,
+    /// and shared ones. Those that recently could not manage its hooks come last.
     pub async fn candidates_of(&self, c: &Connection) -> Result<Vec<CredentialUse>, ReadError> {
         let mut all = self.candidates(c.owner, &c.instance, None).await?;
         all.sort_by_key(|usable| Some(usable.id()) != c.credential);

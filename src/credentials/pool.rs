@@ -1,4 +1,4 @@
-//! The pool: what it holds, and the one place where credentials are written.
+//! The pool: its state, and the only code that writes credentials.
 
 use super::ports::Ports;
 use super::slot::Slot;
@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{RwLockReadGuard, mpsc};
 
-/// Longest wait of an orderly end for the refreshes under way.
+/// Longest wait of an orderly shutdown for running refreshes.
 const REST_MAX: Duration = Duration::from_secs(8);
 
-/// The credentials of all users. Hands out [`crate::provider::Access`], renews what expires, and
-/// is the only writer of credentials.
+/// The credentials of all users. Issues [`crate::provider::Access`], renews what expires, and is
+/// the only writer of credentials.
 pub struct Pool {
     pub(super) ports: Arc<Ports>,
     slots: Mutex<HashMap<CredentialId, Arc<Slot>>>,
@@ -25,7 +25,7 @@ pub struct Pool {
     pub(super) adding: tokio::sync::Mutex<()>,
     /// Held for reading by every refresh, from its intent to its outcome.
     at_work: tokio::sync::RwLock<()>,
-    /// No refresh is begun any more.
+    /// No new refresh starts.
     is_closing: AtomicBool,
     died: mpsc::UnboundedSender<CredentialId>,
 }
@@ -37,8 +37,8 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// A pool, and where it says which credentials were found dead. Each is said once until it
-    /// works again, so what waits there is bounded by the credentials there are.
+    /// A pool, and the channel on which it reports dead credentials. Each is reported once until it
+    /// works again, so the channel is bounded by the number of credentials.
     pub fn new(ports: Arc<Ports>) -> (Arc<Self>, mpsc::UnboundedReceiver<CredentialId>) {
         let (died, deaths) = mpsc::unbounded_channel();
         let pool = Self {
@@ -52,8 +52,8 @@ impl Pool {
         (Arc::new(pool), deaths)
     }
 
-    /// Begins no refresh any more, and waits (a while) for those under way: an orderly end loses
-    /// no answer.
+    /// Starts no new refresh, and waits (a limited time) for running ones: an orderly shutdown
+    /// loses no answer.
     pub async fn rest(&self) {
         self.is_closing.store(true, Ordering::SeqCst);
         if tokio::time::timeout(REST_MAX, self.at_work.write())
@@ -64,13 +64,13 @@ impl Pool {
         }
     }
 
-    /// Held by a refresh; `None` when none may begin any more.
+    /// Held by a refresh; `None` when none may start.
     pub(super) async fn begin_refresh(&self) -> Option<RwLockReadGuard<'_, ()>> {
         let at_work = self.at_work.read().await;
         (!self.is_closing.load(Ordering::SeqCst)).then_some(at_work)
     }
 
-    /// Says that a call succeeded with a credential.
+    /// Records that a call with a credential succeeded.
     pub(super) fn worked(&self, id: CredentialId) {
         self.slot(id).set_unproven(false);
     }
@@ -83,14 +83,14 @@ impl Pool {
         self.slots.lock().remove(&id);
     }
 
-    /// Says that a credential no longer works.
+    /// Reports that a credential no longer works.
     pub(super) fn announce_death(&self, id: CredentialId) {
-        // Without anybody to hear it, its connections find out at their next call.
+        // Without a listener, its connections find out at their next call.
         let _ = self.died.send(id);
     }
 
-    /// Replaces a credential, with what belongs to that, if it is still `present`: another process
-    /// may have had the turn meanwhile.
+    /// Replaces a credential, with related changes, if it is still `present`: another process may
+    /// have had the turn meanwhile.
     pub(super) async fn replace(
         &self,
         present: &Credential,
@@ -104,7 +104,7 @@ impl Pool {
     }
 }
 
-/// Whether somebody else has written the credential meanwhile.
+/// Whether another process has written the credential meanwhile.
 pub(super) const fn is_lost_race(error: &CommitError) -> bool {
     matches!(error, CommitError::Conflict(Conflict::Credential(_)))
 }

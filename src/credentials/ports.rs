@@ -1,4 +1,4 @@
-//! What the room needs of the world, and what the actors share with it.
+//! The external dependencies of the room, shared with the actors.
 
 use crate::domain::id::Entropy;
 use crate::domain::repo::ProviderKind;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Everything outside of this process's memory, each behind its trait.
 pub struct Ports {
-    /// Where state lives.
+    /// The store.
     pub store: Arc<dyn Store>,
     /// Opens and seals secrets.
     pub seal: Arc<dyn Seal>,
@@ -18,9 +18,9 @@ pub struct Ports {
     pub providers: Providers,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Where providers reach us, without a slash at the end.
+    /// Our public address, without a trailing slash.
     pub public_url: String,
 }
 
@@ -45,7 +45,7 @@ impl Ports {
         u64::from_le_bytes(bytes)
     }
 
-    /// Where a provider sends users back to.
+    /// The URL to which providers redirect users after sign-in.
     pub(super) fn redirect_uri(&self, provider: ProviderKind) -> String {
         let base = &self.public_url;
         format!("{base}/api/v2/oauth/{provider}/callback")

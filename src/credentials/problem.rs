@@ -1,4 +1,4 @@
-//! Why a credential could not be used, in the form in which providers say why a call failed.
+//! Why a credential could not be used, as an error of a provider call.
 
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
@@ -6,18 +6,18 @@ use crate::domain::wording;
 use crate::provider::ProviderError;
 use crate::store::{CommitError, ReadError};
 
-/// The credential no longer works. Says nothing of whose it is: another user may share it.
+/// The credential no longer works. Does not name its owner: it may be shared.
 pub(super) fn dead() -> ProviderError {
     let words = wording::CREDENTIAL_DEAD;
     ProviderError::refused(Failure::Unauthorized, ErrorCode::Unauthorized, words)
 }
 
-/// It will be tried again.
+/// A failure that is retried.
 pub(super) fn waiting(words: &str) -> ProviderError {
     ProviderError::retryable(ErrorCode::ProviderUnavailable, words, None, false)
 }
 
-/// Something that is needed is not in the configuration.
+/// A required setting is not configured.
 pub(super) fn not_configured(words: &str) -> ProviderError {
     ProviderError::refused(Failure::Rejected, ErrorCode::NotConfigured, words)
 }

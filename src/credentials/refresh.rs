@@ -1,4 +1,4 @@
-//! Renewing a token, by who has the credential's turn.
+//! Renewing a token, by the holder of the credential's turn.
 
 use super::pool::{Pool, is_lost_race};
 use super::problem::{dead, not_configured, not_stored, unreadable, waiting};
@@ -21,7 +21,7 @@ use crate::telemetry::metric;
 use metrics::counter;
 use std::time::Duration;
 
-/// How long to wait before new tokens are stored again. They exist nowhere else.
+/// The wait before new tokens are stored again. They exist nowhere else.
 const COMMIT_RETRY: Duration = Duration::from_millis(500);
 
 fn with(credential: &Credential, grant: OauthGrant) -> Credential {
@@ -65,7 +65,7 @@ impl Pool {
         let Some(_at_work) = self.begin_refresh().await else {
             return Err(waiting(wording::STOPPING));
         };
-        // First the intent: a start that finds it without an outcome knows that the answer may be
+        // The intent first: a start that finds it without an outcome knows that the answer may be
         // lost.
         let was_interrupted = grant.refresh_begun_at.is_some();
         let mut begun = credential.clone();
@@ -95,7 +95,7 @@ impl Pool {
                 let before = with(credential, grant);
                 let failed = self.fail(turn, (&begun, before), was_interrupted, error);
                 let failed = failed.await;
-                // Another process may have had the answer that we did not get.
+                // Another process may have received the answer.
                 match self.as_stored(begun.id).await {
                     Ok(access) if was_refused => Ok(access),
                     Ok(_) | Err(_) => Err(failed),
@@ -104,7 +104,7 @@ impl Pool {
         }
     }
 
-    /// A token is refused that never worked.
+    /// A token that never worked is refused.
     async fn new_token_refused(&self, turn: &mut Turn, credential: &Credential) -> ProviderError {
         if turn.is_hopeless(&self.ports) {
             self.reject(credential, RejectReason::Refused).await
@@ -113,7 +113,7 @@ impl Pool {
         }
     }
 
-    /// The token that is stored, after another process has written the credential.
+    /// The stored token, after another process has written the credential.
     async fn as_stored(&self, id: CredentialId) -> Result<Access, ProviderError> {
         let credential = self.read(id).await?;
         match self.standing(&credential, &Need::Use)? {
@@ -122,8 +122,8 @@ impl Pool {
         }
     }
 
-    /// What a refresh that failed means. `begun` is the credential as stored, `before` the one
-    /// without the intent, unless an earlier one had been cut off.
+    /// The meaning of a failed refresh. `begun` is the credential as stored, `before` the one
+    /// without the intent, unless an earlier one was interrupted.
     async fn fail(
         &self,
         turn: &mut Turn,
@@ -146,8 +146,8 @@ impl Pool {
             GrantFailure::Unknown | GrantFailure::Misconfigured => None,
         };
         if error.failure != GrantFailure::Unknown && !was_interrupted {
-            // It was not carried out: the intent is over. If that cannot be stored, no harm is
-            // done.
+            // It was not carried out: the intent is obsolete. If that cannot be stored, it does no
+            // harm.
             let _ = self.replace(begun, before, []).await;
         }
         let words = wording::renewal_refused(&error.message);
@@ -160,7 +160,7 @@ impl Pool {
         failed
     }
 
-    /// Stores the new tokens, however long that takes: the old ones are over. `begun` is the
+    /// Stores the new tokens, however long that takes: the old ones are invalid. `begun` is the
     /// credential as stored, with the intent.
     async fn adopt(
         &self,
@@ -174,7 +174,7 @@ impl Pool {
         loop {
             let mut grant = grant_of(&self.ports, &present, &tokens);
             if let Grant::Oauth(old) = &present.grant {
-                // A provider that gives no new one lets the old one live.
+                // A provider that issues no new one keeps the old one valid.
                 grant.refresh = grant.refresh.or_else(|| old.refresh.clone());
             }
             let mut renewed = with(&present, grant);
@@ -190,7 +190,7 @@ impl Pool {
                     if stored.grant != begun.grant {
                         return self.as_stored(id).await;
                     }
-                    // Of the tokens that we have, nobody else knows: it works.
+                    // The new tokens exist only here: the credential works.
                     let resolved = self.resolved(id, Resolution::Recovered).await;
                     ended = resolved.map_err(|error| unreadable(&error))?;
                     present = stored;
@@ -206,7 +206,7 @@ impl Pool {
         Ok(access_with(&present, tokens.access))
     }
 
-    /// Makes a new token for an installation of our app.
+    /// Creates a new token for an installation of our app.
     pub(super) async fn install(
         &self,
         turn: &mut Turn,

@@ -1,4 +1,4 @@
-//! The end of a credential: marked once, and one incident, whatever number of connections used it.
+//! The end of a credential: marked once, with one incident for any number of connections.
 
 use super::pool::Pool;
 use super::problem::{dead, not_stored, unreadable};
@@ -11,8 +11,8 @@ use crate::provider::ProviderError;
 use crate::store::{Change, ReadError};
 
 impl Pool {
-    /// Marks a credential as dead and opens its incident, in one batch. Answers what to say to who
-    /// wanted to use it: a failure that passes when it could not be stored.
+    /// Marks a credential as dead and opens its incident, in one batch. Returns the error for the
+    /// caller: a transient failure when it could not be stored.
     pub(super) async fn reject(
         &self,
         credential: &Credential,
@@ -41,7 +41,7 @@ impl Pool {
         dead()
     }
 
-    /// The incidents of a credential that this ends, ended.
+    /// The incidents of a credential that this resolves.
     pub(super) async fn resolved(
         &self,
         id: CredentialId,

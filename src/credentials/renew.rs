@@ -1,4 +1,4 @@
-//! Handing out the right to make calls, renewed if need be.
+//! Issuing the permission to make calls, renewed if necessary.
 
 use super::pool::Pool;
 use super::problem::waiting;
@@ -15,14 +15,14 @@ use crate::provider::{Access, ProviderError};
 use futures_util::StreamExt;
 use std::sync::Arc;
 
-/// Most refreshes that a sweep has under way.
+/// Most concurrent refreshes of a sweep.
 const AT_ONCE_MAX: usize = 4;
 
 impl Pool {
-    /// The right to make calls with a credential, renewed if need be.
+    /// The permission to make calls with a credential, renewed if necessary.
     ///
-    /// The awkward case: a credential that turns out to be dead is an error that is
-    /// `Unauthorized`, and marked as dead by then.
+    /// The awkward case: a dead credential is an error that is `Unauthorized`, and is marked as
+    /// dead by then.
     pub(crate) async fn access(
         self: &Arc<Self>,
         id: CredentialId,
@@ -39,7 +39,7 @@ impl Pool {
         Ok(Access { errand, ..access })
     }
 
-    /// Has a credential renewed if it needs that, in a task of its own: the caller may go away.
+    /// Renews a credential if necessary, in a separate task: the caller may be dropped.
     pub(super) async fn renew(
         self: &Arc<Self>,
         id: CredentialId,
@@ -89,8 +89,7 @@ impl Pool {
         unless_dead(renewed, usable)
     }
 
-    /// Renews what needs it soon, also what nobody uses. A refresh that a crash cut off is among
-    /// that.
+    /// Renews what is due soon, also unused credentials, and refreshes that a crash interrupted.
     pub async fn sweep(self: &Arc<Self>) {
         let credentials = match self.ports.store.all_credentials().await {
             Ok(credentials) => credentials,
@@ -104,7 +103,7 @@ impl Pool {
             Grant::Oauth(grant) => {
                 credential.rejected.is_none() && grant.freshness_for_sweep(now) != Freshness::Fresh
             }
-            // Made when needed.
+            // Created when needed.
             Grant::Token { .. } | Grant::App { .. } => false,
         };
         let due: Vec<(CredentialId, Errand)> = credentials
@@ -114,14 +113,14 @@ impl Pool {
             .collect();
         futures_util::stream::iter(due)
             .for_each_concurrent(AT_ONCE_MAX, |(id, errand)| async move {
-                // What failed was logged, and is tried again by the next sweep.
+                // Failures were logged; the next sweep retries.
                 let _ = self.renew(id, Need::Ahead, errand).await;
             })
             .await;
     }
 }
 
-/// A token that will do for now is better than a renewal that failed for now.
+/// A token that is still valid is better than a failed renewal.
 fn unless_dead(
     renewed: Result<Access, ProviderError>,
     usable: Option<Access>,

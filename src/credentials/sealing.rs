@@ -1,4 +1,4 @@
-//! Tokens of credentials, sealed and opened. Each is bound to its record and field.
+//! Encrypted tokens of credentials. Each is bound to its record and field.
 
 use super::ports::Ports;
 use crate::domain::errand::{Errand, Priority};
@@ -21,7 +21,7 @@ fn purpose(credential: &Credential, field: TokenField) -> Purpose<'_> {
     }
 }
 
-/// A token of a credential, opened.
+/// A token of a credential, decrypted.
 pub(super) fn open(
     ports: &Ports,
     credential: &Credential,
@@ -38,7 +38,7 @@ pub(super) fn open(
     ProviderToken::new(text).map_err(|_| cannot())
 }
 
-/// A token, sealed for a credential.
+/// A token, encrypted for a credential.
 pub(super) fn seal(
     ports: &Ports,
     credential: &Credential,
@@ -65,7 +65,7 @@ pub(super) fn grant_of(ports: &Ports, credential: &Credential, tokens: &Tokens) 
     }
 }
 
-/// A renewal that nobody waits for.
+/// A renewal in the background.
 pub(super) const fn ahead(credential: &Credential) -> Errand {
     Errand {
         owner: credential.owner,
@@ -73,7 +73,7 @@ pub(super) const fn ahead(credential: &Credential) -> Errand {
     }
 }
 
-/// The right to make calls with this token of a credential.
+/// The permission to make calls with this token of a credential.
 pub(super) fn access_with(credential: &Credential, token: ProviderToken) -> Access {
     Access {
         instance: credential.instance.clone(),

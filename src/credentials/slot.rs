@@ -1,4 +1,4 @@
-//! What is known of a credential that is not stored, and whose turn it is to work on it.
+//! The state of a credential that is not stored, and the turn to work on it.
 
 use super::ports::Ports;
 use super::problem::waiting;
@@ -14,30 +14,30 @@ use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
-/// Longest wait of a caller for a refresh. The refresh itself goes on.
+/// Longest wait of a caller for a refresh. The refresh itself continues.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
-/// Pauses between attempts at a refresh that failed in a way that may pass.
+/// Waits between attempts at a refresh after transient failures.
 const PAUSES: Backoff = Backoff {
     initial: Duration::from_secs(5),
     cap: Duration::from_mins(5),
 };
-/// So many refusals of a token that never worked are the end of a credential.
+/// This many refusals of a token that never worked end a credential.
 const REFUSALS_MAX: u32 = 3;
 
-/// What is known of one credential.
+/// The state of one credential.
 #[derive(Default)]
 pub(super) struct Slot {
-    /// Held while the credential is worked on: in this process there is one refresh at a time.
+    /// Held during work on the credential: in this process there is one refresh at a time.
     pub(super) turn: tokio::sync::Mutex<Turn>,
-    /// The token of an installation, while it is good.
+    /// The token of an installation, while it is valid.
     installed: Mutex<Option<InstallationToken>>,
-    /// The token was made anew, and no call has succeeded with it yet.
+    /// The token is new, and no call has succeeded with it yet.
     is_unproven: AtomicBool,
 }
 
 impl Slot {
-    /// The turn, for what a user asks. A refresh whose outcome cannot be stored keeps it for as
-    /// long as that lasts: then the store takes nothing from users either.
+    /// The turn, for requests of users. A refresh whose outcome cannot be stored keeps it
+    /// meanwhile: then the store accepts no requests of users either.
     pub(super) async fn turn(&self) -> Result<MutexGuard<'_, Turn>, CommitError> {
         let waiting = tokio::time::timeout(WAIT_MAX, self.turn.lock()).await;
         waiting.map_err(|_| CommitError::Overloaded)
@@ -55,16 +55,16 @@ impl Slot {
         self.is_unproven.load(Ordering::Relaxed)
     }
 
-    /// Whether a token is there that no call has succeeded with yet.
+    /// Whether there is a token with which no call has succeeded yet.
     pub(super) fn set_unproven(&self, is_unproven: bool) {
         self.is_unproven.store(is_unproven, Ordering::Relaxed);
     }
 }
 
-/// What the attempts so far have shown.
+/// The results of the attempts so far.
 #[derive(Default)]
 pub(super) struct Turn {
-    /// Nothing is tried before, and why.
+    /// No attempt before this time, and why.
     pause: Option<(Instant, ProviderError)>,
     /// Failures in a row.
     failures: u32,
@@ -73,7 +73,7 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Why nothing is tried now.
+    /// Why no attempt is made now.
     pub(super) fn pausing(&self) -> Option<ProviderError> {
         let (until, error) = self.pause.as_ref()?;
         let left = until.checked_duration_since(Instant::now())?;
@@ -84,7 +84,7 @@ impl Turn {
         Some(error)
     }
 
-    /// It failed, and may work later.
+    /// It failed, and may succeed later.
     pub(super) fn pause(&mut self, ports: &Ports, after: Option<Duration>, error: ProviderError) {
         self.failures = self.failures.saturating_add(1);
         let wait = PAUSES.wait(self.failures, ports.chance());
@@ -92,8 +92,8 @@ impl Turn {
         self.pause = Some((Instant::now() + wait, error));
     }
 
-    /// A token is refused that never worked. It may not have come round at the provider yet; but
-    /// when that happens repeatedly, another one will not help. Tells whether it did.
+    /// A token that never worked is refused. It may not have reached all servers of the provider
+    /// yet; but if that happens repeatedly, another one will not help. Returns whether it did.
     pub(super) fn is_hopeless(&mut self, ports: &Ports) -> bool {
         self.refusals += 1;
         if self.refusals < REFUSALS_MAX {

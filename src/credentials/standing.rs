@@ -1,4 +1,4 @@
-//! How a credential's token stands for whoever wants it.
+//! The state of a credential's token for a purpose.
 
 use super::pool::Pool;
 use super::problem::{dead, unreadable};
@@ -14,24 +14,24 @@ use std::time::Duration;
 /// Installation tokens are replaced when less than this is left of them.
 const INSTALLATION_AHEAD: Duration = Duration::from_mins(5);
 
-/// Why somebody wants a credential's token.
+/// The purpose for which a credential's token is needed.
 #[derive(Clone, Debug)]
 pub(super) enum Need {
-    /// To use it.
+    /// Using it.
     Use,
-    /// To have it renewed in good time.
+    /// Renewing it in advance.
     Ahead,
-    /// The provider refused this one.
+    /// Replacing one that the provider refused.
     Other(ProviderToken),
 }
 
-/// How a credential's token stands for a need.
+/// The state of a credential's token for a purpose.
 pub(super) enum Standing {
-    /// It will do.
+    /// It is valid.
     Good(Access),
-    /// It is to be replaced; until then it will do.
+    /// It is to be replaced; until then it is valid.
     Usable(Access),
-    /// It is to be replaced, and will not do.
+    /// It is to be replaced, and not valid.
     Over,
 }
 
@@ -47,7 +47,7 @@ impl Pool {
         found.filter(|c| c.rejected.is_none()).ok_or_else(dead)
     }
 
-    /// How a credential's token stands.
+    /// The state of a credential's token.
     pub(super) fn standing(
         &self,
         credential: &Credential,
@@ -99,15 +99,15 @@ impl Pool {
             Need::Ahead => grant.freshness_for_sweep(now),
             Need::Use | Need::Other(_) => grant.freshness(now),
         };
-        // So much time has passed for sure that it is over.
+        // Enough time has certainly passed: it has expired.
         let trusted = self.ports.clock.trusted();
         let is_over = grant.expires_at.is_some_and(|at| at <= trusted);
         match freshness {
             Freshness::Fresh => Standing::Good(access),
-            // There is nothing to renew it with: it is good to its end.
+            // There is nothing to renew it with: it is valid until it expires.
             Freshness::Due if grant.refresh.is_none() => Standing::Good(access),
             Freshness::Due => Standing::Usable(access),
-            // By the wall clock alone it is not given up: the provider tells when it is over.
+            // The wall clock alone does not end it: the provider decides when it has expired.
             Freshness::Expired if grant.refresh.is_none() && !is_over => Standing::Good(access),
             Freshness::Expired => Standing::Over,
         }
