@@ -1,9 +1,8 @@
-//! The living part: one supervised actor per connection, a router that hands deliveries to them,
-//! and a warden that starts them and counts their falls.
+//! The actors: one supervised actor per connection, a router that notifies them of deliveries, and
+//! a warden that starts them and counts their panics.
 //!
-//! Outsiders see [`Connections`] and nothing else. Every change to a connection, and to the runs
-//! and incidents that hang on it, is made by its actor: nobody else writes them. Credentials are
-//! written by the [`crate::credentials`].
+//! Other rooms use [`Connections`] only. Every change to a connection, its runs and its incidents
+//! is made by its actor. Credentials are written by [`crate::credentials`].
 
 mod connection;
 mod handle;

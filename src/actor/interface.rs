@@ -1,4 +1,4 @@
-//! What outsiders see of the actors, and may ask of them.
+//! The interface of the actors for other rooms.
 
 use crate::credentials::{AddError, ChangeError, Offer};
 use crate::domain::command::{Command, CommandKind};
@@ -15,16 +15,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// Something that a user asks of a connection of theirs.
+/// A user's request for one of their connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asking {
     /// The connection.
     pub connection: ConnectionId,
-    /// Whose it is.
+    /// Its owner.
     pub owner: OwnerId,
-    /// Who asks.
+    /// The user who requests it.
     pub asked_by: UserId,
-    /// What.
+    /// The request.
     pub kind: CommandKind,
 }
 
@@ -37,7 +37,7 @@ pub enum CommandError {
     /// The connection has no such incident or delivery.
     #[error("no such incident or delivery")]
     NoSuchSubject,
-    /// It is not possible in the present state, such as acknowledging a resolved incident.
+    /// Not possible in the current state, such as acknowledging a resolved incident.
     #[error("{0}")]
     NotNow(&'static str),
     /// It could not be stored.
@@ -51,10 +51,10 @@ pub enum CommandError {
     Unavailable,
 }
 
-/// A wish to connect a repository. Who asks was authenticated, what is asked was validated.
+/// A request to connect a repository. The caller is authenticated, and the request validated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectRequest {
-    /// Who asks.
+    /// The caller.
     pub owner: UserId,
     /// The kind of provider.
     pub provider: ProviderKind,
@@ -64,7 +64,7 @@ pub struct ConnectRequest {
     pub full_name: FullName,
     /// The events to subscribe to.
     pub events: Vec<String>,
-    /// Whether a hook is wanted at once; without, the connection starts paused.
+    /// Whether a hook is wanted at once; otherwise the connection starts paused.
     pub setup_webhook: bool,
     /// The credential to use; `None` for the owner's newest that fits.
     pub credential: Option<CredentialId>,
@@ -94,8 +94,8 @@ pub enum ConnectError {
     /// It could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The provider refuses, or could not be asked and the question cannot wait (adding a
-    /// credential, listing repositories). The error says which, and why.
+    /// The provider refuses, or could not be called and the request cannot wait (adding a
+    /// credential, listing repositories). The error gives the reason.
     #[error(transparent)]
     Provider(ProviderError),
 }
@@ -132,7 +132,7 @@ impl From<AddError> for ConnectError {
     }
 }
 
-/// What a provider's refusal means to a caller of the API.
+/// The meaning of a provider's refusal for a caller of the API.
 impl From<ProviderError> for ConnectError {
     fn from(error: ProviderError) -> Self {
         match error.failure {
@@ -147,51 +147,51 @@ impl From<ProviderError> for ConnectError {
 /// A boxed future of an answer.
 pub type Answering<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// The connections, as the API sees them: what can be asked of their actors.
+/// The connections, as the API uses them: the requests to their actors.
 pub trait Connections: Send + Sync + 'static {
-    /// Connects a repository, and waits a little for its hook.
+    /// Connects a repository, and waits a short time for its hook.
     ///
-    /// A repository that the provider positively does not show, or a refused credential, is an
-    /// error and changes nothing. A provider that cannot be reached, missing rights, or a full
-    /// hook list leave the connection in place, with its status and last error saying why, and
-    /// retries going on.
+    /// A repository that the provider explicitly does not show, or a refused credential, is an
+    /// error and changes nothing. If the provider cannot be reached, rights are missing, or the
+    /// hook limit is reached, the connection stays, with the reason in its status and last error,
+    /// and with retries.
     fn connect(&self, request: ConnectRequest) -> Answering<'_, Connection, ConnectError>;
 
-    /// Asks something of a connection: that it was asked is durable first, and its actor carries it
-    /// out, in order, also after a restart. Waits a while for that, and answers with the command
-    /// as it stands then.
-    ///
+    /// Requests something of a connection: the request is durable first, and its actor carries it
+    /// out, in order, also after a restart. Waits a limited time for that, and returns the command
+    /// in its current state.
     /// The awkward case: an error of the store may come from carrying it out. Then the command is
+    /// still pending, and carried out as soon as the store allows.
     /// still asked, and carried out as soon as the store allows.
     fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError>;
 
-    /// Asks that a connection is disconnected, and waits for what becomes of the hook: until no
-    /// provider call of the connection is outstanding, at most for `within`. What goes on then
-    /// goes on by itself.
+    /// Requests to disconnect a connection, and waits for the outcome for the hook: until no
+    /// provider call of the connection is outstanding, at most for `within`. The rest continues in
+    /// the background.
     fn disconnect(
         &self,
         asking: Asking,
         within: Duration,
     ) -> Answering<'_, HookOutcome, CommandError>;
 
-    /// Says that a delivery for this connection was committed. Never blocks; losing this word
-    /// costs only time, because the store knows what is pending.
+    /// Reports that a delivery for this connection was committed. Never blocks; losing this notice
+    /// costs only time, because the store has the pending deliveries.
     fn delivered(&self, id: ConnectionId);
 
-    /// Says that an authentic delivery arrived that was stored before: nothing follows from it but
-    /// that the way from the provider to us works.
+    /// Reports a duplicate of an authentic delivery: it only shows that the path from the provider
+    /// to us works.
     fn heard(&self, id: ConnectionId);
 
-    /// Says that the connection was sent something that its secrets did not sign.
+    /// Reports a delivery for the connection without a valid signature.
     fn rejected(&self, id: ConnectionId);
 
     /// The secrets that may have signed a delivery for this connection now: the current one and,
-    /// during a rotation, the one before. Empty when they cannot be opened.
+    /// during a rotation, the previous one. Empty when they cannot be decrypted.
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret>;
 
-    /// Asks the provider whose this is, seals and stores it, and resumes the connections that
-    /// waited for one. Of an account that is known already the grant is replaced in place, and
-    /// its incident resolved.
+    /// Requests the account from the provider, seals and stores the grant, and resumes the
+    /// connections that waited for one. For a known account the grant is replaced, and its incident
+    /// resolved.
     fn add_grant(
         &self,
         owner: UserId,
@@ -209,16 +209,16 @@ pub trait Connections: Send + Sync + 'static {
         self.add_grant(owner, instance, Offer::Token(token))
     }
 
-    /// Forgets a credential. Connections that used it go on with another, or are suspended at
+    /// Deletes a credential. Connections that used it continue with another, or are suspended at
     /// their next call.
     fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError>;
 
-    /// Says that the removal of a user was begun, durably: their connections are disconnected,
-    /// and once their hooks are gone (or left, as asked) so are their credentials, and the user.
-    /// Never blocks; losing this word costs only time.
+    /// Reports that the removal of a user began, durably: their connections are disconnected, and
+    /// once their hooks are deleted (or left, as requested) so are their credentials, and the user.
+    /// Never blocks; losing this notice costs only time.
     fn user_removal_begun(&self, id: UserId);
 
-    /// Lets connections of other users fall back on a credential, or no longer.
+    /// Lets connections of other users use a credential, or no longer.
     fn share_credential(
         &self,
         id: CredentialId,
@@ -239,8 +239,8 @@ pub trait Connections: Send + Sync + 'static {
         incident: IncidentId,
     ) -> Answering<'_, (), CommandError>;
 
-    /// A page of the repositories that a credential can reach. With a name, it is made sure first
-    /// that the provider shows such a user, organisation or group.
+    /// A page of the repositories of a credential. With a name, it is checked first that the
+    /// provider shows such a user, organisation or group.
     fn repositories<'a>(
         &'a self,
         owner: UserId,

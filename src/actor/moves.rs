@@ -1,9 +1,9 @@
-//! Hooks that still deliver to a former public address, and whose turn it is to be moved.
+//! Hooks that still deliver to a former public address, and the order in which they are moved.
 //!
 //! When the public address changes, every hook is moved in place. Deliveries to the former address
 //! are accepted as before, so there is no hurry: one move at a time for each owner at an
-//! installation, so that what a person asks for waits behind one write at most. What is to be moved
-//! is known from the connections themselves; this is only the order, and is made anew at a start.
+//! installation, so that a user's request waits behind one write at most. The connections
+//! themselves say what is to be moved; this is only the order, and is rebuilt at a start.
 
 use crate::domain::backoff::Backoff;
 use crate::domain::connection::Connection;
@@ -15,15 +15,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Most moves under way at a time, over all owners.
+/// Most concurrent moves, over all owners.
 const AT_ONCE_MAX: usize = 16;
-/// A turn that is not given back after this long is over: an actor fell. Longer than any call.
+/// A turn that is not returned after this time has ended: an actor panicked. Longer than any call.
 const TURN_MAX: Duration = Duration::from_mins(5);
 
 /// Who waits behind whom.
 type Line = (UserId, Instance);
 
-/// The hooks to be moved, in their lines.
+/// The hooks to be moved, in their queues.
 #[derive(Debug, Default)]
 pub struct Moves {
     inner: Mutex<Inner>,
@@ -39,7 +39,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<ConnectionId>,
-    /// Whose turn it is, and since when.
+    /// The hook whose turn it is, and since when.
     turn: Option<(ConnectionId, Instant)>,
     not_before: Option<Instant>,
     /// Turns in a row that moved nothing.
@@ -53,12 +53,12 @@ impl Queue {
 }
 
 impl Moves {
-    /// How many hooks are still at a former address.
+    /// The number of hooks at a former address.
     pub(super) fn count(&self) -> usize {
         self.inner.lock().unmoved.len()
     }
 
-    /// Takes note of a connection as it is now, and tells whether that changes anything.
+    /// Records the current state of a connection, and returns whether it changed anything.
     pub(super) fn note(&self, connection: &Connection, public_url: &str) -> bool {
         let (id, is_to_move) = (connection.id, connection.is_to_move(public_url));
         let mut inner = self.inner.lock();
@@ -80,8 +80,8 @@ impl Moves {
         true
     }
 
-    /// A turn has moved nothing: the connection goes to the end of its line, and the line rests for
-    /// as long as the provider wished, or for longer each time.
+    /// A turn has moved nothing: the connection goes to the end of its queue, and the queue pauses
+    /// for as long as the provider requires, or with backoff.
     pub(super) fn over(&self, id: ConnectionId, wish: Option<Duration>, pause: Backoff) {
         let mut inner = self.inner.lock();
         let Some(line) = inner.unmoved.get(&id).cloned() else {
@@ -98,7 +98,7 @@ impl Moves {
         self.changed.notify_one();
     }
 
-    /// Whose turn it is now, and when to look again if nothing changes.
+    /// The hooks whose turn it is now, and when to check again if nothing changes.
     pub(super) fn take_turns(&self) -> (Vec<ConnectionId>, Option<Instant>) {
         let now = Instant::now();
         let mut inner = self.inner.lock();
@@ -120,7 +120,7 @@ impl Moves {
             if queue.not_before.is_some_and(|at| at > now) {
                 continue;
             }
-            // What was moved meanwhile is not in line any more.
+            // A hook that was moved meanwhile is no longer queued.
             while let Some(id) = queue.waiting.pop_front() {
                 if unmoved.contains_key(&id) {
                     queue.turn = Some((id, now));

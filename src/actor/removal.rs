@@ -1,9 +1,9 @@
-//! Users who are removed: their connections are disconnected, their credentials are kept for as
-//! long as a hook is still to be deleted with them, and the user goes last.
+//! Removal of users: their connections are disconnected, their credentials are kept as long as a
+//! hook is still to be deleted with them, and the user is deleted last.
 //!
-//! That a user is being removed is stored before anything else happens (see
-//! [`crate::domain::user::Removal`]), and each look begins from what is stored: whatever dies on
-//! the way, the next look goes on.
+//! The removal of a user is stored before anything else happens (see
+//! [`crate::domain::user::Removal`]), and each pass begins from stored data: after a crash, the
+//! next pass continues.
 
 use super::interface::CommandError;
 use super::registry::Registry;
@@ -21,25 +21,25 @@ use actix::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often it is looked when somebody is leaving: hooks are being deleted meanwhile.
+/// The interval of passes during a removal: hooks are being deleted meanwhile.
 const BUSY: Duration = Duration::from_millis(250);
-/// The longest pause when what is left cannot be removed for a while.
+/// The longest pause when the rest cannot be removed for a while.
 const STUCK: Duration = Duration::from_mins(1);
 /// Connections that are read at a time.
 const PAGE: usize = 200;
 
-/// The actor that sees users off.
+/// The actor that removes users.
 pub(super) struct Remover {
     services: Arc<Services>,
     registry: Arc<Registry>,
     warden: Addr<Warden>,
-    /// The next look, while one is planned.
+    /// The next pass, while one is planned.
     planned: Option<SpawnHandle>,
-    /// Looks one after the other that found somebody still leaving.
+    /// Passes in a row that found removals in progress.
     looks: u32,
 }
 
-/// Why a look could not do what it was for. The next one tries again.
+/// Why a pass failed. The next one retries.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
@@ -65,7 +65,7 @@ impl Remover {
         }
     }
 
-    /// Looks, and again as long as somebody is leaving.
+    /// Runs a pass, and repeats as long as a removal is in progress.
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.planned = None;
         let services = Arc::clone(&self.services);
@@ -92,7 +92,7 @@ impl Actor for Remover {
     }
 }
 
-/// Somebody is leaving.
+/// A removal has begun.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Begun;
@@ -120,7 +120,7 @@ impl Handler<StopRemoving> for Remover {
     }
 }
 
-/// Does what can be done for everybody who is leaving. Tells whether nobody is, any more.
+/// Does what can be done for all removals. Returns whether none is left.
 async fn look(services: &Services, registry: &Registry, warden: &Addr<Warden>) -> bool {
     let users = match services.ports.store.users().await {
         Ok(users) => users,
@@ -146,7 +146,7 @@ async fn look(services: &Services, registry: &Registry, warden: &Addr<Warden>) -
     is_done
 }
 
-/// Whether a connection still has to be told what becomes of it.
+/// Whether a connection still has to be disconnected.
 const fn must_disconnect(connection: &Connection, removal: Removal) -> bool {
     match connection.lifecycle.desired {
         Desired::Active | Desired::Paused => true,
@@ -155,7 +155,7 @@ const fn must_disconnect(connection: &Connection, removal: Removal) -> bool {
     }
 }
 
-/// A step of a removal. Tells whether it was the last.
+/// A step of a removal. Returns whether it was the last.
 async fn remove_user(
     services: &Services,
     registry: &Registry,
@@ -184,7 +184,7 @@ async fn remove_user(
                     Ok(actor) => want(&actor, kind, Priority::Person).await,
                     Err(error) => Err(error),
                 };
-                // One that cannot be told now holds up no other.
+                // A connection that does not accept it now delays no other.
                 trouble = trouble.or(asked.err());
             }
         }
@@ -199,7 +199,7 @@ async fn remove_user(
     Ok(true)
 }
 
-/// Nothing hangs on the user any more.
+/// Nothing belongs to the user any more.
 async fn forget(services: &Services, id: UserId) -> Result<(), Trouble> {
     for credential in services.ports.store.credentials(id).await? {
         services.pool.remove(credential.id).await?;

@@ -1,7 +1,7 @@
-//! The router: tells connections that there is something for them.
+//! The router: notifies connections of new deliveries.
 //!
-//! It carries no payloads, so a flood costs no memory: what waits, waits in the store, and a
-//! connection is nudged once however much arrives before it looks.
+//! It carries no payloads, so a flood costs no memory: pending deliveries wait in the store, and a
+//! connection is notified once for any number of deliveries before it looks.
 
 use super::connection::Cause;
 use super::registry::Registry;
@@ -17,10 +17,10 @@ pub(super) struct Router {
     registry: Arc<Registry>,
     warden: Addr<Warden>,
     news: Arc<News>,
-    /// Connections that were nudged and have not looked yet, and whether more came since.
+    /// Connections that were notified and have not looked yet, and whether more came since.
     nudged: HashMap<ConnectionId, bool>,
-    /// Connections that were told of something that their secrets did not sign, and have not taken
-    /// note yet: strangers fill no mailbox.
+    /// Connections that were notified of deliveries without a valid signature, and have not handled
+    /// it yet: strangers fill no mailbox.
     warned: HashMap<ConnectionId, u32>,
 }
 
@@ -54,24 +54,24 @@ impl Actor for Router {
     type Context = Context<Self>;
 }
 
-/// What was said of connections and not taken note of yet: however much comes for one, the router
-/// has one message of it. To wake its thread for each costs more than to take a delivery in.
+/// Notices about connections that are not handled yet: however many come for one, the router has
+/// one message for them. Waking its thread for each would cost more than receiving a delivery.
 #[derive(Debug, Default)]
 pub(super) struct News(Mutex<HashMap<ConnectionId, Item>>);
 
-/// What was said of a connection.
+/// The notices about a connection.
 #[derive(Debug, Default)]
 pub(super) struct Item {
     /// A delivery was committed.
     pub(super) is_delivered: bool,
-    /// An authentic delivery arrived that is stored already.
+    /// A duplicate of an authentic delivery arrived.
     pub(super) is_heard: bool,
-    /// So often something arrived that its secrets did not sign.
+    /// The number of deliveries without a valid signature.
     pub(super) rejected: u32,
 }
 
 impl News {
-    /// Notes something. Whether the router has to be told: then nothing was noted before.
+    /// Records a notice. Returns whether the router must be notified: then there was none before.
     pub(super) fn note(&self, id: ConnectionId, note: impl FnOnce(&mut Item)) -> bool {
         let mut news = self.0.lock();
         let is_first = !news.contains_key(&id);
@@ -84,7 +84,7 @@ impl News {
     }
 }
 
-/// There is news of this connection. An actor that is not running misses nothing that is not
+/// There is a notice for this connection. An actor that is not running misses nothing: the rest is
 /// stored.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
@@ -115,7 +115,7 @@ impl Handler<Look> for Router {
     }
 }
 
-/// Does nothing but to be answered: whoever asks learns that the router handles its messages.
+/// Only answers: the caller learns that the router handles its messages.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Alive;
@@ -140,7 +140,7 @@ impl Handler<Stall> for Router {
 }
 
 impl Router {
-    /// Tells an actor how often wrong signatures came: one word at a time, however many come.
+    /// Notifies an actor of the number of wrong signatures: one message at a time, for any number.
     fn warn(&mut self, id: ConnectionId, times: u32, ctx: &mut Context<Self>) {
         let Some(address) = self.registry.get(id) else {
             return;

@@ -1,4 +1,4 @@
-//! A connection's hook as it should be: its URL, and its secrets, sealed and opened.
+//! The wanted hook of a connection: its URL, and its secrets, encrypted and decrypted.
 
 use crate::credentials::Ports;
 use crate::domain::connection::Connection;
@@ -81,7 +81,7 @@ pub(super) fn hook_spec(ports: &Ports, c: &Connection) -> Option<HookSpec> {
     })
 }
 
-/// The path of a connection's hook, by which it is ours at whatever address.
+/// The path of a connection's hook, by which it is ours at any address.
 pub(super) fn hook_mark(c: &Connection) -> String {
     let (provider, key) = (c.instance.provider, c.hook_key);
     format!("/api/v2/webhooks/{provider}/{key}")

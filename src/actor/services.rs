@@ -1,4 +1,4 @@
-//! What all actors share.
+//! Shared parts of all actors.
 
 use super::moves::Moves;
 use super::settings::Settings;
@@ -6,14 +6,14 @@ use super::timers::Timers;
 use crate::credentials::{Pool, Ports};
 use std::sync::Arc;
 
-/// What all actors share.
+/// Shared parts of all actors.
 #[derive(Debug)]
 pub(super) struct Services {
     /// Everything outside of this process's memory.
     pub(super) ports: Arc<Ports>,
     /// The settings.
     pub(super) settings: Settings,
-    /// What hands out the right to make calls.
+    /// The pool of credentials.
     pub(super) pool: Arc<Pool>,
     /// The hooks that are still at a former address.
     pub(super) moves: Moves,

@@ -1,4 +1,4 @@
-//! What the actors were configured with.
+//! The settings of the actors.
 
 use crate::domain::backoff::Backoff;
 use crate::domain::rule::Rules;
@@ -7,23 +7,23 @@ use std::time::Duration;
 /// Settings of all actors.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How often a hook is compared with what it should be.
+    /// Interval at which a hook is checked.
     pub check_interval: Duration,
-    /// After this long without any delivery a hook is pinged.
+    /// Time without a delivery after which a hook is pinged.
     pub ping_interval: Duration,
-    /// Waits between attempts after failures that tend to pass.
+    /// Waits between retries after transient failures.
     pub retry: Backoff,
-    /// Waits between attempts after failures that a person has to mend.
+    /// Waits between retries after failures that a person has to correct.
     pub slow_retry: Backoff,
-    /// Longer than a provider may take to carry out a call that we gave up on.
+    /// Longer than a provider may take to carry out a call after its timeout.
     pub settle_time: Duration,
-    /// Calls that a restart cut off are repeated within this time.
+    /// Calls interrupted by a restart are repeated within this time.
     pub startup_spread: Duration,
     /// How long connecting waits for the hook before it answers.
     pub connect_wait: Duration,
-    /// What opens incidents.
+    /// The rules for incidents.
     pub rules: Rules,
-    /// When an actor that keeps panicking is given up.
+    /// When an actor that keeps panicking is no longer restarted.
     pub supervision: super::supervise::Policy,
     /// Threads that actors live on.
     pub arbiters: usize,

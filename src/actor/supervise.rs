@@ -1,11 +1,10 @@
 //! Supervision that survives panics.
 //!
 //! `actix::Supervisor` restarts an actor only after an orderly stop; a panic kills the actor with
-//! its mailbox. Here the actor's context is owned by a future of ours, which polls it inside
-//! `catch_unwind` and, after a panic, waits and calls [`ContextFut::restart`]: timers and futures
-//! are dropped, `restarting` reloads the state, `started` runs again. The address and the queued
-//! messages survive; only the message in hand is lost, so whatever matters is committed before it
-//! is sent.
+//! its mailbox. Here a future of ours owns the actor's context, polls it inside `catch_unwind` and,
+//! after a panic, waits and calls [`ContextFut::restart`]: timers and futures are dropped,
+//! `restarting` reloads the state, `started` runs again. The address and the queued messages
+//! survive; only the current message is lost, so important data is committed before it is sent.
 
 use actix::dev::{ContextFut, channel};
 use actix::prelude::*;
@@ -18,7 +17,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// When an actor that keeps panicking is given up.
+/// When an actor that keeps panicking is no longer restarted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// More panics than this within the window are too many.
@@ -41,18 +40,18 @@ impl Default for Policy {
 
 /// Longest wait before a restart.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// Messages that an address may have under way before `try_send` says no. Nothing here relies on
-/// it: deliveries wait in the store, not in mailboxes.
+/// Messages of an address before `try_send` fails. Nothing here depends on it: deliveries wait in
+/// the store, not in mailboxes.
 const MAILBOX: usize = 64;
 
-/// What became of a supervised actor.
+/// The fate of a supervised actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// It panicked and is restarted.
     Panicked,
-    /// It panicked too often; it is gone.
+    /// It panicked too often and has ended.
     GaveUp,
-    /// It stopped by itself, or nobody holds its address any more.
+    /// It stopped by itself, or its last address was dropped.
     Finished,
 }
 
@@ -119,8 +118,8 @@ where
         )
     }
 
-    /// After a panic: arms the restart, or gives up. The payload is not looked at: it could hold
-    /// anything, and the panic hook has already said where it happened.
+    /// After a panic: arms the restart, or ends the actor. The payload of the panic is ignored: it
+    /// could hold anything, and the panic hook has already logged the location.
     fn fall(&mut self, _: Box<dyn Any + Send>) -> Poll<()> {
         if let Some(wait) = self.count() {
             self.pause = Some(Box::pin(tokio::time::sleep(wait)));
@@ -141,8 +140,8 @@ where
         Poll::Ready(())
     }
 
-    /// One round: waits, restarts, or lets the actor work. `Pending` with a pause armed means
-    /// that another round is due.
+    /// One round: waits, restarts, or lets the actor run. `Pending` with an armed pause means that
+    /// another round is due.
     fn round(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
@@ -161,7 +160,7 @@ where
         };
         match catch_unwind(AssertUnwindSafe(|| Pin::new(actor).poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
-            // It stopped its context, or its last address is gone.
+            // It stopped its context, or its last address was dropped.
             Ok(Poll::Ready(())) => self.end(Exit::Finished),
             Err(panic) => self.fall(panic),
         }

@@ -1,5 +1,5 @@
-//! The sweeper: has grants renewed in good time, also those that nobody uses, and has the
-//! connections of dead credentials look again.
+//! The sweeper: renews grants in advance, also unused ones, and has the connections of dead
+//! credentials checked.
 
 use super::connection::{Cause, Wanted};
 use super::registry::Registry;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
-/// How often grants are looked at.
+/// Interval at which grants are checked.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// The actor that sweeps.
@@ -27,7 +27,7 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    /// Starts it on this thread. It hears of credentials that were found dead.
+    /// Starts it on this thread. It listens for dead credentials.
     pub(super) fn start_on(
         services: Arc<Services>,
         registry: Arc<Registry>,
@@ -51,7 +51,7 @@ impl Sweeper {
     }
 }
 
-/// Has the connections check that used a credential: each continues with another, or is suspended.
+/// Checks the connections that used a credential: each continues with another, or is suspended.
 async fn rouse(services: Arc<Services>, registry: Arc<Registry>, dead: CredentialId) {
     let store = &services.ports.store;
     let Ok(Some(credential)) = store.credential(dead).await else {
@@ -65,7 +65,7 @@ async fn rouse(services: Arc<Services>, registry: Arc<Registry>, dead: Credentia
             continue;
         }
         if let Some(actor) = registry.get(connection.id) {
-            // Nobody waits for the answer.
+            // No caller waits for the answer.
             let (answer, _) = oneshot::channel();
             actor.do_send(Cause::Wanted(Box::new(Wanted {
                 kind: CommandKind::Check,
@@ -93,7 +93,7 @@ impl StreamHandler<Died> for Sweeper {
         ctx.spawn(rouse(services, registry, id).into_actor(self));
     }
 
-    /// It goes on sweeping.
+    /// It continues sweeping.
     fn finished(&mut self, _: &mut Context<Self>) {}
 }
 

@@ -1,5 +1,5 @@
-//! The timers of all lifecycles, in one queue: a hundred thousand connections that are at rest cost
-//! an entry each and no timer of the runtime.
+//! The timers of all lifecycles, in one queue: a hundred thousand connections at rest cost an entry
+//! each and no timer of the runtime.
 
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Timer;
@@ -51,7 +51,7 @@ impl Timers {
         (due, armed.first().map(|(at, _)| *at))
     }
 
-    /// Fires what is due, for ever.
+    /// Fires due timers, forever.
     pub(super) async fn run(&self, fire: impl Fn(Whose, Instant)) {
         loop {
             let (due, next) = self.due();

@@ -1,4 +1,4 @@
-//! The warden: starts the actors of connections, and hears when one panics or ends.
+//! The warden: starts the actors of connections, and is notified when one panics or ends.
 
 use super::connection::{Cause, ConnectionActor, Wanted};
 use super::interface::CommandError;
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 /// Longest wait for a connection's actor to take a command: it may be restarting.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait before an actor is replaced whose predecessor panicked too often, too.
+/// The wait before an actor is replaced whose predecessor panicked too often, too.
 const REPLACE_PAUSE: Duration = Duration::from_mins(1);
 
 /// The warden.
@@ -25,7 +25,7 @@ pub(super) struct Warden {
     services: Arc<Services>,
     registry: Arc<Registry>,
     arbiters: Vec<Arbiter>,
-    /// Its own address, shared by all whom it watches.
+    /// Its own address, shared by all supervised actors.
     address: Arc<Addr<Self>>,
     is_stopping: bool,
 }
@@ -55,7 +55,7 @@ impl Warden {
     }
 
     /// Starts the actor of a connection, unless it runs. One that replaces an actor that panicked
-    /// too often begins by giving up: it suspends the connection.
+    /// too often first suspends the connection.
     fn start_connection(&self, id: ConnectionId, gives_up: bool) {
         if self.is_stopping || self.registry.get(id).is_some() {
             return;
@@ -87,7 +87,7 @@ impl Handler<Start> for Warden {
     }
 }
 
-/// What became of a connection's actor.
+/// The fate of a connection's actor.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 struct Exited {
@@ -124,8 +124,7 @@ impl Handler<Exited> for Warden {
     }
 }
 
-/// Stops all threads of actors. What was committed is safe; what was not is made up for at the
-/// next start.
+/// Stops all threads of actors. Committed data is safe; the rest is repeated at the next start.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct StopAll;
@@ -135,14 +134,14 @@ impl Handler<StopAll> for Warden {
     fn handle(&mut self, _: StopAll, _: &mut Context<Self>) {
         self.is_stopping = true;
         self.registry.clear();
-        // Not waited for: an actor that is stuck must not hold up the end of the process.
+        // Not waited for: a blocked actor must not delay the end of the process.
         for arbiter in self.arbiters.drain(..) {
             arbiter.stop();
         }
     }
 }
 
-/// The actor of a connection, started when there is none.
+/// The actor of a connection, started if necessary.
 pub(super) async fn actor_of(
     services: &Services,
     registry: &Registry,
@@ -158,7 +157,7 @@ pub(super) async fn actor_of(
     registry.get(id).ok_or(CommandError::Unavailable)
 }
 
-/// Has a connection's actor do something that follows from what is stored.
+/// Sends a connection's actor a request that follows from stored data.
 pub(super) async fn want(
     actor: &Addr<ConnectionActor>,
     kind: CommandKind,

@@ -1,4 +1,4 @@
-//! The actor itself: its mailbox, its timers, its calls. What it decides is in [`super::turn`].
+//! The actor: its mailbox, its timers, its calls. Its decisions are in [`super::turn`].
 
 use super::calls;
 use super::cause::{Cause, Own, OwnCause};
@@ -18,11 +18,11 @@ use tokio::time::Instant;
 pub(in crate::actor) struct ConnectionActor {
     services: Arc<Services>,
     id: ConnectionId,
-    /// What it knows that is not stored. Moved into the turn while there is one, and back.
+    /// Its state that is not stored. Moved into the turn while there is one, and back.
     state: Option<Box<State>>,
-    /// Until when each timer of the lifecycle is armed.
+    /// The time for which each timer of the lifecycle is armed.
     armed: [Option<Instant>; Timer::ALL.len()],
-    /// Goes up with every restart.
+    /// Increases with every restart.
     life: u32,
     /// It succeeds one that panicked too often.
     gives_up: bool,
@@ -40,7 +40,7 @@ impl ConnectionActor {
         }
     }
 
-    /// Has a turn: until it is over, nothing else is handled.
+    /// Runs a turn: until it ends, no other message is handled.
     fn turn<Taking>(&mut self, ctx: &mut Context<Self>, take: impl FnOnce(Turn) -> Taking)
     where
         Taking: Future<Output = Turn> + 'static,
@@ -56,7 +56,7 @@ impl ConnectionActor {
         }));
     }
 
-    /// Does what follows from a turn.
+    /// Carries out the effects of a turn.
     fn act(&mut self, doing: Doing, ctx: &mut Context<Self>) {
         match doing {
             Doing::Call(connection, call, priority) => self.call(ctx, *connection, call, priority),
@@ -69,9 +69,9 @@ impl ConnectionActor {
         }
     }
 
-    /// Says something to itself, as a message. What a timer or the end of a call brings must come
-    /// this way: actix polls one spawned future after the mailbox even if a message has just
-    /// called `ctx.wait`, and the turn that is under way has the state.
+    /// Sends itself a message. Results of timers and calls must use this: actix polls one spawned
+    /// future after the mailbox even if a message has just called `ctx.wait`, and the running turn
+    /// has the state.
     fn say(&self, what: OwnCause, ctx: &Context<Self>) {
         let life = self.life;
         ctx.address().do_send(Own { life, what });
@@ -125,7 +125,7 @@ impl Actor for ConnectionActor {
 }
 
 impl actix::Supervised for ConnectionActor {
-    /// Forgets everything: `started` comes next and reads it from the store.
+    /// Drops all state: `started` comes next and reads it from the store.
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.disarm();
         self.life = self.life.wrapping_add(1);
@@ -137,7 +137,7 @@ impl Handler<Cause> for ConnectionActor {
     type Result = ();
     fn handle(&mut self, cause: Cause, ctx: &mut Context<Self>) {
         if let Cause::Fired(timer, at) = cause {
-            // It was armed again meanwhile, or is of an earlier life.
+            // It was armed again meanwhile, or belongs to an earlier life.
             if self.armed[timer as usize] != Some(at) {
                 return;
             }
@@ -156,7 +156,7 @@ impl Handler<Own> for ConnectionActor {
     }
 }
 
-/// All that is known after a panic: that one was.
+/// The only known fact after a panic: that there was one.
 fn careful() -> Box<State> {
     Box::new(State {
         careful: true,
@@ -164,7 +164,7 @@ fn careful() -> Box<State> {
     })
 }
 
-/// Whether the actor keeps nothing.
+/// Whether the actor has no state.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "bool")]
@@ -178,7 +178,7 @@ impl Handler<IsAtRest> for ConnectionActor {
     }
 }
 
-/// Ends the actor where it is, as a crash would.
+/// Ends the actor at once, as a crash would.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]

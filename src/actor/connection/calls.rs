@@ -1,4 +1,4 @@
-//! Making a provider call, and turning its answer into an input.
+//! Making a provider call, and converting its result into an input.
 
 use super::plan::Edit;
 use crate::actor::secrets::{hook_mark, hook_spec, target};
@@ -13,15 +13,15 @@ use crate::domain::wording;
 use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError, Repaired};
 use std::sync::Arc;
 
-/// How a call ended.
+/// The result of a call.
 #[derive(Debug)]
 pub(super) struct Called {
     pub(super) input: Input,
     pub(super) edit: Box<Edit>,
 }
 
-/// How urgent a call is. A person waits for what they asked for, and for the first hook of a
-/// connection that they have just made.
+/// The urgency of a call. Users wait for their requests, and for the first hook of a new
+/// connection.
 pub(super) fn priority(connection: &Connection, call: Call, is_awaited: bool) -> Priority {
     let is_new = connection.hook_created_at.is_none() && connection.last_error.is_none();
     match call {
@@ -76,7 +76,7 @@ pub(super) async fn make(
             }
         }
         Err(refused) => match refused.why {
-            // A credential that is dead is no end while there is another.
+            // A dead credential is not the end while there is another.
             Refusal::Dead if !others.is_empty() => failed(&services, &soon(refused.error)),
             Refusal::Failed if refused.error.failure == Failure::NoAccess => {
                 without_access(&services, &connection, usable, &others, refused.error)
@@ -121,9 +121,8 @@ fn soon(mut error: ProviderError) -> ProviderError {
     error
 }
 
-/// The credential cannot manage this repository's hooks: that is remembered, and another is tried
-/// when there is one that was not tried yet. When all were, it begins anew at the next attempt,
-/// which comes slowly.
+/// The credential cannot manage this repository's hooks: that is stored, and another is tried if
+/// one is untried. When all were tried, the next attempt, which comes slowly, starts again.
 fn without_access(
     services: &Services,
     connection: &Connection,
@@ -209,7 +208,7 @@ async fn carry_out(
     }
 }
 
-/// All settings are written, and the hook delivers to our present address.
+/// All settings are written, and the hook delivers to our current address.
 fn written(ports: &Ports, proof: Proof) -> Edit {
     Edit {
         proof: Some(proof),
@@ -219,7 +218,7 @@ fn written(ports: &Ports, proof: Proof) -> Edit {
     }
 }
 
-/// What a check means.
+/// The meaning of a check's result.
 fn judge(ports: &Ports, connection: &Connection, found: Checked) -> (Reply, Edit) {
     let mut address = None;
     let (reply, checked) = match found.report {
@@ -227,7 +226,7 @@ fn judge(ports: &Ports, connection: &Connection, found: Checked) -> (Reply, Edit
             address = Some(ports.public_url.clone());
             (Reply::Intact, true)
         }
-        // Where we left it, at a former address of ours: it is moved when its turn comes.
+        // At a former address of ours: it is moved when its turn comes.
         CheckReport::Drifted {
             former_address: Some(former),
             ..

@@ -1,4 +1,4 @@
-//! What a turn of a connection's actor is about.
+//! The cause of a turn of a connection's actor.
 
 use super::calls::Called;
 use crate::actor::interface::CommandError;
@@ -11,54 +11,54 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Where to say what became of the hook of a connection that was disconnected.
+/// Where to report the outcome for the hook of a disconnected connection.
 pub(in crate::actor) type Leaving = oneshot::Sender<HookOutcome>;
 
-/// Something that happened. Each is handled in a turn of its own, one after the other.
+/// An event. Each is handled in its own turn, one after the other.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::actor) enum Cause {
     /// There may be deliveries to process.
     Deliveries,
-    /// An authentic delivery arrived that was stored before.
+    /// A duplicate of an authentic delivery arrived.
     Heard,
-    /// Something arrived that none of the secrets signed, so often.
+    /// Deliveries without a valid signature arrived.
     Rejected {
-        /// How often.
+        /// Their number.
         times: u32,
     },
-    /// One of us asks for something that follows from what is stored.
+    /// Another part of Hookherd requests an action that follows from stored data.
     Wanted(Box<Wanted>),
     /// A command was stored.
     Asked(Box<Waiter>),
-    /// Asks to be told when no provider call is outstanding.
+    /// Asks for a notice when no provider call is outstanding.
     WhenSettled(oneshot::Sender<()>),
-    /// It is this hook's turn to be moved to our present address.
+    /// It is this hook's turn to be moved to our current address.
     MoveTurn,
-    /// A timer that was armed for then has fired.
+    /// A timer that was armed for this time has fired.
     Fired(Timer, Instant),
 }
 
-/// What one of us asks for, and where to answer. It is asked again by who wants it: it follows from
-/// what is stored.
+/// A request of another part of Hookherd, and where to answer. It is repeated by its sender: it
+/// follows from stored data.
 #[derive(Debug)]
 pub(in crate::actor) struct Wanted {
     pub(in crate::actor) kind: CommandKind,
-    /// How urgent the calls are that follow.
+    /// The urgency of the resulting calls.
     pub(in crate::actor) priority: Priority,
     pub(in crate::actor) answer: oneshot::Sender<Result<(), CommandError>>,
 }
 
-/// Who waits for a stored command.
+/// The caller that waits for a stored command.
 #[derive(Debug)]
 pub(in crate::actor) struct Waiter {
     pub(in crate::actor) command: CommandId,
     pub(in crate::actor) answer: oneshot::Sender<Result<Command, CommandError>>,
-    /// Where to say what becomes of the hook, when the command is to disconnect.
+    /// Where to report the outcome for the hook, when the command is to disconnect.
     pub(in crate::actor) leaving: Option<Leaving>,
 }
 
-/// What an actor says to itself. It is void after a panic: the state that it speaks of is gone.
+/// A message of an actor to itself. It is void after a panic: its state is gone.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Own {
@@ -67,7 +67,7 @@ pub(super) struct Own {
     pub(super) what: OwnCause,
 }
 
-/// What an actor says to itself.
+/// The content of a message of an actor to itself.
 #[derive(Debug)]
 pub(super) enum OwnCause {
     /// It has started, for the first time or after a panic.
@@ -78,15 +78,15 @@ pub(super) enum OwnCause {
     Called(Called),
     /// There may be more deliveries to process.
     More,
-    /// The pause after deliveries could not be processed is over.
+    /// The pause after deliveries could not be processed has ended.
     ProcessAgain,
-    /// A step that could not be committed is to be taken now.
+    /// A step that could not be committed is to be retried now.
     Retry,
     /// A lifecycle timer fired while the state could not be read.
     Fire(Timer),
-    /// The time for an authentic delivery is over: ask for a test delivery.
+    /// The wait for an authentic delivery has ended: request a test delivery.
     Test(u64),
-    /// The test delivery has had its time.
+    /// The wait for the test delivery has ended.
     JudgeTest,
     /// Nothing has happened for a while.
     Rest,

@@ -1,5 +1,5 @@
-//! What is asked of a connection: by users, as stored commands that are drained in order, and by
-//! ourselves.
+//! Requests for a connection: of users, as stored commands that are drained in order, and of other
+//! parts of Hookherd.
 
 use super::cause::{OwnCause, Waiter, Wanted};
 use super::plan::Edit;
@@ -20,7 +20,7 @@ use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 
 impl Turn {
-    /// Does what one of us asks for.
+    /// Carries out a request of another part of Hookherd.
     pub(super) async fn do_wanted(&mut self, wanted: Wanted) {
         self.state.is_awaited |= wanted.priority == Priority::Person;
         let result = match self.understand(wanted.kind).await {
@@ -28,7 +28,7 @@ impl Turn {
             Err(error) => Err(error),
         };
         self.end_wait();
-        // Who asked and went away does not care.
+        // A caller that has left does not need the answer.
         let _ = wanted.answer.send(result);
     }
 
@@ -38,8 +38,7 @@ impl Turn {
         }
     }
 
-    /// Carries out what users have asked for, in order. What the store prevents is done later: it
-    /// is still asked.
+    /// Carries out users' commands, in order. One that the store prevents stays pending.
     pub(super) async fn drain_commands(&mut self) -> Result<(), CommandError> {
         let store = &self.services.ports.store;
         for command in store.commands_asked(self.id, ASKED_MAX).await? {
@@ -52,13 +51,14 @@ impl Turn {
                 result => (result, Ok(())),
             };
             self.end_wait();
-            // Who asked and went away does not care.
+            // A caller that has left does not need the answer.
             if let Some(answer) = answer {
                 let _ = answer.send(result);
             }
             is_over?;
         }
-        // Their commands are over: somebody else has carried them out, or they never were stored.
+        // Their commands have ended: another process has carried them out, or they were never
+        // stored.
         self.state.waiters.clear();
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Turn {
         Some(waiters.swap_remove(at))
     }
 
-    /// Carries out a command, and stores that it was in the same batch. One that is refused, or
+    /// Carries out a command, and stores its outcome in the same batch. One that is refused, or
     /// that panics after a panic, has failed.
     async fn carry_out(&mut self, command: &Command) -> Result<Command, CommandError> {
         let careful = self.state.careful;
@@ -121,7 +121,7 @@ impl Turn {
         Ok(done)
     }
 
-    /// What a command means for the state machine, and what else it changes.
+    /// The input of a command for the state machine, and its other changes.
     async fn understand(
         &self,
         command: CommandKind,
@@ -163,7 +163,7 @@ impl Turn {
                 Ok((Some(Input::DesiredChanged(desired)), edit))
             }
             CommandKind::Check => {
-                // Who asks may have given a right meanwhile: every credential counts again.
+                // The user may have granted a right meanwhile: every credential counts again.
                 let edit = Edit {
                     no_access: Some(Vec::new()),
                     ..Edit::default()
@@ -172,8 +172,8 @@ impl Turn {
             }
             CommandKind::Ping => plain(Input::PingRequested),
             CommandKind::Recreate => plain(Input::RecreateRequested),
-            // Until the hook is known to have the newest secret, it may sign with the one before,
-            // which another one would push out. The newest has never been used.
+            // Until the hook is known to have the newest secret, it may sign with the previous one,
+            // which another rotation would drop. The newest has never been used.
             CommandKind::RotateSecret if matches!(connection.previous_secret, Some((_, None))) => {
                 plain(Input::SettingsChanged)
             }

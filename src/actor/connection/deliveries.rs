@@ -1,7 +1,7 @@
-//! Processing what arrived: decode, fold, commit, a batch at a time.
+//! Processing deliveries: decode, fold, commit, a batch at a time.
 //!
-//! The store is the queue. A nudge only says that there may be something in it; whatever dies on
-//! the way, the next start finds what is pending.
+//! The store is the queue. A notification only says that there may be pending deliveries; after a
+//! crash, the next start finds them.
 
 use super::cause::OwnCause;
 use super::plan::Edit;
@@ -21,15 +21,14 @@ use futures_util::FutureExt;
 use metrics::counter;
 use std::panic::AssertUnwindSafe;
 
-/// Deliveries that are processed in one commit. Between batches what else waits has its turn, and
-/// the other actors of the thread.
+/// Deliveries that are processed in one commit. Between batches, other messages and the other
+/// actors of the thread have their turn.
 const BATCH_MAX: usize = 32;
-/// A delivery whose processing panicked this often is set aside.
+/// A delivery whose processing panicked this often becomes a dead letter.
 const TRIES_MAX: u32 = 3;
 
 impl Turn {
-    /// Carries out the commands that are stored, then processes a batch of what is pending, and
-    /// comes back for more.
+    /// Carries out the stored commands, then processes a batch of pending deliveries, and repeats.
     pub(super) async fn drain(&mut self) {
         if self.state.connection.is_none() {
             return;
@@ -44,7 +43,7 @@ impl Turn {
         }
     }
 
-    /// Deliveries are processed again after a while.
+    /// Deliveries are processed again after a pause.
     pub(super) fn pause(&mut self) {
         if !std::mem::replace(&mut self.state.is_pausing, true) {
             let again = OwnCause::ProcessAgain;
@@ -73,14 +72,14 @@ impl Turn {
         Ok(())
     }
 
-    /// Counts the try durably, and only then processes: a delivery that takes the process down is
-    /// found out. `None` when it panicked.
+    /// Counts the attempt durably, and only then processes: so a delivery that crashes the process
+    /// is detected. `None` when it panicked.
     async fn try_carefully(
         &mut self,
         mut delivery: Delivery,
     ) -> Result<Option<Folded>, CommandError> {
-        // Only a panic uses up a try: a store that fails for a moment says nothing about the
-        // delivery, and must not have a good one set aside.
+        // Only a panic counts as an attempt: a temporary failure of the store says nothing about
+        // the delivery, and must not make it a dead letter.
         if self.state.counted != Some(delivery.id) {
             if delivery.tries >= TRIES_MAX {
                 let reason = wording::PROCESSING_FAILED.to_owned();
@@ -104,7 +103,7 @@ impl Turn {
         Ok(None)
     }
 
-    /// What comes of a batch, without changing anything yet.
+    /// The results of a batch, without changing anything yet.
     async fn fold(&self, pending: Vec<Delivery>) -> Result<Folded, ReadError> {
         let Some(connection) = &self.state.connection else {
             return Ok(Folded::default());
@@ -185,8 +184,8 @@ impl Turn {
         Ok(())
     }
 
-    /// Asks the provider what is so now: a payload is not believed. When nobody can be asked at
-    /// this moment, whatever ends that state asks.
+    /// Checks the current state at the provider: a payload is not trusted. If no call is possible
+    /// now, the end of that state causes the check.
     async fn look(&mut self) {
         let phase = self.state.connection.as_ref().map(|c| c.lifecycle.phase);
         if phase == Some(Phase::Active) {
@@ -194,8 +193,8 @@ impl Turn {
         }
     }
 
-    /// The way from the provider works. Stored only when that is news: a delivery that is repeated
-    /// all day long causes no writes. When it cannot be stored now, the next one says it again.
+    /// The path from the provider works. Stored only if that is new: a delivery that is repeated
+    /// all day causes no writes. If it cannot be stored now, the next delivery does it.
     pub(super) async fn hear(&mut self) {
         self.state.doubts.hear();
         let Some(connection) = &self.state.connection else {
@@ -215,20 +214,20 @@ impl Turn {
     }
 }
 
-/// What comes of a batch.
+/// The results of a batch.
 #[derive(Default)]
 struct Folded {
     /// The deliveries with their outcomes.
     outcomes: Vec<(Delivery, Outcome)>,
-    /// What else changed.
+    /// The other changes.
     changes: Vec<Change>,
-    /// Whether something was told that has to be seen at the provider.
+    /// Whether a delivery requires a check at the provider.
     look_now: bool,
-    /// The hook that a ping says it comes from.
+    /// The hook named in a ping.
     hook: Option<HookId>,
 }
 
-/// The hook that a ping names. Only one of a repository: whose it is, has to be known.
+/// The hook that a ping names. Only one of a repository: its owner must be known.
 fn named_hook(decoded: &Decoded) -> Option<HookId> {
     match (&decoded.event, decoded.repository) {
         (Event::Pong { hook }, Some(_)) => *hook,
@@ -265,7 +264,8 @@ async fn outcome(
     }
     match decoded.event {
         Event::Pong { .. } => Ok(Outcome::Pong),
-        // Nothing is opened meanwhile; but a branch that is deleted now is never told of again.
+        // No incident is opened meanwhile; but a branch that is deleted now is never reported
+        // again.
         Event::Ended(ended) if !connection.is_enabled() => {
             fold.end(&ended, delivery.received_at, delivery.source)
                 .await?;
@@ -282,8 +282,8 @@ async fn outcome(
     }
 }
 
-/// Whether a payload speaks of another repository than the connection's. By id; by name only
-/// while the id is not known yet.
+/// Whether a payload is of another repository than the connection's. By id; by name only while the
+/// id is unknown.
 fn is_foreign(connection: &Connection, decoded: &Decoded) -> bool {
     match (connection.repository, decoded.repository) {
         (Some(ours), Some(theirs)) => ours != theirs,

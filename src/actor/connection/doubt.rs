@@ -1,10 +1,9 @@
-//! Deliveries that none of our secrets signed: somebody changed the hook's secret, or plays with
-//! its URL.
+//! Deliveries without a valid signature: the hook's secret was changed, or a stranger uses its URL.
 //!
-//! Whoever knows the URL can send such, so what they may cause is limited by time
-//! ([`crate::domain::connection::Suspicion`], which survives restarts), whatever else arrives: one
-//! look at the hook. Only when nothing authentic has arrived since is a test delivery asked for,
-//! and only when that is not answered with our secret, either, are the settings written again.
+//! Anyone who knows the URL can send such, so their effect is limited by time
+//! ([`crate::domain::connection::Suspicion`], which survives restarts): one check of the hook. Only
+//! if no authentic delivery has arrived since then is a test delivery requested, and only if that
+//! is not signed with our secret either, are the settings written again.
 
 use super::cause::OwnCause;
 use super::doubts::Stage;
@@ -14,13 +13,13 @@ use crate::domain::connection::Connection;
 use crate::domain::lifecycle::{Input, Phase, Reply};
 use std::time::Duration;
 
-/// After so many the hook's secret may have been changed by hand.
+/// From this number on the hook's secret may have been changed by hand.
 const REJECTIONS_MAX: u32 = 3;
-/// How long an authentic delivery is waited for, before one is asked for and after.
+/// The wait for an authentic delivery, before a test delivery is requested and after.
 const TEST_TIME: Duration = Duration::from_secs(10);
 
 impl Turn {
-    /// So often something arrived that none of the secrets signed.
+    /// This many deliveries without a valid signature arrived.
     pub(super) async fn doubt(&mut self, times: u32) {
         let doubts = &mut self.state.doubts;
         if doubts.rejections == 0 {
@@ -50,12 +49,12 @@ impl Turn {
                 doubts.rejections = 0;
                 doubts.stage = Stage::Looks(doubts.authentic_before);
             }
-            // The next one asks for it again.
+            // The next one requests it again.
             Err(error) => self.complain(&error),
         }
     }
 
-    /// A call has ended: what that says about the suspicion, if there is one.
+    /// A call has ended: its meaning for the suspicion, if there is one.
     pub(super) fn weigh(&mut self, input: &Input, edit: &mut Edit) {
         let Stage::Looks(authentic) = self.state.doubts.stage else {
             return;
@@ -66,7 +65,7 @@ impl Turn {
         } else if *input == Input::Replied(Reply::Intact)
             && self.state.doubts.authentic == authentic
         {
-            // The secret itself is shown to nobody: a delivery proves it, and may be on its way.
+            // The provider never shows the secret: a delivery proves it, and may be on its way.
             self.state.doubts.stage = Stage::Waits(authentic);
             let test = OwnCause::Test(authentic);
             self.doings.push(Doing::Later(test, TEST_TIME));
@@ -85,7 +84,7 @@ impl Turn {
             self.state.doubts.stage = Stage::Trusts;
             return;
         }
-        // One that waits for its answer is test enough: strangers must not make a hook silent.
+        // An outstanding ping is test enough: strangers must not make a hook silent.
         let must_ping = lifecycle.pings_unanswered == 0;
         self.state.doubts.stage = Stage::Tests(authentic);
         self.state.doubts.rejections = 0;
@@ -100,7 +99,7 @@ impl Turn {
             .push(Doing::Later(OwnCause::JudgeTest, TEST_TIME));
     }
 
-    /// The test delivery has had its time.
+    /// The wait for the test delivery has ended.
     pub(super) async fn judge_test(&mut self) {
         let Stage::Tests(authentic) = self.state.doubts.stage else {
             return;
@@ -110,7 +109,7 @@ impl Turn {
             return self.judge_later();
         }
         self.state.doubts.stage = Stage::Trusts;
-        // Silence alone says nothing about the secret: it is what the watch over pings is for.
+        // Silence alone says nothing about the secret: the ping checks cover it.
         let doubts = &self.state.doubts;
         let is_wrong = doubts.authentic == authentic && doubts.rejections > 0;
         if is_wrong && phase == Some(Phase::Active) {

@@ -1,9 +1,9 @@
-//! What deliveries with wrong signatures have against a hook.
+//! The state of the suspicion that wrong signatures raise against a hook.
 
-/// What is held against the hook.
+/// The suspicion against the hook.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    /// Deliveries that none of the secrets signed, since the last look.
+    /// Deliveries without a valid signature, since the last check.
     pub(super) rejections: u32,
     /// Authentic deliveries in this life of the actor, and how many it were at the first of those.
     pub(super) authentic: u64,
@@ -11,22 +11,22 @@ pub(super) struct Doubts {
     pub(super) stage: Stage,
 }
 
-/// How far the inquiry has come.
+/// The progress of the inquiry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
     /// There is none.
     #[default]
     Trusts,
-    /// We look at the hook. With the count of authentic deliveries before anything was wrong.
+    /// The hook is being checked. With the count of authentic deliveries before the suspicion.
     Looks(u64),
-    /// The hook is as it should be: an authentic delivery is waited for. With the same count.
+    /// The hook has the wanted settings: waiting for an authentic delivery. With the same count.
     Waits(u64),
-    /// A test delivery was asked for. With the same count.
+    /// A test delivery was requested. With the same count.
     Tests(u64),
 }
 
 impl Doubts {
-    /// Whether there is nothing to be remembered.
+    /// Whether there is no state.
     pub(super) fn are_none(&self) -> bool {
         self.rejections == 0 && self.stage == Stage::Trusts
     }

@@ -1,4 +1,4 @@
-//! Moving the hook to our present address when its turn comes.
+//! Moving the hook to our current address when its turn comes.
 
 use super::plan::Edit;
 use super::turn::Turn;
@@ -24,7 +24,7 @@ impl Turn {
         }
     }
 
-    /// Takes note of where the hook is: once it is moved, its turn is over.
+    /// Records where the hook is: once it is moved, its turn ends.
     pub(super) fn note_address(&self, next: &Connection) {
         let (moves, address) = (&self.services.moves, &self.services.ports.public_url);
         if moves.note(next, address) {
@@ -49,7 +49,7 @@ impl Turn {
         self.give_turn_back(wish);
     }
 
-    /// It moved nothing. The provider may wish a pause.
+    /// It moved nothing. The provider may require a pause.
     pub(super) fn give_turn_back(&self, wish: Option<Duration>) {
         let pause = self.services.settings.retry;
         self.services.moves.over(self.id, wish, pause);
