@@ -8,14 +8,13 @@
 mod control;
 mod dialect;
 pub mod faults;
-mod handle;
 mod payload;
 pub mod refusals;
 mod sender;
 mod state;
 
+pub use control::{GithubHandle, GitlabHandle};
 pub use faults::{Fault, Faults, Misbehaviour, Miscarriage};
-pub use handle::{GithubHandle, GitlabHandle};
 pub use payload::github::{CheckSpec, PullSpec, RunJobSpec, RunSpec, StatusSpec};
 pub use payload::gitlab::{JobSpec, MergeRequestSpec, ParentSpec, PipelineSpec};
 pub use refusals::Refusal;

@@ -1,9 +1,12 @@
-//! `/_sim`: what the handles can do, for those in another process.
+//! The providers of a simulator from outside: handles for this process, `/_sim` for another one.
 
 mod faults;
 mod github;
 mod gitlab;
 mod oauth;
+
+pub use github::GithubHandle;
+pub use gitlab::GitlabHandle;
 
 use super::Shared;
 use actix_web::web::{Data, ServiceConfig};

@@ -4,6 +4,7 @@
 mod answer;
 mod github;
 mod gitlab;
+mod oauth;
 mod params;
 mod wrong;
 

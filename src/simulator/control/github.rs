@@ -1,11 +1,216 @@
-//! `/_sim`: what the handle of GitHub can do.
+//! The GitHub of a simulator, as the owner of the machine it runs on could change it: as a handle
+//! in this process, and below `/_sim` for another one.
 
-use super::super::{DeliveryView, GithubHandle, HookView, RunJobSpec, RunSpec};
+use super::super::RunJobSpec;
+use super::super::payload::github as payload;
+use super::super::sender::Job as Outgoing;
+use super::super::state::github::Job;
+use super::super::{CheckSpec, DeliveryView, HookView, PullSpec, RunSpec, Shared, StatusSpec};
 use super::Sim;
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The GitHub of a simulator, as the owner of the machine it runs on could change it.
+#[derive(Clone)]
+pub struct GithubHandle(pub(in super::super) Arc<Shared>);
+
+impl GithubHandle {
+    /// Adds a user with a token that may do everything, and returns the token.
+    pub fn add_user(&self, login: &str) -> String {
+        self.0.github().add_user(login)
+    }
+
+    /// Gives a user one more token, of these scopes.
+    pub fn add_token(&self, login: &str, scopes: &[&str]) -> String {
+        self.0.github().add_token(login, scopes)
+    }
+
+    /// Makes a token worthless.
+    pub fn revoke_token(&self, token: &str) {
+        self.0.github().tokens.remove(token);
+    }
+
+    /// Adds a repository that `owner` administers, and returns its id.
+    pub fn add_repository(&self, full_name: &str, owner: &str) -> u64 {
+        self.0.github().add_repository(full_name, owner)
+    }
+
+    /// Gives or takes a user's right to administer a repository.
+    pub fn set_admin(&self, login: &str, full_name: &str, is_admin: bool) {
+        self.0.github().set_admin(login, full_name, is_admin);
+    }
+
+    /// Renames a repository, or gives it to another owner; the old name leads to the new one until
+    /// it is used again. Hooks that want to hear of repositories hear of it.
+    pub fn rename(&self, full_name: &str, new_name: &str) {
+        let body = {
+            let mut state = self.0.github();
+            state.rename(full_name, new_name);
+            payload::moved(&state, new_name, full_name)
+        };
+        self.emit(new_name, "repository", &body);
+    }
+
+    /// Makes a repository read-only.
+    pub fn archive(&self, full_name: &str) {
+        self.0
+            .github()
+            .with_repository(full_name, |r| r.is_archived = true);
+    }
+
+    /// Deletes a repository.
+    pub fn delete_repository(&self, full_name: &str) {
+        let mut state = self.0.github();
+        if let Some(id) = state.find(full_name) {
+            state.repositories.remove(&id);
+        }
+    }
+
+    /// The hooks of a repository, with their secrets.
+    pub fn hooks(&self, full_name: &str) -> Vec<HookView> {
+        self.0.github().hook_views(full_name)
+    }
+
+    /// Somebody deletes a hook on the settings page.
+    pub fn delete_hook_by_hand(&self, full_name: &str, hook: u64) {
+        self.0
+            .github()
+            .with_repository(full_name, |r| drop(r.hooks.remove(&hook)));
+    }
+
+    /// Somebody changes a hook's URL on the settings page. Its secret stays.
+    pub fn edit_hook_url_by_hand(&self, full_name: &str, hook: u64, url: &str) {
+        self.0.github().with_repository(full_name, |r| {
+            if let Some(hook) = r.hooks.get_mut(&hook) {
+                url.clone_into(&mut hook.url);
+            }
+        });
+    }
+
+    /// Somebody changes a hook's events on the settings page.
+    pub fn edit_hook_by_hand(&self, full_name: &str, hook: u64, events: &[&str]) {
+        let events: Vec<String> = events.iter().map(|e| (*e).to_owned()).collect();
+        self.0.github().with_repository(full_name, |r| {
+            if let Some(hook) = r.hooks.get_mut(&hook) {
+                hook.events = events;
+            }
+        });
+    }
+
+    /// Plays a run and its jobs: requested, in progress, completed.
+    pub fn play_run(&self, full_name: &str, spec: &RunSpec) {
+        // A statement of its own: the state must be free again when the events are sent.
+        let events = payload::run_events(&self.0.github(), full_name, spec);
+        for (event, action, body) in events {
+            self.emit_with_action(full_name, event, action, &body);
+        }
+    }
+
+    /// A suite of checks is completed.
+    pub fn check_suite(&self, full_name: &str, spec: &CheckSpec) {
+        let body = payload::check_suite(&self.0.github(), full_name, spec);
+        self.emit(full_name, "check_suite", &body);
+    }
+
+    /// A check is created, and completed.
+    pub fn check_run(&self, full_name: &str, spec: &CheckSpec) {
+        for action in ["created", "completed"] {
+            let body = payload::check_run(&self.0.github(), full_name, spec, action);
+            self.emit(full_name, "check_run", &body);
+        }
+    }
+
+    /// A commit gets a status.
+    pub fn status(&self, full_name: &str, spec: &StatusSpec) {
+        let body = payload::status(&self.0.github(), full_name, spec);
+        self.emit(full_name, "status", &body);
+    }
+
+    /// A deployment gets a status.
+    pub fn deployment_status(&self, full_name: &str, environment: &str, status: &str) {
+        let state = self.0.github();
+        let body = payload::deployment_status(&state, full_name, environment, status);
+        drop(state);
+        self.emit(full_name, "deployment_status", &body);
+    }
+
+    /// Sends an event to every hook of a repository that wants it.
+    pub fn emit(&self, full_name: &str, event: &str, body: &serde_json::Value) {
+        let action = body["action"].as_str().map(str::to_owned);
+        self.emit_with_action(full_name, event, action.as_deref().unwrap_or(""), body);
+    }
+
+    fn emit_with_action(
+        &self,
+        full_name: &str,
+        event: &str,
+        action: &str,
+        body: &serde_json::Value,
+    ) {
+        let jobs = self.0.github().jobs(full_name, event, action, body);
+        self.send(jobs);
+    }
+
+    /// A push to the default branch.
+    pub fn push(&self, full_name: &str) {
+        let body = payload::push(&self.0.github(), full_name);
+        self.emit(full_name, "push", &body);
+    }
+
+    /// A branch is deleted, and told as GitHub does: by a push to nothing, and by `delete`.
+    pub fn delete_branch(&self, full_name: &str, branch: &str) {
+        self.delete(full_name, ("branch", branch));
+    }
+
+    /// The same for a tag.
+    pub fn delete_tag(&self, full_name: &str, tag: &str) {
+        self.delete(full_name, ("tag", tag));
+    }
+
+    fn delete(&self, full_name: &str, what: (&str, &str)) {
+        let events = payload::deletion(&self.0.github(), full_name, what);
+        for (event, body) in events {
+            self.emit(full_name, event, &body);
+        }
+    }
+
+    /// A pull request is closed, merged or taken out of its queue.
+    pub fn end_pull_request(&self, full_name: &str, spec: &PullSpec) {
+        let body = payload::pull_request_ended(&self.0.github(), full_name, spec);
+        self.emit(full_name, "pull_request", &body);
+    }
+
+    /// A pull request is opened.
+    pub fn pull_request(&self, full_name: &str) {
+        let body = payload::pull_request(&self.0.github(), full_name);
+        self.emit(full_name, "pull_request", &body);
+    }
+
+    /// All attempts to deliver something to a repository's hooks, oldest first.
+    pub fn deliveries(&self, full_name: &str) -> Vec<DeliveryView> {
+        self.0.github().delivery_views(full_name)
+    }
+
+    /// Sends an earlier delivery again, with its id.
+    pub fn redeliver(&self, full_name: &str, delivery: u64) {
+        let job = self.0.github().redelivery(full_name, delivery);
+        self.send(job.into_iter().collect());
+    }
+
+    /// Lets time pass at the provider.
+    pub fn advance_clock(&self, by: Duration) {
+        self.0.ground.advance_clock(by);
+    }
+
+    fn send(&self, jobs: Vec<Job>) {
+        let jobs = jobs.into_iter().map(Outgoing::Github).collect();
+        self.0.sender.send(&self.0, jobs);
+    }
+}
 
 pub(super) fn register(config: &mut ServiceConfig) {
     config
@@ -87,11 +292,11 @@ struct Run {
     workflow: Option<String>,
     branch: Option<String>,
     #[serde(default)]
-    jobs: Vec<Job>,
+    jobs: Vec<JobWish>,
 }
 
 #[derive(Deserialize)]
-struct Job {
+struct JobWish {
     name: String,
     conclusion: String,
 }

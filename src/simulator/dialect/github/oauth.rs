@@ -4,15 +4,13 @@ use super::super::super::Shared;
 use super::super::super::state::github::State;
 use super::super::super::state::oauth::{Applicant, Grant, Trouble, Wish};
 use super::super::answer::{Said, answer};
+use super::super::oauth::{self, DEVICE_GRANT};
 use super::super::params::Params;
-use super::super::wrong;
 use super::answer::{Answer, Github, error, ok};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 fn operation(method: &Method, path: &str, params: &Params) -> &'static str {
     let grant = params.text("grant_type").unwrap_or_default();
@@ -32,20 +30,13 @@ pub(in super::super) async fn handle(
     request: &HttpRequest,
     body: &[u8],
 ) -> HttpResponse {
-    let params = match Params::of_request(request, body) {
-        Ok(params) => params,
-        Err(refused) => return refused.into_response(),
+    let operation = |params: &Params| operation(request.method(), request.path(), params);
+    let act =
+        |operation: &str, params: &Params| act(&mut shared.github(), operation, request, params);
+    let answer = match oauth::answer(shared, request, body, &Github, operation, act).await {
+        Ok(answer) => answer,
+        Err(failed) => return failed,
     };
-    let operation = operation(request.method(), request.path(), &params);
-    let host = wrong::host_of(request);
-    let fault = match wrong::before(shared, operation, &host, &Github).await {
-        Ok(fault) => fault,
-        Err(refused) => return refused,
-    };
-    let answer = act(&mut shared.github(), operation, request, &params);
-    if let Some(failed) = wrong::after(fault, &Github, &answer).await {
-        return failed;
-    }
     let accept = request.headers().get("accept");
     let wants_json = accept.is_some_and(|a| a.to_str().is_ok_and(|a| a.contains("json")));
     if wants_json { answer } else { as_form(answer) }.into_response()
@@ -67,7 +58,6 @@ fn as_form(said: Answer) -> Answer {
 }
 
 fn act(state: &mut State, operation: &str, request: &HttpRequest, params: &Params) -> Answer {
-    let text = |name: &str| params.text(name);
     let ground = Arc::clone(&state.ground);
     let (client, secret) = params.applicant(request);
     let who = Applicant {
@@ -77,28 +67,17 @@ fn act(state: &mut State, operation: &str, request: &HttpRequest, params: &Param
     let given = match operation {
         "authorize" => return authorize(state, params),
         "device_code" => return device(state, &client, params),
-        "token_by_code" => {
-            let (code, uri) = (text("code").unwrap_or_default(), text("redirect_uri"));
-            let verifier = text("code_verifier");
-            let (uri, verifier) = (uri.as_deref(), verifier.as_deref());
-            state.desk.by_code(&ground, who, &code, uri, verifier)
-        }
-        "token_by_refresh" => {
-            let refresh = text("refresh_token").unwrap_or_default();
-            state.desk.by_refresh(&ground, who, &refresh)
-        }
-        "token_by_device" => {
-            let code = text("device_code").unwrap_or_default();
-            state.desk.by_device(&ground, &client, &code)
-        }
-        _ => return error(404, "Not Found"),
+        token => oauth::given(&mut state.desk, &ground, who, token, params),
+    };
+    let Some(given) = given else {
+        return error(404, "Not Found");
     };
     match given {
         Ok(grant) => {
             state.settle(&grant);
             ok(200, shown(&grant))
         }
-        Err(what) => refused(state, what, &text("device_code").unwrap_or_default()),
+        Err(what) => refused(state, what, &params.text("device_code").unwrap_or_default()),
     }
 }
 

@@ -4,15 +4,13 @@ use super::super::super::Shared;
 use super::super::super::state::gitlab::{State, TokenKind};
 use super::super::super::state::oauth::{Applicant, Grant, Trouble, Wish};
 use super::super::answer::{Answer, ok};
+use super::super::oauth::{self, DEVICE_GRANT};
 use super::super::params::Params;
-use super::super::wrong;
 use super::answer::{Gitlab, error, unauthorized};
 use super::bearer;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 fn operation(path: &str, params: &Params) -> &'static str {
     let grant = params.text("grant_type").unwrap_or_default();
@@ -34,25 +32,16 @@ pub(in super::super) async fn handle(
     request: &HttpRequest,
     body: &[u8],
 ) -> HttpResponse {
-    let params = match Params::of_request(request, body) {
-        Ok(params) => params,
-        Err(refused) => return refused.into_response(),
-    };
-    let operation = operation(request.path(), &params);
-    let host = wrong::host_of(request);
-    let fault = match wrong::before(shared, operation, &host, &Gitlab).await {
-        Ok(fault) => fault,
-        Err(refused) => return refused,
-    };
-    let answer = act(&mut shared.gitlab(), operation, request, &params);
-    if let Some(failed) = wrong::after(fault, &Gitlab, &answer).await {
-        return failed;
+    let operation = |params: &Params| operation(request.path(), params);
+    let act =
+        |operation: &str, params: &Params| act(&mut shared.gitlab(), operation, request, params);
+    match oauth::answer(shared, request, body, &Gitlab, operation, act).await {
+        Ok(answer) => answer.into_response(),
+        Err(failed) => failed,
     }
-    answer.into_response()
 }
 
 fn act(state: &mut State, operation: &str, request: &HttpRequest, params: &Params) -> Answer {
-    let text = |name: &str| params.text(name);
     let ground = Arc::clone(&state.ground);
     let (client, secret) = params.applicant(request);
     let who = Applicant {
@@ -64,28 +53,17 @@ fn act(state: &mut State, operation: &str, request: &HttpRequest, params: &Param
         "gitlab.authorize_device" => return device(state, &client, params),
         "gitlab.token_info" => return info(state, request),
         "gitlab.revoke" => {
-            let token = text("token").unwrap_or_default();
+            let token = params.text("token").unwrap_or_default();
             return revoke(state, who, &token);
         }
-        "gitlab.token_by_code" => {
-            let (code, uri) = (text("code").unwrap_or_default(), text("redirect_uri"));
-            let verifier = text("code_verifier");
-            let (uri, verifier) = (uri.as_deref(), verifier.as_deref());
-            state.desk.by_code(&ground, who, &code, uri, verifier)
-        }
-        "gitlab.token_by_refresh" => {
-            let refresh = text("refresh_token").unwrap_or_default();
-            state.desk.by_refresh(&ground, who, &refresh)
-        }
-        "gitlab.token_by_device" => {
-            let code = text("device_code").unwrap_or_default();
-            state.desk.by_device(&ground, &client, &code)
-        }
-        _ if request.path() == "/oauth/token" => {
+        token => oauth::given(&mut state.desk, &ground, who, token, params),
+    };
+    let Some(given) = given else {
+        if request.path() == "/oauth/token" {
             let words = "The authorization grant type is not supported.";
             return trouble(400, "unsupported_grant_type", words);
         }
-        _ => return error(404, "404 Not Found"),
+        return error(404, "404 Not Found");
     };
     match given {
         Ok(grant) => {
