@@ -117,8 +117,8 @@ impl Actors {
         })
     }
 
-    /// Stops all actors, once no refresh of a grant is under way. Commits under way are carried
-    /// out by the store all the same.
+    /// Stops all actors, once no refresh of a grant is running. The store still completes running
+    /// commits.
     pub async fn stop(&self) {
         self.sweeper.do_send(StopSweeping);
         self.mover.do_send(StopMoving);
@@ -224,7 +224,7 @@ impl Actors {
         if let Ok(Ok(result)) = tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
             return result;
         }
-        // It was carried out before we could say that we wait; or the actor panicked, and goes on
+        // It was carried out before the wait was registered; or the actor panicked, and continues
         // after its restart.
         let stored = ports.store.command(command.id).await?;
         ended(stored.unwrap_or(command))
@@ -247,8 +247,8 @@ impl Actors {
         }
     }
 
-    /// Waits until no provider call of the connection is outstanding, at most for `within`. Tells
-    /// whether that came true (also when the connection is gone).
+    /// Waits until no provider call of the connection is outstanding, at most for `within`. Returns
+    /// whether that is so (also when the connection was removed).
     pub(super) async fn settled(&self, id: ConnectionId, within: Duration) -> bool {
         let Some(actor) = self.registry.get(id) else {
             return true;

@@ -47,7 +47,14 @@ const LITERALS: &[&str] = &[
 ];
 
 /// Rooms whose comments are clean, too.
-const COMMENTS: &[&str] = &["config", "credentials", "domain", "provider", "seal"];
+const COMMENTS: &[&str] = &[
+    "actor",
+    "config",
+    "credentials",
+    "domain",
+    "provider",
+    "seal",
+];
 
 /// Documents that are clean, and whole folders of them.
 pub const DOCUMENTS: &[&str] = &[

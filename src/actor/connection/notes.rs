@@ -1,5 +1,5 @@
-//! What a plan means for incidents, and what the end of a connection takes along: read from the
-//! store, and committed with the plan.
+//! The changes of incidents with a plan, and at the end of a connection: read from the store, and
+//! committed with the plan.
 
 use super::plan::{Act, Plan};
 use crate::credentials::Ports;
@@ -30,8 +30,8 @@ pub(super) async fn complete(
             plan.changes.extend(change);
         }
     }
-    // What could not be read may have told of a failure: that is not passed over in silence. It is
-    // over when somebody has looked.
+    // An unreadable delivery may have reported a failure: it opens an incident, until a person
+    // resolves it.
     if let Some(reason) = plan.unreadable.last() {
         let times = u32::try_from(plan.unreadable.len()).unwrap_or(u32::MAX);
         let connection = &plan.connection;
@@ -42,7 +42,7 @@ pub(super) async fn complete(
     if plan.is_end() {
         end(ports, plan).await?;
     } else if plan.connection != *present {
-        // A start that finds all as it was writes nothing, for a hundred thousand connections too.
+        // A start without changes writes nothing, for a hundred thousand connections too.
         let put = Change::PutConnection(Box::new(plan.connection.clone()));
         plan.changes.push(put);
     }
@@ -55,7 +55,7 @@ async fn note(
     observation: Observation,
 ) -> Result<Option<Change>, ReadError> {
     let failure = match observation {
-        // The incident of the credential says it, once for all of its connections.
+        // The credential's incident reports it, once for all of its connections.
         Observation::Suspended(SuspendReason::Unauthorized)
             if is_said_by_credential(ports, connection).await? =>
         {
@@ -82,7 +82,7 @@ async fn note(
     Ok(Some(report(ports, failure, 1).await?))
 }
 
-/// Whether an incident that is not resolved says that a credential of the owner's is dead.
+/// Whether an unresolved incident reports a dead credential of the owner.
 async fn is_said_by_credential(ports: &Ports, connection: &Connection) -> Result<bool, ReadError> {
     let credentials = ports.store.credentials(connection.owner).await?;
     let is_dead = |c: &&Credential| c.instance == connection.instance && c.rejected.is_some();
@@ -123,7 +123,7 @@ async fn recover(
     }))
 }
 
-/// The connection is over: what is still pending is marked, and the record goes.
+/// The connection ends: pending deliveries are marked, and the record is deleted.
 async fn end(ports: &Ports, plan: &mut Plan) -> Result<(), ReadError> {
     let (id, now) = (plan.connection.id, ports.now());
     debug_assert!(matches!(

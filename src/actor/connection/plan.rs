@@ -88,12 +88,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Whether the connection is over with this plan.
+    /// Whether the connection ends with this plan.
     pub(super) fn is_end(&self) -> bool {
         self.connection.lifecycle.phase == Phase::Removed
     }
 
-    /// A command is over with it: what else is said of that command does not count.
+    /// A command ends with it: other changes of that command are dropped.
     pub(super) fn end_command(&mut self, done: &Command) {
         self.changes.retain(|change| {
             let Change::PutCommand(command) = change else {
@@ -236,7 +236,7 @@ fn act(services: &Services, next: &mut Connection, effect: Effect, now: Timestam
     }
 }
 
-/// Longest that a restart goes on to wait.
+/// Longest wait that is continued after a restart.
 const REMAINING_MAX: Duration = Duration::from_hours(24);
 
 fn duration(services: &Services, next: &Connection, delay: Delay, now: Timestamp) -> Duration {
@@ -247,7 +247,7 @@ fn duration(services: &Services, next: &Connection, delay: Delay, now: Timestamp
         Delay::PingInterval => jittered(settings.ping_interval, chance),
         Delay::Backoff(attempt) => settings.retry.wait(attempt, chance),
         Delay::SlowBackoff(attempt) => settings.slow_retry.wait(attempt, chance),
-        // Never earlier than told, and not all at the same moment.
+        // Never earlier than required, and spread over time.
         Delay::Exactly(wait) => wait + scale(wait / 10, chance),
         Delay::Remaining => {
             let due = next.retry_due_at.unwrap_or(now);

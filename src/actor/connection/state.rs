@@ -10,7 +10,7 @@ use crate::store::Lease;
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
-/// A step that nobody can repeat for us, and whose commit failed.
+/// A step that no other part can repeat, and whose commit failed.
 #[derive(Debug)]
 pub(super) struct Owed {
     pub(super) input: Input,

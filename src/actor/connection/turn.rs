@@ -25,7 +25,7 @@ const LINGER: Duration = Duration::from_secs(30);
 /// that more are never needed.
 const OWED_MAX: usize = 16;
 
-/// What an actor does when its turn is over.
+/// The effects of an actor's turn.
 #[derive(Debug)]
 pub(super) enum Doing {
     /// Makes a call to the provider.
@@ -136,7 +136,7 @@ impl Turn {
         match cause {
             Cause::Deliveries => self.pause(),
             Cause::Wanted(wanted) => drop(wanted.answer.send(Err(error))),
-            // The command is stored, and drained when the pause is over.
+            // The command is stored, and drained after the pause.
             Cause::Asked(waiter) => {
                 drop(waiter.answer.send(Err(error)));
                 self.pause();
@@ -211,8 +211,8 @@ impl Turn {
         Ok(committed?)
     }
 
-    /// Takes a step that nobody can repeat for us: when it cannot be committed, it is owed.
-    /// Commands are not held up by it; they fail for the same reason.
+    /// Takes a step that no other part can repeat: when it cannot be committed, it is owed.
+    /// Commands do not wait for it; they fail for the same reason.
     pub(super) async fn must(&mut self, input: Input, edit: Edit) {
         if let Err(error) = self.step(Some(input.clone()), edit.clone()).await {
             self.complain(&error);

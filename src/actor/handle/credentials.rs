@@ -46,8 +46,8 @@ impl Actors {
             .flatten();
         self.services.pool.remove(id).await?;
         if let Some(dead) = removed.filter(|credential| credential.rejected.is_some()) {
-            // Its incident is over, which told of the connections that it left suspended: they
-            // look again, and tell it themselves. What cannot be read now stays as it is.
+            // Its incident is resolved, which covered the suspended connections: they are checked
+            // again, and report themselves. An unreadable one is not changed.
             let _ = self.resume_waiting(&dead).await;
         }
         Ok(())
@@ -65,8 +65,8 @@ impl Actors {
         Ok(credential)
     }
 
-    /// Has the connections look again that had no credential that works: the owner's, and
-    /// everybody's when it is shared.
+    /// Checks the connections that had no working credential: the owner's, and those of all users
+    /// when it is shared.
     async fn resume_waiting(&self, credential: &Credential) -> Result<(), ReadError> {
         let ids = if credential.is_shared {
             self.services.ports.store.connection_ids().await?

@@ -1,4 +1,4 @@
-//! What ends without a pass: a branch is deleted, a pull request closed, a queue moves on.
+//! Ends without a pass: a branch is deleted, a pull request closed, a queue moves on.
 
 use super::fold::Fold;
 use super::mark::mark;
@@ -33,7 +33,7 @@ fn places(event: &RunEvent) -> Vec<Place> {
 }
 
 impl Fold<'_> {
-    /// Takes in that something is over. `received_at` counts when the event does not say when.
+    /// Records the end of a place. `received_at` counts when the event has no time.
     pub(in crate::actor) async fn end(
         &mut self,
         ended: &Ended,
@@ -63,7 +63,7 @@ impl Fold<'_> {
         }
         let mut tracks = note.tracks.clone();
         self.touch(place, true).await?;
-        // What version 0.1 had open stands in no note.
+        // Open incidents of version 0.1 are in no note.
         tracks.extend(self.records.open_tracks(place).await?);
         for key in tracks {
             for incident in self.end_track(&key, at, why).await? {
@@ -86,8 +86,8 @@ impl Fold<'_> {
         Ok(changed)
     }
 
-    /// A failure is about to be taken in: its track learns what has ended already, and its places
-    /// learn of the track. Returns the incidents that this changed.
+    /// Before a failure is added: its track gets the ends so far, and its places get the track.
+    /// Returns the incidents that this changed.
     pub(super) async fn learn_ends(
         &mut self,
         event: &RunEvent,
@@ -112,9 +112,9 @@ impl Fold<'_> {
         Ok(changed)
     }
 
-    /// What a run says of others: a merge queue that goes on has let go of the entries that had
-    /// failed by then. And as nothing in a suite of Actions tells whose it is, a suite that
-    /// passed speaks for those of earlier commits in its lane, never for another of its own.
+    /// The meaning of a run for others: a merge queue that continues has dropped the entries that
+    /// had failed before. And because a suite of Actions does not name its workflow, a suite that
+    /// passed resolves those of earlier commits in its lane, never another of its own.
     pub(super) async fn move_on(
         &mut self,
         event: &RunEvent,

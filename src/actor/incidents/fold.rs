@@ -1,9 +1,8 @@
 //! From decoded events to runs, tracks and incidents.
 //!
-//! A fold works on a batch of deliveries: what one changes, the next one sees, and all of it is
-//! committed together at the end. Whatever an incident says follows from its track and from the
-//! run that failed last, and is brought in line whenever one of them changes: the order of events
-//! does not matter.
+//! A fold works on a batch of deliveries: each sees the changes of those before, and all of it is
+//! committed together at the end. The data of an incident follows from its track and from the last
+//! failed run, and is updated whenever one of them changes: the order of events does not matter.
 
 use super::mark::mark;
 use super::records::Records;
@@ -26,7 +25,7 @@ pub(in crate::actor) struct Fold<'a> {
     pub(super) records: Records<'a>,
 }
 
-/// What a verdict came to.
+/// The effect of a result.
 struct Moved {
     key: TrackKey,
     incidents: Vec<IncidentId>,
@@ -46,7 +45,7 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Takes in what a delivery tells of a run.
+    /// Adds the data of a delivery about a run.
     pub(in crate::actor) async fn take(
         &mut self,
         event: &RunEvent,
@@ -135,9 +134,9 @@ impl<'a> Fold<'a> {
         Ok(Moved { key, incidents })
     }
 
-    /// What the end of an attempt means; `None` when it has not ended, or means nothing. Rules may
-    /// have been changed while something was red: where nothing is to be opened any more, a pass
-    /// still mends.
+    /// The meaning of the end of an attempt; `None` when it has not ended, or has none. Rules may
+    /// have changed while an incident was open: where no new one is opened any more, a pass still
+    /// resolves it.
     async fn decided(
         &mut self,
         event: &RunEvent,
@@ -157,7 +156,7 @@ impl<'a> Fold<'a> {
         Ok(verdict.map(|verdict| (conclusion, verdict)))
     }
 
-    /// What has no numbers for its attempts begins again: a failure after this is another one.
+    /// A run without attempt numbers begins again: a failure after this is a new one.
     async fn take_start(&mut self, event: &RunEvent, key: TrackKey) -> Result<Moved, ReadError> {
         let is_start = !event.family.counts_attempts()
             && event.status.conclusion().is_none()
@@ -172,7 +171,7 @@ impl<'a> Fold<'a> {
         Ok(Moved { key, incidents })
     }
 
-    /// The incidents that show this run as the one that failed last.
+    /// The incidents with this run as the last failed one.
     async fn shown_in(&mut self, id: RunId) -> Result<Vec<(IncidentId, TrackKey)>, ReadError> {
         let Some(run) = self.records.run(id).await? else {
             return Ok(Vec::new());
@@ -182,7 +181,7 @@ impl<'a> Fold<'a> {
         Ok(incidents.into_iter().map(|id| (id, key.clone())).collect())
     }
 
-    /// Brings an incident in line with its group. Returns whether that changed it.
+    /// Updates an incident to match its group. Returns whether it changed.
     pub(super) async fn refresh(
         &mut self,
         id: IncidentId,
@@ -211,7 +210,7 @@ impl<'a> Fold<'a> {
         Ok(true)
     }
 
-    /// Ends an incident whose failure is told elsewhere, or mended there.
+    /// Ends an incident whose failure is reported or resolved elsewhere.
     pub(super) fn end_incident(&mut self, mut incident: Incident, why: Resolution, at: Timestamp) {
         incident.resolve(why, at);
         log(&incident, Some(true), false);

@@ -1,8 +1,8 @@
-//! Which lane a run is in.
+//! The lane of a run.
 //!
-//! A run stays in the lane in which it was first told: what a provider tells of the same run may
-//! become less (a closed pull request is left out of `pull_requests`, a deleted fork is null). A
-//! child pipeline is in its parent's lane, as the parent was told, with the number of its seat.
+//! A run stays in its first lane: later events of the same run may have less data (a closed pull
+//! request is left out of `pull_requests`, a deleted fork is null). A child pipeline is in its
+//! parent's lane, with the number of its seat.
 
 use super::fold::Fold;
 use crate::domain::lane::place::{Note, NoteKey};
@@ -54,8 +54,7 @@ impl Fold<'_> {
         Ok(event)
     }
 
-    /// The lane of a child: `told` is what the child itself says, for when nothing is known of
-    /// its parent.
+    /// The lane of a child; its own data counts when nothing is known of its parent.
     async fn child_lane(&mut self, parent: &Parent, told: Lane) -> Result<Lane, ReadError> {
         let of_parent = match parent.project {
             None => self
@@ -88,14 +87,14 @@ impl Fold<'_> {
         })
     }
 
-    /// What is known of a place.
+    /// The note of a place.
     pub(super) async fn note(&mut self, place: Place) -> Result<&mut Note, ReadError> {
         let connection = self.connection.id;
         let held = self.records.note(&NoteKey { connection, place }).await?;
         Ok(&mut held.record)
     }
 
-    /// Says that a note has changed, if it has.
+    /// Stores a note, if it has changed.
     pub(super) async fn touch(&mut self, place: &Place, is_news: bool) -> Result<(), ReadError> {
         if is_news {
             let (now, connection) = (self.ports.now(), self.connection.id);

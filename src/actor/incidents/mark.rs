@@ -1,10 +1,9 @@
-//! What an end that is not for everybody goes by.
+//! The mark that limits the reach of an end.
 
 use crate::domain::lane::Lane;
 use crate::domain::run::{RunEvent, Twin};
 
-/// What an end that is not for everybody goes by: the entry of a merge queue, the commit of a
-/// suite.
+/// The mark that limits the reach of an end: the entry of a merge queue, the commit of a suite.
 pub(super) fn mark(event: &RunEvent) -> u64 {
     match (&event.facts.lane, event.twin) {
         (Lane::Queue { number, .. }, _) => *number,

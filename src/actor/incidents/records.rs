@@ -59,7 +59,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The run that an event tells of, when it is known.
+    /// The run of an event, when it is known.
     pub(super) async fn run_told_of(
         &mut self,
         event: &RunEvent,

@@ -1,7 +1,7 @@
-//! What is told twice in different ways: a workflow run, and the check suite that mirrors it.
+//! Duplicate reports of one run: a workflow run, and the check suite that mirrors it.
 //!
-//! The suite counts as long as no workflow run has told of it. When the run is told later, it is
-//! the same run, known better: its record and its open incident go on.
+//! The suite counts as long as no workflow run has arrived. The run, when it arrives, is the same
+//! run with more data: it takes over the record and the open incident.
 
 use super::fold::Fold;
 use crate::domain::id::RunId;
@@ -13,13 +13,13 @@ use crate::domain::time::Timestamp;
 use crate::store::ReadError;
 
 impl Fold<'_> {
-    /// Whether a workflow run has told of this suite.
+    /// Whether a workflow run of this suite has arrived.
     pub(super) async fn is_told_by_run(&mut self, suite: &RunEvent) -> Result<bool, ReadError> {
         let known = self.records.run_told_of(suite).await?;
         Ok(known.is_some_and(|held| held.record.family != Family::Checks))
     }
 
-    /// The run that a suite has told of is told by itself now.
+    /// The workflow run of a known suite has arrived.
     pub(super) async fn adopt_suite(&mut self, event: &RunEvent) -> Result<(), ReadError> {
         let Twin::Suite(suite) = event.twin else {
             return Ok(());
@@ -41,8 +41,8 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// The incidents that a suite opened for the run that is told by itself now, but for those that
-    /// somebody ended.
+    /// The incidents that a suite opened for the run that has arrived, except those that a user
+    /// resolved.
     pub(super) async fn incidents_of_suite(
         &mut self,
         event: &RunEvent,
@@ -81,7 +81,7 @@ impl Fold<'_> {
         Ok(open)
     }
 
-    /// An incident of a suite is the run's own from now on: whether it is over follows from that.
+    /// An incident of a suite belongs to the run from now on, and is resolved by it.
     pub(super) fn go_on(&mut self, mut incident: Incident) {
         if incident.resolution.is_some() {
             incident.reopen();
@@ -89,7 +89,7 @@ impl Fold<'_> {
         }
     }
 
-    /// What the suite told is told by the run: mended there, or going on there.
+    /// The failures of the suite are those of the run: resolved or open there.
     pub(super) fn end_suites(
         &mut self,
         incidents: Vec<Incident>,
