@@ -135,7 +135,7 @@ fn hooks_are_checked_pinged_made_anew_and_given_a_new_secret() {
     let output = stage.run(&["check", "octo/app"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("check fails"), "{told}");
+    assert!(told.contains("check failed"), "{told}");
     done(stage, &["check", "octo/app", "--no-wait"]);
 }
 

@@ -202,7 +202,7 @@ fn runs_incidents_repositories_and_totals_are_shown() {
 
     let stats = json(&done(stage, &["stats", "--json"]));
     assert_eq!(stats["connections_by_status"]["active"], 1);
-    assert!(done(stage, &["stats"]).contains("connections_total: 1"));
+    assert!(done(stage, &["stats"]).contains("Connections total: 1"));
     let told = done(stage, &["whoami"]);
     assert!(
         told.contains("Name: ann") && told.contains("Admin: false"),

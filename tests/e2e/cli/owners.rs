@@ -38,7 +38,13 @@ fn an_owner_at_github_is_there_or_an_error() {
     assert_eq!(listed(stage, "github", "lonely"), [""; 0]);
     let part = "GitHub has no user or organisation acm. Check the name.";
     refused(stage, "github", "acm", "owner_not_found", part);
-    refused(stage, "github", "a/b", "bad_query", "owner: expected");
+    refused(
+        stage,
+        "github",
+        "a/b",
+        "owner_not_found",
+        "no groups within them",
+    );
     let text = done(stage, &["repositories", "github", "--owner", "acme"]);
     assert!(
         text.contains("acme/api") && !text.contains("octo/app"),

@@ -219,7 +219,7 @@ fn an_app_is_held_against_what_github_knows() {
     stage.set("GITHUB_APP_PRIVATE_KEY", KEY);
     Report::of(&stage).has(&what, "ok", "as herd; the private key is valid");
     stage.set("GITHUB_APP_ID", "4243");
-    Report::of(&stage).has(&what, "FAILED", "that App does not exist");
+    Report::of(&stage).has(&what, "FAILED", "there is no such App");
     stage.set("GITHUB_APP_ID", "4242");
     let output = std::process::Command::new("openssl")
         .args(["genrsa", "2048"])
