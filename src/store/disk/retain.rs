@@ -61,6 +61,10 @@ impl Default for Retention {
 const BATCH_MAX: usize = 100;
 /// A journal that has grown at all gets a snapshot this often, so that age can be acted on.
 const SNAPSHOT_EVERY: Duration = Duration::from_hours(1);
+/// Pause between two steps of reading the whole view, of which each takes a few milliseconds; and
+/// the steps after which it is read without a pause.
+const PACE: Duration = Duration::from_millis(200);
+const PACED_STEPS: u32 = 1500;
 /// Snapshots kept: the newest, and one before it should the newest be damaged.
 const SNAPSHOTS_KEPT: usize = 2;
 
@@ -149,7 +153,7 @@ impl Upkeep {
             self.snapshot_at = Instant::now();
         } else if self.is_unread {
             // What an orderly end left was trusted for its bytes: now for what sled makes of them.
-            self.index.kv.walk(&mut |_| Ok(()))?;
+            self.read_all()?;
         }
         self.is_unread = false;
         self.unlink_segments(now)?;
@@ -162,6 +166,28 @@ impl Upkeep {
         );
         self.history = history;
         forgotten
+    }
+
+    /// Reads the whole view: an error when it is not what was written. Nothing waits for this, and
+    /// all else does for the processor: a step at a time, unless that took very long.
+    fn read_all(&self) -> Result<(), ReadError> {
+        let mut steps = 0;
+        let read = self.index.kv.walk(&mut |_| {
+            if self.shared.is_closing() {
+                return Err(ReadError::Unavailable("the store is closing".to_owned()));
+            }
+            if (1..PACED_STEPS).contains(&steps) {
+                std::thread::park_timeout(PACE);
+                self.shared.tell_usurped(!self.lock.keep());
+            }
+            steps += 1;
+            Ok(())
+        });
+        // Who closes the store does not wait for the rest.
+        if self.shared.is_closing() {
+            return Ok(());
+        }
+        read.map(drop)
     }
 
     /// Whether a snapshot that the last start found is harmed. Asked once a start: every later one
