@@ -19,7 +19,7 @@ use super::signin::SignIns;
 use super::{Admin, Collaborators, MetricsText, Settings};
 use crate::actor::Connections;
 use crate::domain::command::Command;
-use crate::domain::connection::{Connection, WebhookStatus};
+use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId,
@@ -33,16 +33,13 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::provider::{Claim, Providers};
 use crate::store::{
-    After, Batch, Committing, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX,
-    Listing, ReadError, RunFilter, Store, StoredBody, Whose,
+    After, Batch, Committing, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter,
+    LOOKED_AT_MAX, Listing, ReadError, RunFilter, Scope, Store, StoredBody, Whose,
 };
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-
-/// Records read at a time where a whole list is walked.
-const WALK_PAGE: usize = 500;
 
 /// Bytes of the bodies of API calls in memory. Half is for those up to a mebibyte, which is more
 /// than any may have.
@@ -205,27 +202,18 @@ impl Owned<'_> {
         Ok(found.map(|c| c.full_name))
     }
 
-    /// How many of the caller's connections have which status.
-    pub(super) async fn connection_counts(
-        &self,
-    ) -> Result<BTreeMap<WebhookStatus, usize>, ReadError> {
-        self.store.connection_counts(self.owner).await
+    /// How many of what the caller has.
+    pub(super) async fn counts(&self) -> Result<Counts, ReadError> {
+        self.store.counts(Scope::Owner(self.owner)).await
     }
 
     /// How many connections the caller has, removed ones apart.
     pub(super) async fn held(&self) -> Result<Held, ReadError> {
-        let (mut held, mut last, limit) = (Held::default(), None, WALK_PAGE);
-        loop {
-            let after = After { last, limit };
-            let page = self.store.connections_of(self.owner, after).await?;
-            held.kept += page.items.len();
-            let present = page.items.iter().filter(|c| !c.is_removed());
-            held.present += present.count();
-            last = page.items.last().map(|c| c.id);
-            if !page.has_more || last.is_none() {
-                return Ok(held);
-            }
-        }
+        let counts = self.counts().await?;
+        Ok(Held {
+            kept: counts.connections_kept,
+            present: counts.connections_present(),
+        })
     }
 
     /// A delivery.

@@ -3,13 +3,12 @@
 
 use crate::domain::connection::WebhookStatus;
 use crate::domain::grant::Grant;
-use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
-use crate::domain::lifecycle::{Desired, Phase};
+use crate::domain::incident::{IncidentSource, IncidentStatus, Severity};
 use crate::domain::repo::ProviderKind;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::store::disk::DiskStore;
-use crate::store::{Read, ReadError};
+use crate::store::{Read, ReadError, Scope};
 use crate::telemetry::{Recorder, log_left_out, metric};
 use metric::float;
 use metrics::gauge;
@@ -85,40 +84,20 @@ impl Census {
     /// Counts what is there now.
     pub(super) fn take(store: &dyn Read, now: Timestamp) -> Result<Self, ReadError> {
         let mut census = Self::empty();
-        for id in store.connection_ids().ready()? {
-            let Some(connection) = store.connection(id).ready()? else {
-                continue;
-            };
-            for incident in store
-                .unresolved_incidents(Subject::Connection(id))
-                .ready()?
-            {
-                census.add_incident(&incident);
-            }
-            let life = &connection.lifecycle;
-            match life.desired {
-                Desired::Removed { delete_hook } => {
-                    let is_over = life.phase == Phase::Removed;
-                    census.deletions_pending += u64::from(delete_hook && !is_over);
-                    continue;
-                }
-                Desired::Active | Desired::Paused => {}
-            }
-            let status = connection.webhook_status().as_str();
-            *census.hooks.entry(status).or_default() += 1;
-            let provider = connection.instance.provider.as_str();
-            let last = census.last_delivery.entry(provider).or_default();
-            *last = connection
-                .last_delivery_at
-                .map_or(*last, |at| at.max(*last));
+        let counts = store.counts(Scope::All).ready()?;
+        for (status, count) in counts.connections {
+            census.hooks.insert(status.as_str(), number(count));
+        }
+        census.deletions_pending = number(counts.connections_leaving);
+        for found in counts.unresolved {
+            let (status, severity) = (found.status.as_str(), found.severity.as_str());
+            let key = (status, severity, found.source.as_str());
+            census.unresolved.insert(key, number(found.count));
+        }
+        for (provider, at) in store.latest_deliveries().ready()? {
+            census.last_delivery.insert(provider.as_str(), at);
         }
         for credential in store.all_credentials().ready()? {
-            for incident in store
-                .unresolved_incidents(Subject::Credential(credential.id))
-                .ready()?
-            {
-                census.add_incident(&incident);
-            }
             census.add_credential(&credential, now);
         }
         for id in store.connections_with_pending().ready()? {
@@ -129,12 +108,6 @@ impl Census {
                 .min();
         }
         Ok(census)
-    }
-
-    fn add_incident(&mut self, incident: &Incident) {
-        let (status, severity) = (incident.status.as_str(), incident.severity.as_str());
-        let key = (status, severity, incident.source.as_str());
-        *self.unresolved.entry(key).or_default() += 1;
     }
 
     fn add_credential(&mut self, credential: &Credential, now: Timestamp) {
@@ -182,6 +155,10 @@ impl Census {
         gauge!(metric::OLDEST).set(age.unwrap_or_default());
         gauge!(metric::COUNTED).set(seconds(now));
     }
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn seconds(at: Timestamp) -> f64 {

@@ -7,6 +7,7 @@ mod archive;
 mod body;
 #[cfg(test)]
 mod contract;
+mod counts;
 pub mod disk;
 #[cfg(test)]
 pub mod faulty;
@@ -28,11 +29,12 @@ pub use list::{
     ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, RunFilter, Whose,
 };
 
+pub use counts::{Counts, Scope, Unresolved};
 pub use reading::Reading;
 pub use write::{Batch, Change, CommitError, Committing, Conflict, Guard, Lease, Priority};
 
 use crate::domain::command::Command;
-use crate::domain::connection::{Connection, WebhookStatus};
+use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId,
@@ -44,6 +46,7 @@ use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use std::collections::BTreeMap;
 
@@ -168,8 +171,11 @@ pub trait Read: Send + Sync {
         filter: &ConnectionFilter,
         after: After<ConnectionId>,
     ) -> Reading<'_, Listing<Connection, ConnectionId>>;
-    /// How many connections of a user have which status, without removed ones.
-    fn connection_counts(&self, owner: OwnerId) -> Reading<'_, BTreeMap<WebhookStatus, usize>>;
+    /// How many there are of what, kept by the store and never walked.
+    fn counts(&self, of: Scope) -> Reading<'_, Counts>;
+    /// When the newest delivery of each kind of provider was received, to a few seconds, as far
+    /// as their connections know of it.
+    fn latest_deliveries(&self) -> Reading<'_, BTreeMap<ProviderKind, Timestamp>>;
     /// The connections that call with this credential of `owner`, or that it was named for, and
     /// the owner's that have called with none so far; with those whose hook is still to be
     /// deleted. At most `limit`.

@@ -70,7 +70,7 @@ pub(in crate::api) async fn list(
     let after = Limit::after(asked.limit, asked.cursor);
     let owned = shared.owned(caller);
     let found = owned.connections(&filter, after).await?;
-    let total = owned.connection_counts().await?.values().sum();
+    let total = owned.counts().await?.connections_present();
     ok(&dto::ConnectionList {
         connections: found.items.iter().map(|c| shape(&shared, c)).collect(),
         total,

@@ -141,7 +141,7 @@ pub(in crate::api) async fn create(
         let detail = format!("no App is configured for {instance}");
         return Err(Problem::new(Code::OauthNotConfigured, detail));
     }
-    let have = shared.owned(caller).credentials().await?.len();
+    let have = shared.owned(caller).counts().await?.credentials;
     let counters = &shared.counters;
     counters.may_have_one_more(Owned::Credentials, have)?;
     let credential = shared.herd.add_grant(caller.user, instance, offer).await?;

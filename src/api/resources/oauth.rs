@@ -81,7 +81,7 @@ fn too_many<E>(_: E) -> Problem {
 
 /// Whether a caller may have the credential that a sign-in brings.
 async fn may_sign_in(shared: &Shared, caller: Caller) -> Result<(), Problem> {
-    let have = shared.owned(caller).credentials().await?.len();
+    let have = shared.owned(caller).counts().await?.credentials;
     shared.counters.may_have_one_more(Owned::SignIns, have)
 }
 

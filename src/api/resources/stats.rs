@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_hours(24);
 #[utoipa::path(get, path = "/api/v2/stats", responses((status = 200, body = Stats)))]
 pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> Answer {
     let owned = shared.owned(caller);
-    let counts = owned.connection_counts().await?;
+    let counts = owned.counts().await?.connections;
     let connections_total = counts.values().sum();
     ok(&Stats {
         connections_total,

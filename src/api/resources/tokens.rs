@@ -116,7 +116,7 @@ pub(in crate::api) async fn create(
     let now = shared.now();
     let expires_at = end_of(new.expires_in.as_ref(), now)?;
     let user = named(shared.accounts(), caller, new.user.as_ref()).await?;
-    let have = shared.accounts().tokens_of(user.id).await?.len();
+    let have = shared.accounts().counts(user.id).await?.tokens;
     let counters = &shared.counters;
     counters.may_have_one_more(Owned::Tokens, have)?;
     counters.make_token(user.id)?;

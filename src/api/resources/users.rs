@@ -60,7 +60,7 @@ pub(in crate::api) async fn create(
         let why = "expected 1 to 64 letters, digits, '.', '_', '-' or '@'";
         return Err(Problem::invalid("name", why));
     }
-    let have = shared.accounts().all().await?.len();
+    let have = shared.accounts().count().await?;
     shared.counters.may_have_one_more(Owned::Users, have)?;
     let now = shared.now();
     let user = User {

@@ -1,12 +1,11 @@
 //! Users and their API tokens, for whoever may manage them.
 
-use super::{Caller, WALK_PAGE};
+use super::Caller;
 use crate::api::error::Problem;
 use crate::domain::id::{TokenId, UserId};
-use crate::domain::lifecycle::Phase;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Removal, TokenRecord, User};
-use crate::store::{After, Batch, Change, Committing, Guard, Priority, ReadError, Store};
+use crate::store::{Batch, Change, Committing, Counts, Guard, Priority, ReadError, Scope, Store};
 
 /// What hangs on a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,25 +106,21 @@ impl Accounts<'_> {
 
     /// What hangs on a user: connections, and hooks that are still to be deleted.
     pub(in crate::api) async fn belongings(&self, user: UserId) -> Result<Belongings, ReadError> {
-        let mut all = Belongings::default();
-        let (mut last, limit) = (None, WALK_PAGE);
-        loop {
-            let page = self
-                .store
-                .connections_of(user, After { last, limit })
-                .await?;
-            last = page.items.last().map(|c| c.id);
-            for connection in &page.items {
-                if !connection.is_removed() {
-                    all.connections += 1;
-                } else if connection.lifecycle.phase != Phase::Removed {
-                    all.pending_deletions += 1;
-                }
-            }
-            if !page.has_more || last.is_none() {
-                return Ok(all);
-            }
-        }
+        let counts = self.counts(user).await?;
+        Ok(Belongings {
+            connections: counts.connections_present(),
+            pending_deletions: counts.connections_leaving,
+        })
+    }
+
+    /// How many of what a user has.
+    pub(in crate::api) async fn counts(&self, user: UserId) -> Result<Counts, ReadError> {
+        self.store.counts(Scope::Owner(user)).await
+    }
+
+    /// How many users there are.
+    pub(in crate::api) async fn count(&self) -> Result<usize, ReadError> {
+        Ok(self.store.counts(Scope::All).await?.users)
     }
 
     /// Begins to remove a user, durably: from the answer on their API tokens are refused, and

@@ -325,8 +325,7 @@ fn old_run<K: Kv>(index: &Index<K>, id: u128, cutoff: Timestamp) -> Result<Optio
     let Some(run) = run.filter(|run| run.updated_at < cutoff) else {
         return Ok(None);
     };
-    let unresolved = Key::of(Kind::IncidentUnresolved).id(run.connection.as_u128());
-    for incident in index.ids(&unresolved, None, false, usize::MAX)? {
+    for incident in index.unresolved(run.connection.as_u128())? {
         let incident: Option<Incident> = index.record(&Key::of(Kind::Incident).id(incident))?;
         let about = incident.and_then(|incident| Some(incident.ci?.run));
         if about == Some(run.id) {

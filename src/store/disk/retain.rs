@@ -155,6 +155,9 @@ impl Upkeep {
             // What an orderly end left was trusted for its bytes: now for what sled makes of them.
             self.read_all()?;
         }
+        if is_due || self.is_unread {
+            self.index.check_counts()?;
+        }
         self.is_unread = false;
         self.unlink_segments(now)?;
         let mut history = std::mem::take(&mut self.history);

@@ -2,7 +2,7 @@
 
 use super::{Index, Kv, Place};
 use crate::domain::command::Command;
-use crate::domain::connection::{Connection, WebhookStatus};
+use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId,
@@ -14,10 +14,11 @@ use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::{
-    After, ConnectionFilter, DeliveryFilter, IncidentFilter, Listing, Of, Page, Read, ReadError,
-    Reading, RunFilter, StoreStatus, StoredBody,
+    After, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter, Listing, Of, Page, Read,
+    ReadError, Reading, RunFilter, Scope, StoreStatus, StoredBody,
 };
 use std::collections::BTreeMap;
 
@@ -125,6 +126,8 @@ impl<S: Indexed> Read for S {
         commands_asked(connection: ConnectionId, limit: usize) -> Vec<Command>;
         commands_of(owner: OwnerId, after: After<CommandId>) -> Page<Command>;
         connections_with_commands() -> Vec<ConnectionId>;
+        counts(of: Scope) -> Counts;
+        latest_deliveries() -> BTreeMap<ProviderKind, Timestamp>;
         canary() -> Option<Sealed>;
     }
 
@@ -132,7 +135,6 @@ impl<S: Indexed> Read for S {
         users() -> Vec<User>;
         all_tokens() -> Vec<TokenRecord>;
         all_credentials() -> Vec<Credential>;
-        connection_counts(owner: OwnerId) -> BTreeMap<WebhookStatus, usize>;
         connections_using(
             credential: CredentialId, owner: OwnerId, limit: usize
         ) -> Vec<Connection>;

@@ -1,14 +1,11 @@
 //! Which keys a change writes.
 
 use super::key::{Key, Kind, last_id};
-use super::{Index, Kv, Place, Write, commands, people};
-use crate::domain::connection::{Connection, CredentialUse};
+use super::{Index, Kv, Place, Write, commands, connections, incidents, people};
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState};
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, RunId};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, RunId};
 use crate::domain::incident::track::TrackKey;
-use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::lane::place::NoteKey;
-use crate::domain::lifecycle::Phase;
 use crate::domain::run::{Family, Run};
 use crate::domain::user::Credential;
 use crate::store::record::{Record, decode, decode_parts, encode, encode_parts};
@@ -43,8 +40,8 @@ pub(super) fn writes<K: Kv>(
         Change::DeleteToken(id) => people::delete_token(index, *id),
         Change::PutCredential(credential) => Ok(put_credential(credential)),
         Change::DeleteCredential(id) => delete_credential(index, *id),
-        Change::PutConnection(connection) => put_connection(index, connection),
-        Change::DeleteConnection(id) => delete_connection(index, *id),
+        Change::PutConnection(connection) => connections::put(index, connection),
+        Change::DeleteConnection(id) => connections::delete(index, *id),
         Change::InsertDelivery(delivery, _) => insert_delivery(index, delivery, place),
         Change::PutDelivery(delivery) => put_delivery(index, delivery),
         Change::ForgetDelivery(id) => forget_delivery(index, *id),
@@ -55,8 +52,8 @@ pub(super) fn writes<K: Kv>(
         Change::ForgetTrack(key) => Ok(vec![gone(track_key(key))]),
         Change::PutNote(note) => Ok(vec![put(note_key(&note.key), &**note)]),
         Change::ForgetNote(key) => Ok(vec![gone(note_key(key))]),
-        Change::PutIncident(incident) => Ok(put_incident(incident)),
-        Change::ForgetIncident(id) => forget_incident(index, *id),
+        Change::PutIncident(incident) => incidents::put(index, incident),
+        Change::ForgetIncident(id) => incidents::forget(index, *id),
         Change::PutCommand(command) => Ok(commands::put_command(command)),
         Change::ForgetCommand(id) => commands::forget_command(index, *id),
         Change::PutCanary(sealed) => Ok(vec![put(Key::of(Kind::Canary), sealed)]),
@@ -91,78 +88,6 @@ fn delete_credential<K: Kv>(index: &Index<K>, id: CredentialId) -> Result<Vec<Wr
         .id(id.as_u128());
     let shared = Key::of(Kind::CredentialShared).id(id.as_u128());
     Ok(vec![gone(key), gone(by_owner), gone(shared)])
-}
-
-/// The keys that lead to a connection.
-fn ways_to(connection: &Connection) -> Vec<Key> {
-    let id = connection.id.as_u128();
-    let provider = connection.instance.provider;
-    let mut keys = vec![
-        Key::of(Kind::ConnectionByHookKey).raw(connection.hook_key.as_bytes()),
-        Key::of(Kind::ConnectionByOwner)
-            .id(connection.owner.as_u128())
-            .id(id),
-        Key::of(Kind::ConnectionByName)
-            .provider(provider)
-            .name(&connection.full_name)
-            .id(id),
-    ];
-    let owner = connection.owner.as_u128();
-    let by_name = Key::of(Kind::ConnectionByOwnerAndName).id(owner);
-    keys.push(by_name.name(&connection.full_name).id(id));
-    if !connection.is_removed() {
-        let by_status = Key::of(Kind::ConnectionByStatus).id(owner);
-        keys.push(by_status.word(connection.webhook_status().as_str()).id(id));
-    }
-    if connection.is_leaving() {
-        keys.push(Key::of(Kind::ConnectionLeaving).id(owner).id(id));
-    }
-    if connection.lifecycle.phase != Phase::Removed {
-        let used = connection.credential_used.map(CredentialUse::id);
-        let mut credentials = vec![used, connection.credential];
-        credentials.dedup();
-        // As long as it has none, it may come to use any of its owner's.
-        if used.is_none() && connection.credential.is_none() {
-            keys.push(Key::of(Kind::ConnectionByCredential).id(owner).id(id));
-        }
-        for credential in credentials.into_iter().flatten() {
-            let by_credential = Key::of(Kind::ConnectionByCredential);
-            keys.push(by_credential.id(credential.as_u128()).id(id));
-        }
-    }
-    if let Some(repository) = connection.repository {
-        let by_repository = Key::of(Kind::ConnectionByRepository).provider(provider);
-        keys.push(by_repository.number(repository.0).id(id));
-    }
-    keys
-}
-
-pub(super) fn put_connection<K: Kv>(
-    index: &Index<K>,
-    connection: &Connection,
-) -> Result<Vec<Write>, ReadError> {
-    let id = connection.id.as_u128();
-    let key = Key::of(Kind::Connection).id(id);
-    let new_ways = ways_to(connection);
-    let mut writes = Vec::new();
-    if let Some(old) = index.record::<Connection>(&key)? {
-        let stale = ways_to(&old)
-            .into_iter()
-            .filter(|way| !new_ways.contains(way));
-        writes.extend(stale.map(gone));
-    }
-    writes.push(put(key, connection));
-    writes.extend(new_ways.into_iter().map(|way| point(way, id)));
-    Ok(writes)
-}
-
-fn delete_connection<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Write>, ReadError> {
-    let key = Key::of(Kind::Connection).id(id.as_u128());
-    let Some(old) = index.record::<Connection>(&key)? else {
-        return Ok(Vec::new());
-    };
-    let ways = ways_to(&old).into_iter().map(gone);
-    Ok(ways.chain([gone(key)]).collect())
 }
 
 /// A delivery's value: where its payload lies, then the record.
@@ -380,12 +305,6 @@ fn forget_run<K: Kv>(index: &Index<K>, id: RunId) -> Result<Vec<Write>, ReadErro
     Ok(run.iter().flat_map(put_run).map(without_value).collect())
 }
 
-fn forget_incident<K: Kv>(index: &Index<K>, id: IncidentId) -> Result<Vec<Write>, ReadError> {
-    let incident = index.record::<Incident>(&Key::of(Kind::Incident).id(id.as_u128()))?;
-    let writes = incident.iter().flat_map(put_incident);
-    Ok(writes.map(without_value).collect())
-}
-
 /// The key of a write, deleted.
 fn without_value((key, _): Write) -> Write {
     (key, None)
@@ -408,39 +327,4 @@ pub(super) fn note_key(key: &NoteKey) -> Key {
     Key::of(Kind::Note)
         .id(key.connection.as_u128())
         .hashed(key.place.to_key().as_bytes())
-}
-
-fn put_incident(incident: &Incident) -> Vec<Write> {
-    let id = incident.id.as_u128();
-    let unresolved = Key::of(Kind::IncidentUnresolved)
-        .id(incident.subject.as_u128())
-        .id(id);
-    let by_status = IncidentStatus::ALL.map(|status| {
-        let of_owner = Key::of(Kind::IncidentByStatus).id(incident.owner.as_u128());
-        let key = of_owner.word(status.as_str()).id(id);
-        if status == incident.status {
-            mark(key)
-        } else {
-            gone(key)
-        }
-    });
-    let mut writes = vec![
-        put(Key::of(Kind::Incident).id(id), incident),
-        mark(
-            Key::of(Kind::IncidentByOwner)
-                .id(incident.owner.as_u128())
-                .id(id),
-        ),
-        mark(
-            Key::of(Kind::IncidentBySubject)
-                .id(incident.subject.as_u128())
-                .id(id),
-        ),
-        match incident.status {
-            IncidentStatus::Open | IncidentStatus::Acknowledged => mark(unresolved),
-            IncidentStatus::Resolved => gone(unresolved),
-        },
-    ];
-    writes.extend(by_status);
-    writes
 }

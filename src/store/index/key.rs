@@ -48,11 +48,19 @@ pub(in crate::store) enum Kind {
     IncidentByOwner = b'i',
     IncidentBySubject = b'j',
     IncidentByStatus = b'm',
-    IncidentUnresolved = b'J',
+    IncidentBySubjectAndStatus = b'J',
+    /// Those that are not resolved, by status, severity and source.
+    IncidentByLook = b'V',
     Command = b'O',
     /// Those that wait for a connection's actor, by connection.
     CommandAsked = b'A',
-    CommandByOwner = b'B',
+    CommandByOwner = b'P',
+    /// How long the list is whose keys begin so; see `counts`.
+    Count = b'E',
+    /// How long such lists of all owners are together.
+    CountInAll = b'F',
+    /// When the newest delivery of a kind of provider came.
+    LatestDelivery = b'G',
     Canary = b'M',
 }
 

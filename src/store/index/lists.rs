@@ -13,7 +13,7 @@ use crate::store::{
     After, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, ReadError,
     RunFilter, Whose,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Ids that are read at a time.
 const CHUNK: usize = 128;
@@ -212,31 +212,6 @@ impl<K: Kv> Index<K> {
         })
     }
 
-    /// See [`crate::store::Read::connection_counts`].
-    pub(super) fn connection_counts(
-        &self,
-        owner: OwnerId,
-    ) -> Result<BTreeMap<WebhookStatus, usize>, ReadError> {
-        let mut counts = BTreeMap::new();
-        for status in WebhookStatus::ALL {
-            counts.insert(status, self.length(&by_status(owner, status))?);
-        }
-        Ok(counts)
-    }
-
-    /// How many ids a list holds.
-    fn length(&self, of: &Key) -> Result<usize, ReadError> {
-        let (mut length, mut last) = (0, None);
-        loop {
-            let ids = self.ids(of, last, true, LOOKED_AT_MAX)?;
-            length += ids.len();
-            last = ids.last().copied();
-            if ids.len() < LOOKED_AT_MAX {
-                return Ok(length);
-            }
-        }
-    }
-
     /// See [`crate::store::Read::connections_using`].
     pub(super) fn connections_using(
         &self,
@@ -346,9 +321,17 @@ impl<K: Kv> Index<K> {
         };
         let mut lists = self.lists(owner, &listed, by.0, by.1)?;
         lists.is_exact &= filter.whose.repository.is_none();
-        if let Some(status) = filter.status.filter(|_| lists.is_owners) {
-            let by_status = Key::of(Kind::IncidentByStatus).id(owner.as_u128());
-            lists.keys = vec![by_status.word(status.as_str())];
+        if let Some(status) = filter.status {
+            lists.keys = if lists.is_owners {
+                let by_status = Key::of(Kind::IncidentByStatus).id(owner.as_u128());
+                vec![by_status.word(status.as_str())]
+            } else {
+                let by_status = |list: &Key| {
+                    let of_subject = Key::of(Kind::IncidentBySubjectAndStatus);
+                    of_subject.raw(&list.bytes()[1..]).word(status.as_str())
+                };
+                lists.keys.iter().map(by_status).collect()
+            };
         }
         let mut whose = self.fitting(&filter.whose);
         let after = After {

@@ -7,7 +7,10 @@
 mod answers;
 mod apply;
 mod commands;
+mod connections;
+mod counts;
 mod guard;
+mod incidents;
 pub(super) mod key;
 mod lists;
 mod people;
@@ -129,7 +132,7 @@ impl<K: Kv> Index<K> {
     /// Applies a change that was committed at `place`. Applying it again does no harm.
     pub(super) fn apply(&self, change: &Change, place: Place) -> Result<(), ReadError> {
         let writes = apply::writes(self, change, place)?;
-        self.kv.apply(writes)
+        self.write(writes)
     }
 
     /// Whether a guard holds against what was applied so far; if not, what it conflicts with.

@@ -344,9 +344,7 @@ impl<K: Kv> Index<K> {
         &self,
         subject: Subject,
     ) -> Result<Vec<Incident>, ReadError> {
-        let prefix = Key::of(Kind::IncidentUnresolved).id(subject.as_u128());
-        let ids = self.ids(&prefix, None, false, usize::MAX)?;
-        self.each(Kind::Incident, &ids)
+        self.each(Kind::Incident, &self.unresolved(subject.as_u128())?)
     }
 
     pub(in crate::store) fn canary(&self) -> Result<Option<Sealed>, ReadError> {

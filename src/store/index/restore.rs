@@ -38,7 +38,7 @@ const RECORDS: [(Kind, Put); 9] = [
 
 /// What only leads to records, and is made anew with them. Whatever is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 26] = [
+const DERIVED: [Kind; 27] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -64,7 +64,8 @@ const DERIVED: [Kind; 26] = [
     Kind::IncidentByOwner,
     Kind::IncidentBySubject,
     Kind::IncidentByStatus,
-    Kind::IncidentUnresolved,
+    Kind::IncidentBySubjectAndStatus,
+    Kind::IncidentByLook,
 ];
 
 impl<K: Kv> Index<K> {
@@ -77,19 +78,23 @@ impl<K: Kv> Index<K> {
         value: Vec<u8>,
     ) -> Result<(), ReadError> {
         let is = |kind: Kind| key.first() == Some(&(kind as u8));
+        // They follow from the other keys, whatever was written while the snapshot was taken.
+        if is(Kind::Count) || is(Kind::CountInAll) {
+            return Ok(());
+        }
         if format == FORMAT {
-            return self.kv.apply(vec![(key, Some(value))]);
+            return self.write(vec![(key, Some(value))]);
         }
         if DERIVED.into_iter().any(is) {
             return Ok(());
         }
         if is(Kind::Delivery) {
             let (place, delivery) = read_delivery(&value)?;
-            return self.kv.apply(insert_delivery(self, &delivery, place)?);
+            return self.write(insert_delivery(self, &delivery, place)?);
         }
         match RECORDS.iter().find(|(kind, _)| is(*kind)) {
             Some((_, put)) => self.apply(&put(&value)?, Place::default()),
-            None => self.kv.apply(vec![(key, Some(value))]),
+            None => self.write(vec![(key, Some(value))]),
         }
     }
 }

@@ -7,6 +7,8 @@
 mod ci;
 mod codec;
 mod command;
+#[cfg(test)]
+mod golden;
 mod kinds;
 mod older;
 mod parts;

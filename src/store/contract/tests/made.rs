@@ -3,11 +3,14 @@
 use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
 use crate::domain::grant::Grant;
-use crate::domain::id::{CommandId, ConnectionId, CredentialId, HookKey, OwnerId, UserId};
+use crate::domain::id::{
+    CommandId, ConnectionId, CredentialId, HookKey, IncidentId, OwnerId, UserId,
+};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Account, Credential};
+use crate::domain::user::{Account, Credential, User};
 use crate::store::contract::wait;
 use crate::store::{After, Batch, Change, CommitError, Guard, Store};
 
@@ -89,4 +92,35 @@ pub(in crate::store) fn command(id: u128, connection: u8) -> Command {
 pub(in crate::store) fn asking(command: &Command) -> Batch {
     let put = Change::PutCommand(Box::new(command.clone()));
     Batch::of(vec![put]).guarded_by(Guard::NewCommand(command.connection))
+}
+pub(in crate::store) fn user(id: OwnerId, name: &str) -> User {
+    User {
+        id,
+        name: name.into(),
+        is_admin: false,
+        created_at: Timestamp(1),
+        removal: None,
+    }
+}
+
+/// An incident of Ann's about a connection.
+pub(in crate::store) fn incident(id: u128, connection: u8, status: IncidentStatus) -> Incident {
+    Incident {
+        id: IncidentId::from_u128(id),
+        owner: ANN,
+        subject: Subject::Connection(ConnectionId::from_u128(u128::from(connection))),
+        repository: None,
+        status,
+        severity: Severity::Error,
+        source: IncidentSource::Health,
+        failure_type: "no_access".into(),
+        title: "Webhook suspended".into(),
+        ci: None,
+        occurrences: 1,
+        first_seen_at: Timestamp(1),
+        last_seen_at: Timestamp(1),
+        acknowledged_at: None,
+        resolved_at: None,
+        resolution: None,
+    }
 }

@@ -1,0 +1,132 @@
+//! Connections: which keys lead to them.
+
+use super::apply::{gone, point};
+use super::key::{Key, Kind};
+use super::{Index, Kv, Write, apply};
+use crate::domain::connection::{Connection, CredentialUse};
+use crate::domain::id::ConnectionId;
+use crate::domain::lifecycle::Phase;
+use crate::domain::repo::ProviderKind;
+use crate::domain::time::Timestamp;
+use crate::store::ReadError;
+use std::collections::BTreeMap;
+
+/// The keys that lead to a connection.
+fn ways_to(connection: &Connection) -> Vec<Key> {
+    let id = connection.id.as_u128();
+    let provider = connection.instance.provider;
+    let mut keys = vec![
+        Key::of(Kind::ConnectionByHookKey).raw(connection.hook_key.as_bytes()),
+        Key::of(Kind::ConnectionByOwner)
+            .id(connection.owner.as_u128())
+            .id(id),
+        Key::of(Kind::ConnectionByName)
+            .provider(provider)
+            .name(&connection.full_name)
+            .id(id),
+    ];
+    let owner = connection.owner.as_u128();
+    let by_name = Key::of(Kind::ConnectionByOwnerAndName).id(owner);
+    keys.push(by_name.name(&connection.full_name).id(id));
+    if !connection.is_removed() {
+        let by_status = Key::of(Kind::ConnectionByStatus).id(owner);
+        keys.push(by_status.word(connection.webhook_status().as_str()).id(id));
+    }
+    if connection.is_leaving() {
+        keys.push(Key::of(Kind::ConnectionLeaving).id(owner).id(id));
+    }
+    if connection.lifecycle.phase != Phase::Removed {
+        let used = connection.credential_used.map(CredentialUse::id);
+        let mut credentials = vec![used, connection.credential];
+        credentials.dedup();
+        // As long as it has none, it may come to use any of its owner's.
+        if used.is_none() && connection.credential.is_none() {
+            keys.push(Key::of(Kind::ConnectionByCredential).id(owner).id(id));
+        }
+        for credential in credentials.into_iter().flatten() {
+            let by_credential = Key::of(Kind::ConnectionByCredential);
+            keys.push(by_credential.id(credential.as_u128()).id(id));
+        }
+    }
+    if let Some(repository) = connection.repository {
+        let by_repository = Key::of(Kind::ConnectionByRepository).provider(provider);
+        keys.push(by_repository.number(repository.0).id(id));
+    }
+    keys
+}
+
+/// Most changes of a connection leave the keys that lead to it as they are: only what differs is
+/// written.
+pub(super) fn put<K: Kv>(
+    index: &Index<K>,
+    connection: &Connection,
+) -> Result<Vec<Write>, ReadError> {
+    let id = connection.id.as_u128();
+    let key = Key::of(Kind::Connection).id(id);
+    let old = index.record::<Connection>(&key)?;
+    let (was, is) = (
+        old.as_ref().map_or_else(Vec::new, ways_to),
+        ways_to(connection),
+    );
+    let stale = was
+        .iter()
+        .filter(|way| !is.contains(way))
+        .cloned()
+        .map(gone);
+    let fresh = is.iter().filter(|way| !was.contains(way)).cloned();
+    let mut writes: Vec<Write> = stale.collect();
+    writes.push(apply::put(key, connection));
+    writes.extend(fresh.map(|way| point(way, id)));
+    if let Some(at) = connection.last_delivery_at {
+        writes.extend(latest(index, connection.instance.provider, at)?);
+    }
+    Ok(writes)
+}
+
+pub(super) fn delete<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Write>, ReadError> {
+    let key = Key::of(Kind::Connection).id(id.as_u128());
+    let Some(old) = index.record::<Connection>(&key)? else {
+        return Ok(Vec::new());
+    };
+    let ways = ways_to(&old).into_iter().map(gone);
+    Ok(ways.chain([gone(key)]).collect())
+}
+
+fn latest_key(provider: ProviderKind) -> Key {
+    Key::of(Kind::LatestDelivery).provider(provider)
+}
+
+/// What to write when a connection knows of a delivery at `at`: the newest of all stays.
+fn latest<K: Kv>(
+    index: &Index<K>,
+    provider: ProviderKind,
+    at: Timestamp,
+) -> Result<Option<Write>, ReadError> {
+    let known = index.latest_delivery(provider)?;
+    let is_news = known.is_none_or(|known| known < at);
+    Ok(is_news.then(|| {
+        (
+            latest_key(provider).into_bytes(),
+            Some(at.0.to_be_bytes().to_vec()),
+        )
+    }))
+}
+
+impl<K: Kv> Index<K> {
+    fn latest_delivery(&self, provider: ProviderKind) -> Result<Option<Timestamp>, ReadError> {
+        let found = self.kv.get(latest_key(provider).bytes())?;
+        let at = |value: Vec<u8>| value.try_into().map(i64::from_be_bytes).map(Timestamp);
+        let found = found.map(at).transpose();
+        found.map_err(|_| self.doubted(ReadError::Damaged { kind: "time" }))
+    }
+
+    pub(super) fn latest_deliveries(&self) -> Result<BTreeMap<ProviderKind, Timestamp>, ReadError> {
+        let mut latest = BTreeMap::new();
+        for provider in ProviderKind::ALL {
+            if let Some(at) = self.latest_delivery(provider)? {
+                latest.insert(provider, at);
+            }
+        }
+        Ok(latest)
+    }
+}

@@ -1,0 +1,77 @@
+//! Incidents: which keys lead to them.
+
+use super::apply::{gone, mark};
+use super::counts::look_key;
+use super::key::{Key, Kind};
+use super::{Index, Kv, Write, apply};
+use crate::domain::id::IncidentId;
+use crate::domain::incident::{Incident, IncidentStatus};
+use crate::store::ReadError;
+
+/// The keys that lead to an incident.
+fn ways_to(incident: &Incident) -> Vec<Key> {
+    let (id, status) = (incident.id.as_u128(), incident.status);
+    let (owner, subject) = (incident.owner.as_u128(), incident.subject.as_u128());
+    let of_subject = Key::of(Kind::IncidentBySubjectAndStatus).id(subject);
+    let mut keys = vec![
+        Key::of(Kind::IncidentByOwner).id(owner).id(id),
+        Key::of(Kind::IncidentBySubject).id(subject).id(id),
+        Key::of(Kind::IncidentByStatus)
+            .id(owner)
+            .word(status.as_str())
+            .id(id),
+        of_subject.word(status.as_str()).id(id),
+    ];
+    match status {
+        IncidentStatus::Open | IncidentStatus::Acknowledged => {
+            keys.push(look_key(status, incident.severity, incident.source).id(id));
+        }
+        IncidentStatus::Resolved => {}
+    }
+    keys
+}
+
+fn key_of(id: IncidentId) -> Key {
+    Key::of(Kind::Incident).id(id.as_u128())
+}
+
+pub(super) fn put<K: Kv>(index: &Index<K>, incident: &Incident) -> Result<Vec<Write>, ReadError> {
+    let old = index.incident(incident.id)?;
+    let (was, is) = (
+        old.as_ref().map_or_else(Vec::new, ways_to),
+        ways_to(incident),
+    );
+    let stale = was
+        .iter()
+        .filter(|way| !is.contains(way))
+        .cloned()
+        .map(gone);
+    let fresh = is.iter().filter(|way| !was.contains(way)).cloned();
+    let mut writes: Vec<Write> = stale.collect();
+    writes.push(apply::put(key_of(incident.id), incident));
+    writes.extend(fresh.map(mark));
+    Ok(writes)
+}
+
+pub(super) fn forget<K: Kv>(index: &Index<K>, id: IncidentId) -> Result<Vec<Write>, ReadError> {
+    let Some(old) = index.incident(id)? else {
+        return Ok(Vec::new());
+    };
+    let ways = ways_to(&old).into_iter().map(gone);
+    Ok(ways.chain([gone(key_of(id))]).collect())
+}
+
+impl<K: Kv> Index<K> {
+    /// The ids of the incidents about a connection or a credential that are not resolved, oldest
+    /// first.
+    pub(in crate::store) fn unresolved(&self, subject: u128) -> Result<Vec<u128>, ReadError> {
+        let list = Key::of(Kind::IncidentBySubjectAndStatus).id(subject);
+        let mut all = Vec::new();
+        for status in [IncidentStatus::Open, IncidentStatus::Acknowledged] {
+            let list = list.clone().word(status.as_str());
+            all.extend(self.ids(&list, None, false, usize::MAX)?);
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+}
