@@ -6,7 +6,10 @@
 
 pub(in crate::store) mod tests {
     pub(in crate::store) mod asked;
+    pub(in crate::store) mod guards;
     pub(in crate::store) mod made;
+    pub(in crate::store) mod reads;
+    pub(in crate::store) mod writes;
 }
 
 use super::{Batch, CommitError, Conflict, Store};
@@ -49,6 +52,27 @@ macro_rules! contract {
             asked::a_command_is_carried_out_once
             asked::a_credential_is_changed_by_who_knows_it_as_it_is
             asked::who_lost_the_lease_writes_nothing
+            guards::a_delivery_is_new_by_its_id_and_by_its_body_for_each_connection
+            guards::a_repository_is_connected_once_an_owner_until_it_is_disconnected
+            guards::nothing_hangs_on_a_connection_that_is_gone
+            guards::nothing_new_becomes_theirs_who_leave
+            guards::a_name_belongs_to_one_user
+            guards::what_changed_meanwhile_is_not_written_over
+            guards::one_guard_that_does_not_hold_refuses_everything
+            writes::a_batch_is_there_whole_or_not_at_all
+            writes::batches_are_applied_in_the_order_of_submission
+            writes::a_batch_that_nobody_waits_for_is_committed_all_the_same
+            writes::what_is_applied_twice_is_there_once
+            writes::what_a_deleted_connection_had_stays_until_it_is_forgotten
+            writes::replay_guards_outlive_their_delivery
+            writes::a_deleted_user_takes_the_tokens_along
+            reads::what_is_not_there_is_none_or_nothing
+            reads::a_walk_shows_once_what_was_there_all_the_time
+            reads::pending_deliveries_are_shown_in_order_until_they_are_processed
+            reads::a_connection_is_found_by_all_that_leads_to_it_and_by_nothing_older
+            reads::filters_show_what_fits_and_no_other_owners
+            reads::filters_of_history_show_what_fits
+            reads::counts_are_what_a_walk_finds
         }
     };
     ($make:expr; $($room:ident::$case:ident)*) => {$(

@@ -35,6 +35,7 @@ fn key_of(id: IncidentId) -> Key {
     Key::of(Kind::Incident).id(id.as_u128())
 }
 
+/// Only what differs is written; see [`super::connections::put`].
 pub(super) fn put<K: Kv>(index: &Index<K>, incident: &Incident) -> Result<Vec<Write>, ReadError> {
     let old = index.incident(incident.id)?;
     let (was, is) = (

@@ -2,15 +2,17 @@
 
 use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::grant::Grant;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, HookKey, IncidentId, OwnerId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, TokenId,
+    UserId,
 };
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Account, Credential, User};
+use crate::domain::user::{Account, Credential, TokenRecord, User};
 use crate::store::contract::wait;
 use crate::store::{After, Batch, Change, CommitError, Guard, Store};
 
@@ -122,5 +124,60 @@ pub(in crate::store) fn incident(id: u128, connection: u8, status: IncidentStatu
         acknowledged_at: None,
         resolved_at: None,
         resolution: None,
+    }
+}
+pub(in crate::store) fn delivery(n: u32, connection: u8) -> Delivery {
+    Delivery {
+        id: DeliveryId::from_u128(u128::from(n)),
+        connection: ConnectionId::from_u128(u128::from(connection)),
+        owner: ANN,
+        provider_delivery_id: format!("guid-{n}"),
+        event: "push".into(),
+        action: None,
+        received_at: Timestamp(i64::from(n)),
+        body_digest: *blake3::hash(&n.to_le_bytes()).as_bytes(),
+        body_bytes: 4,
+        source: Source::Webhook,
+        state: DeliveryState::Received,
+        tries: 0,
+    }
+}
+
+pub(in crate::store) fn payload(n: u32) -> Payload {
+    Payload {
+        headers: vec![("x-test".into(), n.to_string())],
+        body: n.to_string().into_bytes().into(),
+    }
+}
+
+/// A delivery as ingress commits it.
+pub(in crate::store) fn arriving(delivery: &Delivery, n: u32) -> Batch {
+    let put = Change::InsertDelivery(Box::new(delivery.clone()), payload(n));
+    Batch::of(vec![put]).guarded_by(Guard::NewDelivery {
+        connection: delivery.connection,
+        provider_delivery_id: delivery.provider_delivery_id.clone(),
+        body_digest: delivery.body_digest,
+    })
+}
+
+/// A delivery as its actor leaves it.
+pub(in crate::store) fn processed(delivery: &Delivery) -> Change {
+    let (at, outcome) = (Timestamp(9), Outcome::Recorded);
+    Change::PutDelivery(Box::new(Delivery {
+        state: DeliveryState::Processed { at, outcome },
+        ..delivery.clone()
+    }))
+}
+
+/// An API token; its hash follows from its id.
+pub(in crate::store) fn token(id: u8, user: OwnerId) -> TokenRecord {
+    TokenRecord {
+        id: TokenId::from_u128(u128::from(id)),
+        user,
+        hash: [id; 32],
+        created_at: Timestamp(1),
+        name: None,
+        expires_at: None,
+        last_used_at: None,
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::incident::{CiFailure, IncidentSource, Resolution, Severity, S
 use crate::domain::lane::{Code, Lane};
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Family, Position, RunFacts, RunStatus};
+use crate::store::contract::tests::made;
 use crate::store::disk::tests::group::connection;
 use crate::store::index::{Claims, Place};
 use crate::store::memory::MemoryKv;
@@ -367,4 +368,40 @@ fn old_guards_stay_while_they_are_among_the_newest() {
         "the oldest go"
     );
     assert_eq!(left(0, 0), 0);
+}
+
+#[test]
+fn commands_that_ended_go_with_the_history_and_those_of_nobody_fail() {
+    let index = Index::new(MemoryKv::default());
+    put(&index, &made::connected(1));
+    let command = |made_at, n, connection, state| {
+        let id = CommandId::from_u128(id(made_at, n));
+        Command {
+            id,
+            state,
+            ..made::command(1, connection)
+        }
+    };
+    let ended = |at| CommandState::Failed {
+        at,
+        code: ErrorCode::NotNow,
+    };
+    let (old, late, waiting, unheard) = (
+        command(OLD, 1, 1, ended(OLD)),
+        command(OLD, 2, 1, ended(NOW.minus(DAY))),
+        command(OLD, 3, 1, CommandState::Asked),
+        command(OLD, 4, 2, CommandState::Asked),
+    );
+    for command in [&old, &late, &waiting, &unheard] {
+        put(&index, &Change::PutCommand(Box::new(command.clone())));
+    }
+    forget(&index);
+    assert_eq!(index.command(old.id), Ok(None));
+    assert_eq!(index.command(late.id), Ok(Some(late)));
+    assert_eq!(index.command(waiting.id), Ok(Some(waiting.clone())));
+    let failed = index.command(unheard.id).unwrap().unwrap();
+    let (at, code) = (NOW, ErrorCode::NotFound);
+    assert_eq!(failed.state, CommandState::Failed { at, code });
+    let connections = index.connections_with_commands().unwrap();
+    assert_eq!(connections, [waiting.connection]);
 }

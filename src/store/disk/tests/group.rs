@@ -3,7 +3,6 @@
 use super::*;
 use crate::domain::connection::Connection;
 use crate::domain::id::HookKey;
-use crate::domain::lifecycle::Desired;
 use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::store::contract::{Subject, contract};
 use parking_lot::{Condvar, Mutex};
@@ -94,25 +93,6 @@ impl Subject for Held {
 
 contract!(Held::new());
 
-/// Commits batches in one group, and returns what comes of each.
-pub(super) fn in_one_group(batches: Vec<Batch>) -> Vec<Result<(), CommitError>> {
-    let held = Held::new();
-    insert(&held.store, 1).unwrap();
-    held.together(batches)
-}
-
-fn user(id: u128) -> Batch {
-    let user = User {
-        id: UserId::from_u128(id),
-        name: "ann".into(),
-        is_admin: false,
-        created_at: Timestamp(1),
-        removal: None,
-    };
-    let name = user.name.clone();
-    Batch::of(vec![Change::PutUser(user)]).guarded_by(Guard::NewUser { name })
-}
-
 pub(in crate::store) fn connection(id: u128, repository: Option<u64>, name: &str) -> Connection {
     let instance = Instance {
         provider: ProviderKind::Github,
@@ -128,39 +108,6 @@ pub(in crate::store) fn connection(id: u128, repository: Option<u64>, name: &str
     );
     connection.repository = repository.map(RepositoryId);
     connection
-}
-
-fn connecting(connection: &Connection) -> Batch {
-    let guard = Guard::NewConnection {
-        owner: connection.owner,
-        instance: connection.instance.clone(),
-        repository: connection.repository,
-        full_name: connection.full_name.clone(),
-    };
-    Batch::of(vec![Change::PutConnection(Box::new(connection.clone()))]).guarded_by(guard)
-}
-
-fn conflict(conflict: Conflict) -> Result<(), CommitError> {
-    Err(CommitError::Conflict(conflict))
-}
-
-/// A connection that is deleted, and a delivery that comes with it in one group or just after.
-#[test]
-fn no_delivery_is_taken_for_a_connection_that_is_gone() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
-    connect(&store, CONNECTION);
-    let of_existing = |n| insertion(n).guarded_by(Guard::ConnectionExists(CONNECTION));
-    wait(store.commit(of_existing(1))).unwrap();
-    let delete = Batch::of(vec![Change::DeleteConnection(CONNECTION)]);
-    let (deleted, late) = (store.commit(delete), store.commit(of_existing(2)));
-    wait(deleted).unwrap();
-    let gone = Err(CommitError::Conflict(Conflict::NoConnection(CONNECTION)));
-    assert_eq!(wait(late), gone);
-    assert_eq!(wait(store.commit(of_existing(3))), gone);
-    let memory = crate::store::memory::MemoryStore::new();
-    assert_eq!(wait(memory.commit(of_existing(3))), gone);
-    assert_eq!(store.pending(CONNECTION, 10).ready().unwrap().len(), 1);
 }
 
 /// What hangs on a connection that is gone is ended, however much it is, and goes with age; what
@@ -203,75 +150,6 @@ fn what_hangs_on_nothing_is_ended_and_goes() {
         wait(store.commit(Batch::of(vec![Change::PutUser(user)]))).unwrap();
         page.unwrap().items.is_empty()
     });
-}
-
-#[test]
-fn the_first_of_a_group_wins_and_the_others_are_told_of_it() {
-    let known = conflict(Conflict::Delivery(delivery(7).id));
-    let mut same_body = insertion(8);
-    let Change::InsertDelivery(d, _) = &mut same_body.changes[0] else {
-        unreachable!("an insertion inserts")
-    };
-    d.body_digest = delivery(7).body_digest;
-    same_body.guards[0] = Guard::NewDelivery {
-        connection: CONNECTION,
-        provider_delivery_id: d.provider_delivery_id.clone(),
-        body_digest: d.body_digest,
-    };
-    let deliveries = vec![insertion(7), insertion(7), same_body, insertion(9)];
-    assert_eq!(
-        in_one_group(deliveries),
-        [Ok(()), known.clone(), known, Ok(())]
-    );
-
-    let ann = conflict(Conflict::User(UserId::from_u128(1)));
-    assert_eq!(in_one_group(vec![user(1), user(2)]), [Ok(()), ann]);
-
-    let first = connection(5, Some(77), "o/r");
-    let known = conflict(Conflict::Connection(first.id));
-    let renamed = connection(6, Some(77), "o/renamed");
-    let by_name = connection(7, None, "O/R");
-    let other = connection(8, Some(78), "o/other");
-    let all = [&first, &renamed, &by_name, &other]
-        .map(connecting)
-        .to_vec();
-    assert_eq!(in_one_group(all), [Ok(()), known.clone(), known, Ok(())]);
-}
-
-#[test]
-fn a_repository_is_connected_once_an_owner_until_it_is_disconnected() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
-    let commit = |batch| wait(store.commit(batch));
-    let mut first = connection(5, Some(77), "o/r");
-    commit(connecting(&first)).unwrap();
-    let known = conflict(Conflict::Connection(first.id));
-    assert_eq!(
-        commit(connecting(&connection(6, Some(77), "o/renamed"))),
-        known
-    );
-    assert_eq!(commit(connecting(&connection(7, None, "O/R"))), known);
-    let mut of_another = connection(8, Some(77), "o/r");
-    of_another.owner = UserId::from_u128(2);
-    commit(connecting(&of_another)).unwrap();
-    first.lifecycle.desired = Desired::Removed { delete_hook: true };
-    commit(Batch::of(vec![Change::PutConnection(Box::new(first))])).unwrap();
-    commit(connecting(&connection(9, Some(77), "o/r"))).unwrap();
-}
-
-#[test]
-fn what_is_processed_in_the_same_group_is_not_carried_forward_as_it_was() {
-    let carry = Batch::of(vec![Change::InsertDelivery(
-        Box::new(delivery(1)),
-        payload(1),
-    )]);
-    let carry = carry.guarded_by(Guard::SameDelivery(Box::new(delivery(1))));
-    let changed = conflict(Conflict::Delivery(delivery(1).id));
-    assert_eq!(
-        in_one_group(vec![processed(1), carry.clone()]),
-        [Ok(()), changed]
-    );
-    assert_eq!(in_one_group(vec![carry]), [Ok(())]);
 }
 
 #[test]

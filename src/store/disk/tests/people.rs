@@ -1,7 +1,6 @@
 //! API tokens and users who go: they stay gone, whatever is read when the store opens.
 
 use super::derived::copy;
-use super::group::{connection, in_one_group};
 use super::*;
 use crate::domain::id::TokenId;
 use crate::domain::pattern::Pattern;
@@ -112,26 +111,6 @@ fn a_removal_that_was_begun_is_known_after_a_crash_and_a_removed_user_stays_gone
     assert_eq!(store.user_by_name("ann").ready().unwrap(), None);
     assert_eq!(store.token_by_hash(&token(3).hash).ready().unwrap(), None);
     assert_eq!(store.all_tokens().ready().unwrap(), []);
-}
-
-#[test]
-fn nothing_new_becomes_theirs_who_leave_in_the_same_group() {
-    let present = Guard::OwnerPresent(ANN);
-    let connecting = Change::PutConnection(Box::new(connection(7, None, "o/r")));
-    let gone = Err(CommitError::Conflict(Conflict::Owner(ANN)));
-    for last in [Change::PutUser(leaving()), Change::DeleteUser(ANN)] {
-        let answers = in_one_group(vec![
-            Batch::of(vec![Change::PutUser(user(None))]),
-            Batch::of(vec![Change::PutToken(token(3))]),
-            Batch::of(vec![last]),
-            Batch::of(vec![Change::PutToken(token(4))]).guarded_by(present.clone()),
-            Batch::of(vec![connecting.clone()]).guarded_by(present.clone()),
-        ]);
-        assert_eq!(
-            answers,
-            [Ok(()), Ok(()), Ok(()), gone.clone(), gone.clone()]
-        );
-    }
 }
 
 fn newest<Id>() -> crate::store::After<Id> {
