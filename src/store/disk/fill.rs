@@ -129,7 +129,7 @@ fn fill_with(
     make_empty()?;
     let mut from = Position::default();
     if let Some((position, path)) = base {
-        let put = |format, key, value| index.restore(format, key, value);
+        let put = |_, key, value| index.restore(key, value);
         if !snapshot::read(path, *position, put)? {
             let words = format!("{} changed while it was read", path.display());
             return Err(OpenError::View(words));

@@ -56,8 +56,7 @@ fn ways_to(connection: &Connection) -> Vec<Key> {
 }
 
 /// Most changes of a connection leave the keys that lead to it as they are: only what differs is
-/// written. So these keys have to come behind their record in order: then a snapshot, which is
-/// taken key by key while others write, has them as they were at the record's time or later.
+/// written.
 pub(super) fn put<K: Kv>(
     index: &Index<K>,
     connection: &Connection,

@@ -56,7 +56,7 @@ pub(in crate::store) enum Kind {
     CommandAsked = b'A',
     CommandByOwner = b'P',
     /// How long the list is whose keys begin so; see `counts`.
-    Count = b'E',
+    Count = b'H',
     /// How long such lists of all owners are together.
     CountInAll = b'F',
     /// When the newest delivery of a kind of provider came.

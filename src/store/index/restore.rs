@@ -1,12 +1,12 @@
 //! Taking in what a snapshot holds.
 //!
-//! Of a snapshot in the form of today every entry is taken as it is. In an older form only the
-//! records are, and the replay guards, which outlive theirs; the keys that lead to records are
-//! made as they are made today.
+//! A snapshot is taken while others write, and of its entries some are older than others. So only
+//! the records are taken in, and the replay guards, which outlive theirs; the keys that lead to
+//! records, and the counts, are made again. It does not matter in which form the snapshot has them.
 
 use super::apply::{insert_delivery, read_delivery};
 use super::key::Kind;
-use super::{FORMAT, Index, Kv, Place, record};
+use super::{Index, Kv, Place, record};
 use crate::store::record::Record;
 use crate::store::{Change, ReadError};
 
@@ -38,7 +38,7 @@ const RECORDS: [(Kind, Put); 9] = [
 
 /// What only leads to records, and is made anew with them. Whatever is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 27] = [
+const DERIVED: [Kind; 30] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -51,6 +51,7 @@ const DERIVED: [Kind; 27] = [
     Kind::ConnectionByOwnerAndName,
     Kind::ConnectionByStatus,
     Kind::ConnectionByCredential,
+    Kind::ConnectionLeaving,
     Kind::DeliveryByConnection,
     Kind::DeliveryByOwner,
     Kind::DeliveryByOutcome,
@@ -66,25 +67,14 @@ const DERIVED: [Kind; 27] = [
     Kind::IncidentByStatus,
     Kind::IncidentBySubjectAndStatus,
     Kind::IncidentByLook,
+    Kind::Count,
+    Kind::CountInAll,
 ];
 
 impl<K: Kv> Index<K> {
-    /// Takes in an entry of a snapshot whose entries have this form, in the order of their keys:
-    /// records come before the guards.
-    pub(in crate::store) fn restore(
-        &self,
-        format: u32,
-        key: Vec<u8>,
-        value: Vec<u8>,
-    ) -> Result<(), ReadError> {
+    /// Takes in an entry of a snapshot, in the order of their keys: records come before the guards.
+    pub(in crate::store) fn restore(&self, key: Vec<u8>, value: Vec<u8>) -> Result<(), ReadError> {
         let is = |kind: Kind| key.first() == Some(&(kind as u8));
-        // They follow from the other keys, whatever was written while the snapshot was taken.
-        if is(Kind::Count) || is(Kind::CountInAll) {
-            return Ok(());
-        }
-        if format == FORMAT {
-            return self.write(vec![(key, Some(value))]);
-        }
         if DERIVED.into_iter().any(is) {
             return Ok(());
         }

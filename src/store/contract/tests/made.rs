@@ -2,7 +2,7 @@
 
 use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload, Source};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::grant::Grant;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, TokenId,
@@ -135,7 +135,7 @@ pub(in crate::store) fn delivery(n: u32, connection: u8) -> Delivery {
         event: "push".into(),
         action: None,
         received_at: Timestamp(i64::from(n)),
-        body_digest: *blake3::hash(&n.to_le_bytes()).as_bytes(),
+        body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         body_bytes: 4,
         source: Source::Webhook,
         state: DeliveryState::Received,
