@@ -73,15 +73,7 @@ fn every_record_that_was_ever_written_is_read_and_todays_are_written_so() {
         seen.insert((name, was[0]));
     }
     for (name, newest, _) in forms() {
-        // Commands, notes and their keys are younger than version 0.1.
-        let first = (1..=newest).find(|version| seen.contains(&(name, *version)));
-        let oldest = if ["note", "note key"].contains(&name) {
-            2
-        } else {
-            1
-        };
-        assert_eq!(first, Some(oldest), "{name}");
-        for version in oldest..=newest {
+        for version in 1..=newest {
             assert!(
                 seen.contains(&(name, version)),
                 "{name} of version {version}"
