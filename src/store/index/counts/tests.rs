@@ -17,7 +17,9 @@ fn connection(id: u8, owner: u8, life: u8, credential: u8) -> Change {
     let mut connection = made::connection(id, &format!("o/r{id}"));
     connection.owner = UserId::from_u128(u128::from(owner));
     let credential = CredentialId::from_u128(u128::from(credential));
-    connection.credential_used = (life % 2 == 0).then_some(CredentialUse::Own(credential));
+    connection.credential_used = life
+        .is_multiple_of(2)
+        .then_some(CredentialUse::Own(credential));
     let lifecycle = &mut connection.lifecycle;
     (lifecycle.desired, lifecycle.phase) = match life {
         0 => (Desired::Active, Phase::Active),
