@@ -1,12 +1,20 @@
-//! How many random histories the property tests play.
+//! The number of random histories that property tests play.
 
 use proptest::prelude::ProptestConfig;
 
-/// So many; or as many as `HOOKHERD_HISTORIES` says, when those are fewer (`just quick`).
+/// The most histories of any property.
+const MOST: u32 = 100_000;
+/// The fewest of a quick run.
+const FEWEST: u32 = 250;
+
+/// So many; in a quick run (`just quick`), where `HOOKHERD_HISTORIES` says how many the largest
+/// property plays, as many in proportion.
 pub(crate) fn of(count: u32) -> ProptestConfig {
-    let most = std::env::var("HOOKHERD_HISTORIES").ok();
-    let most = most.map_or(u32::MAX, |most| {
-        most.parse().expect("a number of histories")
-    });
-    ProptestConfig::with_cases(count.min(most))
+    let Ok(most) = std::env::var("HOOKHERD_HISTORIES") else {
+        return ProptestConfig::with_cases(count);
+    };
+    let most: u32 = most.parse().expect("a number of histories");
+    let share = u64::from(count) * u64::from(most) / u64::from(MOST);
+    let share = u32::try_from(share).unwrap_or(count).max(FEWEST);
+    ProptestConfig::with_cases(share.min(count))
 }
