@@ -33,7 +33,11 @@ impl Turn {
         if self.state.connection.is_none() {
             return;
         }
-        let mut drained = self.drain_commands().await;
+        let mut drained = Ok(());
+        if self.state.has_commands {
+            drained = self.drain_commands().await;
+            self.state.has_commands = drained.is_err();
+        }
         if drained.is_ok() && !self.state.is_pausing && self.state.connection.is_some() {
             drained = self.process().await;
         }

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) waiting: Vec<oneshot::Sender<()>>,
     /// Who has disconnected, and waits for what becomes of the hook.
     pub(super) leaving: Vec<Leaving>,
+    /// Commands may be stored that were not carried out: since the start, or since one was asked.
+    pub(super) has_commands: bool,
     /// Who waits for a command that is stored.
     pub(super) waiters: Vec<Waiter>,
     /// Steps to be taken as soon as the store takes them, in order.
@@ -65,6 +67,7 @@ impl State {
             && !self.call_outstanding()
             && self.waiting.is_empty()
             && self.leaving.is_empty()
+            && !self.has_commands
             && self.waiters.is_empty()
             && self.owed.is_empty()
             && !self.careful

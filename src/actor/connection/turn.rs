@@ -71,6 +71,7 @@ impl Turn {
             Cause::Wanted(wanted) => self.do_wanted(*wanted).await,
             Cause::Asked(waiter) => {
                 self.state.waiters.push(*waiter);
+                self.state.has_commands = true;
                 self.drain().await;
             }
             Cause::WhenSettled(sender) if self.state.call_outstanding() => {
@@ -139,6 +140,7 @@ impl Turn {
             // The command is stored, and drained after the pause.
             Cause::Asked(waiter) => {
                 drop(waiter.answer.send(Err(error)));
+                self.state.has_commands = true;
                 self.pause();
             }
             Cause::MoveTurn => self.give_turn_back(None),
@@ -160,6 +162,7 @@ impl Turn {
             ..Edit::default()
         };
         self.must(input, edit).await;
+        self.state.has_commands = true;
         self.drain().await;
     }
 
