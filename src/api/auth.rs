@@ -30,7 +30,7 @@ fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
     let mut given = request.headers().get_all(AUTHORIZATION);
     let (Some(value), None) = (given.next(), given.next()) else {
         return Err(unauthenticated(
-            "send Authorization: Bearer <API token>, once",
+            "Send `Authorization: Bearer <API token>` once.",
         ));
     };
     let token = value
@@ -42,7 +42,7 @@ fn bearer(request: &HttpRequest) -> Result<&str, Problem> {
         .filter(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty());
     token
         .map(|(_, token)| token)
-        .ok_or_else(|| unauthenticated("the Authorization header is not of the form Bearer TOKEN"))
+        .ok_or_else(|| unauthenticated("The Authorization header must be `Bearer <API token>`."))
 }
 
 /// Who makes a request.
@@ -50,7 +50,8 @@ async fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, 
     let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
     for (name, _) in pairs {
         if TOKEN_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
-            let detail = "send the token as Authorization: Bearer; replace one that was in a URL";
+            let detail =
+                "Send the token in the Authorization header, and replace it: it was in a URL.";
             return Err(Problem::new(Code::TokenInQuery, detail));
         }
     }
@@ -72,7 +73,7 @@ async fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, 
     let (now, accounts) = (shared.now(), shared.accounts());
     let (token, user) = accounts.by_token_hash(&hash).await?.ok_or_else(wrong)?;
     if token.is_expired(now) {
-        return Err(unauthenticated("this API token has expired"));
+        return Err(unauthenticated("This API token has expired."));
     }
     if shared.uses.is_news(&token, now) {
         accounts.note_use(token.id, now);
@@ -85,7 +86,7 @@ async fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, 
 }
 
 fn not_valid() -> Problem {
-    unauthenticated("this API token is not valid")
+    unauthenticated("This API token is not valid.")
 }
 
 /// Whether the API token of a request that was let through is still good. Asked for once more
@@ -156,7 +157,7 @@ pub(super) async fn admit(
     if access == Access::Admin && !caller.is_admin {
         return Err(Problem::new(
             Code::Forbidden,
-            "this needs an admin's API token",
+            "An admin's API token is needed.",
         ));
     }
     let turn = shared.counters.request(caller)?;
@@ -175,6 +176,6 @@ impl FromRequest for Caller {
     /// refused, whatever the request holds.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let caller = request.extensions().get::<Self>().copied();
-        ready(caller.ok_or_else(|| unauthenticated("this needs an API token")))
+        ready(caller.ok_or_else(|| unauthenticated("An API token is needed.")))
     }
 }

@@ -163,26 +163,23 @@ impl Problem {
 
     /// The answer for what is not there, and for what is another user's.
     pub fn not_found() -> Self {
-        Self::new(
-            Code::NotFound,
-            "there is no such object, or it is not yours",
-        )
+        Self::new(Code::NotFound, "No such object, or it is not yours.")
     }
 
     /// A field of a body whose value will not do.
     pub fn invalid(field: &str, why: impl fmt::Display) -> Self {
-        Self::new(Code::InvalidField, format!("{field}: {why}"))
+        Self::new(Code::InvalidField, format!("{field}: {why}."))
     }
 
     /// No route has this path.
     pub(super) fn no_such_route() -> Self {
-        let detail = "see /api/v2/openapi.json for the routes there are";
+        let detail = "See /docs or /api/v2/openapi.json.";
         Self::new(Code::NoSuchRoute, detail)
     }
 
     /// A wrong method, with the ones that the route has.
     pub(super) fn method_not_allowed(allow: String) -> Self {
-        let detail = format!("this route has {allow}");
+        let detail = format!("This route has {allow}.");
         Self {
             allow: Some(allow),
             ..Self::new(Code::MethodNotAllowed, detail)
@@ -191,7 +188,7 @@ impl Problem {
 
     /// The same, with the time after which to come again.
     pub(super) fn retry_after(self, wait: Duration) -> Self {
-        // Told in whole seconds: not a moment too early.
+        // In whole seconds: not a moment too early.
         let wait = Some(wait + Duration::from_millis(999));
         Self {
             retry_after: wait,
@@ -208,11 +205,11 @@ impl Problem {
         let value = HeaderValue::from_static;
         match status(self.code) {
             StatusCode::SERVICE_UNAVAILABLE => {
-                let told = self.retry_after.map(|after| after.as_secs().max(1).into());
-                Some((RETRY_AFTER, told.unwrap_or(value(RETRY_AFTER_SECONDS))))
+                let wait = self.retry_after.map(|after| after.as_secs().max(1).into());
+                Some((RETRY_AFTER, wait.unwrap_or(value(RETRY_AFTER_SECONDS))))
             }
             StatusCode::TOO_MANY_REQUESTS => {
-                // Who has too many of something need not come again before some are removed.
+                // Waiting does not help a user who has too many of something.
                 let after = self.retry_after?;
                 Some((RETRY_AFTER, after.as_secs().max(1).into()))
             }
@@ -260,13 +257,13 @@ impl From<ReadError> for Problem {
                 }
                 Self::new(
                     Code::Internal,
-                    "a record could not be read; the log says more",
+                    "A stored record could not be read. See the daemon's log.",
                 )
             }
             // The store says so itself, and not for every request that meets it.
             ReadError::Unavailable(_) => Self::new(
                 Code::StoreUnavailable,
-                "what is stored cannot be read at the moment: try again shortly",
+                "Stored data cannot be read. Try again after Retry-After.",
             ),
         }
     }
@@ -278,37 +275,37 @@ impl From<CommitError> for Problem {
             CommitError::Conflict(Conflict::Connection(id)) => Self::connected(id),
             CommitError::Conflict(Conflict::User(_)) => Self::new(
                 Code::UserExists,
-                "there is a user of this name already: choose another name",
+                "A user with this name exists. Choose another name.",
             ),
             CommitError::Conflict(Conflict::Owner(_)) => {
-                Self::new(Code::NotNow, "the user is removed, or is being removed")
+                Self::new(Code::NotNow, "The user is removed or being removed.")
             }
             CommitError::Conflict(
                 Conflict::Changed | Conflict::Credential(_) | Conflict::Command(_),
-            ) => Self::new(Code::NotNow, "it has changed meanwhile: look again"),
+            ) => Self::new(Code::NotNow, "The object changed meanwhile. Read it again."),
             CommitError::Conflict(Conflict::CommandsWaiting(_)) => Self::new(
                 Code::Overloaded,
-                "too many commands wait for this connection: try again shortly",
+                "Too many commands are waiting for this connection. Try again after Retry-After.",
             ),
             CommitError::Conflict(Conflict::Lease(_)) => Self::new(
                 Code::Unavailable,
-                "another process looks after the connection: try again shortly",
+                "Another process works on this connection. Try again after Retry-After.",
             ),
             CommitError::Conflict(Conflict::NoConnection(_)) => {
-                Self::new(Code::NotNow, "the connection was removed meanwhile")
+                Self::new(Code::NotNow, "The connection was removed meanwhile.")
             }
             CommitError::Conflict(Conflict::Delivery(_)) => {
-                Self::new(Code::NotNow, "this delivery is stored already")
+                Self::new(Code::NotNow, "This delivery is stored already.")
             }
             CommitError::Overloaded => Self::new(
                 Code::Overloaded,
-                "too much waits to be stored: try again shortly",
+                "Too many writes are waiting. Try again after Retry-After.",
             ),
             // The store has logged it once, and not for every request that meets it. After a
             // failed write it is not known whether the change survives: no word about that.
             CommitError::DiskFull | CommitError::Failed | CommitError::Closed => Self::new(
                 Code::StoreUnavailable,
-                format!("this was not acknowledged, try again later: {error}"),
+                format!("Not stored: {error}. Try again after Retry-After."),
             ),
         }
     }
@@ -323,7 +320,7 @@ impl From<CommandError> for Problem {
             CommandError::Read(error) => error.into(),
             CommandError::Unavailable => Self::new(
                 Code::Unavailable,
-                "the connection is restarting: try again shortly",
+                "The connection is restarting. Try again after Retry-After.",
             ),
         }
     }
@@ -333,23 +330,21 @@ impl From<ConnectError> for Problem {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::AlreadyConnected(id) => Self::connected(id),
-            ConnectError::UnknownInstance => Self::new(
-                Code::UnknownProvider,
-                "its host is not in this daemon's configuration",
-            ),
+            ConnectError::UnknownInstance => {
+                Self::new(Code::UnknownProvider, "Its host is not configured.")
+            }
             ConnectError::NoCredential => Self::new(
                 Code::NoCredential,
-                "you have no credential for this host: add a token (POST /api/v2/credentials), or \
-                 sign in",
+                "You have no credential for this host. Add a token (POST /api/v2/credentials), or \
+                 sign in.",
             ),
             ConnectError::Unauthorized => Self::new(
                 Code::CredentialRefused,
-                "the provider refuses the token: it is wrong, expired or revoked",
+                "The provider refuses the token: it is wrong, expired or revoked. Replace it.",
             ),
             ConnectError::NoSuchRepository => Self::new(
                 Code::RepositoryNotFound,
-                "there is no such repository, or the token may not see it: check the name and the \
-                 token",
+                "No such repository, or the token may not see it. Check the name and the token.",
             ),
             ConnectError::Commit(error) => error.into(),
             ConnectError::Read(error) => error.into(),
@@ -372,7 +367,7 @@ impl Problem {
     }
 
     fn connected(id: ConnectionId) -> Self {
-        let detail = format!("you connected this repository already, as {id}");
+        let detail = format!("This repository is connected already, as {id}.");
         Self {
             connection: Some(id),
             ..Self::new(Code::AlreadyConnected, detail)
@@ -426,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_connection_is_told_of_the_first() {
+    fn a_second_connection_names_the_first() {
         let id = ConnectionId::from_u128(7);
         let (_, body) = shown(&ConnectError::AlreadyConnected(id).into());
         assert_eq!(body["status"], 409);

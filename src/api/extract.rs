@@ -71,7 +71,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let payload = web::Payload::from_request(&request, payload);
         Box::pin(async move {
             if !is_json(&request) {
-                let detail = "send Content-Type: application/json";
+                let detail = "Send Content-Type: application/json.";
                 return Err(Problem::new(Code::UnsupportedMediaType, detail));
             }
             let shared = request
@@ -87,7 +87,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             };
             let payload = payload
                 .await
-                .map_err(|_| Problem::new(Code::BadRequest, "the body cannot be read"))?;
+                .map_err(|_| Problem::new(Code::BadRequest, "The body cannot be read."))?;
             let announced = body::check_head(&request, &limits)?;
             let body = body::read(payload, announced, limits).await?;
             auth::still_admits(shared, &request).await?;
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_json_is_told_apart_and_never_quoted() {
+    fn bad_json_has_its_own_codes_and_is_never_quoted() {
         for (text, code, part) in [
             (r#"{"flag":tru"#, Code::BadJson, "line 1"),
             (

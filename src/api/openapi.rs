@@ -5,15 +5,17 @@
 //! What is alike everywhere is said here once: the problems by kind of route, the parameters in
 //! paths, and what several operations share is referred to.
 
+mod bodies;
+mod problems;
+
 use super::access::Access;
-use super::error::{Code, ProblemBody, status};
+use super::error::{Code, ProblemBody};
 use super::query::{BranchPattern, EventName, Limit, Owner, Position, RepositoryPattern};
 use super::routes::{Handlers, Operation, Route};
-use super::schema::{FULL_NAME, OWNER_AND_NAME};
 use crate::domain::id::HookKey;
 use crate::domain::repo::Host;
-use crate::provider::gitlab;
-use actix_web::http::StatusCode;
+use bodies::bodies;
+use problems::{by_status, headers, name_of, problems};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use utoipa::openapi::RefOr;
@@ -63,6 +65,29 @@ const TAGS: [(&str, &str, &str); 13] = [
         "health",
         "Operation",
         "Health, metrics and this description.",
+    ),
+];
+
+/// The headers that deliveries have. Which of them must be given depends on the provider.
+const DELIVERY_HEADERS: [(&str, &str); 7] = [
+    ("X-GitHub-Event", "GitHub: name of the event. Required."),
+    ("X-GitHub-Delivery", "GitHub: id of the delivery. Required."),
+    (
+        "X-Hub-Signature-256",
+        "GitHub: signature of the body. Required.",
+    ),
+    ("X-Gitlab-Event", "GitLab: name of the event. Required."),
+    (
+        "X-Gitlab-Token",
+        "GitLab: the secret, where the installation cannot sign.",
+    ),
+    (
+        "webhook-id",
+        "GitLab: id of the delivery, where the installation signs.",
+    ),
+    (
+        "webhook-signature",
+        "GitLab: signature of id, time and body.",
     ),
 ];
 
@@ -169,49 +194,6 @@ fn complete(schema: &mut Value) {
     }
 }
 
-/// What derives cannot say of bodies: what must be given, and what goes together.
-fn bodies() -> [(&'static str, Value); 3] {
-    let given = |name: &str, kind: &str| {
-        let kind = json!({ "type": kind });
-        json!({ "required": [name], "properties": { name: kind } })
-    };
-    let is_null = |name: &str| json!({ "properties": { name: { "type": "null" } } });
-    let both = |given: Value, other: Value| json!({ "allOf": [given, other] });
-    let connect = |provider: &Value, name: &str, events: Value| {
-        let events = json!({ "anyOf": [events, { "type": "null" }] });
-        json!({ "properties": {
-            "provider": provider, "repository_full_name": { "pattern": name },
-            "webhook_events": events,
-        } })
-    };
-    let not_all = json!({ "items": { "pattern": "^[a-z_]{1,100}$" } });
-    let of_github = json!({ "anyOf": [{ "const": ["*"] }, not_all] });
-    let of_gitlab = json!({ "items": { "enum": gitlab::EVENTS } });
-    let github = json!({ "enum": ["github", null] });
-    let github = connect(&github, OWNER_AND_NAME, of_github.clone());
-    let mut gitlab = connect(&json!({ "const": "gitlab" }), FULL_NAME, of_gitlab);
-    gitlab["required"] = json!(["provider"]);
-    let token = both(given("token", "string"), is_null("installation"));
-    let installation = both(given("installation", "string"), is_null("token"));
-    [
-        ("NewCredential", json!({ "oneOf": [token, installation] })),
-        ("Connect", json!({ "anyOf": [github, gitlab] })),
-        (
-            "ConnectionPatch",
-            json!({
-                "anyOf": [
-                    both(given("is_enabled", "boolean"), json!({ "properties": {
-                        "webhook_events": { "anyOf": [of_github, { "type": "null" }] },
-                    } })),
-                    both(given("webhook_events", "array"), json!({ "properties": {
-                        "webhook_events": of_github,
-                    } })),
-                ],
-            }),
-        ),
-    ]
-}
-
 /// Completes an operation with what follows from its row in the table.
 fn describe(document: &mut Value, route: &Route) {
     let method = route.method.as_str().to_lowercase();
@@ -228,7 +210,13 @@ fn describe(document: &mut Value, route: &Route) {
     let tag = TAGS.iter().find(|(of, _, _)| module.ends_with(of));
     operation["tags"] = json!([tag.expect("a tag for each module").1]);
     let mut parameters = in_path(route.path);
-    for mut parameter in take(&mut operation["parameters"]) {
+    if route.access == Access::Ingress {
+        parameters.extend(DELIVERY_HEADERS.map(|(name, about)| {
+            let schema = json!({ "type": "string" });
+            json!({ "name": name, "in": "header", "schema": schema, "description": about })
+        }));
+    }
+    for mut parameter in take(operation.get_mut("parameters")) {
         about_parameter(&mut parameter, &schemas);
         parameters.push(parameter);
     }
@@ -268,11 +256,9 @@ fn describe(document: &mut Value, route: &Route) {
     }
 }
 
-fn take(value: &mut Value) -> Vec<Value> {
-    match value.take() {
-        Value::Array(items) => items,
-        _ => Vec::new(),
-    }
+fn take(value: Option<&mut Value>) -> Vec<Value> {
+    let items = value.and_then(Value::as_array_mut);
+    items.map(std::mem::take).unwrap_or_default()
 }
 
 /// The problems that every route of this kind may answer with.
@@ -426,74 +412,4 @@ fn share_parameters(document: &mut Value) {
         }
     });
     document["components"]["parameters"] = shared.into();
-}
-
-fn by_status(codes: impl IntoIterator<Item = Code>) -> BTreeMap<StatusCode, Vec<Code>> {
-    let mut all: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
-    for code in codes {
-        let of = all.entry(status(code)).or_default();
-        if !of.contains(&code) {
-            of.push(code);
-        }
-    }
-    all
-}
-
-/// `UnprocessableEntity` for 422.
-fn name_of(status: StatusCode) -> String {
-    let words = status.canonical_reason().unwrap_or_default();
-    words.split(' ').collect()
-}
-
-/// An answer for each status of problems, with an example for each code.
-fn problems() -> Value {
-    let mut answers = Map::new();
-    for (status, codes) in by_status(Code::ALL.iter().copied()) {
-        let examples: Map<String, Value> = codes
-            .iter()
-            .map(|code| {
-                let value = ProblemBody::of(*code, code.next_step(), None);
-                (
-                    code.as_str().to_owned(),
-                    json!({ "summary": code.meaning(), "value": value }),
-                )
-            })
-            .collect();
-        let mut answer = json!({
-            "description": status.canonical_reason(),
-            "content": { "application/problem+json": {
-                "schema": { "$ref": "#/components/schemas/Problem" }, "examples": examples,
-            } },
-        });
-        let header = match status {
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Some("Retry-After"),
-            StatusCode::UNAUTHORIZED => Some("WWW-Authenticate"),
-            StatusCode::METHOD_NOT_ALLOWED => Some("Allow"),
-            _ => None,
-        };
-        if let Some(header) = header {
-            let reference = format!("#/components/headers/{header}");
-            answer["headers"] = json!({ header: { "$ref": reference } });
-        }
-        answers.insert(name_of(status), answer);
-    }
-    answers.into()
-}
-
-fn headers() -> Value {
-    json!({
-        "Retry-After": {
-            "description": "Seconds after which to try again. With 429 it is missing when waiting \
-                does not help.",
-            "schema": { "type": "integer", "minimum": 1 },
-        },
-        "WWW-Authenticate": {
-            "description": "`Bearer`, when an API token is needed.",
-            "schema": { "type": "string" },
-        },
-        "Allow": {
-            "description": "The methods of the route.",
-            "schema": { "type": "string" },
-        },
-    })
 }

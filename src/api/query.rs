@@ -47,10 +47,10 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     };
     T::deserialize(MapAccessDeserializer::new(pairs)).map_err(|Bad { name, why }| {
         if name == "cursor" {
-            let why = "pass a next_cursor of this list, unchanged";
+            let why = "Pass a next_cursor of this list, unchanged.";
             return Problem::new(Code::BadCursor, why);
         }
-        Problem::new(Code::BadQuery, format!("{name}: {why}"))
+        Problem::new(Code::BadQuery, format!("{name}: {why}."))
     })
 }
 

@@ -156,7 +156,7 @@ impl Drop for Turn {
 
 fn too_many(limit: Limit, what: &str, wait: Duration) -> Problem {
     limit_reached(limit);
-    let words = format!("{what}. Retry after the time in Retry-After");
+    let words = format!("{what}. Try again after Retry-After.");
     Problem::new(Code::TooManyRequests, words).retry_after(wait)
 }
 
@@ -180,7 +180,7 @@ impl Counters {
         counted.map_err(|wait| {
             too_many(
                 Limit::RequestsPerMinute,
-                "too many requests per minute",
+                "Too many requests per minute",
                 wait,
             )
         })?;
@@ -188,7 +188,7 @@ impl Counters {
         let count = at_once.entry(user).or_default();
         if *count >= self.quotas.requests_at_once {
             let wait = Duration::from_secs(1);
-            let what = "too many concurrent requests";
+            let what = "Too many concurrent requests";
             return Err(too_many(Limit::RequestsAtOnce, what, wait));
         }
         *count += 1;
@@ -203,7 +203,7 @@ impl Counters {
         match self.wrong_tokens.count(peer, Instant::now()) {
             Ok(()) => told,
             Err(wait) => {
-                let what = "too many wrong API tokens from this address";
+                let what = "Too many wrong API tokens from this address";
                 too_many(Limit::WrongTokensPerMinute, what, wait)
             }
         }
@@ -211,7 +211,7 @@ impl Counters {
 
     /// Whether this user may try to connect a repository.
     pub(super) fn may_connect(&self, user: UserId) -> Result<(), Problem> {
-        let what = "too many attempts to connect repositories that were not found";
+        let what = "Too many attempts to connect repositories that were not found";
         let may = self.failed_connects.may(user, Instant::now());
         may.map_err(|wait| too_many(Limit::FailedConnectsPerHour, what, wait))
     }
@@ -225,7 +225,7 @@ impl Counters {
     /// An API token is made for this user, if one may be.
     pub(super) fn make_token(&self, user: UserId) -> Result<(), Problem> {
         let made = self.tokens.count(user, Instant::now());
-        let what = "too many API tokens created for this user";
+        let what = "Too many API tokens created for this user";
         made.map_err(|wait| too_many(Limit::TokensPerHour, what, wait))
     }
 
@@ -257,22 +257,22 @@ impl Counters {
         let (limit, most, words) = match what {
             Owned::Tokens => {
                 let most = quotas.tokens;
-                let words = format!("a user may have {most} API tokens: revoke one first");
+                let words = format!("A user may have {most} API tokens. Revoke one first.");
                 (Limit::TokensPerUser, most, words)
             }
             Owned::Credentials => {
                 let most = quotas.credentials;
-                let words = format!("a user may have {most} credentials: remove one first");
+                let words = format!("A user may have {most} credentials. Remove one first.");
                 (Limit::CredentialsPerUser, most, words)
             }
             Owned::SignIns => {
                 let most = quotas.credentials.saturating_mul(TIMES_WITH_SIGN_INS);
-                let words = format!("you have {most} credentials: remove some before you sign in");
+                let words = format!("You have {most} credentials. Remove one before you sign in.");
                 (Limit::CredentialsPerUser, most, words)
             }
             Owned::Repositories => {
                 let most = quotas.repositories;
-                let words = format!("a user may have {most} connections: disconnect one first");
+                let words = format!("A user may have {most} connections. Disconnect one first.");
                 (Limit::RepositoriesPerUser, most, words)
             }
             Owned::Removed => {
@@ -285,7 +285,7 @@ impl Counters {
             }
             Owned::Users => {
                 let most = quotas.users;
-                let words = format!("there may be {most} users: remove one first");
+                let words = format!("There may be {most} users. Remove one first.");
                 (Limit::Users, most, words)
             }
         };

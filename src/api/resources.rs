@@ -5,6 +5,7 @@ pub(super) mod commands;
 pub(super) mod connections;
 pub(super) mod credentials;
 pub(super) mod deliveries;
+pub(super) mod docs;
 mod events;
 pub(super) mod health;
 pub(super) mod incidents;

@@ -8,8 +8,8 @@ use super::auth;
 use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
-    commands, connections, credentials, deliveries, health, incidents, oauth, repositories, runs,
-    stats, tokens, users, webhooks,
+    commands, connections, credentials, deliveries, docs, health, incidents, oauth, repositories,
+    runs, stats, tokens, users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -142,6 +142,7 @@ routes! {
     GetToken = GET "/api/v2/tokens/{id}" User tokens::one;
     RevokeToken = DELETE "/api/v2/tokens/{id}" User tokens::revoke;
     Openapi = GET "/api/v2/openapi.json" Public health::openapi;
+    Docs = GET "/docs" Public docs::show;
     Healthz = GET "/healthz" Public health::live;
     Readyz = GET "/readyz" Public health::ready [StoreUnavailable];
     Metrics = GET "/metrics" Metrics health::metrics [NoSuchRoute];

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Longest time for the daemon to start, and for what it was told to become visible.
 const TIME_MAX: Duration = Duration::from_mins(1);
 /// The built-in user's token.
-const TOKEN: &str = "interop-admin-token-of-forty-characters-x";
+pub(crate) const TOKEN: &str = "interop-admin-token-of-forty-characters-x";
 /// base64 of 32 bytes.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -64,6 +64,11 @@ impl Daemon {
             .await;
         assert_eq!(status, 201, "{answer}");
         daemon
+    }
+
+    /// Where its interface is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     async fn wait_until_ready(&mut self) {

@@ -9,6 +9,7 @@ mod daemon;
 mod emulate;
 mod ingress;
 mod mutate;
+mod openapi;
 mod payloads;
 mod prism;
 mod receiver;

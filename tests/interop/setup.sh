@@ -30,13 +30,20 @@ if ! cmp -s "$here/package-lock.json" "$stamp"; then
     cp "$here/package-lock.json" "$stamp"
 fi
 
-python_stamp="$out/python/.hookherd-requirements"
-if ! cmp -s "$here/clients/requirements.txt" "$python_stamp"; then
-    rm -rf "$out/python"
-    python3 -m pip install --quiet --no-deps --root-user-action=ignore --disable-pip-version-check \
-        --target "$out/python" --requirement "$here/clients/requirements.txt"
-    cp "$here/clients/requirements.txt" "$python_stamp"
-fi
+# Two folders, because what they need of each other's libraries is not of one version.
+for tool in python schemathesis; do
+    case $tool in
+        python) wanted="$here/clients/requirements.txt" ;;
+        schemathesis) wanted="$here/schemathesis.txt" ;;
+    esac
+    got="$out/$tool/.hookherd-requirements"
+    if ! cmp -s "$wanted" "$got"; then
+        rm -rf "${out:?}/$tool"
+        python3 -m pip install --quiet --no-deps --root-user-action=ignore \
+            --disable-pip-version-check --target "$out/$tool" --requirement "$wanted"
+        cp "$wanted" "$got"
+    fi
+done
 
 # Derived files: made anew when a script or the lock file is newer.
 for made in corpus.jsonl openapi.json; do

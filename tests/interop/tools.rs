@@ -29,9 +29,16 @@ pub(crate) fn require() {
     let is_current = installed.is_ok_and(|installed| installed == wanted);
     let made = ["node", "corpus.jsonl", "openapi.json"];
     let is_made = made.iter().all(|name| out_dir().join(name).exists());
-    let wanted = fs::read(source_dir().join("clients/requirements.txt"));
-    let installed = fs::read(out_dir().join("python/.hookherd-requirements"));
-    let has_python = installed.is_ok_and(|got| got == wanted.expect("it is committed"));
+    let is_there = |(tool, list): (&str, &str)| {
+        let wanted = fs::read(source_dir().join(list)).expect("it is committed");
+        let installed = fs::read(out_dir().join(tool).join(".hookherd-requirements"));
+        installed.is_ok_and(|installed| installed == wanted)
+    };
+    let python = [
+        ("python", "clients/requirements.txt"),
+        ("schemathesis", "schemathesis.txt"),
+    ];
+    let has_python = python.into_iter().all(is_there);
     assert!(
         is_current && is_made && has_python,
         "the interop tools are missing or outdated: run tests/interop/setup.sh"

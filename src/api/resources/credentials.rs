@@ -1,4 +1,4 @@
-//! Rights at providers: verified, sealed, shared if their owner wants that, and never shown again.
+//! Credentials: verified with the provider, encrypted, and never shown again.
 
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
@@ -35,9 +35,9 @@ pub(in crate::api) struct NewCredential {
     host: Option<String>,
 }
 
-/// What a credential is to rest on: a token, or an installation of our app.
+/// What a credential consists of: a token, or an installation of our App.
 ///
-/// The app's key opens every installation, whoever made it: so only an admin may name one.
+/// The App's key opens every installation: so only an admin may name one.
 fn offer(
     caller: Caller,
     token: Option<String>,
@@ -50,7 +50,7 @@ fn offer(
             Ok(Offer::Token(token))
         }
         (None, Some(_)) if !caller.is_admin => {
-            let detail = "only an admin may add an installation of the App; they can share it";
+            let detail = "Only an admin may add an installation of the App, and can share it.";
             Err(Problem::new(Code::Forbidden, detail))
         }
         (None, Some(number)) => {
@@ -60,7 +60,7 @@ fn offer(
             Ok(Offer::Installation(number))
         }
         (None, None) | (Some(_), Some(_)) => {
-            let detail = "name a token, or an installation of the App, and not both";
+            let detail = "Send either a token or an installation of the App.";
             Err(Problem::new(Code::BadJson, detail))
         }
     }
@@ -91,12 +91,12 @@ pub(super) fn instance(
             .collect();
         hosts.sort_unstable();
         let detail = match hosts.as_slice() {
-            [] => format!("this daemon is not configured for {provider}"),
+            [] => format!("{provider} is not configured."),
             hosts => {
                 let hosts = hosts.join(", ");
                 match host {
-                    Some(host) => format!("{host} is not configured here; these are: {hosts}"),
-                    None => format!("say which host is meant: {hosts}"),
+                    Some(host) => format!("{host} is not configured. Configured: {hosts}."),
+                    None => format!("Name the host: {hosts}."),
                 }
             }
         };
@@ -138,7 +138,7 @@ pub(in crate::api) async fn create(
     let host = new.host.as_deref().map(host_named).transpose()?;
     let instance = instance(&shared, provider, host)?;
     if matches!(offer, Offer::Installation(_)) && shared.providers.apps(&instance).is_none() {
-        let detail = format!("no App is configured for {instance}");
+        let detail = format!("No App is configured for {instance}.");
         return Err(Problem::new(Code::OauthNotConfigured, detail));
     }
     let have = shared.owned(caller).counts().await?.credentials;
@@ -205,7 +205,7 @@ pub(in crate::api) async fn remove(
 /// Names of repositories that a refusal lists.
 const NAMED_MAX: usize = 5;
 
-/// Whoever removes the last credential that fits is told so first.
+/// Refuses to remove the last credential that fits, unless the user insists.
 fn still_needed(needing: &Needing) -> Result<(), Problem> {
     let Needing {
         connections,
@@ -230,8 +230,8 @@ fn still_needed(needing: &Needing) -> Result<(), Problem> {
     }
     if *pending_deletions > 0 {
         parts.push(match pending_deletions {
-            1 => "1 webhook that is still to be deleted".to_owned(),
-            many => format!("{many} webhooks that are still to be deleted"),
+            1 => "1 webhook that still has to be deleted".to_owned(),
+            many => format!("{many} webhooks that still have to be deleted"),
         });
     }
     if *others > 0 {
@@ -245,7 +245,7 @@ fn still_needed(needing: &Needing) -> Result<(), Problem> {
     }
     let least = if *is_cut_off { "at least " } else { "" };
     let detail = format!(
-        "no other credential fits {least}{}; add another one first, or pass force=true",
+        "No other credential fits {least}{}. Add another one first, or pass force=true.",
         parts.join(", ")
     );
     Err(Problem::new(Code::CredentialInUse, detail))

@@ -75,7 +75,7 @@ pub(in crate::api) async fn one(
     let summary = dto::DeliverySummary::of(&delivery, name.as_ref());
     // The whole body is looked at, which must not hold up the deliveries that arrive meanwhile.
     let shown = web::block(move || payload::shown(&summary, body)).await;
-    let stopping = |_| Problem::new(Code::Unavailable, "the daemon is shutting down");
+    let stopping = |_| Problem::new(Code::Unavailable, "The daemon is shutting down.");
     Ok(shown.map_err(stopping)??.answer(spent))
 }
 

@@ -31,10 +31,10 @@ pub(in crate::api) async fn ready(shared: web::Data<Shared>) -> Answer {
     if shared.store_is_ready() {
         ok(&Status { status: "ready" })
     } else {
-        // Why stands in the log: this answer is for everybody.
+        // The reason is in the log: this answer is public.
         Err(Problem::new(
             Code::StoreUnavailable,
-            "deliveries cannot be stored at the moment",
+            "Deliveries cannot be stored. See the daemon's log.",
         ))
     }
 }
@@ -49,7 +49,7 @@ pub(in crate::api) async fn ready(shared: web::Data<Shared>) -> Answer {
 )]
 pub(in crate::api) async fn metrics(shared: web::Data<Shared>) -> Answer {
     let render = shared.metrics.as_ref().ok_or_else(|| {
-        Problem::new(Code::NoSuchRoute, "metrics are served elsewhere, if at all")
+        Problem::new(Code::NoSuchRoute, "Metrics are not served at this address.")
     })?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")

@@ -60,7 +60,7 @@ fn grants(
     let instance = instance(shared, provider, host)?;
     let grants = shared.providers.grants(&instance).cloned();
     let grants = grants.ok_or_else(|| {
-        let detail = format!("no OAuth client is configured for {instance}: add a token instead");
+        let detail = format!("No OAuth client is configured for {instance}. Add a token instead.");
         Problem::new(Code::OauthNotConfigured, detail)
     })?;
     Ok((instance, grants))
@@ -75,7 +75,7 @@ fn too_many<E>(_: E) -> Problem {
     limit_reached(Limit::SignIns);
     Problem::new(
         Code::Overloaded,
-        "too many sign-ins in progress. Try again later",
+        "Too many sign-ins in progress. Try again after Retry-After.",
     )
 }
 
@@ -106,7 +106,7 @@ pub(in crate::api) async fn authorize(
     let wants_json = asked.format.is_some() || accepts_json(&request);
     let public_url = &shared.settings.public_url;
     let next = asked.next.as_deref().map(|text| {
-        let why = "next: expected a path of this server, such as /connections";
+        let why = "next: expected a path of this server, such as /connections.";
         Target::parse(text, public_url).ok_or_else(|| Problem::new(Code::BadQuery, why))
     });
     let next = next.transpose()?;
@@ -158,8 +158,8 @@ struct Returned {
 }
 
 fn no_such_sign_in() -> Problem {
-    let detail = "this sign-in was not begun here, was used already, or took over ten minutes: \
-                  begin again";
+    let detail = "No such sign-in: it was used already, took over 10 minutes, or started in \
+                  another browser. Start again.";
     Problem::new(Code::OauthState, detail)
 }
 
@@ -272,7 +272,7 @@ async fn keep(
 fn denied() -> Problem {
     Problem::new(
         Code::OauthDenied,
-        "you did not agree at the provider: nothing was changed",
+        "You denied access at the provider. Nothing was changed.",
     )
 }
 
@@ -304,7 +304,7 @@ fn of_grant(error: &GrantError) -> Problem {
     responses((status = 200, body = String, content_type = "text/plain"))
 )]
 pub(in crate::api) async fn done(InPath(provider): InPath) -> Answer {
-    let words = format!("Signed in with {provider}. You may close this window.\n");
+    let words = format!("Signed in with {provider}. You can close this window.\n");
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .body(words))
@@ -378,7 +378,7 @@ pub(in crate::api) async fn poll_device(
         return Err(Problem::not_found());
     }
     let now = shared.now();
-    // Whoever asks too often is not passed on: the provider would slow us down.
+    // Requests that come too early are not passed on: the provider would slow us down.
     if now < device.next_at {
         return ok(&dto::DeviceState::pending(device.interval));
     }
@@ -406,7 +406,7 @@ pub(in crate::api) async fn poll_device(
         }
         Ok(DevicePoll::Expired) => {
             end();
-            let detail = "the code is over: begin again";
+            let detail = "The device code expired. Start again.";
             Err(Problem::new(Code::OauthExpired, detail))
         }
         Err(error) => {

@@ -36,7 +36,7 @@ pub(super) fn spend(
         return Ok(None);
     }
     let spent = shared.answers.take(Some(caller.user), STREAM_BYTES);
-    let words = "too many payloads are being read: ask again shortly";
+    let words = "Too many payloads are in transfer. Try again after Retry-After.";
     spent.map(Some).ok_or_else(|| {
         limit_reached(Limit::AnswerBytes);
         Problem::new(Code::Overloaded, words)
@@ -55,7 +55,7 @@ fn unreadable(error: &Error) -> Problem {
     if may_log("payload_unreadable") {
         tracing::error!(%error, "a payload cannot be read");
     }
-    let words = "the payload could not be read; the log says more";
+    let words = "The payload could not be read. See the daemon's log.";
     Problem::new(Code::Internal, words)
 }
 

@@ -57,7 +57,7 @@ async fn named(
         Some(name) if own.as_ref().is_some_and(|own| own.name == *name) => own,
         Some(name) if caller.is_admin => accounts.by_name(name).await?,
         Some(_) => {
-            let detail = "only an admin manages the API tokens of other users";
+            let detail = "Only an admin manages the API tokens of other users.";
             return Err(Problem::new(Code::Forbidden, detail));
         }
     };

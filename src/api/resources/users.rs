@@ -1,4 +1,4 @@
-//! Users, for admins; and who one is, for everybody.
+//! Users.
 
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
@@ -174,13 +174,13 @@ pub(in crate::api) async fn remove(
     })
 }
 
-/// The built-in admin stands for the configuration; and nobody locks themselves out.
+/// Refuses to remove the built-in admin and the caller themselves.
 fn may_be_removed(shared: &Shared, caller: Caller, user: &User) -> Result<(), Problem> {
     let built_in = shared.admin.is_some_and(|admin| admin.user == user.id);
     let detail = if built_in || user.name == ADMIN_NAME {
-        "the built-in admin stays: change or take out auth.admin_token in the configuration"
+        "The built-in admin cannot be removed. Change auth.admin_token in the configuration."
     } else if user.id == caller.user {
-        "you cannot remove yourself: have another admin do it"
+        "You cannot remove yourself. Ask another admin."
     } else {
         return Ok(());
     };
@@ -197,12 +197,12 @@ fn in_use(user: &User, left: Belongings) -> Problem {
     }
     match deletions {
         0 => {}
-        1 => has.push("1 webhook that is still to be deleted".to_owned()),
-        many => has.push(format!("{many} webhooks that are still to be deleted")),
+        1 => has.push("1 webhook that still has to be deleted".to_owned()),
+        many => has.push(format!("{many} webhooks that still have to be deleted")),
     }
     let detail = format!(
-        "{} has {}: pass connections=disconnect, and delete_webhooks=false to leave the webhooks \
-         at the provider",
+        "{} has {}. Pass connections=disconnect, and delete_webhooks=false to leave the webhooks \
+         at the provider.",
         user.name,
         has.join(" and ")
     );
@@ -234,6 +234,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[utoipa::path(get, path = "/api/v2/whoami", responses((status = 200, body = dto::User)))]
 pub(in crate::api) async fn whoami(caller: Caller, shared: web::Data<Shared>) -> Answer {
     let user = shared.accounts().user(caller.user).await?;
-    let user = user.ok_or_else(|| Problem::new(Code::Unauthenticated, "this user is gone"))?;
+    let user =
+        user.ok_or_else(|| Problem::new(Code::Unauthenticated, "This user no longer exists."))?;
     ok(&dto::User::from(&user))
 }

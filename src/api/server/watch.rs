@@ -70,7 +70,7 @@ pub(super) async fn watched(
     }
     let end = Request(gate);
     let response = if is_tunnel(&request) {
-        let problem = Problem::new(Code::BadRequest, "no other protocol is spoken here");
+        let problem = Problem::new(Code::BadRequest, "Only HTTP/1.1 is supported.");
         let mut refused = problem.error_response();
         refused.head_mut().set_connection_type(CLOSE);
         request.into_response(refused)
@@ -87,7 +87,7 @@ pub(super) async fn watched(
         (head, sent)
     } else {
         limit_reached(Limit::AnswerBytes);
-        let words = "too many answers are being read: ask again shortly";
+        let words = "Too many large answers are in transfer. Try again after Retry-After.";
         let mut problem = Problem::new(Code::Overloaded, words).error_response();
         // What was sent ahead is not answered as well.
         problem.head_mut().set_connection_type(CLOSE);

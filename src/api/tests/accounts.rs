@@ -259,7 +259,7 @@ fn a_user_with_connections_is_removed_only_when_it_is_said_what_becomes_of_them(
         let refused = remove(&world, &world.admin, id, query);
         refused.is(409, "user_in_use");
         assert!(
-            refused.body.contains(" has 1 connection: pass"),
+            refused.body.contains(" has 1 connection. Pass"),
             "{refused:?}"
         );
     }
@@ -307,7 +307,7 @@ fn a_hook_that_is_still_to_be_deleted_counts_too() {
     assert!(
         refused
             .body
-            .contains(" has 1 webhook that is still to be deleted: pass"),
+            .contains(" has 1 webhook that still has to be deleted. Pass"),
         "{refused:?}"
     );
     connection.lifecycle.phase = Phase::Removed;
@@ -433,7 +433,10 @@ fn a_pending_deletion_needs_its_credential_and_force_removes_it_all_the_same() {
     let line = format!("DELETE /api/v2/credentials/{}", world.credential);
     let refused = world.call(Some(&world.owner), &line, None);
     refused.is(409, "credential_in_use");
-    assert!(refused.body.contains("still to be deleted"), "{refused:?}");
+    assert!(
+        refused.body.contains("still has to be deleted"),
+        "{refused:?}"
+    );
     let line = format!("{line}?force=true");
     assert_eq!(world.call(Some(&world.owner), &line, None).status, 204);
 }

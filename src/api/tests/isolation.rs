@@ -85,6 +85,7 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         | Operation::GetToken
         | Operation::RevokeToken => probe_account(operation, world),
         Operation::Openapi => ("/api/v2/openapi.json".into(), None, Nothing, 200),
+        Operation::Docs => ("/docs".into(), None, Nothing, 200),
         Operation::Healthz => ("/healthz".into(), None, Nothing, 200),
         Operation::Readyz => ("/readyz".into(), None, Nothing, 200),
         Operation::Metrics => ("/metrics".into(), None, Nothing, 200),
@@ -338,6 +339,7 @@ fn only_these_routes_are_open_or_for_admins() {
         Operation::OauthCallback,
         Operation::OauthDone,
         Operation::Openapi,
+        Operation::Docs,
         Operation::Healthz,
         Operation::Readyz,
     ];

@@ -35,7 +35,7 @@ fn a_repository_is_connected_by_its_url_and_what_does_not_fit_is_told() {
     failed(
         &stage,
         &["connect", "github", "https://github.com/acme/api"],
-        &format!("github.com is not configured here; these are: {host}"),
+        &format!("github.com is not configured. Configured: {host}"),
     );
     failed(
         &stage,
