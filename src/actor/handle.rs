@@ -79,9 +79,9 @@ impl std::fmt::Debug for Actors {
 }
 
 impl Actors {
-    /// Starts router and warden on this thread, and an actor for every connection. Needs a
-    /// running actix system.
-    pub fn start(ports: Ports, settings: Settings) -> Result<Self, crate::store::ReadError> {
+    /// Starts router and warden on this thread, and an actor for each of `connections`, which are
+    /// all that are stored. Needs a running actix system.
+    pub fn start(ports: Ports, settings: Settings, connections: Vec<ConnectionId>) -> Self {
         let ports = Arc::new(ports);
         let (pool, deaths) = Pool::new(Arc::clone(&ports));
         let services = Arc::new(Services {
@@ -91,20 +91,19 @@ impl Actors {
             moves: Moves::default(),
             timers: Timers::default(),
         });
-        let ids = services.ports.store.connection_ids().ready()?;
         let registry = Arc::new(Registry::default());
         let warden = Warden::start_on(Arc::clone(&services), Arc::clone(&registry));
         let news = Arc::<News>::default();
         let router = Router::new(Arc::clone(&registry), warden.clone(), Arc::clone(&news)).start();
         let ticking = tick(Arc::clone(&services), Arc::clone(&registry));
-        for id in ids {
+        for id in connections {
             warden.do_send(Start(id));
         }
         let sweeper = Sweeper::start_on(Arc::clone(&services), Arc::clone(&registry), deaths);
         let mover = Mover::new(Arc::clone(&services), Arc::clone(&registry)).start();
         let remover =
             Remover::new(Arc::clone(&services), Arc::clone(&registry), warden.clone()).start();
-        Ok(Self {
+        Self {
             services,
             registry,
             router,
@@ -114,7 +113,7 @@ impl Actors {
             mover,
             remover,
             ticking,
-        })
+        }
     }
 
     /// Stops all actors, once no refresh of a grant is running. The store still completes running

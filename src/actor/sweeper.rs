@@ -6,10 +6,11 @@ use super::registry::Registry;
 use super::services::Services;
 use crate::domain::backoff::jittered;
 use crate::domain::command::CommandKind;
-use crate::domain::connection::CredentialUse;
+use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::Priority;
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Phase;
+use crate::store::After;
 use actix::prelude::*;
 use futures_util::stream;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use tokio::sync::oneshot;
 
 /// Interval at which grants are checked.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// Connections of a dead credential that are read at a time.
+const PAGE: usize = 200;
 
 /// The actor that sweeps.
 pub(super) struct Sweeper {
@@ -57,8 +61,22 @@ async fn rouse(services: Arc<Services>, registry: Arc<Registry>, dead: Credentia
     let Ok(Some(credential)) = store.credential(dead).await else {
         return;
     };
-    let using = store.connections_using(dead, credential.owner, usize::MAX);
-    for connection in using.await.unwrap_or_default() {
+    let mut last = None;
+    loop {
+        let after = After { last, limit: PAGE };
+        let Ok(page) = store.connections_using(dead, credential.owner, after).await else {
+            return;
+        };
+        last = page.items.last().map(|c| c.id);
+        rouse_each(&registry, dead, page.items);
+        if !page.has_more || last.is_none() {
+            return;
+        }
+    }
+}
+
+fn rouse_each(registry: &Registry, dead: CredentialId, using: Vec<Connection>) {
+    for connection in using {
         let is_waiting = matches!(connection.lifecycle.phase, Phase::Suspended(_));
         let used = connection.credential_used.map(CredentialUse::id);
         if used != Some(dead) || !connection.is_enabled() || is_waiting {

@@ -46,6 +46,8 @@ use tokio::sync::Semaphore;
 const API_BYTES_IN_FLIGHT_MAX: usize = 32 * 1024 * 1024;
 /// Large deliveries that are hashed and compressed at a time. Each may take three times its size.
 const HEAVY_MAX: usize = 2;
+/// Payloads that are looked at whole at a time: as many as the store reads at a time.
+const LOOKS_MAX: usize = 4;
 
 /// Who asks. Made by `auth` and by nobody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Shared {
     pub(super) answers: Arc<Budget>,
     /// Large deliveries that may be hashed and compressed.
     pub(super) heavy: Semaphore,
+    /// Payloads that may be looked at whole.
+    pub(super) looks: Arc<Semaphore>,
     /// Sign-ins that are under way.
     pub(super) sign_ins: SignIns,
     /// Which API tokens were used lately.
@@ -115,6 +119,7 @@ impl Shared {
             counters: Counters::new(settings.quotas.clone()),
             answers: Budget::new(settings.answer_bytes_max),
             heavy: Semaphore::new(HEAVY_MAX),
+            looks: Arc::new(Semaphore::new(LOOKS_MAX)),
             settings,
             sign_ins: SignIns::default(),
             uses: Uses::default(),
@@ -299,17 +304,22 @@ impl Owned<'_> {
         if !credential.works_for(instance) {
             return Ok(needing);
         }
-        let all = self
-            .store
-            .connections_using(id, self.owner, NEEDING_MAX)
-            .await?;
-        needing.is_cut_off = all.len() == NEEDING_MAX;
+        let (last, limit) = (None, NEEDING_MAX);
+        let after = After { last, limit };
+        let using = self.store.connections_using(id, self.owner, after).await?;
+        needing.is_cut_off = using.has_more;
+        let shared = self.store.shared_credentials().await?;
         let mut usable: HashMap<UserId, Vec<CredentialId>> = HashMap::new();
-        for connection in all.into_iter().filter(|c| c.instance == *instance) {
+        let of_instance = |c: &Connection| c.instance == *instance;
+        for connection in using.items.into_iter().filter(of_instance) {
             let owner = connection.owner;
             let usable = match usable.entry(owner) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => unknown.insert(self.usable(owner, instance).await?),
+                Entry::Vacant(unknown) => {
+                    let own = self.store.credentials(owner).await?;
+                    let all = own.iter().chain(&shared).filter(|c| c.works_for(instance));
+                    unknown.insert(all.map(|c| c.id).collect())
+                }
             };
             let fits =
                 |other: &&CredentialId| **other != id && !connection.no_access.contains(other);
@@ -327,14 +337,6 @@ impl Owned<'_> {
             }
         }
         Ok(needing)
-    }
-
-    /// The credentials that connections of `owner` may use at an instance.
-    async fn usable(&self, owner: UserId, at: &Instance) -> Result<Vec<CredentialId>, ReadError> {
-        let own = self.store.credentials(owner).await?;
-        let shared = self.store.shared_credentials().await?;
-        let all = own.iter().chain(&shared).filter(|c| c.works_for(at));
-        Ok(all.map(|c| c.id).collect())
     }
 
     /// A credential.

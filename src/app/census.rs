@@ -84,7 +84,7 @@ impl Census {
     /// Counts what is there now.
     pub(super) fn take(store: &dyn Read, now: Timestamp) -> Result<Self, ReadError> {
         let mut census = Self::empty();
-        let counts = store.counts(Scope::All).ready()?;
+        let counts = store.counts(Scope::All).wait()?;
         for (status, count) in counts.connections {
             census.hooks.insert(status.as_str(), number(count));
         }
@@ -94,14 +94,14 @@ impl Census {
             let key = (status, severity, found.source.as_str());
             census.unresolved.insert(key, number(found.count));
         }
-        for (provider, at) in store.latest_deliveries().ready()? {
+        for (provider, at) in store.latest_deliveries().wait()? {
             census.last_delivery.insert(provider.as_str(), at);
         }
-        for credential in store.all_credentials().ready()? {
+        for credential in store.all_credentials().wait()? {
             census.add_credential(&credential, now);
         }
-        for id in store.connections_with_pending().ready()? {
-            let waits = store.pending(id, 1).ready()?.first().map(|d| d.received_at);
+        for id in store.connections_with_pending().wait()? {
+            let waits = store.pending(id, 1).wait()?.first().map(|d| d.received_at);
             census.oldest_unprocessed = [census.oldest_unprocessed, waits]
                 .into_iter()
                 .flatten()

@@ -157,7 +157,8 @@ impl App {
             entropy: Arc::clone(&entropy),
             public_url: config.server.public_url.clone(),
         };
-        let actors = Actors::start(ports, settings(&config))?;
+        let connections = store_dyn.connection_ids().await?;
+        let actors = Actors::start(ports, settings(&config), connections);
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,

@@ -49,6 +49,8 @@ macro_rules! contract {
             asked::commands_wait_in_order_and_are_found_by_id_by_owner_and_by_connection
             asked::a_command_needs_a_connection_that_is_there_and_not_removed
             asked::only_so_many_commands_wait_also_within_a_group
+            asked::no_batch_lets_too_many_commands_wait
+            asked::one_more_may_be_asked_once_another_has_ended_also_within_a_group
             asked::a_command_is_carried_out_once
             asked::a_credential_is_changed_by_who_knows_it_as_it_is
             asked::who_lost_the_lease_writes_nothing

@@ -1,11 +1,10 @@
 //! A store in memory that fails or stops where a test wants it to, as a full disk or a crash
 //! would.
 
-use super::index::{Index, Indexed, Place};
-use super::memory::{MemoryKv, MemoryStore};
-use super::{Batch, Change, CommitError, Committing, Conflict, ReadError, Store, StoreStatus};
-use crate::domain::delivery::Payload;
-use crate::domain::id::{ConnectionId, DeliveryId};
+use super::index::{Index, Indexed};
+use super::memory::{MemoryKv, MemoryPayloads, MemoryStore};
+use super::{Batch, Change, CommitError, Committing, Conflict, Lease, Reading, Store, StoreStatus};
+use crate::domain::id::ConnectionId;
 use parking_lot::Mutex;
 
 /// What happens to a batch.
@@ -38,6 +37,8 @@ struct Plan {
 pub struct FaultyStore {
     memory: MemoryStore,
     plan: Mutex<Option<Plan>>,
+    /// What another writer commits just before the next batch that matches.
+    overtaking: Mutex<Option<(Matches, Change)>>,
 }
 
 impl FaultyStore {
@@ -55,6 +56,19 @@ impl FaultyStore {
             fault,
             matches,
         });
+    }
+
+    /// Another writer commits this just before the next batch with a change that `matches`.
+    pub fn overtakes(&self, by: Change, matches: impl Fn(&Change) -> bool + Send + 'static) {
+        *self.overtaking.lock() = Some((Box::new(matches), by));
+    }
+
+    fn overtake(&self, batch: &Batch) {
+        let mut overtaking = self.overtaking.lock();
+        let strikes = |(matches, _): &mut (Matches, Change)| batch.changes.iter().any(matches);
+        if let Some((_, change)) = overtaking.take_if(strikes) {
+            drop(self.memory.commit(Batch::of(vec![change])));
+        }
     }
 
     /// All is well again.
@@ -84,8 +98,10 @@ impl Indexed for FaultyStore {
         self.memory.index()
     }
 
-    fn payload_at(&self, id: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError> {
-        self.memory.payload_at(id, place)
+    type Payloads = MemoryPayloads;
+
+    fn payloads(&self) -> MemoryPayloads {
+        self.memory.payloads()
     }
 
     fn store_status(&self) -> StoreStatus {
@@ -94,7 +110,12 @@ impl Indexed for FaultyStore {
 }
 
 impl Store for FaultyStore {
+    fn lease(&self, connection: ConnectionId) -> Reading<'_, Option<Lease>> {
+        self.memory.lease(connection)
+    }
+
     fn commit(&self, batch: Batch) -> Committing {
+        self.overtake(&batch);
         match self.fault(&batch) {
             None => self.memory.commit(batch),
             Some(Fault::StopBefore) => Box::pin(std::future::pending()),

@@ -1,12 +1,15 @@
 //! A store in memory, for tests of what is above it: the same index, no disk.
 
-use super::index::{Claims, Entries, Index, Indexed, Kv, Place, Scan, Write};
-use super::{Batch, Change, CommitError, Committing, ReadError, Store, StoreStatus};
+use super::index::{Claims, Entries, Index, Indexed, Kv, Payloads, Place, Scan, Write};
+use super::{
+    Batch, Change, CommitError, Committing, Lease, ReadError, Reading, Store, StoreStatus,
+};
 use crate::domain::delivery::Payload;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{ConnectionId, DeliveryId};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 
 /// An ordered map behind a lock.
 #[derive(Debug, Default)]
@@ -59,11 +62,21 @@ pub(super) fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
+/// Payloads in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MemoryPayloads(Arc<Mutex<HashMap<DeliveryId, Payload>>>);
+
+impl Payloads for MemoryPayloads {
+    fn payload_at(&self, id: DeliveryId, _: Place) -> Result<Option<Payload>, ReadError> {
+        Ok(self.0.lock().get(&id).cloned())
+    }
+}
+
 /// A store that forgets everything when it is dropped.
 #[derive(Debug)]
 pub struct MemoryStore {
     index: Index<MemoryKv>,
-    payloads: Mutex<HashMap<DeliveryId, Payload>>,
+    payloads: MemoryPayloads,
 }
 
 impl Default for MemoryStore {
@@ -71,7 +84,7 @@ impl Default for MemoryStore {
         let index = Index::new(MemoryKv::default());
         Self {
             index,
-            payloads: Mutex::default(),
+            payloads: MemoryPayloads::default(),
         }
     }
 }
@@ -84,15 +97,10 @@ impl MemoryStore {
 
     fn commit_now(&self, batch: Batch) -> Result<(), CommitError> {
         // The lock makes guards and changes one step.
-        let mut payloads = self.payloads.lock();
-        for guard in &batch.guards {
-            let conflict = self
-                .index
-                .check(guard, &Claims::default())
-                .map_err(|_| CommitError::Failed)?;
-            if let Some(conflict) = conflict {
-                return Err(CommitError::Conflict(conflict));
-            }
+        let mut payloads = self.payloads.0.lock();
+        let found = self.index.check(&batch, &Claims::default());
+        if let Some(conflict) = found.map_err(|_| CommitError::Failed)? {
+            return Err(CommitError::Conflict(conflict));
         }
         for change in batch.changes {
             self.index
@@ -138,8 +146,10 @@ impl Indexed for MemoryStore {
         &self.index
     }
 
-    fn payload_at(&self, id: DeliveryId, _: Place) -> Result<Option<Payload>, ReadError> {
-        Ok(self.payloads.lock().get(&id).cloned())
+    type Payloads = MemoryPayloads;
+
+    fn payloads(&self) -> MemoryPayloads {
+        self.payloads.clone()
     }
 
     fn store_status(&self) -> StoreStatus {
@@ -151,6 +161,10 @@ impl Store for MemoryStore {
     fn commit(&self, batch: Batch) -> Committing {
         let result = self.commit_now(batch);
         Box::pin(std::future::ready(result))
+    }
+
+    fn lease(&self, connection: ConnectionId) -> Reading<'_, Option<Lease>> {
+        Ok(Some(Lease::own(connection))).into()
     }
 }
 

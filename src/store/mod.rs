@@ -178,13 +178,13 @@ pub trait Read: Send + Sync {
     fn latest_deliveries(&self) -> Reading<'_, BTreeMap<ProviderKind, Timestamp>>;
     /// The connections that call with this credential of `owner`, or that it was named for, and
     /// the owner's that have called with none so far; with those whose hook is still to be
-    /// deleted. At most `limit`.
+    /// deleted. Newest first.
     fn connections_using(
         &self,
         credential: CredentialId,
         owner: OwnerId,
-        limit: usize,
-    ) -> Reading<'_, Vec<Connection>>;
+        after: After<ConnectionId>,
+    ) -> Reading<'_, Page<Connection>>;
     /// The ids of all connections, oldest first.
     fn connection_ids(&self) -> Reading<'_, Vec<ConnectionId>>;
 
@@ -280,9 +280,6 @@ pub trait Store: Read {
 
     /// The lease of a connection, for who asks first: `None` while another process holds it. The
     /// store that one process has for itself grants every one, also of a connection that is not
-    /// there (yet), and never again to anybody else.
-    fn lease(&self, connection: ConnectionId) -> Reading<'_, Option<Lease>> {
-        let epoch = Lease::OWN_EPOCH;
-        Ok(Some(Lease { connection, epoch })).into()
-    }
+    /// there (yet), and never again to anybody else: see [`Lease::own`].
+    fn lease(&self, connection: ConnectionId) -> Reading<'_, Option<Lease>>;
 }

@@ -2,8 +2,9 @@
 
 use super::ReadError;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 /// The answer to a read, now or later: a future of the result.
 ///
@@ -25,14 +26,39 @@ impl<'a, T> Reading<'a, T> {
         Self(State::Waits(Box::pin(answer)))
     }
 
-    /// The answer of a store that has it at hand, where nobody can wait; an error from any other.
-    pub fn ready(self) -> Result<T, ReadError> {
+    /// Waits for the answer in a thread that may block: never in one that serves.
+    pub fn wait(self) -> Result<T, ReadError> {
+        block_on(self)
+    }
+
+    /// The answer of a store that has it at hand.
+    #[cfg(test)]
+    pub(crate) fn ready(self) -> Result<T, ReadError> {
         match self.0 {
             State::Ready(Some(result)) => result,
-            State::Ready(None) | State::Waits(_) => Err(ReadError::Unavailable(
-                "the answer takes its time".to_owned(),
-            )),
+            State::Ready(None) | State::Waits(_) => panic!("the answer takes its time"),
         }
+    }
+}
+
+/// Wakes a thread.
+struct Thread(std::thread::Thread);
+
+impl Wake for Thread {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a future in a thread that may block.
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Thread(std::thread::current())));
+    let (mut cx, mut future) = (Context::from_waker(&waker), pin!(future));
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        std::thread::park();
     }
 }
 

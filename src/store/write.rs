@@ -121,7 +121,8 @@ pub enum Guard {
     /// This command is stored exactly so: nobody has carried it out meanwhile.
     SameCommand(Box<Command>),
     /// This connection may be asked for something: it is there, it is not removed (but for a hook
-    /// that is still to be deleted), and fewer commands than [`ASKED_MAX`] wait for it.
+    /// that is still to be deleted), and with this batch at most [`ASKED_MAX`] commands wait for
+    /// it.
     ///
     /// [`ASKED_MAX`]: crate::domain::command::ASKED_MAX
     NewCommand(ConnectionId),
@@ -175,6 +176,12 @@ pub struct Lease {
 impl Lease {
     /// The epoch of a store that one process has for itself.
     pub const OWN_EPOCH: u64 = 1;
+
+    /// The lease of a connection in a store that one process has for itself.
+    pub const fn own(connection: ConnectionId) -> Self {
+        let epoch = Self::OWN_EPOCH;
+        Self { connection, epoch }
+    }
 }
 
 /// Who asks, which decides what goes on when space or time is short.

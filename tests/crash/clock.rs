@@ -120,7 +120,7 @@ fn all(store: &DiskStore) -> Vec<Delivery> {
         let after = After { last, limit: 500 };
         let page = store
             .deliveries(Of::Connection(CONNECTION), after)
-            .ready()
+            .wait()
             .unwrap();
         all.extend(page.items);
         if !page.has_more {
@@ -267,7 +267,7 @@ fn jump(library: &str, off: &str) {
     let expected: Vec<_> = (20..136).rev().map(|n| format!("guid-{n}")).collect();
     assert_eq!(names, expected, "{off}: all of them, in order of arrival");
     for delivery in &found {
-        let payload = store.payload(delivery.id).ready().unwrap();
+        let payload = store.payload(delivery.id).wait().unwrap();
         assert!(payload.is_some(), "{off}: {delivery:?} lost its payload");
         let is_dated_right = delivery.received_at.0 / 1000 > i64::try_from(now()).unwrap() - 3600;
         assert!(is_dated_right, "{off}: {delivery:?}");

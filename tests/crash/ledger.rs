@@ -39,7 +39,7 @@ fn id_of(n: u64) -> DeliveryId {
 /// The payload that is stored; none also when it is harmed. Retention may carry it to another
 /// segment between the look at its place and the look there, so it has two chances.
 fn stored(store: &DiskStore, n: u64) -> Option<Payload> {
-    let read = || store.payload(id_of(n)).ready().ok().flatten();
+    let read = || store.payload(id_of(n)).wait().ok().flatten();
     read().or_else(read)
 }
 
@@ -79,7 +79,7 @@ impl Ledger {
         let count = self.acknowledged.len();
         assert!(lost.is_empty(), "{} of {count} lost: {lost:?}", lost.len());
         for n in &self.processed {
-            let found = store.delivery(id_of(*n)).ready().expect("readable");
+            let found = store.delivery(id_of(*n)).wait().expect("readable");
             let is_kept = found.is_none_or(|d| d.state != DeliveryState::Received);
             assert!(is_kept, "the processing of {n} is lost");
         }
@@ -102,7 +102,7 @@ impl Ledger {
         let mut last = None;
         loop {
             let after = After { last, limit: 100 };
-            let page = store.deliveries(Of::Connection(CONNECTION), after).ready();
+            let page = store.deliveries(Of::Connection(CONNECTION), after).wait();
             let page = page.expect("readable");
             for found in &page.items {
                 let n = u64::try_from(found.id.as_u128() - 1).expect("a number of ours");
@@ -111,11 +111,7 @@ impl Ledger {
                 assert_eq!(*found, expected, "nobody wrote this");
                 let is_whole = stored(store, n).is_some_and(|stored| stored == payload(n));
                 // Retention may take it away while it is being looked at.
-                let is_gone = store
-                    .delivery(found.id)
-                    .ready()
-                    .expect("readable")
-                    .is_none();
+                let is_gone = store.delivery(found.id).wait().expect("readable").is_none();
                 let state = &found.state;
                 assert!(is_whole || is_gone, "only half of {n} is there: {state:?}");
             }

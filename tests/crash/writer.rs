@@ -177,7 +177,7 @@ impl Session<'_> {
         let read = self
             .store
             .payload(DeliveryId::from_u128(u128::from(known) + 1))
-            .ready();
+            .wait();
         let is_right = matches!(&read, Ok(Some(found)) if *found == payload(known));
         (self.say)(&format!("@read {is_right}"));
         let is_processed = || {

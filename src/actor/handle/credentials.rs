@@ -48,7 +48,9 @@ impl Actors {
         if let Some(dead) = removed.filter(|credential| credential.rejected.is_some()) {
             // Its incident is resolved, which covered the suspended connections: they are checked
             // again, and report themselves. An unreadable one is not changed.
-            let _ = self.resume_waiting(&dead).await;
+            if let Ok(ids) = self.users_of(&dead).await {
+                let _ = self.resume(ids, &dead.instance).await;
+            }
         }
         Ok(())
     }
@@ -73,9 +75,18 @@ impl Actors {
         } else {
             self.connections_of(credential.owner).await?
         };
-        for id in ids {
+        self.resume(ids, &credential.instance).await
+    }
+
+    /// Checks those of these connections that had no working credential.
+    async fn resume(&self, ids: Vec<ConnectionId>, instance: &Instance) -> Result<(), ReadError> {
+        for (n, id) in ids.into_iter().enumerate() {
+            // A record that is in memory is read without a pause.
+            if n % PAGE == PAGE - 1 {
+                tokio::task::yield_now().await;
+            }
             let connection = self.services.ports.store.connection(id).await?;
-            let waiting = connection.filter(|c| waits(c, &credential.instance));
+            let waiting = connection.filter(|c| waits(c, instance));
             if let Some(connection) = waiting {
                 let kind = match connection.lifecycle.desired {
                     // Said again, it is tried again.
@@ -90,6 +101,23 @@ impl Actors {
             }
         }
         Ok(())
+    }
+
+    /// The connections that used a credential, or that have called with none so far and may have
+    /// waited for it.
+    async fn users_of(&self, credential: &Credential) -> Result<Vec<ConnectionId>, ReadError> {
+        let store = &self.services.ports.store;
+        let (mut ids, mut last) = (Vec::new(), None);
+        loop {
+            let after = After { last, limit: PAGE };
+            let page = store.connections_using(credential.id, credential.owner, after);
+            let page = page.await?;
+            last = page.items.last().map(|c| c.id);
+            ids.extend(page.items.iter().map(|c| c.id));
+            if !page.has_more || last.is_none() {
+                return Ok(ids);
+            }
+        }
     }
 
     async fn connections_of(&self, owner: UserId) -> Result<Vec<ConnectionId>, ReadError> {

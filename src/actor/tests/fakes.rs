@@ -393,5 +393,6 @@ fn start(
         entropy: Arc::clone(entropy) as Arc<dyn Entropy>,
         public_url: public_url.to_owned(),
     };
-    Actors::start(ports, settings.clone()).unwrap()
+    let connections = store.connection_ids().ready().unwrap();
+    Actors::start(ports, settings.clone(), connections)
 }

@@ -3,7 +3,7 @@
 use super::payload;
 use crate::actor::Asking;
 use crate::api::dto;
-use crate::api::error::{Answer, Code, Problem};
+use crate::api::error::Answer;
 use crate::api::extract::Path;
 use crate::api::query::{EventName, Limit, Query, RepositoryPattern, whose};
 use crate::api::reply::{json, names, ok};
@@ -17,6 +17,7 @@ use crate::store::DeliveryFilter;
 use actix_web::http::StatusCode;
 use actix_web::web;
 use serde::Deserialize;
+use std::sync::Arc;
 use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -73,10 +74,8 @@ pub(in crate::api) async fn one(
     let name = owned.full_name(delivery.connection).await?;
     let body = owned.body(&delivery).await?;
     let summary = dto::DeliverySummary::of(&delivery, name.as_ref());
-    // The whole body is looked at, which must not hold up the deliveries that arrive meanwhile.
-    let shown = web::block(move || payload::shown(&summary, body)).await;
-    let stopping = |_| Problem::new(Code::Unavailable, "The daemon is shutting down.");
-    Ok(shown.map_err(stopping)??.answer(spent))
+    let shown = payload::looked_at(Arc::clone(&shared.looks), summary, body).await?;
+    Ok(shown.answer(spent))
 }
 
 /// Process a delivery again

@@ -14,6 +14,8 @@ use data_encoding::BASE64;
 use futures_util::stream;
 use serde::de::IgnoredAny;
 use std::io::{BufReader, Error, ErrorKind, Read, Result as Io};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Deepest body that is shown as JSON within JSON: what clients can be trusted to parse.
 const DEPTH_MAX: usize = 100;
@@ -59,8 +61,22 @@ fn unreadable(error: &Error) -> Problem {
     Problem::new(Code::Internal, words)
 }
 
+/// The same, away from the thread that serves, and few at a time: the whole body is looked at,
+/// which must not hold up the deliveries that arrive meanwhile. Given up by its asker, it has its
+/// turn until it is done.
+pub(super) async fn looked_at(
+    turns: Arc<Semaphore>,
+    summary: DeliverySummary,
+    body: Option<StoredBody>,
+) -> Result<Shown, Problem> {
+    let turn = turns.acquire_owned().await;
+    let shown = web::block(move || (shown(&summary, body), turn).0).await;
+    let stopping = |_| Problem::new(Code::Unavailable, "The daemon is shutting down.");
+    shown.map_err(stopping)?
+}
+
 /// Looks at the whole body once: whether it can stand as JSON within JSON.
-pub(super) fn shown(summary: &DeliverySummary, body: Option<StoredBody>) -> Result<Shown, Problem> {
+fn shown(summary: &DeliverySummary, body: Option<StoredBody>) -> Result<Shown, Problem> {
     let headers = body
         .as_ref()
         .map(|body| body.headers.iter().cloned().collect());
@@ -253,6 +269,8 @@ mod tests {
     use crate::domain::time::Timestamp;
     use actix_web::body::MessageBody;
     use std::pin::Pin;
+    use std::time::Duration;
+    use tokio::time::timeout;
 
     fn summary() -> DeliverySummary {
         DeliverySummary {
@@ -318,6 +336,21 @@ mod tests {
             assert!(shown["payload"].is_null(), "{odd:?}");
             assert_eq!(shown["payload_base64"], BASE64.encode(odd), "{odd:?}");
         }
+    }
+
+    #[actix_web::test]
+    async fn few_payloads_are_looked_at_at_a_time() {
+        let turns = Arc::new(Semaphore::new(2));
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            taken.push(Arc::clone(&turns).acquire_owned().await.unwrap());
+        }
+        let mut look = Box::pin(looked_at(Arc::clone(&turns), summary(), None));
+        let waits = Duration::from_millis(50);
+        assert!(timeout(waits, &mut look).await.is_err(), "it has no turn");
+        taken.pop();
+        assert!(look.await.is_ok());
+        assert_eq!(turns.available_permits(), 1, "its turn is given back");
     }
 
     #[actix_web::test]

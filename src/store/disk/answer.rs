@@ -6,11 +6,12 @@
 //! is dropped meanwhile does so as well.
 
 use crate::store::CommitError;
+use crate::store::reading::block_on;
 use parking_lot::Mutex;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 type Outcome = Result<(), CommitError>;
 
@@ -162,26 +163,10 @@ impl Drop for Answer {
     }
 }
 
-/// Wakes a thread.
-struct Thread(std::thread::Thread);
-
-impl Wake for Thread {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
 impl Answer {
     /// Waits for it in a thread that may block.
     pub(super) fn wait(self) -> Outcome {
-        let waker = Waker::from(Arc::new(Thread(std::thread::current())));
-        let (mut cx, mut answer) = (Context::from_waker(&waker), pin!(self));
-        loop {
-            if let Poll::Ready(outcome) = answer.as_mut().poll(&mut cx) {
-                return outcome;
-            }
-            std::thread::park();
-        }
+        block_on(self)
     }
 }
 
@@ -189,6 +174,7 @@ impl Answer {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
 
     /// Counts how often it is woken.
     #[derive(Default)]

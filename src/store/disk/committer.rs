@@ -190,13 +190,11 @@ impl Committer {
         if batch.priority == Priority::Ingress && self.ballast.is_released() {
             return Err(CommitError::DiskFull);
         }
-        for guard in &batch.guards {
-            let found = self.index.check(guard, claims);
-            if let Some(conflict) = found.map_err(|_| CommitError::Failed)? {
-                return Err(CommitError::Conflict(conflict));
-            }
+        let found = self.index.check(batch, claims);
+        match found.map_err(|_| CommitError::Failed)? {
+            Some(conflict) => Err(CommitError::Conflict(conflict)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -31,12 +31,12 @@ pub use retain::Retention;
 
 pub(in crate::store) use batch::{Bodies, decode_canary, decode_changes};
 
-use super::index::{Index, Indexed, Look, Place};
+use super::index::{Index, Indexed, Look, Payloads, Place};
 
 use super::view::View;
-use super::{Batch, Committing, ReadError, Reading, Store, StoreStatus, StoredBody};
+use super::{Batch, Committing, Lease, ReadError, Reading, Store, StoreStatus, StoredBody};
 use crate::domain::delivery::Payload;
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{ConnectionId, DeliveryId};
 use crate::domain::time::Timestamp;
 use committer::Trouble;
 use parking_lot::Mutex;
@@ -178,6 +178,23 @@ impl Drop for DiskStore {
     }
 }
 
+/// Payloads in the journal.
+pub(in crate::store) struct Stored {
+    shared: Arc<Shared>,
+    journal: PathBuf,
+}
+
+impl Payloads for Stored {
+    fn payload_at(&self, _: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError> {
+        self.shared.opened.payload(&self.journal, place)
+    }
+
+    fn body_at(&self, _: DeliveryId, place: Place) -> Result<Option<StoredBody>, ReadError> {
+        let file = self.shared.opened.get(&self.journal, place.segment)?;
+        file.map(|file| stream::body_at(&file, place)).transpose()
+    }
+}
+
 impl Indexed for DiskStore {
     type Kv = View;
 
@@ -185,14 +202,11 @@ impl Indexed for DiskStore {
         &self.index
     }
 
-    fn payload_at(&self, _: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError> {
-        self.shared.opened.payload(&journal_dir(&self.dir), place)
-    }
+    type Payloads = Stored;
 
-    fn body_at(&self, _: DeliveryId, place: Place) -> Result<Option<StoredBody>, ReadError> {
-        let journal = journal_dir(&self.dir);
-        let file = self.shared.opened.get(&journal, place.segment)?;
-        file.map(|file| stream::body_at(&file, place)).transpose()
+    fn payloads(&self) -> Stored {
+        let (shared, journal) = (Arc::clone(&self.shared), journal_dir(&self.dir));
+        Stored { shared, journal }
     }
 
     /// Few at a time, in the order in which they came; each is done on a thread that may block, and
@@ -231,6 +245,10 @@ impl Indexed for DiskStore {
 impl Store for DiskStore {
     fn commit(&self, batch: Batch) -> Committing {
         Box::pin(self.shared.submit(batch))
+    }
+
+    fn lease(&self, connection: ConnectionId) -> Reading<'_, Option<Lease>> {
+        Ok(Some(Lease::own(connection))).into()
     }
 }
 

@@ -36,10 +36,14 @@ impl Turn {
         }
     }
 
-    /// Counts it, once the change is durable.
+    /// Counts it, once the change is durable. Most changes count nothing, and look up no metric.
     pub(super) fn count(self) {
-        counter!(metric::OPENED).increment(self.opened.into());
-        counter!(metric::RESOLVED).increment(self.resolved.into());
+        if self.opened {
+            counter!(metric::OPENED).increment(1);
+        }
+        if self.resolved {
+            counter!(metric::RESOLVED).increment(1);
+        }
     }
 }
 

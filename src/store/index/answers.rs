@@ -25,18 +25,30 @@ use std::collections::BTreeMap;
 /// A look at many records.
 pub(in crate::store) type Look<K, T> = Box<dyn FnOnce(&Index<K>) -> Result<T, ReadError> + Send>;
 
-/// A store whose reads come from an index.
-pub(in crate::store) trait Indexed: Send + Sync {
-    /// The key-value space.
-    type Kv: Kv;
-    /// The index.
-    fn index(&self) -> &Index<Self::Kv>;
+/// Where payloads are: apart from their store, so that a walk can take it along.
+pub(in crate::store) trait Payloads: Send + 'static {
     /// The payload at a place; `None` when it is gone.
     fn payload_at(&self, id: DeliveryId, place: Place) -> Result<Option<Payload>, ReadError>;
     /// The same, to be read a little at a time.
     fn body_at(&self, id: DeliveryId, place: Place) -> Result<Option<StoredBody>, ReadError> {
         Ok(self.payload_at(id, place)?.map(StoredBody::from))
     }
+}
+
+/// Payloads up to this size are read where they are asked for: that takes less than to have it
+/// done elsewhere.
+const AT_ONCE_BYTES_MAX: u32 = 64 * 1024;
+
+/// A store whose reads come from an index.
+pub(in crate::store) trait Indexed: Send + Sync {
+    /// The key-value space.
+    type Kv: Kv;
+    /// The index.
+    fn index(&self) -> &Index<Self::Kv>;
+    /// Where payloads are.
+    type Payloads: Payloads;
+    /// Where payloads are.
+    fn payloads(&self) -> Self::Payloads;
     /// Looks at many records: where that takes its time, away from the threads that serve.
     fn walk<T: Send + 'static>(&self, look: Look<Self::Kv, T>) -> Reading<'_, T> {
         look(self.index()).into()
@@ -61,6 +73,22 @@ fn found_at<K: Kv, T>(
     match index.delivery_at(id)? {
         Some((moved, _)) if moved != place => read(moved),
         Some(_) | None => Ok(None),
+    }
+}
+
+/// The same; a large payload is checked whole, and so away from the threads that serve.
+fn read_payload<S: Indexed, T: Send + 'static>(
+    store: &S,
+    id: DeliveryId,
+    read: impl Fn(Place) -> Result<Option<T>, ReadError> + Send + 'static,
+) -> Reading<'_, Option<T>> {
+    match store.index().delivery(id) {
+        Ok(Some(delivery)) if delivery.body_bytes > AT_ONCE_BYTES_MAX => {
+            store.walk(Box::new(move |index| found_at(index, id, read)))
+        }
+        Ok(Some(_)) => found_at(store.index(), id, read).into(),
+        Ok(None) => Ok(None).into(),
+        Err(error) => Err(error).into(),
     }
 }
 
@@ -99,8 +127,6 @@ impl<S: Indexed> Read for S {
             repository: RepositoryId
         ) -> Vec<Connection>;
         connections_by_name(provider: ProviderKind, full_name: &FullName) -> Vec<Connection>;
-        connections_of(owner: UserId, after: After<ConnectionId>) -> Page<Connection>;
-        connection_ids() -> Vec<ConnectionId>;
         delivery(id: DeliveryId) -> Option<Delivery>;
         delivery_known(
             connection: ConnectionId,
@@ -110,7 +136,6 @@ impl<S: Indexed> Read for S {
         has_older_digests() -> bool;
         deliveries(of: Of, after: After<DeliveryId>) -> Page<Delivery>;
         pending(connection: ConnectionId, limit: usize) -> Vec<Delivery>;
-        connections_with_pending() -> Vec<ConnectionId>;
         run(id: RunId) -> Option<Run>;
         run_by_provider_id(
             connection: ConnectionId,
@@ -125,7 +150,6 @@ impl<S: Indexed> Read for S {
         command(id: CommandId) -> Option<Command>;
         commands_asked(connection: ConnectionId, limit: usize) -> Vec<Command>;
         commands_of(owner: OwnerId, after: After<CommandId>) -> Page<Command>;
-        connections_with_commands() -> Vec<ConnectionId>;
         counts(of: Scope) -> Counts;
         latest_deliveries() -> BTreeMap<ProviderKind, Timestamp>;
         canary() -> Option<Sealed>;
@@ -135,9 +159,13 @@ impl<S: Indexed> Read for S {
         users() -> Vec<User>;
         all_tokens() -> Vec<TokenRecord>;
         all_credentials() -> Vec<Credential>;
+        connections_of(owner: UserId, after: After<ConnectionId>) -> Page<Connection>;
         connections_using(
-            credential: CredentialId, owner: OwnerId, limit: usize
-        ) -> Vec<Connection>;
+            credential: CredentialId, owner: OwnerId, after: After<ConnectionId>
+        ) -> Page<Connection>;
+        connection_ids() -> Vec<ConnectionId>;
+        connections_with_pending() -> Vec<ConnectionId>;
+        connections_with_commands() -> Vec<ConnectionId>;
     }
 
     fn connections(
@@ -187,11 +215,13 @@ impl<S: Indexed> Read for S {
     }
 
     fn payload(&self, id: DeliveryId) -> Reading<'_, Option<Payload>> {
-        found_at(self.index(), id, |place| self.payload_at(id, place)).into()
+        let payloads = self.payloads();
+        read_payload(self, id, move |place| payloads.payload_at(id, place))
     }
 
     fn body(&self, id: DeliveryId) -> Reading<'_, Option<StoredBody>> {
-        found_at(self.index(), id, |place| self.body_at(id, place)).into()
+        let payloads = self.payloads();
+        read_payload(self, id, move |place| payloads.body_at(id, place))
     }
 
     fn status(&self) -> StoreStatus {

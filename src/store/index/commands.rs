@@ -56,13 +56,14 @@ impl<K: Kv> Index<K> {
         self.each(Kind::Command, &ids)
     }
 
-    /// How many wait for a connection's actor; counted up to `most`.
+    /// Those that wait for a connection's actor, up to `most`.
     pub(super) fn commands_waiting(
         &self,
         connection: ConnectionId,
         most: usize,
-    ) -> Result<usize, ReadError> {
-        Ok(self.ids(&asked_key(connection), None, false, most)?.len())
+    ) -> Result<impl Iterator<Item = CommandId>, ReadError> {
+        let ids = self.ids(&asked_key(connection), None, false, most)?;
+        Ok(ids.into_iter().map(CommandId::from_u128))
     }
 
     pub(super) fn commands_of(

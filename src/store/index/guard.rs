@@ -13,17 +13,18 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::BodyDigest;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId, UserId,
 };
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::user::User;
 use crate::store::record::Record;
 use crate::store::{Batch, Change, Conflict, Guard, Lease, ReadError};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub(super) fn check<K: Kv>(
     index: &Index<K>,
     guard: &Guard,
+    batch: &Batch,
     claims: &Claims,
 ) -> Result<Option<Conflict>, ReadError> {
     match guard {
@@ -66,7 +67,7 @@ pub(super) fn check<K: Kv>(
             let changed = is_same(index, &command_key(command.id), &**command)?;
             Ok(changed.map(|_| Conflict::Command(command.id)))
         }
-        Guard::NewCommand(id) => may_be_asked(index, *id, claims.commands(*id)),
+        Guard::NewCommand(id) => may_be_asked(index, *id, batch, &claims.commands),
         // One process has the store for itself, so the only grant is the first.
         Guard::Lease(lease) => {
             let is_held = lease.epoch == Lease::OWN_EPOCH;
@@ -136,18 +137,27 @@ fn connected<K: Kv>(
     Ok(None)
 }
 
-/// Why a connection may not be asked for anything. `claimed` commands are about to be added.
+/// Why a connection may not be asked for what a batch asks of it, after what is claimed.
 fn may_be_asked<K: Kv>(
     index: &Index<K>,
     id: ConnectionId,
-    claimed: usize,
+    batch: &Batch,
+    claimed: &Commands,
 ) -> Result<Option<Conflict>, ReadError> {
     let found = index.connection(id)?;
     if !found.is_some_and(|connection| can_be_asked(&connection)) {
         return Ok(Some(Conflict::NoConnection(id)));
     }
-    let waiting = claimed + index.commands_waiting(id, ASKED_MAX)?;
-    Ok((waiting >= ASKED_MAX).then_some(Conflict::CommandsWaiting(id)))
+    let mut own = Commands::default();
+    batch.changes.iter().for_each(|change| own.lay(change));
+    // With more than that, too many wait, whatever has ended.
+    let most = ASKED_MAX + 1 + claimed.ended.len() + own.ended.len();
+    let mut waiting: HashSet<CommandId> = index.commands_waiting(id, most)?.collect();
+    for step in [claimed, &own] {
+        waiting.extend(step.asked.get(&id).into_iter().flatten());
+        waiting.retain(|command| !step.ended.contains(command));
+    }
+    Ok((waiting.len() > ASKED_MAX).then_some(Conflict::CommandsWaiting(id)))
 }
 
 fn can_be_asked(connection: &Connection) -> bool {
@@ -172,8 +182,56 @@ fn user_key(id: OwnerId) -> Key {
 #[derive(Debug, Default)]
 pub(in crate::store) struct Claims {
     keys: HashMap<Vec<u8>, Conflict>,
-    /// Commands that are added, by connection.
-    commands: HashMap<ConnectionId, usize>,
+    commands: Commands,
+}
+
+/// What becomes of commands: of each, the last word.
+#[derive(Debug, Default)]
+struct Commands {
+    /// Those that will wait, by connection.
+    asked: HashMap<ConnectionId, HashSet<CommandId>>,
+    /// Those that will not.
+    ended: HashSet<CommandId>,
+}
+
+impl Commands {
+    fn lay(&mut self, change: &Change) {
+        match change {
+            Change::PutCommand(command) if command.is_asked() => {
+                self.ended.remove(&command.id);
+                let asked = self.asked.entry(command.connection).or_default();
+                asked.insert(command.id);
+            }
+            Change::PutCommand(command) => {
+                self.ended.insert(command.id);
+            }
+            Change::ForgetCommand(id) => {
+                self.ended.insert(*id);
+            }
+            Change::InsertDelivery(..)
+            | Change::PutUser(_)
+            | Change::DeleteUser(_)
+            | Change::TokenUsed { .. }
+            | Change::PutToken(_)
+            | Change::DeleteToken(_)
+            | Change::PutCredential(_)
+            | Change::DeleteCredential(_)
+            | Change::PutConnection(_)
+            | Change::DeleteConnection(_)
+            | Change::PutDelivery(_)
+            | Change::ForgetDelivery(_)
+            | Change::ForgetGuards(_)
+            | Change::ForgetRun(_)
+            | Change::ForgetTrack(_)
+            | Change::PutNote(_)
+            | Change::ForgetNote(_)
+            | Change::ForgetIncident(_)
+            | Change::PutRun(_)
+            | Change::PutTrack(_)
+            | Change::PutIncident(_)
+            | Change::PutCanary(_) => {}
+        }
+    }
 }
 
 fn credential_key(id: CredentialId) -> Key {
@@ -212,11 +270,6 @@ fn name_claim(owner: UserId, instance: &Instance, full_name: &FullName) -> Vec<u
 }
 
 impl Claims {
-    /// How many commands of a connection are about to be added.
-    fn commands(&self, id: ConnectionId) -> usize {
-        self.commands.get(&id).copied().unwrap_or(0)
-    }
-
     /// What a guard conflicts with among the claims.
     pub(super) fn check(&self, guard: &Guard) -> Option<Conflict> {
         let keys = match guard {
@@ -293,6 +346,7 @@ impl Claims {
     /// Lays the claims of an admitted batch.
     pub(in crate::store) fn lay(&mut self, batch: &Batch) {
         for change in &batch.changes {
+            self.commands.lay(change);
             self.lay_change(change);
         }
     }
@@ -318,9 +372,6 @@ impl Claims {
                 self.claim(credential_key(*id), Conflict::Credential(*id));
             }
             Change::PutCommand(command) => {
-                if command.is_asked() {
-                    *self.commands.entry(command.connection).or_default() += 1;
-                }
                 self.claim(command_key(command.id), Conflict::Command(command.id));
             }
             Change::ForgetCommand(id) => self.claim(command_key(*id), Conflict::Command(*id)),

@@ -10,8 +10,8 @@ use crate::domain::repo::{FullName, ProviderKind};
 use crate::domain::run::{Family, Run};
 use crate::domain::user::Credential;
 use crate::store::{
-    After, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, ReadError,
-    RunFilter, Whose,
+    After, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Page,
+    ReadError, RunFilter, Whose,
 };
 use std::collections::HashMap;
 
@@ -76,14 +76,19 @@ impl<K: Kv> Index<K> {
     }
 
     /// The next ids of several lists taken together, newest first.
-    fn merged(&self, lists: &[Key], last: Option<u128>) -> Result<Vec<u128>, ReadError> {
+    fn merged(
+        &self,
+        lists: &[Key],
+        last: Option<u128>,
+        limit: usize,
+    ) -> Result<Vec<u128>, ReadError> {
         let mut ids = Vec::new();
         for list in lists {
-            ids.extend(self.ids(list, last, true, CHUNK)?);
+            ids.extend(self.ids(list, last, true, limit)?);
         }
         ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
         ids.dedup();
-        ids.truncate(CHUNK);
+        ids.truncate(limit);
         Ok(ids)
     }
 
@@ -96,7 +101,7 @@ impl<K: Kv> Index<K> {
     ) -> Result<Listing<T, u128>, ReadError> {
         let (mut last, mut looked_at, mut items) = (after.last, 0, Vec::new());
         loop {
-            let ids = self.merged(lists, last)?;
+            let ids = self.merged(lists, last, CHUNK)?;
             let is_end = ids.len() < CHUNK;
             for id in ids {
                 if looked_at == LOOKED_AT_MAX {
@@ -217,19 +222,16 @@ impl<K: Kv> Index<K> {
         &self,
         credential: CredentialId,
         owner: OwnerId,
-        limit: usize,
-    ) -> Result<Vec<Connection>, ReadError> {
-        let mut ids = Vec::new();
-        for user in [credential.as_u128(), owner.as_u128()] {
-            let list = Key::of(Kind::ConnectionByCredential).id(user);
-            ids.extend(self.ids(&list, None, true, limit)?);
-        }
+        after: After<ConnectionId>,
+    ) -> Result<Page<Connection>, ReadError> {
+        let users = [credential.as_u128(), owner.as_u128()];
+        let lists = users.map(|user| Key::of(Kind::ConnectionByCredential).id(user));
+        let (last, limit) = (after.last.map(ConnectionId::as_u128), after.limit);
+        let mut ids = self.merged(&lists, last, limit.saturating_add(1))?;
+        let has_more = ids.len() > limit;
         ids.truncate(limit);
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            found.extend(self.record(&Key::of(Kind::Connection).id(id))?);
-        }
-        Ok(found)
+        let items = self.each(Kind::Connection, &ids)?;
+        Ok(Page { items, has_more })
     }
 
     /// See [`crate::store::Read::deliveries_of`].

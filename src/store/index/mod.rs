@@ -17,13 +17,13 @@ mod people;
 mod read;
 mod restore;
 
-pub(super) use answers::{Indexed, Look};
+pub(super) use answers::{Indexed, Look, Payloads};
 pub(super) use apply::track_key;
 pub(super) use guard::Claims;
 
 use super::record::{Record, decode};
 use super::tally::Tally;
-use super::{Change, Conflict, Guard, ReadError};
+use super::{Batch, Change, Conflict, ReadError};
 use key::Key;
 use std::sync::OnceLock;
 
@@ -135,17 +135,24 @@ impl<K: Kv> Index<K> {
         self.write(writes)
     }
 
-    /// Whether a guard holds against what was applied so far; if not, what it conflicts with.
-    /// What the batches before it in its group lay claim to is not applied yet.
+    /// Whether the guards of a batch hold against what was applied so far; if not, what the first
+    /// that does not conflicts with. What the batches before it in its group lay claim to is not
+    /// applied yet.
     pub(super) fn check(
         &self,
-        guard: &Guard,
+        batch: &Batch,
         claims: &Claims,
     ) -> Result<Option<Conflict>, ReadError> {
-        match claims.check(guard) {
-            Some(conflict) => Ok(Some(conflict)),
-            None => guard::check(self, guard, claims),
+        for guard in &batch.guards {
+            let conflict = match claims.check(guard) {
+                Some(conflict) => Some(conflict),
+                None => guard::check(self, guard, batch, claims)?,
+            };
+            if conflict.is_some() {
+                return Ok(conflict);
+            }
         }
+        Ok(None)
     }
 
     /// A record by its key.
@@ -173,7 +180,8 @@ impl<K: Kv> Index<K> {
             .and_then(|bytes| key::last_id(&bytes)))
     }
 
-    /// The ids that end the keys with this prefix.
+    /// The ids that end the keys with this prefix. They are read some at a time, so that writers
+    /// get their turn.
     pub(in crate::store) fn ids(
         &self,
         prefix: &Key,
@@ -181,18 +189,22 @@ impl<K: Kv> Index<K> {
         newest_first: bool,
         limit: usize,
     ) -> Result<Vec<u128>, ReadError> {
-        let after = after.map(|id| prefix.clone().id(id));
-        let scan = Scan {
-            prefix: prefix.bytes(),
-            after: after.as_ref().map(Key::bytes),
-            newest_first,
-            limit,
-        };
-        let found = self.kv.scan(scan)?;
-        Ok(found
-            .iter()
-            .filter_map(|(key, _)| key::last_id(key))
-            .collect())
+        let mut after = after.map(|id| prefix.clone().id(id).into_bytes());
+        let mut ids = Vec::new();
+        loop {
+            let scan = Scan {
+                prefix: prefix.bytes(),
+                after: after.as_deref(),
+                newest_first,
+                limit: (limit - ids.len()).min(WALK_ENTRIES),
+            };
+            let (asked, found) = (scan.limit, self.kv.scan(scan)?);
+            ids.extend(found.iter().filter_map(|(key, _)| key::last_id(key)));
+            if found.len() < asked || ids.len() >= limit {
+                return Ok(ids);
+            }
+            after = found.into_iter().next_back().map(|(key, _)| key);
+        }
     }
 }
 

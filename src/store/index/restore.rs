@@ -88,3 +88,45 @@ impl<K: Kv> Index<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is taken as it is: replay guards, whose delivery may be gone, and what no change puts.
+    const KEPT: [Kind; 6] = [
+        Kind::DeliveryByProviderId,
+        Kind::DeliveryByDigest,
+        Kind::DeliveryByOlderDigest,
+        Kind::DeliveryForgotten,
+        Kind::Note,
+        Kind::LatestDelivery,
+    ];
+
+    /// The letters of all kinds, as they are written down.
+    fn letters() -> Vec<u8> {
+        let (_, kinds) = include_str!("key.rs").split_once("enum Kind {").unwrap();
+        let (kinds, _) = kinds.split_once("\n}").unwrap();
+        let letter = |line: &str| {
+            line.split_once("= b'")
+                .map(|(_, letter)| letter.as_bytes()[0])
+        };
+        kinds.lines().filter_map(letter).collect()
+    }
+
+    #[test]
+    fn each_kind_is_a_record_or_derived_or_kept() {
+        let records = RECORDS.iter().map(|(kind, _)| *kind);
+        let known = records.chain([Kind::Delivery]).chain(DERIVED).chain(KEPT);
+        let mut known: Vec<u8> = known.map(|kind| kind as u8).collect();
+        let mut all = letters();
+        known.sort_unstable();
+        all.sort_unstable();
+        let text = |letters: &[u8]| String::from_utf8(letters.to_vec()).unwrap();
+        assert_eq!(
+            text(&known),
+            text(&all),
+            "one is missing, or is in two places"
+        );
+    }
+}

@@ -114,6 +114,62 @@ pub(in crate::store) fn only_so_many_commands_wait_also_within_a_group(subject: 
     assert_eq!(commit(store, asking(&command(201, 1))), full);
 }
 
+pub(in crate::store) fn no_batch_lets_too_many_commands_wait(subject: &impl Subject) {
+    let store = subject.store();
+    put(store, vec![connected(1)]);
+    for n in 1..ASKED_MAX {
+        commit(store, asking(&command(n as u128, 1))).unwrap();
+    }
+    let several = |ids: std::ops::Range<u128>| {
+        let put = |n| Change::PutCommand(Box::new(command(n, 1)));
+        let batch = Batch::of(ids.clone().map(put).collect());
+        ids.fold(batch, |batch, _| batch.guarded_by(Guard::NewCommand(FIRST)))
+    };
+    let full = conflict(Conflict::CommandsWaiting(FIRST));
+    assert_eq!(commit(store, several(100..110)), full);
+    assert_eq!(
+        subject.together(vec![
+            several(100..102),
+            several(100..101),
+            several(101..102)
+        ]),
+        [full.clone(), Ok(()), full]
+    );
+    let waiting = wait(store.commands_asked(FIRST, 100)).unwrap();
+    assert_eq!(waiting.len(), ASKED_MAX);
+}
+
+pub(in crate::store) fn one_more_may_be_asked_once_another_has_ended_also_within_a_group(
+    subject: &impl Subject,
+) {
+    let store = subject.store();
+    put(store, vec![connected(1)]);
+    for n in 0..ASKED_MAX {
+        commit(store, asking(&command(n as u128, 1))).unwrap();
+    }
+    let full = conflict(Conflict::CommandsWaiting(FIRST));
+    let end = |change| Batch::of(vec![change]);
+    assert_eq!(
+        subject.together(vec![
+            end(done(&command(0, 1))),
+            asking(&command(100, 1)),
+            asking(&command(101, 1)),
+            end(Change::ForgetCommand(CommandId::from_u128(100))),
+            end(done(&command(0, 1))),
+            asking(&command(102, 1)),
+            asking(&command(103, 1)),
+        ]),
+        [Ok(()), Ok(()), full.clone(), Ok(()), Ok(()), Ok(()), full]
+    );
+    // One that ends in the batch that asks for the next.
+    let instead = asking(&command(104, 1));
+    let ended = [done(&command(1, 1))];
+    let changes = ended.into_iter().chain(instead.changes.clone()).collect();
+    commit(store, Batch { changes, ..instead }).unwrap();
+    let waiting = wait(store.commands_asked(FIRST, 100)).unwrap();
+    assert_eq!(waiting.len(), ASKED_MAX);
+}
+
 pub(in crate::store) fn a_command_is_carried_out_once(subject: &impl Subject) {
     let store = subject.store();
     put(store, vec![connected(1)]);

@@ -132,12 +132,19 @@ pub(in crate::store) fn a_connection_is_found_by_all_that_leads_to_it_and_by_not
         let found = store.connections_by_repository(ProviderKind::Github, id);
         wait(found).unwrap().len()
     };
-    let using = |id| wait(store.connections_using(id, BOB, 9)).unwrap().len();
+    let using = |id| {
+        wait(store.connections_using(id, BOB, first(9)))
+            .unwrap()
+            .items
+            .len()
+    };
     assert_eq!(
         (by_name("O/R1"), by_number(1), using(credential)),
         (1, 1, 0)
     );
-    let of_ann = wait(store.connections_using(credential, ANN, 9)).unwrap();
+    let of_ann = wait(store.connections_using(credential, ANN, first(9)))
+        .unwrap()
+        .items;
     assert_eq!(
         of_ann.len(),
         1,

@@ -141,15 +141,20 @@ fn has(index: &Index<MemoryKv>, kind: Kind, id: u128) -> bool {
         .is_some()
 }
 
+/// What guards conflict with, as the committer checks them.
+fn conflict(index: &Index<MemoryKv>, guards: Vec<Guard>) -> Option<crate::store::Conflict> {
+    let batch = crate::store::Batch::of(Vec::new());
+    let batch = crate::store::Batch { guards, ..batch };
+    index.check(&batch, &Claims::default()).unwrap()
+}
+
 /// Passes until nothing is left to do; guards are checked as the committer does.
 fn forget(index: &Index<MemoryKv>) {
     let mut history = History::default();
     for _ in 0..5 {
         let done = history.forget(index, &Retention::default(), NOW, |guards, changes| {
-            for guard in &guards {
-                if index.check(guard, &Claims::default())?.is_some() {
-                    return Err(UpkeepError::Overtaken);
-                }
+            if conflict(index, guards).is_some() {
+                return Err(UpkeepError::Overtaken);
             }
             for change in &changes {
                 put(index, change);
@@ -273,7 +278,7 @@ fn replay_guards_outlive_their_delivery_and_go_when_they_are_old() {
             provider_delivery_id: delivery.provider_delivery_id.clone(),
             body_digest: delivery.body_digest,
         };
-        index.check(&guard, &Claims::default()).unwrap().is_some()
+        conflict(&index, vec![guard]).is_some()
     };
     assert!([&old, &recent, &stored].into_iter().all(is_known));
     forget(&index);
@@ -290,7 +295,7 @@ fn what_was_changed_meanwhile_stays() {
         // Somebody runs it again between the look and the commit.
         put(&index, &Change::PutRun(Box::new(again.clone())));
         assert_eq!(guards.len(), 1);
-        let conflict = index.check(&guards[0], &Claims::default())?;
+        let conflict = conflict(&index, guards);
         assert_eq!(conflict, Some(crate::store::Conflict::Changed));
         Err(UpkeepError::Overtaken)
     });

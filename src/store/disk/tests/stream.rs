@@ -2,6 +2,8 @@
 
 use super::*;
 use std::io::Read as _;
+use std::pin::Pin;
+use std::task::Poll;
 
 fn body_of(n: u32, bytes: usize) -> Payload {
     let mut body = vec![b'a'; bytes];
@@ -50,6 +52,35 @@ fn a_body_of_any_size_is_the_same_read_whole_or_a_little_at_a_time() {
         assert_eq!(streamed(&store, n + 100), body_of(n, 7));
     }
     assert!(store.body(delivery(999).id).ready().unwrap().is_none());
+}
+
+#[test]
+fn a_large_payload_is_read_on_another_thread_and_few_are_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    let large = Delivery {
+        body_bytes: 100_000,
+        ..delivery(1)
+    };
+    let change = Change::InsertDelivery(Box::new(large.clone()), body_of(1, 100_000));
+    wait(store.commit(Batch::of(vec![change]))).unwrap();
+    insert(&store, 2).unwrap();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.build().unwrap().block_on(async {
+        let all = u32::try_from(WALKS_MAX).unwrap();
+        let turns = Arc::clone(&store.walks).acquire_many_owned(all).await;
+        let (mut body, mut payload) = (store.body(large.id), store.payload(large.id));
+        let waits = std::future::poll_fn(|cx| {
+            let body = Pin::new(&mut body).poll(cx).is_pending();
+            let payload = Pin::new(&mut payload).poll(cx).is_pending();
+            Poll::Ready((body, payload))
+        });
+        assert_eq!(waits.await, (true, true));
+        assert!(store.body(delivery(2).id).ready().unwrap().is_some());
+        drop(turns);
+        assert_eq!(body.await.unwrap().unwrap().bytes, 100_000);
+        assert_eq!(payload.await.unwrap(), Some(body_of(1, 100_000)));
+    });
 }
 
 #[test]
