@@ -16,4 +16,5 @@ mod moves;
 mod pool;
 mod processing;
 mod provider;
+mod races;
 mod turn;

@@ -83,22 +83,27 @@ impl Pool {
         };
         let slot = self.slot(known);
         let mut turn = slot.turn().await?;
-        let present = self.ports.store.credential(known).await?;
-        let present = present.ok_or(AddError::Removed)?;
-        let renewed = Credential {
-            account: identity.account,
-            scopes: identity.scopes,
-            rejected: None,
-            ..present.clone()
+        let credential = loop {
+            let present = self.ports.store.credential(known).await?;
+            let present = present.ok_or(AddError::Removed)?;
+            let renewed = Credential {
+                account: identity.account.clone(),
+                scopes: identity.scopes.clone(),
+                rejected: None,
+                ..present.clone()
+            };
+            let credential = self.with(renewed, &offer);
+            let ended = self.resolved(known, Resolution::Recovered).await?;
+            let put = [Change::PutCredential(credential.clone())];
+            let batch = Batch::of(put.into_iter().chain(ended).collect());
+            let batch = batch
+                .guarded_by(Guard::OwnerPresent(owner))
+                .guarded_by(Guard::SameCredential(Box::new(present)));
+            match self.ports.store.commit(batch).await {
+                Err(error) if is_lost_race(&error) => {}
+                committed => break committed.map(|()| credential)?,
+            }
         };
-        let credential = self.with(renewed, &offer);
-        let ended = self.resolved(known, Resolution::Recovered).await?;
-        let put = [Change::PutCredential(credential.clone())];
-        let batch = Batch::of(put.into_iter().chain(ended).collect());
-        let batch = batch
-            .guarded_by(Guard::OwnerPresent(owner))
-            .guarded_by(Guard::SameCredential(Box::new(present)));
-        self.ports.store.commit(batch).await?;
         slot.install(None);
         slot.set_unproven(false);
         *turn = Turn::default();

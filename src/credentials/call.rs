@@ -4,8 +4,10 @@ use super::pool::Pool;
 use super::standing::Need;
 use crate::domain::connection::CredentialUse;
 use crate::domain::errand::Errand;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Failure;
+use crate::domain::wording;
 use crate::provider::{Access, ProviderError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +45,10 @@ impl Refused {
         Self { why, error }
     }
 
-    fn retried(why: Refusal, mut error: ProviderError, after: Option<Duration>) -> Self {
-        error.failure = Failure::Retryable { after };
+    /// The credential may work in another attempt: not `unauthorized`, whatever the provider said.
+    fn retried(why: Refusal, words: String, after: Option<Duration>, said: &ProviderError) -> Self {
+        let code = ErrorCode::ProviderUnavailable;
+        let error = ProviderError::retryable(code, words, after, said.may_have_acted);
         Self { why, error }
     }
 }
@@ -110,11 +114,17 @@ impl Pool {
         access: &Access,
         error: ProviderError,
     ) -> Refused {
-        let need = Need::Other(access.token.clone());
+        let (need, provider) = (Need::Other(access.token.clone()), access.instance.provider);
         match self.renew(id, need, access.errand).await {
-            Ok(_) => Refused::retried(Refusal::Replaced, error, Some(SOON)),
+            Ok(_) => {
+                let words = wording::token_replaced(provider);
+                Refused::retried(Refusal::Replaced, words, Some(SOON), &error)
+            }
             Err(why) if why.failure == Failure::Unauthorized => Refused::new(Refusal::Dead, error),
-            Err(_) => Refused::retried(Refusal::Unclear, error, None),
+            Err(_) => {
+                let words = wording::token_not_renewed(provider);
+                Refused::retried(Refusal::Unclear, words, None, &error)
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Renewing a token, by the holder of the credential's turn.
 
 use super::pool::{Pool, is_lost_race};
-use super::problem::{dead, not_configured, not_stored, unreadable, waiting};
+use super::problem::{dead, not_configured, not_stored, waiting};
 use super::sealing::{access_with, grant_of, open};
 use super::slot::{Slot, Turn};
 use super::standing::{Need, Standing};
@@ -11,6 +11,7 @@ use crate::domain::grant::{Grant, OauthGrant, RejectReason};
 use crate::domain::id::CredentialId;
 use crate::domain::incident::Resolution;
 use crate::domain::lifecycle::Failure;
+use crate::domain::secret::ProviderToken;
 use crate::domain::user::Credential;
 use crate::domain::wording;
 use crate::provider::oauth::{GrantError, GrantFailure, Tokens};
@@ -70,38 +71,87 @@ impl Pool {
         let was_interrupted = grant.refresh_begun_at.is_some();
         let mut begun = credential.clone();
         if !was_interrupted {
-            let refresh_begun_at = Some(self.ports.now());
-            begun.grant = Grant::Oauth(OauthGrant {
-                refresh_begun_at,
-                ..grant.clone()
-            });
-            match self.replace(credential, begun.clone(), []).await {
-                Ok(()) => {}
-                Err(error) if is_lost_race(&error) => return self.as_stored(credential.id).await,
-                Err(error) => return Err(not_stored(&error)),
-            }
+            begun = match self.intend(begun, &grant, need).await {
+                Ok(begun) => begun,
+                Err(outcome) => return outcome,
+            };
         }
         let redirect_uri = self.ports.redirect_uri(credential.instance.provider);
         let answer = grants.refresh(&token, &redirect_uri).await;
         counter!(metric::REFRESHES, "outcome" => outcome(&answer)).increment(1);
         match answer {
             Ok(tokens) => {
-                let access = self.adopt(turn, begun, tokens).await;
+                let access = self.adopt(turn, begun, (&token, tokens), need).await;
                 slot.set_unproven(true);
                 access
             }
             Err(error) => {
                 let was_refused = error.failure == GrantFailure::Refused;
-                let before = with(credential, grant);
-                let failed = self.fail(turn, (&begun, before), was_interrupted, error);
+                let failed = self.fail(turn, (&begun, grant), was_interrupted, error);
                 let failed = failed.await;
                 // Another process may have received the answer.
-                match self.as_stored(begun.id).await {
+                match self.as_stored(begun.id, need).await {
                     Ok(access) if was_refused => Ok(access),
                     Ok(_) | Err(_) => Err(failed),
                 }
             }
         }
+    }
+
+    /// Stores the intent to use the refresh token of `grant`, and returns the credential with it.
+    /// If another process has written another grant meanwhile, the provider must not be called:
+    /// returns the outcome.
+    async fn intend(
+        &self,
+        mut credential: Credential,
+        grant: &OauthGrant,
+        need: &Need,
+    ) -> Result<Credential, Result<Access, ProviderError>> {
+        loop {
+            let intent = OauthGrant {
+                refresh_begun_at: Some(self.ports.now()),
+                ..grant.clone()
+            };
+            let begun = with(&credential, intent);
+            match self.replace(&credential, begun.clone(), []).await {
+                Ok(()) => return Ok(begun),
+                Err(error) if is_lost_race(&error) => {}
+                Err(error) => return Err(Err(not_stored(&error))),
+            }
+            let stored = self.read(credential.id).await.map_err(Err)?;
+            if stored.grant != credential.grant {
+                return Err(self.as_stored(credential.id, need).await);
+            }
+            credential = stored;
+        }
+    }
+
+    /// A refresh was not carried out: its intent is obsolete. If that cannot be stored, it does no
+    /// harm.
+    async fn withdraw(&self, begun: &Credential, before: OauthGrant) {
+        let mut present = begun.clone();
+        loop {
+            let withdrawn = with(&present, before.clone());
+            match self.replace(&present, withdrawn, []).await {
+                Err(error) if is_lost_race(&error) => {}
+                Ok(()) | Err(_) => return,
+            }
+            match self.ports.store.credential(begun.id).await {
+                Ok(Some(stored)) if stored.grant == begun.grant => present = stored,
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Whether a credential has this refresh token.
+    fn has_refresh(&self, credential: &Credential, token: &ProviderToken) -> bool {
+        let refresh = match &credential.grant {
+            Grant::Oauth(grant) => grant.refresh.as_ref(),
+            Grant::Token { .. } | Grant::App { .. } => None,
+        };
+        let opened =
+            refresh.map(|sealed| open(&self.ports, credential, TokenField::Refresh, sealed));
+        opened.is_some_and(|opened| opened.is_ok_and(|opened| opened == *token))
     }
 
     /// A token that never worked is refused.
@@ -114,24 +164,24 @@ impl Pool {
     }
 
     /// The stored token, after another process has written the credential.
-    async fn as_stored(&self, id: CredentialId) -> Result<Access, ProviderError> {
+    async fn as_stored(&self, id: CredentialId, need: &Need) -> Result<Access, ProviderError> {
         let credential = self.read(id).await?;
-        match self.standing(&credential, &Need::Use)? {
+        match self.standing(&credential, need)? {
             Standing::Good(access) => Ok(access),
             Standing::Usable(_) | Standing::Over => Err(waiting(wording::RENEWAL_RUNNING)),
         }
     }
 
-    /// The meaning of a failed refresh. `begun` is the credential as stored, `before` the one
+    /// The meaning of a failed refresh. `begun` is the credential as stored, `before` its grant
     /// without the intent, unless an earlier one was interrupted.
     async fn fail(
         &self,
         turn: &mut Turn,
-        (begun, before): (&Credential, Credential),
+        (begun, before): (&Credential, OauthGrant),
         was_interrupted: bool,
         error: GrantError,
     ) -> ProviderError {
-        let id = before.id;
+        let id = begun.id;
         tracing::warn!(credential.id = %id, %error, was_interrupted, "credential_refresh_failed");
         let after = match error.failure {
             GrantFailure::Refused => {
@@ -146,9 +196,7 @@ impl Pool {
             GrantFailure::Unknown | GrantFailure::Misconfigured => None,
         };
         if error.failure != GrantFailure::Unknown && !was_interrupted {
-            // It was not carried out: the intent is obsolete. If that cannot be stored, it does no
-            // harm.
-            let _ = self.replace(begun, before, []).await;
+            self.withdraw(begun, before).await;
         }
         let words = wording::renewal_refused(&error.message);
         let failed = if error.failure == GrantFailure::Misconfigured {
@@ -160,17 +208,18 @@ impl Pool {
         failed
     }
 
-    /// Stores the new tokens, however long that takes: the old ones are invalid. `begun` is the
-    /// credential as stored, with the intent.
+    /// Stores the new tokens, however long that takes: the `used` refresh token is invalid, and
+    /// the new ones exist only here. They replace whatever another process stored with the used
+    /// one, also a rejection, and never a newer grant. `present` is the credential as stored, with
+    /// the intent.
     async fn adopt(
         &self,
         turn: &mut Turn,
-        begun: Credential,
-        tokens: Tokens,
+        mut present: Credential,
+        (used, tokens): (&ProviderToken, Tokens),
+        need: &Need,
     ) -> Result<Access, ProviderError> {
-        let id = begun.id;
-        let mut present = begun.clone();
-        let mut ended = Vec::new();
+        let (id, mut ended) = (present.id, Vec::new());
         loop {
             let mut grant = grant_of(&self.ports, &present, &tokens);
             if let Grant::Oauth(old) = &present.grant {
@@ -183,16 +232,17 @@ impl Pool {
                 Ok(()) => break,
                 Err(error @ CommitError::Closed) => return Err(not_stored(&error)),
                 Err(error) if is_lost_race(&error) => {
-                    let stored = self.ports.store.credential(id).await;
-                    let Some(stored) = stored.map_err(|error| unreadable(&error))? else {
+                    let Some(stored) = self.read_again(id).await else {
                         return Err(dead());
                     };
-                    if stored.grant != begun.grant {
-                        return self.as_stored(id).await;
+                    if !self.has_refresh(&stored, used) {
+                        tracing::info!(credential.id = %id, "a newer grant is stored");
+                        return self.as_stored(id, need).await;
                     }
-                    // The new tokens exist only here: the credential works.
+                    // If it was rejected meanwhile: it works. An incident that cannot be read stays
+                    // open until a user resolves it.
                     let resolved = self.resolved(id, Resolution::Recovered).await;
-                    ended = resolved.map_err(|error| unreadable(&error))?;
+                    ended = resolved.unwrap_or_default();
                     present = stored;
                 }
                 Err(error) => {
@@ -204,6 +254,19 @@ impl Pool {
         turn.proceed();
         tracing::info!(credential.id = %id, "credential_refreshed");
         Ok(access_with(&present, tokens.access))
+    }
+
+    /// The credential as it is stored, however long it takes to read it.
+    async fn read_again(&self, id: CredentialId) -> Option<Credential> {
+        loop {
+            match self.ports.store.credential(id).await {
+                Ok(stored) => return stored,
+                Err(error) => {
+                    tracing::error!(credential.id = %id, %error, "new tokens cannot be stored yet");
+                    tokio::time::sleep(COMMIT_RETRY).await;
+                }
+            }
+        }
     }
 
     /// Creates a new token for an installation of our app.

@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::grant::RejectReason;
 use super::incident::health::HealthFailure;
 use super::lifecycle::SuspendReason;
+use super::repo::ProviderKind;
 use super::user::Credential;
 
 /// No credential fits.
@@ -46,6 +47,25 @@ pub const PAYLOAD_GONE: &str = "its payload is gone";
 pub const PAYLOAD_DAMAGED: &str = "its payload is damaged";
 /// The same.
 pub const DECODER_MISSING: &str = "its provider is no longer configured";
+
+fn name(provider: ProviderKind) -> &'static str {
+    match provider {
+        ProviderKind::Github => "GitHub",
+        ProviderKind::Gitlab => "GitLab",
+    }
+}
+
+/// A provider refused a token, and whether its credential still works is not known yet.
+pub fn token_not_renewed(by: ProviderKind) -> String {
+    let name = name(by);
+    format!("{name} refused the token, and it could not be renewed yet. Try again.")
+}
+
+/// A provider refused a token that has been replaced since.
+pub fn token_replaced(by: ProviderKind) -> String {
+    let name = name(by);
+    format!("{name} refused the token, and there is a new one now. Try again.")
+}
 
 /// A sign-in could not be renewed; `why` is the provider's message.
 pub fn renewal_refused(why: &str) -> String {

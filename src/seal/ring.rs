@@ -57,12 +57,15 @@ impl MasterKey {
             return Err(KeyError::Missing);
         }
         let parse = |(index, part): (usize, &str)| {
-            let bytes = BASE64.decode(part.trim().as_bytes()).map(Zeroizing::new);
-            let bytes = bytes.map_err(|_| KeyError::Malformed(index + 1))?;
-            let key = bytes
-                .as_slice()
-                .try_into()
-                .map_err(|_| KeyError::Malformed(index + 1))?;
+            let malformed = KeyError::Malformed(index + 1);
+            let text = part.trim();
+            // The decoder accepts padded texts one after the other: two short keys are no key.
+            if text.len() != BASE64.encode_len(KEY_BYTES) {
+                return Err(malformed);
+            }
+            let bytes = BASE64.decode(text.as_bytes()).map(Zeroizing::new);
+            let bytes = bytes.map_err(|_| malformed)?;
+            let key = bytes.as_slice().try_into().map_err(|_| malformed)?;
             Ok(Self(Zeroizing::new(key)))
         };
         let parts = text.split(',').filter(|part| !part.trim().is_empty());
@@ -375,5 +378,9 @@ mod tests {
             KeyError::Malformed(1)
         );
         assert_eq!(format!("{key:?}"), "MasterKey(redacted)");
+        // Each is a text of 16 bytes with its padding.
+        let glued = format!("{0}{0}", BASE64.encode(&[7; KEY_BYTES / 2]));
+        let parsed = MasterKey::parse_list(&glued).map(|keys| keys.len());
+        assert_eq!(parsed, Err(KeyError::Malformed(1)));
     }
 }
