@@ -131,13 +131,15 @@ pub(super) struct StopAll;
 
 impl Handler<StopAll> for Warden {
     type Result = ();
-    fn handle(&mut self, _: StopAll, _: &mut Context<Self>) {
+    fn handle(&mut self, _: StopAll, ctx: &mut Context<Self>) {
         self.is_stopping = true;
         self.registry.clear();
         // Not waited for: a blocked actor must not delay the end of the process.
         for arbiter in self.arbiters.drain(..) {
             arbiter.stop();
         }
+        // It has its own address, so it would not end by itself, and would hold the store.
+        ctx.stop();
     }
 }
 

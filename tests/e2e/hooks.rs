@@ -36,7 +36,7 @@ fn a_webhook_that_never_was_is_not_said_to_be_deleted() {
     stage.wait_for_status(&ann, &locked, "failed");
     let output = stage.run(&["disconnect", "octo/locked"]);
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("no webhook was ever made"), "{said}");
+    assert!(said.contains("No webhook had been created"), "{said}");
 
     github.set_admin("octo", "octo/locked", true);
     let id = stage.connect(&ann, &token, "octo/locked");
