@@ -88,7 +88,7 @@ impl Failed {
     /// The same with a further sentence.
     pub(super) fn and(self, more: &str) -> Self {
         Self {
-            words: format!("{}; {more}", self.words),
+            words: format!("{} {more}", self.words),
             ..self
         }
     }

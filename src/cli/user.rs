@@ -81,7 +81,7 @@ pub(super) fn run(command: &User, session: &Session) -> CommandResult {
             // What the API calls a parameter is an option here.
             let answer = answer.map_err(|failed| match failed.code() {
                 Some("user_in_use") => {
-                    failed.and("use --disconnect, with or without --keep-webhooks")
+                    failed.and("Here these are --disconnect and --keep-webhooks.")
                 }
                 _ => failed,
             })?;

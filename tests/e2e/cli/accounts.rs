@@ -43,7 +43,7 @@ fn tokens_are_listed_and_revoked_and_users_are_listed_and_removed() {
     failed(
         &stage,
         &["user", "add", "ann"],
-        "a user of this name already",
+        "A user with this name exists",
     );
     failed(&stage, &["user", "remove", "nobody"], "nobody");
     failed(&stage, &["user", "remove", "admin"], "admin");

@@ -162,7 +162,11 @@ fn a_connection_is_paused_resumed_and_left_with_its_webhook_in_place() {
     // Who has connections is removed when it is said what becomes of them, in options.
     done(stage, &["connect", "github", "octo/app"]);
     stage.set("HOOKHERD_TOKEN", ADMIN);
-    let says = "ann has 1 connection: pass";
+    let says = "ann has 1 connection. Pass";
     failed(stage, &["user", "remove", "ann"], says);
-    failed(stage, &["user", "remove", "ann"], "use --disconnect");
+    failed(
+        stage,
+        &["user", "remove", "ann"],
+        "--disconnect and --keep-webhooks",
+    );
 }
