@@ -152,8 +152,8 @@ async fn take_in(
     let candidates = candidates(shared, called.provider, named, inquiry.claim()).await?;
     let (connection, proven) = inquiry.prove(candidates)?;
     // What comes again is recognised before anything else is done with it.
-    let (id, door) = (proven.provider_delivery_id(), shared.door());
-    let mut known = door.known(connection.id, id, &[]).await?;
+    let (id, ingress_store) = (proven.provider_delivery_id(), shared.ingress_store());
+    let mut known = ingress_store.known(connection.id, id, &[]).await?;
     if let Some(first) = known
         && again::is_plain(shared, first, &proven).await?
     {
@@ -161,10 +161,10 @@ async fn take_in(
     }
     let digest = verify::digest(&body.bytes);
     if known.is_none() {
-        let has_older = door.has_older_digests().await?;
+        let has_older = ingress_store.has_older_digests().await?;
         let older = has_older.then(|| verify::older_digest(&body.bytes));
         let digests: Vec<BodyDigest> = older.into_iter().chain([digest]).collect();
-        known = door.known(connection.id, id, &digests).await?;
+        known = ingress_store.known(connection.id, id, &digests).await?;
     }
     let verified = inquiry.describe(proven);
     let authentic = Authentic {
@@ -190,8 +190,8 @@ async fn take_in_large(
 ) -> Result<(Outcome, DeliveryId), Problem> {
     // Held until it is stored.
     let _heavy = shared.heavy.acquire().await.map_err(|_| stopping())?;
-    let door = shared.door();
-    let has_older_digests = door.has_older_digests().await?;
+    let ingress_store = shared.ingress_store();
+    let has_older_digests = ingress_store.has_older_digests().await?;
     let (provider, decoder, is_keyed) = (called.provider, called.decoder, called.key.is_some());
     let (share, headers) = (shared.clone(), request.headers().clone());
     let claiming = move || {
@@ -231,7 +231,10 @@ async fn take_in_large(
     };
     let (authentic, digests) = offloaded(true, verifying).await??;
     let id = authentic.verified.provider_delivery_id();
-    match door.known(authentic.connection.id, id, &digests).await? {
+    match ingress_store
+        .known(authentic.connection.id, id, &digests)
+        .await?
+    {
         Some(first) => repeated(shared, &authentic, first).await,
         None => store(shared, authentic).await,
     }
@@ -256,7 +259,7 @@ fn stopping() -> Problem {
 async fn named(shared: &Shared, called: &Called<'_>) -> Result<Option<Connection>, ReadError> {
     let key = called.key.and_then(|key| key.parse::<HookKey>().ok());
     let found = match key {
-        Some(key) => shared.door().by_hook_key(&key).await?,
+        Some(key) => shared.ingress_store().by_hook_key(&key).await?,
         None => None,
     };
     Ok(found.filter(|c| c.instance.provider == called.provider))
@@ -270,7 +273,7 @@ async fn candidates(
     claim: Option<Claim>,
 ) -> Result<Vec<Connection>, ReadError> {
     match claim {
-        Some(claim) => shared.door().by_claim(provider, &claim).await,
+        Some(claim) => shared.ingress_store().by_claim(provider, &claim).await,
         None => Ok(named.into_iter().collect()),
     }
 }
@@ -427,13 +430,13 @@ async fn commit(
     };
     // A batch is put into bytes, and its body compressed, when it is submitted.
     let store = shared.clone();
-    let submitting = offloaded(is_large, move || store.door().commit(batch));
+    let submitting = offloaded(is_large, move || store.ingress_store().commit(batch));
     let committing = submitting.await.map_err(|_| CommitError::Closed)?;
-    told(shared, connection, committing).await
+    acknowledged(shared, connection, committing).await
 }
 
 /// Waits for a commit that leaves something to process, and says so to the connection's actor.
-async fn told(
+async fn acknowledged(
     shared: &web::Data<Shared>,
     connection: ConnectionId,
     committing: Committing,

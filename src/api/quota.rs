@@ -196,12 +196,12 @@ impl Counters {
         Ok(Turn { user, at_once })
     }
 
-    /// Somebody at this address sent a wrong API token: what they are told. A right one always
-    /// works, whatever came from its address.
-    pub(super) fn wrong_token(&self, peer: Option<PeerKey>, told: Problem) -> Problem {
-        let Some(peer) = peer else { return told };
+    /// The answer to a wrong API token from this address. A right one always works, whatever came
+    /// from its address.
+    pub(super) fn wrong_token(&self, peer: Option<PeerKey>, problem: Problem) -> Problem {
+        let Some(peer) = peer else { return problem };
         match self.wrong_tokens.count(peer, Instant::now()) {
-            Ok(()) => told,
+            Ok(()) => problem,
             Err(wait) => {
                 let what = "Too many wrong API tokens from this address";
                 too_many(Limit::WrongTokensPerMinute, what, wait)

@@ -2,8 +2,8 @@
 //!
 //! The store is private to this file. A handler that has a [`Caller`] gets an [`Owned`] reader,
 //! which shows the caller's own objects and nothing else: what is another user's is not there.
-//! Ingress, where nobody is logged in, gets a [`Door`]; the accounts an [`Accounts`]. There is
-//! no way to the bare store, and being an admin opens no other user's objects.
+//! Ingress, which has no user, gets an [`IngressStore`]; the accounts an [`Accounts`]. There is no
+//! way to the bare store, and being an admin opens no other user's objects.
 
 mod accounts;
 
@@ -140,8 +140,8 @@ impl Shared {
     }
 
     /// What ingress may see and write.
-    pub(super) fn door(&self) -> Door<'_> {
-        Door {
+    pub(super) fn ingress_store(&self) -> IngressStore<'_> {
+        IngressStore {
             store: self.store.as_ref(),
         }
     }
@@ -363,11 +363,11 @@ const NEEDING_MAX: usize = LOOKED_AT_MAX;
 
 /// What ingress needs: connections by what a request names, and the commit of a delivery.
 #[derive(Clone, Copy)]
-pub(super) struct Door<'a> {
+pub(super) struct IngressStore<'a> {
     store: &'a dyn Store,
 }
 
-impl Door<'_> {
+impl IngressStore<'_> {
     /// The connection whose hook has this key, removed ones included.
     pub(super) async fn by_hook_key(&self, key: &HookKey) -> Result<Option<Connection>, ReadError> {
         self.store.connection_by_hook_key(key).await

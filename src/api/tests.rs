@@ -18,5 +18,5 @@ mod quotas;
 mod resources;
 mod secrets;
 mod signin;
+mod stage;
 mod wire;
-mod world;

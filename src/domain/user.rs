@@ -75,8 +75,8 @@ pub struct TokenRecord {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// Longest name of an API token.
-pub const TOKEN_NAME_BYTES_MAX: usize = 100;
+/// Longest name of an API token, in characters.
+pub const TOKEN_NAME_CHARS_MAX: usize = 100;
 /// Longest lifetime of an API token: ten years.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_hours(24 * 3653);
 /// The precision of the last use of an API token: it is stored at most this often.

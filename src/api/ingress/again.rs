@@ -5,7 +5,7 @@
 //! name stands in a header that is not signed.
 
 use super::verify::older_digest;
-use super::{Authentic, OFFLOAD_BYTES, offloaded, told};
+use super::{Authentic, OFFLOAD_BYTES, acknowledged, offloaded};
 use crate::api::error::Problem;
 use crate::api::scope::Shared;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload};
@@ -28,7 +28,7 @@ pub(super) async fn is_plain(
     first: DeliveryId,
     proven: &Proven,
 ) -> Result<bool, ReadError> {
-    let stored = shared.door().delivery(first).await?;
+    let stored = shared.ingress_store().delivery(first).await?;
     Ok(stored.is_none_or(|stored| {
         stored.event == proven.named_event() && (proven.is_stale() || !is_stale(&stored))
     }))
@@ -73,7 +73,7 @@ impl Again {
         shared: &web::Data<Shared>,
         first: DeliveryId,
     ) -> Result<bool, Problem> {
-        let Some(stored) = shared.door().delivery(first).await? else {
+        let Some(stored) = shared.ingress_store().delivery(first).await? else {
             return Ok(false);
         };
         if is_stale(&stored) {
@@ -136,14 +136,14 @@ fn nothing_followed(state: &DeliveryState) -> bool {
 /// A delivery once it is processed, or as it is when that takes long.
 async fn settled(shared: &Shared, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
     for _ in 0..PROCESSED_LOOKS {
-        match shared.door().delivery(id).await? {
+        match shared.ingress_store().delivery(id).await? {
             Some(delivery) if delivery.state == DeliveryState::Received => {
                 actix_web::rt::time::sleep(PROCESSED_PAUSE).await;
             }
             other => return Ok(other),
         }
     }
-    shared.door().delivery(id).await
+    shared.ingress_store().delivery(id).await
 }
 
 /// Commits a stored delivery as received, under this event's name; `false` when it has changed
@@ -159,7 +159,7 @@ async fn put_back(
         state: DeliveryState::Received,
         ..stored.clone()
     };
-    let committing = shared.door().commit(Batch {
+    let committing = shared.ingress_store().commit(Batch {
         priority: Priority::Ingress,
         guards: vec![
             Guard::ConnectionExists(connection),
@@ -167,7 +167,7 @@ async fn put_back(
         ],
         changes: vec![Change::PutDelivery(Box::new(received))],
     });
-    match told(shared, connection, committing).await {
+    match acknowledged(shared, connection, committing).await {
         Ok(()) => Ok(true),
         Err(CommitError::Conflict(_)) => Ok(false),
         Err(error) => Err(error.into()),

@@ -19,8 +19,8 @@ static PAGE: LazyLock<(String, String)> = LazyLock::new(|| {
     let document = serde_json::from_str(OPENAPI).expect("the document is JSON");
     let hash = BASE64.encode(&Sha256::digest(STYLE));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
     );
     (page(&document), policy)
 });

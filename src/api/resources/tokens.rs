@@ -7,17 +7,19 @@ use crate::api::extract::{Json, Path};
 use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
+use crate::api::schema::text;
 use crate::api::scope::{Accounts, Caller, Shared};
 use crate::domain::id::TokenId;
 use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{TOKEN_LIFE_MAX, TOKEN_NAME_BYTES_MAX, TokenRecord, User};
+use crate::domain::user::{TOKEN_LIFE_MAX, TOKEN_NAME_CHARS_MAX, TokenRecord, User};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// Everybody, as the user whose tokens an admin lists.
 const EVERYBODY: &str = "*";
@@ -30,12 +32,8 @@ const LIFE_MIN: Duration = Duration::from_mins(1);
 pub(in crate::api) struct NewToken {
     /// Name of the user; yourself when left out. Other users: admins only.
     user: Option<String>,
-    /// Name of the token.
-    #[schema(
-        pattern = r"^[^\s]([^\r\n\t]*[^\s])?$",
-        max_length = 100,
-        example = "ci"
-    )]
+    /// Name of the token: up to 100 visible characters, without blanks at the ends.
+    #[schema(value_type = Option<TokenName>)]
     name: Option<String>,
     /// Time until it expires, from 1 minute to 10 years; it does not expire when left out.
     #[schema(
@@ -64,12 +62,35 @@ async fn named(
     user.ok_or_else(Problem::not_found)
 }
 
+/// The schema of the name of a token: see [`clean`].
+struct TokenName;
+
+impl PartialSchema for TokenName {
+    fn schema() -> RefOr<Schema> {
+        let hidden = concat!(
+            r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e",
+            r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0",
+            r"\ufff9-\ufffb\ufffe\uffff",
+            "\u{e0000}-\u{e0fff}",
+        );
+        let pattern = format!(r"^[^\s{hidden}]([^{hidden}]*[^\s{hidden}])?$");
+        let name = text("Name of an API token.", &pattern, "ci");
+        name.max_length(Some(TOKEN_NAME_CHARS_MAX)).into()
+    }
+}
+
+impl ToSchema for TokenName {}
+
 /// The name of a token, which must be fit to be shown.
 fn name_of(text: Option<String>) -> Result<Option<String>, Problem> {
-    let why = || format!("expected 1 to {TOKEN_NAME_BYTES_MAX} bytes that can be seen");
+    let fits = |text: &String| {
+        let is_short = text.chars().count() <= TOKEN_NAME_CHARS_MAX;
+        is_short && clean(text, TOKEN_NAME_CHARS_MAX * 4).as_ref() == Some(text)
+    };
     match text {
-        Some(text) if clean(&text, TOKEN_NAME_BYTES_MAX).as_ref() != Some(&text) => {
-            Err(Problem::invalid("name", why()))
+        Some(text) if !fits(&text) => {
+            let why = format!("expected 1 to {TOKEN_NAME_CHARS_MAX} visible characters");
+            Err(Problem::invalid("name", why))
         }
         name => Ok(name),
     }

@@ -19,7 +19,7 @@ pub(in crate::api) fn client_of(request: &HttpRequest, proxies: &[Network]) -> O
     if !is_proxy(peer) {
         return Some(PeerKey::of(peer));
     }
-    let told = |name: &str, hops_of: fn(&str) -> Vec<Option<IpAddr>>| {
+    let named = |name: &str, hops_of: fn(&str) -> Vec<Option<IpAddr>>| {
         let lines: Vec<String> = request
             .headers()
             .get_all(name)
@@ -36,8 +36,8 @@ pub(in crate::api) fn client_of(request: &HttpRequest, proxies: &[Network]) -> O
         }
         (!lines.is_empty()).then(|| PeerKey::of(client))
     };
-    let by_usage = told("x-forwarded-for", addresses);
-    let by_standard = told("forwarded", forwarded);
+    let by_usage = named("x-forwarded-for", addresses);
+    let by_standard = named("forwarded", forwarded);
     Some(match (by_usage, by_standard) {
         (Some(one), Some(other)) if one != other => PeerKey::of(peer),
         (Some(client), _) | (None, Some(client)) => client,

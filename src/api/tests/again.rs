@@ -1,6 +1,6 @@
 //! One body, sent under one name and then under another: the name of the event is not signed.
 
-use super::world::World;
+use super::stage::Stage;
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
 use crate::domain::event::Event;
 use crate::domain::id::DeliveryId;
@@ -72,8 +72,8 @@ fn id_of(reply: &super::wire::Reply) -> DeliveryId {
 }
 
 /// What an actor would make of a stored delivery.
-fn meaning(world: &World, delivery: &Delivery) -> Event {
-    let payload = world.store.payload(delivery.id).ready().unwrap().unwrap();
+fn meaning(api: &Stage, delivery: &Delivery) -> Event {
+    let payload = api.store.payload(delivery.id).ready().unwrap().unwrap();
     let decoder = GithubDecode::new(&Fixed);
     decoder.decode(&delivery.event, &payload).unwrap().event
 }
@@ -88,12 +88,12 @@ impl crate::domain::id::Entropy for Fixed {
 }
 
 /// Plays the actor: what is received is processed, and what it means happens. Whether anything did.
-fn process(world: &World, id: DeliveryId) -> Option<Event> {
-    let delivery = world.store.delivery(id).ready().unwrap().unwrap();
+fn process(api: &Stage, id: DeliveryId) -> Option<Event> {
+    let delivery = api.store.delivery(id).ready().unwrap().unwrap();
     if delivery.state != DeliveryState::Received {
         return None;
     }
-    let event = meaning(world, &delivery);
+    let event = meaning(api, &delivery);
     let outcome = match &event {
         Event::Ignored => Outcome::Ignored,
         Event::Pong { .. } => Outcome::Pong,
@@ -104,19 +104,19 @@ fn process(world: &World, id: DeliveryId) -> Option<Event> {
         outcome,
     };
     let change = Change::PutDelivery(Box::new(Delivery { state, ..delivery }));
-    super::herd::futures_now(world.store.commit(Batch::of(vec![change]))).unwrap();
+    super::herd::futures_now(api.store.commit(Batch::of(vec![change]))).unwrap();
     (event != Event::Ignored).then_some(event)
 }
 
-fn story(world: &World, round: usize, body: usize, names: &[usize]) -> (Vec<Event>, Event) {
+fn story(api: &Stage, round: usize, body: usize, names: &[usize]) -> (Vec<Event>, Event) {
     let (real, text) = BODIES[body];
     // No two rounds share a body.
     let text = text.replacen('{', &format!("{{\"round\":{round},"), 1);
     let mut happened = Vec::new();
     for (n, name) in names.iter().map(|n| NAMES[*n]).chain([real]).enumerate() {
-        let reply = world.deliver(&format!("{round}-{n}"), name, text.as_bytes());
+        let reply = api.deliver(&format!("{round}-{n}"), name, text.as_bytes());
         assert!(reply.status < 300, "{reply:?}");
-        happened.extend(process(world, id_of(&reply)));
+        happened.extend(process(api, id_of(&reply)));
     }
     let payload = Payload {
         headers: Vec::new(),
@@ -131,20 +131,20 @@ fn story(world: &World, round: usize, body: usize, names: &[usize]) -> (Vec<Even
 
 #[test]
 fn a_body_sent_first_as_a_ping_does_not_make_the_real_delivery_a_duplicate() {
-    let world = World::new();
-    let (happened, meant) = story(&world, 0, 0, &[0]);
+    let api = Stage::new();
+    let (happened, meant) = story(&api, 0, 0, &[0]);
     assert!(matches!(meant, Event::Run(_)));
     assert_eq!(happened, [meant]);
 }
 
 #[test]
 fn whatever_names_come_first_what_the_body_means_happens_once() {
-    let world = World::new();
+    let api = Stage::new();
     let rounds = std::sync::atomic::AtomicUsize::new(0);
     let names = proptest::collection::vec(0..NAMES.len(), 0..4);
     proptest!(crate::histories::of(300), |(body in 0..BODIES.len(), names in names)| {
         let round = rounds.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let (happened, meant) = story(&world, round, body, &names);
+        let (happened, meant) = story(&api, round, body, &names);
         let expected = if meant == Event::Ignored { vec![] } else { vec![meant] };
         prop_assert_eq!(happened, expected);
     });
@@ -152,13 +152,13 @@ fn whatever_names_come_first_what_the_body_means_happens_once() {
 
 #[test]
 fn what_is_told_again_under_a_name_that_means_nothing_stays_a_duplicate() {
-    let world = World::new();
+    let api = Stage::new();
     let text = BODIES[0].1.as_bytes();
-    let first = world.deliver("a", "workflow_run", text);
-    process(&world, id_of(&first));
+    let first = api.deliver("a", "workflow_run", text);
+    process(&api, id_of(&first));
     for name in ["star", "ping", "workflow_run"] {
-        let again = world.deliver("b", name, text);
+        let again = api.deliver("b", name, text);
         assert_eq!(again.json()["status"], "duplicate", "{name}");
-        assert_eq!(process(&world, id_of(&again)), None);
+        assert_eq!(process(&api, id_of(&again)), None);
     }
 }

@@ -1,15 +1,15 @@
 //! Bad input gets a clear error and changes nothing.
 
+use super::stage::{Stage, settings};
 use super::wire::{answered, open, read, send, send_raw};
-use super::world::{World, settings};
 use crate::api::Settings;
 use crate::provider::signature::github_sign;
 use crate::store::{After, Of, Read};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-fn small() -> World {
-    World::with(Settings {
+fn small() -> Stage {
+    Stage::with(Settings {
         ingress_body_bytes_max: 64 * 1024,
         api_body_bytes_max: 1024,
         body_timeout: Duration::from_millis(300),
@@ -17,14 +17,13 @@ fn small() -> World {
     })
 }
 
-fn stored(world: &World) -> usize {
+fn stored(api: &Stage) -> usize {
     let all = After {
         last: None,
         limit: 100,
     };
-    world
-        .store
-        .deliveries(Of::Owner(world.owner.user), all)
+    api.store
+        .deliveries(Of::Owner(api.owner.user), all)
         .ready()
         .unwrap()
         .items
@@ -35,14 +34,14 @@ const HOOK: &str = "POST /api/v2/webhooks/github";
 
 #[test]
 fn the_real_limit_is_25_mib_announced_or_not() {
-    let (world, before) = (World::new(), answered("rejected_size"));
+    let (api, before) = (Stage::new(), answered("rejected_size"));
     let limit: usize = 25 * 1024 * 1024;
     let head = format!(
         "{HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
         limit + 1
     );
-    send_raw(world.at, head.as_bytes()).is(413, "body_too_large");
-    let mut stream = open(world.at);
+    send_raw(api.at, head.as_bytes()).is(413, "body_too_large");
+    let mut stream = open(api.at);
     let head = format!("{HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     let mut chunk = b"100000\r\n".to_vec();
@@ -58,14 +57,14 @@ fn the_real_limit_is_25_mib_announced_or_not() {
     assert!(answered("rejected_size") >= before + 2);
     // And 25 MiB to the byte are taken.
     let body = vec![b' '; limit];
-    assert_eq!(world.deliver("just", "push", &body).status, 202);
+    assert_eq!(api.deliver("just", "push", &body).status, 202);
 }
 
 #[test]
 fn a_slow_body_is_cut_off() {
-    let (world, before) = (small(), answered("rejected_slow"));
+    let (api, before) = (small(), answered("rejected_slow"));
     let began = Instant::now();
-    let mut stream = open(world.at);
+    let mut stream = open(api.at);
     let head = format!("{HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nab");
     stream.write_all(head.as_bytes()).unwrap();
     read(&mut stream).is(408, "body_timeout");
@@ -75,11 +74,11 @@ fn a_slow_body_is_cut_off() {
 
 #[test]
 fn a_slow_head_is_cut_off() {
-    let world = World::with(Settings {
+    let api = Stage::with(Settings {
         head_timeout: Duration::from_millis(300),
         ..settings()
     });
-    let mut stream = open(world.at);
+    let mut stream = open(api.at);
     stream
         .write_all(format!("{HOOK} HTTP/1.1\r\nHo").as_bytes())
         .unwrap();
@@ -88,34 +87,34 @@ fn a_slow_head_is_cut_off() {
 
 #[test]
 fn compressed_deliveries_are_refused_unread() {
-    let (world, before) = (small(), answered("rejected_malformed"));
+    let (api, before) = (small(), answered("rejected_malformed"));
     for encoding in ["gzip", "br", "zstd", "identity, gzip", ",gzip"] {
         let headers = [("Content-Encoding", encoding)];
-        send(world.at, HOOK, &headers, Some(b"x")).is(415, "unsupported_encoding");
+        send(api.at, HOOK, &headers, Some(b"x")).is(415, "unsupported_encoding");
     }
     assert!(answered("rejected_malformed") >= before + 5);
 }
 
 #[test]
 fn too_many_bytes_in_flight_are_refused_for_now() {
-    let world = World::with(Settings {
+    let api = Stage::with(Settings {
         ingress_bytes_in_flight_max: 4000,
         ..settings()
     });
-    let reply = world.deliver("d", "push", &[b' '; 2000]);
+    let reply = api.deliver("d", "push", &[b' '; 2000]);
     reply.is(503, "overloaded");
     assert_eq!(reply.header("retry-after"), Some("5"));
-    assert_eq!(world.deliver("d", "push", &[b' '; 900]).status, 202);
-    let world = World::with(Settings {
+    assert_eq!(api.deliver("d", "push", &[b' '; 900]).status, 202);
+    let api = Stage::with(Settings {
         ingress_requests_max: 0,
         ..settings()
     });
-    world.deliver("d", "push", b"{}").is(503, "overloaded");
+    api.deliver("d", "push", b"{}").is(503, "overloaded");
 }
 
 #[test]
 fn odd_bodies_that_are_signed_are_stored_and_never_break_anything() {
-    let world = World::new();
+    let api = Stage::new();
     let deep = "[".repeat(100_000);
     let many = format!(
         "{{{}\"z\":1}}",
@@ -135,11 +134,11 @@ fn odd_bodies_that_are_signed_are_stored_and_never_break_anything() {
         ("many keys", many.as_bytes()),
     ];
     for (n, (what, body)) in table.iter().enumerate() {
-        let reply = world.deliver(&format!("odd-{n}"), "workflow_run", body);
+        let reply = api.deliver(&format!("odd-{n}"), "workflow_run", body);
         assert_eq!(reply.status, 202, "{what}: {reply:?}");
         let id = reply.json()["delivery_id"].as_str().unwrap().to_owned();
-        let shown = world.call(
-            Some(&world.owner),
+        let shown = api.call(
+            Some(&api.owner),
             &format!("GET /api/v2/deliveries/{id}"),
             None,
         );
@@ -147,19 +146,18 @@ fn odd_bodies_that_are_signed_are_stored_and_never_break_anything() {
         // The same without a hook key: unsigned, so that only the claim is looked at.
         let keyless = "/api/v2/webhooks/github";
         let headers = [("X-Hub-Signature-256", "sha256=00")];
-        world
-            .deliver_to(keyless, "n", "push", &headers, body)
+        api.deliver_to(keyless, "n", "push", &headers, body)
             .is(401, "bad_signature");
     }
-    assert_eq!(stored(&world), 1 + table.len());
+    assert_eq!(stored(&api), 1 + table.len());
 }
 
 #[test]
 fn deliveries_without_their_headers_are_refused() {
-    let world = World::new();
-    let signature = github_sign(&world.herd.secret_of(world.connection.id), b"{}");
+    let api = Stage::new();
+    let signature = github_sign(&api.herd.secret_of(api.connection.id), b"{}");
     let signature = ("X-Hub-Signature-256", signature.as_str());
-    let line = format!("{HOOK}/{}", world.connection.hook_key);
+    let line = format!("{HOOK}/{}", api.connection.hook_key);
     let long = "x".repeat(4000);
     for headers in [
         vec![signature],
@@ -181,33 +179,37 @@ fn deliveries_without_their_headers_are_refused() {
             ("X-GitHub-Delivery", &long),
         ],
     ] {
-        send(world.at, &line, &headers, Some(b"{}")).is(400, "bad_delivery_header");
+        send(api.at, &line, &headers, Some(b"{}")).is(400, "bad_delivery_header");
     }
-    let unknown = send(world.at, "POST /api/v2/webhooks/gitea", &[], Some(b"{}"));
+    let unknown = send(api.at, "POST /api/v2/webhooks/gitea", &[], Some(b"{}"));
     unknown.is(404, "no_such_route");
-    assert_eq!(stored(&world), 1);
+    assert_eq!(stored(&api), 1);
 }
 
 type Mistake<'a> = (&'a str, Option<&'a str>, u16, &'a str);
 
 /// Makes mistakes and holds that nothing came of them.
-fn make(world: &World, mistakes: &[Mistake<'_>]) {
-    let before = world.store.connection(world.connection.id).ready().unwrap();
+fn make(api: &Stage, mistakes: &[Mistake<'_>]) {
+    let before = api.store.connection(api.connection.id).ready().unwrap();
     for (line, body, status, code) in mistakes {
-        let reply = world.call(Some(&world.owner), line, *body);
-        let told = (reply.status, reply.json()["code"].clone());
-        assert_eq!(told, (*status, (*code).into()), "{line} {body:?} {reply:?}");
+        let reply = api.call(Some(&api.owner), line, *body);
+        let answered = (reply.status, reply.json()["code"].clone());
+        assert_eq!(
+            answered,
+            (*status, (*code).into()),
+            "{line} {body:?} {reply:?}"
+        );
         reply.is(*status, code);
     }
     assert_eq!(
-        world.store.connection(world.connection.id).ready().unwrap(),
+        api.store.connection(api.connection.id).ready().unwrap(),
         before
     );
-    assert!(world.herd.commands.lock().is_empty());
+    assert!(api.herd.commands.lock().is_empty());
 }
 
 #[test]
-fn mistakes_in_urls_are_told_by_code() {
+fn mistakes_in_urls_have_their_codes() {
     let mistakes = [
         ("GET /nowhere", None, 404, "no_such_route"),
         (
@@ -271,15 +273,15 @@ fn mistakes_in_urls_are_told_by_code() {
 const CONNECT: &str = "POST /api/v2/repositories/connect";
 
 #[test]
-fn bodies_of_the_wrong_form_are_told_by_code() {
+fn bodies_of_the_wrong_form_have_their_codes() {
     let large = format!(r#"{{"repository_full_name":"{}"}}"#, "x".repeat(2000));
     let deep = "[".repeat(900);
     let number = r#"{"repository_full_name":7}"#;
     let unknown = r#"{"repository":"o/r"}"#;
-    let world = small();
+    let api = small();
     let patch = format!(
         "PATCH /api/v2/repositories/connections/{}",
-        world.connection.id
+        api.connection.id
     );
     let twice = r#"{"is_enabled":true,"is_enabled":false}"#;
     let mistakes = [
@@ -293,11 +295,11 @@ fn bodies_of_the_wrong_form_are_told_by_code() {
         (&patch, Some("{}"), 422, "invalid_field"),
         (&patch, Some(twice), 400, "bad_json"),
     ];
-    make(&world, &mistakes);
+    make(&api, &mistakes);
 }
 
 #[test]
-fn values_that_will_not_do_are_told_by_code() {
+fn invalid_values_have_their_codes() {
     let named = |name: &str| format!(r#"{{"repository_full_name":"{name}"}}"#);
     let with = |more: &str| format!(r#"{{"repository_full_name":"o/r",{more}}}"#);
     let connects = [
@@ -311,9 +313,9 @@ fn values_that_will_not_do_are_told_by_code() {
         (with(r#""webhook_events":["Push"]"#), 422, "invalid_field"),
         (with(r#""credential_id":"crd_1""#), 422, "invalid_field"),
     ];
-    let world = small();
+    let api = small();
     for (body, status, code) in &connects {
-        make(&world, &[(CONNECT, Some(body), *status, code)]);
+        make(&api, &[(CONNECT, Some(body), *status, code)]);
     }
     let token = "POST /api/v2/credentials";
     let empty = r#"{"provider":"github","token":""}"#;
@@ -324,16 +326,16 @@ fn values_that_will_not_do_are_told_by_code() {
         (token, Some(unknown), 422, "unknown_provider"),
         ("POST /api/v2/tokens", Some(others), 403, "forbidden"),
     ];
-    make(&world, &mistakes);
+    make(&api, &mistakes);
 }
 
 #[test]
-fn wrong_methods_types_and_tokens_are_told() {
-    let world = World::new();
-    let reply = world.call(Some(&world.owner), "PUT /api/v2/credentials", None);
+fn wrong_methods_types_and_tokens_are_refused() {
+    let api = Stage::new();
+    let reply = api.call(Some(&api.owner), "PUT /api/v2/credentials", None);
     reply.is(405, "method_not_allowed");
     assert_eq!(reply.header("allow"), Some("POST, GET, HEAD"));
-    let bearer = format!("Bearer {}", world.owner.token.expose());
+    let bearer = format!("Bearer {}", api.owner.token.expose());
     let line = "POST /api/v2/tokens";
     for kind in [
         "text/plain",
@@ -341,7 +343,7 @@ fn wrong_methods_types_and_tokens_are_told() {
         "application/jsonx",
     ] {
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
-        send(world.at, line, &headers, Some(b"{}")).is(415, "unsupported_media_type");
+        send(api.at, line, &headers, Some(b"{}")).is(415, "unsupported_media_type");
     }
     let twice = [
         ("Authorization", bearer.as_str()),
@@ -355,20 +357,20 @@ fn wrong_methods_types_and_tokens_are_told() {
         &[("Authorization", "Basic b3duZXI6eA==")],
         &[("Cookie", "token=x")],
     ] {
-        let reply = send(world.at, "GET /api/v2/whoami", headers, None);
+        let reply = send(api.at, "GET /api/v2/whoami", headers, None);
         reply.is(401, "unauthenticated");
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
     }
     let good = [("Authorization", bearer.as_str())];
     assert_eq!(
-        send(world.at, "GET /api/v2/whoami", &good, None).json()["name"],
+        send(api.at, "GET /api/v2/whoami", &good, None).json()["name"],
         "owner"
     );
 }
 
 #[test]
 fn unclear_framing_is_refused() {
-    let world = World::new();
+    let api = Stage::new();
     let begin = format!("{HOOK} HTTP/1.1\r\nHost: x\r\n");
     for rest in [
         "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -376,16 +378,16 @@ fn unclear_framing_is_refused() {
         "Content-Length: +2\r\n\r\n{}",
         "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     ] {
-        let reply = send_raw(world.at, format!("{begin}{rest}").as_bytes());
+        let reply = send_raw(api.at, format!("{begin}{rest}").as_bytes());
         assert_eq!(reply.status, 400, "{rest:?}: {reply:?}");
     }
-    assert_eq!(stored(&world), 1);
+    assert_eq!(stored(&api), 1);
 }
 
 #[test]
 fn a_delivery_finds_its_hook_whatever_its_slashes_and_with_an_empty_encoding() {
-    let world = World::new();
-    let key = world.connection.hook_key.to_string();
+    let api = Stage::new();
+    let key = api.connection.hook_key.to_string();
     for (n, path) in [
         format!("/api/v2/webhooks/github/{key}/"),
         format!("//api/v2/webhooks/github/{key}"),
@@ -397,16 +399,16 @@ fn a_delivery_finds_its_hook_whatever_its_slashes_and_with_an_empty_encoding() {
     .enumerate()
     {
         let body = format!(r#"{{"n":{n},"repository":{{"full_name":"canary/repository"}}}}"#);
-        let secret = world.herd.secret_of(world.connection.id);
+        let secret = api.herd.secret_of(api.connection.id);
         let signature = github_sign(&secret, body.as_bytes());
         let headers = [
             ("X-Hub-Signature-256", signature.as_str()),
             ("Content-Encoding", ""),
         ];
-        let reply = world.deliver_to(path, &format!("d{n}"), "push", &headers, body.as_bytes());
+        let reply = api.deliver_to(path, &format!("d{n}"), "push", &headers, body.as_bytes());
         assert_eq!(reply.status, 202, "{path}: {reply:?}");
     }
     // What is not ingress is called by its name.
-    let reply = world.call(Some(&world.owner), "GET /api/v2/whoami/", None);
+    let reply = api.call(Some(&api.owner), "GET /api/v2/whoami/", None);
     reply.is(404, "no_such_route");
 }

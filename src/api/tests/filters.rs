@@ -1,7 +1,7 @@
 //! Lists that are narrowed down: by what, with cursors, bounded, and never another user's.
 
 use super::herd::futures_now;
-use super::world::{Person, World, connect};
+use super::stage::{Person, Stage, connect};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload};
 use crate::domain::id::{DeliveryId, IncidentId, RunId};
@@ -11,19 +11,19 @@ use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change, LOOKED_AT_MAX, Read, Store};
 use serde_json::Value;
 
-fn put(world: &World, changes: Vec<Change>) {
-    futures_now(world.store.commit(Batch::of(changes))).unwrap();
+fn put(stage: &Stage, changes: Vec<Change>) {
+    futures_now(stage.store.commit(Batch::of(changes))).unwrap();
 }
 
-fn connected(world: &World, name: &str) -> Connection {
-    connect(&world.herd, world.owner.user, name, world.credential)
+fn connected(stage: &Stage, name: &str) -> Connection {
+    connect(&stage.herd, stage.owner.user, name, stage.credential)
 }
 
 /// A delivery like the seeded one, as the `n`th.
-fn delivery(world: &World, of: &Connection, n: u32, event: &str) -> Delivery {
-    let like = world
+fn delivery(stage: &Stage, of: &Connection, n: u32, event: &str) -> Delivery {
+    let like = stage
         .store
-        .delivery(world.delivery)
+        .delivery(stage.delivery)
         .ready()
         .unwrap()
         .unwrap();
@@ -56,10 +56,10 @@ fn ended(delivery: Delivery, outcome: Outcome) -> Delivery {
 
 /// Every item of a list over all its pages, by one of its fields; and how many pages there were.
 #[track_caller]
-fn all(world: &World, who: &Person, list: &str, field: &str) -> (Vec<String>, usize) {
+fn all(stage: &Stage, who: &Person, list: &str, field: &str) -> (Vec<String>, usize) {
     let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
-        let page = world.call(Some(who), &format!("GET /api/v2/{list}{cursor}"), None);
+        let page = stage.call(Some(who), &format!("GET /api/v2/{list}{cursor}"), None);
         assert_eq!(page.status, 200, "{list}: {page:?}");
         let page = page.json();
         pages += 1;
@@ -74,24 +74,24 @@ fn all(world: &World, who: &Person, list: &str, field: &str) -> (Vec<String>, us
 }
 
 #[track_caller]
-fn names(world: &World, who: &Person, query: &str) -> Vec<String> {
+fn names(stage: &Stage, who: &Person, query: &str) -> Vec<String> {
     let list = format!("repositories/connections?{query}");
-    all(world, who, &list, "repository_full_name").0
+    all(stage, who, &list, "repository_full_name").0
 }
 
 #[test]
 fn connections_are_found_by_name_owner_host_provider_and_status() {
-    let world = World::new();
+    let stage = Stage::new();
     for name in ["acme/api", "Acme/Web", "other/api"] {
-        connected(&world, name);
+        connected(&stage, name);
     }
-    let mut paused = connected(&world, "acme/old");
+    let mut paused = connected(&stage, "acme/old");
     paused.lifecycle.desired = crate::domain::lifecycle::Desired::Paused;
-    put(&world, vec![Change::PutConnection(Box::new(paused))]);
-    let mut removed = connected(&world, "acme/gone");
+    put(&stage, vec![Change::PutConnection(Box::new(paused))]);
+    let mut removed = connected(&stage, "acme/gone");
     removed.lifecycle.desired = crate::domain::lifecycle::Desired::Removed { delete_hook: true };
-    put(&world, vec![Change::PutConnection(Box::new(removed))]);
-    let found = |query: &str| names(&world, &world.owner, query);
+    put(&stage, vec![Change::PutConnection(Box::new(removed))]);
+    let found = |query: &str| names(&stage, &stage.owner, query);
     assert_eq!(found("repository=ACME/api"), ["acme/api"]);
     assert_eq!(found("repository=acme/web"), ["Acme/Web"]);
     assert_eq!(found("repository=acme/gone"), [""; 0]);
@@ -107,29 +107,29 @@ fn connections_are_found_by_name_owner_host_provider_and_status() {
     assert_eq!(found("provider=gitlab"), [""; 0]);
     assert_eq!(found("host=git.example.org"), [""; 0]);
     assert_eq!(
-        names(&world, &world.foreign, "repository=acme/api"),
+        names(&stage, &stage.foreign, "repository=acme/api"),
         [""; 0]
     );
-    assert_eq!(names(&world, &world.admin, "repository=acme/*"), [""; 0]);
+    assert_eq!(names(&stage, &stage.admin, "repository=acme/*"), [""; 0]);
 }
 
 #[test]
 fn deliveries_are_found_by_repository_event_outcome_and_state() {
-    let world = World::new();
-    let (api, web) = (connected(&world, "acme/api"), connected(&world, "acme/web"));
+    let stage = Stage::new();
+    let (api, web) = (connected(&stage, "acme/api"), connected(&stage, "acme/web"));
     let dead = Outcome::DeadLetter {
         reason: "no".into(),
     };
     let changes = [
-        delivery(&world, &api, 1, "push"),
-        ended(delivery(&world, &api, 2, "status"), Outcome::Recorded),
-        ended(delivery(&world, &web, 3, "push"), dead),
-        delivery(&world, &web, 4, "status"),
+        delivery(&stage, &api, 1, "push"),
+        ended(delivery(&stage, &api, 2, "status"), Outcome::Recorded),
+        ended(delivery(&stage, &web, 3, "push"), dead),
+        delivery(&stage, &web, 4, "status"),
     ];
-    put(&world, changes.into_iter().map(inserted).collect());
+    put(&stage, changes.into_iter().map(inserted).collect());
     let found = |query: &str| {
         let list = format!("deliveries?{query}");
-        all(&world, &world.owner, &list, "provider_delivery_id").0
+        all(&stage, &stage.owner, &list, "provider_delivery_id").0
     };
     assert_eq!(found("limit=2"), ["d4", "d3", "d2", "d1", "seeded"]);
     assert_eq!(found("repository=Acme/API&limit=1"), ["d2", "d1"]);
@@ -147,42 +147,42 @@ fn deliveries_are_found_by_repository_event_outcome_and_state() {
     assert_eq!(found("provider=github").len(), 5);
     assert_eq!(found("provider=gitlab"), [""; 0]);
     let list = "deliveries?repository=acme/api";
-    let (names, _) = all(&world, &world.owner, list, "repository_full_name");
+    let (names, _) = all(&stage, &stage.owner, list, "repository_full_name");
     assert_eq!(names, ["acme/api", "acme/api"]);
-    let (none, _) = all(&world, &world.foreign, list, "id");
+    let (none, _) = all(&stage, &stage.foreign, list, "id");
     assert_eq!(none, [""; 0]);
 }
 
 #[test]
 fn a_rare_one_among_many_is_found_by_pages_that_each_look_at_no_more_than_they_may() {
-    let world = World::new();
-    let api = connected(&world, "acme/api");
+    let stage = Stage::new();
+    let api = connected(&stage, "acme/api");
     let many = u32::try_from(LOOKED_AT_MAX).unwrap() * 5 / 2;
     let name = |n| if n == 7 { "release" } else { "push" };
-    let changes = (1..=many).map(|n| inserted(delivery(&world, &api, n, name(n))));
-    put(&world, changes.collect());
+    let changes = (1..=many).map(|n| inserted(delivery(&stage, &api, n, name(n))));
+    put(&stage, changes.collect());
     for list in [
         "deliveries?event=release",
         "deliveries?event=release&repository=acme/api",
     ] {
-        let (found, pages) = all(&world, &world.owner, list, "provider_delivery_id");
+        let (found, pages) = all(&stage, &stage.owner, list, "provider_delivery_id");
         assert_eq!((found, pages), (vec!["d7".to_owned()], 3), "{list}");
     }
 }
 
 #[test]
 fn runs_and_incidents_are_found_by_what_they_are_about() {
-    let world = World::new();
-    let api = connected(&world, "acme/api");
-    let mut run = world.store.run(world.run).ready().unwrap().unwrap();
+    let stage = Stage::new();
+    let api = connected(&stage, "acme/api");
+    let mut run = stage.store.run(stage.run).ready().unwrap().unwrap();
     run.id = RunId::from_u128(u128::MAX / 2);
     run.connection = api.id;
     run.provider_run_id = 9002;
     run.facts.branch = Some("release/1".into());
     run.status = RunStatus::Completed(Conclusion::Success);
-    let mut incident = world
+    let mut incident = stage
         .store
-        .incident(world.incident)
+        .incident(stage.incident)
         .ready()
         .unwrap()
         .unwrap();
@@ -191,18 +191,18 @@ fn runs_and_incidents_are_found_by_what_they_are_about() {
     incident.status = IncidentStatus::Resolved;
     let mut credentials = incident.clone();
     credentials.id = IncidentId::from_u128(u128::MAX / 2 + 1);
-    credentials.subject = crate::domain::incident::Subject::Credential(world.credential);
+    credentials.subject = crate::domain::incident::Subject::Credential(stage.credential);
     credentials.status = IncidentStatus::Acknowledged;
     put(
-        &world,
+        &stage,
         vec![
             Change::PutRun(Box::new(run.clone())),
             Change::PutIncident(Box::new(incident.clone())),
             Change::PutIncident(Box::new(credentials.clone())),
         ],
     );
-    let found = |list: &str| all(&world, &world.owner, list, "id").0;
-    let (old, new) = (world.run.to_string(), run.id.to_string());
+    let found = |list: &str| all(&stage, &stage.owner, list, "id").0;
+    let (old, new) = (stage.run.to_string(), run.id.to_string());
     let (old, new) = (old.as_str(), new.as_str());
     assert_eq!(found("workflows/runs?limit=1"), [new, old]);
     for query in [
@@ -215,7 +215,7 @@ fn runs_and_incidents_are_found_by_what_they_are_about() {
     }
     assert_eq!(found("workflows/runs?branch=main&provider=github"), [old]);
     assert_eq!(found("workflows/runs?status=queued"), [""; 0]);
-    let (first, second) = (world.incident.to_string(), incident.id.to_string());
+    let (first, second) = (stage.incident.to_string(), incident.id.to_string());
     let third = credentials.id.to_string();
     let (first, second, third) = (first.as_str(), second.as_str(), third.as_str());
     assert_eq!(found("incidents?status=open"), [first]);
@@ -231,7 +231,7 @@ fn runs_and_incidents_are_found_by_what_they_are_about() {
 
 #[test]
 fn a_value_that_nothing_can_have_is_refused_with_those_that_there_are() {
-    let world = World::new();
+    let stage = Stage::new();
     for (line, part) in [
         (
             "repositories/connections?status=broken",
@@ -261,7 +261,7 @@ fn a_value_that_nothing_can_have_is_refused_with_those_that_there_are() {
         ("incidents?status=closed", "open, acknowledged, resolved"),
         ("incidents?repository=x", "owner/name"),
     ] {
-        let reply = world.call(Some(&world.owner), &format!("GET /api/v2/{line}"), None);
+        let reply = stage.call(Some(&stage.owner), &format!("GET /api/v2/{line}"), None);
         reply.is(400, "bad_query");
         let detail = reply.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(part), "{line}: {detail}");

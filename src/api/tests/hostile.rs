@@ -1,8 +1,8 @@
 //! Requests as attackers write them: each is answered as it should be, and nothing that stands in
 //! one of them is ever taken for a second one.
 
+use super::stage::{Stage, settings};
 use super::wire::{counted, open};
-use super::world::{World, settings};
 use crate::api::Settings;
 use crate::provider::signature::github_sign;
 use std::io::{ErrorKind, Read, Write};
@@ -44,12 +44,12 @@ const HOOK: &str = "POST /api/v2/webhooks/github HTTP/1.1\r\nHost: x\r\n";
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[track_caller]
-fn check(world: &World, rows: &[(&str, &str, &[u16])]) {
+fn check(api: &Stage, rows: &[(&str, &str, &[u16])]) {
     // At once: where something is left over, the server waits for a while before it closes.
     let asked: Vec<(String, Vec<u16>)> = std::thread::scope(|scope| {
         let ask = |(begin, rest, _): &(&str, &str, _)| {
             let bytes = format!("{begin}{rest}{HIDDEN}");
-            scope.spawn(move || (bytes.clone(), ask(world.at, bytes.as_bytes())))
+            scope.spawn(move || (bytes.clone(), ask(api.at, bytes.as_bytes())))
         };
         let asking: Vec<_> = rows.iter().map(ask).collect();
         asking.into_iter().map(|one| one.join().unwrap()).collect()
@@ -61,7 +61,7 @@ fn check(world: &World, rows: &[(&str, &str, &[u16])]) {
 
 #[test]
 fn a_body_whose_end_is_not_clear_is_refused_and_hides_nothing() {
-    let world = World::new();
+    let api = Stage::new();
     let refused: Vec<(&str, &str, &[u16])> = [
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
@@ -97,10 +97,10 @@ fn a_body_whose_end_is_not_clear_is_refused_and_hides_nothing() {
     .iter()
     .map(|rest| (HOOK, *rest, &[400][..]))
     .collect();
-    check(&world, &refused);
+    check(&api, &refused);
     let old = "POST /api/v2/webhooks/github HTTP/1.0\r\nHost: x\r\n";
     check(
-        &world,
+        &api,
         &[
             (old, "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", &[400]),
             (old, "\r\n{}", &[400]),
@@ -110,7 +110,7 @@ fn a_body_whose_end_is_not_clear_is_refused_and_hides_nothing() {
 
 #[test]
 fn a_body_whose_end_is_clear_ends_there() {
-    let world = World::new();
+    let api = Stage::new();
     // 400 for want of the headers of a delivery, and 404 for what stands behind it.
     let clear: Vec<(&str, &str, &[u16])> = [
         "Content-Length: 0002\r\n\r\n{}",
@@ -122,15 +122,15 @@ fn a_body_whose_end_is_clear_ends_there() {
     .iter()
     .map(|rest| (HOOK, *rest, &[400, 404][..]))
     .collect();
-    check(&world, &clear);
+    check(&api, &clear);
 }
 
 #[test]
 fn odd_heads_are_refused() {
-    let world = World::new();
+    let api = Stage::new();
     let get = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
     check(
-        &world,
+        &api,
         &[
             (get, "X-A: b\r\n c\r\n\r\n", &[400]),
             (get, "X-A: b\rX-B: c\r\n\r\n", &[400]),
@@ -156,10 +156,10 @@ fn odd_heads_are_refused() {
 
 #[test]
 fn what_says_nothing_or_is_only_unusual_does_no_harm() {
-    let world = World::new();
+    let api = Stage::new();
     let get = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
     check(
-        &world,
+        &api,
         &[
             (
                 "\r\n\r\n\n",
@@ -225,10 +225,10 @@ fn what_says_nothing_or_is_only_unusual_does_no_harm() {
 
 #[test]
 fn other_protocols_are_refused_and_the_connection_ends() {
-    let world = World::new();
+    let api = Stage::new();
     let websocket = "Connection: Upgrade\r\nUpgrade: WebSocket\r\n";
     check(
-        &world,
+        &api,
         &[
             (
                 "GET /healthz HTTP/1.1\r\nHost: x\r\n",
@@ -259,7 +259,7 @@ fn other_protocols_are_refused_and_the_connection_ends() {
 
 #[test]
 fn a_head_has_a_size_however_it_comes() {
-    let world = World::new();
+    let api = Stage::new();
     let get = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
     let before = counted("head_bytes");
     for (head, expected) in [
@@ -278,7 +278,7 @@ fn a_head_has_a_size_however_it_comes() {
         (format!("{get}{}\r\n", "X-A: b\r\n".repeat(50_000)), 431),
         ("\r\n".repeat(20_000), 431),
     ] {
-        let seen = ask(world.at, head.as_bytes());
+        let seen = ask(api.at, head.as_bytes());
         let is_reset = expected == 431 && seen.is_empty();
         assert!(
             is_reset || seen == [expected],
@@ -291,7 +291,7 @@ fn a_head_has_a_size_however_it_comes() {
 
 #[test]
 fn who_was_answered_and_does_not_send_the_rest_is_cut_off() {
-    let world = World::with(Settings {
+    let api = Stage::with(Settings {
         body_timeout: Duration::from_millis(500),
         ..settings()
     });
@@ -315,7 +315,7 @@ fn who_was_answered_and_does_not_send_the_rest_is_cut_off() {
         (format!("{HOOK}{chunked}2\r\n{{}}\r\n0\r\nX-T: {long}"), 408),
     ];
     let streams = rows.map(|(bytes, expected)| {
-        let mut stream = open(world.at);
+        let mut stream = open(api.at);
         stream.write_all(bytes.as_bytes()).unwrap();
         (stream, bytes, expected)
     });
@@ -327,8 +327,8 @@ fn who_was_answered_and_does_not_send_the_rest_is_cut_off() {
 
 #[test]
 fn a_delivery_is_found_by_an_absolute_or_an_escaped_target() {
-    let world = World::new();
-    let key = world.connection.hook_key.to_string();
+    let api = Stage::new();
+    let key = api.connection.hook_key.to_string();
     for (n, target) in [
         format!("http://x/api/v2/webhooks/github/{key}"),
         format!("http://x//api/v2/webhooks/github/{key}/"),
@@ -339,13 +339,13 @@ fn a_delivery_is_found_by_an_absolute_or_an_escaped_target() {
     .enumerate()
     {
         let body = format!("{{\"n\":{n}}}");
-        let signature = github_sign(&world.herd.secret_of(world.connection.id), body.as_bytes());
+        let signature = github_sign(&api.herd.secret_of(api.connection.id), body.as_bytes());
         let request = format!(
             "POST {target} HTTP/1.1\r\nHost: x\r\nX-GitHub-Event: push\r\n\
              X-GitHub-Delivery: t{n}\r\nX-Hub-Signature-256: {signature}\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        assert_eq!(ask(world.at, request.as_bytes()), [202], "{target}");
+        assert_eq!(ask(api.at, request.as_bytes()), [202], "{target}");
     }
 }

@@ -1,7 +1,7 @@
 //! Deliveries at the door.
 
+use super::stage::{Stage, connect};
 use super::wire::{Reply, answered};
-use super::world::{World, connect};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::{DeliveryId, UserId};
 use crate::provider::signature::github_sign;
@@ -13,14 +13,13 @@ use std::sync::atomic::Ordering;
 
 const BODY: &[u8] = br#"{"repository":{"id":4711,"full_name":"canary/repository"}}"#;
 
-fn stored(world: &World) -> usize {
+fn stored(api: &Stage) -> usize {
     let all = After {
         last: None,
         limit: 1000,
     };
-    world
-        .store
-        .deliveries(Of::Connection(world.connection.id), all)
+    api.store
+        .deliveries(Of::Connection(api.connection.id), all)
         .ready()
         .unwrap()
         .items
@@ -39,21 +38,21 @@ fn status_of(reply: &Reply) -> (u16, String) {
 
 #[test]
 fn what_is_signed_is_stored_byte_for_byte_and_the_actor_is_told() {
-    let (world, before) = (World::new(), answered("accepted"));
-    let reply = world.deliver("d1", "workflow_run", BODY);
+    let (api, before) = (Stage::new(), answered("accepted"));
+    let reply = api.deliver("d1", "workflow_run", BODY);
     assert_eq!(status_of(&reply), (202, "accepted".into()));
     let id: DeliveryId = reply.json()["delivery_id"]
         .as_str()
         .unwrap()
         .parse()
         .unwrap();
-    let delivery = world.store.delivery(id).ready().unwrap().unwrap();
+    let delivery = api.store.delivery(id).ready().unwrap().unwrap();
     assert_eq!(delivery.state, DeliveryState::Received);
     assert_eq!(
         (delivery.event.as_str(), delivery.owner),
-        ("workflow_run", world.owner.user)
+        ("workflow_run", api.owner.user)
     );
-    let payload = world.store.payload(id).ready().unwrap().unwrap();
+    let payload = api.store.payload(id).ready().unwrap().unwrap();
     assert_eq!(&payload.body[..], BODY);
     assert!(
         payload
@@ -61,35 +60,35 @@ fn what_is_signed_is_stored_byte_for_byte_and_the_actor_is_told() {
             .iter()
             .all(|(name, _)| name != "x-hub-signature-256")
     );
-    assert_eq!(world.herd.delivered.load(Ordering::SeqCst), 1);
+    assert_eq!(api.herd.delivered.load(Ordering::SeqCst), 1);
     assert!(answered("accepted") > before);
 }
 
 #[test]
 fn the_answer_says_what_becomes_of_it() {
-    let world = World::new();
-    let first = world.deliver("d1", "push", BODY);
+    let api = Stage::new();
+    let first = api.deliver("d1", "push", BODY);
     assert_eq!(status_of(&first), (202, "accepted".into()));
-    let again = world.deliver("d1", "push", BODY);
+    let again = api.deliver("d1", "push", BODY);
     assert_eq!(status_of(&again), (200, "duplicate".into()));
     assert_eq!(again.json()["delivery_id"], first.json()["delivery_id"]);
     // Ids are not signed: a replayed body under a fresh id is a duplicate, too.
     assert_eq!(
-        status_of(&world.deliver("d2", "push", BODY)),
+        status_of(&api.deliver("d2", "push", BODY)),
         (200, "duplicate".into())
     );
     assert_eq!(
-        status_of(&world.deliver("d3", "ping", b"{\"a\":1}")),
+        status_of(&api.deliver("d3", "ping", b"{\"a\":1}")),
         (200, "pong".into())
     );
     assert_eq!(
-        status_of(&world.deliver("d4", "star", b"{\"a\":2}")),
+        status_of(&api.deliver("d4", "star", b"{\"a\":2}")),
         (200, "ignored".into())
     );
-    assert_eq!(stored(&world), 1 + 3, "the seeded one and three new ones");
-    assert_eq!(world.herd.delivered.load(Ordering::SeqCst), 3);
+    assert_eq!(stored(&api), 1 + 3, "the seeded one and three new ones");
+    assert_eq!(api.herd.delivered.load(Ordering::SeqCst), 3);
     assert_eq!(
-        world.herd.heard.load(Ordering::SeqCst),
+        api.herd.heard.load(Ordering::SeqCst),
         2,
         "duplicates count as heard"
     );
@@ -97,9 +96,9 @@ fn the_answer_says_what_becomes_of_it() {
 
 #[test]
 fn concurrent_duplicates_are_one_delivery() {
-    let world = World::new();
+    let api = Stage::new();
     let replies: Vec<Reply> = std::thread::scope(|scope| {
-        let send = || world.deliver("same", "push", BODY);
+        let send = || api.deliver("same", "push", BODY);
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(send)).collect();
         threads
             .into_iter()
@@ -108,7 +107,7 @@ fn concurrent_duplicates_are_one_delivery() {
     });
     let accepted = replies.iter().filter(|reply| reply.status == 202).count();
     let duplicates = replies.iter().filter(|reply| reply.status == 200).count();
-    assert_eq!((accepted, duplicates, stored(&world)), (1, 7, 2));
+    assert_eq!((accepted, duplicates, stored(&api)), (1, 7, 2));
 }
 
 /// The value of `X-Hub-Signature-256` under a key of any length.
@@ -120,16 +119,16 @@ fn signed_with(key: &[u8], body: &[u8]) -> String {
 
 #[test]
 fn nothing_but_the_connections_own_sha256_signature_is_accepted() {
-    let world = World::new();
+    let api = Stage::new();
     let other = connect(
-        &world.herd,
-        world.foreign.user,
+        &api.herd,
+        api.foreign.user,
         "canary/repository",
-        world.credential,
+        api.credential,
     );
-    let path = format!("/api/v2/webhooks/github/{}", world.connection.hook_key);
-    let good = github_sign(&world.herd.secret_of(world.connection.id), BODY);
-    let others = github_sign(&world.herd.secret_of(other.id), BODY);
+    let path = format!("/api/v2/webhooks/github/{}", api.connection.hook_key);
+    let good = github_sign(&api.herd.secret_of(api.connection.id), BODY);
+    let others = github_sign(&api.herd.secret_of(other.id), BODY);
     let empty = signed_with(b"", BODY);
     let sha1 = (
         "X-Hub-Signature",
@@ -152,60 +151,60 @@ fn nothing_but_the_connections_own_sha256_signature_is_accepted() {
     ];
     let mut answers = Vec::new();
     for headers in &table {
-        let reply = world.deliver_to(&path, "d", "push", headers, BODY);
+        let reply = api.deliver_to(&path, "d", "push", headers, BODY);
         reply.is(401, "bad_signature");
         answers.push(reply.without_date());
     }
-    assert_eq!(world.herd.rejected.load(Ordering::SeqCst), table.len());
+    assert_eq!(api.herd.rejected.load(Ordering::SeqCst), table.len());
     // An unknown hook, rubbish for a key, an unknown repository: the same answer to the letter.
     let unknown = "/api/v2/webhooks/github/".to_owned() + &"0".repeat(32);
     let rubbish = "/api/v2/webhooks/github/rubbish".to_owned();
     let keyless = "/api/v2/webhooks/github".to_owned();
     for path in [unknown, rubbish, keyless] {
         let signature = signed_with(b"whatever", BODY);
-        let reply = world.deliver_to(&path, "d", "push", &[(sha256, &signature)], BODY);
+        let reply = api.deliver_to(&path, "d", "push", &[(sha256, &signature)], BODY);
         answers.push(reply.without_date());
     }
     let nowhere = br#"{"repository":{"id":1}}"#;
     let signature = signed_with(b"whatever", nowhere);
     let keyless = "/api/v2/webhooks/github";
-    let reply = world.deliver_to(keyless, "d", "push", &[(sha256, &signature)], nowhere);
+    let reply = api.deliver_to(keyless, "d", "push", &[(sha256, &signature)], nowhere);
     answers.push(reply.without_date());
     assert!(
         answers.iter().all(|answer| *answer == answers[0]),
         "{answers:#?}"
     );
-    assert_eq!(stored(&world), 1, "only the seeded one");
+    assert_eq!(stored(&api), 1, "only the seeded one");
     // A bad signature takes no delivery's id away.
-    assert_eq!(world.deliver("d", "push", BODY).status, 202);
+    assert_eq!(api.deliver("d", "push", BODY).status, 202);
 }
 
 #[test]
 fn without_a_hook_key_the_secret_decides_whose_delivery_it_is() {
-    let world = World::new();
+    let api = Stage::new();
     let other = connect(
-        &world.herd,
-        world.foreign.user,
+        &api.herd,
+        api.foreign.user,
         "canary/repository",
-        world.credential,
+        api.credential,
     );
-    for connection in [&world.connection, &other] {
-        let signature = github_sign(&world.herd.secret_of(connection.id), BODY);
+    for connection in [&api.connection, &other] {
+        let signature = github_sign(&api.herd.secret_of(connection.id), BODY);
         let headers = [("X-Hub-Signature-256", signature.as_str())];
-        let reply = world.deliver_to("/api/v2/webhooks/github", "k", "push", &headers, BODY);
+        let reply = api.deliver_to("/api/v2/webhooks/github", "k", "push", &headers, BODY);
         let id: DeliveryId = reply.json()["delivery_id"]
             .as_str()
             .unwrap()
             .parse()
             .unwrap();
-        let delivery = world.store.delivery(id).ready().unwrap().unwrap();
+        let delivery = api.store.delivery(id).ready().unwrap().unwrap();
         assert_eq!(
             (delivery.connection, delivery.owner),
             (connection.id, connection.owner)
         );
     }
     assert_eq!(
-        world.herd.rejected.load(Ordering::SeqCst),
+        api.herd.rejected.load(Ordering::SeqCst),
         0,
         "guesses make nobody doubt a hook"
     );
@@ -213,30 +212,28 @@ fn without_a_hook_key_the_secret_decides_whose_delivery_it_is() {
 
 #[test]
 fn a_disconnected_or_paused_connection_still_answers_what_is_authentic() {
-    let world = World::new();
-    let path = format!("/api/v2/repositories/connections/{}", world.connection.id);
+    let api = Stage::new();
+    let path = format!("/api/v2/repositories/connections/{}", api.connection.id);
     let pause = Some(r#"{"is_enabled":false}"#);
     assert_eq!(
-        world
-            .call(Some(&world.owner), &format!("PATCH {path}"), pause)
+        api.call(Some(&api.owner), &format!("PATCH {path}"), pause)
             .status,
         200
     );
-    assert_eq!(world.deliver("d1", "push", BODY).status, 202);
+    assert_eq!(api.deliver("d1", "push", BODY).status, 202);
     assert_eq!(
-        world
-            .call(Some(&world.owner), &format!("DELETE {path}"), None)
+        api.call(Some(&api.owner), &format!("DELETE {path}"), None)
             .status,
         200
     );
-    assert_eq!(world.deliver("d2", "push", b"{\"a\":2}").status, 202);
+    assert_eq!(api.deliver("d2", "push", b"{\"a\":2}").status, 202);
 }
 
 #[test]
 fn a_large_delivery_is_hashed_elsewhere_and_stored_whole() {
-    let world = World::new();
+    let api = Stage::new();
     let body = format!(r#"{{"filler":"{}"}}"#, "x".repeat(3 * 1024 * 1024));
-    let reply = world.deliver("large", "push", body.as_bytes());
+    let reply = api.deliver("large", "push", body.as_bytes());
     assert_eq!(reply.status, 202, "{reply:?}");
     let id: DeliveryId = reply.json()["delivery_id"]
         .as_str()
@@ -244,36 +241,36 @@ fn a_large_delivery_is_hashed_elsewhere_and_stored_whole() {
         .parse()
         .unwrap();
     assert_eq!(
-        world.store.payload(id).ready().unwrap().unwrap().body,
+        api.store.payload(id).ready().unwrap().unwrap().body,
         body.as_bytes()
     );
 }
 
 #[test]
 fn a_refusal_costs_the_same_however_many_connections_there_are() {
-    let world = World::new();
+    let api = Stage::new();
     let keyless = "/api/v2/webhooks/github";
-    let known = format!("{keyless}/{}", world.connection.hook_key);
+    let known = format!("{keyless}/{}", api.connection.hook_key);
     let unknown = format!("{keyless}/{}", "0".repeat(32));
     let nowhere = br#"{"repository":{"id":1}}"#;
     let refuse = |path: &str, body: &[u8]| {
         let signature = signed_with(b"whatever", body);
         let headers = [("X-Hub-Signature-256", signature.as_str())];
-        let reply = world.deliver_to(path, "d", "push", &headers, body);
+        let reply = api.deliver_to(path, "d", "push", &headers, body);
         reply.is(401, "bad_signature");
-        world.decoder.tried()
+        api.decoder.tried()
     };
     let mut costs = vec![refuse(keyless, nowhere), refuse(keyless, BODY)];
     for n in 0..20 {
         let user = UserId::from_u128(n);
-        connect(&world.herd, user, "canary/repository", world.credential);
+        connect(&api.herd, user, "canary/repository", api.credential);
         costs.push(refuse(keyless, BODY));
     }
     assert!(costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
     assert_eq!(refuse(&known, BODY), refuse(&unknown, BODY));
     // A hook of many keeps its turn: what is signed with the first one's secret is accepted.
-    let signature = github_sign(&world.herd.secret_of(world.connection.id), BODY);
+    let signature = github_sign(&api.herd.secret_of(api.connection.id), BODY);
     let headers = [("X-Hub-Signature-256", signature.as_str())];
-    let reply = world.deliver_to(keyless, "d", "push", &headers, BODY);
+    let reply = api.deliver_to(keyless, "d", "push", &headers, BODY);
     assert_eq!(reply.status, 202, "{reply:?}");
 }

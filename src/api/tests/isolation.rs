@@ -1,6 +1,6 @@
 //! The walk: every route as nobody, as a foreign user, as the owner and as an admin.
 
-use super::world::{CANARY, Person, World};
+use super::stage::{CANARY, Person, Stage};
 use crate::api::routes::{Access, Operation};
 use crate::store::Read;
 
@@ -20,18 +20,18 @@ use Touches::{Managed, Nothing, Object, Own};
 
 /// A request to a route: its path, its body, what it touches, and what its rightful user gets.
 /// Exhaustive: a route that is not here does not compile.
-fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touches, u16) {
+fn probe(operation: Operation, api: &Stage) -> (String, Option<String>, Touches, u16) {
     let connections = "/api/v2/repositories/connections";
-    let connection = format!("{connections}/{}", world.connection.id);
-    let delivery = format!("/api/v2/deliveries/{}", world.delivery);
-    let incident = format!("/api/v2/incidents/{}", world.incident);
-    let hook = format!("/api/v2/webhooks/github/{}", world.connection.hook_key);
-    let credential = format!("/api/v2/credentials/{}", world.credential);
-    let run = format!("/api/v2/workflows/runs/{}", world.run);
+    let connection = format!("{connections}/{}", api.connection.id);
+    let delivery = format!("/api/v2/deliveries/{}", api.delivery);
+    let incident = format!("/api/v2/incidents/{}", api.incident);
+    let hook = format!("/api/v2/webhooks/github/{}", api.connection.hook_key);
+    let credential = format!("/api/v2/credentials/{}", api.credential);
+    let run = format!("/api/v2/workflows/runs/{}", api.run);
     let body = |text: &str| Some(text.to_owned());
     let connect = format!(
         r#"{{"repository_full_name":"canary/other","credential_id":"{}"}}"#,
-        world.credential
+        api.credential
     );
     match operation {
         Operation::Receive => ("/api/v2/webhooks/github".into(), body("{}"), Nothing, 400),
@@ -47,7 +47,7 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         | Operation::OauthCallback
         | Operation::OauthDone
         | Operation::BeginDevice
-        | Operation::PollDevice => probe_sign_in(operation, world),
+        | Operation::PollDevice => probe_sign_in(operation, api),
         Operation::Connect => (
             "/api/v2/repositories/connect".into(),
             Some(connect),
@@ -58,7 +58,7 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         Operation::PatchConnection => (connection, body(r#"{"is_enabled":false}"#), Object, 200),
         Operation::GetConnection | Operation::Disconnect => (connection, None, Object, 200),
         Operation::GetCommand => {
-            let command = format!("/api/v2/commands/{}", world.command);
+            let command = format!("/api/v2/commands/{}", api.command);
             (command, None, Object, 200)
         }
         Operation::Check => (format!("{connection}/check"), None, Object, 202),
@@ -83,7 +83,7 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
         | Operation::CreateToken
         | Operation::ListTokens
         | Operation::GetToken
-        | Operation::RevokeToken => probe_account(operation, world),
+        | Operation::RevokeToken => probe_account(operation, api),
         Operation::Openapi => ("/api/v2/openapi.json".into(), None, Nothing, 200),
         Operation::Docs => ("/docs".into(), None, Nothing, 200),
         Operation::Healthz => ("/healthz".into(), None, Nothing, 200),
@@ -92,7 +92,7 @@ fn probe(operation: Operation, world: &World) -> (String, Option<String>, Touche
     }
 }
 
-fn probe_account(operation: Operation, world: &World) -> (String, Option<String>, Touches, u16) {
+fn probe_account(operation: Operation, api: &Stage) -> (String, Option<String>, Touches, u16) {
     let body = |text: &str| Some(text.to_owned());
     match operation {
         Operation::AddUser => (
@@ -104,24 +104,24 @@ fn probe_account(operation: Operation, world: &World) -> (String, Option<String>
         Operation::ListUsers => ("/api/v2/users".into(), None, Nothing, 200),
         Operation::WhoAmI => ("/api/v2/whoami".into(), None, Own, 200),
         Operation::RemoveUser => {
-            let user = format!("/api/v2/users/{}", world.foreign.user);
+            let user = format!("/api/v2/users/{}", api.foreign.user);
             (user, None, Nothing, 200)
         }
         Operation::CreateToken => ("/api/v2/tokens".into(), body("{}"), Own, 201),
         Operation::ListTokens => ("/api/v2/tokens".into(), None, Own, 200),
-        Operation::GetToken => (token(world), None, Managed, 200),
-        Operation::RevokeToken => (token(world), None, Managed, 204),
+        Operation::GetToken => (token(api), None, Managed, 200),
+        Operation::RevokeToken => (token(api), None, Managed, 204),
         _ => unreachable!("the others have their own"),
     }
 }
 
 /// The owner's API token.
-fn token(world: &World) -> String {
-    let tokens = world.store.tokens_of(world.owner.user).ready().unwrap();
+fn token(api: &Stage) -> String {
+    let tokens = api.store.tokens_of(api.owner.user).ready().unwrap();
     format!("/api/v2/tokens/{}", tokens[0].id)
 }
 
-fn probe_sign_in(operation: Operation, world: &World) -> (String, Option<String>, Touches, u16) {
+fn probe_sign_in(operation: Operation, api: &Stage) -> (String, Option<String>, Touches, u16) {
     let path = |rest: &str| format!("/api/v2/oauth/github/{rest}");
     match operation {
         Operation::Authorize => (path("authorize"), None, Own, 303),
@@ -129,7 +129,7 @@ fn probe_sign_in(operation: Operation, world: &World) -> (String, Option<String>
         Operation::OauthDone => (path("done"), None, Nothing, 200),
         Operation::BeginDevice => (path("device"), Some("{}".into()), Own, 201),
         Operation::PollDevice => {
-            let device = path(&format!("device/{}", world.device));
+            let device = path(&format!("device/{}", api.device));
             (device, None, Object, 200)
         }
         _ => unreachable!("the others have their own"),
@@ -137,16 +137,16 @@ fn probe_sign_in(operation: Operation, world: &World) -> (String, Option<String>
 }
 
 /// Everything of the owner's that somebody else could have changed.
-fn owners_things(world: &World) -> String {
-    let store = &*world.store;
+fn owners_things(api: &Stage) -> String {
+    let store = &*api.store;
     format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
-        store.connection(world.connection.id).ready(),
-        store.credential(world.credential).ready(),
-        store.delivery(world.delivery).ready(),
-        store.incident(world.incident).ready(),
-        store.user(world.owner.user).ready(),
-        world.herd.commands.lock(),
+        store.connection(api.connection.id).ready(),
+        store.credential(api.credential).ready(),
+        store.delivery(api.delivery).ready(),
+        store.incident(api.incident).ready(),
+        store.user(api.owner.user).ready(),
+        api.herd.commands.lock(),
     )
 }
 
@@ -159,12 +159,12 @@ enum Who {
 }
 
 impl Who {
-    fn person(self, world: &World) -> Option<&Person> {
+    fn person(self, api: &Stage) -> Option<&Person> {
         match self {
             Self::Nobody => None,
-            Self::Foreign => Some(&world.foreign),
-            Self::Owner => Some(&world.owner),
-            Self::Admin => Some(&world.admin),
+            Self::Foreign => Some(&api.foreign),
+            Self::Owner => Some(&api.owner),
+            Self::Admin => Some(&api.admin),
         }
     }
 }
@@ -192,17 +192,17 @@ fn expected(who: Who, access: Access, touches: &Touches, rightful: u16) -> Vec<u
 #[test]
 fn every_route_shows_and_does_only_what_its_caller_may() {
     for who in [Who::Nobody, Who::Foreign, Who::Admin, Who::Owner] {
-        // One world for those who change nothing of the owner's: it must stay as it is.
-        let mut world = World::new();
-        let untouched = owners_things(&world);
+        // One api for those who change nothing of the owner's: it must stay as it is.
+        let mut api = Stage::new();
+        let untouched = owners_things(&api);
         for operation in Operation::ALL {
             if who == Who::Owner {
-                world = World::new();
+                api = Stage::new();
             }
             let route = operation.route();
-            let (path, body, touches, rightful) = probe(*operation, &world);
+            let (path, body, touches, rightful) = probe(*operation, &api);
             let line = format!("{} {path}", route.method);
-            let reply = world.call(who.person(&world), &line, body.as_deref());
+            let reply = api.call(who.person(&api), &line, body.as_deref());
             let allowed = expected(who, route.access, &touches, rightful);
             assert!(
                 allowed.contains(&reply.status),
@@ -214,32 +214,32 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
             assert!(!reply.body.contains(CANARY), "{who:?} {line}: {reply:?}");
             if matches!(touches, Object | Managed) && who != Who::Nobody && reply.status == 404 {
                 // What is another's is answered exactly like what is not there.
-                let made_up = line.replace(&world.connection.id.to_string(), NO_CONNECTION);
+                let made_up = line.replace(&api.connection.id.to_string(), NO_CONNECTION);
                 let made_up = made_up
-                    .replace(&world.device, &"A".repeat(world.device.len()))
+                    .replace(&api.device, &"A".repeat(api.device.len()))
                     .replace(
-                        &world.delivery.to_string(),
+                        &api.delivery.to_string(),
                         &NO_CONNECTION.replace("con", "dlv"),
                     )
                     .replace(
-                        &world.incident.to_string(),
+                        &api.incident.to_string(),
                         &NO_CONNECTION.replace("con", "inc"),
                     )
                     .replace(
-                        &world.command.to_string(),
+                        &api.command.to_string(),
                         &NO_CONNECTION.replace("con", "cmd"),
                     )
-                    .replace(&world.run.to_string(), &NO_CONNECTION.replace("con", "run"))
+                    .replace(&api.run.to_string(), &NO_CONNECTION.replace("con", "run"))
                     .replace(
-                        &world.credential.to_string(),
+                        &api.credential.to_string(),
                         &NO_CONNECTION.replace("con", "crd"),
                     )
-                    .replace(&token(&world), &format!("/api/v2/tokens/{NO_TOKEN}"));
+                    .replace(&token(&api), &format!("/api/v2/tokens/{NO_TOKEN}"));
                 assert_ne!(made_up, line);
-                let none = world.call(who.person(&world), &made_up, body.as_deref());
+                let none = api.call(who.person(&api), &made_up, body.as_deref());
                 assert_eq!(none.without_date(), reply.without_date(), "{line}");
             }
-            assert_eq!(owners_things(&world), untouched, "{who:?} {line}");
+            assert_eq!(owners_things(&api), untouched, "{who:?} {line}");
         }
     }
 }
@@ -249,10 +249,10 @@ const NO_CONNECTION: &str = "con_00000000000000000000000000";
 
 #[test]
 fn a_walked_path_is_the_path_of_its_route() {
-    let world = World::new();
+    let api = Stage::new();
     for operation in Operation::ALL {
         let route = operation.route();
-        let (path, ..) = probe(*operation, &world);
+        let (path, ..) = probe(*operation, &api);
         let segments = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
         let (walked, wanted) = (segments(&path), segments(route.path));
         assert_eq!(walked.len(), wanted.len(), "{path}");
@@ -268,28 +268,27 @@ fn a_walked_path_is_the_path_of_its_route() {
 
 #[test]
 fn filters_by_a_foreign_connection_are_as_if_it_did_not_exist() {
-    let world = World::new();
-    let id = world.connection.id;
+    let api = Stage::new();
+    let id = api.connection.id;
     for list in ["deliveries", "workflows/runs", "incidents"] {
         let line = format!("GET /api/v2/{list}?connection_id={id}");
-        assert_eq!(world.call(Some(&world.owner), &line, None).status, 200);
-        world
-            .call(Some(&world.foreign), &line, None)
+        assert_eq!(api.call(Some(&api.owner), &line, None).status, 200);
+        api.call(Some(&api.foreign), &line, None)
             .is(404, "not_found");
     }
     let line = "GET /api/v2/incidents?repository=canary/repository";
-    let items = |who: &Person| world.call(Some(who), line, None).json()["items"].clone();
-    assert_eq!(items(&world.owner).as_array().unwrap().len(), 1);
-    assert_eq!(items(&world.foreign).as_array().unwrap().len(), 0);
+    let items = |who: &Person| api.call(Some(who), line, None).json()["items"].clone();
+    assert_eq!(items(&api.owner).as_array().unwrap().len(), 1);
+    assert_eq!(items(&api.foreign).as_array().unwrap().len(), 0);
 }
 
 #[test]
 fn two_users_of_one_repository_act_on_their_own_connection_only() {
-    let world = World::new();
+    let api = Stage::new();
     let connect = r#"{"repository_full_name":"canary/repository"}"#;
     let line = "POST /api/v2/repositories/connect";
-    let mine = world.call(Some(&world.foreign), line, Some(connect)).json();
-    let again = world.call(Some(&world.foreign), line, Some(connect));
+    let mine = api.call(Some(&api.foreign), line, Some(connect)).json();
+    let again = api.call(Some(&api.foreign), line, Some(connect));
     again.is(409, "already_connected");
     assert_eq!(again.json()["connection_id"], mine["id"]);
     let path = |id: &str| format!("/api/v2/repositories/connections/{id}");
@@ -298,24 +297,24 @@ fn two_users_of_one_repository_act_on_their_own_connection_only() {
         for _ in 0..8 {
             scope.spawn(|| {
                 let own = path(mine["id"].as_str().unwrap());
-                let own = world.call(Some(&world.foreign), &format!("PATCH {own}"), pause);
+                let own = api.call(Some(&api.foreign), &format!("PATCH {own}"), pause);
                 assert_eq!(
                     (own.status, own.json()["is_enabled"].clone()),
                     (200, false.into())
                 );
-                let other = path(&world.connection.id.to_string());
-                let other = world.call(Some(&world.foreign), &format!("DELETE {other}"), None);
+                let other = path(&api.connection.id.to_string());
+                let other = api.call(Some(&api.foreign), &format!("DELETE {other}"), None);
                 other.is(404, "not_found");
             });
         }
     });
-    let owners = world
+    let owners = api
         .store
-        .connection(world.connection.id)
+        .connection(api.connection.id)
         .ready()
         .unwrap()
         .unwrap();
-    assert_eq!(owners, world.connection);
+    assert_eq!(owners, api.connection);
 }
 
 /// The walk takes what a route demands from the table; this holds the table itself.

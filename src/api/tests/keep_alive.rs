@@ -1,15 +1,15 @@
 //! Many requests over one connection: each body is a body, however its bytes arrive.
 
+use super::stage::Stage;
 use super::wire::{open, read};
-use super::world::World;
 use crate::provider::signature::github_sign;
 use std::io::Write;
 
 /// A signed delivery of about so many bytes: its head, and its body.
-fn delivery(world: &World, n: usize, bytes: usize, is_chunked: bool) -> (Vec<u8>, Vec<u8>) {
+fn delivery(api: &Stage, n: usize, bytes: usize, is_chunked: bool) -> (Vec<u8>, Vec<u8>) {
     let body = format!("{{\"n\":{n},\"x\":\"{}\"}}", "y\\r\\n".repeat(bytes / 5));
-    let signature = github_sign(&world.herd.secret_of(world.connection.id), body.as_bytes());
-    let key = &world.connection.hook_key;
+    let signature = github_sign(&api.herd.secret_of(api.connection.id), body.as_bytes());
+    let key = &api.connection.hook_key;
     let framing = if is_chunked {
         "Transfer-Encoding: chunked".to_owned()
     } else {
@@ -29,12 +29,12 @@ fn delivery(world: &World, n: usize, bytes: usize, is_chunked: bool) -> (Vec<u8>
 
 #[test]
 fn a_body_is_never_taken_for_the_head_of_the_next_request() {
-    let world = World::new();
-    let mut stream = open(world.at);
+    let api = Stage::new();
+    let mut stream = open(api.at);
     for n in 0..60 {
         // Bodies that come with their head, and larger ones than what is read at a time.
         let bytes = [20, 2_000, 6_000, 40_000][n % 4];
-        let (head, body) = delivery(&world, n, bytes, n % 3 == 2);
+        let (head, body) = delivery(&api, n, bytes, n % 3 == 2);
         if n % 5 == 4 {
             stream.write_all(&head).unwrap();
             stream.write_all(&body).unwrap();

@@ -1,6 +1,6 @@
 //! The description of the API is true: of its routes, its shapes and its codes.
 
-use super::world::World;
+use super::stage::Stage;
 use crate::api::error::{Code, status};
 use crate::api::openapi;
 use crate::api::routes::{Access, Operation};
@@ -210,9 +210,9 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
     }
 }
 
-fn check(document: &Value, world: &World, path: &str, line: &str, body: Option<&str>) {
-    for who in [Some(&world.owner), Some(&world.admin), None] {
-        let reply = world.call(who, line, body);
+fn check(document: &Value, api: &Stage, path: &str, line: &str, body: Option<&str>) {
+    for who in [Some(&api.owner), Some(&api.admin), None] {
+        let reply = api.call(who, line, body);
         let method = line.split(' ').next().unwrap().to_lowercase();
         let described = &document["paths"][path][&method]["responses"];
         let answer = &described[reply.status.to_string()];
@@ -240,18 +240,18 @@ fn check(document: &Value, world: &World, path: &str, line: &str, body: Option<&
 
 #[test]
 fn answers_have_the_shapes_that_it_describes() {
-    let (document, world) = (document(), World::new());
-    world.deliver("d", "push", b"{}");
-    let connection = world.connection.id.to_string();
-    let token = world.store.tokens_of(world.owner.user).ready().unwrap()[0].id;
+    let (document, api) = (document(), Stage::new());
+    api.deliver("d", "push", b"{}");
+    let connection = api.connection.id.to_string();
+    let token = api.store.tokens_of(api.owner.user).ready().unwrap()[0].id;
     let ids = [
-        ("/device/{id}", world.device.clone()),
-        ("/credentials/{id}", world.credential.to_string()),
-        ("/deliveries/{id}", world.delivery.to_string()),
-        ("/runs/{id}", world.run.to_string()),
-        ("/incidents/{id}", world.incident.to_string()),
-        ("/commands/{id}", world.command.to_string()),
-        ("/users/{id}", world.foreign.user.to_string()),
+        ("/device/{id}", api.device.clone()),
+        ("/credentials/{id}", api.credential.to_string()),
+        ("/deliveries/{id}", api.delivery.to_string()),
+        ("/runs/{id}", api.run.to_string()),
+        ("/incidents/{id}", api.incident.to_string()),
+        ("/commands/{id}", api.command.to_string()),
+        ("/users/{id}", api.foreign.user.to_string()),
         ("/tokens/{id}", token.to_string()),
     ];
     // Deletions last, so that there is something to show.
@@ -264,7 +264,7 @@ fn answers_have_the_shapes_that_it_describes() {
             .path
             .replace("{id}", id)
             .replace("{provider}", "github");
-        let key = world.connection.hook_key.to_string();
+        let key = api.connection.hook_key.to_string();
         let line = format!("{} {}", route.method, path.replace("{hook_key}", &key));
         let body = match route.operation {
             Operation::AddCredential => Some(r#"{"provider":"github","token":"ghp_x"}"#),
@@ -275,6 +275,6 @@ fn answers_have_the_shapes_that_it_describes() {
             Operation::CreateToken | Operation::BeginDevice => Some("{}"),
             _ => None,
         };
-        check(&document, &world, route.path, &line, body);
+        check(&document, &api, route.path, &line, body);
     }
 }

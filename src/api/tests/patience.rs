@@ -1,8 +1,8 @@
 //! How long the server waits: for heads, for answers to be read, for requests that are sent ahead.
 //! Each with a client that misbehaves, and with one that is only slow.
 
+use super::stage::{Stage, settings};
 use super::wire::{counted, open, read};
-use super::world::{World, settings};
 use crate::api::Settings;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
@@ -31,8 +31,8 @@ fn answers(seen: &[u8]) -> usize {
     text.matches("HTTP/1.1 200 OK").count()
 }
 
-fn hurried() -> World {
-    World::with(Settings {
+fn hurried() -> Stage {
+    Stage::with(Settings {
         head_timeout: Duration::from_secs(2),
         write_deadline: Duration::from_secs(1),
         ..settings()
@@ -49,9 +49,9 @@ fn stuff(stream: &mut TcpStream) {
 
 #[test]
 fn a_client_that_does_not_read_is_cut_off() {
-    let world = hurried();
+    let api = hurried();
     let before = counted("write_deadline");
-    let mut stream = open(world.at);
+    let mut stream = open(api.at);
     let began = Instant::now();
     // Ends when the server hangs up: its side takes no more, and then the connection is reset.
     stuff(&mut stream);
@@ -72,8 +72,8 @@ fn a_client_that_does_not_read_is_cut_off() {
 
 #[test]
 fn a_client_that_reads_slowly_is_served() {
-    let world = hurried();
-    let mut stream = open(world.at);
+    let api = hurried();
+    let mut stream = open(api.at);
     let asked = 40;
     stream.write_all(ASK.repeat(asked).as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
@@ -95,20 +95,20 @@ fn a_client_that_reads_slowly_is_served() {
 
 #[test]
 fn a_head_has_a_deadline_also_when_it_is_the_second_one() {
-    let world = hurried();
+    let api = hurried();
     for begin in [
         "",
         "GET /healthz HTT",
         "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ",
     ] {
         let before = counted("head_deadline");
-        let mut fresh = open(world.at);
+        let mut fresh = open(api.at);
         fresh.write_all(begin.as_bytes()).unwrap();
         let seen = to_end(&mut fresh);
         assert!(seen.starts_with(b"HTTP/1.1 408 "), "{begin:?}: {seen:?}");
         assert!(counted("head_deadline") > before, "{begin:?}");
     }
-    let mut kept = open(world.at);
+    let mut kept = open(api.at);
     kept.write_all(ALIVE.as_bytes()).unwrap();
     assert_eq!(read(&mut kept).status, 200);
     kept.write_all(b"GET /healthz HTTP/1.1\r\nHo").unwrap();
@@ -120,8 +120,8 @@ fn a_head_has_a_deadline_also_when_it_is_the_second_one() {
 
 #[test]
 fn a_head_that_trickles_is_cut_off_however_often_a_byte_comes() {
-    let world = hurried();
-    let mut stream = open(world.at);
+    let api = hurried();
+    let mut stream = open(api.at);
     stream
         .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
         .unwrap();
@@ -146,8 +146,8 @@ fn a_head_that_trickles_is_cut_off_however_often_a_byte_comes() {
 
 #[test]
 fn a_head_that_comes_byte_by_byte_in_time_is_answered() {
-    let world = World::new();
-    let mut stream = open(world.at);
+    let api = Stage::new();
+    let mut stream = open(api.at);
     stream.set_nodelay(true).unwrap();
     for _ in 0..3 {
         for byte in ALIVE.as_bytes() {
@@ -159,8 +159,8 @@ fn a_head_that_comes_byte_by_byte_in_time_is_answered() {
 
 #[test]
 fn who_sends_ahead_without_reading_costs_no_more_than_one_answer() {
-    let world = World::new();
-    let mut stream = open(world.at);
+    let api = Stage::new();
+    let mut stream = open(api.at);
     stream
         .set_write_timeout(Some(Duration::from_secs(1)))
         .unwrap();
@@ -174,15 +174,15 @@ fn who_sends_ahead_without_reading_costs_no_more_than_one_answer() {
     }
     // What the kernels hold on the way, and nothing of ours.
     assert!(sent < 16 * 1024 * 1024, "{sent} bytes were taken");
-    let mut other = open(world.at);
+    let mut other = open(api.at);
     other.write_all(ALIVE.as_bytes()).unwrap();
     assert_eq!(read(&mut other).status, 200);
 }
 
 #[test]
 fn what_is_sent_ahead_is_answered_in_order() {
-    let world = World::new();
-    let mut stream = open(world.at);
+    let api = Stage::new();
+    let mut stream = open(api.at);
     let mut asked = String::new();
     for n in 0..300 {
         let path = if n % 3 == 0 { "/nowhere" } else { "/healthz" };

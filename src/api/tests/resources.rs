@@ -1,7 +1,7 @@
 //! The shapes and the ways of the resources.
 
 use super::herd::futures_now;
-use super::world::{World, connect};
+use super::stage::{Stage, connect};
 use crate::domain::command::CommandKind;
 use crate::domain::removal::HookOutcome;
 use crate::store::{Batch, Change, Store};
@@ -18,12 +18,9 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
-    let world = World::new();
-    let path = format!(
-        "GET /api/v2/repositories/connections/{}",
-        world.connection.id
-    );
-    let connection = world.call(Some(&world.owner), &path, None).json();
+    let api = Stage::new();
+    let path = format!("GET /api/v2/repositories/connections/{}", api.connection.id);
+    let connection = api.call(Some(&api.owner), &path, None).json();
     let mut promised = vec![
         "id",
         "provider",
@@ -50,11 +47,11 @@ fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
     assert_eq!(connection["owner_name"], "canary");
     let url = format!(
         "http://127.0.0.1:8080/api/v2/webhooks/github/{}",
-        world.connection.hook_key
+        api.connection.hook_key
     );
     assert_eq!(connection["webhook_url"], url);
-    let path = format!("GET /api/v2/incidents/{}", world.incident);
-    let incident = world.call(Some(&world.owner), &path, None).json();
+    let path = format!("GET /api/v2/incidents/{}", api.incident);
+    let incident = api.call(Some(&api.owner), &path, None).json();
     let mut promised = vec![
         "id",
         "status",
@@ -92,13 +89,9 @@ fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
 
 #[test]
 fn connecting_uses_the_defaults_and_answers_201() {
-    let world = World::new();
+    let api = Stage::new();
     let body = Some(r#"{"repository_full_name":"o/r"}"#);
-    let reply = world.call(
-        Some(&world.owner),
-        "POST /api/v2/repositories/connect",
-        body,
-    );
+    let reply = api.call(Some(&api.owner), "POST /api/v2/repositories/connect", body);
     assert_eq!(reply.status, 201);
     let connection = reply.json();
     assert_eq!(
@@ -124,19 +117,19 @@ fn connecting_uses_the_defaults_and_answers_201() {
 
 #[test]
 fn a_list_is_walked_with_its_cursor_newest_first() {
-    let world = World::new();
+    let api = Stage::new();
     for n in 0..6 {
         connect(
-            &world.herd,
-            world.owner.user,
+            &api.herd,
+            api.owner.user,
             &format!("o/r{n}"),
-            world.credential,
+            api.credential,
         );
     }
     let mut seen = Vec::new();
     let mut line = "GET /api/v2/repositories/connections?limit=3".to_owned();
     loop {
-        let page = world.call(Some(&world.owner), &line, None).json();
+        let page = api.call(Some(&api.owner), &line, None).json();
         assert_eq!(page["total"], 7);
         let names = page["connections"].as_array().unwrap();
         seen.extend(
@@ -154,13 +147,13 @@ fn a_list_is_walked_with_its_cursor_newest_first() {
 
 #[test]
 fn repositories_are_paged_within_the_providers_pages() {
-    let world = World::new();
+    let api = Stage::new();
     let (mut seen, mut line) = (
         Vec::new(),
         "GET /api/v2/repositories/github?limit=2".to_owned(),
     );
     loop {
-        let page = world.call(Some(&world.owner), &line, None).json();
+        let page = api.call(Some(&api.owner), &line, None).json();
         let items = page["items"].as_array().unwrap();
         seen.extend(items.iter().map(|r| r["id"].as_str().unwrap().to_owned()));
         let Some(cursor) = page["next_cursor"].as_str() else {
@@ -169,20 +162,16 @@ fn repositories_are_paged_within_the_providers_pages() {
         line = format!("GET /api/v2/repositories/github?limit=2&cursor={cursor}");
     }
     assert_eq!(seen, ["0", "1", "2", "3", "4", "5"]);
-    let none = world.call(
-        Some(&world.foreign),
-        "GET /api/v2/repositories/github",
-        None,
-    );
+    let none = api.call(Some(&api.foreign), "GET /api/v2/repositories/github", None);
     none.is(422, "no_credential");
 }
 
 #[test]
 fn repositories_are_narrowed_down_to_an_owner_who_must_be_there() {
-    let world = World::new();
+    let api = Stage::new();
     let ask = |query: &str| {
         let line = format!("GET /api/v2/repositories/{query}");
-        world.call(Some(&world.owner), &line, None)
+        api.call(Some(&api.owner), &line, None)
     };
     let count = |query: &str| ask(query).json()["items"].as_array().unwrap().len();
     assert_eq!((count("github?owner=O"), count("github?owner=o2")), (3, 0));
@@ -200,27 +189,27 @@ fn repositories_are_narrowed_down_to_an_owner_who_must_be_there() {
 
 #[test]
 fn patching_sends_both_commands_and_shows_the_result() {
-    let world = World::new();
+    let api = Stage::new();
     let line = format!(
         "PATCH /api/v2/repositories/connections/{}",
-        world.connection.id
+        api.connection.id
     );
     let body = Some(r#"{"is_enabled":false,"webhook_events":["push","check_run"]}"#);
-    let connection = world.call(Some(&world.owner), &line, body).json();
+    let connection = api.call(Some(&api.owner), &line, body).json();
     assert_eq!(connection["is_enabled"], false);
     assert_eq!(connection["webhook_status"], "inactive");
     assert_eq!(
         connection["webhook_events"],
         serde_json::json!(["check_run", "push"])
     );
-    assert_eq!(world.herd.commands.lock().len(), 2);
+    assert_eq!(api.herd.commands.lock().len(), 2);
 }
 
 #[test]
 fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
-    let world = World::new();
-    let path = format!("/api/v2/repositories/connections/{}", world.connection.id);
-    let reply = world.call(Some(&world.owner), &format!("DELETE {path}"), None);
+    let api = Stage::new();
+    let path = format!("/api/v2/repositories/connections/{}", api.connection.id);
+    let reply = api.call(Some(&api.owner), &format!("DELETE {path}"), None);
     let answer = reply.json();
     assert_eq!(
         (reply.status, &answer["success"], &answer["webhook_deleted"]),
@@ -229,22 +218,20 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
     assert_eq!(answer["webhook_outcome"], "pending");
     assert_eq!(answer["repository_full_name"], "canary/repository");
     let wanted = (
-        world.connection.id,
+        api.connection.id,
         CommandKind::Disconnect { delete_hook: true },
     );
-    assert_eq!(*world.herd.commands.lock(), [wanted]);
+    assert_eq!(*api.herd.commands.lock(), [wanted]);
     for line in [
         format!("GET {path}"),
         format!("DELETE {path}"),
         format!("POST {path}/check"),
     ] {
-        world
-            .call(Some(&world.owner), &line, None)
-            .is(404, "not_found");
+        api.call(Some(&api.owner), &line, None).is(404, "not_found");
     }
-    let list = world
+    let list = api
         .call(
-            Some(&world.owner),
+            Some(&api.owner),
             "GET /api/v2/repositories/connections",
             None,
         )
@@ -255,11 +242,11 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
 #[test]
 fn a_webhook_is_said_to_be_deleted_only_when_the_provider_has_shown_it() {
     for farewell in HookOutcome::ALL {
-        let world = World::new();
-        *world.herd.outcome.lock() = farewell;
-        let id = world.connection.id;
+        let api = Stage::new();
+        *api.herd.outcome.lock() = farewell;
+        let id = api.connection.id;
         let line = format!("DELETE /api/v2/repositories/connections/{id}");
-        let answer = world.call(Some(&world.owner), &line, None).json();
+        let answer = api.call(Some(&api.owner), &line, None).json();
         let is_deleted = farewell == HookOutcome::Deleted;
         assert_eq!(answer["webhook_deleted"], is_deleted, "{answer}");
         assert_eq!(answer["webhook_outcome"], farewell.as_str());
@@ -270,54 +257,50 @@ fn a_webhook_is_said_to_be_deleted_only_when_the_provider_has_shown_it() {
 
 #[test]
 fn a_hook_can_be_left_and_a_misspelt_wish_is_no_wish() {
-    let world = World::new();
+    let api = Stage::new();
     let path = format!(
         "DELETE /api/v2/repositories/connections/{}",
-        world.connection.id
+        api.connection.id
     );
     for bad in ["delete_webhok=false", "delete_webhook=no", "delete_webhook"] {
-        let reply = world.call(Some(&world.owner), &format!("{path}?{bad}"), None);
+        let reply = api.call(Some(&api.owner), &format!("{path}?{bad}"), None);
         reply.is(400, "bad_query");
     }
-    assert!(world.herd.commands.lock().is_empty());
-    let reply = world.call(
-        Some(&world.owner),
+    assert!(api.herd.commands.lock().is_empty());
+    let reply = api.call(
+        Some(&api.owner),
         &format!("{path}?delete_webhook=false"),
         None,
     );
     assert_eq!(reply.json()["webhook_deleted"], false);
     let wanted = (
-        world.connection.id,
+        api.connection.id,
         CommandKind::Disconnect { delete_hook: false },
     );
-    assert_eq!(*world.herd.commands.lock(), [wanted]);
+    assert_eq!(*api.herd.commands.lock(), [wanted]);
 }
 
 #[test]
 fn users_are_added_by_admins_with_a_token_that_works() {
-    let world = World::new();
+    let api = Stage::new();
     let new = Some(r#"{"name":"ann"}"#);
-    let reply = world.call(Some(&world.admin), "POST /api/v2/users", new);
+    let reply = api.call(Some(&api.admin), "POST /api/v2/users", new);
     assert_eq!(reply.status, 201);
     let token = reply.json()["token"].as_str().unwrap().to_owned();
     assert!(token.starts_with("hhk_"));
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str())];
-    let me = super::wire::send(world.at, "GET /api/v2/whoami", &headers, None).json();
+    let me = super::wire::send(api.at, "GET /api/v2/whoami", &headers, None).json();
     assert_eq!(
         (&me["name"], &me["is_admin"]),
         (&"ann".into(), &false.into())
     );
-    world
-        .call(Some(&world.admin), "POST /api/v2/users", new)
+    api.call(Some(&api.admin), "POST /api/v2/users", new)
         .is(409, "user_exists");
     let bad = Some(r#"{"name":"a b"}"#);
-    world
-        .call(Some(&world.admin), "POST /api/v2/users", bad)
+    api.call(Some(&api.admin), "POST /api/v2/users", bad)
         .is(422, "invalid_field");
-    let users = world
-        .call(Some(&world.admin), "GET /api/v2/users", None)
-        .json();
+    let users = api.call(Some(&api.admin), "GET /api/v2/users", None).json();
     let names: Vec<_> = users["items"]
         .as_array()
         .unwrap()
@@ -326,14 +309,14 @@ fn users_are_added_by_admins_with_a_token_that_works() {
         .collect();
     assert_eq!(names[0], "ann");
     assert_eq!(names.len(), 4);
-    let for_ann = world.call(
-        Some(&world.admin),
+    let for_ann = api.call(
+        Some(&api.admin),
         "POST /api/v2/tokens",
         Some(r#"{"user":"ann"}"#),
     );
     assert_eq!(for_ann.status, 201);
-    let nobody = world.call(
-        Some(&world.admin),
+    let nobody = api.call(
+        Some(&api.admin),
         "POST /api/v2/tokens",
         Some(r#"{"user":"bob"}"#),
     );
@@ -342,9 +325,9 @@ fn users_are_added_by_admins_with_a_token_that_works() {
 
 #[test]
 fn a_delivery_is_shown_with_headers_and_payload() {
-    let world = World::new();
-    let path = format!("GET /api/v2/deliveries/{}", world.delivery);
-    let delivery = world.call(Some(&world.owner), &path, None).json();
+    let api = Stage::new();
+    let path = format!("GET /api/v2/deliveries/{}", api.delivery);
+    let delivery = api.call(Some(&api.owner), &path, None).json();
     assert_eq!(delivery["payload"], serde_json::json!({"canary": 1}));
     assert_eq!(delivery["headers"]["x-github-event"], "push");
     assert_eq!(
@@ -355,17 +338,15 @@ fn a_delivery_is_shown_with_headers_and_payload() {
 
 #[test]
 fn totals_are_the_callers_own() {
-    let world = World::new();
-    let stats = world
-        .call(Some(&world.owner), "GET /api/v2/stats", None)
-        .json();
+    let api = Stage::new();
+    let stats = api.call(Some(&api.owner), "GET /api/v2/stats", None).json();
     assert_eq!(stats["connections_total"], 1);
     assert_eq!(stats["connections_by_status"]["pending"], 1);
     assert_eq!(stats["incidents"]["by_status"]["open"], 1);
     assert_eq!(stats["incidents"]["opened_last_hour"], 1);
     assert_eq!(stats["deliveries"]["pending"], 1);
-    let none = world
-        .call(Some(&world.foreign), "GET /api/v2/stats", None)
+    let none = api
+        .call(Some(&api.foreign), "GET /api/v2/stats", None)
         .json();
     assert_eq!(
         (&none["connections_total"], &none["deliveries"]["sampled"]),
@@ -376,17 +357,17 @@ fn totals_are_the_callers_own() {
 /// What is known of a repository goes with its connection; an incident still says which it was.
 #[test]
 fn incidents_keep_the_name_of_their_repository_after_a_disconnect() {
-    let world = World::new();
-    let of = |line: &str| world.call(Some(&world.owner), &format!("GET {line}"), None);
-    let one = format!("/api/v2/incidents/{}", world.incident);
+    let api = Stage::new();
+    let of = |line: &str| api.call(Some(&api.owner), &format!("GET {line}"), None);
+    let one = format!("/api/v2/incidents/{}", api.incident);
     let all = "/api/v2/incidents";
     let named = "/api/v2/incidents?repository=canary/repository&provider=github";
     let name = |reply: &Value| reply["repository_full_name"].clone();
     let before = of(&one).json();
     assert_eq!(name(&before), "canary/repository");
-    let gone = Change::DeleteConnection(world.connection.id);
-    futures_now(world.store.commit(Batch::of(vec![gone]))).unwrap();
-    let connection = format!("/api/v2/repositories/connections/{}", world.connection.id);
+    let gone = Change::DeleteConnection(api.connection.id);
+    futures_now(api.store.commit(Batch::of(vec![gone]))).unwrap();
+    let connection = format!("/api/v2/repositories/connections/{}", api.connection.id);
     of(&connection).is(404, "not_found");
     assert_eq!(of(&one).json(), before);
     for list in [all, named] {

@@ -1,6 +1,6 @@
 //! No secret stands in any answer, and every answer has the headers that it must have.
 
-use super::world::World;
+use super::stage::Stage;
 use crate::api::routes::{Access, Operation};
 use data_encoding::HEXLOWER;
 
@@ -18,13 +18,13 @@ const GET_PATHS: [&str; 9] = [
 
 #[test]
 fn no_answer_holds_a_secret() {
-    let world = World::new();
-    let secret = world.herd.secret_of(world.connection.id);
+    let api = Stage::new();
+    let secret = api.herd.secret_of(api.connection.id);
     let canaries = [
         "ghp_canary",
         "canary-sealed",
         secret.expose(),
-        world.owner.token.expose(),
+        api.owner.token.expose(),
     ];
     let hidden = [
         HEXLOWER.encode("canary-sealed".as_bytes()),
@@ -32,25 +32,25 @@ fn no_answer_holds_a_secret() {
     ];
     let mut answers = Vec::new();
     let new = r#"{"provider":"github","token":"ghp_canary-new"}"#;
-    answers.push(world.call(Some(&world.owner), "POST /api/v2/credentials", Some(new)));
+    answers.push(api.call(Some(&api.owner), "POST /api/v2/credentials", Some(new)));
     let bad = r#"{"provider":"github","token":"ghp_canary bad"}"#;
-    answers.push(world.call(Some(&world.owner), "POST /api/v2/credentials", Some(bad)));
+    answers.push(api.call(Some(&api.owner), "POST /api/v2/credentials", Some(bad)));
     let wrong = r#"{"provider":"github","token":["ghp_canary"]}"#;
-    answers.push(world.call(Some(&world.owner), "POST /api/v2/credentials", Some(wrong)));
+    answers.push(api.call(Some(&api.owner), "POST /api/v2/credentials", Some(wrong)));
     let query = "GET /api/v2/deliveries?limit=ghp_canary";
-    answers.push(world.call(Some(&world.owner), query, None));
+    answers.push(api.call(Some(&api.owner), query, None));
     for path in GET_PATHS {
-        for who in [&world.owner, &world.admin] {
-            answers.push(world.call(Some(who), &format!("GET {path}"), None));
+        for who in [&api.owner, &api.admin] {
+            answers.push(api.call(Some(who), &format!("GET {path}"), None));
         }
     }
     for path in [
-        format!("/api/v2/repositories/connections/{}", world.connection.id),
-        format!("/api/v2/deliveries/{}", world.delivery),
-        format!("/api/v2/workflows/runs/{}", world.run),
-        format!("/api/v2/incidents/{}", world.incident),
+        format!("/api/v2/repositories/connections/{}", api.connection.id),
+        format!("/api/v2/deliveries/{}", api.delivery),
+        format!("/api/v2/workflows/runs/{}", api.run),
+        format!("/api/v2/incidents/{}", api.incident),
     ] {
-        let reply = world.call(Some(&world.owner), &format!("GET {path}"), None);
+        let reply = api.call(Some(&api.owner), &format!("GET {path}"), None);
         assert_eq!(reply.status, 200);
         answers.push(reply);
     }
@@ -65,7 +65,7 @@ fn no_answer_holds_a_secret() {
 
 #[test]
 fn every_answer_has_the_security_headers() {
-    let world = World::new();
+    let api = Stage::new();
     let mut lines: Vec<String> = Operation::ALL
         .iter()
         .map(|operation| operation.route())
@@ -78,8 +78,8 @@ fn every_answer_has_the_security_headers() {
         "GET /api/v2/whoami?token=x".into(),
     ]);
     for line in lines {
-        for who in [None, Some(&world.owner)] {
-            let reply = world.call(
+        for who in [None, Some(&api.owner)] {
+            let reply = api.call(
                 who,
                 &line.replace("{id}", "x").replace("{provider}", "x"),
                 None,

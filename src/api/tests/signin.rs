@@ -1,8 +1,8 @@
 //! Signing in, and the ways to abuse it: each attack on a sign-in (T20) and each leak of one (T21).
 
 use super::provider::CLIENT_SECRET;
+use super::stage::{Person, Stage};
 use super::wire::{self, Reply};
-use super::world::{Person, World};
 use crate::domain::secret::OauthSecret;
 use crate::provider::oauth::{GrantFailure, Grants};
 use crate::store::Read;
@@ -19,9 +19,9 @@ struct Browser {
     authorize_url: String,
 }
 
-fn begin(world: &World, who: &Person, query: &str) -> Browser {
+fn begin(api: &Stage, who: &Person, query: &str) -> Browser {
     let line = format!("GET /api/v2/oauth/github/authorize{query}");
-    let reply = world.call(Some(who), &line, None);
+    let reply = api.call(Some(who), &line, None);
     assert_eq!(reply.status, 303, "{reply:?}");
     let set = reply.header("set-cookie").unwrap();
     Browser {
@@ -31,53 +31,53 @@ fn begin(world: &World, who: &Person, query: &str) -> Browser {
 }
 
 /// The browser follows the provider's redirect to us.
-fn come_back(world: &World, back: &Url, cookie: Option<&str>) -> Reply {
+fn come_back(api: &Stage, back: &Url, cookie: Option<&str>) -> Reply {
     let line = format!("GET {}?{}", back.path(), back.query().unwrap_or_default());
     let headers: Vec<(&str, &str)> = cookie.map(|c| ("Cookie", c)).into_iter().collect();
-    wire::send(world.at, &line, &headers, None)
+    wire::send(api.at, &line, &headers, None)
 }
 
-fn credentials(world: &World, who: &Person) -> usize {
-    world.store.credentials(who.user).ready().unwrap().len()
+fn credentials(api: &Stage, who: &Person) -> usize {
+    api.store.credentials(who.user).ready().unwrap().len()
 }
 
 /// Nothing came of it, for anybody.
 #[track_caller]
-fn nothing_was_stored(world: &World) {
-    assert_eq!(credentials(world, &world.owner), 1, "the one of the world");
-    assert_eq!(credentials(world, &world.foreign), 0);
-    assert_eq!(credentials(world, &world.admin), 0);
+fn nothing_was_stored(api: &Stage) {
+    assert_eq!(credentials(api, &api.owner), 1, "the one of the stage");
+    assert_eq!(credentials(api, &api.foreign), 0);
+    assert_eq!(credentials(api, &api.admin), 0);
 }
 
 #[test]
 fn signing_in_ends_at_a_clean_address_with_a_credential_of_whoever_began() {
-    let world = World::new();
-    let browser = begin(&world, &world.foreign, "");
-    let back = world.provider.agree(&browser.authorize_url);
-    let reply = come_back(&world, &back, Some(&browser.cookie));
+    let api = Stage::new();
+    let browser = begin(&api, &api.foreign, "");
+    let back = api.provider.agree(&browser.authorize_url);
+    let reply = come_back(&api, &back, Some(&browser.cookie));
     assert_eq!(reply.status, 303, "{reply:?}");
     let location = reply.header("location").unwrap();
     assert_eq!(location, "http://127.0.0.1:8080/api/v2/oauth/github/done");
     assert!(reply.header("set-cookie").unwrap().contains("Max-Age=0"));
     assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
     assert!(!format!("{reply:?}").contains("canary"), "{reply:?}");
-    assert_eq!(credentials(&world, &world.foreign), 1);
-    assert_eq!(credentials(&world, &world.owner), 1);
-    let done = wire::send(world.at, "GET /api/v2/oauth/github/done", &[], None);
+    assert_eq!(credentials(&api, &api.foreign), 1);
+    assert_eq!(credentials(&api, &api.owner), 1);
+    let done = wire::send(api.at, "GET /api/v2/oauth/github/done", &[], None);
     assert_eq!(done.status, 200);
 
-    let list = world
-        .call(Some(&world.foreign), "GET /api/v2/credentials", None)
+    let list = api
+        .call(Some(&api.foreign), "GET /api/v2/credentials", None)
         .json();
     assert_eq!(list["items"][0]["kind"], "oauth");
     assert!(list["items"][0]["expires_at"].is_string());
 }
 
 #[test]
-fn a_program_is_told_the_page_instead_of_being_sent_there() {
-    let world = World::new();
+fn a_program_gets_the_page_instead_of_a_redirect() {
+    let api = Stage::new();
     let line = "GET /api/v2/oauth/github/authorize?format=json&next=/connections";
-    let reply = world.call(Some(&world.owner), line, None);
+    let reply = api.call(Some(&api.owner), line, None);
     assert_eq!(reply.status, 200);
     let url = reply.json()["authorize_url"].as_str().unwrap().to_owned();
     let cookie = reply
@@ -87,67 +87,67 @@ fn a_program_is_told_the_page_instead_of_being_sent_there() {
         .next()
         .unwrap()
         .to_owned();
-    let back = world.provider.agree(&url);
-    let reply = come_back(&world, &back, Some(&cookie));
+    let back = api.provider.agree(&url);
+    let reply = come_back(&api, &back, Some(&cookie));
     assert_eq!(reply.header("location"), Some("/connections"));
 }
 
 #[test]
 fn a_state_is_good_once() {
-    let world = World::new();
-    let browser = begin(&world, &world.foreign, "");
-    let back = world.provider.agree(&browser.authorize_url);
-    assert_eq!(come_back(&world, &back, Some(&browser.cookie)).status, 303);
-    let again = come_back(&world, &back, Some(&browser.cookie));
+    let api = Stage::new();
+    let browser = begin(&api, &api.foreign, "");
+    let back = api.provider.agree(&browser.authorize_url);
+    assert_eq!(come_back(&api, &back, Some(&browser.cookie)).status, 303);
+    let again = come_back(&api, &back, Some(&browser.cookie));
     again.is(400, "oauth_state");
     // Nor with a new code.
-    let fresh = world.provider.agree(&browser.authorize_url);
-    come_back(&world, &fresh, Some(&browser.cookie)).is(400, "oauth_state");
-    assert_eq!(credentials(&world, &world.foreign), 1);
+    let fresh = api.provider.agree(&browser.authorize_url);
+    come_back(&api, &fresh, Some(&browser.cookie)).is(400, "oauth_state");
+    assert_eq!(credentials(&api, &api.foreign), 1);
 }
 
 #[test]
 fn a_state_is_over_after_ten_minutes() {
-    let world = World::new();
-    let browser = begin(&world, &world.owner, "");
-    let back = world.provider.agree(&browser.authorize_url);
-    world.clock.advance(Duration::from_mins(10));
-    come_back(&world, &back, Some(&browser.cookie)).is(400, "oauth_state");
-    nothing_was_stored(&world);
+    let api = Stage::new();
+    let browser = begin(&api, &api.owner, "");
+    let back = api.provider.agree(&browser.authorize_url);
+    api.clock.advance(Duration::from_mins(10));
+    come_back(&api, &back, Some(&browser.cookie)).is(400, "oauth_state");
+    nothing_was_stored(&api);
 }
 
 #[test]
 fn a_sign_in_that_another_browser_began_is_refused_and_over() {
-    let world = World::new();
+    let api = Stage::new();
     // The attacker begins, and has the victim's browser finish: without a cookie, and with one
     // of a sign-in of the victim's own.
     for with_a_cookie in [false, true] {
-        let attackers = begin(&world, &world.foreign, "");
-        let victims = begin(&world, &world.owner, "");
-        let back = world.provider.agree(&attackers.authorize_url);
+        let attackers = begin(&api, &api.foreign, "");
+        let victims = begin(&api, &api.owner, "");
+        let back = api.provider.agree(&attackers.authorize_url);
         let cookie = with_a_cookie.then_some(victims.cookie.as_str());
-        come_back(&world, &back, cookie).is(400, "oauth_state");
+        come_back(&api, &back, cookie).is(400, "oauth_state");
         // And the right cookie comes too late: the state was shown around.
-        come_back(&world, &back, Some(&attackers.cookie)).is(400, "oauth_state");
+        come_back(&api, &back, Some(&attackers.cookie)).is(400, "oauth_state");
     }
-    nothing_was_stored(&world);
+    nothing_was_stored(&api);
 }
 
 #[test]
 fn the_cookies_value_counts_and_not_only_its_name() {
-    let world = World::new();
-    let browser = begin(&world, &world.owner, "");
-    let back = world.provider.agree(&browser.authorize_url);
+    let api = Stage::new();
+    let browser = begin(&api, &api.owner, "");
+    let back = api.provider.agree(&browser.authorize_url);
     let name = browser.cookie.split('=').next().unwrap();
-    come_back(&world, &back, Some(&format!("{name}=forged"))).is(400, "oauth_state");
-    nothing_was_stored(&world);
+    come_back(&api, &back, Some(&format!("{name}=forged"))).is(400, "oauth_state");
+    nothing_was_stored(&api);
 }
 
 #[test]
 fn made_up_missing_and_doubled_states_are_all_alike() {
-    let world = World::new();
-    let browser = begin(&world, &world.owner, "");
-    let back = world.provider.agree(&browser.authorize_url);
+    let api = Stage::new();
+    let browser = begin(&api, &api.owner, "");
+    let back = api.provider.agree(&browser.authorize_url);
     let (path, query) = (back.path(), back.query().unwrap());
     let state = back
         .query_pairs()
@@ -166,26 +166,26 @@ fn made_up_missing_and_doubled_states_are_all_alike() {
     ] {
         let line = format!("GET {path}?{query}");
         let cookie = [("Cookie", browser.cookie.as_str())];
-        wire::send(world.at, &line, &cookie, None).is(400, "oauth_state");
+        wire::send(api.at, &line, &cookie, None).is(400, "oauth_state");
     }
-    nothing_was_stored(&world);
-    assert_eq!(come_back(&world, &back, Some(&browser.cookie)).status, 303);
+    nothing_was_stored(&api);
+    assert_eq!(come_back(&api, &back, Some(&browser.cookie)).status, 303);
 }
 
 #[test]
 fn a_code_of_another_sign_in_cannot_be_slipped_in() {
-    let world = World::new();
+    let api = Stage::new();
     // The attacker's code was made for the attacker's challenge.
-    let attackers = begin(&world, &world.foreign, "");
-    let theirs = world.provider.agree(&attackers.authorize_url);
+    let attackers = begin(&api, &api.foreign, "");
+    let theirs = api.provider.agree(&attackers.authorize_url);
     let code = theirs
         .query_pairs()
         .find(|(n, _)| n == "code")
         .unwrap()
         .1
         .into_owned();
-    let victims = begin(&world, &world.owner, "");
-    let mut back = world.provider.agree(&victims.authorize_url);
+    let victims = begin(&api, &api.owner, "");
+    let mut back = api.provider.agree(&victims.authorize_url);
     let state = back
         .query_pairs()
         .find(|(n, _)| n == "state")
@@ -196,14 +196,14 @@ fn a_code_of_another_sign_in_cannot_be_slipped_in() {
         .clear()
         .append_pair("code", &code)
         .append_pair("state", &state);
-    let reply = come_back(&world, &back, Some(&victims.cookie));
+    let reply = come_back(&api, &back, Some(&victims.cookie));
     reply.is(422, "oauth_refused");
-    nothing_was_stored(&world);
+    nothing_was_stored(&api);
 }
 
 #[test]
 fn a_code_is_worth_nothing_without_its_verifier_and_redirect() {
-    let world = World::new();
+    let api = Stage::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -211,10 +211,10 @@ fn a_code_is_worth_nothing_without_its_verifier_and_redirect() {
     let back = "http://127.0.0.1:8080/api/v2/oauth/github/callback";
     let elsewhere = "http://127.0.0.1:8080/api/v2/oauth/github/callback/";
     for (verifier, redirect) in [("wrong", back), ("-", back), ("right", elsewhere)] {
-        let client = super::world::oauth_client(&world.provider);
+        let client = super::stage::oauth_client(&api.provider);
         let challenge = crate::api::signin::challenge("right");
         let page = client.authorize_url("s", &challenge, back);
-        let agreed = world.provider.agree(page.as_str());
+        let agreed = api.provider.agree(page.as_str());
         let code = agreed
             .query_pairs()
             .find(|(n, _)| n == "code")
@@ -236,7 +236,7 @@ fn a_code_is_worth_nothing_without_its_verifier_and_redirect() {
 
 #[test]
 fn nobody_is_sent_elsewhere_afterwards() {
-    let world = World::new();
+    let api = Stage::new();
     for next in [
         "//evil.example",
         "/%5Cevil.example",
@@ -250,39 +250,37 @@ fn nobody_is_sent_elsewhere_afterwards() {
         "",
     ] {
         let line = format!("GET /api/v2/oauth/github/authorize?next={next}");
-        world
-            .call(Some(&world.owner), &line, None)
-            .is(400, "bad_query");
+        api.call(Some(&api.owner), &line, None).is(400, "bad_query");
     }
 }
 
 #[test]
 fn the_state_of_one_provider_is_none_of_another() {
-    let world = World::new();
-    let browser = begin(&world, &world.owner, "");
-    let mut back = world.provider.agree(&browser.authorize_url);
+    let api = Stage::new();
+    let browser = begin(&api, &api.owner, "");
+    let mut back = api.provider.agree(&browser.authorize_url);
     back.set_path("/api/v2/oauth/gitlab/callback");
-    come_back(&world, &back, Some(&browser.cookie)).is(400, "oauth_state");
+    come_back(&api, &back, Some(&browser.cookie)).is(400, "oauth_state");
 
-    let browser = begin(&world, &world.owner, "");
-    let mut back = world.provider.agree(&browser.authorize_url);
+    let browser = begin(&api, &api.owner, "");
+    let mut back = api.provider.agree(&browser.authorize_url);
     back.query_pairs_mut()
         .append_pair("iss", "https://evil.example");
-    come_back(&world, &back, Some(&browser.cookie)).is(400, "oauth_state");
-    nothing_was_stored(&world);
+    come_back(&api, &back, Some(&browser.cookie)).is(400, "oauth_state");
+    nothing_was_stored(&api);
 
-    let browser = begin(&world, &world.owner, "");
-    let mut back = world.provider.agree(&browser.authorize_url);
-    let own = world.provider.url.as_str().to_owned();
+    let browser = begin(&api, &api.owner, "");
+    let mut back = api.provider.agree(&browser.authorize_url);
+    let own = api.provider.url.as_str().to_owned();
     back.query_pairs_mut().append_pair("iss", &own);
-    assert_eq!(come_back(&world, &back, Some(&browser.cookie)).status, 303);
+    assert_eq!(come_back(&api, &back, Some(&browser.cookie)).status, 303);
 }
 
 #[test]
-fn a_user_who_says_no_is_told_so() {
-    let world = World::new();
-    let browser = begin(&world, &world.owner, "");
-    let mut back = world.provider.agree(&browser.authorize_url);
+fn a_user_who_denies_access_gets_an_error() {
+    let api = Stage::new();
+    let browser = begin(&api, &api.owner, "");
+    let mut back = api.provider.agree(&browser.authorize_url);
     let state = back
         .query_pairs()
         .find(|(n, _)| n == "state")
@@ -294,43 +292,41 @@ fn a_user_who_says_no_is_told_so() {
         .append_pair("error", "access_denied")
         .append_pair("error_description", "canary <script>")
         .append_pair("state", &state);
-    let reply = come_back(&world, &back, Some(&browser.cookie));
+    let reply = come_back(&api, &back, Some(&browser.cookie));
     reply.is(403, "oauth_denied");
     assert!(!reply.body.contains("canary"));
-    nothing_was_stored(&world);
+    nothing_was_stored(&api);
 }
 
 #[test]
 fn a_device_is_asked_for_by_its_user_only_and_not_too_often() {
-    let world = World::new();
+    let api = Stage::new();
     let device = |who: &Person| {
-        let line = format!("POST /api/v2/oauth/github/device/{}", world.device);
-        world.call(Some(who), &line, None)
+        let line = format!("POST /api/v2/oauth/github/device/{}", api.device);
+        api.call(Some(who), &line, None)
     };
-    world
-        .provider
+    api.provider
         .tells_devices(&["authorization_pending", "slow_down"]);
-    device(&world.foreign).is(404, "not_found");
-    device(&world.admin).is(404, "not_found");
+    device(&api.foreign).is(404, "not_found");
+    device(&api.admin).is(404, "not_found");
     // Too early: it is not passed on.
-    assert_eq!(device(&world.owner).json()["status"], "pending");
-    assert_eq!(world.provider.polls(), 0);
-    world.clock.advance(Duration::from_secs(6));
-    assert_eq!(device(&world.owner).json()["interval"], 5);
-    assert_eq!(device(&world.owner).json()["interval"], 5);
-    assert_eq!(world.provider.polls(), 1);
-    world.clock.advance(Duration::from_secs(6));
-    assert_eq!(device(&world.owner).json()["interval"], 10, "slower");
-    world.clock.advance(Duration::from_secs(11));
-    let other = format!("POST /api/v2/oauth/gitlab/device/{}", world.device);
-    world
-        .call(Some(&world.owner), &other, None)
+    assert_eq!(device(&api.owner).json()["status"], "pending");
+    assert_eq!(api.provider.polls(), 0);
+    api.clock.advance(Duration::from_secs(6));
+    assert_eq!(device(&api.owner).json()["interval"], 5);
+    assert_eq!(device(&api.owner).json()["interval"], 5);
+    assert_eq!(api.provider.polls(), 1);
+    api.clock.advance(Duration::from_secs(6));
+    assert_eq!(device(&api.owner).json()["interval"], 10, "slower");
+    api.clock.advance(Duration::from_secs(11));
+    let other = format!("POST /api/v2/oauth/gitlab/device/{}", api.device);
+    api.call(Some(&api.owner), &other, None)
         .is(404, "not_found");
-    let connected = device(&world.owner).json();
+    let connected = device(&api.owner).json();
     assert_eq!(connected["status"], "connected");
     assert_eq!(connected["credential"]["kind"], "oauth");
-    assert_eq!(credentials(&world, &world.owner), 2);
-    device(&world.owner).is(404, "not_found");
+    assert_eq!(credentials(&api, &api.owner), 2);
+    device(&api.owner).is(404, "not_found");
 }
 
 #[test]
@@ -339,48 +335,39 @@ fn a_device_that_is_denied_or_too_late_is_over() {
         ("access_denied", 403, "oauth_denied"),
         ("expired_token", 410, "oauth_expired"),
     ] {
-        let world = World::new();
-        world.provider.tells_devices(&[word]);
-        world.clock.advance(Duration::from_secs(6));
-        let line = format!("POST /api/v2/oauth/github/device/{}", world.device);
-        world.call(Some(&world.owner), &line, None).is(status, code);
-        world
-            .call(Some(&world.owner), &line, None)
-            .is(404, "not_found");
-        nothing_was_stored(&world);
+        let api = Stage::new();
+        api.provider.tells_devices(&[word]);
+        api.clock.advance(Duration::from_secs(6));
+        let line = format!("POST /api/v2/oauth/github/device/{}", api.device);
+        api.call(Some(&api.owner), &line, None).is(status, code);
+        api.call(Some(&api.owner), &line, None).is(404, "not_found");
+        nothing_was_stored(&api);
     }
 }
 
 #[test]
 fn a_provider_without_a_client_says_so() {
-    let world = World::new();
+    let api = Stage::new();
     let line = "GET /api/v2/oauth/gitlab/authorize";
-    world
-        .call(Some(&world.owner), line, None)
+    api.call(Some(&api.owner), line, None)
         .is(422, "unknown_provider");
     let line = "GET /api/v2/oauth/bitbucket/authorize";
-    world
-        .call(Some(&world.owner), line, None)
-        .is(404, "not_found");
+    api.call(Some(&api.owner), line, None).is(404, "not_found");
 }
 
 #[test]
 fn an_installation_of_the_app_is_for_admins() {
-    let world = World::new();
+    let api = Stage::new();
     let line = "POST /api/v2/credentials";
     let body = Some(r#"{"provider":"github","installation":"77"}"#);
-    world
-        .call(Some(&world.owner), line, body)
-        .is(403, "forbidden");
-    world
-        .call(Some(&world.admin), line, body)
+    api.call(Some(&api.owner), line, body).is(403, "forbidden");
+    api.call(Some(&api.admin), line, body)
         .is(422, "oauth_not_configured");
     for bad in [
         r#"{"provider":"github"}"#,
         r#"{"provider":"github","token":"t","installation":"7"}"#,
     ] {
-        world
-            .call(Some(&world.admin), line, Some(bad))
+        api.call(Some(&api.admin), line, Some(bad))
             .is(400, "bad_json");
     }
 }
@@ -417,12 +404,12 @@ fn log() -> Log {
 #[test]
 fn no_log_holds_a_code_a_token_or_a_state() {
     let log = log();
-    let world = World::new();
-    let browser = begin(&world, &world.owner, "");
-    let back = world.provider.agree(&browser.authorize_url);
-    assert_eq!(come_back(&world, &back, Some(&browser.cookie)).status, 303);
-    let browser = begin(&world, &world.owner, "");
-    let mut bad = world.provider.agree(&browser.authorize_url);
+    let api = Stage::new();
+    let browser = begin(&api, &api.owner, "");
+    let back = api.provider.agree(&browser.authorize_url);
+    assert_eq!(come_back(&api, &back, Some(&browser.cookie)).status, 303);
+    let browser = begin(&api, &api.owner, "");
+    let mut bad = api.provider.agree(&browser.authorize_url);
     let state = bad
         .query_pairs()
         .find(|(n, _)| n == "state")
@@ -433,7 +420,7 @@ fn no_log_holds_a_code_a_token_or_a_state() {
         .clear()
         .append_pair("code", "canary-code-wrong")
         .append_pair("state", &state);
-    come_back(&world, &bad, Some(&browser.cookie)).is(422, "oauth_refused");
+    come_back(&api, &bad, Some(&browser.cookie)).is(422, "oauth_refused");
     tracing::info!("the log is written to");
     let text = String::from_utf8_lossy(&log.0.lock()).into_owned();
     assert!(text.contains("the log is written to"));
@@ -453,24 +440,21 @@ fn no_log_holds_a_code_a_token_or_a_state() {
 
 #[test]
 fn sharing_is_its_owners_choice() {
-    let world = World::new();
-    let line = format!("PATCH /api/v2/credentials/{}", world.credential);
+    let api = Stage::new();
+    let line = format!("PATCH /api/v2/credentials/{}", api.credential);
     let share = Some(r#"{"is_shared":true}"#);
-    world
-        .call(Some(&world.foreign), &line, share)
+    api.call(Some(&api.foreign), &line, share)
         .is(404, "not_found");
-    world
-        .call(Some(&world.admin), &line, share)
+    api.call(Some(&api.admin), &line, share)
         .is(404, "not_found");
-    let shared: Value = world.call(Some(&world.owner), &line, share).json();
+    let shared: Value = api.call(Some(&api.owner), &line, share).json();
     assert_eq!(shared["is_shared"], true);
     // To nobody else it is there, shared or not.
-    let list = world
-        .call(Some(&world.foreign), "GET /api/v2/credentials", None)
+    let list = api
+        .call(Some(&api.foreign), "GET /api/v2/credentials", None)
         .json();
     assert_eq!(list["items"].as_array().unwrap().len(), 0);
-    let one = format!("DELETE /api/v2/credentials/{}", world.credential);
-    world
-        .call(Some(&world.foreign), &one, None)
+    let one = format!("DELETE /api/v2/credentials/{}", api.credential);
+    api.call(Some(&api.foreign), &one, None)
         .is(404, "not_found");
 }

@@ -83,7 +83,7 @@ pub(super) struct Person {
     pub(super) token: ApiToken,
 }
 
-pub(super) struct World {
+pub(super) struct Stage {
     pub(super) at: SocketAddr,
     pub(super) store: Arc<MemoryStore>,
     pub(super) herd: Arc<FakeConnections>,
@@ -105,7 +105,7 @@ pub(super) struct World {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for World {
+impl Drop for Stage {
     fn drop(&mut self) {
         drop(self.handle.stop(false));
         if let Some(thread) = self.thread.take() {
@@ -145,16 +145,16 @@ fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> P
 
 /// Starts a server in a thread of its own.
 fn start(shared: Shared) -> (SocketAddr, ServerHandle, JoinHandle<()>) {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
             let (at, server) = server::serve(any, web::Data::new(shared)).unwrap();
-            tell.send((at, server.handle())).unwrap();
+            sender.send((at, server.handle())).unwrap();
             server.await.unwrap();
         });
     });
-    let (at, handle) = told.recv().unwrap();
+    let (at, handle) = receiver.recv().unwrap();
     (at, handle, thread)
 }
 
@@ -198,7 +198,7 @@ fn providers(
     providers
 }
 
-impl World {
+impl Stage {
     pub(super) fn new() -> Self {
         Self::with(settings())
     }
