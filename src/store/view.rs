@@ -6,7 +6,8 @@
 //! from snapshot and journal, as after any other end.
 //!
 //! sled may give back less than it was given, or something else. So each value carries a checksum,
-//! and whoever writes keeps a [`Tally`]: [`Kv::walk`] proves that everything is there.
+//! and the writer keeps a [`Tally`]: [`Kv::walk`](super::index::Kv::walk) proves that everything is
+//! there.
 //!
 //! It is derived, so it is written behind: what is new is in a table in memory first, where most of
 //! it is written again or gone before sled ever hears of it. Reads see the table before sled, and
