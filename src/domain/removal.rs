@@ -41,7 +41,7 @@ impl HookOutcome {
             (Phase::Removed, Desired::Removed { delete_hook: false }) => Self::Left,
             // One was there, and only the provider's word makes it absent.
             (Phase::Removed, _) => Self::Deleted,
-            // Once more is looked only in case that a call that was cut off is still carried out.
+            // It is checked once more only because an interrupted call may still take effect.
             (Phase::Settling, _) if lifecycle.hook == Hook::Absent => Self::Deleted,
             (
                 Phase::Idle

@@ -2,7 +2,7 @@
 //!
 //! sled 0.34 does not survive power loss and may panic on what one leaves behind. So its files
 //! are trusted only after an orderly end, which leaves a [`Marker`] with the journal position that
-//! they stand for, and with a digest of their bytes: one flipped bit, and the view is made anew
+//! they stand for, and with a digest of their bytes: one flipped bit, and the view is rebuilt
 //! from snapshot and journal, as after any other end.
 //!
 //! sled may give back less than it was given, or something else. So each value carries a checksum,
