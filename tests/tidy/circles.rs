@@ -29,7 +29,7 @@ fn module_of(path: &str) -> Option<Module> {
     let path = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     let mut parts: Module = path.split('/').map(str::to_owned).collect();
     let last = parts.last().map(String::as_str);
-    if matches!(last, Some("mod" | "lib")) || (parts.len() == 1 && last == Some("main")) {
+    if last == Some("lib") || (parts.len() == 1 && last == Some("main")) {
         parts.pop();
     }
     Some(parts)

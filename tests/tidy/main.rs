@@ -108,6 +108,11 @@ fn every_file_says_what_it_is_for() {
 }
 
 #[test]
+fn modules_have_one_style() {
+    check(rules::modules);
+}
+
+#[test]
 fn matches_on_our_enums_name_every_variant() {
     let sources = files(root(), "src", ".rs");
     let mut enums = rules::enums(&sources);
@@ -158,7 +163,7 @@ fn each_rule_sees_what_breaks_it() {
     let huge = "//! x\n".repeat(501);
     let wide = format!("//! {}\n", "x".repeat(97));
     let path = format!("//! {}\n", concat!("/ro", "ot/x"));
-    let table: [(Rule, &str, &str); 24] = [
+    let table: [(Rule, &str, &str); 25] = [
         (rules::layers, "src/domain/x.rs", "use crate::store::Store;"),
         (rules::layers, "src/store/x.rs", "use crate::seal::Seal;"),
         (
@@ -194,6 +199,7 @@ fn each_rule_sees_what_breaks_it() {
         (rules::sizes, "src/x.rs", &huge),
         (rules::sizes, "src/x.rs", &wide),
         (rules::opening, "src/x.rs", "fn f() {}"),
+        (rules::modules, "src/x/mod.rs", "//! x"),
         (rules::places, "docs/x.md", &path),
         (
             words::words,

@@ -219,6 +219,14 @@ pub fn opening(source: &Source) -> Vec<String> {
     vec![at(source, 0, "say with //! what this file is for")]
 }
 
+/// One module style: `x.rs` beside `x/`.
+pub fn modules(source: &Source) -> Vec<String> {
+    match source.path.strip_suffix("/mod.rs") {
+        Some(module) => vec![at(source, 0, &format!("name it {module}.rs"))],
+        None => Vec::new(),
+    }
+}
+
 /// The names of all enums of ours.
 pub fn enums(sources: &[Source]) -> Vec<String> {
     let mut names = Vec::new();

@@ -31,7 +31,7 @@ impl Source {
         }
     }
 
-    /// The room under `src/`: `store` for `src/store/disk/mod.rs` and for `src/store.rs`.
+    /// The room under `src/`: `store` for `src/store/disk.rs` and for `src/store.rs`.
     pub fn layer(&self) -> Option<&str> {
         let rest = self.path.strip_prefix("src/")?;
         Some(rest.split(['/', '.']).next().unwrap_or(rest))
