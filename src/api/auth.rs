@@ -1,17 +1,12 @@
 //! Who asks: an API token in the `Authorization` header, and nowhere else.
 
-use super::access::Access;
+use super::access::{Access, Caller};
 use super::error::{Code, Problem};
-use super::scope::{Caller, Shared};
+use super::scope::Shared;
 use super::server::client::client_of;
-use crate::domain::id::TokenId;
-use crate::domain::time::Timestamp;
-use crate::domain::user::{TokenRecord, is_step_over};
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::future::{Ready, ready};
 use subtle::ConstantTimeEq;
 
@@ -103,38 +98,6 @@ pub(super) async fn still_admits(shared: &Shared, request: &HttpRequest) -> Resu
         Ok(())
     } else {
         Err(not_valid())
-    }
-}
-
-/// Which API tokens were noted as used lately, so that one of many requests writes it down.
-#[derive(Debug, Default)]
-pub(super) struct Uses(Mutex<HashMap<TokenId, Timestamp>>);
-
-/// Most tokens whose last note is remembered.
-const USES_MAX: usize = 10_000;
-
-impl Uses {
-    /// Whether the use of a token is to be written down; then nobody else does for a while.
-    fn is_news(&self, token: &TokenRecord, now: Timestamp) -> bool {
-        if !token.is_use_due(now) {
-            return false;
-        }
-        let mut noted = self.0.lock();
-        if noted
-            .get(&token.id)
-            .is_some_and(|at| !is_step_over(*at, now))
-        {
-            return false;
-        }
-        if noted.len() >= USES_MAX {
-            noted.retain(|_, at| !is_step_over(*at, now));
-        }
-        // More tokens than that are in use at a time: what is written down may wait.
-        if noted.len() >= USES_MAX {
-            return false;
-        }
-        noted.insert(token.id, now);
-        true
     }
 }
 

@@ -4,13 +4,14 @@
 //! A JSON body with a field that we do not know is refused: a misspelt `delete_webhook` must not
 //! pass for the default. Depth is bounded by the types and by `serde_json`'s own limit of 128.
 
+use super::access::Caller;
 use super::auth;
 use super::error::{Code, Problem};
 use super::ingress::body::{self, Limits};
 use super::ingress::fair::{Account, Who};
-use super::scope::{Caller, Shared};
+use super::scope::Shared;
 use super::server::client::client_of;
-use super::server::progress_of;
+use super::server::socket::progress_of;
 use crate::domain::repo::ProviderKind;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;

@@ -7,53 +7,35 @@
 
 mod again;
 pub(in crate::api) mod body;
+mod commit;
 pub(in crate::api) mod fair;
+pub(in crate::api) mod opened;
 mod outcome;
 pub(in crate::api) mod room;
-pub(in crate::api) mod verify;
+mod verify;
 
 use super::error::{Answer, Code, Problem};
 use super::scope::Shared;
 use super::server::client::client_of;
-use super::server::progress_of;
-use crate::actor::Connections;
+use super::server::socket::progress_of;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{self, BodyDigest, Delivery, DeliveryState, Payload, Source};
-use crate::domain::id::{ConnectionId, DeliveryId, HookKey};
+use crate::domain::id::{DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
 use crate::provider::{Claim, Decode, Verified};
-use crate::store::{Batch, Change, CommitError, Committing, Conflict, Guard, Priority, ReadError};
+use crate::store::{CommitError, Conflict, ReadError};
 use crate::telemetry::{may_log, metric};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 use again::Again;
 use body::{Body, Limits};
+use commit::{OFFLOAD_BYTES, commit, offloaded, stopping};
 use fair::{Account, Who};
 use metrics::{counter, histogram};
 pub use outcome::Outcome;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-use verify::Inquiry;
-
-/// From this size on a body is hashed on another thread: below, hashing takes less than a
-/// millisecond, and handing it over costs more than it saves.
-const OFFLOAD_BYTES: usize = 512 * 1024;
-/// Secrets that are tried for a delivery without a hook key, however many there are: each costs a
-/// pass over the body, and the time must not tell how many connections a repository has. Hooks
-/// that we made have a key in their URL.
-const CLAIMED_TRIES: usize = 16;
-/// Secrets that are tried for a delivery with one, at most: the current one, and the one before it.
-const KEYED_TRIES: usize = 2;
-
-/// A delivery that was verified, with whose it is.
-struct Authentic {
-    connection: Connection,
-    decoder: Arc<dyn Decode>,
-    verified: Verified,
-    digest: BodyDigest,
-    body: Body,
-}
+use verify::{Authentic, Inquiry, nobodys};
 
 /// Where deliveries come in.
 pub(super) const PATH: &str = "/api/v2/webhooks";
@@ -240,21 +222,6 @@ async fn take_in_large(
     }
 }
 
-/// Does what takes its time for a large body, away from the threads that serve.
-async fn offloaded<T: Send + 'static>(
-    is_large: bool,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    if !is_large {
-        return Ok(work());
-    }
-    web::block(work).await.map_err(|_| stopping())
-}
-
-fn stopping() -> Problem {
-    Problem::new(Code::Unavailable, "the daemon is shutting down")
-}
-
 /// The connection whose hook's key stands in the path.
 async fn named(shared: &Shared, called: &Called<'_>) -> Result<Option<Connection>, ReadError> {
     let key = called.key.and_then(|key| key.parse::<HookKey>().ok());
@@ -288,14 +255,6 @@ fn account_of(shared: &Shared, named: Option<&Connection>, request: &HttpRequest
     }
     let peer = client_of(request, &shared.settings.trusted_proxies);
     Account::of(Who::Peer(peer))
-}
-
-/// The answer to a delivery that is of no connection.
-fn nobodys() -> Problem {
-    Problem::new(
-        Code::BadSignature,
-        "the delivery is not signed with a known secret",
-    )
 }
 
 /// What will become of a delivery that is new.
@@ -395,7 +354,7 @@ fn duplicate(
     is_stale: bool,
 ) -> (Outcome, DeliveryId) {
     if !is_stale {
-        shared.herd.heard(connection.id);
+        shared.connections.heard(connection.id);
     }
     note(connection, first, Outcome::Duplicate);
     (Outcome::Duplicate, first)
@@ -409,67 +368,4 @@ fn note(connection: &Connection, id: DeliveryId, outcome: Outcome) {
         outcome = outcome.as_str(),
         "webhook_received"
     );
-}
-
-async fn commit(
-    shared: &web::Data<Shared>,
-    connection: ConnectionId,
-    delivery: Delivery,
-    payload: Payload,
-) -> Result<(), CommitError> {
-    let guard = Guard::NewDelivery {
-        connection,
-        provider_delivery_id: delivery.provider_delivery_id.clone(),
-        body_digest: delivery.body_digest,
-    };
-    let is_large = payload.body.len() >= OFFLOAD_BYTES;
-    let batch = Batch {
-        priority: Priority::Ingress,
-        guards: vec![Guard::ConnectionExists(connection), guard],
-        changes: vec![Change::InsertDelivery(Box::new(delivery), payload)],
-    };
-    // A batch is put into bytes, and its body compressed, when it is submitted.
-    let store = shared.clone();
-    let submitting = offloaded(is_large, move || store.ingress_store().commit(batch));
-    let committing = submitting.await.map_err(|_| CommitError::Closed)?;
-    acknowledged(shared, connection, committing).await
-}
-
-/// Waits for a commit that leaves something to process, and says so to the connection's actor.
-async fn acknowledged(
-    shared: &web::Data<Shared>,
-    connection: ConnectionId,
-    committing: Committing,
-) -> Result<(), CommitError> {
-    let mut telling = Telling(Some((Arc::clone(&shared.herd), connection, committing)));
-    std::future::poll_fn(|cx| telling.poll(cx)).await
-}
-
-/// A commit that somebody is told of. A sender that hangs up now must not keep them from it: then
-/// it goes on by itself.
-struct Telling(Option<(Arc<dyn Connections>, ConnectionId, Committing)>);
-
-impl Telling {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CommitError>> {
-        let Some((herd, connection, committing)) = &mut self.0 else {
-            return Poll::Ready(Err(CommitError::Closed));
-        };
-        let result = ready!(committing.as_mut().poll(cx));
-        if result.is_ok() {
-            herd.delivered(*connection);
-        }
-        self.0 = None;
-        Poll::Ready(result)
-    }
-}
-
-impl Drop for Telling {
-    fn drop(&mut self) {
-        if self.0.is_some() {
-            let mut rest = Self(self.0.take());
-            let going_on = async move { std::future::poll_fn(|cx| rest.poll(cx)).await };
-            // Whoever waited is gone.
-            drop(actix_web::rt::spawn(going_on));
-        }
-    }
 }

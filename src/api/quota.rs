@@ -3,8 +3,8 @@
 //! Rates are counted by the clock that never jumps, in tables of bounded size: whoever floods them
 //! with names makes them forgetful, not large.
 
+use super::access::Caller;
 use super::error::{Code, Problem};
-use super::scope::Caller;
 use crate::domain::id::UserId;
 use crate::domain::net::PeerKey;
 use crate::telemetry::{Limit, limit_reached};

@@ -9,21 +9,20 @@ mod accounts;
 
 pub(super) use accounts::{Accounts, Belongings};
 
-use super::auth::Uses;
+use super::access::{Admin, Caller};
 use super::error::Problem;
+use super::ingress::opened::Opened;
 use super::ingress::room::{Lanes, Room};
-use super::ingress::verify::Opened;
 use super::quota::{Counters, Held};
 use super::server::answers::Budget;
+use super::settings::Settings;
 use super::signin::SignIns;
-use super::{Admin, Collaborators, MetricsText, Settings};
 use crate::actor::Connections;
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId,
-    TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
 };
 use crate::domain::incident::Incident;
 use crate::domain::lifecycle::Desired;
@@ -36,6 +35,7 @@ use crate::store::{
     After, Batch, Committing, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter,
     LOOKED_AT_MAX, Listing, ReadError, RunFilter, Scope, Store, StoredBody, Whose,
 };
+use accounts::Uses;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -49,21 +49,34 @@ const HEAVY_MAX: usize = 2;
 /// Payloads that are looked at whole at a time: as many as the store reads at a time.
 const LOOKS_MAX: usize = 4;
 
-/// Who asks. Made by `auth` and by nobody else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The user.
-    pub user: UserId,
-    /// Whether they may manage users.
-    pub is_admin: bool,
-    /// The API token that they asked with; `None` for the one in the configuration.
-    pub token: Option<TokenId>,
+/// Renders the metrics in Prometheus' text format.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Who the API works with.
+pub struct Collaborators {
+    /// Where state lives.
+    pub store: Arc<dyn Store>,
+    /// The actors.
+    pub connections: Arc<dyn Connections>,
+    /// The providers.
+    pub providers: Providers,
+    /// The installations that are meant when no host is named, at most one a kind; without one
+    /// it is the only one configured.
+    pub default_instances: Vec<Instance>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for ids and API tokens.
+    pub entropy: Arc<dyn Entropy>,
+    /// What `/metrics` shows; `None` when metrics have a listener of their own.
+    pub metrics: Option<MetricsText>,
+    /// The built-in admin; `None` when no admin token is configured.
+    pub admin: Option<Admin>,
 }
 
 /// What the handlers share.
 pub struct Shared {
     store: Arc<dyn Store>,
-    pub(super) herd: Arc<dyn Connections>,
+    pub(super) connections: Arc<dyn Connections>,
     pub(super) providers: Providers,
     pub(super) default_instances: Vec<Instance>,
     pub(super) clock: Arc<dyn Clock>,
@@ -104,7 +117,7 @@ impl Shared {
     pub fn new(with: Collaborators, settings: Settings) -> Self {
         Self {
             store: with.store,
-            herd: with.herd,
+            connections: with.connections,
             providers: with.providers,
             default_instances: with.default_instances,
             clock: with.clock,

@@ -10,10 +10,9 @@ pub(in crate::api) mod client;
 mod framing;
 mod paths;
 mod peers;
-mod socket;
+pub(in crate::api) mod socket;
 mod watch;
 
-use super::progress::Progress;
 use super::routes;
 use super::scope::Shared;
 use actix_http::HttpService;
@@ -22,13 +21,12 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::rt::net::TcpStream;
-use actix_web::{App, HttpRequest, web};
+use actix_web::{App, web};
 use answers::PIECE_BYTES;
 use peers::{Limits, Peers};
-use socket::{Gate, Pace, Socket};
+use socket::{Pace, Socket};
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,12 +69,6 @@ pub fn app(
         .wrap(from_fn(watch::watched))
         .wrap(headers())
         .configure(routes::register)
-}
-
-/// How the body of a request gets on, where its connection is watched over.
-pub(super) fn progress_of(request: &HttpRequest) -> Arc<Progress> {
-    let gate = request.conn_data::<Rc<Gate>>();
-    gate.map_or_else(Arc::default, |gate| gate.progress())
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

@@ -5,19 +5,17 @@ mod shelf;
 
 pub(super) use browser::{Nonce, Target, challenge};
 
-use crate::domain::id::Entropy;
-use crate::domain::id::UserId;
+use crate::domain::id::{Entropy, UserId};
 use crate::domain::repo::Instance;
 use crate::domain::secret::OauthSecret;
 use crate::domain::time::Timestamp;
+use browser::STATE_LIFE;
 use data_encoding::BASE64URL_NOPAD;
 use shelf::{Full, Shelf};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroize;
 
-/// How long a user may take to agree in the browser; a code lives as long at GitHub.
-pub(super) const STATE_LIFE: Duration = Duration::from_mins(10);
 /// Longest life of a device's code that is believed.
 const DEVICE_LIFE_MAX: Duration = Duration::from_hours(1);
 

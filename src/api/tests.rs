@@ -1,12 +1,12 @@
-//! Stories over real sockets: the real server, decoder and index, with a herd that only records.
+//! Stories over real sockets: the real server, decoder and index; connections only record.
 
 mod accounts;
 mod again;
 mod bad_input;
+mod connections;
 mod counting;
 mod filters;
 mod greedy;
-mod herd;
 mod hostile;
 mod ingress;
 mod isolation;

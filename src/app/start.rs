@@ -162,7 +162,7 @@ impl App {
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,
-            herd: Arc::new(actors.clone()) as Arc<dyn Connections>,
+            connections: Arc::new(actors.clone()) as Arc<dyn Connections>,
             providers,
             default_instances: default_instances(&config),
             clock,

@@ -42,7 +42,14 @@ fn layers_import_only_what_they_may() {
 }
 
 /// The rooms whose files must not import each other in a circle.
-const WITHOUT_CIRCLES: &[&str] = &["provider", "actor", "credentials"];
+const WITHOUT_CIRCLES: &[&str] = &[
+    "provider",
+    "actor",
+    "credentials",
+    "api",
+    "seal",
+    "telemetry",
+];
 
 #[test]
 fn no_file_imports_in_a_circle() {

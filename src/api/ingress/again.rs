@@ -4,8 +4,8 @@
 //! far from ours, or somebody else had sent its body first, under the name of another event. The
 //! name stands in a header that is not signed.
 
-use super::verify::older_digest;
-use super::{Authentic, OFFLOAD_BYTES, acknowledged, offloaded};
+use super::commit::{OFFLOAD_BYTES, acknowledged, offloaded};
+use super::verify::{Authentic, older_digest};
 use crate::api::error::Problem;
 use crate::api::scope::Shared;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload};

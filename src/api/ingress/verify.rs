@@ -1,22 +1,33 @@
 //! Whose a delivery is: whose secret verifies it.
 
-use super::{CLAIMED_TRIES, KEYED_TRIES, nobodys};
+use super::body::Body;
 use crate::api::error::{Code, Problem};
 use crate::api::scope::Shared;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::BodyDigest;
 use crate::domain::id::ConnectionId;
-use crate::domain::secret::{HookSecret, Proof, Sealed};
+use crate::domain::secret::{HookSecret, Proof};
 use crate::provider::{Claim, Decode, HeaderLookup, Inbound, Proven, Verified, VerifyError};
 use crate::telemetry::may_log;
 use actix_web::http::header::HeaderMap;
-use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Hooks whose secrets are kept open.
-const OPENED_MAX: usize = 1024;
+/// Secrets that are tried for a delivery without a hook key, however many there are: each costs a
+/// pass over the body, and the time must not tell how many connections a repository has. Hooks
+/// that we made have a key in their URL.
+const CLAIMED_TRIES: usize = 16;
+/// Secrets that are tried for a delivery with one, at most: the current one, and the one before it.
+const KEYED_TRIES: usize = 2;
+
+/// A delivery that was verified, with whose it is.
+pub(super) struct Authentic {
+    pub(super) connection: Connection,
+    pub(super) decoder: Arc<dyn Decode>,
+    pub(super) verified: Verified,
+    pub(super) digest: BodyDigest,
+    pub(super) body: Body,
+}
 
 /// Headers as the decoder looks them up.
 #[derive(Debug)]
@@ -32,37 +43,12 @@ impl HeaderLookup for Headers<'_> {
     }
 }
 
-/// The secrets of hooks that deliveries came to lately: opening them takes as long as hashing some
-/// KiB. Each is known by what it was sealed as, so that a new one is never missed.
-#[derive(Debug, Default)]
-pub(in crate::api) struct Opened(Mutex<HashMap<ConnectionId, Secrets>>);
-
-/// The secrets of a hook, and what the first of them was sealed as.
-type Secrets = (Sealed, Arc<[HookSecret]>);
-
-impl Opened {
-    fn secrets_of(&self, shared: &Shared, connection: &Connection) -> Arc<[HookSecret]> {
-        let open = || Arc::from(shared.herd.hook_secrets(connection));
-        // During a rotation it is a matter of time which are accepted.
-        if connection.previous_secret.is_some() {
-            return open();
-        }
-        let mut opened = self.0.lock();
-        if let Some((sealed, secrets)) = opened.get(&connection.id)
-            && *sealed == connection.secret
-        {
-            return Arc::clone(secrets);
-        }
-        let secrets: Arc<[HookSecret]> = open();
-        if opened.len() >= OPENED_MAX {
-            opened.clear();
-        }
-        if !secrets.is_empty() {
-            let entry = (connection.secret.clone(), Arc::clone(&secrets));
-            opened.insert(connection.id, entry);
-        }
-        secrets
-    }
+/// The answer to a delivery that is of no connection.
+pub(super) fn nobodys() -> Problem {
+    Problem::new(
+        Code::BadSignature,
+        "the delivery is not signed with a known secret",
+    )
 }
 
 /// The digest that a body is recognised by from now on.
@@ -138,7 +124,10 @@ impl Inquiry<'_> {
         let mut tried = 0;
         let mut rejection = VerifyError::BadSignature;
         for connection in candidates {
-            let secrets = self.shared.opened.secrets_of(self.shared, &connection);
+            let secrets = self
+                .shared
+                .opened
+                .secrets_of(&*self.shared.connections, &connection);
             let secrets = &secrets[..secrets.len().min(most - tried)];
             tried += secrets.len();
             if secrets.is_empty() {
@@ -170,7 +159,7 @@ impl Inquiry<'_> {
         if may_log("webhook_signature_verification_failed") {
             tracing::warn!(connection.id = %id, "webhook_signature_verification_failed");
         }
-        self.shared.herd.rejected(id);
+        self.shared.connections.rejected(id);
     }
 
     /// A delivery whose time is far from our clock's is judged by what else we know of time: a

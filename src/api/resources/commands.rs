@@ -1,10 +1,11 @@
 //! Commands: what was asked of connections, and what became of it.
 
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
 use crate::api::reply::ok;
-use crate::api::scope::{Caller, Shared};
+use crate::api::scope::Shared;
 use crate::domain::id::CommandId;
 use actix_web::web;
 

@@ -2,12 +2,13 @@
 
 use super::events::{self, decoder, events_named};
 use crate::actor::{Asking, CommandError};
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
 use crate::api::extract::{Json, Path};
 use crate::api::query::{Limit, Owner, Query, RepositoryPattern};
 use crate::api::reply::{json, ok};
-use crate::api::scope::{Caller, Shared};
+use crate::api::scope::Shared;
 use crate::domain::command::CommandKind;
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
@@ -129,7 +130,10 @@ pub(in crate::api) async fn patch(
         patch.is_enabled.map(CommandKind::SetEnabled),
     ];
     for kind in wanted.into_iter().flatten() {
-        let command = shared.herd.ask(asking(caller, &connection, kind)).await?;
+        let command = shared
+            .connections
+            .ask(asking(caller, &connection, kind))
+            .await?;
         if command.is_asked() {
             return Err(CommandError::Unavailable.into());
         }
@@ -164,7 +168,7 @@ pub(in crate::api) async fn disconnect(
     let connection = shared.owned(caller).connection(id).await?;
     let within = shared.settings.disconnect_wait;
     let asking = asking(caller, &connection, CommandKind::Disconnect { delete_hook });
-    let outcome = shared.herd.disconnect(asking, within).await?;
+    let outcome = shared.connections.disconnect(asking, within).await?;
     let message = match outcome {
         HookOutcome::Deleted => "Disconnected. The webhook was deleted at the provider.",
         HookOutcome::NeverMade => "Disconnected. No webhook had been created at the provider.",
@@ -191,7 +195,10 @@ async fn act(
     kind: CommandKind,
 ) -> Answer {
     let connection = shared.owned(caller).connection(id).await?;
-    let command = shared.herd.ask(asking(caller, &connection, kind)).await?;
+    let command = shared
+        .connections
+        .ask(asking(caller, &connection, kind))
+        .await?;
     let connection = shared.owned(caller).connection(id).await?;
     let acted = dto::Acted {
         connection: shape(&shared, &connection),

@@ -1,12 +1,13 @@
 //! Credentials: verified with the provider, encrypted, and never shown again.
 
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, Path};
 use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
-use crate::api::scope::{Caller, Needing, Shared};
+use crate::api::scope::{Needing, Shared};
 use crate::credentials::Offer;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind};
@@ -144,7 +145,10 @@ pub(in crate::api) async fn create(
     let have = shared.owned(caller).counts().await?.credentials;
     let counters = &shared.counters;
     counters.may_have_one_more(Owned::Credentials, have)?;
-    let credential = shared.herd.add_grant(caller.user, instance, offer).await?;
+    let credential = shared
+        .connections
+        .add_grant(caller.user, instance, offer)
+        .await?;
     json(StatusCode::CREATED, &dto::Credential::from(&credential))
 }
 
@@ -198,7 +202,7 @@ pub(in crate::api) async fn remove(
     if !asked.force.unwrap_or(false) {
         still_needed(&shared.owned(caller).needing(&credential).await?)?;
     }
-    shared.herd.remove_credential(id).await?;
+    shared.connections.remove_credential(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -271,6 +275,9 @@ pub(in crate::api) async fn patch(
     Json(patch): Json<CredentialPatch>,
 ) -> Answer {
     let id = shared.owned(caller).credential(id).await?.id;
-    let credential = shared.herd.share_credential(id, patch.is_shared).await?;
+    let credential = shared
+        .connections
+        .share_credential(id, patch.is_shared)
+        .await?;
     ok(&dto::Credential::from(&credential))
 }

@@ -2,13 +2,14 @@
 
 use super::payload;
 use crate::actor::Asking;
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
 use crate::api::query::{EventName, Limit, Query, RepositoryPattern, whose};
 use crate::api::reply::{json, names, ok};
 use crate::api::schema::{DeliveryStatus, OutcomeName};
-use crate::api::scope::{Caller, Shared};
+use crate::api::scope::Shared;
 use crate::domain::command::CommandKind;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{ConnectionId, DeliveryId};
@@ -95,7 +96,7 @@ pub(in crate::api) async fn replay(
         asked_by: caller.user,
         kind: CommandKind::Replay(delivery.id),
     };
-    shared.herd.ask(asking).await?;
+    shared.connections.ask(asking).await?;
     let accepted = dto::Accepted {
         status: "accepted",
         delivery_id: delivery.id,

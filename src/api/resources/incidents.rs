@@ -1,12 +1,13 @@
 //! Incidents.
 
 use crate::actor::{Asking, CommandError};
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
 use crate::api::query::{Limit, Query, RepositoryPattern, whose};
 use crate::api::reply::{names, ok};
-use crate::api::scope::{Caller, Owned, Shared};
+use crate::api::scope::{Owned, Shared};
 use crate::domain::command::CommandKind;
 use crate::domain::id::{ConnectionId, IncidentId};
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
@@ -93,12 +94,12 @@ async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool
                 asked_by: caller.user,
                 kind,
             };
-            shared.herd.ask(asking).await.map(drop)
+            shared.connections.ask(asking).await.map(drop)
         }
         Subject::Credential(credential) if does_resolve => {
-            shared.herd.resolve(credential, id).await
+            shared.connections.resolve(credential, id).await
         }
-        Subject::Credential(credential) => shared.herd.acknowledge(credential, id).await,
+        Subject::Credential(credential) => shared.connections.acknowledge(credential, id).await,
     };
     match done {
         // What it was about is gone, and with that the incident ended.

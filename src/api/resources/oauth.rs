@@ -1,13 +1,14 @@
 //! Signing in with a provider: in a browser, or on a device without one.
 
 use super::credentials::{host_named, instance};
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{InPath, Json, Path, in_path};
 use crate::api::query::Query;
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
-use crate::api::scope::{Caller, Shared};
+use crate::api::scope::Shared;
 use crate::api::signin::{Begun, Device, Nonce, Target, challenge, unguessable};
 use crate::credentials::Offer;
 use crate::domain::repo::{Host, Instance, ProviderKind};
@@ -266,7 +267,7 @@ async fn keep(
     tokens: Tokens,
 ) -> Result<Credential, Problem> {
     let offer = Offer::Oauth(tokens);
-    Ok(shared.herd.add_grant(user, instance, offer).await?)
+    Ok(shared.connections.add_grant(user, instance, offer).await?)
 }
 
 fn denied() -> Problem {

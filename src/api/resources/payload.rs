@@ -1,8 +1,9 @@
 //! A delivery with its payload: the body goes from the journal to the client a little at a time.
 
+use crate::api::access::Caller;
 use crate::api::dto::{DeliveryDetail, DeliverySummary, Payload};
 use crate::api::error::{Code, Problem};
-use crate::api::scope::{Caller, Shared};
+use crate::api::scope::Shared;
 use crate::api::server::answers::Spent;
 use crate::domain::delivery::Delivery;
 use crate::store::StoredBody;

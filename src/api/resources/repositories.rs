@@ -3,13 +3,14 @@
 use super::credentials::{host_named, instance, provider_named};
 use super::events::{self, decoder, events_named};
 use crate::actor::{ConnectError, ConnectRequest};
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{InPath, Json};
 use crate::api::query::{Limit, Owner, Position, Query};
 use crate::api::quota::{Held, Owned};
 use crate::api::reply::{json, ok};
-use crate::api::scope::{Caller, Shared};
+use crate::api::scope::Shared;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, Host, ProviderKind, Repository};
 use actix_web::http::StatusCode;
@@ -114,7 +115,7 @@ pub(in crate::api) async fn connect(
     let counters = &shared.counters;
     counters.may_have_one_more(Owned::Repositories, have.present)?;
     counters.may_have_one_more(Owned::Removed, have.kept)?;
-    let connected = shared.herd.connect(request).await;
+    let connected = shared.connections.connect(request).await;
     if matches!(connected, Err(ConnectError::NoSuchRepository)) {
         counters.connect_failed(caller.user);
     }
@@ -168,7 +169,7 @@ pub(in crate::api) async fn list(
         shared.counters.may_connect(caller.user)?;
     }
     let listed = shared
-        .herd
+        .connections
         .repositories(caller.user, &instance, looked_for, page);
     let listed = listed.await.map_err(Problem::from);
     if listed

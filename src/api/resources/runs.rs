@@ -1,12 +1,13 @@
 //! Workflow runs.
 
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
 use crate::api::query::{BranchPattern, Limit, Query, RepositoryPattern, whose};
 use crate::api::reply::{names, ok};
 use crate::api::schema::RunStatusName;
-use crate::api::scope::{Caller, Shared};
+use crate::api::scope::Shared;
 use crate::domain::id::{ConnectionId, RunId};
 use crate::domain::repo::ProviderKind;
 use crate::domain::run::{Conclusion, Run};

@@ -1,10 +1,11 @@
 //! The caller's totals. Of deliveries and incidents only the newest are looked at, and the answer
 //! says how many: a figure over all history would cost more with every day.
 
+use crate::api::access::Caller;
 use crate::api::dto::{DeliveryStats, IncidentStats, Stats};
 use crate::api::error::{Answer, Problem};
 use crate::api::reply::ok;
-use crate::api::scope::{Caller, Owned, Shared};
+use crate::api::scope::{Owned, Shared};
 use crate::domain::delivery::{DeliveryState, Outcome};
 use crate::domain::incident::IncidentStatus;
 use crate::domain::time::Timestamp;

@@ -1,6 +1,7 @@
 //! API tokens: shown once, kept as a hash, with an end if that is wanted, and revoked at once.
 
 use super::users::new_token;
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, Path};
@@ -8,7 +9,7 @@ use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
 use crate::api::schema::text;
-use crate::api::scope::{Accounts, Caller, Shared};
+use crate::api::scope::{Accounts, Shared};
 use crate::domain::id::TokenId;
 use crate::domain::text::clean;
 use crate::domain::time::Timestamp;

@@ -1,12 +1,13 @@
 //! Users.
 
+use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, Path};
 use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
-use crate::api::scope::{Belongings, Caller, Shared};
+use crate::api::scope::{Belongings, Shared};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::secret::ApiToken;
 use crate::domain::user::{ADMIN_NAME, Removal, TokenRecord, User, is_valid_user_name};
@@ -158,7 +159,7 @@ pub(in crate::api) async fn remove(
     shared.sign_ins.end_all_of(id);
     let (by, delete_webhooks) = (caller.user, removal.delete_hooks);
     tracing::info!(user.id = %id, %by, delete_webhooks, "user_removal_begun");
-    shared.herd.user_removal_begun(id);
+    shared.connections.user_removal_begun(id);
     let is_removed = is_gone_within(&shared, id).await?;
     let left = belongings(&shared, id).await?;
     ok(&dto::RemovedUser {

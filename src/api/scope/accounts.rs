@@ -1,11 +1,13 @@
 //! Users and their API tokens, for whoever may manage them.
 
-use super::Caller;
+use crate::api::access::Caller;
 use crate::api::error::Problem;
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Removal, TokenRecord, User};
+use crate::domain::user::{Removal, TokenRecord, User, is_step_over};
 use crate::store::{Batch, Change, Committing, Counts, Guard, Priority, ReadError, Scope, Store};
+use parking_lot::Mutex;
+use std::collections::HashMap;
 
 /// What hangs on a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,5 +131,37 @@ impl Accounts<'_> {
         let removal = Some(removal);
         let user = User { removal, ..user };
         self.store.commit(Batch::of(vec![Change::PutUser(user)]))
+    }
+}
+
+/// Which API tokens were noted as used lately, so that one of many requests writes it down.
+#[derive(Debug, Default)]
+pub(in crate::api) struct Uses(Mutex<HashMap<TokenId, Timestamp>>);
+
+/// Most tokens whose last note is remembered.
+const USES_MAX: usize = 10_000;
+
+impl Uses {
+    /// Whether the use of a token is to be written down; then nobody else does for a while.
+    pub(in crate::api) fn is_news(&self, token: &TokenRecord, now: Timestamp) -> bool {
+        if !token.is_use_due(now) {
+            return false;
+        }
+        let mut noted = self.0.lock();
+        if noted
+            .get(&token.id)
+            .is_some_and(|at| !is_step_over(*at, now))
+        {
+            return false;
+        }
+        if noted.len() >= USES_MAX {
+            noted.retain(|_, at| !is_step_over(*at, now));
+        }
+        // More tokens than that are in use at a time: what is written down may wait.
+        if noted.len() >= USES_MAX {
+            return false;
+        }
+        noted.insert(token.id, now);
+        true
     }
 }

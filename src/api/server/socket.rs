@@ -8,6 +8,7 @@ use super::framing::{Chunks, Framing};
 use super::peers::{Doing, Seat};
 use crate::api::progress::Progress;
 use crate::telemetry::{Limit, limit_reached};
+use actix_web::HttpRequest;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::{Sleep, sleep_until};
 use bytes::{Buf, BytesMut};
@@ -110,6 +111,12 @@ impl Gate {
             waker.wake();
         }
     }
+}
+
+/// How the body of a request gets on, where its connection is watched over.
+pub(in crate::api) fn progress_of(request: &HttpRequest) -> Arc<Progress> {
+    let gate = request.conn_data::<Rc<Gate>>();
+    gate.map_or_else(Arc::default, |gate| gate.progress())
 }
 
 /// A span in which a client has to read.

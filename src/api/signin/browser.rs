@@ -5,9 +5,12 @@ use actix_web::http::header::COOKIE;
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 use url::Url;
 
+/// How long a user may take to agree in the browser; a code lives as long at GitHub.
+pub(super) const STATE_LIFE: Duration = Duration::from_mins(10);
 /// Longest path to go on at.
 const TARGET_BYTES_MAX: usize = 512;
 /// Hexadecimal digits of a state's hash that stand in the cookie's name: sign-ins in several tabs
@@ -71,7 +74,7 @@ impl Nonce {
 
     /// The header that sets it.
     pub(in crate::api) fn set(&self, nonce: &str) -> String {
-        self.cookie(nonce, super::STATE_LIFE.as_secs())
+        self.cookie(nonce, STATE_LIFE.as_secs())
     }
 
     /// The header that takes it away.

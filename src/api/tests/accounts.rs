@@ -1,6 +1,6 @@
 //! API tokens and users: made, listed, used, revoked, expired, removed.
 
-use super::herd::futures_now;
+use super::connections::futures_now;
 use super::stage::{Person, Stage, settings};
 use crate::api::Settings;
 use crate::domain::id::{OwnerId, TokenId};
@@ -253,7 +253,7 @@ fn a_user_with_connections_is_removed_only_when_it_is_said_what_becomes_of_them(
     }
     remove(&api, &api.admin, id, "?connections=keep").is(400, "bad_query");
     assert_eq!(status(&api, &api.owner), 200);
-    assert_eq!(api.herd.leaving.lock().len(), 0);
+    assert_eq!(api.connections.leaving.lock().len(), 0);
     let query = "?connections=disconnect&delete_webhooks=false";
     let begun = remove(&api, &api.admin, id, query);
     assert_eq!(begun.status, 200, "{begun:?}");
@@ -262,7 +262,7 @@ fn a_user_with_connections_is_removed_only_when_it_is_said_what_becomes_of_them(
         (&begun["is_removed"], &begun["connections_left"]),
         (&json!(false), &json!(1))
     );
-    assert_eq!(*api.herd.leaving.lock(), [id]);
+    assert_eq!(*api.connections.leaving.lock(), [id]);
     let stored = api.store.user(id).ready().unwrap().unwrap();
     let removal = stored.removal.unwrap();
     assert_eq!((removal.by, removal.delete_hooks), (api.admin.user, false));
@@ -427,7 +427,8 @@ fn connections_of_others_that_use_a_shared_credential_are_counted_and_not_named(
         .unwrap();
     shared.is_shared = true;
     let name = "secret/repository";
-    let mut theirs = super::stage::connect(&api.herd, api.foreign.user, name, api.credential);
+    let mut theirs =
+        super::stage::connect(&api.connections, api.foreign.user, name, api.credential);
     theirs.credential_used = Some(crate::domain::connection::CredentialUse::Shared(
         api.credential,
     ));

@@ -104,7 +104,7 @@ fn process(api: &Stage, id: DeliveryId) -> Option<Event> {
         outcome,
     };
     let change = Change::PutDelivery(Box::new(Delivery { state, ..delivery }));
-    super::herd::futures_now(api.store.commit(Batch::of(vec![change]))).unwrap();
+    super::connections::futures_now(api.store.commit(Batch::of(vec![change]))).unwrap();
     (event != Event::Ignored).then_some(event)
 }
 

@@ -155,7 +155,7 @@ fn odd_bodies_that_are_signed_are_stored_and_never_break_anything() {
 #[test]
 fn deliveries_without_their_headers_are_refused() {
     let api = Stage::new();
-    let signature = github_sign(&api.herd.secret_of(api.connection.id), b"{}");
+    let signature = github_sign(&api.connections.secret_of(api.connection.id), b"{}");
     let signature = ("X-Hub-Signature-256", signature.as_str());
     let line = format!("{HOOK}/{}", api.connection.hook_key);
     let long = "x".repeat(4000);
@@ -205,7 +205,7 @@ fn make(api: &Stage, mistakes: &[Mistake<'_>]) {
         api.store.connection(api.connection.id).ready().unwrap(),
         before
     );
-    assert!(api.herd.commands.lock().is_empty());
+    assert!(api.connections.commands.lock().is_empty());
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn a_delivery_finds_its_hook_whatever_its_slashes_and_with_an_empty_encoding() {
     .enumerate()
     {
         let body = format!(r#"{{"n":{n},"repository":{{"full_name":"canary/repository"}}}}"#);
-        let secret = api.herd.secret_of(api.connection.id);
+        let secret = api.connections.secret_of(api.connection.id);
         let signature = github_sign(&secret, body.as_bytes());
         let headers = [
             ("X-Hub-Signature-256", signature.as_str()),

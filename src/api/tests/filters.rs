@@ -1,6 +1,6 @@
 //! Lists that are narrowed down: by what, with cursors, bounded, and never another user's.
 
-use super::herd::futures_now;
+use super::connections::futures_now;
 use super::stage::{Person, Stage, connect};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload};
@@ -16,7 +16,7 @@ fn put(stage: &Stage, changes: Vec<Change>) {
 }
 
 fn connected(stage: &Stage, name: &str) -> Connection {
-    connect(&stage.herd, stage.owner.user, name, stage.credential)
+    connect(&stage.connections, stage.owner.user, name, stage.credential)
 }
 
 /// A delivery like the seeded one, as the `n`th.

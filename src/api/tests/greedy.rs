@@ -42,7 +42,12 @@ fn settle(api: &Stage) {
 }
 
 fn hook(api: &Stage, user: UserId, n: usize) -> Connection {
-    connect(&api.herd, user, &format!("greedy/r{n}"), api.credential)
+    connect(
+        &api.connections,
+        user,
+        &format!("greedy/r{n}"),
+        api.credential,
+    )
 }
 
 #[track_caller]
@@ -141,7 +146,7 @@ fn a_chunked_body_is_charged_for_what_has_come_and_one_that_trickles_makes_room(
 fn a_body_of_many_tiny_chunks_costs_no_more_than_its_bytes() {
     let api = Stage::new();
     let body = vec![b' '; 200_000];
-    let signature = github_sign(&api.herd.secret_of(api.connection.id), &body);
+    let signature = github_sign(&api.connections.secret_of(api.connection.id), &body);
     let path = format!("/{}", api.connection.hook_key);
     let framing = format!("X-Hub-Signature-256: {signature}\r\nTransfer-Encoding: chunked");
     let mut stream = announce(&api, &path, &framing);
@@ -160,7 +165,7 @@ fn strangers_who_announce_much_do_not_keep_each_other_out() {
     let mut body = br#"{"repository":{"full_name":"canary/repository"},"x":""#.to_vec();
     body.resize(LARGE - 2, b'x');
     body.extend(b"\"}");
-    let signature = github_sign(&api.herd.secret_of(api.connection.id), &body);
+    let signature = github_sign(&api.connections.secret_of(api.connection.id), &body);
     let framing = format!("X-Hub-Signature-256: {signature}\r\n{}", from(2));
     let began = Instant::now();
     let mut stream = announce(&api, "", &framing);
@@ -177,7 +182,7 @@ fn a_slow_body_is_taken_where_nobody_needs_its_room() {
         ..settings()
     });
     let body = vec![b' '; 100_000];
-    let signature = github_sign(&api.herd.secret_of(api.connection.id), &body);
+    let signature = github_sign(&api.connections.secret_of(api.connection.id), &body);
     let path = format!("/{}", api.connection.hook_key);
     let framing = format!(
         "X-Hub-Signature-256: {signature}\r\nContent-Length: {}",
@@ -205,7 +210,10 @@ fn a_burst_of_one_repository_passes_whole() {
     let path = format!("/api/v2/webhooks/github/{}", api.connection.hook_key);
     for (n, stream) in streams.iter_mut().enumerate() {
         let body = format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(20_000));
-        let signature = github_sign(&api.herd.secret_of(api.connection.id), body.as_bytes());
+        let signature = github_sign(
+            &api.connections.secret_of(api.connection.id),
+            body.as_bytes(),
+        );
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nX-GitHub-Event: push\r\n\
              X-GitHub-Delivery: burst-{n}\r\nX-Hub-Signature-256: {signature}\r\n\

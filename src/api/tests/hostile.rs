@@ -339,7 +339,10 @@ fn a_delivery_is_found_by_an_absolute_or_an_escaped_target() {
     .enumerate()
     {
         let body = format!("{{\"n\":{n}}}");
-        let signature = github_sign(&api.herd.secret_of(api.connection.id), body.as_bytes());
+        let signature = github_sign(
+            &api.connections.secret_of(api.connection.id),
+            body.as_bytes(),
+        );
         let request = format!(
             "POST {target} HTTP/1.1\r\nHost: x\r\nX-GitHub-Event: push\r\n\
              X-GitHub-Delivery: t{n}\r\nX-Hub-Signature-256: {signature}\r\n\

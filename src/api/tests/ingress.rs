@@ -60,7 +60,7 @@ fn what_is_signed_is_stored_byte_for_byte_and_the_actor_is_told() {
             .iter()
             .all(|(name, _)| name != "x-hub-signature-256")
     );
-    assert_eq!(api.herd.delivered.load(Ordering::SeqCst), 1);
+    assert_eq!(api.connections.delivered.load(Ordering::SeqCst), 1);
     assert!(answered("accepted") > before);
 }
 
@@ -86,9 +86,9 @@ fn the_answer_says_what_becomes_of_it() {
         (200, "ignored".into())
     );
     assert_eq!(stored(&api), 1 + 3, "the seeded one and three new ones");
-    assert_eq!(api.herd.delivered.load(Ordering::SeqCst), 3);
+    assert_eq!(api.connections.delivered.load(Ordering::SeqCst), 3);
     assert_eq!(
-        api.herd.heard.load(Ordering::SeqCst),
+        api.connections.heard.load(Ordering::SeqCst),
         2,
         "duplicates count as heard"
     );
@@ -121,14 +121,14 @@ fn signed_with(key: &[u8], body: &[u8]) -> String {
 fn nothing_but_the_connections_own_sha256_signature_is_accepted() {
     let api = Stage::new();
     let other = connect(
-        &api.herd,
+        &api.connections,
         api.foreign.user,
         "canary/repository",
         api.credential,
     );
     let path = format!("/api/v2/webhooks/github/{}", api.connection.hook_key);
-    let good = github_sign(&api.herd.secret_of(api.connection.id), BODY);
-    let others = github_sign(&api.herd.secret_of(other.id), BODY);
+    let good = github_sign(&api.connections.secret_of(api.connection.id), BODY);
+    let others = github_sign(&api.connections.secret_of(other.id), BODY);
     let empty = signed_with(b"", BODY);
     let sha1 = (
         "X-Hub-Signature",
@@ -155,7 +155,7 @@ fn nothing_but_the_connections_own_sha256_signature_is_accepted() {
         reply.is(401, "bad_signature");
         answers.push(reply.without_date());
     }
-    assert_eq!(api.herd.rejected.load(Ordering::SeqCst), table.len());
+    assert_eq!(api.connections.rejected.load(Ordering::SeqCst), table.len());
     // An unknown hook, rubbish for a key, an unknown repository: the same answer to the letter.
     let unknown = "/api/v2/webhooks/github/".to_owned() + &"0".repeat(32);
     let rubbish = "/api/v2/webhooks/github/rubbish".to_owned();
@@ -183,13 +183,13 @@ fn nothing_but_the_connections_own_sha256_signature_is_accepted() {
 fn without_a_hook_key_the_secret_decides_whose_delivery_it_is() {
     let api = Stage::new();
     let other = connect(
-        &api.herd,
+        &api.connections,
         api.foreign.user,
         "canary/repository",
         api.credential,
     );
     for connection in [&api.connection, &other] {
-        let signature = github_sign(&api.herd.secret_of(connection.id), BODY);
+        let signature = github_sign(&api.connections.secret_of(connection.id), BODY);
         let headers = [("X-Hub-Signature-256", signature.as_str())];
         let reply = api.deliver_to("/api/v2/webhooks/github", "k", "push", &headers, BODY);
         let id: DeliveryId = reply.json()["delivery_id"]
@@ -204,7 +204,7 @@ fn without_a_hook_key_the_secret_decides_whose_delivery_it_is() {
         );
     }
     assert_eq!(
-        api.herd.rejected.load(Ordering::SeqCst),
+        api.connections.rejected.load(Ordering::SeqCst),
         0,
         "guesses make nobody doubt a hook"
     );
@@ -263,13 +263,13 @@ fn a_refusal_costs_the_same_however_many_connections_there_are() {
     let mut costs = vec![refuse(keyless, nowhere), refuse(keyless, BODY)];
     for n in 0..20 {
         let user = UserId::from_u128(n);
-        connect(&api.herd, user, "canary/repository", api.credential);
+        connect(&api.connections, user, "canary/repository", api.credential);
         costs.push(refuse(keyless, BODY));
     }
     assert!(costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
     assert_eq!(refuse(&known, BODY), refuse(&unknown, BODY));
     // A hook of many keeps its turn: what is signed with the first one's secret is accepted.
-    let signature = github_sign(&api.herd.secret_of(api.connection.id), BODY);
+    let signature = github_sign(&api.connections.secret_of(api.connection.id), BODY);
     let headers = [("X-Hub-Signature-256", signature.as_str())];
     let reply = api.deliver_to(keyless, "d", "push", &headers, BODY);
     assert_eq!(reply.status, 202, "{reply:?}");

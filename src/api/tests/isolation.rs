@@ -146,7 +146,7 @@ fn owners_things(api: &Stage) -> String {
         store.delivery(api.delivery).ready(),
         store.incident(api.incident).ready(),
         store.user(api.owner.user).ready(),
-        api.herd.commands.lock(),
+        api.connections.commands.lock(),
     )
 }
 

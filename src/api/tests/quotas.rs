@@ -145,8 +145,8 @@ fn a_sign_in_is_not_begun_for_a_credential_that_nobody_may_have() {
     // Whoever has one more than may be could still renew it.
     let line = "POST /api/v2/oauth/github/device";
     assert_eq!(api.call(Some(&api.foreign), line, Some("{}")).status, 201);
-    credential(&api.herd, api.foreign.user);
-    credential(&api.herd, api.foreign.user);
+    credential(&api.connections, api.foreign.user);
+    credential(&api.connections, api.foreign.user);
     let line = "GET /api/v2/oauth/github/authorize?format=json";
     api.call(Some(&api.foreign), line, None)
         .is(429, "quota_reached");

@@ -1,6 +1,6 @@
 //! The shapes and the ways of the resources.
 
-use super::herd::futures_now;
+use super::connections::futures_now;
 use super::stage::{Stage, connect};
 use crate::domain::command::CommandKind;
 use crate::domain::removal::HookOutcome;
@@ -120,7 +120,7 @@ fn a_list_is_walked_with_its_cursor_newest_first() {
     let api = Stage::new();
     for n in 0..6 {
         connect(
-            &api.herd,
+            &api.connections,
             api.owner.user,
             &format!("o/r{n}"),
             api.credential,
@@ -202,7 +202,7 @@ fn patching_sends_both_commands_and_shows_the_result() {
         connection["webhook_events"],
         serde_json::json!(["check_run", "push"])
     );
-    assert_eq!(api.herd.commands.lock().len(), 2);
+    assert_eq!(api.connections.commands.lock().len(), 2);
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
         api.connection.id,
         CommandKind::Disconnect { delete_hook: true },
     );
-    assert_eq!(*api.herd.commands.lock(), [wanted]);
+    assert_eq!(*api.connections.commands.lock(), [wanted]);
     for line in [
         format!("GET {path}"),
         format!("DELETE {path}"),
@@ -243,7 +243,7 @@ fn disconnecting_succeeds_with_the_provider_down_and_is_over_for_the_user() {
 fn a_webhook_is_said_to_be_deleted_only_when_the_provider_has_shown_it() {
     for farewell in HookOutcome::ALL {
         let api = Stage::new();
-        *api.herd.outcome.lock() = farewell;
+        *api.connections.outcome.lock() = farewell;
         let id = api.connection.id;
         let line = format!("DELETE /api/v2/repositories/connections/{id}");
         let answer = api.call(Some(&api.owner), &line, None).json();
@@ -266,7 +266,7 @@ fn a_hook_can_be_left_and_a_misspelt_wish_is_no_wish() {
         let reply = api.call(Some(&api.owner), &format!("{path}?{bad}"), None);
         reply.is(400, "bad_query");
     }
-    assert!(api.herd.commands.lock().is_empty());
+    assert!(api.connections.commands.lock().is_empty());
     let reply = api.call(
         Some(&api.owner),
         &format!("{path}?delete_webhook=false"),
@@ -277,7 +277,7 @@ fn a_hook_can_be_left_and_a_misspelt_wish_is_no_wish() {
         api.connection.id,
         CommandKind::Disconnect { delete_hook: false },
     );
-    assert_eq!(*api.herd.commands.lock(), [wanted]);
+    assert_eq!(*api.connections.commands.lock(), [wanted]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ const GET_PATHS: [&str; 9] = [
 #[test]
 fn no_answer_holds_a_secret() {
     let api = Stage::new();
-    let secret = api.herd.secret_of(api.connection.id);
+    let secret = api.connections.secret_of(api.connection.id);
     let canaries = [
         "ghp_canary",
         "canary-sealed",

@@ -1,7 +1,7 @@
 //! A server with two users and an admin, and something of the first one's in every place.
 
+use super::connections::{FakeConnections, futures_now};
 use super::counting::CountingDecode;
-use super::herd::{FakeConnections, futures_now};
 use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
 use crate::actor::{Asking, ConnectRequest, Connections};
@@ -86,7 +86,7 @@ pub(super) struct Person {
 pub(super) struct Stage {
     pub(super) at: SocketAddr,
     pub(super) store: Arc<MemoryStore>,
-    pub(super) herd: Arc<FakeConnections>,
+    pub(super) connections: Arc<FakeConnections>,
     pub(super) owner: Person,
     pub(super) foreign: Person,
     pub(super) admin: Person,
@@ -189,7 +189,7 @@ fn providers(
         provider: ProviderKind::Github,
         host: "github.com".parse().unwrap(),
     };
-    // Only so that github.com is configured: the herd of these tests calls nobody.
+    // Only so that github.com is configured: the connections of these tests call no provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = HttpConfig::new("http://127.0.0.1:9".parse().unwrap());
     let github = Github::new(&config, clock, &instance).unwrap();
@@ -210,7 +210,7 @@ impl Stage {
         let owner = person(&store, &chance, "owner", false);
         let foreign = person(&store, &chance, "foreign", false);
         let admin = person(&store, &chance, "admin", true);
-        let herd = Arc::new(FakeConnections {
+        let connections = Arc::new(FakeConnections {
             store: Arc::clone(&store),
             clock: clock.clone(),
             entropy: chance.clone(),
@@ -227,7 +227,7 @@ impl Stage {
         let shared = Shared::new(
             Collaborators {
                 store: store.clone(),
-                herd: herd.clone(),
+                connections: connections.clone(),
                 providers: providers(decoder.clone(), clock.clone(), &provider),
                 default_instances: Vec::new(),
                 clock: clock.clone(),
@@ -238,11 +238,11 @@ impl Stage {
             settings,
         );
         let (at, handle, thread) = start(shared);
-        let credential = credential(&herd, owner.user);
-        let connection = connect(&herd, owner.user, "canary/repository", credential);
+        let credential = credential(&connections, owner.user);
+        let connection = connect(&connections, owner.user, "canary/repository", credential);
         let (delivery, run, incident) = history(&store, &chance, &connection);
         let device = begin_device(at, &owner);
-        let command = ask(&herd, &connection);
+        let command = ask(&connections, &connection);
         Self {
             at,
             device,
@@ -250,7 +250,7 @@ impl Stage {
             clock,
             decoder,
             store,
-            herd,
+            connections,
             owner,
             foreign,
             admin,
@@ -280,7 +280,7 @@ impl Stage {
 
     /// A delivery to the owner's hook, signed with its secret.
     pub(super) fn deliver(&self, id: &str, event: &str, body: &[u8]) -> Reply {
-        let signature = github_sign(&self.herd.secret_of(self.connection.id), body);
+        let signature = github_sign(&self.connections.secret_of(self.connection.id), body);
         let path = format!("/api/v2/webhooks/github/{}", self.connection.hook_key);
         self.deliver_to(
             &path,
@@ -310,15 +310,15 @@ impl Stage {
 }
 
 /// Something that was asked of a connection.
-fn ask(herd: &FakeConnections, connection: &Connection) -> CommandId {
+fn ask(connections: &FakeConnections, connection: &Connection) -> CommandId {
     let asking = Asking {
         connection: connection.id,
         owner: connection.owner,
         asked_by: connection.owner,
         kind: CommandKind::Check,
     };
-    let asked = futures_now(herd.ask(asking)).unwrap();
-    herd.commands.lock().clear();
+    let asked = futures_now(connections.ask(asking)).unwrap();
+    connections.commands.lock().clear();
     asked.id
 }
 
@@ -333,19 +333,19 @@ fn begin_device(at: SocketAddr, owner: &Person) -> String {
     begun["id"].as_str().unwrap().to_owned()
 }
 
-pub(super) fn credential(herd: &FakeConnections, owner: UserId) -> CredentialId {
+pub(super) fn credential(connections: &FakeConnections, owner: UserId) -> CredentialId {
     let instance = Instance {
         provider: ProviderKind::Github,
         host: "github.com".parse().unwrap(),
     };
     let token = ProviderToken::new("ghp_canary-token".into()).unwrap();
-    futures_now(herd.add_credential(owner, instance, token))
+    futures_now(connections.add_credential(owner, instance, token))
         .unwrap()
         .id
 }
 
 pub(super) fn connect(
-    herd: &FakeConnections,
+    connections: &FakeConnections,
     owner: UserId,
     full_name: &str,
     credential: CredentialId,
@@ -359,7 +359,7 @@ pub(super) fn connect(
         setup_webhook: true,
         credential: Some(credential),
     };
-    futures_now(herd.connect(request)).unwrap()
+    futures_now(connections.connect(request)).unwrap()
 }
 
 fn facts() -> RunFacts {

@@ -1,4 +1,4 @@
-//! A herd without actors: writes down what it is asked, and does to the store what a test needs.
+//! Connections without actors: these record what is asked, and change the store as a test needs.
 
 use crate::actor::{Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections};
 use crate::credentials::Offer;
