@@ -21,6 +21,7 @@ mod action;
 mod address;
 mod auth;
 mod client;
+mod commands;
 mod completions;
 mod connect;
 mod connections;
@@ -153,6 +154,9 @@ enum Command {
     Recreate(action::Args),
     /// Rotate a connection's webhook secret; the old one stays valid for one hour.
     RotateSecret(action::Args),
+    /// Show a command that was asked of a connection, and its outcome.
+    #[command(subcommand)]
+    Commands(commands::Commands),
     /// Print a new master key.
     Keygen,
     /// Verify, export or import a store.
@@ -235,6 +239,7 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Ping(args) => action::run(&args, Action::Ping, session),
         Command::Recreate(args) => action::run(&args, Action::Recreate, session),
         Command::RotateSecret(args) => action::run(&args, Action::RotateSecret, session),
+        Command::Commands(command) => commands::run(&command, session),
         Command::Connections(args) => connections::list(&args, session),
         Command::Incidents(args) => incidents::run(&args, session),
         Command::Deliveries(args) => deliveries::run(&args, session),

@@ -1,8 +1,8 @@
-//! `hookherd check`, `ping`, `recreate`, `rotate-secret`: asked for, and waited for as long as a
-//! person waits.
+//! `hookherd check`, `ping`, `recreate`, `rotate-secret`: request it, and wait for the result.
 
 use super::CommandResult;
 use super::client::Client;
+use super::commands;
 use super::connections::{path, webhook};
 use super::failed::Failed;
 use super::output::text_of;
@@ -12,8 +12,6 @@ use reqwest::Method;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// Longest wait for what was asked for. It goes on in the background all the same.
-const WAIT_MAX: Duration = Duration::from_secs(20);
 /// Wait between two looks: the first, and the longest, to which it doubles.
 const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
@@ -21,8 +19,12 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_s
 pub(super) struct Args {
     /// The connection: OWNER/REPO, its URL, or an id.
     connection: String,
+    /// Longest wait for the result, such as `2m`. Hookherd continues in the background.
+    #[arg(long, value_name = "TIME", default_value = "20s")]
+    #[arg(value_parser = humantime::parse_duration)]
+    timeout: Duration,
     /// Do not wait for the result.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "timeout")]
     no_wait: bool,
 }
 
@@ -83,21 +85,27 @@ impl Action {
     }
 }
 
-/// What came of it.
+/// The state of the connection at the end.
 enum End {
-    /// It is done, as the connection shows.
+    /// It is done.
     Done(Value),
-    /// The provider refused it, as the connection shows.
+    /// The provider refused it.
     Refused(Value),
-    /// It goes on.
-    Unknown(Value),
+    /// It is still in progress.
+    Pending(Value),
 }
 
-/// Looks at the connection until what was asked for is done or refused.
-fn wait(client: &Client, found: &Found, asked: Value, evidence: &str) -> Result<End, Failed> {
+/// Reads the connection until what was requested is done or refused, at most for this time.
+fn wait(
+    client: &Client,
+    found: &Found,
+    asked: &Value,
+    evidence: &str,
+    timeout: Duration,
+) -> Result<End, Failed> {
     let (before, path) = (&found.connection, path(found, None)?);
-    let mut now = asked;
-    let until = Instant::now() + WAIT_MAX;
+    let mut now = asked.clone();
+    let until = Instant::now() + timeout;
     let mut pause = LOOK.0;
     loop {
         let has_changed = |pointer| now.pointer(pointer) != before.pointer(pointer);
@@ -109,7 +117,7 @@ fn wait(client: &Client, found: &Found, asked: Value, evidence: &str) -> Result<
             return Ok(End::Done(now));
         }
         if Instant::now() + pause > until {
-            return Ok(End::Unknown(now));
+            return Ok(End::Pending(now));
         }
         client.pause(pause);
         pause = (pause * 2).min(LOOK.1);
@@ -121,27 +129,35 @@ pub(super) fn run(args: &Args, action: Action, session: &Session) -> CommandResu
     let client = session.client()?;
     let found = find(&client, &args.connection)?;
     let asked = client.call(Method::POST, &path(&found, Some(action.as_str()))?, None)?;
+    let (name, id) = (&found.name, text_of(&asked, "/command/id"));
     let end = if args.no_wait {
-        End::Unknown(asked)
+        End::Pending(asked.clone())
     } else {
-        wait(&client, &found, asked, action.evidence())?
+        wait(&client, &found, &asked, action.evidence(), args.timeout)?
     };
-    let name = &found.name;
-    match end {
+    let (mut now, words) = match end {
         End::Done(now) => {
             let words = format!("{name}: {}; {}", action.done(), webhook(&now));
-            session.printer.words(&now, &words);
-            Ok(())
+            (now, words)
         }
-        End::Unknown(now) => {
-            let words = format!("{name}: {}; {}", action.begun(), webhook(&now));
-            session.printer.words(&now, &words);
-            Ok(())
+        End::Pending(now) => {
+            let (begun, webhook) = (action.begun(), webhook(&now));
+            let later = format!("to see the result later: hookherd commands show {id}");
+            (now, format!("{name}: {begun}; {webhook}\n{later}"))
         }
         End::Refused(now) => {
             let code = text_of(&now, "/last_error/code");
-            let words = format!("{name}: {} failed: {}", action.as_str(), webhook(&now));
-            Err(Failed::new(words).coded(code))
+            let words = format!(
+                "{name}: {} failed: {} (command {id})",
+                action.as_str(),
+                webhook(&now)
+            );
+            return Err(Failed::new(words).coded(code));
         }
+    };
+    if session.printer.json {
+        now["command"] = commands::get(&client, id)?;
     }
+    session.printer.words(&now, &words);
+    Ok(())
 }

@@ -91,13 +91,33 @@ const ENTRIES: &[Entry] = &[
     ),
     ("pause", Needs::Daemon, &["hookherd pause octo/app"]),
     ("resume", Needs::Daemon, &["hookherd resume octo/app"]),
-    ("check", Needs::Daemon, &["hookherd check octo/app"]),
+    (
+        "check",
+        Needs::Daemon,
+        &[
+            "hookherd check octo/app",
+            "hookherd check octo/app --timeout 2m",
+        ],
+    ),
     ("ping", Needs::Daemon, &["hookherd ping octo/app"]),
     ("recreate", Needs::Daemon, &["hookherd recreate octo/app"]),
     (
         "rotate-secret",
         Needs::Daemon,
         &["hookherd rotate-secret octo/app"],
+    ),
+    (
+        "commands",
+        Needs::Daemon,
+        &["hookherd commands show cmd_..."],
+    ),
+    (
+        "commands show",
+        Needs::Daemon,
+        &[
+            "hookherd commands show cmd_...",
+            "hookherd commands show cmd_... --json",
+        ],
     ),
     (
         "connections",

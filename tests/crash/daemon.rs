@@ -4,8 +4,10 @@ use hookherd::simulator::{RunSpec, Simulator, SimulatorConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Runtime;
 
@@ -80,6 +82,34 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Does a job with a daemon that is killed when it is time. Returns what the job did, and whether
+/// it was time before it ended.
+pub(crate) fn killed_when<T>(
+    daemon: Daemon,
+    is_time: impl Fn() -> bool + Sync,
+    job: impl FnOnce() -> T,
+) -> (T, bool) {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (is_time, is_over) = (&is_time, &is_over);
+        let killer = scope.spawn(move || {
+            while !is_time() {
+                if is_over.load(Ordering::Relaxed) {
+                    return false;
+                }
+                std::thread::sleep(PAUSE);
+            }
+            daemon.kill();
+            true
+        });
+        // A failure must not leave the killer behind, waiting.
+        let done = catch_unwind(AssertUnwindSafe(job));
+        is_over.store(true, Ordering::Relaxed);
+        let is_killed = killer.join().unwrap();
+        (done.unwrap_or_else(|cause| resume_unwind(cause)), is_killed)
+    })
 }
 
 impl Stage {
@@ -267,6 +297,19 @@ impl Stage {
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// Posts a text in JSON to a URL: the status of the answer.
+    pub(crate) fn post(&self, url: &str, headers: &[(&str, &str)], body: String) -> u16 {
+        let call = async {
+            let mut request = self.client.post(url).body(body);
+            request = request.header("content-type", "application/json");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            request.send().await.unwrap().status().as_u16()
+        };
+        self.runtime.block_on(call)
     }
 
     fn expect_success(&self, path: &str, (status, answer): (u16, Value)) -> Value {

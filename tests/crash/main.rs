@@ -12,6 +12,7 @@
 
 mod cgroup;
 mod clock;
+mod commanded;
 mod daemon;
 mod daemon_full;
 mod daemon_kill;

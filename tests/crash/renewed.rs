@@ -2,12 +2,11 @@
 //! the grant works, or one incident tells that it is lost and signing in again mends it: never
 //! silence, and never two incidents.
 
-use super::daemon::{OAUTH_CLIENT, Stage};
-use super::traced::{kill_traced, strace_is_missing};
+use super::daemon::{OAUTH_CLIENT, Stage, killed_when};
+use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
 use hookherd::simulator::{GitlabHandle, Misbehaviour};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const PROJECT: &str = "group/sub/app";
@@ -15,8 +14,6 @@ const PROJECT: &str = "group/sub/app";
 const LIFE: Duration = Duration::from_hours(3);
 /// A start and a renewal have fewer calls of a kind than this.
 const STOPS_MAX: u32 = 60;
-/// Pause between two looks.
-const PAUSE: Duration = Duration::from_millis(5);
 /// The simulator's name of a renewal.
 const REFRESH: &str = "gitlab.token_by_refresh";
 
@@ -153,11 +150,7 @@ fn stop_at_each(call: &str) -> Vec<End> {
     let mut ends = Vec::new();
     for nth in 1..STOPS_MAX {
         let stage = prepare();
-        let trace = format!("trace={call}");
-        let fault = format!("inject={call}:signal=SIGKILL:when={nth}");
-        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e"];
-        let arguments = strace.into_iter().chain([&*trace, "-e", &fault]);
-        let mut daemon = stage.spawn(&arguments.collect::<Vec<_>>());
+        let mut daemon = spawn_to_die_at(&stage, call, nth);
         let is_whole = stage.is_ready(&mut daemon) && uses(&stage);
         kill_traced(daemon.pid());
         daemon.kill();
@@ -197,18 +190,8 @@ fn a_daemon_that_is_stopped_in_the_call_of_a_renewal_works_or_tells() {
         faults.next(REFRESH, misbehaviour);
         let mut daemon = stage.spawn(&[]);
         assert!(stage.is_ready(&mut daemon));
-        let is_over = AtomicBool::new(false);
-        let is_whole = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while faults.are_pending() && !is_over.load(Ordering::Relaxed) {
-                    std::thread::sleep(PAUSE);
-                }
-                daemon.kill();
-            });
-            let is_whole = uses(&stage);
-            is_over.store(true, Ordering::Relaxed);
-            is_whole
-        });
+        let is_time = || !faults.are_pending();
+        let (is_whole, _) = killed_when(daemon, is_time, || uses(&stage));
         assert!(!is_whole, "{misbehaviour:?}");
         assert_eq!(finish(&stage), expected, "{misbehaviour:?}");
     }

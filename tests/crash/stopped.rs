@@ -2,12 +2,11 @@
 //! to the provider, in the middle of the main job. The next start goes on, and the end is the same
 //! as without the stop.
 
-use super::daemon::{Daemon, REPOSITORY, Stage};
-use super::traced::{kill_traced, strace_is_missing};
+use super::daemon::{REPOSITORY, Stage, killed_when};
+use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
 use hookherd::simulator::{Fault, Misbehaviour, RunSpec};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long the last deliveries may take to fail.
@@ -205,14 +204,8 @@ fn finish(stage: &Stage, mut play: Play<'_>) {
 fn stop_at_each(call: &str) -> u32 {
     for nth in 1..STOPS_MAX {
         let stage = Stage::new(None);
-        let (trace, fault) = (
-            format!("trace={call}"),
-            format!("inject={call}:signal=SIGKILL:when={nth}"),
-        );
-        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e"];
-        let arguments = strace.into_iter().chain([&*trace, "-e", &fault]);
         let mut play = Play::new(&stage);
-        let mut daemon = stage.spawn(&arguments.collect::<Vec<_>>());
+        let mut daemon = spawn_to_die_at(&stage, call, nth);
         let is_whole = stage.is_ready(&mut daemon) && play.go_on();
         kill_traced(daemon.pid());
         daemon.kill();
@@ -263,7 +256,10 @@ fn a_daemon_that_is_stopped_in_any_of_its_calls_ends_the_job_all_the_same() {
                 times: 1,
                 after,
             });
-            if !is_stopped(&stage, daemon, &mut play) {
+            let is_time = || !stage.simulator.faults().are_pending();
+            let (is_whole, is_stopped) = killed_when(daemon, is_time, || play.go_on());
+            assert!(is_stopped || is_whole, "the daemon ended by itself");
+            if is_whole {
                 break;
             }
             stops += 1;
@@ -272,26 +268,4 @@ fn a_daemon_that_is_stopped_in_any_of_its_calls_ends_the_job_all_the_same() {
         eprintln!("stopped in {stops} calls: {misbehaviour:?}");
         assert!((6..STOPS_MAX).contains(&stops), "{stops} stops");
     }
-}
-
-/// Plays until the fault happens, and kills the daemon then. Returns whether it happened.
-fn is_stopped(stage: &Stage, daemon: Daemon, play: &mut Play<'_>) -> bool {
-    let (faults, is_over) = (stage.simulator.faults(), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        let killer = scope.spawn(|| {
-            while faults.are_pending() {
-                if is_over.load(Ordering::Relaxed) {
-                    return false;
-                }
-                std::thread::sleep(PAUSE);
-            }
-            daemon.kill();
-            true
-        });
-        let is_whole = play.go_on();
-        is_over.store(true, Ordering::Relaxed);
-        let is_killed = killer.join().unwrap();
-        assert!(is_killed || is_whole, "the daemon ended by itself");
-        !is_whole
-    })
 }

@@ -1,6 +1,6 @@
 //! What the kernel sees, and what it says: the order of system calls, and an fdatasync that fails.
 
-use super::daemon::{REPOSITORY, Stage};
+use super::daemon::{Daemon, REPOSITORY, Stage};
 use super::disk::Disk;
 use super::is_missing;
 use super::ledger::Ledger;
@@ -47,6 +47,15 @@ fn every_acknowledgement_comes_after_the_fdatasync_of_what_it_acknowledges() {
     drop(writer.kill());
     let checked = check_order(&std::fs::read_to_string(&log).unwrap(), "@ack ");
     assert!(checked >= 200, "only {checked} acknowledgements were seen");
+}
+
+/// Starts a daemon that strace kills as it makes the nth system call of a kind.
+pub(crate) fn spawn_to_die_at(stage: &Stage, call: &str, nth: u32) -> Daemon {
+    let trace = format!("trace={call}");
+    let fault = format!("inject={call}:signal=SIGKILL:when={nth}");
+    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e"];
+    let arguments = strace.into_iter().chain([&*trace, "-e", &fault]);
+    stage.spawn(&arguments.collect::<Vec<_>>())
 }
 
 /// strace dies of a kill without its child; so the child is killed first, if it lives.

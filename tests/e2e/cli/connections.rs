@@ -3,6 +3,7 @@
 use super::super::commands::{done, done_with, failed, json};
 use super::super::stage::{ADMIN, REPOSITORY};
 use super::Connected;
+use hookherd::simulator::Misbehaviour;
 use serde_json::Value;
 
 #[test]
@@ -122,6 +123,7 @@ fn hooks_are_checked_pinged_made_anew_and_given_a_new_secret() {
     assert_ne!(hook().secret, before, "it is waited for");
     let told = done(stage, &["rotate-secret", "octo/app", "--no-wait"]);
     assert!(told.contains("secret rotation started"), "{told}");
+    assert!(told.contains("hookherd commands show cmd_"), "{told}");
 
     // What the provider refuses is told as such, and `--no-wait` does not stay to hear it.
     for command in ["check", "ping", "recreate", "rotate-secret"] {
@@ -137,6 +139,64 @@ fn hooks_are_checked_pinged_made_anew_and_given_a_new_secret() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("check failed"), "{told}");
     done(stage, &["check", "octo/app", "--no-wait"]);
+}
+
+#[test]
+fn a_command_is_shown_with_who_asked_when_and_its_outcome() {
+    let Connected { stage, id, .. } = &Connected::new();
+    let user = json(&done(stage, &["whoami", "--json"]))["id"].clone();
+    let shown = json(&done(stage, &["check", "octo/app", "--json"]));
+    let asked = shown["command"]["id"].as_str().unwrap();
+    let show = |id: &str| json(&done(stage, &["commands", "show", id, "--json"]));
+    let command = show(asked);
+    assert_eq!(command, shown["command"], "it has ended");
+    assert_eq!(command["connection_id"], id.as_str());
+    assert_eq!(command["asked_by"], user);
+    assert_eq!(
+        (&command["kind"], &command["state"]),
+        (&"check".into(), &"done".into())
+    );
+    let told = done(stage, &["commands", "show", asked]);
+    for line in [
+        format!("ID: {asked}"),
+        format!("Outcome: {}", command["outcome"].as_str().unwrap()),
+        format!("Asked by: {}", user.as_str().unwrap()),
+        "Kind: check".to_owned(),
+        "State: done".to_owned(),
+    ] {
+        assert!(told.lines().any(|found| found == line), "{line}: {told}");
+    }
+    assert!(
+        told.contains("\nAsked: 20") && told.contains("\nEnded: 20"),
+        "{told}"
+    );
+
+    // The provider does not answer: who no longer waits learns where to look.
+    stage.simulator.faults().next("*", Misbehaviour::Hang);
+    let told = done(stage, &["check", "octo/app", "--timeout", "300ms"]);
+    let (words, later) = told.split_once('\n').expect(&told);
+    assert!(words.starts_with("octo/app: check started"), "{told}");
+    let id = later.rsplit(' ').next().unwrap();
+    assert_eq!(
+        later,
+        format!("to see the result later: hookherd commands show {id}")
+    );
+    assert_eq!(show(id)["kind"], "check");
+
+    failed(
+        stage,
+        &["commands", "show", "cmd_01krjbjp8f0000000000000000"],
+        "not_found",
+    );
+    failed(stage, &["commands", "show", "../users"], "not");
+    for words in [
+        &["commands"][..],
+        &["commands", "show"],
+        &["check", "octo/app", "--timeout", "soon"],
+        &["check", "octo/app", "--timeout", "1s", "--no-wait"],
+    ] {
+        assert_eq!(stage.run(words).status.code(), Some(2), "{words:?}");
+    }
 }
 
 #[test]
