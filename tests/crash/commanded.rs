@@ -136,8 +136,8 @@ impl<'a> Story<'a> {
         match (status, is_enabled, hook) {
             (404, None, hook) => hook.is_none(),
             (200, Some(true), Some(hook)) => {
-                let is_its = now["webhook_id"] == hook.id.to_string();
-                is_its && now["webhook_status"] == "active"
+                let id = hook.id.to_string();
+                now["webhook_id"] == id.as_str() && now["webhook_status"] == "active"
             }
             (200, Some(false), _) => now["webhook_status"] == "inactive",
             _ => false,
@@ -145,14 +145,14 @@ impl<'a> Story<'a> {
     }
 
     fn ask(&mut self, ask: Ask) -> Asked {
-        let patch = |body: Value| (Method::PATCH, self.path(""), body);
+        let change = |body: Value| (Method::PATCH, self.path(""), body);
         let (method, path, body) = match ask {
             Ask::Action(name) => {
                 let path = self.path(&format!("/{name}"));
                 (Method::POST, path, Value::Null)
             }
-            Ask::Events(events) => patch(json!({ "webhook_events": events })),
-            Ask::Enabled(is_enabled) => patch(json!({ "is_enabled": is_enabled })),
+            Ask::Events(events) => change(json!({ "webhook_events": events })),
+            Ask::Enabled(is_enabled) => change(json!({ "is_enabled": is_enabled })),
             Ask::Disconnect => (Method::DELETE, self.path(""), Value::Null),
         };
         self.recreations.1 += u64::from(ask == RECREATE);
