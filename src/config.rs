@@ -16,7 +16,7 @@ mod secrets;
 mod values;
 
 pub use error::{ConfigError, Origin};
-pub use limits::Limits;
+pub use limits::{Ingress, Limits};
 pub use network::Proxy;
 pub use oauth::{GithubApp, Oauth, Pem};
 pub use secrets::SecretsError;
@@ -142,17 +142,6 @@ pub struct Health {
     pub connect_wait: Duration,
     /// Calls interrupted by a restart are repeated within this time.
     pub startup_spread: Duration,
-}
-
-/// Limits of ingress.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ingress {
-    /// Largest body of a delivery, in bytes.
-    pub max_body_bytes: usize,
-    /// Longest time in which a body must arrive.
-    pub body_deadline: Duration,
-    /// Most bytes of unverified bodies, over all requests.
-    pub max_bytes_in_flight: usize,
 }
 
 /// Retention of history.

@@ -258,8 +258,12 @@ pub trait Read: Send + Sync {
     fn command(&self, id: CommandId) -> Reading<'_, Option<Command>>;
     /// The commands that wait for a connection's actor, in the order in which they were asked.
     fn commands_asked(&self, connection: ConnectionId, limit: usize) -> Reading<'_, Vec<Command>>;
-    /// An owner's commands, newest first.
-    fn commands_of(&self, owner: OwnerId, after: After<CommandId>) -> Reading<'_, Page<Command>>;
+    /// The commands of a connection, pending and ended ones, newest first.
+    fn commands_of(
+        &self,
+        connection: ConnectionId,
+        after: After<CommandId>,
+    ) -> Reading<'_, Page<Command>>;
     /// The connections that commands wait for.
     fn connections_with_commands(&self) -> Reading<'_, Vec<ConnectionId>>;
 

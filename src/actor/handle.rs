@@ -19,10 +19,11 @@ use super::sweeper::{StopSweeping, Sweeper};
 use super::timers::Timers;
 use super::warden::{COMMAND_TIMEOUT, Start, StopAll, Warden, actor_of};
 use crate::credentials::{Offer, Pool, Ports};
-use crate::domain::command::{Command, CommandState};
+use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{CommandId, ConnectionId, CredentialId, IncidentId, UserId};
+use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::HookSecret;
@@ -32,6 +33,7 @@ use actix::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// A command that is stored, unless it has failed.
 fn ended(command: Command) -> Result<Command, CommandError> {
@@ -229,21 +231,35 @@ impl Actors {
         ended(stored.unwrap_or(command))
     }
 
-    /// Has a connection disconnected, and waits a little for what becomes of its hook.
+    /// Has a connection disconnected, and waits a while for the outcome for its hook.
     async fn disconnect_now(
         &self,
         asking: Asking,
         within: Duration,
     ) -> Result<HookOutcome, CommandError> {
+        let (store, id) = (&self.services.ports.store, asking.connection);
+        let before = store.connection(id).await?;
         let (leaving, gone) = oneshot::channel();
         let command = self.ask_now(asking, Some(leaving)).await?;
         if command.is_asked() {
             return Ok(HookOutcome::Pending);
         }
-        match tokio::time::timeout(within, gone).await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(_)) | Err(_) => Ok(HookOutcome::Pending),
+        let until = Instant::now() + within;
+        if let Ok(Ok(outcome)) = tokio::time::timeout_at(until, gone).await {
+            return Ok(outcome);
         }
+        // It may have been carried out before the wait was registered: what is stored decides.
+        self.settled(id, until - Instant::now()).await;
+        let after = store.connection(id).await?.or_else(|| {
+            // It has ended, and without history its record has gone, too.
+            let mut ended = before?;
+            ended.lifecycle.phase = Phase::Removed;
+            if let CommandKind::Disconnect { delete_hook } = command.kind {
+                ended.lifecycle.desired = Desired::Removed { delete_hook };
+            }
+            Some(ended)
+        });
+        Ok(after.map_or(HookOutcome::Pending, |c| HookOutcome::of(&c, false)))
     }
 
     /// Waits until no provider call of the connection is outstanding, at most for `within`. Returns

@@ -68,6 +68,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::RateLimited
         | Code::CallsWaiting => StatusCode::SERVICE_UNAVAILABLE,
         Code::InvalidField
+        | Code::UnknownEvent
         | Code::UnknownProvider
         | Code::NoCredential
         | Code::CredentialRefused

@@ -104,12 +104,12 @@ routes! {
     PollDevice = POST "/api/v2/oauth/{provider}/device/{id}" User oauth::poll_device
         [OauthDenied, OauthExpired, OauthRefused; PROVIDER];
     Connect = POST "/api/v2/repositories/connect" User repositories::connect
-        [InvalidField, UnknownProvider, NoCredential, CredentialRefused, RepositoryNotFound,
-            AlreadyConnected, QuotaReached, NotNow; PROVIDER];
+        [InvalidField, UnknownEvent, UnknownProvider, NoCredential, CredentialRefused,
+            RepositoryNotFound, AlreadyConnected, QuotaReached, NotNow; PROVIDER];
     ListConnections = GET "/api/v2/repositories/connections" User connections::list;
     GetConnection = GET "/api/v2/repositories/connections/{id}" User connections::one;
     PatchConnection = PATCH "/api/v2/repositories/connections/{id}" User connections::patch
-        [InvalidField, NotNow];
+        [InvalidField, UnknownEvent, NotNow];
     Disconnect = DELETE "/api/v2/repositories/connections/{id}" User connections::disconnect
         [NotNow];
     Check = POST "/api/v2/repositories/connections/{id}/check" User connections::check [NotNow];
@@ -118,6 +118,7 @@ routes! {
         [NotNow];
     RotateSecret = POST "/api/v2/repositories/connections/{id}/rotate-secret" User
         connections::rotate_secret [NotNow];
+    ListCommands = GET "/api/v2/repositories/connections/{id}/commands" User commands::list;
     GetCommand = GET "/api/v2/commands/{id}" User commands::one;
     ListRepositories = GET "/api/v2/repositories/{provider}" User repositories::list
         [UnknownProvider, NoCredential, CredentialRefused, OwnerNotFound; PROVIDER];

@@ -202,6 +202,21 @@ impl Owned<'_> {
         self.own(self.store.command(id).await?, |c| c.owner)
     }
 
+    /// The commands of a connection, which may be removed.
+    pub(super) async fn commands(
+        &self,
+        id: ConnectionId,
+        after: After<CommandId>,
+    ) -> Result<Listing<Command, CommandId>, Problem> {
+        self.connection_or_removed(id).await?;
+        let page = self.store.commands_of(id, after).await?;
+        let last = page.items.last().filter(|_| page.has_more);
+        Ok(Listing {
+            next: last.map(|command| command.id),
+            items: page.items,
+        })
+    }
+
     /// A connection of the caller's, also a removed one that still has its history.
     pub(super) async fn connection_or_removed(
         &self,

@@ -106,7 +106,13 @@ pub(super) fn set_enabled(args: &OneArgs, is_enabled: bool, session: &Session) -
     let found = find(&client, &args.connection)?;
     let body = json!({ "is_enabled": is_enabled });
     let answer = client.call(Method::PATCH, &path(&found, None)?, Some(&body))?;
-    let verb = if is_enabled { "resumed" } else { "paused" };
+    let verb = match (answer.get("command"), is_enabled) {
+        // It is stored, and still pending.
+        (Some(_), true) => "resuming",
+        (Some(_), false) => "pausing",
+        (None, true) => "resumed",
+        (None, false) => "paused",
+    };
     let words = format!("{verb} {}; {}", found.name, webhook(&answer));
     session.printer.words(&answer, &words);
     Ok(())

@@ -57,7 +57,11 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let act = |id: &str, action: &str, done: &str| {
         let path = route(&["incidents", id, action])?;
         let answer = client.call(Method::POST, &path, None)?;
-        printer.words(&answer, &format!("{done} {id}"));
+        // A command: it is stored, and still pending.
+        let is_pending = answer["state"] == "asked";
+        let done = if is_pending { action } else { done };
+        let more = if is_pending { ": requested" } else { "" };
+        printer.words(&answer, &format!("{done} {id}{more}"));
         Ok(())
     };
     match &args.action {

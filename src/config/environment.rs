@@ -4,8 +4,7 @@
 //! may end in `_FILE`: then it names a file that holds the value. An empty or blank variable counts
 //! as unset.
 
-use super::error::{ConfigError, Origin};
-use super::layers::nearest;
+use super::error::{ConfigError, Origin, nearest};
 use super::secrets::{self, SecretsError};
 use std::collections::BTreeMap;
 use std::ffi::OsString;

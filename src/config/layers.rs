@@ -2,7 +2,7 @@
 //! without a default does not exist, and its type is that of its default.
 
 use super::environment::{Environment, Found};
-use super::error::{ConfigError, Origin};
+use super::error::{ConfigError, Origin, nearest};
 use super::raw::Raw;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -312,19 +312,4 @@ fn written_list(text: &str) -> Value {
         c == ',' && depth == 0
     });
     list(items)
-}
-
-/// What was probably meant; `None` when nothing is near. The same name in another section
-/// is nearest.
-pub(super) fn nearest(word: &str, all: &[String]) -> Option<String> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let distance = |key: &String| {
-        let whole = strsim::damerau_levenshtein(word, key);
-        let name = strsim::damerau_levenshtein(&last(word), &last(key));
-        let is_near = whole <= word.len().max(key.len()) / 3 || name <= last(key).len() / 4;
-        is_near.then_some((name, whole))
-    };
-    let near = all.iter().filter_map(|key| Some((distance(key)?, key)));
-    near.min_by_key(|(distance, _)| *distance)
-        .map(|(_, key)| key.clone())
 }

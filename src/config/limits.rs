@@ -1,10 +1,21 @@
 //! Limits for strangers and users.
 
+use super::error::ConfigError;
 use super::raw;
 use super::values::{bad, interval, memory, within};
-use super::{ConfigError, Ingress};
 use crate::domain::net::Network;
 use std::time::Duration;
+
+/// Limits of ingress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingress {
+    /// Largest body of a delivery, in bytes.
+    pub max_body_bytes: usize,
+    /// Longest time in which a body must arrive.
+    pub body_deadline: Duration,
+    /// Most bytes of unverified bodies, over all requests.
+    pub max_bytes_in_flight: usize,
+}
 
 /// Limits for strangers and users.
 #[derive(Clone, Debug, PartialEq, Eq)]

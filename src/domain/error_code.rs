@@ -87,6 +87,8 @@ codes! {
         "Send the body uncompressed.";
     InvalidField = "invalid_field", "A field has an invalid value",
         "Correct the field that the detail names.";
+    UnknownEvent = "unknown_event", "The provider has no event with this name",
+        "Use the provider's names of events. Those of GitLab are in docs/gitlab.md.";
     UnknownProvider = "unknown_provider", "The provider is not configured on this server",
         "Use a configured host, or ask an administrator to configure this one.";
     NoCredential = "no_credential", "No credential fits",

@@ -46,7 +46,7 @@ fn conflict(conflict: Conflict) -> Result<(), CommitError> {
 macro_rules! contract {
     ($make:expr) => {
         $crate::store::contract::contract! { $make;
-            asked::commands_wait_in_order_and_are_found_by_id_by_owner_and_by_connection
+            asked::commands_wait_in_order_and_are_found_by_id_and_by_connection
             asked::a_command_needs_a_connection_that_is_there_and_not_removed
             asked::only_so_many_commands_wait_also_within_a_group
             asked::no_batch_lets_too_many_commands_wait

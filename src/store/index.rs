@@ -30,7 +30,7 @@ use std::sync::OnceLock;
 /// The form of keys and values. Whoever changes which keys a change writes, or what stands under
 /// them, adds one: a view of another form is made anew, and the entries of an older snapshot are
 /// taken in by their records (see [`Index::restore`]).
-pub(super) const FORMAT: u32 = 6;
+pub(super) const FORMAT: u32 = 7;
 
 /// A write: a key and its new value, or none to delete it.
 pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);

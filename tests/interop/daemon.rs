@@ -27,6 +27,16 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts a daemon on an empty directory whose GitHub is at `api_url`, and stores a credential.
     pub(crate) async fn start(name: &str, api_url: &str, provider_token: &str) -> Self {
+        Self::start_with(name, api_url, provider_token, &[]).await
+    }
+
+    /// The same with more environment variables.
+    pub(crate) async fn start_with(
+        name: &str,
+        api_url: &str,
+        provider_token: &str,
+        more: &[(&str, &str)],
+    ) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let listen = format!("127.0.0.1:{}", tools::free_port());
         let url = format!("http://{listen}");
@@ -45,6 +55,7 @@ impl Daemon {
             .env("OAUTH_TOKEN_ENCRYPTION_KEY", KEY)
             .env("HOOKHERD_ADMIN_TOKEN", TOKEN)
             .env("NO_COLOR", "1")
+            .envs(more.iter().copied())
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)

@@ -47,6 +47,7 @@ const WITHOUT_CIRCLES: &[&str] = &[
     "actor",
     "credentials",
     "api",
+    "config",
     "seal",
     "telemetry",
 ];

@@ -162,10 +162,10 @@ impl Farm {
         self.restart().await;
     }
 
-    /// The commands of a user, newest first.
-    pub(super) fn commands(&self, owner: UserId) -> Vec<Command> {
+    /// The commands of a connection, newest first.
+    pub(super) fn commands(&self, id: ConnectionId) -> Vec<Command> {
         let (last, limit) = (None, 100);
-        let found = self.store.commands_of(owner, After { last, limit });
+        let found = self.store.commands_of(id, After { last, limit });
         found.ready().unwrap().items
     }
 

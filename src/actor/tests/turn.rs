@@ -2,11 +2,11 @@
 
 use super::fakes::{ANN, Farm};
 use crate::actor::{CommandError, Connections};
-use crate::domain::command::CommandKind;
-use crate::domain::command::{CommandOutcome, CommandState};
+use crate::domain::command::{CommandKind, CommandOutcome, CommandState};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::IncidentId;
 use crate::domain::lifecycle::Phase;
+use crate::domain::removal::HookOutcome;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{Change, CommitError, Store};
 use futures_util::future::join_all;
@@ -147,13 +147,13 @@ async fn a_command_is_carried_out_once_though_the_process_dies_at_any_moment() {
         farm.restart_after(|| store.mend()).await;
         farm.until(|| farm.status(id) == WebhookStatus::Active)
             .await;
-        let commands = farm.commands(ANN);
+        let commands = farm.commands(id);
         // Only what never was stored, of which nobody was told, may be missing.
         let Some(command) = commands.first() else {
             assert!(after == 0 && fault == Fault::StopBefore && answer.is_err());
             continue;
         };
-        farm.until(|| !farm.commands(ANN)[0].is_asked()).await;
+        farm.until(|| !farm.commands(id)[0].is_asked()).await;
         assert_eq!((commands.len(), command.asked_by), (1, ANN));
         assert_eq!(
             farm.get(id).lifecycle.wanted,
@@ -172,13 +172,13 @@ async fn a_command_whose_step_cannot_be_stored_is_carried_out_later() {
     store.breaks(0, Fault::Refuse, puts);
     let asked = farm.command(id, CommandKind::SetEnabled(false)).await;
     assert_eq!(asked, Err(FULL));
-    assert_eq!(farm.commands(ANN)[0].state, CommandState::Asked);
+    assert_eq!(farm.commands(id)[0].state, CommandState::Asked);
     store.mend();
     farm.until(|| farm.status(id) == WebhookStatus::Inactive)
         .await;
     let outcome = CommandOutcome::Applied;
     assert!(
-        matches!(farm.commands(ANN)[0].state, CommandState::Done { outcome: o, .. } if o == outcome)
+        matches!(farm.commands(id)[0].state, CommandState::Done { outcome: o, .. } if o == outcome)
     );
     // The same once more changes nothing, and one that is not possible has failed.
     farm.command(id, CommandKind::SetEvents(farm.get(id).events))
@@ -188,10 +188,22 @@ async fn a_command_whose_step_cannot_be_stored_is_carried_out_later() {
         .command(id, CommandKind::Resolve(IncidentId::from_u128(1)))
         .await;
     assert_eq!(refused, Err(CommandError::NoSuchSubject));
-    let states: Vec<_> = farm
-        .commands(ANN)
-        .iter()
-        .map(|c| c.state.as_str())
-        .collect();
+    let states: Vec<_> = farm.commands(id).iter().map(|c| c.state.as_str()).collect();
     assert_eq!(states, ["failed", "done", "done"]);
+}
+
+/// Two commands that are stored together are carried out in the turn of the first one's waiter.
+#[actix::test]
+async fn a_disconnect_that_ends_before_its_waiter_is_known_reports_the_true_outcome() {
+    let (_, farm) = farm();
+    let id = farm.connect(ANN).await.id;
+    farm.until(|| farm.status(id) == WebhookStatus::Active)
+        .await;
+    let within = Duration::from_secs(5);
+    let asked = || farm.disconnect(id, true, within);
+    let (first, second) = futures_util::future::join(asked(), asked()).await;
+    assert_eq!(
+        (first, second),
+        (Ok(HookOutcome::Deleted), Ok(HookOutcome::Deleted))
+    );
 }

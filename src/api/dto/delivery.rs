@@ -1,5 +1,6 @@
 //! Deliveries in JSON.
 
+use super::Command;
 use crate::api::schema::{DeliveryStatus, OutcomeName};
 use crate::domain::delivery::{self, BodyDigest, DeliveryState, Outcome, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, IncidentId, RunId};
@@ -131,6 +132,8 @@ pub struct Accepted {
     pub status: &'static str,
     /// Delivery that will be processed again.
     pub delivery_id: DeliveryId,
+    /// The request.
+    pub command: Command,
 }
 
 /// The answer to a provider's delivery.

@@ -1,17 +1,21 @@
-//! Commands: what was asked of connections, and what became of it.
+//! Commands: requests for connections, and their outcomes.
 
 use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
+use crate::api::query::{Limit, Query};
 use crate::api::reply::ok;
 use crate::api::scope::Shared;
-use crate::domain::id::CommandId;
+use crate::domain::command::Command;
+use crate::domain::id::{CommandId, ConnectionId};
 use actix_web::web;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 /// Get a command
 ///
-/// A command that was asked is carried out, also after a restart, and kept for a while.
+/// A stored command is carried out, also after a restart, and kept as long as history.
 #[utoipa::path(
     get, path = "/api/v2/commands/{id}",
     responses((status = 200, body = dto::Command))
@@ -23,4 +27,32 @@ pub(in crate::api) async fn one(
 ) -> Answer {
     let command = shared.owned(caller).command(id).await?;
     ok(&dto::Command::of(&command))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct CommandQuery {
+    limit: Option<Limit>,
+    cursor: Option<CommandId>,
+}
+
+/// List the commands of a connection
+///
+/// Pending and ended ones. A disconnected connection has them as long as its history is kept.
+#[utoipa::path(
+    get, path = "/api/v2/repositories/connections/{id}/commands", params(CommandQuery),
+    responses((status = 200, body = dto::List<dto::Command>))
+)]
+pub(in crate::api) async fn list(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    Path(id): Path<ConnectionId>,
+    Query(asked): Query<CommandQuery>,
+) -> Answer {
+    let after = Limit::after(asked.limit, asked.cursor);
+    let found = shared.owned(caller).commands(id, after).await?;
+    ok(&dto::List::of(found, |command: Command| {
+        dto::Command::of(&command)
+    }))
 }

@@ -1,7 +1,7 @@
 //! Connections: seen, changed, disconnected, and their lifecycle actions.
 
 use super::events::{self, decoder, events_named};
-use crate::actor::{Asking, CommandError};
+use crate::actor::Asking;
 use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
@@ -9,7 +9,7 @@ use crate::api::extract::{Json, Path};
 use crate::api::query::{Limit, Owner, Query, RepositoryPattern};
 use crate::api::reply::{json, ok};
 use crate::api::scope::Shared;
-use crate::domain::command::CommandKind;
+use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
 use crate::domain::removal::HookOutcome;
@@ -105,10 +105,11 @@ pub(in crate::api) struct ConnectionPatch {
 
 /// Change a connection
 ///
-/// Pauses or resumes it, or changes its events.
+/// Pauses or resumes it, or changes its events. 202 when the change is stored but takes longer than
+/// a few seconds: its command continues in the background.
 #[utoipa::path(
     patch, path = "/api/v2/repositories/connections/{id}", request_body = ConnectionPatch,
-    responses((status = 200, body = dto::Connection))
+    responses((status = 200, body = dto::Connection), (status = 202, body = dto::Acted))
 )]
 pub(in crate::api) async fn patch(
     caller: Caller,
@@ -129,17 +130,26 @@ pub(in crate::api) async fn patch(
         events.map(CommandKind::SetEvents),
         patch.is_enabled.map(CommandKind::SetEnabled),
     ];
+    let mut pending = None;
     for kind in wanted.into_iter().flatten() {
-        let command = shared
-            .connections
-            .ask(asking(caller, &connection, kind))
-            .await?;
-        if command.is_asked() {
-            return Err(CommandError::Unavailable.into());
-        }
+        let asking = asking(caller, &connection, kind);
+        let command = shared.connections.ask(asking).await?;
+        pending = Some(command).filter(Command::is_asked).or(pending);
     }
     let connection = shared.owned(caller).connection(id).await?;
-    ok(&shape(&shared, &connection))
+    match pending {
+        Some(command) => acted(&shared, &connection, &command),
+        None => ok(&shape(&shared, &connection)),
+    }
+}
+
+/// The answer to a command that may be pending.
+fn acted(shared: &Shared, connection: &Connection, command: &Command) -> Answer {
+    let acted = dto::Acted {
+        connection: shape(shared, connection),
+        command: dto::Command::of(command),
+    };
+    json(StatusCode::ACCEPTED, &acted)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -195,16 +205,10 @@ async fn act(
     kind: CommandKind,
 ) -> Answer {
     let connection = shared.owned(caller).connection(id).await?;
-    let command = shared
-        .connections
-        .ask(asking(caller, &connection, kind))
-        .await?;
+    let asking = asking(caller, &connection, kind);
+    let command = shared.connections.ask(asking).await?;
     let connection = shared.owned(caller).connection(id).await?;
-    let acted = dto::Acted {
-        connection: shape(&shared, &connection),
-        command: dto::Command::of(&command),
-    };
-    json(StatusCode::ACCEPTED, &acted)
+    acted(&shared, &connection, &command)
 }
 
 /// Check a webhook

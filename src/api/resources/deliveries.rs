@@ -96,10 +96,11 @@ pub(in crate::api) async fn replay(
         asked_by: caller.user,
         kind: CommandKind::Replay(delivery.id),
     };
-    shared.connections.ask(asking).await?;
+    let command = shared.connections.ask(asking).await?;
     let accepted = dto::Accepted {
         status: "accepted",
         delivery_id: delivery.id,
+        command: dto::Command::of(&command),
     };
     json(StatusCode::ACCEPTED, &accepted)
 }

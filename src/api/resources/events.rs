@@ -1,6 +1,6 @@
 //! The events that a webhook subscribes to.
 
-use crate::api::error::Problem;
+use crate::api::error::{Code, Problem};
 use crate::api::scope::Shared;
 use crate::domain::connection::EVENTS_MAX;
 use crate::domain::delivery::EVENT_NAME_BYTES_MAX;
@@ -31,31 +31,37 @@ pub(super) fn of_any() -> Array {
 /// Every event that the provider has.
 const ALL_EVENTS: &str = "*";
 
-/// The events asked for, sorted and each once.
+/// Whether a text can be the name of an event of any provider.
+fn is_name(event: &str) -> bool {
+    let is_part = |b: u8| b.is_ascii_lowercase() || b == b'_';
+    (1..=EVENT_NAME_BYTES_MAX).contains(&event.len()) && event.bytes().all(is_part)
+}
+
+/// The events asked for, sorted and each once. What no provider accepts is an invalid field; what
+/// only this provider does not have is its own problem, which no schema of the body can rule out.
 pub(super) fn events_named(
     decoder: &dyn Decode,
     mut events: Vec<String>,
 ) -> Result<Vec<String>, Problem> {
-    let named = |event: &str| {
-        (1..=EVENT_NAME_BYTES_MAX).contains(&event.len()) && decoder.is_event_name(event)
-    };
+    let invalid = |why: &str| Err(Problem::invalid("webhook_events", why));
     events.sort_unstable();
     events.dedup();
+    let is_all = events == [ALL_EVENTS];
     if events.is_empty() || events.len() > EVENTS_MAX {
-        let why = format!("expected 1 to {EVENTS_MAX} events");
-        return Err(Problem::invalid("webhook_events", why));
+        return invalid(&format!("expected 1 to {EVENTS_MAX} events"));
     }
-    if events.len() > 1 && events.iter().any(|event| event == ALL_EVENTS) {
-        let why = "\"*\" stands for all events and must stand alone";
-        return Err(Problem::invalid("webhook_events", why));
+    if !is_all && events.iter().any(|event| event == ALL_EVENTS) {
+        return invalid("\"*\" stands for all events and must stand alone");
     }
-    if events.iter().all(|event| named(event)) {
-        Ok(events)
-    } else {
-        let known = decoder.default_events().join(", ");
-        let why = format!("expected the provider's names of events, such as {known}");
-        Err(Problem::invalid("webhook_events", why))
+    if !is_all && !events.iter().all(|event| is_name(event)) {
+        return invalid("expected names of events: up to 100 of a to z and '_'");
     }
+    if events.iter().all(|event| decoder.is_event_name(event)) {
+        return Ok(events);
+    }
+    let known = decoder.default_events().join(", ");
+    let words = format!("webhook_events: expected the provider's names, such as {known}.");
+    Err(Problem::new(Code::UnknownEvent, words))
 }
 
 /// The dialect of a provider that this daemon is configured with.
@@ -67,9 +73,9 @@ pub(super) fn decoder(shared: &Shared, provider: ProviderKind) -> Result<&dyn De
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::error::Code;
     use crate::domain::id::Entropy;
     use crate::provider::github::GithubDecode;
+    use crate::provider::gitlab::GitlabDecode;
 
     struct Zeroes;
 
@@ -81,14 +87,29 @@ mod tests {
 
     #[test]
     fn events_are_checked_sorted_and_each_kept_once() {
-        let decoder = GithubDecode::new(&Zeroes);
-        let named =
-            |events: &[&str]| events_named(&decoder, events.iter().map(|e| (*e).into()).collect());
-        assert_eq!(
-            named(&["push", "check_run", "push"]).unwrap(),
-            ["check_run", "push"]
-        );
-        assert_eq!(named(&["*"]).unwrap(), ["*"]);
+        let (github, gitlab) = (GithubDecode::new(&Zeroes), GitlabDecode::new(&Zeroes));
+        let providers: [&dyn Decode; 2] = [&github, &gitlab];
+        let named = |decoder: &dyn Decode, events: &[&str]| {
+            events_named(decoder, events.iter().map(|e| (*e).into()).collect())
+        };
+        for (events, of_github, of_gitlab) in [
+            (&["push", "check_run", "push"][..], true, false),
+            (&["*"], true, false),
+            (&["push_events", "pipeline_events"], true, true),
+            (&["no_such_event"], true, false),
+        ] {
+            for (decoder, is_known) in providers.into_iter().zip([of_github, of_gitlab]) {
+                let found = named(decoder, events).map_err(|problem| problem.code());
+                let mut wanted: Vec<String> = events.iter().map(|e| (*e).into()).collect();
+                wanted.sort();
+                wanted.dedup();
+                let wanted = is_known.then_some(wanted).ok_or(Code::UnknownEvent);
+                assert_eq!(found, wanted, "{events:?}");
+            }
+        }
+        let long = "e".repeat(EVENT_NAME_BYTES_MAX + 1);
+        let many: Vec<String> = (0..=EVENTS_MAX).map(|n| "e".repeat(n + 1)).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
         for bad in [
             &[][..],
             &["*", "push"],
@@ -96,14 +117,13 @@ mod tests {
             &[""],
             &["a b"],
             &["push\n"],
+            &[&long],
+            &many,
         ] {
-            assert_eq!(
-                named(bad).unwrap_err().code(),
-                Code::InvalidField,
-                "{bad:?}"
-            );
+            for decoder in providers {
+                let refused = named(decoder, bad).unwrap_err();
+                assert_eq!(refused.code(), Code::InvalidField, "{bad:?}");
+            }
         }
-        let many: Vec<String> = (0..=EVENTS_MAX).map(|n| "e".repeat(n + 1)).collect();
-        assert!(events_named(&decoder, many).is_err());
     }
 }

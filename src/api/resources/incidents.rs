@@ -6,7 +6,7 @@ use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
 use crate::api::query::{Limit, Query, RepositoryPattern, whose};
-use crate::api::reply::{names, ok};
+use crate::api::reply::{json, names, ok};
 use crate::api::scope::{Owned, Shared};
 use crate::domain::command::CommandKind;
 use crate::domain::id::{ConnectionId, IncidentId};
@@ -14,6 +14,7 @@ use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::repo::ProviderKind;
 use crate::domain::wording;
 use crate::store::IncidentFilter;
+use actix_web::http::StatusCode;
 use actix_web::web;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -94,7 +95,12 @@ async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool
                 asked_by: caller.user,
                 kind,
             };
-            shared.connections.ask(asking).await.map(drop)
+            match shared.connections.ask(asking).await {
+                Ok(command) if command.is_asked() => {
+                    return json(StatusCode::ACCEPTED, &dto::Command::of(&command));
+                }
+                done => done.map(drop),
+            }
         }
         Subject::Credential(credential) if does_resolve => {
             shared.connections.resolve(credential, id).await
@@ -116,9 +122,11 @@ async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool
 }
 
 /// Acknowledge an incident
+///
+/// 202 when the request is stored, but not carried out after ten seconds: its command stays pending.
 #[utoipa::path(
     post, path = "/api/v2/incidents/{id}/acknowledge",
-    responses((status = 200, body = dto::Incident))
+    responses((status = 200, body = dto::Incident), (status = 202, body = dto::Command))
 )]
 pub(in crate::api) async fn acknowledge(
     caller: Caller,
@@ -129,9 +137,11 @@ pub(in crate::api) async fn acknowledge(
 }
 
 /// Resolve an incident
+///
+/// 202 when the request is stored, but not carried out after ten seconds: its command stays pending.
 #[utoipa::path(
     post, path = "/api/v2/incidents/{id}/resolve",
-    responses((status = 200, body = dto::Incident))
+    responses((status = 200, body = dto::Incident), (status = 202, body = dto::Command))
 )]
 pub(in crate::api) async fn resolve(
     caller: Caller,

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub(super) struct FakeConnections {
@@ -32,7 +32,9 @@ pub(super) struct FakeConnections {
     pub(super) secrets: Mutex<HashMap<ConnectionId, HookSecret>>,
     pub(super) commands: Mutex<Vec<(ConnectionId, CommandKind)>>,
     pub(super) leaving: Mutex<Vec<UserId>>,
-    /// What becomes of the hooks of those who disconnect.
+    /// Commands stay pending.
+    pub(super) is_slow: AtomicBool,
+    /// The outcome for the hooks of connections that are disconnected.
     pub(super) outcome: Mutex<HookOutcome>,
     pub(super) delivered: AtomicUsize,
     pub(super) heard: AtomicUsize,
@@ -120,6 +122,11 @@ impl Connections for FakeConnections {
         }
         self.put(connection);
         let (at, outcome) = (self.clock.now(), CommandOutcome::Applied);
+        let state = if self.is_slow.load(Ordering::SeqCst) {
+            CommandState::Asked
+        } else {
+            CommandState::Done { at, outcome }
+        };
         let command = Command {
             id: CommandId::generate(at, &*self.entropy),
             connection: id,
@@ -127,7 +134,7 @@ impl Connections for FakeConnections {
             kind: asking.kind,
             asked_by: asking.asked_by,
             asked_at: at,
-            state: CommandState::Done { at, outcome },
+            state,
         };
         let batch = Batch::of(vec![Change::PutCommand(Box::new(command.clone()))]);
         futures_now(self.store.commit(batch)).unwrap();

@@ -57,6 +57,7 @@ fn probe(operation: Operation, api: &Stage) -> (String, Option<String>, Touches,
         Operation::ListConnections => (connections.into(), None, Own, 200),
         Operation::PatchConnection => (connection, body(r#"{"is_enabled":false}"#), Object, 200),
         Operation::GetConnection | Operation::Disconnect => (connection, None, Object, 200),
+        Operation::ListCommands => (format!("{connection}/commands"), None, Object, 200),
         Operation::GetCommand => {
             let command = format!("/api/v2/commands/{}", api.command);
             (command, None, Object, 200)

@@ -6,6 +6,7 @@ use crate::domain::command::CommandKind;
 use crate::domain::removal::HookOutcome;
 use crate::store::{Batch, Change, Store};
 use serde_json::Value;
+use std::sync::atomic::Ordering;
 
 fn keys(value: &Value) -> Vec<&str> {
     value
@@ -377,4 +378,86 @@ fn incidents_keep_the_name_of_their_repository_after_a_disconnect() {
     }
     let elsewhere = of("/api/v2/incidents?repository=canary/other").json();
     assert_eq!(elsewhere["items"].as_array().map(Vec::len), Some(0));
+}
+
+/// Who was answered that something is pending finds it, and what it led to.
+#[test]
+fn pending_commands_are_answered_with_202_and_found_in_the_list_of_their_connection() {
+    let api = Stage::new();
+    let connection = format!("/api/v2/repositories/connections/{}", api.connection.id);
+    let (incident, delivery) = (
+        format!("/api/v2/incidents/{}", api.incident),
+        format!("/api/v2/deliveries/{}", api.delivery),
+    );
+    api.connections.is_slow.store(true, Ordering::SeqCst);
+    let both = r#"{"is_enabled":false,"webhook_events":["push"]}"#;
+    let mut wanted = vec![Value::from(api.command.to_string())];
+    for (line, body, kind, at) in [
+        (
+            format!("PATCH {connection}"),
+            Some(both),
+            "pause",
+            "/command",
+        ),
+        (
+            format!("POST {connection}/check"),
+            None,
+            "check",
+            "/command",
+        ),
+        (
+            format!("POST {incident}/acknowledge"),
+            None,
+            "acknowledge",
+            "",
+        ),
+        (format!("POST {incident}/resolve"), None, "resolve", ""),
+        (
+            format!("POST {delivery}/replay"),
+            None,
+            "replay",
+            "/command",
+        ),
+    ] {
+        let reply = api.call(Some(&api.owner), &line, body);
+        assert_eq!(reply.status, 202, "{line}: {reply:?}");
+        let command = reply.json().pointer(at).unwrap().clone();
+        let (state, given) = (command["state"].clone(), command["kind"].clone());
+        assert_eq!((state, given), ("asked".into(), kind.into()), "{line}");
+        let line = format!("GET /api/v2/commands/{}", command["id"].as_str().unwrap());
+        assert_eq!(api.call(Some(&api.owner), &line, None).json(), command);
+        wanted.push(command["id"].clone());
+    }
+    let list = |rest: &str| {
+        let line = format!("GET {connection}/commands{rest}");
+        api.call(Some(&api.owner), &line, None).json()
+    };
+    let ids = |list: &Value| -> Vec<Value> {
+        let items = list["items"].as_array().unwrap();
+        items.iter().map(|command| command["id"].clone()).collect()
+    };
+    let all = list("");
+    let kinds: Vec<&Value> = (all["items"].as_array().unwrap().iter())
+        .map(|command| &command["kind"])
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "replay",
+            "resolve",
+            "acknowledge",
+            "check",
+            "pause",
+            "set_events",
+            "check"
+        ]
+    );
+    let mut newest_first = ids(&all);
+    newest_first.remove(5);
+    newest_first.reverse();
+    assert_eq!(newest_first, wanted);
+    let page = list("?limit=3");
+    let next = format!("?limit=4&cursor={}", page["next_cursor"].as_str().unwrap());
+    assert_eq!([ids(&page), ids(&list(&next))].concat(), ids(&all));
+    assert!(list(&next)["next_cursor"].is_null());
 }

@@ -217,6 +217,7 @@ impl Stage {
             secrets: Mutex::default(),
             commands: Mutex::default(),
             leaving: Mutex::default(),
+            is_slow: false.into(),
             outcome: Mutex::new(HookOutcome::Pending),
             delivered: 0.into(),
             heard: 0.into(),

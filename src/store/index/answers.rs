@@ -149,7 +149,7 @@ impl<S: Indexed> Read for S {
         unresolved_incidents(subject: Subject) -> Vec<Incident>;
         command(id: CommandId) -> Option<Command>;
         commands_asked(connection: ConnectionId, limit: usize) -> Vec<Command>;
-        commands_of(owner: OwnerId, after: After<CommandId>) -> Page<Command>;
+        commands_of(connection: ConnectionId, after: After<CommandId>) -> Page<Command>;
         counts(of: Scope) -> Counts;
         latest_deliveries() -> BTreeMap<ProviderKind, Timestamp>;
         canary() -> Option<Sealed>;

@@ -4,7 +4,7 @@ use super::apply::{gone, mark, put};
 use super::key::{Key, Kind, last_id};
 use super::{Index, Kv, Scan, Write};
 use crate::domain::command::Command;
-use crate::domain::id::{CommandId, ConnectionId, OwnerId};
+use crate::domain::id::{CommandId, ConnectionId};
 use crate::store::{After, Page, ReadError};
 
 pub(super) fn command_key(id: CommandId) -> Key {
@@ -15,16 +15,16 @@ fn asked_key(connection: ConnectionId) -> Key {
     Key::of(Kind::CommandAsked).id(connection.as_u128())
 }
 
-fn by_owner_key(command: &Command) -> Key {
-    let by_owner = Key::of(Kind::CommandByOwner).id(command.owner.as_u128());
-    by_owner.id(command.id.as_u128())
+fn by_connection_key(connection: ConnectionId) -> Key {
+    Key::of(Kind::CommandByConnection).id(connection.as_u128())
 }
 
 pub(super) fn put_command(command: &Command) -> Vec<Write> {
     let asked = asked_key(command.connection).id(command.id.as_u128());
+    let by_connection = by_connection_key(command.connection).id(command.id.as_u128());
     vec![
         put(command_key(command.id), command),
-        mark(by_owner_key(command)),
+        mark(by_connection),
         if command.is_asked() {
             mark(asked)
         } else {
@@ -68,10 +68,10 @@ impl<K: Kv> Index<K> {
 
     pub(super) fn commands_of(
         &self,
-        owner: OwnerId,
+        connection: ConnectionId,
         after: After<CommandId>,
     ) -> Result<Page<Command>, ReadError> {
-        let prefix = Key::of(Kind::CommandByOwner).id(owner.as_u128());
+        let prefix = by_connection_key(connection);
         let last = after.last.map(CommandId::as_u128);
         self.page(&prefix, last, after.limit, |id| {
             self.command(CommandId::from_u128(id))

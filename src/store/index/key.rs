@@ -54,7 +54,7 @@ pub(in crate::store) enum Kind {
     Command = b'O',
     /// Those that wait for a connection's actor, by connection.
     CommandAsked = b'A',
-    CommandByOwner = b'P',
+    CommandByConnection = b'P',
     /// How long the list is whose keys begin so; see `counts`.
     Count = b'H',
     /// How long such lists of all owners are together.

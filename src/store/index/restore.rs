@@ -61,7 +61,7 @@ const DERIVED: [Kind; 30] = [
     Kind::RunByConnection,
     Kind::RunByOwner,
     Kind::CommandAsked,
-    Kind::CommandByOwner,
+    Kind::CommandByConnection,
     Kind::IncidentByOwner,
     Kind::IncidentBySubject,
     Kind::IncidentByStatus,

@@ -2,7 +2,7 @@
 
 use super::made::*;
 use crate::domain::command::{ASKED_MAX, Command, CommandOutcome, CommandState};
-use crate::domain::id::{CommandId, ConnectionId, CredentialId, UserId};
+use crate::domain::id::{CommandId, ConnectionId, CredentialId};
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Subject, conflict, wait};
@@ -19,7 +19,7 @@ fn done(command: &Command) -> Change {
     }))
 }
 
-pub(in crate::store) fn commands_wait_in_order_and_are_found_by_id_by_owner_and_by_connection(
+pub(in crate::store) fn commands_wait_in_order_and_are_found_by_id_and_by_connection(
     subject: &impl Subject,
 ) {
     let store = subject.store();
@@ -43,13 +43,17 @@ pub(in crate::store) fn commands_wait_in_order_and_are_found_by_id_by_owner_and_
     assert_eq!(asked(7, 10), []);
     let waiting = || wait(store.connections_with_commands()).unwrap();
     assert_eq!(waiting(), [1, 2, 3].map(ConnectionId::from_u128));
-    let page = wait(store.commands_of(ANN, first(2))).unwrap();
-    assert_eq!(
-        (page.items, page.has_more),
-        (vec![four.clone(), three.clone()], true)
-    );
+    let page = |id, limit| {
+        let page = wait(store.commands_of(ConnectionId::from_u128(id), first(limit))).unwrap();
+        (page.items, page.has_more)
+    };
+    assert_eq!(page(1, 1), (vec![four.clone()], true), "newest first");
+    assert_eq!(page(1, 2), (vec![four.clone(), two.clone()], false));
+    assert_eq!(page(2, 9), (vec![three.clone()], false));
 
     put(store, vec![done(three)]);
+    let ended = page(2, 9).0.remove(0);
+    assert!(ended.id == three.id && !ended.is_asked());
     assert_eq!(waiting(), [1, 3].map(ConnectionId::from_u128));
     assert!(!wait(store.command(three.id)).unwrap().unwrap().is_asked());
     put(store, vec![done(three), Change::ForgetCommand(three.id)]);
@@ -59,14 +63,8 @@ pub(in crate::store) fn commands_wait_in_order_and_are_found_by_id_by_owner_and_
     );
     assert_eq!(wait(store.command(three.id)).unwrap(), None);
     assert_eq!(asked(1, 10), std::slice::from_ref(four));
-    let page = wait(store.commands_of(ANN, first(9))).unwrap();
-    assert_eq!((page.items, page.has_more), (vec![four.clone()], false));
-    assert_eq!(
-        wait(store.commands_of(UserId::from_u128(9), first(9)))
-            .unwrap()
-            .items,
-        []
-    );
+    assert_eq!(page(1, 9), (vec![four.clone()], false));
+    assert_eq!((page(2, 9).0, page(7, 9).0), (vec![], vec![]));
 }
 
 pub(in crate::store) fn a_command_needs_a_connection_that_is_there_and_not_removed(
