@@ -123,7 +123,8 @@ async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool
 
 /// Acknowledge an incident
 ///
-/// 202 when the request is stored, but not carried out after ten seconds: its command stays pending.
+/// 202 when the request is stored, but not carried out after ten seconds: its command stays
+/// pending.
 #[utoipa::path(
     post, path = "/api/v2/incidents/{id}/acknowledge",
     responses((status = 200, body = dto::Incident), (status = 202, body = dto::Command))
@@ -138,7 +139,8 @@ pub(in crate::api) async fn acknowledge(
 
 /// Resolve an incident
 ///
-/// 202 when the request is stored, but not carried out after ten seconds: its command stays pending.
+/// 202 when the request is stored, but not carried out after ten seconds: its command stays
+/// pending.
 #[utoipa::path(
     post, path = "/api/v2/incidents/{id}/resolve",
     responses((status = 200, body = dto::Incident), (status = 202, body = dto::Command))
