@@ -6,7 +6,6 @@ pub mod doctor;
 mod events;
 mod listening;
 mod providers;
-mod reseal;
 mod series;
 mod start;
 mod stored;

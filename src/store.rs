@@ -26,7 +26,8 @@ mod write;
 
 pub use body::StoredBody;
 pub use list::{
-    ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, RunFilter, Whose,
+    ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Pages, RunFilter,
+    Whose, pages,
 };
 
 pub use counts::{Counts, Scope, Unresolved};
@@ -139,8 +140,8 @@ pub trait Read: Send + Sync {
     fn credentials(&self, owner: UserId) -> Reading<'_, Vec<Credential>>;
     /// The credentials that their owners share, newest first.
     fn shared_credentials(&self) -> Reading<'_, Vec<Credential>>;
-    /// Every credential there is.
-    fn all_credentials(&self) -> Reading<'_, Vec<Credential>>;
+    /// Every credential there is, newest first.
+    fn all_credentials(&self, after: After<CredentialId>) -> Reading<'_, Page<Credential>>;
 
     /// A connection.
     fn connection(&self, id: ConnectionId) -> Reading<'_, Option<Connection>>;
@@ -158,6 +159,8 @@ pub trait Read: Send + Sync {
         provider: ProviderKind,
         full_name: &FullName,
     ) -> Reading<'_, Vec<Connection>>;
+    /// Every connection there is, newest first, removed ones included.
+    fn all_connections(&self, after: After<ConnectionId>) -> Reading<'_, Page<Connection>>;
     /// A user's connections, newest first, removed ones included.
     fn connections_of(
         &self,
@@ -264,6 +267,13 @@ pub trait Read: Send + Sync {
         connection: ConnectionId,
         after: After<CommandId>,
     ) -> Reading<'_, Page<Command>>;
+    /// The commands of a connection but for its `newest`, newest first, at most `limit`.
+    fn commands_beyond(
+        &self,
+        connection: ConnectionId,
+        newest: usize,
+        limit: usize,
+    ) -> Reading<'_, Vec<Command>>;
     /// The connections that commands wait for.
     fn connections_with_commands(&self) -> Reading<'_, Vec<ConnectionId>>;
 

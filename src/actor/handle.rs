@@ -18,7 +18,7 @@ use super::settings::Settings;
 use super::sweeper::{StopSweeping, Sweeper};
 use super::timers::Timers;
 use super::warden::{COMMAND_TIMEOUT, Start, StopAll, Warden, actor_of};
-use crate::credentials::{Offer, Pool, Ports};
+use crate::credentials::{Offer, Pool, Ports, ResealError};
 use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
 use crate::domain::error_code::ErrorCode;
@@ -116,6 +116,11 @@ impl Actors {
             remover,
             ticking,
         }
+    }
+
+    /// Seals the tokens of all credentials with the newest key; see [`Pool::reseal`].
+    pub async fn reseal(&self) -> Result<(), ResealError> {
+        self.services.pool.reseal().await
     }
 
     /// Stops all actors, once no refresh of a grant is running. The store still completes running

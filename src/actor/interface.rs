@@ -162,7 +162,6 @@ pub trait Connections: Send + Sync + 'static {
     /// in its current state.
     /// The awkward case: an error of the store may come from carrying it out. Then the command is
     /// still pending, and carried out as soon as the store allows.
-    /// still asked, and carried out as soon as the store allows.
     fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError>;
 
     /// Requests to disconnect a connection, and waits for the outcome for the hook: until no

@@ -16,8 +16,9 @@ use crate::domain::errand::Priority;
 use crate::domain::id::UserId;
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::user::{Removal, User};
-use crate::store::{After, Batch, Change, CommitError, ReadError};
+use crate::store::{Batch, Change, CommitError, ReadError, pages};
 use actix::prelude::*;
+use futures_util::TryStreamExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,6 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_millis(250);
 /// The longest pause when the rest cannot be removed for a while.
 const STUCK: Duration = Duration::from_mins(1);
-/// Connections that are read at a time.
-const PAGE: usize = 200;
 
 /// The actor that removes users.
 pub(super) struct Remover {
@@ -163,19 +162,13 @@ async fn remove_user(
     user: &User,
     removal: Removal,
 ) -> Result<bool, Trouble> {
-    let (mut last, mut left, limit) = (None, 0_usize, PAGE);
-    let mut trouble = None;
-    loop {
-        let page = services
-            .ports
-            .store
-            .connections_of(user.id, After { last, limit })
-            .await?;
-        last = page.items.last().map(|c| c.id);
-        for connection in page.items {
-            if connection.lifecycle.phase == Phase::Removed {
-                continue;
-            }
+    let (mut left, mut trouble) = (0_usize, None);
+    let store = &services.ports.store;
+    let of_user = |after| store.connections_of(user.id, after);
+    let mut connections = pages(of_user, |c: &Connection| c.id);
+    while let Some(page) = connections.try_next().await? {
+        let present = |c: &Connection| c.lifecycle.phase != Phase::Removed;
+        for connection in page.into_iter().filter(present) {
             left += 1;
             if must_disconnect(&connection, removal) {
                 let delete_hook = removal.delete_hooks;
@@ -187,9 +180,6 @@ async fn remove_user(
                 // A connection that does not accept it now delays no other.
                 trouble = trouble.or(asked.err());
             }
-        }
-        if !page.has_more || last.is_none() {
-            break;
         }
     }
     if left > 0 {

@@ -10,24 +10,23 @@ use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::Priority;
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Phase;
-use crate::store::After;
+use crate::store::pages;
 use actix::prelude::*;
-use futures_util::stream;
+use futures_util::TryStreamExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 /// Interval at which grants are checked.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
-/// Connections of a dead credential that are read at a time.
-const PAGE: usize = 200;
-
 /// The actor that sweeps.
 pub(super) struct Sweeper {
     services: Arc<Services>,
     registry: Arc<Registry>,
+    /// The dead credentials, until it has started.
+    deaths: Option<Receiver<CredentialId>>,
 }
 
 impl Sweeper {
@@ -35,14 +34,15 @@ impl Sweeper {
     pub(super) fn start_on(
         services: Arc<Services>,
         registry: Arc<Registry>,
-        deaths: UnboundedReceiver<CredentialId>,
+        deaths: Receiver<CredentialId>,
     ) -> Addr<Self> {
-        Self::create(|ctx| {
-            ctx.add_stream(stream::unfold(deaths, async |mut deaths| {
-                deaths.recv().await.map(|id| (Died(id), deaths))
-            }));
-            Self { services, registry }
-        })
+        let deaths = Some(deaths);
+        let sweeper = Self {
+            services,
+            registry,
+            deaths,
+        };
+        sweeper.start()
     }
 
     fn sweep(&self, ctx: &mut Context<Self>) {
@@ -56,40 +56,30 @@ impl Sweeper {
 }
 
 /// Checks the connections that used a credential: each continues with another, or is suspended.
-async fn rouse(services: Arc<Services>, registry: Arc<Registry>, dead: CredentialId) {
+async fn check_users(services: &Services, registry: &Registry, dead: CredentialId) {
     let store = &services.ports.store;
     let Ok(Some(credential)) = store.credential(dead).await else {
         return;
     };
-    let mut last = None;
-    loop {
-        let after = After { last, limit: PAGE };
-        let Ok(page) = store.connections_using(dead, credential.owner, after).await else {
-            return;
-        };
-        last = page.items.last().map(|c| c.id);
-        rouse_each(&registry, dead, page.items);
-        if !page.has_more || last.is_none() {
-            return;
-        }
-    }
-}
-
-fn rouse_each(registry: &Registry, dead: CredentialId, using: Vec<Connection>) {
-    for connection in using {
-        let is_waiting = matches!(connection.lifecycle.phase, Phase::Suspended(_));
-        let used = connection.credential_used.map(CredentialUse::id);
-        if used != Some(dead) || !connection.is_enabled() || is_waiting {
-            continue;
-        }
-        if let Some(actor) = registry.get(connection.id) {
-            // No caller waits for the answer.
-            let (answer, _) = oneshot::channel();
-            actor.do_send(Cause::Wanted(Box::new(Wanted {
-                kind: CommandKind::Check,
-                priority: Priority::Check,
-                answer,
-            })));
+    let using = |after| store.connections_using(dead, credential.owner, after);
+    let mut using = pages(using, |c: &Connection| c.id);
+    // Those that cannot be read find out at their next call.
+    while let Ok(Some(page)) = using.try_next().await {
+        let used = |c: &Connection| c.credential_used.map(CredentialUse::id) == Some(dead);
+        for connection in page.into_iter().filter(used) {
+            let is_waiting = matches!(connection.lifecycle.phase, Phase::Suspended(_));
+            if connection.is_enabled()
+                && !is_waiting
+                && let Some(actor) = registry.get(connection.id)
+            {
+                // No caller waits for the answer.
+                let (answer, _) = oneshot::channel();
+                actor.do_send(Cause::Wanted(Box::new(Wanted {
+                    kind: CommandKind::Check,
+                    priority: Priority::Check,
+                    answer,
+                })));
+            }
         }
     }
 }
@@ -99,20 +89,16 @@ impl Actor for Sweeper {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.sweep(ctx);
+        if let Some(mut deaths) = self.deaths.take() {
+            let (services, registry) = (Arc::clone(&self.services), Arc::clone(&self.registry));
+            let listening = async move {
+                while let Some(dead) = deaths.recv().await {
+                    check_users(&services, &registry, dead).await;
+                }
+            };
+            ctx.spawn(listening.into_actor(self));
+        }
     }
-}
-
-/// A credential no longer works.
-struct Died(CredentialId);
-
-impl StreamHandler<Died> for Sweeper {
-    fn handle(&mut self, Died(id): Died, ctx: &mut Context<Self>) {
-        let (services, registry) = (Arc::clone(&self.services), Arc::clone(&self.registry));
-        ctx.spawn(rouse(services, registry, id).into_actor(self));
-    }
-
-    /// It continues sweeping.
-    fn finished(&mut self, _: &mut Context<Self>) {}
 }
 
 /// Ends the sweeper.

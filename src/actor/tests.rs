@@ -17,4 +17,5 @@ mod pool;
 mod processing;
 mod provider;
 mod races;
+mod reseal;
 mod turn;

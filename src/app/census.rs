@@ -8,7 +8,7 @@ use crate::domain::repo::ProviderKind;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::store::disk::DiskStore;
-use crate::store::{Read, ReadError, Scope};
+use crate::store::{Read, ReadError, Scope, pages};
 use crate::telemetry::{Recorder, log_left_out, metric};
 use metric::float;
 use metrics::gauge;
@@ -97,8 +97,11 @@ impl Census {
         for (provider, at) in store.latest_deliveries().wait()? {
             census.last_delivery.insert(provider.as_str(), at);
         }
-        for credential in store.all_credentials().wait()? {
-            census.add_credential(&credential, now);
+        let all = pages(|after| store.all_credentials(after), |c: &Credential| c.id);
+        for page in futures_executor::block_on_stream(all) {
+            for credential in page? {
+                census.add_credential(&credential, now);
+            }
         }
         for id in store.connections_with_pending().wait()? {
             let waits = store.pending(id, 1).wait()?.first().map(|d| d.received_at);

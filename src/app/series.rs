@@ -37,6 +37,7 @@ pub(super) fn begin() {
     for outcome in REFRESH_ENDS {
         counter!(metric::REFRESHES, "outcome" => outcome).absolute(0);
     }
+    gauge!(metric::UNSTORED).set(0.0);
     for provider in ProviderKind::ALL.map(ProviderKind::as_str) {
         gauge!(metric::LAST_DELIVERY, "provider" => provider).set(0.0);
         for outcome in Answered::ALL.map(Answered::as_str) {

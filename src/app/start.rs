@@ -4,14 +4,13 @@ use super::adapters::{SteadyClock, SystemEntropy};
 use super::census::Counting;
 use super::listening::{self, Listening};
 use super::providers::{default_instances, providers};
-use super::reseal::{ResealError, reseal_credentials};
 use super::{series, stored, watchdog};
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Connections};
 use crate::api::scope::Shared;
 use crate::api::{self, Collaborators, MetricsText};
 use crate::config::{Config, Limits};
-use crate::credentials::Ports;
+use crate::credentials::{Ports, ResealError};
 use crate::domain::backoff::Backoff;
 use crate::domain::id::Entropy;
 use crate::domain::repo::ProviderKind;
@@ -147,7 +146,6 @@ impl App {
         let store = Arc::clone(&opened.store);
         let store_dyn: Arc<dyn Store> = Arc::clone(&store) as _;
         opened.check_key(&*seal).await?;
-        reseal_credentials(&*store_dyn, &*seal).await?;
         let admin = opened.admin(&config, &*clock, &*entropy).await?;
         let ports = Ports {
             store: Arc::clone(&store_dyn),
@@ -159,6 +157,7 @@ impl App {
         };
         let connections = store_dyn.connection_ids().await?;
         let actors = Actors::start(ports, settings(&config), connections);
+        actors.reseal().await?;
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,

@@ -16,6 +16,9 @@ use tokio::sync::{RwLockReadGuard, mpsc};
 /// Longest wait of an orderly shutdown for running refreshes.
 const REST_MAX: Duration = Duration::from_secs(8);
 
+/// Most dead credentials that are reported and not handled yet.
+const DEATHS_MAX: usize = 1024;
+
 /// The credentials of all users. Issues [`crate::provider::Access`], renews what expires, and is
 /// the only writer of credentials.
 pub struct Pool {
@@ -27,7 +30,7 @@ pub struct Pool {
     at_work: tokio::sync::RwLock<()>,
     /// No new refresh starts.
     is_closing: AtomicBool,
-    died: mpsc::UnboundedSender<CredentialId>,
+    died: mpsc::Sender<CredentialId>,
 }
 
 impl fmt::Debug for Pool {
@@ -37,10 +40,9 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// A pool, and the channel on which it reports dead credentials. Each is reported once until it
-    /// works again, so the channel is bounded by the number of credentials.
-    pub fn new(ports: Arc<Ports>) -> (Arc<Self>, mpsc::UnboundedReceiver<CredentialId>) {
-        let (died, deaths) = mpsc::unbounded_channel();
+    /// A pool, and the channel on which it reports dead credentials.
+    pub fn new(ports: Arc<Ports>) -> (Arc<Self>, mpsc::Receiver<CredentialId>) {
+        let (died, deaths) = mpsc::channel(DEATHS_MAX);
         let pool = Self {
             ports,
             slots: Mutex::default(),
@@ -85,8 +87,8 @@ impl Pool {
 
     /// Reports that a credential no longer works.
     pub(super) fn announce_death(&self, id: CredentialId) {
-        // Without a listener, its connections find out at their next call.
-        let _ = self.died.send(id);
+        // If there is no room, or no listener, its connections find out at their next call.
+        let _ = self.died.try_send(id);
     }
 
     /// Replaces a credential, with related changes, if it is still `present`: another process may

@@ -1,10 +1,12 @@
 //! Renewing a token, by the holder of the credential's turn.
 
 use super::pool::{Pool, is_lost_race};
+use super::ports::Ports;
 use super::problem::{dead, not_configured, not_stored, waiting};
 use super::sealing::{access_with, grant_of, open};
 use super::slot::{Slot, Turn};
 use super::standing::{Need, Standing};
+use crate::domain::backoff::Backoff;
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason};
@@ -19,11 +21,43 @@ use crate::provider::{Access, ProviderError};
 use crate::seal::TokenField;
 use crate::store::CommitError;
 use crate::telemetry::metric;
-use metrics::counter;
+use metrics::{counter, gauge};
 use std::time::Duration;
 
-/// The wait before new tokens are stored again. They exist nowhere else.
-const COMMIT_RETRY: Duration = Duration::from_millis(500);
+/// Waits before new tokens are stored again. They exist nowhere else.
+const STORE_RETRY: Backoff = Backoff {
+    initial: Duration::from_millis(500),
+    cap: Duration::from_secs(5),
+};
+
+/// New tokens that are not stored yet, as metrics and log show them.
+struct Unstored<'a> {
+    ports: &'a Ports,
+    id: CredentialId,
+    failures: u32,
+}
+
+impl Unstored<'_> {
+    /// Waits before the next attempt.
+    async fn wait(&mut self, error: &(dyn std::error::Error + Sync)) {
+        if self.failures == 0 {
+            gauge!(metric::UNSTORED).increment(1.0);
+        }
+        self.failures = self.failures.saturating_add(1);
+        let (id, failures) = (self.id, self.failures);
+        tracing::error!(credential.id = %id, %error, failures, "new tokens are not stored yet");
+        let wait = STORE_RETRY.wait(failures, self.ports.chance());
+        tokio::time::sleep(wait).await;
+    }
+}
+
+impl Drop for Unstored<'_> {
+    fn drop(&mut self) {
+        if self.failures > 0 {
+            gauge!(metric::UNSTORED).decrement(1.0);
+        }
+    }
+}
 
 fn with(credential: &Credential, grant: OauthGrant) -> Credential {
     Credential {
@@ -220,6 +254,12 @@ impl Pool {
         need: &Need,
     ) -> Result<Access, ProviderError> {
         let (id, mut ended) = (present.id, Vec::new());
+        let (ports, failures) = (&*self.ports, 0);
+        let mut unstored = Unstored {
+            ports,
+            id,
+            failures,
+        };
         loop {
             let mut grant = grant_of(&self.ports, &present, &tokens);
             if let Grant::Oauth(old) = &present.grant {
@@ -232,8 +272,12 @@ impl Pool {
                 Ok(()) => break,
                 Err(error @ CommitError::Closed) => return Err(not_stored(&error)),
                 Err(error) if is_lost_race(&error) => {
-                    let Some(stored) = self.read_again(id).await else {
-                        return Err(dead());
+                    let stored = match self.ports.store.credential(id).await {
+                        Ok(stored) => stored.ok_or_else(dead)?,
+                        Err(error) => {
+                            unstored.wait(&error).await;
+                            continue;
+                        }
                     };
                     if !self.has_refresh(&stored, used) {
                         tracing::info!(credential.id = %id, "a newer grant is stored");
@@ -245,28 +289,12 @@ impl Pool {
                     ended = resolved.unwrap_or_default();
                     present = stored;
                 }
-                Err(error) => {
-                    tracing::error!(credential.id = %id, %error, "new tokens could not be stored");
-                    tokio::time::sleep(COMMIT_RETRY).await;
-                }
+                Err(error) => unstored.wait(&error).await,
             }
         }
         turn.proceed();
         tracing::info!(credential.id = %id, "credential_refreshed");
         Ok(access_with(&present, tokens.access))
-    }
-
-    /// The credential as it is stored, however long it takes to read it.
-    async fn read_again(&self, id: CredentialId) -> Option<Credential> {
-        loop {
-            match self.ports.store.credential(id).await {
-                Ok(stored) => return stored,
-                Err(error) => {
-                    tracing::error!(credential.id = %id, %error, "new tokens cannot be stored yet");
-                    tokio::time::sleep(COMMIT_RETRY).await;
-                }
-            }
-        }
     }
 
     /// Creates a new token for an installation of our app.

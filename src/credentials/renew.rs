@@ -12,7 +12,8 @@ use crate::domain::lifecycle::Failure;
 use crate::domain::user::Credential;
 use crate::domain::wording;
 use crate::provider::{Access, ProviderError};
-use futures_util::StreamExt;
+use crate::store::pages;
+use futures_util::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 
 /// Most concurrent refreshes of a sweep.
@@ -91,13 +92,21 @@ impl Pool {
 
     /// Renews what is due soon, also unused credentials, and refreshes that a crash interrupted.
     pub async fn sweep(self: &Arc<Self>) {
-        let credentials = match self.ports.store.all_credentials().await {
-            Ok(credentials) => credentials,
-            Err(error) => {
-                tracing::warn!(%error, "credentials cannot be read; trying again");
-                return;
+        let store = &self.ports.store;
+        let mut all = pages(|after| store.all_credentials(after), |c: &Credential| c.id);
+        loop {
+            match all.try_next().await {
+                Ok(Some(page)) => self.sweep_page(page).await,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "credentials cannot be read; trying again");
+                    return;
+                }
             }
-        };
+        }
+    }
+
+    async fn sweep_page(self: &Arc<Self>, credentials: Vec<Credential>) {
         let now = self.ports.now();
         let is_due = |credential: &Credential| match &credential.grant {
             Grant::Oauth(grant) => {

@@ -1,6 +1,11 @@
 //! The wait before the next attempt: exponential growth with a cap and jitter.
 
+use backoff::ExponentialBackoffBuilder;
+use backoff::backoff::Backoff as _;
 use std::time::Duration;
+
+/// After so many attempts the ceiling is the cap, whatever it is.
+const ATTEMPTS_MAX: u32 = 64;
 
 /// Shape of a backoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +23,18 @@ impl Backoff {
     /// "Equal jitter": half of the ceiling is fixed, half is random, so that many retries spread
     /// out and none is immediate.
     pub fn wait(&self, attempt: u32, chance: u64) -> Duration {
-        let doublings = attempt.saturating_sub(1).min(31);
-        let ceiling = self.initial.saturating_mul(1 << doublings).min(self.cap);
+        // Without randomness and without a limit of time, only the arguments decide.
+        let mut ceilings = ExponentialBackoffBuilder::new()
+            .with_initial_interval(self.initial)
+            .with_max_interval(self.cap)
+            .with_multiplier(2.0)
+            .with_randomization_factor(0.0)
+            .with_max_elapsed_time(None)
+            .build();
+        for _ in 1..attempt.min(ATTEMPTS_MAX) {
+            let _ = ceilings.next_backoff();
+        }
+        let ceiling = ceilings.current_interval.min(self.cap);
         let half = ceiling / 2;
         half + scale(ceiling.saturating_sub(half), chance)
     }

@@ -8,6 +8,9 @@ use super::time::Timestamp;
 /// Most pending commands of a connection: beyond, new ones are refused.
 pub const ASKED_MAX: usize = 32;
 
+/// Commands of a connection that are kept: beyond, the oldest that have ended are deleted.
+pub const KEPT_MAX: usize = 100;
+
 /// The commands of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandKind {

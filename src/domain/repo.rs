@@ -23,6 +23,14 @@ impl ProviderKind {
             Self::Gitlab => "gitlab",
         }
     }
+
+    /// The name in sentences.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Github => "GitHub",
+            Self::Gitlab => "GitLab",
+        }
+    }
 }
 
 impl fmt::Display for ProviderKind {

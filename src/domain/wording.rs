@@ -48,22 +48,15 @@ pub const PAYLOAD_DAMAGED: &str = "its payload is damaged";
 /// The same.
 pub const DECODER_MISSING: &str = "its provider is no longer configured";
 
-fn name(provider: ProviderKind) -> &'static str {
-    match provider {
-        ProviderKind::Github => "GitHub",
-        ProviderKind::Gitlab => "GitLab",
-    }
-}
-
 /// A provider refused a token, and whether its credential still works is not known yet.
 pub fn token_not_renewed(by: ProviderKind) -> String {
-    let name = name(by);
+    let name = by.name();
     format!("{name} refused the token, and it could not be renewed yet. Try again.")
 }
 
 /// A provider refused a token that has been replaced since.
 pub fn token_replaced(by: ProviderKind) -> String {
-    let name = name(by);
+    let name = by.name();
     format!("{name} refused the token, and there is a new one now. Try again.")
 }
 
@@ -115,7 +108,7 @@ fn suspended(connection: &Connection, reason: SuspendReason) -> String {
 }
 
 fn disabled(connection: &Connection, permanently: bool) -> String {
-    let (name, provider) = (&connection.full_name, connection.instance.provider);
+    let (name, provider) = (&connection.full_name, connection.instance.provider.name());
     if permanently {
         format!(
             "Webhook for {name} disabled by {provider} after failed deliveries. \

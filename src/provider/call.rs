@@ -3,9 +3,9 @@
 use super::http::{Answer, Http, NoAnswer, Request};
 use super::outbound::ProviderError;
 use super::quota::Quota;
+use crate::domain::backoff::Backoff;
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::telemetry::metric;
-use backoff::backoff::Backoff as _;
 use metrics::{counter, histogram};
 use std::fmt;
 use std::future::Future;
@@ -99,11 +99,10 @@ impl Caller {
         is_repeatable: bool,
         acted: &mut bool,
     ) -> Result<Answer, NoAnswer> {
-        let mut waits = backoff::ExponentialBackoffBuilder::new()
-            .with_initial_interval(self.retry_wait)
-            .with_max_interval(RETRY_WAIT_MAX)
-            .with_max_elapsed_time(None)
-            .build();
+        let waits = Backoff {
+            initial: self.retry_wait,
+            cap: RETRY_WAIT_MAX,
+        };
         let mut tries = 1;
         loop {
             let request = request();
@@ -138,9 +137,8 @@ impl Caller {
             if !failed || !may_repeat || tries == TRIES_MAX {
                 return outcome;
             }
+            tokio::time::sleep(waits.wait(tries, rand::random())).await;
             tries += 1;
-            let wait = waits.next_backoff().unwrap_or(RETRY_WAIT_MAX);
-            tokio::time::sleep(wait).await;
         }
     }
 }

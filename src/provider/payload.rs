@@ -6,6 +6,7 @@
 mod mend;
 
 use super::inbound::{DecodeError, HeaderLookup, VerifyError};
+use crate::domain::event::Event;
 pub(super) use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
 use data_encoding::HEXLOWER;
@@ -254,23 +255,26 @@ pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<serde_jso
     (json.trim_ascii_start().first() == Some(&b'{')).then(|| serde_json::from_slice(json))
 }
 
-/// Reads a verified body. If a part of it cannot be decoded, it is repaired in `room`.
+/// Reads a verified body. If a part of it cannot be decoded, it is repaired in `room`; returns
+/// whether it was.
 pub(super) fn read<'a, T: Deserialize<'a>>(
     json: &'a [u8],
     room: &'a mut Vec<u8>,
-) -> Result<T, DecodeError> {
+) -> Result<(T, bool), DecodeError> {
     let is_doubled = |e: &serde_json::Error| e.to_string().starts_with("duplicate field");
-    let told = match object(json) {
+    let mut is_repaired = false;
+    let found = match object(json) {
         Some(Err(e)) if !is_doubled(&e) => {
+            is_repaired = true;
             *room = mend::mended(json);
             // If it cannot be repaired, the error is that of the original.
             object(room)
                 .map(|mended| mended.map_err(|again| if is_doubled(&again) { again } else { e }))
         }
-        told => told,
+        found => found,
     };
-    match told {
-        Some(Ok(body)) => Ok(body),
+    match found {
+        Some(Ok(body)) => Ok((body, is_repaired)),
         // The message of serde_json may quote the payload; its position does not.
         Some(Err(e)) => {
             let problem = if is_doubled(&e) {
@@ -284,6 +288,17 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
         }
         None => Err(DecodeError("it is not a JSON object".into())),
     }
+}
+
+/// The event of a body that does not identify its run. If the body was repaired, what identifies
+/// the run may have been lost with it, and a failure must not be missed: then it cannot be read. A
+/// body that never had it may belong to another event, whose name is not signed.
+pub(super) fn unidentified(is_repaired: bool) -> Result<Event, DecodeError> {
+    if is_repaired {
+        let text = "a value that is not valid JSON is needed to identify the run";
+        return Err(DecodeError(text.into()));
+    }
+    Ok(Event::Ignored)
 }
 
 /// A moment as RFC 3339 writes it.

@@ -71,6 +71,7 @@ macro_rules! contract {
             reads::what_is_not_there_is_none_or_nothing
             reads::a_walk_shows_once_what_was_there_all_the_time
             reads::pending_deliveries_are_shown_in_order_until_they_are_processed
+            reads::every_credential_and_connection_is_in_a_page
             reads::a_connection_is_found_by_all_that_leads_to_it_and_by_nothing_older
             reads::filters_show_what_fits_and_no_other_owners
             reads::filters_of_history_show_what_fits

@@ -1,11 +1,12 @@
 //! A store in memory that fails or stops where a test wants it to, as a full disk or a crash
 //! would.
 
-use super::index::{Index, Indexed};
+use super::index::{Index, Indexed, Kv, credential_key};
 use super::memory::{MemoryKv, MemoryPayloads, MemoryStore};
 use super::{Batch, Change, CommitError, Committing, Conflict, Lease, Reading, Store, StoreStatus};
-use crate::domain::id::ConnectionId;
+use crate::domain::id::{ConnectionId, CredentialId};
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What happens to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct FaultyStore {
     plan: Mutex<Option<Plan>>,
     /// What another writer commits just before the next batch that matches.
     overtaking: Mutex<Option<(Matches, Change)>>,
+    commits: AtomicUsize,
 }
 
 impl FaultyStore {
@@ -63,12 +65,32 @@ impl FaultyStore {
         *self.overtaking.lock() = Some((Box::new(matches), by));
     }
 
+    /// The batches that were submitted.
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+
     fn overtake(&self, batch: &Batch) {
         let mut overtaking = self.overtaking.lock();
         let strikes = |(matches, _): &mut (Matches, Change)| batch.changes.iter().any(matches);
         if let Some((_, change)) = overtaking.take_if(strikes) {
             drop(self.memory.commit(Batch::of(vec![change])));
         }
+    }
+
+    /// The record of a credential cannot be read any more; returns what it was, for
+    /// [`FaultyStore::restores`].
+    pub fn damages(&self, id: CredentialId) -> Option<Vec<u8>> {
+        let was = self.memory.index().kv.get(credential_key(id).bytes());
+        self.restores(id, Some(vec![0xFF; 9]));
+        was.expect("memory can be read")
+    }
+
+    /// It is this again.
+    pub fn restores(&self, id: CredentialId, was: Option<Vec<u8>>) {
+        let write = (credential_key(id).into_bytes(), was);
+        let written = self.memory.index().kv.apply(vec![write]);
+        written.expect("memory can be written");
     }
 
     /// All is well again.
@@ -115,6 +137,7 @@ impl Store for FaultyStore {
     }
 
     fn commit(&self, batch: Batch) -> Committing {
+        self.commits.fetch_add(1, Ordering::SeqCst);
         self.overtake(&batch);
         match self.fault(&batch) {
             None => self.memory.commit(batch),

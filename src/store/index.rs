@@ -20,6 +20,8 @@ mod restore;
 pub(super) use answers::{Indexed, Look, Payloads};
 pub(super) use apply::track_key;
 pub(super) use guard::Claims;
+#[cfg(test)]
+pub(super) use guard::credential_key;
 
 use super::record::{Record, decode};
 use super::tally::Tally;

@@ -5,15 +5,40 @@
 //! [`LOOKED_AT_MAX`] for one page: such a page may hold fewer records than were asked for, or
 //! none, and still say where to go on.
 
+use super::{After, Page, ReadError, Reading};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::ConnectionId;
 use crate::domain::incident::IncidentStatus;
 use crate::domain::pattern::Pattern;
 use crate::domain::repo::{Host, ProviderKind};
 use crate::domain::run::Conclusion;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 
 /// Most records that are read for one page.
 pub const LOOKED_AT_MAX: usize = 1000;
+
+/// Records in each of [`pages`].
+const PAGE: usize = 200;
+
+/// The pages of a list, from the first to the last.
+pub type Pages<'a, T> = BoxStream<'a, Result<Vec<T>, ReadError>>;
+
+/// Reads a list as a whole, a page at a time. `id` is what the next page continues after.
+pub fn pages<'a, T: Send + 'a, Id: Send + 'a>(
+    read: impl Fn(After<Id>) -> Reading<'a, Page<T>> + Send + 'a,
+    id: impl Fn(&T) -> Id + Send + 'a,
+) -> Pages<'a, T> {
+    let first = Some(None);
+    stream::try_unfold((read, id, first), async |(read, id, next)| {
+        let Some(last) = next else { return Ok(None) };
+        let page = read(After { last, limit: PAGE }).await?;
+        let last = page.items.last().filter(|_| page.has_more);
+        let next = last.map(|item| Some(id(item)));
+        Ok(Some((page.items, (read, id, next))))
+    })
+    .boxed()
+}
 
 /// A page of a list, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]

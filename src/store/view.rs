@@ -92,6 +92,17 @@ pub(super) struct View {
     /// When a harmed value was last a reason to make it anew.
     doubted_at: Mutex<Option<Instant>>,
     dir: PathBuf,
+    /// How writing to sled fails, and after how many entries.
+    #[cfg(test)]
+    breaks: Mutex<Option<(u32, Failure)>>,
+}
+
+/// How writing to sled fails.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failure {
+    Error(&'static str),
+    Panic,
 }
 
 /// Why the view cannot be used.
@@ -167,6 +178,8 @@ impl View {
             harmed: AtomicU64::new(0),
             doubted_at: Mutex::new(None),
             dir: dir.to_owned(),
+            #[cfg(test)]
+            breaks: Mutex::default(),
         }
     }
 
@@ -347,6 +360,34 @@ fn sync_tree(dir: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 impl View {
+    /// Writing to sled fails once, after so many entries.
+    pub(super) fn breaks(&self, after: u32, failure: Failure) {
+        *self.breaks.lock() = Some((after, failure));
+    }
+
+    /// Whether it has failed since.
+    pub(super) fn is_broken(&self) -> bool {
+        self.breaks.lock().is_none()
+    }
+
+    fn strike(&self) -> Result<(), ReadError> {
+        let mut breaks = self.breaks.lock();
+        let Some((after, failure)) = &mut *breaks else {
+            return Ok(());
+        };
+        if *after > 0 {
+            *after -= 1;
+            return Ok(());
+        }
+        let failure = *failure;
+        *breaks = None;
+        drop(breaks);
+        match failure {
+            Failure::Error(why) => Err(ReadError::Unavailable(why.to_owned())),
+            Failure::Panic => panic!("sled panics on a full disk"),
+        }
+    }
+
     /// sled loses an entry.
     pub(super) fn lose(&self, key: &[u8]) {
         self.write_out().unwrap();

@@ -91,6 +91,8 @@ metrics! {
         "Incidents resolved.";
     REFRESHES = Counter "hookherd_grant_refreshes_total" ["outcome"]
         "OAuth token refreshes, by outcome.";
+    UNSTORED = Gauge "hookherd_grants_unstored" []
+        "Renewed grants whose new tokens are not stored yet.";
     JOURNAL = Gauge "hookherd_journal_bytes" []
         "Size of the journal on disk.";
     SEGMENTS = Gauge "hookherd_journal_segments" []

@@ -6,7 +6,9 @@ use super::plan::Edit;
 use super::turn::{Doing, Turn};
 use crate::actor::interface::CommandError;
 use crate::actor::secrets;
-use crate::domain::command::{ASKED_MAX, Command, CommandKind, CommandOutcome, CommandState};
+use crate::domain::command::{
+    ASKED_MAX, Command, CommandKind, CommandOutcome, CommandState, KEPT_MAX,
+};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::errand::Priority;
 use crate::domain::error_code::ErrorCode;
@@ -15,9 +17,12 @@ use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject, hea
 use crate::domain::lifecycle::{Desired, Input};
 use crate::domain::secret::HookSecret;
 use crate::domain::wording;
-use crate::store::Change;
+use crate::store::{Change, ReadError};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
+
+/// Most old commands that are deleted with the end of one.
+const OLD_MAX: usize = 100;
 
 impl Turn {
     /// Carries out a request of another part of Hookherd.
@@ -94,8 +99,9 @@ impl Turn {
             state: CommandState::Failed { at, code },
             ..command.clone()
         };
-        self.commit(vec![Change::PutCommand(Box::new(failed))])
-            .await?;
+        let mut changes = vec![Change::PutCommand(Box::new(failed))];
+        changes.extend(self.old_commands().await?);
+        self.commit(changes).await?;
         result
     }
 
@@ -114,11 +120,20 @@ impl Turn {
             ..command.clone()
         };
         plan.end_command(&done);
+        plan.changes.extend(self.old_commands().await?);
         self.take_step(plan).await?;
         if is_replay {
             self.doings.push(Doing::Next(OwnCause::More));
         }
         Ok(done)
+    }
+
+    /// The ended commands that are too many when one more ends.
+    async fn old_commands(&self) -> Result<impl Iterator<Item = Change> + use<>, ReadError> {
+        let store = &self.services.ports.store;
+        let old = store.commands_beyond(self.id, KEPT_MAX, OLD_MAX).await?;
+        let ended = old.into_iter().filter(|command| !command.is_asked());
+        Ok(ended.map(|command| Change::ForgetCommand(command.id)))
     }
 
     /// The input of a command for the state machine, and its other changes.
@@ -153,12 +168,8 @@ impl Turn {
                 let unresolved = self.services.ports.store.unresolved_incidents(subject);
                 let (why, now) = (Resolution::Disconnected, self.services.ports.now());
                 let resolved = health::resolve_all(unresolved.await?, why, now);
-                let edit = Edit {
-                    changes: resolved
-                        .map(|incident| Change::PutIncident(Box::new(incident)))
-                        .collect(),
-                    ..Edit::default()
-                };
+                let edit =
+                    Edit::of(resolved.map(|incident| Change::PutIncident(Box::new(incident))));
                 let desired = Desired::Removed { delete_hook };
                 Ok((Some(Input::DesiredChanged(desired)), edit))
             }
@@ -204,11 +215,9 @@ impl Turn {
         let is_news = incident
             .acknowledge(self.services.ports.now())
             .map_err(|_| CommandError::NotNow(wording::INCIDENT_RESOLVED))?;
-        let changes = is_news.then(|| Change::PutIncident(Box::new(incident)));
-        Ok(Edit {
-            changes: changes.into_iter().collect(),
-            ..Edit::default()
-        })
+        Ok(Edit::of(
+            is_news.then(|| Change::PutIncident(Box::new(incident))),
+        ))
     }
 
     async fn resolve(&self, id: IncidentId) -> Result<Edit, CommandError> {
@@ -225,10 +234,7 @@ impl Turn {
             changes.extend(track.map(|track| Change::PutTrack(Box::new(track))));
         }
         changes.push(Change::PutIncident(Box::new(incident)));
-        Ok(Edit {
-            changes,
-            ..Edit::default()
-        })
+        Ok(Edit::of(changes))
     }
 
     async fn replay(&self, id: DeliveryId) -> Result<Edit, CommandError> {
@@ -241,10 +247,6 @@ impl Turn {
             tries: 0,
             ..delivery
         };
-        let changes = vec![Change::PutDelivery(Box::new(delivery))];
-        Ok(Edit {
-            changes,
-            ..Edit::default()
-        })
+        Ok(Edit::of([Change::PutDelivery(Box::new(delivery))]))
     }
 }

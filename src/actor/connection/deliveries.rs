@@ -5,7 +5,7 @@
 
 use super::cause::OwnCause;
 use super::plan::Edit;
-use super::turn::{COMMIT_RETRY, Doing, Turn};
+use super::turn::{Doing, Turn};
 use crate::actor::incidents::Fold;
 use crate::actor::interface::CommandError;
 use crate::domain::connection::Connection;
@@ -24,6 +24,8 @@ use std::panic::AssertUnwindSafe;
 /// Deliveries that are processed in one commit. Between batches, other messages and the other
 /// actors of the thread have their turn.
 const BATCH_MAX: usize = 32;
+/// Deliveries that are marked in one commit when their connection has ended.
+const ENDED_MAX: usize = 100;
 /// A delivery whose processing panicked this often becomes a dead letter.
 const TRIES_MAX: u32 = 3;
 
@@ -42,7 +44,7 @@ impl Turn {
             drained = self.process().await;
         }
         if let Err(error) = drained {
-            tracing::error!(connection.id = %self.id, %error, "what waits cannot be processed");
+            tracing::error!(connection.id = %self.id, %error, "pending work cannot be processed");
             self.pause();
         }
     }
@@ -50,8 +52,7 @@ impl Turn {
     /// Deliveries are processed again after a pause.
     pub(super) fn pause(&mut self) {
         if !std::mem::replace(&mut self.state.is_pausing, true) {
-            let again = OwnCause::ProcessAgain;
-            self.doings.push(Doing::Later(again, COMMIT_RETRY));
+            self.later(OwnCause::ProcessAgain);
         }
     }
 
@@ -159,10 +160,7 @@ impl Turn {
     /// Commits a batch with its outcomes.
     async fn finish(&mut self, folded: Folded) -> Result<(), CommandError> {
         let now = self.services.ports.now();
-        let mut edit = Edit {
-            changes: folded.changes,
-            ..Edit::default()
-        };
+        let mut edit = Edit::of(folded.changes);
         let mut names = Vec::with_capacity(folded.outcomes.len());
         for (delivery, outcome) in folded.outcomes {
             if let Outcome::DeadLetter { reason } = &outcome {
@@ -186,6 +184,25 @@ impl Turn {
             self.look().await;
         }
         Ok(())
+    }
+
+    /// The connection is gone, and no delivery for it can be stored any more: marks those that are
+    /// pending, a page in each commit. The store's retention marks what a crash leaves.
+    pub(super) async fn mark_pending(&mut self) -> Result<(), CommandError> {
+        loop {
+            let ports = &self.services.ports;
+            let (now, pending) = (ports.now(), ports.store.pending(self.id, ENDED_MAX).await?);
+            if pending.is_empty() {
+                return Ok(());
+            }
+            let paused = |delivery| {
+                let (at, outcome) = (now, Outcome::Paused);
+                let state = DeliveryState::Processed { at, outcome };
+                Change::PutDelivery(Box::new(Delivery { state, ..delivery }))
+            };
+            self.commit(pending.into_iter().map(paused).collect())
+                .await?;
+        }
     }
 
     /// Checks the current state at the provider: a payload is not trusted. If no call is possible

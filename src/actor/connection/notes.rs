@@ -5,7 +5,6 @@ use super::plan::{Act, Plan};
 use crate::credentials::Ports;
 use crate::domain::command::{ASKED_MAX, Command, CommandState};
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::health::{self, HealthFailure, HealthKind};
@@ -13,10 +12,6 @@ use crate::domain::incident::{Resolution, Subject};
 use crate::domain::lifecycle::{Desired, Observation, SuspendReason};
 use crate::domain::user::Credential;
 use crate::store::{Change, ReadError};
-
-/// Most deliveries that are still pending when a connection ends and are marked in its last
-/// commit; more than these cannot be pending, for the actor drains as they come.
-const PENDING_AT_END_MAX: usize = 1000;
 
 /// Completes the changes of a plan that was made from `present`.
 pub(super) async fn complete(
@@ -123,21 +118,14 @@ async fn recover(
     }))
 }
 
-/// The connection ends: pending deliveries are marked, and the record is deleted.
+/// The connection ends: its pending commands fail, and the record is deleted. Its pending
+/// deliveries are marked after that, when no more can come: see [`super::deliveries`].
 async fn end(ports: &Ports, plan: &mut Plan) -> Result<(), ReadError> {
     let (id, now) = (plan.connection.id, ports.now());
     debug_assert!(matches!(
         plan.connection.lifecycle.desired,
         Desired::Removed { .. }
     ));
-    for delivery in ports.store.pending(id, PENDING_AT_END_MAX).await? {
-        let state = DeliveryState::Processed {
-            at: now,
-            outcome: Outcome::Paused,
-        };
-        let delivery = Delivery { state, ..delivery };
-        plan.changes.push(Change::PutDelivery(Box::new(delivery)));
-    }
     // The one that ends it is among the changes already, and done.
     let state = CommandState::Failed {
         at: now,

@@ -58,6 +58,16 @@ pub(super) struct Edit {
     pub(super) changes: Vec<Change>,
 }
 
+impl Edit {
+    /// Only these changes.
+    pub(super) fn of(changes: impl IntoIterator<Item = Change>) -> Self {
+        Self {
+            changes: changes.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
 /// What becomes of the suspicion that wrong signatures raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Suspect {

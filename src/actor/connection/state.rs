@@ -39,6 +39,8 @@ pub(super) struct State {
     pub(super) waiters: Vec<Waiter>,
     /// Steps to be taken as soon as the store takes them, in order.
     pub(super) owed: VecDeque<Owed>,
+    /// Failures of the store since something could be stored or read.
+    pub(super) store_failures: u32,
     /// After a panic deliveries are processed one at a time, each with its try counted first.
     pub(super) careful: bool,
     /// The delivery whose try is counted already, and which has not panicked since.
@@ -70,6 +72,7 @@ impl State {
             && !self.has_commands
             && self.waiters.is_empty()
             && self.owed.is_empty()
+            && (self.store_failures == 0 || self.connection.is_some())
             && !self.careful
             && self.counted.is_none()
             && !self.has_move_turn

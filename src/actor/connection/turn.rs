@@ -8,6 +8,7 @@ use super::state::{Owed, State};
 use crate::actor::interface::CommandError;
 use crate::actor::secrets;
 use crate::actor::services::Services;
+use crate::domain::backoff::Backoff;
 use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
 use crate::domain::id::ConnectionId;
@@ -17,8 +18,11 @@ use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long to wait before a step is taken again whose commit failed.
-pub(super) const COMMIT_RETRY: Duration = Duration::from_millis(500);
+/// Waits before what the store refused, or could not read, is tried again.
+const STORE_RETRY: Backoff = Backoff {
+    initial: Duration::from_millis(500),
+    cap: Duration::from_secs(30),
+};
 /// How long the state is kept after deliveries.
 const LINGER: Duration = Duration::from_secs(30);
 /// Most steps that are owed at a time. There are as many timers and calls as a lifecycle has, so
@@ -89,7 +93,7 @@ impl Turn {
     pub(super) async fn take_own(mut self, cause: OwnCause) -> Self {
         if let Err(error) = self.read().await {
             tracing::error!(connection.id = %self.id, %error, "a connection cannot be read");
-            self.doings.push(Doing::Later(cause, COMMIT_RETRY));
+            self.later(cause);
             return self;
         }
         match cause {
@@ -116,7 +120,7 @@ impl Turn {
     }
 
     /// Claims and reads the connection, unless it is known. One that is gone, or that another
-    /// process has claimed, stops the actor.
+    /// process has claimed, stops the actor, once its pending deliveries are marked.
     async fn read(&mut self) -> Result<(), CommandError> {
         let store = &self.services.ports.store;
         if self.state.lease.is_none() {
@@ -126,6 +130,9 @@ impl Turn {
             self.state.connection = store.connection(self.id).await?;
         }
         if self.state.connection.is_none() {
+            if self.state.lease.is_some() {
+                self.mark_pending().await?;
+            }
             self.doings.push(Doing::Stop);
         }
         Ok(())
@@ -144,10 +151,7 @@ impl Turn {
                 self.pause();
             }
             Cause::MoveTurn => self.give_turn_back(None),
-            Cause::Fired(timer, _) => {
-                let again = OwnCause::Fire(timer);
-                self.doings.push(Doing::Later(again, COMMIT_RETRY));
-            }
+            Cause::Fired(timer, _) => self.later(OwnCause::Fire(timer)),
             Cause::Heard | Cause::Rejected { .. } | Cause::WhenSettled(_) => {}
         }
     }
@@ -211,7 +215,9 @@ impl Turn {
             self.doings.push(Doing::Stop);
             return Err(CommandError::Unavailable);
         }
-        Ok(committed?)
+        committed?;
+        self.state.store_failures = 0;
+        Ok(())
     }
 
     /// Takes a step that no other part can repeat: when it cannot be committed, it is owed.
@@ -246,8 +252,12 @@ impl Turn {
         );
     }
 
+    /// Says something to itself when the store may work again.
     pub(super) fn later(&mut self, cause: OwnCause) {
-        self.doings.push(Doing::Later(cause, COMMIT_RETRY));
+        let failures = &mut self.state.store_failures;
+        *failures = failures.saturating_add(1);
+        let wait = STORE_RETRY.wait(*failures, self.services.ports.chance());
+        self.doings.push(Doing::Later(cause, wait));
     }
 
     /// The plan is durable: make it the state, and note what follows from it.
@@ -269,8 +279,9 @@ impl Turn {
             self.settle(outcome);
         }
         if is_end {
+            // It is found gone in the next turn, whose deliveries are marked, and then it stops.
             self.state.connection = None;
-            self.doings.push(Doing::Stop);
+            self.doings.push(Doing::Next(OwnCause::More));
         }
     }
 

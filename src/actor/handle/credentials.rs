@@ -7,15 +7,13 @@ use crate::credentials::Offer;
 use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::errand::{Errand, Priority};
-use crate::domain::id::{ConnectionId, CredentialId, UserId};
+use crate::domain::id::{CredentialId, UserId};
 use crate::domain::lifecycle::Desired;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::user::Credential;
 use crate::provider::Access;
-use crate::store::{After, CommitError, ReadError};
-
-/// Connections that are read at a time when credentials change.
-const PAGE: usize = 200;
+use crate::store::{CommitError, Pages, ReadError, pages};
+use futures_util::TryStreamExt;
 
 /// Whether a connection failed for want of a credential that can do it.
 fn waits(connection: &Connection, instance: &Instance) -> bool {
@@ -47,10 +45,11 @@ impl Actors {
         self.services.pool.remove(id).await?;
         if let Some(dead) = removed.filter(|credential| credential.rejected.is_some()) {
             // Its incident is resolved, which covered the suspended connections: they are checked
-            // again, and report themselves. An unreadable one is not changed.
-            if let Ok(ids) = self.users_of(&dead).await {
-                let _ = self.resume(ids, &dead.instance).await;
-            }
+            // again, and report themselves. An unreadable one is not changed. Those that have
+            // called with none so far may have waited for it.
+            let store = &self.services.ports.store;
+            let using = |after| store.connections_using(dead.id, dead.owner, after);
+            let _ = self.resume(pages(using, |c| c.id), &dead.instance).await;
         }
         Ok(())
     }
@@ -70,72 +69,37 @@ impl Actors {
     /// Checks the connections that had no working credential: the owner's, and those of all users
     /// when it is shared.
     async fn resume_waiting(&self, credential: &Credential) -> Result<(), ReadError> {
-        let ids = if credential.is_shared {
-            self.services.ports.store.connection_ids().await?
+        let store = &self.services.ports.store;
+        let connections = if credential.is_shared {
+            pages(|after| store.all_connections(after), |c| c.id)
         } else {
-            self.connections_of(credential.owner).await?
+            let owner = credential.owner;
+            pages(move |after| store.connections_of(owner, after), |c| c.id)
         };
-        self.resume(ids, &credential.instance).await
+        self.resume(connections, &credential.instance).await
     }
 
     /// Checks those of these connections that had no working credential.
-    async fn resume(&self, ids: Vec<ConnectionId>, instance: &Instance) -> Result<(), ReadError> {
-        for (n, id) in ids.into_iter().enumerate() {
-            // A record that is in memory is read without a pause.
-            if n % PAGE == PAGE - 1 {
-                tokio::task::yield_now().await;
-            }
-            let connection = self.services.ports.store.connection(id).await?;
-            let waiting = connection.filter(|c| waits(c, instance));
-            if let Some(connection) = waiting {
+    async fn resume(
+        &self,
+        mut connections: Pages<'_, Connection>,
+        instance: &Instance,
+    ) -> Result<(), ReadError> {
+        while let Some(page) = connections.try_next().await? {
+            for connection in page.into_iter().filter(|c| waits(c, instance)) {
                 let kind = match connection.lifecycle.desired {
-                    // Said again, it is tried again.
+                    // Requested again, it is tried again.
                     Desired::Removed { delete_hook } => CommandKind::Disconnect { delete_hook },
                     Desired::Active | Desired::Paused => CommandKind::Check,
                 };
-                // One that cannot be asked just now looks again at its next start or retry.
-                let (services, registry) = (&self.services, &self.registry);
+                // One that cannot be asked now checks again at its next start or retry.
+                let (services, registry, id) = (&self.services, &self.registry, connection.id);
                 if let Ok(actor) = actor_of(services, registry, &self.warden, id).await {
                     let _ = want(&actor, kind, Priority::Repair).await;
                 }
             }
         }
         Ok(())
-    }
-
-    /// The connections that used a credential, or that have called with none so far and may have
-    /// waited for it.
-    async fn users_of(&self, credential: &Credential) -> Result<Vec<ConnectionId>, ReadError> {
-        let store = &self.services.ports.store;
-        let (mut ids, mut last) = (Vec::new(), None);
-        loop {
-            let after = After { last, limit: PAGE };
-            let page = store.connections_using(credential.id, credential.owner, after);
-            let page = page.await?;
-            last = page.items.last().map(|c| c.id);
-            ids.extend(page.items.iter().map(|c| c.id));
-            if !page.has_more || last.is_none() {
-                return Ok(ids);
-            }
-        }
-    }
-
-    async fn connections_of(&self, owner: UserId) -> Result<Vec<ConnectionId>, ReadError> {
-        let (mut ids, mut last) = (Vec::new(), None);
-        loop {
-            let after = After { last, limit: PAGE };
-            let page = self
-                .services
-                .ports
-                .store
-                .connections_of(owner, after)
-                .await?;
-            last = page.items.last().map(|c| c.id);
-            ids.extend(page.items.iter().map(|c| c.id));
-            if !page.has_more || last.is_none() {
-                return Ok(ids);
-            }
-        }
     }
 
     pub(super) async fn repositories_now(

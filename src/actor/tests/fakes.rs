@@ -274,6 +274,18 @@ impl Farm {
         event: &str,
         body: &[u8],
     ) -> DeliveryId {
+        let id = self.receive(connection, event, body).await;
+        self.actors.delivered(connection.id);
+        id
+    }
+
+    /// The same, and the actors are not notified.
+    pub(super) async fn receive(
+        &self,
+        connection: &Connection,
+        event: &str,
+        body: &[u8],
+    ) -> DeliveryId {
         let n = self.deliveries.fetch_add(1, Ordering::SeqCst);
         let now = self.clock.now();
         let delivery = Delivery {
@@ -302,7 +314,6 @@ impl Farm {
             changes,
         };
         self.store.commit(batch).await.unwrap();
-        self.actors.delivered(connection.id);
         id
     }
 

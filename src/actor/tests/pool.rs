@@ -15,6 +15,7 @@ use crate::domain::lifecycle::Failure;
 use crate::provider::ProviderError;
 use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::{Change, CommitError, Store};
+use crate::telemetry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -213,6 +214,30 @@ async fn new_tokens_are_stored_however_long_the_disk_is_full() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(access(&farm, id).await, Ok(true));
     assert_eq!(farm.incidents(ANN), []);
+}
+
+#[actix::test]
+async fn new_tokens_whose_record_is_damaged_are_counted_and_stored_once_it_is_not() {
+    let recorder = telemetry::local();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let unstored = |count| {
+        let text = recorder.handle().render();
+        text.contains(&format!("hookherd_grants_unstored {count}\n"))
+    };
+    let store = Arc::new(FaultyStore::default());
+    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let id = farm.sign_in(ANN).await;
+    farm.until(|| refreshes(&farm) == 1).await;
+    let was = store.damages(id);
+    let commits = store.commits();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert!(unstored(1), "it is visible");
+    let tries = store.commits() - commits;
+    assert!((500..2000).contains(&tries), "{tries} tries in an hour");
+    store.restores(id, was);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(access(&farm, id).await, Ok(true));
+    assert!(unstored(0));
 }
 
 /// Whoever has the credential's turn may have it for long: nobody waits for that for ever.

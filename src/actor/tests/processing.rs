@@ -1,5 +1,6 @@
 //! Deliveries: processed once, in any order, whatever falls over.
 
+use super::dialect::TEST_EVENT;
 use super::fakes::{ANN, BOB, Farm, make_user};
 use crate::actor::CommandError;
 use crate::actor::settings::Settings;
@@ -10,8 +11,9 @@ use crate::domain::delivery::Outcome;
 use crate::domain::id::UserId;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution};
 use crate::domain::rule::Rules;
+use crate::store::faulty::{Fault, FaultyStore};
 use crate::store::memory::MemoryStore;
-use crate::store::{After, Of};
+use crate::store::{After, Change, Of, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -337,4 +339,32 @@ async fn a_branch_that_is_deleted_while_the_connection_is_paused_ends_what_faile
     let incidents = farm.incidents(ANN);
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].resolution, Some(Resolution::BranchDeleted));
+}
+
+#[actix::test]
+async fn every_delivery_that_is_pending_when_a_connection_ends_is_marked() {
+    let store = Arc::<FaultyStore>::default();
+    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let connection = farm.connect(ANN).await;
+    let id = connection.id;
+    let mut deliveries = Vec::new();
+    for _ in 0..1250 {
+        let body = b"1 1 failure";
+        deliveries.push(farm.receive(&connection, TEST_EVENT, body).await);
+    }
+    let pending = || farm.store.pending(id, usize::MAX).ready().unwrap().len();
+    // The disk is full after three pages.
+    let is_page = |change: &Change| matches!(change, Change::PutDelivery(_));
+    store.breaks(3, Fault::Refuse, is_page);
+    let left = farm.disconnect(id, false, Duration::ZERO).await;
+    left.unwrap();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!((900..1000).contains(&pending()), "{} are left", pending());
+    store.mend();
+    farm.until(|| pending() == 0).await;
+    for delivery in deliveries {
+        assert_eq!(farm.outcome(delivery).await, Outcome::Paused);
+    }
+    assert_eq!(farm.incidents(ANN), []);
+    farm.until(|| farm.actors.is_empty()).await;
 }

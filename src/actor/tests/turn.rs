@@ -2,13 +2,13 @@
 
 use super::fakes::{ANN, Farm};
 use crate::actor::{CommandError, Connections};
-use crate::domain::command::{CommandKind, CommandOutcome, CommandState};
+use crate::domain::command::{CommandKind, CommandOutcome, CommandState, KEPT_MAX};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::IncidentId;
 use crate::domain::lifecycle::Phase;
 use crate::domain::removal::HookOutcome;
 use crate::store::faulty::{Fault, FaultyStore};
-use crate::store::{Change, CommitError, Store};
+use crate::store::{After, Change, CommitError, Store};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,11 @@ fn farm() -> (Arc<FaultyStore>, Farm) {
     let store = Arc::new(FaultyStore::default());
     let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
     (store, farm)
+}
+
+/// Later ids are greater: they begin with the time, in milliseconds.
+async fn moment() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 /// Puts of a connection.
@@ -181,9 +186,11 @@ async fn a_command_whose_step_cannot_be_stored_is_carried_out_later() {
         matches!(farm.commands(id)[0].state, CommandState::Done { outcome: o, .. } if o == outcome)
     );
     // The same once more changes nothing, and one that is not possible has failed.
+    moment().await;
     farm.command(id, CommandKind::SetEvents(farm.get(id).events))
         .await
         .unwrap();
+    moment().await;
     let refused = farm
         .command(id, CommandKind::Resolve(IncidentId::from_u128(1)))
         .await;
@@ -206,4 +213,29 @@ async fn a_disconnect_that_ends_before_its_waiter_is_known_reports_the_true_outc
         (first, second),
         (Ok(HookOutcome::Deleted), Ok(HookOutcome::Deleted))
     );
+}
+
+#[actix::test]
+async fn of_the_commands_that_have_ended_a_connection_keeps_the_newest() {
+    let farm = Farm::new();
+    let id = farm.connect(ANN).await.id;
+    for n in 0..KEPT_MAX + 5 {
+        moment().await;
+        let events = vec![format!("event-{n}")];
+        farm.command(id, CommandKind::SetEvents(events))
+            .await
+            .unwrap();
+    }
+    moment().await;
+    let unknown = CommandKind::Resolve(IncidentId::from_u128(1));
+    farm.command(id, unknown.clone()).await.unwrap_err();
+    let page = After {
+        last: None,
+        limit: 1000,
+    };
+    let kept = farm.store.commands_of(id, page).ready().unwrap().items;
+    assert_eq!(kept.len(), KEPT_MAX);
+    assert_eq!(kept[0].kind, unknown, "one that failed has ended, too");
+    let oldest = vec!["event-6".to_owned()];
+    assert_eq!(kept[KEPT_MAX - 1].kind, CommandKind::SetEvents(oldest));
 }

@@ -19,7 +19,7 @@ use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean, clean_of,
-    header, kept, moment, name as named, name_of, object, read, web_url,
+    header, kept, moment, name as named, name_of, object, read, unidentified, web_url,
 };
 use crate::provider::signature::github_verifies;
 use crate::provider::{Claim, Decode, DecodeError, Inbound, Proven, Verified, VerifyError};
@@ -166,8 +166,8 @@ impl Decode for GithubDecode {
     fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
         let json = unfold(&payload.body)?;
         let mut room = Vec::new();
-        let body: Body<'_> = read(&json, &mut room)?;
-        Ok(interpret(event, &body))
+        let (body, is_repaired) = read(&json, &mut room)?;
+        interpret(event, &body, is_repaired)
     }
 
     fn is_known_event(&self, event: &str) -> bool {
@@ -186,7 +186,8 @@ impl Decode for GithubDecode {
 
 /// The body must have the fields of its event: the name is not signed, so an observer of a delivery
 /// could send its body again under another name.
-fn interpret(event: &str, body: &Body<'_>) -> Decoded {
+fn interpret(event: &str, body: &Body<'_>, is_repaired: bool) -> Result<Decoded, DecodeError> {
+    let identified = |event: Option<Event>| event.map_or_else(|| unidentified(is_repaired), Ok);
     let repository = body.repository.0.as_ref();
     let event = match event {
         "ping" if body.zen.text().is_some() || body.hook_id.number().is_some() => Event::Pong {
@@ -201,14 +202,14 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
         "meta" if body.action.text() == Some("deleted") && body.hook_id.number().is_some() => {
             Event::LookNow
         }
-        "workflow_run" => run_event(body).map_or(Event::Ignored, of_run),
-        "workflow_job" => jobs::event(body).map_or(Event::Ignored, of_run),
-        "check_suite" => checks::suite_event(body).unwrap_or(Event::Ignored),
-        "check_run" => checks::run_event(body).unwrap_or(Event::Ignored),
-        "status" => statuses::event(body).map_or(Event::Ignored, of_run),
+        "workflow_run" => identified(run_event(body).map(of_run))?,
+        "workflow_job" => identified(jobs::event(body).map(of_run))?,
+        "check_suite" => identified(checks::suite_event(body))?,
+        "check_run" => identified(checks::run_event(body))?,
+        "status" => identified(statuses::event(body).map(of_run))?,
         _ => Event::Ignored,
     };
-    Decoded {
+    Ok(Decoded {
         repository: repository.and_then(|r| r.id.number()).map(RepositoryId),
         full_name: repository.and_then(full_name),
         action: body
@@ -216,7 +217,7 @@ fn interpret(event: &str, body: &Body<'_>) -> Decoded {
             .text()
             .and_then(|action| clean(action, WORD_BYTES_MAX)),
         event,
-    }
+    })
 }
 
 /// A new name in a payload is not trusted: it could belong to another repository by now.

@@ -4,6 +4,7 @@
 use super::denials::denial;
 use super::problem::Problem;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::repo::ProviderKind;
 use crate::domain::time::Timestamp;
 use crate::provider::dialect::Asked;
 use crate::provider::errors::{Naming, other, rejected, seconds, until, wrong_api_url};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// GitHub's name, and the URL of its API.
 pub(super) const NAMING: Naming = Naming {
-    name: "GitHub",
+    name: ProviderKind::Github.name(),
     api_url: "https://api.github.com, or https://HOST/api/v3",
 };
 

@@ -22,7 +22,7 @@ use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
 use crate::provider::payload::{
     COMMIT_BYTES_MAX, Loose, TITLE_BYTES_MAX, WORD_BYTES_MAX, any_moment, clean_of, first_line,
-    header, kept, object, read, web_url,
+    header, kept, object, read, unidentified, web_url,
 };
 use crate::provider::signature::{SigningKey, gitlab_token_verifies, standard_verifies};
 use crate::provider::{
@@ -197,12 +197,12 @@ impl Decode for GitlabDecode {
 
     fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
         let mut room = Vec::new();
-        let body: Body<'_> = read(&payload.body, &mut room)?;
+        let (body, is_repaired) = read(&payload.body, &mut room)?;
         let sent_at = payload.headers.iter().find_map(|(name, value)| {
             let seconds: i64 = (name == "webhook-timestamp").then(|| value.parse().ok())??;
             seconds.checked_mul(1000).map(Timestamp)
         });
-        Ok(interpret(event, &body, sent_at))
+        interpret(event, &body, sent_at, is_repaired)
     }
 
     fn is_known_event(&self, event: &str) -> bool {
@@ -221,7 +221,12 @@ impl Decode for GitlabDecode {
 /// The body must have the fields of its event: without a signature the name is not protected.
 ///
 /// `sent_at` is the time at which GitLab sent it, by its own clock: some events have no other time.
-fn interpret(event: &str, body: &Body<'_>, sent_at: Option<Timestamp>) -> Decoded {
+fn interpret(
+    event: &str,
+    body: &Body<'_>,
+    sent_at: Option<Timestamp>,
+    is_repaired: bool,
+) -> Result<Decoded, DecodeError> {
     let project = body.project.0.as_ref();
     let id = project.and_then(|p| p.id.number());
     let attributes = body.object_attributes.0.as_ref();
@@ -231,7 +236,10 @@ fn interpret(event: &str, body: &Body<'_>, sent_at: Option<Timestamp>) -> Decode
     let happened = match kind {
         Some("pipeline") if is_kind => attributes
             .and_then(|pipeline| run_event(pipeline, body))
-            .map_or(Event::Ignored, |run| Event::Run(Box::new(run))),
+            .map_or_else(
+                || unidentified(is_repaired),
+                |run| Ok(Event::Run(Box::new(run))),
+            )?,
         Some("merge_request") if is_kind => ended::by_merge_request(body),
         Some("push" | "tag_push") if is_kind => ended::by_push(body, sent_at),
         Some(_) if is_kind => Event::Recorded,
@@ -243,7 +251,7 @@ fn interpret(event: &str, body: &Body<'_>, sent_at: Option<Timestamp>) -> Decode
         Some(&body.build_status),
         Some(&body.status),
     ];
-    Decoded {
+    Ok(Decoded {
         repository: id.or_else(|| body.project_id.number()).map(RepositoryId),
         full_name: project.and_then(full_name),
         action: words
@@ -251,7 +259,7 @@ fn interpret(event: &str, body: &Body<'_>, sent_at: Option<Timestamp>) -> Decode
             .flatten()
             .find_map(|word| clean_of(word, WORD_BYTES_MAX)),
         event: happened,
-    }
+    })
 }
 
 fn full_name(project: &ProjectPart<'_>) -> Option<FullName> {

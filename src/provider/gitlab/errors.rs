@@ -1,6 +1,7 @@
 //! What GitLab's refusals mean. The messages are sentences and quote nothing of the answer.
 
 use crate::domain::error_code::ErrorCode;
+use crate::domain::repo::ProviderKind;
 use crate::domain::time::Timestamp;
 use crate::provider::dialect::Asked;
 use crate::provider::errors::{
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// GitLab's name, and the URL of its API.
 pub(super) const NAMING: Naming = Naming {
-    name: "GitLab",
+    name: ProviderKind::Gitlab.name(),
     api_url: "https://gitlab.com/api/v4, or https://HOST/api/v4",
 };
 

@@ -22,7 +22,7 @@ pub struct Dialect {
 /// GitHub. `repo` includes the rights to hooks and is needed for private repositories; a GitHub App
 /// ignores scopes and has the rights of its registration.
 const GITHUB: Dialect = Dialect {
-    name: "GitHub",
+    name: ProviderKind::Github.name(),
     authorize: "login/oauth/authorize",
     token: "login/oauth/access_token",
     device: "login/device/code",
@@ -32,7 +32,7 @@ const GITHUB: Dialect = Dialect {
 
 /// GitLab. Only `api` allows managing hooks.
 const GITLAB: Dialect = Dialect {
-    name: "GitLab",
+    name: ProviderKind::Gitlab.name(),
     authorize: "oauth/authorize",
     token: "oauth/token",
     device: "oauth/authorize_device",

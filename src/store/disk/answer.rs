@@ -6,7 +6,6 @@
 //! is dropped meanwhile does so as well.
 
 use crate::store::CommitError;
-use crate::store::reading::block_on;
 use parking_lot::Mutex;
 use std::future::Future;
 use std::pin::Pin;
@@ -166,7 +165,7 @@ impl Drop for Answer {
 impl Answer {
     /// Waits for it in a thread that may block.
     pub(super) fn wait(self) -> Outcome {
-        block_on(self)
+        futures_executor::block_on(self)
     }
 }
 

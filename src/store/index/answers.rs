@@ -150,6 +150,7 @@ impl<S: Indexed> Read for S {
         command(id: CommandId) -> Option<Command>;
         commands_asked(connection: ConnectionId, limit: usize) -> Vec<Command>;
         commands_of(connection: ConnectionId, after: After<CommandId>) -> Page<Command>;
+        commands_beyond(connection: ConnectionId, newest: usize, limit: usize) -> Vec<Command>;
         counts(of: Scope) -> Counts;
         latest_deliveries() -> BTreeMap<ProviderKind, Timestamp>;
         canary() -> Option<Sealed>;
@@ -158,7 +159,8 @@ impl<S: Indexed> Read for S {
     walked! {
         users() -> Vec<User>;
         all_tokens() -> Vec<TokenRecord>;
-        all_credentials() -> Vec<Credential>;
+        all_credentials(after: After<CredentialId>) -> Page<Credential>;
+        all_connections(after: After<ConnectionId>) -> Page<Connection>;
         connections_of(owner: UserId, after: After<ConnectionId>) -> Page<Connection>;
         connections_using(
             credential: CredentialId, owner: OwnerId, after: After<ConnectionId>

@@ -56,6 +56,17 @@ impl<K: Kv> Index<K> {
         self.each(Kind::Command, &ids)
     }
 
+    pub(super) fn commands_beyond(
+        &self,
+        connection: ConnectionId,
+        newest: usize,
+        limit: usize,
+    ) -> Result<Vec<Command>, ReadError> {
+        let most = newest.saturating_add(limit);
+        let ids = self.ids(&by_connection_key(connection), None, true, most)?;
+        self.each(Kind::Command, ids.get(newest..).unwrap_or_default())
+    }
+
     /// Those that wait for a connection's actor, up to `most`.
     pub(super) fn commands_waiting(
         &self,

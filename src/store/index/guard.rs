@@ -234,7 +234,7 @@ impl Commands {
     }
 }
 
-fn credential_key(id: CredentialId) -> Key {
+pub(in crate::store) fn credential_key(id: CredentialId) -> Key {
     Key::of(Kind::Credential).id(id.as_u128())
 }
 

@@ -226,8 +226,24 @@ impl<K: Kv> Index<K> {
         self.each(Kind::Credential, &ids)
     }
 
-    pub(super) fn all_credentials(&self) -> Result<Vec<Credential>, ReadError> {
-        self.all(Kind::Credential)
+    pub(super) fn all_credentials(
+        &self,
+        after: After<CredentialId>,
+    ) -> Result<Page<Credential>, ReadError> {
+        let last = after.last.map(CredentialId::as_u128);
+        self.page(&Key::of(Kind::Credential), last, after.limit, |id| {
+            self.credential(CredentialId::from_u128(id))
+        })
+    }
+
+    pub(super) fn all_connections(
+        &self,
+        after: After<ConnectionId>,
+    ) -> Result<Page<Connection>, ReadError> {
+        let last = after.last.map(ConnectionId::as_u128);
+        self.page(&Key::of(Kind::Connection), last, after.limit, |id| {
+            self.connection(ConnectionId::from_u128(id))
+        })
     }
 
     pub(in crate::store) fn connection(

@@ -34,6 +34,8 @@ impl View {
         key: &[u8],
         value: Option<&Vec<u8>>,
     ) -> Result<(), ReadError> {
+        #[cfg(test)]
+        self.strike()?;
         let known = backing.put(key, value)?;
         if known.as_ref() == value {
             return Ok(());

@@ -68,6 +68,25 @@ async fn numbers_that_are_none_are_absent() {
     }
 }
 
+/// What identifies a run may be gone with such a number, and the run may have failed.
+#[actix::test]
+async fn a_run_whose_number_is_none_is_not_read() {
+    let hidden = [
+        ("9001", "1e999"),
+        ("9001", "NaN"),
+        ("\"run_number\": 1", "\"run_number\": 0x10"),
+    ];
+    for (part, instead) in hidden {
+        let whole = String::from_utf8(body(b"fix", b"1")).unwrap();
+        let body = whole.replacen(part, instead, 1);
+        assert_ne!(body, whole);
+        let scene = Scene::set().await;
+        let outcome = scene.tell_raw("workflow_run", body.as_bytes()).await;
+        assert!(matches!(outcome, Outcome::DeadLetter { .. }), "{outcome:?}");
+        assert_eq!(scene.incidents()[0].failure_type, "delivery_unreadable");
+    }
+}
+
 #[actix::test]
 async fn a_mark_of_order_before_a_body_is_no_part_of_it() {
     for mark in [&b"\xef\xbb\xbf"[..], b"\xef\xbb\xbf \n"] {

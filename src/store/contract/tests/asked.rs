@@ -55,6 +55,11 @@ pub(in crate::store) fn commands_wait_in_order_and_are_found_by_id_and_by_connec
     let ended = page(2, 9).0.remove(0);
     assert!(ended.id == three.id && !ended.is_asked());
     assert_eq!(waiting(), [1, 3].map(ConnectionId::from_u128));
+    let beyond = |newest, limit| wait(store.commands_beyond(FIRST, newest, limit)).unwrap();
+    assert_eq!(beyond(0, 9), [four.clone(), two.clone()], "newest first");
+    assert_eq!(beyond(1, 9), std::slice::from_ref(two));
+    assert_eq!(beyond(0, 1), std::slice::from_ref(four));
+    assert_eq!(beyond(2, 9), []);
     assert!(!wait(store.command(three.id)).unwrap().unwrap().is_asked());
     put(store, vec![done(three), Change::ForgetCommand(three.id)]);
     put(

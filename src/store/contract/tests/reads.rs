@@ -14,8 +14,10 @@ use crate::domain::run::Family;
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Subject, wait};
 use crate::store::{
-    After, Change, ConnectionFilter, DeliveryFilter, IncidentFilter, Of, Scope, Store,
+    After, Change, ConnectionFilter, DeliveryFilter, IncidentFilter, Of, Scope, Store, pages,
 };
+
+use futures_util::TryStreamExt;
 
 const FIRST: ConnectionId = ConnectionId::from_u128(1);
 
@@ -41,6 +43,8 @@ pub(in crate::store) fn what_is_not_there_is_none_or_nothing(subject: &impl Subj
         Ok(Vec::new())
     );
     assert_eq!(wait(store.connections_of(ANN, first(9))).unwrap().items, []);
+    assert_eq!(wait(store.all_connections(first(9))).unwrap().items, []);
+    assert_eq!(wait(store.all_credentials(first(9))).unwrap().items, []);
     assert_eq!(wait(store.connection_ids()), Ok(Vec::new()));
     assert_eq!(wait(store.delivery(none)), Ok(None));
     assert_eq!(wait(store.payload(none)), Ok(None));
@@ -87,6 +91,29 @@ pub(in crate::store) fn a_walk_shows_once_what_was_there_all_the_time(subject: &
     }
     let all: Vec<_> = (10..30).rev().map(|n| delivery(n, 1).id).collect();
     assert_eq!(seen, all);
+}
+
+pub(in crate::store) fn every_credential_and_connection_is_in_a_page(subject: &impl Subject) {
+    let store = subject.store();
+    let count = 450_u16;
+    let mut changes = Vec::new();
+    for n in 0..count {
+        let mut connection = connection(1, &format!("o/r{n}"));
+        connection.id = ConnectionId::from_u128(n.into());
+        let credential = credential(n.into(), if n % 2 == 0 { ANN } else { BOB });
+        changes.push(Change::PutConnection(Box::new(connection)));
+        changes.push(Change::PutCredential(credential));
+    }
+    put(store, changes);
+    let credentials = pages(|after| store.all_credentials(after), |c| c.id);
+    let connections = pages(|after| store.all_connections(after), |c| c.id);
+    let all: Vec<u128> = (0..count).rev().map(u128::from).collect();
+    let found = wait(credentials.try_concat()).unwrap();
+    let found: Vec<_> = found.into_iter().map(|c| c.id.as_u128()).collect();
+    assert_eq!(found, all);
+    let found = wait(connections.try_concat()).unwrap();
+    let found: Vec<_> = found.into_iter().map(|c| c.id.as_u128()).collect();
+    assert_eq!(found, all);
 }
 
 pub(in crate::store) fn pending_deliveries_are_shown_in_order_until_they_are_processed(

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::snapshot;
+use crate::store::view::Failure;
 
 fn all_files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -363,4 +364,75 @@ fn a_harmed_value_has_the_view_made_anew_and_readers_never_see_a_part_of_it() {
     assert!(whole > 0 && refused + refused_too > 0);
     insert(&store, 200).unwrap();
     assert!(is_there(&store, 200));
+}
+
+/// Ways in which sled's disk fails.
+const FAILURES: [Failure; 3] = [
+    Failure::Error("No space left on device (os error 28)"),
+    Failure::Error("Input/output error (os error 5)"),
+    Failure::Panic,
+];
+
+/// Inserts deliveries in one batch.
+fn insert_all(store: &DiskStore, numbers: std::ops::Range<u32>) -> Result<(), CommitError> {
+    let insert = |n| Change::InsertDelivery(Box::new(delivery(n)), payload(n));
+    wait(store.commit(Batch::of(numbers.map(insert).collect())))
+}
+
+fn assert_all_there(store: &DiskStore, count: u32, what: &str) {
+    for n in 0..count {
+        let found = store.delivery(delivery(n).id).ready();
+        assert_eq!(found, Ok(Some(delivery(n))), "{what}: {n}");
+    }
+    let last = store.payload(delivery(count - 1).id).ready();
+    assert_eq!(last, Ok(Some(payload(count - 1))), "{what}");
+    assert_eq!(store.status().trouble, None, "{what}");
+}
+
+#[test]
+fn a_disk_that_fails_while_the_view_is_written_behind_costs_nothing() {
+    for failure in FAILURES {
+        for after in [0, 300, 20_000] {
+            let what = format!("{failure:?} after {after} entries");
+            let dir = tempfile::tempdir().unwrap();
+            let (store, _) = open(dir.path());
+            store.index.kv.breaks(after, failure);
+            let mut count = 0;
+            while !store.index.kv.is_broken() {
+                insert_all(&store, count..count + 500).expect("it is durable all the same");
+                count += 500;
+            }
+            assert_all_there(&store, count, &what);
+            insert_all(&store, count..count + 1).unwrap();
+            let digest = store.digest().unwrap();
+            store.close();
+            drop(store);
+            let (store, _) = open(dir.path());
+            assert_eq!(store.digest().unwrap(), digest, "{what}");
+            crash(store);
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fails_while_the_view_is_written_out_costs_nothing() {
+    for failure in FAILURES {
+        let what = format!("{failure:?}");
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = open(dir.path());
+        insert_all(&store, 0..400).unwrap();
+        // For a snapshot: the next commit has it rebuilt.
+        store.index.kv.breaks(300, failure);
+        let at = store.shared.applied();
+        snapshot::write(&snapshot_dir(dir.path()), at, &store.index.kv).unwrap_err();
+        insert_all(&store, 400..401).unwrap();
+        assert_all_there(&store, 401, &what);
+        // For an orderly end: the next start rebuilds it.
+        store.index.kv.breaks(300, failure);
+        store.close();
+        drop(store);
+        let (store, _) = open(dir.path());
+        assert_all_there(&store, 401, &what);
+        crash(store);
+    }
 }
