@@ -1,5 +1,5 @@
 //! The actors: one supervised actor per connection, a router that notifies them of deliveries, and
-//! a warden that starts them and counts their panics.
+//! a registry that starts them and counts their panics.
 //!
 //! Other rooms use [`Connections`] only. Every change to a connection, its runs and its incidents
 //! is made by its actor. Credentials are written by [`crate::credentials`].
@@ -19,7 +19,6 @@ pub mod settings;
 pub mod supervise;
 mod sweeper;
 mod timers;
-mod warden;
 
 pub use handle::Actors;
 pub use interface::{Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections};

@@ -190,6 +190,8 @@ pub trait Read: Send + Sync {
     ) -> Reading<'_, Page<Connection>>;
     /// The ids of all connections, oldest first.
     fn connection_ids(&self) -> Reading<'_, Vec<ConnectionId>>;
+    /// The connections with another status than active, those that are being removed included.
+    fn connections_unsettled(&self) -> Reading<'_, Vec<ConnectionId>>;
 
     /// A delivery.
     fn delivery(&self, id: DeliveryId) -> Reading<'_, Option<Delivery>>;

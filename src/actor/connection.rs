@@ -2,7 +2,8 @@
 //!
 //! Each message is handled in one turn ([`turn`]): take it, read the necessary data, plan, commit,
 //! adopt, act. The state is moved into the turn and back, so that there is no intermediate state;
-//! the mailbox waits meanwhile. At rest an actor keeps nothing: the next turn reads the connection.
+//! the mailbox waits meanwhile. At rest an actor keeps nothing and ends: the next message for the
+//! connection starts it, and the next turn reads the connection.
 //!
 //! The invariants, each with the tests that show it (ADR 17):
 //!
@@ -21,10 +22,10 @@
 //! - **AC-6** no kill loses a user's request: a command is stored before it is answered, drained in
 //!   order before deliveries, and its outcome is committed with its step
 //!   (`a_command_is_carried_out_once_though_the_process_dies_at_any_moment`);
-//! - **AC-7** at rest it keeps nothing that is not stored, and no timer of its own
-//!   (`an_actor_at_rest_keeps_nothing`).
+//! - **AC-7** at rest it does not run, and no message to it is lost on the way
+//!   (`an_actor_at_rest_does_not_run`, `an_actor_that_comes_to_rest_loses_no_message`).
 //!
-//! `started` runs after the start and after every panic alike. There is no other way in.
+//! `started` runs after every start and every panic alike. There is no other way in.
 
 mod actor;
 mod calls;
@@ -40,7 +41,7 @@ mod plan;
 mod state;
 mod turn;
 
-pub(super) use actor::ConnectionActor;
 #[cfg(test)]
-pub(super) use actor::{Die, IsAtRest};
+pub(super) use actor::Die;
+pub(super) use actor::{ConnectionActor, First};
 pub(super) use cause::{Cause, Leaving, Waiter, Wanted};

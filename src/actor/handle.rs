@@ -9,7 +9,7 @@ use super::interface::{
 };
 use super::mover::{Mover, StopMoving};
 use super::moves::Moves;
-use super::registry::Registry;
+use super::registry::{COMMAND_TIMEOUT, Registry};
 use super::removal::{Begun, Remover, StopRemoving};
 use super::router::{Alive, Item, Look, News, Router};
 use super::secrets;
@@ -17,7 +17,6 @@ use super::services::Services;
 use super::settings::Settings;
 use super::sweeper::{StopSweeping, Sweeper};
 use super::timers::Timers;
-use super::warden::{COMMAND_TIMEOUT, Start, StopAll, Warden, actor_of};
 use crate::credentials::{Offer, Pool, Ports, ResealError};
 use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
@@ -30,6 +29,7 @@ use crate::domain::secret::HookSecret;
 use crate::domain::user::Credential;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use actix::prelude::*;
+use futures_util::future::join;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -47,15 +47,14 @@ fn ended(command: Command) -> Result<Command, CommandError> {
     }
 }
 
-/// Fires the timers of the connections.
-fn tick(services: Arc<Services>, registry: Arc<Registry>) -> tokio::task::AbortHandle {
+/// Has the connections begin, and fires their timers.
+fn tick(registry: Arc<Registry>, connections: Vec<ConnectionId>) -> tokio::task::AbortHandle {
     let ticking = actix::spawn(async move {
         let fire = |(id, timer), at| {
-            if let Some(actor) = registry.get(id) {
-                actor.do_send(Cause::Fired(timer, at));
-            }
+            registry.tell(id, Cause::Fired(timer, at));
         };
-        services.timers.run(fire).await;
+        let firing = registry.services.timers.run(fire);
+        join(firing, registry.begin_all(connections)).await;
     });
     ticking.abort_handle()
 }
@@ -67,7 +66,6 @@ pub struct Actors {
     registry: Arc<Registry>,
     router: Addr<Router>,
     news: Arc<News>,
-    warden: Addr<Warden>,
     sweeper: Addr<Sweeper>,
     mover: Addr<Mover>,
     remover: Addr<Remover>,
@@ -81,8 +79,8 @@ impl std::fmt::Debug for Actors {
 }
 
 impl Actors {
-    /// Starts router and warden on this thread, and an actor for each of `connections`, which are
-    /// all that are stored. Needs a running actix system.
+    /// Starts the router on this thread. `connections` are all that are stored; their actors begin
+    /// one after the other. Needs a running actix system.
     pub fn start(ports: Ports, settings: Settings, connections: Vec<ConnectionId>) -> Self {
         let ports = Arc::new(ports);
         let (pool, deaths) = Pool::new(Arc::clone(&ports));
@@ -93,24 +91,18 @@ impl Actors {
             moves: Moves::default(),
             timers: Timers::default(),
         });
-        let registry = Arc::new(Registry::default());
-        let warden = Warden::start_on(Arc::clone(&services), Arc::clone(&registry));
+        let registry = Registry::new(Arc::clone(&services), &connections);
         let news = Arc::<News>::default();
-        let router = Router::new(Arc::clone(&registry), warden.clone(), Arc::clone(&news)).start();
-        let ticking = tick(Arc::clone(&services), Arc::clone(&registry));
-        for id in connections {
-            warden.do_send(Start(id));
-        }
+        let router = Router::new(Arc::clone(&registry), Arc::clone(&news)).start();
+        let ticking = tick(Arc::clone(&registry), connections);
         let sweeper = Sweeper::start_on(Arc::clone(&services), Arc::clone(&registry), deaths);
         let mover = Mover::new(Arc::clone(&services), Arc::clone(&registry)).start();
-        let remover =
-            Remover::new(Arc::clone(&services), Arc::clone(&registry), warden.clone()).start();
+        let remover = Remover::new(Arc::clone(&services), Arc::clone(&registry)).start();
         Self {
             services,
             registry,
             router,
             news,
-            warden,
             sweeper,
             mover,
             remover,
@@ -131,8 +123,7 @@ impl Actors {
         self.remover.do_send(StopRemoving);
         self.ticking.abort();
         self.services.pool.rest().await;
-        // A warden that is gone has nothing left to stop.
-        let _ = self.warden.send(StopAll).await;
+        self.registry.close();
     }
 
     /// Drops every address, so that the actors end where they are: what a crash does to them.
@@ -145,11 +136,10 @@ impl Actors {
         self.registry.kill();
     }
 
-    /// Whether the actor of a connection keeps nothing; `None` when there is no such actor.
+    /// Whether the actor of a connection does not run; `None` when there is none.
     #[cfg(test)]
-    pub(super) async fn is_at_rest(&self, id: ConnectionId) -> Option<bool> {
-        let actor = self.registry.get(id)?;
-        actor.send(super::connection::IsAtRest).await.ok()
+    pub(super) fn is_at_rest(&self, id: ConnectionId) -> Option<bool> {
+        self.registry.is_at_rest(id)
     }
 
     /// What the actors share.
@@ -176,7 +166,7 @@ impl Actors {
         self.router.do_send(super::router::Stall);
     }
 
-    /// The number of actors that live.
+    /// The number of connections that have an actor, running or at rest.
     pub fn len(&self) -> usize {
         self.registry.len()
     }
@@ -187,7 +177,7 @@ impl Actors {
         self.services.moves.count()
     }
 
-    /// Whether none lives.
+    /// Whether none has.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -217,16 +207,21 @@ impl Actors {
             }
             Err(error) => return Err(error.into()),
         }
-        let (services, registry) = (&self.services, &self.registry);
-        let Ok(actor) = actor_of(services, registry, &self.warden, command.connection).await else {
-            return Ok(command);
-        };
         let (answer, answered) = oneshot::channel();
-        actor.do_send(Cause::Asked(Box::new(Waiter {
+        let waiter = Waiter {
             command: command.id,
             answer,
             leaving,
-        })));
+        };
+        let asked = Cause::Asked(Box::new(waiter));
+        if self
+            .registry
+            .reach(command.connection, asked)
+            .await
+            .is_err()
+        {
+            return Ok(command);
+        }
         if let Ok(Ok(result)) = tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
             return result;
         }
@@ -270,17 +265,17 @@ impl Actors {
     /// Waits until no provider call of the connection is outstanding, at most for `within`. Returns
     /// whether that is so (also when the connection was removed).
     pub(super) async fn settled(&self, id: ConnectionId, within: Duration) -> bool {
-        let Some(actor) = self.registry.get(id) else {
-            return true;
-        };
         let (sender, settled) = oneshot::channel();
         // Through the mailbox, behind `started`: a new actor has begun its call by then.
-        if actor.send(Cause::WhenSettled(sender)).await.is_err() {
+        let Some(asked) = self.registry.ask(id, Cause::WhenSettled(sender)) else {
+            return true;
+        };
+        if asked.await.is_err() {
             return true;
         }
         match tokio::time::timeout(within, settled).await {
             Ok(Ok(())) => true,
-            Ok(Err(_)) => self.registry.get(id).is_none(),
+            Ok(Err(_)) => !self.registry.knows(id),
             Err(_) => false,
         }
     }

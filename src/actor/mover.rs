@@ -22,9 +22,8 @@ async fn hand_out(services: Arc<Services>, registry: Arc<Registry>) {
     loop {
         let (ids, next) = services.moves.take_turns();
         for id in ids {
-            match registry.get(id) {
-                Some(actor) => actor.do_send(Cause::MoveTurn),
-                None => services.moves.over(id, None, services.settings.retry),
+            if !registry.tell(id, Cause::MoveTurn) {
+                services.moves.over(id, None, services.settings.retry);
             }
         }
         let changed = services.moves.changed.notified();

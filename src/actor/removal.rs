@@ -8,7 +8,6 @@
 use super::interface::CommandError;
 use super::registry::Registry;
 use super::services::Services;
-use super::warden::{Warden, actor_of, want};
 use crate::domain::backoff::jittered;
 use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
@@ -31,7 +30,6 @@ const STUCK: Duration = Duration::from_mins(1);
 pub(super) struct Remover {
     services: Arc<Services>,
     registry: Arc<Registry>,
-    warden: Addr<Warden>,
     /// The next pass, while one is planned.
     planned: Option<SpawnHandle>,
     /// Passes in a row that found removals in progress.
@@ -50,15 +48,10 @@ enum Trouble {
 }
 
 impl Remover {
-    pub(super) const fn new(
-        services: Arc<Services>,
-        registry: Arc<Registry>,
-        warden: Addr<Warden>,
-    ) -> Self {
+    pub(super) const fn new(services: Arc<Services>, registry: Arc<Registry>) -> Self {
         Self {
             services,
             registry,
-            warden,
             planned: None,
             looks: 0,
         }
@@ -68,8 +61,8 @@ impl Remover {
     fn look(&mut self, ctx: &mut Context<Self>) {
         self.planned = None;
         let services = Arc::clone(&self.services);
-        let (registry, warden) = (Arc::clone(&self.registry), self.warden.clone());
-        let looked = async move { look(&services, &registry, &warden).await };
+        let registry = Arc::clone(&self.registry);
+        let looked = async move { look(&services, &registry).await };
         ctx.wait(looked.into_actor(self).map(|is_done, remover, ctx| {
             if is_done {
                 remover.looks = 0;
@@ -120,7 +113,7 @@ impl Handler<StopRemoving> for Remover {
 }
 
 /// Does what can be done for all removals. Returns whether none is left.
-async fn look(services: &Services, registry: &Registry, warden: &Addr<Warden>) -> bool {
+async fn look(services: &Services, registry: &Arc<Registry>) -> bool {
     let users = match services.ports.store.users().await {
         Ok(users) => users,
         Err(error) => {
@@ -133,7 +126,7 @@ async fn look(services: &Services, registry: &Registry, warden: &Addr<Warden>) -
         let Some(removal) = user.removal else {
             continue;
         };
-        match remove_user(services, registry, warden, &user, removal).await {
+        match remove_user(services, registry, &user, removal).await {
             Ok(true) => tracing::info!(user.id = %user.id, "user_removed"),
             Ok(false) => is_done = false,
             Err(error) => {
@@ -157,8 +150,7 @@ const fn must_disconnect(connection: &Connection, removal: Removal) -> bool {
 /// A step of a removal. Returns whether it was the last.
 async fn remove_user(
     services: &Services,
-    registry: &Registry,
-    warden: &Addr<Warden>,
+    registry: &Arc<Registry>,
     user: &User,
     removal: Removal,
 ) -> Result<bool, Trouble> {
@@ -173,10 +165,7 @@ async fn remove_user(
             if must_disconnect(&connection, removal) {
                 let delete_hook = removal.delete_hooks;
                 let kind = CommandKind::Disconnect { delete_hook };
-                let asked = match actor_of(services, registry, warden, connection.id).await {
-                    Ok(actor) => want(&actor, kind, Priority::Person).await,
-                    Err(error) => Err(error),
-                };
+                let asked = registry.want(connection.id, kind, Priority::Person).await;
                 // A connection that does not accept it now delays no other.
                 trouble = trouble.or(asked.err());
             }

@@ -5,7 +5,6 @@
 
 use super::connection::Cause;
 use super::registry::Registry;
-use super::warden::{Start, Warden};
 use crate::domain::id::ConnectionId;
 use actix::prelude::*;
 use parking_lot::Mutex;
@@ -15,7 +14,6 @@ use std::sync::Arc;
 /// The router.
 pub(super) struct Router {
     registry: Arc<Registry>,
-    warden: Addr<Warden>,
     news: Arc<News>,
     /// Connections that were notified and have not looked yet, and whether more came since.
     nudged: HashMap<ConnectionId, bool>,
@@ -25,10 +23,9 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(registry: Arc<Registry>, warden: Addr<Warden>, news: Arc<News>) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, news: Arc<News>) -> Self {
         Self {
             registry,
-            warden,
             news,
             nudged: HashMap::new(),
             warned: HashMap::new(),
@@ -36,13 +33,12 @@ impl Router {
     }
 
     fn nudge(&mut self, id: ConnectionId, ctx: &mut Context<Self>) {
-        let Some(address) = self.registry.get(id) else {
-            // It looks for pending deliveries when it starts.
-            return self.warden.do_send(Start(id));
+        let Some(looked) = self.registry.ask(id, Cause::Deliveries) else {
+            // It looks for pending deliveries when it begins.
+            return self.registry.add(id);
         };
         self.nudged.insert(id, false);
-        let looked = address.send(Cause::Deliveries).into_actor(self);
-        ctx.spawn(looked.map(move |_, router, ctx| {
+        ctx.spawn(looked.into_actor(self).map(move |_, router, ctx| {
             if router.nudged.remove(&id) == Some(true) {
                 router.nudge(id, ctx);
             }
@@ -100,11 +96,8 @@ impl Handler<Look> for Router {
                 None => self.nudge(id, ctx),
             }
         }
-        let Some(address) = self.registry.get(id) else {
-            return;
-        };
         if item.is_heard {
-            address.do_send(Cause::Heard);
+            self.registry.tell(id, Cause::Heard);
         }
         if item.rejected > 0 {
             match self.warned.get_mut(&id) {
@@ -142,12 +135,11 @@ impl Handler<Stall> for Router {
 impl Router {
     /// Notifies an actor of the number of wrong signatures: one message at a time, for any number.
     fn warn(&mut self, id: ConnectionId, times: u32, ctx: &mut Context<Self>) {
-        let Some(address) = self.registry.get(id) else {
+        let Some(noted) = self.registry.ask(id, Cause::Rejected { times }) else {
             return;
         };
         self.warned.insert(id, 0);
-        let noted = address.send(Cause::Rejected { times }).into_actor(self);
-        ctx.spawn(noted.map(move |_, router, ctx| {
+        ctx.spawn(noted.into_actor(self).map(move |_, router, ctx| {
             if let Some(more @ 1..) = router.warned.remove(&id) {
                 router.warn(id, more, ctx);
             }

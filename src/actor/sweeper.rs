@@ -56,7 +56,7 @@ impl Sweeper {
 }
 
 /// Checks the connections that used a credential: each continues with another, or is suspended.
-async fn check_users(services: &Services, registry: &Registry, dead: CredentialId) {
+async fn check_users(services: &Services, registry: &Arc<Registry>, dead: CredentialId) {
     let store = &services.ports.store;
     let Ok(Some(credential)) = store.credential(dead).await else {
         return;
@@ -68,17 +68,15 @@ async fn check_users(services: &Services, registry: &Registry, dead: CredentialI
         let used = |c: &Connection| c.credential_used.map(CredentialUse::id) == Some(dead);
         for connection in page.into_iter().filter(used) {
             let is_waiting = matches!(connection.lifecycle.phase, Phase::Suspended(_));
-            if connection.is_enabled()
-                && !is_waiting
-                && let Some(actor) = registry.get(connection.id)
-            {
+            if connection.is_enabled() && !is_waiting {
                 // No caller waits for the answer.
                 let (answer, _) = oneshot::channel();
-                actor.do_send(Cause::Wanted(Box::new(Wanted {
+                let wanted = Wanted {
                     kind: CommandKind::Check,
                     priority: Priority::Check,
                     answer,
-                })));
+                };
+                registry.tell(connection.id, Cause::Wanted(Box::new(wanted)));
             }
         }
     }

@@ -4,39 +4,52 @@ use super::calls;
 use super::cause::{Cause, Own, OwnCause};
 use super::state::State;
 use super::turn::{Doing, Turn};
-use crate::actor::services::Services;
+use crate::actor::registry::Registry;
 use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
 use crate::domain::id::ConnectionId;
-use crate::domain::lifecycle::{Call, Timer};
+use crate::domain::lifecycle::Call;
 use actix::prelude::*;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
+
+/// What an actor does first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::actor) enum First {
+    /// The first step of a life, from what is stored.
+    Begin,
+    /// Suspends the connection: the one before it panicked too often.
+    GiveUp,
+    /// Nothing: it was at rest.
+    Wake,
+}
 
 /// The actor of a connection.
 pub(in crate::actor) struct ConnectionActor {
-    services: Arc<Services>,
+    registry: Arc<Registry>,
     id: ConnectionId,
+    /// What it does first in this life.
+    first: First,
     /// Its state that is not stored. Moved into the turn while there is one, and back.
     state: Option<Box<State>>,
-    /// The time for which each timer of the lifecycle is armed.
-    armed: [Option<Instant>; Timer::ALL.len()],
     /// Increases with every restart.
     life: u32,
-    /// It succeeds one that panicked too often.
-    gives_up: bool,
+    /// Messages of others that it has taken.
+    taken: u32,
+    /// Messages to itself of this life that are still to come.
+    own: u32,
 }
 
 impl ConnectionActor {
-    pub(in crate::actor) fn new(services: Arc<Services>, id: ConnectionId, gives_up: bool) -> Self {
+    pub(in crate::actor) fn new(registry: Arc<Registry>, id: ConnectionId, first: First) -> Self {
         Self {
-            services,
+            registry,
             id,
-            state: gives_up.then(careful),
-            armed: [None; Timer::ALL.len()],
+            first,
+            state: (first == First::GiveUp).then(careful),
             life: 0,
-            gives_up,
+            taken: 0,
+            own: 0,
         }
     }
 
@@ -46,26 +59,46 @@ impl ConnectionActor {
         Taking: Future<Output = Turn> + 'static,
     {
         let state = self.state.take().unwrap_or_default();
-        let turn = take(Turn::new(Arc::clone(&self.services), self.id, state));
+        let services = Arc::clone(&self.registry.services);
+        let turn = take(Turn::new(services, self.id, state));
         ctx.wait(turn.into_actor(self).map(|turn, actor, ctx| {
             let Turn { state, doings, .. } = turn;
             actor.state = (!state.is_at_rest()).then_some(state);
             for doing in doings {
                 actor.act(doing, ctx);
             }
+            actor.rest(ctx);
         }));
+    }
+
+    /// Ends if everything that it knows is stored and nothing is to come.
+    fn rest(&self, ctx: &mut Context<Self>) {
+        let is_at_rest = self.state.is_none() && self.own == 0;
+        if is_at_rest && self.registry.rest(self.id, self.taken) {
+            ctx.stop();
+        }
     }
 
     /// Carries out the effects of a turn.
     fn act(&mut self, doing: Doing, ctx: &mut Context<Self>) {
         match doing {
             Doing::Call(connection, call, priority) => self.call(ctx, *connection, call, priority),
-            Doing::Arm(timer, wait) => self.arm(timer, wait),
-            Doing::Next(cause) => self.say(cause, ctx),
+            Doing::Arm(timer, wait) => {
+                let timers = &self.registry.services.timers;
+                timers.arm((self.id, timer), Instant::now() + wait);
+            }
+            Doing::Next(cause) => {
+                self.own += 1;
+                self.say(cause, ctx);
+            }
             Doing::Later(cause, wait) => {
+                self.own += 1;
                 ctx.run_later(wait, |actor, ctx| actor.say(cause, ctx));
             }
-            Doing::Stop => ctx.stop(),
+            Doing::Stop => {
+                self.registry.remove(self.id);
+                ctx.stop();
+            }
         }
     }
 
@@ -78,35 +111,16 @@ impl ConnectionActor {
     }
 
     fn call(
-        &self,
+        &mut self,
         ctx: &mut Context<Self>,
         connection: Connection,
         call: Call,
         priority: Priority,
     ) {
-        let services = Arc::clone(&self.services);
+        self.own += 1;
+        let services = Arc::clone(&self.registry.services);
         let made = calls::make(services, connection, call, priority).into_actor(self);
         ctx.spawn(made.map(|called, actor, ctx| actor.say(OwnCause::Called(called), ctx)));
-    }
-
-    fn arm(&mut self, timer: Timer, wait: Duration) {
-        let at = Instant::now() + wait;
-        let before = self.armed[timer as usize].replace(at);
-        self.services.timers.arm((self.id, timer), before, at);
-    }
-
-    fn disarm(&mut self) {
-        for timer in Timer::ALL {
-            if let Some(at) = self.armed[timer as usize].take() {
-                self.services.timers.disarm((self.id, timer), at);
-            }
-        }
-    }
-}
-
-impl Drop for ConnectionActor {
-    fn drop(&mut self) {
-        self.disarm();
     }
 }
 
@@ -114,11 +128,11 @@ impl Actor for ConnectionActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let gives_up = std::mem::take(&mut self.gives_up);
-        let cause = if gives_up {
-            OwnCause::GiveUp
-        } else {
-            OwnCause::Begin
+        let cause = match self.first {
+            First::Begin => OwnCause::Begin,
+            First::GiveUp => OwnCause::GiveUp,
+            // A message waits.
+            First::Wake => return,
         };
         self.turn(ctx, |turn| turn.take_own(cause));
     }
@@ -127,8 +141,9 @@ impl Actor for ConnectionActor {
 impl actix::Supervised for ConnectionActor {
     /// Drops all state: `started` comes next and reads it from the store.
     fn restarting(&mut self, _: &mut Context<Self>) {
-        self.disarm();
+        self.registry.services.timers.forget(self.id);
         self.life = self.life.wrapping_add(1);
+        (self.first, self.own) = (First::Begin, 0);
         self.state = Some(careful());
     }
 }
@@ -136,12 +151,12 @@ impl actix::Supervised for ConnectionActor {
 impl Handler<Cause> for ConnectionActor {
     type Result = ();
     fn handle(&mut self, cause: Cause, ctx: &mut Context<Self>) {
-        if let Cause::Fired(timer, at) = cause {
-            // It was armed again meanwhile, or belongs to an earlier life.
-            if self.armed[timer as usize] != Some(at) {
-                return;
-            }
-            self.armed[timer as usize] = None;
+        self.taken = self.taken.wrapping_add(1);
+        // It was armed again meanwhile, or belongs to an earlier life.
+        if let Cause::Fired(timer, at) = cause
+            && !self.registry.services.timers.take((self.id, timer), at)
+        {
+            return self.rest(ctx);
         }
         self.turn(ctx, |turn| turn.take(cause));
     }
@@ -151,6 +166,7 @@ impl Handler<Own> for ConnectionActor {
     type Result = ();
     fn handle(&mut self, Own { life, what }: Own, ctx: &mut Context<Self>) {
         if life == self.life {
+            self.own -= 1;
             self.turn(ctx, |turn| turn.take_own(what));
         }
     }
@@ -162,20 +178,6 @@ fn careful() -> Box<State> {
         careful: true,
         ..State::default()
     })
-}
-
-/// Whether the actor has no state.
-#[cfg(test)]
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "bool")]
-pub(in crate::actor) struct IsAtRest;
-
-#[cfg(test)]
-impl Handler<IsAtRest> for ConnectionActor {
-    type Result = bool;
-    fn handle(&mut self, _: IsAtRest, _: &mut Context<Self>) -> bool {
-        self.state.is_none()
-    }
 }
 
 /// Ends the actor at once, as a crash would.

@@ -3,7 +3,6 @@
 use super::Actors;
 use crate::actor::interface::{ConnectError, ConnectRequest};
 use crate::actor::secrets;
-use crate::actor::warden::Start;
 use crate::credentials::Refusal;
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::Errand;
@@ -208,8 +207,7 @@ impl Actors {
             }
             Err(error) => return Err(error.into()),
         }
-        // The warden lives as long as the system.
-        let _ = self.warden.send(Start(id)).await;
+        self.registry.add(id);
         self.settled(id, self.services.settings.connect_wait).await;
         Ok(self
             .services

@@ -2,7 +2,6 @@
 
 use super::Actors;
 use crate::actor::interface::{CommandError, ConnectError};
-use crate::actor::warden::{actor_of, want};
 use crate::credentials::Offer;
 use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
@@ -93,10 +92,7 @@ impl Actors {
                     Desired::Active | Desired::Paused => CommandKind::Check,
                 };
                 // One that cannot be asked now checks again at its next start or retry.
-                let (services, registry, id) = (&self.services, &self.registry, connection.id);
-                if let Ok(actor) = actor_of(services, registry, &self.warden, id).await {
-                    let _ = want(&actor, kind, Priority::Repair).await;
-                }
+                let _ = self.registry.want(connection.id, kind, Priority::Repair).await;
             }
         }
         Ok(())

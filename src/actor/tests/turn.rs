@@ -4,11 +4,12 @@ use super::fakes::{ANN, Farm};
 use crate::actor::{CommandError, Connections};
 use crate::domain::command::{CommandKind, CommandOutcome, CommandState, KEPT_MAX};
 use crate::domain::connection::WebhookStatus;
-use crate::domain::id::IncidentId;
-use crate::domain::lifecycle::Phase;
+use crate::domain::id::{ConnectionId, HookKey, IncidentId};
+use crate::domain::lifecycle::{Hook, Phase};
 use crate::domain::removal::HookOutcome;
+use crate::domain::repo::RepositoryId;
 use crate::store::faulty::{Fault, FaultyStore};
-use crate::store::{After, Change, CommitError, Store};
+use crate::store::{After, Batch, Change, CommitError, Store};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,25 +117,79 @@ async fn an_actor_that_has_lost_its_lease_stops() {
 
 /// AC-7
 #[actix::test]
-async fn an_actor_at_rest_keeps_nothing() {
+async fn an_actor_at_rest_does_not_run() {
     let (_, farm) = farm();
     let connection = farm.connect(ANN).await;
     let id = connection.id;
-    assert_eq!(farm.actors.is_at_rest(id).await, Some(true));
+    let is_at_rest = || farm.actors.is_at_rest(id) == Some(true);
+    farm.until(is_at_rest).await;
     let delivery = farm.deliver(&connection, "1 1 failure").await;
     farm.outcome(delivery).await;
-    assert_eq!(
-        farm.actors.is_at_rest(id).await,
-        Some(false),
-        "more may come"
-    );
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    assert_eq!(farm.actors.is_at_rest(id).await, Some(true));
+    assert!(!is_at_rest(), "more may come");
+    farm.until(is_at_rest).await;
     // Its timers fire all the same.
     let checks = farm.provider.count("check");
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert!(farm.provider.count("check") > checks + 20);
-    assert_eq!(farm.actors.is_at_rest(id).await, Some(true));
+    farm.until(is_at_rest).await;
+    farm.command(id, CommandKind::SetEnabled(false))
+        .await
+        .unwrap();
+    assert_eq!(farm.status(id), WebhookStatus::Inactive);
+}
+
+/// AC-7
+#[actix::test]
+async fn an_actor_that_comes_to_rest_loses_no_message() {
+    let (_, farm) = farm();
+    let id = farm.connect(ANN).await.id;
+    let before = farm.get(id).lifecycle.wanted;
+    // Each comes at another moment of the end of the one before it.
+    for n in 0..60 {
+        let events = vec![format!("event-{n}")];
+        farm.command(id, CommandKind::SetEvents(events))
+            .await
+            .unwrap();
+        for _ in 0..n % 20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(farm.get(id).lifecycle.wanted, before + 60);
+    farm.until(|| farm.actors.is_at_rest(id) == Some(true))
+        .await;
+}
+
+/// After a start, what is unsettled comes first, and the rest at a pace.
+#[actix::test]
+async fn connections_begin_one_after_the_other() {
+    let (store, mut farm) = farm();
+    let first = farm.connect(ANN).await;
+    farm.until(|| farm.status(first.id) == WebhookStatus::Active)
+        .await;
+    let many = (0..1500_u64).map(|n| {
+        let mut connection = farm.get(first.id);
+        connection.id = ConnectionId::from_u128(u128::from(n) + 1);
+        connection.hook_key =
+            HookKey::from_bytes(*n.to_be_bytes().repeat(3).first_chunk().unwrap());
+        connection.full_name = format!("octo/r{n}").parse().unwrap();
+        connection.repository = Some(RepositoryId(n + 1000));
+        if n == 1499 {
+            connection.lifecycle.phase = Phase::Creating { attempt: 0 };
+            connection.lifecycle.hook = Hook::Absent;
+        }
+        Change::PutConnection(Box::new(connection))
+    });
+    let many = Batch::of(many.collect());
+    store.commit(many).await.unwrap();
+    let armed = |farm: &Farm| farm.actors.services().timers.connections();
+    farm.restart().await;
+    let last = ConnectionId::from_u128(1500);
+    farm.until(|| farm.get(last).lifecycle.phase == Phase::Waiting { attempt: 0 })
+        .await;
+    farm.until(|| armed(&farm) >= 1000).await;
+    assert!(armed(&farm) < 1400, "{}", armed(&farm));
+    farm.until(|| armed(&farm) == 1501).await;
+    assert_eq!(farm.actors.len(), 1501);
 }
 
 /// AC-6

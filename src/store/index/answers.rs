@@ -166,6 +166,7 @@ impl<S: Indexed> Read for S {
             credential: CredentialId, owner: OwnerId, after: After<ConnectionId>
         ) -> Page<Connection>;
         connection_ids() -> Vec<ConnectionId>;
+        connections_unsettled() -> Vec<ConnectionId>;
         connections_with_pending() -> Vec<ConnectionId>;
         connections_with_commands() -> Vec<ConnectionId>;
     }

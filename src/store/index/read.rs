@@ -5,7 +5,7 @@ use super::apply::{delivery_key, guarded_connection, note_key, read_delivery, ru
 use super::key::{Key, Kind};
 use super::people::user_name_key;
 use super::{Index, Kv, Place, Scan};
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
@@ -297,8 +297,26 @@ impl<K: Kv> Index<K> {
     }
 
     pub(super) fn connection_ids(&self) -> Result<Vec<ConnectionId>, ReadError> {
-        let ids = self.ids(&Key::of(Kind::Connection), None, false, usize::MAX)?;
+        // Of keys without values: the records are much longer.
+        let mut ids = self.ids(&Key::of(Kind::ConnectionByOwner), None, false, usize::MAX)?;
+        ids.sort_unstable();
         Ok(ids.into_iter().map(ConnectionId::from_u128).collect())
+    }
+
+    pub(super) fn connections_unsettled(&self) -> Result<Vec<ConnectionId>, ReadError> {
+        let mut found = Vec::new();
+        for owner in self.ids(&Key::of(Kind::User), None, false, usize::MAX)? {
+            let by_status = Key::of(Kind::ConnectionByStatus).id(owner);
+            let others = WebhookStatus::ALL
+                .into_iter()
+                .filter(|status| *status != WebhookStatus::Active)
+                .map(|status| by_status.clone().word(status.as_str()));
+            for list in others.chain([Key::of(Kind::ConnectionLeaving).id(owner)]) {
+                let ids = self.ids(&list, None, false, usize::MAX)?;
+                found.extend(ids.into_iter().map(ConnectionId::from_u128));
+            }
+        }
+        Ok(found)
     }
 
     pub(in crate::store) fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {
