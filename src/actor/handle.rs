@@ -21,7 +21,7 @@ use crate::credentials::{Offer, Pool, Ports, ResealError};
 use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
 use crate::domain::error_code::ErrorCode;
-use crate::domain::id::{CommandId, ConnectionId, CredentialId, IncidentId, UserId};
+use crate::domain::id::{CommandId, ConnectionId, CredentialId, IncidentId, OwnerId, UserId};
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository};
@@ -308,6 +308,10 @@ impl Connections for Actors {
 
     fn rejected(&self, id: ConnectionId) {
         self.note(id, |item| item.rejected = item.rejected.saturating_add(1));
+    }
+
+    fn hooks_to_move(&self, owner: OwnerId) -> Option<usize> {
+        self.services.moves.count_of(owner)
     }
 
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {

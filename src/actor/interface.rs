@@ -184,6 +184,10 @@ pub trait Connections: Send + Sync + 'static {
     /// Reports a delivery for the connection without a valid signature.
     fn rejected(&self, id: ConnectionId);
 
+    /// The number of an owner's hooks that still deliver to a former public address; `None` for a
+    /// while after a start, as long as not all connections have taken their first step.
+    fn hooks_to_move(&self, owner: OwnerId) -> Option<usize>;
+
     /// The secrets that may have signed a delivery for this connection now: the current one and,
     /// during a rotation, the previous one. Empty when they cannot be decrypted.
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret>;

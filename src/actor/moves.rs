@@ -9,6 +9,8 @@ use crate::domain::backoff::Backoff;
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, UserId};
 use crate::domain::repo::Instance;
+use crate::telemetry::metric;
+use metrics::gauge;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -34,6 +36,17 @@ pub struct Moves {
 struct Inner {
     unmoved: HashMap<ConnectionId, Line>,
     lines: BTreeMap<Line, Queue>,
+    unseen: usize,
+}
+
+impl Inner {
+    fn count(&self) -> usize {
+        self.unmoved.len() + self.unseen
+    }
+
+    fn show(&self) {
+        gauge!(metric::TO_MOVE).set(metric::float(self.count() as u64));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,17 +66,33 @@ impl Queue {
 }
 
 impl Moves {
-    /// The number of hooks at a former address.
+    /// The number of hooks at a former address, or not looked at yet.
+    #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.inner.lock().unmoved.len()
+        self.inner.lock().count()
     }
 
-    /// Records the current state of a connection, and returns whether it changed anything.
-    pub(super) fn note(&self, connection: &Connection, public_url: &str) -> bool {
+    /// The number of an owner's hooks at a former address; `None` when not all were looked at.
+    pub(super) fn count_of(&self, owner: UserId) -> Option<usize> {
+        let inner = self.inner.lock();
+        let of_owner = inner.unmoved.values().filter(|(of, _)| *of == owner);
+        (inner.unseen == 0).then(|| of_owner.count())
+    }
+
+    /// So many connections have not taken their first step since the start: their hooks may be at a
+    /// former address.
+    pub(super) fn unseen(&self, count: usize) {
+        let mut inner = self.inner.lock();
+        inner.unseen = count;
+        inner.show();
+    }
+
+    /// Records the current state of a connection.
+    pub(super) fn note(&self, connection: &Connection, public_url: &str) {
         let (id, is_to_move) = (connection.id, connection.is_to_move(public_url));
         let mut inner = self.inner.lock();
         if is_to_move == inner.unmoved.contains_key(&id) {
-            return false;
+            return;
         }
         if is_to_move {
             let line = (connection.owner, connection.instance.clone());
@@ -75,9 +104,9 @@ impl Moves {
         {
             (queue.turn, queue.failures) = (None, 0);
         }
+        inner.show();
         drop(inner);
         self.changed.notify_one();
-        true
     }
 
     /// A turn has moved nothing: the connection goes to the end of its queue, and the queue pauses
@@ -102,7 +131,7 @@ impl Moves {
     pub(super) fn take_turns(&self) -> (Vec<ConnectionId>, Option<Instant>) {
         let now = Instant::now();
         let mut inner = self.inner.lock();
-        let Inner { unmoved, lines } = &mut *inner;
+        let Inner { unmoved, lines, .. } = &mut *inner;
         for queue in lines.values_mut() {
             if let Some((id, since)) = queue.turn
                 && now.duration_since(since) >= TURN_MAX

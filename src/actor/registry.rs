@@ -28,9 +28,11 @@ pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 const REPLACE_PAUSE: Duration = Duration::from_mins(1);
 /// Connections that take their first step at once after a start ...
 const BEGIN_AT_ONCE: usize = 1000;
-/// ... and how many of the others do at a time, and how often.
+/// ... and how many of the others at a time at least, and how often. With any number, all have
+/// begun after ten minutes.
 const BEGIN_CHUNK: usize = 20;
 const BEGIN_EVERY: Duration = Duration::from_millis(200);
+const BEGIN_STEPS: usize = 3000;
 
 /// Where the actor of a connection is.
 #[derive(Debug)]
@@ -81,6 +83,7 @@ impl Registry {
             places: RwLock::new(places),
         });
         registry.count();
+        registry.services.moves.unseen(ids.len());
         registry
     }
 
@@ -148,16 +151,20 @@ impl Registry {
             self.begin(id);
         }
         let unsettled = told(store.connections_unsettled().await);
-        let all = unsettled.into_iter().chain(ids);
+        let (mut left, chunk) = (ids.len(), BEGIN_CHUNK.max(ids.len() / BEGIN_STEPS));
         let mut begun = 0;
-        for id in all {
+        for id in unsettled.into_iter().chain(ids) {
             if self.begin(id) {
                 begun += 1;
-                if begun >= BEGIN_AT_ONCE && begun % BEGIN_CHUNK == 0 {
+                if begun >= BEGIN_AT_ONCE && begun % chunk == 0 {
                     tokio::time::sleep(BEGIN_EVERY).await;
+                    left = left.saturating_sub(chunk);
+                    self.services.moves.unseen(left);
                 }
             }
         }
+        tokio::time::sleep(BEGIN_EVERY).await;
+        self.services.moves.unseen(0);
     }
 
     /// Has something sent to a connection's actor, which is started if it is at rest. `None` when

@@ -73,6 +73,7 @@ macro_rules! contract {
             reads::pending_deliveries_are_shown_in_order_until_they_are_processed
             reads::every_credential_and_connection_is_in_a_page
             reads::a_connection_is_found_by_all_that_leads_to_it_and_by_nothing_older
+            reads::connections_whose_hook_is_not_known_to_work_are_unsettled
             reads::filters_show_what_fits_and_no_other_owners
             reads::filters_of_history_show_what_fits
             reads::counts_are_what_a_walk_finds

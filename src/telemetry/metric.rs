@@ -78,11 +78,11 @@ metrics! {
     COUNTED = Gauge "hookherd_counted_timestamp_seconds" []
         "Unix time of the last count of connections, incidents, credentials and deliveries.";
     TO_MOVE = Gauge "hookherd_hooks_to_move" []
-        "Hooks that still deliver to a former public address.";
+        "Hooks that still deliver to a former public address, or that were not checked for it yet.";
     LIMITS = Counter "hookherd_limits_reached_total" ["limit"]
         "Requests and connections refused or cut off by a limit.";
     ACTORS = Gauge "hookherd_actors" []
-        "Running connection actors.";
+        "Connections with an actor, running or at rest.";
     PANICS = Counter "hookherd_actor_panics_total" []
         "Actor panics. Each is a bug and restarts one actor.";
     OPENED = Counter "hookherd_incidents_opened_total" []

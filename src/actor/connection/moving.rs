@@ -4,8 +4,6 @@ use super::plan::Edit;
 use super::turn::Turn;
 use crate::domain::connection::Connection;
 use crate::domain::lifecycle::{Failure, Hook, Input, Phase, Reply};
-use crate::telemetry::metric;
-use metrics::gauge;
 use std::time::Duration;
 
 impl Turn {
@@ -27,9 +25,7 @@ impl Turn {
     /// Records where the hook is: once it is moved, its turn ends.
     pub(super) fn note_address(&self, next: &Connection) {
         let (moves, address) = (&self.services.moves, &self.services.ports.public_url);
-        if moves.note(next, address) {
-            gauge!(metric::TO_MOVE).set(metric::float(moves.count() as u64));
-        }
+        moves.note(next, address);
     }
 
     /// A call has ended: with success the note above ends the turn.

@@ -16,6 +16,11 @@ pub struct Stats {
     /// Number of connections by webhook status. Every status is present.
     #[schema(value_type = BTreeMap<String, usize>)]
     pub connections_by_status: BTreeMap<WebhookStatus, usize>,
+    /// Number of webhooks of disconnected repositories that still have to be deleted.
+    pub webhooks_to_delete: usize,
+    /// Number of webhooks that still deliver to a former public address. Null for a while after a
+    /// start, until all were looked at.
+    pub webhooks_to_move: Option<usize>,
     /// Totals of incidents.
     pub incidents: IncidentStats,
     /// Totals of deliveries.

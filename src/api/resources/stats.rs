@@ -23,11 +23,12 @@ const DAY: Duration = Duration::from_hours(24);
 #[utoipa::path(get, path = "/api/v2/stats", responses((status = 200, body = Stats)))]
 pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> Answer {
     let owned = shared.owned(caller);
-    let counts = owned.counts().await?.connections;
-    let connections_total = counts.values().sum();
+    let counts = owned.counts().await?;
     ok(&Stats {
-        connections_total,
-        connections_by_status: counts,
+        connections_total: counts.connections.values().sum(),
+        connections_by_status: counts.connections,
+        webhooks_to_delete: counts.connections_leaving,
+        webhooks_to_move: shared.connections.hooks_to_move(caller.user),
         incidents: incidents(owned, shared.now()).await?,
         deliveries: deliveries(owned).await?,
     })

@@ -159,6 +159,10 @@ impl Connections for FakeConnections {
         self.rejected.fetch_add(1, Ordering::SeqCst);
     }
 
+    fn hooks_to_move(&self, _: UserId) -> Option<usize> {
+        None
+    }
+
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {
         self.secrets
             .lock()

@@ -343,6 +343,8 @@ fn totals_are_the_callers_own() {
     let stats = api.call(Some(&api.owner), "GET /api/v2/stats", None).json();
     assert_eq!(stats["connections_total"], 1);
     assert_eq!(stats["connections_by_status"]["pending"], 1);
+    assert_eq!(stats["webhooks_to_delete"], 0);
+    assert_eq!(stats["webhooks_to_move"], Value::Null, "not known yet");
     assert_eq!(stats["incidents"]["by_status"]["open"], 1);
     assert_eq!(stats["incidents"]["opened_last_hour"], 1);
     assert_eq!(stats["deliveries"]["pending"], 1);

@@ -3,18 +3,50 @@
 use super::text;
 use crate::app::doctor::{Finding, Verdict};
 use crate::cli::Failed;
-use crate::cli::client::Client;
+use crate::cli::client::{Client, List};
 use serde_json::Value;
 
 /// Most connections that get a row of their own.
 const ROWS_MAX: usize = 20;
 
-/// What was found of the connections of the user.
+/// What was found of the connections of the user. The daemon counts them; only those that need
+/// attention are read, and few of them.
 pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
-    let all = client.every("repositories/connections", "connections", &[])?;
-    let mut findings = judge(&all);
-    findings.extend(moves(&all));
+    let stats = client.get("stats")?;
+    let by_status = by_status(&stats);
+    let mut ailing = Vec::new();
+    for (status, count, verdict) in &by_status {
+        let limit = ROWS_MAX - ailing.len();
+        if *verdict == Verdict::Good || *count == 0 || limit == 0 {
+            continue;
+        }
+        let list = List {
+            path: "repositories/connections",
+            field: "connections",
+            filters: &[("status", Some(status))],
+            cursor: None,
+            limit,
+        };
+        client.pages(&list, |items| ailing.extend(items))?;
+    }
+    let mut findings = judge(&by_status, &ailing);
+    findings.extend(moves(&stats));
     Ok(findings)
+}
+
+/// The connections by status, the worst first.
+fn by_status(stats: &Value) -> Vec<(String, u64, Verdict)> {
+    let all = stats["connections_by_status"].as_object();
+    let all = all.into_iter().flatten();
+    let mut all: Vec<(String, u64, Verdict)> = all
+        .map(|(status, n)| (status.clone(), n.as_u64().unwrap_or(0), verdict(status)))
+        .collect();
+    all.sort_by_key(|(_, _, verdict)| match verdict {
+        Verdict::Bad => 0,
+        Verdict::Warning => 1,
+        Verdict::Good => 2,
+    });
+    all
 }
 
 /// Whether a state needs attention: certainly, or perhaps.
@@ -27,61 +59,52 @@ fn verdict(status: &str) -> Verdict {
     }
 }
 
-fn judge(all: &[Value]) -> Vec<Finding> {
-    let judged = all.iter().map(|c| (c, verdict(text(c, "/webhook_status"))));
-    let mut ailing: Vec<(&Value, Verdict)> = judged
-        .filter(|(_, verdict)| *verdict != Verdict::Good)
-        .collect();
-    ailing.sort_by_key(|(_, verdict)| *verdict != Verdict::Bad);
+fn judge(by_status: &[(String, u64, Verdict)], ailing: &[Value]) -> Vec<Finding> {
+    let count = |fits: &dyn Fn(&str, Verdict) -> bool| -> u64 {
+        let fitting = by_status.iter().filter(|(s, _, v)| fits(s, *v));
+        fitting.map(|(_, count, _)| count).sum()
+    };
+    let all = count(&|_, _| true);
     let (bad, odd) = (
-        count(&ailing, Verdict::Bad),
-        count(&ailing, Verdict::Warning),
+        count(&|_, v| v == Verdict::Bad),
+        count(&|_, v| v == Verdict::Warning),
     );
-    let paused = all
-        .iter()
-        .filter(|c| c["webhook_status"] == "inactive")
-        .count();
-    let paused = if paused == 0 {
-        String::new()
-    } else {
-        format!(" ({paused} paused)")
+    let paused = match count(&|status, _| status == "inactive") {
+        0 => String::new(),
+        paused => format!(" ({paused} paused)"),
     };
     let (worst, words) = match (bad, odd) {
-        (0, 0) => {
-            let words = format!("{} healthy{paused}", all.len());
-            (Verdict::Good, words)
-        }
+        (0, 0) => (Verdict::Good, format!("{all} healthy{paused}")),
         (0, odd) => {
-            let words = format!("{odd} of {} need attention{paused}", all.len());
+            let words = format!("{odd} of {all} need attention{paused}");
             (Verdict::Warning, words)
         }
         (bad, odd) => {
-            let words = format!(
-                "{bad} of {} do not work, {odd} more need attention{paused}",
-                all.len()
-            );
+            let words = format!("{bad} of {all} do not work, {odd} more need attention{paused}");
             (Verdict::Bad, words)
         }
     };
-    let rows = ailing.iter().take(ROWS_MAX).map(|(connection, verdict)| {
+    let rows = ailing.iter().take(ROWS_MAX).map(|connection| {
         let name = text(connection, "/repository_full_name");
         let host = text(connection, "/host");
         let what = format!("connection {name} at {host}");
-        Finding::new(what, *verdict, why(connection))
+        let verdict = verdict(text(connection, "/webhook_status"));
+        Finding::new(what, verdict, why(connection))
     });
     let mut findings = vec![Finding::new("connections", worst, words)];
     findings.extend(rows);
-    if ailing.len() > ROWS_MAX {
-        let more = ailing.len() - ROWS_MAX;
+    let rows = findings.len() as u64 - 1;
+    if bad + odd > rows {
+        let more = bad + odd - rows;
         let words = format!("{more} more: see `hookherd connections --status failed`");
-        let worst = ailing[ROWS_MAX].1;
+        let worst = if bad > rows {
+            Verdict::Bad
+        } else {
+            Verdict::Warning
+        };
         findings.push(Finding::new("more connections", worst, words));
     }
     findings
-}
-
-fn count(ailing: &[(&Value, Verdict)], of: Verdict) -> usize {
-    ailing.iter().filter(|(_, verdict)| *verdict == of).count()
 }
 
 /// What a connection ails, and what to do.
@@ -104,23 +127,31 @@ fn why(connection: &Value) -> String {
 
 /// How far the move to another public address has come; nothing when every webhook is where it
 /// should be.
-fn moves(all: &[Value]) -> Option<Finding> {
-    let to_move = all.iter().filter(|c| c["health"]["is_to_move"] == true);
-    let to_move = to_move.count();
-    (to_move > 0).then(|| {
-        let words = format!(
-            "{to_move} of {} webhooks still deliver to a former address and are being moved. \
-             Keep the former address working until none is left",
-            all.len()
-        );
-        Finding::new("public address of webhooks", Verdict::Warning, words)
-    })
+fn moves(stats: &Value) -> Option<Finding> {
+    let words = match stats["webhooks_to_move"].as_u64() {
+        Some(0) => return None,
+        Some(to_move) => format!(
+            "{to_move} of {} webhooks still deliver to a former address and are being moved. Keep \
+             the former address working until none is left",
+            stats["connections_total"]
+        ),
+        None => "the daemon has just started and has not looked at all webhooks yet".to_owned(),
+    };
+    let what = "public address of webhooks";
+    Some(Finding::new(what, Verdict::Warning, words))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn judged(counts: &Value, ailing: &[Value]) -> Vec<Finding> {
+        judge(
+            &by_status(&json!({ "connections_by_status": counts })),
+            ailing,
+        )
+    }
 
     #[test]
     fn each_ailing_connection_has_a_row_the_worst_first_and_a_bound() {
@@ -130,28 +161,36 @@ mod tests {
                 "webhook_status": status, "last_error": { "message": "who knows" },
             })
         };
-        let fine = [one(1, "active"), one(2, "inactive")];
-        let found = judge(&fine);
+        let found = judged(&json!({ "active": 1, "inactive": 1, "failed": 0 }), &[]);
         assert_eq!((found.len(), found[0].verdict), (1, Verdict::Good));
-        assert!(found[0].words.contains("1 paused"), "{found:?}");
-        let mixed = [
-            one(1, "degraded"),
-            one(2, "suspended"),
-            one(3, "pending"),
-            one(4, "active"),
-        ];
-        let found = judge(&mixed);
+        assert_eq!(found[0].words, "2 healthy (1 paused)");
+        let counts = json!({ "degraded": 1, "suspended": 1, "pending": 1, "active": 1 });
+        let order: Vec<_> = by_status(&json!({ "connections_by_status": counts }));
+        assert_eq!(order[0].0, "suspended", "read first");
+        let mixed = [one(2, "suspended"), one(1, "degraded"), one(3, "pending")];
+        let found = judged(&counts, &mixed);
         let verdicts: Vec<Verdict> = found.iter().map(|f| f.verdict).collect();
         let (bad, odd) = (Verdict::Bad, Verdict::Warning);
         assert_eq!(verdicts, [bad, bad, odd, odd]);
+        assert_eq!(found[0].words, "1 of 4 do not work, 2 more need attention");
         assert!(found[1].what.contains("octo/r2") && found[1].words.contains("who knows"));
-        let many: Vec<Value> = (0..50).map(|n| one(n, "failed")).collect();
-        let found = judge(&many);
+        let rows: Vec<Value> = (0..ROWS_MAX).map(|n| one(n, "failed")).collect();
+        let found = judged(&json!({ "failed": 50 }), &rows);
         assert_eq!(found.len(), ROWS_MAX + 2);
+        let more = &found[ROWS_MAX + 1];
         assert!(
-            found[ROWS_MAX + 1].words.starts_with("30 more"),
+            more.verdict == bad && more.words.starts_with("30 more"),
             "{found:?}"
         );
         assert_eq!(verdict("of_another_version"), Verdict::Bad);
+    }
+
+    #[test]
+    fn that_webhooks_are_not_looked_at_yet_is_not_said_to_be_well() {
+        assert_eq!(moves(&json!({ "webhooks_to_move": 0 })), None);
+        let some = json!({ "webhooks_to_move": 3, "connections_total": 5 });
+        assert!(moves(&some).unwrap().words.starts_with("3 of 5 webhooks"));
+        let unknown = moves(&json!({ "webhooks_to_move": null })).unwrap();
+        assert_eq!(unknown.verdict, Verdict::Warning);
     }
 }

@@ -3,7 +3,7 @@
 use super::text;
 use crate::app::doctor::{Finding, Verdict};
 use crate::cli::Failed;
-use crate::cli::client::Client;
+use crate::cli::client::{Client, List};
 use serde_json::Value;
 
 /// Most that get a row of their own.
@@ -11,23 +11,25 @@ const ROWS_MAX: usize = 20;
 
 /// What is still to be deleted for the user.
 pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
-    let filters = [("deleting", Some("true"))];
-    let all = client.every("repositories/connections", "connections", &filters)?;
-    if all.is_empty() {
-        let words = "no webhooks left to delete";
-        return Ok(vec![Finding::new(
-            "pending deletions",
-            Verdict::Good,
-            words,
-        )]);
+    let stats = client.get("stats")?;
+    let count = stats["webhooks_to_delete"].as_u64().unwrap_or(0);
+    if count == 0 {
+        let (what, words) = ("pending deletions", "no webhooks left to delete");
+        return Ok(vec![Finding::new(what, Verdict::Good, words)]);
     }
     let words = format!(
-        "{} webhooks of disconnected repositories are not deleted yet; deletion continues in \
-         the background (`hookherd connections --deleting`)",
-        all.len()
+        "{count} webhooks of disconnected repositories are not deleted yet; deletion continues in \
+         the background (`hookherd connections --deleting`)"
     );
     let mut findings = vec![Finding::new("pending deletions", Verdict::Warning, words)];
-    findings.extend(all.iter().take(ROWS_MAX).map(row));
+    let list = List {
+        path: "repositories/connections",
+        field: "connections",
+        filters: &[("deleting", Some("true"))],
+        cursor: None,
+        limit: ROWS_MAX,
+    };
+    client.pages(&list, |items| findings.extend(items.iter().map(row)))?;
     Ok(findings)
 }
 

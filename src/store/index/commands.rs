@@ -92,14 +92,12 @@ impl<K: Kv> Index<K> {
     pub(in crate::store) fn connections_with_commands(
         &self,
     ) -> Result<Vec<ConnectionId>, ReadError> {
-        self.connections_under_marks(Kind::CommandAsked)
+        let ids = self.firsts(Kind::CommandAsked)?;
+        Ok(ids.into_iter().map(ConnectionId::from_u128).collect())
     }
 
     /// The connections that keys of a kind begin with, each once, in order of their ids.
-    pub(super) fn connections_under_marks(
-        &self,
-        kind: Kind,
-    ) -> Result<Vec<ConnectionId>, ReadError> {
+    pub(super) fn firsts(&self, kind: Kind) -> Result<Vec<u128>, ReadError> {
         let (mut found, prefix) = (Vec::new(), Key::of(kind));
         let mut after: Option<Vec<u8>> = None;
         loop {
@@ -110,12 +108,12 @@ impl<K: Kv> Index<K> {
                 limit: 1,
             };
             let next = self.kv.scan(scan)?;
-            let Some(connection) = next.first().and_then(|(key, _)| last_id(&key[..17])) else {
+            let Some(first) = next.first().and_then(|(key, _)| last_id(&key[..17])) else {
                 return Ok(found);
             };
-            found.push(ConnectionId::from_u128(connection));
-            // Skip everything else of this connection.
-            after = Some(prefix.clone().id(connection).raw(&[0xFF; 17]).into_bytes());
+            found.push(first);
+            // Skip everything else that begins so.
+            after = Some(prefix.clone().id(first).raw(&[0xFF; 17]).into_bytes());
         }
     }
 }

@@ -60,7 +60,8 @@ impl<K: Kv> Index<K> {
     pub(in crate::store) fn connections_with_pending(
         &self,
     ) -> Result<Vec<ConnectionId>, ReadError> {
-        self.connections_under_marks(Kind::DeliveryPending)
+        let ids = self.firsts(Kind::DeliveryPending)?;
+        Ok(ids.into_iter().map(ConnectionId::from_u128).collect())
     }
 
     /// When the newest delivery came.
@@ -305,18 +306,15 @@ impl<K: Kv> Index<K> {
 
     pub(super) fn connections_unsettled(&self) -> Result<Vec<ConnectionId>, ReadError> {
         let mut found = Vec::new();
-        for owner in self.ids(&Key::of(Kind::User), None, false, usize::MAX)? {
-            let by_status = Key::of(Kind::ConnectionByStatus).id(owner);
-            let others = WebhookStatus::ALL
-                .into_iter()
-                .filter(|status| *status != WebhookStatus::Active)
-                .map(|status| by_status.clone().word(status.as_str()));
-            for list in others.chain([Key::of(Kind::ConnectionLeaving).id(owner)]) {
-                let ids = self.ids(&list, None, false, usize::MAX)?;
-                found.extend(ids.into_iter().map(ConnectionId::from_u128));
+        for owner in self.firsts(Kind::ConnectionByStatus)? {
+            let all = WebhookStatus::ALL.into_iter();
+            for status in all.filter(|status| *status != WebhookStatus::Active) {
+                let list = Key::of(Kind::ConnectionByStatus).id(owner);
+                found.extend(self.ids(&list.word(status.as_str()), None, false, usize::MAX)?);
             }
         }
-        Ok(found)
+        found.extend(self.ids(&Key::of(Kind::ConnectionLeaving), None, false, usize::MAX)?);
+        Ok(found.into_iter().map(ConnectionId::from_u128).collect())
     }
 
     pub(in crate::store) fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, ReadError> {

@@ -4,10 +4,10 @@ use super::made::*;
 use crate::domain::connection::{CredentialUse, WebhookStatus};
 use crate::domain::delivery::Outcome;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId,
 };
 use crate::domain::incident::{IncidentStatus, Subject as About};
-use crate::domain::lifecycle::{Desired, Phase};
+use crate::domain::lifecycle::{Desired, Hook, Phase};
 use crate::domain::pattern::Pattern;
 use crate::domain::repo::{ProviderKind, RepositoryId};
 use crate::domain::run::Family;
@@ -192,6 +192,26 @@ pub(in crate::store) fn a_connection_is_found_by_all_that_leads_to_it_and_by_not
         (by_name("o/new"), by_number(99), using(credential)),
         (0, 0, 0)
     );
+}
+
+pub(in crate::store) fn connections_whose_hook_is_not_known_to_work_are_unsettled(
+    subject: &impl Subject,
+) {
+    let store = subject.store();
+    some_of_everything(store);
+    let mut working = connection(7, "o/r7");
+    working.lifecycle.phase = Phase::Active;
+    working.lifecycle.hook = Hook::Present(HookId(7));
+    put(store, vec![Change::PutConnection(Box::new(working))]);
+    let mut found = wait(store.connections_unsettled()).unwrap();
+    found.sort_unstable();
+    let ids = [1, 2, 3, 4, 6].map(ConnectionId::from_u128);
+    assert_eq!(
+        found, ids,
+        "neither the one that works nor the one that is gone"
+    );
+    let all = wait(store.connection_ids()).unwrap();
+    assert_eq!(all, [1, 2, 3, 4, 5, 6, 7].map(ConnectionId::from_u128));
 }
 
 /// Connections of Ann in every state, one of Bob, deliveries and incidents.
