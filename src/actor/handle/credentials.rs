@@ -92,7 +92,10 @@ impl Actors {
                     Desired::Active | Desired::Paused => CommandKind::Check,
                 };
                 // One that cannot be asked now checks again at its next start or retry.
-                let _ = self.registry.want(connection.id, kind, Priority::Repair).await;
+                let _ = self
+                    .registry
+                    .want(connection.id, kind, Priority::Repair)
+                    .await;
             }
         }
         Ok(())
