@@ -47,19 +47,17 @@ impl Timers {
     /// armed again meanwhile.
     pub(super) fn take(&self, (id, timer): Whose, at: Instant) -> bool {
         let mut armed = self.armed.lock();
-        let times = armed.times.get_mut(&id);
-        let time = times.and_then(|times| times[timer as usize].take_if(|time| *time == at));
-        time.is_some()
+        let known = armed.times.get_mut(&id);
+        let taken = known.and_then(|times| times[timer as usize].take_if(|until| *until == at));
+        taken.is_some()
     }
 
     /// No timer of this connection fires.
     pub(super) fn forget(&self, id: ConnectionId) {
         let mut armed = self.armed.lock();
-        for (timer, time) in Timer::ALL
-            .iter()
-            .zip(armed.times.remove(&id).unwrap_or_default())
-        {
-            if let Some(at) = time {
+        let until = armed.times.remove(&id).unwrap_or_default();
+        for (timer, at) in Timer::ALL.iter().zip(until) {
+            if let Some(at) = at {
                 armed.queue.remove(&(at, (id, *timer)));
             }
         }
