@@ -10,7 +10,7 @@ use hookherd::app::{SystemClock, SystemEntropy};
 use hookherd::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
 use hookherd::domain::event::Event;
 use hookherd::domain::id::{ConnectionId, DeliveryId, Entropy, HookId, IncidentId, RunId, UserId};
-use hookherd::domain::incident::track::{End, Told, Track, TrackKey};
+use hookherd::domain::incident::track::{End, Reported, Track, TrackKey};
 use hookherd::domain::lifecycle::{Input, Lifecycle, Reply, Timer, step};
 use hookherd::domain::repo::{Host, Instance, ProviderKind};
 use hookherd::domain::rule::Rules;
@@ -122,7 +122,7 @@ fn fold(c: &mut Criterion) {
             at,
             conclusion,
         };
-        let told = Told {
+        let told = Reported {
             end,
             verdict,
             run,

@@ -74,7 +74,7 @@ pub struct Page<T> {
     pub has_more: bool,
 }
 
-/// Where a list goes on: after this record (exclusive), at most so many.
+/// Where a list continues: after this record (exclusive), at most so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct After<Id> {
     /// The last record of the page before; `None` for the first page.
@@ -111,7 +111,7 @@ pub struct StoreStatus {
 
 /// The reads.
 ///
-/// Each shows everything whose commit was answered before it was asked for (by whoever asks), and
+/// Each shows everything whose commit was answered before the read began (by any caller), and
 /// may show what is about to be answered; it never waits for a commit. A record is shown whole. Two
 /// reads may see different moments. What is not there is `None` or an empty list, not an error.
 ///
@@ -296,6 +296,6 @@ pub trait Store: Read {
 
     /// The lease of a connection, for who asks first: `None` while another process holds it. The
     /// store that one process has for itself grants every one, also of a connection that is not
-    /// there (yet), and never again to anybody else: see [`Lease::own`].
+    /// there (yet), and never again to another: see [`Lease::own`].
     fn lease(&self, connection: ConnectionId) -> Reading<'_, Option<Lease>>;
 }

@@ -24,7 +24,7 @@ pub enum Code {
     /// Another repository of which only the name is known, in lower case.
     ForkNamed(String),
     /// Unknown: a deleted fork, or an event without it.
-    Untold,
+    Unreported,
 }
 
 /// The lane of a run. The names of triggers are the provider's (`pull_request_target`); they
@@ -227,7 +227,7 @@ impl Lane {
         };
         let from = |code: &Code, branch: &str| match code {
             Code::Own => branch.to_owned(),
-            Code::Fork(_) | Code::ForkNamed(_) | Code::Untold => {
+            Code::Fork(_) | Code::ForkNamed(_) | Code::Unreported => {
                 format!("fork {}/{branch}", fork_owner(code, head))
             }
         };
@@ -281,7 +281,7 @@ impl Code {
             Self::Own => "own".to_owned(),
             Self::Fork(id) => joined(&["fork", &id.0.to_string()]),
             Self::ForkNamed(name) => joined(&["fork-named", name]),
-            Self::Untold => "untold".to_owned(),
+            Self::Unreported => "untold".to_owned(),
         }
     }
 }
@@ -297,7 +297,7 @@ fn fork_owner(code: &Code, head: Option<&str>) -> String {
         (Some(name), _) => named(name),
         (None, Code::ForkNamed(name)) => named(name),
         (None, Code::Fork(id)) => id.0.to_string(),
-        (None, Code::Own | Code::Untold) => "unknown".to_owned(),
+        (None, Code::Own | Code::Unreported) => "unknown".to_owned(),
     }
 }
 

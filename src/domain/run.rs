@@ -353,8 +353,9 @@ impl Run {
     /// run.
     pub fn fold(&mut self, event: &RunEvent) -> bool {
         let has_new_jobs = self.take_jobs(event);
-        let told = rank(event.position, event.status, event.updated_at, &event.facts);
-        let is_news = told > rank(self.position, self.status, self.updated_at, &self.facts);
+        let rank_of_event = rank(event.position, event.status, event.updated_at, &event.facts);
+        let is_news =
+            rank_of_event > rank(self.position, self.status, self.updated_at, &self.facts);
         if is_news {
             self.position = event.position;
             self.status = event.status;
@@ -366,7 +367,7 @@ impl Run {
 
     /// The run replaces its check suite: the same run with more data. `track` is the one of the
     /// suite.
-    pub fn become_told_by(&mut self, event: &RunEvent, track: TrackKey) {
+    pub fn be_reported_by(&mut self, event: &RunEvent, track: TrackKey) {
         let jobs = std::mem::take(&mut self.failed_jobs);
         self.failed_jobs = jobs
             .into_iter()

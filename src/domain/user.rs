@@ -147,14 +147,14 @@ const SCOPE_BYTES_MAX: usize = 100;
 
 impl Account {
     /// The account as a provider reports it. One with an invisible login is shown by its number.
-    pub fn told(id: u64, login: &str) -> Self {
+    pub fn reported(id: u64, login: &str) -> Self {
         let login = clean(login, LOGIN_BYTES_MAX).unwrap_or_else(|| id.to_string());
         Self { id, login }
     }
 }
 
 /// The scopes as a provider reports them: cleaned for display, up to the limit.
-pub fn scopes_told<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub fn scopes_reported<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let cleaned = scopes.into_iter().take(SCOPES_MAX);
     cleaned
         .filter_map(|scope| clean(scope, SCOPE_BYTES_MAX))
@@ -168,18 +168,18 @@ mod tests {
     #[test]
     fn what_a_provider_tells_of_an_account_is_made_fit_to_be_shown() {
         let long = "a".repeat(1000);
-        for (told, shown) in [
+        for (reported, shown) in [
             ("ann", "ann"),
             ("\u{202e}nna\u{1b}[2J\n", "nna[2J"),
             (" \u{200b}", "7"),
             (&long, &long[..LOGIN_BYTES_MAX]),
         ] {
-            assert_eq!(Account::told(7, told).login, shown, "{told:?}");
+            assert_eq!(Account::reported(7, reported).login, shown, "{reported:?}");
         }
         let many = vec!["sc\u{e0041}ope"; 1000];
-        assert_eq!(scopes_told(many), vec!["scope"; SCOPES_MAX]);
+        assert_eq!(scopes_reported(many), vec!["scope"; SCOPES_MAX]);
         assert_eq!(
-            scopes_told(["", "repo ", &long]),
+            scopes_reported(["", "repo ", &long]),
             ["repo", &long[..SCOPE_BYTES_MAX]]
         );
     }

@@ -128,15 +128,15 @@ impl Budget {
             cost,
         };
         let (permit, mut word) = self.enter(ticket)?;
-        let told = tokio::select! {
+        let answer = tokio::select! {
             biased;
-            told = &mut word => told.ok(),
+            answer = &mut word => answer.ok(),
             never = self.look_after() => match never {},
             () = tokio::time::sleep(queue::WAIT_MAX) => None,
         };
         // Its turn may have come just now.
-        match told.or_else(|| word.try_recv().ok()) {
-            Some(told) => told.map(|()| permit),
+        match answer.or_else(|| word.try_recv().ok()) {
+            Some(answer) => answer.map(|()| permit),
             None => Err(self.line.lock().queue.late(now(), &ticket)),
         }
     }

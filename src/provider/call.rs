@@ -130,10 +130,10 @@ impl Caller {
                 ) => false,
             };
             // A server that names a wait is not called before.
-            let was_told = outcome
+            let names_wait = outcome
                 .as_ref()
                 .is_ok_and(|answer| answer.header("retry-after").is_some());
-            let may_repeat = (is_repeatable || never_left) && !was_told;
+            let may_repeat = (is_repeatable || never_left) && !names_wait;
             if !failed || !may_repeat || tries == TRIES_MAX {
                 return outcome;
             }

@@ -59,7 +59,7 @@ pub(super) fn of_no_answer(
         NoAnswer::Away(Away::Limited(after)) => return rate_limited(name, after),
         NoAnswer::Away(Away::Busy(after)) => return busy(name, after),
         NoAnswer::Unreached(why) => {
-            let mut error = why.told(name, place);
+            let mut error = why.error(name, place);
             error.may_have_acted = acted;
             return error;
         }
@@ -187,8 +187,8 @@ pub(super) fn seconds(answer: &Answer, name: &str) -> Option<u64> {
 
 /// The wait that the provider asks for, at most [`HOLD_MAX`].
 pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
-    let told = seconds(answer, "retry-after").map(Duration::from_secs);
-    told.map(|wait| wait.min(HOLD_MAX))
+    let named = seconds(answer, "retry-after").map(Duration::from_secs);
+    named.map(|wait| wait.min(HOLD_MAX))
 }
 
 /// The time until the moment that a header names in Unix seconds.

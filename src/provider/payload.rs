@@ -3,7 +3,7 @@
 //! A field with another type than expected counts as absent; a field that occurs twice is an error,
 //! because two readers could disagree about which one counts.
 
-mod mend;
+mod repair;
 
 use super::inbound::{DecodeError, HeaderLookup, VerifyError};
 use crate::domain::event::Event;
@@ -251,7 +251,7 @@ pub(super) fn kept(headers: &dyn HeaderLookup, allowed: &[&'static str]) -> Vec<
 
 /// Parses an object; `None` when the text does not start like one.
 pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<serde_json::Result<T>> {
-    let json = mend::without_mark(json);
+    let json = repair::without_mark(json);
     (json.trim_ascii_start().first() == Some(&b'{')).then(|| serde_json::from_slice(json))
 }
 
@@ -266,10 +266,11 @@ pub(super) fn read<'a, T: Deserialize<'a>>(
     let found = match object(json) {
         Some(Err(e)) if !is_doubled(&e) => {
             is_repaired = true;
-            *room = mend::mended(json);
+            *room = repair::repaired(json);
             // If it cannot be repaired, the error is that of the original.
-            object(room)
-                .map(|mended| mended.map_err(|again| if is_doubled(&again) { again } else { e }))
+            object(room).map(|repaired| {
+                repaired.map_err(|again| if is_doubled(&again) { again } else { e })
+            })
         }
         found => found,
     };

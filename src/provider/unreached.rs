@@ -86,7 +86,7 @@ impl Unreached {
     }
 
     /// The error, for the provider of this name at `place`.
-    pub(super) fn told(self, name: &str, place: &str) -> ProviderError {
+    pub(super) fn error(self, name: &str, place: &str) -> ProviderError {
         let settings = format!("providers.{}", name.to_ascii_lowercase());
         let certificate = format!("The certificate of {place}");
         let words = match self {

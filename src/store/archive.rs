@@ -199,7 +199,7 @@ pub(super) fn unpack(
     Ok(())
 }
 
-/// The bytes of the next frame as its head tells them; `None` when they are not there.
+/// The bytes of the next frame, as many as its head says; `None` when they are not there.
 fn next_frame(from: &mut impl Read) -> Option<Vec<u8>> {
     let mut frame = vec![0; FRAME_HEAD_BYTES];
     from.read_exact(&mut frame).ok()?;

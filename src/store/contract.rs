@@ -1,5 +1,5 @@
 //! What every store promises, as one suite of cases: [`contract!`] runs it over a store that a
-//! factory makes. Whoever adds a store adds a line; whoever promises more adds a case.
+//! factory makes. A new store adds a line; a new promise adds a case.
 //!
 //! A case gets a store with nothing in it. The guarantees are in the docs of [`super::Read`],
 //! [`super::Store`], [`super::Change`] and [`super::Guard`].

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What happens to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not committed, and nobody ever hears of it: the process died before.
+    /// It is not committed, and never answered: the process died before.
     StopBefore,
-    /// It is committed, and nobody ever hears of it: the process died after.
+    /// It is committed, and never answered: the process died after.
     StopAfter,
     /// It is refused for want of space.
     Refuse,
@@ -26,7 +26,7 @@ pub enum Fault {
 /// Which changes count.
 type Matches = Box<dyn Fn(&Change) -> bool + Send>;
 
-/// A fault, and after how many batches that match it strikes; for good, until it is mended.
+/// A fault, and after how many batches that match it strikes, until it is removed.
 struct Plan {
     after: usize,
     fault: Fault,

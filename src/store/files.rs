@@ -2,7 +2,7 @@
 //!
 //! Only the data directory itself may be a symbolic link, as systemd makes one for a dynamic
 //! user. Whatever lies in it under one of our names has to be a plain file or a plain directory:
-//! a link, a pipe or a directory in its place is told, and left alone.
+//! a link, a pipe or a directory in its place is reported, and left alone.
 
 use super::journal::JournalError;
 use std::fs::{DirBuilder, File, FileType, OpenOptions, Permissions};
@@ -76,8 +76,7 @@ pub(super) fn unlink(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts a whole file in the place of what is there under its name, durably: whoever looks finds
-/// the old one or the new one.
+/// Replaces a whole file, durably: a reader finds the old one or the new one.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     unlink(&unfinished)?;

@@ -29,9 +29,9 @@ use super::{Batch, Change, Conflict, ReadError};
 use key::Key;
 use std::sync::OnceLock;
 
-/// The form of keys and values. Whoever changes which keys a change writes, or what stands under
-/// them, adds one: a view of another form is made anew, and the entries of an older snapshot are
-/// taken in by their records (see [`Index::restore`]).
+/// The form of keys and values: a change that writes other keys or values adds one. A view of
+/// another form is rebuilt, and the entries of an older snapshot are taken in by their records (see
+/// [`Index::restore`]).
 pub(super) const FORMAT: u32 = 7;
 
 /// A write: a key and its new value, or none to delete it.
@@ -42,7 +42,7 @@ pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
 pub(super) struct Scan<'a> {
     /// What all keys begin with.
     pub(super) prefix: &'a [u8],
-    /// Go on after this key (exclusive), in the direction of the scan.
+    /// Continue after this key (exclusive), in the direction of the scan.
     pub(super) after: Option<&'a [u8]>,
     /// From the greatest key down.
     pub(super) newest_first: bool,
@@ -66,7 +66,7 @@ pub(super) trait Kv: Send + Sync + 'static {
     /// The keys and values of a range, in order.
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError>;
     /// Writes in this order. A reader may see a part of it, so records come before the keys that
-    /// lead to them; whoever comes by a key whose record is not there goes on without it.
+    /// lead to them; a reader skips a key whose record is not there.
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError>;
     /// Hands out all entries in order, and says what they were by count. A space that knows what
     /// was written to it fails when it is something else.
@@ -87,7 +87,7 @@ pub(super) trait Kv: Send + Sync + 'static {
             take(found)?;
         }
     }
-    /// A value is not what was written. Returns whether the space is made anew because of that,
+    /// A value is not what was written. Returns whether the space is rebuilt because of that,
     /// so that asking again soon may help.
     fn doubt(&self) -> bool {
         false
@@ -164,7 +164,7 @@ impl<K: Kv> Index<K> {
         found.map_err(|error| self.doubted(error))
     }
 
-    /// What a reader is told of a harmed value.
+    /// The error for the reader of a harmed value.
     fn doubted(&self, error: ReadError) -> ReadError {
         match error {
             ReadError::Damaged { .. } if self.kv.doubt() => {

@@ -3,7 +3,7 @@
 //! A filter narrows a list down; it never opens another owner's. What a filter names is looked up
 //! in an index where there is one, and the rest is looked at record by record, at most
 //! [`LOOKED_AT_MAX`] for one page: such a page may hold fewer records than were asked for, or
-//! none, and still say where to go on.
+//! none, and still say where to continue.
 
 use super::{After, Page, ReadError, Reading};
 use crate::domain::connection::WebhookStatus;
@@ -45,7 +45,7 @@ pub fn pages<'a, T: Send + 'a, Id: Send + 'a>(
 pub struct Listing<T, Id> {
     /// The records that fit.
     pub items: Vec<T>,
-    /// Go on after this one; `None` at the end of the list.
+    /// Continue after this one; `None` at the end of the list.
     pub next: Option<Id>,
 }
 

@@ -1,6 +1,6 @@
 //! Snapshots: the whole key-value space in one file, as of a journal position.
 //!
-//! A snapshot is taken while writes go on. Some entries may be newer than its position; because
+//! A snapshot is taken while writes continue. Some entries may be newer than its position; because
 //! every change is absolute, replaying the journal from that position gives the same end.
 
 use super::files;
@@ -359,7 +359,7 @@ fn entry(version: u32, key: (u8, &[u8]), value: Option<(u8, &[u8])>) -> Option<(
     Some((key.to_vec(), value.to_vec()))
 }
 
-/// Whether the last frame tells of the entries that were read.
+/// Whether the last frame counts the entries that were read.
 fn is_as_told(version: u32, end: &[(u8, &[u8])], tally: Tally, before: &blake3::Hasher) -> bool {
     let (entries, sum) = (tally.entries.to_le_bytes(), tally.sum.to_le_bytes());
     let digest = before.finalize();

@@ -1,6 +1,6 @@
 //! What a key-value space holds, in two numbers that do not depend on the order of its entries.
 //!
-//! Whoever writes keeps the tally; whoever reads everything back can tell whether it is all that
+//! The writer keeps the tally; a full read shows whether what is there is all that
 //! was written, and nothing else: an entry that is missing, changed or added changes the sum.
 
 /// A count, and a sum of hashes. Differences of spaces are tallies, too: all arithmetic wraps.

@@ -65,10 +65,10 @@ fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> ToolError {
 pub enum ViewState {
     /// It holds what snapshot and journal say.
     Agrees,
-    /// There is none to trust, as after any end that was not orderly; the next start makes it
-    /// anew. No damage.
+    /// There is none to trust, as after any end that was not orderly; the next start rebuilds it.
+    /// No damage.
     Unused,
-    /// It is not what an orderly end left; the next start makes it anew. Nothing is lost.
+    /// It is not what an orderly end left; the next start rebuilds it. Nothing is lost.
     Harmed,
     /// It would be trusted at the next start, and holds something else.
     Differs,
@@ -89,7 +89,7 @@ pub struct Verification {
     pub damage: Vec<Damage>,
     /// What is gone, in words: the daemon does not start before it is back, or accepted as lost.
     pub missing: Vec<String>,
-    /// What is harmed and can be made anew or done without.
+    /// What is harmed and can be rebuilt or done without.
     pub harmed: Vec<String>,
     /// Frames that are unharmed and yet cannot be understood.
     pub unreadable: u64,
@@ -109,7 +109,7 @@ impl Verification {
     }
 }
 
-/// Reads everything that a stopped store holds and tells what is wrong with it.
+/// Reads everything that a stopped store holds and reports what is wrong with it.
 pub fn verify(dir: &Path) -> Result<Verification, ToolError> {
     let _lock = Lock::take_existing(dir)?;
     let mut log = Log::read(dir)?;

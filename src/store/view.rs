@@ -11,9 +11,9 @@
 //!
 //! It is derived, so it is written behind: what is new is in a table in memory first, where most of
 //! it is written again or gone before sled ever hears of it. Reads see the table before sled, and
-//! whoever needs all of it in sled (an orderly end, a snapshot) has it written out.
+//! an orderly end or a snapshot, which need all of it in sled, have it written out.
 //!
-//! On a full disk there may be no room to make it anew. Then it lives in memory until the next
+//! On a full disk there may be no room to rebuild it. Then it lives in memory until the next
 //! start, loudly, so that the daemon starts and what is stored can be read.
 
 mod backing;
@@ -44,8 +44,8 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const FLUSH_EVERY_MS: u64 = 500;
 /// Entries read at a time when all are read: the writers wait so long.
 const WALK_ENTRIES: usize = 1000;
-/// A harmed value is at most this often a reason to make the view anew: were it harmed in the
-/// journal, too, that would help nobody.
+/// A harmed value is at most this often a reason to rebuild the view: were it harmed in the
+/// journal, too, that would not help.
 const DOUBT_EVERY: Duration = Duration::from_mins(1);
 /// How long sled may take to let go of its files.
 const LETTING_GO: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ struct Counted {
     walk: Option<Walk>,
 }
 
-/// How far somebody who reads all entries has come.
+/// How far a read of all entries has come.
 #[derive(Debug, Default)]
 struct Walk {
     /// The last key that was read; `None` when all were.
@@ -77,7 +77,7 @@ impl Walk {
 /// A key-value space in sled.
 #[derive(Debug)]
 pub(super) struct View {
-    /// `None` while it is made anew, and when it is closed.
+    /// `None` while it is rebuilt, and when it is closed.
     db: RwLock<Option<Backing>>,
     /// What is newer than that. Taken after the lock above.
     newer: RwLock<Newer>,
@@ -89,7 +89,7 @@ pub(super) struct View {
     has_failed: AtomicBool,
     /// How often it was found harmed.
     harmed: AtomicU64,
-    /// When a harmed value was last a reason to make it anew.
+    /// When a harmed value was last a reason to rebuild it.
     doubted_at: Mutex<Option<Instant>>,
     dir: PathBuf,
     /// How writing to sled fails, and after how many entries.
@@ -198,7 +198,7 @@ impl View {
         self.harmed.load(Ordering::Relaxed)
     }
 
-    /// Whether it failed, so that it has to be made anew. Until then reads are refused.
+    /// Whether it failed, so that it must be rebuilt. Until then reads are refused.
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Acquire)
     }
@@ -208,7 +208,7 @@ impl View {
         let mut db = self.db.write();
         *self.counted.lock() = Counted {
             tally: fresh.tally(),
-            // Whoever was reading everything begins again.
+            // A read of everything begins again.
             walk: None,
         };
         *self.newer.write() = fresh.newer.into_inner();
@@ -226,7 +226,7 @@ impl View {
         }
     }
 
-    /// Closes it: until it was made anew, reads are refused.
+    /// Closes it: until it is rebuilt, reads are refused.
     pub(super) fn discard(&self) {
         let db = self.db.write().take();
         // A poisoned sled may panic once more as it goes.
@@ -235,7 +235,7 @@ impl View {
         }
     }
 
-    /// Begins anew with nothing in it.
+    /// Begins again with nothing in it.
     pub(super) fn make_empty(&self) -> Result<(), ViewError> {
         self.discard();
         let io = |error: std::io::Error| ViewError(error.to_string());
@@ -248,7 +248,7 @@ impl View {
         Ok(())
     }
 
-    /// Begins anew in memory; what was on disk is deleted.
+    /// Begins again in memory; what was on disk is deleted.
     pub(super) fn make_empty_in_memory(&self) {
         self.discard();
         self.delete_files();
@@ -266,8 +266,8 @@ impl View {
         self.ask(db.as_ref(), ask)
     }
 
-    /// The same while nobody reads: a scan of sled may pass over keys when others are written
-    /// beside it.
+    /// The same without readers: a scan of sled may pass over keys when others are written beside
+    /// it.
     fn alone<T>(&self, act: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
         let db = self.db.write();
         self.ask(db.as_ref(), act)

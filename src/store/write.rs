@@ -73,7 +73,7 @@ pub enum Change {
     PutCommand(Box<Command>),
     /// Forgets a command.
     ForgetCommand(CommandId),
-    /// Sets the canary that tells whether the master key fits this store.
+    /// Sets the canary that shows whether the master key fits this store.
     PutCanary(Sealed),
 }
 
@@ -104,7 +104,7 @@ pub enum Guard {
     },
     /// This connection is there: what is committed hangs on it.
     ConnectionExists(ConnectionId),
-    /// This delivery is stored exactly so: nobody has processed it meanwhile.
+    /// This delivery is stored exactly so: it was not processed meanwhile.
     SameDelivery(Box<Delivery>),
     /// This run is stored exactly so.
     SameRun(Box<Run>),
@@ -116,9 +116,9 @@ pub enum Guard {
     SameIncident(Box<Incident>),
     /// This owner is there, and is not being removed.
     OwnerPresent(OwnerId),
-    /// This credential is stored exactly so: nobody has changed it meanwhile.
+    /// This credential is stored exactly so: it was not changed meanwhile.
     SameCredential(Box<Credential>),
-    /// This command is stored exactly so: nobody has carried it out meanwhile.
+    /// This command is stored exactly so: it was not carried out meanwhile.
     SameCommand(Box<Command>),
     /// This connection may be asked for something: it is there, it is not removed (but for a hook
     /// that is still to be deleted), and with this batch at most [`ASKED_MAX`] commands wait for
@@ -126,7 +126,7 @@ pub enum Guard {
     ///
     /// [`ASKED_MAX`]: crate::domain::command::ASKED_MAX
     NewCommand(ConnectionId),
-    /// Who writes holds the lease of this connection: nobody was granted it since. See [`Lease`].
+    /// The writer holds the lease of this connection, the newest. See [`Lease`].
     Lease(Lease),
     /// No user has this name.
     NewUser {
@@ -184,12 +184,12 @@ impl Lease {
     }
 }
 
-/// Who asks, which decides what goes on when space or time is short.
+/// Who asks, which decides what continues when space or time is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
     /// Deliveries from outside: refused first, for the provider's log still has them.
     Ingress,
-    /// Our own work: goes on from the ballast when the disk is full.
+    /// Our own work: continues from the ballast when the disk is full.
     Internal,
 }
 
@@ -235,7 +235,7 @@ pub enum CommitError {
     #[error("the disk is full")]
     DiskFull,
     /// A write or a sync failed. The batch is not acknowledged; the store verifies itself before
-    /// it goes on. Whether the batch is there after a restart is not known.
+    /// it continues. Whether the batch is there after a restart is not known.
     #[error("the store failed and is being verified")]
     Failed,
     /// The store is shutting down.

@@ -54,6 +54,7 @@ const COMMENTS: &[&str] = &[
     "domain",
     "provider",
     "seal",
+    "store",
 ];
 
 /// Documents that are clean, and whole folders of them.

@@ -20,7 +20,7 @@ pub(super) async fn complete(
     plan: &mut Plan,
 ) -> Result<(), ReadError> {
     for act in &plan.acts {
-        if let Act::Tell(observation) = act {
+        if let Act::Observe(observation) = act {
             let change = note(ports, &plan.connection, *observation).await?;
             plan.changes.extend(change);
         }

@@ -82,7 +82,7 @@ pub(super) enum Suspect {
 pub(super) enum Act {
     Call(Call),
     Arm(Timer, Duration),
-    Tell(Observation),
+    Observe(Observation),
 }
 
 /// A planned step.
@@ -235,7 +235,7 @@ fn settle_secrets(next: &mut Connection, now: Timestamp, trusted: Timestamp) {
 fn act(services: &Services, next: &mut Connection, effect: Effect, now: Timestamp) -> Act {
     match effect {
         Effect::Call(call) => Act::Call(call),
-        Effect::Observe(observation) => Act::Tell(observation),
+        Effect::Observe(observation) => Act::Observe(observation),
         Effect::Schedule(timer, delay) => {
             let wait = duration(services, next, delay, now);
             if timer == Timer::Retry {

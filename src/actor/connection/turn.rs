@@ -271,7 +271,9 @@ impl Turn {
             match act {
                 Act::Call(call) => self.call(&plan.connection, call),
                 Act::Arm(timer, wait) => self.doings.push(Doing::Arm(timer, wait)),
-                Act::Tell(observation) => observe::observe(&plan.connection, observation, outcome),
+                Act::Observe(observation) => {
+                    observe::observe(&plan.connection, observation, outcome);
+                }
             }
         }
         self.state.connection = Some(plan.connection);

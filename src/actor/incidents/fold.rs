@@ -10,7 +10,7 @@ use crate::credentials::Ports;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
-use crate::domain::incident::track::{End, Told, TrackKey};
+use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution};
 use crate::domain::rule::{Rules, Verdict};
 use crate::domain::run::{Conclusion, Run, RunEvent, Twin};
@@ -51,7 +51,7 @@ impl<'a> Fold<'a> {
         event: &RunEvent,
         source: Source,
     ) -> Result<Outcome, ReadError> {
-        if event.twin == Twin::OfRun && self.is_told_by_run(event).await? {
+        if event.twin == Twin::OfRun && self.is_reported_by_run(event).await? {
             return Ok(Outcome::Mirrored);
         }
         let event = &self.in_its_lane(event).await?;
@@ -80,7 +80,7 @@ impl<'a> Fold<'a> {
     }
 
     async fn take_run(&mut self, event: &RunEvent) -> Result<(RunId, bool), ReadError> {
-        if let Some(held) = self.records.run_told_of(event).await? {
+        if let Some(held) = self.records.reported_run(event).await? {
             let is_news = held.record.fold(event);
             held.is_changed |= is_news;
             return Ok((held.record.id, is_news));
@@ -99,7 +99,7 @@ impl<'a> Fold<'a> {
         let Some((conclusion, verdict)) = self.decided(event, &key).await? else {
             return self.take_start(event, key).await;
         };
-        let told = Told {
+        let reported = Reported {
             end: End {
                 position: event.position,
                 at: event.updated_at,
@@ -120,7 +120,7 @@ impl<'a> Fold<'a> {
         let before = track.record.points.len();
         let moved = track
             .record
-            .take(told, || candidate.take().unwrap_or_else(generate));
+            .take(reported, || candidate.take().unwrap_or_else(generate));
         track.is_changed |= !moved.is_empty() || track.record.points.len() != before;
         if was_offered && candidate.is_none() {
             self.go_on(suites.remove(0));

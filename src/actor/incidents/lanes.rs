@@ -18,7 +18,7 @@ impl Fold<'_> {
         if event.position.number == 0 {
             return Ok(event);
         }
-        if let Some(known) = self.records.run_told_of(&event).await?
+        if let Some(known) = self.records.reported_run(&event).await?
             && known.record.family == event.family
             && known.record.position.number != 0
         {
@@ -42,7 +42,7 @@ impl Fold<'_> {
         let Some(commit) = event.commit.take() else {
             return Ok(event);
         };
-        let known = self.records.run_told_of(&event).await?;
+        let known = self.records.reported_run(&event).await?;
         let known = known.map(|held| held.record.position.number);
         let of_known = known.filter(|number| number >> RANK_BITS == commit.second);
         let of_known = of_known.and_then(|number| u32::try_from(number % (1 << RANK_BITS)).ok());
@@ -55,7 +55,7 @@ impl Fold<'_> {
     }
 
     /// The lane of a child; its own data counts when nothing is known of its parent.
-    async fn child_lane(&mut self, parent: &Parent, told: Lane) -> Result<Lane, ReadError> {
+    async fn child_lane(&mut self, parent: &Parent, reported: Lane) -> Result<Lane, ReadError> {
         let of_parent = match parent.project {
             None => self
                 .records
@@ -65,7 +65,7 @@ impl Fold<'_> {
             Some(_) => None,
         };
         let project = parent.project;
-        let lane = of_parent.unwrap_or(told);
+        let lane = of_parent.unwrap_or(reported);
         let of_lane = Place::Children {
             lane: lane.to_key(),
             project,

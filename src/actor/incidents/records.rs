@@ -60,7 +60,7 @@ impl<'a> Records<'a> {
     }
 
     /// The run of an event, when it is known.
-    pub(super) async fn run_told_of(
+    pub(super) async fn reported_run(
         &mut self,
         event: &RunEvent,
     ) -> Result<Option<&mut Held<Run>>, ReadError> {

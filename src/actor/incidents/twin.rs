@@ -14,8 +14,8 @@ use crate::store::ReadError;
 
 impl Fold<'_> {
     /// Whether a workflow run of this suite has arrived.
-    pub(super) async fn is_told_by_run(&mut self, suite: &RunEvent) -> Result<bool, ReadError> {
-        let known = self.records.run_told_of(suite).await?;
+    pub(super) async fn is_reported_by_run(&mut self, suite: &RunEvent) -> Result<bool, ReadError> {
+        let known = self.records.reported_run(suite).await?;
         Ok(known.is_some_and(|held| held.record.family != Family::Checks))
     }
 
@@ -25,7 +25,7 @@ impl Fold<'_> {
             return Ok(());
         };
         let connection = self.connection.id;
-        if self.records.run_told_of(event).await?.is_some() {
+        if self.records.reported_run(event).await?.is_some() {
             return Ok(());
         }
         let Some(held) = self.records.run_by(Family::Checks, suite).await? else {
@@ -35,7 +35,7 @@ impl Fold<'_> {
             return Ok(());
         }
         let track = TrackKey::of(connection, Family::Checks, &held.record.facts);
-        held.record.become_told_by(event, track);
+        held.record.be_reported_by(event, track);
         let run = held.record.clone();
         self.records.put_run(run);
         Ok(())

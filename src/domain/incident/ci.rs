@@ -86,6 +86,6 @@ fn head(facts: &RunFacts) -> Option<String> {
         Code::Own => None,
         Code::Fork(id) => named.or_else(|| Some(id.0.to_string())),
         Code::ForkNamed(name) => named.or_else(|| Some(name.clone())),
-        Code::Untold => named.or_else(|| Some("unknown".to_owned())),
+        Code::Unreported => named.or_else(|| Some("unknown".to_owned())),
     }
 }

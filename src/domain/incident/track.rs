@@ -110,7 +110,7 @@ impl PointKind {
 
 /// A decided attempt, as reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Reported {
     /// Its end.
     pub end: End,
     /// Its result.
@@ -181,25 +181,25 @@ impl Track {
     /// pass that arrives late splits one in two.
     pub fn take(
         &mut self,
-        told: Told,
+        reported: Reported,
         mut new_incident: impl FnMut() -> IncidentId,
     ) -> Vec<IncidentId> {
-        let end = told.end;
+        let end = reported.end;
         if self.floor.is_some_and(|floor| end <= floor) {
             return Vec::new();
         }
-        if let Some(known) = self.told_before(end) {
+        if let Some(known) = self.known_before(end) {
             return self.correct(known, end);
         }
         let mut point = Point {
-            run: told.run,
-            began: told.began,
-            mark: told.mark,
+            run: reported.run,
+            began: reported.began,
+            mark: reported.mark,
             kind: PointKind::Passed,
         };
         let (before, after) = (self.failure_before(end), self.failure_after(end));
         let mut changed = Vec::new();
-        match told.verdict {
+        match reported.verdict {
             Verdict::Failed => {
                 let closed = self.closed_by_place(end, &point);
                 let before = before.filter(|(_, of)| !is_cut(*of, closed));
@@ -385,7 +385,7 @@ impl Track {
     }
 
     /// The end under which this one is known: of the same attempt, with the same conclusion.
-    fn told_before(&self, end: End) -> Option<End> {
+    fn known_before(&self, end: End) -> Option<End> {
         let of_attempt = self.points.range(End::before(end.position)..);
         of_attempt
             .map(|(known, _)| *known)

@@ -114,7 +114,7 @@ impl Place {
             Lane::Schedule { branch } | Lane::Dispatch { branch } => by_name(branch),
             Lane::Push { code, branch } | Lane::Other { code, branch, .. } => match code {
                 Code::Own => by_name(branch),
-                Code::Fork(_) | Code::ForkNamed(_) | Code::Untold => {
+                Code::Fork(_) | Code::ForkNamed(_) | Code::Unreported => {
                     vec![Self::Head {
                         code: code.clone(),
                         branch: branch.clone(),
@@ -241,8 +241,8 @@ impl Note {
         let has_room = self.children.len() < CHILDREN_MAX;
         let nth = has_room.then(|| seat(seats, like, &taken)).flatten();
         let Some(nth) = nth else {
-            let told_apart = u32::try_from(job % (1 << 31)).unwrap_or(0);
-            return (told_apart | 1 << 31, false);
+            let distinct = u32::try_from(job % (1 << 31)).unwrap_or(0);
+            return (distinct | 1 << 31, false);
         };
         self.children.insert(job, nth);
         (nth, true)

@@ -159,8 +159,8 @@ mod tests {
             for nth in order.into_iter().filter(|nth| *nth < names.len()) {
                 let parents: Vec<_> = nth.checked_sub(1).map(|n| names[n]).into_iter().collect();
                 // The numbers agree.
-                let told = commit(names[nth], &parents, 100 + nth as u64);
-                ranks.insert(nth, rank(&mut second, &told, None).0);
+                let reported = commit(names[nth], &parents, 100 + nth as u64);
+                ranks.insert(nth, rank(&mut second, &reported, None).0);
             }
             let ranks: Vec<_> = ranks.into_values().collect();
             prop_assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:?}");

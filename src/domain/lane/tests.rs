@@ -132,7 +132,7 @@ fn any_code() -> impl Strategy<Value = Code> {
         Just(Code::Own),
         (0..3_u64).prop_map(|id| Code::Fork(RepositoryId(id))),
         any_text().prop_map(Code::ForkNamed),
-        Just(Code::Untold),
+        Just(Code::Unreported),
     ]
 }
 

@@ -29,7 +29,7 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
     }
     l.refused = false;
     match reply {
-        Reply::Ensured { hook, known, .. } if is_told_of_another(&l, *known, Some(*hook)) => {
+        Reply::Ensured { hook, known, .. } if is_about_another(&l, *known, Some(*hook)) => {
             l.checks_failed = 0;
             settle(l, 0)
         }
@@ -42,14 +42,14 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             observe(begin_watch(settle(l, 0)), Observation::HookEnsured(*hook))
         }
         Reply::Repaired { revision } => {
-            let told = if l.phase == Phase::Rewriting {
+            let observed = if l.phase == Phase::Rewriting {
                 Observation::HookRewritten
             } else {
                 Observation::HookRepaired
             };
             l.applied = Some(*revision);
             l.ill = false;
-            observe(begin_watch(settle(l, 0)), told)
+            observe(begin_watch(settle(l, 0)), observed)
         }
         Reply::Intact => {
             l.checks_failed = 0;
@@ -75,7 +75,7 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             l.checks_failed = 0;
             begin_watch(settle(l, 0))
         }
-        Reply::Deleted { known } if is_told_of_another(&l, *known, None) => settle(l, 0),
+        Reply::Deleted { known } if is_about_another(&l, *known, None) => settle(l, 0),
         Reply::Deleted { .. } => {
             l.hook = Hook::Absent;
             l.applied = None;
@@ -89,9 +89,9 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
 
 /// Whether the provider reported a hook while a call was outstanding that did not look for it: the
 /// call is repeated.
-fn is_told_of_another(l: &Lifecycle, known: Option<HookId>, found: Option<HookId>) -> bool {
-    let told = l.hook.id();
-    told.is_some() && told != known && told != found
+fn is_about_another(l: &Lifecycle, known: Option<HookId>, found: Option<HookId>) -> bool {
+    let observed = l.hook.id();
+    observed.is_some() && observed != known && observed != found
 }
 
 /// A ping is on its way, or has arrived: some providers send it before they answer.

@@ -265,10 +265,10 @@ fn check(l: Lifecycle) -> Step {
     }
 }
 
-fn hear(mut l: Lifecycle, told: Option<HookId>) -> Step {
+fn hear(mut l: Lifecycle, named: Option<HookId>) -> Step {
     // The answer to its creation may be lost, and its URL edited before the look-up by mark.
-    if l.hook.id().is_none() && told.is_some() && l.phase != Phase::Removed {
-        l.hook = Hook::Unknown(told);
+    if l.hook.id().is_none() && named.is_some() && l.phase != Phase::Removed {
+        l.hook = Hook::Unknown(named);
         l.applied = None;
     }
     let was_silent = l.is_silent();

@@ -164,8 +164,8 @@ fn a_quiet_hook_is_pinged_and_two_unanswered_pings_make_it_silent() {
         let (pinging, effects) = step(lifecycle, Input::TimerFired(Timer::Ping));
         assert_eq!(effects, [Effect::Call(Call::Ping(HookId(7)))]);
         let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
-        let told = effects.contains(&Effect::Observe(Observation::HookSilent));
-        assert_eq!(told, expect_silent);
+        let observed = effects.contains(&Effect::Observe(Observation::HookSilent));
+        assert_eq!(observed, expect_silent);
         lifecycle = back;
     }
     let (heard, effects) = step(lifecycle, Input::DeliveryArrived { hook: None });
@@ -183,8 +183,8 @@ fn found_disabled(lifecycle: Lifecycle, permanently: bool) -> (Lifecycle, Vec<Ef
 #[test]
 fn a_disabled_hook_is_tested_at_once_and_looked_at_soon() {
     let (pinging, effects) = found_disabled(active(), false);
-    let told = Effect::Observe(Observation::HookDisabled { permanently: false });
-    assert_eq!(effects, [Effect::Call(Call::Ping(HookId(7))), told]);
+    let observed = Effect::Observe(Observation::HookDisabled { permanently: false });
+    assert_eq!(effects, [Effect::Call(Call::Ping(HookId(7))), observed]);
     let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
     assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(1))));
     // It did not help yet: again, and later.
@@ -205,8 +205,11 @@ fn a_hook_disabled_for_good_is_made_anew_when_a_test_did_not_help() {
         let (pinging, _) = found_disabled(active(), true);
         let (back, _) = step(pinging, Input::Replied(answer));
         let (deleting, effects) = found_disabled(back, true);
-        let told = Effect::Observe(Observation::HookDisabled { permanently: true });
-        assert_eq!(effects, [Effect::Call(Call::Delete { known: KNOWN }), told]);
+        let observed = Effect::Observe(Observation::HookDisabled { permanently: true });
+        assert_eq!(
+            effects,
+            [Effect::Call(Call::Delete { known: KNOWN }), observed]
+        );
         let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
         assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
         let ensured = ensured(8, 1);

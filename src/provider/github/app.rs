@@ -10,7 +10,7 @@ use crate::domain::lifecycle::Failure;
 use crate::domain::repo::Instance;
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Account, scopes_told};
+use crate::domain::user::{Account, scopes_reported};
 use crate::provider::budget::TokenKey;
 use crate::provider::dialect::Asked;
 use crate::provider::http::Answer;
@@ -111,7 +111,7 @@ fn refusal(answer: &Answer) -> ProviderError {
 fn read_installation(answer: &Answer) -> Result<Installation, ProviderError> {
     let body: InstallationBody = errors::parse(answer)?;
     Ok(Installation {
-        account: Account::told(body.account.id, &body.account.login),
+        account: Account::reported(body.account.id, &body.account.login),
         rights: rights(&body.permissions),
     })
 }
@@ -143,7 +143,7 @@ fn rights(permissions: &BTreeMap<String, String>) -> Vec<String> {
     let rights: Vec<String> = rights
         .map(|(right, level)| format!("{right}:{level}"))
         .collect();
-    scopes_told(rights.iter().map(String::as_str))
+    scopes_reported(rights.iter().map(String::as_str))
 }
 
 impl GithubApp {
@@ -161,7 +161,7 @@ impl GithubApp {
             200 => {
                 let body: AppBody = errors::parse(&answer)?;
                 Ok(AppIdentity {
-                    slug: Account::told(body.id, &body.slug).login,
+                    slug: Account::reported(body.id, &body.slug).login,
                     rights: rights(&body.permissions),
                 })
             }

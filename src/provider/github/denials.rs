@@ -19,8 +19,9 @@ pub(super) fn denial(answer: &Answer, asked: Asked<'_>) -> ProviderError {
     let status = answer.status.as_u16();
     let of_policy = || by_policy(answer, &problem, asked);
     let of_state = || by_state(status, &problem, asked);
-    let told = if status == 404 { None } else { of_policy() };
-    told.or_else(of_state)
+    let found = if status == 404 { None } else { of_policy() };
+    found
+        .or_else(of_state)
         .unwrap_or_else(|| without_right(answer, asked))
 }
 
@@ -38,7 +39,7 @@ fn organisation(asked: Asked<'_>) -> String {
 fn by_policy(answer: &Answer, problem: &Problem, asked: Asked<'_>) -> Option<ProviderError> {
     let org = organisation(asked);
     let sso = answer.header("x-github-sso").unwrap_or_default();
-    let told = |code, words: &str| Some(denied(code, format!("{org} {words}")));
+    let found = |code, words: &str| Some(denied(code, format!("{org} {words}")));
     if sso.trim_start().starts_with("required") || problem.says("saml enforcement") {
         let words = "requires SAML single sign-on (SSO). Authorise this token for it.";
         let link = sign_on(sso, &answer.url);
@@ -48,12 +49,12 @@ fn by_policy(answer: &Answer, problem: &Problem, asked: Asked<'_>) -> Option<Pro
     if problem.says("ip allow list") {
         let words = "has an IP allow list without the address of this server. Ask an owner to add \
                      the address that it calls from.";
-        return told(ErrorCode::IpNotAllowed, words);
+        return found(ErrorCode::IpNotAllowed, words);
     }
     if problem.says("oauth app access restrictions") {
         let words = "restricts OAuth apps and has not approved the one used for this sign-in. Ask \
                      an owner to approve it, or add a token.";
-        return told(ErrorCode::AppRestricted, words);
+        return found(ErrorCode::AppRestricted, words);
     }
     if problem.says("forbids access via") {
         let words = if problem.says("lifetime") {
@@ -63,7 +64,7 @@ fn by_policy(answer: &Answer, problem: &Problem, asked: Asked<'_>) -> Option<Pro
         } else {
             "forbids this kind of token. Use another kind, sign in, or use a GitHub App."
         };
-        return told(ErrorCode::TokenForbidden, words);
+        return found(ErrorCode::TokenForbidden, words);
     }
     None
 }

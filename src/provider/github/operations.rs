@@ -5,7 +5,7 @@ use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
 use super::{errors, hooks};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
-use crate::domain::user::{Account, scopes_told};
+use crate::domain::user::{Account, scopes_reported};
 use crate::provider::dialect::Asked;
 use crate::provider::errors::no_owner;
 use crate::provider::http::Answer;
@@ -97,8 +97,8 @@ impl Operations for GithubDialect {
         let user: UserBody = errors::parse(&answer)?;
         let scopes = answer.header("x-oauth-scopes").unwrap_or_default();
         Ok(Identity {
-            account: Account::told(user.id, &user.login),
-            scopes: scopes_told(scopes.split(',')),
+            account: Account::reported(user.id, &user.login),
+            scopes: scopes_reported(scopes.split(',')),
         })
     }
 

@@ -67,13 +67,13 @@ pub(super) fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duratio
 /// The wait, when the answer is a rate limit. A 403 that is not JSON does not come from the API:
 /// our address is banned.
 pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
-    let told = || seconds(answer, "retry-after").map(|s| Duration::from_secs(s.max(1)));
+    let named = || seconds(answer, "retry-after").map(|s| Duration::from_secs(s.max(1)));
     match answer.status.as_u16() {
         429 => {
             let reset = || until(answer, "ratelimit-reset", now);
-            Some(told().or_else(reset).unwrap_or(LIMIT_WAIT))
+            Some(named().or_else(reset).unwrap_or(LIMIT_WAIT))
         }
-        403 if Problem::of(answer).0.is_none() => Some(told().unwrap_or(BAN_WAIT)),
+        403 if Problem::of(answer).0.is_none() => Some(named().unwrap_or(BAN_WAIT)),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use super::wire::{ProjectBody, TokenBody, UserBody};
 use super::{errors, hooks};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
-use crate::domain::user::{Account, scopes_told};
+use crate::domain::user::{Account, scopes_reported};
 use crate::provider::dialect::{Asked, Dialect as _};
 use crate::provider::errors::{no_access, no_owner};
 use crate::provider::http::Answer;
@@ -103,10 +103,10 @@ impl Operations for GitlabDialect {
         let token = s.get_own("personal_access_tokens/self").await;
         let token = token.and_then(|answer| errors::parse::<TokenBody>(&answer));
         Ok(Identity {
-            account: Account::told(user.id, &user.username),
+            account: Account::reported(user.id, &user.username),
             scopes: token.map_or_else(
                 |_| Vec::new(),
-                |token| scopes_told(token.scopes.iter().map(String::as_str)),
+                |token| scopes_reported(token.scopes.iter().map(String::as_str)),
             ),
         })
     }

@@ -58,7 +58,7 @@ pub(super) fn of_no_answer(name: &str, place: &str, none: NoAnswer) -> GrantErro
         }
         NoAnswer::Unreached(why) => {
             let failure = GrantFailure::Retryable { after: None };
-            return GrantError::new(failure, why.told(name, place).message);
+            return GrantError::new(failure, why.error(name, place).message);
         }
         NoAnswer::TimedOut => (GrantFailure::Unknown, "did not answer in time"),
         NoAnswer::Cut => (GrantFailure::Unknown, "closed the connection"),

@@ -24,8 +24,7 @@ thread_local! {
     static BELL: Bell = Bell::default();
 }
 
-/// Wakes whoever is to be woken on this thread, or on the one that this bell is of; but for the
-/// one who does that.
+/// Wakes all that wait on the bell's thread, except the caller's own waker.
 fn wake_others(bell: &Bell, but: Option<&Waker>) {
     let wakers = std::mem::take(&mut *bell.lock());
     let others = wakers.into_iter();
@@ -35,14 +34,14 @@ fn wake_others(bell: &Bell, but: Option<&Waker>) {
 
 #[derive(Debug, Default)]
 enum State {
-    /// Nobody waits yet.
+    /// Not awaited yet.
     #[default]
     Open,
-    /// Somebody waits.
+    /// Awaited.
     Awaited(Waker, Bell),
-    /// Whoever waits has not seen it yet.
+    /// Given, and not seen yet.
     Answered(Outcome),
-    /// Nobody waits any more.
+    /// Not awaited any more.
     Over,
 }
 
@@ -61,7 +60,7 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Answerer(Option<Arc<Slot>>);
 
-/// An answer that is given, and who is to be told of it.
+/// An answer that is given, and its waiter.
 #[derive(Debug)]
 pub(super) struct Given(Option<(Arc<Slot>, Waker, Bell)>);
 
@@ -73,7 +72,7 @@ pub(super) fn answer() -> (Answerer, Answer) {
 }
 
 impl Answerer {
-    /// Answers. Whoever waits learns of it by [`tell`].
+    /// Answers. [`tell`] wakes the waiter.
     pub(super) fn give(mut self, outcome: Outcome) -> Given {
         Given(self.0.take().and_then(|slot| set(slot, outcome)))
     }
@@ -101,7 +100,7 @@ impl Drop for Answerer {
     }
 }
 
-/// Tells those who wait that their answers are given: on each thread one of them.
+/// Wakes the waiters of these answers: one on each thread.
 pub(super) fn tell(given: impl IntoIterator<Item = Given>) {
     let mut bells: Vec<(Bell, Vec<Waiting>)> = Vec::new();
     for (slot, waker, bell) in given.into_iter().filter_map(|given| given.0) {
@@ -116,7 +115,7 @@ pub(super) fn tell(given: impl IntoIterator<Item = Given>) {
     for (bell, told) in bells {
         bell.lock()
             .extend(told.iter().map(|(_, waker)| waker.clone()));
-        // From here on whoever sees an answer, or gives up, wakes the others. One who has done so
+        // From here on one that sees an answer, or gives up, wakes the others. One that has done so
         // already, for whatever reason it was asked again, will not.
         let is_waiting =
             |(slot, _): &&(Arc<Slot>, Waker)| matches!(&*slot.0.lock(), State::Answered(_));

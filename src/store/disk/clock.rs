@@ -36,10 +36,10 @@ fn check(line: &str) -> String {
 pub(super) struct TrustedClock {
     wall: Arc<dyn Clock>,
     now: Timestamp,
-    /// How far it may run ahead at the moment.
+    /// How far it may run ahead now.
     allowance: Duration,
     has_jumped: bool,
-    /// Told to everybody: nothing is dated before it.
+    /// Shared with all that date records: nothing is dated before it.
     floor: Arc<AtomicI64>,
     dir: PathBuf,
     looked_at: Instant,
@@ -62,7 +62,7 @@ pub(in crate::store) fn written_time(dir: &Path) -> Option<Timestamp> {
 }
 
 impl TrustedClock {
-    /// Goes on from what an earlier run wrote down. Where none did, from when the newest record
+    /// Continues from what an earlier run wrote down. Where none did, from when the newest record
     /// was made, if that is not in the future.
     pub(super) fn resume(
         dir: &Path,

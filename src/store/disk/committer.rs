@@ -8,7 +8,7 @@
 //! old one ends there, and only then accepts again. Until then everything is refused at once.
 //!
 //! When the disk is full, a ballast file is given up, so that our own work (processing,
-//! retention, deletions) can go on while deliveries are refused, until there is space again.
+//! retention, deletions) can continue while deliveries are refused, until there is space again.
 
 use super::answer::tell;
 use super::ballast::{Ballast, free_bytes};
@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 /// A full disk is not tried again with less than this free.
 const HEAL_BYTES_MIN: u64 = 64 * 1024;
 
-/// Why nothing is accepted at the moment.
+/// Why nothing is accepted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// No space.
@@ -74,7 +74,7 @@ pub(super) struct Committer {
     /// Where the log ends: everything before is durable.
     pub(super) end: Position,
     /// The newest segment that was there at the opening, which looked through it: what is harmed
-    /// in it was told, and is no reason to accept nothing.
+    /// in it was reported, and is no reason to refuse everything.
     pub(super) newest_at_opening: u64,
     /// Which store it is; written again with each segment that is begun.
     pub(super) identity: Arc<Known>,
@@ -83,14 +83,14 @@ pub(super) struct Committer {
     /// The segment being written; `None` while there is trouble.
     pub(super) segment: Option<Segment>,
     pub(super) tried_at: Option<Instant>,
-    /// Whether the view could not be written and has to be made anew.
+    /// Whether the view could not be written and must be rebuilt.
     pub(super) is_view_broken: bool,
-    /// Makes the view anew from snapshot and journal up to a position.
+    /// Rebuilds the view from snapshot and journal up to a position.
     pub(super) remake_view: Box<dyn Fn(Position) -> Result<(), OpenError> + Send>,
 }
 
 impl Committer {
-    /// Begins the first segment of this run. On a full disk the store opens all the same.
+    /// Begins the first segment of this run. The store opens on a full disk, too.
     pub(super) fn begin(&mut self) {
         self.heal();
         *self.shared.applied.lock() = self.end;
@@ -100,7 +100,7 @@ impl Committer {
     pub(super) fn run(mut self) -> Position {
         while let Some(group) = self.next_group() {
             if self.index.kv.has_failed() && !self.is_view_broken {
-                self.mend_view();
+                self.repair_view();
             }
             if self.segment.is_none() && self.is_time_to_heal() {
                 self.heal();
@@ -210,7 +210,7 @@ impl Committer {
         Ok(())
     }
 
-    /// The batch is durable whatever happens here. A view that cannot be written is made anew
+    /// The batch is durable whatever happens here. A view that cannot be written is rebuilt
     /// from the journal, with the whole group in it.
     fn apply(&mut self, segment: u64, offset: u64, changes: &[Change]) -> Result<(), CommitError> {
         for (change, number) in changes.iter().zip(0..) {
@@ -225,19 +225,19 @@ impl Committer {
             let turn = Turn::of(&self.index, change);
             if let Err(error) = self.index.apply(change, place) {
                 tracing::error!(%error, "the view cannot be written");
-                let is_mended = self.mend_view();
-                return is_mended.then_some(()).ok_or(CommitError::Failed);
+                let is_repaired = self.repair_view();
+                return is_repaired.then_some(()).ok_or(CommitError::Failed);
             }
             turn.count();
         }
         Ok(())
     }
 
-    /// The view failed (sled does not recover from a full disk by itself): makes it anew. When
+    /// The view failed (sled does not recover from a full disk by itself): rebuilds it. When
     /// that fails, too, nothing is accepted until it succeeds.
-    fn mend_view(&mut self) -> bool {
+    fn repair_view(&mut self) -> bool {
         self.is_view_broken = true;
-        if self.make_view_anew() {
+        if self.rebuild_view() {
             return true;
         }
         self.segment = None;
@@ -306,7 +306,7 @@ impl Committer {
 
     fn heal(&mut self) {
         self.tried_at = Some(Instant::now());
-        if self.is_view_broken && !self.make_view_anew() {
+        if self.is_view_broken && !self.rebuild_view() {
             return;
         }
         let is_full = self.shared.trouble() == Some(Trouble::DiskFull);
@@ -326,8 +326,8 @@ impl Committer {
         }
     }
 
-    /// Makes the view anew in place. Reads are refused meanwhile.
-    fn make_view_anew(&mut self) -> bool {
+    /// Rebuilds the view in place. Reads are refused meanwhile.
+    fn rebuild_view(&mut self) -> bool {
         match (self.remake_view)(self.end) {
             Ok(()) => {
                 tracing::warn!("the view was rebuilt");

@@ -48,7 +48,7 @@ pub(super) fn dictionary(
     }
 }
 
-/// The size of a body, as the head of its frame tells it.
+/// The size of a body, as the head of its frame says.
 pub(super) fn size(head: &[u8]) -> Option<usize> {
     let size = get_frame_content_size(head).ok().flatten()?;
     usize::try_from(size)

@@ -13,7 +13,7 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// Chance, for the store's id.
     pub entropy: Arc<dyn Entropy>,
-    /// What the store trusts to have passed, in milliseconds since 1970, is told here: nothing
+    /// What the store trusts to have passed, in milliseconds since 1970, is kept here: nothing
     /// should be dated before it.
     pub floor: Arc<AtomicI64>,
 }

@@ -1,4 +1,4 @@
-//! Making the view anew: from the newest whole snapshot, and what the journal says since.
+//! Rebuilding the view: from the newest whole snapshot, and the journal since.
 
 use super::ballast::free_bytes;
 use super::batch::{Bodies, decode_changes};
@@ -28,7 +28,7 @@ impl Log {
     }
 }
 
-/// Makes the view of a store that is open anew, in place.
+/// Rebuilds the view of a store that is open, in place.
 pub(super) fn remake(
     dir: &Path,
     index: &Arc<Index<View>>,
@@ -80,7 +80,7 @@ fn fill(
 }
 
 /// With less than this free the view is not tried on the disk: sled takes half a mebibyte at a
-/// time, and one that runs out of room soon after would have to be made anew again.
+/// time, and one that runs out of room soon after would have to be rebuilt again.
 const VIEW_ROOM_BYTES: u64 = 8 * 1024 * 1024;
 
 fn is_lack_of_room(dir: &Path, error: &str) -> bool {
@@ -93,7 +93,7 @@ fn is_lack_of_room(dir: &Path, error: &str) -> bool {
 /// A snapshot, and the position that it stands for.
 type Base = (Position, PathBuf);
 
-/// What to begin with: the newest snapshot that is whole and that the journal goes on from; the
+/// What to begin with: the newest snapshot that is whole and that the journal continues; the
 /// beginning, when the journal has it; otherwise something is lost.
 fn base(dir: &Path, log: &Log, report: &mut OpenReport) -> Result<Option<Base>, OpenError> {
     if files::is_dir(&snapshot_dir(dir))? {

@@ -89,7 +89,7 @@ impl History {
         Ok(())
     }
 
-    /// Tracks that nothing was heard of for long, unless an incident goes on there.
+    /// Tracks without news for long, unless an incident is open there.
     fn old_tracks<K: Kv>(
         &mut self,
         index: &Index<K>,
@@ -98,7 +98,7 @@ impl History {
         let found = round(index, Kind::Track, &mut self.track)?;
         let mut old = Vec::new();
         for (_, value) in found {
-            // Damage is found, and told, by whoever reads the track for its own sake.
+            // Damage is found, and reported, when the track is read for its own sake.
             let Ok(track) = decode::<Track>(&value) else {
                 continue;
             };
@@ -111,7 +111,7 @@ impl History {
         Ok(old)
     }
 
-    /// Notes that nothing was added to for long, unless a failure goes on at their place.
+    /// Notes without additions for long, unless a failure is open at their place.
     fn old_notes<K: Kv>(
         &mut self,
         index: &Index<K>,
@@ -132,7 +132,7 @@ impl History {
     }
 }
 
-/// Whether one of a place's tracks is kept because an incident goes on there.
+/// Whether one of a place's tracks is kept because an incident is open there.
 fn has_failing_track<K: Kv>(index: &Index<K>, note: &Note) -> Result<bool, ReadError> {
     for key in &note.tracks {
         let track: Option<Track> = index.record(&track_key(key))?;
@@ -170,7 +170,7 @@ fn is_orphan<K: Kv>(index: &Index<K>, track: &Track) -> Result<bool, ReadError> 
     Ok(!index.has_connection(track.key.connection)?)
 }
 
-/// Deliveries that wait to be processed for connections that are gone: nobody ever will. They are
+/// Deliveries that are pending for connections that are gone: no actor processes them. They are
 /// ended as those are that wait when a connection ends, and go as all history does.
 fn orphans<K: Kv>(index: &Index<K>, now: Timestamp) -> Result<Vec<Old>, ReadError> {
     let mut ended = Vec::new();
@@ -197,7 +197,7 @@ fn orphans<K: Kv>(index: &Index<K>, now: Timestamp) -> Result<Vec<Old>, ReadErro
     Ok(ended)
 }
 
-/// Commands that wait for connections that are gone: nobody ever will carry them out.
+/// Commands that are pending for connections that are gone: no actor carries them out.
 fn unheard<K: Kv>(index: &Index<K>, now: Timestamp) -> Result<Vec<Old>, ReadError> {
     let mut ended = Vec::new();
     for connection in index.connections_with_commands()? {
@@ -319,7 +319,7 @@ fn walk<K: Kv>(
     Ok(old)
 }
 
-/// A run that nothing was heard of for long, unless an incident that goes on is about it.
+/// A run without news for long, unless an open incident is about it.
 fn old_run<K: Kv>(index: &Index<K>, id: u128, cutoff: Timestamp) -> Result<Option<Old>, ReadError> {
     let run: Option<Run> = index.record(&Key::of(Kind::Run).id(id))?;
     let Some(run) = run.filter(|run| run.updated_at < cutoff) else {

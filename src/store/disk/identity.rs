@@ -1,7 +1,7 @@
 //! Which store this is, and how far its journal has come at least.
 //!
 //! The file `identity` lies beside the journal and not in it: when the journal is gone, or its
-//! oldest or newest segment, this is what tells.
+//! oldest or newest segment, this shows it.
 
 use crate::domain::id::StoreId;
 use crate::store::files;
@@ -104,7 +104,7 @@ impl Known {
         }
     }
 
-    /// Changes it, durably. When that fails the file tells of less, and of nothing wrong.
+    /// Changes it, durably. When that fails the file says less, and nothing wrong.
     pub(super) fn change(&self, change: impl FnOnce(&mut Identity)) -> io::Result<()> {
         let mut identity = self.identity.lock();
         change(&mut identity);

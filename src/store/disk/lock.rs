@@ -1,8 +1,8 @@
 //! One process at a time.
 //!
 //! Two locks are held: on the file `lock`, as every version does, and on the directory itself,
-//! which nobody deletes by mistake while it is used. When the file is deleted, or another put in
-//! its place, it is made anew and locked again; if somebody else holds the other one, nothing is
+//! which is not deleted by mistake while it is used. When the file is deleted, or another put in
+//! its place, it is created and locked again; if another process holds the other one, nothing is
 //! accepted until that ends.
 
 use super::OpenError;
@@ -69,7 +69,7 @@ impl Lock {
         })
     }
 
-    /// Whether the file is still the one that is locked. Makes and locks it anew when it is gone;
+    /// Whether the file is still the one that is locked. Creates and locks it when it is gone;
     /// `false` when another process holds what is in its place.
     pub(in crate::store) fn keep(&self) -> bool {
         let mut ours = self.file.lock();

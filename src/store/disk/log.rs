@@ -31,7 +31,7 @@ pub(in crate::store) struct Log {
     pub(in crate::store) identity: IdentityRead,
 }
 
-/// Somebody who names a position of the journal.
+/// A file that names a position of the journal.
 struct Witness {
     what: &'static str,
     position: Position,
@@ -73,7 +73,7 @@ fn witnesses(dir: &Path) -> Result<Vec<Witness>, OpenError> {
     }
     if files::is_dir(&snapshot_dir(dir))? {
         for (position, path) in snapshot::list(&snapshot_dir(dir))? {
-            // One that is harmed in its head tells nothing by its name.
+            // The name of one that is harmed in its head proves nothing.
             if snapshot::is_named_rightly(&path, position)? {
                 found.push(Witness {
                     what: "a snapshot",
@@ -112,7 +112,7 @@ impl Log {
         Ok(log)
     }
 
-    /// The same, from this segment on, without hearing anybody.
+    /// The same, from this segment on, without witnesses.
     pub(in crate::store) fn read_from(dir: &Path, first: u64) -> Result<Self, OpenError> {
         let journal = journal_dir(dir);
         let mut report = OpenReport::default();
@@ -164,7 +164,7 @@ impl Log {
         self.report.lost.append(&mut self.missing);
     }
 
-    /// Somebody says that the journal goes so far.
+    /// A witness says that the journal reaches so far.
     fn hear(&mut self, dir: &Path, witness: &Witness) -> Result<(), OpenError> {
         let Position { segment, offset } = witness.position;
         if witness.position <= self.end || segment < self.accepted {
@@ -175,7 +175,7 @@ impl Log {
             let meta = std::fs::symlink_metadata(path);
             let length = meta.map_err(JournalError::io("reading a segment"))?.len();
             if length >= offset {
-                // It is there, and harmed: what nobody named would be a torn write.
+                // It is there, and harmed: what no witness named would be a torn write.
                 self.report.damage.push(Damage {
                     segment,
                     from: self.end.offset,
@@ -205,7 +205,7 @@ impl Log {
 
     /// Retention says what it takes before it does; what was accepted as lost it cannot take.
     fn look_for_first(&mut self, needed: u64) {
-        // Of a new store it is told when the first segment is there.
+        // Of a new store it is written when the first segment is there.
         let needed = needed.max(1);
         if let Some(first) = self.ids.first()
             && *first > needed

@@ -53,13 +53,13 @@ pub enum OpenError {
     Lost {
         /// The data directory.
         dir: String,
-        /// What tells so.
+        /// What shows it.
         what: String,
     },
     /// The directory cannot be made or read.
     #[error("{0}")]
     Journal(#[from] JournalError),
-    /// The view cannot be made anew.
+    /// The view cannot be rebuilt.
     #[error("{0}")]
     View(String),
 }
@@ -118,7 +118,7 @@ pub struct OpenReport {
     pub is_empty: bool,
     /// Batches in the journal that were read.
     pub batches: u64,
-    /// Whether the view was made anew.
+    /// Whether the view was rebuilt.
     pub is_rebuilt: bool,
     /// Bytes of torn writes behind the log's ends. Never acknowledged; no damage.
     pub torn_bytes: u64,
@@ -126,7 +126,7 @@ pub struct OpenReport {
     pub damage: Vec<Damage>,
     /// Frames that are unharmed and yet cannot be understood.
     pub unreadable: u64,
-    /// What was harmed and could be made anew or done without: nothing is lost by it.
+    /// What was harmed and could be rebuilt or done without: nothing is lost by it.
     pub harmed: Vec<String>,
     /// What is gone and was accepted as lost.
     pub lost: Vec<String>,
@@ -137,7 +137,7 @@ pub struct OpenReport {
 }
 
 impl OpenReport {
-    /// Whether everything that was ever acknowledged is there, as far as can be told. Where it is
+    /// Whether everything that was ever acknowledged is there, as far as is known. Where it is
     /// not, that a record is absent does not mean that there never was one.
     pub const fn is_whole(&self) -> bool {
         self.damage.is_empty() && self.unreadable == 0 && self.lost.is_empty()
@@ -345,7 +345,7 @@ pub(in crate::store) fn harmed_snapshots(dir: &Path) -> Result<Vec<String>, Jour
 }
 
 /// Retention forgets the deliveries of a segment before it deletes it: where one is known whose
-/// segment is gone, somebody else took that away. Asked where no identity tells.
+/// segment is gone, something else deleted it. Used where there is no identity.
 fn look_for_payloads(
     dir: &Path,
     log: &Log,

@@ -8,7 +8,7 @@ use super::answer::{Answerer, tell};
 use crate::store::{Batch, CommitError, Priority};
 use std::collections::VecDeque;
 
-/// Most bytes that wait to be committed; beyond, submitters are told that we are overloaded.
+/// Most bytes that wait to be committed; beyond, batches are refused as overload.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most batches that wait.
 const BATCHES_MAX: usize = 65_536;
@@ -45,7 +45,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Puts a batch into line, or tells its submitter why not.
+    /// Queues a batch, or answers why not.
     pub(super) fn push(&mut self, submission: Submission) {
         let bytes = self.bytes.saturating_add(submission.payload.len());
         let is_full = self.len() >= BATCHES_MAX || bytes > BYTES_MAX;

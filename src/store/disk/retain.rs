@@ -1,4 +1,4 @@
-//! Retention: snapshots are taken, and segments that nobody needs are deleted.
+//! Retention: snapshots are taken, and segments that are not needed are deleted.
 
 use super::clock::TrustedClock;
 use super::history::History;
@@ -128,7 +128,7 @@ impl Upkeep {
 
     pub(super) fn run(mut self, stopped: &Receiver<()>) {
         while stopped.recv_timeout(self.options.upkeep_interval) == Err(RecvTimeoutError::Timeout) {
-            self.shared.tell_usurped(!self.lock.keep());
+            self.shared.set_usurped(!self.lock.keep());
             let now = self.clock.look();
             if self.shared.trouble().is_some() || self.shared.is_usurped() {
                 continue;
@@ -181,7 +181,7 @@ impl Upkeep {
             }
             if (1..PACED_STEPS).contains(&steps) {
                 std::thread::park_timeout(PACE);
-                self.shared.tell_usurped(!self.lock.keep());
+                self.shared.set_usurped(!self.lock.keep());
             }
             steps += 1;
             Ok(())
@@ -265,7 +265,7 @@ impl Upkeep {
             .map(|older| whole[older].0.segment))
     }
 
-    /// Forgets the old deliveries whose payloads lie in segments that somebody else took away.
+    /// Forgets the old deliveries whose payloads lie in segments that something else deleted.
     fn forget_what_is_gone(&self, cutoff: Timestamp) -> Result<(), UpkeepError> {
         let segments = list_segments(&journal_dir(&self.dir))?.ids;
         let Some(first) = segments.first() else {
@@ -302,7 +302,7 @@ impl Upkeep {
             if place.segment != segment {
                 continue;
             }
-            // Whoever processes it meanwhile wins: then this batch is refused, and tried again.
+            // If it is processed meanwhile, this batch is refused, and tried again.
             guards.push(Guard::SameDelivery(Box::new(delivery.clone())));
             let change = if self.must_stay(&delivery, &mut floors)? {
                 match self.shared.opened.payload(&journal_dir(&self.dir), place) {
@@ -323,7 +323,7 @@ impl Upkeep {
 
     fn unlink(&self, segment: u64) -> Result<(), UpkeepError> {
         self.forget_segment(segment)?;
-        // First that it is not needed: should the segment stay after all, nobody minds.
+        // First that it is not needed: should the segment stay after all, it does no harm.
         let told = self
             .identity
             .change(|identity| identity.first = segment + 1);

@@ -25,7 +25,7 @@ pub(super) struct Shared {
     /// Segments that payloads are read from.
     pub(super) opened: Opened,
     is_closing: AtomicBool,
-    /// Whether the ballast is given up, so that deliveries are refused and our own work goes on.
+    /// Whether the ballast is given up, so that deliveries are refused and our own work continues.
     pub(super) is_short: AtomicBool,
     /// Whether another process has locked the data directory, so that nothing is accepted.
     is_usurped: AtomicBool,
@@ -97,7 +97,7 @@ impl Shared {
     }
 
     /// Says whether another process has locked the data directory.
-    pub(super) fn tell_usurped(&self, is_so: bool) {
+    pub(super) fn set_usurped(&self, is_so: bool) {
         self.is_usurped.store(is_so, Ordering::Relaxed);
     }
 

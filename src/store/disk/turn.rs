@@ -1,4 +1,4 @@
-//! What a change does to the number of incidents: told when it is committed, whoever made it.
+//! What a change does to the number of incidents, counted when it is committed.
 
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::store::Change;

@@ -310,7 +310,7 @@ fn without_value((key, _): Write) -> Write {
     (key, None)
 }
 
-/// Where version 0.1 had a track for the same lane, it goes on: the key is what it was then.
+/// A track that version 0.1 had for the same lane continues: the key is what it was then.
 pub(in crate::store) fn track_key(key: &TrackKey) -> Key {
     let workflow = format!("{}:{}", key.family.as_str(), key.workflow);
     let lane = match key.lane.branch_in_v1(key.family) {

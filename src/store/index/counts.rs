@@ -19,7 +19,7 @@ const ID_BYTES: usize = 16;
 const OWNER_END: usize = 1 + ID_BYTES;
 /// Keys that are walked at a time where counts are checked.
 const CHUNK: usize = 1000;
-/// How often a count that seems wrong is looked at again: somebody may write meanwhile.
+/// How often a count that seems wrong is read again: it may be written meanwhile.
 const LOOKS: u32 = 5;
 
 /// The lists that are counted, and whether they are counted over all owners, too.
@@ -188,7 +188,7 @@ impl<K: Kv> Index<K> {
         })
     }
 
-    /// Has the space made anew when a count is not what its list holds.
+    /// Has the space rebuilt when a count is not what its list holds.
     pub(in crate::store) fn check_counts(&self) -> Result<(), ReadError> {
         let wrong = self.miscounted()?.len();
         if wrong > 0 {
@@ -198,8 +198,8 @@ impl<K: Kv> Index<K> {
         Ok(())
     }
 
-    /// The lists whose count is not what they hold. Somebody may write meanwhile: what changes as
-    /// it is looked at is looked at again, and not complained about.
+    /// The lists whose count is not what they hold. What is written meanwhile is read again, and is
+    /// no error.
     fn miscounted(&self) -> Result<Vec<Vec<u8>>, ReadError> {
         let mut wrong = self.off()?;
         for _ in 0..LOOKS {

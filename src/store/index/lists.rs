@@ -92,7 +92,7 @@ impl<K: Kv> Index<K> {
         Ok(ids)
     }
 
-    /// A page of what `look` finds fitting, and where to go on.
+    /// A page of what `look` finds fitting, and where to continue.
     fn walk<T>(
         &self,
         lists: &[Key],

@@ -36,7 +36,7 @@ const RECORDS: [(Kind, Put); 9] = [
     (Kind::Canary, |value| Ok(Change::PutCanary(record(value)?))),
 ];
 
-/// What only leads to records, and is made anew with them. Whatever is neither here nor among the
+/// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
 const DERIVED: [Kind; 30] = [
     Kind::UserByName,

@@ -65,7 +65,7 @@ pub(in crate::store) fn list_segments(dir: &Path) -> Result<Segments, JournalErr
 }
 
 /// Walks over the unharmed frames of a segment between `from` and `limit` (the end that the next
-/// segment's header tells, when there is one). Behind a harmed frame it goes on at the next place
+/// segment's header names, when there is one). After a harmed frame it continues at the next place
 /// where an unharmed one begins: one flipped bit costs one frame.
 pub(in crate::store) fn scan_segment(
     dir: &Path,

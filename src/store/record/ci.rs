@@ -20,7 +20,7 @@ use crate::domain::run::{
 use crate::domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-mirror_enum!(CodeV2 of Code { Own, Fork(RepositoryId), ForkNamed(String), Untold });
+mirror_enum!(CodeV2 of Code { Own, Fork(RepositoryId), ForkNamed(String), Unreported });
 
 /// The kinds of lanes that have no parent.
 #[derive(Clone, Copy)]

@@ -1,5 +1,5 @@
 //! Bytes of every kind of record in every version that was ever written. A line stays as long as
-//! there may be a store that holds such bytes; whoever adds a kind or a version adds lines.
+//! there may be a store that holds such bytes; a new kind or version adds lines.
 
 use super::{Record, decode, encode};
 use crate::domain::command::Command;

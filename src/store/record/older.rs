@@ -237,7 +237,7 @@ fn lifecycle(v1: LifecycleV1, was_there: bool) -> Option<Lifecycle> {
 
 fn from_v1(v1: ConnectionV1) -> Option<Connection> {
     let lifecycle = lifecycle(v1.lifecycle, v1.hook_created_at.is_some())?;
-    // Where the hook delivers to, the first check tells.
+    // The first check shows where the hook delivers to.
     Some(connection!(v1, lifecycle, None, None))
 }
 

@@ -25,7 +25,7 @@ pub fn canary(dir: &Path) -> Result<Option<Sealed>, OpenError> {
         let take = |_, payload: &[u8]| match decode_canary(payload) {
             Ok(found) => canary = found.or(canary.take()),
             Err(RecordError::Newer) => is_newer = true,
-            // Whoever opens the store counts what is damaged.
+            // Damage is counted when the store is opened.
             Err(RecordError::Damaged) => {}
         };
         scan_segment(&journal_dir(dir), *id, start, Some(*end), take)?;
@@ -36,7 +36,7 @@ pub fn canary(dir: &Path) -> Result<Option<Sealed>, OpenError> {
     Ok(canary)
 }
 
-/// The canary in the newest whole snapshot, and the position from which the journal goes on.
+/// The canary in the newest whole snapshot, and the position from which the journal continues.
 fn in_snapshot(dir: &Path) -> Result<(Position, Option<Sealed>), OpenError> {
     if !dir.is_dir() {
         return Ok((Position::default(), None));

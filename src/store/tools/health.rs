@@ -8,7 +8,7 @@ use crate::domain::id::StoreId;
 use crate::domain::time::Timestamp;
 use std::path::Path;
 
-/// Who the store in `dir` is; `None` when nothing tells, as of one of version 0.1. It may be open.
+/// The id of the store in `dir`; `None` when it has none, as in version 0.1. It may be open.
 pub fn identity(dir: &Path) -> Option<StoreId> {
     match Identity::read(dir) {
         IdentityRead::Good(identity) => Some(identity.id),
@@ -27,7 +27,7 @@ pub fn trusted_time(dir: &Path) -> Option<Timestamp> {
 pub struct Health {
     /// What is gone: the daemon would not start.
     pub missing: Vec<String>,
-    /// What is harmed and would be made anew or left aside, or is damaged and would be told.
+    /// What is harmed and would be rebuilt or left aside, or is damaged and would be reported.
     pub harmed: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ pub(super) enum Backing {
     Memory(MemoryKv),
 }
 
-/// It gave back something else than it was given: told to nobody, for it is made anew.
+/// It gave back something else than it was given. Not shown to readers: it is rebuilt.
 pub(super) const HARMED: ReadError = ReadError::Damaged { kind: "view" };
 
 pub(super) fn unavailable(error: &sled::Error) -> ReadError {

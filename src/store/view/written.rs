@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl View {
-    /// Writes entries of the table to sled, while nobody reads. Not as a batch: each makes sled
-    /// close its log buffer twice, which costs more than all else together, and crash atomicity is
-    /// of no use to a view that is made anew after a crash.
+    /// Writes entries of the table to sled, without readers. Not as a batch: each makes sled close
+    /// its log buffer twice, which costs more than all else together, and crash atomicity is
+    /// of no use to a view that is rebuilt after a crash.
     fn write(&self, chunk: &[Write]) -> Result<(), ReadError> {
         self.alone(|backing| {
             let write_all = || {
@@ -70,7 +70,7 @@ impl View {
         }
     }
 
-    /// The next entries for who reads all of them; `None` when the view was made anew meanwhile.
+    /// The next entries of a read of all; `None` when the view was rebuilt meanwhile.
     fn walk_on(
         &self,
         after: Option<&[u8]>,
@@ -88,7 +88,7 @@ impl View {
             let Some(walk) = walk else { return Ok(None) };
             *found = found.plus(Tally::of(&entries));
             walk.passed = entries.last().map(|(key, _)| key.clone());
-            // Nobody writes meanwhile: what is said here is so at one moment.
+            // There is no writer beside it: this holds at one moment.
             if entries.is_empty() && found.plus(walk.change) != *tally {
                 tracing::error!("the view does not hold what was written to it");
                 return Err(HARMED);
@@ -129,7 +129,7 @@ impl Kv for View {
         Ok(())
     }
 
-    /// Everything, while writes go on; an error when it is not what was written.
+    /// Everything, while writes continue; an error when it is not what was written.
     fn walk(&self, take: Take<'_>) -> Result<Tally, ReadError> {
         let _alone = self.walking.lock();
         self.write_out()?;
@@ -152,7 +152,7 @@ impl Kv for View {
         }
     }
 
-    /// After a write that failed in the background, sled may give back rubbish for good.
+    /// After a write that failed in the background, sled may give back rubbish permanently.
     fn doubt(&self) -> bool {
         let mut doubted_at = self.doubted_at.lock();
         if doubted_at.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, HookKey, IncidentId, RunId, UserId};
 use crate::domain::incident::health::{HealthFailure, HealthKind, report, resolve_all};
-use crate::domain::incident::track::{End, Told, TrackKey};
+use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::lane::Lane;
 use crate::domain::lifecycle::SuspendReason;
 use crate::domain::repo::{Instance, ProviderKind};
@@ -88,7 +88,7 @@ fn closed_by_hand_its_track_is_cut_off_there() {
     };
     let mut track = Track::new(key);
     let (number, attempt) = (1, 1);
-    let told = Told {
+    let reported = Reported {
         end: End {
             position: Position { number, attempt },
             at: T1,
@@ -100,7 +100,7 @@ fn closed_by_hand_its_track_is_cut_off_there() {
         mark: 0,
     };
     let id = IncidentId::from_u128(7);
-    assert_eq!(track.take(told, || id), [id]);
+    assert_eq!(track.take(reported, || id), [id]);
     let group = track.group(id).unwrap();
     let source = crate::domain::incident::IncidentSource::Webhook;
     let mut incident = Incident::of_group(&group, &connection(), source);

@@ -42,7 +42,7 @@ impl Track {
     pub fn group(&self, incident: IncidentId) -> Option<Group> {
         let mut group: Option<Group> = None;
         // The first report of repeated reports.
-        let mut first_told: Option<End> = None;
+        let mut first_reported: Option<End> = None;
         let forgotten = self.forgotten.filter(|f| f.incident == incident);
         for (end, point) in &self.points {
             match point.kind {
@@ -50,7 +50,7 @@ impl Track {
                     incident: of,
                     closed,
                 } if of == incident => {
-                    let is_told_again = group
+                    let is_repeated = group
                         .as_ref()
                         .is_some_and(|group| self.is_same_failure(group.last, *end));
                     let group = group.get_or_insert(Group {
@@ -63,10 +63,10 @@ impl Track {
                         decided_before: None,
                         end: None,
                     });
-                    if !is_told_again {
+                    if !is_repeated {
                         group.occurrences += 1;
                         group.last_seen_at = group.last_seen_at.max(end.at);
-                        first_told = Some(*end);
+                        first_reported = Some(*end);
                     }
                     group.first_seen_at = group.first_seen_at.min(end.at);
                     (group.last, group.last_run) = (*end, point.run);
@@ -82,7 +82,7 @@ impl Track {
                 PointKind::Failed { .. } => {}
             }
         }
-        if let (Some(group), Some(first)) = (&mut group, first_told) {
+        if let (Some(group), Some(first)) = (&mut group, first_reported) {
             group.decided_before = self.decided_before(first.position);
         }
         group

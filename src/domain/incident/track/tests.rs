@@ -56,14 +56,14 @@ impl Teller {
             IncidentId::from_u128(*next)
         };
         let run = RunId::from_u128(u128::from(end.position.number));
-        let told = Told {
+        let reported = Reported {
             end,
             verdict,
             run,
             began: end.at,
             mark: 0,
         };
-        self.track.take(told, &mut new_incident)
+        self.track.take(reported, &mut new_incident)
     }
 
     fn close(&mut self, incident: IncidentId, at: i64) -> bool {

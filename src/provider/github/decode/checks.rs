@@ -40,8 +40,8 @@ pub(super) fn run_event(body: &Body<'_>) -> Option<Event> {
     let app = suite.app.0.as_ref().or(check.app.0.as_ref())?;
     let mut event = event(suite, app, RunStatus::InProgress, body)?;
     event.position.number = 0;
-    let is_told_again = matches!(body.action.text(), Some("rerequested" | "requested_action"));
-    if is_failed(&check.conclusion) && !is_told_again {
+    let is_repeated = matches!(body.action.text(), Some("rerequested" | "requested_action"));
+    if is_failed(&check.conclusion) && !is_repeated {
         event.failed_jobs.push(FailedJob {
             id,
             name: clean_of(&check.name, TITLE_BYTES_MAX).unwrap_or_else(|| id.to_string()),
@@ -63,8 +63,8 @@ fn lane(suite: &SuitePart<'_>, body: &Body<'_>, commit: &str) -> (Code, Lane) {
         return (Code::Own, Lane::of_branch("", branch));
     }
     let (trigger, sha) = (String::new(), commit.to_owned());
-    let code = Code::Untold;
-    (Code::Untold, Lane::Commit { trigger, code, sha })
+    let code = Code::Unreported;
+    (Code::Unreported, Lane::Commit { trigger, code, sha })
 }
 
 fn event(

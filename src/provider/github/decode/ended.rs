@@ -41,8 +41,8 @@ pub(super) fn by_deletion(body: &Body<'_>) -> Event {
     }
 }
 
-fn deleted_branch(told: &str, body: &Body<'_>) -> Event {
-    let Some(name) = name(told, BRANCH_BYTES_MAX) else {
+fn deleted_branch(raw: &str, body: &Body<'_>) -> Event {
+    let Some(name) = name(raw, BRANCH_BYTES_MAX) else {
         return Event::Recorded;
     };
     Event::Ended(Ended {
@@ -54,11 +54,11 @@ fn deleted_branch(told: &str, body: &Body<'_>) -> Event {
 
 /// Runs do not say whether a tag or a branch was pushed. The default branch is never deleted: a tag
 /// with its name does not concern it.
-fn deleted_tag(told: &str, body: &Body<'_>) -> Event {
+fn deleted_tag(raw: &str, body: &Body<'_>) -> Event {
     let repository = body.repository.0.as_ref();
     let default = repository.and_then(|r| r.default_branch.text());
-    match name(told, BRANCH_BYTES_MAX) {
-        Some(name) if Some(told) != default => Event::Ended(Ended {
+    match name(raw, BRANCH_BYTES_MAX) {
+        Some(name) if Some(raw) != default => Event::Ended(Ended {
             places: vec![Place::Tag(name)],
             at: pushed_at(body),
             why: Resolution::TagDeleted,

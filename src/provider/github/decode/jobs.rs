@@ -44,7 +44,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
             workflow_name,
             // A job does not say whose code it ran: its run does.
             lane: Lane::of_branch("", branch.clone().unwrap_or_default()),
-            code: Code::Untold,
+            code: Code::Unreported,
             head: None,
             branch,
             commit_sha: clean_of(&job.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),

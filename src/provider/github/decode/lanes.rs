@@ -19,10 +19,10 @@ const TAG_MARK: &str = "@refs/tags/";
 
 /// Whose code it was. A deleted fork is null; a run without a pull request is never from a fork.
 pub(super) fn whose(run: &RunPart<'_>, body: &Body<'_>) -> Code {
-    let told = run.head_repository.0.as_ref();
-    match told.and_then(|head| of_repository(head, &body.repository)) {
+    let head = run.head_repository.0.as_ref();
+    match head.and_then(|head| of_repository(head, &body.repository)) {
         Some(code) => code,
-        None if is_of_pull_request(run) => Code::Untold,
+        None if is_of_pull_request(run) => Code::Unreported,
         None => Code::Own,
     }
 }
@@ -97,7 +97,7 @@ pub(super) fn of_run(run: &RunPart<'_>, code: &Code, body: &Body<'_>) -> Lane {
             branch,
         },
         // Two deleted forks may have had branches of one name.
-        _ if code == Code::Untold => {
+        _ if code == Code::Unreported => {
             let sha = sha();
             Lane::Commit { trigger, code, sha }
         }

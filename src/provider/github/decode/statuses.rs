@@ -87,8 +87,8 @@ fn lane(branch: Option<String>, sha: &str) -> (Code, Lane) {
         return (Code::Own, Lane::of_branch("", branch));
     }
     let (trigger, sha) = (String::new(), sha.to_owned());
-    let code = Code::Untold;
-    (Code::Untold, Lane::Commit { trigger, code, sha })
+    let code = Code::Unreported;
+    (Code::Unreported, Lane::Commit { trigger, code, sha })
 }
 
 fn committed_at(commit: &GitCommitPart<'_>) -> Option<Timestamp> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
 use crate::domain::id::{ConnectionId, UserId};
-use crate::domain::incident::track::{End, Told, TrackKey};
+use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::incident::{CiFailure, IncidentSource, Resolution, Severity, Subject};
 use crate::domain::lane::{Code, Lane};
 use crate::domain::rule::Verdict;
@@ -118,7 +118,7 @@ fn track(branch: &str, verdict: Verdict, at: Timestamp) -> Track {
         conclusion: Conclusion::Failure,
     };
     let (run, incident) = (RunId::from_u128(1), IncidentId::from_u128(1));
-    let told = Told {
+    let told = Reported {
         end,
         verdict,
         run,

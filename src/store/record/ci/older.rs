@@ -1,7 +1,7 @@
 //! What version 0.1 wrote, and the steps up from it. Never change a mirror or a step.
 //!
 //! It knew a track by workflow and branch alone: that is the lane of pushes to the branch, so that
-//! a later pass there still mends what was open. See [`Lane::from_v1`].
+//! a later pass there still resolves what was open. See [`Lane::from_v1`].
 
 use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV1};
 use super::super::wire::{Wire, frozen};
@@ -269,7 +269,7 @@ frozen!(NoteKeyV1 {
     connection: u128,
     place: PlaceV1,
 });
-// The children were told apart by the order in which they were told of: so they keep their seats,
+// The children were numbered in the order in which they were reported: so they keep their seats,
 // and nothing is known of what they were made of.
 frozen!(NoteV1 {
     key: NoteKeyV1,

@@ -14,7 +14,7 @@ pub(super) fn without_mark(json: &[u8]) -> &[u8] {
 }
 
 /// The same with undecodable parts replaced: in texts by U+FFFD, elsewhere by null.
-pub(super) fn mended(json: &[u8]) -> Vec<u8> {
+pub(super) fn repaired(json: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(without_mark(json));
     let mut out = String::with_capacity(text.len());
     let mut rest = &*text;
@@ -120,8 +120,8 @@ mod tests {
             " { } ",
         ] {
             let value: Value = serde_json::from_str(good).unwrap();
-            let mended: Value = serde_json::from_slice(&mended(good.as_bytes())).unwrap();
-            assert_eq!(mended, value);
+            let repaired: Value = serde_json::from_slice(&repaired(good.as_bytes())).unwrap();
+            assert_eq!(repaired, value);
         }
     }
 
@@ -136,8 +136,8 @@ mod tests {
             "{,}",
             "{a:1}",
         ] {
-            let mended = mended(bad.as_bytes());
-            assert!(serde_json::from_slice::<Value>(&mended).is_err(), "{bad}");
+            let repaired = repaired(bad.as_bytes());
+            assert!(serde_json::from_slice::<Value>(&repaired).is_err(), "{bad}");
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
             // A quote ends it, and a backslash before the quote of ours would take it away.
             let inner: Vec<u8> = bytes.into_iter().filter(|b| !b"\"\\".contains(b)).collect();
             let body = [b"{\"a\":\"", &inner[..], b"\",\"b\":1}"].concat();
-            let value: Value = serde_json::from_slice(&mended(&body)).unwrap();
+            let value: Value = serde_json::from_slice(&repaired(&body)).unwrap();
             prop_assert_eq!(&value["b"], 1);
             prop_assert!(value["a"].is_string());
         }
@@ -157,13 +157,13 @@ mod tests {
             text in "([a-z]|\\\\u[0-9a-fA-F]{0,4}|\\\\[a-z ]){0,9}",
         ) {
             let body = format!("{{\"a\":\"{text} \",\"b\":1}}");
-            let value: Value = serde_json::from_slice(&mended(body.as_bytes())).unwrap();
+            let value: Value = serde_json::from_slice(&repaired(body.as_bytes())).unwrap();
             prop_assert_eq!(&value["b"], 1);
         }
 
         #[test]
         fn whatever_it_is_nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = mended(&bytes);
+            let _ = repaired(&bytes);
         }
     }
 }
