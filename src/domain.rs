@@ -4,6 +4,9 @@
 //! serialisation format. Time and randomness are arguments; decisions are values. The actors carry
 //! decisions out, the store persists them, the edges translate.
 
+#[macro_use]
+mod named;
+
 pub mod backoff;
 pub mod command;
 pub mod connection;

@@ -73,25 +73,14 @@ impl CommandKind {
     }
 }
 
-/// The effect of a command that was carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommandOutcome {
-    /// The new state is durable; calls to the provider are in progress or done.
-    Applied,
-    /// The state was the same before.
-    Unchanged,
-}
-
-impl CommandOutcome {
-    /// All outcomes.
-    pub const ALL: [Self; 2] = [Self::Applied, Self::Unchanged];
-
-    /// The name used in JSON and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-        }
+named! {
+    /// The effect of a command that was carried out.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum CommandOutcome {
+        /// The new state is durable; calls to the provider are in progress or done.
+        Applied = "applied",
+        /// The state was the same before.
+        Unchanged = "unchanged",
     }
 }
 

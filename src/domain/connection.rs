@@ -131,44 +131,22 @@ pub struct LastError {
     pub at: Timestamp,
 }
 
-/// The state of a connection, for the API and the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WebhookStatus {
-    /// Being created, or soon to be retried.
-    Pending,
-    /// Exists, with the wanted settings.
-    Active,
-    /// Exists as far as known, but with a problem.
-    Degraded,
-    /// Cannot be created; retries continue.
-    Failed,
-    /// Paused, or not wanted.
-    Inactive,
-    /// No retries until a person acts.
-    Suspended,
-}
-
-impl WebhookStatus {
-    /// All states.
-    pub const ALL: [Self; 6] = [
-        Self::Pending,
-        Self::Active,
-        Self::Degraded,
-        Self::Failed,
-        Self::Inactive,
-        Self::Suspended,
-    ];
-
-    /// The name used in JSON and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Active => "active",
-            Self::Degraded => "degraded",
-            Self::Failed => "failed",
-            Self::Inactive => "inactive",
-            Self::Suspended => "suspended",
-        }
+named! {
+    /// The state of a connection, for the API and the metrics.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum WebhookStatus {
+        /// Being created, or soon to be retried.
+        Pending = "pending",
+        /// Exists, with the wanted settings.
+        Active = "active",
+        /// Exists as far as known, but with a problem.
+        Degraded = "degraded",
+        /// Cannot be created; retries continue.
+        Failed = "failed",
+        /// Paused, or not wanted.
+        Inactive = "inactive",
+        /// No retries until a person acts.
+        Suspended = "suspended",
     }
 }
 

@@ -47,26 +47,15 @@ pub enum BodyDigest {
     Blake3([u8; 32]),
 }
 
-/// How a delivery was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
-    /// The provider sent it, signed.
-    Webhook,
-    /// Read from the provider's delivery log after it was missed. Its body is not the original
-    /// bytes.
-    Reconcile,
-}
-
-impl Source {
-    /// All sources.
-    pub const ALL: [Self; 2] = [Self::Webhook, Self::Reconcile];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Reconcile => "reconcile",
-        }
+named! {
+    /// How a delivery was received.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Source {
+        /// The provider sent it, signed.
+        Webhook = "webhook",
+        /// Read from the provider's delivery log after it was missed. Its body is not the original
+        /// bytes.
+        Reconcile = "reconcile",
     }
 }
 

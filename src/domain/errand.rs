@@ -2,32 +2,19 @@
 
 use super::id::UserId;
 
-/// The purpose of a provider call, the most urgent first. Queued calls are made in this order; less
-/// urgent ones still get a share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Priority {
-    /// A user waits for the answer: connecting, listing, a command.
-    Person,
-    /// A hook is to be created, repaired, moved or deleted in the background.
-    Repair,
-    /// Missed data is fetched.
-    Recovery,
-    /// Routine: checks, pings, renewals in advance.
-    Check,
-}
-
-impl Priority {
-    /// All priorities, the most urgent first.
-    pub const ALL: [Self; 4] = [Self::Person, Self::Repair, Self::Recovery, Self::Check];
-
-    /// The name used in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Person => "person",
-            Self::Repair => "repair",
-            Self::Recovery => "recovery",
-            Self::Check => "check",
-        }
+named! {
+    /// The purpose of a provider call, the most urgent first. Queued calls are made in this order; less
+    /// urgent ones still get a share.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Priority {
+        /// A user waits for the answer: connecting, listing, a command.
+        Person = "person",
+        /// A hook is to be created, repaired, moved or deleted in the background.
+        Repair = "repair",
+        /// Missed data is fetched.
+        Recovery = "recovery",
+        /// Routine: checks, pings, renewals in advance.
+        Check = "check",
     }
 }
 

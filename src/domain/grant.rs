@@ -103,36 +103,18 @@ pub struct Rejection {
     pub reason: RejectReason,
 }
 
-/// Why a credential is no longer used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RejectReason {
-    /// The provider refuses the token.
-    Refused,
-    /// The access token expired, and there is nothing to renew it with.
-    Expired,
-    /// The provider refuses to renew it: the user or the provider ended the grant.
-    Revoked,
-    /// The answer to a refresh was lost, and the provider no longer accepts the previous token.
-    RefreshLost,
-}
-
-impl RejectReason {
-    /// All reasons.
-    pub const ALL: [Self; 4] = [
-        Self::Refused,
-        Self::Expired,
-        Self::Revoked,
-        Self::RefreshLost,
-    ];
-
-    /// The name used in JSON and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-            Self::RefreshLost => "refresh_lost",
-        }
+named! {
+    /// Why a credential is no longer used.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum RejectReason {
+        /// The provider refuses the token.
+        Refused = "refused",
+        /// The access token expired, and there is nothing to renew it with.
+        Expired = "expired",
+        /// The provider refuses to renew it: the user or the provider ended the grant.
+        Revoked = "revoked",
+        /// The answer to a refresh was lost, and the provider no longer accepts the previous token.
+        RefreshLost = "refresh_lost",
     }
 }
 

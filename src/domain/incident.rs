@@ -11,83 +11,42 @@ pub mod health;
 pub mod life;
 pub mod track;
 
-/// The status of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum IncidentStatus {
-    /// Not acknowledged yet.
-    Open,
-    /// Acknowledged by a user.
-    Acknowledged,
-    /// Resolved.
-    Resolved,
-}
-
-impl IncidentStatus {
-    /// All states.
-    pub const ALL: [Self; 3] = [Self::Open, Self::Acknowledged, Self::Resolved];
-
-    /// The name used in JSON and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Acknowledged => "acknowledged",
-            Self::Resolved => "resolved",
-        }
-    }
-
-    /// The status of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == name)
+named! {
+    /// The status of an incident.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum IncidentStatus {
+        /// Not acknowledged yet.
+        Open = "open",
+        /// Acknowledged by a user.
+        Acknowledged = "acknowledged",
+        /// Resolved.
+        Resolved = "resolved",
     }
 }
 
-/// The source of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum IncidentSource {
-    /// A delivery.
-    Webhook,
-    /// The provider's log, after a delivery was missed.
-    Reconcile,
-    /// Our own checks.
-    Health,
-}
-
-impl IncidentSource {
-    /// All sources.
-    pub const ALL: [Self; 3] = [Self::Webhook, Self::Reconcile, Self::Health];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Reconcile => "reconcile",
-            Self::Health => "health",
-        }
+named! {
+    /// The source of an incident.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum IncidentSource {
+        /// A delivery.
+        Webhook = "webhook",
+        /// The provider's log, after a delivery was missed.
+        Reconcile = "reconcile",
+        /// Our own checks.
+        Health = "health",
     }
 }
 
-/// The severity of an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// For information.
-    Warning,
-    /// A person has to act.
-    Error,
-    /// Deliveries are or may be lost until a person acts.
-    Critical,
-}
-
-impl Severity {
-    /// All severities.
-    pub const ALL: [Self; 3] = [Self::Warning, Self::Error, Self::Critical];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        }
+named! {
+    /// The severity of an incident.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Severity {
+        /// For information.
+        Warning = "warning",
+        /// A person has to act.
+        Error = "error",
+        /// Deliveries are or may be lost until a person acts.
+        Critical = "critical",
     }
 }
 

@@ -3,33 +3,22 @@
 use super::connection::Connection;
 use super::lifecycle::{Desired, Hook, Phase};
 
-/// The outcome for the hook of a disconnected connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HookOutcome {
-    /// The provider has shown that none is left, by its id or by the mark in its URL.
-    Deleted,
-    /// No call that creates one ever reached the provider, so none was checked.
-    NeverMade,
-    /// It was left there, as requested.
-    Left,
-    /// It may still exist: the deletion continues.
-    Pending,
+named! {
+    /// The outcome for the hook of a disconnected connection.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum HookOutcome {
+        /// The provider has shown that none is left, by its id or by the mark in its URL.
+        Deleted = "deleted",
+        /// No call that creates one ever reached the provider, so none was checked.
+        NeverMade = "never_made",
+        /// It was left there, as requested.
+        Left = "left",
+        /// It may still exist: the deletion continues.
+        Pending = "pending",
+    }
 }
 
 impl HookOutcome {
-    /// All outcomes.
-    pub const ALL: [Self; 4] = [Self::Deleted, Self::NeverMade, Self::Left, Self::Pending];
-
-    /// The name used in JSON and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deleted => "deleted",
-            Self::NeverMade => "never_made",
-            Self::Left => "left",
-            Self::Pending => "pending",
-        }
-    }
-
     /// What is known by the end of a step; `is_shown` when it was taken because the provider has
     /// just shown that no hook is left.
     pub fn of(connection: &Connection, is_shown: bool) -> Self {

@@ -3,27 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The kind of provider, which determines the dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ProviderKind {
-    /// github.com or a GitHub Enterprise Server.
-    Github,
-    /// gitlab.com or a self-managed GitLab.
-    Gitlab,
+named! {
+    /// The kind of provider, which determines the dialect.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum ProviderKind {
+        /// github.com or a GitHub Enterprise Server.
+        Github = "github",
+        /// gitlab.com or a self-managed GitLab.
+        Gitlab = "gitlab",
+    }
 }
 
 impl ProviderKind {
-    /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Github, Self::Gitlab];
-
-    /// The name used in URLs, JSON and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Github => "github",
-            Self::Gitlab => "gitlab",
-        }
-    }
-
     /// The name in sentences.
     pub const fn name(self) -> &'static str {
         match self {

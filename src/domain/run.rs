@@ -12,65 +12,30 @@ use std::collections::BTreeMap;
 /// Most failed jobs of a run that are stored; the newest stay.
 pub const FAILED_JOBS_MAX: usize = 100;
 
-/// How a run, or one attempt of it, ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Conclusion {
-    /// Success.
-    Success,
-    /// Something failed.
-    Failure,
-    /// Timed out.
-    TimedOut,
-    /// Could not be started, for instance because of a broken workflow file.
-    StartupFailure,
-    /// Waits for a person.
-    ActionRequired,
-    /// Ended without a result.
-    Neutral,
-    /// Cancelled.
-    Cancelled,
-    /// Did not need to run.
-    Skipped,
-    /// Given up by the provider after a long time without updates.
-    Stale,
-    /// A value that is unknown to this version. Kept, shown, never counted as a failure.
-    Unknown,
-}
-
-impl Conclusion {
-    /// All conclusions.
-    pub const ALL: [Self; 10] = [
-        Self::Success,
-        Self::Failure,
-        Self::TimedOut,
-        Self::StartupFailure,
-        Self::ActionRequired,
-        Self::Neutral,
-        Self::Cancelled,
-        Self::Skipped,
-        Self::Stale,
-        Self::Unknown,
-    ];
-
-    /// The name used in JSON and configuration: GitHub's.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Failure => "failure",
-            Self::TimedOut => "timed_out",
-            Self::StartupFailure => "startup_failure",
-            Self::ActionRequired => "action_required",
-            Self::Neutral => "neutral",
-            Self::Cancelled => "cancelled",
-            Self::Skipped => "skipped",
-            Self::Stale => "stale",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The conclusion of that name; `None` for an unknown name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|c| c.as_str() == name)
+named! {
+    /// How a run, or one attempt of it, ended.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Conclusion {
+        /// Success.
+        Success = "success",
+        /// Something failed.
+        Failure = "failure",
+        /// Timed out.
+        TimedOut = "timed_out",
+        /// Could not be started, for instance because of a broken workflow file.
+        StartupFailure = "startup_failure",
+        /// Waits for a person.
+        ActionRequired = "action_required",
+        /// Ended without a result.
+        Neutral = "neutral",
+        /// Cancelled.
+        Cancelled = "cancelled",
+        /// Did not need to run.
+        Skipped = "skipped",
+        /// Given up by the provider after a long time without updates.
+        Stale = "stale",
+        /// A value that is unknown to this version. Kept, shown, never counted as a failure.
+        Unknown = "unknown",
     }
 }
 
@@ -140,34 +105,23 @@ impl Position {
     }
 }
 
-/// A family of CI events. Families are tracked separately; only mirrors of the same run count once:
-/// see [`Twin`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
-    /// Commit statuses, which any CI may post to GitHub.
-    Statuses,
-    /// Check suites and check runs of apps other than GitHub Actions.
-    Checks,
-    /// GitHub Actions: workflow runs and their jobs.
-    Actions,
-    /// GitLab's pipelines.
-    Pipelines,
+named! {
+    /// A family of CI events. Families are tracked separately; only mirrors of the same run count once:
+    /// see [`Twin`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Family {
+        /// Commit statuses, which any CI may post to GitHub.
+        Statuses = "statuses",
+        /// Check suites and check runs of apps other than GitHub Actions.
+        Checks = "checks",
+        /// GitHub Actions: workflow runs and their jobs.
+        Actions = "actions",
+        /// GitLab's pipelines.
+        Pipelines = "pipelines",
+    }
 }
 
 impl Family {
-    /// The name used in JSON, and to separate the tracks of families.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Statuses => "statuses",
-            Self::Checks => "checks",
-            Self::Actions => "actions",
-            Self::Pipelines => "pipelines",
-        }
-    }
-
-    /// All families.
-    pub const ALL: [Self; 4] = [Self::Statuses, Self::Checks, Self::Actions, Self::Pipelines];
-
     /// Whether each attempt has its own position. Otherwise the same end may be reported
     /// repeatedly, each time at another position: see [`Position::by_time`].
     pub const fn counts_attempts(self) -> bool {

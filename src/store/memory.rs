@@ -106,33 +106,10 @@ impl MemoryStore {
             self.index
                 .apply(&change, Place::default())
                 .map_err(|_| CommitError::Failed)?;
-            match change {
-                Change::InsertDelivery(delivery, payload) => {
-                    payloads.insert(delivery.id, payload);
-                }
-                Change::ForgetDelivery(id) => drop(payloads.remove(&id)),
-                Change::PutUser(_)
-                | Change::DeleteUser(_)
-                | Change::TokenUsed { .. }
-                | Change::PutToken(_)
-                | Change::DeleteToken(_)
-                | Change::PutCredential(_)
-                | Change::DeleteCredential(_)
-                | Change::PutConnection(_)
-                | Change::DeleteConnection(_)
-                | Change::PutDelivery(_)
-                | Change::ForgetGuards(_)
-                | Change::ForgetRun(_)
-                | Change::ForgetTrack(_)
-                | Change::PutNote(_)
-                | Change::ForgetNote(_)
-                | Change::ForgetIncident(_)
-                | Change::PutRun(_)
-                | Change::PutTrack(_)
-                | Change::PutIncident(_)
-                | Change::PutCommand(_)
-                | Change::ForgetCommand(_)
-                | Change::PutCanary(_) => {}
+            if let Change::InsertDelivery(delivery, payload) = change {
+                payloads.insert(delivery.id, payload);
+            } else if let Change::ForgetDelivery(id) = change {
+                payloads.remove(&id);
             }
         }
         Ok(())

@@ -28,7 +28,7 @@ async fn when_a_credential_dies_another_of_the_owner_takes_over() {
     let used = || farm.get(connection).credential_used;
     assert_eq!(used(), Some(CredentialUse::Own(newer)));
     refuse(&farm, "newer", Some(Failure::Unauthorized));
-    farm.command(connection, CommandKind::Check).await.unwrap();
+    farm.ask(connection, CommandKind::Check).await;
     farm.until(|| used() == Some(CredentialUse::Own(older)))
         .await;
     assert_eq!(farm.status(connection), WebhookStatus::Active);
@@ -50,13 +50,10 @@ async fn a_chosen_credential_without_access_gives_way_and_is_not_tried_for_ever(
     let used = || farm.get(connection).credential_used;
     assert_eq!(used(), Some(CredentialUse::Own(chosen)));
     refuse(&farm, "chosen", Some(Failure::NoAccess));
-    farm.command(connection, CommandKind::Recreate)
-        .await
-        .unwrap();
+    farm.ask(connection, CommandKind::Recreate).await;
     farm.until(|| used() == Some(CredentialUse::Own(other)))
         .await;
-    farm.until(|| farm.status(connection) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection, WebhookStatus::Active).await;
     assert_eq!(farm.get(connection).no_access, [chosen]);
     assert_eq!(farm.incidents(ANN), [], "the credential is fine");
     // A day of checks asks the other one only: one call a check, and none in vain.
@@ -68,7 +65,7 @@ async fn a_chosen_credential_without_access_gives_way_and_is_not_tried_for_ever(
     assert!(calls() - before <= checks + 6, "pings beside the checks");
     // It may again: whoever asks for a check has every credential tried anew.
     refuse(&farm, "chosen", None);
-    farm.command(connection, CommandKind::Check).await.unwrap();
+    farm.ask(connection, CommandKind::Check).await;
     farm.until(|| used() == Some(CredentialUse::Own(chosen)))
         .await;
 }
@@ -83,9 +80,7 @@ async fn when_none_has_access_all_are_tried_now_and_then_and_not_in_a_loop() {
     for token in ["one", "two", "three"] {
         refuse(&farm, token, Some(Failure::NoAccess));
     }
-    farm.command(connection, CommandKind::Recreate)
-        .await
-        .unwrap();
+    farm.ask(connection, CommandKind::Recreate).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     let code = |farm: &Farm| farm.get(connection).last_error.map(|e| e.code.as_str());
     assert_eq!(code(&farm), Some("no_access"));
@@ -94,8 +89,7 @@ async fn when_none_has_access_all_are_tried_now_and_then_and_not_in_a_loop() {
     let calls = farm.provider.calls.lock().len() - before;
     assert!((3..60).contains(&calls), "{calls} calls in a day");
     refuse(&farm, "one", None);
-    farm.until(|| farm.status(connection) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection, WebhookStatus::Active).await;
 }
 
 #[actix::test]
@@ -124,11 +118,8 @@ async fn only_what_is_shared_is_used_for_others_and_never_listed() {
 
     // No longer shared: BOB's connection stops, and BOB is told without a word of ANN.
     farm.actors.share_credential(anns, false).await.unwrap();
-    farm.command(connection.id, CommandKind::Check)
-        .await
-        .unwrap();
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
-        .await;
+    farm.ask(connection.id, CommandKind::Check).await;
+    farm.becomes(connection.id, WebhookStatus::Suspended).await;
     let incidents = farm.incidents(BOB);
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].subject, Subject::Connection(connection.id));
@@ -139,8 +130,7 @@ async fn only_what_is_shared_is_used_for_others_and_never_listed() {
     );
     // Shared again, it goes on by itself.
     farm.actors.share_credential(anns, true).await.unwrap();
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
 }
 
 #[actix::test]
@@ -152,7 +142,7 @@ async fn the_end_of_a_shared_credential_is_told_to_each_in_their_own_words() {
     let own = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
     refuse(&farm, "anns", Some(Failure::Unauthorized));
     // ANN's connection finds out; BOB's is told to look at once.
-    farm.command(own, CommandKind::Check).await.unwrap();
+    farm.ask(own, CommandKind::Check).await;
     let both = |status| [bobs, own].iter().all(|id| farm.status(*id) == status);
     farm.until(|| both(WebhookStatus::Suspended)).await;
     let anns_incidents = farm.incidents(ANN);
@@ -228,8 +218,7 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
         subjects.collect::<Vec<_>>()
     };
     refuse(&farm, "dead", Some(Failure::Unauthorized));
-    farm.until(|| farm.status(id) == WebhookStatus::Suspended)
-        .await;
+    farm.becomes(id, WebhookStatus::Suspended).await;
     assert_eq!(open(), [Subject::Credential(dead)]);
     // It is taken away: nobody else tells that the connection is still suspended.
     farm.actors.remove_credential(dead).await.unwrap();
@@ -238,8 +227,7 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
 
     // One that is dead and talked over does not hide what happens later.
     let first = farm.give_token(ANN, "first").await;
-    farm.until(|| farm.status(id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(id, WebhookStatus::Active).await;
     refuse(&farm, "first", Some(Failure::Unauthorized));
     farm.until(|| open() == [Subject::Credential(first)]).await;
     let told = farm.incidents(ANN)[0].id;
@@ -247,11 +235,9 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
     let accounts = || farm.provider.accounts.lock();
     accounts().insert("second".into(), (2, "ann2"));
     let second = farm.give_token(ANN, "second").await;
-    farm.until(|| farm.status(id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(id, WebhookStatus::Active).await;
     farm.actors.remove_credential(second).await.unwrap();
-    farm.until(|| farm.status(id) == WebhookStatus::Suspended)
-        .await;
+    farm.becomes(id, WebhookStatus::Suspended).await;
     assert_eq!(open(), [Subject::Connection(id)]);
 }
 
@@ -295,7 +281,7 @@ async fn a_disconnect_without_a_credential_is_carried_out_as_soon_as_there_is_on
     farm.until(|| farm.credential(dead).rejected.is_some())
         .await;
     let disconnect = CommandKind::Disconnect { delete_hook: true };
-    farm.command(id, disconnect).await.unwrap();
+    farm.ask(id, disconnect).await;
     // Long enough for the attempts to come seldom.
     tokio::time::sleep(Duration::from_hours(100)).await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);

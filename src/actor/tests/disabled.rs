@@ -11,8 +11,7 @@ async fn a_hook_disabled_for_a_while_is_tested_and_the_incident_is_resolved() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
     *farm.provider.disabled.lock() = Some(false);
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Degraded)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Degraded).await;
     let incident = farm.incidents(ANN).remove(0);
     assert_eq!(incident.failure_type, "hook_disabled");
     assert_eq!(incident.source, IncidentSource::Health);
@@ -30,8 +29,7 @@ async fn a_hook_disabled_for_good_is_made_anew_when_the_test_does_not_help() {
     let connection = farm.connect(ANN).await;
     *farm.provider.disabled.lock() = Some(true);
     farm.until(|| farm.provider.count("ensure") == 2).await;
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     let incidents = farm.incidents(ANN);
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].severity, Severity::Critical);

@@ -67,8 +67,7 @@ async fn a_secret_changed_by_hand_is_written_again() {
     farm.until(|| farm.provider.count("ping") == 1).await;
     forge(&farm, id, 1).await;
     farm.until(|| farm.provider.count("repair") == 1).await;
-    farm.until(|| farm.status(id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(id, WebhookStatus::Active).await;
     assert_eq!(calls(&farm), [1, 1, 1, 1]);
     // And whoever goes on causes no more.
     forge(&farm, id, 50).await;

@@ -50,15 +50,12 @@ async fn what_a_person_asks_for_goes_out_as_theirs_to_its_end() {
     );
     // The repair that follows from a check is the person's, too.
     edit_hook(&farm);
-    farm.command(connection.id, CommandKind::Check)
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Check).await;
     farm.until(|| is_mended(&farm)).await;
     let errands = taken(&farm);
     assert_eq!(errands[0], ("check", person));
     assert!(errands.len() > 1 && errands.iter().all(|(_, e)| *e == person));
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     let listed = farm.actors.repositories(ANN, &instance(), None, 1).await;
     listed.unwrap();
     assert_eq!(taken(&farm), [("repositories", person)]);
@@ -68,8 +65,7 @@ async fn what_a_person_asks_for_goes_out_as_theirs_to_its_end() {
 async fn what_nobody_waits_for_goes_out_as_a_check_or_a_repair() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     taken(&farm);
     // A timer's check, and what follows from it.
     edit_hook(&farm);

@@ -92,9 +92,8 @@ async fn the_first_pass_after_a_failure_resolves_it_however_late_it_is_told() {
     let after = farm.incidents(ANN)[0].clone();
     assert_eq!(after.resolved_at.map(|at| at.0), Some(4));
     assert_ne!(before.resolution, after.resolution);
-    farm.command(connection.id, CommandKind::Resolve(after.id))
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Resolve(after.id))
+        .await;
     assert_eq!(farm.incidents(ANN), [after]);
 }
 
@@ -104,9 +103,7 @@ async fn what_a_person_resolved_still_learns_what_is_told_late_and_stays_resolve
     let connection = farm.connect(ANN).await;
     tell(&farm, &connection, &["4 1 failure", "6 1 failure"]).await;
     let id = farm.incidents(ANN)[0].id;
-    farm.command(connection.id, CommandKind::Resolve(id))
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Resolve(id)).await;
     let by_hand = farm.incidents(ANN)[0].clone();
     let late = ["job 6 1 71", "5 1 failure", "7 1 success"];
     tell(&farm, &connection, &late).await;
@@ -268,9 +265,8 @@ async fn a_payload_does_not_rename_a_repository_and_the_provider_does() {
 async fn a_rename_that_is_told_while_paused_or_suspended_starts_nothing() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(connection.id, CommandKind::SetEnabled(false))
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::SetEnabled(false))
+        .await;
     let checks = farm.provider.count("check");
     let told = tell(&farm, &connection, &["renamed o/new"]).await;
     assert_eq!(told, Outcome::Paused);

@@ -231,6 +231,27 @@ impl Farm {
         self.actors.ask(asking).await.map(drop)
     }
 
+    /// A command that is carried out.
+    pub(super) async fn ask(&self, id: ConnectionId, kind: CommandKind) {
+        self.command(id, kind).await.unwrap();
+    }
+
+    /// Waits until a connection's webhook has a status.
+    pub(super) async fn becomes(&self, id: ConnectionId, status: WebhookStatus) {
+        self.until(|| self.status(id) == status).await;
+    }
+
+    /// Waits until there is no such connection.
+    pub(super) async fn is_gone(&self, id: ConnectionId) {
+        self.until(|| self.store.connection(id).ready() == Ok(None))
+            .await;
+    }
+
+    /// Delivers, and waits for the outcome.
+    pub(super) async fn process(&self, connection: &Connection, body: &str) -> Outcome {
+        self.outcome(self.deliver(connection, body).await).await
+    }
+
     pub(super) async fn disconnect(
         &self,
         id: ConnectionId,

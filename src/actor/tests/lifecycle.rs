@@ -61,11 +61,9 @@ async fn with_the_provider_down_it_is_connected_and_the_hook_follows_by_itself()
         connection.last_error.as_ref().unwrap().code.as_str(),
         "provider_unavailable"
     );
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Failed)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Failed).await;
     farm.provider.always_does(None);
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     assert_eq!(farm.get(connection.id).last_error, None);
 }
 
@@ -77,8 +75,7 @@ async fn a_creation_whose_answer_is_lost_is_adopted_and_never_doubled() {
         farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x")); // the look-up
         farm.provider.next_does(behaviour);
         let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
-        farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-            .await;
+        farm.becomes(connection.id, WebhookStatus::Active).await;
         assert_eq!(farm.provider.hooks.lock().len(), 1);
     }
 }
@@ -95,8 +92,7 @@ async fn a_hook_that_greeted_us_is_not_doubled_though_its_url_was_edited_and_its
     farm.provider.hooks.lock().get_mut(&1).unwrap().0 = edited;
     let greeting = farm.deliver(&connection, "ping 1").await;
     assert_eq!(farm.outcome(greeting).await, Outcome::Pong);
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     farm.until(|| farm.provider.count("ensure") >= 2).await;
     farm.until(|| farm.get(connection.id).lifecycle.hook == Hook::Present(HookId(1)))
         .await;
@@ -116,17 +112,9 @@ async fn disconnecting_during_a_creation_in_flight_ends_with_no_hook() {
         farm.get(connection.id).lifecycle.phase,
         Phase::Creating { .. }
     ));
-    farm.command(connection.id, CommandKind::Disconnect { delete_hook: true })
-        .await
-        .unwrap();
-    farm.until(|| {
-        farm.store
-            .connection(connection.id)
-            .ready()
-            .unwrap()
-            .is_none()
-    })
-    .await;
+    farm.ask(connection.id, CommandKind::Disconnect { delete_hook: true })
+        .await;
+    farm.is_gone(connection.id).await;
     assert!(farm.provider.hooks.lock().is_empty());
 }
 
@@ -135,22 +123,14 @@ async fn disconnecting_with_the_provider_down_goes_on_in_the_background() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
     farm.provider.always_does(Some(Behaviour::Hang));
-    farm.command(connection.id, CommandKind::Disconnect { delete_hook: true })
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Disconnect { delete_hook: true })
+        .await;
     let refused = farm.command(connection.id, CommandKind::Check).await;
     assert!(refused.is_err(), "for its user it is gone already");
     tokio::time::sleep(Duration::from_hours(72)).await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);
     farm.provider.always_does(None);
-    farm.until(|| {
-        farm.store
-            .connection(connection.id)
-            .ready()
-            .unwrap()
-            .is_none()
-    })
-    .await;
+    farm.is_gone(connection.id).await;
     assert!(farm.provider.hooks.lock().is_empty());
     assert!(farm.actors.is_empty(), "and its actor is over");
 }
@@ -191,14 +171,7 @@ async fn what_became_of_the_hook_is_said_by_the_provider_or_not_at_all() {
             assert_eq!(was_asked, farewell == HookOutcome::Deleted);
         }
         farm.provider.always_does(None);
-        farm.until(|| {
-            farm.store
-                .connection(connection.id)
-                .ready()
-                .unwrap()
-                .is_none()
-        })
-        .await;
+        farm.is_gone(connection.id).await;
         assert!(farm.provider.hooks.lock().is_empty());
     }
     let kept = farm.actors.connect(Farm::request(ANN)).await.unwrap();
@@ -215,9 +188,7 @@ async fn one_whose_hook_was_deleted_to_be_made_anew_and_was_not_says_deleted() {
     farm.provider.next_does(Behaviour::Act);
     let refuse = Behaviour::Refuse(Failure::Rejected, "hook_limit_reached");
     farm.provider.next_does(refuse);
-    farm.command(connection.id, CommandKind::Recreate)
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Recreate).await;
     farm.until(|| farm.get(connection.id).last_error.is_some())
         .await;
     assert_eq!(farm.get(connection.id).lifecycle.hook, Hook::Absent);
@@ -230,20 +201,12 @@ async fn one_whose_hook_was_deleted_to_be_made_anew_and_was_not_says_deleted() {
 async fn disconnecting_can_leave_the_hook() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(
+    farm.ask(
         connection.id,
         CommandKind::Disconnect { delete_hook: false },
     )
-    .await
-    .unwrap();
-    farm.until(|| {
-        farm.store
-            .connection(connection.id)
-            .ready()
-            .unwrap()
-            .is_none()
-    })
     .await;
+    farm.is_gone(connection.id).await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);
     assert_eq!(farm.provider.count("delete"), 0);
 }
@@ -254,8 +217,7 @@ async fn a_hook_deleted_by_hand_is_made_again_at_the_next_check() {
     let connection = farm.connect(ANN).await;
     farm.provider.hooks.lock().clear();
     farm.until(|| !farm.provider.hooks.lock().is_empty()).await;
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     assert_eq!(farm.provider.count("ensure"), 2);
 }
 
@@ -288,8 +250,7 @@ async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
         Failure::Unauthorized,
         "unauthorized",
     )));
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Suspended).await;
     let calls = farm.provider.calls.lock().len();
     tokio::time::sleep(Duration::from_hours(168)).await;
     assert_eq!(
@@ -308,8 +269,7 @@ async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
         .add_credential(ANN, instance(), token)
         .await
         .unwrap();
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Resolved);
 }
 
@@ -319,10 +279,9 @@ async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
     let connection = farm.connect(ANN).await;
     let credential = farm.store.credentials(ANN).ready().unwrap()[0].id;
     farm.actors.remove_credential(credential).await.unwrap();
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Suspended).await;
     let disconnect = CommandKind::Disconnect { delete_hook: false };
-    farm.command(connection.id, disconnect).await.unwrap();
+    farm.ask(connection.id, disconnect).await;
     let incidents = farm.incidents(ANN);
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].resolution, Some(Resolution::Disconnected));
@@ -332,18 +291,14 @@ async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
 async fn pausing_leaves_the_hook_alone_and_resuming_looks_after_it_again() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(connection.id, CommandKind::SetEnabled(false))
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::SetEnabled(false))
+        .await;
     let calls = farm.provider.calls.lock().len();
     tokio::time::sleep(Duration::from_hours(48)).await;
     assert_eq!(farm.provider.calls.lock().len(), calls);
     assert_eq!(farm.status(connection.id), WebhookStatus::Inactive);
-    farm.command(connection.id, CommandKind::SetEnabled(true))
-        .await
-        .unwrap();
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.ask(connection.id, CommandKind::SetEnabled(true)).await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     let before = farm.provider.count("check");
     farm.until(|| farm.provider.count("check") > before).await;
 }
@@ -400,8 +355,7 @@ async fn a_wish_of_the_provider_to_wait_outlives_a_restart() {
         calls,
         "ten restarts, not one call"
     );
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     assert!(begun.elapsed() >= wait.checked_sub(Duration::from_secs(1)).unwrap());
 }
 
@@ -410,9 +364,7 @@ async fn rotating_the_secret_keeps_the_old_one_for_a_while() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
     let before = farm.actors.hook_secrets(&connection);
-    farm.command(connection.id, CommandKind::RotateSecret)
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::RotateSecret).await;
     farm.actors
         .settled(connection.id, Duration::from_mins(1))
         .await;
@@ -442,7 +394,7 @@ async fn rotating_again_before_the_hook_has_the_new_secret_forgets_none_it_may_s
         "provider_unavailable",
     )));
     for _ in 0..3 {
-        farm.command(id, CommandKind::RotateSecret).await.unwrap();
+        farm.ask(id, CommandKind::RotateSecret).await;
         let accepted = farm.actors.hook_secrets(&farm.get(id));
         assert!(accepted.contains(&signs), "deliveries would be refused");
     }
@@ -456,7 +408,7 @@ async fn rotating_again_before_the_hook_has_the_new_secret_forgets_none_it_may_s
     assert_eq!(now.len(), 2);
     assert!(now[0] != signs && now[1] == signs);
     // The rotation is over: the next one makes another.
-    farm.command(id, CommandKind::RotateSecret).await.unwrap();
+    farm.ask(id, CommandKind::RotateSecret).await;
     farm.until(is_written).await;
     assert_ne!(farm.actors.hook_secrets(&farm.get(id))[0], now[0]);
 }
@@ -487,12 +439,9 @@ async fn a_restart_at_any_moment_of_a_creation_ends_with_exactly_one_hook() {
 async fn recreating_deletes_and_creates() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.command(connection.id, CommandKind::Recreate)
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Recreate).await;
     farm.until(|| farm.provider.count("ensure") == 2).await;
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     assert_eq!(farm.provider.count("delete"), 1);
     assert_eq!(*farm.provider.hooks.lock().keys().next().unwrap(), 2);
     assert_eq!(farm.get(connection.id).lifecycle.desired, Desired::Active);

@@ -43,9 +43,7 @@ async fn restart_at(farm: &mut Farm, address: &str) {
 async fn every_hook_is_moved_in_place_also_a_paused_one_and_none_is_ill() {
     let mut farm = Farm::new();
     let ids = connected(&farm, 20).await;
-    farm.command(ids[3], CommandKind::SetEnabled(false))
-        .await
-        .unwrap();
+    farm.ask(ids[3], CommandKind::SetEnabled(false)).await;
     let before = places(&farm);
     let checks = farm.provider.count("check");
     restart_at(&mut farm, NEW).await;
@@ -104,7 +102,7 @@ async fn what_is_disconnected_before_its_turn_leaves_no_hook_behind() {
     farm.until(|| farm.provider.count("repair") == 1).await;
     for id in &ids {
         let disconnect = CommandKind::Disconnect { delete_hook: true };
-        farm.command(*id, disconnect).await.unwrap();
+        farm.ask(*id, disconnect).await;
     }
     farm.until(|| farm.store.connection_ids().ready().unwrap().is_empty())
         .await;

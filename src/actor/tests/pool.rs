@@ -106,8 +106,7 @@ async fn trouble_that_passes_keeps_the_old_token_and_tells_nobody() {
     farm.until(|| refreshes(&farm) > 8).await;
     tokio::time::sleep(Duration::from_mins(30)).await;
     assert_eq!(access(&farm, id).await, Ok(true));
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
     assert_eq!(farm.incidents(ANN), []);
 }
 
@@ -167,14 +166,10 @@ async fn a_grant_that_the_user_ended_is_found_at_the_next_call() {
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     tokio::time::sleep(Duration::from_mins(2)).await;
     farm.grants.revoke();
-    farm.command(connection.id, CommandKind::Check)
-        .await
-        .unwrap();
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
-        .await;
+    farm.ask(connection.id, CommandKind::Check).await;
+    farm.becomes(connection.id, WebhookStatus::Suspended).await;
     is_lost_and_mended(&farm, id, RejectReason::Revoked).await;
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
 }
 
 /// A token that is refused as soon as it is made: a pause, another try, and in the end the word
@@ -190,11 +185,8 @@ async fn new_tokens_that_are_refused_are_an_end_and_no_loop() {
         let mut refused = farm.provider.refused.lock();
         refused.insert(token, Failure::Unauthorized);
     }
-    farm.command(connection.id, CommandKind::Check)
-        .await
-        .unwrap();
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
-        .await;
+    farm.ask(connection.id, CommandKind::Check).await;
+    farm.becomes(connection.id, WebhookStatus::Suspended).await;
     let reason = farm.credential(id).rejected.map(|r| r.reason);
     assert_eq!(reason, Some(RejectReason::Refused));
     assert!(refreshes(&farm) < 5, "{}", refreshes(&farm));
@@ -308,8 +300,7 @@ async fn killed_at_any_point_of_a_refresh_no_grant_is_lost_in_silence() {
             assert_eq!(farm.credential(id).rejected, None, "{kill:?}");
             assert_eq!(about(&farm, id), [], "{kill:?}");
         }
-        farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-            .await;
+        farm.becomes(connection.id, WebhookStatus::Active).await;
     }
 }
 

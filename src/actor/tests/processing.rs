@@ -35,9 +35,9 @@ async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
     );
     assert_eq!(incident.title, "CI failed: CI on main");
     assert_eq!(farm.incidents(BOB), []);
-    farm.outcome(farm.deliver(&ann, "2 1 failure").await).await;
+    farm.process(&ann, "2 1 failure").await;
     assert_eq!(farm.incidents(ANN)[0].occurrences, 2);
-    farm.outcome(farm.deliver(&ann, "3 1 success").await).await;
+    farm.process(&ann, "3 1 success").await;
     let incident = farm.store.incident(id).ready().unwrap().unwrap();
     assert_eq!(incident.status, IncidentStatus::Resolved);
     assert!(matches!(incident.resolution, Some(Resolution::Passed(_))));
@@ -108,9 +108,8 @@ async fn paused_and_foreign_deliveries_are_kept_without_effects() {
         farm.outcome(rubbish).await,
         Outcome::DeadLetter { .. }
     ));
-    farm.command(connection.id, CommandKind::SetEnabled(false))
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::SetEnabled(false))
+        .await;
     let paused = farm.deliver(&connection, "1 1 failure").await;
     assert_eq!(farm.outcome(paused).await, Outcome::Paused);
     let incidents = farm.incidents(ANN);
@@ -189,8 +188,7 @@ async fn an_actor_that_keeps_falling_is_suspended_with_an_incident_and_loses_not
     let connection = farm.connect(ANN).await;
     let poison = farm.deliver(&connection, "panic").await;
     let waiting = farm.deliver(&connection, "1 1 failure").await;
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Suspended)
-        .await;
+    farm.becomes(connection.id, WebhookStatus::Suspended).await;
     let is_said = |incident: &Incident| incident.failure_type == "hook_suspended";
     assert!(farm.incidents(ANN).iter().any(is_said));
     // The one that replaces it takes care, and goes on with what is pending.
@@ -200,11 +198,8 @@ async fn an_actor_that_keeps_falling_is_suspended_with_an_incident_and_loses_not
     ));
     assert!(matches!(farm.outcome(waiting).await, Outcome::Run { .. }));
     assert_eq!(farm.status(connection.id), WebhookStatus::Suspended);
-    farm.command(connection.id, CommandKind::Check)
-        .await
-        .unwrap();
-    farm.until(|| farm.status(connection.id) == WebhookStatus::Active)
-        .await;
+    farm.ask(connection.id, CommandKind::Check).await;
+    farm.becomes(connection.id, WebhookStatus::Active).await;
 }
 
 #[actix::test]
@@ -230,33 +225,25 @@ async fn what_was_stored_before_a_crash_is_processed_after_it_once() {
 async fn incidents_are_acknowledged_resolved_and_ended_by_a_disconnect() {
     let farm = Farm::new();
     let connection = farm.connect(ANN).await;
-    farm.outcome(farm.deliver(&connection, "1 1 failure").await)
-        .await;
+    farm.process(&connection, "1 1 failure").await;
     let id = farm.incidents(ANN)[0].id;
-    farm.command(connection.id, CommandKind::Acknowledge(id))
-        .await
-        .unwrap();
-    farm.outcome(farm.deliver(&connection, "2 1 failure").await)
-        .await;
+    farm.ask(connection.id, CommandKind::Acknowledge(id)).await;
+    farm.process(&connection, "2 1 failure").await;
     let incident = &farm.incidents(ANN)[0];
     assert_eq!(
         (incident.status, incident.occurrences),
         (IncidentStatus::Acknowledged, 2)
     );
-    farm.command(connection.id, CommandKind::Resolve(id))
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Resolve(id)).await;
     let again = farm
         .command(connection.id, CommandKind::Acknowledge(id))
         .await;
     assert!(matches!(again, Err(CommandError::NotNow(_))));
-    farm.outcome(farm.deliver(&connection, "3 1 failure").await)
-        .await;
+    farm.process(&connection, "3 1 failure").await;
     let open = farm.incidents(ANN)[0].clone();
     assert_ne!(open.id, id, "what a person resolved stays resolved");
-    farm.command(connection.id, CommandKind::Disconnect { delete_hook: true })
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Disconnect { delete_hook: true })
+        .await;
     let ended = farm.store.incident(open.id).ready().unwrap().unwrap();
     assert_eq!(ended.resolution, Some(Resolution::Disconnected));
 }
@@ -267,9 +254,7 @@ async fn a_replay_has_its_effects_once() {
     let connection = farm.connect(ANN).await;
     let id = farm.deliver(&connection, "1 1 failure").await;
     let first = farm.outcome(id).await;
-    farm.command(connection.id, CommandKind::Replay(id))
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Replay(id)).await;
     let Outcome::Run { run, .. } = farm.outcome(id).await else {
         panic!("a run")
     };
@@ -296,9 +281,7 @@ async fn a_router_that_hangs_does_not_say_that_it_routes() {
     let asked = tokio::time::timeout(Duration::from_hours(1), farm.actors.is_routing());
     assert!(asked.await.is_err(), "nothing feeds the watchdog any more");
     // What does not go through it goes on.
-    farm.command(connection.id, CommandKind::Check)
-        .await
-        .unwrap();
+    farm.ask(connection.id, CommandKind::Check).await;
 }
 
 /// The rules are changed while something is red: nothing new is opened on that branch, and what is
@@ -331,7 +314,7 @@ async fn a_branch_that_is_deleted_while_the_connection_is_paused_ends_what_faile
     let failed = farm.deliver(&connection, "1 1 failure").await;
     farm.outcome(failed).await;
     let pause = CommandKind::SetEnabled(false);
-    farm.command(connection.id, pause).await.unwrap();
+    farm.ask(connection.id, pause).await;
     let deleted = farm.deliver(&connection, "deleted main 4000000000").await;
     assert_eq!(farm.outcome(deleted).await, Outcome::Paused);
     let failed = farm.deliver(&connection, "2 1 failure").await;

@@ -46,8 +46,7 @@ async fn many_commands_at_once_are_carried_out_one_after_the_other() {
     }
     // A turn that had begun from a state that was about to be replaced would have lost one.
     assert_eq!(farm.get(id).lifecycle.wanted, before + 30);
-    farm.until(|| farm.status(id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(id, WebhookStatus::Active).await;
     let hooks = farm.provider.hooks.lock();
     assert_eq!(hooks.values().next().unwrap().1, farm.get(id).events);
 }
@@ -69,9 +68,7 @@ async fn a_command_that_cannot_be_stored_changes_nothing() {
     assert_eq!(farm.get(id), before);
     assert_eq!(farm.provider.calls.lock().len(), calls, "nobody was called");
     store.mend();
-    farm.command(id, CommandKind::SetEnabled(false))
-        .await
-        .unwrap();
+    farm.ask(id, CommandKind::SetEnabled(false)).await;
     assert_eq!(farm.status(id), WebhookStatus::Inactive);
 }
 
@@ -82,7 +79,7 @@ async fn a_store_that_fails_for_a_while_loses_no_step() {
     let id = farm.connect(ANN).await.id;
     // The intent is stored, and the answer of the provider is not.
     store.breaks(1, Fault::Refuse, puts);
-    farm.command(id, CommandKind::Recreate).await.unwrap();
+    farm.ask(id, CommandKind::Recreate).await;
     tokio::time::sleep(Duration::from_mins(10)).await;
     assert_eq!(farm.provider.count("delete"), 1, "nothing is done twice");
     assert!(matches!(
@@ -96,8 +93,7 @@ async fn a_store_that_fails_for_a_while_loses_no_step() {
     );
     assert_eq!(asked.await.unwrap(), Err(FULL));
     store.mend();
-    farm.until(|| farm.status(id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(id, WebhookStatus::Active).await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);
     assert_eq!(farm.provider.count("delete"), 1);
 }
@@ -132,9 +128,7 @@ async fn an_actor_at_rest_does_not_run() {
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert!(farm.provider.count("check") > checks + 20);
     farm.until(is_at_rest).await;
-    farm.command(id, CommandKind::SetEnabled(false))
-        .await
-        .unwrap();
+    farm.ask(id, CommandKind::SetEnabled(false)).await;
     assert_eq!(farm.status(id), WebhookStatus::Inactive);
 }
 
@@ -147,9 +141,7 @@ async fn an_actor_that_comes_to_rest_loses_no_message() {
     // Each comes at another moment of the end of the one before it.
     for n in 0..60 {
         let events = vec![format!("event-{n}")];
-        farm.command(id, CommandKind::SetEvents(events))
-            .await
-            .unwrap();
+        farm.ask(id, CommandKind::SetEvents(events)).await;
         for _ in 0..n % 20 {
             tokio::task::yield_now().await;
         }
@@ -164,8 +156,7 @@ async fn an_actor_that_comes_to_rest_loses_no_message() {
 async fn connections_begin_one_after_the_other() {
     let (store, mut farm) = farm();
     let first = farm.connect(ANN).await;
-    farm.until(|| farm.status(first.id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(first.id, WebhookStatus::Active).await;
     let many = (0..1500_u64).map(|n| {
         let mut connection = farm.get(first.id);
         connection.id = ConnectionId::from_u128(u128::from(n) + 1);
@@ -205,8 +196,7 @@ async fn a_command_is_carried_out_once_though_the_process_dies_at_any_moment() {
         let asked = farm.actors.ask(asking);
         let answer = tokio::time::timeout(Duration::from_secs(30), asked).await;
         farm.restart_after(|| store.mend()).await;
-        farm.until(|| farm.status(id) == WebhookStatus::Active)
-            .await;
+        farm.becomes(id, WebhookStatus::Active).await;
         let commands = farm.commands(id);
         // Only what never was stored, of which nobody was told, may be missing.
         let Some(command) = commands.first() else {
@@ -234,8 +224,7 @@ async fn a_command_whose_step_cannot_be_stored_is_carried_out_later() {
     assert_eq!(asked, Err(FULL));
     assert_eq!(farm.commands(id)[0].state, CommandState::Asked);
     store.mend();
-    farm.until(|| farm.status(id) == WebhookStatus::Inactive)
-        .await;
+    farm.becomes(id, WebhookStatus::Inactive).await;
     let outcome = CommandOutcome::Applied;
     assert!(
         matches!(farm.commands(id)[0].state, CommandState::Done { outcome: o, .. } if o == outcome)
@@ -259,8 +248,7 @@ async fn a_command_whose_step_cannot_be_stored_is_carried_out_later() {
 async fn a_disconnect_that_ends_before_its_waiter_is_known_reports_the_true_outcome() {
     let (_, farm) = farm();
     let id = farm.connect(ANN).await.id;
-    farm.until(|| farm.status(id) == WebhookStatus::Active)
-        .await;
+    farm.becomes(id, WebhookStatus::Active).await;
     let within = Duration::from_secs(5);
     let asked = || farm.disconnect(id, true, within);
     let (first, second) = futures_util::future::join(asked(), asked()).await;
@@ -277,9 +265,7 @@ async fn of_the_commands_that_have_ended_a_connection_keeps_the_newest() {
     for n in 0..KEPT_MAX + 5 {
         moment().await;
         let events = vec![format!("event-{n}")];
-        farm.command(id, CommandKind::SetEvents(events))
-            .await
-            .unwrap();
+        farm.ask(id, CommandKind::SetEvents(events)).await;
     }
     moment().await;
     let unknown = CommandKind::Resolve(IncidentId::from_u128(1));

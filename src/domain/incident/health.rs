@@ -10,33 +10,24 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
 use crate::domain::wording;
 
-/// The kinds of failures that our own checks report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HealthKind {
-    /// The hook is no longer checked or repaired.
-    HookSuspended,
-    /// No deliveries arrive, although test deliveries were requested.
-    HookSilent,
-    /// The provider has disabled the hook.
-    HookDisabled,
-    /// A delivery could not be read.
-    DeliveryUnreadable,
-    /// A credential no longer works.
-    CredentialRejected,
+named! {
+    /// The kinds of failures that our own checks report.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum HealthKind {
+        /// The hook is no longer checked or repaired.
+        HookSuspended = "hook_suspended",
+        /// No deliveries arrive, although test deliveries were requested.
+        HookSilent = "hook_silent",
+        /// The provider has disabled the hook.
+        HookDisabled = "hook_disabled",
+        /// A delivery could not be read.
+        DeliveryUnreadable = "delivery_unreadable",
+        /// A credential no longer works.
+        CredentialRejected = "credential_rejected",
+    }
 }
 
 impl HealthKind {
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::HookSuspended => "hook_suspended",
-            Self::HookSilent => "hook_silent",
-            Self::HookDisabled => "hook_disabled",
-            Self::DeliveryUnreadable => "delivery_unreadable",
-            Self::CredentialRejected => "credential_rejected",
-        }
-    }
-
     /// The incident of this kind among those that are not resolved.
     pub fn find(self, unresolved: Vec<Incident>) -> Option<Incident> {
         let is_it =

@@ -7,13 +7,15 @@ mod trouble;
 
 use super::Github;
 use crate::domain::id::HookId;
-use crate::domain::repo::{ProviderKind, RepositoryId};
+use crate::domain::repo::{ProviderKind, Repository, RepositoryId};
 use crate::domain::secret::Proof;
 use crate::provider::http::HttpConfig;
 use crate::provider::tests::scripted::{
     self, Noon, Reply, Seen, Server, json as answer, swift, with,
 };
-use crate::provider::{Access, CheckReport, HookSpec, Hooks, Repaired, Target};
+use crate::provider::{
+    Access, CheckReport, Ensured, HookSpec, Hooks, ProviderError, Repaired, Target,
+};
 use crate::telemetry;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -90,13 +92,38 @@ fn written() -> Repaired {
     }
 }
 
+async fn ensure(server: &Server) -> Result<Ensured, ProviderError> {
+    let (access, target, spec) = (access(), target(), spec());
+    github(server).ensure(&access, &target, None, &spec).await
+}
+
+async fn check(server: &Server, hook: u64) -> Result<CheckReport, ProviderError> {
+    let (access, target, spec) = (access(), target(), spec());
+    let hook = HookId(hook);
+    let checked = github(server).check(&access, &target, hook, &spec).await;
+    Ok(checked?.report)
+}
+
+async fn repair(server: &Server, hook: u64) -> Result<Repaired, ProviderError> {
+    let (access, target, spec) = (access(), target(), spec());
+    let hook = HookId(hook);
+    github(server).repair(&access, &target, hook, &spec).await
+}
+
+async fn delete(server: &Server, known: Option<HookId>) -> Result<(), ProviderError> {
+    github(server)
+        .delete(&access(), &target(), known, MARK)
+        .await
+}
+
+async fn repository(server: &Server) -> Result<Option<Repository>, ProviderError> {
+    github(server).repository(&access(), &target()).await
+}
+
 #[tokio::test]
 async fn a_hook_is_created_with_all_settings_and_githubs_headers() {
     let server = listing(json!([hook(3, "https://other.example/")])).await;
-    let ensured = github(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await;
-    let ensured = ensured.unwrap();
+    let ensured = ensure(&server).await.unwrap();
     assert!(ensured.created);
     assert_eq!(ensured.hook, HookId(50));
     assert_eq!(ensured.repository.can_manage_hooks, Some(true));
@@ -128,10 +155,7 @@ async fn ours_is_adopted_the_copies_are_deleted_and_no_other_is_touched() {
         hook(7, &format!("{URL}/")),
     ]);
     let server = listing(ours).await;
-    let ensured = github(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await;
-    let ensured = ensured.unwrap();
+    let ensured = ensure(&server).await.unwrap();
     assert_eq!((ensured.hook, ensured.created), (HookId(7), false));
     let lines = server.lines();
     assert_eq!(
@@ -162,10 +186,7 @@ async fn a_hook_on_the_second_page_is_found() {
         _ => answer(200, &json!({})),
     })
     .await;
-    let ensured = github(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await;
-    assert_eq!(ensured.unwrap().hook, HookId(9));
+    assert_eq!(ensure(&server).await.unwrap().hook, HookId(9));
 }
 
 #[tokio::test]
@@ -201,100 +222,68 @@ async fn every_drifted_setting_is_named() {
             }
         };
         let server = listing(json!([ours])).await;
-        let (access, target, spec) = (access(), target(), spec());
-        let report = github(&server)
-            .check(&access, &target, HookId(9), &spec)
-            .await;
-        assert_eq!(report.unwrap().report, expected);
+        assert_eq!(check(&server, 9).await.unwrap(), expected);
     }
 }
 
 #[tokio::test]
 async fn check_and_repair_see_copies_and_missing_hooks() {
-    let (access, target, spec) = (access(), target(), spec());
     let server = listing(json!([hook(9, URL), hook(8, URL)])).await;
-    let report = github(&server)
-        .check(&access, &target, HookId(9), &spec)
-        .await;
     assert_eq!(
-        report.unwrap().report,
+        check(&server, 9).await.unwrap(),
         CheckReport::Drifted {
             fields: vec!["copies"],
             former_address: None,
         }
     );
-    let repaired = github(&server)
-        .repair(&access, &target, HookId(9), &spec)
-        .await;
-    assert_eq!(repaired.unwrap(), written());
+    assert_eq!(repair(&server, 9).await.unwrap(), written());
     let lines = server.lines();
     let end = [format!("DELETE {HOOKS}/8"), format!("PATCH {HOOKS}/9")];
     assert_eq!(lines[lines.len() - 2..], end);
 
     // A hook of ours whose URL was changed by hand gets it back.
     let server = listing(json!([hook(9, "https://evil.example/")])).await;
-    let repaired = github(&server)
-        .repair(&access, &target, HookId(9), &spec)
-        .await;
-    assert_eq!(repaired.unwrap(), written());
+    assert_eq!(repair(&server, 9).await.unwrap(), written());
     let patch = server.seen().pop().unwrap();
     assert_eq!(patch.line(), format!("PATCH {HOOKS}/9"));
     assert_eq!(patch.body["config"]["url"], URL);
 
     // The id that we know stays ours although another hook has our URL: that one is a copy.
     let server = listing(json!([hook(9, "https://x.example/"), hook(8, URL)])).await;
-    let report = github(&server)
-        .check(&access, &target, HookId(9), &spec)
-        .await;
+    let report = check(&server, 9).await;
     let drifted = CheckReport::Drifted {
         fields: vec!["url", "copies"],
         former_address: None,
     };
-    assert_eq!(report.unwrap().report, drifted);
-    let repaired = github(&server)
-        .repair(&access, &target, HookId(9), &spec)
-        .await;
-    assert_eq!(repaired.unwrap(), written());
+    assert_eq!(report.unwrap(), drifted);
+    assert_eq!(repair(&server, 9).await.unwrap(), written());
     let lines = server.lines();
     assert_eq!(lines[lines.len() - 2..], end);
 
     // It is gone, whether another one has our URL or not.
     for hooks in [json!([]), json!([hook(8, URL)])] {
         let server = listing(hooks).await;
-        let report = github(&server)
-            .check(&access, &target, HookId(9), &spec)
-            .await;
-        assert_eq!(report.unwrap().report, CheckReport::Missing);
-        let repaired = github(&server)
-            .repair(&access, &target, HookId(9), &spec)
-            .await;
-        assert_eq!(repaired.unwrap(), Repaired::Missing);
+        assert_eq!(check(&server, 9).await.unwrap(), CheckReport::Missing);
+        assert_eq!(repair(&server, 9).await.unwrap(), Repaired::Missing);
         assert!(server.lines().iter().all(|line| line.starts_with("GET")));
     }
 }
 
 #[tokio::test]
 async fn delete_takes_all_of_ours_and_none_is_fine() {
-    let (access, target) = (access(), target());
     let server = listing(json!([
         hook(9, URL),
         hook(3, "https://o.example/"),
         hook(8, URL)
     ]))
     .await;
-    github(&server)
-        .delete(&access, &target, None, MARK)
-        .await
-        .unwrap();
+    delete(&server, None).await.unwrap();
     let deleted = [format!("DELETE {HOOKS}/8"), format!("DELETE {HOOKS}/9")];
     assert_eq!(server.lines()[2..4], deleted);
     // None is said to be gone before the list has shown it.
     assert_eq!(server.lines()[4..], [format!("GET {LIST}")]);
     let server = listing(json!([])).await;
-    github(&server)
-        .delete(&access, &target, None, MARK)
-        .await
-        .unwrap();
+    delete(&server, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -305,10 +294,7 @@ async fn the_known_hook_goes_wherever_it_delivers_to_and_so_do_former_addresses(
         hook(8, &format!("https://former.example{MARK}")),
     ]))
     .await;
-    github(&server)
-        .delete(&access(), &target(), Some(HookId(9)), MARK)
-        .await
-        .unwrap();
+    delete(&server, Some(HookId(9))).await.unwrap();
     let lines = server.lines();
     let writes: Vec<_> = lines.iter().filter(|l| l.starts_with("DELETE")).collect();
     assert_eq!(
@@ -365,10 +351,7 @@ async fn a_renamed_repository_is_followed_and_a_reused_name_is_not_believed() {
         _ => answer(400, &json!({})),
     })
     .await;
-    let ensured = github(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await
-        .unwrap();
+    let ensured = ensure(&server).await.unwrap();
     assert_eq!(ensured.hook, HookId(4));
     assert_eq!(ensured.repository.full_name.as_str(), "new/name");
 
@@ -378,11 +361,7 @@ async fn a_renamed_repository_is_followed_and_a_reused_name_is_not_believed() {
         _ => answer(404, &json!({})),
     })
     .await;
-    let found = github(&server)
-        .repository(&access(), &target())
-        .await
-        .unwrap()
-        .unwrap();
+    let found = repository(&server).await.unwrap().unwrap();
     assert_eq!(found.full_name.as_str(), "new/name");
 }
 

@@ -6,7 +6,7 @@ mod trouble;
 
 use super::*;
 use crate::domain::id::HookId;
-use crate::domain::repo::ProviderKind;
+use crate::domain::repo::{ProviderKind, Repository};
 use crate::domain::secret::Proof;
 use crate::domain::time::Timestamp;
 use crate::provider::http::HttpConfig;
@@ -14,7 +14,9 @@ use crate::provider::signature::{SigningKey, gitlab_token};
 use crate::provider::tests::scripted::{
     self, Noon, Reply, Seen, Server, json as answer, swift, with,
 };
-use crate::provider::{Access, CheckReport, HookSpec, Hooks, Repaired, Target};
+use crate::provider::{
+    Access, CheckReport, Ensured, HookSpec, Hooks, ProviderError, Repaired, Target,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -108,13 +110,38 @@ async fn listing(hooks: Value) -> Server {
     writing(hooks, hook(50, URL)).await
 }
 
+async fn ensure(server: &Server) -> Result<Ensured, ProviderError> {
+    let (access, target, spec) = (access(), target(), spec());
+    gitlab(server).ensure(&access, &target, None, &spec).await
+}
+
+async fn check(server: &Server, hook: u64) -> Result<CheckReport, ProviderError> {
+    let (access, target, spec) = (access(), target(), spec());
+    let hook = HookId(hook);
+    let checked = gitlab(server).check(&access, &target, hook, &spec).await;
+    Ok(checked?.report)
+}
+
+async fn repair(server: &Server, hook: u64) -> Result<Repaired, ProviderError> {
+    let (access, target, spec) = (access(), target(), spec());
+    let hook = HookId(hook);
+    gitlab(server).repair(&access, &target, hook, &spec).await
+}
+
+async fn delete(server: &Server, known: Option<HookId>) -> Result<(), ProviderError> {
+    gitlab(server)
+        .delete(&access(), &target(), known, MARK)
+        .await
+}
+
+async fn repository(server: &Server) -> Result<Option<Repository>, ProviderError> {
+    gitlab(server).repository(&access(), &target()).await
+}
+
 #[tokio::test]
 async fn a_hook_is_created_with_every_setting_and_both_secrets() {
     let server = listing(json!([hook(3, "https://other.example/")])).await;
-    let ensured = gitlab(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await;
-    let ensured = ensured.unwrap();
+    let ensured = ensure(&server).await.unwrap();
     assert!(ensured.created);
     assert_eq!(
         (ensured.hook, ensured.proof),
@@ -156,20 +183,22 @@ async fn what_deliveries_prove_themselves_with_is_what_the_installation_reports(
         (refuses, Proof::Token),
     ] {
         let server = writing(json!([]), written.clone()).await;
-        let ensured = gitlab(&server)
-            .ensure(&access(), &target(), None, &spec())
-            .await;
-        assert_eq!(ensured.unwrap().proof, proof, "created: {written}");
+        assert_eq!(
+            ensure(&server).await.unwrap().proof,
+            proof,
+            "created: {written}"
+        );
         let server = writing(json!([hook(50, URL)]), written.clone()).await;
-        let ensured = gitlab(&server)
-            .ensure(&access(), &target(), None, &spec())
-            .await;
-        assert_eq!(ensured.unwrap().proof, proof, "adopted: {written}");
-        let (access, target, spec) = (access(), target(), spec());
-        let repaired = gitlab(&server)
-            .repair(&access, &target, HookId(50), &spec)
-            .await;
-        assert_eq!(repaired.unwrap(), Repaired::Done { proof }, "{written}");
+        assert_eq!(
+            ensure(&server).await.unwrap().proof,
+            proof,
+            "adopted: {written}"
+        );
+        assert_eq!(
+            repair(&server, 50).await.unwrap(),
+            Repaired::Done { proof },
+            "{written}"
+        );
     }
 }
 
@@ -181,10 +210,7 @@ async fn ours_is_adopted_the_copies_are_deleted_and_no_other_is_touched() {
         hook(7, &format!("{URL}/")),
     ]);
     let server = listing(ours).await;
-    let ensured = gitlab(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await;
-    let ensured = ensured.unwrap();
+    let ensured = ensure(&server).await.unwrap();
     assert_eq!((ensured.hook, ensured.created), (HookId(7), false));
     let lines = server.lines();
     let writes = [format!("DELETE {HOOKS}/9"), format!("PUT {HOOKS}/7")];
@@ -214,20 +240,13 @@ async fn all_pages_are_read_by_number_or_else_by_link() {
             _ => answer(200, &hook(9, URL)),
         })
         .await;
-        let ensured = gitlab(&server)
-            .ensure(&access(), &target(), None, &spec())
-            .await;
-        assert_eq!(ensured.unwrap().hook, HookId(9));
+        assert_eq!(ensure(&server).await.unwrap().hook, HookId(9));
     }
 }
 
 async fn checked(hook: Value) -> CheckReport {
     let server = listing(json!([hook])).await;
-    let (access, target, spec) = (access(), target(), spec());
-    let found = gitlab(&server)
-        .check(&access, &target, HookId(9), &spec)
-        .await;
-    found.unwrap().report
+    check(&server, 9).await.unwrap()
 }
 
 #[tokio::test]
@@ -318,8 +337,8 @@ async fn projects_are_found_by_path_once_and_by_number_ever_after() {
     let ensured = gitlab(&server)
         .ensure(&access(), &named, None, &spec())
         .await;
-    let repository = ensured.unwrap().repository;
-    assert_eq!(repository.full_name.as_str(), "new/place/project");
+    let ensured = ensured.unwrap().repository;
+    assert_eq!(ensured.full_name.as_str(), "new/place/project");
     let lines = server.lines();
     let writes: Vec<_> = lines.iter().filter(|l| !l.starts_with("GET")).collect();
     assert_eq!(writes, [&format!("POST {HOOKS}")]);
@@ -333,7 +352,7 @@ async fn projects_are_found_by_path_once_and_by_number_ever_after() {
         ),
     })
     .await;
-    let found = gitlab(&server).repository(&access(), &target()).await;
+    let found = repository(&server).await;
     assert_eq!(
         found.unwrap().unwrap().full_name.as_str(),
         "new/place/project"
@@ -359,8 +378,10 @@ async fn roles_are_read_where_gitlab_tells_them() {
         let mut body = project();
         body["permissions"] = permissions;
         let server = Server::start(move |_| answer(200, &body)).await;
-        let found = gitlab(&server).repository(&access(), &target()).await;
-        assert_eq!(found.unwrap().unwrap().can_manage_hooks, expected);
+        assert_eq!(
+            repository(&server).await.unwrap().unwrap().can_manage_hooks,
+            expected
+        );
     }
 }
 

@@ -196,40 +196,16 @@ struct Commands {
 
 impl Commands {
     fn lay(&mut self, change: &Change) {
-        match change {
-            Change::PutCommand(command) if command.is_asked() => {
+        if let Change::PutCommand(command) = change {
+            if command.is_asked() {
                 self.ended.remove(&command.id);
                 let asked = self.asked.entry(command.connection).or_default();
                 asked.insert(command.id);
-            }
-            Change::PutCommand(command) => {
+            } else {
                 self.ended.insert(command.id);
             }
-            Change::ForgetCommand(id) => {
-                self.ended.insert(*id);
-            }
-            Change::InsertDelivery(..)
-            | Change::PutUser(_)
-            | Change::DeleteUser(_)
-            | Change::TokenUsed { .. }
-            | Change::PutToken(_)
-            | Change::DeleteToken(_)
-            | Change::PutCredential(_)
-            | Change::DeleteCredential(_)
-            | Change::PutConnection(_)
-            | Change::DeleteConnection(_)
-            | Change::PutDelivery(_)
-            | Change::ForgetDelivery(_)
-            | Change::ForgetGuards(_)
-            | Change::ForgetRun(_)
-            | Change::ForgetTrack(_)
-            | Change::PutNote(_)
-            | Change::ForgetNote(_)
-            | Change::ForgetIncident(_)
-            | Change::PutRun(_)
-            | Change::PutTrack(_)
-            | Change::PutIncident(_)
-            | Change::PutCanary(_) => {}
+        } else if let Change::ForgetCommand(id) = change {
+            self.ended.insert(*id);
         }
     }
 }

@@ -1,15 +1,15 @@
 //! What GitHub says when it refuses, word for word, and what we make of it.
 
-use super::{access, answer, github, serving, spec, target, with};
+use super::{answer, ensure, repository, serving, with};
 use crate::domain::lifecycle::Failure;
+use crate::provider::ProviderError;
 use crate::provider::tests::scripted::{Reply, Server, plain};
-use crate::provider::{Hooks, ProviderError};
 use serde_json::{Value, json};
 
 /// What looking the repository up makes of an answer.
 async fn looked_up(reply: Reply) -> ProviderError {
     let server = Server::start(move |_| reply.clone()).await;
-    let found = github(&server).repository(&access(), &target()).await;
+    let found = repository(&server).await;
     found.unwrap_err()
 }
 
@@ -111,8 +111,7 @@ async fn single_sign_on_is_told_with_its_url() {
         with(403, &[("x-github-sso", &sso)], &says(message))
     })
     .await;
-    let error = github(&server).repository(&access(), &target()).await;
-    let error = error.unwrap_err();
+    let error = repository(&server).await.unwrap_err();
     assert_eq!(error.code.as_str(), "sso_required");
     let url = format!("{}/orgs/o/sso?authorization_request=AZ", server.url);
     let own = error.clone().shown(true).message;
@@ -141,10 +140,7 @@ async fn a_scope_that_is_missing_is_named() {
     ] {
         let server = serving(move |_| with(404, &[("x-oauth-scopes", scopes)], &says("Not Found")));
         let server = server.await;
-        let error = github(&server)
-            .ensure(&access(), &target(), None, &spec())
-            .await;
-        let error = error.unwrap_err();
+        let error = ensure(&server).await.unwrap_err();
         assert_eq!(error.code.as_str(), code, "{scopes}");
         assert_eq!(error.failure, Failure::NoAccess);
         assert!(error.message.contains("admin:repo_hook"), "{error}");
@@ -184,6 +180,5 @@ async fn what_is_not_the_api_is_told_as_a_wrong_url() {
         _ => answer(404, &says("Not Found")),
     })
     .await;
-    let found = github(&server).repository(&access(), &target()).await;
-    assert_eq!(found.unwrap(), None);
+    assert_eq!(repository(&server).await.unwrap(), None);
 }

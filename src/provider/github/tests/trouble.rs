@@ -1,6 +1,6 @@
 //! Stories in which something goes wrong.
 
-use super::{MARK, URL, access, github, github_at, hook, repo, serving, spec, target};
+use super::*;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::secret::ProviderToken;
@@ -49,10 +49,7 @@ async fn a_creation_that_vanishes_says_that_it_may_yet_happen() {
         _ => answer(200, &json!([])),
     })
     .await;
-    let error = github(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await;
-    let error = error.unwrap_err();
+    let error = ensure(&server).await.unwrap_err();
     assert!(error.may_have_acted);
     assert_eq!(error.failure, Failure::Retryable { after: None });
 }
@@ -118,10 +115,7 @@ async fn refusals_are_told_apart() {
             _ => answer(200, &json!([])),
         })
         .await;
-        let error = github(&server)
-            .ensure(&access(), &target(), None, &spec())
-            .await;
-        let error = error.unwrap_err();
+        let error = ensure(&server).await.unwrap_err();
         let told = (rounded(error.failure), error.code.as_str());
         assert_eq!(told, (failure, code), "{status} {body}");
         assert_eq!(error.may_have_acted, status >= 500, "{status} {body}");
@@ -138,9 +132,7 @@ async fn no_wish_to_wait_is_for_ever_or_too_large_to_count_with() {
     for told in ["86400", "18446744073709551615"] {
         let busy = with(503, &[("retry-after", told)], &json!({}));
         let server = serving(move |_| busy.clone()).await;
-        let error = github(&server)
-            .ensure(&access(), &target(), None, &spec())
-            .await;
+        let error = ensure(&server).await;
         let after = Some(Duration::from_hours(2));
         assert_eq!(error.unwrap_err().failure, Failure::Retryable { after });
     }
@@ -200,14 +192,11 @@ async fn an_answer_of_any_length_takes_eight_mebibytes_at_most() {
         _ => answer(200, &json!([])),
     })
     .await;
-    let error = github(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await;
-    let error = error.unwrap_err();
+    let error = ensure(&server).await.unwrap_err();
     assert!(error.may_have_acted, "it was sent, whatever the answer was");
     let huge = Reply::Answer(200, String::new(), " ".repeat(9 << 20));
     let server = Server::start(move |_| huge.clone()).await;
-    let error = github(&server).repository(&access(), &target()).await;
+    let error = repository(&server).await;
     assert_eq!(error.unwrap_err().code.as_str(), "bad_answer");
 }
 
@@ -227,7 +216,7 @@ async fn three_redirects_are_followed_and_no_more() {
             }
         })
         .await;
-        let found = github(&server).repository(&access(), &target()).await;
+        let found = repository(&server).await;
         assert_eq!(found.is_ok(), is_followed);
         assert_eq!(server.lines().len(), 4);
     }
@@ -257,17 +246,11 @@ async fn a_token_never_goes_to_another_origin() {
     let thief = Server::start(|_| answer(200, &repo())).await;
     let stolen = format!("{}/repos/o/r", thief.url);
     let server = Server::start(move |_| with(302, &[("location", &stolen)], &json!({}))).await;
-    let error = github(&server)
-        .repository(&access(), &target())
-        .await
-        .unwrap_err();
+    let error = repository(&server).await.unwrap_err();
     assert_eq!(error.code.as_str(), "wrong_api_url");
     let page = format!("<{}/x>; rel=\"next\"", thief.url);
     let server = serving(move |_| with(200, &[("link", &page)], &json!([]))).await;
-    github(&server)
-        .ensure(&access(), &target(), None, &spec())
-        .await
-        .unwrap_err();
+    ensure(&server).await.unwrap_err();
     assert!(thief.seen().is_empty());
 }
 
@@ -304,11 +287,7 @@ async fn reads_are_repeated_briefly_and_lasting_trouble_is_told() {
         _ => answer(200, &repo()),
     })
     .await;
-    github(&server)
-        .repository(&access(), &target())
-        .await
-        .unwrap()
-        .unwrap();
+    repository(&server).await.unwrap().unwrap();
     assert_eq!(tries.load(Ordering::SeqCst), 3);
     for reply in [
         Reply::Cut,
@@ -317,10 +296,7 @@ async fn reads_are_repeated_briefly_and_lasting_trouble_is_told() {
         answer(200, &json!("no")),
     ] {
         let server = Server::start(move |_| reply.clone()).await;
-        let error = github(&server)
-            .repository(&access(), &target())
-            .await
-            .unwrap_err();
+        let error = repository(&server).await.unwrap_err();
         assert_eq!(error.failure, Failure::Retryable { after: None });
         assert!(!error.may_have_acted);
     }
@@ -343,21 +319,10 @@ async fn not_found_is_no_access_and_never_gone() {
         )
     })
     .await;
-    let (access, target, spec) = (access(), target(), spec());
-    let github = github(&server);
     for error in [
-        github
-            .check(&access, &target, HookId(9), &spec)
-            .await
-            .unwrap_err(),
-        github
-            .delete(&access, &target, None, MARK)
-            .await
-            .unwrap_err(),
-        github
-            .ensure(&access, &target, None, &spec)
-            .await
-            .unwrap_err(),
+        check(&server, 9).await.unwrap_err(),
+        delete(&server, None).await.unwrap_err(),
+        ensure(&server).await.unwrap_err(),
     ] {
         assert_eq!(
             (error.failure, error.code.as_str()),
@@ -375,17 +340,9 @@ async fn an_archived_repository_is_left_alone() {
         answer(200, &body)
     })
     .await;
-    let (access, target, spec) = (access(), target(), spec());
-    let github = github(&server);
     for error in [
-        github
-            .ensure(&access, &target, None, &spec)
-            .await
-            .unwrap_err(),
-        github
-            .repair(&access, &target, HookId(9), &spec)
-            .await
-            .unwrap_err(),
+        ensure(&server).await.unwrap_err(),
+        repair(&server, 9).await.unwrap_err(),
     ] {
         assert_eq!(
             (error.failure, error.code.as_str()),

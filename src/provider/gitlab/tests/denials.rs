@@ -1,6 +1,6 @@
 //! What GitLab says when it refuses, word for word, and what we make of it.
 
-use super::{access, answer, gitlab, target};
+use super::{access, answer, gitlab, repository, target};
 use crate::domain::lifecycle::Failure;
 use crate::provider::Hooks;
 use crate::provider::tests::scripted::Server;
@@ -59,8 +59,7 @@ async fn each_refusal_is_told_as_what_it_is() {
     for (body, code, words) in table {
         let shown = body.to_string();
         let server = Server::start(move |_| answer(403, &body)).await;
-        let error = gitlab(&server).repository(&access(), &target()).await;
-        let error = error.unwrap_err();
+        let error = repository(&server).await.unwrap_err();
         assert_eq!(error.code.as_str(), code, "{shown}");
         assert!(error.message.contains(words), "{error}");
         assert_eq!(error.failure, Failure::NoAccess, "{shown}");

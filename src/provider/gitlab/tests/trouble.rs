@@ -24,10 +24,7 @@ async fn a_creation_whose_answer_cannot_be_read_is_looked_up() {
             _ => answer(200, &old_hook(50, URL)),
         })
         .await;
-        let ensured = gitlab(&server)
-            .ensure(&access(), &target(), None, &spec())
-            .await;
-        let ensured = ensured.unwrap();
+        let ensured = ensure(&server).await.unwrap();
         assert_eq!((ensured.hook, ensured.created), (HookId(50), true));
         assert_eq!(ensured.proof, Proof::Token, "what the last write reports");
         assert_eq!(posts.load(Ordering::SeqCst), 1);
@@ -120,10 +117,7 @@ async fn refusals_are_told_apart() {
             _ => answer(200, &json!([])),
         })
         .await;
-        let error = gitlab(&server)
-            .ensure(&access(), &target(), None, &spec())
-            .await;
-        let error = error.unwrap_err();
+        let error = ensure(&server).await.unwrap_err();
         assert_eq!(
             (rounded(error.failure), error.code.as_str()),
             (failure, code),
@@ -148,21 +142,10 @@ async fn a_missing_role_is_named_and_never_taken_for_gone() {
         }
     })
     .await;
-    let (access, target, spec) = (access(), target(), spec());
-    let gitlab = gitlab(&server);
     for error in [
-        gitlab
-            .check(&access, &target, HookId(9), &spec)
-            .await
-            .unwrap_err(),
-        gitlab
-            .delete(&access, &target, None, MARK)
-            .await
-            .unwrap_err(),
-        gitlab
-            .ensure(&access, &target, None, &spec)
-            .await
-            .unwrap_err(),
+        check(&server, 9).await.unwrap_err(),
+        delete(&server, None).await.unwrap_err(),
+        ensure(&server).await.unwrap_err(),
     ] {
         assert_eq!(
             (error.failure, error.code.as_str()),
