@@ -12,6 +12,7 @@ pub mod dto;
 pub mod error;
 mod extract;
 pub mod ingress;
+mod me;
 pub mod openapi;
 mod progress;
 mod query;

@@ -6,11 +6,11 @@ use crate::domain::secret::ApiToken;
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody.
+    /// All, without a token.
     Public,
     /// Those who sign with a webhook's secret.
     Ingress,
-    /// Users; everybody when the configuration says so.
+    /// Users; all when the configuration says so.
     Metrics,
     /// Users, who see their own objects only.
     User,
@@ -18,7 +18,7 @@ pub enum Access {
     Admin,
 }
 
-/// Who asks. Made by `auth` and by nobody else.
+/// The user who asks. Made by `auth` only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The user.

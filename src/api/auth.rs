@@ -4,10 +4,8 @@ use super::access::{Access, Caller};
 use super::error::{Code, Problem};
 use super::scope::Shared;
 use super::server::client::client_of;
-use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use std::future::{Ready, ready};
+use actix_web::{HttpMessage, HttpRequest};
 use subtle::ConstantTimeEq;
 
 /// Query parameters that people put tokens into. A URL ends in logs and histories, so the token
@@ -50,7 +48,7 @@ async fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, 
             return Err(Problem::new(Code::TokenInQuery, detail));
         }
     }
-    // Tokens have 256 random bits, so that looking up their hash tells nothing by its timing.
+    // Tokens have 256 random bits, so the timing of a look-up by their hash reveals nothing.
     let hash = *blake3::hash(bearer(request)?.as_bytes()).as_bytes();
     if let Some(admin) = &shared.admin
         && bool::from(admin.token_hash.ct_eq(&hash))
@@ -129,16 +127,4 @@ pub(super) async fn admit(
     // Given back when the request is answered and gone.
     extensions.insert(turn);
     Ok(())
-}
-
-impl FromRequest for Caller {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    /// The caller that [`admit`] let through. A handler of a public route that asks for one is
-    /// refused, whatever the request holds.
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = request.extensions().get::<Self>().copied();
-        ready(caller.ok_or_else(|| unauthenticated("An API token is needed.")))
-    }
 }

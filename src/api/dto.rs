@@ -3,6 +3,26 @@
 //! None has a field for a stored secret, so none can be answered by mistake. Ids, the provider's
 //! included, are strings.
 
+/// Shapes, with the source of each field: `of` makes one.
+macro_rules! shapes {
+    ($($(#[$about:meta])* $name:ident($($from:ident: $of:ty),*) {
+        $($(#[$meta:meta])* $field:ident: $type:ty = $value:expr,)*
+    })*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+        pub struct $name {
+            $($(#[$meta])* pub $field: $type,)*
+        }
+
+        impl $name {
+            /// The shape of this.
+            pub fn of($($from: $of),*) -> Self {
+                Self { $($field: $value,)* }
+            }
+        }
+    )*};
+}
+
 mod account;
 mod command;
 mod connection;

@@ -28,8 +28,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// disk longer, and providers that retry at all do not come back sooner than that.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-/// The status that goes with a code. 422 is what the user, or somebody at the provider, has to mend
-/// before it is sent again; 502 what lies between this daemon and the provider.
+/// The status that goes with a code. 422 is what the user, or an administrator at the provider, has
+/// to correct before it is sent again; 502 what lies between this daemon and the provider.
 pub const fn status(code: Code) -> StatusCode {
     match code {
         Code::BadJson

@@ -1,8 +1,8 @@
-//! Deliveries come in here: `POST /api/v2/webhooks/{provider}[/{hook_key}]`.
+//! Receives deliveries: `POST /api/v2/webhooks/{provider}[/{hook_key}]`.
 //!
 //! The order matters: cheap refusals by the head, the body within its limits, whose it may be,
-//! the signature, the durable commit, and only then a 2xx. The answer does not tell whether a
-//! hook or a repository is known. No JSON is trusted before the signature, and none is built
+//! the signature, the durable commit, and only then a 2xx. The answer does not reveal whether
+//! a hook or a repository is known. No JSON is trusted before the signature, and none is built
 //! into a tree at all. What an event means is for the connection's actor to find out.
 
 mod again;
@@ -80,7 +80,7 @@ pub(super) async fn receive(
     };
     count(provider, outcome, began.elapsed());
     if result.is_err() {
-        // Anybody can cause these as often as they like: counted, and told only on demand.
+        // Strangers can cause these as often as they like: counted, and logged only on demand.
         tracing::debug!(%provider, outcome = outcome.as_str(), "webhook_refused");
     }
     result.map(|(outcome, id)| outcome.answer(id))
@@ -245,8 +245,8 @@ async fn candidates(
     }
 }
 
-/// Who is charged for a delivery: a hook that we know and its user, or else whoever sends it. Told
-/// by nothing but how long one may have to wait while strangers are many: a key cannot be guessed.
+/// Who is charged for a delivery: a hook that we know and its user, or else its sender. Only the
+/// wait while strangers are many could reveal which: a key cannot be guessed.
 fn account_of(shared: &Shared, named: Option<&Connection>, request: &HttpRequest) -> Account {
     if let Some(connection) = named {
         let who = Who::User(connection.owner);
@@ -277,7 +277,7 @@ fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) 
     }
 }
 
-/// Commits the delivery and says what became of it. The commit goes on when the sender hangs up.
+/// Commits the delivery. Returns its outcome. The commit continues when the sender hangs up.
 async fn store(
     shared: &web::Data<Shared>,
     authentic: Authentic,

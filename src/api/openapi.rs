@@ -27,69 +27,36 @@ const ABOUT: &str = "Creates, verifies, stores, watches and repairs CI webhooks.
     strings. Lists are newest first. You see only your own objects; another user's object is \
     answered with 404.";
 
-/// The groups of operations, by the module of their handlers.
-const TAGS: [(&str, &str, &str); 13] = [
-    (
-        "repositories",
-        "Repositories",
-        "Repositories at a provider, and connecting them.",
-    ),
-    (
-        "connections",
-        "Connections",
-        "Connected repositories and their webhooks.",
-    ),
-    ("commands", "Commands", "Requests to connections."),
-    (
-        "incidents",
-        "Incidents",
-        "Failures of CI, of webhooks and of credentials.",
-    ),
-    (
-        "deliveries",
-        "Deliveries",
-        "Deliveries of providers, with their payloads.",
-    ),
-    ("runs", "Runs", "Runs of workflows and pipelines."),
-    (
-        "credentials",
-        "Credentials",
-        "Tokens and grants for calling a provider.",
-    ),
-    ("oauth", "Sign-in", "Signing in with a provider."),
-    ("stats", "Statistics", "Totals."),
-    ("tokens", "API tokens", "Tokens for this API."),
-    ("users", "Users", "Users and their roles."),
-    ("webhooks", "Ingress", "Called by providers."),
-    (
-        "health",
-        "Operation",
-        "Health, metrics and this description.",
-    ),
-];
+/// The groups of operations: the module of their handlers, the name, and a description.
+const TAGS: &str = "\
+repositories: Repositories: Repositories at a provider, and connecting them.
+connections: Connections: Connected repositories and their webhooks.
+commands: Commands: Requests to connections.
+incidents: Incidents: Failures of CI, of webhooks and of credentials.
+deliveries: Deliveries: Deliveries of providers, with their payloads.
+runs: Runs: Runs of workflows and pipelines.
+credentials: Credentials: Tokens and grants for calling a provider.
+oauth: Sign-in: Signing in with a provider.
+stats: Statistics: Totals.
+tokens: API tokens: Tokens for this API.
+users: Users: Users and their roles.
+webhooks: Ingress: Called by providers.
+health: Operation: Health, metrics and this description.";
 
 /// The headers that deliveries have. Which of them must be given depends on the provider.
-const DELIVERY_HEADERS: [(&str, &str); 7] = [
-    ("X-GitHub-Event", "GitHub: name of the event. Required."),
-    ("X-GitHub-Delivery", "GitHub: id of the delivery. Required."),
-    (
-        "X-Hub-Signature-256",
-        "GitHub: signature of the body. Required.",
-    ),
-    ("X-Gitlab-Event", "GitLab: name of the event. Required."),
-    (
-        "X-Gitlab-Token",
-        "GitLab: the secret, where the installation cannot sign.",
-    ),
-    (
-        "webhook-id",
-        "GitLab: id of the delivery, where the installation signs.",
-    ),
-    (
-        "webhook-signature",
-        "GitLab: signature of id, time and body.",
-    ),
-];
+const DELIVERY_HEADERS: &str = "\
+X-GitHub-Event: GitHub: name of the event. Required.
+X-GitHub-Delivery: GitHub: id of the delivery. Required.
+X-Hub-Signature-256: GitHub: signature of the body. Required.
+X-Gitlab-Event: GitLab: name of the event. Required.
+X-Gitlab-Token: GitLab: the secret, where the installation cannot sign.
+webhook-id: GitLab: id of the delivery, where the installation signs.
+webhook-signature: GitLab: signature of id, time and body.";
+
+/// The lines of such a list, each in two parts.
+fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.split_once(": "))
+}
 
 /// The document, as it is committed and served.
 pub fn document() -> String {
@@ -106,8 +73,9 @@ fn build() -> Value {
         "license": { "name": "MIT", "identifier": "MIT" },
     });
     document["servers"] = json!([{ "url": "/" }]);
-    let tags = TAGS.map(|(_, name, about)| json!({ "name": name, "description": about }));
-    document["tags"] = tags.into_iter().collect();
+    let tags = pairs(TAGS).filter_map(|(_, tag)| tag.split_once(": "));
+    let tags = tags.map(|(name, about)| json!({ "name": name, "description": about }));
+    document["tags"] = tags.collect();
     schemas(&mut document);
     for operation in Operation::ALL {
         describe(&mut document, &operation.route());
@@ -207,11 +175,13 @@ fn describe(document: &mut Value, route: &Route) {
         Access::User | Access::Admin => json!([{ "token": [] }]),
     };
     let module = operation["tags"][0].as_str().unwrap_or_default();
-    let tag = TAGS.iter().find(|(of, _, _)| module.ends_with(of));
-    operation["tags"] = json!([tag.expect("a tag for each module").1]);
+    let (_, tag) = pairs(TAGS)
+        .find(|(of, _)| module.ends_with(of))
+        .expect("a tag for each module");
+    operation["tags"] = json!([tag.split(':').next()]);
     let mut parameters = in_path(route.path);
     if route.access == Access::Ingress {
-        parameters.extend(DELIVERY_HEADERS.map(|(name, about)| {
+        parameters.extend(pairs(DELIVERY_HEADERS).map(|(name, about)| {
             let schema = json!({ "type": "string" });
             json!({ "name": name, "in": "header", "schema": schema, "description": about })
         }));

@@ -1,5 +1,5 @@
-//! Whether a body comes as fast as it must to be there in time. One that does not may go on for as
-//! long as nobody needs the room that it holds.
+//! Whether a body arrives fast enough to be complete in time. One that does not may continue for as
+//! long as no other needs the room that it holds.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) struct Track {
     began: Instant,
     /// How long it may take.
     time: Duration,
-    /// Its size, where it was told.
+    /// Its size, if announced.
     size: Option<u64>,
 }
 

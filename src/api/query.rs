@@ -11,16 +11,10 @@ use crate::domain::repo::{FullName, ProviderKind};
 use crate::store::{After, Whose};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Error, Expected, IntoDeserializer, MapAccess,
-    Unexpected, Visitor,
-};
-use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
-use std::fmt;
 use std::future::{Ready, ready};
-use url::form_urlencoded::Parse;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -41,118 +35,36 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
 }
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
-    let pairs = Pairs {
-        pairs: url::form_urlencoded::parse(query.as_bytes()),
-        pair: Default::default(),
-    };
-    T::deserialize(MapAccessDeserializer::new(pairs)).map_err(|Bad { name, why }| {
-        if name == "cursor" {
-            let why = "Pass a next_cursor of this list, unchanged.";
-            return Problem::new(Code::BadCursor, why);
-        }
-        Problem::new(Code::BadQuery, format!("{name}: {why}."))
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let pairs = serde_urlencoded::Deserializer::new(pairs);
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let (name, why) = (error.path().to_string(), error.inner().to_string());
+        refusal(&name, &why)
     })
 }
 
-/// The parameters, one after the other.
-struct Pairs<'a> {
-    pairs: Parse<'a>,
-    pair: (Cow<'a, str>, Cow<'a, str>),
-}
-
-impl<'de> MapAccess<'de> for Pairs<'de> {
-    type Error = Bad;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Bad> {
-        let Some(pair) = self.pairs.next() else {
-            return Ok(None);
-        };
-        self.pair = pair;
-        let name: StrDeserializer<'_, Bad> = self.pair.0.as_ref().into_deserializer();
-        seed.deserialize(name).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Bad> {
-        let (name, text) = &self.pair;
-        let value = seed.deserialize(Text(text));
-        value.map_err(|bad| Bad::new(name, bad.why))
-    }
-}
-
-/// What is wrong with a query string: a parameter, and why it is refused.
-#[derive(Debug, thiserror::Error)]
-#[error("{name}: {why}")]
-struct Bad {
-    name: String,
-    why: String,
-}
-
-impl Bad {
-    fn new(name: &str, why: impl fmt::Display) -> Self {
-        Self {
-            name: name.chars().take(NAME_CHARS_MAX).collect(),
-            why: why.to_string(),
-        }
-    }
-}
-
-impl de::Error for Bad {
-    fn custom<T: fmt::Display>(why: T) -> Self {
-        Self::new("", why)
-    }
-
-    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("expected {expected}"))
-    }
-
-    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::custom(format_args!("expected {expected}"))
-    }
-
-    fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
-        let known = known.join(", ");
-        Self::new(name, format_args!("unknown parameter; known are: {known}"))
-    }
-
-    fn duplicate_field(name: &'static str) -> Self {
-        Self::new(name, "given twice")
-    }
-}
-
-/// The text of a parameter. What it must be is for its field's type to say.
-struct Text<'a>(&'a str);
-
-impl<'de> Deserializer<'de> for Text<'_> {
-    type Error = Bad;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Bad> {
-        visitor.visit_str(self.0)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Bad> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Bad> {
-        let flag = self.0.parse();
-        visitor.visit_bool(flag.map_err(|_| Bad::custom("expected true or false"))?)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        names: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Bad> {
-        let name: StrDeserializer<'_, Bad> = self.0.into_deserializer();
-        let expected = |_| Bad::custom(format_args!("expected one of {}", names.join(", ")));
-        visitor.visit_enum(name).map_err(expected)
-    }
-
-    forward_to_deserialize_any! {
-        i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq
-        newtype_struct tuple tuple_struct map struct identifier ignored_any
-    }
+/// What is wrong with a parameter, in words that quote no value.
+fn refusal(name: &str, why: &str) -> Problem {
+    let quoted = why.split('`').nth(1).unwrap_or_default();
+    let expected = why.split_once(", expected ").unwrap_or_default().1;
+    let expected = expected.replace("one of ", "").replace("` or `", "`, `");
+    let expected = expected.replace('`', "");
+    let words = if why.starts_with("unknown field ") {
+        let name: String = quoted.chars().take(NAME_CHARS_MAX).collect();
+        format!("{name}: unknown parameter; known are: {expected}.")
+    } else if why.starts_with("duplicate field ") {
+        format!("{quoted}: given twice.")
+    } else if name == "cursor" {
+        let why = "Pass a next_cursor of this list, unchanged.";
+        return Problem::new(Code::BadCursor, why);
+    } else if why.starts_with("provided string was not") {
+        format!("{name}: expected true or false.")
+    } else if why.starts_with("unknown variant ") {
+        format!("{name}: expected one of {expected}.")
+    } else {
+        format!("{name}: {why}.")
+    };
+    Problem::new(Code::BadQuery, words)
 }
 
 /// Types of parameters: a text that must be of a form.
@@ -294,6 +206,14 @@ mod tests {
         cursor: Option<ConnectionId>,
         provider: Option<ProviderKind>,
         flag: Option<bool>,
+        word: Option<Word>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Word {
+        Some,
+        Other,
     }
 
     #[test]
@@ -301,6 +221,7 @@ mod tests {
         let shape: Shape = parse("limit=7&flag=true&provider=gitlab").unwrap();
         assert_eq!(shape.limit.map(|limit| limit.0), Some(7));
         assert_eq!((shape.flag, shape.cursor), (Some(true), None));
+        assert!(shape.word.is_none());
         assert_eq!(shape.provider, Some(ProviderKind::Gitlab));
         for (bad, code, part) in [
             ("limit=x", Code::BadQuery, "limit: expected 1 to 100"),
@@ -314,10 +235,11 @@ mod tests {
                 Code::BadQuery,
                 "flag: expected true or false",
             ),
+            ("provider=canary", Code::BadQuery, "one of github, gitlab"),
             (
-                "provider=canary",
+                "word=canary",
                 Code::BadQuery,
-                "expected one of github, gitlab",
+                "word: expected one of some, other",
             ),
             ("cursor=canary", Code::BadCursor, "next_cursor"),
         ] {

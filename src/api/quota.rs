@@ -1,7 +1,7 @@
 //! How much a user, or an address, may ask for: the one place that counts.
 //!
-//! Rates are counted by the clock that never jumps, in tables of bounded size: whoever floods them
-//! with names makes them forgetful, not large.
+//! Rates are counted by the clock that never jumps, in tables of bounded size: a flood of names
+//! makes them forget, not grow.
 
 use super::access::Caller;
 use super::error::{Code, Problem};
@@ -218,7 +218,7 @@ impl Counters {
 
     /// A user tried to connect what is not there.
     pub(super) fn connect_failed(&self, user: UserId) {
-        // Whether there were too many is told at the next one.
+        // Whether there were too many is answered at the next one.
         let _ = self.failed_connects.count(user, Instant::now());
     }
 
@@ -254,54 +254,50 @@ impl Counters {
     /// Whether there may be one more of something of which there are so many.
     pub(super) fn may_have_one_more(&self, what: Owned, count: usize) -> Result<(), Problem> {
         let quotas = &self.quotas;
+        let twice = |most: usize| most.saturating_mul(2);
         let (limit, most, words) = match what {
-            Owned::Tokens => {
-                let most = quotas.tokens;
-                let words = format!("A user may have {most} API tokens. Revoke one first.");
-                (Limit::TokensPerUser, most, words)
-            }
-            Owned::Credentials => {
-                let most = quotas.credentials;
-                let words = format!("A user may have {most} credentials. Remove one first.");
-                (Limit::CredentialsPerUser, most, words)
-            }
-            Owned::SignIns => {
-                let most = quotas.credentials.saturating_mul(TIMES_WITH_SIGN_INS);
-                let words = format!("You have {most} credentials. Remove one before you sign in.");
-                (Limit::CredentialsPerUser, most, words)
-            }
-            Owned::Repositories => {
-                let most = quotas.repositories;
-                let words = format!("A user may have {most} connections. Disconnect one first.");
-                (Limit::RepositoriesPerUser, most, words)
-            }
-            Owned::Removed => {
-                let most = quotas.repositories.saturating_mul(TIMES_WITH_REMOVED);
-                let words = format!(
-                    "{most} connections of yours are kept, removed ones among them: these go when \
-                     their history is old"
-                );
-                (Limit::RepositoriesPerUser, most, words)
-            }
-            Owned::Users => {
-                let most = quotas.users;
-                let words = format!("There may be {most} users. Remove one first.");
-                (Limit::Users, most, words)
-            }
+            Owned::Tokens => (
+                Limit::TokensPerUser,
+                quotas.tokens,
+                "A user may have {} API tokens. Revoke one first.",
+            ),
+            Owned::Credentials => (
+                Limit::CredentialsPerUser,
+                quotas.credentials,
+                "A user may have {} credentials. Remove one first.",
+            ),
+            // A user at the limit can still sign in again with an account whose credential has
+            // ended. Whether the account is a new one is known only afterwards.
+            Owned::SignIns => (
+                Limit::CredentialsPerUser,
+                twice(quotas.credentials),
+                "You have {} credentials. Remove one before you sign in.",
+            ),
+            Owned::Repositories => (
+                Limit::RepositoriesPerUser,
+                quotas.repositories,
+                "A user may have {} connections. Disconnect one first.",
+            ),
+            Owned::Removed => (
+                Limit::RepositoriesPerUser,
+                twice(quotas.repositories),
+                "{} connections of yours are kept, removed ones included. Removed ones are \
+                 deleted when their history is.",
+            ),
+            Owned::Users => (
+                Limit::Users,
+                quotas.users,
+                "There may be {} users. Remove one first.",
+            ),
         };
         if count < most {
             return Ok(());
         }
         limit_reached(limit);
+        let words = words.replace("{}", &most.to_string());
         Err(Problem::new(Code::QuotaReached, words))
     }
 }
-
-/// Whoever has as many credentials as they may can still sign in again with an account whose
-/// credential has ended. That it is none with a new account is known only afterwards.
-const TIMES_WITH_SIGN_INS: usize = 2;
-/// Connections that were removed are kept as long as their history.
-const TIMES_WITH_REMOVED: usize = 2;
 
 /// What there may be a number of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

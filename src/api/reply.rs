@@ -21,6 +21,15 @@ pub(super) fn ok(body: &impl Serialize) -> Answer {
     json(StatusCode::OK, body)
 }
 
+/// `1 webhook` or `2 webhooks`, with words behind; `None` for none.
+pub(super) fn counted(count: usize, one: &str, behind: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {one}{behind}")),
+        many => Some(format!("{many} {one}s{behind}")),
+    }
+}
+
 /// The names of the repositories of connections.
 type Names = HashMap<ConnectionId, FullName>;
 

@@ -176,7 +176,7 @@ names! {
 
 /// The names of values that carry more than their name.
 macro_rules! only_names {
-    ($($(#[$doc:meta])* $type:ident = $names:expr;)*) => {$(
+    ($($(#[$doc:meta])* $type:ident = $names:expr $(, $($of:ident)::+)?;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $type(&'static str);
@@ -197,20 +197,26 @@ macro_rules! only_names {
                 self.0
             }
         }
+
+        $(impl From<&$($of)::+> for $type {
+            fn from(value: &$($of)::+) -> Self {
+                Self(value.as_str())
+            }
+        })?
     )*};
 }
 
 only_names! {
     /// The name of an [`Outcome`].
-    OutcomeName = Outcome::NAMES;
+    OutcomeName = Outcome::NAMES, Outcome;
     /// The name of a [`RunStatus`].
-    RunStatusName = RunStatus::NAMES;
+    RunStatusName = RunStatus::NAMES, RunStatus;
     /// The name of a [`Resolution`].
-    ResolutionName = Resolution::NAMES;
+    ResolutionName = Resolution::NAMES, Resolution;
     /// The name of a [`CommandKind`].
-    CommandKindName = CommandKind::NAMES;
+    CommandKindName = CommandKind::NAMES, CommandKind;
     /// The name of a [`CommandState`].
-    CommandStateName = CommandState::NAMES;
+    CommandStateName = CommandState::NAMES, CommandState;
     /// The name of a delivery's state.
     DeliveryStatus = ["received", "processed"];
 }
@@ -220,36 +226,6 @@ impl DeliveryStatus {
     pub const RECEIVED: Self = Self::ALL[0];
     /// Processed.
     pub const PROCESSED: Self = Self::ALL[1];
-}
-
-impl From<&CommandKind> for CommandKindName {
-    fn from(kind: &CommandKind) -> Self {
-        Self(kind.as_str())
-    }
-}
-
-impl From<CommandState> for CommandStateName {
-    fn from(state: CommandState) -> Self {
-        Self(state.as_str())
-    }
-}
-
-impl From<&Outcome> for OutcomeName {
-    fn from(outcome: &Outcome) -> Self {
-        Self(outcome.as_str())
-    }
-}
-
-impl From<RunStatus> for RunStatusName {
-    fn from(status: RunStatus) -> Self {
-        Self(status.as_str())
-    }
-}
-
-impl From<Resolution> for ResolutionName {
-    fn from(resolution: Resolution) -> Self {
-        Self(resolution.as_str())
-    }
 }
 
 /// RFC 3339 in UTC with milliseconds. Times outside the years 0 to 9999 are shown as the epoch: no

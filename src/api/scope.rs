@@ -325,7 +325,7 @@ impl Owned<'_> {
     }
 
     /// What has no other credential that fits than this one of the caller's. Of what is other
-    /// users' it is told how much it is, and nothing else.
+    /// users' only the number is shown.
     pub(super) async fn needing(&self, credential: &Credential) -> Result<Needing, ReadError> {
         let (id, instance) = (credential.id, &credential.instance);
         let mut needing = Needing::default();

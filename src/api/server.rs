@@ -85,8 +85,8 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
-/// Serves on an address until the returned server's handle is told to stop, and says which
-/// address it is when any free port was asked for. The server must be polled (or spawned) within
+/// Serves on an address until the returned server's handle stops it. Returns the address, too: any
+/// free port may have been asked for. The server must be polled (or spawned) within
 /// an actix system.
 pub fn serve(
     listen: SocketAddr,
@@ -106,7 +106,7 @@ pub fn serve(
     };
     let builder = Server::build()
         .workers(settings.workers)
-        // Who has to go is our decision; the server itself turns nobody away.
+        // Which connection is closed is our decision; the server itself refuses none.
         .max_concurrent_connections(settings.connections_max.saturating_mul(2))
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
         .disable_signals();

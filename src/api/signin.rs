@@ -28,7 +28,7 @@ pub(super) struct Begun {
     pub(super) verifier: OauthSecret,
     /// The hash of the nonce in the cookie of the browser that began.
     pub(super) nonce_hash: [u8; 32],
-    /// Where the user goes on.
+    /// Where the user continues.
     pub(super) next: Option<Target>,
 }
 
@@ -48,8 +48,8 @@ pub(super) struct Device {
 /// A device whose turn it is; two questions at a time wait for each other.
 pub(super) type SharedDevice = Arc<tokio::sync::Mutex<Device>>;
 
-/// The sign-ins under way. Known by the hashes of their names: looking one up tells nothing by
-/// its timing.
+/// The sign-ins in progress. Found by the hashes of their names: the timing of a look-up reveals
+/// nothing.
 #[derive(Debug, Default)]
 pub(super) struct SignIns {
     states: Shelf<Begun>,
@@ -60,7 +60,7 @@ fn key(name: &str) -> [u8; 32] {
     *blake3::hash(name.as_bytes()).as_bytes()
 }
 
-/// A name that nobody guesses: 256 random bits, fit for URLs.
+/// An unguessable name: 256 random bits, fit for URLs.
 pub(super) fn unguessable(entropy: &dyn Entropy) -> String {
     let mut bytes = [0_u8; 32];
     entropy.fill(&mut bytes);

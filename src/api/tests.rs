@@ -13,6 +13,7 @@ mod isolation;
 mod keep_alive;
 mod openapi;
 mod patience;
+mod person;
 mod provider;
 mod quotas;
 mod resources;

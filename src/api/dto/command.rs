@@ -9,48 +9,35 @@ use crate::domain::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Something asked of a connection.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Command {
-    /// Id of the command.
-    pub id: CommandId,
-    /// Connection concerned.
-    pub connection_id: ConnectionId,
-    /// What is asked.
-    pub kind: CommandKindName,
-    /// User who asked.
-    pub asked_by: UserId,
-    /// When they asked.
-    pub asked_at: Timestamp,
-    /// State of the command.
-    pub state: CommandStateName,
-    /// When it was done, or failed.
-    pub ended_at: Option<Timestamp>,
-    /// What it did. Null unless it is done.
-    pub outcome: Option<CommandOutcome>,
-    /// Why it failed. Null unless it has.
-    pub code: Option<ErrorCode>,
+fn outcome(state: CommandState) -> (Option<CommandOutcome>, Option<ErrorCode>) {
+    match state {
+        CommandState::Asked => (None, None),
+        CommandState::Done { outcome, .. } => (Some(outcome), None),
+        CommandState::Failed { code, .. } => (None, Some(code)),
+    }
 }
 
-impl Command {
-    /// The shape of a command.
-    pub fn of(command: &command::Command) -> Self {
-        let (outcome, code) = match command.state {
-            CommandState::Asked => (None, None),
-            CommandState::Done { outcome, .. } => (Some(outcome), None),
-            CommandState::Failed { code, .. } => (None, Some(code)),
-        };
-        Self {
-            id: command.id,
-            connection_id: command.connection,
-            kind: (&command.kind).into(),
-            asked_by: command.asked_by,
-            asked_at: command.asked_at,
-            state: command.state.into(),
-            ended_at: command.state.ended_at(),
-            outcome,
-            code,
-        }
+shapes! {
+    /// Something asked of a connection.
+    Command(command: &command::Command) {
+        /// Id of the command.
+        id: CommandId = command.id,
+        /// Connection concerned.
+        connection_id: ConnectionId = command.connection,
+        /// What is asked.
+        kind: CommandKindName = (&command.kind).into(),
+        /// User who asked.
+        asked_by: UserId = command.asked_by,
+        /// When they asked.
+        asked_at: Timestamp = command.asked_at,
+        /// State of the command.
+        state: CommandStateName = (&command.state).into(),
+        /// When it was done, or failed.
+        ended_at: Option<Timestamp> = command.state.ended_at(),
+        /// What it did. Null unless it is done.
+        outcome: Option<CommandOutcome> = outcome(command.state).0,
+        /// Why it failed. Null unless it has.
+        code: Option<ErrorCode> = outcome(command.state).1,
     }
 }
 

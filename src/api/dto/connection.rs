@@ -10,170 +10,113 @@ use crate::domain::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A connection: a repository whose webhook Hookherd manages.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Connection {
-    /// Id of the connection.
-    pub id: ConnectionId,
-    /// Provider of the repository.
-    pub provider: ProviderKind,
-    /// Host of the provider.
-    pub host: Host,
-    /// The provider's id of the repository. Null until it is known.
-    pub repository_id: Option<String>,
-    /// Owner and name of the repository.
-    pub repository_full_name: FullName,
-    /// Name of the repository.
-    pub repository_name: String,
-    /// Owner of the repository.
-    pub owner_name: String,
-    /// The provider's id of the webhook. Null when none is known.
-    pub webhook_id: Option<String>,
-    /// Where the webhook delivers to. After a change of the public URL: the former URL, until the
-    /// webhook is updated.
-    #[schema(
-        example = "https://hooks.example/api/v2/webhooks/github/0123456789abcdefghjkmnpqrstvwxyz"
-    )]
-    pub webhook_url: String,
-    /// State of the webhook.
-    pub webhook_status: WebhookStatus,
-    /// Events that the webhook subscribes to.
-    #[schema(example = json!(["push", "workflow_run"]))]
-    pub webhook_events: Vec<String>,
-    /// When the present webhook was first seen.
-    pub webhook_created_at: Option<Timestamp>,
-    /// When the last verified delivery arrived.
-    pub webhook_last_delivery_at: Option<Timestamp>,
-    /// False while the connection is paused.
-    pub is_enabled: bool,
-    /// When the repository was connected.
-    pub created_at: Timestamp,
-    /// When the last delivery other than an answer to a ping arrived.
-    pub last_event_at: Option<Timestamp>,
-    /// Health of the webhook.
-    pub health: Health,
-    /// Why the last call to the provider failed. Null after a success.
-    pub last_error: Option<LastError>,
-}
-
-/// Health of a webhook.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a list of findings that do not depend on each other"
-)]
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Health {
-    /// When a check last found the webhook correct.
-    pub last_check_at: Option<Timestamp>,
-    /// When the webhook was last proved to work, by a check or by a verified delivery.
-    pub last_proof_at: Option<Timestamp>,
-    /// True while the webhook still delivers to a former public URL.
-    pub is_to_move: bool,
-    /// Checks and pings that failed in a row.
-    pub checks_failed: u32,
-    /// Pings in a row without a delivery.
-    pub pings_unanswered: u32,
-    /// True when the webhook is silent although it was pinged.
-    pub is_silent: bool,
-    /// True when the provider disabled the webhook because deliveries failed.
-    pub is_disabled: bool,
-    /// When the next attempt is due after a failed one.
-    pub next_retry_at: Option<Timestamp>,
-    /// Why the connection was suspended. Null unless it is.
-    pub suspended_because: Option<SuspendReason>,
-    /// Your credential that the last successful call used. Null when there was no such call, or
-    /// when it used another user's shared credential.
-    pub credential_id: Option<CredentialId>,
-    /// True when the last successful call used another user's shared credential.
-    pub uses_shared_credential: bool,
-}
-
-/// Why a call to the provider failed.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct LastError {
-    /// Stable name of the error.
-    pub code: ErrorCode,
-    /// What happened and what to do.
-    pub message: String,
-    /// When the call failed.
-    pub at: Timestamp,
-}
-
-impl Connection {
-    /// The shape of a connection whose deliveries come to `public_url`.
-    pub fn of(connection: &connection::Connection, public_url: &str) -> Self {
-        let provider = connection.instance.provider;
-        let key = connection.hook_key;
-        let is_to_move = connection.is_to_move(public_url);
-        let address = connection.address.as_deref().filter(|_| is_to_move);
-        let address = address.unwrap_or(public_url);
-        let hook = match connection.lifecycle.hook {
+shapes! {
+    /// A connection: a repository whose webhook Hookherd manages.
+    Connection(connection: &connection::Connection, public_url: &str) {
+        /// Id of the connection.
+        id: ConnectionId = connection.id,
+        /// Provider of the repository.
+        provider: ProviderKind = connection.instance.provider,
+        /// Host of the provider.
+        host: Host = connection.instance.host.clone(),
+        /// The provider's id of the repository. Null until it is known.
+        repository_id: Option<String> = connection.repository.map(|id| id.to_string()),
+        /// Owner and name of the repository.
+        repository_full_name: FullName = connection.full_name.clone(),
+        /// Name of the repository.
+        repository_name: String = connection.full_name.name().to_owned(),
+        /// Owner of the repository.
+        owner_name: String = connection.full_name.owner().to_owned(),
+        /// The provider's id of the webhook. Null when none is known.
+        webhook_id: Option<String> = match connection.lifecycle.hook {
             Hook::Present(id) => Some(id.0.to_string()),
             Hook::Absent | Hook::Unknown(_) => None,
-        };
-        let last_error = connection.last_error.as_ref().map(|error| LastError {
-            code: error.code,
-            message: error.message.clone(),
-            at: error.at,
-        });
-        Self {
-            id: connection.id,
-            provider,
-            host: connection.instance.host.clone(),
-            repository_id: connection.repository.map(|id| id.to_string()),
-            repository_full_name: connection.full_name.clone(),
-            repository_name: connection.full_name.name().to_owned(),
-            owner_name: connection.full_name.owner().to_owned(),
-            webhook_id: hook,
-            webhook_url: format!("{address}/api/v2/webhooks/{provider}/{key}"),
-            webhook_status: connection.webhook_status(),
-            webhook_events: connection.events.clone(),
-            webhook_created_at: connection.hook_created_at,
-            webhook_last_delivery_at: connection.last_delivery_at,
-            is_enabled: connection.is_enabled(),
-            created_at: connection.created_at,
-            last_event_at: connection.last_event_at,
-            health: Health::of(connection, is_to_move),
-            last_error,
-        }
+        },
+        /// Where the webhook delivers to. After a change of the public URL: the former URL, until
+        /// the webhook is updated.
+        #[schema(
+            example =
+                "https://hooks.example/api/v2/webhooks/github/0123456789abcdefghjkmnpqrstvwxyz"
+        )]
+        webhook_url: String = webhook_url(connection, public_url),
+        /// State of the webhook.
+        webhook_status: WebhookStatus = connection.webhook_status(),
+        /// Events that the webhook subscribes to.
+        #[schema(example = json!(["push", "workflow_run"]))]
+        webhook_events: Vec<String> = connection.events.clone(),
+        /// When the present webhook was first seen.
+        webhook_created_at: Option<Timestamp> = connection.hook_created_at,
+        /// When the last verified delivery arrived.
+        webhook_last_delivery_at: Option<Timestamp> = connection.last_delivery_at,
+        /// False while the connection is paused.
+        is_enabled: bool = connection.is_enabled(),
+        /// When the repository was connected.
+        created_at: Timestamp = connection.created_at,
+        /// When the last delivery other than an answer to a ping arrived.
+        last_event_at: Option<Timestamp> = connection.last_event_at,
+        /// Health of the webhook.
+        health: Health = Health::of(connection, public_url),
+        /// Why the last call to the provider failed. Null after a success.
+        last_error: Option<LastError> = connection.last_error.as_ref().map(LastError::of),
+    }
+
+    /// Health of a webhook.
+    Health(connection: &connection::Connection, public_url: &str) {
+        /// When a check last found the webhook correct.
+        last_check_at: Option<Timestamp> = connection.last_check_at,
+        /// When the webhook was last proved to work, by a check or by a verified delivery.
+        last_proof_at: Option<Timestamp> = connection.last_proof_at(),
+        /// True while the webhook still delivers to a former public URL.
+        is_to_move: bool = connection.is_to_move(public_url),
+        /// Checks and pings that failed in a row.
+        checks_failed: u32 = connection.lifecycle.checks_failed,
+        /// Pings in a row without a delivery.
+        pings_unanswered: u32 = connection.lifecycle.pings_unanswered,
+        /// True when the webhook is silent although it was pinged.
+        is_silent: bool = connection.lifecycle.is_silent(),
+        /// True when the provider disabled the webhook because deliveries failed.
+        is_disabled: bool = connection.lifecycle.disabled.is_some(),
+        /// When the next attempt is due after a failed one.
+        next_retry_at: Option<Timestamp> = connection.retry_due_at,
+        /// Why the connection was suspended. Null unless it is.
+        suspended_because: Option<SuspendReason> = suspended(connection.lifecycle.phase),
+        /// Your credential that the last successful call used. Null when there was no such call, or
+        /// when it used another user's shared credential.
+        credential_id: Option<CredentialId> = match connection.credential_used {
+            Some(CredentialUse::Own(id)) => Some(id),
+            Some(CredentialUse::Shared(_)) | None => None,
+        },
+        /// True when the last successful call used another user's shared credential.
+        uses_shared_credential: bool =
+            matches!(connection.credential_used, Some(CredentialUse::Shared(_))),
+    }
+
+    /// Why a call to the provider failed.
+    LastError(error: &connection::LastError) {
+        /// Stable name of the error.
+        code: ErrorCode = error.code,
+        /// What happened and what to do.
+        message: String = error.message.clone(),
+        /// When the call failed.
+        at: Timestamp = error.at,
     }
 }
 
-impl Health {
-    fn of(connection: &connection::Connection, is_to_move: bool) -> Self {
-        let lifecycle = &connection.lifecycle;
-        let suspended_because = match lifecycle.phase {
-            Phase::Suspended(reason) => Some(reason),
-            Phase::Idle
-            | Phase::Creating { .. }
-            | Phase::Active
-            | Phase::Checking
-            | Phase::Pinging
-            | Phase::Repairing { .. }
-            | Phase::Rewriting
-            | Phase::Deleting { .. }
-            | Phase::Waiting { .. }
-            | Phase::Settling
-            | Phase::Removed => None,
-        };
-        let (credential_id, uses_shared_credential) = match connection.credential_used {
-            Some(CredentialUse::Own(id)) => (Some(id), false),
-            Some(CredentialUse::Shared(_)) => (None, true),
-            None => (None, false),
-        };
-        Self {
-            credential_id,
-            uses_shared_credential,
-            last_check_at: connection.last_check_at,
-            last_proof_at: connection.last_proof_at(),
-            is_to_move,
-            checks_failed: lifecycle.checks_failed,
-            pings_unanswered: lifecycle.pings_unanswered,
-            is_silent: lifecycle.is_silent(),
-            is_disabled: lifecycle.disabled.is_some(),
-            next_retry_at: connection.retry_due_at,
-            suspended_because,
-        }
+fn webhook_url(connection: &connection::Connection, public_url: &str) -> String {
+    let is_to_move = connection.is_to_move(public_url);
+    let former = connection.address.as_deref().filter(|_| is_to_move);
+    let (address, provider) = (former.unwrap_or(public_url), connection.instance.provider);
+    format!(
+        "{address}/api/v2/webhooks/{provider}/{}",
+        connection.hook_key
+    )
+}
+
+fn suspended(phase: Phase) -> Option<SuspendReason> {
+    if let Phase::Suspended(reason) = phase {
+        Some(reason)
+    } else {
+        None
     }
 }
 

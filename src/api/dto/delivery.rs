@@ -2,7 +2,7 @@
 
 use super::Command;
 use crate::api::schema::{DeliveryStatus, OutcomeName};
-use crate::domain::delivery::{self, BodyDigest, DeliveryState, Outcome, Source};
+use crate::domain::delivery::{self, BodyDigest, Delivery, DeliveryState, Outcome, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, IncidentId, RunId};
 use crate::domain::repo::FullName;
 use crate::domain::time::Timestamp;
@@ -12,92 +12,67 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// A delivery, without its payload.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DeliverySummary {
-    /// Id of the delivery.
-    pub id: DeliveryId,
-    /// Connection that it belongs to.
-    pub connection_id: ConnectionId,
-    /// Repository of the connection. Null when the connection no longer exists.
-    pub repository_full_name: Option<FullName>,
-    /// The provider's id of the delivery.
-    pub provider_delivery_id: String,
-    /// The provider's name of the event.
-    #[schema(example = "workflow_run")]
-    pub event: String,
-    /// Action that the payload names, once processed.
-    #[schema(example = "completed")]
-    pub action: Option<String>,
-    /// When it arrived.
-    pub received_at: Timestamp,
-    /// How it reached Hookherd.
-    pub source: Source,
-    /// Whether it has been processed.
-    pub state: DeliveryStatus,
-    /// When it was processed.
-    pub processed_at: Option<Timestamp>,
-    /// Result of the processing.
-    pub outcome: Option<OutcomeName>,
-    /// Why processing failed (outcome `dead_letter`).
-    pub reason: Option<String>,
-    /// Run that it reported.
-    pub run_id: Option<RunId>,
-    /// Incident that it opened, repeated or resolved.
-    pub incident_id: Option<IncidentId>,
-    /// Size of the body in bytes.
-    pub body_bytes: u32,
-    /// Digest of the body: `blake3:` or `sha256:`, then hexadecimal digits.
-    pub body_digest: String,
+shapes! {
+    /// A delivery, without its payload.
+    DeliverySummary(delivery: &delivery::Delivery, repository: Option<&FullName>) {
+        /// Id of the delivery.
+        id: DeliveryId = delivery.id,
+        /// Connection that it belongs to.
+        connection_id: ConnectionId = delivery.connection,
+        /// Repository of the connection. Null when the connection no longer exists.
+        repository_full_name: Option<FullName> = repository.cloned(),
+        /// The provider's id of the delivery.
+        provider_delivery_id: String = delivery.provider_delivery_id.clone(),
+        /// The provider's name of the event.
+        #[schema(example = "workflow_run")]
+        event: String = delivery.event.clone(),
+        /// Action that the payload names, once processed.
+        #[schema(example = "completed")]
+        action: Option<String> = delivery.action.clone(),
+        /// When it arrived.
+        received_at: Timestamp = delivery.received_at,
+        /// How it reached Hookherd.
+        source: Source = delivery.source,
+        /// Whether it has been processed.
+        state: DeliveryStatus = match processed(delivery) {
+            Some(_) => DeliveryStatus::PROCESSED,
+            None => DeliveryStatus::RECEIVED,
+        },
+        /// When it was processed.
+        processed_at: Option<Timestamp> = processed(delivery).map(|(at, _)| at),
+        /// Result of the processing.
+        outcome: Option<OutcomeName> = processed(delivery).map(|(_, outcome)| outcome.into()),
+        /// Why processing failed (outcome `dead_letter`).
+        reason: Option<String> = match processed(delivery) {
+            Some((_, Outcome::DeadLetter { reason })) => Some(reason.clone()),
+            Some(_) | None => None,
+        },
+        /// Run that it reported.
+        run_id: Option<RunId> = reported(delivery).map(|(run, _)| run),
+        /// Incident that it opened, repeated or resolved.
+        incident_id: Option<IncidentId> = reported(delivery).and_then(|(_, incident)| incident),
+        /// Size of the body in bytes.
+        body_bytes: u32 = delivery.body_bytes,
+        /// Digest of the body: `blake3:` or `sha256:`, then hexadecimal digits.
+        body_digest: String = match delivery.body_digest {
+            BodyDigest::Sha256(digest) => format!("sha256:{}", HEXLOWER.encode(&digest)),
+            BodyDigest::Blake3(digest) => format!("blake3:{}", HEXLOWER.encode(&digest)),
+        },
+    }
 }
 
-impl DeliverySummary {
-    /// The shape of a delivery of a connection to this repository.
-    pub fn of(delivery: &delivery::Delivery, repository: Option<&FullName>) -> Self {
-        let mut dto = Self {
-            id: delivery.id,
-            connection_id: delivery.connection,
-            repository_full_name: repository.cloned(),
-            provider_delivery_id: delivery.provider_delivery_id.clone(),
-            event: delivery.event.clone(),
-            action: delivery.action.clone(),
-            received_at: delivery.received_at,
-            source: delivery.source,
-            state: DeliveryStatus::RECEIVED,
-            processed_at: None,
-            outcome: None,
-            reason: None,
-            run_id: None,
-            incident_id: None,
-            body_bytes: delivery.body_bytes,
-            body_digest: match delivery.body_digest {
-                BodyDigest::Sha256(digest) => format!("sha256:{}", HEXLOWER.encode(&digest)),
-                BodyDigest::Blake3(digest) => format!("blake3:{}", HEXLOWER.encode(&digest)),
-            },
-        };
-        match &delivery.state {
-            DeliveryState::Received => {}
-            DeliveryState::Processed { at, outcome } => {
-                dto.state = DeliveryStatus::PROCESSED;
-                dto.processed_at = Some(*at);
-                dto.outcome = Some(outcome.into());
-                match outcome {
-                    Outcome::Run { run, incident } => {
-                        dto.run_id = Some(*run);
-                        dto.incident_id = *incident;
-                    }
-                    Outcome::DeadLetter { reason } => dto.reason = Some(reason.clone()),
-                    Outcome::Pong
-                    | Outcome::Recorded
-                    | Outcome::Ignored
-                    | Outcome::Paused
-                    | Outcome::ForeignRepository
-                    | Outcome::Mirrored
-                    | Outcome::Stale => {}
-                }
-            }
-        }
-        dto
+fn processed(delivery: &Delivery) -> Option<(Timestamp, &Outcome)> {
+    match &delivery.state {
+        DeliveryState::Received => None,
+        DeliveryState::Processed { at, outcome } => Some((*at, outcome)),
+    }
+}
+
+fn reported(delivery: &Delivery) -> Option<(RunId, Option<IncidentId>)> {
+    if let Some((_, Outcome::Run { run, incident })) = processed(delivery) {
+        Some((*run, *incident))
+    } else {
+        None
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is stored already and comes again: mostly a duplicate, and sometimes more than that.
 //!
 //! A delivery that was stored without effects may deserve them now: it had been signed at a time
-//! far from ours, or somebody else had sent its body first, under the name of another event. The
+//! far from ours, or another sender had sent its body first, under the name of another event. The
 //! name stands in a header that is not signed.
 
 use super::commit::{OFFLOAD_BYTES, acknowledged, offloaded};
@@ -37,7 +37,7 @@ pub(super) async fn is_plain(
 /// A delivery that is not new: it, or one with its body, is stored.
 pub(super) struct Again {
     decoder: Arc<dyn Decode>,
-    /// The event that it tells of.
+    /// The event that it reports.
     event: String,
     digest: BodyDigest,
     payload: Payload,

@@ -31,7 +31,7 @@ pub(in crate::api) struct Limits<'a> {
     pub(in crate::api) room: &'a Room,
     /// Who is charged for it.
     pub(in crate::api) account: Account,
-    /// Is told how it gets on.
+    /// Where its progress is kept.
     pub(in crate::api) progress: Arc<Progress>,
 }
 

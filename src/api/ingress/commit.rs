@@ -60,19 +60,19 @@ pub(super) async fn acknowledged(
     connection: ConnectionId,
     committing: Committing,
 ) -> Result<(), CommitError> {
-    let mut telling = Telling(Some((
+    let mut notified = Notified(Some((
         Arc::clone(&shared.connections),
         connection,
         committing,
     )));
-    std::future::poll_fn(|cx| telling.poll(cx)).await
+    std::future::poll_fn(|cx| notified.poll(cx)).await
 }
 
-/// A commit that somebody is told of. A sender that hangs up now must not keep them from it: then
-/// it goes on by itself.
-struct Telling(Option<(Arc<dyn Connections>, ConnectionId, Committing)>);
+/// A commit of which the connection's actor is notified, also when the sender hangs up meanwhile:
+/// then it continues by itself.
+struct Notified(Option<(Arc<dyn Connections>, ConnectionId, Committing)>);
 
-impl Telling {
+impl Notified {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CommitError>> {
         let Some((connections, connection, committing)) = &mut self.0 else {
             return Poll::Ready(Err(CommitError::Closed));
@@ -86,12 +86,12 @@ impl Telling {
     }
 }
 
-impl Drop for Telling {
+impl Drop for Notified {
     fn drop(&mut self) {
         if self.0.is_some() {
             let mut rest = Self(self.0.take());
             let going_on = async move { std::future::poll_fn(|cx| rest.poll(cx)).await };
-            // Whoever waited is gone.
+            // The sender that waited is gone.
             drop(actix_web::rt::spawn(going_on));
         }
     }

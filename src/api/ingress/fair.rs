@@ -3,7 +3,7 @@
 //! A hook may hold twice as much as is left, and a user three times as much with all hooks; so
 //! something is always left for others, however many are greedy. Who holds nothing is given what
 //! there is. Of those who wait, who holds least has the next turn, and then who had none for
-//! long. Where somebody waits, a body that comes too slowly to be there in time makes room: see
+//! long. Where others wait, a body that arrives too slowly to be complete in time makes room: see
 //! [`Progress`].
 
 use crate::api::progress::Progress;
@@ -23,7 +23,7 @@ const PARTS_OF_ONE: usize = 2;
 /// most for all of them.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOKS_APART: Duration = Duration::from_millis(50);
-/// How long whoever does not wait gives those who were put out to be gone.
+/// How long a request that does not wait gives cut-off bodies to leave.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// For whom something is held.
@@ -31,7 +31,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 pub(in crate::api) enum Who {
     /// A user.
     User(UserId),
-    /// Whoever comes from an address; all together where it is not known.
+    /// All who send from an address; all together where it is not known.
     Peer(Option<PeerKey>),
 }
 
@@ -58,8 +58,9 @@ enum Not {
     Fair,
 }
 
-#[derive(Debug)]
-struct Holder {
+/// What is held, or waited for.
+#[derive(Clone, Debug)]
+struct Claim {
     account: Account,
     size: usize,
     progress: Arc<Progress>,
@@ -68,13 +69,11 @@ struct Holder {
 #[derive(Debug)]
 struct Waiter {
     id: u64,
-    account: Account,
-    size: usize,
-    progress: Arc<Progress>,
+    claim: Claim,
     turn: Arc<Notify>,
 }
 
-/// What somebody holds and waits for. Is forgotten when that is nothing.
+/// What one holds and waits for. Is forgotten when that is nothing.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     held: usize,
@@ -88,7 +87,7 @@ struct Inner {
     free: usize,
     by_who: HashMap<Who, Tally>,
     by_account: HashMap<Account, Tally>,
-    holders: HashMap<u64, Holder>,
+    holders: HashMap<u64, Claim>,
     waiters: Vec<Waiter>,
     next: u64,
     turns: u64,
@@ -104,14 +103,14 @@ impl Inner {
 
     /// The place of one who waits: who holds least comes first, and then who had no turn for long.
     fn place(&self, waiter: &Waiter) -> (usize, u64, usize, u64, u64) {
-        let (who, own) = self.tallies(&waiter.account);
+        let (who, own) = self.tallies(&waiter.claim.account);
         (who.held, who.last, own.held, own.last, waiter.id)
     }
 
-    fn may(&self, account: &Account, size: usize) -> Result<(), Not> {
-        let left = self.free.checked_sub(size).ok_or(Not::There)?;
-        let fits = |held, parts| held == 0 || held + size <= left.saturating_mul(parts);
-        let (who, own) = self.tallies(account);
+    fn may(&self, claim: &Claim) -> Result<(), Not> {
+        let left = self.free.checked_sub(claim.size).ok_or(Not::There)?;
+        let fits = |held, parts| held == 0 || held + claim.size <= left.saturating_mul(parts);
+        let (who, own) = self.tallies(&claim.account);
         let is_fair = fits(who.held, PARTS_OF_USER) && fits(own.held, PARTS_OF_ONE);
         is_fair.then_some(()).ok_or(Not::Fair)
     }
@@ -131,38 +130,28 @@ impl Inner {
         }
     }
 
-    fn wait(&mut self, waiter: Waiter) {
-        self.book(waiter.account, |tally| tally.waiting += 1);
-        self.waiters.push(waiter);
+    /// The number of a new claim.
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
     }
 
-    fn give(&mut self, waiter: Waiter) {
-        let holder = Holder {
-            account: waiter.account,
-            size: waiter.size,
-            progress: waiter.progress,
-        };
-        self.hold(waiter.id, holder);
-        self.book(waiter.account, |tally| tally.waiting -= 1);
-        waiter.turn.notify_one();
-    }
-
-    fn hold(&mut self, id: u64, holder: Holder) {
-        let (size, turn) = (holder.size, self.turns);
+    fn hold(&mut self, id: u64, claim: Claim) {
+        let (size, turn) = (claim.size, self.turns);
         self.turns += 1;
         self.free -= size;
-        self.book(holder.account, |tally| {
+        self.book(claim.account, |tally| {
             tally.held += size;
             tally.last = turn;
         });
-        self.holders.insert(id, holder);
+        self.holders.insert(id, claim);
     }
 
     /// Takes back what was given, or the place among those who wait.
     fn leave(&mut self, id: u64) {
         if let Some(at) = self.waiters.iter().position(|waiter| waiter.id == id) {
             let waiter = self.waiters.remove(at);
-            self.book(waiter.account, |tally| tally.waiting -= 1);
+            self.book(waiter.claim.account, |tally| tally.waiting -= 1);
         }
         if let Some(holder) = self.holders.remove(&id) {
             self.free += holder.size;
@@ -178,8 +167,7 @@ impl Inner {
             order.sort_by_cached_key(|at| self.place(&self.waiters[*at]));
             let mut next = None;
             for at in order {
-                let waiter = &self.waiters[at];
-                match self.may(&waiter.account, waiter.size) {
+                match self.may(&self.waiters[at].claim) {
                     Ok(()) => {
                         next = Some(at);
                         break;
@@ -189,8 +177,11 @@ impl Inner {
                 }
             }
             let Some(at) = next else { return };
-            let waiter = self.waiters.remove(at);
-            self.give(waiter);
+            let Waiter { id, claim, turn } = self.waiters.remove(at);
+            let account = claim.account;
+            self.hold(id, claim);
+            self.book(account, |tally| tally.waiting -= 1);
+            turn.notify_one();
         }
     }
 
@@ -201,8 +192,8 @@ impl Inner {
         let Some(waiter) = self.waiters.iter().find(|waiter| waiter.id == id) else {
             return true;
         };
-        let (who, size) = (waiter.account.who, waiter.size);
-        let may_be = |holder: &Holder| size > self.free || holder.account.who == who;
+        let (who, size) = (waiter.claim.account.who, waiter.claim.size);
+        let may_be = |holder: &Claim| size > self.free || holder.account.who == who;
         let holders = || self.holders.values().filter(|holder| may_be(holder));
         let leaving: usize = holders()
             .filter(|holder| holder.progress.is_out())
@@ -213,7 +204,7 @@ impl Inner {
             Some(more) => more,
         }
         .saturating_sub(leaving);
-        let mut laggards: Vec<(usize, u64, &Holder)> = holders()
+        let mut laggards: Vec<(usize, u64, &Claim)> = holders()
             .filter(|holder| !holder.progress.is_out())
             .filter_map(|holder| {
                 let lags = holder.progress.lags_for(now)?;
@@ -281,10 +272,16 @@ impl Pool {
         if size > self.total {
             return None;
         }
-        if let Some(share) = self.at_once(account, size, progress) {
-            return Some(share);
-        }
-        let (share, turn) = self.queue(account, size, progress);
+        let claim = Claim {
+            account,
+            size,
+            progress: Arc::clone(progress),
+        };
+        let claim = match self.at_once(claim) {
+            Ok(share) => return Some(share),
+            Err(claim) => claim,
+        };
+        let (share, turn) = self.queue(claim);
         let waits = until.unwrap_or_else(|| Instant::now() + LEAVE_WITHIN);
         loop {
             if self.has_turn(&share) {
@@ -300,45 +297,26 @@ impl Pool {
         }
     }
 
-    /// So much of it, where nobody waits: mostly nobody does.
-    fn at_once(
-        self: &Arc<Self>,
-        account: Account,
-        size: usize,
-        progress: &Arc<Progress>,
-    ) -> Option<Share> {
+    /// So much of it, where no other waits, as is mostly so.
+    fn at_once(self: &Arc<Self>, claim: Claim) -> Result<Share, Claim> {
         let mut inner = self.inner.lock();
-        if !inner.waiters.is_empty() || inner.may(&account, size).is_err() {
-            return None;
+        if !inner.waiters.is_empty() || inner.may(&claim).is_err() {
+            return Err(claim);
         }
-        let id = inner.next;
-        inner.next += 1;
-        let (progress, pool) = (Arc::clone(progress), Arc::clone(self));
-        let holder = Holder {
-            account,
-            size,
-            progress,
-        };
-        inner.hold(id, holder);
-        Some(Share { pool, id })
+        let (id, pool) = (inner.number(), Arc::clone(self));
+        inner.hold(id, claim);
+        Ok(Share { pool, id })
     }
 
-    /// Queues up, and has one's turn at once where that may be.
-    fn queue(
-        self: &Arc<Self>,
-        account: Account,
-        size: usize,
-        progress: &Arc<Progress>,
-    ) -> (Share, Arc<Notify>) {
+    /// Queues up, and has its turn at once where that may be.
+    fn queue(self: &Arc<Self>, claim: Claim) -> (Share, Arc<Notify>) {
         let mut inner = self.inner.lock();
-        let (id, turn) = (inner.next, Arc::new(Notify::new()));
-        inner.next += 1;
-        let (progress, pool) = (Arc::clone(progress), Arc::clone(self));
-        inner.wait(Waiter {
+        let (id, pool) = (inner.number(), Arc::clone(self));
+        let turn = Arc::new(Notify::new());
+        inner.book(claim.account, |tally| tally.waiting += 1);
+        inner.waiters.push(Waiter {
             id,
-            account,
-            size,
-            progress,
+            claim,
             turn: Arc::clone(&turn),
         });
         inner.settle();
@@ -360,7 +338,7 @@ impl Pool {
         inner.press(share.id, now)
     }
 
-    /// How much of it nobody holds.
+    /// How much of it is free.
     #[cfg(test)]
     pub(super) fn left(&self) -> usize {
         self.inner.lock().free
@@ -391,6 +369,12 @@ mod tests {
         held
     }
 
+    async fn until_so_many_wait(pool: &Pool, count: usize) {
+        while pool.inner.lock().waiters.len() < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[actix_web::test]
     async fn something_is_left_however_many_are_greedy() {
         let pool = Pool::new(1200);
@@ -398,11 +382,7 @@ mod tests {
         assert_eq!(held[0].len(), 800, "two thirds for a hook");
         held.push(all(&pool, account(1, 2)).await);
         held.push(all(&pool, account(1, 3)).await);
-        assert!(
-            pool.left() >= 300,
-            "three quarters for a user: {}",
-            pool.left()
-        );
+        assert!(pool.left() >= 300, "three quarters for a user");
         for user in 2..6 {
             held.push(all(&pool, account(user, user)).await);
             assert!(pool.left() > 0);
@@ -440,26 +420,17 @@ mod tests {
             })
         };
         let (more, modest) = (wait(1, 3, 45), wait(2, 2, 60));
-        while pool.inner.lock().waiters.len() < 2 {
-            tokio::task::yield_now().await;
-        }
+        until_so_many_wait(&pool, 2).await;
         greedy.pop();
         let modest = modest.await.unwrap().expect("the one who held nothing");
         assert!(!more.is_finished());
         let again = wait(1, 4, 60);
-        while pool.inner.lock().waiters.len() < 2 {
-            tokio::task::yield_now().await;
-        }
+        until_so_many_wait(&pool, 2).await;
         greedy.clear();
         let third = wait(3, 3, 90);
-        while pool.inner.lock().waiters.len() < 3 {
-            tokio::task::yield_now().await;
-        }
+        until_so_many_wait(&pool, 3).await;
         drop(modest);
-        assert!(
-            third.await.unwrap().is_some(),
-            "the one who had no turn yet"
-        );
+        assert!(third.await.unwrap().is_some(), "it had no turn yet");
         assert!(more.await.unwrap().is_some() && again.await.unwrap().is_some());
     }
 

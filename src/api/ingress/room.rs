@@ -1,10 +1,10 @@
 //! Room for what comes in: how many requests and how many bytes of bodies may be under way.
 //!
-//! Deliveries to a hook that we know have room that nothing else can take: whoever does not know
-//! a hook's unguessable key shares a quarter of it with all others who do not. Small bodies and
+//! Deliveries to a hook that we know have room that nothing else can take: senders who do not know
+//! a hook's unguessable key share a quarter of it. Small bodies and
 //! large ones have a half each, so that a few large ones hold up no small one. A body takes its
 //! room when its first bytes have come; while it waits, the sender's own buffers are what fills.
-//! Within all of these nobody holds so much that nothing is left for others: see [`super::fair`].
+//! Within these no sender holds so much that nothing is left for others: see [`super::fair`].
 
 use super::fair::{Account, Pool, Share};
 use crate::api::error::{Code, Problem};
@@ -44,8 +44,8 @@ impl Room {
         }
     }
 
-    /// Room for a body of this size: until then one may have to wait for one's turn. `None`: nobody
-    /// waits with a part of a body in hand, for two who do could wait for each other.
+    /// Room for a body of this size, after a wait for its turn until then. `None` for a body that
+    /// holds a part already: two of these could wait for each other.
     pub(super) async fn take(
         &self,
         account: Account,

@@ -109,7 +109,7 @@ impl Inquiry<'_> {
     }
 
     /// The connection whose secret verifies. Where none does, the same number of secrets was tried
-    /// whatever is known: what is missing is made up with a secret that nobody has. A hook's key
+    /// whatever is known: the rest is tried with a secret that no hook has. A hook's key
     /// cannot be guessed: that a second secret of it is accepted for a while, who has it may see.
     fn try_all(
         &self,

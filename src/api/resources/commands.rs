@@ -1,15 +1,13 @@
 //! Commands: requests for connections, and their outcomes.
 
-use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
+use crate::api::me::Me;
 use crate::api::query::{Limit, Query};
 use crate::api::reply::ok;
-use crate::api::scope::Shared;
 use crate::domain::command::Command;
 use crate::domain::id::{CommandId, ConnectionId};
-use actix_web::web;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -20,12 +18,8 @@ use utoipa::IntoParams;
     get, path = "/api/v2/commands/{id}",
     responses((status = 200, body = dto::Command))
 )]
-pub(in crate::api) async fn one(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<CommandId>,
-) -> Answer {
-    let command = shared.owned(caller).command(id).await?;
+pub(in crate::api) async fn one(me: Me, Path(id): Path<CommandId>) -> Answer {
+    let command = me.owned().command(id).await?;
     ok(&dto::Command::of(&command))
 }
 
@@ -45,13 +39,12 @@ pub(in crate::api) struct CommandQuery {
     responses((status = 200, body = dto::List<dto::Command>))
 )]
 pub(in crate::api) async fn list(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     Path(id): Path<ConnectionId>,
     Query(asked): Query<CommandQuery>,
 ) -> Answer {
     let after = Limit::after(asked.limit, asked.cursor);
-    let found = shared.owned(caller).commands(id, after).await?;
+    let found = me.owned().commands(id, after).await?;
     ok(&dto::List::of(found, |command: Command| {
         dto::Command::of(&command)
     }))

@@ -1,11 +1,10 @@
 //! Connections: seen, changed, disconnected, and their lifecycle actions.
 
 use super::events::{self, decoder, events_named};
-use crate::actor::Asking;
-use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
 use crate::api::extract::{Json, Path};
+use crate::api::me::Me;
 use crate::api::query::{Limit, Owner, Query, RepositoryPattern};
 use crate::api::reply::{json, ok};
 use crate::api::scope::Shared;
@@ -16,19 +15,8 @@ use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Host, ProviderKind};
 use crate::store::ConnectionFilter;
 use actix_web::http::StatusCode;
-use actix_web::web;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-
-/// What the caller asks of a connection of theirs.
-fn asking(caller: Caller, connection: &Connection, kind: CommandKind) -> Asking {
-    Asking {
-        connection: connection.id,
-        owner: connection.owner,
-        asked_by: caller.user,
-        kind,
-    }
-}
 
 fn shape(shared: &Shared, connection: &Connection) -> dto::Connection {
     dto::Connection::of(connection, &shared.settings.public_url)
@@ -55,11 +43,7 @@ pub(in crate::api) struct ConnectionQuery {
     get, path = "/api/v2/repositories/connections", params(ConnectionQuery),
     responses((status = 200, body = dto::ConnectionList))
 )]
-pub(in crate::api) async fn list(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Query(asked): Query<ConnectionQuery>,
-) -> Answer {
+pub(in crate::api) async fn list(me: Me, Query(asked): Query<ConnectionQuery>) -> Answer {
     let filter = ConnectionFilter {
         repository: asked.repository.map(|RepositoryPattern(pattern)| pattern),
         provider: asked.provider,
@@ -69,11 +53,11 @@ pub(in crate::api) async fn list(
         are_leaving: asked.deleting.unwrap_or(false),
     };
     let after = Limit::after(asked.limit, asked.cursor);
-    let owned = shared.owned(caller);
+    let owned = me.owned();
     let found = owned.connections(&filter, after).await?;
     let total = owned.counts().await?.connections_present();
     ok(&dto::ConnectionList {
-        connections: found.items.iter().map(|c| shape(&shared, c)).collect(),
+        connections: found.items.iter().map(|c| shape(&me, c)).collect(),
         total,
         next_cursor: found.next,
     })
@@ -84,13 +68,9 @@ pub(in crate::api) async fn list(
     get, path = "/api/v2/repositories/connections/{id}",
     responses((status = 200, body = dto::Connection))
 )]
-pub(in crate::api) async fn one(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<ConnectionId>,
-) -> Answer {
-    let connection = shared.owned(caller).connection(id).await?;
-    ok(&shape(&shared, &connection))
+pub(in crate::api) async fn one(me: Me, Path(id): Path<ConnectionId>) -> Answer {
+    let connection = me.owned().connection(id).await?;
+    ok(&shape(&me, &connection))
 }
 
 /// Changes to a connection.
@@ -112,19 +92,16 @@ pub(in crate::api) struct ConnectionPatch {
     responses((status = 200, body = dto::Connection), (status = 202, body = dto::Acted))
 )]
 pub(in crate::api) async fn patch(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     Path(id): Path<ConnectionId>,
     Json(patch): Json<ConnectionPatch>,
 ) -> Answer {
-    let connection = shared.owned(caller).connection(id).await?;
-    let named = |events| events_named(decoder(&shared, connection.instance.provider)?, events);
+    let connection = me.owned().connection(id).await?;
+    let named = |events| events_named(decoder(&me, connection.instance.provider)?, events);
     let events = patch.webhook_events.map(named).transpose()?;
     if events.is_none() && patch.is_enabled.is_none() {
-        return Err(Problem::invalid(
-            "body",
-            "expected is_enabled, webhook_events or both",
-        ));
+        let why = "expected is_enabled, webhook_events or both";
+        return Err(Problem::invalid("body", why));
     }
     let wanted = [
         events.map(CommandKind::SetEvents),
@@ -132,14 +109,14 @@ pub(in crate::api) async fn patch(
     ];
     let mut pending = None;
     for kind in wanted.into_iter().flatten() {
-        let asking = asking(caller, &connection, kind);
-        let command = shared.connections.ask(asking).await?;
+        let asking = me.asking(id, connection.owner, kind);
+        let command = me.connections.ask(asking).await?;
         pending = Some(command).filter(Command::is_asked).or(pending);
     }
-    let connection = shared.owned(caller).connection(id).await?;
+    let connection = me.owned().connection(id).await?;
     match pending {
-        Some(command) => acted(&shared, &connection, &command),
-        None => ok(&shape(&shared, &connection)),
+        Some(command) => acted(&me, &connection, &command),
+        None => ok(&shape(&me, &connection)),
     }
 }
 
@@ -169,16 +146,16 @@ pub(in crate::api) struct DisconnectQuery {
     responses((status = 200, body = dto::Disconnected))
 )]
 pub(in crate::api) async fn disconnect(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     Path(id): Path<ConnectionId>,
     Query(asked): Query<DisconnectQuery>,
 ) -> Answer {
     let delete_hook = asked.delete_webhook.unwrap_or(true);
-    let connection = shared.owned(caller).connection(id).await?;
-    let within = shared.settings.disconnect_wait;
-    let asking = asking(caller, &connection, CommandKind::Disconnect { delete_hook });
-    let outcome = shared.connections.disconnect(asking, within).await?;
+    let connection = me.owned().connection(id).await?;
+    let within = me.settings.disconnect_wait;
+    let disconnect = CommandKind::Disconnect { delete_hook };
+    let asking = me.asking(id, connection.owner, disconnect);
+    let outcome = me.connections.disconnect(asking, within).await?;
     let message = match outcome {
         HookOutcome::Deleted => "Disconnected. The webhook was deleted at the provider.",
         HookOutcome::NeverMade => "Disconnected. No webhook had been created at the provider.",
@@ -198,17 +175,12 @@ pub(in crate::api) async fn disconnect(
     })
 }
 
-async fn act(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    id: ConnectionId,
-    kind: CommandKind,
-) -> Answer {
-    let connection = shared.owned(caller).connection(id).await?;
-    let asking = asking(caller, &connection, kind);
-    let command = shared.connections.ask(asking).await?;
-    let connection = shared.owned(caller).connection(id).await?;
-    acted(&shared, &connection, &command)
+async fn act(me: Me, id: ConnectionId, kind: CommandKind) -> Answer {
+    let connection = me.owned().connection(id).await?;
+    let asking = me.asking(id, connection.owner, kind);
+    let command = me.connections.ask(asking).await?;
+    let connection = me.owned().connection(id).await?;
+    acted(&me, &connection, &command)
 }
 
 /// Check a webhook
@@ -219,12 +191,8 @@ async fn act(
     post, path = "/api/v2/repositories/connections/{id}/check",
     responses((status = 202, body = dto::Acted))
 )]
-pub(in crate::api) async fn check(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<ConnectionId>,
-) -> Answer {
-    act(caller, shared, id, CommandKind::Check).await
+pub(in crate::api) async fn check(me: Me, Path(id): Path<ConnectionId>) -> Answer {
+    act(me, id, CommandKind::Check).await
 }
 
 /// Ping a webhook
@@ -234,12 +202,8 @@ pub(in crate::api) async fn check(
     post, path = "/api/v2/repositories/connections/{id}/ping",
     responses((status = 202, body = dto::Acted))
 )]
-pub(in crate::api) async fn ping(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<ConnectionId>,
-) -> Answer {
-    act(caller, shared, id, CommandKind::Ping).await
+pub(in crate::api) async fn ping(me: Me, Path(id): Path<ConnectionId>) -> Answer {
+    act(me, id, CommandKind::Ping).await
 }
 
 /// Recreate a webhook
@@ -249,12 +213,8 @@ pub(in crate::api) async fn ping(
     post, path = "/api/v2/repositories/connections/{id}/recreate",
     responses((status = 202, body = dto::Acted))
 )]
-pub(in crate::api) async fn recreate(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<ConnectionId>,
-) -> Answer {
-    act(caller, shared, id, CommandKind::Recreate).await
+pub(in crate::api) async fn recreate(me: Me, Path(id): Path<ConnectionId>) -> Answer {
+    act(me, id, CommandKind::Recreate).await
 }
 
 /// Rotate a webhook's secret
@@ -264,10 +224,6 @@ pub(in crate::api) async fn recreate(
     post, path = "/api/v2/repositories/connections/{id}/rotate-secret",
     responses((status = 202, body = dto::Acted))
 )]
-pub(in crate::api) async fn rotate_secret(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<ConnectionId>,
-) -> Answer {
-    act(caller, shared, id, CommandKind::RotateSecret).await
+pub(in crate::api) async fn rotate_secret(me: Me, Path(id): Path<ConnectionId>) -> Answer {
+    act(me, id, CommandKind::RotateSecret).await
 }

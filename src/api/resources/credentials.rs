@@ -4,16 +4,17 @@ use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, Path};
+use crate::api::me::Me;
 use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
-use crate::api::reply::{json, ok};
+use crate::api::reply::{counted, json, ok};
 use crate::api::scope::{Needing, Shared};
 use crate::credentials::Offer;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind};
 use crate::domain::secret::ProviderToken;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use zeroize::Zeroizing;
@@ -129,27 +130,23 @@ pub(super) fn instance(
     post, path = "/api/v2/credentials", request_body = NewCredential,
     responses((status = 201, body = dto::Credential))
 )]
-pub(in crate::api) async fn create(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Json(new): Json<NewCredential>,
-) -> Answer {
-    let offer = offer(caller, new.token, new.installation)?;
+pub(in crate::api) async fn create(me: Me, Json(new): Json<NewCredential>) -> Answer {
+    let offer = offer(me.caller, new.token, new.installation)?;
     let provider = provider_named(&new.provider)?;
     let host = new.host.as_deref().map(host_named).transpose()?;
-    let instance = instance(&shared, provider, host)?;
-    if matches!(offer, Offer::Installation(_)) && shared.providers.apps(&instance).is_none() {
+    let instance = instance(&me, provider, host)?;
+    if matches!(offer, Offer::Installation(_)) && me.providers.apps(&instance).is_none() {
         let detail = format!("No App is configured for {instance}.");
         return Err(Problem::new(Code::OauthNotConfigured, detail));
     }
-    let have = shared.owned(caller).counts().await?.credentials;
-    let counters = &shared.counters;
+    let have = me.owned().counts().await?.credentials;
+    let counters = &me.counters;
     counters.may_have_one_more(Owned::Credentials, have)?;
-    let credential = shared
+    let credential = me
         .connections
-        .add_grant(caller.user, instance, offer)
+        .add_grant(me.caller.user, instance, offer)
         .await?;
-    json(StatusCode::CREATED, &dto::Credential::from(&credential))
+    json(StatusCode::CREATED, &dto::Credential::of(&credential))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -167,15 +164,11 @@ pub(in crate::api) struct CredentialQuery {
     get, path = "/api/v2/credentials", params(CredentialQuery),
     responses((status = 200, body = dto::List<dto::Credential>))
 )]
-pub(in crate::api) async fn list(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Query(asked): Query<CredentialQuery>,
-) -> Answer {
+pub(in crate::api) async fn list(me: Me, Query(asked): Query<CredentialQuery>) -> Answer {
     let after = Limit::after(asked.limit, asked.cursor);
-    let all = shared.owned(caller).credentials().await?;
+    let all = me.owned().credentials().await?;
     let page = dto::cut(all, after, |credential| credential.id);
-    ok(&dto::List::of(page, |one| dto::Credential::from(&one)))
+    ok(&dto::List::of(page, |one| dto::Credential::of(&one)))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -193,16 +186,15 @@ pub(in crate::api) struct RemoveCredentialQuery {
     responses((status = 204))
 )]
 pub(in crate::api) async fn remove(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     Path(id): Path<CredentialId>,
     Query(asked): Query<RemoveCredentialQuery>,
 ) -> Answer {
-    let credential = shared.owned(caller).credential(id).await?;
+    let credential = me.owned().credential(id).await?;
     if !asked.force.unwrap_or(false) {
-        still_needed(&shared.owned(caller).needing(&credential).await?)?;
+        still_needed(&me.owned().needing(&credential).await?)?;
     }
-    shared.connections.remove_credential(id).await?;
+    me.connections.remove_credential(id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -232,18 +224,12 @@ fn still_needed(needing: &Needing) -> Result<(), Problem> {
         let (count, names) = (connections.len(), names.join(", "));
         parts.push(format!("{count} of your connections ({names}{more})"));
     }
-    if *pending_deletions > 0 {
-        parts.push(match pending_deletions {
-            1 => "1 webhook that still has to be deleted".to_owned(),
-            many => format!("{many} webhooks that still have to be deleted"),
-        });
-    }
-    if *others > 0 {
-        parts.push(match others {
-            1 => "1 connection of another user".to_owned(),
-            many => format!("{many} connections of other users"),
-        });
-    }
+    let deletions = counted(*pending_deletions, "webhook", " waiting for deletion");
+    let others = match others {
+        1 => Some("1 connection of another user".to_owned()),
+        many => counted(*many, "connection", " of other users"),
+    };
+    parts.extend(deletions.into_iter().chain(others));
     if parts.is_empty() {
         return Ok(());
     }
@@ -269,15 +255,11 @@ pub(in crate::api) struct CredentialPatch {
     responses((status = 200, body = dto::Credential))
 )]
 pub(in crate::api) async fn patch(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     Path(id): Path<CredentialId>,
     Json(patch): Json<CredentialPatch>,
 ) -> Answer {
-    let id = shared.owned(caller).credential(id).await?.id;
-    let credential = shared
-        .connections
-        .share_credential(id, patch.is_shared)
-        .await?;
-    ok(&dto::Credential::from(&credential))
+    let id = me.owned().credential(id).await?.id;
+    let credential = me.connections.share_credential(id, patch.is_shared).await?;
+    ok(&dto::Credential::of(&credential))
 }

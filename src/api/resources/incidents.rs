@@ -1,13 +1,13 @@
 //! Incidents.
 
-use crate::actor::{Asking, CommandError};
-use crate::api::access::Caller;
+use crate::actor::CommandError;
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
+use crate::api::me::Me;
 use crate::api::query::{Limit, Query, RepositoryPattern, whose};
 use crate::api::reply::{json, names, ok};
-use crate::api::scope::{Owned, Shared};
+use crate::api::scope::Owned;
 use crate::domain::command::CommandKind;
 use crate::domain::id::{ConnectionId, IncidentId};
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
@@ -15,7 +15,6 @@ use crate::domain::repo::ProviderKind;
 use crate::domain::wording;
 use crate::store::IncidentFilter;
 use actix_web::http::StatusCode;
-use actix_web::web;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -36,24 +35,20 @@ pub(in crate::api) struct IncidentQuery {
     get, path = "/api/v2/incidents", params(IncidentQuery),
     responses((status = 200, body = dto::List<dto::Incident>))
 )]
-pub(in crate::api) async fn list(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Query(asked): Query<IncidentQuery>,
-) -> Answer {
+pub(in crate::api) async fn list(me: Me, Query(asked): Query<IncidentQuery>) -> Answer {
     let filter = IncidentFilter {
         whose: whose(asked.connection_id, asked.repository, asked.provider),
         status: asked.status,
     };
     let after = Limit::after(asked.limit, asked.cursor);
-    let owned = shared.owned(caller);
+    let owned = me.owned();
     let found = owned.incidents(&filter, after).await?;
     let subjects = found.items.iter().map(|incident| incident.subject);
     let names = names(owned, subjects.filter_map(Subject::connection)).await?;
     let shape = |incident: Incident| {
         let connection = incident.subject.connection();
         let name = connection.and_then(|id| names.get(&id));
-        dto::Incident::of(incident, name)
+        dto::Incident::of(&incident, name)
     };
     ok(&dto::List::of(found, shape))
 }
@@ -64,7 +59,7 @@ async fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {
         Some(id) => owned.full_name(id).await?,
         None => None,
     };
-    ok(&dto::Incident::of(incident, name.as_ref()))
+    ok(&dto::Incident::of(&incident, name.as_ref()))
 }
 
 /// Get an incident
@@ -72,16 +67,12 @@ async fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {
     get, path = "/api/v2/incidents/{id}",
     responses((status = 200, body = dto::Incident))
 )]
-pub(in crate::api) async fn one(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<IncidentId>,
-) -> Answer {
-    shown(shared.owned(caller), id).await
+pub(in crate::api) async fn one(me: Me, Path(id): Path<IncidentId>) -> Answer {
+    shown(me.owned(), id).await
 }
 
-async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool) -> Answer {
-    let incident = shared.owned(caller).incident(id).await?;
+async fn act(me: &Me, id: IncidentId, does_resolve: bool) -> Answer {
+    let incident = me.owned().incident(id).await?;
     let done = match incident.subject {
         Subject::Connection(connection) => {
             let kind = if does_resolve {
@@ -89,13 +80,8 @@ async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool
             } else {
                 CommandKind::Acknowledge(id)
             };
-            let asking = Asking {
-                connection,
-                owner: incident.owner,
-                asked_by: caller.user,
-                kind,
-            };
-            match shared.connections.ask(asking).await {
+            let asking = me.asking(connection, incident.owner, kind);
+            match me.connections.ask(asking).await {
                 Ok(command) if command.is_asked() => {
                     return json(StatusCode::ACCEPTED, &dto::Command::of(&command));
                 }
@@ -103,9 +89,9 @@ async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool
             }
         }
         Subject::Credential(credential) if does_resolve => {
-            shared.connections.resolve(credential, id).await
+            me.connections.resolve(credential, id).await
         }
-        Subject::Credential(credential) => shared.connections.acknowledge(credential, id).await,
+        Subject::Credential(credential) => me.connections.acknowledge(credential, id).await,
     };
     match done {
         // What it was about is gone, and with that the incident ended.
@@ -118,7 +104,7 @@ async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool
         }
         done => done?,
     }
-    shown(shared.owned(caller), id).await
+    shown(me.owned(), id).await
 }
 
 /// Acknowledge an incident
@@ -129,12 +115,8 @@ async fn act(caller: Caller, shared: &Shared, id: IncidentId, does_resolve: bool
     post, path = "/api/v2/incidents/{id}/acknowledge",
     responses((status = 200, body = dto::Incident), (status = 202, body = dto::Command))
 )]
-pub(in crate::api) async fn acknowledge(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<IncidentId>,
-) -> Answer {
-    act(caller, &shared, id, false).await
+pub(in crate::api) async fn acknowledge(me: Me, Path(id): Path<IncidentId>) -> Answer {
+    act(&me, id, false).await
 }
 
 /// Resolve an incident
@@ -145,10 +127,6 @@ pub(in crate::api) async fn acknowledge(
     post, path = "/api/v2/incidents/{id}/resolve",
     responses((status = 200, body = dto::Incident), (status = 202, body = dto::Command))
 )]
-pub(in crate::api) async fn resolve(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<IncidentId>,
-) -> Answer {
-    act(caller, &shared, id, true).await
+pub(in crate::api) async fn resolve(me: Me, Path(id): Path<IncidentId>) -> Answer {
+    act(&me, id, true).await
 }

@@ -1,10 +1,10 @@
 //! Signing in with a provider: in a browser, or on a device without one.
 
 use super::credentials::{host_named, instance};
-use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{InPath, Json, Path, in_path};
+use crate::api::me::Me;
 use crate::api::query::Query;
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
@@ -81,9 +81,9 @@ fn too_many<E>(_: E) -> Problem {
 }
 
 /// Whether a caller may have the credential that a sign-in brings.
-async fn may_sign_in(shared: &Shared, caller: Caller) -> Result<(), Problem> {
-    let have = shared.owned(caller).counts().await?.credentials;
-    shared.counters.may_have_one_more(Owned::SignIns, have)
+async fn may_sign_in(me: &Me) -> Result<(), Problem> {
+    let have = me.owned().counts().await?.credentials;
+    me.counters.may_have_one_more(Owned::SignIns, have)
 }
 
 /// Start a sign-in in the browser
@@ -98,23 +98,22 @@ async fn may_sign_in(shared: &Shared, caller: Caller) -> Result<(), Problem> {
     )
 )]
 pub(in crate::api) async fn authorize(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     InPath(provider): InPath,
     Query(asked): Query<AuthorizeQuery>,
     request: HttpRequest,
 ) -> Answer {
     let wants_json = asked.format.is_some() || accepts_json(&request);
-    let public_url = &shared.settings.public_url;
+    let public_url = &me.settings.public_url;
     let next = asked.next.as_deref().map(|text| {
         let why = "next: expected a path of this server, such as /connections.";
         Target::parse(text, public_url).ok_or_else(|| Problem::new(Code::BadQuery, why))
     });
     let next = next.transpose()?;
-    let (instance, grants) = grants(&shared, provider, asked.host)?;
-    may_sign_in(&shared, caller).await?;
+    let (instance, grants) = grants(&me, provider, asked.host)?;
+    may_sign_in(&me).await?;
 
-    let [state, nonce, verifier] = [(); 3].map(|()| unguessable(&*shared.entropy));
+    let [state, nonce, verifier] = [(); 3].map(|()| unguessable(&*me.entropy));
     let challenge = challenge(&verifier);
     let begun = Begun {
         instance,
@@ -122,12 +121,11 @@ pub(in crate::api) async fn authorize(
         nonce_hash: *blake3::hash(nonce.as_bytes()).as_bytes(),
         next,
     };
-    let (now, user) = (shared.now(), caller.user);
-    shared
-        .sign_ins
+    let (now, user) = (me.now(), me.caller.user);
+    me.sign_ins
         .begin(user, &state, begun, now)
         .map_err(too_many)?;
-    let url = grants.authorize_url(&state, &challenge, &redirect_uri(&shared, provider));
+    let url = grants.authorize_url(&state, &challenge, &redirect_uri(&me, provider));
     let cookie = Nonce::of(&state, public_url).set(&nonce);
     let mut answer = if wants_json {
         HttpResponse::Ok()
@@ -150,38 +148,19 @@ fn accepts_json(request: &HttpRequest) -> bool {
 }
 
 /// What a provider sends back with the user. Anything else that it sends is left alone.
-#[derive(Default)]
+#[derive(Deserialize)]
 struct Returned {
+    #[serde(default)]
     state: String,
-    code: Option<OauthSecret>,
+    code: Option<String>,
     error: Option<String>,
-    issuer: Option<String>,
+    iss: Option<String>,
 }
 
 fn no_such_sign_in() -> Problem {
     let detail = "No such sign-in: it was used already, took over 10 minutes, or started in \
                   another browser. Start again.";
     Problem::new(Code::OauthState, detail)
-}
-
-fn returned(request: &HttpRequest) -> Result<Returned, Problem> {
-    let mut returned = Returned::default();
-    let mut seen = Vec::new();
-    for (name, value) in url::form_urlencoded::parse(request.query_string().as_bytes()) {
-        match &*name {
-            "state" => returned.state = value.into_owned(),
-            "code" => returned.code = OauthSecret::new(value.into_owned()).ok(),
-            "error" => returned.error = Some(value.into_owned()),
-            "iss" => returned.issuer = Some(value.into_owned()),
-            _ => continue,
-        }
-        // Which of two codes would be meant?
-        if seen.contains(&name) {
-            return Err(no_such_sign_in());
-        }
-        seen.push(name);
-    }
-    Ok(returned)
 }
 
 /// Finish a sign-in in the browser
@@ -204,9 +183,9 @@ pub(in crate::api) async fn callback(
     shared: web::Data<Shared>,
     request: HttpRequest,
 ) -> HttpResponse {
-    let returned = match returned(&request) {
-        Ok(returned) => returned,
-        Err(problem) => return problem.error_response(),
+    // Given twice, it is not clear which is meant.
+    let Ok(returned) = serde_urlencoded::from_str::<Returned>(request.query_string()) else {
+        return no_such_sign_in().error_response();
     };
     let nonce = Nonce::of(&returned.state, &shared.settings.public_url);
     let mut answer = match complete(&shared, &request, returned, &nonce).await {
@@ -215,15 +194,13 @@ pub(in crate::api) async fn callback(
             .finish(),
         Err(problem) => problem.error_response(),
     };
-    let cookie = nonce
-        .clear()
-        .parse()
-        .expect("a cookie of ours is plain ASCII");
+    let cookie = nonce.clear().parse();
+    let cookie = cookie.expect("a cookie of ours is plain ASCII");
     answer.headers_mut().append(SET_COOKIE, cookie);
     answer
 }
 
-/// Finishes a sign-in, and says where the browser goes on.
+/// Finishes a sign-in. Returns where the browser continues.
 async fn complete(
     shared: &Shared,
     request: &HttpRequest,
@@ -238,13 +215,14 @@ async fn complete(
     let is_genuine = instance.provider == provider && nonce.is_in(request, &begun.nonce_hash);
     let grants = grants.filter(|_| is_genuine).ok_or_else(no_such_sign_in)?;
     let is_other = |iss: &String| !grants.is_issuer(iss);
-    if returned.issuer.as_ref().is_some_and(is_other) {
+    if returned.iss.as_ref().is_some_and(is_other) {
         return Err(no_such_sign_in());
     }
     if shared.accounts().user(user).await?.is_none() {
         return Err(no_such_sign_in());
     }
-    let code = match (returned.error.as_deref(), returned.code) {
+    let code = returned.code.and_then(|code| OauthSecret::new(code).ok());
+    let code = match (returned.error.as_deref(), code) {
         (None, Some(code)) => code,
         (Some("access_denied"), _) => return Err(denied()),
         (Some(_) | None, _) => return Err(refused("The provider refused the sign-in.")),
@@ -326,28 +304,27 @@ pub(in crate::api) struct NewDevice {
     responses((status = 201, body = dto::DeviceBegun))
 )]
 pub(in crate::api) async fn begin_device(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     InPath(provider): InPath,
     Json(new): Json<NewDevice>,
 ) -> Answer {
     let host = new.host.as_deref().map(host_named).transpose()?;
-    let (instance, grants) = grants(&shared, provider, host)?;
-    may_sign_in(&shared, caller).await?;
+    let (instance, grants) = grants(&me, provider, host)?;
+    may_sign_in(&me).await?;
     let code = grants
         .device_begin()
         .await
         .map_err(|error| of_grant(&error))?;
-    let (name, now) = (unguessable(&*shared.entropy), shared.now());
+    let (name, now) = (unguessable(&*me.entropy), me.now());
     let device = Device {
         instance,
         code: code.device_code,
         interval: code.interval,
         next_at: now.plus(code.interval),
     };
-    let (sign_ins, lives) = (&shared.sign_ins, code.lives);
+    let (sign_ins, lives) = (&me.sign_ins, code.lives);
     sign_ins
-        .begin_device(caller.user, &name, device, lives, now)
+        .begin_device(me.caller.user, &name, device, lives, now)
         .map_err(too_many)?;
     json(
         StatusCode::CREATED,
@@ -367,27 +344,26 @@ pub(in crate::api) async fn begin_device(
     responses((status = 200, body = dto::DeviceState))
 )]
 pub(in crate::api) async fn poll_device(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     InPath(provider): InPath,
     Path(name): Path<String>,
 ) -> Answer {
-    let found = shared.sign_ins.device(caller.user, &name, shared.now());
+    let found = me.sign_ins.device(me.caller.user, &name, me.now());
     let device = found.ok_or_else(Problem::not_found)?;
     let mut device = device.lock().await;
     if device.instance.provider != provider {
         return Err(Problem::not_found());
     }
-    let now = shared.now();
+    let now = me.now();
     // Requests that come too early are not passed on: the provider would slow us down.
     if now < device.next_at {
         return ok(&dto::DeviceState::pending(device.interval));
     }
-    let grants = shared.providers.grants(&device.instance);
+    let grants = me.providers.grants(&device.instance);
     let grants = grants.ok_or_else(Problem::not_found)?;
     device.next_at = now.plus(device.interval);
     let polled = grants.device_poll(&device.code).await;
-    let end = || shared.sign_ins.end_device(&name, shared.now());
+    let end = || me.sign_ins.end_device(&name, me.now());
     match polled {
         Ok(DevicePoll::Pending) => ok(&dto::DeviceState::pending(device.interval)),
         Ok(DevicePoll::SlowDown) => {
@@ -398,7 +374,7 @@ pub(in crate::api) async fn poll_device(
         Ok(DevicePoll::Granted(tokens)) => {
             end();
             let instance = device.instance.clone();
-            let credential = keep(&shared, caller.user, instance, tokens).await?;
+            let credential = keep(&me, me.caller.user, instance, tokens).await?;
             ok(&dto::DeviceState::connected(&credential))
         }
         Ok(DevicePoll::Denied) => {

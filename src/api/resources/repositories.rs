@@ -3,18 +3,16 @@
 use super::credentials::{host_named, instance, provider_named};
 use super::events::{self, decoder, events_named};
 use crate::actor::{ConnectError, ConnectRequest};
-use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{InPath, Json};
+use crate::api::me::Me;
 use crate::api::query::{Limit, Owner, Position, Query};
 use crate::api::quota::{Held, Owned};
 use crate::api::reply::{json, ok};
-use crate::api::scope::Shared;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, Host, ProviderKind, Repository};
 use actix_web::http::StatusCode;
-use actix_web::web;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -41,12 +39,12 @@ pub(in crate::api) struct Connect {
 }
 
 /// How many connections a user has.
-async fn held(shared: &web::Data<Shared>, caller: Caller) -> Result<Held, Problem> {
-    if let Some(count) = shared.counters.held(caller.user) {
+async fn held(me: &Me) -> Result<Held, Problem> {
+    if let Some(count) = me.counters.held(me.caller.user) {
         return Ok(count);
     }
-    let count = shared.owned(caller).held().await?;
-    shared.counters.hold(caller.user, count);
+    let count = me.owned().held().await?;
+    me.counters.hold(me.caller.user, count);
     Ok(count)
 }
 
@@ -58,11 +56,7 @@ async fn held(shared: &web::Data<Shared>, caller: Caller) -> Result<Held, Proble
     post, path = "/api/v2/repositories/connect", request_body = Connect,
     responses((status = 201, body = dto::Connection))
 )]
-pub(in crate::api) async fn connect(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Json(asked): Json<Connect>,
-) -> Answer {
+pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answer {
     let provider = asked
         .provider
         .as_deref()
@@ -77,9 +71,9 @@ pub(in crate::api) async fn connect(
     }
     let host = asked.host.as_deref().map(host_named).transpose()?;
     if host.is_some() {
-        instance(&shared, provider, host.clone())?;
+        instance(&me, provider, host.clone())?;
     }
-    let decoder = decoder(&shared, provider)?;
+    let decoder = decoder(&me, provider)?;
     let defaults = || {
         let names = decoder.default_events().iter();
         names.map(|name| (*name).to_owned()).collect()
@@ -90,7 +84,7 @@ pub(in crate::api) async fn connect(
         Some(text) => {
             let bad = |why| Problem::invalid("credential_id", why);
             let id: CredentialId = text.parse().map_err(bad)?;
-            let found = shared.owned(caller).credential(id).await;
+            let found = me.owned().credential(id).await;
             let none = |problem: Problem| {
                 if problem.code() == Code::NotFound {
                     Problem::new(Code::NoCredential, "You have no credential with this id.")
@@ -102,7 +96,7 @@ pub(in crate::api) async fn connect(
         }
     };
     let request = ConnectRequest {
-        owner: caller.user,
+        owner: me.caller.user,
         provider,
         host,
         full_name,
@@ -110,18 +104,18 @@ pub(in crate::api) async fn connect(
         setup_webhook: asked.setup_webhook.unwrap_or(true),
         credential: credential.map(|credential| credential.id),
     };
-    shared.counters.may_connect(caller.user)?;
-    let have = held(&shared, caller).await?;
-    let counters = &shared.counters;
+    me.counters.may_connect(me.caller.user)?;
+    let have = held(&me).await?;
+    let counters = &me.counters;
     counters.may_have_one_more(Owned::Repositories, have.present)?;
     counters.may_have_one_more(Owned::Removed, have.kept)?;
-    let connected = shared.connections.connect(request).await;
+    let connected = me.connections.connect(request).await;
     if matches!(connected, Err(ConnectError::NoSuchRepository)) {
-        counters.connect_failed(caller.user);
+        counters.connect_failed(me.caller.user);
     }
     let connection = connected?;
-    counters.connected(caller.user);
-    let dto = dto::Connection::of(&connection, &shared.settings.public_url);
+    counters.connected(me.caller.user);
+    let dto = dto::Connection::of(&connection, &me.settings.public_url);
     json(StatusCode::CREATED, &dto)
 }
 
@@ -150,12 +144,11 @@ fn is_of(repository: &Repository, owner: &str) -> bool {
     responses((status = 200, body = dto::List<dto::Repository>))
 )]
 pub(in crate::api) async fn list(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     InPath(provider): InPath,
     Query(asked): Query<RepositoryQuery>,
 ) -> Answer {
-    let instance = instance(&shared, provider, asked.host)?;
+    let instance = instance(&me, provider, asked.host)?;
     let limit = Limit::or_default(asked.limit);
     let (page, offset) = asked.cursor.map_or((1, 0), |Position(at)| at);
     let owner = asked.owner.as_ref().map(|Owner(name)| name.as_str());
@@ -166,17 +159,17 @@ pub(in crate::api) async fn list(
     // Once for the whole list: the pages that follow are of an owner that was there.
     let looked_for = owner.filter(|_| (page, offset) == (1, 0));
     if looked_for.is_some() {
-        shared.counters.may_connect(caller.user)?;
+        me.counters.may_connect(me.caller.user)?;
     }
-    let listed = shared
+    let listed = me
         .connections
-        .repositories(caller.user, &instance, looked_for, page);
+        .repositories(me.caller.user, &instance, looked_for, page);
     let listed = listed.await.map_err(Problem::from);
     if listed
         .as_ref()
         .is_err_and(|problem| problem.code() == Code::OwnerNotFound)
     {
-        shared.counters.connect_failed(caller.user);
+        me.counters.connect_failed(me.caller.user);
     }
     let (mut found, more_pages) = listed?;
     if let Some(owner) = owner {

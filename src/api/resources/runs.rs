@@ -1,18 +1,16 @@
 //! Workflow runs.
 
-use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
+use crate::api::me::Me;
 use crate::api::query::{BranchPattern, Limit, Query, RepositoryPattern, whose};
 use crate::api::reply::{names, ok};
 use crate::api::schema::RunStatusName;
-use crate::api::scope::Shared;
 use crate::domain::id::{ConnectionId, RunId};
 use crate::domain::repo::ProviderKind;
 use crate::domain::run::{Conclusion, Run};
 use crate::store::RunFilter;
-use actix_web::web;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -35,11 +33,7 @@ pub(in crate::api) struct RunQuery {
     get, path = "/api/v2/workflows/runs", params(RunQuery),
     responses((status = 200, body = dto::List<dto::Run>))
 )]
-pub(in crate::api) async fn list(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Query(asked): Query<RunQuery>,
-) -> Answer {
+pub(in crate::api) async fn list(me: Me, Query(asked): Query<RunQuery>) -> Answer {
     let filter = RunFilter {
         whose: whose(asked.connection_id, asked.repository, asked.provider),
         branch: asked.branch.map(|BranchPattern(pattern)| pattern),
@@ -47,12 +41,12 @@ pub(in crate::api) async fn list(
         conclusion: asked.conclusion,
     };
     let after = Limit::after(asked.limit, asked.cursor);
-    let owned = shared.owned(caller);
+    let owned = me.owned();
     let found = owned.runs(&filter, after).await?;
     let names = names(owned, found.items.iter().map(|run| run.connection)).await?;
     let shape = |run: Run| {
         let name = names.get(&run.connection);
-        dto::Run::of(run, name)
+        dto::Run::of(&run, name)
     };
     ok(&dto::List::of(found, shape))
 }
@@ -62,13 +56,9 @@ pub(in crate::api) async fn list(
     get, path = "/api/v2/workflows/runs/{id}",
     responses((status = 200, body = dto::Run))
 )]
-pub(in crate::api) async fn one(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<RunId>,
-) -> Answer {
-    let owned = shared.owned(caller);
+pub(in crate::api) async fn one(me: Me, Path(id): Path<RunId>) -> Answer {
+    let owned = me.owned();
     let run = owned.run(id).await?;
     let name = owned.full_name(run.connection).await?;
-    ok(&dto::Run::of(run, name.as_ref()))
+    ok(&dto::Run::of(&run, name.as_ref()))
 }

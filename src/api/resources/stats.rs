@@ -1,16 +1,15 @@
 //! The caller's totals. Of deliveries and incidents only the newest are looked at, and the answer
 //! says how many: a figure over all history would cost more with every day.
 
-use crate::api::access::Caller;
 use crate::api::dto::{DeliveryStats, IncidentStats, Stats};
 use crate::api::error::{Answer, Problem};
+use crate::api::me::Me;
 use crate::api::reply::ok;
-use crate::api::scope::{Owned, Shared};
+use crate::api::scope::Owned;
 use crate::domain::delivery::{DeliveryState, Outcome};
 use crate::domain::incident::IncidentStatus;
 use crate::domain::time::Timestamp;
 use crate::store::{After, DeliveryFilter, IncidentFilter};
-use actix_web::web;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,15 +20,15 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// Get the totals of your objects
 #[utoipa::path(get, path = "/api/v2/stats", responses((status = 200, body = Stats)))]
-pub(in crate::api) async fn show(caller: Caller, shared: web::Data<Shared>) -> Answer {
-    let owned = shared.owned(caller);
+pub(in crate::api) async fn show(me: Me) -> Answer {
+    let owned = me.owned();
     let counts = owned.counts().await?;
     ok(&Stats {
         connections_total: counts.connections.values().sum(),
         connections_by_status: counts.connections,
         webhooks_to_delete: counts.connections_leaving,
-        webhooks_to_move: shared.connections.hooks_to_move(caller.user),
-        incidents: incidents(owned, shared.now()).await?,
+        webhooks_to_move: me.connections.hooks_to_move(me.caller.user),
+        incidents: incidents(owned, me.now()).await?,
         deliveries: deliveries(owned).await?,
     })
 }

@@ -5,24 +5,25 @@ use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, Path};
+use crate::api::me::Me;
 use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
 use crate::api::schema::text;
-use crate::api::scope::{Accounts, Shared};
+use crate::api::scope::Accounts;
 use crate::domain::id::TokenId;
 use crate::domain::text::clean;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{TOKEN_LIFE_MAX, TOKEN_NAME_CHARS_MAX, TokenRecord, User};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-/// Everybody, as the user whose tokens an admin lists.
+/// All users, where an admin names the one whose tokens to list.
 const EVERYBODY: &str = "*";
 /// Shortest life that a token may be given.
 const LIFE_MIN: Duration = Duration::from_mins(1);
@@ -44,7 +45,7 @@ pub(in crate::api) struct NewToken {
     expires_in: Option<String>,
 }
 
-/// The user that a caller names: themselves, or for an admin anybody.
+/// The user that a caller names: themselves, or for an admin any user.
 async fn named(
     accounts: Accounts<'_>,
     caller: Caller,
@@ -109,19 +110,6 @@ fn end_of(text: Option<&String>, now: Timestamp) -> Result<Option<Timestamp>, Pr
     Ok(Some(now.plus(life)))
 }
 
-fn shape(caller: Caller, now: Timestamp, token: &TokenRecord, user: Option<String>) -> dto::Token {
-    dto::Token {
-        id: token.id,
-        user,
-        name: token.name.clone(),
-        created_at: token.created_at,
-        expires_at: token.expires_at,
-        is_expired: token.is_expired(now),
-        last_used_at: token.last_used_at,
-        is_current: caller.token == Some(token.id),
-    }
-}
-
 /// Create an API token
 ///
 /// The token is shown only in this answer.
@@ -129,30 +117,26 @@ fn shape(caller: Caller, now: Timestamp, token: &TokenRecord, user: Option<Strin
     post, path = "/api/v2/tokens", request_body = NewToken,
     responses((status = 201, body = dto::CreatedToken))
 )]
-pub(in crate::api) async fn create(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Json(new): Json<NewToken>,
-) -> Answer {
+pub(in crate::api) async fn create(me: Me, Json(new): Json<NewToken>) -> Answer {
     let name = name_of(new.name)?;
-    let now = shared.now();
+    let now = me.now();
     let expires_at = end_of(new.expires_in.as_ref(), now)?;
-    let user = named(shared.accounts(), caller, new.user.as_ref()).await?;
-    let have = shared.accounts().counts(user.id).await?.tokens;
-    let counters = &shared.counters;
+    let user = named(me.accounts(), me.caller, new.user.as_ref()).await?;
+    let have = me.accounts().counts(user.id).await?.tokens;
+    let counters = &me.counters;
     counters.may_have_one_more(Owned::Tokens, have)?;
     counters.make_token(user.id)?;
-    let (token, record) = new_token(&shared, user.id);
+    let (token, record) = new_token(&me, user.id);
     let record = TokenRecord {
         name,
         expires_at,
         ..record
     };
     let shown = dto::CreatedToken {
-        record: shape(caller, now, &record, Some(user.name)),
+        record: dto::Token::of(&record, Some(user.name), now, me.caller.token),
         token: token.expose().to_owned(),
     };
-    shared.accounts().add_token(record).await?;
+    me.accounts().add_token(record).await?;
     tracing::info!(user.id = %user.id, token.id = %shown.record.id, "api_token_created");
     json(StatusCode::CREATED, &shown)
 }
@@ -172,57 +156,41 @@ pub(in crate::api) struct TokenQuery {
     get, path = "/api/v2/tokens", params(TokenQuery),
     responses((status = 200, body = dto::List<dto::Token>))
 )]
-pub(in crate::api) async fn list(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Query(asked): Query<TokenQuery>,
-) -> Answer {
+pub(in crate::api) async fn list(me: Me, Query(asked): Query<TokenQuery>) -> Answer {
     let after = Limit::after(asked.limit, asked.cursor);
-    let accounts = shared.accounts();
+    let accounts = me.accounts();
     let tokens = match &asked.user {
-        Some(name) if name == EVERYBODY && caller.is_admin => accounts.all_tokens().await?,
+        Some(name) if name == EVERYBODY && me.caller.is_admin => accounts.all_tokens().await?,
         name => {
-            let user = named(accounts, caller, name.as_ref()).await?;
+            let user = named(accounts, me.caller, name.as_ref()).await?;
             accounts.tokens_of(user.id).await?
         }
     };
     let page = dto::cut(tokens, after, |token| token.id);
-    let (mut names, now) = (HashMap::new(), shared.now());
+    let (mut names, now) = (HashMap::new(), me.now());
     for user in page.items.iter().map(|t| t.user).collect::<HashSet<_>>() {
         names.insert(user, accounts.user(user).await?.map(|user| user.name));
     }
     let name_of = |user| names.get(&user).cloned().flatten();
-    let shape = |token: TokenRecord| shape(caller, now, &token, name_of(token.user));
+    let shape = |t: TokenRecord| dto::Token::of(&t, name_of(t.user), now, me.caller.token);
     ok(&dto::List::of(page, shape))
 }
 
 /// Get an API token
 #[utoipa::path(get, path = "/api/v2/tokens/{id}", responses((status = 200, body = dto::Token)))]
-pub(in crate::api) async fn one(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<TokenId>,
-) -> Answer {
-    let token = shared.accounts().token(caller, id).await?;
-    let user = shared.accounts().user(token.user).await?;
-    ok(&shape(
-        caller,
-        shared.now(),
-        &token,
-        user.map(|user| user.name),
-    ))
+pub(in crate::api) async fn one(me: Me, Path(id): Path<TokenId>) -> Answer {
+    let token = me.accounts().token(me.caller, id).await?;
+    let user = me.accounts().user(token.user).await?;
+    let (name, current) = (user.map(|user| user.name), me.caller.token);
+    ok(&dto::Token::of(&token, name, me.now(), current))
 }
 
 /// Revoke an API token
 #[utoipa::path(delete, path = "/api/v2/tokens/{id}", responses((status = 204)))]
-pub(in crate::api) async fn revoke(
-    caller: Caller,
-    shared: web::Data<Shared>,
-    Path(id): Path<TokenId>,
-) -> Answer {
-    let token = shared.accounts().token(caller, id).await?;
-    shared.accounts().revoke_token(token.id).await?;
-    let (user, by) = (token.user, caller.user);
+pub(in crate::api) async fn revoke(me: Me, Path(id): Path<TokenId>) -> Answer {
+    let token = me.accounts().token(me.caller, id).await?;
+    me.accounts().revoke_token(token.id).await?;
+    let (user, by) = (token.user, me.caller.user);
     tracing::info!(user.id = %user, token.id = %token.id, %by, "api_token_revoked");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -4,15 +4,15 @@ use crate::api::access::Caller;
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, Path};
+use crate::api::me::Me;
 use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
-use crate::api::reply::{json, ok};
+use crate::api::reply::{counted, json, ok};
 use crate::api::scope::{Belongings, Shared};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::secret::ApiToken;
 use crate::domain::user::{ADMIN_NAME, Removal, TokenRecord, User, is_valid_user_name};
 use actix_web::http::StatusCode;
-use actix_web::web;
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 use utoipa::{IntoParams, ToSchema};
@@ -52,30 +52,26 @@ pub(super) fn new_token(shared: &Shared, user: UserId) -> (ApiToken, TokenRecord
     post, path = "/api/v2/users", request_body = NewUser,
     responses((status = 201, body = dto::CreatedUser))
 )]
-pub(in crate::api) async fn create(
-    _: Caller,
-    shared: web::Data<Shared>,
-    Json(new): Json<NewUser>,
-) -> Answer {
+pub(in crate::api) async fn create(me: Me, Json(new): Json<NewUser>) -> Answer {
     if !is_valid_user_name(&new.name) {
         let why = "expected 1 to 64 letters, digits, '.', '_', '-' or '@'";
         return Err(Problem::invalid("name", why));
     }
-    let have = shared.accounts().count().await?;
-    shared.counters.may_have_one_more(Owned::Users, have)?;
-    let now = shared.now();
+    let have = me.accounts().count().await?;
+    me.counters.may_have_one_more(Owned::Users, have)?;
+    let now = me.now();
     let user = User {
-        id: UserId::generate(shared.clock.now_for_id(), shared.entropy.as_ref()),
+        id: UserId::generate(me.clock.now_for_id(), me.entropy.as_ref()),
         name: new.name,
         is_admin: new.is_admin,
         created_at: now,
         removal: None,
     };
-    let (token, record) = new_token(&shared, user.id);
-    shared.accounts().add_user(user.clone(), record).await?;
+    let (token, record) = new_token(&me, user.id);
+    me.accounts().add_user(user.clone(), record).await?;
     tracing::info!(user.id = %user.id, user.is_admin, "user_added");
     let created = dto::CreatedUser {
-        user: (&user).into(),
+        user: dto::User::of(&user),
         token: token.expose().to_owned(),
     };
     json(StatusCode::CREATED, &created)
@@ -86,14 +82,10 @@ pub(in crate::api) async fn create(
     get, path = "/api/v2/users", params(UserQuery),
     responses((status = 200, body = dto::List<dto::User>))
 )]
-pub(in crate::api) async fn list(
-    _: Caller,
-    shared: web::Data<Shared>,
-    Query(asked): Query<UserQuery>,
-) -> Answer {
+pub(in crate::api) async fn list(me: Me, Query(asked): Query<UserQuery>) -> Answer {
     let after = Limit::after(asked.limit, asked.cursor);
-    let page = dto::cut(shared.accounts().all().await?, after, |user| user.id);
-    ok(&dto::List::of(page, |user| dto::User::from(&user)))
+    let page = dto::cut(me.accounts().all().await?, after, |user| user.id);
+    ok(&dto::List::of(page, |user| dto::User::of(&user)))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -134,34 +126,31 @@ enum OnConnections {
     responses((status = 200, body = dto::RemovedUser))
 )]
 pub(in crate::api) async fn remove(
-    caller: Caller,
-    shared: web::Data<Shared>,
+    me: Me,
     Path(id): Path<UserId>,
     Query(asked): Query<RemoveUserQuery>,
 ) -> Answer {
     let refuses = asked.connections.unwrap_or_default() == OnConnections::Refuse;
-    let user = shared.accounts().user(id).await?;
+    let user = me.accounts().user(id).await?;
     let user = user.ok_or_else(Problem::not_found)?;
-    may_be_removed(&shared, caller, &user)?;
-    let left = belongings(&shared, id).await?;
+    may_be_removed(&me, me.caller, &user)?;
+    let left = belongings(&me, id).await?;
     if user.is_present() && refuses && left != Belongings::default() {
         return Err(in_use(&user, left));
     }
     let removal = Removal {
-        at: user
-            .removal
-            .map_or_else(|| shared.now(), |removal| removal.at),
-        by: user.removal.map_or(caller.user, |removal| removal.by),
+        at: user.removal.map_or_else(|| me.now(), |removal| removal.at),
+        by: user.removal.map_or(me.caller.user, |removal| removal.by),
         delete_hooks: asked.delete_webhooks.unwrap_or(true),
     };
     let name = user.name.clone();
-    shared.accounts().begin_removal(user, removal).await?;
-    shared.sign_ins.end_all_of(id);
-    let (by, delete_webhooks) = (caller.user, removal.delete_hooks);
+    me.accounts().begin_removal(user, removal).await?;
+    me.sign_ins.end_all_of(id);
+    let (by, delete_webhooks) = (me.caller.user, removal.delete_hooks);
     tracing::info!(user.id = %id, %by, delete_webhooks, "user_removal_begun");
-    shared.connections.user_removal_begun(id);
-    let is_removed = is_gone_within(&shared, id).await?;
-    let left = belongings(&shared, id).await?;
+    me.connections.user_removal_begun(id);
+    let is_removed = is_gone_within(&me, id).await?;
+    let left = belongings(&me, id).await?;
     ok(&dto::RemovedUser {
         user_id: id,
         name,
@@ -189,18 +178,9 @@ fn may_be_removed(shared: &Shared, caller: Caller, user: &User) -> Result<(), Pr
 }
 
 fn in_use(user: &User, left: Belongings) -> Problem {
-    let (connections, deletions) = (left.connections, left.pending_deletions);
-    let mut has = Vec::new();
-    match connections {
-        0 => {}
-        1 => has.push("1 connection".to_owned()),
-        many => has.push(format!("{many} connections")),
-    }
-    match deletions {
-        0 => {}
-        1 => has.push("1 webhook that still has to be deleted".to_owned()),
-        many => has.push(format!("{many} webhooks that still have to be deleted")),
-    }
+    let connections = counted(left.connections, "connection", "");
+    let deletions = counted(left.pending_deletions, "webhook", " waiting for deletion");
+    let has: Vec<String> = connections.into_iter().chain(deletions).collect();
     let detail = format!(
         "{} has {}. Pass connections=disconnect, and delete_webhooks=false to leave the webhooks \
          at the provider.",
@@ -210,7 +190,7 @@ fn in_use(user: &User, left: Belongings) -> Problem {
     Problem::new(Code::UserInUse, detail)
 }
 
-async fn belongings(shared: &web::Data<Shared>, id: UserId) -> Result<Belongings, Problem> {
+async fn belongings(shared: &Shared, id: UserId) -> Result<Belongings, Problem> {
     Ok(shared.accounts().belongings(id).await?)
 }
 
@@ -233,9 +213,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Get the user of this request
 #[utoipa::path(get, path = "/api/v2/whoami", responses((status = 200, body = dto::User)))]
-pub(in crate::api) async fn whoami(caller: Caller, shared: web::Data<Shared>) -> Answer {
-    let user = shared.accounts().user(caller.user).await?;
+pub(in crate::api) async fn whoami(me: Me) -> Answer {
+    let user = me.accounts().user(me.caller.user).await?;
     let user =
         user.ok_or_else(|| Problem::new(Code::Unauthenticated, "This user no longer exists."))?;
-    ok(&dto::User::from(&user))
+    ok(&dto::User::of(&user))
 }

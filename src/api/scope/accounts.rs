@@ -1,4 +1,4 @@
-//! Users and their API tokens, for whoever may manage them.
+//! Users and their API tokens, for those who may manage them.
 
 use crate::api::access::Caller;
 use crate::api::error::Problem;
@@ -37,7 +37,7 @@ impl Accounts<'_> {
         Ok(user.map(|user| (token, user)))
     }
 
-    /// An API token that the caller may see: their own, and for an admin everybody's.
+    /// An API token that the caller may see: their own, and for an admin all.
     pub(in crate::api) async fn token(
         &self,
         caller: Caller,
@@ -57,7 +57,7 @@ impl Accounts<'_> {
         self.store.tokens_of(user).await
     }
 
-    /// Everybody's API tokens, newest first.
+    /// All API tokens, newest first.
     pub(in crate::api) async fn all_tokens(&self) -> Result<Vec<TokenRecord>, ReadError> {
         self.store.all_tokens().await
     }
@@ -96,8 +96,8 @@ impl Accounts<'_> {
         self.store.commit(Batch::of(vec![Change::DeleteToken(id)]))
     }
 
-    /// Writes down that an API token was used. Nobody waits for that, and a store that is short
-    /// of space or time may leave it out.
+    /// Stores that an API token was used. No request waits for that, and a store that is short of
+    /// space or time may leave it out.
     pub(in crate::api) fn note_use(&self, id: TokenId, at: Timestamp) {
         let used = Batch {
             priority: Priority::Ingress,
@@ -142,7 +142,7 @@ pub(in crate::api) struct Uses(Mutex<HashMap<TokenId, Timestamp>>);
 const USES_MAX: usize = 10_000;
 
 impl Uses {
-    /// Whether the use of a token is to be written down; then nobody else does for a while.
+    /// Whether the use of a token is to be stored; then no other request does so for a while.
     pub(in crate::api) fn is_news(&self, token: &TokenRecord, now: Timestamp) -> bool {
         if !token.is_use_due(now) {
             return false;

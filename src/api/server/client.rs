@@ -131,145 +131,107 @@ fn is_token_char(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
 
-    type Row<'a> = (&'a str, &'a [&'a [u8]], &'a [&'a [u8]], &'a str);
-
-    /// Peer, lines of `X-Forwarded-For`, lines of `Forwarded`, and who it is.
+    /// Rows of `PEER | X-Forwarded-For | Forwarded | CLIENT`: `~` ends a line of a header, `?` is
+    /// no text.
     #[track_caller]
-    fn check(rows: &[Row<'_>]) {
+    fn check(rows: &[&str]) {
         let proxies = [
             "127.0.0.0/8".parse().unwrap(),
             "10.0.0.0/8".parse().unwrap(),
         ];
-        for (peer, usage, standard, expected) in rows {
-            let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
+        for row in rows {
+            let columns: Vec<&str> = row.split('|').map(str::trim).collect();
+            let [peer, usage, standard, client] = columns[..] else {
+                panic!("{row}")
+            };
+            let peer = format!("{peer}:5").parse().unwrap();
+            let mut request = TestRequest::default().peer_addr(peer);
             for (name, lines) in [("X-Forwarded-For", usage), ("Forwarded", standard)] {
-                for line in *lines {
-                    let value = actix_web::http::header::HeaderValue::from_bytes(line).unwrap();
+                for line in lines.split_terminator('~') {
+                    let bytes = line.replace('?', "\u{ff}");
+                    let bytes: Vec<u8> = bytes.chars().map(|c| c as u8).collect();
+                    let value = HeaderValue::from_bytes(&bytes).unwrap();
                     request = request.append_header((name, value));
                 }
             }
             let seen = client_of(&request.to_http_request(), &proxies);
-            let expected = PeerKey::of(expected.parse().unwrap());
-            let shown = |lines: &[&[u8]]| -> Vec<String> {
-                let text = |line: &&[u8]| String::from_utf8_lossy(line).into_owned();
-                lines.iter().map(text).collect()
-            };
-            let (usage, standard) = (shown(usage), shown(standard));
-            assert_eq!(seen, Some(expected), "{peer} {usage:?} {standard:?}");
+            let expected = PeerKey::of(client.parse().unwrap());
+            assert_eq!(seen, Some(expected), "{row}");
         }
     }
-
-    const OURS: &str = "127.0.0.1:5";
-    const CLIENT: &str = "198.51.100.1";
 
     #[test]
     fn only_a_trusted_proxy_says_for_whom_it_asks() {
         check(&[
-            ("192.0.2.1:5", &[b"198.51.100.1"], &[], "192.0.2.1"),
-            ("192.0.2.1:5", &[], &[b"for=198.51.100.1"], "192.0.2.1"),
-            (OURS, &[], &[], "127.0.0.1"),
-            (OURS, &[b"198.51.100.1"], &[], CLIENT),
-            (OURS, &[b"1.2.3.4, 198.51.100.1, 10.0.0.7"], &[], CLIENT),
-            (OURS, &[b"1.2.3.4", b"198.51.100.1:99"], &[], CLIENT),
-            ("10.9.9.9:5", &[b"[2001:db8::1]:8080"], &[], "2001:db8::1"),
-            ("10.9.9.9:5", &[b"198.51.100.1, nonsense"], &[], "10.9.9.9"),
-            ("10.9.9.9:5", &[b"10.0.0.1, 10.0.0.2"], &[], "10.0.0.1"),
+            "192.0.2.1 | 198.51.100.1~ | | 192.0.2.1",
+            "192.0.2.1 | | for=198.51.100.1~ | 192.0.2.1",
+            "127.0.0.1 | | | 127.0.0.1",
+            "127.0.0.1 | 198.51.100.1~ | | 198.51.100.1",
+            "127.0.0.1 | 1.2.3.4, 198.51.100.1, 10.0.0.7~ | | 198.51.100.1",
+            "127.0.0.1 | 1.2.3.4~198.51.100.1:99~ | | 198.51.100.1",
+            "10.9.9.9 | [2001:db8::1]:8080~ | | 2001:db8::1",
+            "10.9.9.9 | 198.51.100.1, nonsense~ | | 10.9.9.9",
+            "10.9.9.9 | 10.0.0.1, 10.0.0.2~ | | 10.0.0.1",
         ]);
     }
 
     #[test]
     fn forwarded_is_read_as_its_standard_says() {
-        let six = "2001:db8::1";
         check(&[
-            (OURS, &[], &[b"for=198.51.100.1"], CLIENT),
-            (OURS, &[], &[b"For=\"198.51.100.1:4711\""], CLIENT),
-            (OURS, &[], &[b"for=198.51.100.1:4711"], CLIENT),
-            (
-                OURS,
-                &[],
-                &[b"by=10.0.0.1;FOR=198.51.100.1;proto=https"],
-                CLIENT,
-            ),
-            (OURS, &[], &[b"for=\"[2001:db8::1]\""], six),
-            (
-                OURS,
-                &[],
-                &[b"for=\"[2001:db8::1]:80\";host=\"a,b;for=1.1.1.1\""],
-                six,
-            ),
-            (OURS, &[], &[b"for=[2001:db8::1]"], six),
-            (
-                OURS,
-                &[],
-                &[b"for=1.2.3.4, for=198.51.100.1,for=10.0.0.7"],
-                CLIENT,
-            ),
-            (
-                OURS,
-                &[],
-                &[b"for=1.2.3.4", b"for=198.51.100.1 , for=10.0.0.7"],
-                CLIENT,
-            ),
-            (OURS, &[], &[b"for=\"198.51.100\\.1\""], CLIENT),
-            (OURS, &[], &[b"for=10.0.0.1, for=10.0.0.2"], "10.0.0.1"),
+            "127.0.0.1 | | for=198.51.100.1~ | 198.51.100.1",
+            r#"127.0.0.1 | | For="198.51.100.1:4711"~ | 198.51.100.1"#,
+            "127.0.0.1 | | for=198.51.100.1:4711~ | 198.51.100.1",
+            "127.0.0.1 | | by=10.0.0.1;FOR=198.51.100.1;proto=https~ | 198.51.100.1",
+            r#"127.0.0.1 | | for="[2001:db8::1]"~ | 2001:db8::1"#,
+            r#"127.0.0.1 | | for="[2001:db8::1]:80";host="a,b;for=1.1.1.1"~ | 2001:db8::1"#,
+            "127.0.0.1 | | for=[2001:db8::1]~ | 2001:db8::1",
+            "127.0.0.1 | | for=1.2.3.4, for=198.51.100.1,for=10.0.0.7~ | 198.51.100.1",
+            "127.0.0.1 | | for=1.2.3.4~for=198.51.100.1 , for=10.0.0.7~ | 198.51.100.1",
+            r#"127.0.0.1 | | for="198.51.100\.1"~ | 198.51.100.1"#,
+            "127.0.0.1 | | for=10.0.0.1, for=10.0.0.2~ | 10.0.0.1",
         ]);
     }
 
     #[test]
     fn nobody_chooses_who_they_are() {
-        let proxy = "127.0.0.1";
         check(&[
             // What hides itself, or is no address: the last that is known.
-            (OURS, &[], &[b"for=unknown"], proxy),
-            (OURS, &[], &[b"for=_hidden"], proxy),
-            (
-                OURS,
-                &[],
-                &[b"for=1.2.3.4, for=unknown, for=10.0.0.7"],
-                "10.0.0.7",
-            ),
-            (OURS, &[], &[b"for=1.2.3.4, proto=https"], proxy),
+            "127.0.0.1 | | for=unknown~ | 127.0.0.1",
+            "127.0.0.1 | | for=_hidden~ | 127.0.0.1",
+            "127.0.0.1 | | for=1.2.3.4, for=unknown, for=10.0.0.7~ | 10.0.0.7",
+            "127.0.0.1 | | for=1.2.3.4, proto=https~ | 127.0.0.1",
             // A line that is not well formed, in front of or around what a proxy appends.
-            (OURS, &[], &[b"for=9.9.9.9;x=\", for=198.51.100.1"], proxy),
-            (
-                OURS,
-                &[],
-                &[b"for=9.9.9.9;x=\", for=\"198.51.100.1\""],
-                proxy,
-            ),
-            (OURS, &[], &[b"for=9.9.9.9, , for=198.51.100.1"], proxy),
-            (OURS, &[], &[b"for=9.9.9.9;for=198.51.100.1"], proxy),
-            (OURS, &[], &[b"for=9.9.9.9 for=198.51.100.1"], proxy),
-            (OURS, &[], &[b"for=\"9.9.9.9"], proxy),
-            (OURS, &[], &[b"for=\"9.9.9.9\\"], proxy),
-            (OURS, &[], &[b"for = 9.9.9.9"], proxy),
-            (OURS, &[], &[b"=9.9.9.9"], proxy),
-            (OURS, &[], &[b"for="], proxy),
-            (OURS, &[], &[b""], proxy),
-            (OURS, &[], &[b"for=9.9.9.9;x=\xFF, for=198.51.100.1"], proxy),
-            (OURS, &[], &[b"x=\"", b"for=198.51.100.1"], CLIENT),
+            r#"127.0.0.1 | | for=9.9.9.9;x=", for=198.51.100.1~ | 127.0.0.1"#,
+            r#"127.0.0.1 | | for=9.9.9.9;x=", for="198.51.100.1"~ | 127.0.0.1"#,
+            "127.0.0.1 | | for=9.9.9.9, , for=198.51.100.1~ | 127.0.0.1",
+            "127.0.0.1 | | for=9.9.9.9;for=198.51.100.1~ | 127.0.0.1",
+            "127.0.0.1 | | for=9.9.9.9 for=198.51.100.1~ | 127.0.0.1",
+            r#"127.0.0.1 | | for="9.9.9.9~ | 127.0.0.1"#,
+            r#"127.0.0.1 | | for="9.9.9.9\~ | 127.0.0.1"#,
+            "127.0.0.1 | | for = 9.9.9.9~ | 127.0.0.1",
+            "127.0.0.1 | | =9.9.9.9~ | 127.0.0.1",
+            "127.0.0.1 | | for=~ | 127.0.0.1",
+            "127.0.0.1 | | ~ | 127.0.0.1",
+            "127.0.0.1 | | for=9.9.9.9;x=?, for=198.51.100.1~ | 127.0.0.1",
+            r#"127.0.0.1 | | x="~for=198.51.100.1~ | 198.51.100.1"#,
             // The client sends the header that the proxy does not write.
-            (OURS, &[b"198.51.100.1"], &[b"for=9.9.9.9"], proxy),
-            (OURS, &[b"9.9.9.9"], &[b"for=198.51.100.1"], proxy),
-            (OURS, &[b"198.51.100.1"], &[b"nonsense"], proxy),
-            (
-                OURS,
-                &[b"198.51.100.1"],
-                &[b"for=\"198.51.100.1:1\""],
-                CLIENT,
-            ),
+            "127.0.0.1 | 198.51.100.1~ | for=9.9.9.9~ | 127.0.0.1",
+            "127.0.0.1 | 9.9.9.9~ | for=198.51.100.1~ | 127.0.0.1",
+            "127.0.0.1 | 198.51.100.1~ | nonsense~ | 127.0.0.1",
+            r#"127.0.0.1 | 198.51.100.1~ | for="198.51.100.1:1"~ | 198.51.100.1"#,
             // What is no text does not take what a proxy appended out of sight.
-            (OURS, &[b"9.9.9.9", b"\xFF, 198.51.100.1"], &[], CLIENT),
-            (OURS, &[b"9.9.9.9", b"\xFF"], &[], proxy),
-            (OURS, &[b"9.9.9.9,"], &[], proxy),
-            (OURS, &[b"9.9.9.9, [[198.51.100.1]]"], &[], proxy),
-            (OURS, &[b"9.9.9.9, fe80::1%eth0"], &[], proxy),
-            (OURS, &[b"9.9.9.9, 0x7f.1"], &[], proxy),
+            "127.0.0.1 | 9.9.9.9~?, 198.51.100.1~ | | 198.51.100.1",
+            "127.0.0.1 | 9.9.9.9~?~ | | 127.0.0.1",
+            "127.0.0.1 | 9.9.9.9,~ | | 127.0.0.1",
+            "127.0.0.1 | 9.9.9.9, [[198.51.100.1]]~ | | 127.0.0.1",
+            "127.0.0.1 | 9.9.9.9, fe80::1%eth0~ | | 127.0.0.1",
+            "127.0.0.1 | 9.9.9.9, 0x7f.1~ | | 127.0.0.1",
         ]);
         let many = "10.0.0.1,".repeat(5000);
-        let named = format!("9.9.9.9,{many}10.0.0.1");
-        check(&[(OURS, &[named.as_bytes()], &[], "10.0.0.1")]);
+        let row = format!("127.0.0.1 | 9.9.9.9,{many}10.0.0.1~ | | 10.0.0.1");
+        check(&[&row]);
     }
 }

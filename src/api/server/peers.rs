@@ -1,9 +1,9 @@
-//! Who is connected, and who has to go when there are too many.
+//! The clients that are connected, and which connection is closed when there are too many.
 //!
-//! Nobody is turned away at the door, because a delivery knocks like everybody else. When there is
-//! no room, the connection that does the least for anybody makes some: one whose client does not
-//! read, then one whose delivery comes too slowly to be there in time, then one that idles, then
-//! one that has said nothing yet, the longest such first. Any other delivery never has to go.
+//! A new connection is not refused, because it may bring a delivery. When there is no room, the
+//! least useful one is closed: one whose client does not read, then one whose delivery arrives too
+//! slowly to be complete in time, then an idle one, then one that has sent nothing yet, the longest
+//! such first. One with any other delivery is never closed.
 //!
 //! A provider sends from few addresses, and may send hundreds of deliveries at once. So one address
 //! may have a few times its number for a moment, as long as the last of them have come just now.
@@ -16,16 +16,15 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a connection does, in the order in which they have to go.
+/// What a connection does, in the order in which they are closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
 pub(super) enum Doing {
     /// Its client does not read what it asked for.
     Stalled,
-    /// It brings a delivery too slowly. Is never said, only seen.
+    /// It brings a delivery too slowly. Is never set, only found.
     Lagging,
     /// It was answered, and is kept open.
     Idle,
@@ -37,22 +36,12 @@ pub(super) enum Doing {
     Delivering,
 }
 
-impl Doing {
-    const ALL: [Self; 6] = [
-        Self::Stalled,
-        Self::Lagging,
-        Self::Idle,
-        Self::Fresh,
-        Self::Asking,
-        Self::Delivering,
-    ];
-
-    fn of(number: u8) -> Self {
-        Self::ALL
-            .into_iter()
-            .find(|doing| *doing as u8 == number)
-            .unwrap_or(Self::Asking)
-    }
+#[derive(Debug)]
+struct State {
+    doing: Doing,
+    since: Instant,
+    /// That of the body of its request.
+    progress: Arc<Progress>,
 }
 
 /// A connection, as the others see it.
@@ -60,13 +49,9 @@ impl Doing {
 pub(super) struct Member {
     peer: PeerKey,
     is_proxy: bool,
-    doing: AtomicU8,
-    /// Milliseconds since the server began.
-    since: AtomicU64,
+    state: Mutex<State>,
     is_out: AtomicBool,
     waker: AtomicWaker,
-    began: Instant,
-    progress: Mutex<Arc<Progress>>,
 }
 
 /// Times that one address may have its number, in a burst.
@@ -74,35 +59,31 @@ const BURST: usize = 4;
 /// For so long a new connection may be one of a burst: its head is on the way.
 const YOUNG: Duration = Duration::from_secs(2);
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Member {
     /// A request begins.
     pub(super) fn begins(&self, doing: Doing) {
         if doing == Doing::Delivering {
-            *self.progress.lock() = Arc::default();
+            self.state.lock().progress = Arc::default();
         }
         self.is_doing(doing);
     }
 
-    /// How the body of its request gets on.
+    /// The progress of the body of its request.
     pub(super) fn progress(&self) -> Arc<Progress> {
-        Arc::clone(&self.progress.lock())
+        Arc::clone(&self.state.lock().progress)
     }
 
-    /// Says what it does from now on.
+    /// Sets what it does from now on.
     pub(super) fn is_doing(&self, doing: Doing) {
-        if self.doing.swap(doing as u8, Ordering::Relaxed) != doing as u8 {
-            let now = millis(self.began.elapsed());
-            self.since.store(now, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        if state.doing != doing {
+            (state.doing, state.since) = (doing, Instant::now());
         }
     }
 
     /// What it does.
     pub(super) fn doing(&self) -> Doing {
-        Doing::of(self.doing.load(Ordering::Relaxed))
+        self.state.lock().doing
     }
 
     /// Whether it has to go. If not, this task is woken when it has to.
@@ -116,23 +97,23 @@ impl Member {
         self.waker.wake();
     }
 
-    /// Its place in the order of those who have to go; `None` when it need not.
-    fn place(&self) -> Option<(Doing, u64)> {
-        let doing = match self.doing() {
+    /// Its place in the order in which connections are closed; `None` when it is not.
+    fn place(&self) -> Option<(Doing, Instant)> {
+        let state = self.state.lock();
+        let doing = match state.doing {
             Doing::Delivering => {
-                self.progress().lags_for(tokio::time::Instant::now())?;
+                state.progress.lags_for(tokio::time::Instant::now())?;
                 Doing::Lagging
             }
             other => other,
         };
-        Some((doing, self.since.load(Ordering::Relaxed)))
+        Some((doing, state.since))
     }
 
-    /// Whether it has just come, and said nothing yet.
+    /// Whether it has just come, and sent nothing yet.
     fn is_young(&self) -> bool {
-        let since = self.since.load(Ordering::Relaxed);
-        let age = millis(self.began.elapsed()).saturating_sub(since);
-        self.doing() == Doing::Fresh && age < millis(YOUNG)
+        let state = self.state.lock();
+        state.doing == Doing::Fresh && state.since.elapsed() < YOUNG
     }
 }
 
@@ -151,7 +132,6 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Peers {
     limits: Limits,
-    began: Instant,
     members: Mutex<HashMap<PeerKey, Vec<Arc<Member>>>>,
 }
 
@@ -161,12 +141,11 @@ impl Peers {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            began: Instant::now(),
             members: Mutex::default(),
         }
     }
 
-    /// Lets a connection in. `None` when there is no room and nobody who could make some.
+    /// Admits a connection. `None` when there is no room and no other one that may be closed.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let peer = PeerKey::of(address);
         let is_proxy = self.limits.proxies.iter().any(|net| net.holds(address));
@@ -202,14 +181,14 @@ impl Peers {
         let member = Arc::new(Member {
             peer,
             is_proxy,
-            doing: AtomicU8::new(Doing::Asking as u8),
-            since: AtomicU64::new(0),
+            state: Mutex::new(State {
+                doing: Doing::Fresh,
+                since: Instant::now(),
+                progress: Arc::default(),
+            }),
             is_out: AtomicBool::new(false),
             waker: AtomicWaker::new(),
-            began: self.began,
-            progress: Mutex::default(),
         });
-        member.is_doing(Doing::Fresh);
         members.entry(peer).or_default().push(Arc::clone(&member));
         let peers = Arc::clone(self);
         Some(Seat { member, peers })
@@ -272,17 +251,21 @@ mod tests {
     use std::task::Waker;
 
     fn peers(total: usize, per_peer: usize) -> Arc<Peers> {
-        let mut peers = Peers::new(Limits {
+        Arc::new(Peers::new(Limits {
             total,
             per_peer,
             proxies: vec!["10.0.0.0/8".parse().unwrap()],
-        });
-        peers.began = Instant::now().checked_sub(2 * YOUNG).unwrap();
-        Arc::new(peers)
+        }))
     }
 
     fn grow_old(seat: &Seat) {
-        seat.member.since.store(0, Ordering::Relaxed);
+        seat.member.state.lock().since -= 2 * YOUNG;
+    }
+
+    /// So many connections of one address.
+    fn many(peers: &Arc<Peers>, from: &str, count: usize) -> Vec<Seat> {
+        let admit = || peers.admit(at(from)).unwrap();
+        std::iter::repeat_with(admit).take(count).collect()
     }
 
     fn at(text: &str) -> IpAddr {
@@ -328,19 +311,14 @@ mod tests {
             .map_while(|_| admit().inspect(|seat| seat.member.is_doing(Doing::Delivering)))
             .collect();
         assert_eq!(burst.len(), 18);
-        assert!(
-            peers.admit(at("192.0.2.2")).is_some(),
-            "another peer is let in"
-        );
+        assert!(peers.admit(at("192.0.2.2")).is_some(), "another peer");
         assert!(!is_out(&delivering) && !burst.iter().any(is_out));
     }
 
     #[test]
     fn of_a_burst_nobody_has_to_go_before_their_head_is_read() {
         let peers = peers(100, 5);
-        let burst: Vec<Seat> = (0..20)
-            .map(|_| peers.admit(at("192.0.2.1")).unwrap())
-            .collect();
+        let burst = many(&peers, "192.0.2.1", 20);
         assert!(!burst.iter().any(is_out));
         grow_old(&burst[7]);
         let _one_more = peers.admit(at("192.0.2.1")).unwrap();
@@ -355,9 +333,7 @@ mod tests {
         let peers = peers(10, 2);
         let modest = peers.admit(at("192.0.2.2")).unwrap();
         modest.member.is_doing(Doing::Idle);
-        let greedy: Vec<Seat> = (0..8)
-            .map(|_| peers.admit(at("192.0.2.1")).unwrap())
-            .collect();
+        let greedy = many(&peers, "192.0.2.1", 8);
         let _ninth = peers.admit(at("192.0.2.3")).unwrap();
         let _tenth = peers.admit(at("192.0.2.4")).unwrap();
         assert!(is_out(&greedy[0]) && !is_out(&modest));
@@ -371,9 +347,7 @@ mod tests {
         grow_old(&first);
         let _third = peers.admit(at("2001:db8::3")).unwrap();
         assert!(is_out(&first), "three of one network of 64 bits");
-        let proxied: Vec<_> = (0..50)
-            .map(|_| peers.admit(at("10.1.2.3")).unwrap())
-            .collect();
+        let proxied = many(&peers, "10.1.2.3", 50);
         assert!(!proxied.iter().any(is_out));
     }
 

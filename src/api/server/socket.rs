@@ -2,7 +2,7 @@
 //! off heads that take too long or are too large, and clients that do not read.
 //!
 //! actix has no deadline for writing, times only the first head of a connection, decodes whatever
-//! requests a client sends ahead, and answers them into a buffer that grows while nobody reads it.
+//! requests a client sends ahead, and answers them into a buffer that grows while it is not read.
 
 use super::framing::{Chunks, Framing};
 use super::peers::{Doing, Seat};
@@ -32,10 +32,10 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const READ_BYTES_PER_SECOND: usize = 4 * 1024;
 /// How long the rest of a body may take whose request is answered.
 const REST_DEADLINE: Duration = Duration::from_secs(5);
-/// Told to a client whose head took too long.
+/// The answer to a client whose head took too long.
 const HEAD_TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
       content-length: 0\r\nconnection: close\r\n\r\n";
-/// Told to a client whose head is too large; it may be gone before it reads that.
+/// The answer to a client whose head is too large; it may be gone before it reads that.
 const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
       content-length: 0\r\nconnection: close\r\n\r\n";
 
@@ -44,7 +44,7 @@ const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n
 pub(super) struct Pace {
     /// For a head, from its first byte; for the first one from the start.
     pub(super) head_deadline: Duration,
-    /// For reading what we have written, while it goes on.
+    /// For reading what we have written, span after span.
     pub(super) write_deadline: Duration,
 }
 
@@ -175,7 +175,7 @@ impl Socket {
         Rc::clone(&self.gate)
     }
 
-    /// Whether this connection is over, for whatever reason of ours.
+    /// Whether this connection may continue: an error says why not.
     fn check(&mut self, cx: &mut Context<'_>) -> Result<()> {
         if self.gate.seat.member.has_to_go(cx.waker()) {
             return Err(cut("others need the room"));
@@ -189,7 +189,7 @@ impl Socket {
         if !self.gate.is_left_over() {
             self.rest = None;
         } else if self.rest_is_late(cx) {
-            return Err(cut("the rest of a body that nobody reads does not end"));
+            return Err(cut("the rest of an answered body does not end"));
         }
         let Some(span) = &mut self.writing else {
             return Ok(());
@@ -360,7 +360,7 @@ impl AsyncWrite for Socket {
         written
     }
 
-    /// All that was to be sent is with the kernel. While the answer goes on, so does the span.
+    /// All that was to be sent is with the kernel. The span ends with the answer.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         if self.gate.is_between() {
             self.writing = None;

@@ -1,4 +1,4 @@
-//! Around every request: tells the connection what it does, and sends the answer within the budget.
+//! Around every request: sets what its connection does, and sends the answer within the budget.
 
 use super::answers::{IsShared, Sent};
 use super::framing::Framing;

@@ -1,4 +1,4 @@
-//! What binds a sign-in to the browser that began it, and where that browser may go on.
+//! What binds a sign-in to the browser that began it, and where that browser may continue.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::COOKIE;
@@ -11,7 +11,7 @@ use url::Url;
 
 /// How long a user may take to agree in the browser; a code lives as long at GitHub.
 pub(super) const STATE_LIFE: Duration = Duration::from_mins(10);
-/// Longest path to go on at.
+/// Longest path to continue at.
 const TARGET_BYTES_MAX: usize = 512;
 /// Hexadecimal digits of a state's hash that stand in the cookie's name: sign-ins in several tabs
 /// do not disturb each other.
@@ -22,7 +22,7 @@ pub(in crate::api) fn challenge(verifier: &str) -> String {
     BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes()))
 }
 
-/// A path of our own to go on at. Cannot be made of anything that leads elsewhere.
+/// A path of our own to continue at. Cannot be made of anything that leads elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::api) struct Target(String);
 

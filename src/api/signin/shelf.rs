@@ -1,4 +1,4 @@
-//! A bounded place for things that are over soon.
+//! A bounded place for things that expire soon.
 
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
@@ -10,7 +10,7 @@ pub(super) const PER_USER_MAX: usize = 10;
 /// Most things of all users. A user takes [`PER_USER_MAX`] at most, so this needs a thousand.
 pub(super) const TOTAL_MAX: usize = 10_000;
 
-/// There is no room: try again when something is over.
+/// There is no room until something expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::api) struct Full;
 

@@ -17,7 +17,7 @@ use crate::domain::time::Clock;
 use crate::domain::user::{Account, Credential};
 use crate::provider::ProviderError;
 use crate::store::memory::MemoryStore;
-use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Store};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Reading, Store};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::future::Future;
@@ -46,15 +46,20 @@ impl FakeConnections {
         self.secrets.lock()[&id].clone()
     }
 
-    fn put(&self, connection: Connection) {
-        let batch = Batch::of(vec![Change::PutConnection(Box::new(connection))]);
-        futures_now(self.store.commit(batch)).unwrap();
+    fn put(&self, change: Change) {
+        futures_now(self.store.commit(Batch::of(vec![change]))).unwrap();
     }
 }
 
 /// The result of a future that the memory store has ready.
 pub(super) fn futures_now<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("the memory store answers at once")
+}
+
+/// A record that is stored.
+#[track_caller]
+pub(super) fn got<T>(reading: Reading<'_, Option<T>>) -> T {
+    reading.ready().unwrap().expect("it is stored")
 }
 
 impl Connections for FakeConnections {
@@ -103,7 +108,7 @@ impl Connections for FakeConnections {
     fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError> {
         let id = asking.connection;
         self.commands.lock().push((id, asking.kind.clone()));
-        let mut connection = self.store.connection(id).ready().unwrap().unwrap();
+        let mut connection = got(self.store.connection(id));
         match &asking.kind {
             CommandKind::SetEnabled(true) => connection.lifecycle.desired = Desired::Active,
             CommandKind::SetEnabled(false) => connection.lifecycle.desired = Desired::Paused,
@@ -120,7 +125,7 @@ impl Connections for FakeConnections {
             | CommandKind::Resolve(_)
             | CommandKind::Replay(_) => {}
         }
-        self.put(connection);
+        self.put(Change::PutConnection(Box::new(connection)));
         let (at, outcome) = (self.clock.now(), CommandOutcome::Applied);
         let state = if self.is_slow.load(Ordering::SeqCst) {
             CommandState::Asked
@@ -136,8 +141,7 @@ impl Connections for FakeConnections {
             asked_at: at,
             state,
         };
-        let batch = Batch::of(vec![Change::PutCommand(Box::new(command.clone()))]);
-        futures_now(self.store.commit(batch)).unwrap();
+        self.put(Change::PutCommand(Box::new(command.clone())));
         Box::pin(async { Ok(command) })
     }
 
@@ -164,12 +168,8 @@ impl Connections for FakeConnections {
     }
 
     fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {
-        self.secrets
-            .lock()
-            .get(&connection.id)
-            .cloned()
-            .into_iter()
-            .collect()
+        let secrets = self.secrets.lock();
+        secrets.get(&connection.id).cloned().into_iter().collect()
     }
 
     fn add_grant(
@@ -206,16 +206,13 @@ impl Connections for FakeConnections {
             created_at: now,
             rejected: None,
         };
-        let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
-        futures_now(self.store.commit(batch)).unwrap();
+        self.put(Change::PutCredential(credential.clone()));
         Box::pin(async { Ok(credential) })
     }
 
     fn remove_credential(&self, id: CredentialId) -> Answering<'_, (), CommitError> {
-        Box::pin(
-            self.store
-                .commit(Batch::of(vec![Change::DeleteCredential(id)])),
-        )
+        let batch = Batch::of(vec![Change::DeleteCredential(id)]);
+        Box::pin(self.store.commit(batch))
     }
 
     fn user_removal_begun(&self, id: UserId) {
@@ -227,13 +224,9 @@ impl Connections for FakeConnections {
         id: CredentialId,
         is_shared: bool,
     ) -> Answering<'_, Credential, CommandError> {
-        let present = self.store.credential(id).ready().unwrap().unwrap();
-        let credential = Credential {
-            is_shared,
-            ..present
-        };
-        let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
-        futures_now(self.store.commit(batch)).unwrap();
+        let mut credential = got(self.store.credential(id));
+        credential.is_shared = is_shared;
+        self.put(Change::PutCredential(credential.clone()));
         Box::pin(async { Ok(credential) })
     }
 

@@ -1,19 +1,16 @@
 //! Lists that are narrowed down: by what, with cursors, bounded, and never another user's.
 
-use super::connections::futures_now;
+use super::connections::got;
 use super::stage::{Person, Stage, connect};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload};
 use crate::domain::id::{DeliveryId, IncidentId, RunId};
-use crate::domain::incident::IncidentStatus;
+use crate::domain::incident::{IncidentStatus, Subject};
+use crate::domain::lifecycle::Desired;
 use crate::domain::run::{Conclusion, RunStatus};
 use crate::domain::time::Timestamp;
-use crate::store::{Batch, Change, LOOKED_AT_MAX, Read, Store};
+use crate::store::{Change, LOOKED_AT_MAX, Read};
 use serde_json::Value;
-
-fn put(stage: &Stage, changes: Vec<Change>) {
-    futures_now(stage.store.commit(Batch::of(changes))).unwrap();
-}
 
 fn connected(stage: &Stage, name: &str) -> Connection {
     connect(&stage.connections, stage.owner.user, name, stage.credential)
@@ -21,12 +18,6 @@ fn connected(stage: &Stage, name: &str) -> Connection {
 
 /// A delivery like the seeded one, as the `n`th.
 fn delivery(stage: &Stage, of: &Connection, n: u32, event: &str) -> Delivery {
-    let like = stage
-        .store
-        .delivery(stage.delivery)
-        .ready()
-        .unwrap()
-        .unwrap();
     Delivery {
         id: DeliveryId::from_u128(u128::MAX / 2 + u128::from(n)),
         connection: of.id,
@@ -34,7 +25,7 @@ fn delivery(stage: &Stage, of: &Connection, n: u32, event: &str) -> Delivery {
         provider_delivery_id: format!("d{n}"),
         event: event.into(),
         body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
-        ..like
+        ..got(stage.store.delivery(stage.delivery))
     }
 }
 
@@ -56,12 +47,10 @@ fn ended(delivery: Delivery, outcome: Outcome) -> Delivery {
 
 /// Every item of a list over all its pages, by one of its fields; and how many pages there were.
 #[track_caller]
-fn all(stage: &Stage, who: &Person, list: &str, field: &str) -> (Vec<String>, usize) {
+fn all(who: &Person, list: &str, field: &str) -> (Vec<String>, usize) {
     let (mut seen, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
-        let page = stage.call(Some(who), &format!("GET /api/v2/{list}{cursor}"), None);
-        assert_eq!(page.status, 200, "{list}: {page:?}");
-        let page = page.json();
+        let page = who.show(format!("{list}{cursor}"));
         pages += 1;
         let items = [&page["items"], &page["connections"]];
         let items = items.into_iter().find_map(Value::as_array).unwrap();
@@ -74,9 +63,9 @@ fn all(stage: &Stage, who: &Person, list: &str, field: &str) -> (Vec<String>, us
 }
 
 #[track_caller]
-fn names(stage: &Stage, who: &Person, query: &str) -> Vec<String> {
+fn names(who: &Person, query: &str) -> Vec<String> {
     let list = format!("repositories/connections?{query}");
-    all(stage, who, &list, "repository_full_name").0
+    all(who, &list, "repository_full_name").0
 }
 
 #[test]
@@ -86,12 +75,12 @@ fn connections_are_found_by_name_owner_host_provider_and_status() {
         connected(&stage, name);
     }
     let mut paused = connected(&stage, "acme/old");
-    paused.lifecycle.desired = crate::domain::lifecycle::Desired::Paused;
-    put(&stage, vec![Change::PutConnection(Box::new(paused))]);
+    paused.lifecycle.desired = Desired::Paused;
+    stage.commit(vec![Change::PutConnection(Box::new(paused))]);
     let mut removed = connected(&stage, "acme/gone");
-    removed.lifecycle.desired = crate::domain::lifecycle::Desired::Removed { delete_hook: true };
-    put(&stage, vec![Change::PutConnection(Box::new(removed))]);
-    let found = |query: &str| names(&stage, &stage.owner, query);
+    removed.lifecycle.desired = Desired::Removed { delete_hook: true };
+    stage.commit(vec![Change::PutConnection(Box::new(removed))]);
+    let found = |query: &str| names(&stage.owner, query);
     assert_eq!(found("repository=ACME/api"), ["acme/api"]);
     assert_eq!(found("repository=acme/web"), ["Acme/Web"]);
     assert_eq!(found("repository=acme/gone"), [""; 0]);
@@ -106,11 +95,8 @@ fn connections_are_found_by_name_owner_host_provider_and_status() {
     assert_eq!(found("provider=github&host=github.com").len(), 5);
     assert_eq!(found("provider=gitlab"), [""; 0]);
     assert_eq!(found("host=git.example.org"), [""; 0]);
-    assert_eq!(
-        names(&stage, &stage.foreign, "repository=acme/api"),
-        [""; 0]
-    );
-    assert_eq!(names(&stage, &stage.admin, "repository=acme/*"), [""; 0]);
+    assert_eq!(names(&stage.foreign, "repository=acme/api"), [""; 0]);
+    assert_eq!(names(&stage.admin, "repository=acme/*"), [""; 0]);
 }
 
 #[test]
@@ -126,10 +112,10 @@ fn deliveries_are_found_by_repository_event_outcome_and_state() {
         ended(delivery(&stage, &web, 3, "push"), dead),
         delivery(&stage, &web, 4, "status"),
     ];
-    put(&stage, changes.into_iter().map(inserted).collect());
+    stage.commit(changes.into_iter().map(inserted).collect());
     let found = |query: &str| {
         let list = format!("deliveries?{query}");
-        all(&stage, &stage.owner, &list, "provider_delivery_id").0
+        all(&stage.owner, &list, "provider_delivery_id").0
     };
     assert_eq!(found("limit=2"), ["d4", "d3", "d2", "d1", "seeded"]);
     assert_eq!(found("repository=Acme/API&limit=1"), ["d2", "d1"]);
@@ -147,9 +133,9 @@ fn deliveries_are_found_by_repository_event_outcome_and_state() {
     assert_eq!(found("provider=github").len(), 5);
     assert_eq!(found("provider=gitlab"), [""; 0]);
     let list = "deliveries?repository=acme/api";
-    let (names, _) = all(&stage, &stage.owner, list, "repository_full_name");
+    let (names, _) = all(&stage.owner, list, "repository_full_name");
     assert_eq!(names, ["acme/api", "acme/api"]);
-    let (none, _) = all(&stage, &stage.foreign, list, "id");
+    let (none, _) = all(&stage.foreign, list, "id");
     assert_eq!(none, [""; 0]);
 }
 
@@ -160,12 +146,12 @@ fn a_rare_one_among_many_is_found_by_pages_that_each_look_at_no_more_than_they_m
     let many = u32::try_from(LOOKED_AT_MAX).unwrap() * 5 / 2;
     let name = |n| if n == 7 { "release" } else { "push" };
     let changes = (1..=many).map(|n| inserted(delivery(&stage, &api, n, name(n))));
-    put(&stage, changes.collect());
+    stage.commit(changes.collect());
     for list in [
         "deliveries?event=release",
         "deliveries?event=release&repository=acme/api",
     ] {
-        let (found, pages) = all(&stage, &stage.owner, list, "provider_delivery_id");
+        let (found, pages) = all(&stage.owner, list, "provider_delivery_id");
         assert_eq!((found, pages), (vec!["d7".to_owned()], 3), "{list}");
     }
 }
@@ -174,34 +160,26 @@ fn a_rare_one_among_many_is_found_by_pages_that_each_look_at_no_more_than_they_m
 fn runs_and_incidents_are_found_by_what_they_are_about() {
     let stage = Stage::new();
     let api = connected(&stage, "acme/api");
-    let mut run = stage.store.run(stage.run).ready().unwrap().unwrap();
+    let mut run = got(stage.store.run(stage.run));
     run.id = RunId::from_u128(u128::MAX / 2);
     run.connection = api.id;
     run.provider_run_id = 9002;
     run.facts.branch = Some("release/1".into());
     run.status = RunStatus::Completed(Conclusion::Success);
-    let mut incident = stage
-        .store
-        .incident(stage.incident)
-        .ready()
-        .unwrap()
-        .unwrap();
+    let mut incident = got(stage.store.incident(stage.incident));
     incident.id = IncidentId::from_u128(u128::MAX / 2);
-    incident.subject = crate::domain::incident::Subject::Connection(api.id);
+    incident.subject = Subject::Connection(api.id);
     incident.status = IncidentStatus::Resolved;
     let mut credentials = incident.clone();
     credentials.id = IncidentId::from_u128(u128::MAX / 2 + 1);
-    credentials.subject = crate::domain::incident::Subject::Credential(stage.credential);
+    credentials.subject = Subject::Credential(stage.credential);
     credentials.status = IncidentStatus::Acknowledged;
-    put(
-        &stage,
-        vec![
-            Change::PutRun(Box::new(run.clone())),
-            Change::PutIncident(Box::new(incident.clone())),
-            Change::PutIncident(Box::new(credentials.clone())),
-        ],
-    );
-    let found = |list: &str| all(&stage, &stage.owner, list, "id").0;
+    stage.commit(vec![
+        Change::PutRun(Box::new(run.clone())),
+        Change::PutIncident(Box::new(incident.clone())),
+        Change::PutIncident(Box::new(credentials.clone())),
+    ]);
+    let found = |list: &str| all(&stage.owner, list, "id").0;
     let (old, new) = (stage.run.to_string(), run.id.to_string());
     let (old, new) = (old.as_str(), new.as_str());
     assert_eq!(found("workflows/runs?limit=1"), [new, old]);
@@ -232,39 +210,31 @@ fn runs_and_incidents_are_found_by_what_they_are_about() {
 #[test]
 fn a_value_that_nothing_can_have_is_refused_with_those_that_there_are() {
     let stage = Stage::new();
-    for (line, part) in [
-        (
-            "repositories/connections?status=broken",
-            "pending, active, degraded, failed",
-        ),
-        ("repositories/connections?status=", "pending, active"),
-        ("repositories/connections?provider=gitea", "github, gitlab"),
-        ("repositories/connections?repository=app", "owner/name"),
-        ("repositories/connections?repository=", "owner/name"),
-        ("repositories/connections?repository=a/[", "owner/name"),
-        ("repositories/connections?host=a/b", "host name"),
-        ("repositories/connections?owner=a%20b", "organisation"),
-        (
-            "repositories/connections?webhook_status=active",
-            "webhook_status",
-        ),
-        ("deliveries?outcome=done", "dead_letter"),
-        ("deliveries?state=new", "received, processed"),
-        ("deliveries?event=", "name of an event"),
-        ("deliveries?provider=GitHub", "github, gitlab"),
-        ("workflows/runs?conclusion=bad", "timed_out"),
-        (
-            "workflows/runs?status=done",
-            "queued, in_progress, completed",
-        ),
-        ("workflows/runs?branch=", "pattern"),
-        ("incidents?status=closed", "open, acknowledged, resolved"),
-        ("incidents?repository=x", "owner/name"),
+    for row in [
+        "repositories/connections?status=broken -> pending, active, degraded, failed",
+        "repositories/connections?status= -> pending, active",
+        "repositories/connections?provider=gitea -> github, gitlab",
+        "repositories/connections?repository=app -> owner/name",
+        "repositories/connections?repository= -> owner/name",
+        "repositories/connections?repository=a/[ -> owner/name",
+        "repositories/connections?host=a/b -> host name",
+        "repositories/connections?owner=a%20b -> organisation",
+        "repositories/connections?webhook_status=active -> webhook_status",
+        "deliveries?outcome=done -> dead_letter",
+        "deliveries?state=new -> received, processed",
+        "deliveries?event= -> name of an event",
+        "deliveries?provider=GitHub -> github, gitlab",
+        "workflows/runs?conclusion=bad -> timed_out",
+        "workflows/runs?status=done -> queued, in_progress, completed",
+        "workflows/runs?branch= -> pattern",
+        "incidents?status=closed -> open, acknowledged, resolved",
+        "incidents?repository=x -> owner/name",
     ] {
-        let reply = stage.call(Some(&stage.owner), &format!("GET /api/v2/{line}"), None);
+        let (path, part) = row.split_once(" -> ").unwrap();
+        let reply = stage.owner.get(path);
         reply.is(400, "bad_query");
-        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains(part), "{line}: {detail}");
+        let detail = reply.text("detail");
+        assert!(detail.contains(part), "{path}: {detail}");
     }
 }
 

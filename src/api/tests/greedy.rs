@@ -5,7 +5,6 @@ use super::wire::{open, read, send_raw};
 use crate::api::Settings;
 use crate::domain::connection::Connection;
 use crate::domain::id::UserId;
-use crate::provider::signature::github_sign;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -42,12 +41,8 @@ fn settle(api: &Stage) {
 }
 
 fn hook(api: &Stage, user: UserId, n: usize) -> Connection {
-    connect(
-        &api.connections,
-        user,
-        &format!("greedy/r{n}"),
-        api.credential,
-    )
+    let name = format!("greedy/r{n}");
+    connect(&api.connections, user, &name, api.credential)
 }
 
 #[track_caller]
@@ -70,28 +65,24 @@ fn one_who_announces_much_and_sends_nothing_starves_nobody() {
     }
 }
 
+/// Another hook of the same user, a user with many hooks, and many users.
 #[test]
-fn nor_does_another_hook_of_the_same_user() {
-    let api = Stage::new();
-    let neighbour = hook(&api, api.owner.user, 1);
-    let _held = announces(&api, &neighbour, LARGE, 20);
-    is_taken_soon(&api, "large", LARGE);
-}
-
-#[test]
-fn nor_a_user_with_many_hooks() {
-    let api = Stage::new();
-    let hooks = (0..30).map(|n| hook(&api, api.foreign.user, n));
-    let _held: Vec<_> = hooks.map(|hook| announces(&api, &hook, LARGE, 2)).collect();
-    is_taken_soon(&api, "large", LARGE);
-}
-
-#[test]
-fn nor_do_many_users_who_send_nothing() {
-    let api = Stage::new();
-    let hooks = (0..30).map(|n| hook(&api, UserId::from_u128(1000 + n), n as usize));
-    let _held: Vec<_> = hooks.map(|hook| announces(&api, &hook, LARGE, 2)).collect();
-    is_taken_soon(&api, "large", LARGE);
+fn nor_do_many_hooks_whosever_they_are() {
+    type Of = fn(&Stage, usize) -> UserId;
+    let table: [(usize, usize, Of); 3] = [
+        (1, 20, |api, _| api.owner.user),
+        (30, 2, |api, _| api.foreign.user),
+        (30, 2, |_, n| UserId::from_u128(1000 + n as u128)),
+    ];
+    for (hooks, each, of) in table {
+        let api = Stage::new();
+        let hooks = (0..hooks).map(|n| hook(&api, of(&api, n), n));
+        let held: Vec<_> = hooks
+            .map(|hook| announces(&api, &hook, LARGE, each))
+            .collect();
+        is_taken_soon(&api, "large", LARGE);
+        drop(held);
+    }
 }
 
 #[test]
@@ -146,7 +137,7 @@ fn a_chunked_body_is_charged_for_what_has_come_and_one_that_trickles_makes_room(
 fn a_body_of_many_tiny_chunks_costs_no_more_than_its_bytes() {
     let api = Stage::new();
     let body = vec![b' '; 200_000];
-    let signature = github_sign(&api.connections.secret_of(api.connection.id), &body);
+    let signature = api.signed(&body);
     let path = format!("/{}", api.connection.hook_key);
     let framing = format!("X-Hub-Signature-256: {signature}\r\nTransfer-Encoding: chunked");
     let mut stream = announce(&api, &path, &framing);
@@ -165,7 +156,7 @@ fn strangers_who_announce_much_do_not_keep_each_other_out() {
     let mut body = br#"{"repository":{"full_name":"canary/repository"},"x":""#.to_vec();
     body.resize(LARGE - 2, b'x');
     body.extend(b"\"}");
-    let signature = github_sign(&api.connections.secret_of(api.connection.id), &body);
+    let signature = api.signed(&body);
     let framing = format!("X-Hub-Signature-256: {signature}\r\n{}", from(2));
     let began = Instant::now();
     let mut stream = announce(&api, "", &framing);
@@ -182,12 +173,10 @@ fn a_slow_body_is_taken_where_nobody_needs_its_room() {
         ..settings()
     });
     let body = vec![b' '; 100_000];
-    let signature = github_sign(&api.connections.secret_of(api.connection.id), &body);
+    let signature = api.signed(&body);
     let path = format!("/{}", api.connection.hook_key);
-    let framing = format!(
-        "X-Hub-Signature-256: {signature}\r\nContent-Length: {}",
-        body.len()
-    );
+    let length = body.len();
+    let framing = format!("X-Hub-Signature-256: {signature}\r\nContent-Length: {length}");
     let mut stream = announce(&api, &path, &framing);
     for (n, piece) in body.chunks(10_000).enumerate() {
         stream.write_all(piece).unwrap();
@@ -210,17 +199,9 @@ fn a_burst_of_one_repository_passes_whole() {
     let path = format!("/api/v2/webhooks/github/{}", api.connection.hook_key);
     for (n, stream) in streams.iter_mut().enumerate() {
         let body = format!("{{\"n\":{n},\"x\":\"{}\"}}", "y".repeat(20_000));
-        let signature = github_sign(
-            &api.connections.secret_of(api.connection.id),
-            body.as_bytes(),
-        );
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nX-GitHub-Event: push\r\n\
-             X-GitHub-Delivery: burst-{n}\r\nX-Hub-Signature-256: {signature}\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
+        stream
+            .write_all(&api.raw_delivery(&path, n, &body))
+            .unwrap();
     }
     for stream in &mut streams {
         assert_eq!(read(stream).status, 202);

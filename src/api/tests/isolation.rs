@@ -1,7 +1,9 @@
 //! The walk: every route as nobody, as a foreign user, as the owner and as an admin.
 
+use super::connections::got;
 use super::stage::{CANARY, Person, Stage};
 use crate::api::routes::{Access, Operation};
+use crate::domain::id::TokenId;
 use crate::store::Read;
 
 /// What a route shows or touches, which says what a foreign user must get.
@@ -18,126 +20,102 @@ enum Touches {
 
 use Touches::{Managed, Nothing, Object, Own};
 
-/// A request to a route: its path, its body, what it touches, and what its rightful user gets.
-/// Exhaustive: a route that is not here does not compile.
-fn probe(operation: Operation, api: &Stage) -> (String, Option<String>, Touches, u16) {
-    let connections = "/api/v2/repositories/connections";
-    let connection = format!("{connections}/{}", api.connection.id);
-    let delivery = format!("/api/v2/deliveries/{}", api.delivery);
-    let incident = format!("/api/v2/incidents/{}", api.incident);
-    let hook = format!("/api/v2/webhooks/github/{}", api.connection.hook_key);
-    let credential = format!("/api/v2/credentials/{}", api.credential);
-    let run = format!("/api/v2/workflows/runs/{}", api.run);
-    let body = |text: &str| Some(text.to_owned());
-    let connect = format!(
-        r#"{{"repository_full_name":"canary/other","credential_id":"{}"}}"#,
-        api.credential
-    );
-    match operation {
-        Operation::Receive => ("/api/v2/webhooks/github".into(), body("{}"), Nothing, 400),
-        Operation::ReceiveForHook => (hook, body("{}"), Nothing, 400),
-        Operation::AddCredential => {
-            let new = r#"{"provider":"github","token":"ghp_x"}"#;
-            ("/api/v2/credentials".into(), body(new), Own, 201)
+/// The request to a route about the owner's objects: its line and its body.
+pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<String>) {
+    let route = operation.route();
+    let ids = [
+        ("/device/{id}", api.device.clone()),
+        ("/credentials/{id}", api.credential.to_string()),
+        ("/connections/{id}", api.connection.id.to_string()),
+        ("/deliveries/{id}", api.delivery.to_string()),
+        ("/runs/{id}", api.run.to_string()),
+        ("/incidents/{id}", api.incident.to_string()),
+        ("/commands/{id}", api.command.to_string()),
+        ("/users/{id}", api.foreign.user.to_string()),
+        ("/tokens/{id}", token(api)),
+    ];
+    let mut path = route.path.replace("{provider}", "github");
+    path = path.replace("{hook_key}", &api.connection.hook_key.to_string());
+    for (part, id) in ids {
+        path = path.replace(part, &part.replace("{id}", &id));
+    }
+    if operation == Operation::RemoveCredential {
+        path += "?force=true";
+    }
+    let credential = api.credential;
+    let body = match operation {
+        Operation::AddCredential => r#"{"provider":"github","token":"ghp_x"}"#.into(),
+        Operation::Connect => {
+            format!(r#"{{"repository_full_name":"canary/other","credential_id":"{credential}"}}"#)
         }
-        Operation::ListCredentials => ("/api/v2/credentials".into(), None, Own, 200),
-        Operation::RemoveCredential => (format!("{credential}?force=true"), None, Object, 204),
-        Operation::PatchCredential => (credential, body(r#"{"is_shared":true}"#), Object, 200),
-        Operation::Authorize
-        | Operation::OauthCallback
-        | Operation::OauthDone
-        | Operation::BeginDevice
-        | Operation::PollDevice => probe_sign_in(operation, api),
-        Operation::Connect => (
-            "/api/v2/repositories/connect".into(),
-            Some(connect),
-            Object,
-            201,
-        ),
-        Operation::ListConnections => (connections.into(), None, Own, 200),
-        Operation::PatchConnection => (connection, body(r#"{"is_enabled":false}"#), Object, 200),
-        Operation::GetConnection | Operation::Disconnect => (connection, None, Object, 200),
-        Operation::ListCommands => (format!("{connection}/commands"), None, Object, 200),
-        Operation::GetCommand => {
-            let command = format!("/api/v2/commands/{}", api.command);
-            (command, None, Object, 200)
-        }
-        Operation::Check => (format!("{connection}/check"), None, Object, 202),
-        Operation::Ping => (format!("{connection}/ping"), None, Object, 202),
-        Operation::Recreate => (format!("{connection}/recreate"), None, Object, 202),
-        Operation::RotateSecret => (format!("{connection}/rotate-secret"), None, Object, 202),
-        Operation::ListRepositories => ("/api/v2/repositories/github".into(), None, Own, 200),
-        Operation::ListDeliveries => ("/api/v2/deliveries".into(), None, Own, 200),
-        Operation::GetDelivery => (delivery, None, Object, 200),
-        Operation::Replay => (format!("{delivery}/replay"), None, Object, 202),
-        Operation::ListRuns => ("/api/v2/workflows/runs".into(), None, Own, 200),
-        Operation::GetRun => (run, None, Object, 200),
-        Operation::ListIncidents => ("/api/v2/incidents".into(), None, Own, 200),
-        Operation::GetIncident => (incident, None, Object, 200),
-        Operation::Acknowledge => (format!("{incident}/acknowledge"), None, Object, 200),
-        Operation::Resolve => (format!("{incident}/resolve"), None, Object, 200),
-        Operation::GetStats => ("/api/v2/stats".into(), None, Own, 200),
-        Operation::AddUser
-        | Operation::ListUsers
-        | Operation::RemoveUser
-        | Operation::WhoAmI
+        Operation::PatchConnection => r#"{"is_enabled":false}"#.into(),
+        Operation::PatchCredential => r#"{"is_shared":true}"#.into(),
+        Operation::AddUser => r#"{"name":"new"}"#.into(),
+        Operation::Receive
+        | Operation::ReceiveForHook
         | Operation::CreateToken
-        | Operation::ListTokens
-        | Operation::GetToken
-        | Operation::RevokeToken => probe_account(operation, api),
-        Operation::Openapi => ("/api/v2/openapi.json".into(), None, Nothing, 200),
-        Operation::Docs => ("/docs".into(), None, Nothing, 200),
-        Operation::Healthz => ("/healthz".into(), None, Nothing, 200),
-        Operation::Readyz => ("/readyz".into(), None, Nothing, 200),
-        Operation::Metrics => ("/metrics".into(), None, Nothing, 200),
-    }
+        | Operation::BeginDevice => "{}".into(),
+        _ => return (format!("{} {path}", route.method), None),
+    };
+    (format!("{} {path}", route.method), Some(body))
 }
 
-fn probe_account(operation: Operation, api: &Stage) -> (String, Option<String>, Touches, u16) {
-    let body = |text: &str| Some(text.to_owned());
+/// What a route touches, and what its rightful user gets. Exhaustive: a route that is not here does
+/// not compile.
+fn probe(operation: Operation) -> (Touches, u16) {
+    use Operation as O;
     match operation {
-        Operation::AddUser => (
-            "/api/v2/users".into(),
-            body(r#"{"name":"new"}"#),
-            Nothing,
-            201,
-        ),
-        Operation::ListUsers => ("/api/v2/users".into(), None, Nothing, 200),
-        Operation::WhoAmI => ("/api/v2/whoami".into(), None, Own, 200),
-        Operation::RemoveUser => {
-            let user = format!("/api/v2/users/{}", api.foreign.user);
-            (user, None, Nothing, 200)
-        }
-        Operation::CreateToken => ("/api/v2/tokens".into(), body("{}"), Own, 201),
-        Operation::ListTokens => ("/api/v2/tokens".into(), None, Own, 200),
-        Operation::GetToken => (token(api), None, Managed, 200),
-        Operation::RevokeToken => (token(api), None, Managed, 204),
-        _ => unreachable!("the others have their own"),
+        O::Receive | O::ReceiveForHook | O::OauthCallback => (Nothing, 400),
+        O::AddCredential | O::BeginDevice | O::CreateToken => (Own, 201),
+        O::ListCredentials
+        | O::ListConnections
+        | O::ListRepositories
+        | O::ListDeliveries
+        | O::ListRuns
+        | O::ListIncidents
+        | O::ListTokens
+        | O::GetStats
+        | O::WhoAmI => (Own, 200),
+        O::Authorize => (Own, 303),
+        O::Connect => (Object, 201),
+        O::RemoveCredential => (Object, 204),
+        O::PatchCredential
+        | O::PatchConnection
+        | O::GetConnection
+        | O::Disconnect
+        | O::ListCommands
+        | O::GetCommand
+        | O::GetDelivery
+        | O::GetRun
+        | O::GetIncident
+        | O::Acknowledge
+        | O::Resolve
+        | O::PollDevice => (Object, 200),
+        O::Check | O::Ping | O::Recreate | O::RotateSecret | O::Replay => (Object, 202),
+        O::GetToken => (Managed, 200),
+        O::RevokeToken => (Managed, 204),
+        O::AddUser => (Nothing, 201),
+        O::ListUsers
+        | O::RemoveUser
+        | O::OauthDone
+        | O::Openapi
+        | O::Docs
+        | O::Healthz
+        | O::Readyz
+        | O::Metrics => (Nothing, 200),
     }
 }
 
-/// The owner's API token.
+/// The owner's API token, or none that there is once it is revoked.
 fn token(api: &Stage) -> String {
     let tokens = api.store.tokens_of(api.owner.user).ready().unwrap();
-    format!("/api/v2/tokens/{}", tokens[0].id)
+    let id = tokens
+        .first()
+        .map_or(TokenId::from_u128(0), |token| token.id);
+    id.to_string()
 }
 
-fn probe_sign_in(operation: Operation, api: &Stage) -> (String, Option<String>, Touches, u16) {
-    let path = |rest: &str| format!("/api/v2/oauth/github/{rest}");
-    match operation {
-        Operation::Authorize => (path("authorize"), None, Own, 303),
-        Operation::OauthCallback => (path("callback"), None, Nothing, 400),
-        Operation::OauthDone => (path("done"), None, Nothing, 200),
-        Operation::BeginDevice => (path("device"), Some("{}".into()), Own, 201),
-        Operation::PollDevice => {
-            let device = path(&format!("device/{}", api.device));
-            (device, None, Object, 200)
-        }
-        _ => unreachable!("the others have their own"),
-    }
-}
-
-/// Everything of the owner's that somebody else could have changed.
+/// Everything of the owner's that another user could have changed.
 fn owners_things(api: &Stage) -> String {
     let store = &*api.store;
     format!(
@@ -200,11 +178,10 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
             if who == Who::Owner {
                 api = Stage::new();
             }
-            let route = operation.route();
-            let (path, body, touches, rightful) = probe(*operation, &api);
-            let line = format!("{} {path}", route.method);
+            let (touches, rightful) = probe(*operation);
+            let (line, body) = request(*operation, &api);
             let reply = api.call(who.person(&api), &line, body.as_deref());
-            let allowed = expected(who, route.access, &touches, rightful);
+            let allowed = expected(who, operation.route().access, &touches, rightful);
             assert!(
                 allowed.contains(&reply.status),
                 "{who:?} {line}: {allowed:?} {reply:?}"
@@ -215,27 +192,20 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
             assert!(!reply.body.contains(CANARY), "{who:?} {line}: {reply:?}");
             if matches!(touches, Object | Managed) && who != Who::Nobody && reply.status == 404 {
                 // What is another's is answered exactly like what is not there.
-                let made_up = line.replace(&api.connection.id.to_string(), NO_CONNECTION);
-                let made_up = made_up
-                    .replace(&api.device, &"A".repeat(api.device.len()))
-                    .replace(
-                        &api.delivery.to_string(),
-                        &NO_CONNECTION.replace("con", "dlv"),
-                    )
-                    .replace(
-                        &api.incident.to_string(),
-                        &NO_CONNECTION.replace("con", "inc"),
-                    )
-                    .replace(
-                        &api.command.to_string(),
-                        &NO_CONNECTION.replace("con", "cmd"),
-                    )
-                    .replace(&api.run.to_string(), &NO_CONNECTION.replace("con", "run"))
-                    .replace(
-                        &api.credential.to_string(),
-                        &NO_CONNECTION.replace("con", "crd"),
-                    )
-                    .replace(&token(&api), &format!("/api/v2/tokens/{NO_TOKEN}"));
+                let ids = [
+                    api.connection.id.to_string(),
+                    api.delivery.to_string(),
+                    api.incident.to_string(),
+                    api.command.to_string(),
+                    api.run.to_string(),
+                    api.credential.to_string(),
+                    token(&api),
+                ];
+                let device = line.replace(&api.device, &"A".repeat(api.device.len()));
+                let made_up = ids.iter().fold(device, |line, id| {
+                    let (prefix, digits) = id.split_once('_').unwrap();
+                    line.replace(id, &format!("{prefix}_{}", "0".repeat(digits.len())))
+                });
                 assert_ne!(made_up, line);
                 let none = api.call(who.person(&api), &made_up, body.as_deref());
                 assert_eq!(none.without_date(), reply.without_date(), "{line}");
@@ -245,76 +215,40 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
     }
 }
 
-const NO_TOKEN: &str = "tok_00000000000000000000000000";
-const NO_CONNECTION: &str = "con_00000000000000000000000000";
-
-#[test]
-fn a_walked_path_is_the_path_of_its_route() {
-    let api = Stage::new();
-    for operation in Operation::ALL {
-        let route = operation.route();
-        let (path, ..) = probe(*operation, &api);
-        let segments = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
-        let (walked, wanted) = (segments(&path), segments(route.path));
-        assert_eq!(walked.len(), wanted.len(), "{path}");
-        for (walked, wanted) in walked.iter().zip(&wanted) {
-            assert!(
-                wanted.starts_with('{') || walked == wanted,
-                "{path} is not {}",
-                route.path
-            );
-        }
-    }
-}
-
 #[test]
 fn filters_by_a_foreign_connection_are_as_if_it_did_not_exist() {
     let api = Stage::new();
     let id = api.connection.id;
     for list in ["deliveries", "workflows/runs", "incidents"] {
-        let line = format!("GET /api/v2/{list}?connection_id={id}");
-        assert_eq!(api.call(Some(&api.owner), &line, None).status, 200);
-        api.call(Some(&api.foreign), &line, None)
-            .is(404, "not_found");
+        let path = format!("{list}?connection_id={id}");
+        assert_eq!(api.owner.get(&path).status, 200);
+        api.foreign.get(&path).is(404, "not_found");
     }
-    let line = "GET /api/v2/incidents?repository=canary/repository";
-    let items = |who: &Person| api.call(Some(who), line, None).json()["items"].clone();
-    assert_eq!(items(&api.owner).as_array().unwrap().len(), 1);
-    assert_eq!(items(&api.foreign).as_array().unwrap().len(), 0);
+    let path = "incidents?repository=canary/repository";
+    let count = |who: &Person| who.show(path)["items"].as_array().unwrap().len();
+    assert_eq!((count(&api.owner), count(&api.foreign)), (1, 0));
 }
 
 #[test]
 fn two_users_of_one_repository_act_on_their_own_connection_only() {
     let api = Stage::new();
-    let connect = r#"{"repository_full_name":"canary/repository"}"#;
-    let line = "POST /api/v2/repositories/connect";
-    let mine = api.call(Some(&api.foreign), line, Some(connect)).json();
-    let again = api.call(Some(&api.foreign), line, Some(connect));
+    let body = r#"{"repository_full_name":"canary/repository"}"#;
+    let connect = || api.foreign.post("repositories/connect", body);
+    let (mine, again) = (connect().text("id"), connect());
     again.is(409, "already_connected");
-    assert_eq!(again.json()["connection_id"], mine["id"]);
-    let path = |id: &str| format!("/api/v2/repositories/connections/{id}");
-    let pause = Some(r#"{"is_enabled":false}"#);
+    assert_eq!(again.text("connection_id"), mine);
+    let path = format!("repositories/connections/{mine}");
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let own = path(mine["id"].as_str().unwrap());
-                let own = api.call(Some(&api.foreign), &format!("PATCH {own}"), pause);
-                assert_eq!(
-                    (own.status, own.json()["is_enabled"].clone()),
-                    (200, false.into())
-                );
-                let other = path(&api.connection.id.to_string());
-                let other = api.call(Some(&api.foreign), &format!("DELETE {other}"), None);
-                other.is(404, "not_found");
+                let own = api.foreign.patch(&path, r#"{"is_enabled":false}"#);
+                assert_eq!(own.status, 200);
+                assert_eq!(own.json()["is_enabled"], false);
+                api.foreign.delete(api.path()).is(404, "not_found");
             });
         }
     });
-    let owners = api
-        .store
-        .connection(api.connection.id)
-        .ready()
-        .unwrap()
-        .unwrap();
+    let owners = got(api.store.connection(api.connection.id));
     assert_eq!(owners, api.connection);
 }
 

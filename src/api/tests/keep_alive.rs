@@ -2,16 +2,12 @@
 
 use super::stage::Stage;
 use super::wire::{open, read};
-use crate::provider::signature::github_sign;
 use std::io::Write;
 
 /// A signed delivery of about so many bytes: its head, and its body.
 fn delivery(api: &Stage, n: usize, bytes: usize, is_chunked: bool) -> (Vec<u8>, Vec<u8>) {
     let body = format!("{{\"n\":{n},\"x\":\"{}\"}}", "y\\r\\n".repeat(bytes / 5));
-    let signature = github_sign(
-        &api.connections.secret_of(api.connection.id),
-        body.as_bytes(),
-    );
+    let signature = api.signed(body.as_bytes());
     let key = &api.connection.hook_key;
     let framing = if is_chunked {
         "Transfer-Encoding: chunked".to_owned()

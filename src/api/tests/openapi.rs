@@ -1,10 +1,11 @@
 //! The description of the API is true: of its routes, its shapes and its codes.
 
+use super::isolation::request;
 use super::stage::Stage;
 use crate::api::error::{Code, status};
 use crate::api::openapi;
 use crate::api::routes::{Access, Operation};
-use crate::store::Read;
+use actix_web::http::Method;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -242,39 +243,12 @@ fn check(document: &Value, api: &Stage, path: &str, line: &str, body: Option<&st
 fn answers_have_the_shapes_that_it_describes() {
     let (document, api) = (document(), Stage::new());
     api.deliver("d", "push", b"{}");
-    let connection = api.connection.id.to_string();
-    let token = api.store.tokens_of(api.owner.user).ready().unwrap()[0].id;
-    let ids = [
-        ("/device/{id}", api.device.clone()),
-        ("/credentials/{id}", api.credential.to_string()),
-        ("/deliveries/{id}", api.delivery.to_string()),
-        ("/runs/{id}", api.run.to_string()),
-        ("/incidents/{id}", api.incident.to_string()),
-        ("/commands/{id}", api.command.to_string()),
-        ("/users/{id}", api.foreign.user.to_string()),
-        ("/tokens/{id}", token.to_string()),
-    ];
     // Deletions last, so that there is something to show.
-    let mut routes: Vec<_> = Operation::ALL.iter().map(|o| o.route()).collect();
-    routes.sort_by_key(|route| route.method == actix_web::http::Method::DELETE);
-    for route in routes {
-        let of = ids.iter().find(|(part, _)| route.path.contains(part));
-        let id = of.map_or(&connection, |(_, id)| id);
-        let path = route
-            .path
-            .replace("{id}", id)
-            .replace("{provider}", "github");
-        let key = api.connection.hook_key.to_string();
-        let line = format!("{} {}", route.method, path.replace("{hook_key}", &key));
-        let body = match route.operation {
-            Operation::AddCredential => Some(r#"{"provider":"github","token":"ghp_x"}"#),
-            Operation::Connect => Some(r#"{"repository_full_name":"o/r"}"#),
-            Operation::PatchConnection => Some(r#"{"is_enabled":true}"#),
-            Operation::AddUser => Some(r#"{"name":"new"}"#),
-            Operation::PatchCredential => Some(r#"{"is_shared":true}"#),
-            Operation::CreateToken | Operation::BeginDevice => Some("{}"),
-            _ => None,
-        };
-        check(&document, &api, route.path, &line, body);
+    let mut all = Operation::ALL.to_vec();
+    all.sort_by_key(|operation| operation.route().method == Method::DELETE);
+    for operation in all {
+        let (line, body) = request(operation, &api);
+        let path = operation.route().path;
+        check(&document, &api, path, &line, body.as_deref());
     }
 }

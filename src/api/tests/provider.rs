@@ -75,7 +75,7 @@ impl StubProvider {
         back
     }
 
-    pub(super) fn tells_devices(&self, words: &[&'static str]) {
+    pub(super) fn answers_devices(&self, words: &[&'static str]) {
         self.inside.lock().devices.extend(words);
     }
 

@@ -1,6 +1,7 @@
 //! No secret stands in any answer, and every answer has the headers that it must have.
 
 use super::stage::Stage;
+use super::wire::Reply;
 use crate::api::routes::{Access, Operation};
 use data_encoding::HEXLOWER;
 
@@ -30,27 +31,25 @@ fn no_answer_holds_a_secret() {
         HEXLOWER.encode("canary-sealed".as_bytes()),
         "Y2FuYXJ5LXNlYWxlZA".to_owned(),
     ];
-    let mut answers = Vec::new();
     let new = r#"{"provider":"github","token":"ghp_canary-new"}"#;
-    answers.push(api.call(Some(&api.owner), "POST /api/v2/credentials", Some(new)));
     let bad = r#"{"provider":"github","token":"ghp_canary bad"}"#;
-    answers.push(api.call(Some(&api.owner), "POST /api/v2/credentials", Some(bad)));
     let wrong = r#"{"provider":"github","token":["ghp_canary"]}"#;
-    answers.push(api.call(Some(&api.owner), "POST /api/v2/credentials", Some(wrong)));
-    let query = "GET /api/v2/deliveries?limit=ghp_canary";
-    answers.push(api.call(Some(&api.owner), query, None));
+    let mut answers: Vec<Reply> = [new, bad, wrong]
+        .map(|body| api.owner.post("credentials", body))
+        .into();
+    answers.push(api.owner.get("deliveries?limit=ghp_canary"));
     for path in GET_PATHS {
         for who in [&api.owner, &api.admin] {
-            answers.push(api.call(Some(who), &format!("GET {path}"), None));
+            answers.push(who.call(&format!("GET {path}"), None));
         }
     }
     for path in [
-        format!("/api/v2/repositories/connections/{}", api.connection.id),
-        format!("/api/v2/deliveries/{}", api.delivery),
-        format!("/api/v2/workflows/runs/{}", api.run),
-        format!("/api/v2/incidents/{}", api.incident),
+        api.path(),
+        format!("deliveries/{}", api.delivery),
+        format!("workflows/runs/{}", api.run),
+        format!("incidents/{}", api.incident),
     ] {
-        let reply = api.call(Some(&api.owner), &format!("GET {path}"), None);
+        let reply = api.owner.get(path);
         assert_eq!(reply.status, 200);
         answers.push(reply);
     }
@@ -77,27 +76,20 @@ fn every_answer_has_the_security_headers() {
         "PUT /healthz".into(),
         "GET /api/v2/whoami?token=x".into(),
     ]);
-    for line in lines {
+    for line in &lines {
         for who in [None, Some(&api.owner)] {
-            let reply = api.call(
-                who,
-                &line.replace("{id}", "x").replace("{provider}", "x"),
-                None,
-            );
-            assert_eq!(
-                reply.header("x-content-type-options"),
-                Some("nosniff"),
-                "{line}"
-            );
-            assert_eq!(reply.header("cache-control"), Some("no-store"), "{line}");
-            assert_eq!(
-                reply.header("referrer-policy"),
-                Some("no-referrer"),
-                "{line}"
-            );
+            let line = line.replace("{id}", "x").replace("{provider}", "x");
+            let reply = api.call(who, &line, None);
+            for (name, value) in [
+                ("x-content-type-options", Some("nosniff")),
+                ("cache-control", Some("no-store")),
+                ("referrer-policy", Some("no-referrer")),
+                ("server", None),
+            ] {
+                assert_eq!(reply.header(name), value, "{line}: {name}");
+            }
             let policy = reply.header("content-security-policy").unwrap();
             assert!(policy.contains("default-src 'none'"), "{line}");
-            assert_eq!(reply.header("server"), None, "{line}");
         }
     }
 }

@@ -1,33 +1,49 @@
 //! Signing in, and the ways to abuse it: each attack on a sign-in (T20) and each leak of one (T21).
 
 use super::provider::CLIENT_SECRET;
-use super::stage::{Person, Stage};
+use super::stage::{Person, Stage, oauth_client};
 use super::wire::{self, Reply};
+use crate::api::signin::challenge;
 use crate::domain::secret::OauthSecret;
 use crate::provider::oauth::{GrantFailure, Grants};
 use crate::store::Read;
 use parking_lot::Mutex;
-use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use url::Url;
 
-/// A sign-in that a browser began: the cookie it got, and where it was sent.
+/// A sign-in that a browser began: the cookie it got, and where the provider sends it back to.
 struct Browser {
     cookie: String,
-    authorize_url: String,
+    back: Url,
 }
 
-fn begin(api: &Stage, who: &Person, query: &str) -> Browser {
-    let line = format!("GET /api/v2/oauth/github/authorize{query}");
-    let reply = api.call(Some(who), &line, None);
-    assert_eq!(reply.status, 303, "{reply:?}");
+fn cookie_of(reply: &Reply) -> String {
     let set = reply.header("set-cookie").unwrap();
+    set.split(';').next().unwrap().to_owned()
+}
+
+fn begin(api: &Stage, who: &Person) -> Browser {
+    let reply = who.get("oauth/github/authorize");
+    assert_eq!(reply.status, 303, "{reply:?}");
     Browser {
-        cookie: set.split(';').next().unwrap().to_owned(),
-        authorize_url: reply.header("location").unwrap().to_owned(),
+        cookie: cookie_of(&reply),
+        back: api.provider.agree(reply.header("location").unwrap()),
     }
+}
+
+/// A parameter of an address.
+fn of(url: &Url, name: &str) -> String {
+    let found = url.query_pairs().find(|(n, _)| n == name);
+    found.unwrap().1.into_owned()
+}
+
+/// An address with other parameters.
+fn with(url: &Url, pairs: &[(&str, &str)]) -> Url {
+    let mut url = url.clone();
+    url.query_pairs_mut().clear().extend_pairs(pairs);
+    url
 }
 
 /// The browser follows the provider's redirect to us.
@@ -37,24 +53,27 @@ fn come_back(api: &Stage, back: &Url, cookie: Option<&str>) -> Reply {
     wire::send(api.at, &line, &headers, None)
 }
 
+impl Browser {
+    fn comes_back(&self, api: &Stage) -> Reply {
+        come_back(api, &self.back, Some(&self.cookie))
+    }
+}
+
 fn credentials(api: &Stage, who: &Person) -> usize {
     api.store.credentials(who.user).ready().unwrap().len()
 }
 
-/// Nothing came of it, for anybody.
 #[track_caller]
 fn nothing_was_stored(api: &Stage) {
-    assert_eq!(credentials(api, &api.owner), 1, "the one of the stage");
-    assert_eq!(credentials(api, &api.foreign), 0);
-    assert_eq!(credentials(api, &api.admin), 0);
+    let of = |who| credentials(api, who);
+    let all = (of(&api.owner), of(&api.foreign), of(&api.admin));
+    assert_eq!(all, (1, 0, 0), "the one of the stage");
 }
 
 #[test]
-fn signing_in_ends_at_a_clean_address_with_a_credential_of_whoever_began() {
+fn signing_in_ends_at_a_clean_address_with_a_credential_of_the_one_who_began() {
     let api = Stage::new();
-    let browser = begin(&api, &api.foreign, "");
-    let back = api.provider.agree(&browser.authorize_url);
-    let reply = come_back(&api, &back, Some(&browser.cookie));
+    let reply = begin(&api, &api.foreign).comes_back(&api);
     assert_eq!(reply.status, 303, "{reply:?}");
     let location = reply.header("location").unwrap();
     assert_eq!(location, "http://127.0.0.1:8080/api/v2/oauth/github/done");
@@ -65,10 +84,7 @@ fn signing_in_ends_at_a_clean_address_with_a_credential_of_whoever_began() {
     assert_eq!(credentials(&api, &api.owner), 1);
     let done = wire::send(api.at, "GET /api/v2/oauth/github/done", &[], None);
     assert_eq!(done.status, 200);
-
-    let list = api
-        .call(Some(&api.foreign), "GET /api/v2/credentials", None)
-        .json();
+    let list = api.foreign.show("credentials");
     assert_eq!(list["items"][0]["kind"], "oauth");
     assert!(list["items"][0]["expires_at"].is_string());
 }
@@ -76,85 +92,65 @@ fn signing_in_ends_at_a_clean_address_with_a_credential_of_whoever_began() {
 #[test]
 fn a_program_gets_the_page_instead_of_a_redirect() {
     let api = Stage::new();
-    let line = "GET /api/v2/oauth/github/authorize?format=json&next=/connections";
-    let reply = api.call(Some(&api.owner), line, None);
+    let path = "oauth/github/authorize?format=json&next=/connections";
+    let reply = api.owner.get(path);
     assert_eq!(reply.status, 200);
-    let url = reply.json()["authorize_url"].as_str().unwrap().to_owned();
-    let cookie = reply
-        .header("set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
-    let back = api.provider.agree(&url);
-    let reply = come_back(&api, &back, Some(&cookie));
+    let back = api.provider.agree(&reply.text("authorize_url"));
+    let reply = come_back(&api, &back, Some(&cookie_of(&reply)));
     assert_eq!(reply.header("location"), Some("/connections"));
 }
 
 #[test]
 fn a_state_is_good_once() {
     let api = Stage::new();
-    let browser = begin(&api, &api.foreign, "");
-    let back = api.provider.agree(&browser.authorize_url);
-    assert_eq!(come_back(&api, &back, Some(&browser.cookie)).status, 303);
-    let again = come_back(&api, &back, Some(&browser.cookie));
-    again.is(400, "oauth_state");
+    let page = api.foreign.get("oauth/github/authorize");
+    let url = page.header("location").unwrap();
+    let cookie = cookie_of(&page);
+    let back = api.provider.agree(url);
+    assert_eq!(come_back(&api, &back, Some(&cookie)).status, 303);
     // Nor with a new code.
-    let fresh = api.provider.agree(&browser.authorize_url);
-    come_back(&api, &fresh, Some(&browser.cookie)).is(400, "oauth_state");
+    for back in [back, api.provider.agree(url)] {
+        come_back(&api, &back, Some(&cookie)).is(400, "oauth_state");
+    }
     assert_eq!(credentials(&api, &api.foreign), 1);
 }
 
 #[test]
-fn a_state_is_over_after_ten_minutes() {
+fn a_state_expires_after_ten_minutes() {
     let api = Stage::new();
-    let browser = begin(&api, &api.owner, "");
-    let back = api.provider.agree(&browser.authorize_url);
+    let browser = begin(&api, &api.owner);
     api.clock.advance(Duration::from_mins(10));
-    come_back(&api, &back, Some(&browser.cookie)).is(400, "oauth_state");
+    browser.comes_back(&api).is(400, "oauth_state");
     nothing_was_stored(&api);
 }
 
 #[test]
-fn a_sign_in_that_another_browser_began_is_refused_and_over() {
+fn a_sign_in_that_another_browser_began_is_refused_and_ended() {
     let api = Stage::new();
-    // The attacker begins, and has the victim's browser finish: without a cookie, and with one
-    // of a sign-in of the victim's own.
-    for with_a_cookie in [false, true] {
-        let attackers = begin(&api, &api.foreign, "");
-        let victims = begin(&api, &api.owner, "");
-        let back = api.provider.agree(&attackers.authorize_url);
-        let cookie = with_a_cookie.then_some(victims.cookie.as_str());
-        come_back(&api, &back, cookie).is(400, "oauth_state");
+    // The attacker begins, and has the victim's browser finish: without a cookie, with one of a
+    // sign-in of the victim's own, and with a forged value under the right name.
+    for cookie in ["", "victim's", "forged"] {
+        let attackers = begin(&api, &api.foreign);
+        let victims = begin(&api, &api.owner);
+        let name = attackers.cookie.split('=').next().unwrap();
+        let cookie = match cookie {
+            "" => None,
+            "forged" => Some(format!("{name}=forged")),
+            _ => Some(victims.cookie.clone()),
+        };
+        come_back(&api, &attackers.back, cookie.as_deref()).is(400, "oauth_state");
         // And the right cookie comes too late: the state was shown around.
-        come_back(&api, &back, Some(&attackers.cookie)).is(400, "oauth_state");
+        attackers.comes_back(&api).is(400, "oauth_state");
     }
-    nothing_was_stored(&api);
-}
-
-#[test]
-fn the_cookies_value_counts_and_not_only_its_name() {
-    let api = Stage::new();
-    let browser = begin(&api, &api.owner, "");
-    let back = api.provider.agree(&browser.authorize_url);
-    let name = browser.cookie.split('=').next().unwrap();
-    come_back(&api, &back, Some(&format!("{name}=forged"))).is(400, "oauth_state");
     nothing_was_stored(&api);
 }
 
 #[test]
 fn made_up_missing_and_doubled_states_are_all_alike() {
     let api = Stage::new();
-    let browser = begin(&api, &api.owner, "");
-    let back = api.provider.agree(&browser.authorize_url);
-    let (path, query) = (back.path(), back.query().unwrap());
-    let state = back
-        .query_pairs()
-        .find(|(n, _)| n == "state")
-        .unwrap()
-        .1
-        .into_owned();
+    let browser = begin(&api, &api.owner);
+    let (path, query) = (browser.back.path(), browser.back.query().unwrap());
+    let state = of(&browser.back, "state");
     for query in [
         String::new(),
         "code=x".into(),
@@ -169,33 +165,17 @@ fn made_up_missing_and_doubled_states_are_all_alike() {
         wire::send(api.at, &line, &cookie, None).is(400, "oauth_state");
     }
     nothing_was_stored(&api);
-    assert_eq!(come_back(&api, &back, Some(&browser.cookie)).status, 303);
+    assert_eq!(browser.comes_back(&api).status, 303);
 }
 
 #[test]
 fn a_code_of_another_sign_in_cannot_be_slipped_in() {
     let api = Stage::new();
     // The attacker's code was made for the attacker's challenge.
-    let attackers = begin(&api, &api.foreign, "");
-    let theirs = api.provider.agree(&attackers.authorize_url);
-    let code = theirs
-        .query_pairs()
-        .find(|(n, _)| n == "code")
-        .unwrap()
-        .1
-        .into_owned();
-    let victims = begin(&api, &api.owner, "");
-    let mut back = api.provider.agree(&victims.authorize_url);
-    let state = back
-        .query_pairs()
-        .find(|(n, _)| n == "state")
-        .unwrap()
-        .1
-        .into_owned();
-    back.query_pairs_mut()
-        .clear()
-        .append_pair("code", &code)
-        .append_pair("state", &state);
+    let attackers = begin(&api, &api.foreign);
+    let victims = begin(&api, &api.owner);
+    let (code, state) = (of(&attackers.back, "code"), of(&victims.back, "state"));
+    let back = with(&victims.back, &[("code", &code), ("state", &state)]);
     let reply = come_back(&api, &back, Some(&victims.cookie));
     reply.is(422, "oauth_refused");
     nothing_was_stored(&api);
@@ -204,31 +184,19 @@ fn a_code_of_another_sign_in_cannot_be_slipped_in() {
 #[test]
 fn a_code_is_worth_nothing_without_its_verifier_and_redirect() {
     let api = Stage::new();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.unwrap();
     let back = "http://127.0.0.1:8080/api/v2/oauth/github/callback";
     let elsewhere = "http://127.0.0.1:8080/api/v2/oauth/github/callback/";
     for (verifier, redirect) in [("wrong", back), ("-", back), ("right", elsewhere)] {
-        let client = super::stage::oauth_client(&api.provider);
-        let challenge = crate::api::signin::challenge("right");
-        let page = client.authorize_url("s", &challenge, back);
-        let agreed = api.provider.agree(page.as_str());
-        let code = agreed
-            .query_pairs()
-            .find(|(n, _)| n == "code")
-            .unwrap()
-            .1
-            .into_owned();
+        let client = oauth_client(&api.provider);
+        let page = client.authorize_url("s", &challenge("right"), back);
+        let code = of(&api.provider.agree(page.as_str()), "code");
         let code = OauthSecret::new(code).unwrap();
         let verifier = OauthSecret::new(verifier.into()).unwrap();
-        let refused = runtime.block_on(client.exchange(&code, &verifier, redirect));
-        let failure = refused.unwrap_err().failure;
-        assert!(matches!(
-            failure,
-            GrantFailure::Refused | GrantFailure::Misconfigured
-        ));
+        let refused = actix_web::rt::System::new()
+            .block_on(client.exchange(&code, &verifier, redirect))
+            .unwrap_err();
+        let expected = [GrantFailure::Refused, GrantFailure::Misconfigured];
+        assert!(expected.contains(&refused.failure), "{refused:?}");
     }
     // Without any verifier: our client cannot be made to send that.
     assert!(OauthSecret::new(String::new()).is_err());
@@ -249,49 +217,39 @@ fn nobody_is_sent_elsewhere_afterwards() {
         "evil.example",
         "",
     ] {
-        let line = format!("GET /api/v2/oauth/github/authorize?next={next}");
-        api.call(Some(&api.owner), &line, None).is(400, "bad_query");
+        let reply = api.owner.get(format!("oauth/github/authorize?next={next}"));
+        reply.is(400, "bad_query");
     }
 }
 
 #[test]
 fn the_state_of_one_provider_is_none_of_another() {
     let api = Stage::new();
-    let browser = begin(&api, &api.owner, "");
-    let mut back = api.provider.agree(&browser.authorize_url);
-    back.set_path("/api/v2/oauth/gitlab/callback");
-    come_back(&api, &back, Some(&browser.cookie)).is(400, "oauth_state");
-
-    let browser = begin(&api, &api.owner, "");
-    let mut back = api.provider.agree(&browser.authorize_url);
-    back.query_pairs_mut()
-        .append_pair("iss", "https://evil.example");
-    come_back(&api, &back, Some(&browser.cookie)).is(400, "oauth_state");
+    let other = |change: &dyn Fn(&mut Url)| {
+        let mut browser = begin(&api, &api.owner);
+        change(&mut browser.back);
+        browser.comes_back(&api)
+    };
+    let issuer = |url: &mut Url, name: &str| {
+        url.query_pairs_mut().append_pair("iss", name);
+    };
+    other(&|back| back.set_path("/api/v2/oauth/gitlab/callback")).is(400, "oauth_state");
+    other(&|back| issuer(back, "https://evil.example")).is(400, "oauth_state");
     nothing_was_stored(&api);
-
-    let browser = begin(&api, &api.owner, "");
-    let mut back = api.provider.agree(&browser.authorize_url);
-    let own = api.provider.url.as_str().to_owned();
-    back.query_pairs_mut().append_pair("iss", &own);
-    assert_eq!(come_back(&api, &back, Some(&browser.cookie)).status, 303);
+    let own = other(&|back| issuer(back, api.provider.url.as_str()));
+    assert_eq!(own.status, 303);
 }
 
 #[test]
 fn a_user_who_denies_access_gets_an_error() {
     let api = Stage::new();
-    let browser = begin(&api, &api.owner, "");
-    let mut back = api.provider.agree(&browser.authorize_url);
-    let state = back
-        .query_pairs()
-        .find(|(n, _)| n == "state")
-        .unwrap()
-        .1
-        .into_owned();
-    back.query_pairs_mut()
-        .clear()
-        .append_pair("error", "access_denied")
-        .append_pair("error_description", "canary <script>")
-        .append_pair("state", &state);
+    let browser = begin(&api, &api.owner);
+    let pairs = [
+        ("error", "access_denied"),
+        ("error_description", "canary <script>"),
+        ("state", &*of(&browser.back, "state")),
+    ];
+    let back = with(&browser.back, &pairs);
     let reply = come_back(&api, &back, Some(&browser.cookie));
     reply.is(403, "oauth_denied");
     assert!(!reply.body.contains("canary"));
@@ -301,12 +259,10 @@ fn a_user_who_denies_access_gets_an_error() {
 #[test]
 fn a_device_is_asked_for_by_its_user_only_and_not_too_often() {
     let api = Stage::new();
-    let device = |who: &Person| {
-        let line = format!("POST /api/v2/oauth/github/device/{}", api.device);
-        api.call(Some(who), &line, None)
-    };
-    api.provider
-        .tells_devices(&["authorization_pending", "slow_down"]);
+    let path = format!("oauth/github/device/{}", api.device);
+    let device = |who: &Person| who.post(&path, "");
+    let answers = ["authorization_pending", "slow_down"];
+    api.provider.answers_devices(&answers);
     device(&api.foreign).is(404, "not_found");
     device(&api.admin).is(404, "not_found");
     // Too early: it is not passed on.
@@ -319,9 +275,8 @@ fn a_device_is_asked_for_by_its_user_only_and_not_too_often() {
     api.clock.advance(Duration::from_secs(6));
     assert_eq!(device(&api.owner).json()["interval"], 10, "slower");
     api.clock.advance(Duration::from_secs(11));
-    let other = format!("POST /api/v2/oauth/gitlab/device/{}", api.device);
-    api.call(Some(&api.owner), &other, None)
-        .is(404, "not_found");
+    let other = format!("oauth/gitlab/device/{}", api.device);
+    api.owner.post(other, "").is(404, "not_found");
     let connected = device(&api.owner).json();
     assert_eq!(connected["status"], "connected");
     assert_eq!(connected["credential"]["kind"], "oauth");
@@ -330,45 +285,34 @@ fn a_device_is_asked_for_by_its_user_only_and_not_too_often() {
 }
 
 #[test]
-fn a_device_that_is_denied_or_too_late_is_over() {
+fn a_device_that_is_denied_or_too_late_is_forgotten() {
     for (word, status, code) in [
         ("access_denied", 403, "oauth_denied"),
         ("expired_token", 410, "oauth_expired"),
     ] {
         let api = Stage::new();
-        api.provider.tells_devices(&[word]);
+        api.provider.answers_devices(&[word]);
         api.clock.advance(Duration::from_secs(6));
-        let line = format!("POST /api/v2/oauth/github/device/{}", api.device);
-        api.call(Some(&api.owner), &line, None).is(status, code);
-        api.call(Some(&api.owner), &line, None).is(404, "not_found");
+        let path = format!("oauth/github/device/{}", api.device);
+        api.owner.post(&path, "").is(status, code);
+        api.owner.post(&path, "").is(404, "not_found");
         nothing_was_stored(&api);
     }
 }
 
 #[test]
-fn a_provider_without_a_client_says_so() {
+fn what_is_not_configured_is_answered_as_such() {
     let api = Stage::new();
-    let line = "GET /api/v2/oauth/gitlab/authorize";
-    api.call(Some(&api.owner), line, None)
-        .is(422, "unknown_provider");
-    let line = "GET /api/v2/oauth/bitbucket/authorize";
-    api.call(Some(&api.owner), line, None).is(404, "not_found");
-}
-
-#[test]
-fn an_installation_of_the_app_is_for_admins() {
-    let api = Stage::new();
-    let line = "POST /api/v2/credentials";
-    let body = Some(r#"{"provider":"github","installation":"77"}"#);
-    api.call(Some(&api.owner), line, body).is(403, "forbidden");
-    api.call(Some(&api.admin), line, body)
-        .is(422, "oauth_not_configured");
-    for bad in [
-        r#"{"provider":"github"}"#,
-        r#"{"provider":"github","token":"t","installation":"7"}"#,
-    ] {
-        api.call(Some(&api.admin), line, Some(bad))
-            .is(400, "bad_json");
+    let gitlab = api.owner.get("oauth/gitlab/authorize");
+    gitlab.is(422, "unknown_provider");
+    let unknown = api.owner.get("oauth/bitbucket/authorize");
+    unknown.is(404, "not_found");
+    let installation = r#"{"provider":"github","installation":"77"}"#;
+    let refused = api.admin.post("credentials", installation);
+    refused.is(422, "oauth_not_configured");
+    let both = r#"{"provider":"github","token":"t","installation":"7"}"#;
+    for bad in [r#"{"provider":"github"}"#, both] {
+        api.admin.post("credentials", bad).is(400, "bad_json");
     }
 }
 
@@ -405,35 +349,18 @@ fn log() -> Log {
 fn no_log_holds_a_code_a_token_or_a_state() {
     let log = log();
     let api = Stage::new();
-    let browser = begin(&api, &api.owner, "");
-    let back = api.provider.agree(&browser.authorize_url);
-    assert_eq!(come_back(&api, &back, Some(&browser.cookie)).status, 303);
-    let browser = begin(&api, &api.owner, "");
-    let mut bad = api.provider.agree(&browser.authorize_url);
-    let state = bad
-        .query_pairs()
-        .find(|(n, _)| n == "state")
-        .unwrap()
-        .1
-        .into_owned();
-    bad.query_pairs_mut()
-        .clear()
-        .append_pair("code", "canary-code-wrong")
-        .append_pair("state", &state);
+    assert_eq!(begin(&api, &api.owner).comes_back(&api).status, 303);
+    let browser = begin(&api, &api.owner);
+    let state = of(&browser.back, "state");
+    let pairs = [("code", "canary-code-wrong"), ("state", &state)];
+    let bad = with(&browser.back, &pairs);
     come_back(&api, &bad, Some(&browser.cookie)).is(422, "oauth_refused");
     tracing::info!("the log is written to");
     let text = String::from_utf8_lossy(&log.0.lock()).into_owned();
     assert!(text.contains("the log is written to"));
-    let cookie = browser.cookie.split('=').nth(1).unwrap().to_owned();
-    let forbidden = [
-        "canary-code",
-        "canary-access",
-        "canary-refresh",
-        CLIENT_SECRET,
-        &state,
-        &cookie,
-    ];
-    for secret in forbidden {
+    let cookie = browser.cookie.split('=').nth(1).unwrap();
+    let tokens = ["canary-code", "canary-access", "canary-refresh"];
+    for secret in tokens.into_iter().chain([CLIENT_SECRET, &state, cookie]) {
         assert!(!text.contains(secret), "{secret} was logged");
     }
 }
@@ -441,20 +368,13 @@ fn no_log_holds_a_code_a_token_or_a_state() {
 #[test]
 fn sharing_is_its_owners_choice() {
     let api = Stage::new();
-    let line = format!("PATCH /api/v2/credentials/{}", api.credential);
-    let share = Some(r#"{"is_shared":true}"#);
-    api.call(Some(&api.foreign), &line, share)
-        .is(404, "not_found");
-    api.call(Some(&api.admin), &line, share)
-        .is(404, "not_found");
-    let shared: Value = api.call(Some(&api.owner), &line, share).json();
-    assert_eq!(shared["is_shared"], true);
-    // To nobody else it is there, shared or not.
-    let list = api
-        .call(Some(&api.foreign), "GET /api/v2/credentials", None)
-        .json();
+    let path = format!("credentials/{}", api.credential);
+    let share = |who: &Person| who.patch(&path, r#"{"is_shared":true}"#);
+    share(&api.foreign).is(404, "not_found");
+    share(&api.admin).is(404, "not_found");
+    assert_eq!(share(&api.owner).json()["is_shared"], true);
+    // To no other user it is there, shared or not.
+    let list = api.foreign.show("credentials");
     assert_eq!(list["items"].as_array().unwrap().len(), 0);
-    let one = format!("DELETE /api/v2/credentials/{}", api.credential);
-    api.call(Some(&api.foreign), &one, None)
-        .is(404, "not_found");
+    api.foreign.delete(&path).is(404, "not_found");
 }

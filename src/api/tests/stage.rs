@@ -2,6 +2,8 @@
 
 use super::connections::{FakeConnections, futures_now};
 use super::counting::CountingDecode;
+pub(super) use super::person::Person;
+use super::person::call;
 use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
 use crate::actor::{Asking, ConnectRequest, Connections};
@@ -30,7 +32,7 @@ use crate::provider::http::HttpConfig;
 use crate::provider::oauth::OauthClient;
 use crate::provider::signature::github_sign;
 use crate::store::memory::MemoryStore;
-use crate::store::{Batch, Change, Store};
+use crate::store::{After, Batch, Change, Of, Read, Store};
 use actix_web::dev::ServerHandle;
 use actix_web::web;
 use parking_lot::Mutex;
@@ -56,7 +58,7 @@ impl Entropy for Chance {
     }
 }
 
-/// A clock that goes on by a millisecond whenever it is looked at.
+/// A clock that advances by a millisecond whenever it is read.
 #[derive(Debug)]
 pub(super) struct Ticking(AtomicI64);
 
@@ -76,11 +78,6 @@ impl Clock for Ticking {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.fetch_add(1, Ordering::SeqCst))
     }
-}
-
-pub(super) struct Person {
-    pub(super) user: UserId,
-    pub(super) token: ApiToken,
 }
 
 pub(super) struct Stage {
@@ -114,7 +111,7 @@ impl Drop for Stage {
     }
 }
 
-fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> Person {
+fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> (UserId, ApiToken) {
     let at = Timestamp(1_000);
     let user = UserId::generate(at, chance);
     let token = ApiToken::generate(chance);
@@ -140,7 +137,7 @@ fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> P
         changes.push(Change::PutToken(record));
     }
     futures_now(store.commit(Batch::of(changes))).unwrap();
-    Person { user, token }
+    (user, token)
 }
 
 /// Starts a server in a thread of its own.
@@ -207,9 +204,8 @@ impl Stage {
         let chance = Arc::new(Chance::default());
         let clock = Arc::new(Ticking(AtomicI64::new(1_795_530_896_000)));
         let store = Arc::new(MemoryStore::new());
-        let owner = person(&store, &chance, "owner", false);
-        let foreign = person(&store, &chance, "foreign", false);
-        let admin = person(&store, &chance, "admin", true);
+        let people = [("owner", false), ("foreign", false), ("admin", true)];
+        let people = people.map(|(name, is_admin)| person(&store, &chance, name, is_admin));
         let connections = Arc::new(FakeConnections {
             store: Arc::clone(&store),
             clock: clock.clone(),
@@ -234,15 +230,16 @@ impl Stage {
                 clock: clock.clone(),
                 entropy: chance.clone(),
                 metrics: Some(Arc::new(|| "hookherd_up 1\n".into())),
-                admin: Some(Admin::new(admin.user, &admin.token)),
+                admin: Some(Admin::new(people[2].0, &people[2].1)),
             },
             settings,
         );
         let (at, handle, thread) = start(shared);
+        let [owner, foreign, admin] = people.map(|(user, token)| Person { user, token, at });
         let credential = credential(&connections, owner.user);
         let connection = connect(&connections, owner.user, "canary/repository", credential);
         let (delivery, run, incident) = history(&store, &chance, &connection);
-        let device = begin_device(at, &owner);
+        let device = owner.post("oauth/github/device", "{}").text("id");
         let command = ask(&connections, &connection);
         Self {
             at,
@@ -268,28 +265,56 @@ impl Stage {
 
     /// An API call.
     pub(super) fn call(&self, who: Option<&Person>, line: &str, body: Option<&str>) -> Reply {
-        let bearer = who.map(|person| format!("Bearer {}", person.token.expose()));
-        let mut headers = Vec::new();
-        if let Some(bearer) = &bearer {
-            headers.push(("Authorization", bearer.as_str()));
-        }
-        if body.is_some() {
-            headers.push(("Content-Type", "application/json"));
-        }
-        wire::send(self.at, line, &headers, body.map(str::as_bytes))
+        let bearer = who.map(Person::bearer);
+        call(self.at, bearer.as_deref(), line, body)
+    }
+
+    /// The path of the owner's connection, below `/api/v2/`.
+    pub(super) fn path(&self) -> String {
+        format!("repositories/connections/{}", self.connection.id)
+    }
+
+    /// A connection of another user to the owner's repository.
+    pub(super) fn also_connected(&self) -> Connection {
+        let name = self.connection.full_name.as_str();
+        connect(&self.connections, self.foreign.user, name, self.credential)
+    }
+
+    #[track_caller]
+    pub(super) fn commit(&self, changes: Vec<Change>) {
+        futures_now(self.store.commit(Batch::of(changes))).unwrap();
+    }
+
+    /// How many deliveries of the owner's connection are stored.
+    pub(super) fn stored(&self) -> usize {
+        let (last, limit) = (None, 1000);
+        let of = Of::Connection(self.connection.id);
+        let page = self.store.deliveries(of, After { last, limit }).ready();
+        page.unwrap().items.len()
+    }
+
+    /// The signature of a body for the owner's hook.
+    pub(super) fn signed(&self, body: &[u8]) -> String {
+        github_sign(&self.connections.secret_of(self.connection.id), body)
+    }
+
+    /// The bytes of a signed delivery to a target.
+    pub(super) fn raw_delivery(&self, target: &str, n: usize, body: &str) -> Vec<u8> {
+        let (signature, length) = (self.signed(body.as_bytes()), body.len());
+        format!(
+            "POST {target} HTTP/1.1\r\nHost: x\r\nX-GitHub-Event: push\r\n\
+             X-GitHub-Delivery: raw-{n}\r\nX-Hub-Signature-256: {signature}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes()
     }
 
     /// A delivery to the owner's hook, signed with its secret.
     pub(super) fn deliver(&self, id: &str, event: &str, body: &[u8]) -> Reply {
-        let signature = github_sign(&self.connections.secret_of(self.connection.id), body);
+        let signature = self.signed(body);
+        let headers = [("X-Hub-Signature-256", signature.as_str())];
         let path = format!("/api/v2/webhooks/github/{}", self.connection.hook_key);
-        self.deliver_to(
-            &path,
-            id,
-            event,
-            &[("X-Hub-Signature-256", &signature)],
-            body,
-        )
+        self.deliver_to(&path, id, event, &headers, body)
     }
 
     pub(super) fn deliver_to(
@@ -321,17 +346,6 @@ fn ask(connections: &FakeConnections, connection: &Connection) -> CommandId {
     let asked = futures_now(connections.ask(asking)).unwrap();
     connections.commands.lock().clear();
     asked.id
-}
-
-fn begin_device(at: SocketAddr, owner: &Person) -> String {
-    let bearer = format!("Bearer {}", owner.token.expose());
-    let headers = [
-        ("Authorization", bearer.as_str()),
-        ("Content-Type", "application/json"),
-    ];
-    let line = "POST /api/v2/oauth/github/device";
-    let begun = wire::send(at, line, &headers, Some(b"{}")).json();
-    begun["id"].as_str().unwrap().to_owned()
 }
 
 pub(super) fn credential(connections: &FakeConnections, owner: UserId) -> CredentialId {

@@ -1,8 +1,9 @@
-//! A client that sends exactly the bytes it is told to.
+//! A client that sends exactly the bytes that it is given.
 
+use crate::domain::id::DeliveryId;
 use crate::telemetry::{Recorder, metric};
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -18,25 +19,41 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        let found = self.headers.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     pub(super) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
+    /// A text in its JSON.
+    #[track_caller]
+    pub(super) fn text(&self, field: &str) -> String {
+        let json = self.json();
+        let text = json[field].as_str();
+        text.unwrap_or_else(|| panic!("no {field}: {self:?}"))
+            .to_owned()
+    }
+
+    /// The delivery that ingress has stored.
+    #[track_caller]
+    pub(super) fn delivery_id(&self) -> DeliveryId {
+        self.text("delivery_id").parse().unwrap()
+    }
+
+    /// Status and outcome of a delivery.
+    #[track_caller]
+    pub(super) fn outcome(&self) -> (u16, String) {
+        (self.status, self.text("status"))
+    }
+
     /// Asserts that it is a problem of this kind.
     #[track_caller]
     pub(super) fn is(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/problem+json"),
-            "{self:?}"
-        );
+        let kind = self.header("content-type");
+        assert_eq!(kind, Some("application/problem+json"), "{self:?}");
         assert_eq!(self.json()["code"], code, "{self:?}");
         assert_eq!(self.json()["status"], status, "{self:?}");
     }
@@ -67,6 +84,26 @@ pub(super) fn read(stream: &mut TcpStream) -> Reply {
         assert!(n > 0, "closed after {:?}", String::from_utf8_lossy(&seen));
         seen.extend_from_slice(&chunk[..n]);
     }
+}
+
+/// All that a server sends until it closes, or resets.
+pub(super) fn to_end(stream: &mut TcpStream) -> Vec<u8> {
+    let (mut seen, mut some) = (Vec::new(), vec![0; 64 * 1024]);
+    loop {
+        match stream.read(&mut some) {
+            Ok(0) => return seen,
+            Ok(n) => seen.extend_from_slice(&some[..n]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return seen,
+            Err(error) => panic!("it stays open: {error}"),
+        }
+    }
+}
+
+/// The statuses of all answers.
+pub(super) fn statuses(seen: &[u8]) -> Vec<u16> {
+    let text = String::from_utf8_lossy(seen);
+    let status = |(at, _): (usize, &str)| text.get(at + 9..at + 12)?.parse().ok();
+    text.match_indices("HTTP/1.").filter_map(status).collect()
 }
 
 fn parse(seen: &[u8]) -> Option<Reply> {
