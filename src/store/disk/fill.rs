@@ -4,15 +4,17 @@ use super::ballast::free_bytes;
 use super::batch::{Bodies, decode_changes};
 use super::log::Log;
 use super::{OpenError, OpenReport, journal_dir, snapshot_dir, view_dir};
-use crate::store::ReadError;
 use crate::store::files;
 use crate::store::index::{Index, Place};
-use crate::store::journal::{Position, scan_segment};
+use crate::store::journal::{JournalError, Position, scan_segment};
 use crate::store::record::RecordError;
 use crate::store::snapshot;
 use crate::store::view::{View, ViewError};
+use crate::store::{Change, ReadError};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 impl Log {
     /// Makes a view in `view` of what `dir` holds, with what was found on the way.
@@ -129,54 +131,105 @@ fn fill_with(
     make_empty()?;
     let mut from = Position::default();
     if let Some((position, path)) = base {
-        let put = |_, key, value| index.restore(key, value);
-        if !snapshot::read(path, *position, put)? {
+        let read = |give: &mut dyn FnMut(_)| {
+            snapshot::read(path, *position, |_, key, value| {
+                give((key, value));
+                Ok(())
+            })
+        };
+        let (whole, restored) = piped(read, |(key, value)| index.restore(key, value));
+        if !whole? {
             let words = format!("{} changed while it was read", path.display());
             return Err(OpenError::View(words));
         }
+        restored?;
         from = *position;
     }
-    for (id, end) in log.ids.iter().zip(&log.ends) {
-        if *id >= from.segment {
-            let start = if *id == from.segment { from.offset } else { 0 };
-            replay(dir, index, *id, start, *end, report)?;
-        }
+    let (decoded, applied) = piped(
+        |give| decode_all(dir, log, from, give),
+        |(place, changes): (Place, Vec<Change>)| {
+            let places = (0..).map(|change| Place { change, ..place });
+            let mut changes = changes.iter().zip(places);
+            changes.try_for_each(|(change, place)| index.apply(change, place))
+        },
+    );
+    let decoded = decoded?;
+    report.unreadable += decoded.unreadable;
+    if decoded.is_newer {
+        return Err(OpenError::Newer(dir.display().to_string()));
     }
-    Ok(())
+    Ok(applied?)
 }
 
-fn replay(
+/// What could not be decoded.
+#[derive(Debug, Default)]
+struct Undecoded {
+    unreadable: u64,
+    is_newer: bool,
+}
+
+/// Decodes the journal from a position on: each batch, and where it lies.
+fn decode_all(
     dir: &Path,
-    index: &Index<View>,
-    id: u64,
-    from: u64,
-    end: u64,
-    report: &mut OpenReport,
-) -> Result<(), OpenError> {
-    let (mut failed, mut newer) = (None::<ReadError>, false);
-    scan_segment(
-        &journal_dir(dir),
-        id,
-        from,
-        Some(end),
-        |position, payload| match decode_changes(payload, Bodies::Left) {
-            Ok(changes) => {
-                for (change, number) in changes.iter().zip(0..) {
+    log: &Log,
+    from: Position,
+    give: &mut dyn FnMut((Place, Vec<Change>)),
+) -> Result<Undecoded, JournalError> {
+    let mut undecoded = Undecoded::default();
+    for (id, end) in log.ids.iter().zip(&log.ends) {
+        if *id < from.segment {
+            continue;
+        }
+        let start = if *id == from.segment { from.offset } else { 0 };
+        scan_segment(
+            &journal_dir(dir),
+            *id,
+            start,
+            Some(*end),
+            |at, payload| match decode_changes(payload, Bodies::Left) {
+                Ok(changes) => {
                     let place = Place {
-                        segment: position.segment,
-                        offset: position.offset,
-                        change: number,
+                        segment: at.segment,
+                        offset: at.offset,
+                        change: 0,
                     };
-                    failed = failed.take().or(index.apply(change, place).err());
+                    give((place, changes));
                 }
-            }
-            Err(RecordError::Newer) => newer = true,
-            Err(RecordError::Damaged) => report.unreadable += 1,
-        },
-    )?;
-    match failed {
-        _ if newer => Err(OpenError::Newer(dir.display().to_string())),
-        Some(error) => Err(OpenError::View(error.to_string())),
-        None => Ok(()),
+                Err(RecordError::Newer) => undecoded.is_newer = true,
+                Err(RecordError::Damaged) => undecoded.unreadable += 1,
+            },
+        )?;
     }
+    Ok(undecoded)
+}
+
+/// Things that are handed over together, and how often that is done ahead.
+const TOGETHER: usize = 64;
+const AHEAD: usize = 64;
+
+/// Makes things on another thread, and takes them here in the same order, until one cannot be
+/// taken.
+fn piped<T: Send, R: Send>(
+    make: impl FnOnce(&mut dyn FnMut(T)) -> R + Send,
+    take: impl FnMut(T) -> Result<(), ReadError>,
+) -> (R, Result<(), ReadError>) {
+    let (sender, receiver) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        let making = scope.spawn(move || {
+            let mut some = Vec::with_capacity(TOGETHER);
+            let made = make(&mut |thing| {
+                some.push(thing);
+                if some.len() == TOGETHER {
+                    // Who takes no more has failed, and says so.
+                    let _ = sender.send(std::mem::take(&mut some));
+                }
+            });
+            let _ = sender.send(some);
+            made
+        });
+        // The receiver goes with this statement, so that the other thread never waits for it.
+        let taken = receiver.into_iter().flatten().try_for_each(take);
+        let made = making.join();
+        (made.unwrap_or_else(|panic| resume_unwind(panic)), taken)
+    })
 }

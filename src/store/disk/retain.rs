@@ -141,19 +141,18 @@ impl Upkeep {
     }
 
     fn keep(&mut self, now: Timestamp) -> Result<(), UpkeepError> {
-        let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
-        let is_due = bytes.abs_diff(self.bytes_at_snapshot) >= self.options.snapshot_bytes
-            || bytes > self.options.retention.max_bytes.max(self.stays_bytes)
-            // Small stores age, too.
-            || (bytes != self.bytes_at_snapshot && self.snapshot_at.elapsed() >= SNAPSHOT_EVERY);
-        if is_due || self.is_snapshot_harmed()? {
+        let is_due = self.is_snapshot_due() || self.is_snapshot_harmed()?;
+        if !is_due && self.is_unread {
+            // What an orderly end left was trusted for its bytes: now for what sled makes of them.
+            self.read_all()?;
+        }
+        let is_due = is_due || self.is_snapshot_due();
+        if is_due {
+            let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
             let at = self.shared.applied();
             snapshot::write(&snapshot_dir(&self.dir), at, &self.index.kv)?;
             self.bytes_at_snapshot = bytes;
             self.snapshot_at = Instant::now();
-        } else if self.is_unread {
-            // What an orderly end left was trusted for its bytes: now for what sled makes of them.
-            self.read_all()?;
         }
         if is_due || self.is_unread {
             self.index.check_counts()?;
@@ -171,13 +170,22 @@ impl Upkeep {
         forgotten
     }
 
+    fn is_snapshot_due(&self) -> bool {
+        let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
+        bytes.abs_diff(self.bytes_at_snapshot) >= self.options.snapshot_bytes
+            || bytes > self.options.retention.max_bytes.max(self.stays_bytes)
+            // Small stores age, too.
+            || (bytes != self.bytes_at_snapshot && self.snapshot_at.elapsed() >= SNAPSHOT_EVERY)
+    }
+
     /// Reads the whole view: an error when it is not what was written. Nothing waits for this, and
-    /// all else does for the processor: a step at a time, unless that took very long.
+    /// all else does for the processor: a step at a time, unless that took very long. A snapshot
+    /// that is due ends it, and reads all of it.
     fn read_all(&self) -> Result<(), ReadError> {
         let mut steps = 0;
         let read = self.index.kv.walk(&mut |_| {
-            if self.shared.is_closing() {
-                return Err(ReadError::Unavailable("the store is closing".to_owned()));
+            if self.shared.is_closing() || self.is_snapshot_due() {
+                return Err(ReadError::Unavailable("the rest is not read".to_owned()));
             }
             if (1..PACED_STEPS).contains(&steps) {
                 std::thread::park_timeout(PACE);
@@ -187,7 +195,7 @@ impl Upkeep {
             Ok(())
         });
         // Who closes the store does not wait for the rest.
-        if self.shared.is_closing() {
+        if self.shared.is_closing() || self.is_snapshot_due() {
             return Ok(());
         }
         read.map(drop)

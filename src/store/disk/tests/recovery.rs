@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::snapshot;
+use std::time::Instant;
 
 fn flip(path: &Path, at: usize) {
     let mut bytes = std::fs::read(path).unwrap();
@@ -148,6 +149,45 @@ fn the_journal_goes_on_where_the_snapshot_ends_and_a_harmed_snapshot_costs_nothi
         assert_eq!(report.harmed.len(), count + 1, "each is told");
         crash(store);
     }
+}
+
+/// The view is read as a whole after a start, with pauses, for a long time: so long no snapshot may
+/// be missing.
+#[test]
+fn a_snapshot_that_is_due_does_not_wait_until_the_view_was_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    // Sixty steps of reading, with a pause after each.
+    for n in (0..7_500).step_by(100) {
+        let some = (n..n + 100).flat_map(|n| insertion(n).changes);
+        wait(store.commit(Batch::of(some.collect()))).unwrap();
+    }
+    store.close();
+    let bytes = std::fs::read_dir(journal_dir(dir.path())).unwrap();
+    let bytes: u64 = bytes
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    let options = Options {
+        upkeep_interval: Duration::from_millis(1),
+        snapshot_bytes: bytes + 10_000,
+        ..options()
+    };
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    let begun = Instant::now();
+    for n in 8_000..8_020 {
+        insert(&store, n).unwrap();
+    }
+    while snapshot::list(&snapshot_dir(dir.path()))
+        .unwrap()
+        .is_empty()
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(8),
+            "it waits for its end"
+        );
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    crash(store);
 }
 
 #[test]
