@@ -163,6 +163,7 @@ fn a_snapshot_that_is_due_does_not_wait_until_the_view_was_read() {
         wait(store.commit(Batch::of(some.collect()))).unwrap();
     }
     store.close();
+    drop(store);
     let bytes = std::fs::read_dir(journal_dir(dir.path())).unwrap();
     let bytes: u64 = bytes
         .map(|entry| entry.unwrap().metadata().unwrap().len())
