@@ -210,14 +210,14 @@ const AHEAD: usize = 64;
 /// Makes things on another thread, and takes them here in the same order, until one cannot be
 /// taken.
 fn piped<T: Send, R: Send>(
-    make: impl FnOnce(&mut dyn FnMut(T)) -> R + Send,
+    produce: impl FnOnce(&mut dyn FnMut(T)) -> R + Send,
     take: impl FnMut(T) -> Result<(), ReadError>,
 ) -> (R, Result<(), ReadError>) {
     let (sender, receiver) = sync_channel(AHEAD);
     std::thread::scope(|scope| {
-        let making = scope.spawn(move || {
+        let producer = scope.spawn(move || {
             let mut some = Vec::with_capacity(TOGETHER);
-            let made = make(&mut |thing| {
+            let end = produce(&mut |thing| {
                 some.push(thing);
                 if some.len() == TOGETHER {
                     // Who takes no more has failed, and says so.
@@ -225,11 +225,11 @@ fn piped<T: Send, R: Send>(
                 }
             });
             let _ = sender.send(some);
-            made
+            end
         });
         // The receiver goes with this statement, so that the other thread never waits for it.
         let taken = receiver.into_iter().flatten().try_for_each(take);
-        let made = making.join();
-        (made.unwrap_or_else(|panic| resume_unwind(panic)), taken)
+        let end = producer.join();
+        (end.unwrap_or_else(|panic| resume_unwind(panic)), taken)
     })
 }
