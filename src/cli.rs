@@ -100,7 +100,7 @@ struct Global {
     color: output::Color,
 }
 
-// In this order the help lists them: to look at it, to set it up, to work with it, to mend it.
+// In this order the help lists them: to try it, to set it up, to work with it, to repair it.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show what Hookherd does, on this machine: no account, no network.
@@ -154,7 +154,7 @@ enum Command {
     Recreate(action::Args),
     /// Rotate a connection's webhook secret; the old one stays valid for one hour.
     RotateSecret(action::Args),
-    /// Show a command that was asked of a connection, and its outcome.
+    /// List or show commands that were asked of connections, and their outcomes.
     #[command(subcommand)]
     Commands(commands::Commands),
     /// Print a new master key.

@@ -297,32 +297,32 @@ fn installations(
     written: &Written,
 ) -> Result<Vec<Installation>, ConfigError> {
     let mut installations: Vec<Installation> = Vec::new();
-    let keys = raw.keys;
-    let client = oauth::client(written, keys.oauth, raw.oauth)?;
+    let key = |name: &str| format!("providers.{}.{name}", raw.name);
+    let client = oauth::client(written, raw)?;
     let app = raw
         .app
         .map(|app| oauth::app(written, app))
         .transpose()?
         .flatten();
     for text in &raw.api_urls {
-        let (api_url, host) = api_url(keys.api_url, text)?;
+        let (api_url, host) = api_url(&key("api_url"), text)?;
         if installations.iter().any(|known| known.host == host) {
             let expected = "a host that is not configured yet";
-            return Err(bad(keys.more_api_urls, text, expected));
+            return Err(bad(&key("more_api_urls"), text, expected));
         }
         // OAuth client and App are registered with one installation and unknown to the others.
         let is_main = raw.has_main && installations.is_empty();
         let web_url = if is_main { raw.web_url } else { "" };
         installations.push(Installation {
-            web_url: oauth::web_url(keys.web_url, web_url, &api_url)?,
+            web_url: oauth::web_url(&key("web_url"), web_url, &api_url)?,
             oauth: client.clone().filter(|_| is_main),
             app: app.clone().filter(|_| is_main),
             api_url,
             host,
             ca_file: (!raw.ca_file.is_empty()).then(|| raw.ca_file.into()),
-            call_timeout: interval(keys.call_timeout, raw.call_timeout)?,
-            write_pause: duration(keys.write_pause, raw.write_pause)?,
-            concurrency: within(keys.concurrency, raw.concurrency, 1, 100)?,
+            call_timeout: interval(&key("call_timeout"), raw.call_timeout)?,
+            write_pause: duration(&key("write_pause"), raw.write_pause)?,
+            concurrency: within(&key("concurrency"), raw.concurrency, 1, 100)?,
         });
     }
     Ok(installations)

@@ -153,7 +153,7 @@ impl Simulator {
         requests.get(operation).copied().unwrap_or(0)
     }
 
-    /// Waits until no delivery is under way. Tells whether that came true in time.
+    /// Waits until no delivery is in progress. Whether that was in time.
     pub fn wait_quiet(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         while self.shared.sender.is_busy() {
@@ -170,7 +170,7 @@ impl Drop for Simulator {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of its thread has been told already.
+            // A panic of its thread was reported already.
             let _ = thread.join();
         }
     }

@@ -4,6 +4,7 @@ mod accounts;
 mod again;
 mod bad_input;
 mod connections;
+mod counted;
 mod counting;
 mod filters;
 mod greedy;

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const EVERY: Duration = Duration::from_secs(5);
 /// ... and, when it is not, how many times longer than a count the pause after it is.
 const PAUSE_TIMES: u32 = 20;
-/// Longest pause all the same.
+/// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_mins(5);
 
 /// The states of a credential.
@@ -114,7 +114,7 @@ impl Census {
     }
 
     fn add_credential(&mut self, credential: &Credential, now: Timestamp) {
-        // An access token that can be renewed ends without anybody's notice.
+        // An access token that can be renewed ends without consequences.
         let ends_at = match &credential.grant {
             Grant::Oauth(grant) if grant.refresh.is_none() => grant.expires_at,
             Grant::Oauth(_) | Grant::Token { .. } | Grant::App { .. } => None,

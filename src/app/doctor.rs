@@ -1,7 +1,7 @@
 //! Whether what a daemon needs is there: looked at without a daemon, and without changing anything.
 //!
 //! A finding is bad when something does not work, or will not when it is next needed, and stays so
-//! until it is mended; it is a warning when it works with a limitation, or will end soon.
+//! until it is corrected; it is a warning when it works with a limitation, or will end soon.
 
 mod provider;
 mod store;

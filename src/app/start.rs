@@ -26,7 +26,7 @@ use actix_web::{App as WebApp, HttpServer, web};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Why the daemon does not start, or does not go on.
+/// Why the daemon does not start, or does not continue.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// No usable master key.

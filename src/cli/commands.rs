@@ -1,14 +1,35 @@
-//! `hookherd commands`: show.
+//! `hookherd commands`: list, show.
 
 use super::CommandResult;
 use super::address::route;
 use super::client::Client;
+use super::connections;
 use super::failed::Failed;
+use super::list::{self, Listing, Part};
+use super::output::Column;
+use super::reference::find;
 use super::session::Session;
 use serde_json::Value;
 
+/// How commands are listed.
+const COLUMNS: [Column; 6] = [
+    Column::id("ID", "/id"),
+    Column::text("COMMAND", "/kind"),
+    Column::time("ASKED", "/asked_at"),
+    Column::status("STATE", "/state"),
+    Column::text("OUTCOME", "/outcome"),
+    Column::text("ERROR", "/code"),
+];
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
+    /// List the commands of a connection.
+    List {
+        /// The connection: OWNER/REPO, its URL, or an id.
+        connection: String,
+        #[command(flatten)]
+        part: Part,
+    },
     /// Show a command: who asked for it, when, and its outcome.
     Show {
         /// The command.
@@ -22,7 +43,22 @@ pub(super) fn get(client: &Client, id: &str) -> Result<Value, Failed> {
 }
 
 pub(super) fn run(command: &Commands, session: &Session) -> CommandResult {
-    let Commands::Show { id } = command;
-    session.printer.record(&get(&session.client()?, id)?);
-    Ok(())
+    let client = session.client()?;
+    match command {
+        Commands::List { connection, part } => {
+            let found = find(&client, connection)?;
+            let listing = Listing {
+                path: &connections::path(&found, Some("commands"))?,
+                field: "items",
+                what: "commands",
+                filters: &[],
+                columns: &COLUMNS,
+            };
+            list::show(session, &client, &listing, part)
+        }
+        Commands::Show { id } => {
+            session.printer.record(&get(&client, id)?);
+            Ok(())
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub(super) enum Exit {
     Failed,
     /// The command line is not understood.
     Usage,
-    /// `EX_CONFIG` of `sysexits.h`: it fails in the same way until a person mends something, so
+    /// `EX_CONFIG` of `sysexits.h`: it fails in the same way until a person corrects something, so
     /// that it should not be restarted (`RestartPreventExitStatus=78` in the unit).
     Configuration,
 }

@@ -40,334 +40,128 @@ const CONFIGURATION: &str = "Variables of the daemon's configuration:
 Each of them, HOOKHERD_CONFIG aside, may end in _FILE, and then names a file
 that holds the value.";
 
-/// A command, what it needs, and how it is used.
-type Entry = (&'static str, Needs, &'static [&'static str]);
-
-/// Every command.
-const ENTRIES: &[Entry] = &[
-    (
-        "",
-        Needs::Nothing,
-        &[
-            "hookherd demo --exit",
-            "hookherd auth login",
-            "hookherd connect github octo/app",
-        ],
-    ),
-    (
-        "serve",
-        Needs::Configuration,
-        &["hookherd serve", "hookherd serve --config hookherd.toml"],
-    ),
-    (
-        "demo",
-        Needs::Nothing,
-        &["hookherd demo", "hookherd demo --exit"],
-    ),
-    (
-        "simulate",
-        Needs::Nothing,
-        &["hookherd simulate --listen 127.0.0.1:8099"],
-    ),
-    (
-        "connect",
-        Needs::Daemon,
-        &[
-            "hookherd connect github octo/app",
-            "hookherd connect github https://github.com/octo/app",
-            "hookherd connect github octo/app --event workflow_run --event push",
-            "hookherd connect gitlab group/subgroup/project",
-            "hookherd connect github --org octo --dry-run",
-            "hookherd connect github --match 'octo/*-service' --yes",
-        ],
-    ),
-    (
-        "disconnect",
-        Needs::Daemon,
-        &[
-            "hookherd disconnect octo/app",
-            "hookherd disconnect https://github.com/octo/app --keep-webhook",
-        ],
-    ),
-    ("pause", Needs::Daemon, &["hookherd pause octo/app"]),
-    ("resume", Needs::Daemon, &["hookherd resume octo/app"]),
-    (
-        "check",
-        Needs::Daemon,
-        &[
-            "hookherd check octo/app",
-            "hookherd check octo/app --timeout 2m",
-        ],
-    ),
-    ("ping", Needs::Daemon, &["hookherd ping octo/app"]),
-    ("recreate", Needs::Daemon, &["hookherd recreate octo/app"]),
-    (
-        "rotate-secret",
-        Needs::Daemon,
-        &["hookherd rotate-secret octo/app"],
-    ),
-    (
-        "commands",
-        Needs::Daemon,
-        &["hookherd commands show cmd_..."],
-    ),
-    (
-        "commands show",
-        Needs::Daemon,
-        &[
-            "hookherd commands show cmd_...",
-            "hookherd commands show cmd_... --json",
-        ],
-    ),
-    (
-        "connections",
-        Needs::Daemon,
-        &[
-            "hookherd connections",
-            "hookherd connections octo/app",
-            "hookherd connections --status failed --owner octo",
-            "hookherd connections --json --limit 1000",
-        ],
-    ),
-    (
-        "incidents",
-        Needs::Daemon,
-        &[
-            "hookherd incidents --status open",
-            "hookherd incidents --repository 'octo/*' --limit 200",
-            "hookherd incidents acknowledge inc_...",
-        ],
-    ),
-    (
-        "incidents show",
-        Needs::Daemon,
-        &["hookherd incidents show inc_..."],
-    ),
-    (
-        "incidents acknowledge",
-        Needs::Daemon,
-        &["hookherd incidents acknowledge inc_..."],
-    ),
-    (
-        "incidents resolve",
-        Needs::Daemon,
-        &["hookherd incidents resolve inc_..."],
-    ),
-    (
-        "deliveries",
-        Needs::Daemon,
-        &[
-            "hookherd deliveries --connection octo/app",
-            "hookherd deliveries --outcome dead_letter",
-            "hookherd deliveries show dlv_... --json",
-            "hookherd deliveries replay dlv_...",
-        ],
-    ),
-    (
-        "deliveries show",
-        Needs::Daemon,
-        &["hookherd deliveries show dlv_... --json"],
-    ),
-    (
-        "deliveries replay",
-        Needs::Daemon,
-        &["hookherd deliveries replay dlv_..."],
-    ),
-    (
-        "runs",
-        Needs::Daemon,
-        &[
-            "hookherd runs --repository octo/app --branch main",
-            "hookherd runs --conclusion failure",
-        ],
-    ),
-    ("runs show", Needs::Daemon, &["hookherd runs show run_..."]),
-    (
-        "stats",
-        Needs::Daemon,
-        &["hookherd stats", "hookherd stats --json"],
-    ),
-    (
-        "repositories",
-        Needs::Daemon,
-        &[
-            "hookherd repositories github",
-            "hookherd repositories gitlab --host git.example.org",
-        ],
-    ),
-    (
-        "auth",
-        Needs::Daemon,
-        &[
-            "hookherd auth login --url https://hooks.example.org",
-            "hookherd auth status",
-        ],
-    ),
-    (
-        "auth login",
-        Needs::Daemon,
-        &[
-            "hookherd auth login",
-            "hookherd auth login --url https://hooks.example.org < token.txt",
-            "hookherd auth login --url https://hooks.example.org --token-file token.txt",
-        ],
-    ),
-    ("auth status", Needs::Daemon, &["hookherd auth status"]),
-    ("auth logout", Needs::Daemon, &["hookherd auth logout"]),
-    ("whoami", Needs::Daemon, &["hookherd whoami"]),
-    (
-        "login",
-        Needs::Daemon,
-        &[
-            "hookherd login github",
-            "hookherd login gitlab --host git.example.org",
-        ],
-    ),
-    (
-        "credential",
-        Needs::Daemon,
-        &[
-            "hookherd credential add github < token.txt",
-            "hookherd credential list",
-        ],
-    ),
-    (
-        "credential add",
-        Needs::Daemon,
-        &[
-            "hookherd credential add github < token.txt",
-            "hookherd credential add gitlab --host git.example.org --from token.txt",
-        ],
-    ),
-    (
-        "credential app",
-        Needs::Daemon,
-        &["hookherd credential app github --installation 123456"],
-    ),
-    (
-        "credential share",
-        Needs::Daemon,
-        &[
-            "hookherd credential share crd_...",
-            "hookherd credential share crd_... --off",
-        ],
-    ),
-    (
-        "credential list",
-        Needs::Daemon,
-        &["hookherd credential list"],
-    ),
-    (
-        "credential remove",
-        Needs::Daemon,
-        &[
-            "hookherd credential remove crd_...",
-            "hookherd credential remove crd_... --force",
-        ],
-    ),
-    ("user", Needs::Daemon, &["hookherd user add ann"]),
-    (
-        "user add",
-        Needs::Daemon,
-        &["hookherd user add ann", "hookherd user add root --admin"],
-    ),
-    (
-        "user list",
-        Needs::Daemon,
-        &["hookherd user list", "hookherd user list --json"],
-    ),
-    (
-        "user remove",
-        Needs::Daemon,
-        &[
-            "hookherd user remove ann",
-            "hookherd user remove ann --disconnect",
-            "hookherd user remove ann --disconnect --keep-webhooks",
-        ],
-    ),
-    (
-        "token",
-        Needs::Daemon,
-        &["hookherd token create", "hookherd token list"],
-    ),
-    (
-        "token create",
-        Needs::Daemon,
-        &[
-            "hookherd token create --name ci --expires 30d",
-            "hookherd token create --user ann",
-        ],
-    ),
-    (
-        "token list",
-        Needs::Daemon,
-        &["hookherd token list", "hookherd token list --all"],
-    ),
-    (
-        "token revoke",
-        Needs::Daemon,
-        &[
-            "hookherd token revoke laptop",
-            "hookherd token revoke tok_...",
-        ],
-    ),
-    (
-        "doctor",
-        Needs::Both,
-        &[
-            "hookherd doctor",
-            "hookherd doctor --config hookherd.toml --json",
-        ],
-    ),
-    (
-        "store",
-        Needs::Configuration,
-        &["hookherd store verify", "hookherd store export backup.bin"],
-    ),
-    (
-        "store verify",
-        Needs::Configuration,
-        &["hookherd store --data-dir data verify"],
-    ),
-    (
-        "store export",
-        Needs::Configuration,
-        &["hookherd store export backup.bin"],
-    ),
-    (
-        "store import",
-        Needs::Configuration,
-        &["hookherd store --data-dir new-data import backup.bin"],
-    ),
-    ("keygen", Needs::Nothing, &["hookherd keygen > master.key"]),
-    (
-        "openapi",
-        Needs::Nothing,
-        &["hookherd openapi > openapi.json"],
-    ),
-    (
-        "completions",
-        Needs::Nothing,
-        &["hookherd completions bash > hookherd.bash"],
-    ),
-    (
-        "man",
-        Needs::Nothing,
-        &[
-            "hookherd man > hookherd.1",
-            "hookherd man --dir /usr/local/share/man/man1",
-        ],
-    ),
+/// How each command is used; a command shows what is used below it, too.
+const EXAMPLES: &str = "\
+hookherd serve
+hookherd serve --config hookherd.toml
+hookherd demo
+hookherd demo --exit
+hookherd simulate --listen 127.0.0.1:8099
+hookherd connect github octo/app
+hookherd connect github https://github.com/octo/app
+hookherd connect github octo/app --event workflow_run --event push
+hookherd connect gitlab group/subgroup/project
+hookherd connect github --org octo --dry-run
+hookherd connect github --match 'octo/*-service' --yes
+hookherd disconnect octo/app
+hookherd disconnect https://github.com/octo/app --keep-webhook
+hookherd pause octo/app
+hookherd resume octo/app
+hookherd check octo/app
+hookherd check octo/app --timeout 2m
+hookherd ping octo/app
+hookherd recreate octo/app
+hookherd rotate-secret octo/app
+hookherd commands list octo/app
+hookherd commands list octo/app --limit 5
+hookherd commands show cmd_...
+hookherd commands show cmd_... --json
+hookherd connections
+hookherd connections octo/app
+hookherd connections --status failed --owner octo
+hookherd connections --json --limit 1000
+hookherd incidents --status open
+hookherd incidents --repository 'octo/*' --limit 200
+hookherd incidents acknowledge inc_...
+hookherd incidents show inc_...
+hookherd incidents resolve inc_...
+hookherd deliveries --connection octo/app
+hookherd deliveries --outcome dead_letter
+hookherd deliveries show dlv_... --json
+hookherd deliveries replay dlv_...
+hookherd runs --repository octo/app --branch main
+hookherd runs --conclusion failure
+hookherd runs show run_...
+hookherd stats
+hookherd stats --json
+hookherd repositories github
+hookherd repositories gitlab --host git.example.org
+hookherd auth login --url https://hooks.example.org
+hookherd auth status
+hookherd auth login
+hookherd auth login --url https://hooks.example.org < token.txt
+hookherd auth login --url https://hooks.example.org --token-file token.txt
+hookherd auth logout
+hookherd whoami
+hookherd login github
+hookherd login gitlab --host git.example.org
+hookherd credential add github < token.txt
+hookherd credential list
+hookherd credential add gitlab --host git.example.org --from token.txt
+hookherd credential app github --installation 123456
+hookherd credential share crd_...
+hookherd credential share crd_... --off
+hookherd credential remove crd_...
+hookherd credential remove crd_... --force
+hookherd user add ann
+hookherd user add root --admin
+hookherd user list
+hookherd user list --json
+hookherd user remove ann
+hookherd user remove ann --disconnect
+hookherd user remove ann --disconnect --keep-webhooks
+hookherd token create
+hookherd token list
+hookherd token create --name ci --expires 30d
+hookherd token create --user ann
+hookherd token list --all
+hookherd token revoke laptop
+hookherd token revoke tok_...
+hookherd doctor
+hookherd doctor --config hookherd.toml --json
+hookherd store verify
+hookherd store export backup.bin
+hookherd store --data-dir data verify
+hookherd store --data-dir new-data import backup.bin
+hookherd keygen > master.key
+hookherd openapi > openapi.json
+hookherd completions bash > hookherd.bash
+hookherd man > hookherd.1
+hookherd man --dir /usr/local/share/man/man1";
+/// What the whole shows of them.
+const FIRST: [&str; 3] = [
+    "hookherd demo --exit",
+    "hookherd auth login",
+    "hookherd connect github octo/app",
 ];
 
-fn entry(path: &str) -> Option<&'static Entry> {
-    ENTRIES.iter().find(|(name, _, _)| *name == path)
+/// What the command with this path needs: its first word decides.
+fn needs(path: &str) -> Needs {
+    match path.split(' ').next().unwrap_or_default() {
+        "" | "demo" | "simulate" | "keygen" | "openapi" | "completions" | "man" => Needs::Nothing,
+        "serve" | "store" => Needs::Configuration,
+        "doctor" => Needs::Both,
+        _ => Needs::Daemon,
+    }
+}
+
+/// The examples of the command with this path: its words are in them, in this order.
+fn examples(path: &str) -> Vec<&'static str> {
+    if path.is_empty() {
+        return FIRST.to_vec();
+    }
+    let is_of = |example: &&str| {
+        let mut words = example.split(' ').skip(1).peekable();
+        let is_first = words.peek() == path.split(' ').next().as_ref();
+        is_first && path.split(' ').all(|part| words.any(|word| word == part))
+    };
+    EXAMPLES.lines().filter(is_of).collect()
 }
 
 /// What stands at the end of a command's help.
-fn end((_, needs, examples): &Entry) -> String {
-    let mut text = format!("Examples:\n  {}", examples.join("\n  "));
-    let variables: &[&str] = match needs {
+fn end(path: &str) -> String {
+    let mut text = format!("Examples:\n  {}", examples(path).join("\n  "));
+    let variables: &[&str] = match needs(path) {
         Needs::Nothing => &[],
         Needs::Daemon => &[DAEMON],
         Needs::Configuration => &[CONFIGURATION],
@@ -400,12 +194,9 @@ pub(super) fn with_examples(command: Command) -> Command {
 }
 
 fn below(command: Command, path: &str, options: &[Arg]) -> Command {
-    let command = match entry(path) {
-        Some(entry) => command.after_help(end(entry)),
-        None => command,
-    };
+    let command = command.after_help(end(path));
     // An option of the whole that a command has already is not handed down to it.
-    let idle = entry(path).map_or(&[][..], |(_, needs, _)| needs.idle());
+    let idle = needs(path).idle();
     let idle = options.iter().filter(|option| {
         let id = option.get_id().as_str();
         !path.is_empty() && idle.contains(&id)

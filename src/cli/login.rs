@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     Ok(())
 }
 
-/// Shows the code, waits, and answers the credential that came of it.
+/// Shows the code, waits, and returns the new credential.
 fn sign_in(client: &Client, args: &Args, printer: Printer) -> Result<Value, Failed> {
     let provider = args.provider.as_str();
     let path = route(&["oauth", provider, "device"])?;

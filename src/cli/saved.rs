@@ -15,7 +15,7 @@ const DIR: &str = "hookherd";
 const FILE: &str = "login.json";
 /// Longest file that is read.
 const BYTES_MAX: u64 = 64 * 1024;
-/// Rights of everybody but the owner.
+/// Rights of others than the owner.
 const OTHERS: u32 = 0o077;
 
 /// A daemon and a token for it.

@@ -36,25 +36,25 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// The client configured under these keys, if any.
+/// The client of a provider's section, if any.
 pub(super) fn client(
     written: &Written,
-    keys: raw::OauthKeys,
-    raw: &raw::Oauth,
+    raw: &raw::Provider<'_>,
 ) -> Result<Option<Oauth>, ConfigError> {
     const EXPECTED: &str = "the id of an OAuth client, in visible ASCII characters";
-    let id = raw.client_id.clone();
-    let secret = written.secret(keys.client_secret);
+    let key = |name: &str| format!("providers.{}.oauth.{name}", raw.name);
+    let id = raw.oauth.client_id.clone();
+    let secret = written.secret(&key("client_secret"));
     if id.is_empty() && secret.is_none() {
         return Ok(None);
     }
     if id.is_empty() || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(bad(keys.client_id, &id, EXPECTED));
+        return Err(bad(&key("client_id"), &id, EXPECTED));
     }
     let secret = secret.map(|text| OauthSecret::new(text.to_string()));
     let secret = secret.transpose().map_err(|_| {
         let expected = "a secret in visible ASCII characters";
-        bad(keys.client_secret, "(not shown)", expected)
+        bad(&key("client_secret"), "(not shown)", expected)
     })?;
     Ok(Some(Oauth {
         client_id: id,
@@ -93,7 +93,7 @@ fn lines(key: Zeroizing<String>) -> Zeroizing<String> {
 }
 
 /// Where an installation's pages live: as configured, otherwise derived from its API's address.
-pub(super) fn web_url(key: &'static str, text: &str, api_url: &Url) -> Result<Url, ConfigError> {
+pub(super) fn web_url(key: &str, text: &str, api_url: &Url) -> Result<Url, ConfigError> {
     if text.is_empty() {
         return Ok(derived(api_url));
     }

@@ -120,9 +120,10 @@ sections! {
     Log { format: String = "pretty".into(), level: String = "info".into() }
 }
 
-/// The sections of all kinds of providers, with the names of the keys.
+/// The sections of all kinds of providers.
 pub(super) struct Provider<'a> {
-    pub(super) keys: Keys,
+    /// The section below `providers`.
+    pub(super) name: &'static str,
     pub(super) api_urls: Vec<&'a str>,
     /// Whether the first of these is `api_url`.
     pub(super) has_main: bool,
@@ -135,25 +136,6 @@ pub(super) struct Provider<'a> {
     pub(super) concurrency: usize,
 }
 
-/// Keys of a provider's section, for errors.
-#[derive(Clone, Copy)]
-pub(super) struct Keys {
-    pub(super) api_url: &'static str,
-    pub(super) more_api_urls: &'static str,
-    pub(super) call_timeout: &'static str,
-    pub(super) write_pause: &'static str,
-    pub(super) web_url: &'static str,
-    pub(super) concurrency: &'static str,
-    pub(super) oauth: OauthKeys,
-}
-
-/// Keys of a provider's OAuth client.
-#[derive(Clone, Copy)]
-pub(super) struct OauthKeys {
-    pub(super) client_id: &'static str,
-    pub(super) client_secret: &'static str,
-}
-
 macro_rules! providers {
     ($($section:ident $name:literal [$($app:ident)?];)*) => {$(
         impl $section {
@@ -163,20 +145,7 @@ macro_rules! providers {
                 let has_main = !["", "none", "off"].contains(&self.api_url.to_lowercase().as_str());
                 let urls = std::iter::once(&self.api_url).filter(|_| has_main);
                 Provider {
-                    keys: Keys {
-                        api_url: concat!("providers.", $name, ".api_url"),
-                        more_api_urls: concat!("providers.", $name, ".more_api_urls"),
-                        call_timeout: concat!("providers.", $name, ".call_timeout"),
-                        write_pause: concat!("providers.", $name, ".write_pause"),
-                        web_url: concat!("providers.", $name, ".web_url"),
-                        concurrency: concat!("providers.", $name, ".concurrency"),
-                        oauth: OauthKeys {
-                            client_id: concat!("providers.", $name, ".oauth.client_id"),
-                            client_secret: concat!(
-                                "providers.", $name, ".oauth.client_secret"
-                            ),
-                        },
-                    },
+                    name: $name,
                     has_main,
                     web_url: &self.web_url,
                     oauth: &self.oauth,

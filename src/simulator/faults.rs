@@ -38,6 +38,28 @@ pub enum Misbehaviour {
     NotFoundForPermission,
 }
 
+impl Misbehaviour {
+    /// The fault of this name, with its number: a status, or seconds.
+    pub(super) fn named(name: &str, number: u64) -> Option<Self> {
+        let status = u16::try_from(number).unwrap_or(500);
+        Some(match name {
+            "fail_before" => Self::FailBefore(status),
+            "act_then_fail" => Self::ActThenFail(status),
+            "drop_before" => Self::DropBefore,
+            "act_then_drop" => Self::ActThenDrop,
+            "hang" => Self::Hang,
+            "act_then_hang" => Self::ActThenHang,
+            "truncated_json" => Self::TruncatedJson,
+            "rate_limited_primary" => Self::RateLimitedPrimary { reset_s: number },
+            "rate_limited_secondary" => Self::RateLimitedSecondary {
+                retry_after_s: number,
+            },
+            "not_found_for_permission" => Self::NotFoundForPermission,
+            other => Self::Refuse(serde_json::from_value(other.into()).ok()?),
+        })
+    }
+}
+
 /// What goes wrong with a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Miscarriage {

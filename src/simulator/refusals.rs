@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-/// A refusal in a provider's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A refusal in a provider's words; its name as a fault is that of the variant.
+#[derive(Clone, Copy, Debug, serde::Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// GitHub: the organisation asks for SAML single sign-on.
     Sso,
@@ -32,43 +33,6 @@ pub enum Refusal {
 pub(super) type Words = (u16, Option<(&'static str, String)>, Value);
 
 impl Refusal {
-    /// Every refusal there is.
-    pub const ALL: [Self; 10] = [
-        Self::Sso,
-        Self::IpAllowList,
-        Self::TokenPolicy,
-        Self::AppRestriction,
-        Self::Suspended,
-        Self::Blocked,
-        Self::InsufficientScope,
-        Self::UserBlocked,
-        Self::Terms,
-        Self::Page,
-    ];
-
-    /// The name of the fault.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sso => "sso",
-            Self::IpAllowList => "ip_allow_list",
-            Self::TokenPolicy => "token_policy",
-            Self::AppRestriction => "app_restriction",
-            Self::Suspended => "suspended",
-            Self::Blocked => "blocked",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::UserBlocked => "user_blocked",
-            Self::Terms => "terms",
-            Self::Page => "page",
-        }
-    }
-
-    /// The fault of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|refusal| refusal.as_str() == name)
-    }
-
     /// What is said, by the provider that lives at `host`.
     pub(super) fn words(self, host: &str) -> Words {
         let message = match self {

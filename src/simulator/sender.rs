@@ -36,10 +36,10 @@ struct Parcel {
     body: String,
 }
 
-/// What came of a delivery.
+/// The result of a delivery.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
-    /// `None` when nobody answered.
+    /// `None` without an answer.
     pub(super) status: Option<u16>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) text: String,
@@ -124,7 +124,7 @@ impl Sender {
     /// Sends deliveries, and notes what comes of them.
     pub(super) fn send(&self, shared: &Arc<Shared>, jobs: Vec<Job>) {
         for job in jobs {
-            // They go on without anybody waiting for them.
+            // They continue, and nothing waits for them.
             drop(self.start(shared, &job));
         }
     }

@@ -41,7 +41,7 @@ impl Ground {
         1001 + self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A text that nobody would guess, for tokens and codes.
+    /// An unguessable text, for tokens and codes.
     pub(super) fn secret(&self, prefix: &str, length: usize) -> String {
         let seed = format!("{}/{}", self.url(), self.fresh());
         let digits = blake3::hash(seed.as_bytes()).to_hex();

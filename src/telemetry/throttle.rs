@@ -1,7 +1,7 @@
 //! Log lines that strangers and users can cause: so many a minute of each kind, and then a count.
 //!
 //! A line is asked for by its kind, which is its event name, or a module of a library. When a
-//! minute with too many is over, the next of that kind says how many were left out, or
+//! minute with too many has ended, the next of that kind says how many were left out, or
 //! [`log_left_out`] does.
 
 use parking_lot::{Mutex, MutexGuard};
@@ -43,7 +43,7 @@ impl Throttle {
         Some(std::mem::take(&mut entry.left_out))
     }
 
-    /// Of which kinds lines were left out in a minute that is over, and how many.
+    /// Of which kinds lines were left out in a minute that has ended, and how many.
     fn over(&mut self, now: Instant) -> Vec<(&'static str, u64)> {
         let is_over = |kind: &Kind| now.saturating_duration_since(kind.began) >= SPAN;
         let over = self.0.iter_mut().filter(|(_, kind)| is_over(kind));
@@ -62,7 +62,7 @@ fn log_count(kind: &'static str, left_out: u64) {
 }
 
 /// Whether a line of this kind may be written now. Kinds are names in our source, so their number
-/// is bounded. The number of lines left out is logged once their minute is over.
+/// is bounded. The number of lines left out is logged once their minute has ended.
 pub fn may_log(kind: &'static str) -> bool {
     let left_out = throttle().ask(kind, Instant::now());
     if let Some(left_out) = left_out.filter(|left_out| *left_out > 0) {
@@ -82,7 +82,7 @@ pub(super) fn may_log_quietly(kind: &'static str) -> bool {
     left_out.is_some()
 }
 
-/// Logs how many lines were left out in minutes that are over. To be called regularly.
+/// Logs how many lines were left out in minutes that have ended. To be called regularly.
 pub fn log_left_out() {
     let over = throttle().over(Instant::now());
     for (kind, left_out) in over {

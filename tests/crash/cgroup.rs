@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Where cgroups of version 1 account for memory.
 const ROOT: &str = "/sys/fs/cgroup/memory";
 
-/// A cgroup with a limit; removed when this is dropped, if nobody lives in it.
+/// A cgroup with a limit; removed when this is dropped, if no process is in it.
 pub(crate) struct Cgroup(PathBuf);
 
 impl Cgroup {

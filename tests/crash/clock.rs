@@ -129,7 +129,7 @@ fn all(store: &DiskStore) -> Vec<Delivery> {
     }
 }
 
-/// Does what it is told on its standard input, a line at a time.
+/// Does what its standard input says, a line at a time.
 fn session(dir: &Path) {
     let (store, clock) = open(dir);
     commit(&store, connecting()).unwrap();

@@ -1,13 +1,12 @@
 //! The daemon is killed while it carries out commands. Each command that was answered with success
 //! is found again by its id, is carried out once, and keeps its outcome.
 
-use super::daemon::{REPOSITORY, Stage, killed_when};
+use super::daemon::{ADMIN, REPOSITORY, Stage, killed_when};
 use super::rounds;
 use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
 use hookherd::domain::secret::HookSecret;
 use hookherd::provider::signature::github_sign;
 use hookherd::simulator::{Fault, HookView, Misbehaviour};
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -101,7 +100,7 @@ fn secret_of(hook: &HookView) -> HookSecret {
 impl<'a> Story<'a> {
     /// A connection with its hook, and a daemon that has ended in an orderly way.
     fn new(stage: &'a Stage) -> Self {
-        let daemon = stage.start(&[]);
+        let daemon = stage.start();
         stage.connect();
         let list = stage.get("repositories/connections");
         let id = list["connections"][0]["id"].as_str().expect("an id");
@@ -114,21 +113,19 @@ impl<'a> Story<'a> {
             promised: None,
             next: 0,
         };
-        stage.wait_until("the connection to be active", || story.is_settled());
+        stage.wait_for_status(ADMIN, id, "active");
         assert!(daemon.terminate().success());
         story
     }
 
-    fn path(&self, rest: &str) -> String {
-        format!("repositories/connections/{}{rest}", self.id)
+    fn line(&self, method: &str, rest: &str) -> String {
+        format!("{method} repositories/connections/{}{rest}", self.id)
     }
 
     /// Whether nothing is left to do: the hook is the connection's, or both are gone.
     fn is_settled(&self) -> bool {
-        let answer = self
-            .stage
-            .try_call(Method::GET, &self.path(""), &Value::Null);
-        let Some((status, now)) = answer else {
+        let line = self.line("GET", "");
+        let Some((status, now)) = self.stage.try_call(&line, &Value::Null) else {
             return false;
         };
         let hook = hook(self.stage);
@@ -145,24 +142,24 @@ impl<'a> Story<'a> {
     }
 
     fn ask(&mut self, ask: Ask) -> Asked {
-        let change = |body: Value| (Method::PATCH, self.path(""), body);
-        let (method, path, body) = match ask {
+        let change = |body: Value| (self.line("PATCH", ""), body);
+        let (line, body) = match ask {
             Ask::Action(name) => {
-                let path = self.path(&format!("/{name}"));
-                (Method::POST, path, Value::Null)
+                let line = self.line("POST", &format!("/{name}"));
+                (line, Value::Null)
             }
             Ask::Events(events) => change(json!({ "webhook_events": events })),
             Ask::Enabled(is_enabled) => change(json!({ "is_enabled": is_enabled })),
-            Ask::Disconnect => (Method::DELETE, self.path(""), Value::Null),
+            Ask::Disconnect => (self.line("DELETE", ""), Value::Null),
         };
         self.recreations.1 += u64::from(ask == RECREATE);
-        let Some((status, answer)) = self.stage.try_call(method, &path, &body) else {
+        let Some((status, answer)) = self.stage.try_call(&line, &body) else {
             return Asked::Unanswered;
         };
         if status == 503 {
             return Asked::Refused;
         }
-        // Whoever asks again may find that it was done.
+        // A second request may find that it was done.
         let is_done = status == 404 && ask == Ask::Disconnect;
         assert!(status < 300 || is_done, "{ask:?}: {status} {answer}");
         self.recreations.0 += u64::from(ask == RECREATE);
@@ -279,9 +276,9 @@ impl<'a> Story<'a> {
         self.stage.post(url, &headers, body)
     }
 
-    /// Goes on with a daemon that nothing stops, to the end.
+    /// Continues with a daemon that nothing stops, to the end.
     fn finish(mut self) {
-        let daemon = self.stage.start(&[]);
+        let daemon = self.stage.start();
         self.check();
         assert!(self.go_on(), "the daemon ended");
         self.check();
@@ -324,7 +321,7 @@ fn a_daemon_that_is_stopped_at_any_commit_of_a_command_carries_out_what_it_promi
         return;
     }
     let stops = sweep(|nth| {
-        let stage = Stage::new(None);
+        let stage = Stage::new();
         let mut story = Story::new(&stage);
         let mut daemon = spawn_to_die_at(&stage, "fdatasync", nth + 1);
         let is_whole = stage.is_ready(&mut daemon) && story.go_on();
@@ -339,7 +336,7 @@ fn a_daemon_that_is_stopped_at_any_commit_of_a_command_carries_out_what_it_promi
 
 fn stop_in_each_call(misbehaviour: Misbehaviour) {
     let stops = sweep(|after| {
-        let stage = Stage::new(None);
+        let stage = Stage::new();
         let mut story = Story::new(&stage);
         let faults = stage.simulator.faults();
         faults.push(Fault {
@@ -348,7 +345,7 @@ fn stop_in_each_call(misbehaviour: Misbehaviour) {
             times: 1,
             after,
         });
-        let daemon = stage.start(&[]);
+        let daemon = stage.start();
         let is_time = || !faults.are_pending();
         let (is_whole, is_stopped) = killed_when(daemon, is_time, || story.go_on());
         assert!(is_stopped || is_whole, "the daemon ended by itself");
@@ -375,7 +372,7 @@ fn a_daemon_that_is_stopped_before_any_answer_to_a_command_carries_out_what_it_p
 /// Commands are asked one upon the other, and the kill comes in the middle.
 #[test]
 fn commands_that_wait_for_each_other_survive_kills() {
-    let stage = Stage::new(None);
+    let stage = Stage::new();
     let mut story = Story::new(&stage);
     for round in 0..rounds(12) {
         let answers = AtomicU32::new(0);
@@ -388,7 +385,7 @@ fn commands_that_wait_for_each_other_survive_kills() {
             }
             is_time
         };
-        let daemon = stage.start(&[]);
+        let daemon = stage.start();
         killed_when(daemon, is_time, || {
             for ask in BURST {
                 if story.ask(ask) == Asked::Unanswered {
@@ -397,7 +394,7 @@ fn commands_that_wait_for_each_other_survive_kills() {
                 answers.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let daemon = stage.start(&[]);
+        let daemon = stage.start();
         // A paused connection recreates nothing.
         assert_eq!(story.ask(RESUMED), Asked::Promised);
         story.check();

@@ -38,8 +38,8 @@ fn statuses(stage: &Stage) -> Vec<Option<u16>> {
 fn a_full_disk_is_503_for_deliveries_while_reads_and_the_hook_go_on_and_ends_by_itself() {
     let Some(disk) = Disk::new(24) else { return };
     let data_dir = disk.path().join("data");
-    let stage = Stage::new(Some(&data_dir));
-    let daemon = stage.start(&[]);
+    let stage = Stage::at(&data_dir);
+    let daemon = stage.start();
     stage.connect();
     let foreign = take_space(disk.path(), 3 << 20);
     let mut runs = 0;
@@ -74,7 +74,7 @@ fn a_full_disk_is_503_for_deliveries_while_reads_and_the_hook_go_on_and_ends_by_
     });
     check(&stage, runs);
     drop(daemon);
-    let _daemon = stage.start(&[]);
+    let _daemon = stage.start();
     check(&stage, runs);
 }
 
@@ -82,8 +82,8 @@ fn a_full_disk_is_503_for_deliveries_while_reads_and_the_hook_go_on_and_ends_by_
 fn a_daemon_starts_on_a_full_disk_and_one_without_a_store_says_why_it_does_not() {
     let Some(disk) = Disk::new(24) else { return };
     let data_dir = disk.path().join("data");
-    let stage = Stage::new(Some(&data_dir));
-    let daemon = stage.start(&[]);
+    let stage = Stage::at(&data_dir);
+    let daemon = stage.start();
     stage.connect();
     stage.play_failures(0..RUNS);
     assert!(stage.simulator.wait_quiet(QUIET));
@@ -91,8 +91,8 @@ fn a_daemon_starts_on_a_full_disk_and_one_without_a_store_says_why_it_does_not()
     assert!(daemon.terminate().success());
     let foreign = take_space(disk.path(), 0);
     let elsewhere = disk.path().join("another");
-    let other = Stage::new(Some(&elsewhere));
-    assert_eq!(other.spawn(&[]).outlive().code(), Some(1));
+    let other = Stage::at(&elsewhere);
+    assert_eq!(other.spawn(&[], &[]).outlive().code(), Some(1));
     let end = other.end_of_log();
     let last = end.lines().last().unwrap_or_default();
     assert!(last.starts_with("hookherd: "), "{end}");
@@ -101,7 +101,7 @@ fn a_daemon_starts_on_a_full_disk_and_one_without_a_store_says_why_it_does_not()
         "{end}"
     );
 
-    let daemon = stage.spawn(&[]);
+    let daemon = stage.spawn(&[], &[]);
     stage.wait_until("the daemon to answer", || stage.readiness().is_some());
     check(&stage, RUNS);
     stage.wait_until("it to tell", || stage.readiness() == Some(503));

@@ -1,7 +1,7 @@
 //! The daemon is killed, or loses its power, while a provider sends it deliveries: what it
 //! answered with success is there afterwards, is processed once, and no hook is doubled.
 
-use super::daemon::{REPOSITORY, Stage};
+use super::daemon::{ADMIN, REPOSITORY, Stage};
 use super::disk::Disk;
 use super::rounds;
 use std::collections::BTreeSet;
@@ -62,7 +62,7 @@ impl Books {
     fn check_incident(&self, stage: &Stage, runs_played: u64) {
         let expected = u64::try_from(self.failed_runs.len()).unwrap();
         assert!(expected <= runs_played);
-        let incidents = stage.list("incidents");
+        let incidents = stage.list(ADMIN, "incidents");
         let is_one = usize::from(expected > 0);
         assert_eq!(incidents.len(), is_one, "an incident is doubled");
         let occurrences = incidents
@@ -86,7 +86,7 @@ fn check_payloads(stage: &Stage) {
         completed += u64::from(whole["payload"]["action"] == "completed");
     }
     assert!(completed > 0);
-    assert_eq!(stage.list("incidents")[0]["occurrences"], completed);
+    assert_eq!(stage.list(ADMIN, "incidents")[0]["occurrences"], completed);
 }
 
 /// Plays the runs of a round, and waits for a moment somewhere in the middle of its answers.
@@ -104,15 +104,15 @@ fn play_until_some_moment(stage: &Stage, round: u64, life: u64) {
 fn the_daemon_loses_and_doubles_nothing_when_it_is_killed_under_load() {
     let mut acknowledged = 0;
     for life in 0..u64::from(rounds(10)) {
-        let stage = Stage::new(None);
-        let mut daemon = stage.start(&[]);
+        let stage = Stage::new();
+        let mut daemon = stage.start();
         stage.connect();
         let mut books = Books::default();
         for round in 0..20 {
             play_until_some_moment(&stage, round, life);
             daemon.kill();
             assert!(stage.simulator.wait_quiet(QUIET));
-            daemon = stage.start(&[]);
+            daemon = stage.start();
             books.check(&stage, (round + 1) * RUNS);
         }
         check_payloads(&stage);
@@ -123,8 +123,8 @@ fn the_daemon_loses_and_doubles_nothing_when_it_is_killed_under_load() {
 
 #[test]
 fn the_daemon_ends_within_ten_seconds_of_a_sigterm_under_load_and_loses_nothing() {
-    let stage = Stage::new(None);
-    let mut daemon = stage.start(&[]);
+    let stage = Stage::new();
+    let mut daemon = stage.start();
     stage.connect();
     let mut books = Books::default();
     for round in 0..10 {
@@ -133,7 +133,7 @@ fn the_daemon_ends_within_ten_seconds_of_a_sigterm_under_load_and_loses_nothing(
         assert!(daemon.terminate().success());
         assert!(begun.elapsed() < Duration::from_secs(10));
         assert!(stage.simulator.wait_quiet(QUIET));
-        daemon = stage.start(&[]);
+        daemon = stage.start();
         books.check(&stage, (round + 1) * RUNS);
     }
 }
@@ -142,14 +142,14 @@ fn the_daemon_ends_within_ten_seconds_of_a_sigterm_under_load_and_loses_nothing(
 fn the_daemon_loses_and_doubles_nothing_when_the_power_is_cut_under_load() {
     let Some(disk) = Disk::new(512) else { return };
     let data_dir = disk.path().join("data");
-    let stage = Stage::new(Some(&data_dir));
-    let mut daemon = stage.start(&[]);
+    let stage = Stage::at(&data_dir);
+    let mut daemon = stage.start();
     stage.connect();
     let acknowledged = || -> BTreeSet<String> { stage.acknowledged().into_iter().collect() };
     let mut uncertain = BTreeSet::new();
     for round in 0..u64::from(rounds(10)) {
         play_until_some_moment(&stage, round, 0);
-        // Only what was answered before the cut counts: while this kind of cut goes on, a sync
+        // Only what was answered before the cut counts: while this kind of cut lasts, a sync
         // that is under way may return success and have done nothing. No disk does that.
         let before: BTreeSet<String> = &acknowledged() - &uncertain;
         disk.cut_power();
@@ -157,7 +157,7 @@ fn the_daemon_loses_and_doubles_nothing_when_the_power_is_cut_under_load() {
         assert!(stage.simulator.wait_quiet(QUIET));
         uncertain = &acknowledged() - &before;
         disk.restart();
-        daemon = stage.start(&[]);
+        daemon = stage.start();
         let stored = stage.stored();
         let is_there = |guid: &String| stored.iter().any(|d| d["provider_delivery_id"] == **guid);
         let lost: Vec<_> = before.iter().filter(|guid| !is_there(guid)).collect();

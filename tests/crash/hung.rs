@@ -23,7 +23,7 @@ fn a_committer_that_hangs_stops_the_word_to_the_watchdog() {
     let log = dir.path().join("log");
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    let stage = Stage::new(None);
+    let stage = Stage::new();
     let notify = format!("NOTIFY_SOCKET={}", path.display());
     let watchdog = format!("WATCHDOG_USEC={PATIENCE_US}");
     // A minute is longer than this test; the first fdatasyncs are those of the start and the hook.
@@ -42,7 +42,7 @@ fn a_committer_that_hangs_stops_the_word_to_the_watchdog() {
         "-o",
     ];
     let arguments: Vec<&str> = arguments.into_iter().chain(log.to_str()).collect();
-    let daemon = stage.start(&arguments);
+    let daemon = stage.start_with(&arguments, &[]);
     let heard = |within: Duration| {
         socket.set_read_timeout(Some(within)).unwrap();
         let mut bytes = [0; 512];
@@ -79,10 +79,10 @@ fn a_router_that_hangs_stops_the_word_to_the_watchdog() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    let stage = Stage::new(None);
+    let stage = Stage::new();
     let notify = format!("NOTIFY_SOCKET={}", path.display());
     let watchdog = format!("WATCHDOG_USEC={PATIENCE_US}");
-    let daemon = stage.start(&["env", &notify, &watchdog]);
+    let daemon = stage.start_with(&["env", &notify, &watchdog], &[]);
     let heard = |within: Duration| {
         socket.set_read_timeout(Some(within)).unwrap();
         socket.recv(&mut [0; 512]).is_ok()

@@ -1,12 +1,11 @@
-//! The real daemon, whose wall clock jumps by years and goes on there sixty times as fast and more,
+//! The real daemon, whose wall clock jumps by years and runs there sixty times as fast and more,
 //! until an hour of it has passed, and back: nothing is lost, nothing is taken for stale, and what
 //! was sent before is known again.
 
 use super::clock::LIBRARIES;
-use super::daemon::{Daemon, REPOSITORY, Stage};
+use super::daemon::{ADMIN, Daemon, REPOSITORY, Stage};
 use super::is_missing;
 use hookherd::simulator::PipelineSpec;
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -44,7 +43,7 @@ impl Clock<'_> {
             "NO_FAKE_STAT=1",
         ];
         let words = ["env", &preload, &file].into_iter().chain(fixed);
-        self.stage.start(&words.collect::<Vec<_>>())
+        self.stage.start_with(&words.collect::<Vec<_>>(), &[])
     }
 }
 
@@ -57,15 +56,14 @@ fn connect_project(stage: &Stage) {
     let gitlab = stage.simulator.gitlab();
     let token = gitlab.add_user("ann");
     gitlab.add_project(PROJECT, "ann");
-    let credential = json!({ "provider": "gitlab", "token": token });
-    stage.call(Method::POST, "credentials", &credential);
+    stage.add_credential(ADMIN, "gitlab", &token);
     let wish = json!({ "provider": "gitlab", "repository_full_name": PROJECT });
-    stage.call(Method::POST, "repositories/connect", &wish);
+    stage.call(ADMIN, "POST repositories/connect", &wish);
     stage.wait_until("the hook", || gitlab.hooks(PROJECT).len() == 1);
     assert!(gitlab.hooks(PROJECT)[0].signing_token.is_some(), "it signs");
 }
 
-/// A run and a pipeline fail, and all that is told of them is answered.
+/// A run and a pipeline fail, and all their deliveries are answered.
 fn play(stage: &Stage, number: u64) {
     stage.play_failures(number..number + 1);
     let gitlab = stage.simulator.gitlab();
@@ -78,7 +76,7 @@ fn guid(delivery: &Value) -> String {
     guid.expect("an id").to_owned()
 }
 
-/// What the providers were told is taken.
+/// What was answered to the providers is processed.
 fn answered(stage: &Stage) -> BTreeSet<String> {
     let mut all = stage.simulator.github().deliveries(REPOSITORY);
     all.extend(stage.simulator.gitlab().deliveries(PROJECT));
@@ -117,7 +115,7 @@ fn send_again(stage: &Stage) {
 fn jump(library: &str, off: &str) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("clock");
-    let stage = Stage::new(None);
+    let stage = Stage::new();
     let clock = Clock {
         stage: &stage,
         file: &file,
@@ -130,7 +128,7 @@ fn jump(library: &str, off: &str) {
     let mut number = 1;
     play(&stage, number);
     clock.set(&format!("{off} x{SPEED}"));
-    // Whoever answers writes a date down for a moment.
+    // Each answer has a date, kept for a moment.
     stage.wait_until("the jump", || stage.clock().abs_diff(now()) > JUMP);
     let begun = stage.clock();
     while stage.clock() < begun + HOUR {
@@ -146,7 +144,7 @@ fn jump(library: &str, off: &str) {
     let daemon = clock.start();
     send_again(&stage);
     assert_eq!(check(&stage, &format!("{off}, sent again")), all);
-    let mut incidents = stage.list("incidents");
+    let mut incidents = stage.list(ADMIN, "incidents");
     incidents.retain(|incident| incident["source"] == "webhook");
     let counts: Vec<_> = incidents
         .iter()

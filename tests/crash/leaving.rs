@@ -1,10 +1,9 @@
 //! The daemon is killed at each of its commits in turn while an API token is revoked and a user is
-//! removed. Afterwards either nothing has begun, or it goes on to the end by itself; whatever was
+//! removed. Afterwards either nothing has begun, or it continues to the end by itself; whatever was
 //! answered holds, and a token that was revoked opens nothing, then and ever after.
 
-use super::daemon::{Daemon, Stage};
-use super::traced::{kill_traced, strace_is_missing};
-use reqwest::Method;
+use super::daemon::{ADMIN, Stage};
+use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
 use serde_json::{Value, json};
 
 /// A start and a removal have fewer commits than this.
@@ -12,7 +11,7 @@ const STOPS_MAX: usize = 60;
 /// So many repositories has each of those who leave.
 const REPOSITORIES: usize = 2;
 
-/// Somebody who is to leave.
+/// A user who is to leave.
 struct Leaver {
     name: String,
     id: String,
@@ -28,35 +27,32 @@ fn text(value: &Value, key: &str) -> String {
     value[key].as_str().expect("a text").to_owned()
 }
 
-/// What a token is answered with; `None` when nobody answers.
+/// The answer to a token; `None` without one.
 fn knocks(stage: &Stage, token: &str) -> Option<u16> {
-    let answer = stage.try_call_as(token, Method::GET, "whoami", &Value::Null);
-    answer.map(|(status, _)| status)
+    let answer = stage.try_ask(token, "GET whoami", None);
+    answer.map(|answer| answer.status)
 }
 
 impl Leaver {
-    /// Somebody with an API token more than they need, a credential and connections.
+    /// A user with an API token more than they need, a credential and connections.
     fn arrive(stage: &Stage, nth: usize) -> Self {
         let name = format!("leaver-{nth}");
         let github = stage.simulator.github();
         let credential = github.add_user(&name);
-        let user = stage.call(Method::POST, "users", &json!({ "name": name }));
+        let user = stage
+            .call(ADMIN, "POST users", &json!({ "name": name }))
+            .json;
         let token = text(&user, "token");
-        let ask = |method, path: &str, body: &Value| {
-            let answer = stage.try_call_as(&token, method, path, body);
-            let (status, answer) = answer.expect("the daemon answers");
-            assert!(status < 300, "{path}: {status} {answer}");
-            answer
-        };
-        let other = ask(Method::POST, "tokens", &json!({ "name": "other" }));
+        let ask = |line: &str, body: &Value| stage.call(&token, line, body).json;
+        let other = ask("POST tokens", &json!({ "name": "other" }));
         let body = json!({ "provider": "github", "token": credential });
-        ask(Method::POST, "credentials", &body);
+        ask("POST credentials", &body);
         let repositories = (0..REPOSITORIES).map(|n| format!("{name}/r{n}"));
         let repositories: Vec<_> = repositories.collect();
         for repository in &repositories {
             github.add_repository(repository, &name);
             let wish = json!({ "repository_full_name": repository });
-            ask(Method::POST, "repositories/connect", &wish);
+            ask("POST repositories/connect", &wish);
             stage.wait_until("the hook", || github.hooks(repository).len() == 1);
         }
         Self {
@@ -72,9 +68,9 @@ impl Leaver {
     /// Has one token revoked, then the user removed, as far as the daemon lives. Returns what was
     /// answered with success.
     fn leave(&self, stage: &Stage) -> [bool; 2] {
-        let path = format!("tokens/{}", self.other.1);
-        let revoked = stage.try_call_as(&self.token, Method::DELETE, &path, &Value::Null);
-        let is_revoked = revoked.is_some_and(|(status, _)| status == 204);
+        let line = format!("DELETE tokens/{}", self.other.1);
+        let revoked = stage.try_ask(&self.token, &line, None);
+        let is_revoked = revoked.is_some_and(|answer| answer.status == 204);
         if is_revoked {
             let knocked = knocks(stage, &self.other.0);
             assert!(knocked.is_none_or(|status| status == 401), "{knocked:?}");
@@ -89,14 +85,14 @@ impl Leaver {
 
     fn remove(&self, stage: &Stage) -> bool {
         let (id, deletes) = (&self.id, self.deletes);
-        let path = format!("users/{id}?connections=disconnect&delete_webhooks={deletes}");
-        let answer = stage.try_call(Method::DELETE, &path, &Value::Null);
+        let line = format!("DELETE users/{id}?connections=disconnect&delete_webhooks={deletes}");
+        let answer = stage.try_call(&line, &Value::Null);
         answer.is_some_and(|(status, _)| status == 200)
     }
 
     /// What is left of them in the list of users.
     fn entry(&self, stage: &Stage) -> Option<Value> {
-        let users = stage.list("users?limit=100");
+        let users = stage.list(ADMIN, "users?limit=100");
         users.into_iter().find(|user| user["name"] == *self.name)
     }
 
@@ -132,37 +128,29 @@ impl Leaver {
     }
 }
 
-/// Starts the daemon so that strace kills it as it makes its nth commit.
-fn start_to_die(stage: &Stage, nth: usize) -> Daemon {
-    let fault = format!("inject=fdatasync:signal=SIGKILL:when={nth}");
-    let strace = ["strace", "-f", "-qq", "-o", "/dev/null"];
-    let what = ["-e", "trace=fdatasync", "-e", &fault];
-    let words: Vec<_> = strace.into_iter().chain(what).collect();
-    stage.spawn(&words)
-}
-
 #[test]
 fn a_daemon_that_is_killed_at_any_commit_of_a_removal_has_not_begun_it_or_ends_it() {
     if strace_is_missing() {
         return;
     }
-    let stage = Stage::new(None);
-    let mut daemon = stage.start(&[]);
+    let stage = Stage::new();
+    let mut daemon = stage.start();
     let (mut begun, mut untouched) = (0, 0);
     for nth in 1..STOPS_MAX {
         let leaver = Leaver::arrive(&stage, nth);
         assert!(daemon.terminate().success());
-        let mut dying = start_to_die(&stage, nth);
+        let nth = u32::try_from(nth).expect("few");
+        let mut dying = spawn_to_die_at(&stage, "fdatasync", nth);
         let is_ready = stage.is_ready(&mut dying);
         let told = if is_ready {
             leaver.leave(&stage)
         } else {
             [false; 2]
         };
-        // What the removal takes beyond the answer, until somebody kills it or it is done.
+        // What the removal takes beyond the answer, until it is killed or it is done.
         let mut is_over = false;
         stage.wait_until("the removal, or the end", || {
-            let users = stage.try_call(Method::GET, "users?limit=100", &Value::Null);
+            let users = stage.try_call("GET users?limit=100", &Value::Null);
             let is_gone = |users: &Value| {
                 let all = users["items"].as_array().expect("a list");
                 all.iter().all(|user| user["name"] != *leaver.name)
@@ -172,7 +160,7 @@ fn a_daemon_that_is_killed_at_any_commit_of_a_removal_has_not_begun_it_or_ends_i
         });
         kill_traced(dying.pid());
         dying.kill();
-        daemon = stage.start(&[]);
+        daemon = stage.start();
         let has_begun = leaver.check(&stage, told);
         (begun, untouched) = if has_begun {
             (begun + 1, untouched)

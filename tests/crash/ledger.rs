@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// How long a directory may look as if it were in use.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What writers were told.
+/// What was acknowledged to writers.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) acknowledged: BTreeSet<u64>,
@@ -56,7 +56,7 @@ impl Ledger {
         }
     }
 
-    /// Opens the store twice (made anew, and from an orderly end) and checks both. Returns how
+    /// Opens the store twice (rebuilt, and from an orderly end) and checks both. Returns how
     /// the first opening went.
     pub(crate) fn check(&self, dir: &Path, job: Job) -> OpenReport {
         let (store, report) = open(dir, job);

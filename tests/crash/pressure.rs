@@ -2,10 +2,9 @@
 //! it lives, what is authentic is answered in time meanwhile, and memory comes back.
 
 use super::cgroup::{Cgroup, resident};
-use super::daemon::{Daemon, REPOSITORY, Stage};
+use super::daemon::{ADMIN, Daemon, REPOSITORY, Stage};
 use hookherd::domain::secret::HookSecret;
 use hookherd::provider::signature::github_sign;
-use reqwest::Method;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -120,7 +119,7 @@ fn large_body(n: u64) -> Vec<u8> {
     body
 }
 
-/// Delivers small ones, one at each moment of a schedule, until told to stop: how long after its
+/// Delivers small ones, one at each moment of a schedule, until the stop: how long after its
 /// moment each answer came, and what was no 2xx. A slow answer delays none of those after it.
 fn probe(hook: &Hook, stop: &AtomicBool) -> (Vec<Duration>, Vec<u16>) {
     let deliver = |n: u32, moment: Instant| {
@@ -223,15 +222,15 @@ fn press(users: &[User], body: &[u8]) -> (usize, usize, usize) {
 
 /// The users, each with a connection to the same repository and a large delivery.
 fn users(stage: &Stage) -> Vec<User> {
-    let (admin, body) = (super::daemon::token(), large_body(1));
+    let body = large_body(1);
     stage.connect();
     let provider_token = stage.simulator.github().add_user("octo");
     let user = |n: usize| {
         let token = if n == 0 {
-            admin.clone()
+            ADMIN.to_owned()
         } else {
             let wish = json!({ "name": format!("user-{n}") });
-            let user = stage.call(Method::POST, "users", &wish);
+            let user = stage.call(ADMIN, "POST users", &wish).json;
             let token = user["token"].as_str().unwrap().to_owned();
             stage.connect_as(&token, &provider_token);
             token
@@ -239,8 +238,7 @@ fn users(stage: &Stage) -> Vec<User> {
         let hook = Hook::newest(stage);
         let status = hook.deliver("large", &body);
         assert_eq!(status, 202, "{}", stage.end_of_log());
-        let list = stage.call_as(&token, Method::GET, "deliveries", &json!(null));
-        let list = list["items"].as_array().unwrap();
+        let list = stage.list(&token, "deliveries");
         let large = list.iter().find(|d| d["provider_delivery_id"] == "large");
         let large = large.unwrap()["id"].as_str().unwrap().to_owned();
         User { token, hook, large }
@@ -250,7 +248,7 @@ fn users(stage: &Stage) -> Vec<User> {
 
 fn start_within(stage: &Stage, cgroup: &Cgroup) -> Daemon {
     let script = format!("echo $$ > {} && exec \"$@\"", cgroup.door());
-    stage.start(&["sh", "-c", &script, "sh"])
+    stage.start_with(&["sh", "-c", &script, "sh"], &[])
 }
 
 #[test]
@@ -258,7 +256,7 @@ fn in_a_gibibyte_no_client_stops_it_or_delays_a_delivery() {
     let Some(cgroup) = Cgroup::new(GIB) else {
         return;
     };
-    let stage = Stage::new(None);
+    let stage = Stage::new();
     let daemon = start_within(&stage, &cgroup);
     let users = users(&stage);
     let body = large_body(2);

@@ -1,15 +1,16 @@
 //! The daemon is stopped while it renews a sign-in whose refresh token is used once. Afterwards
-//! the grant works, or one incident tells that it is lost and signing in again mends it: never
+//! the grant works, or one incident reports that it is lost and signing in again resolves it: never
 //! silence, and never two incidents.
 
-use super::daemon::{OAUTH_CLIENT, Stage, killed_when};
+use super::daemon::{ADMIN, Stage, killed_when};
 use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
 use hookherd::simulator::{GitlabHandle, Misbehaviour};
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const PROJECT: &str = "group/sub/app";
+/// The daemon's client at GitLab: its id, and its secret.
+const OAUTH_CLIENT: (&str, &str) = ("crash-client", "crash-client-secret");
 /// Longer than GitLab's access tokens live.
 const LIFE: Duration = Duration::from_hours(3);
 /// A start and a renewal have fewer calls of a kind than this.
@@ -20,9 +21,9 @@ const REFRESH: &str = "gitlab.token_by_refresh";
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The grant works, and nothing had to be told.
+    /// The grant works, and nothing had to be reported.
     Works,
-    /// It was lost; that was told, and mended by signing in again.
+    /// It was lost; that was reported, and resolved by signing in again.
     Mended,
 }
 
@@ -30,15 +31,15 @@ fn gitlab(stage: &Stage) -> GitlabHandle {
     stage.simulator.gitlab()
 }
 
-/// Signs in as somebody without a browser does.
+/// Signs in without a browser.
 fn sign_in(stage: &Stage) {
     let path = "oauth/gitlab/device";
-    let begun = stage.call(Method::POST, path, &json!({}));
+    let begun = stage.call(ADMIN, &format!("POST {path}"), &json!({})).json;
     let code = begun["user_code"].as_str().expect("a code");
     assert!(gitlab(stage).approve_device(code, "ann"));
-    let poll = format!("{path}/{}", begun["id"].as_str().expect("an id"));
+    let poll = format!("POST {path}/{}", begun["id"].as_str().expect("an id"));
     stage.wait_until("the device to be let in", || {
-        stage.call(Method::POST, &poll, &Value::Null)["status"] == "connected"
+        stage.call(ADMIN, &poll, &Value::Null).json["status"] == "connected"
     });
 }
 
@@ -50,19 +51,21 @@ fn is_active(stage: &Stage) -> bool {
     connection(stage)["webhook_status"] == "active"
 }
 
-/// A connection of somebody who signed in, whose access token is over by now.
+/// A connection of a user who signed in, whose access token has expired by now.
 fn prepare() -> Stage {
-    let stage = Stage::new(None);
+    let mut stage = Stage::new();
+    let (id, secret) = OAUTH_CLIENT;
+    stage.set("GITLAB_OAUTH_CLIENT_ID", id);
+    stage.set("GITLAB_OAUTH_CLIENT_SECRET", secret);
     let gitlab = gitlab(&stage);
     gitlab.add_user("ann");
     gitlab.add_project(PROJECT, "ann");
-    let (id, secret) = OAUTH_CLIENT;
     gitlab.add_application(id, Some(secret), "http://127.0.0.1/nowhere");
     gitlab.set_device_interval(0);
-    let daemon = stage.start(&[]);
+    let daemon = stage.start();
     sign_in(&stage);
     let wish = json!({ "provider": "gitlab", "repository_full_name": PROJECT });
-    stage.call(Method::POST, "repositories/connect", &wish);
+    stage.call(ADMIN, "POST repositories/connect", &wish);
     stage.wait_until("the hook", || is_active(&stage));
     assert!(daemon.terminate().success());
     gitlab.advance_clock(LIFE);
@@ -72,13 +75,13 @@ fn prepare() -> Stage {
 /// Whether the grant works: asks the provider with it. If not, the connection is to look at its
 /// hook, which renews what is refused. `None` when the daemon is gone.
 fn works(stage: &Stage) -> Option<bool> {
-    let ask = |method, path: &str| stage.try_call(method, path, &Value::Null);
-    let (status, _) = ask(Method::GET, "repositories/gitlab?limit=1")?;
+    let ask = |line: &str| stage.try_call(line, &Value::Null);
+    let (status, _) = ask("GET repositories/gitlab?limit=1")?;
     if status != 200 {
-        let (_, list) = ask(Method::GET, "repositories/connections")?;
+        let (_, list) = ask("GET repositories/connections")?;
         let id = list["connections"][0]["id"].as_str().unwrap_or_default();
-        let path = format!("repositories/connections/{id}/check");
-        ask(Method::POST, &path)?;
+        let line = format!("POST repositories/connections/{id}/check");
+        ask(&line)?;
     }
     Some(status == 200)
 }
@@ -95,14 +98,14 @@ fn uses(stage: &Stage) -> bool {
 
 /// The incidents that tell of the grant.
 fn told(stage: &Stage) -> Vec<Value> {
-    let mut incidents = stage.list("incidents");
+    let mut incidents = stage.list(ADMIN, "incidents");
     incidents.retain(|incident| incident["failure_type"] == "credential_rejected");
     incidents
 }
 
-/// Goes on with a daemon that nothing stops.
+/// Continues with a daemon that nothing stops.
 fn finish(stage: &Stage) -> End {
-    let daemon = stage.start(&[]);
+    let daemon = stage.start();
     let mut does_work = false;
     stage.wait_until("the grant to work, or a word", || {
         does_work = works(stage) == Some(true);
@@ -137,8 +140,8 @@ fn check(stage: &Stage) {
     let at = |connection: &Value| connection["health"]["last_check_at"].clone();
     let before = at(&connection(stage));
     let id = connection(stage)["id"].as_str().expect("an id").to_owned();
-    let path = format!("repositories/connections/{id}/check");
-    stage.call(Method::POST, &path, &Value::Null);
+    let line = format!("POST repositories/connections/{id}/check");
+    stage.call(ADMIN, &line, &Value::Null);
     stage.wait_until("a check", || {
         is_active(stage) && at(&connection(stage)) != before
     });
@@ -164,7 +167,7 @@ fn stop_at_each(call: &str) -> Vec<End> {
 }
 
 /// What is being committed is written then: the intent before the provider hears of it, and the
-/// new tokens before anybody uses them. So nothing is lost.
+/// new tokens before they are used. So nothing is lost.
 #[test]
 fn a_daemon_that_is_stopped_at_any_commit_of_a_renewal_has_its_grant_afterwards() {
     if strace_is_missing() {
@@ -177,7 +180,7 @@ fn a_daemon_that_is_stopped_at_any_commit_of_a_renewal_has_its_grant_afterwards(
 }
 
 /// The provider gets the refresh token and does not answer. Either it did nothing, or the old
-/// tokens are over and the new ones nowhere.
+/// tokens have expired and the new ones are lost.
 #[test]
 fn a_daemon_that_is_stopped_in_the_call_of_a_renewal_works_or_tells() {
     for (misbehaviour, expected) in [
@@ -188,7 +191,7 @@ fn a_daemon_that_is_stopped_in_the_call_of_a_renewal_works_or_tells() {
         // Before the start: the daemon may renew the grant as soon as it runs.
         let faults = stage.simulator.faults();
         faults.next(REFRESH, misbehaviour);
-        let mut daemon = stage.spawn(&[]);
+        let mut daemon = stage.spawn(&[], &[]);
         assert!(stage.is_ready(&mut daemon));
         let is_time = || !faults.are_pending();
         let (is_whole, _) = killed_when(daemon, is_time, || uses(&stage));

@@ -1,11 +1,10 @@
 //! The daemon is stopped at each of its commits in turn, and before and after each of its calls
-//! to the provider, in the middle of the main job. The next start goes on, and the end is the same
+//! to the provider, in the middle of the main job. The next start continues, and the end is the same
 //! as without the stop.
 
 use super::daemon::{REPOSITORY, Stage, killed_when};
 use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
 use hookherd::simulator::{Fault, Misbehaviour, RunSpec};
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -43,7 +42,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Goes on until the daemon is gone (`false`) or nothing is left to do (`true`).
+    /// Continues until the daemon is gone (`false`) or nothing is left to do (`true`).
     fn go_on(&mut self) -> bool {
         let mut deadline = Instant::now() + PATIENCE;
         loop {
@@ -84,12 +83,13 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn ask(&self, method: Method, path: &str, body: &Value) -> Option<(u16, Value)> {
-        self.stage.try_call(method, path, body)
+    fn ask(&self, line: &str, body: &Value) -> Option<(u16, Value)> {
+        self.stage.try_call(line, body)
     }
 
     fn get(&self, path: &str) -> Option<Value> {
-        self.ask(Method::GET, path, &Value::Null).map(|(_, v)| v)
+        let answer = self.ask(&format!("GET {path}"), &Value::Null);
+        answer.map(|(_, v)| v)
     }
 
     fn connection(&self) -> Option<Value> {
@@ -103,13 +103,13 @@ impl<'a> Play<'a> {
             return Some(true);
         }
         let body = json!({ "provider": "github", "token": self.token });
-        self.ask(Method::POST, "credentials", &body)?;
+        self.ask("POST credentials", &body)?;
         Some(false)
     }
 
     fn connect(&mut self) -> Option<bool> {
         let body = json!({ "repository_full_name": REPOSITORY });
-        let (status, _) = self.ask(Method::POST, "repositories/connect", &body)?;
+        let (status, _) = self.ask("POST repositories/connect", &body)?;
         Some([201, 409].contains(&status))
     }
 
@@ -147,13 +147,13 @@ impl<'a> Play<'a> {
     fn change_events(&mut self) -> Option<bool> {
         let id = self.connection()?["id"].as_str()?.to_owned();
         let events = json!({ "webhook_events": ["workflow_run", "issues"] });
-        let path = format!("repositories/connections/{id}");
-        self.ask(Method::PATCH, &path, &events)?;
+        let line = format!("PATCH repositories/connections/{id}");
+        self.ask(&line, &events)?;
         let hooks = self.stage.simulator.github().hooks(REPOSITORY);
         Some(hooks[0].events == ["issues", "workflow_run"])
     }
 
-    /// The end of every history: one hook, each delivery once, one incident that is over.
+    /// The end of every history: one hook, each delivery once, one resolved incident.
     fn is_as_it_should_be(&mut self) -> Option<bool> {
         let incidents = self.get("incidents")?;
         let deliveries = self.get("deliveries?limit=100")?;
@@ -183,17 +183,17 @@ impl<'a> Play<'a> {
     fn disconnect(&mut self) -> Option<bool> {
         let connection = self.connection()?;
         if let Some(id) = connection["id"].as_str() {
-            let path = format!("repositories/connections/{id}");
-            self.ask(Method::DELETE, &path, &Value::Null)?;
+            let line = format!("DELETE repositories/connections/{id}");
+            self.ask(&line, &Value::Null)?;
             return Some(false);
         }
         Some(self.stage.simulator.github().hooks(REPOSITORY).is_empty())
     }
 }
 
-/// Goes on with a daemon that nothing stops, to the end.
+/// Continues with a daemon that nothing stops, to the end.
 fn finish(stage: &Stage, mut play: Play<'_>) {
-    let daemon = stage.start(&[]);
+    let daemon = stage.start();
     assert!(play.go_on(), "the daemon ended: {}", stage.end_of_log());
     drop(daemon);
     stage.assert_no_panic();
@@ -203,7 +203,7 @@ fn finish(stage: &Stage, mut play: Play<'_>) {
 /// of a kind, until it makes fewer. Returns how often it was stopped.
 fn stop_at_each(call: &str) -> u32 {
     for nth in 1..STOPS_MAX {
-        let stage = Stage::new(None);
+        let stage = Stage::new();
         let mut play = Play::new(&stage);
         let mut daemon = spawn_to_die_at(&stage, call, nth);
         let is_whole = stage.is_ready(&mut daemon) && play.go_on();
@@ -228,7 +228,7 @@ fn a_daemon_that_is_stopped_at_any_of_its_commits_ends_the_job_all_the_same() {
     assert!((12..STOPS_MAX).contains(&stops), "{stops} stops");
 }
 
-/// What was committed is durable then, and nobody was told: neither the provider, whose delivery
+/// What was committed is durable then, and not acknowledged: neither to the provider, whose delivery
 /// it is, nor the caller.
 #[test]
 fn a_daemon_that_is_stopped_at_any_of_its_answers_ends_the_job_all_the_same() {
@@ -247,9 +247,9 @@ fn a_daemon_that_is_stopped_in_any_of_its_calls_ends_the_job_all_the_same() {
     for misbehaviour in [Misbehaviour::Hang, Misbehaviour::ActThenHang] {
         let mut stops = 0;
         for after in 0..STOPS_MAX {
-            let stage = Stage::new(None);
+            let stage = Stage::new();
             let mut play = Play::new(&stage);
-            let daemon = stage.start(&[]);
+            let daemon = stage.start();
             stage.simulator.faults().push(Fault {
                 operation: "*".to_owned(),
                 misbehaviour,

@@ -1,6 +1,6 @@
 //! What the kernel sees, and what it says: the order of system calls, and an fdatasync that fails.
 
-use super::daemon::{Daemon, REPOSITORY, Stage};
+use super::daemon::{ADMIN, Daemon, REPOSITORY, Stage};
 use super::disk::Disk;
 use super::is_missing;
 use super::ledger::Ledger;
@@ -55,7 +55,7 @@ pub(crate) fn spawn_to_die_at(stage: &Stage, call: &str, nth: u32) -> Daemon {
     let fault = format!("inject={call}:signal=SIGKILL:when={nth}");
     let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e"];
     let arguments = strace.into_iter().chain([&*trace, "-e", &fault]);
-    stage.spawn(&arguments.collect::<Vec<_>>())
+    stage.spawn(&arguments.collect::<Vec<_>>(), &[])
 }
 
 /// strace dies of a kill without its child; so the child is killed first, if it lives.
@@ -124,11 +124,11 @@ fn the_daemon_answers_202_after_the_fdatasync_of_the_delivery() {
     }
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
-    let stage = Stage::new(None);
+    let stage = Stage::new();
     let calls = "trace=pwrite64,fdatasync,recvfrom,read,sendto,writev,write";
     let arguments = ["strace", "-f", "-qq", "-y", "-s", "40", "-e", calls, "-o"];
     let arguments: Vec<&str> = arguments.into_iter().chain(log.to_str()).collect();
-    let daemon = stage.start(&arguments);
+    let daemon = stage.start_with(&arguments, &[]);
     stage.connect();
     // Else the ping of the new hook may still be on its way beside the first.
     assert!(stage.simulator.wait_quiet(QUIET));
@@ -136,7 +136,7 @@ fn the_daemon_answers_202_after_the_fdatasync_of_the_delivery() {
         stage.simulator.github().push(REPOSITORY);
         assert!(stage.simulator.wait_quiet(QUIET));
         stage.wait_until("the delivery to be processed", || {
-            let newest = stage.list("deliveries?limit=5");
+            let newest = stage.list(ADMIN, "deliveries?limit=5");
             newest.iter().all(|d| d["state"] == "processed")
         });
     }
@@ -176,7 +176,7 @@ fn the_check_of_the_order_notices_a_wrong_one() {
     }
 }
 
-/// The kernel refuses one fdatasync. Nothing of that group may be acknowledged, the store goes on
+/// The kernel refuses one fdatasync. Nothing of that group may be acknowledged, the store continues
 /// by itself, and a power cut afterwards takes nothing that was acknowledged before or after.
 #[test]
 fn a_failed_fdatasync_costs_nothing_acknowledged_even_when_the_power_is_cut_later() {

@@ -112,7 +112,7 @@ impl Said {
     }
 }
 
-/// Says a line to whoever started this process: one write a line.
+/// Reports a line to the process that started this one: one write a line.
 fn say(line: &str) {
     let written = std::io::stderr().write_all(format!("{line}\n").as_bytes());
     // A writer whose test has gone away must not live on.
@@ -155,7 +155,7 @@ impl Session<'_> {
             while let Err(error) = runtime.block_on(store.commit(insertion(n))) {
                 if matches!(error, CommitError::Conflict(_)) {
                     // A try that was refused as failed may have landed: a provider that asks
-                    // again is told that it is a duplicate, which is an acknowledgement.
+                    // again gets the answer that it is a duplicate, which is an acknowledgement.
                     break;
                 }
                 say(&format!("@no {error}"));
@@ -172,7 +172,7 @@ impl Session<'_> {
         }
     }
 
-    /// What must go on while deliveries are refused: reads, and our own work.
+    /// What must continue while deliveries are refused: reads, and our own work.
     fn read_and_process(&self, runtime: &Runtime, known: u64) {
         let read = self
             .store

@@ -108,7 +108,7 @@ fn many_repositories_are_connected_after_a_plan_and_none_twice() {
         assert!(plan.lines().any(says_so), "{plan}");
     }
     assert!(!plan.contains("other/api"), "{plan}");
-    // Without a terminal somebody must have agreed before.
+    // Without a terminal the user must have agreed before.
     let asked = stage.run(&["connect", "github", "--all"]);
     assert_eq!(asked.status.code(), Some(1), "{asked:?}");
     assert!(String::from_utf8_lossy(&asked.stderr).contains("--yes"));

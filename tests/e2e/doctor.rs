@@ -1,5 +1,5 @@
 //! `hookherd doctor`: what it finds, and that it finds what is wrong. The real binary against a
-//! real disk, daemon and provider (or against somebody who is none).
+//! real disk, daemon and provider (or against another server).
 //!
 //! | finding | ok | warning | FAILED | tests in |
 //! | --- | --- | --- | --- | --- |
@@ -7,7 +7,7 @@
 //! | data directory | can be written |  | cannot | machine |
 //! | disk | enough | little | none | machine |
 //! | master key | can be used, fits |  | none, unusable, another's | machine |
-//! | public address | over TLS | this machine only | nobody, somebody else | machine, daemon |
+//! | public address | over TLS | this machine only | no answer, another server | machine, daemon |
 //! | store | whole, of 0.1, in use | none yet, harmed | part gone, newer, none | store, machine |
 //! | clock | agrees | half a minute | far off, behind the store | provider, store |
 //! | provider HOST | answers |  | no API, no way, TLS, CA file | provider |

@@ -1,4 +1,4 @@
-//! What ends without a pass, told by both providers: the real daemon's answers.
+//! What ends without a pass, at both providers: the real daemon's answers.
 
 use super::stage::{REPOSITORY, Stage};
 use hookherd::simulator::{PipelineSpec, PullSpec, RunSpec};

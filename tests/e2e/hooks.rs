@@ -83,7 +83,7 @@ fn twenty_hooks_and_missing_rights_are_told_clearly_and_end_by_themselves() {
         "{error}"
     );
 
-    // Somebody mends it at the provider; nobody has to come back to us.
+    // A person corrects it at the provider; nothing has to be done here.
     let first = github.hooks("octo/full")[0].id;
     github.delete_hook_by_hand("octo/full", first);
     github.set_admin("octo", "octo/locked", true);
@@ -154,7 +154,7 @@ fn two_users_of_one_repository_have_a_hook_and_a_history_each() {
     );
 }
 
-/// A user leaves the hook at the provider, which goes on sending: from the answer to the
+/// A user leaves the hook at the provider, which continues to send: from the answer to the
 /// disconnect on nothing is taken, and nothing of the connection is left to be processed.
 #[test]
 fn what_comes_for_a_connection_that_was_just_removed_is_refused_and_leaves_nothing() {
@@ -193,8 +193,8 @@ fn what_comes_for_a_connection_that_was_just_removed_is_refused_and_leaves_nothi
     });
 }
 
-/// The answer to the creation is lost, the list cannot be read, and somebody edits the hook's URL
-/// meanwhile: only its greeting tells which one is ours.
+/// The answer to the creation is lost, the list cannot be read, and a person edits the hook's URL
+/// meanwhile: only its greeting shows which one is ours.
 #[test]
 fn a_hook_is_known_by_its_greeting_when_all_else_is_lost() {
     let stage = Stage::new();

@@ -1,4 +1,4 @@
-//! Master keys: a rotation from one to the next, with everything sealed anew on the way.
+//! Master keys: a rotation from one to the next, with everything sealed again on the way.
 
 use super::stage::{REPOSITORY, Stage, master_key};
 use serde_json::json;
@@ -25,7 +25,7 @@ fn after_a_rotation_the_old_key_is_needed_no_more() {
     stage.set("OAUTH_TOKEN_ENCRYPTION_KEY", &both);
     let daemon = stage.start();
     stage.wait_for_status(&ann, &connection, "active");
-    // The connection's actor seals its secret anew before it does anything else.
+    // The connection's actor seals its secret again before it does anything else.
     let last_check = || stage.connection(&ann, &connection)["health"]["last_check_at"].clone();
     let before = last_check();
     let line = format!("POST /api/v2/repositories/connections/{connection}/check");

@@ -158,7 +158,7 @@ fn what_is_in_the_store_is_counted_and_what_a_disconnect_ends_too() {
     let host = stage.simulator.address();
     let quota = format!("hookherd_provider_quota_remaining{{provider=\"github\",host=\"{host}\"}}");
     assert!(value(&quota).is_finite(), "{text}");
-    // The provider cannot be asked: the hook's deletion waits, and the incident is over.
+    // The provider cannot be asked: the hook's deletion waits, and the incident is resolved.
     github.revoke_token(&token);
     let gone = format!("DELETE /api/v2/repositories/connections/{id}");
     assert_eq!(stage.ask(&ann, &gone, None).status, 200);

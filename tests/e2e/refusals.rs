@@ -1,4 +1,4 @@
-//! Refusals of a provider, as whoever connects a repository is told of them.
+//! Refusals of a provider, as the user who connects a repository sees them.
 
 use super::stage::{REPOSITORY, Stage};
 use hookherd::simulator::{Misbehaviour, Refusal};

@@ -1,5 +1,5 @@
 //! What the daemon and its tools refuse: in one line, and without writing anything. Their status is
-//! 1, but 78 when the daemon refuses what only a person can mend.
+//! 1, but 78 when the daemon refuses what only a person can correct.
 
 use super::stage::{ADMIN, REPOSITORY, Stage, files, master_key};
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ fn assert_refused(output: &Output, says: &str) {
     assert_ended(output, 1, says);
 }
 
-/// The same of the daemon, which must not be started again until somebody has mended it.
+/// The same of the daemon, which must not be started again until a person has corrected it.
 #[track_caller]
 fn assert_for_a_person(output: &Output, says: &str) {
     assert_ended(output, 78, says);
@@ -224,7 +224,7 @@ fn a_backup_comes_back_with_all_that_was_in_it() {
     assert!(daemon.terminate().success());
 }
 
-/// What a store lost is told in words, and nothing begins in its place; with the override it goes
+/// What a store lost is reported in words, and nothing begins in its place; with the override it goes
 /// on, once for all.
 #[test]
 fn a_store_that_lost_its_journal_does_not_begin_anew_in_silence() {
@@ -243,7 +243,7 @@ fn a_store_that_lost_its_journal_does_not_begin_anew_in_silence() {
     std::fs::rename(&aside, &journal).unwrap();
     assert!(stage.start().terminate().success());
     std::fs::remove_dir_all(&journal).unwrap();
-    let daemon = stage.start_with(&["--accept-data-loss"]);
+    let daemon = stage.start_with(&[], &["--accept-data-loss"]);
     let metrics = stage.ask(ADMIN, "GET /metrics", None).text;
     assert!(
         metrics.contains("hookherd_store_info{id=\"sto_"),

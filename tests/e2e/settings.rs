@@ -140,7 +140,7 @@ fn what_is_no_setting_or_no_level_is_told_by_name_and_nothing_is_started() {
     stage.set("HOOKHERD_CONFIG", "nowhere.toml");
     assert_told(&stage, &["cannot read nowhere.toml"]);
     stage.unset("HOOKHERD_CONFIG");
-    // It may be somebody else's: told, and started all the same.
+    // It may belong to another process: reported, and started.
     stage.set("HOOKHERD_ADMIN_TOKN", "x");
     assert!(stage.start().terminate().success());
     let log = std::fs::read_to_string(stage.log()).unwrap();

@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote, against our simulator: whoever believes that it speaks as the
+//! Third-party clients against our simulator: they show whether it speaks as the
 //! providers do can be shown wrong by them.
 
 use crate::receiver::{Delivery, Receiver};

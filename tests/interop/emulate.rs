@@ -1,8 +1,8 @@
-//! A stateful emulator of GitHub that nobody here wrote: a hook's whole life at it, with the real
+//! A stateful third-party emulator of GitHub: a hook's whole life at it, with the real
 //! deliveries that it signs and sends.
 
 use crate::client::{access, github, spec, target};
-use crate::daemon::Daemon;
+use crate::daemon::{ADMIN, Stage};
 use crate::tools::Tool;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
 use hookherd::domain::delivery::Payload;
@@ -15,7 +15,7 @@ use hookherd::provider::{CheckReport, Decode, HeaderLookup, HookSpec, Hooks, Inb
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The token and the repository of `emulate.seed.yaml`.
@@ -230,57 +230,42 @@ async fn vandalise(emulate: &Tool, hook: HookId) {
 
 /// The same with the whole daemon, and prism in between, which reads along: connect, ping, a real
 /// delivery, other events, a check, a new hook, disconnect.
-#[actix_web::test]
-async fn the_main_job_with_the_daemon() {
+#[test]
+fn the_main_job_with_the_daemon() {
     let emulate = Tool::emulate("emulate-daemon");
     let prism = Tool::prism_proxy("prism-daemon", emulate.url());
-    let mut daemon = Daemon::start("daemon-emulate", prism.url(), TOKEN).await;
-    let connection = daemon.connect(REPOSITORY).await;
-    let id = connection["id"].as_str().expect("an id");
-    let path = format!("/api/v2/repositories/connections/{id}");
-    let active = |c: &Value| (c["webhook_status"] == "active").then_some(());
-    daemon.wait_for(&path, "active hook", active).await;
-    let made = only_hook(&emulate).await;
+    let (stage, daemon) = Stage::with_github(prism.url(), TOKEN);
+    let id = stage.connect(REPOSITORY);
+    let path = format!("repositories/connections/{id}");
+    let made = stage.runtime.block_on(only_hook(&emulate));
 
-    daemon
-        .must(Method::POST, &format!("{path}/ping"), None)
-        .await;
-    push(&emulate, "first.txt").await;
-    arrives(&daemon, id, &[("ping", "pong"), ("push", "recorded")]).await;
+    stage.must(&format!("POST {path}/ping"));
+    stage.runtime.block_on(push(&emulate, "first.txt"));
+    arrives(&stage, &id, &[("ping", "pong"), ("push", "recorded")]);
 
     let events = json!({"webhook_events": ["push"]});
-    daemon.must(Method::PATCH, &path, Some(&events)).await;
-    until(&emulate, &daemon, |hooks| {
-        hooks[0]["events"] == json!(["push"])
-    })
-    .await;
-    vandalise(&emulate, HookId(made)).await;
-    daemon
-        .must(Method::POST, &format!("{path}/check"), None)
-        .await;
-    until(&emulate, &daemon, |hooks| {
-        hooks[0]["events"] == json!(["push"])
-    })
-    .await;
-    daemon
-        .must(Method::POST, &format!("{path}/recreate"), None)
-        .await;
+    stage.call(ADMIN, &format!("PATCH {path}"), &events);
+    let has_events = |hooks: &[Value]| hooks[0]["events"] == json!(["push"]);
+    until(&stage, &emulate, has_events);
+    stage.runtime.block_on(vandalise(&emulate, HookId(made)));
+    stage.must(&format!("POST {path}/check"));
+    until(&stage, &emulate, has_events);
+    stage.must(&format!("POST {path}/recreate"));
     let is_another = |hooks: &[Value]| hooks.len() == 1 && hooks[0]["id"] != made;
-    until(&emulate, &daemon, is_another).await;
-    daemon.wait_for(&path, "active hook", active).await;
-    push(&emulate, "second.txt").await;
-    let both = format!("/api/v2/deliveries?connection_id={id}");
+    until(&stage, &emulate, is_another);
+    stage.wait_for_status(ADMIN, &id, "active");
+    stage.runtime.block_on(push(&emulate, "second.txt"));
+    let both = format!("deliveries?connection_id={id}");
     let pushes = |page: &Value| {
         let items = page["items"].as_array()?.iter();
         (items.filter(|d| d["outcome"] == "recorded").count() == 2).then_some(())
     };
-    daemon.wait_for(&both, "second push", pushes).await;
+    stage.wait_for(&both, "second push", pushes);
 
-    let delete = format!("{path}?delete_webhook=true");
-    let gone = daemon.must(Method::DELETE, &delete, None).await;
+    let gone = stage.must(&format!("DELETE {path}?delete_webhook=true"));
     assert_eq!(gone["success"], true, "{gone}");
-    until(&emulate, &daemon, <[Value]>::is_empty).await;
-    daemon.assert_alive();
+    until(&stage, &emulate, <[Value]>::is_empty);
+    stage.end(daemon);
     let unfit: BTreeSet<_> = prism.violations().into_iter().collect();
     assert_eq!(unfit, EMULATES_OWN.map(str::to_owned).into());
 }
@@ -303,27 +288,21 @@ async fn push(emulate: &Tool, name: &str) {
 }
 
 /// Waits for deliveries of these events with these outcomes.
-async fn arrives(daemon: &Daemon, connection: &str, wanted: &[(&str, &str)]) {
-    let deliveries = format!("/api/v2/deliveries?connection_id={connection}");
+fn arrives(stage: &Stage, connection: &str, wanted: &[(&str, &str)]) {
+    let deliveries = format!("deliveries?connection_id={connection}");
     for (event, outcome) in wanted {
         let stored = |page: &Value| {
             let mut items = page["items"].as_array()?.iter();
             let found = items.find(|d| d["event"] == *event && d["outcome"] == *outcome);
             found.map(|_| ())
         };
-        daemon.wait_for(&deliveries, event, stored).await;
+        stage.wait_for(&deliveries, event, stored);
     }
 }
 
 /// Waits until the emulator's hooks are so.
-async fn until(emulate: &Tool, daemon: &Daemon, is_so: impl Fn(&[Value]) -> bool) {
-    let deadline = Instant::now() + DELIVERY_TIME_MAX;
-    loop {
-        let hooks = hooks(emulate).await;
-        if is_so(&hooks) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{hooks:?}\n{}", daemon.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+fn until(stage: &Stage, emulate: &Tool, is_so: impl Fn(&[Value]) -> bool) {
+    stage.wait_until("the hooks", || {
+        is_so(&stage.runtime.block_on(hooks(emulate)))
+    });
 }

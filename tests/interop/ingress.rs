@@ -2,13 +2,12 @@
 //! connections, sent to a running daemon; whole, tampered with, and maltreated but authentic.
 
 use crate::corpus::{self, Example};
-use crate::daemon::Daemon;
+use crate::daemon::Stage;
 use crate::mutate::Document;
 use crate::stub::{Hook, Stub, full_name};
 use crate::tools;
 use futures_util::StreamExt;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -41,17 +40,11 @@ struct Herd {
 
 impl Herd {
     /// One connection for each repository that the examples speak of.
-    async fn connect(daemon: &Daemon, stub: &Stub, examples: &[Example]) -> Self {
+    fn connect(stage: &Stage, stub: &Stub, examples: &[Example]) -> Self {
         let mut hooks = BTreeMap::new();
         let ids: BTreeSet<u64> = examples.iter().filter_map(repository).collect();
         for id in ids {
-            let connection = daemon.connect(&full_name(id)).await;
-            let path = format!(
-                "/api/v2/repositories/connections/{}",
-                connection["id"].as_str().expect("an id")
-            );
-            let active = |c: &Value| (c["webhook_status"] == "active").then_some(());
-            daemon.wait_for(&path, "active hook", active).await;
+            stage.connect(&full_name(id));
             let hook = stub.hook(id);
             hooks.insert(id, hook.expect("an active connection has a hook"));
         }
@@ -94,23 +87,22 @@ fn sign(sendings: &mut [Sending]) {
 }
 
 /// Sends all; what was answered, in the order of sending.
-async fn send(daemon: &Daemon, sendings: &[Sending]) -> Vec<(u16, Value)> {
+fn send(stage: &Stage, sendings: &[Sending]) -> Vec<(u16, Value)> {
     let each = |s: Sending| async move {
         let body = s.body.into_bytes();
         let (url, id) = (&s.hook.url, &s.name);
-        let answer = daemon.deliver(url, &s.event, id, &s.signature, body);
-        answer.await
+        stage.deliver(url, &s.event, id, &s.signature, body).await
     };
     let all = futures_util::stream::iter(sendings.to_vec()).map(each);
-    all.buffered(AT_ONCE).collect().await
+    stage.runtime.block_on(all.buffered(AT_ONCE).collect())
 }
 
 /// What became of a stored delivery, once something did.
-async fn outcome(daemon: &Daemon, answer: &Value) -> String {
+fn outcome(stage: &Stage, answer: &Value) -> String {
     let id = answer["delivery_id"].as_str().expect("an id");
-    let path = format!("/api/v2/deliveries/{id}");
+    let path = format!("deliveries/{id}");
     let processed = |delivery: &Value| delivery["outcome"].as_str().map(str::to_owned);
-    daemon.wait_for(&path, "outcome", processed).await
+    stage.wait_for(&path, "outcome", processed)
 }
 
 /// The example, cut somewhere or with a byte changed, under the signature of the whole.
@@ -130,7 +122,7 @@ fn tampered(sending: &Sending) -> Vec<Vec<u8>> {
     (0..TAMPERED).map(each).collect()
 }
 
-/// The example with one field changed, to be signed anew.
+/// The example with one field changed, to be signed again.
 fn maltreated(sending: &Sending) -> Vec<Sending> {
     let document = Document::parse(&sending.body);
     let mut changes = 0_usize;
@@ -153,12 +145,12 @@ fn maltreated(sending: &Sending) -> Vec<Sending> {
     made
 }
 
-#[actix_web::test]
-async fn a_running_daemon_takes_every_payload_and_no_tampered_one() {
+#[test]
+fn a_running_daemon_takes_every_payload_and_no_tampered_one() {
     let stub = Stub::start();
-    let mut daemon = Daemon::start("daemon-payloads", &stub.url, "ghp_interop").await;
+    let (stage, daemon) = Stage::with_github(&stub.url, "ghp_interop");
     let examples = corpus::examples();
-    let herd = Herd::connect(&daemon, &stub, &examples).await;
+    let herd = Herd::connect(&stage, &stub, &examples);
     let sending = |example: &Example| Sending {
         name: example.name(),
         event: example.event.clone(),
@@ -173,8 +165,8 @@ async fn a_running_daemon_takes_every_payload_and_no_tampered_one() {
     let (mut first, repeated): (Vec<_>, Vec<_>) = sendings.drain(..).partition(is_new);
     sign(&mut first);
 
-    take_no_tampered(&daemon, &first).await;
-    take_each_whole(&daemon, &first).await;
+    take_no_tampered(&stage, &first);
+    take_each_whole(&stage, &first);
     let mut repeated = repeated;
     // And once more to the address without a hook key, where the payload says whose it is.
     repeated.extend(
@@ -190,26 +182,25 @@ async fn a_running_daemon_takes_every_payload_and_no_tampered_one() {
             }),
     );
     sign(&mut repeated);
-    for ((status, answer), s) in send(&daemon, &repeated).await.iter().zip(&repeated) {
+    for ((status, answer), s) in send(&stage, &repeated).iter().zip(&repeated) {
         let status = (*status, answer["status"].as_str());
         assert_eq!(status, (200, Some("duplicate")), "{}", s.name);
     }
-    take_each_maltreated(&daemon, &first).await;
+    take_each_maltreated(&stage, &first);
 
-    daemon.assert_alive();
-    daemon.must(Method::GET, "/healthz", None).await;
-    stub.stop().await;
+    stage.must("GET /healthz");
+    stage.end(daemon);
 }
 
 /// GitHub has no example of a failed run; one is made of its example of a successful one.
-#[actix_web::test]
-async fn an_example_of_githubs_that_failed_opens_an_incident_and_the_next_run_resolves_it() {
+#[test]
+fn an_example_of_githubs_that_failed_opens_an_incident_and_the_next_run_resolves_it() {
     let stub = Stub::start();
-    let mut daemon = Daemon::start("daemon-incident", &stub.url, "ghp_interop").await;
+    let (stage, daemon) = Stage::with_github(&stub.url, "ghp_interop");
     let mut examples = corpus::examples();
     examples.retain(|e| e.event == "workflow_run" && e.body.contains("\"conclusion\":\"success\""));
     let example = &examples[0];
-    let herd = Herd::connect(&daemon, &stub, &examples[..1]).await;
+    let herd = Herd::connect(&stage, &stub, &examples[..1]);
     let run = |conclusion: &str, later: u64| {
         let mut body: Value = serde_json::from_str(&example.body).expect("JSON");
         body["action"] = json!("completed");
@@ -226,10 +217,10 @@ async fn an_example_of_githubs_that_failed_opens_an_incident_and_the_next_run_re
             signature: String::new(),
         }
     };
-    // A job of the run that is going to fail is told of first.
+    // A job of the run that is going to fail is reported first.
     let mut sendings = [job_of(&run("failure", 1))];
     sign(&mut sendings);
-    let (code, answer) = send(&daemon, &sendings).await.remove(0);
+    let (code, answer) = send(&stage, &sendings).remove(0);
     assert_eq!(code, 202, "{answer}");
     // Out of order: the older run's success comes last and changes nothing.
     let story = [
@@ -240,20 +231,15 @@ async fn an_example_of_githubs_that_failed_opens_an_incident_and_the_next_run_re
     for (conclusion, later, status) in story {
         let mut sendings = [run(conclusion, later)];
         sign(&mut sendings);
-        let (code, answer) = send(&daemon, &sendings).await.remove(0);
+        let (code, answer) = send(&stage, &sendings).remove(0);
         assert_eq!(code, 202, "{answer}");
-        assert_eq!(outcome(&daemon, &answer).await, "run");
-        let is_so = |page: &Value| {
-            let items = page["items"].as_array()?;
-            (items.len() == 1 && items[0]["status"] == status).then_some(())
-        };
-        daemon.wait_for("/api/v2/incidents", status, is_so).await;
+        assert_eq!(outcome(&stage, &answer), "run");
+        assert_eq!(stage.wait_for_incident(status).len(), 1);
     }
-    let incidents = daemon.must(Method::GET, "/api/v2/incidents", None).await;
+    let incidents = stage.wait_for_incident("resolved");
     let jobs = json!([{"name": "linters", "stage": null, "reason": "failure"}]);
-    assert_eq!(incidents["items"][0]["failed_jobs"], jobs);
-    daemon.assert_alive();
-    stub.stop().await;
+    assert_eq!(incidents[0]["failed_jobs"], jobs);
+    stage.end(daemon);
 }
 
 /// GitHub's example of a failed job, as one of this run.
@@ -273,21 +259,23 @@ fn job_of(run: &Sending) -> Sending {
     }
 }
 
-async fn take_no_tampered(daemon: &Daemon, sendings: &[Sending]) {
+fn take_no_tampered(stage: &Stage, sendings: &[Sending]) {
     let each = |s: Sending| async move {
         for (nth, body) in tampered(&s).into_iter().enumerate() {
             let id = format!("{}-tampered-{nth}", s.name);
-            let answer = daemon.deliver(&s.hook.url, &s.event, &id, &s.signature, body);
+            let answer = stage.deliver(&s.hook.url, &s.event, &id, &s.signature, body);
             let (status, answer) = answer.await;
             assert_eq!(status, 401, "{id}: {answer}");
         }
     };
     let all = futures_util::stream::iter(sendings.to_vec());
-    all.for_each_concurrent(AT_ONCE, each).await;
+    stage
+        .runtime
+        .block_on(all.for_each_concurrent(AT_ONCE, each));
 }
 
-async fn take_each_whole(daemon: &Daemon, sendings: &[Sending]) {
-    for ((status, answer), s) in send(daemon, sendings).await.iter().zip(sendings) {
+fn take_each_whole(stage: &Stage, sendings: &[Sending]) {
+    for ((status, answer), s) in send(stage, sendings).iter().zip(sendings) {
         let accepted = (202, "accepted");
         let (answered, became) = match s.event.as_str() {
             "ping" => ((200, "pong"), "pong"),
@@ -300,21 +288,21 @@ async fn take_each_whole(daemon: &Daemon, sendings: &[Sending]) {
         };
         let told = answer["status"].as_str().unwrap_or_default();
         assert_eq!((*status, told), answered, "{}: {answer}", s.name);
-        let outcome = outcome(daemon, answer).await;
+        let outcome = outcome(stage, answer);
         let mut expected = became.split(" or ");
         assert!(expected.any(|e| e == outcome), "{}: {outcome}", s.name);
     }
 }
 
-async fn take_each_maltreated(daemon: &Daemon, sendings: &[Sending]) {
+fn take_each_maltreated(stage: &Stage, sendings: &[Sending]) {
     let mut changed: Vec<_> = sendings.iter().flat_map(maltreated).collect();
     let whats: Vec<_> = changed.iter().map(|s| s.signature.clone()).collect();
     sign(&mut changed);
-    let answers = send(daemon, &changed).await;
+    let answers = send(stage, &changed);
     let mut counts = BTreeMap::<_, usize>::new();
     for (((status, answer), s), what) in answers.iter().zip(&changed).zip(&whats) {
         assert!((200..300).contains(status), "{}: {what}: {answer}", s.name);
-        *counts.entry(outcome(daemon, answer).await).or_default() += 1;
+        *counts.entry(outcome(stage, answer)).or_default() += 1;
     }
     // All of them are JSON; some lost what their event's name promises, some their repository.
     assert!(!counts.contains_key("dead_letter"), "{counts:?}");

@@ -1,4 +1,4 @@
-//! Hookherd against real things that nobody here wrote: GitHub's own payload examples signed by
+//! Hookherd against real third-party things: GitHub's own payload examples signed by
 //! its own library, its own `OpenAPI` description, and an emulator of GitHub. See README.md beside
 //! this file for what each of them proves. Needs `tests/interop/setup.sh` to have run.
 

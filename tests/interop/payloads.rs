@@ -51,7 +51,7 @@ fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     hookherd::provider::HeaderLookup::get(headers, name)
 }
 
-/// Decodes, and tells a panic from an error.
+/// Decodes, and distinguishes a panic from an error.
 fn decode(
     dialect: &GithubDecode,
     event: &str,
@@ -136,7 +136,7 @@ fn parsed(example: &Example) -> Value {
     serde_json::from_str(&example.body).expect("examples are JSON")
 }
 
-/// Whether something is over, by a plain reading.
+/// Whether something has ended, by a plain reading.
 fn says_end(body: &Value) -> bool {
     body["deleted"] == true || body["ref_type"].is_string() || body["action"] == "closed"
 }
@@ -156,7 +156,7 @@ fn is_of_actions(body: &Value) -> bool {
     slugs.any(|slug| slug == "github-actions")
 }
 
-/// Whether a run is told of as the example tells of it.
+/// Whether a run is reported as the example has it.
 fn fits(run: &RunEvent, example: &Example) -> bool {
     let body = parsed(example);
     let (family, id, branch, is_verdict) = match example.event.as_str() {

@@ -99,7 +99,7 @@ async fn asking_by_id_fits_what_the_description_says_about_asking_by_name() {
     assert_eq!(refused(&prism), Vec::<String>::new());
 }
 
-/// Without this, the tests above could pass because nobody looks.
+/// Without this, the tests above could pass because nothing is checked.
 #[tokio::test]
 async fn prism_does_refuse_what_the_description_does_not_allow() {
     let prism = Tool::prism_mock("prism-control");

@@ -1,4 +1,4 @@
-//! Somebody who receives deliveries and keeps them. No judge of anything.
+//! Receives deliveries and keeps them. No judge of anything.
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};

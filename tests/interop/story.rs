@@ -1,12 +1,12 @@
 //! The whole story, between the daemon and our simulator, with GitHub's own description enforced
 //! in between: what the daemon asks and what the simulator answers must both fit it.
 
-use crate::daemon::Daemon;
+use crate::daemon::{ADMIN, Stage};
 use crate::tools::Tool;
-use hookherd::simulator::{HookView, RunSpec, Simulator, SimulatorConfig};
+use hookherd::simulator::{HookView, RunSpec, Simulator};
 use reqwest::Method;
-use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use serde_json::json;
+use std::time::Duration;
 
 const OWNER: &str = "alice";
 const REPOSITORY: &str = "alice/app";
@@ -14,118 +14,83 @@ const REPOSITORY: &str = "alice/app";
 const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Waits until the repository's hooks are so.
-async fn until(simulator: &Simulator, daemon: &Daemon, is_so: impl Fn(&[HookView]) -> bool) {
-    let deadline = Instant::now() + TIME_MAX;
-    loop {
-        let hooks = simulator.github().hooks(REPOSITORY);
-        if is_so(&hooks) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{hooks:?}\n{}", daemon.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+fn until(stage: &Stage, is_so: impl Fn(&[HookView]) -> bool) {
+    let github = stage.simulator.github();
+    stage.wait_until("the hooks", || is_so(&github.hooks(REPOSITORY)));
 }
 
 /// Asks for checks until the repository's hooks are so. One may not be enough: a check that is
-/// asked for while another call is under way comes to nothing.
-async fn check_until(
-    simulator: &Simulator,
-    daemon: &Daemon,
-    connection: &str,
-    is_so: impl Fn(&[HookView]) -> bool,
-) {
-    let path = format!("{connection}/check");
-    let deadline = Instant::now() + TIME_MAX;
-    while !is_so(&simulator.github().hooks(REPOSITORY)) {
-        daemon.must(Method::POST, &path, None).await;
-        assert!(Instant::now() < deadline, "{}", daemon.log());
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+/// asked for while another call is in progress comes to nothing.
+fn check_until(stage: &Stage, connection: &str, is_so: impl Fn(&[HookView]) -> bool) {
+    let github = stage.simulator.github();
+    stage.wait_until("the hooks", || {
+        stage.must(&format!("POST {connection}/check"));
+        is_so(&github.hooks(REPOSITORY))
+    });
 }
 
 /// Plays a run at the simulator, and waits until the newest incident has this status.
-async fn run(simulator: &Simulator, daemon: &Daemon, spec: &RunSpec, status: &str) {
-    simulator.github().play_run(REPOSITORY, spec);
-    let is_so = |page: &Value| (page["items"][0]["status"] == status).then_some(());
-    daemon.wait_for("/api/v2/incidents", status, is_so).await;
+fn run(stage: &Stage, spec: &RunSpec, status: &str) {
+    stage.simulator.github().play_run(REPOSITORY, spec);
+    stage.wait_for_incident(status);
 }
 
-/// Events are changed, the hook is vandalised and deleted by hand, gets a new secret, and is made
-/// anew on request.
-async fn meddle(simulator: &Simulator, daemon: &Daemon, path: &str, first: u64) {
-    let active = |c: &Value| (c["webhook_status"] == "active").then_some(());
+/// Events are changed, the hook is vandalised and deleted by hand, gets a new secret, and is
+/// recreated on request.
+fn meddle(stage: &Stage, id: &str, path: &str, first: u64) {
+    let github = stage.simulator.github();
+    let is_active = || stage.wait_for_status(ADMIN, id, "active");
     let events = json!({"webhook_events": ["push", "workflow_run"]});
-    daemon.must(Method::PATCH, path, Some(&events)).await;
-    until(simulator, daemon, |hooks| {
+    stage.call(ADMIN, &format!("PATCH {path}"), &events);
+    until(stage, |hooks| hooks[0].events == ["push", "workflow_run"]);
+    github.edit_hook_by_hand(REPOSITORY, first, &["issues"]);
+    check_until(stage, path, |hooks| {
         hooks[0].events == ["push", "workflow_run"]
-    })
-    .await;
-    simulator
-        .github()
-        .edit_hook_by_hand(REPOSITORY, first, &["issues"]);
-    check_until(simulator, daemon, path, |hooks| {
-        hooks[0].events == ["push", "workflow_run"]
-    })
-    .await;
-    simulator.github().delete_hook_by_hand(REPOSITORY, first);
-    check_until(simulator, daemon, path, |hooks| {
+    });
+    github.delete_hook_by_hand(REPOSITORY, first);
+    check_until(stage, path, |hooks| {
         hooks.len() == 1 && hooks[0].id != first
-    })
-    .await;
-    let second = simulator.github().hooks(REPOSITORY).remove(0);
-    daemon.wait_for(path, "active hook", active).await;
-    daemon
-        .must(Method::POST, &format!("{path}/rotate-secret"), None)
-        .await;
-    until(simulator, daemon, |hooks| hooks[0].secret != second.secret).await;
-    daemon.wait_for(path, "active hook", active).await;
-    daemon
-        .must(Method::POST, &format!("{path}/recreate"), None)
-        .await;
-    until(simulator, daemon, |hooks| {
-        hooks.len() == 1 && hooks[0].id != second.id
-    })
-    .await;
-    daemon.wait_for(path, "active hook", active).await;
+    });
+    let second = github.hooks(REPOSITORY).remove(0);
+    is_active();
+    stage.must(&format!("POST {path}/rotate-secret"));
+    until(stage, |hooks| hooks[0].secret != second.secret);
+    is_active();
+    stage.must(&format!("POST {path}/recreate"));
+    until(stage, |hooks| hooks.len() == 1 && hooks[0].id != second.id);
+    is_active();
 }
 
-#[actix_web::test]
-async fn the_whole_story_fits_githubs_description_on_both_sides() {
-    let simulator = Simulator::start(&SimulatorConfig::default()).expect("loopback is there");
-    let token = simulator.github().add_user(OWNER);
-    simulator.github().add_repository(REPOSITORY, OWNER);
-    let prism = Tool::prism_strict("prism-story", &simulator.api_url());
-    let mut daemon = Daemon::start("daemon-story", prism.url(), &token).await;
+#[test]
+fn the_whole_story_fits_githubs_description_on_both_sides() {
+    let mut stage = Stage::new();
+    let token = stage.simulator.github().add_user(OWNER);
+    stage.simulator.github().add_repository(REPOSITORY, OWNER);
+    let prism = Tool::prism_strict("prism-story", &stage.simulator.api_url());
+    stage.set("HOOKHERD__PROVIDERS__GITHUB__API_URL", prism.url());
+    let daemon = stage.start();
+    stage.add_credential(ADMIN, "github", &token);
 
-    let listed = daemon
-        .must(Method::GET, "/api/v2/repositories/github", None)
-        .await;
+    let listed = stage.must("GET repositories/github");
     assert!(listed.to_string().contains(REPOSITORY), "{listed}");
-    let connection = daemon.connect(REPOSITORY).await;
-    let path = format!(
-        "/api/v2/repositories/connections/{}",
-        connection["id"].as_str().expect("an id")
-    );
-    let active = |c: &Value| (c["webhook_status"] == "active").then_some(());
-    daemon.wait_for(&path, "active hook", active).await;
-    until(&simulator, &daemon, |hooks| hooks.len() == 1).await;
-    let first = simulator.github().hooks(REPOSITORY).remove(0);
+    let id = stage.connect(REPOSITORY);
+    let path = format!("repositories/connections/{id}");
+    until(&stage, |hooks| hooks.len() == 1);
+    let first = stage.simulator.github().hooks(REPOSITORY).remove(0);
 
-    daemon
-        .must(Method::POST, &format!("{path}/ping"), None)
-        .await;
-    run(&simulator, &daemon, &RunSpec::new(1, "failure"), "open").await;
-    run(&simulator, &daemon, &RunSpec::new(2, "success"), "resolved").await;
+    stage.must(&format!("POST {path}/ping"));
+    run(&stage, &RunSpec::new(1, "failure"), "open");
+    run(&stage, &RunSpec::new(2, "success"), "resolved");
 
-    meddle(&simulator, &daemon, &path, first.id).await;
-    run(&simulator, &daemon, &RunSpec::new(3, "failure"), "open").await;
+    meddle(&stage, &id, &path, first.id);
+    run(&stage, &RunSpec::new(3, "failure"), "open");
 
-    walk_the_rest(&simulator, &prism, &token).await;
+    let rest = walk_the_rest(&stage.simulator, &prism, &token);
+    stage.runtime.block_on(rest);
 
-    let delete = format!("{path}?delete_webhook=true");
-    daemon.must(Method::DELETE, &delete, None).await;
-    until(&simulator, &daemon, <[HookView]>::is_empty).await;
-    daemon.assert_alive();
+    stage.must(&format!("DELETE {path}?delete_webhook=true"));
+    until(&stage, <[HookView]>::is_empty);
+    stage.end(daemon);
     // GitHub's description leaves "not modified" out. prism takes no offence, and neither do we.
     let mut violations = prism.violations();
     let not_described = "response Unable to match the returned status code";

@@ -2,11 +2,11 @@
 //! repository `interop/rID` exists and has the numeric id ID. No judge of anything; it only says
 //! which hooks were asked for.
 
-use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 
 /// A hook as it was asked for.
 #[derive(Clone, Debug)]
@@ -24,7 +24,6 @@ pub(crate) struct Stub {
     /// Its API.
     pub(crate) url: String,
     hooks: Hooks,
-    server: ServerHandle,
 }
 
 /// The name of the repository with this id.
@@ -80,27 +79,24 @@ impl Stub {
     pub(crate) fn start() -> Self {
         let hooks = Hooks::default();
         let shared = hooks.clone();
-        let app = move || {
-            let service = web::to(answer);
-            App::new().app_data(shared.clone()).default_service(service)
-        };
-        let server = HttpServer::new(app).workers(1).disable_signals();
-        let server = server.bind(("127.0.0.1", 0));
-        let server = server.expect("loopback has free ports");
-        let url = format!("http://{}", server.addrs()[0]);
-        let running = server.run();
-        let server = running.handle();
-        actix_web::rt::spawn(running);
-        Self { url, hooks, server }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has free ports");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        // A thread of its own, which ends with the process: tests block theirs.
+        std::thread::spawn(move || {
+            let app = move || {
+                let service = web::to(answer);
+                App::new().app_data(shared.clone()).default_service(service)
+            };
+            let server = HttpServer::new(app).workers(1).disable_signals();
+            let server = server.listen(listener).expect("it is bound");
+            actix_web::rt::System::new().block_on(server.run())
+        });
+        Self { url, hooks }
     }
 
     /// The hook of this repository, once it was asked for.
     pub(crate) fn hook(&self, id: u64) -> Option<Hook> {
         let hooks = self.hooks.lock();
         hooks.get(&id).cloned()
-    }
-
-    pub(crate) async fn stop(self) {
-        self.server.stop(false).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What `Hooks` promises of hooks whose URL somebody edited or copied, and of those at a former
+//! What `Hooks` promises of hooks whose URL a person edited or copied, and of those at a former
 //! address of ours, for each provider.
 
 use crate::both;

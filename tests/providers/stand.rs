@@ -46,7 +46,7 @@ pub(crate) struct Seen {
     pub(crate) secrets: Vec<Option<String>>,
 }
 
-/// Settings that somebody writes over ours, and the names of what is then found to differ.
+/// Settings that a person writes over ours, and the names of what is then found to differ.
 pub(crate) type Drift = (Value, Vec<&'static str>);
 
 /// A provider with one repository, and our client of it.
@@ -202,7 +202,7 @@ impl Stand {
         }
     }
 
-    /// Somebody edits the URL of a hook on the settings page.
+    /// A person edits the URL of a hook on the settings page.
     pub(crate) fn edit_url(&self, hook: u64, url: &str) {
         let name = self.name();
         match self.kind {
@@ -255,7 +255,7 @@ impl Stand {
         }
     }
 
-    /// Somebody else, with rights, writes at the hooks' place: `POST` makes one, else `hook` is
+    /// Another person, with rights, writes at the hooks' place: `POST` makes one, else `hook` is
     /// written.
     pub(crate) async fn write(&self, hook: Option<u64>, body: &Value) -> u16 {
         let token = self.access.token.expose();
@@ -278,7 +278,7 @@ impl Stand {
         answer.expect("the simulator answers").status().as_u16()
     }
 
-    /// The body of a hook of somebody's at `url`, for an event that ours does not hear.
+    /// The body of a foreign hook at `url`, for an event that ours does not hear.
     pub(crate) fn foreign(&self, url: &str) -> Value {
         match self.kind {
             ProviderKind::Github => json!({
@@ -355,7 +355,7 @@ fn gitlab_drifts(url: &str) -> Vec<Drift> {
         ),
         (with("token", json!("")), vec!["token"]),
         (with("signing_token", json!("")), vec!["signing_token"]),
-        // Whoever moves a hook takes its secrets away.
+        // A request that moves a hook removes its secrets.
         (
             json!({ "url": elsewhere }),
             vec!["token", "signing_token", "url"],

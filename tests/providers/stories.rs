@@ -1,6 +1,6 @@
 //! Stories of GitLab, with the whole daemon.
 
-use crate::daemon::Daemon;
+use crate::daemon::{ADMIN, Daemon, Stage};
 use hookherd::simulator::{
     Fault, JobSpec, Misbehaviour, Miscarriage, PipelineSpec, Simulator, SimulatorConfig,
 };
@@ -10,63 +10,65 @@ use std::time::Duration;
 
 const PROJECT: &str = "group/sub/app";
 
-/// A GitLab, and a daemon that looks after its project.
+/// A GitLab, and a daemon that checks its project.
 struct Scene {
-    gitlab: Simulator,
+    stage: Stage,
     daemon: Daemon,
     connection: Value,
     token: String,
 }
 
-fn host(gitlab: &Simulator) -> String {
-    gitlab.address().to_string()
-}
-
-fn simulator() -> (Simulator, String) {
-    let gitlab = Simulator::start(&SimulatorConfig::default()).expect("a simulator");
+fn add_project(gitlab: &Simulator) -> String {
     let token = gitlab.gitlab().add_user("ann");
     gitlab.gitlab().add_project(PROJECT, "ann");
-    (gitlab, token)
+    token
+}
+
+fn wish() -> Value {
+    json!({ "provider": "gitlab", "repository_full_name": PROJECT })
 }
 
 impl Scene {
-    async fn set(version: (u16, u16)) -> Self {
-        Self::set_with(version, "1s").await
+    fn set(version: (u16, u16)) -> Self {
+        Self::set_with(version, "1s")
     }
 
-    async fn set_with(version: (u16, u16), check_interval: &str) -> Self {
-        let (gitlab, token) = simulator();
-        gitlab.gitlab().set_version(version.0, version.1);
-        let gitlabs = [gitlab.gitlab_api_url()];
-        let daemon = Daemon::start_checking(&gitlabs, check_interval).await;
-        let host = host(&gitlab);
-        daemon.add_credential(&host, &token).await;
-        let connection = daemon.connect(&host, PROJECT).await;
+    fn set_with(version: (u16, u16), check_interval: &str) -> Self {
+        let stage = Stage::checking(check_interval);
+        let token = add_project(&stage.simulator);
+        stage.simulator.gitlab().set_version(version.0, version.1);
+        let daemon = stage.start();
+        stage.add_credential(ADMIN, "gitlab", &token);
+        let connection = stage.connect(&wish());
         Self {
-            gitlab,
+            stage,
             daemon,
             connection,
             token,
         }
     }
 
+    fn end(self) {
+        assert!(self.daemon.terminate().success());
+    }
+
     fn hook(&self) -> hookherd::simulator::ProjectHookView {
-        let mut hooks = self.gitlab.gitlab().hooks(PROJECT);
+        let mut hooks = self.stage.simulator.gitlab().hooks(PROJECT);
         assert_eq!(hooks.len(), 1, "{hooks:?}");
         hooks.remove(0)
     }
 
     /// Whether the newest delivery was answered so.
     fn answered(&self, status: u16) -> bool {
-        let deliveries = self.gitlab.gitlab().deliveries(PROJECT);
+        let deliveries = self.stage.simulator.gitlab().deliveries(PROJECT);
         deliveries.last().and_then(|d| d.status) == Some(status)
     }
 }
 
-#[actix_web::test]
-async fn a_failed_pipeline_is_an_incident_with_its_jobs_and_a_retry_resolves_it() {
-    let scene = Scene::set((19, 1)).await;
-    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+#[test]
+fn a_failed_pipeline_is_an_incident_with_its_jobs_and_a_retry_resolves_it() {
+    let scene = Scene::set((19, 1));
+    let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     assert_eq!(scene.connection["repository_full_name"], PROJECT);
     assert_eq!(scene.connection["owner_name"], "group/sub");
     let mut spec = PipelineSpec::new(7, "failed");
@@ -74,7 +76,7 @@ async fn a_failed_pipeline_is_an_incident_with_its_jobs_and_a_retry_resolves_it(
     lint.may_fail = true;
     spec.jobs.extend([lint, JobSpec::new("build", "success")]);
     gitlab.play_pipeline(PROJECT, &spec);
-    let incident = daemon.incident("failure", "open").await;
+    let incident = stage.incident("failure", "open");
     assert_eq!(incident["branch"], "main");
     assert_eq!(incident["workflow_name"], "Pipeline");
     let jobs = incident["failed_jobs"].as_array().expect("a list");
@@ -85,215 +87,221 @@ async fn a_failed_pipeline_is_an_incident_with_its_jobs_and_a_retry_resolves_it(
     );
     let run = incident["run_id"].as_str().expect("a run");
     let path = format!("workflows/runs/{run}");
-    let run = daemon.ask(Method::GET, &path, None).await;
+    let run = stage.get(&path);
     assert_eq!(run["conclusion"], "failure");
     // A child pipeline that succeeds says nothing about its parent.
     let child = PipelineSpec::new(8, "success").started_by(PROJECT, 7, 1);
     gitlab.play_pipeline(PROJECT, &child);
-    let runs = async || daemon.ask(Method::GET, "workflows/runs", None).await;
-    daemon
-        .until("the child has ended", async || {
-            runs().await["items"][0]["conclusion"] == "success"
-        })
-        .await;
-    assert_eq!(daemon.incidents().await[0]["status"], "open");
+    let runs = || stage.get("workflows/runs");
+    stage.wait_until("the child has ended", || {
+        runs()["items"][0]["conclusion"] == "success"
+    });
+    assert_eq!(stage.incidents()[0]["status"], "open");
     gitlab.retry_pipeline(PROJECT, 7, "success");
-    let resolved = daemon.incident("failure", "resolved").await;
+    let resolved = stage.incident("failure", "resolved");
     assert_eq!(resolved["id"], incident["id"]);
-    assert_eq!(daemon.incidents().await.len(), 1);
-    scene.daemon.stop().await;
+    assert_eq!(stage.incidents().len(), 1);
+    scene.end();
 }
 
-#[actix_web::test]
-async fn a_hook_that_gitlab_disabled_is_enabled_again_by_a_test_delivery() {
-    let scene = Scene::set((19, 1)).await;
-    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+#[test]
+fn a_hook_that_gitlab_disabled_is_enabled_again_by_a_test_delivery() {
+    let scene = Scene::set((19, 1));
+    let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     gitlab.set_auto_disabling(true);
     let first = scene.hook();
     // Four deliveries in a row that we must refuse.
     for _ in 0..4 {
-        let faults = scene.gitlab.faults();
+        let faults = scene.stage.simulator.faults();
         faults.next_delivery(Miscarriage::WrongSecret);
         gitlab.push(PROJECT);
-        let refused = async || scene.answered(401);
-        daemon.until("the delivery is refused", refused).await;
-        assert!(scene.gitlab.wait_quiet(Duration::from_secs(10)));
+        let refused = || scene.answered(401);
+        stage.wait_until("the delivery is refused", refused);
+        assert!(scene.stage.simulator.wait_quiet(Duration::from_secs(10)));
     }
-    let incident = daemon.incident("hook_disabled", "resolved").await;
+    let incident = stage.incident("hook_disabled", "resolved");
     assert_eq!(incident["source"], "health");
     let hook = scene.hook();
     assert_eq!((hook.id, hook.alert_status), (first.id, "executable"));
-    let connection = daemon.connection(&scene.connection).await;
+    let connection = stage.again(&scene.connection);
     assert_eq!(connection["webhook_status"], "active", "{connection}");
     assert_eq!(connection["health"]["is_disabled"], false);
     // And it delivers.
     gitlab.play_pipeline(PROJECT, &PipelineSpec::new(7, "failed"));
-    daemon.incident("failure", "open").await;
-    scene.daemon.stop().await;
+    stage.incident("failure", "open");
+    scene.end();
 }
 
-#[actix_web::test]
-async fn a_hook_that_gitlab_disabled_for_good_and_cannot_test_is_made_anew() {
-    let scene = Scene::set((19, 1)).await;
-    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+#[test]
+fn a_hook_that_gitlab_disabled_for_good_and_cannot_test_is_made_anew() {
+    let scene = Scene::set((19, 1));
+    let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     gitlab.set_auto_disabling(true);
     let first = scene.hook();
-    let faults = scene.gitlab.faults();
+    let faults = scene.stage.simulator.faults();
     faults.push(Fault {
         operation: "gitlab.test_hook".into(),
         misbehaviour: Misbehaviour::FailBefore(422),
         times: u32::MAX,
         after: 0,
     });
-    // Forty failures, each after the ban for the one before is over.
+    // Forty failures, each after the ban for the one before has ended.
     for _ in 0..40 {
         faults.next_delivery(Miscarriage::WrongSecret);
         gitlab.push(PROJECT);
-        assert!(scene.gitlab.wait_quiet(Duration::from_secs(10)));
+        assert!(scene.stage.simulator.wait_quiet(Duration::from_secs(10)));
         gitlab.advance_clock(Duration::from_hours(25));
     }
-    let anew = async || {
+    let anew = || {
         let hooks = gitlab.hooks(PROJECT);
         hooks.len() == 1 && hooks[0].id != first.id
     };
-    daemon.until("the hook is made anew", anew).await;
+    stage.wait_until("the hook is made anew", anew);
     faults.clear();
-    let incident = daemon.incident("hook_disabled", "resolved").await;
+    let incident = stage.incident("hook_disabled", "resolved");
     assert_eq!(incident["severity"], "critical");
     assert_eq!(scene.hook().alert_status, "executable");
-    scene.daemon.stop().await;
+    scene.end();
 }
 
-#[actix_web::test]
-async fn an_old_gitlab_proves_itself_by_token_until_it_is_upgraded() {
-    let scene = Scene::set((18, 11)).await;
-    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+#[test]
+fn an_old_gitlab_proves_itself_by_token_until_it_is_upgraded() {
+    let scene = Scene::set((18, 11));
+    let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     let hook = scene.hook();
     assert!(hook.token.is_some() && hook.signing_token.is_none());
     gitlab.play_pipeline(PROJECT, &PipelineSpec::new(7, "failed"));
-    daemon.incident("failure", "open").await;
+    stage.incident("failure", "open");
 
     gitlab.set_version(19, 1);
-    let signs = async || scene.hook().signing_token.is_some();
-    daemon.until("the hook gets a signing token", signs).await;
+    let signs = || scene.hook().signing_token.is_some();
+    stage.wait_until("the hook gets a signing token", signs);
     assert_eq!(scene.hook().token, hook.token);
-    let settled = async || {
-        let connection = daemon.connection(&scene.connection).await;
-        let events = daemon.ask(Method::GET, "deliveries?limit=1", None).await;
+    let settled = || {
+        let connection = stage.again(&scene.connection);
+        let events = stage.get("deliveries?limit=1");
         connection["webhook_status"] == "active" && events["items"].is_array()
     };
-    daemon.until("the daemon knows", settled).await;
+    stage.wait_until("the daemon knows", settled);
     // From now on a bare token is worth nothing.
-    let refused = async || {
-        let faults = scene.gitlab.faults();
+    let refused = || {
+        let faults = scene.stage.simulator.faults();
         faults.next_delivery(Miscarriage::ShaOneOnly);
         gitlab.push(PROJECT);
-        assert!(scene.gitlab.wait_quiet(Duration::from_secs(10)));
+        assert!(scene.stage.simulator.wait_quiet(Duration::from_secs(10)));
         scene.answered(401)
     };
-    daemon.until("the bare token is refused", refused).await;
+    stage.wait_until("the bare token is refused", refused);
     gitlab.retry_pipeline(PROJECT, 7, "success");
-    daemon.incident("failure", "resolved").await;
-    scene.daemon.stop().await;
+    stage.incident("failure", "resolved");
+    scene.end();
 }
 
 /// No check comes along: what is refused is the only sign of it.
-#[actix_web::test]
-async fn a_signing_token_lost_by_hand_is_written_again_before_gitlab_gives_up() {
-    let scene = Scene::set_with((19, 1), "1h").await;
-    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+#[test]
+fn a_signing_token_lost_by_hand_is_written_again_before_gitlab_gives_up() {
+    let scene = Scene::set_with((19, 1), "1h");
+    let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     gitlab.set_auto_disabling(true);
     let hook = scene.hook();
-    let http = reqwest::Client::builder().no_proxy().build().expect("one");
-    let api = scene.gitlab.gitlab_api_url();
+    let api = scene.stage.simulator.gitlab_api_url();
     let path = PROJECT.replace('/', "%2F");
     let url = format!("{api}/projects/{path}/hooks/{}", hook.id);
     let cleared = json!({ "url": hook.url, "token": hook.token, "signing_token": "" });
-    let written = http.put(url).bearer_auth(&scene.token).json(&cleared);
-    let answer = written.send().await.expect("an answer");
-    assert_eq!(answer.status(), 200);
+    let written = stage.request(Method::PUT, &url);
+    let written = written.bearer_auth(&scene.token).json(&cleared);
+    let answer = stage.send(written).expect("an answer");
+    assert_eq!(answer.status, 200);
     assert_eq!(scene.hook().signing_token, None);
     for _ in 0..3 {
         gitlab.push(PROJECT);
-        assert!(scene.gitlab.wait_quiet(Duration::from_secs(10)));
+        assert!(scene.stage.simulator.wait_quiet(Duration::from_secs(10)));
         assert!(scene.answered(401));
     }
-    let signs = async || scene.hook().signing_token == hook.signing_token;
-    daemon.until("the signing token is back", signs).await;
+    let signs = || scene.hook().signing_token == hook.signing_token;
+    stage.wait_until("the signing token is back", signs);
     assert_eq!(scene.hook().alert_status, "executable");
     gitlab.play_pipeline(PROJECT, &PipelineSpec::new(7, "failed"));
-    daemon.incident("failure", "open").await;
-    scene.daemon.stop().await;
+    stage.incident("failure", "open");
+    scene.end();
 }
 
-#[actix_web::test]
-async fn what_was_signed_long_ago_is_taken_and_has_no_effect() {
-    let scene = Scene::set((19, 1)).await;
-    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+#[test]
+fn what_was_signed_long_ago_is_taken_and_has_no_effect() {
+    let scene = Scene::set((19, 1));
+    let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     let mut spec = PipelineSpec::new(7, "failed");
     (spec.steps, spec.jobs) = (Vec::new(), Vec::new());
-    scene.gitlab.faults().next_delivery(Miscarriage::Stale);
+    scene
+        .stage
+        .simulator
+        .faults()
+        .next_delivery(Miscarriage::Stale);
     gitlab.play_pipeline(PROJECT, &spec);
-    let taken = async || scene.answered(200);
-    daemon.until("the late delivery is answered", taken).await;
-    let page = daemon.ask(Method::GET, "deliveries?limit=1", None).await;
+    let taken = || scene.answered(200);
+    stage.wait_until("the late delivery is answered", taken);
+    let page = stage.get("deliveries?limit=1");
     assert_eq!(page["items"][0]["outcome"], "stale");
-    assert!(daemon.incidents().await.is_empty());
-    // Sent again it is signed anew, under the same id: nobody has processed it yet.
+    assert!(stage.incidents().is_empty());
+    // Sent again it is signed again, under the same id: it is not processed yet.
     let deliveries = gitlab.deliveries(PROJECT);
     gitlab.resend(PROJECT, deliveries.last().expect("the late one").id);
-    daemon.incident("failure", "open").await;
+    stage.incident("failure", "open");
     gitlab.resend(PROJECT, deliveries.last().expect("the late one").id);
-    let repeated = async || {
+    let repeated = || {
         let found = gitlab.deliveries(PROJECT);
         found.len() == deliveries.len() + 2 && scene.answered(200)
     };
-    daemon.until("the third is answered", repeated).await;
-    assert_eq!(daemon.incidents().await[0]["occurrences"], 1);
-    scene.daemon.stop().await;
+    stage.wait_until("the third is answered", repeated);
+    assert_eq!(stage.incidents()[0]["occurrences"], 1);
+    scene.end();
 }
 
-#[actix_web::test]
-async fn a_project_is_followed_when_it_moves_and_its_hook_goes_when_it_is_disconnected() {
-    let scene = Scene::set((19, 1)).await;
-    let (gitlab, daemon) = (scene.gitlab.gitlab(), &scene.daemon);
+#[test]
+fn a_project_is_followed_when_it_moves_and_its_hook_goes_when_it_is_disconnected() {
+    let scene = Scene::set((19, 1));
+    let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     let moved = "other/place/app";
     gitlab.rename(PROJECT, moved);
-    let follows = async || {
-        let connection = daemon.connection(&scene.connection).await;
+    let follows = || {
+        let connection = stage.again(&scene.connection);
         connection["repository_full_name"] == moved
     };
-    daemon.until("the new name is known", follows).await;
+    stage.wait_until("the new name is known", follows);
     gitlab.play_pipeline(moved, &PipelineSpec::new(7, "failed"));
-    daemon.incident("failure", "open").await;
-    let id = scene.connection["id"].as_str().expect("an id");
-    let path = format!("repositories/connections/{id}?delete_webhook=true");
-    daemon.ask(Method::DELETE, &path, None).await;
-    let gone = async || gitlab.hooks(moved).is_empty();
-    daemon.until("the hook is gone", gone).await;
-    scene.daemon.stop().await;
+    stage.incident("failure", "open");
+    stage.disconnect(&scene.connection);
+    let gone = || gitlab.hooks(moved).is_empty();
+    stage.wait_until("the hook is gone", gone);
+    scene.end();
 }
 
-#[actix_web::test]
-async fn several_gitlabs_are_looked_after_at_once_and_each_gets_its_own_token_only() {
-    let (first, first_token) = simulator();
-    let (second, second_token) = simulator();
-    let urls = [first.gitlab_api_url(), second.gitlab_api_url()];
-    let daemon = Daemon::start(&urls).await;
-    for (gitlab, token) in [(&first, &first_token), (&second, &second_token)] {
-        daemon.add_credential(&host(gitlab), token).await;
+#[test]
+fn several_gitlabs_are_looked_after_at_once_and_each_gets_its_own_token_only() {
+    let mut stage = Stage::checking("1s");
+    let second = Simulator::start(&SimulatorConfig::default()).expect("a simulator");
+    stage.set(
+        "HOOKHERD__PROVIDERS__GITLAB__MORE_API_URLS",
+        &second.gitlab_api_url(),
+    );
+    let daemon = stage.start();
+    let hosts = [&stage.simulator, &second].map(|it| it.address().to_string());
+    for (gitlab, host) in [&stage.simulator, &second].into_iter().zip(&hosts) {
+        let token = add_project(gitlab);
+        let body = json!({ "provider": "gitlab", "host": host, "token": token });
+        stage.call(ADMIN, "POST credentials", &body);
     }
-    for gitlab in [&first, &second] {
-        let connection = daemon.connect(&host(gitlab), PROJECT).await;
-        assert_eq!(connection["host"], json!(host(gitlab)));
+    for (gitlab, host) in [&stage.simulator, &second].into_iter().zip(&hosts) {
+        let mut wish = wish();
+        wish["host"] = json!(host);
+        let connection = stage.connect(&wish);
+        assert_eq!(connection["host"], *host);
         assert_eq!(gitlab.gitlab().hooks(PROJECT).len(), 1);
     }
-    second
-        .gitlab()
-        .play_pipeline(PROJECT, &PipelineSpec::new(7, "failed"));
-    let incident = daemon.incident("failure", "open").await;
-    let connection = incident["connection_id"].clone();
-    let connection = daemon.connection(&json!({ "id": connection })).await;
-    assert_eq!(connection["host"], json!(host(&second)));
-    daemon.stop().await;
+    let spec = PipelineSpec::new(7, "failed");
+    second.gitlab().play_pipeline(PROJECT, &spec);
+    let incident = stage.incident("failure", "open");
+    let connection = stage.again(&json!({ "id": incident["connection_id"] }));
+    assert_eq!(connection["host"], hosts[1]);
+    assert!(daemon.terminate().success());
 }

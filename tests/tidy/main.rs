@@ -171,7 +171,7 @@ fn each_rule_sees_what_breaks_it() {
     let huge = "//! x\n".repeat(501);
     let wide = format!("//! {}\n", "x".repeat(97));
     let path = format!("//! {}\n", concat!("/ro", "ot/x"));
-    let table: [(Rule, &str, &str); 25] = [
+    let table: [(Rule, &str, &str); 26] = [
         (rules::layers, "src/domain/x.rs", "use crate::store::Store;"),
         (rules::layers, "src/store/x.rs", "use crate::seal::Seal;"),
         (
@@ -215,6 +215,11 @@ fn each_rule_sees_what_breaks_it() {
             "fn f() { \"it is made anew\" }",
         ),
         (words::words, "src/seal/x.rs", "/// Tells whether it fits."),
+        (
+            words::words,
+            "tests/e2e/x.rs",
+            "// It is made anew.\nf(\"anew\");",
+        ),
         (words::words, "docs/adr/x.md", "The deletion goes on."),
         (
             words::words,

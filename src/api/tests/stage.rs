@@ -82,6 +82,7 @@ impl Clock for Ticking {
 
 pub(super) struct Stage {
     pub(super) at: SocketAddr,
+    pub(super) shared: web::Data<Shared>,
     pub(super) store: Arc<MemoryStore>,
     pub(super) connections: Arc<FakeConnections>,
     pub(super) owner: Person,
@@ -141,12 +142,12 @@ fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> (
 }
 
 /// Starts a server in a thread of its own.
-fn start(shared: Shared) -> (SocketAddr, ServerHandle, JoinHandle<()>) {
+fn start(shared: web::Data<Shared>) -> (SocketAddr, ServerHandle, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
-            let (at, server) = server::serve(any, web::Data::new(shared)).unwrap();
+            let (at, server) = server::serve(any, shared).unwrap();
             sender.send((at, server.handle())).unwrap();
             server.await.unwrap();
         });
@@ -221,7 +222,7 @@ impl Stage {
         });
         let provider = StubProvider::start();
         let decoder = Arc::new(CountingDecode::new(&*chance));
-        let shared = Shared::new(
+        let shared = web::Data::new(Shared::new(
             Collaborators {
                 store: store.clone(),
                 connections: connections.clone(),
@@ -233,8 +234,8 @@ impl Stage {
                 admin: Some(Admin::new(people[2].0, &people[2].1)),
             },
             settings,
-        );
-        let (at, handle, thread) = start(shared);
+        ));
+        let (at, handle, thread) = start(shared.clone());
         let [owner, foreign, admin] = people.map(|(user, token)| Person { user, token, at });
         let credential = credential(&connections, owner.user);
         let connection = connect(&connections, owner.user, "canary/repository", credential);
@@ -243,6 +244,7 @@ impl Stage {
         let command = ask(&connections, &connection);
         Self {
             at,
+            shared,
             device,
             provider,
             clock,

@@ -227,7 +227,7 @@ enum NoApp {
     Refused(ProviderError),
 }
 
-/// What no provider gave to anybody.
+/// A token that no provider issued.
 fn no_code() -> OauthSecret {
     let mut bytes = [0; 32];
     SystemEntropy.fill(&mut bytes);

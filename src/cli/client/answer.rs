@@ -107,7 +107,7 @@ impl Answer {
         }
         let failed = refusal(status, &value);
         Err(match self.wait {
-            Some(wait) => failed.and(&format!("try again in {} s", wait.as_secs())),
+            Some(wait) => failed.and(&format!("Try again in {} s.", wait.as_secs())),
             None => failed,
         })
     }
@@ -230,7 +230,7 @@ mod tests {
         let mut asked_to_wait = answer(429, "application/problem+json", "{\"code\":\"quota\"}");
         asked_to_wait.wait = Some(Duration::from_secs(70));
         let failed = asked_to_wait.value(&address()).unwrap_err().to_string();
-        assert!(failed.contains("try again in 70 s"), "{failed}");
+        assert!(failed.contains("Try again in 70 s."), "{failed}");
     }
 
     #[test]

@@ -1,16 +1,10 @@
-//! The GitHub of a simulator, as the owner of the machine it runs on could change it: as a handle
-//! in this process, and below `/_sim` for another one.
+//! The GitHub of a simulator, as the owner of the machine it runs on could change it.
 
-use super::super::RunJobSpec;
 use super::super::payload::github as payload;
 use super::super::sender::Job as Outgoing;
 use super::super::state::github::Job;
 use super::super::{CheckSpec, DeliveryView, HookView, PullSpec, RunSpec, Shared, StatusSpec};
-use super::Sim;
-use actix_web::HttpResponse;
-use actix_web::web::{self, ServiceConfig};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,27 +56,19 @@ impl GithubHandle {
             .with_repository(full_name, |r| r.is_archived = true);
     }
 
-    /// Deletes a repository.
-    pub fn delete_repository(&self, full_name: &str) {
-        let mut state = self.0.github();
-        if let Some(id) = state.find(full_name) {
-            state.repositories.remove(&id);
-        }
-    }
-
     /// The hooks of a repository, with their secrets.
     pub fn hooks(&self, full_name: &str) -> Vec<HookView> {
         self.0.github().hook_views(full_name)
     }
 
-    /// Somebody deletes a hook on the settings page.
+    /// A person deletes a hook on the settings page.
     pub fn delete_hook_by_hand(&self, full_name: &str, hook: u64) {
         self.0
             .github()
             .with_repository(full_name, |r| drop(r.hooks.remove(&hook)));
     }
 
-    /// Somebody changes a hook's URL on the settings page. Its secret stays.
+    /// A person changes a hook's URL on the settings page. Its secret stays.
     pub fn edit_hook_url_by_hand(&self, full_name: &str, hook: u64, url: &str) {
         self.0.github().with_repository(full_name, |r| {
             if let Some(hook) = r.hooks.get_mut(&hook) {
@@ -91,7 +77,7 @@ impl GithubHandle {
         });
     }
 
-    /// Somebody changes a hook's events on the settings page.
+    /// A person changes a hook's events on the settings page.
     pub fn edit_hook_by_hand(&self, full_name: &str, hook: u64, events: &[&str]) {
         let events: Vec<String> = events.iter().map(|e| (*e).to_owned()).collect();
         self.0.github().with_repository(full_name, |r| {
@@ -139,18 +125,12 @@ impl GithubHandle {
     }
 
     /// Sends an event to every hook of a repository that wants it.
-    pub fn emit(&self, full_name: &str, event: &str, body: &serde_json::Value) {
+    pub fn emit(&self, full_name: &str, event: &str, body: &Value) {
         let action = body["action"].as_str().map(str::to_owned);
         self.emit_with_action(full_name, event, action.as_deref().unwrap_or(""), body);
     }
 
-    fn emit_with_action(
-        &self,
-        full_name: &str,
-        event: &str,
-        action: &str,
-        body: &serde_json::Value,
-    ) {
+    fn emit_with_action(&self, full_name: &str, event: &str, action: &str, body: &Value) {
         let jobs = self.0.github().jobs(full_name, event, action, body);
         self.send(jobs);
     }
@@ -161,7 +141,7 @@ impl GithubHandle {
         self.emit(full_name, "push", &body);
     }
 
-    /// A branch is deleted, and told as GitHub does: by a push to nothing, and by `delete`.
+    /// A branch is deleted. GitHub reports it twice: as a push to nothing, and as `delete`.
     pub fn delete_branch(&self, full_name: &str, branch: &str) {
         self.delete(full_name, ("branch", branch));
     }
@@ -210,116 +190,4 @@ impl GithubHandle {
         let jobs = jobs.into_iter().map(Outgoing::Github).collect();
         self.0.sender.send(&self.0, jobs);
     }
-}
-
-pub(super) fn register(config: &mut ServiceConfig) {
-    config
-        .route("/_sim/users", web::post().to(add_user))
-        .route("/_sim/repositories", web::post().to(add_repository))
-        .route("/_sim/hooks", web::get().to(hooks))
-        .route("/_sim/hooks/url", web::post().to(edit_url))
-        .route("/_sim/deliveries", web::get().to(deliveries))
-        .route("/_sim/runs", web::post().to(run))
-        .route("/_sim/push", web::post().to(push));
-}
-
-fn github(shared: &Sim) -> GithubHandle {
-    GithubHandle(shared.clone().into_inner())
-}
-
-#[derive(Deserialize)]
-struct User {
-    login: String,
-}
-
-async fn add_user(shared: Sim, user: web::Json<User>) -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "token": github(&shared).add_user(&user.login) }))
-}
-
-#[derive(Deserialize)]
-struct Repository {
-    full_name: String,
-    owner: String,
-}
-
-async fn add_repository(shared: Sim, wish: web::Json<Repository>) -> HttpResponse {
-    let id = github(&shared).add_repository(&wish.full_name, &wish.owner);
-    HttpResponse::Ok().json(json!({ "id": id }))
-}
-
-#[derive(Deserialize)]
-struct Named {
-    repository: String,
-}
-
-async fn hooks(shared: Sim, named: web::Query<Named>) -> HttpResponse {
-    let hooks = github(&shared).hooks(&named.repository);
-    let show = |h: HookView| {
-        json!({ "id": h.id, "url": h.url, "events": h.events, "secret": h.secret,
-            "active": h.is_active })
-    };
-    HttpResponse::Ok().json(hooks.into_iter().map(show).collect::<Vec<Value>>())
-}
-
-#[derive(Deserialize)]
-struct Edited {
-    repository: String,
-    hook: u64,
-    url: String,
-}
-
-async fn edit_url(shared: Sim, wish: web::Json<Edited>) -> HttpResponse {
-    github(&shared).edit_hook_url_by_hand(&wish.repository, wish.hook, &wish.url);
-    HttpResponse::Accepted().finish()
-}
-
-async fn deliveries(shared: Sim, named: web::Query<Named>) -> HttpResponse {
-    let show = |d: DeliveryView| {
-        json!({ "id": d.id, "guid": d.guid, "hook": d.hook, "event": d.event,
-            "status": d.status, "answer": d.answer })
-    };
-    let all = github(&shared).deliveries(&named.repository);
-    HttpResponse::Ok().json(all.into_iter().map(show).collect::<Vec<Value>>())
-}
-
-#[derive(Deserialize)]
-struct Run {
-    repository: String,
-    number: u64,
-    conclusion: String,
-    #[serde(default = "first")]
-    attempt: u32,
-    workflow: Option<String>,
-    branch: Option<String>,
-    #[serde(default)]
-    jobs: Vec<JobWish>,
-}
-
-#[derive(Deserialize)]
-struct JobWish {
-    name: String,
-    conclusion: String,
-}
-
-fn first() -> u32 {
-    1
-}
-
-async fn run(shared: Sim, run: web::Json<Run>) -> HttpResponse {
-    let run = run.into_inner();
-    let mut spec = RunSpec::new(run.number, &run.conclusion);
-    spec.attempt = run.attempt;
-    spec.workflow = run.workflow.unwrap_or(spec.workflow);
-    spec.branch = run.branch.unwrap_or(spec.branch);
-    let jobs = run.jobs.iter();
-    spec.jobs = jobs
-        .map(|job| RunJobSpec::new(&job.name, &job.conclusion))
-        .collect();
-    github(&shared).play_run(&run.repository, &spec);
-    HttpResponse::Accepted().finish()
-}
-
-async fn push(shared: Sim, named: web::Json<Named>) -> HttpResponse {
-    github(&shared).push(&named.repository);
-    HttpResponse::Accepted().finish()
 }

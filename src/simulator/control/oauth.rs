@@ -1,10 +1,7 @@
 //! Who signs in, at either provider: applications, and the person at the browser.
 
 use super::super::state::oauth::Client;
-use super::{GithubHandle, GitlabHandle, Sim};
-use actix_web::HttpResponse;
-use actix_web::web::{self, ServiceConfig};
-use serde::Deserialize;
+use super::{GithubHandle, GitlabHandle};
 
 macro_rules! signing_in {
     ($($handle:ident $state:ident;)*) => {$(impl $handle {
@@ -22,12 +19,12 @@ macro_rules! signing_in {
             self.0.$state().desk.signed_in = login.map(str::to_owned);
         }
 
-        /// Somebody types in the code of a device and agrees. Tells whether there is such a code.
+        /// A person enters the code of a device and agrees. Whether there is such a code.
         pub fn approve_device(&self, user_code: &str, login: &str) -> bool {
             self.0.$state().desk.decide(user_code, Some(login))
         }
 
-        /// Somebody types in the code of a device and refuses. Tells whether there is such a code.
+        /// A person enters the code of a device and refuses. Whether there is such a code.
         pub fn deny_device(&self, user_code: &str) -> bool {
             self.0.$state().desk.decide(user_code, None)
         }
@@ -37,12 +34,12 @@ macro_rules! signing_in {
             self.0.$state().desk.customs.interval_s = seconds;
         }
 
-        /// Somebody takes back what they granted to an application: all tokens of it die.
+        /// A person revokes what they granted to an application, with all its tokens.
         pub fn revoke_grant(&self, token: &str) {
             self.0.$state().revoke_grant(token);
         }
 
-        /// Somebody takes back all that they granted and that can be refreshed.
+        /// A person revokes all that they granted and that can be refreshed.
         pub fn revoke_grants_of(&self, login: &str) {
             let mut state = self.0.$state();
             for token in state.desk.refreshes_of(login) {
@@ -65,7 +62,7 @@ impl GithubHandle {
 
     /// Registers an App with its public key (PEM), of the account `owner`.
     ///
-    /// Tells whether that is a key.
+    /// Whether that is a key.
     pub fn add_app(&self, id: u64, slug: &str, public_key: &str) -> bool {
         self.0.github().add_app(id, slug, public_key)
     }
@@ -79,104 +76,4 @@ impl GithubHandle {
     pub fn uninstall_app(&self, installation: u64) {
         self.0.github().uninstall_app(installation);
     }
-}
-
-pub(super) fn register(config: &mut ServiceConfig) {
-    config
-        .route("/_sim/oauth/applications", web::post().to(add_application))
-        .route("/_sim/oauth/sign_in", web::post().to(sign_in))
-        .route("/_sim/oauth/devices", web::post().to(decide))
-        .route("/_sim/oauth/apps", web::post().to(add_app));
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Provider {
-    Github,
-    Gitlab,
-}
-
-fn github(shared: &Sim) -> GithubHandle {
-    GithubHandle(shared.clone().into_inner())
-}
-
-fn gitlab(shared: &Sim) -> GitlabHandle {
-    GitlabHandle(shared.clone().into_inner())
-}
-
-#[derive(Deserialize)]
-struct Application {
-    provider: Provider,
-    client_id: String,
-    client_secret: Option<String>,
-    redirect_uri: String,
-}
-
-async fn add_application(shared: Sim, wish: web::Json<Application>) -> HttpResponse {
-    let (id, secret, uri) = (
-        &wish.client_id,
-        wish.client_secret.as_deref(),
-        &wish.redirect_uri,
-    );
-    match wish.provider {
-        Provider::Github => github(&shared).add_application(id, secret, uri),
-        Provider::Gitlab => gitlab(&shared).add_application(id, secret, uri),
-    }
-    HttpResponse::Accepted().finish()
-}
-
-#[derive(Deserialize)]
-struct SignIn {
-    provider: Provider,
-    login: Option<String>,
-}
-
-async fn sign_in(shared: Sim, who: web::Json<SignIn>) -> HttpResponse {
-    match who.provider {
-        Provider::Github => github(&shared).sign_in(who.login.as_deref()),
-        Provider::Gitlab => gitlab(&shared).sign_in(who.login.as_deref()),
-    }
-    HttpResponse::Accepted().finish()
-}
-
-#[derive(Deserialize)]
-struct Decision {
-    provider: Provider,
-    user_code: String,
-    /// Who lets the device in; nobody turns it away.
-    login: Option<String>,
-}
-
-async fn decide(shared: Sim, decision: web::Json<Decision>) -> HttpResponse {
-    let code = &decision.user_code;
-    let is_there = match (decision.provider, &decision.login) {
-        (Provider::Github, Some(login)) => github(&shared).approve_device(code, login),
-        (Provider::Github, None) => github(&shared).deny_device(code),
-        (Provider::Gitlab, Some(login)) => gitlab(&shared).approve_device(code, login),
-        (Provider::Gitlab, None) => gitlab(&shared).deny_device(code),
-    };
-    if is_there {
-        HttpResponse::Accepted().finish()
-    } else {
-        HttpResponse::NotFound().finish()
-    }
-}
-
-#[derive(Deserialize)]
-struct NewApp {
-    id: u64,
-    slug: String,
-    public_key: String,
-    account: String,
-    repositories: Vec<String>,
-}
-
-/// Registers an App of GitHub and installs it; the number of the installation.
-async fn add_app(shared: Sim, app: web::Json<NewApp>) -> HttpResponse {
-    if !github(&shared).add_app(app.id, &app.slug, &app.public_key) {
-        return HttpResponse::BadRequest().finish();
-    }
-    let names: Vec<&str> = app.repositories.iter().map(String::as_str).collect();
-    let id = github(&shared).install_app(app.id, &app.account, &names);
-    HttpResponse::Ok().json(serde_json::json!({ "id": id }))
 }

@@ -1,4 +1,4 @@
-//! Answers in the making, whoever gives them.
+//! Answers of either provider, before they are sent.
 
 use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;

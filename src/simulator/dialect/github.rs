@@ -21,33 +21,49 @@ use std::sync::Arc;
 /// The API versions that are understood.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    User,
-    Account,
-    Repositories,
-    RateLimit,
-    Versions,
-    Repository,
-    ListHooks,
-    CreateHook,
-    GetHook,
-    UpdateHook,
-    DeleteHook,
-    GetConfig,
-    UpdateConfig,
-    PingHook,
-    TestHook,
-    ListDeliveries,
-    GetDelivery,
-    Redeliver,
-    App,
-    Installations,
-    Installation,
-    InstallationToken,
-    InstallationRepositories,
-    Unknown,
+/// What is asked for, with its name.
+macro_rules! operations {
+    ($($operation:ident $name:literal;)*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        enum Operation {
+            $($operation),*
+        }
+
+        impl Operation {
+            const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$operation => $name),*
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    User "user";
+    Account "account";
+    Repositories "repositories";
+    RateLimit "rate_limit";
+    Versions "versions";
+    Repository "repository";
+    ListHooks "list_hooks";
+    CreateHook "create_hook";
+    GetHook "get_hook";
+    UpdateHook "update_hook";
+    DeleteHook "delete_hook";
+    GetConfig "get_config";
+    UpdateConfig "update_config";
+    PingHook "ping_hook";
+    TestHook "test_hook";
+    ListDeliveries "list_deliveries";
+    GetDelivery "get_delivery";
+    Redeliver "redeliver";
+    App "app";
+    Installations "app_installations";
+    Installation "app_installation";
+    InstallationToken "installation_token";
+    InstallationRepositories "installation_repositories";
+    Unknown "unknown";
 }
 
 impl Operation {
@@ -57,35 +73,6 @@ impl Operation {
             self,
             Self::App | Self::Installations | Self::Installation | Self::InstallationToken
         )
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Account => "account",
-            Self::Repositories => "repositories",
-            Self::RateLimit => "rate_limit",
-            Self::Versions => "versions",
-            Self::Repository => "repository",
-            Self::ListHooks => "list_hooks",
-            Self::CreateHook => "create_hook",
-            Self::GetHook => "get_hook",
-            Self::UpdateHook => "update_hook",
-            Self::DeleteHook => "delete_hook",
-            Self::GetConfig => "get_config",
-            Self::UpdateConfig => "update_config",
-            Self::PingHook => "ping_hook",
-            Self::TestHook => "test_hook",
-            Self::ListDeliveries => "list_deliveries",
-            Self::GetDelivery => "get_delivery",
-            Self::Redeliver => "redeliver",
-            Self::App => "app",
-            Self::Installations => "app_installations",
-            Self::Installation => "app_installation",
-            Self::InstallationToken => "installation_token",
-            Self::InstallationRepositories => "installation_repositories",
-            Self::Unknown => "unknown",
-        }
     }
 
     fn of(method: &Method, rest: &[&str]) -> Self {
@@ -226,8 +213,8 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
         .or_else(|| value.strip_prefix("token "))
 }
 
-/// How many calls are left. Whoever is not known has what GitHub leaves to an address, 60 an hour;
-/// an App has as many as any token.
+/// The calls that are left. Without a known token it is the limit of an address, 60 an hour; an App
+/// has as many as any token.
 fn remaining(state: &State, request: &HttpRequest, operation: Operation) -> u32 {
     const OF_AN_ADDRESS: u32 = 60;
     let unknown = if operation.is_of_an_app() {

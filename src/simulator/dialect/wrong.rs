@@ -23,7 +23,7 @@ pub(super) trait Voice {
     fn throttled(&self, retry_after_s: u64) -> Answer;
 }
 
-/// Where the provider lives, as whoever asks calls it.
+/// The host of the provider, as in the request.
 pub(super) fn host_of(request: &HttpRequest) -> String {
     request.connection_info().host().to_owned()
 }

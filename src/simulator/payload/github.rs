@@ -67,7 +67,7 @@ impl RunSpec {
         self
     }
 
-    /// The same for a pull request from a fork's branch. GitHub tells no number of these.
+    /// The same for a pull request from a fork's branch. GitHub sends no number of these.
     #[must_use]
     pub fn of_fork(mut self, fork: &str, branch: &str) -> Self {
         self.event = "pull_request".into();
@@ -99,67 +99,19 @@ pub(in super::super) fn time(seconds: u64) -> String {
 }
 
 /// Parts of a repository that are URLs below its own.
-const URLS: [&str; 37] = [
-    "archive",
-    "assignees",
-    "blobs",
-    "branches",
-    "collaborators",
-    "comments",
-    "commits",
-    "compare",
-    "contents",
-    "contributors",
-    "deployments",
-    "downloads",
-    "events",
-    "forks",
-    "git_commits",
-    "git_refs",
-    "git_tags",
-    "hooks",
-    "issue_comment",
-    "issue_events",
-    "issues",
-    "keys",
-    "labels",
-    "languages",
-    "merges",
-    "milestones",
-    "notifications",
-    "pulls",
-    "releases",
-    "stargazers",
-    "statuses",
-    "subscribers",
-    "subscription",
-    "tags",
-    "teams",
-    "trees",
-    "svn",
-];
+const URLS: &str = "\
+    archive assignees blobs branches collaborators comments commits compare contents \
+    contributors deployments downloads events forks git_commits git_refs git_tags hooks \
+    issue_comment issue_events issues keys labels languages merges milestones notifications \
+    pulls releases stargazers statuses subscribers subscription tags teams trees svn";
 
-/// Counts that nobody here counts.
-const COUNTS: [&str; 10] = [
-    "forks_count",
-    "forks",
-    "stargazers_count",
-    "watchers_count",
-    "watchers",
-    "size",
-    "open_issues_count",
-    "open_issues",
-    "network_count",
-    "subscribers_count",
-];
+/// Counts that are not kept here.
+const COUNTS: &str = "\
+    forks_count forks stargazers_count watchers_count watchers size open_issues_count \
+    open_issues network_count subscribers_count";
 /// What a repository could have and has not.
-const FLAGS: [&str; 5] = [
-    "has_projects",
-    "has_wiki",
-    "has_pages",
-    "has_downloads",
-    "has_discussions",
-];
+const FLAGS: &str = "\
+    has_projects has_wiki has_pages has_downloads has_discussions";
 
 /// A repository as the API and the payloads show it to `login`.
 pub(in super::super) fn repository(state: &State, id: u64, login: &str) -> Value {
@@ -186,17 +138,22 @@ pub(in super::super) fn repository(state: &State, id: u64, login: &str) -> Value
             "pull": true,
         },
     });
-    for name in COUNTS {
+    for name in COUNTS.split(' ') {
         value[name] = json!(0);
     }
-    for name in FLAGS {
+    for name in FLAGS.split(' ') {
         value[name] = json!(false);
     }
-    for part in URLS {
+    for part in URLS.split(' ') {
         value[format!("{part}_url")] = json!(format!("{url}/{part}"));
     }
     value
 }
+
+/// Counts of an account.
+const ACCOUNT_COUNTS: &str = "\
+    collaborators disk_usage followers following owned_private_repos private_gists \
+    public_gists public_repos total_private_repos";
 
 /// An account as it is shown to itself.
 pub(in super::super) fn account(state: &State, login: &str) -> Value {
@@ -209,17 +166,7 @@ pub(in super::super) fn account(state: &State, login: &str) -> Value {
     for name in ["bio", "blog", "company", "email", "hireable", "location"] {
         account[name] = Value::Null;
     }
-    for name in [
-        "collaborators",
-        "disk_usage",
-        "followers",
-        "following",
-        "owned_private_repos",
-        "private_gists",
-        "public_gists",
-        "public_repos",
-        "total_private_repos",
-    ] {
+    for name in ACCOUNT_COUNTS.split(' ') {
         account[name] = json!(0);
     }
     account

@@ -40,13 +40,13 @@ pub(in super::super) fn parts(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// The login that owns a project, for payloads that need somebody.
+/// The login that owns a project, for payloads that need a user.
 fn actor(project: &Project) -> &str {
     project
         .members
         .keys()
         .next()
-        .map_or("nobody", String::as_str)
+        .map_or("ghost", String::as_str)
 }
 
 /// A project as payloads show it.

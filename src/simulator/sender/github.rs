@@ -7,7 +7,7 @@ use crate::domain::secret::HookSecret;
 use crate::provider::signature::github_sign;
 
 /// What signs a delivery that is signed wrongly.
-const WRONG_SECRET: &str = "another secret that nobody has given to anybody";
+const WRONG_SECRET: &str = "another secret than that of the hook, of enough characters";
 
 pub(super) fn parcel(job: &Job, miscarriage: Option<Miscarriage>) -> Parcel {
     let json = job.body.to_string();

@@ -12,7 +12,7 @@ const KEY_PREFIX: &str = "whsec_";
 /// How late a stale delivery is.
 const STALE_S: u64 = 3600;
 /// What stands for the secrets in a delivery that is signed wrongly.
-const WRONG_TOKEN: &str = "another token that nobody has given to anybody";
+const WRONG_TOKEN: &str = "another token than that of the hook, of enough characters";
 const WRONG_KEY: [u8; 32] = [7; 32];
 
 /// The key of a signing token: 32 bytes behind the prefix.

@@ -385,7 +385,7 @@ impl State {
         }
     }
 
-    /// What came of an attempt.
+    /// The result of an attempt.
     pub(in super::super) fn note(&mut self, attempt: u64, status: Option<u16>, answer: String) {
         let Some(kept) = self
             .attempts

@@ -40,7 +40,7 @@ pub(in super::super) enum Trouble {
 /// An application that people let act for them.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Client {
-    /// Nobody asks a public one for a secret.
+    /// A public one has none.
     pub(in super::super) secret: Option<String>,
     pub(in super::super) redirect_uri: String,
 }
@@ -55,7 +55,7 @@ struct Code {
     until_s: u64,
 }
 
-/// What somebody said to a device.
+/// The decision about a device.
 #[derive(Clone, Debug)]
 enum Verdict {
     Pending,
@@ -63,7 +63,7 @@ enum Verdict {
     Denied,
 }
 
-/// A device that waits for somebody to let it in.
+/// A device that waits for a decision.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Device {
     pub(in super::super) code: String,
@@ -237,7 +237,7 @@ impl Desk {
         Ok(device)
     }
 
-    /// Somebody lets a device in, or turns it away. Tells whether there was one.
+    /// A person approves or denies a device. Whether there was one.
     pub(in super::super) fn decide(&mut self, user_code: &str, login: Option<&str>) -> bool {
         let mut devices = self.devices.iter_mut();
         let device = devices.find(|device| device.user_code == user_code);
@@ -321,7 +321,7 @@ impl Desk {
         self.refreshes.remove(&refresh).map(|kept| kept.access)
     }
 
-    /// The refresh tokens of what somebody granted.
+    /// The refresh tokens of what a person granted.
     pub(in super::super) fn refreshes_of(&self, login: &str) -> Vec<String> {
         let all = self.refreshes.iter();
         all.filter(|(_, kept)| kept.login == login)

@@ -91,6 +91,22 @@ async fn a_gitlab_can_be_played_from_afar() {
     let url = format!("{}/user", remote.simulator.gitlab_api_url());
     let asked = remote.http.get(url).bearer_auth(token.as_str().unwrap());
     assert_eq!(asked.send().await.unwrap().status(), 502);
+    for (path, body) in [
+        (
+            "faults",
+            json!({ "operation": "user", "fault": "nonsense" }),
+        ),
+        ("nonsense", json!({})),
+        ("gitlab/push", json!({ "repository": "g/sub/app" })),
+        (
+            "oauth/devices",
+            json!({ "provider": "gitlab", "user_code": "none" }),
+        ),
+    ] {
+        let url = format!("{}/_sim/{path}", remote.simulator.api_url());
+        let answer = remote.http.post(url).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{path}");
+    }
     assert_eq!(remote.get("requests").await["gitlab.user"], 1);
 }
 

@@ -37,6 +37,10 @@ impl Client {
         let body = json!({ "config": config, "events": events });
         self.ask(Method::POST, "repos/octo/repo/hooks", body).await
     }
+
+    async fn creates(&self, url: &str, events: &[&str]) -> u16 {
+        self.create(url, events).await.status().as_u16()
+    }
 }
 
 async fn json_of(response: Response) -> Value {
@@ -65,34 +69,19 @@ async fn a_secret_is_masked_and_lost_by_a_careless_update() {
 #[tokio::test]
 async fn the_same_url_is_refused_for_overlapping_events_and_twenty_hooks_are_enough() {
     let client = Client::new();
-    assert_eq!(
-        client
-            .create("http://127.0.0.1:9/a", &["push"])
-            .await
-            .status(),
-        201
-    );
+    assert_eq!(client.creates("http://127.0.0.1:9/a", &["push"]).await, 201);
     let again = client
         .create("http://127.0.0.1:9/a", &["push", "fork"])
         .await;
     assert_eq!(again.status(), 422);
     let words = json_of(again).await["errors"][0]["message"].clone();
     assert_eq!(words, "Hook already exists on this repository");
-    assert_eq!(
-        client
-            .create("http://127.0.0.1:9/a", &["fork"])
-            .await
-            .status(),
-        201
-    );
+    assert_eq!(client.creates("http://127.0.0.1:9/a", &["fork"]).await, 201);
     for n in 1..20 {
-        let made = client
-            .create(&format!("http://127.0.0.1:9/{n}"), &["push"])
-            .await;
-        assert_eq!(made.status(), 201, "{n}");
+        let url = format!("http://127.0.0.1:9/{n}");
+        assert_eq!(client.creates(&url, &["push"]).await, 201, "{n}");
     }
-    let one_too_many = client.create("http://127.0.0.1:9/x", &["push"]).await;
-    assert_eq!(one_too_many.status(), 422);
+    assert_eq!(client.creates("http://127.0.0.1:9/x", &["push"]).await, 422);
 }
 
 #[tokio::test]
@@ -208,22 +197,10 @@ async fn faults_act_before_or_after_the_deed() {
     let hooks = || client.simulator.github().hooks(REPO).len();
     let faults = client.simulator.faults();
     faults.next("create_hook", Misbehaviour::FailBefore(502));
-    assert_eq!(
-        client
-            .create("http://127.0.0.1:9/a", &["push"])
-            .await
-            .status(),
-        502
-    );
+    assert_eq!(client.creates("http://127.0.0.1:9/a", &["push"]).await, 502);
     assert_eq!(hooks(), 0);
     faults.next("create_hook", Misbehaviour::ActThenFail(502));
-    assert_eq!(
-        client
-            .create("http://127.0.0.1:9/a", &["push"])
-            .await
-            .status(),
-        502
-    );
+    assert_eq!(client.creates("http://127.0.0.1:9/a", &["push"]).await, 502);
     assert_eq!(hooks(), 1, "it was done all the same");
     let secondary = Misbehaviour::RateLimitedSecondary { retry_after_s: 7 };
     faults.next("list_hooks", secondary);

@@ -94,14 +94,14 @@ fn options_count_before_variables_and_those_before_what_is_saved() {
             .to_owned()
     };
     assert_eq!(name(&stage, &[]), "ann");
-    // Blanks and line ends around what is set are nobody's wish; an empty variable is none.
+    // Blanks and line ends around what is set are mistakes; an empty variable is none.
     stage.set("HOOKHERD_TOKEN", &format!("{ADMIN}\n"));
     stage.set("HOOKHERD_URL", &format!(" {url}/api/v2/\n"));
     assert_eq!(name(&stage, &[]), "admin");
     assert_eq!(name(&stage, &["--token-file", "ann"]), "ann");
     stage.set("HOOKHERD_URL", "http://127.0.0.1:1");
     assert_eq!(name(&stage, &["--url", &url]), "admin");
-    // Who logs in while something is set is told that it counts first.
+    // A login while something is set reports that it counts first.
     let output = stage.run_with(&["auth", "login", "--url", &url], &ann);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("HOOKHERD_TOKEN is set"), "{told}");

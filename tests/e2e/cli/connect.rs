@@ -119,7 +119,7 @@ fn many_are_connected_in_numbered_lines_and_nothing_found_is_an_error() {
         "{told}"
     );
     assert_eq!(lines.last(), Some(&"2 connected, 0 failed"));
-    // Again there is nothing to do, which is no error, and JSON all the same.
+    // Again there is nothing to do, which is no error, and still JSON.
     let again = ["connect", "github", "--org", "acme", "--yes", "--json"];
     assert_eq!(
         json(&done(&stage, &again)),

@@ -125,7 +125,7 @@ fn hooks_are_checked_pinged_made_anew_and_given_a_new_secret() {
     assert!(told.contains("secret rotation started"), "{told}");
     assert!(told.contains("hookherd commands show cmd_"), "{told}");
 
-    // What the provider refuses is told as such, and `--no-wait` does not stay to hear it.
+    // What the provider refuses is reported as such, and `--no-wait` does not stay to hear it.
     for command in ["check", "ping", "recreate", "rotate-secret"] {
         failed(stage, &[command, "nobody/nothing"], "no connection to");
         assert_eq!(stage.run(&[command]).status.code(), Some(2), "{command}");
@@ -171,6 +171,11 @@ fn a_command_is_shown_with_who_asked_when_and_its_outcome() {
         "{told}"
     );
 
+    let list = json(&done(stage, &["commands", "list", "octo/app", "--json"]));
+    assert_eq!(list["items"][0], command, "the newest is the first");
+    let told = done(stage, &["commands", "list", "octo/app"]);
+    assert!(told.starts_with("ID") && told.contains(asked), "{told}");
+
     // The provider does not answer: who no longer waits learns where to look.
     stage.simulator.faults().next("*", Misbehaviour::Hang);
     let told = done(stage, &["check", "octo/app", "--timeout", "300ms"]);
@@ -189,8 +194,14 @@ fn a_command_is_shown_with_who_asked_when_and_its_outcome() {
         "not_found",
     );
     failed(stage, &["commands", "show", "../users"], "not");
+    failed(
+        stage,
+        &["commands", "list", "nobody/nothing"],
+        "no connection to",
+    );
     for words in [
         &["commands"][..],
+        &["commands", "list"],
         &["commands", "show"],
         &["check", "octo/app", "--timeout", "soon"],
         &["check", "octo/app", "--timeout", "1s", "--no-wait"],

@@ -22,7 +22,7 @@ fn credentials_are_added_shared_listed_and_removed() {
     let stored = json(&done(&stage, &words));
     let id = stored["id"].as_str().unwrap();
     assert_eq!(stored["account"]["login"], "octo");
-    // Blanks and line ends around a token are nobody's wish.
+    // Blanks and line ends around a token are mistakes.
     let again = done_with(
         &stage,
         &["credential", "add", "GitHub"],

@@ -162,8 +162,8 @@ fn who_asks_to_wait_is_obeyed_for_a_while() {
         "{note}"
     );
     assert_eq!(asked.try_iter().count(), 2);
-    // Who asks for more than anybody waits for is told on at once.
+    // A request to wait for too long is reported at once.
     let (url, asked) = fake::server(vec![wait(3600)]);
-    failed(&stage, &["whoami", "--url", &url], "try again in 3600 s");
+    failed(&stage, &["whoami", "--url", &url], "Try again in 3600 s.");
     assert_eq!(asked.try_iter().count(), 1);
 }

@@ -187,7 +187,7 @@ fn a_dead_credential_is_worse_alone_than_beside_one_that_works() {
         .has(&format!("daemon and gitlab at {host}"), "FAILED", "");
 }
 
-/// A sign-in that ends after so many days, as the API tells it.
+/// A sign-in that ends after so many days, as the API shows it.
 fn ending(login: &str, days: i32, is_renewed: bool) -> serde_json::Value {
     let at = time::OffsetDateTime::now_utc() + time::Duration::days(1) * days;
     let at = at.format(&time::format_description::well_known::Rfc3339);
@@ -198,7 +198,7 @@ fn ending(login: &str, days: i32, is_renewed: bool) -> serde_json::Value {
     })
 }
 
-/// A connection that does not work, as the API tells it.
+/// A connection that does not work, as the API shows it.
 fn failing(number: usize) -> serde_json::Value {
     value!({
         "repository_full_name": format!("octo/r{number}"), "host": "github.com",

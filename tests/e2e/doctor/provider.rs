@@ -16,7 +16,7 @@ fn host(url: &str) -> &str {
     url.split('/').nth(2).unwrap()
 }
 
-/// What the API says to nobody, at this time of its own.
+/// The API's answer without a token, at this time of its own.
 fn unauthorized(at: SystemTime) -> String {
     let at = time::OffsetDateTime::from(at);
     let date = at.format(&time::format_description::well_known::Rfc2822);
@@ -70,7 +70,7 @@ fn an_api_url_that_leads_to_something_else_is_told_as_what_it_is() {
     api_fails(&stage, "http://127.0.0.1:1", "refuses connections");
     stage.set(API_URL, "https://no-such-host.invalid");
     api_fails(&stage, "https://no-such-host.invalid", "");
-    // Too many questions of nobody's are answered by the API itself.
+    // Too many requests without a token are answered by the API itself.
     let (url, _asked) = fake::server(vec![fake::http(429, "", "Retry later")]);
     stage.set(API_URL, &url);
     let what = format!("provider {} (github)", host(&url));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use url::form_urlencoded;
 
-/// The names of what nobody else may know, in forms, queries and JSON.
+/// The names of secret values, in forms, queries and JSON.
 const SECRET: [&str; 10] = [
     "access_token",
     "client_secret",
@@ -34,7 +34,7 @@ pub(super) enum Quoting {
     No,
     /// What was asked is itself the name of the error.
     AsError,
-    /// The grant is over; what was asked is the description.
+    /// The grant has ended; the request is the description.
     AsDescription,
 }
 
@@ -173,7 +173,7 @@ impl Wire {
         }
     }
 
-    /// What stands in the path, in the place to go on at, and in the authorization.
+    /// What stands in the path, in the place of the next step, and in the authorization.
     fn note_head(&self, head: &str) {
         let path = head.split(' ').nth(1);
         for url in path.into_iter().chain(header(head, "location")) {

@@ -22,7 +22,7 @@ fn plain(answer: Answer) -> (Answer, Vec<Job>) {
 }
 
 pub(super) fn act(state: &mut State, repository: u64, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
-    // Who may not administer the repository is told that there is nothing.
+    // Without the right to administer the repository, the answer is 404.
     if !state.repositories[&repository]
         .admins
         .contains(&asked.login)

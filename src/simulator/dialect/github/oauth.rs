@@ -82,7 +82,7 @@ fn act(state: &mut State, operation: &str, request: &HttpRequest, params: &Param
 }
 
 fn shown(grant: &Grant) -> Value {
-    // Scopes are asked for with spaces, and told with commas.
+    // Scopes are requested with spaces, and returned with commas.
     let scope = grant.scope.replace(' ', ",");
     let mut body = json!({
         "access_token": grant.access, "token_type": "bearer", "scope": scope,

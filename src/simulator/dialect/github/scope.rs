@@ -1,4 +1,4 @@
-//! What a token needs for a hook, and what GitHub tells of that.
+//! The scopes that a hook needs, and the headers in which GitHub reports them.
 
 use super::super::super::state::github::State;
 use super::answer::Answer;

@@ -131,7 +131,7 @@ fn update(state: &mut State, project: u64, mut hook: Hook, params: &Params) -> A
         return refused(400, "url is missing");
     };
     if url != hook.url {
-        // The trap: whoever moves a hook must know its secrets, or say new ones.
+        // The trap: a request that moves a hook must repeat its secrets, or give new ones.
         hook.url = url;
         hook.token = None;
         hook.signing_token = None;
@@ -185,7 +185,7 @@ fn change(state: &State, hook: &mut Hook, params: &Params) -> Result<(), Answer>
         // Regular expressions are not played here.
         Some(_) => return Err(refused(422, "Invalid branch filter given")),
     }
-    // Before 19.0 nobody knows the word, and nobody says so.
+    // Before 19.0 the word is unknown, and ignored without an error.
     if state.is_since(19, 0) && params.has("signing_token") {
         let token = params.text("signing_token");
         if token
@@ -229,7 +229,7 @@ fn test(state: &mut State, project: u64, hook: &Hook, asked: &Asked<'_>) -> Step
     }
 }
 
-/// What a test says of the receiver. A refusal is told in the receiver's words.
+/// The answer to a test. A refusal is in the receiver's words.
 fn tested(outcome: &Outcome) -> Answer {
     match outcome.status {
         Some(200..=299) => error(201, "201 Created"),

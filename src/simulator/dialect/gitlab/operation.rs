@@ -2,51 +2,45 @@
 
 use actix_web::http::Method;
 
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    User,
-    TokenSelf,
-    Version,
-    Projects,
-    Group,
-    Users,
-    NamespaceExists,
-    Project,
-    ListHooks,
-    CreateHook,
-    GetHook,
-    UpdateHook,
-    DeleteHook,
-    TestHook,
-    ListEvents,
-    Resend,
-    Unknown,
+/// What is asked for, with its name.
+macro_rules! operations {
+    ($($operation:ident $name:literal;)*) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Operation {
+            $($operation),*
+        }
+
+        impl Operation {
+            pub(super) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$operation => $name),*
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    User "gitlab.user";
+    TokenSelf "gitlab.token_self";
+    Version "gitlab.version";
+    Projects "gitlab.projects";
+    Group "gitlab.group";
+    Users "gitlab.users";
+    NamespaceExists "gitlab.namespace_exists";
+    Project "gitlab.project";
+    ListHooks "gitlab.list_hooks";
+    CreateHook "gitlab.create_hook";
+    GetHook "gitlab.get_hook";
+    UpdateHook "gitlab.update_hook";
+    DeleteHook "gitlab.delete_hook";
+    TestHook "gitlab.test_hook";
+    ListEvents "gitlab.list_events";
+    Resend "gitlab.resend";
+    Unknown "gitlab.unknown";
 }
 
 impl Operation {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::User => "gitlab.user",
-            Self::TokenSelf => "gitlab.token_self",
-            Self::Version => "gitlab.version",
-            Self::Projects => "gitlab.projects",
-            Self::Group => "gitlab.group",
-            Self::Users => "gitlab.users",
-            Self::NamespaceExists => "gitlab.namespace_exists",
-            Self::Project => "gitlab.project",
-            Self::ListHooks => "gitlab.list_hooks",
-            Self::CreateHook => "gitlab.create_hook",
-            Self::GetHook => "gitlab.get_hook",
-            Self::UpdateHook => "gitlab.update_hook",
-            Self::DeleteHook => "gitlab.delete_hook",
-            Self::TestHook => "gitlab.test_hook",
-            Self::ListEvents => "gitlab.list_events",
-            Self::Resend => "gitlab.resend",
-            Self::Unknown => "gitlab.unknown",
-        }
-    }
-
     /// Any of these scopes is enough; none is needed when there are none.
     pub(super) const fn scopes(self) -> &'static [&'static str] {
         match self {

@@ -24,7 +24,7 @@ fn is_user(state: &State, path: &str) -> bool {
         .any(|name| name.eq_ignore_ascii_case(path))
 }
 
-/// A group is seen by whoever sees something in it. The place of a user is none.
+/// A group is visible to the users who can see something in it. The namespace of a user is none.
 pub(super) fn group(state: &State, asked: &Asked<'_>, path: &str) -> Answer {
     let mut within = state.projects.values().filter(|p| is_within(p, path));
     let is_seen = !is_user(state, path) && within.any(|p| may_see(p, &asked.login));
@@ -53,7 +53,7 @@ pub(super) fn users(state: &State, asked: &Asked<'_>) -> Answer {
     ok(200, Value::Array(found.collect()))
 }
 
-/// Whether a name is taken, whoever may see by whom.
+/// Whether a name is taken, visible or not.
 pub(super) fn exists(state: &State, path: &str) -> Answer {
     let is_group = state.projects.values().any(|p| is_within(p, path));
     let exists = is_group || is_user(state, path);

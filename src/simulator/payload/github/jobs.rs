@@ -5,7 +5,7 @@ use super::{RunSpec, named, time};
 use serde_json::{Value, json};
 
 /// A job of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(serde::Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct RunJobSpec {
     /// Its name.
     pub name: String,

@@ -11,7 +11,7 @@ pub struct JobSpec {
     pub status: String,
     /// Why, when it ends `failed`.
     pub failure_reason: Option<String>,
-    /// Whether the pipeline may pass all the same.
+    /// Whether the pipeline may pass without it.
     pub may_fail: bool,
 }
 

@@ -58,7 +58,7 @@ fn key_of(pem: &str) -> Option<Vec<u8>> {
 
 /// Why a proof is not taken.
 fn check_times(claims: &Value) -> Result<(), &'static str> {
-    // The times are those of the wall: whoever made the proof knows no other clock.
+    // The times are those of the wall clock, the only one that the caller has.
     let now_s = wall_now_s();
     let (Some(issued), Some(expires)) = (claims["iat"].as_u64(), claims["exp"].as_u64()) else {
         return Err("A JSON web token could not be decoded");
@@ -82,7 +82,7 @@ fn check_times(claims: &Value) -> Result<(), &'static str> {
 }
 
 impl State {
-    /// Registers an App. Tells whether its key is one.
+    /// Registers an App. Whether its key is one.
     pub(in super::super::super) fn add_app(&mut self, id: u64, slug: &str, pem: &str) -> bool {
         let key = key_of(pem);
         let app = key.map(|key| App {

@@ -29,7 +29,7 @@ pub(in super::super::super) struct Attempt {
 }
 
 impl Attempt {
-    /// What came of it, in the log's words.
+    /// The result, in the log's words.
     pub(in super::super::super) fn response_status(&self) -> String {
         let status = self.outcome.as_ref().and_then(|outcome| outcome.status);
         status.map_or_else(|| "internal error".to_owned(), |status| status.to_string())
@@ -180,7 +180,7 @@ impl State {
         headers
     }
 
-    /// What came of an attempt. Good and redirecting answers count for the hook, all else
+    /// The result of an attempt. Good and redirecting answers count for the hook, all else
     /// against it.
     pub(in super::super::super) fn note(&mut self, attempt: u64, outcome: &Outcome) {
         let (now_s, disables) = (self.now_s(), self.disables_hooks);
