@@ -231,6 +231,10 @@ fn each_rule_sees_what_breaks_it() {
         let complaints = rule(&Source::new(path, text));
         assert_eq!(complaints.len(), 1, "{path}: {text}: {complaints:?}");
     }
+}
+
+#[test]
+fn a_wildcard_beside_variants_of_ours_is_seen() {
     let wild = "fn f() { match x {\n Phase::Idle => 1,\n _ => 2,\n} }";
     let enums = rules::enums(&[Source::new("src/x.rs", "pub enum Phase { Idle }")]);
     assert_eq!(
