@@ -3,8 +3,8 @@
 use super::id::UserId;
 
 named! {
-    /// The purpose of a provider call, the most urgent first. Queued calls are made in this order; less
-    /// urgent ones still get a share.
+    /// The purpose of a provider call, the most urgent first. Queued calls are made in this order;
+    /// less urgent ones still get a share.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Priority {
         /// A user waits for the answer: connecting, listing, a command.

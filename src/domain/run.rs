@@ -106,8 +106,8 @@ impl Position {
 }
 
 named! {
-    /// A family of CI events. Families are tracked separately; only mirrors of the same run count once:
-    /// see [`Twin`].
+    /// A family of CI events. Families are tracked separately; only mirrors of the same run count
+    /// once: see [`Twin`].
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Family {
         /// Commit statuses, which any CI may post to GitHub.

@@ -92,65 +92,28 @@ where
     }))
 }
 
+/// An operation whose steps are the same for all providers: see [`ours`].
+macro_rules! shared {
+    ($name:ident($($argument:ident: $type:ty),*) -> $answer:ty) => {
+        fn $name<'a>(
+            &'a self,
+            access: &'a Access,
+            target: &'a Target,
+            $($argument: $type),*
+        ) -> Calling<'a, $answer> {
+            run(self, stringify!($name), access, move |s| {
+                Box::pin(ours::$name(s, target, $($argument),*))
+            })
+        }
+    };
+}
+
 impl<D: Operations> Hooks for Client<D> {
-    fn ensure<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-        known: Option<HookId>,
-        spec: &'a HookSpec,
-    ) -> Calling<'a, Ensured> {
-        run(self, "ensure", access, move |s| {
-            Box::pin(ours::ensure(s, target, known, spec))
-        })
-    }
-
-    fn check<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-        hook: HookId,
-        spec: &'a HookSpec,
-    ) -> Calling<'a, Checked> {
-        run(self, "check", access, move |s| {
-            Box::pin(ours::check(s, target, hook, spec))
-        })
-    }
-
-    fn repair<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-        hook: HookId,
-        spec: &'a HookSpec,
-    ) -> Calling<'a, Repaired> {
-        run(self, "repair", access, move |s| {
-            Box::pin(ours::repair(s, target, hook, spec))
-        })
-    }
-
-    fn ping<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-        hook: HookId,
-    ) -> Calling<'a, Pinged> {
-        run(self, "ping", access, move |s| {
-            Box::pin(ours::ping(s, target, hook))
-        })
-    }
-
-    fn delete<'a>(
-        &'a self,
-        access: &'a Access,
-        target: &'a Target,
-        known: Option<HookId>,
-        mark: &'a str,
-    ) -> Calling<'a, ()> {
-        run(self, "delete", access, move |s| {
-            Box::pin(ours::delete(s, target, known, mark))
-        })
-    }
+    shared!(ensure(known: Option<HookId>, spec: &'a HookSpec) -> Ensured);
+    shared!(check(hook: HookId, spec: &'a HookSpec) -> Checked);
+    shared!(repair(hook: HookId, spec: &'a HookSpec) -> Repaired);
+    shared!(ping(hook: HookId) -> Pinged);
+    shared!(delete(known: Option<HookId>, mark: &'a str) -> ());
 
     fn repository<'a>(
         &'a self,

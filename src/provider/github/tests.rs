@@ -92,33 +92,7 @@ fn written() -> Repaired {
     }
 }
 
-async fn ensure(server: &Server) -> Result<Ensured, ProviderError> {
-    let (access, target, spec) = (access(), target(), spec());
-    github(server).ensure(&access, &target, None, &spec).await
-}
-
-async fn check(server: &Server, hook: u64) -> Result<CheckReport, ProviderError> {
-    let (access, target, spec) = (access(), target(), spec());
-    let hook = HookId(hook);
-    let checked = github(server).check(&access, &target, hook, &spec).await;
-    Ok(checked?.report)
-}
-
-async fn repair(server: &Server, hook: u64) -> Result<Repaired, ProviderError> {
-    let (access, target, spec) = (access(), target(), spec());
-    let hook = HookId(hook);
-    github(server).repair(&access, &target, hook, &spec).await
-}
-
-async fn delete(server: &Server, known: Option<HookId>) -> Result<(), ProviderError> {
-    github(server)
-        .delete(&access(), &target(), known, MARK)
-        .await
-}
-
-async fn repository(server: &Server) -> Result<Option<Repository>, ProviderError> {
-    github(server).repository(&access(), &target()).await
-}
+scripted::calls!(github);
 
 #[tokio::test]
 async fn a_hook_is_created_with_all_settings_and_githubs_headers() {

@@ -110,33 +110,7 @@ async fn listing(hooks: Value) -> Server {
     writing(hooks, hook(50, URL)).await
 }
 
-async fn ensure(server: &Server) -> Result<Ensured, ProviderError> {
-    let (access, target, spec) = (access(), target(), spec());
-    gitlab(server).ensure(&access, &target, None, &spec).await
-}
-
-async fn check(server: &Server, hook: u64) -> Result<CheckReport, ProviderError> {
-    let (access, target, spec) = (access(), target(), spec());
-    let hook = HookId(hook);
-    let checked = gitlab(server).check(&access, &target, hook, &spec).await;
-    Ok(checked?.report)
-}
-
-async fn repair(server: &Server, hook: u64) -> Result<Repaired, ProviderError> {
-    let (access, target, spec) = (access(), target(), spec());
-    let hook = HookId(hook);
-    gitlab(server).repair(&access, &target, hook, &spec).await
-}
-
-async fn delete(server: &Server, known: Option<HookId>) -> Result<(), ProviderError> {
-    gitlab(server)
-        .delete(&access(), &target(), known, MARK)
-        .await
-}
-
-async fn repository(server: &Server) -> Result<Option<Repository>, ProviderError> {
-    gitlab(server).repository(&access(), &target()).await
-}
+scripted::calls!(gitlab);
 
 #[tokio::test]
 async fn a_hook_is_created_with_every_setting_and_both_secrets() {

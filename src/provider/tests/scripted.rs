@@ -103,6 +103,39 @@ pub(in crate::provider) fn spec(url: &str, events: [&str; 2]) -> HookSpec {
     }
 }
 
+/// Calls of a client to a server, with the test's access, target, spec and mark.
+macro_rules! calls {
+    ($client:ident) => {
+        async fn ensure(server: &Server) -> Result<Ensured, ProviderError> {
+            let (access, target, spec) = (access(), target(), spec());
+            $client(server).ensure(&access, &target, None, &spec).await
+        }
+
+        async fn check(server: &Server, hook: u64) -> Result<CheckReport, ProviderError> {
+            let (access, target, spec) = (access(), target(), spec());
+            let hook = HookId(hook);
+            let checked = $client(server).check(&access, &target, hook, &spec).await;
+            Ok(checked?.report)
+        }
+
+        async fn repair(server: &Server, hook: u64) -> Result<Repaired, ProviderError> {
+            let (access, target, spec) = (access(), target(), spec());
+            let hook = HookId(hook);
+            $client(server).repair(&access, &target, hook, &spec).await
+        }
+
+        async fn delete(server: &Server, known: Option<HookId>) -> Result<(), ProviderError> {
+            let (access, target) = (access(), target());
+            $client(server).delete(&access, &target, known, MARK).await
+        }
+
+        async fn repository(server: &Server) -> Result<Option<Repository>, ProviderError> {
+            $client(server).repository(&access(), &target()).await
+        }
+    };
+}
+pub(in crate::provider) use calls;
+
 /// Settings that do not slow a test down.
 pub(in crate::provider) fn swift(url: &str) -> HttpConfig {
     let mut config = HttpConfig::new(url.parse().unwrap());

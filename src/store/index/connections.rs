@@ -1,6 +1,6 @@
 //! Connections: which keys lead to them.
 
-use super::apply::{gone, point};
+use super::apply::{gone, point, replaced};
 use super::key::{Key, Kind};
 use super::{Index, Kv, Write, apply};
 use crate::domain::connection::{Connection, CredentialUse};
@@ -55,8 +55,6 @@ fn ways_to(connection: &Connection) -> Vec<Key> {
     keys
 }
 
-/// Most changes of a connection leave the keys that lead to it as they are: only what differs is
-/// written.
 pub(super) fn put<K: Kv>(
     index: &Index<K>,
     connection: &Connection,
@@ -64,19 +62,9 @@ pub(super) fn put<K: Kv>(
     let id = connection.id.as_u128();
     let key = Key::of(Kind::Connection).id(id);
     let old = index.record::<Connection>(&key)?;
-    let (was, is) = (
-        old.as_ref().map_or_else(Vec::new, ways_to),
-        ways_to(connection),
-    );
-    let stale = was
-        .iter()
-        .filter(|way| !is.contains(way))
-        .cloned()
-        .map(gone);
-    let fresh = is.iter().filter(|way| !was.contains(way)).cloned();
-    let mut writes: Vec<Write> = stale.collect();
-    writes.push(apply::put(key, connection));
-    writes.extend(fresh.map(|way| point(way, id)));
+    let was = old.as_ref().map_or_else(Vec::new, ways_to);
+    let record = apply::put(key, connection);
+    let mut writes = replaced(&was, &ways_to(connection), record, |way| point(way, id));
     if let Some(at) = connection.last_delivery_at {
         writes.extend(latest(index, connection.instance.provider, at)?);
     }

@@ -1,6 +1,6 @@
 //! Incidents: which keys lead to them.
 
-use super::apply::{gone, mark};
+use super::apply::{gone, mark, replaced};
 use super::counts::look_key;
 use super::key::{Key, Kind};
 use super::{Index, Kv, Write, apply};
@@ -35,23 +35,11 @@ fn key_of(id: IncidentId) -> Key {
     Key::of(Kind::Incident).id(id.as_u128())
 }
 
-/// Only what differs is written; see [`super::connections::put`].
 pub(super) fn put<K: Kv>(index: &Index<K>, incident: &Incident) -> Result<Vec<Write>, ReadError> {
     let old = index.incident(incident.id)?;
-    let (was, is) = (
-        old.as_ref().map_or_else(Vec::new, ways_to),
-        ways_to(incident),
-    );
-    let stale = was
-        .iter()
-        .filter(|way| !is.contains(way))
-        .cloned()
-        .map(gone);
-    let fresh = is.iter().filter(|way| !was.contains(way)).cloned();
-    let mut writes: Vec<Write> = stale.collect();
-    writes.push(apply::put(key_of(incident.id), incident));
-    writes.extend(fresh.map(mark));
-    Ok(writes)
+    let was = old.as_ref().map_or_else(Vec::new, ways_to);
+    let record = apply::put(key_of(incident.id), incident);
+    Ok(replaced(&was, &ways_to(incident), record, mark))
 }
 
 pub(super) fn forget<K: Kv>(index: &Index<K>, id: IncidentId) -> Result<Vec<Write>, ReadError> {
