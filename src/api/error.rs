@@ -31,6 +31,7 @@ const RETRY_AFTER_SECONDS: &str = "5";
 /// The status that goes with a code. 422 is what the user, or an administrator at the provider, has
 /// to correct before it is sent again; 502 what lies between this daemon and the provider.
 pub const fn status(code: Code) -> StatusCode {
+    use StatusCode as S;
     match code {
         Code::BadJson
         | Code::UnknownField
@@ -39,14 +40,14 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::TokenInQuery
         | Code::BadRequest
         | Code::OauthState
-        | Code::BadDeliveryHeader => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated | Code::BadSignature => StatusCode::UNAUTHORIZED,
-        Code::Forbidden | Code::OauthDenied => StatusCode::FORBIDDEN,
+        | Code::BadDeliveryHeader => S::BAD_REQUEST,
+        Code::Unauthenticated | Code::BadSignature => S::UNAUTHORIZED,
+        Code::Forbidden | Code::OauthDenied => S::FORBIDDEN,
         Code::NotFound | Code::NoSuchRoute | Code::RepositoryNotFound | Code::OwnerNotFound => {
-            StatusCode::NOT_FOUND
+            S::NOT_FOUND
         }
-        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::MethodNotAllowed => S::METHOD_NOT_ALLOWED,
+        Code::BodyTimeout => S::REQUEST_TIMEOUT,
         Code::AlreadyConnected
         | Code::UserExists
         | Code::NotNow
@@ -54,19 +55,17 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::UserProtected
         | Code::CredentialInUse
         | Code::HookDeletedRepeatedly
-        | Code::Panics => StatusCode::CONFLICT,
-        Code::TooManyRequests | Code::QuotaReached => StatusCode::TOO_MANY_REQUESTS,
-        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::OauthExpired => StatusCode::GONE,
-        Code::UnsupportedMediaType | Code::UnsupportedEncoding => {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE
-        }
-        Code::Internal | Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
+        | Code::Panics => S::CONFLICT,
+        Code::TooManyRequests | Code::QuotaReached => S::TOO_MANY_REQUESTS,
+        Code::BodyTooLarge => S::PAYLOAD_TOO_LARGE,
+        Code::OauthExpired => S::GONE,
+        Code::UnsupportedMediaType | Code::UnsupportedEncoding => S::UNSUPPORTED_MEDIA_TYPE,
+        Code::Internal | Code::Unknown => S::INTERNAL_SERVER_ERROR,
         Code::Overloaded
         | Code::StoreUnavailable
         | Code::Unavailable
         | Code::RateLimited
-        | Code::CallsWaiting => StatusCode::SERVICE_UNAVAILABLE,
+        | Code::CallsWaiting => S::SERVICE_UNAVAILABLE,
         Code::InvalidField
         | Code::UnknownEvent
         | Code::UnknownProvider
@@ -87,7 +86,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::RepositoryArchived
         | Code::HookLimitReached
         | Code::TestDeliveryFailed
-        | Code::Rejected => StatusCode::UNPROCESSABLE_ENTITY,
+        | Code::Rejected => S::UNPROCESSABLE_ENTITY,
         Code::ProviderUnavailable
         | Code::ProviderTimeout
         | Code::ProviderUnreachable
@@ -98,7 +97,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::NotConfigured
         | Code::CannotOpenSecret
         | Code::OauthMisconfigured
-        | Code::AppRefused => StatusCode::BAD_GATEWAY,
+        | Code::AppRefused => S::BAD_GATEWAY,
     }
 }
 
