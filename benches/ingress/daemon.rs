@@ -37,11 +37,11 @@ pub struct Daemon {
 
 impl Daemon {
     /// Starts a daemon on an empty directory and connects the repository.
-    pub async fn start(cores: &Cores, dir: &Path) -> io::Result<Self> {
+    pub async fn start(program: &str, cores: &Cores, dir: &Path) -> io::Result<Self> {
         let simulator = Simulator::start(&SimulatorConfig::default())?;
         let address = free_address()?;
         let log = File::create(dir.join("daemon.log"))?;
-        let mut command = Server::command(cores, env!("CARGO_BIN_EXE_hookherd"));
+        let mut command = Server::command(cores, program);
         command
             .arg("serve")
             .current_dir(dir)

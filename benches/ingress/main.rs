@@ -29,6 +29,7 @@ const SERVE: &str = "--serve-ceiling";
 const CONNECTIONS: usize = 64;
 
 /// How long and how often.
+#[derive(Clone)]
 struct Bounds {
     rounds: usize,
     /// New deliveries in a round.
@@ -36,14 +37,16 @@ struct Bounds {
     /// Longest time for a candidate in a round.
     slice: Duration,
     connections: usize,
+    /// Another daemon to be measured beside ours: an older one, for example.
+    other: Option<String>,
+    /// Only new deliveries to the daemons, for a profile.
+    is_alone: bool,
 }
 
 impl Bounds {
     fn of(arguments: &[String]) -> Self {
         let is_quick = arguments.iter().any(|argument| argument == "--quick");
-        let connections = arguments
-            .iter()
-            .find_map(|a| a.strip_prefix("--connections=")?.parse().ok());
+        let value = |name: &str| arguments.iter().find_map(|a| a.strip_prefix(name));
         let (rounds, deliveries, slice_ms) = if is_quick {
             (2, 1500, 300)
         } else {
@@ -53,7 +56,11 @@ impl Bounds {
             rounds,
             deliveries,
             slice: Duration::from_millis(slice_ms),
-            connections: connections.unwrap_or(CONNECTIONS),
+            connections: value("--connections=")
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(CONNECTIONS),
+            other: value("--other=").map(str::to_owned),
+            is_alone: arguments.iter().any(|argument| argument == "--new"),
         }
     }
 
@@ -61,7 +68,7 @@ impl Bounds {
         Self {
             deliveries: self.deliveries / 4,
             slice: self.slice / 4,
-            ..*self
+            ..self.clone()
         }
     }
 }
@@ -100,7 +107,7 @@ fn run(bounds: &Bounds) -> io::Result<()> {
 async fn measure(bounds: &Bounds, cores: &Cores) -> io::Result<()> {
     // Below `target`: the system's directory for such things may be in memory.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let mut stage = Stage::set(cores, dir.path()).await?;
+    let mut stage = Stage::set(bounds, cores, dir.path()).await?;
     // The first deliveries to a server take longer than those to come: they are not counted.
     stage.round(&bounds.warm_up()).await?;
     stage.forget();

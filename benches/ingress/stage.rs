@@ -9,27 +9,29 @@ use crate::process::{Cores, Server};
 use crate::report::{self, Tally};
 use crate::{Bounds, SERVE};
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// The candidates besides the peers, in the order of the table.
-const NAMES: [&str; 7] = [
+/// The candidates besides daemons and peers, in the order of the table.
+const CEILINGS: [&str; 3] = [
     "ceiling: verify, answer",
     "durable ceiling: verify, append, sync, answer",
     "disk alone: append, sync",
-    "hookherd, new, until answered",
-    "hookherd, new, until processed",
-    "hookherd, duplicate",
-    "hookherd, forged",
+];
+/// What is measured of each daemon.
+const OF_A_DAEMON: [&str; 4] = [
+    "new, until answered",
+    "new, until processed",
+    "duplicate",
+    "forged",
 ];
 
 /// Everything that is measured.
 pub struct Stage {
-    daemon: Daemon,
+    daemons: Vec<Daemon>,
     ceiling: Server,
     durable: Server,
     peers: Vec<Peer>,
@@ -41,26 +43,37 @@ pub struct Stage {
 
 impl Stage {
     /// Starts all servers; what they write goes below `dir`.
-    pub async fn set(cores: &Cores, dir: &Path) -> io::Result<Self> {
-        let daemon = Daemon::start(cores, dir).await?;
+    pub async fn set(bounds: &Bounds, cores: &Cores, dir: &Path) -> io::Result<Self> {
+        let mut names: Vec<String> = CEILINGS.map(str::to_owned).into();
+        let mut daemons = Vec::new();
+        let programs = [(env!("CARGO_BIN_EXE_hookherd"), "hookherd")];
+        let other = bounds
+            .other
+            .as_deref()
+            .map(|other| (other, "the other one"));
+        for (program, name) in programs.into_iter().chain(other) {
+            let dir = dir.join(name);
+            std::fs::create_dir(&dir)?;
+            daemons.push(Daemon::start(program, cores, &dir).await?);
+            names.extend(OF_A_DAEMON.map(|what| format!("{name}, {what}")));
+        }
         let myself = std::env::current_exe()?.display().to_string();
         let ceiling = || -> Command {
             let mut command = Server::command(cores, &myself);
-            command.args([SERVE, daemon.secret.expose()]);
+            command.args([SERVE, daemons[0].secret.expose()]);
             command
         };
         let durable = Server::start(ceiling().arg(dir.join("durable.log")))?;
         let ceiling = Server::start(&mut ceiling())?;
-        let peers = peers::start(cores, dir, &daemon)?;
-        let names = NAMES.into_iter().chain(peers.iter().map(|peer| peer.name));
-        let tallies = names.map(Tally::new).collect();
+        let peers = peers::start(cores, dir, &daemons[0])?;
+        names.extend(peers.iter().map(|peer| peer.name.to_owned()));
         Ok(Self {
-            daemon,
+            daemons,
             ceiling,
             durable,
             peers,
             log: PlainLog::create(&dir.join("plain.log"))?,
-            tallies,
+            tallies: names.iter().map(|name| Tally::new(name)).collect(),
             bodies: 0,
             body_bytes: 0,
         })
@@ -80,14 +93,14 @@ impl Stage {
         report::print(&self.tallies);
     }
 
-    /// Deliveries that nobody has seen yet.
-    fn deliveries(&mut self, count: usize) -> Arc<Vec<Delivery>> {
+    /// Deliveries to a daemon that nobody has seen yet.
+    fn deliveries(&mut self, daemon: usize, count: usize) -> Arc<Vec<Delivery>> {
         let Daemon {
             path,
             secret,
             repository,
             ..
-        } = &self.daemon;
+        } = &self.daemons[daemon];
         let mut deliveries = Vec::with_capacity(count);
         for number in (self.bodies..).take(count) {
             let number = number as u64;
@@ -104,7 +117,7 @@ impl Stage {
     pub async fn round(&mut self, bounds: &Bounds) -> io::Result<()> {
         let plan = Plan {
             address: self.ceiling.address,
-            deliveries: self.deliveries(bounds.deliveries),
+            deliveries: self.deliveries(0, bounds.deliveries),
             first: bounds.deliveries,
             repeats: true,
             forged: false,
@@ -112,36 +125,35 @@ impl Stage {
             connections: bounds.connections,
             lasts: bounds.slice,
         };
-        let to = |address: SocketAddr| Plan {
-            address,
-            ..plan.clone()
-        };
-        let slice = drive(plan.clone(), self.ceiling.cpu()).await?;
-        self.tallies[0].add(&slice);
-        let slice = drive(to(self.durable.address), self.durable.cpu()).await?;
-        self.tallies[1].add(&slice);
-        self.tallies[2].add(&append_all(&self.log, &plan).await?);
-        let address = self.daemon.server.address;
-        let first = self
-            .accept(Plan {
-                repeats: false,
-                ..to(address)
-            })
-            .await?;
-        for (place, status, forged) in [(5, 200, false), (6, 401, true)] {
-            let plan = Plan {
-                first,
-                forged,
-                status,
-                ..to(address)
+        if !bounds.is_alone {
+            let slice = drive(plan.clone(), self.ceiling.cpu()).await?;
+            self.tallies[0].add(&slice);
+            let durable = Plan {
+                address: self.durable.address,
+                ..plan.clone()
             };
-            let slice = drive(plan, self.daemon.server.cpu()).await?;
-            self.tallies[place].add(&slice);
+            let slice = drive(durable, self.durable.cpu()).await?;
+            self.tallies[1].add(&slice);
+            self.tallies[2].add(&append_all(&self.log, &plan).await?);
         }
-        for (place, peer) in (NAMES.len()..).zip(&self.peers) {
+        for daemon in 0..self.daemons.len() {
+            let deliveries = match daemon {
+                0 => Arc::clone(&plan.deliveries),
+                other => self.deliveries(other, bounds.deliveries),
+            };
+            let plan = Plan {
+                address: self.daemons[daemon].server.address,
+                deliveries,
+                ..plan.clone()
+            };
+            self.measure_daemon(daemon, plan, bounds.is_alone).await?;
+        }
+        let first = CEILINGS.len() + self.daemons.len() * OF_A_DAEMON.len();
+        for (place, peer) in (first..).zip(&self.peers).filter(|_| !bounds.is_alone) {
             let plan = Plan {
                 status: 200,
-                ..to(peer.server.address)
+                address: peer.server.address,
+                ..plan.clone()
             };
             let slice = drive(plan, peer.server.cpu()).await?;
             self.tallies[place].add(&slice);
@@ -149,16 +161,44 @@ impl Stage {
         Ok(())
     }
 
+    /// New deliveries, then the same ones again, then with a wrong signature.
+    async fn measure_daemon(
+        &mut self,
+        number: usize,
+        plan: Plan,
+        only_new: bool,
+    ) -> io::Result<()> {
+        let place = CEILINGS.len() + number * OF_A_DAEMON.len();
+        let new = Plan {
+            repeats: false,
+            ..plan.clone()
+        };
+        let first = self.accept(number, place, new).await?;
+        let again = [(2, 200, false), (3, 401, true)].into_iter();
+        for (what, status, forged) in again.filter(|_| !only_new) {
+            let plan = Plan {
+                first,
+                forged,
+                status,
+                ..plan.clone()
+            };
+            let slice = drive(plan, self.daemons[number].server.cpu()).await?;
+            self.tallies[place + what].add(&slice);
+        }
+        Ok(())
+    }
+
     /// New deliveries, until they are answered and until they are processed. Says how many.
-    async fn accept(&mut self, plan: Plan) -> io::Result<usize> {
-        let (cpu, before) = (self.daemon.server.cpu(), self.daemon.processed().await?);
+    async fn accept(&mut self, number: usize, place: usize, plan: Plan) -> io::Result<usize> {
+        let daemon = &self.daemons[number];
+        let (cpu, before) = (daemon.server.cpu(), daemon.processed().await?);
         let (used, begun) = (cpu.used()?, Instant::now());
         let slice = drive(plan, cpu).await?;
         let sent = slice.latencies.len();
-        self.daemon.wait_processed(before + sent as u64).await?;
+        daemon.wait_processed(before + sent as u64).await?;
         let used = cpu.used()?.saturating_sub(used);
-        self.tallies[3].add(&slice);
-        self.tallies[4].add_round(sent, begun.elapsed(), Some(used));
+        self.tallies[place].add(&slice);
+        self.tallies[place + 1].add_round(sent, begun.elapsed(), Some(used));
         Ok(sent)
     }
 }
