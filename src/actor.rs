@@ -5,6 +5,7 @@
 //! is made by its actor. Credentials are written by [`crate::credentials`].
 
 mod connection;
+mod decoded;
 mod handle;
 mod incidents;
 mod interface;

@@ -4,6 +4,7 @@ mod connecting;
 mod credentials;
 
 use super::connection::{Cause, Leaving, Waiter};
+use super::decoded::Ahead;
 use super::interface::{
     Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections,
 };
@@ -20,7 +21,9 @@ use super::timers::Timers;
 use crate::credentials::{Offer, Pool, Ports, ResealError};
 use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
+use crate::domain::delivery::Delivery;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::event::Decoded;
 use crate::domain::id::{CommandId, ConnectionId, CredentialId, IncidentId, OwnerId, UserId};
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::removal::HookOutcome;
@@ -90,6 +93,7 @@ impl Actors {
             pool,
             moves: Moves::default(),
             timers: Timers::default(),
+            ahead: Ahead::default(),
         });
         let registry = Registry::new(Arc::clone(&services), &connections);
         let news = Arc::<News>::default();
@@ -296,6 +300,10 @@ impl Connections for Actors {
         within: Duration,
     ) -> Answering<'_, HookOutcome, CommandError> {
         Box::pin(self.disconnect_now(asking, within))
+    }
+
+    fn decoded(&self, delivery: &Delivery, decoded: Decoded) {
+        self.services.ahead.keep(delivery, decoded);
     }
 
     fn delivered(&self, id: ConnectionId) {

@@ -3,6 +3,8 @@
 use crate::credentials::{AddError, ChangeError, Offer};
 use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::Connection;
+use crate::domain::delivery::Delivery;
+use crate::domain::event::Decoded;
 use crate::domain::id::{ConnectionId, CredentialId, IncidentId, OwnerId, UserId};
 use crate::domain::lifecycle::Failure;
 use crate::domain::removal::HookOutcome;
@@ -172,6 +174,10 @@ pub trait Connections: Send + Sync + 'static {
         asking: Asking,
         within: Duration,
     ) -> Answering<'_, HookOutcome, CommandError>;
+
+    /// Hands over the contents of a delivery that is about to be committed, so that they need not be
+    /// decoded again. Losing them costs only time.
+    fn decoded(&self, delivery: &Delivery, decoded: Decoded);
 
     /// Reports that a delivery for this connection was committed. Never blocks; losing this notice
     /// costs only time, because the store has the pending deliveries.

@@ -1,5 +1,6 @@
 //! Shared parts of all actors.
 
+use super::decoded::Ahead;
 use super::moves::Moves;
 use super::settings::Settings;
 use super::timers::Timers;
@@ -19,4 +20,6 @@ pub(super) struct Services {
     pub(super) moves: Moves,
     /// The timers of the connections.
     pub(super) timers: Timers,
+    /// What was decoded on the way in.
+    pub(super) ahead: Ahead,
 }

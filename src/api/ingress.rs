@@ -142,10 +142,9 @@ async fn take_in(
         return Ok(duplicate(shared, &connection, first, proven.is_stale()));
     }
     let digest = verify::digest(&body.bytes);
-    if known.is_none() {
-        let has_older = ingress_store.has_older_digests().await?;
-        let older = has_older.then(|| verify::older_digest(&body.bytes));
-        let digests: Vec<BodyDigest> = older.into_iter().chain([digest]).collect();
+    // By its present digest the committer recognises it.
+    if known.is_none() && ingress_store.has_older_digests().await? {
+        let digests = [verify::older_digest(&body.bytes), digest];
         known = ingress_store.known(connection.id, id, &digests).await?;
     }
     let verified = inquiry.describe(proven);
@@ -280,8 +279,9 @@ fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) 
 /// Commits the delivery. Returns its outcome. The commit continues when the sender hangs up.
 async fn store(
     shared: &web::Data<Shared>,
-    authentic: Authentic,
+    mut authentic: Authentic,
 ) -> Result<(Outcome, DeliveryId), Problem> {
+    let decoded = authentic.verified.take_decoded();
     let Authentic {
         connection,
         decoder,
@@ -315,6 +315,9 @@ async fn store(
         headers: verified.headers().to_vec(),
         body: body.bytes.clone(),
     };
+    if let Some(decoded) = decoded.filter(|_| !verified.is_stale()) {
+        shared.connections.decoded(&delivery, decoded);
+    }
     match commit(shared, connection.id, delivery, payload).await {
         Ok(()) => {
             note(connection, id, outcome);

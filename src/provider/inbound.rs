@@ -5,6 +5,7 @@ use crate::domain::event::Decoded;
 use crate::domain::repo::{FullName, RepositoryId};
 use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A request that claims to be a delivery, before anything about it is trusted.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,7 @@ pub struct Verified {
     pub(super) is_ping: bool,
     pub(super) is_stale: bool,
     pub(super) headers: Vec<(String, String)>,
+    pub(super) decoded: Option<Decoded>,
 }
 
 impl Verified {
@@ -67,6 +69,12 @@ impl Verified {
     /// Whether its signature time differs too much from ours.
     pub const fn is_stale(&self) -> bool {
         self.is_stale
+    }
+
+    /// The contents of the body, once: what [`Decode::decode`] makes of it. `None` where it cannot
+    /// be read.
+    pub fn take_decoded(&mut self) -> Option<Decoded> {
+        self.decoded.take()
     }
 
     /// The allow-listed headers, names in lower case.
@@ -117,6 +125,12 @@ pub enum VerifyError {
 #[error("the payload cannot be read: {0}")]
 pub struct DecodeError(pub String);
 
+/// Reads a body before it is stored. `None` if that panics: the delivery is stored all the same, and
+/// its connection's actor meets the same panic, where it is handled.
+pub(super) fn guarded<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_default()
+}
+
 /// Inbound: pure, no I/O. One per kind of provider.
 pub trait Decode: Send + Sync + 'static {
     /// Verifies the raw body against each of `secrets`, in constant time, and names the delivery.
@@ -130,7 +144,8 @@ pub trait Decode: Send + Sync + 'static {
         proof: Proof,
     ) -> Result<Proven, VerifyError>;
 
-    /// The other stored data of a proven delivery: the event of its body, and headers.
+    /// The other stored data of a proven delivery: the event of its body, and headers. The body is
+    /// decoded for that.
     fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified;
 
     /// [`Decode::prove`], then [`Decode::describe`].

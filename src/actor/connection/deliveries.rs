@@ -146,6 +146,11 @@ impl Turn {
         let Some(decoder) = ports.providers.decoder(connection.instance.provider) else {
             return Ok(Err(wording::DECODER_MISSING.to_owned()));
         };
+        if !self.state.careful
+            && let Some(decoded) = self.services.ahead.take(delivery)
+        {
+            return Ok(Ok(decoded));
+        }
         let payload = match ports.store.payload(delivery.id).await {
             Ok(Some(payload)) => payload,
             Ok(None) => return Ok(Err(wording::PAYLOAD_GONE.to_owned())),

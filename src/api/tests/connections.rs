@@ -4,7 +4,9 @@ use crate::actor::{Answering, Asking, CommandError, ConnectError, ConnectRequest
 use crate::credentials::Offer;
 use crate::domain::command::{Command, CommandKind, CommandOutcome, CommandState};
 use crate::domain::connection::Connection;
+use crate::domain::delivery::Delivery;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::event::Decoded;
 use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, Entropy, HookKey, IncidentId, UserId,
@@ -150,6 +152,8 @@ impl Connections for FakeConnections {
         let outcome = *self.outcome.lock();
         Box::pin(async move { done.await.map(|_| outcome) })
     }
+
+    fn decoded(&self, _: &Delivery, _: Decoded) {}
 
     fn delivered(&self, _: ConnectionId) {
         self.delivered.fetch_add(1, Ordering::SeqCst);

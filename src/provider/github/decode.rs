@@ -17,6 +17,7 @@ use crate::domain::repo::{FullName, RepositoryId};
 use crate::domain::run::{Family, Position, RunEvent, RunFacts, Twin};
 use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
+use crate::provider::inbound::guarded;
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Loose, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean, clean_of,
     header, kept, moment, name as named, name_of, object, read, unidentified, web_url,
@@ -134,14 +135,23 @@ impl Decode for GithubDecode {
     }
 
     fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified {
-        let marked = marks::event_of(inbound.body).map(str::to_owned);
-        let event = marked.unwrap_or(proven.named);
+        let read = guarded(|| {
+            let json = unfold(inbound.body).ok()?;
+            let mut room = Vec::new();
+            let (body, is_repaired): (Body<'_>, _) = read(&json, &mut room).ok()?;
+            let event = body.event().unwrap_or(&proven.named);
+            Some((event.to_owned(), interpret(event, &body, is_repaired).ok()))
+        });
+        let (event, decoded) = read.unzip();
+        let decoded = decoded.flatten();
+        let event = event.unwrap_or(proven.named);
         Verified {
             provider_delivery_id: proven.provider_delivery_id,
             is_ping: event == "ping",
             is_stale: proven.is_stale,
             headers: kept(inbound.headers, &HEADERS_KEPT),
             event,
+            decoded,
         }
     }
 

@@ -9,7 +9,7 @@
 mod ended;
 mod lanes;
 
-use super::payload::{AttributesPart, Body, BuildPart, ClaimBody, KindBody, ProjectPart};
+use super::payload::{AttributesPart, Body, BuildPart, ClaimBody, ProjectPart};
 use super::wire::EVENTS;
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
 use crate::domain::event::{Decoded, Event};
@@ -20,6 +20,7 @@ use crate::domain::run::{
 };
 use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
+use crate::provider::inbound::guarded;
 use crate::provider::payload::{
     COMMIT_BYTES_MAX, Loose, TITLE_BYTES_MAX, WORD_BYTES_MAX, any_moment, clean_of, first_line,
     header, kept, object, read, unidentified, web_url,
@@ -143,11 +144,19 @@ fn delivery_id(headers: &dyn HeaderLookup, body: &[u8]) -> String {
 
 /// The event of a body by its own kind; `None` when that kind has no effect. The header with the
 /// event's name is not signed.
-fn event_of(body: &[u8]) -> Option<&'static str> {
-    let body: KindBody<'_> = object(body)?.ok()?;
+fn event_of(body: &Body<'_>) -> Option<&'static str> {
     let kind = body.object_kind.text()?;
     let known = KINDS.iter().find(|(_, known)| *known == kind);
     known.map(|(name, _)| *name)
+}
+
+/// When a delivery was sent, as its headers tell it.
+fn sent_at(headers: &[(String, String)]) -> Option<Timestamp> {
+    let (_, seconds) = headers
+        .iter()
+        .find(|(name, _)| name == "webhook-timestamp")?;
+    let seconds: i64 = seconds.parse().ok()?;
+    seconds.checked_mul(1000).map(Timestamp)
 }
 
 impl Decode for GitlabDecode {
@@ -175,14 +184,24 @@ impl Decode for GitlabDecode {
     }
 
     fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified {
-        let marked = event_of(inbound.body).map(str::to_owned);
+        let headers = kept(inbound.headers, &HEADERS_KEPT);
+        let read = guarded(|| {
+            let mut room = Vec::new();
+            let (body, is_repaired) = read(inbound.body, &mut room).ok()?;
+            let event = event_of(&body).unwrap_or(&proven.named);
+            let decoded = interpret(event, &body, sent_at(&headers), is_repaired);
+            Some((event.to_owned(), decoded.ok()))
+        });
+        let (event, decoded) = read.unzip();
+        let decoded = decoded.flatten();
         Verified {
             provider_delivery_id: proven.provider_delivery_id,
-            event: marked.unwrap_or(proven.named),
+            event: event.unwrap_or(proven.named),
             // A test delivery is an ordinary event.
             is_ping: false,
             is_stale: proven.is_stale,
-            headers: kept(inbound.headers, &HEADERS_KEPT),
+            headers,
+            decoded,
         }
     }
 
@@ -198,11 +217,7 @@ impl Decode for GitlabDecode {
     fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
         let mut room = Vec::new();
         let (body, is_repaired) = read(&payload.body, &mut room)?;
-        let sent_at = payload.headers.iter().find_map(|(name, value)| {
-            let seconds: i64 = (name == "webhook-timestamp").then(|| value.parse().ok())??;
-            seconds.checked_mul(1000).map(Timestamp)
-        });
-        interpret(event, &body, sent_at, is_repaired)
+        interpret(event, &body, sent_at(&payload.headers), is_repaired)
     }
 
     fn is_known_event(&self, event: &str) -> bool {

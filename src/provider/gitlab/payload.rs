@@ -79,8 +79,6 @@ wire! {
     }
     /// `source_pipeline`: the pipeline that started this one.
     SourcePart { project: Object<ProjectPart<'a>>, pipeline_id: Loose<'a>, job_id: Loose<'a> }
-    /// The kind in the body.
-    KindBody { object_kind: Loose<'a> }
     /// The project of a delivery without a hook key.
     ClaimBody { project: Object<ProjectPart<'a>> }
 }

@@ -32,6 +32,9 @@ use std::time::{Duration, Instant};
 /// A full disk is not tried again with less than this free.
 const HEAL_BYTES_MIN: u64 = 64 * 1024;
 
+/// Memory that is kept for the next group.
+const BUFFER_BYTES_MAX: usize = 1024 * 1024;
+
 /// Why nothing is accepted now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -82,6 +85,8 @@ pub(super) struct Committer {
     pub(super) next_segment: u64,
     /// The segment being written; `None` while there is trouble.
     pub(super) segment: Option<Segment>,
+    /// Memory for the bytes of a group: new memory has to be cleared by the kernel.
+    pub(super) buffer: Vec<u8>,
     pub(super) tried_at: Option<Instant>,
     /// Whether the view could not be written and must be rebuilt.
     pub(super) is_view_broken: bool,
@@ -149,7 +154,9 @@ impl Committer {
             return refuse(group, &error);
         };
         let (id, start) = (segment.id, segment.end);
-        let (mut bytes, mut claims) = (Vec::new(), Claims::default());
+        let mut claims = Claims::default();
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.clear();
         let (mut admitted, mut refused) = (Vec::new(), Vec::new());
         for submission in group {
             match self.admit(&submission.batch, &claims) {
@@ -163,9 +170,15 @@ impl Committer {
                 }
             }
         }
-        if !bytes.is_empty()
-            && let Err(error) = self.append(&bytes)
-        {
+        let appended = if bytes.is_empty() {
+            Ok(())
+        } else {
+            self.append(&bytes)
+        };
+        if bytes.capacity() <= BUFFER_BYTES_MAX {
+            self.buffer = bytes;
+        }
+        if let Err(error) = appended {
             let trouble = self.fall(&error);
             let all = admitted.into_iter().map(|(_, s)| s);
             return refuse(

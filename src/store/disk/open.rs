@@ -205,6 +205,7 @@ impl DiskStore {
             identity: Arc::clone(&identity),
             next_segment: recovered.next_segment,
             segment: None,
+            buffer: Vec::new(),
             tried_at: None,
             is_view_broken: false,
             remake_view: remake(dir, &index),
