@@ -122,7 +122,7 @@ async fn take_in(
     let _turn = lane.enter(account, &progress).await?;
     let body = body::read(payload, announced, limits).await?;
     if body.bytes.len() >= OFFLOAD_BYTES {
-        return take_in_large(shared, called, request, named, body).await;
+        return Box::pin(take_in_large(shared, called, request, named, body)).await;
     }
     let inquiry = Inquiry {
         shared,
@@ -156,7 +156,7 @@ async fn take_in(
         body,
     };
     match known {
-        Some(first) => repeated(shared, &authentic, first).await,
+        Some(first) => Box::pin(repeated(shared, &authentic, first)).await,
         None => store(shared, authentic).await,
     }
 }
@@ -216,7 +216,7 @@ async fn take_in_large(
         .known(authentic.connection.id, id, &digests)
         .await?
     {
-        Some(first) => repeated(shared, &authentic, first).await,
+        Some(first) => Box::pin(repeated(shared, &authentic, first)).await,
         None => store(shared, authentic).await,
     }
 }
@@ -325,7 +325,7 @@ async fn store(
         }
         // It came at the same moment.
         Err(CommitError::Conflict(Conflict::Delivery(first))) => {
-            repeated(shared, &authentic, first).await
+            Box::pin(repeated(shared, &authentic, first)).await
         }
         // It was removed a moment ago: as if it had never been.
         Err(CommitError::Conflict(Conflict::NoConnection(_))) => Err(nobodys()),
