@@ -234,26 +234,55 @@ pub(super) fn is_named_rightly(path: &Path, position: Position) -> Result<bool, 
 /// Whether each byte of a snapshot is as it was when it was read back: by the digest in its last
 /// frame. Nothing of it is decoded: of a large one that would take longer than all else at a start.
 pub(super) fn is_whole(path: &Path, position: Position) -> Result<bool, JournalError> {
-    let mut reader = Reader::open(path, position)?;
+    Ok(find(path, position, &[])?.0)
+}
+
+/// The same, and the value of a key; without a key, none.
+pub(super) fn find(
+    path: &Path,
+    position: Position,
+    wanted: &[u8],
+) -> Result<(bool, Option<Vec<u8>>), JournalError> {
+    let (mut reader, mut found) = (Reader::open(path, position)?, None);
     match reader.head()? {
         Some(head) if head.version > 1 => {}
         // It has no digest.
-        Some(_) => return read(path, position, |_, _, _| Ok(())),
-        None => return Ok(false),
+        Some(_) => {
+            let is_whole = read(path, position, |_, key, value| {
+                found = (key == wanted).then_some(value).or(found.take());
+                Ok(())
+            });
+            return Ok((is_whole?, found));
+        }
+        None => return Ok((false, None)),
     }
     while let Some((offset, frame)) = reader.unchecked()? {
         if !reader.is_at_end()? {
             reader.digest.update(&frame);
+            if !wanted.is_empty() && found.is_none() {
+                found = value_in(&frame[FRAME_HEAD_BYTES..], wanted);
+            }
             continue;
         }
         let is_unharmed = read_frame(&frame, position.segment, offset).is_some();
         let end = decode_parts(&frame[FRAME_HEAD_BYTES..]);
         let Ok(&[(END, _), (SUM, _), (DIGEST, digest)]) = end.as_deref() else {
-            return Ok(false);
+            return Ok((false, None));
         };
-        return Ok(is_unharmed && digest == reader.digest.finalize().as_bytes());
+        let is_whole = is_unharmed && digest == reader.digest.finalize().as_bytes();
+        return Ok((is_whole, found));
     }
-    Ok(false)
+    Ok((false, None))
+}
+
+fn value_in(frame: &[u8], wanted: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = decode_parts(frame).ok()?.into_iter();
+    while let (Some(key), value) = (parts.next(), parts.next()) {
+        if key.1 == wanted {
+            return Some(entry(VERSION, key, value)?.1);
+        }
+    }
+    None
 }
 
 /// Reads a snapshot, handing out the form of its entries, and each of them. `false` when it is not

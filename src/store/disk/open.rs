@@ -21,6 +21,7 @@ use crate::store::journal::{Damage, Disk, JournalError, RealDisk, segment_path, 
 use crate::store::snapshot;
 use crate::store::view::{Left, View, ViewError};
 use parking_lot::Mutex;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -267,8 +268,14 @@ impl Recovered {
         report.is_new = is_new;
         let identity = identify(dir, &log, options, is_new)?;
         report.store = Some(identity.id);
-        let view = recover_view(dir, &log, &mut report)?;
-        report.harmed.extend(harmed_snapshots(dir)?);
+        // Both read a lot, and wait for nothing of each other.
+        let (view, harmed) = std::thread::scope(|scope| {
+            let harmed = scope.spawn(|| harmed_snapshots(dir));
+            let view = recover_view(dir, &log, &mut report)?;
+            let harmed = harmed.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok::<_, OpenError>((view, harmed))
+        })?;
+        report.harmed.extend(harmed);
         let index = Index::new(view);
         look_for_payloads(dir, &log, &index, &mut report)?;
         report.is_empty = index.kv.is_empty();

@@ -43,20 +43,12 @@ fn in_snapshot(dir: &Path) -> Result<(Position, Option<Sealed>), OpenError> {
     }
     let wanted = Key::of(Kind::Canary);
     for (position, path) in snapshot::list(dir)?.into_iter().rev() {
-        let (mut canary, mut is_newer) = (None, false);
-        let is_whole = snapshot::read(&path, position, |_, key, value| {
-            if key == wanted.bytes() {
-                match decode(&value) {
-                    Ok(found) => canary = Some(found),
-                    Err(RecordError::Newer) => is_newer = true,
-                    Err(RecordError::Damaged) => {}
-                }
-            }
-            Ok(())
-        })?;
-        if is_newer {
-            return Err(OpenError::Newer(path.display().to_string()));
-        }
+        let (is_whole, value) = snapshot::find(&path, position, wanted.bytes())?;
+        let canary = match value.map(|value| decode(&value)).transpose() {
+            Err(RecordError::Newer) => return Err(OpenError::Newer(path.display().to_string())),
+            Err(RecordError::Damaged) => None,
+            Ok(canary) => canary,
+        };
         if is_whole {
             return Ok((position, canary));
         }
