@@ -107,7 +107,7 @@ fn the_master_key_is_rotated_by_the_commands_of_the_guide() {
     let block = chapter.split("```").nth(1).unwrap();
     // Nothing runs under systemd here: its word does nothing.
     let block = format!("systemctl() {{ :; }}\n{block}");
-    let (both, then) = block.split_once("# A few minutes later").unwrap();
+    let (both, then) = block.split_once("# Ten minutes later").unwrap();
     run(both, &etc);
     let (new, second) = read("key").trim().split_once(',').map_or_else(
         || panic!("both keys"),

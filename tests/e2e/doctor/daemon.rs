@@ -229,6 +229,10 @@ fn an_end_that_comes_and_lists_that_cannot_be_read_are_told() {
         none(),
         ok(value!({ "items": all, "next_cursor": null })),
         none(),
+        ok(value!({
+            "connections_by_status": { "failed": 25 },
+            "connections_total": 25, "webhooks_to_move": 0,
+        })),
         ok(value!({ "connections": many, "next_cursor": null })),
         failed(),
     ]);
