@@ -1,4 +1,4 @@
-//! The number of random histories that property tests play.
+//! How much property tests and sweeps play.
 
 use proptest::prelude::ProptestConfig;
 
@@ -6,6 +6,11 @@ use proptest::prelude::ProptestConfig;
 const MOST: u32 = 100_000;
 /// The fewest of a quick run.
 const FEWEST: u32 = 250;
+
+/// Whether this is a quick run, which leaves out the longest part of a sweep.
+pub(crate) fn are_few() -> bool {
+    std::env::var_os("HOOKHERD_HISTORIES").is_some()
+}
 
 /// So many; in a quick run (`just quick`), where `HOOKHERD_HISTORIES` says how many the largest
 /// property plays, as many in proportion.

@@ -35,14 +35,14 @@ impl Lab {
         }
     }
 
+    fn github(&self) -> GithubHandle {
+        self.simulator.github()
+    }
+
     async fn post(&self, path: &str, body: Value) -> Value {
         let url = format!("{}/login/{path}", self.simulator.web_url());
-        let request = self
-            .http
-            .post(url)
-            .header("accept", "application/json")
-            .json(&body);
-        let answer = request.send().await.unwrap();
+        let request = self.http.post(url).header("accept", "application/json");
+        let answer = request.json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 200, "errors, too");
         answer.json().await.unwrap()
     }
@@ -74,20 +74,14 @@ impl Lab {
 
     async fn ask(&self, method: Method, token: &str, path: &str, body: Value) -> Response {
         let url = format!("{}/{path}", self.simulator.api_url());
-        let request = self
-            .http
-            .request(method, url)
-            .bearer_auth(token)
-            .json(&body);
-        request.send().await.unwrap()
+        let request = self.http.request(method, url).bearer_auth(token);
+        request.json(&body).send().await.unwrap()
     }
 
     async fn status(&self, token: &Value, path: &str) -> u16 {
         let token = token.as_str().unwrap();
-        self.ask(Method::GET, token, path, Value::Null)
-            .await
-            .status()
-            .as_u16()
+        let answer = self.ask(Method::GET, token, path, Value::Null).await;
+        answer.status().as_u16()
     }
 }
 
@@ -120,9 +114,7 @@ async fn a_code_is_good_once_and_errors_come_as_if_all_were_well() {
         .authorize("&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fback%2Fhere")
         .await;
     assert_eq!(below[0].0, "code");
-    lab.simulator
-        .github()
-        .advance_clock(Duration::from_mins(11));
+    lab.github().advance_clock(Duration::from_mins(11));
     let late = json!({
         "client_id": "app", "client_secret": "s3cret", "code": code, "code_verifier": VERIFIER,
     });
@@ -150,7 +142,7 @@ async fn a_code_is_good_once_and_errors_come_as_if_all_were_well() {
 #[tokio::test]
 async fn tokens_expire_where_that_is_switched_on_and_a_refresh_rotates_both() {
     let lab = Lab::new();
-    lab.simulator.github().set_expiring_tokens(true);
+    lab.github().set_expiring_tokens(true);
     let first = lab.redeem(VERIFIER).await;
     assert!(first["access_token"].as_str().unwrap().starts_with("ghu_"));
     assert_eq!(first["expires_in"], 28800);
@@ -168,22 +160,17 @@ async fn tokens_expire_where_that_is_switched_on_and_a_refresh_rotates_both() {
         refresh(&first["refresh_token"]).await["error"],
         "bad_refresh_token"
     );
-    lab.simulator
-        .github()
-        .advance_clock(Duration::from_hours(8));
+    lab.github().advance_clock(Duration::from_hours(8));
     assert_eq!(lab.status(&second["access_token"], "user").await, 401);
     let third = refresh(&second["refresh_token"]).await;
-    lab.simulator
-        .github()
+    lab.github()
         .revoke_grant(third["access_token"].as_str().unwrap());
     assert_eq!(
         refresh(&third["refresh_token"]).await["error"],
         "bad_refresh_token"
     );
     let fourth = lab.redeem(VERIFIER).await;
-    lab.simulator
-        .github()
-        .advance_clock(Duration::from_hours(185 * 24));
+    lab.github().advance_clock(Duration::from_hours(185 * 24));
     assert_eq!(
         refresh(&fourth["refresh_token"]).await["error"],
         "bad_refresh_token"
@@ -215,7 +202,7 @@ async fn a_device_waits_until_somebody_decides() {
         (&slow["error"], &slow["interval"]),
         (&json!("slow_down"), &json!(10))
     );
-    let github = lab.simulator.github();
+    let github = lab.github();
     assert!(github.approve_device(device["user_code"].as_str().unwrap(), "ann"));
     github.advance_clock(Duration::from_secs(10));
     let grant = poll(&device).await;
@@ -254,7 +241,7 @@ fn proof(claims: &Value) -> String {
 /// A lab with an App on `ann/app`; the number of the installation, and what a good proof claims.
 fn with_app() -> (Lab, u64, Value) {
     let lab = Lab::new();
-    let github = lab.simulator.github();
+    let github = lab.github();
     github.add_repository("ann/other", "ann");
     assert!(github.add_app(77, "hookherd", include_str!("app_key_public.pem")));
     let id = github.install_app(77, "ann", &["ann/app"]);
@@ -297,7 +284,7 @@ async fn an_app_proves_itself_with_its_key_and_for_ten_minutes_at_most() {
             .status(),
         401
     );
-    let github = lab.simulator.github();
+    let github = lab.github();
     assert!(!github.add_app(78, "nonsense", "no key"));
     assert!(github.add_app(80, "again", include_str!("app_key_pkcs1.pem")));
     let other = json!({ "iat": now_s - 60, "exp": now_s + 500, "iss": 80 });
@@ -315,7 +302,7 @@ async fn an_app_proves_itself_with_its_key_and_for_ten_minutes_at_most() {
 #[tokio::test]
 async fn the_token_of_an_installation_is_good_for_an_hour_and_its_repositories() {
     let (lab, id, good) = with_app();
-    let github = lab.simulator.github();
+    let github = lab.github();
     let path = format!("app/installations/{id}/access_tokens");
     let made = lab.ask(Method::POST, &proof(&good), &path, json!({})).await;
     assert_eq!(made.status(), 201);

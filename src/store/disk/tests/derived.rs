@@ -392,11 +392,14 @@ fn assert_all_there(store: &DiskStore, count: u32, what: &str) {
 #[test]
 fn a_disk_that_fails_while_the_view_is_written_behind_costs_nothing() {
     for failure in FAILURES {
-        for after in [0, 300, 20_000] {
+        // The last is behind the first generations; it takes the longest.
+        let places = [0, 300, 20_000];
+        let few = if crate::histories::are_few() { 2 } else { 3 };
+        for after in &places[..few] {
             let what = format!("{failure:?} after {after} entries");
             let dir = tempfile::tempdir().unwrap();
             let (store, _) = open(dir.path());
-            store.index.kv.breaks(after, failure);
+            store.index.kv.breaks(*after, failure);
             let mut count = 0;
             while !store.index.kv.is_broken() {
                 insert_all(&store, count..count + 500).expect("it is durable all the same");
