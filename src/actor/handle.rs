@@ -12,7 +12,7 @@ use super::mover::{Mover, StopMoving};
 use super::moves::Moves;
 use super::registry::{COMMAND_TIMEOUT, Registry};
 use super::removal::{Begun, Remover, StopRemoving};
-use super::router::{Alive, Item, Look, News, Router};
+use super::router::{Alive, Hint, Hints, Look, News, Router};
 use super::secrets;
 use super::services::Services;
 use super::settings::Settings;
@@ -153,9 +153,9 @@ impl Actors {
     }
 
     /// Has the router take note of something that ingress says of a connection.
-    fn note(&self, id: ConnectionId, note: impl FnOnce(&mut Item)) {
-        if self.news.note(id, note) {
-            self.router.do_send(Look(id));
+    fn hint(&self, id: ConnectionId, note: impl FnOnce(&mut Hint)) {
+        if self.news.note_hint(id, note) {
+            self.router.do_send(Hints);
         }
     }
 
@@ -307,15 +307,17 @@ impl Connections for Actors {
     }
 
     fn delivered(&self, id: ConnectionId) {
-        self.note(id, |item| item.is_delivered = true);
+        if self.news.note_delivered(id) {
+            self.router.do_send(Look(id));
+        }
     }
 
     fn heard(&self, id: ConnectionId) {
-        self.note(id, |item| item.is_heard = true);
+        self.hint(id, |hint| hint.is_heard = true);
     }
 
     fn rejected(&self, id: ConnectionId) {
-        self.note(id, |item| item.rejected = item.rejected.saturating_add(1));
+        self.hint(id, |hint| hint.rejected = hint.rejected.saturating_add(1));
     }
 
     fn hooks_to_move(&self, owner: OwnerId) -> Option<usize> {

@@ -8,8 +8,13 @@ use super::registry::Registry;
 use crate::domain::id::ConnectionId;
 use actix::prelude::*;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often hints are looked at while there are any: the first one at once, those that follow
+/// together. Anybody can cause them as often as they like, and nothing depends on them soon.
+const HINTS_EVERY: Duration = Duration::from_millis(250);
 
 /// The router.
 pub(super) struct Router {
@@ -53,13 +58,20 @@ impl Actor for Router {
 /// Notices about connections that are not handled yet: however many come for one, the router has
 /// one message for them. Waking its thread for each would cost more than receiving a delivery.
 #[derive(Debug, Default)]
-pub(super) struct News(Mutex<HashMap<ConnectionId, Item>>);
+pub(super) struct News(Mutex<Notices>);
 
-/// The notices about a connection.
 #[derive(Debug, Default)]
-pub(super) struct Item {
-    /// A delivery was committed.
-    pub(super) is_delivered: bool,
+struct Notices {
+    /// Connections with committed deliveries.
+    delivered: HashSet<ConnectionId>,
+    hints: HashMap<ConnectionId, Hint>,
+    /// Whether the router is going to look at the hints.
+    hints_expected: bool,
+}
+
+/// Notices about a connection that can wait: see [`HINTS_EVERY`].
+#[derive(Debug, Default)]
+pub(super) struct Hint {
     /// A duplicate of an authentic delivery arrived.
     pub(super) is_heard: bool,
     /// The number of deliveries without a valid signature.
@@ -67,21 +79,32 @@ pub(super) struct Item {
 }
 
 impl News {
-    /// Records a notice. Returns whether the router must be notified: then there was none before.
-    pub(super) fn note(&self, id: ConnectionId, note: impl FnOnce(&mut Item)) -> bool {
-        let mut news = self.0.lock();
-        let is_first = !news.contains_key(&id);
-        note(news.entry(id).or_default());
-        is_first
+    /// Records that a delivery was committed. Returns whether the router must be notified.
+    pub(super) fn note_delivered(&self, id: ConnectionId) -> bool {
+        self.0.lock().delivered.insert(id)
     }
 
-    fn take(&self, id: ConnectionId) -> Item {
-        self.0.lock().remove(&id).unwrap_or_default()
+    /// Records a hint. Returns whether the router must be notified.
+    pub(super) fn note_hint(&self, id: ConnectionId, note: impl FnOnce(&mut Hint)) -> bool {
+        let mut notices = self.0.lock();
+        note(notices.hints.entry(id).or_default());
+        !std::mem::replace(&mut notices.hints_expected, true)
+    }
+
+    fn take_delivered(&self, id: ConnectionId) -> bool {
+        self.0.lock().delivered.remove(&id)
+    }
+
+    /// The hints. Without any, the router must be notified of the next one.
+    fn take_hints(&self) -> HashMap<ConnectionId, Hint> {
+        let mut notices = self.0.lock();
+        notices.hints_expected = !notices.hints.is_empty();
+        std::mem::take(&mut notices.hints)
     }
 }
 
-/// There is a notice for this connection. An actor that is not running misses nothing: the rest is
-/// stored.
+/// A delivery of this connection was committed. An actor that is not running misses nothing: the
+/// rest is stored.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Look(pub(super) ConnectionId);
@@ -89,20 +112,37 @@ pub(super) struct Look(pub(super) ConnectionId);
 impl Handler<Look> for Router {
     type Result = ();
     fn handle(&mut self, Look(id): Look, ctx: &mut Context<Self>) {
-        let item = self.news.take(id);
-        if item.is_delivered {
-            match self.nudged.get_mut(&id) {
-                Some(more) => *more = true,
-                None => self.nudge(id, ctx),
+        if !self.news.take_delivered(id) {
+            return;
+        }
+        match self.nudged.get_mut(&id) {
+            Some(more) => *more = true,
+            None => self.nudge(id, ctx),
+        }
+    }
+}
+
+/// There are hints.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Hints;
+
+impl Handler<Hints> for Router {
+    type Result = ();
+    fn handle(&mut self, Hints: Hints, ctx: &mut Context<Self>) {
+        let hints = self.news.take_hints();
+        if !hints.is_empty() {
+            ctx.notify_later(Hints, HINTS_EVERY);
+        }
+        for (id, hint) in hints {
+            if hint.is_heard {
+                self.registry.tell(id, Cause::Heard);
             }
-        }
-        if item.is_heard {
-            self.registry.tell(id, Cause::Heard);
-        }
-        if item.rejected > 0 {
-            match self.warned.get_mut(&id) {
-                Some(more) => *more = more.saturating_add(item.rejected),
-                None => self.warn(id, item.rejected, ctx),
+            if hint.rejected > 0 {
+                match self.warned.get_mut(&id) {
+                    Some(more) => *more = more.saturating_add(hint.rejected),
+                    None => self.warn(id, hint.rejected, ctx),
+                }
             }
         }
     }
@@ -144,5 +184,37 @@ impl Router {
                 router.warn(id, more, ctx);
             }
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_router_is_notified_once_for_any_number_of_notices() {
+        let (news, ids) = (News::default(), [1, 2].map(ConnectionId::from_u128));
+        assert!(news.note_delivered(ids[0]) && news.note_delivered(ids[1]));
+        assert!(!news.note_delivered(ids[0]), "it has not looked yet");
+        assert!(news.take_delivered(ids[0]) && !news.take_delivered(ids[0]));
+        assert!(news.note_delivered(ids[0]));
+
+        let forged = |id| news.note_hint(id, |hint| hint.rejected += 1);
+        assert_eq!(ids.map(forged), [true, false]);
+        for _ in 0..2 {
+            assert_eq!(ids.map(forged), [false, false]);
+            let hints = news.take_hints();
+            assert!(ids.iter().all(|id| hints[id].rejected >= 1));
+        }
+        assert!(
+            !forged(ids[0]),
+            "it looks again by itself while there are any"
+        );
+        assert_eq!((news.take_hints().len(), news.take_hints().len()), (1, 0));
+        assert_eq!(
+            ids.map(forged),
+            [true, false],
+            "it does not after a time without"
+        );
     }
 }
