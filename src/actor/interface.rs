@@ -175,8 +175,8 @@ pub trait Connections: Send + Sync + 'static {
         within: Duration,
     ) -> Answering<'_, HookOutcome, CommandError>;
 
-    /// Hands over the contents of a delivery that is about to be committed, so that they need not be
-    /// decoded again. Losing them costs only time.
+    /// Hands over the contents of a delivery that is about to be committed, so that they need not
+    /// be decoded again. Losing them costs only time.
     fn decoded(&self, delivery: &Delivery, decoded: Decoded);
 
     /// Reports that a delivery for this connection was committed. Never blocks; losing this notice

@@ -2,7 +2,7 @@
 //!
 //! An actor at rest keeps nothing, so it does not run at all (ADR 24). The registry starts it with
 //! the next message for it. An actor ends only through [`Registry::rest`], which compares the
-//! messages that were sent with those that it has taken, while nobody can send: so no message is
+//! messages that were sent with those that it has taken, while none can be sent: so no message is
 //! lost, and no connection ever has two actors at work.
 
 use super::connection::{Cause, ConnectionActor, First, Wanted};
@@ -209,8 +209,8 @@ impl Registry {
         self.send(id, |address| address.send(cause))
     }
 
-    /// An actor that has taken so many messages is at rest. Returns whether it ends: nobody has
-    /// sent it another one.
+    /// An actor that has taken so many messages is at rest. Returns whether it ends: it
+    /// was sent no other one.
     pub(super) fn rest(&self, id: ConnectionId, taken: u32) -> bool {
         let mut places = self.places.write();
         let Some(place) = places.all.get_mut(&id) else {

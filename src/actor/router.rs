@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often hints are looked at while there are any: the first one at once, those that follow
-/// together. Anybody can cause them as often as they like, and nothing depends on them soon.
+/// together. A stranger can cause them as often as they like, and nothing depends on them soon.
 const HINTS_EVERY: Duration = Duration::from_millis(250);
 
 /// The router.

@@ -125,8 +125,8 @@ pub enum VerifyError {
 #[error("the payload cannot be read: {0}")]
 pub struct DecodeError(pub String);
 
-/// Reads a body before it is stored. `None` if that panics: the delivery is stored all the same, and
-/// its connection's actor meets the same panic, where it is handled.
+/// Reads a body before it is stored. `None` if that panics: the delivery is still stored, and its
+/// connection's actor meets the same panic, where it is handled.
 pub(super) fn guarded<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! The daemon is stopped at each of its commits in turn, and before and after each of its calls
-//! to the provider, in the middle of the main job. The next start continues, and the end is the same
-//! as without the stop.
+//! to the provider, in the middle of the main job. The next start continues, and the end is the
+//! same as without the stop.
 
 use super::daemon::{REPOSITORY, Stage, killed_when};
 use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
@@ -228,8 +228,8 @@ fn a_daemon_that_is_stopped_at_any_of_its_commits_ends_the_job_all_the_same() {
     assert!((12..STOPS_MAX).contains(&stops), "{stops} stops");
 }
 
-/// What was committed is durable then, and not acknowledged: neither to the provider, whose delivery
-/// it is, nor the caller.
+/// What was committed is durable then, and not acknowledged: neither to the provider, whose
+/// delivery it is, nor to the caller.
 #[test]
 fn a_daemon_that_is_stopped_at_any_of_its_answers_ends_the_job_all_the_same() {
     if strace_is_missing() {

@@ -224,8 +224,8 @@ fn a_backup_comes_back_with_all_that_was_in_it() {
     assert!(daemon.terminate().success());
 }
 
-/// What a store lost is reported in words, and nothing begins in its place; with the override it goes
-/// on, once for all.
+/// What a store lost is reported in words, and nothing begins in its place; with the override it
+/// continues, once for all.
 #[test]
 fn a_store_that_lost_its_journal_does_not_begin_anew_in_silence() {
     let stage = filled();

@@ -1,5 +1,5 @@
-//! What a request says: in its query, as JSON, or as a form, all one to GitLab and to whoever
-//! gives out tokens.
+//! The parameters of a request: in its query, as JSON, or as a form. GitLab and the token endpoints
+//! accept each of them.
 
 use super::answer::{Answer, empty, ok};
 use actix_web::HttpRequest;
