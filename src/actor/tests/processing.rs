@@ -2,12 +2,13 @@
 
 use super::dialect::TEST_EVENT;
 use super::fakes::{ANN, BOB, Farm, make_user};
-use crate::actor::CommandError;
 use crate::actor::settings::Settings;
 use crate::actor::supervise::Policy;
+use crate::actor::{CommandError, Connections};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::Outcome;
+use crate::domain::event::{Decoded, Event};
 use crate::domain::id::UserId;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution};
 use crate::domain::rule::Rules;
@@ -93,6 +94,36 @@ async fn a_batch_of_events_in_any_order_ends_in_the_same_incidents() {
         shapes,
         [(IncidentStatus::Open, 2), (IncidentStatus::Resolved, 2)]
     );
+}
+
+/// The body alone would be a dead letter; under another event the contents do not count.
+#[actix::test]
+async fn what_was_decoded_on_the_way_in_is_not_decoded_again() {
+    let farm = Farm::new();
+    let connection = farm.connect(ANN).await;
+    for is_renamed in [false, true] {
+        let id = farm.receive(&connection, TEST_EVENT, b"rubbish").await;
+        let mut delivery = farm.store.delivery(id).ready().unwrap().unwrap();
+        if is_renamed {
+            delivery.event = "another".into();
+        }
+        let decoded = Decoded {
+            repository: connection.repository,
+            full_name: None,
+            action: Some("done".into()),
+            event: Event::Recorded,
+        };
+        farm.actors.decoded(&delivery, decoded);
+        farm.actors.delivered(connection.id);
+        let outcome = farm.outcome(id).await;
+        let stored = farm.store.delivery(id).ready().unwrap().unwrap();
+        if is_renamed {
+            assert!(matches!(outcome, Outcome::DeadLetter { .. }));
+        } else {
+            assert_eq!(outcome, Outcome::Recorded);
+            assert_eq!(stored.action.as_deref(), Some("done"));
+        }
+    }
 }
 
 #[actix::test]
