@@ -96,7 +96,7 @@ impl Leaver {
         users.into_iter().find(|user| user["name"] == *self.name)
     }
 
-    /// A daemon that nothing stops was started after all that: is it so? `told` is what had been
+    /// A daemon that nothing stops was started after all that: is it so? The pair is what had been
     /// answered. Returns whether the removal had begun.
     fn check(&self, stage: &Stage, [is_revoked, is_begun]: [bool; 2]) -> bool {
         let other = knocks(stage, &self.other.0);

@@ -196,8 +196,8 @@ impl Story {
         self.stage.simulator.requests(operation)
     }
 
-    /// The access token has expired at the provider, and is used until something is so. A single check
-    /// could be one with another that is under way; too many would exhaust the provider's patience.
+    /// The access token has expired at the provider, and is used until something is so. A single
+    /// check could be one with another in progress; too many would exhaust the provider's patience.
     fn outlive_the_token(&self, what: &str, is_so: impl Fn() -> bool) {
         self.stage.simulator.gitlab().advance_clock(A_DAY);
         let id = &self.connection;
