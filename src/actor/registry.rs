@@ -1,11 +1,11 @@
 //! The registry: where the actors of connections are, and how they start and end.
 //!
 //! An actor at rest keeps nothing, so it does not run at all (ADR 24). The registry starts it with
-//! the next message for it. An actor ends only through [`Registry::rest`], which compares the
+//! the next message for it. An actor ends only through [`Home::rest`], which compares the
 //! messages that were sent with those that it has taken, while none can be sent: so no message is
 //! lost, and no connection ever has two actors at work.
 
-use super::connection::{Cause, ConnectionActor, First, Wanted};
+use super::connection::{Cause, ConnectionActor, First, Home, Wanted};
 use super::interface::CommandError;
 use super::services::Services;
 use super::supervise::{Exit, start};
@@ -62,6 +62,33 @@ pub(super) struct Registry {
     /// The threads that actors live on.
     arbiters: Vec<ArbiterHandle>,
     places: RwLock<Places>,
+}
+
+impl Home for Registry {
+    fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    fn rest(&self, id: ConnectionId, taken: u32) -> bool {
+        let mut places = self.places.write();
+        let Some(place) = places.all.get_mut(&id) else {
+            return false;
+        };
+        let is_idle = match place {
+            Place::Running { sent, .. } => *sent.get_mut() == taken,
+            Place::AtRest { .. } => false,
+        };
+        if is_idle {
+            *place = Place::AtRest { has_begun: true };
+        }
+        is_idle
+    }
+
+    fn remove(&self, id: ConnectionId) {
+        self.places.write().all.remove(&id);
+        self.services.timers.forget(id);
+        self.count();
+    }
 }
 
 impl Registry {
@@ -207,30 +234,6 @@ impl Registry {
         cause: Cause,
     ) -> Option<Request<ConnectionActor, Cause>> {
         self.send(id, |address| address.send(cause))
-    }
-
-    /// An actor that has taken so many messages is at rest. Returns whether it ends: it
-    /// was sent no other one.
-    pub(super) fn rest(&self, id: ConnectionId, taken: u32) -> bool {
-        let mut places = self.places.write();
-        let Some(place) = places.all.get_mut(&id) else {
-            return false;
-        };
-        let is_idle = match place {
-            Place::Running { sent, .. } => *sent.get_mut() == taken,
-            Place::AtRest { .. } => false,
-        };
-        if is_idle {
-            *place = Place::AtRest { has_begun: true };
-        }
-        is_idle
-    }
-
-    /// A connection is gone, or cannot be used for a while.
-    pub(super) fn remove(&self, id: ConnectionId) {
-        self.places.write().all.remove(&id);
-        self.services.timers.forget(id);
-        self.count();
     }
 
     /// Sends a connection that may be new a message.

@@ -2,9 +2,9 @@
 
 use super::calls;
 use super::cause::{Cause, Own, OwnCause};
+use super::home::Home;
 use super::state::State;
 use super::turn::{Doing, Turn};
-use crate::actor::registry::Registry;
 use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
 use crate::domain::id::ConnectionId;
@@ -26,7 +26,7 @@ pub(in crate::actor) enum First {
 
 /// The actor of a connection.
 pub(in crate::actor) struct ConnectionActor {
-    registry: Arc<Registry>,
+    home: Arc<dyn Home>,
     id: ConnectionId,
     /// What it does first in this life.
     first: First,
@@ -41,9 +41,9 @@ pub(in crate::actor) struct ConnectionActor {
 }
 
 impl ConnectionActor {
-    pub(in crate::actor) fn new(registry: Arc<Registry>, id: ConnectionId, first: First) -> Self {
+    pub(in crate::actor) fn new(home: Arc<dyn Home>, id: ConnectionId, first: First) -> Self {
         Self {
-            registry,
+            home,
             id,
             first,
             state: (first == First::GiveUp).then(careful),
@@ -59,7 +59,7 @@ impl ConnectionActor {
         Taking: Future<Output = Turn> + 'static,
     {
         let state = self.state.take().unwrap_or_default();
-        let services = Arc::clone(&self.registry.services);
+        let services = Arc::clone(self.home.services());
         let turn = take(Turn::new(services, self.id, state));
         ctx.wait(turn.into_actor(self).map(|turn, actor, ctx| {
             let Turn { state, doings, .. } = turn;
@@ -74,7 +74,7 @@ impl ConnectionActor {
     /// Ends if everything that it knows is stored and nothing is to come.
     fn rest(&self, ctx: &mut Context<Self>) {
         let is_at_rest = self.state.is_none() && self.own == 0;
-        if is_at_rest && self.registry.rest(self.id, self.taken) {
+        if is_at_rest && self.home.rest(self.id, self.taken) {
             ctx.stop();
         }
     }
@@ -84,7 +84,7 @@ impl ConnectionActor {
         match doing {
             Doing::Call(connection, call, priority) => self.call(ctx, *connection, call, priority),
             Doing::Arm(timer, wait) => {
-                let timers = &self.registry.services.timers;
+                let timers = &self.home.services().timers;
                 timers.arm((self.id, timer), Instant::now() + wait);
             }
             Doing::Next(cause) => {
@@ -96,7 +96,7 @@ impl ConnectionActor {
                 ctx.run_later(wait, |actor, ctx| actor.say(cause, ctx));
             }
             Doing::Stop => {
-                self.registry.remove(self.id);
+                self.home.remove(self.id);
                 ctx.stop();
             }
         }
@@ -118,7 +118,7 @@ impl ConnectionActor {
         priority: Priority,
     ) {
         self.own += 1;
-        let services = Arc::clone(&self.registry.services);
+        let services = Arc::clone(self.home.services());
         let made = calls::make(services, connection, call, priority).into_actor(self);
         ctx.spawn(made.map(|called, actor, ctx| actor.say(OwnCause::Called(called), ctx)));
     }
@@ -141,7 +141,7 @@ impl Actor for ConnectionActor {
 impl actix::Supervised for ConnectionActor {
     /// Drops all state: `started` comes next and reads it from the store.
     fn restarting(&mut self, _: &mut Context<Self>) {
-        self.registry.services.timers.forget(self.id);
+        self.home.services().timers.forget(self.id);
         self.life = self.life.wrapping_add(1);
         (self.first, self.own) = (First::Begin, 0);
         self.state = Some(careful());
@@ -154,7 +154,7 @@ impl Handler<Cause> for ConnectionActor {
         self.taken = self.taken.wrapping_add(1);
         // It was armed again meanwhile, or belongs to an earlier life.
         if let Cause::Fired(timer, at) = cause
-            && !self.registry.services.timers.take((self.id, timer), at)
+            && !self.home.services().timers.take((self.id, timer), at)
         {
             return self.rest(ctx);
         }
