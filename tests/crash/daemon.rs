@@ -84,7 +84,9 @@ impl Stage {
     /// What time it is there, in seconds since 1970: the date of an answer.
     pub(crate) fn clock(&self) -> u64 {
         let request = self.request(Method::GET, &self.url("/readyz"));
-        let answer = self.runtime.block_on(request.send()).unwrap();
+        let answer = self
+            .runtime
+            .block_on(async { request.send().await.unwrap() });
         let date = answer.headers()["date"].to_str().unwrap();
         let date: actix_web::http::header::HttpDate = date.parse().unwrap();
         let since = SystemTime::from(date).duration_since(SystemTime::UNIX_EPOCH);
