@@ -1,9 +1,9 @@
 //! What a key-value space holds, in two numbers that do not depend on the order of its entries.
 //!
-//! The writer keeps the tally; a full read shows whether what is there is all that
-//! was written, and nothing else: an entry that is missing, changed or added changes the sum.
+//! Whoever reads back what was written with its tally can tell whether it is all of it, and nothing
+//! else: an entry that is missing, changed or added changes the sum.
 
-/// A count, and a sum of hashes. Differences of spaces are tallies, too: all arithmetic wraps.
+/// A count, and a sum of hashes, which wraps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Entries.
@@ -27,12 +27,6 @@ impl Tally {
     pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.entries = self.entries.wrapping_add(1);
         self.sum = self.sum.wrapping_add(hash(key, value));
-    }
-
-    /// An entry is gone.
-    pub(super) fn remove(&mut self, key: &[u8], value: &[u8]) {
-        self.entries = self.entries.wrapping_sub(1);
-        self.sum = self.sum.wrapping_sub(hash(key, value));
     }
 
     /// Both together.
@@ -76,16 +70,5 @@ mod tests {
         ] {
             assert_ne!(all, of(other), "{other:?}");
         }
-    }
-
-    #[test]
-    fn what_is_taken_away_again_was_never_there() {
-        let mut tally = of(&[("a", "1")]);
-        tally.add(b"b", b"2");
-        tally.remove(b"b", b"2");
-        assert_eq!(tally, of(&[("a", "1")]));
-        let mut less = Tally::default();
-        less.remove(b"a", b"1");
-        assert_eq!(tally.plus(less), Tally::default());
     }
 }

@@ -5,20 +5,20 @@
 //! they stand for, and with a digest of their bytes: one flipped bit, and the view is rebuilt
 //! from snapshot and journal, as after any other end.
 //!
-//! sled may give back less than it was given, or something else. So each value carries a checksum,
-//! and the writer keeps a [`Tally`]: [`Kv::walk`](super::index::Kv::walk) proves that everything is
-//! there.
+//! It is a table in memory and sorted runs ([`tree`]), whose blocks lie in sled. It is derived, so
+//! nothing is written to sled before a table is full, and a block is never changed: one that is not
+//! there, or not what was written, is noticed as it is read.
 //!
-//! It is derived, so it is written behind: what is new is in a table in memory first, where most of
-//! it is written again or gone before sled ever hears of it. Reads see the table before sled, and
-//! an orderly end or a snapshot, which need all of it in sled, have it written out.
-//!
-//! On a full disk there may be no room to rebuild it. Then it lives in memory until the next
+//! On a full disk there may be no room to make it anew. Then it lives in memory until the next
 //! start, loudly, so that the daemon starts and what is stored can be read.
 
 mod backing;
+mod block;
 mod marker;
+mod merge;
 mod newer;
+mod run;
+mod tree;
 mod written;
 
 pub(super) use marker::{Marker, MarkerRead, is_as_left};
@@ -28,73 +28,43 @@ use super::files;
 use super::index;
 use super::journal::{Position, sync_dir};
 use super::memory::MemoryKv;
-use super::tally::Tally;
-use backing::{Backing, HARMED, unavailable};
-use newer::Newer;
+use backing::{Backing, unavailable};
+use block::HARMED;
 use parking_lot::{Mutex, RwLock};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tree::{Tree, Work};
 
 /// Memory that sled may use for its cache.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// How often sled writes back. `None` would turn its clean-up off.
 const FLUSH_EVERY_MS: u64 = 500;
-/// Entries read at a time when all are read: the writers wait so long.
-const WALK_ENTRIES: usize = 1000;
-/// A harmed value is at most this often a reason to rebuild the view: were it harmed in the
-/// journal, too, that would not help.
+/// A harmed value is at most this often a reason to make the view anew: were it harmed in the
+/// journal, too, that would help nobody.
 const DOUBT_EVERY: Duration = Duration::from_mins(1);
 /// How long sled may take to let go of its files.
 const LETTING_GO: Duration = Duration::from_secs(5);
 
-/// What the entries are by count, and who is reading all of them.
-#[derive(Debug, Default)]
-struct Counted {
-    tally: Tally,
-    walk: Option<Walk>,
-}
-
-/// How far a read of all entries has come.
-#[derive(Debug, Default)]
-struct Walk {
-    /// The last key that was read; `None` when all were.
-    passed: Option<Vec<u8>>,
-    /// What was written since to what was read.
-    change: Tally,
-}
-
-impl Walk {
-    fn has_passed(&self, key: &[u8]) -> bool {
-        self.passed
-            .as_ref()
-            .is_none_or(|passed| key <= passed.as_slice())
-    }
-}
-
 /// A key-value space in sled.
 #[derive(Debug)]
 pub(super) struct View {
-    /// `None` while it is rebuilt, and when it is closed.
-    db: RwLock<Option<Backing>>,
-    /// What is newer than that. Taken after the lock above.
-    newer: RwLock<Newer>,
-    /// What sled holds. Taken after the locks above, and changed only by who writes or walks.
-    counted: Mutex<Counted>,
-    /// Held by who walks over everything: there is room to keep account of one.
-    walking: Mutex<()>,
+    /// `None` while it is made anew, and when it is closed.
+    tree: RwLock<Option<Tree>>,
+    /// The work that makes runs. Taken before the lock above.
+    work: Mutex<Work>,
     /// Whether sled failed: after a failed write it may show less than it was given.
     has_failed: AtomicBool,
     /// How often it was found harmed.
     harmed: AtomicU64,
-    /// When a harmed value was last a reason to rebuild it.
+    /// When a harmed value was last a reason to make it anew.
     doubted_at: Mutex<Option<Instant>>,
-    dir: PathBuf,
-    /// How writing to sled fails, and after how many entries.
+    /// How writing to sled fails, and after how many steps.
     #[cfg(test)]
     breaks: Mutex<Option<(u32, Failure)>>,
+    dir: PathBuf,
 }
 
 /// How writing to sled fails.
@@ -161,36 +131,32 @@ impl View {
         let Ok(db) = open_guarded(dir) else {
             return Ok(Left::Harmed("sled cannot open it"));
         };
+        let backing = Backing::Disk(db);
+        let Ok(runs) = run::described(&backing) else {
+            return Ok(Left::Harmed("sled does not give it back"));
+        };
         let view = Self::at(dir);
-        *view.db.write() = Some(Backing::Disk(db));
-        view.counted.lock().tally = marker.tally;
+        *view.tree.write() = Some(Tree::new(backing, runs));
         Ok(Left::Trusted(Box::new(view)))
     }
 
     /// A view that is still to be made, in this directory.
     pub(super) fn at(dir: &Path) -> Self {
         Self {
-            db: RwLock::new(None),
-            newer: RwLock::default(),
-            counted: Mutex::default(),
-            walking: Mutex::default(),
+            tree: RwLock::new(None),
+            work: Mutex::default(),
             has_failed: AtomicBool::new(false),
             harmed: AtomicU64::new(0),
             doubted_at: Mutex::new(None),
-            dir: dir.to_owned(),
             #[cfg(test)]
             breaks: Mutex::default(),
+            dir: dir.to_owned(),
         }
-    }
-
-    /// What sled holds by count.
-    fn tally(&self) -> Tally {
-        self.counted.lock().tally
     }
 
     /// Whether it holds nothing.
     pub(super) fn is_empty(&self) -> bool {
-        self.tally().entries == 0 && self.newer.read().is_empty()
+        self.tree.read().as_ref().is_none_or(Tree::is_empty)
     }
 
     /// How often it was found to hold something else than was written.
@@ -198,21 +164,17 @@ impl View {
         self.harmed.load(Ordering::Relaxed)
     }
 
-    /// Whether it failed, so that it must be rebuilt. Until then reads are refused.
+    /// Whether it failed, so that it has to be made anew. Until then reads are refused.
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Acquire)
     }
 
     /// Takes over what `fresh` holds. Readers see all of it at once, and never a part.
     pub(super) fn replace(&self, fresh: Self) {
-        let mut db = self.db.write();
-        *self.counted.lock() = Counted {
-            tally: fresh.tally(),
-            // A read of everything begins again.
-            walk: None,
-        };
-        *self.newer.write() = fresh.newer.into_inner();
-        *db = fresh.db.into_inner();
+        let mut work = self.work.lock();
+        let mut tree = self.tree.write();
+        *work = fresh.work.into_inner();
+        *tree = fresh.tree.into_inner();
         self.has_failed.store(false, Ordering::Release);
     }
 
@@ -226,16 +188,18 @@ impl View {
         }
     }
 
-    /// Closes it: until it is rebuilt, reads are refused.
+    /// Closes it: until it was made anew, reads are refused.
     pub(super) fn discard(&self) {
-        let db = self.db.write().take();
+        let mut work = self.work.lock();
+        let tree = self.tree.write().take();
+        *work = Work::default();
         // A poisoned sled may panic once more as it goes.
-        if catch_unwind(AssertUnwindSafe(move || drop(db))).is_err() {
+        if catch_unwind(AssertUnwindSafe(move || drop(tree))).is_err() {
             tracing::warn!("sled panicked as it was closed");
         }
     }
 
-    /// Begins again with nothing in it.
+    /// Begins anew with nothing in it.
     pub(super) fn make_empty(&self) -> Result<(), ViewError> {
         self.discard();
         let io = |error: std::io::Error| ViewError(error.to_string());
@@ -248,7 +212,7 @@ impl View {
         Ok(())
     }
 
-    /// Begins again in memory; what was on disk is deleted.
+    /// Begins anew in memory; what was on disk is deleted.
     pub(super) fn make_empty_in_memory(&self) {
         self.discard();
         self.delete_files();
@@ -256,34 +220,37 @@ impl View {
     }
 
     fn begin(&self, backing: Backing) {
-        *self.db.write() = Some(backing);
-        *self.newer.write() = Newer::default();
-        *self.counted.lock() = Counted::default();
+        *self.tree.write() = Some(Tree::new(backing, Vec::new()));
     }
 
-    fn with<T>(&self, ask: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        let db = self.db.read();
-        self.ask(db.as_ref(), ask)
+    fn with<T>(&self, ask: impl FnOnce(&Tree) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let tree = self.tree.read();
+        self.answer(tree.as_ref(), ask)
     }
 
-    /// The same without readers: a scan of sled may pass over keys when others are written beside
-    /// it.
-    fn alone<T>(&self, act: impl FnOnce(&Backing) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        let db = self.db.write();
-        self.ask(db.as_ref(), act)
-    }
-
-    fn ask<T>(
+    /// The same while nobody reads. Out of space sled may panic instead of returning an error.
+    fn alone<T>(
         &self,
-        backing: Option<&Backing>,
-        ask: impl FnOnce(&Backing) -> Result<T, ReadError>,
+        act: impl FnOnce(&mut Tree) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let mut tree = self.tree.write();
+        self.answer(tree.as_mut(), |tree| {
+            let done = catch_unwind(AssertUnwindSafe(|| act(tree)));
+            done.unwrap_or_else(|_| Err(ReadError::Unavailable("sled panicked".to_owned())))
+        })
+    }
+
+    fn answer<Of, T>(
+        &self,
+        tree: Option<Of>,
+        ask: impl FnOnce(Of) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let gone = || ReadError::Unavailable("the view is being rebuilt".to_owned());
-        let backing = backing.ok_or_else(gone)?;
+        let tree = tree.ok_or_else(gone)?;
         if self.has_failed() {
             return Err(gone());
         }
-        let answer = ask(backing);
+        let answer = ask(tree);
         let Err(error) = &answer else { return answer };
         tracing::error!(%error, "the view failed");
         self.has_failed.store(true, Ordering::Release);
@@ -296,7 +263,7 @@ impl View {
 
     /// Bytes on disk.
     pub(super) fn bytes(&self) -> u64 {
-        let size = self.with(|backing| match backing {
+        let size = self.with(|tree| match &tree.backing {
             Backing::Disk(db) => db.size_on_disk().map_err(|error| unavailable(&error)),
             Backing::Memory(_) => Ok(0),
         });
@@ -307,13 +274,8 @@ impl View {
     /// read any more.
     pub(super) fn close(&self, position: Position) -> Result<(), ViewError> {
         let io = |error: std::io::Error| ViewError(error.to_string());
-        self.write_out()
-            .map_err(|error| ViewError(error.to_string()))?;
-        let flushed = self.with(|backing| match backing {
-            Backing::Disk(db) => db.flush().map(drop).map_err(|error| unavailable(&error)),
-            Backing::Memory(_) => Ok(()),
-        });
-        flushed.map_err(|error| ViewError(error.to_string()))?;
+        let left = self.leave();
+        left.map_err(|error| ViewError(error.to_string()))?;
         if !self.dir.exists() {
             return Err(ViewError("the view is in memory".to_owned()));
         }
@@ -324,10 +286,28 @@ impl View {
         let marker = Marker {
             format: index::FORMAT,
             position,
-            tally: self.tally(),
             digest: marker::digest(&self.dir).map_err(io)?,
         };
         marker.leave(&self.dir).map_err(io)
+    }
+}
+
+impl View {
+    /// Writes everything out, and what describes it.
+    fn leave(&self) -> Result<(), ReadError> {
+        let mut work = self.work.lock();
+        self.write_out(&mut work)?;
+        work.give_up();
+        while work.has_garbage() {
+            self.alone(|tree| work.write(tree, false))?;
+        }
+        self.alone(|tree| {
+            run::describe(tree.runs.iter().map(|run| &**run), &tree.backing)?;
+            match &tree.backing {
+                Backing::Disk(db) => db.flush().map(drop).map_err(|error| unavailable(&error)),
+                Backing::Memory(_) => Ok(()),
+            }
+        })
     }
 }
 
@@ -360,7 +340,7 @@ fn sync_tree(dir: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 impl View {
-    /// Writing to sled fails once, after so many entries.
+    /// Writing to sled fails once, after so many steps.
     pub(super) fn breaks(&self, after: u32, failure: Failure) {
         *self.breaks.lock() = Some((after, failure));
     }
@@ -388,19 +368,33 @@ impl View {
         }
     }
 
-    /// sled loses an entry.
+    /// Changes the block that a key is in.
+    fn change(&self, key: &[u8], change: impl Fn(Vec<u8>) -> Option<Vec<u8>>) {
+        self.write_out(&mut self.work.lock()).unwrap();
+        let tree = self.tree.write();
+        let tree = tree.as_ref().unwrap();
+        let places = tree
+            .runs
+            .iter()
+            .find_map(|run| run.place_of(&tree.backing, key));
+        let place = places.unwrap();
+        let block = tree.backing.get(&place).unwrap().unwrap();
+        tree.backing.put(&place, change(block)).unwrap();
+    }
+
+    /// sled loses an entry, and those beside it.
     pub(super) fn lose(&self, key: &[u8]) {
-        self.write_out().unwrap();
-        self.alone(|backing| backing.put(key, None)).unwrap();
+        self.change(key, |_| None);
     }
 
     /// sled gives back something else than it was given.
     pub(super) fn harm(&self, key: &[u8]) {
-        self.write_out().unwrap();
-        self.alone(|backing| {
-            backing.harm(key);
-            Ok(())
-        })
-        .unwrap();
+        self.change(key, |mut block| {
+            block[0] ^= 1;
+            Some(block)
+        });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 
 use crate::store::files;
 use crate::store::journal::{Position, sync_dir};
-use crate::store::tally::Tally;
 use blake3::Hasher;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use std::io::{self, ErrorKind, Write};
@@ -10,8 +9,9 @@ use std::path::Path;
 
 /// The name of the file. It is no part of what it vouches for.
 const NAME: &str = "clean";
-/// The first word of what is written now.
-const MAGIC: &str = "hookherd-view-2";
+/// The first word of what is written now, and of what an older version wrote.
+const MAGIC: &str = "hookherd-view-3";
+const MAGIC_V2: &str = "hookherd-view-2";
 
 /// A marker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,6 @@ pub(in crate::store) struct Marker {
     pub(in crate::store) format: u32,
     /// Everything before this position is in the view, and nothing else.
     pub(in crate::store) position: Position,
-    /// What it holds.
-    pub(in crate::store) tally: Tally,
     /// BLAKE3 over names, lengths and contents of all its files.
     pub(in crate::store) digest: [u8; 32],
 }
@@ -31,7 +29,7 @@ pub(in crate::store) struct Marker {
 pub(in crate::store) enum MarkerRead {
     /// A whole one.
     Good(Marker),
-    /// That of version 0.1, which says nothing of the bytes.
+    /// That of an older version.
     Older(Position),
     /// None, as after any end that was not orderly.
     None,
@@ -48,15 +46,12 @@ impl Marker {
         let Self {
             format,
             position,
-            tally,
             digest,
         } = self;
         let line = format!(
-            "{MAGIC} {format} {} {} {} {:032x} {}",
+            "{MAGIC} {format} {} {} {}",
             position.segment,
             position.offset,
-            tally.entries,
-            tally.sum,
             HEXLOWER.encode(digest)
         );
         format!("{line} {}\n", check(&line))
@@ -71,10 +66,6 @@ impl Marker {
         let marker = Self {
             format: words.next()?.parse().ok()?,
             position: position(&mut words)?,
-            tally: Tally {
-                entries: words.next()?.parse().ok()?,
-                sum: u128::from_str_radix(words.next()?, 16).ok()?,
-            },
             digest: HEXLOWER_PERMISSIVE
                 .decode(words.next()?.as_bytes())
                 .ok()?
@@ -98,8 +89,14 @@ impl Marker {
             return MarkerRead::Good(marker);
         }
         let older = text.strip_suffix('\n').and_then(|line| {
+            // Version 0.1 had the position alone, the next one the form before it.
+            let later = line.strip_prefix(MAGIC_V2).and_then(|rest| {
+                let (line, sum) = line.rsplit_once(' ')?;
+                let words = rest.strip_prefix(' ')?.split(' ').skip(1);
+                (check(line) == sum).then(|| position(&mut words.into_iter()))?
+            });
             let mut words = line.split(' ');
-            position(&mut words).filter(|_| words.next().is_none())
+            later.or_else(|| position(&mut words).filter(|_| words.next().is_none()))
         });
         older.map_or(MarkerRead::Harmed, MarkerRead::Older)
     }
@@ -174,10 +171,6 @@ mod tests {
                 segment: 3,
                 offset: 4711,
             },
-            tally: Tally {
-                entries: 10,
-                sum: 77,
-            },
             digest: [5; 32],
         }
     }
@@ -200,9 +193,12 @@ mod tests {
             std::fs::write(&path, &good[..length]).unwrap();
             assert_eq!(Marker::read(dir.path()), MarkerRead::Harmed, "{length}");
         }
-        std::fs::write(&path, "3 4711\n").unwrap();
         let older = MarkerRead::Older(marker().position);
-        assert_eq!(Marker::read(dir.path()), older);
+        let line = format!("{MAGIC_V2} 6 3 4711 10 {:032x} {:064x}", 77, 5);
+        for text in ["3 4711\n".to_owned(), format!("{line} {}\n", check(&line))] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(Marker::read(dir.path()), older);
+        }
     }
 
     #[test]

