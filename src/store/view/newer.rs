@@ -33,6 +33,12 @@ impl Newer {
         }
     }
 
+    pub(super) fn forget(&mut self, key: &[u8]) {
+        if let Some(old) = self.entries.remove(key) {
+            self.bytes -= key.len() + old.map_or(0, |old| old.len()) + ENTRY_BYTES;
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -108,6 +108,11 @@ impl Run {
         read(backing, &place(Kind::Block, self.id, number))
     }
 
+    /// Whether it may say something of a key: mostly it is known that it does not.
+    pub(super) fn may_have(&self, key: &[u8]) -> bool {
+        self.filter.may_have(key)
+    }
+
     /// What it says of a key; `None` when it says nothing.
     pub(super) fn get(
         &self,

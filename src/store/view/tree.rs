@@ -121,9 +121,18 @@ impl Tree {
 
     pub(super) fn put(&mut self, writes: Vec<Write>) {
         let cache = self.cache.get_mut();
-        for write in writes {
-            cache.forget(&write.0);
-            self.newer.put(write);
+        for (key, value) in writes {
+            cache.forget(&key);
+            // What nobody else has heard of is gone without a trace: queues would leave long ones.
+            let frozen = self.frozen.as_ref();
+            let may_be_older = value.is_none()
+                && (frozen.is_some_and(|frozen| frozen.get(&key).is_some())
+                    || self.runs.iter().any(|run| run.may_have(&key)));
+            if value.is_some() || may_be_older {
+                self.newer.put((key, value));
+            } else {
+                self.newer.forget(&key);
+            }
         }
         self.freeze(false);
     }
