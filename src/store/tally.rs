@@ -1,7 +1,7 @@
 //! What a key-value space holds, in two numbers that do not depend on the order of its entries.
 //!
-//! Whoever reads back what was written with its tally can tell whether it is all of it, and nothing
-//! else: an entry that is missing, changed or added changes the sum.
+//! A full read compared with the tally of what was written shows whether it is all of it, and
+//! nothing else: an entry that is missing, changed or added changes the sum.
 
 /// A count, and a sum of hashes, which wraps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,8 +9,8 @@
 //! nothing is written to sled before a table is full, and a block is never changed: one that is not
 //! there, or not what was written, is noticed as it is read.
 //!
-//! On a full disk there may be no room to make it anew. Then it lives in memory until the next
-//! start, loudly, so that the daemon starts and what is stored can be read.
+//! On a full disk there may be no room to rebuild it. Then it is kept in memory until the next
+//! start, which is logged, so that the daemon starts and what is stored can be read.
 
 mod backing;
 mod block;
@@ -42,8 +42,8 @@ use tree::{Tree, Work};
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// How often sled writes back. `None` would turn its clean-up off.
 const FLUSH_EVERY_MS: u64 = 500;
-/// A harmed value is at most this often a reason to make the view anew: were it harmed in the
-/// journal, too, that would help nobody.
+/// A harmed value is at most this often a reason to rebuild the view: were it harmed in the
+/// journal, too, that would not help.
 const DOUBT_EVERY: Duration = Duration::from_mins(1);
 /// How long sled may take to let go of its files.
 const LETTING_GO: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ const LETTING_GO: Duration = Duration::from_secs(5);
 /// A key-value space in sled.
 #[derive(Debug)]
 pub(super) struct View {
-    /// `None` while it is made anew, and when it is closed.
+    /// `None` while it is rebuilt, and when it is closed.
     tree: RwLock<Option<Tree>>,
     /// The work that makes runs. Taken before the lock above.
     work: Mutex<Work>,
@@ -59,7 +59,7 @@ pub(super) struct View {
     has_failed: AtomicBool,
     /// How often it was found harmed.
     harmed: AtomicU64,
-    /// When a harmed value was last a reason to make it anew.
+    /// When a harmed value was last a reason to rebuild it.
     doubted_at: Mutex<Option<Instant>>,
     /// How writing to sled fails, and after how many steps.
     #[cfg(test)]
@@ -164,7 +164,7 @@ impl View {
         self.harmed.load(Ordering::Relaxed)
     }
 
-    /// Whether it failed, so that it has to be made anew. Until then reads are refused.
+    /// Whether it failed, so that it has to be rebuilt. Until then reads are refused.
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Acquire)
     }
@@ -188,7 +188,7 @@ impl View {
         }
     }
 
-    /// Closes it: until it was made anew, reads are refused.
+    /// Closes it: until it is rebuilt, reads are refused.
     pub(super) fn discard(&self) {
         let mut work = self.work.lock();
         let tree = self.tree.write().take();
@@ -199,7 +199,7 @@ impl View {
         }
     }
 
-    /// Begins anew with nothing in it.
+    /// Begins again with nothing in it.
     pub(super) fn make_empty(&self) -> Result<(), ViewError> {
         self.discard();
         let io = |error: std::io::Error| ViewError(error.to_string());
@@ -212,7 +212,7 @@ impl View {
         Ok(())
     }
 
-    /// Begins anew in memory; what was on disk is deleted.
+    /// Begins again in memory; what was on disk is deleted.
     pub(super) fn make_empty_in_memory(&self) {
         self.discard();
         self.delete_files();
@@ -228,7 +228,7 @@ impl View {
         self.answer(tree.as_ref(), ask)
     }
 
-    /// The same while nobody reads. Out of space sled may panic instead of returning an error.
+    /// The same without readers. Out of space sled may panic instead of returning an error.
     fn alone<T>(
         &self,
         act: impl FnOnce(&mut Tree) -> Result<T, ReadError>,

@@ -10,7 +10,7 @@ pub(super) type Item = (Vec<u8>, Option<Vec<u8>>);
 const BYTES_MAX: usize = 2048;
 /// Bytes of the checksum.
 const CHECK_BYTES: usize = 4;
-/// It gave back something else than it was given: told to nobody, for it is made anew.
+/// It gave back something else than it was given: not shown to readers, for it is rebuilt.
 pub(super) const HARMED: ReadError = ReadError::Damaged { kind: "view" };
 
 fn check(place: &[u8], bytes: &[u8]) -> [u8; CHECK_BYTES] {

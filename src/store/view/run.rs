@@ -11,7 +11,7 @@ use crate::store::memory::end_of;
 use crate::store::record::{decode_parts, encode_parts};
 
 /// Bits of the filter for each entry, and how many of them a key has. One key in a hundred that is
-/// not there is looked for all the same.
+/// not there is still looked for.
 const FILTER_BITS: usize = 10;
 const FILTER_PROBES: u64 = 6;
 /// Bytes of what describes a run that are stored under one key.

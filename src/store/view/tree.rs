@@ -1,7 +1,7 @@
 //! The table in memory and the runs behind it, as one ordered space; and the work that makes runs.
 //!
 //! A table that is full is frozen and becomes a run, and runs of a size are merged. Each is done a
-//! step at a time, for each write so many entries: nobody ever waits for all of it.
+//! step at a time, for each write so many entries: no caller ever waits for all of it.
 
 use super::backing::Backing;
 use super::block::Item;
@@ -123,7 +123,7 @@ impl Tree {
         let cache = self.cache.get_mut();
         for (key, value) in writes {
             cache.forget(&key);
-            // What nobody else has heard of is gone without a trace: queues would leave long ones.
+            // What stands nowhere else leaves no trace: queues would leave long ones.
             let frozen = self.frozen.as_ref();
             let may_be_older = value.is_none()
                 && (frozen.is_some_and(|frozen| frozen.get(&key).is_some())
@@ -196,7 +196,7 @@ pub(super) struct Work {
     pub(super) credit: usize,
     freezing: Option<Job>,
     merging: Option<Job>,
-    /// Runs that nobody reads any more, and how many of their blocks there are still.
+    /// Runs that are not read any more, and how many of their blocks there are still.
     garbage: Vec<(u64, usize)>,
 }
 
@@ -259,7 +259,7 @@ impl Work {
     }
 
     /// Writes what was merged; what is done takes the place of what it was made of. Deletes some of
-    /// what nobody reads any more.
+    /// what is not read any more.
     pub(super) fn write(&mut self, tree: &mut Tree, is_done: bool) -> Result<(), ReadError> {
         if let Some(job) = self.job() {
             job.builder.write(&tree.backing)?;

@@ -25,7 +25,7 @@ impl View {
         Ok(())
     }
 
-    /// A step of work; `false` when there is nothing to do. Blocks are written while nobody reads.
+    /// A step of work; `false` when there is nothing to do. Blocks are written without readers.
     pub(super) fn step(&self, work: &mut Work) -> Result<bool, ReadError> {
         if !self.alone(|tree| Ok(work.begin(tree)))? {
             return Ok(false);
@@ -74,7 +74,7 @@ impl Kv for View {
         self.work(&mut self.work.lock(), credit)
     }
 
-    /// After a write that failed in the background, sled may give back rubbish for good.
+    /// After a write that failed in the background, sled may return wrong values permanently.
     fn doubt(&self) -> bool {
         let mut doubted_at = self.doubted_at.lock();
         if doubted_at.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {
