@@ -1,5 +1,5 @@
-//! What is newer than the runs: a table in memory. Most keys of a delivery are written when it comes
-//! and again when it is processed, and some only come and go. Here that costs nothing but memory.
+//! What is newer than the runs: a table in memory. Most keys of a delivery are written when it
+//! comes and again when it is processed, and some only come and go. Here that costs only memory.
 
 use super::block::Item;
 use crate::store::index::{Scan, Write};
