@@ -6,6 +6,22 @@ use crate::store::ReadError;
 /// An entry of a run: a key, and its value, or that it has none any more.
 pub(super) type Item = (Vec<u8>, Option<Vec<u8>>);
 
+/// What a table or a run says of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said<T> {
+    /// Ask an older one.
+    Nothing,
+    /// There is no such key.
+    Gone,
+    Value(T),
+}
+
+impl<T> Said<T> {
+    pub(super) fn of(value: Option<T>) -> Self {
+        value.map_or(Self::Gone, Self::Value)
+    }
+}
+
 /// A block has no more bytes than this, unless one entry has.
 const BYTES_MAX: usize = 2048;
 /// Bytes of the checksum.
@@ -36,11 +52,14 @@ pub(super) fn unsealed<'a>(place: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], R
 
 /// Seven bits a byte, the least first.
 fn push_number(out: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        out.push((number & 0x7F) as u8 | 0x80);
+    loop {
+        let bits = u8::try_from(number & 0x7F).expect("seven bits");
         number >>= 7;
+        if number == 0 {
+            return out.push(bits);
+        }
+        out.push(bits | 0x80);
     }
-    out.push((number & 0x7F) as u8);
 }
 
 /// A block that is being written.

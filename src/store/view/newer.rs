@@ -1,7 +1,7 @@
 //! What is newer than the runs: a table in memory. Most keys of a delivery are written when it
 //! comes and again when it is processed, and some only come and go. Here that costs only memory.
 
-use super::block::Item;
+use super::block::{Item, Said};
 use crate::store::index::{Scan, Write};
 use crate::store::memory::range;
 use std::collections::BTreeMap;
@@ -19,9 +19,12 @@ pub(super) struct Newer {
 }
 
 impl Newer {
-    /// What it says of a key; `None` when it says nothing.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&Vec<u8>>> {
-        self.entries.get(key).map(Option::as_ref)
+    /// What it says of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Said<&Vec<u8>> {
+        match self.entries.get(key) {
+            None => Said::Nothing,
+            Some(value) => Said::of(value.as_ref()),
+        }
     }
 
     pub(super) fn put(&mut self, (key, value): Write) {

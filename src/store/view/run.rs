@@ -4,7 +4,7 @@
 //! a filter that knows of nearly every key that is not in the run.
 
 use super::backing::Backing;
-use super::block::{HARMED, Item, Reader, Writer, sealed, unsealed};
+use super::block::{HARMED, Item, Reader, Said, Writer, sealed, unsealed};
 use crate::store::ReadError;
 use crate::store::index::Scan;
 use crate::store::memory::end_of;
@@ -113,26 +113,22 @@ impl Run {
         self.filter.may_have(key)
     }
 
-    /// What it says of a key; `None` when it says nothing.
-    pub(super) fn get(
-        &self,
-        backing: &Backing,
-        key: &[u8],
-    ) -> Result<Option<Option<Vec<u8>>>, ReadError> {
+    /// What it says of a key.
+    pub(super) fn get(&self, backing: &Backing, key: &[u8]) -> Result<Said<Vec<u8>>, ReadError> {
         if !self.filter.may_have(key) {
-            return Ok(None);
+            return Ok(Said::Nothing);
         }
         let block = self.block(backing, self.block_of(key))?;
         let mut reader = Reader::new(&block);
         while let Some((found, value)) = reader.next()? {
             if found == key {
-                return Ok(Some(value.map(<[u8]>::to_vec)));
+                return Ok(Said::of(value.map(<[u8]>::to_vec)));
             }
             if found > key {
                 break;
             }
         }
-        Ok(None)
+        Ok(Said::Nothing)
     }
 
     /// The next entries of a range: some of them, and none only at its end.
@@ -330,7 +326,7 @@ impl Builder {
 impl Run {
     /// Where the block lies that has a key.
     pub(super) fn place_of(&self, backing: &Backing, key: &[u8]) -> Option<Vec<u8>> {
-        let found = self.get(backing, key).unwrap();
-        found.map(|_| place(Kind::Block, self.id, self.block_of(key)))
+        let is_here = self.get(backing, key).unwrap() != Said::Nothing;
+        is_here.then(|| place(Kind::Block, self.id, self.block_of(key)))
     }
 }

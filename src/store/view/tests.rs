@@ -83,7 +83,10 @@ fn a_view_is_bounded_in_memory_and_in_runs() {
     view.make_empty().unwrap();
     let entry = |n: u64| -> Write {
         let key = blake3::hash(&(n % 200_000).to_be_bytes()).as_bytes()[..20].to_vec();
-        (key, (n % 9 > 0).then(|| n.to_be_bytes().to_vec()))
+        (
+            key,
+            (!n.is_multiple_of(9)).then(|| n.to_be_bytes().to_vec()),
+        )
     };
     let written = 450_000;
     let mut runs_max = 0;

@@ -4,7 +4,7 @@
 //! step at a time, for each write so many entries: no caller ever waits for all of it.
 
 use super::backing::Backing;
-use super::block::Item;
+use super::block::{Item, Said};
 use super::merge::{Source, merged};
 use super::newer::Newer;
 use super::run::{Builder, Run};
@@ -67,6 +67,10 @@ pub(super) struct Tree {
     next_run: u64,
 }
 
+fn table_source(table: &Newer) -> Source<'_> {
+    Box::new(|scan| Ok(table.some(scan)))
+}
+
 impl Tree {
     pub(super) fn new(backing: Backing, runs: Vec<Run>) -> Self {
         Self {
@@ -85,34 +89,34 @@ impl Tree {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let tables = std::iter::once(&self.newer).chain(self.frozen.as_deref());
-        if let Some(said) = tables.into_iter().find_map(|table| table.get(key)) {
-            return Ok(said.cloned());
+        for table in std::iter::once(&self.newer).chain(self.frozen.as_deref()) {
+            match table.get(key) {
+                Said::Nothing => {}
+                Said::Gone => return Ok(None),
+                Said::Value(value) => return Ok(Some(value.clone())),
+            }
         }
         if let Some(value) = self.cache.lock().values.get(key) {
             return Ok(Some(value.clone()));
         }
         for run in &self.runs {
-            if let Some(said) = run.get(&self.backing, key)? {
-                if let Some(value) = &said {
-                    self.cache.lock().keep(key, value);
+            match run.get(&self.backing, key)? {
+                Said::Nothing => {}
+                Said::Gone => return Ok(None),
+                Said::Value(value) => {
+                    self.cache.lock().keep(key, &value);
+                    return Ok(Some(value));
                 }
-                return Ok(said);
             }
         }
         Ok(None)
     }
 
     pub(super) fn scan(&self, scan: Scan<'_>) -> Result<Vec<Item>, ReadError> {
-        let newer: Source<'_> = Box::new(|scan| Ok(self.newer.some(scan)));
-        let frozen = self.frozen.iter().map(|frozen| self.frozen_source(frozen));
+        let tables = std::iter::once(&self.newer).chain(self.frozen.as_deref());
         let runs = self.runs.iter().map(|run| self.run_source(run));
-        let sources = std::iter::once(newer).chain(frozen).chain(runs);
+        let sources = tables.map(table_source).chain(runs);
         merged(sources.collect(), scan, false)
-    }
-
-    fn frozen_source<'a>(&'a self, frozen: &'a Newer) -> Source<'a> {
-        Box::new(|scan| Ok(frozen.some(scan)))
     }
 
     fn run_source<'a>(&'a self, run: &'a Run) -> Source<'a> {
@@ -126,7 +130,7 @@ impl Tree {
             // What stands nowhere else leaves no trace: queues would leave long ones.
             let frozen = self.frozen.as_ref();
             let may_be_older = value.is_none()
-                && (frozen.is_some_and(|frozen| frozen.get(&key).is_some())
+                && (frozen.is_some_and(|frozen| frozen.get(&key) != Said::Nothing)
                     || self.runs.iter().any(|run| run.may_have(&key)));
             if value.is_some() || may_be_older {
                 self.newer.put((key, value));
@@ -238,7 +242,7 @@ impl Work {
             return Ok(false);
         };
         let frozen = tree.frozen.iter().filter(|_| job.of.is_empty());
-        let frozen = frozen.map(|frozen| tree.frozen_source(frozen));
+        let frozen = frozen.map(|frozen| table_source(frozen));
         let runs = job.of.iter().map(|run| tree.run_source(run));
         let scan = Scan {
             prefix: &[],
