@@ -23,7 +23,8 @@ fn is_full(said: &Said) -> bool {
 #[test]
 fn a_full_disk_refuses_deliveries_serves_reads_and_recovers_by_itself() {
     let Some(disk) = Disk::new(24) else { return };
-    let foreign = take_space(disk.path(), 8 << 20);
+    // More than a view needs to be rebuilt on the disk, and what is acknowledged meanwhile.
+    let foreign = take_space(disk.path(), 12 << 20);
     let dir = disk.path().join("store");
     let job = Job {
         from: 0,

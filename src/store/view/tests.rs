@@ -1,3 +1,5 @@
+//! What the view promises, whatever it is made of: compared with a map in memory.
+
 use super::*;
 use crate::store::index::{Kv, Scan, Write};
 use proptest::prelude::*;
