@@ -223,6 +223,14 @@ impl View {
         *self.tree.write() = Some(Tree::new(backing, Vec::new()));
     }
 
+    /// Whether it is being filled from snapshot and journal: then it is written as fast as it can
+    /// be, for more memory, and merged later.
+    pub(super) fn set_filling(&self, is_filling: bool) {
+        if let Some(tree) = self.tree.write().as_mut() {
+            tree.is_filling = is_filling;
+        }
+    }
+
     fn with<T>(&self, ask: impl FnOnce(&Tree) -> Result<T, ReadError>) -> Result<T, ReadError> {
         let tree = self.tree.read();
         self.answer(tree.as_ref(), ask)

@@ -129,6 +129,7 @@ fn fill_with(
     make_empty: impl Fn() -> Result<(), ViewError>,
 ) -> Result<(), OpenError> {
     make_empty()?;
+    index.kv.set_filling(true);
     let mut from = Position::default();
     if let Some((position, path)) = base {
         let read = |give: &mut dyn FnMut(_)| {
@@ -158,7 +159,9 @@ fn fill_with(
     if decoded.is_newer {
         return Err(OpenError::Newer(dir.display().to_string()));
     }
-    Ok(applied?)
+    applied?;
+    index.kv.set_filling(false);
+    Ok(())
 }
 
 /// What could not be decoded.

@@ -6,8 +6,6 @@ use crate::store::index::{Scan, Write};
 use crate::store::memory::range;
 use std::collections::BTreeMap;
 
-/// With more than this in it, in bytes, it becomes a run.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What an entry takes besides its key and its value, roughly.
 const ENTRY_BYTES: usize = 96;
 
@@ -51,9 +49,9 @@ impl Newer {
         self.entries.values().all(Option::is_none)
     }
 
-    /// Whether it is time to make it a run.
-    pub(super) const fn is_full(&self) -> bool {
-        self.bytes > BYTES_MAX
+    /// What it takes in memory, roughly.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The next entries of a range: some of them, and none only at its end.

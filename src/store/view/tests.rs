@@ -10,6 +10,7 @@ enum Deed {
     Write(Vec<(Vec<u8>, Option<Vec<u8>>)>),
     Freeze,
     Step(usize),
+    Fill(bool),
     Reopen,
 }
 
@@ -21,6 +22,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         4 => write,
         4 => Just(Deed::Freeze),
         4 => (0_usize..6).prop_map(Deed::Step),
+        1 => any::<bool>().prop_map(Deed::Fill),
         1 => Just(Deed::Reopen),
     ];
     prop::collection::vec(deed, 0..40)
@@ -58,6 +60,7 @@ proptest! {
                         view.step(&mut work).unwrap();
                     }
                 }
+                Deed::Fill(is_filling) => view.set_filling(is_filling),
                 Deed::Reopen => reopen(&view),
             }
             for prefix in [&[][..], &[1], &[2, 3]] {

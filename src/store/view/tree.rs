@@ -14,6 +14,10 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// With more bytes than this in it, a table becomes a run; and while the view is filled, when fewer
+/// runs are worth the memory.
+const TABLE_BYTES_MAX: usize = 8 * 1024 * 1024;
+const FILLING_BYTES_MAX: usize = 8 * TABLE_BYTES_MAX;
 /// Entries that are merged in a step, and blocks that are deleted in one.
 pub(super) const STEP: usize = 256;
 const DELETED_AT_A_TIME: usize = 32;
@@ -65,6 +69,8 @@ pub(super) struct Tree {
     /// Asked after the tables: what it has, no table has.
     cache: Mutex<Cache>,
     next_run: u64,
+    /// Whether the view is being filled: tables are larger, and no runs are merged.
+    pub(super) is_filling: bool,
 }
 
 fn table_source(table: &Newer) -> Source<'_> {
@@ -80,6 +86,7 @@ impl Tree {
             next_run: runs.iter().map(|run| run.id + 1).max().unwrap_or_default(),
             runs: runs.into_iter().map(Arc::new).collect(),
             cache: Mutex::default(),
+            is_filling: false,
         }
     }
 
@@ -141,9 +148,18 @@ impl Tree {
         self.freeze(false);
     }
 
+    const fn is_full(&self) -> bool {
+        let max = if self.is_filling {
+            FILLING_BYTES_MAX
+        } else {
+            TABLE_BYTES_MAX
+        };
+        self.newer.bytes() > max
+    }
+
     /// Freezes the table if it is full, or has to be, unless one is frozen already.
     pub(super) fn freeze(&mut self, has_to: bool) {
-        let is_due = self.newer.is_full() || (has_to && self.newer.len() > 0);
+        let is_due = self.is_full() || (has_to && self.newer.len() > 0);
         if is_due && self.frozen.is_none() {
             self.frozen = Some(Arc::new(std::mem::take(&mut self.newer)));
         }
@@ -151,7 +167,7 @@ impl Tree {
 
     /// Whether writes come faster than runs are made.
     pub(super) const fn is_behind(&self) -> bool {
-        self.frozen.is_some() && self.newer.is_full()
+        self.frozen.is_some() && self.is_full()
     }
 
     /// Whether all is in runs.
@@ -173,7 +189,7 @@ impl Tree {
             fits
         });
         let count = fits.count();
-        if count < MERGED_MIN {
+        if self.is_filling || count < MERGED_MIN {
             &[]
         } else {
             &self.runs[..count]
