@@ -342,6 +342,10 @@ fn hooks_that_are_to_be_moved_are_counted_until_none_is_left() {
     stage.wait_until("the count of hooks to move", || {
         gauge(&stage) == "hookherd_hooks_to_move 1"
     });
+    // The gauge counts each hook as it is found; a user's number is known when all were looked at.
+    stage.wait_until("the user's number of hooks to move", || {
+        stage.ask(ADMIN, "GET /api/v2/stats", None).json["webhooks_to_move"] == 1
+    });
     let what = "public address of webhooks";
     Report::of(&stage).has(
         what,
