@@ -1,14 +1,15 @@
 //! The router: notifies connections of new deliveries.
 //!
-//! It carries no payloads, so a flood costs no memory: pending deliveries wait in the store, and a
-//! connection is notified once for any number of deliveries before it looks.
+//! It carries no payloads, so a flood costs no memory: pending deliveries wait in the store. The first
+//! one is announced at once; those that come within [`GATHER`] of it are announced together.
 
 use super::connection::Cause;
 use super::registry::Registry;
 use crate::domain::id::ConnectionId;
 use actix::prelude::*;
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +17,14 @@ use std::time::Duration;
 /// together. A stranger can cause them as often as they like, and nothing depends on them soon.
 const HINTS_EVERY: Duration = Duration::from_millis(250);
 
+/// How long a connection that has looked is not notified again. Of a burst, a turn of router and
+/// actor for each delivery would cost more than all else.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// The router.
 pub(super) struct Router {
     registry: Arc<Registry>,
     news: Arc<News>,
-    /// Connections that were notified and have not looked yet, and whether more came since.
-    nudged: HashMap<ConnectionId, bool>,
     /// Connections that were notified of deliveries without a valid signature, and have not handled
     /// it yet: strangers fill no mailbox.
     warned: HashMap<ConnectionId, u32>,
@@ -32,21 +35,19 @@ impl Router {
         Self {
             registry,
             news,
-            nudged: HashMap::new(),
             warned: HashMap::new(),
         }
     }
 
-    fn nudge(&mut self, id: ConnectionId, ctx: &mut Context<Self>) {
+    fn nudge(&self, id: ConnectionId, ctx: &mut Context<Self>) {
         let Some(looked) = self.registry.ask(id, Cause::Deliveries) else {
             // It looks for pending deliveries when it begins.
-            return self.registry.add(id);
+            self.registry.add(id);
+            ctx.notify_later(Gathered(id), GATHER);
+            return;
         };
-        self.nudged.insert(id, false);
-        ctx.spawn(looked.into_actor(self).map(move |_, router, ctx| {
-            if router.nudged.remove(&id) == Some(true) {
-                router.nudge(id, ctx);
-            }
+        ctx.spawn(looked.into_actor(self).map(move |_, _, ctx| {
+            ctx.notify_later(Gathered(id), GATHER);
         }));
     }
 }
@@ -62,8 +63,9 @@ pub(super) struct News(Mutex<Notices>);
 
 #[derive(Debug, Default)]
 struct Notices {
-    /// Connections with committed deliveries.
-    delivered: HashSet<ConnectionId>,
+    /// Connections that are being notified of committed deliveries, or were notified just now, and
+    /// whether more came since.
+    delivered: HashMap<ConnectionId, bool>,
     hints: HashMap<ConnectionId, Hint>,
     /// Whether the router is going to look at the hints.
     hints_expected: bool,
@@ -81,7 +83,16 @@ pub(super) struct Hint {
 impl News {
     /// Records that a delivery was committed. Returns whether the router must be notified.
     pub(super) fn note_delivered(&self, id: ConnectionId) -> bool {
-        self.0.lock().delivered.insert(id)
+        match self.0.lock().delivered.entry(id) {
+            Entry::Occupied(mut more) => {
+                more.insert(true);
+                false
+            }
+            Entry::Vacant(none) => {
+                none.insert(false);
+                true
+            }
+        }
     }
 
     /// Records a hint. Returns whether the router must be notified.
@@ -91,8 +102,15 @@ impl News {
         !std::mem::replace(&mut notices.hints_expected, true)
     }
 
-    fn take_delivered(&self, id: ConnectionId) -> bool {
-        self.0.lock().delivered.remove(&id)
+    /// Whether more came for a connection since it was notified. If not, the router must be notified
+    /// of the next one.
+    fn gathered(&self, id: ConnectionId) -> bool {
+        let mut notices = self.0.lock();
+        let more = notices.delivered.get_mut(&id).map(std::mem::take);
+        if more != Some(true) {
+            notices.delivered.remove(&id);
+        }
+        more == Some(true)
     }
 
     /// The hints. Without any, the router must be notified of the next one.
@@ -112,12 +130,20 @@ pub(super) struct Look(pub(super) ConnectionId);
 impl Handler<Look> for Router {
     type Result = ();
     fn handle(&mut self, Look(id): Look, ctx: &mut Context<Self>) {
-        if !self.news.take_delivered(id) {
-            return;
-        }
-        match self.nudged.get_mut(&id) {
-            Some(more) => *more = true,
-            None => self.nudge(id, ctx),
+        self.nudge(id, ctx);
+    }
+}
+
+/// It is time to notify a connection of what came since the last time.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+struct Gathered(ConnectionId);
+
+impl Handler<Gathered> for Router {
+    type Result = ();
+    fn handle(&mut self, Gathered(id): Gathered, ctx: &mut Context<Self>) {
+        if self.news.gathered(id) {
+            self.nudge(id, ctx);
         }
     }
 }
@@ -195,9 +221,10 @@ mod tests {
     fn the_router_is_notified_once_for_any_number_of_notices() {
         let (news, ids) = (News::default(), [1, 2].map(ConnectionId::from_u128));
         assert!(news.note_delivered(ids[0]) && news.note_delivered(ids[1]));
-        assert!(!news.note_delivered(ids[0]), "it has not looked yet");
-        assert!(news.take_delivered(ids[0]) && !news.take_delivered(ids[0]));
-        assert!(news.note_delivered(ids[0]));
+        assert!(!news.note_delivered(ids[0]), "it was notified a moment ago");
+        assert!(news.gathered(ids[0]), "more came");
+        assert!(!news.gathered(ids[0]) && !news.gathered(ids[1]));
+        assert!(news.note_delivered(ids[0]) && !news.note_delivered(ids[0]));
 
         let forged = |id| news.note_hint(id, |hint| hint.rejected += 1);
         assert_eq!(ids.map(forged), [true, false]);

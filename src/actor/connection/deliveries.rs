@@ -20,15 +20,12 @@ use crate::telemetry::{may_log, metric};
 use futures_util::FutureExt;
 use metrics::counter;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 /// Deliveries that are processed in one commit. Between batches, other messages and the other
 /// actors of the thread have their turn.
 const BATCH_MAX: usize = 64;
 /// Deliveries that are marked in one commit when their connection has ended.
 const ENDED_MAX: usize = 100;
-/// How long deliveries wait for others that come at the same time.
-const GATHER: Duration = Duration::from_millis(5);
 /// A delivery whose processing panicked this often becomes a dead letter.
 const TRIES_MAX: u32 = 3;
 
@@ -79,19 +76,8 @@ impl Turn {
         }
         if is_full {
             self.doings.push(Doing::Next(OwnCause::More));
-        } else {
-            self.gather();
         }
         Ok(())
-    }
-
-    /// What comes now waits a moment, and is processed together: of a burst, a turn for each
-    /// delivery would cost more than all else.
-    fn gather(&mut self) {
-        if !std::mem::replace(&mut self.state.is_pausing, true) {
-            let again = OwnCause::ProcessAgain;
-            self.doings.push(Doing::Later(again, GATHER));
-        }
     }
 
     /// Counts the attempt durably, and only then processes: so a delivery that crashes the process

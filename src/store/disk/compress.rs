@@ -8,10 +8,12 @@ use std::cell::RefCell;
 use std::sync::LazyLock;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
-use zstd::zstd_safe::{get_dict_id_from_frame, get_frame_content_size};
+use zstd::zstd_safe::{compress_bound, get_dict_id_from_frame, get_frame_content_size};
 
 /// zstd level: higher levels cost more than they save.
 const LEVEL: i32 = 1;
+/// Memory that a thread keeps to compress in.
+const SCRATCH_BYTES: usize = 128 * 1024;
 /// Largest body after decompression: the ingress limit is 25 MiB, a damaged length is no excuse
 /// for more.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -26,15 +28,22 @@ static DECODER: LazyLock<DecoderDictionary<'static>> =
 
 /// Compresses a body.
 pub(super) fn compress(body: &[u8]) -> Vec<u8> {
-    // A context that the thread keeps: to make one takes longer than to use it.
+    // A context that the thread keeps, and memory: to make them takes longer than to use them.
     thread_local! {
-        static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new(
+        static KEPT: RefCell<(Compressor<'static>, Vec<u8>)> = RefCell::new((
             Compressor::with_prepared_dictionary(&ENCODER).expect("the dictionary is one"),
-        );
+            Vec::new(),
+        ));
     }
-    COMPRESSOR
-        .with_borrow_mut(|compressor| compressor.compress(body))
-        .expect("compressing into memory cannot fail")
+    KEPT.with_borrow_mut(|(compressor, frame)| {
+        frame.clear();
+        frame.shrink_to(SCRATCH_BYTES);
+        frame.reserve(compress_bound(body.len()));
+        compressor
+            .compress_to_buffer(body, frame)
+            .expect("compressing into memory cannot fail");
+        frame.as_slice().to_vec()
+    })
 }
 
 /// The dictionary that a frame with this beginning needs; `None` for one without.

@@ -40,6 +40,8 @@ pub(super) struct Queue {
     large: VecDeque<Submission>,
     bytes: usize,
     is_closed: bool,
+    /// While the committer waits for more: how many are enough to wake it.
+    pub(super) gathering: Option<usize>,
     /// Whether the last group was one of large deliveries.
     had_large: bool,
 }
@@ -69,6 +71,11 @@ impl Queue {
     /// How many batches wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len() + self.large.len()
+    }
+
+    /// Whether the committer, should it wait, has something to do.
+    pub(super) fn is_enough(&self) -> bool {
+        self.gathering.is_none_or(|enough| self.len() >= enough)
     }
 
     /// Nothing more is taken in.

@@ -4,13 +4,14 @@ use super::clock::TrustedClock;
 use super::history::History;
 use super::identity::Known;
 use super::lock::Lock;
+use super::open::OpenError;
 use super::shared::Shared;
 use super::{Environment, Options, journal_dir, snapshot_dir};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
 use crate::store::files;
-use crate::store::index::{Index, Kv};
+use crate::store::index::{Index, Kv, Scan};
 use crate::store::journal::{JournalError, Position, list_segments, segment_path, sync_dir};
 use crate::store::snapshot;
 use crate::store::view::View;
@@ -107,9 +108,16 @@ impl Upkeep {
         index: &Arc<Index<View>>,
         lock: &Arc<Lock>,
         identity: &Arc<Known>,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<Self, OpenError> {
         let Environment { clock, floor, .. } = options.environment.clone();
         let clock = TrustedClock::resume(dir, clock, floor, index.newest_delivery_at()?);
+        let first = index.kv.scan(Scan {
+            prefix: &[],
+            after: None,
+            newest_first: false,
+            limit: 1,
+        })?;
+        let bytes = shared.journal_bytes.load(Ordering::Relaxed);
         Ok(Self {
             dir: dir.to_owned(),
             options: options.clone(),
@@ -118,8 +126,8 @@ impl Upkeep {
             lock: Arc::clone(lock),
             identity: Arc::clone(identity),
             clock,
-            is_unread: true,
-            bytes_at_snapshot: 0,
+            is_unread: !first.is_empty(),
+            bytes_at_snapshot: bytes.saturating_sub(bytes_since_snapshot(dir)?),
             snapshot_at: Instant::now(),
             stays_bytes: 0,
             history: History::default(),
@@ -398,6 +406,23 @@ fn tidy_snapshots(snapshots: &[(Position, PathBuf)]) -> Result<(), JournalError>
         files::unlink(&one.1).map_err(JournalError::io("deleting a snapshot"))?;
     }
     Ok(())
+}
+
+/// How much was appended to the journal since the newest snapshot.
+pub(super) fn bytes_since_snapshot(dir: &Path) -> Result<u64, JournalError> {
+    let newest = snapshot::list(&snapshot_dir(dir))?.pop();
+    let from = newest.map(|(position, _)| position).unwrap_or_default();
+    let journal = journal_dir(dir);
+    let mut bytes = 0;
+    for id in list_segments(&journal)?.ids {
+        let size = match std::fs::metadata(segment_path(&journal, id)) {
+            Ok(found) if id >= from.segment => found.len(),
+            // What cannot be read was reported when the store was opened.
+            Ok(_) | Err(_) => 0,
+        };
+        bytes += size;
+    }
+    Ok(bytes.saturating_sub(from.offset))
 }
 
 /// Those of the snapshots that are whole, read back from the disk.

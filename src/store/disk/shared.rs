@@ -52,12 +52,17 @@ impl Shared {
     pub(super) fn submit(&self, batch: Batch) -> Answer {
         let (answerer, answer) = answer();
         let payload = encode_changes(&batch.changes);
-        self.queue.lock().push(Submission {
+        let mut queue = self.queue.lock();
+        queue.push(Submission {
             batch,
             payload,
             answer: answerer,
         });
-        self.wake.notify_one();
+        let is_enough = queue.is_enough();
+        drop(queue);
+        if is_enough {
+            self.wake.notify_one();
+        }
         answer
     }
 

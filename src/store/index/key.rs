@@ -64,6 +64,8 @@ pub(in crate::store) enum Kind {
     Canary = b'M',
 }
 
+/// Room for the longest of the common keys: two ids and a word.
+const KEY_BYTES: usize = 48;
 /// Bytes of a hash that stand in a key: collisions of 128 bits do not happen.
 const HASH_BYTES: usize = 16;
 
@@ -73,7 +75,9 @@ pub(in crate::store) struct Key(Vec<u8>);
 
 impl Key {
     pub(in crate::store) fn of(kind: Kind) -> Self {
-        Self(vec![kind as u8])
+        let mut bytes = Vec::with_capacity(KEY_BYTES);
+        bytes.push(kind as u8);
+        Self(bytes)
     }
 
     pub(in crate::store) fn bytes(&self) -> &[u8] {

@@ -2,12 +2,15 @@
 
 use super::wire::Wire;
 use bincode::config::{Configuration, Limit};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 
 /// Largest record that is decoded: far above any real one (a delivery's payload is no record),
 /// low enough that a damaged length cannot ask for the machine's memory.
 const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Memory that a thread keeps to encode in.
+const SCRATCH_BYTES: usize = 64 * 1024;
 
 /// Why bytes are no record of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,11 +47,6 @@ fn config<const MAX: usize>()
     bincode::config::standard().with_limit::<MAX>()
 }
 
-fn to_bytes<T: Serialize, const MAX: usize>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, config::<MAX>())
-        .expect("plain data without maps of unknown length always encodes")
-}
-
 fn from_bytes<T: DeserializeOwned, const MAX: usize>(bytes: &[u8]) -> Result<T, RecordError> {
     match bincode::serde::decode_from_slice(bytes, config::<MAX>()) {
         Ok((value, read)) if read == bytes.len() => Ok(value),
@@ -56,11 +54,20 @@ fn from_bytes<T: DeserializeOwned, const MAX: usize>(bytes: &[u8]) -> Result<T, 
     }
 }
 
-/// A record as bytes.
+/// A record as bytes, which take no more memory than they need: they are kept.
 pub(in crate::store) fn encode<R: Record>(record: &R) -> Vec<u8> {
-    let mut bytes = vec![R::VERSION];
-    bytes.extend(to_bytes::<_, RECORD_BYTES_MAX>(&record.to_wire()));
-    bytes
+    thread_local! {
+        static BYTES: RefCell<Vec<u8>> = RefCell::default();
+    }
+    BYTES.with_borrow_mut(|bytes| {
+        bytes.clear();
+        bytes.shrink_to(SCRATCH_BYTES);
+        bytes.push(R::VERSION);
+        let config = config::<RECORD_BYTES_MAX>();
+        bincode::serde::encode_into_std_write(record.to_wire(), bytes, config)
+            .expect("plain data without maps of unknown length always encodes");
+        bytes.as_slice().to_vec()
+    })
 }
 
 /// A record from bytes. Trailing bytes are damage; a version of the future is refused.

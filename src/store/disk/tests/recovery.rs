@@ -1,6 +1,7 @@
 //! Stores that come back after something happened to them.
 
 use super::*;
+use crate::store::disk::retain::bytes_since_snapshot;
 use crate::store::snapshot;
 use std::time::Instant;
 
@@ -149,6 +150,24 @@ fn the_journal_goes_on_where_the_snapshot_ends_and_a_harmed_snapshot_costs_nothi
         assert_eq!(report.harmed.len(), count + 1, "each is told");
         crash(store);
     }
+}
+
+/// Otherwise a large journal would get a snapshot after each start.
+#[test]
+fn after_a_start_a_snapshot_is_due_for_what_came_since_the_last_one() {
+    let dir = tempfile::tempdir().unwrap();
+    with_snapshots(dir.path());
+    let (store, _) = open(dir.path());
+    let all = store.status().journal_bytes;
+    let since = bytes_since_snapshot(dir.path()).unwrap();
+    assert!((1..3000).contains(&since) && all > 6000, "{since} {all}");
+    insert(&store, 101).unwrap();
+    let more = store.status().journal_bytes - all;
+    assert_eq!(bytes_since_snapshot(dir.path()).unwrap(), since + more);
+    crash(store);
+    std::fs::remove_dir_all(snapshot_dir(dir.path())).unwrap();
+    std::fs::create_dir(snapshot_dir(dir.path())).unwrap();
+    assert_eq!(bytes_since_snapshot(dir.path()).unwrap(), all + more);
 }
 
 /// The view is read as a whole after a start, with pauses, for a long time: so long no snapshot may
