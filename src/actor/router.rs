@@ -19,7 +19,7 @@ const HINTS_EVERY: Duration = Duration::from_millis(250);
 
 /// How long a connection that has looked is not notified again. Of a burst, a turn of router and
 /// actor for each delivery would cost more than all else.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 
 /// The router.
 pub(super) struct Router {

@@ -137,7 +137,7 @@ impl Outcome {
 }
 
 /// The content from the provider: allow-listed headers and the body, byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
     /// Names in lower case, in the order of the allow-list.
     pub headers: Vec<(String, String)>,

@@ -23,7 +23,7 @@ use std::panic::AssertUnwindSafe;
 
 /// Deliveries that are processed in one commit. Between batches, other messages and the other
 /// actors of the thread have their turn.
-const BATCH_MAX: usize = 64;
+const BATCH_MAX: usize = 256;
 /// Deliveries that are marked in one commit when their connection has ended.
 const ENDED_MAX: usize = 100;
 /// A delivery whose processing panicked this often becomes a dead letter.

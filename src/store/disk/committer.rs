@@ -32,12 +32,10 @@ use std::time::{Duration, Instant};
 /// A full disk is not tried again with less than this free.
 const HEAL_BYTES_MIN: u64 = 64 * 1024;
 
-/// How long a group waits for more, and how many batches are enough. It waits only while there are
-/// many senders: when the group before it had at least so many. A sync costs the same for any
-/// number, and a few more are worth a little of the time that all of them wait anyway.
-const GATHER: Duration = Duration::from_micros(1000);
-const GATHER_BATCHES: usize = 32;
-const BUSY_BATCHES: usize = 5;
+/// How long a group waits for more; see [`Queue::may_gather`].
+///
+/// [`Queue::may_gather`]: super::queue::Queue::may_gather
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Memory that is kept for the next group.
 const BUFFER_BYTES_MAX: usize = 1024 * 1024;
@@ -92,8 +90,6 @@ pub(super) struct Committer {
     pub(super) next_segment: u64,
     /// The segment being written; `None` while there is trouble.
     pub(super) segment: Option<Segment>,
-    /// Whether the last group was one of many.
-    pub(super) is_busy: bool,
     /// Memory for the bytes of a group: new memory has to be cleared by the kernel.
     pub(super) buffer: Vec<u8>,
     pub(super) tried_at: Option<Instant>,
@@ -130,7 +126,7 @@ impl Committer {
     }
 
     /// The next group; empty when it is time to look after trouble; `None` at the end.
-    fn next_group(&mut self) -> Option<Vec<Submission>> {
+    fn next_group(&self) -> Option<Vec<Submission>> {
         let mut queue = self.shared.queue.lock();
         while queue.len() == 0 {
             if queue.is_closed() {
@@ -142,14 +138,12 @@ impl Committer {
                 return Some(Vec::new());
             }
         }
-        if self.is_busy && queue.len() < GATHER_BATCHES && !queue.is_closed() {
-            queue.gathering = Some(GATHER_BATCHES);
+        if queue.may_gather() {
+            queue.is_gathering = true;
             self.shared.wake.wait_for(&mut queue, GATHER);
-            queue.gathering = None;
+            queue.is_gathering = false;
         }
-        let group = queue.next_group();
-        self.is_busy = group.len() >= BUSY_BATCHES;
-        Some(group)
+        Some(queue.next_group())
     }
 
     fn commit(&mut self, group: Vec<Submission>) {

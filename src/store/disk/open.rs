@@ -206,7 +206,6 @@ impl DiskStore {
             identity: Arc::clone(&identity),
             next_segment: recovered.next_segment,
             segment: None,
-            is_busy: false,
             buffer: Vec::new(),
             tried_at: None,
             is_view_broken: false,

@@ -16,6 +16,10 @@ const BATCHES_MAX: usize = 65_536;
 const GROUP_BATCHES_MAX: usize = 1024;
 /// Most bytes in a group, except that one batch may be larger by itself.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A group of so many was one of many senders, and the next one waits for more.
+const BUSY_BATCHES: usize = 5;
+/// So many wait for no more.
+const ENOUGH_BATCHES: usize = 64;
 /// A delivery of more bytes than this is a large one.
 const LARGE_BYTES: usize = 1024 * 1024;
 
@@ -40,8 +44,10 @@ pub(super) struct Queue {
     large: VecDeque<Submission>,
     bytes: usize,
     is_closed: bool,
-    /// While the committer waits for more: how many are enough to wake it.
-    pub(super) gathering: Option<usize>,
+    /// Whether the committer waits for more than there is.
+    pub(super) is_gathering: bool,
+    /// Batches in the last group.
+    had_batches: usize,
     /// Whether the last group was one of large deliveries.
     had_large: bool,
 }
@@ -73,9 +79,19 @@ impl Queue {
         self.waiting.len() + self.large.len()
     }
 
-    /// Whether the committer, should it wait, has something to do.
-    pub(super) fn is_enough(&self) -> bool {
-        self.gathering.is_none_or(|enough| self.len() >= enough)
+    /// Whether a group may wait for more: while there are many senders. A sync costs the same for
+    /// any number, and one that is alone waits for nobody.
+    pub(super) fn may_gather(&self) -> bool {
+        self.had_batches >= BUSY_BATCHES && !self.is_enough()
+    }
+
+    /// Whether a committer that waits is to be woken.
+    pub(super) fn is_due(&self) -> bool {
+        !self.is_gathering || self.is_enough()
+    }
+
+    fn is_enough(&self) -> bool {
+        self.is_closed || self.len() >= ENOUGH_BATCHES
     }
 
     /// Nothing more is taken in.
@@ -106,6 +122,7 @@ impl Queue {
         }
         self.bytes -= bytes;
         self.had_large = is_for_large;
+        self.had_batches = group.len();
         group
     }
 }
@@ -170,6 +187,38 @@ mod tests {
             groups.map(|group| sizes(&group)),
             [vec![1], vec![LARGE], vec![2]]
         );
+    }
+
+    #[test]
+    fn a_group_waits_for_more_only_while_there_are_many_senders() {
+        let mut queue = Queue::default();
+        let some = |queue: &mut Queue, count: usize| {
+            for _ in 0..count {
+                push(queue, Priority::Ingress, 1);
+            }
+        };
+        for (waiting, may_gather) in [
+            (1, false),
+            (BUSY_BATCHES - 1, false),
+            (BUSY_BATCHES, false),
+            (1, true),
+            (BUSY_BATCHES, false),
+            (ENOUGH_BATCHES - 1, true),
+            (ENOUGH_BATCHES, false),
+        ] {
+            some(&mut queue, waiting);
+            assert_eq!(queue.may_gather(), may_gather, "{waiting}");
+            assert!(queue.is_due(), "nobody gathers");
+            queue.is_gathering = true;
+            assert_eq!(queue.is_due(), waiting >= ENOUGH_BATCHES);
+            queue.is_gathering = false;
+            queue.next_group();
+        }
+        some(&mut queue, 1);
+        queue.is_gathering = true;
+        assert!(queue.may_gather() && !queue.is_due());
+        queue.close();
+        assert!(!queue.may_gather() && queue.is_due());
     }
 
     #[test]

@@ -5,8 +5,9 @@ use super::batch::encode_changes;
 use super::committer::Trouble;
 use super::opened::Opened;
 use super::queue::{Queue, Submission};
-use crate::store::Batch;
+use crate::domain::delivery::Payload;
 use crate::store::journal::Position;
+use crate::store::{Batch, Change};
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -49,18 +50,24 @@ impl Shared {
     }
 
     /// Queues a batch. The answer comes when its group is durable and applied.
-    pub(super) fn submit(&self, batch: Batch) -> Answer {
+    pub(super) fn submit(&self, mut batch: Batch) -> Answer {
         let (answerer, answer) = answer();
         let payload = encode_changes(&batch.changes);
+        // The body is in these bytes now, and nothing else asks for it.
+        for change in &mut batch.changes {
+            if let Change::InsertDelivery(_, payload) = change {
+                *payload = Payload::default();
+            }
+        }
         let mut queue = self.queue.lock();
         queue.push(Submission {
             batch,
             payload,
             answer: answerer,
         });
-        let is_enough = queue.is_enough();
+        let is_due = queue.is_due();
         drop(queue);
-        if is_enough {
+        if is_due {
             self.wake.notify_one();
         }
         answer
