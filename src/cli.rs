@@ -11,7 +11,7 @@ pub(crate) use failed::Failed;
 use action::Action;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use failed::Exit;
+use failed::{CommandResult, Exit};
 use session::Session;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -171,8 +171,6 @@ enum Command {
     Man(man::Args),
 }
 
-type CommandResult = Result<(), Failed>;
-
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     // What is written is for its owner alone: stores, exports, saved logins.
@@ -253,10 +251,10 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::User(command) => user::run(&command, session),
         Command::Token(command) => token::run(&command, session),
         Command::Completions(args) => {
-            completions::run(&args);
+            completions::run(&args, Cli::command());
             Ok(())
         }
-        Command::Man(args) => man::run(&args),
+        Command::Man(args) => man::run(&args, Cli::command()),
     }
 }
 

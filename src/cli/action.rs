@@ -1,12 +1,11 @@
 //! `hookherd check`, `ping`, `recreate`, `rotate-secret`: request it, and wait for the result.
 
-use super::CommandResult;
 use super::client::Client;
 use super::commands;
 use super::connections::{path, webhook};
-use super::failed::Failed;
+use super::failed::{CommandResult, Failed};
 use super::output::text_of;
-use super::reference::{Found, find};
+use super::reference::find::{Found, find};
 use super::session::Session;
 use reqwest::Method;
 use serde_json::Value;

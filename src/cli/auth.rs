@@ -3,11 +3,11 @@
 use super::access::{Access, Origin, token_of};
 use super::address::Address;
 use super::client::Client;
-use super::failed::Failed;
+use super::failed::{CommandResult, Failed};
+use super::output;
 use super::output::text_of;
 use super::saved::{self, Login};
 use super::session::Session;
-use super::{CommandResult, output};
 use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal, Read};
 use zeroize::Zeroizing;

@@ -1,13 +1,12 @@
 //! `hookherd commands`: list, show.
 
-use super::CommandResult;
 use super::address::route;
 use super::client::Client;
 use super::connections;
-use super::failed::Failed;
+use super::failed::{CommandResult, Failed};
 use super::list::{self, Listing, Part};
 use super::output::Column;
-use super::reference::find;
+use super::reference::find::find;
 use super::session::Session;
 use serde_json::Value;
 

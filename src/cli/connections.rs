@@ -1,10 +1,11 @@
 //! `hookherd connections`, and what is done to one of them.
 
-use super::CommandResult;
 use super::address::route;
+use super::failed::{CommandResult, Failed};
 use super::list::{self, Listing, Part};
 use super::output::{Column, text_of};
-use super::reference::{Found, find, name_of};
+use super::reference::find::{Found, find};
+use super::reference::name_of;
 use super::session::Session;
 use crate::domain::repo::ProviderKind;
 use reqwest::Method;
@@ -57,7 +58,7 @@ pub(super) struct OneArgs {
 }
 
 /// The path of a connection, or of something that is done to it.
-pub(super) fn path(found: &Found, action: Option<&str>) -> Result<String, super::Failed> {
+pub(super) fn path(found: &Found, action: Option<&str>) -> Result<String, Failed> {
     let mut parts = vec!["repositories", "connections", found.id.as_str()];
     parts.extend(action);
     route(&parts)

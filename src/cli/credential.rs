@@ -3,9 +3,9 @@
 use super::access::{read_token_file, token_of};
 use super::address::route;
 use super::client::Client;
-use super::output::{Column, Printer};
+use super::failed::{CommandResult, Failed};
+use super::output::{Column, Printer, text_of};
 use super::session::Session;
-use super::{CommandResult, Failed};
 use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -172,12 +172,9 @@ fn add(client: &Client, body: &Value, printer: Printer) -> CommandResult {
 
 /// What is said of a credential that was stored.
 pub(super) fn stored(credential: &Value) -> String {
-    let text = |p: &str| {
-        credential
-            .pointer(p)
-            .and_then(Value::as_str)
-            .unwrap_or("-")
-            .to_owned()
-    };
-    format!("stored {} for {}", text("/id"), text("/account/login"))
+    let (id, login) = (
+        text_of(credential, "/id"),
+        text_of(credential, "/account/login"),
+    );
+    format!("stored {id} for {login}")
 }

@@ -3,7 +3,7 @@
 mod play;
 mod stage;
 
-use super::CommandResult;
+use super::failed::CommandResult;
 use super::output::Printer;
 use stage::Stage;
 

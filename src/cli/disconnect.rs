@@ -1,8 +1,8 @@
 //! `hookherd disconnect CONNECTION`.
 
-use super::CommandResult;
 use super::address::route;
-use super::reference::find;
+use super::failed::CommandResult;
+use super::reference::find::find;
 use super::session::Session;
 use reqwest::Method;
 

@@ -6,9 +6,9 @@ mod credentials;
 mod deletions;
 mod token;
 
-use super::output::Column;
+use super::failed::{CommandResult, Failed};
+use super::output::{Column, text_of};
 use super::session::Session;
-use super::{CommandResult, Failed};
 use crate::app::doctor::{Finding, Verdict, examine};
 use crate::config::Config;
 use serde_json::{Value, json};
@@ -71,13 +71,6 @@ fn of_machine(file: Option<&Path>) -> Result<Vec<Finding>, Failed> {
     Ok(findings)
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or("-")
-}
-
 fn of_daemon(session: &Session) -> Vec<Finding> {
     let bad = |what: &str, why: &Failed| Finding::new(what, Verdict::Bad, why.to_string());
     let client = match session.client() {
@@ -88,7 +81,7 @@ fn of_daemon(session: &Session) -> Vec<Finding> {
         Ok(user) => user,
         Err(failed) => return vec![bad("daemon", &failed)],
     };
-    let words = format!("reachable; signed in as {}", text(&user, "/name"));
+    let words = format!("reachable; signed in as {}", text_of(&user, "/name"));
     let mut findings = vec![Finding::new("daemon", Verdict::Good, words)];
     for (what, found) in [
         ("API token", token::findings(&client)),

@@ -42,6 +42,9 @@ pub(crate) struct Failed {
     exit: Exit,
 }
 
+/// What a command comes to.
+pub(super) type CommandResult = Result<(), Failed>;
+
 impl Failed {
     /// A failure in words; status 1.
     pub(crate) fn new(words: impl Into<String>) -> Self {

@@ -1,9 +1,8 @@
 //! Lists: page after page up to a limit, as a table or as JSON, of which no more is held than
 //! what is printed.
 
-use super::CommandResult;
 use super::client::{Client, List};
-use super::failed::Failed;
+use super::failed::{CommandResult, Failed};
 use super::output::{Column, line, pretty};
 use super::reference;
 use super::session::Session;
@@ -53,7 +52,7 @@ impl Whose {
     /// Looks up what was named.
     pub(super) fn filters(&self, client: &Client) -> Result<Filters, Failed> {
         Ok(Filters {
-            connection: reference::id_of(client, self.connection.as_deref())?,
+            connection: reference::find::id_of(client, self.connection.as_deref())?,
             repository: reference::name_of(self.repository.as_deref())?,
             provider: self.provider,
         })

@@ -2,9 +2,10 @@
 
 use super::address::route;
 use super::client::{Client, refusal};
+use super::credential;
+use super::failed::{CommandResult, Failed};
 use super::output::{Printer, printable};
 use super::session::Session;
-use super::{CommandResult, Failed, credential};
 use crate::domain::repo::ProviderKind;
 use reqwest::Method;
 use serde_json::{Value, json};

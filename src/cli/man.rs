@@ -1,7 +1,7 @@
 //! `hookherd man`.
 
-use super::{Cli, CommandResult, help};
-use clap::CommandFactory;
+use super::failed::CommandResult;
+use super::help;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -11,8 +11,8 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> CommandResult {
-    let command = help::with_examples(Cli::command());
+pub(super) fn run(args: &Args, command: clap::Command) -> CommandResult {
+    let command = help::with_examples(command);
     match &args.dir {
         Some(dir) => clap_mangen::generate_to(command, dir)?,
         None => clap_mangen::Man::new(command).render(&mut std::io::stdout())?,

@@ -1,6 +1,6 @@
 //! `hookherd openapi`.
 
-use super::CommandResult;
+use super::failed::CommandResult;
 use crate::api::OPENAPI;
 use std::io::Write;
 

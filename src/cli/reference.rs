@@ -1,9 +1,7 @@
 //! A repository or a connection as people name it: `OWNER/REPO`, a URL that was copied from a
 //! browser or from `git remote -v`, or a connection's id.
 
-mod find;
-
-pub(super) use find::{Found, find, id_of};
+pub(super) mod find;
 
 use super::failed::Failed;
 use crate::domain::id::ConnectionId;

@@ -1,7 +1,7 @@
 //! `hookherd repositories PROVIDER`: what a credential of yours can reach.
 
-use super::CommandResult;
 use super::address::route;
+use super::failed::CommandResult;
 use super::list::{self, Listing, Part};
 use super::output::Column;
 use super::session::Session;

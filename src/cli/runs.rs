@@ -1,7 +1,7 @@
 //! `hookherd runs`: list, show.
 
-use super::CommandResult;
 use super::address::route;
+use super::failed::CommandResult;
 use super::list::{self, Listing, Part, Whose};
 use super::output::Column;
 use super::session::Session;

@@ -1,7 +1,6 @@
 //! `hookherd serve`.
 
-use super::failed::Exit;
-use super::{CommandResult, Failed};
+use super::failed::{CommandResult, Exit, Failed};
 use crate::app;
 use crate::config::Config;
 use std::path::Path;

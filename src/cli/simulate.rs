@@ -1,6 +1,6 @@
 //! `hookherd simulate`.
 
-use super::CommandResult;
+use super::failed::CommandResult;
 use super::output::Printer;
 use crate::simulator::{Simulator, SimulatorConfig};
 use serde_json::json;

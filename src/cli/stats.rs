@@ -1,6 +1,6 @@
 //! `hookherd stats`: totals.
 
-use super::CommandResult;
+use super::failed::CommandResult;
 use super::session::Session;
 
 pub(super) fn run(session: &Session) -> CommandResult {

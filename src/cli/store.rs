@@ -1,7 +1,7 @@
 //! `hookherd store`: verify, export, import. The daemon must not be running on the directory.
 
+use super::failed::{CommandResult, Failed};
 use super::output::Printer;
-use super::{CommandResult, Failed};
 use crate::app::store_tools;
 use crate::config::Config;
 use serde_json::json;

@@ -2,10 +2,10 @@
 
 use super::address::route;
 use super::client::Client;
+use super::failed::{CommandResult, Failed};
 use super::list::{self, Listing, Part};
 use super::output::{Column, text_of};
 use super::session::Session;
-use super::{CommandResult, Failed};
 use crate::domain::id::TokenId;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -122,8 +122,12 @@ fn paths(code: &str) -> Vec<Vec<String>> {
             .take_while(|b| is_word(*b))
             .count();
         let start = index - start;
-        // Only where a path begins: what stands behind `::` is a part of an earlier one.
-        if start == index || (start >= 2 && &bytes[start - 2..start] == b"::") {
+        // Only where a path begins: what stands behind `::` is a part of an earlier one. How far a
+        // name is seen, `pub(in path)`, is no import.
+        let is_part = [&b"::"[..], b"(in "]
+            .iter()
+            .any(|b| bytes[..start].ends_with(b));
+        if start == index || is_part {
             continue;
         }
         let whole = code[start..].split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');

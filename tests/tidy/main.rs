@@ -47,6 +47,7 @@ const WITHOUT_CIRCLES: &[&str] = &[
     "actor",
     "credentials",
     "api",
+    "cli",
     "config",
     "seal",
     "telemetry",
@@ -84,6 +85,11 @@ fn a_circle_is_seen() {
         1
     );
     assert_eq!(house(&[("src/api.rs", "mod a;\nfn g() {}"), child]), 0);
+    let seen = ("src/api/a.rs", "pub(in crate::api) fn f() {}");
+    assert_eq!(
+        house(&[("src/api.rs", "mod a;\nfn g() { a::f(); }"), seen]),
+        0
+    );
     // A group, an alias, three files, and what is for tests only.
     let (face, first) = (
         ("src/api.rs", ""),

@@ -1,13 +1,13 @@
 //! Connecting many repositories: list, plan, ask, and then one after the other.
 
+use super::args::{Args, connect, words};
 use super::plan::{Choice, Identity, Intent, Planned, of_connection, plan};
-use super::{Args, connect, words};
 use crate::cli::address::route;
 use crate::cli::client::Client;
+use crate::cli::failed::{CommandResult, Failed};
 use crate::cli::list::Writer;
 use crate::cli::output::{Column, Printer};
 use crate::cli::progress::Progress;
-use crate::cli::{CommandResult, Failed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal, Write};

@@ -1,6 +1,6 @@
 //! Which of many repositories to connect, and why not the others. Pure.
 
-use crate::cli::Failed;
+use crate::cli::failed::Failed;
 use globset::{GlobBuilder, GlobMatcher};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -3,8 +3,9 @@
 
 mod gitlab;
 
-use super::stage::Stage;
-use crate::cli::Failed;
+use super::stage::{Stage, ensure};
+use crate::cli::failed::{CommandResult, Failed};
+use crate::cli::output::text_of;
 use crate::simulator::RunSpec;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,24 +13,7 @@ use serde_json::{Value, json};
 const SHOP: &str = "acme/shop";
 const TOOLS: &str = "acme/tools";
 
-type Step = Result<(), Failed>;
-
-fn ensure(is_so: bool, what: &str) -> Step {
-    if is_so {
-        Ok(())
-    } else {
-        Err(Failed::new(what.to_owned()))
-    }
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or("-")
-}
-
-pub(super) async fn play(stage: &Stage) -> Step {
+pub(super) async fn play(stage: &Stage) -> CommandResult {
     let github = stage.github();
     let token = github.add_user("ann");
     github.add_repository(SHOP, "ann");
@@ -42,7 +26,7 @@ pub(super) async fn play(stage: &Stage) -> Step {
     let body = json!({ "provider": "github", "token": token });
     let credential = stage.call(Method::POST, "credentials", Some(body)).await?;
     ensure(
-        text(&credential, "/account/login") == "ann",
+        text_of(&credential, "/account/login") == "ann",
         "the token is ann's",
     )?;
     ensure(
@@ -59,6 +43,10 @@ pub(super) async fn play(stage: &Stage) -> Step {
     outage(stage).await?;
     forged(stage, &shop).await?;
     gitlab::play(stage).await?;
+    ensure(
+        stage.github().hooks(SHOP).len() == 1,
+        "GitHub's hooks were left alone",
+    )?;
     disconnect(stage, &shop).await
 }
 
@@ -67,11 +55,9 @@ async fn connect(stage: &Stage) -> Result<String, Failed> {
         "2. She connects {SHOP}: the webhook is created with a secret of its own."
     ));
     let body = json!({ "repository_full_name": SHOP });
-    let shop = stage
-        .call(Method::POST, "repositories/connect", Some(body))
-        .await?;
+    let shop = stage.connect(body).await?;
     ensure(
-        text(&shop, "/webhook_status") == "active",
+        text_of(&shop, "/webhook_status") == "active",
         "the webhook is active",
     )?;
     ensure(
@@ -80,13 +66,13 @@ async fn connect(stage: &Stage) -> Result<String, Failed> {
     )?;
     stage.say(&format!(
         "   -> {} posts to {}",
-        text(&shop, "/id"),
-        text(&shop, "/webhook_url")
+        text_of(&shop, "/id"),
+        text_of(&shop, "/webhook_url")
     ));
-    let id = text(&shop, "/id").to_owned();
+    let id = text_of(&shop, "/id").to_owned();
     stage
         .until("GitHub's ping is answered", async || {
-            let connection = connection(stage, &id).await?;
+            let connection = stage.connection(&id).await?;
             Ok(!connection["webhook_last_delivery_at"].is_null())
         })
         .await?;
@@ -94,41 +80,28 @@ async fn connect(stage: &Stage) -> Result<String, Failed> {
     Ok(id)
 }
 
-async fn connection(stage: &Stage, id: &str) -> Result<Value, Failed> {
-    stage
-        .call(Method::GET, &format!("repositories/connections/{id}"), None)
-        .await
-}
-
-async fn incidents(stage: &Stage, status: &str) -> Result<Vec<Value>, Failed> {
-    let answer = stage
-        .call(Method::GET, &format!("incidents?status={status}"), None)
-        .await?;
-    Ok(answer["items"].as_array().cloned().unwrap_or_default())
-}
-
-async fn failing_ci(stage: &Stage, shop: &str) -> Step {
+async fn failing_ci(stage: &Stage, shop: &str) -> CommandResult {
     stage.say("3. CI fails on main, twice. That is one incident, counted twice.");
     stage.github().play_run(SHOP, &RunSpec::new(1, "success"));
     stage.github().play_run(SHOP, &RunSpec::new(2, "failure"));
     stage.github().play_run(SHOP, &RunSpec::new(3, "failure"));
     stage
         .until("the incident counts two failures", async || {
-            let open = incidents(stage, "open").await?;
+            let open = stage.incidents("open").await?;
             Ok(open.len() == 1 && open[0]["occurrences"] == 2)
         })
         .await?;
-    let incident = incidents(stage, "open").await?.remove(0);
+    let incident = stage.incidents("open").await?.remove(0);
     ensure(
-        text(&incident, "/connection_id") == shop,
+        text_of(&incident, "/connection_id") == shop,
         "the incident is the shop's",
     )?;
-    let (title, url) = (text(&incident, "/title"), text(&incident, "/run_url"));
+    let (title, url) = (text_of(&incident, "/title"), text_of(&incident, "/run_url"));
     stage.say(&format!("   -> incident: {title} (2 times), {url}"));
     Ok(())
 }
 
-async fn passing_fork(stage: &Stage) -> Step {
+async fn passing_fork(stage: &Stage) -> CommandResult {
     stage.say(
         "   A fork's pull request passes while main is red. It comes from the fork's own main.",
     );
@@ -136,52 +109,51 @@ async fn passing_fork(stage: &Stage) -> Step {
     stage.github().play_run(SHOP, &passes);
     stage
         .until("the fork's run is recorded", async || {
-            let runs = stage.call(Method::GET, "workflows/runs", None).await?;
-            let all = runs["items"].as_array().cloned().unwrap_or_default();
+            let all = stage.items("workflows/runs").await?;
             let is_it = |run: &Value| {
-                text(run, "/head_repository") == "stranger/shop" && run["conclusion"] == "success"
+                text_of(run, "/head_repository") == "stranger/shop"
+                    && run["conclusion"] == "success"
             };
             Ok(all.iter().any(is_it))
         })
         .await?;
-    let open = incidents(stage, "open").await?;
+    let open = stage.incidents("open").await?;
     ensure(
-        open.len() == 1 && text(&open[0], "/branch") == "main",
+        open.len() == 1 && text_of(&open[0], "/branch") == "main",
         "main is still red",
     )?;
     stage.say("   -> main is still red: a fork's run does not resolve it.");
     Ok(())
 }
 
-async fn green_ci(stage: &Stage) -> Step {
+async fn green_ci(stage: &Stage) -> CommandResult {
     stage.say("4. An old run passes late and resolves nothing. Then a new run passes.");
     let mut late = RunSpec::new(1, "success");
     late.attempt = 2;
     stage.github().play_run(SHOP, &late);
     stage
         .until("the late run is recorded", async || {
-            let runs = stage.call(Method::GET, "workflows/runs", None).await?;
-            let all = runs["items"].as_array().cloned().unwrap_or_default();
+            let all = stage.items("workflows/runs").await?;
             Ok(all
                 .iter()
                 .any(|run| run["run_attempt"] == 2 && run["conclusion"] == "success"))
         })
         .await?;
     ensure(
-        incidents(stage, "open").await?.len() == 1,
+        stage.incidents("open").await?.len() == 1,
         "the incident is still open",
     )?;
     stage.github().play_run(SHOP, &RunSpec::new(4, "success"));
     stage
         .until("the incident is resolved", async || {
-            Ok(incidents(stage, "open").await?.is_empty())
+            Ok(stage.incidents("open").await?.is_empty())
         })
         .await?;
     stage.say("   -> the incident is resolved.");
     Ok(())
 }
 
-async fn deleted_hook(stage: &Stage, shop: &str) -> Step {
+async fn deleted_hook(stage: &Stage, shop: &str) -> CommandResult {
     stage.say("5. The webhook is deleted on GitHub's settings page.");
     let old = stage.github().hooks(SHOP)[0].id;
     stage.github().delete_hook_by_hand(SHOP, old);
@@ -191,16 +163,12 @@ async fn deleted_hook(stage: &Stage, shop: &str) -> Step {
             Ok(hooks.len() == 1 && hooks[0].id != old)
         })
         .await?;
-    stage
-        .until("the connection is active again", async || {
-            Ok(text(&connection(stage, shop).await?, "/webhook_status") == "active")
-        })
-        .await?;
+    stage.until_active(shop).await?;
     stage.say("   -> the next check noticed and created it again, once.");
     Ok(())
 }
 
-async fn edited_url(stage: &Stage, shop: &str) -> Step {
+async fn edited_url(stage: &Stage, shop: &str) -> CommandResult {
     stage.say("6. The webhook's URL is changed there to another server.");
     let ours = stage.github().hooks(SHOP).remove(0);
     let elsewhere = "http://127.0.0.1:9/somewhere/else";
@@ -218,37 +186,27 @@ async fn edited_url(stage: &Stage, shop: &str) -> Step {
         "it is the same webhook, and no second one was made",
     )?;
     ensure(hooks[0].secret == ours.secret, "its secret is in it")?;
-    stage
-        .until("the connection is active again", async || {
-            Ok(text(&connection(stage, shop).await?, "/webhook_status") == "active")
-        })
-        .await?;
+    stage.until_active(shop).await?;
     stage.say("-> the same webhook posts to the daemon again; no second one was created.");
     Ok(())
 }
 
-async fn outage(stage: &Stage) -> Step {
+async fn outage(stage: &Stage) -> CommandResult {
     stage.say(&format!(
         "7. GitHub's API goes down, and Ann connects {TOOLS} anyway."
     ));
     stage.simulator.faults().outage(true);
     let body = json!({ "repository_full_name": TOOLS });
-    let tools = stage
-        .call(Method::POST, "repositories/connect", Some(body))
-        .await?;
+    let tools = stage.connect(body).await?;
     let (status, why) = (
-        text(&tools, "/webhook_status"),
-        text(&tools, "/last_error/message"),
+        text_of(&tools, "/webhook_status"),
+        text_of(&tools, "/last_error/message"),
     );
     ensure(["pending", "failed"].contains(&status), "the webhook waits")?;
     stage.say(&format!("   -> connected, webhook {status}: {why}"));
     stage.simulator.faults().outage(false);
-    let id = text(&tools, "/id").to_owned();
-    stage
-        .until("the webhook is created after the outage", async || {
-            Ok(text(&connection(stage, &id).await?, "/webhook_status") == "active")
-        })
-        .await?;
+    let id = text_of(&tools, "/id").to_owned();
+    stage.until_active(&id).await?;
     ensure(
         stage.github().hooks(TOOLS).len() == 1,
         "there is exactly one hook",
@@ -257,9 +215,9 @@ async fn outage(stage: &Stage) -> Step {
     Ok(())
 }
 
-async fn forged(stage: &Stage, shop: &str) -> Step {
+async fn forged(stage: &Stage, shop: &str) -> CommandResult {
     stage.say("8. A forged delivery arrives, and GitHub delivers a real one twice.");
-    let url = text(&connection(stage, shop).await?, "/webhook_url").to_owned();
+    let url = text_of(&stage.connection(shop).await?, "/webhook_url").to_owned();
     let forged = reqwest::Client::new()
         .post(url)
         .header("x-github-event", "push")
@@ -298,12 +256,12 @@ async fn forged(stage: &Stage, shop: &str) -> Step {
     Ok(())
 }
 
-async fn disconnect(stage: &Stage, shop: &str) -> Step {
+async fn disconnect(stage: &Stage, shop: &str) -> CommandResult {
     stage.say(&format!("12. Ann disconnects {SHOP}."));
     let path = format!("repositories/connections/{shop}");
     let answer = stage.call(Method::DELETE, &path, None).await?;
     ensure(answer["webhook_deleted"] == true, "the webhook is deleted")?;
     ensure(stage.github().hooks(SHOP).is_empty(), "no hook is left")?;
-    stage.say(&format!("   -> {}", text(&answer, "/message")));
+    stage.say(&format!("   -> {}", text_of(&answer, "/message")));
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! directory.
 
 use crate::app::{App, new_master_key};
-use crate::cli::Failed;
+use crate::cli::failed::{CommandResult, Failed};
 use crate::cli::output::Printer;
 use crate::config::Config;
 use crate::simulator::{GithubHandle, Simulator, SimulatorConfig};
@@ -17,6 +17,11 @@ const STEP_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The demo's admin token; it opens nothing but the demo.
 const ADMIN_TOKEN: &str = "hhk_demo_admin_token_that_opens_nothing_else";
+
+/// Fails with these words unless it is so.
+pub(super) fn ensure(is_so: bool, what: &str) -> CommandResult {
+    is_so.then_some(()).ok_or_else(|| Failed::new(what))
+}
 
 pub(super) struct Stage {
     pub(super) url: String,
@@ -96,12 +101,40 @@ impl Stage {
         }
     }
 
+    /// Connects a repository.
+    pub(super) async fn connect(&self, body: Value) -> Result<Value, Failed> {
+        self.call(Method::POST, "repositories/connect", Some(body))
+            .await
+    }
+
+    pub(super) async fn connection(&self, id: &str) -> Result<Value, Failed> {
+        let path = format!("repositories/connections/{id}");
+        self.call(Method::GET, &path, None).await
+    }
+
+    /// The first page of a list.
+    pub(super) async fn items(&self, path: &str) -> Result<Vec<Value>, Failed> {
+        let answer = self.call(Method::GET, path, None).await?;
+        Ok(answer["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    pub(super) async fn incidents(&self, status: &str) -> Result<Vec<Value>, Failed> {
+        self.items(&format!("incidents?status={status}")).await
+    }
+
+    pub(super) async fn until_active(&self, id: &str) -> CommandResult {
+        self.until("the webhook is active", async || {
+            Ok(self.connection(id).await?["webhook_status"] == "active")
+        })
+        .await
+    }
+
     /// Looks again and again until something is so.
     pub(super) async fn until(
         &self,
         what: &str,
         is_so: impl AsyncFn() -> Result<bool, Failed>,
-    ) -> Result<(), Failed> {
+    ) -> CommandResult {
         let deadline = Instant::now() + STEP_MAX;
         while !is_so().await? {
             if Instant::now() > deadline {

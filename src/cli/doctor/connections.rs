@@ -1,9 +1,9 @@
 //! Every connection: whether its webhook is as it should be, and where it delivers to.
 
-use super::text;
 use crate::app::doctor::{Finding, Verdict};
-use crate::cli::Failed;
 use crate::cli::client::{Client, List};
+use crate::cli::failed::Failed;
+use crate::cli::output::text_of;
 use serde_json::Value;
 
 /// Most connections that get a row of their own.
@@ -85,10 +85,10 @@ fn judge(by_status: &[(String, u64, Verdict)], ailing: &[Value]) -> Vec<Finding>
         }
     };
     let rows = ailing.iter().take(ROWS_MAX).map(|connection| {
-        let name = text(connection, "/repository_full_name");
-        let host = text(connection, "/host");
+        let name = text_of(connection, "/repository_full_name");
+        let host = text_of(connection, "/host");
         let what = format!("connection {name} at {host}");
-        let verdict = verdict(text(connection, "/webhook_status"));
+        let verdict = verdict(text_of(connection, "/webhook_status"));
         Finding::new(what, verdict, why(connection))
     });
     let mut findings = vec![Finding::new("connections", worst, words)];
@@ -109,7 +109,7 @@ fn judge(by_status: &[(String, u64, Verdict)], ailing: &[Value]) -> Vec<Finding>
 
 /// What a connection ails, and what to do.
 fn why(connection: &Value) -> String {
-    let status = text(connection, "/webhook_status");
+    let status = text_of(connection, "/webhook_status");
     let error = connection.pointer("/last_error/message");
     let error = error.and_then(Value::as_str);
     let means = match status {

@@ -1,11 +1,11 @@
 //! What each credential may do, how long, and whether its provider answers to it.
 
-use super::text;
 use super::token::{End, end};
 use crate::app::doctor::{Finding, Verdict};
-use crate::cli::Failed;
 use crate::cli::address::query;
 use crate::cli::client::Client;
+use crate::cli::failed::Failed;
+use crate::cli::output::text_of;
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -32,8 +32,8 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
     let mut findings: Vec<Finding> = all
         .iter()
         .map(|one| {
-            let (login, host) = (text(one, "/account/login"), text(one, "/host"));
-            let provider = text(one, "/provider");
+            let (login, host) = (text_of(one, "/account/login"), text_of(one, "/host"));
+            let provider = text_of(one, "/provider");
             let (verdict, words) = judge(one, &all, now);
             let what = format!("credential of {login} at {host} ({provider})");
             Finding::new(what, verdict, words)
@@ -41,7 +41,7 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
         .collect();
     let mut asked = Vec::new();
     for one in &all {
-        let (provider, host) = (text(one, "/provider"), text(one, "/host"));
+        let (provider, host) = (text_of(one, "/provider"), text_of(one, "/host"));
         if asked.contains(&(provider, host)) {
             continue;
         }
@@ -109,7 +109,10 @@ fn rights(credential: &Value) -> (Verdict, String) {
         let words = format!("it needs the scope {needed}, and has {given}");
         (Verdict::Bad, words)
     };
-    match (text(credential, "/kind"), text(credential, "/provider")) {
+    match (
+        text_of(credential, "/kind"),
+        text_of(credential, "/provider"),
+    ) {
         ("app", _) if scopes.is_empty() || has(APP) => good("an installation of the App"),
         ("app", _) => {
             let words = "the installation may not manage webhooks: give the App the permission \

@@ -1,9 +1,9 @@
 //! Webhooks of connections that were disconnected, which are still at the provider.
 
-use super::text;
 use crate::app::doctor::{Finding, Verdict};
-use crate::cli::Failed;
 use crate::cli::client::{Client, List};
+use crate::cli::failed::Failed;
+use crate::cli::output::text_of;
 use serde_json::Value;
 
 /// Most that get a row of their own.
@@ -34,8 +34,8 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
 }
 
 fn row(connection: &Value) -> Finding {
-    let name = text(connection, "/repository_full_name");
-    let what = format!("deletion for {name} at {}", text(connection, "/host"));
+    let name = text_of(connection, "/repository_full_name");
+    let what = format!("deletion for {name} at {}", text_of(connection, "/host"));
     let why = connection.pointer("/last_error/message");
     let why = why.and_then(Value::as_str);
     let words = why.map_or_else(

@@ -1,10 +1,9 @@
 //! The API token that the daemon is asked with, and when a token ends.
 
-use super::text;
 use crate::app::doctor::{Finding, Verdict};
-use crate::cli::Failed;
 use crate::cli::client::Client;
-use crate::cli::output::from_now;
+use crate::cli::failed::Failed;
+use crate::cli::output::{from_now, text_of};
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -26,7 +25,7 @@ pub(super) enum End {
 
 /// When a field says that it expires.
 pub(super) fn end(value: &Value, pointer: &str, now: OffsetDateTime) -> End {
-    let expires = text(value, pointer);
+    let expires = text_of(value, pointer);
     let Ok(at) = OffsetDateTime::parse(expires, &Rfc3339) else {
         return End::Never;
     };
