@@ -11,7 +11,9 @@ pub mod faults;
 mod payload;
 pub mod refusals;
 mod sender;
+mod shared;
 mod state;
+mod transport;
 
 pub use control::{GithubHandle, GitlabHandle};
 pub use faults::{Fault, Faults, Misbehaviour, Miscarriage};
@@ -22,9 +24,7 @@ pub use state::github::{DeliveryView, HookView};
 pub use state::gitlab::ProjectHookView;
 
 use actix_web::{App, HttpServer, web};
-use parking_lot::{Mutex, MutexGuard};
-use sender::Sender;
-use state::{Ground, github, gitlab};
+use shared::Shared;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -47,36 +47,6 @@ impl Default for SimulatorConfig {
             listen,
             delivery_timeout: Duration::from_secs(10),
         }
-    }
-}
-
-/// What the threads of a simulator share.
-struct Shared {
-    ground: Arc<Ground>,
-    github: Mutex<github::State>,
-    gitlab: Mutex<gitlab::State>,
-    faults: Faults,
-    sender: Sender,
-}
-
-impl Shared {
-    fn new(delivery_timeout: Duration) -> io::Result<Self> {
-        let ground = Arc::<Ground>::default();
-        Ok(Self {
-            github: Mutex::new(github::State::on(Arc::clone(&ground))),
-            gitlab: Mutex::new(gitlab::State::on(Arc::clone(&ground))),
-            faults: Faults::default(),
-            sender: Sender::new(delivery_timeout).map_err(io::Error::other)?,
-            ground,
-        })
-    }
-
-    fn github(&self) -> MutexGuard<'_, github::State> {
-        self.github.lock()
-    }
-
-    fn gitlab(&self) -> MutexGuard<'_, gitlab::State> {
-        self.gitlab.lock()
     }
 }
 
@@ -156,7 +126,7 @@ impl Simulator {
     /// Waits until no delivery is in progress. Whether that was in time.
     pub fn wait_quiet(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
-        while self.shared.sender.is_busy() {
+        while self.shared.transport.is_busy() {
             if Instant::now() > deadline {
                 return false;
             }

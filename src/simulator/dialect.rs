@@ -5,10 +5,11 @@ mod answer;
 mod github;
 mod gitlab;
 mod oauth;
+mod operation;
 mod params;
 mod wrong;
 
-use super::Shared;
+use super::shared::Shared;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Answers any request.

@@ -48,6 +48,7 @@ const WITHOUT_CIRCLES: &[&str] = &[
     "credentials",
     "api",
     "cli",
+    "simulator",
     "config",
     "seal",
     "telemetry",

@@ -1,16 +1,16 @@
 //! The GitHub of a simulator, as the owner of the machine it runs on could change it.
 
-use super::super::payload::github as payload;
-use super::super::sender::Job as Outgoing;
-use super::super::state::github::Job;
-use super::super::{CheckSpec, DeliveryView, HookView, PullSpec, RunSpec, Shared, StatusSpec};
+use crate::simulator::payload::github as payload;
+use crate::simulator::sender;
+use crate::simulator::shared::Shared;
+use crate::simulator::{CheckSpec, DeliveryView, HookView, PullSpec, RunSpec, StatusSpec};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The GitHub of a simulator, as the owner of the machine it runs on could change it.
 #[derive(Clone)]
-pub struct GithubHandle(pub(in super::super) Arc<Shared>);
+pub struct GithubHandle(pub(crate) Arc<Shared>);
 
 impl GithubHandle {
     /// Adds a user with a token that may do everything, and returns the token.
@@ -112,7 +112,7 @@ impl GithubHandle {
 
     /// A commit gets a status.
     pub fn status(&self, full_name: &str, spec: &StatusSpec) {
-        let body = payload::status(&self.0.github(), full_name, spec);
+        let body = payload::commit_status(&self.0.github(), full_name, spec);
         self.emit(full_name, "status", &body);
     }
 
@@ -132,7 +132,7 @@ impl GithubHandle {
 
     fn emit_with_action(&self, full_name: &str, event: &str, action: &str, body: &Value) {
         let jobs = self.0.github().jobs(full_name, event, action, body);
-        self.send(jobs);
+        sender::send(&self.0, jobs);
     }
 
     /// A push to the default branch.
@@ -178,16 +178,11 @@ impl GithubHandle {
     /// Sends an earlier delivery again, with its id.
     pub fn redeliver(&self, full_name: &str, delivery: u64) {
         let job = self.0.github().redelivery(full_name, delivery);
-        self.send(job.into_iter().collect());
+        sender::send(&self.0, job);
     }
 
     /// Lets time pass at the provider.
     pub fn advance_clock(&self, by: Duration) {
         self.0.ground.advance_clock(by);
-    }
-
-    fn send(&self, jobs: Vec<Job>) {
-        let jobs = jobs.into_iter().map(Outgoing::Github).collect();
-        self.0.sender.send(&self.0, jobs);
     }
 }

@@ -1,19 +1,20 @@
 //! The GitLab of a simulator, as the owner of the machine it runs on could change it.
 
-use super::super::payload::gitlab as payload;
-use super::super::sender::Job as Outgoing;
-use super::super::state::gitlab::{Event, Job, OWNER, Project, State};
-use super::super::{DeliveryView, PipelineSpec, ProjectHookView, Shared};
+use crate::simulator::payload::gitlab as payload;
+use crate::simulator::sender;
+use crate::simulator::shared::Shared;
+use crate::simulator::state::gitlab::{Event, OWNER, Pipeline, Project, State};
+use crate::simulator::{DeliveryView, PipelineSpec, ProjectHookView};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A pipeline, and the events of what happened to it.
-type Played = (payload::Pipeline, Vec<(&'static str, Value)>);
+type Played = (Pipeline, Vec<(&'static str, Value)>);
 
 /// The GitLab of a simulator, as the owner of the machine it runs on could change it.
 #[derive(Clone)]
-pub struct GitlabHandle(pub(in super::super) Arc<Shared>);
+pub struct GitlabHandle(pub(crate) Arc<Shared>);
 
 impl GitlabHandle {
     /// Adds a user with a token that may do everything, and returns the token.
@@ -166,7 +167,7 @@ impl GitlabHandle {
     pub fn emit(&self, path: &str, event: &str, body: &Value) {
         let event = Event::of_header(event);
         let jobs = event.map(|event| self.0.gitlab().jobs(path, event, body));
-        self.send(jobs.unwrap_or_default());
+        sender::send(&self.0, jobs.unwrap_or_default());
     }
 
     /// A push to the default branch.
@@ -254,7 +255,7 @@ impl GitlabHandle {
                 state.job(old.project, &hook, old.event, &old.data, key)
             })
         };
-        self.send(job.into_iter().collect());
+        sender::send(&self.0, job);
     }
 
     /// Lets time pass at the provider.
@@ -264,10 +265,5 @@ impl GitlabHandle {
 
     fn change(&self, path: &str, change: impl FnOnce(&mut Project)) {
         self.0.gitlab().with_project(path, change);
-    }
-
-    fn send(&self, jobs: Vec<Job>) {
-        let jobs = jobs.into_iter().map(Outgoing::Gitlab).collect();
-        self.0.sender.send(&self.0, jobs);
     }
 }

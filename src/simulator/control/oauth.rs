@@ -1,7 +1,7 @@
 //! Who signs in, at either provider: applications, and the person at the browser.
 
-use super::super::state::oauth::Client;
 use super::{GithubHandle, GitlabHandle};
+use crate::simulator::state::oauth::Client;
 
 macro_rules! signing_in {
     ($($handle:ident $state:ident;)*) => {$(impl $handle {

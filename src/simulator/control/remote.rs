@@ -1,8 +1,9 @@
 //! The providers of a simulator for another process: requests below `/_sim`.
 
-use super::super::faults::{Fault, Misbehaviour};
-use super::super::{DeliveryView, JobSpec, PipelineSpec, RunJobSpec, RunSpec, Shared};
 use super::{GithubHandle, GitlabHandle};
+use crate::simulator::faults::{Fault, Misbehaviour};
+use crate::simulator::shared::Shared;
+use crate::simulator::{DeliveryView, JobSpec, PipelineSpec, RunJobSpec, RunSpec};
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
 use serde::de::DeserializeOwned;
@@ -63,7 +64,7 @@ impl Request {
                 });
             }
             "outage" => self.shared.faults.outage(self.get("lasts")?),
-            "busy" => return Ok(json!({ "busy": self.shared.sender.is_busy() })),
+            "busy" => return Ok(json!({ "busy": self.shared.transport.is_busy() })),
             "requests" => return Ok(json!(self.shared.ground.requests())),
             "clock" => {
                 let by = Duration::from_secs(self.get("advance_s")?);
@@ -263,7 +264,7 @@ async fn post(
     answer(shared, &path, body.into_inner())
 }
 
-pub(in super::super) fn register(config: &mut ServiceConfig) {
+pub(crate) fn register(config: &mut ServiceConfig) {
     let resource = web::resource("/_sim/{path:.*}").route(web::get().to(get));
     config.service(resource.route(web::post().to(post)));
 }

@@ -4,150 +4,23 @@ mod answer;
 mod apps;
 mod hooks;
 pub(super) mod oauth;
+mod operation;
 mod scope;
 
-use super::super::Shared;
-use super::super::payload::github as payload;
-use super::super::sender::Job as Outgoing;
-use super::super::state::github::{Job, RATE_LIMIT, State};
 use super::wrong;
-use actix_web::http::Method;
+use crate::simulator::payload::github as payload;
+use crate::simulator::sender;
+use crate::simulator::shared::Shared;
+use crate::simulator::state::github::{Job, RATE_LIMIT, State};
 use actix_web::{HttpRequest, HttpResponse};
 use answer::{Answer, Github, error, ok};
+use operation::{Asked, Operation, Place, parse};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The API versions that are understood.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
-
-/// What is asked for, with its name.
-macro_rules! operations {
-    ($($operation:ident $name:literal;)*) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        enum Operation {
-            $($operation),*
-        }
-
-        impl Operation {
-            const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$operation => $name),*
-                }
-            }
-        }
-    };
-}
-
-operations! {
-    User "user";
-    Account "account";
-    Repositories "repositories";
-    RateLimit "rate_limit";
-    Versions "versions";
-    Repository "repository";
-    ListHooks "list_hooks";
-    CreateHook "create_hook";
-    GetHook "get_hook";
-    UpdateHook "update_hook";
-    DeleteHook "delete_hook";
-    GetConfig "get_config";
-    UpdateConfig "update_config";
-    PingHook "ping_hook";
-    TestHook "test_hook";
-    ListDeliveries "list_deliveries";
-    GetDelivery "get_delivery";
-    Redeliver "redeliver";
-    App "app";
-    Installations "app_installations";
-    Installation "app_installation";
-    InstallationToken "installation_token";
-    InstallationRepositories "installation_repositories";
-    Unknown "unknown";
-}
-
-impl Operation {
-    /// Whether it is asked for with an App's proof instead of a token.
-    const fn is_of_an_app(self) -> bool {
-        matches!(
-            self,
-            Self::App | Self::Installations | Self::Installation | Self::InstallationToken
-        )
-    }
-
-    fn of(method: &Method, rest: &[&str]) -> Self {
-        match (method.as_str(), rest) {
-            ("GET", []) => Self::Repository,
-            ("GET", ["hooks"]) => Self::ListHooks,
-            ("POST", ["hooks"]) => Self::CreateHook,
-            ("GET", ["hooks", _]) => Self::GetHook,
-            ("PATCH", ["hooks", _]) => Self::UpdateHook,
-            ("DELETE", ["hooks", _]) => Self::DeleteHook,
-            ("GET", ["hooks", _, "config"]) => Self::GetConfig,
-            ("PATCH", ["hooks", _, "config"]) => Self::UpdateConfig,
-            ("POST", ["hooks", _, "pings"]) => Self::PingHook,
-            ("POST", ["hooks", _, "tests"]) => Self::TestHook,
-            ("GET", ["hooks", _, "deliveries"]) => Self::ListDeliveries,
-            ("GET", ["hooks", _, "deliveries", _]) => Self::GetDelivery,
-            ("POST", ["hooks", _, "deliveries", _, "attempts"]) => Self::Redeliver,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-/// A request, taken apart.
-struct Asked<'a> {
-    operation: Operation,
-    /// What the path says of the repository, when it is about one.
-    place: Place<'a>,
-    /// The path behind the repository.
-    rest: Vec<&'a str>,
-    query: &'a str,
-    body: Value,
-    login: String,
-    token: String,
-    /// The repositories that an installation's token reaches.
-    reach: Option<BTreeSet<u64>>,
-}
-
-#[derive(Clone, Copy)]
-enum Place<'a> {
-    None,
-    Named(&'a str, &'a str),
-    Numbered(&'a str),
-}
-
-fn parse<'a>(method: &Method, segments: &[&'a str]) -> (Operation, Place<'a>, Vec<&'a str>) {
-    match segments {
-        ["user"] => (Operation::User, Place::None, Vec::new()),
-        ["users", login] => (Operation::Account, Place::None, vec![login]),
-        ["user", "repos"] => (Operation::Repositories, Place::None, Vec::new()),
-        ["rate_limit"] => (Operation::RateLimit, Place::None, Vec::new()),
-        ["versions"] => (Operation::Versions, Place::None, Vec::new()),
-        ["installation", "repositories"] => {
-            (Operation::InstallationRepositories, Place::None, Vec::new())
-        }
-        ["app"] => (Operation::App, Place::None, Vec::new()),
-        ["app", "installations"] => (Operation::Installations, Place::None, Vec::new()),
-        ["app", "installations", _] if method == Method::GET => {
-            (Operation::Installation, Place::None, Vec::new())
-        }
-        ["app", "installations", _, "access_tokens"] if method == Method::POST => {
-            (Operation::InstallationToken, Place::None, Vec::new())
-        }
-        ["repos", owner, name, rest @ ..] => (
-            Operation::of(method, rest),
-            Place::Named(owner, name),
-            rest.to_vec(),
-        ),
-        ["repositories", id, rest @ ..] => (
-            Operation::of(method, rest),
-            Place::Numbered(id),
-            rest.to_vec(),
-        ),
-        _ => (Operation::Unknown, Place::None, Vec::new()),
-    }
-}
 
 /// Answers any request of the API.
 pub(super) async fn handle(
@@ -193,8 +66,7 @@ pub(super) async fn handle(
             }
         }
     };
-    let jobs = jobs.into_iter().map(Outgoing::Github).collect();
-    shared.sender.send(shared, jobs);
+    sender::send(shared, jobs);
     if let Some(failed) = wrong::after(fault, &Github, &answer).await {
         return failed;
     }

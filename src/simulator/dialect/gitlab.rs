@@ -1,6 +1,7 @@
 //! GitLab's REST API below `/api/v4`, as far as projects and their hooks go.
 
 mod answer;
+mod asked;
 mod events;
 mod hooks;
 pub(super) mod oauth;
@@ -9,38 +10,20 @@ mod people;
 mod projects;
 mod spaces;
 
-use super::super::Shared;
-use super::super::sender::{Job as Outgoing, Outcome};
-use super::super::state::gitlab::{Job, State, TokenKind};
 use super::answer::Answer;
 use super::params::Params;
 use super::wrong;
+use crate::simulator::sender;
+use crate::simulator::shared::Shared;
+use crate::simulator::state::gitlab::{State, TokenKind};
 use actix_web::{HttpRequest, HttpResponse};
 use answer::{Gitlab, error, insufficient_scope, invalid_token, too_many, unauthorized};
+use asked::{Asked, Step, bearer, header};
 use operation::Operation;
 use std::sync::Arc;
 
-/// A request, taken apart.
-struct Asked<'a> {
-    operation: Operation,
-    /// The parts of the path behind what says the project, decoded.
-    rest: &'a [String],
-    params: Params,
-    query: &'a str,
-    login: String,
-    token: String,
-}
-
 /// What was asked in this minute, and how much may be; nothing where that is unbounded.
 type Budget = Option<(u32, u32)>;
-
-/// What is to be done next.
-enum Step {
-    /// Nothing: this is the answer.
-    Say(Answer),
-    /// A delivery; the answer depends on what comes of it.
-    Send(Box<Job>, fn(&Outcome) -> Answer),
-}
 
 /// A part of a path without its escapes.
 fn decoded(part: &str) -> String {
@@ -80,7 +63,7 @@ pub(super) async fn handle(
     let answer = match step {
         Step::Say(answer) => answer,
         Step::Send(job, say) => {
-            let outcome = shared.sender.deliver(shared, &Outgoing::Gitlab(*job)).await;
+            let outcome = sender::deliver(shared, &(*job).into()).await;
             say(&outcome)
         }
     };
@@ -134,7 +117,7 @@ fn with_rate(answer: Answer, budget: Budget) -> Answer {
     let Some((count, limit)) = budget else {
         return answer;
     };
-    let now_s = super::super::state::wall_now_s();
+    let now_s = crate::simulator::state::wall_now_s();
     let remaining = limit.saturating_sub(count);
     if answer.has("ratelimit-remaining") {
         return answer.with("ratelimit-limit", limit.to_string());
@@ -145,14 +128,6 @@ fn with_rate(answer: Answer, budget: Budget) -> Answer {
         .with("ratelimit-observed", count.to_string())
         .with("ratelimit-remaining", remaining.to_string())
         .with("ratelimit-reset", ((now_s / 60 + 1) * 60).to_string())
-}
-
-fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
-    request.headers().get(name)?.to_str().ok()
-}
-
-fn bearer(request: &HttpRequest) -> Option<&str> {
-    header(request, "authorization")?.strip_prefix("Bearer ")
 }
 
 /// What every request must have; the token and the login that it stands for.

@@ -1,11 +1,11 @@
 //! Signing in, as far as both providers do it alike: RFC 6749 and RFC 8628.
 
-use super::super::Shared;
-use super::super::state::Ground;
-use super::super::state::oauth::{Applicant, Desk, Grant, Trouble};
 use super::answer::Answer;
 use super::params::Params;
 use super::wrong::{self, Voice};
+use crate::simulator::shared::Shared;
+use crate::simulator::state::Ground;
+use crate::simulator::state::oauth::{Applicant, Desk, Grant, Trouble};
 use actix_web::{HttpRequest, HttpResponse};
 
 /// The name of the grant of RFC 8628.

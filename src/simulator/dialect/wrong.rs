@@ -1,9 +1,9 @@
 //! Faults, in the words of the one who fails.
 
-use super::super::Shared;
-use super::super::faults::Misbehaviour;
-use super::super::refusals::Words;
 use super::answer::{Answer, Said, answer, cut_off, half_of, ok};
+use crate::simulator::faults::Misbehaviour;
+use crate::simulator::refusals::Words;
+use crate::simulator::shared::Shared;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 use std::time::Duration;

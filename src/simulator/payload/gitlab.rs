@@ -3,15 +3,14 @@
 mod ci;
 mod spec;
 
-pub(in super::super) use ci::{Pipeline, deployment, play, repeat};
+pub(crate) use ci::{deployment, play, repeat};
+pub(crate) use spec::DEFAULT_BRANCH;
 pub use spec::{JobSpec, MergeRequestSpec, ParentSpec, PipelineSpec};
 
-use super::super::state::gitlab::{Project, State};
+use crate::simulator::state::gitlab::{Project, State};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-/// What every project is on, unless said otherwise.
-pub(in super::super) const DEFAULT_BRANCH: &str = "main";
 /// The commit that is not there.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
@@ -21,7 +20,7 @@ fn moment(seconds: u64) -> OffsetDateTime {
 }
 
 /// A time as payloads write it: `2026-11-24 10:00:00 UTC`.
-pub(in super::super) fn time(seconds: u64) -> String {
+pub(crate) fn time(seconds: u64) -> String {
     let at = moment(seconds);
     let (date, clock) = (at.date(), at.to_hms());
     let (hours, minutes, seconds) = clock;
@@ -29,14 +28,14 @@ pub(in super::super) fn time(seconds: u64) -> String {
 }
 
 /// A time as the API writes it.
-pub(in super::super) fn api_time(seconds: u64) -> String {
+pub(crate) fn api_time(seconds: u64) -> String {
     let at = moment(seconds);
     let (date, (hours, minutes, seconds)) = (at.date(), at.to_hms());
     format!("{date}T{hours:02}:{minutes:02}:{seconds:02}.000Z")
 }
 
 /// The last part of a path, and the groups before it.
-pub(in super::super) fn parts(path: &str) -> (&str, &str) {
+pub(crate) fn parts(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
@@ -85,7 +84,7 @@ fn commit(state: &State, project: &Project, sha: &str) -> Value {
 }
 
 /// A push of one commit to a branch (`refs/heads/...`) or of a tag (`refs/tags/...`).
-pub(in super::super) fn push(state: &State, of: &Project, reference: &str) -> Value {
+pub(crate) fn push(state: &State, of: &Project, reference: &str) -> Value {
     let is_tag = reference.starts_with("refs/tags/");
     let number = state.attempts.len() + 1;
     let (before, after) = if is_tag {
@@ -111,7 +110,7 @@ pub(in super::super) fn push(state: &State, of: &Project, reference: &str) -> Va
 /// A branch (`refs/heads/...`) or a tag (`refs/tags/...`) is deleted: a push of no commits to a
 /// hash of zeros, with `checkout_sha` null and no time in it, as GitLab's documentation of push
 /// and tag events says.
-pub(in super::super) fn deletion(state: &State, of: &Project, reference: &str) -> Value {
+pub(crate) fn deletion(state: &State, of: &Project, reference: &str) -> Value {
     let mut body = push(state, of, reference);
     body["before"] = format!("{:040x}", state.attempts.len() + 0xffff).into();
     body["after"] = NO_COMMIT.into();
@@ -122,7 +121,7 @@ pub(in super::super) fn deletion(state: &State, of: &Project, reference: &str) -
 }
 
 /// A merge request ends, by `merge` or `close` (GitLab's documentation of merge request events).
-pub(in super::super) fn merge_request_ended(
+pub(crate) fn merge_request_ended(
     state: &State,
     of: &Project,
     (iid, source_branch): (u64, &str),
@@ -143,7 +142,7 @@ pub(in super::super) fn merge_request_ended(
 }
 
 /// A merge request is opened.
-pub(in super::super) fn merge_request(state: &State, of: &Project) -> Value {
+pub(crate) fn merge_request(state: &State, of: &Project) -> Value {
     let number = state.attempts.len() + 1;
     let url = format!(
         "{}/{}/-/merge_requests/{number}",

@@ -1,10 +1,10 @@
 //! A delivery as GitHub sends it.
 
-use super::super::faults::Miscarriage;
-use super::super::state::github::Job;
-use super::Parcel;
 use crate::domain::secret::HookSecret;
 use crate::provider::signature::github_sign;
+use crate::simulator::faults::Miscarriage;
+use crate::simulator::state::github::Job;
+use crate::simulator::transport::Parcel;
 
 /// What signs a delivery that is signed wrongly.
 const WRONG_SECRET: &str = "another secret than that of the hook, of enough characters";

@@ -1,8 +1,8 @@
 //! A delivery as GitLab sends it. The signature is that of Standard Webhooks.
 
-use super::super::faults::Miscarriage;
-use super::super::state::gitlab::Job;
-use super::Parcel;
+use crate::simulator::faults::Miscarriage;
+use crate::simulator::state::gitlab::Job;
+use crate::simulator::transport::Parcel;
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -16,7 +16,7 @@ const WRONG_TOKEN: &str = "another token than that of the hook, of enough charac
 const WRONG_KEY: [u8; 32] = [7; 32];
 
 /// The key of a signing token: 32 bytes behind the prefix.
-pub(in super::super) fn key_of(signing_token: &str) -> Option<[u8; 32]> {
+pub(crate) fn key_of(signing_token: &str) -> Option<[u8; 32]> {
     let digits = signing_token.strip_prefix(KEY_PREFIX)?;
     BASE64.decode(digits.as_bytes()).ok()?.try_into().ok()
 }

@@ -1,12 +1,12 @@
 //! What the simulated GitHub knows.
 
+mod access;
 mod app;
 mod token;
 
-pub(in super::super) use app::{App, Installation};
-pub(in super::super) use token::Token;
+pub(crate) use app::{App, Installation, proven};
+pub(crate) use token::{RATE_LIMIT, Token};
 
-use super::super::payload::github as payload;
 use super::Ground;
 use super::oauth::Desk;
 use serde_json::{Value, json};
@@ -18,22 +18,20 @@ use std::time::Duration;
 const HOOKS_PER_EVENT_MAX: usize = 20;
 /// How long the log of deliveries reaches back.
 const LOG_WINDOW: Duration = Duration::from_hours(72);
-/// Calls of an hour.
-pub(in super::super) const RATE_LIMIT: u32 = 5000;
 
 /// A hook as the provider keeps it.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Hook {
-    pub(in super::super) id: u64,
-    pub(in super::super) url: String,
-    pub(in super::super) content_type: String,
-    pub(in super::super) insecure_ssl: String,
-    pub(in super::super) secret: Option<String>,
-    pub(in super::super) events: Vec<String>,
-    pub(in super::super) is_active: bool,
-    pub(in super::super) created_at_s: u64,
-    pub(in super::super) updated_at_s: u64,
-    pub(in super::super) last_response: Option<(Option<u16>, String)>,
+pub(crate) struct Hook {
+    pub(crate) id: u64,
+    pub(crate) url: String,
+    pub(crate) content_type: String,
+    pub(crate) insecure_ssl: String,
+    pub(crate) secret: Option<String>,
+    pub(crate) events: Vec<String>,
+    pub(crate) is_active: bool,
+    pub(crate) created_at_s: u64,
+    pub(crate) updated_at_s: u64,
+    pub(crate) last_response: Option<(Option<u16>, String)>,
 }
 
 /// A hook, for assertions.
@@ -73,58 +71,58 @@ pub struct DeliveryView {
 }
 
 #[derive(Clone, Debug)]
-pub(in super::super) struct Attempt {
-    pub(in super::super) view: DeliveryView,
-    pub(in super::super) repository: u64,
-    pub(in super::super) action: String,
-    pub(in super::super) is_redelivery: bool,
-    pub(in super::super) at_s: u64,
-    pub(in super::super) body: Value,
+pub(crate) struct Attempt {
+    pub(crate) view: DeliveryView,
+    pub(crate) repository: u64,
+    pub(crate) action: String,
+    pub(crate) is_redelivery: bool,
+    pub(crate) at_s: u64,
+    pub(crate) body: Value,
 }
 
 #[derive(Clone, Debug)]
-pub(in super::super) struct Repository {
-    pub(in super::super) id: u64,
-    pub(in super::super) full_name: String,
-    pub(in super::super) is_archived: bool,
-    pub(in super::super) admins: BTreeSet<String>,
-    pub(in super::super) hooks: BTreeMap<u64, Hook>,
+pub(crate) struct Repository {
+    pub(crate) id: u64,
+    pub(crate) full_name: String,
+    pub(crate) is_archived: bool,
+    pub(crate) admins: BTreeSet<String>,
+    pub(crate) hooks: BTreeMap<u64, Hook>,
 }
 
 /// A delivery to be sent.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Job {
-    pub(in super::super) attempt: u64,
-    pub(in super::super) hook: Hook,
-    pub(in super::super) repository: u64,
-    pub(in super::super) guid: String,
-    pub(in super::super) event: String,
-    pub(in super::super) body: Value,
+pub(crate) struct Job {
+    pub(crate) attempt: u64,
+    pub(crate) hook: Hook,
+    pub(crate) repository: u64,
+    pub(crate) guid: String,
+    pub(crate) event: String,
+    pub(crate) body: Value,
 }
 
 #[derive(Debug)]
-pub(in super::super) struct State {
-    pub(in super::super) ground: Arc<Ground>,
-    pub(in super::super) users: BTreeMap<String, u64>,
-    pub(in super::super) tokens: BTreeMap<String, Token>,
-    pub(in super::super) repositories: BTreeMap<u64, Repository>,
+pub(crate) struct State {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) users: BTreeMap<String, u64>,
+    pub(crate) tokens: BTreeMap<String, Token>,
+    pub(crate) repositories: BTreeMap<u64, Repository>,
     /// Names that repositories had before.
-    pub(in super::super) old_names: BTreeMap<String, u64>,
-    pub(in super::super) attempts: Vec<Attempt>,
-    pub(in super::super) desk: Desk,
-    pub(in super::super) apps: BTreeMap<u64, App>,
-    pub(in super::super) installations: BTreeMap<u64, Installation>,
+    pub(crate) old_names: BTreeMap<String, u64>,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) desk: Desk,
+    pub(crate) apps: BTreeMap<u64, App>,
+    pub(crate) installations: BTreeMap<u64, Installation>,
 }
 
 /// Why a hook is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Refusal {
+pub(crate) enum Refusal {
     Exists,
     TooMany,
 }
 
 impl State {
-    pub(in super::super) fn on(ground: Arc<Ground>) -> Self {
+    pub(crate) fn on(ground: Arc<Ground>) -> Self {
         Self {
             ground,
             users: BTreeMap::new(),
@@ -138,15 +136,15 @@ impl State {
         }
     }
 
-    pub(in super::super) fn api_url(&self) -> &str {
+    pub(crate) fn api_url(&self) -> &str {
         self.ground.url()
     }
 
-    pub(in super::super) fn now_s(&self) -> u64 {
+    pub(crate) fn now_s(&self) -> u64 {
         self.ground.now_s()
     }
 
-    pub(in super::super) fn add_user(&mut self, login: &str) -> String {
+    pub(crate) fn add_user(&mut self, login: &str) -> String {
         let id = self.ground.fresh();
         self.users.entry(login.to_owned()).or_insert(id);
         let token = format!("ghp_{login}{id}");
@@ -154,7 +152,7 @@ impl State {
         token
     }
 
-    pub(in super::super) fn add_repository(&mut self, full_name: &str, owner: &str) -> u64 {
+    pub(crate) fn add_repository(&mut self, full_name: &str, owner: &str) -> u64 {
         let id = self.ground.fresh();
         self.old_names.remove(&full_name.to_ascii_lowercase());
         let repository = Repository {
@@ -168,12 +166,12 @@ impl State {
         id
     }
 
-    pub(in super::super) fn find(&self, full_name: &str) -> Option<u64> {
+    pub(crate) fn find(&self, full_name: &str) -> Option<u64> {
         let same = |r: &&Repository| r.full_name.eq_ignore_ascii_case(full_name);
         self.repositories.values().find(same).map(|r| r.id)
     }
 
-    pub(in super::super) fn with_repository(
+    pub(crate) fn with_repository(
         &mut self,
         full_name: &str,
         change: impl FnOnce(&mut Repository),
@@ -186,7 +184,7 @@ impl State {
         }
     }
 
-    pub(in super::super) fn set_admin(&mut self, login: &str, full_name: &str, is_admin: bool) {
+    pub(crate) fn set_admin(&mut self, login: &str, full_name: &str, is_admin: bool) {
         self.with_repository(full_name, |r| {
             if is_admin {
                 r.admins.insert(login.to_owned());
@@ -196,7 +194,7 @@ impl State {
         });
     }
 
-    pub(in super::super) fn rename(&mut self, full_name: &str, new_name: &str) {
+    pub(crate) fn rename(&mut self, full_name: &str, new_name: &str) {
         if let Some(id) = self.find(full_name) {
             self.old_names.insert(full_name.to_ascii_lowercase(), id);
             self.old_names.remove(&new_name.to_ascii_lowercase());
@@ -205,11 +203,7 @@ impl State {
     }
 
     /// The rules for a new hook: not the same URL with overlapping events, not too many.
-    pub(in super::super) fn create_hook(
-        &mut self,
-        repository: u64,
-        mut hook: Hook,
-    ) -> Result<Hook, Refusal> {
+    pub(crate) fn create_hook(&mut self, repository: u64, mut hook: Hook) -> Result<Hook, Refusal> {
         let now = self.now_s();
         let id = self.ground.fresh();
         let Some(repository) = self.repositories.get_mut(&repository) else {
@@ -244,7 +238,7 @@ impl State {
         Ok(hook)
     }
 
-    pub(in super::super) fn hook_views(&self, full_name: &str) -> Vec<HookView> {
+    pub(crate) fn hook_views(&self, full_name: &str) -> Vec<HookView> {
         let found = self
             .find(full_name)
             .and_then(|id| self.repositories.get(&id));
@@ -263,14 +257,14 @@ impl State {
             .collect()
     }
 
-    pub(in super::super) fn delivery_views(&self, full_name: &str) -> Vec<DeliveryView> {
+    pub(crate) fn delivery_views(&self, full_name: &str) -> Vec<DeliveryView> {
         let id = self.find(full_name);
         let ours = self.attempts.iter().filter(|a| Some(a.repository) == id);
         ours.map(|a| a.view.clone()).collect()
     }
 
     /// The attempts of a hook that the log still shows, newest first.
-    pub(in super::super) fn log(&self, hook: u64) -> Vec<&Attempt> {
+    pub(crate) fn log(&self, hook: u64) -> Vec<&Attempt> {
         let from = self.now_s().saturating_sub(LOG_WINDOW.as_secs());
         self.attempts
             .iter()
@@ -280,7 +274,7 @@ impl State {
     }
 
     /// One event for every hook that wants it: one GUID for all of them.
-    pub(in super::super) fn jobs(
+    pub(crate) fn jobs(
         &mut self,
         full_name: &str,
         event: &str,
@@ -306,21 +300,19 @@ impl State {
     }
 
     /// A ping for one hook, whatever it wants.
-    pub(in super::super) fn ping(&mut self, repository: u64, hook: &Hook) -> Job {
-        let (guid, body) = (self.ground.guid(), payload::ping(self, repository, hook));
-        self.job(repository, hook.clone(), &guid, "ping", "", &body, false)
+    pub(crate) fn ping(&mut self, repository: u64, hook: &Hook, body: &Value) -> Job {
+        let guid = self.ground.guid();
+        self.job(repository, hook.clone(), &guid, "ping", "", body, false)
     }
 
-    /// The latest push once more, for a hook that wants pushes.
-    pub(in super::super) fn test(&mut self, repository: u64, hook: &Hook) -> Option<Job> {
-        let name = self.repositories.get(&repository)?.full_name.clone();
+    /// A push once more, for a hook that wants pushes.
+    pub(crate) fn test(&mut self, repository: u64, hook: &Hook, body: &Value) -> Option<Job> {
         let is_wanted = hook.events.iter().any(|e| e == "push" || e == "*");
-        let (guid, body) = (self.ground.guid(), payload::push(self, &name));
-        let hook = hook.clone();
-        is_wanted.then(|| self.job(repository, hook, &guid, "push", "", &body, false))
+        let (guid, hook) = (self.ground.guid(), hook.clone());
+        is_wanted.then(|| self.job(repository, hook, &guid, "push", "", body, false))
     }
 
-    pub(in super::super) fn redelivery(&mut self, full_name: &str, delivery: u64) -> Option<Job> {
+    pub(crate) fn redelivery(&mut self, full_name: &str, delivery: u64) -> Option<Job> {
         let repository = self.find(full_name)?;
         let old = self
             .attempts
@@ -386,7 +378,7 @@ impl State {
     }
 
     /// The result of an attempt.
-    pub(in super::super) fn note(&mut self, attempt: u64, status: Option<u16>, answer: String) {
+    pub(crate) fn note(&mut self, attempt: u64, status: Option<u16>, answer: String) {
         let Some(kept) = self
             .attempts
             .iter_mut()
@@ -410,7 +402,7 @@ impl State {
     }
 
     /// The user or the organisation of this name, in any case, as it is spelt.
-    pub(in super::super) fn owner(&self, login: &str) -> Option<String> {
+    pub(crate) fn owner(&self, login: &str) -> Option<String> {
         let owners = self.repositories.values();
         let owners = owners.filter_map(|r| Some(r.full_name.split_once('/')?.0));
         let mut all = self.users.keys().map(String::as_str).chain(owners);
@@ -418,7 +410,7 @@ impl State {
         found.map(str::to_owned)
     }
 
-    pub(in super::super) fn user_json(&self, login: &str) -> Value {
+    pub(crate) fn user_json(&self, login: &str) -> Value {
         let (id, api) = (self.users.get(login).copied().unwrap_or(1), self.api_url());
         let mut user = json!({
             "login": login, "id": id, "node_id": format!("U_{id}"), "gravatar_id": "",

@@ -1,14 +1,16 @@
 //! What the simulated GitLab knows: people, projects, hooks.
 
+mod attempt;
 mod event;
 mod hook;
 mod log;
+mod pipeline;
 
-pub(in super::super) use event::{EVENTS, Event};
-pub(in super::super) use hook::{Alert, Hook};
-pub(in super::super) use log::{Attempt, Job};
+pub(crate) use attempt::{Attempt, Job};
+pub(crate) use event::{EVENTS, Event};
+pub(crate) use hook::{Alert, Hook};
+pub(crate) use pipeline::{Build, Pipeline};
 
-use super::super::payload::gitlab::Pipeline;
 use super::Ground;
 use super::oauth::{Customs, Desk, Grant};
 use serde_json::{Value, json};
@@ -37,43 +39,43 @@ const CUSTOMS: Customs = Customs {
 const VERSION: (u16, u16) = (19, 3);
 
 /// May do nothing but look.
-pub(in super::super) const GUEST: u32 = 10;
+pub(crate) const GUEST: u32 = 10;
 /// May manage hooks.
-pub(in super::super) const MAINTAINER: u32 = 40;
+pub(crate) const MAINTAINER: u32 = 40;
 /// May do everything.
-pub(in super::super) const OWNER: u32 = 50;
+pub(crate) const OWNER: u32 = 50;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum TokenKind {
+pub(crate) enum TokenKind {
     Personal,
     Oauth,
 }
 
 #[derive(Clone, Debug)]
-pub(in super::super) struct Token {
-    pub(in super::super) id: u64,
-    pub(in super::super) login: String,
-    pub(in super::super) kind: TokenKind,
-    pub(in super::super) scopes: Vec<String>,
-    pub(in super::super) created_at_s: u64,
-    pub(in super::super) expires_at_s: Option<u64>,
-    pub(in super::super) is_revoked: bool,
+pub(crate) struct Token {
+    pub(crate) id: u64,
+    pub(crate) login: String,
+    pub(crate) kind: TokenKind,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) created_at_s: u64,
+    pub(crate) expires_at_s: Option<u64>,
+    pub(crate) is_revoked: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(in super::super) struct Project {
-    pub(in super::super) id: u64,
+pub(crate) struct Project {
+    pub(crate) id: u64,
     /// The whole path, with all its groups.
-    pub(in super::super) path: String,
-    pub(in super::super) is_archived: bool,
-    pub(in super::super) is_public: bool,
-    pub(in super::super) is_empty: bool,
-    pub(in super::super) members: BTreeMap<String, u32>,
-    pub(in super::super) hooks: BTreeMap<u64, Hook>,
-    pub(in super::super) pipelines: BTreeMap<u64, Pipeline>,
+    pub(crate) path: String,
+    pub(crate) is_archived: bool,
+    pub(crate) is_public: bool,
+    pub(crate) is_empty: bool,
+    pub(crate) members: BTreeMap<String, u32>,
+    pub(crate) hooks: BTreeMap<u64, Hook>,
+    pub(crate) pipelines: BTreeMap<u64, Pipeline>,
     /// The last payload of each event, by its flag.
-    pub(in super::super) samples: BTreeMap<&'static str, Value>,
+    pub(crate) samples: BTreeMap<&'static str, Value>,
 }
 
 /// A hook of a project, for assertions.
@@ -98,26 +100,26 @@ pub struct ProjectHookView {
 }
 
 #[derive(Debug)]
-pub(in super::super) struct State {
-    pub(in super::super) ground: Arc<Ground>,
-    pub(in super::super) version: (u16, u16),
+pub(crate) struct State {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) version: (u16, u16),
     /// Whether failing hooks are switched off. Only gitlab.com does so unasked.
-    pub(in super::super) disables_hooks: bool,
-    pub(in super::super) requests_per_minute: Option<u32>,
-    pub(in super::super) log_bytes_max: usize,
-    pub(in super::super) desk: Desk,
-    pub(in super::super) users: BTreeMap<String, u64>,
-    pub(in super::super) tokens: BTreeMap<String, Token>,
-    pub(in super::super) projects: BTreeMap<u64, Project>,
+    pub(crate) disables_hooks: bool,
+    pub(crate) requests_per_minute: Option<u32>,
+    pub(crate) log_bytes_max: usize,
+    pub(crate) desk: Desk,
+    pub(crate) users: BTreeMap<String, u64>,
+    pub(crate) tokens: BTreeMap<String, Token>,
+    pub(crate) projects: BTreeMap<u64, Project>,
     /// Paths that projects had before.
-    pub(in super::super) old_paths: BTreeMap<String, u64>,
-    pub(in super::super) attempts: Vec<Attempt>,
+    pub(crate) old_paths: BTreeMap<String, u64>,
+    pub(crate) attempts: Vec<Attempt>,
     /// What was counted, and in which minute.
     counts: BTreeMap<String, (u64, u32)>,
 }
 
 impl State {
-    pub(in super::super) fn on(ground: Arc<Ground>) -> Self {
+    pub(crate) fn on(ground: Arc<Ground>) -> Self {
         Self {
             ground,
             version: VERSION,
@@ -134,21 +136,21 @@ impl State {
         }
     }
 
-    pub(in super::super) fn now_s(&self) -> u64 {
+    pub(crate) fn now_s(&self) -> u64 {
         self.ground.now_s()
     }
 
-    pub(in super::super) fn is_since(&self, major: u16, minor: u16) -> bool {
+    pub(crate) fn is_since(&self, major: u16, minor: u16) -> bool {
         self.version >= (major, minor)
     }
 
-    pub(in super::super) fn add_user(&mut self, login: &str) {
+    pub(crate) fn add_user(&mut self, login: &str) {
         let id = self.ground.fresh();
         self.users.entry(login.to_owned()).or_insert(id);
     }
 
     /// Gives a user a token of these scopes.
-    pub(in super::super) fn add_token(&mut self, login: &str, scopes: &[&str]) -> String {
+    pub(crate) fn add_token(&mut self, login: &str, scopes: &[&str]) -> String {
         let id = self.ground.fresh();
         let text = format!("glpat-{login}{id}");
         let token = Token {
@@ -165,7 +167,7 @@ impl State {
     }
 
     /// A grant was given out: its token is good, and the one before no longer.
-    pub(in super::super) fn settle(&mut self, grant: &Grant) {
+    pub(crate) fn settle(&mut self, grant: &Grant) {
         if let Some(old) = &grant.replaces {
             self.revoke(old);
         }
@@ -182,20 +184,20 @@ impl State {
     }
 
     /// Makes a token worthless.
-    pub(in super::super) fn revoke(&mut self, token: &str) {
+    pub(crate) fn revoke(&mut self, token: &str) {
         if let Some(token) = self.tokens.get_mut(token) {
             token.is_revoked = true;
         }
     }
 
     /// Takes back the whole grant that a token belongs to.
-    pub(in super::super) fn revoke_grant(&mut self, token: &str) {
+    pub(crate) fn revoke_grant(&mut self, token: &str) {
         if let Some(access) = self.desk.revoke(token) {
             self.revoke(&access);
         }
     }
 
-    pub(in super::super) fn add_project(&mut self, path: &str, owner: &str) -> u64 {
+    pub(crate) fn add_project(&mut self, path: &str, owner: &str) -> u64 {
         let id = self.ground.fresh();
         self.old_paths.remove(&path.to_ascii_lowercase());
         let project = Project {
@@ -213,16 +215,16 @@ impl State {
         id
     }
 
-    pub(in super::super) fn find(&self, path: &str) -> Option<u64> {
+    pub(crate) fn find(&self, path: &str) -> Option<u64> {
         let same = |p: &&Project| p.path.eq_ignore_ascii_case(path);
         self.projects.values().find(same).map(|p| p.id)
     }
 
-    pub(in super::super) fn project(&self, path: &str) -> Option<&Project> {
+    pub(crate) fn project(&self, path: &str) -> Option<&Project> {
         self.find(path).and_then(|id| self.projects.get(&id))
     }
 
-    pub(in super::super) fn with_project(&mut self, path: &str, change: impl FnOnce(&mut Project)) {
+    pub(crate) fn with_project(&mut self, path: &str, change: impl FnOnce(&mut Project)) {
         let found = self.find(path);
         if let Some(project) = found.and_then(|id| self.projects.get_mut(&id)) {
             change(project);
@@ -230,7 +232,7 @@ impl State {
     }
 
     /// The project gets another path; the old one leads to it until it is used again.
-    pub(in super::super) fn rename(&mut self, path: &str, new_path: &str) {
+    pub(crate) fn rename(&mut self, path: &str, new_path: &str) {
         if let Some(id) = self.find(path) {
             self.old_paths.insert(path.to_ascii_lowercase(), id);
             self.old_paths.remove(&new_path.to_ascii_lowercase());
@@ -239,7 +241,7 @@ impl State {
     }
 
     /// Puts a new hook into its project, unless there are enough already.
-    pub(in super::super) fn create_hook(&mut self, project: u64, mut hook: Hook) -> Option<Hook> {
+    pub(crate) fn create_hook(&mut self, project: u64, mut hook: Hook) -> Option<Hook> {
         hook.id = self.ground.fresh();
         hook.created_at_s = self.now_s();
         let hooks = &mut self.projects.get_mut(&project)?.hooks;
@@ -251,7 +253,7 @@ impl State {
     }
 
     /// Whether a hook is fed now.
-    pub(in super::super) fn alert(&self, hook: &Hook) -> Alert {
+    pub(crate) fn alert(&self, hook: &Hook) -> Alert {
         if self.disables_hooks {
             hook.alert(self.now_s())
         } else {
@@ -259,7 +261,7 @@ impl State {
         }
     }
 
-    pub(in super::super) fn hook_views(&self, path: &str) -> Vec<ProjectHookView> {
+    pub(crate) fn hook_views(&self, path: &str) -> Vec<ProjectHookView> {
         let view = |hook: &Hook| ProjectHookView {
             id: hook.id,
             url: hook.url.clone(),
@@ -291,17 +293,17 @@ impl State {
     }
 
     /// Counts a request of a user in this minute; the count.
-    pub(in super::super) fn count_request(&mut self, login: &str) -> u32 {
+    pub(crate) fn count_request(&mut self, login: &str) -> u32 {
         self.count(format!("request {login}"))
     }
 
     /// Whether a user may test (or resend) once more in this project.
-    pub(in super::super) fn may(&mut self, what: &str, login: &str, project: u64) -> bool {
+    pub(crate) fn may(&mut self, what: &str, login: &str, project: u64) -> bool {
         self.count(format!("{what} {login} {project}")) <= TESTS_PER_MINUTE
     }
 
     /// A user as payloads show it.
-    pub(in super::super) fn user_json(&self, login: &str) -> Value {
+    pub(crate) fn user_json(&self, login: &str) -> Value {
         let id = self.users.get(login).copied().unwrap_or(1);
         json!({
             "id": id, "name": login, "username": login, "avatar_url": null,

@@ -10,21 +10,21 @@ const CODE_S: u64 = 600;
 
 /// What differs between providers.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Customs {
-    pub(in super::super) access_prefix: &'static str,
-    pub(in super::super) refresh_prefix: &'static str,
+pub(crate) struct Customs {
+    pub(crate) access_prefix: &'static str,
+    pub(crate) refresh_prefix: &'static str,
     /// How long an access token is good for; for ever when `None`, and then there is no refresh.
-    pub(in super::super) access_s: Option<u64>,
-    pub(in super::super) refresh_s: Option<u64>,
-    pub(in super::super) device_s: u64,
-    pub(in super::super) interval_s: u64,
+    pub(crate) access_s: Option<u64>,
+    pub(crate) refresh_s: Option<u64>,
+    pub(crate) device_s: u64,
+    pub(crate) interval_s: u64,
     /// Whether an address to return to must be exactly the known one, or may lie below it.
-    pub(in super::super) is_redirect_exact: bool,
+    pub(crate) is_redirect_exact: bool,
 }
 
 /// Why nothing is given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Trouble {
+pub(crate) enum Trouble {
     Client,
     Code,
     Redirect,
@@ -39,10 +39,10 @@ pub(in super::super) enum Trouble {
 
 /// An application that people let act for them.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Client {
+pub(crate) struct Client {
     /// A public one has none.
-    pub(in super::super) secret: Option<String>,
-    pub(in super::super) redirect_uri: String,
+    pub(crate) secret: Option<String>,
+    pub(crate) redirect_uri: String,
 }
 
 #[derive(Clone, Debug)]
@@ -65,10 +65,10 @@ enum Verdict {
 
 /// A device that waits for a decision.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Device {
-    pub(in super::super) code: String,
-    pub(in super::super) user_code: String,
-    pub(in super::super) interval_s: u64,
+pub(crate) struct Device {
+    pub(crate) code: String,
+    pub(crate) user_code: String,
+    pub(crate) interval_s: u64,
     client: String,
     scope: String,
     until_s: u64,
@@ -88,45 +88,45 @@ struct Refresh {
 
 /// What is given out.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Grant {
-    pub(in super::super) login: String,
-    pub(in super::super) scope: String,
-    pub(in super::super) access: String,
-    pub(in super::super) expires_in_s: Option<u64>,
-    pub(in super::super) refresh: Option<String>,
-    pub(in super::super) refresh_expires_in_s: Option<u64>,
+pub(crate) struct Grant {
+    pub(crate) login: String,
+    pub(crate) scope: String,
+    pub(crate) access: String,
+    pub(crate) expires_in_s: Option<u64>,
+    pub(crate) refresh: Option<String>,
+    pub(crate) refresh_expires_in_s: Option<u64>,
     /// The access token that dies of it.
-    pub(in super::super) replaces: Option<String>,
+    pub(crate) replaces: Option<String>,
 }
 
 #[derive(Debug)]
-pub(in super::super) struct Desk {
-    pub(in super::super) customs: Customs,
-    pub(in super::super) clients: BTreeMap<String, Client>,
+pub(crate) struct Desk {
+    pub(crate) customs: Customs,
+    pub(crate) clients: BTreeMap<String, Client>,
     /// Who sits at the browser and agrees to everything.
-    pub(in super::super) signed_in: Option<String>,
+    pub(crate) signed_in: Option<String>,
     codes: BTreeMap<String, Code>,
     devices: Vec<Device>,
     refreshes: BTreeMap<String, Refresh>,
 }
 
 /// A question for a code.
-pub(in super::super) struct Wish<'a> {
-    pub(in super::super) client: &'a str,
-    pub(in super::super) redirect_uri: Option<&'a str>,
-    pub(in super::super) scope: &'a str,
-    pub(in super::super) challenge: Option<String>,
+pub(crate) struct Wish<'a> {
+    pub(crate) client: &'a str,
+    pub(crate) redirect_uri: Option<&'a str>,
+    pub(crate) scope: &'a str,
+    pub(crate) challenge: Option<String>,
 }
 
 /// Who asks for a token.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Applicant<'a> {
-    pub(in super::super) client: &'a str,
-    pub(in super::super) secret: Option<&'a str>,
+pub(crate) struct Applicant<'a> {
+    pub(crate) client: &'a str,
+    pub(crate) secret: Option<&'a str>,
 }
 
 impl Desk {
-    pub(in super::super) fn new(customs: Customs) -> Self {
+    pub(crate) fn new(customs: Customs) -> Self {
         Self {
             customs,
             clients: BTreeMap::new(),
@@ -145,11 +145,7 @@ impl Desk {
     }
 
     /// Where a client may be returned to.
-    pub(in super::super) fn redirect(
-        &self,
-        client: &str,
-        wish: Option<&str>,
-    ) -> Result<String, Trouble> {
+    pub(crate) fn redirect(&self, client: &str, wish: Option<&str>) -> Result<String, Trouble> {
         let known = &self
             .clients
             .get(client)
@@ -166,7 +162,7 @@ impl Desk {
     }
 
     /// Who sits at the browser agrees: the code, and where to take it.
-    pub(in super::super) fn authorize(
+    pub(crate) fn authorize(
         &mut self,
         ground: &Ground,
         wish: Wish<'_>,
@@ -187,7 +183,7 @@ impl Desk {
     }
 
     /// A code becomes a grant, once.
-    pub(in super::super) fn by_code(
+    pub(crate) fn by_code(
         &mut self,
         ground: &Ground,
         who: Applicant<'_>,
@@ -213,7 +209,7 @@ impl Desk {
     }
 
     /// A device asks to be let in.
-    pub(in super::super) fn device(
+    pub(crate) fn device(
         &mut self,
         ground: &Ground,
         client: &str,
@@ -238,7 +234,7 @@ impl Desk {
     }
 
     /// A person approves or denies a device. Whether there was one.
-    pub(in super::super) fn decide(&mut self, user_code: &str, login: Option<&str>) -> bool {
+    pub(crate) fn decide(&mut self, user_code: &str, login: Option<&str>) -> bool {
         let mut devices = self.devices.iter_mut();
         let device = devices.find(|device| device.user_code == user_code);
         if let Some(device) = device {
@@ -250,13 +246,13 @@ impl Desk {
     }
 
     /// How many seconds a device must let pass by now.
-    pub(in super::super) fn interval_s(&self, code: &str) -> u64 {
+    pub(crate) fn interval_s(&self, code: &str) -> u64 {
         let device = self.devices.iter().find(|device| device.code == code);
         device.map_or(self.customs.interval_s, |device| device.interval_s)
     }
 
     /// A device asks whether it was let in.
-    pub(in super::super) fn by_device(
+    pub(crate) fn by_device(
         &mut self,
         ground: &Ground,
         client: &str,
@@ -288,7 +284,7 @@ impl Desk {
     }
 
     /// A refresh token becomes a new pair; the old pair dies at once.
-    pub(in super::super) fn by_refresh(
+    pub(crate) fn by_refresh(
         &mut self,
         ground: &Ground,
         who: Applicant<'_>,
@@ -312,7 +308,7 @@ impl Desk {
     }
 
     /// Takes back a grant of which one token is known; the access token that dies of it.
-    pub(in super::super) fn revoke(&mut self, token: &str) -> Option<String> {
+    pub(crate) fn revoke(&mut self, token: &str) -> Option<String> {
         let is_meant = |(refresh, kept): &(&String, &Refresh)| {
             refresh.as_str() == token || kept.access == token
         };
@@ -322,7 +318,7 @@ impl Desk {
     }
 
     /// The refresh tokens of what a person granted.
-    pub(in super::super) fn refreshes_of(&self, login: &str) -> Vec<String> {
+    pub(crate) fn refreshes_of(&self, login: &str) -> Vec<String> {
         let all = self.refreshes.iter();
         all.filter(|(_, kept)| kept.login == login)
             .map(|(refresh, _)| refresh.clone())

@@ -1,10 +1,10 @@
 //! Answers: statuses, pages, tags, and connections that are cut.
 
-use super::super::super::state::github::RATE_LIMIT;
-use super::super::super::state::wall_now_s;
-use super::super::answer::Said;
-pub(super) use super::super::answer::{Answer, empty, number, ok};
-use super::super::wrong::Voice;
+use crate::simulator::dialect::answer::Said;
+pub(super) use crate::simulator::dialect::answer::{Answer, empty, number, ok};
+use crate::simulator::dialect::wrong::Voice;
+use crate::simulator::state::github::RATE_LIMIT;
+use crate::simulator::state::wall_now_s;
 use serde_json::{Value, json};
 
 /// Items of a page unless asked otherwise, and at most.

@@ -1,9 +1,9 @@
 //! What an App asks: where it is installed, and for a token there.
 
-use super::super::super::payload::github as payload;
-use super::super::super::state::github::{Installation, State};
 use super::answer::{Answer, error, ok, page};
-use super::{Asked, Operation};
+use super::operation::{Asked, Operation};
+use crate::simulator::payload::github as payload;
+use crate::simulator::state::github::{Installation, State, proven as proven_app};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ pub(super) fn proven(
     query: &str,
     body: &Value,
 ) -> Answer {
-    let app = match state.proven(proof) {
+    let app = match proven_app(&state.apps, proof) {
         Ok(app) => app.id,
         Err(words) => return error(401, words),
     };

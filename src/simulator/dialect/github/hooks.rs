@@ -1,10 +1,10 @@
 //! Hooks and their deliveries, with the traps that the real ones have.
 
-use super::super::super::payload::github as payload;
-use super::super::super::state::github::{Attempt, Hook, Job, Refusal, State};
-use super::super::answer::Said;
 use super::answer::{Answer, empty, error, invalid, number, ok, page};
-use super::{Asked, Operation};
+use super::operation::{Asked, Operation};
+use crate::simulator::dialect::answer::Said;
+use crate::simulator::payload::github as payload;
+use crate::simulator::state::github::{Attempt, Hook, Job, Refusal, State};
 use serde_json::{Value, json};
 
 /// What a hook may be given. Anything else is refused.
@@ -80,11 +80,11 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
             plain(empty(204))
         }
         Operation::PingHook => {
-            let job = state.ping(id, &hook);
+            let job = ping(state, id, &hook);
             (empty(204), vec![job])
         }
         // Without the wish for pushes nothing is sent, and nothing is said.
-        Operation::TestHook => (empty(204), state.test(id, &hook).into_iter().collect()),
+        Operation::TestHook => (empty(204), test(state, id, &hook).into_iter().collect()),
         Operation::ListDeliveries => plain(list_deliveries(state, &hook, asked.query)),
         Operation::GetDelivery => plain(delivery(state, &hook, asked.rest.get(3))),
         Operation::Redeliver => {
@@ -110,6 +110,17 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
         | Operation::InstallationRepositories
         | Operation::Unknown => plain(error(404, "Not Found")),
     }
+}
+
+fn ping(state: &mut State, repository: u64, hook: &Hook) -> Job {
+    let body = payload::ping(state, repository, hook);
+    state.ping(repository, hook, &body)
+}
+
+/// The latest push once more.
+fn test(state: &mut State, repository: u64, hook: &Hook) -> Option<Job> {
+    let body = payload::push(state, &state.repositories[&repository].full_name);
+    state.test(repository, hook, &body)
 }
 
 fn texts(value: &Value) -> Option<Vec<String>> {
@@ -172,7 +183,7 @@ fn create(state: &mut State, repository: u64, body: &Value) -> (Answer, Vec<Job>
         Ok(hook) => {
             let shown = payload::hook(state, repository, &hook);
             let url = shown["url"].as_str().unwrap_or_default().to_owned();
-            let job = state.ping(repository, &hook);
+            let job = ping(state, repository, &hook);
             (ok(201, shown).with("location", url), vec![job])
         }
         Err(Refusal::Exists) => plain(invalid("custom", "Hook already exists on this repository")),

@@ -1,12 +1,12 @@
 //! Signing in with GitHub, below `/login`.
 
-use super::super::super::Shared;
-use super::super::super::state::github::State;
-use super::super::super::state::oauth::{Applicant, Grant, Trouble, Wish};
-use super::super::answer::{Said, answer};
-use super::super::oauth::{self, DEVICE_GRANT};
-use super::super::params::Params;
 use super::answer::{Answer, Github, error, ok};
+use crate::simulator::dialect::answer::{Said, answer};
+use crate::simulator::dialect::oauth::{self, DEVICE_GRANT};
+use crate::simulator::dialect::params::Params;
+use crate::simulator::shared::Shared;
+use crate::simulator::state::github::State;
+use crate::simulator::state::oauth::{Applicant, Grant, Trouble, Wish};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn operation(method: &Method, path: &str, params: &Params) -> &'static str {
 }
 
 /// Answers what concerns signing in.
-pub(in super::super) async fn handle(
+pub(crate) async fn handle(
     shared: &Arc<Shared>,
     request: &HttpRequest,
     body: &[u8],

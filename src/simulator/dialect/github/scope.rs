@@ -1,8 +1,8 @@
 //! The scopes that a hook needs, and the headers in which GitHub reports them.
 
-use super::super::super::state::github::State;
 use super::answer::Answer;
-use super::{Asked, Operation};
+use super::operation::{Asked, Operation};
+use crate::simulator::state::github::State;
 
 /// Any of these is enough to delete, too.
 const ALL: &[&str] = &["admin:repo_hook", "public_repo", "repo"];

@@ -1,15 +1,15 @@
 //! Answers as GitLab words them, and its pages.
 
-use super::super::super::state::wall_now_s;
-use super::super::answer::{Answer, number, ok, text};
-use super::super::wrong::Voice;
+use crate::simulator::dialect::answer::{Answer, number, ok, text};
+use crate::simulator::dialect::wrong::Voice;
+use crate::simulator::state::wall_now_s;
 use serde_json::{Value, json};
 
 /// Items of a page unless asked otherwise, and at most.
 const PER_PAGE: (usize, usize) = (20, 100);
 
 /// How GitLab words its troubles.
-pub(in super::super) struct Gitlab;
+pub(crate) struct Gitlab;
 
 impl Voice for Gitlab {
     fn broken(&self, status: u16) -> Answer {

@@ -1,10 +1,10 @@
 //! The log of a hook, and sending once more what stands in it.
 
-use super::super::super::sender::Outcome;
-use super::super::super::state::gitlab::{Alert, Attempt, Hook, State};
-use super::super::answer::{Answer, number, ok, value_of};
 use super::answer::{error, page, refused, too_often};
-use super::{Asked, Step};
+use super::asked::{Asked, Step};
+use crate::simulator::dialect::answer::{Answer, number, ok, value_of};
+use crate::simulator::state::gitlab::{Alert, Attempt, Hook, State};
+use crate::simulator::transport::Outcome;
 use serde_json::{Map, Value, json};
 
 /// Items of a page, unless asked otherwise and at most.

@@ -1,12 +1,15 @@
 //! Hooks of a project, with the traps that the real ones have.
 
-use super::super::super::payload::gitlab::{api_time, push};
-use super::super::super::sender::{Outcome, key_of};
-use super::super::super::state::gitlab::{EVENTS, Event, Hook, MAINTAINER, State};
-use super::super::answer::{Answer, empty, ok};
-use super::super::params::Params;
 use super::answer::{error, page, refused, too_often};
-use super::{Asked, Operation, Step, events};
+use super::asked::{Asked, Step};
+use super::events;
+use super::operation::Operation;
+use crate::simulator::dialect::answer::{Answer, empty, ok};
+use crate::simulator::dialect::params::Params;
+use crate::simulator::payload::gitlab::{api_time, push};
+use crate::simulator::sender::key_of;
+use crate::simulator::state::gitlab::{EVENTS, Event, Hook, MAINTAINER, State};
+use crate::simulator::transport::Outcome;
 use serde_json::{Value, json};
 
 /// Flags that a hook has had only since a version.

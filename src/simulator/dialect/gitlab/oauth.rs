@@ -1,13 +1,13 @@
 //! Signing in with GitLab, below `/oauth`.
 
-use super::super::super::Shared;
-use super::super::super::state::gitlab::{State, TokenKind};
-use super::super::super::state::oauth::{Applicant, Grant, Trouble, Wish};
-use super::super::answer::{Answer, ok};
-use super::super::oauth::{self, DEVICE_GRANT};
-use super::super::params::Params;
 use super::answer::{Gitlab, error, unauthorized};
-use super::bearer;
+use super::asked::bearer;
+use crate::simulator::dialect::answer::{Answer, ok};
+use crate::simulator::dialect::oauth::{self, DEVICE_GRANT};
+use crate::simulator::dialect::params::Params;
+use crate::simulator::shared::Shared;
+use crate::simulator::state::gitlab::{State, TokenKind};
+use crate::simulator::state::oauth::{Applicant, Grant, Trouble, Wish};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ fn operation(path: &str, params: &Params) -> &'static str {
 }
 
 /// Answers what concerns signing in.
-pub(in super::super) async fn handle(
+pub(crate) async fn handle(
     shared: &Arc<Shared>,
     request: &HttpRequest,
     body: &[u8],
@@ -183,7 +183,7 @@ fn revoke(state: &mut State, who: Applicant<'_>, token: &str) -> Answer {
 fn info(state: &State, request: &HttpRequest) -> Answer {
     let token = bearer(request).and_then(|text| state.tokens.get(text));
     let now_s = state.now_s();
-    let is_good = |token: &&super::super::super::state::gitlab::Token| {
+    let is_good = |token: &&crate::simulator::state::gitlab::Token| {
         token.kind == TokenKind::Oauth
             && !token.is_revoked
             && token.expires_at_s.is_none_or(|at_s| at_s > now_s)

@@ -1,24 +1,7 @@
 //! What is asked for, and what a token needs for it.
 
+use crate::simulator::dialect::operation::operations;
 use actix_web::http::Method;
-
-/// What is asked for, with its name.
-macro_rules! operations {
-    ($($operation:ident $name:literal;)*) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Operation {
-            $($operation),*
-        }
-
-        impl Operation {
-            pub(super) const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$operation => $name),*
-                }
-            }
-        }
-    };
-}
 
 operations! {
     User "gitlab.user";

@@ -1,9 +1,9 @@
 //! Who asks, with which token, and whom.
 
-use super::super::super::payload::gitlab::api_time;
-use super::super::super::state::gitlab::{State, TokenKind};
-use super::super::answer::{Answer, ok};
 use super::answer::error;
+use crate::simulator::dialect::answer::{Answer, ok};
+use crate::simulator::payload::gitlab::api_time;
+use crate::simulator::state::gitlab::{State, TokenKind};
 use serde_json::json;
 
 pub(super) fn user(state: &State, login: &str) -> Answer {

@@ -1,10 +1,10 @@
 //! Projects: by number, by path, and where they went.
 
-use super::super::super::payload::gitlab::{DEFAULT_BRANCH, api_time, parts};
-use super::super::super::state::gitlab::{GUEST, Project, State};
-use super::super::answer::{Answer, number, ok, value_of};
-use super::Asked;
 use super::answer::{error, moved, page};
+use super::asked::Asked;
+use crate::simulator::dialect::answer::{Answer, number, ok, value_of};
+use crate::simulator::payload::gitlab::{DEFAULT_BRANCH, api_time, parts};
+use crate::simulator::state::gitlab::{GUEST, Project, State};
 use serde_json::{Value, json};
 
 fn level(project: &Project, login: &str) -> Option<u32> {

@@ -1,11 +1,11 @@
 //! Groups and users as places of projects: shown, hidden, or not there.
 
-use super::super::super::payload::gitlab::parts;
-use super::super::super::state::gitlab::{Project, State};
-use super::super::answer::{Answer, ok, value_of};
-use super::Asked;
 use super::answer::error;
+use super::asked::Asked;
 use super::projects::may_see;
+use crate::simulator::dialect::answer::{Answer, ok, value_of};
+use crate::simulator::payload::gitlab::parts;
+use crate::simulator::state::gitlab::{Project, State};
 use serde_json::{Value, json};
 
 /// Whether a project is in this group, or in one below it.

@@ -1,7 +1,7 @@
 //! Checks, statuses and deployments, for those whose CI is not Actions.
 
-use super::super::super::state::github::State;
 use super::{named, time};
+use crate::simulator::state::github::State;
 use serde_json::{Value, json};
 
 /// A check of some app.
@@ -95,11 +95,7 @@ fn suite(state: &State, full_name: &str, spec: &CheckSpec) -> Value {
 }
 
 /// A suite is completed.
-pub(in super::super::super) fn check_suite(
-    state: &State,
-    full_name: &str,
-    spec: &CheckSpec,
-) -> Value {
+pub(crate) fn check_suite(state: &State, full_name: &str, spec: &CheckSpec) -> Value {
     let (repository, sender) = named(state, full_name);
     json!({
         "action": "completed", "check_suite": suite(state, full_name, spec),
@@ -108,12 +104,7 @@ pub(in super::super::super) fn check_suite(
 }
 
 /// A check is `created`, or `completed`.
-pub(in super::super::super) fn check_run(
-    state: &State,
-    full_name: &str,
-    spec: &CheckSpec,
-    action: &str,
-) -> Value {
+pub(crate) fn check_run(state: &State, full_name: &str, spec: &CheckSpec, action: &str) -> Value {
     let (repository, sender) = named(state, full_name);
     let is_over = action == "completed";
     let now = time(state.now_s());
@@ -142,7 +133,7 @@ pub(in super::super::super) fn check_run(
 }
 
 /// A commit gets a status.
-pub(in super::super::super) fn status(state: &State, full_name: &str, spec: &StatusSpec) -> Value {
+pub(crate) fn commit_status(state: &State, full_name: &str, spec: &StatusSpec) -> Value {
     let (repository, sender) = named(state, full_name);
     let now = time(state.now_s());
     let url = format!("{}/repos/{full_name}/commits/{}", state.api_url(), spec.sha);
@@ -167,7 +158,7 @@ pub(in super::super::super) fn status(state: &State, full_name: &str, spec: &Sta
 }
 
 /// A deployment gets a status.
-pub(in super::super::super) fn deployment_status(
+pub(crate) fn deployment_status(
     state: &State,
     full_name: &str,
     environment: &str,

@@ -4,7 +4,9 @@
 //! `deleted`, `delete`, `pull_request` with `closed` and `dequeued`) and of its description of
 //! `workflow_run.pull_requests`.
 
-use super::{RunSpec, State, head_repository, named, push, time};
+use super::runs::head_repository;
+use super::{named, push, time};
+use crate::simulator::state::github::State;
 use serde_json::{Value, json};
 
 /// A pull request that ends.
@@ -42,38 +44,12 @@ impl PullSpec {
     }
 }
 
-/// The pull request of a run as the run lists it. Those of forks are not listed.
-pub(super) fn listed(repository: &Value, spec: &RunSpec) -> Value {
-    let Some(number) = spec.pull_request else {
-        return json!([]);
-    };
-    let short = json!({
-        "id": repository["id"], "url": repository["url"], "name": repository["name"],
-    });
-    let url = repository["url"].as_str().unwrap_or_default();
-    json!([{
-        "id": 40_000 + number, "number": number, "url": format!("{url}/pulls/{number}"),
-        "head": {
-            "ref": spec.branch, "sha": format!("{:040x}", spec.run_id), "repo": short,
-        },
-        "base": { "ref": "main", "sha": "f".repeat(40), "repo": short },
-    }])
-}
-
 /// A pull request is closed, with or without having been merged, or leaves its queue.
-pub(in super::super::super) fn pull_request_ended(
-    state: &State,
-    full_name: &str,
-    spec: &PullSpec,
-) -> Value {
+pub(crate) fn pull_request_ended(state: &State, full_name: &str, spec: &PullSpec) -> Value {
     let (repository, sender) = named(state, full_name);
     let now = time(state.now_s());
     let is_closed = spec.action == "closed";
-    let code = RunSpec {
-        fork: spec.fork.clone(),
-        ..RunSpec::new(spec.number, "")
-    };
-    let head = head_repository(&repository, &code);
+    let head = head_repository(&repository, spec.fork.as_deref());
     let url = repository["html_url"].as_str().unwrap_or_default();
     json!({
         "action": spec.action, "number": spec.number,
@@ -96,7 +72,7 @@ pub(in super::super::super) fn pull_request_ended(
 }
 
 /// A branch or tag is deleted: a push to nothing, and `delete`, which has no time of its own.
-pub(in super::super::super) fn deletion(
+pub(crate) fn deletion(
     state: &State,
     full_name: &str,
     (kind, name): (&str, &str),

@@ -1,33 +1,11 @@
 //! Pipelines, their jobs, and deployments.
 
-use super::super::super::state::gitlab::{Project, State};
 use super::{JobSpec, PipelineSpec, actor, api_time, project, repository, time};
+use crate::simulator::state::gitlab::{Build, Pipeline, Project, State};
 use serde_json::{Value, json};
 
 /// How pipelines and jobs end.
 const ENDS: [&str; 4] = ["success", "failed", "canceled", "skipped"];
-
-/// A job that was tried.
-#[derive(Clone, Debug)]
-pub(in super::super::super) struct Build {
-    id: u64,
-    spec: JobSpec,
-    retries: u32,
-    status: String,
-    created_at_s: u64,
-    finished_at_s: Option<u64>,
-}
-
-/// A pipeline that was played.
-#[derive(Clone, Debug)]
-pub(in super::super::super) struct Pipeline {
-    spec: PipelineSpec,
-    builds: Vec<Build>,
-    status: String,
-    created_at_s: u64,
-    /// When something happened last.
-    at_s: u64,
-}
 
 type Events = Vec<(&'static str, Value)>;
 
@@ -49,11 +27,7 @@ impl Build {
 }
 
 /// Plays a pipeline from its beginning.
-pub(in super::super::super) fn play(
-    state: &State,
-    of: &Project,
-    spec: &PipelineSpec,
-) -> (Pipeline, Events) {
+pub(crate) fn play(state: &State, of: &Project, spec: &PipelineSpec) -> (Pipeline, Events) {
     let now_s = state.now_s();
     let builds = spec.jobs.iter().map(|job| Build::new(state, job, now_s, 0));
     let mut pipeline = Pipeline {
@@ -70,7 +44,7 @@ pub(in super::super::super) fn play(
 
 /// Plays a pipeline once more: what did not succeed is tried again under a new id, and ends as
 /// the whole does.
-pub(in super::super::super) fn repeat(
+pub(crate) fn repeat(
     state: &State,
     of: &Project,
     mut pipeline: Pipeline,
@@ -258,12 +232,7 @@ fn build_json(build: &Build, user: &Value) -> Value {
 }
 
 /// A deployment gets a status.
-pub(in super::super::super) fn deployment(
-    state: &State,
-    of: &Project,
-    environment: &str,
-    status: &str,
-) -> Value {
+pub(crate) fn deployment(state: &State, of: &Project, environment: &str, status: &str) -> Value {
     let id = state.ground.fresh();
     let (base, user) = (state.ground.url(), state.user_json(actor(of)));
     let sha = format!("{id:040x}");

@@ -1,5 +1,8 @@
 //! What is to be played.
 
+/// What every project is on, unless said otherwise.
+pub(crate) const DEFAULT_BRANCH: &str = "main";
+
 /// A job of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobSpec {
@@ -84,7 +87,7 @@ impl PipelineSpec {
             id,
             iid: id,
             name: None,
-            ref_name: super::DEFAULT_BRANCH.into(),
+            ref_name: DEFAULT_BRANCH.into(),
             is_tag: false,
             source: "push".into(),
             steps: vec!["pending".into(), "running".into()],
@@ -103,7 +106,7 @@ impl PipelineSpec {
         self.merge_request = Some(MergeRequestSpec {
             iid,
             source_branch: source_branch.into(),
-            target_branch: super::DEFAULT_BRANCH.into(),
+            target_branch: DEFAULT_BRANCH.into(),
         });
         self
     }

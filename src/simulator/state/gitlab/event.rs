@@ -2,10 +2,10 @@
 
 /// An event: what the header says, the flag that asks for it, and what the log calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super::super) struct Event {
-    pub(in super::super::super) header: &'static str,
-    pub(in super::super::super) flag: &'static str,
-    pub(in super::super::super) trigger: &'static str,
+pub(crate) struct Event {
+    pub(crate) header: &'static str,
+    pub(crate) flag: &'static str,
+    pub(crate) trigger: &'static str,
 }
 
 const fn event(header: &'static str, flag: &'static str, trigger: &'static str) -> Event {
@@ -17,7 +17,7 @@ const fn event(header: &'static str, flag: &'static str, trigger: &'static str) 
 }
 
 /// All of them.
-pub(in super::super::super) const EVENTS: [Event; 18] = [
+pub(crate) const EVENTS: [Event; 18] = [
     event("Push Hook", "push_events", "push_hooks"),
     event("Tag Push Hook", "tag_push_events", "tag_push_hooks"),
     event("Issue Hook", "issues_events", "issue_hooks"),
@@ -75,12 +75,12 @@ const UNTESTABLE: [&str; 4] = [
 ];
 
 impl Event {
-    pub(in super::super::super) fn of_header(header: &str) -> Option<Self> {
+    pub(crate) fn of_header(header: &str) -> Option<Self> {
         EVENTS.into_iter().find(|event| event.header == header)
     }
 
     /// The event that a test asks for by its flag.
-    pub(in super::super::super) fn of_test(flag: &str) -> Option<Self> {
+    pub(crate) fn of_test(flag: &str) -> Option<Self> {
         let testable = EVENTS
             .into_iter()
             .filter(|event| !UNTESTABLE.contains(&event.flag));
@@ -88,7 +88,7 @@ impl Event {
     }
 
     /// What a project must have before this can be tested.
-    pub(in super::super::super) fn lacks(self) -> &'static str {
+    pub(crate) fn lacks(self) -> &'static str {
         match self.flag {
             "push_events" | "tag_push_events" => "Ensure the project has at least one commit.",
             "pipeline_events" => "Ensure the project has CI pipelines.",

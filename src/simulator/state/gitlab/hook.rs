@@ -14,14 +14,14 @@ const PAUSE_MAX_S: u64 = 24 * 3600;
 
 /// Whether a hook is fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super::super) enum Alert {
+pub(crate) enum Alert {
     Executable,
     TemporarilyDisabled,
     Disabled,
 }
 
 impl Alert {
-    pub(in super::super::super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Executable => "executable",
             Self::TemporarilyDisabled => "temporarily_disabled",
@@ -32,27 +32,27 @@ impl Alert {
 
 /// A hook as GitLab keeps it.
 #[derive(Clone, Debug)]
-pub(in super::super::super) struct Hook {
-    pub(in super::super::super) id: u64,
-    pub(in super::super::super) url: String,
-    pub(in super::super::super) name: Option<String>,
-    pub(in super::super::super) description: Option<String>,
-    pub(in super::super::super) token: Option<String>,
-    pub(in super::super::super) signing_token: Option<String>,
-    pub(in super::super::super) flags: BTreeMap<&'static str, bool>,
-    pub(in super::super::super) verifies_tls: bool,
-    pub(in super::super::super) branch_filter: Option<String>,
-    pub(in super::super::super) branch_filter_strategy: String,
-    pub(in super::super::super) template: Option<String>,
-    pub(in super::super::super) custom_headers: BTreeMap<String, String>,
-    pub(in super::super::super) created_at_s: u64,
-    pub(in super::super::super) failures: u32,
-    pub(in super::super::super) disabled_until_s: Option<u64>,
+pub(crate) struct Hook {
+    pub(crate) id: u64,
+    pub(crate) url: String,
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) signing_token: Option<String>,
+    pub(crate) flags: BTreeMap<&'static str, bool>,
+    pub(crate) verifies_tls: bool,
+    pub(crate) branch_filter: Option<String>,
+    pub(crate) branch_filter_strategy: String,
+    pub(crate) template: Option<String>,
+    pub(crate) custom_headers: BTreeMap<String, String>,
+    pub(crate) created_at_s: u64,
+    pub(crate) failures: u32,
+    pub(crate) disabled_until_s: Option<u64>,
 }
 
 impl Hook {
     /// As it is when nothing is said: pushes are wanted, and certificates are looked at.
-    pub(in super::super::super) fn new(url: String) -> Self {
+    pub(crate) fn new(url: String) -> Self {
         let flags = EVENTS.iter().map(|event| (event.flag, false));
         let mut flags: BTreeMap<&'static str, bool> = flags.collect();
         flags.insert("push_events", true);
@@ -76,7 +76,7 @@ impl Hook {
     }
 
     /// Whether it is fed now, where failing hooks are switched off.
-    pub(in super::super::super) fn alert(&self, now_s: u64) -> Alert {
+    pub(crate) fn alert(&self, now_s: u64) -> Alert {
         if self.failures >= FAILURES_UNTIL_END {
             Alert::Disabled
         } else if self.disabled_until_s.is_some_and(|until| until >= now_s) {
@@ -106,7 +106,7 @@ impl Hook {
     }
 
     /// Whether a push to this branch is wanted. Wildcards are stars.
-    pub(in super::super::super) fn wants_branch(&self, branch: &str) -> bool {
+    pub(crate) fn wants_branch(&self, branch: &str) -> bool {
         let filter = self.branch_filter.as_deref().filter(|f| !f.is_empty());
         let (Some(filter), "wildcard") = (filter, self.branch_filter_strategy.as_str()) else {
             return true;

@@ -1,9 +1,9 @@
 //! Deliveries, and the log that GitLab keeps of them.
 
-use super::super::super::sender::Outcome;
-use super::super::github::DeliveryView;
-use super::super::wall_now_s;
-use super::{Alert, Event, Hook, State};
+use super::{Alert, Attempt, Event, Hook, Job, State};
+use crate::simulator::state::github::DeliveryView;
+use crate::simulator::state::wall_now_s;
+use crate::simulator::transport::Outcome;
 use serde_json::{Value, json};
 
 /// How long the API shows the log.
@@ -12,43 +12,6 @@ const LOG_WINDOW_S: u64 = 7 * 24 * 3600;
 const REQUEST_BYTES_MAX: usize = 25 << 20;
 /// What stands for an e-mail address, and for a secret.
 const REDACTED: &str = "[REDACTED]";
-
-/// An attempt to deliver.
-#[derive(Clone, Debug)]
-pub(in super::super::super) struct Attempt {
-    pub(in super::super::super) view: DeliveryView,
-    pub(in super::super::super) project: u64,
-    pub(in super::super::super) event: Event,
-    pub(in super::super::super) url: String,
-    pub(in super::super::super) at_s: u64,
-    /// What the log shows of the body.
-    pub(in super::super::super) data: Value,
-    /// What the log shows of the headers.
-    pub(in super::super::super) headers: Vec<(&'static str, String)>,
-    pub(in super::super::super) outcome: Option<Outcome>,
-}
-
-impl Attempt {
-    /// The result, in the log's words.
-    pub(in super::super::super) fn response_status(&self) -> String {
-        let status = self.outcome.as_ref().and_then(|outcome| outcome.status);
-        status.map_or_else(|| "internal error".to_owned(), |status| status.to_string())
-    }
-}
-
-/// A delivery to be sent.
-#[derive(Clone, Debug)]
-pub(in super::super::super) struct Job {
-    pub(in super::super::super) attempt: u64,
-    pub(in super::super::super) hook: Hook,
-    pub(in super::super::super) headers: Vec<(&'static str, String)>,
-    /// What identifies the delivery, where the version has such a thing.
-    pub(in super::super::super) id: String,
-    /// When it is sent, where the version says so. By the clock on the wall, because a receiver
-    /// compares it with its own.
-    pub(in super::super::super) at_s: Option<u64>,
-    pub(in super::super::super) body: String,
-}
 
 /// Whether all of a text is an e-mail address.
 fn is_email(text: &str) -> bool {
@@ -76,12 +39,7 @@ fn redacted(value: &Value) -> Value {
 
 impl State {
     /// One event for every hook of a project that wants it and is fed.
-    pub(in super::super::super) fn jobs(
-        &mut self,
-        path: &str,
-        event: Event,
-        body: &Value,
-    ) -> Vec<Job> {
+    pub(crate) fn jobs(&mut self, path: &str, event: Event, body: &Value) -> Vec<Job> {
         let Some(project) = self.project(path) else {
             return Vec::new();
         };
@@ -107,7 +65,7 @@ impl State {
     }
 
     /// A delivery for one hook; `key` when it has been sent before. `None` when it is too large.
-    pub(in super::super::super) fn job(
+    pub(crate) fn job(
         &mut self,
         project: u64,
         hook: &Hook,
@@ -182,7 +140,7 @@ impl State {
 
     /// The result of an attempt. Good and redirecting answers count for the hook, all else
     /// against it.
-    pub(in super::super::super) fn note(&mut self, attempt: u64, outcome: &Outcome) {
+    pub(crate) fn note(&mut self, attempt: u64, outcome: &Outcome) {
         let (now_s, disables) = (self.now_s(), self.disables_hooks);
         let mut attempts = self.attempts.iter_mut().rev();
         let Some(kept) = attempts.find(|kept| kept.view.id == attempt) else {
@@ -202,13 +160,13 @@ impl State {
     }
 
     /// The finished attempts of a hook that the log still shows, newest first.
-    pub(in super::super::super) fn log(&self, hook: u64) -> Vec<&Attempt> {
+    pub(crate) fn log(&self, hook: u64) -> Vec<&Attempt> {
         let from = self.now_s().saturating_sub(LOG_WINDOW_S);
         let shown = |a: &&Attempt| a.view.hook == hook && a.at_s >= from && a.outcome.is_some();
         self.attempts.iter().rev().filter(shown).collect()
     }
 
-    pub(in super::super::super) fn delivery_views(&self, path: &str) -> Vec<DeliveryView> {
+    pub(crate) fn delivery_views(&self, path: &str) -> Vec<DeliveryView> {
         let id = self.find(path);
         let ours = self.attempts.iter().filter(|a| Some(a.project) == id);
         ours.map(|a| a.view.clone()).collect()
