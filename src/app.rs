@@ -4,6 +4,7 @@ mod adapters;
 mod census;
 pub mod doctor;
 mod events;
+mod failure;
 mod listening;
 mod providers;
 mod series;
@@ -14,7 +15,8 @@ mod watchdog;
 pub use crate::store::tools as store_tools;
 pub use adapters::{SteadyClock, SystemClock, SystemEntropy};
 pub use events::default_events;
-pub use start::{App, StartError};
+pub use failure::StartError;
+pub use start::App;
 
 use crate::config::Config;
 use crate::seal::ring::MasterKey;

@@ -3,8 +3,11 @@
 //! A finding is bad when something does not work, or will not when it is next needed, and stays so
 //! until it is corrected; it is a warning when it works with a limitation, or will end soon.
 
+mod finding;
 mod provider;
 mod store;
+
+pub use finding::{Finding, Verdict};
 
 use crate::config::Config;
 use reqwest::Client;
@@ -12,50 +15,6 @@ use std::time::Duration;
 
 /// Longest wait for an answer at the public address.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What was found of one thing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The thing.
-    pub what: String,
-    /// Whether it will do.
-    pub verdict: Verdict,
-    /// What was found, and what to do about it.
-    pub words: String,
-}
-
-/// Whether a thing will do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Yes.
-    Good,
-    /// Yes, with a limitation.
-    Warning,
-    /// No.
-    Bad,
-}
-
-impl Verdict {
-    /// The name used in output.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Good => "ok",
-            Self::Warning => "warning",
-            Self::Bad => "FAILED",
-        }
-    }
-}
-
-impl Finding {
-    /// A finding about a thing.
-    pub fn new(what: impl Into<String>, verdict: Verdict, words: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            verdict,
-            words: words.into(),
-        }
-    }
-}
 
 /// Looks at everything that a configuration names.
 pub async fn examine(config: &Config) -> Vec<Finding> {

@@ -1,7 +1,7 @@
 //! The HTTP servers of the daemon. One that ended by itself must not leave a daemon behind that
 //! serves nothing and looks alive: systemd can restart it only when it ends.
 
-use super::start::StartError;
+use super::failure::StartError;
 use actix_web::dev::{Server, ServerHandle};
 use futures_util::future::select_all;
 use std::future::{Future, poll_fn};

@@ -1,6 +1,6 @@
 //! The providers that are configured, each with its ways to be asked.
 
-use super::start::StartError;
+use super::failure::StartError;
 use crate::config::{Config, Installation};
 use crate::domain::id::Entropy;
 use crate::domain::repo::{Instance, ProviderKind};

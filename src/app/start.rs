@@ -2,6 +2,7 @@
 
 use super::adapters::{SteadyClock, SystemEntropy};
 use super::census::Counting;
+use super::failure::StartError;
 use super::listening::{self, Listening};
 use super::providers::{default_instances, providers};
 use super::{series, stored, watchdog};
@@ -10,105 +11,18 @@ use crate::actor::{Actors, Connections};
 use crate::api::scope::Shared;
 use crate::api::{self, Collaborators, MetricsText};
 use crate::config::{Config, Limits};
-use crate::credentials::{Ports, ResealError};
+use crate::credentials::Ports;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::Entropy;
-use crate::domain::repo::ProviderKind;
 use crate::domain::time::Clock;
-use crate::provider::github::KeyError as AppKeyError;
-use crate::provider::http::HttpError;
 use crate::seal::Seal;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey};
-use crate::store::disk::{DiskStore, OpenError};
-use crate::store::{CommitError, ReadError, Store};
+use crate::store::Store;
+use crate::store::disk::DiskStore;
 use crate::telemetry::Recorder;
 use actix_web::{App as WebApp, HttpServer, web};
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// Why the daemon does not start, or does not continue.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// No usable master key.
-    #[error("OAUTH_TOKEN_ENCRYPTION_KEY: {0}")]
-    Key(#[from] KeyError),
-    /// The key does not fit the store.
-    #[error(
-        "the master key does not match this data directory; nothing was changed. Start with \
-         the key it was created with; if that key is lost, see docs/operations.md"
-    )]
-    WrongKey,
-    /// A record that every store has is absent, and that does not mean that there never was one.
-    #[error(
-        "{0} is missing from this store and may be lost; nothing was created in its place. \
-         Restore a backup, or start once with --accept-data-loss"
-    )]
-    Absent(&'static str),
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// The store cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The store cannot be written.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    /// Credentials cannot be resealed.
-    #[error(transparent)]
-    Reseal(#[from] ResealError),
-    /// A provider's client cannot be made.
-    #[error("providers.{0}: {1}")]
-    Provider(ProviderKind, HttpError),
-    /// A file of certificate authorities cannot be read.
-    #[error("providers.{0}.ca_file: {1}")]
-    Authority(ProviderKind, std::io::Error),
-    /// The key of the GitHub App cannot be used.
-    #[error("providers.github.app.private_key: {0}")]
-    AppKey(#[from] AppKeyError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, std::io::Error),
-    /// Nothing is listened to any more.
-    #[error("no longer listening on {0}: {1}")]
-    Ended(SocketAddr, std::io::Error),
-    /// Logging cannot be set up.
-    #[error("{0}")]
-    Log(String),
-    /// Metrics cannot be set up.
-    #[error("metrics: {0}")]
-    Metrics(String),
-    /// Signals cannot be handled.
-    #[error("signals: {0}")]
-    Signal(std::io::Error),
-    /// A thread cannot be started.
-    #[error("threads: {0}")]
-    Thread(std::io::Error),
-}
-
-impl StartError {
-    /// Whether every further start fails in the same way until the configuration is changed,
-    /// the keys or the store. What else is wrong may pass by itself.
-    pub fn needs_a_person(&self) -> bool {
-        match self {
-            Self::Key(_)
-            | Self::WrongKey
-            | Self::Absent(_)
-            | Self::Provider(..)
-            | Self::Authority(..)
-            | Self::AppKey(_)
-            | Self::Log(_) => true,
-            Self::Store(error) => error.needs_a_person(),
-            Self::Read(_)
-            | Self::Commit(_)
-            | Self::Reseal(_)
-            | Self::Listen(..)
-            | Self::Ended(..)
-            | Self::Metrics(_)
-            | Self::Signal(_)
-            | Self::Thread(_) => false,
-        }
-    }
-}
 
 /// A running daemon.
 pub struct App {

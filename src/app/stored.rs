@@ -3,7 +3,7 @@
 //! Nothing is made only because it is absent: in a store that is damaged, absence means nothing.
 
 use super::adapters::SteadyClock;
-use super::start::StartError;
+use super::failure::StartError;
 use super::store_tools;
 use crate::api::Admin;
 use crate::config::Config;

@@ -478,6 +478,7 @@ impl Lifecycle {
     }
 }
 
+mod moves;
 mod outcome;
 mod step;
 pub use step::step;

@@ -4,133 +4,18 @@ use super::id::{ConnectionId, RunId, UserId};
 use super::incident::track::TrackKey;
 use super::lane::children::Likeness;
 use super::lane::second::Commit;
-use super::lane::{Code, Lane};
 use super::repo::RepositoryId;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 
+mod attempt;
+mod facts;
+
+pub use attempt::{Conclusion, FailedJob, Family, Position, RunStatus};
+pub use facts::RunFacts;
+
 /// Most failed jobs of a run that are stored; the newest stay.
 pub const FAILED_JOBS_MAX: usize = 100;
-
-named! {
-    /// How a run, or one attempt of it, ended.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Conclusion {
-        /// Success.
-        Success = "success",
-        /// Something failed.
-        Failure = "failure",
-        /// Timed out.
-        TimedOut = "timed_out",
-        /// Could not be started, for instance because of a broken workflow file.
-        StartupFailure = "startup_failure",
-        /// Waits for a person.
-        ActionRequired = "action_required",
-        /// Ended without a result.
-        Neutral = "neutral",
-        /// Cancelled.
-        Cancelled = "cancelled",
-        /// Did not need to run.
-        Skipped = "skipped",
-        /// Given up by the provider after a long time without updates.
-        Stale = "stale",
-        /// A value that is unknown to this version. Kept, shown, never counted as a failure.
-        Unknown = "unknown",
-    }
-}
-
-/// The progress of an attempt. The order is the order of precedence within one attempt: finished
-/// outranks unfinished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RunStatus {
-    /// Requested, queued, pending or waiting.
-    Queued,
-    /// In progress.
-    InProgress,
-    /// Ended so.
-    Completed(Conclusion),
-}
-
-impl RunStatus {
-    /// The names of all statuses.
-    pub const NAMES: [&str; 3] = ["queued", "in_progress", "completed"];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::InProgress => "in_progress",
-            Self::Completed(_) => "completed",
-        }
-    }
-
-    /// Its conclusion, if it has ended.
-    pub const fn conclusion(self) -> Option<Conclusion> {
-        match self {
-            Self::Queued | Self::InProgress => None,
-            Self::Completed(conclusion) => Some(conclusion),
-        }
-    }
-
-    const fn rank(self) -> u8 {
-        match self {
-            Self::Queued => 0,
-            Self::InProgress => 1,
-            Self::Completed(_) => 2,
-        }
-    }
-}
-
-/// The position of an attempt among those of its workflow: by run number, then by attempt.
-///
-/// Deliveries arrive in any order, so "later" always means a greater position, never a later
-/// arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
-    /// The provider's running number of the run within its workflow.
-    pub number: u64,
-    /// 1 for the first attempt, higher for re-runs.
-    pub attempt: u32,
-}
-
-impl Position {
-    /// The position for repeated reports without a counter: the seconds since the start stand for
-    /// the attempt.
-    pub fn by_time(number: u64, began: Timestamp, at: Timestamp) -> Self {
-        let seconds = at.since(began).as_secs();
-        Self {
-            number,
-            attempt: u32::try_from(seconds).unwrap_or(u32::MAX).saturating_add(1),
-        }
-    }
-}
-
-named! {
-    /// A family of CI events. Families are tracked separately; only mirrors of the same run count
-    /// once: see [`Twin`].
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Family {
-        /// Commit statuses, which any CI may post to GitHub.
-        Statuses = "statuses",
-        /// Check suites and check runs of apps other than GitHub Actions.
-        Checks = "checks",
-        /// GitHub Actions: workflow runs and their jobs.
-        Actions = "actions",
-        /// GitLab's pipelines.
-        Pipelines = "pipelines",
-    }
-}
-
-impl Family {
-    /// Whether each attempt has its own position. Otherwise the same end may be reported
-    /// repeatedly, each time at another position: see [`Position::by_time`].
-    pub const fn counts_attempts(self) -> bool {
-        match self {
-            Self::Actions | Self::Pipelines => true,
-            Self::Statuses | Self::Checks => false,
-        }
-    }
-}
 
 /// Whether something else reports the same run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,54 +48,6 @@ pub struct Suite {
     pub id: u64,
     /// Its track, if it arrived before the run.
     pub track: Option<Box<TrackKey>>,
-}
-
-/// A job that failed, and was not allowed to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FailedJob {
-    /// The provider's id of it. A retried job has a new one.
-    pub id: u64,
-    /// Its name.
-    pub name: String,
-    /// The stage it belongs to, where the provider has stages.
-    pub stage: Option<String>,
-    /// Why it failed, in the provider's terms, such as `script_failure`.
-    pub reason: Option<String>,
-}
-
-/// The facts that are the same for all attempts of a run, as last reported.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RunFacts {
-    /// The provider's id of the workflow, or its path: what makes two runs "the same workflow".
-    pub workflow_key: String,
-    /// Its name, for people.
-    pub workflow_name: String,
-    /// Whose code it was and what kind of run.
-    pub lane: Lane,
-    /// Whose code it was.
-    pub code: Code,
-    /// The name of the repository of the code, when it is another one and known.
-    pub head: Option<String>,
-    /// Its branch, of any repository; `None` when the provider does not report it (some runs from
-    /// forks).
-    pub branch: Option<String>,
-    /// Its commit.
-    pub commit_sha: String,
-    /// First line of the commit message, or the title shown by the provider.
-    pub commit_message: Option<String>,
-    /// Login of the user who triggered it. Display only: never used for access.
-    pub author: Option<String>,
-    /// The trigger, such as `push` or `schedule`.
-    pub trigger: String,
-    /// Page of the run for people. Shown, never fetched.
-    pub url: Option<String>,
-}
-
-impl RunFacts {
-    /// The branch, when it is one of the connection's own repository.
-    pub fn own_branch(&self) -> Option<&str> {
-        self.branch.as_deref().filter(|_| self.code == Code::Own)
-    }
 }
 
 /// The data of one delivery about a run.

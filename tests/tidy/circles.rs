@@ -159,6 +159,9 @@ impl<'a> House<'a> {
                 continue;
             };
             let (imports, rest) = imports(&source.shipped);
+            let is_declaration = |line: &&str| line.contains("mod ") && line.ends_with(';');
+            let rest = rest.lines().filter(|line| !is_declaration(line));
+            let rest = rest.collect::<Vec<_>>().join("\n");
             files.push(File {
                 source,
                 module,

@@ -1,6 +1,6 @@
 //! What the configuration says of each provider, held against what the provider itself says.
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use crate::app::providers::{http, installations};
 use crate::app::{StartError, SystemClock, SystemEntropy};
 use crate::config::{Config, GithubApp as AppConfig, Installation, Oauth};

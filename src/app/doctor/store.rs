@@ -1,6 +1,6 @@
 //! The data directory, its disk, the master key, and the store.
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use crate::app::{SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::domain::time::{Clock, Timestamp};

@@ -8,46 +8,22 @@
 //! request closed: see [`Track::end`].
 
 use super::Resolution;
-use crate::domain::id::{ConnectionId, IncidentId, RunId};
-use crate::domain::lane::Lane;
+use crate::domain::id::{IncidentId, RunId};
 use crate::domain::lane::place::{ENDS_MAX, EndedAt, Reach};
 use crate::domain::rule::Verdict;
-use crate::domain::run::{Conclusion, Family, Position, RunFacts};
+use crate::domain::run::{Conclusion, Position};
 use crate::domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod group;
+mod key;
 
 pub use group::{Group, GroupEnd};
+pub use key::TrackKey;
 
 /// Most attempts of a track that are stored. The oldest are dropped first; attempts from before
 /// them are recorded as runs and change no incident.
 pub const POINTS_MAX: usize = 256;
-
-/// One workflow in one lane of one connection.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TrackKey {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// The family of its runs.
-    pub family: Family,
-    /// See [`RunFacts::workflow_key`].
-    pub workflow: String,
-    /// The lane.
-    pub lane: Lane,
-}
-
-impl TrackKey {
-    /// The track of the runs with these facts.
-    pub fn of(connection: ConnectionId, family: Family, facts: &RunFacts) -> Self {
-        Self {
-            connection,
-            family,
-            workflow: facts.workflow_key.clone(),
-            lane: facts.lane.clone(),
-        }
-    }
-}
 
 /// The reported end of an attempt. The order is that of a track: by attempt, then, if an attempt
 /// ends twice, by the provider's clock; of equal times a failure comes last.
@@ -379,8 +355,7 @@ impl Track {
             })
             .collect();
         incidents.dedup();
-        let is_last = |group: Group| group.last_run == run;
-        incidents.retain(|incident| self.group(*incident).is_some_and(is_last));
+        incidents.retain(|id| self.group(*id).is_some_and(|group| group.last_run == run));
         incidents
     }
 

@@ -1,6 +1,6 @@
 //! The outcome of a call: its reply, or its failure.
 
-use super::step::{Step, begin_watch, enter, forget_outstanding, settle, stay, suspend, wait};
+use super::moves::{Step, begin_watch, enter, forget_outstanding, settle, stay, suspend, wait};
 use super::{
     Call, Certainty, Delay, Desired, Effect, Failure, Hook, LOSSES_MAX, LOSSES_WINDOW, Lifecycle,
     Observation, Phase, Reply, SuspendReason, Timer,

@@ -1,6 +1,7 @@
 //! Any order and repetition of what is told of a run ends in the same run.
 
 use super::*;
+use crate::domain::lane::{Code, Lane};
 use proptest::prelude::*;
 
 fn facts() -> RunFacts {

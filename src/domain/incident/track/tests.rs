@@ -1,6 +1,9 @@
 //! Stories and properties of tracks.
 
 use super::*;
+use crate::domain::id::ConnectionId;
+use crate::domain::lane::Lane;
+use crate::domain::run::Family;
 use proptest::prelude::*;
 
 fn key() -> TrackKey {
