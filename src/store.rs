@@ -31,7 +31,7 @@ pub use list::{
 };
 
 pub use counts::{Counts, Scope, Unresolved};
-pub use reading::Reading;
+pub use reading::{After, Of, Page, ReadError, Reading};
 pub use write::{Batch, Change, CommitError, Committing, Conflict, Guard, Lease, Priority};
 
 use crate::domain::command::Command;
@@ -50,47 +50,6 @@ use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use std::collections::BTreeMap;
-
-/// Why a read failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// A record could not be read or decoded. Others can.
-    #[error("a record of kind {kind} is damaged")]
-    Damaged {
-        /// The kind of record.
-        kind: &'static str,
-    },
-    /// The view failed.
-    #[error("the store cannot be read: {0}")]
-    Unavailable(String),
-}
-
-/// A page of a list, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The records.
-    pub items: Vec<T>,
-    /// Whether more follow after the last one.
-    pub has_more: bool,
-}
-
-/// Where a list continues: after this record (exclusive), at most so many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After<Id> {
-    /// The last record of the page before; `None` for the first page.
-    pub last: Option<Id>,
-    /// At most this many.
-    pub limit: usize,
-}
-
-/// Whose records a list shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
-    /// All of a user's.
-    Owner(UserId),
-    /// One connection's.
-    Connection(ConnectionId),
-}
 
 /// How the store is doing, for health and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

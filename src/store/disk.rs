@@ -10,11 +10,14 @@ mod environment;
 mod fill;
 mod history;
 mod identity;
+mod layout;
 mod lock;
 mod log;
 mod open;
 mod opened;
+mod options;
 mod queue;
+mod report;
 mod retain;
 mod shared;
 mod stream;
@@ -23,11 +26,12 @@ mod turn;
 pub(in crate::store) use clock::written_time;
 pub use environment::Environment;
 pub(in crate::store) use identity::{Identity, IdentityRead};
+pub(in crate::store) use layout::{journal_dir, snapshot_dir, view_dir};
 pub(in crate::store) use lock::Lock;
-pub(in crate::store) use log::{Log, is_vacant};
+pub(in crate::store) use log::Log;
 pub(in crate::store) use open::harmed_snapshots;
-pub use open::{OpenError, OpenReport};
-pub use retain::Retention;
+pub use options::{Options, Retention};
+pub use report::{OpenError, OpenReport};
 
 pub(in crate::store) use batch::{Bodies, decode_canary, decode_changes};
 
@@ -38,57 +42,16 @@ use super::{Batch, Committing, Lease, ReadError, Reading, Store, StoreStatus, St
 use crate::domain::delivery::Payload;
 use crate::domain::id::{ConnectionId, DeliveryId};
 use crate::domain::time::Timestamp;
-use committer::Trouble;
 use parking_lot::Mutex;
-use shared::Shared;
+use shared::{Shared, Trouble};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-
-/// How a store on disk behaves.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// A segment is ended when it is larger than this.
-    pub segment_bytes: u64,
-    /// A snapshot is taken when the journal has grown by this much since the last one.
-    pub snapshot_bytes: u64,
-    /// Space kept for emergencies.
-    pub ballast_bytes: u64,
-    /// How long to wait between attempts to heal.
-    pub heal_interval: Duration,
-    /// What history is kept.
-    pub retention: Retention,
-    /// How often to see whether a snapshot or retention is due.
-    pub upkeep_interval: Duration,
-    /// Whether a directory without a store is refused, as it may be a disk that is not mounted.
-    pub require_existing: bool,
-    /// Whether what is found to be gone is accepted as lost, instead of refusing to open.
-    pub accept_loss: bool,
-    /// Where time and chance come from.
-    pub environment: Environment,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            segment_bytes: 64 << 20,
-            snapshot_bytes: 64 << 20,
-            ballast_bytes: 16 << 20,
-            heal_interval: Duration::from_secs(1),
-            retention: Retention::default(),
-            upkeep_interval: Duration::from_secs(10),
-            require_existing: false,
-            accept_loss: false,
-            environment: Environment::default(),
-        }
-    }
-}
 
 /// What is wrong while only our own work may use what space is left.
 const SHORT: &str = "the disk is almost full: deliveries are refused";
@@ -123,18 +86,6 @@ impl std::fmt::Debug for DiskStore {
             .field("dir", &self.dir)
             .finish_non_exhaustive()
     }
-}
-
-pub(in crate::store) fn journal_dir(dir: &Path) -> PathBuf {
-    dir.join("journal")
-}
-
-pub(in crate::store) fn view_dir(dir: &Path) -> PathBuf {
-    dir.join("view")
-}
-
-pub(in crate::store) fn snapshot_dir(dir: &Path) -> PathBuf {
-    dir.join("snapshots")
 }
 
 impl DiskStore {

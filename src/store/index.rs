@@ -16,6 +16,7 @@ mod lists;
 mod people;
 mod read;
 mod restore;
+mod write;
 
 pub(super) use answers::{Indexed, Look, Payloads};
 pub(super) use apply::track_key;
@@ -23,9 +24,9 @@ pub(super) use guard::Claims;
 #[cfg(test)]
 pub(super) use guard::credential_key;
 
+use super::ReadError;
 use super::record::{Record, decode};
 use super::tally::Tally;
-use super::{Batch, Change, Conflict, ReadError};
 use key::Key;
 use std::sync::OnceLock;
 
@@ -129,32 +130,6 @@ impl<K: Kv> Index<K> {
         let prefix = Key::of(key::Kind::DeliveryByOlderDigest);
         let has = !self.ids(&prefix, None, false, 1)?.is_empty();
         Ok(*self.has_older_digests.get_or_init(|| has))
-    }
-
-    /// Applies a change that was committed at `place`. Applying it again does no harm.
-    pub(super) fn apply(&self, change: &Change, place: Place) -> Result<(), ReadError> {
-        let writes = apply::writes(self, change, place)?;
-        self.write(writes)
-    }
-
-    /// Whether the guards of a batch hold against what was applied so far; if not, what the first
-    /// that does not conflicts with. What the batches before it in its group lay claim to is not
-    /// applied yet.
-    pub(super) fn check(
-        &self,
-        batch: &Batch,
-        claims: &Claims,
-    ) -> Result<Option<Conflict>, ReadError> {
-        for guard in &batch.guards {
-            let conflict = match claims.check(guard) {
-                Some(conflict) => Some(conflict),
-                None => guard::check(self, guard, batch, claims)?,
-            };
-            if conflict.is_some() {
-                return Ok(conflict);
-            }
-        }
-        Ok(None)
     }
 
     /// A record by its key.

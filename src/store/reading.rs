@@ -1,11 +1,52 @@
-//! What a read answers with.
+//! What a read is asked for, and what it answers with.
 
-use super::ReadError;
+use crate::domain::id::{ConnectionId, UserId};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Either, Ready, ready};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+
+/// Why a read failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// A record could not be read or decoded. Others can.
+    #[error("a record of kind {kind} is damaged")]
+    Damaged {
+        /// The kind of record.
+        kind: &'static str,
+    },
+    /// The view failed.
+    #[error("the store cannot be read: {0}")]
+    Unavailable(String),
+}
+
+/// A page of a list, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The records.
+    pub items: Vec<T>,
+    /// Whether more follow after the last one.
+    pub has_more: bool,
+}
+
+/// Where a list continues: after this record (exclusive), at most so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After<Id> {
+    /// The last record of the page before; `None` for the first page.
+    pub last: Option<Id>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Whose records a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// All of a user's.
+    Owner(UserId),
+    /// One connection's.
+    Connection(ConnectionId),
+}
 
 /// The answer to a read, now or later: a future of the result.
 ///

@@ -233,18 +233,14 @@ fn reach(arrows: &[BTreeSet<usize>], from: usize) -> BTreeSet<usize> {
     seen
 }
 
-/// The circles among files of these rooms, each with its files and what ties them.
-pub fn circles(sources: &[Source], rooms: &[&str]) -> Vec<String> {
+/// The circles, each with its files and what ties them.
+pub fn circles(sources: &[Source]) -> Vec<String> {
     let house = House::new(sources);
     let arrows = house.arrows();
     let reached: Vec<_> = (0..arrows.len()).map(|at| reach(&arrows, at)).collect();
     let (mut found, mut told) = (Vec::new(), BTreeSet::new());
-    for (at, file) in house.files.iter().enumerate() {
-        let is_ours = file
-            .source
-            .layer()
-            .is_some_and(|room| rooms.contains(&room));
-        if !is_ours || !reached[at].contains(&at) || told.contains(&at) {
+    for at in 0..house.files.len() {
+        if !reached[at].contains(&at) || told.contains(&at) {
             continue;
         }
         let circle = reached[at]

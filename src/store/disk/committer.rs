@@ -13,9 +13,9 @@
 use super::answer::tell;
 use super::ballast::{Ballast, free_bytes};
 use super::identity::Known;
-use super::open::OpenError;
 use super::queue::Submission;
-use super::shared::Shared;
+use super::report::OpenError;
+use super::shared::{Shared, Trouble};
 use super::turn::Turn;
 use crate::store::index::{Claims, Index, Place};
 use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
@@ -39,31 +39,6 @@ const GATHER: Duration = Duration::from_millis(2);
 
 /// Memory that is kept for the next group.
 const BUFFER_BYTES_MAX: usize = 1024 * 1024;
-
-/// Why nothing is accepted now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// No space.
-    DiskFull,
-    /// A write or a sync failed.
-    Failed,
-}
-
-impl Trouble {
-    fn of(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
-            _ => Self::Failed,
-        }
-    }
-
-    fn error(self) -> CommitError {
-        match self {
-            Self::DiskFull => CommitError::DiskFull,
-            Self::Failed => CommitError::Failed,
-        }
-    }
-}
 
 /// How the committer behaves; see [`super::Options`].
 pub(super) struct Limits {

@@ -2,8 +2,9 @@
 
 use super::ballast::free_bytes;
 use super::batch::{Bodies, decode_changes};
+use super::layout::{journal_dir, snapshot_dir, view_dir};
 use super::log::Log;
-use super::{OpenError, OpenReport, journal_dir, snapshot_dir, view_dir};
+use super::report::{OpenError, OpenReport};
 use crate::store::files;
 use crate::store::index::{Index, Place};
 use crate::store::journal::{JournalError, Position, scan_segment};

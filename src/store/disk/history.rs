@@ -6,7 +6,7 @@
 //! A pass looks at a bounded number of records of each kind, oldest first, and remembers where it
 //! stopped. What was changed meanwhile stays: the batch is refused, and a later pass looks again.
 
-use super::retain::{Retention, UpkeepError};
+use super::options::Retention;
 use crate::domain::command::{ASKED_MAX, Command, CommandState};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::error_code::ErrorCode;
@@ -18,6 +18,7 @@ use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 use crate::store::index::key::{Key, Kind};
 use crate::store::index::{Entries, Index, Kv, Scan, track_key};
+use crate::store::journal::JournalError;
 use crate::store::record::decode;
 use crate::store::{Change, Guard, ReadError};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -28,6 +29,19 @@ use std::collections::hash_map::Entry;
 const LOOKED_AT_MAX: usize = 2_000;
 /// Most records forgotten in one batch.
 const BATCH_MAX: usize = 100;
+
+/// Why a pass of the upkeep ended early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UpkeepError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("the store does not accept changes")]
+    Commit,
+    #[error("a record was changed meanwhile")]
+    Overtaken,
+}
 
 /// Where the passes stopped, by kind of record.
 #[derive(Debug, Default)]

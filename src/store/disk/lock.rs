@@ -5,7 +5,8 @@
 //! its place, it is created and locked again; if another process holds the other one, nothing is
 //! accepted until that ends.
 
-use super::OpenError;
+use super::log::is_vacant;
+use super::report::OpenError;
 use crate::store::files;
 use crate::store::journal::JournalError;
 use parking_lot::Mutex;
@@ -47,7 +48,7 @@ impl Lock {
 
     /// Locks a store that is there already, without making one where there is none.
     pub(in crate::store) fn take_existing(dir: &Path) -> Result<Self, OpenError> {
-        if super::is_vacant(dir)? {
+        if is_vacant(dir)? {
             return Err(OpenError::Missing(dir.display().to_string()));
         }
         Self::take_in(dir)

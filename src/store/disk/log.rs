@@ -1,7 +1,8 @@
 //! What the journal on disk consists of, and whether anything says that there was more of it.
 
 use super::identity::{Identity, IdentityRead};
-use super::{OpenError, OpenReport, journal_dir, snapshot_dir, view_dir};
+use super::layout::{journal_dir, snapshot_dir, view_dir};
+use super::report::{OpenError, OpenReport};
 use crate::store::files;
 use crate::store::journal::{
     Damage, Found, JournalError, Position, Segments, list_segments, scan_segment, segment_path,

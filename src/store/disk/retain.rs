@@ -1,12 +1,14 @@
 //! Retention: snapshots are taken, and segments that are not needed are deleted.
 
 use super::clock::TrustedClock;
-use super::history::History;
+use super::environment::Environment;
+use super::history::{History, UpkeepError};
 use super::identity::Known;
+use super::layout::{journal_dir, snapshot_dir};
 use super::lock::Lock;
-use super::open::OpenError;
+use super::options::Options;
+use super::report::OpenError;
 use super::shared::Shared;
-use super::{Environment, Options, journal_dir, snapshot_dir};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
@@ -22,41 +24,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-
-/// What history is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Deliveries older than this may go.
-    pub max_age: Duration,
-    /// The journal may not grow beyond this, as far as what must be kept allows.
-    pub max_bytes: u64,
-    /// Each connection keeps at least this many of its newest deliveries.
-    pub floor_per_connection: usize,
-    /// Runs and resolved incidents that nothing was heard of for so long go.
-    pub history_max_age: Duration,
-    /// For so long, at least, a delivery is recognised when it is sent again. Providers send again
-    /// what is a few days old, at most.
-    pub guards_max_age: Duration,
-    /// Each connection keeps the replay guards of at least this many of its newest deliveries,
-    /// however old they are: a clock may be wrong.
-    pub guards_per_connection: usize,
-    /// Of forgotten deliveries, over all connections, at least this many keep their guards.
-    pub guards_in_all: usize,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            max_age: Duration::from_hours(720),
-            max_bytes: 10 << 30,
-            floor_per_connection: 20,
-            history_max_age: Duration::from_hours(180 * 24),
-            guards_max_age: Duration::from_hours(90 * 24),
-            guards_per_connection: 100,
-            guards_in_all: 10_000,
-        }
-    }
-}
 
 /// Most deliveries forgotten or carried in one batch.
 const BATCH_MAX: usize = 100;
@@ -85,19 +52,6 @@ pub(super) struct Upkeep {
     /// See [`Upkeep::unlink_segments`].
     stays_bytes: u64,
     history: History,
-}
-
-/// Why a pass of the upkeep ended early.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum UpkeepError {
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("the store does not accept changes")]
-    Commit,
-    #[error("a record was changed meanwhile")]
-    Overtaken,
 }
 
 impl Upkeep {

@@ -2,14 +2,39 @@
 
 use super::answer::{Answer, answer};
 use super::batch::encode_changes;
-use super::committer::Trouble;
 use super::opened::Opened;
 use super::queue::{Queue, Submission};
 use crate::domain::delivery::Payload;
 use crate::store::journal::Position;
-use crate::store::{Batch, Change};
+use crate::store::{Batch, Change, CommitError};
 use parking_lot::{Condvar, Mutex};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Why nothing is accepted now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No space.
+    DiskFull,
+    /// A write or a sync failed.
+    Failed,
+}
+
+impl Trouble {
+    pub(super) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Failed,
+        }
+    }
+
+    pub(super) fn error(self) -> CommitError {
+        match self {
+            Self::DiskFull => CommitError::DiskFull,
+            Self::Failed => CommitError::Failed,
+        }
+    }
+}
 
 /// What the submitters, the reads and the committer share.
 pub(super) struct Shared {

@@ -18,7 +18,9 @@ use crate::store::journal::{Disk, RealDisk, list_segments, segment_path};
 use crate::store::{After, Change, CommitError, Conflict, Guard, Of, Priority, Read};
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 /// Longer than since 1970, where the deliveries of these tests are dated.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);

@@ -1,6 +1,7 @@
 //! Which keys a change writes.
 
 use super::key::{Key, Kind, last_id};
+use super::write::{gone, mark, point, put};
 use super::{Index, Kv, Place, Write, commands, connections, incidents, people};
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, RunId};
@@ -8,51 +9,18 @@ use crate::domain::incident::track::TrackKey;
 use crate::domain::lane::place::NoteKey;
 use crate::domain::run::{Family, Run};
 use crate::domain::user::Credential;
-use crate::store::record::{Record, decode, decode_parts, encode, encode_parts};
+use crate::store::record::{decode, decode_parts, encode, encode_parts};
 use crate::store::{Change, ReadError};
 
-pub(super) fn put<R: Record>(key: Key, record: &R) -> Write {
-    (key.into_bytes(), Some(encode(record)))
+impl<K: Kv> Index<K> {
+    /// Applies a change that was committed at `place`. Applying it again does no harm.
+    pub(in crate::store) fn apply(&self, change: &Change, place: Place) -> Result<(), ReadError> {
+        let writes = writes(self, change, place)?;
+        self.write(writes)
+    }
 }
 
-pub(super) fn mark(key: Key) -> Write {
-    (key.into_bytes(), Some(Vec::new()))
-}
-
-/// Writes a record, and the keys that lead to it where they differ: most changes leave them as they
-/// are.
-pub(super) fn replaced(
-    was: &[Key],
-    is: &[Key],
-    record: Write,
-    lead: impl Fn(Key) -> Write,
-) -> Vec<Write> {
-    let stale = was
-        .iter()
-        .filter(|way| !is.contains(way))
-        .cloned()
-        .map(gone);
-    let fresh = is
-        .iter()
-        .filter(|way| !was.contains(way))
-        .cloned()
-        .map(lead);
-    stale.chain([record]).chain(fresh).collect()
-}
-
-pub(super) fn point(key: Key, id: u128) -> Write {
-    (key.into_bytes(), Some(id.to_be_bytes().to_vec()))
-}
-
-pub(super) fn gone(key: Key) -> Write {
-    (key.into_bytes(), None)
-}
-
-pub(super) fn writes<K: Kv>(
-    index: &Index<K>,
-    change: &Change,
-    place: Place,
-) -> Result<Vec<Write>, ReadError> {
+fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<Write>, ReadError> {
     match change {
         Change::PutUser(user) => people::put_user(index, user),
         Change::DeleteUser(id) => people::delete_user(index, *id),

@@ -1,7 +1,7 @@
 //! Commands: which keys they write, and how they are read.
 
-use super::apply::{gone, mark, put};
 use super::key::{Key, Kind, last_id};
+use super::write::{gone, mark, put};
 use super::{Index, Kv, Scan, Write};
 use crate::domain::command::Command;
 use crate::domain::id::{CommandId, ConnectionId};

@@ -1,8 +1,8 @@
 //! Connections: which keys lead to them.
 
-use super::apply::{gone, point, replaced};
 use super::key::{Key, Kind};
-use super::{Index, Kv, Write, apply};
+use super::write::{gone, point, replaced};
+use super::{Index, Kv, Write, write};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Phase;
@@ -63,7 +63,7 @@ pub(super) fn put<K: Kv>(
     let key = Key::of(Kind::Connection).id(id);
     let old = index.record::<Connection>(&key)?;
     let was = old.as_ref().map_or_else(Vec::new, ways_to);
-    let record = apply::put(key, connection);
+    let record = write::put(key, connection);
     let mut writes = replaced(&was, &ways_to(connection), record, |way| point(way, id));
     if let Some(at) = connection.last_delivery_at {
         writes.extend(latest(index, connection.instance.provider, at)?);

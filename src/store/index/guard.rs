@@ -21,7 +21,7 @@ use crate::store::record::Record;
 use crate::store::{Batch, Change, Conflict, Guard, Lease, ReadError};
 use std::collections::{HashMap, HashSet};
 
-pub(super) fn check<K: Kv>(
+fn check<K: Kv>(
     index: &Index<K>,
     guard: &Guard,
     batch: &Batch,
@@ -86,6 +86,26 @@ pub(super) fn check<K: Kv>(
 }
 
 impl<K: Kv> Index<K> {
+    /// Whether the guards of a batch hold against what was applied so far; if not, what the first
+    /// that does not conflicts with. What the batches before it in its group lay claim to is not
+    /// applied yet.
+    pub(in crate::store) fn check(
+        &self,
+        batch: &Batch,
+        claims: &Claims,
+    ) -> Result<Option<Conflict>, ReadError> {
+        for guard in &batch.guards {
+            let conflict = match claims.check(guard) {
+                Some(conflict) => Some(conflict),
+                None => check(self, guard, batch, claims)?,
+            };
+            if conflict.is_some() {
+                return Ok(conflict);
+            }
+        }
+        Ok(None)
+    }
+
     /// See [`crate::store::Read::delivery_known`].
     pub(super) fn delivery_known(
         &self,

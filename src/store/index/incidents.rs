@@ -1,9 +1,9 @@
 //! Incidents: which keys lead to them.
 
-use super::apply::{gone, mark, replaced};
 use super::counts::look_key;
 use super::key::{Key, Kind};
-use super::{Index, Kv, Write, apply};
+use super::write::{gone, mark, replaced};
+use super::{Index, Kv, Write, write};
 use crate::domain::id::IncidentId;
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::store::ReadError;
@@ -38,7 +38,7 @@ fn key_of(id: IncidentId) -> Key {
 pub(super) fn put<K: Kv>(index: &Index<K>, incident: &Incident) -> Result<Vec<Write>, ReadError> {
     let old = index.incident(incident.id)?;
     let was = old.as_ref().map_or_else(Vec::new, ways_to);
-    let record = apply::put(key_of(incident.id), incident);
+    let record = write::put(key_of(incident.id), incident);
     Ok(replaced(&was, &ways_to(incident), record, mark))
 }
 

@@ -1,7 +1,7 @@
 //! Which keys the changes of users and their API tokens write.
 
-use super::apply::{gone, mark, point, put};
 use super::key::{Key, Kind};
+use super::write::{gone, mark, point, put};
 use super::{Index, Kv, Write};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::time::Timestamp;

@@ -2,7 +2,6 @@
 
 mod older;
 
-use super::codec::{Record, RecordError};
 use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::id::{ConnectionId, IncidentId, RunId, UserId};
 use crate::domain::incident::track::{Closed, End, Forgotten, Point, PointKind, Track, TrackKey};
@@ -292,30 +291,6 @@ mirror!(IncidentV2 of Incident {
     resolved_at: Option<Timestamp>,
     resolution: Option<Resolution>,
 });
-
-macro_rules! second_versions {
-    ($($domain:ident = $kind:literal from $step:path),* $(,)?) => {$(
-        impl Record for $domain {
-            const VERSION: u8 = 2;
-            const KIND: &'static str = $kind;
-
-            fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
-                if version != 1 {
-                    return Err(RecordError::Damaged);
-                }
-                $step(super::codec::plain(bytes)?).ok_or(RecordError::Damaged)
-            }
-        }
-    )*};
-}
-second_versions! {
-    Run = "run" from older::run,
-    Track = "track" from older::track,
-    TrackKey = "track key" from older::track_key,
-    Incident = "incident" from older::incident,
-    Note = "note" from older::note,
-    NoteKey = "note key" from older::note_key,
-}
 
 #[cfg(test)]
 mod tests;

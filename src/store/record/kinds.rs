@@ -1,7 +1,6 @@
 //! The frozen mirrors. Never change one that has been released: add a `V2` and a step.
 
-use super::codec::{Record, RecordError};
-use super::older;
+use super::codec::Record;
 use super::wire::{Wire, codes, mirror, mirror_enum};
 use crate::domain::connection::{Connection, CredentialUse, LastError, Suspicion};
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Source};
@@ -182,24 +181,6 @@ macro_rules! records {
 records! {
     Credential = "credential",
     Sealed = "canary",
-}
-
-impl Record for Connection {
-    const VERSION: u8 = 3;
-    const KIND: &'static str = "connection";
-
-    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
-        older::connection(version, bytes)
-    }
-}
-
-impl Record for Delivery {
-    const VERSION: u8 = 2;
-    const KIND: &'static str = "delivery";
-
-    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
-        older::delivery(version, bytes)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Steps up from the frozen mirrors of older versions. Never change a mirror or a step.
 
-use super::codec::{RecordError, plain};
+use super::codec::{Record, RecordError, plain};
 use super::kinds::{
     CredentialUseV1, DeliveryStateV1, DesiredV1, InstanceV1, LastErrorV1, LifecycleV2, SuspicionV1,
 };
@@ -117,7 +117,7 @@ frozen!(DeliveryV1 {
 });
 
 /// A delivery as an older version wrote it: with SHA-256 of its body.
-pub(super) fn delivery(version: u8, bytes: &[u8]) -> Result<Delivery, RecordError> {
+fn delivery(version: u8, bytes: &[u8]) -> Result<Delivery, RecordError> {
     let delivery = match version {
         1 => delivery_from_v1(plain(bytes)?),
         _ => None,
@@ -174,7 +174,7 @@ macro_rules! connection {
 }
 
 /// A connection as an older version wrote it.
-pub(super) fn connection(version: u8, bytes: &[u8]) -> Result<Connection, RecordError> {
+fn connection(version: u8, bytes: &[u8]) -> Result<Connection, RecordError> {
     let connection = match version {
         1 => from_v1(plain(bytes)?),
         2 => from_v2(plain(bytes)?),
@@ -239,6 +239,24 @@ fn from_v1(v1: ConnectionV1) -> Option<Connection> {
     let lifecycle = lifecycle(v1.lifecycle, v1.hook_created_at.is_some())?;
     // The first check shows where the hook delivers to.
     Some(connection!(v1, lifecycle, None, None))
+}
+
+impl Record for Connection {
+    const VERSION: u8 = 3;
+    const KIND: &'static str = "connection";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        connection(version, bytes)
+    }
+}
+
+impl Record for Delivery {
+    const VERSION: u8 = 2;
+    const KIND: &'static str = "delivery";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        delivery(version, bytes)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! It knew a track by workflow and branch alone: that is the lane of pushes to the branch, so that
 //! a later pass there still resolves what was open. See [`Lane::from_v1`].
 
+use super::super::codec::{Record, RecordError, plain};
 use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV1};
 use super::super::wire::{Wire, frozen};
 use super::{CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2};
@@ -123,7 +124,7 @@ fn facts(v1: RunFactsV1, family: Family) -> RunFacts {
     }
 }
 
-pub(super) fn run(v1: RunV1) -> Option<Run> {
+fn run(v1: RunV1) -> Option<Run> {
     let family = Family::from_wire(v1.family)?;
     Some(Run {
         id: Wire::from_wire(v1.id)?,
@@ -142,7 +143,7 @@ pub(super) fn run(v1: RunV1) -> Option<Run> {
 }
 
 /// The workflow of a track began with its family's name.
-pub(super) fn track_key(v1: TrackKeyV1) -> Option<TrackKey> {
+fn track_key(v1: TrackKeyV1) -> Option<TrackKey> {
     let (family, workflow) = v1.workflow_key.split_once(':')?;
     let family = Family::ALL.into_iter().find(|f| f.as_str() == family)?;
     Some(TrackKey {
@@ -186,7 +187,7 @@ fn kind(v1: PointKindV1) -> Option<PointKind> {
     })
 }
 
-pub(super) fn track(v1: TrackV1) -> Option<Track> {
+fn track(v1: TrackV1) -> Option<Track> {
     let mut points = BTreeMap::new();
     for (end, point) in v1.points {
         let end: crate::domain::incident::track::End = Wire::from_wire(end)?;
@@ -226,7 +227,7 @@ fn ci(v1: CiFailureV1) -> Option<CiFailure> {
     })
 }
 
-pub(super) fn incident(v1: IncidentV1) -> Option<Incident> {
+fn incident(v1: IncidentV1) -> Option<Incident> {
     Some(Incident {
         id: Wire::from_wire(v1.id)?,
         owner: Wire::from_wire(v1.owner)?,
@@ -299,14 +300,14 @@ fn place(v1: PlaceV1) -> Option<Place> {
     })
 }
 
-pub(super) fn note_key(v1: NoteKeyV1) -> Option<NoteKey> {
+fn note_key(v1: NoteKeyV1) -> Option<NoteKey> {
     Some(NoteKey {
         connection: Wire::from_wire(v1.connection)?,
         place: place(v1.place)?,
     })
 }
 
-pub(super) fn note(v1: NoteV1) -> Option<Note> {
+fn note(v1: NoteV1) -> Option<Note> {
     let key = note_key(v1.key)?;
     Some(Note {
         ends: Wire::from_wire(v1.ends)?,
@@ -315,4 +316,28 @@ pub(super) fn note(v1: NoteV1) -> Option<Note> {
         touched_at: Timestamp(v1.touched_at),
         ..Note::new(key)
     })
+}
+
+macro_rules! second_versions {
+    ($($domain:ident = $kind:literal from $step:path),* $(,)?) => {$(
+        impl Record for $domain {
+            const VERSION: u8 = 2;
+            const KIND: &'static str = $kind;
+
+            fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+                if version != 1 {
+                    return Err(RecordError::Damaged);
+                }
+                $step(plain(bytes)?).ok_or(RecordError::Damaged)
+            }
+        }
+    )*};
+}
+second_versions! {
+    Run = "run" from run,
+    Track = "track" from track,
+    TrackKey = "track key" from track_key,
+    Incident = "incident" from incident,
+    Note = "note" from note,
+    NoteKey = "note key" from note_key,
 }

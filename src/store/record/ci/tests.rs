@@ -1,7 +1,7 @@
 //! CI's records come back, and those of version 0.1 step up.
 
 use super::super::kinds::tests::round;
-use super::super::{RecordError, decode, encode};
+use super::super::{Record, RecordError, decode, encode};
 use super::*;
 use crate::domain::lane::children::Seats;
 use crate::domain::lane::second::{self, Commit};
