@@ -3,15 +3,17 @@
 //! `--config FILE` (TOML), then `HOOKHERD__SECTION__KEY`, then the plain names such as
 //! `WEBHOOK_BASE_URL`. Any name may end in `_FILE` to read the value from a file; files in the
 //! directory of systemd's credentials are found by the plain name in lower case. Blanks around a
-//! value are ignored, an empty variable counts as unset, and unknown names are refused.
+//! value are ignored, an empty variable counts as unset, and unknown names are refused. The
+//! defaults are those of `config/hookherd.toml`, which is built in.
 
 mod environment;
 mod error;
+mod incidents;
 mod layers;
 mod limits;
 mod network;
 mod oauth;
-mod raw;
+mod providers;
 mod secrets;
 mod values;
 
@@ -19,20 +21,22 @@ pub use error::{ConfigError, Origin};
 pub use limits::{Ingress, Limits};
 pub use network::Proxy;
 pub use oauth::{GithubApp, Oauth, Pem};
+pub use providers::Installation;
 pub use secrets::SecretsError;
 
 use crate::domain::net::Network;
-use crate::domain::repo::Host;
-use crate::domain::rule::{RuleError, Rules};
-use crate::domain::run::Conclusion;
+use crate::domain::rule::Rules;
 use crate::domain::secret::ApiToken;
 use environment::Environment;
 use layers::Written;
+use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use url::Url;
-use values::{address, api_url, bad, duration, interval, public_url, size, within};
+use values::{
+    address, bad, duration, interval, is_json, log_level, networks, own_address, public_url, size,
+    within,
+};
 use zeroize::Zeroizing;
 
 /// The whole configuration.
@@ -77,17 +81,21 @@ impl std::fmt::Debug for SealKey {
 }
 
 /// The HTTP server and the data directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Server {
     /// The public URL for providers, without a trailing slash.
+    #[serde(deserialize_with = "public_url")]
     pub public_url: String,
     /// The address on which the server listens.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// The separate address of `/metrics`, instead of `listen`.
+    #[serde(deserialize_with = "own_address")]
     pub metrics_listen: Option<SocketAddr>,
     /// Whether `/metrics` on `listen` needs no token.
     pub metrics_public: bool,
     /// Reverse proxies that name their clients.
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<Network>,
     /// The data directory.
     pub data_dir: PathBuf,
@@ -95,77 +103,90 @@ pub struct Server {
     pub require_existing_store: bool,
     /// Whether missing parts of the store are accepted as lost; a flag of `serve`, never
     /// configured.
+    #[serde(skip)]
     pub accept_data_loss: bool,
     /// Threads of the HTTP server.
+    #[serde(deserialize_with = "within::<_, 1, 64>")]
     pub workers: usize,
     /// Longest time for requests in progress at shutdown.
+    #[serde(deserialize_with = "duration")]
     pub shutdown_timeout: Duration,
 }
 
-/// An installation of a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Installation {
-    /// Base of its REST API.
-    pub api_url: Url,
-    /// The URL of its web pages.
-    pub web_url: Url,
-    /// The host by which users refer to it.
-    pub host: Host,
-    /// Our OAuth client there.
-    pub oauth: Option<Oauth>,
-    /// Our GitHub App there.
-    pub app: Option<GithubApp>,
-    /// More certificate authorities to trust, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// Timeout of a request.
-    pub call_timeout: Duration,
-    /// Pause between writes with one token.
-    pub write_pause: Duration,
-    /// Most concurrent calls.
-    pub concurrency: usize,
-}
-
 /// Checks of hooks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Health {
     /// Interval at which a hook is checked.
+    #[serde(deserialize_with = "interval")]
     pub check_interval: Duration,
     /// Time without a delivery after which a hook is pinged.
+    #[serde(deserialize_with = "interval")]
     pub ping_interval: Duration,
     /// Longer than a provider may take to carry out a call after its timeout.
+    #[serde(deserialize_with = "interval")]
     pub settle_time: Duration,
-    /// First and longest wait after transient failures.
-    pub retry: (Duration, Duration),
-    /// First and longest wait after failures that a person has to correct.
-    pub slow_retry: (Duration, Duration),
+    /// First wait after transient failures.
+    #[serde(deserialize_with = "interval")]
+    pub retry_initial: Duration,
+    /// Longest wait after transient failures.
+    #[serde(deserialize_with = "interval")]
+    pub retry_max: Duration,
+    /// First wait after failures that a person has to correct.
+    #[serde(deserialize_with = "interval")]
+    pub slow_retry_initial: Duration,
+    /// Longest wait after failures that a person has to correct.
+    #[serde(deserialize_with = "interval")]
+    pub slow_retry_max: Duration,
     /// Longest time that connecting waits for the hook before it answers.
+    #[serde(deserialize_with = "duration")]
     pub connect_wait: Duration,
     /// Calls interrupted by a restart are repeated within this time.
+    #[serde(deserialize_with = "duration")]
     pub startup_spread: Duration,
 }
 
 /// Retention of history.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Retention {
     /// Deliveries older than this may be deleted.
+    #[serde(deserialize_with = "duration")]
     pub max_age: Duration,
     /// Most bytes of history.
+    #[serde(deserialize_with = "size")]
     pub max_bytes: u64,
     /// Number of newest deliveries that each connection always keeps.
     pub floor_per_connection: usize,
     /// Runs and resolved incidents older than this are deleted.
+    #[serde(deserialize_with = "interval")]
     pub history_max_age: Duration,
     /// Time for which redeliveries are recognised.
+    #[serde(deserialize_with = "interval")]
     pub guards_max_age: Duration,
 }
 
 /// Logging.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Log {
     /// One JSON object per line instead of text.
+    #[serde(rename = "format", deserialize_with = "is_json")]
     pub json: bool,
     /// The log filter, such as `info` or `hookherd=debug,info`.
+    #[serde(deserialize_with = "log_level")]
     pub level: String,
+}
+
+/// The sections as they are written. Secrets are kept apart: see [`Written::secret`].
+#[derive(Deserialize)]
+struct Sections {
+    server: Server,
+    providers: providers::Providers,
+    health: Health,
+    ingress: Ingress,
+    retention: Retention,
+    incidents: incidents::Incidents,
+    network: network::Section,
+    limits: Limits,
+    log: Log,
 }
 
 impl Config {
@@ -200,86 +221,26 @@ impl Config {
     }
 
     fn judge(written: &Written, environment: &Environment) -> Result<Self, ConfigError> {
-        let raw = &written.raw;
-        let retention = &raw.retention;
+        let sections: Sections = written.typed()?;
+        sections.ingress.check(written)?;
+        sections.limits.check(written)?;
+        let token = written.secret("auth.admin_token");
         Ok(Self {
-            server: server(&raw.server)?,
             seal_key: written.secret("seal.key").map(SealKey),
-            admin_token: written
-                .secret("auth.admin_token")
-                .map(|text| admin(&text))
-                .transpose()?,
-            github: installations(&raw.providers.github.provider(), written)?,
-            gitlab: installations(&raw.providers.gitlab.provider(), written)?,
-            health: health(&raw.health)?,
-            ingress: limits::ingress(&raw.ingress)?,
-            retention: Retention {
-                max_age: duration("retention.max_age", &retention.max_age)?,
-                max_bytes: size("retention.max_bytes", &retention.max_bytes)?,
-                floor_per_connection: retention.floor_per_connection,
-                history_max_age: interval("retention.history_max_age", &retention.history_max_age)?,
-                guards_max_age: interval("retention.guards_max_age", &retention.guards_max_age)?,
-            },
-            rules: rules(&raw.incidents)?,
-            proxy: network::proxy(&raw.network, environment)?,
-            limits: limits::limits(&raw.limits)?,
-            log: log(&raw.log)?,
+            admin_token: token.map(|text| admin(&text)).transpose()?,
+            github: sections.providers.github.installations("github", written)?,
+            gitlab: sections.providers.gitlab.installations("gitlab", written)?,
+            rules: sections.incidents.rules()?,
+            proxy: sections.network.proxy(environment)?,
+            server: sections.server,
+            health: sections.health,
+            ingress: sections.ingress,
+            retention: sections.retention,
+            limits: sections.limits,
+            log: sections.log,
             warnings: written.warnings.clone(),
         })
     }
-}
-
-fn server(raw: &raw::Server) -> Result<Server, ConfigError> {
-    let metrics = raw.metrics_listen.as_str();
-    let metrics_listen = (!metrics.is_empty())
-        .then(|| address("server.metrics_listen", metrics))
-        .transpose()?;
-    Ok(Server {
-        public_url: public_url("server.public_url", &raw.public_url)?,
-        listen: address("server.listen", &raw.listen)?,
-        metrics_listen,
-        metrics_public: raw.metrics_public,
-        trusted_proxies: limits::proxies("server.trusted_proxies", &raw.trusted_proxies)?,
-        data_dir: raw.data_dir.clone().into(),
-        require_existing_store: raw.require_existing_store,
-        accept_data_loss: false,
-        workers: within("server.workers", raw.workers, 1, 64)?,
-        shutdown_timeout: duration("server.shutdown_timeout", &raw.shutdown_timeout)?,
-    })
-}
-
-fn rules(raw: &raw::Incidents) -> Result<Rules, ConfigError> {
-    let failing = "incidents.failing_conclusions";
-    // A list that lets nothing through would never open an incident.
-    let lists = [
-        (failing, &raw.failing_conclusions),
-        ("incidents.branches", &raw.branches),
-    ];
-    if let Some((key, _)) = lists.into_iter().find(|(_, list)| list.is_empty()) {
-        return Err(bad(key, "[]", "at least one, or omit the key"));
-    }
-    let rules = Rules::new(
-        &raw.failing_conclusions,
-        &raw.branches,
-        &raw.ignored_branches,
-    );
-    rules.map_err(|error| match error {
-        RuleError::UnknownConclusion(name) => {
-            let all = Conclusion::ALL.map(Conclusion::as_str).join(", ");
-            bad(failing, &name, &format!("some of {all}; not success"))
-        }
-        RuleError::SuccessFails => bad(failing, "success", "conclusions other than success"),
-        RuleError::BadPattern(pattern) => {
-            let is_ignored = raw.ignored_branches.contains(&pattern);
-            let name = if is_ignored {
-                "ignored_branches"
-            } else {
-                "branches"
-            };
-            let expected = "globs, such as \"main\" or \"release/*\"";
-            bad(&format!("incidents.{name}"), &pattern, expected)
-        }
-    })
 }
 
 fn admin(text: &str) -> Result<ApiToken, ConfigError> {
@@ -290,72 +251,6 @@ fn admin(text: &str) -> Result<ApiToken, ConfigError> {
         .ok()
         .filter(|_| text.len() >= BYTES_MIN);
     token.ok_or_else(|| bad("auth.admin_token", "(not shown)", EXPECTED))
-}
-
-fn installations(
-    raw: &raw::Provider<'_>,
-    written: &Written,
-) -> Result<Vec<Installation>, ConfigError> {
-    let mut installations: Vec<Installation> = Vec::new();
-    let key = |name: &str| format!("providers.{}.{name}", raw.name);
-    let client = oauth::client(written, raw)?;
-    let app = raw
-        .app
-        .map(|app| oauth::app(written, app))
-        .transpose()?
-        .flatten();
-    for text in &raw.api_urls {
-        let (api_url, host) = api_url(&key("api_url"), text)?;
-        if installations.iter().any(|known| known.host == host) {
-            let expected = "a host that is not configured yet";
-            return Err(bad(&key("more_api_urls"), text, expected));
-        }
-        // OAuth client and App are registered with one installation and unknown to the others.
-        let is_main = raw.has_main && installations.is_empty();
-        let web_url = if is_main { raw.web_url } else { "" };
-        installations.push(Installation {
-            web_url: oauth::web_url(&key("web_url"), web_url, &api_url)?,
-            oauth: client.clone().filter(|_| is_main),
-            app: app.clone().filter(|_| is_main),
-            api_url,
-            host,
-            ca_file: (!raw.ca_file.is_empty()).then(|| raw.ca_file.into()),
-            call_timeout: interval(&key("call_timeout"), raw.call_timeout)?,
-            write_pause: duration(&key("write_pause"), raw.write_pause)?,
-            concurrency: within(&key("concurrency"), raw.concurrency, 1, 100)?,
-        });
-    }
-    Ok(installations)
-}
-
-fn health(raw: &raw::Health) -> Result<Health, ConfigError> {
-    Ok(Health {
-        check_interval: interval("health.check_interval", &raw.check_interval)?,
-        ping_interval: interval("health.ping_interval", &raw.ping_interval)?,
-        settle_time: interval("health.settle_time", &raw.settle_time)?,
-        retry: (
-            interval("health.retry_initial", &raw.retry_initial)?,
-            interval("health.retry_max", &raw.retry_max)?,
-        ),
-        slow_retry: (
-            interval("health.slow_retry_initial", &raw.slow_retry_initial)?,
-            interval("health.slow_retry_max", &raw.slow_retry_max)?,
-        ),
-        connect_wait: duration("health.connect_wait", &raw.connect_wait)?,
-        startup_spread: duration("health.startup_spread", &raw.startup_spread)?,
-    })
-}
-
-fn log(raw: &raw::Log) -> Result<Log, ConfigError> {
-    let json = match raw.format.as_str() {
-        "json" => true,
-        "pretty" => false,
-        other => return Err(bad("log.format", other, "\"pretty\" or \"json\"")),
-    };
-    Ok(Log {
-        json,
-        level: values::log_level("log.level", &raw.level)?,
-    })
 }
 
 #[cfg(test)]

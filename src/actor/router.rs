@@ -1,7 +1,7 @@
 //! The router: notifies connections of new deliveries.
 //!
-//! It carries no payloads, so a flood costs no memory: pending deliveries wait in the store. The first
-//! one is announced at once; those that come within [`GATHER`] of it are announced together.
+//! It carries no payloads, so a flood costs no memory: pending deliveries wait in the store. The
+//! first one is announced at once; those that come within [`GATHER`] of it are announced together.
 
 use super::connection::Cause;
 use super::registry::Registry;
@@ -102,8 +102,8 @@ impl News {
         !std::mem::replace(&mut notices.hints_expected, true)
     }
 
-    /// Whether more came for a connection since it was notified. If not, the router must be notified
-    /// of the next one.
+    /// Whether more came for a connection since it was notified. If not, the router must be
+    /// notified of the next one.
     fn gathered(&self, id: ConnectionId) -> bool {
         let mut notices = self.0.lock();
         let more = notices.delivered.get_mut(&id).map(std::mem::take);

@@ -126,12 +126,12 @@ impl App {
 
 fn settings(config: &Config) -> Settings {
     let health = &config.health;
-    let backoff = |(initial, cap)| Backoff { initial, cap };
+    let backoff = |initial, cap| Backoff { initial, cap };
     Settings {
         check_interval: health.check_interval,
         ping_interval: health.ping_interval,
-        retry: backoff(health.retry),
-        slow_retry: backoff(health.slow_retry),
+        retry: backoff(health.retry_initial, health.retry_max),
+        slow_retry: backoff(health.slow_retry_initial, health.slow_retry_max),
         settle_time: health.settle_time,
         startup_spread: health.startup_spread,
         connect_wait: health.connect_wait,

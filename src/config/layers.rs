@@ -3,11 +3,15 @@
 
 use super::environment::{Environment, Found};
 use super::error::{ConfigError, Origin, nearest};
-use super::raw::Raw;
+use super::values::bad;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 use zeroize::Zeroizing;
+
+/// The defaults, each with its explanation.
+const DEFAULTS: &str = include_str!("../../config/hookherd.toml");
 
 /// Keys whose values are secrets: always text, and never shown.
 const SECRETS: [&str; 5] = [
@@ -20,7 +24,7 @@ const SECRETS: [&str; 5] = [
 
 /// All settings as written, not yet checked.
 pub(super) struct Written {
-    pub(super) raw: Raw,
+    tree: Map<String, Value>,
     secrets: BTreeMap<String, Zeroizing<String>>,
     origins: BTreeMap<String, Origin>,
     /// Warnings about harmless peculiarities.
@@ -45,13 +49,31 @@ impl Written {
         for found in environment.plain()? {
             layers.add(found)?;
         }
-        let raw = serde_json::from_value(Value::Object(layers.tree));
         Ok(Self {
-            raw: raw.map_err(|error| ConfigError::Read(error.to_string()))?,
+            tree: layers.tree,
             secrets: layers.secrets,
             origins: layers.origins,
             warnings,
         })
+    }
+
+    /// The settings in their types. The type of a setting says what it expects.
+    pub(super) fn typed<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        let tree = Value::Object(self.tree.clone());
+        serde_path_to_error::deserialize(tree).map_err(|error| {
+            let path = error.path().to_string();
+            // Of a list it is one item that is wrong.
+            let (key, item) = path.split_once('[').unwrap_or((&path, ""));
+            let item = item.trim_end_matches(']').parse::<usize>();
+            let found = at(&self.tree, key).unwrap_or(&Value::Null);
+            let value = item.ok().and_then(|item| found.get(item)).unwrap_or(found);
+            bad(key, &text_of(value), &error.inner().to_string())
+        })
+    }
+
+    /// A value as it was written.
+    pub(super) fn shown(&self, key: &str) -> String {
+        at(&self.tree, key).map(text_of).unwrap_or_default()
     }
 
     /// A secret, by its key; `None` when it is unset.
@@ -76,12 +98,9 @@ struct Layers {
 
 impl Layers {
     fn new() -> Self {
-        let tree = match serde_json::to_value(Raw::default()) {
-            Ok(Value::Object(tree)) => tree,
-            Ok(_) | Err(_) => Map::new(),
-        };
         Self {
-            tree,
+            tree: toml::from_str(DEFAULTS)
+                .expect("it is the same in every build, and tests read it"),
             secrets: BTreeMap::new(),
             origins: BTreeMap::new(),
         }
@@ -161,7 +180,7 @@ impl Layers {
             toml::Value::String(text) => text.trim().to_owned(),
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(switch) => switch.to_string(),
-            toml::Value::Array(items) if matches!(self.at(key), Some(Value::Array(_))) => {
+            toml::Value::Array(items) if matches!(at(&self.tree, key), Some(Value::Array(_))) => {
                 let items: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
                 let items =
                     items.ok_or_else(|| wrong(key, &plain(value), "a list of strings", origin))?;
@@ -174,7 +193,7 @@ impl Layers {
             | toml::Value::Datetime(_)
             | toml::Value::Array(_)
             | toml::Value::Table(_) => {
-                let expected = match self.at(key) {
+                let expected = match at(&self.tree, key) {
                     Some(Value::Bool(_)) => A_SWITCH,
                     Some(Value::Number(_)) => A_NUMBER,
                     Some(_) | None => "a string in quotes",
@@ -200,7 +219,7 @@ impl Layers {
             }
             return Ok(());
         }
-        let taken = match self.at(&key) {
+        let taken = match at(&self.tree, &key) {
             Some(Value::Bool(_)) => switch(&text).ok_or(A_SWITCH),
             Some(Value::Number(_)) => whole(&text).ok_or(A_NUMBER),
             Some(Value::Array(_)) => Ok(written_list(&text)),
@@ -209,14 +228,6 @@ impl Layers {
         let value = taken.map_err(|expected| wrong(&key, &text, expected, &origin))?;
         self.put(&key, value, origin);
         Ok(())
-    }
-
-    fn at(&self, key: &str) -> Option<&Value> {
-        let (first, rest) = key.split_once('.').unwrap_or((key, ""));
-        let value = self.tree.get(first)?;
-        rest.split('.')
-            .filter(|name| !name.is_empty())
-            .try_fold(value, |value, name| value.get(name))
     }
 
     fn put(&mut self, key: &str, value: Value, origin: Origin) {
@@ -234,6 +245,18 @@ impl Layers {
 /// The error for values of other types.
 const A_SWITCH: &str = "true or false";
 const A_NUMBER: &str = "a whole number, such as 4";
+
+fn at<'a>(tree: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    let mut names = key.split('.');
+    let first = tree.get(names.next()?)?;
+    names.try_fold(first, |value, name| value.get(name))
+}
+
+fn text_of(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
 
 /// All sections, as `section.section`.
 fn sections(tree: &Map<String, Value>) -> Vec<String> {

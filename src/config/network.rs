@@ -2,8 +2,8 @@
 
 use super::environment::Environment;
 use super::error::ConfigError;
-use super::raw;
 use super::values::bad;
+use serde::Deserialize;
 use std::fmt;
 use url::Url;
 
@@ -30,36 +30,43 @@ impl fmt::Debug for Proxy {
 const USUAL: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const USUAL_NONE: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// The configured proxy, else that of the usual variables if they are enabled.
-pub(super) fn proxy(
-    raw: &raw::Network,
-    environment: &Environment,
-) -> Result<Option<Proxy>, ConfigError> {
-    const KEY: &str = "network.proxy";
-    let mut no_proxy = raw.no_proxy.clone();
-    if !raw.proxy.is_empty() {
-        let url = url(KEY, &raw.proxy)?;
-        return Ok(Some(Proxy { url, no_proxy }));
+/// The section as it is written.
+#[derive(Deserialize)]
+pub(super) struct Section {
+    proxy: String,
+    no_proxy: Vec<String>,
+    proxy_from_environment: bool,
+}
+
+impl Section {
+    /// The configured proxy, else that of the usual variables if they are enabled.
+    pub(super) fn proxy(self, environment: &Environment) -> Result<Option<Proxy>, ConfigError> {
+        const KEY: &str = "network.proxy";
+        let mut no_proxy = self.no_proxy;
+        if !self.proxy.is_empty() {
+            let url = url(KEY, &self.proxy)?;
+            return Ok(Some(Proxy { url, no_proxy }));
+        }
+        if !self.proxy_from_environment {
+            return Ok(None);
+        }
+        let first = |names: &[&'static str]| {
+            let found = names
+                .iter()
+                .map(|name| Ok((*name, environment.text(name)?)))
+                .find(|found: &Result<_, ConfigError>| !matches!(found, Ok((_, None))));
+            found.transpose()
+        };
+        let Some((name, Some(text))) = first(&USUAL)? else {
+            return Ok(None);
+        };
+        if let Some((_, Some(hosts))) = first(&USUAL_NONE)? {
+            let hosts = hosts.split(',').map(str::trim);
+            no_proxy.extend(hosts.filter(|host| !host.is_empty()).map(str::to_owned));
+        }
+        let url = url(name, &text)?;
+        Ok(Some(Proxy { url, no_proxy }))
     }
-    if !raw.proxy_from_environment {
-        return Ok(None);
-    }
-    let first = |names: &[&'static str]| {
-        let found = names
-            .iter()
-            .map(|name| Ok((*name, environment.text(name)?)))
-            .find(|found: &Result<_, ConfigError>| !matches!(found, Ok((_, None))));
-        found.transpose()
-    };
-    let Some((name, Some(text))) = first(&USUAL)? else {
-        return Ok(None);
-    };
-    if let Some((_, Some(hosts))) = first(&USUAL_NONE)? {
-        let hosts = hosts.split(',').map(str::trim);
-        no_proxy.extend(hosts.filter(|host| !host.is_empty()).map(str::to_owned));
-    }
-    let url = url(name, &text)?;
-    Ok(Some(Proxy { url, no_proxy }))
 }
 
 /// A host and port alone mean a plain HTTP proxy, as in other programs.

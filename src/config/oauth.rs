@@ -1,9 +1,10 @@
 //! Sign-in: our OAuth clients at the providers, and our GitHub App.
 
+use super::ConfigError;
 use super::layers::Written;
 use super::values::{bad, base_url};
-use super::{ConfigError, raw};
 use crate::domain::secret::OauthSecret;
+use serde::Deserialize;
 use std::fmt;
 use url::Url;
 use zeroize::Zeroizing;
@@ -36,50 +37,63 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// The client of a provider's section, if any.
-pub(super) fn client(
-    written: &Written,
-    raw: &raw::Provider<'_>,
-) -> Result<Option<Oauth>, ConfigError> {
-    const EXPECTED: &str = "the id of an OAuth client, in visible ASCII characters";
-    let key = |name: &str| format!("providers.{}.oauth.{name}", raw.name);
-    let id = raw.oauth.client_id.clone();
-    let secret = written.secret(&key("client_secret"));
-    if id.is_empty() && secret.is_none() {
-        return Ok(None);
-    }
-    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(bad(&key("client_id"), &id, EXPECTED));
-    }
-    let secret = secret.map(|text| OauthSecret::new(text.to_string()));
-    let secret = secret.transpose().map_err(|_| {
-        let expected = "a secret in visible ASCII characters";
-        bad(&key("client_secret"), "(not shown)", expected)
-    })?;
-    Ok(Some(Oauth {
-        client_id: id,
-        client_secret: secret,
-    }))
+/// The section `oauth` of a provider as it is written, without its secret.
+#[derive(Deserialize)]
+pub(super) struct Client {
+    client_id: String,
 }
 
-/// The configured GitHub App, if any.
-pub(super) fn app(written: &Written, raw: &raw::App) -> Result<Option<GithubApp>, ConfigError> {
-    const KEY: &str = "providers.github.app.id";
-    let id = raw.id.clone();
-    match (
-        id.is_empty(),
-        written.secret("providers.github.app.private_key"),
-    ) {
-        (true, None) => Ok(None),
-        (false, Some(key)) if id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            Ok(Some(GithubApp {
-                id,
-                private_key: Pem(lines(key)),
-            }))
+impl Client {
+    /// The client of this provider, if any.
+    pub(super) fn checked(
+        &self,
+        provider: &str,
+        written: &Written,
+    ) -> Result<Option<Oauth>, ConfigError> {
+        const EXPECTED: &str = "the id of an OAuth client, in visible ASCII characters";
+        let key = |name: &str| format!("providers.{provider}.oauth.{name}");
+        let client_id = self.client_id.clone();
+        let secret = written.secret(&key("client_secret"));
+        if client_id.is_empty() && secret.is_none() {
+            return Ok(None);
         }
-        (_, Some(_) | None) => {
-            let expected = "the App's id in letters and digits, and its private key beside it";
-            Err(bad(KEY, &id, expected))
+        if client_id.is_empty() || !client_id.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(bad(&key("client_id"), &client_id, EXPECTED));
+        }
+        let secret = secret.map(|text| OauthSecret::new(text.to_string()));
+        let client_secret = secret.transpose().map_err(|_| {
+            let expected = "a secret in visible ASCII characters";
+            bad(&key("client_secret"), "(not shown)", expected)
+        })?;
+        Ok(Some(Oauth {
+            client_id,
+            client_secret,
+        }))
+    }
+}
+
+/// The section `app` as it is written, without its key.
+#[derive(Deserialize)]
+pub(super) struct App {
+    id: String,
+}
+
+impl App {
+    /// The configured GitHub App, if any.
+    pub(super) fn checked(&self, written: &Written) -> Result<Option<GithubApp>, ConfigError> {
+        let (id, key) = (&self.id, written.secret("providers.github.app.private_key"));
+        match (id.is_empty(), key) {
+            (true, None) => Ok(None),
+            (false, Some(key)) if id.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                Ok(Some(GithubApp {
+                    id: id.clone(),
+                    private_key: Pem(lines(key)),
+                }))
+            }
+            (_, Some(_) | None) => {
+                let expected = "the App's id in letters and digits, and its private key beside it";
+                Err(bad("providers.github.app.id", id, expected))
+            }
         }
     }
 }
@@ -97,7 +111,7 @@ pub(super) fn web_url(key: &str, text: &str, api_url: &Url) -> Result<Url, Confi
     if text.is_empty() {
         return Ok(derived(api_url));
     }
-    base_url(key, text)
+    base_url(text).map_err(|expected| bad(key, text, &expected))
 }
 
 /// `https://api.github.com` has its pages at `https://github.com`, `https://api.NAME.ghe.com` at

@@ -3,7 +3,6 @@
 mod limits;
 mod written;
 
-use super::raw::Raw;
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../config/hookherd.toml");
@@ -28,10 +27,9 @@ fn with(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
 }
 
 #[test]
-fn the_example_lists_every_key_with_its_default() {
-    let example: serde_json::Value = toml::from_str(EXAMPLE).unwrap();
-    assert_eq!(example, serde_json::to_value(Raw::default()).unwrap());
-    assert!(parse(EXAMPLE).is_ok());
+fn the_file_that_holds_the_defaults_changes_nothing() {
+    let shown = |text: &str| format!("{:?}", parse(text).unwrap());
+    assert_eq!(shown(EXAMPLE), shown(""));
 }
 
 #[test]

@@ -1,7 +1,10 @@
-//! Checked values: durations, sizes, addresses, URLs, levels.
+//! Checked values: durations, sizes, addresses, URLs, levels. The error of a refused value
+//! is what is expected in its place.
 
 use super::ConfigError;
+use crate::domain::net::Network;
 use crate::domain::repo::Host;
+use serde::de::{Deserialize, Deserializer, Error};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,54 +24,110 @@ pub(super) fn bad(key: &str, value: &str, expected: &str) -> ConfigError {
     }
 }
 
-pub(super) fn duration(key: &str, text: &str) -> Result<Duration, ConfigError> {
+/// Values that are written as text.
+macro_rules! texts {
+    ($($name:ident: $type:ty = $read:expr;)*) => {$(
+        pub(super) fn $name<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+            $read(&String::deserialize(from)?).map_err(D::Error::custom)
+        }
+    )*};
+}
+texts! {
+    duration: Duration = read_duration;
+    interval: Duration = read_interval;
+    deadline: Duration = read_deadline;
+    size: u64 = read_size;
+    address: SocketAddr = read_address;
+    own_address: Option<SocketAddr> = read_own_address;
+    public_url: String = read_public_url;
+    log_level: String = read_log_level;
+    is_json: bool = read_format;
+}
+
+fn read_duration(text: &str) -> Result<Duration, &'static str> {
     const EXPECTED: &str = "a duration with a unit, such as \"30m\" or \"1s\"";
-    humantime::parse_duration(text).map_err(|_| bad(key, text, EXPECTED))
+    humantime::parse_duration(text).map_err(|_| EXPECTED)
 }
 
-pub(super) fn interval(key: &str, text: &str) -> Result<Duration, ConfigError> {
-    let interval = duration(key, text)?;
-    if interval.is_zero() {
-        return Err(bad(key, text, "a duration greater than zero"));
-    }
-    Ok(interval)
+fn read_interval(text: &str) -> Result<Duration, &'static str> {
+    let interval = read_duration(text)?;
+    let interval = Some(interval).filter(|interval| !interval.is_zero());
+    interval.ok_or("a duration greater than zero")
 }
 
-pub(super) fn size(key: &str, text: &str) -> Result<u64, ConfigError> {
-    text.parse::<bytesize::ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| bad(key, text, "a size with a unit, such as \"25MiB\""))
+/// A deadline for clients.
+fn read_deadline(text: &str) -> Result<Duration, &'static str> {
+    let deadline = read_interval(text)?;
+    let is_fit = (Duration::from_secs(1)..=Duration::from_mins(10)).contains(&deadline);
+    is_fit
+        .then_some(deadline)
+        .ok_or("a duration from 1s to 10m")
 }
 
-pub(super) fn memory(key: &str, text: &str) -> Result<usize, ConfigError> {
-    usize::try_from(size(key, text)?).map_err(|_| bad(key, text, "a size that fits in memory"))
+fn read_size(text: &str) -> Result<u64, &'static str> {
+    let size = text.parse::<bytesize::ByteSize>();
+    size.map(|size| size.as_u64())
+        .map_err(|_| "a size with a unit, such as \"25MiB\"")
 }
 
-/// A number from `min` to `max`.
-pub(super) fn within(
-    key: &str,
-    number: usize,
-    min: usize,
-    max: usize,
-) -> Result<usize, ConfigError> {
-    if (min..=max).contains(&number) {
-        return Ok(number);
-    }
-    let expected = format!("a whole number from {min} to {max}");
-    Err(bad(key, &number.to_string(), &expected))
+/// A size from `MIN` to `MAX` bytes.
+pub(super) fn memory<'de, D: Deserializer<'de>, const MIN: usize, const MAX: usize>(
+    from: D,
+) -> Result<usize, D::Error> {
+    let bytes = usize::try_from(size(from)?).ok();
+    let shown = |bytes: usize| bytesize::ByteSize(bytes as u64);
+    let expected = || format!("a size from {} to {}", shown(MIN), shown(MAX));
+    let bytes = bytes.filter(|bytes| (MIN..=MAX).contains(bytes));
+    bytes.ok_or_else(|| D::Error::custom(expected()))
+}
+
+/// A number from `MIN` to `MAX`.
+pub(super) fn within<'de, D: Deserializer<'de>, const MIN: usize, const MAX: usize>(
+    from: D,
+) -> Result<usize, D::Error> {
+    let expected = || format!("a whole number from {MIN} to {MAX}");
+    let number = Some(usize::deserialize(from)?).filter(|n| (MIN..=MAX).contains(n));
+    number.ok_or_else(|| D::Error::custom(expected()))
 }
 
 /// `localhost:PORT` is this machine, without a name look-up.
-pub(super) fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+fn read_address(text: &str) -> Result<SocketAddr, &'static str> {
     const EXPECTED: &str = "an address and a port, such as \"127.0.0.1:8080\" (this machine only) \
                             or \"0.0.0.0:8080\" (every interface)";
     let local = text
         .strip_prefix("localhost:")
         .and_then(|port| port.parse().ok())
         .map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    local
-        .or_else(|| text.parse().ok())
-        .ok_or_else(|| bad(key, text, EXPECTED))
+    local.or_else(|| text.parse().ok()).ok_or(EXPECTED)
+}
+
+/// An address, or none.
+fn read_own_address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
+    let text = Some(text).filter(|text| !text.is_empty());
+    text.map(read_address).transpose()
+}
+
+/// Addresses and networks.
+pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Network>, D::Error> {
+    struct Read(Network);
+    impl<'de> Deserialize<'de> for Read {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let expected = |_| D::Error::custom("addresses and networks, such as \"10.0.0.0/8\"");
+            let network = String::deserialize(from)?.parse();
+            network.map(Self).map_err(expected)
+        }
+    }
+    let all = Vec::<Read>::deserialize(from)?;
+    Ok(all.into_iter().map(|read| read.0).collect())
+}
+
+/// Whether it is JSON.
+fn read_format(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "json" => Ok(true),
+        "pretty" => Ok(false),
+        _ => Err("\"pretty\" or \"json\""),
+    }
 }
 
 /// Whether a URL leads to this machine, where plain HTTP is safe.
@@ -87,8 +146,8 @@ fn has_user(url: &Url) -> bool {
 
 /// An encrypted URL without a user. A parser drops line ends within a URL:
 /// here they are refused, because what was meant is not known.
-pub(super) fn safe_url(key: &str, text: &str) -> Result<Url, ConfigError> {
-    let fail = || bad(key, text, SAFE_URL);
+fn safe_url(text: &str) -> Result<Url, String> {
+    let fail = || SAFE_URL.to_owned();
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(fail());
     }
@@ -101,24 +160,24 @@ pub(super) fn safe_url(key: &str, text: &str) -> Result<Url, ConfigError> {
 }
 
 /// The same without query and fragment: other paths are appended to it.
-pub(super) fn base_url(key: &str, text: &str) -> Result<Url, ConfigError> {
-    let url = safe_url(key, text)?;
+pub(super) fn base_url(text: &str) -> Result<Url, String> {
+    let url = safe_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(bad(key, text, SAFE_URL));
+        return Err(SAFE_URL.to_owned());
     }
     Ok(url)
 }
 
 /// Our public address as used in hooks: without a trailing slash.
-pub(super) fn public_url(key: &str, text: &str) -> Result<String, ConfigError> {
-    let url = base_url(key, text)?;
+fn read_public_url(text: &str) -> Result<String, String> {
+    let url = base_url(text)?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Base of an API, and the host by which users refer to it.
-pub(super) fn api_url(key: &str, text: &str) -> Result<(Url, Host), ConfigError> {
-    let url = safe_url(key, text)?;
-    let fail = || bad(key, text, SAFE_URL);
+pub(super) fn api_url(text: &str) -> Result<(Url, Host), String> {
+    let url = safe_url(text)?;
+    let fail = || SAFE_URL.to_owned();
     let name = match (url.host_str(), url.port()) {
         // The API of github.com has a separate host; users name the site.
         (Some("api.github.com"), None) => "github.com".to_owned(),
@@ -132,10 +191,10 @@ pub(super) fn api_url(key: &str, text: &str) -> Result<(Url, Host), ConfigError>
 
 /// A log filter: levels, for all or for single modules. Any other word would count as the name of a
 /// module, and disable the rest of the log.
-pub(super) fn log_level(key: &str, text: &str) -> Result<String, ConfigError> {
+fn read_log_level(text: &str) -> Result<String, String> {
     const EXPECTED: &str = "a level (off, error, warn, info, debug or trace), or parts with their \
                             levels, such as \"hookherd=debug,info\"";
-    let fail = || bad(key, text, EXPECTED);
+    let fail = || EXPECTED.to_owned();
     let mut directives = Vec::new();
     for directive in text.split(',').map(str::trim).filter(|d| !d.is_empty()) {
         let (part, level) = match directive.rsplit_once('=') {

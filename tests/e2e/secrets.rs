@@ -80,7 +80,10 @@ impl Story {
     }
 
     fn note_hook_secret(&mut self) -> (String, String) {
-        let hook = self.stage.simulator.github().hooks(REPOSITORY).remove(0);
+        let hooks = || self.stage.simulator.github().hooks(REPOSITORY);
+        // While a hook is recreated there is none.
+        self.stage.wait_until("a hook", || !hooks().is_empty());
+        let hook = hooks().remove(0);
         let secret = hook.secret.expect("ours always have one");
         self.canaries.add("hook secret", &secret);
         (hook.url, secret)

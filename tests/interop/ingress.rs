@@ -31,14 +31,14 @@ struct Sending {
     signature: String,
 }
 
-/// What the stub's repositories are, for the connections under test.
-struct Herd {
+/// The hooks of the connections under test, by repository.
+struct Hooks {
     hooks: BTreeMap<u64, Hook>,
     /// Takes the payloads that speak of no repository, such as an organisation's.
     fallback: Hook,
 }
 
-impl Herd {
+impl Hooks {
     /// One connection for each repository that the examples speak of.
     fn connect(stage: &Stage, stub: &Stub, examples: &[Example]) -> Self {
         let mut hooks = BTreeMap::new();
@@ -150,11 +150,11 @@ fn a_running_daemon_takes_every_payload_and_no_tampered_one() {
     let stub = Stub::start();
     let (stage, daemon) = Stage::with_github(&stub.url, "ghp_interop");
     let examples = corpus::examples();
-    let herd = Herd::connect(&stage, &stub, &examples);
+    let hooks = Hooks::connect(&stage, &stub, &examples);
     let sending = |example: &Example| Sending {
         name: example.name(),
         event: example.event.clone(),
-        hook: herd.of(example),
+        hook: hooks.of(example),
         body: example.body.clone(),
         signature: String::new(),
     };
@@ -200,7 +200,7 @@ fn an_example_of_githubs_that_failed_opens_an_incident_and_the_next_run_resolves
     let mut examples = corpus::examples();
     examples.retain(|e| e.event == "workflow_run" && e.body.contains("\"conclusion\":\"success\""));
     let example = &examples[0];
-    let herd = Herd::connect(&stage, &stub, &examples[..1]);
+    let hooks = Hooks::connect(&stage, &stub, &examples[..1]);
     let run = |conclusion: &str, later: u64| {
         let mut body: Value = serde_json::from_str(&example.body).expect("JSON");
         body["action"] = json!("completed");
@@ -212,7 +212,7 @@ fn an_example_of_githubs_that_failed_opens_an_incident_and_the_next_run_resolves
         Sending {
             name: format!("{conclusion}-{later}"),
             event: "workflow_run".to_owned(),
-            hook: herd.of(example),
+            hook: hooks.of(example),
             body: body.to_string(),
             signature: String::new(),
         }

@@ -1,6 +1,7 @@
 //! Values as people write them, and where they may stand.
 
 use super::*;
+use crate::domain::run::Conclusion;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
