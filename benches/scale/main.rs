@@ -174,6 +174,10 @@ fn run_deliveries(count: u64) -> io::Result<()> {
     fill_deliveries(&house.dir.path().join("data"), count)?;
     let client = Client::new()?;
     println!("| with {count} deliveries | |\n|---|---|");
+    for part in ["journal", "view"] {
+        let each = house.bytes(part)? / count.max(1);
+        println!("| bytes of the {part} for each | {each} |");
+    }
     let (daemon, ready) = house.start(&client)?;
     println!("| start after an orderly stop, until ready | {ready:.1?} |");
     println!("| resident memory | {} MiB |", daemon.resident_mib()?);
