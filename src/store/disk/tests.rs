@@ -126,10 +126,10 @@ pub(in crate::store) fn is_there(store: &DiskStore, n: u32) -> bool {
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
     while !is_so() {
         assert!(std::time::Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
