@@ -59,6 +59,54 @@ named! {
     }
 }
 
+/// What may change of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryProgress {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The event: the name that came with it is not signed.
+    pub event: String,
+    /// The action of the event, once it was decoded.
+    pub action: Option<String>,
+    /// The state.
+    pub state: DeliveryState,
+    /// How often processing was begun and not ended.
+    pub tries: u32,
+}
+
+impl From<Delivery> for DeliveryProgress {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id,
+            event: delivery.event,
+            action: delivery.action,
+            state: delivery.state,
+            tries: delivery.tries,
+        }
+    }
+}
+
+impl Delivery {
+    /// The delivery after this progress of it.
+    #[must_use]
+    pub fn after(self, progress: DeliveryProgress) -> Self {
+        let DeliveryProgress {
+            id: _,
+            event,
+            action,
+            state,
+            tries,
+        } = progress;
+        Self {
+            event,
+            action,
+            state,
+            tries,
+            ..self
+        }
+    }
+}
+
 /// The state of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryState {

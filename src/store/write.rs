@@ -2,7 +2,7 @@
 
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{BodyDigest, Delivery, Payload};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, Payload};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId, TokenId, UserId,
 };
@@ -47,8 +47,8 @@ pub enum Change {
     DeleteConnection(ConnectionId),
     /// Adds a delivery with its payload, and the replay guards for its id and its body.
     InsertDelivery(Box<Delivery>, Payload),
-    /// Replaces a delivery; its payload stays.
-    PutDelivery(Box<Delivery>),
+    /// Changes a delivery that is stored.
+    PutProgress(Box<DeliveryProgress>),
     /// Forgets a delivery and its payload. Its replay guards stay.
     ForgetDelivery(DeliveryId),
     /// Forgets the replay guards of a delivery that was forgotten before.
@@ -75,6 +75,13 @@ pub enum Change {
     ForgetCommand(CommandId),
     /// Sets the canary that shows whether the master key fits this store.
     PutCanary(Sealed),
+}
+
+impl Change {
+    /// Changes a stored delivery to this.
+    pub fn progress(delivery: Delivery) -> Self {
+        Self::PutProgress(Box::new(delivery.into()))
+    }
 }
 
 /// What must hold for a batch to be committed, looked at together with everything that is

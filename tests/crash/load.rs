@@ -104,5 +104,5 @@ pub(crate) fn processing(n: u64) -> Batch {
         at: Timestamp(1),
         outcome: Outcome::Recorded,
     };
-    Batch::of(vec![Change::PutDelivery(Box::new(delivery))])
+    Batch::of(vec![Change::progress(delivery)])
 }

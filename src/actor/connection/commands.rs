@@ -247,6 +247,6 @@ impl Turn {
             tries: 0,
             ..delivery
         };
-        Ok(Edit::of([Change::PutDelivery(Box::new(delivery))]))
+        Ok(Edit::of([Change::progress(delivery)]))
     }
 }

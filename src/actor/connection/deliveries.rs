@@ -97,7 +97,7 @@ impl Turn {
                 }));
             }
             delivery.tries += 1;
-            self.commit(vec![Change::PutDelivery(Box::new(delivery.clone()))])
+            self.commit(vec![Change::progress(delivery.clone())])
                 .await?;
             self.state.counted = Some(delivery.id);
         }
@@ -177,10 +177,8 @@ impl Turn {
             note_arrival(&mut edit, &delivery, &outcome);
             names.push(outcome.as_str());
             let state = DeliveryState::Processed { at: now, outcome };
-            edit.changes.push(Change::PutDelivery(Box::new(Delivery {
-                state,
-                ..delivery
-            })));
+            edit.changes
+                .push(Change::progress(Delivery { state, ..delivery }));
         }
         self.state.doubts.hear();
         let input = Input::DeliveryArrived { hook: folded.hook };
@@ -206,7 +204,7 @@ impl Turn {
             let paused = |delivery| {
                 let (at, outcome) = (now, Outcome::Paused);
                 let state = DeliveryState::Processed { at, outcome };
-                Change::PutDelivery(Box::new(Delivery { state, ..delivery }))
+                Change::progress(Delivery { state, ..delivery })
             };
             self.commit(pending.into_iter().map(paused).collect())
                 .await?;

@@ -368,7 +368,7 @@ async fn every_delivery_that_is_pending_when_a_connection_ends_is_marked() {
     }
     let pending = || farm.store.pending(id, usize::MAX).ready().unwrap().len();
     // The disk is full after three pages.
-    let is_page = |change: &Change| matches!(change, Change::PutDelivery(_));
+    let is_page = |change: &Change| matches!(change, Change::PutProgress(_));
     store.breaks(3, Fault::Refuse, is_page);
     let left = farm.disconnect(id, false, Duration::ZERO).await;
     left.unwrap();

@@ -165,7 +165,7 @@ async fn put_back(
             Guard::ConnectionExists(connection),
             Guard::SameDelivery(Box::new(stored)),
         ],
-        changes: vec![Change::PutDelivery(Box::new(received))],
+        changes: vec![Change::progress(received)],
     });
     match acknowledged(shared, connection, committing).await {
         Ok(()) => Ok(true),

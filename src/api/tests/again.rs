@@ -84,7 +84,7 @@ fn process(api: &Stage, id: DeliveryId) -> Option<Event> {
         at: delivery.received_at,
         outcome,
     };
-    let change = Change::PutDelivery(Box::new(Delivery { state, ..delivery }));
+    let change = Change::progress(Delivery { state, ..delivery });
     api.commit(vec![change]);
     (event != Event::Ignored).then_some(event)
 }

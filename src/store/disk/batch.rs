@@ -42,6 +42,7 @@ pub(super) mod tag {
     pub(super) const PUT_CONNECTION: u8 = 6;
     pub(super) const DELETE_CONNECTION: u8 = 7;
     pub(in crate::store::disk) const INSERT_DELIVERY: u8 = 8;
+    /// The whole delivery, as an older version wrote it: read only.
     pub(super) const PUT_DELIVERY: u8 = 9;
     pub(super) const FORGET_DELIVERY: u8 = 10;
     pub(super) const PUT_RUN: u8 = 11;
@@ -58,6 +59,7 @@ pub(super) mod tag {
     pub(super) const TOKEN_USED: u8 = 22;
     pub(super) const PUT_COMMAND: u8 = 23;
     pub(super) const FORGET_COMMAND: u8 = 24;
+    pub(super) const PUT_PROGRESS: u8 = 25;
 }
 
 /// The parts of an inserted delivery.
@@ -97,7 +99,7 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::InsertDelivery(delivery, payload) => {
             (tag::INSERT_DELIVERY, encode_insertion(delivery, payload))
         }
-        Change::PutDelivery(delivery) => (tag::PUT_DELIVERY, encode(&**delivery)),
+        Change::PutProgress(progress) => (tag::PUT_PROGRESS, encode(&**progress)),
         Change::ForgetDelivery(id) => (tag::FORGET_DELIVERY, id_bytes(id.as_u128())),
         Change::ForgetGuards(id) => (tag::FORGET_GUARDS, id_bytes(id.as_u128())),
         Change::ForgetRun(id) => (tag::FORGET_RUN, id_bytes(id.as_u128())),
@@ -225,7 +227,11 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::PUT_CONNECTION => Change::PutConnection(boxed(bytes)?),
         tag::DELETE_CONNECTION => Change::DeleteConnection(ConnectionId::from_u128(id(bytes)?)),
         tag::INSERT_DELIVERY => decode_insertion(bytes, bodies)?,
-        tag::PUT_DELIVERY => Change::PutDelivery(boxed(bytes)?),
+        tag::PUT_DELIVERY => {
+            let delivery: Delivery = decode(bytes)?;
+            Change::PutProgress(Box::new(delivery.into()))
+        }
+        tag::PUT_PROGRESS => Change::PutProgress(boxed(bytes)?),
         tag::FORGET_DELIVERY => Change::ForgetDelivery(DeliveryId::from_u128(id(bytes)?)),
         tag::FORGET_GUARDS => Change::ForgetGuards(DeliveryId::from_u128(id(bytes)?)),
         tag::FORGET_RUN => Change::ForgetRun(RunId::from_u128(id(bytes)?)),
@@ -267,5 +273,30 @@ pub(super) fn decode_payload(frame: &[u8], index: u32) -> Result<Payload, Record
     match decode_parts(frame)?.get(index) {
         Some((tag::INSERT_DELIVERY, bytes)) => read_payload(&decode_parts(bytes)?, Bodies::Whole),
         Some(_) | None => Err(RecordError::Damaged),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::delivery::DeliveryState;
+    use crate::store::disk::tests::delivery;
+
+    /// An older version wrote all of a delivery; what may change of it is read.
+    #[test]
+    fn a_delivery_that_an_older_version_put_is_its_progress() {
+        let put = Delivery {
+            action: Some("completed".into()),
+            state: DeliveryState::Received,
+            tries: 2,
+            ..delivery(7)
+        };
+        let older = encode_parts(&[(tag::PUT_DELIVERY, encode(&put))]);
+        let change = Change::progress(put);
+        let read = decode_changes(&older, Bodies::Left);
+        assert_eq!(read.as_deref(), Ok(&[change.clone()][..]));
+        let newer = encode_changes(&[change]);
+        assert_eq!(decode_changes(&newer, Bodies::Left), read);
+        assert!(newer.len() * 2 < older.len());
     }
 }

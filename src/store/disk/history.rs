@@ -198,10 +198,10 @@ fn orphans<K: Kv>(index: &Index<K>, now: Timestamp) -> Result<Vec<Old>, ReadErro
             let found = index.delivery_at(DeliveryId::from_u128(id))?;
             let Some((_, delivery)) = found else { continue };
             let outcome = Outcome::Paused;
-            let change = Change::PutDelivery(Box::new(Delivery {
+            let change = Change::progress(Delivery {
                 state: DeliveryState::Processed { at: now, outcome },
                 ..delivery.clone()
-            }));
+            });
             ended.push((Some(Guard::SameDelivery(Box::new(delivery))), change));
         }
         if ended.len() == LOOKED_AT_MAX {

@@ -115,10 +115,10 @@ pub(in crate::store) fn processed(n: u32) -> Batch {
         at: Timestamp(1),
         outcome: Outcome::Recorded,
     };
-    Batch::of(vec![Change::PutDelivery(Box::new(Delivery {
+    Batch::of(vec![Change::progress(Delivery {
         state,
         ..delivery(n)
-    }))])
+    })])
 }
 
 pub(in crate::store) fn is_there(store: &DiskStore, n: u32) -> bool {

@@ -3,7 +3,7 @@
 use super::key::{Key, Kind, last_id};
 use super::write::{gone, mark, point, put};
 use super::{Index, Kv, Place, Write, commands, connections, incidents, people};
-use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, RunId};
 use crate::domain::incident::track::TrackKey;
 use crate::domain::lane::place::NoteKey;
@@ -32,7 +32,7 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::PutConnection(connection) => connections::put(index, connection),
         Change::DeleteConnection(id) => connections::delete(index, *id),
         Change::InsertDelivery(delivery, _) => insert_delivery(index, delivery, place),
-        Change::PutDelivery(delivery) => put_delivery(index, delivery),
+        Change::PutProgress(progress) => put_progress(index, progress),
         Change::ForgetDelivery(id) => forget_delivery(index, *id),
         Change::ForgetGuards(id) => forget_guards(index, *id),
         Change::PutRun(run) => Ok(put_run(run)),
@@ -190,15 +190,20 @@ pub(super) fn insert_delivery<K: Kv>(
 
 /// A delivery without payload here (retention took it, or the journal is being replayed from a
 /// later place than its insertion) stays unknown.
-fn put_delivery<K: Kv>(index: &Index<K>, delivery: &Delivery) -> Result<Vec<Write>, ReadError> {
-    let key = delivery_key(delivery.id);
+fn put_progress<K: Kv>(
+    index: &Index<K>,
+    progress: &DeliveryProgress,
+) -> Result<Vec<Write>, ReadError> {
+    let key = delivery_key(progress.id);
     let Some(value) = index.kv.get(key.bytes())? else {
         return Ok(Vec::new());
     };
     let (place, old) = read_delivery(&value)?;
-    let value = delivery_value(delivery, place);
-    let mut writes = vec![(key.into_bytes(), Some(value)), pending_write(delivery)];
-    let (was, is) = (outcome_key(&old), outcome_key(delivery));
+    let was = outcome_key(&old);
+    let delivery = old.after(progress.clone());
+    let value = delivery_value(&delivery, place);
+    let mut writes = vec![(key.into_bytes(), Some(value)), pending_write(&delivery)];
+    let is = outcome_key(&delivery);
     if was != is {
         writes.extend(was.map(gone));
         writes.extend(is.map(mark));

@@ -355,7 +355,7 @@ impl Claims {
                 self.claim(connection_key(*id), Conflict::NoConnection(*id));
                 self.claim(asking_claim(*id), Conflict::NoConnection(*id));
             }
-            Change::PutDelivery(d) => self.claim(delivery_key(d.id), Conflict::Delivery(d.id)),
+            Change::PutProgress(d) => self.claim(delivery_key(d.id), Conflict::Delivery(d.id)),
             Change::ForgetDelivery(id) => {
                 self.claim(delivery_key(*id), Conflict::Delivery(*id));
             }

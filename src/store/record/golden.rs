@@ -4,7 +4,7 @@
 use super::{Record, decode, encode};
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, DeliveryProgress};
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
@@ -32,13 +32,14 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 13] {
+fn forms() -> [Form; 14] {
     [
         form::<User>(),
         form::<TokenRecord>(),
         form::<Credential>(),
         form::<Connection>(),
         form::<Delivery>(),
+        form::<DeliveryProgress>(),
         form::<Run>(),
         form::<Track>(),
         form::<TrackKey>(),

@@ -3,7 +3,9 @@
 use super::codec::Record;
 use super::wire::{Wire, codes, mirror, mirror_enum};
 use crate::domain::connection::{Connection, CredentialUse, LastError, Suspicion};
-use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Source};
+use crate::domain::delivery::{
+    BodyDigest, Delivery, DeliveryProgress, DeliveryState, Outcome, Source,
+};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
 use crate::domain::id::{
@@ -154,6 +156,14 @@ mirror!(DeliveryV2 of Delivery {
     tries: u32,
 });
 
+mirror!(DeliveryProgressV1 of DeliveryProgress {
+    id: DeliveryId,
+    event: String,
+    action: Option<String>,
+    state: DeliveryState,
+    tries: u32,
+});
+
 codes!(Conclusion {
     0 = Success, 1 = Failure, 2 = TimedOut, 3 = StartupFailure, 4 = ActionRequired, 5 = Neutral,
     6 = Cancelled, 7 = Skipped, 8 = Stale, 9 = Unknown,
@@ -181,6 +191,7 @@ macro_rules! records {
 records! {
     Credential = "credential",
     Sealed = "canary",
+    DeliveryProgress = "delivery progress",
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ pub(in crate::store) fn what_changed_meanwhile_is_not_written_over(subject: &imp
         [Ok(()), changed.clone()]
     );
     assert_eq!(commit(store, carry()), changed);
-    put(store, vec![Change::PutDelivery(Box::new(d.clone()))]);
+    put(store, vec![Change::progress(d.clone())]);
     let forget = Batch::of(vec![Change::ForgetDelivery(d.id)]);
     assert_eq!(subject.together(vec![forget, carry()]), [Ok(()), changed]);
 

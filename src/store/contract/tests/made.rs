@@ -163,10 +163,10 @@ pub(in crate::store) fn arriving(delivery: &Delivery, n: u32) -> Batch {
 /// A delivery as its actor leaves it.
 pub(in crate::store) fn processed(delivery: &Delivery) -> Change {
     let (at, outcome) = (Timestamp(9), Outcome::Recorded);
-    Change::PutDelivery(Box::new(Delivery {
+    Change::progress(Delivery {
         state: DeliveryState::Processed { at, outcome },
         ..delivery.clone()
-    }))
+    })
 }
 
 /// An API token; its hash follows from its id.

@@ -137,7 +137,7 @@ pub(in crate::store) fn pending_deliveries_are_shown_in_order_until_they_are_pro
     );
     assert_eq!(pending(9), [1, 5]);
     assert_eq!(wait(store.connections_with_pending()).unwrap(), [FIRST]);
-    put(store, vec![Change::PutDelivery(Box::new(delivery(3, 1)))]);
+    put(store, vec![Change::progress(delivery(3, 1))]);
     assert_eq!(pending(9), [1, 3, 5], "it is to be processed again");
 }
 
