@@ -34,8 +34,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
-    address, bad, duration, interval, is_json, log_level, networks, own_address, public_url, size,
-    within,
+    address, bad, duration, interval, is_json, log_level, networks, own_address, public_url,
+    settings, size, within,
 };
 use zeroize::Zeroizing;
 
@@ -80,99 +80,77 @@ impl std::fmt::Debug for SealKey {
     }
 }
 
-/// The HTTP server and the data directory.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Server {
-    /// The public URL for providers, without a trailing slash.
-    #[serde(deserialize_with = "public_url")]
-    pub public_url: String,
-    /// The address on which the server listens.
-    #[serde(deserialize_with = "address")]
-    pub listen: SocketAddr,
-    /// The separate address of `/metrics`, instead of `listen`.
-    #[serde(deserialize_with = "own_address")]
-    pub metrics_listen: Option<SocketAddr>,
-    /// Whether `/metrics` on `listen` needs no token.
-    pub metrics_public: bool,
-    /// Reverse proxies that name their clients.
-    #[serde(deserialize_with = "networks")]
-    pub trusted_proxies: Vec<Network>,
-    /// The data directory.
-    pub data_dir: PathBuf,
-    /// Whether a data directory without a store is refused.
-    pub require_existing_store: bool,
-    /// Whether missing parts of the store are accepted as lost; a flag of `serve`, never
-    /// configured.
-    #[serde(skip)]
-    pub accept_data_loss: bool,
-    /// Threads of the HTTP server.
-    #[serde(deserialize_with = "within::<_, 1, 64>")]
-    pub workers: usize,
-    /// Longest time for requests in progress at shutdown.
-    #[serde(deserialize_with = "duration")]
-    pub shutdown_timeout: Duration,
-}
+settings! {
+    /// The HTTP server and the data directory.
+    Server {
+        /// The public URL for providers, without a trailing slash.
+        public_url: String = "public_url",
+        /// The address on which the server listens.
+        listen: SocketAddr = "address",
+        /// The separate address of `/metrics`, instead of `listen`.
+        metrics_listen: Option<SocketAddr> = "own_address",
+        /// Whether `/metrics` on `listen` needs no token.
+        metrics_public: bool,
+        /// Reverse proxies that name their clients.
+        trusted_proxies: Vec<Network> = "networks",
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Whether a data directory without a store is refused.
+        require_existing_store: bool,
+        /// Whether missing parts of the store are accepted as lost; a flag of `serve`, never
+        /// configured.
+        #[serde(skip)]
+        accept_data_loss: bool,
+        /// Threads of the HTTP server.
+        workers: usize = "within::<_, 1, 64>",
+        /// Longest time for requests in progress at shutdown.
+        shutdown_timeout: Duration = "duration",
+    }
 
-/// Checks of hooks.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Health {
-    /// Interval at which a hook is checked.
-    #[serde(deserialize_with = "interval")]
-    pub check_interval: Duration,
-    /// Time without a delivery after which a hook is pinged.
-    #[serde(deserialize_with = "interval")]
-    pub ping_interval: Duration,
-    /// Longer than a provider may take to carry out a call after its timeout.
-    #[serde(deserialize_with = "interval")]
-    pub settle_time: Duration,
-    /// First wait after transient failures.
-    #[serde(deserialize_with = "interval")]
-    pub retry_initial: Duration,
-    /// Longest wait after transient failures.
-    #[serde(deserialize_with = "interval")]
-    pub retry_max: Duration,
-    /// First wait after failures that a person has to correct.
-    #[serde(deserialize_with = "interval")]
-    pub slow_retry_initial: Duration,
-    /// Longest wait after failures that a person has to correct.
-    #[serde(deserialize_with = "interval")]
-    pub slow_retry_max: Duration,
-    /// Longest time that connecting waits for the hook before it answers.
-    #[serde(deserialize_with = "duration")]
-    pub connect_wait: Duration,
-    /// Calls interrupted by a restart are repeated within this time.
-    #[serde(deserialize_with = "duration")]
-    pub startup_spread: Duration,
-}
+    /// Checks of hooks.
+    Health {
+        /// Interval at which a hook is checked.
+        check_interval: Duration = "interval",
+        /// Time without a delivery after which a hook is pinged.
+        ping_interval: Duration = "interval",
+        /// Longer than a provider may take to carry out a call after its timeout.
+        settle_time: Duration = "interval",
+        /// First wait after transient failures.
+        retry_initial: Duration = "interval",
+        /// Longest wait after transient failures.
+        retry_max: Duration = "interval",
+        /// First wait after failures that a person has to correct.
+        slow_retry_initial: Duration = "interval",
+        /// Longest wait after failures that a person has to correct.
+        slow_retry_max: Duration = "interval",
+        /// Longest time that connecting waits for the hook before it answers.
+        connect_wait: Duration = "duration",
+        /// Calls interrupted by a restart are repeated within this time.
+        startup_spread: Duration = "duration",
+    }
 
-/// Retention of history.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Retention {
-    /// Deliveries older than this may be deleted.
-    #[serde(deserialize_with = "duration")]
-    pub max_age: Duration,
-    /// Most bytes of history.
-    #[serde(deserialize_with = "size")]
-    pub max_bytes: u64,
-    /// Number of newest deliveries that each connection always keeps.
-    pub floor_per_connection: usize,
-    /// Runs and resolved incidents older than this are deleted.
-    #[serde(deserialize_with = "interval")]
-    pub history_max_age: Duration,
-    /// Time for which redeliveries are recognised.
-    #[serde(deserialize_with = "interval")]
-    pub guards_max_age: Duration,
-}
+    /// Retention of history.
+    Retention {
+        /// Deliveries older than this may be deleted.
+        max_age: Duration = "duration",
+        /// Most bytes of history.
+        max_bytes: u64 = "size",
+        /// Number of newest deliveries that each connection always keeps.
+        floor_per_connection: usize,
+        /// Runs and resolved incidents older than this are deleted.
+        history_max_age: Duration = "interval",
+        /// Time for which redeliveries are recognised.
+        guards_max_age: Duration = "interval",
+    }
 
-/// Logging.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Log {
-    /// One JSON object per line instead of text.
-    #[serde(rename = "format", deserialize_with = "is_json")]
-    pub json: bool,
-    /// The log filter, such as `info` or `hookherd=debug,info`.
-    #[serde(deserialize_with = "log_level")]
-    pub level: String,
+    /// Logging.
+    Log {
+        /// One JSON object per line instead of text.
+        #[serde(rename = "format")]
+        json: bool = "is_json",
+        /// The log filter, such as `info` or `hookherd=debug,info`.
+        level: String = "log_level",
+    }
 }
 
 /// The sections as they are written. Secrets are kept apart: see [`Written::secret`].

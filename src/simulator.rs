@@ -20,7 +20,7 @@ pub use faults::{Fault, Faults, Misbehaviour, Miscarriage};
 pub use payload::github::{CheckSpec, PullSpec, RunJobSpec, RunSpec, StatusSpec};
 pub use payload::gitlab::{JobSpec, MergeRequestSpec, ParentSpec, PipelineSpec};
 pub use refusals::Refusal;
-pub use state::github::{DeliveryView, HookView};
+pub use state::github::{DeliveryView, Hook};
 pub use state::gitlab::ProjectHookView;
 
 use actix_web::{App, HttpServer, web};

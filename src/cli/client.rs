@@ -248,3 +248,19 @@ pub(super) struct List<'a> {
     /// Most items wanted.
     pub(super) limit: usize,
 }
+
+impl<'a> List<'a> {
+    /// The first of the connections that fit.
+    pub(super) const fn of_connections(
+        filters: &'a [(&'a str, Option<&'a str>)],
+        limit: usize,
+    ) -> Self {
+        Self {
+            path: "repositories/connections",
+            field: "connections",
+            filters,
+            cursor: None,
+            limit,
+        }
+    }
+}

@@ -4,21 +4,21 @@ use super::address::route;
 use super::client::Client;
 use super::connections;
 use super::failed::{CommandResult, Failed};
-use super::list::{self, Listing, Part};
+use super::list::{Listing, Part};
 use super::output::Column;
 use super::reference::find::find;
 use super::session::Session;
 use serde_json::Value;
 
 /// How commands are listed.
-const COLUMNS: [Column; 6] = [
+const LISTING: Listing = Listing::of("commands").with(&[
     Column::id("ID", "/id"),
     Column::text("COMMAND", "/kind"),
     Column::time("ASKED", "/asked_at"),
     Column::status("STATE", "/state"),
     Column::text("OUTCOME", "/outcome"),
     Column::text("ERROR", "/code"),
-];
+]);
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Commands {
@@ -46,14 +46,8 @@ pub(super) fn run(command: &Commands, session: &Session) -> CommandResult {
     match command {
         Commands::List { connection, part } => {
             let found = find(&client, connection)?;
-            let listing = Listing {
-                path: &connections::path(&found, Some("commands"))?,
-                field: "items",
-                what: "commands",
-                filters: &[],
-                columns: &COLUMNS,
-            };
-            list::show(session, &client, &listing, part)
+            let path = connections::path(&found, Some("commands"))?;
+            LISTING.show(session, &client, &path, &[], part)
         }
         Commands::Show { id } => {
             session.printer.record(&get(&client, id)?);

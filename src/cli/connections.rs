@@ -2,7 +2,7 @@
 
 use super::address::route;
 use super::failed::{CommandResult, Failed};
-use super::list::{self, Listing, Part};
+use super::list::{Listing, Part};
 use super::output::{Column, text_of};
 use super::reference::find::{Found, find};
 use super::reference::name_of;
@@ -12,14 +12,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// How connections are listed.
-const COLUMNS: [Column; 6] = [
+const LISTING: Listing = Listing::of("connections").below("connections").with(&[
     Column::id("ID", "/id").optional(),
     Column::text("PROVIDER", "/provider"),
     Column::text("REPOSITORY", "/repository_full_name"),
     Column::status("WEBHOOK", "/webhook_status"),
     Column::time("LAST DELIVERY", "/webhook_last_delivery_at"),
     Column::text("LAST ERROR", "/last_error/code"),
-];
+]);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
@@ -72,21 +72,16 @@ pub(super) fn list(args: &ListArgs, session: &Session) -> CommandResult {
         return Ok(());
     }
     let repository = name_of(args.repository.as_deref())?;
-    let listing = Listing {
-        path: "repositories/connections",
-        field: "connections",
-        what: "connections",
-        filters: &[
-            ("repository", repository.as_deref()),
-            ("provider", args.provider.map(ProviderKind::as_str)),
-            ("host", args.host.as_deref()),
-            ("owner", args.owner.as_deref()),
-            ("status", args.status.as_deref()),
-            ("deleting", args.deleting.then_some("true")),
-        ],
-        columns: &COLUMNS,
-    };
-    list::show(session, &client, &listing, &args.part)
+    let filters = [
+        ("repository", repository.as_deref()),
+        ("provider", args.provider.map(ProviderKind::as_str)),
+        ("host", args.host.as_deref()),
+        ("owner", args.owner.as_deref()),
+        ("status", args.status.as_deref()),
+        ("deleting", args.deleting.then_some("true")),
+    ];
+    let path = "repositories/connections";
+    LISTING.show(session, &client, path, &filters, &args.part)
 }
 
 /// What became of a webhook, with the reason when that is no good.

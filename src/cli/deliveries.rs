@@ -2,20 +2,20 @@
 
 use super::address::route;
 use super::failed::CommandResult;
-use super::list::{self, Listing, Part, Whose};
+use super::list::{Listing, Part, Whose};
 use super::output::Column;
 use super::session::Session;
 use reqwest::Method;
 
 /// How deliveries are listed.
-const COLUMNS: [Column; 6] = [
+const LISTING: Listing = Listing::of("deliveries").with(&[
     Column::id("ID", "/id"),
     Column::text("REPOSITORY", "/repository_full_name"),
     Column::text("EVENT", "/event"),
     Column::time("RECEIVED", "/received_at"),
     Column::status("OUTCOME", "/outcome"),
     Column::text("BYTES", "/body_bytes").optional(),
-];
+]);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -66,18 +66,12 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
         }
         None => {
             let whose = args.whose.filters(&client)?;
-            let listing = Listing {
-                path: "deliveries",
-                field: "items",
-                what: "deliveries",
-                filters: &whose.and(&[
-                    ("event", args.event.as_deref()),
-                    ("outcome", args.outcome.as_deref()),
-                    ("state", args.state.as_deref()),
-                ]),
-                columns: &COLUMNS,
-            };
-            list::show(session, &client, &listing, &args.part)?;
+            let filters = whose.and(&[
+                ("event", args.event.as_deref()),
+                ("outcome", args.outcome.as_deref()),
+                ("state", args.state.as_deref()),
+            ]);
+            LISTING.show(session, &client, "deliveries", &filters, &args.part)?;
         }
     }
     Ok(())

@@ -2,13 +2,13 @@
 
 use super::address::route;
 use super::failed::CommandResult;
-use super::list::{self, Listing, Part, Whose};
+use super::list::{Listing, Part, Whose};
 use super::output::Column;
 use super::session::Session;
 use reqwest::Method;
 
 /// How incidents are listed.
-const COLUMNS: [Column; 7] = [
+const LISTING: Listing = Listing::of("incidents").with(&[
     Column::id("ID", "/id"),
     Column::status("STATUS", "/status"),
     Column::status("SEVERITY", "/severity").optional(),
@@ -16,7 +16,7 @@ const COLUMNS: [Column; 7] = [
     Column::text("TIMES", "/occurrences").optional(),
     Column::time("LAST SEEN", "/last_seen_at"),
     Column::text("TITLE", "/title"),
-];
+]);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -73,14 +73,8 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
         Some(Action::Resolve { id }) => act(id, "resolve", "resolved"),
         None => {
             let whose = args.whose.filters(&client)?;
-            let listing = Listing {
-                path: "incidents",
-                field: "items",
-                what: "incidents",
-                filters: &whose.and(&[("status", args.status.as_deref())]),
-                columns: &COLUMNS,
-            };
-            list::show(session, &client, &listing, &args.part)
+            let filters = whose.and(&[("status", args.status.as_deref())]);
+            LISTING.show(session, &client, "incidents", &filters, &args.part)
         }
     }
 }

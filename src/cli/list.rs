@@ -75,54 +75,74 @@ impl Filters {
 /// A parameter of a list, and its value if there is one.
 pub(super) type Filter<'a> = (&'a str, Option<&'a str>);
 
-/// A list that a command shows.
-pub(super) struct Listing<'a> {
-    pub(super) path: &'a str,
+/// How a list is shown.
+pub(super) struct Listing {
     /// What the items are called in the answer.
-    pub(super) field: &'static str,
+    field: &'static str,
     /// What the items are called by people.
-    pub(super) what: &'static str,
-    pub(super) filters: &'a [Filter<'a>],
-    pub(super) columns: &'static [Column],
+    what: &'static str,
+    columns: &'static [Column],
 }
 
-/// Shows a list.
-pub(super) fn show(
-    session: &Session,
-    client: &Client,
-    listing: &Listing,
-    part: &Part,
-) -> CommandResult {
-    let printer = session.printer;
-    let list = List {
-        path: listing.path,
-        field: listing.field,
-        filters: listing.filters,
-        cursor: part.cursor.as_deref(),
-        limit: usize::try_from(part.limit).unwrap_or(usize::MAX),
-    };
-    if printer.json {
-        return stream(client, &list);
-    }
-    let mut sheet = printer.sheet(listing.columns);
-    let mut count = 0_usize;
-    let rest = client.pages(&list, |items| {
-        count += items.len();
-        for item in &items {
-            sheet.add(item);
+impl Listing {
+    /// A list of these, below `items` in the answer.
+    pub(super) const fn of(what: &'static str) -> Self {
+        let (field, columns) = ("items", &[]);
+        Self {
+            field,
+            what,
+            columns,
         }
-    })?;
-    printer.show(sheet);
-    if count == 0 && printer.is_terminal() {
-        printer.beside(&format!("no {}", listing.what));
     }
-    if rest["next_cursor"].is_string() {
-        let what = listing.what;
-        printer.beside(&format!(
-            "more {what} than these {count} exist: see --limit"
-        ));
+
+    pub(super) const fn below(self, field: &'static str) -> Self {
+        Self { field, ..self }
     }
-    Ok(())
+
+    pub(super) const fn with(self, columns: &'static [Column]) -> Self {
+        Self { columns, ..self }
+    }
+
+    /// Shows a part of the list at this path.
+    pub(super) fn show(
+        &self,
+        session: &Session,
+        client: &Client,
+        path: &str,
+        filters: &[Filter],
+        part: &Part,
+    ) -> CommandResult {
+        let printer = session.printer;
+        let list = List {
+            path,
+            field: self.field,
+            filters,
+            cursor: part.cursor.as_deref(),
+            limit: usize::try_from(part.limit).unwrap_or(usize::MAX),
+        };
+        if printer.json {
+            return stream(client, &list);
+        }
+        let mut sheet = printer.sheet(self.columns);
+        let mut count = 0_usize;
+        let rest = client.pages(&list, |items| {
+            count += items.len();
+            for item in &items {
+                sheet.add(item);
+            }
+        })?;
+        printer.show(sheet);
+        let what = self.what;
+        if count == 0 && printer.is_terminal() {
+            printer.beside(&format!("no {what}"));
+        }
+        if rest["next_cursor"].is_string() {
+            printer.beside(&format!(
+                "more {what} than these {count} exist: see --limit"
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// The JSON of a list, written as its pages arrive. The form is the API's: the items, then what

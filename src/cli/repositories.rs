@@ -2,18 +2,18 @@
 
 use super::address::route;
 use super::failed::CommandResult;
-use super::list::{self, Listing, Part};
+use super::list::{Listing, Part};
 use super::output::Column;
 use super::session::Session;
 use crate::domain::repo::ProviderKind;
 
 /// How repositories are listed.
-const COLUMNS: [Column; 4] = [
+const LISTING: Listing = Listing::of("repositories").with(&[
     Column::text("REPOSITORY", "/full_name"),
     Column::text("HOST", "/host"),
     Column::text("ARCHIVED", "/is_archived"),
     Column::text("MAY MANAGE WEBHOOKS", "/can_manage_hooks"),
-];
+]);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -33,15 +33,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let client = session.client()?;
     let path = route(&["repositories", args.provider.as_str()])?;
-    let listing = Listing {
-        path: &path,
-        field: "items",
-        what: "repositories",
-        filters: &[
-            ("host", args.host.as_deref()),
-            ("owner", args.owner.as_deref()),
-        ],
-        columns: &COLUMNS,
-    };
-    list::show(session, &client, &listing, &args.part)
+    let filters = [
+        ("host", args.host.as_deref()),
+        ("owner", args.owner.as_deref()),
+    ];
+    LISTING.show(session, &client, &path, &filters, &args.part)
 }

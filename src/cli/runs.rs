@@ -2,12 +2,12 @@
 
 use super::address::route;
 use super::failed::CommandResult;
-use super::list::{self, Listing, Part, Whose};
+use super::list::{Listing, Part, Whose};
 use super::output::Column;
 use super::session::Session;
 
 /// How runs are listed.
-const COLUMNS: [Column; 7] = [
+const LISTING: Listing = Listing::of("runs").with(&[
     Column::id("ID", "/id"),
     Column::text("REPOSITORY", "/repository_full_name"),
     Column::text("WORKFLOW", "/workflow_name"),
@@ -15,7 +15,7 @@ const COLUMNS: [Column; 7] = [
     Column::status("STATUS", "/status").optional(),
     Column::status("CONCLUSION", "/conclusion"),
     Column::time("UPDATED", "/updated_at").optional(),
-];
+]);
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -54,16 +54,10 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
         return Ok(());
     }
     let whose = args.whose.filters(&client)?;
-    let listing = Listing {
-        path: "workflows/runs",
-        field: "items",
-        what: "runs",
-        filters: &whose.and(&[
-            ("branch", args.branch.as_deref()),
-            ("status", args.status.as_deref()),
-            ("conclusion", args.conclusion.as_deref()),
-        ]),
-        columns: &COLUMNS,
-    };
-    list::show(session, &client, &listing, &args.part)
+    let filters = whose.and(&[
+        ("branch", args.branch.as_deref()),
+        ("status", args.status.as_deref()),
+        ("conclusion", args.conclusion.as_deref()),
+    ]);
+    LISTING.show(session, &client, "workflows/runs", &filters, &args.part)
 }

@@ -3,7 +3,7 @@
 use super::address::route;
 use super::client::Client;
 use super::failed::{CommandResult, Failed};
-use super::list::{self, Listing, Part};
+use super::list::{Listing, Part};
 use super::output::{Column, text_of};
 use super::session::Session;
 use crate::domain::id::TokenId;
@@ -43,14 +43,14 @@ pub(super) enum Token {
 }
 
 /// How tokens are listed.
-const COLUMNS: [Column; 6] = [
+const LISTING: Listing = Listing::of("API tokens").with(&[
     Column::id("ID", "/id"),
     Column::text("USER", "/user"),
     Column::text("NAME", "/name"),
     Column::time("CREATED", "/created_at"),
     Column::time("LAST USE", "/last_used_at"),
     Column::time("EXPIRES", "/expires_at"),
-];
+]);
 
 pub(super) fn run(command: &Token, session: &Session) -> CommandResult {
     let client = session.client()?;
@@ -67,14 +67,7 @@ pub(super) fn run(command: &Token, session: &Session) -> CommandResult {
         }
         Token::List { user, all, part } => {
             let user = if *all { Some("*") } else { user.as_deref() };
-            let listing = Listing {
-                path: "tokens",
-                field: "items",
-                what: "API tokens",
-                filters: &[("user", user)],
-                columns: &COLUMNS,
-            };
-            list::show(session, &client, &listing, part)
+            LISTING.show(session, &client, "tokens", &[("user", user)], part)
         }
         Token::Revoke { token } => {
             let id = id_of(&client, token)?;

@@ -3,7 +3,7 @@
 use super::address::{query, route};
 use super::client::Client;
 use super::failed::{CommandResult, Failed};
-use super::list::{self, Listing, Part};
+use super::list::{Listing, Part};
 use super::output::{Column, text_of};
 use super::session::Session;
 use reqwest::Method;
@@ -40,13 +40,13 @@ pub(super) enum User {
 }
 
 /// How users are listed.
-const COLUMNS: [Column; 5] = [
+const LISTING: Listing = Listing::of("users").with(&[
     Column::id("ID", "/id"),
     Column::text("NAME", "/name"),
     Column::text("ADMIN", "/is_admin"),
     Column::time("ADDED", "/created_at"),
     Column::time("BEING REMOVED", "/removal/asked_at"),
-];
+]);
 
 pub(super) fn run(command: &User, session: &Session) -> CommandResult {
     let client = session.client()?;
@@ -57,16 +57,7 @@ pub(super) fn run(command: &User, session: &Session) -> CommandResult {
             session.printer.token(&answer, name);
             Ok(())
         }
-        User::List { part } => {
-            let listing = Listing {
-                path: "users",
-                field: "items",
-                what: "users",
-                filters: &[],
-                columns: &COLUMNS,
-            };
-            list::show(session, &client, &listing, part)
-        }
+        User::List { part } => LISTING.show(session, &client, "users", &[], part),
         User::Remove {
             user,
             disconnect,

@@ -2,8 +2,7 @@
 
 use super::error::ConfigError;
 use super::layers::Written;
-use super::values::{bad, deadline, memory, within};
-use serde::Deserialize;
+use super::values::{bad, deadline, memory, settings, within};
 use std::time::Duration;
 
 const MANY: usize = 1_000_000;
@@ -21,65 +20,47 @@ const BODY_MAX: usize = 1024 * MIB;
 /// A user has a quarter, and a page of a list must fit into it.
 const ANSWERS_MIN: usize = 4 * MIB;
 
-/// Limits of ingress.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Ingress {
-    /// Largest body of a delivery, in bytes.
-    #[serde(
-        rename = "max_body",
-        deserialize_with = "memory::<_, BODY_MIN, BODY_MAX>"
-    )]
-    pub max_body_bytes: usize,
-    /// Longest time in which a body must arrive.
-    #[serde(deserialize_with = "deadline")]
-    pub body_deadline: Duration,
-    /// Most bytes of unverified bodies, over all requests.
-    #[serde(deserialize_with = "memory::<_, MIB, TIB>")]
-    pub max_bytes_in_flight: usize,
-}
+settings! {
+    /// Limits of ingress.
+    Ingress {
+        /// Largest body of a delivery, in bytes.
+        #[serde(rename = "max_body")]
+        max_body_bytes: usize = "memory::<_, BODY_MIN, BODY_MAX>",
+        /// Longest time in which a body must arrive.
+        body_deadline: Duration = "deadline",
+        /// Most bytes of unverified bodies, over all requests.
+        max_bytes_in_flight: usize = "memory::<_, MIB, TIB>",
+    }
 
-/// Limits for strangers and users.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Limits {
-    /// Connections in total.
-    #[serde(deserialize_with = "within::<_, CONNECTIONS_MIN, MANY>")]
-    pub connections: usize,
-    /// Connections per address.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub connections_per_address: usize,
-    /// Longest time in which a client may read too little of its answer.
-    #[serde(deserialize_with = "deadline")]
-    pub write_deadline: Duration,
-    /// Bytes of unread answers.
-    #[serde(deserialize_with = "memory::<_, ANSWERS_MIN, TIB>")]
-    pub answer_bytes: usize,
-    /// API requests per user and minute.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub requests_per_minute: usize,
-    /// Concurrent API requests per user.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub requests_at_once: usize,
-    /// API tokens created per user and hour.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub tokens_per_hour: usize,
-    /// API tokens per user.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub tokens_per_user: usize,
-    /// Users.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub users: usize,
-    /// Credentials per user.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub credentials_per_user: usize,
-    /// Connections to repositories per user.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub repositories_per_user: usize,
-    /// Attempts per user and hour to connect repositories that were not found.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub failed_connects_per_hour: usize,
-    /// Wrong API tokens per address and minute.
-    #[serde(deserialize_with = "within::<_, 1, MANY>")]
-    pub wrong_tokens_per_minute: usize,
+    /// Limits for strangers and users.
+    Limits {
+        /// Connections in total.
+        connections: usize = "within::<_, CONNECTIONS_MIN, MANY>",
+        /// Connections per address.
+        connections_per_address: usize = "within::<_, 1, MANY>",
+        /// Longest time in which a client may read too little of its answer.
+        write_deadline: Duration = "deadline",
+        /// Bytes of unread answers.
+        answer_bytes: usize = "memory::<_, ANSWERS_MIN, TIB>",
+        /// API requests per user and minute.
+        requests_per_minute: usize = "within::<_, 1, MANY>",
+        /// Concurrent API requests per user.
+        requests_at_once: usize = "within::<_, 1, MANY>",
+        /// API tokens created per user and hour.
+        tokens_per_hour: usize = "within::<_, 1, MANY>",
+        /// API tokens per user.
+        tokens_per_user: usize = "within::<_, 1, MANY>",
+        /// Users.
+        users: usize = "within::<_, 1, MANY>",
+        /// Credentials per user.
+        credentials_per_user: usize = "within::<_, 1, MANY>",
+        /// Connections to repositories per user.
+        repositories_per_user: usize = "within::<_, 1, MANY>",
+        /// Attempts per user and hour to connect repositories that were not found.
+        failed_connects_per_hour: usize = "within::<_, 1, MANY>",
+        /// Wrong API tokens per address and minute.
+        wrong_tokens_per_minute: usize = "within::<_, 1, MANY>",
+    }
 }
 
 impl Limits {

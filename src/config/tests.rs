@@ -26,6 +26,18 @@ fn with(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     read("", variables)
 }
 
+fn error_of(config: Result<Config, ConfigError>) -> String {
+    config.unwrap_err().to_string()
+}
+
+#[track_caller]
+fn assert_error(config: Result<Config, ConfigError>, parts: &[&str]) {
+    let error = error_of(config);
+    for part in parts {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+}
+
 #[test]
 fn the_file_that_holds_the_defaults_changes_nothing() {
     let shown = |text: &str| format!("{:?}", parse(text).unwrap());
@@ -134,8 +146,7 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
         ),
     ];
     for (text, expected) in table {
-        let error = parse(text).unwrap_err().to_string();
-        assert!(error.contains(expected), "{text}: {error}");
+        assert_error(parse(text), &[expected]);
     }
 }
 
@@ -148,8 +159,6 @@ fn secrets_are_neither_printed_nor_told_in_errors() {
     );
     let shown = format!("{:?}", config.unwrap());
     assert!(!shown.contains("canary"), "{shown}");
-    let error = parse("[auth]\nadmin_token = \"canary\"")
-        .unwrap_err()
-        .to_string();
+    let error = error_of(parse("[auth]\nadmin_token = \"canary\""));
     assert!(!error.contains("canary"), "{error}");
 }

@@ -44,6 +44,20 @@ texts! {
     is_json: bool = read_format;
 }
 
+/// Sections whose values are read as the function says that is named behind their types.
+macro_rules! settings {
+    ($($(#[$about:meta])* $section:ident {
+        $($(#[$meta:meta])* $key:ident: $type:ty $(= $read:literal)?,)*
+    })*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+        pub struct $section {
+            $($(#[$meta])* $(#[serde(deserialize_with = $read)])? pub $key: $type,)*
+        }
+    )*};
+}
+pub(super) use settings;
+
 fn read_duration(text: &str) -> Result<Duration, &'static str> {
     const EXPECTED: &str = "a duration with a unit, such as \"30m\" or \"1s\"";
     humantime::parse_duration(text).map_err(|_| EXPECTED)

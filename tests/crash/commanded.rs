@@ -6,7 +6,7 @@ use super::rounds;
 use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
 use hookherd::domain::secret::HookSecret;
 use hookherd::provider::signature::github_sign;
-use hookherd::simulator::{Fault, HookView, Misbehaviour};
+use hookherd::simulator::{Fault, Hook, Misbehaviour};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -81,18 +81,18 @@ struct Story<'a> {
     /// The secret before the last rotation.
     rotated: Option<HookSecret>,
     /// What was promised last, and the hook before.
-    promised: Option<(Ask, Option<HookView>)>,
+    promised: Option<(Ask, Option<Hook>)>,
     /// What is asked next.
     next: usize,
 }
 
-fn hook(stage: &Stage) -> Option<HookView> {
+fn hook(stage: &Stage) -> Option<Hook> {
     let mut found = stage.simulator.github().hooks(REPOSITORY);
     assert!(found.len() < 2, "two hooks: {found:?}");
     found.pop()
 }
 
-fn secret_of(hook: &HookView) -> HookSecret {
+fn secret_of(hook: &Hook) -> HookSecret {
     let secret = hook.secret.clone().expect("ours have one");
     HookSecret::new(secret).expect("ours are long enough")
 }
@@ -209,7 +209,7 @@ impl<'a> Story<'a> {
             return self.is_settled();
         };
         let now = hook(self.stage);
-        let differs = |by: fn(&HookView) -> String| now.as_ref().map(by) != before.as_ref().map(by);
+        let differs = |by: fn(&Hook) -> String| now.as_ref().map(by) != before.as_ref().map(by);
         let is_kept = match *ask {
             ROTATE => differs(|hook| format!("{:?}", hook.secret)),
             RECREATE => differs(|hook| hook.id.to_string()),

@@ -3,7 +3,7 @@
 
 use crate::daemon::{ADMIN, Stage};
 use crate::tools::Tool;
-use hookherd::simulator::{HookView, RunSpec, Simulator};
+use hookherd::simulator::{Hook, RunSpec, Simulator};
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
@@ -14,14 +14,14 @@ const REPOSITORY: &str = "alice/app";
 const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Waits until the repository's hooks are so.
-fn until(stage: &Stage, is_so: impl Fn(&[HookView]) -> bool) {
+fn until(stage: &Stage, is_so: impl Fn(&[Hook]) -> bool) {
     let github = stage.simulator.github();
     stage.wait_until("the hooks", || is_so(&github.hooks(REPOSITORY)));
 }
 
 /// Asks for checks until the repository's hooks are so. One may not be enough: a check that is
 /// asked for while another call is in progress comes to nothing.
-fn check_until(stage: &Stage, connection: &str, is_so: impl Fn(&[HookView]) -> bool) {
+fn check_until(stage: &Stage, connection: &str, is_so: impl Fn(&[Hook]) -> bool) {
     let github = stage.simulator.github();
     stage.wait_until("the hooks", || {
         stage.must(&format!("POST {connection}/check"));
@@ -89,7 +89,7 @@ fn the_whole_story_fits_githubs_description_on_both_sides() {
     stage.runtime.block_on(rest);
 
     stage.must(&format!("DELETE {path}?delete_webhook=true"));
-    until(&stage, <[HookView]>::is_empty);
+    until(&stage, <[Hook]>::is_empty);
     stage.end(daemon);
     // GitHub's description leaves "not modified" out. prism takes no offence, and neither do we.
     let mut violations = prism.violations();

@@ -11,8 +11,8 @@ pub struct Finding {
     pub words: String,
 }
 
-/// Whether a thing will do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a thing will do; the worst comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Yes.
     Good,

@@ -5,6 +5,7 @@ use crate::cli::client::{Client, List};
 use crate::cli::failed::Failed;
 use crate::cli::output::text_of;
 use serde_json::Value;
+use std::cmp::Reverse;
 
 /// Most connections that get a row of their own.
 const ROWS_MAX: usize = 20;
@@ -20,13 +21,8 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
         if *verdict == Verdict::Good || *count == 0 || limit == 0 {
             continue;
         }
-        let list = List {
-            path: "repositories/connections",
-            field: "connections",
-            filters: &[("status", Some(status))],
-            cursor: None,
-            limit,
-        };
+        let filters = [("status", Some(status.as_str()))];
+        let list = List::of_connections(&filters, limit);
         client.pages(&list, |items| ailing.extend(items))?;
     }
     let mut findings = judge(&by_status, &ailing);
@@ -41,11 +37,7 @@ fn by_status(stats: &Value) -> Vec<(String, u64, Verdict)> {
     let mut all: Vec<(String, u64, Verdict)> = all
         .map(|(status, n)| (status.clone(), n.as_u64().unwrap_or(0), verdict(status)))
         .collect();
-    all.sort_by_key(|(_, _, verdict)| match verdict {
-        Verdict::Bad => 0,
-        Verdict::Warning => 1,
-        Verdict::Good => 2,
-    });
+    all.sort_by_key(|(_, _, verdict)| Reverse(*verdict));
     all
 }
 

@@ -85,16 +85,7 @@ fn judge(one: &Value, all: &[Value], now: OffsetDateTime) -> (Verdict, String) {
             format!("it expired {when} and was not refreshed: sign in again"),
         ),
     };
-    (worse(rights, life), format!("works; {may}; {lasts}"))
-}
-
-/// The worse of two verdicts.
-fn worse(one: Verdict, other: Verdict) -> Verdict {
-    match (one, other) {
-        (Verdict::Bad, _) | (_, Verdict::Bad) => Verdict::Bad,
-        (Verdict::Warning, _) | (_, Verdict::Warning) => Verdict::Warning,
-        (Verdict::Good, Verdict::Good) => Verdict::Good,
-    }
+    (rights.max(life), format!("works; {may}; {lasts}"))
 }
 
 /// What a credential may do, by its provider's own scopes.

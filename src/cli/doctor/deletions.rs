@@ -22,13 +22,7 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
          the background (`hookherd connections --deleting`)"
     );
     let mut findings = vec![Finding::new("pending deletions", Verdict::Warning, words)];
-    let list = List {
-        path: "repositories/connections",
-        field: "connections",
-        filters: &[("deleting", Some("true"))],
-        cursor: None,
-        limit: ROWS_MAX,
-    };
+    let list = List::of_connections(&[("deleting", Some("true"))], ROWS_MAX);
     client.pages(&list, |items| findings.extend(items.iter().map(row)))?;
     Ok(findings)
 }

@@ -144,13 +144,7 @@ fn likeness(asked: &str, name: &str) -> f64 {
 /// Nothing is named so: the words, and what is named nearly so.
 fn none(client: &Client, text: &str, place: &Place) -> Result<Failed, Failed> {
     let mut near: Vec<(f64, Value)> = Vec::new();
-    let list = List {
-        path: "repositories/connections",
-        field: "connections",
-        filters: &[],
-        cursor: None,
-        limit: NEAR_SEARCHED_MAX,
-    };
+    let list = List::of_connections(&[], NEAR_SEARCHED_MAX);
     client.pages(&list, |items| {
         for item in items {
             let name = text_of(&item, "/repository_full_name");

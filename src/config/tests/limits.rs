@@ -1,16 +1,11 @@
 //! Limits that cannot be meant are refused, with the key and what would do.
 
-use super::{Config, parse, with};
+use super::{Config, assert_error, error_of, parse, with};
 
 /// A line of a section, and what is said of it.
 #[track_caller]
 fn assert_refused(section: &str, line: &str, says: &[&str]) {
-    let error = parse(&format!("[{section}]\n{line}"))
-        .unwrap_err()
-        .to_string();
-    for word in says {
-        assert!(error.contains(word), "{line}: no {word:?} in {error:?}");
-    }
+    assert_error(parse(&format!("[{section}]\n{line}")), says);
 }
 
 const NUMBERS: [&str; 11] = [
@@ -119,7 +114,7 @@ fn what_contradicts_another_limit_is_refused_with_both_names() {
 
 #[test]
 fn variables_are_held_to_the_same() {
-    let refused = |name: &str, value: &str| with(&[(name, value)]).unwrap_err().to_string();
+    let refused = |name: &str, value: &str| error_of(with(&[(name, value)]));
     for (name, value) in [
         ("HOOKHERD__LIMITS__TOKENS_PER_USER", "0"),
         ("HOOKHERD__LIMITS__USERS", "-5"),

@@ -3,7 +3,7 @@
 use crate::simulator::payload::github as payload;
 use crate::simulator::sender;
 use crate::simulator::shared::Shared;
-use crate::simulator::{CheckSpec, DeliveryView, HookView, PullSpec, RunSpec, StatusSpec};
+use crate::simulator::{CheckSpec, DeliveryView, Hook, PullSpec, RunSpec, StatusSpec};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +57,8 @@ impl GithubHandle {
     }
 
     /// The hooks of a repository, with their secrets.
-    pub fn hooks(&self, full_name: &str) -> Vec<HookView> {
-        self.0.github().hook_views(full_name)
+    pub fn hooks(&self, full_name: &str) -> Vec<Hook> {
+        self.0.github().hooks(full_name)
     }
 
     /// A person deletes a hook on the settings page.

@@ -20,37 +20,25 @@ const HOOKS_PER_EVENT_MAX: usize = 20;
 const LOG_WINDOW: Duration = Duration::from_hours(72);
 
 /// A hook as the provider keeps it.
-#[derive(Clone, Debug)]
-pub(crate) struct Hook {
-    pub(crate) id: u64,
-    pub(crate) url: String,
-    pub(crate) content_type: String,
-    pub(crate) insecure_ssl: String,
-    pub(crate) secret: Option<String>,
-    pub(crate) events: Vec<String>,
-    pub(crate) is_active: bool,
-    pub(crate) created_at_s: u64,
-    pub(crate) updated_at_s: u64,
-    pub(crate) last_response: Option<(Option<u16>, String)>,
-}
-
-/// A hook, for assertions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookView {
+pub struct Hook {
     /// Its id.
     pub id: u64,
     /// Where it posts to.
     pub url: String,
-    /// What it wants.
-    pub events: Vec<String>,
-    /// What it signs with.
-    pub secret: Option<String>,
-    /// Whether it is switched on.
-    pub is_active: bool,
     /// `json` or `form`.
     pub content_type: String,
     /// `0` when certificates are checked.
     pub insecure_ssl: String,
+    /// What it signs with.
+    pub secret: Option<String>,
+    /// What it wants.
+    pub events: Vec<String>,
+    /// Whether it is switched on.
+    pub is_active: bool,
+    pub(crate) created_at_s: u64,
+    pub(crate) updated_at_s: u64,
+    pub(crate) last_response: Option<(Option<u16>, String)>,
 }
 
 /// An attempt to deliver, for assertions.
@@ -119,6 +107,15 @@ pub(crate) struct State {
 pub(crate) enum Refusal {
     Exists,
     TooMany,
+}
+
+/// The result of a delivery, in GitHub's words.
+pub(crate) fn words_of(status: Option<u16>) -> String {
+    match status {
+        Some(200..=299) => "OK".to_owned(),
+        Some(status) => format!("Invalid HTTP Response: {status}"),
+        None => "failed to connect to host".to_owned(),
+    }
 }
 
 impl State {
@@ -238,23 +235,10 @@ impl State {
         Ok(hook)
     }
 
-    pub(crate) fn hook_views(&self, full_name: &str) -> Vec<HookView> {
-        let found = self
-            .find(full_name)
-            .and_then(|id| self.repositories.get(&id));
-        let view = |h: &Hook| HookView {
-            id: h.id,
-            url: h.url.clone(),
-            events: h.events.clone(),
-            secret: h.secret.clone(),
-            is_active: h.is_active,
-            content_type: h.content_type.clone(),
-            insecure_ssl: h.insecure_ssl.clone(),
-        };
-        found
-            .into_iter()
-            .flat_map(|r| r.hooks.values().map(view))
-            .collect()
+    pub(crate) fn hooks(&self, full_name: &str) -> Vec<Hook> {
+        let id = self.find(full_name);
+        let found = id.and_then(|id| self.repositories.get(&id));
+        found.map_or_else(Vec::new, |r| r.hooks.values().cloned().collect())
     }
 
     pub(crate) fn delivery_views(&self, full_name: &str) -> Vec<DeliveryView> {
@@ -390,11 +374,7 @@ impl State {
         kept.view.status = status;
         kept.view.answer = answer;
         let (repository, hook) = (kept.repository, kept.view.hook);
-        let words = match status {
-            Some(200..=299) => "OK".to_owned(),
-            Some(status) => format!("Invalid HTTP Response: {status}"),
-            None => "failed to connect to host".to_owned(),
-        };
+        let words = words_of(status);
         let hooks = self.repositories.get_mut(&repository).map(|r| &mut r.hooks);
         if let Some(hook) = hooks.and_then(|hooks| hooks.get_mut(&hook)) {
             hook.last_response = Some((status, words));

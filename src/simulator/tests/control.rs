@@ -11,13 +11,8 @@ struct Remote {
 
 impl Remote {
     fn new() -> Self {
-        let simulator = Simulator::start(&SimulatorConfig::default()).unwrap();
-        let http = reqwest::Client::builder().user_agent("tests").no_proxy();
-        let http = http.redirect(reqwest::redirect::Policy::none());
-        Self {
-            simulator,
-            http: http.build().unwrap(),
-        }
+        let (simulator, http) = start();
+        Self { simulator, http }
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
@@ -29,14 +24,7 @@ impl Remote {
 
     async fn get(&self, path: &str) -> Value {
         let url = format!("{}/_sim/{path}", self.simulator.api_url());
-        self.http
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
+        json_of(self.http.get(url).send().await.unwrap()).await
     }
 }
 

@@ -14,15 +14,13 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
-        let simulator = Simulator::start(&SimulatorConfig::default()).unwrap();
+        let (simulator, http) = start();
         let token = simulator.github().add_user("ann");
         simulator.github().add_repository(REPO, "ann");
-        let http = reqwest::Client::builder().user_agent("tests").no_proxy();
-        let http = http.redirect(reqwest::redirect::Policy::none());
         Self {
             simulator,
             token,
-            http: http.build().unwrap(),
+            http,
         }
     }
 
@@ -41,10 +39,6 @@ impl Client {
     async fn creates(&self, url: &str, events: &[&str]) -> u16 {
         self.create(url, events).await.status().as_u16()
     }
-}
-
-async fn json_of(response: Response) -> Value {
-    response.json().await.unwrap()
 }
 
 #[tokio::test]

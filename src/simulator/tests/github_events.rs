@@ -13,22 +13,13 @@ struct Lab {
 
 impl Lab {
     async fn new(events: &[&str]) -> Self {
-        let (simulator, receiver) = (
-            Simulator::start(&SimulatorConfig::default()).unwrap(),
-            Receiver::start(),
-        );
+        let ((simulator, http), receiver) = (start(), Receiver::start());
         let token = simulator.github().add_user("ann");
         simulator.github().add_repository(REPO, "ann");
         let config = json!({ "url": receiver.url("a"), "content_type": "json" });
         let body = json!({ "config": config, "events": events });
         let url = format!("{}/repos/{REPO}/hooks", simulator.api_url());
-        let http = reqwest::Client::builder().user_agent("tests").no_proxy();
-        let request = http
-            .build()
-            .unwrap()
-            .post(url)
-            .bearer_auth(token)
-            .json(&body);
+        let request = http.post(url).bearer_auth(token).json(&body);
         assert_eq!(request.send().await.unwrap().status(), 201);
         Self {
             simulator,

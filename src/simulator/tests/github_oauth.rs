@@ -21,18 +21,13 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let simulator = Simulator::start(&SimulatorConfig::default()).unwrap();
+        let (simulator, http) = start();
         let github = simulator.github();
         github.add_user("ann");
         github.add_repository("ann/app", "ann");
         github.add_application("app", Some("s3cret"), BACK);
         github.sign_in(Some("ann"));
-        let http = reqwest::Client::builder().user_agent("tests").no_proxy();
-        let http = http.redirect(reqwest::redirect::Policy::none());
-        Self {
-            simulator,
-            http: http.build().unwrap(),
-        }
+        Self { simulator, http }
     }
 
     fn github(&self) -> GithubHandle {

@@ -26,16 +26,14 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let simulator = Simulator::start(&SimulatorConfig::default()).unwrap();
+        let (simulator, http) = start();
         let token = simulator.gitlab().add_user("ann");
         let project = simulator.gitlab().add_project(PROJECT, "ann");
-        let http = reqwest::Client::builder().no_proxy();
-        let http = http.redirect(reqwest::redirect::Policy::none());
         Self {
             simulator,
             token,
             project,
-            http: http.build().unwrap(),
+            http,
         }
     }
 
@@ -79,10 +77,6 @@ impl Lab {
     fn settle(&self) {
         assert!(self.simulator.wait_quiet(Duration::from_secs(10)));
     }
-}
-
-async fn json_of(response: Response) -> Value {
-    response.json().await.unwrap()
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {

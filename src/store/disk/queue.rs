@@ -80,7 +80,7 @@ impl Queue {
     }
 
     /// Whether a group may wait for more: while there are many senders. A sync costs the same for
-    /// any number, and one that is alone waits for nobody.
+    /// any number, and one that is alone does not wait.
     pub(super) fn may_gather(&self) -> bool {
         self.had_batches >= BUSY_BATCHES && !self.is_enough()
     }

@@ -4,7 +4,7 @@ use super::answer::{Answer, empty, error, invalid, number, ok, page};
 use super::operation::{Asked, Operation};
 use crate::simulator::dialect::answer::Said;
 use crate::simulator::payload::github as payload;
-use crate::simulator::state::github::{Attempt, Hook, Job, Refusal, State};
+use crate::simulator::state::github::{Attempt, Hook, Job, Refusal, State, words_of};
 use serde_json::{Value, json};
 
 /// What a hook may be given. Anything else is refused.
@@ -265,18 +265,13 @@ fn keep(state: &mut State, id: u64, mut hook: Hook) -> Answer {
 }
 
 fn item(attempt: &Attempt) -> Value {
-    let words = match attempt.view.status {
-        Some(200..=299) => "OK".to_owned(),
-        Some(status) => format!("Invalid HTTP Response: {status}"),
-        None => "failed to connect to host".to_owned(),
-    };
     let action = Some(&attempt.action).filter(|action| !action.is_empty());
     json!({
         "id": attempt.view.id, "guid": attempt.view.guid, "event": attempt.view.event,
         "delivered_at": payload::time(attempt.at_s), "redelivery": attempt.is_redelivery,
-        "duration": 0.1, "status": words, "status_code": attempt.view.status.unwrap_or(0),
-        "action": action, "installation_id": null, "repository_id": attempt.repository,
-        "throttled_at": null,
+        "duration": 0.1, "status": words_of(attempt.view.status),
+        "status_code": attempt.view.status.unwrap_or(0), "action": action,
+        "installation_id": null, "repository_id": attempt.repository, "throttled_at": null,
     })
 }
 

@@ -83,37 +83,33 @@ pub(super) enum Place<'a> {
     Numbered(&'a str),
 }
 
+/// What a request asks for, of which repository, and the path behind that.
 pub(super) fn parse<'a>(
     method: &Method,
     segments: &[&'a str],
 ) -> (Operation, Place<'a>, Vec<&'a str>) {
-    match segments {
-        ["user"] => (Operation::User, Place::None, Vec::new()),
-        ["users", login] => (Operation::Account, Place::None, vec![login]),
-        ["user", "repos"] => (Operation::Repositories, Place::None, Vec::new()),
-        ["rate_limit"] => (Operation::RateLimit, Place::None, Vec::new()),
-        ["versions"] => (Operation::Versions, Place::None, Vec::new()),
-        ["installation", "repositories"] => {
-            (Operation::InstallationRepositories, Place::None, Vec::new())
+    let operation = match segments {
+        ["repos", owner, name, rest @ ..] => {
+            let place = Place::Named(owner, name);
+            return (Operation::of(method, rest), place, rest.to_vec());
         }
-        ["app"] => (Operation::App, Place::None, Vec::new()),
-        ["app", "installations"] => (Operation::Installations, Place::None, Vec::new()),
-        ["app", "installations", _] if method == Method::GET => {
-            (Operation::Installation, Place::None, Vec::new())
+        ["repositories", id, rest @ ..] => {
+            let place = Place::Numbered(id);
+            return (Operation::of(method, rest), place, rest.to_vec());
         }
+        ["users", login] => return (Operation::Account, Place::None, vec![login]),
+        ["user"] => Operation::User,
+        ["user", "repos"] => Operation::Repositories,
+        ["rate_limit"] => Operation::RateLimit,
+        ["versions"] => Operation::Versions,
+        ["installation", "repositories"] => Operation::InstallationRepositories,
+        ["app"] => Operation::App,
+        ["app", "installations"] => Operation::Installations,
+        ["app", "installations", _] if method == Method::GET => Operation::Installation,
         ["app", "installations", _, "access_tokens"] if method == Method::POST => {
-            (Operation::InstallationToken, Place::None, Vec::new())
+            Operation::InstallationToken
         }
-        ["repos", owner, name, rest @ ..] => (
-            Operation::of(method, rest),
-            Place::Named(owner, name),
-            rest.to_vec(),
-        ),
-        ["repositories", id, rest @ ..] => (
-            Operation::of(method, rest),
-            Place::Numbered(id),
-            rest.to_vec(),
-        ),
-        _ => (Operation::Unknown, Place::None, Vec::new()),
-    }
+        _ => Operation::Unknown,
+    };
+    (operation, Place::None, Vec::new())
 }

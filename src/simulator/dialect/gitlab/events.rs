@@ -22,7 +22,7 @@ fn item(attempt: &Attempt) -> Value {
         .iter()
         .map(|(name, value)| (name.as_str(), value));
     json!({
-        "id": attempt.view.id, "url": attempt.url, "trigger": attempt.event.trigger,
+        "id": attempt.view.id, "url": attempt.url, "trigger": attempt.event.trigger(),
         "request_headers": fields(attempt.headers.iter().map(|(name, value)| (*name, value))),
         "request_data": attempt.data, "response_headers": fields(answered),
         "response_body": outcome.text, "execution_duration": outcome.took.as_secs_f64(),

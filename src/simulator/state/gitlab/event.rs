@@ -1,69 +1,36 @@
 //! The events that a hook can be given, each with its three names.
 
-/// An event: what the header says, the flag that asks for it, and what the log calls it.
+/// An event: what the header says, and the flag that asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) header: &'static str,
     pub(crate) flag: &'static str,
-    pub(crate) trigger: &'static str,
 }
 
-const fn event(header: &'static str, flag: &'static str, trigger: &'static str) -> Event {
-    Event {
-        header,
-        flag,
-        trigger,
-    }
+const fn event(header: &'static str, flag: &'static str) -> Event {
+    Event { header, flag }
 }
 
 /// All of them.
 pub(crate) const EVENTS: [Event; 18] = [
-    event("Push Hook", "push_events", "push_hooks"),
-    event("Tag Push Hook", "tag_push_events", "tag_push_hooks"),
-    event("Issue Hook", "issues_events", "issue_hooks"),
-    event(
-        "Confidential Issue Hook",
-        "confidential_issues_events",
-        "confidential_issue_hooks",
-    ),
-    event("Note Hook", "note_events", "note_hooks"),
-    event(
-        "Confidential Note Hook",
-        "confidential_note_events",
-        "confidential_note_hooks",
-    ),
-    event(
-        "Merge Request Hook",
-        "merge_requests_events",
-        "merge_request_hooks",
-    ),
-    event("Job Hook", "job_events", "job_hooks"),
-    event("Pipeline Hook", "pipeline_events", "pipeline_hooks"),
-    event("Wiki Page Hook", "wiki_page_events", "wiki_page_hooks"),
-    event("Deployment Hook", "deployment_events", "deployment_hooks"),
-    event("Release Hook", "releases_events", "release_hooks"),
-    event("Milestone Hook", "milestone_events", "milestone_hooks"),
-    event(
-        "Feature Flag Hook",
-        "feature_flag_events",
-        "feature_flag_hooks",
-    ),
-    event("Emoji Hook", "emoji_events", "emoji_hooks"),
-    event(
-        "Vulnerability Hook",
-        "vulnerability_events",
-        "vulnerability_hooks",
-    ),
-    event(
-        "Resource Access Token Hook",
-        "resource_access_token_events",
-        "resource_access_token_hooks",
-    ),
-    event(
-        "Resource Deploy Token Hook",
-        "resource_deploy_token_events",
-        "resource_deploy_token_hooks",
-    ),
+    event("Push Hook", "push_events"),
+    event("Tag Push Hook", "tag_push_events"),
+    event("Issue Hook", "issues_events"),
+    event("Confidential Issue Hook", "confidential_issues_events"),
+    event("Note Hook", "note_events"),
+    event("Confidential Note Hook", "confidential_note_events"),
+    event("Merge Request Hook", "merge_requests_events"),
+    event("Job Hook", "job_events"),
+    event("Pipeline Hook", "pipeline_events"),
+    event("Wiki Page Hook", "wiki_page_events"),
+    event("Deployment Hook", "deployment_events"),
+    event("Release Hook", "releases_events"),
+    event("Milestone Hook", "milestone_events"),
+    event("Feature Flag Hook", "feature_flag_events"),
+    event("Emoji Hook", "emoji_events"),
+    event("Vulnerability Hook", "vulnerability_events"),
+    event("Resource Access Token Hook", "resource_access_token_events"),
+    event("Resource Deploy Token Hook", "resource_deploy_token_events"),
 ];
 
 /// Events that cannot be tested.
@@ -85,6 +52,11 @@ impl Event {
             .into_iter()
             .filter(|event| !UNTESTABLE.contains(&event.flag));
         testable.into_iter().find(|event| event.flag == flag)
+    }
+
+    /// What the log calls it.
+    pub(crate) fn trigger(self) -> String {
+        format!("{}s", self.header.to_lowercase().replace(' ', "_"))
     }
 
     /// What a project must have before this can be tested.
