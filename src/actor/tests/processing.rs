@@ -382,3 +382,25 @@ async fn every_delivery_that_is_pending_when_a_connection_ends_is_marked() {
     assert_eq!(farm.incidents(ANN), []);
     farm.until(|| farm.actors.is_empty()).await;
 }
+
+#[actix::test]
+async fn the_first_of_a_burst_is_processed_at_once_and_the_rest_together() {
+    let store = Arc::<FaultyStore>::default();
+    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let connection = farm.connect(ANN).await;
+    for burst in 0..3 {
+        let before = store.commits();
+        let mut deliveries = Vec::new();
+        for n in 0..50 {
+            let run = format!("{} 1 success", burst * 50 + n + 1);
+            deliveries.push(farm.deliver(&connection, &run).await);
+            tokio::task::yield_now().await;
+        }
+        for delivery in deliveries {
+            let outcome = farm.outcome(delivery).await;
+            assert!(matches!(outcome, Outcome::Run { .. }), "{outcome:?}");
+        }
+        let turns = store.commits() - before - 50;
+        assert!((1..=3).contains(&turns), "{turns} commits of the actor");
+    }
+}
