@@ -25,6 +25,8 @@ pub mod removal;
 pub mod repo;
 pub mod rule;
 pub mod run;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod secret;
 pub mod text;
 pub mod time;

@@ -283,19 +283,10 @@ mod tests {
     use super::*;
     use crate::domain::id::HookId;
     use crate::domain::lifecycle::SuspendReason;
+    use crate::domain::samples;
 
     fn connection(phase: Phase, hook: Hook) -> Connection {
-        let mut connection = Connection::new(
-            ConnectionId::from_u128(1),
-            UserId::from_u128(1),
-            Instance {
-                provider: crate::domain::repo::ProviderKind::Github,
-                host: "github.com".parse().unwrap(),
-            },
-            "o/r".parse().unwrap(),
-            HookKey::from_bytes([0; 20]),
-            Timestamp(0),
-        );
+        let mut connection = samples::connection(1, "o/r");
         (connection.lifecycle.phase, connection.lifecycle.hook) = (phase, hook);
         connection
     }

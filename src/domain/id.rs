@@ -179,14 +179,8 @@ impl FromStr for HookKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::samples::Same;
     use proptest::prelude::*;
-
-    struct Fixed(u8);
-    impl Entropy for Fixed {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(self.0);
-        }
-    }
 
     proptest! {
         #[test]
@@ -203,8 +197,8 @@ mod tests {
 
         #[test]
         fn text_order_is_creation_order(early in 0_i64..1 << 40, gap in 1_i64..1 << 40) {
-            let first = RunId::generate(Timestamp(early), &Fixed(0xFF));
-            let second = RunId::generate(Timestamp(early + gap), &Fixed(0));
+            let first = RunId::generate(Timestamp(early), &Same(0xFF));
+            let second = RunId::generate(Timestamp(early + gap), &Same(0));
             prop_assert!(first < second && first.to_string() < second.to_string());
         }
 

@@ -186,15 +186,7 @@ mod tests {
 
     #[test]
     fn a_token_is_refused_from_its_end_on_and_its_use_is_noted_now_and_then() {
-        let mut token = TokenRecord {
-            id: TokenId::from_u128(1),
-            user: UserId::from_u128(1),
-            hash: [0; 32],
-            created_at: Timestamp(0),
-            name: None,
-            expires_at: None,
-            last_used_at: None,
-        };
+        let mut token = crate::domain::samples::token(1, UserId::from_u128(1));
         let late = Timestamp(i64::MAX);
         assert!(!token.is_expired(late) && token.is_use_due(Timestamp(0)));
         token.expires_at = Some(Timestamp(100));

@@ -195,16 +195,24 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
-/// Declares parts of payloads: every field may be absent or of another type.
+/// Declares parts of payloads: their scalars, then the objects in them, then the lists. Every field
+/// may be absent or of another type.
 macro_rules! wire {
     ($($(#[$doc:meta])* $name:ident {
-        $($field:ident $(= $rename:literal)? : $kind:ty),* $(,)?
+        $($field:ident $(= $rename:literal)?),*
+        $(; $($object:ident: $part:ident),+)?
+        $(; [$($list:ident: $item:ident),+])?
     })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Default, serde::Deserialize)]
         #[serde(default)]
         pub(super) struct $name<'a> {
-            $(#[serde(borrow $(, rename = $rename)?)] pub(super) $field: $kind,)*
+            $(#[serde(borrow $(, rename = $rename)?)]
+            pub(super) $field: $crate::provider::payload::Loose<'a>,)*
+            $($(#[serde(borrow)]
+            pub(super) $object: $crate::provider::payload::Object<$part<'a>>,)+)?
+            $($(#[serde(borrow)]
+            pub(super) $list: $crate::provider::payload::List<$item<'a>>,)+)?
         }
     )*};
 }

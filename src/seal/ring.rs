@@ -233,23 +233,10 @@ pub fn canary_fits(seal: &dyn Seal, canary: &Sealed) -> bool {
 mod tests {
     use super::*;
     use crate::domain::id::{ConnectionId, CredentialId, UserId};
-    use crate::domain::repo::{Instance, ProviderKind};
+
+    use crate::domain::samples::{Seeded, instance};
     use crate::seal::TokenField;
     use std::collections::HashSet;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    /// Never twice the same, and reproducible.
-    #[derive(Default)]
-    struct Counter(AtomicU64);
-    impl Entropy for Counter {
-        fn fill(&self, bytes: &mut [u8]) {
-            let seed = self.0.fetch_add(1, Ordering::SeqCst);
-            blake3::Hasher::new()
-                .update(&seed.to_le_bytes())
-                .finalize_xof()
-                .fill(bytes);
-        }
-    }
 
     fn keys(count: u8) -> Vec<MasterKey> {
         (0..count)
@@ -258,14 +245,7 @@ mod tests {
     }
 
     fn ring(keys: &[MasterKey]) -> KeyRing {
-        KeyRing::new(keys, Arc::new(Counter::default())).unwrap()
-    }
-
-    fn instance(host: &str) -> Instance {
-        Instance {
-            provider: ProviderKind::Github,
-            host: host.parse().unwrap(),
-        }
+        KeyRing::new(keys, Arc::new(Seeded::default())).unwrap()
     }
 
     #[test]
@@ -360,7 +340,7 @@ mod tests {
 
     #[test]
     fn key_texts_come_back_and_bad_ones_are_not_repeated_in_the_error() {
-        let key = MasterKey::generate(&Counter::default());
+        let key = MasterKey::generate(&Seeded::default());
         let text = format!("{}, {}", *key.to_text(), *key.to_text());
         assert_eq!(MasterKey::parse_list(&text).unwrap().len(), 2);
         assert_eq!(

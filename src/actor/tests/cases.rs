@@ -23,8 +23,7 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
-        let farm = Farm::new();
-        let connection = farm.connect(ANN).await;
+        let (farm, connection) = Farm::connected().await;
         Self { farm, connection }
     }
 

@@ -1,21 +1,18 @@
 //! A dialect of the tests' own: bodies that people can read.
 
-use super::fakes::Seeded;
 use crate::domain::delivery::Payload;
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::HookId;
 use crate::domain::incident::Resolution;
+use crate::domain::lane::Place;
 use crate::domain::lane::place::Ended;
-use crate::domain::lane::{Code, Lane, Place};
 use crate::domain::repo::RepositoryId;
-use crate::domain::run::{
-    Conclusion, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin,
-};
+use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunStatus, Twin};
+use crate::domain::samples::{self, Seeded};
 use crate::domain::time::Timestamp;
 use crate::provider::github::GithubDecode;
 use crate::provider::gitlab::GitlabDecode;
 use crate::provider::{Claim, Decode, DecodeError, Inbound, Proven, Verified, VerifyError};
-use std::sync::atomic::AtomicU64;
 
 /// The name of the events of the test's own dialect.
 pub(super) const TEST_EVENT: &str = "test";
@@ -36,7 +33,7 @@ impl Decode for TestDecode {
         Err(VerifyError::BadSignature)
     }
     fn describe(&self, inbound: Inbound<'_>, proven: Proven) -> Verified {
-        GithubDecode::new(&Seeded(AtomicU64::new(0))).describe(inbound, proven)
+        GithubDecode::new(&Seeded::default()).describe(inbound, proven)
     }
     fn claim(&self, _: Inbound<'_>) -> Option<Claim> {
         None
@@ -46,7 +43,7 @@ impl Decode for TestDecode {
     fn decode(&self, event: &str, payload: &Payload) -> Result<Decoded, DecodeError> {
         let repository = Some(RepositoryId(1));
         if event != TEST_EVENT {
-            let entropy = Seeded(AtomicU64::new(0));
+            let entropy = Seeded::default();
             let decoded = if event.ends_with(" Hook") {
                 GitlabDecode::new(&entropy).decode(event, payload)?
             } else {
@@ -126,31 +123,9 @@ impl Decode for TestDecode {
 }
 
 pub(super) fn run_event(position: Position, conclusion: &str) -> RunEvent {
-    RunEvent {
-        provider_run_id: position.number,
-        position,
-        status: RunStatus::Completed(Conclusion::from_name(conclusion).unwrap()),
-        updated_at: Timestamp(i64::try_from(position.number).unwrap()),
-        began_at: Timestamp(i64::try_from(position.number).unwrap()),
-        family: Family::Actions,
-        twin: Twin::None,
-        parent: None,
-        commit: None,
-        failed_jobs: Vec::new(),
-        facts: RunFacts {
-            workflow_key: "7".into(),
-            workflow_name: "CI".into(),
-            lane: Lane::of_branch("push", "main".into()),
-            code: Code::Own,
-            head: None,
-            branch: Some("main".into()),
-            commit_sha: "c".repeat(40),
-            commit_message: None,
-            author: None,
-            trigger: "push".into(),
-            url: None,
-        },
-    }
+    let status = RunStatus::Completed(Conclusion::from_name(conclusion).unwrap());
+    let at = Timestamp(i64::try_from(position.number).unwrap());
+    samples::run_event(position, status, at)
 }
 
 /// What a failed job tells: of its run's attempt, without the run's number.
@@ -159,11 +134,7 @@ fn job_event(number: u64, attempt: u32, id: u64) -> RunEvent {
     event.position.number = 0;
     event.status = RunStatus::InProgress;
     event.facts.workflow_key.clear();
-    event.failed_jobs.push(FailedJob {
-        id,
-        name: format!("job-{id}"),
-        stage: None,
-        reason: Some("failure".into()),
-    });
+    let job = samples::failed_job(id, &format!("job-{id}"), "failure");
+    event.failed_jobs.push(job);
     event
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 #[actix::test]
 async fn a_hook_disabled_for_a_while_is_tested_and_the_incident_is_resolved() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     *farm.provider.disabled.lock() = Some(false);
     farm.becomes(connection.id, WebhookStatus::Degraded).await;
     let incident = farm.incidents(ANN).remove(0);
@@ -25,8 +24,7 @@ async fn a_hook_disabled_for_a_while_is_tested_and_the_incident_is_resolved() {
 
 #[actix::test]
 async fn a_hook_disabled_for_good_is_made_anew_when_the_test_does_not_help() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     *farm.provider.disabled.lock() = Some(true);
     farm.until(|| farm.provider.count("ensure") == 2).await;
     farm.becomes(connection.id, WebhookStatus::Active).await;
@@ -40,8 +38,7 @@ async fn a_hook_disabled_for_good_is_made_anew_when_the_test_does_not_help() {
 
 #[actix::test]
 async fn a_delivery_that_was_stored_before_answers_a_ping_and_is_written_down_once() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert!(farm.get(connection.id).lifecycle.is_silent());
     farm.actors.heard(connection.id);

@@ -20,8 +20,7 @@ fn calls(farm: &Farm) -> [usize; 4] {
 
 #[actix::test]
 async fn forged_posts_between_good_ones_cost_one_check_and_change_nothing() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let id = connection.id;
     let before = farm.get(id);
     for n in 0..56 {
@@ -38,8 +37,7 @@ async fn forged_posts_between_good_ones_cost_one_check_and_change_nothing() {
 
 #[actix::test]
 async fn a_day_of_forging_costs_some_checks_and_restarts_allow_no_more() {
-    let mut farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (mut farm, connection) = Farm::connected().await;
     let id = connection.id;
     let looks = |c: &Connection| c.suspicion.map(|s| (s.at, s.fruitless));
     let mut seen = std::collections::BTreeSet::new();
@@ -60,8 +58,7 @@ async fn a_day_of_forging_costs_some_checks_and_restarts_allow_no_more() {
 /// Nothing authentic arrives, not even the test delivery: the secret was changed by hand.
 #[actix::test]
 async fn a_secret_changed_by_hand_is_written_again() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let id = connection.id;
     forge(&farm, id, 3).await;
     farm.until(|| farm.provider.count("ping") == 1).await;
@@ -76,8 +73,7 @@ async fn a_secret_changed_by_hand_is_written_again() {
 
 #[actix::test]
 async fn a_test_delivery_that_proves_itself_ends_the_suspicion() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let id = connection.id;
     forge(&farm, id, 3).await;
     farm.until(|| farm.provider.count("ping") == 1).await;

@@ -37,8 +37,7 @@ fn is_mended(farm: &Farm) -> bool {
 
 #[actix::test]
 async fn what_a_person_asks_for_goes_out_as_theirs_to_its_end() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let person = of(ANN, Priority::Person);
     assert_eq!(
         taken(&farm),
@@ -63,8 +62,7 @@ async fn what_a_person_asks_for_goes_out_as_theirs_to_its_end() {
 
 #[actix::test]
 async fn what_nobody_waits_for_goes_out_as_a_check_or_a_repair() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.becomes(connection.id, WebhookStatus::Active).await;
     taken(&farm);
     // A timer's check, and what follows from it.

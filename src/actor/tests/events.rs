@@ -25,8 +25,7 @@ fn jobs(incident: &Incident) -> Vec<u64> {
 #[actix::test]
 async fn an_incident_shows_the_failed_jobs_whichever_is_told_first() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
-        let farm = Farm::new();
-        let connection = farm.connect(ANN).await;
+        let (farm, connection) = Farm::connected().await;
         let bodies = ["job 5 1 71", "5 1 failure", "job 5 1 72"];
         tell(&farm, &connection, &order.map(|nth| bodies[nth])).await;
         let incidents = farm.incidents(ANN);
@@ -43,8 +42,7 @@ async fn an_incident_shows_the_failed_jobs_whichever_is_told_first() {
 
 #[actix::test]
 async fn a_job_gives_no_verdict_and_touches_the_incident_that_shows_it() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let told = tell(&farm, &connection, &["job 5 1 71"]).await;
     assert!(matches!(told, Outcome::Run { incident: None, .. }));
     assert_eq!(farm.incidents(ANN), []);
@@ -56,8 +54,7 @@ async fn a_job_gives_no_verdict_and_touches_the_incident_that_shows_it() {
 
 #[actix::test]
 async fn each_failure_shows_what_failed_since_the_attempt_before_it() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let first = ["job 5 1 71", "5 1 failure"];
     tell(&farm, &connection, &first).await;
     // The second attempt was cancelled after a job had failed; the third failed.
@@ -84,8 +81,7 @@ async fn each_failure_shows_what_failed_since_the_attempt_before_it() {
 
 #[actix::test]
 async fn the_first_pass_after_a_failure_resolves_it_however_late_it_is_told() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     tell(&farm, &connection, &["1 1 failure", "9 1 success"]).await;
     let before = farm.incidents(ANN)[0].clone();
     tell(&farm, &connection, &["4 1 success"]).await;
@@ -99,8 +95,7 @@ async fn the_first_pass_after_a_failure_resolves_it_however_late_it_is_told() {
 
 #[actix::test]
 async fn what_a_person_resolved_still_learns_what_is_told_late_and_stays_resolved() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     tell(&farm, &connection, &["4 1 failure", "6 1 failure"]).await;
     let id = farm.incidents(ANN)[0].id;
     farm.ask(connection.id, CommandKind::Resolve(id)).await;
@@ -127,8 +122,7 @@ async fn what_a_person_resolved_still_learns_what_is_told_late_and_stays_resolve
 
 #[actix::test]
 async fn other_ci_is_followed_beside_actions_and_nothing_is_closed_for_it() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let all = [
         "statuses 1 1 failure",
         "of 1 1 failure",
@@ -155,8 +149,7 @@ async fn a_suite_of_actions_counts_only_as_long_as_no_run_has_told_of_it() {
     // Whichever is told first, and whether the run joins an incident that is open already or not.
     for before in [None, Some("of 4 1 failure")] {
         for order in [[0, 1], [1, 0]] {
-            let farm = Farm::new();
-            let connection = farm.connect(ANN).await;
+            let (farm, connection) = Farm::connected().await;
             if let Some(before) = before {
                 tell(&farm, &connection, &[before]).await;
             }
@@ -186,8 +179,7 @@ async fn a_suite_of_actions_counts_only_as_long_as_no_run_has_told_of_it() {
 
 #[actix::test]
 async fn a_suite_of_actions_alone_is_mended_by_itself_or_by_one_of_a_later_commit() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     tell(&farm, &connection, &["suite 5 1 failure"]).await;
     assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Open);
     // Another workflow's, of the same commit: it says nothing of this one.
@@ -201,8 +193,7 @@ async fn a_suite_of_actions_alone_is_mended_by_itself_or_by_one_of_a_later_commi
 #[actix::test]
 async fn what_was_begun_before_its_branch_was_deleted_is_over_and_a_new_branch_begins_anew() {
     for order in [[0, 1], [1, 0]] {
-        let farm = Farm::new();
-        let connection = farm.connect(ANN).await;
+        let (farm, connection) = Farm::connected().await;
         let told = ["5 1 failure", "deleted main 6"];
         tell(&farm, &connection, &order.map(|nth| told[nth])).await;
         let ended = farm.incidents(ANN)[0].clone();
@@ -219,8 +210,7 @@ async fn what_was_begun_before_its_branch_was_deleted_is_over_and_a_new_branch_b
 
 #[actix::test]
 async fn what_cannot_be_read_is_an_incident_of_its_own() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let told = tell(&farm, &connection, &["gibberish"]).await;
     assert!(matches!(told, Outcome::DeadLetter { .. }));
     tell(&farm, &connection, &["more gibberish", "5 1 failure"]).await;
@@ -240,8 +230,7 @@ async fn what_cannot_be_read_is_an_incident_of_its_own() {
 
 #[actix::test]
 async fn a_payload_does_not_rename_a_repository_and_the_provider_does() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let checks = farm.provider.count("check");
     let told = tell(&farm, &connection, &["renamed evil/other"]).await;
     assert_eq!(told, Outcome::Recorded);
@@ -263,8 +252,7 @@ async fn a_payload_does_not_rename_a_repository_and_the_provider_does() {
 
 #[actix::test]
 async fn a_rename_that_is_told_while_paused_or_suspended_starts_nothing() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.ask(connection.id, CommandKind::SetEnabled(false))
         .await;
     let checks = farm.provider.count("check");

@@ -8,14 +8,15 @@ use crate::actor::{Actors, Asking, CommandError, ConnectRequest, Connections};
 use crate::credentials::{Offer, Ports};
 use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::{Connection, WebhookStatus};
-use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, Entropy, UserId};
 use crate::domain::incident::Incident;
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::samples;
 use crate::domain::secret::{ProviderToken, Sealed};
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::user::{Credential, User};
+use crate::domain::user::Credential;
 use crate::provider::oauth::{Apps, Grants};
 use crate::provider::{Hooks, Providers};
 use crate::seal::{Purpose, Seal, SealError};
@@ -35,17 +36,7 @@ impl Clock for TestClock {
     }
 }
 
-pub(super) struct Seeded(pub(super) AtomicU64);
-
-impl Entropy for Seeded {
-    fn fill(&self, bytes: &mut [u8]) {
-        let seed = self.0.fetch_add(1, Ordering::SeqCst);
-        blake3::Hasher::new()
-            .update(&seed.to_le_bytes())
-            .finalize_xof()
-            .fill(bytes);
-    }
-}
+pub(super) use crate::domain::samples::{ANN, Seeded};
 
 struct NoSeal;
 
@@ -62,10 +53,7 @@ impl Seal for NoSeal {
 }
 
 pub(super) fn instance() -> Instance {
-    Instance {
-        provider: ProviderKind::Github,
-        host: "github.test".parse().unwrap(),
-    }
+    samples::instance("github.test")
 }
 
 /// A world in virtual time, with its actors.
@@ -88,12 +76,25 @@ thread_local! {
 
 /// Where providers reach the farm at first.
 const ADDRESS: &str = "http://127.0.0.1:8080";
-pub(super) const ANN: UserId = UserId::from_u128(1);
 pub(super) const BOB: UserId = UserId::from_u128(2);
 
 impl Farm {
     pub(super) fn new() -> Self {
         Self::on(Arc::new(MemoryStore::new()))
+    }
+
+    /// A new one with a connection of Ann's.
+    pub(super) async fn connected() -> (Self, Connection) {
+        let farm = Self::new();
+        let connection = farm.connect(ANN).await;
+        (farm, connection)
+    }
+
+    /// A new one where Ann has signed in.
+    pub(super) async fn signed_in() -> (Self, CredentialId) {
+        let farm = Self::new();
+        let id = farm.sign_in(ANN).await;
+        (farm, id)
     }
 
     pub(super) fn on(store: Arc<dyn Store>) -> Self {
@@ -113,7 +114,7 @@ impl Farm {
         let grants = Arc::new(FakeGrants::default());
         let provider = Arc::new(FakeProvider::with(Arc::clone(&grants)));
         let clock = Arc::new(TestClock(Instant::now()));
-        let entropy = Arc::new(Seeded(AtomicU64::new(0)));
+        let entropy = Arc::new(Seeded::default());
         let apps = Arc::new(FakeApps {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tokens: 0.into(),
@@ -307,27 +308,17 @@ impl Farm {
         event: &str,
         body: &[u8],
     ) -> DeliveryId {
-        let n = self.deliveries.fetch_add(1, Ordering::SeqCst);
+        let n = u32::try_from(self.deliveries.fetch_add(1, Ordering::SeqCst)).unwrap();
         let now = self.clock.now();
         let delivery = Delivery {
             id: DeliveryId::generate(now, &*self.entropy),
-            connection: connection.id,
             owner: connection.owner,
-            provider_delivery_id: format!("guid-{n}"),
             event: event.to_owned(),
-            action: None,
             received_at: now,
-            body_digest: BodyDigest::Blake3(*blake3::hash(format!("{n}").as_bytes()).as_bytes()),
-            body_bytes: 0,
-            source: Source::Webhook,
-            state: DeliveryState::Received,
-            tries: 0,
+            ..samples::delivery(n, connection.id)
         };
         let id = delivery.id;
-        let payload = Payload {
-            headers: Vec::new(),
-            body: bytes::Bytes::copy_from_slice(body),
-        };
+        let payload = samples::payload(body);
         let changes = vec![Change::InsertDelivery(Box::new(delivery), payload)];
         let batch = Batch {
             priority: Priority::Ingress,
@@ -381,13 +372,7 @@ fn make_users(store: &dyn Store) {
 }
 
 pub(super) fn make_user(store: &dyn Store, id: UserId, name: &str) {
-    let user = User {
-        id,
-        name: name.into(),
-        is_admin: false,
-        created_at: Timestamp(0),
-        removal: None,
-    };
+    let user = samples::user(id, name);
     let committing = store.commit(Batch::of(vec![Change::PutUser(user)]));
     let committed = futures_util::FutureExt::now_or_never(committing);
     committed.expect("nobody has to wait").unwrap();
@@ -400,7 +385,7 @@ pub(super) fn still_ports(store: Arc<dyn Store>) -> Ports {
         seal: Arc::new(NoSeal),
         providers: Providers::default(),
         clock: Arc::new(TestClock(Instant::now())),
-        entropy: Arc::new(Seeded(AtomicU64::new(0))),
+        entropy: Arc::new(Seeded::default()),
         public_url: ADDRESS.to_owned(),
     }
 }

@@ -11,36 +11,31 @@ use crate::credentials::Ports;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::Source;
 use crate::domain::event::Event;
-use crate::domain::id::{ConnectionId, HookKey, RunId, UserId};
+use crate::domain::id::{ConnectionId, RunId};
 use crate::domain::incident::track::{End, PointKind, TrackKey};
 use crate::domain::incident::{Incident, Resolution};
 use crate::domain::repo::RepositoryId;
 use crate::domain::rule::Rules;
 use crate::domain::run::{Family, Run, RunEvent};
+use crate::domain::samples;
 use crate::domain::time::Timestamp;
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Batch, IncidentFilter, Of};
 use futures_util::FutureExt;
 use history::{Story, Told, any_history};
-use oracle::Tell;
+use oracle::{Fact, Tell};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const OWNER: UserId = UserId::from_u128(1);
 const CONNECTION: ConnectionId = ConnectionId::from_u128(2);
 
 fn connection() -> Connection {
-    let mut connection = Connection::new(
-        CONNECTION,
-        OWNER,
-        super::fakes::instance(),
-        "o/r".parse().unwrap(),
-        HookKey::from_bytes([0; 20]),
-        Timestamp(0),
-    );
-    connection.repository = Some(RepositoryId(1));
-    connection
+    Connection {
+        repository: Some(RepositoryId(1)),
+        ..samples::connection(CONNECTION.as_u128(), "o/r")
+    }
 }
 
 /// What a history came to, without what is ours alone: our ids, and when we first heard.
@@ -51,30 +46,41 @@ struct State {
     tracks: BTreeMap<TrackKey, Vec<(End, bool)>>,
 }
 
-/// Takes in `events` in batches of these sizes, and says what they came to.
-fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>, sizes: &[usize]) -> State {
+/// Takes in what is told, in batches of these sizes.
+fn folded<T>(told: &[T], sizes: &[usize], take: impl Fn(&mut Fold<'_>, &T)) -> Ports {
     let ports = still_ports(Arc::new(MemoryStore::new()));
-    let rules = Rules::default();
-    let connection = connection();
-    let events: Vec<_> = events.into_iter().collect();
-    let (mut rest, mut sizes) = (&events[..], sizes.iter().cycle());
+    let (rules, connection) = (Rules::default(), connection());
+    let (mut rest, mut sizes) = (told, sizes.iter().cycle());
     while !rest.is_empty() {
         let size = *sizes.next().expect("it goes round").min(&rest.len());
         let (batch, later) = rest.split_at(size);
         let mut fold = Fold::new(&ports, &rules, &connection);
-        for event in batch {
-            at_hand(fold.take(event, Source::Webhook)).unwrap();
-        }
+        batch.iter().for_each(|one| take(&mut fold, one));
         let committed = ports.store.commit(Batch::of(fold.finish()));
         at_hand(committed).unwrap();
         rest = later;
     }
+    ports
+}
+
+/// Takes in `events` in batches of these sizes, and says what they came to.
+fn fold<'a>(events: impl IntoIterator<Item = &'a RunEvent>, sizes: &[usize]) -> State {
+    let events: Vec<_> = events.into_iter().collect();
+    let ports = folded(&events, sizes, |fold, event| {
+        at_hand(fold.take(event, Source::Webhook)).unwrap();
+    });
     state(&ports, &events)
 }
 
 /// What a store in memory answers is at hand.
 fn at_hand<T>(answer: impl Future<Output = T>) -> T {
     answer.now_or_never().expect("memory is at hand")
+}
+
+fn incidents(ports: &Ports) -> Vec<Incident> {
+    let filter = IncidentFilter::default();
+    let found = ports.store.incidents_of(samples::ANN, &filter, page());
+    found.ready().unwrap().items
 }
 
 fn page<T>() -> After<T> {
@@ -102,10 +108,7 @@ fn state(ports: &Ports, events: &[&RunEvent]) -> State {
         let key = (nameless.family, nameless.provider_run_id);
         state.runs.insert(key, nameless);
     }
-    let incidents = store
-        .incidents_of(OWNER, &IncidentFilter::default(), page())
-        .ready();
-    for mut incident in incidents.unwrap().items {
+    for mut incident in incidents(ports) {
         incident.id = crate::domain::id::IncidentId::from_u128(0);
         if let Some(Resolution::Passed(run)) = &mut incident.resolution {
             *run = names[run];
@@ -166,32 +169,14 @@ proptest! {
 
 /// Takes in what is told, in batches of these sizes, and says what it came to.
 fn fold_told(told: &[Tell], sizes: &[usize]) -> Vec<Incident> {
-    let ports = still_ports(Arc::new(MemoryStore::new()));
-    let rules = Rules::default();
-    let connection = connection();
-    let (mut rest, mut sizes) = (told, sizes.iter().cycle());
-    while !rest.is_empty() {
-        let size = *sizes.next().expect("it goes round").min(&rest.len());
-        let (batch, later) = rest.split_at(size);
-        let mut fold = Fold::new(&ports, &rules, &connection);
-        for tell in batch {
-            match &tell.event {
-                Event::Run(run) => drop(at_hand(fold.take(run, Source::Webhook)).unwrap()),
-                Event::Ended(ended) => {
-                    drop(at_hand(fold.end(ended, tell.at, Source::Webhook)).unwrap());
-                }
-                other => panic!("{other:?}"),
-            }
+    let ports = folded(told, sizes, |fold, tell| match &tell.event {
+        Event::Run(run) => drop(at_hand(fold.take(run, Source::Webhook)).unwrap()),
+        Event::Ended(ended) => {
+            drop(at_hand(fold.end(ended, tell.at, Source::Webhook)).unwrap());
         }
-        let committed = ports.store.commit(Batch::of(fold.finish()));
-        at_hand(committed).unwrap();
-        rest = later;
-    }
-    let incidents = ports
-        .store
-        .incidents_of(OWNER, &IncidentFilter::default(), page())
-        .ready();
-    incidents.unwrap().items
+        other => panic!("{other:?}"),
+    });
+    incidents(&ports)
 }
 
 /// What is told in any order, some of it twice; but what has to be told first is.
@@ -207,18 +192,29 @@ fn anyhow(told: Vec<Tell>) -> impl Strategy<Value = (Vec<Tell>, Vec<usize>)> {
     (shuffled, prop::collection::vec(1..9_usize, 1..4))
 }
 
+/// Told in order and in any other way, a history comes to what a plain reading of it says.
+fn comes_to(
+    facts: Vec<(i64, Fact)>,
+    in_order: &[Tell],
+    (anyhow, sizes): &(Vec<Tell>, Vec<usize>),
+) -> Result<(), TestCaseError> {
+    let expected = oracle::expected(facts);
+    let ordered = oracle::told(&fold_told(in_order, &[3]));
+    prop_assert_eq!(&ordered, &expected, "in order");
+    let told = oracle::told(&fold_told(anyhow, sizes));
+    prop_assert_eq!(told, expected, "in any order");
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(crate::histories::of(6_000))]
 
     #[test]
     fn every_key_of_github_is_mended_and_ended_as_a_plain_reading_says(
-        (story, (told, sizes)) in oracle::github::any_story()
+        (story, anyhow) in oracle::github::any_story()
             .prop_flat_map(|story| (Just(story.clone()), anyhow(story.told())))
     ) {
-        let expected = oracle::expected(story.facts());
-        let ordered = oracle::told(&fold_told(&story.told(), &[3]));
-        prop_assert_eq!(&ordered, &expected, "in order");
-        prop_assert_eq!(oracle::told(&fold_told(&told, &sizes)), expected, "in any order");
+        comes_to(story.facts(), &story.told(), &anyhow)?;
     }
 }
 
@@ -227,12 +223,9 @@ proptest! {
 
     #[test]
     fn every_key_of_gitlab_is_mended_and_ended_as_a_plain_reading_says(
-        (story, (told, sizes)) in oracle::gitlab::any_story()
+        (story, anyhow) in oracle::gitlab::any_story()
             .prop_flat_map(|story| (Just(story.clone()), anyhow(story.told())))
     ) {
-        let expected = oracle::expected(story.facts());
-        let ordered = oracle::told(&fold_told(&story.told(), &[3]));
-        prop_assert_eq!(&ordered, &expected, "in order");
-        prop_assert_eq!(oracle::told(&fold_told(&told, &sizes)), expected, "in any order");
+        comes_to(story.facts(), &story.told(), &anyhow)?;
     }
 }

@@ -31,8 +31,7 @@ fn is_gone(farm: &Farm, id: UserId) -> bool {
 
 #[actix::test]
 async fn hooks_are_deleted_first_and_then_credentials_and_the_user_go() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let of_bob = farm.connect(BOB).await;
     assert_eq!(hooks(&farm), 2);
     begin(&farm, ANN, true).await;

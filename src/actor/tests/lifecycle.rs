@@ -17,8 +17,7 @@ const RETRYABLE: Failure = Failure::Retryable { after: None };
 
 #[actix::test]
 async fn connecting_creates_the_hook_before_it_answers() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     assert_eq!(connection.webhook_status(), WebhookStatus::Active);
     let hooks = farm.provider.hooks.lock().clone();
     let (url, events) = hooks.values().next().unwrap();
@@ -120,8 +119,7 @@ async fn disconnecting_during_a_creation_in_flight_ends_with_no_hook() {
 
 #[actix::test]
 async fn disconnecting_with_the_provider_down_goes_on_in_the_background() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.provider.always_does(Some(Behaviour::Hang));
     farm.ask(connection.id, CommandKind::Disconnect { delete_hook: true })
         .await;
@@ -183,8 +181,7 @@ async fn what_became_of_the_hook_is_said_by_the_provider_or_not_at_all() {
 
 #[actix::test]
 async fn one_whose_hook_was_deleted_to_be_made_anew_and_was_not_says_deleted() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.provider.next_does(Behaviour::Act);
     let refuse = Behaviour::Refuse(Failure::Rejected, "hook_limit_reached");
     farm.provider.next_does(refuse);
@@ -199,8 +196,7 @@ async fn one_whose_hook_was_deleted_to_be_made_anew_and_was_not_says_deleted() {
 
 #[actix::test]
 async fn disconnecting_can_leave_the_hook() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.ask(
         connection.id,
         CommandKind::Disconnect { delete_hook: false },
@@ -213,8 +209,7 @@ async fn disconnecting_can_leave_the_hook() {
 
 #[actix::test]
 async fn a_hook_deleted_by_hand_is_made_again_at_the_next_check() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.provider.hooks.lock().clear();
     farm.until(|| !farm.provider.hooks.lock().is_empty()).await;
     farm.becomes(connection.id, WebhookStatus::Active).await;
@@ -223,8 +218,7 @@ async fn a_hook_deleted_by_hand_is_made_again_at_the_next_check() {
 
 #[actix::test]
 async fn changed_events_are_written_and_drift_is_repaired() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.command(connection.id, CommandKind::SetEvents(vec!["push".into()]))
         .await
         .unwrap();
@@ -244,8 +238,7 @@ async fn changed_events_are_written_and_drift_is_repaired() {
 
 #[actix::test]
 async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.provider.always_does(Some(Behaviour::Refuse(
         Failure::Unauthorized,
         "unauthorized",
@@ -275,8 +268,7 @@ async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
 
 #[actix::test]
 async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let credential = farm.store.credentials(ANN).ready().unwrap()[0].id;
     farm.actors.remove_credential(credential).await.unwrap();
     farm.becomes(connection.id, WebhookStatus::Suspended).await;
@@ -289,8 +281,7 @@ async fn disconnecting_what_is_suspended_does_not_claim_that_it_recovered() {
 
 #[actix::test]
 async fn pausing_leaves_the_hook_alone_and_resuming_looks_after_it_again() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.ask(connection.id, CommandKind::SetEnabled(false))
         .await;
     let calls = farm.provider.calls.lock().len();
@@ -361,8 +352,7 @@ async fn a_wish_of_the_provider_to_wait_outlives_a_restart() {
 
 #[actix::test]
 async fn rotating_the_secret_keeps_the_old_one_for_a_while() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let before = farm.actors.hook_secrets(&connection);
     farm.ask(connection.id, CommandKind::RotateSecret).await;
     farm.actors
@@ -385,8 +375,7 @@ async fn rotating_the_secret_keeps_the_old_one_for_a_while() {
 /// Nobody knows whether the hook has the new secret yet: it must not fall out of what is accepted.
 #[actix::test]
 async fn rotating_again_before_the_hook_has_the_new_secret_forgets_none_it_may_sign_with() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let id = connection.id;
     let signs = farm.actors.hook_secrets(&connection).remove(0);
     farm.provider.always_does(Some(Behaviour::Refuse(
@@ -437,8 +426,7 @@ async fn a_restart_at_any_moment_of_a_creation_ends_with_exactly_one_hook() {
 
 #[actix::test]
 async fn recreating_deletes_and_creates() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.ask(connection.id, CommandKind::Recreate).await;
     farm.until(|| farm.provider.count("ensure") == 2).await;
     farm.becomes(connection.id, WebhookStatus::Active).await;

@@ -65,8 +65,7 @@ async fn a_thousand_actors_that_need_one_expired_token_cause_one_refresh() {
 
 #[actix::test]
 async fn a_thousand_callers_of_an_expired_token_wait_for_one_refresh() {
-    let farm = Farm::new();
-    let id = farm.sign_in(ANN).await;
+    let (farm, id) = Farm::signed_in().await;
     // Nobody sweeps.
     farm.actors.abandon();
     tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
@@ -80,8 +79,7 @@ async fn a_thousand_callers_of_an_expired_token_wait_for_one_refresh() {
 
 #[actix::test]
 async fn a_grant_is_renewed_ahead_of_time_for_as_long_as_one_likes() {
-    let farm = Farm::new();
-    let id = farm.sign_in(ANN).await;
+    let (farm, id) = Farm::signed_in().await;
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_mins(30)).await;
         let pool = &farm.actors.services().pool;
@@ -95,8 +93,7 @@ async fn a_grant_is_renewed_ahead_of_time_for_as_long_as_one_likes() {
 
 #[actix::test]
 async fn trouble_that_passes_keeps_the_old_token_and_tells_nobody() {
-    let farm = Farm::new();
-    let id = farm.sign_in(ANN).await;
+    let (farm, id) = Farm::signed_in().await;
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     farm.grants.next_does(&[Refresh::Unreachable; 6]);
     farm.grants.next_does(&[Refresh::Misconfigured; 2]);
@@ -112,8 +109,7 @@ async fn trouble_that_passes_keeps_the_old_token_and_tells_nobody() {
 
 #[actix::test]
 async fn a_refresh_that_hangs_is_tried_again_with_the_same_token() {
-    let farm = Farm::new();
-    let id = farm.sign_in(ANN).await;
+    let (farm, id) = Farm::signed_in().await;
     farm.grants.next_does(&[Refresh::Hang]);
     farm.until(|| refreshes(&farm) == 2).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -139,8 +135,7 @@ async fn is_lost_and_mended(farm: &Farm, id: CredentialId, reason: RejectReason)
 #[actix::test]
 async fn a_lost_answer_suspends_all_connections_with_one_incident_and_signing_in_resumes_them() {
     for lost in [Refresh::ActThenFail, Refresh::ActThenHang] {
-        let farm = Farm::new();
-        let id = farm.sign_in(ANN).await;
+        let (farm, id) = Farm::signed_in().await;
         let mut connections = Vec::new();
         for name in ["o/r1", "o/r2", "o/r3"] {
             let request = Farm::request_for(ANN, name);
@@ -161,8 +156,7 @@ async fn a_lost_answer_suspends_all_connections_with_one_incident_and_signing_in
 
 #[actix::test]
 async fn a_grant_that_the_user_ended_is_found_at_the_next_call() {
-    let farm = Farm::new();
-    let id = farm.sign_in(ANN).await;
+    let (farm, id) = Farm::signed_in().await;
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     tokio::time::sleep(Duration::from_mins(2)).await;
     farm.grants.revoke();
@@ -176,8 +170,7 @@ async fn a_grant_that_the_user_ended_is_found_at_the_next_call() {
 /// that it is of no use. No storm of refreshes.
 #[actix::test]
 async fn new_tokens_that_are_refused_are_an_end_and_no_loop() {
-    let farm = Farm::new();
-    let id = farm.sign_in(ANN).await;
+    let (farm, id) = Farm::signed_in().await;
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     tokio::time::sleep(Duration::from_mins(2)).await;
     for n in 1..20 {
@@ -306,8 +299,7 @@ async fn killed_at_any_point_of_a_refresh_no_grant_is_lost_in_silence() {
 
 #[actix::test]
 async fn an_orderly_end_waits_for_the_answer_of_a_refresh() {
-    let farm = Farm::new();
-    let id = farm.sign_in(ANN).await;
+    let (farm, id) = Farm::signed_in().await;
     farm.until(|| refreshes(&farm) == 1).await;
     // The provider acted or will, and has not answered.
     farm.actors.stop().await;
@@ -359,8 +351,7 @@ async fn whatever_happens_a_grant_works_or_its_end_was_told() {
     };
     let (mut lost, mut kept) = (0, 0);
     for seed in 0_u64..100 {
-        let mut farm = Farm::new();
-        let id = farm.sign_in(ANN).await;
+        let (mut farm, id) = Farm::signed_in().await;
         let dice = blake3::hash(&seed.to_le_bytes());
         for byte in &dice.as_bytes()[..8] {
             farm.grants.next_does(&[behaviour(*byte)]);
@@ -454,8 +445,7 @@ async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
 /// Another process has a pool of its own: the store decides whose write counts, and not a mutex.
 #[actix::test]
 async fn two_processes_that_renew_one_grant_lose_neither_it_nor_what_a_user_changed() {
-    let farm = Farm::new();
-    let id = farm.sign_in(ANN).await;
+    let (farm, id) = Farm::signed_in().await;
     farm.actors.abandon();
     let ours = &farm.actors.services().pool;
     let (theirs, _deaths) = Pool::new(Arc::clone(&farm.actors.services().ports));

@@ -5,9 +5,10 @@ use crate::credentials::{Pool, Ports};
 use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{CredentialId, UserId};
 use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::samples;
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Account, Credential};
+use crate::domain::user::Credential;
 use crate::seal::ring::{KeyRing, MasterKey};
 use crate::seal::{Purpose, Seal, TokenField};
 use crate::store::faulty::FaultyStore;
@@ -43,18 +44,9 @@ fn credential(number: u128, seal: &dyn Seal, fields: &[TokenField]) -> Credentia
         }),
     };
     Credential {
-        id,
-        owner,
-        account: Account {
-            id: 1,
-            login: "ann".into(),
-        },
-        scopes: Vec::new(),
         grant,
-        is_shared: false,
-        created_at: Timestamp(0),
-        rejected: None,
         instance,
+        ..samples::credential(number, owner)
     }
 }
 
@@ -71,7 +63,7 @@ fn sealed_values(credential: &Credential) -> Vec<(TokenField, Sealed)> {
 
 #[actix::test]
 async fn every_token_of_every_kind_is_sealed_with_the_newest_key() {
-    let entropy = Arc::new(Seeded(0.into()));
+    let entropy = Arc::new(Seeded::default());
     let keys = [(); 2].map(|()| MasterKey::generate(&*entropy));
     let old = KeyRing::new(&keys[1..], entropy.clone()).unwrap();
     let both = KeyRing::new(&keys, entropy.clone()).unwrap();

@@ -73,21 +73,13 @@ pub(super) fn decoder(shared: &Shared, provider: ProviderKind) -> Result<&dyn De
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::Entropy;
+    use crate::domain::samples::Same;
     use crate::provider::github::GithubDecode;
     use crate::provider::gitlab::GitlabDecode;
 
-    struct Zeroes;
-
-    impl Entropy for Zeroes {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(0);
-        }
-    }
-
     #[test]
     fn events_are_checked_sorted_and_each_kept_once() {
-        let (github, gitlab) = (GithubDecode::new(&Zeroes), GitlabDecode::new(&Zeroes));
+        let (github, gitlab) = (GithubDecode::new(&Same(0)), GitlabDecode::new(&Same(0)));
         let providers: [&dyn Decode; 2] = [&github, &gitlab];
         let named = |decoder: &dyn Decode, events: &[&str]| {
             events_named(decoder, events.iter().map(|e| (*e).into()).collect())

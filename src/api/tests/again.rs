@@ -2,9 +2,10 @@
 
 use super::connections::got;
 use super::stage::Stage;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Payload};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::event::Event;
 use crate::domain::id::DeliveryId;
+use crate::domain::samples::{self, Same};
 use crate::provider::Decode;
 use crate::provider::github::GithubDecode;
 use crate::store::{Change, Read};
@@ -55,17 +56,8 @@ const NAMES: &str = "ping workflow_run star push repository meta watch status ch
 /// What an actor would make of a stored delivery.
 fn meaning(api: &Stage, delivery: &Delivery) -> Event {
     let payload = got(api.store.payload(delivery.id));
-    let decoder = GithubDecode::new(&Fixed);
+    let decoder = GithubDecode::new(&Same(7));
     decoder.decode(&delivery.event, &payload).unwrap().event
-}
-
-#[derive(Debug)]
-struct Fixed;
-
-impl crate::domain::id::Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
 }
 
 /// Plays the actor: what is received is processed, and what it means happens. Whether anything did.
@@ -99,11 +91,8 @@ fn story(api: &Stage, round: usize, body: usize, names: &[&str]) -> (Vec<Event>,
         assert!(reply.status < 300, "{reply:?}");
         happened.extend(process(api, reply.delivery_id()));
     }
-    let payload = Payload {
-        headers: Vec::new(),
-        body: text.into_bytes().into(),
-    };
-    let meant = GithubDecode::new(&Fixed).decode(real, &payload);
+    let payload = samples::payload(text);
+    let meant = GithubDecode::new(&Same(7)).decode(real, &payload);
     (happened, meant.unwrap().event)
 }
 

@@ -14,9 +14,10 @@ use crate::domain::id::{
 use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository, RepositoryId};
+use crate::domain::samples;
 use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::domain::time::Clock;
-use crate::domain::user::{Account, Credential};
+use crate::domain::user::Credential;
 use crate::provider::ProviderError;
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Reading, Store};
@@ -198,17 +199,11 @@ impl Connections for FakeConnections {
         };
         let credential = Credential {
             id: CredentialId::generate(now, &*self.entropy),
-            owner,
             instance,
-            account: Account {
-                id: 1,
-                login: "octocat".into(),
-            },
             scopes: vec!["repo".into()],
             grant,
-            is_shared: false,
             created_at: now,
-            rejected: None,
+            ..samples::credential(0, owner)
         };
         self.put(Change::PutCredential(credential.clone()));
         Box::pin(async { Ok(credential) })

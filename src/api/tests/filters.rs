@@ -3,11 +3,12 @@
 use super::connections::got;
 use super::stage::{Person, Stage, connect};
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome};
 use crate::domain::id::{DeliveryId, IncidentId, RunId};
 use crate::domain::incident::{IncidentStatus, Subject};
 use crate::domain::lifecycle::Desired;
 use crate::domain::run::{Conclusion, RunStatus};
+use crate::domain::samples;
 use crate::domain::time::Timestamp;
 use crate::store::{Change, LOOKED_AT_MAX, Read};
 use serde_json::Value;
@@ -30,11 +31,7 @@ fn delivery(stage: &Stage, of: &Connection, n: u32, event: &str) -> Delivery {
 }
 
 fn inserted(delivery: Delivery) -> Change {
-    let payload = Payload {
-        headers: Vec::new(),
-        body: (&b"{}"[..]).into(),
-    };
-    Change::InsertDelivery(Box::new(delivery), payload)
+    Change::InsertDelivery(Box::new(delivery), samples::payload("{}"))
 }
 
 fn ended(delivery: Delivery, outcome: Outcome) -> Delivery {

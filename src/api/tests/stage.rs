@@ -11,18 +11,14 @@ use crate::api::scope::Shared;
 use crate::api::{Admin, Collaborators, Settings, server};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
-use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, IncidentId, RunId, TokenId, UserId,
-};
+use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::id::{CommandId, CredentialId, DeliveryId, IncidentId, RunId, TokenId, UserId};
 use crate::domain::incident::track::TrackKey;
-use crate::domain::incident::{
-    CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
-};
-use crate::domain::lane::{Code, Lane};
+use crate::domain::incident::{CiFailure, Incident};
 use crate::domain::removal::HookOutcome;
-use crate::domain::repo::{Instance, ProviderKind};
-use crate::domain::run::{Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus};
+use crate::domain::repo::ProviderKind;
+use crate::domain::run::{Family, Run, RunFacts};
+use crate::domain::samples::{self, Seeded};
 use crate::domain::secret::{ApiToken, OauthSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{TokenRecord, User};
@@ -37,26 +33,13 @@ use actix_web::dev::ServerHandle;
 use actix_web::web;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What must not be seen by others than its owner.
 pub(super) const CANARY: &str = "canary";
-
-#[derive(Debug, Default)]
-struct Chance(AtomicU64);
-
-impl Entropy for Chance {
-    fn fill(&self, bytes: &mut [u8]) {
-        let n = self.0.fetch_add(1, Ordering::SeqCst);
-        blake3::Hasher::new()
-            .update(&n.to_le_bytes())
-            .finalize_xof()
-            .fill(bytes);
-    }
-}
 
 /// A clock that advances by a millisecond whenever it is read.
 #[derive(Debug)]
@@ -112,25 +95,20 @@ impl Drop for Stage {
     }
 }
 
-fn person(store: &MemoryStore, chance: &Chance, name: &str, is_admin: bool) -> (UserId, ApiToken) {
+fn person(store: &MemoryStore, chance: &Seeded, name: &str, is_admin: bool) -> (UserId, ApiToken) {
     let at = Timestamp(1_000);
     let user = UserId::generate(at, chance);
     let token = ApiToken::generate(chance);
     let record = TokenRecord {
         id: TokenId::generate(at, chance),
-        user,
         hash: *blake3::hash(token.expose().as_bytes()).as_bytes(),
         created_at: at,
-        name: None,
-        expires_at: None,
-        last_used_at: None,
+        ..samples::token(0, user)
     };
     let person = User {
-        id: user,
-        name: name.into(),
         is_admin,
         created_at: at,
-        removal: None,
+        ..samples::user(user, name)
     };
     let mut changes = vec![Change::PutUser(person)];
     // The admin's token is the configured one: it is not in the store.
@@ -183,10 +161,7 @@ fn providers(
 ) -> Providers {
     let mut providers = Providers::default();
     providers.add_decoder(ProviderKind::Github, decoder);
-    let instance = Instance {
-        provider: ProviderKind::Github,
-        host: "github.com".parse().unwrap(),
-    };
+    let instance = samples::github();
     // Only so that github.com is configured: the connections of these tests call no provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = HttpConfig::new("http://127.0.0.1:9".parse().unwrap());
@@ -202,7 +177,7 @@ impl Stage {
     }
 
     pub(super) fn with(settings: Settings) -> Self {
-        let chance = Arc::new(Chance::default());
+        let chance = Arc::new(Seeded::default());
         let clock = Arc::new(Ticking(AtomicI64::new(1_795_530_896_000)));
         let store = Arc::new(MemoryStore::new());
         let people = [("owner", false), ("foreign", false), ("admin", true)];
@@ -351,10 +326,7 @@ fn ask(connections: &FakeConnections, connection: &Connection) -> CommandId {
 }
 
 pub(super) fn credential(connections: &FakeConnections, owner: UserId) -> CredentialId {
-    let instance = Instance {
-        provider: ProviderKind::Github,
-        host: "github.com".parse().unwrap(),
-    };
+    let instance = samples::github();
     let token = ProviderToken::new("ghp_canary-token".into()).unwrap();
     futures_now(connections.add_credential(owner, instance, token))
         .unwrap()
@@ -383,44 +355,13 @@ fn facts() -> RunFacts {
     RunFacts {
         workflow_key: "77".into(),
         workflow_name: "canary workflow".into(),
-        lane: Lane::of_branch("push", "main".into()),
-        code: Code::Own,
-        head: None,
-        branch: Some("main".into()),
-        commit_sha: "a".repeat(40),
-        commit_message: None,
-        author: None,
-        trigger: "push".into(),
-        url: None,
-    }
-}
-
-fn failure(connection: ConnectionId, run: RunId) -> CiFailure {
-    let facts = facts();
-    CiFailure {
-        run,
-        family: Family::Actions,
-        track: TrackKey::of(connection, Family::Actions, &facts),
-        workflow_name: facts.workflow_name,
-        head: None,
-        branch: facts.branch,
-        trigger: facts.trigger,
-        commit_sha: facts.commit_sha,
-        commit_message: None,
-        author: None,
-        url: None,
-        failed_jobs: vec![FailedJob {
-            id: 71,
-            name: "canary job".into(),
-            stage: None,
-            reason: Some("timed_out".into()),
-        }],
+        ..samples::facts()
     }
 }
 
 fn history(
     store: &MemoryStore,
-    chance: &Chance,
+    chance: &Seeded,
     connection: &Connection,
 ) -> (DeliveryId, RunId, IncidentId) {
     let at = Timestamp(1_795_530_890_000);
@@ -431,56 +372,38 @@ fn history(
     );
     let delivery = Delivery {
         id: ids.0,
-        connection: connection.id,
         owner: connection.owner,
         provider_delivery_id: "seeded".into(),
-        event: "push".into(),
-        action: None,
         received_at: at,
-        body_digest: BodyDigest::Blake3([7; 32]),
-        body_bytes: 2,
-        source: Source::Webhook,
-        state: DeliveryState::Received,
-        tries: 0,
+        ..samples::delivery(7, connection.id)
     };
     let payload = Payload {
         headers: vec![("x-github-event".into(), "push".into())],
         body: (&br#"{"canary":1}"#[..]).into(),
     };
+    let facts = facts();
     let run = Run {
-        family: Family::Actions,
-        failed_jobs: std::collections::BTreeMap::new(),
-        id: ids.1,
-        connection: connection.id,
         owner: connection.owner,
         provider_run_id: 9001,
-        position: Position {
-            number: 42,
-            attempt: 1,
-        },
-        status: RunStatus::Completed(Conclusion::Failure),
         updated_at: at,
-        suite: None,
-        facts: facts(),
+        facts: facts.clone(),
         first_seen_at: at,
+        ..samples::failed_run(ids.1, connection.id, 42)
+    };
+    let failure = CiFailure {
+        track: TrackKey::of(connection.id, Family::Actions, &facts),
+        workflow_name: facts.workflow_name,
+        failed_jobs: vec![samples::failed_job(71, "canary job", "timed_out")],
+        ..samples::ci_failure(ids.1, connection.id)
     };
     let incident = Incident {
-        id: ids.2,
         owner: connection.owner,
-        subject: Subject::Connection(connection.id),
         repository: Some(connection.full_name.clone()),
-        status: IncidentStatus::Open,
-        severity: Severity::Error,
-        source: IncidentSource::Webhook,
-        failure_type: "failure".into(),
         title: "canary failed".into(),
-        ci: Some(failure(connection.id, ids.1)),
-        occurrences: 1,
+        ci: Some(failure),
         first_seen_at: at,
         last_seen_at: at,
-        acknowledged_at: None,
-        resolved_at: None,
-        resolution: None,
+        ..samples::incident(ids.2, connection.id)
     };
     let changes = vec![
         Change::InsertDelivery(Box::new(delivery), payload),

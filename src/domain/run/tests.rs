@@ -1,32 +1,11 @@
 //! Any order and repetition of what is told of a run ends in the same run.
 
 use super::*;
-use crate::domain::lane::{Code, Lane};
+use crate::domain::samples;
 use proptest::prelude::*;
 
-fn facts() -> RunFacts {
-    RunFacts {
-        workflow_key: "77".into(),
-        workflow_name: "CI".into(),
-        lane: Lane::of_branch("push", "main".into()),
-        code: Code::Own,
-        head: None,
-        branch: Some("main".into()),
-        commit_sha: "a".repeat(40),
-        commit_message: None,
-        author: None,
-        trigger: "push".into(),
-        url: None,
-    }
-}
-
 fn job(id: u64) -> FailedJob {
-    FailedJob {
-        id,
-        name: format!("job {id}"),
-        stage: None,
-        reason: None,
-    }
+    samples::failed_job(id, &format!("job {id}"), "failure")
 }
 
 /// What a job tells: of an attempt, without the run's number.
@@ -39,21 +18,10 @@ fn job_event(attempt: u32, id: u64) -> RunEvent {
 }
 
 fn event(attempt: u32, status: RunStatus, at: i64) -> RunEvent {
+    let number = 42;
     RunEvent {
         provider_run_id: 9001,
-        position: Position {
-            number: 42,
-            attempt,
-        },
-        status,
-        updated_at: Timestamp(at),
-        began_at: Timestamp(0),
-        family: Family::Actions,
-        twin: Twin::None,
-        parent: None,
-        commit: None,
-        failed_jobs: Vec::new(),
-        facts: facts(),
+        ..samples::run_event(Position { number, attempt }, status, Timestamp(at))
     }
 }
 

@@ -1,48 +1,12 @@
 //! What people read.
 
 use super::*;
-use crate::domain::grant::Grant;
-use crate::domain::id::{ConnectionId, CredentialId, HookKey, UserId};
-use crate::domain::repo::{Instance, ProviderKind};
-use crate::domain::secret::Sealed;
-use crate::domain::time::Timestamp;
-use crate::domain::user::Account;
-
-const OWNER: UserId = UserId::from_u128(2);
-
-fn instance() -> Instance {
-    Instance {
-        provider: ProviderKind::Github,
-        host: "github.test".parse().unwrap(),
-    }
-}
+use crate::domain::samples;
 
 #[test]
 fn a_title_says_what_happened_to_what_and_what_to_do() {
-    let connection = Connection::new(
-        ConnectionId::from_u128(1),
-        OWNER,
-        instance(),
-        "ann/api".parse().unwrap(),
-        HookKey::from_bytes([0; 20]),
-        Timestamp(0),
-    );
-    let credential = Credential {
-        id: CredentialId::from_u128(3),
-        owner: OWNER,
-        instance: instance(),
-        account: Account {
-            id: 1,
-            login: "ann".into(),
-        },
-        scopes: Vec::new(),
-        grant: Grant::Token {
-            token: Sealed(Vec::new()),
-        },
-        is_shared: false,
-        created_at: Timestamp(0),
-        rejected: None,
-    };
+    let connection = samples::connection(1, "ann/api");
+    let credential = samples::credential(3, samples::ANN);
     let (connection, reason) = (&connection, "its payload is gone");
     let failures = [
         HealthFailure::HookSuspended(connection, SuspendReason::Unauthorized),
@@ -73,7 +37,7 @@ fn a_title_says_what_happened_to_what_and_what_to_do() {
     );
     assert_eq!(
         health_title(failures[8]),
-        "Credential of ann at github.test expired. Sign in again or add another."
+        "Credential of ann at github.com expired. Sign in again or add another."
     );
     assert_eq!(ci_title("CI", "main"), "CI failed: CI on main");
     assert_eq!(ci_title("CI", ""), "CI failed: CI");

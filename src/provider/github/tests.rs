@@ -11,7 +11,7 @@ use crate::domain::repo::{ProviderKind, Repository, RepositoryId};
 use crate::domain::secret::Proof;
 use crate::provider::http::HttpConfig;
 use crate::provider::tests::scripted::{
-    self, Noon, Reply, Seen, Server, json as answer, swift, with,
+    self, Noon, Reply, Seen, Server, drifted, json as answer, swift, with,
 };
 use crate::provider::{
     Access, CheckReport, Ensured, HookSpec, Hooks, ProviderError, Repaired, Target,
@@ -190,10 +190,7 @@ async fn every_drifted_setting_is_named() {
         let expected = if fields.is_empty() {
             CheckReport::Intact
         } else {
-            CheckReport::Drifted {
-                fields,
-                former_address: None,
-            }
+            drifted(&fields)
         };
         let server = listing(json!([ours])).await;
         assert_eq!(check(&server, 9).await.unwrap(), expected);
@@ -203,13 +200,7 @@ async fn every_drifted_setting_is_named() {
 #[tokio::test]
 async fn check_and_repair_see_copies_and_missing_hooks() {
     let server = listing(json!([hook(9, URL), hook(8, URL)])).await;
-    assert_eq!(
-        check(&server, 9).await.unwrap(),
-        CheckReport::Drifted {
-            fields: vec!["copies"],
-            former_address: None,
-        }
-    );
+    assert_eq!(check(&server, 9).await.unwrap(), drifted(&["copies"]));
     assert_eq!(repair(&server, 9).await.unwrap(), written());
     let lines = server.lines();
     let end = [format!("DELETE {HOOKS}/8"), format!("PATCH {HOOKS}/9")];
@@ -225,10 +216,7 @@ async fn check_and_repair_see_copies_and_missing_hooks() {
     // The id that we know stays ours although another hook has our URL: that one is a copy.
     let server = listing(json!([hook(9, "https://x.example/"), hook(8, URL)])).await;
     let report = check(&server, 9).await;
-    let drifted = CheckReport::Drifted {
-        fields: vec!["url", "copies"],
-        former_address: None,
-    };
+    let drifted = drifted(&["url", "copies"]);
     assert_eq!(report.unwrap(), drifted);
     assert_eq!(repair(&server, 9).await.unwrap(), written());
     let lines = server.lines();

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 #[derive(Debug, Deserialize)]
 pub struct HookBody {
     pub(super) id: u64,
-    #[serde(default)]
     pub(super) active: Option<bool>,
     #[serde(default)]
     pub(super) events: Vec<String>,
@@ -101,7 +100,6 @@ pub(super) struct RepositoryBody {
     full_name: String,
     #[serde(default)]
     archived: bool,
-    #[serde(default)]
     permissions: Option<PermissionsBody>,
 }
 

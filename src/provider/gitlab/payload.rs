@@ -1,84 +1,40 @@
 //! The parts of GitLab's payloads that we use, as borrowed types that accept any type.
 
-use crate::provider::payload::{List, Loose, Object, wire};
+use crate::provider::payload::wire;
 
 wire! {
     /// The top of every payload, with the keys that distinguish the events.
     Body {
-        object_kind: Loose<'a>,
-        object_attributes: Object<AttributesPart<'a>>,
-        project: Object<ProjectPart<'a>>,
-        project_id: Loose<'a>,
-        merge_request: Object<MergeRequestPart<'a>>,
-        user: Object<UserPart<'a>>,
-        commit: Object<CommitPart<'a>>,
-        builds: List<BuildPart<'a>>,
-        source_pipeline: Object<SourcePart<'a>>,
-        git_ref = "ref": Loose<'a>,
-        after: Loose<'a>,
-        user_username: Loose<'a>,
-        build_status: Loose<'a>,
-        status: Loose<'a>,
+        object_kind, project_id, git_ref = "ref", after, user_username, build_status, status;
+        object_attributes: AttributesPart, project: ProjectPart, merge_request: MergeRequestPart,
+        user: UserPart, commit: CommitPart, source_pipeline: SourcePart; [builds: BuildPart]
     }
     /// `project`.
-    ProjectPart {
-        id: Loose<'a>,
-        path_with_namespace: Loose<'a>,
-        web_url: Loose<'a>,
-        default_branch: Loose<'a>,
-    }
+    ProjectPart { id, path_with_namespace, web_url, default_branch }
     /// `object_attributes` of a pipeline or a merge request.
     AttributesPart {
-        id: Loose<'a>,
-        name: Loose<'a>,
-        git_ref = "ref": Loose<'a>,
-        tag: Loose<'a>,
-        sha: Loose<'a>,
-        source: Loose<'a>,
-        status: Loose<'a>,
-        action: Loose<'a>,
-        created_at: Loose<'a>,
-        started_at: Loose<'a>,
-        finished_at: Loose<'a>,
-        url: Loose<'a>,
-        iid: Loose<'a>,
-        source_branch: Loose<'a>,
-        source_project_id: Loose<'a>,
-        updated_at: Loose<'a>,
-        last_commit: Object<LastCommitPart<'a>>,
-        variables: List<VariablePart<'a>>,
+        id, name, git_ref = "ref", tag, sha, source, status, action, created_at, started_at,
+        finished_at, url, iid, source_branch, source_project_id, updated_at;
+        last_commit: LastCommitPart; [variables: VariablePart]
     }
     /// One of `variables` of a pipeline.
-    VariablePart { key: Loose<'a>, value: Loose<'a> }
+    VariablePart { key, value }
     /// `last_commit` of a merge request.
-    LastCommitPart { id: Loose<'a> }
+    LastCommitPart { id }
     /// `merge_request` of a pipeline.
-    MergeRequestPart {
-        iid: Loose<'a>,
-        source_branch: Loose<'a>,
-        source_project_id: Loose<'a>,
-        target_branch: Loose<'a>,
-    }
+    MergeRequestPart { iid, source_branch, source_project_id, target_branch }
     /// `user`.
-    UserPart { username: Loose<'a>, name: Loose<'a> }
+    UserPart { username, name }
     /// `commit` of a pipeline.
-    CommitPart { message: Loose<'a>, title: Loose<'a>, author: Object<AuthorPart<'a>> }
+    CommitPart { message, title; author: AuthorPart }
     /// The author of a commit.
-    AuthorPart { name: Loose<'a> }
+    AuthorPart { name }
     /// One of `builds`.
     BuildPart {
-        id: Loose<'a>,
-        stage: Loose<'a>,
-        name: Loose<'a>,
-        status: Loose<'a>,
-        created_at: Loose<'a>,
-        started_at: Loose<'a>,
-        finished_at: Loose<'a>,
-        failure_reason: Loose<'a>,
-        allow_failure: Loose<'a>,
+        id, stage, name, status, created_at, started_at, finished_at, failure_reason, allow_failure
     }
     /// `source_pipeline`: the pipeline that started this one.
-    SourcePart { project: Object<ProjectPart<'a>>, pipeline_id: Loose<'a>, job_id: Loose<'a> }
+    SourcePart { pipeline_id, job_id; project: ProjectPart }
     /// The project of a delivery without a hook key.
-    ClaimBody { project: Object<ProjectPart<'a>> }
+    ClaimBody { ; project: ProjectPart }
 }

@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::provider::http::HttpConfig;
 use crate::provider::signature::{SigningKey, gitlab_token};
 use crate::provider::tests::scripted::{
-    self, Noon, Reply, Seen, Server, json as answer, swift, with,
+    self, Noon, Reply, Seen, Server, drifted, json as answer, swift, with,
 };
 use crate::provider::{
     Access, CheckReport, Ensured, HookSpec, Hooks, ProviderError, Repaired, Target,
@@ -247,13 +247,7 @@ async fn every_drifted_setting_is_named_and_what_a_version_lacks_is_none() {
         // Wrong settings come first: they may be why it is disabled.
         ours["alert_status"] = json!("disabled");
         let fields = vec![field];
-        assert_eq!(
-            checked(ours).await,
-            CheckReport::Drifted {
-                fields,
-                former_address: None
-            }
-        );
+        assert_eq!(checked(ours).await, drifted(&fields));
     }
     assert_eq!(checked(hook(9, URL)).await, CheckReport::Intact);
     assert_eq!(checked(old_hook(9, URL)).await, CheckReport::Intact);

@@ -41,23 +41,14 @@ const MAINTAINER: u64 = 40;
 #[derive(Debug, Deserialize)]
 pub struct HookBody {
     pub(super) id: u64,
-    #[serde(default)]
     pub(super) url: Option<String>,
-    #[serde(default)]
     enable_ssl_verification: Option<bool>,
-    #[serde(default)]
     push_events_branch_filter: Option<String>,
-    #[serde(default)]
     branch_filter_strategy: Option<String>,
-    #[serde(default)]
     custom_webhook_template: Option<String>,
-    #[serde(default)]
     token_present: Option<bool>,
-    #[serde(default)]
     signing_token_present: Option<bool>,
-    #[serde(default)]
     pub(super) alert_status: Option<String>,
-    #[serde(default)]
     pub(super) disabled_until: Option<String>,
     /// Among them the flags of the events.
     #[serde(flatten)]
@@ -156,21 +147,17 @@ pub(super) struct ProjectBody {
     path_with_namespace: String,
     #[serde(default)]
     archived: bool,
-    #[serde(default)]
     permissions: Option<PermissionsBody>,
 }
 
 #[derive(Debug, Deserialize)]
 struct PermissionsBody {
-    #[serde(default)]
     project_access: Option<AccessBody>,
-    #[serde(default)]
     group_access: Option<AccessBody>,
 }
 
 #[derive(Debug, Deserialize)]
 struct AccessBody {
-    #[serde(default)]
     access_level: Option<u64>,
 }
 

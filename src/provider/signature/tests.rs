@@ -3,6 +3,7 @@
 mod timing;
 
 use super::*;
+use crate::domain::samples::secret;
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 
 // The key of the published vectors is 27 bytes, shorter than we allow ourselves, so the
@@ -34,10 +35,6 @@ fn github_vectors_hold() {
     for (body, expected) in table {
         assert_eq!(vector(body), expected);
     }
-}
-
-fn secret(fill: char) -> HookSecret {
-    HookSecret::new(fill.to_string().repeat(64)).unwrap()
 }
 
 #[test]
@@ -242,7 +239,7 @@ fn gitlabs_two_secrets_differ_from_each_other_and_from_ours() {
     assert_ne!(token.as_str(), HEXLOWER.encode(&key.0));
     assert_ne!(token.as_str(), secret.expose());
     assert_eq!(format!("{key:?}"), "SigningKey(redacted)");
-    let secrets = [self::secret('b'), secret];
+    let secrets = [crate::domain::samples::secret('b'), secret];
     assert!(gitlab_token_verifies(&secrets, &token));
     assert!(!gitlab_token_verifies(&[], &token));
     for bad in flipped(&token) {

@@ -8,7 +8,7 @@ use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
 use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::http::HttpConfig;
-use crate::provider::{Access, HookSpec, Target};
+use crate::provider::{Access, CheckReport, HookSpec, ProviderError, Target};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::Arc;
@@ -103,6 +103,14 @@ pub(in crate::provider) fn spec(url: &str, events: [&str; 2]) -> HookSpec {
     }
 }
 
+/// Of a hook at its address, of which these settings differ.
+pub(in crate::provider) fn drifted(fields: &[&'static str]) -> CheckReport {
+    CheckReport::Drifted {
+        fields: fields.to_vec(),
+        former_address: None,
+    }
+}
+
 /// Calls of a client to a server, with the test's access, target, spec and mark.
 macro_rules! calls {
     ($client:ident) => {
@@ -132,6 +140,26 @@ macro_rules! calls {
         async fn repository(server: &Server) -> Result<Option<Repository>, ProviderError> {
             $client(server).repository(&access(), &target()).await
         }
+
+        /// A server that answers a creation so, and has no hooks.
+        async fn creating(reply: Reply) -> Server {
+            serving(move |seen| match seen.method.as_str() {
+                "POST" => reply.clone(),
+                _ => answer(200, &json!([])),
+            })
+            .await
+        }
+
+        /// Why a creation that is answered so fails. No secret is shown with it.
+        async fn refused(reply: Reply) -> ProviderError {
+            let error = ensure(&creating(reply).await).await.unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(
+                !shown.contains("topsecret") && !shown.contains("ssss"),
+                "{shown}"
+            );
+            error
+        }
     };
 }
 pub(in crate::provider) use calls;
@@ -144,8 +172,13 @@ pub(in crate::provider) fn swift(url: &str) -> HttpConfig {
     config
 }
 
+/// What is made of a refusal: the failure, with the provider's wish in whole seconds, and the code.
+pub(in crate::provider) fn told(error: &ProviderError) -> (Failure, &'static str) {
+    (rounded(error.failure), error.code.as_str())
+}
+
 /// The provider's wish in whole seconds: some milliseconds of it have passed.
-pub(in crate::provider) fn rounded(failure: Failure) -> Failure {
+fn rounded(failure: Failure) -> Failure {
     match failure {
         Failure::Retryable { after: Some(after) } => {
             let after = after + Duration::from_millis(999);

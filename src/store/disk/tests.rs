@@ -9,10 +9,10 @@ mod strange;
 mod stream;
 
 use super::*;
-use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Source};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::id::{ConnectionId, UserId};
+use crate::domain::samples;
 use crate::domain::time::Timestamp;
-use crate::domain::user::User;
 use crate::store::index::Kv as _;
 use crate::store::journal::{Disk, RealDisk, list_segments, segment_path};
 use crate::store::{After, Change, CommitError, Conflict, Guard, Of, Priority, Read};
@@ -41,6 +41,13 @@ pub(in crate::store) fn open(dir: &Path) -> (DiskStore, OpenReport) {
     open_with(dir, &options(), Arc::new(RealDisk))
 }
 
+/// An empty store, and its directory.
+pub(in crate::store) fn new_store() -> (tempfile::TempDir, DiskStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    (dir, store)
+}
+
 /// Opens a store of which a part may be gone.
 pub(in crate::store) fn open_accepting(dir: &Path) -> (DiskStore, OpenReport) {
     let options = Options {
@@ -66,27 +73,15 @@ const CONNECTION: ConnectionId = ConnectionId::from_u128(1);
 pub(in crate::store) fn delivery(n: u32) -> Delivery {
     Delivery {
         id: DeliveryId::from_u128(u128::from(n) + 1),
-        connection: CONNECTION,
-        owner: UserId::from_u128(1),
-        provider_delivery_id: format!("guid-{n}"),
-        event: "push".into(),
-        action: None,
-        received_at: Timestamp(i64::from(n)),
-        body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         body_bytes: 1000,
-        source: Source::Webhook,
-        state: DeliveryState::Received,
-        tries: 0,
+        ..samples::delivery(n, CONNECTION)
     }
 }
 
 /// A body that does not compress away.
 fn payload(n: u32) -> Payload {
     let mut body = vec![0; 1000];
-    blake3::Hasher::new()
-        .update(&n.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut body);
+    samples::noise(n.into(), &mut body);
     Payload {
         headers: vec![("x-test".into(), n.to_string())],
         body: body.into(),
@@ -135,13 +130,11 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn what_was_committed_is_there_after_an_orderly_end_and_after_a_crash() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     (0..20).for_each(|n| insert(&store, n).unwrap());
     wait(store.commit(processed(3))).unwrap();
     let digest = store.digest().unwrap();
-    store.close();
-    drop(store);
+    end(store);
 
     let (store, report) = open(dir.path());
     assert!(
@@ -164,6 +157,12 @@ fn what_was_committed_is_there_after_an_orderly_end_and_after_a_crash() {
     );
 }
 
+/// Ends a store in order.
+pub(in crate::store) fn end(store: DiskStore) {
+    store.close();
+    drop(store);
+}
+
 /// Ends a store without its orderly end, and waits until its directory is free.
 #[expect(clippy::needless_pass_by_value, reason = "a crash ends it")]
 pub(in crate::store) fn crash(store: DiskStore) {
@@ -176,8 +175,7 @@ pub(in crate::store) fn crash(store: DiskStore) {
 
 #[test]
 fn a_delivery_is_stored_once_however_often_and_concurrently_it_comes() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (_dir, store) = new_store();
     let answers: Vec<_> = (0..50).map(|_| store.commit(insertion(7))).collect();
     let results: Vec<_> = answers.into_iter().map(wait).collect();
     let conflict = Err(CommitError::Conflict(Conflict::Delivery(delivery(7).id)));
@@ -203,11 +201,9 @@ fn a_second_process_is_told_at_once_that_the_directory_is_in_use() {
 
 #[test]
 fn a_newer_store_is_refused_and_left_untouched() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     insert(&store, 1).unwrap();
-    store.close();
-    drop(store);
+    end(store);
     let path = segment_path(&journal_dir(dir.path()), 1);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[8] = 99;
@@ -225,8 +221,7 @@ fn a_newer_store_is_refused_and_left_untouched() {
 
 #[test]
 fn a_flipped_bit_in_the_journal_costs_one_record_and_is_reported() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     (0..20).for_each(|n| insert(&store, n).unwrap());
     crash(store);
     let ids = list_segments(&journal_dir(dir.path())).unwrap().ids;
@@ -246,8 +241,7 @@ fn a_flipped_bit_in_the_journal_costs_one_record_and_is_reported() {
 
 #[test]
 fn a_view_that_was_harmed_after_a_crash_does_not_matter() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     (0..20).for_each(|n| insert(&store, n).unwrap());
     let digest = store.digest().unwrap();
     crash(store);
@@ -265,8 +259,7 @@ fn a_view_that_was_harmed_after_a_crash_does_not_matter() {
 
 #[test]
 fn a_torn_tail_is_cut_and_counted_and_no_damage() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     insert(&store, 1).unwrap();
     crash(store);
     let path = segment_path(&journal_dir(dir.path()), 1);
@@ -452,16 +445,9 @@ fn retention_gives_space_back_and_keeps_what_must_be_kept() {
 
 #[test]
 fn users_come_back_too() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     let id = UserId::from_u128(9);
-    let user = User {
-        id,
-        name: "ann".into(),
-        is_admin: false,
-        created_at: Timestamp(1),
-        removal: None,
-    };
+    let user = samples::user(id, "ann");
     let batch = Batch::of(vec![Change::PutUser(user.clone())]);
     let guarded = batch.guarded_by(Guard::NewUser { name: "ann".into() });
     wait(store.commit(guarded.clone())).unwrap();

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::store::Store;
-use crate::store::disk::tests::{crash, insert, is_there, open, open_accepting, processed, wait};
+use crate::store::disk::tests::{
+    crash, end, insert, is_there, new_store, open, open_accepting, processed, wait,
+};
 use crate::store::journal::segment_path;
 use std::collections::BTreeMap;
 
@@ -54,8 +56,7 @@ fn a_sound_store_is_called_sound_and_is_not_changed() {
 
 #[test]
 fn a_store_that_crashed_is_sound() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     insert(&store, 1).unwrap();
     crash(store);
     let found = verify(dir.path()).unwrap();
@@ -171,8 +172,7 @@ fn the_canary_is_found_in_journal_or_snapshot_and_looking_changes_nothing() {
         wait(store.commit(Batch::of(vec![Change::PutCanary(wanted.clone())]))).unwrap();
         insert(&store, 100 + u32::from(n)).unwrap();
         assert!(matches!(canary(dir.path()), Err(OpenError::InUse(_))));
-        store.close();
-        drop(store);
+        end(store);
         if by_snapshot {
             // What retention does: the canary stands in the snapshot alone.
             let log = Log::read(dir.path()).unwrap();

@@ -4,6 +4,7 @@ use crate::actor::tests::dialect::run_event;
 use crate::domain::incident::{Incident, Resolution};
 use crate::domain::lane::Lane;
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunStatus};
+use crate::domain::samples;
 use crate::domain::time::Timestamp;
 use proptest::prelude::*;
 
@@ -106,12 +107,7 @@ pub(super) fn any_history() -> impl Strategy<Value = Story> {
 }
 
 fn job(id: u64) -> FailedJob {
-    FailedJob {
-        id,
-        name: format!("job {id}"),
-        stage: Some("test".into()),
-        reason: Some("failure".into()),
-    }
+    samples::failed_job(id, &format!("job {id}"), "failure")
 }
 
 impl Story {

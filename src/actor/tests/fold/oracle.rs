@@ -9,7 +9,6 @@ pub(super) mod github;
 pub(super) mod gitlab;
 
 use crate::domain::event::Event;
-use crate::domain::id::Entropy;
 use crate::domain::incident::{Incident, Resolution};
 use crate::domain::run::Family;
 use crate::domain::time::Timestamp;
@@ -18,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// 2026-11-28T10:00:00Z in seconds.
 const TEN: i64 = 1_795_860_000;
 /// Seconds from one act to the next.
-pub(super) const STEP: i64 = 60;
+const STEP: i64 = 60;
 
 /// Seconds since ten as RFC 3339.
 pub(super) fn clock(seconds: i64) -> String {
@@ -29,14 +28,6 @@ pub(super) fn clock(seconds: i64) -> String {
 
 pub(super) fn moment(seconds: i64) -> Timestamp {
     Timestamp((TEN + seconds) * 1000)
-}
-
-pub(super) struct Seed;
-
-impl Entropy for Seed {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(9);
-    }
 }
 
 /// What is told of a history.
@@ -63,6 +54,33 @@ pub(super) enum Fact {
     Over(String, Resolution),
     /// The merge queue tries this entry.
     Tries(String),
+}
+
+impl Fact {
+    pub(super) fn branch_deleted(branch: &str) -> Self {
+        Self::Over(format!("branch {branch}"), Resolution::BranchDeleted)
+    }
+
+    pub(super) fn tag_deleted() -> Self {
+        Self::Over("tag v1".into(), Resolution::TagDeleted)
+    }
+
+    /// A pull or merge request is closed.
+    pub(super) fn closed(number: u64, is_merged: bool) -> Self {
+        let why = if is_merged {
+            Resolution::Merged
+        } else {
+            Resolution::PullRequestClosed
+        };
+        Self::Over(format!("pull {number}"), why)
+    }
+}
+
+/// When the `nth` act begins, and when it ends: a slow one only after the next.
+pub(super) fn times(nth: usize, is_slow: bool) -> (i64, i64) {
+    let began = i64::try_from(nth).unwrap() * STEP;
+    let lasts = if is_slow { STEP + STEP / 2 } else { STEP / 3 };
+    (began, began + lasts)
 }
 
 /// What an incident has to say: the words for its lane, how often, when first and last, and how

@@ -2,32 +2,17 @@
 
 use super::*;
 use crate::domain::connection::Connection;
-use crate::domain::id::{ConnectionId, HookKey, IncidentId, RunId, UserId};
+use crate::domain::id::{ConnectionId, IncidentId, RunId};
 use crate::domain::incident::health::{HealthFailure, HealthKind, report, resolve_all};
 use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::lane::Lane;
 use crate::domain::lifecycle::SuspendReason;
-use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Family, Position};
+use crate::domain::samples::connection;
 
 const T1: Timestamp = Timestamp(1000);
 const T2: Timestamp = Timestamp(2000);
-
-fn connection() -> Connection {
-    let instance = Instance {
-        provider: ProviderKind::Github,
-        host: "github.test".parse().unwrap(),
-    };
-    Connection::new(
-        ConnectionId::from_u128(1),
-        UserId::from_u128(2),
-        instance,
-        "ann/api".parse().unwrap(),
-        HookKey::from_bytes([0; 20]),
-        T1,
-    )
-}
 
 fn suspended(of: &Connection) -> Incident {
     let failure = HealthFailure::HookSuspended(of, SuspendReason::Unauthorized);
@@ -36,7 +21,7 @@ fn suspended(of: &Connection) -> Incident {
 
 #[test]
 fn a_failure_that_is_reported_again_counts_in_the_incident_that_is_open() {
-    let connection = connection();
+    let connection = connection(1, "ann/api");
     let first = suspended(&connection);
     assert_eq!((first.occurrences, first.first_seen_at), (1, T1));
     let another = IncidentId::from_u128(8);
@@ -62,7 +47,7 @@ fn a_failure_that_is_reported_again_counts_in_the_incident_that_is_open() {
 
 #[test]
 fn it_is_acknowledged_once_and_never_after_its_end() {
-    let mut incident = suspended(&connection());
+    let mut incident = suspended(&connection(1, "ann/api"));
     assert_eq!(incident.acknowledge(T1), Ok(true));
     assert_eq!(incident.acknowledge(T2), Ok(false));
     assert_eq!(incident.acknowledged_at, Some(T1));
@@ -103,7 +88,7 @@ fn closed_by_hand_its_track_is_cut_off_there() {
     assert_eq!(track.take(reported, || id), [id]);
     let group = track.group(id).unwrap();
     let source = crate::domain::incident::IncidentSource::Webhook;
-    let mut incident = Incident::of_group(&group, &connection(), source);
+    let mut incident = Incident::of_group(&group, &connection(1, "ann/api"), source);
     assert_eq!(
         (incident.status, incident.occurrences),
         (IncidentStatus::Open, 1)

@@ -4,18 +4,12 @@ mod lanes;
 mod verify;
 
 use super::*;
+use crate::domain::samples::Same;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-struct Seed;
-impl Entropy for Seed {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(9);
-    }
-}
-
 fn decoder() -> GitlabDecode {
-    GitlabDecode::new(&Seed)
+    GitlabDecode::new(&Same(9))
 }
 
 fn pipeline() -> Value {

@@ -21,6 +21,10 @@ use futures_util::TryStreamExt;
 
 const FIRST: ConnectionId = ConnectionId::from_u128(1);
 
+fn numbers<T>(found: &[T], id: impl Fn(&T) -> u128) -> Vec<u128> {
+    found.iter().map(id).collect()
+}
+
 pub(in crate::store) fn what_is_not_there_is_none_or_nothing(subject: &impl Subject) {
     let store = subject.store();
     let none = DeliveryId::from_u128(1);
@@ -33,38 +37,26 @@ pub(in crate::store) fn what_is_not_there_is_none_or_nothing(subject: &impl Subj
     assert_eq!(wait(store.credential(CredentialId::from_u128(1))), Ok(None));
     assert_eq!(wait(store.shared_credentials()), Ok(Vec::new()));
     assert_eq!(wait(store.connection(FIRST)), Ok(None));
-    assert_eq!(
-        wait(store.connection_by_hook_key(&HookKey::from_bytes([1; 20]))),
-        Ok(None)
-    );
+    let key = HookKey::from_bytes([1; 20]);
+    assert_eq!(wait(store.connection_by_hook_key(&key)), Ok(None));
     let name = "o/r1".parse().unwrap();
-    assert_eq!(
-        wait(store.connections_by_name(ProviderKind::Github, &name)),
-        Ok(Vec::new())
-    );
+    let by_name = store.connections_by_name(ProviderKind::Github, &name);
+    assert_eq!(wait(by_name), Ok(Vec::new()));
     assert_eq!(wait(store.connections_of(ANN, first(9))).unwrap().items, []);
     assert_eq!(wait(store.all_connections(first(9))).unwrap().items, []);
     assert_eq!(wait(store.all_credentials(first(9))).unwrap().items, []);
     assert_eq!(wait(store.connection_ids()), Ok(Vec::new()));
     assert_eq!(wait(store.delivery(none)), Ok(None));
     assert_eq!(wait(store.payload(none)), Ok(None));
-    assert_eq!(
-        wait(store.deliveries(Of::Owner(ANN), first(9)))
-            .unwrap()
-            .items,
-        []
-    );
+    let deliveries = store.deliveries(Of::Owner(ANN), first(9));
+    assert_eq!(wait(deliveries).unwrap().items, []);
     assert_eq!(wait(store.pending(FIRST, 9)), Ok(Vec::new()));
     assert_eq!(wait(store.run(RunId::from_u128(1))), Ok(None));
-    assert_eq!(
-        wait(store.run_by_provider_id(FIRST, Family::Actions, 1)),
-        Ok(None)
-    );
+    let run = store.run_by_provider_id(FIRST, Family::Actions, 1);
+    assert_eq!(wait(run), Ok(None));
     assert_eq!(wait(store.incident(IncidentId::from_u128(1))), Ok(None));
-    assert_eq!(
-        wait(store.unresolved_incidents(About::Connection(FIRST))),
-        Ok(Vec::new())
-    );
+    let unresolved = store.unresolved_incidents(About::Connection(FIRST));
+    assert_eq!(wait(unresolved), Ok(Vec::new()));
     assert_eq!(wait(store.command(CommandId::from_u128(1))), Ok(None));
     assert_eq!(wait(store.latest_deliveries()).unwrap().len(), 0);
     assert_eq!(wait(store.canary()), Ok(None));
@@ -109,11 +101,9 @@ pub(in crate::store) fn every_credential_and_connection_is_in_a_page(subject: &i
     let connections = pages(|after| store.all_connections(after), |c| c.id);
     let all: Vec<u128> = (0..count).rev().map(u128::from).collect();
     let found = wait(credentials.try_concat()).unwrap();
-    let found: Vec<_> = found.into_iter().map(|c| c.id.as_u128()).collect();
-    assert_eq!(found, all);
+    assert_eq!(numbers(&found, |c| c.id.as_u128()), all);
     let found = wait(connections.try_concat()).unwrap();
-    let found: Vec<_> = found.into_iter().map(|c| c.id.as_u128()).collect();
-    assert_eq!(found, all);
+    assert_eq!(numbers(&found, |c| c.id.as_u128()), all);
 }
 
 pub(in crate::store) fn pending_deliveries_are_shown_in_order_until_they_are_processed(
@@ -125,10 +115,7 @@ pub(in crate::store) fn pending_deliveries_are_shown_in_order_until_they_are_pro
     }
     let pending = |limit| {
         let found = wait(store.pending(FIRST, limit)).unwrap();
-        found
-            .into_iter()
-            .map(|d| d.id.as_u128())
-            .collect::<Vec<_>>()
+        numbers(&found, |d| d.id.as_u128())
     };
     assert_eq!((pending(9), pending(2)), (vec![1, 3, 5], vec![1, 3]));
     put(
@@ -263,38 +250,17 @@ pub(in crate::store) fn filters_show_what_fits_and_no_other_owners(subject: &imp
     some_of_everything(store);
     let connections = |filter: ConnectionFilter| {
         let found = wait(store.connections(ANN, &filter, first(9))).unwrap();
-        found
-            .items
-            .iter()
-            .map(|c| c.id.as_u128())
-            .collect::<Vec<_>>()
+        numbers(&found.items, |c| c.id.as_u128())
     };
     let plain = ConnectionFilter::default();
-    assert_eq!(connections(plain.clone()), [3, 2, 1]);
-    let are_leaving = true;
-    assert_eq!(
-        connections(ConnectionFilter {
-            are_leaving,
-            ..plain.clone()
-        }),
-        [4]
-    );
-    let status = Some(WebhookStatus::Inactive);
-    assert_eq!(
-        connections(ConnectionFilter {
-            status,
-            ..plain.clone()
-        }),
-        [2]
-    );
-    let repository = Some(Pattern::any_case("O/R3").unwrap());
-    assert_eq!(
-        connections(ConnectionFilter {
-            repository,
-            ..plain
-        }),
-        [3]
-    );
+    let (mut leaving, mut inactive, mut third) = (plain.clone(), plain.clone(), plain.clone());
+    leaving.are_leaving = true;
+    inactive.status = Some(WebhookStatus::Inactive);
+    third.repository = Some(Pattern::any_case("O/R3").unwrap());
+    assert_eq!(connections(plain), [3, 2, 1]);
+    assert_eq!(connections(leaving), [4]);
+    assert_eq!(connections(inactive), [2]);
+    assert_eq!(connections(third), [3]);
 
     for page in [1, 2] {
         let found = wait(store.connections(ANN, &ConnectionFilter::default(), first(page)));
@@ -314,11 +280,7 @@ pub(in crate::store) fn filters_of_history_show_what_fits(subject: &impl Subject
             ..Default::default()
         };
         let found = wait(store.deliveries_of(ANN, &filter, first(9))).unwrap();
-        found
-            .items
-            .iter()
-            .map(|d| d.id.as_u128())
-            .collect::<Vec<_>>()
+        numbers(&found.items, |d| d.id.as_u128())
     };
     assert_eq!(deliveries(None, None), [5, 4, 3, 2, 1]);
     assert_eq!(deliveries(Some(Outcome::Recorded.as_str()), None), [4, 2]);
@@ -331,23 +293,13 @@ pub(in crate::store) fn filters_of_history_show_what_fits(subject: &impl Subject
         };
         filter.whose.connection = of;
         let found = wait(store.incidents_of(ANN, &filter, first(9))).unwrap();
-        found
-            .items
-            .iter()
-            .map(|i| i.id.as_u128())
-            .collect::<Vec<_>>()
+        numbers(&found.items, |i| i.id.as_u128())
     };
     assert_eq!(incidents(None, Some(IncidentStatus::Open)), [2, 1]);
     assert_eq!(incidents(Some(FIRST), None), [4, 3, 1]);
     assert_eq!(incidents(Some(FIRST), Some(IncidentStatus::Open)), [1]);
     let unresolved = wait(store.unresolved_incidents(About::Connection(FIRST))).unwrap();
-    assert_eq!(
-        unresolved
-            .iter()
-            .map(|i| i.id.as_u128())
-            .collect::<Vec<_>>(),
-        [1, 4]
-    );
+    assert_eq!(numbers(&unresolved, |i| i.id.as_u128()), [1, 4]);
 }
 
 pub(in crate::store) fn counts_are_what_a_walk_finds(subject: &impl Subject) {

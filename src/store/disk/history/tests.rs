@@ -1,20 +1,21 @@
 //! What goes when it is old, and what stays however old it is.
 
 use super::*;
-use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome, Payload, Source};
-use crate::domain::id::{ConnectionId, UserId};
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Outcome};
+use crate::domain::id::ConnectionId;
+use crate::domain::incident::Resolution;
 use crate::domain::incident::track::{End, Reported, TrackKey};
-use crate::domain::incident::{CiFailure, IncidentSource, Resolution, Severity, Subject};
-use crate::domain::lane::{Code, Lane};
+use crate::domain::lane::Lane;
 use crate::domain::rule::Verdict;
-use crate::domain::run::{Conclusion, Family, Position, RunFacts, RunStatus};
+use crate::domain::run::{Conclusion, Family, Position};
+use crate::domain::samples;
 use crate::store::contract::tests::made;
 use crate::store::disk::tests::group::connection;
 use crate::store::index::{Claims, Place};
 use crate::store::memory::MemoryKv;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+const CONNECTION: ConnectionId = ConnectionId::from_u128(1);
 const DAY: Duration = Duration::from_hours(24);
 /// Long before the cutoff of 180 days, and long after.
 const OLD: Timestamp = Timestamp(1_000_000);
@@ -25,34 +26,11 @@ fn id(at: Timestamp, n: u128) -> u128 {
 }
 
 fn run(made_at: Timestamp, n: u128, updated_at: Timestamp) -> Run {
+    let number = u64::try_from(n).unwrap();
     Run {
-        id: RunId::from_u128(id(made_at, n)),
-        connection: ConnectionId::from_u128(1),
-        owner: UserId::from_u128(1),
-        provider_run_id: u64::try_from(n).unwrap(),
-        position: Position {
-            number: u64::try_from(n).unwrap(),
-            attempt: 1,
-        },
-        status: RunStatus::Completed(Conclusion::Failure),
         updated_at,
-        suite: None,
-        family: Family::Actions,
-        failed_jobs: BTreeMap::new(),
-        facts: RunFacts {
-            workflow_key: "7".into(),
-            workflow_name: "CI".into(),
-            lane: Lane::of_branch("push", "main".into()),
-            code: Code::Own,
-            head: None,
-            branch: Some("main".into()),
-            commit_sha: String::new(),
-            commit_message: None,
-            author: None,
-            trigger: "push".into(),
-            url: None,
-        },
         first_seen_at: made_at,
+        ..samples::failed_run(RunId::from_u128(id(made_at, n)), CONNECTION, number)
     }
 }
 
@@ -61,40 +39,19 @@ pub(in crate::store::disk) fn incident(
     of: RunId,
     resolved_at: Option<Timestamp>,
 ) -> Incident {
+    let id = IncidentId::from_u128(id(OLD, n));
     Incident {
-        id: IncidentId::from_u128(id(OLD, n)),
-        owner: UserId::from_u128(1),
-        subject: Subject::Connection(ConnectionId::from_u128(1)),
-        repository: None,
         status: if resolved_at.is_some() {
             IncidentStatus::Resolved
         } else {
             IncidentStatus::Open
         },
-        severity: Severity::Error,
-        source: IncidentSource::Webhook,
-        failure_type: "failure".into(),
-        title: "CI failed".into(),
-        ci: Some(CiFailure {
-            run: of,
-            family: Family::Actions,
-            track: track_key("main"),
-            workflow_name: "CI".into(),
-            head: None,
-            branch: None,
-            trigger: "push".into(),
-            commit_sha: String::new(),
-            commit_message: None,
-            author: None,
-            url: None,
-            failed_jobs: Vec::new(),
-        }),
-        occurrences: 1,
+        ci: Some(samples::ci_failure(of, CONNECTION)),
         first_seen_at: OLD,
         last_seen_at: OLD,
-        acknowledged_at: None,
         resolved_at,
         resolution: resolved_at.map(|_| Resolution::ByHand),
+        ..samples::incident(id, CONNECTION)
     }
 }
 
@@ -234,22 +191,16 @@ fn tracks_go_when_nothing_has_ended_on_them_for_long_and_no_incident_is_open() {
 }
 
 fn delivery(received_at: Timestamp, n: u8) -> Delivery {
+    let outcome = Outcome::Recorded;
     Delivery {
         id: DeliveryId::from_u128(id(received_at, n.into())),
-        connection: ConnectionId::from_u128(1),
-        owner: UserId::from_u128(1),
-        provider_delivery_id: format!("guid-{n}"),
-        event: "push".into(),
-        action: None,
         received_at,
         body_digest: BodyDigest::Blake3([n; 32]),
-        body_bytes: 2,
-        source: Source::Webhook,
         state: DeliveryState::Processed {
             at: received_at,
-            outcome: Outcome::Recorded,
+            outcome,
         },
-        tries: 0,
+        ..samples::delivery(n.into(), CONNECTION)
     }
 }
 
@@ -261,10 +212,7 @@ fn replay_guards_outlive_their_delivery_and_go_when_they_are_old() {
         delivery(NOW.minus(DAY), 2),
         delivery(OLD, 3),
     );
-    let payload = Payload {
-        headers: Vec::new(),
-        body: "{}".into(),
-    };
+    let payload = samples::payload("{}");
     for delivery in [&old, &recent, &stored] {
         let insertion = Change::InsertDelivery(Box::new(delivery.clone()), payload.clone());
         put(&index, &insertion);
@@ -336,10 +284,7 @@ fn old_guards_stay_while_they_are_among_the_newest() {
         if n >= 6 {
             delivery.connection = ConnectionId::from_u128(2);
         }
-        let payload = Payload {
-            headers: Vec::new(),
-            body: bytes::Bytes::new(),
-        };
+        let payload = samples::payload("");
         put(
             &index,
             &Change::InsertDelivery(Box::new(delivery.clone()), payload),

@@ -33,8 +33,7 @@ struct Filled {
 }
 
 fn filled() -> Filled {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     for n in 0..30 {
         insert(&store, n).unwrap();
         wait(store.commit(processed(n))).unwrap();
@@ -157,8 +156,7 @@ fn a_file_of_the_view_that_is_gone_or_new_costs_nothing_and_is_told() {
 /// loss last, and is made anew.
 #[test]
 fn a_view_that_lost_an_entry_is_noticed_and_made_anew() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     (0..30).for_each(|n| insert(&store, n).unwrap());
     let digest = store.digest().unwrap();
     let key =
@@ -199,8 +197,7 @@ fn a_view_that_was_trusted_is_read_as_a_whole() {
 /// A value that is not what was written is damage, and never absence or another value.
 #[test]
 fn a_value_that_was_changed_is_noticed_as_it_is_read() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (_dir, store) = new_store();
     insert(&store, 7).unwrap();
     let key =
         crate::store::index::key::Key::of(crate::store::index::key::Kind::DeliveryByProviderId);
@@ -216,8 +213,7 @@ fn a_value_that_was_changed_is_noticed_as_it_is_read() {
 /// What is written beside a walk over everything is counted right.
 #[test]
 fn a_walk_over_everything_goes_well_while_others_write() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (_dir, store) = new_store();
     let is_over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -299,8 +295,7 @@ fn a_store_of_version_0_1_opens() {
     std::fs::remove_dir_all(snapshot_dir(dir.path())).unwrap();
     let (store, _) = open(dir.path());
     assert_eq!(keys(&store.index.kv), whole);
-    store.close();
-    drop(store);
+    end(store);
     let (_store, report) = open(dir.path());
     assert!(!report.is_rebuilt);
 }
@@ -323,8 +318,7 @@ fn the_keys_of_a_form_do_not_change_by_accident() {
 
 #[test]
 fn a_harmed_value_has_the_view_made_anew_and_readers_never_see_a_part_of_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (_dir, store) = new_store();
     for n in 0..200 {
         insert(&store, n).unwrap();
     }
@@ -396,8 +390,7 @@ fn a_disk_that_fails_while_the_view_is_written_behind_costs_nothing() {
         let few = if crate::histories::are_few() { 2 } else { 3 };
         for after in &places[..few] {
             let what = format!("{failure:?} after {after} steps");
-            let dir = tempfile::tempdir().unwrap();
-            let (store, _) = open(dir.path());
+            let (dir, store) = new_store();
             store.index.kv.breaks(*after, failure);
             let mut count = 0;
             while !store.index.kv.is_broken() {
@@ -407,8 +400,7 @@ fn a_disk_that_fails_while_the_view_is_written_behind_costs_nothing() {
             assert_all_there(&store, count, &what);
             insert_all(&store, count..count + 1).unwrap();
             let digest = store.digest().unwrap();
-            store.close();
-            drop(store);
+            end(store);
             let (store, _) = open(dir.path());
             assert_eq!(store.digest().unwrap(), digest, "{what}");
             crash(store);
@@ -420,14 +412,12 @@ fn a_disk_that_fails_while_the_view_is_written_behind_costs_nothing() {
 fn a_disk_that_fails_while_the_view_is_written_out_costs_nothing() {
     for failure in FAILURES {
         let what = format!("{failure:?}");
-        let dir = tempfile::tempdir().unwrap();
-        let (store, _) = open(dir.path());
+        let (dir, store) = new_store();
         insert_all(&store, 0..400).unwrap();
         insert_all(&store, 400..401).unwrap();
         // For an orderly end: the next start rebuilds it.
         store.index.kv.breaks(3, failure);
-        store.close();
-        drop(store);
+        end(store);
         let (store, _) = open(dir.path());
         assert_all_there(&store, 401, &what);
         crash(store);

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::domain::connection::Connection;
-use crate::domain::id::HookKey;
-use crate::domain::repo::{Instance, ProviderKind, RepositoryId};
+use crate::domain::repo::RepositoryId;
 use crate::store::contract::{Subject, contract};
 use parking_lot::{Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -94,28 +93,17 @@ impl Subject for Held {
 contract!(Held::new());
 
 pub(in crate::store) fn connection(id: u128, repository: Option<u64>, name: &str) -> Connection {
-    let instance = Instance {
-        provider: ProviderKind::Github,
-        host: "github.com".parse().unwrap(),
-    };
-    let mut connection = Connection::new(
-        ConnectionId::from_u128(id),
-        UserId::from_u128(1),
-        instance,
-        name.parse().unwrap(),
-        HookKey::from_bytes([u8::try_from(id).unwrap(); 20]),
-        Timestamp(1),
-    );
-    connection.repository = repository.map(RepositoryId);
-    connection
+    Connection {
+        repository: repository.map(RepositoryId),
+        ..samples::connection(id, name)
+    }
 }
 
 /// What hangs on a connection that is gone is ended, however much it is, and goes with age; what
 /// version 0.1 left behind, too.
 #[test]
 fn what_hangs_on_nothing_is_ended_and_goes() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     connect(&store, CONNECTION);
     let all: Vec<_> = (0..2_500).map(|n| store.commit(insertion(n))).collect();
     for one in all {
@@ -126,8 +114,7 @@ fn what_hangs_on_nothing_is_ended_and_goes() {
         store.connections_with_pending().ready().unwrap(),
         [CONNECTION]
     );
-    store.close();
-    drop(store);
+    end(store);
     let options = keeping_little(8192, 20);
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
     until("they wait for ever", || {
@@ -140,13 +127,7 @@ fn what_hangs_on_nothing_is_ended_and_goes() {
         };
         let page = store.deliveries(Of::Connection(CONNECTION), after).ready();
         // Something has to come for the journal to move on.
-        let user = User {
-            id: UserId::from_u128(9),
-            name: "ann".into(),
-            is_admin: false,
-            created_at: Timestamp(1),
-            removal: None,
-        };
+        let user = samples::user(UserId::from_u128(9), "ann");
         wait(store.commit(Batch::of(vec![Change::PutUser(user)]))).unwrap();
         page.unwrap().items.is_empty()
     });

@@ -37,8 +37,7 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 
 /// A store of several segments with two snapshots in the middle.
 fn filled(is_orderly: bool) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     for n in 0..20 {
         insert(&store, n).unwrap();
         if n == 6 || n == 9 {
@@ -94,8 +93,7 @@ fn a_store_that_lost_a_part_of_its_journal_is_refused_until_that_is_accepted() {
             let (store, report) = open_accepting(dir.path());
             assert!(!report.is_new && !report.is_whole(), "{what}: {report:?}");
             insert(&store, 100).unwrap();
-            store.close();
-            drop(store);
+            end(store);
             let (store, _) = open(dir.path());
             assert!(is_there(&store, 100), "{what}");
             crash(store);
@@ -176,8 +174,7 @@ fn a_new_directory_is_told_and_refused_where_a_store_must_be() {
     let (store, report) = open_with(dir.path(), &required, Arc::new(RealDisk));
     assert!(!report.is_new && report.is_empty && report.store == Some(id));
     insert(&store, 1).unwrap();
-    store.close();
-    drop(store);
+    end(store);
     let (store, report) = open_with(dir.path(), &required, Arc::new(RealDisk));
     assert!(!report.is_new && !report.is_empty && report.store == Some(id));
     crash(store);
@@ -186,8 +183,7 @@ fn a_new_directory_is_told_and_refused_where_a_store_must_be() {
 /// A store is begun in steps, and a crash after each of them leaves one that opens.
 #[test]
 fn a_store_whose_beginning_was_cut_off_opens() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     crash(store);
     let mut identity = match Identity::read(dir.path()) {
         IdentityRead::Good(identity) => identity,

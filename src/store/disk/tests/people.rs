@@ -2,22 +2,17 @@
 
 use super::derived::copy;
 use super::*;
-use crate::domain::id::TokenId;
 use crate::domain::pattern::Pattern;
-use crate::domain::user::{Removal, TokenRecord};
+use crate::domain::samples::ANN;
+use crate::domain::user::{Removal, TokenRecord, User};
 use crate::store::disk::snapshot_dir;
 use crate::store::snapshot;
 use crate::store::{Of, Scope};
 
-const ANN: UserId = UserId::from_u128(1);
-
 fn user(removal: Option<Removal>) -> User {
     User {
-        id: ANN,
-        name: "ann".into(),
-        is_admin: false,
-        created_at: Timestamp(1),
         removal,
+        ..samples::user(ANN, "ann")
     }
 }
 
@@ -29,15 +24,11 @@ fn leaving() -> User {
     }))
 }
 
-fn token(id: u128) -> TokenRecord {
+fn token(id: u8) -> TokenRecord {
     TokenRecord {
-        id: TokenId::from_u128(id),
-        user: ANN,
-        hash: [u8::try_from(id).unwrap(); 32],
-        created_at: Timestamp(1),
         name: Some("ci".into()),
         expires_at: Some(Timestamp(9)),
-        last_used_at: None,
+        ..samples::token(id, ANN)
     }
 }
 
@@ -79,8 +70,7 @@ fn a_revoked_token_stays_revoked_after_a_crash_an_orderly_end_and_from_a_snapsho
     crash(store);
     let (store, report) = open_with(dir.path(), &options, Arc::new(RealDisk));
     assert!(report.is_rebuilt && is_gone(&store));
-    store.close();
-    drop(store);
+    end(store);
     let (store, report) = open_with(dir.path(), &options, Arc::new(RealDisk));
     assert!(!report.is_rebuilt && is_gone(&store));
     (0..20).for_each(|n| insert(&store, n).unwrap());
@@ -96,8 +86,7 @@ fn a_revoked_token_stays_revoked_after_a_crash_an_orderly_end_and_from_a_snapsho
 
 #[test]
 fn a_removal_that_was_begun_is_known_after_a_crash_and_a_removed_user_stays_gone() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     let changes = [Change::PutUser(user(None)), Change::PutToken(token(3))];
     commit(&store, changes.to_vec());
     commit(&store, vec![Change::PutUser(leaving())]);

@@ -73,8 +73,7 @@ fn an_end_in_trouble_is_no_orderly_end() {
     let (store, _) = open_with(dir.path(), &options(), Arc::new(disk));
     insert(&store, 1).unwrap();
     insert(&store, 2).unwrap_err();
-    store.close();
-    drop(store);
+    end(store);
     let (store, report) = open(dir.path());
     assert!(report.is_rebuilt && is_there(&store, 1));
 }
@@ -84,8 +83,7 @@ fn a_view_of_another_time_is_not_trusted() {
     let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (store, _) = open(dir.path());
     insert(&store, 1).unwrap();
-    store.close();
-    drop(store);
+    end(store);
     for entry in std::fs::read_dir(view_dir(dir.path())).unwrap() {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_file() {
@@ -179,15 +177,13 @@ fn after_a_start_a_snapshot_is_due_for_what_came_since_the_last_one() {
 /// be missing.
 #[test]
 fn a_snapshot_that_is_due_does_not_wait_until_the_view_was_read() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     // Sixty steps of reading, with a pause after each.
     for n in (0..7_500).step_by(100) {
         let some = (n..n + 100).flat_map(|n| insertion(n).changes);
         wait(store.commit(Batch::of(some.collect()))).unwrap();
     }
-    store.close();
-    drop(store);
+    end(store);
     let bytes = std::fs::read_dir(journal_dir(dir.path())).unwrap();
     let bytes: u64 = bytes
         .map(|entry| entry.unwrap().metadata().unwrap().len())
@@ -255,8 +251,7 @@ fn a_quiet_connection_keeps_its_last_deliveries_however_noisy_the_others_are() {
 #[test]
 fn a_segment_whose_creation_was_cut_off_is_no_damage() {
     for torn in [&[][..], &[7; 10], &[0; 32], &[7; 32], &[0; 4096]] {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, _) = open(dir.path());
+        let (dir, store) = new_store();
         insert(&store, 0).unwrap();
         crash(store);
         let ids = list_segments(&journal_dir(dir.path())).unwrap().ids;
@@ -274,8 +269,7 @@ fn a_segment_whose_creation_was_cut_off_is_no_damage() {
 
 #[test]
 fn a_header_that_is_harmed_while_deliveries_are_behind_it_is_told() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     insert(&store, 0).unwrap();
     crash(store);
     flip(&last_segment(dir.path()), 5);

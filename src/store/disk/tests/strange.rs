@@ -9,8 +9,7 @@ fn pipe(path: &Path) {
 }
 
 fn filled() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     (0..12).for_each(|n| insert(&store, n).unwrap());
     let at = store.shared.applied();
     crate::store::snapshot::write(&snapshot_dir(dir.path()), at, &store.index.kv).unwrap();

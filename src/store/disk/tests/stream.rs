@@ -8,10 +8,7 @@ use std::task::Poll;
 fn body_of(n: u32, bytes: usize) -> Payload {
     let mut body = vec![b'a'; bytes];
     let noise = bytes / 2;
-    blake3::Hasher::new()
-        .update(&n.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut body[..noise]);
+    samples::noise(n.into(), &mut body[..noise]);
     Payload {
         headers: vec![("a".into(), n.to_string()), ("b".into(), "x".repeat(300))],
         body: body.into(),
@@ -35,8 +32,7 @@ fn streamed(store: &DiskStore, n: u32) -> Payload {
 
 #[test]
 fn a_body_of_any_size_is_the_same_read_whole_or_a_little_at_a_time() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (_dir, store) = new_store();
     let sizes = [0, 1, 250, 1000, 70_000, 3 << 20];
     for (n, bytes) in (0..).zip(sizes) {
         let other = Change::InsertDelivery(Box::new(delivery(n + 100)), body_of(n, 7));
@@ -56,8 +52,7 @@ fn a_body_of_any_size_is_the_same_read_whole_or_a_little_at_a_time() {
 
 #[test]
 fn a_large_payload_is_read_on_another_thread_and_few_are_at_a_time() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (_dir, store) = new_store();
     let large = Delivery {
         body_bytes: 100_000,
         ..delivery(1)
@@ -85,8 +80,7 @@ fn a_large_payload_is_read_on_another_thread_and_few_are_at_a_time() {
 
 #[test]
 fn a_flipped_bit_is_found_before_anything_is_read() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(dir.path());
+    let (dir, store) = new_store();
     let change = Change::InsertDelivery(Box::new(delivery(1)), body_of(1, 100_000));
     wait(store.commit(Batch::of(vec![change]))).unwrap();
     let journal = super::super::journal_dir(dir.path());

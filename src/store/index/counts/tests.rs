@@ -5,8 +5,6 @@ use crate::domain::connection::CredentialUse;
 use crate::domain::id::{CredentialId, IncidentId, TokenId, UserId};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lifecycle::{Desired, Phase, SuspendReason};
-use crate::domain::time::Timestamp;
-use crate::domain::user::TokenRecord;
 use crate::store::Change;
 use crate::store::contract::tests::made;
 use crate::store::index::{Entries, Place};
@@ -52,15 +50,7 @@ fn incident(id: u8, status: u8, severity: u8, source: u8) -> Change {
 }
 
 fn token(id: u8, user: u8) -> Change {
-    Change::PutToken(TokenRecord {
-        id: TokenId::from_u128(u128::from(id)),
-        user: UserId::from_u128(u128::from(user)),
-        hash: [id; 32],
-        created_at: Timestamp(1),
-        name: None,
-        expires_at: None,
-        last_used_at: None,
-    })
+    Change::PutToken(made::token(id, UserId::from_u128(user.into())))
 }
 
 fn change() -> impl Strategy<Value = Change> {

@@ -2,9 +2,9 @@
 
 mod status;
 
-use super::{Fact, STEP, Seed, Tell, clock, moment};
-use crate::domain::delivery::Payload;
+use super::{Fact, Tell, clock, moment, times};
 use crate::domain::incident::Resolution;
+use crate::domain::samples::{self, Same};
 use crate::provider::Decode;
 use crate::provider::github::GithubDecode;
 use proptest::prelude::*;
@@ -114,11 +114,8 @@ fn repository(at: i64) -> Value {
 }
 
 fn decode(name: &str, body: &Value, at: i64) -> Tell {
-    let payload = Payload {
-        headers: Vec::new(),
-        body: body.to_string().into(),
-    };
-    let decoded = GithubDecode::new(&Seed).decode(name, &payload);
+    let payload = samples::payload(body.to_string());
+    let decoded = GithubDecode::new(&Same(9)).decode(name, &payload);
     Tell {
         event: decoded.unwrap().event,
         at: moment(at),
@@ -230,7 +227,6 @@ impl Kind {
 impl Story {
     /// When each act begins, and when it ends.
     fn times(&self, nth: usize) -> (i64, i64) {
-        let began = i64::try_from(nth).unwrap() * STEP;
         let is_slow = match (&self.0[nth], self.0.get(nth + 1)) {
             (Act::Run { kind, is_slow, .. }, Some(Act::Run { kind: next, .. })) => {
                 *is_slow && next != kind
@@ -238,10 +234,7 @@ impl Story {
             (Act::Run { is_slow, .. }, Some(_)) => *is_slow,
             (_, _) => false,
         };
-        (
-            began,
-            began + if is_slow { STEP + STEP / 2 } else { STEP / 3 },
-        )
+        times(nth, is_slow)
     }
 
     pub(in super::super) fn facts(&self) -> Vec<(i64, Fact)> {
@@ -284,20 +277,14 @@ impl Story {
                         facts.push((at, fact));
                     }
                 }
-                Act::DeleteBranch(branch) => {
-                    let place = format!("branch {branch}");
-                    facts.push((began, Fact::Over(place, Resolution::BranchDeleted)));
-                }
-                Act::DeleteTag => {
-                    facts.push((began, Fact::Over("tag v1".into(), Resolution::TagDeleted)));
-                }
+                Act::DeleteBranch(branch) => facts.push((began, Fact::branch_deleted(branch))),
+                Act::DeleteTag => facts.push((began, Fact::tag_deleted())),
                 Act::Close(pull, is_merged) => {
-                    let place = format!("pull {pull}");
-                    facts.push((began, Fact::Over(place, closed(*is_merged))));
+                    facts.push((began, Fact::closed(*pull, *is_merged)));
                 }
                 Act::CloseFork(fork, branch, commit) => {
                     for place in [format!("head {fork} {branch}"), format!("commit {commit}")] {
-                        facts.push((began, Fact::Over(place, closed(false))));
+                        facts.push((began, Fact::Over(place, Resolution::PullRequestClosed)));
                     }
                 }
                 Act::Dequeue(pull) => {
@@ -380,14 +367,6 @@ impl Story {
             }
         }
         told
-    }
-}
-
-fn closed(is_merged: bool) -> Resolution {
-    if is_merged {
-        Resolution::Merged
-    } else {
-        Resolution::PullRequestClosed
     }
 }
 

@@ -1,8 +1,8 @@
 //! Histories at GitLab.
 
-use super::{Fact, STEP, Seed, Tell, clock, moment};
+use super::{Fact, Tell, clock, moment, times};
 use crate::domain::delivery::Payload;
-use crate::domain::incident::Resolution;
+use crate::domain::samples::Same;
 use crate::provider::Decode;
 use crate::provider::gitlab::GitlabDecode;
 use proptest::prelude::*;
@@ -85,7 +85,7 @@ fn decode(name: &str, mut body: Value, at: i64) -> Tell {
         )],
         body: body.to_string().into(),
     };
-    let decoded = GitlabDecode::new(&Seed).decode(name, &payload);
+    let decoded = GitlabDecode::new(&Same(9)).decode(name, &payload);
     Tell {
         event: decoded.unwrap().event,
         at: moment(at),
@@ -178,16 +178,12 @@ fn id(nth: usize) -> u64 {
 
 impl Story {
     fn times(&self, nth: usize) -> (i64, i64) {
-        let began = i64::try_from(nth).unwrap() * STEP;
         let is_slow = match (&self.0[nth], self.0.get(nth + 1)) {
             (Act::Run { .. }, Some(Act::Run { .. }) | None) => false,
             (Act::Run { is_slow, .. }, Some(_)) => *is_slow,
             (_, _) => false,
         };
-        (
-            began,
-            began + if is_slow { STEP + STEP / 2 } else { STEP / 3 },
-        )
+        times(nth, is_slow)
     }
 
     pub(in super::super) fn facts(&self) -> Vec<(i64, Fact)> {
@@ -220,20 +216,10 @@ impl Story {
                         decide(lane, ended + 4 + retry, status);
                     }
                 }
-                Act::DeleteBranch(branch) => {
-                    let place = format!("branch {branch}");
-                    facts.push((began, Fact::Over(place, Resolution::BranchDeleted)));
-                }
-                Act::DeleteTag => {
-                    facts.push((began, Fact::Over("tag v1".into(), Resolution::TagDeleted)));
-                }
+                Act::DeleteBranch(branch) => facts.push((began, Fact::branch_deleted(branch))),
+                Act::DeleteTag => facts.push((began, Fact::tag_deleted())),
                 Act::Close(iid, is_merged) => {
-                    let why = if *is_merged {
-                        Resolution::Merged
-                    } else {
-                        Resolution::PullRequestClosed
-                    };
-                    facts.push((began, Fact::Over(format!("pull {iid}"), why)));
+                    facts.push((began, Fact::closed(*iid, *is_merged)));
                 }
             }
         }

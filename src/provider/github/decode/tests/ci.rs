@@ -2,7 +2,8 @@
 
 use super::{decode, decode_run, run};
 use crate::domain::event::Event;
-use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunStatus, Twin};
+use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunStatus, Twin};
+use crate::domain::samples::failed_job as failed;
 use crate::domain::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -84,15 +85,6 @@ fn told(event: &str, body: &Value) -> RunEvent {
     match decode(event, body.to_string()).unwrap().event {
         Event::Run(run) => *run,
         other => panic!("{other:?}"),
-    }
-}
-
-fn failed(id: u64, name: &str, reason: &str) -> FailedJob {
-    FailedJob {
-        id,
-        name: name.into(),
-        stage: None,
-        reason: Some(reason.into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What proves a delivery, and what does not.
 
 use super::*;
+use crate::domain::samples::secret;
 use crate::provider::signature::gitlab_token;
 use data_encoding::HEXLOWER;
 use std::collections::BTreeMap;
@@ -28,10 +29,6 @@ impl Headers {
         self.0.remove(name);
         self
     }
-}
-
-fn secret(fill: char) -> HookSecret {
-    HookSecret::new(fill.to_string().repeat(64)).unwrap()
 }
 
 /// As GitLab before 19 sends it.

@@ -1,0 +1,243 @@
+//! Records for tests, each with what a test seldom cares about; and chance that can be foretold.
+
+use super::connection::Connection;
+use super::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
+use super::grant::Grant;
+use super::id::{
+    ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, TokenId, UserId,
+};
+use super::incident::track::TrackKey;
+use super::incident::{CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject};
+use super::lane::{Code, Lane};
+use super::repo::{Instance, ProviderKind};
+use super::run::{
+    Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
+};
+use super::secret::{HookSecret, Sealed};
+use super::time::Timestamp;
+use super::user::{Account, Credential, TokenRecord, User};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// When everything here was made.
+const AT: Timestamp = Timestamp(1);
+/// Whose everything here is that nobody else's is said to be.
+pub(crate) const ANN: UserId = UserId::from_u128(1);
+
+/// Chance that fills in this byte.
+#[derive(Debug)]
+pub(crate) struct Same(pub(crate) u8);
+
+impl Entropy for Same {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(self.0);
+    }
+}
+
+/// Chance that is never twice the same, and alike in each run.
+#[derive(Debug, Default)]
+pub(crate) struct Seeded(AtomicU64);
+
+impl Entropy for Seeded {
+    fn fill(&self, bytes: &mut [u8]) {
+        let seed = self.0.fetch_add(1, Ordering::SeqCst);
+        noise(seed, bytes);
+    }
+}
+
+/// Fills in bytes that follow from a number and do not compress.
+pub(crate) fn noise(seed: u64, bytes: &mut [u8]) {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    hasher.finalize_xof().fill(bytes);
+}
+
+pub(crate) fn secret(fill: char) -> HookSecret {
+    HookSecret::new(fill.to_string().repeat(64)).unwrap()
+}
+
+pub(crate) fn instance(host: &str) -> Instance {
+    Instance {
+        provider: ProviderKind::Github,
+        host: host.parse().unwrap(),
+    }
+}
+
+pub(crate) fn github() -> Instance {
+    instance("github.com")
+}
+
+pub(crate) fn connection(id: u128, full_name: &str) -> Connection {
+    let key = HookKey::from_bytes([id.to_le_bytes()[0]; 20]);
+    let (id, full_name) = (ConnectionId::from_u128(id), full_name.parse().unwrap());
+    Connection::new(id, ANN, github(), full_name, key, AT)
+}
+
+pub(crate) fn user(id: UserId, name: &str) -> User {
+    User {
+        id,
+        name: name.into(),
+        is_admin: false,
+        created_at: AT,
+        removal: None,
+    }
+}
+
+/// An API token; its hash follows from its id.
+pub(crate) fn token(id: u8, user: UserId) -> TokenRecord {
+    TokenRecord {
+        id: TokenId::from_u128(id.into()),
+        user,
+        hash: [id; 32],
+        created_at: AT,
+        name: None,
+        expires_at: None,
+        last_used_at: None,
+    }
+}
+
+pub(crate) fn credential(id: u128, owner: UserId) -> Credential {
+    Credential {
+        id: CredentialId::from_u128(id),
+        owner,
+        instance: github(),
+        account: Account {
+            id: 7,
+            login: "ann".into(),
+        },
+        scopes: Vec::new(),
+        grant: Grant::Token {
+            token: Sealed(vec![1]),
+        },
+        is_shared: false,
+        created_at: AT,
+        rejected: None,
+    }
+}
+
+/// A delivery; its digest, its time and the provider's id of it follow from its number.
+pub(crate) fn delivery(n: u32, connection: ConnectionId) -> Delivery {
+    Delivery {
+        id: DeliveryId::from_u128(n.into()),
+        connection,
+        owner: ANN,
+        provider_delivery_id: format!("guid-{n}"),
+        event: "push".into(),
+        action: None,
+        received_at: Timestamp(n.into()),
+        body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
+        body_bytes: 2,
+        source: Source::Webhook,
+        state: DeliveryState::Received,
+        tries: 0,
+    }
+}
+
+/// A body without headers.
+pub(crate) fn payload(body: impl Into<Vec<u8>>) -> Payload {
+    Payload {
+        headers: Vec::new(),
+        body: body.into().into(),
+    }
+}
+
+pub(crate) fn failed_job(id: u64, name: &str, reason: &str) -> FailedJob {
+    FailedJob {
+        id,
+        name: name.into(),
+        stage: None,
+        reason: Some(reason.into()),
+    }
+}
+
+/// Of a push to `main`.
+pub(crate) fn facts() -> RunFacts {
+    RunFacts {
+        workflow_key: "7".into(),
+        workflow_name: "CI".into(),
+        lane: Lane::of_branch("push", "main".into()),
+        code: Code::Own,
+        head: None,
+        branch: Some("main".into()),
+        commit_sha: "c".repeat(40),
+        commit_message: None,
+        author: None,
+        trigger: "push".into(),
+        url: None,
+    }
+}
+
+/// An event of a workflow run, whose id is its number.
+pub(crate) fn run_event(position: Position, status: RunStatus, at: Timestamp) -> RunEvent {
+    RunEvent {
+        provider_run_id: position.number,
+        position,
+        status,
+        updated_at: at,
+        began_at: at,
+        family: Family::Actions,
+        twin: Twin::None,
+        parent: None,
+        commit: None,
+        failed_jobs: Vec::new(),
+        facts: facts(),
+    }
+}
+
+/// A workflow run that failed.
+pub(crate) fn failed_run(id: RunId, connection: ConnectionId, number: u64) -> Run {
+    Run {
+        id,
+        connection,
+        owner: ANN,
+        family: Family::Actions,
+        provider_run_id: number,
+        position: Position { number, attempt: 1 },
+        status: RunStatus::Completed(Conclusion::Failure),
+        updated_at: AT,
+        suite: None,
+        failed_jobs: BTreeMap::new(),
+        facts: facts(),
+        first_seen_at: AT,
+    }
+}
+
+/// What an incident says of such a run.
+pub(crate) fn ci_failure(run: RunId, connection: ConnectionId) -> CiFailure {
+    let facts = facts();
+    CiFailure {
+        run,
+        family: Family::Actions,
+        track: TrackKey::of(connection, Family::Actions, &facts),
+        workflow_name: facts.workflow_name,
+        head: None,
+        branch: facts.branch,
+        trigger: facts.trigger,
+        commit_sha: facts.commit_sha,
+        commit_message: None,
+        author: None,
+        url: None,
+        failed_jobs: Vec::new(),
+    }
+}
+
+pub(crate) fn incident(id: IncidentId, connection: ConnectionId) -> Incident {
+    Incident {
+        id,
+        owner: ANN,
+        subject: Subject::Connection(connection),
+        repository: None,
+        status: IncidentStatus::Open,
+        severity: Severity::Error,
+        source: IncidentSource::Webhook,
+        failure_type: "failure".into(),
+        title: "CI failed".into(),
+        ci: None,
+        occurrences: 1,
+        first_seen_at: AT,
+        last_seen_at: AT,
+        acknowledged_at: None,
+        resolved_at: None,
+        resolution: None,
+    }
+}
