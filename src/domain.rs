@@ -5,7 +5,7 @@
 //! decisions out, the store persists them, the edges translate.
 
 #[macro_use]
-mod named;
+pub(crate) mod named;
 
 pub mod backoff;
 pub mod command;
@@ -25,10 +25,13 @@ pub mod removal;
 pub mod repo;
 pub mod rule;
 pub mod run;
-#[cfg(test)]
-pub(crate) mod samples;
 pub mod secret;
 pub mod text;
 pub mod time;
 pub mod user;
 pub mod wording;
+
+#[cfg(test)]
+pub(crate) mod tests;
+#[cfg(test)]
+pub(crate) use tests::samples;

@@ -84,40 +84,30 @@ named! {
     }
 }
 
-/// The progress of a command. It ends once, and does not change afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommandState {
-    /// The connection's actor has not carried it out yet.
-    Asked,
-    /// It was carried out.
-    Done {
-        /// The time.
-        at: Timestamp,
-        /// The effect.
-        outcome: CommandOutcome,
-    },
-    /// It was not carried out, and nothing changed.
-    Failed {
-        /// The time.
-        at: Timestamp,
-        /// The reason.
-        code: ErrorCode,
-    },
+named! {
+    /// The progress of a command. It ends once, and does not change afterwards.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum CommandState {
+        /// The connection's actor has not carried it out yet.
+        Asked = "asked",
+        /// It was carried out.
+        Done {
+            /// The time.
+            at: Timestamp,
+            /// The effect.
+            outcome: CommandOutcome,
+        } = "done",
+        /// It was not carried out, and nothing changed.
+        Failed {
+            /// The time.
+            at: Timestamp,
+            /// The reason.
+            code: ErrorCode,
+        } = "failed",
+    }
 }
 
 impl CommandState {
-    /// All names.
-    pub const NAMES: [&str; 3] = ["asked", "done", "failed"];
-
-    /// The name used in JSON and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Asked => "asked",
-            Self::Done { .. } => "done",
-            Self::Failed { .. } => "failed",
-        }
-    }
-
     /// When it ended; `None` while it is pending.
     pub const fn ended_at(self) -> Option<Timestamp> {
         match self {

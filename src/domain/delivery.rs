@@ -121,66 +121,38 @@ pub enum DeliveryState {
     },
 }
 
-/// The result of processing a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A ping was answered.
-    Pong,
-    /// A run was recorded or updated; with its incident, if any.
-    Run {
-        /// The run.
-        run: RunId,
-        /// The incident that was opened, counted up or resolved.
-        incident: Option<IncidentId>,
-    },
-    /// Kept in the history, without effects.
-    Recorded,
-    /// Not used.
-    Ignored,
-    /// Arrived while the connection was paused or disconnected: kept, without effects.
-    Paused,
-    /// The payload is of another repository than the connection's: kept, without effects.
-    ForeignRepository,
-    /// CI that is also reported by other events: kept, without effects, so that nothing counts
-    /// twice.
-    Mirrored,
-    /// Correctly signed, but at a time so far from ours that it may be a replay: kept, without
-    /// effects.
-    Stale,
-    /// Could not be decoded, or kept failing: kept for analysis.
-    DeadLetter {
-        /// The reason, without payload content.
-        reason: String,
-    },
-}
-
-impl Outcome {
-    /// The names of all outcomes.
-    pub const NAMES: [&str; 9] = [
-        "pong",
-        "run",
-        "recorded",
-        "ignored",
-        "paused",
-        "foreign_repository",
-        "mirrored",
-        "stale",
-        "dead_letter",
-    ];
-
-    /// The name used in JSON and metrics.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Pong => "pong",
-            Self::Run { .. } => "run",
-            Self::Recorded => "recorded",
-            Self::Ignored => "ignored",
-            Self::Paused => "paused",
-            Self::ForeignRepository => "foreign_repository",
-            Self::Mirrored => "mirrored",
-            Self::Stale => "stale",
-            Self::DeadLetter { .. } => "dead_letter",
-        }
+named! {
+    /// The result of processing a delivery.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Outcome {
+        /// A ping was answered.
+        Pong = "pong",
+        /// A run was recorded or updated; with its incident, if any.
+        Run {
+            /// The run.
+            run: RunId,
+            /// The incident that was opened, counted up or resolved.
+            incident: Option<IncidentId>,
+        } = "run",
+        /// Kept in the history, without effects.
+        Recorded = "recorded",
+        /// Not used.
+        Ignored = "ignored",
+        /// Arrived while the connection was paused or disconnected: kept, without effects.
+        Paused = "paused",
+        /// The payload is of another repository than the connection's: kept, without effects.
+        ForeignRepository = "foreign_repository",
+        /// CI that is also reported by other events: kept, without effects, so that nothing counts
+        /// twice.
+        Mirrored = "mirrored",
+        /// Correctly signed, but at a time so far from ours that it may be a replay: kept, without
+        /// effects.
+        Stale = "stale",
+        /// Could not be decoded, or kept failing: kept for analysis.
+        DeadLetter {
+            /// The reason, without payload content.
+            reason: String,
+        } = "dead_letter",
     }
 }
 

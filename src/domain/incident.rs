@@ -145,68 +145,38 @@ pub struct CiFailure {
     pub failed_jobs: Vec<FailedJob>,
 }
 
-/// How an incident was resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Resolution {
-    /// A later run, or a later attempt, passed.
-    Passed(RunId),
-    /// A user resolved it.
-    ByHand,
-    /// The hook, or the credential, works again.
-    Recovered,
-    /// The connection was paused or disconnected, or the credential was removed.
-    Disconnected,
-    /// Version 0.1 followed one family of CI events at a time, and closed incidents of the others.
-    /// Read, never written.
-    Superseded,
-    /// The branch was deleted.
-    BranchDeleted,
-    /// The tag was deleted.
-    TagDeleted,
-    /// The pull or merge request was closed without being merged.
-    PullRequestClosed,
-    /// The pull or merge request was merged.
-    Merged,
-    /// The entry left the merge queue.
-    LeftQueue,
-    /// A check suite had reported it; its workflow run reports the same failure in an incident that
-    /// is still open.
-    Mirrored,
+named! {
+    /// How an incident was resolved.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Resolution {
+        /// A later run, or a later attempt, passed.
+        Passed(RunId) = "passed",
+        /// A user resolved it.
+        ByHand = "manual",
+        /// The hook, or the credential, works again.
+        Recovered = "recovered",
+        /// The connection was paused or disconnected, or the credential was removed.
+        Disconnected = "disconnected",
+        /// Version 0.1 followed one family of CI events at a time, and closed incidents of the
+        /// others. Read, never written.
+        Superseded = "superseded",
+        /// The branch was deleted.
+        BranchDeleted = "branch_deleted",
+        /// The tag was deleted.
+        TagDeleted = "tag_deleted",
+        /// The pull or merge request was closed without being merged.
+        PullRequestClosed = "pull_request_closed",
+        /// The pull or merge request was merged.
+        Merged = "merged",
+        /// The entry left the merge queue.
+        LeftQueue = "left_queue",
+        /// A check suite had reported it; its workflow run reports the same failure in an incident
+        /// that is still open.
+        Mirrored = "mirrored",
+    }
 }
 
 impl Resolution {
-    /// The names of all resolutions.
-    pub const NAMES: [&str; 11] = [
-        "passed",
-        "manual",
-        "recovered",
-        "disconnected",
-        "superseded",
-        "branch_deleted",
-        "tag_deleted",
-        "pull_request_closed",
-        "merged",
-        "left_queue",
-        "mirrored",
-    ];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed(_) => "passed",
-            Self::ByHand => "manual",
-            Self::Recovered => "recovered",
-            Self::Disconnected => "disconnected",
-            Self::Superseded => "superseded",
-            Self::BranchDeleted => "branch_deleted",
-            Self::TagDeleted => "tag_deleted",
-            Self::PullRequestClosed => "pull_request_closed",
-            Self::Merged => "merged",
-            Self::LeftQueue => "left_queue",
-            Self::Mirrored => "mirrored",
-        }
-    }
-
     /// Whether it follows from the reports about runs and places, and not from an action of a user:
     /// then a late report may correct it.
     pub const fn is_derived(self) -> bool {

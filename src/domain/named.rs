@@ -2,6 +2,7 @@
 
 /// Declares an enum, each variant with its name.
 macro_rules! named {
+    // Without data.
     (
         $(#[$meta:meta])*
         pub enum $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }
@@ -24,4 +25,30 @@ macro_rules! named {
             }
         }
     };
+    // With data: the names are of the variants.
+    (
+        $(#[$meta:meta])*
+        pub enum $type:ident { $(
+            $(#[$doc:meta])*
+            $variant:ident $(($inner:ty))? $({ $($(#[$about:meta])* $field:ident: $of:ty,)* })?
+                = $name:literal,
+        )* }
+    ) => {
+        $(#[$meta])*
+        pub enum $type { $(
+            $(#[$doc])* $variant $(($inner))? $({ $($(#[$about])* $field: $of,)* })?,
+        )* }
+
+        impl $type {
+            /// The names of all variants, in order.
+            pub const NAMES: [&str; [$($name),*].len()] = [$($name),*];
+
+            /// The name used in JSON, logs and metrics.
+            pub const fn as_str(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $name),* }
+            }
+        }
+    };
 }
+
+pub(crate) use named;

@@ -11,14 +11,6 @@ use crate::domain::incident::{IncidentStatus, Resolution, Subject};
 use crate::domain::lifecycle::Failure;
 use std::time::Duration;
 
-fn refuse(farm: &Farm, token: &str, failure: Option<Failure>) {
-    let mut refused = farm.provider.refused.lock();
-    match failure {
-        Some(failure) => refused.insert(token.to_owned(), failure),
-        None => refused.remove(token),
-    };
-}
-
 #[actix::test]
 async fn when_a_credential_dies_another_of_the_owner_takes_over() {
     let farm = Farm::new();
@@ -27,7 +19,7 @@ async fn when_a_credential_dies_another_of_the_owner_takes_over() {
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
     let used = || farm.get(connection).credential_used;
     assert_eq!(used(), Some(CredentialUse::Own(newer)));
-    refuse(&farm, "newer", Some(Failure::Unauthorized));
+    farm.provider.refuses("newer", Some(Failure::Unauthorized));
     farm.ask(connection, CommandKind::Check).await;
     farm.until(|| used() == Some(CredentialUse::Own(older)))
         .await;
@@ -49,7 +41,7 @@ async fn a_chosen_credential_without_access_gives_way_and_is_not_tried_for_ever(
     let connection = farm.actors.connect(request).await.unwrap().id;
     let used = || farm.get(connection).credential_used;
     assert_eq!(used(), Some(CredentialUse::Own(chosen)));
-    refuse(&farm, "chosen", Some(Failure::NoAccess));
+    farm.provider.refuses("chosen", Some(Failure::NoAccess));
     farm.ask(connection, CommandKind::Recreate).await;
     farm.until(|| used() == Some(CredentialUse::Own(other)))
         .await;
@@ -64,7 +56,7 @@ async fn a_chosen_credential_without_access_gives_way_and_is_not_tried_for_ever(
     let checks = farm.provider.count("check") - checks;
     assert!(calls() - before <= checks + 6, "pings beside the checks");
     // It may again: whoever asks for a check has every credential tried anew.
-    refuse(&farm, "chosen", None);
+    farm.provider.refuses("chosen", None);
     farm.ask(connection, CommandKind::Check).await;
     farm.until(|| used() == Some(CredentialUse::Own(chosen)))
         .await;
@@ -78,7 +70,7 @@ async fn when_none_has_access_all_are_tried_now_and_then_and_not_in_a_loop() {
     }
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
     for token in ["one", "two", "three"] {
-        refuse(&farm, token, Some(Failure::NoAccess));
+        farm.provider.refuses(token, Some(Failure::NoAccess));
     }
     farm.ask(connection, CommandKind::Recreate).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
@@ -88,7 +80,7 @@ async fn when_none_has_access_all_are_tried_now_and_then_and_not_in_a_loop() {
     tokio::time::sleep(Duration::from_hours(24)).await;
     let calls = farm.provider.calls.lock().len() - before;
     assert!((3..60).contains(&calls), "{calls} calls in a day");
-    refuse(&farm, "one", None);
+    farm.provider.refuses("one", None);
     farm.becomes(connection, WebhookStatus::Active).await;
 }
 
@@ -140,7 +132,7 @@ async fn the_end_of_a_shared_credential_is_told_to_each_in_their_own_words() {
     farm.actors.share_credential(anns, true).await.unwrap();
     let bobs = farm.actors.connect(Farm::request(BOB)).await.unwrap().id;
     let own = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
-    refuse(&farm, "anns", Some(Failure::Unauthorized));
+    farm.provider.refuses("anns", Some(Failure::Unauthorized));
     // ANN's connection finds out; BOB's is told to look at once.
     farm.ask(own, CommandKind::Check).await;
     let both = |status| [bobs, own].iter().all(|id| farm.status(*id) == status);
@@ -190,7 +182,7 @@ async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it()
     let farm = Farm::new();
     let id = farm.give_token(ANN, "t").await;
     farm.actors.connect(Farm::request(ANN)).await.unwrap();
-    refuse(&farm, "t", Some(Failure::Unauthorized));
+    farm.provider.refuses("t", Some(Failure::Unauthorized));
     farm.until(|| farm.credential(id).rejected.is_some()).await;
     let incident = farm.incidents(ANN)[0].id;
     let other = CredentialId::from_u128(1);
@@ -217,7 +209,7 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
         let subjects = incidents.iter().map(|incident| incident.subject);
         subjects.collect::<Vec<_>>()
     };
-    refuse(&farm, "dead", Some(Failure::Unauthorized));
+    farm.provider.refuses("dead", Some(Failure::Unauthorized));
     farm.becomes(id, WebhookStatus::Suspended).await;
     assert_eq!(open(), [Subject::Credential(dead)]);
     // It is taken away: nobody else tells that the connection is still suspended.
@@ -228,7 +220,7 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
     // One that is dead and talked over does not hide what happens later.
     let first = farm.give_token(ANN, "first").await;
     farm.becomes(id, WebhookStatus::Active).await;
-    refuse(&farm, "first", Some(Failure::Unauthorized));
+    farm.provider.refuses("first", Some(Failure::Unauthorized));
     farm.until(|| open() == [Subject::Credential(first)]).await;
     let told = farm.incidents(ANN)[0].id;
     farm.actors.resolve(first, told).await.unwrap();
@@ -248,12 +240,12 @@ async fn a_repository_that_the_newest_credential_does_not_see_is_connected_with_
     let farm = Farm::new();
     let older = farm.give_token(ANN, "older").await;
     let newer = farm.give_token(ANN, "newer").await;
-    refuse(&farm, "newer", Some(Failure::NoAccess));
+    farm.provider.refuses("newer", Some(Failure::NoAccess));
     let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
     assert_eq!(connection.webhook_status(), WebhookStatus::Active);
     assert_eq!(connection.credential_used, Some(CredentialUse::Own(older)));
     farm.give_token(BOB, "bobs").await;
-    refuse(&farm, "bobs", Some(Failure::NoAccess));
+    farm.provider.refuses("bobs", Some(Failure::NoAccess));
     // That it is refused is told, and not that there is none.
     let is_refused = |outcome: Result<Connection, ConnectError>| match outcome {
         Err(ConnectError::Provider(error)) => error.code == ErrorCode::NoAccess,
@@ -277,7 +269,7 @@ async fn a_disconnect_without_a_credential_is_carried_out_as_soon_as_there_is_on
     let farm = Farm::new();
     let dead = farm.give_token(ANN, "dead").await;
     let id = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
-    refuse(&farm, "dead", Some(Failure::Unauthorized));
+    farm.provider.refuses("dead", Some(Failure::Unauthorized));
     farm.until(|| farm.credential(dead).rejected.is_some())
         .await;
     let disconnect = CommandKind::Disconnect { delete_hook: true };

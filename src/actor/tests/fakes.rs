@@ -1,7 +1,7 @@
 //! A provider, a seal and a clock that the stories play with.
 
 use super::dialect::{TEST_EVENT, TestDecode};
-use super::grants::{FakeApps, FakeGrants};
+use super::grants::{FakeApps, FakeGrants, INSTALLATION};
 use super::provider::FakeProvider;
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Asking, CommandError, ConnectRequest, Connections};
@@ -20,6 +20,7 @@ use crate::domain::user::Credential;
 use crate::provider::oauth::{Apps, Grants};
 use crate::provider::{Hooks, Providers};
 use crate::seal::{Purpose, Seal, SealError};
+use crate::store::faulty::FaultyStore;
 use crate::store::memory::MemoryStore;
 use crate::store::{After, Batch, Change, IncidentFilter, Priority, Store};
 use std::sync::Arc;
@@ -81,6 +82,13 @@ pub(super) const BOB: UserId = UserId::from_u128(2);
 impl Farm {
     pub(super) fn new() -> Self {
         Self::on(Arc::new(MemoryStore::new()))
+    }
+
+    /// A new one on a store that fails on demand.
+    pub(super) fn faulty() -> (Arc<FaultyStore>, Self) {
+        let store = Arc::<FaultyStore>::default();
+        let farm = Self::on(Arc::clone(&store) as Arc<dyn Store>);
+        (store, farm)
     }
 
     /// A new one with a connection of Ann's.
@@ -193,6 +201,13 @@ impl Farm {
         let offer = Offer::Oauth(self.grants.grant());
         let added = self.actors.add_grant(owner, instance(), offer).await;
         added.unwrap().id
+    }
+
+    /// A user installs the App.
+    pub(super) async fn install(&self, owner: UserId) -> Credential {
+        let offer = Offer::Installation(INSTALLATION);
+        let added = self.actors.add_grant(owner, instance(), offer).await;
+        added.unwrap()
     }
 
     pub(super) fn credential(&self, id: CredentialId) -> Credential {

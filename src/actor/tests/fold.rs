@@ -55,7 +55,9 @@ fn folded<T>(told: &[T], sizes: &[usize], take: impl Fn(&mut Fold<'_>, &T)) -> P
         let size = *sizes.next().expect("it goes round").min(&rest.len());
         let (batch, later) = rest.split_at(size);
         let mut fold = Fold::new(&ports, &rules, &connection);
-        batch.iter().for_each(|one| take(&mut fold, one));
+        for one in batch {
+            take(&mut fold, one);
+        }
         let committed = ports.store.commit(Batch::of(fold.finish()));
         at_hand(committed).unwrap();
         rest = later;

@@ -49,12 +49,12 @@ async fn a_hook_that_cannot_be_deleted_yet_keeps_its_credential_until_it_is() {
     let farm = Farm::new();
     farm.connect(ANN).await;
     let away = Failure::Retryable { after: None };
-    refuse(&farm, Some(away));
+    farm.provider.refuses("token", Some(away));
     begin(&farm, ANN, true).await;
     tokio::time::sleep(Duration::from_mins(10)).await;
     assert!(!is_gone(&farm, ANN));
     assert_eq!(farm.store.credentials(ANN).ready().unwrap().len(), 1);
-    refuse(&farm, None);
+    farm.provider.refuses("token", None);
     farm.until(|| is_gone(&farm, ANN)).await;
     assert_eq!(hooks(&farm), 0);
     assert_eq!(farm.store.credentials(ANN).ready().unwrap(), []);
@@ -64,7 +64,7 @@ async fn a_hook_that_cannot_be_deleted_yet_keeps_its_credential_until_it_is() {
 async fn an_admin_may_give_up_on_a_hook_that_nobody_can_delete() {
     let farm = Farm::new();
     farm.connect(ANN).await;
-    refuse(&farm, Some(Failure::Unauthorized));
+    farm.provider.refuses("token", Some(Failure::Unauthorized));
     begin(&farm, ANN, true).await;
     tokio::time::sleep(Duration::from_mins(10)).await;
     assert!(!is_gone(&farm, ANN));
@@ -83,11 +83,12 @@ async fn a_removal_goes_on_after_a_death_at_any_moment() {
             farm.actors.connect(request).await.unwrap();
         }
         assert_eq!(hooks(&farm), 3);
-        refuse(&farm, Some(Failure::Retryable { after: None }));
+        farm.provider
+            .refuses("token", Some(Failure::Retryable { after: None }));
         begin(&farm, ANN, true).await;
         tokio::time::sleep(Duration::from_millis(millis)).await;
         farm.restart().await;
-        refuse(&farm, None);
+        farm.provider.refuses("token", None);
         farm.until(|| is_gone(&farm, ANN)).await;
         assert_eq!(hooks(&farm), 0, "after {millis} ms");
         assert_eq!(
@@ -102,26 +103,19 @@ async fn a_removal_goes_on_after_a_death_at_any_moment() {
 async fn nothing_new_becomes_theirs_who_are_leaving() {
     let farm = Farm::new();
     farm.connect(ANN).await;
-    refuse(&farm, Some(Failure::Retryable { after: None }));
+    farm.provider
+        .refuses("token", Some(Failure::Retryable { after: None }));
     begin(&farm, ANN, true).await;
     let request = Farm::request_for(ANN, "o/other");
     let refused = farm.actors.connect(request).await;
     let gone = CommitError::Conflict(Conflict::Owner(ANN));
     assert_eq!(refused, Err(ConnectError::Commit(gone)));
     let token = crate::domain::secret::ProviderToken::new("other".into()).unwrap();
-    refuse(&farm, None);
+    farm.provider.refuses("token", None);
     let added = farm
         .actors
         .add_credential(ANN, super::fakes::instance(), token);
     assert!(added.await.is_err());
     farm.until(|| is_gone(&farm, ANN)).await;
     assert_eq!(farm.store.credentials(ANN).ready().unwrap(), []);
-}
-
-fn refuse(farm: &Farm, failure: Option<Failure>) {
-    let mut refused = farm.provider.refused.lock();
-    match failure {
-        Some(failure) => refused.insert("token".to_owned(), failure),
-        None => refused.remove("token"),
-    };
 }

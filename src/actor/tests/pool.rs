@@ -1,9 +1,9 @@
 //! Grants are renewed once, in time, and never lost in silence.
 
-use super::fakes::{ANN, Farm, instance};
+use super::fakes::{ANN, Farm};
 use super::grants::{INSTALLATION, LIFE, Refresh};
 use crate::actor::{CommandError, Connections};
-use crate::credentials::{Offer, Pool, Refusal};
+use crate::credentials::{Pool, Refusal};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::{CredentialUse, WebhookStatus};
 use crate::domain::errand::Errand;
@@ -13,8 +13,8 @@ use crate::domain::id::CredentialId;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
 use crate::domain::lifecycle::Failure;
 use crate::provider::ProviderError;
-use crate::store::faulty::{Fault, FaultyStore};
-use crate::store::{Change, CommitError, Store};
+use crate::store::faulty::Fault;
+use crate::store::{Change, CommitError};
 use crate::telemetry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -188,8 +188,7 @@ async fn new_tokens_that_are_refused_are_an_end_and_no_loop() {
 
 #[actix::test]
 async fn new_tokens_are_stored_however_long_the_disk_is_full() {
-    let store = Arc::new(FaultyStore::default());
-    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let (store, farm) = Farm::faulty();
     let id = farm.sign_in(ANN).await;
     // The intent is stored, the outcome is not.
     store.breaks(1, Fault::Refuse, is_credential);
@@ -209,8 +208,7 @@ async fn new_tokens_whose_record_is_damaged_are_counted_and_stored_once_it_is_no
         let text = recorder.handle().render();
         text.contains(&format!("hookherd_grants_unstored {count}\n"))
     };
-    let store = Arc::new(FaultyStore::default());
-    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let (store, farm) = Farm::faulty();
     let id = farm.sign_in(ANN).await;
     farm.until(|| refreshes(&farm) == 1).await;
     let was = store.damages(id);
@@ -228,8 +226,7 @@ async fn new_tokens_whose_record_is_damaged_are_counted_and_stored_once_it_is_no
 /// Whoever has the credential's turn may have it for long: nobody waits for that for ever.
 #[actix::test]
 async fn users_are_told_to_come_again_while_new_tokens_cannot_be_stored() {
-    let store = Arc::new(FaultyStore::default());
-    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let (store, farm) = Farm::faulty();
     let id = farm.sign_in(ANN).await;
     store.breaks(1, Fault::Refuse, is_credential);
     farm.until(|| refreshes(&farm) == 1).await;
@@ -274,8 +271,7 @@ async fn killed_at_any_point_of_a_refresh_no_grant_is_lost_in_silence() {
         (Kill::Commit(1, StopAfter), None),
     ];
     for (kill, lost) in table {
-        let store = Arc::new(FaultyStore::default());
-        let mut farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+        let (store, mut farm) = Farm::faulty();
         let id = farm.sign_in(ANN).await;
         let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
         match kill {
@@ -317,8 +313,7 @@ async fn an_orderly_end_waits_for_the_answer_of_a_refresh() {
 #[actix::test]
 async fn killed_while_an_end_is_stored_it_is_told_once() {
     for fault in [Fault::StopBefore, Fault::StopAfter] {
-        let store = Arc::new(FaultyStore::default());
-        let mut farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+        let (store, mut farm) = Farm::faulty();
         let id = farm.sign_in(ANN).await;
         farm.grants.revoke();
         store.breaks(1, fault, is_credential);
@@ -380,8 +375,7 @@ async fn whatever_happens_a_grant_works_or_its_end_was_told() {
 #[actix::test]
 async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_end() {
     let farm = Farm::new();
-    let offer = Offer::Installation(INSTALLATION);
-    let added = farm.actors.add_grant(ANN, instance(), offer).await.unwrap();
+    let added = farm.install(ANN).await;
     assert_eq!(added.account.id, 9);
     assert_eq!(
         added.grant,
@@ -405,8 +399,7 @@ async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_e
     assert_eq!(about(&farm, added.id).len(), 1);
     // And installed again.
     *farm.apps.is_gone.lock() = false;
-    let offer = Offer::Installation(INSTALLATION);
-    let again = farm.actors.add_grant(ANN, instance(), offer).await.unwrap();
+    let again = farm.install(ANN).await;
     assert_eq!(again.id, added.id);
     assert!(ask().await.is_ok());
     assert_eq!(about(&farm, added.id)[0].status, IncidentStatus::Resolved);
@@ -417,13 +410,7 @@ async fn installation_tokens_are_made_once_and_kept_until_shortly_before_their_e
 #[actix::test]
 async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
     let farm = Farm::new();
-    let offer = Offer::Installation(INSTALLATION);
-    let id = farm
-        .actors
-        .add_grant(ANN, instance(), offer)
-        .await
-        .unwrap()
-        .id;
+    let id = farm.install(ANN).await.id;
     let (pool, usable) = (&farm.actors.services().pool, CredentialUse::Own(id));
     for _ in 0..5 {
         let late = async |_| -> Result<(), ProviderError> {

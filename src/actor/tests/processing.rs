@@ -12,9 +12,9 @@ use crate::domain::event::{Decoded, Event};
 use crate::domain::id::UserId;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution};
 use crate::domain::rule::Rules;
-use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::faulty::Fault;
 use crate::store::memory::MemoryStore;
-use crate::store::{After, Change, Of, Store};
+use crate::store::{After, Change, Of};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -347,8 +347,7 @@ async fn a_branch_that_is_deleted_while_the_connection_is_paused_ends_what_faile
 
 #[actix::test]
 async fn every_delivery_that_is_pending_when_a_connection_ends_is_marked() {
-    let store = Arc::<FaultyStore>::default();
-    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let (store, farm) = Farm::faulty();
     let connection = farm.connect(ANN).await;
     let id = connection.id;
     let mut deliveries = Vec::new();

@@ -95,6 +95,15 @@ impl FakeProvider {
             .count()
     }
 
+    /// Whether it refuses this token from now on, and how.
+    pub(super) fn refuses(&self, token: &str, failure: Option<Failure>) {
+        let mut refused = self.refused.lock();
+        match failure {
+            Some(failure) => refused.insert(token.to_owned(), failure),
+            None => refused.remove(token),
+        };
+    }
+
     pub(super) fn next_does(&self, behaviour: Behaviour) {
         self.script.lock().push_back(behaviour);
     }

@@ -28,8 +28,7 @@ struct Race {
 impl Race {
     /// A sign-in whose token has expired, and nobody has renewed it.
     async fn new() -> Self {
-        let store = Arc::<FaultyStore>::default();
-        let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+        let (store, farm) = Farm::faulty();
         let id = farm.sign_in(ANN).await;
         farm.actors.abandon();
         tokio::time::sleep(LIFE + Duration::from_secs(1)).await;

@@ -44,8 +44,8 @@ fn credential(number: u128, seal: &dyn Seal, fields: &[TokenField]) -> Credentia
         }),
     };
     Credential {
-        grant,
         instance,
+        grant,
         ..samples::credential(number, owner)
     }
 }

@@ -8,19 +8,12 @@ use crate::domain::id::{ConnectionId, HookKey, IncidentId};
 use crate::domain::lifecycle::{Hook, Phase};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::RepositoryId;
-use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::faulty::Fault;
 use crate::store::{After, Batch, Change, CommitError, Store};
 use futures_util::future::join_all;
-use std::sync::Arc;
 use std::time::Duration;
 
 const FULL: CommandError = CommandError::Commit(CommitError::DiskFull);
-
-fn farm() -> (Arc<FaultyStore>, Farm) {
-    let store = Arc::new(FaultyStore::default());
-    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
-    (store, farm)
-}
 
 /// Later ids are greater: they begin with the time, in milliseconds.
 async fn moment() {
@@ -35,7 +28,7 @@ const fn puts(change: &Change) -> bool {
 /// AC-1
 #[actix::test]
 async fn many_commands_at_once_are_carried_out_one_after_the_other() {
-    let (store, farm) = farm();
+    let (store, farm) = Farm::faulty();
     let id = farm.connect(ANN).await.id;
     store.breaks(0, Fault::Slow, puts);
     let before = farm.get(id).lifecycle.wanted;
@@ -54,7 +47,7 @@ async fn many_commands_at_once_are_carried_out_one_after_the_other() {
 /// AC-2
 #[actix::test]
 async fn a_command_that_cannot_be_stored_changes_nothing() {
-    let (store, farm) = farm();
+    let (store, farm) = Farm::faulty();
     let id = farm.connect(ANN).await.id;
     let (before, calls) = (farm.get(id), farm.provider.calls.lock().len());
     store.breaks(0, Fault::Refuse, |_| true);
@@ -75,7 +68,7 @@ async fn a_command_that_cannot_be_stored_changes_nothing() {
 /// AC-3
 #[actix::test]
 async fn a_store_that_fails_for_a_while_loses_no_step() {
-    let (store, farm) = farm();
+    let (store, farm) = Farm::faulty();
     let id = farm.connect(ANN).await.id;
     // The intent is stored, and the answer of the provider is not.
     store.breaks(1, Fault::Refuse, puts);
@@ -101,7 +94,7 @@ async fn a_store_that_fails_for_a_while_loses_no_step() {
 /// AC-5: whose lease was granted to another process writes nothing more.
 #[actix::test]
 async fn an_actor_that_has_lost_its_lease_stops() {
-    let (store, farm) = farm();
+    let (store, farm) = Farm::faulty();
     let id = farm.connect(ANN).await.id;
     let before = farm.get(id);
     store.breaks(0, Fault::Fence, puts);
@@ -114,7 +107,7 @@ async fn an_actor_that_has_lost_its_lease_stops() {
 /// AC-7
 #[actix::test]
 async fn an_actor_at_rest_does_not_run() {
-    let (_, farm) = farm();
+    let (_, farm) = Farm::faulty();
     let connection = farm.connect(ANN).await;
     let id = connection.id;
     let is_at_rest = || farm.actors.is_at_rest(id) == Some(true);
@@ -135,7 +128,7 @@ async fn an_actor_at_rest_does_not_run() {
 /// AC-7
 #[actix::test]
 async fn an_actor_that_comes_to_rest_loses_no_message() {
-    let (_, farm) = farm();
+    let (_, farm) = Farm::faulty();
     let id = farm.connect(ANN).await.id;
     let before = farm.get(id).lifecycle.wanted;
     // Each comes at another moment of the end of the one before it.
@@ -154,7 +147,7 @@ async fn an_actor_that_comes_to_rest_loses_no_message() {
 /// After a start, what is unsettled comes first, and the rest at a pace.
 #[actix::test]
 async fn connections_begin_one_after_the_other() {
-    let (store, mut farm) = farm();
+    let (store, mut farm) = Farm::faulty();
     let first = farm.connect(ANN).await;
     farm.becomes(first.id, WebhookStatus::Active).await;
     let many = (0..1500_u64).map(|n| {
@@ -187,8 +180,7 @@ async fn connections_begin_one_after_the_other() {
 #[actix::test]
 async fn a_command_is_carried_out_once_though_the_process_dies_at_any_moment() {
     for (after, fault) in (0..4).flat_map(|n| [(n, Fault::StopBefore), (n, Fault::StopAfter)]) {
-        let store = Arc::new(FaultyStore::default());
-        let mut farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+        let (store, mut farm) = Farm::faulty();
         let id = farm.connect(ANN).await.id;
         let before = farm.get(id).lifecycle.wanted;
         store.breaks(after, fault, |_| true);
@@ -217,7 +209,7 @@ async fn a_command_is_carried_out_once_though_the_process_dies_at_any_moment() {
 /// What the store refuses for a while is still asked.
 #[actix::test]
 async fn a_command_whose_step_cannot_be_stored_is_carried_out_later() {
-    let (store, farm) = farm();
+    let (store, farm) = Farm::faulty();
     let id = farm.connect(ANN).await.id;
     store.breaks(0, Fault::Refuse, puts);
     let asked = farm.command(id, CommandKind::SetEnabled(false)).await;
@@ -246,7 +238,7 @@ async fn a_command_whose_step_cannot_be_stored_is_carried_out_later() {
 /// Two commands that are stored together are carried out in the turn of the first one's waiter.
 #[actix::test]
 async fn a_disconnect_that_ends_before_its_waiter_is_known_reports_the_true_outcome() {
-    let (_, farm) = farm();
+    let (_, farm) = Farm::faulty();
     let id = farm.connect(ANN).await.id;
     farm.becomes(id, WebhookStatus::Active).await;
     let within = Duration::from_secs(5);

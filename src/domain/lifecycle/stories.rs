@@ -7,6 +7,7 @@ mod greeted;
 const NOT_DONE: bool = false;
 const MAYBE_DONE: bool = true;
 const KNOWN: Option<HookId> = Some(HookId(7));
+const REMOVED: Input = Input::DesiredChanged(Desired::Removed { delete_hook: true });
 const FIRST_ENSURE: Call = Call::Ensure {
     known: None,
     revision: 1,
@@ -33,16 +34,14 @@ fn creating() -> Lifecycle {
 }
 
 fn active() -> Lifecycle {
-    let ensured = ensured(7, 1);
-    step(creating(), ensured).0
+    step(creating(), ensured(7, 1)).0
 }
 
 #[test]
 fn a_new_connection_creates_its_hook_and_then_watches_it() {
     let (lifecycle, effects) = step(Lifecycle::default(), Input::Recovered);
     assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
-    let ensured = ensured(7, 1);
-    let (lifecycle, effects) = step(lifecycle, ensured);
+    let (lifecycle, effects) = step(lifecycle, ensured(7, 1));
     assert_eq!(
         (lifecycle.phase, lifecycle.hook),
         (Phase::Active, Hook::Present(HookId(7)))
@@ -55,16 +54,14 @@ fn a_new_connection_creates_its_hook_and_then_watches_it() {
 fn a_creation_that_nobody_received_leaves_nothing_to_delete() {
     let retryable = Failure::Retryable { after: None };
     let (waiting, _) = step(creating(), failed(retryable, NOT_DONE));
-    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
-    assert_eq!(step(waiting, removed).0.phase, Phase::Removed);
+    assert_eq!(step(waiting, REMOVED).0.phase, Phase::Removed);
 }
 
 #[test]
 fn a_creation_with_unknown_outcome_is_deleted_twice_with_a_settling_time_between() {
     let retryable = Failure::Retryable { after: None };
     let (waiting, _) = step(creating(), failed(retryable, MAYBE_DONE));
-    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
-    let (deleting, effects) = step(waiting, removed);
+    let (deleting, effects) = step(waiting, REMOVED);
     assert_eq!(effects, [Effect::Call(Call::Delete { known: None })]);
     let (settling, effects) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
     assert_eq!(effects, [Effect::Schedule(Timer::Retry, Delay::Settle)]);
@@ -75,10 +72,7 @@ fn a_creation_with_unknown_outcome_is_deleted_twice_with_a_settling_time_between
 
 #[test]
 fn not_found_is_never_taken_for_gone() {
-    let (deleting, _) = step(
-        active(),
-        Input::DesiredChanged(Desired::Removed { delete_hook: true }),
-    );
+    let (deleting, _) = step(active(), REMOVED);
     let (waiting, effects) = step(deleting, failed(Failure::NoAccess, NOT_DONE));
     assert_eq!(waiting.phase, Phase::Waiting { attempt: 1 });
     assert_eq!(waiting.hook, Hook::Present(HookId(7)));
@@ -105,8 +99,7 @@ fn a_refused_credential_suspends_until_someone_acts_but_never_stops_a_removal() 
     let (again, _) = step(suspended, Input::CheckRequested);
     assert_eq!(again.phase, Phase::Creating { attempt: 0 });
 
-    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
-    let (deleting, _) = step(active(), removed);
+    let (deleting, _) = step(active(), REMOVED);
     let (waiting, _) = step(deleting, failed(Failure::Unauthorized, NOT_DONE));
     assert_eq!(waiting.phase, Phase::Waiting { attempt: 1 });
 }
@@ -134,8 +127,7 @@ fn a_hook_that_is_deleted_again_and_again_is_not_recreated_for_ever() {
         };
         lifecycle = step(lifecycle, Input::Replied(missing)).0;
         if loss < 3 {
-            let ensured = ensured(7, 1);
-            lifecycle = step(lifecycle, ensured).0;
+            lifecycle = step(lifecycle, ensured(7, 1)).0;
         }
     }
     let reason = SuspendReason::HookDeletedRepeatedly;
@@ -153,8 +145,7 @@ fn disconnecting_without_deleting_ends_at_once_and_calls_nobody() {
         waits.call_outstanding() && effects.is_empty(),
         "the reply in flight ends it"
     );
-    let ensured = ensured(7, 1);
-    assert_eq!(step(waits, ensured).0.phase, Phase::Removed);
+    assert_eq!(step(waits, ensured(7, 1)).0.phase, Phase::Removed);
 }
 
 #[test]
@@ -212,8 +203,7 @@ fn a_hook_disabled_for_good_is_made_anew_when_a_test_did_not_help() {
         );
         let (creating, effects) = step(deleting, Input::Replied(Reply::Deleted { known: KNOWN }));
         assert_eq!(effects, [Effect::Call(FIRST_ENSURE)]);
-        let ensured = ensured(8, 1);
-        let (back, effects) = step(creating, ensured);
+        let (back, effects) = step(creating, ensured(8, 1));
         // Only a check resolves it, and it comes soon.
         assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Backoff(0))));
         let (checking, _) = step(back, Input::TimerFired(Timer::Check));
@@ -346,8 +336,7 @@ fn losses_long_ago_or_before_a_person_looked_do_not_count() {
     }
     assert!(lifecycle.waits_for_a_person());
     let (repairing, _) = step(lifecycle, Input::CheckRequested);
-    let ensured = ensured(7, 1);
-    let (resumed, _) = step(repairing, ensured);
+    let (resumed, _) = step(repairing, ensured(7, 1));
     let lost_again = lose(resumed, Duration::from_secs(4));
     assert_eq!(lost_again.phase, Phase::Active);
 }
@@ -360,8 +349,7 @@ fn restarted_connections_look_at_their_hooks_at_different_times() {
 
 #[test]
 fn a_removal_goes_on_after_panics_and_what_is_over_stays_over() {
-    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
-    let (deleting, _) = step(active(), removed);
+    let (deleting, _) = step(active(), REMOVED);
     let given_up = Input::GaveUp(SuspendReason::Panics);
     let (suspended, _) = step(deleting, given_up.clone());
     let (deleting, effects) = step(suspended, Input::Recovered);
@@ -404,8 +392,7 @@ fn an_id_that_was_known_is_never_forgotten_before_the_hook_is_known_to_be_gone()
     let (_, effects) = step(waiting.clone(), Input::TimerFired(Timer::Retry));
     assert_eq!(effects, [ensure]);
     // A deletion whose answer is lost, twice.
-    let removed = Input::DesiredChanged(Desired::Removed { delete_hook: true });
-    let (deleting, effects) = step(waiting, removed);
+    let (deleting, effects) = step(waiting, REMOVED);
     let delete = Effect::Call(Call::Delete { known: KNOWN });
     assert_eq!(effects, [delete]);
     let (waiting, _) = step(deleting, lost);

@@ -29,31 +29,21 @@ named! {
     }
 }
 
-/// The progress of an attempt. The order is the order of precedence within one attempt: finished
-/// outranks unfinished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RunStatus {
-    /// Requested, queued, pending or waiting.
-    Queued,
-    /// In progress.
-    InProgress,
-    /// Ended so.
-    Completed(Conclusion),
+named! {
+    /// The progress of an attempt. The order is the order of precedence within one attempt:
+    /// finished outranks unfinished.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum RunStatus {
+        /// Requested, queued, pending or waiting.
+        Queued = "queued",
+        /// In progress.
+        InProgress = "in_progress",
+        /// Ended so.
+        Completed(Conclusion) = "completed",
+    }
 }
 
 impl RunStatus {
-    /// The names of all statuses.
-    pub const NAMES: [&str; 3] = ["queued", "in_progress", "completed"];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::InProgress => "in_progress",
-            Self::Completed(_) => "completed",
-        }
-    }
-
     /// Its conclusion, if it has ended.
     pub const fn conclusion(self) -> Option<Conclusion> {
         match self {

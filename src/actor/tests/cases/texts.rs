@@ -1,8 +1,10 @@
 //! Texts that cannot be decoded cost their field and nothing else.
 
 use super::Scene;
+use super::gitlab::pipeline;
 use crate::domain::delivery::Outcome;
 use crate::domain::incident::IncidentSource;
+use serde_json::json;
 
 /// A failed run with this text as its commit's message, byte for byte, and this in a field that
 /// nobody needs.
@@ -71,17 +73,25 @@ async fn numbers_that_are_none_are_absent() {
 /// What identifies a run may be gone with such a number, and the run may have failed.
 #[actix::test]
 async fn a_run_whose_number_is_none_is_not_read() {
+    let run = String::from_utf8(body(b"fix", b"1")).unwrap();
+    let pipeline = pipeline(31, "failed", &json!({})).to_string();
     let hidden = [
-        ("9001", "1e999"),
-        ("9001", "NaN"),
-        ("\"run_number\": 1", "\"run_number\": 0x10"),
+        ("workflow_run", &run, "9001", "1e999"),
+        ("workflow_run", &run, "9001", "NaN"),
+        (
+            "workflow_run",
+            &run,
+            "\"run_number\": 1",
+            "\"run_number\": 0x10",
+        ),
+        ("Pipeline Hook", &pipeline, "\"id\":31", "\"id\":1e999"),
+        ("Pipeline Hook", &pipeline, "\"id\":31", "\"id\":NaN"),
     ];
-    for (part, instead) in hidden {
-        let whole = String::from_utf8(body(b"fix", b"1")).unwrap();
+    for (event, whole, part, instead) in hidden {
         let body = whole.replacen(part, instead, 1);
-        assert_ne!(body, whole);
+        assert_ne!(body, *whole);
         let scene = Scene::set().await;
-        let outcome = scene.tell_raw("workflow_run", body.as_bytes()).await;
+        let outcome = scene.tell_raw(event, body.as_bytes()).await;
         assert!(matches!(outcome, Outcome::DeadLetter { .. }), "{outcome:?}");
         assert_eq!(scene.incidents()[0].failure_type, "delivery_unreadable");
     }

@@ -250,7 +250,7 @@ pub(super) fn told(incidents: &[Incident]) -> Vec<Reading> {
                 }
                 None => title.to_owned(),
             };
-            let end = incident.resolution.map(Resolution::as_str);
+            let end = incident.resolution.as_ref().map(Resolution::as_str);
             (
                 title,
                 incident.occurrences,

@@ -1,27 +1,29 @@
-//! Records for tests, each with what a test seldom cares about; and chance that can be foretold.
+//! Records for tests: a test gives the fields that it is about. And predictable chance.
 
-use super::connection::Connection;
-use super::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
-use super::grant::Grant;
-use super::id::{
+use crate::domain::connection::Connection;
+use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
+use crate::domain::grant::Grant;
+use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, TokenId, UserId,
 };
-use super::incident::track::TrackKey;
-use super::incident::{CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject};
-use super::lane::{Code, Lane};
-use super::repo::{Instance, ProviderKind};
-use super::run::{
+use crate::domain::incident::track::TrackKey;
+use crate::domain::incident::{
+    CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
+};
+use crate::domain::lane::{Code, Lane};
+use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
 };
-use super::secret::{HookSecret, Sealed};
-use super::time::Timestamp;
-use super::user::{Account, Credential, TokenRecord, User};
+use crate::domain::secret::{HookSecret, Sealed};
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Account, Credential, TokenRecord, User};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// When everything here was made.
 const AT: Timestamp = Timestamp(1);
-/// Whose everything here is that nobody else's is said to be.
+/// The owner of everything here for which no other is given.
 pub(crate) const ANN: UserId = UserId::from_u128(1);
 
 /// Chance that fills in this byte.
