@@ -99,7 +99,7 @@ pub trait Read: Send + Sync {
     fn credentials(&self, owner: UserId) -> Reading<'_, Vec<Credential>>;
     /// The credentials that their owners share, newest first.
     fn shared_credentials(&self) -> Reading<'_, Vec<Credential>>;
-    /// Every credential there is, newest first.
+    /// Every credential there is, newest first. A damaged one is left out, counted and logged.
     fn all_credentials(&self, after: After<CredentialId>) -> Reading<'_, Page<Credential>>;
 
     /// A connection.
@@ -118,7 +118,8 @@ pub trait Read: Send + Sync {
         provider: ProviderKind,
         full_name: &FullName,
     ) -> Reading<'_, Vec<Connection>>;
-    /// Every connection there is, newest first, removed ones included.
+    /// Every connection there is, newest first, removed ones included. A damaged one is left out,
+    /// counted and logged.
     fn all_connections(&self, after: After<ConnectionId>) -> Reading<'_, Page<Connection>>;
     /// A user's connections, newest first, removed ones included.
     fn connections_of(

@@ -332,8 +332,7 @@ impl Owned<'_> {
         if !credential.works_for(instance) {
             return Ok(needing);
         }
-        let (last, limit) = (None, NEEDING_MAX);
-        let after = After { last, limit };
+        let after = After::first(NEEDING_MAX);
         let using = self.store.connections_using(id, self.owner, after).await?;
         needing.is_cut_off = using.has_more;
         let shared = self.store.shared_credentials().await?;

@@ -39,6 +39,13 @@ pub struct After<Id> {
     pub limit: usize,
 }
 
+impl<Id> After<Id> {
+    /// The first page.
+    pub const fn first(limit: usize) -> Self {
+        Self { last: None, limit }
+    }
+}
+
 /// Whose records a list shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {

@@ -107,6 +107,8 @@ metrics! {
         "Always 1; the label is the id of the store.";
     BORN = Gauge "hookherd_store_born_timestamp_seconds" []
         "Unix time at which the store was created.";
+    LEFT_OUT = Counter "hookherd_records_left_out_total" ["kind"]
+        "Damaged records left out of a walk over all records of their kind.";
     DAMAGED = Gauge "hookherd_store_damaged" []
         "Damaged places found in the store since the start.";
     TROUBLE = Gauge "hookherd_store_trouble" []

@@ -173,8 +173,7 @@ impl Farm {
 
     /// The commands of a connection, newest first.
     pub(super) fn commands(&self, id: ConnectionId) -> Vec<Command> {
-        let (last, limit) = (None, 100);
-        let found = self.store.commands_of(id, After { last, limit });
+        let found = self.store.commands_of(id, After::first(100));
         found.ready().unwrap().items
     }
 
@@ -354,12 +353,8 @@ impl Farm {
     }
 
     pub(super) fn incidents(&self, owner: UserId) -> Vec<Incident> {
-        let after = After {
-            last: None,
-            limit: 100,
-        };
         self.store
-            .incidents_of(owner, &IncidentFilter::default(), after)
+            .incidents_of(owner, &IncidentFilter::default(), After::first(100))
             .ready()
             .unwrap()
             .items

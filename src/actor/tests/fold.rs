@@ -81,13 +81,10 @@ fn at_hand<T>(answer: impl Future<Output = T>) -> T {
 
 fn incidents(ports: &Ports) -> Vec<Incident> {
     let filter = IncidentFilter::default();
-    let found = ports.store.incidents_of(samples::ANN, &filter, page());
+    let found = ports
+        .store
+        .incidents_of(samples::ANN, &filter, After::first(usize::MAX));
     found.ready().unwrap().items
-}
-
-fn page<T>() -> After<T> {
-    let (last, limit) = (None, usize::MAX);
-    After { last, limit }
 }
 
 fn state(ports: &Ports, events: &[&RunEvent]) -> State {
@@ -95,7 +92,7 @@ fn state(ports: &Ports, events: &[&RunEvent]) -> State {
     let mut state = State::default();
     let mut names = BTreeMap::new();
     for run in store
-        .runs(Of::Connection(CONNECTION), page())
+        .runs(Of::Connection(CONNECTION), After::first(usize::MAX))
         .ready()
         .unwrap()
         .items

@@ -1,6 +1,6 @@
 //! Grants are renewed once, in time, and never lost in silence.
 
-use super::fakes::{ANN, Farm};
+use super::fakes::{ANN, BOB, Farm};
 use super::grants::{INSTALLATION, LIFE, Refresh};
 use crate::actor::{CommandError, Connections};
 use crate::credentials::{Pool, Refusal};
@@ -221,6 +221,30 @@ async fn new_tokens_whose_record_is_damaged_are_counted_and_stored_once_it_is_no
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(access(&farm, id).await, Ok(true));
     assert!(unstored(0));
+}
+
+#[actix::test]
+async fn a_damaged_credential_does_not_keep_others_from_being_renewed() {
+    let recorder = telemetry::local();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let (store, farm) = Farm::faulty();
+    let mut before = Vec::new();
+    // More of them than a page has, newer and older than the other one.
+    for n in 0..250 {
+        before.push(farm.give_token(BOB, &format!("older-{n}")).await);
+    }
+    let id = farm.sign_in(ANN).await;
+    for n in 0..250 {
+        before.push(farm.give_token(BOB, &format!("newer-{n}")).await);
+    }
+    for damaged in before {
+        store.damages(damaged);
+    }
+    farm.until(|| refreshes(&farm) == 1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(access(&farm, id).await, Ok(true));
+    let text = recorder.handle().render();
+    assert!(text.contains("hookherd_records_left_out_total{kind=\"credential\"}"));
 }
 
 /// Whoever has the credential's turn may have it for long: nobody waits for that for ever.

@@ -262,11 +262,12 @@ async fn of_the_commands_that_have_ended_a_connection_keeps_the_newest() {
     moment().await;
     let unknown = CommandKind::Resolve(IncidentId::from_u128(1));
     farm.command(id, unknown.clone()).await.unwrap_err();
-    let page = After {
-        last: None,
-        limit: 1000,
-    };
-    let kept = farm.store.commands_of(id, page).ready().unwrap().items;
+    let kept = farm
+        .store
+        .commands_of(id, After::first(1000))
+        .ready()
+        .unwrap()
+        .items;
     assert_eq!(kept.len(), KEPT_MAX);
     assert_eq!(kept[0].kind, unknown, "one that failed has ended, too");
     let oldest = vec!["event-6".to_owned()];

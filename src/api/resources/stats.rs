@@ -34,10 +34,7 @@ pub(in crate::api) async fn show(me: Me) -> Answer {
 }
 
 async fn incidents(owned: Owned<'_>, now: Timestamp) -> Result<IncidentStats, Problem> {
-    let newest = After {
-        last: None,
-        limit: SAMPLE_MAX,
-    };
+    let newest = After::first(SAMPLE_MAX);
     let sample = owned.incidents(&IncidentFilter::default(), newest).await?;
     let sample = sample.items;
     let mut by_status = BTreeMap::from(IncidentStatus::ALL.map(|status| (status, 0)));
@@ -60,13 +57,7 @@ async fn incidents(owned: Owned<'_>, now: Timestamp) -> Result<IncidentStats, Pr
 
 async fn deliveries(owned: Owned<'_>) -> Result<DeliveryStats, Problem> {
     let sample = owned
-        .deliveries(
-            &DeliveryFilter::default(),
-            After {
-                last: None,
-                limit: SAMPLE_MAX,
-            },
-        )
+        .deliveries(&DeliveryFilter::default(), After::first(SAMPLE_MAX))
         .await?
         .items;
     let mut by_outcome = BTreeMap::new();

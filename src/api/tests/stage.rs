@@ -264,9 +264,8 @@ impl Stage {
 
     /// How many deliveries of the owner's connection are stored.
     pub(super) fn stored(&self) -> usize {
-        let (last, limit) = (None, 1000);
         let of = Of::Connection(self.connection.id);
-        let page = self.store.deliveries(of, After { last, limit }).ready();
+        let page = self.store.deliveries(of, After::first(1000)).ready();
         page.unwrap().items.len()
     }
 

@@ -325,7 +325,7 @@ impl Upkeep {
         } else {
             let limit = self.options.retention.floor_per_connection;
             let of = Of::Connection(delivery.connection);
-            let page = self.index.deliveries(of, After { last: None, limit })?;
+            let page = self.index.deliveries(of, After::first(limit))?;
             let oldest = page.items.last().map_or(delivery.id, |oldest| oldest.id);
             floors.insert(connection, oldest);
             oldest

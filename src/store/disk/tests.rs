@@ -352,12 +352,8 @@ fn any_single_failure_of_the_disk_costs_no_acknowledged_record() {
                     [],
                     "{kind} {nth}: a failed write is no damage"
                 );
-                let after = After {
-                    last: None,
-                    limit: 100,
-                };
                 let all = store
-                    .deliveries(Of::Connection(CONNECTION), after)
+                    .deliveries(Of::Connection(CONNECTION), After::first(100))
                     .ready()
                     .unwrap();
                 assert_eq!(all.items.len(), 10, "{kind} {nth}");

@@ -20,6 +20,9 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::record::Record;
 use crate::store::{After, Of, Page, ReadError};
+use crate::telemetry::{may_log, metric};
+use metrics::counter;
+use std::cell::Cell;
 
 impl<K: Kv> Index<K> {
     /// A delivery and where its payload lies.
@@ -232,9 +235,7 @@ impl<K: Kv> Index<K> {
         after: After<CredentialId>,
     ) -> Result<Page<Credential>, ReadError> {
         let last = after.last.map(CredentialId::as_u128);
-        self.page(&Key::of(Kind::Credential), last, after.limit, |id| {
-            self.credential(CredentialId::from_u128(id))
-        })
+        self.page_of_all(Kind::Credential, last, after.limit)
     }
 
     pub(super) fn all_connections(
@@ -242,9 +243,38 @@ impl<K: Kv> Index<K> {
         after: After<ConnectionId>,
     ) -> Result<Page<Connection>, ReadError> {
         let last = after.last.map(ConnectionId::as_u128);
-        self.page(&Key::of(Kind::Connection), last, after.limit, |id| {
-            self.connection(ConnectionId::from_u128(id))
-        })
+        self.page_of_all(Kind::Connection, last, after.limit)
+    }
+
+    /// A page of all records of a kind. A damaged one is left out, counted and logged: the others
+    /// are still looked after.
+    fn page_of_all<R: Record>(
+        &self,
+        kind: Kind,
+        mut last: Option<u128>,
+        limit: usize,
+    ) -> Result<Page<R>, ReadError> {
+        loop {
+            let seen = Cell::new(last);
+            let page = self.page(&Key::of(kind), last, limit, |id| {
+                seen.set(Some(id));
+                match self.record(&Key::of(kind).id(id)) {
+                    Err(error @ ReadError::Damaged { kind }) => {
+                        counter!(metric::LEFT_OUT, "kind" => kind).increment(1);
+                        if may_log("record_left_out") {
+                            tracing::error!(%error, "record_left_out");
+                        }
+                        Ok(None)
+                    }
+                    found => found,
+                }
+            })?;
+            // The next page continues after the last record of this one.
+            if !page.items.is_empty() || !page.has_more {
+                return Ok(page);
+            }
+            last = seen.get();
+        }
     }
 
     pub(in crate::store) fn connection(

@@ -6,7 +6,7 @@ use crate::domain::id::{CommandId, ConnectionId, CredentialId};
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Subject, conflict, wait};
-use crate::store::{Batch, Change, Conflict, Guard, Lease};
+use crate::store::{After, Batch, Change, Conflict, Guard, Lease};
 
 const FIRST: ConnectionId = ConnectionId::from_u128(1);
 
@@ -44,7 +44,8 @@ pub(in crate::store) fn commands_wait_in_order_and_are_found_by_id_and_by_connec
     let waiting = || wait(store.connections_with_commands()).unwrap();
     assert_eq!(waiting(), [1, 2, 3].map(ConnectionId::from_u128));
     let page = |id, limit| {
-        let page = wait(store.commands_of(ConnectionId::from_u128(id), first(limit))).unwrap();
+        let page =
+            wait(store.commands_of(ConnectionId::from_u128(id), After::first(limit))).unwrap();
         (page.items, page.has_more)
     };
     assert_eq!(page(1, 1), (vec![four.clone()], true), "newest first");

@@ -10,13 +10,9 @@ use crate::domain::samples;
 pub(in crate::store) use crate::domain::samples::{ANN, credential, token, user};
 use crate::domain::time::Timestamp;
 use crate::store::contract::wait;
-use crate::store::{After, Batch, Change, CommitError, Guard, Store};
+use crate::store::{Batch, Change, CommitError, Guard, Store};
 
 pub(in crate::store) const BOB: OwnerId = UserId::from_u128(2);
-
-pub(in crate::store) fn first<Id>(limit: usize) -> After<Id> {
-    After { last: None, limit }
-}
 
 /// Commits changes without a condition.
 pub(in crate::store) fn put(store: &dyn Store, changes: Vec<Change>) {

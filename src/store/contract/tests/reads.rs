@@ -42,13 +42,24 @@ pub(in crate::store) fn what_is_not_there_is_none_or_nothing(subject: &impl Subj
     let name = "o/r1".parse().unwrap();
     let by_name = store.connections_by_name(ProviderKind::Github, &name);
     assert_eq!(wait(by_name), Ok(Vec::new()));
-    assert_eq!(wait(store.connections_of(ANN, first(9))).unwrap().items, []);
-    assert_eq!(wait(store.all_connections(first(9))).unwrap().items, []);
-    assert_eq!(wait(store.all_credentials(first(9))).unwrap().items, []);
+    assert_eq!(
+        wait(store.connections_of(ANN, After::first(9)))
+            .unwrap()
+            .items,
+        []
+    );
+    assert_eq!(
+        wait(store.all_connections(After::first(9))).unwrap().items,
+        []
+    );
+    assert_eq!(
+        wait(store.all_credentials(After::first(9))).unwrap().items,
+        []
+    );
     assert_eq!(wait(store.connection_ids()), Ok(Vec::new()));
     assert_eq!(wait(store.delivery(none)), Ok(None));
     assert_eq!(wait(store.payload(none)), Ok(None));
-    let deliveries = store.deliveries(Of::Owner(ANN), first(9));
+    let deliveries = store.deliveries(Of::Owner(ANN), After::first(9));
     assert_eq!(wait(deliveries).unwrap().items, []);
     assert_eq!(wait(store.pending(FIRST, 9)), Ok(Vec::new()));
     assert_eq!(wait(store.run(RunId::from_u128(1))), Ok(None));
@@ -147,7 +158,7 @@ pub(in crate::store) fn a_connection_is_found_by_all_that_leads_to_it_and_by_not
         wait(found).unwrap().len()
     };
     let using = |id| {
-        wait(store.connections_using(id, BOB, first(9)))
+        wait(store.connections_using(id, BOB, After::first(9)))
             .unwrap()
             .items
             .len()
@@ -156,7 +167,7 @@ pub(in crate::store) fn a_connection_is_found_by_all_that_leads_to_it_and_by_not
         (by_name("O/R1"), by_number(1), using(credential)),
         (1, 1, 0)
     );
-    let of_ann = wait(store.connections_using(credential, ANN, first(9)))
+    let of_ann = wait(store.connections_using(credential, ANN, After::first(9)))
         .unwrap()
         .items;
     assert_eq!(
@@ -249,7 +260,7 @@ pub(in crate::store) fn filters_show_what_fits_and_no_other_owners(subject: &imp
     let store = subject.store();
     some_of_everything(store);
     let connections = |filter: ConnectionFilter| {
-        let found = wait(store.connections(ANN, &filter, first(9))).unwrap();
+        let found = wait(store.connections(ANN, &filter, After::first(9))).unwrap();
         numbers(&found.items, |c| c.id.as_u128())
     };
     let plain = ConnectionFilter::default();
@@ -263,7 +274,7 @@ pub(in crate::store) fn filters_show_what_fits_and_no_other_owners(subject: &imp
     assert_eq!(connections(third), [3]);
 
     for page in [1, 2] {
-        let found = wait(store.connections(ANN, &ConnectionFilter::default(), first(page)));
+        let found = wait(store.connections(ANN, &ConnectionFilter::default(), After::first(page)));
         let found = found.unwrap();
         assert_eq!(found.items.len(), page);
         assert_eq!(found.next, found.items.last().map(|c| c.id));
@@ -279,7 +290,7 @@ pub(in crate::store) fn filters_of_history_show_what_fits(subject: &impl Subject
             is_processed,
             ..Default::default()
         };
-        let found = wait(store.deliveries_of(ANN, &filter, first(9))).unwrap();
+        let found = wait(store.deliveries_of(ANN, &filter, After::first(9))).unwrap();
         numbers(&found.items, |d| d.id.as_u128())
     };
     assert_eq!(deliveries(None, None), [5, 4, 3, 2, 1]);
@@ -292,7 +303,7 @@ pub(in crate::store) fn filters_of_history_show_what_fits(subject: &impl Subject
             ..Default::default()
         };
         filter.whose.connection = of;
-        let found = wait(store.incidents_of(ANN, &filter, first(9))).unwrap();
+        let found = wait(store.incidents_of(ANN, &filter, After::first(9))).unwrap();
         numbers(&found.items, |i| i.id.as_u128())
     };
     assert_eq!(incidents(None, Some(IncidentStatus::Open)), [2, 1]);
@@ -311,13 +322,13 @@ pub(in crate::store) fn counts_are_what_a_walk_finds(subject: &impl Subject) {
             status: Some(status),
             ..Default::default()
         };
-        let found = wait(store.connections(ANN, &filter, first(9)))
+        let found = wait(store.connections(ANN, &filter, After::first(9)))
             .unwrap()
             .items
             .len();
         assert_eq!(counts.connections[&status], found, "{status:?}");
     }
-    let kept = wait(store.connections_of(ANN, first(9)))
+    let kept = wait(store.connections_of(ANN, After::first(9)))
         .unwrap()
         .items
         .len();
@@ -330,7 +341,7 @@ pub(in crate::store) fn counts_are_what_a_walk_finds(subject: &impl Subject) {
             status: Some(status),
             ..Default::default()
         };
-        let found = wait(store.incidents_of(ANN, &filter, first(9)))
+        let found = wait(store.incidents_of(ANN, &filter, After::first(9)))
             .unwrap()
             .items
             .len();

@@ -6,7 +6,7 @@ use crate::domain::id::{ConnectionId, TokenId};
 use crate::domain::incident::IncidentStatus;
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Subject, conflict, wait};
-use crate::store::{Batch, Change, Conflict, Guard, Of, Scope};
+use crate::store::{After, Batch, Change, Conflict, Guard, Of, Scope};
 
 const FIRST: ConnectionId = ConnectionId::from_u128(1);
 
@@ -83,7 +83,7 @@ pub(in crate::store) fn what_is_applied_twice_is_there_once(subject: &impl Subje
     ];
     put(store, [&all[..], &all[..]].concat());
     put(store, all.to_vec());
-    let page = wait(store.deliveries(Of::Connection(FIRST), first(9))).unwrap();
+    let page = wait(store.deliveries(Of::Connection(FIRST), After::first(9))).unwrap();
     assert_eq!((page.items.len(), page.has_more), (1, false));
     let counts = wait(store.counts(Scope::Owner(ANN))).unwrap();
     let incidents = counts.incidents[&IncidentStatus::Open];

@@ -268,13 +268,7 @@ fn a_store_of_version_0_1_opens() {
     assert_eq!(report.harmed, Vec::<String>::new());
     let connection = store.connection_ids().ready().unwrap()[0];
     let page = store
-        .deliveries(
-            Of::Connection(connection),
-            After {
-                last: None,
-                limit: 100,
-            },
-        )
+        .deliveries(Of::Connection(connection), After::first(100))
         .ready();
     let page = page.unwrap();
     assert_eq!(page.items.len(), 15);

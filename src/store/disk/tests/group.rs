@@ -121,11 +121,9 @@ fn what_hangs_on_nothing_is_ended_and_goes() {
         store.connections_with_pending().ready() == Ok(Vec::new())
     });
     until("they are carried on for ever", || {
-        let after = After {
-            last: None,
-            limit: 1,
-        };
-        let page = store.deliveries(Of::Connection(CONNECTION), after).ready();
+        let page = store
+            .deliveries(Of::Connection(CONNECTION), After::first(1))
+            .ready();
         // Something has to come for the journal to move on.
         let user = samples::user(UserId::from_u128(9), "ann");
         wait(store.commit(Batch::of(vec![Change::PutUser(user)]))).unwrap();

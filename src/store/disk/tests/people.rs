@@ -102,13 +102,6 @@ fn a_removal_that_was_begun_is_known_after_a_crash_and_a_removed_user_stays_gone
     assert_eq!(store.all_tokens().ready().unwrap(), []);
 }
 
-fn newest<Id>() -> crate::store::After<Id> {
-    crate::store::After {
-        last: None,
-        limit: 1000,
-    }
-}
-
 /// A data directory of version 0.1 has records and no keys of the newer lists: they are found all
 /// the same once it was opened.
 #[test]
@@ -137,13 +130,13 @@ fn lists_lead_to_what_version_0_1_stored() {
             ..Default::default()
         };
         let found = store
-            .connections(connection.owner, &named, newest())
+            .connections(connection.owner, &named, After::first(1000))
             .ready();
         let is_found = found.unwrap().items.contains(&connection);
         assert_eq!(is_found, !connection.is_removed());
         live += usize::from(is_found);
         let all = store
-            .deliveries(Of::Connection(id), newest())
+            .deliveries(Of::Connection(id), After::first(1000))
             .ready()
             .unwrap()
             .items;
@@ -155,7 +148,7 @@ fn lists_lead_to_what_version_0_1_stored() {
                 ..Default::default()
             };
             let found = store
-                .deliveries_of(connection.owner, &filter, newest())
+                .deliveries_of(connection.owner, &filter, After::first(1000))
                 .ready();
             let found = found.unwrap().items.into_iter();
             by_outcome += found.filter(|d| d.connection == id).count();
