@@ -394,13 +394,13 @@ async fn the_first_of_a_burst_is_processed_at_once_and_the_rest_together() {
         for n in 0..50 {
             let run = format!("{} 1 success", burst * 50 + n + 1);
             deliveries.push(farm.deliver(&connection, &run).await);
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         for delivery in deliveries {
             let outcome = farm.outcome(delivery).await;
             assert!(matches!(outcome, Outcome::Run { .. }), "{outcome:?}");
         }
         let turns = store.commits() - before - 50;
-        assert!((1..=3).contains(&turns), "{turns} commits of the actor");
+        assert!((2..=6).contains(&turns), "{turns} commits of the actor");
     }
 }
