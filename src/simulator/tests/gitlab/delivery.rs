@@ -46,10 +46,8 @@ async fn a_delivery_carries_token_ids_and_signature() {
         Some(expected(&seen).as_str())
     );
     let body = seen.json();
-    assert_eq!(
-        (&body["object_kind"], &body["ref"]),
-        (&json!("push"), &json!("refs/heads/main"))
-    );
+    assert_eq!(body["object_kind"], "push");
+    assert_eq!(body["ref"], "refs/heads/main");
     assert_eq!(body["project"]["path_with_namespace"], PROJECT);
 }
 

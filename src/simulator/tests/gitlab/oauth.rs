@@ -89,10 +89,8 @@ async fn a_code_is_good_once_for_ten_minutes_and_for_its_verifier_only() {
     );
     let code = lab.code().await;
     let grant = json_of(lab.redeem(&code, VERIFIER).await).await;
-    assert_eq!(
-        (&grant["token_type"], &grant["expires_in"]),
-        (&json!("Bearer"), &json!(7200))
-    );
+    assert_eq!(grant["token_type"], "Bearer");
+    assert_eq!(grant["expires_in"], 7200);
     assert_eq!(lab.user(&grant["access_token"]).await, 200);
     assert_eq!(lab.redeem(&code, VERIFIER).await.status(), 400);
     let code = lab.code().await;
@@ -176,10 +174,8 @@ async fn a_device_waits_until_somebody_decides() {
     let lab = Lab::with_application();
     lab.gitlab().add_application("cli", None, BACK);
     let device = json_of(lab.post("authorize_device", &[("client_id", "cli")]).await).await;
-    assert_eq!(
-        (&device["expires_in"], &device["interval"]),
-        (&json!(300), &json!(5))
-    );
+    assert_eq!(device["expires_in"], 300);
+    assert_eq!(device["interval"], 5);
     let poll = async |device: &Value| {
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
