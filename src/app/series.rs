@@ -29,6 +29,9 @@ const CALL_ENDS: [Option<ErrorCode>; 13] = [
 /// How a refresh of a grant may end.
 const REFRESH_ENDS: [&str; 5] = ["ok", "refused", "misconfigured", "failed", "unknown"];
 
+/// The kinds of records that are walked as a whole.
+const WALKED: [&str; 2] = ["connection", "credential"];
+
 /// Makes them. What was counted already stays.
 pub(super) fn begin() {
     for outcome in Processed::NAMES {
@@ -36,6 +39,9 @@ pub(super) fn begin() {
     }
     for outcome in REFRESH_ENDS {
         counter!(metric::REFRESHES, "outcome" => outcome).absolute(0);
+    }
+    for kind in WALKED {
+        counter!(metric::LEFT_OUT, "kind" => kind).absolute(0);
     }
     gauge!(metric::UNSTORED).set(0.0);
     for provider in ProviderKind::ALL.map(ProviderKind::as_str) {

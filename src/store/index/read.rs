@@ -247,7 +247,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// A page of all records of a kind. A damaged one is left out, counted and logged: the others
-    /// are still looked after.
+    /// are still used.
     fn page_of_all<R: Record>(
         &self,
         kind: Kind,
