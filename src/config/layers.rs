@@ -3,7 +3,7 @@
 
 use super::environment::{Environment, Found};
 use super::error::{ConfigError, Origin, nearest};
-use super::values::bad;
+use super::values::{SECRETS, bad, shown};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -12,15 +12,6 @@ use zeroize::Zeroizing;
 
 /// The defaults, each with its explanation.
 const DEFAULTS: &str = include_str!("../../config/hookherd.toml");
-
-/// Keys whose values are secrets: always text, and never shown.
-const SECRETS: [&str; 5] = [
-    "seal.key",
-    "auth.admin_token",
-    "providers.github.oauth.client_secret",
-    "providers.github.app.private_key",
-    "providers.gitlab.oauth.client_secret",
-];
 
 /// All settings as written, not yet checked.
 pub(super) struct Written {
@@ -182,8 +173,7 @@ impl Layers {
             toml::Value::Boolean(switch) => switch.to_string(),
             toml::Value::Array(items) if matches!(at(&self.tree, key), Some(Value::Array(_))) => {
                 let items: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
-                let items =
-                    items.ok_or_else(|| wrong(key, &plain(value), "a list of strings", origin))?;
+                let items = items.ok_or_else(|| wrong(key, &plain(value), A_LIST, origin))?;
                 let value = list(items.into_iter());
                 self.put(key, value, origin.clone());
                 return Ok(());
@@ -196,6 +186,7 @@ impl Layers {
                 let expected = match at(&self.tree, key) {
                     Some(Value::Bool(_)) => A_SWITCH,
                     Some(Value::Number(_)) => A_NUMBER,
+                    Some(Value::Array(_)) => A_LIST,
                     Some(_) | None => "a string in quotes",
                 };
                 return Err(wrong(key, &plain(value), expected, origin));
@@ -245,6 +236,7 @@ impl Layers {
 /// The error for values of other types.
 const A_SWITCH: &str = "true or false";
 const A_NUMBER: &str = "a whole number, such as 4";
+const A_LIST: &str = "a list of strings";
 
 fn at<'a>(tree: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     let mut names = key.split('.');
@@ -272,13 +264,10 @@ fn sections(tree: &Map<String, Value>) -> Vec<String> {
 
 /// A value of the file, as JSON, for display.
 fn plain(value: &toml::Value) -> String {
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-fn shown(key: &str, value: &str) -> String {
-    let is_secret = SECRETS.iter().any(|secret| secret.starts_with(key));
-    let text = if is_secret { "(not shown)" } else { value };
-    text.to_owned()
+    match value {
+        toml::Value::Datetime(at) => at.to_string(),
+        _ => serde_json::to_string(value).unwrap_or_default(),
+    }
 }
 
 fn wrong(key: &str, value: &str, expected: &str, origin: &Origin) -> ConfigError {

@@ -73,14 +73,15 @@ impl Provider {
         let has_main = !["", "none", "off"].contains(&self.api_url.to_lowercase().as_str());
         let main = Some(&self.api_url).filter(|_| has_main);
         for text in main.into_iter().chain(&self.more_api_urls) {
-            let (api_url, host) =
-                api_url(text).map_err(|expected| bad(&key("api_url"), text, &expected))?;
-            if installations.iter().any(|known| known.host == host) {
-                let expected = "a host that is not configured yet";
-                return Err(bad(&key("more_api_urls"), text, expected));
-            }
             // OAuth client and App are registered with one installation and unknown to the others.
             let is_main = has_main && installations.is_empty();
+            let name = if is_main { "api_url" } else { "more_api_urls" };
+            let (api_url, host) =
+                api_url(text).map_err(|expected| bad(&key(name), text, &expected))?;
+            if installations.iter().any(|known| known.host == host) {
+                let expected = "a host that is not configured yet";
+                return Err(bad(&key(name), text, expected));
+            }
             let web_url = if is_main { &self.web_url } else { "" };
             installations.push(Installation {
                 web_url: oauth::web_url(&key("web_url"), web_url, &api_url)?,

@@ -15,10 +15,31 @@ use url::Url;
 /// The error for URLs to which secrets are sent.
 const SAFE_URL: &str = "an https:// URL (http:// only for this machine itself)";
 
+/// Keys whose values are secrets: always text, and never shown.
+pub(super) const SECRETS: [&str; 5] = [
+    "seal.key",
+    "auth.admin_token",
+    "providers.github.oauth.client_secret",
+    "providers.github.app.private_key",
+    "providers.gitlab.oauth.client_secret",
+];
+/// The URL of a proxy may hold a password.
+const PROXY: &str = "network.proxy";
+
+/// A value for display, of a setting or of a section: without secrets, and without URLs that name a
+/// user.
+pub(super) fn shown(key: &str, value: &str) -> String {
+    let mut hidden = SECRETS.iter().chain([&PROXY]);
+    let is_url = value.contains("://") || key.contains("_url");
+    let is_secret = hidden.any(|secret| secret.starts_with(key)) || is_url && value.contains('@');
+    let text = if is_secret { "(not shown)" } else { value };
+    text.to_owned()
+}
+
 pub(super) fn bad(key: &str, value: &str, expected: &str) -> ConfigError {
     ConfigError::Value {
         key: key.to_owned(),
-        value: value.to_owned(),
+        value: shown(key, value),
         expected: expected.to_owned(),
         origin: None,
     }
@@ -58,9 +79,14 @@ macro_rules! settings {
 }
 pub(super) use settings;
 
+/// 1000 years: "forever" for people, and no sum with a time or product with a factor overflows.
+const DURATION_MAX: Duration = Duration::from_hours(1000 * 8766);
+
 fn read_duration(text: &str) -> Result<Duration, &'static str> {
     const EXPECTED: &str = "a duration with a unit, such as \"30m\" or \"1s\"";
-    humantime::parse_duration(text).map_err(|_| EXPECTED)
+    let duration = humantime::parse_duration(text).map_err(|_| EXPECTED)?;
+    let duration = Some(duration).filter(|duration| *duration <= DURATION_MAX);
+    duration.ok_or("a duration of at most 1000years")
 }
 
 fn read_interval(text: &str) -> Result<Duration, &'static str> {

@@ -91,6 +91,13 @@ fn times_and_sizes_have_units_and_bounds() {
         assert_refused(section, &format!("{key} = 7"), &[&name]);
         assert_refused(section, &format!("{key} = false"), &[&name]);
     }
+    for (section, key) in [("health", "settle_time"), ("retention", "max_age")] {
+        let says = [&*format!("{section}.{key}"), "at most 1000years"];
+        for value in ["1001years", "500000000000years"] {
+            assert_refused(section, &format!("{key} = \"{value}\""), &says);
+        }
+        assert!(parse(&format!("[{section}]\n{key} = \"1000years\"")).is_ok());
+    }
 }
 
 #[test]

@@ -326,6 +326,18 @@ fn a_mistake_is_told_with_the_place_where_it_was_written() {
         error.contains("HOOKHERD_ADMIN_TOKEN") && !error.contains("canary"),
         "{error}"
     );
+    for (text, says) in [
+        (
+            "[providers.github]\nmore_api_urls = [\"https://ghe.example/api/v3\", \"ftp://x\"]",
+            "providers.github.more_api_urls = \"ftp://x\" (in hookherd.toml)",
+        ),
+        (
+            "[network]\nno_proxy = 2026-01-02",
+            "network.no_proxy = \"2026-01-02\" (in hookherd.toml): expected a list of strings",
+        ),
+    ] {
+        assert_error(parse(text), &[says]);
+    }
     // Who leaves the quotes out is told so; of other mistakes that is not said.
     for (line, is_told) in [
         ("listen = 127.0.0.1:8080", true),
