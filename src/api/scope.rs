@@ -202,13 +202,22 @@ impl Owned<'_> {
         self.own(self.store.command(id).await?, |c| c.owner)
     }
 
-    /// The commands of a connection, which may be removed.
+    /// The commands of a connection, which may be removed: they stay as history.
     pub(super) async fn commands(
         &self,
         id: ConnectionId,
         after: After<CommandId>,
     ) -> Result<Listing<Command, CommandId>, Problem> {
-        self.connection_or_removed(id).await?;
+        if self.store.connection(id).await?.is_some() {
+            self.connection_or_removed(id).await?;
+        } else {
+            let newest = After {
+                last: None,
+                limit: 1,
+            };
+            let mut newest = self.store.commands_of(id, newest).await?;
+            self.own(newest.items.pop(), |command| command.owner)?;
+        }
         let page = self.store.commands_of(id, after).await?;
         let last = page.items.last().filter(|_| page.has_more);
         Ok(Listing {

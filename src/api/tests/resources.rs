@@ -311,4 +311,10 @@ fn pending_commands_are_answered_with_202_and_found_in_the_list_of_their_connect
     let both_pages = [fields(&page, "id"), fields(&next, "id")].concat();
     assert_eq!(both_pages, fields(&all, "id"));
     assert!(next["next_cursor"].is_null());
+    // Once the connection is gone, too, but to nobody else.
+    api.commit(vec![Change::DeleteConnection(api.connection.id)]);
+    assert_eq!(list(""), all);
+    assert_eq!(list(&format!("?limit=4&cursor={cursor}")), next);
+    let foreign = api.foreign.get(format!("{connection}/commands"));
+    assert_eq!(foreign.status, 404, "{foreign:?}");
 }
