@@ -1,3 +1,4 @@
 //! What the tests of all dialects share.
 
+pub(super) mod deliveries;
 pub(super) mod scripted;

@@ -3,89 +3,27 @@
 use super::*;
 use crate::domain::repo::ProviderKind;
 use crate::provider::http::HttpConfig;
-use parking_lot::Mutex;
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::Arc;
+use crate::provider::tests::scripted::{Reply, Server, plain};
 
-/// A server that answers every request with the same and remembers what came.
-struct Server {
-    url: Url,
-    seen: Arc<Mutex<Vec<String>>>,
+/// A server that answers every request with the same; `SELF` in it is its own address.
+async fn answering(status: u16, body: &str) -> Server {
+    let body = body.to_owned();
+    Server::start(move |seen| {
+        let (_, host) = seen.head.split_once("host: ").unwrap();
+        let own = format!("http://{}", host.lines().next().unwrap());
+        let headers: &[_] = match status {
+            429 => &[("retry-after", "18446744073709551615")],
+            _ => &[],
+        };
+        plain(status, headers, &body.replace("SELF", &own))
+    })
+    .await
 }
 
-/// What it does with a request.
-#[derive(Clone)]
-enum Reply {
-    Answer(u16, String),
-    Drop,
-    Cut,
-}
-
-fn serve(reply: Reply) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
-    let (log, own) = (Arc::clone(&seen), url.clone());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            log.lock().push(read(&mut stream));
-            let text = match &reply {
-                Reply::Answer(status, body) => {
-                    let body = body.replace("SELF", &own);
-                    let length = body.len();
-                    let head = match status {
-                        429 => "retry-after: 18446744073709551615\r\n",
-                        _ => "",
-                    };
-                    format!("HTTP/1.1 {status} X\r\n{head}content-length: {length}\r\n\r\n{body}")
-                }
-                Reply::Cut => "HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{".to_owned(),
-                Reply::Drop => continue,
-            };
-            let _ = stream.write_all(text.as_bytes());
-        }
-    });
-    Server {
-        url: url.parse().unwrap(),
-        seen,
-    }
-}
-
-fn read(stream: &mut std::net::TcpStream) -> String {
-    let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|l| l.strip_prefix("content-length: "))
-                .map_or(0, |n| n.parse().unwrap());
-            if body.len() >= length {
-                return text;
-            }
-        }
-        let n = stream.read(&mut chunk).unwrap();
-        assert!(n > 0, "cut off after {text}");
-        bytes.extend_from_slice(&chunk[..n]);
-    }
-}
-
-fn answering(status: u16, body: &str) -> Server {
-    serve(Reply::Answer(status, body.to_owned()))
-}
-
-fn client(provider: ProviderKind, server: &Server) -> OauthClient {
-    let secret = OauthSecret::new("client-secret-canary".into()).unwrap();
-    OauthClient::new(
-        provider,
-        &server.url,
-        &HttpConfig::new(server.url.clone()),
-        "our-client".into(),
-        Some(secret),
-    )
-    .unwrap()
+fn client(provider: ProviderKind, url: &str) -> OauthClient {
+    let (secret, url): (_, Url) = (secret("client-secret-canary"), url.parse().unwrap());
+    let config = HttpConfig::new(url.clone());
+    OauthClient::new(provider, &url, &config, "our-client".into(), Some(secret)).unwrap()
 }
 
 fn secret(text: &str) -> OauthSecret {
@@ -97,16 +35,16 @@ const BACK: &str = "https://hooks.example/api/v2/oauth/gitlab/callback";
 #[tokio::test]
 async fn a_code_is_exchanged_once_with_verifier_and_exact_redirect() {
     let tokens = r#"{"access_token":"at","refresh_token":"rt","expires_in":7200,"scope":"api"}"#;
-    let server = answering(200, tokens);
-    let client = client(ProviderKind::Gitlab, &server);
+    let server = answering(200, tokens).await;
+    let client = client(ProviderKind::Gitlab, &server.url);
     let (code, verifier) = (secret("the-code"), secret("the-verifier"));
     let tokens = client.exchange(&code, &verifier, BACK).await.unwrap();
     assert_eq!(tokens.access.expose(), "at");
     assert_eq!(tokens.refresh.unwrap().expose(), "rt");
     assert_eq!(tokens.lives, Some(Duration::from_hours(2)));
-    let seen = server.seen.lock().clone();
+    let seen = server.seen();
     assert_eq!(seen.len(), 1);
-    let (head, body) = seen[0].split_once("\r\n\r\n").unwrap();
+    let (head, body) = seen[0].raw.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("POST /oauth/token HTTP/1.1"), "{head}");
     assert!(head.contains("accept: application/json"), "{head}");
     let sent: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes())
@@ -157,14 +95,14 @@ async fn a_refusal_is_told_apart_from_trouble_and_from_not_knowing() {
         ),
     ];
     for (status, body, failure) in table {
-        let server = answering(status, &body);
-        let client = client(ProviderKind::Github, &server);
+        let server = answering(status, &body).await;
+        let client = client(ProviderKind::Github, &server.url);
         let refresh = ProviderToken::new("rt-canary".into()).unwrap();
         let error = client.refresh(&refresh, BACK).await.unwrap_err();
         assert_eq!(error.failure, failure, "{status} {body}");
         let shown = format!("{error:?} {error}");
         assert!(!shown.contains("canary"), "{shown}");
-        assert_eq!(server.seen.lock().len(), 1, "never twice");
+        assert_eq!(server.seen().len(), 1, "never twice");
     }
 }
 
@@ -172,18 +110,14 @@ async fn a_refusal_is_told_apart_from_trouble_and_from_not_knowing() {
 async fn what_may_have_been_done_is_unknown_and_what_was_not_sent_is_not() {
     let refresh = ProviderToken::new("rt".into()).unwrap();
     for reply in [Reply::Drop, Reply::Cut] {
-        let server = serve(reply);
-        let client = client(ProviderKind::Gitlab, &server);
+        let server = Server::start(move |_| reply.clone()).await;
+        let client = client(ProviderKind::Gitlab, &server.url);
         let error = client.refresh(&refresh, BACK).await.unwrap_err();
         assert_eq!(error.failure, GrantFailure::Unknown);
-        let body = server.seen.lock()[0].clone();
+        let body = server.seen().remove(0).raw;
         assert!(body.contains("redirect_uri="), "GitLab wants it repeated");
     }
-    let gone = Server {
-        url: "http://127.0.0.1:9".parse().unwrap(),
-        seen: Arc::default(),
-    };
-    let client = client(ProviderKind::Gitlab, &gone);
+    let client = client(ProviderKind::Gitlab, "http://127.0.0.1:9");
     let error = client.refresh(&refresh, BACK).await.unwrap_err();
     assert_eq!(error.failure, GrantFailure::Retryable { after: None });
 }
@@ -195,8 +129,10 @@ async fn a_device_code_is_shown_only_when_it_leads_to_the_provider_itself() {
             r#"{{"device_code":"dc","user_code":"{user_code}","verification_uri":"{uri}",
             "expires_in":900,"interval":5}}"#
         );
-        let server = answering(200, &body);
-        client(ProviderKind::Github, &server).device_begin().await
+        let server = answering(200, &body).await;
+        client(ProviderKind::Github, &server.url)
+            .device_begin()
+            .await
     };
     let code = begin("SELF/login/device", "ABCD-1234").await.unwrap();
     assert_eq!(code.user_code, "ABCD-1234");
@@ -216,24 +152,18 @@ async fn a_device_code_is_shown_only_when_it_leads_to_the_provider_itself() {
 async fn a_device_is_told_every_state_of_its_code() {
     let json = |error: &str| format!(r#"{{"error":"{error}"}}"#);
     let poll = async |body: String| {
-        let server = answering(200, &body);
-        let client = client(ProviderKind::Github, &server);
+        let server = answering(200, &body).await;
+        let client = client(ProviderKind::Github, &server.url);
         client.device_poll(&secret("dc")).await
     };
     let pending = poll(json("authorization_pending")).await;
     assert!(matches!(pending, Ok(DevicePoll::Pending)));
-    assert!(matches!(
-        poll(json("slow_down")).await,
-        Ok(DevicePoll::SlowDown)
-    ));
-    assert!(matches!(
-        poll(json("access_denied")).await,
-        Ok(DevicePoll::Denied)
-    ));
-    assert!(matches!(
-        poll(json("expired_token")).await,
-        Ok(DevicePoll::Expired)
-    ));
+    let slower = poll(json("slow_down")).await;
+    assert!(matches!(slower, Ok(DevicePoll::SlowDown)));
+    let denied = poll(json("access_denied")).await;
+    assert!(matches!(denied, Ok(DevicePoll::Denied)));
+    let expired = poll(json("expired_token")).await;
+    assert!(matches!(expired, Ok(DevicePoll::Expired)));
     let disabled = poll(json("device_flow_disabled")).await.unwrap_err();
     assert_eq!(disabled.failure, GrantFailure::Misconfigured);
     let granted = poll(r#"{"access_token":"gho_x","expires_in":"28800"}"#.into()).await;
@@ -246,18 +176,12 @@ async fn a_device_is_told_every_state_of_its_code() {
 
 #[test]
 fn the_page_of_consent_has_state_challenge_and_exact_redirect() {
-    let server = Server {
-        url: "https://ghe.example/".parse().unwrap(),
-        seen: Arc::default(),
-    };
-    let client = client(ProviderKind::Github, &server);
+    let client = client(ProviderKind::Github, "https://ghe.example/");
     let url = client.authorize_url("st&te", "chall", BACK);
     let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     let get = |name: &str| {
-        pairs
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        let found = pairs.iter().find(|(n, _)| n == name);
+        found.map(|(_, v)| v.as_str())
     };
     assert!(
         url.as_str()

@@ -22,7 +22,7 @@ pub(in crate::provider) struct Seen {
     pub(in crate::provider) method: String,
     pub(in crate::provider) path: String,
     pub(in crate::provider) head: String,
-    /// The head as it came.
+    /// The request as it came.
     pub(in crate::provider) raw: String,
     pub(in crate::provider) body: Value,
 }
@@ -265,8 +265,8 @@ fn parse(bytes: &[u8]) -> Option<Seen> {
     let head = String::from_utf8(bytes[..end].to_vec())
         .unwrap()
         .to_lowercase();
-    let line = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let first = line.lines().next()?.to_owned();
+    let raw = String::from_utf8(bytes.to_vec()).unwrap();
+    let first = raw.lines().next()?.to_owned();
     let mut parts = first.split(' ');
     let length = head
         .lines()
@@ -277,7 +277,7 @@ fn parse(bytes: &[u8]) -> Option<Seen> {
         method: parts.next()?.to_owned(),
         path: parts.next()?.to_owned(),
         head,
-        raw: line,
+        raw,
         body: serde_json::from_slice(body).unwrap_or(Value::Null),
     })
 }

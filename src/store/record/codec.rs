@@ -42,6 +42,37 @@ pub(super) fn plain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError>
     from_bytes::<_, RECORD_BYTES_MAX>(bytes)
 }
 
+/// A record of a kind with two versions, from the bytes of the first: `step` steps up from its
+/// frozen mirror.
+pub(super) fn from_first<T: DeserializeOwned, R>(
+    version: u8,
+    bytes: &[u8],
+    step: impl FnOnce(T) -> Option<R>,
+) -> Result<R, RecordError> {
+    if version != 1 {
+        return Err(RecordError::Damaged);
+    }
+    step(plain(bytes)?).ok_or(RecordError::Damaged)
+}
+
+/// Kinds of records that have two versions.
+macro_rules! second_versions {
+    ($($domain:ident = $kind:literal from $step:path),* $(,)?) => {$(
+        impl $crate::store::record::codec::Record for $domain {
+            const VERSION: u8 = 2;
+            const KIND: &'static str = $kind;
+
+            fn from_older(
+                version: u8,
+                bytes: &[u8],
+            ) -> Result<Self, $crate::store::record::RecordError> {
+                $crate::store::record::codec::from_first(version, bytes, $step)
+            }
+        }
+    )*};
+}
+pub(super) use second_versions;
+
 fn config<const MAX: usize>()
 -> Configuration<bincode::config::LittleEndian, bincode::config::Varint, Limit<MAX>> {
     bincode::config::standard().with_limit::<MAX>()

@@ -1,6 +1,6 @@
 //! The frozen mirrors of users and their API tokens, and the steps from one version to the next.
 
-use super::codec::{Record, RecordError, plain};
+use super::codec::second_versions;
 use super::wire::{Wire, mirror};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::time::Timestamp;
@@ -42,71 +42,54 @@ mirror!(TokenV2 of TokenRecord {
     last_used_at: Option<Timestamp>,
 });
 
-impl Record for User {
-    const VERSION: u8 = 2;
-    const KIND: &'static str = "user";
-
-    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
-        if version != 1 {
-            return Err(RecordError::Damaged);
-        }
-        let old: UserV1 = plain(bytes)?;
-        Ok(Self {
-            id: UserId::from_u128(old.id),
-            name: old.name,
-            is_admin: old.is_admin,
-            created_at: Timestamp(old.created_at),
-            removal: None,
-        })
-    }
+second_versions! {
+    User = "user" from user,
+    TokenRecord = "token" from token,
 }
 
-impl Record for TokenRecord {
-    const VERSION: u8 = 2;
-    const KIND: &'static str = "token";
+fn user(v1: UserV1) -> Option<User> {
+    Some(User {
+        id: Wire::from_wire(v1.id)?,
+        name: v1.name,
+        is_admin: v1.is_admin,
+        created_at: Timestamp(v1.created_at),
+        removal: None,
+    })
+}
 
-    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
-        if version != 1 {
-            return Err(RecordError::Damaged);
-        }
-        let old: TokenV1 = plain(bytes)?;
-        Ok(Self {
-            id: TokenId::from_u128(old.id),
-            user: UserId::from_u128(old.user),
-            hash: old.hash,
-            created_at: Timestamp(old.created_at),
-            name: None,
-            expires_at: None,
-            last_used_at: None,
-        })
-    }
+fn token(v1: TokenV1) -> Option<TokenRecord> {
+    Some(TokenRecord {
+        id: Wire::from_wire(v1.id)?,
+        user: Wire::from_wire(v1.user)?,
+        hash: v1.hash,
+        created_at: Timestamp(v1.created_at),
+        name: None,
+        expires_at: None,
+        last_used_at: None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{decode, encode};
+    use super::super::{RecordError, decode, encode};
     use super::*;
+    use crate::domain::samples;
     use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
     fn user(removal: Option<Removal>) -> User {
         User {
-            id: UserId::from_u128(0x0102),
-            name: "ann".into(),
             is_admin: true,
             created_at: Timestamp(-1),
             removal,
+            ..samples::user(UserId::from_u128(0x0102), "ann")
         }
     }
 
     fn token() -> TokenRecord {
         TokenRecord {
-            id: TokenId::from_u128(3),
-            user: UserId::from_u128(4),
             hash: [7; 32],
             created_at: Timestamp(5),
-            name: None,
-            expires_at: None,
-            last_used_at: None,
+            ..samples::token(3, UserId::from_u128(4))
         }
     }
 

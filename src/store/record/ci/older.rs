@@ -3,7 +3,7 @@
 //! It knew a track by workflow and branch alone: that is the lane of pushes to the branch, so that
 //! a later pass there still resolves what was open. See [`Lane::from_v1`].
 
-use super::super::codec::{Record, RecordError, plain};
+use super::super::codec::second_versions;
 use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV1};
 use super::super::wire::{Wire, frozen};
 use super::{CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2};
@@ -318,21 +318,6 @@ fn note(v1: NoteV1) -> Option<Note> {
     })
 }
 
-macro_rules! second_versions {
-    ($($domain:ident = $kind:literal from $step:path),* $(,)?) => {$(
-        impl Record for $domain {
-            const VERSION: u8 = 2;
-            const KIND: &'static str = $kind;
-
-            fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
-                if version != 1 {
-                    return Err(RecordError::Damaged);
-                }
-                $step(plain(bytes)?).ok_or(RecordError::Damaged)
-            }
-        }
-    )*};
-}
 second_versions! {
     Run = "run" from run,
     Track = "track" from track,

@@ -1,6 +1,6 @@
 //! Jobs, suites, check runs and statuses.
 
-use super::{decode, decode_run, run};
+use super::{decode, decode_run, run, run_of};
 use crate::domain::event::Event;
 use crate::domain::run::{Conclusion, Family, Position, RunEvent, RunStatus, Twin};
 use crate::domain::samples::failed_job as failed;
@@ -82,10 +82,7 @@ pub(super) fn status() -> Value {
 }
 
 fn told(event: &str, body: &Value) -> RunEvent {
-    match decode(event, body.to_string()).unwrap().event {
-        Event::Run(run) => *run,
-        other => panic!("{other:?}"),
-    }
+    run_of(decode(event, body.to_string()))
 }
 
 #[test]

@@ -3,33 +3,12 @@
 use super::*;
 use crate::domain::samples::secret;
 use crate::provider::signature::gitlab_token;
+use crate::provider::tests::deliveries::Headers;
 use data_encoding::HEXLOWER;
-use std::collections::BTreeMap;
 
 const BODY: &[u8] = br#"{"object_kind":"pipeline"}"#;
 const ID: &str = "f5e5f430-f57b-4e6e-9fac-d9128cd7232f";
 const NOW: Timestamp = Timestamp(1_744_578_123_000);
-
-#[derive(Clone, Debug, Default)]
-struct Headers(BTreeMap<&'static str, String>);
-
-impl HeaderLookup for Headers {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-}
-
-impl Headers {
-    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.0.insert(name, value.into());
-        self
-    }
-
-    fn without(mut self, name: &str) -> Self {
-        self.0.remove(name);
-        self
-    }
-}
 
 /// As GitLab before 19 sends it.
 fn bare(secret: &HookSecret) -> Headers {
