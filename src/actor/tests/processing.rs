@@ -12,9 +12,9 @@ use crate::domain::event::{Decoded, Event};
 use crate::domain::id::UserId;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution};
 use crate::domain::rule::Rules;
-use crate::store::faulty::{Fault, FaultyStore};
+use crate::store::faulty::Fault;
 use crate::store::memory::MemoryStore;
-use crate::store::{After, Change, Of, Store};
+use crate::store::{After, Change, Of};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
     assert!(matches!(incident.resolution, Some(Resolution::Passed(_))));
     assert_eq!(
         farm.store
-            .runs(Of::Owner(ANN), page())
+            .runs(Of::Owner(ANN), After::first(100))
             .ready()
             .unwrap()
             .items
@@ -53,7 +53,7 @@ async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
     );
     assert_eq!(
         farm.store
-            .runs(Of::Connection(bob.id), page())
+            .runs(Of::Connection(bob.id), After::first(100))
             .ready()
             .unwrap()
             .items
@@ -62,17 +62,9 @@ async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
     );
 }
 
-fn page<T>() -> After<T> {
-    After {
-        last: None,
-        limit: 100,
-    }
-}
-
 #[actix::test]
 async fn a_batch_of_events_in_any_order_ends_in_the_same_incidents() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let mut last = None;
     for body in [
         "3 1 success",
@@ -99,8 +91,7 @@ async fn a_batch_of_events_in_any_order_ends_in_the_same_incidents() {
 /// The body alone would be a dead letter; under another event the contents do not count.
 #[actix::test]
 async fn what_was_decoded_on_the_way_in_is_not_decoded_again() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     for is_renamed in [false, true] {
         let id = farm.receive(&connection, TEST_EVENT, b"rubbish").await;
         let mut delivery = farm.store.delivery(id).ready().unwrap().unwrap();
@@ -128,8 +119,7 @@ async fn what_was_decoded_on_the_way_in_is_not_decoded_again() {
 
 #[actix::test]
 async fn paused_and_foreign_deliveries_are_kept_without_effects() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let foreign = farm.deliver(&connection, "push elsewhere").await;
     assert_eq!(farm.outcome(foreign).await, Outcome::ForeignRepository);
     let pong = farm.deliver(&connection, "ping").await;
@@ -150,8 +140,7 @@ async fn paused_and_foreign_deliveries_are_kept_without_effects() {
 
 #[actix::test]
 async fn a_poisoned_delivery_is_set_aside_and_everything_else_is_processed() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let before = farm.deliver(&connection, "1 1 failure").await;
     let poison = farm.deliver(&connection, "panic").await;
     let after = farm.deliver(&connection, "2 1 success").await;
@@ -235,8 +224,7 @@ async fn an_actor_that_keeps_falling_is_suspended_with_an_incident_and_loses_not
 
 #[actix::test]
 async fn what_was_stored_before_a_crash_is_processed_after_it_once() {
-    let mut farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (mut farm, connection) = Farm::connected().await;
     let mut all = Vec::new();
     for number in 1..=100 {
         all.push(
@@ -254,8 +242,7 @@ async fn what_was_stored_before_a_crash_is_processed_after_it_once() {
 
 #[actix::test]
 async fn incidents_are_acknowledged_resolved_and_ended_by_a_disconnect() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     farm.process(&connection, "1 1 failure").await;
     let id = farm.incidents(ANN)[0].id;
     farm.ask(connection.id, CommandKind::Acknowledge(id)).await;
@@ -281,8 +268,7 @@ async fn incidents_are_acknowledged_resolved_and_ended_by_a_disconnect() {
 
 #[actix::test]
 async fn a_replay_has_its_effects_once() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let id = farm.deliver(&connection, "1 1 failure").await;
     let first = farm.outcome(id).await;
     farm.ask(connection.id, CommandKind::Replay(id)).await;
@@ -305,8 +291,7 @@ async fn the_router_answers_whoever_asks_whether_it_gets_on() {
 
 #[actix::test]
 async fn a_router_that_hangs_does_not_say_that_it_routes() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     assert!(farm.actors.is_routing().await);
     farm.actors.stall_router();
     let asked = tokio::time::timeout(Duration::from_hours(1), farm.actors.is_routing());
@@ -319,8 +304,7 @@ async fn a_router_that_hangs_does_not_say_that_it_routes() {
 /// open there is still mended by a pass.
 #[actix::test]
 async fn a_branch_that_no_longer_counts_is_still_mended() {
-    let mut farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (mut farm, connection) = Farm::connected().await;
     let failed = farm.deliver(&connection, "1 1 failure").await;
     farm.outcome(failed).await;
     farm.settings.rules = Rules::new(&["failure".into()], &["release/*".into()], &[]).unwrap();
@@ -340,8 +324,7 @@ async fn a_branch_that_no_longer_counts_is_still_mended() {
 /// While a connection is paused nothing is opened; but what ends then is never told of again.
 #[actix::test]
 async fn a_branch_that_is_deleted_while_the_connection_is_paused_ends_what_failed_on_it() {
-    let farm = Farm::new();
-    let connection = farm.connect(ANN).await;
+    let (farm, connection) = Farm::connected().await;
     let failed = farm.deliver(&connection, "1 1 failure").await;
     farm.outcome(failed).await;
     let pause = CommandKind::SetEnabled(false);
@@ -357,8 +340,7 @@ async fn a_branch_that_is_deleted_while_the_connection_is_paused_ends_what_faile
 
 #[actix::test]
 async fn every_delivery_that_is_pending_when_a_connection_ends_is_marked() {
-    let store = Arc::<FaultyStore>::default();
-    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let (store, farm) = Farm::faulty();
     let connection = farm.connect(ANN).await;
     let id = connection.id;
     let mut deliveries = Vec::new();
@@ -385,8 +367,7 @@ async fn every_delivery_that_is_pending_when_a_connection_ends_is_marked() {
 
 #[actix::test]
 async fn the_first_of_a_burst_is_processed_at_once_and_the_rest_together() {
-    let store = Arc::<FaultyStore>::default();
-    let farm = Farm::on(Arc::clone(&store) as Arc<dyn Store>);
+    let (store, farm) = Farm::faulty();
     let connection = farm.connect(ANN).await;
     for burst in 0..3 {
         let before = store.commits();

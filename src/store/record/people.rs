@@ -16,7 +16,7 @@ struct UserV1 {
     created_at: i64,
 }
 /// An API token as version 1 wrote it.
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 struct TokenV1 {
     id: u128,
     user: u128,
