@@ -234,31 +234,3 @@ fn a_value_that_nothing_can_have_is_refused_with_those_that_there_are() {
         assert!(detail.contains(part), "{path}: {detail}");
     }
 }
-
-/// The names of outcomes that a filter takes are those that deliveries have.
-#[test]
-fn every_outcome_can_be_asked_for() {
-    let dead = Outcome::DeadLetter {
-        reason: String::new(),
-    };
-    let run = Outcome::Run {
-        run: RunId::from_u128(1),
-        incident: None,
-    };
-    for outcome in [
-        Outcome::Pong,
-        run,
-        Outcome::Recorded,
-        Outcome::Ignored,
-        Outcome::Paused,
-        Outcome::ForeignRepository,
-        Outcome::Mirrored,
-        Outcome::Stale,
-        dead,
-    ] {
-        assert!(Outcome::NAMES.contains(&outcome.as_str()), "{outcome:?}");
-    }
-    for status in Conclusion::ALL.map(RunStatus::Completed) {
-        assert!(RunStatus::NAMES.contains(&status.as_str()));
-    }
-}
