@@ -168,7 +168,7 @@ impl Registry {
         let store = &self.services.ports.store;
         let told = |found: Result<Vec<ConnectionId>, _>| {
             found.unwrap_or_else(|error| {
-                tracing::warn!(%error, "cannot tell which connections are busy: all start in turn");
+                tracing::warn!(%error, "connections with pending work cannot be read: all start in turn");
                 Vec::new()
             })
         };

@@ -19,7 +19,7 @@ pub(super) fn start(store: Arc<dyn Store>, actors: Actors) {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         return;
     };
-    tracing::debug!(?patience, "systemd watches");
+    tracing::debug!(?patience, "systemd expects notifications");
     let progress = move || {
         let (store, actors) = (Arc::clone(&store), actors.clone());
         async move {

@@ -37,7 +37,7 @@ impl Turn {
         }
         tracing::warn!(
             connection.id = %self.id,
-            "deliveries with wrong signatures arrive: looking at the hook"
+            "deliveries with wrong signatures arrive: checking the hook"
         );
         let edit = Edit {
             suspicion: Some(Suspect::Looks),

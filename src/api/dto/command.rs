@@ -41,7 +41,7 @@ shapes! {
     }
 }
 
-/// A connection of which something was asked.
+/// A connection with the command that was stored for it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Acted {
     /// The connection as it is now.

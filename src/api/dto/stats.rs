@@ -19,7 +19,7 @@ pub struct Stats {
     /// Number of webhooks of disconnected repositories that still have to be deleted.
     pub webhooks_to_delete: usize,
     /// Number of webhooks that still deliver to a former public address. Null for a while after a
-    /// start, until all were looked at.
+    /// start, until all were checked.
     pub webhooks_to_move: Option<usize>,
     /// Totals of incidents.
     pub incidents: IncidentStats,

@@ -49,6 +49,8 @@ pub(super) struct Upkeep {
     is_unread: bool,
     bytes_at_snapshot: u64,
     snapshot_at: Instant,
+    /// Where the journal ended when the last snapshot was taken since the start.
+    snapshot_of: Position,
     /// See [`Upkeep::unlink_segments`].
     stays_bytes: u64,
     history: History,
@@ -83,6 +85,7 @@ impl Upkeep {
             is_unread: !first.is_empty(),
             bytes_at_snapshot: bytes.saturating_sub(bytes_since_snapshot(dir)?),
             snapshot_at: Instant::now(),
+            snapshot_of: Position::default(),
             stays_bytes: 0,
             history: History::default(),
         })
@@ -114,7 +117,7 @@ impl Upkeep {
             let at = self.shared.applied();
             snapshot::write(&snapshot_dir(&self.dir), at, &self.index.kv)?;
             self.bytes_at_snapshot = bytes;
-            self.snapshot_at = Instant::now();
+            (self.snapshot_at, self.snapshot_of) = (Instant::now(), at);
         }
         if is_due || self.is_unread {
             self.index.check_counts()?;
@@ -134,8 +137,10 @@ impl Upkeep {
 
     fn is_snapshot_due(&self) -> bool {
         let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
+        let is_over = bytes > self.options.retention.max_bytes.max(self.stays_bytes);
         bytes.abs_diff(self.bytes_at_snapshot) >= self.options.snapshot_bytes
-            || bytes > self.options.retention.max_bytes.max(self.stays_bytes)
+            // Without news a second one would be the same.
+            || (is_over && self.shared.applied() != self.snapshot_of)
             // Small stores age, too.
             || (bytes != self.bytes_at_snapshot && self.snapshot_at.elapsed() >= SNAPSHOT_EVERY)
     }

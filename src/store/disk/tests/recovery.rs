@@ -1,6 +1,7 @@
 //! Stores that come back after something happened to them.
 
 use super::*;
+use crate::domain::time::Clock;
 use crate::store::disk::retain::bytes_since_snapshot;
 use crate::store::snapshot;
 use std::time::Instant;
@@ -171,6 +172,41 @@ fn after_a_start_a_snapshot_is_due_for_what_came_since_the_last_one() {
     std::fs::remove_dir_all(snapshot_dir(dir.path())).unwrap();
     std::fs::create_dir(snapshot_dir(dir.path())).unwrap();
     assert_eq!(bytes_since_snapshot(dir.path()).unwrap(), all + more);
+}
+
+/// Counts how often upkeep looks at it.
+#[derive(Default)]
+struct Passes(AtomicI64);
+
+impl Clock for Passes {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Otherwise a large store at rest would be written again every ten seconds.
+#[test]
+fn a_journal_that_is_too_large_gets_one_snapshot_while_nothing_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Passes::default());
+    let options = Options {
+        snapshot_bytes: u64::MAX,
+        environment: Environment {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ..Environment::default()
+        },
+        ..keeping_little(1, 0)
+    };
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    let only = || snapshot::list(&snapshot_dir(dir.path())).unwrap().pop();
+    until("no snapshot", || only().is_some());
+    let written = || only().unwrap().1.metadata().unwrap().modified().unwrap();
+    let (first, passes) = (written(), clock.0.load(Ordering::Relaxed));
+    until("upkeep rests", || {
+        clock.0.load(Ordering::Relaxed) > passes + 50
+    });
+    assert_eq!(written(), first);
+    drop(store);
 }
 
 /// The view is read as a whole after a start, with pauses, for a long time: so long no snapshot may
