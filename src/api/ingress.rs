@@ -32,7 +32,7 @@ use body::{Body, Limits};
 use commit::{OFFLOAD_BYTES, commit, offloaded, stopping};
 use fair::{Account, Who};
 use metrics::{counter, histogram};
-pub use outcome::Outcome;
+pub use outcome::IngressOutcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use verify::{Authentic, Inquiry, nobodys};
@@ -76,7 +76,7 @@ pub(super) async fn receive(
     let result = take_in(&shared, called, &request, payload).await;
     let outcome = match &result {
         Ok((outcome, _)) => *outcome,
-        Err(problem) => Outcome::of(problem.code()),
+        Err(problem) => IngressOutcome::of(problem.code()),
     };
     count(provider, outcome, began.elapsed());
     if result.is_err() {
@@ -87,7 +87,7 @@ pub(super) async fn receive(
 }
 
 /// Counts an answer. `took` runs from the first look at the request, without the time to send it.
-fn count(provider: ProviderKind, outcome: Outcome, took: Duration) {
+fn count(provider: ProviderKind, outcome: IngressOutcome, took: Duration) {
     let (provider, outcome) = (provider.as_str(), outcome.as_str());
     histogram!(metric::ANSWER, "provider" => provider).record(took);
     counter!(metric::DELIVERIES, "provider" => provider, "outcome" => outcome).increment(1);
@@ -106,7 +106,7 @@ async fn take_in(
     called: Called<'_>,
     request: &HttpRequest,
     payload: web::Payload,
-) -> Result<(Outcome, DeliveryId), Problem> {
+) -> Result<(IngressOutcome, DeliveryId), Problem> {
     let named = named(shared, &called).await?;
     let account = account_of(shared, named.as_ref(), request);
     let lane = shared.lanes.of(&account);
@@ -168,7 +168,7 @@ async fn take_in_large(
     request: &HttpRequest,
     named: Option<Connection>,
     body: Body,
-) -> Result<(Outcome, DeliveryId), Problem> {
+) -> Result<(IngressOutcome, DeliveryId), Problem> {
     // Held until it is stored.
     let _heavy = shared.heavy.acquire().await.map_err(|_| stopping())?;
     let ingress_store = shared.ingress_store();
@@ -257,7 +257,7 @@ fn account_of(shared: &Shared, named: Option<&Connection>, request: &HttpRequest
 }
 
 /// What will become of a delivery that is new.
-fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) -> Outcome {
+fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) -> IngressOutcome {
     if verified.is_stale() {
         if may_log("webhook_stale") {
             tracing::warn!(
@@ -266,13 +266,13 @@ fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) 
                  compare the clocks"
             );
         }
-        Outcome::Stale
+        IngressOutcome::Stale
     } else if verified.is_ping() {
-        Outcome::Pong
+        IngressOutcome::Pong
     } else if decoder.is_known_event(verified.event()) {
-        Outcome::Accepted
+        IngressOutcome::Accepted
     } else {
-        Outcome::Ignored
+        IngressOutcome::Ignored
     }
 }
 
@@ -280,7 +280,7 @@ fn expected(decoder: &dyn Decode, connection: &Connection, verified: &Verified) 
 async fn store(
     shared: &web::Data<Shared>,
     mut authentic: Authentic,
-) -> Result<(Outcome, DeliveryId), Problem> {
+) -> Result<(IngressOutcome, DeliveryId), Problem> {
     let decoded = authentic.verified.take_decoded();
     let Authentic {
         connection,
@@ -338,7 +338,7 @@ async fn repeated(
     shared: &web::Data<Shared>,
     authentic: &Authentic,
     first: DeliveryId,
-) -> Result<(Outcome, DeliveryId), Problem> {
+) -> Result<(IngressOutcome, DeliveryId), Problem> {
     let (connection, verified) = (&authentic.connection, &authentic.verified);
     let is_late = !verified.is_stale() && Again::of(authentic).look(shared, first).await?;
     if !is_late {
@@ -355,16 +355,16 @@ fn duplicate(
     connection: &Connection,
     first: DeliveryId,
     is_stale: bool,
-) -> (Outcome, DeliveryId) {
+) -> (IngressOutcome, DeliveryId) {
     if !is_stale {
         shared.connections.heard(connection.id);
     }
-    note(connection, first, Outcome::Duplicate);
-    (Outcome::Duplicate, first)
+    note(connection, first, IngressOutcome::Duplicate);
+    (IngressOutcome::Duplicate, first)
 }
 
 /// A line for those who look closely: what came is in the list of deliveries, and counted.
-fn note(connection: &Connection, id: DeliveryId, outcome: Outcome) {
+fn note(connection: &Connection, id: DeliveryId, outcome: IngressOutcome) {
     tracing::debug!(
         connection.id = %connection.id,
         delivery.id = %id,

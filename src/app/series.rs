@@ -1,8 +1,8 @@
 //! Series that are there from the start, at 0: of a counter that appears with its first count,
 //! Prometheus sees no increase.
 
-use crate::api::ingress::Outcome as Answered;
-use crate::domain::delivery::Outcome as Processed;
+use crate::api::ingress::IngressOutcome;
+use crate::domain::delivery::Outcome;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::repo::ProviderKind;
 use crate::provider::call::OPERATIONS;
@@ -34,7 +34,7 @@ const WALKED: [&str; 2] = ["connection", "credential"];
 
 /// Makes them. What was counted already stays.
 pub(super) fn begin() {
-    for outcome in Processed::NAMES {
+    for outcome in Outcome::NAMES {
         counter!(metric::PROCESSED, "outcome" => outcome).absolute(0);
     }
     for outcome in REFRESH_ENDS {
@@ -46,7 +46,7 @@ pub(super) fn begin() {
     gauge!(metric::UNSTORED).set(0.0);
     for provider in ProviderKind::ALL.map(ProviderKind::as_str) {
         gauge!(metric::LAST_DELIVERY, "provider" => provider).set(0.0);
-        for outcome in Answered::ALL.map(Answered::as_str) {
+        for outcome in IngressOutcome::ALL.map(IngressOutcome::as_str) {
             let labels = [("provider", provider), ("outcome", outcome)];
             counter!(metric::DELIVERIES, &labels).absolute(0);
         }

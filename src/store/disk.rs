@@ -10,6 +10,7 @@ mod environment;
 mod fill;
 mod history;
 mod identity;
+mod incident_counts;
 mod layout;
 mod lock;
 mod log;
@@ -21,7 +22,6 @@ mod report;
 mod retain;
 mod shared;
 mod stream;
-mod turn;
 
 pub(in crate::store) use clock::written_time;
 pub use environment::Environment;

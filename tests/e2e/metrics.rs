@@ -1,7 +1,7 @@
 //! What Prometheus finds.
 
 use super::stage::{ADMIN, REPOSITORY, Stage};
-use hookherd::api::ingress::Outcome as Answered;
+use hookherd::api::ingress::IngressOutcome;
 use hookherd::domain::connection::WebhookStatus;
 use hookherd::domain::delivery::Outcome as Processed;
 use hookherd::simulator::RunSpec;
@@ -80,7 +80,7 @@ fn metrics_have_an_address_of_their_own_when_one_is_named() {
 fn assert_alerts_find_their_series(text: &str) {
     let mut wanted = Vec::new();
     for provider in ["github", "gitlab"] {
-        for outcome in Answered::ALL.map(Answered::as_str) {
+        for outcome in IngressOutcome::ALL.map(IngressOutcome::as_str) {
             wanted.push(format!(
                 "hookherd_deliveries_total{{provider=\"{provider}\",outcome=\"{outcome}\"}} 0"
             ));

@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 named! {
     /// What became of a request, as the metrics count it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Outcome {
+    pub enum IngressOutcome {
         /// Stored; will be processed.
         Accepted = "accepted",
         /// Stored before.
@@ -34,7 +34,7 @@ named! {
     }
 }
 
-impl Outcome {
+impl IngressOutcome {
     /// The outcome of a request that was answered with a problem.
     pub(super) fn of(code: Code) -> Self {
         match code {

@@ -13,10 +13,10 @@
 use super::answer::tell;
 use super::ballast::{Ballast, free_bytes};
 use super::identity::Known;
+use super::incident_counts::IncidentCounts;
 use super::queue::Submission;
 use super::report::OpenError;
 use super::shared::{Shared, Trouble};
-use super::turn::Turn;
 use crate::store::index::{Claims, Index, Place};
 use crate::store::journal::{Disk, Header, Position, Segment, push_frame, scan_segment};
 use crate::store::view::View;
@@ -220,13 +220,13 @@ impl Committer {
             if self.is_view_broken {
                 return Err(CommitError::Failed);
             }
-            let turn = Turn::of(&self.index, change);
+            let counts = IncidentCounts::of(&self.index, change);
             if let Err(error) = self.index.apply(change, place) {
                 tracing::error!(%error, "the view cannot be written");
                 let is_repaired = self.repair_view();
                 return is_repaired.then_some(()).ok_or(CommitError::Failed);
             }
-            turn.count();
+            counts.count();
         }
         Ok(())
     }

@@ -9,14 +9,14 @@ use metrics::counter;
 
 /// What a change does to the number of incidents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct IncidentCounts {
     /// One was opened.
     opened: bool,
     /// One was resolved. Both, when its failure and its end were processed together.
     resolved: bool,
 }
 
-impl Turn {
+impl IncidentCounts {
     /// What a change that is about to be applied does.
     pub(super) fn of<K: Kv>(index: &Index<K>, change: &Change) -> Self {
         let Change::PutIncident(incident) = change else {
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn each_incident_is_counted_once_when_it_opens_and_once_when_it_ends() {
         use IncidentStatus::{Acknowledged, Open, Resolved};
-        for (history, turns) in [
+        for (history, counts) in [
             (
                 vec![Open, Open, Acknowledged, Resolved, Resolved],
                 vec![(true, false), NOTHING, NOTHING, (false, true), NOTHING],
@@ -78,10 +78,10 @@ mod tests {
             ),
         ] {
             let store = MemoryStore::new();
-            for (status, turn) in history.into_iter().zip(turns) {
+            for (status, count) in history.into_iter().zip(counts) {
                 let change = with(status);
-                let found = Turn::of(store.index(), &change);
-                assert_eq!((found.opened, found.resolved), turn, "{status:?}");
+                let found = IncidentCounts::of(store.index(), &change);
+                assert_eq!((found.opened, found.resolved), count, "{status:?}");
                 let place = Place {
                     segment: 0,
                     offset: 0,
