@@ -3,7 +3,7 @@
 use super::stage::{ADMIN, REPOSITORY, Stage};
 use hookherd::api::ingress::IngressOutcome;
 use hookherd::domain::connection::WebhookStatus;
-use hookherd::domain::delivery::Outcome as Processed;
+use hookherd::domain::delivery::Outcome;
 use hookherd::simulator::RunSpec;
 use hookherd::telemetry::metric::{Kind, METRICS};
 
@@ -100,7 +100,7 @@ fn assert_alerts_find_their_series(text: &str) {
             ));
         }
     }
-    for outcome in Processed::NAMES {
+    for outcome in Outcome::NAMES {
         wanted.push(format!(
             "hookherd_deliveries_processed_total{{outcome=\"{outcome}\"}} 0"
         ));
