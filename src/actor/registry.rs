@@ -168,7 +168,7 @@ impl Registry {
         let store = &self.services.ports.store;
         let told = |found: Result<Vec<ConnectionId>, _>| {
             found.unwrap_or_else(|error| {
-                tracing::warn!(%error, "connections with pending work cannot be read: all start in turn");
+                tracing::warn!(%error, "pending work cannot be read: connections start in turn");
                 Vec::new()
             })
         };
