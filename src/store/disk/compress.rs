@@ -36,13 +36,14 @@ pub(super) fn compress(body: &[u8]) -> Vec<u8> {
         ));
     }
     KEPT.with_borrow_mut(|(compressor, frame)| {
-        frame.clear();
-        frame.shrink_to(SCRATCH_BYTES);
         frame.reserve(compress_bound(body.len()));
         compressor
             .compress_to_buffer(body, frame)
             .expect("compressing into memory cannot fail");
-        frame.as_slice().to_vec()
+        let compressed = frame.as_slice().to_vec();
+        frame.clear();
+        frame.shrink_to(SCRATCH_BYTES);
+        compressed
     })
 }
 

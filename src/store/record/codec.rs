@@ -91,13 +91,14 @@ pub(in crate::store) fn encode<R: Record>(record: &R) -> Vec<u8> {
         static BYTES: RefCell<Vec<u8>> = RefCell::default();
     }
     BYTES.with_borrow_mut(|bytes| {
-        bytes.clear();
-        bytes.shrink_to(SCRATCH_BYTES);
         bytes.push(R::VERSION);
         let config = config::<RECORD_BYTES_MAX>();
         bincode::serde::encode_into_std_write(record.to_wire(), bytes, config)
             .expect("plain data without maps of unknown length always encodes");
-        bytes.as_slice().to_vec()
+        let encoded = bytes.as_slice().to_vec();
+        bytes.clear();
+        bytes.shrink_to(SCRATCH_BYTES);
+        encoded
     })
 }
 
