@@ -91,6 +91,8 @@ pub(in crate::store) fn encode<R: Record>(record: &R) -> Vec<u8> {
         static BYTES: RefCell<Vec<u8>> = RefCell::default();
     }
     BYTES.with_borrow_mut(|bytes| {
+        // A panic may have left some.
+        bytes.clear();
         bytes.push(R::VERSION);
         let config = config::<RECORD_BYTES_MAX>();
         bincode::serde::encode_into_std_write(record.to_wire(), bytes, config)
