@@ -23,7 +23,7 @@ impl<T> Said<T> {
 }
 
 /// A block has no more bytes than this, unless one entry has.
-const BYTES_MAX: usize = 4096;
+const BYTES_MAX: usize = 2048;
 /// Bytes of the checksum.
 const CHECK_BYTES: usize = 4;
 /// It gave back something else than it was given: not shown to readers, for it is rebuilt.
@@ -182,7 +182,7 @@ mod tests {
             }
         }
         assert_eq!(found, items);
-        assert!(blocks.len() > 30);
+        assert!(blocks.len() > 60);
         let small = blocks.iter().filter(|block| block.len() < 100_000);
         assert!(small.clone().count() == blocks.len() - 1);
         assert!(small.map(Vec::len).all(|length| length <= BYTES_MAX + 16));
