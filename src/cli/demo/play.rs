@@ -64,8 +64,8 @@ async fn connect(stage: &Stage) -> Result<String, Failed> {
         stage.github().hooks(SHOP).len() == 1,
         "there is exactly one hook",
     )?;
-    stage.say(&format!(
-        "   -> {} posts to {}",
+    stage.result(&format!(
+        "{} posts to {}",
         text_of(&shop, "/id"),
         text_of(&shop, "/webhook_url")
     ));
@@ -76,7 +76,7 @@ async fn connect(stage: &Stage) -> Result<String, Failed> {
             Ok(!connection["webhook_last_delivery_at"].is_null())
         })
         .await?;
-    stage.say("   -> GitHub's ping arrived, was verified, stored and answered.");
+    stage.result("GitHub's ping arrived, was verified, stored and answered.");
     Ok(id)
 }
 
@@ -97,7 +97,7 @@ async fn failing_ci(stage: &Stage, shop: &str) -> CommandResult {
         "the incident is the shop's",
     )?;
     let (title, url) = (text_of(&incident, "/title"), text_of(&incident, "/run_url"));
-    stage.say(&format!("   -> incident: {title} (2 times), {url}"));
+    stage.result(&format!("incident: {title} (2 times), {url}"));
     Ok(())
 }
 
@@ -122,7 +122,7 @@ async fn passing_fork(stage: &Stage) -> CommandResult {
         open.len() == 1 && text_of(&open[0], "/branch") == "main",
         "main is still red",
     )?;
-    stage.say("   -> main is still red: a fork's run does not resolve it.");
+    stage.result("main is still red: a fork's run does not resolve it.");
     Ok(())
 }
 
@@ -149,7 +149,7 @@ async fn green_ci(stage: &Stage) -> CommandResult {
             Ok(stage.incidents("open").await?.is_empty())
         })
         .await?;
-    stage.say("   -> the incident is resolved.");
+    stage.result("the incident is resolved.");
     Ok(())
 }
 
@@ -164,7 +164,7 @@ async fn deleted_hook(stage: &Stage, shop: &str) -> CommandResult {
         })
         .await?;
     stage.until_active(shop).await?;
-    stage.say("   -> the next check noticed and created it again, once.");
+    stage.result("the next check noticed and created it again, once.");
     Ok(())
 }
 
@@ -187,7 +187,7 @@ async fn edited_url(stage: &Stage, shop: &str) -> CommandResult {
     )?;
     ensure(hooks[0].secret == ours.secret, "its secret is in it")?;
     stage.until_active(shop).await?;
-    stage.say("-> the same webhook posts to the daemon again; no second one was created.");
+    stage.result("the same webhook posts to the daemon again; no second one was created.");
     Ok(())
 }
 
@@ -203,7 +203,7 @@ async fn outage(stage: &Stage) -> CommandResult {
         text_of(&tools, "/last_error/message"),
     );
     ensure(["pending", "failed"].contains(&status), "the webhook waits")?;
-    stage.say(&format!("   -> connected, webhook {status}: {why}"));
+    stage.result(&format!("connected, webhook {status}: {why}"));
     stage.simulator.faults().outage(false);
     let id = text_of(&tools, "/id").to_owned();
     stage.until_active(&id).await?;
@@ -211,7 +211,7 @@ async fn outage(stage: &Stage) -> CommandResult {
         stage.github().hooks(TOOLS).len() == 1,
         "there is exactly one hook",
     )?;
-    stage.say("   -> GitHub is back; the webhook was created automatically.");
+    stage.result("GitHub is back; the webhook was created automatically.");
     Ok(())
 }
 
@@ -252,7 +252,7 @@ async fn forged(stage: &Stage, shop: &str) -> CommandResult {
         again.answer.contains("duplicate"),
         "the repetition is a duplicate",
     )?;
-    stage.say("-> 401 for the forged one; the duplicate was recognised and has no effect.");
+    stage.result("401 for the forged one; the duplicate was recognised and has no effect.");
     Ok(())
 }
 
@@ -262,6 +262,6 @@ async fn disconnect(stage: &Stage, shop: &str) -> CommandResult {
     let answer = stage.call(Method::DELETE, &path, None).await?;
     ensure(answer["webhook_deleted"] == true, "the webhook is deleted")?;
     ensure(stage.github().hooks(SHOP).is_empty(), "no hook is left")?;
-    stage.say(&format!("   -> {}", text_of(&answer, "/message")));
+    stage.result(&format!("{}", text_of(&answer, "/message")));
     Ok(())
 }

@@ -75,6 +75,11 @@ impl Stage {
         self.simulator.github()
     }
 
+    /// Prints the result of a step.
+    pub(super) fn result(&self, words: &str) {
+        self.say(&format!("   -> {words}"));
+    }
+
     /// Says what happens next.
     pub(super) fn say(&self, words: &str) {
         self.printer.say(words);

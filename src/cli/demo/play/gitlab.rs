@@ -37,7 +37,7 @@ async fn connect(stage: &Stage, gitlab: &GitlabHandle, token: &str) -> Result<St
         hooks[0].signing_token.is_some(),
         "the hook signs its deliveries",
     )?;
-    stage.say("   -> connected; this GitLab version signs its deliveries.");
+    stage.result("connected; this GitLab version signs its deliveries.");
     Ok(text_of(&connected, "/id").to_owned())
 }
 
@@ -68,8 +68,8 @@ async fn failing_pipeline(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Com
         jobs == ["unit"],
         "the failed job is named, and not the one that may fail",
     )?;
-    stage.say(&format!(
-        "   -> incident: {}; failed job: {}",
+    stage.result(&format!(
+        "incident: {}; failed job: {}",
         text_of(&incident, "/title"),
         jobs.join(", ")
     ));
@@ -79,7 +79,7 @@ async fn failing_pipeline(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Com
             Ok(stage.incidents("open").await?.is_empty())
         })
         .await?;
-    stage.say("   -> the retry passed: the incident is resolved.");
+    stage.result("the retry passed: the incident is resolved.");
     Ok(())
 }
 
@@ -117,6 +117,6 @@ async fn disabled_hook(stage: &Stage, gitlab: &GitlabHandle, id: &str) -> Comman
         reported,
         "an incident reported the disabled hook and is resolved",
     )?;
-    stage.say("-> the next check noticed, sent a test delivery, and GitLab enabled it again.");
+    stage.result("the next check noticed, sent a test delivery, and GitLab enabled it again.");
     Ok(())
 }
