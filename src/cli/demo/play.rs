@@ -262,6 +262,6 @@ async fn disconnect(stage: &Stage, shop: &str) -> CommandResult {
     let answer = stage.call(Method::DELETE, &path, None).await?;
     ensure(answer["webhook_deleted"] == true, "the webhook is deleted")?;
     ensure(stage.github().hooks(SHOP).is_empty(), "no hook is left")?;
-    stage.result(&format!("{}", text_of(&answer, "/message")));
+    stage.result(text_of(&answer, "/message"));
     Ok(())
 }
