@@ -20,6 +20,7 @@ pub mod incident;
 pub mod lane;
 pub mod lifecycle;
 pub mod net;
+pub mod operation;
 pub mod pattern;
 pub mod removal;
 pub mod repo;

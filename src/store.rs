@@ -38,12 +38,13 @@ use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId,
-    TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OperationId, OwnerId,
+    RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
@@ -238,6 +239,26 @@ pub trait Read: Send + Sync {
     ) -> Reading<'_, Vec<Command>>;
     /// The connections that commands wait for.
     fn connections_with_commands(&self) -> Reading<'_, Vec<ConnectionId>>;
+
+    /// An operation.
+    fn operation(&self, id: OperationId) -> Reading<'_, Option<Operation>>;
+    /// Some items of an operation; `None` once they are forgotten.
+    fn operation_chunk(&self, id: OperationId, index: u32) -> Reading<'_, Option<Chunk>>;
+    /// The operations of an owner, newest first.
+    fn operations_of(
+        &self,
+        owner: OwnerId,
+        after: After<OperationId>,
+    ) -> Reading<'_, Page<Operation>>;
+    /// The operations of an owner but for the `newest`, newest first, at most `limit`.
+    fn operations_beyond(
+        &self,
+        owner: OwnerId,
+        newest: usize,
+        limit: usize,
+    ) -> Reading<'_, Vec<Operation>>;
+    /// All operations that have not ended.
+    fn operations_unfinished(&self) -> Reading<'_, Vec<Operation>>;
 
     /// The canary.
     fn canary(&self) -> Reading<'_, Option<Sealed>>;

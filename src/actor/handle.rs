@@ -200,6 +200,7 @@ impl Actors {
             kind: asking.kind,
             asked_by: asking.asked_by,
             asked_at: ports.now(),
+            operation: None,
             state: CommandState::Asked,
         };
         let batch = Batch::of(vec![Change::PutCommand(Box::new(command.clone()))]);

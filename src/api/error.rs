@@ -9,6 +9,7 @@ use crate::actor::{CommandError, ConnectError};
 pub use crate::domain::error_code::ErrorCode as Code;
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Failure;
+use crate::domain::operation::UNFINISHED_MAX;
 use crate::provider::ProviderError;
 use crate::store::{CommitError, Conflict, ReadError};
 use crate::telemetry::may_log;
@@ -281,11 +282,21 @@ impl From<CommitError> for Problem {
                 Self::new(Code::NotNow, "The user is removed or being removed.")
             }
             CommitError::Conflict(
-                Conflict::Changed | Conflict::Credential(_) | Conflict::Command(_),
+                Conflict::Changed
+                | Conflict::Credential(_)
+                | Conflict::Command(_)
+                | Conflict::Operation(_),
             ) => Self::new(Code::NotNow, "The object changed meanwhile. Read it again."),
             CommitError::Conflict(Conflict::CommandsWaiting(_)) => Self::new(
                 Code::Overloaded,
                 "Too many commands are waiting for this connection. Try again after Retry-After.",
+            ),
+            CommitError::Conflict(Conflict::OperationsUnfinished(_)) => Self::new(
+                Code::QuotaReached,
+                format!(
+                    "You have {UNFINISHED_MAX} operations that have not ended. Wait for one, or \
+                     cancel one."
+                ),
             ),
             CommitError::Conflict(Conflict::Lease(_)) => Self::new(
                 Code::Unavailable,

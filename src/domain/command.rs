@@ -2,7 +2,7 @@
 //! process, and its outcome can be read later.
 
 use super::error_code::ErrorCode;
-use super::id::{CommandId, ConnectionId, DeliveryId, IncidentId, OwnerId, UserId};
+use super::id::{CommandId, ConnectionId, DeliveryId, IncidentId, OperationId, OwnerId, UserId};
 use super::time::Timestamp;
 
 /// Most pending commands of a connection: beyond, new ones are refused.
@@ -132,6 +132,8 @@ pub struct Command {
     pub asked_by: UserId,
     /// The time of the request.
     pub asked_at: Timestamp,
+    /// The operation that it is part of; `None` if the user requested just this.
+    pub operation: Option<OperationId>,
     /// The progress.
     pub state: CommandState,
 }

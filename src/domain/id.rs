@@ -120,6 +120,8 @@ ids! {
     IncidentId = "inc";
     /// A command: a user's request for a connection.
     CommandId = "cmd";
+    /// An operation: a user's request for many connections.
+    OperationId = "opr";
     /// A store: a data directory, from its first start on.
     StoreId = "sto";
 }

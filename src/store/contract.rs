@@ -8,6 +8,7 @@ pub(in crate::store) mod tests {
     pub(in crate::store) mod asked;
     pub(in crate::store) mod guards;
     pub(in crate::store) mod made;
+    pub(in crate::store) mod operations;
     pub(in crate::store) mod reads;
     pub(in crate::store) mod writes;
 }
@@ -54,6 +55,10 @@ macro_rules! contract {
             asked::a_command_is_carried_out_once
             asked::a_credential_is_changed_by_who_knows_it_as_it_is
             asked::who_lost_the_lease_writes_nothing
+            operations::operations_are_found_by_owner_and_while_they_have_not_ended
+            operations::the_items_are_there_until_the_operation_has_ended
+            operations::only_so_many_operations_of_an_owner_have_not_ended
+            operations::an_operation_and_its_commands_are_one_batch
             guards::a_delivery_is_new_by_its_id_and_by_its_body_for_each_connection
             guards::a_repository_is_connected_once_an_owner_until_it_is_disconnected
             guards::nothing_hangs_on_a_connection_that_is_gone

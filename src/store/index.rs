@@ -13,6 +13,7 @@ mod guard;
 mod incidents;
 pub(super) mod key;
 mod lists;
+mod operations;
 mod people;
 mod read;
 mod restore;

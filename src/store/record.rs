@@ -11,6 +11,7 @@ mod command;
 mod golden;
 mod kinds;
 mod older;
+mod operation;
 mod parts;
 mod people;
 mod wire;

@@ -4,11 +4,13 @@ use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, RunId,
+    TokenId, UserId,
 };
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
@@ -73,6 +75,12 @@ pub enum Change {
     PutCommand(Box<Command>),
     /// Forgets a command.
     ForgetCommand(CommandId),
+    /// Adds or replaces an operation. One that has ended loses its items.
+    PutOperation(Box<Operation>),
+    /// Forgets an operation with its items.
+    ForgetOperation(OperationId),
+    /// Adds some items of an operation, which has not ended.
+    PutChunk(Box<Chunk>),
     /// Sets the canary that shows whether the master key fits this store.
     PutCanary(Sealed),
 }
@@ -133,6 +141,13 @@ pub enum Guard {
     ///
     /// [`ASKED_MAX`]: crate::domain::command::ASKED_MAX
     NewCommand(ConnectionId),
+    /// This operation is stored exactly so: no other process continued it meanwhile, and it was not
+    /// cancelled.
+    SameOperation(Box<Operation>),
+    /// With this batch, at most [`UNFINISHED_MAX`] operations of this owner have not ended.
+    ///
+    /// [`UNFINISHED_MAX`]: crate::domain::operation::UNFINISHED_MAX
+    NewOperation(OwnerId),
     /// The writer holds the lease of this connection, the newest. See [`Lease`].
     Lease(Lease),
     /// No user has this name.
@@ -161,6 +176,10 @@ pub enum Conflict {
     Command(CommandId),
     /// As many commands as may wait for this connection.
     CommandsWaiting(ConnectionId),
+    /// This operation is not stored so any more.
+    Operation(OperationId),
+    /// As many operations of this owner have not ended as may.
+    OperationsUnfinished(OwnerId),
     /// The lease of this connection was granted again since.
     Lease(ConnectionId),
     /// The record is not what it was.

@@ -142,6 +142,7 @@ impl Connections for FakeConnections {
             kind: asking.kind,
             asked_by: asking.asked_by,
             asked_at: at,
+            operation: None,
             state,
         };
         self.put(Change::PutCommand(Box::new(command.clone())));

@@ -4,13 +4,15 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::grant::Grant;
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, TokenId, UserId,
+    ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, OperationId, RunId,
+    TokenId, UserId,
 };
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
 };
 use crate::domain::lane::{Code, Lane};
+use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
@@ -73,6 +75,25 @@ pub(crate) fn connection(id: u128, full_name: &str) -> Connection {
     let key = HookKey::from_bytes([id.to_le_bytes()[0]; 20]);
     let (id, full_name) = (ConnectionId::from_u128(id), full_name.parse().unwrap());
     Connection::new(id, ANN, github(), full_name, key, AT)
+}
+
+/// An operation of Ann's with so many items, none of them begun.
+pub(crate) fn operation(id: u128, action: Action, total: u32) -> Operation {
+    Operation {
+        id: OperationId::from_u128(id),
+        owner: ANN,
+        asked_by: ANN,
+        asked_at: AT,
+        action,
+        selection: Selection::default(),
+        total,
+        position: 0,
+        open: Vec::new(),
+        tally: Tally::default(),
+        failures: Vec::new(),
+        started_at: None,
+        state: OperationState::Queued,
+    }
 }
 
 pub(crate) fn user(id: UserId, name: &str) -> User {

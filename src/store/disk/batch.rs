@@ -3,7 +3,8 @@
 use super::compress::{compress, decompress, dictionary};
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, RunId, TokenId,
+    UserId,
 };
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
@@ -60,6 +61,9 @@ pub(super) mod tag {
     pub(super) const PUT_COMMAND: u8 = 23;
     pub(super) const FORGET_COMMAND: u8 = 24;
     pub(super) const PUT_PROGRESS: u8 = 25;
+    pub(super) const PUT_OPERATION: u8 = 30;
+    pub(super) const FORGET_OPERATION: u8 = 31;
+    pub(super) const PUT_CHUNK: u8 = 32;
 }
 
 /// The parts of an inserted delivery.
@@ -112,6 +116,9 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::PutIncident(incident) => (tag::PUT_INCIDENT, encode(&**incident)),
         Change::PutCommand(command) => (tag::PUT_COMMAND, encode(&**command)),
         Change::ForgetCommand(id) => (tag::FORGET_COMMAND, id_bytes(id.as_u128())),
+        Change::PutOperation(operation) => (tag::PUT_OPERATION, encode(&**operation)),
+        Change::ForgetOperation(id) => (tag::FORGET_OPERATION, id_bytes(id.as_u128())),
+        Change::PutChunk(chunk) => (tag::PUT_CHUNK, encode(&**chunk)),
         Change::PutCanary(sealed) => (tag::PUT_CANARY, encode(sealed)),
     }
 }
@@ -244,6 +251,9 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::PUT_INCIDENT => Change::PutIncident(boxed(bytes)?),
         tag::PUT_COMMAND => Change::PutCommand(boxed(bytes)?),
         tag::FORGET_COMMAND => Change::ForgetCommand(CommandId::from_u128(id(bytes)?)),
+        tag::PUT_OPERATION => Change::PutOperation(boxed(bytes)?),
+        tag::FORGET_OPERATION => Change::ForgetOperation(OperationId::from_u128(id(bytes)?)),
+        tag::PUT_CHUNK => Change::PutChunk(boxed(bytes)?),
         tag::PUT_CANARY => Change::PutCanary(decode(bytes)?),
         _ => return Err(RecordError::Newer),
     })

@@ -1,5 +1,5 @@
-//! History: runs, tracks, notes of places, resolved incidents and replay guards go when they are
-//! old.
+//! History: runs, tracks, notes of places, resolved incidents, ended commands and operations, and
+//! replay guards go when they are old.
 //!
 //! So does what hangs on nothing: what is left of connections that are not there any more.
 //!
@@ -10,10 +10,11 @@ use super::options::Retention;
 use crate::domain::command::{ASKED_MAX, Command, CommandState};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::error_code::ErrorCode;
-use crate::domain::id::{CommandId, DeliveryId, IncidentId, RunId};
+use crate::domain::id::{CommandId, DeliveryId, IncidentId, OperationId, RunId};
 use crate::domain::incident::track::Track;
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::lane::place::Note;
+use crate::domain::operation::Operation;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 use crate::store::index::key::{Key, Kind};
@@ -50,6 +51,7 @@ pub(super) struct History {
     incidents: Option<u128>,
     guards: Option<u128>,
     commands: Option<u128>,
+    operations: Option<u128>,
     track: Option<Vec<u8>>,
     note: Option<Vec<u8>>,
 }
@@ -77,6 +79,9 @@ impl History {
         let commands = walk(index, Kind::Command, &mut self.commands, cutoff, |id| {
             old_command(index, id, cutoff)
         })?;
+        let operations = walk(index, Kind::Operation, &mut self.operations, cutoff, |id| {
+            old_operation(index, id, cutoff)
+        })?;
         let floors = Floors::new(index, retention);
         let guards = walk(
             index,
@@ -90,7 +95,7 @@ impl History {
         let orphans = orphans(index, now)?;
         let unheard = unheard(index, now)?;
         let old = [
-            runs, incidents, guards, commands, tracks, notes, orphans, unheard,
+            runs, incidents, guards, commands, operations, tracks, notes, orphans, unheard,
         ]
         .concat();
         for chunk in old.chunks(BATCH_MAX) {
@@ -244,6 +249,22 @@ fn old_command<K: Kv>(
     Ok(command.filter(is_old).map(|command| {
         let change = Change::ForgetCommand(command.id);
         (Some(Guard::SameCommand(Box::new(command))), change)
+    }))
+}
+
+/// An operation that ended long ago.
+fn old_operation<K: Kv>(
+    index: &Index<K>,
+    id: u128,
+    cutoff: Timestamp,
+) -> Result<Option<Old>, ReadError> {
+    let operation = index.operation(OperationId::from_u128(id))?;
+    let is_old = |operation: &Operation| {
+        operation.is_over() && operation.ended_at().is_some_and(|at| at < cutoff)
+    };
+    Ok(operation.filter(is_old).map(|operation| {
+        let change = Change::ForgetOperation(operation.id);
+        (Some(Guard::SameOperation(Box::new(operation))), change)
     }))
 }
 

@@ -5,12 +5,13 @@ use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OwnerId, RunId,
-    TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OperationId, OwnerId,
+    RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
@@ -151,6 +152,10 @@ impl<S: Indexed> Read for S {
         commands_asked(connection: ConnectionId, limit: usize) -> Vec<Command>;
         commands_of(connection: ConnectionId, after: After<CommandId>) -> Page<Command>;
         commands_beyond(connection: ConnectionId, newest: usize, limit: usize) -> Vec<Command>;
+        operation(id: OperationId) -> Option<Operation>;
+        operation_chunk(id: OperationId, index: u32) -> Option<Chunk>;
+        operations_of(owner: OwnerId, after: After<OperationId>) -> Page<Operation>;
+        operations_beyond(owner: OwnerId, newest: usize, limit: usize) -> Vec<Operation>;
         counts(of: Scope) -> Counts;
         latest_deliveries() -> BTreeMap<ProviderKind, Timestamp>;
         canary() -> Option<Sealed>;
@@ -169,6 +174,7 @@ impl<S: Indexed> Read for S {
         connections_unsettled() -> Vec<ConnectionId>;
         connections_with_pending() -> Vec<ConnectionId>;
         connections_with_commands() -> Vec<ConnectionId>;
+        operations_unfinished() -> Vec<Operation>;
     }
 
     fn connections(

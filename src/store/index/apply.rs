@@ -2,7 +2,7 @@
 
 use super::key::{Key, Kind, last_id};
 use super::write::{gone, mark, point, put};
-use super::{Index, Kv, Place, Write, commands, connections, incidents, people};
+use super::{Index, Kv, Place, Write, commands, connections, incidents, operations, people};
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, RunId};
 use crate::domain::incident::track::TrackKey;
@@ -45,6 +45,9 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::ForgetIncident(id) => incidents::forget(index, *id),
         Change::PutCommand(command) => Ok(commands::put_command(command)),
         Change::ForgetCommand(id) => commands::forget_command(index, *id),
+        Change::PutOperation(operation) => Ok(operations::put_operation(operation)),
+        Change::ForgetOperation(id) => operations::forget_operation(index, *id),
+        Change::PutChunk(chunk) => Ok(operations::put_chunk(chunk)),
         Change::PutCanary(sealed) => Ok(vec![put(Key::of(Kind::Canary), sealed)]),
     }
 }

@@ -6,6 +6,7 @@
 use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key};
 use super::commands::command_key;
 use super::key::{Key, Kind};
+use super::operations::operation_key;
 use super::people::user_name_key;
 use super::{Index, Kv};
 use crate::domain::command::ASKED_MAX;
@@ -13,8 +14,10 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::BodyDigest;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, RunId,
+    UserId,
 };
+use crate::domain::operation::{Operation, UNFINISHED_MAX};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::user::User;
 use crate::store::record::Record;
@@ -68,6 +71,11 @@ fn check<K: Kv>(
             Ok(changed.map(|_| Conflict::Command(command.id)))
         }
         Guard::NewCommand(id) => may_be_asked(index, *id, batch, &claims.commands),
+        Guard::SameOperation(operation) => {
+            let changed = is_same(index, &operation_key(operation.id), &**operation)?;
+            Ok(changed.map(|_| Conflict::Operation(operation.id)))
+        }
+        Guard::NewOperation(owner) => may_operate(index, *owner, batch, claims),
         // One process has the store for itself, so the only grant is the first.
         Guard::Lease(lease) => {
             let is_held = lease.epoch == Lease::OWN_EPOCH;
@@ -180,6 +188,38 @@ fn may_be_asked<K: Kv>(
     Ok((waiting.len() > ASKED_MAX).then_some(Conflict::CommandsWaiting(id)))
 }
 
+/// Why an owner may not have one more operation, after what is claimed. What is claimed to have
+/// ended in the same group still counts: at worst a caller is refused a moment too early.
+fn may_operate<K: Kv>(
+    index: &Index<K>,
+    owner: OwnerId,
+    batch: &Batch,
+    claims: &Claims,
+) -> Result<Option<Conflict>, ReadError> {
+    let most = UNFINISHED_MAX + 1;
+    let mut unfinished: HashSet<OperationId> = index.unfinished_of(owner, most)?.collect();
+    unfinished.extend(claims.operations.get(&owner).into_iter().flatten());
+    unfinished.extend(
+        batch
+            .changes
+            .iter()
+            .filter_map(|change| match unfinished_in(change) {
+                Some(operation) if operation.owner == owner => Some(operation.id),
+                Some(_) | None => None,
+            }),
+    );
+    let is_full = unfinished.len() > UNFINISHED_MAX;
+    Ok(is_full.then_some(Conflict::OperationsUnfinished(owner)))
+}
+
+/// The operation that a change puts, unless it has ended.
+fn unfinished_in(change: &Change) -> Option<&Operation> {
+    if let Change::PutOperation(operation) = change {
+        return Some(&**operation).filter(|operation| !operation.is_over());
+    }
+    None
+}
+
 fn can_be_asked(connection: &Connection) -> bool {
     !connection.is_removed() || connection.is_leaving()
 }
@@ -203,6 +243,8 @@ fn user_key(id: OwnerId) -> Key {
 pub(in crate::store) struct Claims {
     keys: HashMap<Vec<u8>, Conflict>,
     commands: Commands,
+    /// Operations that have not ended, by owner.
+    operations: HashMap<OwnerId, HashSet<OperationId>>,
 }
 
 /// What becomes of commands: of each, the last word.
@@ -298,7 +340,8 @@ impl Claims {
             Guard::SameCredential(c) => vec![credential_key(c.id).into_bytes()],
             Guard::SameCommand(command) => vec![command_key(command.id).into_bytes()],
             Guard::NewCommand(id) => vec![asking_claim(*id).into_bytes()],
-            Guard::Lease(_) => Vec::new(),
+            Guard::SameOperation(it) => vec![operation_key(it.id).into_bytes()],
+            Guard::Lease(_) | Guard::NewOperation(_) => Vec::new(),
             Guard::OwnerPresent(owner) => vec![user_key(*owner).into_bytes()],
             Guard::NewUser { name } => vec![user_name_key(name).into_bytes()],
         };
@@ -343,6 +386,10 @@ impl Claims {
     pub(in crate::store) fn lay(&mut self, batch: &Batch) {
         for change in &batch.changes {
             self.commands.lay(change);
+            if let Some(operation) = unfinished_in(change) {
+                let of_owner = self.operations.entry(operation.owner).or_default();
+                of_owner.insert(operation.id);
+            }
             self.lay_change(change);
         }
     }
@@ -371,6 +418,12 @@ impl Claims {
                 self.claim(command_key(command.id), Conflict::Command(command.id));
             }
             Change::ForgetCommand(id) => self.claim(command_key(*id), Conflict::Command(*id)),
+            Change::PutOperation(it) => {
+                self.claim(operation_key(it.id), Conflict::Operation(it.id));
+            }
+            Change::ForgetOperation(id) => {
+                self.claim(operation_key(*id), Conflict::Operation(*id));
+            }
             Change::PutRun(run) => self.claim(run_record_key(run.id), Conflict::Changed),
             Change::ForgetRun(id) => self.claim(run_record_key(*id), Conflict::Changed),
             Change::PutTrack(track) => self.claim(track_key(&track.key), Conflict::Changed),
@@ -383,6 +436,7 @@ impl Claims {
             | Change::TokenUsed { .. }
             | Change::DeleteToken(_)
             | Change::ForgetGuards(_)
+            | Change::PutChunk(_)
             | Change::PutCanary(_) => {}
         }
     }

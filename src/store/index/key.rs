@@ -55,6 +55,12 @@ pub(in crate::store) enum Kind {
     /// Those that wait for a connection's actor, by connection.
     CommandAsked = b'A',
     CommandByConnection = b'P',
+    Operation = b'Q',
+    OperationByOwner = b'Y',
+    /// Those that have not ended, by owner.
+    OperationUnfinished = b'Z',
+    /// The items of an operation, in chunks.
+    OperationChunk = b'W',
     /// How long the list is whose keys begin so; see `counts`.
     Count = b'H',
     /// How long such lists of all owners are together.

@@ -88,6 +88,7 @@ impl<K: Kv> Index<K> {
             Kind::Run,
             Kind::Incident,
             Kind::Command,
+            Kind::Operation,
         ] {
             let last = self.ids(&Key::of(kind), None, true, 1)?.pop();
             newest = newest.max(last.map(|id| DeliveryId::from_u128(id).created_at()));

@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 9] = [
+const RECORDS: [(Kind, Put); 11] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -33,12 +33,18 @@ const RECORDS: [(Kind, Put); 9] = [
         Ok(Change::PutIncident(boxed(value)?))
     }),
     (Kind::Command, |value| Ok(Change::PutCommand(boxed(value)?))),
+    (Kind::Operation, |value| {
+        Ok(Change::PutOperation(boxed(value)?))
+    }),
+    (Kind::OperationChunk, |value| {
+        Ok(Change::PutChunk(boxed(value)?))
+    }),
     (Kind::Canary, |value| Ok(Change::PutCanary(record(value)?))),
 ];
 
 /// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 30] = [
+const DERIVED: [Kind; 32] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -62,6 +68,8 @@ const DERIVED: [Kind; 30] = [
     Kind::RunByOwner,
     Kind::CommandAsked,
     Kind::CommandByConnection,
+    Kind::OperationByOwner,
+    Kind::OperationUnfinished,
     Kind::IncidentByOwner,
     Kind::IncidentBySubject,
     Kind::IncidentByStatus,

@@ -1,10 +1,10 @@
 //! The frozen mirrors of commands.
 
-use super::codec::Record;
-use super::wire::{Wire, codes, mirror, mirror_enum};
+use super::codec::second_versions;
+use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::command::{Command, CommandKind, CommandOutcome, CommandState};
 use crate::domain::error_code::ErrorCode;
-use crate::domain::id::{CommandId, ConnectionId, DeliveryId, IncidentId, UserId};
+use crate::domain::id::{CommandId, ConnectionId, DeliveryId, IncidentId, OperationId, UserId};
 use crate::domain::time::Timestamp;
 
 codes!(CommandOutcome { 0 = Applied, 1 = Unchanged });
@@ -25,7 +25,7 @@ mirror_enum!(CommandStateV1 of CommandState {
     Done { at: Timestamp, outcome: CommandOutcome },
     Failed { at: Timestamp, code: ErrorCode },
 });
-mirror!(CommandV1 of Command {
+mirror!(CommandV2 of Command {
     id: CommandId,
     connection: ConnectionId,
     owner: UserId,
@@ -33,12 +33,33 @@ mirror!(CommandV1 of Command {
     asked_by: UserId,
     asked_at: Timestamp,
     state: CommandState,
+    operation: Option<OperationId>,
+});
+frozen!(CommandV1 {
+    id: u128,
+    connection: u128,
+    owner: u128,
+    kind: CommandKindV1,
+    asked_by: u128,
+    asked_at: i64,
+    state: CommandStateV1,
 });
 
-impl Record for Command {
-    const VERSION: u8 = 1;
-    const KIND: &'static str = "command";
+/// There were no operations.
+fn without_operation(v1: CommandV1) -> Option<Command> {
+    Command::from_wire(CommandV2 {
+        id: v1.id,
+        connection: v1.connection,
+        owner: v1.owner,
+        kind: v1.kind,
+        asked_by: v1.asked_by,
+        asked_at: v1.asked_at,
+        state: v1.state,
+        operation: None,
+    })
 }
+
+second_versions! { Command = "command" from without_operation }
 
 #[cfg(test)]
 mod tests {

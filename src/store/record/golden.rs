@@ -8,6 +8,7 @@ use crate::domain::delivery::{Delivery, DeliveryProgress};
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::operation::{Chunk, Operation};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
 use crate::domain::user::{Credential, TokenRecord, User};
@@ -32,7 +33,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 14] {
+fn forms() -> [Form; 16] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -47,6 +48,8 @@ fn forms() -> [Form; 14] {
         form::<NoteKey>(),
         form::<Incident>(),
         form::<Command>(),
+        form::<Operation>(),
+        form::<Chunk>(),
         form::<Sealed>(),
     ]
 }

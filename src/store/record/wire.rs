@@ -1,8 +1,8 @@
 //! From domain types to plain data and back.
 
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, TokenId,
-    UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, OperationId,
+    RunId, TokenId, UserId,
 };
 use crate::domain::repo::{FullName, Host, RepositoryId};
 use crate::domain::secret::Sealed;
@@ -43,6 +43,7 @@ macro_rules! ids {
 }
 ids!(
     CommandId,
+    OperationId,
     ConnectionId,
     UserId,
     TokenId,

@@ -44,6 +44,7 @@ pub(in crate::store) fn command(id: u128, connection: u8) -> Command {
         kind: CommandKind::Check,
         asked_by: ANN,
         asked_at: Timestamp(1),
+        operation: None,
         state: CommandState::Asked,
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::id::ConnectionId;
 use crate::domain::incident::Resolution;
 use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::lane::Lane;
+use crate::domain::operation::Action;
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Family, Position};
 use crate::domain::samples;
@@ -354,4 +355,27 @@ fn commands_that_ended_go_with_the_history_and_those_of_nobody_fail() {
     assert_eq!(failed.state, CommandState::Failed { at, code });
     let connections = index.connections_with_commands().unwrap();
     assert_eq!(connections, [waiting.connection]);
+}
+
+#[test]
+fn operations_that_ended_go_with_the_history() {
+    let index = Index::new(MemoryKv::default());
+    let operation = |made_at, n| samples::operation(id(made_at, n), Action::Check, 2);
+    let over = |mut it: Operation, at| {
+        it.cancel(at);
+        it
+    };
+    let (running, open) = (operation(OLD, 1), {
+        let mut it = operation(OLD, 2);
+        let of = (ConnectionId::from_u128(1), CommandId::from_u128(1));
+        it.begin(Some(of), OLD);
+        over(it, OLD)
+    });
+    let (old, young) = (over(operation(OLD, 3), OLD), over(operation(OLD, 4), NOW));
+    for it in [&running, &open, &old, &young] {
+        put(&index, &Change::PutOperation(Box::new(it.clone())));
+    }
+    forget(&index);
+    let left = [&running, &open, &old, &young].map(|it| index.operation(it.id).unwrap().is_some());
+    assert_eq!(left, [true, true, false, true]);
 }
