@@ -1,5 +1,6 @@
 //! Providers: what comes in from them ([`Decode`]) and what we ask of them ([`Hooks`]).
 
+mod access;
 mod budget;
 mod cache;
 pub mod call;
@@ -12,6 +13,7 @@ pub mod github;
 pub mod gitlab;
 pub mod http;
 mod inbound;
+mod logs;
 mod meter;
 pub mod oauth;
 mod operations;
@@ -22,6 +24,7 @@ pub mod probe;
 mod providers;
 mod queue;
 mod quota;
+mod reading;
 mod session;
 pub mod signature;
 #[cfg(test)]
@@ -29,11 +32,14 @@ mod tests;
 mod ticket;
 mod unreached;
 
+pub use access::{Access, Calling, ProviderError, Target};
 pub use inbound::{
     Claim, Decode, DecodeError, HeaderLookup, Inbound, Proven, Verified, VerifyError,
 };
+pub use logs::{
+    Found, LogPage, LogRead, Logged, LoggedPayload, Logs, Redelivered, RunsPage, Unsent,
+};
 pub use outbound::{
-    Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged,
-    ProviderError, Repaired, Target,
+    CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged, Repaired, TheirHook,
 };
 pub use providers::Providers;

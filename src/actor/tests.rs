@@ -12,6 +12,7 @@ mod fold;
 mod grants;
 mod leaving;
 mod lifecycle;
+mod logs;
 mod moves;
 mod pool;
 mod processing;

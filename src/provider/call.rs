@@ -18,12 +18,19 @@ const TRIES_MAX: u32 = 3;
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The operations, by their names in metrics.
-pub const OPERATIONS: [&str; 15] = [
+pub const OPERATIONS: [&str; 22] = [
     "ensure",
     "check",
     "repair",
     "ping",
     "delete",
+    "hooks",
+    "delivery_log",
+    "logged_payload",
+    "redeliver",
+    "runs_since",
+    "latest_runs",
+    "run",
     "repository",
     "owner",
     "repositories",

@@ -4,16 +4,18 @@ use super::budget::Pace;
 use super::call::Caller;
 use super::dialect::Asked;
 use super::http::{Http, HttpConfig, HttpError, NoAnswer};
+use super::logs::{Found, LogRead, Logs, Redelivered, RunsPage};
 use super::operations::Operations;
 use super::outbound::{
     Access, Calling, Checked, Ensured, HookSpec, Hooks, Identity, Pinged, ProviderError, Repaired,
-    Target,
+    Target, TheirHook,
 };
 use super::session::Session;
-use super::{errors, ours};
+use super::{errors, ours, reading};
+use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::repo::{Instance, Repository};
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use reqwest::header::HeaderMap;
 use std::fmt;
 use std::sync::Arc;
@@ -92,9 +94,9 @@ where
     }))
 }
 
-/// An operation whose steps are the same for all providers: see [`ours`].
+/// An operation whose steps are the same for all providers: see [`ours`] and [`reading`].
 macro_rules! shared {
-    ($name:ident($($argument:ident: $type:ty),*) -> $answer:ty) => {
+    ($room:ident::$name:ident($($argument:ident: $type:ty),*) -> $answer:ty) => {
         fn $name<'a>(
             &'a self,
             access: &'a Access,
@@ -102,18 +104,28 @@ macro_rules! shared {
             $($argument: $type),*
         ) -> Calling<'a, $answer> {
             run(self, stringify!($name), access, move |s| {
-                Box::pin(ours::$name(s, target, $($argument),*))
+                Box::pin($room::$name(s, target, $($argument),*))
             })
         }
     };
 }
 
+impl<D: Operations> Logs for Client<D> {
+    shared!(reading::delivery_log(hook: HookId, cursor: Option<&'a str>) -> LogRead);
+    shared!(reading::logged_payload(hook: HookId, attempt: u64) -> Option<Payload>);
+    shared!(reading::redeliver(hook: HookId, attempt: u64) -> Redelivered);
+    shared!(reading::runs_since(since: Timestamp, cursor: Option<&'a str>) -> RunsPage);
+    shared!(reading::latest_runs() -> Vec<Found>);
+    shared!(reading::run(run: u64) -> Vec<Found>);
+}
+
 impl<D: Operations> Hooks for Client<D> {
-    shared!(ensure(known: Option<HookId>, spec: &'a HookSpec) -> Ensured);
-    shared!(check(hook: HookId, spec: &'a HookSpec) -> Checked);
-    shared!(repair(hook: HookId, spec: &'a HookSpec) -> Repaired);
-    shared!(ping(hook: HookId) -> Pinged);
-    shared!(delete(known: Option<HookId>, mark: &'a str) -> ());
+    shared!(ours::ensure(known: Option<HookId>, spec: &'a HookSpec) -> Ensured);
+    shared!(ours::check(hook: HookId, spec: &'a HookSpec) -> Checked);
+    shared!(ours::repair(hook: HookId, spec: &'a HookSpec) -> Repaired);
+    shared!(ours::ping(hook: HookId) -> Pinged);
+    shared!(ours::delete(known: Option<HookId>, mark: &'a str) -> ());
+    shared!(ours::hooks() -> Vec<TheirHook>);
 
     fn repository<'a>(
         &'a self,

@@ -5,7 +5,7 @@
 
 use super::errors::Naming;
 use super::http::Answer;
-use super::outbound::{CheckReport, HookSpec, ProviderError};
+use super::outbound::{CheckReport, HookSpec, ProviderError, TheirHook};
 use crate::domain::repo::{FullName, Repository};
 use crate::domain::secret::Proof;
 use crate::domain::time::Timestamp;
@@ -19,6 +19,8 @@ pub(super) enum Asked<'a> {
     Hooks(&'a FullName, Option<bool>),
     /// A repository.
     Repository(&'a FullName),
+    /// The runs or pipelines of a repository.
+    Runs(&'a FullName),
     /// The token's own account or repositories.
     Own,
 }
@@ -40,6 +42,9 @@ pub(super) trait Theirs: serde::de::DeserializeOwned + Send + Sync {
 
     /// Whether the provider has disabled a hook with the right settings.
     fn disabled(&self) -> Option<CheckReport>;
+
+    /// All that is known of it.
+    fn shown(&self) -> TheirHook;
 }
 
 /// One kind of provider. A value holds state between calls.

@@ -11,9 +11,11 @@ mod dialect;
 mod errors;
 mod hooks;
 mod jwt;
+mod log;
 mod operations;
 mod payload;
 mod problem;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod wire;

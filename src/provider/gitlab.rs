@@ -8,8 +8,10 @@ mod decode;
 mod dialect;
 mod errors;
 mod hooks;
+mod log;
 mod operations;
 mod payload;
+mod runs;
 mod test_budget;
 #[cfg(test)]
 mod tests;

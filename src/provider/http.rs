@@ -112,10 +112,25 @@ impl Answer {
 
     /// Whether a `Link` header has a next page. Its URL is ignored: we build it ourselves.
     pub(super) fn links_to_next(&self) -> bool {
+        self.next_link().is_some()
+    }
+
+    /// The URL of the next page in a `Link` header.
+    fn next_link(&self) -> Option<&str> {
         let links = self.header("link").unwrap_or_default();
-        let parameters = links.split(',').filter_map(|link| link.split_once('>'));
-        let mut parameters = parameters.flat_map(|(_, parameters)| parameters.split(';'));
-        parameters.any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"))
+        let is_next = |p: &str| matches!(p.trim(), "rel=\"next\"" | "rel=next");
+        let mut links = links.split(',').filter_map(|link| link.split_once('>'));
+        let next = links.find(|(_, parameters)| parameters.split(';').any(is_next));
+        next.map(|(url, _)| url.trim().trim_start_matches('<'))
+    }
+
+    /// A parameter of the URL of the next page. Only that: we build the URL ourselves.
+    pub(super) fn next_parameter(&self, name: &str) -> Option<String> {
+        let next = self.url.join(self.next_link()?).ok()?;
+        let mut pairs = next.query_pairs();
+        pairs
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
     }
 
     /// Whether it is a web page: no API answers with one.

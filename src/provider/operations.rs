@@ -2,10 +2,13 @@
 
 use super::dialect::Dialect;
 use super::http::Answer;
+use super::logs::{Found, LogRead, Redelivered, RunsPage};
 use super::outbound::{Identity, Pinged, ProviderError, Target};
 use super::session::Session;
+use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
+use crate::domain::time::Timestamp;
 use std::future::Future;
 
 /// A repository, or the answer that says that there is none.
@@ -40,4 +43,49 @@ pub(super) trait Operations: Dialect {
 
     /// The account that the token belongs to.
     fn identity(s: &mut Session<'_, Self>) -> impl Future<Output = Outcome<Identity>> + Send;
+
+    /// Reads a page of a hook's log; else the refusal, which only a look at the hook explains.
+    fn delivery_log(
+        s: &mut Session<'_, Self>,
+        target: &Target,
+        hook: HookId,
+        cursor: Option<&str>,
+    ) -> impl Future<Output = Outcome<Result<LogRead, Answer>>> + Send;
+
+    /// Reads the payload of an attempt, or the refusal.
+    fn logged_payload(
+        s: &mut Session<'_, Self>,
+        target: &Target,
+        hook: HookId,
+        attempt: u64,
+    ) -> impl Future<Output = Outcome<Result<Option<Payload>, Answer>>> + Send;
+
+    /// Requests that an attempt be made again, or the refusal.
+    fn redeliver(
+        s: &mut Session<'_, Self>,
+        target: &Target,
+        hook: HookId,
+        attempt: u64,
+    ) -> impl Future<Output = Outcome<Result<Redelivered, Answer>>> + Send;
+
+    /// See [`super::logs::Logs::runs_since`].
+    fn runs_since(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        since: Timestamp,
+        cursor: Option<&str>,
+    ) -> impl Future<Output = Outcome<RunsPage>> + Send;
+
+    /// See [`super::logs::Logs::latest_runs`].
+    fn latest_runs(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+    ) -> impl Future<Output = Outcome<Vec<Found>>> + Send;
+
+    /// See [`super::logs::Logs::run`].
+    fn run(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        run: u64,
+    ) -> impl Future<Output = Outcome<Vec<Found>>> + Send;
 }

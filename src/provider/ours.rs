@@ -5,7 +5,7 @@ use super::dialect::{Asked, Dialect, Theirs};
 use super::errors;
 use super::operations::Operations;
 use super::outbound::{
-    CheckReport, Checked, Ensured, HookSpec, Pinged, ProviderError, Repaired, Target,
+    CheckReport, Checked, Ensured, HookSpec, Pinged, ProviderError, Repaired, Target, TheirHook,
 };
 use super::session::Session;
 use crate::domain::id::HookId;
@@ -55,7 +55,7 @@ fn refusal<D: Dialect>(answer: &super::http::Answer, repository: &Repository) ->
 }
 
 /// The repository, which must exist.
-async fn resolve<D: Operations>(
+pub(super) async fn resolve<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
 ) -> Result<Repository, ProviderError> {
@@ -87,6 +87,29 @@ async fn list<D: Dialect>(
     // A hook may move to the next page while the pages are read.
     hooks.dedup_by_key(|hook| hook.id());
     Ok(hooks)
+}
+
+/// All hooks, ours and others'.
+pub(super) async fn hooks<D: Operations>(
+    s: &mut Session<'_, D>,
+    target: &Target,
+) -> Result<Vec<TheirHook>, ProviderError> {
+    let repository = resolve(s, target).await?;
+    let all = list(s, &repository).await?;
+    Ok(all.iter().map(Theirs::shown).collect())
+}
+
+/// One hook. `None` when the list, and a look-up after it, show that there is none of this id.
+pub(super) async fn find<D: Dialect>(
+    s: &mut Session<'_, D>,
+    repository: &Repository,
+    hook: HookId,
+) -> Result<Option<D::Hook>, ProviderError> {
+    let all = list(s, repository).await?;
+    match all.into_iter().find(|known| known.id() == hook.0) {
+        Some(found) => Ok(Some(found)),
+        None => look_for(s, repository, hook).await,
+    }
 }
 
 /// Our hooks: the known one, at any URL, and those with our mark, with the current URL first. The

@@ -1,93 +1,13 @@
 //! Outbound calls: about the hooks and the repositories of an installation.
 
-use crate::domain::errand::Errand;
-use crate::domain::error_code::ErrorCode;
+pub use super::access::{Access, Calling, ProviderError, Target};
+use super::logs::Logs;
 use crate::domain::id::HookId;
-use crate::domain::lifecycle::{Failure, Revision};
-use crate::domain::repo::{FullName, Instance, Repository, RepositoryId};
-use crate::domain::secret::{HookSecret, Proof, ProviderToken};
+use crate::domain::lifecycle::Revision;
+use crate::domain::repo::Repository;
+use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Account;
-use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
-
-/// An error of a provider call, with what its caller needs.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ProviderError {
-    /// What to do about it.
-    pub failure: Failure,
-    /// Whether the provider may have carried the call out, or may do so later.
-    pub may_have_acted: bool,
-    /// The reason, for programs.
-    pub code: ErrorCode,
-    /// A sentence that says what to do. Holds no secret and no part of the answer that could
-    /// contain one.
-    pub message: String,
-    /// Where the owner of the token can correct it. For the owner only: it may hold a request of
-    /// theirs.
-    pub link: Option<String>,
-}
-
-impl ProviderError {
-    /// As it is shown: the message names the link only when the credential is the reader's own.
-    #[must_use]
-    pub fn shown(mut self, is_own: bool) -> Self {
-        if let (Some(link), true) = (self.link.take(), is_own) {
-            self.message = format!("{} Open {link}", self.message);
-        }
-        self
-    }
-
-    /// A call that may be repeated unchanged.
-    pub fn retryable(
-        code: ErrorCode,
-        message: impl Into<String>,
-        after: Option<Duration>,
-        may_have_acted: bool,
-    ) -> Self {
-        let failure = Failure::Retryable { after };
-        Self {
-            failure,
-            may_have_acted,
-            code,
-            message: message.into(),
-            link: None,
-        }
-    }
-
-    /// A call that the provider refused without doing anything.
-    pub fn refused(failure: Failure, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            failure,
-            may_have_acted: false,
-            code,
-            message: message.into(),
-            link: None,
-        }
-    }
-}
-
-/// The permission to make calls.
-#[derive(Clone, Debug)]
-pub struct Access {
-    /// The installation that the token belongs to, and the only one it is sent to.
-    pub instance: Instance,
-    /// The token.
-    pub token: ProviderToken,
-    /// The user and the purpose: they determine the place in the queue.
-    pub errand: Errand,
-}
-
-/// A repository to make calls about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The provider's id; used for addressing when it is known.
-    pub repository: Option<RepositoryId>,
-    /// Its last known name.
-    pub full_name: FullName,
-}
 
 /// The wanted hook.
 #[derive(Clone, Debug)]
@@ -172,6 +92,24 @@ pub enum Repaired {
     Missing,
 }
 
+/// A hook of a repository, ours or of another program or person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TheirHook {
+    /// The provider's id.
+    pub id: HookId,
+    /// Its URL, as the provider shows it; `None` when it shows none. It may hold a secret of
+    /// someone else: for administrators of the repository only.
+    pub url: Option<String>,
+    /// The events, by the provider's names.
+    pub events: Vec<String>,
+    /// Whether it delivers: switched on, and not disabled by the provider.
+    pub is_active: bool,
+    /// Whether it has a secret. GitLab before 19.0 does not say.
+    pub has_secret: Option<bool>,
+    /// When it was made, if the provider says so.
+    pub created_at: Option<Timestamp>,
+}
+
 /// The account and the scopes of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -181,14 +119,11 @@ pub struct Identity {
     pub scopes: Vec<String>,
 }
 
-/// The future of a provider call.
-pub type Calling<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
-
 /// Outbound: calls to a provider. One per installation.
 ///
 /// Every call has a time limit, respects the provider's rate limits per token, and retries only
 /// what is idempotent, and only briefly: the caller handles lasting failures.
-pub trait Hooks: Send + Sync + 'static {
+pub trait Hooks: Logs {
     /// Ensures that exactly one hook of ours exists with these settings. Finds it on all pages, by
     /// the `known` id at any URL, else by the mark in its URL, or creates it; writes all settings
     /// (the secret cannot be read back); deletes surplus ones with our mark. Creates none while the
@@ -241,6 +176,9 @@ pub trait Hooks: Send + Sync + 'static {
         known: Option<HookId>,
         mark: &'a str,
     ) -> Calling<'a, ()>;
+
+    /// All hooks of the repository, ours and others', the lowest id first.
+    fn hooks<'a>(&'a self, access: &'a Access, target: &'a Target) -> Calling<'a, Vec<TheirHook>>;
 
     /// The repository, by id when it is known, else by name. `None` when the provider answers that
     /// none exists to which this token has access.

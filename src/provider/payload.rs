@@ -319,6 +319,11 @@ pub(super) fn moment(text: &Loose<'_>) -> Option<Timestamp> {
         .map(Timestamp)
 }
 
+/// The same of a text that is no payload's.
+pub(super) fn moment_of(text: &str) -> Option<Timestamp> {
+    moment(&Loose::Text(text.into()))
+}
+
 /// A moment as RFC 3339 or as GitLab writes it: `2026-11-24 10:00:00 UTC`, or with an offset such
 /// as `+0100` at the end.
 pub(super) fn any_moment(text: &Loose<'_>) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use super::budget::TokenKey;
 use super::call::Caller;
 use super::dialect::{Asked, Dialect};
 use super::errors;
-use super::http::{Answer, Request};
+use super::http::{Answer, NoAnswer, Request};
 use super::outbound::{Access, ProviderError};
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::Clock;
@@ -19,6 +19,7 @@ pub(super) struct Session<'a, D> {
     access: &'a Access,
     key: TokenKey,
     acted: bool,
+    was_too_large: bool,
 }
 
 impl<'a, D> Session<'a, D> {
@@ -34,6 +35,7 @@ impl<'a, D> Session<'a, D> {
             access,
             key: TokenKey::of(&access.token),
             acted: false,
+            was_too_large: false,
         }
     }
 }
@@ -71,6 +73,16 @@ impl<'a, D: Dialect> Session<'a, D> {
 
     pub(super) async fn get(&mut self, url: Url) -> Result<Answer, ProviderError> {
         self.send(Method::GET, url, None, true).await
+    }
+
+    /// The same; `None` when the answer is too large to be read.
+    pub(super) async fn get_if_fits(&mut self, url: Url) -> Result<Option<Answer>, ProviderError> {
+        let answer = self.send(Method::GET, url, None, true).await;
+        let is_too_large = std::mem::take(&mut self.was_too_large);
+        match answer {
+            Err(_) if is_too_large => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// A write with the same end state however often it is sent.
@@ -115,6 +127,7 @@ impl<'a, D: Dialect> Session<'a, D> {
         let caller = self.caller;
         let outcome = caller.send(request, is_repeatable, &mut acted).await;
         self.acted |= acted;
+        self.was_too_large = matches!(outcome, Err(NoAnswer::TooLong));
         let place = caller.http.place();
         let answer =
             outcome.map_err(|none| errors::of_no_answer(D::NAMING, &place, none, acted))?;

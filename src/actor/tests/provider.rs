@@ -10,7 +10,7 @@ use crate::domain::secret::Proof;
 use crate::domain::user::Account;
 use crate::provider::{
     Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged,
-    ProviderError, Repaired, Target,
+    ProviderError, Repaired, Target, TheirHook,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
@@ -129,7 +129,7 @@ impl FakeProvider {
         repository
     }
 
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         operation: &'static str,
         access: &Access,
@@ -277,6 +277,20 @@ impl Hooks for FakeProvider {
             let mut hooks = self.hooks.lock();
             hooks.retain(|id, (url, _)| !is_ours(*id, url));
             *self.disabled.lock() = None;
+        }))
+    }
+    fn hooks<'a>(&'a self, access: &'a Access, _: &'a Target) -> Calling<'a, Vec<TheirHook>> {
+        Box::pin(self.call("hooks", access, || {
+            let hooks = self.hooks.lock();
+            let shown = |(id, (url, events)): (&u64, &(String, Vec<String>))| TheirHook {
+                id: HookId(*id),
+                url: Some(url.clone()),
+                events: events.clone(),
+                is_active: true,
+                has_secret: Some(true),
+                created_at: None,
+            };
+            hooks.iter().map(shown).collect()
         }))
     }
     fn repository<'a>(

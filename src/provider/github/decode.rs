@@ -28,7 +28,7 @@ use parts::{attempt, author, login, of_run, status, subject, unfold};
 
 /// The headers that are kept. An allow-list, because GitHub once put hook secrets into a header
 /// by mistake (`X-Github-Encoded-Secret`, 2025).
-const HEADERS_KEPT: [&str; 9] = [
+pub(super) const HEADERS_KEPT: [&str; 9] = [
     "x-github-event",
     "x-github-delivery",
     "x-github-hook-id",

@@ -28,7 +28,7 @@ pub(super) fn denial(answer: &Answer, asked: Asked<'_>) -> ProviderError {
 /// The owner, as the subject of a sentence.
 fn organisation(asked: Asked<'_>) -> String {
     match asked {
-        Asked::Hooks(name, _) | Asked::Repository(name) => {
+        Asked::Hooks(name, _) | Asked::Repository(name) | Asked::Runs(name) => {
             format!("Organisation {}", name.owner())
         }
         Asked::Own => "An organisation".to_owned(),
@@ -72,7 +72,9 @@ fn by_policy(answer: &Answer, problem: &Problem, asked: Asked<'_>) -> Option<Pro
 /// The state of the account or the repository.
 fn by_state(status: u16, problem: &Problem, asked: Asked<'_>) -> Option<ProviderError> {
     let subject = match asked {
-        Asked::Hooks(name, _) | Asked::Repository(name) => format!("the repository {name}"),
+        Asked::Hooks(name, _) | Asked::Repository(name) | Asked::Runs(name) => {
+            format!("the repository {name}")
+        }
         Asked::Own => "the repository".to_owned(),
     };
     if status == 451 || (status == 403 && problem.says("access blocked")) {
@@ -133,6 +135,13 @@ fn without_right(answer: &Answer, asked: Asked<'_>) -> ProviderError {
             ),
         ),
         Asked::Repository(name) => (false, no_repository(name)),
+        Asked::Runs(name) => (
+            lacks_right,
+            format!(
+                "No access to the runs of {name}. Required: access to the repository and, for \
+                 fine-grained tokens and Apps, the permission Actions: read."
+            ),
+        ),
         Asked::Own => (
             false,
             "This kind of token may not make this call.".to_owned(),

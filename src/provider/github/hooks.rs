@@ -7,7 +7,8 @@ use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::provider::dialect::{Asked, Theirs};
 use crate::provider::ours::{hook_path, points_to};
-use crate::provider::outbound::{CheckReport, HookSpec, Pinged, ProviderError};
+use crate::provider::outbound::{CheckReport, HookSpec, Pinged, ProviderError, TheirHook};
+use crate::provider::payload::moment_of;
 use std::collections::BTreeSet;
 
 impl Theirs for HookBody {
@@ -46,6 +47,17 @@ impl Theirs for HookBody {
     /// GitHub never disables a hook.
     fn disabled(&self) -> Option<CheckReport> {
         None
+    }
+
+    fn shown(&self) -> TheirHook {
+        TheirHook {
+            id: HookId(self.id),
+            url: self.config.url.clone(),
+            events: self.events.clone(),
+            is_active: self.active == Some(true),
+            has_secret: Some(self.config.secret.as_deref().is_some_and(|s| !s.is_empty())),
+            created_at: self.created_at.as_deref().and_then(moment_of),
+        }
     }
 }
 

@@ -2,13 +2,16 @@
 
 use super::dialect::{GithubDialect, Talk};
 use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
-use super::{errors, hooks};
+use super::{errors, hooks, log, runs};
+use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, scopes_reported};
 use crate::provider::dialect::Asked;
 use crate::provider::errors::no_owner;
 use crate::provider::http::Answer;
+use crate::provider::logs::{Found, LogRead, Redelivered, RunsPage};
 use crate::provider::operations::{LookedUp, Operations};
 use crate::provider::outbound::{Identity, Pinged, ProviderError, Target};
 
@@ -108,5 +111,56 @@ impl Operations for GithubDialect {
         hook: HookId,
     ) -> Result<Pinged, ProviderError> {
         hooks::ping(s, repository, hook).await
+    }
+
+    async fn delivery_log(
+        s: &mut Talk<'_>,
+        target: &Target,
+        hook: HookId,
+        cursor: Option<&str>,
+    ) -> Result<Result<LogRead, Answer>, ProviderError> {
+        log::page(s, target, hook, cursor).await
+    }
+
+    async fn logged_payload(
+        s: &mut Talk<'_>,
+        target: &Target,
+        hook: HookId,
+        attempt: u64,
+    ) -> Result<Result<Option<Payload>, Answer>, ProviderError> {
+        log::detail(s, target, hook, attempt).await
+    }
+
+    async fn redeliver(
+        s: &mut Talk<'_>,
+        target: &Target,
+        hook: HookId,
+        attempt: u64,
+    ) -> Result<Result<Redelivered, Answer>, ProviderError> {
+        log::redeliver(s, target, hook, attempt).await
+    }
+
+    async fn runs_since(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        since: Timestamp,
+        cursor: Option<&str>,
+    ) -> Result<RunsPage, ProviderError> {
+        runs::since(s, repository, since, cursor).await
+    }
+
+    async fn latest_runs(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+    ) -> Result<Vec<Found>, ProviderError> {
+        runs::of_each_workflow(s, repository).await
+    }
+
+    async fn run(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        run: u64,
+    ) -> Result<Vec<Found>, ProviderError> {
+        runs::one(s, repository, run).await
     }
 }

@@ -15,6 +15,7 @@ pub struct HookBody {
     pub(super) events: Vec<String>,
     #[serde(default)]
     pub(super) config: ConfigBody,
+    pub(super) created_at: Option<String>,
 }
 
 /// A page of the repositories of an App installation.

@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// The headers that are kept. An allow-list, because one of GitLab's holds the token.
-const HEADERS_KEPT: [&str; 9] = [
+pub(super) const HEADERS_KEPT: [&str; 9] = [
     "x-gitlab-event",
     "x-gitlab-instance",
     "x-gitlab-event-uuid",
@@ -48,9 +48,11 @@ const HEADERS_KEPT: [&str; 9] = [
 /// Largest difference between the time of a signature and ours: that of Standard Webhooks'
 /// libraries.
 const TIME_TOLERANCE: Duration = Duration::from_mins(5);
+/// The event of a pipeline.
+pub(super) const PIPELINE_EVENT: &str = "Pipeline Hook";
 /// Names of the hook's events with an effect, and the kind that the body must have.
 const KINDS: [(&str, &str); 6] = [
-    ("Pipeline Hook", "pipeline"),
+    (PIPELINE_EVENT, "pipeline"),
     ("Job Hook", "build"),
     ("Merge Request Hook", "merge_request"),
     ("Push Hook", "push"),
@@ -148,6 +150,13 @@ fn event_of(body: &Body<'_>) -> Option<&'static str> {
     let kind = body.object_kind.text()?;
     let known = KINDS.iter().find(|(_, known)| *known == kind);
     known.map(|(name, _)| *name)
+}
+
+/// The event of a body, named as it is stored; `None` when it has no effect or cannot be read.
+pub(super) fn event_name(json: &[u8]) -> Option<&'static str> {
+    let mut room = Vec::new();
+    let (body, _): (Body<'_>, _) = read(json, &mut room).ok()?;
+    event_of(&body)
 }
 
 /// When a delivery was sent, as its headers tell it.

@@ -16,10 +16,11 @@ use crate::provider::session::Session;
 use reqwest::Method;
 use std::time::Duration;
 
-/// GitLab's dialect, with the recent test deliveries.
+/// GitLab's dialect, with the recent test deliveries and resends. GitLab counts them apart.
 #[derive(Debug, Default)]
 pub struct GitlabDialect {
     pub(super) tests: TestBudget,
+    pub(super) resends: TestBudget,
 }
 
 /// A session with GitLab.

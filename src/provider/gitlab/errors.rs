@@ -188,6 +188,7 @@ fn subject(asked: Asked<'_>) -> String {
     match asked {
         Asked::Hooks(name, _) => format!("No access to the hooks of {name}"),
         Asked::Repository(name) => format!("No access to project {name}"),
+        Asked::Runs(name) => format!("No access to the pipelines of {name}"),
         Asked::Own => "GitLab refuses this call".to_owned(),
     }
 }
@@ -206,6 +207,10 @@ fn refused(asked: Asked<'_>) -> String {
             )
         }
         Asked::Repository(name) => no_repository(name),
+        Asked::Runs(name) => format!(
+            "No access to the pipelines of {name}: its CI/CD is disabled, or the token's user has \
+             a role below Reporter, or the token lacks the scope read_api."
+        ),
         Asked::Own => "This kind of token may not make this call.".to_owned(),
     }
 }
@@ -217,6 +222,6 @@ fn forbidden(asked: Asked<'_>) -> String {
             "GitLab refuses this token access to project {name} (HTTP 403). Give its user a role \
              there, or use another credential."
         ),
-        Asked::Hooks(..) | Asked::Own => refused(asked),
+        Asked::Hooks(..) | Asked::Runs(_) | Asked::Own => refused(asked),
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::lifecycle::Failure;
 use crate::domain::repo::Repository;
 use crate::provider::dialect::{Asked, Theirs};
 use crate::provider::ours::{hook_path, points_to};
-use crate::provider::outbound::{CheckReport, HookSpec, Pinged, ProviderError};
+use crate::provider::outbound::{CheckReport, HookSpec, Pinged, ProviderError, TheirHook};
 use crate::provider::payload::{Loose, any_moment};
 use std::time::Duration;
 
@@ -28,6 +28,17 @@ impl Theirs for HookBody {
             fields.push("url");
         }
         fields
+    }
+
+    fn shown(&self) -> TheirHook {
+        TheirHook {
+            id: HookId(self.id),
+            url: self.url.clone(),
+            events: self.heard(),
+            is_active: self.disabled().is_none(),
+            has_secret: self.has_secret(),
+            created_at: self.created_at(),
+        }
     }
 
     fn disabled(&self) -> Option<CheckReport> {

@@ -3,8 +3,10 @@
 use super::errors;
 use crate::domain::repo::{Repository, RepositoryId};
 use crate::domain::secret::{HookSecret, Proof};
+use crate::domain::time::Timestamp;
 use crate::provider::http::Answer;
 use crate::provider::outbound::{HookSpec, ProviderError};
+use crate::provider::payload::{Loose, any_moment};
 use crate::provider::signature::{SigningKey, gitlab_token};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -63,6 +65,29 @@ impl HookBody {
     /// Whether it is subscribed to an event; `None` when the installation does not have the event.
     pub(super) fn hears(&self, event: &str) -> Option<bool> {
         self.others.get(event)?.as_bool()
+    }
+
+    /// The events that it is subscribed to, by the names of their flags.
+    pub(super) fn heard(&self) -> Vec<String> {
+        let is_heard = |event: &&str| self.hears(event) == Some(true);
+        let heard = EVENTS.into_iter().filter(is_heard);
+        heard.map(str::to_owned).collect()
+    }
+
+    /// Whether it has a token of either kind; `None` when the installation does not say.
+    pub(super) fn has_secret(&self) -> Option<bool> {
+        let tokens = [self.token_present, self.signing_token_present];
+        tokens
+            .into_iter()
+            .flatten()
+            .reduce(|one, other| one || other)
+    }
+
+    /// When it was made.
+    pub(super) fn created_at(&self) -> Option<Timestamp> {
+        any_moment(&Loose::Text(
+            self.others.get("created_at")?.as_str()?.into(),
+        ))
     }
 
     /// The settings that differ, except the URL.

@@ -1,0 +1,61 @@
+//! A provider whose log is empty, and which ran nothing.
+
+use super::provider::FakeProvider;
+use crate::domain::delivery::Payload;
+use crate::domain::id::HookId;
+use crate::domain::time::Timestamp;
+use crate::provider::{
+    Access, Calling, Found, LogPage, LogRead, Logs, Redelivered, RunsPage, Target, Unsent,
+};
+
+impl Logs for FakeProvider {
+    fn delivery_log<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        _: Option<&'a str>,
+    ) -> Calling<'a, LogRead> {
+        let empty = || LogRead::Page(LogPage::default());
+        Box::pin(self.call("delivery_log", access, empty))
+    }
+
+    fn logged_payload<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        _: u64,
+    ) -> Calling<'a, Option<Payload>> {
+        Box::pin(self.call("logged_payload", access, || None))
+    }
+
+    fn redeliver<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        _: u64,
+    ) -> Calling<'a, Redelivered> {
+        let gone = || Redelivered::Refused(Unsent::Gone);
+        Box::pin(self.call("redeliver", access, gone))
+    }
+
+    fn runs_since<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        _: Timestamp,
+        _: Option<&'a str>,
+    ) -> Calling<'a, RunsPage> {
+        Box::pin(self.call("runs_since", access, RunsPage::default))
+    }
+
+    fn latest_runs<'a>(&'a self, access: &'a Access, _: &'a Target) -> Calling<'a, Vec<Found>> {
+        Box::pin(self.call("latest_runs", access, Vec::new))
+    }
+
+    fn run<'a>(&'a self, access: &'a Access, _: &'a Target, _: u64) -> Calling<'a, Vec<Found>> {
+        Box::pin(self.call("run", access, Vec::new))
+    }
+}

@@ -1,0 +1,433 @@
+//! GitHub's workflow runs, found by listing them.
+//!
+//! A run of the list has the fields that the event `workflow_run` has for it (GitHub's API
+//! description, `workflow-run`). What the list does not say: earlier attempts of the same run, and
+//! its jobs; these are read for failed runs that are the last of their kind on a page.
+//!
+//! Source for the bound: "up to 1,000 results for each search" when a list is filtered by
+//! `created`. A longer list is continued by a search for what was created before its last one.
+
+use super::dialect::Talk;
+use super::errors;
+use crate::domain::delivery::Payload;
+use crate::domain::repo::Repository;
+use crate::domain::time::Timestamp;
+use crate::provider::access::ProviderError;
+use crate::provider::dialect::Asked;
+use crate::provider::http::Answer;
+use crate::provider::logs::{Found, RunsPage};
+use crate::provider::payload::moment_of;
+use crate::provider::reading::written;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// Runs of a page, and pages of a search.
+const PER_PAGE: usize = 100;
+const PAGES_MAX: u32 = 10;
+/// How much earlier than the moment in question a run may have been created.
+const EARLIER: Duration = Duration::from_hours(24);
+/// Most workflows whose latest run is read one by one.
+const WORKFLOWS_MAX: usize = 50;
+/// Most pages of the jobs of a run: 1,000 jobs.
+const JOB_PAGES_MAX: u32 = 10;
+
+/// A page of runs.
+#[derive(Deserialize)]
+struct RunsBody<'a> {
+    #[serde(borrow)]
+    workflow_runs: Vec<&'a RawValue>,
+}
+
+/// A page of jobs.
+#[derive(Deserialize)]
+struct JobsBody<'a> {
+    #[serde(borrow)]
+    jobs: Vec<&'a RawValue>,
+}
+
+/// A page of workflows.
+#[derive(Deserialize)]
+struct WorkflowsBody {
+    workflows: Vec<WorkflowBody>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowBody {
+    id: u64,
+    state: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DefaultBranch {
+    default_branch: String,
+}
+
+/// What is needed of a run to tell it from others.
+#[derive(Debug, Deserialize)]
+struct RunHead {
+    id: u64,
+    #[serde(default)]
+    run_number: u64,
+    run_attempt: Option<u32>,
+    status: Option<String>,
+    conclusion: Option<String>,
+    workflow_id: Option<u64>,
+    head_branch: Option<String>,
+    event: Option<String>,
+    created_at: Option<String>,
+    updated_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct JobHead {
+    id: u64,
+    conclusion: Option<String>,
+    completed_at: Option<String>,
+}
+
+/// What a run is the latest of.
+type Kind = (Option<u64>, Option<String>, Option<String>);
+
+impl RunHead {
+    fn kind(&self) -> Kind {
+        let (branch, event) = (self.head_branch.clone(), self.event.clone());
+        (self.workflow_id, branch, event)
+    }
+
+    fn is_over(&self) -> bool {
+        self.conclusion
+            .as_deref()
+            .is_some_and(|word| !word.is_empty())
+    }
+
+    fn has_failed(&self) -> bool {
+        let word = self.conclusion.as_deref();
+        matches!(word, Some("failure" | "timed_out" | "startup_failure"))
+    }
+
+    fn created_at(&self) -> Timestamp {
+        let at = self.created_at.as_deref().and_then(moment_of);
+        at.unwrap_or_default()
+    }
+
+    fn updated_at(&self) -> Timestamp {
+        let at = self.updated_at.as_deref().and_then(moment_of);
+        at.unwrap_or_else(|| self.created_at())
+    }
+
+    /// The action of the event that would tell of this state.
+    fn action(&self) -> &'static str {
+        match self.status.as_deref() {
+            _ if self.is_over() => "completed",
+            Some("completed") => "completed",
+            Some("in_progress") => "in_progress",
+            Some(_) | None => "requested",
+        }
+    }
+}
+
+/// A run as it was listed.
+struct Listed<'a> {
+    head: RunHead,
+    json: &'a RawValue,
+}
+
+fn read_runs<'a>(answer: &'a Answer) -> Result<Vec<Listed<'a>>, ProviderError> {
+    let odd = |_| errors::bad_answer("not the expected JSON");
+    let page: RunsBody<'a> = serde_json::from_slice(&answer.body).map_err(odd)?;
+    let listed = |json: &'a RawValue| {
+        let head = serde_json::from_str(json.get()).map_err(odd)?;
+        Ok(Listed { head, json })
+    };
+    page.workflow_runs.into_iter().map(listed).collect()
+}
+
+/// An event about a run or a job of this repository, from what the API says of it.
+fn event(
+    (name, part): (&str, &str),
+    action: &str,
+    json: &RawValue,
+    repository: &Repository,
+) -> Payload {
+    let (id, full_name) = (repository.id, repository.full_name.as_str());
+    let full_name = serde_json::Value::from(full_name);
+    let body = format!(
+        r#"{{"action":"{action}","{part}":{},"repository":{{"id":{id},"full_name":{full_name}}}}}"#,
+        json.get()
+    );
+    Payload {
+        headers: vec![("x-github-event".to_owned(), name.to_owned())],
+        body: body.into(),
+    }
+}
+
+fn found(run: &Listed<'_>, repository: &Repository) -> Found {
+    let head = &run.head;
+    let word = head.conclusion.as_deref().filter(|word| !word.is_empty());
+    let word = word.or(head.status.as_deref()).unwrap_or("unknown");
+    let attempt = head.run_attempt.unwrap_or(1);
+    Found {
+        delivery_id: format!("found:run:{}:{attempt}:{word}", head.id),
+        event: "workflow_run".to_owned(),
+        at: head.updated_at(),
+        payload: event(
+            ("workflow_run", "workflow_run"),
+            head.action(),
+            run.json,
+            repository,
+        ),
+    }
+}
+
+fn runs_path(repository: &Repository) -> String {
+    format!("repos/{}/actions/runs", repository.full_name)
+}
+
+async fn get(
+    s: &mut Talk<'_>,
+    path: &str,
+    repository: &Repository,
+) -> Result<Answer, ProviderError> {
+    let answer = s.get(s.url(path)).await?;
+    match answer.status.as_u16() {
+        200 => Ok(answer),
+        _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+    }
+}
+
+/// The failed jobs of a run's last attempt.
+async fn failed_jobs(
+    s: &mut Talk<'_>,
+    run: u64,
+    repository: &Repository,
+    all: &mut Vec<Found>,
+) -> Result<(), ProviderError> {
+    let path = format!(
+        "{}/{run}/jobs?filter=latest&per_page=100",
+        runs_path(repository)
+    );
+    let odd = |_| errors::bad_answer("not the expected JSON");
+    for page in 1..=JOB_PAGES_MAX {
+        let answer = s.get(s.url(&format!("{path}&page={page}"))).await?;
+        match answer.status.as_u16() {
+            200 => {}
+            // It was deleted meanwhile.
+            404 => return Ok(()),
+            _ => return Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+        }
+        let jobs: JobsBody<'_> = serde_json::from_slice(&answer.body).map_err(odd)?;
+        for json in jobs.jobs {
+            let job: JobHead = serde_json::from_str(json.get()).map_err(odd)?;
+            let word = job.conclusion.unwrap_or_default();
+            if !matches!(word.as_str(), "failure" | "timed_out" | "startup_failure") {
+                continue;
+            }
+            all.push(Found {
+                delivery_id: format!("found:job:{}:{word}", job.id),
+                event: "workflow_job".to_owned(),
+                at: job
+                    .completed_at
+                    .as_deref()
+                    .and_then(moment_of)
+                    .unwrap_or_default(),
+                payload: event(
+                    ("workflow_job", "workflow_job"),
+                    "completed",
+                    json,
+                    repository,
+                ),
+            });
+        }
+        if !answer.links_to_next() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The runs, each failed one that is the last of its kind among them with its jobs.
+async fn with_jobs(
+    s: &mut Talk<'_>,
+    runs: &[Listed<'_>],
+    repository: &Repository,
+) -> Result<Vec<Found>, ProviderError> {
+    let mut last: HashMap<Kind, u64> = HashMap::new();
+    for run in runs {
+        let number = last.entry(run.head.kind()).or_default();
+        *number = run.head.run_number.max(*number);
+    }
+    let mut all = Vec::new();
+    for run in runs {
+        all.push(found(run, repository));
+        let is_last = last.get(&run.head.kind()) == Some(&run.head.run_number);
+        if is_last && run.head.has_failed() {
+            failed_jobs(s, run.head.id, repository, &mut all).await?;
+        }
+    }
+    Ok(all)
+}
+
+/// A place in the list: a page of what was created until a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    until: Option<Timestamp>,
+    page: u32,
+}
+
+impl Place {
+    const FIRST: Self = Self {
+        until: None,
+        page: 1,
+    };
+
+    fn read(cursor: &str) -> Option<Self> {
+        let (until, page) = cursor.split_once(':')?;
+        let until = match until {
+            "" => None,
+            until => Some(Timestamp(until.parse().ok()?)),
+        };
+        let page = page.parse().ok()?;
+        let is_one = (1..=PAGES_MAX).contains(&page);
+        is_one.then_some(Self { until, page })
+    }
+
+    fn to_text(self) -> String {
+        let until = self.until.map(|until| until.0.to_string());
+        format!("{}:{}", until.unwrap_or_default(), self.page)
+    }
+
+    /// What `created` must be, as GitHub's search writes it.
+    fn created(self, since: Timestamp) -> String {
+        let from = written(since.minus(EARLIER));
+        match self.until {
+            None => format!("%3E%3D{from}"),
+            Some(until) => format!("{from}..{}", written(until)),
+        }
+    }
+
+    /// The next place after a page with so many runs, the earliest of them created at this time.
+    fn next(self, has_next: bool, count: usize, earliest: Timestamp) -> Option<Self> {
+        let is_at_end_of_search = self.page == PAGES_MAX && count >= PER_PAGE;
+        if is_at_end_of_search {
+            // Again what was created in the same second, but no endless search for it.
+            let again = self.until.is_none_or(|until| earliest < until);
+            let second = Duration::from_secs(1);
+            let until = if again {
+                earliest
+            } else {
+                earliest.minus(second)
+            };
+            let until = Some(until);
+            return Some(Self { until, page: 1 });
+        }
+        (has_next && self.page < PAGES_MAX).then(|| Self {
+            page: self.page + 1,
+            ..self
+        })
+    }
+}
+
+pub(super) async fn since(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+    since: Timestamp,
+    cursor: Option<&str>,
+) -> Result<RunsPage, ProviderError> {
+    let place = cursor.and_then(Place::read).unwrap_or(Place::FIRST);
+    let path = format!(
+        "{}?per_page={PER_PAGE}&created={}&page={}",
+        runs_path(repository),
+        place.created(since),
+        place.page
+    );
+    let answer = get(s, &path, repository).await?;
+    let mut runs = read_runs(&answer)?;
+    let earliest = runs.iter().map(|run| run.head.created_at()).min();
+    let has_next = answer.links_to_next();
+    let next = place.next(has_next, runs.len(), earliest.unwrap_or(since));
+    runs.retain(|run| run.head.updated_at() >= since || run.head.created_at() >= since);
+    Ok(RunsPage {
+        runs: with_jobs(s, &runs, repository).await?,
+        next: next.map(Place::to_text),
+    })
+}
+
+/// The latest of each kind: the last finished one, and those that are not finished yet.
+fn latest<'a>(runs: Vec<Listed<'a>>) -> Vec<Listed<'a>> {
+    let mut last: HashMap<Kind, u64> = HashMap::new();
+    for run in runs.iter().filter(|run| run.head.is_over()) {
+        let number = last.entry(run.head.kind()).or_default();
+        *number = run.head.run_number.max(*number);
+    }
+    let is_latest = |run: &Listed<'a>| match last.get(&run.head.kind()) {
+        Some(number) if run.head.is_over() => run.head.run_number == *number,
+        Some(number) => run.head.run_number > *number,
+        None => true,
+    };
+    runs.into_iter().filter(is_latest).collect()
+}
+
+pub(super) async fn of_each_workflow(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+) -> Result<Vec<Found>, ProviderError> {
+    let full_name = &repository.full_name;
+    let path = format!("{}?per_page={PER_PAGE}", runs_path(repository));
+    let recent = get(s, &path, repository).await?;
+    let runs = latest(read_runs(&recent)?);
+    let about = get(s, &format!("repos/{full_name}"), repository).await?;
+    let branch = errors::parse::<DefaultBranch>(&about)?.default_branch;
+    let is_known = |run: &&Listed<'_>| {
+        run.head.is_over() && run.head.head_branch.as_deref() == Some(branch.as_str())
+    };
+    let known: HashSet<u64> = runs
+        .iter()
+        .filter(is_known)
+        .filter_map(|r| r.head.workflow_id)
+        .collect();
+    let mut all = with_jobs(s, &runs, repository).await?;
+    let path = format!("repos/{full_name}/actions/workflows?per_page=100");
+    let answer = get(s, &path, repository).await?;
+    let workflows: WorkflowsBody = errors::parse(&answer)?;
+    let escaped: String = url::form_urlencoded::byte_serialize(branch.as_bytes()).collect();
+    let is_active = |w: &WorkflowBody| w.state.as_deref().is_none_or(|state| state == "active");
+    let others = workflows.workflows.into_iter().filter(is_active);
+    let others = others
+        .map(|workflow| workflow.id)
+        .filter(|id| !known.contains(id));
+    for workflow in others.take(WORKFLOWS_MAX) {
+        let path = format!(
+            "repos/{full_name}/actions/workflows/{workflow}/runs?per_page=1&status=completed\
+             &branch={escaped}"
+        );
+        let answer = get(s, &path, repository).await?;
+        all.extend(with_jobs(s, &read_runs(&answer)?, repository).await?);
+    }
+    Ok(all)
+}
+
+pub(super) async fn one(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+    run: u64,
+) -> Result<Vec<Found>, ProviderError> {
+    let answer = s
+        .get(s.url(&format!("{}/{run}", runs_path(repository))))
+        .await?;
+    match answer.status.as_u16() {
+        200 => {}
+        404 => {
+            // Gone, or not for this token: the list shows which.
+            let path = format!("{}?per_page=1", runs_path(repository));
+            get(s, &path, repository).await?;
+            return Ok(Vec::new());
+        }
+        _ => return Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+    }
+    let odd = |_| errors::bad_answer("not the expected JSON");
+    let json: &RawValue = serde_json::from_slice(&answer.body).map_err(odd)?;
+    let head = serde_json::from_str(json.get()).map_err(odd)?;
+    with_jobs(s, &[Listed { head, json }], repository).await
+}

@@ -1,0 +1,338 @@
+//! GitLab's pipelines, found by listing them, as the events of their present state.
+//!
+//! Sources: GitLab's documentation, "Pipelines API", "Jobs API", "Merge requests API". What the
+//! event `Pipeline Hook` has, and where it is here:
+//!
+//! - the pipeline: its detail; times with fractions of a second there, whole seconds in events. The
+//!   decoder counts in seconds, so they are cut;
+//! - its jobs: their list, for pipelines that failed or still run. Others need none;
+//! - the commit: that of a job;
+//! - the merge request: read by the number in the pipeline's ref;
+//! - the variables, and which pipeline started a child or a downstream one: nowhere. Such pipelines
+//!   are left out (lists do not even have children), because a child without its parent would count
+//!   as another workflow's run.
+
+use super::decode::PIPELINE_EVENT;
+use super::dialect::{GitlabDialect, Talk};
+use super::errors;
+use crate::domain::delivery::Payload;
+use crate::domain::repo::Repository;
+use crate::domain::time::Timestamp;
+use crate::provider::access::ProviderError;
+use crate::provider::dialect::{Asked, Dialect};
+use crate::provider::http::Answer;
+use crate::provider::logs::{Found, RunsPage};
+use crate::provider::payload::moment_of;
+use crate::provider::reading::written;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Pipelines of a page: each takes up to three requests.
+const PER_PAGE: u32 = 10;
+/// Most pages of the jobs of a pipeline: 2,000 jobs.
+const JOB_PAGES_MAX: u32 = 20;
+/// Highest page of a list.
+const PAGE_MAX: u32 = 1_000_000;
+/// Recent pipelines that are looked at for the latest of each branch, and most of those.
+const RECENT: u32 = 100;
+const LATEST_MAX: usize = 30;
+/// The prefix of a ref that stands for a merge request.
+const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
+
+/// A pipeline in a list.
+#[derive(Clone, Debug, Deserialize)]
+struct ListedBody {
+    id: u64,
+    status: Option<String>,
+    source: Option<String>,
+    #[serde(rename = "ref")]
+    git_ref: Option<String>,
+}
+
+impl ListedBody {
+    /// Whether another pipeline started it.
+    fn is_child(&self) -> bool {
+        let source = self.source.as_deref();
+        matches!(source, Some("parent_pipeline" | "pipeline"))
+    }
+
+    fn is_over(&self) -> bool {
+        let status = self.status.as_deref();
+        matches!(status, Some("success" | "failed" | "canceled" | "skipped"))
+    }
+}
+
+fn pipelines_path(repository: &Repository) -> String {
+    format!("projects/{}/pipelines", repository.id)
+}
+
+async fn get(
+    s: &mut Talk<'_>,
+    path: &str,
+    repository: &Repository,
+) -> Result<Answer, ProviderError> {
+    let answer = s.get(s.url(path)).await?;
+    match answer.status.as_u16() {
+        200 => Ok(answer),
+        _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+    }
+}
+
+/// The same; `None` when there is no such thing.
+async fn get_if_there(
+    s: &mut Talk<'_>,
+    path: &str,
+    repository: &Repository,
+) -> Result<Option<Value>, ProviderError> {
+    let answer = s.get(s.url(path)).await?;
+    match answer.status.as_u16() {
+        200 => errors::parse(&answer).map(Some),
+        404 => Ok(None),
+        _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+    }
+}
+
+/// A time in whole seconds, as events write it.
+fn cut(time: &Value) -> Value {
+    let at = time.as_str().and_then(moment_of);
+    at.map_or(Value::Null, |at| Value::from(written(at)))
+}
+
+/// The jobs, as events list them, and the commit of one.
+async fn jobs(
+    s: &mut Talk<'_>,
+    pipeline: u64,
+    repository: &Repository,
+) -> Result<(Vec<Value>, Value), ProviderError> {
+    const KEPT: [&str; 6] = [
+        "id",
+        "stage",
+        "name",
+        "status",
+        "failure_reason",
+        "allow_failure",
+    ];
+    let path = format!(
+        "{}/{pipeline}/jobs?per_page=100",
+        pipelines_path(repository)
+    );
+    let (mut builds, mut commit) = (Vec::new(), Value::Null);
+    for page in 1..=JOB_PAGES_MAX {
+        let answer = get(s, &format!("{path}&page={page}"), repository).await?;
+        let jobs: Vec<Value> = errors::parse(&answer)?;
+        for job in jobs {
+            let mut build = serde_json::Map::new();
+            for name in KEPT {
+                build.insert(name.to_owned(), job[name].clone());
+            }
+            for name in ["created_at", "started_at", "finished_at"] {
+                build.insert(name.to_owned(), cut(&job[name]));
+            }
+            builds.push(Value::Object(build));
+            if commit.is_null() && job["commit"].is_object() {
+                let of = &job["commit"];
+                commit = json!({
+                    "id": of["id"], "title": of["title"], "message": of["message"],
+                    "author": { "name": of["author_name"] },
+                });
+            }
+        }
+        if !GitlabDialect::has_next(&answer) {
+            break;
+        }
+    }
+    Ok((builds, commit))
+}
+
+/// The merge request of a pipeline, as events show it.
+async fn merge_request(
+    s: &mut Talk<'_>,
+    git_ref: &str,
+    repository: &Repository,
+) -> Result<Value, ProviderError> {
+    const KEPT: [&str; 6] = [
+        "iid",
+        "source_branch",
+        "target_branch",
+        "source_project_id",
+        "target_project_id",
+        "state",
+    ];
+    let number = git_ref.strip_prefix(MERGE_REQUEST_REF);
+    let number = number.and_then(|rest| rest.split('/').next()?.parse::<u64>().ok());
+    let Some(number) = number else {
+        return Ok(Value::Null);
+    };
+    let path = format!("projects/{}/merge_requests/{number}", repository.id);
+    let Some(found) = get_if_there(s, &path, repository).await? else {
+        return Ok(Value::Null);
+    };
+    let kept = KEPT
+        .into_iter()
+        .map(|name| (name.to_owned(), found[name].clone()));
+    Ok(Value::Object(kept.collect()))
+}
+
+/// The event of a pipeline's present state; `None` when it was deleted, or is another's child.
+async fn event(
+    s: &mut Talk<'_>,
+    id: u64,
+    repository: &Repository,
+) -> Result<Option<Found>, ProviderError> {
+    let path = format!("{}/{id}", pipelines_path(repository));
+    let Some(detail) = get_if_there(s, &path, repository).await? else {
+        return Ok(None);
+    };
+    let listed: ListedBody = serde_json::from_value(detail.clone())
+        .map_err(|_| errors::bad_answer("not the expected JSON"))?;
+    if listed.is_child() {
+        return Ok(None);
+    }
+    let status = listed.status.clone().unwrap_or_default();
+    let needs_jobs = !listed.is_over() || status == "failed";
+    let (builds, commit) = if needs_jobs {
+        jobs(s, id, repository).await?
+    } else {
+        (Vec::new(), Value::Null)
+    };
+    let git_ref = listed.git_ref.clone().unwrap_or_default();
+    let merge_request = merge_request(s, &git_ref, repository).await?;
+    let at = [
+        &detail["finished_at"],
+        &detail["updated_at"],
+        &detail["created_at"],
+    ];
+    let is_over = listed.is_over();
+    let mut at = at.into_iter().skip(usize::from(!is_over));
+    let at = at.find_map(|at| moment_of(at.as_str()?));
+    let at = at.unwrap_or_default();
+    let body = json!({
+        "object_kind": "pipeline",
+        "object_attributes": {
+            "id": id, "iid": detail["iid"], "name": detail["name"], "ref": detail["ref"],
+            "tag": detail["tag"], "sha": detail["sha"], "source": detail["source"],
+            "status": status, "created_at": cut(&detail["created_at"]),
+            "started_at": cut(&detail["started_at"]), "finished_at": cut(&detail["finished_at"]),
+            "url": detail["web_url"],
+        },
+        "merge_request": merge_request,
+        "user": { "username": detail["user"]["username"], "name": detail["user"]["name"] },
+        "project": {
+            "id": repository.id.0, "path_with_namespace": repository.full_name.as_str(),
+        },
+        "commit": commit, "builds": builds,
+    });
+    Ok(Some(Found {
+        delivery_id: format!("found:pipeline:{id}:{}:{status}", at.0 / 1000),
+        event: PIPELINE_EVENT.to_owned(),
+        at,
+        payload: Payload {
+            headers: vec![("x-gitlab-event".to_owned(), PIPELINE_EVENT.to_owned())],
+            body: body.to_string().into(),
+        },
+    }))
+}
+
+async fn events(
+    s: &mut Talk<'_>,
+    listed: &[ListedBody],
+    repository: &Repository,
+) -> Result<Vec<Found>, ProviderError> {
+    let mut all = Vec::new();
+    for pipeline in listed.iter().filter(|pipeline| !pipeline.is_child()) {
+        all.extend(event(s, pipeline.id, repository).await?);
+    }
+    Ok(all)
+}
+
+/// By id, the highest first: what is created or changed meanwhile pushes others to later pages, and
+/// nothing to earlier ones.
+pub(super) async fn since(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+    since: Timestamp,
+    cursor: Option<&str>,
+) -> Result<RunsPage, ProviderError> {
+    let page = cursor.and_then(|page| page.parse().ok());
+    let page: u32 = page
+        .filter(|page| (1..=PAGE_MAX).contains(page))
+        .unwrap_or(1);
+    let path = format!(
+        "{}?updated_after={}&order_by=id&sort=desc&per_page={PER_PAGE}&page={page}",
+        pipelines_path(repository),
+        written(since)
+    );
+    let answer = get(s, &path, repository).await?;
+    let listed: Vec<ListedBody> = errors::parse(&answer)?;
+    let has_next = GitlabDialect::has_next(&answer);
+    Ok(RunsPage {
+        runs: events(s, &listed, repository).await?,
+        next: has_next.then(|| (page + 1).to_string()),
+    })
+}
+
+/// The latest of each ref and source: the last finished one, and those that are not finished yet.
+fn latest(listed: Vec<ListedBody>) -> Vec<ListedBody> {
+    let kind = |p: &ListedBody| (p.git_ref.clone(), p.source.clone());
+    let mut last: BTreeMap<_, u64> = BTreeMap::new();
+    for pipeline in listed.iter().filter(|pipeline| pipeline.is_over()) {
+        let id = last.entry(kind(pipeline)).or_default();
+        *id = pipeline.id.max(*id);
+    }
+    let is_latest = |pipeline: &ListedBody| match last.get(&kind(pipeline)) {
+        Some(id) if pipeline.is_over() => pipeline.id == *id,
+        Some(id) => pipeline.id > *id,
+        None => true,
+    };
+    listed.into_iter().filter(is_latest).collect()
+}
+
+pub(super) async fn of_each_branch(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+) -> Result<Vec<Found>, ProviderError> {
+    let list = format!(
+        "{}?order_by=id&sort=desc&per_page={RECENT}",
+        pipelines_path(repository)
+    );
+    let answer = get(s, &list, repository).await?;
+    let mut chosen = latest(errors::parse(&answer)?);
+    let about = get(s, &format!("projects/{}", repository.id), repository).await?;
+    let about: Value = errors::parse(&about)?;
+    if let Some(branch) = about["default_branch"].as_str() {
+        let is_of_it = |p: &ListedBody| p.is_over() && p.git_ref.as_deref() == Some(branch);
+        if !chosen.iter().any(is_of_it) {
+            let escaped: String = url::form_urlencoded::byte_serialize(branch.as_bytes()).collect();
+            let answer = get(
+                s,
+                &format!("{list}&scope=finished&ref={escaped}"),
+                repository,
+            )
+            .await?;
+            let mut older = latest(errors::parse(&answer)?);
+            older.append(&mut chosen);
+            chosen = older;
+        }
+        // Those of the default branch are never left out.
+        chosen.sort_by_key(|p| (p.git_ref.as_deref() != Some(branch), u64::MAX - p.id));
+    }
+    let mut seen = BTreeSet::new();
+    chosen.retain(|pipeline| !pipeline.is_child() && seen.insert(pipeline.id));
+    chosen.truncate(LATEST_MAX);
+    events(s, &chosen, repository).await
+}
+
+pub(super) async fn one(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+    run: u64,
+) -> Result<Vec<Found>, ProviderError> {
+    let found = event(s, run, repository).await?;
+    if found.is_none() {
+        // Gone, or not for this token: the list shows which.
+        let path = format!("{}?per_page=1", pipelines_path(repository));
+        get(s, &path, repository).await?;
+    }
+    Ok(found.into_iter().collect())
+}
