@@ -11,6 +11,7 @@ mod incidents;
 mod interface;
 mod mover;
 mod moves;
+mod preview;
 mod registry;
 mod removal;
 mod router;
@@ -22,7 +23,9 @@ mod sweeper;
 mod timers;
 
 pub use handle::Actors;
-pub use interface::{Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections};
+pub use interface::{
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Preview,
+};
 
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,7 @@ mod keygen;
 mod list;
 mod login;
 mod man;
+mod moment;
 mod openapi;
 mod output;
 mod progress;
@@ -136,7 +137,7 @@ enum Command {
     /// List, acknowledge or resolve incidents.
     Incidents(incidents::Args),
     /// List, show or replay deliveries.
-    Deliveries(deliveries::Args),
+    Deliveries(Box<deliveries::Args>),
     /// List workflow runs and pipelines, or show one.
     Runs(runs::Args),
     /// Show totals: connections, incidents, deliveries.

@@ -46,4 +46,5 @@ mod turn;
 pub(super) use actor::Die;
 pub(super) use actor::{ConnectionActor, First};
 pub(super) use cause::{Cause, Leaving, Waiter, Wanted};
+pub(super) use deliveries::outcome_of;
 pub(super) use home::Home;

@@ -6,10 +6,11 @@ mod credentials;
 use super::connection::{Cause, Leaving, Waiter};
 use super::decoded::Ahead;
 use super::interface::{
-    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections,
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Preview,
 };
 use super::mover::{Mover, StopMoving};
 use super::moves::Moves;
+use super::preview::preview;
 use super::registry::{COMMAND_TIMEOUT, Registry};
 use super::removal::{Begun, Remover, StopRemoving};
 use super::router::{Alive, Hint, Hints, Look, News, Router};
@@ -24,7 +25,9 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::Delivery;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::event::Decoded;
-use crate::domain::id::{CommandId, ConnectionId, CredentialId, IncidentId, OwnerId, UserId};
+use crate::domain::id::{
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, UserId,
+};
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository};
@@ -293,6 +296,10 @@ impl Connections for Actors {
 
     fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError> {
         Box::pin(self.ask_now(asking, None))
+    }
+
+    fn preview(&self, delivery: DeliveryId) -> Answering<'_, Preview, CommandError> {
+        Box::pin(preview(&self.services, delivery))
     }
 
     fn disconnect(

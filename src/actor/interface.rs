@@ -3,12 +3,14 @@
 use crate::credentials::{AddError, ChangeError, Offer};
 use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::Connection;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Outcome};
 use crate::domain::event::Decoded;
-use crate::domain::id::{ConnectionId, CredentialId, IncidentId, OwnerId, UserId};
+use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, UserId};
+use crate::domain::incident::Incident;
 use crate::domain::lifecycle::Failure;
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
+use crate::domain::run::Run;
 use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::user::Credential;
 use crate::provider::ProviderError;
@@ -146,6 +148,17 @@ impl From<ProviderError> for ConnectError {
     }
 }
 
+/// What processing a delivery again would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The runs that it would add or change: as they are, if they are there, and as they would be.
+    pub runs: Vec<(Option<Run>, Run)>,
+    /// The incidents that it would open or change, alike.
+    pub incidents: Vec<(Option<Incident>, Incident)>,
+}
+
 /// A boxed future of an answer.
 pub type Answering<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
@@ -165,6 +178,10 @@ pub trait Connections: Send + Sync + 'static {
     /// The awkward case: an error of the store may come from carrying it out. Then the command is
     /// still pending, and carried out as soon as the store allows.
     fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError>;
+
+    /// What [`CommandKind::Replay`] of a stored delivery would do now. Changes nothing. The id of
+    /// what would be new is only of this preview.
+    fn preview(&self, delivery: DeliveryId) -> Answering<'_, Preview, CommandError>;
 
     /// Requests to disconnect a connection, and waits for the outcome for the hook: until no
     /// provider call of the connection is outstanding, at most for `within`. The rest continues in

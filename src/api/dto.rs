@@ -37,7 +37,10 @@ pub use account::{
 };
 pub use command::{Acted, Command};
 pub use connection::{Connection, ConnectionList, Disconnected, Health, LastError};
-pub use delivery::{Accepted, DeliveryDetail, DeliverySummary, IngressAnswer, Payload};
+pub use delivery::{
+    Accepted, DeliveryDetail, DeliverySummary, IncidentPreview, IngressAnswer, Payload,
+    ReplayPreview, RunPreview,
+};
 pub use incident::{FailedJob, Incident, Run};
 pub use list::List;
 pub(super) use list::cut;

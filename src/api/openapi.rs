@@ -10,7 +10,10 @@ mod problems;
 
 use super::access::Access;
 use super::error::{Code, ProblemBody};
-use super::query::{BranchPattern, EventName, Limit, Owner, Position, RepositoryPattern};
+use super::query::{
+    ActionName, BranchPattern, EventName, Limit, Moment, Owner, Position, ProviderDeliveryId,
+    RepositoryPattern,
+};
 use super::routes::{Handlers, Operation, Route};
 use crate::domain::id::HookKey;
 use crate::domain::repo::Host;
@@ -127,6 +130,9 @@ fn schemas(document: &mut Value) {
     add::<BranchPattern>(schemas);
     add::<Owner>(schemas);
     add::<EventName>(schemas);
+    add::<ActionName>(schemas);
+    add::<ProviderDeliveryId>(schemas);
+    add::<Moment>(schemas);
     add::<Position>(schemas);
     add::<Host>(schemas);
     add::<HookKey>(schemas);

@@ -4,10 +4,11 @@
 
 use super::error::{Code, Problem};
 use super::schema::{plain, segment, text};
-use crate::domain::delivery::EVENT_NAME_BYTES_MAX;
+use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX};
 use crate::domain::id::ConnectionId;
 use crate::domain::pattern;
 use crate::domain::repo::{FullName, ProviderKind};
+use crate::domain::time::Timestamp;
 use crate::store::{After, Whose};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -15,12 +16,15 @@ use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::future::{Ready, ready};
+use time::format_description::well_known::Rfc3339;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Longest name of a parameter that is passed on.
 const NAME_CHARS_MAX: usize = 100;
+/// Longest action that can be asked for.
+const ACTION_BYTES_MAX: usize = 100;
 
 /// A query string.
 pub(super) struct Query<T>(pub(super) T);
@@ -150,6 +154,38 @@ parameters! {
         if fits { Ok(text.into()) } else { Err("expected the provider's name of an event".into()) }
     },
     text("The provider's name of an event.", "^[ -~]{1,100}$", "workflow_run");
+
+    /// An action.
+    ActionName(String),
+    |text| {
+        let fits = (1..=ACTION_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|b| (b' '..=b'~').contains(&b));
+        if fits { Ok(text.into()) } else { Err("expected the provider's name of an action".into()) }
+    },
+    text("The provider's name of an action.", "^[ -~]{1,100}$", "completed");
+
+    /// A delivery, by the provider's id of it.
+    ProviderDeliveryId(String),
+    |text| {
+        let fits = (1..=PROVIDER_DELIVERY_ID_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|b| (b'!'..=b'~').contains(&b));
+        if fits { Ok(text.into()) } else { Err("expected the provider's id of a delivery".into()) }
+    },
+    text(
+        "The provider's id of a delivery.",
+        "^[!-~]{1,128}$",
+        "b7c4a1f0-c1a3-11f0-9d2e-1f6f0f3c2a11",
+    );
+
+    /// A point in time.
+    Moment(Timestamp),
+    |text| {
+        let moment = time::OffsetDateTime::parse(text, &Rfc3339);
+        let ms = moment.ok().map(|at| at.unix_timestamp_nanos() / 1_000_000);
+        let ms = ms.and_then(|ms| i64::try_from(ms).ok());
+        ms.map(Timestamp).ok_or_else(|| "expected a time such as 2026-11-24T14:34:56Z".into())
+    },
+    text("A time: RFC 3339.", "^[0-9Tt:.Zz+-]{20,40}$", "2026-11-24T14:34:56Z");
 
     /// Where a page of ours begins within the provider's pages, as `page.offset`.
     Position((u32, usize)),

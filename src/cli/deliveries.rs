@@ -1,19 +1,24 @@
 //! `hookherd deliveries`: list, show, replay.
 
+mod replay;
+mod which;
+
 use super::address::route;
 use super::failed::CommandResult;
-use super::list::{Listing, Part, Whose};
+use super::list::{Listing, Part};
 use super::output::Column;
 use super::session::Session;
-use reqwest::Method;
+use which::Which;
 
 /// How deliveries are listed.
 const LISTING: Listing = Listing::of("deliveries").with(&[
     Column::id("ID", "/id"),
     Column::text("REPOSITORY", "/repository_full_name"),
     Column::text("EVENT", "/event"),
+    Column::text("ACTION", "/action").optional(),
     Column::time("RECEIVED", "/received_at"),
     Column::status("OUTCOME", "/outcome"),
+    Column::text("SOURCE", "/source").optional(),
     Column::text("BYTES", "/body_bytes").optional(),
 ]);
 
@@ -23,16 +28,7 @@ pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]
-    whose: Whose,
-    /// Only of this event, such as `workflow_run` or `Pipeline Hook`.
-    #[arg(long)]
-    event: Option<String>,
-    /// Only with this outcome, such as `dead_letter`.
-    #[arg(long)]
-    outcome: Option<String>,
-    /// Only in this state: `received` or `processed`.
-    #[arg(long)]
-    state: Option<String>,
+    which: Which,
     #[command(flatten)]
     part: Part,
 }
@@ -44,11 +40,8 @@ enum Action {
         /// The delivery.
         id: String,
     },
-    /// Process a delivery again.
-    Replay {
-        /// The delivery.
-        id: String,
-    },
+    /// Process deliveries again: those with these ids, or all that the filters select.
+    Replay(Box<replay::Args>),
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
@@ -56,23 +49,18 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     match &args.action {
         Some(Action::Show { id }) => {
             let text = client.text(&route(&["deliveries", id])?)?;
-            session.printer.delivery(&text)?;
+            session.printer.delivery(&text)
         }
-        Some(Action::Replay { id }) => {
-            let path = route(&["deliveries", id, "replay"])?;
-            let answer = client.call(Method::POST, &path, None)?;
-            let words = format!("{id} queued for reprocessing");
-            session.printer.words(&answer, &words);
-        }
+        Some(Action::Replay(args)) => replay::run(args, &client, session.printer),
         None => {
-            let whose = args.whose.filters(&client)?;
-            let filters = whose.and(&[
-                ("event", args.event.as_deref()),
-                ("outcome", args.outcome.as_deref()),
-                ("state", args.state.as_deref()),
-            ]);
-            LISTING.show(session, &client, "deliveries", &filters, &args.part)?;
+            let wanted = args.which.wanted(&client)?;
+            LISTING.show(
+                session,
+                &client,
+                "deliveries",
+                &wanted.filters(),
+                &args.part,
+            )
         }
     }
-    Ok(())
 }

@@ -78,7 +78,9 @@ hookherd incidents resolve inc_...
 hookherd deliveries --connection octo/app
 hookherd deliveries --outcome dead_letter
 hookherd deliveries show dlv_... --json
+hookherd deliveries --since 2h --event workflow_run
 hookherd deliveries replay dlv_...
+hookherd deliveries replay --outcome paused --since 1d --dry-run
 hookherd runs --repository octo/app --branch main
 hookherd runs --conclusion failure
 hookherd runs show run_...

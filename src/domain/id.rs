@@ -69,6 +69,11 @@ macro_rules! ids {
                 Self((ms << 80) | u128::from_be_bytes(random))
             }
 
+            /// The least id of those that are created at `at` or later.
+            pub fn first_at(at: Timestamp) -> Self {
+                Self(u128::from(u64::try_from(at.0).unwrap_or(0).min(0xFFFF_FFFF_FFFF)) << 80)
+            }
+
             /// When it was created.
             pub fn created_at(self) -> Timestamp {
                 let ms = i64::try_from(self.0 >> 80);

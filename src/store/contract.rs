@@ -7,6 +7,7 @@
 pub(in crate::store) mod tests {
     pub(in crate::store) mod asked;
     pub(in crate::store) mod guards;
+    pub(in crate::store) mod history;
     pub(in crate::store) mod made;
     pub(in crate::store) mod operations;
     pub(in crate::store) mod reads;
@@ -66,6 +67,8 @@ macro_rules! contract {
             guards::a_name_belongs_to_one_user
             guards::what_changed_meanwhile_is_not_written_over
             guards::one_guard_that_does_not_hold_refuses_everything
+            history::deliveries_are_found_in_a_span_of_time
+            history::deliveries_are_found_by_action_source_and_the_providers_id
             writes::a_batch_is_there_whole_or_not_at_all
             writes::batches_are_applied_in_the_order_of_submission
             writes::a_batch_that_nobody_waits_for_is_committed_all_the_same

@@ -10,6 +10,7 @@ mod commands;
 mod connections;
 mod counts;
 mod guard;
+mod history;
 mod incidents;
 pub(super) mod key;
 mod lists;

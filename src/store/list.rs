@@ -7,11 +7,13 @@
 
 use super::{After, Page, ReadError, Reading};
 use crate::domain::connection::WebhookStatus;
+use crate::domain::delivery::Source;
 use crate::domain::id::ConnectionId;
 use crate::domain::incident::IncidentStatus;
 use crate::domain::pattern::Pattern;
 use crate::domain::repo::{Host, ProviderKind};
 use crate::domain::run::Conclusion;
+use crate::domain::time::Timestamp;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
@@ -88,6 +90,16 @@ pub struct DeliveryFilter {
     pub outcome: Option<&'static str>,
     /// Only those that are processed (`true`), or not yet (`false`).
     pub is_processed: Option<bool>,
+    /// Only with this action, by the provider's name.
+    pub action: Option<String>,
+    /// Only those that were received so.
+    pub source: Option<Source>,
+    /// Only those that arrived at this time or later, by the time in their id.
+    pub since: Option<Timestamp>,
+    /// Only those that arrived before this time, by the time in their id.
+    pub until: Option<Timestamp>,
+    /// Only those with this id of the provider, which several connections may have received.
+    pub provider_delivery_id: Option<String>,
 }
 
 /// Which runs a list shows.

@@ -7,6 +7,7 @@ mod bulk;
 mod connect;
 mod connections;
 mod credentials;
+mod deliveries;
 pub(crate) mod fake;
 mod forms;
 mod lists;

@@ -125,7 +125,7 @@ impl Turn {
                     delivery.action = decoded.action.take();
                     let is_reason_to_look = decoded.event == Event::LookNow;
                     let hook = named_hook(&decoded);
-                    let outcome = outcome(connection, decoded, &delivery, &mut fold).await?;
+                    let outcome = outcome_of(connection, decoded, &delivery, &mut fold).await?;
                     folded.look_now |= is_reason_to_look && outcome == Outcome::Recorded;
                     if outcome == Outcome::Pong {
                         folded.hook = hook.or(folded.hook);
@@ -274,7 +274,8 @@ fn note_arrival(edit: &mut Edit, delivery: &Delivery, outcome: &Outcome) {
     }
 }
 
-async fn outcome(
+/// What comes of a delivery; what it changes is in the fold.
+pub(in crate::actor) async fn outcome_of(
     connection: &Connection,
     decoded: Decoded,
     delivery: &Delivery,

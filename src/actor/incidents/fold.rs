@@ -23,6 +23,8 @@ pub(in crate::actor) struct Fold<'a> {
     rules: &'a Rules,
     pub(super) connection: &'a Connection,
     pub(super) records: Records<'a>,
+    /// Nothing of it will be committed.
+    is_trial: bool,
 }
 
 /// The effect of a result.
@@ -42,6 +44,19 @@ impl<'a> Fold<'a> {
             rules,
             connection,
             records: Records::new(&*ports.store, connection.id),
+            is_trial: false,
+        }
+    }
+
+    /// A fold of which nothing will be committed: it says nothing in the log.
+    pub(in crate::actor) fn trial(
+        ports: &'a Ports,
+        rules: &'a Rules,
+        connection: &'a Connection,
+    ) -> Self {
+        Self {
+            is_trial: true,
+            ..Self::new(ports, rules, connection)
         }
     }
 
@@ -205,7 +220,7 @@ impl<'a> Fold<'a> {
             return Ok(false);
         }
         let is_open = incident.status != IncidentStatus::Resolved;
-        log(&incident, was_open, is_open);
+        self.log(&incident, was_open, is_open);
         self.records.put_incident(incident);
         Ok(true)
     }
@@ -213,8 +228,31 @@ impl<'a> Fold<'a> {
     /// Ends an incident whose failure is reported or resolved elsewhere.
     pub(super) fn end_incident(&mut self, mut incident: Incident, why: Resolution, at: Timestamp) {
         incident.resolve(why, at);
-        log(&incident, Some(true), false);
+        self.log(&incident, Some(true), false);
         self.records.put_incident(incident);
+    }
+
+    fn log(&self, incident: &Incident, was_open: Option<bool>, is_open: bool) {
+        let connection = incident.subject.connection();
+        let Some(connection) = connection.filter(|_| !self.is_trial) else {
+            return;
+        };
+        let id = incident.id;
+        match (was_open, is_open) {
+            (None, _) => tracing::info!(
+                incident.id = %id, connection.id = %connection, is_open,
+                "incident_created_from_webhook"
+            ),
+            (Some(true), false) => {
+                tracing::info!(incident.id = %id, connection.id = %connection, "incident_resolved");
+            }
+            (Some(_), _) => {}
+        }
+    }
+
+    /// The runs and incidents that changed, each as it is then.
+    pub(in crate::actor) fn touched(self) -> (Vec<Run>, Vec<Incident>) {
+        self.records.touched()
     }
 
     /// Everything that changed: what is to be committed.
@@ -227,22 +265,5 @@ const fn source_of(source: Source) -> IncidentSource {
     match source {
         Source::Webhook => IncidentSource::Webhook,
         Source::Reconcile => IncidentSource::Reconcile,
-    }
-}
-
-fn log(incident: &Incident, was_open: Option<bool>, is_open: bool) {
-    let Some(connection) = incident.subject.connection() else {
-        return;
-    };
-    let id = incident.id;
-    match (was_open, is_open) {
-        (None, _) => tracing::info!(
-            incident.id = %id, connection.id = %connection, is_open,
-            "incident_created_from_webhook"
-        ),
-        (Some(true), false) => {
-            tracing::info!(incident.id = %id, connection.id = %connection, "incident_resolved");
-        }
-        (Some(_), _) => {}
     }
 }

@@ -159,6 +159,16 @@ impl<'a> Records<'a> {
         Ok(tracks.collect())
     }
 
+    /// The runs and incidents that changed.
+    pub(super) fn touched(self) -> (Vec<Run>, Vec<Incident>) {
+        let runs = self.runs.into_values().filter_map(Held::into_change);
+        let incidents = self.incidents.into_values().filter_map(Held::into_change);
+        (
+            runs.map(|run| *run).collect(),
+            incidents.map(|incident| *incident).collect(),
+        )
+    }
+
     /// What has to be written.
     pub(super) fn into_changes(self) -> Vec<Change> {
         let runs = self.runs.into_values().filter_map(Held::into_change);

@@ -9,12 +9,12 @@ use crate::domain::command::CommandKind;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::Outcome;
 use crate::domain::event::{Decoded, Event};
-use crate::domain::id::UserId;
+use crate::domain::id::{DeliveryId, UserId};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution};
 use crate::domain::rule::Rules;
 use crate::store::faulty::Fault;
 use crate::store::memory::MemoryStore;
-use crate::store::{After, Change, Of};
+use crate::store::{After, Batch, Change, Of};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,58 @@ async fn a_failed_run_opens_an_incident_for_the_owner_and_a_pass_resolves_it() {
             .len(),
         0
     );
+}
+
+#[actix::test]
+async fn a_preview_tells_what_a_replay_will_do_and_changes_nothing() {
+    let (farm, connection) = Farm::connected().await;
+    let failed = farm.deliver(&connection, "1 1 failure").await;
+    farm.outcome(failed).await;
+    let before = farm.incidents(ANN);
+    let same = farm.actors.preview(failed).await.unwrap();
+    assert_eq!((same.runs, same.incidents), (vec![], vec![]), "it is known");
+    assert_eq!(farm.incidents(ANN), before);
+
+    // Its effects are gone: a replay would open an incident.
+    let incident = before[0].id;
+    let pass = farm.store.delivery(failed).ready().unwrap().unwrap();
+    let Some(run) = farm
+        .store
+        .runs(Of::Owner(ANN), After::first(9))
+        .ready()
+        .unwrap()
+        .items
+        .pop()
+    else {
+        panic!("there is a run");
+    };
+    let track = before[0].ci.as_ref().unwrap().track.clone();
+    let gone = vec![
+        Change::ForgetRun(run.id),
+        Change::ForgetTrack(track),
+        Change::ForgetIncident(incident),
+    ];
+    farm.store.commit(Batch::of(gone)).await.unwrap();
+    let new = farm.actors.preview(pass.id).await.unwrap();
+    let [(None, opened)] = new.incidents.as_slice() else {
+        panic!("{:?}", new.incidents);
+    };
+    assert_eq!(opened.status, IncidentStatus::Open);
+    assert!(matches!(new.runs.as_slice(), [(None, _)]));
+    assert!(matches!(
+        new.outcome,
+        Outcome::Run {
+            incident: Some(_),
+            ..
+        }
+    ));
+    assert_eq!(farm.incidents(ANN), [], "nothing was committed");
+
+    let unreadable = farm.receive(&connection, TEST_EVENT, b"rubbish").await;
+    let dead = farm.actors.preview(unreadable).await.unwrap();
+    assert!(matches!(dead.outcome, Outcome::DeadLetter { .. }));
+    let nothing = farm.actors.preview(DeliveryId::from_u128(9)).await;
+    assert_eq!(nothing, Err(CommandError::NoSuchSubject));
 }
 
 #[actix::test]

@@ -1,10 +1,13 @@
 //! Deliveries in JSON.
 
 use super::Command;
-use crate::api::schema::{DeliveryStatus, OutcomeName};
+use crate::actor::Preview;
+use crate::api::schema::{DeliveryStatus, OutcomeName, RunStatusName};
 use crate::domain::delivery::{self, BodyDigest, Delivery, DeliveryState, Outcome, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, IncidentId, RunId};
+use crate::domain::incident::{self, IncidentStatus};
 use crate::domain::repo::FullName;
+use crate::domain::run::{self, Conclusion};
 use crate::domain::time::Timestamp;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
@@ -40,6 +43,8 @@ shapes! {
         },
         /// When it was processed.
         processed_at: Option<Timestamp> = processed(delivery).map(|(at, _)| at),
+        /// How often processing was begun, as far as that was counted: after a failure it is.
+        attempts: u32 = delivery.tries.max(processed(delivery).is_some().into()),
         /// Result of the processing.
         outcome: Option<OutcomeName> = processed(delivery).map(|(_, outcome)| outcome.into()),
         /// Why processing failed (outcome `dead_letter`).
@@ -109,6 +114,68 @@ pub struct Accepted {
     pub delivery_id: DeliveryId,
     /// The request.
     pub command: Command,
+}
+
+shapes! {
+    /// A run as processing a delivery would leave it.
+    RunPreview(before: Option<&run::Run>, after: &run::Run) {
+        /// Id of the run. Null when it would be new.
+        id: Option<RunId> = before.map(|run| run.id),
+        /// Name of the workflow.
+        workflow_name: String = after.facts.workflow_name.clone(),
+        /// Number of the run within its workflow.
+        run_number: u64 = after.position.number,
+        /// State of the run now. Null when it would be new.
+        status_before: Option<RunStatusName> = before.map(|run| (&run.status).into()),
+        /// State of the run then.
+        status: RunStatusName = (&after.status).into(),
+        /// Conclusion of the run then.
+        conclusion: Option<Conclusion> = after.status.conclusion(),
+    }
+
+    /// An incident as processing a delivery would leave it.
+    IncidentPreview(before: Option<&incident::Incident>, after: &incident::Incident) {
+        /// Id of the incident. Null when it would be new.
+        id: Option<IncidentId> = before.map(|incident| incident.id),
+        /// One line for people.
+        title: String = after.title.clone(),
+        /// State of the incident now. Null when it would be new.
+        status_before: Option<IncidentStatus> = before.map(|incident| incident.status),
+        /// State of the incident then.
+        status: IncidentStatus = after.status,
+        /// How often the failure will have occurred.
+        occurrences: u32 = after.occurrences,
+    }
+
+    /// What processing a delivery again would do.
+    ReplayPreview(id: DeliveryId, preview: &Preview) {
+        /// Delivery that would be processed again.
+        delivery_id: DeliveryId = id,
+        /// Result of the processing.
+        outcome: OutcomeName = (&preview.outcome).into(),
+        /// Why processing would fail (outcome `dead_letter`).
+        reason: Option<String> = match &preview.outcome {
+            Outcome::DeadLetter { reason } => Some(reason.clone()),
+            Outcome::Pong
+            | Outcome::Run { .. }
+            | Outcome::Recorded
+            | Outcome::Ignored
+            | Outcome::Paused
+            | Outcome::ForeignRepository
+            | Outcome::Mirrored
+            | Outcome::Stale => None,
+        },
+        /// Runs that would be added or changed.
+        runs: Vec<RunPreview> = {
+            let runs = preview.runs.iter();
+            runs.map(|(before, after)| RunPreview::of(before.as_ref(), after)).collect()
+        },
+        /// Incidents that would be opened or changed.
+        incidents: Vec<IncidentPreview> = {
+            let incidents = preview.incidents.iter();
+            incidents.map(|(before, after)| IncidentPreview::of(before.as_ref(), after)).collect()
+        },
+    }
 }
 
 /// The answer to a provider's delivery.

@@ -5,14 +5,16 @@ use crate::api::dto;
 use crate::api::error::Answer;
 use crate::api::extract::Path;
 use crate::api::me::Me;
-use crate::api::query::{EventName, Limit, Query, RepositoryPattern, whose};
+use crate::api::query::{
+    ActionName, EventName, Limit, Moment, ProviderDeliveryId, Query, RepositoryPattern, whose,
+};
 use crate::api::reply::{json, names, ok};
 use crate::api::schema::{DeliveryStatus, OutcomeName};
 use crate::domain::command::CommandKind;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Source};
 use crate::domain::id::{ConnectionId, DeliveryId};
 use crate::domain::repo::ProviderKind;
-use crate::store::DeliveryFilter;
+use crate::store::{After, DeliveryFilter};
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -28,8 +30,33 @@ pub(in crate::api) struct DeliveryQuery {
     repository: Option<RepositoryPattern>,
     provider: Option<ProviderKind>,
     event: Option<EventName>,
+    action: Option<ActionName>,
     outcome: Option<OutcomeName>,
     state: Option<DeliveryStatus>,
+    source: Option<Source>,
+    /// Only those that arrived at this time or later.
+    since: Option<Moment>,
+    /// Only those that arrived before this time.
+    until: Option<Moment>,
+    provider_delivery_id: Option<ProviderDeliveryId>,
+}
+
+impl DeliveryQuery {
+    fn filter(self) -> (DeliveryFilter, After<DeliveryId>) {
+        let after = Limit::after(self.limit, self.cursor);
+        let filter = DeliveryFilter {
+            whose: whose(self.connection_id, self.repository, self.provider),
+            event: self.event.map(|EventName(name)| name),
+            action: self.action.map(|ActionName(name)| name),
+            outcome: self.outcome.map(OutcomeName::as_str),
+            is_processed: self.state.map(|state| state == DeliveryStatus::PROCESSED),
+            source: self.source,
+            since: self.since.map(|Moment(at)| at),
+            until: self.until.map(|Moment(at)| at),
+            provider_delivery_id: self.provider_delivery_id.map(|ProviderDeliveryId(id)| id),
+        };
+        (filter, after)
+    }
 }
 
 /// List deliveries
@@ -38,13 +65,7 @@ pub(in crate::api) struct DeliveryQuery {
     responses((status = 200, body = dto::List<dto::DeliverySummary>))
 )]
 pub(in crate::api) async fn list(me: Me, Query(asked): Query<DeliveryQuery>) -> Answer {
-    let filter = DeliveryFilter {
-        whose: whose(asked.connection_id, asked.repository, asked.provider),
-        event: asked.event.map(|EventName(name)| name),
-        outcome: asked.outcome.map(OutcomeName::as_str),
-        is_processed: asked.state.map(|state| state == DeliveryStatus::PROCESSED),
-    };
-    let after = Limit::after(asked.limit, asked.cursor);
+    let (filter, after) = asked.filter();
     let owned = me.owned();
     let found = owned.deliveries(&filter, after).await?;
     let names = names(owned, found.items.iter().map(|d| d.connection)).await?;
@@ -68,13 +89,35 @@ pub(in crate::api) async fn one(me: Me, Path(id): Path<DeliveryId>) -> Answer {
     Ok(shown.answer(spent))
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct ReplayQuery {
+    /// Only show what would change.
+    dry_run: Option<bool>,
+}
+
 /// Process a delivery again
 #[utoipa::path(
-    post, path = "/api/v2/deliveries/{id}/replay",
-    responses((status = 202, body = dto::Accepted))
+    post, path = "/api/v2/deliveries/{id}/replay", params(ReplayQuery),
+    responses(
+        (status = 200, description = "With `dry_run`: what would change.",
+            body = dto::ReplayPreview),
+        (status = 202, body = dto::Accepted)
+    )
 )]
-pub(in crate::api) async fn replay(me: Me, Path(id): Path<DeliveryId>) -> Answer {
+pub(in crate::api) async fn replay(
+    me: Me,
+    Path(id): Path<DeliveryId>,
+    Query(asked): Query<ReplayQuery>,
+) -> Answer {
     let delivery = me.owned().delivery(id).await?;
+    if asked.dry_run == Some(true) {
+        // The whole payload is read, few at a time.
+        let _turn = me.looks.acquire().await;
+        let preview = me.connections.preview(id).await?;
+        return ok(&dto::ReplayPreview::of(id, &preview));
+    }
     let kind = CommandKind::Replay(id);
     let asking = me.asking(delivery.connection, delivery.owner, kind);
     let command = me.connections.ask(asking).await?;

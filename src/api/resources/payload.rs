@@ -285,6 +285,7 @@ mod tests {
             source: delivery::Source::Webhook,
             state: DeliveryStatus::RECEIVED,
             processed_at: None,
+            attempts: 0,
             outcome: None,
             reason: None,
             run_id: None,

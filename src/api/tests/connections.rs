@@ -1,15 +1,17 @@
 //! Connections without actors: these record what is asked, and change the store as a test needs.
 
-use crate::actor::{Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections};
+use crate::actor::{
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Preview,
+};
 use crate::credentials::Offer;
 use crate::domain::command::{Command, CommandKind, CommandOutcome, CommandState};
 use crate::domain::connection::Connection;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Outcome};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::event::Decoded;
 use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, Entropy, HookKey, IncidentId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, UserId,
 };
 use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::removal::HookOutcome;
@@ -147,6 +149,16 @@ impl Connections for FakeConnections {
         };
         self.put(Change::PutCommand(Box::new(command.clone())));
         Box::pin(async { Ok(command) })
+    }
+
+    fn preview(&self, _: DeliveryId) -> Answering<'_, Preview, CommandError> {
+        Box::pin(async {
+            Ok(Preview {
+                outcome: Outcome::Recorded,
+                runs: Vec::new(),
+                incidents: Vec::new(),
+            })
+        })
     }
 
     fn disconnect(&self, asking: Asking, _: Duration) -> Answering<'_, HookOutcome, CommandError> {

@@ -129,6 +129,13 @@ fn deliveries_are_found_by_repository_event_outcome_and_state() {
     assert_eq!(found("state=received&outcome=recorded"), [""; 0]);
     assert_eq!(found("provider=github").len(), 5);
     assert_eq!(found("provider=gitlab"), [""; 0]);
+    assert_eq!(found("source=webhook&limit=3").len(), 5);
+    assert_eq!(found("source=reconcile"), [""; 0]);
+    assert_eq!(found("provider_delivery_id=d3"), ["d3"]);
+    assert_eq!(found("provider_delivery_id=d3&event=status"), [""; 0]);
+    assert_eq!(found("action=completed"), [""; 0]);
+    assert_eq!(found("until=1970-01-01T00:00:00Z"), [""; 0]);
+    assert_eq!(found("since=1970-01-01T00:00:00%2B00:00").len(), 5);
     let list = "deliveries?repository=acme/api";
     let (names, _) = all(&stage.owner, list, "repository_full_name");
     assert_eq!(names, ["acme/api", "acme/api"]);
@@ -221,6 +228,11 @@ fn a_value_that_nothing_can_have_is_refused_with_those_that_there_are() {
         "deliveries?state=new -> received, processed",
         "deliveries?event= -> name of an event",
         "deliveries?provider=GitHub -> github, gitlab",
+        "deliveries?source=poll -> webhook, reconcile",
+        "deliveries?since=yesterday -> 2026-11-24T14:34:56Z",
+        "deliveries?until=2026-11-24 -> 2026-11-24T14:34:56Z",
+        "deliveries?action= -> name of an action",
+        "deliveries?provider_delivery_id=a%20b -> id of a delivery",
         "workflows/runs?conclusion=bad -> timed_out",
         "workflows/runs?status=done -> queued, in_progress, completed",
         "workflows/runs?branch= -> pattern",

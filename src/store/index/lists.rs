@@ -3,15 +3,14 @@
 use super::key::{Key, Kind};
 use super::{Index, Kv};
 use crate::domain::connection::{Connection, WebhookStatus};
-use crate::domain::delivery::{Delivery, DeliveryState};
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, RunId};
+use crate::domain::id::{ConnectionId, CredentialId, IncidentId, OwnerId, RunId};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::repo::{FullName, ProviderKind};
 use crate::domain::run::{Family, Run};
 use crate::domain::user::Credential;
 use crate::store::{
-    After, ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Page,
-    ReadError, RunFilter, Whose,
+    After, ConnectionFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Page, ReadError, RunFilter,
+    Whose,
 };
 use std::collections::HashMap;
 
@@ -22,12 +21,12 @@ const CHUNK: usize = 128;
 const MERGED_MAX: usize = 16;
 
 /// Which lists hold what a filter is about.
-struct Lists {
-    keys: Vec<Key>,
+pub(super) struct Lists {
+    pub(super) keys: Vec<Key>,
     /// Whether everything in them is of the connections that are asked for.
-    is_exact: bool,
+    pub(super) is_exact: bool,
     /// Whether they are all of the owner's.
-    is_owners: bool,
+    pub(super) is_owners: bool,
 }
 
 fn by_status(owner: OwnerId, status: WebhookStatus) -> Key {
@@ -36,14 +35,14 @@ fn by_status(owner: OwnerId, status: WebhookStatus) -> Key {
 }
 
 /// Which connections fit, each looked at once a page.
-struct Fitting<'a, K> {
+pub(super) struct Fitting<'a, K> {
     index: &'a Index<K>,
     whose: &'a Whose,
     known: HashMap<u128, bool>,
 }
 
 impl<K: Kv> Fitting<'_, K> {
-    fn has(&mut self, id: ConnectionId) -> Result<bool, ReadError> {
+    pub(super) fn has(&mut self, id: ConnectionId) -> Result<bool, ReadError> {
         let whose = self.whose;
         if whose.connection.is_some_and(|wanted| wanted != id) {
             return Ok(false);
@@ -67,7 +66,7 @@ impl<K: Kv> Fitting<'_, K> {
 }
 
 impl<K: Kv> Index<K> {
-    fn fitting<'a>(&'a self, whose: &'a Whose) -> Fitting<'a, K> {
+    pub(super) fn fitting<'a>(&'a self, whose: &'a Whose) -> Fitting<'a, K> {
         Fitting {
             index: self,
             whose,
@@ -92,11 +91,12 @@ impl<K: Kv> Index<K> {
         Ok(ids)
     }
 
-    /// A page of what `look` finds fitting, and where to continue.
-    fn walk<T>(
+    /// A page of what `look` finds fitting, down to the id `first`, and where to continue.
+    pub(super) fn walk<T>(
         &self,
         lists: &[Key],
         after: After<u128>,
+        first: Option<u128>,
         mut look: impl FnMut(u128) -> Result<Option<T>, ReadError>,
     ) -> Result<Listing<T, u128>, ReadError> {
         let (mut last, mut looked_at, mut items) = (after.last, 0, Vec::new());
@@ -104,6 +104,9 @@ impl<K: Kv> Index<K> {
             let ids = self.merged(lists, last, CHUNK)?;
             let is_end = ids.len() < CHUNK;
             for id in ids {
+                if first.is_some_and(|first| id < first) {
+                    return Ok(Listing { items, next: None });
+                }
                 if looked_at == LOOKED_AT_MAX {
                     return Ok(Listing { items, next: last });
                 }
@@ -123,7 +126,7 @@ impl<K: Kv> Index<K> {
     }
 
     /// The owner's connections to a repository of this name, removed ones included.
-    fn named(&self, owner: OwnerId, name: &str) -> Result<Vec<u128>, ReadError> {
+    pub(super) fn named(&self, owner: OwnerId, name: &str) -> Result<Vec<u128>, ReadError> {
         let Ok(name) = name.parse::<FullName>() else {
             return Ok(Vec::new());
         };
@@ -131,7 +134,7 @@ impl<K: Kv> Index<K> {
         self.ids(&prefix.name(&name), None, false, usize::MAX)
     }
 
-    fn lists(
+    pub(super) fn lists(
         &self,
         owner: OwnerId,
         whose: &Whose,
@@ -210,7 +213,7 @@ impl<K: Kv> Index<K> {
             None => Key::of(Kind::ConnectionByOwner).id(owner.as_u128()),
             Some(status) => by_status(owner, status),
         };
-        let found = self.walk(&[list], after, load)?;
+        let found = self.walk(&[list], after, None, load)?;
         Ok(Listing {
             items: found.items,
             next: found.next.map(ConnectionId::from_u128),
@@ -234,45 +237,6 @@ impl<K: Kv> Index<K> {
         Ok(Page { items, has_more })
     }
 
-    /// See [`crate::store::Read::deliveries_of`].
-    pub(super) fn deliveries_of(
-        &self,
-        owner: OwnerId,
-        filter: &DeliveryFilter,
-        after: After<DeliveryId>,
-    ) -> Result<Listing<Delivery, DeliveryId>, ReadError> {
-        let by = (Kind::DeliveryByOwner, Kind::DeliveryByConnection);
-        let mut lists = self.lists(owner, &filter.whose, by.0, by.1)?;
-        if let Some(outcome) = filter.outcome.filter(|_| lists.is_owners) {
-            let by_outcome = Key::of(Kind::DeliveryByOutcome).id(owner.as_u128());
-            lists.keys = vec![by_outcome.word(outcome)];
-        }
-        let mut whose = self.fitting(&filter.whose);
-        let after = After {
-            last: after.last.map(DeliveryId::as_u128),
-            limit: after.limit,
-        };
-        let found = self.walk(&lists.keys, after, |id| {
-            let Some((_, delivery)) = self.delivery_at(DeliveryId::from_u128(id))? else {
-                return Ok(None);
-            };
-            let outcome = match &delivery.state {
-                DeliveryState::Received => None,
-                DeliveryState::Processed { outcome, .. } => Some(outcome.as_str()),
-            };
-            let fits = delivery.owner == owner
-                && filter.event.as_ref().is_none_or(|e| *e == delivery.event)
-                && filter.outcome.is_none_or(|wanted| outcome == Some(wanted))
-                && filter.is_processed.is_none_or(|is| is == outcome.is_some())
-                && (lists.is_exact || whose.has(delivery.connection)?);
-            Ok(fits.then_some(delivery))
-        })?;
-        Ok(Listing {
-            items: found.items,
-            next: found.next.map(DeliveryId::from_u128),
-        })
-    }
-
     /// See [`crate::store::Read::runs_of`].
     pub(super) fn runs_of(
         &self,
@@ -287,7 +251,7 @@ impl<K: Kv> Index<K> {
             last: after.last.map(RunId::as_u128),
             limit: after.limit,
         };
-        let found = self.walk(&lists.keys, after, |id| {
+        let found = self.walk(&lists.keys, after, None, |id| {
             let Some(run) = self.record::<Run>(&Key::of(Kind::Run).id(id))? else {
                 return Ok(None);
             };
@@ -340,7 +304,7 @@ impl<K: Kv> Index<K> {
             last: after.last.map(IncidentId::as_u128),
             limit: after.limit,
         };
-        let found = self.walk(&lists.keys, after, |id| {
+        let found = self.walk(&lists.keys, after, None, |id| {
             let Some(incident) = self.record::<Incident>(&Key::of(Kind::Incident).id(id))? else {
                 return Ok(None);
             };
