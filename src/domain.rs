@@ -18,6 +18,7 @@ pub mod grant;
 pub mod id;
 pub mod incident;
 pub mod lane;
+pub mod ledger;
 pub mod lifecycle;
 pub mod net;
 pub mod operation;

@@ -38,12 +38,13 @@ use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OperationId, OwnerId,
-    RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
+    OwnerId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
@@ -259,6 +260,20 @@ pub trait Read: Send + Sync {
     ) -> Reading<'_, Vec<Operation>>;
     /// All operations that have not ended.
     fn operations_unfinished(&self) -> Reading<'_, Vec<Operation>>;
+    /// The ledger of a connection; `None` before its first reconcile.
+    fn ledger(&self, connection: ConnectionId) -> Reading<'_, Option<Ledger>>;
+    /// A gap.
+    fn gap(&self, id: GapId) -> Reading<'_, Option<Gap>>;
+    /// Gaps, newest first.
+    fn gaps(&self, of: Of, after: After<GapId>) -> Reading<'_, Page<Gap>>;
+    /// The sum of the totals in an owner's ledgers, kept by the store and never walked.
+    fn gap_totals(&self, owner: OwnerId) -> Reading<'_, Totals>;
+    /// Requests to reconcile that are not answered, at most `limit`, in the order of their
+    /// connections.
+    fn reconciles_asked(&self, limit: usize) -> Reading<'_, Vec<Asked>>;
+    /// When the daemon was last known to run, and its outages; `None` in a store that never
+    /// recorded it.
+    fn uptime(&self) -> Reading<'_, Option<Uptime>>;
 
     /// The canary.
     fn canary(&self) -> Reading<'_, Option<Sealed>>;

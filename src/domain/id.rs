@@ -127,6 +127,8 @@ ids! {
     CommandId = "cmd";
     /// An operation: a user's request for many connections.
     OperationId = "opr";
+    /// A gap: a time in which deliveries of a connection were missed, or may have been.
+    GapId = "gap";
     /// A store: a data directory, from its first start on.
     StoreId = "sto";
 }

@@ -8,6 +8,7 @@ pub(in crate::store) mod tests {
     pub(in crate::store) mod asked;
     pub(in crate::store) mod guards;
     pub(in crate::store) mod history;
+    pub(in crate::store) mod ledgers;
     pub(in crate::store) mod made;
     pub(in crate::store) mod operations;
     pub(in crate::store) mod reads;
@@ -69,6 +70,11 @@ macro_rules! contract {
             guards::one_guard_that_does_not_hold_refuses_everything
             history::deliveries_are_found_in_a_span_of_time
             history::deliveries_are_found_by_action_source_and_the_providers_id
+            ledgers::a_ledger_answers_requests_up_to_its_time_and_no_later_ones
+            ledgers::gaps_are_listed_newest_first_by_owner_and_by_connection
+            ledgers::the_totals_of_an_owner_are_the_sum_of_their_ledgers
+            ledgers::a_deleted_connection_takes_its_ledger_and_its_gaps_along
+            ledgers::the_last_uptime_is_kept
             writes::a_batch_is_there_whole_or_not_at_all
             writes::batches_are_applied_in_the_order_of_submission
             writes::a_batch_that_nobody_waits_for_is_committed_all_the_same

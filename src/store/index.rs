@@ -13,6 +13,7 @@ mod guard;
 mod history;
 mod incidents;
 pub(super) mod key;
+mod ledgers;
 mod lists;
 mod operations;
 mod people;

@@ -10,6 +10,7 @@ mod command;
 #[cfg(test)]
 mod golden;
 mod kinds;
+mod ledger;
 mod older;
 mod operation;
 mod parts;

@@ -4,12 +4,13 @@ use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, RunId,
-    TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, IncidentId, OperationId, OwnerId,
+    RunId, TokenId, UserId,
 };
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::ledger::{Asked, Gap, Ledger, Uptime};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::run::Run;
@@ -44,8 +45,8 @@ pub enum Change {
     DeleteCredential(CredentialId),
     /// Adds or replaces a connection.
     PutConnection(Box<Connection>),
-    /// Forgets a connection and, in time, everything that hangs on it. Its replay guards and its
-    /// history are kept until retention takes them.
+    /// Forgets a connection with its ledger and its gaps and, in time, everything that hangs on it.
+    /// Its replay guards and its history are kept until retention takes them.
     DeleteConnection(ConnectionId),
     /// Adds a delivery with its payload, and the replay guards for its id and its body.
     InsertDelivery(Box<Delivery>, Payload),
@@ -81,6 +82,16 @@ pub enum Change {
     ForgetOperation(OperationId),
     /// Adds some items of an operation, which has not ended.
     PutChunk(Box<Chunk>),
+    /// Adds or replaces the ledger of a connection. A request that it has answered is forgotten.
+    PutLedger(Box<Ledger>),
+    /// Adds or replaces a gap.
+    PutGap(Box<Gap>),
+    /// Forgets a gap.
+    ForgetGap(GapId),
+    /// Requests to reconcile a connection. Replaces an older request.
+    AskReconcile(Asked),
+    /// Sets when the daemon was last known to run, and its outages.
+    PutUptime(Uptime),
     /// Sets the canary that shows whether the master key fits this store.
     PutCanary(Sealed),
 }

@@ -4,14 +4,15 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::grant::Grant;
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, OperationId, RunId,
-    TokenId, UserId,
+    ConnectionId, CredentialId, DeliveryId, Entropy, GapId, HookId, HookKey, IncidentId,
+    OperationId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
 };
 use crate::domain::lane::{Code, Lane};
+use crate::domain::ledger::{Deferred, Gap, GapCause, Ledger, Loss, Marks};
 use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::run::{
@@ -262,5 +263,40 @@ pub(crate) fn incident(id: IncidentId, connection: ConnectionId) -> Incident {
         acknowledged_at: None,
         resolved_at: None,
         resolution: None,
+    }
+}
+
+/// A gap of Ann's in which three deliveries were missed: two were recovered.
+pub(crate) fn gap(id: u128, connection: ConnectionId) -> Gap {
+    let times = (GapCause::Down, AT, Timestamp(60_001));
+    let mut gap = Gap::new(GapId::from_u128(id), connection, ANN, times);
+    gap.missing(3);
+    gap.recovered();
+    gap.recovered();
+    gap.lost(Loss::PayloadGone);
+    gap.logged_from = Some(Timestamp(11));
+    gap.close(Timestamp(70_000));
+    gap
+}
+
+/// A ledger of Ann's with everything in it but a gap.
+pub(crate) fn ledger(connection: ConnectionId) -> Ledger {
+    Ledger {
+        hook: Some(HookId(7)),
+        marks: Marks {
+            settled_at: Some(AT),
+            settled: Some(5),
+            newest: Some((9, AT)),
+        },
+        read_at: Some(AT),
+        failures: 2,
+        deferred: vec![Deferred {
+            delivery_id: "guid".into(),
+            attempt: 6,
+            sent_at: Some(AT),
+            asked_at: None,
+        }],
+        answered: Some(AT),
+        ..Ledger::new(connection, ANN, Timestamp(9))
     }
 }

@@ -3,8 +3,8 @@
 use super::compress::{compress, decompress, dictionary};
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, RunId, TokenId,
-    UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, IncidentId, OperationId, RunId,
+    TokenId, UserId,
 };
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
@@ -64,6 +64,11 @@ pub(super) mod tag {
     pub(super) const PUT_OPERATION: u8 = 30;
     pub(super) const FORGET_OPERATION: u8 = 31;
     pub(super) const PUT_CHUNK: u8 = 32;
+    pub(super) const PUT_LEDGER: u8 = 26;
+    pub(super) const PUT_GAP: u8 = 27;
+    pub(super) const FORGET_GAP: u8 = 28;
+    pub(super) const ASK_RECONCILE: u8 = 29;
+    pub(super) const PUT_UPTIME: u8 = 40;
 }
 
 /// The parts of an inserted delivery.
@@ -120,6 +125,11 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::ForgetOperation(id) => (tag::FORGET_OPERATION, id_bytes(id.as_u128())),
         Change::PutChunk(chunk) => (tag::PUT_CHUNK, encode(&**chunk)),
         Change::PutCanary(sealed) => (tag::PUT_CANARY, encode(sealed)),
+        Change::PutLedger(ledger) => (tag::PUT_LEDGER, encode(&**ledger)),
+        Change::PutGap(gap) => (tag::PUT_GAP, encode(&**gap)),
+        Change::ForgetGap(id) => (tag::FORGET_GAP, id_bytes(id.as_u128())),
+        Change::AskReconcile(asked) => (tag::ASK_RECONCILE, encode(asked)),
+        Change::PutUptime(uptime) => (tag::PUT_UPTIME, encode(uptime)),
     }
 }
 
@@ -162,6 +172,11 @@ fn id(bytes: &[u8]) -> Result<u128, RecordError> {
         .try_into()
         .map(u128::from_be_bytes)
         .map_err(|_| RecordError::Damaged)
+}
+
+fn time(bytes: &[u8]) -> Result<Timestamp, RecordError> {
+    let at = bytes.try_into().map_err(|_| RecordError::Damaged)?;
+    Ok(Timestamp(i64::from_be_bytes(at)))
 }
 
 fn text(bytes: &[u8]) -> Result<String, RecordError> {
@@ -215,10 +230,9 @@ fn decode_use(bytes: &[u8]) -> Result<Change, RecordError> {
     let [(0, token), (1, at)] = &parts[..] else {
         return Err(RecordError::Newer);
     };
-    let at = at[..].try_into().map_err(|_| RecordError::Damaged)?;
     Ok(Change::TokenUsed {
         id: TokenId::from_u128(id(token)?),
-        at: Timestamp(i64::from_be_bytes(at)),
+        at: time(at)?,
     })
 }
 
@@ -255,6 +269,11 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::FORGET_OPERATION => Change::ForgetOperation(OperationId::from_u128(id(bytes)?)),
         tag::PUT_CHUNK => Change::PutChunk(boxed(bytes)?),
         tag::PUT_CANARY => Change::PutCanary(decode(bytes)?),
+        tag::PUT_LEDGER => Change::PutLedger(boxed(bytes)?),
+        tag::PUT_GAP => Change::PutGap(boxed(bytes)?),
+        tag::FORGET_GAP => Change::ForgetGap(GapId::from_u128(id(bytes)?)),
+        tag::ASK_RECONCILE => Change::AskReconcile(decode(bytes)?),
+        tag::PUT_UPTIME => Change::PutUptime(decode(bytes)?),
         _ => return Err(RecordError::Newer),
     })
 }

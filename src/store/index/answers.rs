@@ -5,12 +5,13 @@ use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OperationId, OwnerId,
-    RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
+    OwnerId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
@@ -159,6 +160,12 @@ impl<S: Indexed> Read for S {
         counts(of: Scope) -> Counts;
         latest_deliveries() -> BTreeMap<ProviderKind, Timestamp>;
         canary() -> Option<Sealed>;
+        ledger(connection: ConnectionId) -> Option<Ledger>;
+        gap(id: GapId) -> Option<Gap>;
+        gaps(of: Of, after: After<GapId>) -> Page<Gap>;
+        gap_totals(owner: OwnerId) -> Totals;
+        reconciles_asked(limit: usize) -> Vec<Asked>;
+        uptime() -> Option<Uptime>;
     }
 
     walked! {

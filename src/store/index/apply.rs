@@ -2,7 +2,9 @@
 
 use super::key::{Key, Kind, last_id};
 use super::write::{gone, mark, point, put};
-use super::{Index, Kv, Place, Write, commands, connections, incidents, operations, people};
+use super::{
+    Index, Kv, Place, Write, commands, connections, incidents, ledgers, operations, people,
+};
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, RunId};
 use crate::domain::incident::track::TrackKey;
@@ -49,6 +51,11 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::ForgetOperation(id) => operations::forget_operation(index, *id),
         Change::PutChunk(chunk) => Ok(operations::put_chunk(chunk)),
         Change::PutCanary(sealed) => Ok(vec![put(Key::of(Kind::Canary), sealed)]),
+        Change::PutLedger(ledger) => ledgers::put(index, ledger),
+        Change::PutGap(gap) => Ok(ledgers::put_gap(gap)),
+        Change::ForgetGap(id) => ledgers::forget_gap(index, *id),
+        Change::AskReconcile(asked) => Ok(vec![ledgers::ask(asked)]),
+        Change::PutUptime(uptime) => Ok(vec![put(Key::of(Kind::Uptime), uptime)]),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::key::{Key, Kind};
 use super::write::{gone, point, replaced};
-use super::{Index, Kv, Write, write};
+use super::{Index, Kv, Write, ledgers, write};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Phase;
@@ -77,7 +77,9 @@ pub(super) fn delete<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Wr
         return Ok(Vec::new());
     };
     let ways = ways_to(&old).into_iter().map(gone);
-    Ok(ways.chain([gone(key)]).collect())
+    let mut writes: Vec<Write> = ways.chain([gone(key)]).collect();
+    writes.extend(ledgers::forget(index, id)?);
+    Ok(writes)
 }
 
 fn latest_key(provider: ProviderKind) -> Key {

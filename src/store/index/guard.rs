@@ -437,6 +437,11 @@ impl Claims {
             | Change::DeleteToken(_)
             | Change::ForgetGuards(_)
             | Change::PutChunk(_)
+            | Change::PutLedger(_)
+            | Change::PutGap(_)
+            | Change::ForgetGap(_)
+            | Change::AskReconcile(_)
+            | Change::PutUptime(_)
             | Change::PutCanary(_) => {}
         }
     }

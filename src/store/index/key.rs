@@ -1,6 +1,7 @@
 //! Keys: a letter for the kind, then fields in an order that makes scans useful.
 
 use crate::domain::repo::{FullName, Instance, ProviderKind};
+use crate::store::Of;
 
 /// What a key leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,16 @@ pub(in crate::store) enum Kind {
     /// When the newest delivery of a kind of provider came.
     LatestDelivery = b'G',
     Canary = b'M',
+    /// By connection.
+    Ledger = b'1',
+    Gap = b'2',
+    GapByOwner = b'3',
+    GapByConnection = b'4',
+    /// By connection.
+    ReconcileAsked = b'5',
+    /// The sum of the totals in the ledgers of an owner.
+    GapTotals = b'6',
+    Uptime = b'7',
 }
 
 /// Room for the longest of the common keys: two ids and a word.
@@ -144,4 +155,12 @@ impl Key {
 /// The id in the last 16 bytes.
 pub(in crate::store) fn last_id(bytes: &[u8]) -> Option<u128> {
     bytes.last_chunk::<16>().map(|id| u128::from_be_bytes(*id))
+}
+
+/// The list of an owner, or of a connection.
+pub(super) fn list_of(of: Of, by_owner: Kind, by_connection: Kind) -> Key {
+    match of {
+        Of::Owner(owner) => Key::of(by_owner).id(owner.as_u128()),
+        Of::Connection(connection) => Key::of(by_connection).id(connection.as_u128()),
+    }
 }

@@ -2,7 +2,7 @@
 //! What others read through is in [`super::answers`].
 
 use super::apply::{delivery_key, guarded_connection, note_key, read_delivery, run_key, track_key};
-use super::key::{Key, Kind};
+use super::key::{Key, Kind, list_of};
 use super::people::user_name_key;
 use super::{Index, Kv, Place, Scan};
 use crate::domain::connection::{Connection, WebhookStatus};
@@ -164,13 +164,6 @@ impl<K: Kv> Index<K> {
     fn connections_under(&self, prefix: &Key) -> Result<Vec<Connection>, ReadError> {
         let ids = self.ids(prefix, None, false, usize::MAX)?;
         self.each(Kind::Connection, &ids)
-    }
-}
-
-fn list_of(of: Of, by_owner: Kind, by_connection: Kind) -> Key {
-    match of {
-        Of::Owner(owner) => Key::of(by_owner).id(owner.as_u128()),
-        Of::Connection(connection) => Key::of(by_connection).id(connection.as_u128()),
     }
 }
 

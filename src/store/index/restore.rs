@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 11] = [
+const RECORDS: [(Kind, Put); 15] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -40,11 +40,17 @@ const RECORDS: [(Kind, Put); 11] = [
         Ok(Change::PutChunk(boxed(value)?))
     }),
     (Kind::Canary, |value| Ok(Change::PutCanary(record(value)?))),
+    (Kind::Ledger, |value| Ok(Change::PutLedger(boxed(value)?))),
+    (Kind::Gap, |value| Ok(Change::PutGap(boxed(value)?))),
+    (Kind::Uptime, |value| Ok(Change::PutUptime(record(value)?))),
+    (Kind::ReconcileAsked, |value| {
+        Ok(Change::AskReconcile(record(value)?))
+    }),
 ];
 
 /// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 32] = [
+const DERIVED: [Kind; 35] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -77,6 +83,9 @@ const DERIVED: [Kind; 32] = [
     Kind::IncidentByLook,
     Kind::Count,
     Kind::CountInAll,
+    Kind::GapByOwner,
+    Kind::GapByConnection,
+    Kind::GapTotals,
 ];
 
 impl<K: Kv> Index<K> {

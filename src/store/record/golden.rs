@@ -8,6 +8,7 @@ use crate::domain::delivery::{Delivery, DeliveryProgress};
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
@@ -33,7 +34,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 16] {
+fn forms() -> [Form; 21] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -51,6 +52,11 @@ fn forms() -> [Form; 16] {
         form::<Operation>(),
         form::<Chunk>(),
         form::<Sealed>(),
+        form::<Ledger>(),
+        form::<Gap>(),
+        form::<Totals>(),
+        form::<Asked>(),
+        form::<Uptime>(),
     ]
 }
 

@@ -1,8 +1,8 @@
 //! From domain types to plain data and back.
 
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, OperationId,
-    RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookId, HookKey, IncidentId,
+    OperationId, RunId, TokenId, UserId,
 };
 use crate::domain::repo::{FullName, Host, RepositoryId};
 use crate::domain::secret::Sealed;
@@ -50,7 +50,8 @@ ids!(
     CredentialId,
     DeliveryId,
     RunId,
-    IncidentId
+    IncidentId,
+    GapId
 );
 
 macro_rules! newtypes {

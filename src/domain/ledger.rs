@@ -1,0 +1,250 @@
+//! The ledger: what a provider reports that it sent to a hook, compared with what is stored.
+//!
+//! A reconcile reads the provider's delivery log from its newest attempt back to what an earlier
+//! reconcile has read, and ingests what is missing. Whether the provider got an answer does not
+//! matter: a delivery is missing when no attempt of it is stored here.
+
+mod compare;
+mod gap;
+mod uptime;
+
+pub use compare::{Comparison, MISSING_MAX, Missing, Seen};
+pub use gap::{GAPS_MAX, Gap, GapCause, Loss, SHORT, Totals};
+pub use uptime::{Outage, Uptime};
+
+use super::connection::LastError;
+use super::id::{ConnectionId, GapId, HookId, OwnerId};
+use super::time::Timestamp;
+use std::time::Duration;
+
+/// Attempts younger than this are read once more by the next reconcile: an attempt may appear in
+/// the log behind one that began later and ended earlier.
+pub const OVERLAP: Duration = Duration::from_mins(10);
+
+/// Most deliveries of a connection that are listed as deferred or given up.
+pub const DEFERRED_MAX: usize = 100;
+
+/// A connection's ledger. Written only by who reconciles it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its owner.
+    pub owner: OwnerId,
+    /// The hook whose log was read. Another hook has another log.
+    pub hook: Option<HookId>,
+    /// How far the log was read.
+    pub marks: Marks,
+    /// When the last complete reconcile began: what the log had then is compared.
+    pub read_at: Option<Timestamp>,
+    /// Until when the provider's runs were listed, besides the log.
+    pub listed_at: Option<Timestamp>,
+    /// When the next one is due.
+    pub due_at: Timestamp,
+    /// Reconciles that failed in a row.
+    pub failures: u32,
+    /// Why the last one failed; `None` once one succeeded.
+    pub last_error: Option<LastError>,
+    /// The gap that is being recovered.
+    pub gap: Option<GapId>,
+    /// Deliveries that were requested again, or given up. At most [`DEFERRED_MAX`].
+    pub deferred: Vec<Deferred>,
+    /// Requests up to this time are answered; see [`Asked`].
+    pub answered: Option<Timestamp>,
+    /// The totals of all gaps, also of those that are no longer stored.
+    pub totals: Totals,
+}
+
+impl Ledger {
+    /// The ledger of a connection that was never reconciled.
+    pub fn new(connection: ConnectionId, owner: OwnerId, due_at: Timestamp) -> Self {
+        Self {
+            connection,
+            owner,
+            hook: None,
+            marks: Marks::default(),
+            read_at: None,
+            listed_at: None,
+            due_at,
+            failures: 0,
+            last_error: None,
+            gap: None,
+            deferred: Vec::new(),
+            answered: None,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Whether a delivery was requested again or given up.
+    pub fn is_deferred(&self, delivery_id: &str) -> bool {
+        self.deferred.iter().any(|it| it.delivery_id == delivery_id)
+    }
+
+    /// Lists a delivery that was requested again or given up.
+    pub fn defer(&mut self, deferred: Deferred) {
+        if self.deferred.len() >= DEFERRED_MAX {
+            self.deferred.remove(0);
+        }
+        self.deferred.push(deferred);
+    }
+
+    /// Moves the marks. What was given up and is settled is no longer listed.
+    pub fn settle(&mut self, marks: Marks) {
+        self.marks = marks;
+        self.deferred
+            .retain(|it| it.asked_at.is_some() || !marks.is_settled(it.attempt, it.sent_at));
+    }
+
+    /// The ledger for the log of this hook: another hook's log is read from its beginning.
+    #[must_use]
+    pub fn of_hook(mut self, hook: HookId) -> Self {
+        if self.hook != Some(hook) {
+            self.hook = Some(hook);
+            self.marks = Marks::default();
+            self.deferred.clear();
+        }
+        self
+    }
+}
+
+/// A missing delivery that cannot be read: it was requested again, or given up. Listed until the
+/// log is settled beyond it, so that nothing counts twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deferred {
+    /// The provider's id of the delivery.
+    pub delivery_id: String,
+    /// One of its attempts.
+    pub attempt: u64,
+    /// When that was sent, by the provider's clock.
+    pub sent_at: Option<Timestamp>,
+    /// When a redelivery was requested; `None` once it is given up.
+    pub asked_at: Option<Timestamp>,
+}
+
+/// How far a log was read: by the provider's own times, as GitHub's script for redeliveries does
+/// it, and by ids where the log has no times (GitLab, where ids of attempts only go up).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// All attempts up to this time are compared, by the provider's clock.
+    pub settled_at: Option<Timestamp>,
+    /// All attempts up to this one are compared, in a log without times.
+    pub settled: Option<u64>,
+    /// The newest attempt that a reconcile saw, and when it began by our clock. Others with lower
+    /// ids may still have been on their way.
+    pub newest: Option<(u64, Timestamp)>,
+}
+
+impl Marks {
+    /// Whether the log up to this attempt is compared.
+    pub fn is_settled(&self, attempt: u64, at: Option<Timestamp>) -> bool {
+        match at {
+            Some(at) => self.settled_at.is_some_and(|settled| at <= settled),
+            None => self.settled.is_some_and(|settled| attempt <= settled),
+        }
+    }
+
+    /// The marks after a complete reconcile that began at `began`: the newest attempt in the log,
+    /// and the newest time there.
+    #[must_use]
+    pub fn after(
+        self,
+        began: Timestamp,
+        newest: Option<u64>,
+        newest_at: Option<Timestamp>,
+    ) -> Self {
+        let settled_at = newest_at.map(|at| at.minus(OVERLAP));
+        let aged = self
+            .newest
+            .filter(|(_, at)| began.since(*at) >= OVERLAP)
+            .map(|(attempt, _)| attempt);
+        let newest = match (self.newest, newest) {
+            // One that has not aged yet stays, so that it does.
+            (Some(before), _) if aged.is_none() && began >= before.1 => Some(before),
+            (before, newest) => newest.map(|newest| (newest, began)).or(before),
+        };
+        Self {
+            settled_at: self.settled_at.max(settled_at),
+            settled: self.settled.max(aged),
+            newest,
+        }
+    }
+}
+
+named! {
+    /// Why a reconcile was requested.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum AskedBy {
+        /// A user requested it.
+        User = "user",
+        /// The connection has a new hook.
+        Hook = "hook",
+    }
+}
+
+/// A request to reconcile a connection. It is stored until a reconcile that began later has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The time of the request.
+    pub at: Timestamp,
+    /// Who requested it.
+    pub by: AskedBy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn minute(n: i64) -> Timestamp {
+        Timestamp(n * 60_000)
+    }
+
+    #[test]
+    fn with_times_all_but_the_youngest_attempts_are_settled_at_once() {
+        let marks = Marks::default().after(minute(7), Some(9), Some(minute(100)));
+        assert_eq!(
+            marks.settled_at,
+            Some(minute(90)),
+            "by the provider's clock"
+        );
+        assert!(marks.is_settled(99, Some(minute(90))));
+        assert!(!marks.is_settled(1, Some(minute(91))) && !marks.is_settled(1, None));
+        let marks = marks.after(minute(8), Some(12), Some(minute(50)));
+        assert_eq!(marks.settled_at, Some(minute(90)));
+    }
+
+    #[test]
+    fn without_times_an_attempt_is_settled_by_a_later_reconcile() {
+        let mut marks = Marks::default().after(minute(0), Some(9), None);
+        assert_eq!(marks.settled, None);
+        for n in 1..10 {
+            marks = marks.after(minute(n), Some(9 + n.unsigned_abs()), None);
+            assert_eq!(marks.settled, None);
+        }
+        marks = marks.after(minute(10), Some(30), None);
+        let newest = Some((30, minute(10)));
+        assert_eq!((marks.settled, marks.newest), (Some(9), newest));
+        assert!(marks.is_settled(9, None) && !marks.is_settled(10, None));
+        marks = marks.after(minute(30), None, None);
+        assert_eq!(marks.settled, Some(30), "an empty log forgets nothing");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_stop_the_marks() {
+        let marks = Marks::default().after(minute(500), Some(9), None);
+        let marks = marks.after(minute(0), Some(12), None);
+        assert_eq!((marks.settled, marks.newest), (None, Some((12, minute(0)))));
+        let marks = marks.after(minute(10), Some(15), None);
+        assert_eq!(marks.settled, Some(12));
+    }
+
+    #[test]
+    fn another_hook_has_another_log() {
+        let ledger = Ledger::new(ConnectionId::from_u128(1), OwnerId::from_u128(2), minute(0));
+        let mut ledger = ledger.of_hook(HookId(7));
+        ledger.marks = ledger.marks.after(minute(1), Some(9), Some(minute(1)));
+        assert_eq!(ledger.clone().of_hook(HookId(7)), ledger);
+        assert_eq!(ledger.of_hook(HookId(8)).marks, Marks::default());
+    }
+}

@@ -1,0 +1,135 @@
+//! Ledgers and gaps: which keys they write, and how they are read.
+
+use super::key::{Key, Kind, list_of};
+use super::write::{gone, mark};
+use super::{Index, Kv, Scan, Write, record, write};
+use crate::domain::id::{ConnectionId, GapId, OwnerId};
+use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
+use crate::store::{After, Of, Page, ReadError};
+
+fn ledger_key(connection: ConnectionId) -> Key {
+    Key::of(Kind::Ledger).id(connection.as_u128())
+}
+
+fn asked_key(connection: ConnectionId) -> Key {
+    Key::of(Kind::ReconcileAsked).id(connection.as_u128())
+}
+
+fn totals_key(owner: OwnerId) -> Key {
+    Key::of(Kind::GapTotals).id(owner.as_u128())
+}
+
+fn gap_key(id: GapId) -> Key {
+    Key::of(Kind::Gap).id(id.as_u128())
+}
+
+fn by_connection(connection: ConnectionId) -> Key {
+    Key::of(Kind::GapByConnection).id(connection.as_u128())
+}
+
+/// The sum of an owner's totals, after those of a ledger changed. It follows from what the ledger
+/// was and is: applying a change twice adds nothing twice.
+fn summed<K: Kv>(
+    index: &Index<K>,
+    owner: OwnerId,
+    was: Option<&Totals>,
+    is: Option<&Totals>,
+) -> Result<Option<Write>, ReadError> {
+    let none = Totals::default();
+    let (was, is) = (was.unwrap_or(&none), is.unwrap_or(&none));
+    if was == is {
+        return Ok(None);
+    }
+    let sum = index.gap_totals(owner)?.minus(was).plus(is);
+    Ok(Some(write::put(totals_key(owner), &sum)))
+}
+
+pub(super) fn put<K: Kv>(index: &Index<K>, ledger: &Ledger) -> Result<Vec<Write>, ReadError> {
+    let (connection, owner) = (ledger.connection, ledger.owner);
+    let old = index.ledger(connection)?.map(|old| old.totals);
+    let mut writes = vec![write::put(ledger_key(connection), ledger)];
+    writes.extend(summed(index, owner, old.as_ref(), Some(&ledger.totals))?);
+    let asked = index.record::<Asked>(&asked_key(connection))?;
+    if asked.is_some_and(|asked| Some(asked.at) <= ledger.answered) {
+        writes.push(gone(asked_key(connection)));
+    }
+    Ok(writes)
+}
+
+/// What a connection leaves that is deleted.
+pub(super) fn forget<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Write>, ReadError> {
+    let mut writes = vec![gone(asked_key(id))];
+    if let Some(old) = index.ledger(id)? {
+        writes.push(gone(ledger_key(id)));
+        writes.extend(summed(index, old.owner, Some(&old.totals), None)?);
+    }
+    for gap in index.ids(&by_connection(id), None, false, usize::MAX)? {
+        writes.extend(forget_gap(index, GapId::from_u128(gap))?);
+    }
+    Ok(writes)
+}
+
+pub(super) fn put_gap(gap: &Gap) -> Vec<Write> {
+    let [by_owner, by_connection] = ways_to(gap);
+    vec![
+        write::put(gap_key(gap.id), gap),
+        mark(by_owner),
+        mark(by_connection),
+    ]
+}
+
+fn ways_to(gap: &Gap) -> [Key; 2] {
+    let id = gap.id.as_u128();
+    let by_owner = Key::of(Kind::GapByOwner).id(gap.owner.as_u128());
+    [by_owner.id(id), by_connection(gap.connection).id(id)]
+}
+
+pub(super) fn forget_gap<K: Kv>(index: &Index<K>, id: GapId) -> Result<Vec<Write>, ReadError> {
+    let Some(gap) = index.gap(id)? else {
+        return Ok(Vec::new());
+    };
+    let ways = ways_to(&gap).map(gone);
+    Ok([gone(gap_key(id))].into_iter().chain(ways).collect())
+}
+
+pub(super) fn ask(asked: &Asked) -> Write {
+    write::put(asked_key(asked.connection), asked)
+}
+
+impl<K: Kv> Index<K> {
+    pub(super) fn ledger(&self, connection: ConnectionId) -> Result<Option<Ledger>, ReadError> {
+        self.record(&ledger_key(connection))
+    }
+
+    pub(super) fn gap(&self, id: GapId) -> Result<Option<Gap>, ReadError> {
+        self.record(&gap_key(id))
+    }
+
+    pub(super) fn gaps(&self, of: Of, after: After<GapId>) -> Result<Page<Gap>, ReadError> {
+        let prefix = list_of(of, Kind::GapByOwner, Kind::GapByConnection);
+        let last = after.last.map(GapId::as_u128);
+        self.page(&prefix, last, after.limit, |id| {
+            self.gap(GapId::from_u128(id))
+        })
+    }
+
+    pub(super) fn gap_totals(&self, owner: OwnerId) -> Result<Totals, ReadError> {
+        Ok(self.record(&totals_key(owner))?.unwrap_or_default())
+    }
+
+    pub(super) fn reconciles_asked(&self, limit: usize) -> Result<Vec<Asked>, ReadError> {
+        let prefix = Key::of(Kind::ReconcileAsked);
+        let found = self.kv.scan(Scan {
+            prefix: prefix.bytes(),
+            after: None,
+            newest_first: false,
+            limit,
+        })?;
+        let asked = found.iter().map(|(_, value)| record(value));
+        asked.collect()
+    }
+
+    pub(super) fn uptime(&self) -> Result<Option<Uptime>, ReadError> {
+        self.record(&Key::of(Kind::Uptime))
+    }
+}
