@@ -293,7 +293,7 @@ async fn a_full_list_is_reported(stand: Stand) {
 }
 
 #[derive(Debug)]
-struct Headers(BTreeMap<String, String>);
+pub(crate) struct Headers(pub(crate) BTreeMap<String, String>);
 
 impl HeaderLookup for Headers {
     fn get(&self, name: &str) -> Option<&str> {

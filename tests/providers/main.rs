@@ -3,8 +3,11 @@
 
 mod contract;
 mod contract_ids;
+mod contract_log;
+mod contract_runs;
 mod daemon;
 mod github;
+mod log_traps;
 mod moved;
 #[path = "../interop/receiver.rs"]
 mod receiver;

@@ -225,6 +225,14 @@ impl Stand {
         }
     }
 
+    /// Gives it back.
+    pub(crate) fn promote(&self) {
+        match self.kind {
+            ProviderKind::Github => self.simulator.github().set_admin(OWNER, self.name(), true),
+            ProviderKind::Gitlab => self.simulator.gitlab().set_role(OWNER, self.name(), 50),
+        }
+    }
+
     pub(crate) fn revoke(&self) {
         let token = self.access.token.expose();
         match self.kind {

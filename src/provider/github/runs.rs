@@ -3,9 +3,8 @@
 //! A run of the list has the fields that the event `workflow_run` has for it (GitHub's API
 //! description, `workflow-run`). What the list does not say: earlier attempts of the same run, and
 //! its jobs; these are read for failed runs that are the last of their kind on a page.
-//!
-//! Source for the bound: "up to 1,000 results for each search" when a list is filtered by
-//! `created`. A longer list is continued by a search for what was created before its last one.
+
+mod place;
 
 use super::dialect::Talk;
 use super::errors;
@@ -17,17 +16,11 @@ use crate::provider::dialect::Asked;
 use crate::provider::http::Answer;
 use crate::provider::logs::{Found, RunsPage};
 use crate::provider::payload::moment_of;
-use crate::provider::reading::written;
+use place::{PER_PAGE, Place};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
-/// Runs of a page, and pages of a search.
-const PER_PAGE: usize = 100;
-const PAGES_MAX: u32 = 10;
-/// How much earlier than the moment in question a run may have been created.
-const EARLIER: Duration = Duration::from_hours(24);
 /// Most workflows whose latest run is read one by one.
 const WORKFLOWS_MAX: usize = 50;
 /// Most pages of the jobs of a run: 1,000 jobs.
@@ -78,6 +71,14 @@ struct RunHead {
     event: Option<String>,
     created_at: Option<String>,
     updated_at: Option<String>,
+    triggering_actor: Option<ActorBody>,
+    actor: Option<ActorBody>,
+}
+
+/// A person or a bot.
+#[derive(Debug, Deserialize)]
+struct ActorBody {
+    login: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +106,12 @@ impl RunHead {
     fn has_failed(&self) -> bool {
         let word = self.conclusion.as_deref();
         matches!(word, Some("failure" | "timed_out" | "startup_failure"))
+    }
+
+    /// The person or bot of the last attempt.
+    fn sender(&self) -> Option<&str> {
+        let mut all = [&self.triggering_actor, &self.actor].into_iter().flatten();
+        all.find_map(|actor| actor.login.as_deref())
     }
 
     fn created_at(&self) -> Timestamp {
@@ -144,18 +151,22 @@ fn read_runs<'a>(answer: &'a Answer) -> Result<Vec<Listed<'a>>, ProviderError> {
     page.workflow_runs.into_iter().map(listed).collect()
 }
 
-/// An event about a run or a job of this repository, from what the API says of it.
+/// An event about a run or a job of this repository, from what the API says of it. The event's
+/// name is that of its part, too.
 fn event(
-    (name, part): (&str, &str),
+    name: &str,
     action: &str,
     json: &RawValue,
+    run: &RunHead,
     repository: &Repository,
 ) -> Payload {
-    let (id, full_name) = (repository.id, repository.full_name.as_str());
-    let full_name = serde_json::Value::from(full_name);
+    let about = serde_json::json!({
+        "id": repository.id.0, "full_name": repository.full_name.as_str(),
+    });
+    let sender = serde_json::json!({ "login": run.sender() });
+    let json = json.get();
     let body = format!(
-        r#"{{"action":"{action}","{part}":{},"repository":{{"id":{id},"full_name":{full_name}}}}}"#,
-        json.get()
+        r#"{{"action":"{action}","{name}":{json},"repository":{about},"sender":{sender}}}"#
     );
     Payload {
         headers: vec![("x-github-event".to_owned(), name.to_owned())],
@@ -172,12 +183,7 @@ fn found(run: &Listed<'_>, repository: &Repository) -> Found {
         delivery_id: format!("found:run:{}:{attempt}:{word}", head.id),
         event: "workflow_run".to_owned(),
         at: head.updated_at(),
-        payload: event(
-            ("workflow_run", "workflow_run"),
-            head.action(),
-            run.json,
-            repository,
-        ),
+        payload: event("workflow_run", head.action(), run.json, head, repository),
     }
 }
 
@@ -200,13 +206,14 @@ async fn get(
 /// The failed jobs of a run's last attempt.
 async fn failed_jobs(
     s: &mut Talk<'_>,
-    run: u64,
+    run: &RunHead,
     repository: &Repository,
     all: &mut Vec<Found>,
 ) -> Result<(), ProviderError> {
     let path = format!(
-        "{}/{run}/jobs?filter=latest&per_page=100",
-        runs_path(repository)
+        "{}/{}/jobs?filter=latest&per_page=100",
+        runs_path(repository),
+        run.id
     );
     let odd = |_| errors::bad_answer("not the expected JSON");
     for page in 1..=JOB_PAGES_MAX {
@@ -232,12 +239,7 @@ async fn failed_jobs(
                     .as_deref()
                     .and_then(moment_of)
                     .unwrap_or_default(),
-                payload: event(
-                    ("workflow_job", "workflow_job"),
-                    "completed",
-                    json,
-                    repository,
-                ),
+                payload: event("workflow_job", "completed", json, run, repository),
             });
         }
         if !answer.links_to_next() {
@@ -263,70 +265,10 @@ async fn with_jobs(
         all.push(found(run, repository));
         let is_last = last.get(&run.head.kind()) == Some(&run.head.run_number);
         if is_last && run.head.has_failed() {
-            failed_jobs(s, run.head.id, repository, &mut all).await?;
+            failed_jobs(s, &run.head, repository, &mut all).await?;
         }
     }
     Ok(all)
-}
-
-/// A place in the list: a page of what was created until a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    until: Option<Timestamp>,
-    page: u32,
-}
-
-impl Place {
-    const FIRST: Self = Self {
-        until: None,
-        page: 1,
-    };
-
-    fn read(cursor: &str) -> Option<Self> {
-        let (until, page) = cursor.split_once(':')?;
-        let until = match until {
-            "" => None,
-            until => Some(Timestamp(until.parse().ok()?)),
-        };
-        let page = page.parse().ok()?;
-        let is_one = (1..=PAGES_MAX).contains(&page);
-        is_one.then_some(Self { until, page })
-    }
-
-    fn to_text(self) -> String {
-        let until = self.until.map(|until| until.0.to_string());
-        format!("{}:{}", until.unwrap_or_default(), self.page)
-    }
-
-    /// What `created` must be, as GitHub's search writes it.
-    fn created(self, since: Timestamp) -> String {
-        let from = written(since.minus(EARLIER));
-        match self.until {
-            None => format!("%3E%3D{from}"),
-            Some(until) => format!("{from}..{}", written(until)),
-        }
-    }
-
-    /// The next place after a page with so many runs, the earliest of them created at this time.
-    fn next(self, has_next: bool, count: usize, earliest: Timestamp) -> Option<Self> {
-        let is_at_end_of_search = self.page == PAGES_MAX && count >= PER_PAGE;
-        if is_at_end_of_search {
-            // Again what was created in the same second, but no endless search for it.
-            let again = self.until.is_none_or(|until| earliest < until);
-            let second = Duration::from_secs(1);
-            let until = if again {
-                earliest
-            } else {
-                earliest.minus(second)
-            };
-            let until = Some(until);
-            return Some(Self { until, page: 1 });
-        }
-        (has_next && self.page < PAGES_MAX).then(|| Self {
-            page: self.page + 1,
-            ..self
-        })
-    }
 }
 
 pub(super) async fn since(
@@ -430,4 +372,37 @@ pub(super) async fn one(
     let json: &RawValue = serde_json::from_slice(&answer.body).map_err(odd)?;
     let head = serde_json::from_str(json.get()).map_err(odd)?;
     with_jobs(s, &[Listed { head, json }], repository).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(workflow: u64, branch: &str, number: u64, conclusion: Option<&str>) -> RunHead {
+        serde_json::from_value(serde_json::json!({
+            "id": number, "run_number": number, "workflow_id": workflow, "head_branch": branch,
+            "event": "push", "conclusion": conclusion,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_latest_are_the_last_finished_one_of_each_kind_and_what_runs_after_it() {
+        let heads = [
+            run(1, "main", 5, None),
+            run(1, "main", 4, Some("success")),
+            run(1, "main", 3, Some("failure")),
+            run(1, "other", 2, Some("failure")),
+            run(2, "main", 1, None),
+            run(1, "main", 1, None),
+        ];
+        let json = RawValue::from_string("{}".to_owned()).unwrap();
+        let listed = heads.map(|head| Listed { head, json: &json });
+        let latest = latest(listed.into());
+        let found: Vec<_> = latest
+            .iter()
+            .map(|run| (run.head.workflow_id.unwrap(), run.head.id))
+            .collect();
+        assert_eq!(found, [(1, 5), (1, 4), (1, 2), (2, 1)]);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod denials;
+mod log;
 mod tls;
 mod trouble;
 

@@ -142,6 +142,8 @@ async fn jobs(
             break;
         }
     }
+    // In the order in which they were created, as events list them.
+    builds.sort_by_key(|build: &Value| build["id"].as_u64());
     Ok((builds, commit))
 }
 

@@ -1,6 +1,7 @@
 //! Stories about our calls, told to a scripted server.
 
 mod denials;
+mod log;
 mod ping;
 mod trouble;
 

@@ -91,9 +91,27 @@ impl GithubHandle {
     pub fn play_run(&self, full_name: &str, spec: &RunSpec) {
         // A statement of its own: the state must be free again when the events are sent.
         let events = payload::run_events(&self.0.github(), full_name, spec);
+        self.play(full_name, &events);
+    }
+
+    /// Plays a run until it is in progress.
+    pub fn start_run(&self, full_name: &str, spec: &RunSpec) {
+        let mut events = payload::run_events(&self.0.github(), full_name, spec);
+        events.retain(|(_, action, _)| *action != "completed");
+        self.play(full_name, &events);
+    }
+
+    fn play(&self, full_name: &str, events: &[payload::Event]) {
+        let told = events.iter().map(|(event, _, body)| (*event, body));
+        self.0.github().keep_run(full_name, told);
         for (event, action, body) in events {
-            self.emit_with_action(full_name, event, action, &body);
+            self.emit_with_action(full_name, event, action, body);
         }
+    }
+
+    /// Whether the log keeps the payloads of deliveries.
+    pub fn set_keeps_payloads(&self, keeps: bool) {
+        self.0.github().keeps_payloads = keeps;
     }
 
     /// A suite of checks is completed.

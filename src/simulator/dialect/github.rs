@@ -5,6 +5,7 @@ mod apps;
 mod hooks;
 pub(super) mod oauth;
 mod operation;
+mod runs;
 mod scope;
 
 use super::wrong;
@@ -140,7 +141,7 @@ fn check<'a>(
 }
 
 /// The repository that is meant, or where it is now.
-fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
+fn find(state: &State, place: Place<'_>, below: &str) -> Result<u64, Answer> {
     match place {
         Place::None => Err(error(404, "Not Found")),
         Place::Numbered(id) => {
@@ -157,7 +158,7 @@ fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
             }
             match state.old_names.get(&full_name.to_ascii_lowercase()) {
                 Some(id) => Err(answer::moved(&format!(
-                    "{}/repositories/{id}",
+                    "{}/repositories/{id}{below}",
                     state.api_url()
                 ))),
                 None => Err(error(404, "Not Found")),
@@ -168,7 +169,12 @@ fn find(state: &State, place: Place<'_>) -> Result<u64, Answer> {
 
 /// The same, as far as the token reaches.
 fn reached(state: &State, asked: &Asked<'_>) -> Result<u64, Answer> {
-    let id = find(state, asked.place)?;
+    // A redirect leads to the same place below the repository.
+    let mut below: String = asked.rest.iter().map(|part| format!("/{part}")).collect();
+    if !asked.query.is_empty() {
+        below = format!("{below}?{}", asked.query);
+    }
+    let id = find(state, asked.place, &below)?;
     let is_there = asked.reach.as_ref().is_none_or(|reach| reach.contains(&id));
     is_there
         .then_some(id)
@@ -211,6 +217,14 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::InstallationToken => plain(error(404, "Not Found")),
         Operation::Repository => plain(match reached(state, asked) {
             Ok(id) => ok(200, payload::repository(state, id, &asked.login)),
+            Err(answer) => answer,
+        }),
+        Operation::ListRuns
+        | Operation::GetRun
+        | Operation::ListJobs
+        | Operation::ListWorkflows
+        | Operation::ListWorkflowRuns => plain(match reached(state, asked) {
+            Ok(id) => runs::act(state, id, asked),
             Err(answer) => answer,
         }),
         Operation::ListHooks

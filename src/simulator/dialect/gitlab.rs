@@ -7,6 +7,7 @@ mod hooks;
 pub(super) mod oauth;
 mod operation;
 mod people;
+mod pipelines;
 mod projects;
 mod spaces;
 
@@ -175,6 +176,13 @@ fn act(state: &mut State, asked: &Asked<'_>, parts: &[String]) -> Step {
         Operation::Users => Step::Say(spaces::users(state, asked)),
         Operation::NamespaceExists => Step::Say(spaces::exists(state, named(parts))),
         Operation::Unknown => Step::Say(error(404, "404 Not Found")),
+        Operation::ListPipelines
+        | Operation::GetPipeline
+        | Operation::PipelineJobs
+        | Operation::MergeRequest => Step::Say(match projects::find(state, asked, named(parts)) {
+            Ok(id) => pipelines::act(state, id, asked),
+            Err(answer) => answer,
+        }),
         Operation::Project
         | Operation::ListHooks
         | Operation::CreateHook

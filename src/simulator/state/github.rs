@@ -2,9 +2,12 @@
 
 mod access;
 mod app;
+mod run;
+mod runs;
 mod token;
 
 pub(crate) use app::{App, Installation, proven};
+pub(crate) use run::Run;
 pub(crate) use token::{RATE_LIMIT, Token};
 
 use super::Ground;
@@ -97,6 +100,10 @@ pub(crate) struct State {
     /// Names that repositories had before.
     pub(crate) old_names: BTreeMap<String, u64>,
     pub(crate) attempts: Vec<Attempt>,
+    /// By repository and id.
+    pub(crate) runs: BTreeMap<(u64, u64), Run>,
+    /// Whether the log keeps what was sent.
+    pub(crate) keeps_payloads: bool,
     pub(crate) desk: Desk,
     pub(crate) apps: BTreeMap<u64, App>,
     pub(crate) installations: BTreeMap<u64, Installation>,
@@ -127,6 +134,8 @@ impl State {
             repositories: BTreeMap::new(),
             old_names: BTreeMap::new(),
             attempts: Vec::new(),
+            runs: BTreeMap::new(),
+            keeps_payloads: true,
             desk: Desk::new(token::LASTING),
             apps: BTreeMap::new(),
             installations: BTreeMap::new(),

@@ -40,6 +40,8 @@ const VERSION: (u16, u16) = (19, 3);
 
 /// May do nothing but look.
 pub(crate) const GUEST: u32 = 10;
+/// May see pipelines.
+pub(crate) const REPORTER: u32 = 20;
 /// May manage hooks.
 pub(crate) const MAINTAINER: u32 = 40;
 /// May do everything.

@@ -81,8 +81,10 @@ pub(super) fn page(all: Vec<Value>, query: &str, base: &str) -> Answer {
         return answer;
     }
     let (next, last) = (page + 1, total.div_ceil(per_page));
-    let link =
-        |page: usize, rel: &str| format!("<{base}?per_page={per_page}&page={page}>; rel=\"{rel}\"");
+    let joint = if base.contains('?') { '&' } else { '?' };
+    let link = |page: usize, rel: &str| {
+        format!("<{base}{joint}per_page={per_page}&page={page}>; rel=\"{rel}\"")
+    };
     answer.with(
         "link",
         format!("{}, {}", link(next, "next"), link(last, "last")),

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, empty, error, invalid, number, ok, page};
 use super::operation::{Asked, Operation};
-use crate::simulator::dialect::answer::Said;
+use crate::simulator::dialect::answer::{Said, value_of};
 use crate::simulator::payload::github as payload;
 use crate::simulator::state::github::{Attempt, Hook, Job, Refusal, State, words_of};
 use serde_json::{Value, json};
@@ -108,6 +108,11 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
         | Operation::App
         | Operation::Account
         | Operation::InstallationRepositories
+        | Operation::ListRuns
+        | Operation::GetRun
+        | Operation::ListJobs
+        | Operation::ListWorkflows
+        | Operation::ListWorkflowRuns
         | Operation::Unknown => plain(error(404, "Not Found")),
     }
 }
@@ -277,7 +282,15 @@ fn item(attempt: &Attempt) -> Value {
 
 fn list_deliveries(state: &State, hook: &Hook, query: &str) -> Answer {
     let per_page = number(query, "per_page").unwrap_or(30).clamp(1, 100);
-    let cursor = number(query, "cursor").unwrap_or(0);
+    // A cursor is opaque, and stays at its place when more is logged.
+    let cursor = value_of(query, "cursor");
+    let before = cursor
+        .as_deref()
+        .map(|c| c.strip_prefix("v1_")?.parse::<u64>().ok());
+    if before == Some(None) {
+        return error(422, "Invalid cursor");
+    }
+    let before = before.flatten().unwrap_or(u64::MAX);
     let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let wanted = pairs
         .iter()
@@ -289,18 +302,14 @@ fn list_deliveries(state: &State, hook: &Hook, query: &str) -> Answer {
         (Some("success"), Some(status)) => (200..400).contains(&status),
         (Some(_), _) => false,
     };
-    let all: Vec<&Attempt> = state.log(hook.id).into_iter().filter(fits).collect();
-    let items = all
-        .iter()
-        .skip(cursor)
-        .take(per_page)
-        .map(|attempt| item(attempt))
-        .collect();
+    let log = state.log(hook.id).into_iter().filter(fits);
+    let all: Vec<&Attempt> = log.filter(|attempt| attempt.view.id < before).collect();
+    let shown = all.get(..per_page).unwrap_or(&all);
+    let items = shown.iter().map(|attempt| item(attempt)).collect();
     let answer = ok(200, Value::Array(items));
-    let next = cursor + per_page;
-    if next >= all.len() {
+    let Some(last) = shown.last().filter(|_| shown.len() < all.len()) else {
         return answer;
-    }
+    };
     let repository = state
         .repositories
         .values()
@@ -313,7 +322,10 @@ fn list_deliveries(state: &State, hook: &Hook, query: &str) -> Answer {
     );
     answer.with(
         "link",
-        format!("<{url}?per_page={per_page}&cursor={next}>; rel=\"next\""),
+        format!(
+            "<{url}?per_page={per_page}&cursor=v1_{}>; rel=\"next\"",
+            last.view.id
+        ),
     )
 }
 
@@ -329,8 +341,15 @@ fn delivery(state: &State, hook: &Hook, id: Option<&&str>) -> Answer {
     let mut value = item(attempt);
     value["url"] = json!(hook.url);
     value["request"] = json!({
-        "headers": { "X-GitHub-Delivery": attempt.view.guid, "X-GitHub-Event": attempt.view.event },
-        "payload": attempt.body,
+        "headers": {
+            "Accept": "*/*", "Content-Type": "application/json",
+            "User-Agent": "GitHub-Hookshot/51e1d3a", "X-GitHub-Delivery": attempt.view.guid,
+            "X-GitHub-Event": attempt.view.event, "X-GitHub-Hook-ID": hook.id.to_string(),
+            "X-GitHub-Hook-Installation-Target-ID": attempt.repository.to_string(),
+            "X-GitHub-Hook-Installation-Target-Type": "repository",
+            "X-Hub-Signature-256": format!("sha256={}", "0".repeat(64)),
+        },
+        "payload": Some(&attempt.body).filter(|_| state.keeps_payloads),
     });
     value["response"] = json!({ "headers": {}, "payload": attempt.view.answer });
     ok(200, value)

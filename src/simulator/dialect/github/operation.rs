@@ -24,6 +24,11 @@ operations! {
     ListDeliveries "list_deliveries";
     GetDelivery "get_delivery";
     Redeliver "redeliver";
+    ListRuns "list_runs";
+    GetRun "get_run";
+    ListJobs "list_jobs";
+    ListWorkflows "list_workflows";
+    ListWorkflowRuns "list_workflow_runs";
     App "app";
     Installations "app_installations";
     Installation "app_installation";
@@ -56,6 +61,11 @@ impl Operation {
             ("GET", ["hooks", _, "deliveries"]) => Self::ListDeliveries,
             ("GET", ["hooks", _, "deliveries", _]) => Self::GetDelivery,
             ("POST", ["hooks", _, "deliveries", _, "attempts"]) => Self::Redeliver,
+            ("GET", ["actions", "runs"]) => Self::ListRuns,
+            ("GET", ["actions", "runs", _]) => Self::GetRun,
+            ("GET", ["actions", "runs", _, "jobs"]) => Self::ListJobs,
+            ("GET", ["actions", "workflows"]) => Self::ListWorkflows,
+            ("GET", ["actions", "workflows", _, "runs"]) => Self::ListWorkflowRuns,
             _ => Self::Unknown,
         }
     }

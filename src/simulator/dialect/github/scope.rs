@@ -41,6 +41,11 @@ const fn accepted(operation: Operation) -> &'static [&'static str] {
         | Operation::App
         | Operation::Account
         | Operation::InstallationRepositories
+        | Operation::ListRuns
+        | Operation::GetRun
+        | Operation::ListJobs
+        | Operation::ListWorkflows
+        | Operation::ListWorkflowRuns
         | Operation::Unknown => &[],
     }
 }

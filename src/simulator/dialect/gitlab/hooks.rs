@@ -73,6 +73,10 @@ fn of_one(state: &mut State, project: u64, hook: Hook, asked: &Asked<'_>) -> Ste
         | Operation::Project
         | Operation::ListHooks
         | Operation::CreateHook
+        | Operation::ListPipelines
+        | Operation::GetPipeline
+        | Operation::PipelineJobs
+        | Operation::MergeRequest
         | Operation::Unknown => say(error(404, "404 Not Found")),
     }
 }

@@ -20,6 +20,10 @@ operations! {
     TestHook "gitlab.test_hook";
     ListEvents "gitlab.list_events";
     Resend "gitlab.resend";
+    ListPipelines "gitlab.list_pipelines";
+    GetPipeline "gitlab.get_pipeline";
+    PipelineJobs "gitlab.pipeline_jobs";
+    MergeRequest "gitlab.merge_request";
     Unknown "gitlab.unknown";
 }
 
@@ -36,6 +40,10 @@ impl Operation {
             | Self::Project
             | Self::ListHooks
             | Self::GetHook
+            | Self::ListPipelines
+            | Self::GetPipeline
+            | Self::PipelineJobs
+            | Self::MergeRequest
             | Self::ListEvents => &["api", "read_api"],
             Self::CreateHook
             | Self::UpdateHook
@@ -64,6 +72,10 @@ impl Operation {
             ("POST", ["projects", _, "hooks", _, "test", _]) => Self::TestHook,
             ("GET", ["projects", _, "hooks", _, "events"]) => Self::ListEvents,
             ("POST", ["projects", _, "hooks", _, "events", _, "resend"]) => Self::Resend,
+            ("GET", ["projects", _, "pipelines"]) => Self::ListPipelines,
+            ("GET", ["projects", _, "pipelines", _]) => Self::GetPipeline,
+            ("GET", ["projects", _, "pipelines", _, "jobs"]) => Self::PipelineJobs,
+            ("GET", ["projects", _, "merge_requests", _]) => Self::MergeRequest,
             _ => Self::Unknown,
         }
     }

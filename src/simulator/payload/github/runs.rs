@@ -165,6 +165,8 @@ fn run_event(
     let path = format!(".github/workflows/{}.yml", spec.workflow.to_lowercase());
     let sha = format!("{:040x}", spec.run_id);
     let updated = time(state.now_s() + order);
+    let created_at_s = state.created_at_s(full_name, spec.run_id);
+    let created = time(created_at_s.unwrap_or(state.now_s()));
     json!({
         "action": action,
         "workflow": {
@@ -182,7 +184,7 @@ fn run_event(
             "html_url": format!("{}/{full_name}/actions/runs/{}", state.api_url(), spec.run_id),
             "url": format!("{base}/runs/{}", spec.run_id),
             "pull_requests": listed(&repository, spec),
-            "created_at": time(state.now_s()), "run_started_at": time(state.now_s()),
+            "created_at": created, "run_started_at": time(state.now_s()),
             "updated_at": updated, "actor": sender, "triggering_actor": sender,
             "previous_attempt_url": null, "repository": repository,
             "head_repository": head_repository(&repository, spec.fork.as_deref()),

@@ -110,11 +110,11 @@ impl Pipeline {
         events.push(("Pipeline Hook", self.event(state, of)));
     }
 
-    fn sha(&self) -> String {
+    pub(crate) fn sha(&self) -> String {
         format!("{:040x}", self.spec.id)
     }
 
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         ENDS.contains(&self.status.as_str())
     }
 

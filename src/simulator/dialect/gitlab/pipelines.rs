@@ -1,0 +1,147 @@
+//! Pipelines, their jobs, and the merge requests that they are for.
+
+use super::answer::{error, page};
+use super::asked::Asked;
+use super::operation::Operation;
+use crate::simulator::dialect::answer::{Answer, ok, value_of};
+use crate::simulator::payload::gitlab::api_time;
+use crate::simulator::state::gitlab::{Build, Pipeline, Project, REPORTER, State};
+use serde_json::{Value, json};
+
+/// What a pipeline is that another one started.
+const CHILD: &str = "parent_pipeline";
+
+pub(super) fn act(state: &State, project: u64, asked: &Asked<'_>) -> Answer {
+    let of = &state.projects[&project];
+    let level = of.members.get(&asked.login).copied().unwrap_or(0);
+    if level < REPORTER {
+        return error(403, "403 Forbidden");
+    }
+    let base = format!("{}/api/v4/projects/{project}", state.ground.url());
+    let id: Option<u64> = asked.rest.get(1).and_then(|id| id.parse().ok());
+    let nothing = || error(404, "404 Not found");
+    if asked.operation == Operation::ListPipelines {
+        return list(state, of, asked.query, &format!("{base}/pipelines"));
+    }
+    if asked.operation == Operation::MergeRequest {
+        let wanted = |p: &&Pipeline| {
+            let wish = p.spec.merge_request.as_ref();
+            wish.map(|wish| wish.iid) == id
+        };
+        let found = of.pipelines.values().find(wanted);
+        return found.map_or_else(nothing, |found| ok(200, merge_request(of, found)));
+    }
+    let Some(found) = id.and_then(|id| of.pipelines.get(&id)) else {
+        return nothing();
+    };
+    if asked.operation == Operation::GetPipeline {
+        return ok(200, detail(state, of, found));
+    }
+    let jobs = found.builds.iter().map(|build| job(state, found, build));
+    let url = format!("{base}/pipelines/{}/jobs", found.spec.id);
+    page(jobs.collect(), asked.query, &url)
+}
+
+fn list(state: &State, of: &Project, query: &str, url: &str) -> Answer {
+    let wanted = |name: &str| value_of(query, name);
+    let (after, source) = (wanted("updated_after"), wanted("source"));
+    let fits = |p: &&Pipeline| {
+        let is_after = |from: &str| time(p.at_s).as_str() > from;
+        let is_child = p.spec.source == CHILD;
+        after.as_deref().is_none_or(is_after)
+            && source
+                .as_deref()
+                .map_or(!is_child, |source| p.spec.source == source)
+            && wanted("ref").is_none_or(|name| git_ref(p) == name)
+            && (wanted("scope").as_deref() != Some("finished") || p.is_over())
+    };
+    let mut all: Vec<&Pipeline> = of.pipelines.values().filter(fits).collect();
+    let by_update = wanted("order_by").as_deref() == Some("updated_at");
+    all.sort_by_key(|p| (by_update.then_some(p.at_s), p.spec.id));
+    if wanted("sort").as_deref() != Some("asc") {
+        all.reverse();
+    }
+    page(
+        all.into_iter().map(|p| item(state, of, p)).collect(),
+        query,
+        url,
+    )
+}
+
+/// A time with a fraction that the events do not have.
+fn time(seconds: u64) -> String {
+    api_time(seconds).replace(".000Z", ".737Z")
+}
+
+/// Of a merge request the API shows the ref that stands for it, not the branch.
+fn git_ref(pipeline: &Pipeline) -> String {
+    let wish = pipeline.spec.merge_request.as_ref();
+    wish.map_or_else(
+        || pipeline.spec.ref_name.clone(),
+        |wish| format!("refs/merge-requests/{}/head", wish.iid),
+    )
+}
+
+fn item(state: &State, of: &Project, pipeline: &Pipeline) -> Value {
+    let spec = &pipeline.spec;
+    json!({
+        "id": spec.id, "iid": spec.iid, "project_id": of.id, "sha": pipeline.sha(),
+        "ref": git_ref(pipeline), "status": pipeline.status, "source": spec.source,
+        "created_at": time(pipeline.created_at_s), "updated_at": time(pipeline.at_s),
+        "web_url": format!("{}/{}/-/pipelines/{}", state.ground.url(), of.path, spec.id),
+        "name": spec.name,
+    })
+}
+
+fn detail(state: &State, of: &Project, pipeline: &Pipeline) -> Value {
+    let mut value = item(state, of, pipeline);
+    value["tag"] = json!(pipeline.spec.is_tag);
+    value["before_sha"] = json!("0".repeat(40));
+    value["user"] = of.members.keys().next().map_or(Value::Null, |login| {
+        let mut user = state.user_json(login);
+        user["state"] = json!("active");
+        user
+    });
+    value["started_at"] = json!(time(pipeline.created_at_s + 1));
+    value["finished_at"] = json!(pipeline.is_over().then(|| time(pipeline.at_s)));
+    value["committed_at"] = Value::Null;
+    value["detailed_status"] = json!({ "text": pipeline.status, "group": pipeline.status });
+    value
+}
+
+fn job(state: &State, pipeline: &Pipeline, build: &Build) -> Value {
+    let started = (build.status != "created").then(|| time(build.created_at_s + 1));
+    let mut value = json!({
+        "id": build.id, "status": build.status, "stage": build.spec.stage,
+        "name": build.spec.name, "ref": git_ref(pipeline), "tag": pipeline.spec.is_tag,
+        "coverage": null, "allow_failure": build.spec.may_fail,
+        "created_at": time(build.created_at_s), "started_at": started,
+        "finished_at": build.finished_at_s.map(time), "erased_at": null, "duration": null,
+        "queued_duration": 1.0, "user": state.user_json("ann"),
+        "commit": {
+            "id": pipeline.sha(), "short_id": &pipeline.sha()[..8], "title": "Change something",
+            "message": "Change something\n\nFor a reason.", "author_name": "Ann",
+            "author_email": "ann@example.org",
+        },
+        "pipeline": { "id": pipeline.spec.id, "status": pipeline.status },
+    });
+    // Only a failed job has the field.
+    if build.status == "failed" {
+        value["failure_reason"] = json!(build.spec.failure_reason);
+    }
+    value
+}
+
+fn merge_request(of: &Project, pipeline: &Pipeline) -> Value {
+    pipeline
+        .spec
+        .merge_request
+        .as_ref()
+        .map_or(Value::Null, |wish| {
+            json!({
+                "id": 7000 + wish.iid, "iid": wish.iid, "project_id": of.id, "title": "A change",
+                "source_branch": wish.source_branch, "target_branch": wish.target_branch,
+                "source_project_id": of.id, "target_project_id": of.id, "state": "opened",
+            })
+        })
+}

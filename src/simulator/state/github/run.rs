@@ -1,0 +1,16 @@
+//! A run that was played.
+
+use serde_json::Value;
+
+/// A run in its present state.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) repository: u64,
+    pub(crate) id: u64,
+    /// When its first attempt was created: that stays.
+    pub(crate) created_at_s: u64,
+    /// As the API shows it.
+    pub(crate) body: Value,
+    /// The finished jobs of its last attempt.
+    pub(crate) jobs: Vec<Value>,
+}

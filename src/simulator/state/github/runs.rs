@@ -1,0 +1,58 @@
+//! Runs that were played, as the API lists them.
+
+use super::State;
+use super::run::Run;
+use serde_json::Value;
+
+impl State {
+    /// When a run was created, if it was played before.
+    pub(crate) fn created_at_s(&self, full_name: &str, run: u64) -> Option<u64> {
+        let repository = self.find(full_name)?;
+        let run = self.runs.get(&(repository, run))?;
+        Some(run.created_at_s)
+    }
+
+    /// Keeps the state that the events of a run lead to.
+    pub(crate) fn keep_run<'a>(
+        &mut self,
+        full_name: &str,
+        events: impl Iterator<Item = (&'a str, &'a Value)>,
+    ) {
+        let Some(repository) = self.find(full_name) else {
+            return;
+        };
+        let (mut last, mut jobs) = (None, Vec::new());
+        for (event, body) in events {
+            match event {
+                "workflow_run" => last = Some(&body["workflow_run"]),
+                "workflow_job" if body["action"] == "completed" => {
+                    jobs.push(body["workflow_job"].clone());
+                }
+                _ => {}
+            }
+        }
+        let Some((body, id)) = last.and_then(|body| Some((body, body["id"].as_u64()?))) else {
+            return;
+        };
+        let created_at_s = self.created_at_s(full_name, id).unwrap_or(self.now_s());
+        let run = Run {
+            repository,
+            id,
+            created_at_s,
+            body: body.clone(),
+            jobs,
+        };
+        self.runs.insert((repository, id), run);
+    }
+
+    /// The runs of a repository, the latest first.
+    pub(crate) fn runs_of(&self, repository: u64) -> Vec<&Run> {
+        let all = self
+            .runs
+            .values()
+            .filter(|run| run.repository == repository);
+        let mut all: Vec<&Run> = all.collect();
+        all.sort_by_key(|run| std::cmp::Reverse((run.created_at_s, run.id)));
+        all
+    }
+}

@@ -1,0 +1,229 @@
+//! The traps of each provider's log and lists.
+
+use crate::contract_log::Case;
+use crate::stand::Stand;
+use hookherd::app::SystemClock;
+use hookherd::domain::lifecycle::Failure;
+use hookherd::domain::time::Clock;
+use hookherd::provider::{LogRead, LoggedPayload, Redelivered, Unsent};
+use hookherd::simulator::{Misbehaviour, PipelineSpec, RunSpec};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const PROJECT: &str = "group/sub/app";
+const REPOSITORY: &str = "ann/app";
+
+#[actix_web::test]
+async fn github_a_payload_that_was_not_kept_is_asked_for_again() {
+    let case = Case::new(Stand::github()).await;
+    let github = case.stand.simulator.github();
+    github.push(REPOSITORY);
+    case.settle();
+    github.set_keeps_payloads(false);
+    let logged = case.log().await[0].clone();
+    assert_eq!(case.payload(&logged).await, None);
+    assert_eq!(case.redeliver(logged.attempt).await, Redelivered::Sent);
+    // The log does not show it any more.
+    github.advance_clock(Duration::from_hours(80));
+    assert!(case.log().await.is_empty());
+    assert_eq!(case.payload(&logged).await, None);
+    case.receiver.stop().await;
+}
+
+#[actix_web::test]
+async fn github_one_call_reads_a_payload_and_one_redelivers() {
+    let case = Case::new(Stand::github()).await;
+    case.stand.simulator.github().push(REPOSITORY);
+    case.settle();
+    let logged = case.log().await[0].clone();
+    let simulator = &case.stand.simulator;
+    let looked_up = simulator.requests("repository");
+    case.payload(&logged).await.expect("it is on record");
+    assert_eq!(case.redeliver(logged.attempt).await, Redelivered::Sent);
+    assert_eq!(simulator.requests("get_delivery"), 1);
+    assert_eq!(simulator.requests("redeliver"), 1);
+    assert_eq!(simulator.requests("repository"), looked_up);
+    case.settle();
+    case.receiver.stop().await;
+}
+
+#[actix_web::test]
+async fn github_a_loss_of_access_is_not_taken_for_a_loss_of_payloads() {
+    let case = Case::new(Stand::github()).await;
+    case.stand.simulator.github().push(REPOSITORY);
+    case.settle();
+    let attempt = case.log().await[0].attempt;
+    case.stand.demote();
+    let (hooks, access) = (&case.stand.hooks, &case.stand.access);
+    let known = case.stand.known();
+    let read = hooks
+        .logged_payload(access, &known, case.hook, attempt)
+        .await;
+    assert_eq!(read.map_err(|e| e.failure), Err(Failure::NoAccess));
+    case.receiver.stop().await;
+}
+
+#[actix_web::test]
+async fn github_a_search_of_more_than_a_thousand_runs_is_continued() {
+    let stand = Stand::github();
+    let github = stand.simulator.github();
+    for number in 0..1150 {
+        if number % 50 == 0 {
+            github.advance_clock(Duration::from_secs(1));
+        }
+        github.start_run(REPOSITORY, &RunSpec::new(number, "success"));
+    }
+    let since = SystemClock.now().minus(Duration::from_hours(1));
+    let (mut seen, mut cursor) = (BTreeSet::new(), None);
+    for pages in 1.. {
+        assert!(pages < 20, "an endless list");
+        let page = stand
+            .hooks
+            .runs_since(&stand.access, &stand.known(), since, cursor.as_deref())
+            .await;
+        let page = page.expect("it can be listed");
+        seen.extend(page.runs.into_iter().map(|found| found.delivery_id));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 1150);
+}
+
+#[actix_web::test]
+async fn gitlab_a_body_that_was_too_large_is_reported_as_lost() {
+    let case = Case::new(Stand::gitlab()).await;
+    case.stand.simulator.gitlab().set_log_bytes_max(10);
+    case.stand.simulator.gitlab().push(PROJECT);
+    case.settle();
+    let logged = case.log().await[0].clone();
+    assert_eq!(logged.payload, LoggedPayload::Lost);
+    assert_eq!(logged.event, "Push Hook");
+    assert!(logged.was_answered() && logged.delivery_id.is_some());
+    case.receiver.stop().await;
+}
+
+#[actix_web::test]
+async fn gitlab_before_17_3_has_no_log_and_17_3_no_ids() {
+    let case = Case::new(Stand::gitlab()).await;
+    let gitlab = case.stand.simulator.gitlab();
+    gitlab.set_version(17, 2);
+    let read = case.read(&case.stand.known(), None).await;
+    assert_eq!(read, LogRead::Unsupported);
+    gitlab.set_version(17, 3);
+    gitlab.push(PROJECT);
+    case.settle();
+    let logged = case.log().await[0].clone();
+    assert_eq!(
+        (logged.delivery_id, logged.event.as_str()),
+        (None, "Push Hook")
+    );
+    let never = Redelivered::Refused(Unsent::Gone);
+    assert_eq!(case.redeliver(logged.attempt).await, never);
+    case.receiver.stop().await;
+}
+
+#[actix_web::test]
+async fn gitlab_a_sixth_resend_in_a_minute_waits_and_tests_are_counted_apart() {
+    let case = Case::new(Stand::gitlab()).await;
+    case.stand.simulator.gitlab().push(PROJECT);
+    case.settle();
+    let attempt = case.log().await[0].attempt;
+    let (hooks, access) = (&case.stand.hooks, &case.stand.access);
+    let known = case.stand.known();
+    for _ in 0..5 {
+        assert_eq!(case.redeliver(attempt).await, Redelivered::Sent);
+    }
+    let sixth = hooks.redeliver(access, &known, case.hook, attempt).await;
+    let error = sixth.expect_err("five a minute");
+    assert!(matches!(
+        error.failure,
+        Failure::Retryable { after: Some(_) }
+    ));
+    assert_eq!(case.stand.simulator.requests("gitlab.resend"), 5);
+    hooks
+        .ping(access, &known, case.hook)
+        .await
+        .expect("a test delivery");
+    case.receiver.stop().await;
+}
+
+#[actix_web::test]
+async fn gitlab_says_why_it_does_not_send_again() {
+    let case = Case::new(Stand::gitlab()).await;
+    let gitlab = case.stand.simulator.gitlab();
+    gitlab.push(PROJECT);
+    case.settle();
+    let attempt = case.log().await[0].attempt;
+    let refused = |why| Redelivered::Refused(why);
+    // At another address, and nothing listens there.
+    let url = case.spec.url.clone();
+    gitlab.set_auto_disabling(true);
+    let spec = case.stand.spec("http://127.0.0.1:9/hook");
+    let (hooks, access) = (&case.stand.hooks, &case.stand.access);
+    let known = case.stand.known();
+    let moved = hooks.repair(access, &known, case.hook, &spec).await;
+    moved.expect("it can be moved");
+    assert_eq!(
+        case.redeliver(attempt).await,
+        refused(Unsent::AddressChanged)
+    );
+    gitlab.push(PROJECT);
+    case.settle();
+    let there = case.log().await[0].attempt;
+    assert_eq!(case.redeliver(there).await, refused(Unsent::Unreached));
+    for _ in 0..4 {
+        gitlab.push(PROJECT);
+        case.settle();
+    }
+    assert_eq!(case.redeliver(there).await, refused(Unsent::HookDisabled));
+    assert_ne!(url, spec.url);
+    case.receiver.stop().await;
+}
+
+#[actix_web::test]
+async fn gitlab_children_of_pipelines_are_left_to_their_parents() {
+    let stand = Stand::gitlab();
+    let gitlab = stand.simulator.gitlab();
+    gitlab.play_pipeline(PROJECT, &PipelineSpec::new(1, "failed"));
+    let child = PipelineSpec::new(2, "failed").started_by(PROJECT, 1, 77);
+    gitlab.play_pipeline(PROJECT, &child);
+    let mut downstream = PipelineSpec::new(3, "failed").started_by("other/app", 1, 77);
+    downstream.source = "pipeline".into();
+    gitlab.play_pipeline(PROJECT, &downstream);
+    let since = SystemClock.now().minus(Duration::from_hours(1));
+    let (hooks, access, known) = (&stand.hooks, &stand.access, stand.known());
+    let page = hooks.runs_since(access, &known, since, None).await;
+    let ids: Vec<String> = page
+        .expect("they can be listed")
+        .runs
+        .into_iter()
+        .map(|found| found.delivery_id)
+        .collect();
+    assert_eq!(ids.len(), 1);
+    assert!(ids[0].starts_with("found:pipeline:1:"), "{ids:?}");
+    for id in [2, 3] {
+        let child = hooks.run(access, &known, id).await;
+        assert_eq!(child, Ok(Vec::new()));
+    }
+}
+
+#[actix_web::test]
+async fn gitlab_a_page_that_fails_half_way_is_read_again_whole() {
+    let stand = Stand::gitlab();
+    let gitlab = stand.simulator.gitlab();
+    for id in 1..=3 {
+        gitlab.play_pipeline(PROJECT, &PipelineSpec::new(id, "failed"));
+    }
+    let since = SystemClock.now().minus(Duration::from_hours(1));
+    let (hooks, access, known) = (&stand.hooks, &stand.access, stand.known());
+    for _ in 0..3 {
+        let fault = Misbehaviour::TruncatedJson;
+        stand.simulator.faults().next("gitlab.pipeline_jobs", fault);
+    }
+    let page = hooks.runs_since(access, &known, since, None).await;
+    page.expect_err("jobs are missing");
+    let page = hooks.runs_since(access, &known, since, None).await;
+    assert_eq!(page.expect("all of it").runs.len(), 3);
+}
