@@ -133,8 +133,8 @@ impl Case {
             received_at: SystemClock.now(),
         };
         let secrets = [self.spec.secret.clone()];
-        let decoder = self.stand.decoder();
-        let verified = decoder.verify(inbound, &secrets, Proof::Signature);
+        let dialect = self.stand.decoder();
+        let verified = dialect.verify(inbound, &secrets, Proof::Signature);
         let mut verified = verified.expect("it proves itself");
         let id = verified.provider_delivery_id().to_owned();
         let decoded = verified.take_decoded().expect("it is understood");
@@ -205,7 +205,7 @@ async fn a_logged_payload_means_what_was_sent(stand: Stand) {
     crate::contract_runs::play(&case.stand, 7, "failed");
     case.push();
     let received = case.received();
-    let decoder = case.stand.decoder();
+    let dialect = case.stand.decoder();
     let log = case.log().await;
     assert_eq!(log.len(), received.len());
     // They may arrive in another order.
@@ -215,7 +215,7 @@ async fn a_logged_payload_means_what_was_sent(stand: Stand) {
         let logged = logged.expect("it is on record");
         let payload = case.payload(logged).await.expect("and its payload");
         assert_eq!(
-            decoder.decode(&logged.event, &payload),
+            dialect.decode(&logged.event, &payload),
             Ok(decoded),
             "{event}"
         );

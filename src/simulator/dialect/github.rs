@@ -170,9 +170,12 @@ fn find(state: &State, place: Place<'_>, below: &str) -> Result<u64, Answer> {
 /// The same, as far as the token reaches.
 fn reached(state: &State, asked: &Asked<'_>) -> Result<u64, Answer> {
     // A redirect leads to the same place below the repository.
-    let mut below: String = asked.rest.iter().map(|part| format!("/{part}")).collect();
+    let mut below = asked
+        .rest
+        .iter()
+        .fold(String::new(), |path, part| path + "/" + part);
     if !asked.query.is_empty() {
-        below = format!("{below}?{}", asked.query);
+        below = below + "?" + asked.query;
     }
     let id = find(state, asked.place, &below)?;
     let is_there = asked.reach.as_ref().is_none_or(|reach| reach.contains(&id));

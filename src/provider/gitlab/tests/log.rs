@@ -22,7 +22,7 @@ fn entry(id: u64, changes: &Value) -> Value {
             "user_email": "[REDACTED]"
         },
         "response_headers": {"Content-Type": "text/html; charset=utf-8"},
-        "response_body": "ok", "execution_duration": 1.0906479358673096, "response_status": "200"
+        "response_body": "ok", "execution_duration": 1.09, "response_status": "200"
     });
     for (name, value) in changes.as_object().unwrap() {
         entry[name] = value.clone();
