@@ -4,6 +4,8 @@
 //! Other rooms use [`Connections`] only. Every change to a connection, its runs and its incidents
 //! is made by its actor. Credentials are written by [`crate::credentials`].
 
+mod campaign;
+mod connecting;
 mod connection;
 mod decoded;
 mod handle;
@@ -24,7 +26,7 @@ mod timers;
 
 pub use handle::Actors;
 pub use interface::{
-    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Preview,
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Operating, Preview,
 };
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The running actors, as outsiders hold them.
 
-mod connecting;
 mod credentials;
+mod operations;
 
+use super::campaign::{Campaign, StopCampaign};
+use super::connecting::Connector;
 use super::connection::{Cause, Leaving, Waiter};
 use super::decoded::Ahead;
 use super::interface::{
-    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Preview,
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Operating, Preview,
 };
 use super::mover::{Mover, StopMoving};
 use super::moves::Moves;
@@ -23,12 +25,14 @@ use crate::credentials::{Offer, Pool, Ports, ResealError};
 use crate::domain::command::{Command, CommandKind, CommandState};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::Delivery;
+use crate::domain::errand::Priority;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::event::Decoded;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, UserId,
 };
 use crate::domain::lifecycle::{Desired, Phase};
+use crate::domain::operation::Operation;
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::HookSecret;
@@ -75,6 +79,7 @@ pub struct Actors {
     sweeper: Addr<Sweeper>,
     mover: Addr<Mover>,
     remover: Addr<Remover>,
+    campaign: Addr<Campaign>,
     ticking: tokio::task::AbortHandle,
 }
 
@@ -105,6 +110,7 @@ impl Actors {
         let sweeper = Sweeper::start_on(Arc::clone(&services), Arc::clone(&registry), deaths);
         let mover = Mover::new(Arc::clone(&services), Arc::clone(&registry)).start();
         let remover = Remover::new(Arc::clone(&services), Arc::clone(&registry)).start();
+        let campaign = Campaign::new(Arc::clone(&services), Arc::clone(&registry)).start();
         Self {
             services,
             registry,
@@ -113,6 +119,7 @@ impl Actors {
             sweeper,
             mover,
             remover,
+            campaign,
             ticking,
         }
     }
@@ -128,6 +135,7 @@ impl Actors {
         self.sweeper.do_send(StopSweeping);
         self.mover.do_send(StopMoving);
         self.remover.do_send(StopRemoving);
+        self.campaign.do_send(StopCampaign);
         self.ticking.abort();
         self.services.pool.rest().await;
         self.registry.close();
@@ -139,6 +147,7 @@ impl Actors {
         self.sweeper.do_send(StopSweeping);
         self.mover.do_send(StopMoving);
         self.remover.do_send(StopRemoving);
+        self.campaign.do_send(StopCampaign);
         self.ticking.abort();
         self.registry.kill();
     }
@@ -270,22 +279,22 @@ impl Actors {
         Ok(after.map_or(HookOutcome::Pending, |c| HookOutcome::of(&c, false)))
     }
 
-    /// Waits until no provider call of the connection is outstanding, at most for `within`. Returns
-    /// whether that is so (also when the connection was removed).
+    /// Waits until no provider call of the connection is outstanding, at most for `within`.
     pub(super) async fn settled(&self, id: ConnectionId, within: Duration) -> bool {
-        let (sender, settled) = oneshot::channel();
-        // Through the mailbox, behind `started`: a new actor has begun its call by then.
-        let Some(asked) = self.registry.ask(id, Cause::WhenSettled(sender)) else {
-            return true;
+        self.registry.settled(id, within).await
+    }
+
+    async fn connect_now(&self, request: ConnectRequest) -> Result<Connection, ConnectError> {
+        let connector = Connector {
+            services: Arc::clone(&self.services),
+            registry: Arc::clone(&self.registry),
+            priority: Priority::Person,
         };
-        if asked.await.is_err() {
-            return true;
-        }
-        match tokio::time::timeout(within, settled).await {
-            Ok(Ok(())) => true,
-            Ok(Err(_)) => !self.registry.knows(id),
-            Err(_) => false,
-        }
+        let connection = connector.connect(request).await?;
+        let (id, wait) = (connection.id, self.services.settings.connect_wait);
+        self.settled(id, wait).await;
+        let stored = self.services.ports.store.connection(id).await?;
+        Ok(stored.unwrap_or(connection))
     }
 }
 
@@ -300,6 +309,14 @@ impl Connections for Actors {
 
     fn preview(&self, delivery: DeliveryId) -> Answering<'_, Preview, CommandError> {
         Box::pin(preview(&self.services, delivery))
+    }
+
+    fn operate(&self, operating: Operating) -> Answering<'_, Operation, CommitError> {
+        Box::pin(self.operate_now(operating))
+    }
+
+    fn cancel_operation(&self, id: OperationId) -> Answering<'_, Operation, CommandError> {
+        Box::pin(self.cancel_operation_now(id))
     }
 
     fn disconnect(

@@ -4,10 +4,14 @@ use crate::credentials::{AddError, ChangeError, Offer};
 use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Outcome};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::event::Decoded;
-use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, IncidentId, OwnerId, UserId};
+use crate::domain::id::{
+    ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, UserId,
+};
 use crate::domain::incident::Incident;
 use crate::domain::lifecycle::Failure;
+use crate::domain::operation::{Action, Item, Operation, Selection};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
 use crate::domain::run::Run;
@@ -30,6 +34,24 @@ pub struct Asking {
     pub asked_by: UserId,
     /// The request.
     pub kind: CommandKind,
+}
+
+/// A user's request for many connections of an owner. The caller is authenticated, and the items
+/// are the owner's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operating {
+    /// The owner of all of them.
+    pub owner: OwnerId,
+    /// The user who requests it.
+    pub asked_by: UserId,
+    /// The request.
+    pub action: Action,
+    /// What was selected, in the words of the request.
+    pub selection: Selection,
+    /// What it is about, at most [`ITEMS_MAX`], each once.
+    ///
+    /// [`ITEMS_MAX`]: crate::domain::operation::ITEMS_MAX
+    pub items: Vec<Item>,
 }
 
 /// Why a command was not carried out. Nothing changed.
@@ -136,6 +158,21 @@ impl From<AddError> for ConnectError {
     }
 }
 
+impl ConnectError {
+    /// The reason, for programs.
+    pub(super) const fn code(&self) -> ErrorCode {
+        match self {
+            Self::AlreadyConnected(_) => ErrorCode::AlreadyConnected,
+            Self::UnknownInstance => ErrorCode::UnknownProvider,
+            Self::NoCredential => ErrorCode::NoCredential,
+            Self::Unauthorized => ErrorCode::CredentialRefused,
+            Self::NoSuchRepository => ErrorCode::RepositoryNotFound,
+            Self::Commit(_) | Self::Read(_) => ErrorCode::StoreUnavailable,
+            Self::Provider(error) => error.code,
+        }
+    }
+}
+
 /// The meaning of a provider's refusal for a caller of the API.
 impl From<ProviderError> for ConnectError {
     fn from(error: ProviderError) -> Self {
@@ -182,6 +219,14 @@ pub trait Connections: Send + Sync + 'static {
     /// What [`CommandKind::Replay`] of a stored delivery would do now. Changes nothing. The id of
     /// what would be new is only of this preview.
     fn preview(&self, delivery: DeliveryId) -> Answering<'_, Preview, CommandError>;
+
+    /// Stores an operation with its items, which then runs in the background, also after a restart.
+    /// One without items has ended at once. Refused while too many of the owner have not ended.
+    fn operate(&self, operating: Operating) -> Answering<'_, Operation, CommitError>;
+
+    /// Cancels an operation: what was not begun is left. One that has ended stays as it is, and is
+    /// an error.
+    fn cancel_operation(&self, id: OperationId) -> Answering<'_, Operation, CommandError>;
 
     /// Requests to disconnect a connection, and waits for the outcome for the hook: until no
     /// provider call of the connection is outstanding, at most for `within`. The rest continues in

@@ -305,6 +305,24 @@ impl Registry {
         }
     }
 
+    /// Waits until no provider call of the connection is outstanding, at most for `within`. Returns
+    /// whether that is so (also when the connection was removed).
+    pub(super) async fn settled(self: &Arc<Self>, id: ConnectionId, within: Duration) -> bool {
+        let (sender, settled) = oneshot::channel();
+        // Through the mailbox, behind `started`: a new actor has begun its call by then.
+        let Some(asked) = self.ask(id, Cause::WhenSettled(sender)) else {
+            return true;
+        };
+        if asked.await.is_err() {
+            return true;
+        }
+        match tokio::time::timeout(within, settled).await {
+            Ok(Ok(())) => true,
+            Ok(Err(_)) => !self.knows(id),
+            Err(_) => false,
+        }
+    }
+
     fn count(&self) {
         gauge!(metric::ACTORS).set(metric::float(self.len() as u64));
     }

@@ -15,7 +15,7 @@ use crate::domain::errand::Priority;
 use crate::domain::id::UserId;
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::user::{Removal, User};
-use crate::store::{Batch, Change, CommitError, ReadError, pages};
+use crate::store::{After, Batch, Change, CommitError, ReadError, pages};
 use actix::prelude::*;
 use futures_util::TryStreamExt;
 use std::sync::Arc;
@@ -182,6 +182,19 @@ async fn remove_user(
 async fn forget(services: &Services, id: UserId) -> Result<(), Trouble> {
     for credential in services.ports.store.credentials(id).await? {
         services.pool.remove(credential.id).await?;
+    }
+    loop {
+        let operations = services.ports.store.operations_of(id, After::first(100));
+        let operations = operations.await?.items;
+        if operations.is_empty() {
+            break;
+        }
+        let forget = operations.iter().map(|it| Change::ForgetOperation(it.id));
+        services
+            .ports
+            .store
+            .commit(Batch::of(forget.collect()))
+            .await?;
     }
     let batch = Batch::of(vec![Change::DeleteUser(id)]);
     Ok(services.ports.store.commit(batch).await?)

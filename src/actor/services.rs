@@ -1,10 +1,13 @@
 //! Shared parts of all actors.
 
 use super::decoded::Ahead;
+use super::interface::ConnectError;
 use super::moves::Moves;
 use super::settings::Settings;
 use super::timers::Timers;
 use crate::credentials::{Pool, Ports};
+use crate::domain::repo::Instance;
+use crate::provider::Hooks;
 use std::sync::Arc;
 
 /// Shared parts of all actors.
@@ -22,4 +25,12 @@ pub(super) struct Services {
     pub(super) timers: Timers,
     /// What was decoded on the way in.
     pub(super) ahead: Ahead,
+}
+
+impl Services {
+    /// The client of an installation.
+    pub(super) fn hooks(&self, instance: &Instance) -> Result<Arc<dyn Hooks>, ConnectError> {
+        let hooks = self.ports.providers.hooks(instance).cloned();
+        hooks.ok_or(ConnectError::UnknownInstance)
+    }
 }

@@ -14,6 +14,7 @@ mod leaving;
 mod lifecycle;
 mod logs;
 mod moves;
+mod operations;
 mod pool;
 mod processing;
 mod provider;

@@ -29,6 +29,7 @@ mod connection;
 mod delivery;
 mod incident;
 mod list;
+mod operation;
 mod signin;
 mod stats;
 
@@ -44,5 +45,6 @@ pub use delivery::{
 pub use incident::{FailedJob, Incident, Run};
 pub use list::List;
 pub(super) use list::cut;
+pub use operation::{Operated, Operation, Plan, PlanItem, Planned};
 pub use signin::{Authorize, DeviceBegun, DeviceState};
 pub use stats::{DeliveryStats, IncidentStats, Stats};

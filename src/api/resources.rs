@@ -1,6 +1,7 @@
 //! One file a resource: checks the request, asks the actors or the caller's own reader, answers.
 //! The comments of handlers and of what they read are the API's description.
 
+mod bulk;
 pub(super) mod commands;
 pub(super) mod connections;
 pub(super) mod credentials;
@@ -10,6 +11,7 @@ mod events;
 pub(super) mod health;
 pub(super) mod incidents;
 pub(super) mod oauth;
+pub(super) mod operations;
 mod payload;
 pub(super) mod repositories;
 pub(super) mod runs;

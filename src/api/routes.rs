@@ -8,8 +8,8 @@ use super::auth;
 use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
-    commands, connections, credentials, deliveries, docs, health, incidents, oauth, repositories,
-    runs, stats, tokens, users, webhooks,
+    commands, connections, credentials, deliveries, docs, health, incidents, oauth, operations,
+    repositories, runs, stats, tokens, users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -119,6 +119,11 @@ routes! {
     RotateSecret = POST "/api/v2/repositories/connections/{id}/rotate-secret" User
         connections::rotate_secret [NotNow];
     ListCommands = GET "/api/v2/repositories/connections/{id}/commands" User commands::list;
+    Bulk = POST "/api/v2/repositories/bulk" User operations::bulk
+        [InvalidField, UnknownEvent, BadCursor, NotFound, QuotaReached, NotNow];
+    ListOperations = GET "/api/v2/operations" User operations::list;
+    GetOperation = GET "/api/v2/operations/{id}" User operations::one;
+    CancelOperation = POST "/api/v2/operations/{id}/cancel" User operations::cancel [NotNow];
     GetCommand = GET "/api/v2/commands/{id}" User commands::one;
     ListRepositories = GET "/api/v2/repositories/{provider}" User repositories::list
         [UnknownProvider, NoCredential, CredentialRefused, OwnerNotFound; PROVIDER];

@@ -7,10 +7,12 @@ use crate::domain::delivery::{Outcome, Source};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::RejectReason;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OperationId, RunId,
+    TokenId, UserId,
 };
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution, Severity};
 use crate::domain::lifecycle::SuspendReason;
+use crate::domain::operation::{Action, ItemOutcome, OperationState, Verdict};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::run::{Conclusion, Family, RunStatus};
@@ -99,6 +101,8 @@ texts! {
         "crd_01kb5c6q3t8v9w0x1y2z3a4b5c";
     DeliveryId, "DeliveryId", "Id of a delivery.", id!("dlv"), "dlv_01kb5c6q3t8v9w0x1y2z3a4b5c";
     IncidentId, "IncidentId", "Id of an incident.", id!("inc"), "inc_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    OperationId, "OperationId", "Id of an operation.", id!("opr"),
+        "opr_01kb5c6q3t8v9w0x1y2z3a4b5c";
     RunId, "RunId", "Id of a run.", id!("run"), "run_01kb5c6q3t8v9w0x1y2z3a4b5c";
     TokenId, "TokenId", "Id of an API token.", id!("tok"), "tok_01kb5c6q3t8v9w0x1y2z3a4b5c";
     UserId, "UserId", "Id of a user.", id!("usr"), "usr_01kb5c6q3t8v9w0x1y2z3a4b5c";
@@ -170,6 +174,10 @@ names! {
     CommandKindName, "CommandKind", CommandKindName::ALL, "What is asked of a connection.";
     CommandStateName, "CommandState", CommandStateName::ALL, "State of a command.";
     CommandOutcome, "CommandOutcome", CommandOutcome::ALL, "What a command did.";
+    ActionName, "BulkAction", ActionName::ALL, "What is asked of each item of an operation.";
+    OperationStateName, "OperationState", OperationStateName::ALL, "State of an operation.";
+    ItemOutcome, "ItemOutcome", ItemOutcome::ALL, "How an item of an operation ended.";
+    Verdict, "PlanResult", Verdict::ALL, "What an operation would do, or why it would do nothing.";
     HookOutcome, "WebhookOutcome", HookOutcome::ALL,
         "State of the webhook at the provider after disconnecting.";
 }
@@ -182,7 +190,8 @@ macro_rules! only_names {
         pub struct $type(&'static str);
 
         impl $type {
-            const ALL: [Self; $names.len()] = {
+            /// All of them.
+            pub const ALL: [Self; $names.len()] = {
                 let mut all = [Self(""); $names.len()];
                 let mut at = 0;
                 while at < all.len() {
@@ -217,6 +226,10 @@ only_names! {
     CommandKindName = CommandKind::NAMES, CommandKind;
     /// The name of a [`CommandState`].
     CommandStateName = CommandState::NAMES, CommandState;
+    /// The name of an [`Action`].
+    ActionName = Action::NAMES, Action;
+    /// The name of an [`OperationState`].
+    OperationStateName = OperationState::NAMES, OperationState;
     /// The name of a delivery's state.
     DeliveryStatus = ["received", "processed"];
 }

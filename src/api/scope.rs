@@ -6,8 +6,10 @@
 //! way to the bare store, and being an admin opens no other user's objects.
 
 mod accounts;
+mod selected;
 
 pub(super) use accounts::{Accounts, Belongings};
+pub(super) use selected::Selected;
 
 use super::access::{Admin, Caller};
 use super::error::Problem;

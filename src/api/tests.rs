@@ -3,6 +3,7 @@
 mod accounts;
 mod again;
 mod bad_input;
+mod bulk;
 mod connections;
 mod counted;
 mod counting;

@@ -4,6 +4,7 @@
 use crate::api::ingress::IngressOutcome;
 use crate::domain::delivery::Outcome;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::operation::{Action, ItemOutcome};
 use crate::domain::repo::ProviderKind;
 use crate::provider::call::OPERATIONS;
 use crate::telemetry::metric;
@@ -42,6 +43,15 @@ pub(super) fn begin() {
     }
     for kind in WALKED {
         counter!(metric::LEFT_OUT, "kind" => kind).absolute(0);
+    }
+    for action in Action::NAMES {
+        for outcome in ItemOutcome::ALL.map(ItemOutcome::as_str) {
+            let labels = [("action", action), ("outcome", outcome)];
+            counter!(metric::ITEMS, &labels).absolute(0);
+        }
+    }
+    for state in ["queued", "running", "cancelled"] {
+        gauge!(metric::OPERATIONS, "state" => state).set(0.0);
     }
     gauge!(metric::UNSTORED).set(0.0);
     for provider in ProviderKind::ALL.map(ProviderKind::as_str) {

@@ -105,6 +105,22 @@ impl Action {
         }
     }
 
+    /// The events of [`Self::SetEvents`].
+    pub fn events(&self) -> Option<&[String]> {
+        if let Self::SetEvents(events) = self {
+            return Some(events);
+        }
+        None
+    }
+
+    /// Whether [`Self::Disconnect`] deletes hooks at the provider.
+    pub const fn deletes_hooks(&self) -> Option<bool> {
+        if let Self::Disconnect { delete_hook } = self {
+            return Some(*delete_hook);
+        }
+        None
+    }
+
     /// Most items that are open at a time.
     pub const fn open_max(&self) -> usize {
         match self {

@@ -39,6 +39,8 @@ pub const RENEWAL_RUNNING: &str = "The credential is still being renewed. Hookhe
 pub const STOPPING: &str = "The server is stopping.";
 /// Why an incident cannot be acknowledged.
 pub const INCIDENT_RESOLVED: &str = "The incident is resolved.";
+/// Why an operation cannot be cancelled.
+pub const OPERATION_ENDED: &str = "The operation has ended or was cancelled.";
 /// Why a delivery could not be read: see [`HealthFailure::DeliveryUnreadable`].
 pub const PROCESSING_FAILED: &str = "processing it failed repeatedly";
 /// The same.

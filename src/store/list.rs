@@ -6,7 +6,7 @@
 //! none, and still say where to continue.
 
 use super::{After, Page, ReadError, Reading};
-use crate::domain::connection::WebhookStatus;
+use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::Source;
 use crate::domain::id::ConnectionId;
 use crate::domain::incident::IncidentStatus;
@@ -77,6 +77,20 @@ pub struct ConnectionFilter {
     pub status: Option<WebhookStatus>,
     /// Instead of those that are there: removed ones whose hook is still to be deleted.
     pub are_leaving: bool,
+}
+
+impl ConnectionFilter {
+    /// Whether a connection fits.
+    pub fn fits(&self, c: &Connection) -> bool {
+        let (name, owner) = (self.repository.as_ref(), self.owner_name.as_ref());
+        c.is_removed() == self.are_leaving
+            && c.is_leaving() == self.are_leaving
+            && name.is_none_or(|name| name.fits(c.full_name.as_str()))
+            && self.provider.is_none_or(|p| p == c.instance.provider)
+            && self.host.as_ref().is_none_or(|h| *h == c.instance.host)
+            && self.status.is_none_or(|s| s == c.webhook_status())
+            && owner.is_none_or(|owner| owner.eq_ignore_ascii_case(c.full_name.owner()))
+    }
 }
 
 /// Which deliveries a list shows.

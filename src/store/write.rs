@@ -280,5 +280,15 @@ pub enum CommitError {
     Closed,
 }
 
+impl CommitError {
+    /// Whether the same batch may be committed later, without any change.
+    pub const fn is_temporary(&self) -> bool {
+        match self {
+            Self::Overloaded | Self::DiskFull | Self::Failed | Self::Closed => true,
+            Self::Conflict(_) => false,
+        }
+    }
+}
+
 /// The future of a commit. The batch is submitted when it is made: dropping it does not undo it.
 pub type Committing = Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>;

@@ -83,6 +83,10 @@ metrics! {
         "Requests and connections refused or cut off by a limit.";
     ACTORS = Gauge "hookherd_actors" []
         "Connections with an actor, running or at rest.";
+    OPERATIONS = Gauge "hookherd_operations" ["state"]
+        "Bulk operations that have not ended, by state.";
+    ITEMS = Counter "hookherd_operation_items_total" ["action", "outcome"]
+        "Items of bulk operations that ended, by outcome.";
     PANICS = Counter "hookherd_actor_panics_total" []
         "Actor panics. Each is a bug and restarts one actor.";
     OPENED = Counter "hookherd_incidents_opened_total" []

@@ -25,6 +25,7 @@ mod kill;
 mod leaving;
 mod ledger;
 mod load;
+mod operated;
 mod power;
 mod pressure;
 mod renewed;

@@ -50,7 +50,8 @@ impl Turn {
             let waiter = self.waiter_of(&command);
             let (answer, leaving) = waiter.map(|it| (it.answer, it.leaving)).unzip();
             self.state.leaving.extend(leaving.flatten());
-            self.state.is_awaited = true;
+            // Of an operation, the calls are made when nothing more urgent waits.
+            self.state.is_awaited |= command.operation.is_none();
             let (result, is_over) = match self.carry_out(&command).await {
                 Err(error) if error.is_of_store() => (Err(error.clone()), Err(error)),
                 result => (result, Ok(())),

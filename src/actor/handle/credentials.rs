@@ -111,7 +111,7 @@ impl Actors {
         // What others share is used for their repositories, and never listed.
         let usable = self.services.pool.own(owner, instance).await?;
         let credential = usable.first().ok_or(ConnectError::NoCredential)?;
-        let hooks = self.hooks(instance)?;
+        let hooks = self.services.hooks(instance)?;
         let list = |access: Access| {
             let hooks = &hooks;
             async move {

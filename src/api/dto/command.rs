@@ -4,7 +4,7 @@ use super::Connection;
 use crate::api::schema::{CommandKindName, CommandStateName};
 use crate::domain::command::{self, CommandOutcome, CommandState};
 use crate::domain::error_code::ErrorCode;
-use crate::domain::id::{CommandId, ConnectionId, UserId};
+use crate::domain::id::{CommandId, ConnectionId, OperationId, UserId};
 use crate::domain::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,6 +30,8 @@ shapes! {
         asked_by: UserId = command.asked_by,
         /// When they asked.
         asked_at: Timestamp = command.asked_at,
+        /// Operation that it is part of. Null if just this was asked.
+        operation_id: Option<OperationId> = command.operation,
         /// State of the command.
         state: CommandStateName = (&command.state).into(),
         /// When it was done, or failed.

@@ -4,12 +4,48 @@ use crate::api::schema::{FULL_NAME, OWNER_AND_NAME};
 use crate::provider::gitlab;
 use serde_json::{Value, json};
 
+/// A field that must be there.
+fn given(name: &str, kind: &str) -> Value {
+    let kind = json!({ "type": kind });
+    json!({ "required": [name], "properties": { name: kind } })
+}
+
+/// The selection and the whole body of a bulk request. The provider of an event is known when the
+/// connections are.
+fn operations(events: &Value) -> (Value, Value) {
+    let selects = ["provider", "host", "owner", "match", "status"];
+    let mut selects: Vec<Value> = selects.iter().map(|name| given(name, "string")).collect();
+    selects.push(given("ids", "array"));
+    selects.push(json!({ "required": ["all"], "properties": { "all": { "const": true } } }));
+    let no = json!({ "type": "null" });
+    let others = [
+        "check",
+        "ping",
+        "recreate",
+        "rotate_secret",
+        "pause",
+        "resume",
+    ];
+    let actions = json!([
+        { "properties": {
+            "action": { "enum": others }, "webhook_events": no, "delete_webhook": no,
+        } },
+        { "properties": { "action": { "const": "disconnect" }, "webhook_events": no } },
+        { "required": ["webhook_events"], "properties": {
+            "action": { "const": "set_events" }, "webhook_events": events,
+            "delete_webhook": no,
+        } },
+    ]);
+    let pages = json!([
+        { "required": ["dry_run"], "properties": { "dry_run": { "const": true } } },
+        { "properties": { "limit": no, "cursor": no } },
+    ]);
+    let bulk = json!({ "allOf": [{ "anyOf": actions }, { "anyOf": pages }] });
+    (json!({ "anyOf": selects }), bulk)
+}
+
 /// What must be given, and what goes together.
-pub(super) fn bodies() -> [(&'static str, Value); 3] {
-    let given = |name: &str, kind: &str| {
-        let kind = json!({ "type": kind });
-        json!({ "required": [name], "properties": { name: kind } })
-    };
+pub(super) fn bodies() -> [(&'static str, Value); 5] {
     let is_null = |name: &str| json!({ "properties": { name: { "type": "null" } } });
     let both = |given: Value, other: Value| json!({ "allOf": [given, other] });
     let connect = |provider: &Value, name: &str, events: Value| {
@@ -28,7 +64,10 @@ pub(super) fn bodies() -> [(&'static str, Value); 3] {
     gitlab["required"] = json!(["provider"]);
     let token = both(given("token", "string"), is_null("installation"));
     let installation = both(given("installation", "string"), is_null("token"));
+    let (select, bulk) = operations(&of_github);
     [
+        ("Select", select),
+        ("Bulk", bulk),
         ("NewCredential", json!({ "oneOf": [token, installation] })),
         ("Connect", json!({ "anyOf": [github, gitlab] })),
         (

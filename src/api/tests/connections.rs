@@ -1,7 +1,7 @@
 //! Connections without actors: these record what is asked, and change the store as a test needs.
 
 use crate::actor::{
-    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Preview,
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Operating, Preview,
 };
 use crate::credentials::Offer;
 use crate::domain::command::{Command, CommandKind, CommandOutcome, CommandState};
@@ -11,9 +11,11 @@ use crate::domain::error_code::ErrorCode;
 use crate::domain::event::Decoded;
 use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, OperationId,
+    UserId,
 };
 use crate::domain::lifecycle::{Desired, Failure};
+use crate::domain::operation::{Operation, chunked};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository, RepositoryId};
 use crate::domain::samples;
@@ -108,6 +110,34 @@ impl Connections for FakeConnections {
                 Err(error) => Err(error.into()),
             }
         })
+    }
+
+    fn operate(&self, asked: Operating) -> Answering<'_, Operation, CommitError> {
+        let now = self.clock.now();
+        let total = u32::try_from(asked.items.len()).unwrap();
+        let operation = Operation {
+            owner: asked.owner,
+            asked_by: asked.asked_by,
+            selection: asked.selection,
+            id: OperationId::generate(now, &*self.entropy),
+            ..samples::operation(0, asked.action, total)
+        };
+        let chunks = chunked(operation.id, asked.items).into_iter();
+        let chunks = chunks.map(|chunk| Change::PutChunk(Box::new(chunk)));
+        let put = Change::PutOperation(Box::new(operation.clone()));
+        let batch = Batch::of([put].into_iter().chain(chunks).collect());
+        let batch = batch.guarded_by(Guard::NewOperation(asked.owner));
+        let committed = futures_now(self.store.commit(batch));
+        Box::pin(async { committed.map(|()| operation) })
+    }
+
+    fn cancel_operation(&self, id: OperationId) -> Answering<'_, Operation, CommandError> {
+        let mut operation = got(self.store.operation(id));
+        if !operation.cancel(self.clock.now()) {
+            return Box::pin(async { Err(CommandError::NotNow("it has ended")) });
+        }
+        self.put(Change::PutOperation(Box::new(operation.clone())));
+        Box::pin(async { Ok(operation) })
     }
 
     fn ask(&self, asking: Asking) -> Answering<'_, Command, CommandError> {

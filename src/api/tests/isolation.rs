@@ -31,6 +31,7 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
         ("/runs/{id}", api.run.to_string()),
         ("/incidents/{id}", api.incident.to_string()),
         ("/commands/{id}", api.command.to_string()),
+        ("/operations/{id}", api.operation.to_string()),
         ("/users/{id}", api.foreign.user.to_string()),
         ("/tokens/{id}", token(api)),
     ];
@@ -49,6 +50,10 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
             format!(r#"{{"repository_full_name":"canary/other","credential_id":"{credential}"}}"#)
         }
         Operation::PatchConnection => r#"{"is_enabled":false}"#.into(),
+        Operation::Bulk => {
+            let id = api.connection.id;
+            format!(r#"{{"action":"pause","select":{{"ids":["{id}"]}}}}"#)
+        }
         Operation::PatchCredential => r#"{"is_shared":true}"#.into(),
         Operation::AddUser => r#"{"name":"new"}"#.into(),
         Operation::Receive
@@ -73,6 +78,7 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::ListDeliveries
         | O::ListRuns
         | O::ListIncidents
+        | O::ListOperations
         | O::ListTokens
         | O::GetStats
         | O::WhoAmI => (Own, 200),
@@ -85,13 +91,15 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::Disconnect
         | O::ListCommands
         | O::GetCommand
+        | O::GetOperation
+        | O::CancelOperation
         | O::GetDelivery
         | O::GetRun
         | O::GetIncident
         | O::Acknowledge
         | O::Resolve
         | O::PollDevice => (Object, 200),
-        O::Check | O::Ping | O::Recreate | O::RotateSecret | O::Replay => (Object, 202),
+        O::Check | O::Ping | O::Recreate | O::RotateSecret | O::Replay | O::Bulk => (Object, 202),
         O::GetToken => (Managed, 200),
         O::RevokeToken => (Managed, 204),
         O::AddUser => (Nothing, 201),
@@ -119,12 +127,13 @@ fn token(api: &Stage) -> String {
 fn owners_things(api: &Stage) -> String {
     let store = &*api.store;
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         store.connection(api.connection.id).ready(),
         store.credential(api.credential).ready(),
         store.delivery(api.delivery).ready(),
         store.incident(api.incident).ready(),
         store.user(api.owner.user).ready(),
+        store.operations_unfinished().ready(),
         api.connections.commands.lock(),
     )
 }
@@ -197,17 +206,21 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
                     api.delivery.to_string(),
                     api.incident.to_string(),
                     api.command.to_string(),
+                    api.operation.to_string(),
                     api.run.to_string(),
                     api.credential.to_string(),
                     token(&api),
                 ];
-                let device = line.replace(&api.device, &"A".repeat(api.device.len()));
-                let made_up = ids.iter().fold(device, |line, id| {
-                    let (prefix, digits) = id.split_once('_').unwrap();
-                    line.replace(id, &format!("{prefix}_{}", "0".repeat(digits.len())))
-                });
-                assert_ne!(made_up, line);
-                let none = api.call(who.person(&api), &made_up, body.as_deref());
+                let made_up = |text: &str| {
+                    let device = text.replace(&api.device, &"A".repeat(api.device.len()));
+                    ids.iter().fold(device, |text, id| {
+                        let (prefix, digits) = id.split_once('_').unwrap();
+                        text.replace(id, &format!("{prefix}_{}", "0".repeat(digits.len())))
+                    })
+                };
+                let none = (made_up(&line), body.as_deref().map(made_up));
+                assert_ne!(none, (line.clone(), body.clone()));
+                let none = api.call(who.person(&api), &none.0, none.1.as_deref());
                 assert_eq!(none.without_date(), reply.without_date(), "{line}");
             }
             assert_eq!(owners_things(&api), untouched, "{who:?} {line}");

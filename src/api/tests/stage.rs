@@ -6,15 +6,18 @@ pub(super) use super::person::Person;
 use super::person::call;
 use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
-use crate::actor::{Asking, ConnectRequest, Connections};
+use crate::actor::{Asking, ConnectRequest, Connections, Operating};
 use crate::api::scope::Shared;
 use crate::api::{Admin, Collaborators, Settings, server};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
-use crate::domain::id::{CommandId, CredentialId, DeliveryId, IncidentId, RunId, TokenId, UserId};
+use crate::domain::id::{
+    CommandId, CredentialId, DeliveryId, IncidentId, OperationId, RunId, TokenId, UserId,
+};
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{CiFailure, Incident};
+use crate::domain::operation::{Action, Item, Selection};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::ProviderKind;
 use crate::domain::run::{Family, Run, RunFacts};
@@ -77,6 +80,7 @@ pub(super) struct Stage {
     pub(super) run: RunId,
     pub(super) incident: IncidentId,
     pub(super) command: CommandId,
+    pub(super) operation: OperationId,
     /// A sign-in of the owner's on a device.
     pub(super) device: String,
     pub(super) provider: StubProvider,
@@ -217,6 +221,7 @@ impl Stage {
         let (delivery, run, incident) = history(&store, &chance, &connection);
         let device = owner.post("oauth/github/device", "{}").text("id");
         let command = ask(&connections, &connection);
+        let operation = operate(&connections, &connection);
         Self {
             at,
             shared,
@@ -235,6 +240,7 @@ impl Stage {
             run,
             incident,
             command,
+            operation,
             handle,
             thread: Some(thread),
         }
@@ -322,6 +328,21 @@ fn ask(connections: &FakeConnections, connection: &Connection) -> CommandId {
     let asked = futures_now(connections.ask(asking)).unwrap();
     connections.commands.lock().clear();
     asked.id
+}
+
+/// Something that was asked of all connections of their owner.
+fn operate(connections: &FakeConnections, connection: &Connection) -> OperationId {
+    let operating = Operating {
+        owner: connection.owner,
+        asked_by: connection.owner,
+        action: Action::Check,
+        selection: Selection {
+            pattern: Some("canary/*".into()),
+            ..Selection::default()
+        },
+        items: vec![Item::Connection(connection.id)],
+    };
+    futures_now(connections.operate(operating)).unwrap().id
 }
 
 pub(super) fn credential(connections: &FakeConnections, owner: UserId) -> CredentialId {

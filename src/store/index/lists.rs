@@ -180,17 +180,7 @@ impl<K: Kv> Index<K> {
             last: after.last.map(ConnectionId::as_u128),
             limit: after.limit,
         };
-        let fits = |c: &Connection| {
-            c.owner == owner
-                && c.is_removed() == filter.are_leaving
-                && c.is_leaving() == filter.are_leaving
-                && name.is_none_or(|name| name.fits(c.full_name.as_str()))
-                && filter.provider.is_none_or(|p| p == c.instance.provider)
-                && filter.host.as_ref().is_none_or(|h| *h == c.instance.host)
-                && filter.status.is_none_or(|s| s == c.webhook_status())
-                && (filter.owner_name.as_ref())
-                    .is_none_or(|owner| owner.eq_ignore_ascii_case(c.full_name.owner()))
-        };
+        let fits = |c: &Connection| c.owner == owner && filter.fits(c);
         let load = |id| {
             let found = self.record::<Connection>(&Key::of(Kind::Connection).id(id))?;
             Ok(found.filter(fits))

@@ -1,17 +1,18 @@
-//! Connecting a repository: where it is, who sees it, and the first hook.
+//! Connecting a repository: where it is, and who sees it.
 
-use super::Actors;
-use crate::actor::interface::{ConnectError, ConnectRequest};
-use crate::actor::secrets;
+use super::interface::{ConnectError, ConnectRequest};
+use super::registry::Registry;
+use super::secrets;
+use super::services::Services;
 use crate::credentials::Refusal;
 use crate::domain::connection::{Connection, CredentialUse};
-use crate::domain::errand::Errand;
+use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{ConnectionId, CredentialId, HookKey};
 use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::HookSecret;
-use crate::provider::{Access, Hooks};
+use crate::provider::Access;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use std::sync::Arc;
 
@@ -31,7 +32,16 @@ fn is_refusal(why: &ConnectError) -> bool {
 /// Most credentials with which a repository is looked for when it is connected.
 const ASKED_MAX: usize = 8;
 
-impl Actors {
+/// Connects repositories.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) services: Arc<Services>,
+    pub(super) registry: Arc<Registry>,
+    /// The urgency of looking a repository up.
+    pub(super) priority: Priority,
+}
+
+impl Connector {
     async fn instance_for(&self, request: &ConnectRequest) -> Result<Instance, ConnectError> {
         let provider = request.provider;
         if let Some(host) = &request.host {
@@ -74,15 +84,6 @@ impl Actors {
             .ok_or(ConnectError::UnknownInstance)
     }
 
-    pub(super) fn hooks(&self, instance: &Instance) -> Result<Arc<dyn Hooks>, ConnectError> {
-        self.services
-            .ports
-            .providers
-            .hooks(instance)
-            .cloned()
-            .ok_or(ConnectError::UnknownInstance)
-    }
-
     /// Finds the repository with the first credential that sees it; `None` when the provider
     /// cannot be asked just now. And the credentials that do not see it.
     async fn find(
@@ -121,8 +122,9 @@ impl Actors {
         instance: &Instance,
         credential: CredentialUse,
     ) -> Result<Option<Repository>, ConnectError> {
-        let hooks = self.hooks(instance)?;
-        let errand = Errand::of_person(request.owner);
+        let hooks = self.services.hooks(instance)?;
+        let (owner, priority) = (request.owner, self.priority);
+        let errand = Errand { owner, priority };
         let target = crate::provider::Target {
             repository: None,
             full_name: request.full_name.clone(),
@@ -177,7 +179,8 @@ impl Actors {
         connection
     }
 
-    pub(super) async fn connect_now(
+    /// Stores a new connection, whose actor begins at once.
+    pub(super) async fn connect(
         &self,
         request: ConnectRequest,
     ) -> Result<Connection, ConnectError> {
@@ -208,13 +211,6 @@ impl Actors {
             Err(error) => return Err(error.into()),
         }
         self.registry.add(id);
-        self.settled(id, self.services.settings.connect_wait).await;
-        Ok(self
-            .services
-            .ports
-            .store
-            .connection(id)
-            .await?
-            .unwrap_or(connection))
+        Ok(connection)
     }
 }
