@@ -20,9 +20,11 @@ mod access;
 mod action;
 mod address;
 mod auth;
+mod bulk;
 mod client;
 mod commands;
 mod completions;
+mod confirm;
 mod connect;
 mod connections;
 mod credential;
@@ -39,6 +41,7 @@ mod login;
 mod man;
 mod moment;
 mod openapi;
+mod operations;
 mod output;
 mod progress;
 mod provider;
@@ -158,6 +161,11 @@ enum Command {
     /// List or show commands that were asked of connections, and their outcomes.
     #[command(subcommand)]
     Commands(commands::Commands),
+    /// Do something with many connections at once.
+    Bulk(bulk::Args),
+    /// List, show, follow or cancel operations on many connections.
+    #[command(subcommand)]
+    Operations(operations::Operations),
     /// Print a new master key.
     Keygen,
     /// Verify, export or import a store.
@@ -239,6 +247,8 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Recreate(args) => action::run(&args, Action::Recreate, session),
         Command::RotateSecret(args) => action::run(&args, Action::RotateSecret, session),
         Command::Commands(command) => commands::run(&command, session),
+        Command::Bulk(args) => bulk::run(&args, session),
+        Command::Operations(command) => operations::run(&command, session),
         Command::Connections(args) => connections::list(&args, session),
         Command::Incidents(args) => incidents::run(&args, session),
         Command::Deliveries(args) => deliveries::run(&args, session),

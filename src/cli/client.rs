@@ -61,6 +61,27 @@ fn check_authorities() -> Result<(), Failed> {
     }
 }
 
+/// Ctrl-C, from now on: it no longer ends the process.
+pub(super) struct Interrupts(tokio::signal::unix::Signal);
+
+impl Interrupts {
+    pub(super) fn new(client: &Client) -> Result<Self, Failed> {
+        let _within = client.runtime.enter();
+        let kind = tokio::signal::unix::SignalKind::interrupt();
+        Ok(Self(tokio::signal::unix::signal(kind)?))
+    }
+
+    /// Waits. Returns whether the user pressed Ctrl-C, also since the last time.
+    pub(super) fn during(&mut self, client: &Client, wait: Duration) -> bool {
+        client.runtime.block_on(async {
+            tokio::select! {
+                _ = self.0.recv() => true,
+                () = tokio::time::sleep(wait) => false,
+            }
+        })
+    }
+}
+
 impl Client {
     /// A client for a daemon.
     pub(super) fn new(access: Access) -> Result<Self, Failed> {

@@ -66,6 +66,16 @@ hookherd commands list octo/app
 hookherd commands list octo/app --limit 5
 hookherd commands show cmd_...
 hookherd commands show cmd_... --json
+hookherd bulk check --all
+hookherd bulk pause --owner octo --dry-run
+hookherd bulk rotate-secret --match 'octo/*' --provider github
+hookherd bulk resume --status suspended --no-wait
+hookherd bulk set-events --owner octo --event push --event workflow_run
+hookherd bulk disconnect --match 'octo/old-*' --yes
+hookherd operations list
+hookherd operations show opr_...
+hookherd operations wait opr_...
+hookherd operations cancel opr_...
 hookherd connections
 hookherd connections octo/app
 hookherd connections --status failed --owner octo

@@ -4,12 +4,14 @@ use super::output::{Printer, printable};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the bar shows.
-const TEMPLATE: &str = "{bar:30} {pos} of {len}, {eta} left";
+const TEMPLATE: &str = "{bar:30} {pos} of {len}, {per_sec}, {eta} left";
 /// How often the bar is redrawn while nothing happens.
 const TICK: Duration = Duration::from_millis(500);
+/// How often a number is said where there is no terminal.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// The progress of so many steps.
 pub(super) struct Progress {
@@ -18,6 +20,8 @@ pub(super) struct Progress {
     printer: Printer,
     count: usize,
     done: Cell<usize>,
+    /// When a number was said last.
+    said: Cell<Instant>,
 }
 
 impl Progress {
@@ -36,6 +40,7 @@ impl Progress {
             printer,
             count,
             done: Cell::new(0),
+            said: Cell::new(Instant::now()),
         }
     }
 
@@ -60,6 +65,17 @@ impl Progress {
         self.done.set(self.done.get() + 1);
         if let Some(bar) = &self.bar {
             bar.inc(1);
+        }
+    }
+
+    /// So many are done. Without a terminal that is said at most every [`SAY_EVERY`].
+    pub(super) fn reach(&self, done: usize) {
+        let is_news = self.done.replace(done) != done;
+        if let Some(bar) = &self.bar {
+            bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+        } else if is_news && self.said.get().elapsed() >= SAY_EVERY {
+            self.said.set(Instant::now());
+            self.printer.beside(&format!("{done} of {}", self.count));
         }
     }
 

@@ -11,6 +11,7 @@ mod deliveries;
 pub(crate) mod fake;
 mod forms;
 mod lists;
+mod operations;
 mod owners;
 mod reach;
 mod terminal;

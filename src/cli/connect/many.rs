@@ -4,13 +4,13 @@ use super::args::{Args, connect, words};
 use super::plan::{Choice, Identity, Intent, Planned, of_connection, plan};
 use crate::cli::address::route;
 use crate::cli::client::Client;
+use crate::cli::confirm::agree;
 use crate::cli::failed::{CommandResult, Failed};
 use crate::cli::list::Writer;
 use crate::cli::output::{Column, Printer};
 use crate::cli::progress::Progress;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{BufRead, IsTerminal, Write};
 
 /// How the plan is listed.
 const COLUMNS: [Column; 2] = [
@@ -63,7 +63,9 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> CommandResu
         }
         return Ok(());
     }
-    if !which.yes && !agree(new.len())? {
+    let question = format!("Connect {} repositories?", new.len());
+    let instead = "use --yes to connect these, or --dry-run to only list them";
+    if !which.yes && !agree(&question, instead)? {
         return Err(Failed::new("nothing connected"));
     }
     carry_out(client, args, &new, printer)
@@ -109,18 +111,6 @@ fn among_owners(failed: Failed, repositories: &[Value]) -> Failed {
 fn show(plan: &[Planned], printer: Printer) {
     let lines: Vec<Value> = plan.iter().map(Planned::to_json).collect();
     printer.table(&json!({ "plan": lines }), "plan", &COLUMNS);
-}
-
-/// Asks on the terminal. Without one, `--yes` is needed.
-fn agree(count: usize) -> Result<bool, Failed> {
-    if !std::io::stdin().is_terminal() {
-        let words = "use --yes to connect these, or --dry-run to only list them";
-        return Err(Failed::new(words));
-    }
-    let mut answer = String::new();
-    write!(std::io::stderr(), "Connect {count} repositories? [y/N] ")?;
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// One after the other: providers ask for a pause between writes anyhow. One that fails does not
