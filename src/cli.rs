@@ -34,6 +34,7 @@ mod disconnect;
 mod doctor;
 mod failed;
 mod help;
+mod history;
 mod incidents;
 mod keygen;
 mod list;
@@ -158,6 +159,8 @@ enum Command {
     Recreate(action::Args),
     /// Rotate a connection's webhook secret; the old one stays valid for one hour.
     RotateSecret(action::Args),
+    /// List what happened to a connection's webhook, how that is known, and what was done.
+    History(history::Args),
     /// List or show commands that were asked of connections, and their outcomes.
     #[command(subcommand)]
     Commands(commands::Commands),
@@ -247,6 +250,7 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Recreate(args) => action::run(&args, Action::Recreate, session),
         Command::RotateSecret(args) => action::run(&args, Action::RotateSecret, session),
         Command::Commands(command) => commands::run(&command, session),
+        Command::History(args) => history::run(&args, session),
         Command::Bulk(args) => bulk::run(&args, session),
         Command::Operations(command) => operations::run(&command, session),
         Command::Connections(args) => connections::list(&args, session),

@@ -37,6 +37,7 @@ pub use write::{Batch, Change, CommitError, Committing, Conflict, Guard, Lease, 
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
+use crate::domain::history::History;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
     OwnerId, RunId, TokenId, UserId,
@@ -260,6 +261,9 @@ pub trait Read: Send + Sync {
     ) -> Reading<'_, Vec<Operation>>;
     /// All operations that have not ended.
     fn operations_unfinished(&self) -> Reading<'_, Vec<Operation>>;
+    /// The history of a connection; `None` when nothing happened to it since there are histories.
+    fn history(&self, connection: ConnectionId) -> Reading<'_, Option<History>>;
+
     /// The ledger of a connection; `None` before its first reconcile.
     fn ledger(&self, connection: ConnectionId) -> Reading<'_, Option<Ledger>>;
     /// A gap.

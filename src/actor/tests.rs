@@ -10,6 +10,7 @@ mod events;
 mod fakes;
 mod fold;
 mod grants;
+mod history;
 mod leaving;
 mod lifecycle;
 mod logs;

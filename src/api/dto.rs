@@ -27,6 +27,7 @@ mod account;
 mod command;
 mod connection;
 mod delivery;
+mod history;
 mod incident;
 mod list;
 mod operation;
@@ -42,6 +43,7 @@ pub use delivery::{
     Accepted, DeliveryDetail, DeliverySummary, IncidentPreview, IngressAnswer, Payload,
     ReplayPreview, RunPreview,
 };
+pub use history::HistoryEntry;
 pub use incident::{FailedJob, Incident, Run};
 pub use list::List;
 pub(super) use list::cut;

@@ -35,6 +35,7 @@ const TAGS: &str = "\
 repositories: Repositories: Repositories at a provider, and connecting them.
 connections: Connections: Connected repositories and their webhooks.
 commands: Commands: Requests to connections.
+history: History: What happened to connections' webhooks.
 operations: Operations: Requests to many connections.
 incidents: Incidents: Failures of CI, of webhooks and of credentials.
 deliveries: Deliveries: Deliveries of providers, with their payloads.

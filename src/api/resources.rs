@@ -9,6 +9,7 @@ pub(super) mod deliveries;
 pub(super) mod docs;
 mod events;
 pub(super) mod health;
+pub(super) mod history;
 pub(super) mod incidents;
 pub(super) mod oauth;
 pub(super) mod operations;

@@ -8,8 +8,8 @@ use super::auth;
 use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
-    commands, connections, credentials, deliveries, docs, health, incidents, oauth, operations,
-    repositories, runs, stats, tokens, users, webhooks,
+    commands, connections, credentials, deliveries, docs, health, history, incidents, oauth,
+    operations, repositories, runs, stats, tokens, users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -119,6 +119,7 @@ routes! {
     RotateSecret = POST "/api/v2/repositories/connections/{id}/rotate-secret" User
         connections::rotate_secret [NotNow];
     ListCommands = GET "/api/v2/repositories/connections/{id}/commands" User commands::list;
+    ListHistory = GET "/api/v2/repositories/connections/{id}/history" User history::list;
     Bulk = POST "/api/v2/repositories/bulk" User operations::bulk
         [InvalidField, UnknownEvent, BadCursor, NotFound, QuotaReached, NotNow];
     ListOperations = GET "/api/v2/operations" User operations::list;

@@ -6,6 +6,7 @@ use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::RejectReason;
+use crate::domain::history::{EntryKind, Evidence, Reaction};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OperationId, RunId,
     TokenId, UserId,
@@ -173,6 +174,12 @@ names! {
     RejectReason, "RejectReason", RejectReason::ALL, "Why a credential stopped working.";
     CommandKindName, "CommandKind", CommandKindName::ALL, "What is asked of a connection.";
     CommandStateName, "CommandState", CommandStateName::ALL, "State of a command.";
+    EntryKind, "HistoryKind", EntryKind::ALL, "What happened to a connection's webhook.";
+    Evidence, "HistoryProof", Evidence::ALL,
+        "How an entry of a history is known: the provider showed the webhook (`check`), confirmed \
+         a write (`write`), refused or answered a call; a signed delivery arrived; pings remained \
+         unanswered; it was requested; time passed; or Hookherd itself failed (`fault`).";
+    Reaction, "HistoryAction", Reaction::ALL, "What was done about an entry of a history.";
     CommandOutcome, "CommandOutcome", CommandOutcome::ALL, "What a command did.";
     ActionName, "BulkAction", ActionName::ALL, "What is asked of each item of an operation.";
     OperationStateName, "OperationState", OperationStateName::ALL, "State of an operation.";

@@ -23,6 +23,7 @@ use crate::actor::Connections;
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery};
+use crate::domain::history::History;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
 };
@@ -226,6 +227,12 @@ impl Owned<'_> {
             next: last.map(|command| command.id),
             items: page.items,
         })
+    }
+
+    /// The history of a connection; `None` when nothing happened to it.
+    pub(super) async fn history(&self, id: ConnectionId) -> Result<Option<History>, Problem> {
+        let connection = self.connection_or_removed(id).await?;
+        Ok(self.store.history(connection.id).await?)
     }
 
     /// A connection of the caller's, also a removed one that still has its history.

@@ -62,6 +62,8 @@ hookherd check octo/app --timeout 2m
 hookherd ping octo/app
 hookherd recreate octo/app
 hookherd rotate-secret octo/app
+hookherd history octo/app
+hookherd history octo/app --limit 5 --json
 hookherd commands list octo/app
 hookherd commands list octo/app --limit 5
 hookherd commands show cmd_...

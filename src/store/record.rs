@@ -9,6 +9,7 @@ mod codec;
 mod command;
 #[cfg(test)]
 mod golden;
+mod history;
 mod kinds;
 mod ledger;
 mod older;

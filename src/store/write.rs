@@ -3,6 +3,7 @@
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, Payload};
+use crate::domain::history::History;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, IncidentId, OperationId, OwnerId,
     RunId, TokenId, UserId,
@@ -45,8 +46,9 @@ pub enum Change {
     DeleteCredential(CredentialId),
     /// Adds or replaces a connection.
     PutConnection(Box<Connection>),
-    /// Forgets a connection with its ledger and its gaps and, in time, everything that hangs on it.
-    /// Its replay guards and its history are kept until retention takes them.
+    /// Forgets a connection with its history, its ledger and its gaps and, in time, everything that
+    /// hangs on it. Its replay guards, deliveries, runs and incidents are kept until retention
+    /// takes them.
     DeleteConnection(ConnectionId),
     /// Adds a delivery with its payload, and the replay guards for its id and its body.
     InsertDelivery(Box<Delivery>, Payload),
@@ -92,6 +94,8 @@ pub enum Change {
     AskReconcile(Asked),
     /// Sets when the daemon was last known to run, and its outages.
     PutUptime(Uptime),
+    /// Adds or replaces the history of a connection.
+    PutHistory(Box<History>),
     /// Sets the canary that shows whether the master key fits this store.
     PutCanary(Sealed),
 }

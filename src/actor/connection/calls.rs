@@ -7,6 +7,7 @@ use crate::credentials::{Ports, Refusal, SOON};
 use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
+use crate::domain::history::Made;
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
 use crate::domain::secret::Proof;
 use crate::domain::wording;
@@ -167,8 +168,14 @@ async fn carry_out(
             } else {
                 tracing::debug!(connection.id = %id, hook.id = hook, "webhook_confirmed");
             }
+            let made = if ensured.created {
+                Made::Created
+            } else {
+                Made::Found
+            };
             let edit = Edit {
                 repository: Some(ensured.repository),
+                made: Some(made),
                 ..written(ports, ensured.proof)
             };
             Ok((
@@ -220,7 +227,7 @@ fn written(ports: &Ports, proof: Proof) -> Edit {
 
 /// The meaning of a check's result.
 fn judge(ports: &Ports, connection: &Connection, found: Checked) -> (Reply, Edit) {
-    let mut address = None;
+    let (mut address, mut drift) = (None, Vec::new());
     let (reply, checked) = match found.report {
         CheckReport::Intact => {
             address = Some(ports.public_url.clone());
@@ -237,6 +244,7 @@ fn judge(ports: &Ports, connection: &Connection, found: Checked) -> (Reply, Edit
         CheckReport::Drifted { fields, .. } => {
             let id = connection.id;
             tracing::warn!(connection.id = %id, ?fields, "the hook was changed");
+            drift = fields;
             (Reply::Drifted, false)
         }
         CheckReport::Disabled { permanently, until } => {
@@ -256,6 +264,7 @@ fn judge(ports: &Ports, connection: &Connection, found: Checked) -> (Reply, Edit
         repository: Some(found.repository),
         checked,
         address,
+        drift,
         ..Edit::default()
     };
     (reply, edit)

@@ -6,6 +6,7 @@ use crate::credentials::Ports;
 use crate::domain::command::{ASKED_MAX, Command, CommandState};
 use crate::domain::connection::Connection;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::history::History;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::health::{self, HealthFailure, HealthKind};
 use crate::domain::incident::{Resolution, Subject};
@@ -40,7 +41,24 @@ pub(super) async fn complete(
         // A start without changes writes nothing, for a hundred thousand connections too.
         let put = Change::PutConnection(Box::new(plan.connection.clone()));
         plan.changes.push(put);
+        remember(ports, plan).await?;
     }
+    Ok(())
+}
+
+/// Adds what the plan has to say to the connection's history.
+async fn remember(ports: &Ports, plan: &mut Plan) -> Result<(), ReadError> {
+    if plan.told.is_empty() {
+        return Ok(());
+    }
+    let (id, owner) = (plan.connection.id, plan.connection.owner);
+    let stored = ports.store.history(id).await?;
+    let mut history = stored.unwrap_or_else(|| History::new(id, owner));
+    let passed = ports.now().min(ports.clock.trusted());
+    for entry in plan.told.drain(..) {
+        history.add(entry, passed);
+    }
+    plan.changes.push(Change::PutHistory(Box::new(history)));
     Ok(())
 }
 

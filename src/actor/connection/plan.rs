@@ -10,6 +10,7 @@ use crate::domain::command::Command;
 use crate::domain::connection::{
     Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE, Suspicion,
 };
+use crate::domain::history::{self, Entry, Facts, Made};
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::{
     Call, Delay, Effect, Hook, Input, Lifecycle, Observation, Phase, Reply, Timer, step,
@@ -52,6 +53,10 @@ pub(super) struct Edit {
     pub(super) credential_used: Option<CredentialUse>,
     /// These credentials lately had no access.
     pub(super) no_access: Option<Vec<CredentialId>>,
+    /// The settings that a check found to differ.
+    pub(super) drift: Vec<&'static str>,
+    /// How the hook came to be that a call ensured.
+    pub(super) made: Option<Made>,
     /// Deliveries that could not be read, each with the reason.
     pub(super) unreadable: Vec<String>,
     /// More to be committed along with it.
@@ -93,6 +98,8 @@ pub(super) struct Plan {
     pub(super) acts: Vec<Act>,
     /// Deliveries that could not be read, each with the reason.
     pub(super) unreadable: Vec<String>,
+    /// What the history says of it.
+    pub(super) told: Vec<Entry>,
     /// It was made because the provider has just shown that none of our hooks is left.
     pub(super) is_shown_to_be_gone: bool,
 }
@@ -131,6 +138,8 @@ pub(super) fn plan(
 ) -> Plan {
     let (now, trusted) = (services.ports.now(), services.ports.clock.trusted());
     let mut next = present.clone();
+    let (drift, made) = (edit.drift.clone(), edit.made);
+    let is_rotation = edit.secret.is_some();
     let (changes, unreadable) = apply(&mut next, edit, now);
     let mut effects = Vec::new();
     let is_shown_to_be_gone = matches!(input, Some(Input::Replied(Reply::Deleted { .. })));
@@ -139,6 +148,15 @@ pub(super) fn plan(
     }
     note_hook(&mut next, present, now);
     settle_secrets(&mut next, now, trusted);
+    let observations: Vec<_> = effects.iter().filter_map(Effect::observation).collect();
+    let facts = Facts {
+        observations: &observations,
+        call: effects.iter().find_map(Effect::call),
+        drift: &drift,
+        made,
+        is_rotation,
+    };
+    let told = history::tell(present, &next, &facts, now);
     let acts = effects
         .into_iter()
         .map(|effect| act(services, &mut next, effect, now))
@@ -148,6 +166,7 @@ pub(super) fn plan(
         changes,
         acts,
         unreadable,
+        told,
         is_shown_to_be_gone,
     }
 }

@@ -90,6 +90,7 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::GetConnection
         | O::Disconnect
         | O::ListCommands
+        | O::ListHistory
         | O::GetCommand
         | O::GetOperation
         | O::CancelOperation

@@ -5,6 +5,24 @@ use super::{
     Timer,
 };
 
+impl Effect {
+    /// The call, if it is one.
+    pub const fn call(&self) -> Option<Call> {
+        match self {
+            Self::Call(call) => Some(*call),
+            Self::Schedule(..) | Self::Observe(_) => None,
+        }
+    }
+
+    /// The observation, if it is one.
+    pub const fn observation(&self) -> Option<Observation> {
+        match self {
+            Self::Observe(observation) => Some(*observation),
+            Self::Call(_) | Self::Schedule(..) => None,
+        }
+    }
+}
+
 pub(super) type Step = (Lifecycle, Vec<Effect>);
 
 pub(super) fn stay(l: Lifecycle) -> Step {

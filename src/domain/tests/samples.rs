@@ -2,7 +2,9 @@
 
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
+use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::Grant;
+use crate::domain::history::{Entry, EntryKind, Evidence, History, Reaction};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, GapId, HookId, HookKey, IncidentId,
     OperationId, RunId, TokenId, UserId,
@@ -277,6 +279,25 @@ pub(crate) fn gap(id: u128, connection: ConnectionId) -> Gap {
     gap.logged_from = Some(Timestamp(11));
     gap.close(Timestamp(70_000));
     gap
+}
+
+/// A history of Ann's: a drift with everything that an entry can have, and its repair.
+pub(crate) fn history(connection: ConnectionId) -> History {
+    let mut history = History::new(connection, ANN);
+    let drifted = Entry {
+        fields: vec!["events".into()],
+        hook: Some(HookId(7)),
+        from: Some("a".into()),
+        to: Some("b".into()),
+        code: Some(ErrorCode::NoAccess),
+        reaction: Reaction::Repair,
+        ..Entry::new(EntryKind::Drifted, Evidence::Check, AT)
+    };
+    history.add(drifted.clone(), AT);
+    history.add(drifted, AT);
+    let repaired = Entry::new(EntryKind::Repaired, Evidence::Write, Timestamp(2));
+    history.add(repaired, AT);
+    history
 }
 
 /// A ledger of Ann's with everything in it but a gap.

@@ -69,6 +69,7 @@ pub(super) mod tag {
     pub(super) const FORGET_GAP: u8 = 28;
     pub(super) const ASK_RECONCILE: u8 = 29;
     pub(super) const PUT_UPTIME: u8 = 40;
+    pub(super) const PUT_HISTORY: u8 = 34;
 }
 
 /// The parts of an inserted delivery.
@@ -130,6 +131,7 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::ForgetGap(id) => (tag::FORGET_GAP, id_bytes(id.as_u128())),
         Change::AskReconcile(asked) => (tag::ASK_RECONCILE, encode(asked)),
         Change::PutUptime(uptime) => (tag::PUT_UPTIME, encode(uptime)),
+        Change::PutHistory(history) => (tag::PUT_HISTORY, encode(&**history)),
     }
 }
 
@@ -274,6 +276,7 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::FORGET_GAP => Change::ForgetGap(GapId::from_u128(id(bytes)?)),
         tag::ASK_RECONCILE => Change::AskReconcile(decode(bytes)?),
         tag::PUT_UPTIME => Change::PutUptime(decode(bytes)?),
+        tag::PUT_HISTORY => Change::PutHistory(boxed(bytes)?),
         _ => return Err(RecordError::Newer),
     })
 }

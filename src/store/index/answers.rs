@@ -4,6 +4,7 @@ use super::{Index, Kv, Place};
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
+use crate::domain::history::History;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
     OwnerId, RunId, TokenId, UserId,
@@ -166,6 +167,7 @@ impl<S: Indexed> Read for S {
         gap_totals(owner: OwnerId) -> Totals;
         reconciles_asked(limit: usize) -> Vec<Asked>;
         uptime() -> Option<Uptime>;
+        history(connection: ConnectionId) -> Option<History>;
     }
 
     walked! {

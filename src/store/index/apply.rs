@@ -56,6 +56,7 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::ForgetGap(id) => ledgers::forget_gap(index, *id),
         Change::AskReconcile(asked) => Ok(vec![ledgers::ask(asked)]),
         Change::PutUptime(uptime) => Ok(vec![put(Key::of(Kind::Uptime), uptime)]),
+        Change::PutHistory(history) => Ok(vec![connections::put_history(history)]),
     }
 }
 

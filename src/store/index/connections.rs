@@ -4,6 +4,7 @@ use super::key::{Key, Kind};
 use super::write::{gone, point, replaced};
 use super::{Index, Kv, Write, ledgers, write};
 use crate::domain::connection::{Connection, CredentialUse};
+use crate::domain::history::History;
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Phase;
 use crate::domain::repo::ProviderKind;
@@ -79,7 +80,22 @@ pub(super) fn delete<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Wr
     let ways = ways_to(&old).into_iter().map(gone);
     let mut writes: Vec<Write> = ways.chain([gone(key)]).collect();
     writes.extend(ledgers::forget(index, id)?);
+    writes.push(gone(history_key(id)));
     Ok(writes)
+}
+
+fn history_key(id: ConnectionId) -> Key {
+    Key::of(Kind::History).id(id.as_u128())
+}
+
+pub(super) fn put_history(history: &History) -> Write {
+    write::put(history_key(history.connection), history)
+}
+
+impl<K: Kv> Index<K> {
+    pub(super) fn history(&self, connection: ConnectionId) -> Result<Option<History>, ReadError> {
+        self.record(&history_key(connection))
+    }
 }
 
 fn latest_key(provider: ProviderKind) -> Key {

@@ -442,6 +442,7 @@ impl Claims {
             | Change::ForgetGap(_)
             | Change::AskReconcile(_)
             | Change::PutUptime(_)
+            | Change::PutHistory(_)
             | Change::PutCanary(_) => {}
         }
     }

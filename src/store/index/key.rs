@@ -79,6 +79,8 @@ pub(in crate::store) enum Kind {
     /// The sum of the totals in the ledgers of an owner.
     GapTotals = b'6',
     Uptime = b'7',
+    /// By connection.
+    History = b'8',
 }
 
 /// Room for the longest of the common keys: two ids and a word.

@@ -5,6 +5,7 @@ use super::{Record, decode, encode};
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryProgress};
+use crate::domain::history::History;
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
@@ -34,7 +35,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 21] {
+fn forms() -> [Form; 22] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -57,6 +58,7 @@ fn forms() -> [Form; 21] {
         form::<Totals>(),
         form::<Asked>(),
         form::<Uptime>(),
+        form::<History>(),
     ]
 }
 

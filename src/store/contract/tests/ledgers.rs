@@ -1,6 +1,7 @@
 //! Ledgers, gaps and requests to reconcile.
 
 use super::made::*;
+use crate::domain::history::History;
 use crate::domain::id::{ConnectionId, GapId};
 use crate::domain::ledger::{Asked, AskedBy, Gap, Ledger, Totals, Uptime};
 use crate::domain::samples;
@@ -141,4 +142,24 @@ pub(in crate::store) fn the_last_uptime_is_kept(subject: &impl Subject) {
         put(store, vec![Change::PutUptime(uptime.clone())]);
         assert_eq!(wait(store.uptime()).unwrap().as_ref(), Some(&uptime));
     }
+}
+
+pub(in crate::store) fn a_history_is_replaced_and_goes_with_its_connection(subject: &impl Subject) {
+    let store = subject.store();
+    let history = samples::history(FIRST);
+    assert_eq!(wait(store.history(FIRST)).unwrap(), None);
+    let first = History {
+        entries: Vec::new(),
+        ..history.clone()
+    };
+    for kept in [first, history] {
+        put(store, vec![Change::PutHistory(Box::new(kept.clone()))]);
+        assert_eq!(wait(store.history(FIRST)).unwrap(), Some(kept));
+    }
+    assert_eq!(wait(store.history(SECOND)).unwrap(), None);
+    let connection = samples::connection(1, "o/r");
+    assert_eq!(connection.id, FIRST);
+    put(store, vec![Change::PutConnection(Box::new(connection))]);
+    put(store, vec![Change::DeleteConnection(FIRST)]);
+    assert_eq!(wait(store.history(FIRST)).unwrap(), None);
 }
