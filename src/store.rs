@@ -26,8 +26,8 @@ mod write;
 
 pub use body::StoredBody;
 pub use list::{
-    ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Pages, RunFilter,
-    Whose, pages,
+    ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Order, Pages,
+    RunFilter, Whose, pages,
 };
 
 pub use counts::{Counts, Scope, Unresolved};
@@ -175,7 +175,7 @@ pub trait Read: Send + Sync {
     fn body(&self, id: DeliveryId) -> Reading<'_, Option<StoredBody>>;
     /// Deliveries, newest first.
     fn deliveries(&self, of: Of, after: After<DeliveryId>) -> Reading<'_, Page<Delivery>>;
-    /// A user's deliveries that fit, newest first.
+    /// A user's deliveries that fit, in the filter's order.
     fn deliveries_of(
         &self,
         owner: UserId,

@@ -42,7 +42,7 @@ use actix::prelude::*;
 use futures_util::future::join;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 /// A command that is stored, unless it has failed.
@@ -102,6 +102,7 @@ impl Actors {
             moves: Moves::default(),
             timers: Timers::default(),
             ahead: Ahead::default(),
+            changes: watch::Sender::new(()),
         });
         let registry = Registry::new(Arc::clone(&services), &connections);
         let news = Arc::<News>::default();
@@ -332,9 +333,14 @@ impl Connections for Actors {
     }
 
     fn delivered(&self, id: ConnectionId) {
+        self.services.note_change();
         if self.news.note_delivered(id) {
             self.router.do_send(Look(id));
         }
+    }
+
+    fn changes(&self) -> watch::Receiver<()> {
+        self.services.changes.subscribe()
     }
 
     fn heard(&self, id: ConnectionId) {

@@ -22,6 +22,7 @@ use crate::store::{CommitError, ReadError};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// A user's request for one of their connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,6 +245,9 @@ pub trait Connections: Send + Sync + 'static {
     /// Reports that a delivery for this connection was committed. Never blocks; losing this notice
     /// costs only time, because the store has the pending deliveries.
     fn delivered(&self, id: ConnectionId);
+
+    /// Changes whenever a delivery was stored or processed, of any connection of this process.
+    fn changes(&self) -> watch::Receiver<()>;
 
     /// Reports a duplicate of an authentic delivery: it only shows that the path from the provider
     /// to us works.

@@ -9,6 +9,7 @@ use crate::credentials::{Pool, Ports};
 use crate::domain::repo::Instance;
 use crate::provider::Hooks;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Shared parts of all actors.
 #[derive(Debug)]
@@ -25,6 +26,18 @@ pub(super) struct Services {
     pub(super) timers: Timers,
     /// What was decoded on the way in.
     pub(super) ahead: Ahead,
+    /// That a delivery was stored or processed, for those who follow.
+    pub(super) changes: watch::Sender<()>,
+}
+
+impl Services {
+    /// A delivery was stored or processed.
+    pub(super) fn note_change(&self) {
+        // Most of the time there are no readers, and then it costs nothing.
+        if self.changes.receiver_count() > 0 {
+            self.changes.send_replace(());
+        }
+    }
 }
 
 impl Services {

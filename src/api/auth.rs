@@ -86,7 +86,15 @@ fn not_valid() -> Problem {
 /// when a body has arrived, which may take its time: a token may have been revoked meanwhile.
 pub(super) async fn still_admits(shared: &Shared, request: &HttpRequest) -> Result<(), Problem> {
     let caller = request.extensions().get::<Caller>().copied();
-    let Some((caller, id)) = caller.and_then(|caller| Some((caller, caller.token?))) else {
+    match caller {
+        Some(caller) => still_good(shared, caller).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether the API token of a caller is still good.
+pub(super) async fn still_good(shared: &Shared, caller: Caller) -> Result<(), Problem> {
+    let Some(id) = caller.token else {
         return Ok(());
     };
     let token = shared.accounts().token(caller, id).await;

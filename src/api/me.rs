@@ -14,7 +14,7 @@ use std::ops::Deref;
 /// A caller that was let through, and what handlers share.
 pub(super) struct Me {
     pub(super) caller: Caller,
-    shared: web::Data<Shared>,
+    pub(super) shared: web::Data<Shared>,
 }
 
 impl Deref for Me {

@@ -129,6 +129,8 @@ routes! {
     ListRepositories = GET "/api/v2/repositories/{provider}" User repositories::list
         [UnknownProvider, NoCredential, CredentialRefused, OwnerNotFound; PROVIDER];
     ListDeliveries = GET "/api/v2/deliveries" User deliveries::list [NotFound];
+    FollowDeliveries = GET "/api/v2/deliveries/stream" User deliveries::follow
+        [BadCursor, NotFound, Overloaded];
     GetDelivery = GET "/api/v2/deliveries/{id}" User deliveries::one;
     Replay = POST "/api/v2/deliveries/{id}/replay" User deliveries::replay [NotNow];
     ListRuns = GET "/api/v2/workflows/runs" User runs::list [NotFound];

@@ -2,8 +2,8 @@
 //! program's business.
 //!
 //! actix serves, on connections that are watched over: [`socket`] hands it one request at a time
-//! and cuts off who does not read, [`peers`] makes room, [`answers`] bounds what goes out. See
-//! ADR 13.
+//! and cuts off who does not read, [`peers`] makes room, [`answers`] bounds what goes out,
+//! [`stopping`] ends answers without an end. See ADR 13.
 
 pub(in crate::api) mod answers;
 pub(in crate::api) mod client;
@@ -11,6 +11,7 @@ mod framing;
 mod paths;
 mod peers;
 pub(in crate::api) mod socket;
+pub(in crate::api) mod stopping;
 mod watch;
 
 use super::routes;
@@ -29,6 +30,7 @@ use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
+use stopping::Stopping;
 
 /// How long a client may take to acknowledge the end of a connection.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,6 +118,11 @@ pub fn serve(
         let app = app(shared.clone())
             .into_factory()
             .map_err(|error: actix_web::Error| error.error_response());
+        let signal = stopping.clone();
+        let ends = Stopping::new(move || {
+            let signal = signal.clone();
+            async move { signal.notified().await }
+        });
         let http = HttpService::build()
             .keep_alive(settings.keep_alive)
             // Ours is for each head.
@@ -126,8 +133,9 @@ pub fn serve(
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .on_connect_ext(|socket: &Socket, data| {
+            .on_connect_ext(move |socket: &Socket, data| {
                 data.insert(socket.gate());
+                data.insert(ends.clone());
             })
             .h1(map_config(app, |()| AppConfig::default()));
         fn_service(move |io: TcpStream| ready(admit(io, &peers, pace))).and_then(http)

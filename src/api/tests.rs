@@ -8,6 +8,7 @@ mod connections;
 mod counted;
 mod counting;
 mod filters;
+mod follow;
 mod greedy;
 mod hostile;
 mod ingress;

@@ -93,6 +93,16 @@ impl ConnectionFilter {
     }
 }
 
+/// The order of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By id, the newest first.
+    #[default]
+    NewestFirst,
+    /// By id, the oldest first.
+    OldestFirst,
+}
+
 /// Which deliveries a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
@@ -114,6 +124,8 @@ pub struct DeliveryFilter {
     pub until: Option<Timestamp>,
     /// Only those with this id of the provider, which several connections may have received.
     pub provider_delivery_id: Option<String>,
+    /// In this order.
+    pub order: Order,
 }
 
 /// Which runs a list shows.

@@ -183,6 +183,7 @@ impl Turn {
         self.state.doubts.hear();
         let input = Input::DeliveryArrived { hook: folded.hook };
         self.step(Some(input), edit).await?;
+        self.services.note_change();
         for name in names {
             counter!(metric::PROCESSED, "outcome" => name).increment(1);
         }

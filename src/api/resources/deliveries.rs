@@ -1,8 +1,11 @@
 //! The history of deliveries.
 
+mod follow;
+
+use self::follow::{Follow, FollowQuery};
 use super::payload;
 use crate::api::dto;
-use crate::api::error::Answer;
+use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::Path;
 use crate::api::me::Me;
 use crate::api::query::{
@@ -10,12 +13,16 @@ use crate::api::query::{
 };
 use crate::api::reply::{json, names, ok};
 use crate::api::schema::{DeliveryStatus, OutcomeName};
+use crate::api::server::stopping::Stopping;
 use crate::domain::command::CommandKind;
 use crate::domain::delivery::{Delivery, Source};
 use crate::domain::id::{ConnectionId, DeliveryId};
 use crate::domain::repo::ProviderKind;
-use crate::store::{After, DeliveryFilter};
+use crate::store::{After, DeliveryFilter, Order};
+use crate::telemetry::{Limit as Bound, limit_reached};
 use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
@@ -54,6 +61,7 @@ impl DeliveryQuery {
             since: self.since.map(|Moment(at)| at),
             until: self.until.map(|Moment(at)| at),
             provider_delivery_id: self.provider_delivery_id.map(|ProviderDeliveryId(id)| id),
+            order: Order::NewestFirst,
         };
         (filter, after)
     }
@@ -71,6 +79,59 @@ pub(in crate::api) async fn list(me: Me, Query(asked): Query<DeliveryQuery>) -> 
     let names = names(owned, found.items.iter().map(|d| d.connection)).await?;
     let shape = |d: Delivery| dto::DeliverySummary::of(&d, names.get(&d.connection));
     ok(&dto::List::of(found, shape))
+}
+
+/// Follow deliveries as they arrive
+///
+/// Server-sent events named `delivery`, each with a delivery as in the list: when it arrives, and
+/// once more when it is processed, the oldest first.
+#[utoipa::path(
+    get, path = "/api/v2/deliveries/stream",
+    params(
+        FollowQuery,
+        ("Last-Event-ID" = Option<DeliveryId>, Header,
+            description = "Continue after this delivery, as a browser asks when it comes again.")
+    ),
+    responses((status = 200, content_type = "text/event-stream", body = String))
+)]
+pub(in crate::api) async fn follow(
+    me: Me,
+    request: HttpRequest,
+    Query(asked): Query<FollowQuery>,
+) -> Answer {
+    let last = match request.headers().get("Last-Event-ID") {
+        None => None,
+        Some(id) => {
+            let id = id.to_str().ok().and_then(|id| id.parse().ok());
+            let words = "Last-Event-ID: expected the id of an event of this stream.";
+            Some(id.ok_or_else(|| Problem::new(Code::BadCursor, words))?)
+        }
+    };
+    let begin = asked.begin(last, me.clock.now_for_id());
+    let spent = me.answers.take(Some(me.caller.user), follow::STREAM_BYTES);
+    let spent = spent.ok_or_else(|| {
+        limit_reached(Bound::AnswerBytes);
+        let words = "Too many streams are open. Try again after Retry-After.";
+        Problem::new(Code::Overloaded, words)
+    })?;
+    asked.may_follow(&me).await?;
+    let stopping = Stopping::of(&request);
+    let follow = Follow::new(
+        me.shared.clone(),
+        me.caller,
+        stopping,
+        (asked, begin),
+        spent,
+    );
+    let next = |mut follow: Follow| async move {
+        let event = follow.next().await?;
+        Some((event, follow))
+    };
+    let mut answer = HttpResponse::Ok();
+    // A proxy must not gather what is to be seen at once.
+    answer.insert_header(("X-Accel-Buffering", "no"));
+    answer.content_type("text/event-stream");
+    Ok(answer.streaming(stream::unfold(follow, next)))
 }
 
 /// Get a delivery with its payload

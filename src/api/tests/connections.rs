@@ -31,6 +31,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 pub(super) struct FakeConnections {
     pub(super) store: Arc<MemoryStore>,
@@ -44,6 +45,7 @@ pub(super) struct FakeConnections {
     /// The outcome for the hooks of connections that are disconnected.
     pub(super) outcome: Mutex<HookOutcome>,
     pub(super) delivered: AtomicUsize,
+    pub(super) changes: watch::Sender<()>,
     pub(super) heard: AtomicUsize,
     pub(super) rejected: AtomicUsize,
 }
@@ -201,6 +203,10 @@ impl Connections for FakeConnections {
 
     fn delivered(&self, _: ConnectionId) {
         self.delivered.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     fn heard(&self, _: ConnectionId) {

@@ -76,6 +76,7 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::ListConnections
         | O::ListRepositories
         | O::ListDeliveries
+        | O::FollowDeliveries
         | O::ListRuns
         | O::ListIncidents
         | O::ListOperations

@@ -196,6 +196,7 @@ impl Stage {
             is_slow: false.into(),
             outcome: Mutex::new(HookOutcome::Pending),
             delivered: 0.into(),
+            changes: tokio::sync::watch::Sender::default(),
             heard: 0.into(),
             rejected: 0.into(),
         });
@@ -244,6 +245,12 @@ impl Stage {
             handle,
             thread: Some(thread),
         }
+    }
+
+    /// Stops the server as the daemon does. Returns what waits for its end.
+    pub(super) fn stop(&self) -> impl FnOnce() + use<> {
+        let stopped = self.handle.stop(true);
+        move || futures_executor::block_on(stopped)
     }
 
     /// An API call.

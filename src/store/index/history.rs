@@ -6,7 +6,8 @@ use super::key::{Key, Kind};
 use super::{Index, Kv};
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::id::{ConnectionId, DeliveryId, OwnerId};
-use crate::store::{After, DeliveryFilter, Listing, ReadError};
+use crate::domain::time::Timestamp;
+use crate::store::{After, DeliveryFilter, Listing, Order, ReadError};
 
 /// Whether a delivery fits, apart from the connections that are asked for.
 fn fits(delivery: &Delivery, owner: OwnerId, filter: &DeliveryFilter) -> bool {
@@ -45,15 +46,18 @@ impl<K: Kv> Index<K> {
             let by_outcome = Key::of(Kind::DeliveryByOutcome).id(owner.as_u128());
             lists.keys = vec![by_outcome.word(outcome)];
         }
-        let until = filter.until.map(DeliveryId::first_at);
-        let last = [after.last, until].into_iter().flatten().min();
-        let after = After {
-            last: last.map(DeliveryId::as_u128),
-            limit: after.limit,
+        // The span is open: `before` and `until` are not in it.
+        let first = |at: Timestamp| DeliveryId::first_at(at).as_u128();
+        let before = filter.since.map(|at| first(at).saturating_sub(1));
+        let until = filter.until.map(first);
+        let last = after.last.map(DeliveryId::as_u128);
+        let (last, end) = match filter.order {
+            Order::NewestFirst => ([last, until].into_iter().flatten().min(), before),
+            Order::OldestFirst => ([last, before].into_iter().flatten().max(), until),
         };
-        let first = filter.since.map(DeliveryId::first_at);
+        let (limit, order) = (after.limit, filter.order);
         let mut whose = self.fitting(&filter.whose);
-        let found = self.walk(&lists.keys, after, first.map(DeliveryId::as_u128), |id| {
+        let found = self.walk_span(&lists.keys, After { last, limit }, order, end, |id| {
             let Some((_, delivery)) = self.delivery_at(DeliveryId::from_u128(id))? else {
                 return Ok(None);
             };
@@ -90,7 +94,11 @@ impl<K: Kv> Index<K> {
             let connection = ConnectionId::from_u128(connection);
             let key = provider_id_key(connection, provider_delivery_id);
             let id = self.id_at(&key)?.map(DeliveryId::from_u128);
-            let id = id.filter(|id| after.last.is_none_or(|last| *id < last));
+            let is_after = |id: &DeliveryId| match filter.order {
+                Order::NewestFirst => after.last.is_none_or(|last| *id < last),
+                Order::OldestFirst => after.last.is_none_or(|last| *id > last),
+            };
+            let id = id.filter(is_after);
             let found = id.map(|id| self.delivery_at(id)).transpose()?.flatten();
             if let Some((_, delivery)) = found
                 && fits(&delivery, owner, filter)
@@ -99,7 +107,10 @@ impl<K: Kv> Index<K> {
                 items.push(delivery);
             }
         }
-        items.sort_unstable_by_key(|delivery| std::cmp::Reverse(delivery.id));
+        items.sort_unstable_by_key(|delivery| delivery.id);
+        if filter.order == Order::NewestFirst {
+            items.reverse();
+        }
         let has_more = items.len() > after.limit;
         items.truncate(after.limit);
         let next = items.last().filter(|_| has_more).map(|d| d.id);

@@ -9,8 +9,8 @@ use crate::domain::repo::{FullName, ProviderKind};
 use crate::domain::run::{Family, Run};
 use crate::domain::user::Credential;
 use crate::store::{
-    After, ConnectionFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Page, ReadError, RunFilter,
-    Whose,
+    After, ConnectionFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Order, Page, ReadError,
+    RunFilter, Whose,
 };
 use std::collections::HashMap;
 
@@ -74,37 +74,57 @@ impl<K: Kv> Index<K> {
         }
     }
 
-    /// The next ids of several lists taken together, newest first.
+    /// The next ids of several lists taken together.
     fn merged(
         &self,
         lists: &[Key],
         last: Option<u128>,
+        order: Order,
         limit: usize,
     ) -> Result<Vec<u128>, ReadError> {
+        let newest_first = order == Order::NewestFirst;
         let mut ids = Vec::new();
         for list in lists {
-            ids.extend(self.ids(list, last, true, limit)?);
+            ids.extend(self.ids(list, last, newest_first, limit)?);
         }
-        ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+        ids.sort_unstable();
+        if newest_first {
+            ids.reverse();
+        }
         ids.dedup();
         ids.truncate(limit);
         Ok(ids)
     }
 
-    /// A page of what `look` finds fitting, down to the id `first`, and where to continue.
+    /// A page of what `look` finds fitting, newest first, and where to continue.
     pub(super) fn walk<T>(
         &self,
         lists: &[Key],
         after: After<u128>,
-        first: Option<u128>,
+        look: impl FnMut(u128) -> Result<Option<T>, ReadError>,
+    ) -> Result<Listing<T, u128>, ReadError> {
+        self.walk_span(lists, after, Order::NewestFirst, None, look)
+    }
+
+    /// The same in an order, up to and without the id `end`.
+    pub(super) fn walk_span<T>(
+        &self,
+        lists: &[Key],
+        after: After<u128>,
+        order: Order,
+        end: Option<u128>,
         mut look: impl FnMut(u128) -> Result<Option<T>, ReadError>,
     ) -> Result<Listing<T, u128>, ReadError> {
+        let is_beyond = |id| match order {
+            Order::NewestFirst => end.is_some_and(|end| id <= end),
+            Order::OldestFirst => end.is_some_and(|end| id >= end),
+        };
         let (mut last, mut looked_at, mut items) = (after.last, 0, Vec::new());
         loop {
-            let ids = self.merged(lists, last, CHUNK)?;
+            let ids = self.merged(lists, last, order, CHUNK)?;
             let is_end = ids.len() < CHUNK;
             for id in ids {
-                if first.is_some_and(|first| id < first) {
+                if is_beyond(id) {
                     return Ok(Listing { items, next: None });
                 }
                 if looked_at == LOOKED_AT_MAX {
@@ -203,7 +223,7 @@ impl<K: Kv> Index<K> {
             None => Key::of(Kind::ConnectionByOwner).id(owner.as_u128()),
             Some(status) => by_status(owner, status),
         };
-        let found = self.walk(&[list], after, None, load)?;
+        let found = self.walk(&[list], after, load)?;
         Ok(Listing {
             items: found.items,
             next: found.next.map(ConnectionId::from_u128),
@@ -220,7 +240,7 @@ impl<K: Kv> Index<K> {
         let users = [credential.as_u128(), owner.as_u128()];
         let lists = users.map(|user| Key::of(Kind::ConnectionByCredential).id(user));
         let (last, limit) = (after.last.map(ConnectionId::as_u128), after.limit);
-        let mut ids = self.merged(&lists, last, limit.saturating_add(1))?;
+        let mut ids = self.merged(&lists, last, Order::NewestFirst, limit.saturating_add(1))?;
         let has_more = ids.len() > limit;
         ids.truncate(limit);
         let items = self.each(Kind::Connection, &ids)?;
@@ -241,7 +261,7 @@ impl<K: Kv> Index<K> {
             last: after.last.map(RunId::as_u128),
             limit: after.limit,
         };
-        let found = self.walk(&lists.keys, after, None, |id| {
+        let found = self.walk(&lists.keys, after, |id| {
             let Some(run) = self.record::<Run>(&Key::of(Kind::Run).id(id))? else {
                 return Ok(None);
             };
@@ -294,7 +314,7 @@ impl<K: Kv> Index<K> {
             last: after.last.map(IncidentId::as_u128),
             limit: after.limit,
         };
-        let found = self.walk(&lists.keys, after, None, |id| {
+        let found = self.walk(&lists.keys, after, |id| {
             let Some(incident) = self.record::<Incident>(&Key::of(Kind::Incident).id(id))? else {
                 return Ok(None);
             };

@@ -7,7 +7,7 @@ use crate::domain::pattern::Pattern;
 use crate::domain::samples::ANN;
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Subject, wait};
-use crate::store::{After, Change, DeliveryFilter, Store};
+use crate::store::{After, Change, DeliveryFilter, Order, Store};
 
 /// The `n`th delivery of a connection, which arrived at `ms`.
 fn arrived(n: u32, connection: u8, ms: i64) -> Delivery {
@@ -49,8 +49,20 @@ fn some_deliveries(store: &dyn Store) {
     put(store, all.into_iter().map(insert).collect());
 }
 
-/// The last digits of the ids that are found, over pages of two.
+/// The last digits of the ids that are found, over pages of two, in either order.
 fn found(store: &dyn Store, filter: &DeliveryFilter) -> Vec<u128> {
+    let upward = DeliveryFilter {
+        order: Order::OldestFirst,
+        ..filter.clone()
+    };
+    let mut risen = in_order(store, &upward);
+    risen.reverse();
+    let found = in_order(store, filter);
+    assert_eq!(found, risen, "{filter:?}");
+    found
+}
+
+fn in_order(store: &dyn Store, filter: &DeliveryFilter) -> Vec<u128> {
     let (mut seen, mut last) = (Vec::new(), None);
     loop {
         let page = wait(store.deliveries_of(ANN, filter, After { last, limit: 2 })).unwrap();
