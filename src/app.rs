@@ -5,6 +5,7 @@ mod census;
 pub mod doctor;
 mod events;
 mod failure;
+mod forwarding;
 mod listening;
 mod providers;
 mod series;
@@ -16,6 +17,7 @@ pub use crate::store::tools as store_tools;
 pub use adapters::{SteadyClock, SystemClock, SystemEntropy};
 pub use events::default_events;
 pub use failure::StartError;
+pub use forwarding::Forwarding;
 pub use start::App;
 
 use crate::config::Config;

@@ -33,6 +33,7 @@ mod demo;
 mod disconnect;
 mod doctor;
 mod failed;
+mod forward;
 mod help;
 mod history;
 mod incidents;
@@ -140,8 +141,10 @@ enum Command {
     Connections(connections::ListArgs),
     /// List, acknowledge or resolve incidents.
     Incidents(incidents::Args),
-    /// List, show or replay deliveries.
+    /// List, follow, show or replay deliveries.
     Deliveries(Box<deliveries::Args>),
+    /// Send a connection's deliveries on to a receiver on this machine, to develop against.
+    Forward(Box<forward::Args>),
     /// List workflow runs and pipelines, or show one.
     Runs(runs::Args),
     /// Show totals: connections, incidents, deliveries.
@@ -256,6 +259,7 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Connections(args) => connections::list(&args, session),
         Command::Incidents(args) => incidents::run(&args, session),
         Command::Deliveries(args) => deliveries::run(&args, session),
+        Command::Forward(args) => forward::run(&args, session),
         Command::Auth(command) => auth::run(&command, session),
         Command::Whoami => auth::whoami(session),
         Command::Repositories(args) => repositories::run(&args, session),

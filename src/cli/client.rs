@@ -1,9 +1,11 @@
 //! The API as the commands use it: one request, one JSON answer, errors in words.
 
 mod answer;
+mod events;
 mod reach;
 
 pub(super) use answer::refusal;
+pub(super) use events::Recent;
 
 use super::access::{self, Access};
 use super::address::{Address, query};
@@ -14,6 +16,7 @@ use reqwest::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::Value;
+use std::future::Future;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -189,6 +192,11 @@ impl Client {
                 answer::Unread::TooLong => Failed::new("the daemon's response is too large"),
             })
         })
+    }
+
+    /// Waits for something else than the daemon.
+    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
     }
 
     /// Waits.

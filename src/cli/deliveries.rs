@@ -1,5 +1,6 @@
-//! `hookherd deliveries`: list, show, replay.
+//! `hookherd deliveries`: list, follow, show, replay.
 
+mod follow;
 mod replay;
 mod which;
 
@@ -29,6 +30,10 @@ pub(super) struct Args {
     action: Option<Action>,
     #[command(flatten)]
     which: Which,
+    /// Show deliveries as they arrive, and again when they are processed. `--since` begins with
+    /// stored ones.
+    #[arg(long, short, conflicts_with_all = ["limit", "cursor", "until", "provider_delivery_id"])]
+    follow: bool,
     #[command(flatten)]
     part: Part,
 }
@@ -52,6 +57,7 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
             session.printer.delivery(&text)
         }
         Some(Action::Replay(args)) => replay::run(args, &client, session.printer),
+        None if args.follow => follow::run(&args.which, &client, session.printer),
         None => {
             let wanted = args.which.wanted(&client)?;
             LISTING.show(

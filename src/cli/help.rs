@@ -91,8 +91,11 @@ hookherd deliveries --connection octo/app
 hookherd deliveries --outcome dead_letter
 hookherd deliveries show dlv_... --json
 hookherd deliveries --since 2h --event workflow_run
+hookherd deliveries --follow --repository 'octo/*'
 hookherd deliveries replay dlv_...
 hookherd deliveries replay --outcome paused --since 1d --dry-run
+hookherd forward octo/app http://localhost:3000/hook
+hookherd forward octo/app http://localhost:3000/hook --since 2h --no-follow
 hookherd runs --repository octo/app --branch main
 hookherd runs --conclusion failure
 hookherd runs show run_...

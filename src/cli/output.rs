@@ -10,7 +10,7 @@ mod text;
 mod when;
 
 pub(super) use table::{Column, Sheet};
-pub(super) use text::{pretty, printable};
+pub(super) use text::{harmless_json, pretty, printable};
 pub(in crate::cli) use when::relative as from_now;
 
 use super::failed::Failed;

@@ -10,6 +10,7 @@ mod credentials;
 mod deliveries;
 pub(crate) mod fake;
 mod forms;
+mod forward;
 mod history;
 mod lists;
 mod operations;

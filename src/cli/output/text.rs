@@ -40,7 +40,7 @@ pub(super) fn shortened(text: &str, chars_max: usize) -> String {
 
 /// JSON with harmful characters escaped. Outside of strings JSON has none but line ends and
 /// tabs, which stay.
-pub(super) fn harmless_json(text: &str) -> String {
+pub(in crate::cli) fn harmless_json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_harmful(c) && !matches!(c, '\n' | '\t' | '\r') {

@@ -172,8 +172,8 @@ impl Follow {
         }
     }
 
-    /// What is to be sent next; `None` when the stream ends: the daemon stops, the API token is no
-    /// longer good, or the store cannot be read. The client asks again, and gets the reason.
+    /// What is to be sent next; `None` when the stream ends. An error breaks it off: the API token
+    /// is no longer good, or the store cannot be read. The client asks again, and gets the reason.
     pub(super) async fn next(&mut self) -> Option<io::Result<Bytes>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -181,11 +181,16 @@ impl Follow {
             }
             self.changes.mark_unchanged();
             let began = Instant::now();
-            let has_more = self.look().await.ok()?;
+            let has_more = match self.look().await {
+                Ok(has_more) => has_more,
+                Err(problem) => return Some(Err(broken(&problem))),
+            };
             self.took += began.elapsed();
             if self.checked.elapsed() >= ALIVE_EVERY {
                 self.checked = Instant::now();
-                still_good(&self.shared, self.caller).await.ok()?;
+                if let Err(problem) = still_good(&self.shared, self.caller).await {
+                    return Some(Err(broken(&problem)));
+                }
                 self.ready.push_back(Bytes::from_static(b": alive\n\n"));
             }
             if !self.ready.is_empty() || has_more {
@@ -280,6 +285,10 @@ impl Follow {
             && wanted.outcome.is_none_or(|wanted| outcome == Some(wanted))
             && wanted.is_processed.is_none_or(|is| is == outcome.is_some())
     }
+}
+
+fn broken(problem: &Problem) -> io::Error {
+    io::Error::other(problem.to_string())
 }
 
 const fn is_processed(delivery: &Delivery) -> bool {
