@@ -27,7 +27,8 @@ fn a_webhook_that_was_edited_and_deleted_by_hand_has_it_in_its_history() {
     for word in ["drifted", "events", "check", "repair", "lost", "ensure"] {
         assert!(said.contains(word), "{word}: {said}");
     }
-    let one = done(stage, &["history", "octo/app", "--limit", "1"]);
+    let one = stage.run(&["history", "octo/app", "--limit", "1"]).stdout;
+    let one = String::from_utf8(one).unwrap();
     assert!(
         one.contains("recreated") && !one.contains("drifted"),
         "{one}"
