@@ -34,6 +34,7 @@ mod disconnect;
 mod doctor;
 mod failed;
 mod forward;
+mod gaps;
 mod help;
 mod history;
 mod incidents;
@@ -164,6 +165,10 @@ enum Command {
     RotateSecret(action::Args),
     /// List what happened to a connection's webhook, how that is known, and what was done.
     History(history::Args),
+    /// Compare the provider's delivery log with what is stored, and recover what is missing.
+    Reconcile(action::Args),
+    /// List times in which deliveries were missed, and what was recovered.
+    Gaps(gaps::Args),
     /// List or show commands that were asked of connections, and their outcomes.
     #[command(subcommand)]
     Commands(commands::Commands),
@@ -252,6 +257,8 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Ping(args) => action::run(&args, Action::Ping, session),
         Command::Recreate(args) => action::run(&args, Action::Recreate, session),
         Command::RotateSecret(args) => action::run(&args, Action::RotateSecret, session),
+        Command::Reconcile(args) => action::run(&args, Action::Reconcile, session),
+        Command::Gaps(args) => gaps::run(&args, session),
         Command::Commands(command) => commands::run(&command, session),
         Command::History(args) => history::run(&args, session),
         Command::Bulk(args) => bulk::run(&args, session),

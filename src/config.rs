@@ -54,6 +54,8 @@ pub struct Config {
     pub gitlab: Vec<Installation>,
     /// Checks of hooks.
     pub health: Health,
+    /// Recovery of missed deliveries.
+    pub recovery: Recovery,
     /// Limits of ingress.
     pub ingress: Ingress,
     /// Retention of history.
@@ -129,6 +131,12 @@ settings! {
         startup_spread: Duration = "duration",
     }
 
+    /// Recovery of missed deliveries.
+    Recovery {
+        /// Interval at which each connection is reconciled.
+        reconcile_every: Duration = "interval",
+    }
+
     /// Retention of history.
     Retention {
         /// Deliveries older than this may be deleted.
@@ -159,6 +167,7 @@ struct Sections {
     server: Server,
     providers: providers::Providers,
     health: Health,
+    recovery: Recovery,
     ingress: Ingress,
     retention: Retention,
     incidents: incidents::Incidents,
@@ -212,6 +221,7 @@ impl Config {
             proxy: sections.network.proxy(environment)?,
             server: sections.server,
             health: sections.health,
+            recovery: sections.recovery,
             ingress: sections.ingress,
             retention: sections.retention,
             limits: sections.limits,

@@ -12,6 +12,7 @@ pub mod credentials;
 pub mod domain;
 #[cfg(test)]
 mod histories;
+pub mod ledger;
 pub mod provider;
 pub mod seal;
 pub mod simulator;

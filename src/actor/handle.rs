@@ -125,6 +125,12 @@ impl Actors {
         }
     }
 
+    /// What the actors work with, for others that call the providers for connections.
+    pub fn tools(&self) -> (Arc<Ports>, Arc<Pool>) {
+        let services = &self.services;
+        (Arc::clone(&services.ports), Arc::clone(&services.pool))
+    }
+
     /// Seals the tokens of all credentials with the newest key; see [`Pool::reseal`].
     pub async fn reseal(&self) -> Result<(), ResealError> {
         self.services.pool.reseal().await

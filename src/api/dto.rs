@@ -27,6 +27,8 @@ mod account;
 mod command;
 mod connection;
 mod delivery;
+mod failure;
+mod gap;
 mod history;
 mod incident;
 mod list;
@@ -38,11 +40,13 @@ pub use account::{
     Account, CreatedToken, CreatedUser, Credential, Removal, RemovedUser, Repository, Token, User,
 };
 pub use command::{Acted, Command};
-pub use connection::{Connection, ConnectionList, Disconnected, Health, LastError};
+pub use connection::{Connection, ConnectionList, Disconnected, Health};
 pub use delivery::{
     Accepted, DeliveryDetail, DeliverySummary, IncidentPreview, IngressAnswer, Payload,
     ReplayPreview, RunPreview,
 };
+pub use failure::LastError;
+pub use gap::{Gap, GapTotals, Gaps};
 pub use history::HistoryEntry;
 pub use incident::{FailedJob, Incident, Run};
 pub use list::List;

@@ -25,8 +25,8 @@ use crate::domain::repo::ProviderKind;
 use crate::provider::{Claim, Decode, Verified};
 use crate::store::{CommitError, Conflict, ReadError};
 use crate::telemetry::{may_log, metric};
-use actix_web::http::Method;
-use actix_web::{HttpRequest, web};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, ResponseError, web};
 use again::Again;
 use body::{Body, Limits};
 use commit::{OFFLOAD_BYTES, commit, offloaded, stopping};
@@ -73,7 +73,15 @@ pub(super) async fn receive(
         decoder: Arc::clone(decoder),
         key,
     };
-    let result = take_in(&shared, called, &request, payload).await;
+    let named = named(&shared, &called).await;
+    let hook = named
+        .as_ref()
+        .ok()
+        .and_then(|named| named.as_ref().map(|c| c.id));
+    let result = match named {
+        Ok(named) => take_in(&shared, called, &request, payload, named).await,
+        Err(error) => Err(error.into()),
+    };
     let outcome = match &result {
         Ok((outcome, _)) => *outcome,
         Err(problem) => IngressOutcome::of(problem.code()),
@@ -83,7 +91,24 @@ pub(super) async fn receive(
         // Strangers can cause these as often as they like: counted, and logged only on demand.
         tracing::debug!(%provider, outcome = outcome.as_str(), "webhook_refused");
     }
+    if let (Err(problem), Some(hook)) = (&result, hook)
+        && is_missed(problem)
+    {
+        shared.recovery.refused(hook);
+    }
     result.map(|(outcome, id)| outcome.answer(id))
+}
+
+/// Whether a refused request may have been an authentic delivery, which the provider does not send
+/// again: it was refused for a reason of this server's, not of the request's.
+fn is_missed(problem: &Problem) -> bool {
+    let status = problem.status_code();
+    let of_ours = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::REQUEST_TIMEOUT,
+    ];
+    status.is_server_error() || of_ours.contains(&status)
 }
 
 /// Counts an answer. `took` runs from the first look at the request, without the time to send it.
@@ -106,8 +131,8 @@ async fn take_in(
     called: Called<'_>,
     request: &HttpRequest,
     payload: web::Payload,
+    named: Option<Connection>,
 ) -> Result<(IngressOutcome, DeliveryId), Problem> {
-    let named = named(shared, &called).await?;
     let account = account_of(shared, named.as_ref(), request);
     let lane = shared.lanes.of(&account);
     let progress = progress_of(request);

@@ -39,6 +39,7 @@ history: History: What happened to connections' webhooks.
 operations: Operations: Requests to many connections.
 incidents: Incidents: Failures of CI, of webhooks and of credentials.
 deliveries: Deliveries: Deliveries of providers, with their payloads.
+gaps: Gaps: Times in which deliveries were missed.
 runs: Runs: Runs of workflows and pipelines.
 credentials: Credentials: Tokens and grants for calling a provider.
 oauth: Sign-in: Signing in with a provider.

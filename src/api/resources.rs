@@ -8,6 +8,7 @@ pub(super) mod credentials;
 pub(super) mod deliveries;
 pub(super) mod docs;
 mod events;
+pub(super) mod gaps;
 pub(super) mod health;
 pub(super) mod history;
 pub(super) mod incidents;

@@ -8,7 +8,7 @@ use super::auth;
 use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
-    commands, connections, credentials, deliveries, docs, health, history, incidents, oauth,
+    commands, connections, credentials, deliveries, docs, gaps, health, history, incidents, oauth,
     operations, repositories, runs, stats, tokens, users, webhooks,
 };
 use super::scope::Shared;
@@ -118,6 +118,8 @@ routes! {
         [NotNow];
     RotateSecret = POST "/api/v2/repositories/connections/{id}/rotate-secret" User
         connections::rotate_secret [NotNow];
+    Reconcile = POST "/api/v2/repositories/connections/{id}/reconcile" User
+        connections::reconcile [NotNow];
     ListCommands = GET "/api/v2/repositories/connections/{id}/commands" User commands::list;
     ListHistory = GET "/api/v2/repositories/connections/{id}/history" User history::list;
     Bulk = POST "/api/v2/repositories/bulk" User operations::bulk
@@ -133,6 +135,7 @@ routes! {
         [BadCursor, NotFound, Overloaded];
     GetDelivery = GET "/api/v2/deliveries/{id}" User deliveries::one;
     Replay = POST "/api/v2/deliveries/{id}/replay" User deliveries::replay [NotNow];
+    ListGaps = GET "/api/v2/gaps" User gaps::list [NotFound];
     ListRuns = GET "/api/v2/workflows/runs" User runs::list [NotFound];
     GetRun = GET "/api/v2/workflows/runs/{id}" User runs::one;
     ListIncidents = GET "/api/v2/incidents" User incidents::list [NotFound];

@@ -8,10 +8,11 @@ use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::RejectReason;
 use crate::domain::history::{EntryKind, Evidence, Reaction};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookKey, IncidentId, OperationId, RunId,
-    TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
+    RunId, TokenId, UserId,
 };
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution, Severity};
+use crate::domain::ledger::{GapCause, Loss};
 use crate::domain::lifecycle::SuspendReason;
 use crate::domain::operation::{Action, ItemOutcome, OperationState, Verdict};
 use crate::domain::removal::HookOutcome;
@@ -101,6 +102,7 @@ texts! {
     CredentialId, "CredentialId", "Id of a credential.", id!("crd"),
         "crd_01kb5c6q3t8v9w0x1y2z3a4b5c";
     DeliveryId, "DeliveryId", "Id of a delivery.", id!("dlv"), "dlv_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    GapId, "GapId", "Id of a gap.", id!("gap"), "gap_01kb5c6q3t8v9w0x1y2z3a4b5c";
     IncidentId, "IncidentId", "Id of an incident.", id!("inc"), "inc_01kb5c6q3t8v9w0x1y2z3a4b5c";
     OperationId, "OperationId", "Id of an operation.", id!("opr"),
         "opr_01kb5c6q3t8v9w0x1y2z3a4b5c";
@@ -185,6 +187,8 @@ names! {
     OperationStateName, "OperationState", OperationStateName::ALL, "State of an operation.";
     ItemOutcome, "ItemOutcome", ItemOutcome::ALL, "How an item of an operation ended.";
     Verdict, "PlanResult", Verdict::ALL, "What an operation would do, or why it would do nothing.";
+    GapCause, "GapCause", GapCause::ALL, "Why deliveries were missed.";
+    Loss, "Loss", Loss::ALL, "Why a missed delivery cannot be recovered.";
     HookOutcome, "WebhookOutcome", HookOutcome::ALL,
         "State of the webhook at the provider after disconnecting.";
 }

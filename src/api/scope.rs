@@ -6,6 +6,7 @@
 //! way to the bare store, and being an admin opens no other user's objects.
 
 mod accounts;
+mod recovery;
 mod selected;
 
 pub(super) use accounts::{Accounts, Belongings};
@@ -33,6 +34,7 @@ use crate::domain::repo::{FullName, Instance, ProviderKind};
 use crate::domain::run::Run;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
+use crate::ledger::Recovery;
 use crate::provider::{Claim, Providers};
 use crate::store::{
     After, Batch, Committing, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter,
@@ -61,6 +63,8 @@ pub struct Collaborators {
     pub store: Arc<dyn Store>,
     /// The actors.
     pub connections: Arc<dyn Connections>,
+    /// Who reconciles.
+    pub recovery: Arc<dyn Recovery>,
     /// The providers.
     pub providers: Providers,
     /// The installations that are meant when no host is named, at most one a kind; without one
@@ -80,6 +84,7 @@ pub struct Collaborators {
 pub struct Shared {
     store: Arc<dyn Store>,
     pub(super) connections: Arc<dyn Connections>,
+    pub(super) recovery: Arc<dyn Recovery>,
     pub(super) providers: Providers,
     pub(super) default_instances: Vec<Instance>,
     pub(super) clock: Arc<dyn Clock>,
@@ -121,6 +126,7 @@ impl Shared {
         Self {
             store: with.store,
             connections: with.connections,
+            recovery: with.recovery,
             providers: with.providers,
             default_instances: with.default_instances,
             clock: with.clock,

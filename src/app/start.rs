@@ -15,6 +15,7 @@ use crate::credentials::Ports;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::Entropy;
 use crate::domain::time::Clock;
+use crate::ledger::{self, Reconciler};
 use crate::seal::Seal;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey};
 use crate::store::Store;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 pub struct App {
     store: Arc<DiskStore>,
     actors: Actors,
+    reconciler: Reconciler,
     servers: Vec<Listening>,
     address: SocketAddr,
     counting: Counting,
@@ -70,12 +72,18 @@ impl App {
             public_url: config.server.public_url.clone(),
         };
         let connections = store_dyn.connection_ids().await?;
-        let actors = Actors::start(ports, settings(&config), connections);
+        let actors = Actors::start(ports, settings(&config), connections.clone());
         actors.reseal().await?;
+        let notified = actors.clone();
+        let delivered = Box::new(move |id| notified.delivered(id));
+        let recovery = ledger_settings(&config);
+        let reconciler =
+            Reconciler::start(actors.tools(), recovery, connections, delivered).await?;
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,
             connections: Arc::new(actors.clone()) as Arc<dyn Connections>,
+            recovery: Arc::new(reconciler.clone()),
             providers,
             default_instances: default_instances(&config),
             clock,
@@ -91,6 +99,7 @@ impl App {
         Ok(Self {
             store,
             actors,
+            reconciler,
             servers,
             address,
             counting,
@@ -118,6 +127,7 @@ impl App {
         for server in &self.servers {
             server.stop().await;
         }
+        self.reconciler.stop().await;
         self.actors.stop().await;
         self.counting.stop();
         self.store.close();
@@ -137,6 +147,15 @@ fn settings(config: &Config) -> Settings {
         connect_wait: health.connect_wait,
         rules: config.rules.clone(),
         ..Settings::default()
+    }
+}
+
+fn ledger_settings(config: &Config) -> ledger::Settings {
+    let health = &config.health;
+    ledger::Settings {
+        every: config.recovery.reconcile_every,
+        startup_spread: health.startup_spread,
+        ..ledger::Settings::default()
     }
 }
 

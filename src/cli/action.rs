@@ -1,4 +1,5 @@
-//! `hookherd check`, `ping`, `recreate`, `rotate-secret`: request it, and wait for the result.
+//! `hookherd check`, `ping`, `recreate`, `rotate-secret`, `reconcile`: request it, and wait for the
+//! result.
 
 use super::client::Client;
 use super::commands;
@@ -38,6 +39,8 @@ pub(super) enum Action {
     Recreate,
     /// Give the hook a new secret.
     RotateSecret,
+    /// Compare the provider's log with what is stored.
+    Reconcile,
 }
 
 impl Action {
@@ -48,6 +51,7 @@ impl Action {
             Self::Ping => "ping",
             Self::Recreate => "recreate",
             Self::RotateSecret => "rotate-secret",
+            Self::Reconcile => "reconcile",
         }
     }
 
@@ -60,6 +64,7 @@ impl Action {
             Self::RotateSecret => {
                 "secret rotation started; the old secret stays valid for one hour"
             }
+            Self::Reconcile => "reconcile started",
         }
     }
 
@@ -70,6 +75,7 @@ impl Action {
             Self::Ping => "test delivery received",
             Self::Recreate => "webhook recreated",
             Self::RotateSecret => "webhook secret rotated; the old secret stays valid for one hour",
+            Self::Reconcile => "delivery log compared",
         }
     }
 
@@ -80,8 +86,33 @@ impl Action {
             Self::Check | Self::RotateSecret => "/health/last_check_at",
             Self::Ping => "/webhook_last_delivery_at",
             Self::Recreate => "/webhook_id",
+            Self::Reconcile => "/health/gaps/reconciled_at",
         }
     }
+
+    /// Where the connection says why it failed.
+    const fn error(self) -> &'static str {
+        match self {
+            Self::Check | Self::Ping | Self::Recreate | Self::RotateSecret => "/last_error",
+            Self::Reconcile => "/health/gaps/last_error",
+        }
+    }
+
+    /// What the connection says of the result.
+    fn result(self, now: &Value) -> String {
+        match self {
+            Self::Check | Self::Ping | Self::Recreate | Self::RotateSecret => webhook(now),
+            Self::Reconcile => recovered(now),
+        }
+    }
+}
+
+/// What was missed and recovered so far.
+fn recovered(now: &Value) -> String {
+    let number = |name: &str| now["health"]["gaps"]["totals"][name].as_u64().unwrap_or(0);
+    let (missed, recovered) = (number("missed"), number("recovered"));
+    let lost = number("unrecoverable");
+    format!("{missed} missed in total, {recovered} recovered, {lost} unrecoverable")
 }
 
 /// The state of the connection at the end.
@@ -99,17 +130,20 @@ fn wait(
     client: &Client,
     found: &Found,
     asked: &Value,
-    evidence: &str,
+    action: Action,
     timeout: Duration,
 ) -> Result<End, Failed> {
     let (before, path) = (&found.connection, path(found, None)?);
+    let (evidence, error) = (action.evidence(), action.error());
+    let failed_at = format!("{error}/at");
     let mut now = asked.clone();
     let until = Instant::now() + timeout;
     let mut pause = LOOK.0;
     loop {
         let has_changed = |pointer| now.pointer(pointer) != before.pointer(pointer);
         let is_there = now.pointer(evidence).is_some_and(|value| !value.is_null());
-        if has_changed("/last_error/at") && !now["last_error"].is_null() {
+        let has_failed = now.pointer(error).is_some_and(|error| !error.is_null());
+        if has_failed && has_changed(&failed_at) {
             return Ok(End::Refused(now));
         }
         if is_there && has_changed(evidence) {
@@ -132,11 +166,11 @@ pub(super) fn run(args: &Args, action: Action, session: &Session) -> CommandResu
     let end = if args.no_wait {
         End::Pending(asked.clone())
     } else {
-        wait(&client, &found, &asked, action.evidence(), args.timeout)?
+        wait(&client, &found, &asked, action, args.timeout)?
     };
     let (mut now, words) = match end {
         End::Done(now) => {
-            let words = format!("{name}: {}; {}", action.done(), webhook(&now));
+            let words = format!("{name}: {}; {}", action.done(), action.result(&now));
             (now, words)
         }
         End::Pending(now) => {
@@ -145,12 +179,14 @@ pub(super) fn run(args: &Args, action: Action, session: &Session) -> CommandResu
             (now, format!("{name}: {begun}; {webhook}\n{later}"))
         }
         End::Refused(now) => {
-            let code = text_of(&now, "/last_error/code");
-            let words = format!(
-                "{name}: {} failed: {} (command {id})",
-                action.as_str(),
-                webhook(&now)
-            );
+            let code = text_of(&now, &format!("{}/code", action.error()));
+            let why = match action {
+                Action::Reconcile => text_of(&now, "/health/gaps/last_error/message").to_owned(),
+                Action::Check | Action::Ping | Action::Recreate | Action::RotateSecret => {
+                    webhook(&now)
+                }
+            };
+            let words = format!("{name}: {} failed: {why} (command {id})", action.as_str());
             return Err(Failed::new(words).coded(code));
         }
     };

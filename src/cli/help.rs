@@ -64,6 +64,9 @@ hookherd recreate octo/app
 hookherd rotate-secret octo/app
 hookherd history octo/app
 hookherd history octo/app --limit 5 --json
+hookherd reconcile octo/app
+hookherd gaps
+hookherd gaps --connection octo/app
 hookherd commands list octo/app
 hookherd commands list octo/app --limit 5
 hookherd commands show cmd_...

@@ -37,11 +37,13 @@ pub enum CommandKind {
     Resolve(IncidentId),
     /// Process a stored delivery again.
     Replay(DeliveryId),
+    /// Compare the provider's delivery log with what is stored, and ingest what is missing.
+    Reconcile,
 }
 
 impl CommandKind {
     /// All names.
-    pub const NAMES: [&str; 11] = [
+    pub const NAMES: [&str; 12] = [
         "resume",
         "pause",
         "set_events",
@@ -53,6 +55,7 @@ impl CommandKind {
         "acknowledge",
         "resolve",
         "replay",
+        "reconcile",
     ];
 
     /// The name used in JSON and logs.
@@ -69,6 +72,7 @@ impl CommandKind {
             Self::Acknowledge(_) => "acknowledge",
             Self::Resolve(_) => "resolve",
             Self::Replay(_) => "replay",
+            Self::Reconcile => "reconcile",
         }
     }
 }

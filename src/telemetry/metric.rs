@@ -93,6 +93,12 @@ metrics! {
         "Incidents opened.";
     RESOLVED = Counter "hookherd_incidents_resolved_total" []
         "Incidents resolved.";
+    GAP_SECONDS = Counter "hookherd_gap_seconds_total" []
+        "Time in which deliveries were or may have been missed, summed over connections.";
+    RECOVERED = Counter "hookherd_deliveries_recovered_total" []
+        "Missed deliveries that were recovered.";
+    UNRECOVERABLE = Counter "hookherd_deliveries_unrecoverable_total" ["reason"]
+        "Missed deliveries that cannot be recovered, by reason.";
     REFRESHES = Counter "hookherd_grant_refreshes_total" ["outcome"]
         "OAuth token refreshes, by outcome.";
     UNSTORED = Gauge "hookherd_grants_unstored" []

@@ -13,6 +13,7 @@ mod install;
 mod keys;
 mod metrics;
 mod neighbours;
+mod recovery;
 mod refusals;
 mod refused;
 mod scan;

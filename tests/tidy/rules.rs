@@ -28,6 +28,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "ledger",
+        &["domain", "store", "provider", "credentials", "telemetry"],
+    ),
+    (
         "api",
         &[
             "domain",
@@ -35,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "provider",
             "credentials",
             "actor",
+            "ledger",
             "telemetry",
         ],
     ),

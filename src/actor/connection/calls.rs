@@ -1,6 +1,6 @@
 //! Making a provider call, and converting its result into an input.
 
-use super::plan::Edit;
+use super::plan::{Edit, asked_to_reconcile};
 use crate::actor::secrets::{hook_mark, hook_spec, target};
 use crate::actor::services::Services;
 use crate::credentials::{Ports, Refusal, SOON};
@@ -8,6 +8,7 @@ use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::history::Made;
+use crate::domain::ledger::AskedBy;
 use crate::domain::lifecycle::{Call, Failure, Input, Reply};
 use crate::domain::secret::Proof;
 use crate::domain::wording;
@@ -173,11 +174,16 @@ async fn carry_out(
             } else {
                 Made::Found
             };
-            let edit = Edit {
+            let mut edit = Edit {
                 repository: Some(ensured.repository),
                 made: Some(made),
                 ..written(ports, ensured.proof)
             };
+            // A hook that is new here: what ran before it is found by listing.
+            if connection.lifecycle.hook.id() != Some(ensured.hook) {
+                let asked = asked_to_reconcile(id, ports.now(), AskedBy::Hook);
+                edit.changes.push(asked);
+            }
             Ok((
                 Reply::Ensured {
                     hook: ensured.hook,

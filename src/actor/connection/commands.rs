@@ -2,7 +2,7 @@
 //! parts of Hookherd.
 
 use super::cause::{OwnCause, Waiter, Wanted};
-use super::plan::Edit;
+use super::plan::{Edit, asked_to_reconcile};
 use super::turn::{Doing, Turn};
 use crate::actor::interface::CommandError;
 use crate::actor::secrets;
@@ -14,6 +14,7 @@ use crate::domain::errand::Priority;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{DeliveryId, IncidentId};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject, health};
+use crate::domain::ledger::AskedBy;
 use crate::domain::lifecycle::{Desired, Input};
 use crate::domain::secret::HookSecret;
 use crate::domain::wording;
@@ -201,6 +202,11 @@ impl Turn {
             CommandKind::Acknowledge(id) => Ok((None, self.acknowledge(id).await?)),
             CommandKind::Resolve(id) => Ok((None, self.resolve(id).await?)),
             CommandKind::Replay(id) => Ok((None, self.replay(id).await?)),
+            CommandKind::Reconcile => {
+                let at = self.services.ports.now();
+                let asked = asked_to_reconcile(self.id, at, AskedBy::User);
+                Ok((None, Edit::of([asked])))
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::turn::{Doing, Turn};
 use crate::actor::incidents::Fold;
 use crate::actor::interface::CommandError;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
+use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Input, Phase};
@@ -92,6 +92,7 @@ impl Turn {
             if delivery.tries >= TRIES_MAX {
                 let reason = wording::PROCESSING_FAILED.to_owned();
                 return Ok(Some(Folded {
+                    has_arrived: delivery.source == Source::Webhook,
                     outcomes: vec![(delivery, Outcome::DeadLetter { reason })],
                     ..Folded::default()
                 }));
@@ -120,6 +121,7 @@ impl Turn {
         let mut fold = Fold::new(&self.services.ports, rules, connection);
         let mut folded = Folded::default();
         for mut delivery in pending {
+            folded.has_arrived |= delivery.source == Source::Webhook;
             let outcome = match self.decode(connection, &delivery).await? {
                 Ok(mut decoded) => {
                     delivery.action = decoded.action.take();
@@ -127,7 +129,7 @@ impl Turn {
                     let hook = named_hook(&decoded);
                     let outcome = outcome_of(connection, decoded, &delivery, &mut fold).await?;
                     folded.look_now |= is_reason_to_look && outcome == Outcome::Recorded;
-                    if outcome == Outcome::Pong {
+                    if outcome == Outcome::Pong && delivery.source == Source::Webhook {
                         folded.hook = hook.or(folded.hook);
                     }
                     outcome
@@ -180,9 +182,12 @@ impl Turn {
             edit.changes
                 .push(Change::progress(Delivery { state, ..delivery }));
         }
-        self.state.doubts.hear();
-        let input = Input::DeliveryArrived { hook: folded.hook };
-        self.step(Some(input), edit).await?;
+        // What was read from the provider's log proves nothing about the way from there to here.
+        let input = folded.has_arrived.then(|| {
+            self.state.doubts.hear();
+            Input::DeliveryArrived { hook: folded.hook }
+        });
+        self.step(input, edit).await?;
         self.services.note_change();
         for name in names {
             counter!(metric::PROCESSED, "outcome" => name).increment(1);
@@ -253,6 +258,8 @@ struct Folded {
     look_now: bool,
     /// The hook named in a ping.
     hook: Option<HookId>,
+    /// Whether the provider sent one of them here.
+    has_arrived: bool,
 }
 
 /// The hook that a ping names. Only one of a repository: its owner must be known.
@@ -269,7 +276,9 @@ fn named_hook(decoded: &Decoded) -> Option<HookId> {
 
 fn note_arrival(edit: &mut Edit, delivery: &Delivery, outcome: &Outcome) {
     let at: Option<Timestamp> = Some(delivery.received_at);
-    edit.delivery_at = edit.delivery_at.max(at);
+    if delivery.source == Source::Webhook {
+        edit.delivery_at = edit.delivery_at.max(at);
+    }
     if *outcome != Outcome::Pong {
         edit.event_at = edit.event_at.max(at);
     }

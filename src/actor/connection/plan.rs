@@ -11,7 +11,8 @@ use crate::domain::connection::{
     Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE, Suspicion,
 };
 use crate::domain::history::{self, Entry, Facts, Made};
-use crate::domain::id::CredentialId;
+use crate::domain::id::{ConnectionId, CredentialId};
+use crate::domain::ledger::{Asked, AskedBy};
 use crate::domain::lifecycle::{
     Call, Delay, Effect, Hook, Input, Lifecycle, Observation, Phase, Reply, Timer, step,
 };
@@ -71,6 +72,11 @@ impl Edit {
             ..Self::default()
         }
     }
+}
+
+/// A request to compare the provider's log with what is stored.
+pub(super) fn asked_to_reconcile(connection: ConnectionId, at: Timestamp, by: AskedBy) -> Change {
+    Change::AskReconcile(Asked { connection, at, by })
 }
 
 /// What becomes of the suspicion that wrong signatures raise.

@@ -1,8 +1,10 @@
 //! A connection in JSON.
 
+use super::failure::LastError;
+use super::gap::Gaps;
 use crate::domain::connection::{self, CredentialUse, WebhookStatus};
-use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{ConnectionId, CredentialId};
+use crate::domain::ledger::Ledger;
 use crate::domain::lifecycle::{Hook, Phase, SuspendReason};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
@@ -12,7 +14,7 @@ use utoipa::ToSchema;
 
 shapes! {
     /// A connection: a repository whose webhook Hookherd manages.
-    Connection(connection: &connection::Connection, public_url: &str) {
+    Connection(connection: &connection::Connection, public_url: &str, ledger: Option<&Ledger>) {
         /// Id of the connection.
         id: ConnectionId = connection.id,
         /// Provider of the repository.
@@ -55,13 +57,13 @@ shapes! {
         /// When the last delivery other than an answer to a ping arrived.
         last_event_at: Option<Timestamp> = connection.last_event_at,
         /// Health of the webhook.
-        health: Health = Health::of(connection, public_url),
+        health: Health = Health::of(connection, public_url, ledger),
         /// Why the last call to the provider failed. Null after a success.
         last_error: Option<LastError> = connection.last_error.as_ref().map(LastError::of),
     }
 
     /// Health of a webhook.
-    Health(connection: &connection::Connection, public_url: &str) {
+    Health(connection: &connection::Connection, public_url: &str, ledger: Option<&Ledger>) {
         /// When a check last found the webhook correct.
         last_check_at: Option<Timestamp> = connection.last_check_at,
         /// When the webhook was last proved to work, by a check or by a verified delivery.
@@ -89,16 +91,8 @@ shapes! {
         /// True when the last successful call used another user's shared credential.
         uses_shared_credential: bool =
             matches!(connection.credential_used, Some(CredentialUse::Shared(_))),
-    }
-
-    /// Why a call to the provider failed.
-    LastError(error: &connection::LastError) {
-        /// Stable name of the error.
-        code: ErrorCode = error.code,
-        /// What happened and what to do.
-        message: String = error.message.clone(),
-        /// When the call failed.
-        at: Timestamp = error.at,
+        /// Missed deliveries, and the result of their recovery.
+        gaps: Gaps = Gaps::of(ledger),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Totals in JSON.
 
+use super::GapTotals;
 use crate::api::schema::OutcomeName;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::incident::IncidentStatus;
@@ -25,6 +26,8 @@ pub struct Stats {
     pub incidents: IncidentStats,
     /// Totals of deliveries.
     pub deliveries: DeliveryStats,
+    /// Totals of missed deliveries, of all connections.
+    pub gaps: GapTotals,
 }
 
 /// Totals of the newest incidents.

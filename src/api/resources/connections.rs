@@ -7,19 +7,20 @@ use crate::api::extract::{Json, Path};
 use crate::api::me::Me;
 use crate::api::query::{Limit, Owner, Query, RepositoryPattern};
 use crate::api::reply::{json, ok};
-use crate::api::scope::Shared;
 use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Host, ProviderKind};
-use crate::store::ConnectionFilter;
+use crate::store::{ConnectionFilter, ReadError};
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-fn shape(shared: &Shared, connection: &Connection) -> dto::Connection {
-    dto::Connection::of(connection, &shared.settings.public_url)
+async fn shape(me: &Me, connection: &Connection) -> Result<dto::Connection, ReadError> {
+    let ledger = me.owned().ledger(connection.id).await?;
+    let public_url = &me.settings.public_url;
+    Ok(dto::Connection::of(connection, public_url, ledger.as_ref()))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -56,8 +57,12 @@ pub(in crate::api) async fn list(me: Me, Query(asked): Query<ConnectionQuery>) -
     let owned = me.owned();
     let found = owned.connections(&filter, after).await?;
     let total = owned.counts().await?.connections_present();
+    let mut connections = Vec::with_capacity(found.items.len());
+    for connection in &found.items {
+        connections.push(shape(&me, connection).await?);
+    }
     ok(&dto::ConnectionList {
-        connections: found.items.iter().map(|c| shape(&me, c)).collect(),
+        connections,
         total,
         next_cursor: found.next,
     })
@@ -70,7 +75,7 @@ pub(in crate::api) async fn list(me: Me, Query(asked): Query<ConnectionQuery>) -
 )]
 pub(in crate::api) async fn one(me: Me, Path(id): Path<ConnectionId>) -> Answer {
     let connection = me.owned().connection(id).await?;
-    ok(&shape(&me, &connection))
+    ok(&shape(&me, &connection).await?)
 }
 
 /// Changes to a connection.
@@ -115,15 +120,15 @@ pub(in crate::api) async fn patch(
     }
     let connection = me.owned().connection(id).await?;
     match pending {
-        Some(command) => acted(&me, &connection, &command),
-        None => ok(&shape(&me, &connection)),
+        Some(command) => acted(&me, &connection, &command).await,
+        None => ok(&shape(&me, &connection).await?),
     }
 }
 
 /// The answer to a command that may be pending.
-fn acted(shared: &Shared, connection: &Connection, command: &Command) -> Answer {
+async fn acted(me: &Me, connection: &Connection, command: &Command) -> Answer {
     let acted = dto::Acted {
-        connection: shape(shared, connection),
+        connection: shape(me, connection).await?,
         command: dto::Command::of(command),
     };
     json(StatusCode::ACCEPTED, &acted)
@@ -180,7 +185,7 @@ async fn act(me: Me, id: ConnectionId, kind: CommandKind) -> Answer {
     let asking = me.asking(id, connection.owner, kind);
     let command = me.connections.ask(asking).await?;
     let connection = me.owned().connection(id).await?;
-    acted(&me, &connection, &command)
+    acted(&me, &connection, &command).await
 }
 
 /// Check a webhook
@@ -226,4 +231,19 @@ pub(in crate::api) async fn recreate(me: Me, Path(id): Path<ConnectionId>) -> An
 )]
 pub(in crate::api) async fn rotate_secret(me: Me, Path(id): Path<ConnectionId>) -> Answer {
     act(me, id, CommandKind::RotateSecret).await
+}
+
+/// Reconcile a connection
+///
+/// Compares the provider's delivery log with what is stored, and recovers what is missing. The
+/// result is in `health.gaps` once `health.gaps.reconciled_at` is later than the command.
+#[utoipa::path(
+    post, path = "/api/v2/repositories/connections/{id}/reconcile",
+    responses((status = 202, body = dto::Acted))
+)]
+pub(in crate::api) async fn reconcile(me: Me, Path(id): Path<ConnectionId>) -> Answer {
+    let recovery = std::sync::Arc::clone(&me.recovery);
+    let answer = act(me, id, CommandKind::Reconcile).await;
+    recovery.asked();
+    answer
 }

@@ -115,7 +115,7 @@ pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answe
     }
     let connection = connected?;
     counters.connected(me.caller.user);
-    let dto = dto::Connection::of(&connection, &me.settings.public_url);
+    let dto = dto::Connection::of(&connection, &me.settings.public_url, None);
     json(StatusCode::CREATED, &dto)
 }
 

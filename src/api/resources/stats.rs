@@ -1,7 +1,7 @@
 //! The caller's totals. Of deliveries and incidents only the newest are looked at, and the answer
 //! says how many: a figure over all history would cost more with every day.
 
-use crate::api::dto::{DeliveryStats, IncidentStats, Stats};
+use crate::api::dto::{DeliveryStats, GapTotals, IncidentStats, Stats};
 use crate::api::error::{Answer, Problem};
 use crate::api::me::Me;
 use crate::api::reply::ok;
@@ -29,6 +29,7 @@ pub(in crate::api) async fn show(me: Me) -> Answer {
         webhooks_to_delete: counts.connections_leaving,
         webhooks_to_move: me.connections.hooks_to_move(me.caller.user),
         incidents: incidents(owned, me.now()).await?,
+        gaps: GapTotals::of(&owned.gap_totals().await?),
         deliveries: deliveries(owned).await?,
     })
 }

@@ -160,7 +160,8 @@ impl Connections for FakeConnections {
             | CommandKind::RotateSecret
             | CommandKind::Acknowledge(_)
             | CommandKind::Resolve(_)
-            | CommandKind::Replay(_) => {}
+            | CommandKind::Replay(_)
+            | CommandKind::Reconcile => {}
         }
         self.put(Change::PutConnection(Box::new(connection)));
         let (at, outcome) = (self.clock.now(), CommandOutcome::Applied);

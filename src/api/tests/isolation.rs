@@ -78,6 +78,7 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::ListDeliveries
         | O::FollowDeliveries
         | O::ListRuns
+        | O::ListGaps
         | O::ListIncidents
         | O::ListOperations
         | O::ListTokens
@@ -101,7 +102,9 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::Acknowledge
         | O::Resolve
         | O::PollDevice => (Object, 200),
-        O::Check | O::Ping | O::Recreate | O::RotateSecret | O::Replay | O::Bulk => (Object, 202),
+        O::Check | O::Ping | O::Recreate | O::RotateSecret | O::Reconcile | O::Replay | O::Bulk => {
+            (Object, 202)
+        }
         O::GetToken => (Managed, 200),
         O::RevokeToken => (Managed, 204),
         O::AddUser => (Nothing, 201),

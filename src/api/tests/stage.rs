@@ -13,7 +13,8 @@ use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
-    CommandId, CredentialId, DeliveryId, IncidentId, OperationId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, RunId, TokenId,
+    UserId,
 };
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{CiFailure, Incident};
@@ -25,6 +26,7 @@ use crate::domain::samples::{self, Seeded};
 use crate::domain::secret::{ApiToken, OauthSecret, ProviderToken};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::{TokenRecord, User};
+use crate::ledger::Recovery;
 use crate::provider::Providers;
 use crate::provider::github::Github;
 use crate::provider::http::HttpConfig;
@@ -43,6 +45,20 @@ use std::time::Duration;
 
 /// What must not be seen by others than its owner.
 pub(super) const CANARY: &str = "canary";
+
+/// Who would reconcile: counts what it is told.
+#[derive(Debug, Default)]
+pub(super) struct NoRecovery {
+    pub(super) refused: Mutex<Vec<ConnectionId>>,
+}
+
+impl Recovery for NoRecovery {
+    fn asked(&self) {}
+
+    fn refused(&self, connection: ConnectionId) {
+        self.refused.lock().push(connection);
+    }
+}
 
 /// A clock that advances by a millisecond whenever it is read.
 #[derive(Debug)]
@@ -206,6 +222,7 @@ impl Stage {
             Collaborators {
                 store: store.clone(),
                 connections: connections.clone(),
+                recovery: Arc::new(NoRecovery::default()),
                 providers: providers(decoder.clone(), clock.clone(), &provider),
                 default_instances: Vec::new(),
                 clock: clock.clone(),

@@ -127,6 +127,11 @@ impl Comparison {
         !self.marks.is_settled(attempt, at)
     }
 
+    /// Whether an earlier reconcile has compared the log up to this attempt.
+    pub fn is_settled(&self, attempt: u64, at: Option<Timestamp>) -> bool {
+        self.marks.is_settled(attempt, at)
+    }
+
     /// The number of missing deliveries.
     pub fn count(&self) -> u64 {
         self.dropped + self.missing.len() as u64

@@ -108,6 +108,10 @@ impl Totals {
     }
 }
 
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A time in which deliveries of a connection were missed, or may have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -170,6 +174,17 @@ impl Gap {
         self.totals.missed = self.totals.missed.max(ended.saturating_add(outstanding));
     }
 
+    /// It consists of outages that are so long together.
+    pub fn outages(&mut self, length: Duration) {
+        self.totals.gap_ms = self.totals.gap_ms.max(millis(length));
+    }
+
+    /// One that seemed to be missing is stored under another id.
+    pub fn not_missing(&mut self) {
+        let ended = self.totals.recovered.saturating_add(self.totals.lost());
+        self.totals.missed = self.totals.missed.saturating_sub(1).max(ended);
+    }
+
     /// One more was recovered.
     pub fn recovered(&mut self) {
         self.totals.recovered += 1;
@@ -185,9 +200,10 @@ impl Gap {
     /// All of it is recovered or given up. What is no longer missing arrived by itself, as a late
     /// delivery or a redelivery that a user requested.
     pub fn close(&mut self, now: Timestamp) {
-        let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         self.totals.recovered += self.totals.outstanding();
-        self.totals.gap_ms = millis(self.length());
+        if self.totals.gap_ms == 0 {
+            self.totals.gap_ms = millis(self.length());
+        }
         let unlogged = self
             .logged_from
             .map(|from| from.min(self.to).since(self.from));

@@ -19,6 +19,7 @@ mirror_enum!(CommandKindV1 of CommandKind {
     Acknowledge(IncidentId),
     Resolve(IncidentId),
     Replay(DeliveryId),
+    Reconcile,
 });
 mirror_enum!(CommandStateV1 of CommandState {
     Asked,
@@ -79,6 +80,7 @@ mod tests {
             CommandKind::Acknowledge(IncidentId::from_u128(1)),
             CommandKind::Resolve(IncidentId::from_u128(2)),
             CommandKind::Replay(DeliveryId::from_u128(3)),
+            CommandKind::Reconcile,
         ]);
         let at = Timestamp(-7);
         let outcomes = [CommandOutcome::Applied, CommandOutcome::Unchanged];

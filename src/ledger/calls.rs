@@ -1,0 +1,83 @@
+//! Calls for a connection, with the credentials that it may use.
+
+use super::room::Room;
+use crate::credentials::Refusal;
+use crate::domain::connection::{Connection, CredentialUse};
+use crate::domain::errand::{Errand, Priority};
+use crate::domain::error_code::ErrorCode;
+use crate::domain::lifecycle::Failure;
+use crate::domain::wording;
+use crate::provider::{Access, Hooks, ProviderError, Target};
+use crate::store::ReadError;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Calls for a connection.
+pub(super) struct Caller {
+    room: Arc<Room>,
+    connection: Connection,
+    /// Best first. One that has no access is not tried again.
+    credentials: VecDeque<CredentialUse>,
+}
+
+impl Caller {
+    pub(super) async fn new(room: &Arc<Room>, connection: &Connection) -> Result<Self, ReadError> {
+        let credentials = room.pool.candidates_of(connection).await?;
+        Ok(Self {
+            room: Arc::clone(room),
+            connection: connection.clone(),
+            credentials: credentials.into(),
+        })
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            repository: self.connection.repository,
+            full_name: self.connection.full_name.clone(),
+        }
+    }
+
+    /// Makes a call that may be repeated. A credential that is dead or has no access is replaced by
+    /// the next one.
+    pub(super) async fn ask<T, Calling>(
+        &mut self,
+        priority: Priority,
+        call: impl Fn(Arc<dyn Hooks>, Access, Target) -> Calling,
+    ) -> Result<T, ProviderError>
+    where
+        Calling: Future<Output = Result<T, ProviderError>>,
+    {
+        let instance = &self.connection.instance;
+        let Some(hooks) = self.room.ports.providers.hooks(instance).cloned() else {
+            let (failure, code) = (Failure::Rejected, ErrorCode::NotConfigured);
+            let words = wording::PROVIDER_NOT_CONFIGURED;
+            return Err(ProviderError::refused(failure, code, words));
+        };
+        let owner = self.connection.owner;
+        let errand = Errand { owner, priority };
+        let mut refusal = None;
+        while let Some(credential) = self.credentials.front().copied() {
+            let asked = self.room.pool.ask(credential, errand, |access| {
+                call(Arc::clone(&hooks), access, self.target())
+            });
+            let refused = match asked.await {
+                Ok(answer) => return Ok(answer),
+                Err(refused) => refused,
+            };
+            let is_useless = match refused.why {
+                Refusal::Dead => true,
+                Refusal::Failed => refused.error.failure == Failure::NoAccess,
+                Refusal::NoToken | Refusal::Replaced | Refusal::Unclear => false,
+            };
+            if !is_useless {
+                return Err(refused.error);
+            }
+            self.credentials.pop_front();
+            refusal = Some(refused.error);
+        }
+        Err(refusal.unwrap_or_else(|| {
+            let (failure, code) = (Failure::Unauthorized, ErrorCode::NoCredential);
+            ProviderError::refused(failure, code, wording::NO_CREDENTIAL)
+        }))
+    }
+}

@@ -1,0 +1,466 @@
+//! One reconcile of one connection.
+
+use super::calls::Caller;
+use super::ingest::{id_of_body, insertion};
+use super::room::Room;
+use super::steps::{Records, Steps};
+use super::trouble::Trouble;
+use crate::domain::backoff::jittered;
+use crate::domain::connection::Connection;
+use crate::domain::delivery::Payload;
+use crate::domain::errand::Priority;
+use crate::domain::error_code::ErrorCode;
+use crate::domain::id::HookId;
+use crate::domain::ledger::{Comparison, Deferred, GapCause, Loss, Marks, Missing, Outage, Seen};
+use crate::domain::time::Timestamp;
+use crate::provider::{LogPage, LogRead, Logged, LoggedPayload, ProviderError, Redelivered};
+use crate::store::{CommitError, Conflict};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the reading of a log begins again because its cursor was lost.
+const RESTARTS_MAX: u32 = 3;
+
+/// Why a connection is reconciled now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reason {
+    /// A user requested it.
+    pub(super) is_awaited: bool,
+    /// Deliveries of this connection were refused.
+    pub(super) refused: Option<Outage>,
+}
+
+/// A reconcile of a connection.
+pub(super) struct Reconcile {
+    steps: Steps,
+    caller: Caller,
+    hook: HookId,
+    began: Timestamp,
+    reason: Reason,
+}
+
+/// What reading a log led to.
+enum Read {
+    /// All of it is compared.
+    Compared(Comparison),
+    /// The provider has no log to read.
+    NoLog,
+    /// The provider does not list the hook.
+    NoHook,
+}
+
+/// Reconciles a connection. Returns when it is due again.
+pub(super) async fn reconcile(
+    room: &Arc<Room>,
+    connection: Connection,
+    reason: Reason,
+) -> Result<Duration, Trouble> {
+    let began = room.ports.now();
+    let hook = connection.lifecycle.hook.id();
+    let mut steps = Steps::begin(room, connection).await?;
+    let Some(hook) = hook else {
+        return rest(&mut steps, began).await;
+    };
+    let caller = Caller::new(room, &steps.connection).await?;
+    steps.records.ledger = steps.records.ledger.clone().of_hook(hook);
+    let mut reconcile = Reconcile {
+        steps,
+        caller,
+        hook,
+        began,
+        reason,
+    };
+    match reconcile.run().await {
+        Ok(wait) => Ok(wait),
+        Err(trouble) => {
+            reconcile.failed(&trouble).await;
+            Err(trouble)
+        }
+    }
+}
+
+/// When the next regular one is due.
+fn regular(room: &Room) -> Duration {
+    jittered(room.settings.every, room.ports.chance())
+}
+
+/// There is no hook, and so no log: nothing to compare now.
+async fn rest(steps: &mut Steps, began: Timestamp) -> Result<Duration, Trouble> {
+    let wait = regular(&steps.room);
+    let due_at = began.plus(wait);
+    let edit = |records: &mut Records| {
+        records.ledger.answered = Some(began);
+        records.ledger.due_at = due_at;
+    };
+    steps.take((Vec::new(), Vec::new()), edit).await?;
+    Ok(wait)
+}
+
+impl Reconcile {
+    async fn run(&mut self) -> Result<Duration, Trouble> {
+        self.note_outages();
+        self.look_at_deferred().await?;
+        let marks = loop {
+            let mut comparison = match self.read_log().await? {
+                Read::Compared(comparison) => comparison,
+                Read::NoLog | Read::NoHook => break self.steps.records.ledger.marks,
+            };
+            self.recover(&mut comparison).await?;
+            if !comparison.is_partial() {
+                break comparison.marks();
+            }
+        };
+        self.finish(marks).await
+    }
+
+    /// The outages since the last complete reconcile are one gap.
+    fn note_outages(&mut self) {
+        let records = &self.steps.records;
+        let since = records
+            .ledger
+            .read_at
+            .unwrap_or(self.steps.connection.created_at);
+        let outages = self.steps.room.uptime.lock().since(since);
+        let outages: Vec<Outage> = outages.chain(self.reason.refused).collect();
+        let longest = outages.iter().max_by_key(|it| it.to.since(it.from));
+        let Some(cause) = longest.map(|it| it.cause) else {
+            return;
+        };
+        let length = outages.iter().map(|it| it.to.since(it.from.max(since)));
+        let length: Duration = length.sum();
+        let fresh = self.steps.fresh_id();
+        for outage in outages {
+            let times = (outage.from.max(since), outage.to);
+            let gap = self.steps.records.gap_of(fresh, cause, times);
+            gap.outages(length);
+        }
+    }
+
+    fn is_stored(
+        &self,
+        delivery_id: &str,
+    ) -> impl Future<Output = Result<bool, Trouble>> + Send + use<> {
+        let store = Arc::clone(&self.steps.room.ports.store);
+        let (connection, id) = (self.steps.connection.id, delivery_id.to_owned());
+        async move { Ok(store.delivery_known(connection, &id, &[]).await?.is_some()) }
+    }
+
+    /// Whether redeliveries that were requested have arrived.
+    async fn look_at_deferred(&mut self) -> Result<(), Trouble> {
+        let now = self.steps.room.ports.now();
+        let wait = self.steps.room.settings.redelivery_wait;
+        for deferred in self.steps.records.ledger.deferred.clone() {
+            let Some(asked_at) = deferred.asked_at else {
+                continue;
+            };
+            let has_arrived = self.is_stored(&deferred.delivery_id).await?;
+            if !has_arrived && now.since(asked_at) < wait {
+                continue;
+            }
+            let (fresh, at) = (self.steps.fresh_id(), deferred.sent_at.unwrap_or(now));
+            let edit = |records: &mut Records| {
+                let gap = records.gap_of(fresh, GapCause::Unreachable, (at, at));
+                if has_arrived {
+                    gap.recovered();
+                } else {
+                    gap.lost(Loss::NotRedelivered);
+                }
+                let all = &mut records.ledger.deferred;
+                all.retain(|it| !has_arrived || it.delivery_id != deferred.delivery_id);
+                for it in all {
+                    if it.delivery_id == deferred.delivery_id {
+                        it.asked_at = None;
+                    }
+                }
+            };
+            self.steps.take((Vec::new(), Vec::new()), edit).await?;
+        }
+        Ok(())
+    }
+
+    /// How urgent the calls that read lists are. Users wait for theirs.
+    const fn priority(&self) -> Priority {
+        if self.reason.is_awaited {
+            Priority::Person
+        } else {
+            Priority::Recovery
+        }
+    }
+
+    async fn read_page(&mut self, cursor: Option<String>) -> Result<LogRead, ProviderError> {
+        let (hook, priority) = (self.hook, self.priority());
+        let call = move |hooks: Arc<dyn crate::provider::Hooks>, access, target| {
+            let cursor = cursor.clone();
+            async move {
+                let cursor = cursor.as_deref();
+                hooks.delivery_log(&access, &target, hook, cursor).await
+            }
+        };
+        self.caller.ask(priority, call).await
+    }
+
+    /// Reads the log back to what is settled. What a list contains with its payload is ingested at
+    /// once.
+    async fn read_log(&mut self) -> Result<Read, Trouble> {
+        let marks = self.steps.records.ledger.marks;
+        let mut comparison = Comparison::new(marks, self.began);
+        let (mut cursor, mut restarts) = (None::<String>, 0);
+        loop {
+            let page = match self.read_page(cursor.clone()).await? {
+                LogRead::Page(page) => page,
+                LogRead::CursorLost if restarts < RESTARTS_MAX && cursor.is_some() => {
+                    restarts += 1;
+                    cursor = None;
+                    comparison = Comparison::new(marks, self.began);
+                    continue;
+                }
+                LogRead::CursorLost => return Err(unusable("a lost place in its log").into()),
+                LogRead::HookMissing => return Ok(Read::NoHook),
+                LogRead::Unsupported => return Ok(Read::NoLog),
+            };
+            let LogPage { attempts, next, .. } = page;
+            let last = attempts.last().map(|last| (last.attempt, last.at));
+            for logged in attempts {
+                self.compare(&mut comparison, logged).await?;
+            }
+            let wants_more = last.is_none_or(|(last, at)| comparison.wants_more(last, at));
+            match next.filter(|_| wants_more) {
+                None => return Ok(Read::Compared(comparison)),
+                next if next == cursor => {
+                    return Err(unusable("the same page of its log twice").into());
+                }
+                next => cursor = next,
+            }
+        }
+    }
+
+    async fn compare(
+        &mut self,
+        comparison: &mut Comparison,
+        logged: Logged,
+    ) -> Result<(), Trouble> {
+        let id = logged
+            .delivery_id
+            .clone()
+            .or_else(|| match &logged.payload {
+                LoggedPayload::Listed(payload) => Some(id_of_body(payload)),
+                LoggedPayload::Separate | LoggedPayload::Lost => None,
+            });
+        let id = id.unwrap_or_default();
+        let seen = Seen {
+            attempt: logged.attempt,
+            delivery_id: &id,
+            event: &logged.event,
+            at: logged.at,
+            status: logged.status,
+        };
+        // One without an id and a payload cannot be named.
+        let is_settled = id.is_empty()
+            || comparison.is_settled(logged.attempt, logged.at)
+            || self.steps.records.ledger.is_deferred(&id)
+            || self.is_stored(&id).await?;
+        if is_settled {
+            comparison.take(seen, true);
+            return Ok(());
+        }
+        match logged.payload {
+            LoggedPayload::Separate => comparison.take(seen, false),
+            LoggedPayload::Listed(payload) => {
+                let missing = alone(seen);
+                self.ingest(&missing, payload, None).await?;
+                comparison.take(seen, true);
+            }
+            LoggedPayload::Lost => {
+                let missing = alone(seen);
+                self.give_up(&missing, Loss::TooLarge).await?;
+                comparison.take(seen, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches what is missing, the oldest first.
+    async fn recover(&mut self, comparison: &mut Comparison) -> Result<(), Trouble> {
+        let count = comparison.count();
+        if count == 0 {
+            return Ok(());
+        }
+        let all: Vec<Missing> = comparison.take_missing().collect();
+        let fresh = self.steps.fresh_id();
+        let (first, now) = (all.first().cloned(), self.began);
+        let edit = |records: &mut Records| {
+            if let Some(first) = first {
+                let at = first.at.unwrap_or(now);
+                let gap = records.gap_of(fresh, first.cause, (at, at));
+                gap.missing(count);
+            }
+        };
+        self.steps.take((Vec::new(), Vec::new()), edit).await?;
+        for missing in all {
+            let marks = comparison.marks_at(&missing);
+            match self.fetch(&missing).await? {
+                Some(payload) => self.ingest(&missing, payload, Some(marks)).await?,
+                None => self.request_again(&missing).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch(&mut self, missing: &Missing) -> Result<Option<Payload>, ProviderError> {
+        let hook = self.hook;
+        for attempt in missing.attempts.iter().copied() {
+            let call = move |hooks: Arc<dyn crate::provider::Hooks>, access, target| async move {
+                hooks.logged_payload(&access, &target, hook, attempt).await
+            };
+            if let Some(payload) = self.caller.ask(Priority::Recovery, call).await? {
+                return Ok(Some(payload));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stores a missing delivery. One that arrived meanwhile, or whose body is stored under another
+    /// id, is not missing.
+    async fn ingest(
+        &mut self,
+        missing: &Missing,
+        payload: Payload,
+        marks: Option<Marks>,
+    ) -> Result<(), Trouble> {
+        let room = Arc::clone(&self.steps.room);
+        let names = (missing.delivery_id.as_str(), missing.event.as_str());
+        let (insert, guards) = insertion(&room, &self.steps.connection, names, payload);
+        let (fresh, at) = (self.steps.fresh_id(), missing.at.unwrap_or(self.began));
+        let cause = missing.cause;
+        let settle = |records: &mut Records| {
+            if let Some(marks) = marks {
+                records.ledger.settle(marks);
+            }
+        };
+        let edit = |records: &mut Records| {
+            records.gap_of(fresh, cause, (at, at)).recovered();
+            settle(records);
+        };
+        match self.steps.take((vec![insert], guards.into()), edit).await {
+            Ok(()) => {
+                (room.delivered)(self.steps.connection.id);
+                Ok(())
+            }
+            Err(CommitError::Conflict(Conflict::Delivery(_))) => {
+                let edit = |records: &mut Records| {
+                    if let Some(gap) = &mut records.gap {
+                        gap.not_missing();
+                    }
+                    settle(records);
+                };
+                Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The payload cannot be read: the provider is asked to send it again.
+    async fn request_again(&mut self, missing: &Missing) -> Result<(), Trouble> {
+        let (hook, attempt) = (self.hook, missing.attempts.last().copied());
+        let attempt = attempt.unwrap_or_default();
+        let call = move |hooks: Arc<dyn crate::provider::Hooks>, access, target| async move {
+            hooks.redeliver(&access, &target, hook, attempt).await
+        };
+        match self.caller.ask(Priority::Recovery, call).await? {
+            Redelivered::Refused(why) => {
+                let (id, why) = (self.steps.connection.id, why.as_str());
+                tracing::debug!(connection.id = %id, why, "a redelivery was refused");
+                self.give_up(missing, Loss::PayloadGone).await
+            }
+            Redelivered::Sent => {
+                let deferred = deferred(missing, Some(self.steps.room.ports.now()));
+                let edit = |records: &mut Records| records.ledger.defer(deferred);
+                Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
+            }
+        }
+    }
+
+    async fn give_up(&mut self, missing: &Missing, reason: Loss) -> Result<(), Trouble> {
+        let (fresh, at) = (self.steps.fresh_id(), missing.at.unwrap_or(self.began));
+        let (cause, deferred) = (missing.cause, deferred(missing, None));
+        let edit = |records: &mut Records| {
+            records.gap_of(fresh, cause, (at, at)).lost(reason);
+            records.ledger.defer(deferred);
+        };
+        Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
+    }
+
+    /// All of the log is compared.
+    async fn finish(&mut self, marks: Marks) -> Result<Duration, Trouble> {
+        let room = Arc::clone(&self.steps.room);
+        let began = self.began;
+        let ledger = &self.steps.records.ledger;
+        let is_waiting = ledger.deferred.iter().any(|it| it.asked_at.is_some());
+        let wait = if is_waiting {
+            room.settings.redelivery_wait
+        } else {
+            regular(&room)
+        };
+        let now = room.ports.now();
+        let edit = |records: &mut Records| {
+            let ledger = &mut records.ledger;
+            ledger.settle(marks);
+            ledger.read_at = Some(began);
+            ledger.answered = Some(began);
+            ledger.due_at = now.plus(wait);
+            ledger.failures = 0;
+            ledger.last_error = None;
+            if let Some(gap) = records.gap.as_mut().filter(|_| !is_waiting) {
+                gap.close(now);
+            }
+        };
+        self.steps.take((Vec::new(), Vec::new()), edit).await?;
+        let old = self.steps.old_gaps().await?;
+        if !old.is_empty() {
+            self.steps.take((old, Vec::new()), |_| {}).await?;
+        }
+        Ok(wait)
+    }
+
+    /// Stores why it failed. A request is answered when it cannot succeed by itself.
+    async fn failed(&mut self, trouble: &Trouble) {
+        let now = self.steps.room.ports.now();
+        let (began, error) = (self.began, trouble.shown(now));
+        let is_final = trouble.passes().is_none();
+        let edit = |records: &mut Records| {
+            let ledger = &mut records.ledger;
+            ledger.failures = ledger.failures.saturating_add(1);
+            ledger.last_error = Some(error);
+            if is_final {
+                ledger.answered = Some(began);
+            }
+        };
+        if let Err(error) = self.steps.take((Vec::new(), Vec::new()), edit).await {
+            let id = self.steps.connection.id;
+            let words = "the failure of a reconcile is not stored";
+            tracing::debug!(connection.id = %id, %error, words);
+        }
+    }
+}
+
+/// A missing delivery of which one attempt is known.
+fn alone(seen: Seen<'_>) -> Missing {
+    let mut comparison = Comparison::new(Marks::default(), Timestamp(0));
+    comparison.take(seen, false);
+    let mut missing = comparison.take_missing();
+    missing.next().expect("it was taken as missing")
+}
+
+fn deferred(missing: &Missing, asked_at: Option<Timestamp>) -> Deferred {
+    Deferred {
+        delivery_id: missing.delivery_id.clone(),
+        attempt: missing.attempts.first().copied().unwrap_or_default(),
+        sent_at: missing.at,
+        asked_at,
+    }
+}
+
+fn unusable(what: &str) -> ProviderError {
+    let words = format!("The provider returned {what}.");
+    ProviderError::retryable(ErrorCode::BadAnswer, words, None, false)
+}

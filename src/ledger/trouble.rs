@@ -1,0 +1,89 @@
+//! Why a reconcile could not be completed.
+
+use crate::domain::connection::LastError;
+use crate::domain::error_code::ErrorCode;
+use crate::domain::lifecycle::Failure;
+use crate::domain::time::Timestamp;
+use crate::provider::ProviderError;
+use crate::store::{CommitError, Conflict, ReadError};
+use std::time::Duration;
+
+/// Why a reconcile could not be completed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The connection is gone.
+    #[error("no such connection")]
+    Gone,
+    /// Another process has the connection.
+    #[error("another process has the connection")]
+    NotOurs,
+    /// The store cannot be read or written now.
+    #[error("{0}")]
+    Store(String),
+    /// The provider refuses, or cannot be called.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl From<CommitError> for Trouble {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict(Conflict::NoConnection(_)) => Self::Gone,
+            CommitError::Conflict(Conflict::Lease(_)) => Self::NotOurs,
+            CommitError::Conflict(_)
+            | CommitError::Overloaded
+            | CommitError::DiskFull
+            | CommitError::Failed
+            | CommitError::Closed => Self::Store(error.to_string()),
+        }
+    }
+}
+
+impl Trouble {
+    /// The shortest wait before another attempt; `None` when it does not pass by itself.
+    pub(super) fn passes(&self) -> Option<Duration> {
+        match self {
+            Self::Gone => None,
+            Self::NotOurs | Self::Store(_) => Some(Duration::ZERO),
+            Self::Provider(error) => match error.failure {
+                Failure::Retryable { after } => Some(after.unwrap_or_default()),
+                Failure::Unauthorized | Failure::NoAccess | Failure::Rejected => None,
+            },
+        }
+    }
+
+    /// Whether the provider does not answer at all, to anyone.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Self::Gone | Self::NotOurs | Self::Store(_) => false,
+            Self::Provider(error) => matches!(
+                error.code,
+                ErrorCode::ProviderUnavailable
+                    | ErrorCode::ProviderTimeout
+                    | ErrorCode::ProviderUnreachable
+                    | ErrorCode::HostNotFound
+            ),
+        }
+    }
+
+    /// As it is stored and shown.
+    pub(super) fn shown(&self, at: Timestamp) -> LastError {
+        let code = match self {
+            Self::Provider(error) => error.code,
+            Self::Gone => ErrorCode::NotFound,
+            Self::NotOurs => ErrorCode::Unavailable,
+            Self::Store(_) => ErrorCode::StoreUnavailable,
+        };
+        LastError {
+            code,
+            message: self.to_string(),
+            at,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The worker: what is due, and when.
+
+use super::reconcile::reconcile;
+use super::room::Room;
+use super::schedule::{Next, Schedule, Turn};
+use super::trouble::Trouble;
+use crate::domain::backoff::{jittered, scale};
+use crate::domain::id::ConnectionId;
+use crate::domain::ledger::{GapCause, Outage};
+use crate::domain::time::Timestamp;
+use crate::store::{Batch, Change};
+use crate::telemetry::metric;
+use futures_util::FutureExt;
+use metrics::counter;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How often the store is asked for requests.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Requests that are read at a time.
+const ASKED_MAX: usize = 64;
+/// How often it is recorded that the daemon runs.
+const BEAT_EVERY: Duration = Duration::from_secs(30);
+/// A connection whose deliveries are refused is reconciled once that has ceased for so long.
+const CALM: Duration = Duration::from_secs(5);
+/// A connection of a provider that does not answer waits so long.
+const DOWN_PAUSE: Duration = Duration::from_mins(5);
+/// A provider that did not answer for so long may not have delivered either.
+const OUTAGE_MIN: Duration = Duration::from_mins(1);
+
+/// The worker.
+pub(super) struct Worker {
+    room: Arc<Room>,
+    schedule: Schedule,
+    running: JoinSet<(Turn, Done)>,
+    looked_at: Option<Instant>,
+    beat_at: Option<Instant>,
+    /// Since when the store accepts nothing.
+    trouble_since: Option<Timestamp>,
+}
+
+/// The result of a turn.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    next: Next,
+    /// The provider answers again, and had not since then.
+    down_since: Option<Timestamp>,
+}
+
+impl Worker {
+    pub(super) fn new(room: Arc<Room>, connections: Vec<ConnectionId>) -> Self {
+        let mut schedule = Schedule::default();
+        let (now, spread) = (Instant::now(), room.settings.startup_spread);
+        for id in connections {
+            schedule.add(id, now + scale(spread, room.ports.chance()));
+        }
+        Self {
+            room,
+            schedule,
+            running: JoinSet::new(),
+            looked_at: None,
+            beat_at: None,
+            trouble_since: None,
+        }
+    }
+
+    /// Works, forever.
+    pub(super) async fn work(mut self) {
+        loop {
+            let now = Instant::now();
+            if self.looked_at.is_none_or(|at| now - at >= LOOK_EVERY) {
+                self.looked_at = Some(now);
+                self.look_at_store().await;
+                self.look_at_requests(now).await;
+                self.look_at_refused();
+            }
+            while let Some(turn) = self.schedule.next(now) {
+                let room = Arc::clone(&self.room);
+                self.running.spawn(carry_out(room, turn));
+            }
+            let room = Arc::clone(&self.room);
+            tokio::select! {
+                Some(ended) = self.running.join_next() => {
+                    if let Ok((turn, done)) = ended {
+                        self.end(&turn, done);
+                    }
+                }
+                () = room.news.notified() => self.looked_at = None,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    fn end(&mut self, turn: &Turn, done: Done) {
+        let usual = self.room.settings.every;
+        self.schedule.end(turn, done.next, Instant::now(), usual);
+        let now = self.room.ports.now();
+        if done
+            .down_since
+            .is_some_and(|since| now.since(since) >= OUTAGE_MIN)
+        {
+            tracing::info!("a provider answers again: all connections are reconciled");
+            self.schedule.all_due();
+        }
+    }
+
+    /// Records that the daemon runs, and the time in which the store accepted nothing.
+    async fn look_at_store(&mut self) {
+        let (now, store) = (self.room.ports.now(), &self.room.ports.store);
+        if store.status().trouble.is_some() {
+            self.trouble_since.get_or_insert(now);
+            return;
+        }
+        let is_due = self.beat_at.is_none_or(|at| at.elapsed() >= BEAT_EVERY);
+        let ended = self.trouble_since.take();
+        if !is_due && ended.is_none() {
+            return;
+        }
+        self.beat_at = Some(Instant::now());
+        if let Some(from) = ended {
+            let cause = GapCause::Refused;
+            let outage = Outage {
+                cause,
+                from,
+                to: now,
+            };
+            self.room.uptime.lock().add(outage);
+            self.schedule.all_due();
+        }
+        beat(&self.room).await;
+    }
+
+    async fn look_at_requests(&mut self, now: Instant) {
+        let asked = self.room.ports.store.reconciles_asked(ASKED_MAX).await;
+        for asked in asked.unwrap_or_default() {
+            self.schedule.add(asked.connection, now);
+            self.schedule.ask(asked.connection, now);
+        }
+    }
+
+    fn look_at_refused(&mut self) {
+        let now = self.room.ports.now();
+        let (refused, more) = self.room.refused.lock().take(now, CALM);
+        for (id, outage) in refused {
+            self.schedule.refuse(id, outage);
+        }
+        if let Some(outage) = more {
+            self.room.uptime.lock().add(outage);
+            self.schedule.all_due();
+        }
+    }
+}
+
+/// Records that the daemon runs. If that cannot be stored, a later one does it.
+pub(super) async fn beat(room: &Room) {
+    let uptime = {
+        let mut uptime = room.uptime.lock();
+        uptime.alive_at = room.ports.now();
+        uptime.clone()
+    };
+    let beat = Batch::of(vec![Change::PutUptime(uptime)]);
+    if let Err(error) = room.ports.store.commit(beat).await {
+        tracing::debug!(%error, "a sign of life is not stored");
+    }
+}
+
+async fn carry_out(room: Arc<Room>, turn: Turn) -> (Turn, Done) {
+    let turning = AssertUnwindSafe(try_turn(&room, &turn)).catch_unwind();
+    let done = turning.await.unwrap_or_else(|_| {
+        counter!(metric::PANICS).increment(1);
+        tracing::error!(connection.id = %turn.id, "a reconcile panicked");
+        Done {
+            next: Next::Again(room.settings.retry.cap),
+            down_since: None,
+        }
+    });
+    (turn, done)
+}
+
+async fn try_turn(room: &Arc<Room>, turn: &Turn) -> Done {
+    let done = |next| Done {
+        next,
+        down_since: None,
+    };
+    let connection = match room.ports.store.connection(turn.id).await {
+        Ok(Some(connection)) if !connection.is_removed() => connection,
+        Ok(Some(_) | None) => return done(Next::Never),
+        Err(_) => return done(Next::Again(room.settings.retry.initial)),
+    };
+    let instance = connection.instance.clone();
+    if room.must_wait(&instance) {
+        return done(Next::Again(jittered(DOWN_PAUSE, room.ports.chance())));
+    }
+    match reconcile(room, connection, turn.reason.clone()).await {
+        Ok(wait) => Done {
+            next: Next::After(wait),
+            down_since: room.answers(&instance),
+        },
+        Err(Trouble::Gone) => done(Next::Never),
+        Err(trouble) => {
+            let id = turn.id;
+            tracing::debug!(connection.id = %id, error = %trouble, "a reconcile failed");
+            if trouble.is_outage() {
+                room.fails(&instance);
+            }
+            done(next_try(room, turn.id, &trouble).await)
+        }
+    }
+}
+
+/// When a connection whose reconcile failed is tried again.
+async fn next_try(room: &Room, id: ConnectionId, trouble: &Trouble) -> Next {
+    let chance = room.ports.chance();
+    let Some(after) = trouble.passes() else {
+        return Next::After(jittered(room.settings.every, chance));
+    };
+    let ledger = room.ports.store.ledger(id).await.ok().flatten();
+    let failures = ledger.map_or(1, |ledger| ledger.failures);
+    let wait = room.settings.retry.wait(failures, chance);
+    Next::Again(after.max(wait))
+}
