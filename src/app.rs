@@ -15,7 +15,7 @@ mod watchdog;
 
 pub use crate::store::tools as store_tools;
 pub use adapters::{SteadyClock, SystemClock, SystemEntropy};
-pub use events::default_events;
+pub use events::{default_events, is_event};
 pub use failure::StartError;
 pub use forwarding::Forwarding;
 pub use start::App;

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 mod access;
 mod action;
 mod address;
+mod apply;
 mod auth;
 mod bulk;
 mod client;
@@ -174,6 +175,10 @@ enum Command {
     Commands(commands::Commands),
     /// Do something with many connections at once.
     Bulk(bulk::Args),
+    /// Make the connections what a file says, after showing what would change.
+    Apply(apply::Args),
+    /// Write the connections to a file for `apply`.
+    Export(apply::ExportArgs),
     /// List, show, follow or cancel operations on many connections.
     #[command(subcommand)]
     Operations(operations::Operations),
@@ -262,6 +267,8 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Commands(command) => commands::run(&command, session),
         Command::History(args) => history::run(&args, session),
         Command::Bulk(args) => bulk::run(&args, session),
+        Command::Apply(args) => apply::run(&args, session),
+        Command::Export(args) => apply::export(&args, session),
         Command::Operations(command) => operations::run(&command, session),
         Command::Connections(args) => connections::list(&args, session),
         Command::Incidents(args) => incidents::run(&args, session),

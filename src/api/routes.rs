@@ -123,7 +123,8 @@ routes! {
     ListCommands = GET "/api/v2/repositories/connections/{id}/commands" User commands::list;
     ListHistory = GET "/api/v2/repositories/connections/{id}/history" User history::list;
     Bulk = POST "/api/v2/repositories/bulk" User operations::bulk
-        [InvalidField, UnknownEvent, BadCursor, NotFound, QuotaReached, NotNow];
+        [InvalidField, UnknownEvent, UnknownProvider, NoCredential, BadCursor, NotFound,
+            QuotaReached, NotNow];
     ListOperations = GET "/api/v2/operations" User operations::list;
     GetOperation = GET "/api/v2/operations/{id}" User operations::one;
     CancelOperation = POST "/api/v2/operations/{id}/cancel" User operations::cancel [NotNow];

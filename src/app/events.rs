@@ -14,6 +14,15 @@ pub fn default_events(kind: ProviderKind) -> &'static [&'static str] {
     }
 }
 
+/// Whether a provider has an event of this name, as far as is known: GitHub adds events faster than
+/// a list could follow.
+pub fn is_event(kind: ProviderKind, name: &str) -> bool {
+    match kind {
+        ProviderKind::Github => GithubDecode::new(&SystemEntropy).is_event_name(name),
+        ProviderKind::Gitlab => GitlabDecode::new(&SystemEntropy).is_event_name(name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -101,6 +101,12 @@ impl Failed {
         self.code.as_deref()
     }
 
+    /// The lines about what might have been meant.
+    #[cfg(test)]
+    pub(super) fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
     /// Whether it is the daemon, or the right to ask it, that failed: the next request fails, too.
     pub(super) fn is_hopeless(&self) -> bool {
         self.http

@@ -77,6 +77,9 @@ hookherd bulk rotate-secret --match 'octo/*' --provider github
 hookherd bulk resume --status suspended --no-wait
 hookherd bulk set-events --owner octo --event push --event workflow_run
 hookherd bulk disconnect --match 'octo/old-*' --yes
+hookherd apply hookherd-repositories.toml --dry-run
+hookherd apply hookherd-repositories.toml --prune
+hookherd export > hookherd-repositories.toml
 hookherd operations list
 hookherd operations show opr_...
 hookherd operations wait opr_...

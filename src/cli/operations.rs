@@ -103,14 +103,24 @@ fn has_ended(operation: &Value) -> bool {
     }
 }
 
-/// Shows the progress of an operation until it has ended. Ctrl-C leaves it running.
+/// Follows an operation to its end, and reports its result. Ctrl-C leaves it running.
 pub(super) fn follow(client: &Client, operation: Value, session: &Session) -> CommandResult {
-    let printer = session.printer;
+    let operation = until_ended(client, operation, session)?;
+    session.printer.words(&operation, &summary(&operation));
+    verdict(&operation)
+}
+
+/// Shows the progress of an operation until it has ended. Ctrl-C leaves it running.
+pub(super) fn until_ended(
+    client: &Client,
+    mut operation: Value,
+    session: &Session,
+) -> Result<Value, Failed> {
     let id = text_of(&operation, "/id").to_owned();
     let total = usize::try_from(number(&operation, "/total")).unwrap_or(usize::MAX);
-    let progress = Progress::new(total, printer);
+    let progress = Progress::new(total, session.printer);
     let mut interrupts = Interrupts::new(client)?;
-    let (mut operation, mut pause) = (operation, LOOK.0);
+    let mut pause = LOOK.0;
     while !has_ended(&operation) {
         let ended = usize::try_from(number(&operation, "/ended")).unwrap_or(total);
         progress.reach(ended);
@@ -126,15 +136,20 @@ pub(super) fn follow(client: &Client, operation: Value, session: &Session) -> Co
         operation = get(client, &id)?;
     }
     progress.end();
-    report(&operation, session)
+    Ok(operation)
 }
 
-/// The result of an operation that has ended; a failure unless everything is as wanted.
-fn report(operation: &Value, session: &Session) -> CommandResult {
+/// The outcomes of items, those that are failures last, and how often each is.
+fn counts(operation: &Value) -> [(&'static str, u64); 5] {
+    let names = ["applied", "unchanged", "call_failed", "failed", "gone"];
+    names.map(|name| (name, number(operation, &format!("/counts/{name}"))))
+}
+
+/// The result of an operation that has ended, in one line.
+pub(super) fn summary(operation: &Value) -> String {
     let (id, state) = (text_of(operation, "/id"), text_of(operation, "/state"));
     let total = number(operation, "/total");
-    let names = ["applied", "unchanged", "call_failed", "failed", "gone"];
-    let counts = names.map(|name| (name, number(operation, &format!("/counts/{name}"))));
+    let counts = counts(operation);
     let parts = counts.iter().filter(|(_, count)| *count > 0);
     let parts: Vec<String> = parts
         .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
@@ -144,10 +159,13 @@ fn report(operation: &Value, session: &Session) -> CommandResult {
     } else {
         parts.join(", ")
     };
-    session
-        .printer
-        .words(operation, &format!("{id}: {state}: {parts}, of {total}"));
-    let bad: u64 = counts[2..].iter().map(|(_, count)| count).sum();
+    format!("{id}: {state}: {parts}, of {total}")
+}
+
+/// A failure unless everything is as wanted.
+pub(super) fn verdict(operation: &Value) -> CommandResult {
+    let (id, total) = (text_of(operation, "/id"), number(operation, "/total"));
+    let bad: u64 = counts(operation)[2..].iter().map(|(_, count)| count).sum();
     let left = total - number(operation, "/ended");
     if bad == 0 && left == 0 {
         return Ok(());

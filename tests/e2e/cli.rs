@@ -2,6 +2,7 @@
 
 mod accounts;
 mod alone;
+mod apply;
 mod auth;
 mod bulk;
 mod connect;

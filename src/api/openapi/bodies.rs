@@ -17,7 +17,7 @@ fn operations(events: &Value) -> (Value, Value) {
     let mut selects: Vec<Value> = selects.iter().map(|name| given(name, "string")).collect();
     selects.push(given("ids", "array"));
     selects.push(json!({ "required": ["all"], "properties": { "all": { "const": true } } }));
-    let no = json!({ "type": "null" });
+    let (no, some) = (json!({ "type": "null" }), json!({ "type": "object" }));
     let others = [
         "check",
         "ping",
@@ -27,13 +27,21 @@ fn operations(events: &Value) -> (Value, Value) {
         "resume",
     ];
     let actions = json!([
-        { "properties": {
+        { "required": ["select"], "properties": {
             "action": { "enum": others }, "webhook_events": no, "delete_webhook": no,
+            "select": some, "repositories": no,
         } },
-        { "properties": { "action": { "const": "disconnect" }, "webhook_events": no } },
-        { "required": ["webhook_events"], "properties": {
+        { "required": ["select"], "properties": {
+            "action": { "const": "disconnect" }, "webhook_events": no, "select": some,
+            "repositories": no,
+        } },
+        { "required": ["select", "webhook_events"], "properties": {
             "action": { "const": "set_events" }, "webhook_events": events,
-            "delete_webhook": no,
+            "delete_webhook": no, "select": some, "repositories": no,
+        } },
+        { "required": ["repositories"], "properties": {
+            "action": { "const": "connect" }, "webhook_events": no, "delete_webhook": no,
+            "select": no, "repositories": { "type": "array" }, "limit": no, "cursor": no,
         } },
     ]);
     let pages = json!([

@@ -2,6 +2,7 @@
 
 use super::credentials::{host_named, provider_named};
 use super::events;
+use super::repositories::Connect;
 use crate::api::error::{Code, Problem};
 use crate::api::query::{Limit, Owner, RepositoryPattern};
 use crate::api::schema::ActionName;
@@ -53,8 +54,11 @@ pub(in crate::api) struct Bulk {
     /// What to do with each of them.
     #[schema(value_type = ActionName)]
     action: String,
-    /// Which connections are meant.
-    select: Select,
+    /// Which connections are meant. Needed unless the action is `connect`.
+    select: Option<Select>,
+    /// Repositories to connect, for the action `connect`: at most 1000.
+    #[schema(min_items = 1, max_items = 1000)]
+    repositories: Option<Vec<Connect>>,
     #[schema(schema_with = events::of_any)]
     webhook_events: Option<Vec<String>>,
     /// Whether `disconnect` deletes the webhooks at the provider; true when left out.
@@ -79,6 +83,36 @@ pub(super) struct Wanted {
     pub(super) cursor: Option<ConnectionId>,
 }
 
+/// Most repositories in one request.
+const REPOSITORIES_MAX: usize = 1000;
+
+impl Bulk {
+    /// Whether it connects repositories.
+    pub(super) fn connects(&self) -> bool {
+        self.action == "connect"
+    }
+}
+
+/// The repositories that a request connects, and whether it is a dry run.
+pub(super) fn repositories(asked: Bulk) -> Result<(Vec<Connect>, bool), Problem> {
+    let others = [
+        ("select", asked.select.is_some()),
+        ("webhook_events", asked.webhook_events.is_some()),
+        ("delete_webhook", asked.delete_webhook.is_some()),
+        ("limit", asked.limit.is_some()),
+        ("cursor", asked.cursor.is_some()),
+    ];
+    if let Some((name, _)) = others.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(Problem::invalid(name, "not for the action connect"));
+    }
+    let repositories = asked.repositories.unwrap_or_default();
+    if !(1..=REPOSITORIES_MAX).contains(&repositories.len()) {
+        let why = format!("expected 1 to {REPOSITORIES_MAX} repositories");
+        return Err(Problem::invalid("repositories", why));
+    }
+    Ok((repositories, asked.dry_run.unwrap_or(false)))
+}
+
 /// A value as query strings have it.
 fn like_in_query<'de, T: Deserialize<'de>>(field: &str, text: String) -> Result<T, Problem> {
     let text: StringDeserializer<Error> = text.into_deserializer();
@@ -87,6 +121,10 @@ fn like_in_query<'de, T: Deserialize<'de>>(field: &str, text: String) -> Result<
 
 /// What a request asks for, all of it understood.
 pub(super) fn understand(asked: Bulk) -> Result<Wanted, Problem> {
+    if asked.repositories.is_some() {
+        let why = "only for the action connect";
+        return Err(Problem::invalid("repositories", why));
+    }
     let action = action(&asked)?;
     let is_dry_run = asked.dry_run.unwrap_or(false);
     if !is_dry_run && (asked.limit.is_some() || asked.cursor.is_some()) {
@@ -99,7 +137,10 @@ pub(super) fn understand(asked: Bulk) -> Result<Wanted, Problem> {
         let why = "Pass a next_cursor of this list, unchanged.";
         text.parse().map_err(|_| Problem::new(Code::BadCursor, why))
     });
-    let (selected, selection) = selected(asked.select)?;
+    let Some(select) = asked.select else {
+        return Err(Problem::invalid("select", "needed for this action"));
+    };
+    let (selected, selection) = selected(select)?;
     Ok(Wanted {
         action,
         selected,

@@ -1,6 +1,8 @@
 //! Operations: one request for many connections.
 
-use super::bulk::{Bulk, Wanted, understand};
+use super::bulk::{Bulk, Wanted, repositories, understand};
+use super::credentials::instance;
+use super::repositories as connecting;
 use crate::actor::Operating;
 use crate::api::dto;
 use crate::api::error::{Answer, Problem};
@@ -11,7 +13,9 @@ use crate::api::reply::{json, ok};
 use crate::api::scope::Selected;
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, OperationId};
-use crate::domain::operation::{Action, ITEMS_MAX, Item, Operation, Verdict, judge};
+use crate::domain::operation::{
+    Action, ITEMS_MAX, Item, NewConnection, Operation, Selection, Verdict, judge,
+};
 use crate::domain::repo::ProviderKind;
 use crate::store::After;
 use actix_web::http::StatusCode;
@@ -23,7 +27,8 @@ use utoipa::IntoParams;
 ///
 /// Stores an operation, which runs in the background, also after a restart, a few connections at a
 /// time. The connections are those selected now; later ones are not included. Operations that
-/// pause, resume or disconnect run one after the other, and so do those that change events.
+/// pause, resume, connect or disconnect run one after the other, and so do those that change
+/// events. The action `connect` takes `repositories` instead of a selection.
 ///
 /// With `dry_run` nothing is stored: the answer is 200 and says what would change.
 #[utoipa::path(
@@ -31,6 +36,9 @@ use utoipa::IntoParams;
     responses((status = 200, body = dto::Planned), (status = 202, body = dto::Operated))
 )]
 pub(in crate::api) async fn bulk(me: Me, Json(asked): Json<Bulk>) -> Answer {
+    if asked.connects() {
+        return connect(&me, asked).await;
+    }
     let wanted = understand(asked)?;
     let action = checked(&me, &wanted).await?;
     if wanted.is_dry_run {
@@ -55,6 +63,78 @@ pub(in crate::api) async fn bulk(me: Me, Json(asked): Json<Bulk>) -> Answer {
     };
     let operation = me.connections.operate(operating).await?;
     json(StatusCode::ACCEPTED, &dto::Operated::of(&operation))
+}
+
+/// Connects repositories as an operation; or says which of them would be connected.
+async fn connect(me: &Me, asked: Bulk) -> Answer {
+    let (asked, is_dry_run) = repositories(asked)?;
+    let (mut new, mut seen) = (Vec::new(), BTreeSet::new());
+    for one in asked {
+        let request = connecting::understand(me, one).await?;
+        let instance = instance(me, request.provider, request.host)?;
+        if !seen.insert((instance.clone(), request.full_name.folded())) {
+            let why = "a repository is named twice";
+            return Err(Problem::invalid("repositories", why));
+        }
+        new.push(NewConnection {
+            instance,
+            full_name: request.full_name,
+            events: request.events,
+            is_enabled: request.setup_webhook,
+            credential: request.credential,
+        });
+    }
+    if is_dry_run {
+        return plan_of_new(me, &new).await;
+    }
+    connecting::may_connect(me, new.len()).await?;
+    let operating = Operating {
+        owner: me.caller.user,
+        asked_by: me.caller.user,
+        action: Action::Connect,
+        selection: Selection::default(),
+        items: new
+            .into_iter()
+            .map(|new| Item::Repository(Box::new(new)))
+            .collect(),
+    };
+    let operation = me.connections.operate(operating).await?;
+    json(StatusCode::ACCEPTED, &dto::Operated::of(&operation))
+}
+
+async fn plan_of_new(me: &Me, new: &[NewConnection]) -> Answer {
+    let mut items = Vec::new();
+    for one in new {
+        let connected = me.owned().connected(&one.instance, &one.full_name).await?;
+        let result = match &connected {
+            Some(_) => Verdict::AlreadyConnected,
+            None => Verdict::Connect,
+        };
+        items.push(dto::PlanItem {
+            connection_id: connected.map(|connection| connection.id),
+            repository_full_name: one.full_name.clone(),
+            provider: one.instance.provider,
+            host: one.instance.host.clone(),
+            changes: result.is_change(),
+            result,
+            added_events: if result.is_change() {
+                one.events.clone()
+            } else {
+                Vec::new()
+            },
+            removed_events: Vec::new(),
+        });
+    }
+    let count = |items: usize| u32::try_from(items).ok();
+    let changing = items.iter().filter(|item| item.changes).count();
+    ok(&dto::Planned {
+        plan: dto::Plan {
+            next_cursor: None,
+            total: count(items.len()),
+            changing: count(changing),
+            items,
+        },
+    })
 }
 
 /// The action, whose events every provider of the selected connections has.

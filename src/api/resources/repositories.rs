@@ -48,15 +48,8 @@ async fn held(me: &Me) -> Result<Held, Problem> {
     Ok(count)
 }
 
-/// Connect a repository
-///
-/// Creates the webhook at the provider. A webhook that cannot be created yet is not an error: the
-/// connection exists, and Hookherd keeps trying.
-#[utoipa::path(
-    post, path = "/api/v2/repositories/connect", request_body = Connect,
-    responses((status = 201, body = dto::Connection))
-)]
-pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answer {
+/// What is asked for, checked.
+pub(super) async fn understand(me: &Me, asked: Connect) -> Result<ConnectRequest, Problem> {
     let provider = asked
         .provider
         .as_deref()
@@ -71,9 +64,9 @@ pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answe
     }
     let host = asked.host.as_deref().map(host_named).transpose()?;
     if host.is_some() {
-        instance(&me, provider, host.clone())?;
+        instance(me, provider, host.clone())?;
     }
-    let decoder = decoder(&me, provider)?;
+    let decoder = decoder(me, provider)?;
     let defaults = || {
         let names = decoder.default_events().iter();
         names.map(|name| (*name).to_owned()).collect()
@@ -95,7 +88,7 @@ pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answe
             Some(found.map_err(none)?)
         }
     };
-    let request = ConnectRequest {
+    Ok(ConnectRequest {
         owner: me.caller.user,
         provider,
         host,
@@ -103,12 +96,31 @@ pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answe
         events,
         setup_webhook: asked.setup_webhook.unwrap_or(true),
         credential: credential.map(|credential| credential.id),
-    };
+    })
+}
+
+/// Whether the caller may connect so many repositories more.
+pub(super) async fn may_connect(me: &Me, count: usize) -> Result<(), Problem> {
     me.counters.may_connect(me.caller.user)?;
-    let have = held(&me).await?;
+    let have = held(me).await?;
+    let others = count.saturating_sub(1);
     let counters = &me.counters;
-    counters.may_have_one_more(Owned::Repositories, have.present)?;
-    counters.may_have_one_more(Owned::Removed, have.kept)?;
+    counters.may_have_one_more(Owned::Repositories, have.present + others)?;
+    counters.may_have_one_more(Owned::Removed, have.kept)
+}
+
+/// Connect a repository
+///
+/// Creates the webhook at the provider. A webhook that cannot be created yet is not an error: the
+/// connection exists, and Hookherd keeps trying.
+#[utoipa::path(
+    post, path = "/api/v2/repositories/connect", request_body = Connect,
+    responses((status = 201, body = dto::Connection))
+)]
+pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answer {
+    let request = understand(&me, asked).await?;
+    may_connect(&me, 1).await?;
+    let counters = &me.counters;
     let connected = me.connections.connect(request).await;
     if matches!(connected, Err(ConnectError::NoSuchRepository)) {
         counters.connect_failed(me.caller.user);

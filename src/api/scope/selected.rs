@@ -5,6 +5,7 @@ use crate::api::error::Problem;
 use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, OperationId};
 use crate::domain::operation::Operation;
+use crate::domain::repo::{FullName, Instance};
 use crate::store::{After, ConnectionFilter, Listing};
 use std::collections::BTreeSet;
 
@@ -62,6 +63,19 @@ impl Owned<'_> {
                 Some(last) => after.last = Some(last),
             }
         }
+    }
+
+    /// The caller's connection to a repository.
+    pub(in crate::api) async fn connected(
+        &self,
+        instance: &Instance,
+        full_name: &FullName,
+    ) -> Result<Option<Connection>, Problem> {
+        let provider = instance.provider;
+        let found = self.store.connections_by_name(provider, full_name).await?;
+        let is_it =
+            |c: &Connection| c.owner == self.owner && c.instance == *instance && !c.is_removed();
+        Ok(found.into_iter().find(is_it))
     }
 
     /// An operation.

@@ -94,7 +94,7 @@ fn what_is_not_understood_or_selects_by_omission_is_refused_and_stores_nothing()
     let events =
         |value: Value| json!({ "action": "set_events", "select": all, "webhook_events": value });
     for (body, code) in [
-        (json!({ "action": "check" }), "bad_json"),
+        (json!({ "action": "check" }), "invalid_field"),
         (json!({ "select": all }), "bad_json"),
         (with("select", json!({})), "invalid_field"),
         (with("select", json!({ "all": false })), "invalid_field"),
@@ -239,6 +239,66 @@ fn the_pages_of_a_dry_run_show_each_connection_once() {
         }
         assert_eq!((seen, pages), (ids.iter().cloned().collect(), 3));
     }
+}
+
+#[test]
+fn repositories_are_connected_by_an_operation() {
+    let (api, _) = stage(&[]);
+    let new = |name: &str| json!({ "repository_full_name": name });
+    let body = |repositories: Value| json!({ "action": "connect", "repositories": repositories });
+    let (known, fresh) = (new("Canary/Repository"), new("octo/new"));
+    let plan = plan(&api, &body(json!([known, fresh])));
+    let results = plan["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["result"]);
+    assert_eq!(
+        results.collect::<Vec<_>>(),
+        ["already_connected", "connect"]
+    );
+    assert_eq!((&plan["total"], &plan["changing"]), (&json!(2), &json!(1)));
+    assert_eq!(
+        plan["items"][0]["connection_id"],
+        api.connection.id.to_string()
+    );
+
+    let reply = api
+        .owner
+        .post(PATH, body(json!([known, fresh])).to_string());
+    assert_eq!(reply.status, 202, "{reply:?}");
+    let operation = reply.json()["operation"].clone();
+    assert_eq!(
+        (&operation["action"], &operation["total"]),
+        (&json!("connect"), &json!(2))
+    );
+    let foreign = json!({
+        "repository_full_name": "octo/x", "credential_id": api.credential.to_string(),
+    });
+    let refused = api.foreign.post(PATH, body(json!([foreign])).to_string());
+    refused.is(422, "no_credential");
+    for (repositories, code) in [
+        (json!([]), "invalid_field"),
+        (json!([fresh, new("OCTO/new")]), "invalid_field"),
+        (json!([new("octo")]), "invalid_field"),
+        (json!(vec![&fresh; 1001]), "invalid_field"),
+        (
+            json!([{ "repository_full_name": "o/r", "host": "elsewhere.test" }]),
+            "unknown_provider",
+        ),
+        (
+            json!([{ "repository_full_name": "o/r", "events": [] }]),
+            "unknown_field",
+        ),
+    ] {
+        let reply = api.owner.post(PATH, body(repositories).to_string());
+        assert_eq!(reply.json()["code"], code, "{reply:?}");
+    }
+    let mut both = body(json!([fresh]));
+    both["select"] = json!({ "all": true });
+    api.owner
+        .post(PATH, both.to_string())
+        .is(422, "invalid_field");
 }
 
 #[test]

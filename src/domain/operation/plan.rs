@@ -33,6 +33,10 @@ named! {
         SetEvents = "set_events",
         /// It is stored, and done when the connection is resumed.
         WhenResumed = "when_resumed",
+        /// The repository is connected.
+        Connect = "connect",
+        /// Nothing: the repository is connected already.
+        AlreadyConnected = "already_connected",
         /// Nothing: it is paused.
         Paused = "paused",
         /// Nothing: it is paused already.
@@ -66,8 +70,10 @@ impl Verdict {
             | Self::Disconnect
             | Self::DisconnectOnly
             | Self::SetEvents
-            | Self::WhenResumed => true,
-            Self::Paused
+            | Self::WhenResumed
+            | Self::Connect => true,
+            Self::AlreadyConnected
+            | Self::Paused
             | Self::AlreadyPaused
             | Self::AlreadyEnabled
             | Self::SameEvents
@@ -111,8 +117,8 @@ pub fn judge(action: &Action, connection: &Connection) -> Verdict {
         Action::Pause => Verdict::Pause,
         Action::Resume if is_paused || is_suspended => Verdict::Resume,
         Action::Resume if matches!(l.phase, Phase::Waiting { .. } | Phase::Idle) => Verdict::Retry,
-        // A connection that is to be connected is there.
-        Action::Resume | Action::Connect => Verdict::AlreadyEnabled,
+        Action::Resume => Verdict::AlreadyEnabled,
+        Action::Connect => Verdict::AlreadyConnected,
         Action::Disconnect { delete_hook: true } => Verdict::Disconnect,
         Action::Disconnect { delete_hook: false } => Verdict::DisconnectOnly,
         Action::SetEvents(events) if *events == connection.events => Verdict::SameEvents,
