@@ -8,6 +8,7 @@
 //! Every step can be repeated. A kill leaves the mark up to which a log is settled; what was
 //! ingested beyond it is stored, and is not missing the next time. See ADR 27.
 
+mod beyond;
 mod calls;
 mod handle;
 mod ingest;

@@ -32,11 +32,13 @@ pub(super) struct Reason {
 
 /// A reconcile of a connection.
 pub(super) struct Reconcile {
-    steps: Steps,
-    caller: Caller,
+    pub(super) steps: Steps,
+    pub(super) caller: Caller,
     hook: HookId,
-    began: Timestamp,
+    pub(super) began: Timestamp,
     reason: Reason,
+    /// The log has entries that cannot be read, or another hook had it.
+    pub(super) is_unsure: bool,
 }
 
 /// What reading a log led to.
@@ -62,6 +64,7 @@ pub(super) async fn reconcile(
         return rest(&mut steps, began).await;
     };
     let caller = Caller::new(room, &steps.connection).await?;
+    let is_another = steps.records.ledger.hook.is_some_and(|known| known != hook);
     steps.records.ledger = steps.records.ledger.clone().of_hook(hook);
     let mut reconcile = Reconcile {
         steps,
@@ -69,7 +72,11 @@ pub(super) async fn reconcile(
         hook,
         began,
         reason,
+        is_unsure: is_another,
     };
+    if is_another {
+        reconcile.note_time_without_hook();
+    }
     match reconcile.run().await {
         Ok(wait) => Ok(wait),
         Err(trouble) => {
@@ -99,17 +106,27 @@ async fn rest(steps: &mut Steps, began: Timestamp) -> Result<Duration, Trouble> 
 impl Reconcile {
     async fn run(&mut self) -> Result<Duration, Trouble> {
         self.note_outages();
+        self.note_window();
         self.look_at_deferred().await?;
-        let marks = loop {
+        let is_first = self.steps.records.ledger.read_at.is_none();
+        let (marks, since) = loop {
             let mut comparison = match self.read_log().await? {
                 Read::Compared(comparison) => comparison,
-                Read::NoLog | Read::NoHook => break self.steps.records.ledger.marks,
+                Read::NoLog | Read::NoHook => {
+                    break (self.steps.records.ledger.marks, self.unlogged_since(None));
+                }
             };
+            let since = self.unlogged_since(Some(&comparison));
             self.recover(&mut comparison).await?;
             if !comparison.is_partial() {
-                break comparison.marks();
+                break (comparison.marks(), since);
             }
         };
+        if is_first && self.steps.connection.last_event_at.is_none() {
+            self.find_latest().await?;
+        } else if let Some(since) = since {
+            self.find_since(since).await?;
+        }
         self.finish(marks).await
     }
 
@@ -136,7 +153,7 @@ impl Reconcile {
         }
     }
 
-    fn is_stored(
+    pub(super) fn is_stored(
         &self,
         delivery_id: &str,
     ) -> impl Future<Output = Result<bool, Trouble>> + Send + use<> {
@@ -179,7 +196,7 @@ impl Reconcile {
     }
 
     /// How urgent the calls that read lists are. Users wait for theirs.
-    const fn priority(&self) -> Priority {
+    pub(super) const fn priority(&self) -> Priority {
         if self.reason.is_awaited {
             Priority::Person
         } else {
@@ -218,7 +235,12 @@ impl Reconcile {
                 LogRead::HookMissing => return Ok(Read::NoHook),
                 LogRead::Unsupported => return Ok(Read::NoLog),
             };
-            let LogPage { attempts, next, .. } = page;
+            let LogPage {
+                attempts,
+                unreadable,
+                next,
+            } = page;
+            self.is_unsure |= unreadable > 0;
             let last = attempts.last().map(|last| (last.attempt, last.at));
             for logged in attempts {
                 self.compare(&mut comparison, logged).await?;
@@ -460,7 +482,7 @@ fn deferred(missing: &Missing, asked_at: Option<Timestamp>) -> Deferred {
     }
 }
 
-fn unusable(what: &str) -> ProviderError {
+pub(super) fn unusable(what: &str) -> ProviderError {
     let words = format!("The provider returned {what}.");
     ProviderError::retryable(ErrorCode::BadAnswer, words, None, false)
 }

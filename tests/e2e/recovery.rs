@@ -292,3 +292,71 @@ fn what_did_not_reach_the_daemon_is_recovered_when_a_user_requests_it() {
     let again = done(&stage, &["reconcile", REPOSITORY]);
     assert!(again.contains(&words), "{again}");
 }
+
+/// A branch that fails before the repository is connected is an incident from the first minute.
+#[test]
+fn a_first_connect_finds_the_latest_runs_of_both_providers() {
+    let stage = Stage::new();
+    let (github, gitlab) = (stage.simulator.github(), stage.simulator.gitlab());
+    let _daemon = stage.start();
+    let (ann, token) = stage.ann_and_octo();
+    github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
+    let gitlab_token = gitlab.add_user("ann");
+    gitlab.add_project(PROJECT, "ann");
+    gitlab.play_pipeline(PROJECT, &PipelineSpec::new(1, "failed"));
+    quiet(&stage);
+    let id = stage.connect(&ann, &token, REPOSITORY);
+    stage.add_credential(&ann, "gitlab", &gitlab_token);
+    let wish = json!({ "provider": "gitlab", "repository_full_name": PROJECT });
+    stage.call(&ann, "POST repositories/connect", &wish);
+    let found = |title: &str| {
+        (
+            format!("CI failed: {title}"),
+            "open".to_owned(),
+            "reconcile".to_owned(),
+        )
+    };
+    let expected = [found("CI on main"), found("Pipeline on main")];
+    stage.wait_until("the incidents", || incidents(&stage, &ann) == expected);
+    assert_eq!(
+        stage.list(&ann, "gaps"),
+        [] as [Value; 0],
+        "nothing was missed"
+    );
+    github.play_run(REPOSITORY, &RunSpec::new(2, "success"));
+    stage.wait_until("the pass", || incidents(&stage, &ann)[0].1 == "resolved");
+    // What webhooks reported is not found again.
+    let now = wait_for_reconcile(&stage, &ann, &id);
+    assert_eq!(now["health"]["gaps"]["totals"]["found"], 0);
+}
+
+/// The log no longer has what was missed: the state of runs is right in the end.
+#[test]
+fn what_the_log_has_lost_is_found_by_listing_runs() {
+    let stage = Stage::new();
+    let github = stage.simulator.github();
+    let daemon = stage.start();
+    let (ann, token) = stage.ann_and_octo();
+    let id = stage.connect(&ann, &token, REPOSITORY);
+    stage.wait_for_status(&ann, &id, "active");
+    github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
+    quiet(&stage);
+    wait_for_reconcile(&stage, &ann, &id);
+    drop(daemon);
+    github.play_run(REPOSITORY, &RunSpec::new(2, "success"));
+    quiet(&stage);
+    github.advance_clock(Duration::from_hours(4 * 24));
+    github.push(REPOSITORY);
+    quiet(&stage);
+    let _daemon = stage.start();
+    let expected = [(
+        "CI failed: CI on main".to_owned(),
+        "resolved".to_owned(),
+        "webhook".to_owned(),
+    )];
+    stage.wait_until("the incident to end", || {
+        incidents(&stage, &ann) == expected
+    });
+    let gap = &stage.list(&ann, "gaps")[0];
+    assert_eq!(gap["totals"]["found"], 1, "{gap}");
+}

@@ -1,0 +1,203 @@
+//! Beyond the log: runs that no delivery reported are listed.
+//!
+//! A log has a window, goes with its hook, and lacks what GitLab dropped (by its rate limit, or for
+//! a disabled hook). What counts then is the present state of runs. It is ingested as a delivery of
+//! an id of its own, unless the stored run is that far.
+
+use super::ingest::insertion;
+use super::reconcile::{Reconcile, unusable};
+use super::steps::Records;
+use super::trouble::Trouble;
+use crate::domain::event::{Decoded, Event};
+use crate::domain::ledger::{Comparison, GapCause};
+use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::run::{RunEvent, RunStatus};
+use crate::domain::time::Timestamp;
+use crate::provider::{Found, Hooks};
+use crate::store::{CommitError, Conflict};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A quiet log may begin so much later than the mark without anything missing between.
+const QUIET_MAX: Duration = Duration::from_hours(24);
+
+/// How often, and how long, to look whether pending deliveries are processed.
+const PENDING_LOOKS: u32 = 100;
+const PENDING_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a provider keeps its log.
+///
+/// Source: 3 days at github.com and GitHub Enterprise Cloud, 7 days at GitHub Enterprise Server
+/// (its documentation of redeliveries) and GitLab's API.
+fn window(instance: &Instance) -> Duration {
+    let host = instance.host.as_str();
+    let is_cloud = host == "github.com" || host.ends_with(".ghe.com");
+    match instance.provider {
+        ProviderKind::Github if is_cloud => Duration::from_hours(3 * 24),
+        ProviderKind::Github | ProviderKind::Gitlab => Duration::from_hours(7 * 24),
+    }
+}
+
+impl Reconcile {
+    /// From when on runs have to be listed, after the log was read (`None`: there is no log).
+    pub(super) fn unlogged_since(&self, log: Option<&Comparison>) -> Option<Timestamp> {
+        let (connection, ledger) = (&self.steps.connection, &self.steps.records.ledger);
+        let last = ledger.listed_at.max(ledger.read_at)?;
+        let logged_from = self.began.minus(window(&connection.instance));
+        let is_before_log = ledger.read_at.is_none_or(|read_at| read_at < logged_from);
+        let has_hole = log.and_then(Comparison::oldest_at).is_some_and(|oldest| {
+            let settled = ledger.marks.settled_at;
+            settled.is_some_and(|settled| oldest.since(settled) > QUIET_MAX)
+        });
+        let drops_silently = connection.instance.provider == ProviderKind::Gitlab;
+        let needs = log.is_none() || is_before_log || has_hole || drops_silently || self.is_unsure;
+        let settled = ledger.marks.settled_at.filter(|_| has_hole);
+        needs.then(|| settled.map_or(last, |settled| settled.min(last)))
+    }
+
+    /// The gap begins before the log does.
+    pub(super) fn note_window(&mut self) {
+        let logged_from = self.began.minus(window(&self.steps.connection.instance));
+        if let Some(gap) = &mut self.steps.records.gap
+            && gap.from < logged_from
+        {
+            gap.logged_from = gap.logged_from.max(Some(logged_from));
+        }
+    }
+
+    /// The log went with the hook before this one.
+    pub(super) fn note_time_without_hook(&mut self) {
+        let connection = &self.steps.connection;
+        let until = connection.hook_created_at.unwrap_or(self.began);
+        let from = self.steps.records.ledger.read_at.unwrap_or(until);
+        let from = connection.last_proof_at().unwrap_or(from).max(from);
+        if from < until {
+            let fresh = self.steps.fresh_id();
+            let times = (from, until);
+            let gap = self.steps.records.gap_of(fresh, GapCause::NoHook, times);
+            gap.logged_from = Some(until);
+        }
+    }
+
+    /// The first time: the latest runs of each workflow, so that a failing branch is an incident
+    /// at once.
+    pub(super) async fn find_latest(&mut self) -> Result<(), Trouble> {
+        let call = move |hooks: Arc<dyn Hooks>, access, target| async move {
+            hooks.latest_runs(&access, &target).await
+        };
+        let found = self.caller.ask(self.priority(), call).await?;
+        self.take_found(found, None).await
+    }
+
+    /// Lists the runs that changed since this time.
+    pub(super) async fn find_since(&mut self, since: Timestamp) -> Result<(), Trouble> {
+        self.wait_for_actor().await?;
+        let mut cursor = None::<String>;
+        loop {
+            let place = cursor.clone();
+            let call = move |hooks: Arc<dyn Hooks>, access, target| {
+                let place = place.clone();
+                async move {
+                    let place = place.as_deref();
+                    hooks.runs_since(&access, &target, since, place).await
+                }
+            };
+            let page = self.caller.ask(self.priority(), call).await?;
+            self.take_found(page.runs, Some(since)).await?;
+            match page.next {
+                None => {
+                    let began = self.began;
+                    self.steps.records.ledger.listed_at = Some(began);
+                    return Ok(());
+                }
+                next if next == cursor => {
+                    return Err(unusable("the same page of its runs twice").into());
+                }
+                next => cursor = next,
+            }
+        }
+    }
+
+    /// Waits until the connection's actor has processed what is pending: a run that a delivery
+    /// reports is not found. If that takes long, it counts as found, and has no other effect.
+    async fn wait_for_actor(&self) -> Result<(), Trouble> {
+        let (store, id) = (&self.steps.room.ports.store, self.steps.connection.id);
+        for _ in 0..PENDING_LOOKS {
+            if store.pending(id, 1).await?.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(PENDING_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Ingests the runs that the store does not have so far. With a time they are a part of a gap.
+    async fn take_found(
+        &mut self,
+        found: Vec<Found>,
+        since: Option<Timestamp>,
+    ) -> Result<(), Trouble> {
+        let mut news = BTreeSet::new();
+        let runs: Vec<Option<RunEvent>> = found.iter().map(|found| self.run_of(found)).collect();
+        for run in runs.iter().flatten() {
+            if self.is_news(run).await? {
+                news.insert(run.provider_run_id);
+            }
+        }
+        for (found, run) in found.into_iter().zip(runs) {
+            let is_news = run.is_none_or(|run| news.contains(&run.provider_run_id));
+            if is_news && !self.is_stored(&found.delivery_id).await? {
+                self.take_one(found, since).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_of(&self, found: &Found) -> Option<RunEvent> {
+        let provider = self.steps.connection.instance.provider;
+        let decoder = self.steps.room.ports.providers.decoder(provider)?;
+        match decoder.decode(&found.event, &found.payload) {
+            Ok(Decoded {
+                event: Event::Run(run),
+                ..
+            }) => Some(*run),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Whether a run is further than the stored one.
+    async fn is_news(&self, run: &RunEvent) -> Result<bool, Trouble> {
+        let store = &self.steps.room.ports.store;
+        let (connection, id) = (self.steps.connection.id, run.provider_run_id);
+        let stored = store.run_by_provider_id(connection, run.family, id).await?;
+        Ok(stored.is_none_or(|stored| {
+            let is_ended = |status| matches!(status, RunStatus::Completed(_));
+            stored.position < run.position
+                || (stored.position == run.position
+                    && !is_ended(stored.status)
+                    && stored.status != run.status)
+        }))
+    }
+
+    async fn take_one(&mut self, found: Found, since: Option<Timestamp>) -> Result<(), Trouble> {
+        let room = Arc::clone(&self.steps.room);
+        let names = (found.delivery_id.as_str(), found.event.as_str());
+        let (insert, guards) = insertion(&room, &self.steps.connection, names, found.payload);
+        let (fresh, at) = (self.steps.fresh_id(), found.at);
+        let edit = |records: &mut Records| {
+            if since.is_some() {
+                let gap = records.gap_of(fresh, GapCause::Unlogged, (at, at));
+                gap.totals.found += 1;
+            }
+        };
+        match self.steps.take((vec![insert], guards.into()), edit).await {
+            Ok(()) => {
+                (room.delivered)(self.steps.connection.id);
+                Ok(())
+            }
+            Err(CommitError::Conflict(Conflict::Delivery(_))) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
