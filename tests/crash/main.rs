@@ -26,6 +26,7 @@ mod leaving;
 mod ledger;
 mod load;
 mod operated;
+mod operated_many;
 mod power;
 mod pressure;
 mod renewed;

@@ -217,7 +217,10 @@ proptest! {
 
     /// A file that was cut off anywhere is refused, or prunes nothing.
     #[test]
-    fn a_file_that_was_cut_off_is_refused(connected in connections(), at in any::<prop::sample::Index>()) {
+    fn a_file_that_was_cut_off_is_refused(
+        connected in connections(),
+        at in any::<prop::sample::Index>(),
+    ) {
         let text = written(&entries(&connected));
         let cut = at.index(text.len());
         match Wanted::parse("file", &text[..cut]) {
