@@ -36,6 +36,11 @@ const HOLD_MAX: Duration = Duration::from_mins(70);
 /// would meet the limit, too.
 const LIMITED_PAUSE: Duration = Duration::from_secs(30);
 
+/// How long a connection that waits for its next attempt, without a new error, is looked at: a
+/// restart may have cut its call off, and then it is repeated within seconds. If it waited before
+/// it was asked, its next attempt may be hours away.
+const REPEAT_MAX: Duration = Duration::from_secs(15);
+
 /// An item that has ended.
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
@@ -63,18 +68,22 @@ fn look(connection: &Connection, since: Timestamp, now: Timestamp, held: Duratio
         .as_ref()
         .filter(|error| error.at >= since);
     let code = error.map(|error| error.code);
-    let is_put_off = match code {
-        Some(code) => matches!(code, ErrorCode::RateLimited | ErrorCode::CallsWaiting),
-        // A restart has interrupted the call; it is repeated soon.
-        None => matches!(lifecycle.phase, Phase::Waiting { .. }),
+    let is_waiting = matches!(lifecycle.phase, Phase::Waiting { .. });
+    let hold_max = match code {
+        _ if lifecycle.call_outstanding() => HOLD_MAX,
+        Some(ErrorCode::RateLimited | ErrorCode::CallsWaiting) => HOLD_MAX,
+        None if is_waiting => REPEAT_MAX,
+        Some(_) | None => Duration::ZERO,
     };
-    if (lifecycle.call_outstanding() || is_put_off) && held < HOLD_MAX {
+    if held < hold_max {
         let due = connection
             .retry_due_at
             .map_or(Duration::ZERO, |due| due.since(now));
         return Look::After(due.clamp(LOOK.initial, LOOK.cap));
     }
-    Look::Over(code)
+    // One that waits with an older error was not called since it was asked.
+    let older = connection.last_error.as_ref().filter(|_| is_waiting);
+    Look::Over(code.or(older.map(|error| error.code)))
 }
 
 /// Follows items.
@@ -307,5 +316,62 @@ fn refused(index: u32, full_name: Option<FullName>, code: ErrorCode) -> Ended {
             outcome,
             code,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::connection::LastError;
+    use crate::domain::samples;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+    const SINCE: Timestamp = Timestamp(900_000);
+
+    fn seen(phase: Phase, error: Option<(ErrorCode, i64)>, held: u64) -> Look {
+        let mut connection = samples::connection(1, "o/r");
+        connection.lifecycle.phase = phase;
+        connection.last_error = error.map(|(code, at)| LastError {
+            code,
+            message: String::new(),
+            at: Timestamp(at),
+        });
+        look(&connection, SINCE, NOW, Duration::from_secs(held))
+    }
+
+    #[test]
+    fn an_item_ends_when_its_calls_have_and_no_limit_puts_them_off() {
+        let (over, again) = (Look::Over, Look::After(LOOK.initial));
+        let waiting = Phase::Waiting { attempt: 1 };
+        let limited = Some((ErrorCode::RateLimited, 950_000));
+        let refused = Some((ErrorCode::NoAccess, 950_000));
+        let older = Some((ErrorCode::NoAccess, 1));
+        for (phase, error, held, wanted) in [
+            (Phase::Active, None, 0, over(None)),
+            (Phase::Active, older, 0, over(None)),
+            (Phase::Active, refused, 0, over(Some(ErrorCode::NoAccess))),
+            (Phase::Checking, refused, 3600, again),
+            (Phase::Checking, None, 4200, over(None)),
+            (Phase::Active, limited, 3600, again),
+            (
+                Phase::Active,
+                limited,
+                4200,
+                over(Some(ErrorCode::RateLimited)),
+            ),
+            (waiting, limited, 3600, again),
+            (waiting, refused, 0, over(Some(ErrorCode::NoAccess))),
+            // A restart may have cut the call off; if not, it was in trouble before.
+            (waiting, None, 0, again),
+            (waiting, older, 0, again),
+            (waiting, older, 20, over(Some(ErrorCode::NoAccess))),
+            (waiting, None, 20, over(None)),
+        ] {
+            assert_eq!(
+                seen(phase, error, held),
+                wanted,
+                "{phase:?} {error:?} {held}"
+            );
+        }
     }
 }
