@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod doctor;
+mod drill;
 mod ends;
 mod hooks;
 mod hostile;

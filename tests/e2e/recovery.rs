@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-const PROJECT: &str = "group/sub/app";
+pub(super) const PROJECT: &str = "group/sub/app";
 
 /// The ids of all deliveries that a provider sent or tried to send to this hook, each once.
-fn sent(views: Vec<DeliveryView>, hook: u64) -> BTreeSet<String> {
+pub(super) fn sent(views: Vec<DeliveryView>, hook: u64) -> BTreeSet<String> {
     let ours = views.into_iter().filter(|view| view.hook == hook);
     ours.map(|view| view.guid).collect()
 }
 
 /// Those of them that this server has not answered.
-fn unanswered(views: Vec<DeliveryView>) -> BTreeSet<String> {
+pub(super) fn unanswered(views: Vec<DeliveryView>) -> BTreeSet<String> {
     let missed = views.into_iter().filter(|view| view.status.is_none());
     missed.map(|view| view.guid).collect()
 }
@@ -53,7 +53,7 @@ pub(super) fn wait_for_all(stage: &Stage, user: &str, sent: &BTreeSet<String>) {
     assert!(stored.values().all(|count| *count == 1), "{stored:?}");
 }
 
-fn totals(stage: &Stage, user: &str, id: &str) -> Value {
+pub(super) fn totals(stage: &Stage, user: &str, id: &str) -> Value {
     stage.connection(user, id)["health"]["gaps"]["totals"].clone()
 }
 
@@ -71,12 +71,12 @@ fn wait_for_reconcile(stage: &Stage, user: &str, id: &str) -> Value {
     now
 }
 
-fn quiet(stage: &Stage) {
+pub(super) fn quiet(stage: &Stage) {
     assert!(stage.simulator.wait_quiet(Duration::from_secs(20)));
 }
 
 /// The incidents of CI: their titles and states.
-fn incidents(stage: &Stage, user: &str) -> Vec<(String, String, String)> {
+pub(super) fn incidents(stage: &Stage, user: &str) -> Vec<(String, String, String)> {
     let text = |incident: &Value, name: &str| incident[name].as_str().unwrap_or("-").to_owned();
     let all = stage.list(user, "incidents?limit=100");
     let all = all.iter().filter(|incident| incident["source"] != "health");

@@ -8,11 +8,14 @@ use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::history::Made;
+use crate::domain::id::HookId;
 use crate::domain::ledger::AskedBy;
-use crate::domain::lifecycle::{Call, Failure, Input, Reply};
+use crate::domain::lifecycle::{Call, Failure, Input, Reply, Revision};
 use crate::domain::secret::Proof;
 use crate::domain::wording;
-use crate::provider::{Access, CheckReport, Checked, Hooks, Pinged, ProviderError, Repaired};
+use crate::provider::{
+    Access, CheckReport, Checked, Ensured, Hooks, Pinged, ProviderError, Repaired,
+};
 use std::sync::Arc;
 
 /// The result of a call.
@@ -162,36 +165,7 @@ async fn carry_out(
     match call {
         Call::Ensure { known, revision } => {
             let ensured = hooks.ensure(access, &target, known, &spec()?).await?;
-            let (id, hook) = (connection.id, ensured.hook.0);
-            if ensured.created {
-                let repository = &connection.full_name;
-                tracing::info!(connection.id = %id, %repository, hook.id = hook, "webhook_created");
-            } else {
-                tracing::debug!(connection.id = %id, hook.id = hook, "webhook_confirmed");
-            }
-            let made = if ensured.created {
-                Made::Created
-            } else {
-                Made::Found
-            };
-            let mut edit = Edit {
-                repository: Some(ensured.repository),
-                made: Some(made),
-                ..written(ports, ensured.proof)
-            };
-            // A hook that is new here: what ran before it is found by listing.
-            if connection.lifecycle.hook.id() != Some(ensured.hook) {
-                let asked = asked_to_reconcile(id, ports.now(), AskedBy::Hook);
-                edit.changes.push(asked);
-            }
-            Ok((
-                Reply::Ensured {
-                    hook: ensured.hook,
-                    known,
-                    revision,
-                },
-                edit,
-            ))
+            Ok(judge_ensured(ports, connection, (known, revision), ensured))
         }
         Call::Check(hook) => {
             let found = hooks.check(access, &target, hook, &spec()?).await?;
@@ -219,6 +193,40 @@ async fn carry_out(
             Ok(plain(Reply::Deleted { known }))
         }
     }
+}
+
+/// The meaning of a hook that is there, with all settings written.
+fn judge_ensured(
+    ports: &Ports,
+    connection: &Connection,
+    (known, revision): (Option<HookId>, Revision),
+    ensured: Ensured,
+) -> (Reply, Edit) {
+    let (id, hook) = (connection.id, ensured.hook);
+    let made = if ensured.created {
+        let repository = &connection.full_name;
+        tracing::info!(connection.id = %id, %repository, hook.id = hook.0, "webhook_created");
+        Made::Created
+    } else {
+        tracing::debug!(connection.id = %id, hook.id = hook.0, "webhook_confirmed");
+        Made::Found
+    };
+    let mut edit = Edit {
+        repository: Some(ensured.repository),
+        made: Some(made),
+        ..written(ports, ensured.proof)
+    };
+    // A hook that is new here: what ran before it is found by listing.
+    if connection.lifecycle.hook.id() != Some(hook) {
+        let asked = asked_to_reconcile(id, ports.now(), AskedBy::Hook);
+        edit.changes.push(asked);
+    }
+    let reply = Reply::Ensured {
+        hook,
+        known,
+        revision,
+    };
+    (reply, edit)
 }
 
 /// All settings are written, and the hook delivers to our current address.
