@@ -40,7 +40,7 @@ pub use account::{
     Account, CreatedToken, CreatedUser, Credential, Removal, RemovedUser, Repository, Token, User,
 };
 pub use command::{Acted, Command};
-pub use connection::{Connection, ConnectionList, Disconnected, Health};
+pub use connection::{Connection, ConnectionList, Disconnected, Health, HealthReason};
 pub use delivery::{
     Accepted, DeliveryDetail, DeliverySummary, IncidentPreview, IngressAnswer, Payload,
     ReplayPreview, RunPreview,

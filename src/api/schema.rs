@@ -6,6 +6,7 @@ use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::RejectReason;
+use crate::domain::health::{HealthCause, HealthState, ProvenBy};
 use crate::domain::history::{EntryKind, Evidence, Reaction};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
@@ -176,6 +177,9 @@ names! {
     RejectReason, "RejectReason", RejectReason::ALL, "Why a credential stopped working.";
     CommandKindName, "CommandKind", CommandKindName::ALL, "What is asked of a connection.";
     CommandStateName, "CommandState", CommandStateName::ALL, "State of a command.";
+    HealthState, "HealthState", HealthState::ALL, "Whether a webhook works.";
+    ProvenBy, "HealthProof", ProvenBy::ALL, "What proved that a webhook works.";
+    HealthCause, "HealthCause", HealthCause::ALL, "Why a webhook is not healthy.";
     EntryKind, "HistoryKind", EntryKind::ALL, "What happened to a connection's webhook.";
     Evidence, "HistoryProof", Evidence::ALL,
         "How an entry of a history is known: the provider showed the webhook (`check`), confirmed \

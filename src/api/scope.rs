@@ -241,6 +241,15 @@ impl Owned<'_> {
         Ok(self.store.history(connection.id).await?)
     }
 
+    /// The history of a connection that was found to be the caller's.
+    pub(super) async fn history_of(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<History>, Problem> {
+        let own = self.own(Some(connection), |c| c.owner)?;
+        Ok(self.store.history(own.id).await?)
+    }
+
     /// A connection of the caller's, also a removed one that still has its history.
     pub(super) async fn connection_or_removed(
         &self,

@@ -3,6 +3,9 @@
 use super::failure::LastError;
 use super::gap::Gaps;
 use crate::domain::connection::{self, CredentialUse, WebhookStatus};
+use crate::domain::error_code::ErrorCode;
+use crate::domain::health::{self, HealthCause, HealthState, ProvenBy, health};
+use crate::domain::history::History;
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::ledger::Ledger;
 use crate::domain::lifecycle::{Hook, Phase, SuspendReason};
@@ -14,7 +17,10 @@ use utoipa::ToSchema;
 
 shapes! {
     /// A connection: a repository whose webhook Hookherd manages.
-    Connection(connection: &connection::Connection, public_url: &str, ledger: Option<&Ledger>) {
+    Connection(
+        connection: &connection::Connection, history: Option<&History>, public_url: &str,
+        ledger: Option<&Ledger>
+    ) {
         /// Id of the connection.
         id: ConnectionId = connection.id,
         /// Provider of the repository.
@@ -57,17 +63,29 @@ shapes! {
         /// When the last delivery other than an answer to a ping arrived.
         last_event_at: Option<Timestamp> = connection.last_event_at,
         /// Health of the webhook.
-        health: Health = Health::of(connection, public_url, ledger),
+        health: Health =
+            Health::of(connection, &health(connection, history), public_url, ledger),
         /// Why the last call to the provider failed. Null after a success.
         last_error: Option<LastError> = connection.last_error.as_ref().map(LastError::of),
     }
 
     /// Health of a webhook.
-    Health(connection: &connection::Connection, public_url: &str, ledger: Option<&Ledger>) {
+    Health(
+        connection: &connection::Connection, found: &health::Health, public_url: &str,
+        ledger: Option<&Ledger>
+    ) {
+        /// Whether the webhook works. `healthy` means proven: see `last_proof_at`.
+        state: HealthState = found.state,
+        /// Since when it has this state, as far as the history of the connection reaches.
+        since: Option<Timestamp> = found.since,
+        /// Why it is not healthy. Empty when it is.
+        reasons: Vec<HealthReason> = found.reasons.iter().map(HealthReason::of).collect(),
         /// When a check last found the webhook correct.
         last_check_at: Option<Timestamp> = connection.last_check_at,
         /// When the webhook was last proved to work, by a check or by a verified delivery.
-        last_proof_at: Option<Timestamp> = connection.last_proof_at(),
+        last_proof_at: Option<Timestamp> = found.proven_at,
+        /// What proved it then.
+        last_proof_by: Option<ProvenBy> = found.proven_by,
         /// True while the webhook still delivers to a former public URL.
         is_to_move: bool = connection.is_to_move(public_url),
         /// Checks and pings that failed in a row.
@@ -93,6 +111,18 @@ shapes! {
             matches!(connection.credential_used, Some(CredentialUse::Shared(_))),
         /// Missed deliveries, and the result of their recovery.
         gaps: Gaps = Gaps::of(ledger),
+    }
+
+    /// Why a webhook is not healthy.
+    HealthReason(reason: &health::HealthReason) {
+        /// The reason.
+        cause: HealthCause = reason.cause,
+        /// Since when. Null when it has left the history, or began before there was one.
+        since: Option<Timestamp> = reason.since,
+        /// Stable name of the error. Null when none is named.
+        code: Option<ErrorCode> = reason.code,
+        /// What it is and what happens next.
+        message: &'static str = reason.cause.message(),
     }
 }
 

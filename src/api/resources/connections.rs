@@ -12,15 +12,18 @@ use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Host, ProviderKind};
-use crate::store::{ConnectionFilter, ReadError};
+use crate::store::ConnectionFilter;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-async fn shape(me: &Me, connection: &Connection) -> Result<dto::Connection, ReadError> {
+/// A connection of the caller's with its health.
+async fn shape(me: &Me, connection: &Connection) -> Result<dto::Connection, Problem> {
+    let history = me.owned().history_of(connection).await?;
     let ledger = me.owned().ledger(connection.id).await?;
     let public_url = &me.settings.public_url;
-    Ok(dto::Connection::of(connection, public_url, ledger.as_ref()))
+    let (history, ledger) = (history.as_ref(), ledger.as_ref());
+    Ok(dto::Connection::of(connection, history, public_url, ledger))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

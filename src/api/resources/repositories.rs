@@ -127,7 +127,7 @@ pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answe
     }
     let connection = connected?;
     counters.connected(me.caller.user);
-    let dto = dto::Connection::of(&connection, &me.settings.public_url, None);
+    let dto = dto::Connection::of(&connection, None, &me.settings.public_url, None);
     json(StatusCode::CREATED, &dto)
 }
 
