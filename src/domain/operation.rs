@@ -457,7 +457,7 @@ pub fn chunked(operation: OperationId, items: Vec<Item>) -> Vec<Chunk> {
     chunks
 }
 
-/// The operations that may run now: of each owner and track the oldest. `unfinished` may be in any
+/// The operations that may run now, oldest first: of each owner and track the oldest. `unfinished` may be in any
 /// order; those that were cancelled still have open items, and hold their turn until these ended.
 pub fn runnable<'a>(unfinished: impl IntoIterator<Item = &'a Operation>) -> Vec<OperationId> {
     let mut first = std::collections::BTreeMap::new();
@@ -466,7 +466,9 @@ pub fn runnable<'a>(unfinished: impl IntoIterator<Item = &'a Operation>) -> Vec<
         let turn = turn.or_insert(operation.id);
         *turn = operation.id.min(*turn);
     }
-    first.into_values().collect()
+    let mut first: Vec<OperationId> = first.into_values().collect();
+    first.sort_unstable();
+    first
 }
 
 #[cfg(test)]

@@ -209,12 +209,8 @@ fn operations_that_change_the_same_take_turns_and_others_do_not_wait() {
         of(1, 2, Action::Pause),
     ];
     let next = |all: &[Operation]| {
-        let mut ids: Vec<u128> = runnable(all)
-            .into_iter()
-            .map(OperationId::as_u128)
-            .collect();
-        ids.sort_unstable();
-        ids
+        let ids = runnable(all).into_iter();
+        ids.map(OperationId::as_u128).collect::<Vec<_>>()
     };
     assert_eq!(next(&all), [1, 2, 3, 4]);
     all[1].begin(Some(command(0)), NOW);
