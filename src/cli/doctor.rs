@@ -4,6 +4,7 @@
 mod connections;
 mod credentials;
 mod deletions;
+mod missed;
 mod token;
 
 use super::failed::{CommandResult, Failed};

@@ -22,6 +22,7 @@
 //! | connection NAME | (no row) | degraded | failed, suspended | daemon |
 //! | more connections | (no row) | | more than 20 rows | daemon |
 //! | public address of webhooks | (no row) | to be moved |  | daemon |
+//! | missed deliveries | all recovered | some lost |  | daemon |
 //! | pending deletions | none | still there | not read | daemon |
 //! | deletion for NAME |  | tried again |  | daemon |
 
