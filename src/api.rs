@@ -32,5 +32,5 @@ mod tests;
 pub use access::Admin;
 pub use quota::Quotas;
 pub use resources::health::OPENAPI;
-pub use scope::{Collaborators, MetricsText};
+pub use scope::{Backup, Collaborators, MetricsText};
 pub use settings::{INGRESS_BODY_BYTES_MAX, Settings};

@@ -46,6 +46,7 @@ oauth: Sign-in: Signing in with a provider.
 stats: Statistics: Totals.
 tokens: API tokens: Tokens for this API.
 users: Users: Users and their roles.
+backup: Backup: A copy of everything that is stored.
 webhooks: Ingress: Called by providers.
 health: Operation: Health, metrics and this description.";
 

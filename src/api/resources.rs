@@ -1,6 +1,7 @@
 //! One file a resource: checks the request, asks the actors or the caller's own reader, answers.
 //! The comments of handlers and of what they read are the API's description.
 
+pub(super) mod backup;
 mod bulk;
 pub(super) mod commands;
 pub(super) mod connections;

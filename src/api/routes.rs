@@ -8,8 +8,8 @@ use super::auth;
 use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
-    commands, connections, credentials, deliveries, docs, gaps, health, history, incidents, oauth,
-    operations, repositories, runs, stats, tokens, users, webhooks,
+    backup, commands, connections, credentials, deliveries, docs, gaps, health, history, incidents,
+    oauth, operations, repositories, runs, stats, tokens, users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -144,6 +144,7 @@ routes! {
     Acknowledge = POST "/api/v2/incidents/{id}/acknowledge" User incidents::acknowledge [NotNow];
     Resolve = POST "/api/v2/incidents/{id}/resolve" User incidents::resolve [NotNow];
     GetStats = GET "/api/v2/stats" User stats::show;
+    DownloadBackup = GET "/api/v2/admin/backup" Admin backup::download [Overloaded];
     AddUser = POST "/api/v2/users" Admin users::create [InvalidField, UserExists, QuotaReached];
     ListUsers = GET "/api/v2/users" Admin users::list;
     RemoveUser = DELETE "/api/v2/users/{id}" Admin users::remove

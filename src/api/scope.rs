@@ -43,6 +43,7 @@ use crate::store::{
 use accounts::Uses;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::Write;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -56,6 +57,9 @@ const LOOKS_MAX: usize = 4;
 
 /// Renders the metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Writes a backup of the whole store.
+pub type Backup = Arc<dyn Fn(&mut dyn Write) -> std::io::Result<()> + Send + Sync>;
 
 /// Who the API works with.
 pub struct Collaborators {
@@ -78,6 +82,8 @@ pub struct Collaborators {
     pub metrics: Option<MetricsText>,
     /// The built-in admin; `None` when no admin token is configured.
     pub admin: Option<Admin>,
+    /// Backups.
+    pub backup: Backup,
 }
 
 /// What the handlers share.
@@ -91,6 +97,9 @@ pub struct Shared {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) metrics: Option<MetricsText>,
     pub(super) admin: Option<Admin>,
+    pub(super) backup: Backup,
+    /// Backups that may be in progress.
+    pub(super) backups: Arc<Semaphore>,
     pub(super) settings: Settings,
     /// What deliveries may take.
     pub(super) lanes: Lanes,
@@ -133,6 +142,8 @@ impl Shared {
             entropy: with.entropy,
             metrics: with.metrics,
             admin: with.admin,
+            backup: with.backup,
+            backups: Arc::new(Semaphore::new(1)),
             lanes: Lanes::new(
                 settings.ingress_requests_max,
                 settings.ingress_bytes_in_flight_max,

@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_receiver_can_verify_what_is_sent_on_with_what_it_is_shown() {
-        let forwarding = Forwarding::new("a secret that is long enough").unwrap();
+        let forwarding = Forwarding::new("a secret of this receiver, long enough").unwrap();
         let body = b"{\"a\":1}";
         let proof = forwarding.proof(ProviderKind::Github, &BTreeMap::new(), body);
         let shown = forwarding.shown(ProviderKind::Github);
@@ -81,7 +81,7 @@ mod tests {
         let proof = forwarding.proof(ProviderKind::Gitlab, &headers, body);
         let shown = forwarding.shown(ProviderKind::Gitlab);
         assert_eq!(proof[0].1, *shown[0].1);
-        let ours = HookSecret::new("a secret that is long enough".into()).unwrap();
+        let ours = HookSecret::new("a secret of this receiver, long enough".into()).unwrap();
         assert!(gitlab_token_verifies(&[ours], &proof[0].1));
         let key = SigningKey::from_text(&shown[1].1).unwrap();
         assert!(standard_verifies(

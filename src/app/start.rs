@@ -5,11 +5,11 @@ use super::census::Counting;
 use super::failure::StartError;
 use super::listening::{self, Listening};
 use super::providers::{default_instances, providers};
-use super::{series, stored, watchdog};
+use super::{series, store_tools, stored, watchdog};
 use crate::actor::settings::Settings;
 use crate::actor::{Actors, Connections};
 use crate::api::scope::Shared;
-use crate::api::{self, Collaborators, MetricsText};
+use crate::api::{self, Backup, Collaborators, MetricsText};
 use crate::config::{Config, Limits};
 use crate::credentials::Ports;
 use crate::domain::backoff::Backoff;
@@ -22,7 +22,9 @@ use crate::store::Store;
 use crate::store::disk::DiskStore;
 use crate::telemetry::Recorder;
 use actix_web::{App as WebApp, HttpServer, web};
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A running daemon.
@@ -90,6 +92,7 @@ impl App {
             entropy,
             metrics: metrics.then(|| render(&recorder)),
             admin,
+            backup: backup(config.server.data_dir.clone()),
         };
         let shared = web::Data::new(Shared::new(with, api_settings(&config)));
         let (address, servers) = listen(&config, &shared, &recorder).await?;
@@ -132,6 +135,20 @@ impl App {
         self.counting.stop();
         self.store.close();
     }
+}
+
+/// Backups of the store in this directory, which stays open meanwhile.
+fn backup(data_dir: PathBuf) -> Backup {
+    Arc::new(move |out| {
+        let done = store_tools::export_to(&data_dir, out).map_err(io::Error::other)?;
+        for what in &done.missing {
+            tracing::error!(what, "a backup lacks what is missing in the store");
+        }
+        for damage in &done.damage {
+            tracing::error!(segment = damage.segment, "a backup lacks what is damaged");
+        }
+        Ok(())
+    })
 }
 
 fn settings(config: &Config) -> Settings {

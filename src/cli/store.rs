@@ -1,4 +1,4 @@
-//! `hookherd store`: verify, export, import. The daemon must not be running on the directory.
+//! `hookherd store`: verify, export, import. A daemon may run on a directory that is exported.
 
 use super::failed::{CommandResult, Failed};
 use super::output::Printer;
@@ -20,7 +20,7 @@ pub(super) struct Args {
 enum Action {
     /// Read everything and report damage.
     Verify,
-    /// Write everything to a new file. Secrets stay sealed.
+    /// Write everything to a new file, also while the daemon runs. Secrets stay sealed.
     Export {
         /// The file.
         file: PathBuf,

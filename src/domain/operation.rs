@@ -457,8 +457,9 @@ pub fn chunked(operation: OperationId, items: Vec<Item>) -> Vec<Chunk> {
     chunks
 }
 
-/// The operations that may run now, oldest first: of each owner and track the oldest. `unfinished` may be in any
-/// order; those that were cancelled still have open items, and hold their turn until these ended.
+/// The operations that may run now, oldest first: of each owner and track the oldest. `unfinished`
+/// may be in any order; those that were cancelled still have open items, and hold their turn until
+/// these ended.
 pub fn runnable<'a>(unfinished: impl IntoIterator<Item = &'a Operation>) -> Vec<OperationId> {
     let mut first = std::collections::BTreeMap::new();
     for operation in unfinished.into_iter().filter(|it| !it.is_over()) {

@@ -52,13 +52,13 @@ fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> JournalError {
 
 /// Writes an export.
 pub(super) struct Packer<'a> {
-    out: &'a mut File,
+    out: &'a mut dyn Write,
     offset: u64,
     digest: blake3::Hasher,
 }
 
 impl<'a> Packer<'a> {
-    pub(super) fn begin(out: &'a mut File) -> Result<Self, JournalError> {
+    pub(super) fn begin(out: &'a mut dyn Write) -> Result<Self, JournalError> {
         let mut head = MAGIC.to_vec();
         head.extend(VERSION.to_le_bytes());
         out.write_all(&head).map_err(io("writing the export"))?;
@@ -80,8 +80,7 @@ impl<'a> Packer<'a> {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, bytes: u64) -> Result<(), JournalError> {
-        let file = files::open(path).map_err(io("opening a file to export"))?;
+    fn file(&mut self, file: File, bytes: u64) -> Result<(), JournalError> {
         let mut left = file.take(bytes);
         loop {
             let mut chunk = Vec::new();
@@ -99,25 +98,21 @@ impl<'a> Packer<'a> {
         let mut numbers = at.segment.to_le_bytes().to_vec();
         numbers.extend(at.offset.to_le_bytes());
         self.frame(SNAPSHOT, numbers)?;
-        self.file(path, u64::MAX)
+        let file = files::open(path).map_err(io("opening a file to export"))?;
+        self.file(file, u64::MAX)
     }
 
     /// Adds a segment up to its end in the log: what lies behind it is no part of it.
-    pub(super) fn segment(
-        &mut self,
-        journal: &Path,
-        id: u64,
-        end: u64,
-    ) -> Result<(), JournalError> {
+    pub(super) fn segment(&mut self, file: File, id: u64, end: u64) -> Result<(), JournalError> {
         self.frame(SEGMENT, id.to_le_bytes().to_vec())?;
-        self.file(&segment_path(journal, id), end)
+        self.file(file, end)
     }
 
-    /// Ends the export and makes it durable. Returns its size in bytes.
+    /// Ends the export. Returns its size in bytes.
     pub(super) fn end(mut self) -> Result<u64, JournalError> {
         let digest = self.digest.finalize().as_bytes().to_vec();
         self.frame(END, digest)?;
-        self.out.sync_all().map_err(io("syncing the export"))?;
+        self.out.flush().map_err(io("writing the export"))?;
         Ok(self.offset)
     }
 }

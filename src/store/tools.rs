@@ -1,16 +1,19 @@
-//! What is done with a store while no daemon has it open: verify, export, import.
+//! What is done with a store beside a daemon: verify and import while none has it open, export also
+//! while one writes to it.
 //!
 //! Verifying and exporting change nothing in the store. Importing fills a directory in one step:
 //! after a crash in the middle of it the directory is as empty as before.
 
 mod canary;
+mod export;
 mod health;
 
 pub use canary::canary;
+pub use export::{Exported, export, export_to};
 pub use health::{Health, health, identity, trusted_time};
 
 use super::ReadError;
-use super::archive::{ArchiveError, Packer, unpack};
+use super::archive::{ArchiveError, unpack};
 use super::disk::{
     Bodies, Lock, Log, OpenError, decode_changes, harmed_snapshots, journal_dir, snapshot_dir,
     view_dir,
@@ -19,7 +22,6 @@ use super::files;
 use super::index::{Index, Kv, Scan, digest, key::Kind, key::last_id};
 use super::journal::{Damage, JournalError, scan_segment, sync_dir};
 use super::record::RecordError;
-use super::snapshot;
 use super::view::{Left, View};
 use crate::domain::id::DeliveryId;
 use std::collections::HashSet;
@@ -45,6 +47,9 @@ pub enum ToolError {
     /// The export's name is taken; nothing was changed.
     #[error("{0} already exists; nothing was changed")]
     Exists(String),
+    /// A daemon has moved on in the store too often while it was read.
+    #[error("the store changes faster than it can be read; try again")]
+    Moving,
     /// A store is imported only to where nothing is.
     #[error("{0} is not empty; an import needs an empty or new directory")]
     NotEmpty(String),
@@ -226,58 +231,11 @@ fn count_deliveries(
     }
 }
 
-/// What an export holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exported {
-    /// Its size.
-    pub bytes: u64,
-    /// Damage in the store; what was lost there is not in the export either.
-    pub damage: Vec<Damage>,
-    /// What is gone out of the store, in words, and not in the export either.
-    pub missing: Vec<String>,
-}
-
 fn parent_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         Some(_) | None => PathBuf::from("."),
     }
-}
-
-/// Writes everything that a stopped store holds to a new file, payloads included. The file gets
-/// its name when it is whole and durable. Secrets in it are as sealed as in the store.
-pub fn export(dir: &Path, file: &Path) -> Result<Exported, ToolError> {
-    let taken = || ToolError::Exists(file.display().to_string());
-    if file.exists() {
-        return Err(taken());
-    }
-    let _lock = Lock::take_existing(dir)?;
-    let mut log = Log::read(dir)?;
-    log.accept();
-    let scratch = tempfile::tempdir().map_err(io("creating a temporary directory"))?;
-    let (view, found) = log.replayed(dir, &scratch.path().join("view"))?;
-    let image = snapshot::write(scratch.path(), log.end, &view)?;
-    let parent = parent_of(file);
-    let mut out = tempfile::NamedTempFile::new_in(&parent).map_err(io("creating the export"))?;
-    let mut packer = Packer::begin(out.as_file_mut())?;
-    packer.snapshot(&image, log.end)?;
-    for (id, end) in log.ids.iter().zip(&log.ends) {
-        packer.segment(&journal_dir(dir), *id, *end)?;
-    }
-    let bytes = packer.end()?;
-    match out.persist_noclobber(file) {
-        Ok(_) => {}
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(taken());
-        }
-        Err(error) => return Err(io("naming the export")(error.error)),
-    }
-    sync_dir(&parent).map_err(io("syncing the export's name"))?;
-    Ok(Exported {
-        bytes,
-        damage: log.report.damage,
-        missing: [log.report.lost, found.lost].concat(),
-    })
 }
 
 /// Makes a store of an export, in a directory that is empty or not there, and verifies it.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
+mod backup;
 mod cli;
 mod commands;
 mod doctor;

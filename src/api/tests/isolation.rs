@@ -111,6 +111,7 @@ fn probe(operation: Operation) -> (Touches, u16) {
         O::ListUsers
         | O::RemoveUser
         | O::OauthDone
+        | O::DownloadBackup
         | O::Openapi
         | O::Docs
         | O::Healthz
@@ -282,6 +283,7 @@ fn only_these_routes_are_open_or_for_admins() {
     assert_eq!(
         of(Access::Admin),
         [
+            Operation::DownloadBackup,
             Operation::AddUser,
             Operation::ListUsers,
             Operation::RemoveUser

@@ -229,6 +229,7 @@ impl Stage {
                 entropy: chance.clone(),
                 metrics: Some(Arc::new(|| "hookherd_up 1\n".into())),
                 admin: Some(Admin::new(people[2].0, &people[2].1)),
+                backup: Arc::new(|out| out.write_all(b"a backup")),
             },
             settings,
         ));

@@ -41,6 +41,21 @@ pub(in crate::store) fn open(dir: &Path) -> (DiskStore, OpenReport) {
     open_with(dir, &options(), Arc::new(RealDisk))
 }
 
+/// The same with a snapshot and retention whenever there is something to do.
+pub(in crate::store) fn open_busy(dir: &Path, max_bytes: u64) -> DiskStore {
+    let options = Options {
+        snapshot_bytes: 4096,
+        retention: Retention {
+            max_bytes,
+            max_age: FOREVER,
+            ..Retention::default()
+        },
+        upkeep_interval: Duration::from_millis(1),
+        ..options()
+    };
+    open_with(dir, &options, Arc::new(RealDisk)).0
+}
+
 /// An empty store, and its directory.
 pub(in crate::store) fn new_store() -> (tempfile::TempDir, DiskStore) {
     let dir = tempfile::tempdir().unwrap();

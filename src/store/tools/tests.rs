@@ -1,12 +1,13 @@
 //! Tools on stores of a real directory.
 
 use super::*;
-use crate::store::Store;
 use crate::store::disk::tests::{
-    crash, end, insert, is_there, new_store, open, open_accepting, processed, wait,
+    crash, end, insert, is_there, new_store, open, open_accepting, open_busy, processed, wait,
 };
 use crate::store::journal::segment_path;
+use crate::store::{Store, snapshot};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 const DELIVERIES: u32 = 30;
 
@@ -88,13 +89,64 @@ fn no_store_and_a_store_in_use_are_told_apart_and_nothing_is_made() {
     assert!(matches!(found, Err(ToolError::Open(OpenError::Missing(_)))));
     assert!(!missing.exists());
     let (_store, _) = open(dir.path());
-    for found in [
-        verify(dir.path()).map(drop),
-        export(dir.path(), &dir.path().join("export")).map(drop),
-    ] {
-        assert!(matches!(found, Err(ToolError::Open(OpenError::InUse(_)))));
+    let found = verify(dir.path());
+    assert!(matches!(found, Err(ToolError::Open(OpenError::InUse(_)))));
+}
+
+/// Ends the writer, also when an assertion fails.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
-    assert!(!dir.path().join("export").exists());
+}
+
+/// Segments are begun and deleted and snapshots are taken while exports are made.
+#[test]
+fn an_export_beside_a_daemon_holds_all_that_was_acknowledged_before() {
+    for max_bytes in [u64::MAX, 20_000] {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, is_done) = (dir.path().join("old"), AtomicBool::new(false));
+        let store = open_busy(&old, max_bytes);
+        let acknowledged = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut n = 0;
+                while !is_done.load(Ordering::SeqCst) {
+                    insert(&store, n).unwrap();
+                    n += 1;
+                    acknowledged.store(n, Ordering::SeqCst);
+                }
+            });
+            let _ending = Ending(&is_done);
+            for round in 0..5 {
+                while acknowledged.load(Ordering::SeqCst) < 100 * (round + 1) {
+                    std::thread::yield_now();
+                }
+                let before = acknowledged.load(Ordering::SeqCst);
+                let file = dir.path().join(format!("export-{round}"));
+                let exported = export(&old, &file).unwrap();
+                let is_sound = exported.damage.is_empty() && exported.missing.is_empty();
+                assert!(is_sound, "{exported:?}");
+                let new = dir.path().join(format!("new-{round}"));
+                let found = import(&file, &new).unwrap();
+                assert!(found.is_sound(), "{found:?}");
+                let (copy, _) = open(&new);
+                // Retention has its way with the others.
+                let first = if max_bytes == u64::MAX {
+                    0
+                } else {
+                    before - 20
+                };
+                assert!((first..before).all(|n| is_there(&copy, n)), "round {round}");
+                copy.close();
+            }
+        });
+        store.close();
+        drop(store);
+        assert!(verify(&old).unwrap().is_sound());
+    }
 }
 
 #[test]
