@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::future::{Ready, ready};
 use time::format_description::well_known::Rfc3339;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -185,7 +185,11 @@ parameters! {
         let ms = ms.and_then(|ms| i64::try_from(ms).ok());
         ms.map(Timestamp).ok_or_else(|| "expected a time such as 2026-11-24T14:34:56Z".into())
     },
-    text("A time: RFC 3339.", "^[0-9Tt:.Zz+-]{20,40}$", "2026-11-24T14:34:56Z");
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some("A time: RFC 3339."))
+        .examples(["2026-11-24T14:34:56Z"]);
 
     /// Where a page of ours begins within the provider's pages, as `page.offset`.
     Position((u32, usize)),

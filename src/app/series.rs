@@ -4,6 +4,7 @@
 use crate::api::ingress::IngressOutcome;
 use crate::domain::delivery::Outcome;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::ledger::Loss;
 use crate::domain::operation::{Action, ItemOutcome};
 use crate::domain::repo::ProviderKind;
 use crate::provider::call::OPERATIONS;
@@ -40,6 +41,9 @@ pub(super) fn begin() {
     }
     for outcome in REFRESH_ENDS {
         counter!(metric::REFRESHES, "outcome" => outcome).absolute(0);
+    }
+    for reason in Loss::ALL.map(Loss::as_str) {
+        counter!(metric::UNRECOVERABLE, "reason" => reason).absolute(0);
     }
     for kind in WALKED {
         counter!(metric::LEFT_OUT, "kind" => kind).absolute(0);

@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct HistoryQuery {
     limit: Option<Limit>,
-    cursor: Option<u64>,
+    cursor: Option<i64>,
 }
 
 /// List what happened to a connection's webhook
@@ -34,7 +34,11 @@ pub(in crate::api) async fn list(
 ) -> Answer {
     let history = me.owned().history(id).await?;
     let entries = history.map(|history| history.entries).unwrap_or_default();
-    let after = Limit::after(asked.limit, asked.cursor);
+    // None is below 0: nothing follows on such a number.
+    let cursor = asked
+        .cursor
+        .map(|number| u64::try_from(number).unwrap_or(0));
+    let after = Limit::after(asked.limit, cursor);
     let page = dto::cut(entries, after, |entry| entry.number);
     ok(&dto::List::of(page, |entry: Entry| {
         dto::HistoryEntry::of(&entry)
