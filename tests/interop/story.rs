@@ -96,9 +96,12 @@ fn the_whole_story_fits_githubs_description_on_both_sides() {
     let not_described = "response Unable to match the returned status code";
     violations.retain(|violation| !violation.starts_with(not_described));
     assert_eq!(violations, Vec::<String>::new());
-    let not_described = prism.violations().len();
+    // Nor does it have the "not found" of a log whose hook is gone: one was deleted meanwhile.
+    let of_a_log = |violation: &&String| violation.ends_with("200,400,422");
+    let violations = prism.violations();
+    let not_described = violations.iter().filter(|violation| !of_a_log(violation));
     assert_eq!(
-        not_described,
+        not_described.count(),
         prism.log().matches("has returned 304").count()
     );
 }

@@ -132,7 +132,7 @@ pub(super) async fn redeliver(
     attempt: u64,
 ) -> Result<Result<Redelivered, Answer>, ProviderError> {
     let path = format!("{}/{attempt}/attempts", log_path(target, hook));
-    let answer = s.post(&path, Some(b"{}".to_vec())).await?;
+    let answer = s.post(&path, None).await?;
     match answer.status.as_u16() {
         202 | 200 | 201 | 204 => Ok(Ok(Redelivered::Sent)),
         400 | 422 => Ok(Ok(Redelivered::Refused(Unsent::Rejected))),
