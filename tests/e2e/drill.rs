@@ -53,6 +53,7 @@ impl Drill {
         gitlab.add_project(PROJECT, "ann");
         // The drill is about what is logged: nothing is to be dropped.
         gitlab.set_auto_disabling(false);
+        gitlab.set_rate_limit(None);
         stage.add_credential(&user, "gitlab", &token);
         let wish = json!({ "provider": "gitlab", "repository_full_name": PROJECT });
         let second = stage.call(&user, "POST repositories/connect", &wish);
