@@ -19,6 +19,7 @@ pub mod oauth;
 mod operations;
 mod ours;
 mod outbound;
+mod outside;
 mod payload;
 pub mod probe;
 mod providers;
@@ -42,4 +43,5 @@ pub use logs::{
 pub use outbound::{
     CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged, Repaired, TheirHook,
 };
+pub use outside::{Carried, Lost, Outside};
 pub use providers::Providers;

@@ -8,6 +8,7 @@
 mod control;
 mod dialect;
 pub mod faults;
+mod offline;
 mod payload;
 pub mod refusals;
 mod sender;
@@ -17,11 +18,13 @@ mod transport;
 
 pub use control::{GithubHandle, GitlabHandle};
 pub use faults::{Fault, Faults, Misbehaviour, Miscarriage};
+pub use offline::{Answered, Offline};
 pub use payload::github::{CheckSpec, PullSpec, RunJobSpec, RunSpec, StatusSpec};
 pub use payload::gitlab::{JobSpec, MergeRequestSpec, ParentSpec, PipelineSpec};
 pub use refusals::Refusal;
 pub use state::github::{DeliveryView, Hook};
 pub use state::gitlab::ProjectHookView;
+pub use transport::{Outcome, Sent};
 
 use actix_web::{App, HttpServer, web};
 use shared::Shared;

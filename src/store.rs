@@ -16,6 +16,7 @@ mod index;
 mod journal;
 mod list;
 pub mod memory;
+pub mod mortal;
 mod reading;
 mod record;
 mod snapshot;

@@ -144,7 +144,7 @@ impl Caller {
             if !failed || !may_repeat || tries == TRIES_MAX {
                 return outcome;
             }
-            tokio::time::sleep(waits.wait(tries, rand::random())).await;
+            tokio::time::sleep(waits.wait(tries, self.http.chance())).await;
             tries += 1;
         }
     }

@@ -5,6 +5,7 @@
 use super::budget::{Budget, Pace, TokenKey};
 use super::cache::{Cache, Kept};
 use super::egress::Egress;
+use super::outside::{Carried, Lost, Outside};
 use super::queue::Away;
 use super::unreached::Unreached;
 use crate::domain::errand::Errand;
@@ -42,6 +43,8 @@ pub struct HttpConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// The proxy; `None` for direct calls.
     pub proxy: Option<Egress>,
+    /// A simulation in place of the network; `None` for sockets.
+    pub outside: Option<Arc<dyn Outside>>,
 }
 
 impl HttpConfig {
@@ -57,6 +60,7 @@ impl HttpConfig {
             retry_wait: Duration::from_millis(250),
             ca_pem: None,
             proxy: None,
+            outside: None,
         }
     }
 }
@@ -217,6 +221,7 @@ pub(super) fn client(config: &HttpConfig) -> Result<reqwest::Client, HttpError> 
 #[derive(Debug)]
 pub(super) struct Http {
     client: reqwest::Client,
+    outside: Option<Arc<dyn Outside>>,
     base: Url,
     call_timeout: Duration,
     headers: HeaderMap,
@@ -240,6 +245,7 @@ impl Http {
         Ok(Self {
             base: base(&config.api_url)?,
             client: client(config)?,
+            outside: config.outside.clone(),
             call_timeout: config.call_timeout,
             headers,
             budget: Arc::new(budget),
@@ -294,6 +300,34 @@ impl Http {
         Err(NoAnswer::BadRedirect)
     }
 
+    /// A number that is uniform over all of `u64`.
+    pub(super) fn chance(&self) -> u64 {
+        let outside = self.outside.as_ref();
+        outside.map_or_else(rand::random, |outside| outside.chance())
+    }
+
+    async fn exchange(&self, request: reqwest::Request, url: &Url) -> Result<Answer, NoAnswer> {
+        let Some(outside) = &self.outside else {
+            let response = self.client.execute(request).await;
+            return read(response.map_err(|e| no_answer(&e))?).await;
+        };
+        let carried = outside.carry(request).await.map_err(|lost| match lost {
+            Lost::Unreached => NoAnswer::Unreached(Unreached::Refused),
+            Lost::Cut => NoAnswer::Cut,
+        })?;
+        let Carried {
+            status,
+            headers,
+            body,
+        } = carried;
+        Ok(Answer {
+            status,
+            headers,
+            body,
+            url: url.clone(),
+        })
+    }
+
     async fn send_once(
         &self,
         request: &Request<'_>,
@@ -305,21 +339,19 @@ impl Http {
         } else {
             self.cache.get(key, url)
         };
-        let mut builder = self
-            .client
-            .request(request.method.clone(), url.clone())
-            .headers(self.headers.clone())
-            .header(header::AUTHORIZATION, bearer(request.token));
+        let mut outgoing = reqwest::Request::new(request.method.clone(), url.clone());
+        *outgoing.headers_mut() = self.headers.clone();
+        let headers = outgoing.headers_mut();
+        headers.insert(header::AUTHORIZATION, bearer(request.token));
         if let Some(kept) = &kept {
-            builder = builder.header(header::IF_NONE_MATCH, kept.etag.clone());
+            headers.insert(header::IF_NONE_MATCH, kept.etag.clone());
         }
         if let Some(body) = &request.body {
-            builder = builder
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.clone());
+            let json = HeaderValue::from_static("application/json");
+            headers.insert(header::CONTENT_TYPE, json);
+            *outgoing.body_mut() = Some(body.clone().into());
         }
-        let response = builder.send().await.map_err(|e| no_answer(&e))?;
-        let answer = read(response).await?;
+        let answer = self.exchange(outgoing, url).await?;
         match kept {
             Some(kept) if answer.status == StatusCode::NOT_MODIFIED => {
                 Ok(revive(kept, answer.headers, url))

@@ -9,8 +9,8 @@ use super::faults::Miscarriage;
 use super::shared::Shared;
 use super::state;
 use super::transport::{Outcome, Parcel};
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
-use tokio::task::JoinHandle;
 
 /// A delivery to be sent, by whichever provider.
 #[derive(Clone, Debug)]
@@ -84,12 +84,12 @@ pub(super) fn send(shared: &Arc<Shared>, jobs: impl IntoIterator<Item = impl Int
 pub(super) async fn deliver(shared: &Arc<Shared>, job: &Job) -> Outcome {
     let mut outcome = Outcome::default();
     for sent in start(shared, job) {
-        outcome = sent.await.unwrap_or_default();
+        outcome = sent.await;
     }
     outcome
 }
 
-fn start(shared: &Arc<Shared>, job: &Job) -> Vec<JoinHandle<Outcome>> {
+fn start(shared: &Arc<Shared>, job: &Job) -> Vec<BoxFuture<'static, Outcome>> {
     let miscarriage = shared.faults.take_delivery();
     let times = match miscarriage {
         Some(Miscarriage::Lost) => {

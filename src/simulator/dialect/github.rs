@@ -36,7 +36,8 @@ pub(super) async fn handle(
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
     let (operation, place, rest) = parse(request.method(), &segments);
     let host = wrong::host_of(request);
-    let fault = match wrong::before(shared, operation.name(), &host, &Github).await {
+    let voice = Github(shared.ground.wall_now_s());
+    let fault = match wrong::before(shared, operation.name(), &host, &voice).await {
         Ok(fault) => fault,
         Err(refused) => return refused,
     };
@@ -68,7 +69,7 @@ pub(super) async fn handle(
         }
     };
     sender::send(shared, jobs);
-    if let Some(failed) = wrong::after(fault, &Github, &answer).await {
+    if let Some(failed) = wrong::after(fault, &voice, &answer).await {
         return failed;
     }
     let remaining = remaining(&shared.github(), request, operation);
@@ -76,7 +77,7 @@ pub(super) async fn handle(
         .headers()
         .get("if-none-match")
         .and_then(|tag| tag.to_str().ok());
-    answer::with_rate(answer, remaining).into_tagged_response(known)
+    answer::with_rate(answer, remaining, voice.0).into_tagged_response(known)
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
@@ -134,7 +135,7 @@ fn check<'a>(
     let token = token.ok_or_else(|| error(401, "Bad credentials"))?;
     token.remaining = token.remaining.saturating_sub(1);
     if token.remaining == 0 {
-        return Err(answer::rate_limited(3600));
+        return Err(answer::rate_limited(state.ground.wall_now_s(), 3600));
     }
     let reach = token.installation.clone().map(|(_, reach)| reach);
     Ok(Caller::Token(token.login.clone(), reach))

@@ -52,7 +52,8 @@ pub(super) async fn handle(
         .collect();
     let operation = Operation::of(request.method(), &parts);
     let host = wrong::host_of(request);
-    let fault = match wrong::before(shared, operation.name(), &host, &Gitlab).await {
+    let voice = Gitlab(shared.ground.wall_now_s());
+    let fault = match wrong::before(shared, operation.name(), &host, &voice).await {
         Ok(fault) => fault,
         Err(refused) => return refused,
     };
@@ -68,8 +69,8 @@ pub(super) async fn handle(
             say(&outcome)
         }
     };
-    let answer = with_rate(answer, budget);
-    if let Some(failed) = wrong::after(fault, &Gitlab, &answer).await {
+    let answer = with_rate(answer, budget, voice.0);
+    if let Some(failed) = wrong::after(fault, &voice, &answer).await {
         return failed;
     }
     answer.into_tagged_response(known(request))
@@ -92,7 +93,7 @@ fn begin(
     let limit = state.requests_per_minute;
     let budget = limit.map(|limit| (count, limit));
     if limit.is_some_and(|limit| count > limit) {
-        return Ok((Step::Say(too_many(60)), budget));
+        return Ok((Step::Say(too_many(state.ground.wall_now_s(), 60)), budget));
     }
     let query = request.query_string();
     let step = match Params::of_request(request, body) {
@@ -114,11 +115,10 @@ fn begin(
 }
 
 /// With what is left of the minute's requests.
-fn with_rate(answer: Answer, budget: Budget) -> Answer {
+fn with_rate(answer: Answer, budget: Budget, now_s: u64) -> Answer {
     let Some((count, limit)) = budget else {
         return answer;
     };
-    let now_s = crate::simulator::state::wall_now_s();
     let remaining = limit.saturating_sub(count);
     if answer.has("ratelimit-remaining") {
         return answer.with("ratelimit-limit", limit.to_string());

@@ -236,7 +236,7 @@ fn with_app() -> (Lab, u64, Value) {
     github.add_repository("ann/other", "ann");
     assert!(github.add_app(77, "hookherd", include_str!("app_key_public.pem")));
     let id = github.install_app(77, "ann", &["ann/app"]);
-    let now_s = state::wall_now_s();
+    let now_s = state::Ground::default().wall_now_s();
     (
         lab,
         id,
@@ -247,7 +247,7 @@ fn with_app() -> (Lab, u64, Value) {
 #[tokio::test]
 async fn an_app_proves_itself_with_its_key_and_for_ten_minutes_at_most() {
     let (lab, id, good) = with_app();
-    let now_s = state::wall_now_s();
+    let now_s = state::Ground::default().wall_now_s();
     let list = lab
         .ask(Method::GET, &proof(&good), "app/installations", Value::Null)
         .await;

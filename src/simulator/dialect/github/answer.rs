@@ -4,14 +4,13 @@ use crate::simulator::dialect::answer::Said;
 pub(super) use crate::simulator::dialect::answer::{Answer, empty, number, ok};
 use crate::simulator::dialect::wrong::Voice;
 use crate::simulator::state::github::RATE_LIMIT;
-use crate::simulator::state::wall_now_s;
 use serde_json::{Value, json};
 
 /// Items of a page unless asked otherwise, and at most.
 const PER_PAGE: (usize, usize) = (30, 100);
 
-/// How GitHub words its troubles.
-pub(super) struct Github;
+/// How GitHub words its troubles, at its time in seconds.
+pub(super) struct Github(pub(super) u64);
 
 impl Voice for Github {
     fn broken(&self, status: u16) -> Answer {
@@ -23,7 +22,7 @@ impl Voice for Github {
     }
 
     fn spent(&self, reset_s: u64) -> Answer {
-        rate_limited(reset_s)
+        rate_limited(self.0, reset_s)
     }
 
     fn throttled(&self, retry_after_s: u64) -> Answer {
@@ -60,11 +59,11 @@ pub(super) fn moved(url: &str) -> Answer {
 }
 
 /// The hour's budget is spent.
-pub(super) fn rate_limited(reset_s: u64) -> Answer {
+pub(super) fn rate_limited(now_s: u64, reset_s: u64) -> Answer {
     error(403, "API rate limit exceeded")
         .with("x-ratelimit-limit", RATE_LIMIT.to_string())
         .with("x-ratelimit-remaining", "0".into())
-        .with("x-ratelimit-reset", (wall_now_s() + reset_s).to_string())
+        .with("x-ratelimit-reset", (now_s + reset_s).to_string())
         .with("x-ratelimit-resource", "core".into())
 }
 
@@ -92,7 +91,7 @@ pub(super) fn page(all: Vec<Value>, query: &str, base: &str) -> Answer {
 }
 
 /// With what is left of the budget, and what GitHub puts on every answer.
-pub(super) fn with_rate(answer: Answer, remaining: u32) -> Answer {
+pub(super) fn with_rate(answer: Answer, remaining: u32, now_s: u64) -> Answer {
     let answer = answer.with("x-github-media-type", "github.v3; format=json".to_owned());
     if answer.has("x-ratelimit-remaining") {
         return answer;
@@ -102,6 +101,6 @@ pub(super) fn with_rate(answer: Answer, remaining: u32) -> Answer {
         .with("x-ratelimit-limit", RATE_LIMIT.to_string())
         .with("x-ratelimit-remaining", remaining.to_string())
         .with("x-ratelimit-used", used.to_string())
-        .with("x-ratelimit-reset", (wall_now_s() + 3600).to_string())
+        .with("x-ratelimit-reset", (now_s + 3600).to_string())
         .with("x-ratelimit-resource", "core".into())
 }

@@ -51,7 +51,7 @@ pub(super) fn proven(
     query: &str,
     body: &Value,
 ) -> Answer {
-    let app = match proven_app(&state.apps, proof) {
+    let app = match proven_app(&state.apps, proof, state.ground.wall_now_s()) {
         Ok(app) => app.id,
         Err(words) => return error(401, words),
     };

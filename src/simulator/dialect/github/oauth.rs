@@ -33,7 +33,8 @@ pub(crate) async fn handle(
     let operation = |params: &Params| operation(request.method(), request.path(), params);
     let act =
         |operation: &str, params: &Params| act(&mut shared.github(), operation, request, params);
-    let answer = match oauth::answer(shared, request, body, &Github, operation, act).await {
+    let voice = Github(shared.ground.wall_now_s());
+    let answer = match oauth::answer(shared, request, body, &voice, operation, act).await {
         Ok(answer) => answer,
         Err(failed) => return failed,
     };

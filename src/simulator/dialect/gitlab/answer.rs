@@ -2,14 +2,13 @@
 
 use crate::simulator::dialect::answer::{Answer, number, ok, text};
 use crate::simulator::dialect::wrong::Voice;
-use crate::simulator::state::wall_now_s;
 use serde_json::{Value, json};
 
 /// Items of a page unless asked otherwise, and at most.
 const PER_PAGE: (usize, usize) = (20, 100);
 
-/// How GitLab words its troubles.
-pub(crate) struct Gitlab;
+/// How GitLab words its troubles, at its time in seconds.
+pub(crate) struct Gitlab(pub(crate) u64);
 
 impl Voice for Gitlab {
     fn broken(&self, status: u16) -> Answer {
@@ -21,11 +20,11 @@ impl Voice for Gitlab {
     }
 
     fn spent(&self, reset_s: u64) -> Answer {
-        too_many(reset_s)
+        too_many(self.0, reset_s)
     }
 
     fn throttled(&self, retry_after_s: u64) -> Answer {
-        too_many(retry_after_s)
+        too_many(self.0, retry_after_s)
     }
 }
 
@@ -40,14 +39,11 @@ pub(super) fn refused(status: u16, word: &str) -> Answer {
 }
 
 /// The minute's requests are spent.
-pub(super) fn too_many(retry_after_s: u64) -> Answer {
+pub(super) fn too_many(now_s: u64, retry_after_s: u64) -> Answer {
     text(429, "Retry later\n")
         .with("retry-after", retry_after_s.to_string())
         .with("ratelimit-remaining", "0".into())
-        .with(
-            "ratelimit-reset",
-            (wall_now_s() + retry_after_s).to_string(),
-        )
+        .with("ratelimit-reset", (now_s + retry_after_s).to_string())
 }
 
 /// Something that only a few may do in a minute was done too often.

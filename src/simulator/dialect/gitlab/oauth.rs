@@ -35,7 +35,8 @@ pub(crate) async fn handle(
     let operation = |params: &Params| operation(request.path(), params);
     let act =
         |operation: &str, params: &Params| act(&mut shared.gitlab(), operation, request, params);
-    match oauth::answer(shared, request, body, &Gitlab, operation, act).await {
+    let voice = Gitlab(shared.ground.wall_now_s());
+    match oauth::answer(shared, request, body, &voice, operation, act).await {
         Ok(answer) => answer.into_response(),
         Err(failed) => failed,
     }

@@ -1,6 +1,5 @@
 //! Apps, where they are installed, and how they prove who they are.
 
-use crate::simulator::state::wall_now_s;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::Value;
@@ -62,9 +61,8 @@ fn key_of(pem: &str) -> Option<Vec<u8>> {
 }
 
 /// Why a proof is not taken.
-fn check_times(claims: &Value) -> Result<(), &'static str> {
+fn check_times(claims: &Value, now_s: u64) -> Result<(), &'static str> {
     // The times are those of the wall clock, the only one that the caller has.
-    let now_s = wall_now_s();
     let (Some(issued), Some(expires)) = (claims["iat"].as_u64(), claims["exp"].as_u64()) else {
         return Err("A JSON web token could not be decoded");
     };
@@ -90,6 +88,7 @@ fn check_times(claims: &Value) -> Result<(), &'static str> {
 pub(crate) fn proven<'a>(
     apps: &'a BTreeMap<u64, App>,
     proof: &str,
+    now_s: u64,
 ) -> Result<&'a App, &'static str> {
     const NONSENSE: &str = "A JSON web token could not be decoded";
     let mut parts = proof.split('.');
@@ -113,6 +112,6 @@ pub(crate) fn proven<'a>(
     let signed = format!("{head}.{body}");
     key.verify(signed.as_bytes(), &signature)
         .map_err(|_| NONSENSE)?;
-    check_times(&claims)?;
+    check_times(&claims, now_s)?;
     Ok(app)
 }

@@ -2,7 +2,6 @@
 
 use super::{Alert, Attempt, Event, Hook, Job, State};
 use crate::simulator::state::github::DeliveryView;
-use crate::simulator::state::wall_now_s;
 use crate::simulator::transport::Outcome;
 use serde_json::{Value, json};
 
@@ -110,7 +109,7 @@ impl State {
             hook: hook.clone(),
             headers,
             id,
-            at_s: self.is_since(19, 0).then(wall_now_s),
+            at_s: self.is_since(19, 0).then(|| self.ground.wall_now_s()),
             body: text,
         };
         (!is_too_large).then_some(job)
