@@ -12,10 +12,15 @@ mod beyond;
 mod calls;
 mod handle;
 mod ingest;
+mod pending;
+mod readable;
 mod reconcile;
+mod recover;
 mod room;
 mod schedule;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod worker;
 

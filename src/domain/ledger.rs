@@ -5,10 +5,12 @@
 //! matter: a delivery is missing when no attempt of it is stored here.
 
 mod compare;
+mod deferred;
 mod gap;
 mod uptime;
 
 pub use compare::{Comparison, MISSING_MAX, Missing, Seen};
+pub use deferred::{Deferral, Deferred, GIVEN_UP_MAX, PENDING_MAX, next_try};
 pub use gap::{GAPS_MAX, Gap, GapCause, Loss, SHORT, Totals};
 pub use uptime::{Outage, Uptime};
 
@@ -20,9 +22,6 @@ use std::time::Duration;
 /// Attempts younger than this are read once more by the next reconcile: an attempt may appear in
 /// the log behind one that began later and ended earlier.
 pub const OVERLAP: Duration = Duration::from_mins(10);
-
-/// Most deliveries of a connection that are listed as deferred or given up.
-pub const DEFERRED_MAX: usize = 100;
 
 /// A connection's ledger. Written only by who reconciles it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +46,14 @@ pub struct Ledger {
     pub last_error: Option<LastError>,
     /// The gap that is being recovered.
     pub gap: Option<GapId>,
-    /// Deliveries that were requested again, or given up. At most [`DEFERRED_MAX`].
+    /// Deliveries that could not be read yet. At most [`PENDING_MAX`] pending ones, and
+    /// [`GIVEN_UP_MAX`] that are given up.
     pub deferred: Vec<Deferred>,
+    /// When the oldest delivery was sent that is known to be missing, and is neither recovered nor
+    /// given up: what happened since may not be known here. By the provider's clock.
+    pub behind_since: Option<Timestamp>,
+    /// When the newest delivery was sent that is counted as missing. By the provider's clock.
+    pub counted_to: Option<Timestamp>,
     /// Requests up to this time are answered; see [`Asked`].
     pub answered: Option<Timestamp>,
     /// The totals of all gaps, also of those that are no longer stored.
@@ -70,55 +75,40 @@ impl Ledger {
             last_error: None,
             gap: None,
             deferred: Vec::new(),
+            behind_since: None,
+            counted_to: None,
             answered: None,
             totals: Totals::default(),
         }
-    }
-
-    /// Whether a delivery was requested again or given up.
-    pub fn is_deferred(&self, delivery_id: &str) -> bool {
-        self.deferred.iter().any(|it| it.delivery_id == delivery_id)
-    }
-
-    /// Lists a delivery that was requested again or given up.
-    pub fn defer(&mut self, deferred: Deferred) {
-        if self.deferred.len() >= DEFERRED_MAX {
-            self.deferred.remove(0);
-        }
-        self.deferred.push(deferred);
     }
 
     /// Moves the marks. What was given up and is settled is no longer listed.
     pub fn settle(&mut self, marks: Marks) {
         self.marks = marks;
         self.deferred
-            .retain(|it| it.asked_at.is_some() || !marks.is_settled(it.attempt, it.sent_at));
+            .retain(|it| it.is_pending() || !it.is_settled(marks));
     }
 
-    /// The ledger for the log of this hook: another hook's log is read from its beginning.
-    #[must_use]
-    pub fn of_hook(mut self, hook: HookId) -> Self {
-        if self.hook != Some(hook) {
-            self.hook = Some(hook);
-            self.marks = Marks::default();
-            self.deferred.clear();
+    /// All up to the `next` missing delivery is recovered or given up, except for what is pending.
+    pub fn behind(&mut self, next: Option<Timestamp>) {
+        let pending = self.deferred.iter().filter(|it| it.is_pending());
+        let pending = pending.filter_map(|it| it.missing.at);
+        self.behind_since = pending.chain(next).min();
+    }
+
+    /// The ledger for the log of this hook: another hook's log is read from its beginning. What was
+    /// pending of the former log is returned: it went with its hook.
+    pub fn change_hook(&mut self, hook: HookId) -> Vec<Deferred> {
+        if self.hook == Some(hook) {
+            return Vec::new();
         }
-        self
+        self.hook = Some(hook);
+        self.marks = Marks::default();
+        self.counted_to = None;
+        let mut gone = std::mem::take(&mut self.deferred);
+        gone.retain(Deferred::is_pending);
+        gone
     }
-}
-
-/// A missing delivery that cannot be read: it was requested again, or given up. Listed until the
-/// log is settled beyond it, so that nothing counts twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deferred {
-    /// The provider's id of the delivery.
-    pub delivery_id: String,
-    /// One of its attempts.
-    pub attempt: u64,
-    /// When that was sent, by the provider's clock.
-    pub sent_at: Option<Timestamp>,
-    /// When a redelivery was requested; `None` once it is given up.
-    pub asked_at: Option<Timestamp>,
 }
 
 /// How far a log was read: by the provider's own times, as GitHub's script for redeliveries does
@@ -241,10 +231,16 @@ mod tests {
 
     #[test]
     fn another_hook_has_another_log() {
-        let ledger = Ledger::new(ConnectionId::from_u128(1), OwnerId::from_u128(2), minute(0));
-        let mut ledger = ledger.of_hook(HookId(7));
+        let mut ledger = Ledger::new(ConnectionId::from_u128(1), OwnerId::from_u128(2), minute(0));
+        assert_eq!(ledger.change_hook(HookId(7)), []);
         ledger.marks = ledger.marks.after(minute(1), Some(9), Some(minute(1)));
-        assert_eq!(ledger.clone().of_hook(HookId(7)), ledger);
-        assert_eq!(ledger.of_hook(HookId(8)).marks, Marks::default());
+        let before = ledger.clone();
+        assert_eq!(ledger.change_hook(HookId(7)), []);
+        assert_eq!(ledger, before);
+        ledger.change_hook(HookId(8));
+        assert_eq!(
+            (ledger.hook, ledger.marks),
+            (Some(HookId(8)), Marks::default())
+        );
     }
 }

@@ -30,7 +30,7 @@ const PENDING_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// Source: 3 days at github.com and GitHub Enterprise Cloud, 7 days at GitHub Enterprise Server
 /// (its documentation of redeliveries) and GitLab's API.
-fn window(instance: &Instance) -> Duration {
+pub(super) fn window(instance: &Instance) -> Duration {
     let host = instance.host.as_str();
     let is_cloud = host == "github.com" || host.ends_with(".ghe.com");
     match instance.provider {
@@ -50,8 +50,11 @@ impl Reconcile {
             let settled = ledger.marks.settled_at;
             settled.is_some_and(|settled| oldest.since(settled) > QUIET_MAX)
         });
+        let gap = self.steps.records.gap.as_ref();
+        let has_unlogged = gap.is_some_and(|gap| gap.logged_from.is_some());
         let drops_silently = connection.instance.provider == ProviderKind::Gitlab;
-        let needs = log.is_none() || is_before_log || has_hole || drops_silently || self.is_unsure;
+        let is_blind = log.is_none() || is_before_log || has_hole || has_unlogged;
+        let needs = is_blind || drops_silently || self.is_unsure;
         let settled = ledger.marks.settled_at.filter(|_| has_hole);
         needs.then(|| settled.map_or(last, |settled| settled.min(last)))
     }
@@ -66,18 +69,14 @@ impl Reconcile {
         }
     }
 
-    /// The log went with the hook before this one.
-    pub(super) fn note_time_without_hook(&mut self) {
+    /// The time between the last sign of the former hook and the present one: nothing that was
+    /// missed then is in a log.
+    pub(super) fn time_without_hook(&self) -> Option<(Timestamp, Timestamp)> {
         let connection = &self.steps.connection;
         let until = connection.hook_created_at.unwrap_or(self.began);
         let from = self.steps.records.ledger.read_at.unwrap_or(until);
         let from = connection.last_proof_at().unwrap_or(from).max(from);
-        if from < until {
-            let fresh = self.steps.fresh_id();
-            let times = (from, until);
-            let gap = self.steps.records.gap_of(fresh, GapCause::NoHook, times);
-            gap.logged_from = Some(until);
-        }
+        (from < until).then_some((from, until))
     }
 
     /// The first time: the latest runs of each workflow, so that a failing branch is an incident

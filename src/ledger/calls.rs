@@ -30,6 +30,16 @@ impl Caller {
         })
     }
 
+    /// The credentials that may be tried, best first.
+    pub(super) fn credentials(&self) -> VecDeque<CredentialUse> {
+        self.credentials.clone()
+    }
+
+    /// Has these credentials again.
+    pub(super) fn set_credentials(&mut self, credentials: VecDeque<CredentialUse>) {
+        self.credentials = credentials;
+    }
+
     fn target(&self) -> Target {
         Target {
             repository: self.connection.repository,

@@ -25,7 +25,7 @@ pub trait Recovery: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Reconciler {
     room: Arc<Room>,
-    working: AbortHandle,
+    pub(super) working: AbortHandle,
 }
 
 impl Reconciler {

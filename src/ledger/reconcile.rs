@@ -1,23 +1,25 @@
 //! One reconcile of one connection.
 
 use super::calls::Caller;
-use super::ingest::{id_of_body, insertion};
+use super::ingest::id_of_body;
+use super::readable::Controls;
+use super::recover::Case;
 use super::room::Room;
 use super::steps::{Records, Steps};
 use super::trouble::Trouble;
 use crate::domain::backoff::jittered;
 use crate::domain::connection::Connection;
-use crate::domain::delivery::Payload;
 use crate::domain::errand::Priority;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::HookId;
-use crate::domain::ledger::{Comparison, Deferred, GapCause, Loss, Marks, Missing, Outage, Seen};
+use crate::domain::ledger::{Comparison, Loss, Marks, Missing, Outage, Seen};
 use crate::domain::time::Timestamp;
-use crate::provider::{LogPage, LogRead, Logged, LoggedPayload, ProviderError, Redelivered};
-use crate::store::{CommitError, Conflict};
+use crate::provider::{LogPage, LogRead, Logged, LoggedPayload, ProviderError};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Pending deliveries are looked at no more often than this.
+const PENDING_MIN: Duration = Duration::from_secs(10);
 /// How often the reading of a log begins again because its cursor was lost.
 const RESTARTS_MAX: u32 = 3;
 
@@ -34,11 +36,13 @@ pub(super) struct Reason {
 pub(super) struct Reconcile {
     pub(super) steps: Steps,
     pub(super) caller: Caller,
-    hook: HookId,
+    pub(super) hook: HookId,
     pub(super) began: Timestamp,
     reason: Reason,
-    /// The log has entries that cannot be read, or another hook had it.
+    /// The log has entries that cannot be read.
     pub(super) is_unsure: bool,
+    /// Attempts whose payloads show whether the provider's log can be read at all.
+    pub(super) controls: Controls,
 }
 
 /// What reading a log led to.
@@ -64,19 +68,15 @@ pub(super) async fn reconcile(
         return rest(&mut steps, began).await;
     };
     let caller = Caller::new(room, &steps.connection).await?;
-    let is_another = steps.records.ledger.hook.is_some_and(|known| known != hook);
-    steps.records.ledger = steps.records.ledger.clone().of_hook(hook);
     let mut reconcile = Reconcile {
         steps,
         caller,
         hook,
         began,
         reason,
-        is_unsure: is_another,
+        is_unsure: false,
+        controls: Controls::default(),
     };
-    if is_another {
-        reconcile.note_time_without_hook();
-    }
     match reconcile.run().await {
         Ok(wait) => Ok(wait),
         Err(trouble) => {
@@ -105,9 +105,14 @@ async fn rest(steps: &mut Steps, began: Timestamp) -> Result<Duration, Trouble> 
 
 impl Reconcile {
     async fn run(&mut self) -> Result<Duration, Trouble> {
+        match self.steps.records.ledger.hook {
+            Some(known) if known == self.hook => {}
+            Some(_) => self.leave_log().await?,
+            None => self.steps.records.ledger.hook = Some(self.hook),
+        }
         self.note_outages();
         self.note_window();
-        self.look_at_deferred().await?;
+        self.look_at_requested().await?;
         let is_first = self.steps.records.ledger.read_at.is_none();
         let (marks, since) = loop {
             let mut comparison = match self.read_log().await? {
@@ -117,8 +122,11 @@ impl Reconcile {
                 }
             };
             let since = self.unlogged_since(Some(&comparison));
-            self.recover(&mut comparison).await?;
+            if !self.recover(&mut comparison).await? {
+                return self.pause().await;
+            }
             if !comparison.is_partial() {
+                self.retry_set_aside().await?;
                 break (comparison.marks(), since);
             }
         };
@@ -162,39 +170,6 @@ impl Reconcile {
         async move { Ok(store.delivery_known(connection, &id, &[]).await?.is_some()) }
     }
 
-    /// Whether redeliveries that were requested have arrived.
-    async fn look_at_deferred(&mut self) -> Result<(), Trouble> {
-        let now = self.steps.room.ports.now();
-        let wait = self.steps.room.settings.redelivery_wait;
-        for deferred in self.steps.records.ledger.deferred.clone() {
-            let Some(asked_at) = deferred.asked_at else {
-                continue;
-            };
-            let has_arrived = self.is_stored(&deferred.delivery_id).await?;
-            if !has_arrived && now.since(asked_at) < wait {
-                continue;
-            }
-            let (fresh, at) = (self.steps.fresh_id(), deferred.sent_at.unwrap_or(now));
-            let edit = |records: &mut Records| {
-                let gap = records.gap_of(fresh, GapCause::Unreachable, (at, at));
-                if has_arrived {
-                    gap.recovered();
-                } else {
-                    gap.lost(Loss::NotRedelivered);
-                }
-                let all = &mut records.ledger.deferred;
-                all.retain(|it| !has_arrived || it.delivery_id != deferred.delivery_id);
-                for it in all {
-                    if it.delivery_id == deferred.delivery_id {
-                        it.asked_at = None;
-                    }
-                }
-            };
-            self.steps.take((Vec::new(), Vec::new()), edit).await?;
-        }
-        Ok(())
-    }
-
     /// How urgent the calls that read lists are. Users wait for theirs.
     pub(super) const fn priority(&self) -> Priority {
         if self.reason.is_awaited {
@@ -204,7 +179,10 @@ impl Reconcile {
         }
     }
 
-    async fn read_page(&mut self, cursor: Option<String>) -> Result<LogRead, ProviderError> {
+    pub(super) async fn read_page(
+        &mut self,
+        cursor: Option<String>,
+    ) -> Result<LogRead, ProviderError> {
         let (hook, priority) = (self.hook, self.priority());
         let call = move |hooks: Arc<dyn crate::provider::Hooks>, access, target| {
             let cursor = cursor.clone();
@@ -279,151 +257,36 @@ impl Reconcile {
         // One without an id and a payload cannot be named.
         let is_settled = id.is_empty()
             || comparison.is_settled(logged.attempt, logged.at)
-            || self.steps.records.ledger.is_deferred(&id)
-            || self.is_stored(&id).await?;
-        if is_settled {
+            || self.steps.records.ledger.is_deferred(&id);
+        let is_stored = !is_settled && self.is_stored(&id).await?;
+        if is_stored && logged.payload == LoggedPayload::Separate {
+            self.controls.add(logged.attempt);
+        }
+        if is_settled || is_stored {
             comparison.take(seen, true);
             return Ok(());
         }
         match logged.payload {
             LoggedPayload::Separate => comparison.take(seen, false),
             LoggedPayload::Listed(payload) => {
-                let missing = alone(seen);
-                self.ingest(&missing, payload, None).await?;
+                let case = Case::listed(alone(seen));
+                self.ingest(&case, payload).await?;
                 comparison.take(seen, true);
             }
             LoggedPayload::Lost => {
-                let missing = alone(seen);
-                self.give_up(&missing, Loss::TooLarge).await?;
+                let case = Case::listed(alone(seen));
+                self.give_up(&case, Loss::TooLarge).await?;
                 comparison.take(seen, true);
             }
         }
         Ok(())
-    }
-
-    /// Fetches what is missing, the oldest first.
-    async fn recover(&mut self, comparison: &mut Comparison) -> Result<(), Trouble> {
-        let count = comparison.count();
-        if count == 0 {
-            return Ok(());
-        }
-        let all: Vec<Missing> = comparison.take_missing().collect();
-        let fresh = self.steps.fresh_id();
-        let (first, now) = (all.first().cloned(), self.began);
-        let edit = |records: &mut Records| {
-            if let Some(first) = first {
-                let at = first.at.unwrap_or(now);
-                let gap = records.gap_of(fresh, first.cause, (at, at));
-                gap.missing(count);
-            }
-        };
-        self.steps.take((Vec::new(), Vec::new()), edit).await?;
-        for missing in all {
-            let marks = comparison.marks_at(&missing);
-            match self.fetch(&missing).await? {
-                Some(payload) => self.ingest(&missing, payload, Some(marks)).await?,
-                None => self.request_again(&missing).await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn fetch(&mut self, missing: &Missing) -> Result<Option<Payload>, ProviderError> {
-        let hook = self.hook;
-        for attempt in missing.attempts.iter().copied() {
-            let call = move |hooks: Arc<dyn crate::provider::Hooks>, access, target| async move {
-                hooks.logged_payload(&access, &target, hook, attempt).await
-            };
-            if let Some(payload) = self.caller.ask(Priority::Recovery, call).await? {
-                return Ok(Some(payload));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Stores a missing delivery. One that arrived meanwhile, or whose body is stored under another
-    /// id, is not missing.
-    async fn ingest(
-        &mut self,
-        missing: &Missing,
-        payload: Payload,
-        marks: Option<Marks>,
-    ) -> Result<(), Trouble> {
-        let room = Arc::clone(&self.steps.room);
-        let names = (missing.delivery_id.as_str(), missing.event.as_str());
-        let (insert, guards) = insertion(&room, &self.steps.connection, names, payload);
-        let (fresh, at) = (self.steps.fresh_id(), missing.at.unwrap_or(self.began));
-        let cause = missing.cause;
-        let settle = |records: &mut Records| {
-            if let Some(marks) = marks {
-                records.ledger.settle(marks);
-            }
-        };
-        let edit = |records: &mut Records| {
-            records.gap_of(fresh, cause, (at, at)).recovered();
-            settle(records);
-        };
-        match self.steps.take((vec![insert], guards.into()), edit).await {
-            Ok(()) => {
-                (room.delivered)(self.steps.connection.id);
-                Ok(())
-            }
-            Err(CommitError::Conflict(Conflict::Delivery(_))) => {
-                let edit = |records: &mut Records| {
-                    if let Some(gap) = &mut records.gap {
-                        gap.not_missing();
-                    }
-                    settle(records);
-                };
-                Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The payload cannot be read: the provider is asked to send it again.
-    async fn request_again(&mut self, missing: &Missing) -> Result<(), Trouble> {
-        let (hook, attempt) = (self.hook, missing.attempts.last().copied());
-        let attempt = attempt.unwrap_or_default();
-        let call = move |hooks: Arc<dyn crate::provider::Hooks>, access, target| async move {
-            hooks.redeliver(&access, &target, hook, attempt).await
-        };
-        match self.caller.ask(Priority::Recovery, call).await? {
-            Redelivered::Refused(why) => {
-                let (id, why) = (self.steps.connection.id, why.as_str());
-                tracing::debug!(connection.id = %id, why, "a redelivery was refused");
-                self.give_up(missing, Loss::PayloadGone).await
-            }
-            Redelivered::Sent => {
-                let deferred = deferred(missing, Some(self.steps.room.ports.now()));
-                let edit = |records: &mut Records| records.ledger.defer(deferred);
-                Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
-            }
-        }
-    }
-
-    async fn give_up(&mut self, missing: &Missing, reason: Loss) -> Result<(), Trouble> {
-        let (fresh, at) = (self.steps.fresh_id(), missing.at.unwrap_or(self.began));
-        let (cause, deferred) = (missing.cause, deferred(missing, None));
-        let edit = |records: &mut Records| {
-            records.gap_of(fresh, cause, (at, at)).lost(reason);
-            records.ledger.defer(deferred);
-        };
-        Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
     }
 
     /// All of the log is compared.
     async fn finish(&mut self, marks: Marks) -> Result<Duration, Trouble> {
         let room = Arc::clone(&self.steps.room);
         let began = self.began;
-        let ledger = &self.steps.records.ledger;
-        let is_waiting = ledger.deferred.iter().any(|it| it.asked_at.is_some());
-        let wait = if is_waiting {
-            room.settings.redelivery_wait
-        } else {
-            regular(&room)
-        };
-        let now = room.ports.now();
+        let (now, wait) = (room.ports.now(), self.wait());
         let edit = |records: &mut Records| {
             let ledger = &mut records.ledger;
             ledger.settle(marks);
@@ -432,9 +295,8 @@ impl Reconcile {
             ledger.due_at = now.plus(wait);
             ledger.failures = 0;
             ledger.last_error = None;
-            if let Some(gap) = records.gap.as_mut().filter(|_| !is_waiting) {
-                gap.close(now);
-            }
+            ledger.behind(None);
+            records.close_gap(now);
         };
         self.steps.take((Vec::new(), Vec::new()), edit).await?;
         let old = self.steps.old_gaps().await?;
@@ -442,6 +304,24 @@ impl Reconcile {
             self.steps.take((old, Vec::new()), |_| {}).await?;
         }
         Ok(wait)
+    }
+
+    /// As many deliveries are pending as can be: the rest waits for them.
+    async fn pause(&mut self) -> Result<Duration, Trouble> {
+        let (now, wait) = (self.steps.room.ports.now(), self.wait());
+        let edit = |records: &mut Records| records.ledger.due_at = now.plus(wait);
+        self.steps.take((Vec::new(), Vec::new()), edit).await?;
+        Ok(wait)
+    }
+
+    /// When the next one is due: as soon as something can be done about a pending delivery.
+    fn wait(&self) -> Duration {
+        let room = &self.steps.room;
+        let ledger = &self.steps.records.ledger;
+        let due_at = ledger.pending_due_at(room.settings.redelivery_wait);
+        let due_in = due_at.map(|at| at.since(room.ports.now()).max(PENDING_MIN));
+        let regular = regular(room);
+        due_in.map_or(regular, |due_in| due_in.min(regular))
     }
 
     /// Stores why it failed. A request is answered when it cannot succeed by itself.
@@ -471,15 +351,6 @@ fn alone(seen: Seen<'_>) -> Missing {
     comparison.take(seen, false);
     let mut missing = comparison.take_missing();
     missing.next().expect("it was taken as missing")
-}
-
-fn deferred(missing: &Missing, asked_at: Option<Timestamp>) -> Deferred {
-    Deferred {
-        delivery_id: missing.delivery_id.clone(),
-        attempt: missing.attempts.first().copied().unwrap_or_default(),
-        sent_at: missing.at,
-        asked_at,
-    }
 }
 
 pub(super) fn unusable(what: &str) -> ProviderError {

@@ -4,7 +4,7 @@ use super::room::Room;
 use super::trouble::Trouble;
 use crate::domain::connection::Connection;
 use crate::domain::id::GapId;
-use crate::domain::ledger::{GAPS_MAX, Gap, GapCause, Ledger, Totals};
+use crate::domain::ledger::{Deferred, GAPS_MAX, Gap, GapCause, Ledger, Missing, Totals};
 use crate::domain::time::Timestamp;
 use crate::store::{After, Batch, Change, CommitError, Guard, Lease, Of, Priority};
 use crate::telemetry::metric;
@@ -20,6 +20,8 @@ pub(super) struct Records {
     pub(super) ledger: Ledger,
     /// The gap that is recovered, stored or not yet.
     pub(super) gap: Option<Gap>,
+    /// A gap before that, while a delivery that was pending in it is accounted for.
+    pub(super) earlier: Option<Gap>,
 }
 
 impl Records {
@@ -37,9 +39,38 @@ impl Records {
         gap
     }
 
+    /// The gap whose account has, or gets, a missing delivery: the one at hand with this id, else
+    /// the gap that is recovered.
+    pub(super) fn gap_with(
+        &mut self,
+        fresh: GapId,
+        of: Option<GapId>,
+        (missing, now): (&Missing, Timestamp),
+    ) -> &mut Gap {
+        if self.earlier.as_ref().is_some_and(|gap| Some(gap.id) == of) {
+            return self.earlier.as_mut().expect("it is there");
+        }
+        let at = missing.at.unwrap_or(now);
+        self.gap_of(fresh, missing.cause, (at, at))
+    }
+
+    /// The log is compared: the next gap is another one. This one stays open while deliveries of it
+    /// are pending.
+    pub(super) fn close_gap(&mut self, now: Timestamp) {
+        if let Some(mut gap) = self.gap.take() {
+            gap.close(now, self.ledger.pending_of(gap.id));
+            self.earlier = Some(gap);
+        }
+    }
+
+    /// Whether this gap is worth a record, or has one.
+    fn is_kept(gap: &Gap, stored: &[GapId]) -> bool {
+        gap.is_notable() || stored.contains(&gap.id)
+    }
+
     fn totals(&self) -> Totals {
-        let gap = self.gap.as_ref();
-        gap.map_or_else(Totals::default, |gap| gap.totals.clone())
+        let both = self.gap.iter().chain(&self.earlier);
+        both.fold(Totals::default(), |sum, gap| sum.plus(&gap.totals))
     }
 }
 
@@ -66,7 +97,11 @@ impl Steps {
         Ok(Self {
             room: Arc::clone(room),
             connection,
-            records: Records { ledger, gap },
+            records: Records {
+                ledger,
+                gap,
+                earlier: None,
+            },
             lease,
         })
     }
@@ -84,7 +119,11 @@ impl Steps {
     ) -> Result<(), CommitError> {
         let mut next = self.records.clone();
         let before = next.totals();
+        let now = self.room.ports.now();
         edit(&mut next);
+        if let Some(earlier) = &mut next.earlier {
+            earlier.end(now);
+        }
         let totals = next.totals();
         next.ledger.totals = next.ledger.totals.minus(&before).plus(&totals);
         // Their bodies must not take the space that keeps the store working.
@@ -93,13 +132,12 @@ impl Steps {
         } else {
             Priority::Ingress
         };
-        let is_stored = self.records.ledger.gap.is_some();
-        let stored = next.gap.as_ref();
-        let stored = stored.filter(|gap| is_stored || gap.is_notable());
-        next.ledger.gap = stored
-            .filter(|gap| gap.closed_at.is_none())
-            .map(|gap| gap.id);
-        changes.extend(stored.map(|gap| Change::PutGap(Box::new(gap.clone()))));
+        let stored: Vec<GapId> = self.records.ledger.gap.into_iter().collect();
+        let kept = |gap: &&Gap| Records::is_kept(gap, &stored);
+        next.ledger.gap = next.gap.as_ref().filter(kept).map(|gap| gap.id);
+        let gaps = next.gap.iter().chain(&next.earlier).filter(kept);
+        let gaps = gaps.map(|gap| Change::PutGap(Box::new(gap.clone())));
+        changes.extend(gaps);
         changes.push(Change::PutLedger(Box::new(next.ledger.clone())));
         let mut batch = Batch {
             priority,
@@ -113,7 +151,18 @@ impl Steps {
         self.room.ports.store.commit(batch).await?;
         count(&before, &totals);
         self.records = next;
-        self.records.gap.take_if(|gap| gap.closed_at.is_some());
+        self.records.earlier = None;
+        Ok(())
+    }
+
+    /// Has the gap at hand whose account has a pending delivery, for the next step.
+    pub(super) async fn recall_gap(&mut self, deferred: &Deferred) -> Result<(), Trouble> {
+        let current = self.records.gap.as_ref().map(|gap| gap.id);
+        let earlier = deferred.gap.filter(|gap| Some(*gap) != current);
+        self.records.earlier = match earlier {
+            Some(id) => self.room.ports.store.gap(id).await?,
+            None => None,
+        };
         Ok(())
     }
 
@@ -123,6 +172,8 @@ impl Steps {
         let after = After::first(GAPS_MAX + OLD_MAX);
         let gaps = self.room.ports.store.gaps(of, after).await?.items;
         let old = gaps.into_iter().skip(GAPS_MAX);
+        // One that is open has its record until it is closed.
+        let old = old.filter(|gap| gap.closed_at.is_some());
         Ok(old.map(|gap| Change::ForgetGap(gap.id)).collect())
     }
 }

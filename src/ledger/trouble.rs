@@ -2,6 +2,7 @@
 
 use crate::domain::connection::LastError;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::ledger::GIVEN_UP_MAX;
 use crate::domain::lifecycle::Failure;
 use crate::domain::time::Timestamp;
 use crate::provider::ProviderError;
@@ -20,6 +21,12 @@ pub(super) enum Trouble {
     /// The store cannot be read or written now.
     #[error("{0}")]
     Store(String),
+    /// More deliveries are lost than can be listed.
+    #[error(
+        "More than {GIVEN_UP_MAX} deliveries of the last minutes in the delivery log cannot be \
+         recovered. They are counted as outstanding until the log has newer ones."
+    )]
+    TooManyLost,
     /// The provider refuses, or cannot be called.
     #[error(transparent)]
     Provider(#[from] ProviderError),
@@ -49,7 +56,7 @@ impl Trouble {
     /// The shortest wait before another attempt; `None` when it does not pass by itself.
     pub(super) fn passes(&self) -> Option<Duration> {
         match self {
-            Self::Gone => None,
+            Self::Gone | Self::TooManyLost => None,
             Self::NotOurs | Self::Store(_) => Some(Duration::ZERO),
             Self::Provider(error) => match error.failure {
                 Failure::Retryable { after } => Some(after.unwrap_or_default()),
@@ -61,7 +68,7 @@ impl Trouble {
     /// Whether the provider does not answer at all, to anyone.
     pub(super) fn is_outage(&self) -> bool {
         match self {
-            Self::Gone | Self::NotOurs | Self::Store(_) => false,
+            Self::Gone | Self::NotOurs | Self::Store(_) | Self::TooManyLost => false,
             Self::Provider(error) => matches!(
                 error.code,
                 ErrorCode::ProviderUnavailable
@@ -77,7 +84,7 @@ impl Trouble {
         let code = match self {
             Self::Provider(error) => error.code,
             Self::Gone => ErrorCode::NotFound,
-            Self::NotOurs => ErrorCode::Unavailable,
+            Self::NotOurs | Self::TooManyLost => ErrorCode::Unavailable,
             Self::Store(_) => ErrorCode::StoreUnavailable,
         };
         LastError {

@@ -6,7 +6,7 @@ use super::memory::{MemoryKv, MemoryPayloads, MemoryStore};
 use super::{Batch, Change, CommitError, Committing, Conflict, Lease, Reading, Store, StoreStatus};
 use crate::domain::id::{ConnectionId, CredentialId};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What happens to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct FaultyStore {
     /// What another writer commits just before the next batch that matches.
     overtaking: Mutex<Option<(Matches, Change)>>,
     commits: AtomicUsize,
+    strikes: AtomicUsize,
+    has_trouble: AtomicBool,
 }
 
 impl FaultyStore {
@@ -63,6 +65,16 @@ impl FaultyStore {
     /// Another writer commits this just before the next batch with a change that `matches`.
     pub fn overtakes(&self, by: Change, matches: impl Fn(&Change) -> bool + Send + 'static) {
         *self.overtaking.lock() = Some((Box::new(matches), by));
+    }
+
+    /// The store has trouble with its disk, or no longer.
+    pub fn has_trouble(&self, has: bool) {
+        self.has_trouble.store(has, Ordering::SeqCst);
+    }
+
+    /// Another writer commits this now, whatever breaks.
+    pub fn writes(&self, change: Change) {
+        drop(self.memory.commit(Batch::of(vec![change])));
     }
 
     /// The batches that were submitted.
@@ -98,6 +110,16 @@ impl FaultyStore {
         *self.plan.lock() = None;
     }
 
+    /// Whether a fault is planned, or has struck and is not mended.
+    pub fn is_broken(&self) -> bool {
+        self.plan.lock().is_some()
+    }
+
+    /// How often a fault has struck.
+    pub fn strikes(&self) -> usize {
+        self.strikes.load(Ordering::SeqCst)
+    }
+
     /// The fault that strikes this batch.
     fn fault(&self, batch: &Batch) -> Option<Fault> {
         let mut plan = self.plan.lock();
@@ -109,6 +131,7 @@ impl FaultyStore {
             plan.after -= 1;
             return None;
         }
+        self.strikes.fetch_add(1, Ordering::SeqCst);
         Some(plan.fault)
     }
 }
@@ -127,7 +150,11 @@ impl Indexed for FaultyStore {
     }
 
     fn store_status(&self) -> StoreStatus {
-        self.memory.store_status()
+        let has_trouble = self.has_trouble.load(Ordering::SeqCst);
+        StoreStatus {
+            trouble: has_trouble.then(|| "no space".to_owned()),
+            ..self.memory.store_status()
+        }
     }
 }
 

@@ -56,8 +56,8 @@ pub struct Comparison {
     missing: BTreeMap<Order, Missing>,
     /// The place of each of them in that order.
     by_id: HashMap<String, Order>,
-    /// Missing deliveries whose particulars were dropped.
-    dropped: u64,
+    /// The particulars of some missing deliveries were dropped.
+    is_partial: bool,
 }
 
 impl Comparison {
@@ -71,7 +71,7 @@ impl Comparison {
             oldest_at: None,
             missing: BTreeMap::new(),
             by_id: HashMap::new(),
-            dropped: 0,
+            is_partial: false,
         }
     }
 
@@ -115,7 +115,7 @@ impl Comparison {
             && let Some((_, newest)) = self.missing.pop_last()
         {
             self.by_id.remove(&newest.delivery_id);
-            self.dropped += 1;
+            self.is_partial = true;
         }
     }
 
@@ -132,14 +132,14 @@ impl Comparison {
         self.marks.is_settled(attempt, at)
     }
 
-    /// The number of missing deliveries.
-    pub fn count(&self) -> u64 {
-        self.dropped + self.missing.len() as u64
+    /// The number of missing deliveries whose particulars are kept.
+    pub fn count(&self) -> usize {
+        self.missing.len()
     }
 
     /// Whether another comparison is needed to find the rest.
     pub const fn is_partial(&self) -> bool {
-        self.dropped > 0
+        self.is_partial
     }
 
     /// The time of the oldest attempt that was seen, in a log with times.
@@ -284,7 +284,7 @@ mod tests {
         for attempt in (1..=most + 10).rev() {
             comparison.take(seen(attempt, &attempt.to_string()), false);
         }
-        assert!(comparison.is_partial() && comparison.count() == most + 10);
+        assert!(comparison.is_partial() && comparison.count() == MISSING_MAX);
         assert_eq!(comparison.marks(), Marks::default());
         let found = ids(&mut comparison);
         assert_eq!(found.len(), MISSING_MAX);

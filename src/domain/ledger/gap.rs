@@ -43,6 +43,11 @@ named! {
         NotRedelivered = "not_redelivered",
         /// The provider deleted it from its log before it could be read.
         Expired = "expired",
+        /// The provider answered wrongly each time that its payload was read, and cannot send it
+        /// again.
+        Unreadable = "unreadable",
+        /// The hook was replaced, and its log went with it.
+        HookGone = "hook_gone",
     }
 }
 
@@ -185,6 +190,11 @@ impl Gap {
         self.totals.missed = self.totals.missed.saturating_sub(1).max(ended);
     }
 
+    /// One that was not counted before was missing.
+    pub fn one_missing(&mut self) {
+        self.totals.missed += 1;
+    }
+
     /// One more was recovered.
     pub fn recovered(&mut self) {
         self.totals.recovered += 1;
@@ -193,14 +203,22 @@ impl Gap {
 
     /// One more cannot be.
     pub fn lost(&mut self, reason: Loss) {
-        *self.totals.unrecoverable.entry(reason).or_default() += 1;
-        self.missing(0);
+        self.lost_some(reason, 1);
     }
 
-    /// All of it is recovered or given up. What is no longer missing arrived by itself, as a late
-    /// delivery or a redelivery that a user requested.
-    pub fn close(&mut self, now: Timestamp) {
-        self.totals.recovered += self.totals.outstanding();
+    /// So many more cannot be.
+    pub fn lost_some(&mut self, reason: Loss, count: u64) {
+        if count > 0 {
+            *self.totals.unrecoverable.entry(reason).or_default() += count;
+            self.missing(0);
+        }
+    }
+
+    /// The log is compared: all of it is recovered or given up, except for so many that are
+    /// `pending`. What is no longer missing arrived by itself, as a late delivery or a redelivery
+    /// that a user requested.
+    pub fn close(&mut self, now: Timestamp, pending: u64) {
+        self.totals.recovered += self.totals.outstanding().saturating_sub(pending);
         if self.totals.gap_ms == 0 {
             self.totals.gap_ms = millis(self.length());
         }
@@ -208,7 +226,14 @@ impl Gap {
             .logged_from
             .map(|from| from.min(self.to).since(self.from));
         self.totals.unlogged_ms = millis(unlogged.unwrap_or_default());
-        self.closed_at = Some(now);
+        self.end(now);
+    }
+
+    /// It is closed once nothing is outstanding.
+    pub fn end(&mut self, now: Timestamp) {
+        if self.totals.outstanding() == 0 {
+            self.closed_at = self.closed_at.or(Some(now));
+        }
     }
 
     /// Whether it is worth a record of its own.
@@ -256,7 +281,7 @@ mod tests {
         assert_eq!((gap.totals.missed, gap.totals.outstanding()), (5, 3));
         gap.recovered();
         gap.recovered();
-        gap.close(Timestamp(20_000));
+        gap.close(Timestamp(20_000), 0);
         let totals = &gap.totals;
         assert_eq!((totals.missed, totals.recovered, totals.lost()), (5, 4, 1));
         assert_eq!((totals.gap_ms, totals.unlogged_ms), (8_000, 0));
@@ -264,13 +289,26 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_stays_open_while_a_delivery_of_it_is_pending() {
+        let mut gap = gap();
+        gap.missing(3);
+        gap.recovered();
+        gap.close(Timestamp(20_000), 1);
+        assert_eq!((gap.totals.recovered, gap.closed_at), (2, None));
+        gap.lost(Loss::Unreadable);
+        gap.end(Timestamp(30_000));
+        assert_eq!((gap.totals.lost(), gap.totals.missed), (1, 3));
+        assert_eq!(gap.closed_at, Some(Timestamp(30_000)));
+    }
+
+    #[test]
     fn the_part_before_the_log_is_named() {
         let mut gap = gap();
         gap.logged_from = Some(Timestamp(4_000));
-        gap.close(Timestamp(20_000));
+        gap.close(Timestamp(20_000), 0);
         assert_eq!(gap.totals.unlogged_ms, 3_000);
         gap.logged_from = Some(Timestamp(50_000));
-        gap.close(Timestamp(20_000));
+        gap.close(Timestamp(20_000), 0);
         assert_eq!(gap.totals.unlogged_ms, gap.totals.gap_ms);
     }
 
@@ -279,7 +317,7 @@ mod tests {
         let mut gap = gap();
         gap.missing(2);
         gap.lost(Loss::Expired);
-        gap.close(Timestamp(20_000));
+        gap.close(Timestamp(20_000), 0);
         let sum = Totals::default().plus(&gap.totals).plus(&gap.totals);
         assert_eq!((sum.missed, sum.lost()), (4, 2));
         assert_eq!(sum.minus(&gap.totals), gap.totals);

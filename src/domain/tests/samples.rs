@@ -14,7 +14,7 @@ use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
 };
 use crate::domain::lane::{Code, Lane};
-use crate::domain::ledger::{Deferred, Gap, GapCause, Ledger, Loss, Marks};
+use crate::domain::ledger::{Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing};
 use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::run::{
@@ -277,8 +277,23 @@ pub(crate) fn gap(id: u128, connection: ConnectionId) -> Gap {
     gap.recovered();
     gap.lost(Loss::PayloadGone);
     gap.logged_from = Some(Timestamp(11));
-    gap.close(Timestamp(70_000));
+    gap.close(Timestamp(70_000), 0);
     gap
+}
+
+/// A delivery that could not be read.
+pub(crate) fn deferred(attempt: u64, state: Deferral) -> Deferred {
+    Deferred {
+        missing: Missing {
+            delivery_id: format!("guid-{attempt}"),
+            event: "push".into(),
+            at: Some(AT),
+            attempts: vec![attempt],
+            cause: GapCause::Unreachable,
+        },
+        gap: Some(GapId::from_u128(7)),
+        state,
+    }
 }
 
 /// A history of Ann's: a drift with everything that an entry can have, and its repair.
@@ -311,12 +326,9 @@ pub(crate) fn ledger(connection: ConnectionId) -> Ledger {
         },
         read_at: Some(AT),
         failures: 2,
-        deferred: vec![Deferred {
-            delivery_id: "guid".into(),
-            attempt: 6,
-            sent_at: Some(AT),
-            asked_at: None,
-        }],
+        deferred: vec![deferred(6, Deferral::GivenUp)],
+        behind_since: Some(AT),
+        counted_to: Some(AT),
         answered: Some(AT),
         ..Ledger::new(connection, ANN, Timestamp(9))
     }

@@ -1,11 +1,12 @@
 //! The frozen mirrors of ledgers and gaps.
 
-use super::codec::Record;
-use super::wire::{Wire, codes, mirror};
+use super::codec::{Record, second_versions};
+use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::connection::LastError;
 use crate::domain::id::{ConnectionId, GapId, HookId, UserId};
 use crate::domain::ledger::{
-    Asked, AskedBy, Deferred, Gap, GapCause, Ledger, Loss, Marks, Outage, Totals, Uptime,
+    Asked, AskedBy, Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing, Outage,
+    Totals, Uptime,
 };
 use crate::domain::time::Timestamp;
 use std::collections::BTreeMap;
@@ -13,19 +14,34 @@ use std::collections::BTreeMap;
 codes!(GapCause {
     0 = Down, 1 = Refused, 2 = Unreachable, 3 = NotStored, 4 = NoHook, 5 = Unlogged,
 });
-codes!(Loss { 0 = PayloadGone, 1 = TooLarge, 2 = NotRedelivered, 3 = Expired });
+codes!(Loss {
+    0 = PayloadGone, 1 = TooLarge, 2 = NotRedelivered, 3 = Expired, 4 = Unreadable, 5 = HookGone,
+});
 codes!(AskedBy { 0 = User, 1 = Hook });
 mirror!(MarksV1 of Marks {
     settled_at: Option<Timestamp>,
     settled: Option<u64>,
     newest: Option<(u64, Timestamp)>,
 });
-mirror!(DeferredV1 of Deferred {
+frozen!(DeferredV1 {
     delivery_id: String,
     attempt: u64,
-    sent_at: Option<Timestamp>,
-    asked_at: Option<Timestamp>,
+    sent_at: Option<i64>,
+    asked_at: Option<i64>,
 });
+mirror!(MissingV1 of Missing {
+    delivery_id: String,
+    event: String,
+    at: Option<Timestamp>,
+    attempts: Vec<u64>,
+    cause: GapCause,
+});
+mirror_enum!(DeferralV1 of Deferral {
+    SetAside { tries: u32, due_at: Timestamp },
+    Asked { at: Timestamp },
+    GivenUp,
+});
+mirror!(DeferredV2 of Deferred { missing: Missing, gap: Option<GapId>, state: Deferral });
 mirror!(TotalsV1 of Totals {
     gap_ms: u64,
     unlogged_ms: u64,
@@ -34,7 +50,22 @@ mirror!(TotalsV1 of Totals {
     unrecoverable: BTreeMap<Loss, u64>,
     found: u64,
 });
-mirror!(LedgerV1 of Ledger {
+frozen!(LedgerV1 {
+    connection: u128,
+    owner: u128,
+    hook: Option<u64>,
+    marks: MarksV1,
+    read_at: Option<i64>,
+    listed_at: Option<i64>,
+    due_at: i64,
+    failures: u32,
+    last_error: Option<<LastError as Wire>::Plain>,
+    gap: Option<u128>,
+    deferred: Vec<DeferredV1>,
+    answered: Option<i64>,
+    totals: TotalsV1,
+});
+mirror!(LedgerV2 of Ledger {
     connection: ConnectionId,
     owner: UserId,
     hook: Option<HookId>,
@@ -46,6 +77,8 @@ mirror!(LedgerV1 of Ledger {
     last_error: Option<LastError>,
     gap: Option<GapId>,
     deferred: Vec<Deferred>,
+    behind_since: Option<Timestamp>,
+    counted_to: Option<Timestamp>,
     answered: Option<Timestamp>,
     totals: Totals,
 });
@@ -64,9 +97,43 @@ mirror!(AskedV1 of Asked { connection: ConnectionId, at: Timestamp, by: AskedBy 
 mirror!(OutageV1 of Outage { cause: GapCause, from: Timestamp, to: Timestamp });
 mirror!(UptimeV1 of Uptime { alive_at: Timestamp, outages: Vec<Outage> });
 
-impl Record for Ledger {
-    const VERSION: u8 = 1;
-    const KIND: &'static str = "ledger";
+second_versions! { Ledger = "ledger" from with_one_list }
+
+/// Version 1 had the ids of what was requested again or given up. What was requested again arrives
+/// as a webhook, so that no more needs to be known of it.
+fn with_one_list(v1: LedgerV1) -> Option<Ledger> {
+    let gap: Option<GapId> = Wire::from_wire(v1.gap)?;
+    let deferred = v1.deferred.into_iter().map(|it| Deferred {
+        missing: Missing {
+            delivery_id: it.delivery_id,
+            event: String::new(),
+            at: it.sent_at.map(Timestamp),
+            attempts: vec![it.attempt],
+            cause: GapCause::Unreachable,
+        },
+        gap,
+        state: it.asked_at.map_or(Deferral::GivenUp, |at| {
+            let at = Timestamp(at);
+            Deferral::Asked { at }
+        }),
+    });
+    Some(Ledger {
+        connection: Wire::from_wire(v1.connection)?,
+        owner: Wire::from_wire(v1.owner)?,
+        hook: Wire::from_wire(v1.hook)?,
+        marks: Wire::from_wire(v1.marks)?,
+        read_at: v1.read_at.map(Timestamp),
+        listed_at: v1.listed_at.map(Timestamp),
+        due_at: Timestamp(v1.due_at),
+        failures: v1.failures,
+        last_error: Wire::from_wire(v1.last_error)?,
+        gap,
+        deferred: deferred.collect(),
+        behind_since: None,
+        counted_to: None,
+        answered: v1.answered.map(Timestamp),
+        totals: Wire::from_wire(v1.totals)?,
+    })
 }
 
 impl Record for Gap {
@@ -107,6 +174,15 @@ mod tests {
             Ledger {
                 totals: gap.totals,
                 gap: Some(gap.id),
+                deferred: [
+                    Deferral::SetAside {
+                        tries: 2,
+                        due_at: Timestamp(9),
+                    },
+                    Deferral::Asked { at: Timestamp(5) },
+                ]
+                .map(|state| samples::deferred(4, state))
+                .into(),
                 ..ledger.clone()
             },
             ledger,

@@ -1,0 +1,315 @@
+//! A provider with the log of one hook, for which each entry can fail.
+
+use super::TestClock;
+use crate::domain::delivery::Payload;
+use crate::domain::error_code::ErrorCode;
+use crate::domain::id::HookId;
+use crate::domain::repo::Repository;
+use crate::domain::samples;
+use crate::domain::time::{Clock, Timestamp};
+use crate::provider::{
+    Access, Calling, Checked, Ensured, Found, HookSpec, Hooks, Identity, LogPage, LogRead, Logged,
+    LoggedPayload, Logs, Pinged, ProviderError, Redelivered, Repaired, RunsPage, Target, TheirHook,
+    Unsent,
+};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a call fails.
+pub(super) type Failing = ErrorCode;
+
+/// What the log answers when the payload of an entry is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Payload,
+    Nothing,
+    Fails(Failing),
+}
+
+/// The state of the log, which stories change.
+#[derive(Debug)]
+pub(super) struct State {
+    /// The newest last.
+    pub(super) entries: Vec<(Logged, Kept)>,
+    pub(super) sent: u64,
+    /// All calls fail.
+    pub(super) down: Option<Failing>,
+    /// All calls that read a payload fail.
+    pub(super) details_down: Option<Failing>,
+    /// What is said to a request to send again.
+    pub(super) redelivers: Result<Redelivered, Failing>,
+    /// How often each operation was called, and the attempts whose payloads were read.
+    pub(super) calls: BTreeMap<&'static str, u64>,
+    pub(super) read: Vec<u64>,
+    pub(super) redelivered: Vec<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct FakeLog {
+    clock: Arc<Mutex<Timestamp>>,
+    pub(super) state: Mutex<State>,
+    time: Arc<TestClock>,
+}
+
+impl std::fmt::Debug for TestClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TestClock")
+    }
+}
+
+const PAGE: usize = 100;
+
+fn error(code: ErrorCode) -> ProviderError {
+    let acted = code == ErrorCode::ProviderTimeout;
+    ProviderError::retryable(code, "the log fails", None, acted)
+}
+
+impl FakeLog {
+    pub(super) fn new(time: Arc<TestClock>) -> Self {
+        let state = State {
+            entries: Vec::new(),
+            sent: 0,
+            down: None,
+            details_down: None,
+            redelivers: Ok(Redelivered::Refused(Unsent::Gone)),
+            calls: BTreeMap::new(),
+            read: Vec::new(),
+            redelivered: Vec::new(),
+        };
+        Self {
+            clock: Arc::default(),
+            state: Mutex::new(state),
+            time,
+        }
+    }
+
+    /// A delivery is sent, and answered or not. Returns its id.
+    pub(super) fn sends(&self, status: Option<u16>) -> String {
+        self.sends_kept(status, Kept::Payload)
+    }
+
+    /// The same; what the log keeps of it.
+    pub(super) fn sends_kept(&self, status: Option<u16>, kept: Kept) -> String {
+        let mut state = self.state.lock();
+        state.sent += 1;
+        let attempt = state.sent;
+        let guid = format!("guid-{attempt}");
+        // One a millisecond at most, as attempts differ in time.
+        let mut last = self.clock.lock();
+        let at = self.time.now().max(Timestamp(last.0 + 1));
+        *last = at;
+        let logged = Logged {
+            attempt,
+            delivery_id: Some(guid.clone()),
+            event: "push".into(),
+            action: None,
+            at: Some(at),
+            status,
+            is_redelivery: false,
+            payload: LoggedPayload::Separate,
+        };
+        state.entries.push((logged, kept));
+        guid
+    }
+
+    /// So many are missed.
+    pub(super) fn misses(&self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.sends(None)).collect()
+    }
+
+    /// What the log keeps of a delivery, from now on.
+    pub(super) fn keeps(&self, guid: &str, kept: Kept) {
+        let mut state = self.state.lock();
+        let mut all = state.entries.iter_mut();
+        let found = all.find(|(logged, _)| logged.delivery_id.as_deref() == Some(guid));
+        found.expect("it was sent").1 = kept;
+    }
+
+    /// The provider deletes what is older.
+    pub(super) fn forgets_before(&self, at: Timestamp) {
+        let mut state = self.state.lock();
+        state.entries.retain(|(logged, _)| logged.at >= Some(at));
+    }
+
+    pub(super) fn calls(&self, operation: &str) -> u64 {
+        self.state.lock().calls.get(operation).copied().unwrap_or(0)
+    }
+
+    async fn call(&self, operation: &'static str) -> Result<(), ProviderError> {
+        let down = {
+            let mut state = self.state.lock();
+            *state.calls.entry(operation).or_default() += 1;
+            state.down
+        };
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        down.map_or(Ok(()), |code| Err(error(code)))
+    }
+
+    fn page(&self, cursor: Option<&str>) -> LogPage {
+        let state = self.state.lock();
+        let before: u64 = cursor.map_or(u64::MAX, |cursor| cursor.parse().expect("a number"));
+        let older = state.entries.iter().rev().map(|(logged, _)| logged);
+        let older = older.filter(|logged| logged.attempt < before);
+        let mut attempts: Vec<_> = older.take(PAGE + 1).cloned().collect();
+        let has_more = attempts.len() > PAGE;
+        attempts.truncate(PAGE);
+        let last = attempts.last().filter(|_| has_more);
+        LogPage {
+            next: last.map(|last| last.attempt.to_string()),
+            attempts,
+            unreadable: 0,
+        }
+    }
+
+    fn payload(&self, attempt: u64) -> Result<Option<Payload>, ProviderError> {
+        let mut state = self.state.lock();
+        state.read.push(attempt);
+        if let Some(code) = state.details_down {
+            return Err(error(code));
+        }
+        let mut all = state.entries.iter();
+        let found = all.find(|(logged, _)| logged.attempt == attempt);
+        match found.map(|(_, kept)| *kept) {
+            Some(Kept::Payload) => {
+                let body = format!(r#"{{"attempt":{attempt}}}"#);
+                Ok(Some(samples::payload(body)))
+            }
+            Some(Kept::Nothing) | None => Ok(None),
+            Some(Kept::Fails(code)) => Err(error(code)),
+        }
+    }
+}
+
+impl Logs for FakeLog {
+    fn delivery_log<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        cursor: Option<&'a str>,
+    ) -> Calling<'a, LogRead> {
+        Box::pin(async move {
+            self.call("delivery_log").await?;
+            Ok(LogRead::Page(self.page(cursor)))
+        })
+    }
+
+    fn logged_payload<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        attempt: u64,
+    ) -> Calling<'a, Option<Payload>> {
+        Box::pin(async move {
+            self.call("logged_payload").await?;
+            self.payload(attempt)
+        })
+    }
+
+    fn redeliver<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        attempt: u64,
+    ) -> Calling<'a, Redelivered> {
+        Box::pin(async move {
+            self.call("redeliver").await?;
+            let mut state = self.state.lock();
+            state.redelivered.push(attempt);
+            state.redelivers.map_err(error)
+        })
+    }
+
+    fn runs_since<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: Timestamp,
+        _: Option<&'a str>,
+    ) -> Calling<'a, RunsPage> {
+        Box::pin(async move {
+            self.call("runs_since").await?;
+            Ok(RunsPage::default())
+        })
+    }
+
+    fn latest_runs<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Vec<Found>> {
+        Box::pin(async move {
+            self.call("latest_runs").await?;
+            Ok(Vec::new())
+        })
+    }
+
+    fn run<'a>(&'a self, _: &'a Access, _: &'a Target, _: u64) -> Calling<'a, Vec<Found>> {
+        Box::pin(async move {
+            self.call("run").await?;
+            Ok(Vec::new())
+        })
+    }
+}
+
+/// The reconciler changes no hook, and looks for none.
+fn never() -> ! {
+    unreachable!("a reconcile only reads logs and runs")
+}
+
+impl Hooks for FakeLog {
+    fn ensure<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: Option<HookId>,
+        _: &'a HookSpec,
+    ) -> Calling<'a, Ensured> {
+        never()
+    }
+    fn check<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        _: &'a HookSpec,
+    ) -> Calling<'a, Checked> {
+        never()
+    }
+    fn repair<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        _: &'a HookSpec,
+    ) -> Calling<'a, Repaired> {
+        never()
+    }
+    fn ping<'a>(&'a self, _: &'a Access, _: &'a Target, _: HookId) -> Calling<'a, Pinged> {
+        never()
+    }
+    fn delete<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: Option<HookId>,
+        _: &'a str,
+    ) -> Calling<'a, ()> {
+        never()
+    }
+    fn hooks<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Vec<TheirHook>> {
+        never()
+    }
+    fn repository<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Option<Repository>> {
+        never()
+    }
+    fn owner<'a>(&'a self, _: &'a Access, _: &'a str) -> Calling<'a, ()> {
+        never()
+    }
+    fn repositories<'a>(&'a self, _: &'a Access, _: u32) -> Calling<'a, (Vec<Repository>, bool)> {
+        never()
+    }
+    fn identity<'a>(&'a self, _: &'a Access) -> Calling<'a, Identity> {
+        never()
+    }
+}

@@ -1,0 +1,231 @@
+//! When a connection is reconciled, and how much at once.
+
+use super::World;
+use super::log::Failing;
+use crate::domain::ledger::{GapCause, Loss, MISSING_MAX};
+use crate::store::Change;
+use crate::store::faulty::Fault;
+use std::time::Duration;
+
+/// What is missing is fetched with a call each, and the pages; of more than can be kept in memory,
+/// the oldest first.
+#[tokio::test]
+async fn ten_thousand_missed_deliveries_cost_a_call_each_and_the_pages() {
+    const MISSED: usize = 10_000;
+    const { assert!(MISSED > 2 * MISSING_MAX) };
+    let world = World::at_work().await;
+    let missed = world.log.misses(MISSED);
+    let (details, pages) = (
+        world.log.calls("logged_payload"),
+        world.log.calls("delivery_log"),
+    );
+    world.asks();
+    world
+        .until(|world| world.ledger().totals.recovered == MISSED as u64)
+        .await;
+    let details = world.log.calls("logged_payload") - details;
+    let pages = world.log.calls("delivery_log") - pages;
+    assert_eq!(details, MISSED as u64);
+    // Three walks, over all of it: what was sent in the last minutes is never settled at once.
+    assert!(pages <= 3 * (MISSED as u64 / 100 + 1), "{pages} pages");
+    let read = world.log.state.lock().read.clone();
+    assert!(read.is_sorted(), "the oldest first");
+    let stored = world.stored();
+    assert!(missed.iter().all(|guid| stored.contains_key(guid)));
+    world
+        .until(|world| world.gaps()[0].closed_at.is_some())
+        .await;
+    assert_eq!(world.account(), (MISSED as u64, MISSED as u64, 0, vec![]));
+}
+
+/// Nothing happens but time.
+#[tokio::test]
+async fn a_connection_is_reconciled_regularly() {
+    let world = World::at_work().await;
+    for _ in 0..5 {
+        let missed = world.log.sends(Some(200));
+        let before = world.now();
+        world.until(|world| world.is_stored(&missed)).await;
+        let every = world.settings.every;
+        let took = world.now().since(before);
+        assert!(took <= every + every / 4, "{took:?}");
+        // What is answered well, and not here, was lost here.
+        assert_eq!(world.gaps()[0].cause, GapCause::NotStored);
+    }
+    let (missed, recovered, ..) = world.account();
+    assert_eq!((missed, recovered), (5, 5));
+    let pages = world.log.calls("delivery_log");
+    assert!((6..=12).contains(&pages), "a page each: {pages}");
+}
+
+#[tokio::test]
+async fn after_trouble_of_the_store_what_was_refused_is_fetched() {
+    let world = World::at_work().await;
+    let from = world.now();
+    world.store.has_trouble(true);
+    world.store.breaks(0, Fault::Refuse, |_| true);
+    let missed: Vec<_> = (0..3).map(|_| world.log.sends(Some(503))).collect();
+    world.passes(Duration::from_mins(5)).await;
+    world.store.mend();
+    world.store.has_trouble(false);
+    let to = world.now();
+    world
+        .until(|world| missed.iter().all(|guid| world.is_stored(guid)))
+        .await;
+    assert!(world.now().since(to) < Duration::from_mins(2), "at once");
+    world
+        .until(|world| world.gaps()[0].closed_at.is_some())
+        .await;
+    let gap = &world.gaps()[0];
+    assert_eq!((gap.cause, gap.totals.recovered), (GapCause::Refused, 3));
+    let seconds = gap.totals.gap_ms / 1000;
+    let took = to.since(from).as_secs();
+    assert!(seconds >= took - 2 && seconds <= took + 2, "{seconds} s");
+}
+
+#[tokio::test]
+async fn after_refusals_of_a_connection_what_was_refused_is_fetched() {
+    let world = World::at_work().await;
+    let missed = world.log.sends(Some(503));
+    world.refuses();
+    world.passes(Duration::from_secs(3)).await;
+    let second = world.log.sends(Some(503));
+    world.refuses();
+    world.passes(Duration::from_secs(4)).await;
+    assert!(!world.is_stored(&missed), "not while it goes on");
+    let before = world.now();
+    world.until(|world| world.is_stored(&second)).await;
+    assert!(world.is_stored(&missed));
+    assert!(world.now().since(before) < Duration::from_mins(1));
+    assert_eq!(world.gaps()[0].cause, GapCause::Refused);
+}
+
+#[tokio::test]
+async fn after_an_outage_of_the_provider_what_it_sent_is_fetched() {
+    let world = World::at_work().await;
+    world.log.state.lock().down = Some(Failing::ProviderUnavailable);
+    let missed = world.log.sends(None);
+    world.passes(Duration::from_hours(8)).await;
+    assert!(world.ledger().failures > 0 && !world.is_stored(&missed));
+    assert_eq!(world.ledger().deferred, []);
+    world.log.state.lock().down = None;
+    let before = world.now();
+    world.until(|world| world.is_stored(&missed)).await;
+    let took = world.now().since(before);
+    assert!(took <= Duration::from_mins(16), "{took:?}");
+    world
+        .until(|world| world.ledger().last_error.is_none())
+        .await;
+    assert_eq!(world.account(), (1, 1, 0, vec![]));
+}
+
+/// It is known that they were sent, and they are gone before they could be read.
+#[tokio::test]
+async fn what_the_provider_deletes_before_it_is_read_is_lost_as_expired() {
+    let world = World::at_work().await;
+    world.log.misses(4);
+    world.log.state.lock().details_down = Some(Failing::ProviderUnavailable);
+    world.reconciles_in_vain().await;
+    assert_eq!(world.account(), (4, 0, 4, vec![]));
+    assert!(world.ledger().behind_since.is_some());
+    world.log.state.lock().down = Some(Failing::ProviderUnavailable);
+    world.passes(Duration::from_hours(73)).await;
+    world
+        .log
+        .forgets_before(world.now().minus(Duration::from_hours(72)));
+    world.log.state.lock().details_down = None;
+    world.log.state.lock().down = None;
+    let late = world.log.sends(None);
+    world.until(|world| world.is_stored(&late)).await;
+    world
+        .until(|world| world.ledger().last_error.is_none())
+        .await;
+    assert_eq!(world.account(), (5, 1, 0, vec![(Loss::Expired, 4)]));
+    assert_eq!(world.ledger().behind_since, None);
+    // What the log no longer covers may have had more, which nobody can tell.
+    let gap = &world.gaps()[0];
+    assert!(gap.closed_at.is_some());
+}
+
+/// Nobody knows what was missed before the log begins.
+#[tokio::test]
+async fn what_is_older_than_the_log_is_told_apart_from_what_is_known_to_be_lost() {
+    let mut world = World::at_work().await;
+    world.kill().await;
+    world.log.misses(3);
+    world.passes(Duration::from_hours(100)).await;
+    world
+        .log
+        .forgets_before(world.now().minus(Duration::from_hours(72)));
+    let seen = world.log.sends(None);
+    world.start().await;
+    world.until(|world| world.is_stored(&seen)).await;
+    world
+        .until(|world| world.gaps()[0].closed_at.is_some())
+        .await;
+    assert_eq!(world.account(), (1, 1, 0, vec![]));
+    let totals = &world.gaps()[0].totals;
+    let hours = |ms: u64| ms / 3_600_000;
+    assert_eq!((hours(totals.gap_ms), hours(totals.unlogged_ms)), (100, 28));
+    assert_eq!(world.log.calls("runs_since"), 1, "runs tell the rest");
+}
+
+/// The log goes with its hook, and with it what was missing in it.
+#[tokio::test]
+async fn a_new_hook_has_another_log_and_what_was_missing_in_the_former_is_lost() {
+    for fault in [None, Some(Fault::StopBefore), Some(Fault::StopAfter)] {
+        for step in 0..4 {
+            let mut world = World::at_work().await;
+            let read_at = world.ledger().read_at.unwrap();
+            world.log.misses(3);
+            world.log.state.lock().details_down = Some(Failing::BadAnswer);
+            world.reconciles_in_vain().await;
+            world.log.state.lock().down = Some(Failing::ProviderUnavailable);
+            world.passes(Duration::from_hours(2)).await;
+            world.log.state.lock().entries.clear();
+            world.log.state.lock().details_down = None;
+            world.log.state.lock().down = None;
+            world.has_hook(crate::domain::id::HookId(8)).await;
+            let until = world.now();
+            let lists = world.log.calls("runs_since");
+            if let Some(fault) = fault {
+                let is_of_ledger = |change: &Change| matches!(change, Change::PutLedger(_));
+                world.store.breaks(step, fault, is_of_ledger);
+            }
+            world.asks();
+            world
+                .until_also_killed(|world| world.gaps()[0].closed_at.is_some())
+                .await;
+            assert_eq!(world.account(), (3, 0, 0, vec![(Loss::HookGone, 3)]));
+            let gap = &world.gaps()[0];
+            assert_eq!(gap.logged_from, Some(until), "{fault:?} at {step}");
+            assert!(gap.from <= read_at.plus(Duration::from_secs(1)));
+            assert!(world.log.calls("runs_since") > lists, "{fault:?} at {step}");
+        }
+    }
+}
+
+/// A connection that had no hook for a while, and missed nothing that is known.
+#[tokio::test]
+async fn a_time_without_a_hook_is_a_gap_of_its_own_kind() {
+    let world = World::at_work().await;
+    let from = world.ledger().read_at.unwrap();
+    world.passes(Duration::from_hours(3)).await;
+    world.log.state.lock().entries.clear();
+    world.has_hook(crate::domain::id::HookId(8)).await;
+    let until = world.now();
+    world.reconcile().await;
+    let gaps = world.gaps();
+    let [gap] = &gaps[..] else {
+        panic!("one gap: {gaps:?}");
+    };
+    assert_eq!(gap.cause, GapCause::NoHook);
+    assert_eq!(
+        (gap.from, gap.to, gap.logged_from),
+        (from, until, Some(until))
+    );
+    assert_eq!(gap.totals.unlogged_ms, gap.totals.gap_ms);
+    assert_eq!(world.log.calls("runs_since"), 1);
+    world.reconcile().await;
+    assert_eq!(world.gaps(), gaps);
+}
