@@ -21,12 +21,14 @@ mod secrets;
 mod services;
 pub mod settings;
 pub mod supervise;
+mod survey;
 mod sweeper;
 mod timers;
 
 pub use handle::Actors;
 pub use interface::{
-    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Operating, Preview,
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, HookWish,
+    Operating, Preview, Stranger, Surveyed, TakeError,
 };
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ enum Command {
     /// Run the daemon.
     Serve(serve::Args),
     /// Check the installation: configuration, keys, store, providers, tokens, public address.
-    Doctor,
+    Doctor(Box<doctor::Args>),
     /// Save, show or remove the daemon's address and an API token.
     #[command(subcommand)]
     Auth(auth::Auth),
@@ -246,7 +246,7 @@ fn dispatch(cli: Cli) -> CommandResult {
     match cli.command {
         Command::Serve(args) => serve::run(&args, config),
         Command::Demo(args) => demo::run(&args, printer),
-        Command::Doctor => doctor::run(config, session),
+        Command::Doctor(args) => doctor::run(&args, config, session),
         Command::Store(args) => store::run(&args, config, printer),
         Command::Simulate(args) => simulate::run(&args, printer),
         Command::Keygen => {

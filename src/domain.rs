@@ -30,6 +30,7 @@ pub mod repo;
 pub mod rule;
 pub mod run;
 pub mod secret;
+pub mod standing;
 pub mod text;
 pub mod time;
 pub mod user;

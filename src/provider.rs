@@ -17,6 +17,7 @@ mod logs;
 mod meter;
 pub mod oauth;
 mod operations;
+mod others;
 mod ours;
 mod outbound;
 mod outside;
@@ -41,7 +42,8 @@ pub use logs::{
     Found, LogPage, LogRead, Logged, LoggedPayload, Logs, Redelivered, RunsPage, Unsent,
 };
 pub use outbound::{
-    CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged, Repaired, TheirHook,
+    CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Listed, Pinged, Repaired, TakenAway,
+    TheirHook,
 };
 pub use outside::{Carried, Lost, Outside};
 pub use providers::Providers;

@@ -8,7 +8,8 @@ use super::connecting::Connector;
 use super::connection::{Cause, Leaving, Waiter};
 use super::decoded::Ahead;
 use super::interface::{
-    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Operating, Preview,
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, HookWish,
+    Operating, Preview, Surveyed, TakeError,
 };
 use super::mover::{Mover, StopMoving};
 use super::moves::Moves;
@@ -19,6 +20,7 @@ use super::router::{Alive, Hint, Hints, Look, News, Router};
 use super::secrets;
 use super::services::Services;
 use super::settings::Settings;
+use super::survey;
 use super::sweeper::{StopSweeping, Sweeper};
 use super::timers::Timers;
 use crate::credentials::{Offer, Pool, Ports, ResealError};
@@ -37,6 +39,7 @@ use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::HookSecret;
 use crate::domain::user::Credential;
+use crate::provider::{TakenAway, Target};
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use actix::prelude::*;
 use futures_util::future::join;
@@ -416,5 +419,29 @@ impl Connections for Actors {
         page: u32,
     ) -> Answering<'a, (Vec<Repository>, bool), ConnectError> {
         Box::pin(self.repositories_now(owner, instance, name, page))
+    }
+
+    fn survey<'a>(
+        &'a self,
+        owner: UserId,
+        instance: &'a Instance,
+        target: &'a Target,
+    ) -> Answering<'a, Surveyed, ConnectError> {
+        Box::pin(survey::survey(&self.services, owner, instance, target))
+    }
+
+    fn reach<'a>(
+        &'a self,
+        owner: UserId,
+        instance: &'a Instance,
+        credential: CredentialId,
+        page: u32,
+    ) -> Answering<'a, (Vec<Repository>, bool), ConnectError> {
+        let services = &self.services;
+        Box::pin(survey::reach(services, owner, instance, credential, page))
+    }
+
+    fn remove_hook(&self, wish: HookWish) -> Answering<'_, TakenAway, TakeError> {
+        Box::pin(async move { survey::remove(&self.services, &wish).await })
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::delivery::{Delivery, Outcome};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::event::Decoded;
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, UserId,
+    ConnectionId, CredentialId, DeliveryId, HookId, IncidentId, OperationId, OwnerId, UserId,
 };
 use crate::domain::incident::Incident;
 use crate::domain::lifecycle::Failure;
@@ -16,8 +16,10 @@ use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
 use crate::domain::run::Run;
 use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::standing::{Fingerprint, Standing};
+use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
-use crate::provider::ProviderError;
+use crate::provider::{ProviderError, TakenAway, Target};
 use crate::store::{CommitError, ReadError};
 use std::future::Future;
 use std::pin::Pin;
@@ -174,6 +176,82 @@ impl ConnectError {
     }
 }
 
+/// A hook that no connection keeps, or that gets the same events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// The provider's id.
+    pub id: HookId,
+    /// Its URL, without what may be a secret of others.
+    pub url: Option<String>,
+    /// What it was when it was listed.
+    pub fingerprint: Fingerprint,
+    /// Whose it is.
+    pub standing: Standing,
+    /// Its events.
+    pub events: Vec<String>,
+    /// Whether it delivers.
+    pub is_active: bool,
+    /// When it was made, if the provider says so.
+    pub created_at: Option<Timestamp>,
+    /// The status of the last answer to its deliveries: `Some(None)` when the last one got none,
+    /// `None` when none is on record, or it was not asked.
+    pub last_answer: Option<Option<u16>>,
+}
+
+/// The hooks of a repository that are worth a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surveyed {
+    /// The repository.
+    pub repository: Repository,
+    /// The caller's connection to it.
+    pub connection: Option<ConnectionId>,
+    /// The hooks, without those that connections keep and those that do not concern us.
+    pub hooks: Vec<Stranger>,
+}
+
+/// A hook that a user wants to be removed, or to make theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookWish {
+    /// The user.
+    pub owner: UserId,
+    /// The installation of the repository.
+    pub instance: Instance,
+    /// The repository.
+    pub full_name: FullName,
+    /// The hook.
+    pub hook: HookId,
+    /// What it was when they saw it.
+    pub fingerprint: Fingerprint,
+    /// Also when a Hookherd answered its last delivery, so that another server may serve it.
+    pub even_if_answered: bool,
+}
+
+/// Why a hook was not removed or adopted. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TakeError {
+    /// It is not there (any more).
+    #[error("the repository has no such webhook")]
+    Gone,
+    /// It is not what it was when it was listed.
+    #[error("the webhook has changed since it was listed")]
+    Changed,
+    /// It is a connection's, or not ours to touch.
+    #[error("the webhook is {}", .0.meaning())]
+    NotFree(Standing),
+    /// Its last delivery was answered with this status.
+    #[error("the last delivery of the webhook was answered with {0}")]
+    Answered(u16),
+    /// The repository's hooks could not be read, or the connection not be made.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+}
+
+impl From<ReadError> for TakeError {
+    fn from(error: ReadError) -> Self {
+        Self::Connect(error.into())
+    }
+}
+
 /// The meaning of a provider's refusal for a caller of the API.
 impl From<ProviderError> for ConnectError {
     fn from(error: ProviderError) -> Self {
@@ -323,4 +401,27 @@ pub trait Connections: Send + Sync + 'static {
         name: Option<&'a str>,
         page: u32,
     ) -> Answering<'a, (Vec<Repository>, bool), ConnectError>;
+
+    /// The hooks of a repository that no connection keeps, or that get the same events as the
+    /// caller's connection to it. With the caller's own credentials, at the lowest urgency. Changes
+    /// nothing.
+    fn survey<'a>(
+        &'a self,
+        owner: UserId,
+        instance: &'a Instance,
+        target: &'a Target,
+    ) -> Answering<'a, Surveyed, ConnectError>;
+
+    /// A page of the repositories of this credential of the caller's, at the lowest urgency.
+    fn reach<'a>(
+        &'a self,
+        owner: UserId,
+        instance: &'a Instance,
+        credential: CredentialId,
+        page: u32,
+    ) -> Answering<'a, (Vec<Repository>, bool), ConnectError>;
+
+    /// Removes a hook that no connection keeps, if it is still what the user saw. Everything is
+    /// looked at again right before.
+    fn remove_hook(&self, wish: HookWish) -> Answering<'_, TakenAway, TakeError>;
 }

@@ -30,6 +30,7 @@ mod delivery;
 mod failure;
 mod gap;
 mod history;
+mod hook;
 mod incident;
 mod list;
 mod operation;
@@ -48,6 +49,7 @@ pub use delivery::{
 pub use failure::LastError;
 pub use gap::{Gap, GapTotals, Gaps};
 pub use history::HistoryEntry;
+pub use hook::{FoundHook, HookList, RemovedHook, UnreadRepository};
 pub use incident::{FailedJob, Incident, Run};
 pub use list::List;
 pub(super) use list::cut;

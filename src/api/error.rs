@@ -5,7 +5,7 @@
 //! turned into an answer. A client's own mistakes are not logged. No problem quotes a value that
 //! the client sent, because it may have been a secret; names of fields are quoted.
 
-use crate::actor::{CommandError, ConnectError};
+use crate::actor::{CommandError, ConnectError, TakeError};
 pub use crate::domain::error_code::ErrorCode as Code;
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Failure;
@@ -29,10 +29,11 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// disk longer, and providers that retry at all do not come back sooner than that.
 const RETRY_AFTER_SECONDS: &str = "5";
 
+type S = StatusCode;
+
 /// The status that goes with a code. 422 is what the user, or an administrator at the provider, has
 /// to correct before it is sent again; 502 what lies between this daemon and the provider.
 pub const fn status(code: Code) -> StatusCode {
-    use StatusCode as S;
     match code {
         Code::BadJson
         | Code::UnknownField
@@ -55,6 +56,9 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::UserInUse
         | Code::UserProtected
         | Code::CredentialInUse
+        | Code::HookChanged
+        | Code::HookNotFree
+        | Code::HookInUse
         | Code::HookDeletedRepeatedly
         | Code::Panics => S::CONFLICT,
         Code::TooManyRequests | Code::QuotaReached => S::TOO_MANY_REQUESTS,
@@ -361,6 +365,30 @@ impl From<ConnectError> for Problem {
             ConnectError::Read(error) => error.into(),
             ConnectError::Provider(error) => Self::refused(error),
         }
+    }
+}
+
+impl From<TakeError> for Problem {
+    fn from(error: TakeError) -> Self {
+        let code = match error {
+            TakeError::Gone => Code::NotFound,
+            TakeError::Changed => Code::HookChanged,
+            TakeError::NotFree(_) => Code::HookNotFree,
+            TakeError::Answered(_) => Code::HookInUse,
+            TakeError::Connect(error) => return error.into(),
+        };
+        let what = match error {
+            TakeError::Answered(_) => ": a Hookherd answers it, maybe another one",
+            TakeError::Gone
+            | TakeError::Changed
+            | TakeError::NotFree(_)
+            | TakeError::Connect(_) => "",
+        };
+        let detail = error.to_string();
+        Self::new(
+            code,
+            format!("Nothing was changed: {detail}{what}. {}", code.next_step()),
+        )
     }
 }
 

@@ -11,8 +11,8 @@ mod problems;
 use super::access::Access;
 use super::error::{Code, ProblemBody};
 use super::query::{
-    ActionName, BranchPattern, EventName, Limit, Moment, Owner, Position, ProviderDeliveryId,
-    RepositoryPattern,
+    ActionName, BranchPattern, EventName, HookPosition, Limit, Moment, Owner, Position,
+    ProviderDeliveryId, RepositoryPattern,
 };
 use super::routes::{Handlers, Operation, Route};
 use crate::domain::id::HookKey;
@@ -47,6 +47,7 @@ stats: Statistics: Totals.
 tokens: API tokens: Tokens for this API.
 users: Users: Users and their roles.
 backup: Backup: A copy of everything that is stored.
+hooks: Webhooks: Webhooks that no connection keeps.
 webhooks: Ingress: Called by providers.
 health: Operation: Health, metrics and this description.";
 
@@ -138,6 +139,7 @@ fn schemas(document: &mut Value) {
     add::<ProviderDeliveryId>(schemas);
     add::<Moment>(schemas);
     add::<Position>(schemas);
+    add::<HookPosition>(schemas);
     add::<Host>(schemas);
     add::<HookKey>(schemas);
     schemas.values_mut().for_each(complete);

@@ -5,7 +5,7 @@
 use super::error::{Code, Problem};
 use super::schema::{plain, segment, text};
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX};
-use crate::domain::id::ConnectionId;
+use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::pattern;
 use crate::domain::repo::{FullName, ProviderKind};
 use crate::domain::time::Timestamp;
@@ -15,7 +15,9 @@ use actix_web::{FromRequest, HttpRequest};
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
+use std::fmt;
 use std::future::{Ready, ready};
+use std::str::FromStr;
 use time::format_description::well_known::Rfc3339;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -193,12 +195,55 @@ parameters! {
 
     /// Where a page of ours begins within the provider's pages, as `page.offset`.
     Position((u32, usize)),
-    |text| {
-        let parts = text.split_once('.');
-        let parts = parts.and_then(|(page, at)| Some((page.parse().ok()?, at.parse().ok()?)));
-        parts.filter(|(page, _)| *page >= 1).ok_or_else(|| "not a cursor of this list".into())
-    },
+    |text| position_in_pages(text).ok_or_else(|| "not a cursor of this list".into()),
     text("A position in this list.", r"^[1-9][0-9]{0,8}\.[0-9]{1,9}$", "1.50");
+
+    /// Where a search for webhooks continues.
+    HookPosition(Place),
+    |text| text.parse().map_err(|()| "not a cursor of this search".into()),
+    text(
+        "A position in this search.",
+        r"^(start|con_[0-9a-z]{26}|crd_[0-9a-z]{26}\.[1-9][0-9]{0,8}\.[0-9]{1,9})$",
+        "start",
+    );
+}
+
+/// Where a search for webhooks continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the repositories that are connected, behind this connection.
+    Connected(Option<ConnectionId>),
+    /// In those that a credential reaches: a page of the provider's, and a position in it.
+    Reached(CredentialId, (u32, usize)),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected(None) => f.write_str("start"),
+            Self::Connected(Some(id)) => id.fmt(f),
+            Self::Reached(id, (page, offset)) => write!(f, "{id}.{page}.{offset}"),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let Some((id, position)) = text.split_once('.') else {
+            let last = (text != "start").then(|| text.parse()).transpose();
+            return last.map(Self::Connected).map_err(|_| ());
+        };
+        let id = id.parse().map_err(|_| ())?;
+        Ok(Self::Reached(id, position_in_pages(position).ok_or(())?))
+    }
+}
+
+/// A place in the provider's pages.
+fn position_in_pages(text: &str) -> Option<(u32, usize)> {
+    let (page, at) = text.split_once('.')?;
+    let position: (u32, usize) = (page.parse().ok()?, at.parse().ok()?);
+    Some(position).filter(|(page, _)| *page >= 1)
 }
 
 impl Limit {
@@ -296,6 +341,22 @@ mod tests {
         assert_eq!(position("3.50").unwrap(), (3, 50));
         for bad in ["", "3", "0.1", "-1.0", "a.b", "1.2.3"] {
             assert!(position(bad).is_err(), "{bad}");
+        }
+        let (connection, credential) = (ConnectionId::from_u128(1), CredentialId::from_u128(2));
+        for place in [
+            Place::Connected(None),
+            Place::Connected(Some(connection)),
+            Place::Reached(credential, (3, 50)),
+        ] {
+            assert_eq!(place.to_string().parse(), Ok(place));
+        }
+        for bad in [
+            "",
+            "1.2",
+            &credential.to_string(),
+            &format!("{connection}.1.0"),
+        ] {
+            assert!(bad.parse::<Place>().is_err(), "{bad}");
         }
     }
 }

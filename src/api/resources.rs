@@ -12,6 +12,7 @@ mod events;
 pub(super) mod gaps;
 pub(super) mod health;
 pub(super) mod history;
+pub(super) mod hooks;
 pub(super) mod incidents;
 pub(super) mod oauth;
 pub(super) mod operations;

@@ -8,8 +8,8 @@ use super::auth;
 use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
-    backup, commands, connections, credentials, deliveries, docs, gaps, health, history, incidents,
-    oauth, operations, repositories, runs, stats, tokens, users, webhooks,
+    backup, commands, connections, credentials, deliveries, docs, gaps, health, history, hooks,
+    incidents, oauth, operations, repositories, runs, stats, tokens, users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -131,6 +131,11 @@ routes! {
     GetCommand = GET "/api/v2/commands/{id}" User commands::one;
     ListRepositories = GET "/api/v2/repositories/{provider}" User repositories::list
         [UnknownProvider, NoCredential, CredentialRefused, OwnerNotFound; PROVIDER];
+    FindHooks = GET "/api/v2/hooks/{provider}" User hooks::list
+        [UnknownProvider, NoCredential, CredentialRefused, RepositoryNotFound; PROVIDER];
+    RemoveHook = POST "/api/v2/hooks/{provider}/remove" User hooks::remove
+        [InvalidField, UnknownProvider, NoCredential, CredentialRefused, RepositoryNotFound,
+            HookChanged, HookNotFree, HookInUse; PROVIDER];
     ListDeliveries = GET "/api/v2/deliveries" User deliveries::list [NotFound];
     FollowDeliveries = GET "/api/v2/deliveries/stream" User deliveries::follow
         [BadCursor, NotFound, Overloaded];

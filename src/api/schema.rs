@@ -19,6 +19,7 @@ use crate::domain::operation::{Action, ItemOutcome, OperationState, Verdict};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::run::{Conclusion, Family, RunStatus};
+use crate::domain::standing::Standing;
 use crate::domain::time::Timestamp;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -185,6 +186,11 @@ names! {
         "How an entry of a history is known: the provider showed the webhook (`check`), confirmed \
          a write (`write`), refused or answered a call; a signed delivery arrived; pings remained \
          unanswered; it was requested; time passed; or Hookherd itself failed (`fault`).";
+    Standing, "WebhookStanding", Standing::ALL,
+        "Whose a webhook is: kept by a connection, made by Hookherd and unknown here (`orphan`; \
+         `other_address`: a former address, or another Hookherd's; `misplaced`: a copy from \
+         another repository), made by others for the same host (`same_receiver`), or another \
+         receiver of the same events.";
     Reaction, "HistoryAction", Reaction::ALL, "What was done about an entry of a history.";
     CommandOutcome, "CommandOutcome", CommandOutcome::ALL, "What a command did.";
     ActionName, "BulkAction", ActionName::ALL, "What is asked of each item of an operation.";

@@ -10,6 +10,7 @@ mod counting;
 mod filters;
 mod follow;
 mod greedy;
+mod hooks;
 mod hostile;
 mod ingress;
 mod isolation;

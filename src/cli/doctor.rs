@@ -1,11 +1,14 @@
 //! `hookherd doctor`: looks at the configuration of this machine when there is one, and at the
-//! running daemon when there is a token for it.
+//! running daemon when there is a token for it; or, when asked to, at the webhooks at the providers.
 
 mod connections;
 mod credentials;
 mod deletions;
 mod missed;
+mod orphans;
 mod token;
+
+pub(super) use orphans::Args;
 
 use super::failed::{CommandResult, Failed};
 use super::output::{Column, text_of};
@@ -28,7 +31,10 @@ const MARKS: [&str; 3] = [
     "CREDENTIALS_DIRECTORY",
 ];
 
-pub(super) fn run(file: Option<&Path>, session: &Session) -> CommandResult {
+pub(super) fn run(args: &Args, file: Option<&Path>, session: &Session) -> CommandResult {
+    if args.orphans {
+        return orphans::run(args, session);
+    }
     let is_here = file.is_some() || MARKS.iter().any(|name| std::env::var_os(name).is_some());
     let mut findings = Vec::new();
     if is_here || !session.has_token() {

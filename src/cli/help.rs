@@ -142,6 +142,8 @@ hookherd token revoke laptop
 hookherd token revoke tok_...
 hookherd doctor
 hookherd doctor --config hookherd.toml --json
+hookherd doctor --orphans
+hookherd doctor --orphans --remove 123,456
 hookherd store verify
 hookherd store export backup.bin
 hookherd store --data-dir data verify

@@ -77,6 +77,12 @@ codes! {
         "Disconnect them first, or use connections=disconnect.";
     UserProtected = "user_protected", "This user cannot be removed",
         "See the detail. The built-in admin stays, and no user can remove themselves.";
+    HookChanged = "hook_changed", "The webhook has changed since it was listed",
+        "List it again, and look at it.";
+    HookNotFree = "hook_not_free", "The webhook may not be removed or adopted",
+        "Disconnect the connection that keeps it. Webhooks of other receivers are left alone.";
+    HookInUse = "hook_in_use", "Another server answers the webhook",
+        "Make sure that no other Hookherd uses it; then repeat with even_if_answered.";
     CredentialInUse = "credential_in_use", "Connections still need the credential",
         "Add another one that fits first, or use force=true.";
     BodyTooLarge = "body_too_large", "The body is too large", "Send less.";

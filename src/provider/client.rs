@@ -7,14 +7,15 @@ use super::http::{Http, HttpConfig, HttpError, NoAnswer};
 use super::logs::{Found, LogRead, Logs, Redelivered, RunsPage};
 use super::operations::Operations;
 use super::outbound::{
-    Access, Calling, Checked, Ensured, HookSpec, Hooks, Identity, Pinged, ProviderError, Repaired,
-    Target, TheirHook,
+    Access, Calling, Checked, Ensured, HookSpec, Hooks, Identity, Listed, Pinged, ProviderError,
+    Repaired, TakenAway, Target,
 };
 use super::session::Session;
-use super::{errors, ours, reading};
+use super::{errors, others, ours, reading};
 use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::repo::{Instance, Repository};
+use crate::domain::standing::Fingerprint;
 use crate::domain::time::{Clock, Timestamp};
 use reqwest::header::HeaderMap;
 use std::fmt;
@@ -125,7 +126,8 @@ impl<D: Operations> Hooks for Client<D> {
     shared!(ours::repair(hook: HookId, spec: &'a HookSpec) -> Repaired);
     shared!(ours::ping(hook: HookId) -> Pinged);
     shared!(ours::delete(known: Option<HookId>, mark: &'a str) -> ());
-    shared!(ours::hooks() -> Vec<TheirHook>);
+    shared!(others::hooks() -> Listed);
+    shared!(others::take_away(hook: HookId, expected: Fingerprint) -> TakenAway);
 
     fn repository<'a>(
         &'a self,

@@ -6,8 +6,10 @@
 use super::errors::Naming;
 use super::http::Answer;
 use super::outbound::{CheckReport, HookSpec, ProviderError, TheirHook};
+use crate::domain::id::HookId;
 use crate::domain::repo::{FullName, Repository};
 use crate::domain::secret::Proof;
+use crate::domain::standing::Fingerprint;
 use crate::domain::time::Timestamp;
 use reqwest::Method;
 use std::time::Duration;
@@ -45,6 +47,11 @@ pub(super) trait Theirs: serde::de::DeserializeOwned + Send + Sync {
 
     /// All that is known of it.
     fn shown(&self) -> TheirHook;
+
+    /// Whether it is still what was listed.
+    fn is_still(&self, expected: Fingerprint) -> bool {
+        Fingerprint::of(HookId(self.id()), self.url()) == expected
+    }
 }
 
 /// One kind of provider. A value holds state between calls.

@@ -5,7 +5,7 @@ use super::dialect::{Asked, Dialect, Theirs};
 use super::errors;
 use super::operations::Operations;
 use super::outbound::{
-    CheckReport, Checked, Ensured, HookSpec, Pinged, ProviderError, Repaired, Target, TheirHook,
+    CheckReport, Checked, Ensured, HookSpec, Pinged, ProviderError, Repaired, Target,
 };
 use super::session::Session;
 use crate::domain::id::HookId;
@@ -64,7 +64,7 @@ pub(super) async fn resolve<D: Operations>(
 }
 
 /// The repository, which must exist and accept changes.
-async fn resolve_writable<D: Operations>(
+pub(super) async fn resolve_writable<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
 ) -> Result<Repository, ProviderError> {
@@ -77,7 +77,7 @@ async fn resolve_writable<D: Operations>(
 }
 
 /// All hooks of the repository, the lowest id first.
-async fn list<D: Dialect>(
+pub(super) async fn list<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
 ) -> Result<Vec<D::Hook>, ProviderError> {
@@ -87,16 +87,6 @@ async fn list<D: Dialect>(
     // A hook may move to the next page while the pages are read.
     hooks.dedup_by_key(|hook| hook.id());
     Ok(hooks)
-}
-
-/// All hooks, ours and others'.
-pub(super) async fn hooks<D: Operations>(
-    s: &mut Session<'_, D>,
-    target: &Target,
-) -> Result<Vec<TheirHook>, ProviderError> {
-    let repository = resolve(s, target).await?;
-    let all = list(s, &repository).await?;
-    Ok(all.iter().map(Theirs::shown).collect())
 }
 
 /// One hook. `None` when the list, and a look-up after it, show that there is none of this id.
@@ -121,6 +111,18 @@ async fn list_ours<D: Dialect>(
     mark: &str,
     url: Option<&str>,
 ) -> Result<Vec<D::Hook>, ProviderError> {
+    let (ours, _) = list_all(s, repository, known, mark, url).await?;
+    Ok(ours)
+}
+
+/// The same, and the hooks that are not ours.
+async fn list_all<D: Dialect>(
+    s: &mut Session<'_, D>,
+    repository: &Repository,
+    known: Option<HookId>,
+    mark: &str,
+    url: Option<&str>,
+) -> Result<(Vec<D::Hook>, Vec<D::Hook>), ProviderError> {
     let mut hooks = list(s, repository).await?;
     if let Some(known) = known
         && !hooks.iter().any(|hook| hook.id() == known.0)
@@ -128,10 +130,11 @@ async fn list_ours<D: Dialect>(
         hooks.extend(look_for(s, repository, known).await?);
     }
     let is_known = |hook: &D::Hook| known.is_some_and(|known| known.0 == hook.id());
-    hooks.retain(|hook| is_known(hook) || has_mark(hook.url(), mark));
+    let is_ours = |hook: &D::Hook| is_known(hook) || has_mark(hook.url(), mark);
+    let (mut ours, others): (Vec<_>, Vec<_>) = hooks.into_iter().partition(is_ours);
     let points = |hook: &D::Hook| url.is_some_and(|url| points_to(hook.url(), url));
-    hooks.sort_by_key(|hook| (!is_known(hook), !points(hook), hook.id()));
-    Ok(hooks)
+    ours.sort_by_key(|hook| (!is_known(hook), !points(hook), hook.id()));
+    Ok((ours, others))
 }
 
 /// A hook that is not in the list, by its id: a list that changes while its pages are read can omit
@@ -150,7 +153,7 @@ async fn look_for<D: Dialect>(
     }
 }
 
-async fn remove<D: Dialect>(
+pub(super) async fn remove<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
     id: u64,
@@ -210,17 +213,42 @@ pub(super) async fn ensure<D: Operations>(
     spec: &HookSpec,
 ) -> Result<Ensured, ProviderError> {
     let repository = resolve_writable(s, target).await?;
-    let ours = list_ours(s, &repository, known, &spec.mark, Some(&spec.url)).await?;
-    let (hook, proof, created) = match adopt(s, &repository, &ours, spec).await? {
+    let (ours, others) = list_all(s, &repository, known, &spec.mark, Some(&spec.url)).await?;
+    let mut made = adopt(s, &repository, &ours, spec).await?;
+    if made.is_none() {
+        made = take_over(s, &repository, &others, spec).await?;
+    }
+    let (hook, proof, created) = match made {
         Some((hook, proof)) => (hook, proof, false),
         None => create(s, &repository, spec).await?,
     };
+    let others = others.iter().filter(|other| other.id() != hook.0);
     Ok(Ensured {
         hook,
         created,
         proof,
+        others: others.map(Theirs::shown).collect(),
         repository,
     })
+}
+
+/// Makes the hook of others that is to be taken ours, in place, if it is still what it was.
+/// Once it is written it has our mark: if the answer is lost, the next call finds it by that.
+async fn take_over<D: Dialect>(
+    s: &mut Session<'_, D>,
+    repository: &Repository,
+    others: &[D::Hook],
+    spec: &HookSpec,
+) -> Result<Option<(HookId, Proof)>, ProviderError> {
+    let Some((hook, expected)) = spec.takes else {
+        return Ok(None);
+    };
+    let found = others.iter().find(|other| other.id() == hook.0);
+    if !found.is_some_and(|found| found.is_still(expected)) {
+        return Ok(None);
+    }
+    let proof = write(s, repository, hook.0, spec).await?;
+    Ok(proof.map(|proof| (hook, proof)))
 }
 
 /// The result of creating a hook.

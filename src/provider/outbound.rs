@@ -6,6 +6,7 @@ use crate::domain::id::HookId;
 use crate::domain::lifecycle::Revision;
 use crate::domain::repo::Repository;
 use crate::domain::secret::{HookSecret, Proof};
+use crate::domain::standing::Fingerprint;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Account;
 
@@ -21,6 +22,9 @@ pub struct HookSpec {
     pub events: Vec<String>,
     /// The secret.
     pub secret: HookSecret,
+    /// A hook of others that becomes ours in place instead of a new one, if it still has this
+    /// fingerprint.
+    pub takes: Option<(HookId, Fingerprint)>,
     /// The revision of these settings, returned with the reply.
     pub revision: Revision,
 }
@@ -34,6 +38,8 @@ pub struct Ensured {
     pub created: bool,
     /// How its deliveries will be authenticated.
     pub proof: Proof,
+    /// The other hooks of the repository, as they were right before.
+    pub others: Vec<TheirHook>,
     /// The repository, as the provider describes it now.
     pub repository: Repository,
 }
@@ -110,6 +116,26 @@ pub struct TheirHook {
     pub created_at: Option<Timestamp>,
 }
 
+/// The hooks of a repository, and the repository as the provider describes it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The repository.
+    pub repository: Repository,
+    /// All of its hooks, the lowest id first.
+    pub hooks: Vec<TheirHook>,
+}
+
+/// What became of a hook that was to be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenAway {
+    /// The provider shows that it is deleted.
+    Removed,
+    /// It was not there any more.
+    Gone,
+    /// It has another URL than when it was listed, and was left alone.
+    Changed,
+}
+
 /// The account and the scopes of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -127,7 +153,8 @@ pub trait Hooks: Logs {
     /// Ensures that exactly one hook of ours exists with these settings. Finds it on all pages, by
     /// the `known` id at any URL, else by the mark in its URL, or creates it; writes all settings
     /// (the secret cannot be read back); deletes surplus ones with our mark. Creates none while the
-    /// one with the known id exists, and never changes a hook with another id and another URL.
+    /// one with the known id exists, and never changes a hook with another id and another URL but
+    /// the one that [`HookSpec::takes`] names.
     ///
     /// The awkward case: the provider answers "not found" for a repository that the token may not
     /// manage. That is `NoAccess`, never "deleted".
@@ -177,8 +204,19 @@ pub trait Hooks: Logs {
         mark: &'a str,
     ) -> Calling<'a, ()>;
 
-    /// All hooks of the repository, ours and others', the lowest id first.
-    fn hooks<'a>(&'a self, access: &'a Access, target: &'a Target) -> Calling<'a, Vec<TheirHook>>;
+    /// All hooks of the repository, ours and others'. Those of its organisation or group, which get
+    /// its events, too, are not among them.
+    fn hooks<'a>(&'a self, access: &'a Access, target: &'a Target) -> Calling<'a, Listed>;
+
+    /// Deletes a hook that no connection keeps, unless it has changed since it had this
+    /// fingerprint. The caller knows that no connection has it.
+    fn take_away<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        hook: HookId,
+        expected: Fingerprint,
+    ) -> Calling<'a, TakenAway>;
 
     /// The repository, by id when it is known, else by name. `None` when the provider answers that
     /// none exists to which this token has access.

@@ -15,6 +15,7 @@ mod install;
 mod keys;
 mod metrics;
 mod neighbours;
+mod orphans;
 mod recovery;
 mod refusals;
 mod refused;

@@ -346,7 +346,8 @@ async fn all_hooks_are_listed(stand: Stand) {
     let all = hooks
         .hooks(access, &case.stand.known())
         .await
-        .expect("the list");
+        .expect("the list")
+        .hooks;
     assert_eq!(all.len(), 2);
     assert_eq!(
         (all[0].id, all[0].url.as_deref()),

@@ -4,6 +4,7 @@
 mod contract;
 mod contract_ids;
 mod contract_log;
+mod contract_others;
 mod contract_runs;
 mod daemon;
 mod github;

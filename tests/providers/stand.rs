@@ -142,6 +142,7 @@ impl Stand {
             mark: mark(url),
             events,
             secret: HookSecret::new("s".repeat(64)).expect("long enough"),
+            takes: None,
             revision: 1,
         }
     }

@@ -7,10 +7,11 @@ use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Repository, RepositoryId};
 use crate::domain::secret::Proof;
+use crate::domain::standing::Fingerprint;
 use crate::domain::user::Account;
 use crate::provider::{
-    Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Pinged,
-    ProviderError, Repaired, Target, TheirHook,
+    Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Listed, Pinged,
+    ProviderError, Repaired, TakenAway, Target, TheirHook,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
@@ -165,11 +166,31 @@ impl FakeProvider {
         }
     }
 
+    /// The hooks but this one.
+    fn others(&self, ours: u64) -> Vec<TheirHook> {
+        let hooks = self.hooks.lock();
+        let others = hooks.iter().filter(|(id, _)| **id != ours);
+        others
+            .map(|(id, (url, events))| shown(*id, url, events))
+            .collect()
+    }
+
     fn ours(&self, known: Option<HookId>, mark: &str) -> Option<u64> {
         let hooks = self.hooks.lock();
         let known = known.map(|id| id.0).filter(|id| hooks.contains_key(id));
         let marked = || hooks.iter().find(|(_, (url, _))| url.ends_with(mark));
         known.or_else(|| marked().map(|(id, _)| *id))
+    }
+}
+
+fn shown(id: u64, url: &str, events: &[String]) -> TheirHook {
+    TheirHook {
+        id: HookId(id),
+        url: Some(url.to_owned()),
+        events: events.to_vec(),
+        is_active: true,
+        has_secret: Some(true),
+        created_at: None,
     }
 }
 
@@ -194,7 +215,13 @@ impl Hooks for FakeProvider {
         spec: &'a HookSpec,
     ) -> Calling<'a, Ensured> {
         Box::pin(self.call("ensure", access, move || {
-            let found = self.ours(known, &spec.mark);
+            let is_still = |(hook, print): &(HookId, Fingerprint)| {
+                let hooks = self.hooks.lock();
+                let found = hooks.get(&hook.0);
+                found.is_some_and(|(url, _)| Fingerprint::of(*hook, Some(url)) == *print)
+            };
+            let taken = || spec.takes.filter(is_still).map(|(hook, _)| hook.0);
+            let found = self.ours(known, &spec.mark).or_else(taken);
             let id = found.unwrap_or_else(|| self.next.fetch_add(1, Ordering::SeqCst) + 1);
             self.hooks
                 .lock()
@@ -203,6 +230,7 @@ impl Hooks for FakeProvider {
                 hook: HookId(id),
                 created: found.is_none(),
                 proof: Proof::Signature,
+                others: self.others(id),
                 repository: self.repository_now(target),
             }
         }))
@@ -279,18 +307,37 @@ impl Hooks for FakeProvider {
             *self.disabled.lock() = None;
         }))
     }
-    fn hooks<'a>(&'a self, access: &'a Access, _: &'a Target) -> Calling<'a, Vec<TheirHook>> {
-        Box::pin(self.call("hooks", access, || {
+    fn hooks<'a>(&'a self, access: &'a Access, target: &'a Target) -> Calling<'a, Listed> {
+        Box::pin(self.call("hooks", access, move || {
             let hooks = self.hooks.lock();
-            let shown = |(id, (url, events)): (&u64, &(String, Vec<String>))| TheirHook {
-                id: HookId(*id),
-                url: Some(url.clone()),
-                events: events.clone(),
-                is_active: true,
-                has_secret: Some(true),
-                created_at: None,
-            };
-            hooks.iter().map(shown).collect()
+            let hooks = hooks
+                .iter()
+                .map(|(id, (url, events))| shown(*id, url, events));
+            Listed {
+                hooks: hooks.collect(),
+                repository: self.repository_now(target),
+            }
+        }))
+    }
+    fn take_away<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        hook: HookId,
+        expected: Fingerprint,
+    ) -> Calling<'a, TakenAway> {
+        Box::pin(self.call("take_away", access, move || {
+            let mut hooks = self.hooks.lock();
+            match hooks.get(&hook.0) {
+                None => TakenAway::Gone,
+                Some((url, _)) if Fingerprint::of(hook, Some(url)) != expected => {
+                    TakenAway::Changed
+                }
+                Some(_) => {
+                    hooks.remove(&hook.0);
+                    TakenAway::Removed
+                }
+            }
         }))
     }
     fn repository<'a>(

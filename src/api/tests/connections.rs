@@ -1,7 +1,9 @@
 //! Connections without actors: these record what is asked, and change the store as a test needs.
 
+use super::hooks::FakeHooks;
 use crate::actor::{
-    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, Operating, Preview,
+    Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, HookWish,
+    Operating, Preview, Surveyed, TakeError,
 };
 use crate::credentials::Offer;
 use crate::domain::command::{Command, CommandKind, CommandOutcome, CommandState};
@@ -22,7 +24,7 @@ use crate::domain::samples;
 use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::domain::time::Clock;
 use crate::domain::user::Credential;
-use crate::provider::ProviderError;
+use crate::provider::{ProviderError, TakenAway, Target};
 use crate::store::memory::MemoryStore;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard, Read, Reading, Store};
 use parking_lot::Mutex;
@@ -48,6 +50,8 @@ pub(super) struct FakeConnections {
     pub(super) changes: watch::Sender<()>,
     pub(super) heard: AtomicUsize,
     pub(super) rejected: AtomicUsize,
+    /// The hooks that no connection keeps.
+    pub(super) hooks: FakeHooks,
 }
 
 impl FakeConnections {
@@ -314,5 +318,31 @@ impl Connections for FakeConnections {
                 Err(ConnectError::NoCredential)
             }
         })
+    }
+
+    fn survey<'a>(
+        &'a self,
+        owner: UserId,
+        _: &'a Instance,
+        target: &'a Target,
+    ) -> Answering<'a, Surveyed, ConnectError> {
+        let found = self.hooks.survey(owner, target);
+        Box::pin(async { found })
+    }
+
+    fn reach<'a>(
+        &'a self,
+        _: UserId,
+        _: &'a Instance,
+        _: CredentialId,
+        page: u32,
+    ) -> Answering<'a, (Vec<Repository>, bool), ConnectError> {
+        let found = self.hooks.reach(page);
+        Box::pin(async { Ok(found) })
+    }
+
+    fn remove_hook(&self, wish: HookWish) -> Answering<'_, TakenAway, TakeError> {
+        let taken = self.hooks.remove(wish);
+        Box::pin(async { taken })
     }
 }

@@ -54,6 +54,10 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
             let id = api.connection.id;
             format!(r#"{{"action":"pause","select":{{"ids":["{id}"]}}}}"#)
         }
+        Operation::RemoveHook => format!(
+            r#"{{"repository_full_name":"o/r","webhook_id":"5","fingerprint":"{}"}}"#,
+            "0".repeat(32)
+        ),
         Operation::PatchCredential => r#"{"is_shared":true}"#.into(),
         Operation::AddUser => r#"{"name":"new"}"#.into(),
         Operation::Receive
@@ -79,6 +83,8 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::FollowDeliveries
         | O::ListRuns
         | O::ListGaps
+        | O::FindHooks
+        | O::RemoveHook
         | O::ListIncidents
         | O::ListOperations
         | O::ListTokens

@@ -215,6 +215,7 @@ impl Stage {
             changes: tokio::sync::watch::Sender::default(),
             heard: 0.into(),
             rejected: 0.into(),
+            hooks: super::hooks::FakeHooks::default(),
         });
         let provider = StubProvider::start();
         let decoder = Arc::new(CountingDecode::new(&*chance));

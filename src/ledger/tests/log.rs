@@ -6,11 +6,12 @@ use crate::domain::error_code::ErrorCode;
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::samples;
+use crate::domain::standing::Fingerprint;
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::{
-    Access, Calling, Checked, Ensured, Found, HookSpec, Hooks, Identity, LogPage, LogRead, Logged,
-    LoggedPayload, Logs, Pinged, ProviderError, Redelivered, Repaired, RunsPage, Target, TheirHook,
-    Unsent,
+    Access, Calling, Checked, Ensured, Found, HookSpec, Hooks, Identity, Listed, LogPage, LogRead,
+    Logged, LoggedPayload, Logs, Pinged, ProviderError, Redelivered, Repaired, RunsPage, TakenAway,
+    Target, Unsent,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -297,7 +298,16 @@ impl Hooks for FakeLog {
     ) -> Calling<'a, ()> {
         never()
     }
-    fn hooks<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Vec<TheirHook>> {
+    fn hooks<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Listed> {
+        never()
+    }
+    fn take_away<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: HookId,
+        _: Fingerprint,
+    ) -> Calling<'a, TakenAway> {
         never()
     }
     fn repository<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Option<Repository>> {
