@@ -4,6 +4,7 @@
 //! Other rooms use [`Connections`] only. Every change to a connection, its runs and its incidents
 //! is made by its actor. Credentials are written by [`crate::credentials`].
 
+mod around;
 mod campaign;
 mod connecting;
 mod connection;

@@ -50,6 +50,7 @@ mod output;
 mod progress;
 mod provider;
 mod reference;
+mod replace;
 mod repositories;
 mod runs;
 mod saved;
@@ -152,6 +153,8 @@ enum Command {
     /// Show totals: connections, incidents, deliveries.
     #[command(visible_alias = "status")]
     Stats,
+    /// Remove webhooks that others made, once a connection's own is proven to work.
+    ReplaceExisting(replace::Args),
     /// Check and repair a connection's webhook now; ends a suspension.
     Check(action::Args),
     /// Request a test delivery from the provider.
@@ -258,6 +261,7 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Disconnect(args) => disconnect::run(&args, session),
         Command::Pause(args) => connections::set_enabled(&args, false, session),
         Command::Resume(args) => connections::set_enabled(&args, true, session),
+        Command::ReplaceExisting(args) => replace::run(&args, session),
         Command::Check(args) => action::run(&args, Action::Check, session),
         Command::Ping(args) => action::run(&args, Action::Ping, session),
         Command::Recreate(args) => action::run(&args, Action::Recreate, session),

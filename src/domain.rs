@@ -31,6 +31,7 @@ pub mod rule;
 pub mod run;
 pub mod secret;
 pub mod standing;
+pub mod takeover;
 pub mod text;
 pub mod time;
 pub mod user;

@@ -33,7 +33,9 @@ pub use list::{
 
 pub use counts::{Counts, Scope, Unresolved};
 pub use reading::{After, Of, Page, ReadError, Reading};
-pub use write::{Batch, Change, CommitError, Committing, Conflict, Guard, Lease, Priority};
+pub use write::{
+    Adoption, Batch, Change, CommitError, Committing, Conflict, Guard, Lease, Priority,
+};
 
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
@@ -51,6 +53,7 @@ use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use std::collections::BTreeMap;
@@ -264,6 +267,8 @@ pub trait Read: Send + Sync {
     fn operations_unfinished(&self) -> Reading<'_, Vec<Operation>>;
     /// The history of a connection; `None` when nothing happened to it since there are histories.
     fn history(&self, connection: ConnectionId) -> Reading<'_, Option<History>>;
+    /// What a connection does about hooks of others; `None` when there was nothing to do.
+    fn takeover(&self, connection: ConnectionId) -> Reading<'_, Option<Takeover>>;
 
     /// The ledger of a connection; `None` before its first reconcile.
     fn ledger(&self, connection: ConnectionId) -> Reading<'_, Option<Ledger>>;

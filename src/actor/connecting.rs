@@ -12,8 +12,9 @@ use crate::domain::id::{ConnectionId, CredentialId, HookKey};
 use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::secret::HookSecret;
+use crate::domain::takeover::Takeover;
 use crate::provider::Access;
-use crate::store::{Batch, Change, CommitError, Conflict, Guard};
+use crate::store::{Adoption, Batch, Change, CommitError, Conflict, Guard};
 use std::sync::Arc;
 
 /// Whether another credential may do better.
@@ -22,6 +23,7 @@ fn is_refusal(why: &ConnectError) -> bool {
         ConnectError::NoSuchRepository | ConnectError::Unauthorized => true,
         ConnectError::Provider(error) => error.failure == Failure::NoAccess,
         ConnectError::AlreadyConnected(_)
+        | ConnectError::HookTaken
         | ConnectError::UnknownInstance
         | ConnectError::NoCredential
         | ConnectError::Commit(_)
@@ -179,6 +181,16 @@ impl Connector {
         connection
     }
 
+    /// What the new connection does about hooks of others, if that was requested.
+    fn takeover(request: &ConnectRequest, connection: &Connection) -> Option<Takeover> {
+        let is_wanted = request.replaces.is_some() || request.adopts.is_some();
+        is_wanted.then(|| Takeover {
+            adopts: request.adopts,
+            replaces: request.replaces.clone(),
+            ..Takeover::new(connection.id, connection.owner, connection.created_at)
+        })
+    }
+
     /// Stores a new connection, whose actor begins at once.
     pub(super) async fn connect(
         &self,
@@ -195,8 +207,20 @@ impl Connector {
             full_name: connection.full_name.clone(),
         };
         let id = connection.id;
-        let batch = Batch::of(vec![Change::PutConnection(Box::new(connection.clone()))]);
-        let batch = batch.guarded_by(Guard::OwnerPresent(connection.owner));
+        let put = Change::PutConnection(Box::new(connection.clone()));
+        let takeover = Self::takeover(&request, &connection);
+        let put_takeover = takeover.map(|takeover| Change::PutTakeover(Box::new(takeover)));
+        let batch = Batch::of([put].into_iter().chain(put_takeover).collect());
+        let mut batch = batch.guarded_by(Guard::OwnerPresent(connection.owner));
+        if let (Some((hook, _)), Some(repository)) = (request.adopts, connection.repository) {
+            let instance = connection.instance.clone();
+            let adoption = Adoption {
+                instance,
+                repository,
+                hook,
+            };
+            batch = batch.guarded_by(Guard::NewAdoption(Box::new(adoption)));
+        }
         match self
             .services
             .ports
@@ -208,6 +232,7 @@ impl Connector {
             Err(CommitError::Conflict(Conflict::Connection(id))) => {
                 return Err(ConnectError::AlreadyConnected(id));
             }
+            Err(CommitError::Conflict(Conflict::Hook(_))) => return Err(ConnectError::HookTaken),
             Err(error) => return Err(error.into()),
         }
         self.registry.add(id);

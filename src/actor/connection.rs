@@ -38,8 +38,11 @@ mod home;
 mod moving;
 mod notes;
 mod observe;
+mod others;
 mod plan;
+mod retire;
 mod state;
+mod tending;
 mod turn;
 
 #[cfg(test)]

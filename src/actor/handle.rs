@@ -444,4 +444,15 @@ impl Connections for Actors {
     fn remove_hook(&self, wish: HookWish) -> Answering<'_, TakenAway, TakeError> {
         Box::pin(async move { survey::remove(&self.services, &wish).await })
     }
+
+    fn adopt_hook(
+        &self,
+        wish: HookWish,
+        events: Option<Vec<String>>,
+    ) -> Answering<'_, Connection, TakeError> {
+        Box::pin(async move {
+            let request = survey::adoption(&self.services, &wish, events).await?;
+            Ok(self.connect_now(request).await?)
+        })
+    }
 }

@@ -17,6 +17,7 @@ use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
 use crate::domain::run::Run;
 use crate::domain::secret::{HookSecret, ProviderToken};
 use crate::domain::standing::{Fingerprint, Standing};
+use crate::domain::takeover::Replace;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Credential;
 use crate::provider::{ProviderError, TakenAway, Target};
@@ -97,6 +98,10 @@ pub struct ConnectRequest {
     pub setup_webhook: bool,
     /// The credential to use; `None` for the owner's newest that fits.
     pub credential: Option<CredentialId>,
+    /// Hooks of others that are replaced once ours is proven to work.
+    pub replaces: Option<Replace>,
+    /// A hook that becomes the connection's own in place.
+    pub adopts: Option<(HookId, Fingerprint)>,
 }
 
 /// Why a repository was not connected. Nothing changed.
@@ -105,6 +110,9 @@ pub enum ConnectError {
     /// The caller has connected it already.
     #[error("connected already")]
     AlreadyConnected(ConnectionId),
+    /// Another connection has, or is about to adopt, the hook that is to be adopted.
+    #[error("another connection has the webhook")]
+    HookTaken,
     /// The host or kind of provider is not configured.
     #[error("this daemon is not configured for that provider")]
     UnknownInstance,
@@ -166,6 +174,7 @@ impl ConnectError {
     pub(super) const fn code(&self) -> ErrorCode {
         match self {
             Self::AlreadyConnected(_) => ErrorCode::AlreadyConnected,
+            Self::HookTaken => ErrorCode::HookNotFree,
             Self::UnknownInstance => ErrorCode::UnknownProvider,
             Self::NoCredential => ErrorCode::NoCredential,
             Self::Unauthorized => ErrorCode::CredentialRefused,
@@ -424,4 +433,16 @@ pub trait Connections: Send + Sync + 'static {
     /// Removes a hook that no connection keeps, if it is still what the user saw. Everything is
     /// looked at again right before.
     fn remove_hook(&self, wish: HookWish) -> Answering<'_, TakenAway, TakeError>;
+
+    /// Connects the repository of a hook that no connection keeps, and makes the hook the
+    /// connection's own, in place: its id stays, its URL, secret and settings become ours. Waits a
+    /// short time for that. Subscribes to the hook's own events unless others are wanted.
+    ///
+    /// The awkward case: a hook that changes or goes before it is written is left alone, and a new
+    /// one is created.
+    fn adopt_hook(
+        &self,
+        wish: HookWish,
+        events: Option<Vec<String>>,
+    ) -> Answering<'_, Connection, TakeError>;
 }

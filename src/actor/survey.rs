@@ -3,19 +3,19 @@
 //! Only the caller's own credentials are used: what others share is for connecting, and neither
 //! shows nor removes what others have made.
 
-use super::interface::{ConnectError, HookWish, Stranger, Surveyed, TakeError};
+use super::around::Around;
+use super::interface::{ConnectError, ConnectRequest, HookWish, Stranger, Surveyed, TakeError};
 use super::services::Services;
 use crate::credentials::{Refusal, Refused};
-use crate::domain::connection::{Connection, CredentialUse};
+use crate::domain::connection::{CredentialUse, EVENTS_MAX};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::id::{CredentialId, UserId};
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Instance, Repository};
-use crate::domain::standing::{self, Fingerprint, Known, Lead, Seen, Standing};
+use crate::domain::standing::{self, Fingerprint, Standing};
 use crate::provider::{
     Access, Hooks, Listed, LogRead, ProviderError, TakenAway, Target, TheirHook,
 };
-use crate::store::ReadError;
 use std::sync::Arc;
 
 /// Most credentials with which a repository's hooks are looked for.
@@ -117,11 +117,11 @@ pub(super) async fn survey(
     let listed = place
         .ask(|hooks, access| async move { hooks.hooks(&access, target).await })
         .await?;
-    let around = Around::read(services, owner, instance, &listed.repository).await?;
+    let around = Around::read(&services.ports, owner, instance, &listed.repository).await?;
     let at = target_of(&listed.repository);
     let mut hooks = Vec::new();
     for hook in &listed.hooks {
-        let standing = around.judge(services, hook).await?;
+        let standing = around.judge(&services.ports, hook).await?;
         if matches!(standing, Standing::Kept | Standing::Unrelated) {
             continue;
         }
@@ -184,65 +184,6 @@ async fn last_answer(
     }
 }
 
-/// The connections around a repository, of all users.
-struct Around<'a> {
-    instance: &'a Instance,
-    repository: Repository,
-    of_repository: Vec<Connection>,
-    own: Option<Connection>,
-}
-
-impl<'a> Around<'a> {
-    async fn read(
-        services: &Services,
-        owner: UserId,
-        instance: &'a Instance,
-        repository: &Repository,
-    ) -> Result<Self, ReadError> {
-        let store = &services.ports.store;
-        let provider = instance.provider;
-        let mut of_repository = store
-            .connections_by_repository(provider, repository.id)
-            .await?;
-        // Those that have not found their repository yet have only its name.
-        let named = store.connections_by_name(provider, &repository.full_name);
-        let unfound = named.await?.into_iter().filter(|c| c.repository.is_none());
-        of_repository.extend(unfound);
-        of_repository.retain(|c| c.instance == *instance);
-        let is_own = |c: &&Connection| c.owner == owner && !c.is_removed();
-        let own = of_repository.iter().find(is_own).cloned();
-        Ok(Self {
-            instance,
-            repository: repository.clone(),
-            of_repository,
-            own,
-        })
-    }
-
-    async fn judge(&self, services: &Services, hook: &TheirHook) -> Result<Standing, ReadError> {
-        let (store, public_url) = (&services.ports.store, &services.ports.public_url);
-        let url = hook.url.as_deref();
-        let by_key = match standing::lead(url, public_url) {
-            Lead::Key { key, .. } => store.connection_by_hook_key(&key).await?,
-            Lead::Host | Lead::Elsewhere => None,
-        };
-        let seen = Seen {
-            hook: hook.id,
-            url,
-            events: if hook.is_active { &hook.events } else { &[] },
-            instance: self.instance,
-            repository: &self.repository,
-            public_url,
-        };
-        let known = Known {
-            by_key: by_key.as_ref(),
-            of_repository: &self.of_repository,
-            own: self.own.as_ref(),
-        };
-        Ok(standing::judge(&seen, &known))
-    }
-}
-
 /// Whether the hook that the user means is there, is still what they saw, and may be taken.
 async fn examine(place: &mut Place<'_>, wish: &HookWish, listed: &Listed) -> Result<(), TakeError> {
     let services = place.services;
@@ -251,8 +192,14 @@ async fn examine(place: &mut Place<'_>, wish: &HookWish, listed: &Listed) -> Res
     if Fingerprint::of(hook.id, hook.url.as_deref()) != wish.fingerprint {
         return Err(TakeError::Changed);
     }
-    let around = Around::read(services, wish.owner, &wish.instance, &listed.repository).await?;
-    let standing = around.judge(services, hook).await?;
+    let around = Around::read(
+        &services.ports,
+        wish.owner,
+        &wish.instance,
+        &listed.repository,
+    )
+    .await?;
+    let standing = around.judge(&services.ports, hook).await?;
     if !standing.may_be_taken() {
         return Err(TakeError::NotFree(standing));
     }
@@ -294,6 +241,56 @@ pub(super) async fn remove(
         .ask(|hooks, access| async move { hooks.take_away(&access, at, hook, print).await })
         .await?;
     let outcome = format!("{taken:?}").to_ascii_lowercase();
-    tracing::info!(user.id = %user, %repository, hook.id = hook.0, outcome, "foreign_webhook_removed");
+    let (user, hook) = (user.to_string(), hook.0);
+    tracing::info!(user.id = user, %repository, hook.id = hook, outcome, "foreign_webhook_removed");
     Ok(taken)
+}
+
+/// The request that makes a hook the user's own. Everything is looked at before it is stored, and
+/// once more when the hook is written.
+pub(super) async fn adoption(
+    services: &Arc<Services>,
+    wish: &HookWish,
+    events: Option<Vec<String>>,
+) -> Result<ConnectRequest, TakeError> {
+    let of = (wish.owner, Priority::Person);
+    let mut place = Place::new(services, of, &wish.instance).await?;
+    let target = &Target {
+        repository: None,
+        full_name: wish.full_name.clone(),
+    };
+    let listed = place
+        .ask(|hooks, access| async move { hooks.hooks(&access, target).await })
+        .await?;
+    examine(&mut place, wish, &listed).await?;
+    let found = listed.hooks.iter().find(|hook| hook.id == wish.hook);
+    let theirs = found.map(|hook| hook.events.clone()).unwrap_or_default();
+    let provider = wish.instance.provider;
+    let decoder = services.ports.providers.decoder(provider);
+    let decoder = decoder.ok_or(ConnectError::UnknownInstance)?;
+    let fits = |events: &Vec<String>| {
+        (1..=EVENTS_MAX).contains(&events.len()) && events.iter().all(|e| decoder.is_event_name(e))
+    };
+    let mut events = events
+        .or_else(|| Some(theirs).filter(fits))
+        .unwrap_or_else(|| {
+            decoder
+                .default_events()
+                .iter()
+                .map(|e| (*e).into())
+                .collect()
+        });
+    events.sort_unstable();
+    events.dedup();
+    Ok(ConnectRequest {
+        owner: wish.owner,
+        provider,
+        host: Some(wish.instance.host.clone()),
+        full_name: listed.repository.full_name,
+        events,
+        setup_webhook: true,
+        credential: place.credentials.first().map(|usable| usable.id()),
+        replaces: None,
+        adopts: Some((wish.hook, wish.fingerprint)),
+    })
 }

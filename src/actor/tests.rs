@@ -21,4 +21,5 @@ mod processing;
 mod provider;
 mod races;
 mod reseal;
+mod takeover;
 mod turn;

@@ -41,7 +41,9 @@ pub use account::{
     Account, CreatedToken, CreatedUser, Credential, Removal, RemovedUser, Repository, Token, User,
 };
 pub use command::{Acted, Command};
-pub use connection::{Connection, ConnectionList, Disconnected, Health, HealthReason};
+pub use connection::{
+    Connection, ConnectionList, Disconnected, ExistingWebhook, Health, HealthReason,
+};
 pub use delivery::{
     Accepted, DeliveryDetail, DeliverySummary, IncidentPreview, IngressAnswer, Payload,
     ReplayPreview, RunPreview,

@@ -10,6 +10,7 @@ pub use crate::domain::error_code::ErrorCode as Code;
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::operation::UNFINISHED_MAX;
+use crate::domain::standing::Standing;
 use crate::provider::ProviderError;
 use crate::store::{CommitError, Conflict, ReadError};
 use crate::telemetry::may_log;
@@ -44,7 +45,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::OauthState
         | Code::BadDeliveryHeader => S::BAD_REQUEST,
         Code::Unauthenticated | Code::BadSignature => S::UNAUTHORIZED,
-        Code::Forbidden | Code::OauthDenied => S::FORBIDDEN,
+        Code::Forbidden | Code::OauthDenied | Code::HookNotFree | Code::HookInUse => S::FORBIDDEN,
         Code::NotFound | Code::NoSuchRoute | Code::RepositoryNotFound | Code::OwnerNotFound => {
             S::NOT_FOUND
         }
@@ -57,8 +58,6 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::UserProtected
         | Code::CredentialInUse
         | Code::HookChanged
-        | Code::HookNotFree
-        | Code::HookInUse
         | Code::HookDeletedRepeatedly
         | Code::Panics => S::CONFLICT,
         Code::TooManyRequests | Code::QuotaReached => S::TOO_MANY_REQUESTS,
@@ -289,6 +288,7 @@ impl From<CommitError> for Problem {
                 Conflict::Changed
                 | Conflict::Credential(_)
                 | Conflict::Command(_)
+                | Conflict::Hook(_)
                 | Conflict::Operation(_),
             ) => Self::new(Code::NotNow, "The object changed meanwhile. Read it again."),
             CommitError::Conflict(Conflict::CommandsWaiting(_)) => Self::new(
@@ -345,6 +345,7 @@ impl From<ConnectError> for Problem {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::AlreadyConnected(id) => Self::connected(id),
+            ConnectError::HookTaken => TakeError::NotFree(Standing::Kept).into(),
             ConnectError::UnknownInstance => {
                 Self::new(Code::UnknownProvider, "Its host is not configured.")
             }

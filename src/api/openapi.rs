@@ -12,7 +12,7 @@ use super::access::Access;
 use super::error::{Code, ProblemBody};
 use super::query::{
     ActionName, BranchPattern, EventName, HookPosition, Limit, Moment, Owner, Position,
-    ProviderDeliveryId, RepositoryPattern,
+    ProviderDeliveryId, RepositoryPattern, UrlPattern,
 };
 use super::routes::{Handlers, Operation, Route};
 use crate::domain::id::HookKey;
@@ -140,6 +140,7 @@ fn schemas(document: &mut Value) {
     add::<Moment>(schemas);
     add::<Position>(schemas);
     add::<HookPosition>(schemas);
+    add::<UrlPattern>(schemas);
     add::<Host>(schemas);
     add::<HookKey>(schemas);
     schemas.values_mut().for_each(complete);

@@ -8,6 +8,7 @@ use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_M
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::pattern;
 use crate::domain::repo::{FullName, ProviderKind};
+use crate::domain::takeover::Replace;
 use crate::domain::time::Timestamp;
 use crate::store::{After, Whose};
 use actix_web::dev::Payload;
@@ -134,6 +135,16 @@ parameters! {
     |text| pattern::Pattern::exact_case(text).map_err(|why| why.to_string().into()),
     text("A branch, or a pattern with `*` and `?`.", concat!("^", plain!(), "+$"), "release/*")
         .max_length(Some(pattern::PATTERN_CHARS_MAX));
+
+    /// The URLs of webhooks to replace.
+    UrlPattern(Replace),
+    |text| Replace::matching(text).map_err(|why| why.to_string().into()),
+    text(
+        "The URL of webhooks, or a pattern with `*` and `?`, in any case.",
+        concat!("^", plain!(), "+$"),
+        "https://old.example/hook*",
+    )
+    .max_length(Some(pattern::PATTERN_CHARS_MAX));
 
     /// A user, an organisation or a group at the provider.
     Owner(String),

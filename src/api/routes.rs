@@ -120,6 +120,8 @@ routes! {
         connections::rotate_secret [NotNow];
     Reconcile = POST "/api/v2/repositories/connections/{id}/reconcile" User
         connections::reconcile [NotNow];
+    ReplaceExisting = POST "/api/v2/repositories/connections/{id}/replace-existing" User
+        connections::replace_existing [NotNow];
     ListCommands = GET "/api/v2/repositories/connections/{id}/commands" User commands::list;
     ListHistory = GET "/api/v2/repositories/connections/{id}/history" User history::list;
     Bulk = POST "/api/v2/repositories/bulk" User operations::bulk
@@ -136,6 +138,10 @@ routes! {
     RemoveHook = POST "/api/v2/hooks/{provider}/remove" User hooks::remove
         [InvalidField, UnknownProvider, NoCredential, CredentialRefused, RepositoryNotFound,
             HookChanged, HookNotFree, HookInUse; PROVIDER];
+    AdoptHook = POST "/api/v2/hooks/{provider}/adopt" User hooks::adopt
+        [InvalidField, UnknownEvent, UnknownProvider, NoCredential, CredentialRefused, NotFound,
+            RepositoryNotFound, AlreadyConnected, HookChanged, HookNotFree, HookInUse,
+            QuotaReached, NotNow; PROVIDER];
     ListDeliveries = GET "/api/v2/deliveries" User deliveries::list [NotFound];
     FollowDeliveries = GET "/api/v2/deliveries/stream" User deliveries::follow
         [BadCursor, NotFound, Overloaded];

@@ -20,6 +20,7 @@ use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::run::{Conclusion, Family, RunStatus};
 use crate::domain::standing::Standing;
+use crate::domain::takeover::OtherState;
 use crate::domain::time::Timestamp;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -191,6 +192,9 @@ names! {
          `other_address`: a former address, or another Hookherd's; `misplaced`: a copy from \
          another repository), made by others for the same host (`same_receiver`), or another \
          receiver of the same events.";
+    OtherState, "ExistingState", OtherState::ALL,
+        "What becomes of a webhook of others: it was `found`, is being removed, was `removed`, \
+         went by itself (`gone`), is left because it has changed, or because the provider refuses.";
     Reaction, "HistoryAction", Reaction::ALL, "What was done about an entry of a history.";
     CommandOutcome, "CommandOutcome", CommandOutcome::ALL, "What a command did.";
     ActionName, "BulkAction", ActionName::ALL, "What is asked of each item of an operation.";

@@ -32,6 +32,7 @@ use crate::domain::incident::Incident;
 use crate::domain::lifecycle::Desired;
 use crate::domain::repo::{FullName, Instance, ProviderKind};
 use crate::domain::run::Run;
+use crate::domain::takeover::Takeover;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::ledger::Recovery;
@@ -259,6 +260,15 @@ impl Owned<'_> {
     ) -> Result<Option<History>, Problem> {
         let own = self.own(Some(connection), |c| c.owner)?;
         Ok(self.store.history(own.id).await?)
+    }
+
+    /// What a connection that was found to be the caller's does about hooks of others.
+    pub(super) async fn takeover_of(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<Takeover>, Problem> {
+        let own = self.own(Some(connection), |c| c.owner)?;
+        Ok(self.store.takeover(own.id).await?)
     }
 
     /// A connection of the caller's, also a removed one that still has its history.

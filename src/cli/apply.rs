@@ -13,6 +13,7 @@ use super::failed::{CommandResult, Failed};
 use super::operations;
 use super::output::{Column, Printer, line};
 use super::session::Session;
+use crate::domain::takeover::Replace;
 use file::{BYTES_MAX, Entry, Wanted, written};
 use plan::{Connected, Plan, Step, plan};
 use reqwest::Method;
@@ -223,6 +224,11 @@ fn of_new(entry: &Entry) -> Value {
     });
     if let Some(host) = &entry.host {
         new["host"] = json!(host.as_str());
+    }
+    match &entry.replaces {
+        None => {}
+        Some(Replace::SameReceiver) => new["replace_existing"] = json!(true),
+        Some(Replace::Matching(url)) => new["replace_existing"] = json!(url),
     }
     if let Some(events) = &entry.events {
         new["webhook_events"] = json!(events);

@@ -1,5 +1,5 @@
 //! `hookherd doctor`: looks at the configuration of this machine when there is one, and at the
-//! running daemon when there is a token for it; or, when asked to, at the webhooks at the providers.
+//! running daemon when there is a token for it; or, when asked to, at webhooks at the providers.
 
 mod connections;
 mod credentials;

@@ -53,6 +53,10 @@ hookherd connect github octo/app --event workflow_run --event push
 hookherd connect gitlab group/subgroup/project
 hookherd connect github --org octo --dry-run
 hookherd connect github --match 'octo/*-service' --yes
+hookherd connect github octo/app --replace-existing
+hookherd connect github --org octo --replace-existing='https://old.example/hook*'
+hookherd replace-existing octo/app
+hookherd replace-existing octo/app --matching 'https://old.example/hook*'
 hookherd disconnect octo/app
 hookherd disconnect https://github.com/octo/app --keep-webhook
 hookherd pause octo/app
@@ -144,6 +148,7 @@ hookherd doctor
 hookherd doctor --config hookherd.toml --json
 hookherd doctor --orphans
 hookherd doctor --orphans --remove 123,456
+hookherd doctor --orphans --adopt 789
 hookherd store verify
 hookherd store export backup.bin
 hookherd store --data-dir data verify

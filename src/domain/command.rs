@@ -39,11 +39,14 @@ pub enum CommandKind {
     Replay(DeliveryId),
     /// Compare the provider's delivery log with what is stored, and ingest what is missing.
     Reconcile,
+    /// Replace hooks of others once ours is proven to work: those to the same receiver, or those
+    /// whose URL matches this pattern.
+    ReplaceExisting(Option<String>),
 }
 
 impl CommandKind {
     /// All names.
-    pub const NAMES: [&str; 12] = [
+    pub const NAMES: [&str; 13] = [
         "resume",
         "pause",
         "set_events",
@@ -56,6 +59,7 @@ impl CommandKind {
         "resolve",
         "replay",
         "reconcile",
+        "replace_existing",
     ];
 
     /// The name used in JSON and logs.
@@ -73,6 +77,7 @@ impl CommandKind {
             Self::Resolve(_) => "resolve",
             Self::Replay(_) => "replay",
             Self::Reconcile => "reconcile",
+            Self::ReplaceExisting(_) => "replace_existing",
         }
     }
 }

@@ -71,6 +71,15 @@ named! {
         OldSecretDropped = "old_secret_dropped",
         /// The repository has another name: `from`, `to`.
         Renamed = "renamed",
+        /// Hooks of others that deliver to this server, or that a user named, were found: `fields`
+        /// has their URLs.
+        ExistingFound = "existing_found",
+        /// A hook of others is being removed, because ours is proven to work: `from` is its URL.
+        ExistingReplaced = "existing_replaced",
+        /// A hook of others was removed: `from`.
+        ExistingRemoved = "existing_removed",
+        /// A hook of others was left: it has changed, or the provider refuses (`code`): `from`.
+        ExistingLeft = "existing_left",
     }
 }
 

@@ -20,6 +20,7 @@ use super::connection::WebhookStatus;
 use super::error_code::ErrorCode;
 use super::id::{CommandId, ConnectionId, CredentialId, OperationId, OwnerId, UserId};
 use super::repo::{FullName, Host, Instance, ProviderKind};
+use super::takeover::Replace;
 use super::time::Timestamp;
 
 /// Most items of an operation.
@@ -178,6 +179,13 @@ pub enum Item {
     Connection(ConnectionId),
     /// A repository, for [`Action::Connect`].
     Repository(Box<NewConnection>),
+    /// The same, where hooks of others are replaced.
+    Replacing {
+        /// The repository.
+        new: Box<NewConnection>,
+        /// Which hooks are replaced.
+        replaces: Replace,
+    },
 }
 
 /// Some items of an operation. Chunks are deleted when the operation has ended.

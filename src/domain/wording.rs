@@ -20,6 +20,8 @@ pub const CREDENTIAL_SEALED: &str =
 /// A hook's secret cannot be decrypted.
 pub const HOOK_SECRET_SEALED: &str =
     "The hook secret cannot be decrypted with the configured master keys.";
+/// What should be a pattern of URLs is none.
+pub const NOT_A_PATTERN: &str = "Expected a URL, or a pattern of URLs with * and ?.";
 /// The connection's provider is no longer configured.
 pub const PROVIDER_NOT_CONFIGURED: &str = "This provider is no longer configured.";
 /// The request needs a provider, or an app, that is not configured.

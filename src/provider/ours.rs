@@ -302,12 +302,17 @@ pub(super) async fn check<D: Operations>(
     spec: &HookSpec,
 ) -> Result<Checked, ProviderError> {
     let repository = resolve(s, target).await?;
-    let ours = list_ours(s, &repository, Some(hook), &spec.mark, Some(&spec.url)).await?;
+    let known = Some(hook);
+    let (ours, others) = list_all(s, &repository, known, &spec.mark, Some(&spec.url)).await?;
     let report = match ours.split_first() {
         Some((found, copies)) if found.id() == hook.0 => compare(found, !copies.is_empty(), spec),
         Some(_) | None => CheckReport::Missing,
     };
-    Ok(Checked { report, repository })
+    Ok(Checked {
+        report,
+        others: others.iter().map(Theirs::shown).collect(),
+        repository,
+    })
 }
 
 fn compare<H: Theirs>(found: &H, has_copies: bool, spec: &HookSpec) -> CheckReport {

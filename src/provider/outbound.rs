@@ -49,6 +49,8 @@ pub struct Ensured {
 pub struct Checked {
     /// The hook.
     pub report: CheckReport,
+    /// The other hooks of the repository.
+    pub others: Vec<TheirHook>,
     /// The repository.
     pub repository: Repository,
 }

@@ -76,6 +76,7 @@ macro_rules! contract {
             ledgers::a_deleted_connection_takes_its_ledger_and_its_gaps_along
             ledgers::the_last_uptime_is_kept
             ledgers::a_history_is_replaced_and_goes_with_its_connection
+            ledgers::a_takeover_is_replaced_and_goes_with_its_connection
             writes::a_batch_is_there_whole_or_not_at_all
             writes::batches_are_applied_in_the_order_of_submission
             writes::a_batch_that_nobody_waits_for_is_committed_all_the_same

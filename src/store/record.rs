@@ -16,6 +16,7 @@ mod older;
 mod operation;
 mod parts;
 mod people;
+mod takeover;
 mod wire;
 
 pub(in crate::store) use codec::{Record, RecordError, decode, encode};

@@ -5,8 +5,8 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, Payload};
 use crate::domain::history::History;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, IncidentId, OperationId, OwnerId,
-    RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookId, IncidentId, OperationId,
+    OwnerId, RunId, TokenId, UserId,
 };
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
@@ -16,6 +16,7 @@ use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
+use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use std::future::Future;
@@ -46,9 +47,9 @@ pub enum Change {
     DeleteCredential(CredentialId),
     /// Adds or replaces a connection.
     PutConnection(Box<Connection>),
-    /// Forgets a connection with its history, its ledger and its gaps and, in time, everything that
-    /// hangs on it. Its replay guards, deliveries, runs and incidents are kept until retention
-    /// takes them.
+    /// Forgets a connection with its history, its takeover, its ledger and its gaps and, in time,
+    /// everything that hangs on it. Its replay guards, deliveries, runs and incidents are kept
+    /// until retention takes them.
     DeleteConnection(ConnectionId),
     /// Adds a delivery with its payload, and the replay guards for its id and its body.
     InsertDelivery(Box<Delivery>, Payload),
@@ -96,6 +97,8 @@ pub enum Change {
     PutUptime(Uptime),
     /// Adds or replaces the history of a connection.
     PutHistory(Box<History>),
+    /// Adds or replaces what a connection does about hooks of others.
+    PutTakeover(Box<Takeover>),
     /// Sets the canary that shows whether the master key fits this store.
     PutCanary(Sealed),
 }
@@ -132,6 +135,8 @@ pub enum Guard {
         /// The repository's name.
         full_name: FullName,
     },
+    /// No connection of any owner to this repository has this hook, or is about to adopt it.
+    NewAdoption(Box<Adoption>),
     /// This connection is there: what is committed hangs on it.
     ConnectionExists(ConnectionId),
     /// This delivery is stored exactly so: it was not processed meanwhile.
@@ -172,6 +177,17 @@ pub enum Guard {
     },
 }
 
+/// A hook that a connection is about to adopt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The provider's installation.
+    pub instance: Instance,
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The hook.
+    pub hook: HookId,
+}
+
 /// Why a guard did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conflict {
@@ -179,6 +195,8 @@ pub enum Conflict {
     Delivery(DeliveryId),
     /// This connection is there already.
     Connection(ConnectionId),
+    /// A connection has this hook, or is about to adopt it.
+    Hook(HookId),
     /// This connection is not there.
     NoConnection(ConnectionId),
     /// This user is there already.

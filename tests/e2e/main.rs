@@ -14,6 +14,7 @@ mod hostile;
 mod install;
 mod keys;
 mod metrics;
+mod migration;
 mod neighbours;
 mod orphans;
 mod recovery;

@@ -10,7 +10,13 @@ const KEY: &str = "60rk4csm6mv3ee1sc5h66s35cskpgtba";
 const REMOVE: [&str; 3] = ["doctor", "--orphans", "--remove"];
 
 /// A person makes a hook at GitHub.
-fn by_hand(stage: &Stage, token: &str, repository: &str, url: &str, event: &str) -> String {
+pub(super) fn by_hand(
+    stage: &Stage,
+    token: &str,
+    repository: &str,
+    url: &str,
+    event: &str,
+) -> String {
     let hooks = format!("{}/repos/{repository}/hooks", stage.simulator.api_url());
     let body = json!({
         "name": "web", "active": true, "events": [event],
@@ -26,7 +32,7 @@ fn by_hand(stage: &Stage, token: &str, repository: &str, url: &str, event: &str)
 }
 
 /// The same at GitLab.
-fn by_hand_at_gitlab(stage: &Stage, token: &str, project: &str, url: &str) -> String {
+pub(super) fn by_hand_at_gitlab(stage: &Stage, token: &str, project: &str, url: &str) -> String {
     let path = project.replace('/', "%2F");
     let hooks = format!("{}/projects/{path}/hooks", stage.simulator.gitlab_api_url());
     let body = json!({ "url": url, "push_events": true, "pipeline_events": true });
@@ -53,7 +59,7 @@ fn stage() -> (Stage, Daemon, String) {
 }
 
 /// Runs `doctor --orphans`, which also says things beside its answer.
-fn doctor(stage: &Stage, words: &[&str]) -> Value {
+pub(super) fn doctor(stage: &Stage, words: &[&str]) -> Value {
     let words = [&["--json", "doctor", "--orphans"], words].concat();
     let output = stage.run(&words);
     assert!(output.status.success(), "{words:?}: {output:?}");

@@ -16,6 +16,7 @@ use crate::domain::operation::{
     Action, CHUNK_ITEMS, Item, ItemFailure, ItemOutcome, NewConnection,
 };
 use crate::domain::repo::FullName;
+use crate::domain::takeover::Replace;
 use crate::domain::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,7 +232,7 @@ impl Follower {
         owner: OwnerId,
         asked_at: Timestamp,
     ) -> Ended {
-        let Some(new) = self.item(operation, index).await else {
+        let Some((new, replaces)) = self.item(operation, index).await else {
             return refused(index, None, ErrorCode::Internal);
         };
         let full_name = new.full_name.clone();
@@ -242,7 +243,8 @@ impl Follower {
         };
         let mut looks = 0;
         let (connection, created_at) = loop {
-            match connector.connect(request(owner, &new)).await {
+            let request = request(owner, &new, replaces.clone());
+            match connector.connect(request).await {
                 Ok(connection) => break (connection.id, connection.created_at),
                 Err(ConnectError::AlreadyConnected(id)) => {
                     match self.services.ports.store.connection(id).await {
@@ -275,7 +277,11 @@ impl Follower {
         }
     }
 
-    async fn item(&self, operation: OperationId, index: u32) -> Option<NewConnection> {
+    async fn item(
+        &self,
+        operation: OperationId,
+        index: u32,
+    ) -> Option<(NewConnection, Option<Replace>)> {
         let mut looks = 0;
         let chunk = loop {
             let store = &self.services.ports.store;
@@ -287,13 +293,14 @@ impl Follower {
         };
         let at = usize::try_from(index % CHUNK_ITEMS).ok()?;
         match chunk.items.into_iter().nth(at)? {
-            Item::Repository(new) => Some(*new),
+            Item::Repository(new) => Some((*new, None)),
+            Item::Replacing { new, replaces } => Some((*new, Some(replaces))),
             Item::Connection(_) => None,
         }
     }
 }
 
-fn request(owner: OwnerId, new: &NewConnection) -> ConnectRequest {
+fn request(owner: OwnerId, new: &NewConnection, replaces: Option<Replace>) -> ConnectRequest {
     ConnectRequest {
         owner,
         provider: new.instance.provider,
@@ -302,6 +309,8 @@ fn request(owner: OwnerId, new: &NewConnection) -> ConnectRequest {
         events: new.events.clone(),
         setup_webhook: new.is_enabled,
         credential: new.credential,
+        replaces,
+        adopts: None,
     }
 }
 

@@ -213,6 +213,7 @@ impl Runner {
             Conflict::Operation(_)
             | Conflict::Delivery(_)
             | Conflict::Connection(_)
+            | Conflict::Hook(_)
             | Conflict::User(_)
             | Conflict::Credential(_)
             | Conflict::Command(_)
@@ -272,7 +273,7 @@ impl Runner {
                     guards.push(Guard::NewCommand(id));
                     changes.push(Change::PutCommand(Box::new(command)));
                 }
-                Some(Item::Repository(_)) => next.begin(None, now),
+                Some(Item::Repository(_) | Item::Replacing { .. }) => next.begin(None, now),
                 // The chunk is damaged or missing.
                 None => next.pass(unreadable(), now),
             }

@@ -3,6 +3,7 @@
 use super::calls;
 use super::cause::{Cause, Own, OwnCause};
 use super::home::Home;
+use super::retire::retire;
 use super::state::State;
 use super::turn::{Doing, Turn};
 use crate::domain::connection::Connection;
@@ -83,6 +84,15 @@ impl ConnectionActor {
     fn act(&mut self, doing: Doing, ctx: &mut Context<Self>) {
         match doing {
             Doing::Call(connection, call, priority) => self.call(ctx, *connection, call, priority),
+            Doing::Retire(connection, hook, print) => {
+                self.own += 1;
+                let services = Arc::clone(self.home.services());
+                let retiring = retire(services, *connection, hook, print);
+                let retiring = retiring.into_actor(self);
+                ctx.spawn(retiring.map(|retired, actor, ctx| {
+                    actor.say(OwnCause::Retired(retired), ctx);
+                }));
+            }
             Doing::Arm(timer, wait) => {
                 let timers = &self.home.services().timers;
                 timers.arm((self.id, timer), Instant::now() + wait);

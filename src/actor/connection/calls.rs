@@ -12,10 +12,12 @@ use crate::domain::id::HookId;
 use crate::domain::ledger::AskedBy;
 use crate::domain::lifecycle::{Call, Failure, Input, Reply, Revision};
 use crate::domain::secret::Proof;
+use crate::domain::standing::Fingerprint;
 use crate::domain::wording;
 use crate::provider::{
-    Access, CheckReport, Checked, Ensured, Hooks, Pinged, ProviderError, Repaired,
+    Access, CheckReport, Checked, Ensured, HookSpec, Hooks, Pinged, ProviderError, Repaired,
 };
+use crate::store::ReadError;
 use std::sync::Arc;
 
 /// The result of a call.
@@ -67,9 +69,17 @@ pub(super) async fn make(
         let error = ProviderError::refused(failure, code, wording::PROVIDER_NOT_CONFIGURED);
         return failed(&services, &error);
     };
+    let takes = match taking(&services, &connection, call).await {
+        Ok(takes) => takes,
+        Err(error) => {
+            let code = ErrorCode::StoreUnavailable;
+            let error = ProviderError::retryable(code, error.to_string(), None, false);
+            return failed(&services, &error);
+        }
+    };
     let called = services.pool.call(usable, errand, |access| {
         let (ports, hooks, connection) = (&services.ports, &*hooks, &connection);
-        async move { carry_out(ports, hooks, connection, &access, call).await }
+        async move { carry_out(ports, hooks, connection, &access, (call, takes)).await }
     });
     match called.await {
         Ok((reply, mut edit)) => {
@@ -150,12 +160,27 @@ fn without_access(
     called
 }
 
+/// The hook of others that a connection without a hook takes.
+async fn taking(
+    services: &Services,
+    connection: &Connection,
+    call: Call,
+) -> Result<Option<(HookId, Fingerprint)>, ReadError> {
+    match call {
+        Call::Ensure { .. } => {
+            let takeover = services.ports.store.takeover(connection.id).await?;
+            Ok(takeover.and_then(|takeover| takeover.adopts))
+        }
+        Call::Check(_) | Call::Repair { .. } | Call::Ping(_) | Call::Delete { .. } => Ok(None),
+    }
+}
+
 async fn carry_out(
     ports: &Ports,
     hooks: &dyn Hooks,
     connection: &Connection,
     access: &Access,
-    call: Call,
+    (call, takes): (Call, Option<(HookId, Fingerprint)>),
 ) -> Result<(Reply, Edit), ProviderError> {
     let target = target(connection);
     let spec = || {
@@ -164,7 +189,8 @@ async fn carry_out(
     };
     match call {
         Call::Ensure { known, revision } => {
-            let ensured = hooks.ensure(access, &target, known, &spec()?).await?;
+            let spec = HookSpec { takes, ..spec()? };
+            let ensured = hooks.ensure(access, &target, known, &spec).await?;
             Ok(judge_ensured(ports, connection, (known, revision), ensured))
         }
         Call::Check(hook) => {
@@ -213,6 +239,7 @@ fn judge_ensured(
     };
     let mut edit = Edit {
         repository: Some(ensured.repository),
+        others: Some(ensured.others),
         made: Some(made),
         ..written(ports, ensured.proof)
     };
@@ -276,6 +303,7 @@ fn judge(ports: &Ports, connection: &Connection, found: Checked) -> (Reply, Edit
     };
     let edit = Edit {
         repository: Some(found.repository),
+        others: Some(found.others),
         checked,
         address,
         drift,

@@ -1,6 +1,7 @@
 //! The cause of a turn of a connection's actor.
 
 use super::calls::Called;
+use super::retire::Retired;
 use crate::actor::interface::CommandError;
 use crate::domain::command::{Command, CommandKind};
 use crate::domain::errand::Priority;
@@ -88,6 +89,10 @@ pub(super) enum OwnCause {
     Test(u64),
     /// The wait for the test delivery has ended.
     JudgeTest,
+    /// A hook of others was removed, or could not be.
+    Retired(Retired),
+    /// Time to continue with hooks of others.
+    Tend,
     /// Nothing has happened for a while.
     Rest,
 }

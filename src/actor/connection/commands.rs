@@ -202,12 +202,16 @@ impl Turn {
             CommandKind::Acknowledge(id) => Ok((None, self.acknowledge(id).await?)),
             CommandKind::Resolve(id) => Ok((None, self.resolve(id).await?)),
             CommandKind::Replay(id) => Ok((None, self.replay(id).await?)),
-            CommandKind::Reconcile => {
-                let at = self.services.ports.now();
-                let asked = asked_to_reconcile(self.id, at, AskedBy::User);
-                Ok((None, Edit::of([asked])))
+            CommandKind::ReplaceExisting(pattern) => {
+                self.replace_existing(connection, pattern.as_deref()).await
             }
+            CommandKind::Reconcile => Ok((None, self.reconcile())),
         }
+    }
+
+    fn reconcile(&self) -> Edit {
+        let at = self.services.ports.now();
+        Edit::of([asked_to_reconcile(self.id, at, AskedBy::User)])
     }
 
     async fn incident(&self, id: IncidentId) -> Result<Incident, CommandError> {

@@ -185,6 +185,7 @@ impl Turn {
         // What was read from the provider's log proves nothing about the way from there to here.
         let input = folded.has_arrived.then(|| {
             self.state.doubts.hear();
+            self.state.tending.hear();
             Input::DeliveryArrived { hook: folded.hook }
         });
         self.step(input, edit).await?;
@@ -230,6 +231,7 @@ impl Turn {
     /// all day causes no writes. If it cannot be stored now, the next delivery does it.
     pub(super) async fn hear(&mut self) {
         self.state.doubts.hear();
+        self.state.tending.hear();
         let Some(connection) = &self.state.connection else {
             return;
         };

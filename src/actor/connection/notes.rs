@@ -37,10 +37,12 @@ pub(super) async fn complete(
     }
     if plan.is_end() {
         end(ports, plan).await?;
-    } else if plan.connection != *present {
+    } else {
         // A start without changes writes nothing, for a hundred thousand connections too.
-        let put = Change::PutConnection(Box::new(plan.connection.clone()));
-        plan.changes.push(put);
+        if plan.connection != *present {
+            let put = Change::PutConnection(Box::new(plan.connection.clone()));
+            plan.changes.push(put);
+        }
         remember(ports, plan).await?;
     }
     Ok(())

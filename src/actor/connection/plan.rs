@@ -20,6 +20,7 @@ use crate::domain::removal::HookOutcome;
 use crate::domain::repo::Repository;
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
+use crate::provider::TheirHook;
 use crate::store::Change;
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ pub(super) struct Edit {
     pub(super) made: Option<Made>,
     /// Deliveries that could not be read, each with the reason.
     pub(super) unreadable: Vec<String>,
+    /// The hooks of others that a call has seen.
+    pub(super) others: Option<Vec<TheirHook>>,
+    /// More for the history.
+    pub(super) told: Vec<Entry>,
     /// More to be committed along with it.
     pub(super) changes: Vec<Change>,
 }
@@ -146,6 +151,7 @@ pub(super) fn plan(
     let mut next = present.clone();
     let (drift, made) = (edit.drift.clone(), edit.made);
     let is_rotation = edit.secret.is_some();
+    let more = edit.told.clone();
     let (changes, unreadable) = apply(&mut next, edit, now);
     let mut effects = Vec::new();
     let is_shown_to_be_gone = matches!(input, Some(Input::Replied(Reply::Deleted { .. })));
@@ -162,7 +168,8 @@ pub(super) fn plan(
         made,
         is_rotation,
     };
-    let told = history::tell(present, &next, &facts, now);
+    let mut told = history::tell(present, &next, &facts, now);
+    told.extend(more);
     let acts = effects
         .into_iter()
         .map(|effect| act(services, &mut next, effect, now))

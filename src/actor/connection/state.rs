@@ -2,7 +2,9 @@
 
 use super::cause::{Leaving, Waiter};
 use super::doubts::Doubts;
+
 use super::plan::Edit;
+use super::tending::Tending;
 use crate::domain::connection::Connection;
 use crate::domain::id::DeliveryId;
 use crate::domain::lifecycle::Input;
@@ -49,6 +51,8 @@ pub(super) struct State {
     pub(super) has_move_turn: bool,
     /// What deliveries with wrong signatures have against the hook.
     pub(super) doubts: Doubts,
+    /// What it does about hooks of others.
+    pub(super) tending: Tending,
     /// Deliveries could not be processed: there is a pause.
     pub(super) is_pausing: bool,
     /// A person waits for the call that is outstanding, or about to be.
@@ -77,6 +81,7 @@ impl State {
             && self.counted.is_none()
             && !self.has_move_turn
             && self.doubts.are_none()
+            && self.tending.is_none()
             && !self.is_pausing
     }
 }

@@ -11,9 +11,10 @@ use crate::actor::services::Services;
 use crate::domain::backoff::Backoff;
 use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
-use crate::domain::id::ConnectionId;
+use crate::domain::id::{ConnectionId, HookId};
 use crate::domain::lifecycle::{Call, Input, SuspendReason, Timer};
 use crate::domain::removal::HookOutcome;
+use crate::domain::standing::Fingerprint;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ const OWED_MAX: usize = 16;
 pub(super) enum Doing {
     /// Makes a call to the provider.
     Call(Box<Connection>, Call, Priority),
+    /// Removes a hook of others.
+    Retire(Box<Connection>, HookId, Fingerprint),
     /// Arms a timer of the lifecycle.
     Arm(Timer, Duration),
     /// Says something to itself, behind what waits already.
@@ -86,6 +89,7 @@ impl Turn {
             Cause::MoveTurn => self.take_move_turn().await,
             Cause::Fired(timer, _) => self.must(Input::TimerFired(timer), Edit::default()).await,
         }
+        self.tend().await;
         self
     }
 
@@ -102,6 +106,7 @@ impl Turn {
             OwnCause::Called(called) => {
                 let (input, mut edit) = (called.input, *called.edit);
                 self.weigh(&input, &mut edit);
+                self.note_others(&input, &mut edit).await;
                 self.end_move_turn(&input);
                 self.must(input, edit).await;
             }
@@ -114,8 +119,11 @@ impl Turn {
             OwnCause::Fire(timer) => self.must(Input::TimerFired(timer), Edit::default()).await,
             OwnCause::Test(authentic) => self.test(authentic).await,
             OwnCause::JudgeTest => self.judge_test().await,
+            OwnCause::Retired(retired) => self.end_retirement(retired).await,
+            OwnCause::Tend => self.state.tending.end_wait(),
             OwnCause::Rest => self.state.lingers = false,
         }
+        self.tend().await;
         self
     }
 
@@ -166,6 +174,7 @@ impl Turn {
             ..Edit::default()
         };
         self.must(input, edit).await;
+        self.state.tending.begin();
         self.state.has_commands = true;
         self.drain().await;
     }

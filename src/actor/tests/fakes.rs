@@ -229,6 +229,8 @@ impl Farm {
             events: vec!["push".into(), "workflow_run".into()],
             setup_webhook: true,
             credential: None,
+            replaces: None,
+            adopts: None,
         }
     }
 

@@ -262,7 +262,11 @@ impl Hooks for FakeProvider {
                 None => CheckReport::Missing,
             };
             let repository = self.repository_now(target);
-            Checked { report, repository }
+            Checked {
+                report,
+                others: self.others(hook.0),
+                repository,
+            }
         }))
     }
     fn repair<'a>(

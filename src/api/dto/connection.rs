@@ -11,6 +11,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::lifecycle::{Hook, Phase, SuspendReason};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
+use crate::domain::takeover::{Other, OtherState, Takeover};
 use crate::domain::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,7 +20,7 @@ shapes! {
     /// A connection: a repository whose webhook Hookherd manages.
     Connection(
         connection: &connection::Connection, history: Option<&History>, public_url: &str,
-        ledger: Option<&Ledger>
+        ledger: Option<&Ledger>, takeover: Option<&Takeover>
     ) {
         /// Id of the connection.
         id: ConnectionId = connection.id,
@@ -67,6 +68,25 @@ shapes! {
             Health::of(connection, &health(connection, history), public_url, ledger),
         /// Why the last call to the provider failed. Null after a success.
         last_error: Option<LastError> = connection.last_error.as_ref().map(LastError::of),
+        /// Webhooks that others made in the repository for this server, and what becomes of them.
+        existing_webhooks: Vec<ExistingWebhook> = takeover
+            .map(|takeover| takeover.others.iter().map(ExistingWebhook::of).collect())
+            .unwrap_or_default(),
+        /// Whether they are removed once the webhook of the connection is proven to work.
+        replaces_existing: bool = takeover.is_some_and(|takeover| takeover.replaces.is_some()),
+    }
+
+    /// A webhook that others made.
+    ExistingWebhook(other: &Other) {
+        /// The provider's id of the webhook.
+        webhook_id: String = other.hook.to_string(),
+        /// Where it delivers to. Queries, and paths of other hosts, are not shown.
+        #[schema(example = "https://hooks.example/old/hook")]
+        webhook_url: String = other.url.clone(),
+        /// What becomes of it.
+        state: OtherState = other.state,
+        /// Why it could not be removed. Null unless that failed.
+        code: Option<ErrorCode> = other.code,
     }
 
     /// Health of a webhook.

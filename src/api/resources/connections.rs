@@ -5,13 +5,14 @@ use crate::api::dto;
 use crate::api::error::{Answer, Problem};
 use crate::api::extract::{Json, Path};
 use crate::api::me::Me;
-use crate::api::query::{Limit, Owner, Query, RepositoryPattern};
+use crate::api::query::{Limit, Owner, Query, RepositoryPattern, UrlPattern};
 use crate::api::reply::{json, ok};
 use crate::domain::command::{Command, CommandKind};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::id::ConnectionId;
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Host, ProviderKind};
+use crate::domain::takeover::Replace;
 use crate::store::ConnectionFilter;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
@@ -21,9 +22,13 @@ use utoipa::{IntoParams, ToSchema};
 async fn shape(me: &Me, connection: &Connection) -> Result<dto::Connection, Problem> {
     let history = me.owned().history_of(connection).await?;
     let ledger = me.owned().ledger(connection.id).await?;
+    let takeover = me.owned().takeover_of(connection).await?;
     let public_url = &me.settings.public_url;
     let (history, ledger) = (history.as_ref(), ledger.as_ref());
-    Ok(dto::Connection::of(connection, history, public_url, ledger))
+    let takeover = takeover.as_ref();
+    Ok(dto::Connection::of(
+        connection, history, public_url, ledger, takeover,
+    ))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -234,6 +239,36 @@ pub(in crate::api) async fn recreate(me: Me, Path(id): Path<ConnectionId>) -> An
 )]
 pub(in crate::api) async fn rotate_secret(me: Me, Path(id): Path<ConnectionId>) -> Answer {
     act(me, id, CommandKind::RotateSecret).await
+}
+
+/// Webhooks of others to replace.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ReplaceBody {
+    /// Replace the webhooks whose URL matches this, wherever they deliver to. When left out: those
+    /// that deliver to the host of this server.
+    url: Option<UrlPattern>,
+}
+
+/// Replace webhooks of others
+///
+/// Removes the webhooks that others made in the repository for this server, or those that match,
+/// once the connection's own webhook is proven to work by a delivery. Progress is in
+/// `existing_webhooks`.
+#[utoipa::path(
+    post, path = "/api/v2/repositories/connections/{id}/replace-existing",
+    request_body = ReplaceBody, responses((status = 202, body = dto::Acted))
+)]
+pub(in crate::api) async fn replace_existing(
+    me: Me,
+    Path(id): Path<ConnectionId>,
+    Json(asked): Json<ReplaceBody>,
+) -> Answer {
+    let pattern = match asked.url {
+        Some(UrlPattern(Replace::Matching(pattern))) => Some(pattern),
+        Some(UrlPattern(Replace::SameReceiver)) | None => None,
+    };
+    act(me, id, CommandKind::ReplaceExisting(pattern)).await
 }
 
 /// Reconcile a connection

@@ -1,6 +1,8 @@
 //! Webhooks that no connection keeps: searched for in parts, and removed one by one.
 
 use super::credentials::{host_named, instance};
+use super::events::{self, decoder, events_named};
+use super::repositories::{created, may_connect};
 use crate::actor::{HookWish, Surveyed, TakeError};
 use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
@@ -346,6 +348,61 @@ fn understand(me: &Me, provider: ProviderKind, asked: &RemoveHook) -> Result<Hoo
         fingerprint,
         even_if_answered: asked.even_if_answered.unwrap_or(false),
     })
+}
+
+/// A webhook to adopt.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct AdoptHook {
+    /// Host of the provider; the default one when left out.
+    #[schema(value_type = Option<Host>)]
+    host: Option<String>,
+    /// Owner and name of the repository.
+    #[schema(value_type = FullName)]
+    repository_full_name: String,
+    /// The provider's id of the webhook.
+    #[schema(pattern = "^[0-9]{1,20}$", example = "123456")]
+    webhook_id: String,
+    /// `fingerprint` of the webhook as it was listed.
+    #[schema(
+        pattern = "^[0-9a-f]{32}$",
+        example = "00112233445566778899aabbccddeeff"
+    )]
+    fingerprint: String,
+    /// Also if its last delivery was answered, so that another Hookherd may use it.
+    even_if_answered: Option<bool>,
+    #[schema(schema_with = events::of_any)]
+    webhook_events: Option<Vec<String>>,
+}
+
+/// Adopt a webhook that no connection keeps
+///
+/// Connects its repository and makes the webhook the connection's own, in place: its id stays, its
+/// URL, secret and settings become Hookherd's. Its events stay unless `webhook_events` is given.
+#[utoipa::path(
+    post, path = "/api/v2/hooks/{provider}/adopt", request_body = AdoptHook,
+    responses((status = 201, body = dto::Connection))
+)]
+pub(in crate::api) async fn adopt(
+    me: Me,
+    InPath(provider): InPath,
+    Json(asked): Json<AdoptHook>,
+) -> Answer {
+    let decoder = decoder(&me, provider)?;
+    let named = |events| events_named(decoder, events);
+    let events = asked.webhook_events.map(named).transpose()?;
+    let hook = RemoveHook {
+        host: asked.host,
+        repository_full_name: asked.repository_full_name,
+        webhook_id: asked.webhook_id,
+        fingerprint: asked.fingerprint,
+        even_if_answered: asked.even_if_answered,
+    };
+    let wish = understand(&me, provider, &hook)?;
+    may_connect(&me, 1).await?;
+    let connection = me.connections.adopt_hook(wish, events).await?;
+    me.counters.connected(me.caller.user);
+    created(&me, &connection).await
 }
 
 /// Remove a webhook that no connection keeps

@@ -17,6 +17,7 @@ use crate::domain::operation::{
     Action, ITEMS_MAX, Item, NewConnection, Operation, Selection, Verdict, judge,
 };
 use crate::domain::repo::ProviderKind;
+use crate::domain::takeover::Replace;
 use crate::store::After;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
@@ -76,13 +77,14 @@ async fn connect(me: &Me, asked: Bulk) -> Answer {
             let why = "a repository is named twice";
             return Err(Problem::invalid("repositories", why));
         }
-        new.push(NewConnection {
+        let one = NewConnection {
             instance,
             full_name: request.full_name,
             events: request.events,
             is_enabled: request.setup_webhook,
             credential: request.credential,
-        });
+        };
+        new.push((one, request.replaces));
     }
     if is_dry_run {
         return plan_of_new(me, &new).await;
@@ -95,16 +97,23 @@ async fn connect(me: &Me, asked: Bulk) -> Answer {
         selection: Selection::default(),
         items: new
             .into_iter()
-            .map(|new| Item::Repository(Box::new(new)))
+            .map(|(new, replaces)| item_of(Box::new(new), replaces))
             .collect(),
     };
     let operation = me.connections.operate(operating).await?;
     json(StatusCode::ACCEPTED, &dto::Operated::of(&operation))
 }
 
-async fn plan_of_new(me: &Me, new: &[NewConnection]) -> Answer {
+fn item_of(new: Box<NewConnection>, replaces: Option<Replace>) -> Item {
+    match replaces {
+        None => Item::Repository(new),
+        Some(replaces) => Item::Replacing { new, replaces },
+    }
+}
+
+async fn plan_of_new(me: &Me, new: &[(NewConnection, Option<Replace>)]) -> Answer {
     let mut items = Vec::new();
-    for one in new {
+    for (one, _) in new {
         let connected = me.owned().connected(&one.instance, &one.full_name).await?;
         let result = match &connected {
             Some(_) => Verdict::AlreadyConnected,

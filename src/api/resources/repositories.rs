@@ -7,11 +7,13 @@ use crate::api::dto;
 use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{InPath, Json};
 use crate::api::me::Me;
-use crate::api::query::{Limit, Owner, Position, Query};
+use crate::api::query::{Limit, Owner, Position, Query, UrlPattern};
 use crate::api::quota::{Held, Owned};
 use crate::api::reply::{json, ok};
+use crate::domain::connection::Connection;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, Host, ProviderKind, Repository};
+use crate::domain::takeover::Replace;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -36,6 +38,30 @@ pub(in crate::api) struct Connect {
     /// Credential to use; the best one when left out.
     #[schema(value_type = Option<CredentialId>)]
     credential_id: Option<String>,
+    /// Whether webhooks that others made for this server are removed once the new one is proven to
+    /// work; or a pattern of the URLs of those to remove, wherever they deliver to.
+    replace_existing: Option<ReplaceExisting>,
+}
+
+/// True for the webhooks that deliver to the host of this server; or a pattern of URLs, with `*`
+/// and `?`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "expected true, false, or a pattern of URLs")]
+pub(in crate::api) enum ReplaceExisting {
+    /// Whether to replace those that deliver to the host of this server.
+    Flag(bool),
+    /// The pattern.
+    Matching(UrlPattern),
+}
+
+impl ReplaceExisting {
+    fn understand(self) -> Option<Replace> {
+        match self {
+            Self::Flag(false) => None,
+            Self::Flag(true) => Some(Replace::SameReceiver),
+            Self::Matching(UrlPattern(which)) => Some(which),
+        }
+    }
 }
 
 /// How many connections a user has.
@@ -72,6 +98,7 @@ pub(super) async fn understand(me: &Me, asked: Connect) -> Result<ConnectRequest
         names.map(|name| (*name).to_owned()).collect()
     };
     let events = events_named(decoder, asked.webhook_events.unwrap_or_else(defaults))?;
+    let replaces = asked.replace_existing.and_then(ReplaceExisting::understand);
     let credential = match &asked.credential_id {
         None => None,
         Some(text) => {
@@ -96,6 +123,8 @@ pub(super) async fn understand(me: &Me, asked: Connect) -> Result<ConnectRequest
         events,
         setup_webhook: asked.setup_webhook.unwrap_or(true),
         credential: credential.map(|credential| credential.id),
+        replaces,
+        adopts: None,
     })
 }
 
@@ -127,7 +156,14 @@ pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answe
     }
     let connection = connected?;
     counters.connected(me.caller.user);
-    let dto = dto::Connection::of(&connection, None, &me.settings.public_url, None);
+    created(&me, &connection).await
+}
+
+/// The answer with a new connection.
+pub(super) async fn created(me: &Me, connection: &Connection) -> Answer {
+    let takeover = me.owned().takeover_of(connection).await?;
+    let (public_url, takeover) = (&me.settings.public_url, takeover.as_ref());
+    let dto = dto::Connection::of(connection, None, public_url, None, takeover);
     json(StatusCode::CREATED, &dto)
 }
 

@@ -165,7 +165,8 @@ impl Connections for FakeConnections {
             | CommandKind::Acknowledge(_)
             | CommandKind::Resolve(_)
             | CommandKind::Replay(_)
-            | CommandKind::Reconcile => {}
+            | CommandKind::Reconcile
+            | CommandKind::ReplaceExisting(_) => {}
         }
         self.put(Change::PutConnection(Box::new(connection)));
         let (at, outcome) = (self.clock.now(), CommandOutcome::Applied);
@@ -344,5 +345,14 @@ impl Connections for FakeConnections {
     fn remove_hook(&self, wish: HookWish) -> Answering<'_, TakenAway, TakeError> {
         let taken = self.hooks.remove(wish);
         Box::pin(async { taken })
+    }
+
+    fn adopt_hook(
+        &self,
+        wish: HookWish,
+        events: Option<Vec<String>>,
+    ) -> Answering<'_, Connection, TakeError> {
+        let request = self.hooks.adopt(wish, events);
+        Box::pin(async move { Ok(self.connect(request?).await?) })
     }
 }

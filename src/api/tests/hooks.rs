@@ -1,7 +1,7 @@
 //! The search for webhooks that no connection keeps: its parts, and what it passes on.
 
 use super::stage::Stage;
-use crate::actor::{ConnectError, HookWish, Stranger, Surveyed, TakeError};
+use crate::actor::{ConnectError, ConnectRequest, HookWish, Stranger, Surveyed, TakeError};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{HookId, UserId};
 use crate::domain::lifecycle::Failure;
@@ -61,6 +61,27 @@ impl FakeHooks {
         self.wishes.lock().push(wish);
         let taken = self.taken.lock().clone();
         taken.unwrap_or(Ok(TakenAway::Removed))
+    }
+
+    pub(super) fn adopt(
+        &self,
+        wish: HookWish,
+        events: Option<Vec<String>>,
+    ) -> Result<ConnectRequest, TakeError> {
+        self.wishes.lock().push(wish.clone());
+        let taken = self.taken.lock().clone();
+        taken.unwrap_or(Ok(TakenAway::Removed))?;
+        Ok(ConnectRequest {
+            owner: wish.owner,
+            provider: wish.instance.provider,
+            host: Some(wish.instance.host.clone()),
+            full_name: wish.full_name,
+            events: events.unwrap_or_else(|| vec!["push".into()]),
+            setup_webhook: true,
+            credential: None,
+            replaces: None,
+            adopts: Some((wish.hook, wish.fingerprint)),
+        })
     }
 
     fn has(&self, owner: UserId, name: &str, standings: &[Standing]) {
@@ -220,14 +241,18 @@ fn a_hook_is_removed_by_what_it_was_when_it_was_listed() {
             (200, outcome)
         );
     }
-    for (refused, code) in [
-        (Ok(TakenAway::Changed), "hook_changed"),
-        (Err(TakeError::Changed), "hook_changed"),
-        (Err(TakeError::NotFree(Standing::Kept)), "hook_not_free"),
-        (Err(TakeError::Answered(200)), "hook_in_use"),
+    for (refused, status, code) in [
+        (Ok(TakenAway::Changed), 409, "hook_changed"),
+        (Err(TakeError::Changed), 409, "hook_changed"),
+        (
+            Err(TakeError::NotFree(Standing::Kept)),
+            403,
+            "hook_not_free",
+        ),
+        (Err(TakeError::Answered(200)), 403, "hook_in_use"),
     ] {
         *hooks.taken.lock() = Some(refused);
-        api.owner.post(path, body(&none)).is(409, code);
+        api.owner.post(path, body(&none)).is(status, code);
     }
     api.owner
         .post(path, body(&json!({"even_if_answered": true})));

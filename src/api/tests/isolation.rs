@@ -54,7 +54,7 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
             let id = api.connection.id;
             format!(r#"{{"action":"pause","select":{{"ids":["{id}"]}}}}"#)
         }
-        Operation::RemoveHook => format!(
+        Operation::RemoveHook | Operation::AdoptHook => format!(
             r#"{{"repository_full_name":"o/r","webhook_id":"5","fingerprint":"{}"}}"#,
             "0".repeat(32)
         ),
@@ -62,6 +62,7 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
         Operation::AddUser => r#"{"name":"new"}"#.into(),
         Operation::Receive
         | Operation::ReceiveForHook
+        | Operation::ReplaceExisting
         | Operation::CreateToken
         | Operation::BeginDevice => "{}".into(),
         _ => return (format!("{} {path}", route.method), None),
@@ -75,7 +76,7 @@ fn probe(operation: Operation) -> (Touches, u16) {
     use Operation as O;
     match operation {
         O::Receive | O::ReceiveForHook | O::OauthCallback => (Nothing, 400),
-        O::AddCredential | O::BeginDevice | O::CreateToken => (Own, 201),
+        O::AddCredential | O::BeginDevice | O::CreateToken | O::AdoptHook => (Own, 201),
         O::ListCredentials
         | O::ListConnections
         | O::ListRepositories
@@ -108,9 +109,14 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::Acknowledge
         | O::Resolve
         | O::PollDevice => (Object, 200),
-        O::Check | O::Ping | O::Recreate | O::RotateSecret | O::Reconcile | O::Replay | O::Bulk => {
-            (Object, 202)
-        }
+        O::Check
+        | O::Ping
+        | O::Recreate
+        | O::RotateSecret
+        | O::Reconcile
+        | O::Replay
+        | O::Bulk
+        | O::ReplaceExisting => (Object, 202),
         O::GetToken => (Managed, 200),
         O::RevokeToken => (Managed, 204),
         O::AddUser => (Nothing, 201),

@@ -34,7 +34,8 @@ fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
     let connection = api.owner.show(api.path());
     let promised = "id provider host repository_id repository_full_name repository_name owner_name
         webhook_id webhook_url webhook_status webhook_events webhook_created_at
-        webhook_last_delivery_at is_enabled created_at last_event_at health last_error";
+        webhook_last_delivery_at is_enabled created_at last_event_at health last_error
+        existing_webhooks replaces_existing";
     assert_eq!(keys(&connection), sorted(promised));
     assert_eq!(connection["repository_id"], "4711");
     assert_eq!(connection["owner_name"], "canary");

@@ -393,6 +393,8 @@ pub(super) fn connect(
         events: vec!["push".into()],
         setup_webhook: true,
         credential: Some(credential),
+        replaces: None,
+        adopts: None,
     };
     futures_now(connections.connect(request)).unwrap()
 }

@@ -5,6 +5,7 @@ use crate::app::is_event;
 use crate::cli::failed::Failed;
 use crate::domain::connection::EVENTS_MAX;
 use crate::domain::repo::{FullName, Host, ProviderKind};
+use crate::domain::takeover::Replace;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -29,6 +30,8 @@ pub(super) struct Entry {
     /// another.
     pub(super) events: Option<Vec<String>>,
     pub(super) is_paused: bool,
+    /// The hooks of others that a new connection replaces.
+    pub(super) replaces: Option<Replace>,
 }
 
 impl Entry {
@@ -61,6 +64,8 @@ pub(super) struct Wanted {
 #[serde(deny_unknown_fields)]
 struct Raw {
     count: Option<Spanned<usize>>,
+    /// For every repository that says nothing of it.
+    replace_existing: Option<Spanned<RawReplace>>,
     #[serde(default)]
     repository: Vec<Spanned<RawEntry>>,
     #[serde(default)]
@@ -76,6 +81,14 @@ struct RawEntry {
     events: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     paused: bool,
+    replace_existing: Option<Spanned<RawReplace>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected true, false, or a pattern of URLs")]
+enum RawReplace {
+    Flag(bool),
+    Matching(String),
 }
 
 #[derive(Deserialize)]
@@ -85,6 +98,9 @@ struct RawScope {
     provider: Option<Spanned<String>>,
     host: Option<Spanned<String>>,
 }
+
+/// It is among the mistakes.
+struct Wrong;
 
 /// What is wrong, by line.
 struct Mistakes<'a> {
@@ -150,13 +166,32 @@ impl Mistakes<'_> {
             None => None,
             Some(events) => Some(self.events(provider, events)?),
         };
+        let replaces = match &raw.replace_existing {
+            None => None,
+            Some(said) => self.replaces(said).ok()?,
+        };
         Some(Entry {
             provider,
             host,
             full_name,
             events,
             is_paused: raw.paused,
+            replaces,
         })
+    }
+
+    fn replaces(&mut self, said: &Spanned<RawReplace>) -> Result<Option<Replace>, Wrong> {
+        match said.get_ref() {
+            RawReplace::Flag(false) => Ok(None),
+            RawReplace::Flag(true) => Ok(Some(Replace::SameReceiver)),
+            RawReplace::Matching(text) => match Replace::matching(text) {
+                Ok(which) => Ok(Some(which)),
+                Err(why) => {
+                    self.add(&said.span(), why.to_string());
+                    Err(Wrong)
+                }
+            },
+        }
     }
 
     fn events(
@@ -241,11 +276,16 @@ impl Wanted {
             count: raw.count.as_ref().map(|count| *count.get_ref()),
             ..Self::default()
         };
+        let of_all = raw.replace_existing.as_ref();
+        let of_all = of_all.and_then(|said| mistakes.replaces(said).ok()?);
         let mut seen = BTreeMap::new();
         for one in &raw.repository {
-            let Some(entry) = mistakes.entry(one) else {
+            let Some(mut entry) = mistakes.entry(one) else {
                 continue;
             };
+            if one.get_ref().replace_existing.is_none() {
+                entry.replaces.clone_from(&of_all);
+            }
             let key = entry.key();
             let line = mistakes.line(one.get_ref().name.span().start);
             if let Some(first) = seen.insert(key, line) {

@@ -44,6 +44,7 @@ impl Connected {
             full_name: self.full_name,
             events: Some(self.events),
             is_paused: !self.is_enabled,
+            replaces: None,
         }
     }
 }
@@ -109,6 +110,7 @@ impl Step {
             "step": self.word(),
             "added_events": without(after, before),
             "removed_events": without(before, after),
+            "replaces_existing": matches!(self, Self::Connect(entry) if entry.replaces.is_some()),
         })
     }
 }

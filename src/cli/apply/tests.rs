@@ -4,6 +4,7 @@ use super::file::{Entry, Wanted, written};
 use super::plan::{Connected, Plan, Step, plan};
 use super::requests;
 use crate::domain::repo::ProviderKind;
+use crate::domain::takeover::Replace;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -261,4 +262,36 @@ fn a_name_without_a_host_means_the_only_one_and_is_never_pruned_at_another() {
     assert_eq!(plan(&wanted, &two, false).unwrap().steps, []);
     let both = [at("1", "github.com", "o/r"), at("2", "ghe.test", "o/r")];
     assert!(plan(&wanted, &both, false).is_err());
+}
+
+#[test]
+fn hooks_of_others_are_replaced_where_the_file_says_so() {
+    let text = "replace_existing = true\n\
+        [[repository]]\nname = \"o/a\"\n\
+        [[repository]]\nname = \"o/b\"\nreplace_existing = false\n\
+        [[repository]]\nname = \"o/c\"\nreplace_existing = \"https://old.example/*\"\n";
+    let wanted = Wanted::parse("f", text).unwrap();
+    let replaces: Vec<_> = wanted.entries.iter().map(|e| e.replaces.clone()).collect();
+    let matching = Replace::matching("https://old.example/*").unwrap();
+    assert_eq!(
+        replaces,
+        [Some(Replace::SameReceiver), None, Some(matching)]
+    );
+    let plan = plan(&wanted, &[], false).unwrap();
+    let steps: Vec<_> = plan.steps.iter().map(Step::to_json).collect();
+    let replaces: Vec<_> = steps
+        .iter()
+        .map(|step| step["replaces_existing"] == true)
+        .collect();
+    assert_eq!(replaces, [true, false, true]);
+    for bad in ["replace_existing = 7", "replace_existing = \"\""] {
+        let text = format!("{bad}\n[[repository]]\nname = \"o/a\"\n");
+        let failed = Wanted::parse("f", &text).unwrap_err();
+        assert_eq!(failed.code(), Some("bad_file"), "{bad}");
+        assert!(
+            failed.lines()[0].starts_with("line 1"),
+            "{:?}",
+            failed.lines()
+        );
+    }
 }

@@ -68,6 +68,11 @@ pub(super) struct How {
     /// Start paused: connect without creating a webhook yet.
     #[arg(long)]
     pub(super) no_webhook: bool,
+    /// Remove webhooks that others made for this server, or whose URL matches the pattern, once the
+    /// new one is proven to work.
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", conflicts_with = "no_webhook")]
+    pub(super) replace_existing: Option<String>,
 }
 
 fn events_help() -> String {
@@ -102,6 +107,11 @@ fn wish(args: &Args, repository: &str, host: Option<&str>) -> Value {
     if let Some(host) = host {
         body["host"] = json!(host);
     }
+    match args.how.replace_existing.as_deref() {
+        None => {}
+        Some("") => body["replace_existing"] = json!(true),
+        Some(pattern) => body["replace_existing"] = json!(pattern),
+    }
     if let Some(credential) = &args.how.credential {
         body["credential_id"] = json!(credential);
     }
@@ -114,7 +124,34 @@ pub(super) fn words(connection: &Value) -> String {
         text_of(connection, "/repository_full_name"),
         text_of(connection, "/id"),
     );
-    format!("connected {name} as {id}; {}", webhook(connection))
+    let mut words = format!("connected {name} as {id}; {}", webhook(connection));
+    let others = existing(connection);
+    if others.is_empty() {
+        return words;
+    }
+    let (count, them) = (others.len(), others.join(", "));
+    let more = if connection["replaces_existing"] == true {
+        format!("\n{count} other webhooks are removed once a delivery has arrived: {them}")
+    } else {
+        format!(
+            "\n{count} webhooks that others made for this server are there, too: {them}\nto \
+             replace them: hookherd replace-existing {name}"
+        )
+    };
+    words.push_str(&more);
+    words
+}
+
+/// The webhooks of others that are still there.
+fn existing(connection: &Value) -> Vec<String> {
+    let all = connection["existing_webhooks"].as_array();
+    let all = all.into_iter().flatten();
+    let is_there = |it: &&Value| matches!(text_of(it, "/state"), "found" | "removing" | "refused");
+    let words = |it: &Value| {
+        let (id, url) = (text_of(it, "/webhook_id"), text_of(it, "/webhook_url"));
+        format!("{id} ({url})")
+    };
+    all.filter(is_there).map(words).collect()
 }
 
 #[cfg(test)]
@@ -152,6 +189,17 @@ mod tests {
         );
         let one = Args::of("connect gitlab g/s/p");
         assert_eq!(wish(&one, "g/s/p", None).get("host"), None);
+        assert_eq!(wish(&one, "g/s/p", None).get("replace_existing"), None);
+        for (words, asked) in [
+            ("--replace-existing", json!(true)),
+            (
+                "--replace-existing=https://old.example/*",
+                json!("https://old.example/*"),
+            ),
+        ] {
+            let args = Args::of(&format!("connect github {words} o/r"));
+            assert_eq!(wish(&args, "o/r", None)["replace_existing"], asked);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::app::doctor::Verdict;
 use crate::cli::address::{query, route};
 use crate::cli::client::Client;
 use crate::cli::confirm::agree;
+use crate::cli::connections::webhook;
 use crate::cli::failed::{CommandResult, Failed};
 use crate::cli::output::{Column, text_of};
 use crate::cli::session::Session;
@@ -61,6 +62,15 @@ struct Wanted {
         requires = "orphans"
     )]
     remove: Vec<String>,
+    /// Adopt these: their repositories are connected, and the webhooks become Hookherd's in place.
+    #[arg(
+        long,
+        value_name = "WEBHOOK",
+        value_delimiter = ',',
+        requires = "orphans"
+    )]
+    #[arg(conflicts_with = "remove")]
+    adopt: Vec<String>,
     /// Also remove or adopt what another server may use: its last delivery was answered.
     #[arg(long, requires = "orphans")]
     even_if_answered: bool,
@@ -104,14 +114,19 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
             break;
         }
     }
-    let chosen = chosen(&search.hooks, &wanted.remove)?;
+    let deed = if wanted.adopt.is_empty() {
+        Deed::Remove
+    } else {
+        Deed::Adopt
+    };
+    let chosen = chosen(&search.hooks, &[&wanted.remove[..], &wanted.adopt].concat())?;
     if chosen.is_empty() || !session.printer.json {
         search.show(session);
     }
     let removed = if chosen.is_empty() {
         Ok(())
     } else {
-        remove(&client, wanted, &chosen, session)
+        carry_out(deed, &client, wanted, &chosen, session)
     };
     match search.stopped {
         Some((place, failed)) => {
@@ -298,15 +313,63 @@ fn line(hook: &Value) -> String {
     )
 }
 
-/// Removes them one by one. One that cannot be removed does not keep the others from their turn.
-fn remove(client: &Client, wanted: &Wanted, hooks: &[Value], session: &Session) -> CommandResult {
+/// What is done with the chosen webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Remove,
+    Adopt,
+}
+
+impl Deed {
+    /// The last part of the route.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Remove => "remove",
+            Self::Adopt => "adopt",
+        }
+    }
+
+    fn question(self, count: usize) -> String {
+        match self {
+            Self::Remove => {
+                format!("Delete {count} webhooks at the provider? This cannot be undone.")
+            }
+            Self::Adopt => format!(
+                "Adopt {count} webhooks? They get another URL and secret; who received them before \
+                 gets nothing more."
+            ),
+        }
+    }
+
+    const fn instead(self) -> &'static str {
+        match self {
+            Self::Remove => "use --yes to delete these webhooks",
+            Self::Adopt => "use --yes to adopt these webhooks",
+        }
+    }
+
+    fn done(self, answer: &Value) -> String {
+        match self {
+            Self::Remove => text_of(answer, "/outcome").to_owned(),
+            Self::Adopt => format!("adopted as {}; {}", text_of(answer, "/id"), webhook(answer)),
+        }
+    }
+}
+
+/// Does it one by one. One that fails does not keep the others from their turn.
+fn carry_out(
+    deed: Deed,
+    client: &Client,
+    wanted: &Wanted,
+    hooks: &[Value],
+    session: &Session,
+) -> CommandResult {
     let count = hooks.len();
     for hook in hooks {
         session.printer.beside(&line(hook));
     }
-    let question = format!("Delete {count} webhooks at the provider? This cannot be undone.");
-    if !wanted.yes && !agree(&question, "use --yes to delete these webhooks")? {
-        return Err(Failed::new("nothing removed"));
+    if !wanted.yes && !agree(&deed.question(count), deed.instead())? {
+        return Err(Failed::new("nothing was changed"));
     }
     let (mut results, mut failures) = (Vec::new(), 0);
     for hook in hooks {
@@ -317,11 +380,11 @@ fn remove(client: &Client, wanted: &Wanted, hooks: &[Value], session: &Session) 
             "fingerprint": hook["fingerprint"],
             "even_if_answered": wanted.even_if_answered,
         });
-        let path = route(&["hooks", text_of(hook, "/provider"), "remove"])?;
+        let path = route(&["hooks", text_of(hook, "/provider"), deed.as_str()])?;
         let id = text_of(hook, "/webhook_id");
         match client.call(Method::POST, &path, Some(&body)) {
             Ok(answer) => {
-                let words = format!("{id}: {}", text_of(&answer, "/outcome"));
+                let words = format!("{id}: {}", deed.done(&answer));
                 results.push((answer, words));
             }
             Err(failed) => {
@@ -343,9 +406,8 @@ fn remove(client: &Client, wanted: &Wanted, hooks: &[Value], session: &Session) 
     if failures == 0 {
         return Ok(());
     }
-    Err(Failed::new(format!(
-        "{failures} of {count} webhooks were not removed"
-    )))
+    let words = format!("{failures} of {count} webhooks failed: see above");
+    Err(Failed::new(words).coded("failed"))
 }
 
 #[cfg(test)]

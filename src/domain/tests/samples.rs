@@ -21,6 +21,8 @@ use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
 };
 use crate::domain::secret::{HookSecret, Sealed};
+use crate::domain::standing::Fingerprint;
+use crate::domain::takeover::{Other, OtherState, Replace, Takeover};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, Credential, TokenRecord, User};
 use std::collections::BTreeMap;
@@ -313,6 +315,26 @@ pub(crate) fn history(connection: ConnectionId) -> History {
     let repaired = Entry::new(EntryKind::Repaired, Evidence::Write, Timestamp(2));
     history.add(repaired, AT);
     history
+}
+
+/// What a connection of Ann's does about hooks of others, with everything in it.
+pub(crate) fn takeover(connection: ConnectionId) -> Takeover {
+    let other = |id, state, code| Other {
+        hook: HookId(id),
+        fingerprint: Fingerprint::from_bytes([7; 16]),
+        url: "https://hooks.example/old".into(),
+        state,
+        code,
+    };
+    Takeover {
+        adopts: Some((HookId(5), Fingerprint::from_bytes([5; 16]))),
+        replaces: Some(Replace::SameReceiver),
+        others: vec![
+            other(6, OtherState::Found, None),
+            other(7, OtherState::Refused, Some(ErrorCode::NoAccess)),
+        ],
+        ..Takeover::new(connection, ANN, AT)
+    }
 }
 
 /// A ledger of Ann's with everything in it but a gap.

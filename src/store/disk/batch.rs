@@ -70,6 +70,7 @@ pub(super) mod tag {
     pub(super) const ASK_RECONCILE: u8 = 29;
     pub(super) const PUT_UPTIME: u8 = 40;
     pub(super) const PUT_HISTORY: u8 = 34;
+    pub(super) const PUT_TAKEOVER: u8 = 45;
 }
 
 /// The parts of an inserted delivery.
@@ -132,6 +133,7 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::AskReconcile(asked) => (tag::ASK_RECONCILE, encode(asked)),
         Change::PutUptime(uptime) => (tag::PUT_UPTIME, encode(uptime)),
         Change::PutHistory(history) => (tag::PUT_HISTORY, encode(&**history)),
+        Change::PutTakeover(takeover) => (tag::PUT_TAKEOVER, encode(&**takeover)),
     }
 }
 
@@ -277,6 +279,7 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::ASK_RECONCILE => Change::AskReconcile(decode(bytes)?),
         tag::PUT_UPTIME => Change::PutUptime(decode(bytes)?),
         tag::PUT_HISTORY => Change::PutHistory(boxed(bytes)?),
+        tag::PUT_TAKEOVER => Change::PutTakeover(boxed(bytes)?),
         _ => return Err(RecordError::Newer),
     })
 }

@@ -17,6 +17,7 @@ use crate::domain::operation::{Chunk, Operation};
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::{
@@ -168,6 +169,7 @@ impl<S: Indexed> Read for S {
         reconciles_asked(limit: usize) -> Vec<Asked>;
         uptime() -> Option<Uptime>;
         history(connection: ConnectionId) -> Option<History>;
+        takeover(connection: ConnectionId) -> Option<Takeover>;
     }
 
     walked! {

@@ -57,6 +57,7 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::AskReconcile(asked) => Ok(vec![ledgers::ask(asked)]),
         Change::PutUptime(uptime) => Ok(vec![put(Key::of(Kind::Uptime), uptime)]),
         Change::PutHistory(history) => Ok(vec![connections::put_history(history)]),
+        Change::PutTakeover(takeover) => Ok(vec![connections::put_takeover(takeover)]),
     }
 }
 

@@ -8,8 +8,9 @@ use crate::domain::history::History;
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Phase;
 use crate::domain::repo::ProviderKind;
+use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
-use crate::store::ReadError;
+use crate::store::{Adoption, Conflict, ReadError};
 use std::collections::BTreeMap;
 
 /// The keys that lead to a connection.
@@ -81,6 +82,7 @@ pub(super) fn delete<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Wr
     let mut writes: Vec<Write> = ways.chain([gone(key)]).collect();
     writes.extend(ledgers::forget(index, id)?);
     writes.push(gone(history_key(id)));
+    writes.push(gone(takeover_key(id)));
     Ok(writes)
 }
 
@@ -92,7 +94,33 @@ pub(super) fn put_history(history: &History) -> Write {
     write::put(history_key(history.connection), history)
 }
 
+fn takeover_key(id: ConnectionId) -> Key {
+    Key::of(Kind::Takeover).id(id.as_u128())
+}
+
+pub(super) fn put_takeover(takeover: &Takeover) -> Write {
+    write::put(takeover_key(takeover.connection), takeover)
+}
+
 impl<K: Kv> Index<K> {
+    pub(super) fn takeover(&self, connection: ConnectionId) -> Result<Option<Takeover>, ReadError> {
+        self.record(&takeover_key(connection))
+    }
+
+    /// The conflict when a connection has this hook, or is about to adopt it.
+    pub(super) fn is_adopted(&self, new: &Adoption) -> Result<Option<Conflict>, ReadError> {
+        let all = self.connections_by_repository(new.instance.provider, new.repository)?;
+        for connection in all.iter().filter(|c| c.instance == new.instance) {
+            let takeover = self.takeover(connection.id)?;
+            let adopts = takeover.and_then(|takeover| takeover.adopts);
+            let is_adopted = adopts.is_some_and(|(hook, _)| hook == new.hook);
+            if is_adopted || connection.lifecycle.hook.id() == Some(new.hook) {
+                return Ok(Some(Conflict::Hook(new.hook)));
+            }
+        }
+        Ok(None)
+    }
+
     pub(super) fn history(&self, connection: ConnectionId) -> Result<Option<History>, ReadError> {
         self.record(&history_key(connection))
     }

@@ -14,8 +14,8 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::BodyDigest;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, RunId,
-    UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, IncidentId, OperationId, OwnerId,
+    RunId, UserId,
 };
 use crate::domain::operation::{Operation, UNFINISHED_MAX};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
@@ -49,6 +49,7 @@ fn check<K: Kv>(
             let name = (instance, full_name);
             connected(index, *owner, name, *repository)
         }
+        Guard::NewAdoption(adoption) => index.is_adopted(adoption),
         Guard::ConnectionExists(id) => {
             let found = index.kv.get(connection_key(*id).bytes())?;
             Ok(found.is_none().then_some(Conflict::NoConnection(*id)))
@@ -281,6 +282,12 @@ fn asking_claim(id: ConnectionId) -> Key {
     Key::of(Kind::CommandAsked).id(id.as_u128())
 }
 
+/// Where it is claimed that a hook is about to be adopted. Within one group the numbers of
+/// different installations are not distinguished: at worst the later one is asked to try again.
+fn adoption_claim(hook: HookId) -> Key {
+    Key::of(Kind::Takeover).number(hook.0)
+}
+
 fn run_record_key(id: RunId) -> Key {
     Key::of(Kind::Run).id(id.as_u128())
 }
@@ -331,6 +338,7 @@ impl Claims {
                     .chain([name_claim(*owner, instance, full_name)])
                     .collect()
             }
+            Guard::NewAdoption(new) => vec![adoption_claim(new.hook).into_bytes()],
             Guard::ConnectionExists(id) => vec![connection_key(*id).into_bytes()],
             Guard::SameDelivery(delivery) => vec![delivery_key(delivery.id).into_bytes()],
             Guard::SameRun(run) => vec![run_record_key(run.id).into_bytes()],
@@ -432,6 +440,11 @@ impl Claims {
             Change::ForgetNote(key) => self.claim(note_key(key), Conflict::Changed),
             Change::PutIncident(i) => self.claim(incident_key(i.id), Conflict::Changed),
             Change::ForgetIncident(id) => self.claim(incident_key(*id), Conflict::Changed),
+            Change::PutTakeover(takeover) => {
+                if let Some((hook, _)) = takeover.adopts {
+                    self.claim(adoption_claim(hook), Conflict::Hook(hook));
+                }
+            }
             Change::PutToken(_)
             | Change::TokenUsed { .. }
             | Change::DeleteToken(_)

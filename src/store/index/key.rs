@@ -81,6 +81,8 @@ pub(in crate::store) enum Kind {
     Uptime = b'7',
     /// By connection.
     History = b'8',
+    /// By connection.
+    Takeover = b'@',
 }
 
 /// Room for the longest of the common keys: two ids and a word.

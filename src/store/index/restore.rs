@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 16] = [
+const RECORDS: [(Kind, Put); 17] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -44,6 +44,9 @@ const RECORDS: [(Kind, Put); 16] = [
     (Kind::Gap, |value| Ok(Change::PutGap(boxed(value)?))),
     (Kind::Uptime, |value| Ok(Change::PutUptime(record(value)?))),
     (Kind::History, |value| Ok(Change::PutHistory(boxed(value)?))),
+    (Kind::Takeover, |value| {
+        Ok(Change::PutTakeover(boxed(value)?))
+    }),
     (Kind::ReconcileAsked, |value| {
         Ok(Change::AskReconcile(record(value)?))
     }),

@@ -20,6 +20,7 @@ mirror_enum!(CommandKindV1 of CommandKind {
     Resolve(IncidentId),
     Replay(DeliveryId),
     Reconcile,
+    ReplaceExisting(Option<String>),
 });
 mirror_enum!(CommandStateV1 of CommandState {
     Asked,
@@ -81,6 +82,8 @@ mod tests {
             CommandKind::Resolve(IncidentId::from_u128(2)),
             CommandKind::Replay(DeliveryId::from_u128(3)),
             CommandKind::Reconcile,
+            CommandKind::ReplaceExisting(None),
+            CommandKind::ReplaceExisting(Some("https://old.example/*".into())),
         ]);
         let at = Timestamp(-7);
         let outcomes = [CommandOutcome::Applied, CommandOutcome::Unchanged];

@@ -13,6 +13,7 @@ use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
+use crate::domain::takeover::Takeover;
 use crate::domain::user::{Credential, TokenRecord, User};
 use data_encoding::HEXLOWER;
 use std::collections::BTreeSet;
@@ -35,7 +36,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 22] {
+fn forms() -> [Form; 23] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -59,6 +60,7 @@ fn forms() -> [Form; 22] {
         form::<Asked>(),
         form::<Uptime>(),
         form::<History>(),
+        form::<Takeover>(),
     ]
 }
 

@@ -12,6 +12,7 @@ codes!(EntryKind {
     6 = Rewritten, 7 = Moved, 8 = Lost, 9 = Disabled, 10 = Paused, 11 = Enabled, 12 = Silent,
     13 = Heard, 14 = Refused, 15 = Accepted, 16 = Suspended, 17 = StoppedByUser, 18 = Resumed,
     19 = EventsChanged, 20 = RotationBegun, 21 = Rotated, 22 = OldSecretDropped, 23 = Renamed,
+    28 = ExistingFound, 29 = ExistingReplaced, 30 = ExistingRemoved, 31 = ExistingLeft,
 });
 codes!(Evidence {
     0 = Check, 1 = Write, 2 = Delivery, 3 = Pings, 4 = Refusal, 5 = Answer, 6 = Request, 7 = Time,

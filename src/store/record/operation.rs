@@ -10,6 +10,7 @@ use crate::domain::operation::{
     Selection, Tally,
 };
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind};
+use crate::domain::takeover::Replace;
 use crate::domain::time::Timestamp;
 
 codes!(WebhookStatus {
@@ -78,7 +79,11 @@ mirror!(NewConnectionV1 of NewConnection {
     is_enabled: bool,
     credential: Option<CredentialId>,
 });
-mirror_enum!(ItemV1 of Item { Connection(ConnectionId), Repository(Box<NewConnection>) });
+mirror_enum!(ItemV1 of Item {
+    Connection(ConnectionId),
+    Repository(Box<NewConnection>),
+    Replacing { new: Box<NewConnection>, replaces: Replace },
+});
 mirror!(ChunkV1 of Chunk { operation: OperationId, index: u32, items: Vec<Item> });
 
 impl Record for Operation {
@@ -133,15 +138,20 @@ mod tests {
                 })
                 .to_vec(),
         );
+        let new = Box::new(NewConnection {
+            instance: samples::github(),
+            full_name: "o/r".parse().unwrap(),
+            events: vec!["push".into()],
+            is_enabled: true,
+            credential: Some(CredentialId::from_u128(3)),
+        });
         round(vec![
             Item::Connection(ConnectionId::from_u128(1)),
-            Item::Repository(Box::new(NewConnection {
-                instance: samples::github(),
-                full_name: "o/r".parse().unwrap(),
-                events: vec!["push".into()],
-                is_enabled: true,
-                credential: Some(CredentialId::from_u128(3)),
-            })),
+            Item::Repository(new.clone()),
+            Item::Replacing {
+                new,
+                replaces: Replace::SameReceiver,
+            },
         ]);
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::history::History;
 use crate::domain::id::{ConnectionId, GapId};
 use crate::domain::ledger::{Asked, AskedBy, Gap, Ledger, Totals, Uptime};
 use crate::domain::samples;
+use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
 use crate::store::contract::{Subject, wait};
 use crate::store::{After, Change, Of, Store};
@@ -142,6 +143,27 @@ pub(in crate::store) fn the_last_uptime_is_kept(subject: &impl Subject) {
         put(store, vec![Change::PutUptime(uptime.clone())]);
         assert_eq!(wait(store.uptime()).unwrap().as_ref(), Some(&uptime));
     }
+}
+
+pub(in crate::store) fn a_takeover_is_replaced_and_goes_with_its_connection(
+    subject: &impl Subject,
+) {
+    let store = subject.store();
+    let takeover = samples::takeover(FIRST);
+    assert_eq!(wait(store.takeover(FIRST)).unwrap(), None);
+    let first = Takeover {
+        others: Vec::new(),
+        ..takeover.clone()
+    };
+    for kept in [first, takeover] {
+        put(store, vec![Change::PutTakeover(Box::new(kept.clone()))]);
+        assert_eq!(wait(store.takeover(FIRST)).unwrap(), Some(kept));
+    }
+    assert_eq!(wait(store.takeover(SECOND)).unwrap(), None);
+    let connection = samples::connection(1, "o/r");
+    put(store, vec![Change::PutConnection(Box::new(connection))]);
+    put(store, vec![Change::DeleteConnection(FIRST)]);
+    assert_eq!(wait(store.takeover(FIRST)).unwrap(), None);
 }
 
 pub(in crate::store) fn a_history_is_replaced_and_goes_with_its_connection(subject: &impl Subject) {
