@@ -33,6 +33,7 @@ mod deliveries;
 mod demo;
 mod disconnect;
 mod doctor;
+mod each;
 mod failed;
 mod forward;
 mod gaps;

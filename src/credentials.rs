@@ -24,5 +24,7 @@ mod standing;
 pub use accounts::{AddError, ChangeError, Offer};
 pub use call::{Refusal, Refused, SOON};
 pub use pool::Pool;
+#[cfg(test)]
+pub(crate) use ports::OneToken;
 pub use ports::Ports;
 pub use reseal::ResealError;

@@ -278,6 +278,11 @@ pub trait Read: Send + Sync {
     fn gaps(&self, of: Of, after: After<GapId>) -> Reading<'_, Page<Gap>>;
     /// The sum of the totals in an owner's ledgers, kept by the store and never walked.
     fn gap_totals(&self, owner: OwnerId) -> Reading<'_, Totals>;
+    /// When the oldest delivery was sent that is missing at an owner's connections and not given
+    /// up; see [`Ledger::behind_since`].
+    fn behind_since(&self, owner: OwnerId) -> Reading<'_, Option<Timestamp>>;
+    /// The same of all owners. Walks the connections at which any is missing.
+    fn all_behind_since(&self) -> Reading<'_, Option<Timestamp>>;
     /// Requests to reconcile that are not answered, at most `limit`, in the order of their
     /// connections.
     fn reconciles_asked(&self, limit: usize) -> Reading<'_, Vec<Asked>>;

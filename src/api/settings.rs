@@ -38,6 +38,8 @@ pub struct Settings {
     pub quotas: Quotas,
     /// How long a client may not read what it has asked for.
     pub write_deadline: Duration,
+    /// A stream with nothing to tell shows so often that it is alive, and looks at its API token.
+    pub stream_alive_every: Duration,
     /// Bytes of answers that may be on their way, over all requests.
     pub answer_bytes_max: usize,
     /// How long a request's head may take to arrive.
@@ -65,6 +67,7 @@ impl Default for Settings {
             trusted_proxies: vec![Network::LOOPBACK_V4, Network::LOOPBACK_V6],
             quotas: Quotas::default(),
             write_deadline: Duration::from_secs(10),
+            stream_alive_every: Duration::from_secs(15),
             answer_bytes_max: 64 * 1024 * 1024,
             head_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),

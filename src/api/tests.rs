@@ -2,6 +2,7 @@
 
 mod accounts;
 mod again;
+mod backups;
 mod bad_input;
 mod bulk;
 mod connections;

@@ -46,6 +46,7 @@ pub(super) struct Census {
     /// By provider.
     last_delivery: BTreeMap<&'static str, Timestamp>,
     oldest_unprocessed: Option<Timestamp>,
+    behind_since: Option<Timestamp>,
 }
 
 impl Census {
@@ -78,6 +79,7 @@ impl Census {
             unresolved,
             last_delivery: providers.map(|name| (name, Timestamp(0))).into(),
             oldest_unprocessed: None,
+            behind_since: None,
         }
     }
 
@@ -94,6 +96,7 @@ impl Census {
             let key = (status, severity, found.source.as_str());
             census.unresolved.insert(key, number(found.count));
         }
+        census.behind_since = store.all_behind_since().wait()?;
         for (provider, at) in store.latest_deliveries().wait()? {
             census.last_delivery.insert(provider.as_str(), at);
         }
@@ -156,6 +159,8 @@ impl Census {
         }
         let age = self.oldest_unprocessed.map(|at| now.since(at));
         gauge!(metric::OLDEST).set(age.unwrap_or_default());
+        let lag = self.behind_since.map(|since| now.since(since));
+        gauge!(metric::LAG).set(lag.unwrap_or_default());
         gauge!(metric::COUNTED).set(seconds(now));
     }
 }

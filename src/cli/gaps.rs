@@ -31,5 +31,11 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     let client = session.client()?;
     let id = id_of(&client, args.connection.as_deref())?;
     let filters = [("connection_id", id.as_deref())];
-    LISTING.show(session, &client, "gaps", &filters, &args.part)
+    LISTING.show(session, &client, "gaps", &filters, &args.part)?;
+    let stats = client.get("stats")?;
+    if let Some(since) = stats["behind_since"].as_str() {
+        let words = format!("Missing deliveries are being recovered; the oldest was sent {since}.");
+        session.printer.beside(&words);
+    }
+    Ok(())
 }

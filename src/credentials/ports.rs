@@ -51,3 +51,24 @@ impl Ports {
         format!("{base}/api/v2/oauth/{provider}/callback")
     }
 }
+
+/// A seal for tests, in which all credentials hold the same token.
+#[cfg(test)]
+pub(crate) struct OneToken;
+
+#[cfg(test)]
+impl Seal for OneToken {
+    fn seal(&self, _: &crate::seal::Purpose<'_>, plain: &[u8]) -> crate::domain::secret::Sealed {
+        crate::domain::secret::Sealed(plain.to_vec())
+    }
+    fn open(
+        &self,
+        _: &crate::seal::Purpose<'_>,
+        _: &crate::domain::secret::Sealed,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::seal::SealError> {
+        Ok(zeroize::Zeroizing::new(b"token".to_vec()))
+    }
+    fn is_current(&self, _: &crate::domain::secret::Sealed) -> bool {
+        true
+    }
+}

@@ -15,7 +15,6 @@ use crate::domain::run::{RunEvent, RunStatus};
 use crate::domain::time::Timestamp;
 use crate::provider::{Found, Hooks};
 use crate::store::{CommitError, Conflict};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,18 +136,19 @@ impl Reconcile {
         found: Vec<Found>,
         since: Option<Timestamp>,
     ) -> Result<(), Trouble> {
-        let mut news = BTreeSet::new();
-        let runs: Vec<Option<RunEvent>> = found.iter().map(|found| self.run_of(found)).collect();
-        for run in runs.iter().flatten() {
-            if self.is_news(run).await? {
-                news.insert(run.provider_run_id);
+        // All are compared before any is stored: of a run with several attempts each is news.
+        let mut news = Vec::new();
+        for found in found {
+            let is_news = match self.run_of(&found) {
+                Some(run) => self.is_news(&run).await?,
+                None => true,
+            };
+            if is_news && !self.is_stored(&found.delivery_id).await? {
+                news.push(found);
             }
         }
-        for (found, run) in found.into_iter().zip(runs) {
-            let is_news = run.is_none_or(|run| news.contains(&run.provider_run_id));
-            if is_news && !self.is_stored(&found.delivery_id).await? {
-                self.take_one(found, since).await?;
-            }
+        for found in news {
+            self.take_one(found, since).await?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ mod unreadable;
 
 use super::handle::Reconciler;
 use super::{Recovery, Settings};
-use crate::credentials::{Pool, Ports};
+use crate::credentials::{OneToken, Pool, Ports};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookId};
@@ -14,11 +14,9 @@ use crate::domain::ledger::{Asked, AskedBy, Gap, Ledger, Loss};
 use crate::domain::lifecycle::Hook;
 use crate::domain::repo::ProviderKind;
 use crate::domain::samples::{self, ANN, Seeded};
-use crate::domain::secret::Sealed;
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::github::GithubDecode;
 use crate::provider::{Hooks, Providers};
-use crate::seal::{Purpose, Seal, SealError};
 use crate::store::faulty::FaultyStore;
 use crate::store::{After, Batch, Change, Of, Read, Store};
 use log::FakeLog;
@@ -27,27 +25,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 pub(super) struct TestClock(Instant);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp(1_700_000_000_000).plus(self.0.elapsed())
-    }
-}
-
-struct NoSeal;
-
-impl Seal for NoSeal {
-    fn seal(&self, _: &Purpose<'_>, plain: &[u8]) -> Sealed {
-        Sealed(plain.to_vec())
-    }
-    fn open(&self, _: &Purpose<'_>, _: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        Ok(Zeroizing::new(b"token".to_vec()))
-    }
-    fn is_current(&self, _: &Sealed) -> bool {
-        true
     }
 }
 
@@ -151,7 +134,7 @@ impl World {
         providers.add_instance(samples::github(), hooks);
         let ports = Arc::new(Ports {
             store: Arc::clone(&self.store) as Arc<dyn Store>,
-            seal: Arc::new(NoSeal),
+            seal: Arc::new(OneToken),
             providers,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             entropy: Arc::clone(&self.entropy) as _,

@@ -138,8 +138,8 @@ pub struct RunsPage {
 /// Reading a provider's logs and runs.
 ///
 /// What the APIs do not say of a run, and what follows:
-/// - GitHub lists the last attempt of a run only. Earlier attempts that ended meanwhile are not
-///   found: what a workflow's state is depends on the last one.
+/// - GitHub lists the last attempt of a run only. Earlier attempts that ended since the moment are
+///   read one by one, at most ten of a run, without their jobs.
 /// - GitHub's list has no jobs: they are found for runs that failed.
 /// - GitLab's API does not say which pipeline started a child or downstream pipeline. These are not
 ///   found: a parent that waits for its child fails with it.

@@ -73,6 +73,7 @@ macro_rules! contract {
             ledgers::a_ledger_answers_requests_up_to_its_time_and_no_later_ones
             ledgers::gaps_are_listed_newest_first_by_owner_and_by_connection
             ledgers::the_totals_of_an_owner_are_the_sum_of_their_ledgers
+            ledgers::the_oldest_missing_delivery_of_an_owner_is_known
             ledgers::a_deleted_connection_takes_its_ledger_and_its_gaps_along
             ledgers::the_last_uptime_is_kept
             ledgers::a_history_is_replaced_and_goes_with_its_connection

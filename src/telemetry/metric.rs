@@ -95,6 +95,8 @@ metrics! {
         "Incidents resolved.";
     GAP_SECONDS = Counter "hookherd_gap_seconds_total" []
         "Time in which deliveries were or may have been missed, summed over connections.";
+    LAG = Gauge "hookherd_lag_seconds" []
+        "Age of the oldest missing delivery that is being recovered; 0 when there is none.";
     RECOVERED = Counter "hookherd_deliveries_recovered_total" []
         "Missed deliveries that were recovered.";
     UNRECOVERABLE = Counter "hookherd_deliveries_unrecoverable_total" ["reason"]

@@ -18,6 +18,7 @@ both! {
     a_found_run_means_what_its_events_meant
     runs_are_found_since_a_moment_and_each_state_has_one_id
     a_run_that_is_run_again_is_found_with_its_last_attempt
+    attempts_that_ended_since_are_found_the_oldest_first
     a_red_main_branch_is_found_however_much_runs_elsewhere
     one_run_is_read_by_its_id
     without_the_right_there_is_an_error_and_no_empty_list
@@ -215,6 +216,39 @@ async fn a_run_that_is_run_again_is_found_with_its_last_attempt(stand: Stand) {
     assert_eq!(passed.status, RunStatus::Completed(Conclusion::Success));
     assert!(passed.position > failed.position);
     assert_ne!(before[0].delivery_id, after[0].delivery_id);
+}
+
+/// GitLab has no attempts: a pipeline that is retried has one state, the present one.
+async fn attempts_that_ended_since_are_found_the_oldest_first(stand: Stand) {
+    let since = an_hour_ago();
+    play(&stand, 7, "failed");
+    play_again(&stand, 7);
+    let found = found_since(&stand, &stand.known(), since).await;
+    let found = runs(&stand, &found);
+    let statuses: Vec<RunStatus> = found.iter().map(|run| run.status).collect();
+    let passed = RunStatus::Completed(Conclusion::Success);
+    match stand.kind {
+        ProviderKind::Github => {
+            assert_eq!(
+                statuses,
+                [RunStatus::Completed(Conclusion::Failure), passed]
+            );
+            assert!(found[0].position < found[1].position);
+            assert_eq!(found[0].provider_run_id, found[1].provider_run_id);
+        }
+        ProviderKind::Gitlab => assert_eq!(statuses, [passed]),
+    }
+    // What ended before is not read again.
+    advance(&stand, Duration::from_hours(3));
+    let since = SystemClock.now().plus(Duration::from_hours(2));
+    if stand.kind == ProviderKind::Github {
+        let mut run = RunSpec::new(7, "failure");
+        run.attempt = 3;
+        let name = stand.target.full_name.as_str();
+        stand.simulator.github().play_run(name, &run);
+        let found = found_since(&stand, &stand.known(), since).await;
+        assert_eq!(runs(&stand, &found).len(), 1);
+    }
 }
 
 async fn a_red_main_branch_is_found_however_much_runs_elsewhere(stand: Stand) {

@@ -210,8 +210,19 @@ impl Stage {
 
     /// Looks again and again until something is so.
     #[track_caller]
-    pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl FnMut() -> bool) {
+        self.wait_long(what, PATIENCE, is_so);
+    }
+
+    /// The same, for what has to wait for a provider's limits, up to so long.
+    #[track_caller]
+    pub(crate) fn wait_long(
+        &self,
+        what: &str,
+        patience: Duration,
+        mut is_so: impl FnMut() -> bool,
+    ) {
+        let deadline = Instant::now() + patience;
         while !is_so() {
             let is_late = Instant::now() > deadline;
             assert!(!is_late, "{what} did not come: {}", self.end_of_log());

@@ -40,6 +40,10 @@ shapes! {
         /// Why the last one failed. Null after a success.
         last_error: Option<LastError> =
             ledger.and_then(|ledger| ledger.last_error.as_ref()).map(LastError::of),
+        /// When the oldest delivery was sent, by the provider's clock, that is missing and neither
+        /// recovered nor given up: what happened since may not be known here. Null when none is
+        /// known to be missing.
+        behind_since: Option<Timestamp> = ledger.and_then(|ledger| ledger.behind_since),
         /// Totals of all gaps.
         totals: GapTotals =
             GapTotals::of(ledger.map_or(&ledger::Totals::default(), |ledger| &ledger.totals)),

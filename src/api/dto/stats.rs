@@ -28,6 +28,11 @@ pub struct Stats {
     pub deliveries: DeliveryStats,
     /// Totals of missed deliveries, of all connections.
     pub gaps: GapTotals,
+    /// When the oldest delivery was sent that is missing at any connection and neither recovered
+    /// nor given up. Null when none is known to be missing.
+    pub behind_since: Option<Timestamp>,
+    /// How long ago that was, in seconds; 0 when none is known to be missing.
+    pub lag_seconds: u64,
 }
 
 /// Totals of the newest incidents.

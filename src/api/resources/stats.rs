@@ -23,6 +23,8 @@ const DAY: Duration = Duration::from_hours(24);
 pub(in crate::api) async fn show(me: Me) -> Answer {
     let owned = me.owned();
     let counts = owned.counts().await?;
+    let behind_since = owned.behind_since().await?;
+    let lag = behind_since.map(|since| me.now().since(since));
     ok(&Stats {
         connections_total: counts.connections.values().sum(),
         connections_by_status: counts.connections,
@@ -30,6 +32,8 @@ pub(in crate::api) async fn show(me: Me) -> Answer {
         webhooks_to_move: me.connections.hooks_to_move(me.caller.user),
         incidents: incidents(owned, me.now()).await?,
         gaps: GapTotals::of(&owned.gap_totals().await?),
+        behind_since,
+        lag_seconds: lag.unwrap_or_default().as_secs(),
         deliveries: deliveries(owned).await?,
     })
 }

@@ -4,6 +4,7 @@ use super::Owned;
 use crate::api::error::Problem;
 use crate::domain::id::{ConnectionId, GapId};
 use crate::domain::ledger::{Gap, Ledger, Totals};
+use crate::domain::time::Timestamp;
 use crate::store::{After, Listing, Of, ReadError};
 
 impl Owned<'_> {
@@ -37,5 +38,10 @@ impl Owned<'_> {
     /// The totals of all of the caller's gaps.
     pub(in crate::api) async fn gap_totals(&self) -> Result<Totals, ReadError> {
         self.store.gap_totals(self.owner).await
+    }
+
+    /// When the oldest delivery was sent that is missing at any of the caller's connections.
+    pub(in crate::api) async fn behind_since(&self) -> Result<Option<Timestamp>, ReadError> {
+        self.store.behind_since(self.owner).await
     }
 }

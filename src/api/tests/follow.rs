@@ -1,8 +1,9 @@
 //! Deliveries that are followed: each when it arrives and when it is processed, the caller's own
 //! and no others', with a beginning and an end.
 
-use super::stage::{CANARY, Person, Stage};
+use super::stage::{CANARY, Person, Stage, settings};
 use super::wire;
+use crate::api::Settings;
 use crate::domain::delivery::{DeliveryState, Outcome};
 use crate::domain::id::DeliveryId;
 use crate::domain::time::Timestamp;
@@ -10,6 +11,7 @@ use crate::store::{Change, Read as _};
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 /// A stream of events.
 struct Stream {
@@ -222,4 +224,26 @@ fn streams_are_bounded_and_end_when_the_server_stops() {
         assert!(stream.rest().is_empty());
     }
     stopped();
+}
+
+/// While there is nothing to tell, and until the API token is revoked: then the stream is broken
+/// off, and does not end as if all had been told.
+#[test]
+fn a_stream_shows_that_it_is_alive_and_is_broken_off_with_its_token() {
+    let api = Stage::with(Settings {
+        stream_alive_every: Duration::from_millis(50),
+        ..settings()
+    });
+    let mut stream = Stream::open(&api.owner, "", None);
+    stream.read_until(|seen| seen.matches(": alive\n\n").count() >= 2);
+    assert_eq!(stream.told(), []);
+    let all = api.store.all_tokens().ready().unwrap();
+    let own = all.iter().filter(|token| token.user == api.owner.user);
+    api.commit(own.map(|token| Change::DeleteToken(token.id)).collect());
+    let mut rest = Vec::new();
+    // The end, or a reset.
+    let _ = stream.socket.read_to_end(&mut rest);
+    let rest = String::from_utf8_lossy(&rest).into_owned();
+    assert!(!rest.ends_with("0\r\n\r\n"), "it ended well: {rest}");
+    assert_eq!(api.owner.get("deliveries/stream").status, 401);
 }

@@ -8,7 +8,7 @@ use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
 use super::wire::{self, Reply};
 use crate::actor::{Asking, ConnectRequest, Connections, Operating};
 use crate::api::scope::Shared;
-use crate::api::{Admin, Collaborators, Settings, server};
+use crate::api::{Admin, Backup, Collaborators, Settings, server};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
@@ -197,6 +197,11 @@ impl Stage {
     }
 
     pub(super) fn with(settings: Settings) -> Self {
+        Self::backed_up(settings, Arc::new(|out| out.write_all(b"a backup")))
+    }
+
+    /// One whose store is backed up like this.
+    pub(super) fn backed_up(settings: Settings, backup: Backup) -> Self {
         let chance = Arc::new(Seeded::default());
         let clock = Arc::new(Ticking(AtomicI64::new(1_795_530_896_000)));
         let store = Arc::new(MemoryStore::new());
@@ -230,7 +235,7 @@ impl Stage {
                 entropy: chance.clone(),
                 metrics: Some(Arc::new(|| "hookherd_up 1\n".into())),
                 admin: Some(Admin::new(people[2].0, &people[2].1)),
-                backup: Arc::new(|out| out.write_all(b"a backup")),
+                backup,
             },
             settings,
         ));

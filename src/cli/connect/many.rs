@@ -5,10 +5,9 @@ use super::plan::{Choice, Identity, Intent, Planned, of_connection, plan};
 use crate::cli::address::route;
 use crate::cli::client::Client;
 use crate::cli::confirm::agree;
+use crate::cli::each::{Words, each};
 use crate::cli::failed::{CommandResult, Failed};
-use crate::cli::list::Writer;
 use crate::cli::output::{Column, Printer};
-use crate::cli::progress::Progress;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -17,8 +16,6 @@ const COLUMNS: [Column; 2] = [
     Column::text("REPOSITORY", "/repository_full_name"),
     Column::text("PLAN", "/intent"),
 ];
-/// After so many failures in a row that say nothing of the repository, the rest is not tried.
-const HOPELESS: usize = 3;
 /// Owners that are named when none is the one that was asked for.
 const OWNERS_SHOWN: usize = 10;
 
@@ -68,7 +65,22 @@ pub(super) fn run(client: &Client, args: &Args, printer: Printer) -> CommandResu
     if !which.yes && !agree(&question, instead)? {
         return Err(Failed::new("nothing connected"));
     }
-    carry_out(client, args, &new, printer)
+    let labels = Words {
+        field: "repository_full_name",
+        done: "connected",
+        failed: "failed to connect",
+    };
+    let act = |planned: &&Planned| {
+        let connection = connect(client, args, &planned.full_name, Some(&planned.host))?;
+        let line = words(&connection);
+        Ok((connection, line))
+    };
+    each(
+        &new,
+        (&labels, printer),
+        |planned| planned.full_name.as_str(),
+        act,
+    )
 }
 
 /// Nothing fits what was asked for: most likely it is misspelt, or out of the token's reach.
@@ -111,57 +123,4 @@ fn among_owners(failed: Failed, repositories: &[Value]) -> Failed {
 fn show(plan: &[Planned], printer: Printer) {
     let lines: Vec<Value> = plan.iter().map(Planned::to_json).collect();
     printer.table(&json!({ "plan": lines }), "plan", &COLUMNS);
-}
-
-/// One after the other: providers ask for a pause between writes anyhow. One that fails does not
-/// keep the others from their turn, unless it is the daemon that fails.
-fn carry_out(client: &Client, args: &Args, new: &[&Planned], printer: Printer) -> CommandResult {
-    let progress = Progress::new(new.len(), printer);
-    let mut writer = printer.json.then(Writer::default);
-    let (mut connected, mut failed, mut hopeless) = (0_usize, 0_usize, 0_usize);
-    for planned in new {
-        let name = &planned.full_name;
-        let (result, line) = match connect(client, args, name, Some(&planned.host)) {
-            Ok(connection) => {
-                connected += 1;
-                hopeless = 0;
-                let line = words(&connection);
-                (connection, line)
-            }
-            Err(why) => {
-                failed += 1;
-                hopeless = if why.is_hopeless() { hopeless + 1 } else { 0 };
-                let line = format!("failed {name}: {why}");
-                (
-                    json!({ "repository_full_name": name, "error": why.to_string() }),
-                    line,
-                )
-            }
-        };
-        match &mut writer {
-            Some(writer) => writer.item("results", &result),
-            None => progress.say(&line),
-        }
-        progress.step();
-        if hopeless == HOPELESS {
-            break;
-        }
-    }
-    progress.end();
-    match writer {
-        Some(writer) => writer.end("results", None),
-        None => printer.say(&format!("{connected} connected, {failed} failed")),
-    }
-    let left = new.len() - connected - failed;
-    match (failed, left) {
-        (0, _) => Ok(()),
-        (failed, 0) => {
-            let words = format!("{failed} of {} failed to connect", new.len());
-            Err(Failed::new(words))
-        }
-        (_, left) => {
-            let words = format!("stopped: {left} of {} not tried", new.len());
-            Err(Failed::new(words))
-        }
-    }
 }

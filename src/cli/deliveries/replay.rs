@@ -3,18 +3,15 @@
 use super::which::Which;
 use crate::cli::address::route;
 use crate::cli::client::{Client, List};
+use crate::cli::each::{Words, each};
 use crate::cli::failed::{CommandResult, Failed};
-use crate::cli::list::Writer;
 use crate::cli::output::{Printer, text_of};
-use crate::cli::progress::Progress;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
 
 /// Most deliveries that one command replays.
 const COUNT_MAX: usize = 10_000;
-/// After so many failures in a row that say nothing of the delivery, the rest is not tried.
-const HOPELESS: usize = 3;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -45,7 +42,20 @@ pub(super) fn run(args: &Args, client: &Client, printer: Printer) -> CommandResu
         printer.words(&answer, &told(id, &answer, args.dry_run));
         return Ok(());
     }
-    each(&ids, args.dry_run, client, printer)
+    let words = Words {
+        field: "delivery_id",
+        done: if args.dry_run {
+            "looked at"
+        } else {
+            "replayed"
+        },
+        failed: "failed",
+    };
+    each(&ids, (&words, printer), String::as_str, |id| {
+        let answer = replay(client, id, args.dry_run)?;
+        let line = told(id, &answer, args.dry_run);
+        Ok((answer, line))
+    })
 }
 
 /// The ids, oldest first; and whether filters have selected them.
@@ -128,50 +138,4 @@ fn told(id: &str, answer: &Value, is_dry: bool) -> String {
         words.push("would change nothing".to_owned());
     }
     words.join("; ")
-}
-
-/// One after the other. One that fails does not keep the others from their turn, unless it is the
-/// daemon that fails.
-fn each(ids: &[String], is_dry: bool, client: &Client, printer: Printer) -> CommandResult {
-    let progress = Progress::new(ids.len(), printer);
-    let mut writer = printer.json.then(Writer::default);
-    let (mut done, mut failed, mut hopeless) = (0_usize, 0_usize, 0_usize);
-    for id in ids {
-        let (result, line) = match replay(client, id, is_dry) {
-            Ok(answer) => {
-                (done, hopeless) = (done + 1, 0);
-                let line = told(id, &answer, is_dry);
-                (answer, line)
-            }
-            Err(why) => {
-                failed += 1;
-                hopeless = if why.is_hopeless() { hopeless + 1 } else { 0 };
-                let result = json!({ "delivery_id": id, "error": why.to_string() });
-                (result, format!("failed {id}: {why}"))
-            }
-        };
-        match &mut writer {
-            Some(writer) => writer.item("results", &result),
-            None => progress.say(&line),
-        }
-        progress.step();
-        if hopeless == HOPELESS {
-            break;
-        }
-    }
-    progress.end();
-    match writer {
-        Some(writer) => writer.end("results", None),
-        None if is_dry => printer.say(&format!("{done} looked at, {failed} failed")),
-        None => printer.say(&format!("{done} replayed, {failed} failed")),
-    }
-    let left = ids.len() - done - failed;
-    match (failed, left) {
-        (0, _) => Ok(()),
-        (failed, 0) => Err(Failed::new(format!("{failed} of {} failed", ids.len()))),
-        (_, left) => {
-            let words = format!("stopped: {left} of {} not tried", ids.len());
-            Err(Failed::new(words))
-        }
-    }
 }

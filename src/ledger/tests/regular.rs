@@ -3,7 +3,9 @@
 use super::World;
 use super::log::Failing;
 use crate::domain::ledger::{GapCause, Loss, MISSING_MAX};
+use crate::domain::samples::ANN;
 use crate::store::Change;
+use crate::store::Read;
 use crate::store::faulty::Fault;
 use std::time::Duration;
 
@@ -127,7 +129,8 @@ async fn what_the_provider_deletes_before_it_is_read_is_lost_as_expired() {
     world.log.state.lock().details_down = Some(Failing::ProviderUnavailable);
     world.reconciles_in_vain().await;
     assert_eq!(world.account(), (4, 0, 4, vec![]));
-    assert!(world.ledger().behind_since.is_some());
+    let behind = world.ledger().behind_since;
+    assert!(behind.is_some() && world.store.behind_since(ANN).ready() == Ok(behind));
     world.log.state.lock().down = Some(Failing::ProviderUnavailable);
     world.passes(Duration::from_hours(73)).await;
     world
@@ -228,4 +231,51 @@ async fn a_time_without_a_hook_is_a_gap_of_its_own_kind() {
     assert_eq!(world.log.calls("runs_since"), 1);
     world.reconcile().await;
     assert_eq!(world.gaps(), gaps);
+}
+
+/// Missed while the daemon was down: fetched, the oldest first, within the budget and again when it
+/// is killed; and beyond the provider's window the gap is shown, and runs are listed.
+#[tokio::test]
+async fn scenario_32_missed_while_down() {
+    let mut world = World::at_work().await;
+    world.kill().await;
+    let missed = world.log.misses(250);
+    world.passes(Duration::from_hours(5)).await;
+    world.start().await;
+    for part in 1..4 {
+        let wanted = part * 60;
+        world
+            .until(|world| world.ledger().totals.recovered >= wanted)
+            .await;
+        world.restart().await;
+    }
+    world
+        .until(|world| world.ledger().totals.recovered == 250)
+        .await;
+    world
+        .until(|world| world.gaps()[0].closed_at.is_some())
+        .await;
+    assert_eq!(world.account(), (250, 250, 0, vec![]));
+    let stored = world.stored();
+    assert!(missed.iter().all(|guid| stored.contains_key(guid)));
+    let read = world.log.state.lock().read.clone();
+    assert!(read.is_sorted(), "the oldest first");
+    assert!(read.len() <= 250 + 3, "one for each, and one for each kill");
+    let gap = world.gaps()[0].clone();
+    assert_eq!((gap.cause, gap.totals.unlogged_ms), (GapCause::Down, 0));
+    assert_eq!(gap.totals.gap_ms / 3_600_000, 5);
+    assert_eq!(world.log.calls("runs_since"), 0, "the log has it all");
+    world.kill().await;
+    world.passes(Duration::from_hours(5 * 24)).await;
+    world
+        .log
+        .forgets_before(world.now().minus(Duration::from_hours(72)));
+    world.start().await;
+    world
+        .until(|world| world.log.calls("runs_since") == 1)
+        .await;
+    world.until(|world| world.gaps().len() == 2).await;
+    let gap = world.gaps()[0].clone();
+    assert_eq!(gap.cause, GapCause::Down);
+    assert!(gap.logged_from.is_some() && gap.totals.missed == 0);
 }

@@ -1,8 +1,9 @@
 //! GitHub's workflow runs, found by listing them.
 //!
 //! A run of the list has the fields that the event `workflow_run` has for it (GitHub's API
-//! description, `workflow-run`). What the list does not say: earlier attempts of the same run, and
-//! its jobs; these are read for failed runs that are the last of their kind on a page.
+//! description, `workflow-run`). What the list does not say: earlier attempts of the same run,
+//! which are read one by one; and its jobs, which are read for failed runs that are the last of
+//! their kind on a page.
 
 mod place;
 
@@ -23,6 +24,8 @@ use std::collections::{HashMap, HashSet};
 
 /// Most workflows whose latest run is read one by one.
 const WORKFLOWS_MAX: usize = 50;
+/// Most attempts before the last one that are read of a run: the latest of them.
+const ATTEMPTS_MAX: usize = 10;
 /// Most pages of the jobs of a run: 1,000 jobs.
 const JOB_PAGES_MAX: u32 = 10;
 
@@ -70,6 +73,8 @@ struct RunHead {
     head_branch: Option<String>,
     event: Option<String>,
     created_at: Option<String>,
+    /// When the attempt began.
+    run_started_at: Option<String>,
     updated_at: Option<String>,
     triggering_actor: Option<ActorBody>,
     actor: Option<ActorBody>,
@@ -122,6 +127,12 @@ impl RunHead {
     fn updated_at(&self) -> Timestamp {
         let at = self.updated_at.as_deref().and_then(moment_of);
         at.unwrap_or_else(|| self.created_at())
+    }
+
+    /// Whether this attempt began before. Then the attempts before it had ended.
+    fn began_before(&self, at: Timestamp) -> bool {
+        let began = self.run_started_at.as_deref().and_then(moment_of);
+        began.is_some_and(|began| began < at)
     }
 
     /// The action of the event that would tell of this state.
@@ -249,6 +260,46 @@ async fn failed_jobs(
     Ok(())
 }
 
+/// The attempts of a run before its last one that ended since a moment, the oldest first.
+///
+/// Source: GitHub's API description, "Get a workflow run attempt": the run as that attempt left it.
+/// The awkward case: an installation without this route, and a run that was deleted meanwhile. Then
+/// the last attempt is all that is found.
+async fn earlier_attempts(
+    s: &mut Talk<'_>,
+    run: &RunHead,
+    since: Timestamp,
+    repository: &Repository,
+) -> Result<Vec<Found>, ProviderError> {
+    let mut all = Vec::new();
+    if run.began_before(since) {
+        return Ok(all);
+    }
+    let odd = |_| errors::bad_answer("not the expected JSON");
+    let before = (1..run.run_attempt.unwrap_or(1)).rev();
+    for attempt in before.take(ATTEMPTS_MAX) {
+        let path = format!("{}/{}/attempts/{attempt}", runs_path(repository), run.id);
+        let answer = s.get(s.url(&path)).await?;
+        match answer.status.as_u16() {
+            200 => {}
+            404 => break,
+            _ => return Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+        }
+        let json: &RawValue = serde_json::from_slice(&answer.body).map_err(odd)?;
+        let head: RunHead = serde_json::from_str(json.get()).map_err(odd)?;
+        if head.updated_at() < since {
+            break;
+        }
+        let is_last = head.began_before(since);
+        all.push(found(&Listed { head, json }, repository));
+        if is_last {
+            break;
+        }
+    }
+    all.reverse();
+    Ok(all)
+}
+
 /// The runs, each failed one that is the last of its kind among them with its jobs.
 async fn with_jobs(
     s: &mut Talk<'_>,
@@ -290,8 +341,13 @@ pub(super) async fn since(
     let has_next = answer.links_to_next();
     let next = place.next(has_next, runs.len(), earliest.unwrap_or(since));
     runs.retain(|run| run.head.updated_at() >= since || run.head.created_at() >= since);
+    let mut all = Vec::new();
+    for run in &runs {
+        all.extend(earlier_attempts(s, &run.head, since, repository).await?);
+    }
+    all.extend(with_jobs(s, &runs, repository).await?);
     Ok(RunsPage {
-        runs: with_jobs(s, &runs, repository).await?,
+        runs: all,
         next: next.map(Place::to_text),
     })
 }

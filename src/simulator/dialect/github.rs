@@ -225,6 +225,7 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         }),
         Operation::ListRuns
         | Operation::GetRun
+        | Operation::GetRunAttempt
         | Operation::ListJobs
         | Operation::ListWorkflows
         | Operation::ListWorkflowRuns => plain(match reached(state, asked) {

@@ -166,6 +166,7 @@ impl<S: Indexed> Read for S {
         gap(id: GapId) -> Option<Gap>;
         gaps(of: Of, after: After<GapId>) -> Page<Gap>;
         gap_totals(owner: OwnerId) -> Totals;
+        behind_since(owner: OwnerId) -> Option<Timestamp>;
         reconciles_asked(limit: usize) -> Vec<Asked>;
         uptime() -> Option<Uptime>;
         history(connection: ConnectionId) -> Option<History>;
@@ -173,6 +174,7 @@ impl<S: Indexed> Read for S {
     }
 
     walked! {
+        all_behind_since() -> Option<Timestamp>;
         users() -> Vec<User>;
         all_tokens() -> Vec<TokenRecord>;
         all_credentials(after: After<CredentialId>) -> Page<Credential>;

@@ -79,6 +79,8 @@ pub(in crate::store) enum Kind {
     /// The sum of the totals in the ledgers of an owner.
     GapTotals = b'6',
     Uptime = b'7',
+    /// Connections with missing deliveries, by owner and by when the oldest of them was sent.
+    Behind = b'B',
     /// By connection.
     History = b'8',
     /// By connection.

@@ -5,7 +5,11 @@ use super::write::{gone, mark};
 use super::{Index, Kv, Scan, Write, record, write};
 use crate::domain::id::{ConnectionId, GapId, OwnerId};
 use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
+use crate::domain::time::Timestamp;
 use crate::store::{After, Of, Page, ReadError};
+
+/// Entries of a walk that are read at once.
+const BEHIND_PAGE: usize = 1_000;
 
 fn ledger_key(connection: ConnectionId) -> Key {
     Key::of(Kind::Ledger).id(connection.as_u128())
@@ -27,6 +31,20 @@ fn by_connection(connection: ConnectionId) -> Key {
     Key::of(Kind::GapByConnection).id(connection.as_u128())
 }
 
+/// The key of a connection at which deliveries are missing.
+fn behind(ledger: &Ledger) -> Option<Key> {
+    let since = u64::try_from(ledger.behind_since?.0).unwrap_or(0);
+    let owner = Key::of(Kind::Behind).id(ledger.owner.as_u128());
+    Some(owner.number(since).id(ledger.connection.as_u128()))
+}
+
+/// The time in such a key.
+fn since(key: &[u8]) -> Option<Timestamp> {
+    const KIND_AND_OWNER: usize = 1 + 16;
+    let (time, _) = key.get(KIND_AND_OWNER..)?.split_first_chunk()?;
+    i64::try_from(u64::from_be_bytes(*time)).ok().map(Timestamp)
+}
+
 /// The sum of an owner's totals, after those of a ledger changed. It follows from what the ledger
 /// was and is: applying a change twice adds nothing twice.
 fn summed<K: Kv>(
@@ -46,9 +64,16 @@ fn summed<K: Kv>(
 
 pub(super) fn put<K: Kv>(index: &Index<K>, ledger: &Ledger) -> Result<Vec<Write>, ReadError> {
     let (connection, owner) = (ledger.connection, ledger.owner);
-    let old = index.ledger(connection)?.map(|old| old.totals);
+    let old = index.ledger(connection)?;
     let mut writes = vec![write::put(ledger_key(connection), ledger)];
-    writes.extend(summed(index, owner, old.as_ref(), Some(&ledger.totals))?);
+    let totals = old.as_ref().map(|old| &old.totals);
+    writes.extend(summed(index, owner, totals, Some(&ledger.totals))?);
+    let old = old
+        .as_ref()
+        .and_then(behind)
+        .filter(|old| Some(old) != behind(ledger).as_ref());
+    writes.extend(old.map(gone));
+    writes.extend(behind(ledger).map(mark));
     let asked = index.record::<Asked>(&asked_key(connection))?;
     if asked.is_some_and(|asked| Some(asked.at) <= ledger.answered) {
         writes.push(gone(asked_key(connection)));
@@ -61,6 +86,7 @@ pub(super) fn forget<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Wr
     let mut writes = vec![gone(asked_key(id))];
     if let Some(old) = index.ledger(id)? {
         writes.push(gone(ledger_key(id)));
+        writes.extend(behind(&old).map(gone));
         writes.extend(summed(index, old.owner, Some(&old.totals), None)?);
     }
     for gap in index.ids(&by_connection(id), None, false, usize::MAX)? {
@@ -115,6 +141,36 @@ impl<K: Kv> Index<K> {
 
     pub(super) fn gap_totals(&self, owner: OwnerId) -> Result<Totals, ReadError> {
         Ok(self.record(&totals_key(owner))?.unwrap_or_default())
+    }
+
+    pub(super) fn behind_since(&self, owner: OwnerId) -> Result<Option<Timestamp>, ReadError> {
+        let prefix = Key::of(Kind::Behind).id(owner.as_u128());
+        let found = self.kv.scan(Scan {
+            prefix: prefix.bytes(),
+            after: None,
+            newest_first: false,
+            limit: 1,
+        })?;
+        Ok(found.first().and_then(|(key, _)| since(key)))
+    }
+
+    pub(super) fn all_behind_since(&self) -> Result<Option<Timestamp>, ReadError> {
+        let (prefix, mut after, mut first) =
+            (Key::of(Kind::Behind), None::<Vec<u8>>, None::<Timestamp>);
+        loop {
+            let found = self.kv.scan(Scan {
+                prefix: prefix.bytes(),
+                after: after.as_deref(),
+                newest_first: false,
+                limit: BEHIND_PAGE,
+            })?;
+            let oldest = found.iter().filter_map(|(key, _)| since(key)).min();
+            first = first.into_iter().chain(oldest).min();
+            if found.len() < BEHIND_PAGE {
+                return Ok(first);
+            }
+            after = found.into_iter().next_back().map(|(key, _)| key);
+        }
     }
 
     pub(super) fn reconciles_asked(&self, limit: usize) -> Result<Vec<Asked>, ReadError> {

@@ -54,7 +54,7 @@ const RECORDS: [(Kind, Put); 17] = [
 
 /// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 35] = [
+const DERIVED: [Kind; 36] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -90,6 +90,7 @@ const DERIVED: [Kind; 35] = [
     Kind::GapByOwner,
     Kind::GapByConnection,
     Kind::GapTotals,
+    Kind::Behind,
 ];
 
 impl<K: Kv> Index<K> {

@@ -37,9 +37,6 @@ const PAGE: usize = 100;
 const PAUSE: Duration = Duration::from_millis(100);
 /// A look may take one part in so many of the time.
 const SHARE: u32 = 8;
-/// Longest wait: with nothing to tell, a comment shows that the stream is alive, and the API token
-/// is looked at again.
-const ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// Most deliveries that are remembered: the oldest that are processed are forgotten first.
 const KNOWN_MAX: usize = 20_000;
 /// Bytes of the budget of answers that a stream takes: what it remembers, and a page.
@@ -186,7 +183,9 @@ impl Follow {
                 Err(problem) => return Some(Err(broken(&problem))),
             };
             self.took += began.elapsed();
-            if self.checked.elapsed() >= ALIVE_EVERY {
+            // Longest wait: with nothing to tell, a comment shows that the stream is alive.
+            let alive_every = self.shared.settings.stream_alive_every;
+            if self.checked.elapsed() >= alive_every {
                 self.checked = Instant::now();
                 if let Err(problem) = still_good(&self.shared, self.caller).await {
                     return Some(Err(broken(&problem)));
@@ -200,7 +199,7 @@ impl Follow {
                 return None;
             }
             let pause = PAUSE.max(std::mem::take(&mut self.took) * SHARE);
-            let wait = ALIVE_EVERY.saturating_sub(self.checked.elapsed());
+            let wait = alive_every.saturating_sub(self.checked.elapsed());
             let changes = &mut self.changes;
             let news = async {
                 tokio::time::sleep(pause).await;

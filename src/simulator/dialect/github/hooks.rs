@@ -110,6 +110,7 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
         | Operation::InstallationRepositories
         | Operation::ListRuns
         | Operation::GetRun
+        | Operation::GetRunAttempt
         | Operation::ListJobs
         | Operation::ListWorkflows
         | Operation::ListWorkflowRuns

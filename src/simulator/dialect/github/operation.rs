@@ -26,6 +26,7 @@ operations! {
     Redeliver "redeliver";
     ListRuns "list_runs";
     GetRun "get_run";
+    GetRunAttempt "get_run_attempt";
     ListJobs "list_jobs";
     ListWorkflows "list_workflows";
     ListWorkflowRuns "list_workflow_runs";
@@ -63,6 +64,7 @@ impl Operation {
             ("POST", ["hooks", _, "deliveries", _, "attempts"]) => Self::Redeliver,
             ("GET", ["actions", "runs"]) => Self::ListRuns,
             ("GET", ["actions", "runs", _]) => Self::GetRun,
+            ("GET", ["actions", "runs", _, "attempts", _]) => Self::GetRunAttempt,
             ("GET", ["actions", "runs", _, "jobs"]) => Self::ListJobs,
             ("GET", ["actions", "workflows"]) => Self::ListWorkflows,
             ("GET", ["actions", "workflows", _, "runs"]) => Self::ListWorkflowRuns,

@@ -35,6 +35,10 @@ pub(super) fn act(state: &State, repository: u64, asked: &Asked<'_>) -> Answer {
     if asked.operation == Operation::GetRun {
         return ok(200, run.body.clone());
     }
+    if asked.operation == Operation::GetRunAttempt {
+        let attempt = named(4).and_then(|number| run.attempt(number));
+        return attempt.map_or_else(|| error(404, "Not Found"), |body| ok(200, body.clone()));
+    }
     let url = format!("{base}/runs/{}/jobs", run.id);
     counted("jobs", run.jobs.clone(), asked.query, &url)
 }

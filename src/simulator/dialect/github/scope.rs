@@ -43,6 +43,7 @@ const fn accepted(operation: Operation) -> &'static [&'static str] {
         | Operation::InstallationRepositories
         | Operation::ListRuns
         | Operation::GetRun
+        | Operation::GetRunAttempt
         | Operation::ListJobs
         | Operation::ListWorkflows
         | Operation::ListWorkflowRuns

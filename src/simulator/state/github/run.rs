@@ -1,6 +1,7 @@
 //! A run that was played.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A run in its present state.
 #[derive(Clone, Debug)]
@@ -13,4 +14,16 @@ pub(crate) struct Run {
     pub(crate) body: Value,
     /// The finished jobs of its last attempt.
     pub(crate) jobs: Vec<Value>,
+    /// The attempts before it, by number, as the API shows them.
+    pub(crate) earlier: BTreeMap<u64, Value>,
+}
+
+impl Run {
+    /// An attempt, as the API shows it.
+    pub(crate) fn attempt(&self, number: u64) -> Option<&Value> {
+        if self.body["run_attempt"] == number {
+            return Some(&self.body);
+        }
+        self.earlier.get(&number)
+    }
 }

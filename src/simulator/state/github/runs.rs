@@ -3,6 +3,7 @@
 use super::State;
 use super::run::Run;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 impl State {
     /// When a run was created, if it was played before.
@@ -35,12 +36,24 @@ impl State {
             return;
         };
         let created_at_s = self.created_at_s(full_name, id).unwrap_or(self.now_s());
+        let before = self.runs.remove(&(repository, id));
+        let mut earlier = before
+            .as_ref()
+            .map_or_else(BTreeMap::new, |run| run.earlier.clone());
+        if let Some(before) = before.filter(|run| run.body["run_attempt"] != body["run_attempt"]) {
+            earlier.extend(
+                before.body["run_attempt"]
+                    .as_u64()
+                    .map(|it| (it, before.body)),
+            );
+        }
         let run = Run {
             repository,
             id,
             created_at_s,
             body: body.clone(),
             jobs,
+            earlier,
         };
         self.runs.insert((repository, id), run);
     }

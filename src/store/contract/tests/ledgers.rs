@@ -114,6 +114,29 @@ pub(in crate::store) fn the_totals_of_an_owner_are_the_sum_of_their_ledgers(
     assert_eq!(sum(), totals);
 }
 
+pub(in crate::store) fn the_oldest_missing_delivery_of_an_owner_is_known(subject: &impl Subject) {
+    let store = subject.store();
+    put(store, vec![connected(1), connected(2)]);
+    let behind = |connection, since: Option<i64>| {
+        let ledger = Ledger {
+            behind_since: since.map(Timestamp),
+            ..samples::ledger(connection)
+        };
+        put(store, vec![put_ledger(&ledger)]);
+        let all = wait(store.all_behind_since()).unwrap();
+        assert_eq!(wait(store.behind_since(ANN)).unwrap(), all);
+        assert_eq!(wait(store.behind_since(BOB)).unwrap(), None);
+        all
+    };
+    assert_eq!(behind(FIRST, None), None);
+    assert_eq!(behind(FIRST, Some(300)), Some(Timestamp(300)));
+    assert_eq!(behind(SECOND, Some(70_000)), Some(Timestamp(300)));
+    assert_eq!(behind(FIRST, Some(80_000)), Some(Timestamp(70_000)));
+    assert_eq!(behind(SECOND, None), Some(Timestamp(80_000)));
+    put(store, vec![Change::DeleteConnection(FIRST)]);
+    assert_eq!(wait(store.behind_since(ANN)).unwrap(), None);
+}
+
 pub(in crate::store) fn a_deleted_connection_takes_its_ledger_and_its_gaps_along(
     subject: &impl Subject,
 ) {
