@@ -328,10 +328,12 @@ impl Reconcile {
     async fn failed(&mut self, trouble: &Trouble) {
         let now = self.steps.room.ports.now();
         let (began, error) = (self.began, trouble.shown(now));
-        let is_final = trouble.passes().is_none();
+        let (is_final, is_limit) = (trouble.passes().is_none(), trouble.is_limit());
         let edit = |records: &mut Records| {
             let ledger = &mut records.ledger;
-            ledger.failures = ledger.failures.saturating_add(1);
+            if !is_limit {
+                ledger.failures = ledger.failures.saturating_add(1);
+            }
             ledger.last_error = Some(error);
             if is_final {
                 ledger.answered = Some(began);

@@ -188,9 +188,10 @@ impl World {
 
     /// The same; it fails.
     async fn reconciles_in_vain(&self) {
-        let failures = self.ledger().failures;
+        let before = self.ledger().last_error;
         self.asks();
-        self.until(|world| world.ledger().failures > failures).await;
+        self.until(|world| world.ledger().last_error != before)
+            .await;
     }
 
     /// Waits, in virtual time.

@@ -65,6 +65,17 @@ impl Trouble {
         }
     }
 
+    /// Whether a limit of the provider's, or the queue of calls, asks for a wait. That is no
+    /// failure: a recovery of many deliveries reaches the limits of a minute again and again.
+    pub(super) fn is_limit(&self) -> bool {
+        match self {
+            Self::Gone | Self::NotOurs | Self::Store(_) | Self::TooManyLost => false,
+            Self::Provider(error) => {
+                matches!(error.code, ErrorCode::RateLimited | ErrorCode::CallsWaiting)
+            }
+        }
+    }
+
     /// Whether the provider does not answer at all, to anyone.
     pub(super) fn is_outage(&self) -> bool {
         match self {

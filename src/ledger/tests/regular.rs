@@ -121,6 +121,22 @@ async fn after_an_outage_of_the_provider_what_it_sent_is_fetched() {
     assert_eq!(world.account(), (1, 1, 0, vec![]));
 }
 
+/// A limit is no failure: however often it is reached, the next try comes soon.
+#[tokio::test]
+async fn limits_make_no_try_come_later() {
+    let world = World::at_work().await;
+    let missed = world.log.sends(None);
+    world.log.state.lock().down = Some(Failing::RateLimited);
+    world.asks();
+    world.passes(Duration::from_hours(3)).await;
+    let ledger = world.ledger();
+    assert!(ledger.failures == 0 && ledger.last_error.is_some());
+    world.log.state.lock().down = None;
+    let before = world.now();
+    world.until(|world| world.is_stored(&missed)).await;
+    assert!(world.now().since(before) < Duration::from_mins(1));
+}
+
 /// It is known that they were sent, and they are gone before they could be read.
 #[tokio::test]
 async fn what_the_provider_deletes_before_it_is_read_is_lost_as_expired() {
