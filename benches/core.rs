@@ -193,6 +193,7 @@ fn insertion(number: u64) -> Batch {
         body_digest,
         body_bytes: u32::try_from(payload.body.len()).expect("bodies are small"),
         source: Source::Webhook,
+        signed_by: None,
         state: DeliveryState::Received,
         tries: 0,
     };

@@ -15,6 +15,7 @@ mod interface;
 mod mover;
 mod moves;
 mod preview;
+mod quiet;
 mod registry;
 mod removal;
 mod router;

@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
     address, bad, duration, interval, is_json, log_level, networks, own_address, public_url,
-    settings, size, within,
+    rotation, settings, size, within,
 };
 use zeroize::Zeroizing;
 
@@ -115,6 +115,8 @@ settings! {
         check_interval: Duration = "interval",
         /// Time without a delivery after which a hook is pinged.
         ping_interval: Duration = "interval",
+        /// Interval at which the secret of each hook is rotated; `None` for never.
+        rotate_every: Option<Duration> = "rotation",
         /// Longer than a provider may take to carry out a call after its timeout.
         settle_time: Duration = "interval",
         /// First wait after transient failures.

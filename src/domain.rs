@@ -27,6 +27,8 @@ pub mod operation;
 pub mod pattern;
 pub mod removal;
 pub mod repo;
+pub mod rhythm;
+pub mod rotation;
 pub mod rule;
 pub mod run;
 pub mod secret;

@@ -32,6 +32,7 @@ pub mod signature;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod unchanged;
 mod unreached;
 
 pub use access::{Access, Calling, ProviderError, Target};

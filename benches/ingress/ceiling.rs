@@ -22,7 +22,7 @@ async fn take(door: Data<Door>, request: HttpRequest, body: Bytes) -> HttpRespon
     let signature = signature
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    if !github_verifies(&door.secrets, &body, signature) {
+    if github_verifies(&door.secrets, &body, signature).is_none() {
         return HttpResponse::Unauthorized().finish();
     }
     if let Some(log) = &door.log

@@ -165,6 +165,7 @@ pub(crate) fn fill_deliveries(dir: &Path, count: u64) -> io::Result<()> {
                 body_digest: BodyDigest::Blake3(*blake3::hash(body.as_bytes()).as_bytes()),
                 body_bytes: u32::try_from(body.len()).unwrap_or(0),
                 source: Source::Webhook,
+                signed_by: None,
                 state: DeliveryState::Processed {
                     at: now,
                     outcome: Outcome::Recorded,

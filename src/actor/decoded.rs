@@ -88,6 +88,7 @@ mod tests {
             body_digest: BodyDigest::Blake3([0; 32]),
             body_bytes: 1024 * 1024,
             source: Source::Webhook,
+            signed_by: None,
             state: DeliveryState::Received,
             tries: 0,
         }

@@ -14,6 +14,7 @@ use super::interface::{
 use super::mover::{Mover, StopMoving};
 use super::moves::Moves;
 use super::preview::preview;
+use super::quiet::QuietPings;
 use super::registry::{COMMAND_TIMEOUT, Registry};
 use super::removal::{Begun, Remover, StopRemoving};
 use super::router::{Alive, Hint, Hints, Look, News, Router};
@@ -37,7 +38,7 @@ use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::operation::Operation;
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository};
-use crate::domain::secret::HookSecret;
+use crate::domain::rotation::{SecretNumber, Signer};
 use crate::domain::user::Credential;
 use crate::provider::{TakenAway, Target};
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
@@ -99,6 +100,8 @@ impl Actors {
         let ports = Arc::new(ports);
         let (pool, deaths) = Pool::new(Arc::clone(&ports));
         let services = Arc::new(Services {
+            started_at: ports.now(),
+            quiet_pings: QuietPings::default(),
             ports,
             settings,
             pool,
@@ -352,8 +355,10 @@ impl Connections for Actors {
         self.services.changes.subscribe()
     }
 
-    fn heard(&self, id: ConnectionId) {
-        self.hint(id, |hint| hint.is_heard = true);
+    fn heard(&self, id: ConnectionId, signed_by: SecretNumber) {
+        self.hint(id, |hint| {
+            hint.heard.insert(signed_by);
+        });
     }
 
     fn rejected(&self, id: ConnectionId) {
@@ -364,7 +369,7 @@ impl Connections for Actors {
         self.services.moves.count_of(owner)
     }
 
-    fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {
+    fn hook_secrets(&self, connection: &Connection) -> Vec<Signer> {
         secrets::accepted(&self.services.ports, connection)
     }
 

@@ -14,8 +14,9 @@ use crate::domain::lifecycle::Failure;
 use crate::domain::operation::{Action, Item, Operation, Selection};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
+use crate::domain::rotation::{SecretNumber, Signer};
 use crate::domain::run::Run;
-use crate::domain::secret::{HookSecret, ProviderToken};
+use crate::domain::secret::ProviderToken;
 use crate::domain::standing::{Fingerprint, Standing};
 use crate::domain::takeover::Replace;
 use crate::domain::time::Timestamp;
@@ -336,9 +337,9 @@ pub trait Connections: Send + Sync + 'static {
     /// Changes whenever a delivery was stored or processed, of any connection of this process.
     fn changes(&self) -> watch::Receiver<()>;
 
-    /// Reports a duplicate of an authentic delivery: it only shows that the path from the provider
-    /// to us works.
-    fn heard(&self, id: ConnectionId);
+    /// Reports a duplicate of an authentic delivery that this secret verified: it only shows that
+    /// the path from the provider to us works.
+    fn heard(&self, id: ConnectionId, signed_by: SecretNumber);
 
     /// Reports a delivery for the connection without a valid signature.
     fn rejected(&self, id: ConnectionId);
@@ -348,8 +349,8 @@ pub trait Connections: Send + Sync + 'static {
     fn hooks_to_move(&self, owner: OwnerId) -> Option<usize>;
 
     /// The secrets that may have signed a delivery for this connection now: the current one and,
-    /// during a rotation, the previous one. Empty when they cannot be decrypted.
-    fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret>;
+    /// during a rotation, the former ones. Those that cannot be decrypted are missing.
+    fn hook_secrets(&self, connection: &Connection) -> Vec<Signer>;
 
     /// Requests the account from the provider, seals and stores the grant, and resumes the
     /// connections that waited for one. For a known account the grant is replaced, and its incident

@@ -6,10 +6,11 @@
 use super::connection::Cause;
 use super::registry::Registry;
 use crate::domain::id::ConnectionId;
+use crate::domain::rotation::SecretNumber;
 use actix::prelude::*;
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,8 +75,9 @@ struct Notices {
 /// Notices about a connection that can wait: see [`HINTS_EVERY`].
 #[derive(Debug, Default)]
 pub(super) struct Hint {
-    /// A duplicate of an authentic delivery arrived.
-    pub(super) is_heard: bool,
+    /// The secrets with which duplicates of authentic deliveries arrived: as many as a connection
+    /// accepts.
+    pub(super) heard: BTreeSet<SecretNumber>,
     /// The number of deliveries without a valid signature.
     pub(super) rejected: u32,
 }
@@ -161,8 +163,8 @@ impl Handler<Hints> for Router {
             ctx.notify_later(Hints, HINTS_EVERY);
         }
         for (id, hint) in hints {
-            if hint.is_heard {
-                self.registry.tell(id, Cause::Heard);
+            if !hint.heard.is_empty() {
+                self.registry.tell(id, Cause::Heard(hint.heard));
             }
             if hint.rejected > 0 {
                 match self.warned.get_mut(&id) {

@@ -2,6 +2,7 @@
 
 use crate::credentials::Ports;
 use crate::domain::connection::Connection;
+use crate::domain::rotation::Signer;
 use crate::domain::secret::{HookSecret, Sealed};
 use crate::provider::{HookSpec, Target};
 use crate::seal::{Purpose, SealError};
@@ -10,8 +11,8 @@ use crate::seal::{Purpose, SealError};
 #[derive(Clone, Debug)]
 pub(super) struct Resealed {
     pub(super) secret: Sealed,
-    /// The one before a rotation, while it is accepted.
-    pub(super) previous: Option<Sealed>,
+    /// The former ones that are accepted, in their order.
+    pub(super) old: Vec<Sealed>,
 }
 
 const fn purpose(c: &Connection) -> Purpose<'_> {
@@ -35,9 +36,9 @@ pub(super) fn seal(ports: &Ports, c: &Connection, secret: &HookSecret) -> Sealed
 
 /// A connection's secrets sealed again, when one is not sealed with the newest key.
 pub(super) fn resealed(ports: &Ports, c: &Connection) -> Option<Resealed> {
-    let previous = c.previous_secret.as_ref().map(|(sealed, _)| sealed);
+    let old = || c.rotation.old.iter().map(|old| &old.secret);
     let is_current = |sealed: &Sealed| ports.seal.is_current(sealed);
-    if is_current(&c.secret) && previous.is_none_or(is_current) {
+    if is_current(&c.secret) && old().all(is_current) {
         return None;
     }
     let reseal = |sealed: &Sealed| {
@@ -46,26 +47,25 @@ pub(super) fn resealed(ports: &Ports, c: &Connection) -> Option<Resealed> {
     };
     Some(Resealed {
         secret: reseal(&c.secret)?,
-        previous: previous.and_then(reseal),
+        // One that cannot be opened stays as it is.
+        old: old()
+            .map(|sealed| reseal(sealed).unwrap_or_else(|| sealed.clone()))
+            .collect(),
     })
 }
 
-/// The secrets that may have signed a delivery now.
-pub(super) fn accepted(ports: &Ports, c: &Connection) -> Vec<HookSecret> {
-    let now = ports.now();
-    let previous = c
-        .previous_secret
-        .as_ref()
-        .filter(|(_, until)| until.is_none_or(|u| u > now));
-    let sealed = [Some(&c.secret), previous.map(|(sealed, _)| sealed)];
-    let open = |sealed| match open(ports, c, sealed) {
-        Ok(secret) => Some(secret),
+/// The secrets that may have signed a delivery now, the current one first.
+pub(super) fn accepted(ports: &Ports, c: &Connection) -> Vec<Signer> {
+    let old = c.rotation.old.iter().map(|old| (old.number, &old.secret));
+    let all = std::iter::once((c.rotation.number, &c.secret)).chain(old);
+    let open = |(number, sealed)| match open(ports, c, sealed) {
+        Ok(secret) => Some(Signer { number, secret }),
         Err(error) => {
             tracing::error!(connection.id = %c.id, %error, "a hook secret cannot be opened");
             None
         }
     };
-    sealed.into_iter().flatten().filter_map(open).collect()
+    all.filter_map(open).collect()
 }
 
 /// The hook that a connection wants; `None` when its secret cannot be opened.

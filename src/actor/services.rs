@@ -3,10 +3,12 @@
 use super::decoded::Ahead;
 use super::interface::ConnectError;
 use super::moves::Moves;
+use super::quiet::QuietPings;
 use super::settings::Settings;
 use super::timers::Timers;
 use crate::credentials::{Pool, Ports};
 use crate::domain::repo::Instance;
+use crate::domain::time::Timestamp;
 use crate::provider::Hooks;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -24,6 +26,10 @@ pub(super) struct Services {
     pub(super) moves: Moves,
     /// The timers of the connections.
     pub(super) timers: Timers,
+    /// Test deliveries that are requested because of unusual silence.
+    pub(super) quiet_pings: QuietPings,
+    /// When this process began to listen.
+    pub(super) started_at: Timestamp,
     /// What was decoded on the way in.
     pub(super) ahead: Ahead,
     /// That a delivery was stored or processed, for those who follow.

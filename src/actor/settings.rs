@@ -11,6 +11,13 @@ pub struct Settings {
     pub check_interval: Duration,
     /// Time without a delivery after which a hook is pinged.
     pub ping_interval: Duration,
+    /// The time in which the answer to a ping usually arrives: GitHub's deliveries may be delayed
+    /// by minutes. At most [`Self::ping_interval`].
+    pub answer_time: Duration,
+    /// The time after which a new secret is proven by a ping, unless a delivery has proven it.
+    pub proof_wait: Duration,
+    /// Interval at which secrets are rotated; `None` for never.
+    pub rotate_every: Option<Duration>,
     /// Waits between retries after transient failures.
     pub retry: Backoff,
     /// Waits between retries after failures that a person has to correct.
@@ -34,6 +41,9 @@ impl Default for Settings {
         Self {
             check_interval: Duration::from_mins(30),
             ping_interval: Duration::from_hours(6),
+            answer_time: Duration::from_mins(15),
+            proof_wait: Duration::from_secs(30),
+            rotate_every: None,
             retry: Backoff {
                 initial: Duration::from_secs(2),
                 cap: Duration::from_mins(15),

@@ -42,7 +42,8 @@ pub use account::{
 };
 pub use command::{Acted, Command};
 pub use connection::{
-    Connection, ConnectionList, Disconnected, ExistingWebhook, Health, HealthReason,
+    Connection, ConnectionList, Disconnected, ExistingWebhook, Health, HealthReason, SecretState,
+    Watch,
 };
 pub use delivery::{
     Accepted, DeliveryDetail, DeliverySummary, IncidentPreview, IngressAnswer, Payload,

@@ -22,6 +22,7 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::{self, BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::id::{DeliveryId, HookKey};
 use crate::domain::repo::ProviderKind;
+use crate::domain::rotation::SecretNumber;
 use crate::provider::{Claim, Decode, Verified};
 use crate::store::{CommitError, Conflict, ReadError};
 use crate::telemetry::{may_log, metric};
@@ -35,7 +36,7 @@ use metrics::{counter, histogram};
 pub use outcome::IngressOutcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use verify::{Authentic, Inquiry, nobodys};
+use verify::{Authentic, Inquiry, Whose, nobodys};
 
 /// Where deliveries come in.
 pub(super) const PATH: &str = "/api/v2/webhooks";
@@ -157,14 +158,19 @@ async fn take_in(
         body: &body.bytes,
     };
     let candidates = candidates(shared, called.provider, named, inquiry.claim()).await?;
-    let (connection, proven) = inquiry.prove(candidates)?;
+    let Whose {
+        connection,
+        signed_by,
+        proven,
+    } = inquiry.prove(candidates)?;
     // What comes again is recognised before anything else is done with it.
     let (id, ingress_store) = (proven.provider_delivery_id(), shared.ingress_store());
     let mut known = ingress_store.known(connection.id, id, &[]).await?;
     if let Some(first) = known
         && again::is_plain(shared, first, &proven).await?
     {
-        return Ok(duplicate(shared, &connection, first, proven.is_stale()));
+        let is_stale = proven.is_stale();
+        return Ok(duplicate(shared, (&connection, signed_by), first, is_stale));
     }
     let digest = verify::digest(&body.bytes);
     // By its present digest the committer recognises it.
@@ -175,6 +181,7 @@ async fn take_in(
     let verified = inquiry.describe(proven);
     let authentic = Authentic {
         connection,
+        signed_by,
         decoder: called.decoder,
         verified,
         digest,
@@ -221,12 +228,17 @@ async fn take_in_large(
             is_keyed,
             body: &body.bytes,
         };
-        let (connection, proven) = inquiry.prove(candidates)?;
+        let Whose {
+            connection,
+            signed_by,
+            proven,
+        } = inquiry.prove(candidates)?;
         let digest = verify::digest(&body.bytes);
         let older = has_older_digests.then(|| verify::older_digest(&body.bytes));
         let verified = inquiry.describe(proven);
         let authentic = Authentic {
             connection,
+            signed_by,
             decoder,
             verified,
             digest,
@@ -309,6 +321,7 @@ async fn store(
     let decoded = authentic.verified.take_decoded();
     let Authentic {
         connection,
+        signed_by,
         decoder,
         verified,
         digest,
@@ -328,6 +341,7 @@ async fn store(
         body_digest: *digest,
         body_bytes: u32::try_from(body.bytes.len()).unwrap_or(u32::MAX),
         source: Source::Webhook,
+        signed_by: Some(*signed_by),
         state: if verified.is_stale() {
             let outcome = delivery::Outcome::Stale;
             DeliveryState::Processed { at: now, outcome }
@@ -365,9 +379,10 @@ async fn repeated(
     first: DeliveryId,
 ) -> Result<(IngressOutcome, DeliveryId), Problem> {
     let (connection, verified) = (&authentic.connection, &authentic.verified);
+    let signed = (connection, authentic.signed_by);
     let is_late = !verified.is_stale() && Again::of(authentic).look(shared, first).await?;
     if !is_late {
-        return Ok(duplicate(shared, connection, first, verified.is_stale()));
+        return Ok(duplicate(shared, signed, first, verified.is_stale()));
     }
     let outcome = expected(&*authentic.decoder, connection, verified);
     note(connection, first, outcome);
@@ -377,12 +392,12 @@ async fn repeated(
 /// The answer to what is stored already. A test delivery often has the body of one before it.
 fn duplicate(
     shared: &Shared,
-    connection: &Connection,
+    (connection, signed_by): (&Connection, SecretNumber),
     first: DeliveryId,
     is_stale: bool,
 ) -> (IngressOutcome, DeliveryId) {
     if !is_stale {
-        shared.connections.heard(connection.id);
+        shared.connections.heard(connection.id, signed_by);
     }
     note(connection, first, IngressOutcome::Duplicate);
     (IngressOutcome::Duplicate, first)

@@ -18,6 +18,7 @@ use crate::domain::lifecycle::SuspendReason;
 use crate::domain::operation::{Action, ItemOutcome, OperationState, Verdict};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
+use crate::domain::rotation::RotationState;
 use crate::domain::run::{Conclusion, Family, RunStatus};
 use crate::domain::standing::Standing;
 use crate::domain::takeover::OtherState;
@@ -182,6 +183,8 @@ names! {
     HealthState, "HealthState", HealthState::ALL, "Whether a webhook works.";
     ProvenBy, "HealthProof", ProvenBy::ALL, "What proved that a webhook works.";
     HealthCause, "HealthCause", HealthCause::ALL, "Why a webhook is not healthy.";
+    RotationState, "RotationState", RotationState::ALL,
+        "Whether former secrets are accepted, and why.";
     EntryKind, "HistoryKind", EntryKind::ALL, "What happened to a connection's webhook.";
     Evidence, "HistoryProof", Evidence::ALL,
         "How an entry of a history is known: the provider showed the webhook (`check`), confirmed \

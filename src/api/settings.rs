@@ -1,5 +1,6 @@
 //! Limits, addresses and times of the HTTP interface.
 
+use super::dto::Watch;
 use super::quota::Quotas;
 use crate::domain::net::Network;
 use std::time::Duration;
@@ -12,6 +13,8 @@ pub const INGRESS_BODY_BYTES_MAX: usize = 25 * 1024 * 1024;
 pub struct Settings {
     /// Where providers reach us, without a slash at the end.
     pub public_url: String,
+    /// Interval at which secrets are rotated; `None` for never.
+    pub rotate_every: Option<Duration>,
     /// Whether `/metrics` asks for no token.
     pub metrics_public: bool,
     /// Largest delivery.
@@ -50,10 +53,21 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
 }
 
+impl Settings {
+    /// How connections are watched, as far as it is shown.
+    pub(super) fn watch(&self) -> Watch<'_> {
+        Watch {
+            public_url: &self.public_url,
+            rotate_every: self.rotate_every,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             public_url: "http://127.0.0.1:8080".into(),
+            rotate_every: None,
             metrics_public: false,
             ingress_body_bytes_max: INGRESS_BODY_BYTES_MAX,
             ingress_bytes_in_flight_max: 256 * 1024 * 1024,

@@ -5,6 +5,7 @@ use crate::domain::connection::WebhookStatus;
 use crate::domain::grant::Grant;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity};
 use crate::domain::repo::ProviderKind;
+use crate::domain::rotation::RotationState;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::store::disk::DiskStore;
@@ -37,6 +38,8 @@ pub(super) struct Census {
     /// Connections that are wanted, by the status of their hook.
     hooks: BTreeMap<&'static str, u64>,
     deletions_pending: u64,
+    /// Connections whose former secrets are accepted, by the state of the rotation.
+    rotating: BTreeMap<&'static str, u64>,
     /// By provider and state.
     credentials: BTreeMap<(&'static str, &'static str), u64>,
     /// When the next credential ends that cannot be renewed.
@@ -74,6 +77,7 @@ impl Census {
         Self {
             hooks: WebhookStatus::ALL.map(|s| (s.as_str(), 0)).into(),
             deletions_pending: 0,
+            rotating: RotationState::HELD.map(|s| (s.as_str(), 0)).into(),
             credentials: credentials.collect(),
             expiry: None,
             unresolved,
@@ -91,6 +95,9 @@ impl Census {
             census.hooks.insert(status.as_str(), number(count));
         }
         census.deletions_pending = number(counts.connections_leaving);
+        for (state, count) in counts.rotating {
+            census.rotating.insert(state.as_str(), number(count));
+        }
         for found in counts.unresolved {
             let (status, severity) = (found.status.as_str(), found.severity.as_str());
             let key = (status, severity, found.source.as_str());
@@ -140,6 +147,9 @@ impl Census {
             gauge!(metric::HOOKS, "status" => *status).set(float(*count));
         }
         gauge!(metric::DELETIONS).set(float(self.deletions_pending));
+        for (state, count) in &self.rotating {
+            gauge!(metric::OLD_SECRETS, "state" => *state).set(float(*count));
+        }
         for ((provider, state), count) in &self.credentials {
             let labels = [("provider", *provider), ("state", *state)];
             gauge!(metric::CREDENTIALS, &labels).set(float(*count));

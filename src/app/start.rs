@@ -157,6 +157,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         check_interval: health.check_interval,
         ping_interval: health.ping_interval,
+        rotate_every: health.rotate_every,
         retry: backoff(health.retry_initial, health.retry_max),
         slow_retry: backoff(health.slow_retry_initial, health.slow_retry_max),
         settle_time: health.settle_time,
@@ -179,6 +180,7 @@ fn ledger_settings(config: &Config) -> ledger::Settings {
 fn api_settings(config: &Config) -> api::Settings {
     api::Settings {
         public_url: config.server.public_url.clone(),
+        rotate_every: config.health.rotate_every,
         metrics_public: config.server.metrics_public,
         ingress_body_bytes_max: config.ingress.max_body_bytes,
         ingress_bytes_in_flight_max: config.ingress.max_bytes_in_flight,

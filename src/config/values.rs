@@ -4,6 +4,7 @@
 use super::ConfigError;
 use crate::domain::net::Network;
 use crate::domain::repo::Host;
+use crate::domain::rotation::ROTATE_EVERY_MIN;
 use serde::de::{Deserialize, Deserializer, Error};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -56,6 +57,7 @@ macro_rules! texts {
 texts! {
     duration: Duration = read_duration;
     interval: Duration = read_interval;
+    rotation: Option<Duration> = read_rotation;
     deadline: Duration = read_deadline;
     size: u64 = read_size;
     address: SocketAddr = read_address;
@@ -93,6 +95,20 @@ fn read_interval(text: &str) -> Result<Duration, &'static str> {
     let interval = read_duration(text)?;
     let interval = Some(interval).filter(|interval| !interval.is_zero());
     interval.ok_or("a duration greater than zero")
+}
+
+/// The word for a rotation that never comes by itself.
+const NEVER: &str = "never";
+
+/// An interval between rotations, or none.
+fn read_rotation(text: &str) -> Result<Option<Duration>, &'static str> {
+    const EXPECTED: &str = "\"never\", or a duration of at least 24h, such as \"90days\"";
+    if text == NEVER {
+        return Ok(None);
+    }
+    let every = read_duration(text).map_err(|_| EXPECTED)?;
+    let every = Some(every).filter(|every| *every >= ROTATE_EVERY_MIN);
+    every.map(Some).ok_or(EXPECTED)
 }
 
 /// A deadline for clients.

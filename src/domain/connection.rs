@@ -2,17 +2,16 @@
 
 use super::error_code::ErrorCode;
 use super::id::{ConnectionId, CredentialId, HookKey, UserId};
-use super::lifecycle::{Desired, Hook, Lifecycle, Phase};
+use super::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase};
 use super::repo::{FullName, Instance, RepositoryId};
+use super::rhythm::Rhythm;
+use super::rotation::{Rotation, RotationState};
 use super::secret::{Proof, Sealed};
 use super::time::Timestamp;
 use std::time::Duration;
 
 /// Most events for one hook; GitHub has about 70.
 pub const EVENTS_MAX: usize = 100;
-/// How long the secret before a rotation is accepted: current deliveries and redeliveries may be
-/// signed with it.
-pub const PREVIOUS_SECRET_GRACE: Duration = Duration::from_hours(1);
 
 /// Most credentials without access that a connection stores.
 pub const NO_ACCESS_MAX: usize = 32;
@@ -43,9 +42,8 @@ pub struct Connection {
     pub events: Vec<String>,
     /// The secret of the hook, current or to be written, sealed.
     pub secret: Sealed,
-    /// The secret before the last rotation, and until when it is accepted; `None` as the end while
-    /// the rotation is not known to have reached the provider.
-    pub previous_secret: Option<(Sealed, Option<Timestamp>)>,
+    /// Its rotation, with the former secrets that are accepted.
+    pub rotation: Rotation,
     /// How the hook's deliveries are known to be authenticated.
     pub proof: Proof,
     /// The state of the lifecycle.
@@ -67,8 +65,26 @@ pub struct Connection {
     pub last_event_at: Option<Timestamp>,
     /// When the hook was last found with the wanted settings.
     pub last_check_at: Option<Timestamp>,
+    /// What a complete check found intact, so that the next one may only ask whether it changed.
+    pub seen: Option<Seen>,
+    /// At which hours deliveries usually arrive.
+    pub rhythm: Rhythm,
+    /// When a test delivery was last requested because of unusual silence.
+    pub quiet_ping_at: Option<Timestamp>,
     /// Why the last call failed; `None` once one succeeded.
     pub last_error: Option<LastError>,
+}
+
+/// What a complete check found with the wanted settings, as the provider identifies its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The provider's tag of its answer. Opaque.
+    pub tag: String,
+    /// A digest of what was asked, with which token, and of the settings that were wanted: the tag
+    /// proves nothing about anything else.
+    pub of: [u8; 32],
+    /// When the check was complete.
+    pub at: Timestamp,
 }
 
 /// A check of the hook because of deliveries with wrong signatures. Anyone who knows the hook's URL
@@ -175,7 +191,7 @@ impl Connection {
             no_access: Vec::new(),
             events: Vec::new(),
             secret: Sealed(Vec::new()),
-            previous_secret: None,
+            rotation: Rotation::new(created_at),
             proof: Proof::Unknown,
             lifecycle: Lifecycle::default(),
             retry_due_at: None,
@@ -186,6 +202,9 @@ impl Connection {
             last_delivery_at: None,
             last_event_at: None,
             last_check_at: None,
+            seen: None,
+            rhythm: Rhythm::default(),
+            quiet_ping_at: None,
             last_error: None,
         }
     }
@@ -249,6 +268,10 @@ impl Connection {
                 Hook::Present(_) if l.applied == Some(l.wanted) && !l.recreate => {
                     self.status_of_one_that_is_there()
                 }
+                // It works with either secret.
+                Hook::Present(_) if self.lacks_only_its_secret() => {
+                    self.status_of_one_that_is_there()
+                }
                 Hook::Present(_) => WebhookStatus::Degraded,
                 Hook::Absent | Hook::Unknown(_) => {
                     if attempt >= ATTEMPTS_FAILED || self.needs_a_hand() {
@@ -259,6 +282,26 @@ impl Connection {
                 }
             },
         }
+    }
+
+    /// Whether the hook is known to have all wanted settings, no earlier call can change that any
+    /// more, and it is not to be recreated.
+    pub fn has_hook_as_wanted(&self) -> bool {
+        let l = &self.lifecycle;
+        l.applied == Some(l.wanted)
+            && l.certainty == Certainty::Sure
+            && matches!(l.hook, Hook::Present(_))
+            && !l.recreate
+    }
+
+    /// Whether the hook has all wanted settings, except that a new secret is not known to be
+    /// written: deliveries with either are accepted.
+    pub fn lacks_only_its_secret(&self) -> bool {
+        let l = &self.lifecycle;
+        self.rotation.state() == RotationState::Unconfirmed
+            && self.rotation.alone == Some(l.wanted)
+            && !l.ill
+            && !l.recreate
     }
 
     fn status_of_one_that_is_there(&self) -> WebhookStatus {

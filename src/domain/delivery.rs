@@ -1,6 +1,7 @@
 //! Deliveries: one HTTP POST of the provider each, as stored.
 
 use super::id::{ConnectionId, DeliveryId, IncidentId, RunId, UserId};
+use super::rotation::SecretNumber;
 use super::time::Timestamp;
 
 /// Longest provider delivery id that is stored; GitHub's are 36 bytes, ids are opaque.
@@ -31,6 +32,9 @@ pub struct Delivery {
     pub body_bytes: u32,
     /// How it was received.
     pub source: Source,
+    /// The secret of the connection that verified it; `None` when it was read from the provider's
+    /// log, or stored by an older version.
+    pub signed_by: Option<SecretNumber>,
     /// Its state.
     pub state: DeliveryState,
     /// The number of started attempts to process it: a delivery that keeps failing becomes a dead

@@ -7,6 +7,7 @@ use super::connection::{Connection, WebhookStatus};
 use super::error_code::ErrorCode;
 use super::history::{EntryKind, History};
 use super::lifecycle::{Hook, Phase};
+use super::rotation::RotationState;
 use super::time::Timestamp;
 
 named! {
@@ -190,6 +191,11 @@ pub fn health(connection: &Connection, history: Option<&History>) -> Health {
 fn proof(connection: &Connection) -> Option<(Timestamp, ProvenBy)> {
     let check = connection.last_check_at.map(|at| (at, ProvenBy::Check));
     let delivery = connection.last_delivery_at;
+    // Once the provider has confirmed a new secret, only what that signs proves anything.
+    let rotation = &connection.rotation;
+    let unproven = rotation.state() == RotationState::Unproven;
+    let confirmed = rotation.confirmed_at.filter(|_| unproven);
+    let delivery = delivery.map(|at| confirmed.map_or(at, |confirmed| at.min(confirmed)));
     check.max(delivery.map(|at| (at, ProvenBy::Delivery)))
 }
 
@@ -222,6 +228,7 @@ fn reasons(connection: &Connection, history: Option<&History>) -> Vec<HealthReas
             add(HealthCause::Missing, None, &trouble, &WHOLE);
         }
         Hook::Absent | Hook::Unknown(None) => add(HealthCause::NotCreated, error, &[], &[]),
+        Hook::Present(_) if connection.lacks_only_its_secret() => {}
         Hook::Present(_) if l.recreate || l.applied != Some(l.wanted) => {
             let begin = [EntryKind::EventsChanged, EntryKind::RotationBegun];
             add(HealthCause::Outdated, error, &begin, &WHOLE);

@@ -65,9 +65,11 @@ named! {
         EventsChanged = "events_changed",
         /// A new secret was made; both are accepted.
         RotationBegun = "rotation_begun",
-        /// The provider has the new secret. The old one is still accepted for a while.
+        /// The provider has the new secret. Former ones are still accepted.
         Rotated = "rotated",
-        /// The old secret is no longer accepted.
+        /// A delivery arrived that the new secret signs.
+        SecretProven = "secret_proven",
+        /// Former secrets are no longer accepted.
         OldSecretDropped = "old_secret_dropped",
         /// The repository has another name: `from`, `to`.
         Renamed = "renamed",

@@ -368,6 +368,10 @@ pub enum Delay {
     Spread,
     /// The configured interval between pings.
     PingInterval,
+    /// The time in which the answer to a ping usually arrives.
+    Answer,
+    /// Soon after the provider has confirmed a new secret, unless a delivery proves it before.
+    Proof,
     /// Exponential, after this many failed attempts.
     Backoff(u32),
     /// Exponential and slow, for causes that a person has to correct at the provider.

@@ -41,6 +41,9 @@ pub const RENEWAL_RUNNING: &str = "The credential is still being renewed. Hookhe
 pub const STOPPING: &str = "The server is stopping.";
 /// Why an incident cannot be acknowledged.
 pub const INCIDENT_RESOLVED: &str = "The incident is resolved.";
+/// Why a secret cannot be rotated: see [`super::rotation::OLD_SECRETS_MAX`].
+pub const SECRETS_HELD: &str = "Too many former secrets are still accepted. Wait until a delivery \
+    has proved the newest one and the former ones are unused.";
 /// Why an operation cannot be cancelled.
 pub const OPERATION_ENDED: &str = "The operation has ended or was cancelled.";
 /// Why a delivery could not be read: see [`HealthFailure::DeliveryUnreadable`].

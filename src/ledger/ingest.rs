@@ -37,6 +37,7 @@ pub(super) fn insertion(
         body_digest,
         body_bytes: u32::try_from(payload.body.len()).unwrap_or(u32::MAX),
         source: Source::Reconcile,
+        signed_by: None,
         state: DeliveryState::Received,
         tries: 0,
     };

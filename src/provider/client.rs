@@ -12,6 +12,7 @@ use super::outbound::{
 };
 use super::session::Session;
 use super::{errors, others, ours, reading};
+use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::repo::{Instance, Repository};
@@ -122,7 +123,9 @@ impl<D: Operations> Logs for Client<D> {
 
 impl<D: Operations> Hooks for Client<D> {
     shared!(ours::ensure(known: Option<HookId>, spec: &'a HookSpec) -> Ensured);
-    shared!(ours::check(hook: HookId, spec: &'a HookSpec) -> Checked);
+    shared!(ours::check(
+        hook: HookId, spec: &'a HookSpec, seen: Option<&'a Seen>
+    ) -> Checked);
     shared!(ours::repair(hook: HookId, spec: &'a HookSpec) -> Repaired);
     shared!(ours::ping(hook: HookId) -> Pinged);
     shared!(ours::delete(known: Option<HookId>, mark: &'a str) -> ());

@@ -60,6 +60,8 @@ pub(super) trait Dialect: Send + Sync + Sized + 'static {
     const NAMING: Naming;
     /// How to write all settings of a hook.
     const REWRITE: Method;
+    /// Whether a read that finds nothing changed costs nothing of the token's limit.
+    const UNCHANGED_IS_FREE: bool;
 
     type Hook: Theirs;
 

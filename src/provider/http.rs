@@ -90,6 +90,8 @@ pub(super) struct Request<'a> {
     pub(super) errand: Errand,
     /// JSON to send; it may hold a hook secret.
     pub(super) body: Option<Vec<u8>>,
+    /// Reads only what does not have this tag; the answer is 304 otherwise.
+    pub(super) unless: Option<&'a str>,
 }
 
 impl Request<'_> {
@@ -334,7 +336,7 @@ impl Http {
         url: &Url,
         key: TokenKey,
     ) -> Result<Answer, NoAnswer> {
-        let kept = if request.writes() {
+        let kept = if request.writes() || request.unless.is_some() {
             None
         } else {
             self.cache.get(key, url)
@@ -343,7 +345,10 @@ impl Http {
         *outgoing.headers_mut() = self.headers.clone();
         let headers = outgoing.headers_mut();
         headers.insert(header::AUTHORIZATION, bearer(request.token));
-        if let Some(kept) = &kept {
+        let unless = request.unless.map(HeaderValue::from_str);
+        if let Some(Ok(tag)) = unless {
+            headers.insert(header::IF_NONE_MATCH, tag);
+        } else if let Some(kept) = &kept {
             headers.insert(header::IF_NONE_MATCH, kept.etag.clone());
         }
         if let Some(body) = &request.body {
@@ -371,6 +376,7 @@ fn revive(kept: Kept, mut headers: HeaderMap, url: &Url) -> Answer {
     if let Some(link) = kept.link {
         headers.insert(header::LINK, link);
     }
+    headers.entry(header::ETAG).or_insert(kept.etag);
     Answer {
         status: StatusCode::OK,
         headers,

@@ -87,12 +87,18 @@ impl Verified {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven {
     // Set by implementations of [`Decode::prove`] only, after the signature was verified.
+    pub(super) secret: usize,
     pub(super) provider_delivery_id: String,
     pub(super) named: String,
     pub(super) is_stale: bool,
 }
 
 impl Proven {
+    /// Which of the secrets verified it: its place among those given.
+    pub const fn secret(&self) -> usize {
+        self.secret
+    }
+
     /// See [`Verified::provider_delivery_id`].
     pub fn provider_delivery_id(&self) -> &str {
         &self.provider_delivery_id

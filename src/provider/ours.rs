@@ -8,6 +8,8 @@ use super::outbound::{
     CheckReport, Checked, Ensured, HookSpec, Pinged, ProviderError, Repaired, Target,
 };
 use super::session::Session;
+use super::unchanged::{list_path, subject, unchanged};
+use crate::domain::connection::Seen;
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::secret::Proof;
@@ -81,12 +83,20 @@ pub(super) async fn list<D: Dialect>(
     s: &mut Session<'_, D>,
     repository: &Repository,
 ) -> Result<Vec<D::Hook>, ProviderError> {
-    let path = format!("{}?per_page=100", D::hooks_path(repository));
-    let mut hooks: Vec<D::Hook> = s.list(&path, Asked::hooks_of(repository)).await?;
+    Ok(list_tagged(s, repository).await?.0)
+}
+
+/// The same, and the provider's tag of the list, if it is one page.
+async fn list_tagged<D: Dialect>(
+    s: &mut Session<'_, D>,
+    repository: &Repository,
+) -> Result<(Vec<D::Hook>, Option<String>), ProviderError> {
+    let (path, asked) = (list_path::<D>(repository), Asked::hooks_of(repository));
+    let (mut hooks, tag): (Vec<D::Hook>, _) = s.list(&path, asked).await?;
     hooks.sort_by_key(Theirs::id);
     // A hook may move to the next page while the pages are read.
     hooks.dedup_by_key(|hook| hook.id());
-    Ok(hooks)
+    Ok((hooks, tag))
 }
 
 /// One hook. `None` when the list, and a look-up after it, show that there is none of this id.
@@ -123,7 +133,18 @@ async fn list_all<D: Dialect>(
     mark: &str,
     url: Option<&str>,
 ) -> Result<(Vec<D::Hook>, Vec<D::Hook>), ProviderError> {
-    let mut hooks = list(s, repository).await?;
+    let hooks = list(s, repository).await?;
+    ours_of(s, repository, hooks, known, (mark, url)).await
+}
+
+/// The same, of these that are listed.
+async fn ours_of<D: Dialect>(
+    s: &mut Session<'_, D>,
+    repository: &Repository,
+    mut hooks: Vec<D::Hook>,
+    known: Option<HookId>,
+    (mark, url): (&str, Option<&str>),
+) -> Result<(Vec<D::Hook>, Vec<D::Hook>), ProviderError> {
     if let Some(known) = known
         && !hooks.iter().any(|hook| hook.id() == known.0)
     {
@@ -300,18 +321,36 @@ pub(super) async fn check<D: Operations>(
     target: &Target,
     hook: HookId,
     spec: &HookSpec,
+    seen: Option<&Seen>,
 ) -> Result<Checked, ProviderError> {
+    if let Some(seen) = unchanged(s, target, hook, spec, seen).await? {
+        return Ok(Checked {
+            report: CheckReport::Intact,
+            others: None,
+            repository: None,
+            seen: Some(seen),
+        });
+    }
     let repository = resolve(s, target).await?;
-    let known = Some(hook);
-    let (ours, others) = list_all(s, &repository, known, &spec.mark, Some(&spec.url)).await?;
+    let (all, tag) = list_tagged(s, &repository).await?;
+    let is_listed = all.iter().any(|listed| listed.id() == hook.0);
+    let places = (&*spec.mark, Some(&*spec.url));
+    let (ours, others) = ours_of(s, &repository, all, Some(hook), places).await?;
     let report = match ours.split_first() {
         Some((found, copies)) if found.id() == hook.0 => compare(found, !copies.is_empty(), spec),
         Some(_) | None => CheckReport::Missing,
     };
+    let is_tagged = D::UNCHANGED_IS_FREE && is_listed && report == CheckReport::Intact;
+    let seen = tag.filter(|_| is_tagged).map(|tag| Seen {
+        tag,
+        of: subject(s, &repository, hook, spec),
+        at: s.now(),
+    });
     Ok(Checked {
         report,
-        others: others.iter().map(Theirs::shown).collect(),
-        repository,
+        others: Some(others.iter().map(Theirs::shown).collect()),
+        repository: Some(repository),
+        seen,
     })
 }
 

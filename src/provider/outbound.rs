@@ -2,6 +2,7 @@
 
 pub use super::access::{Access, Calling, ProviderError, Target};
 use super::logs::Logs;
+use crate::domain::connection::Seen;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Revision;
 use crate::domain::repo::Repository;
@@ -44,15 +45,19 @@ pub struct Ensured {
     pub repository: Repository,
 }
 
-/// What a check found, and the repository as the provider describes it now.
+/// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// The hook.
     pub report: CheckReport,
-    /// The other hooks of the repository.
-    pub others: Vec<TheirHook>,
-    /// The repository.
-    pub repository: Repository,
+    /// The other hooks of the repository; `None` when they have not changed.
+    pub others: Option<Vec<TheirHook>>,
+    /// The repository as the provider describes it now; `None` when only the hooks were looked at,
+    /// and they have not changed.
+    pub repository: Option<Repository>,
+    /// By what the next check may find out that nothing has changed; `None` where it must be
+    /// complete.
+    pub seen: Option<Seen>,
 }
 
 /// The state in which a check found the hook.
@@ -169,12 +174,18 @@ pub trait Hooks: Logs {
     ) -> Calling<'a, Ensured>;
 
     /// Compares the hook with the settings. More than one hook of ours is drift, too.
+    ///
+    /// With what an earlier complete check has `seen`, it first asks whether the hooks have changed
+    /// since, where that is free. "Not changed" counts only for what was seen: this repository,
+    /// hook, token and these settings, within the last day. In all other cases the check is
+    /// complete.
     fn check<'a>(
         &'a self,
         access: &'a Access,
         target: &'a Target,
         hook: HookId,
         spec: &'a HookSpec,
+        seen: Option<&'a Seen>,
     ) -> Calling<'a, Checked>;
 
     /// Writes all settings of an existing hook, at any URL, without losing the secret; deletes

@@ -8,7 +8,7 @@ use super::errors;
 use super::http::{Answer, NoAnswer, Request};
 use super::outbound::{Access, ProviderError};
 use crate::domain::secret::ProviderToken;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use reqwest::{Method, StatusCode, Url};
 
 /// One running operation.
@@ -72,12 +72,30 @@ impl<'a, D: Dialect> Session<'a, D> {
     }
 
     pub(super) async fn get(&mut self, url: Url) -> Result<Answer, ProviderError> {
-        self.send(Method::GET, url, None, true).await
+        self.send(Method::GET, url, None, true, None).await
+    }
+
+    /// Whether the provider says that the answer at this very URL still has this tag. Any other
+    /// answer, and one of another place, is no.
+    pub(super) async fn is_unchanged(
+        &mut self,
+        url: Url,
+        tag: &str,
+    ) -> Result<bool, ProviderError> {
+        let answer = self
+            .send(Method::GET, url.clone(), None, true, Some(tag))
+            .await?;
+        Ok(answer.status == StatusCode::NOT_MODIFIED && answer.url == url)
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The same; `None` when the answer is too large to be read.
     pub(super) async fn get_if_fits(&mut self, url: Url) -> Result<Option<Answer>, ProviderError> {
-        let answer = self.send(Method::GET, url, None, true).await;
+        let answer = self.send(Method::GET, url, None, true, None).await;
         let is_too_large = std::mem::take(&mut self.was_too_large);
         match answer {
             Err(_) if is_too_large => Ok(None),
@@ -93,7 +111,7 @@ impl<'a, D: Dialect> Session<'a, D> {
         body: Option<Vec<u8>>,
     ) -> Result<Answer, ProviderError> {
         let url = self.url(path);
-        self.send(method, url, body, true).await
+        self.send(method, url, body, true, None).await
     }
 
     /// A write that is sent once.
@@ -103,7 +121,7 @@ impl<'a, D: Dialect> Session<'a, D> {
         body: Option<Vec<u8>>,
     ) -> Result<Answer, ProviderError> {
         let url = self.url(path);
-        self.send(Method::POST, url, body, false).await
+        self.send(Method::POST, url, body, false, None).await
     }
 
     /// The answer, when only the operation can interpret it: anything except server errors, refused
@@ -114,6 +132,7 @@ impl<'a, D: Dialect> Session<'a, D> {
         url: Url,
         body: Option<Vec<u8>>,
         is_repeatable: bool,
+        unless: Option<&str>,
     ) -> Result<Answer, ProviderError> {
         let request = || Request {
             method: method.clone(),
@@ -122,6 +141,7 @@ impl<'a, D: Dialect> Session<'a, D> {
             key: self.key,
             errand: self.access.errand,
             body: body.clone(),
+            unless,
         };
         let mut acted = false;
         let caller = self.caller;
@@ -155,12 +175,14 @@ impl<'a, D: Dialect> Session<'a, D> {
     /// Reads a list, page by page as long as the provider has more. All of it or an error: nothing
     /// is ever concluded from an incomplete list. Holds no place between two pages.
     ///
-    /// `path` already has a query.
+    /// `path` already has a query. With the provider's tag of the answer, if the list is one page.
     pub(super) async fn list<T: serde::de::DeserializeOwned>(
         &mut self,
         path: &str,
         asked: Asked<'_>,
-    ) -> Result<Vec<T>, ProviderError> {
+    ) -> Result<(Vec<T>, Option<String>), ProviderError> {
+        /// Longest tag that is kept; GitHub's have 68 bytes.
+        const TAG_BYTES_MAX: usize = 200;
         /// Most pages of 100; GitHub Enterprise Server allows 250 hooks for each of some 70 events.
         const PAGES_MAX: usize = 200;
         let mut all = Vec::new();
@@ -178,7 +200,9 @@ impl<'a, D: Dialect> Session<'a, D> {
             }
             all.extend(errors::parse::<Vec<T>>(D::NAMING.name, &answer)?);
             if !D::has_next(&answer) {
-                return Ok(all);
+                let tag = answer.header("etag").filter(|_| page == 1);
+                let tag = tag.filter(|tag| tag.len() <= TAG_BYTES_MAX);
+                return Ok((all, tag.map(str::to_owned)));
             }
         }
         Err(errors::bad_answer(D::NAMING.name, "an endless list"))

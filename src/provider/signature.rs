@@ -9,7 +9,7 @@ use crate::domain::secret::HookSecret;
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The prefix of the hexadecimal digits in `X-Hub-Signature-256`.
@@ -45,14 +45,34 @@ pub fn github_sign(secret: &HookSecret, body: &[u8]) -> String {
     )
 }
 
-/// Whether `signature` is a value of `X-Hub-Signature-256` that one of `secrets` made for `body`.
+/// Which of some secrets fits: found without a branch that depends on it.
+#[derive(Default)]
+struct Which {
+    /// Its number, counted from 1; 0 when none fits.
+    number: u32,
+    tried: u32,
+}
+
+impl Which {
+    /// The next secret fits, or not. The first that does counts.
+    fn next(&mut self, fits: Choice) {
+        self.tried += 1;
+        let is_first = fits & self.number.ct_eq(&0);
+        self.number.conditional_assign(&self.tried, is_first);
+    }
+
+    fn found(self) -> Option<usize> {
+        usize::try_from(self.number).ok()?.checked_sub(1)
+    }
+}
+
+/// Which of `secrets` made `signature`, a value of `X-Hub-Signature-256`, for `body`; `None` when
+/// none did.
 ///
 /// Takes the same time whichever byte differs and whichever secret fits. The prefix must be in
 /// lower case; the 64 digits may be in either case.
-pub fn github_verifies(secrets: &[HookSecret], body: &[u8], signature: &str) -> bool {
-    let Some(digits) = signature.strip_prefix(GITHUB_PREFIX) else {
-        return false;
-    };
+pub fn github_verifies(secrets: &[HookSecret], body: &[u8], signature: &str) -> Option<usize> {
+    let digits = signature.strip_prefix(GITHUB_PREFIX)?;
     let mut given = [0_u8; 32];
     let is_whole = digits.len() == 2 * given.len();
     if !is_whole
@@ -60,13 +80,13 @@ pub fn github_verifies(secrets: &[HookSecret], body: &[u8], signature: &str) -> 
             .decode_mut(digits.as_bytes(), &mut given)
             .is_err()
     {
-        return false;
+        return None;
     }
-    let mut fits = Choice::from(0);
+    let mut which = Which::default();
     for secret in secrets {
-        fits |= secret_hmac(secret, body).ct_eq(&given);
+        which.next(secret_hmac(secret, body).ct_eq(&given));
     }
-    fits.into()
+    which.found()
 }
 
 /// The key of a Standard Webhooks sender.
@@ -109,8 +129,8 @@ fn standard_mac(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> [u8; 32] 
     hmac_sha256(key, &[id, b".", timestamp, b".", body])
 }
 
-/// Whether `signatures`, a value of `webhook-signature`, holds one that one of `keys` made for this
-/// id, time and body.
+/// Which of `keys` made one of `signatures`, a value of `webhook-signature`, for this id, time and
+/// body; `None` when none did.
 ///
 /// Takes the same time whichever byte differs and whichever key fits.
 pub fn standard_verifies(
@@ -119,7 +139,7 @@ pub fn standard_verifies(
     timestamp: &str,
     body: &[u8],
     signatures: &str,
-) -> bool {
+) -> Option<usize> {
     let given: Vec<[u8; 32]> = signatures
         .split(' ')
         .filter_map(|signature| {
@@ -128,14 +148,16 @@ pub fn standard_verifies(
         })
         .take(STANDARD_SIGNATURES_MAX)
         .collect();
-    let mut fits = Choice::from(0);
+    let mut which = Which::default();
     for key in keys {
         let mac = standard_mac(&key.0, id, timestamp, body);
+        let mut fits = Choice::from(0);
         for signature in &given {
             fits |= mac.ct_eq(signature);
         }
+        which.next(fits);
     }
-    fits.into()
+    which.found()
 }
 
 /// The token that a GitLab hook sends.
@@ -143,15 +165,15 @@ pub fn gitlab_token(secret: &HookSecret) -> Zeroizing<String> {
     Zeroizing::new(HEXLOWER.encode(&secret_hmac(secret, GITLAB_TOKEN_LABEL)))
 }
 
-/// Whether `token` is the one of a hook with one of `secrets`.
+/// With which of `secrets` a hook sends `token`; `None` with none of them.
 ///
 /// Takes the same time whichever byte differs and whichever secret fits.
-pub fn gitlab_token_verifies(secrets: &[HookSecret], token: &str) -> bool {
-    let mut fits = Choice::from(0);
+pub fn gitlab_token_verifies(secrets: &[HookSecret], token: &str) -> Option<usize> {
+    let mut which = Which::default();
     for secret in secrets {
-        fits |= gitlab_token(secret).as_bytes().ct_eq(token.as_bytes());
+        which.next(gitlab_token(secret).as_bytes().ct_eq(token.as_bytes()));
     }
-    fits.into()
+    which.found()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::{CredentialId, OwnerId};
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity, Subject};
+use crate::domain::rotation::RotationState;
 use std::collections::BTreeMap;
 
 /// Of whom or what is counted.
@@ -26,6 +27,9 @@ pub struct Counts {
     pub connections: BTreeMap<WebhookStatus, usize>,
     /// Removed connections whose hook is still to be deleted. Of everything, and of an owner.
     pub connections_leaving: usize,
+    /// Connections that are not removed and whose former secrets are accepted, by the reason, each
+    /// named. Of everything, and of an owner.
+    pub rotating: BTreeMap<RotationState, usize>,
     /// Connections whose records are kept, removed ones included: of an owner. Those that use it:
     /// of a credential.
     pub connections_kept: usize,

@@ -63,6 +63,10 @@ metrics! {
         "Calls left to the token with the fewest in its rate-limit window; +Inf when unknown.";
     HOOKS = Gauge "hookherd_hooks" ["status"]
         "Connections, by hook status.";
+    OLD_SECRETS = Gauge "hookherd_hooks_with_old_secrets" ["state"]
+        "Hooks whose former secrets are still accepted, by state of the rotation.";
+    QUIET_PINGS = Counter "hookherd_quiet_pings_total" ["outcome"]
+        "Pings because of unusual silence: requested, or postponed by the limit of the credential.";
     DELETIONS = Gauge "hookherd_hook_deletions_pending" []
         "Disconnected connections whose hook is not deleted yet.";
     CREDENTIALS = Gauge "hookherd_credentials" ["provider", "state"]

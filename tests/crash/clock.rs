@@ -58,6 +58,7 @@ fn delivery(n: u32, clock: &SteadyClock) -> Delivery {
         body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         body_bytes: 600,
         source: Source::Webhook,
+        signed_by: None,
         state: DeliveryState::Processed {
             at: clock.now(),
             outcome: Outcome::Recorded,

@@ -64,6 +64,7 @@ pub(crate) fn delivery(n: u64) -> Delivery {
         body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         body_bytes: u32::try_from(body_bytes(n)).expect("bodies are small"),
         source: Source::Webhook,
+        signed_by: None,
         state: DeliveryState::Received,
         tries: 0,
     }

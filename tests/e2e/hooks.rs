@@ -113,7 +113,7 @@ fn the_provider_is_not_asked_again_before_it_said() {
 }
 
 #[test]
-fn two_users_of_one_repository_have_a_hook_and_a_history_each() {
+fn scenario_07_two_users_of_one_repository_have_a_hook_and_a_history_each() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();

@@ -180,10 +180,10 @@ async fn a_hooks_whole_life_at_an_emulator_that_nobody_here_wrote() {
         fields,
         former_address: None,
     };
-    let report = github.check(&access, &target, made.hook, &spec).await;
+    let report = github.check(&access, &target, made.hook, &spec, None).await;
     assert_eq!(report.expect("check").report, drifted(vec!["secret"]));
     vandalise(&emulate, made.hook).await;
-    let report = github.check(&access, &target, made.hook, &spec).await;
+    let report = github.check(&access, &target, made.hook, &spec, None).await;
     let fields = vec!["active", "events", "secret"];
     assert_eq!(report.expect("check").report, drifted(fields));
 
@@ -211,7 +211,7 @@ async fn a_hooks_whole_life_at_an_emulator_that_nobody_here_wrote() {
         .delete(&access, &target, None, &spec.mark)
         .await
         .expect("delete what is gone");
-    let missing = github.check(&access, &target, made.hook, &spec).await;
+    let missing = github.check(&access, &target, made.hook, &spec, None).await;
     assert_eq!(missing.expect("check").report, CheckReport::Missing);
     receiver.server.stop(false).await;
 }

@@ -53,7 +53,7 @@ async fn all_that_our_client_asks_fits_githubs_description_and_it_understands_th
     assert_eq!(adopted.hook, EXAMPLE_HOOK);
 
     let seen = github
-        .check(&access, &target, EXAMPLE_HOOK, &theirs)
+        .check(&access, &target, EXAMPLE_HOOK, &theirs, None)
         .await
         .expect("check");
     // The example's hook has other events and no secret.

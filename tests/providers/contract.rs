@@ -47,7 +47,10 @@ async fn ensure(stand: &Stand) -> Result<hookherd::provider::Ensured, ProviderEr
 
 async fn check(stand: &Stand, target: &Target, hook: u64) -> Result<CheckReport, ProviderError> {
     let (hook, spec) = (hookherd::domain::id::HookId(hook), stand.spec(URL));
-    let found = stand.hooks.check(&stand.access, target, hook, &spec).await;
+    let found = stand
+        .hooks
+        .check(&stand.access, target, hook, &spec, None)
+        .await;
     found.map(|found| found.report)
 }
 
@@ -181,10 +184,14 @@ async fn a_moved_repository_is_followed(stand: Stand) {
     // By number, and by the old name, which leads on.
     for target in [stand.known(), stand.target.clone()] {
         let spec = stand.spec(URL);
-        let found = stand.hooks.check(&stand.access, &target, hook, &spec).await;
+        let found = stand
+            .hooks
+            .check(&stand.access, &target, hook, &spec, None)
+            .await;
         let found = found.expect("it is found");
         assert_eq!(found.report, CheckReport::Intact);
-        assert_eq!(found.repository.full_name.as_str(), name);
+        let repository = found.repository.expect("the check was complete");
+        assert_eq!(repository.full_name.as_str(), name);
         let again = stand
             .hooks
             .ensure(&stand.access, &target, None, &spec)

@@ -45,7 +45,9 @@ async fn ensure(stand: &Stand, known: Option<u64>, url: &str) -> (u64, bool) {
 async fn check(stand: &Stand, hook: u64) -> CheckReport {
     let (access, target) = (&stand.access, stand.known());
     let spec = spec(stand, URL);
-    let checked = stand.hooks.check(access, &target, HookId(hook), &spec);
+    let checked = stand
+        .hooks
+        .check(access, &target, HookId(hook), &spec, None);
     checked.await.expect("it can be asked").report
 }
 

@@ -119,7 +119,7 @@ async fn a_hook_of_others_becomes_ours_in_place(stand: Stand) {
             "our secret is set"
         );
         let (access, target) = (&stand.access, stand.known());
-        let checked = stand.hooks.check(access, &target, hook.0, &spec);
+        let checked = stand.hooks.check(access, &target, hook.0, &spec, None);
         let report = checked.await.expect("it can be asked").report;
         assert_eq!(report, hookherd::provider::CheckReport::Intact);
     }

@@ -12,6 +12,7 @@ mod log_traps;
 mod moved;
 #[path = "../interop/receiver.rs"]
 mod receiver;
+mod scenarios;
 mod signin;
 mod stand;
 mod stories;

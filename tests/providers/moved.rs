@@ -126,7 +126,7 @@ impl Scene {
     }
 }
 
-fn an_edited_url_is_mended_and_the_hook_is_the_same(is_gitlab: bool) {
+fn scenario_09_an_edited_url_is_mended_and_the_hook_is_the_same(is_gitlab: bool) {
     let scene = Scene::set(is_gitlab);
     let before = scene.hooks();
     scene.edit_url(before[0].0, ELSEWHERE);
@@ -213,7 +213,7 @@ macro_rules! at_both {
 }
 
 at_both! {
-    an_edited_url_is_mended_and_the_hook_is_the_same
+    scenario_09_an_edited_url_is_mended_and_the_hook_is_the_same
     a_new_address_moves_the_hook_and_the_former_one_is_answered_meanwhile
     a_hook_that_was_not_moved_yet_is_deleted_all_the_same
 }

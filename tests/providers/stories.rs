@@ -105,7 +105,7 @@ fn a_failed_pipeline_is_an_incident_with_its_jobs_and_a_retry_resolves_it() {
 }
 
 #[test]
-fn a_hook_that_gitlab_disabled_is_enabled_again_by_a_test_delivery() {
+fn scenario_12_a_hook_that_gitlab_disabled_is_enabled_again_by_a_test_delivery() {
     let scene = Scene::set((19, 1));
     let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     gitlab.set_auto_disabling(true);
@@ -133,7 +133,7 @@ fn a_hook_that_gitlab_disabled_is_enabled_again_by_a_test_delivery() {
 }
 
 #[test]
-fn a_hook_that_gitlab_disabled_for_good_and_cannot_test_is_made_anew() {
+fn scenario_12_a_hook_that_gitlab_disabled_for_good_and_cannot_test_is_made_anew() {
     let scene = Scene::set((19, 1));
     let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
     gitlab.set_auto_disabling(true);

@@ -1,6 +1,6 @@
 //! Making a provider call, and converting its result into an input.
 
-use super::plan::{Edit, asked_to_reconcile};
+use super::plan::{Edit, Sight, asked_to_reconcile};
 use crate::actor::secrets::{hook_mark, hook_spec, target};
 use crate::actor::services::Services;
 use crate::credentials::{Ports, Refusal, SOON};
@@ -34,6 +34,8 @@ pub(super) fn priority(connection: &Connection, call: Call, is_awaited: bool) ->
     match call {
         _ if is_awaited => Priority::Person,
         Call::Ensure { .. } if is_new => Priority::Person,
+        // The hook works with its former secret, too.
+        Call::Repair { .. } if connection.lacks_only_its_secret() => Priority::Check,
         Call::Ensure { .. } | Call::Repair { .. } | Call::Delete { .. } => Priority::Repair,
         Call::Check(_) | Call::Ping(_) => Priority::Check,
     }
@@ -194,7 +196,8 @@ async fn carry_out(
             Ok(judge_ensured(ports, connection, (known, revision), ensured))
         }
         Call::Check(hook) => {
-            let found = hooks.check(access, &target, hook, &spec()?).await?;
+            let (spec, seen) = (spec()?, connection.seen.as_ref());
+            let found = hooks.check(access, &target, hook, &spec, seen).await?;
             Ok(judge(ports, connection, found))
         }
         Call::Repair { hook, revision } => {
@@ -262,6 +265,7 @@ fn written(ports: &Ports, proof: Proof) -> Edit {
         proof: Some(proof),
         checked: true,
         address: Some(ports.public_url.clone()),
+        sight: Some(Sight::Lost),
         ..Edit::default()
     }
 }
@@ -302,11 +306,12 @@ fn judge(ports: &Ports, connection: &Connection, found: Checked) -> (Reply, Edit
         CheckReport::Missing => (missing(ports), false),
     };
     let edit = Edit {
-        repository: Some(found.repository),
-        others: Some(found.others),
+        repository: found.repository,
+        others: found.others,
         checked,
         address,
         drift,
+        sight: Some(found.seen.map_or(Sight::Lost, Sight::Seen)),
         ..Edit::default()
     };
     (reply, edit)

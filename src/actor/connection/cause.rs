@@ -8,7 +8,9 @@ use crate::domain::errand::Priority;
 use crate::domain::id::CommandId;
 use crate::domain::lifecycle::Timer;
 use crate::domain::removal::HookOutcome;
+use crate::domain::rotation::SecretNumber;
 use actix::prelude::*;
+use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -21,8 +23,8 @@ pub(in crate::actor) type Leaving = oneshot::Sender<HookOutcome>;
 pub(in crate::actor) enum Cause {
     /// There may be deliveries to process.
     Deliveries,
-    /// A duplicate of an authentic delivery arrived.
-    Heard,
+    /// Duplicates of authentic deliveries arrived, signed with these secrets.
+    Heard(BTreeSet<SecretNumber>),
     /// Deliveries without a valid signature arrived.
     Rejected {
         /// Their number.

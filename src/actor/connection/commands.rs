@@ -5,7 +5,6 @@ use super::cause::{OwnCause, Waiter, Wanted};
 use super::plan::{Edit, asked_to_reconcile};
 use super::turn::{Doing, Turn};
 use crate::actor::interface::CommandError;
-use crate::actor::secrets;
 use crate::domain::command::{
     ASKED_MAX, Command, CommandKind, CommandOutcome, CommandState, KEPT_MAX,
 };
@@ -16,7 +15,7 @@ use crate::domain::id::{DeliveryId, IncidentId};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject, health};
 use crate::domain::ledger::AskedBy;
 use crate::domain::lifecycle::{Desired, Input};
-use crate::domain::secret::HookSecret;
+use crate::domain::rotation::RotationState;
 use crate::domain::wording;
 use crate::store::{Change, ReadError};
 use futures_util::FutureExt;
@@ -187,18 +186,18 @@ impl Turn {
             CommandKind::Recreate => plain(Input::RecreateRequested),
             // Until the hook is known to have the newest secret, it may sign with the previous one,
             // which another rotation would drop. The newest has never been used.
-            CommandKind::RotateSecret if matches!(connection.previous_secret, Some((_, None))) => {
+            CommandKind::RotateSecret
+                if connection.rotation.state() == RotationState::Unconfirmed =>
+            {
                 plain(Input::SettingsChanged)
             }
-            CommandKind::RotateSecret => {
-                let secret = HookSecret::generate(&*self.services.ports.entropy);
-                let sealed = secrets::seal(&self.services.ports, connection, &secret);
-                let edit = Edit {
-                    secret: Some(sealed),
-                    ..Edit::default()
-                };
-                Ok((Some(Input::SettingsChanged), edit))
+            CommandKind::RotateSecret if !connection.rotation.has_room() => {
+                Err(CommandError::NotNow(wording::SECRETS_HELD))
             }
+            CommandKind::RotateSecret => Ok((
+                Some(Input::SettingsChanged),
+                self.new_secret(connection, false),
+            )),
             CommandKind::Acknowledge(id) => Ok((None, self.acknowledge(id).await?)),
             CommandKind::Resolve(id) => Ok((None, self.resolve(id).await?)),
             CommandKind::Replay(id) => Ok((None, self.replay(id).await?)),

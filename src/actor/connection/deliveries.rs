@@ -13,12 +13,15 @@ use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Input, Phase};
+use crate::domain::rhythm::hour_of;
+use crate::domain::rotation::SecretNumber;
 use crate::domain::time::Timestamp;
 use crate::domain::wording;
 use crate::store::{Change, ReadError};
 use crate::telemetry::{may_log, metric};
 use futures_util::FutureExt;
 use metrics::counter;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 /// Deliveries that are processed in one commit. Between batches, other messages and the other
@@ -171,6 +174,7 @@ impl Turn {
     async fn finish(&mut self, folded: Folded) -> Result<(), CommandError> {
         let now = self.services.ports.now();
         let mut edit = Edit::of(folded.changes);
+        let has_proof = folded.has_arrived && self.has_proof(&folded.outcomes);
         let mut names = Vec::with_capacity(folded.outcomes.len());
         for (delivery, outcome) in folded.outcomes {
             if let Outcome::DeadLetter { reason } = &outcome {
@@ -183,11 +187,11 @@ impl Turn {
                 .push(Change::progress(Delivery { state, ..delivery }));
         }
         // What was read from the provider's log proves nothing about the way from there to here.
-        let input = folded.has_arrived.then(|| {
+        if folded.has_arrived {
             self.state.doubts.hear();
             self.state.tending.hear();
-            Input::DeliveryArrived { hook: folded.hook }
-        });
+        }
+        let input = has_proof.then_some(Input::DeliveryArrived { hook: folded.hook });
         self.step(input, edit).await?;
         self.services.note_change();
         for name in names {
@@ -229,23 +233,42 @@ impl Turn {
 
     /// The path from the provider works. Stored only if that is new: a delivery that is repeated
     /// all day causes no writes. If it cannot be stored now, the next delivery does it.
-    pub(super) async fn hear(&mut self) {
+    pub(super) async fn hear(&mut self, signed_by: BTreeSet<SecretNumber>) {
         self.state.doubts.hear();
         self.state.tending.hear();
         let Some(connection) = &self.state.connection else {
             return;
         };
+        let (now, rotation) = (self.services.ports.now(), &connection.rotation);
         let lifecycle = &connection.lifecycle;
-        if !lifecycle.heard || lifecycle.pings_unanswered > 0 {
-            let edit = Edit {
-                delivery_at: Some(self.services.ports.now()),
-                ..Edit::default()
-            };
-            let input = Input::DeliveryArrived { hook: None };
-            if let Err(error) = self.step(Some(input), edit).await {
-                self.complain(&error);
-            }
+        let is_awaited = !lifecycle.heard || lifecycle.pings_unanswered > 0;
+        let has_proof = signed_by.iter().any(|by| rotation.is_proof(Some(*by)));
+        let is_news = signed_by.iter().any(|by| rotation.is_news(*by, now));
+        let is_to_store = is_news || (is_awaited && has_proof);
+        if !is_to_store {
+            return;
         }
+        let edit = Edit {
+            delivery_at: Some(now),
+            signed: signed_by.into_iter().map(|by| (by, now)).collect(),
+            ..Edit::default()
+        };
+        let input = has_proof.then_some(Input::DeliveryArrived { hook: None });
+        if let Err(error) = self.step(input, edit).await {
+            self.complain(&error);
+        }
+    }
+
+    /// Whether one of these shows that the hook works as it is now: the provider sent it, signed
+    /// with the secret that it has confirmed.
+    fn has_proof(&self, outcomes: &[(Delivery, Outcome)]) -> bool {
+        let Some(connection) = &self.state.connection else {
+            return false;
+        };
+        let mut sent = outcomes.iter().map(|(delivery, _)| delivery);
+        sent.any(|delivery| {
+            delivery.source == Source::Webhook && connection.rotation.is_proof(delivery.signed_by)
+        })
     }
 }
 
@@ -280,6 +303,13 @@ fn note_arrival(edit: &mut Edit, delivery: &Delivery, outcome: &Outcome) {
     let at: Option<Timestamp> = Some(delivery.received_at);
     if delivery.source == Source::Webhook {
         edit.delivery_at = edit.delivery_at.max(at);
+        if let Some(by) = delivery.signed_by {
+            let last = edit.signed.entry(by).or_insert(delivery.received_at);
+            *last = delivery.received_at.max(*last);
+        }
+        if *outcome != Outcome::Pong {
+            edit.hours.insert(hour_of(delivery.received_at));
+        }
     }
     if *outcome != Outcome::Pong {
         edit.event_at = edit.event_at.max(at);

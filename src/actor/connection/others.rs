@@ -5,7 +5,7 @@
 //! delivery has arrived since: after a restart, another ping is requested.
 
 use super::cause::OwnCause;
-use super::plan::Edit;
+use super::plan::{Edit, Sight};
 use super::retire::Retired;
 use super::turn::{Doing, Turn};
 use crate::actor::around::Around;
@@ -207,7 +207,9 @@ impl Turn {
         let stored = self.services.ports.store.takeover(id).await?;
         let mut takeover = stored.unwrap_or_else(|| Takeover::new(id, connection.owner, now));
         takeover.replace(which, now);
-        let edit = Edit::of([Change::PutTakeover(Box::new(takeover))]);
+        let mut edit = Edit::of([Change::PutTakeover(Box::new(takeover))]);
+        // One that only finds nothing changed would not list them.
+        edit.sight = Some(Sight::Lost);
         Ok((Some(Input::CheckRequested), edit))
     }
 }

@@ -7,21 +7,22 @@ use crate::actor::secrets::Resealed;
 use crate::actor::services::Services;
 use crate::domain::backoff::{jittered, scale};
 use crate::domain::command::Command;
-use crate::domain::connection::{
-    Connection, CredentialUse, LastError, PREVIOUS_SECRET_GRACE, Suspicion,
-};
+use crate::domain::connection::{Connection, CredentialUse, LastError, Seen, Suspicion};
 use crate::domain::history::{self, Entry, Facts, Made};
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::ledger::{Asked, AskedBy};
 use crate::domain::lifecycle::{
-    Call, Delay, Effect, Hook, Input, Lifecycle, Observation, Phase, Reply, Timer, step,
+    Call, Delay, Effect, Hook, Input, Observation, Phase, Reply, Timer, step,
 };
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::Repository;
+use crate::domain::rhythm::hour_of;
+use crate::domain::rotation::{RotationState, SecretNumber};
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
 use crate::provider::TheirHook;
 use crate::store::Change;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What changes in a connection besides its lifecycle.
@@ -44,19 +45,27 @@ pub(super) struct Edit {
     /// Other events are wanted.
     pub(super) events: Option<Vec<String>>,
     /// Another secret is wanted.
-    pub(super) secret: Option<Sealed>,
+    pub(super) secret: Option<NewSecret>,
     /// The same secrets, sealed with a newer key.
     pub(super) resealed: Option<Resealed>,
     /// A delivery arrived then.
     pub(super) delivery_at: Option<Timestamp>,
     /// A delivery that was no pong arrived then.
     pub(super) event_at: Option<Timestamp>,
+    /// When deliveries arrived that these secrets signed, the last of each.
+    pub(super) signed: BTreeMap<SecretNumber, Timestamp>,
+    /// The hours in which deliveries arrived that were no pongs.
+    pub(super) hours: BTreeSet<i64>,
+    /// A test delivery is requested because of unusual silence.
+    pub(super) is_quiet_ping: bool,
     /// A call was made with this credential, and succeeded.
     pub(super) credential_used: Option<CredentialUse>,
     /// These credentials lately had no access.
     pub(super) no_access: Option<Vec<CredentialId>>,
     /// The settings that a check found to differ.
     pub(super) drift: Vec<&'static str>,
+    /// What becomes of what a check has seen.
+    pub(super) sight: Option<Sight>,
     /// How the hook came to be that a call ensured.
     pub(super) made: Option<Made>,
     /// Deliveries that could not be read, each with the reason.
@@ -77,6 +86,23 @@ impl Edit {
             ..Self::default()
         }
     }
+}
+
+/// What becomes of what an earlier check has seen.
+#[derive(Clone, Debug)]
+pub(super) enum Sight {
+    /// A check has seen this.
+    Seen(Seen),
+    /// It no longer counts: it was changed, also by us, or a check could not tell.
+    Lost,
+}
+
+/// A secret that replaces the current one.
+#[derive(Clone, Debug)]
+pub(super) struct NewSecret {
+    pub(super) secret: Sealed,
+    /// Why: the end of an interval, or a request.
+    pub(super) is_regular: bool,
 }
 
 /// A request to compare the provider's log with what is stored.
@@ -140,33 +166,41 @@ impl Plan {
 }
 
 /// Plans a step. What it means for incidents, and the end of a connection, needs a look into the
-/// store: see [`super::notes`].
+/// store: see [`super::notes`]. `may_drop`: no delivery is pending that a former secret may sign.
 pub(super) fn plan(
     services: &Services,
     present: &Connection,
     input: Option<Input>,
     edit: Edit,
+    may_drop: bool,
 ) -> Plan {
     let (now, trusted) = (services.ports.now(), services.ports.clock.trusted());
     let mut next = present.clone();
     let (drift, made) = (edit.drift.clone(), edit.made);
-    let is_rotation = edit.secret.is_some();
+    let rotation = edit.secret.as_ref().map(|new| new.is_regular);
+    let has_other_events = edit.events.is_some();
+    let steady = services.ports.clock.steady();
     let more = edit.told.clone();
-    let (changes, unreadable) = apply(&mut next, edit, now);
+    let (changes, unreadable) = apply(&mut next, edit, now, steady);
     let mut effects = Vec::new();
     let is_shown_to_be_gone = matches!(input, Some(Input::Replied(Reply::Deleted { .. })));
+    let is_start = input == Some(Input::Recovered);
     if let Some(input) = input {
         (next.lifecycle, effects) = step(next.lifecycle, input);
     }
     note_hook(&mut next, present, now);
-    settle_secrets(&mut next, now, trusted);
+    note_secret(&mut next, present, has_other_events);
+    settle_secrets(&mut next, &mut effects, now, is_start);
+    let passed = Some(now.min(trusted)).filter(|_| may_drop);
+    let dropped = passed.and_then(|passed| next.rotation.drop_old(passed));
     let observations: Vec<_> = effects.iter().filter_map(Effect::observation).collect();
     let facts = Facts {
         observations: &observations,
         call: effects.iter().find_map(Effect::call),
         drift: &drift,
         made,
-        is_rotation,
+        rotation,
+        dropped,
     };
     let mut told = history::tell(present, &next, &facts, now);
     told.extend(more);
@@ -185,7 +219,12 @@ pub(super) fn plan(
 }
 
 /// Changes what is to be changed, and hands back the rest.
-fn apply(next: &mut Connection, edit: Edit, now: Timestamp) -> (Vec<Change>, Vec<String>) {
+fn apply(
+    next: &mut Connection,
+    edit: Edit,
+    now: Timestamp,
+    steady: Timestamp,
+) -> (Vec<Change>, Vec<String>) {
     if let Some(repository) = edit.repository {
         next.repository = Some(repository.id);
         next.full_name = repository.full_name;
@@ -200,6 +239,11 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp) -> (Vec<Change>, Vec
     if edit.checked {
         next.last_check_at = Some(now);
     }
+    match edit.sight {
+        Some(Sight::Seen(seen)) => next.seen = Some(seen),
+        Some(Sight::Lost) => next.seen = None,
+        None => {}
+    }
     if edit.address.is_some() {
         next.address = edit.address;
     }
@@ -211,16 +255,24 @@ fn apply(next: &mut Connection, edit: Edit, now: Timestamp) -> (Vec<Change>, Vec
     if let Some(events) = edit.events {
         next.events = events;
     }
-    if let Some(secret) = edit.secret {
-        let old = std::mem::replace(&mut next.secret, secret);
-        next.previous_secret = Some((old, None));
+    if let Some(new) = edit.secret {
+        let old = std::mem::replace(&mut next.secret, new.secret);
+        next.rotation.begin(old, None, now);
     }
     if let Some(resealed) = edit.resealed {
         next.secret = resealed.secret;
-        let previous = next.previous_secret.as_mut().zip(resealed.previous);
-        if let Some(((old, _), anew)) = previous {
-            *old = anew;
+        for (old, anew) in next.rotation.old.iter_mut().zip(resealed.old) {
+            old.secret = anew;
         }
+    }
+    for (number, at) in edit.signed {
+        next.rotation.hear(number, at.min(now));
+    }
+    for hour in edit.hours {
+        next.rhythm.hear(hour, hour_of(steady));
+    }
+    if edit.is_quiet_ping {
+        next.quiet_ping_at = Some(now);
     }
     next.last_delivery_at = edit.delivery_at.max(next.last_delivery_at);
     next.last_event_at = edit.event_at.max(next.last_event_at);
@@ -243,24 +295,43 @@ fn note_hook(next: &mut Connection, present: &Connection, now: Timestamp) {
     if next.lifecycle.hook == Hook::Absent {
         next.address = None;
     }
+    // What was seen is of another hook, or of one that we change or may have changed since.
+    if !next.has_hook_as_wanted() {
+        next.seen = None;
+    }
 }
 
-/// The secret before a rotation is kept until the new one is known to be in place, and a while
-/// longer: by time that has passed for sure, for it cannot be brought back.
-fn settle_secrets(next: &mut Connection, now: Timestamp, trusted: Timestamp) {
-    let Lifecycle {
-        applied, wanted, ..
-    } = next.lifecycle;
-    match &mut next.previous_secret {
-        Some((_, until @ None)) if applied == Some(wanted) => {
-            *until = Some(now.plus(PREVIOUS_SECRET_GRACE));
-        }
-        Some((_, Some(until))) if *until <= now.min(trusted) => next.previous_secret = None,
-        // Dated by a clock that has gone back.
-        Some((_, Some(until))) if until.since(now) > PREVIOUS_SECRET_GRACE => {
-            *until = now.plus(PREVIOUS_SECRET_GRACE);
-        }
-        Some(_) | None => {}
+/// Where only a new secret is to be written, the hook works meanwhile.
+fn note_secret(next: &mut Connection, present: &Connection, has_other_events: bool) {
+    let (was, is) = (&present.lifecycle, &next.lifecycle);
+    if was.wanted == is.wanted {
+        return;
+    }
+    let was_whole = was.applied == Some(was.wanted) || present.lacks_only_its_secret();
+    let is_alone = was_whole && !has_other_events;
+    next.rotation.alone = is_alone.then_some(is.wanted);
+}
+
+/// A new secret is confirmed once the provider has reported all settings as written, and no earlier
+/// call can change them any more. From then on only what it signs proves that the hook works, which
+/// a ping is to show soon.
+fn settle_secrets(
+    next: &mut Connection,
+    effects: &mut Vec<Effect>,
+    now: Timestamp,
+    is_start: bool,
+) {
+    next.rotation.redate(now);
+    let is_news = next.has_hook_as_wanted() && next.rotation.confirm(now);
+    let l = &mut next.lifecycle;
+    if is_news {
+        l.heard = false;
+    }
+    let is_unproven = next.rotation.state() == RotationState::Unproven;
+    if l.phase == Phase::Active && (is_news || (is_start && is_unproven)) {
+        let delay = if is_news { Delay::Proof } else { Delay::Spread };
+        effects.retain(|effect| !matches!(effect, Effect::Schedule(Timer::Ping, _)));
+        effects.push(Effect::Schedule(Timer::Ping, delay));
     }
 }
 
@@ -287,6 +358,8 @@ fn duration(services: &Services, next: &Connection, delay: Delay, now: Timestamp
         Delay::CheckInterval => jittered(settings.check_interval, chance),
         Delay::Spread => scale(settings.check_interval, chance),
         Delay::PingInterval => jittered(settings.ping_interval, chance),
+        Delay::Answer => jittered(settings.answer_time.min(settings.ping_interval), chance),
+        Delay::Proof => jittered(settings.proof_wait.min(settings.ping_interval), chance),
         Delay::Backoff(attempt) => settings.retry.wait(attempt, chance),
         Delay::SlowBackoff(attempt) => settings.slow_retry.wait(attempt, chance),
         // Never earlier than required, and spread over time.

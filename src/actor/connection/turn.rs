@@ -12,7 +12,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
 use crate::domain::id::{ConnectionId, HookId};
-use crate::domain::lifecycle::{Call, Input, SuspendReason, Timer};
+use crate::domain::lifecycle::{Call, Input, Reply, SuspendReason, Timer};
 use crate::domain::removal::HookOutcome;
 use crate::domain::standing::Fingerprint;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
@@ -73,7 +73,7 @@ impl Turn {
         }
         match cause {
             Cause::Deliveries => self.drain().await,
-            Cause::Heard => self.hear().await,
+            Cause::Heard(signed_by) => self.hear(signed_by).await,
             Cause::Rejected { times } => self.doubt(times).await,
             Cause::Wanted(wanted) => self.do_wanted(*wanted).await,
             Cause::Asked(waiter) => {
@@ -87,7 +87,7 @@ impl Turn {
             // Who waited and went away does not care.
             Cause::WhenSettled(sender) => drop(sender.send(())),
             Cause::MoveTurn => self.take_move_turn().await,
-            Cause::Fired(timer, _) => self.must(Input::TimerFired(timer), Edit::default()).await,
+            Cause::Fired(timer, _) => self.fire(timer).await,
         }
         self.tend().await;
         self
@@ -108,7 +108,11 @@ impl Turn {
                 self.weigh(&input, &mut edit);
                 self.note_others(&input, &mut edit).await;
                 self.end_move_turn(&input);
+                let is_intact = input == Input::Replied(Reply::Intact);
                 self.must(input, edit).await;
+                if is_intact {
+                    self.listen().await;
+                }
             }
             OwnCause::More => self.drain().await,
             OwnCause::ProcessAgain => {
@@ -116,7 +120,7 @@ impl Turn {
                 self.drain().await;
             }
             OwnCause::Retry => self.pay().await,
-            OwnCause::Fire(timer) => self.must(Input::TimerFired(timer), Edit::default()).await,
+            OwnCause::Fire(timer) => self.fire(timer).await,
             OwnCause::Test(authentic) => self.test(authentic).await,
             OwnCause::JudgeTest => self.judge_test().await,
             OwnCause::Retired(retired) => self.end_retirement(retired).await,
@@ -160,7 +164,7 @@ impl Turn {
             }
             Cause::MoveTurn => self.give_turn_back(None),
             Cause::Fired(timer, _) => self.later(OwnCause::Fire(timer)),
-            Cause::Heard | Cause::Rejected { .. } | Cause::WhenSettled(_) => {}
+            Cause::Heard(_) | Cause::Rejected { .. } | Cause::WhenSettled(_) => {}
         }
     }
 
@@ -197,7 +201,8 @@ impl Turn {
     ) -> Result<Plan, CommandError> {
         let present = self.state.connection.as_ref();
         let present = present.ok_or(CommandError::NoSuchConnection)?;
-        let mut plan = plan(&self.services, present, input, edit);
+        let may_drop = self.may_drop_secrets(present).await?;
+        let mut plan = plan(&self.services, present, input, edit, may_drop);
         notes::complete(&self.services.ports, present, &mut plan).await?;
         Ok(plan)
     }

@@ -41,14 +41,14 @@ async fn a_delivery_that_was_stored_before_answers_a_ping_and_is_written_down_on
     let (farm, connection) = Farm::connected().await;
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert!(farm.get(connection.id).lifecycle.is_silent());
-    farm.actors.heard(connection.id);
+    farm.actors.heard(connection.id, connection.rotation.number);
     farm.until(|| !farm.get(connection.id).lifecycle.is_silent())
         .await;
     let heard = farm.get(connection.id);
     assert!(heard.last_delivery_at.is_some());
     assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Resolved);
     // A second one tells nothing new: not even its time is stored.
-    farm.actors.heard(connection.id);
+    farm.actors.heard(connection.id, connection.rotation.number);
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(farm.get(connection.id), heard);
 }

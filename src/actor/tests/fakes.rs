@@ -331,6 +331,7 @@ impl Farm {
             owner: connection.owner,
             event: event.to_owned(),
             received_at: now,
+            signed_by: Some(connection.rotation.number),
             ..samples::delivery(n, connection.id)
         };
         let id = delivery.id;

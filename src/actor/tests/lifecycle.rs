@@ -118,14 +118,14 @@ async fn disconnecting_during_a_creation_in_flight_ends_with_no_hook() {
 }
 
 #[actix::test]
-async fn disconnecting_with_the_provider_down_goes_on_in_the_background() {
+async fn scenario_06_disconnecting_with_the_provider_down_goes_on_in_the_background() {
     let (farm, connection) = Farm::connected().await;
     farm.provider.always_does(Some(Behaviour::Hang));
     farm.ask(connection.id, CommandKind::Disconnect { delete_hook: true })
         .await;
     let refused = farm.command(connection.id, CommandKind::Check).await;
     assert!(refused.is_err(), "for its user it is gone already");
-    tokio::time::sleep(Duration::from_hours(72)).await;
+    tokio::time::sleep(Duration::from_hours(7 * 24)).await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);
     farm.provider.always_does(None);
     farm.is_gone(connection.id).await;
@@ -237,7 +237,7 @@ async fn changed_events_are_written_and_drift_is_repaired() {
 }
 
 #[actix::test]
-async fn a_refused_credential_suspends_once_and_a_new_one_resumes() {
+async fn scenario_13_a_refused_credential_suspends_once_and_a_new_one_resumes() {
     let (farm, connection) = Farm::connected().await;
     farm.provider.always_does(Some(Behaviour::Refuse(
         Failure::Unauthorized,
@@ -363,13 +363,10 @@ async fn rotating_the_secret_keeps_the_old_one_for_a_while() {
     assert_eq!(both.len(), 2);
     assert_eq!(both[1], before[0]);
     assert_ne!(both[0], before[0]);
+    farm.process(&now, "push 1").await;
     tokio::time::sleep(Duration::from_hours(2)).await;
-    assert_eq!(farm.actors.hook_secrets(&farm.get(connection.id)).len(), 1);
-    assert_eq!(
-        farm.get(connection.id).previous_secret,
-        None,
-        "and then forgets it"
-    );
+    let left = farm.actors.hook_secrets(&farm.get(connection.id));
+    assert_eq!(left, both[..1], "and then forgets it");
 }
 
 /// Nobody knows whether the hook has the new secret yet: it must not fall out of what is accepted.

@@ -1,13 +1,15 @@
 //! A provider that does what a script says.
 
 use super::grants::FakeGrants;
+use crate::domain::connection::Seen;
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::repo::{Repository, RepositoryId};
-use crate::domain::secret::Proof;
+use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::standing::Fingerprint;
+use crate::domain::time::Timestamp;
 use crate::domain::user::Account;
 use crate::provider::{
     Access, Calling, CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Listed, Pinged,
@@ -33,11 +35,15 @@ pub(super) enum Behaviour {
 #[derive(Default)]
 pub(super) struct FakeProvider {
     pub(super) hooks: Mutex<BTreeMap<u64, (String, Vec<String>)>>,
+    /// With what each hook signs.
+    pub(super) secrets: Mutex<BTreeMap<u64, HookSecret>>,
     pub(super) script: Mutex<VecDeque<Behaviour>>,
     pub(super) always: Mutex<Option<Behaviour>>,
     pub(super) calls: Mutex<Vec<(&'static str, Instant)>>,
     /// For whom and why each call was made.
     pub(super) errands: Mutex<Vec<(&'static str, Errand)>>,
+    /// What each check was told to have been seen before.
+    pub(super) asked_with: Mutex<Vec<Option<String>>>,
     next: AtomicU64,
     has_no_repository: Mutex<bool>,
     /// What is said to these tokens, whatever they ask.
@@ -226,6 +232,7 @@ impl Hooks for FakeProvider {
             self.hooks
                 .lock()
                 .insert(id, (spec.url.clone(), spec.events.clone()));
+            self.secrets.lock().insert(id, spec.secret.clone());
             Ensured {
                 hook: HookId(id),
                 created: found.is_none(),
@@ -241,6 +248,7 @@ impl Hooks for FakeProvider {
         target: &'a Target,
         hook: HookId,
         spec: &'a HookSpec,
+        seen: Option<&'a Seen>,
     ) -> Calling<'a, Checked> {
         Box::pin(self.call("check", access, move || {
             let disabled = *self.disabled.lock();
@@ -261,11 +269,17 @@ impl Hooks for FakeProvider {
                 },
                 None => CheckReport::Missing,
             };
-            let repository = self.repository_now(target);
+            self.asked_with
+                .lock()
+                .push(seen.map(|seen| seen.tag.clone()));
+            let is_intact = report == CheckReport::Intact;
+            let of = [u8::try_from(spec.revision).unwrap(); 32];
+            let (tag, at) = (self.count("check").to_string(), Timestamp(0));
             Checked {
                 report,
-                others: self.others(hook.0),
-                repository,
+                others: Some(self.others(hook.0)),
+                repository: Some(self.repository_now(target)),
+                seen: is_intact.then_some(Seen { tag, of, at }),
             }
         }))
     }
@@ -283,6 +297,7 @@ impl Hooks for FakeProvider {
                 Some((url, events)) => {
                     url.clone_from(&spec.url);
                     events.clone_from(&spec.events);
+                    self.secrets.lock().insert(hook.0, spec.secret.clone());
                     Repaired::Done {
                         proof: Proof::Signature,
                     }

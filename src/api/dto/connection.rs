@@ -11,15 +11,17 @@ use crate::domain::ledger::Ledger;
 use crate::domain::lifecycle::{Hook, Phase, SuspendReason};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
+use crate::domain::rotation::RotationState;
 use crate::domain::takeover::{Other, OtherState, Takeover};
 use crate::domain::time::Timestamp;
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 shapes! {
     /// A connection: a repository whose webhook Hookherd manages.
     Connection(
-        connection: &connection::Connection, history: Option<&History>, public_url: &str,
+        connection: &connection::Connection, history: Option<&History>, watch: &Watch<'_>,
         ledger: Option<&Ledger>, takeover: Option<&Takeover>
     ) {
         /// Id of the connection.
@@ -47,7 +49,7 @@ shapes! {
             example =
                 "https://hooks.example/api/v2/webhooks/github/0123456789abcdefghjkmnpqrstvwxyz"
         )]
-        webhook_url: String = webhook_url(connection, public_url),
+        webhook_url: String = webhook_url(connection, watch.public_url),
         /// State of the webhook.
         webhook_status: WebhookStatus = connection.webhook_status(),
         /// Events that the webhook subscribes to.
@@ -65,7 +67,7 @@ shapes! {
         last_event_at: Option<Timestamp> = connection.last_event_at,
         /// Health of the webhook.
         health: Health =
-            Health::of(connection, &health(connection, history), public_url, ledger),
+            Health::of(connection, &health(connection, history), watch, ledger),
         /// Why the last call to the provider failed. Null after a success.
         last_error: Option<LastError> = connection.last_error.as_ref().map(LastError::of),
         /// Webhooks that others made in the repository for this server, and what becomes of them.
@@ -91,7 +93,7 @@ shapes! {
 
     /// Health of a webhook.
     Health(
-        connection: &connection::Connection, found: &health::Health, public_url: &str,
+        connection: &connection::Connection, found: &health::Health, watch: &Watch<'_>,
         ledger: Option<&Ledger>
     ) {
         /// Whether the webhook works. `healthy` means proven: see `last_proof_at`.
@@ -107,7 +109,7 @@ shapes! {
         /// What proved it then.
         last_proof_by: Option<ProvenBy> = found.proven_by,
         /// True while the webhook still delivers to a former public URL.
-        is_to_move: bool = connection.is_to_move(public_url),
+        is_to_move: bool = connection.is_to_move(watch.public_url),
         /// Checks and pings that failed in a row.
         checks_failed: u32 = connection.lifecycle.checks_failed,
         /// Pings in a row without a delivery.
@@ -129,8 +131,39 @@ shapes! {
         /// True when the last successful call used another user's shared credential.
         uses_shared_credential: bool =
             matches!(connection.credential_used, Some(CredentialUse::Shared(_))),
+        /// Secret of the webhook, and its rotation.
+        secret: SecretState = SecretState::of(connection, watch),
+        /// When silence becomes unusual: after that the webhook is pinged, before its interval is
+        /// up. Null when no rhythm is known, or silence is usual.
+        delivery_expected_at: Option<Timestamp> = expected_by(connection),
+        /// When the webhook was last pinged because of unusual silence.
+        last_quiet_ping_at: Option<Timestamp> = connection.quiet_ping_at,
         /// Missed deliveries, and the result of their recovery.
         gaps: Gaps = Gaps::of(ledger),
+    }
+
+    /// The secret of a webhook, and its rotation.
+    SecretState(connection: &connection::Connection, watch: &Watch<'_>) {
+        /// Whether former secrets are accepted, and why.
+        state: RotationState = connection.rotation.state(),
+        /// What that means and what ends it. Null when there is nothing to say.
+        message: Option<&'static str> = connection.rotation.state().message(),
+        /// When the present secret was made.
+        made_at: Timestamp = connection.rotation.made_at,
+        /// When the provider confirmed it. Null before that, and for the first one.
+        confirmed_at: Option<Timestamp> = connection.rotation.confirmed_at,
+        /// When a delivery signed with it first arrived after that.
+        proven_at: Option<Timestamp> = connection.rotation.proven_at,
+        /// Number of former secrets that are still accepted.
+        former: usize = connection.rotation.old.len(),
+        /// When a delivery last arrived that one of those signs.
+        former_used_at: Option<Timestamp> =
+            connection.rotation.old.iter().filter_map(|old| old.used_at).max(),
+        /// When the next regular rotation is due. Null when there is none
+        /// (`health.rotate_every`).
+        next_rotation_at: Option<Timestamp> = watch
+            .rotate_every
+            .map(|every| connection.rotation.due_at(connection.id, every)),
     }
 
     /// Why a webhook is not healthy.
@@ -144,6 +177,23 @@ shapes! {
         /// What it is and what happens next.
         message: &'static str = reason.cause.message(),
     }
+}
+
+/// How connections are watched, as far as their shape shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'a> {
+    /// The present public URL.
+    pub public_url: &'a str,
+    /// Interval at which secrets are rotated; `None` for never.
+    pub rotate_every: Option<Duration>,
+}
+
+/// When silence since the last delivery becomes unusual, while that is looked at.
+fn expected_by(connection: &connection::Connection) -> Option<Timestamp> {
+    let since = connection
+        .last_delivery_at
+        .filter(|_| connection.is_enabled());
+    connection.rhythm.expected_by(since?)
 }
 
 fn webhook_url(connection: &connection::Connection, public_url: &str) -> String {

@@ -4,6 +4,7 @@ use super::GapTotals;
 use crate::api::schema::OutcomeName;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::incident::IncidentStatus;
+use crate::domain::rotation::RotationState;
 use crate::domain::time::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +23,10 @@ pub struct Stats {
     /// Number of webhooks that still deliver to a former public address. Null for a while after a
     /// start, until all were checked.
     pub webhooks_to_move: Option<usize>,
+    /// Number of webhooks whose former secrets are still accepted, by state of the rotation. Every
+    /// state but `settled` is present.
+    #[schema(value_type = BTreeMap<String, usize>)]
+    pub webhooks_with_old_secrets: BTreeMap<RotationState, usize>,
     /// Totals of incidents.
     pub incidents: IncidentStats,
     /// Totals of deliveries.

@@ -6,6 +6,7 @@ use crate::api::scope::Shared;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::BodyDigest;
 use crate::domain::id::ConnectionId;
+use crate::domain::rotation::{OLD_SECRETS_MAX, SecretNumber};
 use crate::domain::secret::{HookSecret, Proof};
 use crate::provider::{Claim, Decode, HeaderLookup, Inbound, Proven, Verified, VerifyError};
 use crate::telemetry::may_log;
@@ -17,16 +18,25 @@ use std::sync::Arc;
 /// pass over the body, and the time must not tell how many connections a repository has. Hooks
 /// that we made have a key in their URL.
 const CLAIMED_TRIES: usize = 16;
-/// Secrets that are tried for a delivery with one, at most: the current one, and the one before it.
-const KEYED_TRIES: usize = 2;
+/// Secrets that are tried for a delivery with one, at most: the current one, and former ones.
+const KEYED_TRIES: usize = 1 + OLD_SECRETS_MAX;
 
 /// A delivery that was verified, with whose it is.
 pub(super) struct Authentic {
     pub(super) connection: Connection,
+    /// The secret that verified it.
+    pub(super) signed_by: SecretNumber,
     pub(super) decoder: Arc<dyn Decode>,
     pub(super) verified: Verified,
     pub(super) digest: BodyDigest,
     pub(super) body: Body,
+}
+
+/// A delivery whose signature was verified: whose it is, and by which of their secrets.
+pub(super) struct Whose {
+    pub(super) connection: Connection,
+    pub(super) signed_by: SecretNumber,
+    pub(super) proven: Proven,
 }
 
 /// Headers as the decoder looks them up.
@@ -80,7 +90,7 @@ impl Inquiry<'_> {
     }
 
     /// Whose it is, of those that it may be of.
-    pub(super) fn prove(&self, of: Vec<Connection>) -> Result<(Connection, Proven), Problem> {
+    pub(super) fn prove(&self, of: Vec<Connection>) -> Result<Whose, Problem> {
         let headers = Headers(self.headers);
         let inbound = self.inbound(&headers);
         self.try_all(inbound, of)
@@ -115,7 +125,7 @@ impl Inquiry<'_> {
         &self,
         inbound: Inbound<'_>,
         candidates: Vec<Connection>,
-    ) -> Result<(Connection, Proven), VerifyError> {
+    ) -> Result<Whose, VerifyError> {
         let (least, most) = if self.is_keyed {
             (1, KEYED_TRIES)
         } else {
@@ -128,7 +138,8 @@ impl Inquiry<'_> {
                 .shared
                 .opened
                 .secrets_of(&*self.shared.connections, &connection);
-            let secrets = &secrets[..secrets.len().min(most - tried)];
+            let count = secrets.secrets.len().min(most - tried);
+            let (numbers, secrets) = (&secrets.numbers, &secrets.secrets[..count]);
             tried += secrets.len();
             if secrets.is_empty() {
                 continue;
@@ -136,7 +147,12 @@ impl Inquiry<'_> {
             match self.decoder.prove(inbound, secrets, connection.proof) {
                 Ok(proven) => {
                     let proven = self.at_some_time(inbound, &connection, secrets, proven);
-                    return Ok((connection, proven));
+                    let signed_by = numbers.get(proven.secret()).copied();
+                    return Ok(Whose {
+                        signed_by: signed_by.unwrap_or(connection.rotation.number),
+                        connection,
+                        proven,
+                    });
                 }
                 Err(why) => {
                     // Only who knows the unguessable key may make a connection doubt its hook.

@@ -23,11 +23,11 @@ async fn shape(me: &Me, connection: &Connection) -> Result<dto::Connection, Prob
     let history = me.owned().history_of(connection).await?;
     let ledger = me.owned().ledger(connection.id).await?;
     let takeover = me.owned().takeover_of(connection).await?;
-    let public_url = &me.settings.public_url;
+    let watch = me.settings.watch();
     let (history, ledger) = (history.as_ref(), ledger.as_ref());
     let takeover = takeover.as_ref();
     Ok(dto::Connection::of(
-        connection, history, public_url, ledger, takeover,
+        connection, history, &watch, ledger, takeover,
     ))
 }
 

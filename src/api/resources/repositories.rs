@@ -162,8 +162,8 @@ pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answe
 /// The answer with a new connection.
 pub(super) async fn created(me: &Me, connection: &Connection) -> Answer {
     let takeover = me.owned().takeover_of(connection).await?;
-    let (public_url, takeover) = (&me.settings.public_url, takeover.as_ref());
-    let dto = dto::Connection::of(connection, None, public_url, None, takeover);
+    let (watch, takeover) = (me.settings.watch(), takeover.as_ref());
+    let dto = dto::Connection::of(connection, None, &watch, None, takeover);
     json(StatusCode::CREATED, &dto)
 }
 

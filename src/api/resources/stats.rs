@@ -30,6 +30,7 @@ pub(in crate::api) async fn show(me: Me) -> Answer {
         connections_by_status: counts.connections,
         webhooks_to_delete: counts.connections_leaving,
         webhooks_to_move: me.connections.hooks_to_move(me.caller.user),
+        webhooks_with_old_secrets: counts.rotating,
         incidents: incidents(owned, me.now()).await?,
         gaps: GapTotals::of(&owned.gap_totals().await?),
         behind_since,

@@ -20,6 +20,7 @@ use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::operation::{Operation, chunked};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository, RepositoryId};
+use crate::domain::rotation::{SecretNumber, Signer};
 use crate::domain::samples;
 use crate::domain::secret::{HookSecret, Proof, Sealed};
 use crate::domain::time::Clock;
@@ -215,7 +216,7 @@ impl Connections for FakeConnections {
         self.changes.subscribe()
     }
 
-    fn heard(&self, _: ConnectionId) {
+    fn heard(&self, _: ConnectionId, _: SecretNumber) {
         self.heard.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -227,9 +228,18 @@ impl Connections for FakeConnections {
         None
     }
 
-    fn hook_secrets(&self, connection: &Connection) -> Vec<HookSecret> {
+    fn hook_secrets(&self, connection: &Connection) -> Vec<Signer> {
         let secrets = self.secrets.lock();
-        secrets.get(&connection.id).cloned().into_iter().collect()
+        let number = connection.rotation.number;
+        let secret = secrets.get(&connection.id).cloned();
+        let signer = secret.map(|secret| Signer { number, secret });
+        let old = connection.rotation.old.iter().map(|old| {
+            let text = String::from_utf8(old.secret.0.clone()).unwrap();
+            let secret = HookSecret::new(text).unwrap();
+            let number = old.number;
+            Signer { number, secret }
+        });
+        signer.into_iter().chain(old).collect()
     }
 
     fn add_grant(

@@ -5,8 +5,11 @@ use super::stage::{Stage, connect};
 use super::wire::{Reply, answered};
 use crate::domain::delivery::DeliveryState;
 use crate::domain::id::UserId;
+use crate::domain::rotation::SecretNumber;
+use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
 use crate::provider::signature::github_sign;
-use crate::store::Read;
+use crate::store::{Change, Read};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -59,6 +62,40 @@ fn the_answer_says_what_becomes_of_it() {
     assert_eq!(api.connections.delivered.load(Ordering::SeqCst), 3);
     let heard = api.connections.heard.load(Ordering::SeqCst);
     assert_eq!(heard, 2, "duplicates count as heard");
+}
+
+/// During a rotation a delivery is stored with the secret that verified it.
+#[test]
+fn it_is_stored_which_of_the_accepted_secrets_signed_a_delivery() {
+    let api = Stage::new();
+    let signed_by = |reply: &Reply| got(api.store.delivery(reply.delivery_id())).signed_by;
+    let deliver = |id: &str, key: &str, body: &[u8]| {
+        let path = format!("/api/v2/webhooks/github/{}", api.connection.hook_key);
+        let signature = signed_with(key.as_bytes(), body);
+        let headers = [("X-Hub-Signature-256", signature.as_str())];
+        api.deliver_to(&path, id, "push", &headers, body)
+    };
+    let first = api.deliver("d0", "push", b"{\"n\":0}");
+    assert_eq!(signed_by(&first), Some(SecretNumber(1)));
+    let (older, old) = ("a".repeat(64), "b".repeat(64));
+    let mut rotated = got(api.store.connection(api.connection.id));
+    for secret in [&older, &old] {
+        let sealed = Sealed(secret.as_bytes().to_vec());
+        rotated.rotation.begin(sealed, None, Timestamp(1));
+    }
+    api.commit(vec![Change::PutConnection(Box::new(rotated.clone()))]);
+    for (n, (key, number)) in [(&old, 2), (&older, 1), (&old, 2)].into_iter().enumerate() {
+        let reply = deliver(&format!("o{n}"), key, format!("{{\"o\":{n}}}").as_bytes());
+        assert_eq!(reply.status, 202);
+        assert_eq!(signed_by(&reply), Some(SecretNumber(number)));
+    }
+    let new = api.deliver("d1", "push", b"{\"n\":1}");
+    assert_eq!(signed_by(&new), Some(SecretNumber(3)));
+    // One that is dropped is refused at once.
+    rotated.rotation.old.truncate(1);
+    api.commit(vec![Change::PutConnection(Box::new(rotated))]);
+    assert_eq!(deliver("o7", &older, b"{\"o\":7}").status, 401);
+    assert_eq!(deliver("o8", &old, b"{\"o\":8}").status, 202);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Limits that cannot be meant are refused, with the key and what would do.
 
 use super::{Config, assert_error, error_of, parse, with};
+use std::time::Duration;
 
 /// A line of a section, and what is said of it.
 #[track_caller]
@@ -97,6 +98,20 @@ fn times_and_sizes_have_units_and_bounds() {
             assert_refused(section, &format!("{key} = \"{value}\""), &says);
         }
         assert!(parse(&format!("[{section}]\n{key} = \"1000years\"")).is_ok());
+    }
+}
+
+#[test]
+fn secrets_are_rotated_at_most_daily_or_never() {
+    let of = |value: &str| parse(&format!("[health]\nrotate_every = \"{value}\""));
+    let every = |value: &str| of(value).unwrap().health.rotate_every;
+    assert_eq!(parse("").unwrap().health.rotate_every, None);
+    assert_eq!(every("never"), None);
+    assert_eq!(every("24h"), Some(Duration::from_hours(24)));
+    assert_eq!(every("90days"), Some(Duration::from_hours(24 * 90)));
+    for bad in ["23h 59m", "0s", "off", "", "1001years", "-1d"] {
+        let line = format!("rotate_every = \"{bad}\"");
+        assert_refused("health", &line, &["health.rotate_every", "at least 24h"]);
     }
 }
 

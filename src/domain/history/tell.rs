@@ -4,6 +4,7 @@ use super::{Entry, EntryKind, Evidence, Reaction};
 use crate::domain::connection::Connection;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Call, Desired, Observation, Phase, SuspendReason};
+use crate::domain::rotation::Dropped;
 use crate::domain::time::Timestamp;
 use std::collections::BTreeSet;
 
@@ -27,8 +28,10 @@ pub struct Facts<'a> {
     pub drift: &'a [&'static str],
     /// How the hook came to be, after a call that ensures it.
     pub made: Option<Made>,
-    /// Whether a new secret was made.
-    pub is_rotation: bool,
+    /// When a new secret was made: whether that was regular, at the end of an interval.
+    pub rotation: Option<bool>,
+    /// Former secrets were dropped.
+    pub dropped: Option<Dropped>,
 }
 
 impl Facts<'_> {
@@ -52,6 +55,13 @@ pub fn tell(was: &Connection, is: &Connection, facts: &Facts<'_>, now: Timestamp
         entries.extend(observed(was, is, facts, *observation, now));
     }
     entries.extend(by_difference(was, is, now));
+    if let Some(dropped) = facts.dropped {
+        let evidence = match dropped {
+            Dropped::Unused => Evidence::Delivery,
+            Dropped::Used => Evidence::Time,
+        };
+        entries.push(Entry::new(EntryKind::OldSecretDropped, evidence, now));
+    }
     // A resumption may be both requested and observed.
     let mut seen = BTreeSet::new();
     entries.retain(|entry| entry.kind != EntryKind::Resumed || seen.insert(entry.kind));
@@ -77,8 +87,13 @@ fn by_request(was: &Connection, is: &Connection, facts: &Facts<'_>, now: Timesta
             ..entry(EntryKind::EventsChanged)
         });
     }
-    if facts.is_rotation {
-        entries.push(entry(EntryKind::RotationBegun));
+    if let Some(is_regular) = facts.rotation {
+        let evidence = if is_regular {
+            Evidence::Time
+        } else {
+            Evidence::Request
+        };
+        entries.push(Entry::new(EntryKind::RotationBegun, evidence, now));
     }
     entries
 }
@@ -164,14 +179,14 @@ fn ensured(was: &Connection, made: Option<Made>, hook: HookId) -> Option<EntryKi
 
 fn by_difference(was: &Connection, is: &Connection, now: Timestamp) -> Vec<Entry> {
     let mut entries = Vec::new();
-    match (&was.previous_secret, &is.previous_secret) {
-        (Some((_, None)), Some((_, Some(_)))) => {
+    let (rotating, rotated) = (&was.rotation, &is.rotation);
+    if rotating.number == rotated.number {
+        if rotating.confirmed_at.is_none() && rotated.confirmed_at.is_some() {
             entries.push(Entry::new(EntryKind::Rotated, Evidence::Write, now));
         }
-        (Some((_, Some(_))), None) => {
-            entries.push(Entry::new(EntryKind::OldSecretDropped, Evidence::Time, now));
+        if rotating.proven_at.is_none() && rotated.proven_at.is_some() {
+            entries.push(Entry::new(EntryKind::SecretProven, Evidence::Delivery, now));
         }
-        (_, _) => {}
     }
     match (was.lifecycle.refused, is.lifecycle.refused) {
         (false, true) => entries.push(Entry {

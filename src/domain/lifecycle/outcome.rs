@@ -100,13 +100,20 @@ fn count_ping(mut l: Lifecycle) -> Step {
     if !l.heard {
         l.pings_unanswered = l.pings_unanswered.saturating_add(1);
     }
-    let is_silent = l.is_silent();
-    let step = begin_watch(settle(l, 0));
+    let (is_silent, is_unanswered) = (l.is_silent(), l.pings_unanswered > 0);
+    let (l, mut effects) = begin_watch(settle(l, 0));
     if is_silent {
-        observe(step, Observation::HookSilent)
-    } else {
-        step
+        return observe((l, effects), Observation::HookSilent);
     }
+    // One that gets no answer is soon followed by another.
+    if is_unanswered {
+        for effect in &mut effects {
+            if *effect == Effect::Schedule(Timer::Ping, Delay::PingInterval) {
+                *effect = Effect::Schedule(Timer::Ping, Delay::Answer);
+            }
+        }
+    }
+    (l, effects)
 }
 
 /// The provider has disabled the hook. A test delivery that we answer enables it again; if that did

@@ -187,7 +187,7 @@ fn take_timer(mut l: Lifecycle, timer: Timer) -> Step {
         // The other call is outstanding: the ping follows later. The end of any call arms the check
         // timer.
         (Timer::Ping, Phase::Checking | Phase::Repairing { .. } | Phase::Rewriting) => {
-            (l, vec![Effect::Schedule(Timer::Ping, Delay::PingInterval)])
+            (l, vec![Effect::Schedule(Timer::Ping, Delay::Answer)])
         }
         (Timer::Retry | Timer::Check | Timer::Ping, _) => stay(l),
     }

@@ -157,6 +157,9 @@ fn a_quiet_hook_is_pinged_and_two_unanswered_pings_make_it_silent() {
         let (back, effects) = step(pinging, Input::Replied(Reply::Pinged));
         let observed = effects.contains(&Effect::Observe(Observation::HookSilent));
         assert_eq!(observed, expect_silent);
+        // The first one that gets no answer is soon followed by another.
+        let next = [Delay::Answer, Delay::PingInterval][usize::from(expect_silent)];
+        assert!(effects.contains(&Effect::Schedule(Timer::Ping, next)));
         lifecycle = back;
     }
     let (heard, effects) = step(lifecycle, Input::DeliveryArrived { hook: None });

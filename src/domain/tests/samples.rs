@@ -156,6 +156,7 @@ pub(crate) fn delivery(n: u32, connection: ConnectionId) -> Delivery {
         body_digest: BodyDigest::Blake3(*blake3::hash(&n.to_le_bytes()).as_bytes()),
         body_bytes: 2,
         source: Source::Webhook,
+        signed_by: None,
         state: DeliveryState::Received,
         tries: 0,
     }

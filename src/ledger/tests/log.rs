@@ -1,6 +1,7 @@
 //! A provider with the log of one hook, for which each entry can fail.
 
 use super::TestClock;
+use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::HookId;
@@ -274,6 +275,7 @@ impl Hooks for FakeLog {
         _: &'a Target,
         _: HookId,
         _: &'a HookSpec,
+        _: Option<&'a Seen>,
     ) -> Calling<'a, Checked> {
         never()
     }

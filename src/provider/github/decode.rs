@@ -124,10 +124,10 @@ impl Decode for GithubDecode {
             secrets
         };
         let fits = github_verifies(tried, inbound.body, signature);
-        if !fits || secrets.is_empty() {
-            return Err(VerifyError::BadSignature);
-        }
+        let secret = fits.filter(|_| !secrets.is_empty());
+        let secret = secret.ok_or(VerifyError::BadSignature)?;
         Ok(Proven {
+            secret,
             provider_delivery_id: id.to_owned(),
             named: event.to_owned(),
             is_stale: false,

@@ -57,6 +57,9 @@ fn cost(method: &Method, path: &str) -> Cost {
 impl Dialect for GithubDialect {
     const NAMING: Naming = NAMING;
     const REWRITE: Method = Method::PATCH;
+    /// Source: GitHub's documentation, "Best practices for using the REST API", conditional
+    /// requests: a 304 does not count against the primary limit.
+    const UNCHANGED_IS_FREE: bool = true;
 
     type Hook = wire::HookBody;
 

@@ -5,6 +5,7 @@ mod denials;
 mod log;
 mod tls;
 mod trouble;
+mod unchanged;
 
 use super::Github;
 use crate::domain::id::HookId;

@@ -88,21 +88,21 @@ impl GitlabDecode {
 
 /// Whether one of `secrets` made this. Both proofs are always tried, whichever counts: the time
 /// must not reveal what is known about the hook.
-fn is_proven(inbound: Inbound<'_>, secrets: &[HookSecret], proof: Proof) -> bool {
+fn proven_by(inbound: Inbound<'_>, secrets: &[HookSecret], proof: Proof) -> Option<usize> {
     let given = |name| inbound.headers.get(name);
     let keys: Vec<SigningKey> = secrets.iter().map(SigningKey::of_gitlab).collect();
-    let is_signed = standard_verifies(
+    let signed = standard_verifies(
         &keys,
         given("webhook-id").unwrap_or_default(),
         given("webhook-timestamp").unwrap_or_default(),
         inbound.body,
         given("webhook-signature").unwrap_or_default(),
     );
-    let has_token = gitlab_token_verifies(secrets, given("x-gitlab-token").unwrap_or_default());
+    let token = gitlab_token_verifies(secrets, given("x-gitlab-token").unwrap_or_default());
     if must_sign(inbound, proof) {
-        is_signed
+        signed
     } else {
-        has_token
+        token
     }
 }
 
@@ -182,10 +182,10 @@ impl Decode for GitlabDecode {
         } else {
             secrets
         };
-        if !is_proven(inbound, tried, proof) || secrets.is_empty() {
-            return Err(VerifyError::BadSignature);
-        }
+        let secret = proven_by(inbound, tried, proof).filter(|_| !secrets.is_empty());
+        let secret = secret.ok_or(VerifyError::BadSignature)?;
         Ok(Proven {
+            secret,
             provider_delivery_id: delivery_id(headers, inbound.body),
             named: event.to_owned(),
             is_stale: is_stale(inbound, proof),

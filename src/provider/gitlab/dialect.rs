@@ -54,6 +54,8 @@ fn cost(method: &Method, path: &str) -> Cost {
 impl Dialect for GitlabDialect {
     const NAMING: Naming = NAMING;
     const REWRITE: Method = Method::PUT;
+    /// GitLab counts every request: its limits name no exception for a 304.
+    const UNCHANGED_IS_FREE: bool = false;
 
     type Hook = wire::HookBody;
 

@@ -6,6 +6,36 @@ use super::*;
 use crate::domain::samples::secret;
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 
+fn github_verifies(secrets: &[HookSecret], body: &[u8], signature: &str) -> bool {
+    super::github_verifies(secrets, body, signature).is_some()
+}
+
+fn standard_verifies(keys: &[SigningKey], id: &str, at: &str, body: &[u8], given: &str) -> bool {
+    super::standard_verifies(keys, id, at, body, given).is_some()
+}
+
+fn gitlab_token_verifies(secrets: &[HookSecret], token: &str) -> bool {
+    super::gitlab_token_verifies(secrets, token).is_some()
+}
+
+/// During a rotation it matters which secret it was.
+#[test]
+fn it_is_told_which_secret_fits() {
+    let secrets = ['a', 'b', 'b', 'c'].map(secret);
+    let keys = secrets.each_ref().map(SigningKey::of_gitlab);
+    for (fill, place) in [('a', Some(0)), ('b', Some(1)), ('c', Some(3)), ('d', None)] {
+        let other = secret(fill);
+        let signature = github_sign(&other, b"body");
+        let found = super::github_verifies(&secrets, b"body", &signature);
+        assert_eq!(found, place, "{fill}");
+        let found = super::gitlab_token_verifies(&secrets, &gitlab_token(&other));
+        assert_eq!(found, place, "{fill}");
+        let signature = SigningKey::of_gitlab(&other).sign("id", "1", b"body");
+        let found = super::standard_verifies(&keys, "id", "1", b"body", &signature);
+        assert_eq!(found, place, "{fill}");
+    }
+}
+
 // The key of the published vectors is 27 bytes, shorter than we allow ourselves, so the
 // vectors are checked on the function below the type.
 fn vector(body: &[u8]) -> String {

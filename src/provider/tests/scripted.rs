@@ -123,7 +123,9 @@ macro_rules! calls {
         async fn check(server: &Server, hook: u64) -> Result<CheckReport, ProviderError> {
             let (access, target, spec) = (access(), target(), spec());
             let hook = HookId(hook);
-            let checked = $client(server).check(&access, &target, hook, &spec).await;
+            let checked = $client(server)
+                .check(&access, &target, hook, &spec, None)
+                .await;
             Ok(checked?.report)
         }
 

@@ -8,6 +8,7 @@ use crate::domain::history::History;
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Phase;
 use crate::domain::repo::ProviderKind;
+use crate::domain::rotation::RotationState;
 use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
 use crate::store::{Adoption, Conflict, ReadError};
@@ -33,6 +34,11 @@ fn ways_to(connection: &Connection) -> Vec<Key> {
     if !connection.is_removed() {
         let by_status = Key::of(Kind::ConnectionByStatus).id(owner);
         keys.push(by_status.word(connection.webhook_status().as_str()).id(id));
+        let rotation = connection.rotation.state();
+        if rotation != RotationState::Settled {
+            let by_rotation = Key::of(Kind::ConnectionByRotation).id(owner);
+            keys.push(by_rotation.word(rotation.as_str()).id(id));
+        }
     }
     if connection.is_leaving() {
         keys.push(Key::of(Kind::ConnectionLeaving).id(owner).id(id));

@@ -10,6 +10,7 @@ use super::{Index, Kv, Scan, Write};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::OwnerId;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity};
+use crate::domain::rotation::RotationState;
 use crate::store::{Counts, ReadError, Scope, Unresolved};
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,13 +24,14 @@ const CHUNK: usize = 1000;
 const LOOKS: u32 = 5;
 
 /// The lists that are counted, and whether they are counted over all owners, too.
-const COUNTED: [(Kind, bool); 10] = [
+const COUNTED: [(Kind, bool); 11] = [
     (Kind::User, false),
     (Kind::TokenByUser, false),
     (Kind::CredentialByOwner, false),
     (Kind::ConnectionByOwner, false),
     (Kind::ConnectionByStatus, true),
     (Kind::ConnectionLeaving, true),
+    (Kind::ConnectionByRotation, true),
     (Kind::ConnectionByCredential, false),
     (Kind::IncidentByStatus, false),
     (Kind::IncidentBySubjectAndStatus, false),
@@ -146,9 +148,15 @@ impl<K: Kv> Index<K> {
             let list = of(Kind::ConnectionByStatus).word(status.as_str());
             connections.insert(status, self.count(&list)?);
         }
+        let mut rotating = BTreeMap::new();
+        for state in RotationState::HELD {
+            let list = of(Kind::ConnectionByRotation).word(state.as_str());
+            rotating.insert(state, self.count(&list)?);
+        }
         Ok(Counts {
             connections,
             connections_leaving: self.count(&of(Kind::ConnectionLeaving))?,
+            rotating,
             connections_kept: self.count(&of(Kind::ConnectionByOwner))?,
             incidents: self.by_status(&of(Kind::IncidentByStatus))?,
             credentials: self.count(&of(Kind::CredentialByOwner))?,
@@ -164,6 +172,12 @@ impl<K: Kv> Index<K> {
             let rest = none.clone().word(status.as_str());
             let count = self.count_in_all(Kind::ConnectionByStatus, &rest)?;
             connections.insert(status, count);
+        }
+        let mut rotating = BTreeMap::new();
+        for state in RotationState::HELD {
+            let rest = none.clone().word(state.as_str());
+            let count = self.count_in_all(Kind::ConnectionByRotation, &rest)?;
+            rotating.insert(state, count);
         }
         let mut unresolved = Vec::new();
         for status in [IncidentStatus::Open, IncidentStatus::Acknowledged] {
@@ -182,6 +196,7 @@ impl<K: Kv> Index<K> {
         Ok(Counts {
             connections,
             connections_leaving: self.count_in_all(Kind::ConnectionLeaving, &none)?,
+            rotating,
             unresolved,
             users: self.count(&Key::of(Kind::User))?,
             ..Counts::default()

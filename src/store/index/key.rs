@@ -25,6 +25,8 @@ pub(in crate::store) enum Kind {
     ConnectionByStatus = b'a',
     /// Removed ones whose hook is still to be deleted, by owner.
     ConnectionLeaving = b'X',
+    /// Without removed ones: those whose former secrets are accepted, by owner and state.
+    ConnectionByRotation = b'S',
     /// Of those that may still need one; see `ways_to`.
     ConnectionByCredential = b'z',
     Delivery = b'D',

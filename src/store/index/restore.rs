@@ -54,7 +54,7 @@ const RECORDS: [(Kind, Put); 17] = [
 
 /// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 36] = [
+const DERIVED: [Kind; 37] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -68,6 +68,7 @@ const DERIVED: [Kind; 36] = [
     Kind::ConnectionByStatus,
     Kind::ConnectionByCredential,
     Kind::ConnectionLeaving,
+    Kind::ConnectionByRotation,
     Kind::DeliveryByConnection,
     Kind::DeliveryByOwner,
     Kind::DeliveryByOutcome,

@@ -13,6 +13,7 @@ codes!(EntryKind {
     13 = Heard, 14 = Refused, 15 = Accepted, 16 = Suspended, 17 = StoppedByUser, 18 = Resumed,
     19 = EventsChanged, 20 = RotationBegun, 21 = Rotated, 22 = OldSecretDropped, 23 = Renamed,
     28 = ExistingFound, 29 = ExistingReplaced, 30 = ExistingRemoved, 31 = ExistingLeft,
+    24 = SecretProven,
 });
 codes!(Evidence {
     0 = Check, 1 = Write, 2 = Delivery, 3 = Pings, 4 = Refusal, 5 = Answer, 6 = Request, 7 = Time,

@@ -2,7 +2,7 @@
 
 use super::codec::Record;
 use super::wire::{Wire, codes, mirror, mirror_enum};
-use crate::domain::connection::{Connection, CredentialUse, LastError, Suspicion};
+use crate::domain::connection::{Connection, CredentialUse, LastError, Seen, Suspicion};
 use crate::domain::delivery::{
     BodyDigest, Delivery, DeliveryProgress, DeliveryState, Outcome, Source,
 };
@@ -14,6 +14,8 @@ use crate::domain::id::{
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase, SuspendReason};
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind, RepositoryId};
+use crate::domain::rhythm::{Rhythm, WORDS};
+use crate::domain::rotation::{OldSecret, Rotation, SecretNumber};
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunStatus};
 use crate::domain::secret::{Proof, Sealed};
 use crate::domain::time::Timestamp;
@@ -98,7 +100,49 @@ impl Wire for ErrorCode {
 mirror!(LastErrorV1 of LastError { code: ErrorCode, message: String, at: Timestamp });
 mirror_enum!(CredentialUseV1 of CredentialUse { Own(CredentialId), Shared(CredentialId) });
 mirror!(SuspicionV1 of Suspicion { at: Timestamp, fruitless: u32 });
-mirror!(ConnectionV3 of Connection {
+/// Stored as a number.
+impl Wire for SecretNumber {
+    type Plain = u32;
+    fn to_wire(&self) -> u32 {
+        self.0
+    }
+    fn from_wire(plain: u32) -> Option<Self> {
+        Some(Self(plain))
+    }
+}
+mirror!(OldSecretV1 of OldSecret {
+    secret: Sealed,
+    number: SecretNumber,
+    used_at: Option<Timestamp>,
+});
+mirror!(RotationV1 of Rotation {
+    number: SecretNumber,
+    made_at: Timestamp,
+    confirmed_at: Option<Timestamp>,
+    proven_at: Option<Timestamp>,
+    alone: Option<u32>,
+    old: Vec<OldSecret>,
+});
+mirror!(SeenV1 of Seen { tag: String, of: [u8; 32], at: Timestamp });
+/// Words of hours. An empty rhythm has none.
+impl Wire for [u64; WORDS] {
+    type Plain = Vec<u64>;
+    fn to_wire(&self) -> Vec<u64> {
+        if self.iter().all(|word| *word == 0) {
+            Vec::new()
+        } else {
+            self.to_vec()
+        }
+    }
+    fn from_wire(plain: Vec<u64>) -> Option<Self> {
+        if plain.is_empty() {
+            return Some([0; WORDS]);
+        }
+        plain.try_into().ok()
+    }
+}
+mirror!(RhythmV1 of Rhythm { known: Option<(i64, i64)>, hours: [u64; WORDS] });
+mirror!(ConnectionV4 of Connection {
     id: ConnectionId,
     owner: UserId,
     instance: Instance,
@@ -110,7 +154,7 @@ mirror!(ConnectionV3 of Connection {
     no_access: Vec<CredentialId>,
     events: Vec<String>,
     secret: Sealed,
-    previous_secret: Option<(Sealed, Option<Timestamp>)>,
+    rotation: Rotation,
     proof: Proof,
     lifecycle: Lifecycle,
     retry_due_at: Option<Timestamp>,
@@ -122,6 +166,9 @@ mirror!(ConnectionV3 of Connection {
     last_error: Option<LastError>,
     address: Option<String>,
     suspicion: Option<Suspicion>,
+    seen: Option<Seen>,
+    rhythm: Rhythm,
+    quiet_ping_at: Option<Timestamp>,
 });
 
 codes!(Source { 0 = Webhook, 1 = Reconcile });
@@ -141,7 +188,7 @@ mirror_enum!(DeliveryStateV1 of DeliveryState {
     Processed { at: Timestamp, outcome: Outcome },
 });
 mirror_enum!(BodyDigestV1 of BodyDigest { Sha256([u8; 32]), Blake3([u8; 32]) });
-mirror!(DeliveryV2 of Delivery {
+mirror!(DeliveryV3 of Delivery {
     id: DeliveryId,
     connection: ConnectionId,
     owner: UserId,
@@ -152,6 +199,7 @@ mirror!(DeliveryV2 of Delivery {
     body_digest: BodyDigest,
     body_bytes: u32,
     source: Source,
+    signed_by: Option<SecretNumber>,
     state: DeliveryState,
     tries: u32,
 });

@@ -2,13 +2,18 @@
 
 use super::codec::{Record, RecordError, plain};
 use super::kinds::{
-    CredentialUseV1, DeliveryStateV1, DesiredV1, InstanceV1, LastErrorV1, LifecycleV2, SuspicionV1,
+    BodyDigestV1, CredentialUseV1, DeliveryStateV1, DesiredV1, InstanceV1, LastErrorV1,
+    LifecycleV2, SuspicionV1,
 };
 use super::wire::{Wire, frozen};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Hook, Lifecycle, Phase, SuspendReason};
+use crate::domain::rhythm::Rhythm;
+use crate::domain::rotation::{OldSecret, QUIET, Rotation, SecretNumber};
+use crate::domain::secret::Sealed;
+use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -101,6 +106,32 @@ frozen!(ConnectionV2 {
     suspicion: Option<SuspicionV1>,
 });
 
+frozen!(ConnectionV3 {
+    id: u128,
+    owner: u128,
+    instance: InstanceV1,
+    repository: Option<u64>,
+    full_name: String,
+    hook_key: Vec<u8>,
+    credential: Option<u128>,
+    credential_used: Option<CredentialUseV1>,
+    no_access: Vec<u128>,
+    events: Vec<String>,
+    secret: Vec<u8>,
+    previous_secret: Option<(Vec<u8>, Option<i64>)>,
+    proof: u8,
+    lifecycle: LifecycleV2,
+    retry_due_at: Option<i64>,
+    created_at: i64,
+    hook_created_at: Option<i64>,
+    last_delivery_at: Option<i64>,
+    last_event_at: Option<i64>,
+    last_check_at: Option<i64>,
+    last_error: Option<LastErrorV1>,
+    address: Option<String>,
+    suspicion: Option<SuspicionV1>,
+});
+
 frozen!(DeliveryV1 {
     id: u128,
     connection: u128,
@@ -116,30 +147,61 @@ frozen!(DeliveryV1 {
     tries: u32,
 });
 
-/// A delivery as an older version wrote it: with SHA-256 of its body.
+frozen!(DeliveryV2 {
+    id: u128,
+    connection: u128,
+    owner: u128,
+    provider_delivery_id: String,
+    event: String,
+    action: Option<String>,
+    received_at: i64,
+    body_digest: BodyDigestV1,
+    body_bytes: u32,
+    source: u8,
+    state: DeliveryStateV1,
+    tries: u32,
+});
+
+/// The delivery that an older record stands for.
+macro_rules! delivery_from {
+    ($old:ident, $digest:ident) => {
+        (|| {
+            Some(Delivery {
+                id: Wire::from_wire($old.id)?,
+                connection: Wire::from_wire($old.connection)?,
+                owner: Wire::from_wire($old.owner)?,
+                provider_delivery_id: $old.provider_delivery_id,
+                event: $old.event,
+                action: $old.action,
+                received_at: Wire::from_wire($old.received_at)?,
+                body_digest: $digest,
+                body_bytes: $old.body_bytes,
+                source: Wire::from_wire($old.source)?,
+                signed_by: None,
+                state: Wire::from_wire($old.state)?,
+                tries: $old.tries,
+            })
+        })()
+    };
+}
+
+/// A delivery as an older version wrote it: the first with SHA-256 of its body, and all without
+/// the secret that verified it.
 fn delivery(version: u8, bytes: &[u8]) -> Result<Delivery, RecordError> {
     let delivery = match version {
-        1 => delivery_from_v1(plain(bytes)?),
+        1 => {
+            let v1: DeliveryV1 = plain(bytes)?;
+            let digest = BodyDigest::Sha256(v1.body_digest);
+            delivery_from!(v1, digest)
+        }
+        2 => {
+            let v2: DeliveryV2 = plain(bytes)?;
+            let digest = Wire::from_wire(v2.body_digest);
+            digest.and_then(|digest| delivery_from!(v2, digest))
+        }
         _ => None,
     };
     delivery.ok_or(RecordError::Damaged)
-}
-
-fn delivery_from_v1(v1: DeliveryV1) -> Option<Delivery> {
-    Some(Delivery {
-        id: Wire::from_wire(v1.id)?,
-        connection: Wire::from_wire(v1.connection)?,
-        owner: Wire::from_wire(v1.owner)?,
-        provider_delivery_id: v1.provider_delivery_id,
-        event: v1.event,
-        action: v1.action,
-        received_at: Wire::from_wire(v1.received_at)?,
-        body_digest: BodyDigest::Sha256(v1.body_digest),
-        body_bytes: v1.body_bytes,
-        source: Wire::from_wire(v1.source)?,
-        state: Wire::from_wire(v1.state)?,
-        tries: v1.tries,
-    })
 }
 
 /// The connection that an older record stands for. What all versions had goes over as it is.
@@ -157,7 +219,7 @@ macro_rules! connection {
             no_access: Wire::from_wire($old.no_access)?,
             events: $old.events,
             secret: Wire::from_wire($old.secret)?,
-            previous_secret: Wire::from_wire($old.previous_secret)?,
+            rotation: rotation($old.previous_secret, $old.created_at),
             proof: Wire::from_wire($old.proof)?,
             lifecycle: $lifecycle,
             retry_due_at: Wire::from_wire($old.retry_due_at)?,
@@ -168,6 +230,9 @@ macro_rules! connection {
             last_delivery_at: Wire::from_wire($old.last_delivery_at)?,
             last_event_at: Wire::from_wire($old.last_event_at)?,
             last_check_at: Wire::from_wire($old.last_check_at)?,
+            seen: None,
+            rhythm: Rhythm::default(),
+            quiet_ping_at: None,
             last_error: Wire::from_wire($old.last_error)?,
         }
     };
@@ -178,9 +243,34 @@ fn connection(version: u8, bytes: &[u8]) -> Result<Connection, RecordError> {
     let connection = match version {
         1 => from_v1(plain(bytes)?),
         2 => from_v2(plain(bytes)?),
+        3 => from_v3(plain(bytes)?),
         _ => None,
     };
     connection.ok_or(RecordError::Damaged)
+}
+
+/// Version 3 and before kept one former secret, until an hour after the provider had confirmed the
+/// new one; `None` as the end before that. It did not know whether the new one was ever used.
+fn rotation(previous: Option<(Vec<u8>, Option<i64>)>, created_at: i64) -> Rotation {
+    let mut rotation = Rotation::new(Timestamp(created_at));
+    if let Some((secret, until)) = previous {
+        let confirmed_at = until.map(|until| Timestamp(until).minus(QUIET));
+        rotation.old.push(OldSecret {
+            secret: Sealed(secret),
+            number: rotation.number,
+            used_at: None,
+        });
+        rotation.number = SecretNumber(rotation.number.0 + 1);
+        rotation.made_at = confirmed_at.unwrap_or(rotation.made_at);
+        rotation.confirmed_at = confirmed_at;
+    }
+    rotation
+}
+
+fn from_v3(v3: ConnectionV3) -> Option<Connection> {
+    let lifecycle = Wire::from_wire(v3.lifecycle)?;
+    let suspicion = Wire::from_wire(v3.suspicion)?;
+    Some(connection!(v3, lifecycle, v3.address, suspicion))
 }
 
 fn from_v2(v2: ConnectionV2) -> Option<Connection> {
@@ -242,7 +332,7 @@ fn from_v1(v1: ConnectionV1) -> Option<Connection> {
 }
 
 impl Record for Connection {
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
     const KIND: &'static str = "connection";
 
     fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
@@ -251,7 +341,7 @@ impl Record for Connection {
 }
 
 impl Record for Delivery {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     const KIND: &'static str = "delivery";
 
     fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
@@ -260,127 +350,4 @@ impl Record for Delivery {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{RecordError, decode, encode};
-    use crate::domain::connection::{Connection, Suspicion};
-    use crate::domain::delivery::{BodyDigest, Delivery};
-    use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, HookId};
-    use crate::domain::lifecycle::{Certainty, Desired, Hook, Phase, SuspendReason};
-    use crate::domain::time::Timestamp;
-    use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
-
-    /// Written by version 0.1: what stands before the lifecycle, and what stands behind.
-    const BEFORE: &str = "01fb0201fb0403010e6769746c61622e6578616d706c65014d0d67726f75702f7375622f\
-        617070140707070707070707070707070707070707070707010501010601\
-        09020f706970656c696e655f6576656e74730b707573685f6576656e7473030102030101040164020103";
-    const BEHIND: &str = "0103010201050601010102142801788c01a001b40001dc01\
-        0c726174655f6c696d69746564056c61746572f0";
-
-    /// A connection of version 0.1 in this phase, with this hook.
-    fn v1(phase_and_hook: &str) -> Connection {
-        let bytes = HEXLOWER_PERMISSIVE
-            .decode(format!("{BEFORE}00{phase_and_hook}{BEHIND}").as_bytes())
-            .unwrap();
-        decode(&bytes).unwrap()
-    }
-
-    #[test]
-    fn a_connection_of_version_one_keeps_everything() {
-        let c = v1("070401fb6712");
-        let l = &c.lifecycle;
-        assert_eq!(c.id, ConnectionId::from_u128(0x0102));
-        assert_eq!(c.full_name.as_str(), "group/sub/app");
-        assert_eq!(c.no_access, [CredentialId::from_u128(9)]);
-        assert_eq!(l.hook, Hook::Present(HookId(4711)));
-        assert_eq!(l.phase, Phase::Waiting { attempt: 4 });
-        assert_eq!(
-            (l.desired, l.certainty),
-            (Desired::Active, Certainty::Unsure)
-        );
-        assert_eq!((l.wanted, l.applied, l.disabled), (3, Some(2), Some(1)));
-        assert!(l.recreate && l.heard && !l.ill && !l.refused);
-        assert_eq!((l.checks_failed, l.pings_unanswered), (5, 6));
-        assert_eq!(l.losses, [Timestamp(10), Timestamp(20)]);
-        assert_eq!(c.last_check_at, Some(Timestamp(110)));
-        let code = c.last_error.as_ref().unwrap().code;
-        assert_eq!(code.as_str(), "rate_limited");
-        assert_eq!((&c.address, c.suspicion), (&None, None));
-    }
-
-    #[test]
-    fn what_version_one_took_for_gone_is_looked_for_again() {
-        let unknown = v1("090202");
-        assert_eq!(unknown.lifecycle.hook, Hook::Unknown(None));
-        let panics = Phase::Suspended(SuspendReason::Panics);
-        assert_eq!(unknown.lifecycle.phase, panics);
-        assert_eq!(v1("0000").lifecycle.hook, Hook::Unknown(None));
-    }
-
-    #[test]
-    fn a_connection_of_version_two_keeps_everything() {
-        let mut c = v1("070401fb6712");
-        c.address = Some("https://hooks.example".into());
-        let (at, fruitless) = (Timestamp(7), 2);
-        c.suspicion = Some(Suspicion { at, fruitless });
-        (c.lifecycle.ill, c.lifecycle.refused) = (true, true);
-        c.lifecycle.phase = Phase::Rewriting;
-        c.lifecycle.hook = Hook::Unknown(Some(HookId(4711)));
-        // Version 2 wrote the hook's id when it is in doubt, `ill` and `refused`, and at the end
-        // the address and the suspicion.
-        let (counts, rest) = BEHIND.split_at(BEHIND.find("01788c01").unwrap());
-        let before = BEFORE.strip_prefix("01").unwrap();
-        let address = HEXLOWER.encode("https://hooks.example".as_bytes());
-        let lifecycle = format!("000b0201fb6712{counts}0101");
-        let bytes = format!("02{before}{lifecycle}{rest}0115{address}010e02");
-        assert_eq!(
-            decode(&HEXLOWER_PERMISSIVE.decode(bytes.as_bytes()).unwrap()),
-            Ok(c)
-        );
-    }
-
-    #[test]
-    fn a_delivery_of_version_one_keeps_everything_with_its_older_digest() {
-        let digest = "07".repeat(32);
-        let head = "fb0201fb0403fb060503642d3104707573680107637265617465";
-        let v1 = format!("01{head}64dc{digest}0900017801fb090801fb0a0b02");
-        let delivery = decode::<Delivery>(&HEXLOWER.decode(v1.as_bytes()).unwrap()).unwrap();
-        assert_eq!(delivery.id, DeliveryId::from_u128(0x0102));
-        assert_eq!(delivery.body_digest, BodyDigest::Sha256([7; 32]));
-        assert_eq!(delivery.received_at, Timestamp(110));
-        let (name, event) = (&*delivery.provider_delivery_id, &*delivery.event);
-        assert_eq!((name, event, delivery.tries), ("d-1", "push", 2));
-        assert_eq!(delivery.action.as_deref(), Some("created"));
-        // Written again it is of version 2, whose digest says what it is.
-        let v2 = format!("02{head}64dc00{digest}0900017801fb090801fb0a0b02");
-        assert_eq!(HEXLOWER.encode(&encode(&delivery)), v2);
-        let newer = Delivery {
-            body_digest: BodyDigest::Blake3([7; 32]),
-            ..delivery
-        };
-        let bytes = encode(&newer);
-        let v2 = format!("02{head}64dc01{digest}0900017801fb090801fb0a0b02");
-        assert_eq!(HEXLOWER.encode(&bytes), v2);
-        assert_eq!(decode(&bytes), Ok(newer));
-    }
-
-    #[test]
-    fn it_comes_back_as_version_three_and_no_other() {
-        let mut c = v1("070401fb6712");
-        c.address = Some("https://hooks.example".into());
-        c.suspicion = Some(Suspicion {
-            at: Timestamp(7),
-            fruitless: 2,
-        });
-        (c.lifecycle.ill, c.lifecycle.refused) = (true, true);
-        for hook in [Hook::Unknown(Some(HookId(1))), Hook::Unknown(None)] {
-            (c.lifecycle.hook, c.lifecycle.phase) = (hook, Phase::Rewriting);
-            let bytes = encode(&c);
-            assert_eq!(bytes[0], 3);
-            assert_eq!(decode::<Connection>(&bytes), Ok(c.clone()));
-            for version in [0, 1, 2] {
-                let other = [&[version], &bytes[1..]].concat();
-                assert_eq!(decode::<Connection>(&other), Err(RecordError::Damaged));
-            }
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::connection::LastError;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::{Effect, Failure, Hook, Input, Reply, step};
+use crate::domain::rotation::QUIET;
 use crate::domain::samples;
 use crate::domain::secret::Sealed;
 
@@ -149,27 +150,43 @@ fn requests_are_told_once_each() {
 
 #[test]
 fn a_rotation_is_told_from_its_beginning_to_the_end_of_the_old_secret() {
-    let with = |previous| Connection {
-        previous_secret: previous,
-        ..working()
-    };
-    let old = || Sealed(vec![1]);
-    let (none, open) = (with(None), with(Some((old(), None))));
-    let (applied, facts) = (with(Some((old(), Some(NOW)))), Facts::default());
-    let begun = Facts {
-        is_rotation: true,
-        ..Facts::default()
-    };
-    assert_eq!(
-        kinds(&tell(&none, &open, &begun, NOW)),
-        [EntryKind::RotationBegun]
-    );
+    let (before, facts) = (working(), Facts::default());
+    let mut open = before.clone();
+    open.rotation.begin(Sealed(vec![1]), None, NOW);
+    for (is_regular, evidence) in [(true, Evidence::Time), (false, Evidence::Request)] {
+        let begun = Facts {
+            rotation: Some(is_regular),
+            ..Facts::default()
+        };
+        let said = tell(&before, &open, &begun, NOW);
+        assert_eq!(kinds(&said), [EntryKind::RotationBegun]);
+        assert_eq!(said[0].evidence, evidence);
+    }
+    let mut applied = open.clone();
+    applied.rotation.confirm(NOW);
     assert_eq!(
         kinds(&tell(&open, &applied, &facts, NOW)),
         [EntryKind::Rotated]
     );
-    let said = tell(&applied, &none, &facts, NOW);
-    assert_eq!(kinds(&said), [EntryKind::OldSecretDropped]);
+    let mut proven = applied.clone();
+    proven.rotation.hear(proven.rotation.number, NOW);
+    let said = tell(&applied, &proven, &facts, NOW);
+    assert_eq!(kinds(&said), [EntryKind::SecretProven]);
+    assert_eq!(said[0].evidence, Evidence::Delivery);
+    let mut over = proven.clone();
+    over.rotation.drop_old(NOW.plus(QUIET));
+    for (dropped, evidence) in [
+        (Dropped::Unused, Evidence::Delivery),
+        (Dropped::Used, Evidence::Time),
+    ] {
+        let facts = Facts {
+            dropped: Some(dropped),
+            ..Facts::default()
+        };
+        let said = tell(&proven, &over, &facts, NOW);
+        assert_eq!(kinds(&said), [EntryKind::OldSecretDropped]);
+        assert_eq!(said[0].evidence, evidence);
+    }
     assert!(tell(&open, &open, &facts, NOW).is_empty());
 }
 
