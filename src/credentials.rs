@@ -10,6 +10,11 @@
 mod accounts;
 mod call;
 mod candidates;
+mod holds;
+mod load;
+mod loads;
+mod obey;
+mod outages;
 mod pool;
 mod ports;
 mod problem;
@@ -23,6 +28,7 @@ mod standing;
 
 pub use accounts::{AddError, ChangeError, Offer};
 pub use call::{Refusal, Refused, SOON};
+pub use outages::{About, Ended, Outages};
 pub use pool::Pool;
 #[cfg(test)]
 pub(crate) use ports::OneToken;

@@ -24,6 +24,8 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod net;
 pub mod operation;
+pub mod outage;
+pub mod pace;
 pub mod pattern;
 pub mod removal;
 pub mod repo;

@@ -31,7 +31,7 @@ pub use list::{
     RunFilter, Whose, pages,
 };
 
-pub use counts::{Counts, Scope, Unresolved};
+pub use counts::{Counts, Scope, Unresolved, Waiting};
 pub use reading::{After, Of, Page, ReadError, Reading};
 pub use write::{
     Adoption, Batch, Change, CommitError, Committing, Conflict, Guard, Lease, Priority,
@@ -50,6 +50,8 @@ use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
 use crate::domain::operation::{Chunk, Operation};
+use crate::domain::outage::ProviderOutage;
+use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
@@ -191,6 +193,9 @@ pub trait Read: Send + Sync {
     /// The connections that have such deliveries.
     fn connections_with_pending(&self) -> Reading<'_, Vec<ConnectionId>>;
 
+    /// How many deliveries wait to be processed. At most so many are counted.
+    fn deliveries_waiting(&self, most: usize) -> Reading<'_, Waiting>;
+
     /// A run.
     fn run(&self, id: RunId) -> Reading<'_, Option<Run>>;
     /// A run by the provider's id of it, which is one of its family.
@@ -289,6 +294,13 @@ pub trait Read: Send + Sync {
     /// When the daemon was last known to run, and its outages; `None` in a store that never
     /// recorded it.
     fn uptime(&self) -> Reading<'_, Option<Uptime>>;
+
+    /// The last outage of each installation of a provider that had one, also when it has ended.
+    fn outages(&self) -> Reading<'_, Vec<ProviderOutage>>;
+
+    /// The waits that providers have asked for, at most one of each credential, also when it has
+    /// ended. One ends with its credential.
+    fn holds(&self) -> Reading<'_, Vec<Hold>>;
 
     /// The canary.
     fn canary(&self) -> Reading<'_, Option<Sealed>>;

@@ -4,7 +4,7 @@ use super::interface::{ConnectError, ConnectRequest};
 use super::registry::Registry;
 use super::secrets;
 use super::services::Services;
-use crate::credentials::Refusal;
+use crate::credentials::{About, Refusal};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -135,7 +135,12 @@ impl Connector {
             let (hooks, target) = (&hooks, &target);
             async move { hooks.repository(&access, target).await }
         };
-        match self.services.pool.ask(credential, errand, look).await {
+        let about = About {
+            instance,
+            connection: None,
+        };
+        let asked = self.services.pool.ask(about, (credential, errand), look);
+        match asked.await {
             Ok(Some(repository)) => Ok(Some(repository)),
             Ok(None) => Err(ConnectError::NoSuchRepository),
             Err(refused) => match (refused.why, refused.error.failure) {

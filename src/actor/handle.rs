@@ -13,11 +13,14 @@ use super::interface::{
 };
 use super::mover::{Mover, StopMoving};
 use super::moves::Moves;
+use super::news::{Hint, News};
+use super::parked::Parked;
 use super::preview::preview;
 use super::quiet::QuietPings;
 use super::registry::{COMMAND_TIMEOUT, Registry};
+use super::release::release;
 use super::removal::{Begun, Remover, StopRemoving};
-use super::router::{Alive, Hint, Hints, Look, News, Router};
+use super::router::{Alive, Hints, Look, Router};
 use super::secrets;
 use super::services::Services;
 use super::settings::Settings;
@@ -34,8 +37,11 @@ use crate::domain::event::Decoded;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, UserId,
 };
+use crate::domain::incident::Subject;
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::operation::Operation;
+use crate::domain::outage::ProviderOutage;
+use crate::domain::pace::{Intervals, Pace};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::rotation::{SecretNumber, Signer};
@@ -43,7 +49,7 @@ use crate::domain::user::Credential;
 use crate::provider::{TakenAway, Target};
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use actix::prelude::*;
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -61,14 +67,22 @@ fn ended(command: Command) -> Result<Command, CommandError> {
     }
 }
 
-/// Has the connections begin, and fires their timers.
+/// Has the connections begin, fires their timers, and watches over the providers.
 fn tick(registry: Arc<Registry>, connections: Vec<ConnectionId>) -> tokio::task::AbortHandle {
+    let releasing = release(&registry.services);
     let ticking = actix::spawn(async move {
         let fire = |(id, timer), at| {
             registry.tell(id, Cause::Fired(timer, at));
         };
-        let firing = registry.services.timers.run(fire);
-        join(firing, registry.begin_all(connections)).await;
+        let services = &registry.services;
+        let firing = services.timers.run(fire);
+        let watching = join(Arc::clone(&services.pool).watch(), releasing);
+        let beginning = async {
+            // Before anything is scheduled: how often depends on it.
+            services.pool.weigh_all().await;
+            registry.begin_all(connections).await;
+        };
+        join3(firing, beginning, watching).await;
     });
     ticking.abort_handle()
 }
@@ -106,12 +120,14 @@ impl Actors {
             settings,
             pool,
             moves: Moves::default(),
+            news: Arc::default(),
             timers: Timers::default(),
+            parked: Parked::default(),
             ahead: Ahead::default(),
             changes: watch::Sender::new(()),
         });
         let registry = Registry::new(Arc::clone(&services), &connections);
-        let news = Arc::<News>::default();
+        let news = Arc::clone(&services.news);
         let router = Router::new(Arc::clone(&registry), Arc::clone(&news)).start();
         let ticking = tick(Arc::clone(&registry), connections);
         let sweeper = Sweeper::start_on(Arc::clone(&services), Arc::clone(&registry), deaths);
@@ -400,20 +416,34 @@ impl Connections for Actors {
 
     fn acknowledge(
         &self,
-        credential: CredentialId,
+        subject: Subject,
         incident: IncidentId,
     ) -> Answering<'_, (), CommandError> {
         let pool = &self.services.pool;
-        Box::pin(async move { Ok(pool.acknowledge(credential, incident).await?) })
+        Box::pin(async move { Ok(pool.acknowledge(subject, incident).await?) })
     }
 
-    fn resolve(
-        &self,
-        credential: CredentialId,
-        incident: IncidentId,
-    ) -> Answering<'_, (), CommandError> {
+    fn resolve(&self, subject: Subject, incident: IncidentId) -> Answering<'_, (), CommandError> {
         let pool = &self.services.pool;
-        Box::pin(async move { Ok(pool.resolve(credential, incident).await?) })
+        Box::pin(async move { Ok(pool.resolve(subject, incident).await?) })
+    }
+
+    fn pace(&self, credential: CredentialId) -> Pace {
+        let load = self.services.pool.load(credential);
+        let wanted = self.services.settings.intervals();
+        Pace {
+            connections: load.connections,
+            wanted,
+            found: load.stretched(wanted),
+        }
+    }
+
+    fn intervals(&self, connection: &Connection) -> Intervals {
+        self.services.intervals(connection)
+    }
+
+    fn outage(&self, instance: &Instance) -> Option<ProviderOutage> {
+        self.services.pool.outages().now(instance)
     }
 
     fn repositories<'a>(

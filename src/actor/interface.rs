@@ -9,9 +9,11 @@ use crate::domain::event::Decoded;
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, IncidentId, OperationId, OwnerId, UserId,
 };
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, Subject};
 use crate::domain::lifecycle::Failure;
 use crate::domain::operation::{Action, Item, Operation, Selection};
+use crate::domain::outage::ProviderOutage;
+use crate::domain::pace::{Intervals, Pace};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Instance, ProviderKind, Repository};
 use crate::domain::rotation::{SecretNumber, Signer};
@@ -388,19 +390,24 @@ pub trait Connections: Send + Sync + 'static {
         is_shared: bool,
     ) -> Answering<'_, Credential, CommandError>;
 
-    /// Acknowledges the incident of a credential.
+    /// Acknowledges the incident of a credential, or about an outage.
     fn acknowledge(
         &self,
-        credential: CredentialId,
+        subject: Subject,
         incident: IncidentId,
     ) -> Answering<'_, (), CommandError>;
 
-    /// Resolves the incident of a credential.
-    fn resolve(
-        &self,
-        credential: CredentialId,
-        incident: IncidentId,
-    ) -> Answering<'_, (), CommandError>;
+    /// Resolves the incident of a credential, or about an outage.
+    fn resolve(&self, subject: Subject, incident: IncidentId) -> Answering<'_, (), CommandError>;
+
+    /// How often regular work is done with a credential.
+    fn pace(&self, credential: CredentialId) -> Pace;
+
+    /// How often regular work is done for a connection.
+    fn intervals(&self, connection: &Connection) -> Intervals;
+
+    /// The outage of an installation, if it has one.
+    fn outage(&self, instance: &Instance) -> Option<ProviderOutage>;
 
     /// A page of the repositories of a credential. With a name, it is checked first that the
     /// provider shows such a user, organisation or group.

@@ -87,6 +87,7 @@ impl Home for Registry {
     fn remove(&self, id: ConnectionId) {
         self.places.write().all.remove(&id);
         self.services.timers.forget(id);
+        self.services.news.note_backlog(id, false);
         self.count();
     }
 }

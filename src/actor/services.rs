@@ -3,10 +3,14 @@
 use super::decoded::Ahead;
 use super::interface::ConnectError;
 use super::moves::Moves;
+use super::news::News;
+use super::parked::Parked;
 use super::quiet::QuietPings;
 use super::settings::Settings;
 use super::timers::Timers;
 use crate::credentials::{Pool, Ports};
+use crate::domain::connection::Connection;
+use crate::domain::pace::Intervals;
 use crate::domain::repo::Instance;
 use crate::domain::time::Timestamp;
 use crate::provider::Hooks;
@@ -24,8 +28,12 @@ pub(super) struct Services {
     pub(super) pool: Arc<Pool>,
     /// The hooks that are still at a former address.
     pub(super) moves: Moves,
+    /// Connections that have deliveries to process just now.
+    pub(super) news: Arc<News>,
     /// The timers of the connections.
     pub(super) timers: Timers,
+    /// Those that fired while their provider does not answer.
+    pub(super) parked: Parked,
     /// Test deliveries that are requested because of unusual silence.
     pub(super) quiet_pings: QuietPings,
     /// When this process began to listen.
@@ -47,6 +55,12 @@ impl Services {
 }
 
 impl Services {
+    /// How often a connection is checked and pinged: as configured, or more seldom when that does
+    /// not fit what the provider allows its credential.
+    pub(super) fn intervals(&self, connection: &Connection) -> Intervals {
+        self.pool.intervals(connection, self.settings.intervals())
+    }
+
     /// The client of an installation.
     pub(super) fn hooks(&self, instance: &Instance) -> Result<Arc<dyn Hooks>, ConnectError> {
         let hooks = self.ports.providers.hooks(instance).cloned();

@@ -1,6 +1,7 @@
 //! The settings of the actors.
 
 use crate::domain::backoff::Backoff;
+use crate::domain::pace::Intervals;
 use crate::domain::rule::Rules;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ pub struct Settings {
     pub proof_wait: Duration,
     /// Interval at which secrets are rotated; `None` for never.
     pub rotate_every: Option<Duration>,
+    /// Interval at which a connection is reconciled; see [`crate::ledger`].
+    pub reconcile_every: Duration,
     /// Waits between retries after transient failures.
     pub retry: Backoff,
     /// Waits between retries after failures that a person has to correct.
@@ -44,6 +47,7 @@ impl Default for Settings {
             answer_time: Duration::from_mins(15),
             proof_wait: Duration::from_secs(30),
             rotate_every: None,
+            reconcile_every: Duration::from_hours(6),
             retry: Backoff {
                 initial: Duration::from_secs(2),
                 cap: Duration::from_mins(15),
@@ -58,6 +62,17 @@ impl Default for Settings {
             rules: Rules::default(),
             supervision: super::supervise::Policy::default(),
             arbiters: 2,
+        }
+    }
+}
+
+impl Settings {
+    /// The intervals of regular work.
+    pub(super) const fn intervals(&self) -> Intervals {
+        Intervals {
+            check: self.check_interval,
+            ping: self.ping_interval,
+            reconcile: self.reconcile_every,
         }
     }
 }

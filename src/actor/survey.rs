@@ -6,7 +6,7 @@
 use super::around::Around;
 use super::interface::{ConnectError, ConnectRequest, HookWish, Stranger, Surveyed, TakeError};
 use super::services::Services;
-use crate::credentials::{Refusal, Refused};
+use crate::credentials::{About, Refusal, Refused};
 use crate::domain::connection::{CredentialUse, EVENTS_MAX};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::id::{CredentialId, UserId};
@@ -24,6 +24,7 @@ const ASKED_MAX: usize = 8;
 /// A repository of a user, and with what it can be asked about.
 struct Place<'a> {
     services: &'a Arc<Services>,
+    instance: Instance,
     owner: UserId,
     hooks: Arc<dyn Hooks>,
     credentials: Vec<CredentialUse>,
@@ -43,6 +44,7 @@ impl<'a> Place<'a> {
         }
         Ok(Self {
             services,
+            instance: instance.clone(),
             owner,
             hooks,
             credentials,
@@ -61,11 +63,16 @@ impl<'a> Place<'a> {
     {
         let (owner, priority) = (self.owner, self.priority);
         let errand = Errand { owner, priority };
+        let about = About {
+            instance: &self.instance,
+            connection: None,
+        };
         let mut refusal = None;
         let candidates = self.credentials.iter().copied().take(ASKED_MAX);
         for (at, credential) in candidates.enumerate() {
             let asking = |access: Access| call(Arc::clone(&self.hooks), access);
-            match self.services.pool.ask(credential, errand, asking).await {
+            let asked = self.services.pool.ask(about, (credential, errand), asking);
+            match asked.await {
                 Ok(answer) => {
                     self.credentials.swap(0, at);
                     return Ok(answer);

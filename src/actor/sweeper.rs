@@ -10,9 +10,12 @@ use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::Priority;
 use crate::domain::id::CredentialId;
 use crate::domain::lifecycle::Phase;
+use crate::domain::repo::ProviderKind;
 use crate::store::pages;
+use crate::telemetry::metric;
 use actix::prelude::*;
 use futures_util::TryStreamExt;
+use metrics::gauge;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
@@ -46,12 +49,29 @@ impl Sweeper {
     }
 
     fn sweep(&self, ctx: &mut Context<Self>) {
-        let pool = Arc::clone(&self.services.pool);
-        let swept = async move { pool.sweep().await }.into_actor(self);
+        let services = Arc::clone(&self.services);
+        let swept = async move {
+            services.pool.sweep().await;
+            show_pace(&services);
+        };
+        let swept = swept.into_actor(self);
         ctx.spawn(swept.map(|(), sweeper, ctx| {
             let wait = jittered(SWEEP_EVERY, sweeper.services.ports.chance());
             ctx.run_later(wait, |sweeper, ctx| sweeper.sweep(ctx));
         }));
+    }
+}
+
+/// Shows how often hooks are checked.
+fn show_pace(services: &Services) {
+    let wanted = services.settings.intervals();
+    for kind in ProviderKind::ALL {
+        for instance in services.ports.providers.instances(kind) {
+            let every = services.pool.longest(instance, wanted).check;
+            let (provider, host) = (kind.as_str(), instance.host.to_string());
+            gauge!(metric::CHECK_EVERY, "provider" => provider, "host" => host)
+                .set(every.as_secs_f64());
+        }
     }
 }
 

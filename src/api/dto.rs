@@ -38,12 +38,13 @@ mod signin;
 mod stats;
 
 pub use account::{
-    Account, CreatedToken, CreatedUser, Credential, Removal, RemovedUser, Repository, Token, User,
+    Account, CreatedToken, CreatedUser, Credential, Pace, Removal, RemovedUser, Repository, Token,
+    User,
 };
 pub use command::{Acted, Command};
 pub use connection::{
-    Connection, ConnectionList, Disconnected, ExistingWebhook, Health, HealthReason, SecretState,
-    Watch,
+    Around, Connection, ConnectionList, Disconnected, ExistingWebhook, Health, HealthReason,
+    SecretState, Watch,
 };
 pub use delivery::{
     Accepted, DeliveryDetail, DeliverySummary, IncidentPreview, IngressAnswer, Payload,

@@ -94,6 +94,7 @@ pub const fn status(code: Code) -> StatusCode {
         Code::ProviderUnavailable
         | Code::ProviderTimeout
         | Code::ProviderUnreachable
+        | Code::ProviderOutage
         | Code::HostNotFound
         | Code::BadCertificate
         | Code::WrongApiUrl

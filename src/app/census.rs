@@ -9,7 +9,7 @@ use crate::domain::rotation::RotationState;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::store::disk::DiskStore;
-use crate::store::{Read, ReadError, Scope, pages};
+use crate::store::{Read, ReadError, Scope, Waiting, pages};
 use crate::telemetry::{Recorder, log_left_out, metric};
 use metric::float;
 use metrics::gauge;
@@ -26,6 +26,9 @@ const EVERY: Duration = Duration::from_secs(5);
 const PAUSE_TIMES: u32 = 20;
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_mins(5);
+
+/// Most deliveries that are counted while they wait.
+const WAITING_MAX: usize = 100_000;
 
 /// The states of a credential.
 const WORKS: &str = "works";
@@ -50,6 +53,7 @@ pub(super) struct Census {
     last_delivery: BTreeMap<&'static str, Timestamp>,
     oldest_unprocessed: Option<Timestamp>,
     behind_since: Option<Timestamp>,
+    waiting: Waiting,
 }
 
 impl Census {
@@ -84,6 +88,7 @@ impl Census {
             last_delivery: providers.map(|name| (name, Timestamp(0))).into(),
             oldest_unprocessed: None,
             behind_since: None,
+            waiting: Waiting::default(),
         }
     }
 
@@ -113,6 +118,7 @@ impl Census {
                 census.add_credential(&credential, now);
             }
         }
+        census.waiting = store.deliveries_waiting(WAITING_MAX).wait()?;
         for id in store.connections_with_pending().wait()? {
             let waits = store.pending(id, 1).wait()?.first().map(|d| d.received_at);
             census.oldest_unprocessed = [census.oldest_unprocessed, waits]
@@ -171,6 +177,9 @@ impl Census {
         gauge!(metric::OLDEST).set(age.unwrap_or_default());
         let lag = self.behind_since.map(|since| now.since(since));
         gauge!(metric::LAG).set(lag.unwrap_or_default());
+        gauge!(metric::WAITING).set(float(number(self.waiting.deliveries)));
+        gauge!(metric::WAITING_OF).set(float(number(self.waiting.connections)));
+        gauge!(metric::WAITING_MOST).set(float(number(self.waiting.longest)));
         gauge!(metric::COUNTED).set(seconds(now));
     }
 }

@@ -58,8 +58,12 @@ pub(super) fn begin() {
         gauge!(metric::OPERATIONS, "state" => state).set(0.0);
     }
     gauge!(metric::UNSTORED).set(0.0);
+    gauge!(metric::PARKED).set(0.0);
     for provider in ProviderKind::ALL.map(ProviderKind::as_str) {
         gauge!(metric::LAST_DELIVERY, "provider" => provider).set(0.0);
+        for outcome in ["answered", "failed", "not_made"] {
+            counter!(metric::PROBES, "provider" => provider, "outcome" => outcome).absolute(0);
+        }
         for outcome in IngressOutcome::ALL.map(IngressOutcome::as_str) {
             let labels = [("provider", provider), ("outcome", outcome)];
             counter!(metric::DELIVERIES, &labels).absolute(0);

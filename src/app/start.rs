@@ -158,6 +158,7 @@ fn settings(config: &Config) -> Settings {
         check_interval: health.check_interval,
         ping_interval: health.ping_interval,
         rotate_every: health.rotate_every,
+        reconcile_every: config.recovery.reconcile_every,
         retry: backoff(health.retry_initial, health.retry_max),
         slow_retry: backoff(health.slow_retry_initial, health.slow_retry_max),
         settle_time: health.settle_time,

@@ -159,10 +159,12 @@ impl Pool {
             }
         };
         let hooks = providers.hooks(instance).ok_or_else(unknown)?;
+        self.outages.admit(instance).await?;
         let access = Access {
             instance: instance.clone(),
             token: token.clone(),
             errand: Errand::of_person(owner),
+            is_probe: false,
         };
         hooks.identity(&access).await
     }
@@ -239,39 +241,47 @@ impl Pool {
         }
     }
 
-    /// Acknowledges the incident of a credential.
+    /// Acknowledges the incident of a credential, or about an outage.
     pub async fn acknowledge(
         &self,
-        id: CredentialId,
+        subject: Subject,
         incident: IncidentId,
     ) -> Result<(), ChangeError> {
-        self.change_incident(id, incident, |incident| {
+        self.change_incident(subject, incident, |incident| {
             let acknowledged = incident.acknowledge(self.ports.now());
             acknowledged.map_err(|_| ChangeError::NotNow(wording::INCIDENT_RESOLVED))
         })
         .await
     }
 
-    /// Resolves the incident of a credential.
-    pub async fn resolve(&self, id: CredentialId, incident: IncidentId) -> Result<(), ChangeError> {
-        self.change_incident(id, incident, |incident| {
+    /// Resolves the incident of a credential, or about an outage.
+    pub async fn resolve(&self, subject: Subject, incident: IncidentId) -> Result<(), ChangeError> {
+        self.change_incident(subject, incident, |incident| {
             Ok(incident.resolve(Resolution::ByHand, self.ports.now()))
         })
         .await
     }
 
-    /// Changes an incident of a credential; `change` returns whether it changed.
+    /// Changes an incident; `change` returns whether it changed.
     async fn change_incident(
         &self,
-        id: CredentialId,
+        subject: Subject,
         incident: IncidentId,
         change: impl FnOnce(&mut Incident) -> Result<bool, ChangeError>,
     ) -> Result<(), ChangeError> {
+        let id = match subject {
+            Subject::Credential(id) => id,
+            Subject::Provider(_) => {
+                let changed = self.outages.change(subject, incident, change).await?;
+                return changed.ok_or(ChangeError::NotFound);
+            }
+            Subject::Connection(_) => return Err(ChangeError::NotFound),
+        };
         let slot = self.slot(id);
         let _turn = slot.turn().await?;
         let found = self.ports.store.incident(incident).await?;
         let mut found = found
-            .filter(|i| i.subject == Subject::Credential(id))
+            .filter(|i| i.subject == subject)
             .ok_or(ChangeError::NotFound)?;
         if change(&mut found)? {
             let batch = Batch::of(vec![Change::PutIncident(Box::new(found))]);

@@ -1,5 +1,6 @@
 //! A call with a credential: getting its token, calling, and finding out what a refusal means.
 
+use super::outages::About;
 use super::pool::Pool;
 use super::standing::Need;
 use crate::domain::connection::CredentialUse;
@@ -55,17 +56,22 @@ impl Refused {
 
 impl Pool {
     /// Makes a call with a credential. Links in the provider's message are shown to the
-    /// credential's owner only.
+    /// credential's owner only. While the provider has an outage, no call is made.
     pub async fn call<T, Calling>(
         self: &Arc<Self>,
-        credential: CredentialUse,
-        errand: Errand,
+        about: About<'_>,
+        (credential, errand): (CredentialUse, Errand),
         call: impl FnOnce(Access) -> Calling,
     ) -> Result<T, Refused>
     where
         Calling: Future<Output = Result<T, ProviderError>>,
     {
         let (id, is_own) = (credential.id(), matches!(credential, CredentialUse::Own(_)));
+        let admitted = match self.outages.admit(about.instance).await {
+            Ok(()) => self.may_call(id, about.instance.provider).await,
+            refused => refused,
+        };
+        admitted.map_err(|error| Refused::new(Refusal::Failed, error))?;
         let access = self.access(id, errand).await.map_err(|error| {
             let why = match error.failure {
                 Failure::Unauthorized => Refusal::Dead,
@@ -75,7 +81,10 @@ impl Pool {
             };
             Refused::new(why, error)
         })?;
-        match call(access.clone()).await {
+        let called = call(access.clone()).await;
+        self.outages.note(about, id, &called);
+        self.obey(id, &called).await;
+        match called {
             Ok(answer) => {
                 self.worked(id);
                 Ok(answer)
@@ -91,18 +100,16 @@ impl Pool {
     /// made again, once.
     pub async fn ask<T, Calling>(
         self: &Arc<Self>,
-        credential: CredentialUse,
-        errand: Errand,
+        about: About<'_>,
+        with: (CredentialUse, Errand),
         call: impl Fn(Access) -> Calling,
     ) -> Result<T, Refused>
     where
         Calling: Future<Output = Result<T, ProviderError>>,
     {
-        let asked = self.call(credential, errand, &call).await;
+        let asked = self.call(about, with, &call).await;
         match asked {
-            Err(refused) if refused.why == Refusal::Replaced => {
-                self.call(credential, errand, &call).await
-            }
+            Err(refused) if refused.why == Refusal::Replaced => self.call(about, with, &call).await,
             asked => asked,
         }
     }

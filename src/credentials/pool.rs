@@ -1,5 +1,8 @@
 //! The pool: its state, and the only code that writes credentials.
 
+use super::holds::Holds;
+use super::loads::Loads;
+use super::outages::Outages;
 use super::ports::Ports;
 use super::slot::Slot;
 use crate::domain::id::CredentialId;
@@ -31,6 +34,9 @@ pub struct Pool {
     /// No new refresh starts.
     is_closing: AtomicBool,
     died: mpsc::Sender<CredentialId>,
+    pub(super) outages: Outages,
+    pub(super) holds: Holds,
+    pub(super) loads: Loads,
 }
 
 impl fmt::Debug for Pool {
@@ -44,6 +50,9 @@ impl Pool {
     pub fn new(ports: Arc<Ports>) -> (Arc<Self>, mpsc::Receiver<CredentialId>) {
         let (died, deaths) = mpsc::channel(DEATHS_MAX);
         let pool = Self {
+            outages: Outages::new(Arc::clone(&ports)),
+            holds: Holds::default(),
+            loads: Loads::default(),
             ports,
             slots: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
@@ -52,6 +61,11 @@ impl Pool {
             died,
         };
         (Arc::new(pool), deaths)
+    }
+
+    /// The outages of providers.
+    pub const fn outages(&self) -> &Outages {
+        &self.outages
     }
 
     /// Starts no new refresh, and waits (a limited time) for running ones: an orderly shutdown

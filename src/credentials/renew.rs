@@ -14,6 +14,7 @@ use crate::domain::wording;
 use crate::provider::{Access, ProviderError};
 use crate::store::pages;
 use futures_util::{StreamExt, TryStreamExt};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Most concurrent refreshes of a sweep.
@@ -94,10 +95,17 @@ impl Pool {
     pub async fn sweep(self: &Arc<Self>) {
         let store = &self.ports.store;
         let mut all = pages(|after| store.all_credentials(after), |c: &Credential| c.id);
+        let mut there = HashSet::new();
         loop {
             match all.try_next().await {
-                Ok(Some(page)) => self.sweep_page(page).await,
-                Ok(None) => return,
+                Ok(Some(page)) => {
+                    there.extend(page.iter().map(|credential| credential.id));
+                    if let Err(error) = self.weigh(&page).await {
+                        tracing::warn!(%error, "the connections of credentials cannot be counted");
+                    }
+                    self.sweep_page(page).await;
+                }
+                Ok(None) => return self.weighed(|id| there.contains(&id)),
                 Err(error) => {
                     tracing::warn!(%error, "credentials cannot be read; trying again");
                     return;

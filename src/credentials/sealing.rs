@@ -79,5 +79,6 @@ pub(super) fn access_with(credential: &Credential, token: ProviderToken) -> Acce
         instance: credential.instance.clone(),
         token,
         errand: ahead(credential),
+        is_probe: false,
     }
 }

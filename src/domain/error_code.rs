@@ -150,6 +150,8 @@ codes! {
         "Check the API URL and the DNS of this machine. Hookherd retries.";
     BadCertificate = "bad_certificate", "The provider's certificate is not trusted",
         "See the message: renew the certificate, or name its authority in ca_file.";
+    ProviderOutage = "provider_outage", "The provider has an outage",
+        "Wait: Hookherd calls it once a minute, and continues as soon as it answers.";
     WrongApiUrl = "wrong_api_url", "The API URL does not lead to the provider's API",
         "Correct the API URL in the configuration.";
     BadAnswer = "bad_answer", "The provider's answer is not usable",
@@ -193,9 +195,22 @@ impl ErrorCode {
                 | Self::ProviderTimeout
                 | Self::ProviderUnreachable
                 | Self::HostNotFound
+                | Self::ProviderOutage
                 | Self::RateLimited
                 | Self::CallsWaiting
                 | Self::StoreUnavailable
+        )
+    }
+
+    /// Whether the provider did not answer, whatever was asked.
+    pub const fn is_of_outage(self) -> bool {
+        matches!(
+            self,
+            Self::ProviderUnavailable
+                | Self::ProviderTimeout
+                | Self::ProviderUnreachable
+                | Self::HostNotFound
+                | Self::BadCertificate
         )
     }
 

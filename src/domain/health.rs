@@ -62,6 +62,8 @@ named! {
         Suspended = "suspended",
         /// A user paused it.
         Paused = "paused",
+        /// The provider answers no calls: see [`super::outage`].
+        ProviderOutage = "provider_outage",
     }
 }
 
@@ -88,6 +90,9 @@ impl HealthCause {
             }
             Self::Suspended => "Work is suspended. Correct the reason, then resume the connection.",
             Self::Paused => "The connection is paused. Resume it to process deliveries.",
+            Self::ProviderOutage => {
+                "The provider does not answer. Checks and repairs continue when it does."
+            }
         }
     }
 }
@@ -116,6 +121,31 @@ pub struct Health {
     pub reasons: Vec<HealthReason>,
     /// Since when it has this state, as far as the history reaches.
     pub since: Option<Timestamp>,
+}
+
+impl Health {
+    /// The same while the provider has an outage since then: what was proven before may not hold
+    /// any more.
+    #[must_use]
+    pub fn during(mut self, outage: Option<Timestamp>) -> Self {
+        let Some(since) = outage else {
+            return self;
+        };
+        match self.state {
+            HealthState::Healthy => {
+                (self.state, self.since) = (HealthState::Degraded, Some(since));
+            }
+            HealthState::Pending | HealthState::Degraded | HealthState::Failed => {}
+            // Nothing is to be done there.
+            HealthState::Inactive | HealthState::Suspended => return self,
+        }
+        self.reasons.push(HealthReason {
+            cause: HealthCause::ProviderOutage,
+            since: Some(since),
+            code: Some(ErrorCode::ProviderOutage),
+        });
+        self
+    }
 }
 
 /// What ends missing and changed hooks.

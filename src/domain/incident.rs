@@ -1,7 +1,7 @@
 //! Incidents: failures that need a person's attention, from the first failure to the resolution.
 
 use super::id::{ConnectionId, CredentialId, IncidentId, RunId, UserId};
-use super::repo::FullName;
+use super::repo::{FullName, Instance, InstanceId};
 use super::run::{FailedJob, Family};
 use super::time::Timestamp;
 use track::TrackKey;
@@ -57,6 +57,9 @@ pub enum Subject {
     Connection(ConnectionId),
     /// A credential that no longer works, for any number of connections.
     Credential(CredentialId),
+    /// A provider's installation that does not answer. Each owner with connections there has an
+    /// incident of their own about it.
+    Provider(InstanceId),
 }
 
 impl Subject {
@@ -64,7 +67,7 @@ impl Subject {
     pub const fn connection(self) -> Option<ConnectionId> {
         match self {
             Self::Connection(id) => Some(id),
-            Self::Credential(_) => None,
+            Self::Credential(_) | Self::Provider(_) => None,
         }
     }
 
@@ -73,6 +76,7 @@ impl Subject {
         match self {
             Self::Connection(id) => id.as_u128(),
             Self::Credential(id) => id.as_u128(),
+            Self::Provider(id) => id.as_u128(),
         }
     }
 }
@@ -102,6 +106,8 @@ pub struct Incident {
     pub title: String,
     /// The last failed run, for failing CI.
     pub ci: Option<CiFailure>,
+    /// What a provider's outage affects, for one.
+    pub affected: Option<Affected>,
     /// How often it failed: each failed attempt of a run counts once.
     pub occurrences: u32,
     /// When the first failure happened, by the provider's clock if it has one.
@@ -114,6 +120,15 @@ pub struct Incident {
     pub resolved_at: Option<Timestamp>,
     /// How it was resolved.
     pub resolution: Option<Resolution>,
+}
+
+/// What a provider's outage affects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Affected {
+    /// The installation.
+    pub instance: Instance,
+    /// Connections of the incident's owner that wait for its end.
+    pub connections: u32,
 }
 
 /// The data of the run in an incident about failing CI.

@@ -65,6 +65,34 @@ pub struct Instance {
     pub host: Host,
 }
 
+/// A number for an installation: the same in every process and version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(u128);
+
+impl InstanceId {
+    /// The number.
+    pub const fn as_u128(self) -> u128 {
+        self.0
+    }
+
+    /// The id with this number.
+    pub const fn from_u128(number: u128) -> Self {
+        Self(number)
+    }
+}
+
+impl Instance {
+    /// Its number: FNV-1a of its text, of 128 bits. Operators choose the hosts, so that
+    /// collisions are not looked for.
+    pub fn id(&self) -> InstanceId {
+        const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+        let text = self.to_string();
+        let step = |hash: u128, byte: u8| (hash ^ u128::from(byte)).wrapping_mul(PRIME);
+        InstanceId(text.bytes().fold(OFFSET, step))
+    }
+}
+
 impl fmt::Display for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.provider, self.host)

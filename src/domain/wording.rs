@@ -5,8 +5,9 @@ use super::connection::Connection;
 use super::grant::RejectReason;
 use super::incident::health::HealthFailure;
 use super::lifecycle::SuspendReason;
-use super::repo::ProviderKind;
+use super::repo::{Instance, ProviderKind};
 use super::user::Credential;
+use std::time::Duration;
 
 /// No credential fits.
 pub const NO_CREDENTIAL: &str =
@@ -79,6 +80,36 @@ pub fn ci_title(workflow: &str, lane: &str) -> String {
     } else {
         format!("CI failed: {workflow} on {lane}")
     }
+}
+
+/// The title of an incident about a provider's outage, for an owner with so many connections there.
+pub fn outage_title(instance: &Instance, connections: u32) -> String {
+    let (name, host) = (instance.provider.name(), &instance.host);
+    let waiting = if connections == 1 {
+        "1 connection waits".to_owned()
+    } else {
+        format!("{connections} connections wait")
+    };
+    format!(
+        "{name} ({host}) does not answer: {waiting}. Hookherd calls it once a minute, and \
+         continues by itself."
+    )
+}
+
+/// A call that is not made before a wait has passed.
+pub fn rate_limited(name: &str, after: Duration) -> String {
+    let seconds = after.as_secs().max(1);
+    format!("The rate limit of {name} for this token is reached. Next call in {seconds} s.")
+}
+
+/// A call that is not made because the provider does not answer.
+pub fn outage_lasts(instance: &Instance, next: Duration) -> String {
+    let (name, host) = (instance.provider.name(), &instance.host);
+    let seconds = next.as_secs().max(1);
+    format!(
+        "{name} ({host}) does not answer any call. Hookherd calls it once a minute, next in \
+         {seconds} s, and continues by itself as soon as it answers."
+    )
 }
 
 /// The title of an incident about a webhook, a delivery or a credential.

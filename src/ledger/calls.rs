@@ -1,7 +1,7 @@
 //! Calls for a connection, with the credentials that it may use.
 
 use super::room::Room;
-use crate::credentials::Refusal;
+use crate::credentials::{About, Refusal};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -67,7 +67,11 @@ impl Caller {
         let errand = Errand { owner, priority };
         let mut refusal = None;
         while let Some(credential) = self.credentials.front().copied() {
-            let asked = self.room.pool.ask(credential, errand, |access| {
+            let about = About {
+                instance,
+                connection: Some(self.connection.id),
+            };
+            let asked = self.room.pool.ask(about, (credential, errand), |access| {
                 call(Arc::clone(&hooks), access, self.target())
             });
             let refused = match asked.await {

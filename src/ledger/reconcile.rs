@@ -87,13 +87,13 @@ pub(super) async fn reconcile(
 }
 
 /// When the next regular one is due.
-fn regular(room: &Room) -> Duration {
-    jittered(room.settings.every, room.ports.chance())
+fn regular(room: &Room, connection: &Connection) -> Duration {
+    jittered(room.every(connection), room.ports.chance())
 }
 
 /// There is no hook, and so no log: nothing to compare now.
 async fn rest(steps: &mut Steps, began: Timestamp) -> Result<Duration, Trouble> {
-    let wait = regular(&steps.room);
+    let wait = regular(&steps.room, &steps.connection);
     let due_at = began.plus(wait);
     let edit = |records: &mut Records| {
         records.ledger.answered = Some(began);
@@ -320,7 +320,7 @@ impl Reconcile {
         let ledger = &self.steps.records.ledger;
         let due_at = ledger.pending_due_at(room.settings.redelivery_wait);
         let due_in = due_at.map(|at| at.since(room.ports.now()).max(PENDING_MIN));
-        let regular = regular(room);
+        let regular = regular(room, &self.steps.connection);
         due_in.map_or(regular, |due_in| due_in.min(regular))
     }
 

@@ -2,31 +2,22 @@
 
 use super::Settings;
 use crate::credentials::{Pool, Ports};
+use crate::domain::connection::Connection;
 use crate::domain::id::ConnectionId;
 use crate::domain::ledger::{GapCause, Outage, Uptime};
-use crate::domain::repo::Instance;
+use crate::domain::pace::Intervals;
 use crate::domain::time::Timestamp;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
-/// While a provider does not answer, one call in this time finds out whether it does again.
-const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// Connections whose refused deliveries are remembered one by one: beyond, all are reconciled.
 const REFUSED_MAX: usize = 10_000;
 
 /// Reports a delivery that was committed to the connection's actor.
 pub(super) type Delivered = Box<dyn Fn(ConnectionId) + Send + Sync>;
-
-/// A provider that does not answer.
-#[derive(Clone, Copy, Debug)]
-struct Down {
-    since: Timestamp,
-    probe_at: Instant,
-}
 
 /// Refused deliveries.
 #[derive(Debug, Default)]
@@ -45,7 +36,6 @@ pub(super) struct Room {
     pub(super) delivered: Delivered,
     pub(super) uptime: Mutex<Uptime>,
     pub(super) refused: Mutex<Refused>,
-    down: Mutex<BTreeMap<Instance, Down>>,
     /// There is news for the worker.
     pub(super) news: Notify,
 }
@@ -65,38 +55,22 @@ impl Room {
             delivered,
             uptime: Mutex::new(uptime),
             refused: Mutex::default(),
-            down: Mutex::default(),
             news: Notify::new(),
         }
     }
+}
 
-    /// Whether a call to this installation has to wait, because it does not answer. One call in a
-    /// while may be made, to find out.
-    pub(super) fn must_wait(&self, instance: &Instance) -> bool {
-        let now = Instant::now();
-        let mut all = self.down.lock();
-        let Some(down) = all.get_mut(instance) else {
-            return false;
+impl Room {
+    /// How often a connection is reconciled: more seldom when that does not fit what the provider
+    /// allows its credential.
+    pub(super) fn every(&self, connection: &Connection) -> Duration {
+        let every = self.settings.every;
+        let wanted = Intervals {
+            check: every,
+            ping: every,
+            reconcile: every,
         };
-        let must_wait = now < down.probe_at;
-        if !must_wait {
-            down.probe_at = now + PROBE_EVERY;
-        }
-        must_wait
-    }
-
-    /// The installation did not answer.
-    pub(super) fn fails(&self, instance: &Instance) {
-        let since = self.ports.now();
-        let probe_at = Instant::now() + PROBE_EVERY;
-        let mut all = self.down.lock();
-        all.entry(instance.clone())
-            .or_insert(Down { since, probe_at });
-    }
-
-    /// The installation answered. Returns since when it had not.
-    pub(super) fn answers(&self, instance: &Instance) -> Option<Timestamp> {
-        Some(self.down.lock().remove(instance)?.since)
+        self.pool.intervals(connection, wanted).reconcile
     }
 }
 

@@ -7,6 +7,7 @@
 use super::reconcile::Reason;
 use crate::domain::id::ConnectionId;
 use crate::domain::ledger::Outage;
+use crate::domain::outage::PROBE_EVERY;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub(super) enum Next {
     After(Duration),
     /// It failed, and is tried again after this time.
     Again(Duration),
+    /// Its provider has an outage: it waits for the end.
+    Parked,
 }
 
 /// Which connection is reconciled next.
@@ -48,8 +51,13 @@ pub(super) struct Schedule {
     urgent_busy: usize,
     urgent: VecDeque<ConnectionId>,
     refused: VecDeque<(ConnectionId, Outage)>,
+    /// Connections with a new hook, each once.
+    new: VecDeque<ConnectionId>,
+    expected: HashSet<ConnectionId>,
     due: VecDeque<ConnectionId>,
     later: BinaryHeap<Reverse<(Instant, ConnectionId, bool)>>,
+    /// What waits for the end of a provider's outage, and whether it is the regular entry.
+    parked: HashMap<ConnectionId, bool>,
     /// Requests that failed are not tried again before this time.
     held: HashMap<ConnectionId, Instant>,
 }
@@ -71,6 +79,16 @@ impl Schedule {
         }
     }
 
+    /// It follows from a new hook: before regular ones, and not as if a user waited.
+    pub(super) fn soon(&mut self, id: ConnectionId, now: Instant) {
+        self.held.retain(|_, until| *until > now);
+        let is_in_hand =
+            self.busy.contains(&id) || self.parked.contains_key(&id) || self.held.contains_key(&id);
+        if !is_in_hand && self.expected.insert(id) {
+            self.new.push_back(id);
+        }
+    }
+
     /// Deliveries of a connection were refused.
     pub(super) fn refuse(&mut self, id: ConnectionId, outage: Outage) {
         self.refused.push_back((id, outage));
@@ -81,6 +99,21 @@ impl Schedule {
         for Reverse((_, id, is_regular)) in std::mem::take(&mut self.later).into_sorted_vec() {
             if is_regular {
                 self.due.push_back(id);
+            }
+        }
+    }
+
+    /// A provider answers again: what waited for that is due, evenly over this time; with `all`
+    /// every one of these connections.
+    pub(super) fn unpark(&mut self, ids: &[ConnectionId], all: bool, now: Instant, span: Duration) {
+        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
+        for (nth, id) in (0_u32..).zip(ids) {
+            let parked = self.parked.remove(id);
+            let is_due = parked.is_some() || (all && self.known.contains(id));
+            if is_due {
+                let is_regular = parked.unwrap_or(false);
+                let at = now + span / count * nth;
+                self.later.push(Reverse((at, *id, is_regular)));
             }
         }
     }
@@ -131,6 +164,19 @@ impl Schedule {
                 is_regular: false,
             });
         }
+        for _ in 0..self.new.len() {
+            let id = self.new.pop_front()?;
+            if self.busy.contains(&id) {
+                self.new.push_back(id);
+                continue;
+            }
+            self.expected.remove(&id);
+            return Some(Turn {
+                id,
+                reason: Reason::default(),
+                is_regular: false,
+            });
+        }
         while let Some((id, is_regular)) = self.next_due(now) {
             if self.busy.contains(&id) {
                 self.later.push(Reverse((now + BUSY_PAUSE, id, is_regular)));
@@ -166,6 +212,7 @@ impl Schedule {
         let at = match next {
             Next::Never => {
                 self.known.remove(&turn.id);
+                self.parked.remove(&turn.id);
                 return;
             }
             Next::After(wait) if turn.is_regular || wait < usual / 2 => now + wait,
@@ -176,6 +223,14 @@ impl Schedule {
                 return;
             }
             Next::Again(wait) => now + wait,
+            Next::Parked if turn.reason.is_awaited => {
+                self.held.insert(turn.id, now + PROBE_EVERY);
+                return;
+            }
+            Next::Parked => {
+                *self.parked.entry(turn.id).or_default() |= turn.is_regular;
+                return;
+            }
         };
         self.later.push(Reverse((at, turn.id, turn.is_regular)));
     }
@@ -262,6 +317,48 @@ mod tests {
         assert!(schedule.next(now).is_none());
         schedule.ask(id(0), now + minute);
         assert!(schedule.next(now + minute).unwrap().reason.is_awaited);
+    }
+
+    #[test]
+    fn a_new_hook_comes_before_regular_ones_once_and_takes_no_users_place() {
+        let now = Instant::now();
+        let mut schedule = with(100, now);
+        schedule.soon(id(99), now);
+        schedule.soon(id(99), now);
+        let turns = all(&mut schedule, now);
+        assert_eq!(turns.len(), REGULAR_MAX, "none in a place of users");
+        let first = &turns[0];
+        assert!(first.id == id(99) && !first.reason.is_awaited && !first.is_regular);
+        schedule.soon(id(99), now);
+        assert!(schedule.new.is_empty(), "it is being reconciled");
+        schedule.end(first, Next::After(USUAL), now, USUAL);
+        schedule.soon(id(99), now);
+        assert_eq!(schedule.next(now).unwrap().id, id(99));
+    }
+
+    #[test]
+    fn what_waits_for_the_end_of_an_outage_comes_then_bit_by_bit() {
+        let now = Instant::now();
+        let mut schedule = with(10, now);
+        for turn in all(&mut schedule, now) {
+            schedule.end(&turn, Next::Parked, now, USUAL);
+        }
+        schedule.ask(id(3), now);
+        let asked = schedule.next(now).unwrap();
+        schedule.end(&asked, Next::Parked, now, USUAL);
+        assert!(schedule.next(now + USUAL * 9).is_none());
+        schedule.ask(id(3), now);
+        assert!(schedule.next(now).is_none(), "it is held for a minute");
+        let ids: Vec<_> = (0..10).map(id).collect();
+        schedule.unpark(&ids[..5], true, now, Duration::from_secs(50));
+        for n in 0..5 {
+            let at = now + Duration::from_secs(10 * n);
+            let turns = all(&mut schedule, at);
+            assert_eq!(turns.len(), 1, "{n}");
+            assert!(turns[0].is_regular);
+            schedule.end(&turns[0], Next::After(USUAL), at, USUAL);
+        }
+        assert!(schedule.next(now + Duration::from_mins(5)).is_none());
     }
 
     #[test]

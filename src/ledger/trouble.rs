@@ -76,20 +76,6 @@ impl Trouble {
         }
     }
 
-    /// Whether the provider does not answer at all, to anyone.
-    pub(super) fn is_outage(&self) -> bool {
-        match self {
-            Self::Gone | Self::NotOurs | Self::Store(_) | Self::TooManyLost => false,
-            Self::Provider(error) => matches!(
-                error.code,
-                ErrorCode::ProviderUnavailable
-                    | ErrorCode::ProviderTimeout
-                    | ErrorCode::ProviderUnreachable
-                    | ErrorCode::HostNotFound
-            ),
-        }
-    }
-
     /// As it is stored and shown.
     pub(super) fn shown(&self, at: Timestamp) -> LastError {
         let code = match self {

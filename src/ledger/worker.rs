@@ -4,9 +4,11 @@ use super::reconcile::reconcile;
 use super::room::Room;
 use super::schedule::{Next, Schedule, Turn};
 use super::trouble::Trouble;
+use crate::credentials::Ended;
 use crate::domain::backoff::{jittered, scale};
 use crate::domain::id::ConnectionId;
-use crate::domain::ledger::{GapCause, Outage};
+use crate::domain::ledger::{AskedBy, GapCause, Outage};
+use crate::domain::outage::release_over;
 use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change};
 use crate::telemetry::metric;
@@ -15,6 +17,8 @@ use metrics::counter;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -26,8 +30,9 @@ const ASKED_MAX: usize = 64;
 const BEAT_EVERY: Duration = Duration::from_secs(30);
 /// A connection whose deliveries are refused is reconciled once that has ceased for so long.
 const CALM: Duration = Duration::from_secs(5);
-/// A connection of a provider that does not answer waits so long.
-const DOWN_PAUSE: Duration = Duration::from_mins(5);
+/// With more connections than this, their first reconciles are spread over a longer time: what does
+/// not fit the budgets fails, and each failure is a write.
+const AT_ONCE_MAX: usize = 1000;
 /// A provider that did not answer for so long may not have delivered either.
 const OUTAGE_MIN: Duration = Duration::from_mins(1);
 
@@ -35,32 +40,31 @@ const OUTAGE_MIN: Duration = Duration::from_mins(1);
 pub(super) struct Worker {
     room: Arc<Room>,
     schedule: Schedule,
-    running: JoinSet<(Turn, Done)>,
+    running: JoinSet<(Turn, Next)>,
+    ends: Receiver<Arc<Ended>>,
     looked_at: Option<Instant>,
     beat_at: Option<Instant>,
     /// Since when the store accepts nothing.
     trouble_since: Option<Timestamp>,
 }
 
-/// The result of a turn.
-#[derive(Clone, Copy, Debug)]
-struct Done {
-    next: Next,
-    /// The provider answers again, and had not since then.
-    down_since: Option<Timestamp>,
-}
-
 impl Worker {
     pub(super) fn new(room: Arc<Room>, connections: Vec<ConnectionId>) -> Self {
         let mut schedule = Schedule::default();
-        let (now, spread) = (Instant::now(), room.settings.startup_spread);
+        let now = Instant::now();
+        let mut spread = room.settings.startup_spread;
+        if connections.len() > AT_ONCE_MAX {
+            spread = spread.max(release_over(connections.len()));
+        }
         for id in connections {
             schedule.add(id, now + scale(spread, room.ports.chance()));
         }
+        let ends = room.pool.outages().ends();
         Self {
             room,
             schedule,
             running: JoinSet::new(),
+            ends,
             looked_at: None,
             beat_at: None,
             trouble_since: None,
@@ -77,6 +81,7 @@ impl Worker {
                 self.look_at_requests(now).await;
                 self.look_at_refused();
             }
+            self.look_at_ends();
             while let Some(turn) = self.schedule.next(now) {
                 let room = Arc::clone(&self.room);
                 self.running.spawn(carry_out(room, turn));
@@ -84,8 +89,9 @@ impl Worker {
             let room = Arc::clone(&self.room);
             tokio::select! {
                 Some(ended) = self.running.join_next() => {
-                    if let Ok((turn, done)) = ended {
-                        self.end(&turn, done);
+                    if let Ok((turn, next)) = ended {
+                        let usual = self.room.settings.every;
+                        self.schedule.end(&turn, next, Instant::now(), usual);
                     }
                 }
                 () = room.news.notified() => self.looked_at = None,
@@ -94,16 +100,20 @@ impl Worker {
         }
     }
 
-    fn end(&mut self, turn: &Turn, done: Done) {
-        let usual = self.room.settings.every;
-        self.schedule.end(turn, done.next, Instant::now(), usual);
-        let now = self.room.ports.now();
-        if done
-            .down_since
-            .is_some_and(|since| now.since(since) >= OUTAGE_MIN)
-        {
-            tracing::info!("a provider answers again: all connections are reconciled");
-            self.schedule.all_due();
+    /// Has the connections of providers that answer again reconciled, and only those. A provider
+    /// that did not answer for long may not have delivered either.
+    fn look_at_ends(&mut self) {
+        loop {
+            match self.ends.try_recv() {
+                Ok(ended) => {
+                    let is_long = ended.at.since(ended.since) >= OUTAGE_MIN;
+                    let (ids, now) = (&ended.connections, Instant::now());
+                    let span = release_over(ids.len());
+                    self.schedule.unpark(ids, is_long, now, span);
+                }
+                Err(TryRecvError::Lagged(_)) => self.schedule.all_due(),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
         }
     }
 
@@ -137,7 +147,10 @@ impl Worker {
         let asked = self.room.ports.store.reconciles_asked(ASKED_MAX).await;
         for asked in asked.unwrap_or_default() {
             self.schedule.add(asked.connection, now);
-            self.schedule.ask(asked.connection, now);
+            match asked.by {
+                AskedBy::User => self.schedule.ask(asked.connection, now),
+                AskedBy::Hook => self.schedule.soon(asked.connection, now),
+            }
         }
     }
 
@@ -167,46 +180,35 @@ pub(super) async fn beat(room: &Room) {
     }
 }
 
-async fn carry_out(room: Arc<Room>, turn: Turn) -> (Turn, Done) {
+async fn carry_out(room: Arc<Room>, turn: Turn) -> (Turn, Next) {
     let turning = AssertUnwindSafe(try_turn(&room, &turn)).catch_unwind();
-    let done = turning.await.unwrap_or_else(|_| {
+    let next = turning.await.unwrap_or_else(|_| {
         counter!(metric::PANICS).increment(1);
         tracing::error!(connection.id = %turn.id, "a reconcile panicked");
-        Done {
-            next: Next::Again(room.settings.retry.cap),
-            down_since: None,
-        }
+        Next::Again(room.settings.retry.cap)
     });
-    (turn, done)
+    (turn, next)
 }
 
-async fn try_turn(room: &Arc<Room>, turn: &Turn) -> Done {
-    let done = |next| Done {
-        next,
-        down_since: None,
-    };
+async fn try_turn(room: &Arc<Room>, turn: &Turn) -> Next {
     let connection = match room.ports.store.connection(turn.id).await {
         Ok(Some(connection)) if !connection.is_removed() => connection,
-        Ok(Some(_) | None) => return done(Next::Never),
-        Err(_) => return done(Next::Again(room.settings.retry.initial)),
+        Ok(Some(_) | None) => return Next::Never,
+        Err(_) => return Next::Again(room.settings.retry.initial),
     };
     let instance = connection.instance.clone();
-    if room.must_wait(&instance) {
-        return done(Next::Again(jittered(DOWN_PAUSE, room.ports.chance())));
+    let outages = room.pool.outages();
+    if outages.of(&instance).await.is_some() {
+        return Next::Parked;
     }
     match reconcile(room, connection, turn.reason.clone()).await {
-        Ok(wait) => Done {
-            next: Next::After(wait),
-            down_since: room.answers(&instance),
-        },
-        Err(Trouble::Gone) => done(Next::Never),
+        Ok(wait) => Next::After(wait),
+        Err(Trouble::Gone) => Next::Never,
+        Err(_) if outages.lasts(&instance) => Next::Parked,
         Err(trouble) => {
             let id = turn.id;
             tracing::debug!(connection.id = %id, error = %trouble, "a reconcile failed");
-            if trouble.is_outage() {
-                room.fails(&instance);
-            }
-            done(next_try(room, turn.id, &trouble).await)
+            next_try(room, turn.id, &trouble).await
         }
     }
 }

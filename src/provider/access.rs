@@ -25,6 +25,9 @@ pub struct ProviderError {
     /// Where the owner of the token can correct it. For the owner only: it may hold a request of
     /// theirs.
     pub link: Option<String>,
+    /// The wait that the provider has asked for: until then nothing may be sent with this token,
+    /// for any purpose. Not a wait of our own pace.
+    pub hold: Option<Duration>,
 }
 
 impl ProviderError {
@@ -51,6 +54,7 @@ impl ProviderError {
             code,
             message: message.into(),
             link: None,
+            hold: None,
         }
     }
 
@@ -62,6 +66,7 @@ impl ProviderError {
             code,
             message: message.into(),
             link: None,
+            hold: None,
         }
     }
 }
@@ -75,6 +80,8 @@ pub struct Access {
     pub token: ProviderToken,
     /// The user and the purpose: they determine the place in the queue.
     pub errand: Errand,
+    /// Whether the call only finds out whether the provider answers: no request is repeated.
+    pub is_probe: bool,
 }
 
 /// A repository to make calls about.

@@ -4,7 +4,7 @@
 
 use super::meter::{Cost, Limit};
 use super::queue::{self, Away, Next, Number, Queue};
-use super::ticket::{Shape, Ticket};
+use super::ticket::{Left, Shape, Ticket};
 use crate::domain::errand::Errand;
 use crate::domain::secret::ProviderToken;
 use parking_lot::Mutex;
@@ -203,10 +203,9 @@ impl Budget {
         lasts
     }
 
-    /// Records that `remaining` calls are left for the next `reset_in`.
-    pub(super) fn note_remaining(&self, token: TokenKey, remaining: u64, reset_in: Duration) {
-        let mut line = self.line.lock();
-        line.queue.note_remaining(now(), token, remaining, reset_in);
+    /// Records what is left of the provider's window of a token.
+    pub(super) fn note_remaining(&self, token: TokenKey, left: Left) {
+        self.line.lock().queue.note_remaining(now(), token, left);
     }
 }
 

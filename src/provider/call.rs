@@ -113,6 +113,7 @@ impl Caller {
         let mut tries = 1;
         loop {
             let request = request();
+            let tries_max = if request.is_probe { 1 } else { TRIES_MAX };
             let writes = request.writes();
             let outcome = self.http.send(request).await;
             let never_left = matches!(
@@ -141,7 +142,7 @@ impl Caller {
                 .as_ref()
                 .is_ok_and(|answer| answer.header("retry-after").is_some());
             let may_repeat = (is_repeatable || never_left) && !names_wait;
-            if !failed || !may_repeat || tries == TRIES_MAX {
+            if !failed || !may_repeat || tries == tries_max {
                 return outcome;
             }
             tokio::time::sleep(waits.wait(tries, self.http.chance())).await;

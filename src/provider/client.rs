@@ -15,6 +15,7 @@ use super::{errors, others, ours, reading};
 use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
+use crate::domain::pace::CallLimits;
 use crate::domain::repo::{Instance, Repository};
 use crate::domain::standing::Fingerprint;
 use crate::domain::time::{Clock, Timestamp};
@@ -32,6 +33,8 @@ pub struct Client<D> {
     pub(super) caller: Caller,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) dialect: D,
+    /// Whether it is the provider's own installation.
+    is_cloud: bool,
 }
 
 impl<D> fmt::Debug for Client<D> {
@@ -54,6 +57,7 @@ impl<D> Client<D> {
             caller: Caller::new(http, config.retry_wait, instance),
             clock,
             dialect,
+            is_cloud: matches!(instance.host.as_str(), "github.com" | "gitlab.com"),
         })
     }
 
@@ -122,6 +126,12 @@ impl<D: Operations> Logs for Client<D> {
 }
 
 impl<D: Operations> Hooks for Client<D> {
+    fn limits(&self) -> CallLimits {
+        let per_hour = self.caller.quota.limit();
+        let per_hour = per_hour.map(|calls| calls.saturating_mul(D::WINDOWS_PER_HOUR));
+        D::limits(per_hour, self.is_cloud)
+    }
+
     shared!(ours::ensure(known: Option<HookId>, spec: &'a HookSpec) -> Ensured);
     shared!(ours::check(
         hook: HookId, spec: &'a HookSpec, seen: Option<&'a Seen>

@@ -6,7 +6,9 @@
 use super::errors::Naming;
 use super::http::Answer;
 use super::outbound::{CheckReport, HookSpec, ProviderError, TheirHook};
+use super::ticket::Left;
 use crate::domain::id::HookId;
+use crate::domain::pace::CallLimits;
 use crate::domain::repo::{FullName, Repository};
 use crate::domain::secret::Proof;
 use crate::domain::standing::Fingerprint;
@@ -62,6 +64,8 @@ pub(super) trait Dialect: Send + Sync + Sized + 'static {
     const REWRITE: Method;
     /// Whether a read that finds nothing changed costs nothing of the token's limit.
     const UNCHANGED_IS_FREE: bool;
+    /// The windows of its limit in an hour.
+    const WINDOWS_PER_HOUR: u64;
 
     type Hook: Theirs;
 
@@ -69,7 +73,11 @@ pub(super) trait Dialect: Send + Sync + Sized + 'static {
     fn limit(answer: &Answer, now: Timestamp) -> Option<Duration>;
 
     /// How many calls are left, and until when.
-    fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)>;
+    fn remaining(answer: &Answer, now: Timestamp) -> Option<Left>;
+
+    /// What the provider allows one credential. `per_hour` are the calls of an hour, if its answers
+    /// say so, and `is_cloud` whether it is the provider's own installation.
+    fn limits(per_hour: Option<u64>, is_cloud: bool) -> CallLimits;
 
     /// Whether a list has another page after this one.
     fn has_next(answer: &Answer) -> bool;

@@ -7,6 +7,7 @@ use super::queue::Away;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
 use crate::domain::time::Timestamp;
+use crate::domain::wording;
 use std::time::Duration;
 
 /// The name of a kind of provider and the URL of its API, for messages.
@@ -32,10 +33,7 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(
 }
 
 pub(super) fn rate_limited(name: &str, after: Duration) -> ProviderError {
-    let message = format!(
-        "The rate limit of {name} for this token is reached. Next call in {} s.",
-        after.as_secs().max(1)
-    );
+    let message = wording::rate_limited(name, after);
     ProviderError::retryable(ErrorCode::RateLimited, message, Some(after), false)
 }
 

@@ -1,14 +1,12 @@
 //! What one token may do, and when: after the provider's waits, after a pause following a write,
 //! and within the provider's limits. Pure.
 
-use super::meter::{LIMITS_MAX, Limit, Meter};
-use super::ticket::{Shape, Ticket};
+use super::meter::{LIMITS_MAX, Limit, Meter, share};
+use super::ticket::{Left, Shape, Ticket};
 use crate::domain::errand::Priority;
+pub(super) use crate::domain::pace::HOLD_MAX;
 use std::time::{Duration, Instant};
 
-/// Longest wait that is obeyed: GitHub's windows are an hour, and a wrong clock must not stop us
-/// for days.
-pub(super) const HOLD_MAX: Duration = Duration::from_hours(2);
 /// With fewer calls than this left in the window, they are spread over its rest.
 pub(super) const REMAINING_LOW: u64 = 100;
 /// Longest wait for the first of the calls that are spread.
@@ -26,6 +24,8 @@ pub(super) struct Gate {
     /// The space between calls while little is left.
     spacing: Duration,
     spaced_until: Instant,
+    /// The provider's own window: its calls, those that are left, and its end.
+    window: Option<(u64, u64, Instant)>,
     meters: [Meter; LIMITS_MAX],
     /// Calls in progress.
     pub(super) running: usize,
@@ -42,6 +42,7 @@ impl Gate {
             next_call: now,
             spacing: Duration::ZERO,
             spaced_until: now,
+            window: None,
             meters: Default::default(),
             running: 0,
             writes: Default::default(),
@@ -57,9 +58,11 @@ impl Gate {
             self.next_call,
             self.spaced_until,
         ];
+        let has_window = self.window.is_some_and(|(.., ends)| ends > now);
         let mut meters = limits.iter().zip(&self.meters);
         self.running == 0
             && self.waiting == 0
+            && !has_window
             && times.into_iter().all(|at| at <= now)
             && meters.all(|(limit, meter)| meter.is_idle(now, *limit))
     }
@@ -75,6 +78,12 @@ impl Gate {
         let mut at = now.max(self.not_before).max(self.next_call);
         if ticket.writes {
             at = at.max(self.next_write);
+        }
+        if let Some((limit, left, ends)) = self.window {
+            let reserved = limit - share(limit, ticket.errand.priority).min(limit);
+            if left <= reserved {
+                at = at.max(ends);
+            }
         }
         let limits = shape.limits.iter().zip(&self.meters).zip(ticket.cost);
         for ((limit, meter), cost) in limits {
@@ -114,6 +123,10 @@ impl Gate {
         if ticket.writes {
             self.next_write = now + shape.write_pause;
         }
+        // Until an answer says what is left.
+        if let Some((_, left, _)) = &mut self.window {
+            *left = left.saturating_sub(1);
+        }
         if self.spaced_until > now {
             self.next_call = now + self.spacing;
         }
@@ -129,12 +142,14 @@ impl Gate {
         self.not_before - now
     }
 
-    /// Records that `remaining` calls are left for the next `reset_in`.
-    pub(super) fn note_remaining(&mut self, now: Instant, remaining: u64, reset_in: Duration) {
+    /// Records what is left of the provider's window. Of that, too, less urgent calls leave a share
+    /// to others.
+    pub(super) fn note_remaining(&mut self, now: Instant, left: Left) {
+        let (remaining, reset_in) = (left.remaining, left.reset_in.min(HOLD_MAX));
+        self.window = left.limit.map(|limit| (limit, remaining, now + reset_in));
         if remaining >= REMAINING_LOW {
             return;
         }
-        let reset_in = reset_in.min(HOLD_MAX);
         let calls = u32::try_from(remaining.max(1)).unwrap_or(u32::MAX);
         self.spacing = reset_in / calls;
         self.spaced_until = now + reset_in;

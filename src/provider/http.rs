@@ -88,6 +88,8 @@ pub(super) struct Request<'a> {
     pub(super) key: TokenKey,
     /// The user and the purpose.
     pub(super) errand: Errand,
+    /// Whether it only finds out whether the provider answers.
+    pub(super) is_probe: bool,
     /// JSON to send; it may hold a hook secret.
     pub(super) body: Option<Vec<u8>>,
     /// Reads only what does not have this tag; the answer is 304 otherwise.

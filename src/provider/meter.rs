@@ -27,14 +27,15 @@ pub(super) struct Meter(VecDeque<(Instant, u32)>);
 
 /// The share of a limit that calls of a priority may use: the rest is reserved for more important
 /// ones.
-fn share(most: u32, priority: Priority) -> u32 {
+pub(super) const fn share(most: u64, priority: Priority) -> u64 {
     let percent = match priority {
         Priority::Person => 100,
         Priority::Repair => 90,
         Priority::Recovery => 70,
         Priority::Check => 50,
     };
-    (most / 100 * percent + most % 100 * percent / 100).max(1)
+    let share = most / 100 * percent + most % 100 * percent / 100;
+    if share == 0 { 1 } else { share }
 }
 
 impl Meter {
@@ -49,12 +50,12 @@ impl Meter {
         if cost == 0 {
             return now;
         }
-        let most = share(limit.most, priority);
+        let most = share(limit.most.into(), priority);
         let live = self.0.iter().filter(|part| Self::end(part, limit) > now);
         let mut spent: u32 = live.clone().map(|(_, sum)| sum).sum();
         let mut at = now;
         for part in live {
-            if spent.saturating_add(cost) <= most {
+            if u64::from(spent.saturating_add(cost)) <= most {
                 break;
             }
             spent -= part.1;

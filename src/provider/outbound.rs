@@ -5,6 +5,7 @@ use super::logs::Logs;
 use crate::domain::connection::Seen;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::Revision;
+use crate::domain::pace::CallLimits;
 use crate::domain::repo::Repository;
 use crate::domain::secret::{HookSecret, Proof};
 use crate::domain::standing::Fingerprint;
@@ -252,6 +253,11 @@ pub trait Hooks: Logs {
         access: &'a Access,
         page: u32,
     ) -> Calling<'a, (Vec<Repository>, bool)>;
+
+    /// What the provider allows one credential, as far as it is known now.
+    fn limits(&self) -> CallLimits {
+        CallLimits::default()
+    }
 
     /// The account and the scopes of the token.
     fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity>;

@@ -7,7 +7,7 @@
 
 use super::gate::Gate;
 use super::meter::Cost;
-use super::ticket::{Shape, Ticket, TokenKey};
+use super::ticket::{Left, Shape, Ticket, TokenKey};
 use crate::domain::errand::Priority;
 use crate::domain::id::UserId;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -314,16 +314,9 @@ impl Queue {
         (lasts, away)
     }
 
-    /// Records that `remaining` calls are left for the next `reset_in`.
-    pub(super) fn note_remaining(
-        &mut self,
-        now: Instant,
-        token: TokenKey,
-        remaining: u64,
-        reset_in: Duration,
-    ) {
-        self.gate(now, token)
-            .note_remaining(now, remaining, reset_in);
+    /// Records what is left of the provider's window of a token.
+    pub(super) fn note_remaining(&mut self, now: Instant, token: TokenKey, left: Left) {
+        self.gate(now, token).note_remaining(now, left);
     }
 
     /// The error of a call that waited too long.

@@ -1,11 +1,13 @@
 //! The number of calls left to the tokens of one installation, for its metric.
 
+use super::ticket::Left;
 use crate::domain::repo::Instance;
 use crate::telemetry::metric;
 use metrics::{Gauge, gauge};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Most tokens whose windows are stored.
@@ -18,6 +20,8 @@ pub(super) struct Quota {
     /// By the number of the token: calls left, and the end of the window.
     windows: Mutex<HashMap<u64, (u64, Instant)>>,
     fewest: Gauge,
+    /// The calls of a whole window, as last reported; 0 when it is not known.
+    limit: AtomicU64,
 }
 
 impl fmt::Debug for Quota {
@@ -34,11 +38,16 @@ impl Quota {
         Self {
             windows: Mutex::default(),
             fewest,
+            limit: AtomicU64::new(0),
         }
     }
 
-    /// Records that this many calls are left to a token until its window ends.
-    pub(super) fn note(&self, token: u64, remaining: u64, ends_in: Duration) {
+    /// Records what is left to a token until its window ends.
+    pub(super) fn note(&self, token: u64, left: Left) {
+        let (remaining, ends_in) = (left.remaining, left.reset_in);
+        if let Some(limit) = left.limit {
+            self.limit.store(limit, Ordering::Relaxed);
+        }
         let mut windows = self.windows.lock();
         let now = Instant::now();
         windows.retain(|_, (_, ends)| *ends > now);
@@ -47,5 +56,11 @@ impl Quota {
         }
         let fewest = windows.values().map(|(remaining, _)| *remaining).min();
         self.fewest.set(fewest.map_or(f64::INFINITY, metric::float));
+    }
+
+    /// The calls of a whole window, as last reported.
+    pub(super) fn limit(&self) -> Option<u64> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        (limit > 0).then_some(limit)
     }
 }

@@ -140,6 +140,7 @@ impl<'a, D: Dialect> Session<'a, D> {
             token: &self.access.token,
             key: self.key,
             errand: self.access.errand,
+            is_probe: self.access.is_probe,
             body: body.clone(),
             unless,
         };
@@ -156,16 +157,17 @@ impl<'a, D: Dialect> Session<'a, D> {
         match D::limit(&answer, now) {
             Some(hold) => {
                 let hold = budget.hold(self.key, hold);
-                return Err(errors::rate_limited(D::NAMING.name, hold));
+                let mut error = errors::rate_limited(D::NAMING.name, hold);
+                error.hold = Some(hold);
+                return Err(error);
             }
             // The limit in the answer for a refused token is not that of the token but of our
             // address.
             None if answer.status == StatusCode::UNAUTHORIZED => {}
             None => {
-                if let Some((remaining, reset_in)) = D::remaining(&answer, now) {
-                    budget.note_remaining(self.key, remaining, reset_in);
-                    let token = self.key.number();
-                    caller.quota.note(token, remaining, reset_in);
+                if let Some(left) = D::remaining(&answer, now) {
+                    budget.note_remaining(self.key, left);
+                    caller.quota.note(self.key.number(), left);
                 }
             }
         }

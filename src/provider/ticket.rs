@@ -36,6 +36,17 @@ impl Shape {
     }
 }
 
+/// What is left of a provider's window, as its answers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Calls of the whole window; `None` when the provider does not say.
+    pub(super) limit: Option<u64>,
+    /// Calls that are left.
+    pub(super) remaining: u64,
+    /// The time until its end.
+    pub(super) reset_in: Duration,
+}
+
 /// A call to be queued.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {

@@ -11,6 +11,7 @@ pub(in crate::store) mod tests {
     pub(in crate::store) mod ledgers;
     pub(in crate::store) mod made;
     pub(in crate::store) mod operations;
+    pub(in crate::store) mod outages;
     pub(in crate::store) mod reads;
     pub(in crate::store) mod writes;
 }
@@ -78,6 +79,8 @@ macro_rules! contract {
             ledgers::the_last_uptime_is_kept
             ledgers::a_history_is_replaced_and_goes_with_its_connection
             ledgers::a_takeover_is_replaced_and_goes_with_its_connection
+            outages::the_last_outage_of_each_installation_is_kept
+            outages::a_wait_is_replaced_and_goes_with_its_credential
             writes::a_batch_is_there_whole_or_not_at_all
             writes::batches_are_applied_in_the_order_of_submission
             writes::a_batch_that_nobody_waits_for_is_committed_all_the_same

@@ -64,3 +64,14 @@ pub struct Unresolved {
     /// How many.
     pub count: usize,
 }
+
+/// Deliveries that wait to be processed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many.
+    pub deliveries: usize,
+    /// Of how many connections.
+    pub connections: usize,
+    /// The most of one connection.
+    pub longest: usize,
+}

@@ -16,6 +16,7 @@ pub(super) mod key;
 mod ledgers;
 mod lists;
 mod operations;
+mod outages;
 mod people;
 mod read;
 mod restore;

@@ -14,6 +14,7 @@ mod kinds;
 mod ledger;
 mod older;
 mod operation;
+mod outage;
 mod parts;
 mod people;
 mod takeover;

@@ -13,6 +13,8 @@ use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Uptime};
 use crate::domain::operation::{Chunk, Operation};
+use crate::domain::outage::ProviderOutage;
+use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
@@ -95,6 +97,10 @@ pub enum Change {
     AskReconcile(Asked),
     /// Sets when the daemon was last known to run, and its outages.
     PutUptime(Uptime),
+    /// Sets the wait that a provider has asked for with a credential.
+    PutHold(Hold),
+    /// Sets the last outage of a provider's installation.
+    PutOutage(Box<ProviderOutage>),
     /// Adds or replaces the history of a connection.
     PutHistory(Box<History>),
     /// Adds or replaces what a connection does about hooks of others.

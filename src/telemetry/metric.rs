@@ -61,6 +61,14 @@ metrics! {
         "Duration of provider API calls.";
     QUOTA = Gauge "hookherd_provider_quota_remaining" ["provider", "host"]
         "Calls left to the token with the fewest in its rate-limit window; +Inf when unknown.";
+    PROVIDER_UP = Gauge "hookherd_provider_up" ["provider", "host"]
+        "1 while calls to the provider are answered, 0 during an outage.";
+    PROBES = Counter "hookherd_provider_probes_total" ["provider", "outcome"]
+        "Calls during outages that find out whether the provider answers again, by outcome.";
+    CHECK_EVERY = Gauge "hookherd_check_interval_seconds" ["provider", "host"]
+        "Longest interval between checks; above the configured one when they do not fit the limits.";
+    PARKED = Gauge "hookherd_timers_parked" []
+        "Checks, pings and retries that wait for the end of a provider's outage.";
     HOOKS = Gauge "hookherd_hooks" ["status"]
         "Connections, by hook status.";
     OLD_SECRETS = Gauge "hookherd_hooks_with_old_secrets" ["state"]
@@ -79,6 +87,12 @@ metrics! {
         "Unix time of the last verified delivery; 0 when there is none.";
     OLDEST = Gauge "hookherd_oldest_unprocessed_delivery_seconds" []
         "Age of the oldest unprocessed delivery; 0 when there is none.";
+    WAITING = Gauge "hookherd_deliveries_waiting" []
+        "Deliveries that wait to be processed; counted up to 100,000.";
+    WAITING_OF = Gauge "hookherd_deliveries_waiting_connections" []
+        "Connections with deliveries that wait to be processed.";
+    WAITING_MOST = Gauge "hookherd_deliveries_waiting_longest" []
+        "Most deliveries of one connection that wait to be processed.";
     COUNTED = Gauge "hookherd_counted_timestamp_seconds" []
         "Unix time of the last count of connections, incidents, credentials and deliveries.";
     TO_MOVE = Gauge "hookherd_hooks_to_move" []

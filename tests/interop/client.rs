@@ -39,6 +39,7 @@ pub(crate) fn access(token: &str) -> Access {
         instance: instance(),
         token: ProviderToken::new(token.to_owned()).expect("it is a token"),
         errand: Errand::of_person(UserId::from_u128(1)),
+        is_probe: false,
     }
 }
 

@@ -114,6 +114,7 @@ impl Stand {
                 instance,
                 token: ProviderToken::new(token).expect("a token"),
                 errand: Errand::of_person(UserId::from_u128(1)),
+                is_probe: false,
             },
             target: Target {
                 repository: None,

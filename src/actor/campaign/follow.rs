@@ -73,6 +73,8 @@ fn look(connection: &Connection, since: Timestamp, now: Timestamp, held: Duratio
     let hold_max = match code {
         _ if lifecycle.call_outstanding() => HOLD_MAX,
         Some(ErrorCode::RateLimited | ErrorCode::CallsWaiting) => HOLD_MAX,
+        // However long that lasts: the rest of the operation would fail, too.
+        Some(ErrorCode::ProviderOutage) => Duration::MAX,
         None if is_waiting => REPEAT_MAX,
         Some(_) | None => Duration::ZERO,
     };

@@ -3,7 +3,7 @@
 use super::plan::{Edit, Sight, asked_to_reconcile};
 use crate::actor::secrets::{hook_mark, hook_spec, target};
 use crate::actor::services::Services;
-use crate::credentials::{Ports, Refusal, SOON};
+use crate::credentials::{About, Ports, Refusal, SOON};
 use crate::domain::connection::{Connection, CredentialUse, LastError, NO_ACCESS_MAX};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -79,7 +79,11 @@ pub(super) async fn make(
             return failed(&services, &error);
         }
     };
-    let called = services.pool.call(usable, errand, |access| {
+    let about = About {
+        instance: &connection.instance,
+        connection: Some(connection.id),
+    };
+    let called = services.pool.call(about, (usable, errand), |access| {
         let (ports, hooks, connection) = (&services.ports, &*hooks, &connection);
         async move { carry_out(ports, hooks, connection, &access, (call, takes)).await }
     });

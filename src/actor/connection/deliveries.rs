@@ -27,6 +27,9 @@ use std::panic::AssertUnwindSafe;
 /// Deliveries that are processed in one commit. Between batches, other messages and the other
 /// actors of the thread have their turn.
 const BATCH_MAX: usize = 256;
+/// The same while other connections have some to process, too: one with many delays another by no
+/// more than that at a time.
+const BATCH_CROWDED: usize = 32;
 /// Deliveries that are marked in one commit when their connection has ended.
 const ENDED_MAX: usize = 100;
 /// A delivery whose processing panicked this often becomes a dead letter.
@@ -60,14 +63,20 @@ impl Turn {
     }
 
     async fn process(&mut self) -> Result<(), CommandError> {
-        let limit = if self.state.careful { 1 } else { BATCH_MAX };
+        let limit = match (self.state.careful, self.services.news.is_crowded(self.id)) {
+            (true, _) => 1,
+            (false, true) => BATCH_CROWDED,
+            (false, false) => BATCH_MAX,
+        };
         let pending = self.services.ports.store.pending(self.id, limit).await?;
         let Some(first) = pending.first() else {
             self.state.careful = false;
+            self.services.news.note_backlog(self.id, false);
             return Ok(());
         };
         self.linger();
         let is_full = pending.len() == limit;
+        self.services.news.note_backlog(self.id, is_full);
         let folded = if self.state.careful {
             let first = first.clone();
             self.try_carefully(first).await?

@@ -349,15 +349,32 @@ fn act(services: &Services, next: &mut Connection, effect: Effect, now: Timestam
     }
 }
 
+/// What is left of the time between two checks after a start: counted from the last one, so that
+/// restarts neither bring checks forward nor put them off. One that is overdue is made within the
+/// interval. The place of a connection in it is always the same.
+fn rest_of_interval(next: &Connection, every: Duration, now: Timestamp) -> Duration {
+    let low = next.id.as_u128() & u128::from(u64::MAX);
+    let place = u64::try_from(low).unwrap_or_default();
+    // Ids that differ little lie far apart.
+    let place = place.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let last = next.last_check_at.filter(|last| *last <= now);
+    let due = last.map(|last| last.plus(jittered(every, place)));
+    match due.filter(|due| *due > now) {
+        Some(due) => due.since(now),
+        None => scale(every, place),
+    }
+}
+
 /// Longest wait that is continued after a restart.
 const REMAINING_MAX: Duration = Duration::from_hours(24);
 
 fn duration(services: &Services, next: &Connection, delay: Delay, now: Timestamp) -> Duration {
     let (settings, chance) = (&services.settings, services.ports.chance());
+    let every = || services.intervals(next);
     match delay {
-        Delay::CheckInterval => jittered(settings.check_interval, chance),
-        Delay::Spread => scale(settings.check_interval, chance),
-        Delay::PingInterval => jittered(settings.ping_interval, chance),
+        Delay::CheckInterval => jittered(every().check, chance),
+        Delay::Spread => rest_of_interval(next, every().check, now),
+        Delay::PingInterval => jittered(every().ping, chance),
         Delay::Answer => jittered(settings.answer_time.min(settings.ping_interval), chance),
         Delay::Proof => jittered(settings.proof_wait.min(settings.ping_interval), chance),
         Delay::Backoff(attempt) => settings.retry.wait(attempt, chance),

@@ -2,7 +2,7 @@
 
 use crate::actor::secrets::target;
 use crate::actor::services::Services;
-use crate::credentials::Refusal;
+use crate::credentials::{About, Refusal};
 use crate::domain::connection::Connection;
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -67,9 +67,15 @@ async fn try_to_retire(
     let mut refusal = None;
     for credential in candidates.map_err(unread)? {
         let hooks = &hooks;
-        let called = services.pool.ask(credential, errand, |access| async move {
-            hooks.take_away(&access, target, hook, print).await
-        });
+        let about = About {
+            instance,
+            connection: Some(connection.id),
+        };
+        let called = services
+            .pool
+            .ask(about, (credential, errand), |access| async move {
+                hooks.take_away(&access, target, hook, print).await
+            });
         match called.await {
             Ok(taken) => return Ok(taken),
             Err(refused) if refused.why == Refusal::Dead => refusal = Some(refused.error),

@@ -12,7 +12,7 @@ use crate::store::ReadError;
 impl Turn {
     /// A timer of the lifecycle fired. A rotation that is due takes the place of a check: it writes
     /// all settings.
-    pub(super) async fn fire(&mut self, timer: Timer) {
+    pub(super) async fn take_timer(&mut self, timer: Timer) {
         if timer == Timer::Check
             && let Some(connection) = &self.state.connection
             && self.is_rotation_due(connection)

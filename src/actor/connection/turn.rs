@@ -183,6 +183,20 @@ impl Turn {
         self.drain().await;
     }
 
+    /// A timer fired. While the provider has an outage, it waits for the end.
+    async fn fire(&mut self, timer: Timer) {
+        let Some(connection) = &self.state.connection else {
+            return;
+        };
+        let (instance, whose) = (&connection.instance, (self.id, timer));
+        let outages = self.services.pool.outages();
+        let is_parked = outages.of(instance).await.is_some()
+            && self.services.parked.park(outages, instance, whose);
+        if !is_parked {
+            self.take_timer(timer).await;
+        }
+    }
+
     /// Plans a step, commits it, and adopts it. On a failure nothing has changed.
     pub(super) async fn step(
         &mut self,

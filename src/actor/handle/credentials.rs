@@ -2,7 +2,7 @@
 
 use super::Actors;
 use crate::actor::interface::{CommandError, ConnectError};
-use crate::credentials::Offer;
+use crate::credentials::{About, Offer};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::errand::{Errand, Priority};
@@ -122,7 +122,12 @@ impl Actors {
             }
         };
         let errand = Errand::of_person(owner);
-        let listed = self.services.pool.ask(*credential, errand, list).await;
+        let about = About {
+            instance,
+            connection: None,
+        };
+        let asked = self.services.pool.ask(about, (*credential, errand), list);
+        let listed = asked.await;
         listed.map_err(|refused| refused.error.into())
     }
 }

@@ -186,14 +186,23 @@ async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it()
     farm.until(|| farm.credential(id).rejected.is_some()).await;
     let incident = farm.incidents(ANN)[0].id;
     let other = CredentialId::from_u128(1);
-    let wrong = farm.actors.acknowledge(other, incident).await;
+    let wrong = farm
+        .actors
+        .acknowledge(Subject::Credential(other), incident)
+        .await;
     assert_eq!(wrong, Err(CommandError::NoSuchSubject));
-    farm.actors.acknowledge(id, incident).await.unwrap();
+    farm.actors
+        .acknowledge(Subject::Credential(id), incident)
+        .await
+        .unwrap();
     assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Acknowledged);
     farm.actors.remove_credential(id).await.unwrap();
     let ended = farm.incidents(ANN).into_iter().find(|i| i.id == incident);
     assert_eq!(ended.unwrap().resolution, Some(Resolution::Disconnected));
-    let late = farm.actors.acknowledge(id, incident).await;
+    let late = farm
+        .actors
+        .acknowledge(Subject::Credential(id), incident)
+        .await;
     assert!(matches!(late, Err(CommandError::NotNow(_))));
 }
 
@@ -223,7 +232,10 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
     farm.provider.refuses("first", Some(Failure::Unauthorized));
     farm.until(|| open() == [Subject::Credential(first)]).await;
     let told = farm.incidents(ANN)[0].id;
-    farm.actors.resolve(first, told).await.unwrap();
+    farm.actors
+        .resolve(Subject::Credential(first), told)
+        .await
+        .unwrap();
     let accounts = || farm.provider.accounts.lock();
     accounts().insert("second".into(), (2, "ann2"));
     let second = farm.give_token(ANN, "second").await;

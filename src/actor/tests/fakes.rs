@@ -31,6 +31,12 @@ use zeroize::Zeroizing;
 
 pub(super) struct TestClock(Instant);
 
+impl TestClock {
+    pub(super) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp(1_700_000_000_000).plus(self.0.elapsed())

@@ -1,9 +1,9 @@
 //! Grants are renewed once, in time, and never lost in silence.
 
-use super::fakes::{ANN, BOB, Farm};
+use super::fakes::{ANN, BOB, Farm, instance};
 use super::grants::{INSTALLATION, LIFE, Refresh};
 use crate::actor::{CommandError, Connections};
-use crate::credentials::{Pool, Refusal};
+use crate::credentials::{About, Pool, Refusal};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::{CredentialUse, WebhookStatus};
 use crate::domain::errand::Errand;
@@ -436,17 +436,21 @@ async fn an_installation_whose_tokens_are_late_time_and_again_lives_on() {
     let farm = Farm::new();
     let id = farm.install(ANN).await.id;
     let (pool, usable) = (&farm.actors.services().pool, CredentialUse::Own(id));
+    let about = About {
+        instance: &instance(),
+        connection: None,
+    };
     for _ in 0..5 {
         let late = async |_| -> Result<(), ProviderError> {
             let (failure, code) = (Failure::Unauthorized, ErrorCode::Unauthorized);
             Err(ProviderError::refused(failure, code, "not known yet"))
         };
-        let refused = pool.call(usable, ERRAND, late).await.unwrap_err();
+        let refused = pool.call(about, (usable, ERRAND), late).await.unwrap_err();
         assert_eq!(refused.why, Refusal::Unclear);
         assert!(matches!(refused.error.failure, Failure::Retryable { .. }));
         tokio::time::sleep(Duration::from_mins(10)).await;
         let works = async |_| Ok(());
-        pool.call(usable, ERRAND, works).await.unwrap();
+        pool.call(about, (usable, ERRAND), works).await.unwrap();
         tokio::time::sleep(Duration::from_hours(1)).await;
     }
     assert_eq!(farm.credential(id).rejected, None);

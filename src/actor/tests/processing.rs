@@ -7,7 +7,7 @@ use crate::actor::supervise::Policy;
 use crate::actor::{CommandError, Connections};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::WebhookStatus;
-use crate::domain::delivery::Outcome;
+use crate::domain::delivery::{DeliveryState, Outcome};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::{DeliveryId, UserId};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution};
@@ -436,4 +436,45 @@ async fn the_first_of_a_burst_is_processed_at_once_and_the_rest_together() {
         let turns = store.commits() - before - 50;
         assert!((2..=6).contains(&turns), "{turns} commits of the actor");
     }
+}
+
+/// A connection with a backlog of thousands processes it in turns: another's delivery waits for one
+/// small batch and no more, and nothing is refused or lost.
+#[actix::test]
+async fn a_backlog_of_one_connection_delays_another_by_one_small_batch() {
+    let (store, farm) = Farm::faulty();
+    let noisy = farm.connect(ANN).await;
+    let quiet = farm.actors.connect(Farm::request_for(ANN, "o/r2"));
+    let quiet = quiet.await.unwrap();
+    let mut backlog = Vec::new();
+    for n in 0..3000 {
+        let body = format!("push {n}");
+        backlog.push(farm.receive(&noisy, TEST_EVENT, body.as_bytes()).await);
+    }
+    let waiting = farm.store.deliveries_waiting(10_000).ready().unwrap();
+    assert_eq!(
+        (waiting.deliveries, waiting.connections, waiting.longest),
+        (3000, 1, 3000)
+    );
+    let counted = farm.store.deliveries_waiting(100).ready().unwrap();
+    assert_eq!(counted.deliveries, 100, "no more are counted");
+    let alone = farm.receive(&quiet, TEST_EVENT, b"push alone").await;
+    // A commit takes its time, in which other actors have their turn.
+    store.breaks(0, Fault::Slow, |change| {
+        matches!(change, Change::PutProgress(_))
+    });
+    farm.actors.delivered(noisy.id);
+    farm.actors.delivered(quiet.id);
+    let is_done = |id: &DeliveryId| {
+        let found = farm.store.delivery(*id).ready().unwrap().unwrap();
+        found.state != DeliveryState::Received
+    };
+    while !is_done(&alone) {
+        tokio::task::yield_now().await;
+    }
+    let done = backlog.iter().filter(|id| is_done(id)).count();
+    assert!(done <= 2 * 32, "{done} were processed before");
+    farm.until(|| backlog.iter().all(is_done)).await;
+    let waiting = farm.store.deliveries_waiting(10_000).ready().unwrap();
+    assert_eq!(waiting.deliveries, 0);
 }

@@ -30,6 +30,8 @@ pub(super) enum Behaviour {
     ActThenFail,
     Hang,
     ActThenHang,
+    /// A rate limit, with this wait.
+    Limit(Duration),
 }
 
 #[derive(Default)]
@@ -163,6 +165,12 @@ impl FakeProvider {
             Some(Behaviour::Hang) => {
                 tokio::time::sleep(Duration::from_secs(15)).await;
                 Err(lost())
+            }
+            Some(Behaviour::Limit(wait)) => {
+                let code = ErrorCode::RateLimited;
+                let mut error = ProviderError::retryable(code, "wait", Some(wait), false);
+                error.hold = Some(wait);
+                Err(error)
             }
             Some(Behaviour::ActThenHang) => {
                 act();

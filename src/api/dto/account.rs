@@ -2,6 +2,7 @@
 
 use crate::domain::grant::{Grant, RejectReason};
 use crate::domain::id::{CredentialId, TokenId, UserId};
+use crate::domain::pace;
 use crate::domain::repo::{self, FullName, Host, ProviderKind};
 use crate::domain::time::Timestamp;
 use crate::domain::user;
@@ -66,7 +67,7 @@ shapes! {
     }
 
     /// A credential: the right to call a provider, without its tokens.
-    Credential(credential: &user::Credential) {
+    Credential(credential: &user::Credential, pace: Option<pace::Pace>) {
         /// Id of the credential.
         id: CredentialId = credential.id,
         /// Provider that it is for.
@@ -104,6 +105,28 @@ shapes! {
         rejected_at: Option<Timestamp> = credential.rejected.map(|r| r.at),
         /// Why it stopped working. Null while it works.
         rejected_because: Option<RejectReason> = credential.rejected.map(|r| r.reason),
+        /// How often regular work is done with it. Null in the answer to a sign-in.
+        pace: Option<Pace> = pace.map(Pace::of),
+    }
+
+    /// How often regular work is done with a credential.
+    Pace(pace: pace::Pace) {
+        /// Number of connections that use it, of all users.
+        connections: u64 = pace.connections,
+        /// True when the configured intervals do not fit the limits of the provider.
+        is_stretched: bool = pace.found != pace.wanted,
+        /// Time between two checks of a webhook.
+        check_interval_seconds: u64 = pace.found.check.as_secs(),
+        /// Time without a delivery after which a webhook is pinged.
+        ping_interval_seconds: u64 = pace.found.ping.as_secs(),
+        /// Time between two reconciles of a connection.
+        reconcile_interval_seconds: u64 = pace.found.reconcile.as_secs(),
+        /// Configured time between two checks.
+        check_interval_wanted_seconds: u64 = pace.wanted.check.as_secs(),
+        /// Configured time before a ping.
+        ping_interval_wanted_seconds: u64 = pace.wanted.ping.as_secs(),
+        /// Configured time between two reconciles.
+        reconcile_interval_wanted_seconds: u64 = pace.wanted.reconcile.as_secs(),
     }
 
     /// A repository that a credential can reach.

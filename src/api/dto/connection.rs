@@ -2,6 +2,7 @@
 
 use super::failure::LastError;
 use super::gap::Gaps;
+use crate::actor::Connections;
 use crate::domain::connection::{self, CredentialUse, WebhookStatus};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::health::{self, HealthCause, HealthState, ProvenBy, health};
@@ -9,6 +10,7 @@ use crate::domain::history::History;
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::ledger::Ledger;
 use crate::domain::lifecycle::{Hook, Phase, SuspendReason};
+use crate::domain::pace::Intervals;
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::rotation::RotationState;
@@ -18,11 +20,30 @@ use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
+/// What is known of a connection besides what is stored of it.
+pub struct Around {
+    /// Since when its provider has an outage.
+    pub outage: Option<Timestamp>,
+    /// How often regular work is done for it.
+    pub intervals: Intervals,
+}
+
+impl Around {
+    /// What the actors know.
+    pub fn of(actors: &dyn Connections, connection: &connection::Connection) -> Self {
+        let outage = actors.outage(&connection.instance);
+        Self {
+            outage: outage.map(|outage| outage.since),
+            intervals: actors.intervals(connection),
+        }
+    }
+}
+
 shapes! {
     /// A connection: a repository whose webhook Hookherd manages.
     Connection(
         connection: &connection::Connection, history: Option<&History>, watch: &Watch<'_>,
-        ledger: Option<&Ledger>, takeover: Option<&Takeover>
+        ledger: Option<&Ledger>, takeover: Option<&Takeover>, around: &Around
     ) {
         /// Id of the connection.
         id: ConnectionId = connection.id,
@@ -67,7 +88,10 @@ shapes! {
         last_event_at: Option<Timestamp> = connection.last_event_at,
         /// Health of the webhook.
         health: Health =
-            Health::of(connection, &health(connection, history), watch, ledger),
+            Health::of(
+                connection, &health(connection, history).during(around.outage), watch, ledger,
+                around.intervals
+            ),
         /// Why the last call to the provider failed. Null after a success.
         last_error: Option<LastError> = connection.last_error.as_ref().map(LastError::of),
         /// Webhooks that others made in the repository for this server, and what becomes of them.
@@ -94,7 +118,7 @@ shapes! {
     /// Health of a webhook.
     Health(
         connection: &connection::Connection, found: &health::Health, watch: &Watch<'_>,
-        ledger: Option<&Ledger>
+        ledger: Option<&Ledger>, intervals: Intervals
     ) {
         /// Whether the webhook works. `healthy` means proven: see `last_proof_at`.
         state: HealthState = found.state,
@@ -110,6 +134,9 @@ shapes! {
         last_proof_by: Option<ProvenBy> = found.proven_by,
         /// True while the webhook still delivers to a former public URL.
         is_to_move: bool = connection.is_to_move(watch.public_url),
+        /// Time between two checks. Longer than configured when the checks of all connections with
+        /// the same credential do not fit the provider's limits.
+        check_interval_seconds: u64 = intervals.check.as_secs(),
         /// Checks and pings that failed in a row.
         checks_failed: u32 = connection.lifecycle.checks_failed,
         /// Pings in a row without a delivery.

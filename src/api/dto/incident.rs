@@ -4,7 +4,7 @@ use crate::api::schema::{ResolutionName, RunStatusName};
 use crate::domain::id::{ConnectionId, IncidentId, RunId};
 use crate::domain::incident::{CiFailure, IncidentSource, IncidentStatus, Severity};
 use crate::domain::lane::Code;
-use crate::domain::repo::FullName;
+use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::run::{Conclusion, Family};
 use crate::domain::time::Timestamp;
 use crate::domain::{incident, run};
@@ -52,12 +52,21 @@ shapes! {
         /// One line for people.
         #[schema(example = "CI failed on main")]
         title: String = incident.title.clone(),
-        /// Connection concerned. Null for an incident about a credential.
+        /// Connection concerned. Null for an incident about a credential or a provider.
         connection_id: Option<ConnectionId> = incident.subject.connection(),
         /// Repository of the connection; its last known name when the connection no longer exists.
-        /// Null for an incident about a credential.
+        /// Null for an incident about a credential or a provider.
         repository_full_name: Option<FullName> =
             repository.or(incident.repository.as_ref()).cloned(),
+        /// Provider that does not answer, for an incident about that.
+        provider: Option<ProviderKind> =
+            incident.affected.as_ref().map(|affected| affected.instance.provider),
+        /// Host of that provider.
+        host: Option<Host> =
+            incident.affected.as_ref().map(|affected| affected.instance.host.clone()),
+        /// Your connections that wait until that provider answers.
+        connections_affected: Option<u32> =
+            incident.affected.as_ref().map(|affected| affected.connections),
         /// Run that failed last, for an incident about CI.
         run_id: Option<RunId> = incident.ci.as_ref().map(|ci| ci.run),
         /// Name of the workflow.

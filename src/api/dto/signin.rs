@@ -58,7 +58,7 @@ impl DeviceState {
         Self {
             status: "connected",
             interval: None,
-            credential: Some(Credential::of(credential)),
+            credential: Some(Credential::of(credential, None)),
         }
     }
 }

@@ -26,8 +26,9 @@ async fn shape(me: &Me, connection: &Connection) -> Result<dto::Connection, Prob
     let watch = me.settings.watch();
     let (history, ledger) = (history.as_ref(), ledger.as_ref());
     let takeover = takeover.as_ref();
+    let around = dto::Around::of(&*me.connections, connection);
     Ok(dto::Connection::of(
-        connection, history, &watch, ledger, takeover,
+        connection, history, &watch, ledger, takeover, &around,
     ))
 }
 

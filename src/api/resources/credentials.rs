@@ -13,6 +13,7 @@ use crate::credentials::Offer;
 use crate::domain::id::CredentialId;
 use crate::domain::repo::{FullName, Host, Instance, ProviderKind};
 use crate::domain::secret::ProviderToken;
+use crate::domain::user::Credential;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Deserialize;
@@ -146,7 +147,11 @@ pub(in crate::api) async fn create(me: Me, Json(new): Json<NewCredential>) -> An
         .connections
         .add_grant(me.caller.user, instance, offer)
         .await?;
-    json(StatusCode::CREATED, &dto::Credential::of(&credential))
+    let pace = me.connections.pace(credential.id);
+    json(
+        StatusCode::CREATED,
+        &dto::Credential::of(&credential, Some(pace)),
+    )
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -168,7 +173,8 @@ pub(in crate::api) async fn list(me: Me, Query(asked): Query<CredentialQuery>) -
     let after = Limit::after(asked.limit, asked.cursor);
     let all = me.owned().credentials().await?;
     let page = dto::cut(all, after, |credential| credential.id);
-    ok(&dto::List::of(page, |one| dto::Credential::of(&one)))
+    let shape = |one: Credential| dto::Credential::of(&one, Some(me.connections.pace(one.id)));
+    ok(&dto::List::of(page, shape))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -261,5 +267,6 @@ pub(in crate::api) async fn patch(
 ) -> Answer {
     let id = me.owned().credential(id).await?.id;
     let credential = me.connections.share_credential(id, patch.is_shared).await?;
-    ok(&dto::Credential::of(&credential))
+    let pace = me.connections.pace(credential.id);
+    ok(&dto::Credential::of(&credential, Some(pace)))
 }

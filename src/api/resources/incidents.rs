@@ -88,10 +88,12 @@ async fn act(me: &Me, id: IncidentId, does_resolve: bool) -> Answer {
                 done => done.map(drop),
             }
         }
-        Subject::Credential(credential) if does_resolve => {
-            me.connections.resolve(credential, id).await
+        subject @ (Subject::Credential(_) | Subject::Provider(_)) if does_resolve => {
+            me.connections.resolve(subject, id).await
         }
-        Subject::Credential(credential) => me.connections.acknowledge(credential, id).await,
+        subject @ (Subject::Credential(_) | Subject::Provider(_)) => {
+            me.connections.acknowledge(subject, id).await
+        }
     };
     match done {
         // What it was about is gone, and with that the incident ended.

@@ -163,7 +163,8 @@ pub(in crate::api) async fn connect(me: Me, Json(asked): Json<Connect>) -> Answe
 pub(super) async fn created(me: &Me, connection: &Connection) -> Answer {
     let takeover = me.owned().takeover_of(connection).await?;
     let (watch, takeover) = (me.settings.watch(), takeover.as_ref());
-    let dto = dto::Connection::of(connection, None, &watch, None, takeover);
+    let around = dto::Around::of(&*me.connections, connection);
+    let dto = dto::Connection::of(connection, None, &watch, None, takeover, &around);
     json(StatusCode::CREATED, &dto)
 }
 

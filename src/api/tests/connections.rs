@@ -16,8 +16,11 @@ use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, OperationId,
     UserId,
 };
+use crate::domain::incident::Subject;
 use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::operation::{Operation, chunked};
+use crate::domain::outage::ProviderOutage;
+use crate::domain::pace::{Intervals, Pace};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{Instance, Repository, RepositoryId};
 use crate::domain::rotation::{SecretNumber, Signer};
@@ -35,6 +38,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+
+const INTERVALS: Intervals = Intervals {
+    check: Duration::from_mins(30),
+    ping: Duration::from_hours(6),
+    reconcile: Duration::from_hours(6),
+};
 
 pub(super) struct FakeConnections {
     pub(super) store: Arc<MemoryStore>,
@@ -294,12 +303,31 @@ impl Connections for FakeConnections {
         Box::pin(async { Ok(credential) })
     }
 
-    fn acknowledge(&self, _: CredentialId, _: IncidentId) -> Answering<'_, (), CommandError> {
+    fn acknowledge(&self, _: Subject, _: IncidentId) -> Answering<'_, (), CommandError> {
         Box::pin(async { Ok(()) })
     }
 
-    fn resolve(&self, _: CredentialId, _: IncidentId) -> Answering<'_, (), CommandError> {
+    fn resolve(&self, _: Subject, _: IncidentId) -> Answering<'_, (), CommandError> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn pace(&self, _: CredentialId) -> Pace {
+        Pace {
+            connections: 10_000,
+            wanted: INTERVALS,
+            found: Intervals {
+                check: Duration::from_hours(10),
+                ..INTERVALS
+            },
+        }
+    }
+
+    fn intervals(&self, _: &Connection) -> Intervals {
+        INTERVALS
+    }
+
+    fn outage(&self, _: &Instance) -> Option<ProviderOutage> {
+        None
     }
 
     fn repositories<'a>(

@@ -39,6 +39,7 @@ pub(super) fn findings(client: &Client) -> Result<Vec<Finding>, Failed> {
             Finding::new(what, verdict, words)
         })
         .collect();
+    findings.extend(all.iter().filter_map(paced));
     let mut asked = Vec::new();
     for one in &all {
         let (provider, host) = (text_of(one, "/provider"), text_of(one, "/host"));
@@ -86,6 +87,54 @@ fn judge(one: &Value, all: &[Value], now: OffsetDateTime) -> (Verdict, String) {
         ),
     };
     (rights.max(life), format!("works; {may}; {lasts}"))
+}
+
+/// That regular work is done more seldom than configured, because it does not fit what the provider
+/// allows a credential.
+fn paced(one: &Value) -> Option<Finding> {
+    let pace = &one["pace"];
+    if pace["is_stretched"] != true {
+        return None;
+    }
+    let mut parts = Vec::new();
+    for (name, word) in [
+        ("check", "checks"),
+        ("ping", "pings"),
+        ("reconcile", "reconciles"),
+    ] {
+        let seconds = |of: &str| pace[format!("{name}_interval_{of}")].as_u64();
+        if let (Some(found), Some(wanted)) = (seconds("seconds"), seconds("wanted_seconds"))
+            && found > wanted
+        {
+            parts.push(format!(
+                "{word} every {} instead of {}",
+                span(found),
+                span(wanted)
+            ));
+        }
+    }
+    let what = format!(
+        "pace of {} at {}",
+        text_of(one, "/account/login"),
+        text_of(one, "/host")
+    );
+    let words = format!(
+        "{} connections use this credential, more than its provider's limits allow at the \
+         configured intervals: {}. Share the connections among credentials of several accounts, or \
+         configure longer intervals",
+        pace["connections"],
+        parts.join(", ")
+    );
+    Some(Finding::new(what, Verdict::Warning, words))
+}
+
+/// A time in hours and minutes, rounded up.
+fn span(seconds: u64) -> String {
+    match seconds.div_ceil(60) {
+        minutes if minutes < 60 => format!("{minutes} min"),
+        minutes if minutes.is_multiple_of(60) => format!("{} h", minutes / 60),
+        minutes => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
 }
 
 /// What a credential may do, by its provider's own scopes.
@@ -198,6 +247,30 @@ mod tests {
             assert_eq!(found, verdict, "{credential}");
             assert!(words.contains(part), "{credential}: {words}");
         }
+    }
+
+    #[test]
+    fn what_is_stretched_is_said_with_figures_and_nothing_else() {
+        let pace = |is_stretched: bool| {
+            json!({
+                "account": {"login": "octo"}, "host": "github.com", "pace": {
+                    "connections": 10_000, "is_stretched": is_stretched,
+                    "check_interval_seconds": 36_000, "check_interval_wanted_seconds": 1800,
+                    "ping_interval_seconds": 21_600, "ping_interval_wanted_seconds": 21_600,
+                    "reconcile_interval_seconds": 48_000,
+                    "reconcile_interval_wanted_seconds": 21_600,
+                },
+            })
+        };
+        assert_eq!(paced(&pace(false)), None);
+        assert_eq!(paced(&json!({})), None, "an older daemon");
+        let found = paced(&pace(true)).unwrap();
+        assert_eq!(found.verdict, Verdict::Warning);
+        assert!(found.what.contains("octo at github.com"));
+        let said =
+            "checks every 10 h instead of 30 min, reconciles every 13 h 20 min instead of 6 h";
+        assert!(found.words.contains(said), "{}", found.words);
+        assert!(found.words.starts_with("10000 connections"));
     }
 
     #[test]

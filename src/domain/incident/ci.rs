@@ -22,6 +22,7 @@ impl Incident {
             failure_type: String::new(),
             title: String::new(),
             ci: None,
+            affected: None,
             occurrences: 0,
             first_seen_at: group.first_seen_at,
             last_seen_at: group.last_seen_at,

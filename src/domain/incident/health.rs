@@ -38,6 +38,7 @@ pub fn report(
         failure_type: failure.kind().as_str().to_owned(),
         title,
         ci: None,
+        affected: None,
         occurrences: times,
         first_seen_at: now,
         last_seen_at: now,

@@ -1,6 +1,6 @@
 //! Records for tests: a test gives the fields that it is about. And predictable chance.
 
-use crate::domain::connection::Connection;
+use crate::domain::connection::{Connection, LastError};
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::Grant;
@@ -16,6 +16,7 @@ use crate::domain::incident::{
 use crate::domain::lane::{Code, Lane};
 use crate::domain::ledger::{Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing};
 use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
+use crate::domain::outage::ProviderOutage;
 use crate::domain::repo::{Instance, ProviderKind};
 use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
@@ -262,6 +263,7 @@ pub(crate) fn incident(id: IncidentId, connection: ConnectionId) -> Incident {
         failure_type: "failure".into(),
         title: "CI failed".into(),
         ci: None,
+        affected: None,
         occurrences: 1,
         first_seen_at: AT,
         last_seen_at: AT,
@@ -269,6 +271,18 @@ pub(crate) fn incident(id: IncidentId, connection: ConnectionId) -> Incident {
         resolved_at: None,
         resolution: None,
     }
+}
+
+/// An outage of a provider that lasts.
+pub(crate) fn outage() -> ProviderOutage {
+    let error = LastError {
+        code: ErrorCode::ProviderTimeout,
+        message: "late".into(),
+        at: AT,
+    };
+    let mut outage = ProviderOutage::begun(instance("github.com"), AT, error, None, Timestamp(5));
+    (outage.probes, outage.connections) = (2, 7);
+    outage
 }
 
 /// A gap of Ann's in which three deliveries were missed: two were recovered.

@@ -30,6 +30,14 @@ fn of(owner: u128, priority: Priority) -> Errand {
     }
 }
 
+const fn left(limit: Option<u64>, remaining: u64, seconds: u64) -> Left {
+    Left {
+        limit,
+        remaining,
+        reset_in: Duration::from_secs(seconds),
+    }
+}
+
 const ANN: Errand = Errand::of_person(UserId::from_u128(1));
 const BOB: Errand = Errand::of_person(UserId::from_u128(2));
 
@@ -139,13 +147,13 @@ async fn whoever_stops_waiting_gives_the_place_to_the_next() {
 #[tokio::test(start_paused = true)]
 async fn the_last_calls_of_a_window_are_spread_out() {
     let budget = budget(4, &[]);
-    budget.note_remaining(key(1), 10, Duration::from_secs(50));
+    budget.note_remaining(key(1), left(None, 10, 50));
     let start = Instant::now();
     for _ in 0..3 {
         drop(budget.admit(ANN, key(1), false, FREE).await.unwrap());
     }
     assert_eq!(start.elapsed().as_secs(), 15);
-    budget.note_remaining(key(2), 100, Duration::from_secs(50));
+    budget.note_remaining(key(2), left(None, 100, 50));
     let start = Instant::now();
     drop(budget.admit(ANN, key(2), false, FREE).await.unwrap());
     assert_eq!(start.elapsed().as_secs(), 0);
@@ -237,4 +245,40 @@ async fn a_token_makes_nine_hundred_reads_a_minute_and_not_one_more() {
         Duration::ZERO,
         "another token does not wait"
     );
+}
+
+/// Of the window that the provider's answers describe, too, less urgent calls leave a share.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_window_is_left_to_urgent_calls_and_the_next_one_is_free() {
+    let budget = Arc::new(Budget::new(4, Duration::ZERO, &[]));
+    let admit = async |priority| {
+        let admitted = budget.admit(of(1, priority), key(1), false, FREE).await;
+        admitted.map(drop)
+    };
+    for (remaining, checks, recovers, repairs) in [
+        (2501, true, true, true),
+        (2500, false, true, true),
+        (1500, false, false, true),
+        (500, false, false, false),
+    ] {
+        budget.note_remaining(key(1), left(Some(5000), remaining, 1800));
+        for (priority, may) in [
+            (Priority::Check, checks),
+            (Priority::Recovery, recovers),
+            (Priority::Repair, repairs),
+            (Priority::Person, true),
+        ] {
+            budget.note_remaining(key(1), left(Some(5000), remaining, 1800));
+            match admit(priority).await {
+                Ok(()) => assert!(may, "{priority:?} with {remaining}"),
+                Err(Away::Limited(wait)) => {
+                    assert!(!may, "{priority:?} with {remaining}");
+                    assert!(wait > Duration::from_mins(29), "{wait:?}");
+                }
+                Err(Away::Busy(_)) => panic!("nothing is queued"),
+            }
+        }
+    }
+    tokio::time::advance(Duration::from_mins(31)).await;
+    admit(Priority::Check).await.unwrap();
 }

@@ -63,6 +63,7 @@ impl GithubApp {
                 instance: self.instance.clone(),
                 token: self.signer.token(self.github.clock.now()),
                 errand,
+                is_probe: false,
             };
             let caller = &self.github.caller;
             let asked = async {
@@ -153,6 +154,7 @@ impl GithubApp {
             instance: self.instance.clone(),
             token: self.signer.token(self.github.clock.now()),
             errand,
+            is_probe: false,
         };
         let mut session = self.github.session(&access).within(self.key);
         let answer = session.put(Method::GET, "app", None).await;

@@ -2,6 +2,7 @@
 
 use super::errors::{self, NAMING};
 use super::wire;
+use crate::domain::pace::CallLimits;
 use crate::domain::repo::Repository;
 use crate::domain::secret::Proof;
 use crate::domain::time::Timestamp;
@@ -12,6 +13,7 @@ use crate::provider::http::Answer;
 use crate::provider::meter::{Cost, Limit};
 use crate::provider::outbound::{HookSpec, ProviderError};
 use crate::provider::session::Session;
+use crate::provider::ticket::Left;
 use reqwest::Method;
 use std::time::Duration;
 
@@ -60,6 +62,7 @@ impl Dialect for GithubDialect {
     /// Source: GitHub's documentation, "Best practices for using the REST API", conditional
     /// requests: a 304 does not count against the primary limit.
     const UNCHANGED_IS_FREE: bool = true;
+    const WINDOWS_PER_HOUR: u64 = 1;
 
     type Hook = wire::HookBody;
 
@@ -67,8 +70,27 @@ impl Dialect for GithubDialect {
         errors::limit(answer, now)
     }
 
-    fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)> {
+    fn remaining(answer: &Answer, now: Timestamp) -> Option<Left> {
         errors::remaining(answer, now)
+    }
+
+    /// github.com allows 5,000 calls an hour, and more for some; Enterprise Server any number, or
+    /// what its administrator set, and then its answers say so. A check looks up the repository and
+    /// lists its hooks; a test delivery counts as a creation.
+    /// Source: GitHub's documentation, "Rate limits for the REST API".
+    fn limits(per_hour: Option<u64>, is_cloud: bool) -> CallLimits {
+        const CALLS: u64 = 5000;
+        const CREATIONS: u64 = 500;
+        // 900 points a minute hold for all.
+        let secondary = 900 * 60;
+        let reads = per_hour
+            .or(is_cloud.then_some(CALLS))
+            .map_or(secondary, |n| n.min(secondary));
+        CallLimits {
+            reads: Some(reads),
+            checks: Some(reads / 2),
+            pings: Some(CREATIONS.min(reads / 2)),
+        }
     }
 
     fn has_next(answer: &Answer) -> bool {

@@ -10,6 +10,7 @@ use crate::provider::dialect::Asked;
 use crate::provider::errors::{Naming, other, rejected, seconds, until, wrong_api_url};
 use crate::provider::http::Answer;
 use crate::provider::outbound::ProviderError;
+use crate::provider::ticket::Left;
 use std::time::Duration;
 
 /// GitHub's name, and the URL of its API.
@@ -35,11 +36,12 @@ fn reset_in(answer: &Answer, now: Timestamp) -> Option<Duration> {
 }
 
 /// How many calls are left, and until when.
-pub(super) fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)> {
-    Some((
-        seconds(answer, "x-ratelimit-remaining")?,
-        reset_in(answer, now)?,
-    ))
+pub(super) fn remaining(answer: &Answer, now: Timestamp) -> Option<Left> {
+    Some(Left {
+        limit: seconds(answer, "x-ratelimit-limit"),
+        remaining: seconds(answer, "x-ratelimit-remaining")?,
+        reset_in: reset_in(answer, now)?,
+    })
 }
 
 /// The wait, when the answer is a rate limit.

@@ -3,6 +3,7 @@
 use super::errors::{self, NAMING};
 use super::test_budget::TestBudget;
 use super::wire;
+use crate::domain::pace::CallLimits;
 use crate::domain::repo::Repository;
 use crate::domain::secret::Proof;
 use crate::domain::time::Timestamp;
@@ -13,6 +14,7 @@ use crate::provider::http::Answer;
 use crate::provider::meter::{Cost, Limit};
 use crate::provider::outbound::{HookSpec, ProviderError};
 use crate::provider::session::Session;
+use crate::provider::ticket::Left;
 use reqwest::Method;
 use std::time::Duration;
 
@@ -56,6 +58,7 @@ impl Dialect for GitlabDialect {
     const REWRITE: Method = Method::PUT;
     /// GitLab counts every request: its limits name no exception for a 304.
     const UNCHANGED_IS_FREE: bool = false;
+    const WINDOWS_PER_HOUR: u64 = 60;
 
     type Hook = wire::HookBody;
 
@@ -63,8 +66,23 @@ impl Dialect for GitlabDialect {
         errors::limit(answer, now)
     }
 
-    fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)> {
+    fn remaining(answer: &Answer, now: Timestamp) -> Option<Left> {
         errors::remaining(answer, now)
+    }
+
+    /// gitlab.com allows 2,000 requests a minute, and 400 look-ups of projects, of which a check
+    /// makes one. Self-managed installations allow what their administrator set, and then their
+    /// answers say so.
+    /// Source: GitLab's documentation, "GitLab.com settings" and "User and IP rate limits".
+    fn limits(per_hour: Option<u64>, is_cloud: bool) -> CallLimits {
+        const REQUESTS: u64 = 2000 * 60;
+        const LOOK_UPS: u64 = 400 * 60;
+        let reads = per_hour.or(is_cloud.then_some(REQUESTS));
+        CallLimits {
+            reads,
+            checks: Some(reads.map_or(LOOK_UPS, |reads| LOOK_UPS.min(reads / 2))),
+            pings: reads.map(|reads| reads / 2),
+        }
     }
 
     /// Where GitLab gives the number of the next page, an empty one is the end.

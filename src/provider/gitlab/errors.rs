@@ -10,6 +10,7 @@ use crate::provider::errors::{
 };
 use crate::provider::http::Answer;
 use crate::provider::outbound::ProviderError;
+use crate::provider::ticket::Left;
 use std::time::Duration;
 
 /// GitLab's name, and the URL of its API.
@@ -57,11 +58,12 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T
 }
 
 /// How many calls are left, and until when.
-pub(super) fn remaining(answer: &Answer, now: Timestamp) -> Option<(u64, Duration)> {
-    Some((
-        seconds(answer, "ratelimit-remaining")?,
-        until(answer, "ratelimit-reset", now)?,
-    ))
+pub(super) fn remaining(answer: &Answer, now: Timestamp) -> Option<Left> {
+    Some(Left {
+        limit: seconds(answer, "ratelimit-limit"),
+        remaining: seconds(answer, "ratelimit-remaining")?,
+        reset_in: until(answer, "ratelimit-reset", now)?,
+    })
 }
 
 /// The wait, when the answer is a rate limit. A 403 that is not JSON does not come from the API:

@@ -81,6 +81,7 @@ pub(in crate::provider) fn access(provider: ProviderKind, token: &str) -> Access
         instance: Instance { provider, host },
         token: ProviderToken::new(token.into()).unwrap(),
         errand: Errand::of_person(UserId::from_u128(1)),
+        is_probe: false,
     }
 }
 

@@ -71,6 +71,8 @@ pub(super) mod tag {
     pub(super) const PUT_UPTIME: u8 = 40;
     pub(super) const PUT_HISTORY: u8 = 34;
     pub(super) const PUT_TAKEOVER: u8 = 45;
+    pub(super) const PUT_OUTAGE: u8 = 44;
+    pub(super) const PUT_HOLD: u8 = 46;
 }
 
 /// The parts of an inserted delivery.
@@ -134,6 +136,8 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::PutUptime(uptime) => (tag::PUT_UPTIME, encode(uptime)),
         Change::PutHistory(history) => (tag::PUT_HISTORY, encode(&**history)),
         Change::PutTakeover(takeover) => (tag::PUT_TAKEOVER, encode(&**takeover)),
+        Change::PutHold(hold) => (tag::PUT_HOLD, encode(hold)),
+        Change::PutOutage(outage) => (tag::PUT_OUTAGE, encode(&**outage)),
     }
 }
 
@@ -280,6 +284,8 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::PUT_UPTIME => Change::PutUptime(decode(bytes)?),
         tag::PUT_HISTORY => Change::PutHistory(boxed(bytes)?),
         tag::PUT_TAKEOVER => Change::PutTakeover(boxed(bytes)?),
+        tag::PUT_HOLD => Change::PutHold(decode(bytes)?),
+        tag::PUT_OUTAGE => Change::PutOutage(boxed(bytes)?),
         _ => return Err(RecordError::Newer),
     })
 }

@@ -388,6 +388,7 @@ fn old_incident<K: Kv>(
             let key = Key::of(Kind::Credential).id(id.as_u128());
             index.kv.get(key.bytes())?.is_none()
         }
+        Subject::Provider(_) => false,
     };
     let goes = is_over || hangs_on_nothing;
     Ok(goes.then(|| {

@@ -14,6 +14,8 @@ use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
 use crate::domain::operation::{Chunk, Operation};
+use crate::domain::outage::ProviderOutage;
+use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
@@ -22,7 +24,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::{
     After, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter, Listing, Of, Page, Read,
-    ReadError, Reading, RunFilter, Scope, StoreStatus, StoredBody,
+    ReadError, Reading, RunFilter, Scope, StoreStatus, StoredBody, Waiting,
 };
 use std::collections::BTreeMap;
 
@@ -169,6 +171,8 @@ impl<S: Indexed> Read for S {
         behind_since(owner: OwnerId) -> Option<Timestamp>;
         reconciles_asked(limit: usize) -> Vec<Asked>;
         uptime() -> Option<Uptime>;
+        outages() -> Vec<ProviderOutage>;
+        holds() -> Vec<Hold>;
         history(connection: ConnectionId) -> Option<History>;
         takeover(connection: ConnectionId) -> Option<Takeover>;
     }
@@ -186,6 +190,7 @@ impl<S: Indexed> Read for S {
         connection_ids() -> Vec<ConnectionId>;
         connections_unsettled() -> Vec<ConnectionId>;
         connections_with_pending() -> Vec<ConnectionId>;
+        deliveries_waiting(most: usize) -> Waiting;
         connections_with_commands() -> Vec<ConnectionId>;
         operations_unfinished() -> Vec<Operation>;
     }

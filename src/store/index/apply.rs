@@ -3,7 +3,7 @@
 use super::key::{Key, Kind, last_id};
 use super::write::{gone, mark, point, put};
 use super::{
-    Index, Kv, Place, Write, commands, connections, incidents, ledgers, operations, people,
+    Index, Kv, Place, Write, commands, connections, incidents, ledgers, operations, outages, people,
 };
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, RunId};
@@ -56,6 +56,8 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::ForgetGap(id) => ledgers::forget_gap(index, *id),
         Change::AskReconcile(asked) => Ok(vec![ledgers::ask(asked)]),
         Change::PutUptime(uptime) => Ok(vec![put(Key::of(Kind::Uptime), uptime)]),
+        Change::PutHold(hold) => Ok(vec![outages::put_hold(hold)]),
+        Change::PutOutage(outage) => Ok(vec![outages::put_outage(outage)]),
         Change::PutHistory(history) => Ok(vec![connections::put_history(history)]),
         Change::PutTakeover(takeover) => Ok(vec![connections::put_takeover(takeover)]),
     }
@@ -88,7 +90,8 @@ fn delete_credential<K: Kv>(index: &Index<K>, id: CredentialId) -> Result<Vec<Wr
         .id(old.owner.as_u128())
         .id(id.as_u128());
     let shared = Key::of(Kind::CredentialShared).id(id.as_u128());
-    Ok(vec![gone(key), gone(by_owner), gone(shared)])
+    let hold = gone(outages::hold_key(id));
+    Ok(vec![gone(key), gone(by_owner), gone(shared), hold])
 }
 
 /// A delivery's value: where its payload lies, then the record.

@@ -456,6 +456,8 @@ impl Claims {
             | Change::AskReconcile(_)
             | Change::PutUptime(_)
             | Change::PutHistory(_)
+            | Change::PutOutage(_)
+            | Change::PutHold(_)
             | Change::PutCanary(_) => {}
         }
     }

@@ -87,6 +87,10 @@ pub(in crate::store) enum Kind {
     History = b'8',
     /// By connection.
     Takeover = b'@',
+    /// The last one of each installation.
+    Outage = b'9',
+    /// By credential.
+    Hold = b'0',
 }
 
 /// Room for the longest of the common keys: two ids and a word.

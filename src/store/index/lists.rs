@@ -330,6 +330,7 @@ impl<K: Kv> Index<K> {
                         lists.is_exact || whose.has(id)? || is_of_removed()?
                     }
                     Subject::Credential(id) => self.is_about(id, &filter.whose)?,
+                    Subject::Provider(_) => is_about_provider(&incident, &filter.whose),
                 };
             Ok(fits.then_some(incident))
         })?;
@@ -351,6 +352,16 @@ impl<K: Kv> Index<K> {
         let found = self.record::<Credential>(&Key::of(Kind::Credential).id(id.as_u128()))?;
         Ok(found.is_some_and(|credential| credential.instance.provider == provider))
     }
+}
+
+/// Whether the outage of a provider is asked for.
+fn is_about_provider(incident: &Incident, whose: &Whose) -> bool {
+    let affected = incident.affected.as_ref();
+    whose.connection.is_none()
+        && whose.repository.is_none()
+        && whose.provider.is_none_or(|wanted| {
+            affected.is_some_and(|affected| affected.instance.provider == wanted)
+        })
 }
 
 /// Whether an incident of a connection that is removed is asked for, by what it keeps of it.

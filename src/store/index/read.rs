@@ -19,7 +19,7 @@ use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::record::Record;
-use crate::store::{After, Of, Page, ReadError};
+use crate::store::{After, Of, Page, ReadError, Waiting};
 use crate::telemetry::{may_log, metric};
 use metrics::counter;
 use std::cell::Cell;
@@ -65,6 +65,38 @@ impl<K: Kv> Index<K> {
     ) -> Result<Vec<ConnectionId>, ReadError> {
         let ids = self.firsts(Kind::DeliveryPending)?;
         Ok(ids.into_iter().map(ConnectionId::from_u128).collect())
+    }
+
+    /// How many deliveries wait to be processed: their keys are counted, at most so many.
+    pub(in crate::store) fn deliveries_waiting(&self, most: usize) -> Result<Waiting, ReadError> {
+        const CHUNK: usize = 1000;
+        const ID_BYTES: usize = 16;
+        let prefix = Key::of(Kind::DeliveryPending);
+        let (mut waiting, mut after) = (Waiting::default(), None::<Vec<u8>>);
+        let (mut of, mut run) = (Vec::new(), 0);
+        while waiting.deliveries < most {
+            let found = self.kv.scan(Scan {
+                prefix: prefix.bytes(),
+                after: after.as_deref(),
+                newest_first: false,
+                limit: CHUNK.min(most - waiting.deliveries),
+            })?;
+            for (key, _) in &found {
+                let connection = &key[..key.len().saturating_sub(ID_BYTES)];
+                if connection != of {
+                    (of, run) = (connection.to_vec(), 0);
+                    waiting.connections += 1;
+                }
+                run += 1;
+                waiting.deliveries += 1;
+                waiting.longest = waiting.longest.max(run);
+            }
+            match found.into_iter().last() {
+                Some((last, _)) => after = Some(last),
+                None => break,
+            }
+        }
+        Ok(waiting)
     }
 
     /// When the newest delivery came.

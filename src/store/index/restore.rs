@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 17] = [
+const RECORDS: [(Kind, Put); 19] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -47,6 +47,8 @@ const RECORDS: [(Kind, Put); 17] = [
     (Kind::Takeover, |value| {
         Ok(Change::PutTakeover(boxed(value)?))
     }),
+    (Kind::Hold, |value| Ok(Change::PutHold(record(value)?))),
+    (Kind::Outage, |value| Ok(Change::PutOutage(boxed(value)?))),
     (Kind::ReconcileAsked, |value| {
         Ok(Change::AskReconcile(record(value)?))
     }),

@@ -6,13 +6,13 @@ use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::id::{ConnectionId, IncidentId, RunId, UserId};
 use crate::domain::incident::track::{Closed, End, Forgotten, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{
-    CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
+    Affected, CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
 };
 use crate::domain::lane::children::Likeness;
 use crate::domain::lane::place::{EndedAt, Note, NoteKey, Reach};
 use crate::domain::lane::second::Ranked;
 use crate::domain::lane::{Code, Lane, Place};
-use crate::domain::repo::{FullName, RepositoryId};
+use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus, Suite,
 };
@@ -273,7 +273,8 @@ mirror!(CiFailureV2 of CiFailure {
     url: Option<String>,
     failed_jobs: Vec<FailedJob>,
 });
-mirror!(IncidentV2 of Incident {
+mirror!(AffectedV1 of Affected { instance: Instance, connections: u32 });
+mirror!(IncidentV3 of Incident {
     id: IncidentId,
     owner: UserId,
     subject: Subject,
@@ -284,6 +285,7 @@ mirror!(IncidentV2 of Incident {
     failure_type: String,
     title: String,
     ci: Option<CiFailure>,
+    affected: Option<Affected>,
     occurrences: u32,
     first_seen_at: Timestamp,
     last_seen_at: Timestamp,

@@ -11,6 +11,8 @@ use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
 use crate::domain::operation::{Chunk, Operation};
+use crate::domain::outage::ProviderOutage;
+use crate::domain::pace::Hold;
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
 use crate::domain::takeover::Takeover;
@@ -36,7 +38,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 23] {
+fn forms() -> [Form; 25] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -61,6 +63,8 @@ fn forms() -> [Form; 23] {
         form::<Uptime>(),
         form::<History>(),
         form::<Takeover>(),
+        form::<ProviderOutage>(),
+        form::<Hold>(),
     ]
 }
 

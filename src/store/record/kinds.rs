@@ -13,7 +13,7 @@ use crate::domain::id::{
 };
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase, SuspendReason};
-use crate::domain::repo::{FullName, Host, Instance, ProviderKind, RepositoryId};
+use crate::domain::repo::{FullName, Host, Instance, InstanceId, ProviderKind, RepositoryId};
 use crate::domain::rhythm::{Rhythm, WORDS};
 use crate::domain::rotation::{OldSecret, Rotation, SecretNumber};
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunStatus};
@@ -227,7 +227,11 @@ mirror!(FailedJobV1 of FailedJob {
 codes!(IncidentStatus { 0 = Open, 1 = Acknowledged, 2 = Resolved });
 codes!(Severity { 0 = Warning, 1 = Error, 2 = Critical });
 codes!(IncidentSource { 0 = Webhook, 1 = Reconcile, 2 = Health });
-mirror_enum!(SubjectV1 of Subject { Connection(ConnectionId), Credential(CredentialId) });
+mirror_enum!(SubjectV2 of Subject {
+    Connection(ConnectionId),
+    Credential(CredentialId),
+    Provider(InstanceId),
+});
 macro_rules! records {
     ($($domain:ident = $kind:literal),* $(,)?) => {$(
         impl Record for $domain {
@@ -273,6 +277,7 @@ pub(super) mod tests {
         round(vec![
             Subject::Connection(ConnectionId::from_u128(1)),
             Subject::Credential(CredentialId::from_u128(1)),
+            Subject::Provider(InstanceId::from_u128(1)),
         ]);
         round(vec![
             CredentialUse::Own(CredentialId::from_u128(1)),

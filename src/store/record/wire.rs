@@ -4,7 +4,7 @@ use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookId, HookKey, IncidentId,
     OperationId, RunId, TokenId, UserId,
 };
-use crate::domain::repo::{FullName, Host, RepositoryId};
+use crate::domain::repo::{FullName, Host, InstanceId, RepositoryId};
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
 use serde::Serialize;
@@ -51,7 +51,8 @@ ids!(
     DeliveryId,
     RunId,
     IncidentId,
-    GapId
+    GapId,
+    InstanceId
 );
 
 macro_rules! newtypes {

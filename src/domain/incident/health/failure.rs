@@ -22,6 +22,8 @@ named! {
         DeliveryUnreadable = "delivery_unreadable",
         /// A credential no longer works.
         CredentialRejected = "credential_rejected",
+        /// A provider does not answer: see [`crate::domain::outage`].
+        ProviderOutage = "provider_outage",
     }
 }
 

@@ -6,6 +6,7 @@ use crate::domain::time::Clock as _;
 use crate::provider::dialect::Dialect as _;
 use crate::provider::http::{Answer, literal};
 use crate::provider::tests::scripted::{plain, told};
+use crate::provider::ticket::Left;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -157,8 +158,18 @@ fn what_is_left_of_a_window_is_read_from_gitlabs_headers() {
     let in_ten_minutes = Duration::from_secs(601);
     assert_eq!(
         left(&[("ratelimit-remaining", "7"), reset]),
-        Some((7, in_ten_minutes))
+        Some(Left {
+            limit: None,
+            remaining: 7,
+            reset_in: in_ten_minutes
+        })
     );
     assert_eq!(left(&[reset]), None);
     assert_eq!(left(&[("ratelimit-remaining", "many"), reset]), None);
+    let whole = left(&[
+        ("ratelimit-remaining", "7"),
+        ("ratelimit-limit", "9"),
+        reset,
+    ]);
+    assert_eq!(whole.and_then(|left| left.limit), Some(9));
 }

@@ -3,12 +3,13 @@
 //! It knew a track by workflow and branch alone: that is the lane of pushes to the branch, so that
 //! a later pass there still resolves what was open. See [`Lane::from_v1`].
 
-use super::super::codec::second_versions;
-use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV1};
+use super::super::codec::{Record, RecordError, plain, second_versions};
+use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1};
 use super::super::wire::{Wire, frozen};
-use super::{CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2};
+use super::{CiFailureV2, CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2};
+use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::incident::track::{Closed, Point, PointKind, Track, TrackKey};
-use crate::domain::incident::{CiFailure, Incident, Resolution};
+use crate::domain::incident::{CiFailure, Incident, Resolution, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::lane::{Code, Lane, Place};
 use crate::domain::run::{Family, Run, RunFacts};
@@ -106,6 +107,39 @@ frozen!(IncidentV1 {
     resolved_at: Option<i64>,
     resolution: Option<ResolutionV1>,
 });
+
+frozen!(IncidentV2 {
+    id: u128,
+    owner: u128,
+    subject: SubjectV1,
+    repository: Option<String>,
+    status: u8,
+    severity: u8,
+    source: u8,
+    failure_type: String,
+    title: String,
+    ci: Option<CiFailureV2>,
+    occurrences: u32,
+    first_seen_at: i64,
+    last_seen_at: i64,
+    acknowledged_at: Option<i64>,
+    resolved_at: Option<i64>,
+    resolution: Option<ResolutionV2>,
+});
+
+/// What an incident was about before there were outages of providers.
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) enum SubjectV1 {
+    Connection { inner: u128 },
+    Credential { inner: u128 },
+}
+
+const fn subject(v1: &SubjectV1) -> Subject {
+    match v1 {
+        SubjectV1::Connection { inner } => Subject::Connection(ConnectionId::from_u128(*inner)),
+        SubjectV1::Credential { inner } => Subject::Credential(CredentialId::from_u128(*inner)),
+    }
+}
 
 fn facts(v1: RunFactsV1, family: Family) -> RunFacts {
     let branch = v1.branch.clone().unwrap_or_default();
@@ -231,7 +265,7 @@ fn incident(v1: IncidentV1) -> Option<Incident> {
     Some(Incident {
         id: Wire::from_wire(v1.id)?,
         owner: Wire::from_wire(v1.owner)?,
-        subject: Wire::from_wire(v1.subject)?,
+        subject: subject(&v1.subject),
         repository: None,
         status: Wire::from_wire(v1.status)?,
         severity: Wire::from_wire(v1.severity)?,
@@ -242,6 +276,7 @@ fn incident(v1: IncidentV1) -> Option<Incident> {
             Some(v1) => Some(ci(v1)?),
             None => None,
         },
+        affected: None,
         occurrences: v1.occurrences,
         first_seen_at: Timestamp(v1.first_seen_at),
         last_seen_at: Timestamp(v1.last_seen_at),
@@ -322,7 +357,43 @@ second_versions! {
     Run = "run" from run,
     Track = "track" from track,
     TrackKey = "track key" from track_key,
-    Incident = "incident" from incident,
     Note = "note" from note,
     NoteKey = "note key" from note_key,
+}
+
+/// An incident as version 2 wrote it: before there were outages of providers.
+fn incident_v2(v2: IncidentV2) -> Option<Incident> {
+    Some(Incident {
+        id: Wire::from_wire(v2.id)?,
+        owner: Wire::from_wire(v2.owner)?,
+        subject: subject(&v2.subject),
+        repository: Wire::from_wire(v2.repository)?,
+        status: Wire::from_wire(v2.status)?,
+        severity: Wire::from_wire(v2.severity)?,
+        source: Wire::from_wire(v2.source)?,
+        failure_type: v2.failure_type,
+        title: v2.title,
+        ci: Wire::from_wire(v2.ci)?,
+        affected: None,
+        occurrences: v2.occurrences,
+        first_seen_at: Timestamp(v2.first_seen_at),
+        last_seen_at: Timestamp(v2.last_seen_at),
+        acknowledged_at: Wire::from_wire(v2.acknowledged_at)?,
+        resolved_at: Wire::from_wire(v2.resolved_at)?,
+        resolution: Wire::from_wire(v2.resolution)?,
+    })
+}
+
+impl Record for Incident {
+    const VERSION: u8 = 3;
+    const KIND: &'static str = "incident";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        let incident = match version {
+            1 => incident(plain(bytes)?),
+            2 => incident_v2(plain(bytes)?),
+            _ => None,
+        };
+        incident.ok_or(RecordError::Damaged)
+    }
 }
