@@ -54,7 +54,7 @@ hookherd connect gitlab group/subgroup/project
 hookherd connect github --org octo --dry-run
 hookherd connect github --match 'octo/*-service' --yes
 hookherd connect github octo/app --replace-existing
-hookherd connect github --org octo --replace-existing='https://old.example/hook*'
+hookherd connect github --org octo --replace-existing='https://old.example/*'
 hookherd replace-existing octo/app
 hookherd replace-existing octo/app --matching 'https://old.example/hook*'
 hookherd disconnect octo/app

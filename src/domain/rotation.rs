@@ -8,7 +8,8 @@
 //! - it is *proven*: a delivery that it signs has arrived since then. No clock replaces this proof;
 //! - since then none that a former one signs has arrived for [`QUIET`]. Each starts the wait again:
 //!   deliveries may be on their way for long, and it is not known with which secret GitHub signs a
-//!   redelivery. GitLab signs it again. What comes later still is not lost: the delivery log has it.
+//!   redelivery. GitLab signs it again. What comes later still is not lost: the delivery log has
+//!   it.
 //!
 //! A proven rotation ends after [`USED_MAX`] in any case: providers send nothing again that is
 //! older (GitHub 3 days, GitHub Enterprise Server and GitLab 7), so the sender is another who has

@@ -37,7 +37,8 @@ impl Turn {
             && (l.checks_failed, l.pings_unanswered) == (0, 0)
             && connection.webhook_status() == WebhookStatus::Active;
         // Two looks are an interval and its jitter apart.
-        let step = settings.check_interval + settings.check_interval / 10;
+        let interval = self.services.intervals(connection).check;
+        let step = interval + interval / 10;
         let ports = &self.services.ports;
         let now = ports.now().min(ports.clock.trusted());
         works
