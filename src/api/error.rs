@@ -30,79 +30,76 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// disk longer, and providers that retry at all do not come back sooner than that.
 const RETRY_AFTER_SECONDS: &str = "5";
 
+type C = Code;
 type S = StatusCode;
 
 /// The status that goes with a code. 422 is what the user, or an administrator at the provider, has
 /// to correct before it is sent again; 502 what lies between this daemon and the provider.
 pub const fn status(code: Code) -> StatusCode {
     match code {
-        Code::BadJson
-        | Code::UnknownField
-        | Code::BadQuery
-        | Code::BadCursor
-        | Code::TokenInQuery
-        | Code::BadRequest
-        | Code::OauthState
-        | Code::BadDeliveryHeader => S::BAD_REQUEST,
-        Code::Unauthenticated | Code::BadSignature => S::UNAUTHORIZED,
-        Code::Forbidden | Code::OauthDenied | Code::HookNotFree | Code::HookInUse => S::FORBIDDEN,
-        Code::NotFound | Code::NoSuchRoute | Code::RepositoryNotFound | Code::OwnerNotFound => {
-            S::NOT_FOUND
+        C::BadJson
+        | C::UnknownField
+        | C::BadQuery
+        | C::BadCursor
+        | C::TokenInQuery
+        | C::BadRequest
+        | C::OauthState
+        | C::BadDeliveryHeader => S::BAD_REQUEST,
+        C::Unauthenticated | C::BadSignature => S::UNAUTHORIZED,
+        C::Forbidden | C::OauthDenied | C::HookNotFree | C::HookInUse => S::FORBIDDEN,
+        C::NotFound | C::NoSuchRoute | C::RepositoryNotFound | C::OwnerNotFound => S::NOT_FOUND,
+        C::MethodNotAllowed => S::METHOD_NOT_ALLOWED,
+        C::BodyTimeout => S::REQUEST_TIMEOUT,
+        C::AlreadyConnected
+        | C::UserExists
+        | C::NotNow
+        | C::UserInUse
+        | C::UserProtected
+        | C::CredentialInUse
+        | C::HookChanged
+        | C::HookDeletedRepeatedly
+        | C::Panics => S::CONFLICT,
+        C::TooManyRequests | C::QuotaReached => S::TOO_MANY_REQUESTS,
+        C::BodyTooLarge => S::PAYLOAD_TOO_LARGE,
+        C::OauthExpired => S::GONE,
+        C::UnsupportedMediaType | C::UnsupportedEncoding => S::UNSUPPORTED_MEDIA_TYPE,
+        C::Internal | C::Unknown => S::INTERNAL_SERVER_ERROR,
+        C::Overloaded | C::StoreUnavailable | C::Unavailable | C::RateLimited | C::CallsWaiting => {
+            S::SERVICE_UNAVAILABLE
         }
-        Code::MethodNotAllowed => S::METHOD_NOT_ALLOWED,
-        Code::BodyTimeout => S::REQUEST_TIMEOUT,
-        Code::AlreadyConnected
-        | Code::UserExists
-        | Code::NotNow
-        | Code::UserInUse
-        | Code::UserProtected
-        | Code::CredentialInUse
-        | Code::HookChanged
-        | Code::HookDeletedRepeatedly
-        | Code::Panics => S::CONFLICT,
-        Code::TooManyRequests | Code::QuotaReached => S::TOO_MANY_REQUESTS,
-        Code::BodyTooLarge => S::PAYLOAD_TOO_LARGE,
-        Code::OauthExpired => S::GONE,
-        Code::UnsupportedMediaType | Code::UnsupportedEncoding => S::UNSUPPORTED_MEDIA_TYPE,
-        Code::Internal | Code::Unknown => S::INTERNAL_SERVER_ERROR,
-        Code::Overloaded
-        | Code::StoreUnavailable
-        | Code::Unavailable
-        | Code::RateLimited
-        | Code::CallsWaiting => S::SERVICE_UNAVAILABLE,
-        Code::InvalidField
-        | Code::UnknownEvent
-        | Code::UnknownProvider
-        | Code::NoCredential
-        | Code::CredentialRefused
-        | Code::OauthNotConfigured
-        | Code::OauthRefused
-        | Code::Unauthorized
-        | Code::NoAccess
-        | Code::InsufficientScope
-        | Code::SsoRequired
-        | Code::IpNotAllowed
-        | Code::TokenForbidden
-        | Code::AppRestricted
-        | Code::AccountSuspended
-        | Code::AccountUnready
-        | Code::RepositoryBlocked
-        | Code::RepositoryArchived
-        | Code::HookLimitReached
-        | Code::TestDeliveryFailed
-        | Code::Rejected => S::UNPROCESSABLE_ENTITY,
-        Code::ProviderUnavailable
-        | Code::ProviderTimeout
-        | Code::ProviderUnreachable
-        | Code::ProviderOutage
-        | Code::HostNotFound
-        | Code::BadCertificate
-        | Code::WrongApiUrl
-        | Code::BadAnswer
-        | Code::NotConfigured
-        | Code::CannotOpenSecret
-        | Code::OauthMisconfigured
-        | Code::AppRefused => S::BAD_GATEWAY,
+        C::InvalidField
+        | C::UnknownEvent
+        | C::UnknownProvider
+        | C::NoCredential
+        | C::CredentialRefused
+        | C::OauthNotConfigured
+        | C::OauthRefused
+        | C::Unauthorized
+        | C::NoAccess
+        | C::InsufficientScope
+        | C::SsoRequired
+        | C::IpNotAllowed
+        | C::TokenForbidden
+        | C::AppRestricted
+        | C::AccountSuspended
+        | C::AccountUnready
+        | C::RepositoryBlocked
+        | C::RepositoryArchived
+        | C::HookLimitReached
+        | C::TestDeliveryFailed
+        | C::Rejected => S::UNPROCESSABLE_ENTITY,
+        C::ProviderUnavailable
+        | C::ProviderTimeout
+        | C::ProviderUnreachable
+        | C::ProviderOutage
+        | C::HostNotFound
+        | C::BadCertificate
+        | C::WrongApiUrl
+        | C::BadAnswer
+        | C::NotConfigured
+        | C::CannotOpenSecret
+        | C::OauthMisconfigured
+        | C::AppRefused => S::BAD_GATEWAY,
     }
 }
 

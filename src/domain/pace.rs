@@ -27,8 +27,8 @@ impl Hold {
         }
     }
 
-    /// How much of it is left; `None` when it has ended. One that ends later than any may was stored
-    /// by a clock that has gone back since, and has ended, too.
+    /// How much of it is left; `None` when it has ended. One that ends later than any may was
+    /// stored by a clock that has gone back since, and has ended, too.
     pub fn left(&self, now: Timestamp) -> Option<Duration> {
         let left = self.until.since(now);
         (!left.is_zero() && left <= HOLD_MAX).then_some(left)

@@ -66,7 +66,7 @@ metrics! {
     PROBES = Counter "hookherd_provider_probes_total" ["provider", "outcome"]
         "Calls during outages that find out whether the provider answers again, by outcome.";
     CHECK_EVERY = Gauge "hookherd_check_interval_seconds" ["provider", "host"]
-        "Longest interval between checks; above the configured one when they do not fit the limits.";
+        "Longest interval between checks; above the configured one when they do not fit limits.";
     PARKED = Gauge "hookherd_timers_parked" []
         "Checks, pings and retries that wait for the end of a provider's outage.";
     HOOKS = Gauge "hookherd_hooks" ["status"]

@@ -1,3 +1,5 @@
+//! When an outage begins, and what is known of it.
+
 use super::*;
 use crate::domain::samples;
 use proptest::prelude::*;
