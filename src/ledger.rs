@@ -10,10 +10,12 @@
 
 mod beyond;
 mod calls;
+mod case;
 mod handle;
 mod ingest;
 mod pending;
 mod readable;
+mod reading;
 mod reconcile;
 mod recover;
 mod room;
@@ -22,6 +24,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod window;
 mod worker;
 
 pub use handle::{Reconciler, Recovery};

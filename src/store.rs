@@ -291,6 +291,8 @@ pub trait Read: Send + Sync {
     /// Requests to reconcile that are not answered, at most `limit`, in the order of their
     /// connections.
     fn reconciles_asked(&self, limit: usize) -> Reading<'_, Vec<Asked>>;
+    /// The request to reconcile a connection, if one is not answered.
+    fn reconcile_asked(&self, connection: ConnectionId) -> Reading<'_, Option<Asked>>;
     /// When the daemon was last known to run, and its outages; `None` in a store that never
     /// recorded it.
     fn uptime(&self) -> Reading<'_, Option<Uptime>>;

@@ -7,21 +7,19 @@
 mod compare;
 mod deferred;
 mod gap;
+mod marks;
+mod pending;
 mod uptime;
 
 pub use compare::{Comparison, MISSING_MAX, Missing, Seen};
 pub use deferred::{Deferral, Deferred, GIVEN_UP_MAX, PENDING_MAX, next_try};
 pub use gap::{GAPS_MAX, Gap, GapCause, Loss, SHORT, Totals};
+pub use marks::{Marks, OVERLAP};
 pub use uptime::{Outage, Uptime};
 
 use super::connection::LastError;
 use super::id::{ConnectionId, GapId, HookId, OwnerId};
 use super::time::Timestamp;
-use std::time::Duration;
-
-/// Attempts younger than this are read once more by the next reconcile: an attempt may appear in
-/// the log behind one that began later and ended earlier.
-pub const OVERLAP: Duration = Duration::from_mins(10);
 
 /// A connection's ledger. Written only by who reconciles it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,55 +109,6 @@ impl Ledger {
     }
 }
 
-/// How far a log was read: by the provider's own times, as GitHub's script for redeliveries does
-/// it, and by ids where the log has no times (GitLab, where ids of attempts only go up).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
-    /// All attempts up to this time are compared, by the provider's clock.
-    pub settled_at: Option<Timestamp>,
-    /// All attempts up to this one are compared, in a log without times.
-    pub settled: Option<u64>,
-    /// The newest attempt that a reconcile saw, and when it began by our clock. Others with lower
-    /// ids may still have been on their way.
-    pub newest: Option<(u64, Timestamp)>,
-}
-
-impl Marks {
-    /// Whether the log up to this attempt is compared.
-    pub fn is_settled(&self, attempt: u64, at: Option<Timestamp>) -> bool {
-        match at {
-            Some(at) => self.settled_at.is_some_and(|settled| at <= settled),
-            None => self.settled.is_some_and(|settled| attempt <= settled),
-        }
-    }
-
-    /// The marks after a complete reconcile that began at `began`: the newest attempt in the log,
-    /// and the newest time there.
-    #[must_use]
-    pub fn after(
-        self,
-        began: Timestamp,
-        newest: Option<u64>,
-        newest_at: Option<Timestamp>,
-    ) -> Self {
-        let settled_at = newest_at.map(|at| at.minus(OVERLAP));
-        let aged = self
-            .newest
-            .filter(|(_, at)| began.since(*at) >= OVERLAP)
-            .map(|(attempt, _)| attempt);
-        let newest = match (self.newest, newest) {
-            // One that has not aged yet stays, so that it does.
-            (Some(before), _) if aged.is_none() && began >= before.1 => Some(before),
-            (before, newest) => newest.map(|newest| (newest, began)).or(before),
-        };
-        Self {
-            settled_at: self.settled_at.max(settled_at),
-            settled: self.settled.max(aged),
-            newest,
-        }
-    }
-}
-
 named! {
     /// Why a reconcile was requested.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,6 +129,32 @@ pub struct Asked {
     pub at: Timestamp,
     /// Who requested it.
     pub by: AskedBy,
+    /// Since when the provider may not have sent: the hook was missing, or had other settings.
+    pub unsent_since: Option<Timestamp>,
+}
+
+impl Asked {
+    /// This request after an earlier one that is not answered yet: it covers both.
+    #[must_use]
+    pub fn after(self, earlier: Option<Self>) -> Self {
+        let Some(earlier) = earlier else {
+            return self;
+        };
+        let by = if earlier.by == AskedBy::User {
+            AskedBy::User
+        } else {
+            self.by
+        };
+        let unsent_since = match (self.unsent_since, earlier.unsent_since) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            by,
+            unsent_since,
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]

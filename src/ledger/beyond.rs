@@ -8,9 +8,10 @@ use super::ingest::insertion;
 use super::reconcile::{Reconcile, unusable};
 use super::steps::Records;
 use super::trouble::Trouble;
+use super::window::window;
 use crate::domain::event::{Decoded, Event};
 use crate::domain::ledger::{Comparison, GapCause};
-use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::repo::ProviderKind;
 use crate::domain::run::{RunEvent, RunStatus};
 use crate::domain::time::Timestamp;
 use crate::provider::{Found, Hooks};
@@ -25,24 +26,11 @@ const QUIET_MAX: Duration = Duration::from_hours(24);
 const PENDING_LOOKS: u32 = 100;
 const PENDING_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a provider keeps its log.
-///
-/// Source: 3 days at github.com and GitHub Enterprise Cloud, 7 days at GitHub Enterprise Server
-/// (its documentation of redeliveries) and GitLab's API.
-pub(super) fn window(instance: &Instance) -> Duration {
-    let host = instance.host.as_str();
-    let is_cloud = host == "github.com" || host.ends_with(".ghe.com");
-    match instance.provider {
-        ProviderKind::Github if is_cloud => Duration::from_hours(3 * 24),
-        ProviderKind::Github | ProviderKind::Gitlab => Duration::from_hours(7 * 24),
-    }
-}
-
 impl Reconcile {
     /// From when on runs have to be listed, after the log was read (`None`: there is no log).
     pub(super) fn unlogged_since(&self, log: Option<&Comparison>) -> Option<Timestamp> {
         let (connection, ledger) = (&self.steps.connection, &self.steps.records.ledger);
-        let last = ledger.listed_at.max(ledger.read_at)?;
+        let last = ledger.listed_at.max(ledger.read_at);
         let logged_from = self.began.minus(window(&connection.instance));
         let is_before_log = ledger.read_at.is_none_or(|read_at| read_at < logged_from);
         let has_hole = log.and_then(Comparison::oldest_at).is_some_and(|oldest| {
@@ -55,7 +43,9 @@ impl Reconcile {
         let is_blind = log.is_none() || is_before_log || has_hole || has_unlogged;
         let needs = is_blind || drops_silently || self.is_unsure;
         let settled = ledger.marks.settled_at.filter(|_| has_hole);
-        needs.then(|| settled.map_or(last, |settled| settled.min(last)))
+        let unlogged = gap.filter(|_| has_unlogged).map(|gap| gap.from);
+        let since = last.into_iter().chain(settled).chain(unlogged).min();
+        since.filter(|_| needs)
     }
 
     /// The gap begins before the log does.
@@ -74,7 +64,9 @@ impl Reconcile {
         let connection = &self.steps.connection;
         let until = connection.hook_created_at.unwrap_or(self.began);
         let from = self.steps.records.ledger.read_at.unwrap_or(until);
-        let from = connection.last_proof_at().unwrap_or(from).max(from);
+        // A later proof is one of the present hook.
+        let proof = connection.last_proof_at().filter(|at| *at < until);
+        let from = proof.unwrap_or(from).max(from);
         (from < until).then_some((from, until))
     }
 

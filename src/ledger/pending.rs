@@ -1,8 +1,8 @@
 //! Deliveries that were set aside or requested again: what has become of them.
 
-use super::readable::Reading;
+use super::case::Case;
+use super::reading::Reading;
 use super::reconcile::Reconcile;
-use super::recover::Case;
 use super::steps::Records;
 use super::trouble::Trouble;
 use crate::domain::ledger::{Deferral, Deferred, GapCause, Loss};

@@ -3,63 +3,20 @@
 //! An error while the payload of a delivery is read says little: the provider may be in trouble, or
 //! this one entry of its log. Others tell: payloads of deliveries that are stored, read once more.
 
+use super::reading::{Reading, may_be_of_one};
 use super::reconcile::Reconcile;
 use super::trouble::Trouble;
 use crate::domain::delivery::Payload;
 use crate::domain::errand::Priority;
-use crate::domain::error_code::ErrorCode;
 use crate::domain::ledger::Missing;
-use crate::domain::lifecycle::Failure;
 use crate::provider::{Hooks, LogRead, ProviderError};
 use std::sync::Arc;
 
-/// Attempts that are read to find out.
-const CONTROLS_MAX: usize = 3;
 /// After so many reconciles that failed in a row, a log whose list can be read is enough: what was
 /// read to find out may be unreadable, too.
 const FAILURES_MAX: u32 = 8;
 /// Most deliveries for which that is enough, in one reconcile.
 const WEAK_MAX: u32 = 10;
-
-/// Attempts whose payloads show whether the provider's log can be read at all.
-#[derive(Debug, Default)]
-pub(super) struct Controls {
-    attempts: Vec<u64>,
-    weak: u32,
-}
-
-impl Controls {
-    /// Adds an attempt; the first ones are kept.
-    pub(super) fn add(&mut self, attempt: u64) {
-        if self.attempts.len() < CONTROLS_MAX && !self.attempts.contains(&attempt) {
-            self.attempts.push(attempt);
-        }
-    }
-}
-
-/// The result of reading a payload.
-#[derive(Debug)]
-pub(super) enum Reading {
-    /// The payload.
-    Payload(Payload),
-    /// The provider does not have it.
-    None,
-    /// The provider answers for others, and not for this one.
-    Unreadable,
-}
-
-/// Whether this error may concern one entry of a log only. The others are of the token, the budget,
-/// or the way to the provider.
-pub(super) fn may_be_of_one(error: &ProviderError) -> bool {
-    let is_odd = matches!(
-        error.code,
-        ErrorCode::BadAnswer
-            | ErrorCode::ProviderUnavailable
-            | ErrorCode::ProviderTimeout
-            | ErrorCode::WrongApiUrl
-    );
-    is_odd || matches!(error.failure, Failure::Rejected | Failure::NoAccess)
-}
 
 impl Reconcile {
     async fn payload_of(&mut self, attempt: u64) -> Result<Option<Payload>, ProviderError> {

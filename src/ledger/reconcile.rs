@@ -1,9 +1,9 @@
 //! One reconcile of one connection.
 
 use super::calls::Caller;
+use super::case::Case;
 use super::ingest::id_of_body;
-use super::readable::Controls;
-use super::recover::Case;
+use super::reading::Controls;
 use super::room::Room;
 use super::steps::{Records, Steps};
 use super::trouble::Trouble;
@@ -64,6 +64,7 @@ pub(super) async fn reconcile(
     let began = room.ports.now();
     let hook = connection.lifecycle.hook.id();
     let mut steps = Steps::begin(room, connection).await?;
+    steps.note_unsent(began).await?;
     let Some(hook) = hook else {
         return rest(&mut steps, began).await;
     };

@@ -5,16 +5,16 @@
 //! None of them keeps the others from being read. What is pending is the part of
 //! [`super::pending`].
 
-use super::beyond::window;
+use super::case::Case;
 use super::ingest::insertion;
-use super::readable::{Reading, may_be_of_one};
+use super::reading::{Reading, may_be_of_one};
 use super::reconcile::Reconcile;
 use super::steps::Records;
 use super::trouble::Trouble;
+use super::window::window;
 use crate::domain::delivery::Payload;
 use crate::domain::errand::Priority;
-use crate::domain::id::GapId;
-use crate::domain::ledger::{Comparison, Deferral, Deferred, Gap, Loss, Marks, Missing, next_try};
+use crate::domain::ledger::{Comparison, Deferral, Deferred, Loss, Missing, next_try};
 use crate::domain::time::Timestamp;
 use crate::provider::{Hooks, Redelivered};
 use crate::store::{CommitError, Conflict};
@@ -23,59 +23,6 @@ use std::sync::Arc;
 /// How many of those that are set aside have their last chance at once, when there is no room for
 /// another.
 const ROOM_FOR: usize = 10;
-
-/// A missing delivery, and what else its step changes.
-#[derive(Clone, Debug)]
-pub(super) struct Case {
-    pub(super) missing: Missing,
-    /// The gap whose account has it, when it was pending.
-    pub(super) gap: Option<GapId>,
-    /// How far the log is settled with this step, and when the next missing one was sent.
-    progress: Option<(Marks, Option<Timestamp>)>,
-    /// It is not counted as missing yet.
-    is_new: bool,
-}
-
-impl Case {
-    /// One that a list contains with its payload, or without any.
-    pub(super) const fn listed(missing: Missing) -> Self {
-        Self {
-            missing,
-            gap: None,
-            progress: None,
-            is_new: true,
-        }
-    }
-
-    pub(super) fn pending(deferred: &Deferred) -> Self {
-        Self {
-            missing: deferred.missing.clone(),
-            gap: deferred.gap,
-            progress: None,
-            is_new: false,
-        }
-    }
-
-    /// Its gap; it is counted as missing there.
-    pub(super) fn account<'r>(
-        &self,
-        records: &'r mut Records,
-        (fresh, now): (GapId, Timestamp),
-    ) -> &'r mut Gap {
-        let gap = records.gap_with(fresh, self.gap, (&self.missing, now));
-        if self.is_new {
-            gap.one_missing();
-        }
-        gap
-    }
-
-    fn settle(&self, records: &mut Records) {
-        if let Some((marks, next)) = self.progress {
-            records.ledger.settle(marks);
-            records.ledger.behind(next);
-        }
-    }
-}
 
 impl Reconcile {
     /// Recovers what is missing, the oldest first. `false` when the rest has to wait for what is

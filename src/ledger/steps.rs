@@ -166,6 +166,23 @@ impl Steps {
         Ok(())
     }
 
+    /// The hook was missing, or had other settings: what the provider did not send then is in no
+    /// log, and its runs have to be listed. That outlives the request, and this reconcile.
+    pub(super) async fn note_unsent(&mut self, now: Timestamp) -> Result<(), Trouble> {
+        let id = self.connection.id;
+        let asked = self.room.ports.store.reconcile_asked(id).await?;
+        let since = asked.and_then(|asked| Some((asked.unsent_since?, asked.at.min(now))));
+        let Some((from, to)) = since.filter(|(from, to)| from < to) else {
+            return Ok(());
+        };
+        let fresh = self.fresh_id();
+        let edit = |records: &mut Records| {
+            let gap = records.gap_of(fresh, GapCause::HookChanged, (from, to));
+            gap.logged_from = gap.logged_from.max(Some(to));
+        };
+        Ok(self.take((Vec::new(), Vec::new()), edit).await?)
+    }
+
     /// The gaps that are too many when one more is closed.
     pub(super) async fn old_gaps(&self) -> Result<Vec<Change>, Trouble> {
         let of = Of::Connection(self.connection.id);

@@ -168,6 +168,7 @@ impl World {
             connection: CONNECTION,
             at,
             by: AskedBy::User,
+            unsent_since: None,
         };
         self.store.writes(Change::AskReconcile(asked));
         self.reconciler.as_ref().unwrap().asked();

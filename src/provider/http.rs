@@ -221,11 +221,17 @@ pub(super) fn client(config: &HttpConfig) -> Result<reqwest::Client, HttpError> 
     client.build().map_err(HttpError::NoClient)
 }
 
+/// How requests leave.
+#[derive(Debug)]
+enum Wire {
+    Sockets(reqwest::Client),
+    Outside(Arc<dyn Outside>),
+}
+
 /// The client of one installation.
 #[derive(Debug)]
 pub(super) struct Http {
-    client: reqwest::Client,
-    outside: Option<Arc<dyn Outside>>,
+    wire: Wire,
     base: Url,
     call_timeout: Duration,
     headers: HeaderMap,
@@ -248,8 +254,10 @@ impl Http {
         let budget = Budget::new(at_once, pause, pace.limits);
         Ok(Self {
             base: base(&config.api_url)?,
-            client: client(config)?,
-            outside: config.outside.clone(),
+            wire: match &config.outside {
+                Some(outside) => Wire::Outside(Arc::clone(outside)),
+                None => Wire::Sockets(client(config)?),
+            },
             call_timeout: config.call_timeout,
             headers,
             budget: Arc::new(budget),
@@ -306,14 +314,19 @@ impl Http {
 
     /// A number that is uniform over all of `u64`.
     pub(super) fn chance(&self) -> u64 {
-        let outside = self.outside.as_ref();
-        outside.map_or_else(rand::random, |outside| outside.chance())
+        match &self.wire {
+            Wire::Sockets(_) => rand::random(),
+            Wire::Outside(outside) => outside.chance(),
+        }
     }
 
     async fn exchange(&self, request: reqwest::Request, url: &Url) -> Result<Answer, NoAnswer> {
-        let Some(outside) = &self.outside else {
-            let response = self.client.execute(request).await;
-            return read(response.map_err(|e| no_answer(&e))?).await;
+        let outside = match &self.wire {
+            Wire::Outside(outside) => outside,
+            Wire::Sockets(client) => {
+                let response = client.execute(request).await;
+                return read(response.map_err(|e| no_answer(&e))?).await;
+            }
         };
         let carried = outside.carry(request).await.map_err(|lost| match lost {
             Lost::Unreached => NoAnswer::Unreached(Unreached::Refused),

@@ -213,7 +213,7 @@ async fn adopt<D: Dialect>(
     repository: &Repository,
     ours: &[D::Hook],
     spec: &HookSpec,
-) -> Result<Option<(HookId, Proof)>, ProviderError> {
+) -> Result<Option<(HookId, Proof, bool)>, ProviderError> {
     let Some((kept, surplus)) = ours.split_first() else {
         return Ok(None);
     };
@@ -224,7 +224,17 @@ async fn adopt<D: Dialect>(
     // Listed and missing within one call. The next call decides.
     let gone = || errors::bad_answer(D::NAMING.name, "a hook that is listed and not there");
     let proof = proof.ok_or_else(gone)?;
-    Ok(Some((HookId(kept.id()), proof)))
+    Ok(Some((HookId(kept.id()), proof, is_changed(kept, spec))))
+}
+
+/// Whether a hook that is being written had other settings: then the provider may not have sent.
+/// At a former address of ours it has.
+fn is_changed<H: Theirs>(found: &H, spec: &HookSpec) -> bool {
+    match compare(found, false, spec) {
+        CheckReport::Intact => false,
+        CheckReport::Drifted { former_address, .. } => former_address.is_none(),
+        CheckReport::Disabled { .. } | CheckReport::Missing => true,
+    }
 }
 
 pub(super) async fn ensure<D: Operations>(
@@ -236,17 +246,20 @@ pub(super) async fn ensure<D: Operations>(
     let repository = resolve_writable(s, target).await?;
     let (ours, others) = list_all(s, &repository, known, &spec.mark, Some(&spec.url)).await?;
     let mut made = adopt(s, &repository, &ours, spec).await?;
+    let was_changed = made.is_some_and(|(.., was_changed)| was_changed);
     if made.is_none() {
-        made = take_over(s, &repository, &others, spec).await?;
+        let taken = take_over(s, &repository, &others, spec).await?;
+        made = taken.map(|(hook, proof)| (hook, proof, false));
     }
     let (hook, proof, created) = match made {
-        Some((hook, proof)) => (hook, proof, false),
+        Some((hook, proof, _)) => (hook, proof, false),
         None => create(s, &repository, spec).await?,
     };
     let others = others.iter().filter(|other| other.id() != hook.0);
     Ok(Ensured {
         hook,
         created,
+        was_changed,
         proof,
         others: others.map(Theirs::shown).collect(),
         repository,
@@ -310,7 +323,7 @@ async fn create<D: Dialect>(
         return Err(error);
     };
     match adopt(s, repository, &ours, spec).await? {
-        Some((hook, proof)) => Ok((hook, proof, is_ours)),
+        Some((hook, proof, _)) => Ok((hook, proof, is_ours)),
         None => Err(error),
     }
 }
@@ -383,15 +396,16 @@ pub(super) async fn repair<D: Operations>(
 ) -> Result<Repaired, ProviderError> {
     let repository = resolve_writable(s, target).await?;
     let ours = list_ours(s, &repository, Some(hook), &spec.mark, None).await?;
-    let copies = match ours.split_first() {
-        Some((found, copies)) if found.id() == hook.0 => copies,
+    let (was_changed, copies) = match ours.split_first() {
+        Some((found, copies)) if found.id() == hook.0 => (is_changed(found, spec), copies),
         Some(_) | None => return Ok(Repaired::Missing),
     };
     for copy in copies {
         remove(s, &repository, copy.id()).await?;
     }
     let written = write(s, &repository, hook.0, spec).await?;
-    Ok(written.map_or(Repaired::Missing, |proof| Repaired::Done { proof }))
+    let done = |proof| Repaired::Done { proof, was_changed };
+    Ok(written.map_or(Repaired::Missing, done))
 }
 
 pub(super) async fn ping<D: Operations>(

@@ -38,6 +38,8 @@ pub struct Ensured {
     pub hook: HookId,
     /// Whether it was created by this call; otherwise it was found and adopted.
     pub created: bool,
+    /// Whether it was found with other settings, apart from a former address of ours.
+    pub was_changed: bool,
     /// How its deliveries will be authenticated.
     pub proof: Proof,
     /// The other hooks of the repository, as they were right before.
@@ -101,6 +103,8 @@ pub enum Repaired {
     Done {
         /// How its deliveries will be authenticated.
         proof: Proof,
+        /// Whether it was found with other settings, apart from a former address of ours.
+        was_changed: bool,
     },
     /// The provider lists the hooks, and ours is not among them.
     Missing,

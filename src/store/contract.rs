@@ -72,6 +72,7 @@ macro_rules! contract {
             history::deliveries_are_found_in_a_span_of_time
             history::deliveries_are_found_by_action_source_and_the_providers_id
             ledgers::a_ledger_answers_requests_up_to_its_time_and_no_later_ones
+            ledgers::a_request_to_reconcile_covers_those_before_it
             ledgers::gaps_are_listed_newest_first_by_owner_and_by_connection
             ledgers::the_totals_of_an_owner_are_the_sum_of_their_ledgers
             ledgers::the_oldest_missing_delivery_of_an_owner_is_known

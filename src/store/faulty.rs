@@ -110,7 +110,7 @@ impl FaultyStore {
         *self.plan.lock() = None;
     }
 
-    /// Whether a fault is planned, or has struck and is not mended.
+    /// Whether a fault is planned, or has struck and is not undone.
     pub fn is_broken(&self) -> bool {
         self.plan.lock().is_some()
     }

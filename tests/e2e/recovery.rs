@@ -362,3 +362,39 @@ fn what_the_log_has_lost_is_found_by_listing_runs() {
     let gap = &stage.list(&ann, "gaps")[0];
     assert_eq!(gap["totals"]["found"], 1, "{gap}");
 }
+
+/// GitHub sends nothing to a hook that is switched off, and its log shows nothing.
+#[test]
+fn what_a_hook_that_was_switched_off_did_not_get_is_found() {
+    let stage = Stage::new();
+    let github = stage.simulator.github();
+    let _daemon = stage.start();
+    let (ann, token) = stage.ann_and_octo();
+    let id = stage.connect(&ann, &token, REPOSITORY);
+    stage.wait_for_status(&ann, &id, "active");
+    wait_for_reconcile(&stage, &ann, &id);
+    let hook = github.hooks(REPOSITORY)[0].id;
+    let before = github.deliveries(REPOSITORY).len();
+    github.change_hook_by_hand(REPOSITORY, hook, |hook| hook.is_active = false);
+    let run = RunSpec {
+        branch: "topic".into(),
+        ..RunSpec::new(1, "failure")
+    };
+    github.play_run(REPOSITORY, &run);
+    quiet(&stage);
+    assert_eq!(github.deliveries(REPOSITORY).len(), before);
+    let line = format!("POST repositories/connections/{id}/check");
+    stage.call(&ann, &line, &Value::Null);
+    let mut found = Vec::new();
+    stage.wait_until("the failed run", || {
+        found = incidents(&stage, &ann);
+        !found.is_empty()
+    });
+    assert_eq!(found[0].0, "CI failed: CI on topic");
+    assert_eq!(found[0].2, "reconcile");
+    stage.wait_until("the gap to be closed", || {
+        let gaps = stage.list(&ann, &format!("gaps?connection_id={id}"));
+        let closed = gaps.iter().filter(|gap| gap["closed_at"].is_string());
+        closed.clone().any(|gap| gap["cause"] == "hook_changed")
+    });
+}

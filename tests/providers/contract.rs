@@ -120,7 +120,9 @@ async fn every_drift_is_found_and_mended(stand: Stand) {
             "{body}"
         );
         let proof = Proof::Signature;
-        assert_eq!(repair(&stand, hook).await, Repaired::Done { proof });
+        assert!(
+            matches!(repair(&stand, hook).await, Repaired::Done { proof: p, .. } if p == proof)
+        );
         let report = check(&stand, &stand.known(), hook).await;
         assert_eq!(report, Ok(CheckReport::Intact), "{body}");
         assert_eq!(stand.seen(), before, "{body}");

@@ -80,7 +80,9 @@ async fn an_edited_url_is_mended_in_place_and_no_second_hook_is_made(stand: Stan
             assert_eq!(ensure(&stand, Some(hook), URL).await, (hook, false));
         } else {
             let proof = Proof::Signature;
-            assert_eq!(repair(&stand, hook).await, Repaired::Done { proof });
+            assert!(
+                matches!(repair(&stand, hook).await, Repaired::Done { proof: p, .. } if p == proof)
+            );
         }
         assert_eq!(stand.seen(), whole, "{mends_by}");
         assert_eq!(check(&stand, hook).await, CheckReport::Intact);
@@ -102,7 +104,9 @@ async fn the_known_hook_survives_its_copies_and_strangers_are_left_alone(stand: 
             assert_eq!(ensure(&stand, Some(hook), URL).await, (hook, false));
         } else {
             let proof = Proof::Signature;
-            assert_eq!(repair(&stand, hook).await, Repaired::Done { proof });
+            assert!(
+                matches!(repair(&stand, hook).await, Repaired::Done { proof: p, .. } if p == proof)
+            );
         }
         let left = [&whole[..], std::slice::from_ref(&somebodys)].concat();
         assert_eq!(stand.seen(), left, "{mends_by}");
@@ -119,7 +123,7 @@ async fn a_hook_at_a_former_address_is_moved_in_place(stand: Stand) {
     assert_eq!(check(&stand, hook).await, drifted);
     let secrets = stand.seen()[0].secrets.clone();
     let proof = Proof::Signature;
-    assert_eq!(repair(&stand, hook).await, Repaired::Done { proof });
+    assert!(matches!(repair(&stand, hook).await, Repaired::Done { proof: p, .. } if p == proof));
     assert_eq!(places(&stand), [(hook, URL.to_owned())]);
     assert_eq!(stand.seen()[0].secrets, secrets);
     // Also when nothing is known of it but its mark.

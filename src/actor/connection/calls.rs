@@ -9,7 +9,7 @@ use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::history::Made;
 use crate::domain::id::HookId;
-use crate::domain::ledger::AskedBy;
+use crate::domain::ledger::{Asked, AskedBy};
 use crate::domain::lifecycle::{Call, Failure, Input, Reply, Revision};
 use crate::domain::secret::Proof;
 use crate::domain::standing::Fingerprint;
@@ -17,7 +17,7 @@ use crate::domain::wording;
 use crate::provider::{
     Access, CheckReport, Checked, Ensured, HookSpec, Hooks, Pinged, ProviderError, Repaired,
 };
-use crate::store::ReadError;
+use crate::store::{Change, ReadError};
 use std::sync::Arc;
 
 /// The result of a call.
@@ -206,8 +206,10 @@ async fn carry_out(
         }
         Call::Repair { hook, revision } => {
             match hooks.repair(access, &target, hook, &spec()?).await? {
-                Repaired::Done { proof } => {
-                    Ok((Reply::Repaired { revision }, written(ports, proof)))
+                Repaired::Done { proof, was_changed } => {
+                    let mut edit = written(ports, proof);
+                    edit.changes.extend(unsent(ports, connection, was_changed));
+                    Ok((Reply::Repaired { revision }, edit))
                 }
                 Repaired::Missing => Ok(plain(missing(ports))),
             }
@@ -235,7 +237,7 @@ fn judge_ensured(
     (known, revision): (Option<HookId>, Revision),
     ensured: Ensured,
 ) -> (Reply, Edit) {
-    let (id, hook) = (connection.id, ensured.hook);
+    let (id, hook, was_changed) = (connection.id, ensured.hook, ensured.was_changed);
     let made = if ensured.created {
         let repository = &connection.full_name;
         tracing::info!(connection.id = %id, %repository, hook.id = hook.0, "webhook_created");
@@ -251,9 +253,14 @@ fn judge_ensured(
         ..written(ports, ensured.proof)
     };
     // A hook that is new here: what ran before it is found by listing.
-    if connection.lifecycle.hook.id() != Some(hook) {
-        let asked = asked_to_reconcile(id, ports.now(), AskedBy::Hook);
-        edit.changes.push(asked);
+    if connection.lifecycle.hook.id() == Some(hook) {
+        edit.changes.extend(unsent(ports, connection, was_changed));
+    } else {
+        let asked = Asked {
+            unsent_since: connection.last_check_at,
+            ..asked_to_reconcile(id, ports.now(), AskedBy::Hook)
+        };
+        edit.changes.push(Change::AskReconcile(asked));
     }
     let reply = Reply::Ensured {
         hook,
@@ -261,6 +268,19 @@ fn judge_ensured(
         revision,
     };
     (reply, edit)
+}
+
+/// The hook was found changed or missing, and is whole again: since it was last found whole, the
+/// provider may not have sent, and then its log shows nothing.
+fn unsent(ports: &Ports, connection: &Connection, was_changed: bool) -> Option<Change> {
+    let since = connection
+        .last_check_at
+        .filter(|_| connection.lifecycle.ill || was_changed);
+    let asked = Asked {
+        unsent_since: Some(since?),
+        ..asked_to_reconcile(connection.id, ports.now(), AskedBy::Hook)
+    };
+    Some(Change::AskReconcile(asked))
 }
 
 /// All settings are written, and the hook delivers to our current address.

@@ -210,7 +210,8 @@ impl Turn {
 
     fn reconcile(&self) -> Edit {
         let at = self.services.ports.now();
-        Edit::of([asked_to_reconcile(self.id, at, AskedBy::User)])
+        let asked = asked_to_reconcile(self.id, at, AskedBy::User);
+        Edit::of([Change::AskReconcile(asked)])
     }
 
     async fn incident(&self, id: IncidentId) -> Result<Incident, CommandError> {

@@ -85,7 +85,7 @@ impl Turn {
             return;
         }
         // An outstanding ping is test enough: strangers must not make a hook silent.
-        let must_ping = lifecycle.pings_unanswered == 0;
+        let must_ping = lifecycle.pings_unanswered != 1;
         self.state.doubts.stage = Stage::Tests(authentic);
         self.state.doubts.rejections = 0;
         self.judge_later();

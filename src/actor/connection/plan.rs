@@ -106,8 +106,17 @@ pub(super) struct NewSecret {
 }
 
 /// A request to compare the provider's log with what is stored.
-pub(super) fn asked_to_reconcile(connection: ConnectionId, at: Timestamp, by: AskedBy) -> Change {
-    Change::AskReconcile(Asked { connection, at, by })
+pub(super) const fn asked_to_reconcile(
+    connection: ConnectionId,
+    at: Timestamp,
+    by: AskedBy,
+) -> Asked {
+    Asked {
+        connection,
+        at,
+        by,
+        unsent_since: None,
+    }
 }
 
 /// What becomes of the suspicion that wrong signatures raise.

@@ -71,6 +71,22 @@ async fn a_secret_changed_by_hand_is_written_again() {
     assert_eq!(calls(&farm), [1, 1, 1, 1]);
 }
 
+/// In a quiet repository only pings show it, one after the other, and by then the hook is silent.
+#[actix::test]
+async fn a_secret_changed_by_hand_is_written_again_in_a_quiet_repository() {
+    let (farm, connection) = Farm::connected().await;
+    let id = connection.id;
+    for pings in 1..=3 {
+        tokio::time::sleep(farm.settings.ping_interval).await;
+        farm.until(|| farm.provider.count("ping") == pings).await;
+        forge(&farm, id, 1).await;
+    }
+    assert!(farm.get(id).lifecycle.pings_unanswered > 1);
+    farm.until(|| farm.provider.count("ping") == 4).await;
+    forge(&farm, id, 1).await;
+    farm.until(|| farm.provider.count("repair") == 1).await;
+}
+
 #[actix::test]
 async fn a_test_delivery_that_proves_itself_ends_the_suspicion() {
     let (farm, connection) = Farm::connected().await;

@@ -244,6 +244,7 @@ impl Hooks for FakeProvider {
             Ensured {
                 hook: HookId(id),
                 created: found.is_none(),
+                was_changed: false,
                 proof: Proof::Signature,
                 others: self.others(id),
                 repository: self.repository_now(target),
@@ -303,11 +304,13 @@ impl Hooks for FakeProvider {
             access,
             move || match self.hooks.lock().get_mut(&hook.0) {
                 Some((url, events)) => {
+                    let was_changed = (&*url, &*events) != (&spec.url, &spec.events);
                     url.clone_from(&spec.url);
                     events.clone_from(&spec.events);
                     self.secrets.lock().insert(hook.0, spec.secret.clone());
                     Repaired::Done {
                         proof: Proof::Signature,
+                        was_changed,
                     }
                 }
                 None => Repaired::Missing,

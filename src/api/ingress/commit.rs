@@ -1,7 +1,6 @@
 //! Commits of deliveries, which continue when the sender hangs up, and work on large bodies away
 //! from the threads that serve.
 
-use crate::actor::Connections;
 use crate::api::error::{Code, Problem};
 use crate::api::scope::Shared;
 use crate::domain::delivery::{Delivery, Payload};
@@ -60,39 +59,82 @@ pub(super) async fn acknowledged(
     connection: ConnectionId,
     committing: Committing,
 ) -> Result<(), CommitError> {
-    let mut notified = Notified(Some((
-        Arc::clone(&shared.connections),
-        connection,
-        committing,
-    )));
+    let connections = Arc::clone(&shared.connections);
+    let notify = move || connections.delivered(connection);
+    let mut notified = Notified(Some((notify, committing)));
     std::future::poll_fn(|cx| notified.poll(cx)).await
 }
 
-/// A commit of which the connection's actor is notified, also when the sender hangs up meanwhile:
-/// then it continues by itself.
-struct Notified(Option<(Arc<dyn Connections>, ConnectionId, Committing)>);
+/// A commit after which the connection's actor is notified, also when the sender hangs up
+/// meanwhile: then it continues by itself.
+struct Notified<N: FnOnce() + 'static>(Option<(N, Committing)>);
 
-impl Notified {
+impl<N: FnOnce() + Unpin + 'static> Notified<N> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CommitError>> {
-        let Some((connections, connection, committing)) = &mut self.0 else {
+        let Some((_, committing)) = &mut self.0 else {
             return Poll::Ready(Err(CommitError::Closed));
         };
         let result = ready!(committing.as_mut().poll(cx));
-        if result.is_ok() {
-            connections.delivered(*connection);
+        if let Some((notify, _)) = self.0.take()
+            && result.is_ok()
+        {
+            notify();
         }
-        self.0 = None;
         Poll::Ready(result)
     }
 }
 
-impl Drop for Notified {
+impl<N: FnOnce() + 'static> Drop for Notified<N> {
     fn drop(&mut self) {
-        if self.0.is_some() {
-            let mut rest = Self(self.0.take());
-            let going_on = async move { std::future::poll_fn(|cx| rest.poll(cx)).await };
-            // The sender that waited is gone.
-            drop(actix_web::rt::spawn(going_on));
+        // The sender that waited is gone. The rest must not be spawned again when it is dropped: a
+        // runtime that shuts down drops a new task at once.
+        if let Some((notify, committing)) = self.0.take() {
+            drop(actix_web::rt::spawn(async move {
+                if committing.await.is_ok() {
+                    notify();
+                }
+            }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::future::{pending, poll_fn};
+    use std::rc::Rc;
+
+    fn begin(committing: Committing) -> (Rc<Cell<bool>>, impl Future<Output = ()>) {
+        let is_notified = Rc::new(Cell::new(false));
+        let told = Rc::clone(&is_notified);
+        let mut notified = Notified(Some((move || told.set(true), committing)));
+        let committing = async move { drop(poll_fn(|cx| notified.poll(cx)).await) };
+        (is_notified, committing)
+    }
+
+    #[test]
+    fn a_runtime_that_shuts_down_with_a_commit_under_way_ends() {
+        let system = actix_web::rt::System::new();
+        system.block_on(async {
+            actix_web::rt::spawn(begin(Box::pin(pending())).1);
+            tokio::task::yield_now().await;
+        });
+        drop(system);
+    }
+
+    #[actix_web::test]
+    async fn a_commit_continues_without_its_sender() {
+        let (done, committing) = tokio::sync::oneshot::channel();
+        let committing: Committing = Box::pin(async { committing.await.unwrap() });
+        let (is_notified, sender) = begin(committing);
+        let sender = actix_web::rt::spawn(sender);
+        tokio::task::yield_now().await;
+        sender.abort();
+        assert!(sender.await.is_err() && !is_notified.get());
+        done.send(Ok(())).unwrap();
+        while !is_notified.get() {
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Comparing a provider's log with what is stored.
 
 use super::gap::{GapCause, cause_of};
-use super::{Marks, OVERLAP};
+use super::marks::{Marks, OVERLAP};
 use crate::domain::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 /// Most missing deliveries of which a comparison keeps the particulars: the oldest, because they
 /// are the next that the provider deletes. The rest is found by another comparison.
@@ -156,11 +157,13 @@ impl Comparison {
     }
 
     /// The marks once a missing delivery and all that were sent before it are ingested or given up.
+    /// Others may have been sent at the same time, as exact as the log is: they are not settled.
     /// Without times nothing moves: ids say nothing about what was read from an earlier page.
     pub fn marks_at(&self, handled: &Missing) -> Marks {
         let mut marks = self.marks;
         let young = self.newest_at.map(|newest| newest.minus(OVERLAP));
-        let handled_at = handled.at.and_then(|at| Some(at.min(young?)));
+        let before = handled.at.map(|at| at.minus(Duration::from_millis(1)));
+        let handled_at = before.and_then(|at| Some(at.min(young?)));
         marks.settled_at = marks.settled_at.max(handled_at);
         marks
     }
@@ -220,8 +223,28 @@ mod tests {
         let marks: Vec<_> = comparison.take_missing().collect();
         let marks = marks.iter().map(|it| comparison.marks_at(it).settled_at);
         let marks: Vec<_> = marks.collect();
-        assert_eq!(marks[..2], [Some(at(1)), Some(at(2))]);
+        let before = |attempt| Some(at(attempt).minus(Duration::from_millis(1)));
+        assert_eq!(marks[..2], [before(1), before(2)]);
         assert_eq!(marks[1_998], Some(at(1_400)), "the youngest are read again");
+    }
+
+    /// A log may show whole seconds, and a run sends several deliveries in one.
+    #[test]
+    fn what_was_sent_at_the_same_time_as_something_handled_is_not_settled() {
+        let mut comparison = fresh();
+        comparison.take(seen(2_000, "newest"), true);
+        for attempt in [3, 2, 1] {
+            let id = attempt.to_string();
+            let same = Seen {
+                at: Some(at(7)),
+                ..seen(attempt, &id)
+            };
+            comparison.take(same, false);
+        }
+        let handled: Vec<_> = comparison.take_missing().collect();
+        let marks = comparison.marks_at(&handled[0]);
+        assert!(!marks.is_settled(handled[1].attempts[0], handled[1].at));
+        assert!(marks.is_settled(1, Some(at(6))));
     }
 
     #[test]

@@ -28,6 +28,8 @@ named! {
         NoHook = "no_hook",
         /// The provider's log does not show what its runs show.
         Unlogged = "unlogged",
+        /// The hook had other settings, so that the provider may not have sent.
+        HookChanged = "hook_changed",
     }
 }
 

@@ -91,6 +91,7 @@ async fn listing(hooks: Value) -> Server {
 fn written() -> Repaired {
     Repaired::Done {
         proof: Proof::Signature,
+        was_changed: true,
     }
 }
 

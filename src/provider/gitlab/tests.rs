@@ -171,7 +171,10 @@ async fn what_deliveries_prove_themselves_with_is_what_the_installation_reports(
         );
         assert_eq!(
             repair(&server, 50).await.unwrap(),
-            Repaired::Done { proof },
+            Repaired::Done {
+                proof,
+                was_changed: true
+            },
             "{written}"
         );
     }

@@ -51,9 +51,14 @@ impl GithubHandle {
 
     /// Makes a repository read-only.
     pub fn archive(&self, full_name: &str) {
+        self.set_archived(full_name, true);
+    }
+
+    /// Makes a repository read-only, or no longer.
+    pub fn set_archived(&self, full_name: &str, is_archived: bool) {
         self.0
             .github()
-            .with_repository(full_name, |r| r.is_archived = true);
+            .with_repository(full_name, |r| r.is_archived = is_archived);
     }
 
     /// The hooks of a repository, with their secrets.
@@ -80,11 +85,35 @@ impl GithubHandle {
     /// A person changes a hook's events on the settings page.
     pub fn edit_hook_by_hand(&self, full_name: &str, hook: u64, events: &[&str]) {
         let events: Vec<String> = events.iter().map(|e| (*e).to_owned()).collect();
+        self.change_hook_by_hand(full_name, hook, |hook| hook.events = events);
+    }
+
+    /// A person changes anything of a hook on the settings page.
+    pub fn change_hook_by_hand(&self, full_name: &str, hook: u64, change: impl FnOnce(&mut Hook)) {
         self.0.github().with_repository(full_name, |r| {
             if let Some(hook) = r.hooks.get_mut(&hook) {
-                hook.events = events;
+                change(hook);
             }
         });
+    }
+
+    /// A person makes a hook on the settings page, and returns its id.
+    pub fn make_hook_by_hand(&self, full_name: &str, url: &str, events: &[&str]) -> Option<u64> {
+        let mut state = self.0.github();
+        let repository = state.find(full_name)?;
+        let hook = Hook {
+            id: 0,
+            url: url.to_owned(),
+            content_type: "json".to_owned(),
+            insecure_ssl: "0".to_owned(),
+            secret: None,
+            events: events.iter().map(|e| (*e).to_owned()).collect(),
+            is_active: true,
+            created_at_s: 0,
+            updated_at_s: 0,
+            last_response: None,
+        };
+        state.create_hook(repository, hook).ok().map(|hook| hook.id)
     }
 
     /// Plays a run and its jobs: requested, in progress, completed.

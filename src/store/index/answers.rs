@@ -170,6 +170,7 @@ impl<S: Indexed> Read for S {
         gap_totals(owner: OwnerId) -> Totals;
         behind_since(owner: OwnerId) -> Option<Timestamp>;
         reconciles_asked(limit: usize) -> Vec<Asked>;
+        reconcile_asked(connection: ConnectionId) -> Option<Asked>;
         uptime() -> Option<Uptime>;
         outages() -> Vec<ProviderOutage>;
         holds() -> Vec<Hold>;

@@ -54,7 +54,7 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::PutLedger(ledger) => ledgers::put(index, ledger),
         Change::PutGap(gap) => Ok(ledgers::put_gap(gap)),
         Change::ForgetGap(id) => ledgers::forget_gap(index, *id),
-        Change::AskReconcile(asked) => Ok(vec![ledgers::ask(asked)]),
+        Change::AskReconcile(asked) => ledgers::ask(index, asked),
         Change::PutUptime(uptime) => Ok(vec![put(Key::of(Kind::Uptime), uptime)]),
         Change::PutHold(hold) => Ok(vec![outages::put_hold(hold)]),
         Change::PutOutage(outage) => Ok(vec![outages::put_outage(outage)]),

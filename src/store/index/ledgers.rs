@@ -118,8 +118,11 @@ pub(super) fn forget_gap<K: Kv>(index: &Index<K>, id: GapId) -> Result<Vec<Write
     Ok([gone(gap_key(id))].into_iter().chain(ways).collect())
 }
 
-pub(super) fn ask(asked: &Asked) -> Write {
-    write::put(asked_key(asked.connection), asked)
+/// A request covers those before it that are not answered: see [`Asked::after`].
+pub(super) fn ask<K: Kv>(index: &Index<K>, asked: &Asked) -> Result<Vec<Write>, ReadError> {
+    let key = asked_key(asked.connection);
+    let asked = asked.after(index.record::<Asked>(&key)?);
+    Ok(vec![write::put(key, &asked)])
 }
 
 impl<K: Kv> Index<K> {
@@ -171,6 +174,10 @@ impl<K: Kv> Index<K> {
             }
             after = found.into_iter().next_back().map(|(key, _)| key);
         }
+    }
+
+    pub(super) fn reconcile_asked(&self, id: ConnectionId) -> Result<Option<Asked>, ReadError> {
+        self.record(&asked_key(id))
     }
 
     pub(super) fn reconciles_asked(&self, limit: usize) -> Result<Vec<Asked>, ReadError> {

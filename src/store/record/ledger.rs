@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 codes!(GapCause {
     0 = Down, 1 = Refused, 2 = Unreachable, 3 = NotStored, 4 = NoHook, 5 = Unlogged,
+    6 = HookChanged,
 });
 codes!(Loss {
     0 = PayloadGone, 1 = TooLarge, 2 = NotRedelivered, 3 = Expired, 4 = Unreadable, 5 = HookGone,
@@ -93,11 +94,35 @@ mirror!(GapV1 of Gap {
     totals: Totals,
     closed_at: Option<Timestamp>,
 });
-mirror!(AskedV1 of Asked { connection: ConnectionId, at: Timestamp, by: AskedBy });
+frozen!(AskedV1 {
+    connection: u128,
+    at: i64,
+    by: u8
+});
+mirror!(AskedV2 of Asked {
+    connection: ConnectionId,
+    at: Timestamp,
+    by: AskedBy,
+    unsent_since: Option<Timestamp>,
+});
 mirror!(OutageV1 of Outage { cause: GapCause, from: Timestamp, to: Timestamp });
 mirror!(UptimeV1 of Uptime { alive_at: Timestamp, outages: Vec<Outage> });
 
-second_versions! { Ledger = "ledger" from with_one_list }
+second_versions! {
+    Ledger = "ledger" from with_one_list,
+    Asked = "request to reconcile" from without_a_time,
+}
+
+/// Version 1 had no time since which the provider may not have sent.
+#[expect(clippy::needless_pass_by_value, reason = "as all steps of records")]
+fn without_a_time(v1: AskedV1) -> Option<Asked> {
+    Some(Asked {
+        connection: Wire::from_wire(v1.connection)?,
+        at: Timestamp(v1.at),
+        by: Wire::from_wire(v1.by)?,
+        unsent_since: None,
+    })
+}
 
 /// Version 1 had the ids of what was requested again or given up. What was requested again arrives
 /// as a webhook, so that no more needs to be known of it.
@@ -144,11 +169,6 @@ impl Record for Gap {
 impl Record for Totals {
     const VERSION: u8 = 1;
     const KIND: &'static str = "totals of gaps";
-}
-
-impl Record for Asked {
-    const VERSION: u8 = 1;
-    const KIND: &'static str = "request to reconcile";
 }
 
 impl Record for Uptime {

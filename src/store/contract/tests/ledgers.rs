@@ -14,11 +14,43 @@ const FIRST: ConnectionId = ConnectionId::from_u128(1);
 const SECOND: ConnectionId = ConnectionId::from_u128(2);
 
 fn asking(connection: ConnectionId, at: i64) -> Change {
-    Change::AskReconcile(Asked {
+    Change::AskReconcile(request(connection, at, None))
+}
+
+fn request(connection: ConnectionId, at: i64, unsent_since: Option<i64>) -> Asked {
+    Asked {
         connection,
         at: Timestamp(at),
         by: AskedBy::User,
-    })
+        unsent_since: unsent_since.map(Timestamp),
+    }
+}
+
+/// What was not sent since a time is still to be found, whoever asks for whatever afterwards.
+pub(in crate::store) fn a_request_to_reconcile_covers_those_before_it(subject: &impl Subject) {
+    let store = subject.store();
+    let of_hook = Asked {
+        by: AskedBy::Hook,
+        ..request(FIRST, 5, Some(3))
+    };
+    put(store, vec![Change::AskReconcile(of_hook)]);
+    assert_eq!(wait(store.reconcile_asked(FIRST)).unwrap(), Some(of_hook));
+    assert_eq!(wait(store.reconcile_asked(SECOND)).unwrap(), None);
+    put(store, vec![asking(FIRST, 7)]);
+    let later = Asked {
+        by: AskedBy::Hook,
+        ..request(FIRST, 9, Some(8))
+    };
+    put(store, vec![Change::AskReconcile(later)]);
+    let all = request(FIRST, 9, Some(3));
+    assert_eq!(wait(store.reconcile_asked(FIRST)).unwrap(), Some(all));
+    let answered = Ledger {
+        answered: Some(Timestamp(9)),
+        ..samples::ledger(FIRST)
+    };
+    put(store, vec![put_ledger(&answered), asking(FIRST, 10)]);
+    let alone = request(FIRST, 10, None);
+    assert_eq!(wait(store.reconcile_asked(FIRST)).unwrap(), Some(alone));
 }
 
 fn asked(store: &dyn Store) -> Vec<(ConnectionId, i64)> {

@@ -1,0 +1,228 @@
+//! One process: the real actors, reconciler and ingress on a store that outlives it.
+
+use crate::chance::Seeded;
+use crate::clock::WallClock;
+use crate::network::Way;
+use actix_web::body::to_bytes;
+use actix_web::test::{TestRequest, init_service};
+use actix_web::web;
+use futures_util::future::LocalBoxFuture;
+use hookherd::actor::settings::Settings;
+use hookherd::actor::{Actors, Connections};
+use hookherd::api::scope::Shared;
+use hookherd::api::{self, Collaborators, server};
+use hookherd::credentials::Ports;
+use hookherd::domain::backoff::Backoff;
+use hookherd::domain::id::Entropy;
+use hookherd::domain::repo::{Instance, ProviderKind};
+use hookherd::domain::time::Clock;
+use hookherd::ledger::{self, Reconciler};
+use hookherd::provider::github::{Github, GithubDecode};
+use hookherd::provider::gitlab::{Gitlab, GitlabDecode};
+use hookherd::provider::http::HttpConfig;
+use hookherd::provider::{Outside, Providers};
+use hookherd::seal::Seal;
+use hookherd::seal::ring::{KeyRing, MasterKey};
+use hookherd::simulator::Sent;
+use hookherd::store::memory::MemoryStore;
+use hookherd::store::mortal::MortalStore;
+use hookherd::store::{Read, Store};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the providers are.
+pub const PROVIDER: &str = "http://provider.test";
+
+pub fn instance(provider: ProviderKind) -> Instance {
+    Instance {
+        provider,
+        host: "provider.test".parse().unwrap(),
+    }
+}
+
+/// The intervals are shorter than the usual ones: a virtual hour holds many of them.
+pub const CHECK_EVERY: Duration = Duration::from_mins(5);
+pub const PING_EVERY: Duration = Duration::from_mins(20);
+pub const RECONCILE_EVERY: Duration = Duration::from_mins(15);
+const RETRY_MAX: Duration = Duration::from_mins(4);
+
+fn settings() -> Settings {
+    let backoff = |initial_s, cap| Backoff {
+        initial: Duration::from_secs(initial_s),
+        cap,
+    };
+    Settings {
+        check_interval: CHECK_EVERY,
+        ping_interval: PING_EVERY,
+        retry: backoff(2, RETRY_MAX),
+        slow_retry: backoff(60, 2 * RETRY_MAX),
+        arbiters: 0,
+        ..Settings::default()
+    }
+}
+
+/// What every process begins with.
+pub struct Machine {
+    pub memory: Arc<MemoryStore>,
+    pub clock: Arc<WallClock>,
+    pub entropy: Arc<Seeded>,
+    pub seal: Arc<dyn Seal>,
+    /// The public address, as the operator configures it.
+    pub public_url: String,
+}
+
+impl Machine {
+    pub fn new(clock: Arc<WallClock>, seed: u64) -> Self {
+        let entropy = Arc::new(Seeded::new(seed));
+        let key = MasterKey::generate(&*entropy);
+        let ring = KeyRing::new(&[key], Arc::clone(&entropy) as Arc<dyn Entropy>);
+        Self {
+            memory: Arc::new(MemoryStore::new()),
+            clock,
+            entropy,
+            seal: Arc::new(ring.unwrap()),
+            public_url: "https://hookherd-1.test".to_owned(),
+        }
+    }
+
+    fn providers(&self, way: &Arc<Way>) -> Providers {
+        let mut providers = Providers::default();
+        let clock = || Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let http = |url: &str| {
+            let mut http = HttpConfig::new(url.parse().unwrap());
+            http.outside = Some(Arc::clone(way) as Arc<dyn Outside>);
+            http
+        };
+        let github = GithubDecode::new(&*self.entropy);
+        providers.add_decoder(ProviderKind::Github, Arc::new(github));
+        let gitlab = GitlabDecode::new(&*self.entropy);
+        providers.add_decoder(ProviderKind::Gitlab, Arc::new(gitlab));
+        let at = instance(ProviderKind::Github);
+        let client = Github::new(&http(PROVIDER), clock(), &at);
+        providers.add_instance(at, Arc::new(client.unwrap()));
+        let at = instance(ProviderKind::Gitlab);
+        let url = format!("{PROVIDER}/api/v4");
+        let client = Gitlab::new(&http(&url), clock(), &at);
+        providers.add_instance(at, Arc::new(client.unwrap()));
+        providers
+    }
+
+    /// Begins a process. The store may stop it at any point: then this does not resolve.
+    pub async fn start(&self, store: Arc<MortalStore>, way: Arc<Way>) -> Daemon {
+        self.clock.begin();
+        let entropy = Arc::clone(&self.entropy) as Arc<dyn Entropy>;
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let providers = self.providers(&way);
+        let ports = Ports {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            seal: Arc::clone(&self.seal),
+            providers: providers.clone(),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            public_url: self.public_url.clone(),
+        };
+        let ids = store.connection_ids().await.unwrap();
+        let actors = Actors::start(ports, settings(), ids.clone());
+        let notified = actors.clone();
+        let recovery = ledger::Settings {
+            every: RECONCILE_EVERY,
+            ..ledger::Settings::default()
+        };
+        let delivered = Box::new(move |id| notified.delivered(id));
+        let reconciler = Reconciler::start(actors.tools(), recovery, ids, delivered);
+        let reconciler = reconciler.await.unwrap();
+        let with = Collaborators {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            connections: Arc::new(actors.clone()),
+            recovery: Arc::new(reconciler.clone()),
+            providers,
+            default_instances: Vec::new(),
+            clock,
+            entropy,
+            metrics: None,
+            admin: None,
+            backup: Arc::new(|_| Ok(())),
+        };
+        let settings = api::Settings {
+            public_url: self.public_url.clone(),
+            ..api::Settings::default()
+        };
+        let shared = web::Data::new(Shared::new(with, settings));
+        let door = Rc::new(Door::new(shared).await);
+        Daemon {
+            actors,
+            reconciler,
+            store,
+            way,
+            door,
+        }
+    }
+}
+
+/// Calls the daemon's HTTP service.
+type Posting = dyn Fn(TestRequest) -> LocalBoxFuture<'static, u16>;
+
+/// Where deliveries come in.
+pub struct Door(Box<Posting>);
+
+impl Door {
+    async fn new(shared: web::Data<Shared>) -> Self {
+        let service = Rc::new(init_service(server::app(shared)).await);
+        Self(Box::new(move |request| {
+            let service = Rc::clone(&service);
+            Box::pin(async move {
+                let response = actix_web::test::call_service(&*service, request.to_request()).await;
+                let status = response.status().as_u16();
+                let _ = to_bytes(response.into_body()).await;
+                status
+            })
+        }))
+    }
+
+    /// The status of the answer to a delivery.
+    pub async fn post(&self, sent: &Sent) -> u16 {
+        let path = sent.url.splitn(4, '/').nth(3).unwrap_or_default();
+        let mut request = TestRequest::post().uri(&format!("/{path}"));
+        for (name, value) in &sent.headers {
+            request = request.append_header((name.as_str(), value.as_str()));
+        }
+        let body = sent.body.clone();
+        let length = ("content-length", body.len().to_string());
+        (self.0)(request.append_header(length).set_payload(body)).await
+    }
+}
+
+/// A process.
+pub struct Daemon {
+    pub actors: Actors,
+    reconciler: Reconciler,
+    pub store: Arc<MortalStore>,
+    pub way: Arc<Way>,
+    pub door: Rc<Door>,
+}
+
+impl Daemon {
+    /// Ends where it is. What it was about to do does not happen.
+    pub fn kill(self) {
+        self.store.die();
+        self.way.cut();
+        // They wait for a store that does not answer.
+        let (actors, reconciler) = (self.actors, self.reconciler);
+        actix::spawn(async move {
+            let ending = async {
+                reconciler.stop().await;
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(1), ending).await;
+            let _ = tokio::time::timeout(Duration::from_secs(1), actors.stop()).await;
+        });
+    }
+
+    /// Stops in order.
+    pub async fn stop(self) {
+        self.reconciler.stop().await;
+        self.actors.stop().await;
+        self.store.die();
+        self.way.cut();
+    }
+}
