@@ -75,16 +75,19 @@ async fn a_secret_changed_by_hand_is_written_again() {
 #[actix::test]
 async fn a_secret_changed_by_hand_is_written_again_in_a_quiet_repository() {
     let (farm, connection) = Farm::connected().await;
-    let id = connection.id;
-    for pings in 1..=3 {
-        tokio::time::sleep(farm.settings.ping_interval).await;
-        farm.until(|| farm.provider.count("ping") == pings).await;
-        forge(&farm, id, 1).await;
+    let (id, mut refused) = (connection.id, 0);
+    for _ in 0..90_000 {
+        let pings = farm.provider.count("ping");
+        if pings > refused {
+            refused = pings;
+            forge(&farm, id, 1).await;
+        }
+        if farm.provider.count("repair") > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
     }
-    assert!(farm.get(id).lifecycle.pings_unanswered > 1);
-    farm.until(|| farm.provider.count("ping") == 4).await;
-    forge(&farm, id, 1).await;
-    farm.until(|| farm.provider.count("repair") == 1).await;
+    assert_eq!(farm.provider.count("repair"), 1, "after {refused} pings");
 }
 
 #[actix::test]
