@@ -57,6 +57,9 @@ pub(super) fn begin() {
     for state in ["queued", "running", "cancelled"] {
         gauge!(metric::OPERATIONS, "state" => state).set(0.0);
     }
+    for outcome in ["requested", "postponed"] {
+        counter!(metric::QUIET_PINGS, "outcome" => outcome).absolute(0);
+    }
     gauge!(metric::UNSTORED).set(0.0);
     gauge!(metric::PARKED).set(0.0);
     for provider in ProviderKind::ALL.map(ProviderKind::as_str) {
