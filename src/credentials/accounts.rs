@@ -159,12 +159,12 @@ impl Pool {
             }
         };
         let hooks = providers.hooks(instance).ok_or_else(unknown)?;
-        self.outages.admit(instance).await?;
+        let is_probe = self.outages.admit_new(instance).await?;
         let access = Access {
             instance: instance.clone(),
             token: token.clone(),
             errand: Errand::of_person(owner),
-            is_probe: false,
+            is_probe,
         };
         hooks.identity(&access).await
     }

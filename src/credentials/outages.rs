@@ -63,6 +63,8 @@ struct Place {
     is_suspect: bool,
     /// What uses it, as last counted.
     census: Option<Census>,
+    /// The last probe could not be made, for want of a credential.
+    has_no_probe: bool,
 }
 
 impl Place {
@@ -159,6 +161,18 @@ impl Outages {
         let words = wording::outage_lasts(instance, next);
         let (code, after) = (ErrorCode::ProviderOutage, Some(outage::PROBE_EVERY));
         Err(ProviderError::retryable(code, words, after, false))
+    }
+
+    /// The same for a new credential, whose call takes the place of a probe that could not be made:
+    /// without it no probe could ever show the end. Returns whether it does.
+    pub(super) async fn admit_new(&self, instance: &Instance) -> Result<bool, ProviderError> {
+        let Err(refused) = self.admit(instance).await else {
+            return Ok(false);
+        };
+        let mut places = self.places.lock();
+        let place = places.get_mut(instance);
+        let takes_place = place.is_some_and(|place| std::mem::take(&mut place.has_no_probe));
+        if takes_place { Ok(true) } else { Err(refused) }
     }
 
     /// Takes note of the outcome of a call.

@@ -131,9 +131,12 @@ impl Reconcile {
                 break (comparison.marks(), since);
             }
         };
-        if is_first && self.steps.connection.last_event_at.is_none() {
+        // Also when events have arrived before the first reconcile succeeds: what failed earlier
+        // has sent none.
+        if is_first {
             self.find_latest().await?;
-        } else if let Some(since) = since {
+        }
+        if let Some(since) = since {
             self.find_since(since).await?;
         }
         self.finish(marks).await

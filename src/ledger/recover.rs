@@ -241,16 +241,19 @@ impl Reconcile {
             state: Deferral::GivenUp,
         };
         let is_settled = given_up.is_settled(marks);
-        if !is_settled && !self.steps.records.ledger.has_room(false) {
+        // What this step settles is listed no longer.
+        let mut after = self.steps.records.ledger.clone();
+        after.settle(marks);
+        if !is_settled && !after.has_room(false) {
             return Err(Trouble::TooManyLost);
         }
         let edit = |records: &mut Records| {
             case.account(records, (fresh, now)).lost(reason);
             records.ledger.undefer(&given_up.missing.delivery_id);
+            case.settle(records);
             if !is_settled {
                 records.ledger.defer(given_up);
             }
-            case.settle(records);
         };
         Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
     }

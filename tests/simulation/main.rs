@@ -26,11 +26,9 @@ use world::World;
 const SEEDS: u64 = 100;
 /// Seeds that have found something: a stack overflow at the end of a runtime, a changed secret in a
 /// quiet repository, a hook whose id a ping named, deliveries of one second, times in which a hook
-/// was switched off or lacked events.
-const KEPT: [u64; 9] = [2, 3, 4, 6, 14, 27, 41, 50, 91];
-/// Seeds whose end is wrong for a reason that is not understood yet: an incident of a failed run is
-/// missing (5, 53, 58), and a connection stays suspended (42). `HOOKHERD_SEED` plays them.
-const OPEN: [u64; 4] = [5, 42, 53, 58];
+/// was switched off or lacked events, an event before the first reconcile succeeds,
+/// an outage that no credential could probe.
+const KEPT: [u64; 13] = [2, 3, 4, 5, 6, 14, 27, 41, 42, 50, 53, 58, 91];
 /// What happens in a seed, at least.
 const STEPS: u64 = 1_000;
 /// Without optimisation everything on one thread takes more than the usual two megabytes.
@@ -112,8 +110,7 @@ fn whatever_happens_all_is_well_once_nothing_goes_wrong() {
     }
     let seeds = configured("HOOKHERD_SEEDS").unwrap_or(SEEDS);
     let kept = KEPT.into_iter().filter(|seed| *seed >= seeds);
-    let mut all: Vec<u64> = (0..seeds).chain(kept).collect();
-    all.retain(|seed| !OPEN.contains(seed));
+    let all: Vec<u64> = (0..seeds).chain(kept).collect();
     let (next, steps, acts, crashes) = (
         AtomicU64::new(0),
         AtomicU64::new(0),
@@ -146,7 +143,6 @@ fn whatever_happens_all_is_well_once_nothing_goes_wrong() {
     });
     let failed = failed.into_inner();
     let counts = (steps.into_inner(), acts.into_inner(), crashes.into_inner());
-    println!("seeds that are not played: {OPEN:?}");
     println!("{} seeds; steps, acts, deaths: {counts:?}", all.len());
     if let Some((seed, played)) = failed.first() {
         show(*seed, played);

@@ -10,6 +10,7 @@ use crate::domain::health::{HealthCause, HealthState, health};
 use crate::domain::id::{ConnectionId, UserId};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
 use crate::domain::outage::PROBE_EVERY;
+use crate::domain::secret::ProviderToken;
 use crate::store::After;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -194,6 +195,30 @@ async fn a_users_request_fails_at_once_with_the_reason_and_is_carried_out_after_
         "{:?}",
         ended.elapsed()
     );
+}
+
+/// The tokens were revoked meanwhile: only a new one can show that the provider answers again.
+#[actix::test]
+async fn an_outage_that_no_credential_can_probe_ends_with_a_new_one() {
+    let farm = populated().await;
+    down(&farm).await;
+    for owner in [ANN, BOB] {
+        let credentials = farm.store.credentials(owner).ready().unwrap();
+        for credential in credentials {
+            farm.actors.remove_credential(credential.id).await.unwrap();
+        }
+    }
+    calm().await;
+    let token = || ProviderToken::new("new".into()).unwrap();
+    let add = || farm.actors.add_credential(ANN, instance(), token());
+    tokio::time::sleep(2 * PROBE_EVERY).await;
+    assert!(add().await.is_err(), "it does not answer yet");
+    assert!(add().await.is_err(), "and is called once a minute");
+    farm.provider.always_does(None);
+    tokio::time::sleep(PROBE_EVERY).await;
+    add().await.unwrap();
+    farm.until(|| !is_open(&farm, ANN) && !is_open(&farm, BOB))
+        .await;
 }
 
 #[actix::test]

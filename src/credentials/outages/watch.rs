@@ -211,6 +211,9 @@ impl Pool {
         };
         let provider = instance.provider.as_str();
         counter!(metric::PROBES, "provider" => provider, "outcome" => outcome).increment(1);
+        self.outages.edit(&instance, |place| {
+            place.has_no_probe = matches!(shown, Shown::Nothing);
+        });
         match shown {
             Shown::Answer => self.outages.end(outage, Resolution::Recovered).await,
             Shown::NoOne => self.outages.end(outage, Resolution::Disconnected).await,
