@@ -173,7 +173,7 @@ async fn what_deliveries_prove_themselves_with_is_what_the_installation_reports(
             repair(&server, 50).await.unwrap(),
             Repaired::Done {
                 proof,
-                was_changed: true
+                was_changed: false
             },
             "{written}"
         );
