@@ -13,6 +13,7 @@ use crate::domain::delivery::{Delivery, DeliveryState, Outcome, Source};
 use crate::domain::event::{Decoded, Event};
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Input, Phase};
+use crate::domain::repo::RepositoryId;
 use crate::domain::rhythm::hour_of;
 use crate::domain::rotation::SecretNumber;
 use crate::domain::time::Timestamp;
@@ -21,6 +22,7 @@ use crate::store::{Change, ReadError};
 use crate::telemetry::{may_log, metric};
 use futures_util::FutureExt;
 use metrics::counter;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
@@ -132,14 +134,24 @@ impl Turn {
         let rules = &self.services.settings.rules;
         let mut fold = Fold::new(&self.services.ports, rules, connection);
         let mut folded = Folded::default();
+        let mut connection = Cow::Borrowed(connection);
         for mut delivery in pending {
             folded.has_arrived |= delivery.source == Source::Webhook;
-            let outcome = match self.decode(connection, &delivery).await? {
+            let outcome = match self.decode(&connection, &delivery).await? {
                 Ok(mut decoded) => {
                     delivery.action = decoded.action.take();
                     let is_reason_to_look = decoded.event == Event::LookNow;
-                    let hook = named_hook(&decoded);
-                    let outcome = outcome_of(connection, decoded, &delivery, &mut fold).await?;
+                    let (hook, repository) = (named_hook(&decoded), decoded.repository);
+                    let outcome = outcome_of(&connection, decoded, &delivery, &mut fold).await?;
+                    // Known from here on: it may be renamed before it is looked up.
+                    if connection.repository.is_none()
+                        && delivery.source == Source::Webhook
+                        && outcome != Outcome::ForeignRepository
+                        && repository.is_some()
+                    {
+                        connection.to_mut().repository = repository;
+                        folded.repository = repository;
+                    }
                     folded.look_now |= is_reason_to_look && outcome == Outcome::Recorded;
                     if outcome == Outcome::Pong && delivery.source == Source::Webhook {
                         folded.hook = hook.or(folded.hook);
@@ -183,6 +195,7 @@ impl Turn {
     async fn finish(&mut self, folded: Folded) -> Result<(), CommandError> {
         let now = self.services.ports.now();
         let mut edit = Edit::of(folded.changes);
+        edit.repository_id = folded.repository;
         let has_proof = folded.has_arrived && self.has_proof(&folded.outcomes);
         let mut names = Vec::with_capacity(folded.outcomes.len());
         for (delivery, outcome) in folded.outcomes {
@@ -292,6 +305,8 @@ struct Folded {
     look_now: bool,
     /// The hook named in a ping.
     hook: Option<HookId>,
+    /// The repository by which a delivery with the connection's name for it was sent.
+    repository: Option<RepositoryId>,
     /// Whether the provider sent one of them here.
     has_arrived: bool,
 }

@@ -15,7 +15,7 @@ use crate::domain::lifecycle::{
     Call, Delay, Effect, Hook, Input, Observation, Phase, Reply, Timer, step,
 };
 use crate::domain::removal::HookOutcome;
-use crate::domain::repo::Repository;
+use crate::domain::repo::{Repository, RepositoryId};
 use crate::domain::rhythm::hour_of;
 use crate::domain::rotation::{RotationState, SecretNumber};
 use crate::domain::secret::{Proof, Sealed};
@@ -30,6 +30,8 @@ use std::time::Duration;
 pub(super) struct Edit {
     /// The provider described the repository.
     pub(super) repository: Option<Repository>,
+    /// An authentic delivery came from the repository of this id, under the name that is known.
+    pub(super) repository_id: Option<RepositoryId>,
     /// What the hook's deliveries will prove themselves with.
     pub(super) proof: Option<Proof>,
     /// A call failed, for this reason.
@@ -238,6 +240,7 @@ fn apply(
         next.repository = Some(repository.id);
         next.full_name = repository.full_name;
     }
+    next.repository = next.repository.or(edit.repository_id);
     next.proof = edit.proof.unwrap_or(next.proof);
     if edit.succeeded {
         next.last_error = None;

@@ -180,11 +180,13 @@ impl FakeProvider {
         }
     }
 
-    /// The hooks but this one.
+    /// The hooks but this one, as many as a repository of GitHub has.
     fn others(&self, ours: u64) -> Vec<TheirHook> {
+        const HOOKS_MAX: usize = 20;
         let hooks = self.hooks.lock();
         let others = hooks.iter().filter(|(id, _)| **id != ours);
         others
+            .take(HOOKS_MAX)
             .map(|(id, (url, events))| shown(*id, url, events))
             .collect()
     }
