@@ -34,7 +34,8 @@ pub struct Ledger {
     pub marks: Marks,
     /// When the last complete reconcile began: what the log had then is compared.
     pub read_at: Option<Timestamp>,
-    /// Until when the provider's runs were listed, besides the log.
+    /// Until when the provider's runs are known from a list of them, or from the log of a former
+    /// hook. By the provider's clock.
     pub listed_at: Option<Timestamp>,
     /// When the next one is due.
     pub due_at: Timestamp,
@@ -80,6 +81,13 @@ impl Ledger {
         }
     }
 
+    /// Until when what the provider had to tell is known, by the provider's clock where it has told
+    /// any times: ours may have been wrong.
+    pub fn known_to(&self) -> Option<Timestamp> {
+        let told = self.listed_at.max(self.marks.settled_at);
+        told.or_else(|| Some(self.read_at?.minus(OVERLAP)))
+    }
+
     /// Moves the marks. What was given up and is settled is no longer listed.
     pub fn settle(&mut self, marks: Marks) {
         self.marks = marks;
@@ -101,6 +109,7 @@ impl Ledger {
             return Vec::new();
         }
         self.hook = Some(hook);
+        self.listed_at = self.listed_at.max(self.marks.settled_at);
         self.marks = Marks::default();
         self.counted_to = None;
         let mut gone = std::mem::take(&mut self.deferred);
@@ -212,10 +221,26 @@ mod tests {
         let before = ledger.clone();
         assert_eq!(ledger.change_hook(HookId(7)), []);
         assert_eq!(ledger, before);
+        let known_to = ledger.known_to();
         ledger.change_hook(HookId(8));
         assert_eq!(
             (ledger.hook, ledger.marks),
             (Some(HookId(8)), Marks::default())
         );
+        assert_eq!(ledger.known_to(), known_to, "what is known stays known");
+    }
+
+    #[test]
+    fn until_when_all_is_known_is_told_by_the_clock_of_the_provider() {
+        let mut ledger = Ledger::new(ConnectionId::from_u128(1), OwnerId::from_u128(2), minute(0));
+        assert_eq!(ledger.known_to(), None);
+        // Nothing with a time was listed yet: ours, with what it may be off.
+        ledger.read_at = Some(minute(100));
+        assert_eq!(ledger.known_to(), Some(minute(90)));
+        // Ours is hours ahead.
+        ledger.marks.settled_at = Some(minute(20));
+        assert_eq!(ledger.known_to(), Some(minute(20)));
+        ledger.listed_at = Some(minute(30));
+        assert_eq!(ledger.known_to(), Some(minute(30)));
     }
 }

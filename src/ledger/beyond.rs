@@ -10,7 +10,7 @@ use super::steps::Records;
 use super::trouble::Trouble;
 use super::window::window;
 use crate::domain::event::{Decoded, Event};
-use crate::domain::ledger::{Comparison, GapCause};
+use crate::domain::ledger::{Comparison, GapCause, OVERLAP};
 use crate::domain::repo::ProviderKind;
 use crate::domain::run::{RunEvent, RunStatus};
 use crate::domain::time::Timestamp;
@@ -22,6 +22,9 @@ use std::time::Duration;
 /// A quiet log may begin so much later than the mark without anything missing between.
 const QUIET_MAX: Duration = Duration::from_hours(24);
 
+/// What changed so long before the newest run that was listed is listed again: a list may lag.
+const LIST_OVERLAP: Duration = Duration::from_mins(2);
+
 /// How often, and how long, to look whether pending deliveries are processed.
 const PENDING_LOOKS: u32 = 100;
 const PENDING_PAUSE: Duration = Duration::from_millis(100);
@@ -30,7 +33,6 @@ impl Reconcile {
     /// From when on runs have to be listed, after the log was read (`None`: there is no log).
     pub(super) fn unlogged_since(&self, log: Option<&Comparison>) -> Option<Timestamp> {
         let (connection, ledger) = (&self.steps.connection, &self.steps.records.ledger);
-        let last = ledger.listed_at.max(ledger.read_at);
         let logged_from = self.began.minus(window(&connection.instance));
         let is_before_log = ledger.read_at.is_none_or(|read_at| read_at < logged_from);
         let has_hole = log.and_then(Comparison::oldest_at).is_some_and(|oldest| {
@@ -43,9 +45,11 @@ impl Reconcile {
         let is_blind = log.is_none() || is_before_log || has_hole || has_unlogged;
         let needs = is_blind || drops_silently || self.is_unsure;
         let settled = ledger.marks.settled_at.filter(|_| has_hole);
-        let unlogged = gap.filter(|_| has_unlogged).map(|gap| gap.from);
-        let since = last.into_iter().chain(settled).chain(unlogged).min();
-        since.filter(|_| needs)
+        let unlogged = gap.filter(|_| has_unlogged);
+        let unlogged = unlogged.map(|gap| gap.from.minus(OVERLAP));
+        let known = ledger.known_to().into_iter();
+        let since = known.chain(settled).chain(unlogged).min();
+        since.filter(|_| needs).map(|at| at.minus(LIST_OVERLAP))
     }
 
     /// The gap begins before the log does.
@@ -60,14 +64,15 @@ impl Reconcile {
 
     /// The time between the last sign of the former hook and the present one: nothing that was
     /// missed then is in a log.
-    pub(super) fn time_without_hook(&self) -> Option<(Timestamp, Timestamp)> {
+    pub(super) fn time_without_hook(&self) -> (Timestamp, Timestamp) {
         let connection = &self.steps.connection;
         let until = connection.hook_created_at.unwrap_or(self.began);
         let from = self.steps.records.ledger.read_at.unwrap_or(until);
         // A later proof is one of the present hook.
         let proof = connection.last_proof_at().filter(|at| *at < until);
         let from = proof.unwrap_or(from).max(from);
-        (from < until).then_some((from, until))
+        // Our clock may have been set back meanwhile.
+        (from.min(until), until)
     }
 
     /// The first time: the latest runs of each workflow, so that a failing branch is an incident
@@ -83,7 +88,7 @@ impl Reconcile {
     /// Lists the runs that changed since this time.
     pub(super) async fn find_since(&mut self, since: Timestamp) -> Result<(), Trouble> {
         self.wait_for_actor().await?;
-        let mut cursor = None::<String>;
+        let (mut cursor, mut newest) = (None::<String>, None);
         loop {
             let place = cursor.clone();
             let call = move |hooks: Arc<dyn Hooks>, access, target| {
@@ -94,11 +99,12 @@ impl Reconcile {
                 }
             };
             let page = self.caller.ask(self.priority(), call).await?;
+            newest = page.runs.iter().map(|run| run.at).max().max(newest);
             self.take_found(page.runs, Some(since)).await?;
             match page.next {
                 None => {
-                    let began = self.began;
-                    self.steps.records.ledger.listed_at = Some(began);
+                    let listed_at = &mut self.steps.records.ledger.listed_at;
+                    *listed_at = newest.max(*listed_at);
                     return Ok(());
                 }
                 next if next == cursor => {

@@ -93,10 +93,8 @@ impl Reconcile {
                 gap.lost_some(Loss::HookGone, gap.totals.outstanding());
             }
             records.ledger.change_hook(hook);
-            if let Some(times) = without_hook {
-                let gap = records.gap_of(fresh, GapCause::NoHook, times);
-                gap.logged_from = Some(times.1);
-            }
+            let gap = records.gap_of(fresh, GapCause::NoHook, without_hook);
+            gap.logged_from = Some(without_hook.1);
         };
         Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
     }

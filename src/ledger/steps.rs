@@ -172,9 +172,11 @@ impl Steps {
         let id = self.connection.id;
         let asked = self.room.ports.store.reconcile_asked(id).await?;
         let since = asked.and_then(|asked| Some((asked.unsent_since?, asked.at.min(now))));
-        let Some((from, to)) = since.filter(|(from, to)| from < to) else {
+        let Some((from, to)) = since else {
             return Ok(());
         };
+        // Our clock may have been set back meanwhile.
+        let from = from.min(to);
         let fresh = self.fresh_id();
         let edit = |records: &mut Records| {
             let gap = records.gap_of(fresh, GapCause::HookChanged, (from, to));
