@@ -42,7 +42,7 @@ impl Reconcile {
             match reading {
                 Reading::Payload(payload) => self.ingest(&case, payload).await?,
                 Reading::None => {
-                    self.request_again(&case, Loss::PayloadGone).await?;
+                    self.ask_again(&case, tries.saturating_add(1)).await?;
                 }
                 Reading::Unreadable => {
                     self.set_aside(&case, tries.saturating_add(1)).await?;

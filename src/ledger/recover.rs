@@ -47,7 +47,7 @@ impl Reconcile {
                     self.ingest(&case, payload).await?;
                     true
                 }
-                Reading::None => self.request_again(&case, Loss::PayloadGone).await?,
+                Reading::None => self.ask_again(&case, 1).await?,
                 Reading::Unreadable => self.set_aside(&case, 1).await?,
             };
             if !goes_on {
@@ -169,16 +169,41 @@ impl Reconcile {
             let Some(oldest) = ledger.oldest_set_aside() else {
                 return Ok(false);
             };
+            let reading = self.read(&oldest.missing).await?;
             self.steps.recall_gap(&oldest).await?;
             // It has a place already: this makes no room for itself.
             let oldest = Case::pending(&oldest);
-            Box::pin(self.request_again(&oldest, Loss::Unreadable)).await?;
+            let reason = match reading {
+                Reading::Payload(payload) => {
+                    self.ingest(&oldest, payload).await?;
+                    continue;
+                }
+                Reading::None => Loss::PayloadGone,
+                Reading::Unreadable => Loss::Unreadable,
+            };
+            Box::pin(self.request_again(&oldest, reason)).await?;
         }
         Ok(self.steps.records.ledger.has_room(true))
     }
 
-    /// Its payload cannot be read: the provider is asked to send it again. `reason` is why it is
-    /// lost if the provider does not. `false` when there is no room for it.
+    /// The provider says, for the `tries`-th time, that it does not have its payload: it is asked to
+    /// send it again, and asked for the payload later, for it may be wrong. `false` when there is no
+    /// room for it.
+    pub(super) async fn ask_again(&mut self, case: &Case, tries: u32) -> Result<bool, Trouble> {
+        let expires_at = self.expires_at(&case.missing);
+        let now = self.steps.room.ports.now();
+        let Some(due_at) = next_try(tries, now, expires_at) else {
+            return self.request_again(case, Loss::PayloadGone).await;
+        };
+        if !self.make_room(case).await? {
+            return Ok(false);
+        }
+        self.redeliver(case).await?;
+        self.defer(case, Deferral::SetAside { tries, due_at }).await
+    }
+
+    /// Its last chance: the provider is asked to send it again. `reason` is why it is lost if the
+    /// provider does not. `false` when there is no room for it.
     pub(super) async fn request_again(
         &mut self,
         case: &Case,
@@ -187,6 +212,16 @@ impl Reconcile {
         if !self.make_room(case).await? {
             return Ok(false);
         }
+        if !self.redeliver(case).await? {
+            self.give_up(case, reason).await?;
+            return Ok(true);
+        }
+        let at = self.steps.room.ports.now();
+        self.defer(case, Deferral::Asked { at }).await
+    }
+
+    /// Asks the provider to send a delivery again. Whether it may have.
+    async fn redeliver(&mut self, case: &Case) -> Result<bool, Trouble> {
         let (hook, attempt) = (self.hook, case.missing.attempts.last().copied());
         let attempt = attempt.unwrap_or_default();
         let call = move |hooks: Arc<dyn Hooks>, access, target| async move {
@@ -195,28 +230,24 @@ impl Reconcile {
         let id = self.steps.connection.id;
         let credentials = self.caller.credentials();
         match self.caller.ask(Priority::Recovery, call).await {
-            Ok(Redelivered::Sent) => {}
+            Ok(Redelivered::Sent) => Ok(true),
             Ok(Redelivered::Refused(why)) => {
                 let why = why.as_str();
                 tracing::debug!(connection.id = %id, why, "a redelivery was refused");
-                self.give_up(case, reason).await?;
-                return Ok(true);
+                Ok(false)
             }
             // Whether it was sent shows.
-            Err(error) if may_be_of_one(&error) && error.may_have_acted => {}
+            Err(error) if may_be_of_one(&error) && error.may_have_acted => Ok(true),
             Err(error) if may_be_of_one(&error) => {
                 self.caller.set_credentials(credentials);
                 if !self.is_alone(&case.missing).await? {
                     return Err(error.into());
                 }
                 tracing::debug!(connection.id = %id, %error, "a redelivery was refused");
-                self.give_up(case, reason).await?;
-                return Ok(true);
+                Ok(false)
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => Err(error.into()),
         }
-        let at = self.steps.room.ports.now();
-        self.defer(case, Deferral::Asked { at }).await
     }
 
     /// When the provider deletes it.

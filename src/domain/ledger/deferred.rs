@@ -48,7 +48,8 @@ pub struct Deferred {
 /// What was done about a delivery that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deferral {
-    /// The provider answers for others, and not for this one. It is read again.
+    /// The provider answers for others, and not for this one; or it says that it does not have the
+    /// payload, and was asked to send it again. It is read again.
     SetAside {
         /// How often it could not be read.
         tries: u32,
