@@ -21,7 +21,10 @@ impl Reconcile {
             }
             self.steps.recall_gap(&deferred).await?;
             let case = Case::pending(&deferred);
-            self.give_up(&case, Loss::NotRedelivered).await?;
+            let lost = self.give_up(&case, Loss::NotRedelivered).await;
+            if is_full(lost)? {
+                break;
+            }
         }
         Ok(())
     }
@@ -39,14 +42,14 @@ impl Reconcile {
             let reading = self.read(&deferred.missing).await?;
             self.steps.recall_gap(&deferred).await?;
             let case = Case::pending(&deferred);
-            match reading {
-                Reading::Payload(payload) => self.ingest(&case, payload).await?,
-                Reading::None => {
-                    self.ask_again(&case, tries.saturating_add(1)).await?;
-                }
-                Reading::Unreadable => {
-                    self.set_aside(&case, tries.saturating_add(1)).await?;
-                }
+            let tries = tries.saturating_add(1);
+            let handled = match reading {
+                Reading::Payload(payload) => self.ingest(&case, payload).await,
+                Reading::None => self.ask_again(&case, tries).await.map(drop),
+                Reading::Unreadable => self.set_aside(&case, tries).await.map(drop),
+            };
+            if is_full(handled)? {
+                break;
             }
         }
         Ok(())
@@ -97,5 +100,15 @@ impl Reconcile {
             gap.logged_from = Some(without_hook.1);
         };
         Ok(self.steps.take((Vec::new(), Vec::new()), edit).await?)
+    }
+}
+
+/// Whether no more can be listed as given up now. What is pending stays so: once the log is settled
+/// beyond others, there is room.
+fn is_full(handled: Result<(), Trouble>) -> Result<bool, Trouble> {
+    match handled {
+        Ok(()) => Ok(false),
+        Err(Trouble::TooManyLost) => Ok(true),
+        Err(trouble) => Err(trouble),
     }
 }

@@ -172,7 +172,11 @@ impl Reconcile {
             let reading = self.read(&oldest.missing).await?;
             self.steps.recall_gap(&oldest).await?;
             // It has a place already: this makes no room for itself.
-            let oldest = Case::pending(&oldest);
+            let oldest = Case {
+                // All that was sent before the one that needs room is handled.
+                progress: case.progress.map(|(marks, _)| (marks, case.missing.at)),
+                ..Case::pending(&oldest)
+            };
             let reason = match reading {
                 Reading::Payload(payload) => {
                     self.ingest(&oldest, payload).await?;
