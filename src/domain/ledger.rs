@@ -81,11 +81,11 @@ impl Ledger {
         }
     }
 
-    /// Until when what the provider had to tell is known, by the provider's clock where it has told
-    /// any times: ours may have been wrong.
+    /// Until when what the provider had to report is known. By the provider's clock where it has
+    /// shown any times: ours may have been wrong.
     pub fn known_to(&self) -> Option<Timestamp> {
-        let told = self.listed_at.max(self.marks.settled_at);
-        told.or_else(|| Some(self.read_at?.minus(OVERLAP)))
+        let shown = self.listed_at.max(self.marks.settled_at);
+        shown.or_else(|| Some(self.read_at?.minus(OVERLAP)))
     }
 
     /// Moves the marks. What was given up and is settled is no longer listed.
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn until_when_all_is_known_is_told_by_the_clock_of_the_provider() {
+    fn until_when_all_is_known_is_measured_by_the_clock_of_the_provider() {
         let mut ledger = Ledger::new(ConnectionId::from_u128(1), OwnerId::from_u128(2), minute(0));
         assert_eq!(ledger.known_to(), None);
         // Nothing with a time was listed yet: ours, with what it may be off.

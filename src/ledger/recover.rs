@@ -190,9 +190,9 @@ impl Reconcile {
         Ok(self.steps.records.ledger.has_room(true))
     }
 
-    /// The provider says, for the `tries`-th time, that it does not have its payload: it is asked to
-    /// send it again, and asked for the payload later, for it may be wrong. `false` when there is no
-    /// room for it.
+    /// The provider says, for the `tries`-th time, that it does not have its payload: it is
+    /// requested to send it again, and the payload is read again later, for the provider may be
+    /// wrong. `false` when there is no room for it.
     pub(super) async fn ask_again(&mut self, case: &Case, tries: u32) -> Result<bool, Trouble> {
         let expires_at = self.expires_at(&case.missing);
         let now = self.steps.room.ports.now();

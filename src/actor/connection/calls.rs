@@ -10,7 +10,7 @@ use crate::domain::error_code::ErrorCode;
 use crate::domain::history::Made;
 use crate::domain::id::HookId;
 use crate::domain::ledger::{Asked, AskedBy};
-use crate::domain::lifecycle::{Call, Failure, Input, Reply, Revision};
+use crate::domain::lifecycle::{Call, Certainty, Failure, Input, Reply, Revision};
 use crate::domain::secret::Proof;
 use crate::domain::standing::Fingerprint;
 use crate::domain::wording;
@@ -271,11 +271,12 @@ fn judge_ensured(
 }
 
 /// The hook was found changed or missing, and is whole again: since it was last found whole, the
-/// provider may not have sent, and then its log shows nothing.
+/// provider may not have sent, and then its log shows nothing. What a call found whose answer was
+/// lost is unknown, and what it wrote hides it.
 fn unsent(ports: &Ports, connection: &Connection, was_changed: bool) -> Option<Change> {
-    let since = connection
-        .last_check_at
-        .filter(|_| connection.lifecycle.ill || was_changed);
+    let l = &connection.lifecycle;
+    let may_have = l.ill || was_changed || l.certainty != Certainty::Sure;
+    let since = connection.last_check_at.filter(|_| may_have);
     let asked = Asked {
         unsent_since: Some(since?),
         ..asked_to_reconcile(connection.id, ports.now(), AskedBy::Hook)

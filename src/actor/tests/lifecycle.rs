@@ -66,6 +66,49 @@ async fn with_the_provider_down_it_is_connected_and_the_hook_follows_by_itself()
     assert_eq!(farm.get(connection.id).last_error, None);
 }
 
+/// The hook was made and the answer lost: the repository's id comes with the first delivery.
+#[actix::test]
+async fn a_repository_that_is_renamed_before_it_is_looked_up_is_known_by_its_deliveries() {
+    let farm = Farm::new();
+    farm.give_credential(ANN).await;
+    farm.provider.always_does(Some(Behaviour::ActThenFail));
+    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
+    assert_eq!(connection.repository, None);
+    // What has another name may be of anybody.
+    let stranger = farm.deliver(&connection, "renamed o/later").await;
+    assert_eq!(farm.outcome(stranger).await, Outcome::ForeignRepository);
+    assert_eq!(farm.get(connection.id).repository, None);
+    let pong = farm.deliver(&connection, "ping").await;
+    assert_eq!(farm.outcome(pong).await, Outcome::Pong);
+    let later = farm.deliver(&connection, "renamed o/later").await;
+    assert_eq!(farm.outcome(later).await, Outcome::Recorded);
+    let foreign = farm.deliver(&connection, "push elsewhere").await;
+    assert_eq!(farm.outcome(foreign).await, Outcome::ForeignRepository);
+}
+
+/// What a write found is unknown when its answer is lost, and the next one finds a hook that is as
+/// it should be.
+#[actix::test]
+async fn after_a_write_whose_answer_is_lost_what_may_not_have_been_sent_is_listed() {
+    let (farm, connection) = Farm::connected().await;
+    let unsent_since = || {
+        let asked = farm.store.reconcile_asked(connection.id);
+        asked.ready().unwrap().unwrap().unsent_since
+    };
+    assert_eq!(unsent_since(), None);
+    // By hand, and nobody has looked since.
+    for (_, events) in farm.provider.hooks.lock().values_mut() {
+        events.clear();
+    }
+    let mut script = farm.provider.script.lock();
+    script.push_back(Behaviour::ActThenFail);
+    drop(script);
+    let rotate = CommandKind::RotateSecret;
+    farm.command(connection.id, rotate).await.unwrap();
+    farm.until(|| unsent_since() == connection.last_check_at)
+        .await;
+}
+
 #[actix::test]
 async fn a_creation_whose_answer_is_lost_is_adopted_and_never_doubled() {
     for behaviour in [Behaviour::ActThenFail, Behaviour::ActThenHang] {

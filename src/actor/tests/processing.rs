@@ -2,7 +2,6 @@
 
 use super::dialect::TEST_EVENT;
 use super::fakes::{ANN, BOB, Farm, make_user};
-use super::provider::Behaviour;
 use crate::actor::settings::Settings;
 use crate::actor::supervise::Policy;
 use crate::actor::{CommandError, Connections};
@@ -189,26 +188,6 @@ async fn paused_and_foreign_deliveries_are_kept_without_effects() {
     let incidents = farm.incidents(ANN);
     let told: Vec<_> = incidents.iter().map(|i| i.failure_type.as_str()).collect();
     assert_eq!(told, ["delivery_unreadable"], "the rubbish alone is told");
-}
-
-/// The hook was made and the answer lost: the repository's id comes with the first delivery.
-#[actix::test]
-async fn a_repository_that_is_renamed_before_it_is_looked_up_is_known_by_its_deliveries() {
-    let farm = Farm::new();
-    farm.give_credential(ANN).await;
-    farm.provider.always_does(Some(Behaviour::ActThenFail));
-    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
-    assert_eq!(connection.repository, None);
-    // What has another name may be of anybody.
-    let stranger = farm.deliver(&connection, "renamed o/later").await;
-    assert_eq!(farm.outcome(stranger).await, Outcome::ForeignRepository);
-    assert_eq!(farm.get(connection.id).repository, None);
-    let pong = farm.deliver(&connection, "ping").await;
-    assert_eq!(farm.outcome(pong).await, Outcome::Pong);
-    let later = farm.deliver(&connection, "renamed o/later").await;
-    assert_eq!(farm.outcome(later).await, Outcome::Recorded);
-    let foreign = farm.deliver(&connection, "push elsewhere").await;
-    assert_eq!(farm.outcome(foreign).await, Outcome::ForeignRepository);
 }
 
 #[actix::test]
