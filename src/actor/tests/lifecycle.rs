@@ -100,9 +100,8 @@ async fn after_a_write_whose_answer_is_lost_what_may_not_have_been_sent_is_liste
     for (_, events) in farm.provider.hooks.lock().values_mut() {
         events.clear();
     }
-    let mut script = farm.provider.script.lock();
-    script.push_back(Behaviour::ActThenFail);
-    drop(script);
+    let lost = Behaviour::ActThenFail;
+    farm.provider.script.lock().push_back(lost);
     let rotate = CommandKind::RotateSecret;
     farm.command(connection.id, rotate).await.unwrap();
     farm.until(|| unsent_since() == connection.last_check_at)
