@@ -99,6 +99,8 @@ pub struct Network {
     pub requests: RefCell<Vec<Request>>,
     /// Deliveries that were answered 2xx, and how often.
     pub accepted: RefCell<BTreeMap<Received, u32>>,
+    /// The digests of the bodies that were sent, whatever became of them, by key and id.
+    pub sent: RefCell<BTreeMap<(String, String), [u8; 32]>>,
     /// Deliveries on their way.
     pub under_way: Cell<u32>,
     pub arrived: Cell<u64>,
@@ -118,6 +120,7 @@ impl Network {
             door: RefCell::new(None),
             requests: RefCell::default(),
             accepted: RefCell::default(),
+            sent: RefCell::default(),
             under_way: Cell::new(0),
             arrived: Cell::new(0),
             notes: RefCell::default(),
@@ -240,6 +243,11 @@ impl Network {
         let began = self.truth.elapsed();
         let door = self.door.borrow().clone();
         let door = door.filter(|_| !self.is_inbound_down.get());
+        let (id, digest) = (id_of(&sent), *blake3::hash(sent.body.as_bytes()).as_bytes());
+        if let Some(key) = key_of(&sent.url) {
+            let name = (key, id.clone());
+            self.sent.borrow_mut().insert(name, digest);
+        }
         let outcome = match (door, key_of(&sent.url)) {
             // The server of a stranger.
             (_, None) => Outcome {
@@ -252,9 +260,7 @@ impl Network {
                 let status = asking.await.ok();
                 self.arrived.set(self.arrived.get() + 1);
                 if status.is_some_and(|status| (200..300).contains(&status)) {
-                    let id = id_of(&sent);
-                    let digest = *blake3::hash(sent.body.as_bytes()).as_bytes();
-                    let mut accepted = self.accepted.borrow_mut();
+                    let (id, mut accepted) = (id.clone(), self.accepted.borrow_mut());
                     *accepted.entry(Received { key, id, digest }).or_default() += 1;
                 }
                 Outcome {
@@ -265,7 +271,7 @@ impl Network {
         };
         let took = self.truth.elapsed().saturating_sub(began);
         let (event, shown) = (event_of(&sent), outcome.status);
-        self.note(&format!("  {event} {} -> {shown:?}", id_of(&sent)));
+        self.note(&format!("  {event} {id} -> {shown:?}"));
         sent.ended(Outcome { took, ..outcome });
     }
 }

@@ -339,7 +339,11 @@ impl World {
             if accepted.contains(guid.as_str()) {
                 continue;
             }
-            let known = memory.delivery_known(id, &guid, &[]);
+            // What has the body of another is the same: GitLab tests with its latest event.
+            let sent = self.network.sent.borrow();
+            let digest = sent.get(&(key.clone(), guid.clone()));
+            let digest = digest.map(|digest| BodyDigest::Blake3(*digest));
+            let known = memory.delivery_known(id, &guid, digest.as_slice());
             if known.now_or_never().unwrap().unwrap().is_none() {
                 missing.insert(guid);
             }
