@@ -113,13 +113,14 @@ impl Stage {
         Some((answer.status, answer.json))
     }
 
-    /// Reads from the API. Reads may be refused for a moment, while a view that ran out of room is
-    /// rebuilt.
+    /// Reads from the API. Reads may be refused for a moment: while a view that ran out of room is
+    /// rebuilt, or because there were too many.
     pub(crate) fn get(&self, path: &str) -> Value {
         let mut answer = None;
         self.wait_until("an answer", || {
             answer = self.try_ask(ADMIN, &format!("GET {path}"), None);
-            answer.as_ref().expect("the daemon answers").status != 503
+            let status = answer.as_ref().expect("the daemon answers").status;
+            status != 503 && status != 429
         });
         let answer = answer.expect("it was waited for");
         assert!(answer.status < 300, "{path}: {answer:?}");

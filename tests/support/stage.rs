@@ -278,11 +278,17 @@ impl Stage {
         answer
     }
 
-    /// The same, and it must succeed.
+    /// The same, and it must succeed, once the limit of requests lets it.
     #[track_caller]
     pub(crate) fn call(&self, token: &str, line: &str, body: &Value) -> Answer {
         let body = (!body.is_null()).then(|| body.to_string());
-        let answer = self.ask(token, line, body.as_deref());
+        let mut answer = self.ask(token, line, body.as_deref());
+        self.wait_until("an end of the limit", || {
+            if answer.status == 429 {
+                answer = self.ask(token, line, body.as_deref());
+            }
+            answer.status != 429
+        });
         let (text, log) = (&answer.text, || self.end_of_log());
         assert!(answer.status < 300, "{line}: {text}: {}", log());
         answer
