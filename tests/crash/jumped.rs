@@ -87,9 +87,12 @@ fn answered(stage: &Stage) -> BTreeSet<String> {
 
 /// Everything is there, once, and had its effect.
 fn check(stage: &Stage, what: &str) -> usize {
-    stage.wait_until("all to be processed", || {
+    // A ping may be on its way.
+    stage.wait_until("all to be there and processed", || {
         let stored = stage.stored();
-        stored.iter().all(|d| d["state"] == "processed")
+        let there: BTreeSet<_> = stored.iter().map(guid).collect();
+        let is_quiet = stage.simulator.wait_quiet(QUIET);
+        is_quiet && there == answered(stage) && stored.iter().all(|d| d["state"] == "processed")
     });
     let stored = stage.stored();
     let late = stored.iter().filter(|d| d["outcome"] == "stale").count();
