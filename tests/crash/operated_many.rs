@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const CONNECTIONS: u64 = 10_000;
 /// What the plan and the operation may take, beside what the daemon takes at rest. With everything
 /// in memory at once, as connections and as commands, it would be several times as much.
-const BYTES_MAX: u64 = 64 * 1024 * 1024;
+const BYTES_MAX: u64 = 48 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Opens the store of a daemon that has ended. A process that another test is just starting may
