@@ -1,11 +1,12 @@
 //! The running actors, as outsiders hold them.
 
+mod commands;
 mod credentials;
 mod operations;
 
 use super::campaign::{Campaign, StopCampaign};
 use super::connecting::Connector;
-use super::connection::{Cause, Leaving, Waiter};
+use super::connection::Cause;
 use super::decoded::Ahead;
 use super::interface::{
     Answering, Asking, CommandError, ConnectError, ConnectRequest, Connections, HookWish,
@@ -17,7 +18,7 @@ use super::news::{Hint, News};
 use super::parked::Parked;
 use super::preview::preview;
 use super::quiet::QuietPings;
-use super::registry::{COMMAND_TIMEOUT, Registry};
+use super::registry::Registry;
 use super::release::release;
 use super::removal::{Begun, Remover, StopRemoving};
 use super::router::{Alive, Hints, Look, Router};
@@ -28,17 +29,15 @@ use super::survey;
 use super::sweeper::{StopSweeping, Sweeper};
 use super::timers::Timers;
 use crate::credentials::{Offer, Pool, Ports, ResealError};
-use crate::domain::command::{Command, CommandKind, CommandState};
+use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::Delivery;
 use crate::domain::errand::Priority;
-use crate::domain::error_code::ErrorCode;
 use crate::domain::event::Decoded;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, UserId,
+    ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, UserId,
 };
 use crate::domain::incident::Subject;
-use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::operation::Operation;
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::{Intervals, Pace};
@@ -47,25 +46,12 @@ use crate::domain::repo::{Instance, Repository};
 use crate::domain::rotation::{SecretNumber, Signer};
 use crate::domain::user::Credential;
 use crate::provider::{TakenAway, Target};
-use crate::store::{Batch, Change, CommitError, Conflict, Guard};
+use crate::store::CommitError;
 use actix::prelude::*;
 use futures_util::future::{join, join3};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
-use tokio::time::Instant;
-
-/// A command that is stored, unless it has failed.
-fn ended(command: Command) -> Result<Command, CommandError> {
-    match command.state {
-        CommandState::Asked | CommandState::Done { .. } => Ok(command),
-        CommandState::Failed {
-            code: ErrorCode::NotFound,
-            ..
-        } => Err(CommandError::NoSuchSubject),
-        CommandState::Failed { code, .. } => Err(CommandError::NotNow(code.meaning())),
-    }
-}
+use tokio::sync::watch;
 
 /// Has the connections begin, fires their timers, and watches over the providers.
 fn tick(registry: Arc<Registry>, connections: Vec<ConnectionId>) -> tokio::task::AbortHandle {
@@ -225,87 +211,6 @@ impl Actors {
     /// Whether none has.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Stores a command, and waits a while until it is carried out.
-    async fn ask_now(
-        &self,
-        asking: Asking,
-        leaving: Option<Leaving>,
-    ) -> Result<Command, CommandError> {
-        let ports = &self.services.ports;
-        let command = Command {
-            id: CommandId::generate(ports.clock.now_for_id(), &*ports.entropy),
-            connection: asking.connection,
-            owner: asking.owner,
-            kind: asking.kind,
-            asked_by: asking.asked_by,
-            asked_at: ports.now(),
-            operation: None,
-            state: CommandState::Asked,
-        };
-        let batch = Batch::of(vec![Change::PutCommand(Box::new(command.clone()))]);
-        let batch = batch.guarded_by(Guard::NewCommand(command.connection));
-        match ports.store.commit(batch).await {
-            Ok(()) => {}
-            Err(CommitError::Conflict(Conflict::NoConnection(_))) => {
-                return Err(CommandError::NoSuchConnection);
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let (answer, answered) = oneshot::channel();
-        let waiter = Waiter {
-            command: command.id,
-            answer,
-            leaving,
-        };
-        let asked = Cause::Asked(Box::new(waiter));
-        if self
-            .registry
-            .reach(command.connection, asked)
-            .await
-            .is_err()
-        {
-            return Ok(command);
-        }
-        if let Ok(Ok(result)) = tokio::time::timeout(COMMAND_TIMEOUT, answered).await {
-            return result;
-        }
-        // It was carried out before the wait was registered; or the actor panicked, and continues
-        // after its restart.
-        let stored = ports.store.command(command.id).await?;
-        ended(stored.unwrap_or(command))
-    }
-
-    /// Has a connection disconnected, and waits a while for the outcome for its hook.
-    async fn disconnect_now(
-        &self,
-        asking: Asking,
-        within: Duration,
-    ) -> Result<HookOutcome, CommandError> {
-        let (store, id) = (&self.services.ports.store, asking.connection);
-        let before = store.connection(id).await?;
-        let (leaving, gone) = oneshot::channel();
-        let command = self.ask_now(asking, Some(leaving)).await?;
-        if command.is_asked() {
-            return Ok(HookOutcome::Pending);
-        }
-        let until = Instant::now() + within;
-        if let Ok(Ok(outcome)) = tokio::time::timeout_at(until, gone).await {
-            return Ok(outcome);
-        }
-        // It may have been carried out before the wait was registered: what is stored decides.
-        self.settled(id, until - Instant::now()).await;
-        let after = store.connection(id).await?.or_else(|| {
-            // It has ended, and without history its record has gone, too.
-            let mut ended = before?;
-            ended.lifecycle.phase = Phase::Removed;
-            if let CommandKind::Disconnect { delete_hook } = command.kind {
-                ended.lifecycle.desired = Desired::Removed { delete_hook };
-            }
-            Some(ended)
-        });
-        Ok(after.map_or(HookOutcome::Pending, |c| HookOutcome::of(&c, false)))
     }
 
     /// Waits until no provider call of the connection is outstanding, at most for `within`.

@@ -7,6 +7,7 @@ use super::{Batch, Change, CommitError, Committing, Conflict, Lease, Reading, St
 use crate::domain::id::{ConnectionId, CredentialId};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// What happens to a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Fault {
     Fence,
     /// It is committed, and that is said when others had their turn.
     Slow,
+    /// It is committed, and that is said a second later.
+    SaidLate,
 }
 
 /// Which changes count.
@@ -177,6 +180,13 @@ impl Store for FaultyStore {
             Some(Fault::Fence) => {
                 let conflict = Conflict::Lease(ConnectionId::from_u128(0));
                 Box::pin(std::future::ready(Err(CommitError::Conflict(conflict))))
+            }
+            Some(Fault::SaidLate) => {
+                let committing = self.memory.commit(batch);
+                Box::pin(async {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    committing.await
+                })
             }
             Some(Fault::Slow) => {
                 let committing = self.memory.commit(batch);

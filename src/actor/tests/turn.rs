@@ -1,11 +1,12 @@
 //! The invariants of the actor: see the module doc of [`crate::actor::connection`].
 
 use super::fakes::{ANN, Farm};
+use super::provider::Behaviour;
 use crate::actor::{CommandError, Connections};
 use crate::domain::command::{CommandKind, CommandOutcome, CommandState, KEPT_MAX};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::id::{ConnectionId, HookKey, IncidentId};
-use crate::domain::lifecycle::{Hook, Phase};
+use crate::domain::lifecycle::{Failure, Hook, Phase};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::RepositoryId;
 use crate::store::faulty::Fault;
@@ -13,6 +14,7 @@ use crate::store::{After, Batch, Change, CommitError, Store};
 use futures_util::future::join_all;
 use std::time::Duration;
 
+const NO_CONNECTION: CommandError = CommandError::NoSuchConnection;
 const FULL: CommandError = CommandError::Commit(CommitError::DiskFull);
 
 /// Later ids are greater: they begin with the time, in milliseconds.
@@ -272,4 +274,45 @@ async fn of_the_commands_that_have_ended_a_connection_keeps_the_newest() {
     assert_eq!(kept[0].kind, unknown, "one that failed has ended, too");
     let oldest = vec!["event-6".to_owned()];
     assert_eq!(kept[KEPT_MAX - 1].kind, CommandKind::SetEvents(oldest));
+}
+
+/// AC-1
+#[actix::test]
+async fn a_command_that_ends_with_its_connection_before_anybody_waits_for_it_is_over() {
+    let leave = CommandKind::Disconnect { delete_hook: true };
+    let refuse = Behaviour::Refuse(Failure::NoAccess, "no_access");
+    for (kind, creation, said) in [
+        (&leave, Behaviour::Act, HookOutcome::Deleted),
+        (&leave, refuse.clone(), HookOutcome::NeverMade),
+        (&CommandKind::Ping, refuse, HookOutcome::NeverMade),
+    ] {
+        let (store, farm) = Farm::faulty();
+        farm.give_credential(ANN).await;
+        let later = Failure::Retryable { after: None };
+        farm.provider.next_does(Behaviour::Refuse(later, "x")); // the look-up
+        farm.provider.next_does(creation);
+        let id = farm.actors.connect(Farm::request(ANN)).await.unwrap().id;
+
+        let late = kind.clone();
+        store.breaks(0, Fault::SaidLate, move |change| match change {
+            Change::PutCommand(command) => command.is_asked() && command.kind == late,
+            _ => false,
+        });
+        let within = Duration::from_secs(5);
+        let meanwhile = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            store.mend();
+            farm.disconnect(id, true, within).await
+        };
+        if *kind == leave {
+            let (first, second) = tokio::join!(farm.disconnect(id, true, within), meanwhile);
+            assert_eq!(first, Ok(said));
+            assert!(matches!(second, Ok(_) | Err(NO_CONNECTION)), "{second:?}");
+        } else {
+            let asking = farm.asking(id, kind.clone());
+            let (asked, left) = tokio::join!(farm.actors.ask(asking), meanwhile);
+            assert!(!asked.unwrap().is_asked());
+            assert_eq!(left, Ok(said));
+        }
+    }
 }

@@ -218,6 +218,8 @@ fn as_wished((l, mut effects): Step, failure: Failure) -> Step {
 fn fail(l: Lifecycle, attempt: u32, failure: Failure) -> Step {
     match (l.desired, failure) {
         (Desired::Paused | Desired::Removed { delete_hook: false }, _) => settle(l, 0),
+        // It was to create the hook, and nothing is left to delete.
+        (Desired::Removed { .. }, _) if l.hook == Hook::Absent => settle(l, 0),
         (Desired::Active, Failure::Unauthorized) => suspend(l, SuspendReason::Unauthorized),
         (_, Failure::Retryable { after: Some(after) }) => wait(l, attempt, Delay::Exactly(after)),
         (_, Failure::Retryable { after: None }) => wait(l, attempt, Delay::Backoff(attempt)),

@@ -55,6 +55,21 @@ fn a_creation_that_nobody_received_leaves_nothing_to_delete() {
     let retryable = Failure::Retryable { after: None };
     let (waiting, _) = step(creating(), failed(retryable, NOT_DONE));
     assert_eq!(step(waiting, REMOVED).0.phase, Phase::Removed);
+
+    // The user has disconnected while the call was outstanding.
+    let leaving = step(creating(), REMOVED).0;
+    let after = Some(Duration::from_mins(1));
+    for failure in [
+        retryable,
+        Failure::Retryable { after },
+        Failure::Unauthorized,
+        Failure::NoAccess,
+        Failure::Rejected,
+    ] {
+        let (over, effects) = step(leaving.clone(), failed(failure, NOT_DONE));
+        assert_eq!(over.phase, Phase::Removed, "{failure:?}");
+        assert_eq!(effects, [Effect::Observe(Observation::Removed)]);
+    }
 }
 
 #[test]
