@@ -34,6 +34,14 @@ openapi:
 deny:
     cargo deny check
 
+# Two hours under load in which something breaks every ten seconds.
+soak seconds="7200":
+    HOOKHERD_SOAK_SECONDS={{seconds}} cargo test --release --test crash soak -- --nocapture
+
+# The secrets of 1,000 connections, rotated under load with 20 kills.
+rotated count="1000":
+    HOOKHERD_ROTATED={{count}} cargo test --release --test crash rotated_many -- --nocapture
+
 # Everything that CI does.
 ci:
     .ci/run

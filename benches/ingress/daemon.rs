@@ -5,7 +5,7 @@ use crate::bodies::{OWNER, REPOSITORY};
 use crate::process::{Cores, Server, free_address};
 use hookherd::domain::secret::HookSecret;
 use hookherd::simulator::{Simulator, SimulatorConfig};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io;
@@ -21,6 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two looks at something that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// What a daemon does besides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Besides {
+    Nothing,
+    /// Old history is deleted without an end, the provider's log is read, and a backup is taken.
+    Upkeep,
+}
+
+/// History of a daemon with upkeep: less than a round brings in.
+const HISTORY: &str = "16MiB";
+/// Deliveries in the provider's log that each reconcile compares.
+const LOGGED: usize = 500;
+
 /// A running daemon with one connection.
 pub struct Daemon {
     pub server: Server,
@@ -31,13 +44,19 @@ pub struct Daemon {
     /// The provider's id of the repository.
     pub repository: u64,
     client: Client,
+    upkeep: Option<tokio::task::JoinHandle<()>>,
     // The hook's home; quiet while the load runs.
     _simulator: Simulator,
 }
 
 impl Daemon {
     /// Starts a daemon on an empty directory and connects the repository.
-    pub async fn start(program: &str, cores: &Cores, dir: &Path) -> io::Result<Self> {
+    pub async fn start(
+        program: &str,
+        cores: &Cores,
+        dir: &Path,
+        besides: Besides,
+    ) -> io::Result<Self> {
         let simulator = Simulator::start(&SimulatorConfig::default())?;
         let address = free_address()?;
         let log = File::create(dir.join("daemon.log"))?;
@@ -54,6 +73,9 @@ impl Daemon {
             .env("HOOKHERD_ADMIN_TOKEN", TOKEN)
             .stdout(log.try_clone()?)
             .stderr(log);
+        if besides == Besides::Upkeep {
+            command.env("HOOKHERD__RETENTION__MAX_BYTES", HISTORY);
+        }
         let server = Server::start_on(&mut command, address)?;
         let client = Client::builder().no_proxy().timeout(PATIENCE).build();
         let client = client.map_err(io::Error::other)?;
@@ -66,6 +88,7 @@ impl Daemon {
             secret: HookSecret::new(KEY.to_owned()).map_err(io::Error::other)?,
             repository,
             client,
+            upkeep: None,
             _simulator: simulator,
         };
         while daemon.ask(Method::GET, "/readyz", None).await.is_err() {
@@ -77,7 +100,7 @@ impl Daemon {
             .await?;
         let connection = json!({ "repository_full_name": REPOSITORY });
         let path = "/api/v2/repositories/connect";
-        daemon.ask(Method::POST, path, Some(connection)).await?;
+        let connected = daemon.ask(Method::POST, path, Some(connection)).await?;
         while github.hooks(REPOSITORY).is_empty() || daemon.processed().await? == 0 {
             pause_until(deadline).await?;
         }
@@ -85,7 +108,37 @@ impl Daemon {
         let secret = HookSecret::new(hook.secret.unwrap_or_default());
         daemon.secret = secret.map_err(io::Error::other)?;
         daemon.path = hook.url.replace(&format!("http://{address}"), "");
+        if besides == Besides::Upkeep {
+            for _ in 0..LOGGED {
+                github.push(REPOSITORY);
+            }
+            daemon.wait_processed(LOGGED as u64).await?;
+            let connected: Value = serde_json::from_str(&connected)?;
+            let id = connected["id"].as_str().unwrap_or_default().to_owned();
+            daemon.begin_upkeep(&id);
+        }
         Ok(daemon)
+    }
+
+    /// From now on a backup is read, and a reconcile asked for, again and again.
+    fn begin_upkeep(&mut self, connection: &str) {
+        let base = format!("http://{}/api/v2", self.server.address);
+        let reconcile = format!("{base}/repositories/connections/{connection}/reconcile");
+        let (client, backup) = (self.client.clone(), format!("{base}/admin/backup"));
+        self.upkeep = Some(tokio::spawn(async move {
+            loop {
+                let asked = client.post(&reconcile).bearer_auth(TOKEN).send().await;
+                let answer = client.get(&backup).bearer_auth(TOKEN).send().await;
+                let (Ok(asked), Ok(mut answer)) = (asked, answer) else {
+                    return eprintln!("the upkeep ended: no answer");
+                };
+                let statuses = [asked.status(), answer.status()];
+                if !statuses.iter().all(StatusCode::is_success) {
+                    return eprintln!("the upkeep ended: {statuses:?}");
+                }
+                while let Ok(Some(_)) = answer.chunk().await {}
+            }
+        }));
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> io::Result<String> {
@@ -129,4 +182,12 @@ async fn pause_until(deadline: Instant) -> io::Result<()> {
     }
     tokio::time::sleep(LOOK_EVERY).await;
     Ok(())
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.abort();
+        }
+    }
 }

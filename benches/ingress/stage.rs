@@ -1,7 +1,7 @@
 //! Everything that is measured, and a round of it.
 
 use crate::bodies;
-use crate::daemon::Daemon;
+use crate::daemon::{Besides, Daemon};
 use crate::load::{Delivery, Plan, Slice, drive};
 use crate::peers::{self, Peer};
 use crate::plain_log::PlainLog;
@@ -46,15 +46,17 @@ impl Stage {
     pub async fn set(bounds: &Bounds, cores: &Cores, dir: &Path) -> io::Result<Self> {
         let mut names: Vec<String> = CEILINGS.map(str::to_owned).into();
         let mut daemons = Vec::new();
-        let programs = [(env!("CARGO_BIN_EXE_hookherd"), "hookherd")];
-        let other = bounds
-            .other
-            .as_deref()
-            .map(|other| (other, "the other one"));
-        for (program, name) in programs.into_iter().chain(other) {
+        let ours = env!("CARGO_BIN_EXE_hookherd");
+        let programs = [
+            (ours, "hookherd", Besides::Nothing),
+            (ours, "hookherd with upkeep", Besides::Upkeep),
+        ];
+        let other = bounds.other.as_deref();
+        let other = other.map(|other| (other, "the other one", Besides::Nothing));
+        for (program, name, besides) in programs.into_iter().chain(other) {
             let dir = dir.join(name);
             std::fs::create_dir(&dir)?;
-            daemons.push(Daemon::start(program, cores, &dir).await?);
+            daemons.push(Daemon::start(program, cores, &dir, besides).await?);
             names.extend(OF_A_DAEMON.map(|what| format!("{name}, {what}")));
         }
         let myself = std::env::current_exe()?.display().to_string();

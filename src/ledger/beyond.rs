@@ -29,6 +29,13 @@ const LIST_OVERLAP: Duration = Duration::from_mins(2);
 const PENDING_LOOKS: u32 = 100;
 const PENDING_PAUSE: Duration = Duration::from_millis(100);
 
+/// A run that changed so lately may be reported any moment: its delivery is on its way.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);
+
+/// How often, and how long, to look whether such a delivery has come.
+const ARRIVAL_LOOKS: u32 = 40;
+const ARRIVAL_PAUSE: Duration = Duration::from_millis(250);
+
 impl Reconcile {
     /// From when on runs have to be listed, after the log was read (`None`: there is no log).
     pub(super) fn unlogged_since(&self, log: Option<&Comparison>) -> Option<Timestamp> {
@@ -135,6 +142,22 @@ impl Reconcile {
         since: Option<Timestamp>,
     ) -> Result<(), Trouble> {
         // All are compared before any is stored: of a run with several attempts each is news.
+        let mut news = self.news_of(found).await?;
+        for _ in 0..ARRIVAL_LOOKS {
+            if since.is_none() || !news.iter().any(|found| self.is_fresh(found)) {
+                break;
+            }
+            tokio::time::sleep(ARRIVAL_PAUSE).await;
+            news = self.news_of(news).await?;
+        }
+        for found in news {
+            self.take_one(found, since).await?;
+        }
+        Ok(())
+    }
+
+    /// Those which the store does not have so far.
+    async fn news_of(&self, found: Vec<Found>) -> Result<Vec<Found>, Trouble> {
         let mut news = Vec::new();
         for found in found {
             let is_news = match self.run_of(&found) {
@@ -145,10 +168,12 @@ impl Reconcile {
                 news.push(found);
             }
         }
-        for found in news {
-            self.take_one(found, since).await?;
-        }
-        Ok(())
+        Ok(news)
+    }
+
+    /// Whether it changed so lately, by the provider's clock, that its delivery may still come.
+    fn is_fresh(&self, found: &Found) -> bool {
+        self.steps.room.ports.now().since(found.at) < ON_ITS_WAY
     }
 
     fn run_of(&self, found: &Found) -> Option<RunEvent> {

@@ -1,5 +1,6 @@
 //! Stories of the reconciler in virtual time, with a provider whose log they write.
 
+mod arriving;
 mod log;
 mod regular;
 mod unreadable;

@@ -13,7 +13,7 @@ use crate::domain::repo::{FullName, Repository};
 use crate::domain::secret::Proof;
 use crate::domain::standing::Fingerprint;
 use crate::domain::time::Timestamp;
-use reqwest::Method;
+use reqwest::{Method, Url};
 use std::time::Duration;
 
 /// The object of a call, for the message of a refusal.
@@ -69,8 +69,8 @@ pub(super) trait Dialect: Send + Sync + Sized + 'static {
 
     type Hook: Theirs;
 
-    /// The wait, when the answer is a rate limit.
-    fn limit(answer: &Answer, now: Timestamp) -> Option<Duration>;
+    /// The wait, when the answer to a request for `url` is a rate limit of the token's.
+    fn limit(url: &Url, answer: &Answer, now: Timestamp) -> Option<Duration>;
 
     /// How many calls are left, and until when.
     fn remaining(answer: &Answer, now: Timestamp) -> Option<Left>;

@@ -154,7 +154,7 @@ impl<'a, D: Dialect> Session<'a, D> {
             outcome.map_err(|none| errors::of_no_answer(D::NAMING, &place, none, acted))?;
         let budget = &caller.http.budget;
         let now = self.clock.now();
-        match D::limit(&answer, now) {
+        match D::limit(&url, &answer, now) {
             Some(hold) => {
                 let hold = budget.hold(self.key, hold);
                 let mut error = errors::rate_limited(D::NAMING.name, hold);

@@ -72,6 +72,15 @@ pub(crate) fn killed_when<T>(
     })
 }
 
+/// Says that it has ended when it is dropped, also when a check fails.
+pub(crate) struct Ended<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 impl Stage {
     /// A stage whose data is elsewhere.
     pub(crate) fn at(data_dir: &Path) -> Self {

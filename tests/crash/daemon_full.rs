@@ -16,7 +16,7 @@ const RUNS: u64 = 12;
 const BATCHES_MAX: u64 = 100;
 
 /// Takes all space but so many bytes.
-fn take_space(dir: &Path, leave: u64) -> PathBuf {
+pub(crate) fn take_space(dir: &Path, leave: u64) -> PathBuf {
     let path = dir.join("somebody-elses-file");
     let mut file = std::fs::File::create(&path).unwrap();
     let chunk = vec![1; 64 << 10];

@@ -88,10 +88,38 @@ impl Disk {
         run("perl", &["-e", CUT, text(&self.mount)]).expect("the file system shuts down");
     }
 
+    /// Nothing is written for so long: a write waits.
+    pub(crate) fn hang(&self, time: Duration) {
+        let _frozen = Frozen::new(&self.mount);
+        std::thread::sleep(time);
+    }
+
+    /// Bytes that are used of it.
+    pub(crate) fn used(&self) -> u64 {
+        let stat = rustix::fs::statvfs(&self.mount).expect("it is mounted");
+        (stat.f_blocks - stat.f_bfree) * stat.f_frsize
+    }
+
     /// Turns the machine on again. Whatever used the file system must have ended.
     pub(crate) fn restart(&self) {
         self.unmount().expect("nobody uses it any more");
         self.try_mount().expect("ext4 recovers from its journal");
+    }
+}
+
+/// A file system that takes no writes, until this is dropped.
+struct Frozen<'a>(&'a Path);
+
+impl<'a> Frozen<'a> {
+    fn new(mount: &'a Path) -> Self {
+        run("fsfreeze", &["--freeze", text(mount)]).expect("the file system freezes");
+        Self(mount)
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        run("fsfreeze", &["--unfreeze", text(self.0)]).expect("it thaws");
     }
 }
 

@@ -76,8 +76,8 @@ fn guid(delivery: &Value) -> String {
     guid.expect("an id").to_owned()
 }
 
-/// Those that a provider sent: a pipeline may be found by listing, too, while its delivery is on
-/// its way.
+/// Those that a provider sent. With a wrong clock a pipeline does not look as if it had just
+/// changed: it may be found by listing, too, while its delivery is on its way.
 fn sent(stored: &[Value]) -> impl Iterator<Item = &Value> {
     stored.iter().filter(|it| !guid(it).starts_with("found:"))
 }

@@ -30,6 +30,8 @@ mod operated_many;
 mod power;
 mod pressure;
 mod renewed;
+mod rotated_many;
+mod soak;
 mod stopped;
 mod traced;
 mod writer;

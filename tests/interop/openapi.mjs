@@ -10,7 +10,16 @@ const root = dirname(require.resolve("@octokit/openapi/package.json"));
 const whole = JSON.parse(readFileSync(join(root, "generated/api.github.com.json"), "utf8"));
 
 const HOOKS = "/repos/{owner}/{repo}/hooks";
-const EXACT = ["/rate_limit", "/repos/{owner}/{repo}", "/user", "/user/repos"];
+const ACTIONS = "/repos/{owner}/{repo}/actions";
+const RUNS = [
+  "/runs",
+  "/runs/{run_id}",
+  "/runs/{run_id}/jobs",
+  "/runs/{run_id}/attempts/{attempt_number}",
+  "/workflows",
+  "/workflows/{workflow_id}/runs",
+].map((path) => ACTIONS + path);
+const EXACT = ["/rate_limit", "/repos/{owner}/{repo}", "/user", "/user/repos", ...RUNS];
 const kept = Object.keys(whole.paths).filter(
   (path) => EXACT.includes(path) || path === HOOKS || path.startsWith(HOOKS + "/"),
 );

@@ -71,6 +71,21 @@ fn play_request(stand: &Stand, id: u64, number: u64) {
     }
 }
 
+/// A pipeline of GitLab's with children, and one of these with a child of its own.
+fn play_family(stand: &Stand) {
+    let (name, gitlab) = (stand.target.full_name.as_str(), stand.simulator.gitlab());
+    gitlab.play_pipeline(name, &PipelineSpec::new(20, "success"));
+    for (id, parent, job, status) in [
+        (21, 20, 501, "failed"),
+        (22, 20, 502, "success"),
+        (23, 22, 503, "failed"),
+    ] {
+        let mut child = PipelineSpec::new(id, status).started_by(name, parent, job);
+        child.variables = vec![("PART".to_owned(), format!("number {job}"))];
+        gitlab.play_pipeline(name, &child);
+    }
+}
+
 /// Plays one again: it passes.
 fn play_again(stand: &Stand, id: u64) {
     let name = stand.target.full_name.as_str();
@@ -134,6 +149,9 @@ async fn a_found_run_means_what_its_events_meant(stand: Stand) {
     play(stand, 7, "failed");
     play_at(stand, 8, "success", "other");
     play_request(stand, 9, 5);
+    if stand.kind == ProviderKind::Gitlab {
+        play_family(stand);
+    }
     case.settle();
     // The last event of each run, and each failed job that is an event of its own.
     let mut told: BTreeMap<(u64, Vec<u64>), Decoded> = BTreeMap::new();
@@ -173,6 +191,7 @@ async fn a_found_run_means_what_its_events_meant(stand: Stand) {
         let mut expected = told[&(run.provider_run_id, key)].clone();
         // The message of a pipeline's commit is that of its jobs, which are not read if it passed.
         let has_passed = run.status == RunStatus::Completed(Conclusion::Success);
+        let has_passed = has_passed && run.parent.is_none();
         if let (Event::Run(run), true) = (&mut expected.event, has_passed)
             && stand.kind == ProviderKind::Gitlab
         {

@@ -5,7 +5,7 @@ use crate::stand::Stand;
 use hookherd::app::SystemClock;
 use hookherd::domain::lifecycle::Failure;
 use hookherd::domain::time::Clock;
-use hookherd::provider::{LogRead, LoggedPayload, Redelivered, Unsent};
+use hookherd::provider::{Found, LogRead, LoggedPayload, Redelivered, Unsent};
 use hookherd::simulator::{Misbehaviour, PipelineSpec, RunSpec};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -65,7 +65,7 @@ async fn github_a_loss_of_access_is_not_taken_for_a_loss_of_payloads() {
 
 #[actix_web::test]
 async fn github_a_search_of_more_than_a_thousand_runs_is_continued() {
-    let stand = Stand::github();
+    let stand = Stand::patient_github();
     let github = stand.simulator.github();
     for number in 0..1150 {
         if number % 50 == 0 {
@@ -182,8 +182,28 @@ async fn gitlab_says_why_it_does_not_send_again() {
     case.receiver.stop().await;
 }
 
+/// The ids of the pipelines that are found, page by page.
+async fn pipelines_found(stand: &Stand) -> Vec<u64> {
+    let since = SystemClock.now().minus(Duration::from_hours(1));
+    let (hooks, access, known) = (&stand.hooks, &stand.access, stand.known());
+    let (mut all, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let page = hooks.runs_since(access, &known, since, cursor.as_deref());
+        let page = page.await.expect("they can be listed");
+        let id_of = |found: &Found| -> u64 {
+            let id = found.delivery_id.split(':').nth(2);
+            id.expect("an id").parse().expect("a number")
+        };
+        all.extend(page.runs.iter().map(id_of));
+        cursor = page.next;
+        if cursor.is_none() {
+            return all;
+        }
+    }
+}
+
 #[actix_web::test]
-async fn gitlab_children_of_pipelines_are_left_to_their_parents() {
+async fn gitlab_children_are_found_with_their_parents_and_what_others_started_is_not() {
     let stand = Stand::gitlab();
     let gitlab = stand.simulator.gitlab();
     gitlab.play_pipeline(PROJECT, &PipelineSpec::new(1, "failed"));
@@ -192,21 +212,58 @@ async fn gitlab_children_of_pipelines_are_left_to_their_parents() {
     let mut downstream = PipelineSpec::new(3, "failed").started_by("other/app", 1, 77);
     downstream.source = "pipeline".into();
     gitlab.play_pipeline(PROJECT, &downstream);
-    let since = SystemClock.now().minus(Duration::from_hours(1));
+    // Its parent was deleted.
+    let orphan = PipelineSpec::new(5, "failed").started_by(PROJECT, 4, 78);
+    gitlab.play_pipeline(PROJECT, &orphan);
+    assert_eq!(pipelines_found(&stand).await, [1, 2]);
     let (hooks, access, known) = (&stand.hooks, &stand.access, stand.known());
-    let page = hooks.runs_since(access, &known, since, None).await;
-    let ids: Vec<String> = page
-        .expect("they can be listed")
-        .runs
-        .into_iter()
-        .map(|found| found.delivery_id)
-        .collect();
-    assert_eq!(ids.len(), 1);
-    assert!(ids[0].starts_with("found:pipeline:1:"), "{ids:?}");
-    for id in [2, 3] {
-        let child = hooks.run(access, &known, id).await;
-        assert_eq!(child, Ok(Vec::new()));
+    for (id, count) in [(1, 1), (2, 1), (3, 0), (5, 0)] {
+        let found = hooks.run(access, &known, id).await;
+        assert_eq!(found.expect("it can be read").len(), count, "{id}");
     }
+    let latest = hooks.latest_runs(access, &known).await;
+    let latest = latest.expect("they can be listed");
+    assert_eq!(latest.len(), 2, "a first connect finds children, too");
+}
+
+/// Many children of many pipelines: a list for each page of ten, and for each its detail, its jobs
+/// and its variables; for each pipeline two lists and its trigger jobs.
+#[actix_web::test]
+async fn gitlab_children_cost_a_bounded_number_of_calls() {
+    const PARENTS: u64 = 15;
+    let stand = Stand::gitlab();
+    let gitlab = stand.simulator.gitlab();
+    for number in 0..PARENTS {
+        let id = 10 * number + 1;
+        gitlab.play_pipeline(PROJECT, &PipelineSpec::new(id, "success"));
+        for child in 1..=2 {
+            let spec = PipelineSpec::new(id + child, "failed");
+            let spec = spec.started_by(PROJECT, id, 1000 + id + child);
+            gitlab.play_pipeline(PROJECT, &spec);
+        }
+    }
+    let found = pipelines_found(&stand).await;
+    assert_eq!(found.len() as u64, 3 * PARENTS);
+    let calls = |operation: &str| stand.simulator.requests(operation);
+    // A family may stand on two pages.
+    let pages = 3 * PARENTS / 10 + 2;
+    assert!(calls("gitlab.pipeline_bridges") <= 2 * (PARENTS + pages));
+    assert!(calls("gitlab.list_pipelines") <= pages + 2 * (PARENTS + pages));
+    assert_eq!(calls("gitlab.pipeline_variables"), 2 * PARENTS);
+}
+
+/// Only those who may read the variables of a pipeline get them; the rest is still found.
+#[actix_web::test]
+async fn gitlab_children_are_found_without_the_right_to_read_variables() {
+    let stand = Stand::gitlab();
+    let gitlab = stand.simulator.gitlab();
+    gitlab.play_pipeline(PROJECT, &PipelineSpec::new(1, "success"));
+    let child = PipelineSpec::new(2, "failed").started_by(PROJECT, 1, 77);
+    gitlab.play_pipeline(PROJECT, &child);
+    let fault = Misbehaviour::FailBefore(403);
+    let faults = stand.simulator.faults();
+    faults.next("gitlab.pipeline_variables", fault);
+    assert_eq!(pipelines_found(&stand).await, [1, 2]);
 }
 
 #[actix_web::test]

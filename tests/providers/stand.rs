@@ -35,8 +35,10 @@ macro_rules! both {
 
 /// Who has the repository.
 const OWNER: &str = "ann";
-/// Longest wait for one answer.
+/// Longest wait for one answer: short, because some never come.
 const CALL_TIMEOUT: Duration = Duration::from_millis(700);
+/// The same where all come, and some are large.
+const PATIENT: Duration = Duration::from_secs(30);
 
 /// A hook, as the simulator's owner sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,14 +70,19 @@ fn somebody() -> reqwest::Client {
 
 impl Stand {
     pub(crate) fn github() -> Self {
-        Self::new(ProviderKind::Github)
+        Self::new(ProviderKind::Github, CALL_TIMEOUT)
+    }
+
+    /// The same with all the time that a large answer takes.
+    pub(crate) fn patient_github() -> Self {
+        Self::new(ProviderKind::Github, PATIENT)
     }
 
     pub(crate) fn gitlab() -> Self {
-        Self::new(ProviderKind::Gitlab)
+        Self::new(ProviderKind::Gitlab, CALL_TIMEOUT)
     }
 
-    fn new(kind: ProviderKind) -> Self {
+    fn new(kind: ProviderKind, call_timeout: Duration) -> Self {
         let simulator = Simulator::start(&SimulatorConfig::default()).expect("a simulator");
         let (api_url, name) = match kind {
             ProviderKind::Github => (simulator.api_url(), "ann/app"),
@@ -96,7 +103,7 @@ impl Stand {
         let mut config = HttpConfig::new(api_url.parse().expect("a URL"));
         config.write_pause = Duration::ZERO;
         config.retry_wait = Duration::from_millis(1);
-        config.call_timeout = CALL_TIMEOUT;
+        config.call_timeout = call_timeout;
         let host = "provider.example".parse().expect("a host");
         let instance = Instance {
             provider: kind,

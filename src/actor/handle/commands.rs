@@ -1,4 +1,4 @@
-//! Commands: each is stored first, and whoever asks waits a while for its outcome.
+//! Commands: each is stored first, and who asks waits a while for its outcome.
 
 use super::Actors;
 use crate::actor::connection::{Cause, Leaving, Waiter};
@@ -25,7 +25,15 @@ fn ended(command: Command) -> Result<Command, CommandError> {
             CommandKind::Acknowledge(_) | CommandKind::Resolve(_) | CommandKind::Replay(_) => {
                 CommandError::NoSuchSubject
             }
-            _ => CommandError::NoSuchConnection,
+            CommandKind::SetEnabled(_)
+            | CommandKind::SetEvents(_)
+            | CommandKind::Disconnect { .. }
+            | CommandKind::Check
+            | CommandKind::Ping
+            | CommandKind::Recreate
+            | CommandKind::RotateSecret
+            | CommandKind::ReplaceExisting(_)
+            | CommandKind::Reconcile => CommandError::NoSuchConnection,
         }),
         CommandState::Failed { code, .. } => Err(CommandError::NotNow(code.meaning())),
     }
@@ -74,7 +82,7 @@ impl Actors {
         self.as_stored(command).await
     }
 
-    /// The outcome of a command that nobody told its waiter. Either it was carried out before the
+    /// The outcome of a command whose waiter got no answer. Either it was carried out before the
     /// wait was registered; or it still has to be: the actor has panicked, or works elsewhere.
     async fn as_stored(&self, command: Command) -> Result<Command, CommandError> {
         let stored = self.services.ports.store.command(command.id).await?;

@@ -63,9 +63,9 @@ pub(super) fn bodies() -> [(&'static str, Value); 5] {
             "webhook_events": events,
         } })
     };
-    let not_all = json!({ "items": { "pattern": "^[a-z_]{1,100}$" } });
+    let not_all = json!({ "type": "array", "items": { "pattern": "^[a-z_]{1,100}$" } });
     let of_github = json!({ "anyOf": [{ "const": ["*"] }, not_all] });
-    let of_gitlab = json!({ "items": { "enum": gitlab::EVENTS } });
+    let of_gitlab = json!({ "type": "array", "items": { "enum": gitlab::EVENTS } });
     let github = json!({ "enum": ["github", null] });
     let github = connect(&github, OWNER_AND_NAME, of_github.clone());
     let mut gitlab = connect(&json!({ "const": "gitlab" }), FULL_NAME, of_gitlab);

@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) details_down: Option<Failing>,
     /// What is said to a request to send again.
     pub(super) redelivers: Result<Redelivered, Failing>,
+    /// The runs that are listed.
+    pub(super) found: Vec<Found>,
     /// How often each operation was called, and the attempts whose payloads were read.
     pub(super) calls: BTreeMap<&'static str, u64>,
     pub(super) read: Vec<u64>,
@@ -76,6 +78,7 @@ impl FakeLog {
             down: None,
             details_down: None,
             redelivers: Ok(Redelivered::Refused(Unsent::Gone)),
+            found: Vec::new(),
             calls: BTreeMap::new(),
             read: Vec::new(),
             redelivered: Vec::new(),
@@ -235,7 +238,8 @@ impl Logs for FakeLog {
     ) -> Calling<'a, RunsPage> {
         Box::pin(async move {
             self.call("runs_since").await?;
-            Ok(RunsPage::default())
+            let runs = self.state.lock().found.clone();
+            Ok(RunsPage { runs, next: None })
         })
     }
 

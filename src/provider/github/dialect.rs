@@ -14,7 +14,7 @@ use crate::provider::meter::{Cost, Limit};
 use crate::provider::outbound::{HookSpec, ProviderError};
 use crate::provider::session::Session;
 use crate::provider::ticket::Left;
-use reqwest::Method;
+use reqwest::{Method, Url};
 use std::time::Duration;
 
 /// GitHub's dialect.
@@ -66,7 +66,7 @@ impl Dialect for GithubDialect {
 
     type Hook = wire::HookBody;
 
-    fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    fn limit(_: &Url, answer: &Answer, now: Timestamp) -> Option<Duration> {
         errors::limit(answer, now)
     }
 

@@ -15,7 +15,7 @@ use crate::provider::meter::{Cost, Limit};
 use crate::provider::outbound::{HookSpec, ProviderError};
 use crate::provider::session::Session;
 use crate::provider::ticket::Left;
-use reqwest::Method;
+use reqwest::{Method, Url};
 use std::time::Duration;
 
 /// GitLab's dialect, with the recent test deliveries and resends. GitLab counts them apart.
@@ -62,8 +62,8 @@ impl Dialect for GitlabDialect {
 
     type Hook = wire::HookBody;
 
-    fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
-        errors::limit(answer, now)
+    fn limit(url: &Url, answer: &Answer, now: Timestamp) -> Option<Duration> {
+        errors::limit(answer, now).filter(|_| !errors::is_limit_of_one_hook(url, answer))
     }
 
     fn remaining(answer: &Answer, now: Timestamp) -> Option<Left> {

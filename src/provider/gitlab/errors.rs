@@ -11,6 +11,7 @@ use crate::provider::errors::{
 use crate::provider::http::Answer;
 use crate::provider::outbound::ProviderError;
 use crate::provider::ticket::Left;
+use reqwest::{StatusCode, Url};
 use std::time::Duration;
 
 /// GitLab's name, and the URL of its API.
@@ -78,6 +79,21 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
         403 if Problem::of(answer).0.is_none() => Some(named().unwrap_or(BAN_WAIT)),
         _ => None,
     }
+}
+
+/// The wait that an answer asks for.
+pub(super) fn wait(answer: &Answer) -> Duration {
+    let named = seconds(answer, "retry-after");
+    named.map_or(LIMIT_WAIT, |s| Duration::from_secs(s.max(1)))
+}
+
+/// Whether a 429 is GitLab's limit on test deliveries or resends of one hook: other calls are
+/// allowed. The limit of a token comes in plain text, from another part of GitLab.
+/// Source: GitLab's documentation, "Rate limits" and "Project webhooks API".
+pub(super) fn is_limit_of_one_hook(url: &Url, answer: &Answer) -> bool {
+    let mut parts = url.path_segments().into_iter().flatten();
+    let is_of_one = parts.any(|part| part == "test" || part == "resend");
+    is_of_one && answer.status == StatusCode::TOO_MANY_REQUESTS && Problem::of(answer).0.is_some()
 }
 
 /// The error for a refusal.

@@ -108,6 +108,7 @@ pub(super) async fn ping(
             200..=299 => return Ok(Pinged::Sent),
             400 | 422 if NOTHING_TO_SHOW.iter().any(|words| problem.says(words)) => {}
             422 => return Err(not_taken()),
+            429 => return Err(too_many(errors::wait(&answer))),
             // The hook existed just before, so the route is missing: GitLab before 16.11.
             404 => return Ok(Pinged::Untestable),
             // An event that this version cannot test.

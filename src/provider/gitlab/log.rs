@@ -221,6 +221,7 @@ pub(super) async fn redeliver(
     let refused = |why| Ok(Ok(Redelivered::Refused(why)));
     match answer.status.as_u16() {
         200..=299 => Ok(Ok(Redelivered::Sent)),
+        429 => Err(too_many(errors::wait(&answer))),
         422 => {
             let known = REFUSALS.iter().find(|(part, _)| problem.says(part));
             refused(known.map_or(Unsent::Unreached, |(_, why)| *why))

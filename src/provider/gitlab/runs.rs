@@ -5,12 +5,16 @@
 //!
 //! - the pipeline: its detail; times with fractions of a second there, whole seconds in events. The
 //!   decoder counts in seconds, so they are cut;
-//! - its jobs: their list, for pipelines that failed or still run. Others need none;
+//! - its jobs: their list, for pipelines that failed or still run, and for children, which are
+//!   distinguished by their jobs. Others need none;
 //! - the commit: that of a job;
 //! - the merge request: read by the number in the pipeline's ref;
-//! - the variables, and which pipeline started a child or a downstream one: nowhere. Such pipelines
-//!   are left out (lists do not even have children), because a child without its parent would count
-//!   as another workflow's run.
+//! - which pipeline started a child: the trigger jobs of its parent, see [`children`];
+//! - which one started a downstream pipeline of another project: nowhere. Such pipelines are left
+//!   out, because without its parent one would count as another workflow's run.
+
+mod children;
+mod listed;
 
 use super::decode::PIPELINE_EVENT;
 use super::dialect::{GitlabDialect, Talk};
@@ -19,12 +23,12 @@ use crate::domain::delivery::Payload;
 use crate::domain::repo::Repository;
 use crate::domain::time::Timestamp;
 use crate::provider::access::ProviderError;
-use crate::provider::dialect::{Asked, Dialect};
-use crate::provider::http::Answer;
+use crate::provider::dialect::Dialect;
 use crate::provider::logs::{Found, RunsPage};
 use crate::provider::payload::moment_of;
 use crate::provider::reading::written;
-use serde::Deserialize;
+use children::{CHILDREN, Families};
+use listed::{ListedBody, get, get_if_there, pipelines_path};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,61 +41,10 @@ const PAGE_MAX: u32 = 1_000_000;
 /// Recent pipelines that are looked at for the latest of each branch, and most of those.
 const RECENT: u32 = 100;
 const LATEST_MAX: usize = 30;
+/// The cursor of a page of children.
+const CHILDREN_PAGE: &str = "children:";
 /// The prefix of a ref that stands for a merge request.
 const MERGE_REQUEST_REF: &str = "refs/merge-requests/";
-
-/// A pipeline in a list.
-#[derive(Clone, Debug, Deserialize)]
-struct ListedBody {
-    id: u64,
-    status: Option<String>,
-    source: Option<String>,
-    #[serde(rename = "ref")]
-    git_ref: Option<String>,
-}
-
-impl ListedBody {
-    /// Whether another pipeline started it.
-    fn is_child(&self) -> bool {
-        let source = self.source.as_deref();
-        matches!(source, Some("parent_pipeline" | "pipeline"))
-    }
-
-    fn is_over(&self) -> bool {
-        let status = self.status.as_deref();
-        matches!(status, Some("success" | "failed" | "canceled" | "skipped"))
-    }
-}
-
-fn pipelines_path(repository: &Repository) -> String {
-    format!("projects/{}/pipelines", repository.id)
-}
-
-async fn get(
-    s: &mut Talk<'_>,
-    path: &str,
-    repository: &Repository,
-) -> Result<Answer, ProviderError> {
-    let answer = s.get(s.url(path)).await?;
-    match answer.status.as_u16() {
-        200 => Ok(answer),
-        _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
-    }
-}
-
-/// The same; `None` when there is no such thing.
-async fn get_if_there(
-    s: &mut Talk<'_>,
-    path: &str,
-    repository: &Repository,
-) -> Result<Option<Value>, ProviderError> {
-    let answer = s.get(s.url(path)).await?;
-    match answer.status.as_u16() {
-        200 => errors::parse(&answer).map(Some),
-        404 => Ok(None),
-        _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
-    }
-}
 
 /// A time in whole seconds, as events write it.
 fn cut(time: &Value) -> Value {
@@ -176,11 +129,13 @@ async fn merge_request(
     Ok(Value::Object(kept.collect()))
 }
 
-/// The event of a pipeline's present state; `None` when it was deleted, or is another's child.
+/// The event of a pipeline's present state; `None` when it was deleted, or it is not known which
+/// pipeline started it.
 async fn event(
     s: &mut Talk<'_>,
     id: u64,
     repository: &Repository,
+    families: &mut Families,
 ) -> Result<Option<Found>, ProviderError> {
     let path = format!("{}/{id}", pipelines_path(repository));
     let Some(detail) = get_if_there(s, &path, repository).await? else {
@@ -188,11 +143,19 @@ async fn event(
     };
     let listed: ListedBody = serde_json::from_value(detail.clone())
         .map_err(|_| errors::bad_answer("not the expected JSON"))?;
-    if listed.is_child() {
+    if listed.is_downstream() {
         return Ok(None);
     }
+    let (mut source, mut variables) = (Value::Null, json!([]));
+    if listed.is_child() {
+        match families.source(s, &listed, repository).await? {
+            Some(found) => source = found,
+            None => return Ok(None),
+        }
+        variables = children::variables(s, id, repository).await?;
+    }
     let status = listed.status.clone().unwrap_or_default();
-    let needs_jobs = !listed.is_over() || status == "failed";
+    let needs_jobs = !listed.is_over() || status == "failed" || listed.is_child();
     let (builds, commit) = if needs_jobs {
         jobs(s, id, repository).await?
     } else {
@@ -216,9 +179,9 @@ async fn event(
             "tag": detail["tag"], "sha": detail["sha"], "source": detail["source"],
             "status": status, "created_at": cut(&detail["created_at"]),
             "started_at": cut(&detail["started_at"]), "finished_at": cut(&detail["finished_at"]),
-            "url": detail["web_url"],
+            "url": detail["web_url"], "variables": variables,
         },
-        "merge_request": merge_request,
+        "merge_request": merge_request, "source_pipeline": source,
         "user": { "username": detail["user"]["username"], "name": detail["user"]["name"] },
         "project": {
             "id": repository.id.0, "path_with_namespace": repository.full_name.as_str(),
@@ -241,37 +204,67 @@ async fn events(
     listed: &[ListedBody],
     repository: &Repository,
 ) -> Result<Vec<Found>, ProviderError> {
-    let mut all = Vec::new();
-    for pipeline in listed.iter().filter(|pipeline| !pipeline.is_child()) {
-        all.extend(event(s, pipeline.id, repository).await?);
+    let (mut all, mut families) = (Vec::new(), Families::default());
+    for pipeline in listed.iter().filter(|it| !it.is_downstream()) {
+        all.extend(event(s, pipeline.id, repository, &mut families).await?);
     }
     Ok(all)
 }
 
 /// By id, the highest first: what is created or changed meanwhile pushes others to later pages, and
-/// nothing to earlier ones.
+/// nothing to earlier ones. After the last page come those of children.
 pub(super) async fn since(
     s: &mut Talk<'_>,
     repository: &Repository,
     since: Timestamp,
     cursor: Option<&str>,
 ) -> Result<RunsPage, ProviderError> {
-    let page = cursor.and_then(|page| page.parse().ok());
+    let of_children = cursor.and_then(|cursor| cursor.strip_prefix(CHILDREN_PAGE));
+    let page = of_children.or(cursor).and_then(|page| page.parse().ok());
     let page: u32 = page
         .filter(|page| (1..=PAGE_MAX).contains(page))
         .unwrap_or(1);
-    let path = format!(
+    let mut path = format!(
         "{}?updated_after={}&order_by=id&sort=desc&per_page={PER_PAGE}&page={page}",
         pipelines_path(repository),
         written(since)
     );
+    if of_children.is_some() {
+        path = format!("{path}&{CHILDREN}");
+    }
     let answer = get(s, &path, repository).await?;
-    let listed: Vec<ListedBody> = errors::parse(&answer)?;
-    let has_next = GitlabDialect::has_next(&answer);
+    let mut listed: Vec<ListedBody> = errors::parse(&answer)?;
+    // A version that does not know this source lists all others again.
+    listed.retain(|pipeline| pipeline.is_child() == of_children.is_some());
+    let next = match (of_children, GitlabDialect::has_next(&answer)) {
+        (None, true) => Some((page + 1).to_string()),
+        (None, false) => Some(format!("{CHILDREN_PAGE}1")),
+        (Some(_), true) if !listed.is_empty() => Some(format!("{CHILDREN_PAGE}{}", page + 1)),
+        (Some(_), _) => None,
+    };
     Ok(RunsPage {
         runs: events(s, &listed, repository).await?,
-        next: has_next.then(|| (page + 1).to_string()),
+        next,
     })
+}
+
+/// The children of these pipelines, of the last ones that were created.
+async fn children_of(
+    s: &mut Talk<'_>,
+    parents: &[ListedBody],
+    repository: &Repository,
+) -> Result<Vec<ListedBody>, ProviderError> {
+    let path = format!(
+        "{}?order_by=id&sort=desc&per_page={RECENT}&{CHILDREN}",
+        pipelines_path(repository)
+    );
+    let answer = get(s, &path, repository).await?;
+    let mut listed: Vec<ListedBody> = errors::parse(&answer)?;
+    let commits: BTreeSet<_> = parents.iter().filter_map(|p| p.sha.as_deref()).collect();
+    let is_of_them = |p: &ListedBody| p.sha.as_deref().is_some_and(|sha| commits.contains(sha));
+    listed.retain(|pipeline| pipeline.is_child() && is_of_them(pipeline));
+    listed.truncate(LATEST_MAX);
+    Ok(listed)
 }
 
 /// The latest of each ref and source: the last finished one, and those that are not finished yet.
@@ -322,6 +315,9 @@ pub(super) async fn of_each_branch(
     let mut seen = BTreeSet::new();
     chosen.retain(|pipeline| !pipeline.is_child() && seen.insert(pipeline.id));
     chosen.truncate(LATEST_MAX);
+    let mut children = children_of(s, &chosen, repository).await?;
+    // A child is in the place that its parent has.
+    chosen.append(&mut children);
     events(s, &chosen, repository).await
 }
 
@@ -330,7 +326,7 @@ pub(super) async fn one(
     repository: &Repository,
     run: u64,
 ) -> Result<Vec<Found>, ProviderError> {
-    let found = event(s, run, repository).await?;
+    let found = event(s, run, repository, &mut Families::default()).await?;
     if found.is_none() {
         // Gone, or not for this token: the list shows which.
         let path = format!("{}?per_page=1", pipelines_path(repository));

@@ -179,6 +179,8 @@ fn act(state: &mut State, asked: &Asked<'_>, parts: &[String]) -> Step {
         Operation::ListPipelines
         | Operation::GetPipeline
         | Operation::PipelineJobs
+        | Operation::PipelineBridges
+        | Operation::PipelineVariables
         | Operation::MergeRequest => Step::Say(match projects::find(state, asked, named(parts)) {
             Ok(id) => pipelines::act(state, id, asked),
             Err(answer) => answer,

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::lifecycle::Failure;
 use crate::provider::{Pinged, ProviderError};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// A server whose hook 9 hears `events`, with these answers to tests by trigger.
 async fn testing(events: &[&str], answers: &[(&'static str, u16, Value)]) -> Server {
@@ -103,6 +104,19 @@ async fn no_more_than_five_tests_a_minute_are_asked_for() {
     assert!((50..=60).contains(&after.as_secs()), "{after:?}");
     assert_eq!(tests(&server), 5);
     // Everything else goes on.
+    gitlab.repository(&access, &target).await.unwrap().unwrap();
+}
+
+/// Another process has asked, or this one before it was killed.
+#[tokio::test]
+async fn the_limit_of_tests_is_none_of_the_tokens() {
+    let often = json!({"message": {"error": "This endpoint has been requested too many times."}});
+    let server = testing(&["push_events"], &[("push_events", 429, often)]).await;
+    let (gitlab, access, target) = (gitlab(&server), access(), target());
+    let error = gitlab.ping(&access, &target, HookId(9)).await.unwrap_err();
+    let after = Some(Duration::from_mins(1));
+    assert_eq!(error.failure, Failure::Retryable { after });
+    assert_eq!((error.code.as_str(), error.hold), ("rate_limited", None));
     gitlab.repository(&access, &target).await.unwrap().unwrap();
 }
 

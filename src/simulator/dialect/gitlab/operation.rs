@@ -23,6 +23,8 @@ operations! {
     ListPipelines "gitlab.list_pipelines";
     GetPipeline "gitlab.get_pipeline";
     PipelineJobs "gitlab.pipeline_jobs";
+    PipelineBridges "gitlab.pipeline_bridges";
+    PipelineVariables "gitlab.pipeline_variables";
     MergeRequest "gitlab.merge_request";
     Unknown "gitlab.unknown";
 }
@@ -43,6 +45,8 @@ impl Operation {
             | Self::ListPipelines
             | Self::GetPipeline
             | Self::PipelineJobs
+            | Self::PipelineBridges
+            | Self::PipelineVariables
             | Self::MergeRequest
             | Self::ListEvents => &["api", "read_api"],
             Self::CreateHook
@@ -75,6 +79,8 @@ impl Operation {
             ("GET", ["projects", _, "pipelines"]) => Self::ListPipelines,
             ("GET", ["projects", _, "pipelines", _]) => Self::GetPipeline,
             ("GET", ["projects", _, "pipelines", _, "jobs"]) => Self::PipelineJobs,
+            ("GET", ["projects", _, "pipelines", _, "bridges"]) => Self::PipelineBridges,
+            ("GET", ["projects", _, "pipelines", _, "variables"]) => Self::PipelineVariables,
             ("GET", ["projects", _, "merge_requests", _]) => Self::MergeRequest,
             _ => Self::Unknown,
         }

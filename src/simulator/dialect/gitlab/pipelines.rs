@@ -5,7 +5,7 @@ use super::asked::Asked;
 use super::operation::Operation;
 use crate::simulator::dialect::answer::{Answer, ok, value_of};
 use crate::simulator::payload::gitlab::api_time;
-use crate::simulator::state::gitlab::{Build, Pipeline, Project, REPORTER, State};
+use crate::simulator::state::gitlab::{Build, MAINTAINER, Pipeline, Project, REPORTER, State};
 use serde_json::{Value, json};
 
 /// What a pipeline is that another one started.
@@ -37,6 +37,16 @@ pub(super) fn act(state: &State, project: u64, asked: &Asked<'_>) -> Answer {
     if asked.operation == Operation::GetPipeline {
         return ok(200, detail(state, of, found));
     }
+    if asked.operation == Operation::PipelineVariables {
+        return match level < MAINTAINER {
+            true => error(403, "403 Forbidden"),
+            false => ok(200, json!(found.variables())),
+        };
+    }
+    if asked.operation == Operation::PipelineBridges {
+        let url = format!("{base}/pipelines/{}/bridges", found.spec.id);
+        return page(bridges(state, of, found), asked.query, &url);
+    }
     let jobs = found.builds.iter().map(|build| job(state, found, build));
     let url = format!("{base}/pipelines/{}/jobs", found.spec.id);
     page(jobs.collect(), asked.query, &url)
@@ -52,6 +62,7 @@ fn list(state: &State, of: &Project, query: &str, url: &str) -> Answer {
             && source
                 .as_deref()
                 .map_or(!is_child, |source| p.spec.source == source)
+            && wanted("sha").is_none_or(|sha| p.sha() == sha)
             && wanted("ref").is_none_or(|name| git_ref(p) == name)
             && (wanted("scope").as_deref() != Some("finished") || p.is_over())
     };
@@ -130,6 +141,25 @@ fn job(state: &State, pipeline: &Pipeline, build: &Build) -> Value {
         value["failure_reason"] = json!(build.spec.failure_reason);
     }
     value
+}
+
+/// The jobs that started other pipelines: none of them is among the jobs.
+fn bridges(state: &State, of: &Project, parent: &Pipeline) -> Vec<Value> {
+    let all = state.projects.values();
+    let pipelines = all.flat_map(|project| project.pipelines.values().map(move |p| (project, p)));
+    let started = pipelines.filter_map(|(project, child)| {
+        let by = child.spec.parent.as_ref()?;
+        let is_it = by.project == of.path && by.pipeline_id == parent.spec.id;
+        is_it.then_some((project, child, by.job_id))
+    });
+    let shown = |(project, child, job_id): (&Project, &Pipeline, u64)| {
+        json!({
+            "id": job_id, "name": format!("start-{job_id}"), "stage": "test",
+            "status": "success", "ref": git_ref(parent), "allow_failure": false,
+            "pipeline": item(state, of, parent), "downstream_pipeline": item(state, project, child),
+        })
+    };
+    started.map(shown).collect()
 }
 
 fn merge_request(of: &Project, pipeline: &Pipeline) -> Value {

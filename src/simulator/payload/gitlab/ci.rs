@@ -30,8 +30,11 @@ impl Build {
 pub(crate) fn play(state: &State, of: &Project, spec: &PipelineSpec) -> (Pipeline, Events) {
     let now_s = state.now_s();
     let builds = spec.jobs.iter().map(|job| Build::new(state, job, now_s, 0));
+    let parent = spec.parent.as_ref().filter(|it| it.project == of.path);
+    let parent = parent.and_then(|it| of.pipelines.get(&it.pipeline_id));
     let mut pipeline = Pipeline {
         spec: spec.clone(),
+        commit: parent.map_or(spec.id, |parent| parent.commit),
         builds: builds.collect(),
         status: "created".into(),
         created_at_s: now_s,
@@ -111,7 +114,14 @@ impl Pipeline {
     }
 
     pub(crate) fn sha(&self) -> String {
-        format!("{:040x}", self.spec.id)
+        format!("{:040x}", self.commit)
+    }
+
+    /// As events list them, and the API.
+    pub(crate) fn variables(&self) -> Vec<Value> {
+        let all = self.spec.variables.iter();
+        all.map(|(key, value)| json!({ "key": key, "value": value }))
+            .collect()
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -147,7 +157,7 @@ impl Pipeline {
                 "created_at": time(self.created_at_s),
                 "finished_at": self.is_over().then(|| time(self.at_s)),
                 "duration": duration_s, "queued_duration": 1, "protected_ref": false,
-                "variables": [],
+                "variables": self.variables(),
                 "url": format!("{base}/{}/-/pipelines/{}", of.path, spec.id),
             },
             "merge_request": self.merge_request(state, of), "user": user,

@@ -78,6 +78,8 @@ pub struct PipelineSpec {
     pub merge_request: Option<MergeRequestSpec>,
     /// The pipeline that started it.
     pub parent: Option<ParentSpec>,
+    /// The variables that it was started with.
+    pub variables: Vec<(String, String)>,
 }
 
 impl PipelineSpec {
@@ -95,6 +97,7 @@ impl PipelineSpec {
             jobs: vec![JobSpec::new("unit", status)],
             merge_request: None,
             parent: None,
+            variables: Vec::new(),
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Build {
 #[derive(Clone, Debug)]
 pub(crate) struct Pipeline {
     pub(crate) spec: PipelineSpec,
+    /// The number of its commit: of a child that of its parent.
+    pub(crate) commit: u64,
     pub(crate) builds: Vec<Build>,
     pub(crate) status: String,
     pub(crate) created_at_s: u64,

@@ -1,0 +1,68 @@
+//! Pipelines as lists have them, and how they are read.
+
+use crate::domain::repo::Repository;
+use crate::provider::access::ProviderError;
+use crate::provider::dialect::Asked;
+use crate::provider::gitlab::dialect::Talk;
+use crate::provider::gitlab::errors;
+use crate::provider::http::Answer;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A pipeline in a list.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ListedBody {
+    pub(super) id: u64,
+    pub(super) status: Option<String>,
+    pub(super) source: Option<String>,
+    #[serde(rename = "ref")]
+    pub(super) git_ref: Option<String>,
+    pub(super) sha: Option<String>,
+}
+
+impl ListedBody {
+    /// Whether another pipeline of its project started it.
+    pub(super) fn is_child(&self) -> bool {
+        self.source.as_deref() == Some("parent_pipeline")
+    }
+
+    /// Whether a pipeline of another project did.
+    pub(super) fn is_downstream(&self) -> bool {
+        self.source.as_deref() == Some("pipeline")
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        let status = self.status.as_deref();
+        matches!(status, Some("success" | "failed" | "canceled" | "skipped"))
+    }
+}
+
+pub(super) fn pipelines_path(repository: &Repository) -> String {
+    format!("projects/{}/pipelines", repository.id)
+}
+
+pub(super) async fn get(
+    s: &mut Talk<'_>,
+    path: &str,
+    repository: &Repository,
+) -> Result<Answer, ProviderError> {
+    let answer = s.get(s.url(path)).await?;
+    match answer.status.as_u16() {
+        200 => Ok(answer),
+        _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+    }
+}
+
+/// The same; `None` when there is no such thing.
+pub(super) async fn get_if_there(
+    s: &mut Talk<'_>,
+    path: &str,
+    repository: &Repository,
+) -> Result<Option<Value>, ProviderError> {
+    let answer = s.get(s.url(path)).await?;
+    match answer.status.as_u16() {
+        200 => errors::parse(&answer).map(Some),
+        404 => Ok(None),
+        _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+    }
+}
