@@ -253,10 +253,15 @@ fn scenario_16_an_archived_repository_is_not_written_to() {
     let is_told = || scene.now()["last_error"]["code"] == "repository_archived";
     scene.stage.wait_until("it says why", is_told);
     scene.stage.wait_for_status(ADMIN, scene.id(), "degraded");
-    let refused = scene.stage.simulator.requests("get_repository");
-    // Retries come slowly.
+    // It is looked at again and again, and not written to.
+    let looks = || scene.stage.simulator.requests("repository");
+    let before = looks();
+    scene
+        .stage
+        .wait_until("more looks", || looks() > before + 3);
     assert_eq!(scene.writes(), writes);
-    assert!(scene.stage.simulator.requests("get_repository") <= refused + 5);
+    let refusals = scene.history().into_iter().filter(|kind| kind == "refused");
+    assert_eq!(refusals.count(), 1, "its owner is told once");
     let reasons = scene.now()["health"]["reasons"].clone();
     let refused = |reason: &Value| reason["code"] == "repository_archived";
     assert!(
@@ -265,5 +270,8 @@ fn scenario_16_an_archived_repository_is_not_written_to() {
             .is_some_and(|all| all.iter().any(refused))
     );
     assert!(!scene.history().contains(&"repaired".to_owned()));
+    github.set_archived(REPOSITORY, false);
+    scene.stage.wait_for_status(ADMIN, scene.id(), "active");
+    assert!(scene.history().contains(&"repaired".to_owned()));
     scene.end();
 }

@@ -258,10 +258,10 @@ fn what_was_signed_long_ago_is_taken_and_has_no_effect() {
 }
 
 #[test]
-fn a_project_is_followed_when_it_moves_and_its_hook_goes_when_it_is_disconnected() {
+fn scenario_15_a_moved_project_is_followed_with_the_same_hook_until_it_is_disconnected() {
     let scene = Scene::set((19, 1));
     let (gitlab, stage) = (scene.stage.simulator.gitlab(), &scene.stage);
-    let moved = "other/place/app";
+    let (moved, hook) = ("other/place/app", scene.hook().id);
     gitlab.rename(PROJECT, moved);
     let follows = || {
         let connection = stage.again(&scene.connection);
@@ -270,6 +270,8 @@ fn a_project_is_followed_when_it_moves_and_its_hook_goes_when_it_is_disconnected
     stage.wait_until("the new name is known", follows);
     gitlab.play_pipeline(moved, &PipelineSpec::new(7, "failed"));
     stage.incident("failure", "open");
+    let ids: Vec<u64> = gitlab.hooks(moved).iter().map(|hook| hook.id).collect();
+    assert_eq!(ids, [hook]);
     stage.disconnect(&scene.connection);
     let gone = || gitlab.hooks(moved).is_empty();
     stage.wait_until("the hook is gone", gone);

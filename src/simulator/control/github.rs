@@ -49,6 +49,14 @@ impl GithubHandle {
         self.emit(new_name, "repository", &body);
     }
 
+    /// Deletes a repository with its hooks. GitHub tells no hook of the repository of it.
+    pub fn delete_repository(&self, full_name: &str) {
+        let mut state = self.0.github();
+        if let Some(id) = state.find(full_name) {
+            state.repositories.remove(&id);
+        }
+    }
+
     /// Makes a repository read-only.
     pub fn archive(&self, full_name: &str) {
         self.set_archived(full_name, true);
