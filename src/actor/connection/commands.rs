@@ -63,9 +63,13 @@ impl Turn {
             }
             is_over?;
         }
-        // Their commands have ended: another process has carried them out, or they were never
-        // stored.
-        self.state.waiters.clear();
+        // Their commands have ended: another process has carried them out, or the first turn of
+        // this actor, or they were never stored. Who disconnects still waits for the hook.
+        let waiters = std::mem::take(&mut self.state.waiters).into_iter();
+        if self.state.call_outstanding() {
+            let leaving = waiters.filter_map(|waiter| waiter.leaving);
+            self.state.leaving.extend(leaving);
+        }
         Ok(())
     }
 

@@ -316,3 +316,66 @@ async fn a_command_that_ends_with_its_connection_before_anybody_waits_for_it_is_
         }
     }
 }
+
+/// A user disconnects between any two steps of a creation: after a commit, and before the step that
+/// follows it.
+#[actix::test]
+async fn scenario_05_a_disconnect_between_any_two_steps_of_a_creation_leaves_no_hook() {
+    let within = Duration::from_hours(1);
+    let refuse = Behaviour::Refuse(Failure::NoAccess, "no_access");
+    for (creation, is_made, is_lost) in [
+        (Behaviour::Act, true, false),
+        (Behaviour::ActThenFail, true, true),
+        (Behaviour::ActThenHang, true, true),
+        (refuse, false, false),
+    ] {
+        let mut steps = 0;
+        loop {
+            let (store, farm) = Farm::faulty();
+            farm.give_credential(ANN).await;
+            farm.provider.next_does(Behaviour::Act); // the look-up
+            farm.provider.next_does(creation.clone());
+            store.breaks(steps, Fault::SaidLate, |_| true);
+            let first = || {
+                farm.store
+                    .connection_ids()
+                    .ready()
+                    .unwrap()
+                    .first()
+                    .copied()
+            };
+            let leaving = async {
+                let is_settled = |id| farm.get(id).lifecycle.phase == Phase::Active;
+                let is_over = || store.strikes() > 0 || first().is_some_and(is_settled);
+                farm.until(is_over).await;
+                store.mend();
+                let is_between = store.strikes() > 0;
+                let id = first().expect("its first commit stores it");
+                let said = farm.disconnect(id, true, within).await;
+                (is_between, said)
+            };
+            let (connected, (is_between, said)) =
+                tokio::join!(farm.actors.connect(Farm::request(ANN)), leaving);
+            let id = connected.unwrap().id;
+            farm.is_gone(id).await;
+            let calls = farm.provider.calls.lock().clone();
+            let at = format!("{creation:?} at {steps}: {said:?} {calls:?}");
+            assert!(farm.provider.hooks.lock().is_empty(), "{at}");
+            // One that is refused is asked for again later.
+            let refusals = usize::from(!is_made);
+            let is_true = match said {
+                Ok(HookOutcome::Deleted) => farm.provider.count("ensure") > refusals,
+                Ok(HookOutcome::NeverMade) => farm.provider.count("ensure") <= refusals,
+                // The answer was lost: the deletion comes after a wait.
+                Ok(HookOutcome::Pending) => is_lost,
+                Ok(HookOutcome::Left) | Err(_) => false,
+            };
+            assert!(is_true, "{at}");
+            if !is_between {
+                break;
+            }
+            steps += 1;
+        }
+        assert!(steps > 2, "{creation:?}: {steps}");
+    }
+}
