@@ -6,6 +6,7 @@ use super::daemon::{REPOSITORY, Stage, killed_when};
 use super::traced::{kill_traced, spawn_to_die_at, strace_is_missing};
 use hookherd::simulator::{Fault, Misbehaviour, RunSpec};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How long the last deliveries may take to fail.
@@ -175,7 +176,12 @@ impl<'a> Play<'a> {
         assert_eq!(stored.len(), all, "a delivery is there twice");
         acknowledged.dedup();
         assert!(acknowledged.iter().all(|guid| stored.contains(guid)));
-        assert_eq!(self.stage.simulator.github().hooks(REPOSITORY).len(), 1);
+        let github = self.stage.simulator.github();
+        assert_eq!(github.hooks(REPOSITORY).len(), 1);
+        // Each hook that was ever made got a ping.
+        let pings = github.deliveries(REPOSITORY);
+        let made: BTreeSet<u64> = pings.iter().map(|delivery| delivery.hook).collect();
+        assert_eq!(made.len(), 1, "it was made once, and adopted: {made:?}");
         Some(true)
     }
 

@@ -6,9 +6,10 @@ use crate::actor::{CommandError, ConnectError, Connections};
 use crate::domain::command::CommandKind;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::Outcome;
+use crate::domain::history::EntryKind;
 use crate::domain::id::HookId;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution};
-use crate::domain::lifecycle::{Desired, Failure, Hook, Phase};
+use crate::domain::lifecycle::{Desired, Failure, Hook};
 use crate::domain::removal::HookOutcome;
 use crate::domain::secret::ProviderToken;
 use std::time::Duration;
@@ -109,19 +110,6 @@ async fn after_a_write_whose_answer_is_lost_what_may_not_have_been_sent_is_liste
 }
 
 #[actix::test]
-async fn a_creation_whose_answer_is_lost_is_adopted_and_never_doubled() {
-    for behaviour in [Behaviour::ActThenFail, Behaviour::ActThenHang] {
-        let farm = Farm::new();
-        farm.give_credential(ANN).await;
-        farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x")); // the look-up
-        farm.provider.next_does(behaviour);
-        let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
-        farm.becomes(connection.id, WebhookStatus::Active).await;
-        assert_eq!(farm.provider.hooks.lock().len(), 1);
-    }
-}
-
-#[actix::test]
 async fn a_hook_that_greeted_us_is_not_doubled_though_its_url_was_edited_and_its_answer_is_lost() {
     let farm = Farm::new();
     farm.give_credential(ANN).await;
@@ -143,23 +131,6 @@ async fn a_hook_that_greeted_us_is_not_doubled_though_its_url_was_edited_and_its
 }
 
 #[actix::test]
-async fn disconnecting_during_a_creation_in_flight_ends_with_no_hook() {
-    let farm = Farm::new();
-    farm.give_credential(ANN).await;
-    farm.provider.next_does(Behaviour::Refuse(RETRYABLE, "x"));
-    farm.provider.next_does(Behaviour::ActThenHang);
-    let connection = farm.actors.connect(Farm::request(ANN)).await.unwrap();
-    assert!(matches!(
-        farm.get(connection.id).lifecycle.phase,
-        Phase::Creating { .. }
-    ));
-    farm.ask(connection.id, CommandKind::Disconnect { delete_hook: true })
-        .await;
-    farm.is_gone(connection.id).await;
-    assert!(farm.provider.hooks.lock().is_empty());
-}
-
-#[actix::test]
 async fn scenario_06_disconnecting_with_the_provider_down_goes_on_in_the_background() {
     let (farm, connection) = Farm::connected().await;
     farm.provider.always_does(Some(Behaviour::Hang));
@@ -169,6 +140,10 @@ async fn scenario_06_disconnecting_with_the_provider_down_goes_on_in_the_backgro
     assert!(refused.is_err(), "for its user it is gone already");
     tokio::time::sleep(Duration::from_hours(7 * 24)).await;
     assert_eq!(farm.provider.hooks.lock().len(), 1);
+    let tries = farm.provider.count("delete");
+    // An outage: the provider is probed, and nothing else is sent.
+    assert!((2..20).contains(&tries), "{tries} in a week");
+    assert_eq!(farm.store.credentials(ANN).ready().unwrap().len(), 1);
     farm.provider.always_does(None);
     farm.is_gone(connection.id).await;
     assert!(farm.provider.hooks.lock().is_empty());
@@ -287,7 +262,12 @@ async fn scenario_13_a_refused_credential_suspends_once_and_a_new_one_resumes() 
     )));
     farm.becomes(connection.id, WebhookStatus::Suspended).await;
     let calls = farm.provider.calls.lock().len();
-    tokio::time::sleep(Duration::from_hours(168)).await;
+    for n in 0..7 {
+        tokio::time::sleep(Duration::from_hours(24)).await;
+        // What its hook sends is verified and processed as before.
+        let outcome = farm.process(&connection, &format!("push {n}")).await;
+        assert_eq!(outcome, Outcome::Recorded);
+    }
     assert_eq!(
         farm.provider.calls.lock().len(),
         calls,
@@ -306,6 +286,30 @@ async fn scenario_13_a_refused_credential_suspends_once_and_a_new_one_resumes() 
         .unwrap();
     farm.becomes(connection.id, WebhookStatus::Active).await;
     assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Resolved);
+}
+
+/// The provider denies access, and does not say that the hook is gone: it is looked at ever more
+/// seldom.
+#[actix::test]
+async fn scenario_13_a_lost_scope_is_told_once_and_looked_at_ever_more_seldom() {
+    let (farm, connection) = Farm::connected().await;
+    let refuse = Behaviour::Refuse(Failure::NoAccess, "insufficient_scope");
+    farm.provider.always_does(Some(refuse));
+    farm.becomes(connection.id, WebhookStatus::Degraded).await;
+    let before = farm.provider.calls.lock().len();
+    tokio::time::sleep(Duration::from_hours(168)).await;
+    let calls = farm.provider.calls.lock().len() - before;
+    assert!((20..100).contains(&calls), "{calls} calls in a week");
+    let history = farm.store.history(connection.id).ready().unwrap().unwrap();
+    let refusals = history.entries.iter();
+    let refusals = refusals.filter(|entry| entry.kind == EntryKind::Refused);
+    assert_eq!(refusals.count(), 1, "{:?}", history.entries);
+    assert_eq!(farm.get(connection.id).lifecycle.hook.id(), Some(HookId(1)));
+    let outcome = farm.process(&connection, "push").await;
+    assert_eq!(outcome, Outcome::Recorded);
+    farm.provider.always_does(None);
+    farm.becomes(connection.id, WebhookStatus::Active).await;
+    assert_eq!(farm.provider.count("ensure"), 1);
 }
 
 #[actix::test]
@@ -439,28 +443,6 @@ async fn rotating_again_before_the_hook_has_the_new_secret_forgets_none_it_may_s
     farm.ask(id, CommandKind::RotateSecret).await;
     farm.until(is_written).await;
     assert_ne!(farm.actors.hook_secrets(&farm.get(id))[0], now[0]);
-}
-
-#[actix::test]
-async fn a_restart_at_any_moment_of_a_creation_ends_with_exactly_one_hook() {
-    for millis in (0..400).step_by(20) {
-        let mut farm = Farm::new();
-        farm.give_credential(ANN).await;
-        let request = farm.actors.connect(Farm::request(ANN));
-        let _ = tokio::time::timeout(Duration::from_millis(millis), request).await;
-        farm.restart().await;
-        let ids = farm.store.connection_ids().ready().unwrap();
-        for id in &ids {
-            farm.until(|| farm.status(*id) == WebhookStatus::Active)
-                .await;
-        }
-        tokio::time::sleep(Duration::from_hours(1)).await;
-        assert_eq!(
-            farm.provider.hooks.lock().len(),
-            ids.len(),
-            "cut at {millis} ms"
-        );
-    }
 }
 
 #[actix::test]
