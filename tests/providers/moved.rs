@@ -161,7 +161,7 @@ impl Scene {
         self.stage.again(&self.connection)
     }
 
-    /// The repository goes to other people, who let nobody of before see it.
+    /// The repository goes to other people, and Ann may not see it any more.
     fn transfer(&self) {
         if self.is_gitlab {
             let gitlab = self.stage.simulator.gitlab();
@@ -200,7 +200,7 @@ impl Scene {
 fn scenario_09_an_edited_url_is_reported_then_mended_and_the_hook_is_the_same(is_gitlab: bool) {
     let scene = Scene::set(is_gitlab);
     let before = scene.hooks();
-    // What is found is reported before it is mended: here nothing can be written for a while.
+    // What is found is reported before it is repaired: here nothing can be written for a while.
     scene.refuse_writes();
     scene.edit_url(before[0].0, ELSEWHERE);
     let is_told = || scene.told("drifted") == 1;
@@ -308,8 +308,8 @@ fn scenario_15_a_repository_transferred_out_of_access_keeps_its_hook_and_says_so
     scene.end();
 }
 
-/// A provider answers 404 to those without rights, too: a deleted repository is not told from one
-/// out of reach. Its connection stays until its user disconnects it.
+/// A provider answers 404 to those without rights, too: a deleted repository looks like one out of
+/// reach. Its connection stays until its user disconnects it.
 fn scenario_16_a_deleted_repository_is_reported_and_its_connection_stays(is_gitlab: bool) {
     let scene = Scene::set(is_gitlab);
     let writes = scene.writes();

@@ -53,6 +53,26 @@ impl World {
         CommandKind::SetEvents(events.iter().map(|event| (*event).to_owned()).collect())
     }
 
+    /// The request to connect a repository.
+    pub fn request(&self, nth: usize, person: usize) -> ConnectRequest {
+        let place = &self.places[nth];
+        let events: &[&str] = match place.provider {
+            ProviderKind::Github => &["push", "workflow_run"],
+            ProviderKind::Gitlab => &["pipeline_events", "push_events"],
+        };
+        ConnectRequest {
+            owner: self.people[person].id,
+            provider: place.provider,
+            host: Some(instance(place.provider).host),
+            full_name: place.name.parse().unwrap(),
+            events: events.iter().map(|event| (*event).to_owned()).collect(),
+            setup_webhook: true,
+            credential: None,
+            adopts: None,
+            replaces: None,
+        }
+    }
+
     pub fn connect(&self, nth: usize, person: usize) {
         let Some(actors) = self.actors() else {
             return;
@@ -62,21 +82,7 @@ impl World {
         if !self.model.borrow_mut().unclear.insert(pair) {
             return;
         }
-        let events: &[&str] = match place.provider {
-            ProviderKind::Github => &["push", "workflow_run"],
-            ProviderKind::Gitlab => &["pipeline_events", "push_events"],
-        };
-        let request = ConnectRequest {
-            owner: who.id,
-            provider: place.provider,
-            host: Some(instance(place.provider).host),
-            full_name: place.name.parse().unwrap(),
-            events: events.iter().map(|event| (*event).to_owned()).collect(),
-            setup_webhook: true,
-            credential: None,
-            adopts: None,
-            replaces: None,
-        };
+        let request = self.request(nth, person);
         self.note(format!("{} connects {}", who.login, place.name));
         let (model, book) = (Rc::clone(&self.model), Rc::clone(&self.book));
         let truth = Arc::clone(&self.truth);

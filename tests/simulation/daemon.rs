@@ -45,18 +45,19 @@ pub fn instance(provider: ProviderKind) -> Instance {
 pub const CHECK_EVERY: Duration = Duration::from_mins(5);
 pub const PING_EVERY: Duration = Duration::from_mins(20);
 pub const RECONCILE_EVERY: Duration = Duration::from_mins(15);
-const RETRY_MAX: Duration = Duration::from_mins(4);
+/// The first wait after a failure, and the longest.
+pub const RETRY_FIRST: Duration = Duration::from_secs(2);
+pub const RETRY_MAX: Duration = Duration::from_mins(4);
+/// The first wait after one that a person has to correct. The longest is twice the other.
+pub const SLOW_RETRY_FIRST: Duration = Duration::from_mins(1);
 
 fn settings() -> Settings {
-    let backoff = |initial_s, cap| Backoff {
-        initial: Duration::from_secs(initial_s),
-        cap,
-    };
+    let backoff = |initial, cap| Backoff { initial, cap };
     Settings {
         check_interval: CHECK_EVERY,
         ping_interval: PING_EVERY,
-        retry: backoff(2, RETRY_MAX),
-        slow_retry: backoff(60, 2 * RETRY_MAX),
+        retry: backoff(RETRY_FIRST, RETRY_MAX),
+        slow_retry: backoff(SLOW_RETRY_FIRST, 2 * RETRY_MAX),
         arbiters: 0,
         ..Settings::default()
     }

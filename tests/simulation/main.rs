@@ -11,14 +11,18 @@ mod acts;
 mod asking;
 mod chance;
 mod clock;
+mod creation;
 mod daemon;
+mod leaving;
 mod meddling;
 mod model;
 mod network;
+mod scene;
 mod verdict;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use world::World;
 
@@ -50,17 +54,31 @@ struct Played {
     history: Vec<String>,
 }
 
-fn play(seed: u64) -> Played {
+/// Runs something in virtual time.
+fn in_virtual_time<T>(story: impl Future<Output = T>) -> T {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_all().start_paused(true);
         builder.build().expect("a runtime")
     };
-    let system = actix::System::with_tokio_rt(runtime);
+    actix::System::with_tokio_rt(runtime).block_on(story)
+}
+
+/// Plays a story in virtual time, on a thread of its own.
+fn virtually<T: Send, F: Future<Output = T>>(story: impl FnOnce() -> F + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let playing = thread.spawn_scoped(scope, || in_virtual_time(story()));
+        let played = playing.expect("a thread").join();
+        played.unwrap_or_else(|cause| resume_unwind(cause))
+    })
+}
+
+fn play(seed: u64) -> Played {
     let book = std::rc::Rc::<std::cell::RefCell<Vec<String>>>::default();
     let kept = std::rc::Rc::clone(&book);
     let playing = catch_unwind(AssertUnwindSafe(|| {
-        system.block_on(async move {
+        in_virtual_time(async move {
             let mut world = World::new(seed).await;
             while world.steps() < STEPS {
                 world.act().await;

@@ -95,6 +95,8 @@ pub struct Network {
     pub inbound_delay: Cell<Duration>,
     /// Of so many deliveries, the answer to one does not come back; 0 for none.
     pub loses_answers: Cell<u64>,
+    /// The next request to create a hook arrives so late.
+    pub late_creation: Cell<Option<Duration>>,
     pub door: RefCell<Option<Rc<Door>>>,
     pub requests: RefCell<Vec<Request>>,
     /// Deliveries that were answered 2xx, and how often.
@@ -117,6 +119,7 @@ impl Network {
             is_inbound_down: Cell::new(false),
             inbound_delay: Cell::new(Duration::from_millis(200)),
             loses_answers: Cell::new(0),
+            late_creation: Cell::new(None),
             door: RefCell::new(None),
             requests: RefCell::default(),
             accepted: RefCell::default(),
@@ -155,7 +158,10 @@ impl Network {
     }
 
     async fn carry(&self, request: reqwest::Request, is_cut: &AtomicBool, answer: Answer) {
-        let (there, back) = (self.latency(80), self.latency(80));
+        let (mut there, back) = (self.latency(80), self.latency(80));
+        if is_creation(request.method().as_str(), request.url().path()) {
+            there = self.late_creation.take().unwrap_or(there);
+        }
         let is_lost_with_sender = self.chance.one_in(2);
         tokio::time::sleep(there).await;
         if self.is_outbound_down.get() {
@@ -274,6 +280,11 @@ impl Network {
         self.note(&format!("  {event} {id} -> {shown:?}"));
         sent.ended(Outcome { took, ..outcome });
     }
+}
+
+/// Whether a request is to create a hook.
+pub fn is_creation(method: &str, path: &str) -> bool {
+    method == "POST" && path.ends_with("/hooks")
 }
 
 /// The hook key in the URL of a delivery for us.

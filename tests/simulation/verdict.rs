@@ -22,9 +22,9 @@ const LOOK_EVERY: Duration = Duration::from_mins(2);
 
 /// A hook as either provider shows it.
 #[derive(Debug)]
-struct AnyHook {
-    id: u64,
-    url: String,
+pub struct AnyHook {
+    pub id: u64,
+    pub url: String,
     events: BTreeSet<String>,
     delivers: bool,
     /// The secret that it signs with.
@@ -87,6 +87,16 @@ impl World {
                 }
             }
         }
+    }
+
+    /// LC-4 and LC-5: each connection has its one hook, and no other of ours is there.
+    pub fn complaints_of_hooks(&self) -> Vec<String> {
+        let (mut complaints, connections) = (Vec::new(), self.connections());
+        for connection in &connections {
+            self.check_hook(connection, &mut complaints);
+        }
+        self.check_nothing_is_left(&connections, &mut complaints);
+        complaints
     }
 
     fn complaints(&self) -> Vec<String> {
@@ -181,7 +191,7 @@ impl World {
         }
     }
 
-    fn hooks(&self, place: &Place) -> Vec<AnyHook> {
+    pub fn hooks(&self, place: &Place) -> Vec<AnyHook> {
         match place.provider {
             ProviderKind::Github => {
                 let hooks = self.offline.github().hooks(&place.name).into_iter();

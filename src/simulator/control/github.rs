@@ -49,7 +49,7 @@ impl GithubHandle {
         self.emit(new_name, "repository", &body);
     }
 
-    /// Deletes a repository with its hooks. GitHub tells no hook of the repository of it.
+    /// Deletes a repository with its hooks. No hook of a repository gets an event of that.
     pub fn delete_repository(&self, full_name: &str) {
         let mut state = self.0.github();
         if let Some(id) = state.find(full_name) {
