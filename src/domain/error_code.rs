@@ -52,7 +52,7 @@ codes! {
     Unauthenticated = "unauthenticated", "An API token is required",
         "Send Authorization: Bearer with an API token of this server.";
     BadSignature = "bad_signature", "The signature is missing or wrong",
-        "Check or recreate the connection: this writes the secret of the hook again.";
+        "Rotate the secret or recreate the connection: this writes the secret of the hook again.";
     Forbidden = "forbidden", "Only an administrator may do this", "Ask an administrator.";
     OauthDenied = "oauth_denied", "The user did not authorise the sign-in",
         "Sign in again and authorise it.";
