@@ -7,6 +7,7 @@ mod clients;
 mod corpus;
 mod daemon;
 mod emulate;
+mod hands;
 mod ingress;
 mod mutate;
 mod openapi;

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// Longest time that a tool may take to listen: prism needs 3 s on an idle machine.
 const READY_TIME_MAX: Duration = Duration::from_mins(1);
 
+/// Longest life of a client, in seconds, so that none outlives a test that hangs.
+const CLIENT_TIME_MAX_S: &str = "180";
+
 /// Where `setup.sh` puts what it fetches and makes.
 pub(crate) fn out_dir() -> PathBuf {
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -54,7 +57,7 @@ pub(crate) fn free_port() -> u16 {
 /// A client of `clients/`, ready to start: Node runs `.mjs`, Python the others.
 pub(crate) fn client(script: &str) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", "timeout", "60"]);
+    command.args(["--pdeathsig", "KILL", "--", "timeout", CLIENT_TIME_MAX_S]);
     let is_node = Path::new(script)
         .extension()
         .is_some_and(|kind| kind == "mjs");
