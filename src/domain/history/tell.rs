@@ -169,7 +169,8 @@ fn observed(
 fn ensured(was: &Connection, made: Option<Made>, hook: HookId) -> Option<EntryKind> {
     let lifecycle = &was.lifecycle;
     match made {
-        Some(Made::Created) if was.hook_created_at.is_none() => Some(EntryKind::Created),
+        // No call has confirmed a hook yet. The ping of this one may have arrived already.
+        Some(Made::Created) if was.last_check_at.is_none() => Some(EntryKind::Created),
         Some(Made::Created) => Some(EntryKind::Recreated),
         Some(Made::Found) | None if lifecycle.hook.id() != Some(hook) => Some(EntryKind::Adopted),
         Some(Made::Found) | None if lifecycle.ill => Some(EntryKind::Repaired),

@@ -14,7 +14,7 @@ const HOOK: HookId = HookId(7);
 /// A connection whose hook works.
 fn working() -> Connection {
     let mut c = samples::connection(1, "o/r");
-    c.hook_created_at = Some(NOW);
+    (c.hook_created_at, c.last_check_at) = (Some(NOW), Some(NOW));
     c.lifecycle.phase = Phase::Active;
     c.lifecycle.hook = Hook::Present(HOOK);
     c.lifecycle.applied = Some(c.lifecycle.wanted);
@@ -75,6 +75,21 @@ fn drift_is_told_with_its_fields_and_the_repair_after_it() {
     assert_eq!(said[0].evidence, Evidence::Write);
 }
 
+/// GitHub may ping a new hook before it answers the request that creates it.
+#[test]
+fn a_hook_that_greeted_us_before_its_creation_was_answered_is_the_first() {
+    let created = Facts {
+        made: Some(Made::Created),
+        ..Facts::default()
+    };
+    let mut c = samples::connection(1, "o/r");
+    c.lifecycle.phase = Phase::Creating { attempt: 0 };
+    c.lifecycle.hook = Hook::Unknown(Some(HOOK));
+    (c.hook_created_at, c.last_check_at) = (Some(NOW), None);
+    let (_, said) = after(&c, ensured(7, &c), &created);
+    assert_eq!(kinds(&said), [EntryKind::Created]);
+}
+
 #[test]
 fn a_hook_is_created_lost_and_recreated_and_the_third_loss_asks() {
     let created = Facts {
@@ -83,13 +98,13 @@ fn a_hook_is_created_lost_and_recreated_and_the_third_loss_asks() {
     };
     let mut c = samples::connection(1, "o/r");
     (c.lifecycle.phase, c.lifecycle.hook) = (Phase::Creating { attempt: 0 }, Hook::Absent);
-    c.hook_created_at = None;
+    (c.hook_created_at, c.last_check_at) = (None, None);
     let (mut c, said) = after(&c, ensured(7, &c), &created);
     assert_eq!(
         (kinds(&said), said[0].hook),
         (vec![EntryKind::Created], Some(HOOK))
     );
-    c.hook_created_at = Some(NOW);
+    (c.hook_created_at, c.last_check_at) = (Some(NOW), Some(NOW));
     for loss in 1..=3 {
         (c, _) = after(&c, Input::CheckRequested, &Facts::default());
         let missing = Input::Replied(Reply::Missing { at: NOW });
