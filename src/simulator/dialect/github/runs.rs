@@ -48,8 +48,12 @@ fn workflows(state: &State, repository: u64) -> Vec<Value> {
     let mut workflows = BTreeMap::new();
     for run in state.runs_of(repository) {
         let id = run.body["workflow_id"].as_u64().unwrap_or(0);
+        let url = &run.body["workflow_url"];
         let shown = json!({
-            "id": id, "name": run.body["name"], "path": run.body["path"], "state": "active",
+            "id": id, "node_id": format!("W_{id}"), "name": run.body["name"],
+            "path": run.body["path"], "state": "active", "url": url, "html_url": url,
+            "badge_url": url, "created_at": time(run.created_at_s),
+            "updated_at": time(run.created_at_s),
         });
         workflows.insert(id, shown);
     }

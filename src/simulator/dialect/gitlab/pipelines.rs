@@ -38,9 +38,10 @@ pub(super) fn act(state: &State, project: u64, asked: &Asked<'_>) -> Answer {
         return ok(200, detail(state, of, found));
     }
     if asked.operation == Operation::PipelineVariables {
-        return match level < MAINTAINER {
-            true => error(403, "403 Forbidden"),
-            false => ok(200, json!(found.variables())),
+        return if level < MAINTAINER {
+            error(403, "403 Forbidden")
+        } else {
+            ok(200, json!(found.variables()))
         };
     }
     if asked.operation == Operation::PipelineBridges {

@@ -167,7 +167,7 @@ fn run_event(
     let updated = time(state.now_s() + order);
     let created_at_s = state.created_at_s(full_name, spec.run_id);
     let created = time(created_at_s.unwrap_or(state.now_s()));
-    json!({
+    let mut event = json!({
         "action": action,
         "workflow": {
             "id": workflow_id, "node_id": "W_1", "name": spec.workflow, "path": path,
@@ -182,7 +182,6 @@ fn run_event(
             "status": status, "conclusion": conclusion, "head_branch": spec.branch,
             "head_sha": sha, "check_suite_id": spec.run_id + 1, "check_suite_node_id": "CS_1",
             "html_url": format!("{}/{full_name}/actions/runs/{}", state.api_url(), spec.run_id),
-            "url": format!("{base}/runs/{}", spec.run_id),
             "pull_requests": listed(&repository, spec),
             "created_at": created, "run_started_at": time(state.now_s()),
             "updated_at": updated, "actor": sender, "triggering_actor": sender,
@@ -196,7 +195,18 @@ fn run_event(
             },
         },
         "repository": repository, "sender": sender,
-    })
+    });
+    let run = format!("{base}/runs/{}", spec.run_id);
+    let of_run = &mut event["workflow_run"];
+    for part in ["jobs", "logs", "artifacts", "cancel", "rerun"] {
+        of_run[format!("{part}_url")] = json!(format!("{run}/{part}"));
+    }
+    of_run["url"] = json!(run);
+    of_run["workflow_url"] = json!(format!("{base}/workflows/{workflow_id}"));
+    let suite = spec.run_id + 1;
+    let suite = format!("{}/repos/{full_name}/check-suites/{suite}", state.api_url());
+    of_run["check_suite_url"] = json!(suite);
+    event
 }
 
 /// The event of each job of a run that gets to `status`: `queued`, `in_progress`, `completed`.
