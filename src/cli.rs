@@ -166,7 +166,7 @@ enum Command {
     Resume(connections::OneArgs),
     /// Delete a connection's webhook and create a new one.
     Recreate(action::Args),
-    /// Rotate a connection's webhook secret; the old one stays valid for one hour.
+    /// Rotate a connection's webhook secret; the old one is accepted until it is proven unused.
     RotateSecret(action::Args),
     /// List what happened to a connection's webhook, how that is known, and what was done.
     History(history::Args),

@@ -220,11 +220,11 @@ async fn examine(place: &mut Place<'_>, wish: &HookWish, listed: &Listed) -> Res
     Ok(())
 }
 
-/// Removes a hook that no connection keeps. Everything is looked at again right before.
-pub(super) async fn remove(
-    services: &Arc<Services>,
+/// The repository of a wish, and the hooks that it has now.
+async fn hooks_around<'a>(
+    services: &'a Arc<Services>,
     wish: &HookWish,
-) -> Result<TakenAway, TakeError> {
+) -> Result<(Place<'a>, Listed), TakeError> {
     let of = (wish.owner, Priority::Person);
     let mut place = Place::new(services, of, &wish.instance).await?;
     let target = &Target {
@@ -234,6 +234,15 @@ pub(super) async fn remove(
     let listed = place
         .ask(|hooks, access| async move { hooks.hooks(&access, target).await })
         .await?;
+    Ok((place, listed))
+}
+
+/// Removes a hook that no connection keeps. Everything is looked at again right before.
+pub(super) async fn remove(
+    services: &Arc<Services>,
+    wish: &HookWish,
+) -> Result<TakenAway, TakeError> {
+    let (mut place, listed) = hooks_around(services, wish).await?;
     match examine(&mut place, wish, &listed).await {
         // It is as the user wants it.
         Err(TakeError::Gone) => return Ok(TakenAway::Gone),
@@ -260,15 +269,7 @@ pub(super) async fn adoption(
     wish: &HookWish,
     events: Option<Vec<String>>,
 ) -> Result<ConnectRequest, TakeError> {
-    let of = (wish.owner, Priority::Person);
-    let mut place = Place::new(services, of, &wish.instance).await?;
-    let target = &Target {
-        repository: None,
-        full_name: wish.full_name.clone(),
-    };
-    let listed = place
-        .ask(|hooks, access| async move { hooks.hooks(&access, target).await })
-        .await?;
+    let (mut place, listed) = hooks_around(services, wish).await?;
     examine(&mut place, wish, &listed).await?;
     let found = listed.hooks.iter().find(|hook| hook.id == wish.hook);
     let theirs = found.map(|hook| hook.events.clone()).unwrap_or_default();

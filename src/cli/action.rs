@@ -62,7 +62,7 @@ impl Action {
             Self::Ping => "test delivery requested",
             Self::Recreate => "recreation started",
             Self::RotateSecret => {
-                "secret rotation started; the old secret stays valid for one hour"
+                "secret rotation started; the old secret is accepted until proven unused"
             }
             Self::Reconcile => "reconcile started",
         }
@@ -74,7 +74,9 @@ impl Action {
             Self::Check => "webhook checked",
             Self::Ping => "test delivery received",
             Self::Recreate => "webhook recreated",
-            Self::RotateSecret => "webhook secret rotated; the old secret stays valid for one hour",
+            Self::RotateSecret => {
+                "webhook secret rotated; the old secret is accepted until proven unused"
+            }
             Self::Reconcile => "delivery log compared",
         }
     }

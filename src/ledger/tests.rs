@@ -1,6 +1,7 @@
 //! Stories of the reconciler in virtual time, with a provider whose log they write.
 
 mod arriving;
+mod clocks;
 mod log;
 mod regular;
 mod unreadable;
@@ -24,14 +25,28 @@ use log::FakeLog;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub(super) struct TestClock(Instant);
+/// Our clock: when it was started, and by how many seconds it was set back.
+pub(super) struct TestClock(Instant, AtomicU64);
+
+impl TestClock {
+    /// The time of the provider, whose clock is right.
+    fn right(&self) -> Timestamp {
+        Timestamp(1_700_000_000_000).plus(self.0.elapsed())
+    }
+
+    fn set_back(&self, by: Duration) {
+        self.1.fetch_add(by.as_secs(), Ordering::SeqCst);
+    }
+}
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp(1_700_000_000_000).plus(self.0.elapsed())
+        let back = Duration::from_secs(self.1.load(Ordering::SeqCst));
+        self.right().minus(back)
     }
 }
 
@@ -67,7 +82,7 @@ impl World {
             tokio::time::pause();
         }
         let store = Arc::<FaultyStore>::default();
-        let clock = Arc::new(TestClock(Instant::now()));
+        let clock = Arc::new(TestClock(Instant::now(), AtomicU64::new(0)));
         let entropy = Arc::new(Seeded::default());
         let log = Arc::new(FakeLog::new(Arc::clone(&clock)));
         let world = Self {
@@ -164,12 +179,17 @@ impl World {
 
     /// A user requests a reconcile, now.
     fn asks(&self) -> Timestamp {
+        self.asks_since(None)
+    }
+
+    /// The same; the hook may not have got everything since a moment.
+    fn asks_since(&self, unsent_since: Option<Timestamp>) -> Timestamp {
         let at = self.now();
         let asked = Asked {
             connection: CONNECTION,
             at,
             by: AskedBy::User,
-            unsent_since: None,
+            unsent_since,
         };
         self.store.writes(Change::AskReconcile(asked));
         self.reconciler.as_ref().unwrap().asked();

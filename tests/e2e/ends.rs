@@ -40,9 +40,7 @@ fn what_ends_at_github_ends_the_incidents_by_its_own_word() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let (ann, token) = stage.ann_and_octo();
-    let id = stage.connect(&ann, &token, REPOSITORY);
-    stage.wait_for_status(&ann, &id, "active");
+    let (ann, _) = stage.ann_connected();
     let mut number = 0;
     let mut fails = |edit: &dyn Fn(RunSpec) -> RunSpec| {
         number += 1;
@@ -161,9 +159,7 @@ fn an_incident_whose_connection_is_gone_is_resolved_and_says_so() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let (ann, token) = stage.ann_and_octo();
-    let id = stage.connect(&ann, &token, REPOSITORY);
-    stage.wait_for_status(&ann, &id, "active");
+    let (ann, id) = stage.ann_connected();
     github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
     wait_for(&stage, &ann, &[("CI on main", Value::Null)]);
     let incident = stage.list(&ann, "incidents")[0]["id"].clone();

@@ -161,9 +161,7 @@ fn what_comes_for_a_connection_that_was_just_removed_is_refused_and_leaves_nothi
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let (ann, token) = stage.ann_and_octo();
-    let id = stage.connect(&ann, &token, REPOSITORY);
-    stage.wait_for_status(&ann, &id, "active");
+    let (ann, id) = stage.ann_connected();
     let pushes = |count| (0..count).for_each(|_| github.push(REPOSITORY));
     // They are on their way while the connection is removed.
     pushes(30);

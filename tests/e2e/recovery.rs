@@ -92,9 +92,7 @@ fn what_github_sent_while_the_daemon_was_down_is_recovered_once() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let daemon = stage.start();
-    let (ann, token) = stage.ann_and_octo();
-    let id = stage.connect(&ann, &token, REPOSITORY);
-    stage.wait_for_status(&ann, &id, "active");
+    let (ann, id) = stage.ann_connected();
     github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
     quiet(&stage);
     drop(daemon);
@@ -219,9 +217,7 @@ fn a_recovery_that_is_killed_continues_and_ingests_nothing_twice() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let daemon = stage.start();
-    let (ann, token) = stage.ann_and_octo();
-    let id = stage.connect(&ann, &token, REPOSITORY);
-    stage.wait_for_status(&ann, &id, "active");
+    let (ann, id) = stage.ann_connected();
     // The ping is answered, or it would be stored and look unanswered.
     quiet(&stage);
     drop(daemon);
@@ -338,9 +334,7 @@ fn what_the_log_has_lost_is_found_by_listing_runs() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let daemon = stage.start();
-    let (ann, token) = stage.ann_and_octo();
-    let id = stage.connect(&ann, &token, REPOSITORY);
-    stage.wait_for_status(&ann, &id, "active");
+    let (ann, id) = stage.ann_connected();
     github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
     quiet(&stage);
     wait_for_reconcile(&stage, &ann, &id);
@@ -369,9 +363,7 @@ fn what_a_hook_that_was_switched_off_did_not_get_is_found() {
     let stage = Stage::new();
     let github = stage.simulator.github();
     let _daemon = stage.start();
-    let (ann, token) = stage.ann_and_octo();
-    let id = stage.connect(&ann, &token, REPOSITORY);
-    stage.wait_for_status(&ann, &id, "active");
+    let (ann, id) = stage.ann_connected();
     wait_for_reconcile(&stage, &ann, &id);
     let hook = github.hooks(REPOSITORY)[0].id;
     let before = github.deliveries(REPOSITORY).len();

@@ -152,6 +152,15 @@ impl Stage {
         (ann, token)
     }
 
+    /// The same, with the repository connected and its webhook working: the user's token, and the
+    /// connection.
+    pub(crate) fn ann_connected(&self) -> (String, String) {
+        let (ann, token) = self.ann_and_octo();
+        let id = self.connect(&ann, &token, REPOSITORY);
+        self.wait_for_status(&ann, &id, "active");
+        (ann, id)
+    }
+
     /// Adds a credential for an account of GitHub's, and connects a repository: its id.
     pub(crate) fn connect(&self, token: &str, provider_token: &str, repository: &str) -> String {
         self.add_credential(token, "github", provider_token);

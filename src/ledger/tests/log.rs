@@ -8,7 +8,7 @@ use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::samples;
 use crate::domain::standing::Fingerprint;
-use crate::domain::time::{Clock, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::provider::{
     Access, Calling, Checked, Ensured, Found, HookSpec, Hooks, Identity, Listed, LogPage, LogRead,
     Logged, LoggedPayload, Logs, Pinged, ProviderError, Redelivered, Repaired, RunsPage, TakenAway,
@@ -103,7 +103,7 @@ impl FakeLog {
         let guid = format!("guid-{attempt}");
         // One a millisecond at most, as attempts differ in time.
         let mut last = self.clock.lock();
-        let at = self.time.now().max(Timestamp(last.0 + 1));
+        let at = self.time.right().max(Timestamp(last.0 + 1));
         *last = at;
         let logged = Logged {
             attempt,

@@ -118,7 +118,7 @@ fn hooks_are_checked_pinged_made_anew_and_given_a_new_secret() {
     assert_ne!(hook().id, before.id);
     let before = hook().secret;
     let told = done(stage, &["rotate-secret", "octo/app"]);
-    let says = "secret rotated; the old secret stays valid for one hour; webhook active";
+    let says = "secret rotated; the old secret is accepted until proven unused; webhook active";
     assert!(told.contains(says), "{told}");
     assert_ne!(hook().secret, before, "it is waited for");
     let told = done(stage, &["rotate-secret", "octo/app", "--no-wait"]);
