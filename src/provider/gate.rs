@@ -132,7 +132,7 @@ impl Gate {
         }
         let limits = shape.limits.iter().zip(&mut self.meters).zip(ticket.cost);
         for ((limit, meter), cost) in limits {
-            meter.spend(now, *limit, cost);
+            meter.spend(now, *limit, cost, ticket.errand.priority);
         }
     }
 

@@ -21,9 +21,12 @@ pub(super) type Cost = [u32; LIMITS_MAX];
 /// A window is counted in so many parts: exact to a sixtieth, in favour of the provider.
 const PARTS: u32 = 60;
 
-/// Recent use, oldest first, as the start of a part and its sum.
+/// A part of a window: its start, and what was used in it by each priority.
+type Part = (Instant, [u32; Priority::ALL.len()]);
+
+/// Recent use, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Meter(VecDeque<(Instant, u32)>);
+pub(super) struct Meter(VecDeque<Part>);
 
 /// The share of a limit that calls of a priority may use: the rest is reserved for more important
 /// ones.
@@ -38,6 +41,20 @@ pub(super) const fn share(most: u64, priority: Priority) -> u64 {
     if share == 0 { 1 } else { share }
 }
 
+/// So much of a limit is left to checks, however much is recovered: in percent, and up to which use
+/// in all. A recovery of many connections takes all that it may for as long as it lasts.
+const OF_CHECKS: (u64, u64) = (10, 80);
+
+/// Whether calls of a priority may have used so much, when all have.
+fn may_have(limit: Limit, priority: Priority, own: u32, all: u32) -> bool {
+    let most = u64::from(limit.most);
+    let (percent, in_all) = OF_CHECKS;
+    let is_left_to_it = priority == Priority::Check
+        && u64::from(own) * 100 <= most * percent
+        && u64::from(all) * 100 <= most * in_all;
+    is_left_to_it || u64::from(all) <= share(most, priority)
+}
+
 impl Meter {
     /// When `cost` can be spent, `now` at the earliest.
     pub(super) fn free_at(
@@ -50,27 +67,30 @@ impl Meter {
         if cost == 0 {
             return now;
         }
-        let most = share(limit.most.into(), priority);
         let live = self.0.iter().filter(|part| Self::end(part, limit) > now);
-        let mut spent: u32 = live.clone().map(|(_, sum)| sum).sum();
+        let own_of = |part: &Part| part.1[priority as usize];
+        let sum_of = |part: &Part| part.1.iter().sum::<u32>();
+        let mut own = live.clone().map(own_of).sum::<u32>().saturating_add(cost);
+        let mut all = live.clone().map(sum_of).sum::<u32>().saturating_add(cost);
         let mut at = now;
         for part in live {
-            if u64::from(spent.saturating_add(cost)) <= most {
+            if may_have(limit, priority, own, all) {
                 break;
             }
-            spent -= part.1;
+            own -= own_of(part);
+            all -= sum_of(part);
             at = Self::end(part, limit);
         }
         at
     }
 
     /// When the use of a part no longer counts.
-    fn end((begin, _): &(Instant, u32), limit: Limit) -> Instant {
+    fn end((begin, _): &Part, limit: Limit) -> Instant {
         *begin + limit.window / PARTS + limit.window
     }
 
-    /// Counts the cost.
-    pub(super) fn spend(&mut self, now: Instant, limit: Limit, cost: u32) {
+    /// Counts the cost of a call of this priority.
+    pub(super) fn spend(&mut self, now: Instant, limit: Limit, cost: u32, priority: Priority) {
         while self
             .0
             .front()
@@ -82,8 +102,11 @@ impl Meter {
             return;
         }
         match self.0.back_mut() {
-            Some((begin, sum)) if *begin + limit.window / PARTS > now => *sum += cost,
-            Some(_) | None => self.0.push_back((now, cost)),
+            Some((begin, _)) if *begin + limit.window / PARTS > now => {}
+            Some(_) | None => self.0.push_back((now, Default::default())),
+        }
+        if let Some((_, used)) = self.0.back_mut() {
+            used[priority as usize] += cost;
         }
     }
 
@@ -114,9 +137,27 @@ mod tests {
             (90, Priority::Person),
         ] {
             assert!(free(&meter, priority));
-            meter.spend(now, LIMIT, spent);
+            meter.spend(now, LIMIT, spent, priority);
             assert!(!free(&meter, priority), "{priority:?}");
         }
+    }
+
+    #[test]
+    fn checks_have_a_tenth_while_a_recovery_takes_all_that_it_may() {
+        let (mut meter, now) = (Meter::default(), Instant::now());
+        let free = |meter: &Meter, priority| meter.free_at(now, LIMIT, 5, priority) == now;
+        meter.spend(now, LIMIT, 630, Priority::Recovery);
+        assert!(!free(&meter, Priority::Recovery));
+        for _ in 0..18 {
+            assert!(free(&meter, Priority::Check));
+            meter.spend(now, LIMIT, 5, Priority::Check);
+        }
+        assert!(!free(&meter, Priority::Check));
+        assert!(free(&meter, Priority::Repair));
+        // What others use counts, too: a tenth of all is theirs whatever happens.
+        let mut meter = Meter::default();
+        meter.spend(now, LIMIT, 720, Priority::Repair);
+        assert!(!free(&meter, Priority::Check));
     }
 
     proptest! {
@@ -132,7 +173,7 @@ mod tests {
                 let at = meter.free_at(now, LIMIT, cost, Priority::Person);
                 prop_assert!(at - now <= LIMIT.window + LIMIT.window / PARTS);
                 now = at;
-                meter.spend(now, LIMIT, cost);
+                meter.spend(now, LIMIT, cost, Priority::Person);
                 made.push((now, cost));
             }
             let mut begin = 0;

@@ -127,8 +127,12 @@ async fn limits_make_no_try_come_later() {
     let world = World::at_work().await;
     let missed = world.log.sends(None);
     world.log.state.lock().down = Some(Failing::RateLimited);
+    let tries = world.log.calls("delivery_log");
     world.asks();
     world.passes(Duration::from_hours(3)).await;
+    // Each is a write.
+    let tries = world.log.calls("delivery_log") - tries;
+    assert!((100..=1080).contains(&tries), "{tries} in three hours");
     let ledger = world.ledger();
     assert!(ledger.failures == 0 && ledger.last_error.is_some());
     world.log.state.lock().down = None;
