@@ -289,8 +289,12 @@ pub trait Read: Send + Sync {
     /// The same of all owners. Walks the connections at which any is missing.
     fn all_behind_since(&self) -> Reading<'_, Option<Timestamp>>;
     /// Requests to reconcile that are not answered, at most `limit`, in the order of their
-    /// connections.
-    fn reconciles_asked(&self, limit: usize) -> Reading<'_, Vec<Asked>>;
+    /// connections, of those after this one.
+    fn reconciles_asked(
+        &self,
+        after: Option<ConnectionId>,
+        limit: usize,
+    ) -> Reading<'_, Vec<Asked>>;
     /// The request to reconcile a connection, if one is not answered.
     fn reconcile_asked(&self, connection: ConnectionId) -> Reading<'_, Option<Asked>>;
     /// When the daemon was last known to run, and its outages; `None` in a store that never

@@ -18,6 +18,7 @@ use crate::provider::{Found, Hooks};
 use crate::store::{CommitError, Conflict};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A quiet log may begin so much later than the mark without anything missing between.
 const QUIET_MAX: Duration = Duration::from_hours(24);
@@ -32,8 +33,7 @@ const PENDING_PAUSE: Duration = Duration::from_millis(100);
 /// A run that changed so lately may be reported any moment: its delivery is on its way.
 const ON_ITS_WAY: Duration = Duration::from_secs(10);
 
-/// How often, and how long, to look whether such a delivery has come.
-const ARRIVAL_LOOKS: u32 = 40;
+/// How long to wait before each look whether such a delivery has come.
 const ARRIVAL_PAUSE: Duration = Duration::from_millis(250);
 
 impl Reconcile {
@@ -95,7 +95,8 @@ impl Reconcile {
     /// Lists the runs that changed since this time.
     pub(super) async fn find_since(&mut self, since: Timestamp) -> Result<(), Trouble> {
         self.wait_for_actor().await?;
-        let (mut cursor, mut newest) = (None::<String>, None);
+        let (mut cursor, mut newest) = (None::<String>, None::<Timestamp>);
+        let began = Instant::now();
         loop {
             let place = cursor.clone();
             let call = move |hooks: Arc<dyn Hooks>, access, target| {
@@ -110,8 +111,11 @@ impl Reconcile {
             self.take_found(page.runs, Some(since)).await?;
             match page.next {
                 None => {
+                    // What was on an early page may have changed since that was read: all is known
+                    // until the list began, by the provider's clock.
+                    let until = newest.map(|at| at.minus(began.elapsed()));
                     let listed_at = &mut self.steps.records.ledger.listed_at;
-                    *listed_at = newest.max(*listed_at);
+                    *listed_at = until.max(*listed_at);
                     return Ok(());
                 }
                 next if next == cursor => {
@@ -141,19 +145,50 @@ impl Reconcile {
         found: Vec<Found>,
         since: Option<Timestamp>,
     ) -> Result<(), Trouble> {
+        let ids = found
+            .iter()
+            .filter_map(|it| Some(self.run_of(it)?.provider_run_id));
+        let ids: Vec<u64> = ids.collect();
+        self.listed.extend(ids);
         // All are compared before any is stored: of a run with several attempts each is news.
         let mut news = self.news_of(found).await?;
-        for _ in 0..ARRIVAL_LOOKS {
-            if since.is_none() || !news.iter().any(|found| self.is_fresh(found)) {
-                break;
-            }
+        while since.is_some() && self.looks > 0 && news.iter().any(|found| self.is_fresh(found)) {
+            self.looks -= 1;
             tokio::time::sleep(ARRIVAL_PAUSE).await;
             news = self.news_of(news).await?;
         }
         for found in news {
-            self.take_one(found, since).await?;
+            if self.has_its_lane(&found).await? {
+                self.take_one(found, since).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether the lane of a run is known. That of a child is its parent's, and a run stays in its
+    /// first lane: a child is left out whose parent is neither stored nor listed before it.
+    async fn has_its_lane(&mut self, found: &Found) -> Result<bool, Trouble> {
+        let Some(run) = self.run_of(found) else {
+            return Ok(true);
+        };
+        let parent = run.parent.as_ref().filter(|it| it.project.is_none());
+        let Some(parent) = parent.map(|parent| parent.pipeline) else {
+            return Ok(true);
+        };
+        let id = run.provider_run_id;
+        let is_known = self.listed.contains(&parent)
+            || self.is_stored_run(&run, parent).await?
+            || self.is_stored_run(&run, id).await?;
+        if !is_known {
+            self.listed.remove(&id);
+        }
+        Ok(is_known)
+    }
+
+    async fn is_stored_run(&self, like: &RunEvent, id: u64) -> Result<bool, Trouble> {
+        let (store, connection) = (&self.steps.room.ports.store, self.steps.connection.id);
+        let stored = store.run_by_provider_id(connection, like.family, id);
+        Ok(stored.await?.is_some())
     }
 
     /// Those which the store does not have so far.

@@ -15,6 +15,7 @@ use crate::domain::id::HookId;
 use crate::domain::ledger::{Comparison, Loss, Marks, Missing, Outage, Seen};
 use crate::domain::time::Timestamp;
 use crate::provider::{LogPage, LogRead, Logged, LoggedPayload, ProviderError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use std::time::Duration;
 const PENDING_MIN: Duration = Duration::from_secs(10);
 /// How often the reading of a log begins again because its cursor was lost.
 const RESTARTS_MAX: u32 = 3;
+/// How often a reconcile looks whether the delivery of a run has come that has just changed: of all
+/// runs, because a provider's clock that is ahead makes each page look like that.
+const ARRIVAL_LOOKS: u32 = 40;
 
 /// Why a connection is reconciled now.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +47,10 @@ pub(super) struct Reconcile {
     pub(super) is_unsure: bool,
     /// Attempts whose payloads show whether the provider's log can be read at all.
     pub(super) controls: Controls,
+    /// The runs that were listed, by the provider's id.
+    pub(super) listed: BTreeSet<u64>,
+    /// How often it may still look for the delivery of a run that has just changed.
+    pub(super) looks: u32,
 }
 
 /// What reading a log led to.
@@ -77,6 +85,8 @@ pub(super) async fn reconcile(
         reason,
         is_unsure: false,
         controls: Controls::default(),
+        listed: BTreeSet::new(),
+        looks: ARRIVAL_LOOKS,
     };
     match reconcile.run().await {
         Ok(wait) => Ok(wait),
@@ -95,9 +105,9 @@ fn regular(room: &Room, connection: &Connection) -> Duration {
 /// There is no hook, and so no log: nothing to compare now.
 async fn rest(steps: &mut Steps, began: Timestamp) -> Result<Duration, Trouble> {
     let wait = regular(&steps.room, &steps.connection);
-    let due_at = began.plus(wait);
+    let (due_at, answered) = (began.plus(wait), steps.answered(began));
     let edit = |records: &mut Records| {
-        records.ledger.answered = Some(began);
+        records.ledger.answered = answered;
         records.ledger.due_at = due_at;
     };
     steps.take((Vec::new(), Vec::new()), edit).await?;
@@ -291,11 +301,12 @@ impl Reconcile {
         let room = Arc::clone(&self.steps.room);
         let began = self.began;
         let (now, wait) = (room.ports.now(), self.wait());
+        let answered = self.steps.answered(began);
         let edit = |records: &mut Records| {
             let ledger = &mut records.ledger;
             ledger.settle(marks);
             ledger.read_at = Some(began);
-            ledger.answered = Some(began);
+            ledger.answered = answered;
             ledger.due_at = now.plus(wait);
             ledger.failures = 0;
             ledger.last_error = None;
@@ -331,7 +342,7 @@ impl Reconcile {
     /// Stores why it failed. A request is answered when it cannot succeed by itself.
     async fn failed(&mut self, trouble: &Trouble) {
         let now = self.steps.room.ports.now();
-        let (began, error) = (self.began, trouble.shown(now));
+        let (answered, error) = (self.steps.answered(self.began), trouble.shown(now));
         let (is_final, is_limit) = (trouble.passes().is_none(), trouble.is_limit());
         let edit = |records: &mut Records| {
             let ledger = &mut records.ledger;
@@ -340,7 +351,7 @@ impl Reconcile {
             }
             ledger.last_error = Some(error);
             if is_final {
-                ledger.answered = Some(began);
+                ledger.answered = answered;
             }
         };
         if let Err(error) = self.steps.take((Vec::new(), Vec::new()), edit).await {

@@ -56,6 +56,8 @@ pub(super) struct Schedule {
     expected: HashSet<ConnectionId>,
     due: VecDeque<ConnectionId>,
     later: BinaryHeap<Reverse<(Instant, ConnectionId, bool)>>,
+    /// When a connection is due besides its regular entry, at most once.
+    extra: HashMap<ConnectionId, Instant>,
     /// What waits for the end of a provider's outage, and whether it is the regular entry.
     parked: HashMap<ConnectionId, bool>,
     /// Requests that failed are not tried again before this time.
@@ -96,6 +98,7 @@ impl Schedule {
 
     /// All connections are due now.
     pub(super) fn all_due(&mut self) {
+        self.extra.clear();
         for Reverse((_, id, is_regular)) in std::mem::take(&mut self.later).into_sorted_vec() {
             if is_regular {
                 self.due.push_back(id);
@@ -113,9 +116,20 @@ impl Schedule {
             if is_due {
                 let is_regular = parked.unwrap_or(false);
                 let at = now + span / count * nth;
-                self.later.push(Reverse((at, *id, is_regular)));
+                self.put(at, *id, is_regular);
             }
         }
+    }
+
+    /// Has a connection come later. Besides its regular entry, it has the earliest one only.
+    fn put(&mut self, at: Instant, id: ConnectionId, is_regular: bool) {
+        if !is_regular {
+            if self.extra.get(&id).is_some_and(|known| *known <= at) {
+                return;
+            }
+            self.extra.insert(id, at);
+        }
+        self.later.push(Reverse((at, id, is_regular)));
     }
 
     /// The next turn, if there is one and room for it.
@@ -132,7 +146,13 @@ impl Schedule {
         if self.urgent_busy >= URGENT_MAX {
             return None;
         }
-        let id = self.urgent.pop_front()?;
+        // The request of one that is in hand is still stored when that began before it.
+        let id = loop {
+            let id = self.urgent.pop_front()?;
+            if !self.busy.contains(&id) {
+                break id;
+            }
+        };
         let reason = Reason {
             is_awaited: true,
             refused: None,
@@ -179,7 +199,7 @@ impl Schedule {
         }
         while let Some((id, is_regular)) = self.next_due(now) {
             if self.busy.contains(&id) {
-                self.later.push(Reverse((now + BUSY_PAUSE, id, is_regular)));
+                self.put(now + BUSY_PAUSE, id, is_regular);
                 continue;
             }
             return Some(Turn {
@@ -195,12 +215,19 @@ impl Schedule {
         if let Some(id) = self.due.pop_front() {
             return Some((id, true));
         }
-        let Reverse((at, ..)) = self.later.peek()?;
-        if *at > now {
-            return None;
+        loop {
+            let Reverse((at, id, is_regular)) = *self.later.peek()?;
+            if at > now {
+                return None;
+            }
+            self.later.pop();
+            if is_regular || self.extra.get(&id) == Some(&at) {
+                if !is_regular {
+                    self.extra.remove(&id);
+                }
+                return Some((id, is_regular));
+            }
         }
-        let Reverse((_, id, is_regular)) = self.later.pop()?;
-        Some((id, is_regular))
     }
 
     /// A turn has ended. `usual` is the usual time between two.
@@ -213,6 +240,7 @@ impl Schedule {
             Next::Never => {
                 self.known.remove(&turn.id);
                 self.parked.remove(&turn.id);
+                self.extra.remove(&turn.id);
                 return;
             }
             Next::After(wait) if turn.is_regular || wait < usual / 2 => now + wait,
@@ -232,7 +260,7 @@ impl Schedule {
                 return;
             }
         };
-        self.later.push(Reverse((at, turn.id, turn.is_regular)));
+        self.put(at, turn.id, turn.is_regular);
     }
 }
 
@@ -300,6 +328,43 @@ mod tests {
         }
         assert_eq!(rest.len(), 100 - REGULAR_MAX);
         assert!(rest.contains(&id(99)));
+    }
+
+    #[test]
+    fn no_connection_is_reconciled_twice_at_once_while_requests_wait_for_their_turn() {
+        let now = Instant::now();
+        let mut schedule = with(URGENT_MAX as u128 + 1, now);
+        for n in 0..=URGENT_MAX as u128 {
+            schedule.ask(id(n), now);
+        }
+        // Its regular turn comes while its request waits.
+        let turns = all(&mut schedule, now);
+        assert_eq!(turns.len(), URGENT_MAX + 1);
+        schedule.end(&turns[0], Next::After(USUAL), now, USUAL);
+        let next = all(&mut schedule, now);
+        let is_in_hand = |turn: &Turn| turns[1..].iter().any(|other| other.id == turn.id);
+        assert!(!next.iter().any(is_in_hand), "{next:?}");
+    }
+
+    #[test]
+    fn however_often_users_ask_a_connection_comes_once_more_for_what_is_pending() {
+        let now = Instant::now();
+        let mut schedule = with(1, now + USUAL);
+        let soon = Duration::from_secs(10);
+        for wait in [soon * 2, soon, soon, soon * 3] {
+            schedule.ask(id(0), now);
+            let turn = schedule.next(now).unwrap();
+            schedule.end(&turn, Next::After(wait), now, USUAL);
+        }
+        assert!(schedule.next(now + soon / 2).is_none());
+        for (at, expected) in [(soon, 1), (soon * 4, 0)] {
+            let mut count = 0;
+            while let Some(turn) = schedule.next(now + at) {
+                schedule.end(&turn, Next::After(USUAL), now + at, USUAL);
+                count += 1;
+            }
+            assert_eq!(count, expected, "after {at:?}");
+        }
     }
 
     #[test]

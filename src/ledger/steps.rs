@@ -80,6 +80,8 @@ pub(super) struct Steps {
     pub(super) connection: Connection,
     pub(super) records: Records,
     lease: Lease,
+    /// When the request was made that this reconcile answers.
+    asked_at: Option<Timestamp>,
 }
 
 impl Steps {
@@ -87,9 +89,13 @@ impl Steps {
     pub(super) async fn begin(room: &Arc<Room>, connection: Connection) -> Result<Self, Trouble> {
         let store = &room.ports.store;
         let lease = store.lease(connection.id).await?.ok_or(Trouble::NotOurs)?;
+        let now = room.ports.now();
+        let asked = store.reconcile_asked(connection.id).await?;
         let ledger = store.ledger(connection.id).await?;
-        let fresh = || Ledger::new(connection.id, connection.owner, room.ports.now());
-        let ledger = ledger.unwrap_or_else(fresh);
+        let fresh = || Ledger::new(connection.id, connection.owner, now);
+        let mut ledger = ledger.unwrap_or_else(fresh);
+        // Our clock may have been set back since: what is requested now is not answered yet.
+        ledger.answered = ledger.answered.filter(|at| *at <= now);
         let gap = match ledger.gap {
             Some(id) => store.gap(id).await?,
             None => None,
@@ -103,7 +109,14 @@ impl Steps {
                 earlier: None,
             },
             lease,
+            asked_at: asked.map(|asked| asked.at),
         })
+    }
+
+    /// Requests up to this time are answered when this reconcile, which began then, has ended: also
+    /// one from before our clock was set back.
+    pub(super) fn answered(&self, began: Timestamp) -> Option<Timestamp> {
+        self.asked_at.max(Some(began))
     }
 
     pub(super) fn fresh_id(&self) -> GapId {

@@ -43,6 +43,8 @@ pub(super) struct Worker {
     running: JoinSet<(Turn, Next)>,
     ends: Receiver<Arc<Ended>>,
     looked_at: Option<Instant>,
+    /// Where the next look at requests continues, after a full page of them.
+    asked_after: Option<ConnectionId>,
     beat_at: Option<Instant>,
     /// Since when the store accepts nothing.
     trouble_since: Option<Timestamp>,
@@ -66,6 +68,7 @@ impl Worker {
             running: JoinSet::new(),
             ends,
             looked_at: None,
+            asked_after: None,
             beat_at: None,
             trouble_since: None,
         }
@@ -144,8 +147,12 @@ impl Worker {
     }
 
     async fn look_at_requests(&mut self, now: Instant) {
-        let asked = self.room.ports.store.reconciles_asked(ASKED_MAX).await;
-        for asked in asked.unwrap_or_default() {
+        let (store, after) = (&self.room.ports.store, self.asked_after.take());
+        let asked = store.reconciles_asked(after, ASKED_MAX).await;
+        let asked = asked.unwrap_or_default();
+        // Those that cannot be answered now must not hide the others.
+        self.asked_after = asked.get(ASKED_MAX - 1).map(|last| last.connection);
+        for asked in asked {
             self.schedule.add(asked.connection, now);
             match asked.by {
                 AskedBy::User => self.schedule.ask(asked.connection, now),

@@ -252,6 +252,32 @@ async fn gitlab_children_cost_a_bounded_number_of_calls() {
     assert_eq!(calls("gitlab.pipeline_variables"), 2 * PARENTS);
 }
 
+/// More children than a list shows at a time, of one pipeline.
+#[actix_web::test]
+async fn gitlab_all_children_of_a_monorepo_are_found_after_their_parents() {
+    const CHILDREN: u64 = 120;
+    let stand = Stand::patient_gitlab();
+    let gitlab = stand.simulator.gitlab();
+    gitlab.play_pipeline(PROJECT, &PipelineSpec::new(1, "success"));
+    for id in 2..2 + CHILDREN {
+        let child = PipelineSpec::new(id, "failed").started_by(PROJECT, 1, 1000 + id);
+        gitlab.play_pipeline(PROJECT, &child);
+    }
+    // And the children of two of them.
+    for (id, parent) in [(201, 3), (202, 100)] {
+        let child = PipelineSpec::new(id, "failed").started_by(PROJECT, parent, 1000 + id);
+        gitlab.play_pipeline(PROJECT, &child);
+    }
+    let found = pipelines_found(&stand).await;
+    assert!(found.is_sorted(), "{found:?}");
+    let missing: Vec<u64> = (1..2 + CHILDREN).filter(|id| !found.contains(id)).collect();
+    assert!(missing.is_empty(), "{missing:?} of {CHILDREN}");
+    assert!(found.contains(&202), "a child of a late child");
+    let pages = CHILDREN / 10 + 3;
+    let bridges = stand.simulator.requests("gitlab.pipeline_bridges");
+    assert!(bridges <= 2 * pages + 2 * 51, "{bridges}");
+}
+
 /// Only those who may read the variables of a pipeline get them; the rest is still found.
 #[actix_web::test]
 async fn gitlab_children_are_found_without_the_right_to_read_variables() {

@@ -82,6 +82,11 @@ impl Stand {
         Self::new(ProviderKind::Gitlab, CALL_TIMEOUT)
     }
 
+    /// The same with all the time that a large answer takes.
+    pub(crate) fn patient_gitlab() -> Self {
+        Self::new(ProviderKind::Gitlab, PATIENT)
+    }
+
     fn new(kind: ProviderKind, call_timeout: Duration) -> Self {
         let simulator = Simulator::start(&SimulatorConfig::default()).expect("a simulator");
         let (api_url, name) = match kind {

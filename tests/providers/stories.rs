@@ -278,6 +278,67 @@ fn scenario_15_a_moved_project_is_followed_with_the_same_hook_until_it_is_discon
     scene.end();
 }
 
+/// A daemon that does not know the project yet.
+fn unconnected() -> (Stage, Daemon) {
+    let stage = Stage::checking("1h");
+    let token = add_project(&stage.simulator);
+    let daemon = stage.start();
+    stage.add_credential(ADMIN, "gitlab", &token);
+    (stage, daemon)
+}
+
+/// Plays a pipeline with a child, which has a child of its own that ends so.
+fn play_generations(simulator: &Simulator, first: u64, status: &str) {
+    let mut last = PipelineSpec::new(first + 2, status).started_by(PROJECT, first + 1, 501 + first);
+    last.jobs = vec![JobSpec::new("deep", status)];
+    let child = PipelineSpec::new(first + 1, "success").started_by(PROJECT, first, 500 + first);
+    for spec in [PipelineSpec::new(first, "success"), child, last] {
+        simulator.gitlab().play_pipeline(PROJECT, &spec);
+        assert!(simulator.wait_quiet(Duration::from_secs(10)));
+    }
+}
+
+#[test]
+fn the_child_of_a_child_that_was_found_by_listing_is_resolved_by_the_next_one() {
+    let (stage, daemon) = unconnected();
+    play_generations(&stage.simulator, 20, "failed");
+    stage.connect(&wish());
+    stage.incident("failure", "open");
+    play_generations(&stage.simulator, 30, "success");
+    stage.incident("failure", "resolved");
+    assert_eq!(stage.incidents().len(), 1);
+    assert!(daemon.terminate().success());
+}
+
+/// Pipelines of one commit, of which only the last is looked up when the project is connected.
+#[test]
+fn the_children_of_earlier_nightly_pipelines_open_no_incident_at_a_first_connect() {
+    let (stage, daemon) = unconnected();
+    let gitlab = stage.simulator.gitlab();
+    for (id, status) in [(1, "failed"), (11, "success")] {
+        let mut nightly = PipelineSpec::new(id, "success");
+        (nightly.source, nightly.commit) = ("schedule".into(), Some(1));
+        gitlab.play_pipeline(PROJECT, &nightly);
+        let child = PipelineSpec::new(id + 1, status).started_by(PROJECT, id, 500 + id);
+        gitlab.play_pipeline(PROJECT, &child);
+    }
+    let connection = stage.connect(&wish());
+    stage.wait_until("it is reconciled", || {
+        stage.again(&connection)["health"]["gaps"]["reconciled_at"].is_string()
+    });
+    // What follows is processed after what was found.
+    let mut topic = PipelineSpec::new(30, "failed");
+    topic.ref_name = "topic".into();
+    gitlab.play_pipeline(PROJECT, &topic);
+    stage.wait_until("the next incident", || {
+        let all = stage.incidents();
+        all.iter().any(|incident| incident["branch"] == "topic")
+    });
+    let all = stage.incidents();
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert!(daemon.terminate().success());
+}
+
 #[test]
 fn several_gitlabs_are_looked_after_at_once_and_each_gets_its_own_token_only() {
     let mut stage = Stage::checking("1s");

@@ -81,6 +81,7 @@ pub(super) fn take_reply(mut l: Lifecycle, reply: &Reply) -> Step {
             l.applied = None;
             l.recreate = false;
             l.ill = false;
+            l.checks_failed = 0;
             conclude(&mut l);
             settle(l, 0)
         }
@@ -218,8 +219,7 @@ fn as_wished((l, mut effects): Step, failure: Failure) -> Step {
 fn fail(l: Lifecycle, attempt: u32, failure: Failure) -> Step {
     match (l.desired, failure) {
         (Desired::Paused | Desired::Removed { delete_hook: false }, _) => settle(l, 0),
-        // It was to create the hook, and nothing is left to delete.
-        (Desired::Removed { .. }, _) if l.hook == Hook::Absent => settle(l, 0),
+        (Desired::Removed { .. }, _) if l.hook == Hook::Absent => leave(l, failure),
         (Desired::Active, Failure::Unauthorized) => suspend(l, SuspendReason::Unauthorized),
         (_, Failure::Retryable { after: Some(after) }) => wait(l, attempt, Delay::Exactly(after)),
         (_, Failure::Retryable { after: None }) => wait(l, attempt, Delay::Backoff(attempt)),
@@ -228,6 +228,24 @@ fn fail(l: Lifecycle, attempt: u32, failure: Failure) -> Step {
             wait(l, attempt, Delay::SlowBackoff(attempt))
         }
     }
+}
+
+/// The call was to create the hook, and nothing is left to delete; or it was to confirm that none
+/// has come late, after the settling time: that is asked for again, ever more seldom.
+fn leave(mut l: Lifecycle, failure: Failure) -> Step {
+    if !matches!(l.phase, Phase::Deleting { .. }) {
+        return settle(l, 0);
+    }
+    l.checks_failed = l.checks_failed.saturating_add(1);
+    let delay = match failure {
+        Failure::Retryable { after: Some(after) } => Delay::Exactly(after),
+        Failure::Retryable { after: None } => Delay::Backoff(l.checks_failed),
+        Failure::Unauthorized | Failure::NoAccess | Failure::Rejected => {
+            Delay::SlowBackoff(l.checks_failed)
+        }
+    };
+    l.phase = Phase::Settling;
+    (l, vec![Effect::Schedule(Timer::Retry, delay)])
 }
 
 fn observe((l, mut effects): Step, observation: Observation) -> Step {

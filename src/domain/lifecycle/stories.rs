@@ -86,6 +86,26 @@ fn a_creation_with_unknown_outcome_is_deleted_twice_with_a_settling_time_between
 }
 
 #[test]
+fn a_confirmation_that_is_refused_is_asked_for_ever_more_seldom() {
+    let retryable = Failure::Retryable { after: None };
+    let (waiting, _) = step(creating(), failed(retryable, MAYBE_DONE));
+    let (deleting, _) = step(waiting, REMOVED);
+    let gone = || Input::Replied(Reply::Deleted { known: KNOWN });
+    let (mut settling, _) = step(deleting, gone());
+    for n in 1..=3 {
+        let (confirming, effects) = step(settling, Input::TimerFired(Timer::Retry));
+        assert_eq!(effects, [Effect::Call(Call::Delete { known: None })]);
+        let (still, effects) = step(confirming, failed(Failure::NoAccess, NOT_DONE));
+        assert_eq!(still.phase, Phase::Settling);
+        let later = Effect::Schedule(Timer::Retry, Delay::SlowBackoff(n));
+        assert_eq!(effects, [later]);
+        settling = still;
+    }
+    let (confirming, _) = step(settling, Input::TimerFired(Timer::Retry));
+    assert_eq!(step(confirming, gone()).0.phase, Phase::Removed);
+}
+
+#[test]
 fn not_found_is_never_taken_for_gone() {
     let (deleting, _) = step(active(), REMOVED);
     let (waiting, effects) = step(deleting, failed(Failure::NoAccess, NOT_DONE));

@@ -82,3 +82,56 @@ async fn a_run_that_has_just_changed_is_not_found_when_its_delivery_comes() {
     // Its delivery would have come.
     assert_eq!(found(60_000, Some(3)).await, 1);
 }
+
+/// The provider's clock is ahead: all that is listed looks as if it had just changed.
+#[tokio::test]
+async fn many_pages_of_runs_that_seem_to_have_just_changed_are_waited_for_once() {
+    const PAGES: usize = 50;
+    let world = World::at_work().await;
+    world.passes(Duration::from_hours(3)).await;
+    world.log.state.lock().entries.clear();
+    world.has_hook(HookId(8)).await;
+    let (found, _) = ended_at(world.now().plus(Duration::from_hours(1)));
+    let all = (0..PAGES).map(|n| {
+        let body = String::from_utf8(found.payload.body.to_vec()).unwrap();
+        let body = body.replace("\"id\":9001", &format!("\"id\":{}", 9001 + n));
+        Found {
+            delivery_id: format!("found:{n}"),
+            payload: samples::payload(body),
+            ..found.clone()
+        }
+    });
+    {
+        let mut state = world.log.state.lock();
+        (state.found, state.runs_a_page) = (all.collect(), 1);
+    }
+    let before = world.now();
+    world.reconcile().await;
+    assert_eq!(world.gaps()[0].totals.found, PAGES as u64);
+    let took = world.now().since(before);
+    assert!(took < Duration::from_secs(40), "{took:?}");
+}
+
+/// A run of the first page changes while later ones are read, which takes long: it is listed the
+/// next time.
+#[tokio::test]
+async fn what_changes_while_a_long_list_is_read_is_listed_again() {
+    let world = World::at_work().await;
+    world.passes(Duration::from_hours(3)).await;
+    world.log.state.lock().entries.clear();
+    world.has_hook(HookId(8)).await;
+    let began = world.now();
+    let (first, _) = ended_at(began.minus(Duration::from_hours(1)));
+    let (second, _) = ended_at(began.plus(Duration::from_mins(4)));
+    {
+        let mut state = world.log.state.lock();
+        (state.found, state.runs_a_page) = (vec![first, second], 1);
+        state.runs_take = Duration::from_mins(3);
+    }
+    world.reconcile().await;
+    let listed_at = world.ledger().listed_at;
+    assert!(
+        listed_at.is_some() && listed_at <= Some(began),
+        "{listed_at:?} {began:?}"
+    );
+}

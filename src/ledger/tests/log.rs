@@ -42,8 +42,11 @@ pub(super) struct State {
     pub(super) details_down: Option<Failing>,
     /// What is said to a request to send again.
     pub(super) redelivers: Result<Redelivered, Failing>,
-    /// The runs that are listed.
+    /// The runs that are listed, and how many on a page.
     pub(super) found: Vec<Found>,
+    pub(super) runs_a_page: usize,
+    /// How long such a page takes.
+    pub(super) runs_take: Duration,
     /// How often each operation was called, and the attempts whose payloads were read.
     pub(super) calls: BTreeMap<&'static str, u64>,
     pub(super) read: Vec<u64>,
@@ -64,6 +67,8 @@ impl std::fmt::Debug for TestClock {
 }
 
 const PAGE: usize = 100;
+/// The owner of repositories whose logs cannot be read now.
+pub(super) const STUCK: &str = "stuck/";
 
 fn error(code: ErrorCode) -> ProviderError {
     let acted = code == ErrorCode::ProviderTimeout;
@@ -79,6 +84,8 @@ impl FakeLog {
             details_down: None,
             redelivers: Ok(Redelivered::Refused(Unsent::Gone)),
             found: Vec::new(),
+            runs_a_page: 100,
+            runs_take: Duration::ZERO,
             calls: BTreeMap::new(),
             read: Vec::new(),
             redelivered: Vec::new(),
@@ -191,12 +198,15 @@ impl Logs for FakeLog {
     fn delivery_log<'a>(
         &'a self,
         _: &'a Access,
-        _: &'a Target,
+        target: &'a Target,
         _: HookId,
         cursor: Option<&'a str>,
     ) -> Calling<'a, LogRead> {
         Box::pin(async move {
             self.call("delivery_log").await?;
+            if target.full_name.as_str().starts_with(STUCK) {
+                return Err(error(ErrorCode::CallsWaiting));
+            }
             Ok(LogRead::Page(self.page(cursor)))
         })
     }
@@ -234,12 +244,20 @@ impl Logs for FakeLog {
         _: &'a Access,
         _: &'a Target,
         _: Timestamp,
-        _: Option<&'a str>,
+        cursor: Option<&'a str>,
     ) -> Calling<'a, RunsPage> {
         Box::pin(async move {
             self.call("runs_since").await?;
-            let runs = self.state.lock().found.clone();
-            Ok(RunsPage { runs, next: None })
+            let take = self.state.lock().runs_take;
+            tokio::time::sleep(take).await;
+            let state = self.state.lock();
+            let from: usize = cursor.map_or(0, |cursor| cursor.parse().expect("a number"));
+            let to = from + state.runs_a_page;
+            let runs = state.found.iter().skip(from).take(state.runs_a_page);
+            Ok(RunsPage {
+                runs: runs.cloned().collect(),
+                next: (to < state.found.len()).then(|| to.to_string()),
+            })
         })
     }
 

@@ -1,9 +1,11 @@
 //! When a connection is reconciled, and how much at once.
 
-use super::World;
-use super::log::Failing;
-use crate::domain::ledger::{GapCause, Loss, MISSING_MAX};
-use crate::domain::samples::ANN;
+use super::log::{Failing, STUCK};
+use super::{CONNECTION, World};
+use crate::domain::id::HookId;
+use crate::domain::ledger::{Asked, AskedBy, GapCause, Loss, MISSING_MAX};
+use crate::domain::lifecycle::Hook;
+use crate::domain::samples::{self, ANN};
 use crate::store::Change;
 use crate::store::Read;
 use crate::store::faulty::Fault;
@@ -38,6 +40,60 @@ async fn ten_thousand_missed_deliveries_cost_a_call_each_and_the_pages() {
         .until(|world| world.gaps()[0].closed_at.is_some())
         .await;
     assert_eq!(world.account(), (MISSED as u64, MISSED as u64, 0, vec![]));
+}
+
+/// A request was stored, and then our clock was set back.
+#[tokio::test]
+async fn a_request_from_the_future_is_answered_once_and_later_ones_are_too() {
+    let world = World::at_work().await;
+    let before = world.log.calls("delivery_log");
+    world.store.writes(Change::AskReconcile(Asked {
+        connection: CONNECTION,
+        at: world.now().plus(Duration::from_hours(2)),
+        by: AskedBy::User,
+        unsent_since: None,
+    }));
+    world.passes(Duration::from_mins(1)).await;
+    let reads = world.log.calls("delivery_log") - before;
+    assert!((1..=2).contains(&reads), "{reads} in a minute");
+    world.asks();
+    world.passes(Duration::from_mins(1)).await;
+    let more = world.log.calls("delivery_log") - before - reads;
+    assert!((1..=2).contains(&more), "{more} in a minute");
+}
+
+/// More requests than are read at a time cannot be answered.
+#[tokio::test]
+async fn requests_that_cannot_be_answered_hide_no_others() {
+    let mut world = World::new().await;
+    let mut connections: Vec<_> = (100..200)
+        .map(|n| samples::connection(n, &format!("{STUCK}r{n}")))
+        .collect();
+    connections.push(samples::connection(1000, "o/free"));
+    for connection in &mut connections {
+        connection.credential = Some(samples::credential(1, ANN).id);
+        connection.lifecycle.hook = Hook::Present(HookId(7));
+        let put = Change::PutConnection(Box::new(connection.clone()));
+        world.commit(vec![put]).await;
+    }
+    let free = connections[100].id;
+    world.start().await;
+    let ledger = |world: &World| world.store.ledger(free).ready().unwrap();
+    world
+        .until(|world| ledger(world).is_some_and(|it| it.read_at.is_some()))
+        .await;
+    let at = world.now();
+    for connection in &connections {
+        world.store.writes(Change::AskReconcile(Asked {
+            connection: connection.id,
+            at,
+            by: AskedBy::User,
+            unsent_since: None,
+        }));
+    }
+    world.passes(Duration::from_mins(2)).await;
+    let answered = ledger(&world).and_then(|it| it.answered);
+    assert!(answered >= Some(at), "{answered:?} {at:?}");
 }
 
 /// Nothing happens but time.

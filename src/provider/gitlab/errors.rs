@@ -5,8 +5,8 @@ use crate::domain::repo::ProviderKind;
 use crate::domain::time::Timestamp;
 use crate::provider::dialect::Asked;
 use crate::provider::errors::{
-    Naming, archived, denied, no_access, no_repository, other, rejected, seconds, until,
-    wrong_api_url,
+    Naming, archived, denied, no_access, no_repository, other, rejected, retry_after, seconds,
+    until, wrong_api_url,
 };
 use crate::provider::http::Answer;
 use crate::provider::outbound::ProviderError;
@@ -81,18 +81,21 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
     }
 }
 
-/// The wait that an answer asks for.
+/// The wait that an answer asks for, at least a second.
 pub(super) fn wait(answer: &Answer) -> Duration {
-    let named = seconds(answer, "retry-after");
-    named.map_or(LIMIT_WAIT, |s| Duration::from_secs(s.max(1)))
+    let named = retry_after(answer).map(|wait| wait.max(Duration::from_secs(1)));
+    named.unwrap_or(LIMIT_WAIT)
 }
 
 /// Whether a 429 is GitLab's limit on test deliveries or resends of one hook: other calls are
 /// allowed. The limit of a token comes in plain text, from another part of GitLab.
 /// Source: GitLab's documentation, "Rate limits" and "Project webhooks API".
 pub(super) fn is_limit_of_one_hook(url: &Url, answer: &Answer) -> bool {
-    let mut parts = url.path_segments().into_iter().flatten();
-    let is_of_one = parts.any(|part| part == "test" || part == "resend");
+    // `.../hooks/:id/test/:trigger` and `.../events/:id/resend`. GitLab itself may be below a path
+    // of any name.
+    let mut last = url.path_segments().into_iter().flatten().rev();
+    let (last, before) = (last.next(), last.next());
+    let is_of_one = last == Some("resend") || before == Some("test");
     is_of_one && answer.status == StatusCode::TOO_MANY_REQUESTS && Problem::of(answer).0.is_some()
 }
 

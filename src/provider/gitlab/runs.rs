@@ -120,9 +120,10 @@ async fn merge_request(
         return Ok(Value::Null);
     };
     let path = format!("projects/{}/merge_requests/{number}", repository.id);
-    let Some(found) = get_if_there(s, &path, repository).await? else {
+    let Some(answer) = get_if_there(s, &path, repository).await? else {
         return Ok(Value::Null);
     };
+    let found: Value = errors::parse(&answer)?;
     let kept = KEPT
         .into_iter()
         .map(|name| (name.to_owned(), found[name].clone()));
@@ -138,9 +139,10 @@ async fn event(
     families: &mut Families,
 ) -> Result<Option<Found>, ProviderError> {
     let path = format!("{}/{id}", pipelines_path(repository));
-    let Some(detail) = get_if_there(s, &path, repository).await? else {
+    let Some(answer) = get_if_there(s, &path, repository).await? else {
         return Ok(None);
     };
+    let detail: Value = errors::parse(&answer)?;
     let listed: ListedBody = serde_json::from_value(detail.clone())
         .map_err(|_| errors::bad_answer("not the expected JSON"))?;
     if listed.is_downstream() {
@@ -211,8 +213,9 @@ async fn events(
     Ok(all)
 }
 
-/// By id, the highest first: what is created or changed meanwhile pushes others to later pages, and
-/// nothing to earlier ones. After the last page come those of children.
+/// By id: what is created or changed meanwhile pushes others to later pages, and nothing to earlier
+/// ones. After the last page come those of children, the lowest id first: a child of a child comes
+/// after its parent, whose lane it is in.
 pub(super) async fn since(
     s: &mut Talk<'_>,
     repository: &Repository,
@@ -224,14 +227,15 @@ pub(super) async fn since(
     let page: u32 = page
         .filter(|page| (1..=PAGE_MAX).contains(page))
         .unwrap_or(1);
-    let mut path = format!(
-        "{}?updated_after={}&order_by=id&sort=desc&per_page={PER_PAGE}&page={page}",
+    let which = match of_children {
+        Some(_) => format!("sort=asc&{CHILDREN}"),
+        None => "sort=desc".to_owned(),
+    };
+    let path = format!(
+        "{}?updated_after={}&order_by=id&{which}&per_page={PER_PAGE}&page={page}",
         pipelines_path(repository),
         written(since)
     );
-    if of_children.is_some() {
-        path = format!("{path}&{CHILDREN}");
-    }
     let answer = get(s, &path, repository).await?;
     let mut listed: Vec<ListedBody> = errors::parse(&answer)?;
     // A version that does not know this source lists all others again.
@@ -248,7 +252,7 @@ pub(super) async fn since(
     })
 }
 
-/// The children of these pipelines, of the last ones that were created.
+/// The children of these pipelines, of the last ones that were created; the lowest id first.
 async fn children_of(
     s: &mut Talk<'_>,
     parents: &[ListedBody],
@@ -264,6 +268,7 @@ async fn children_of(
     let is_of_them = |p: &ListedBody| p.sha.as_deref().is_some_and(|sha| commits.contains(sha));
     listed.retain(|pipeline| pipeline.is_child() && is_of_them(pipeline));
     listed.truncate(LATEST_MAX);
+    listed.reverse();
     Ok(listed)
 }
 

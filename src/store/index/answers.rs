@@ -169,7 +169,7 @@ impl<S: Indexed> Read for S {
         gaps(of: Of, after: After<GapId>) -> Page<Gap>;
         gap_totals(owner: OwnerId) -> Totals;
         behind_since(owner: OwnerId) -> Option<Timestamp>;
-        reconciles_asked(limit: usize) -> Vec<Asked>;
+        reconciles_asked(after: Option<ConnectionId>, limit: usize) -> Vec<Asked>;
         reconcile_asked(connection: ConnectionId) -> Option<Asked>;
         uptime() -> Option<Uptime>;
         outages() -> Vec<ProviderOutage>;

@@ -180,11 +180,16 @@ impl<K: Kv> Index<K> {
         self.record(&asked_key(id))
     }
 
-    pub(super) fn reconciles_asked(&self, limit: usize) -> Result<Vec<Asked>, ReadError> {
+    pub(super) fn reconciles_asked(
+        &self,
+        after: Option<ConnectionId>,
+        limit: usize,
+    ) -> Result<Vec<Asked>, ReadError> {
         let prefix = Key::of(Kind::ReconcileAsked);
+        let after = after.map(asked_key);
         let found = self.kv.scan(Scan {
             prefix: prefix.bytes(),
-            after: None,
+            after: after.as_ref().map(Key::bytes),
             newest_first: false,
             limit,
         })?;

@@ -8,15 +8,18 @@
 use super::listed::{ListedBody, get, get_if_there, pipelines_path};
 use crate::domain::repo::Repository;
 use crate::provider::access::ProviderError;
-use crate::provider::dialect::Asked;
-use crate::provider::gitlab::dialect::Talk;
+use crate::provider::dialect::{Asked, Dialect};
+use crate::provider::gitlab::dialect::{GitlabDialect, Talk};
 use crate::provider::gitlab::errors;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most pipelines of a commit whose trigger jobs are read for a child.
-const PARENTS_MAX: usize = 20;
+/// Most pipelines of a commit whose trigger jobs are read for a child, and most children of it.
+const PARENTS_MAX: usize = 50;
+/// Most pages of the trigger jobs of a pipeline: 1,000, as many as GitLab lets one start.
+const TRIGGER_PAGES_MAX: u32 = 10;
 
 /// A trigger job.
 #[derive(Debug, Deserialize)]
@@ -44,9 +47,12 @@ pub(super) struct Families {
     triggers: BTreeMap<u64, Trigger>,
     /// The pipelines whose trigger jobs were read.
     read: BTreeSet<u64>,
-    /// The pipelines of each commit, the latest first.
-    of_commit: BTreeMap<String, Vec<u64>>,
+    of_commit: BTreeMap<String, OfCommit>,
 }
+
+/// The pipelines of a commit: those that are no children, then the children; of each kind the
+/// latest first.
+type OfCommit = BTreeSet<(bool, Reverse<u64>)>;
 
 impl Families {
     /// What the event of a child says of its parent; `None` when it is not known.
@@ -72,13 +78,24 @@ impl Families {
             return Ok(None);
         };
         let all = self.pipelines_of(s, sha, repository).await?;
-        // A parent is older than its child, and most often the last of those.
-        let parents = all.into_iter().filter(|id| *id < child.id);
-        for parent in parents.take(PARENTS_MAX) {
-            if let Some(trigger) = self.triggers.get(&child.id) {
-                return Ok(Some(*trigger));
+        // A parent is older than its child, and most often no child itself: between the two may be
+        // many children of the same parent.
+        for is_child in [false, true] {
+            let of_kind = all.iter().filter(|(kind, _)| *kind == is_child);
+            let older = of_kind.map(|(_, Reverse(id))| *id);
+            let older: Vec<u64> = older.filter(|id| *id < child.id).collect();
+            let may_start = |id: &u64| {
+                let by = self.triggers.get(id).map(|by| by.pipeline);
+                by.is_none_or(|by| all.contains(&(false, Reverse(by))))
+            };
+            // The child of a child starts none.
+            let parents: Vec<u64> = older.into_iter().filter(may_start).collect();
+            for parent in parents.into_iter().take(PARENTS_MAX) {
+                if let Some(trigger) = self.triggers.get(&child.id) {
+                    return Ok(Some(*trigger));
+                }
+                self.read_triggers(s, parent, repository).await?;
             }
-            self.read_triggers(s, parent, repository).await?;
         }
         Ok(self.triggers.get(&child.id).copied())
     }
@@ -89,18 +106,17 @@ impl Families {
         s: &mut Talk<'_>,
         sha: &str,
         repository: &Repository,
-    ) -> Result<Vec<u64>, ProviderError> {
+    ) -> Result<OfCommit, ProviderError> {
         if let Some(known) = self.of_commit.get(sha) {
             return Ok(known.clone());
         }
         let list = format!("{}?sha={sha}&per_page=100", pipelines_path(repository));
-        let mut all = BTreeSet::new();
+        let mut all = OfCommit::new();
         for path in [list.clone(), format!("{list}&{CHILDREN}")] {
             let answer = get(s, &path, repository).await?;
             let listed: Vec<ListedBody> = errors::parse(&answer)?;
-            all.extend(listed.into_iter().map(|pipeline| pipeline.id));
+            all.extend(listed.iter().map(|it| (it.is_child(), Reverse(it.id))));
         }
-        let all: Vec<u64> = all.into_iter().rev().collect();
         self.of_commit.insert(sha.to_owned(), all.clone());
         Ok(all)
     }
@@ -118,17 +134,22 @@ impl Families {
             "{}/{parent}/bridges?per_page=100",
             pipelines_path(repository)
         );
-        let Some(found) = get_if_there(s, &path, repository).await? else {
-            return Ok(());
-        };
-        let bridges: Vec<BridgeBody> = serde_json::from_value(found)
-            .map_err(|_| errors::bad_answer("not the expected JSON"))?;
-        for bridge in bridges {
-            let Some(child) = bridge.downstream_pipeline else {
-                continue;
+        for page in 1..=TRIGGER_PAGES_MAX {
+            let path = format!("{path}&page={page}");
+            let Some(answer) = get_if_there(s, &path, repository).await? else {
+                break;
             };
-            let (pipeline, job) = (parent, bridge.id);
-            self.triggers.insert(child.id, Trigger { pipeline, job });
+            let bridges: Vec<BridgeBody> = errors::parse(&answer)?;
+            for bridge in bridges {
+                let Some(child) = bridge.downstream_pipeline else {
+                    continue;
+                };
+                let (pipeline, job) = (parent, bridge.id);
+                self.triggers.insert(child.id, Trigger { pipeline, job });
+            }
+            if !GitlabDialect::has_next(&answer) {
+                break;
+            }
         }
         Ok(())
     }

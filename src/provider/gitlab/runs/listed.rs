@@ -7,7 +7,6 @@ use crate::provider::gitlab::dialect::Talk;
 use crate::provider::gitlab::errors;
 use crate::provider::http::Answer;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// A pipeline in a list.
 #[derive(Clone, Debug, Deserialize)]
@@ -58,10 +57,10 @@ pub(super) async fn get_if_there(
     s: &mut Talk<'_>,
     path: &str,
     repository: &Repository,
-) -> Result<Option<Value>, ProviderError> {
+) -> Result<Option<Answer>, ProviderError> {
     let answer = s.get(s.url(path)).await?;
     match answer.status.as_u16() {
-        200 => errors::parse(&answer).map(Some),
+        200 => Ok(Some(answer)),
         404 => Ok(None),
         _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
     }

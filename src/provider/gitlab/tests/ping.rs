@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::lifecycle::Failure;
+use crate::domain::pace::HOLD_MAX;
 use crate::provider::{Pinged, ProviderError};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -118,6 +119,45 @@ async fn the_limit_of_tests_is_none_of_the_tokens() {
     assert_eq!(error.failure, Failure::Retryable { after });
     assert_eq!((error.code.as_str(), error.hold), ("rate_limited", None));
     gitlab.repository(&access, &target).await.unwrap().unwrap();
+}
+
+/// A GitLab with 429 for the path that ends so, with this wait, and nothing else.
+async fn limiting(root: &'static str, path: &'static str, wait: &'static str) -> Server {
+    let often = json!({"message": {"error": "This endpoint has been requested too many times."}});
+    let mut ours = hook(9, URL);
+    ours["push_events"] = json!(true);
+    serving(move |seen| {
+        let asked = seen.path.strip_prefix(root).expect("below the root");
+        if asked.starts_with(path) {
+            return with(429, &[("Retry-After", wait)], &often);
+        }
+        answer(200, &ours)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_wait_for_another_test_is_bounded_whatever_is_said() {
+    for (wait, expected) in [
+        ("0", Duration::from_secs(1)),
+        ("18446744073709551615", HOLD_MAX),
+        ("7", Duration::from_secs(7)),
+    ] {
+        let server = limiting("", "/projects/380/hooks/9/test/", wait).await;
+        let failure = ping(&server).await.unwrap_err().failure;
+        let after = Some(expected);
+        assert_eq!(failure, Failure::Retryable { after }, "{wait}");
+    }
+}
+
+/// An installation may be below a path of any name: other limits are the token's as ever.
+#[tokio::test]
+async fn a_gitlab_below_a_path_named_test_has_its_limits_all_the_same() {
+    let server = limiting("/test/resend", "/projects/380", "7").await;
+    let gitlab = gitlab_at(&format!("{}/test/resend", server.url), |_| ());
+    let error = gitlab.repository(&access(), &target()).await.unwrap_err();
+    assert_eq!(error.code.as_str(), "rate_limited");
+    assert_eq!(error.hold, Some(Duration::from_secs(7)));
 }
 
 #[test]

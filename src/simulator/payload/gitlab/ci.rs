@@ -34,7 +34,9 @@ pub(crate) fn play(state: &State, of: &Project, spec: &PipelineSpec) -> (Pipelin
     let parent = parent.and_then(|it| of.pipelines.get(&it.pipeline_id));
     let mut pipeline = Pipeline {
         spec: spec.clone(),
-        commit: parent.map_or(spec.id, |parent| parent.commit),
+        commit: spec
+            .commit
+            .unwrap_or_else(|| parent.map_or(spec.id, |parent| parent.commit)),
         builds: builds.collect(),
         status: "created".into(),
         created_at_s: now_s,

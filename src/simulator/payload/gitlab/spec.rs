@@ -80,6 +80,8 @@ pub struct PipelineSpec {
     pub parent: Option<ParentSpec>,
     /// The variables that it was started with.
     pub variables: Vec<(String, String)>,
+    /// The number of its commit; without one that of its parent, or its own.
+    pub commit: Option<u64>,
 }
 
 impl PipelineSpec {
@@ -98,6 +100,7 @@ impl PipelineSpec {
             merge_request: None,
             parent: None,
             variables: Vec::new(),
+            commit: None,
         }
     }
 

@@ -54,7 +54,7 @@ pub(in crate::store) fn a_request_to_reconcile_covers_those_before_it(subject: &
 }
 
 fn asked(store: &dyn Store) -> Vec<(ConnectionId, i64)> {
-    let asked = wait(store.reconciles_asked(9)).unwrap();
+    let asked = wait(store.reconciles_asked(None, 9)).unwrap();
     asked.iter().map(|it| (it.connection, it.at.0)).collect()
 }
 
@@ -72,7 +72,14 @@ pub(in crate::store) fn a_ledger_answers_requests_up_to_its_time_and_no_later_on
     let store = subject.store();
     put(store, vec![asking(SECOND, 5), asking(FIRST, 3)]);
     assert_eq!(asked(store), [(FIRST, 3), (SECOND, 5)]);
-    assert_eq!(wait(store.reconciles_asked(1)).unwrap().len(), 1);
+    let first = wait(store.reconciles_asked(None, 1)).unwrap();
+    assert_eq!(first.len(), 1);
+    let rest = wait(store.reconciles_asked(Some(first[0].connection), 9)).unwrap();
+    assert!(rest.iter().all(|it| it.connection > first[0].connection));
+    assert_eq!(
+        wait(store.reconciles_asked(None, 9)).unwrap().len(),
+        1 + rest.len()
+    );
     put(store, vec![asking(FIRST, 4)]);
     let ledger = Ledger {
         answered: Some(Timestamp(3)),
