@@ -13,8 +13,8 @@ const DRILLS: u64 = 8;
 /// Deliveries that are missed at once, unless `HOOKHERD_MISSED` says so. Recovery has 70 % of what
 /// GitHub allows in a minute, 900 calls: so many are recovered before it has to wait.
 const MISSED: usize = 600;
-/// What GitHub's hourly limit of 5,000 calls allows a recovery, which leaves a third to others: more
-/// than that is missed at GitLab only.
+/// What GitHub's hourly limit of 5,000 calls allows a recovery, which leaves a third to others:
+/// more than that is missed at GitLab only.
 const AT_GITHUB_MAX: usize = 3_000;
 /// Recovery waits for the limits of a minute, however slow the machine is.
 const MINUTES: Duration = Duration::from_mins(3);
