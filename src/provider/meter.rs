@@ -154,7 +154,7 @@ mod tests {
         }
         assert!(!free(&meter, Priority::Check));
         assert!(free(&meter, Priority::Repair));
-        // What others use counts, too: a tenth of all is theirs whatever happens.
+        // Beyond four fifths in all, the rest is for more urgent calls.
         let mut meter = Meter::default();
         meter.spend(now, LIMIT, 720, Priority::Repair);
         assert!(!free(&meter, Priority::Check));

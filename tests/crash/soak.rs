@@ -239,7 +239,7 @@ fn sent(stage: &Stage) -> Vec<DeliveryView> {
     all
 }
 
-/// By title of its incident: how often it has failed.
+/// How often CI has failed, by all incidents together.
 fn occurrences(stage: &Stage) -> u64 {
     let incidents = stage.list(ADMIN, "incidents?limit=100");
     let of_ci = incidents.iter().filter(|i| i["source"] != "health");
