@@ -13,6 +13,7 @@ mod calls;
 mod case;
 mod handle;
 mod ingest;
+mod listed;
 mod pending;
 mod readable;
 mod reading;
@@ -24,6 +25,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod waiting;
 mod window;
 mod worker;
 

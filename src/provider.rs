@@ -40,7 +40,8 @@ pub use inbound::{
     Claim, Decode, DecodeError, HeaderLookup, Inbound, Proven, Verified, VerifyError,
 };
 pub use logs::{
-    Found, LogPage, LogRead, Logged, LoggedPayload, Logs, Redelivered, RunsPage, Unsent,
+    Found, ListedRun, LogPage, LogRead, Logged, LoggedPayload, Logs, Redelivered, RunsPage,
+    RunsRead, Unsent,
 };
 pub use outbound::{
     CheckReport, Checked, Ensured, HookSpec, Hooks, Identity, Listed, Pinged, Repaired, TakenAway,

@@ -30,12 +30,6 @@ const LIST_OVERLAP: Duration = Duration::from_mins(2);
 const PENDING_LOOKS: u32 = 100;
 const PENDING_PAUSE: Duration = Duration::from_millis(100);
 
-/// A run that changed so lately may be reported any moment: its delivery is on its way.
-const ON_ITS_WAY: Duration = Duration::from_secs(10);
-
-/// How long to wait before each look whether such a delivery has come.
-const ARRIVAL_PAUSE: Duration = Duration::from_millis(250);
-
 impl Reconcile {
     /// From when on runs have to be listed, after the log was read (`None`: there is no log).
     pub(super) fn unlogged_since(&self, log: Option<&Comparison>) -> Option<Timestamp> {
@@ -88,8 +82,10 @@ impl Reconcile {
         let call = move |hooks: Arc<dyn Hooks>, access, target| async move {
             hooks.latest_runs(&access, &target).await
         };
-        let found = self.caller.ask(self.priority(), call).await?;
-        self.take_found(found, None).await
+        let listed = self.caller.ask(self.priority(), call).await?;
+        self.take_listed(listed, None).await?;
+        self.note_unread(None);
+        Ok(())
     }
 
     /// Lists the runs that changed since this time.
@@ -108,7 +104,7 @@ impl Reconcile {
             };
             let page = self.caller.ask(self.priority(), call).await?;
             newest = page.runs.iter().map(|run| run.at).max().max(newest);
-            self.take_found(page.runs, Some(since)).await?;
+            self.take_listed(page.runs, Some(since)).await?;
             match page.next {
                 None => {
                     // What was on an early page may have changed since that was read: all is known
@@ -116,6 +112,7 @@ impl Reconcile {
                     let until = newest.map(|at| at.minus(began.elapsed()));
                     let listed_at = &mut self.steps.records.ledger.listed_at;
                     *listed_at = until.max(*listed_at);
+                    self.note_unread(newest);
                     return Ok(());
                 }
                 next if next == cursor => {
@@ -139,8 +136,9 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Ingests the runs that the store does not have so far. With a time they are a part of a gap.
-    async fn take_found(
+    /// Ingests what was read of runs, unless the store has it by now. With a time it is a part of a
+    /// gap.
+    pub(super) async fn take_found(
         &mut self,
         found: Vec<Found>,
         since: Option<Timestamp>,
@@ -151,13 +149,7 @@ impl Reconcile {
         let ids: Vec<u64> = ids.collect();
         self.listed.extend(ids);
         // All are compared before any is stored: of a run with several attempts each is news.
-        let mut news = self.news_of(found).await?;
-        while since.is_some() && self.looks > 0 && news.iter().any(|found| self.is_fresh(found)) {
-            self.looks -= 1;
-            tokio::time::sleep(ARRIVAL_PAUSE).await;
-            news = self.news_of(news).await?;
-        }
-        for found in news {
+        for found in self.news_of(found).await? {
             if self.has_its_lane(&found).await? {
                 self.take_one(found, since).await?;
             }
@@ -204,11 +196,6 @@ impl Reconcile {
             }
         }
         Ok(news)
-    }
-
-    /// Whether it changed so lately, by the provider's clock, that its delivery may still come.
-    fn is_fresh(&self, found: &Found) -> bool {
-        self.steps.room.ports.now().since(found.at) < ON_ITS_WAY
     }
 
     fn run_of(&self, found: &Found) -> Option<RunEvent> {

@@ -1,6 +1,8 @@
 //! Calls for a connection, with the credentials that it may use.
 
 use super::room::Room;
+use super::trouble::is_limit;
+use super::waiting::Place;
 use crate::credentials::{About, Refusal};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::{Errand, Priority};
@@ -11,6 +13,13 @@ use crate::provider::{Access, Hooks, ProviderError, Target};
 use crate::store::ReadError;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait in place for a limit, and the shortest: limits of a minute are waited for.
+const WAIT_MAX: Duration = Duration::from_secs(75);
+const WAIT_MIN: Duration = Duration::from_secs(1);
+/// How long a reconcile waits in place, in all.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Calls for a connection.
 pub(super) struct Caller {
@@ -18,6 +27,10 @@ pub(super) struct Caller {
     connection: Connection,
     /// Best first. One that has no access is not tried again.
     credentials: VecDeque<CredentialUse>,
+    /// Its place among those that wait for a limit, once it has met one.
+    place: Option<Place>,
+    /// How long it may still wait for limits.
+    patience: Duration,
 }
 
 impl Caller {
@@ -27,6 +40,8 @@ impl Caller {
             room: Arc::clone(room),
             connection: connection.clone(),
             credentials: credentials.into(),
+            place: None,
+            patience: PATIENCE,
         })
     }
 
@@ -47,8 +62,26 @@ impl Caller {
         }
     }
 
+    /// How long to wait in place for a limit, if that is what the call has met, and this reconcile
+    /// may wait.
+    fn may_wait(&mut self, error: &ProviderError, with: CredentialUse) -> Option<Duration> {
+        let Failure::Retryable { after: Some(after) } = error.failure else {
+            return None;
+        };
+        let wait = after.max(WAIT_MIN);
+        if !is_limit(error) || wait > WAIT_MAX || wait > self.patience {
+            return None;
+        }
+        if self.place.is_none() {
+            self.place = self.room.waiting.enter(with.id());
+        }
+        self.place.as_ref()?;
+        self.patience -= wait;
+        Some(wait)
+    }
+
     /// Makes a call that may be repeated. A credential that is dead or has no access is replaced by
-    /// the next one.
+    /// the next one. A limit of a minute is waited for, if a place for that is free.
     pub(super) async fn ask<T, Calling>(
         &mut self,
         priority: Priority,
@@ -68,7 +101,7 @@ impl Caller {
         let mut refusal = None;
         while let Some(credential) = self.credentials.front().copied() {
             let about = About {
-                instance,
+                instance: &self.connection.instance,
                 connection: Some(self.connection.id),
             };
             let asked = self.room.pool.ask(about, (credential, errand), |access| {
@@ -84,7 +117,11 @@ impl Caller {
                 Refusal::NoToken | Refusal::Replaced | Refusal::Unclear => false,
             };
             if !is_useless {
-                return Err(refused.error);
+                match self.may_wait(&refused.error, credential) {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => return Err(refused.error),
+                }
+                continue;
             }
             self.credentials.pop_front();
             refusal = Some(refused.error);

@@ -3,6 +3,7 @@
 use super::calls::Caller;
 use super::case::Case;
 use super::ingest::id_of_body;
+use super::listed::Unread;
 use super::reading::Controls;
 use super::room::Room;
 use super::steps::{Records, Steps};
@@ -47,8 +48,10 @@ pub(super) struct Reconcile {
     pub(super) is_unsure: bool,
     /// Attempts whose payloads show whether the provider's log can be read at all.
     pub(super) controls: Controls,
-    /// The runs that were listed, by the provider's id.
+    /// The runs that were read from lists, by the provider's id.
     pub(super) listed: BTreeSet<u64>,
+    /// Those that could not be read.
+    pub(super) unread: Unread,
     /// How often it may still look for the delivery of a run that has just changed.
     pub(super) looks: u32,
 }
@@ -86,6 +89,7 @@ pub(super) async fn reconcile(
         is_unsure: false,
         controls: Controls::default(),
         listed: BTreeSet::new(),
+        unread: Unread::default(),
         looks: ARRIVAL_LOOKS,
     };
     match reconcile.run().await {
@@ -301,7 +305,7 @@ impl Reconcile {
         let room = Arc::clone(&self.steps.room);
         let began = self.began;
         let (now, wait) = (room.ports.now(), self.wait());
-        let answered = self.steps.answered(began);
+        let (answered, is_unread) = (self.steps.answered(began), self.unread.is_kept);
         let edit = |records: &mut Records| {
             let ledger = &mut records.ledger;
             ledger.settle(marks);
@@ -311,7 +315,9 @@ impl Reconcile {
             ledger.failures = 0;
             ledger.last_error = None;
             ledger.behind(None);
-            records.close_gap(now);
+            if !is_unread {
+                records.close_gap(now);
+            }
         };
         self.steps.take((Vec::new(), Vec::new()), edit).await?;
         let old = self.steps.old_gaps().await?;

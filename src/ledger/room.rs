@@ -1,6 +1,7 @@
 //! What all reconciles share.
 
 use super::Settings;
+use super::waiting::Waiting;
 use crate::credentials::{Pool, Ports};
 use crate::domain::connection::Connection;
 use crate::domain::id::ConnectionId;
@@ -36,6 +37,7 @@ pub(super) struct Room {
     pub(super) delivered: Delivered,
     pub(super) uptime: Mutex<Uptime>,
     pub(super) refused: Mutex<Refused>,
+    pub(super) waiting: Arc<Waiting>,
     /// There is news for the worker.
     pub(super) news: Notify,
 }
@@ -55,6 +57,7 @@ impl Room {
             delivered,
             uptime: Mutex::new(uptime),
             refused: Mutex::default(),
+            waiting: Arc::default(),
             news: Notify::new(),
         }
     }

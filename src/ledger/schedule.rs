@@ -18,6 +18,11 @@ use tokio::time::Instant;
 const REGULAR_MAX: usize = 32;
 /// How many more may be, when users request it.
 const URGENT_MAX: usize = 8;
+/// While others wait for the limits of its credential, a connection waits so long: in all, so many
+/// are looked at in a second.
+const FULL_PAUSE: Duration = Duration::from_secs(5);
+const FULL_PAUSE_EACH: Duration = Duration::from_millis(5);
+const FULL_PAUSE_MAX: Duration = Duration::from_mins(5);
 /// A connection that is due while it is reconciled waits so long.
 const BUSY_PAUSE: Duration = Duration::from_secs(5);
 
@@ -39,6 +44,8 @@ pub(super) enum Next {
     After(Duration),
     /// It failed, and is tried again after this time.
     Again(Duration),
+    /// As many as may wait for the limits of its credential: it did not begin.
+    Full,
     /// Its provider has an outage: it waits for the end.
     Parked,
 }
@@ -230,6 +237,12 @@ impl Schedule {
         }
     }
 
+    fn full_pause(&self) -> Duration {
+        let known = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        let all = FULL_PAUSE_EACH.saturating_mul(known);
+        all.clamp(FULL_PAUSE, FULL_PAUSE_MAX)
+    }
+
     /// A turn has ended. `usual` is the usual time between two.
     pub(super) fn end(&mut self, turn: &Turn, next: Next, now: Instant, usual: Duration) {
         self.busy.remove(&turn.id);
@@ -251,6 +264,7 @@ impl Schedule {
                 return;
             }
             Next::Again(wait) => now + wait,
+            Next::Full => now + self.full_pause(),
             Next::Parked if turn.reason.is_awaited => {
                 self.held.insert(turn.id, now + PROBE_EVERY);
                 return;
@@ -382,6 +396,18 @@ mod tests {
         assert!(schedule.next(now).is_none());
         schedule.ask(id(0), now + minute);
         assert!(schedule.next(now + minute).unwrap().reason.is_awaited);
+    }
+
+    #[test]
+    fn of_many_that_wait_for_others_with_their_credential_some_are_looked_at_in_a_second() {
+        let now = Instant::now();
+        let mut schedule = with(10_000, now);
+        while let Some(turn) = schedule.next(now) {
+            schedule.end(&turn, Next::Full, now, USUAL);
+        }
+        let pause = FULL_PAUSE_EACH * 10_000;
+        assert!(schedule.next(now + pause / 2).is_none());
+        assert!(schedule.next(now + pause).unwrap().is_regular);
     }
 
     #[test]

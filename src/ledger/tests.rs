@@ -4,6 +4,7 @@ mod arriving;
 mod clocks;
 mod log;
 mod regular;
+mod runs;
 mod unreadable;
 
 use super::handle::Reconciler;

@@ -32,6 +32,11 @@ pub(super) enum Trouble {
     Provider(#[from] ProviderError),
 }
 
+/// Whether a limit of the provider's, or the queue of calls, asks for a wait.
+pub(super) const fn is_limit(error: &ProviderError) -> bool {
+    matches!(error.code, ErrorCode::RateLimited | ErrorCode::CallsWaiting)
+}
+
 impl From<ReadError> for Trouble {
     fn from(error: ReadError) -> Self {
         Self::Store(error.to_string())
@@ -70,9 +75,7 @@ impl Trouble {
     pub(super) fn is_limit(&self) -> bool {
         match self {
             Self::Gone | Self::NotOurs | Self::Store(_) | Self::TooManyLost => false,
-            Self::Provider(error) => {
-                matches!(error.code, ErrorCode::RateLimited | ErrorCode::CallsWaiting)
-            }
+            Self::Provider(error) => is_limit(error),
         }
     }
 

@@ -6,6 +6,7 @@ use super::schedule::{Next, Schedule, Turn};
 use super::trouble::Trouble;
 use crate::credentials::Ended;
 use crate::domain::backoff::{jittered, scale};
+use crate::domain::connection::Connection;
 use crate::domain::id::ConnectionId;
 use crate::domain::ledger::{AskedBy, GapCause, Outage};
 use crate::domain::outage::release_over;
@@ -208,6 +209,9 @@ async fn try_turn(room: &Arc<Room>, turn: &Turn) -> Next {
     if outages.of(&instance).await.is_some() {
         return Next::Parked;
     }
+    if !turn.reason.is_awaited && is_waited_for(room, &connection).await {
+        return Next::Full;
+    }
     match reconcile(room, connection, turn.reason.clone()).await {
         Ok(wait) => Next::After(wait),
         Err(Trouble::Gone) => Next::Never,
@@ -218,6 +222,13 @@ async fn try_turn(room: &Arc<Room>, turn: &Turn) -> Next {
             next_try(room, turn.id, &trouble).await
         }
     }
+}
+
+/// Whether as many reconciles as may wait for the limits of the credential that it would use.
+async fn is_waited_for(room: &Room, connection: &Connection) -> bool {
+    let candidates = room.pool.candidates_of(connection).await;
+    let best = candidates.ok().and_then(|all| all.first().copied());
+    best.is_some_and(|best| room.waiting.is_full(best.id()))
 }
 
 /// When a connection whose reconcile failed is tried again.

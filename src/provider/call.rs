@@ -18,7 +18,7 @@ const TRIES_MAX: u32 = 3;
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The operations, by their names in metrics.
-pub const OPERATIONS: [&str; 22] = [
+pub const OPERATIONS: [&str; 23] = [
     "ensure",
     "check",
     "repair",
@@ -30,6 +30,7 @@ pub const OPERATIONS: [&str; 22] = [
     "redeliver",
     "runs_since",
     "latest_runs",
+    "read_runs",
     "run",
     "repository",
     "owner",

@@ -4,7 +4,7 @@ use super::budget::Pace;
 use super::call::Caller;
 use super::dialect::Asked;
 use super::http::{Http, HttpConfig, HttpError, NoAnswer};
-use super::logs::{Found, LogRead, Logs, Redelivered, RunsPage};
+use super::logs::{Found, ListedRun, LogRead, Logs, Redelivered, RunsPage, RunsRead};
 use super::operations::Operations;
 use super::outbound::{
     Access, Calling, Checked, Ensured, HookSpec, Hooks, Identity, Listed, Pinged, ProviderError,
@@ -121,7 +121,10 @@ impl<D: Operations> Logs for Client<D> {
     shared!(reading::logged_payload(hook: HookId, attempt: u64) -> Option<Payload>);
     shared!(reading::redeliver(hook: HookId, attempt: u64) -> Redelivered);
     shared!(reading::runs_since(since: Timestamp, cursor: Option<&'a str>) -> RunsPage);
-    shared!(reading::latest_runs() -> Vec<Found>);
+    shared!(reading::latest_runs() -> Vec<ListedRun>);
+    shared!(reading::read_runs(
+        listed: &'a [ListedRun], since: Option<Timestamp>
+    ) -> RunsRead);
     shared!(reading::run(run: u64) -> Vec<Found>);
 }
 

@@ -8,7 +8,9 @@ use super::access::{Access, Calling, Target};
 use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::named::named;
+use crate::domain::run::{Family, RunStatus};
 use crate::domain::time::Timestamp;
+use std::sync::Arc;
 
 /// What a read of a delivery log found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +113,26 @@ pub enum Redelivered {
     Refused(Unsent),
 }
 
+/// A run or a pipeline, as a list has it: enough to know whether it is news. The rest takes calls
+/// of its own, see [`Logs::read_runs`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRun {
+    /// The provider's id.
+    pub id: u64,
+    /// Its family.
+    pub family: Family,
+    /// Its last attempt. `None` where the list has none: GitLab.
+    pub attempt: Option<u32>,
+    /// Its state.
+    pub status: RunStatus,
+    /// When it last changed, by the provider's clock.
+    pub at: Timestamp,
+    /// Whether its failed jobs are read, too.
+    pub with_jobs: bool,
+    /// For its provider: the item of the list, if it is needed to read the run.
+    pub item: Arc<str>,
+}
+
 /// A run or a pipeline that was found by listing, as a delivery of its present state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -130,9 +152,19 @@ pub struct Found {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunsPage {
     /// The runs. One may be on two pages.
-    pub runs: Vec<Found>,
+    pub runs: Vec<ListedRun>,
     /// Where the next page begins; `None` when this is the last one.
     pub next: Option<String>,
+}
+
+/// Runs that were read, as far as the provider let them be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunsRead {
+    /// What the first `count` of them are. One that is gone is nothing; one with earlier attempts
+    /// or failed jobs is several.
+    pub found: Vec<Found>,
+    /// How many were read, at least one.
+    pub count: usize,
 }
 
 /// Reading a provider's logs and runs.
@@ -141,9 +173,8 @@ pub struct RunsPage {
 /// - GitHub lists the last attempt of a run only. Earlier attempts that ended since the moment are
 ///   read one by one, at most ten of a run, without their jobs.
 /// - GitHub's list has no jobs: they are found for runs that failed.
-/// - GitLab's API does not say which pipeline started a child or downstream pipeline. These are not
-///   found: a parent that waits for its child fails with it.
-/// - Of variables nothing is said.
+/// - GitLab's API does not say which pipeline of another project started a downstream pipeline.
+///   These are not found. The parent of a child pipeline is found by its trigger jobs.
 pub trait Logs: Send + Sync + 'static {
     /// Reads a page of a hook's delivery log, newest first; `cursor` is the `next` of an earlier
     /// page, and may be stored for days. All attempts are read, whatever their result: the
@@ -181,7 +212,7 @@ pub trait Logs: Send + Sync + 'static {
     ) -> Calling<'a, Redelivered>;
 
     /// A page of the runs with a change since a moment; `cursor` is the `next` of a page before,
-    /// with the same `since`.
+    /// with the same `since`. One call.
     ///
     /// The awkward case: GitHub cannot list by the time of a change. Runs are found that were
     /// created up to a day before `since`. Older ones that were run again, or ran for so long, are
@@ -196,8 +227,24 @@ pub trait Logs: Send + Sync + 'static {
 
     /// The latest finished run of each workflow and branch among the recent ones, and of each
     /// workflow on the default branch however old; and what runs now. For a first connect.
-    fn latest_runs<'a>(&'a self, access: &'a Access, target: &'a Target)
-    -> Calling<'a, Vec<Found>>;
+    fn latest_runs<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+    ) -> Calling<'a, Vec<ListedRun>>;
+
+    /// Reads runs of a list, in its order; with `since` also earlier attempts that ended since
+    /// then. Up to five calls for most of them.
+    ///
+    /// The awkward case: when one cannot be read, or it takes long, what was read until then is
+    /// the answer, and the next call begins with that one. An error is always of the first.
+    fn read_runs<'a>(
+        &'a self,
+        access: &'a Access,
+        target: &'a Target,
+        listed: &'a [ListedRun],
+        since: Option<Timestamp>,
+    ) -> Calling<'a, RunsRead>;
 
     /// The present state of one run, by the provider's id; with its failed jobs. Empty when there
     /// is none of that id.

@@ -2,7 +2,7 @@
 
 use super::dialect::Dialect;
 use super::http::Answer;
-use super::logs::{Found, LogRead, Redelivered, RunsPage};
+use super::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage};
 use super::outbound::{Identity, Pinged, ProviderError, Target};
 use super::session::Session;
 use crate::domain::delivery::Payload;
@@ -19,6 +19,9 @@ type Outcome<T> = Result<T, ProviderError>;
 
 /// The operations of a dialect.
 pub(super) trait Operations: Dialect {
+    /// What is learned of other runs while one is read.
+    type Kin: Default + Send;
+
     /// Finds a repository under its current name.
     fn look_up(
         s: &mut Session<'_, Self>,
@@ -80,6 +83,15 @@ pub(super) trait Operations: Dialect {
     fn latest_runs(
         s: &mut Session<'_, Self>,
         repository: &Repository,
+    ) -> impl Future<Output = Outcome<Vec<ListedRun>>> + Send;
+
+    /// Reads one run of a list; with a time also its earlier attempts that ended since. What is
+    /// learned of others on the way is kept for them in `kin`.
+    fn read_run(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        listed: (&ListedRun, Option<Timestamp>),
+        kin: &mut Self::Kin,
     ) -> impl Future<Output = Outcome<Vec<Found>>> + Send;
 
     /// See [`super::logs::Logs::run`].

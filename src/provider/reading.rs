@@ -8,7 +8,7 @@ use super::access::{ProviderError, Target};
 use super::dialect::Asked;
 use super::http::Answer;
 use super::inbound::HeaderLookup;
-use super::logs::{Found, LogRead, Redelivered, RunsPage, Unsent};
+use super::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage, RunsRead, Unsent};
 use super::operations::Operations;
 use super::ours;
 use super::session::Session;
@@ -18,9 +18,14 @@ use crate::domain::time::Timestamp;
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longest cursor that is used; GitHub's are about 40 bytes.
 const CURSOR_BYTES_MAX: usize = 256;
+/// After this time no other run is begun to be read: an operation has its time, and what it has
+/// read by then must not be lost.
+const READ_FOR: Duration = Duration::from_secs(20);
 
 /// What follows a 404 below a hook's path: `None` when the hook is gone, else where it is now.
 async fn whereabouts<D: Operations>(
@@ -88,9 +93,32 @@ pub(super) async fn runs_since<D: Operations>(
 pub(super) async fn latest_runs<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
-) -> Result<Vec<Found>, ProviderError> {
+) -> Result<Vec<ListedRun>, ProviderError> {
     let repository = ours::resolve(s, target).await?;
     D::latest_runs(s, &repository).await
+}
+
+pub(super) async fn read_runs<D: Operations>(
+    s: &mut Session<'_, D>,
+    target: &Target,
+    listed: &[ListedRun],
+    since: Option<Timestamp>,
+) -> Result<RunsRead, ProviderError> {
+    let repository = ours::resolve(s, target).await?;
+    let (mut read, mut kin) = (RunsRead::default(), D::Kin::default());
+    let began = Instant::now();
+    for run in listed {
+        match D::read_run(s, &repository, (run, since), &mut kin).await {
+            Ok(found) => read.found.extend(found),
+            Err(error) if read.count == 0 => return Err(error),
+            Err(_) => break,
+        }
+        read.count += 1;
+        if began.elapsed() >= READ_FOR {
+            break;
+        }
+    }
+    Ok(read)
 }
 
 pub(super) async fn run<D: Operations>(

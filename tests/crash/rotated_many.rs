@@ -1,12 +1,12 @@
 //! The secrets of many connections are rotated while deliveries come for all of them and the daemon
-//! is killed again and again: none is refused.
+//! is killed again and again: none is refused, and what was missed is recovered.
 //!
 //! Sixty connections, unless `HOOKHERD_ROTATED` says so: GitLab's, which allows that many writes.
 
 use super::daemon::{ADMIN, Ended, Stage};
 use hookherd::simulator::{DeliveryView, PipelineSpec};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -124,6 +124,15 @@ fn no_delivery_is_refused_while_many_secrets_are_rotated_and_the_daemon_is_kille
     let refused: Vec<_> = sent.iter().filter(refused).collect();
     assert!(refused.is_empty(), "of {}: {refused:?}", sent.len());
 
+    let mut missing = BTreeSet::new();
+    stage.wait_long("what was missed", PATIENCE, || {
+        let stored = stage.stored();
+        let guid = |d: &Value| d["provider_delivery_id"].as_str().map(str::to_owned);
+        let stored: BTreeSet<_> = stored.iter().filter_map(guid).collect();
+        missing = sent.iter().map(|d| d.guid.clone()).collect();
+        missing.retain(|guid| !stored.contains(guid));
+        missing.is_empty()
+    });
     let answered = sent.iter().filter(|d| d.status.is_some()).count();
     println!(
         "{} rotated, {KILLS} kills: {} deliveries, {answered} answered at once, 0 refused",

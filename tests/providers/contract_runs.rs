@@ -116,7 +116,7 @@ async fn found_since(stand: &Stand, target: &Target, since: Timestamp) -> Vec<Fo
             .runs_since(&stand.access, target, since, cursor.as_deref())
             .await;
         let page = page.expect("they can be listed");
-        all.extend(page.runs);
+        all.extend(stand.read(target, &page.runs, Some(since)).await);
         cursor = page.next;
         if cursor.is_none() {
             return all;
@@ -279,6 +279,7 @@ async fn a_red_main_branch_is_found_however_much_runs_elsewhere(stand: Stand) {
     start_on(&stand, 200, "topic");
     let latest = stand.hooks.latest_runs(&stand.access, &stand.known()).await;
     let latest = latest.expect("they can be listed");
+    let latest = stand.read(&stand.known(), &latest, None).await;
     let found = runs(&stand, &latest);
     let ids: BTreeSet<u64> = found.iter().map(|run| run.provider_run_id).collect();
     let expected = [2, 119, 200].map(|n| match stand.kind {

@@ -82,7 +82,7 @@ async fn github_a_search_of_more_than_a_thousand_runs_is_continued() {
             .runs_since(&stand.access, &stand.known(), since, cursor.as_deref())
             .await;
         let page = page.expect("it can be listed");
-        seen.extend(page.runs.into_iter().map(|found| found.delivery_id));
+        seen.extend(page.runs.into_iter().map(|run| run.id));
         cursor = page.next;
         if cursor.is_none() {
             break;
@@ -194,7 +194,8 @@ async fn pipelines_found(stand: &Stand) -> Vec<u64> {
             let id = found.delivery_id.split(':').nth(2);
             id.expect("an id").parse().expect("a number")
         };
-        all.extend(page.runs.iter().map(id_of));
+        let found = stand.read(&known, &page.runs, Some(since)).await;
+        all.extend(found.iter().map(id_of));
         cursor = page.next;
         if cursor.is_none() {
             return all;
@@ -223,11 +224,12 @@ async fn gitlab_children_are_found_with_their_parents_and_what_others_started_is
     }
     let latest = hooks.latest_runs(access, &known).await;
     let latest = latest.expect("they can be listed");
+    let latest = stand.read(&known, &latest, None).await;
     assert_eq!(latest.len(), 2, "a first connect finds children, too");
 }
 
-/// Many children of many pipelines: a list for each page of ten, and for each its detail, its jobs
-/// and its variables; for each pipeline two lists and its trigger jobs.
+/// Many children of many pipelines: for each its detail, its jobs and its variables; for each
+/// pipeline two lists and its trigger jobs, again for each ten that are read.
 #[actix_web::test]
 async fn gitlab_children_cost_a_bounded_number_of_calls() {
     const PARENTS: u64 = 15;
@@ -293,20 +295,33 @@ async fn gitlab_children_are_found_without_the_right_to_read_variables() {
 }
 
 #[actix_web::test]
-async fn gitlab_a_page_that_fails_half_way_is_read_again_whole() {
+async fn what_was_read_before_a_failure_is_the_answer_and_the_next_call_is_of_the_rest() {
     let stand = Stand::gitlab();
     let gitlab = stand.simulator.gitlab();
-    for id in 1..=3 {
-        gitlab.play_pipeline(PROJECT, &PipelineSpec::new(id, "failed"));
+    for (id, status) in [(1, "failed"), (2, "success"), (3, "success")] {
+        gitlab.play_pipeline(PROJECT, &PipelineSpec::new(id, status));
     }
     let since = SystemClock.now().minus(Duration::from_hours(1));
     let (hooks, access, known) = (&stand.hooks, &stand.access, stand.known());
-    for _ in 0..3 {
-        let fault = Misbehaviour::TruncatedJson;
-        stand.simulator.faults().next("gitlab.pipeline_jobs", fault);
-    }
     let page = hooks.runs_since(access, &known, since, None).await;
-    page.expect_err("jobs are missing");
-    let page = hooks.runs_since(access, &known, since, None).await;
-    assert_eq!(page.expect("all of it").runs.len(), 3);
+    let listed = page.expect("they are listed").runs;
+    assert_eq!(stand.simulator.requests("gitlab.get_pipeline"), 0);
+    let ids: Vec<u64> = listed.iter().map(|run| run.id).collect();
+    assert_eq!(ids, [3, 2, 1]);
+    let fail = || {
+        for _ in 0..3 {
+            let fault = Misbehaviour::TruncatedJson;
+            stand.simulator.faults().next("gitlab.pipeline_jobs", fault);
+        }
+    };
+    fail();
+    let read = hooks.read_runs(access, &known, &listed, Some(since)).await;
+    let read = read.expect("two of them");
+    assert_eq!((read.count, read.found.len()), (2, 2));
+    fail();
+    let rest = &listed[read.count..];
+    let failed = hooks.read_runs(access, &known, rest, Some(since)).await;
+    failed.expect_err("its jobs are missing");
+    let read = hooks.read_runs(access, &known, rest, Some(since)).await;
+    assert_eq!(read.expect("it works again").found.len(), 1);
 }

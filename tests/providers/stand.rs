@@ -5,10 +5,11 @@ use hookherd::domain::errand::Errand;
 use hookherd::domain::id::UserId;
 use hookherd::domain::repo::{Instance, ProviderKind};
 use hookherd::domain::secret::{HookSecret, ProviderToken};
+use hookherd::domain::time::Timestamp;
 use hookherd::provider::github::{Github, GithubDecode};
 use hookherd::provider::gitlab::{Gitlab, GitlabDecode};
 use hookherd::provider::http::HttpConfig;
-use hookherd::provider::{Access, Decode, HookSpec, Hooks, Target};
+use hookherd::provider::{Access, Decode, Found, HookSpec, Hooks, ListedRun, Target};
 use hookherd::simulator::{Simulator, SimulatorConfig};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -169,6 +170,25 @@ impl Stand {
     }
 
     /// The simulator's name of an operation.
+    /// Reads the runs of a list, ten at a time, as the reconciler does.
+    pub(crate) async fn read(
+        &self,
+        target: &Target,
+        listed: &[ListedRun],
+        since: Option<Timestamp>,
+    ) -> Vec<Found> {
+        let (mut all, mut rest) = (Vec::new(), listed);
+        while !rest.is_empty() {
+            let some = &rest[..rest.len().min(10)];
+            let read = self.hooks.read_runs(&self.access, target, some, since);
+            let read = read.await.expect("they can be read");
+            assert!((1..=some.len()).contains(&read.count));
+            all.extend(read.found);
+            rest = &rest[read.count..];
+        }
+        all
+    }
+
     pub(crate) fn operation(&self, name: &str) -> String {
         match self.kind {
             ProviderKind::Github => name.to_owned(),

@@ -5,7 +5,8 @@ use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::time::Timestamp;
 use crate::provider::{
-    Access, Calling, Found, LogPage, LogRead, Logs, Redelivered, RunsPage, Target, Unsent,
+    Access, Calling, Found, ListedRun, LogPage, LogRead, Logs, Redelivered, RunsPage, RunsRead,
+    Target, Unsent,
 };
 
 impl Logs for FakeProvider {
@@ -51,8 +52,18 @@ impl Logs for FakeProvider {
         Box::pin(self.call("runs_since", access, RunsPage::default))
     }
 
-    fn latest_runs<'a>(&'a self, access: &'a Access, _: &'a Target) -> Calling<'a, Vec<Found>> {
+    fn latest_runs<'a>(&'a self, access: &'a Access, _: &'a Target) -> Calling<'a, Vec<ListedRun>> {
         Box::pin(self.call("latest_runs", access, Vec::new))
+    }
+
+    fn read_runs<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        _: &'a [ListedRun],
+        _: Option<Timestamp>,
+    ) -> Calling<'a, RunsRead> {
+        Box::pin(self.call("read_runs", access, RunsRead::default))
     }
 
     fn run<'a>(&'a self, access: &'a Access, _: &'a Target, _: u64) -> Calling<'a, Vec<Found>> {

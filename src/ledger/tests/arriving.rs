@@ -14,14 +14,19 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// Runs that ended at this time, as they are found.
+pub(super) fn many(count: usize, at: Timestamp) -> Vec<Found> {
+    (9001..).take(count).map(|id| ended_at(id, at).0).collect()
+}
+
 /// A run that ended at this time, as it is found, and as its delivery tells it.
-fn ended_at(at: Timestamp) -> (Found, RunEvent) {
+pub(super) fn ended_at(id: u64, at: Timestamp) -> (Found, RunEvent) {
     let moment = OffsetDateTime::from_unix_timestamp(at.0 / 1000).unwrap();
     let body = json!({
         "action": "completed",
         "workflow": {"id": 77, "name": "CI", "path": ".github/workflows/ci.yml"},
         "workflow_run": {
-            "id": 9001, "workflow_id": 77, "name": "CI", "path": ".github/workflows/ci.yml",
+            "id": id, "workflow_id": 77, "name": "CI", "path": ".github/workflows/ci.yml",
             "run_number": 42, "run_attempt": 1, "event": "push",
             "status": "completed", "conclusion": "failure", "head_branch": "main",
             "head_sha": "a".repeat(40), "html_url": "https://github.example/o/r/actions/runs/9001",
@@ -39,7 +44,7 @@ fn ended_at(at: Timestamp) -> (Found, RunEvent) {
         panic!("a run: {decoded:?}");
     };
     let found = Found {
-        delivery_id: "found:9001".to_owned(),
+        delivery_id: format!("found:{id}"),
         event: "workflow_run".to_owned(),
         at,
         payload,
@@ -54,7 +59,7 @@ async fn found(ended_before_ms: i64, arrives_after: Option<u64>) -> u64 {
     world.passes(Duration::from_hours(3)).await;
     world.log.state.lock().entries.clear();
     world.has_hook(HookId(8)).await;
-    let (found, event) = ended_at(Timestamp(world.now().0 - ended_before_ms));
+    let (found, event) = ended_at(9001, Timestamp(world.now().0 - ended_before_ms));
     world.log.state.lock().found = vec![found.clone()];
     let arrival = async {
         if let Some(seconds) = arrives_after {
@@ -91,19 +96,10 @@ async fn many_pages_of_runs_that_seem_to_have_just_changed_are_waited_for_once()
     world.passes(Duration::from_hours(3)).await;
     world.log.state.lock().entries.clear();
     world.has_hook(HookId(8)).await;
-    let (found, _) = ended_at(world.now().plus(Duration::from_hours(1)));
-    let all = (0..PAGES).map(|n| {
-        let body = String::from_utf8(found.payload.body.to_vec()).unwrap();
-        let body = body.replace("\"id\":9001", &format!("\"id\":{}", 9001 + n));
-        Found {
-            delivery_id: format!("found:{n}"),
-            payload: samples::payload(body),
-            ..found.clone()
-        }
-    });
+    let all = many(PAGES, world.now().plus(Duration::from_hours(1)));
     {
         let mut state = world.log.state.lock();
-        (state.found, state.runs_a_page) = (all.collect(), 1);
+        (state.found, state.runs_a_page) = (all, 1);
     }
     let before = world.now();
     world.reconcile().await;
@@ -121,8 +117,8 @@ async fn what_changes_while_a_long_list_is_read_is_listed_again() {
     world.log.state.lock().entries.clear();
     world.has_hook(HookId(8)).await;
     let began = world.now();
-    let (first, _) = ended_at(began.minus(Duration::from_hours(1)));
-    let (second, _) = ended_at(began.plus(Duration::from_mins(4)));
+    let (first, _) = ended_at(9001, began.minus(Duration::from_hours(1)));
+    let (second, _) = ended_at(9002, began.plus(Duration::from_mins(4)));
     {
         let mut state = world.log.state.lock();
         (state.found, state.runs_a_page) = (vec![first, second], 1);

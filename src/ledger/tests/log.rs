@@ -4,15 +4,17 @@ use super::TestClock;
 use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::event::{Decoded, Event};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
-use crate::domain::samples;
+use crate::domain::samples::{self, Same};
 use crate::domain::standing::Fingerprint;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Clock, Timestamp};
+use crate::provider::github::GithubDecode;
 use crate::provider::{
-    Access, Calling, Checked, Ensured, Found, HookSpec, Hooks, Identity, Listed, LogPage, LogRead,
-    Logged, LoggedPayload, Logs, Pinged, ProviderError, Redelivered, Repaired, RunsPage, TakenAway,
-    Target, Unsent,
+    Access, Calling, Checked, Decode, Ensured, Found, HookSpec, Hooks, Identity, Listed, ListedRun,
+    LogPage, LogRead, Logged, LoggedPayload, Logs, Pinged, ProviderError, Redelivered, Repaired,
+    RunsPage, RunsRead, TakenAway, Target, Unsent,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -47,10 +49,36 @@ pub(super) struct State {
     pub(super) runs_a_page: usize,
     /// How long such a page takes.
     pub(super) runs_take: Duration,
+    /// How many may be read in a minute; when this minute began, and how many were read in it.
+    pub(super) runs_a_minute: Option<u64>,
+    minute: (Timestamp, u64),
+    /// Those that cannot be read.
+    pub(super) odd_runs: BTreeMap<u64, Failing>,
+    /// Those that were read.
+    pub(super) runs_read: Vec<u64>,
     /// How often each operation was called, and the attempts whose payloads were read.
     pub(super) calls: BTreeMap<&'static str, u64>,
     pub(super) read: Vec<u64>,
     pub(super) redelivered: Vec<u64>,
+}
+
+impl State {
+    /// One more run is to be read: whether the limit of this minute is met.
+    fn limited(&mut self, now: Timestamp) -> Option<ProviderError> {
+        const MINUTE: Duration = Duration::from_mins(1);
+        let most = self.runs_a_minute?;
+        let (began, count) = &mut self.minute;
+        if now.since(*began) >= MINUTE {
+            (*began, *count) = (now, 0);
+        }
+        if *count >= most {
+            let after = Some(MINUTE.saturating_sub(now.since(*began)));
+            let code = ErrorCode::RateLimited;
+            return Some(ProviderError::retryable(code, "a limit", after, false));
+        }
+        *count += 1;
+        None
+    }
 }
 
 #[derive(Debug)]
@@ -75,6 +103,27 @@ fn error(code: ErrorCode) -> ProviderError {
     ProviderError::retryable(code, "the log fails", None, acted)
 }
 
+/// As a list has it what is found.
+fn listed(found: &Found) -> ListedRun {
+    let decoded = GithubDecode::new(&Same(9)).decode(&found.event, &found.payload);
+    let Ok(Decoded {
+        event: Event::Run(run),
+        ..
+    }) = decoded
+    else {
+        panic!("a run: {decoded:?}");
+    };
+    ListedRun {
+        id: run.provider_run_id,
+        family: run.family,
+        attempt: Some(run.position.attempt),
+        status: run.status,
+        at: found.at,
+        with_jobs: false,
+        item: found.delivery_id.as_str().into(),
+    }
+}
+
 impl FakeLog {
     pub(super) fn new(time: Arc<TestClock>) -> Self {
         let state = State {
@@ -86,6 +135,10 @@ impl FakeLog {
             found: Vec::new(),
             runs_a_page: 100,
             runs_take: Duration::ZERO,
+            runs_a_minute: None,
+            minute: (Timestamp(0), 0),
+            odd_runs: BTreeMap::new(),
+            runs_read: Vec::new(),
             calls: BTreeMap::new(),
             read: Vec::new(),
             redelivered: Vec::new(),
@@ -175,6 +228,26 @@ impl FakeLog {
         }
     }
 
+    fn read_some(&self, listed: &[ListedRun]) -> Result<RunsRead, ProviderError> {
+        let mut read = RunsRead::default();
+        let mut state = self.state.lock();
+        for run in listed {
+            let limited = state.limited(Clock::now(&*self.time));
+            let odd = state.odd_runs.get(&run.id).copied().map(error);
+            match limited.or(odd) {
+                Some(error) if read.count == 0 => return Err(error),
+                Some(_) => break,
+                None => {}
+            }
+            state.runs_read.push(run.id);
+            let mut all = state.found.iter();
+            let found = all.find(|found| *found.delivery_id == *run.item);
+            read.found.extend(found.cloned());
+            read.count += 1;
+        }
+        Ok(read)
+    }
+
     fn payload(&self, attempt: u64) -> Result<Option<Payload>, ProviderError> {
         let mut state = self.state.lock();
         state.read.push(attempt);
@@ -255,16 +328,29 @@ impl Logs for FakeLog {
             let to = from + state.runs_a_page;
             let runs = state.found.iter().skip(from).take(state.runs_a_page);
             Ok(RunsPage {
-                runs: runs.cloned().collect(),
+                runs: runs.map(listed).collect(),
                 next: (to < state.found.len()).then(|| to.to_string()),
             })
         })
     }
 
-    fn latest_runs<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Vec<Found>> {
+    fn latest_runs<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Vec<ListedRun>> {
         Box::pin(async move {
             self.call("latest_runs").await?;
             Ok(Vec::new())
+        })
+    }
+
+    fn read_runs<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        listed: &'a [ListedRun],
+        _: Option<Timestamp>,
+    ) -> Calling<'a, RunsRead> {
+        Box::pin(async move {
+            self.call("read_runs").await?;
+            self.read_some(listed)
         })
     }
 

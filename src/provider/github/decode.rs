@@ -9,6 +9,8 @@ mod marks;
 mod parts;
 mod statuses;
 
+pub(super) use parts::status_of;
+
 use super::payload::{Body, ClaimBody, RepositoryPart, RunPart, WorkflowPart};
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX, Payload};
 use crate::domain::event::{Decoded, Event};

@@ -11,7 +11,7 @@ use crate::domain::user::{Account, scopes_reported};
 use crate::provider::dialect::Asked;
 use crate::provider::errors::no_owner;
 use crate::provider::http::Answer;
-use crate::provider::logs::{Found, LogRead, Redelivered, RunsPage};
+use crate::provider::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage};
 use crate::provider::operations::{LookedUp, Operations};
 use crate::provider::outbound::{Identity, Pinged, ProviderError, Target};
 
@@ -25,6 +25,9 @@ fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
 const INSTALLATION_TOKEN: &str = "ghs_";
 
 impl Operations for GithubDialect {
+    /// A run says all of itself.
+    type Kin = ();
+
     /// The repository that `target` means.
     ///
     /// By name first, the documented way; a renamed or moved one answers with a redirect, which is
@@ -152,8 +155,17 @@ impl Operations for GithubDialect {
     async fn latest_runs(
         s: &mut Talk<'_>,
         repository: &Repository,
-    ) -> Result<Vec<Found>, ProviderError> {
+    ) -> Result<Vec<ListedRun>, ProviderError> {
         runs::of_each_workflow(s, repository).await
+    }
+
+    async fn read_run(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        listed: (&ListedRun, Option<Timestamp>),
+        (): &mut (),
+    ) -> Result<Vec<Found>, ProviderError> {
+        runs::read(s, repository, listed).await
     }
 
     async fn run(

@@ -7,20 +7,23 @@
 
 mod place;
 
+use super::decode::status_of;
 use super::dialect::Talk;
 use super::errors;
 use crate::domain::delivery::Payload;
 use crate::domain::repo::Repository;
+use crate::domain::run::Family;
 use crate::domain::time::Timestamp;
 use crate::provider::access::ProviderError;
 use crate::provider::dialect::Asked;
 use crate::provider::http::Answer;
-use crate::provider::logs::{Found, RunsPage};
+use crate::provider::logs::{Found, ListedRun, RunsPage};
 use crate::provider::payload::moment_of;
 use place::{PER_PAGE, Place};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Most workflows whose latest run is read one by one.
 const WORKFLOWS_MAX: usize = 50;
@@ -185,8 +188,7 @@ fn event(
     }
 }
 
-fn found(run: &Listed<'_>, repository: &Repository) -> Found {
-    let head = &run.head;
+fn found(head: &RunHead, json: &RawValue, repository: &Repository) -> Found {
     let word = head.conclusion.as_deref().filter(|word| !word.is_empty());
     let word = word.or(head.status.as_deref()).unwrap_or("unknown");
     let attempt = head.run_attempt.unwrap_or(1);
@@ -194,7 +196,7 @@ fn found(run: &Listed<'_>, repository: &Repository) -> Found {
         delivery_id: format!("found:run:{}:{attempt}:{word}", head.id),
         event: "workflow_run".to_owned(),
         at: head.updated_at(),
-        payload: event("workflow_run", head.action(), run.json, head, repository),
+        payload: event("workflow_run", head.action(), json, head, repository),
     }
 }
 
@@ -291,7 +293,7 @@ async fn earlier_attempts(
             break;
         }
         let is_last = head.began_before(since);
-        all.push(found(&Listed { head, json }, repository));
+        all.push(found(&head, json, repository));
         if is_last {
             break;
         }
@@ -300,24 +302,46 @@ async fn earlier_attempts(
     Ok(all)
 }
 
-/// The runs, each failed one that is the last of its kind among them with its jobs.
-async fn with_jobs(
-    s: &mut Talk<'_>,
-    runs: &[Listed<'_>],
-    repository: &Repository,
-) -> Result<Vec<Found>, ProviderError> {
+/// The runs of a list. Each failed one that is the last of its kind among them is to be read with
+/// its jobs.
+fn listed(runs: &[Listed<'_>]) -> Vec<ListedRun> {
     let mut last: HashMap<Kind, u64> = HashMap::new();
     for run in runs {
         let number = last.entry(run.head.kind()).or_default();
         *number = run.head.run_number.max(*number);
     }
-    let mut all = Vec::new();
-    for run in runs {
-        all.push(found(run, repository));
-        let is_last = last.get(&run.head.kind()) == Some(&run.head.run_number);
-        if is_last && run.head.has_failed() {
-            failed_jobs(s, &run.head, repository, &mut all).await?;
+    let named = |Listed { head, json }: &Listed<'_>| {
+        let is_last = last.get(&head.kind()) == Some(&head.run_number);
+        let words = (head.conclusion.as_deref(), head.status.as_deref());
+        ListedRun {
+            id: head.id,
+            family: Family::Actions,
+            attempt: Some(head.run_attempt.unwrap_or(1)),
+            status: status_of(words.0, words.1, Some(head.action())),
+            at: head.updated_at(),
+            with_jobs: is_last && head.has_failed(),
+            item: Arc::from(json.get()),
         }
+    };
+    runs.iter().map(named).collect()
+}
+
+/// A run of a list, with what the list lacks.
+pub(super) async fn read(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+    (run, since): (&ListedRun, Option<Timestamp>),
+) -> Result<Vec<Found>, ProviderError> {
+    let odd = |_| errors::bad_answer("not the expected JSON");
+    let json: &RawValue = serde_json::from_str(&run.item).map_err(odd)?;
+    let head: RunHead = serde_json::from_str(json.get()).map_err(odd)?;
+    let mut all = match since {
+        Some(since) => earlier_attempts(s, &head, since, repository).await?,
+        None => Vec::new(),
+    };
+    all.push(found(&head, json, repository));
+    if run.with_jobs {
+        failed_jobs(s, &head, repository, &mut all).await?;
     }
     Ok(all)
 }
@@ -341,13 +365,8 @@ pub(super) async fn since(
     let has_next = answer.links_to_next();
     let next = place.next(has_next, runs.len(), earliest.unwrap_or(since));
     runs.retain(|run| run.head.updated_at() >= since || run.head.created_at() >= since);
-    let mut all = Vec::new();
-    for run in &runs {
-        all.extend(earlier_attempts(s, &run.head, since, repository).await?);
-    }
-    all.extend(with_jobs(s, &runs, repository).await?);
     Ok(RunsPage {
-        runs: all,
+        runs: listed(&runs),
         next: next.map(Place::to_text),
     })
 }
@@ -370,7 +389,7 @@ fn latest<'a>(runs: Vec<Listed<'a>>) -> Vec<Listed<'a>> {
 pub(super) async fn of_each_workflow(
     s: &mut Talk<'_>,
     repository: &Repository,
-) -> Result<Vec<Found>, ProviderError> {
+) -> Result<Vec<ListedRun>, ProviderError> {
     let full_name = &repository.full_name;
     let path = format!("{}?per_page={PER_PAGE}", runs_path(repository));
     let recent = get(s, &path, repository).await?;
@@ -385,7 +404,7 @@ pub(super) async fn of_each_workflow(
         .filter(is_known)
         .filter_map(|r| r.head.workflow_id)
         .collect();
-    let mut all = with_jobs(s, &runs, repository).await?;
+    let mut all = listed(&runs);
     let path = format!("repos/{full_name}/actions/workflows?per_page=100");
     let answer = get(s, &path, repository).await?;
     let workflows: WorkflowsBody = errors::parse(&answer)?;
@@ -401,7 +420,7 @@ pub(super) async fn of_each_workflow(
              &branch={escaped}"
         );
         let answer = get(s, &path, repository).await?;
-        all.extend(with_jobs(s, &read_runs(&answer)?, repository).await?);
+        all.extend(listed(&read_runs(&answer)?));
     }
     Ok(all)
 }
@@ -427,7 +446,10 @@ pub(super) async fn one(
     let odd = |_| errors::bad_answer("not the expected JSON");
     let json: &RawValue = serde_json::from_slice(&answer.body).map_err(odd)?;
     let head = serde_json::from_str(json.get()).map_err(odd)?;
-    with_jobs(s, &[Listed { head, json }], repository).await
+    let [run] = &listed(&[Listed { head, json }])[..] else {
+        return Ok(Vec::new());
+    };
+    read(s, repository, (run, None)).await
 }
 
 #[cfg(test)]

@@ -358,7 +358,12 @@ fn page(id: u64, body: &Body<'_>) -> Option<String> {
 
 /// Unfinished and unknown states have no conclusion.
 fn status(status: &Loose<'_>) -> RunStatus {
-    match status.text().unwrap_or_default() {
+    status_of(status.text().unwrap_or_default())
+}
+
+/// A pipeline's progress by GitLab's word for it.
+pub(super) fn status_of(word: &str) -> RunStatus {
+    match word {
         "success" => RunStatus::Completed(Conclusion::Success),
         "failed" => RunStatus::Completed(Conclusion::Failure),
         "canceled" => RunStatus::Completed(Conclusion::Cancelled),

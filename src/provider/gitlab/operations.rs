@@ -11,7 +11,7 @@ use crate::domain::user::{Account, scopes_reported};
 use crate::provider::dialect::{Asked, Dialect as _};
 use crate::provider::errors::{no_access, no_owner};
 use crate::provider::http::Answer;
-use crate::provider::logs::{Found, LogRead, Redelivered, RunsPage};
+use crate::provider::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage};
 use crate::provider::operations::{LookedUp, Operations};
 use crate::provider::outbound::{Identity, Pinged, ProviderError, Target};
 
@@ -28,6 +28,9 @@ struct Existence {
 }
 
 impl Operations for GitlabDialect {
+    /// The parents of child pipelines.
+    type Kin = runs::Families;
+
     /// The project that `target` means: by id when it is known, which stays the same when the name
     /// changes. Else by path; GitLab redirects a former path to the id (301).
     async fn look_up(s: &mut Talk<'_>, target: &Target) -> Result<LookedUp, ProviderError> {
@@ -162,8 +165,18 @@ impl Operations for GitlabDialect {
     async fn latest_runs(
         s: &mut Talk<'_>,
         repository: &Repository,
-    ) -> Result<Vec<Found>, ProviderError> {
+    ) -> Result<Vec<ListedRun>, ProviderError> {
         runs::of_each_branch(s, repository).await
+    }
+
+    async fn read_run(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        (listed, _): (&ListedRun, Option<Timestamp>),
+        kin: &mut Self::Kin,
+    ) -> Result<Vec<Found>, ProviderError> {
+        let found = runs::event(s, listed.id, repository, kin).await?;
+        Ok(found.into_iter().collect())
     }
 
     async fn run(

@@ -24,16 +24,17 @@ use crate::domain::repo::Repository;
 use crate::domain::time::Timestamp;
 use crate::provider::access::ProviderError;
 use crate::provider::dialect::Dialect;
-use crate::provider::logs::{Found, RunsPage};
+use crate::provider::logs::{Found, ListedRun, RunsPage};
 use crate::provider::payload::moment_of;
 use crate::provider::reading::written;
-use children::{CHILDREN, Families};
+use children::CHILDREN;
+pub(in crate::provider) use children::Families;
 use listed::{ListedBody, get, get_if_there, pipelines_path};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Pipelines of a page: each takes up to three requests.
-const PER_PAGE: u32 = 10;
+/// Pipelines of a page.
+const PER_PAGE: u32 = 100;
 /// Most pages of the jobs of a pipeline: 2,000 jobs.
 const JOB_PAGES_MAX: u32 = 20;
 /// Highest page of a list.
@@ -132,7 +133,7 @@ async fn merge_request(
 
 /// The event of a pipeline's present state; `None` when it was deleted, or it is not known which
 /// pipeline started it.
-async fn event(
+pub(super) async fn event(
     s: &mut Talk<'_>,
     id: u64,
     repository: &Repository,
@@ -201,16 +202,10 @@ async fn event(
     }))
 }
 
-async fn events(
-    s: &mut Talk<'_>,
-    listed: &[ListedBody],
-    repository: &Repository,
-) -> Result<Vec<Found>, ProviderError> {
-    let (mut all, mut families) = (Vec::new(), Families::default());
-    for pipeline in listed.iter().filter(|it| !it.is_downstream()) {
-        all.extend(event(s, pipeline.id, repository, &mut families).await?);
-    }
-    Ok(all)
+/// The pipelines of a list that can be read.
+fn readable(listed: &[ListedBody]) -> Vec<ListedRun> {
+    let own = listed.iter().filter(|it| !it.is_downstream());
+    own.map(ListedBody::run).collect()
 }
 
 /// By id: what is created or changed meanwhile pushes others to later pages, and nothing to earlier
@@ -247,7 +242,7 @@ pub(super) async fn since(
         (Some(_), _) => None,
     };
     Ok(RunsPage {
-        runs: events(s, &listed, repository).await?,
+        runs: readable(&listed),
         next,
     })
 }
@@ -291,7 +286,7 @@ fn latest(listed: Vec<ListedBody>) -> Vec<ListedBody> {
 pub(super) async fn of_each_branch(
     s: &mut Talk<'_>,
     repository: &Repository,
-) -> Result<Vec<Found>, ProviderError> {
+) -> Result<Vec<ListedRun>, ProviderError> {
     let list = format!(
         "{}?order_by=id&sort=desc&per_page={RECENT}",
         pipelines_path(repository)
@@ -323,7 +318,7 @@ pub(super) async fn of_each_branch(
     let mut children = children_of(s, &chosen, repository).await?;
     // A child is in the place that its parent has.
     chosen.append(&mut children);
-    events(s, &chosen, repository).await
+    Ok(readable(&chosen))
 }
 
 pub(super) async fn one(

@@ -65,7 +65,16 @@ pub(super) fn status(
     status: &Loose<'_>,
     action: Option<&str>,
 ) -> RunStatus {
-    if let Some(conclusion) = conclusion.text().filter(|text| !text.trim().is_empty()) {
+    status_of(conclusion.text(), status.text(), action)
+}
+
+/// The same, of words.
+pub(in crate::provider::github) fn status_of(
+    conclusion: Option<&str>,
+    status: Option<&str>,
+    action: Option<&str>,
+) -> RunStatus {
+    if let Some(conclusion) = conclusion.filter(|text| !text.trim().is_empty()) {
         return RunStatus::Completed(
             Conclusion::from_name(conclusion).unwrap_or(Conclusion::Unknown),
         );
@@ -77,7 +86,6 @@ pub(super) fn status(
         _ => None,
     };
     status
-        .text()
         .and_then(named)
         .or_else(|| action.and_then(named))
         .unwrap_or(RunStatus::Queued)

@@ -42,7 +42,7 @@ struct Trigger {
 
 /// What is known of children and parents while some pipelines are read.
 #[derive(Debug, Default)]
-pub(super) struct Families {
+pub(in crate::provider) struct Families {
     /// Of each child the job that started it.
     triggers: BTreeMap<u64, Trigger>,
     /// The pipelines whose trigger jobs were read.

@@ -1,12 +1,17 @@
 //! Pipelines as lists have them, and how they are read.
 
 use crate::domain::repo::Repository;
+use crate::domain::run::Family;
 use crate::provider::access::ProviderError;
 use crate::provider::dialect::Asked;
+use crate::provider::gitlab::decode::status_of;
 use crate::provider::gitlab::dialect::Talk;
 use crate::provider::gitlab::errors;
 use crate::provider::http::Answer;
+use crate::provider::logs::ListedRun;
+use crate::provider::payload::moment_of;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// A pipeline in a list.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,9 +22,26 @@ pub(super) struct ListedBody {
     #[serde(rename = "ref")]
     pub(super) git_ref: Option<String>,
     pub(super) sha: Option<String>,
+    updated_at: Option<String>,
+    created_at: Option<String>,
 }
 
 impl ListedBody {
+    /// As other rooms see it.
+    pub(super) fn run(&self) -> ListedRun {
+        let times = [&self.updated_at, &self.created_at];
+        let at = times.into_iter().find_map(|at| moment_of(at.as_deref()?));
+        ListedRun {
+            id: self.id,
+            family: Family::Pipelines,
+            attempt: None,
+            status: status_of(self.status.as_deref().unwrap_or_default()),
+            at: at.unwrap_or_default(),
+            with_jobs: false,
+            item: Arc::default(),
+        }
+    }
+
     /// Whether another pipeline of its project started it.
     pub(super) fn is_child(&self) -> bool {
         self.source.as_deref() == Some("parent_pipeline")
