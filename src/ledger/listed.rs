@@ -24,17 +24,6 @@ const ON_ITS_WAY: Duration = Duration::from_secs(10);
 /// How long to wait before each look whether such a delivery has come.
 const ARRIVAL_PAUSE: Duration = Duration::from_millis(250);
 
-/// Runs that the provider lists and does not let be read.
-#[derive(Debug, Default)]
-pub(super) struct Unread {
-    /// When they changed, by the provider's clock.
-    at: Vec<Timestamp>,
-    /// How many there were since the last one that could be read.
-    in_row: u32,
-    /// Some of them are to be listed again.
-    pub(super) is_kept: bool,
-}
-
 /// Whether a run is stored as the list has it, or further. A failed one without its jobs is not.
 fn is_known(stored: &Run, listed: &ListedRun) -> bool {
     let has_failed = stored.status == RunStatus::Completed(Conclusion::Failure);

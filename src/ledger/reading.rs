@@ -3,6 +3,7 @@
 use crate::domain::delivery::Payload;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::lifecycle::Failure;
+use crate::domain::time::Timestamp;
 use crate::provider::ProviderError;
 
 /// Attempts that are read to find out.
@@ -23,6 +24,17 @@ impl Controls {
             self.attempts.push(attempt);
         }
     }
+}
+
+/// Runs that the provider lists and does not let be read.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    /// When they changed, by the provider's clock.
+    pub(super) at: Vec<Timestamp>,
+    /// How many there were since the last one that could be read.
+    pub(super) in_row: u32,
+    /// Some of them are to be listed again.
+    pub(super) is_kept: bool,
 }
 
 /// The result of reading a payload.

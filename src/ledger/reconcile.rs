@@ -3,8 +3,7 @@
 use super::calls::Caller;
 use super::case::Case;
 use super::ingest::id_of_body;
-use super::listed::Unread;
-use super::reading::Controls;
+use super::reading::{Controls, Unread};
 use super::room::Room;
 use super::steps::{Records, Steps};
 use super::trouble::Trouble;

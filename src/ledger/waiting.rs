@@ -2,7 +2,7 @@
 //!
 //! A recovery of many connections with one token takes all that a minute allows. If each reconcile
 //! that meets the limit failed, and began again a minute later, each would use its share for what
-//! another had read before, and none would come to its end. So a few wait and go on; until they have
+//! it had read before, and none would come to its end. So a few wait and continue; until they have
 //! ended, no others with that credential begin.
 
 use crate::domain::id::CredentialId;
