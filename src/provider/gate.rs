@@ -1,7 +1,7 @@
 //! What one token may do, and when: after the provider's waits, after a pause following a write,
 //! and within the provider's limits. Pure.
 
-use super::meter::{LIMITS_MAX, Limit, Meter, share};
+use super::meter::{LIMITS_MAX, Limit, Meter, may_have};
 use super::ticket::{Left, Shape, Ticket};
 use crate::domain::errand::Priority;
 pub(super) use crate::domain::pace::HOLD_MAX;
@@ -11,6 +11,28 @@ use std::time::{Duration, Instant};
 pub(super) const REMAINING_LOW: u64 = 100;
 /// Longest wait for the first of the calls that are spread.
 const SPACE_MAX: Duration = Duration::from_secs(10);
+
+/// A window whose end differs by no more from that of the last one is the same.
+const SAME_END: Duration = Duration::from_mins(1);
+
+/// The window that the provider's answers describe.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// The calls that it allows, and those that are left.
+    limit: u64,
+    left: u64,
+    ends: Instant,
+    /// Checks in it, whether or not they counted: what was not changed is free at GitHub.
+    checks: u64,
+}
+
+impl Window {
+    /// Whether one more call of this priority may be made in it.
+    fn may_have(&self, priority: Priority) -> bool {
+        let used = self.limit.saturating_sub(self.left).saturating_add(1);
+        may_have(self.limit, priority, self.checks.saturating_add(1), used)
+    }
+}
 
 /// The state of one token.
 #[derive(Clone, Debug)]
@@ -24,8 +46,8 @@ pub(super) struct Gate {
     /// The space between calls while little is left.
     spacing: Duration,
     spaced_until: Instant,
-    /// The provider's own window: its calls, those that are left, and its end.
-    window: Option<(u64, u64, Instant)>,
+    /// The provider's own window.
+    window: Option<Window>,
     meters: [Meter; LIMITS_MAX],
     /// Calls in progress.
     pub(super) running: usize,
@@ -58,7 +80,7 @@ impl Gate {
             self.next_call,
             self.spaced_until,
         ];
-        let has_window = self.window.is_some_and(|(.., ends)| ends > now);
+        let has_window = self.window.is_some_and(|window| window.ends > now);
         let mut meters = limits.iter().zip(&self.meters);
         self.running == 0
             && self.waiting == 0
@@ -79,11 +101,10 @@ impl Gate {
         if ticket.writes {
             at = at.max(self.next_write);
         }
-        if let Some((limit, left, ends)) = self.window {
-            let reserved = limit - share(limit, ticket.errand.priority).min(limit);
-            if left <= reserved {
-                at = at.max(ends);
-            }
+        if let Some(window) = &self.window
+            && !window.may_have(ticket.errand.priority)
+        {
+            at = at.max(window.ends);
         }
         let limits = shape.limits.iter().zip(&self.meters).zip(ticket.cost);
         for ((limit, meter), cost) in limits {
@@ -124,8 +145,9 @@ impl Gate {
             self.next_write = now + shape.write_pause;
         }
         // Until an answer says what is left.
-        if let Some((_, left, _)) = &mut self.window {
-            *left = left.saturating_sub(1);
+        if let Some(window) = &mut self.window {
+            window.left = window.left.saturating_sub(1);
+            window.checks += u64::from(ticket.errand.priority == Priority::Check);
         }
         if self.spaced_until > now {
             self.next_call = now + self.spacing;
@@ -146,7 +168,15 @@ impl Gate {
     /// to others.
     pub(super) fn note_remaining(&mut self, now: Instant, left: Left) {
         let (remaining, reset_in) = (left.remaining, left.reset_in.min(HOLD_MAX));
-        self.window = left.limit.map(|limit| (limit, remaining, now + reset_in));
+        let ends = now + reset_in;
+        let is_same = |known: &Window| known.ends.max(ends) - known.ends.min(ends) <= SAME_END;
+        let checks = self.window.filter(is_same).map_or(0, |known| known.checks);
+        self.window = left.limit.map(|limit| Window {
+            limit,
+            left: remaining,
+            ends,
+            checks,
+        });
         if remaining >= REMAINING_LOW {
             return;
         }

@@ -45,14 +45,13 @@ pub(super) const fn share(most: u64, priority: Priority) -> u64 {
 /// in all. A recovery of many connections takes all that it may for as long as it lasts.
 const OF_CHECKS: (u64, u64) = (10, 80);
 
-/// Whether calls of a priority may have used so much, when all have.
-fn may_have(limit: Limit, priority: Priority, own: u32, all: u32) -> bool {
-    let most = u64::from(limit.most);
+/// Whether calls of a priority may have used so much of a limit, when all have: `own` counts for
+/// checks only.
+pub(super) fn may_have(most: u64, priority: Priority, own: u64, all: u64) -> bool {
     let (percent, in_all) = OF_CHECKS;
-    let is_left_to_it = priority == Priority::Check
-        && u64::from(own) * 100 <= most * percent
-        && u64::from(all) * 100 <= most * in_all;
-    is_left_to_it || u64::from(all) <= share(most, priority)
+    let is_left_to_it =
+        priority == Priority::Check && own * 100 <= most * percent && all * 100 <= most * in_all;
+    is_left_to_it || all <= share(most, priority)
 }
 
 impl Meter {
@@ -74,7 +73,12 @@ impl Meter {
         let mut all = live.clone().map(sum_of).sum::<u32>().saturating_add(cost);
         let mut at = now;
         for part in live {
-            if may_have(limit, priority, own, all) {
+            if may_have(
+                u64::from(limit.most),
+                priority,
+                u64::from(own),
+                u64::from(all),
+            ) {
                 break;
             }
             own -= own_of(part);

@@ -257,8 +257,9 @@ async fn the_end_of_a_window_is_left_to_urgent_calls_and_the_next_one_is_free() 
     };
     for (remaining, checks, recovers, repairs) in [
         (2501, true, true, true),
-        (2500, false, true, true),
-        (1500, false, false, true),
+        (1501, true, true, true),
+        (1500, true, false, true),
+        (1000, false, false, true),
         (500, false, false, false),
     ] {
         budget.note_remaining(key(1), left(Some(5000), remaining, 1800));
@@ -281,4 +282,26 @@ async fn the_end_of_a_window_is_left_to_urgent_calls_and_the_next_one_is_free() 
     }
     tokio::time::advance(Duration::from_mins(31)).await;
     admit(Priority::Check).await.unwrap();
+}
+
+/// While a recovery takes its seven tenths of an hour, checks have a tenth, and no more.
+#[tokio::test(start_paused = true)]
+async fn checks_have_a_tenth_of_the_window_while_a_recovery_takes_all_that_it_may() {
+    let budget = Arc::new(Budget::new(4, Duration::ZERO, &[]));
+    let checks = async |remaining: u64| {
+        let mut count = 0;
+        loop {
+            budget.note_remaining(key(1), left(Some(5000), remaining, 1800));
+            let errand = of(1, Priority::Check);
+            match budget.admit(errand, key(1), false, FREE).await {
+                Ok(permit) => drop(permit),
+                Err(_) => return count,
+            }
+            count += 1;
+        }
+    };
+    assert_eq!(checks(1500).await, 500);
+    assert_eq!(checks(1500).await, 0);
+    tokio::time::advance(Duration::from_mins(31)).await;
+    assert_eq!(checks(1500).await, 500, "it is another window");
 }
