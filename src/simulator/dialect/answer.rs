@@ -11,6 +11,8 @@ use std::time::Duration;
 /// Between half an answer and the end of the connection.
 const HALF_TIME: Duration = Duration::from_millis(50);
 
+const JSON: &str = "application/json";
+
 /// What an answer says.
 #[derive(Clone, Debug)]
 pub(super) enum Said {
@@ -75,7 +77,7 @@ pub(super) fn half_of(answer: &Answer) -> HttpResponse {
         Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
     });
     let mut response = answer.begin();
-    response.insert_header(("content-type", "application/json"));
+    response.insert_header(("content-type", JSON));
     let parts = Box::pin(begin.chain(end));
     response.body(SizedStream::new(text.len() as u64, parts))
 }
@@ -129,7 +131,7 @@ impl Answer {
         let mut response = self.begin();
         let (kind, body) = match self.said {
             Said::Nothing => return response.finish(),
-            Said::Json(value) => ("application/json", value.to_string()),
+            Said::Json(value) => (JSON, value.to_string()),
             Said::Text(words) => ("text/plain", words),
             Said::Page(page) => ("text/html; charset=utf-8", page),
             Said::Form(pairs) => ("application/x-www-form-urlencoded; charset=utf-8", pairs),
@@ -142,11 +144,12 @@ impl Answer {
         let Said::Json(value) = &self.said else {
             return self.into_response();
         };
-        let digits = blake3::hash(value.to_string().as_bytes()).to_hex();
-        let tag = format!("\"{}\"", &digits[..32]);
         if self.status != 200 {
             return self.into_response();
         }
+        let text = value.to_string();
+        let digits = blake3::hash(text.as_bytes()).to_hex();
+        let tag = format!("\"{}\"", &digits[..32]);
         if known == Some(tag.as_str()) {
             let not_modified = answer(304, Said::Nothing);
             let headers = self.headers;
@@ -156,6 +159,7 @@ impl Answer {
             };
             return tagged.with("etag", tag).into_response();
         }
-        self.with("etag", tag).into_response()
+        let mut response = self.with("etag", tag).begin();
+        response.insert_header(("content-type", JSON)).body(text)
     }
 }
