@@ -107,6 +107,7 @@ async fn manage(services: Arc<Services>, registry: Arc<Registry>, changed: Arc<N
             Err(error) => tracing::warn!(%error, "operations cannot be read; trying again"),
         }
         tokio::select! {
+            biased;
             Some(ended) = running.next() => drop(known.remove(&ended)),
             () = changed.notified() => known.values().for_each(|news| news.notify_one()),
             () = tokio::time::sleep(LOOK_EVERY) => {}

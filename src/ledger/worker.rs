@@ -92,6 +92,7 @@ impl Worker {
             }
             let room = Arc::clone(&self.room);
             tokio::select! {
+                biased;
                 Some(ended) = self.running.join_next() => {
                     if let Ok((turn, next)) = ended {
                         let usual = self.room.settings.every;

@@ -185,6 +185,7 @@ impl Budget {
             let changed = self.changed.notified();
             match self.pump() {
                 Some(at) => tokio::select! {
+                    biased;
                     () = tokio::time::sleep_until(at) => {}
                     () = changed => {}
                 },

@@ -178,7 +178,7 @@ fn whatever_happens_all_is_well_once_nothing_goes_wrong() {
 /// Nothing but the seed decides: no order of a hash map, no thread, no clock.
 #[test]
 fn a_seed_always_leads_to_the_same_history() {
-    for seed in 0..4 {
+    for seed in [0, 1, 2, 3, 45, 47, 53] {
         let playing = || {
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
             let playing = thread.spawn(move || play(seed)).expect("a thread");

@@ -129,6 +129,7 @@ impl Runner {
     /// Waits until an item has ended, or a user has changed the operation.
     async fn wait(&mut self) {
         tokio::select! {
+            biased;
             Some(ended) = self.following.next() => self.ended.push(ended),
             () = self.news.notified() => {}
         }
