@@ -130,6 +130,10 @@ impl Follower {
                 ..
             } => ended(ItemOutcome::Gone, Some(ErrorCode::NotFound)).await,
             CommandState::Failed { code, .. } => ended(ItemOutcome::Failed, Some(code)).await,
+            // It makes no call: one that fails now is of something else.
+            CommandState::Done { .. } if *action == Action::Pause => {
+                ended(ItemOutcome::Applied, None).await
+            }
             CommandState::Asked | CommandState::Done { .. } => {
                 let is_pinging = *action == Action::Ping;
                 match self.calls(connection, command.asked_at, is_pinging).await {

@@ -147,6 +147,19 @@ async fn a_failed_call_is_counted_with_its_reason() {
     );
 }
 
+/// A check that fails while its connection is paused is none of the pause's failures.
+#[actix::test]
+async fn a_pause_makes_no_call_and_is_applied_whatever_becomes_of_others() {
+    let farm = Farm::new();
+    let ids = farm.connected_to(2).await;
+    farm.provider.always_does(Some(Behaviour::Hang));
+    for id in &ids {
+        farm.ask(*id, CommandKind::Check).await;
+    }
+    let id = farm.operate(Action::Pause, &ids).await;
+    assert_eq!(farm.ends(id).await.tally, all(2));
+}
+
 /// Only a few are open at a time, and none has the urgency of a user's single request.
 #[actix::test]
 async fn few_items_are_open_at_a_time_and_a_users_own_request_goes_first() {
