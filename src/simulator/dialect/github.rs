@@ -12,7 +12,7 @@ use super::wrong;
 use crate::simulator::payload::github as payload;
 use crate::simulator::sender;
 use crate::simulator::shared::Shared;
-use crate::simulator::state::github::{Job, RATE_LIMIT, State};
+use crate::simulator::state::github::{Job, RATE_LIMIT, RATE_WINDOW_S, State};
 use actix_web::{HttpRequest, HttpResponse};
 use answer::{Answer, Github, error, ok};
 use operation::{Asked, Operation, Place, parse};
@@ -87,9 +87,9 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
         .or_else(|| value.strip_prefix("token "))
 }
 
-/// The calls that are left. Without a known token it is the limit of an address, 60 an hour; an App
-/// has as many as any token.
-fn remaining(state: &State, request: &HttpRequest, operation: Operation) -> u32 {
+/// The calls that are left, and for how many seconds. Without a known token it is the limit of an
+/// address, 60 an hour; an App has as many as any token.
+fn remaining(state: &State, request: &HttpRequest, operation: Operation) -> (u32, u64) {
     const OF_AN_ADDRESS: u32 = 60;
     let unknown = if operation.is_of_an_app() {
         RATE_LIMIT
@@ -98,7 +98,10 @@ fn remaining(state: &State, request: &HttpRequest, operation: Operation) -> u32 
     };
     bearer(request)
         .and_then(|token| state.tokens.get(token))
-        .map_or(unknown, |token| token.remaining)
+        .map_or((unknown, RATE_WINDOW_S), |token| {
+            let ends_in_s = token.resets_at_s.saturating_sub(state.now_s());
+            (token.remaining, ends_in_s)
+        })
 }
 
 /// Who asks.
@@ -133,9 +136,9 @@ fn check<'a>(
     let token = bearer(request).and_then(|token| state.tokens.get_mut(token));
     let token = token.filter(|token| token.expires_at_s.is_none_or(|at_s| at_s > now_s));
     let token = token.ok_or_else(|| error(401, "Bad credentials"))?;
-    token.remaining = token.remaining.saturating_sub(1);
-    if token.remaining == 0 {
-        return Err(answer::rate_limited(state.ground.wall_now_s(), 3600));
+    if !token.spend(now_s) {
+        let reset_s = token.resets_at_s - now_s;
+        return Err(answer::rate_limited(state.ground.wall_now_s(), reset_s));
     }
     let reach = token.installation.clone().map(|(_, reach)| reach);
     Ok(Caller::Token(token.login.clone(), reach))

@@ -8,7 +8,7 @@ mod token;
 
 pub(crate) use app::{App, Installation, proven};
 pub(crate) use run::Run;
-pub(crate) use token::{RATE_LIMIT, Token};
+pub(crate) use token::{RATE_LIMIT, RATE_WINDOW_S, Token};
 
 use super::Ground;
 use super::oauth::Desk;

@@ -90,8 +90,8 @@ pub(super) fn page(all: Vec<Value>, query: &str, base: &str) -> Answer {
     )
 }
 
-/// With what is left of the budget, and what GitHub puts on every answer.
-pub(super) fn with_rate(answer: Answer, remaining: u32, now_s: u64) -> Answer {
+/// With what is left of the budget, for how many seconds, and what GitHub puts on every answer.
+pub(super) fn with_rate(answer: Answer, (remaining, reset_s): (u32, u64), now_s: u64) -> Answer {
     let answer = answer.with("x-github-media-type", "github.v3; format=json".to_owned());
     if answer.has("x-ratelimit-remaining") {
         return answer;
@@ -101,6 +101,6 @@ pub(super) fn with_rate(answer: Answer, remaining: u32, now_s: u64) -> Answer {
         .with("x-ratelimit-limit", RATE_LIMIT.to_string())
         .with("x-ratelimit-remaining", remaining.to_string())
         .with("x-ratelimit-used", used.to_string())
-        .with("x-ratelimit-reset", (now_s + 3600).to_string())
+        .with("x-ratelimit-reset", (now_s + reset_s).to_string())
         .with("x-ratelimit-resource", "core".into())
 }
