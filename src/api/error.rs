@@ -58,6 +58,7 @@ pub const fn status(code: Code) -> StatusCode {
         | C::CredentialInUse
         | C::HookChanged
         | C::HookDeletedRepeatedly
+        | C::TlsNotVerified
         | C::Panics => S::CONFLICT,
         C::TooManyRequests | C::QuotaReached => S::TOO_MANY_REQUESTS,
         C::BodyTooLarge => S::PAYLOAD_TOO_LARGE,

@@ -176,6 +176,10 @@ codes! {
         "Resume the connection when the hook is allowed to stay.";
     Panics = "panics", "Internal error", "See the log of the server, and report it.";
 
+    // A hook was changed at the provider.
+    TlsNotVerified = "tls_not_verified", "TLS verification of the hook was switched off",
+        "Find out who did it: deliveries could be read on the way. Hookherd switches it on again.";
+
     // Written by another version.
     Unknown = "unknown", "Unknown reason", "See the message.";
 }

@@ -152,7 +152,7 @@ pub struct Entry {
     pub from: Option<String>,
     /// The new value.
     pub to: Option<String>,
-    /// The reason.
+    /// The reason; for drift [`ErrorCode::TlsNotVerified`] or none.
     pub code: Option<ErrorCode>,
     /// How it is known.
     pub evidence: Evidence,

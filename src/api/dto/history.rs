@@ -26,7 +26,8 @@ shapes! {
         from: Option<String> = entry.from.clone(),
         /// New value.
         to: Option<String> = entry.to.clone(),
-        /// Reason of a refusal or a suspension.
+        /// Reason of a refusal or a suspension; `tls_not_verified` when it is the TLS verification
+        /// that was switched off.
         code: Option<ErrorCode> = entry.code,
         /// How it is known.
         proof: Evidence = entry.evidence,

@@ -2,11 +2,16 @@
 
 use super::{Entry, EntryKind, Evidence, Reaction};
 use crate::domain::connection::Connection;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::id::HookId;
 use crate::domain::lifecycle::{Call, Desired, Observation, Phase, SuspendReason};
 use crate::domain::rotation::Dropped;
 use crate::domain::time::Timestamp;
 use std::collections::BTreeSet;
+
+/// The settings, by the providers' names, that say whether the provider verifies our certificate.
+/// When that was off, deliveries could be read on their way: the history says so.
+const TLS_FIELDS: [&str; 2] = ["insecure_ssl", "enable_ssl_verification"];
 
 /// How a call that ensures a hook came to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,10 +127,13 @@ fn observed(
             ..Entry::new(kind, Evidence::Write, now)
         }),
         Observation::HookDrifted => {
+            let is_tls_off = facts.drift.iter().any(|field| TLS_FIELDS.contains(field));
             let fields = facts.drift.iter().map(|field| (*field).to_owned());
-            let entry = Entry::new(EntryKind::Drifted, Evidence::Check, now);
-            let fields = fields.collect();
-            Some(Entry { fields, ..entry })
+            Some(Entry {
+                fields: fields.collect(),
+                code: is_tls_off.then_some(ErrorCode::TlsNotVerified),
+                ..Entry::new(EntryKind::Drifted, Evidence::Check, now)
+            })
         }
         Observation::HookRepaired if was.lifecycle.ill => {
             entry(EntryKind::Repaired, Evidence::Write)

@@ -75,6 +75,24 @@ fn drift_is_told_with_its_fields_and_the_repair_after_it() {
     assert_eq!(said[0].evidence, Evidence::Write);
 }
 
+#[test]
+fn that_tls_is_not_verified_any_more_is_more_than_a_drift() {
+    let (checking, _) = after(&working(), Input::CheckRequested, &Facts::default());
+    let alarm = Some(ErrorCode::TlsNotVerified);
+    for (drift, code) in [
+        (&["events", "insecure_ssl"][..], alarm),
+        (&["enable_ssl_verification"], alarm),
+        (&["content_type", "secret"], None),
+    ] {
+        let facts = Facts {
+            drift,
+            ..Facts::default()
+        };
+        let (_, said) = after(&checking, Input::Replied(Reply::Drifted), &facts);
+        assert_eq!((said[0].kind, said[0].code), (EntryKind::Drifted, code));
+    }
+}
+
 /// GitHub may ping a new hook before it answers the request that creates it.
 #[test]
 fn a_hook_that_greeted_us_before_its_creation_was_answered_is_the_first() {
