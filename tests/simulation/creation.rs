@@ -326,7 +326,7 @@ impl Scene {
         answer.is_some_and(|answer| answer.status == 201)
     }
 
-    fn delete_by_hand(&self, hook: u64) {
+    pub fn delete_by_hand(&self, hook: u64) {
         match self.provider {
             ProviderKind::Github => {
                 let github = self.world.offline.github();

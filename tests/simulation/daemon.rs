@@ -6,6 +6,7 @@ use crate::network::Way;
 use actix_web::body::to_bytes;
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web;
+use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use hookherd::actor::settings::Settings;
 use hookherd::actor::{Actors, Connections};
@@ -162,7 +163,7 @@ impl Machine {
 }
 
 /// Calls the daemon's HTTP service.
-type Posting = dyn Fn(TestRequest) -> LocalBoxFuture<'static, u16>;
+type Posting = dyn Fn(TestRequest) -> LocalBoxFuture<'static, (u16, Bytes)>;
 
 /// Where deliveries come in.
 pub struct Door(Box<Posting>);
@@ -175,8 +176,8 @@ impl Door {
             Box::pin(async move {
                 let response = actix_web::test::call_service(&*service, request.to_request()).await;
                 let status = response.status().as_u16();
-                let _ = to_bytes(response.into_body()).await;
-                status
+                let body = to_bytes(response.into_body()).await;
+                (status, body.unwrap_or_default())
             })
         }))
     }
@@ -190,7 +191,26 @@ impl Door {
         }
         let body = sent.body.clone();
         let length = ("content-length", body.len().to_string());
-        (self.0)(request.append_header(length).set_payload(body)).await
+        let (status, _) = (self.0)(request.append_header(length).set_payload(body)).await;
+        status
+    }
+
+    /// The answer to what a stranger sends to a hook, with a signature of their own.
+    pub async fn forge(&self, provider: ProviderKind, key: &str) -> (u16, Bytes) {
+        let mut request = TestRequest::post().uri(&format!("/api/v2/webhooks/{provider}/{key}"));
+        let signature = format!("sha256={}", "ab".repeat(32));
+        for (name, value) in [
+            ("content-type", "application/json"),
+            ("content-length", "2"),
+            ("x-github-event", "push"),
+            ("x-github-delivery", "0b989ba4-242f-11e5-81e1-c7b6966d2516"),
+            ("x-hub-signature-256", &signature),
+            ("x-gitlab-event", "Push Hook"),
+            ("x-gitlab-token", "guessed"),
+        ] {
+            request = request.append_header((name, value));
+        }
+        (self.0)(request.set_payload("{}")).await
     }
 }
 

@@ -7,18 +7,23 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot fail here fails the test")]
 
+mod access;
 mod acts;
 mod asking;
 mod chance;
 mod clock;
 mod creation;
 mod daemon;
+mod disconnected;
+mod hands;
 mod leaving;
 mod meddling;
 mod model;
 mod network;
 mod scene;
+mod trouble;
 mod verdict;
+mod watching;
 mod world;
 
 use std::future::Future;

@@ -63,6 +63,16 @@ impl Scene {
         &self.world.places[self.nth].name
     }
 
+    /// Which of the world's repositories it is.
+    pub const fn place(&self) -> usize {
+        self.nth
+    }
+
+    /// It has another name by now.
+    pub fn is_named(&mut self, name: &str) {
+        name.clone_into(&mut self.world.places[self.nth].name);
+    }
+
     /// The next requests of this kind, after some that go well, go wrong.
     pub fn breaks(&self, operation: &str, misbehaviour: Misbehaviour, (after, times): (u32, u32)) {
         let operation = match self.provider {

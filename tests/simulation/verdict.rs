@@ -21,14 +21,14 @@ const SETTLED_WITHIN: Duration = Duration::from_hours(3);
 const LOOK_EVERY: Duration = Duration::from_mins(2);
 
 /// A hook as either provider shows it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AnyHook {
     pub id: u64,
     pub url: String,
     events: BTreeSet<String>,
     delivers: bool,
     /// The secret that it signs with.
-    secret: Option<String>,
+    pub secret: Option<String>,
 }
 
 macro_rules! ensure {
