@@ -368,6 +368,8 @@ pub enum Delay {
     Spread,
     /// The configured interval between pings.
     PingInterval,
+    /// The rest of that interval, so that a restart neither causes a burst nor puts pings off.
+    PingRest,
     /// The time in which the answer to a ping usually arrives.
     Answer,
     /// Soon after the provider has confirmed a new secret, unless a delivery proves it before.

@@ -361,19 +361,31 @@ fn act(services: &Services, next: &mut Connection, effect: Effect, now: Timestam
     }
 }
 
-/// What is left of the time between two checks after a start: counted from the last one, so that
-/// restarts neither bring checks forward nor put them off. One that is overdue is made within the
-/// interval. The place of a connection in it is always the same.
-fn rest_of_interval(next: &Connection, every: Duration, now: Timestamp) -> Duration {
-    let low = next.id.as_u128() & u128::from(u64::MAX);
+/// What is left of the time between two checks, or pings, after a start: counted from the last one,
+/// so that restarts neither bring them forward nor put them off. What is overdue is done within the
+/// interval, at the time of a connection's own, which is always the same.
+fn rest_of_interval(
+    id: ConnectionId,
+    last: Option<Timestamp>,
+    every: Duration,
+    now: Timestamp,
+) -> Duration {
+    let low = id.as_u128() & u128::from(u64::MAX);
     let place = u64::try_from(low).unwrap_or_default();
     // Ids that differ little lie far apart.
     let place = place.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let last = next.last_check_at.filter(|last| *last <= now);
+    let last = last.filter(|last| *last <= now);
     let due = last.map(|last| last.plus(jittered(every, place)));
     match due.filter(|due| *due > now) {
         Some(due) => due.since(now),
-        None => scale(every, place),
+        None => {
+            // A fixed time of each interval, so that the next start does not put it off again.
+            let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
+            let passed_ms = u64::try_from(now.0.rem_euclid(every_ms)).unwrap_or_default();
+            let (place, passed) = (scale(every, place), Duration::from_millis(passed_ms));
+            let next = if place > passed { place } else { place + every };
+            next.saturating_sub(passed)
+        }
     }
 }
 
@@ -385,8 +397,12 @@ fn duration(services: &Services, next: &Connection, delay: Delay, now: Timestamp
     let every = || services.intervals(next);
     match delay {
         Delay::CheckInterval => jittered(every().check, chance),
-        Delay::Spread => rest_of_interval(next, every().check, now),
+        Delay::Spread => rest_of_interval(next.id, next.last_check_at, every().check, now),
         Delay::PingInterval => jittered(every().ping, chance),
+        Delay::PingRest => {
+            let heard = next.last_delivery_at.max(next.hook_created_at);
+            rest_of_interval(next.id, heard, every().ping, now)
+        }
         Delay::Answer => jittered(settings.answer_time.min(settings.ping_interval), chance),
         Delay::Proof => jittered(settings.proof_wait.min(settings.ping_interval), chance),
         Delay::Backoff(attempt) => settings.retry.wait(attempt, chance),

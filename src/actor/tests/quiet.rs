@@ -115,6 +115,27 @@ async fn a_restart_does_not_ping_those_that_were_quiet_because_of_it() {
     assert_eq!(farm.provider.count("ping"), 1);
 }
 
+/// The schedule follows from what is stored: a start asks for no ping at once, and puts none off.
+#[actix::test]
+async fn scenario_20_restarts_neither_bring_pings_forward_nor_put_them_off() {
+    let (mut farm, connection) = Farm::connected().await;
+    let id = connection.id;
+    farm.process(&connection, "ping 1").await;
+    for _ in 0..10 {
+        farm.restart().await;
+        sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(farm.provider.count("ping"), 0);
+    // For three days it starts again before a whole interval has passed.
+    for _ in 0..15 {
+        answer(&farm, id, 5).await;
+        farm.restart().await;
+    }
+    let pings = farm.provider.count("ping");
+    assert!((4..=12).contains(&pings), "{pings}");
+    assert_eq!(farm.status(id), WebhookStatus::Active);
+}
+
 /// What arrives is learned, with the step that processes it, and pongs are not.
 #[actix::test]
 async fn deliveries_teach_the_rhythm_and_pongs_do_not() {

@@ -73,8 +73,12 @@ fn recover(l: Lifecycle) -> Step {
         Phase::Active | Phase::Checking | Phase::Pinging | Phase::Rewriting => {
             let (l, mut effects) = begin_watch(settle(l, 0));
             for effect in &mut effects {
-                if *effect == Effect::Schedule(Timer::Check, Delay::CheckInterval) {
-                    *effect = Effect::Schedule(Timer::Check, Delay::Spread);
+                if let Effect::Schedule(_, delay) = effect {
+                    *delay = match *delay {
+                        Delay::CheckInterval => Delay::Spread,
+                        Delay::PingInterval => Delay::PingRest,
+                        other => other,
+                    };
                 }
             }
             (l, effects)

@@ -383,6 +383,7 @@ fn losses_long_ago_or_before_a_person_looked_do_not_count() {
 fn restarted_connections_look_at_their_hooks_at_different_times() {
     let (_, effects) = step(active(), Input::Recovered);
     assert!(effects.contains(&Effect::Schedule(Timer::Check, Delay::Spread)));
+    assert!(effects.contains(&Effect::Schedule(Timer::Ping, Delay::PingRest)));
 }
 
 #[test]
