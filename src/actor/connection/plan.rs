@@ -376,17 +376,15 @@ fn rest_of_interval(
     let place = place.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let last = last.filter(|last| *last <= now);
     let due = last.map(|last| last.plus(jittered(every, place)));
-    match due.filter(|due| *due > now) {
-        Some(due) => due.since(now),
-        None => {
-            // A fixed time of each interval, so that the next start does not put it off again.
-            let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
-            let passed_ms = u64::try_from(now.0.rem_euclid(every_ms)).unwrap_or_default();
-            let (place, passed) = (scale(every, place), Duration::from_millis(passed_ms));
-            let next = if place > passed { place } else { place + every };
-            next.saturating_sub(passed)
-        }
+    if let Some(due) = due.filter(|due| *due > now) {
+        return due.since(now);
     }
+    // A fixed time of each interval, so that the next start does not put it off again.
+    let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
+    let passed_ms = u64::try_from(now.0.rem_euclid(every_ms)).unwrap_or_default();
+    let (place, passed) = (scale(every, place), Duration::from_millis(passed_ms));
+    let next = if place > passed { place } else { place + every };
+    next.saturating_sub(passed)
 }
 
 /// Longest wait that is continued after a restart.

@@ -218,7 +218,9 @@ fn made(ports: &Ports, yard: &Yard, n: u64, of: u64) -> Connection {
     c.lifecycle.phase = Phase::Active;
     c.lifecycle.hook = Known::Present(HookId(n + 1));
     c.lifecycle.applied = Some(c.lifecycle.wanted);
-    (c.hook_created_at, c.address) = (Some(Timestamp(2)), Some(ADDRESS.to_owned()));
+    // Not long ago: no ping is due.
+    let now = ports.clock.now();
+    (c.hook_created_at, c.address) = (Some(now), Some(ADDRESS.to_owned()));
     let hook = Hook {
         id: n + 1,
         url: format!("{ADDRESS}{}", secrets::hook_mark(&c)),
