@@ -353,8 +353,16 @@ impl World {
             let sent = self.network.sent.borrow();
             let digest = sent.get(&(key.clone(), guid.clone()));
             let digest = digest.map(|digest| BodyDigest::Blake3(*digest));
-            let known = memory.delivery_known(id, &guid, digest.as_slice());
-            if known.now_or_never().unwrap().unwrap().is_none() {
+            let is_known = |guid: &str| {
+                let known = memory.delivery_known(id, guid, digest.as_slice());
+                known.now_or_never().unwrap().unwrap().is_some()
+            };
+            // Its twin may have been read from the log: there both lack their addresses.
+            let body = sent.get(&(key.clone(), guid.clone()));
+            let mut all = sent.iter().filter(|((of, _), _)| *of == key);
+            let has_twin =
+                |((_, other), its): (&(String, String), _)| Some(its) == body && is_known(other);
+            if !is_known(&guid) && !all.any(has_twin) {
                 missing.insert(guid);
             }
         }
