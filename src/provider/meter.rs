@@ -28,6 +28,11 @@ type Part = (Instant, [u32; Priority::ALL.len()]);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter(VecDeque<Part>);
 
+/// So many percent of a limit. A provider may name any.
+const fn part(most: u64, percent: u64) -> u64 {
+    most / 100 * percent + most % 100 * percent / 100
+}
+
 /// The share of a limit that calls of a priority may use: the rest is reserved for more important
 /// ones.
 pub(super) const fn share(most: u64, priority: Priority) -> u64 {
@@ -37,7 +42,7 @@ pub(super) const fn share(most: u64, priority: Priority) -> u64 {
         Priority::Recovery => 70,
         Priority::Check => 50,
     };
-    let share = most / 100 * percent + most % 100 * percent / 100;
+    let share = part(most, percent);
     if share == 0 { 1 } else { share }
 }
 
@@ -50,7 +55,7 @@ const OF_CHECKS: (u64, u64) = (10, 80);
 pub(super) fn may_have(most: u64, priority: Priority, own: u64, all: u64) -> bool {
     let (percent, in_all) = OF_CHECKS;
     let is_left_to_it =
-        priority == Priority::Check && own * 100 <= most * percent && all * 100 <= most * in_all;
+        priority == Priority::Check && own <= part(most, percent) && all <= part(most, in_all);
     is_left_to_it || all <= share(most, priority)
 }
 
@@ -162,6 +167,15 @@ mod tests {
         let mut meter = Meter::default();
         meter.spend(now, LIMIT, 720, Priority::Repair);
         assert!(!free(&meter, Priority::Check));
+    }
+
+    /// A provider may name any limit.
+    #[test]
+    fn checks_have_their_part_of_any_limit() {
+        for most in [0, 1, 60, u64::MAX] {
+            assert!(may_have(most, Priority::Check, 1, 1), "{most}");
+            assert!(!may_have(most, Priority::Check, most, most) || most < 2);
+        }
     }
 
     proptest! {
