@@ -58,6 +58,8 @@ pub(super) struct Schedule {
     urgent_busy: usize,
     urgent: VecDeque<ConnectionId>,
     refused: VecDeque<(ConnectionId, Outage)>,
+    /// What was refused of connections whose reconciles could not begin since.
+    withheld: HashMap<ConnectionId, Outage>,
     /// Connections with a new hook, each once.
     new: VecDeque<ConnectionId>,
     expected: HashSet<ConnectionId>,
@@ -141,7 +143,10 @@ impl Schedule {
 
     /// The next turn, if there is one and room for it.
     pub(super) fn next(&mut self, now: Instant) -> Option<Turn> {
-        let turn = self.next_urgent().or_else(|| self.next_regular(now))?;
+        let mut turn = self.next_urgent().or_else(|| self.next_regular(now))?;
+        if let Some(earlier) = self.withheld.remove(&turn.id) {
+            turn.reason.refused = Some(earlier.and(turn.reason.refused));
+        }
         self.busy.insert(turn.id);
         if turn.reason.is_awaited {
             self.urgent_busy += 1;
@@ -248,6 +253,9 @@ impl Schedule {
         self.busy.remove(&turn.id);
         if turn.reason.is_awaited {
             self.urgent_busy = self.urgent_busy.saturating_sub(1);
+        }
+        if let (Next::Full | Next::Parked, Some(outage)) = (next, turn.reason.refused) {
+            self.withheld.insert(turn.id, outage);
         }
         let at = match next {
             Next::Never => {
@@ -408,6 +416,25 @@ mod tests {
         let pause = FULL_PAUSE_EACH * 10_000;
         assert!(schedule.next(now + pause / 2).is_none());
         assert!(schedule.next(now + pause).unwrap().is_regular);
+    }
+
+    #[test]
+    fn what_was_refused_is_not_forgotten_while_a_connection_cannot_begin() {
+        for next in [Next::Full, Next::Parked] {
+            let now = Instant::now();
+            let mut schedule = with(1, now + USUAL);
+            let cause = GapCause::Refused;
+            let of = |from, to| (Timestamp(from), Timestamp(to));
+            let outage = |(from, to)| Outage { cause, from, to };
+            for at in [1, 3] {
+                schedule.refuse(id(0), outage(of(at, at + 1)));
+                let turn = schedule.next(now).unwrap();
+                schedule.end(&turn, next, now, USUAL);
+            }
+            schedule.unpark(&[id(0)], false, now, Duration::ZERO);
+            let turn = schedule.next(now + FULL_PAUSE).unwrap();
+            assert_eq!(turn.reason.refused, Some(outage(of(1, 4))), "{next:?}");
+        }
     }
 
     #[test]

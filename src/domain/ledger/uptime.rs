@@ -21,6 +21,19 @@ pub struct Outage {
     pub to: Timestamp,
 }
 
+impl Outage {
+    /// The time of both, if there is a later one.
+    #[must_use]
+    pub fn and(self, later: Option<Self>) -> Self {
+        let later = later.unwrap_or(self);
+        Self {
+            cause: later.cause,
+            from: self.from.min(later.from),
+            to: self.to.max(later.to),
+        }
+    }
+}
+
 /// When the daemon was last known to run, and its outages, the oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uptime {
