@@ -24,7 +24,7 @@ use tokio::time::Instant;
 const QUIET_MAX: Duration = Duration::from_hours(24);
 
 /// What changed so long before the newest run that was listed is listed again: a list may lag.
-const LIST_OVERLAP: Duration = Duration::from_mins(2);
+pub(super) const LIST_OVERLAP: Duration = Duration::from_mins(2);
 
 /// How often, and how long, to look whether pending deliveries are processed.
 const PENDING_LOOKS: u32 = 100;
@@ -83,8 +83,9 @@ impl Reconcile {
             hooks.latest_runs(&access, &target).await
         };
         let listed = self.caller.ask(self.priority(), call).await?;
+        let newest = listed.iter().map(|run| run.at).max();
         self.take_listed(listed, None).await?;
-        self.note_unread(None);
+        self.note_unread_latest(newest);
         Ok(())
     }
 
@@ -112,7 +113,7 @@ impl Reconcile {
                     let until = newest.map(|at| at.minus(began.elapsed()));
                     let listed_at = &mut self.steps.records.ledger.listed_at;
                     *listed_at = until.max(*listed_at);
-                    self.note_unread(newest);
+                    self.note_unread(Some(since), newest);
                     return Ok(());
                 }
                 next if next == cursor => {

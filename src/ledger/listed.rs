@@ -1,11 +1,12 @@
 //! The runs of a list. What is stored in the listed state is not read again; the others are read
 //! and ingested a few at a time, so that a limit of the provider's costs none that was read.
 
+use super::beyond::LIST_OVERLAP;
 use super::reading::may_be_of_one;
 use super::reconcile::{Reconcile, unusable};
 use super::trouble::Trouble;
-use crate::domain::ledger::{GapCause, Loss};
-use crate::domain::run::{Conclusion, Run, RunStatus};
+use crate::domain::ledger::{GapCause, Loss, OVERLAP};
+use crate::domain::run::{Run, RunStatus};
 use crate::domain::time::Timestamp;
 use crate::provider::{Hooks, ListedRun, ProviderError, RunsRead};
 use std::sync::Arc;
@@ -24,10 +25,12 @@ const ON_ITS_WAY: Duration = Duration::from_secs(10);
 /// How long to wait before each look whether such a delivery has come.
 const ARRIVAL_PAUSE: Duration = Duration::from_millis(250);
 
-/// Whether a run is stored as the list has it, or further. A failed one without its jobs is not.
+/// Whether a run is stored as the list has it, or further. A failed attempt without its jobs is
+/// not.
 fn is_known(stored: &Run, listed: &ListedRun) -> bool {
-    let has_failed = stored.status == RunStatus::Completed(Conclusion::Failure);
-    if has_failed && listed.with_jobs && stored.failed_jobs.is_empty() {
+    let attempt = stored.position.attempt;
+    let mut jobs = stored.failed_jobs.keys();
+    if listed.with_jobs && listed.attempt == Some(attempt) && !jobs.any(|(of, _)| *of == attempt) {
         return false;
     }
     let is_ended = |status| matches!(status, RunStatus::Completed(_));
@@ -129,9 +132,18 @@ impl Reconcile {
         Ok(())
     }
 
-    /// The list is read, up to a run that changed then. The gap of what could not be read stays
-    /// open, so that it is listed again; in the end it is lost.
-    pub(super) fn note_unread(&mut self, newest: Option<Timestamp>) {
+    /// The latest runs are read. One that is that much older than the newest was not missed: for its
+    /// sake not all runs since are listed.
+    pub(super) fn note_unread_latest(&mut self, newest: Option<Timestamp>) {
+        let is_old = |at: &Timestamp| newest.is_some_and(|it| it.since(*at) >= UNREADABLE_FOR);
+        self.unread.at.retain(|at| !is_old(at));
+        self.note_unread(None, newest);
+    }
+
+    /// The list since a moment is read, up to a run that changed then. The gap of what could not be
+    /// read stays open, so that all that was listed with it is listed again: children are left out
+    /// without their parents. In the end it is lost.
+    pub(super) fn note_unread(&mut self, since: Option<Timestamp>, newest: Option<Timestamp>) {
         let all = std::mem::take(&mut self.unread.at);
         let (Some(from), Some(to)) = (all.iter().copied().min(), all.iter().copied().max()) else {
             return;
@@ -146,7 +158,63 @@ impl Reconcile {
             gap.lost_some(Loss::Unreadable, all.len() as u64);
             return;
         }
+        // The next list begins so much before the gap.
+        let listed = since.map(|at| at.plus(OVERLAP).plus(LIST_OVERLAP).min(from));
+        gap.reach(listed.unwrap_or(from), to);
         gap.logged_from = gap.logged_from.max(Some(to));
         self.unread.is_kept = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{ConnectionId, RunId};
+    use crate::domain::run::{Conclusion, FailedJob, Position};
+    use crate::domain::samples::{self, ANN};
+    use std::collections::BTreeMap;
+
+    /// A failed attempt whose own jobs are not stored is read, however it failed, and whatever is
+    /// stored of an earlier one.
+    #[test]
+    fn a_failed_attempt_without_its_own_jobs_is_not_known() {
+        let job = |id| FailedJob {
+            id,
+            name: "unit".to_owned(),
+            stage: None,
+            reason: None,
+        };
+        for conclusion in [Conclusion::Failure, Conclusion::TimedOut] {
+            let (position, ended) = (
+                Position {
+                    number: 42,
+                    attempt: 2,
+                },
+                RunStatus::Completed(conclusion),
+            );
+            let event = samples::run_event(position, ended, Timestamp(1_000));
+            let (id, of) = (RunId::from_u128(1), ConnectionId::from_u128(2));
+            let mut stored = Run::begin(id, of, ANN, &event, Timestamp(2_000));
+            stored.failed_jobs = BTreeMap::from([((1, 7), job(7))]);
+            let mut listed = ListedRun {
+                id: stored.provider_run_id,
+                family: stored.family,
+                attempt: Some(2),
+                status: stored.status,
+                at: stored.updated_at,
+                with_jobs: true,
+                item: Arc::default(),
+            };
+            assert!(!is_known(&stored, &listed), "{conclusion:?}");
+            listed.with_jobs = false;
+            assert!(is_known(&stored, &listed));
+            listed.with_jobs = true;
+            stored.failed_jobs.insert((2, 8), job(8));
+            assert!(is_known(&stored, &listed));
+            // A later attempt runs by now.
+            stored.position.attempt = 3;
+            stored.status = RunStatus::InProgress;
+            assert!(is_known(&stored, &listed));
+        }
     }
 }

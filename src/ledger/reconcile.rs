@@ -334,14 +334,17 @@ impl Reconcile {
         Ok(wait)
     }
 
-    /// When the next one is due: as soon as something can be done about a pending delivery.
+    /// When the next one is due: as soon as something can be done about a pending delivery, or about
+    /// a run that could not be read.
     fn wait(&self) -> Duration {
         let room = &self.steps.room;
         let ledger = &self.steps.records.ledger;
         let due_at = ledger.pending_due_at(room.settings.redelivery_wait);
         let due_in = due_at.map(|at| at.since(room.ports.now()).max(PENDING_MIN));
+        let unread = self.unread.is_kept.then_some(room.settings.retry.cap);
         let regular = regular(room, &self.steps.connection);
-        due_in.map_or(regular, |due_in| due_in.min(regular))
+        let soon = due_in.into_iter().chain(unread).min();
+        soon.map_or(regular, |soon| soon.min(regular))
     }
 
     /// Stores why it failed. A request is answered when it cannot succeed by itself.

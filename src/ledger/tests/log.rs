@@ -47,6 +47,9 @@ pub(super) struct State {
     /// The runs that are listed, and how many on a page.
     pub(super) found: Vec<Found>,
     pub(super) runs_a_page: usize,
+    /// The latest runs, for a first reconcile; and since when the others were listed.
+    pub(super) latest: Vec<Found>,
+    pub(super) listed_since: Vec<Timestamp>,
     /// How long such a page takes.
     pub(super) runs_take: Duration,
     /// How many may be read in a minute; when this minute began, and how many were read in it.
@@ -134,6 +137,8 @@ impl FakeLog {
             redelivers: Ok(Redelivered::Refused(Unsent::Gone)),
             found: Vec::new(),
             runs_a_page: 100,
+            latest: Vec::new(),
+            listed_since: Vec::new(),
             runs_take: Duration::ZERO,
             runs_a_minute: None,
             minute: (Timestamp(0), 0),
@@ -240,7 +245,7 @@ impl FakeLog {
                 None => {}
             }
             state.runs_read.push(run.id);
-            let mut all = state.found.iter();
+            let mut all = state.found.iter().chain(&state.latest);
             let found = all.find(|found| *found.delivery_id == *run.item);
             read.found.extend(found.cloned());
             read.count += 1;
@@ -316,11 +321,12 @@ impl Logs for FakeLog {
         &'a self,
         _: &'a Access,
         _: &'a Target,
-        _: Timestamp,
+        since: Timestamp,
         cursor: Option<&'a str>,
     ) -> Calling<'a, RunsPage> {
         Box::pin(async move {
             self.call("runs_since").await?;
+            self.state.lock().listed_since.push(since);
             let take = self.state.lock().runs_take;
             tokio::time::sleep(take).await;
             let state = self.state.lock();
@@ -337,7 +343,7 @@ impl Logs for FakeLog {
     fn latest_runs<'a>(&'a self, _: &'a Access, _: &'a Target) -> Calling<'a, Vec<ListedRun>> {
         Box::pin(async move {
             self.call("latest_runs").await?;
-            Ok(Vec::new())
+            Ok(self.state.lock().latest.iter().map(listed).collect())
         })
     }
 

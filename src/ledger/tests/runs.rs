@@ -128,6 +128,55 @@ async fn a_run_that_can_never_be_read_is_lost_a_day_later_and_counted_once() {
     assert_eq!(world.ledger().totals.found, 5);
 }
 
+/// The provider fails for a moment, and only one run is news: nobody waits for hours for it.
+#[tokio::test]
+async fn a_run_that_could_not_be_read_for_a_moment_is_read_soon() {
+    let world = with_runs(1).await;
+    let odd = ErrorCode::ProviderUnavailable;
+    world.log.state.lock().odd_runs.insert(9001, odd);
+    world.reconcile().await;
+    world.log.state.lock().odd_runs.clear();
+    let before = world.now();
+    world.until(|world| world.ledger().totals.found == 1).await;
+    let took = world.now().since(before);
+    assert!(took <= Duration::from_mins(20), "{took:?}");
+}
+
+/// A child is left out while its parent cannot be read, and a run may be listed by its creation:
+/// as long as something is not known, all that was listed with it is listed again.
+#[tokio::test]
+async fn what_was_listed_with_a_run_that_cannot_be_read_is_listed_again() {
+    let world = with_runs(2).await;
+    let odd = ErrorCode::ProviderUnavailable;
+    world.log.state.lock().odd_runs.insert(9001, odd);
+    for _ in 0..3 {
+        world.reconcile().await;
+    }
+    let since = world.log.state.lock().listed_since.clone();
+    assert_eq!(since[1..3], [since[0]; 2]);
+}
+
+/// The last run of a branch may be years old. If it cannot be read, not all since is listed.
+#[tokio::test]
+async fn an_old_run_that_cannot_be_read_first_does_not_have_years_listed() {
+    let mut world = World::new().await;
+    let old = world.now().minus(Duration::from_hours(24 * 365));
+    let new = world.now().minus(Duration::from_mins(30));
+    let (first, last) = (ended_at(9001, old).0, ended_at(9002, new).0);
+    {
+        let mut state = world.log.state.lock();
+        state.latest = vec![first, last];
+        state.odd_runs.insert(9001, ErrorCode::BadAnswer);
+    }
+    world.delivered().await;
+    world.start().await;
+    world.until(|world| world.ledger().read_at.is_some()).await;
+    world.reconcile().await;
+    assert_eq!(reads(&world, 9002), 1);
+    assert_eq!(world.log.state.lock().listed_since, []);
+    assert!(world.gaps().iter().all(|gap| gap.closed_at.is_some()));
+}
+
 #[tokio::test]
 async fn when_none_can_be_read_the_reconcile_fails_and_nothing_is_lost() {
     let world = with_runs(5).await;
