@@ -20,6 +20,8 @@ const WAIT_MAX: Duration = Duration::from_secs(75);
 const WAIT_MIN: Duration = Duration::from_secs(1);
 /// How long a reconcile waits in place, in all.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// How long it keeps others from beginning: the calls of a long one wait in the queue, too.
+const PLACE_FOR: Duration = Duration::from_mins(15);
 
 /// Calls for a connection.
 pub(super) struct Caller {
@@ -80,6 +82,17 @@ impl Caller {
         Some(wait)
     }
 
+    /// It has kept others waiting long enough, and continues beside them.
+    fn give_way(&mut self) {
+        if self
+            .place
+            .take_if(|place| place.has_it_since() >= PLACE_FOR)
+            .is_some()
+        {
+            self.patience = Duration::ZERO;
+        }
+    }
+
     /// Makes a call that may be repeated. A credential that is dead or has no access is replaced by
     /// the next one. A limit of a minute is waited for, if a place for that is free.
     pub(super) async fn ask<T, Calling>(
@@ -98,6 +111,7 @@ impl Caller {
         };
         let owner = self.connection.owner;
         let errand = Errand { owner, priority };
+        self.give_way();
         let mut refusal = None;
         while let Some(credential) = self.credentials.front().copied() {
             let about = About {

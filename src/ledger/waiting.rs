@@ -9,6 +9,8 @@ use crate::domain::id::CredentialId;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Reconciles that wait for the limits of one credential.
 const OF_ONE_MAX: usize = 4;
@@ -24,6 +26,14 @@ pub(super) struct Waiting(Mutex<HashMap<CredentialId, usize>>);
 pub(super) struct Place {
     credential: CredentialId,
     of: Arc<Waiting>,
+    since: Instant,
+}
+
+impl Place {
+    /// How long it has it.
+    pub(super) fn has_it_since(&self) -> Duration {
+        self.since.elapsed()
+    }
 }
 
 impl Waiting {
@@ -47,7 +57,12 @@ impl Waiting {
         }
         *count += 1;
         let of = Arc::clone(self);
-        Some(Place { credential, of })
+        let since = Instant::now();
+        Some(Place {
+            credential,
+            of,
+            since,
+        })
     }
 }
 
