@@ -132,8 +132,8 @@ impl Reconcile {
         Ok(())
     }
 
-    /// The latest runs are read. One that is that much older than the newest was not missed: not all
-    /// runs since are listed for its sake.
+    /// The latest runs are read. One that is that much older than the newest was not missed: not
+    /// all runs since are listed for its sake.
     pub(super) fn note_unread_latest(&mut self, newest: Option<Timestamp>) {
         let is_old = |at: &Timestamp| newest.is_some_and(|it| it.since(*at) >= UNREADABLE_FOR);
         self.unread.at.retain(|at| !is_old(at));

@@ -334,8 +334,8 @@ impl Reconcile {
         Ok(wait)
     }
 
-    /// When the next one is due: as soon as something can be done about a pending delivery, or a run
-    /// that could not be read.
+    /// When the next one is due: as soon as something can be done about a pending delivery, or
+    /// about a run that could not be read.
     fn wait(&self) -> Duration {
         let room = &self.steps.room;
         let ledger = &self.steps.records.ledger;
