@@ -20,6 +20,8 @@ const WAIT_MAX: Duration = Duration::from_secs(75);
 const WAIT_MIN: Duration = Duration::from_secs(1);
 /// How long a reconcile waits in place, in all.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// The same of one that a user requested: few have a place, and others' requests wait for theirs.
+const PATIENCE_AWAITED: Duration = Duration::from_mins(2);
 /// How long it keeps others from beginning: the calls of a long one wait in the queue, too.
 const PLACE_FOR: Duration = Duration::from_mins(15);
 
@@ -36,14 +38,22 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) async fn new(room: &Arc<Room>, connection: &Connection) -> Result<Self, ReadError> {
+    pub(super) async fn new(
+        room: &Arc<Room>,
+        connection: &Connection,
+        is_awaited: bool,
+    ) -> Result<Self, ReadError> {
         let credentials = room.pool.candidates_of(connection).await?;
         Ok(Self {
             room: Arc::clone(room),
             connection: connection.clone(),
             credentials: credentials.into(),
             place: None,
-            patience: PATIENCE,
+            patience: if is_awaited {
+                PATIENCE_AWAITED
+            } else {
+                PATIENCE
+            },
         })
     }
 

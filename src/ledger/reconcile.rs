@@ -78,7 +78,7 @@ pub(super) async fn reconcile(
     let Some(hook) = hook else {
         return rest(&mut steps, began).await;
     };
-    let caller = Caller::new(room, &steps.connection).await?;
+    let caller = Caller::new(room, &steps.connection, reason.is_awaited).await?;
     let mut reconcile = Reconcile {
         steps,
         caller,

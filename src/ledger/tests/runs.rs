@@ -35,7 +35,16 @@ async fn a_limit_amid_a_list_is_waited_for_and_costs_no_run_that_was_read() {
     let world = with_runs(RUNS).await;
     world.log.state.lock().runs_a_minute = Some(12);
     let began = world.now();
-    world.reconcile().await;
+    // A user's would not wait that long.
+    world.store.writes(Change::AskReconcile(Asked {
+        connection: CONNECTION,
+        at: began,
+        by: AskedBy::Hook,
+        unsent_since: None,
+    }));
+    world
+        .until(|world| world.ledger().answered >= Some(began))
+        .await;
     assert_eq!(world.gaps()[0].totals.found, RUNS as u64);
     assert_eq!(world.ledger().failures, 0);
     for id in (9001..).take(RUNS) {
