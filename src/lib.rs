@@ -13,6 +13,8 @@ pub mod domain;
 #[cfg(test)]
 mod histories;
 pub mod ledger;
+pub mod notify;
+pub mod outbox;
 pub mod provider;
 pub mod seal;
 pub mod simulator;

@@ -2,7 +2,7 @@
 
 pub mod ring;
 
-use crate::domain::id::{ConnectionId, CredentialId, UserId};
+use crate::domain::id::{ConnectionId, CredentialId, OwnerId, SinkId, UserId};
 use crate::domain::repo::Instance;
 use crate::domain::secret::Sealed;
 use zeroize::Zeroizing;
@@ -30,6 +30,15 @@ pub enum Purpose<'a> {
         owner: UserId,
         /// The only installation to which it may be sent.
         instance: &'a Instance,
+    },
+    /// The address and the keys of a sink.
+    SinkTarget {
+        /// The sink.
+        sink: SinkId,
+        /// Its owner.
+        owner: OwnerId,
+        /// The only host to which it may be sent.
+        host: &'a str,
     },
     /// The check value of the store.
     Canary,

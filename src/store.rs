@@ -27,8 +27,8 @@ mod write;
 
 pub use body::StoredBody;
 pub use list::{
-    ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, Order, Pages,
-    RunFilter, Whose, pages,
+    ConnectionFilter, DeliveryFilter, IncidentFilter, LOOKED_AT_MAX, Listing, NotificationFilter,
+    Order, Pages, RunFilter, Whose, pages,
 };
 
 pub use counts::{Counts, Scope, Unresolved, Waiting};
@@ -42,23 +42,26 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::history::History;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
-    OwnerId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, NotificationId,
+    OperationId, OwnerId, RunId, SinkId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
+use crate::domain::notification::{Announced, Notification, Thread};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::sink::Sink;
 use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use std::collections::BTreeMap;
+use tokio::sync::watch;
 
 /// How the store is doing, for health and metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -307,6 +310,43 @@ pub trait Read: Send + Sync {
     /// The waits that providers have asked for, at most one of each credential, also when it has
     /// ended. One ends with its credential.
     fn holds(&self) -> Reading<'_, Vec<Hold>>;
+
+    /// A sink.
+    fn sink(&self, id: SinkId) -> Reading<'_, Option<Sink>>;
+    /// The sinks of an owner, newest first.
+    fn sinks_of(&self, owner: OwnerId) -> Reading<'_, Vec<Sink>>;
+    /// The sinks for which notifications wait.
+    fn sinks_with_notifications(&self) -> Reading<'_, Vec<SinkId>>;
+    /// A notification.
+    fn notification(&self, id: NotificationId) -> Reading<'_, Option<Notification>>;
+    /// An owner's notifications that fit, newest first.
+    fn notifications_of(
+        &self,
+        owner: OwnerId,
+        filter: NotificationFilter,
+        after: After<NotificationId>,
+    ) -> Reading<'_, Listing<Notification, NotificationId>>;
+    /// The notifications of an incident that wait for a sink, oldest first.
+    fn notifications_waiting(
+        &self,
+        incident: IncidentId,
+        sink: SinkId,
+    ) -> Reading<'_, Vec<Notification>>;
+    /// The notifications that wait for a sink, the one that is due first first, at most `limit`.
+    fn notifications_due(&self, sink: SinkId, limit: usize) -> Reading<'_, Vec<Notification>>;
+    /// The notifications that wait for a sink, oldest first, at most `limit`.
+    fn notifications_of_sink(&self, sink: SinkId, limit: usize) -> Reading<'_, Vec<Notification>>;
+    /// What a sink shows of an incident.
+    fn thread(&self, incident: IncidentId, sink: SinkId) -> Reading<'_, Option<Thread>>;
+    /// What all sinks show of an incident.
+    fn threads(&self, incident: IncidentId) -> Reading<'_, Vec<Thread>>;
+    /// The standing with which an incident was last announced.
+    fn announced(&self, incident: IncidentId) -> Reading<'_, Option<Announced>>;
+    /// The incidents that stand otherwise than they were last announced, oldest first, at most
+    /// `limit`.
+    fn incidents_unannounced(&self, limit: usize) -> Reading<'_, Vec<IncidentId>>;
+    /// Changes whenever an incident is added to that list, and at times when none is.
+    fn incident_news(&self) -> watch::Receiver<u64>;
 
     /// The canary.
     fn canary(&self) -> Reading<'_, Option<Sealed>>;

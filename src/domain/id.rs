@@ -129,6 +129,10 @@ ids! {
     OperationId = "opr";
     /// A gap: a time in which deliveries of a connection were missed, or may have been.
     GapId = "gap";
+    /// A sink: where an owner is notified.
+    SinkId = "snk";
+    /// A notification.
+    NotificationId = "ntf";
     /// A store: a data directory, from its first start on.
     StoreId = "sto";
 }

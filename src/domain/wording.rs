@@ -56,6 +56,17 @@ pub const PAYLOAD_DAMAGED: &str = "its payload is damaged";
 /// The same.
 pub const DECODER_MISSING: &str = "its provider is no longer configured";
 
+/// Why a notification could not be sent: the code of its sink has panicked.
+pub const SINK_PANICKED: &str = "An internal error. See the log.";
+
+/// The title of the incident in a test message.
+pub const SAMPLE_TITLE: &str = "Test message from Hookherd: CI failed: build on main";
+/// A sink's address cannot be decrypted.
+pub const SINK_SEALED: &str =
+    "The address of this sink cannot be decrypted with the configured master keys.";
+/// Why a notification cannot be sent again.
+pub const NOTIFICATION_ENDED: &str = "The notification was sent, or was not needed.";
+
 /// A provider refused a token, and whether its credential still works is not known yet.
 pub fn token_not_renewed(by: ProviderKind) -> String {
     let name = by.name();

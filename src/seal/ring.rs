@@ -155,6 +155,13 @@ fn associated_data(purpose: &Purpose<'_>, key_id: [u8; KEY_ID_BYTES]) -> Vec<u8>
             part(instance.provider.as_str().as_bytes());
             part(instance.host.as_str().as_bytes());
         }
+        Purpose::SinkTarget { sink, owner, host } => {
+            part(b"sink");
+            part(b"target");
+            part(&owner.as_u128().to_be_bytes());
+            part(&sink.as_u128().to_be_bytes());
+            part(host.as_bytes());
+        }
         Purpose::Canary => part(b"canary"),
     }
     data

@@ -10,6 +10,7 @@ pub(in crate::store) mod tests {
     pub(in crate::store) mod history;
     pub(in crate::store) mod ledgers;
     pub(in crate::store) mod made;
+    pub(in crate::store) mod notifications;
     pub(in crate::store) mod operations;
     pub(in crate::store) mod outages;
     pub(in crate::store) mod reads;
@@ -80,6 +81,10 @@ macro_rules! contract {
             ledgers::the_last_uptime_is_kept
             ledgers::a_history_is_replaced_and_goes_with_its_connection
             ledgers::a_takeover_is_replaced_and_goes_with_its_connection
+            notifications::an_incident_is_listed_while_it_stands_otherwise_than_announced
+            notifications::notifications_are_found_by_owner_state_incident_and_sink
+            notifications::sinks_are_found_by_owner_and_are_written_by_who_knows_them
+            notifications::a_forgotten_incident_takes_what_was_announced_of_it_along
             outages::the_last_outage_of_each_installation_is_kept
             outages::a_wait_is_replaced_and_goes_with_its_credential
             writes::a_batch_is_there_whole_or_not_at_all

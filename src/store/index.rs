@@ -15,6 +15,7 @@ mod incidents;
 pub(super) mod key;
 mod ledgers;
 mod lists;
+mod notifications;
 mod operations;
 mod outages;
 mod people;
@@ -33,11 +34,12 @@ use super::record::{Record, decode};
 use super::tally::Tally;
 use key::Key;
 use std::sync::OnceLock;
+use tokio::sync::watch;
 
 /// The form of keys and values: a change that writes other keys or values adds one. A view of
 /// another form is rebuilt, and the entries of an older snapshot are taken in by their records (see
 /// [`Index::restore`]).
-pub(super) const FORMAT: u32 = 8;
+pub(super) const FORMAT: u32 = 9;
 
 /// A write: a key and its new value, or none to delete it.
 pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
@@ -116,14 +118,22 @@ pub(super) struct Index<K> {
     pub(super) kv: K,
     /// Whether there were guards with an older digest when that was first asked: none are added.
     has_older_digests: OnceLock<bool>,
+    /// Counts what was applied of incidents to announce: see [`super::Read::incident_news`].
+    incident_news: watch::Sender<u64>,
 }
 
 impl<K: Kv> Index<K> {
-    pub(super) const fn new(kv: K) -> Self {
+    pub(super) fn new(kv: K) -> Self {
         Self {
             kv,
             has_older_digests: OnceLock::new(),
+            incident_news: watch::Sender::new(0),
         }
+    }
+
+    /// See [`super::Read::incident_news`].
+    fn incident_news(&self) -> watch::Receiver<u64> {
+        self.incident_news.subscribe()
     }
 
     /// See [`super::Read::has_older_digests`].

@@ -8,8 +8,9 @@
 use super::{After, Page, ReadError, Reading};
 use crate::domain::connection::{Connection, WebhookStatus};
 use crate::domain::delivery::Source;
-use crate::domain::id::ConnectionId;
+use crate::domain::id::{ConnectionId, IncidentId, SinkId};
 use crate::domain::incident::IncidentStatus;
+use crate::domain::notification::Notification;
 use crate::domain::pattern::Pattern;
 use crate::domain::repo::{Host, ProviderKind};
 use crate::domain::run::Conclusion;
@@ -139,6 +140,26 @@ pub struct RunFilter {
     pub status: Option<&'static str>,
     /// Only those that ended so.
     pub conclusion: Option<Conclusion>,
+}
+
+/// Which notifications a list shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NotificationFilter {
+    /// Only those about this incident.
+    pub incident: Option<IncidentId>,
+    /// Only those for this sink.
+    pub sink: Option<SinkId>,
+    /// Only with this state, by name.
+    pub state: Option<&'static str>,
+}
+
+impl NotificationFilter {
+    /// Whether a notification fits.
+    pub fn fits(&self, it: &Notification) -> bool {
+        self.incident.is_none_or(|incident| incident == it.incident)
+            && self.sink.is_none_or(|sink| sink == it.sink)
+            && self.state.is_none_or(|state| state == it.state.as_str())
+    }
 }
 
 /// Which incidents a list shows.

@@ -12,6 +12,7 @@ mod golden;
 mod history;
 mod kinds;
 mod ledger;
+mod notification;
 mod older;
 mod operation;
 mod outage;

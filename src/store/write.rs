@@ -6,18 +6,20 @@ use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, Payload};
 use crate::domain::history::History;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookId, IncidentId, OperationId,
-    OwnerId, RunId, TokenId, UserId,
+    OwnerId, RunId, SinkId, TokenId, UserId,
 };
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Uptime};
+use crate::domain::notification::{Announced, Notification, Thread};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
+use crate::domain::sink::Sink;
 use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
@@ -73,9 +75,10 @@ pub enum Change {
     PutNote(Box<Note>),
     /// Forgets the note of a place.
     ForgetNote(NoteKey),
-    /// Adds or replaces an incident.
+    /// Adds or replaces an incident. If it stands otherwise than it was last announced, it is listed
+    /// as such.
     PutIncident(Box<Incident>),
-    /// Forgets an incident.
+    /// Forgets an incident, with what was announced of it.
     ForgetIncident(IncidentId),
     /// Adds or replaces a command.
     PutCommand(Box<Command>),
@@ -105,6 +108,16 @@ pub enum Change {
     PutHistory(Box<History>),
     /// Adds or replaces what a connection does about hooks of others.
     PutTakeover(Box<Takeover>),
+    /// Adds or replaces a sink.
+    PutSink(Box<Sink>),
+    /// Forgets a sink. Its notifications are kept with their incidents.
+    DeleteSink(SinkId),
+    /// Adds or replaces a notification.
+    PutNotification(Box<Notification>),
+    /// Sets what a sink shows of an incident.
+    PutThread(Box<Thread>),
+    /// Sets the standing with which an incident was announced.
+    PutAnnounced(Box<Announced>),
     /// Sets the canary that shows whether the master key fits this store.
     PutCanary(Sealed),
 }
@@ -174,6 +187,10 @@ pub enum Guard {
     ///
     /// [`UNFINISHED_MAX`]: crate::domain::operation::UNFINISHED_MAX
     NewOperation(OwnerId),
+    /// This sink is stored exactly so.
+    SameSink(Box<Sink>),
+    /// This notification is stored exactly so.
+    SameNotification(Box<Notification>),
     /// The writer holds the lease of this connection, the newest. See [`Lease`].
     Lease(Lease),
     /// No user has this name.

@@ -55,6 +55,8 @@ metrics! {
         "Batches committed with one sync.";
     COMMIT_FAILURES = Counter "hookherd_commit_failures_total" []
         "Commit groups that failed.";
+    NOTIFICATIONS = Counter "hookherd_notifications_total" ["sink", "outcome"]
+        "Attempts to send a notification, by kind of sink and outcome.";
     CALLS = Counter "hookherd_provider_calls_total" ["provider", "operation", "outcome"]
         "Provider API calls, by outcome.";
     CALL_TIME = Histogram "hookherd_provider_call_seconds" ["provider", "operation"]

@@ -8,7 +8,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["domain", "telemetry"]),
     ("seal", &["domain"]),
     ("provider", &["domain", "telemetry"]),
-    ("notify", &["domain"]),
+    ("notify", &["domain", "telemetry"]),
     ("telemetry", &["domain"]),
     ("config", &["domain"]),
     (
@@ -32,6 +32,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["domain", "store", "provider", "credentials", "telemetry"],
     ),
     (
+        "outbox",
+        &["domain", "store", "seal", "notify", "telemetry"],
+    ),
+    (
         "api",
         &[
             "domain",
@@ -40,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "credentials",
             "actor",
             "ledger",
+            "outbox",
             "telemetry",
         ],
     ),

@@ -7,7 +7,7 @@ use crate::domain::grant::Grant;
 use crate::domain::history::{Entry, EntryKind, Evidence, History, Reaction};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, GapId, HookId, HookKey, IncidentId,
-    OperationId, RunId, TokenId, UserId,
+    NotificationId, OperationId, RunId, SinkId, TokenId, UserId,
 };
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{
@@ -15,6 +15,7 @@ use crate::domain::incident::{
 };
 use crate::domain::lane::{Code, Lane};
 use crate::domain::ledger::{Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing};
+use crate::domain::notification::{Notification, NotificationKind, NotificationState};
 use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::repo::{Instance, ProviderKind};
@@ -22,6 +23,7 @@ use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
 };
 use crate::domain::secret::{HookSecret, Sealed};
+use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
 use crate::domain::standing::Fingerprint;
 use crate::domain::takeover::{Other, OtherState, Replace, Takeover};
 use crate::domain::time::Timestamp;
@@ -274,6 +276,39 @@ pub(crate) fn incident(id: IncidentId, connection: ConnectionId) -> Incident {
 }
 
 /// An outage of a provider that lasts.
+pub(crate) fn sink(id: SinkId) -> Sink {
+    Sink {
+        id,
+        owner: ANN,
+        name: "team chat".into(),
+        kind: SinkKind::Webhook,
+        host: "chat.example".into(),
+        target: Sealed(vec![1]),
+        wants: Wants::default(),
+        state: SinkState::Enabled,
+        hold_until: None,
+        created_at: AT,
+    }
+}
+
+pub(crate) fn notification(id: u128, incident: IncidentId, sink: SinkId) -> Notification {
+    Notification {
+        id: NotificationId::from_u128(id),
+        owner: ANN,
+        incident,
+        sink,
+        kind: NotificationKind::Opened,
+        planned_at: AT,
+        tries: 0,
+        state: NotificationState::Waiting {
+            due_at: AT,
+            is_unsure: false,
+            tried_at: None,
+            error: None,
+        },
+    }
+}
+
 pub(crate) fn outage() -> ProviderOutage {
     let error = LastError {
         code: ErrorCode::ProviderTimeout,

@@ -4,7 +4,7 @@ use super::compress::{compress, decompress, dictionary};
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, IncidentId, OperationId, RunId,
-    TokenId, UserId,
+    SinkId, TokenId, UserId,
 };
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
@@ -73,6 +73,11 @@ pub(super) mod tag {
     pub(super) const PUT_TAKEOVER: u8 = 45;
     pub(super) const PUT_OUTAGE: u8 = 44;
     pub(super) const PUT_HOLD: u8 = 46;
+    pub(super) const PUT_SINK: u8 = 47;
+    pub(super) const DELETE_SINK: u8 = 48;
+    pub(super) const PUT_NOTIFICATION: u8 = 49;
+    pub(super) const PUT_THREAD: u8 = 50;
+    pub(super) const PUT_ANNOUNCED: u8 = 51;
 }
 
 /// The parts of an inserted delivery.
@@ -136,6 +141,11 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::PutUptime(uptime) => (tag::PUT_UPTIME, encode(uptime)),
         Change::PutHistory(history) => (tag::PUT_HISTORY, encode(&**history)),
         Change::PutTakeover(takeover) => (tag::PUT_TAKEOVER, encode(&**takeover)),
+        Change::PutSink(sink) => (tag::PUT_SINK, encode(&**sink)),
+        Change::DeleteSink(id) => (tag::DELETE_SINK, id_bytes(id.as_u128())),
+        Change::PutNotification(it) => (tag::PUT_NOTIFICATION, encode(&**it)),
+        Change::PutThread(thread) => (tag::PUT_THREAD, encode(&**thread)),
+        Change::PutAnnounced(announced) => (tag::PUT_ANNOUNCED, encode(&**announced)),
         Change::PutHold(hold) => (tag::PUT_HOLD, encode(hold)),
         Change::PutOutage(outage) => (tag::PUT_OUTAGE, encode(&**outage)),
     }
@@ -284,6 +294,11 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::PUT_UPTIME => Change::PutUptime(decode(bytes)?),
         tag::PUT_HISTORY => Change::PutHistory(boxed(bytes)?),
         tag::PUT_TAKEOVER => Change::PutTakeover(boxed(bytes)?),
+        tag::PUT_SINK => Change::PutSink(boxed(bytes)?),
+        tag::DELETE_SINK => Change::DeleteSink(SinkId::from_u128(id(bytes)?)),
+        tag::PUT_NOTIFICATION => Change::PutNotification(boxed(bytes)?),
+        tag::PUT_THREAD => Change::PutThread(boxed(bytes)?),
+        tag::PUT_ANNOUNCED => Change::PutAnnounced(boxed(bytes)?),
         tag::PUT_HOLD => Change::PutHold(decode(bytes)?),
         tag::PUT_OUTAGE => Change::PutOutage(boxed(bytes)?),
         _ => return Err(RecordError::Newer),

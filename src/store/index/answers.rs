@@ -6,27 +6,30 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
 use crate::domain::history::History;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
-    OwnerId, RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, NotificationId,
+    OperationId, OwnerId, RunId, SinkId, TokenId, UserId,
 };
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
+use crate::domain::notification::{Announced, Notification, Thread};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::sink::Sink;
 use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Credential, TokenRecord, User};
 use crate::store::{
-    After, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter, Listing, Of, Page, Read,
-    ReadError, Reading, RunFilter, Scope, StoreStatus, StoredBody, Waiting,
+    After, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter, Listing, NotificationFilter,
+    Of, Page, Read, ReadError, Reading, RunFilter, Scope, StoreStatus, StoredBody, Waiting,
 };
 use std::collections::BTreeMap;
+use tokio::sync::watch;
 
 /// A look at many records.
 pub(in crate::store) type Look<K, T> = Box<dyn FnOnce(&Index<K>) -> Result<T, ReadError> + Send>;
@@ -176,6 +179,17 @@ impl<S: Indexed> Read for S {
         holds() -> Vec<Hold>;
         history(connection: ConnectionId) -> Option<History>;
         takeover(connection: ConnectionId) -> Option<Takeover>;
+        sink(id: SinkId) -> Option<Sink>;
+        sinks_of(owner: OwnerId) -> Vec<Sink>;
+        sinks_with_notifications() -> Vec<SinkId>;
+        notification(id: NotificationId) -> Option<Notification>;
+        notifications_waiting(incident: IncidentId, sink: SinkId) -> Vec<Notification>;
+        notifications_of_sink(sink: SinkId, limit: usize) -> Vec<Notification>;
+        notifications_due(sink: SinkId, limit: usize) -> Vec<Notification>;
+        thread(incident: IncidentId, sink: SinkId) -> Option<Thread>;
+        threads(incident: IncidentId) -> Vec<Thread>;
+        announced(incident: IncidentId) -> Option<Announced>;
+        incidents_unannounced(limit: usize) -> Vec<IncidentId>;
     }
 
     walked! {
@@ -194,6 +208,13 @@ impl<S: Indexed> Read for S {
         deliveries_waiting(most: usize) -> Waiting;
         connections_with_commands() -> Vec<ConnectionId>;
         operations_unfinished() -> Vec<Operation>;
+        notifications_of(
+            owner: OwnerId, filter: NotificationFilter, after: After<NotificationId>
+        ) -> Listing<Notification, NotificationId>;
+    }
+
+    fn incident_news(&self) -> watch::Receiver<u64> {
+        self.index().incident_news()
     }
 
     fn connections(

@@ -3,7 +3,8 @@
 use super::key::{Key, Kind, last_id};
 use super::write::{gone, mark, point, put};
 use super::{
-    Index, Kv, Place, Write, commands, connections, incidents, ledgers, operations, outages, people,
+    Index, Kv, Place, Write, commands, connections, incidents, ledgers, notifications, operations,
+    outages, people,
 };
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, RunId};
@@ -18,7 +19,12 @@ impl<K: Kv> Index<K> {
     /// Applies a change that was committed at `place`. Applying it again does no harm.
     pub(in crate::store) fn apply(&self, change: &Change, place: Place) -> Result<(), ReadError> {
         let writes = writes(self, change, place)?;
-        self.write(writes)
+        self.write(writes)?;
+        if matches!(change, Change::PutIncident(_)) {
+            self.incident_news
+                .send_modify(|count| *count = count.wrapping_add(1));
+        }
+        Ok(())
     }
 }
 
@@ -59,6 +65,11 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::PutHold(hold) => Ok(vec![outages::put_hold(hold)]),
         Change::PutOutage(outage) => Ok(vec![outages::put_outage(outage)]),
         Change::PutHistory(history) => Ok(vec![connections::put_history(history)]),
+        Change::PutSink(sink) => Ok(notifications::put_sink(sink)),
+        Change::DeleteSink(id) => notifications::delete_sink(index, *id),
+        Change::PutNotification(it) => notifications::put_notification(index, it),
+        Change::PutThread(thread) => Ok(vec![notifications::put_thread(thread)]),
+        Change::PutAnnounced(announced) => notifications::put_announced(index, announced),
         Change::PutTakeover(takeover) => Ok(vec![connections::put_takeover(takeover)]),
     }
 }

@@ -6,6 +6,7 @@
 use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key};
 use super::commands::command_key;
 use super::key::{Key, Kind};
+use super::notifications::{notification_key, sink_key};
 use super::operations::operation_key;
 use super::people::user_name_key;
 use super::{Index, Kv};
@@ -76,6 +77,8 @@ fn check<K: Kv>(
             let changed = is_same(index, &operation_key(operation.id), &**operation)?;
             Ok(changed.map(|_| Conflict::Operation(operation.id)))
         }
+        Guard::SameSink(sink) => is_same(index, &sink_key(sink.id), &**sink),
+        Guard::SameNotification(it) => is_same(index, &notification_key(it.id), &**it),
         Guard::NewOperation(owner) => may_operate(index, *owner, batch, claims),
         // One process has the store for itself, so the only grant is the first.
         Guard::Lease(lease) => {
@@ -349,6 +352,8 @@ impl Claims {
             Guard::SameCommand(command) => vec![command_key(command.id).into_bytes()],
             Guard::NewCommand(id) => vec![asking_claim(*id).into_bytes()],
             Guard::SameOperation(it) => vec![operation_key(it.id).into_bytes()],
+            Guard::SameSink(sink) => vec![sink_key(sink.id).into_bytes()],
+            Guard::SameNotification(it) => vec![notification_key(it.id).into_bytes()],
             Guard::Lease(_) | Guard::NewOperation(_) => Vec::new(),
             Guard::OwnerPresent(owner) => vec![user_key(*owner).into_bytes()],
             Guard::NewUser { name } => vec![user_name_key(name).into_bytes()],
@@ -440,6 +445,11 @@ impl Claims {
             Change::ForgetNote(key) => self.claim(note_key(key), Conflict::Changed),
             Change::PutIncident(i) => self.claim(incident_key(i.id), Conflict::Changed),
             Change::ForgetIncident(id) => self.claim(incident_key(*id), Conflict::Changed),
+            Change::PutSink(sink) => self.claim(sink_key(sink.id), Conflict::Changed),
+            Change::DeleteSink(id) => self.claim(sink_key(*id), Conflict::Changed),
+            Change::PutNotification(it) => {
+                self.claim(notification_key(it.id), Conflict::Changed);
+            }
             Change::PutTakeover(takeover) => {
                 if let Some((hook, _)) = takeover.adopts {
                     self.claim(adoption_claim(hook), Conflict::Hook(hook));
@@ -458,6 +468,8 @@ impl Claims {
             | Change::PutHistory(_)
             | Change::PutOutage(_)
             | Change::PutHold(_)
+            | Change::PutThread(_)
+            | Change::PutAnnounced(_)
             | Change::PutCanary(_) => {}
         }
     }

@@ -3,7 +3,7 @@
 use super::counts::look_key;
 use super::key::{Key, Kind};
 use super::write::{gone, mark, replaced};
-use super::{Index, Kv, Write, write};
+use super::{Index, Kv, Write, notifications, write};
 use crate::domain::id::IncidentId;
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::store::ReadError;
@@ -39,7 +39,9 @@ pub(super) fn put<K: Kv>(index: &Index<K>, incident: &Incident) -> Result<Vec<Wr
     let old = index.incident(incident.id)?;
     let was = old.as_ref().map_or_else(Vec::new, ways_to);
     let record = write::put(key_of(incident.id), incident);
-    Ok(replaced(&was, &ways_to(incident), record, mark))
+    let mut writes = replaced(&was, &ways_to(incident), record, mark);
+    writes.push(notifications::of_incident(index, incident)?);
+    Ok(writes)
 }
 
 pub(super) fn forget<K: Kv>(index: &Index<K>, id: IncidentId) -> Result<Vec<Write>, ReadError> {
@@ -47,7 +49,9 @@ pub(super) fn forget<K: Kv>(index: &Index<K>, id: IncidentId) -> Result<Vec<Writ
         return Ok(Vec::new());
     };
     let ways = ways_to(&old).into_iter().map(gone);
-    Ok(ways.chain([gone(key_of(id))]).collect())
+    let mut writes: Vec<Write> = ways.chain([gone(key_of(id))]).collect();
+    writes.extend(notifications::forget_incident(index, id)?);
+    Ok(writes)
 }
 
 impl<K: Kv> Index<K> {

@@ -91,6 +91,24 @@ pub(in crate::store) enum Kind {
     Outage = b'9',
     /// By credential.
     Hold = b'0',
+    Sink = b'$',
+    SinkByOwner = b'%',
+    Notification = b'!',
+    NotificationByOwner = b'#',
+    NotificationByState = b'&',
+    NotificationByIncident = b'*',
+    /// Those that wait, by sink and when they are due.
+    NotificationDue = b'(',
+    /// Those that wait, by sink.
+    NotificationBySink = b'.',
+    /// Those that wait, by incident and sink.
+    NotificationWaiting = b')',
+    /// By incident and sink.
+    Thread = b'+',
+    /// By incident.
+    Announced = b',',
+    /// Those that stand otherwise than they were last announced.
+    IncidentUnannounced = b'-',
 }
 
 /// Room for the longest of the common keys: two ids and a word.

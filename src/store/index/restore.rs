@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 19] = [
+const RECORDS: [(Kind, Put); 23] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -49,6 +49,14 @@ const RECORDS: [(Kind, Put); 19] = [
     }),
     (Kind::Hold, |value| Ok(Change::PutHold(record(value)?))),
     (Kind::Outage, |value| Ok(Change::PutOutage(boxed(value)?))),
+    (Kind::Sink, |value| Ok(Change::PutSink(boxed(value)?))),
+    (Kind::Notification, |value| {
+        Ok(Change::PutNotification(boxed(value)?))
+    }),
+    (Kind::Thread, |value| Ok(Change::PutThread(boxed(value)?))),
+    (Kind::Announced, |value| {
+        Ok(Change::PutAnnounced(boxed(value)?))
+    }),
     (Kind::ReconcileAsked, |value| {
         Ok(Change::AskReconcile(record(value)?))
     }),
@@ -56,7 +64,7 @@ const RECORDS: [(Kind, Put); 19] = [
 
 /// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 37] = [
+const DERIVED: [Kind; 45] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -94,6 +102,14 @@ const DERIVED: [Kind; 37] = [
     Kind::GapByConnection,
     Kind::GapTotals,
     Kind::Behind,
+    Kind::SinkByOwner,
+    Kind::NotificationByOwner,
+    Kind::NotificationByState,
+    Kind::NotificationByIncident,
+    Kind::NotificationBySink,
+    Kind::NotificationDue,
+    Kind::NotificationWaiting,
+    Kind::IncidentUnannounced,
 ];
 
 impl<K: Kv> Index<K> {

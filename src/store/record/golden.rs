@@ -10,11 +10,13 @@ use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Totals, Uptime};
+use crate::domain::notification::{Announced, Notification, Thread};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
+use crate::domain::sink::Sink;
 use crate::domain::takeover::Takeover;
 use crate::domain::user::{Credential, TokenRecord, User};
 use data_encoding::HEXLOWER;
@@ -38,7 +40,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 25] {
+fn forms() -> [Form; 29] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -63,6 +65,10 @@ fn forms() -> [Form; 25] {
         form::<Uptime>(),
         form::<History>(),
         form::<Takeover>(),
+        form::<Sink>(),
+        form::<Notification>(),
+        form::<Thread>(),
+        form::<Announced>(),
         form::<ProviderOutage>(),
         form::<Hold>(),
     ]

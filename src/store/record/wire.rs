@@ -2,7 +2,7 @@
 
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookId, HookKey, IncidentId,
-    OperationId, RunId, TokenId, UserId,
+    NotificationId, OperationId, RunId, SinkId, TokenId, UserId,
 };
 use crate::domain::repo::{FullName, Host, InstanceId, RepositoryId};
 use crate::domain::secret::Sealed;
@@ -52,6 +52,8 @@ ids!(
     RunId,
     IncidentId,
     GapId,
+    NotificationId,
+    SinkId,
     InstanceId
 );
 

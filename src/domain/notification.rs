@@ -1,0 +1,222 @@
+//! Notifications: what a sink is to be sent about an incident.
+//!
+//! The incidents themselves are the source: the store lists each whose [`Standing`] differs from
+//! the one for which notifications were last planned ([`Announced`]), whoever changed it. So no
+//! writer of incidents can forget to notify. [`plan`] adds [`Notification`]s for each sink, and
+//! [`choose`] decides what a sink is sent next, from what it shows ([`Thread`]) and what the
+//! incident is by then. See ADR 34.
+
+pub mod choose;
+pub mod plan;
+pub mod retry;
+#[cfg(test)]
+mod tests;
+
+use super::id::{IncidentId, NotificationId, OwnerId, SinkId};
+use super::incident::{Incident, IncidentStatus, Severity};
+use super::time::Timestamp;
+
+named! {
+    /// What a notification is about.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum NotificationKind {
+        /// An incident was opened.
+        Opened = "opened",
+        /// A resolved incident was opened again.
+        Reopened = "reopened",
+        /// It has become more severe.
+        Worse = "worse",
+        /// It was resolved.
+        Resolved = "resolved",
+    }
+}
+
+impl NotificationKind {
+    /// Whether it shows an incident that is not resolved to a sink that shows none.
+    pub const fn opens(self) -> bool {
+        match self {
+            Self::Opened | Self::Reopened => true,
+            Self::Worse | Self::Resolved => false,
+        }
+    }
+}
+
+named! {
+    /// Why a notification was not sent, because it was not needed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum DropReason {
+        /// A newer one said more.
+        Superseded = "superseded",
+        /// The incident was resolved before the sink was notified of it.
+        ResolvedBefore = "resolved_before",
+        /// The sink is not notified of this.
+        NotWanted = "not_wanted",
+        /// The sink was removed.
+        SinkRemoved = "sink_removed",
+        /// The incident is not stored any more.
+        IncidentGone = "incident_gone",
+        /// The owner may not see the incident any more.
+        NoAccess = "no_access",
+    }
+}
+
+named! {
+    /// The state of a notification.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum NotificationState {
+        /// It is to be sent, when it is due.
+        Waiting {
+            /// When it is due, next.
+            due_at: Timestamp,
+            /// Whether a call may have reached the sink: its answer is not known.
+            is_unsure: bool,
+            /// When it was last tried.
+            tried_at: Option<Timestamp>,
+            /// Why the last try failed, for people.
+            error: Option<String>,
+        } = "waiting",
+        /// The sink has accepted it.
+        Sent {
+            /// When.
+            at: Timestamp,
+        } = "sent",
+        /// It was not needed.
+        Dropped {
+            /// When.
+            at: Timestamp,
+            /// Why.
+            why: DropReason,
+        } = "dropped",
+        /// It could not be sent, and is not tried again unless a user requests it.
+        Failed {
+            /// When.
+            at: Timestamp,
+            /// Why, for people.
+            error: String,
+        } = "failed",
+    }
+}
+
+/// A notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// Our id: the same on each try.
+    pub id: NotificationId,
+    /// The owner of the sink and of the incident.
+    pub owner: OwnerId,
+    /// The incident.
+    pub incident: IncidentId,
+    /// The sink.
+    pub sink: SinkId,
+    /// What it is about.
+    pub kind: NotificationKind,
+    /// When it was planned.
+    pub planned_at: Timestamp,
+    /// How often it was tried.
+    pub tries: u32,
+    /// Its state.
+    pub state: NotificationState,
+}
+
+impl Notification {
+    /// When it is due; `None` when it does not wait.
+    pub const fn due_at(&self) -> Option<Timestamp> {
+        match self.state {
+            NotificationState::Waiting { due_at, .. } => Some(due_at),
+            NotificationState::Sent { .. }
+            | NotificationState::Dropped { .. }
+            | NotificationState::Failed { .. } => None,
+        }
+    }
+
+    /// Whether a call for it may have reached the sink, and its answer is not known.
+    pub const fn is_unsure(&self) -> bool {
+        matches!(
+            self.state,
+            NotificationState::Waiting {
+                is_unsure: true,
+                ..
+            }
+        )
+    }
+}
+
+named! {
+    /// What a sink shows of an incident.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Shown {
+        /// Nothing.
+        Nothing = "nothing",
+        /// That it is not resolved.
+        Open = "open",
+        /// That it is resolved.
+        Resolved = "resolved",
+    }
+}
+
+/// What a sink shows of an incident, and how the message there is found again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// The incident.
+    pub incident: IncidentId,
+    /// The sink.
+    pub sink: SinkId,
+    /// What it shows, as far as its answers say.
+    pub shown: Shown,
+    /// The message's id at the sink, for sinks that can change it.
+    pub message: Option<String>,
+}
+
+impl Thread {
+    /// Of a sink that was not notified of this incident yet.
+    pub const fn new(incident: IncidentId, sink: SinkId) -> Self {
+        Self {
+            incident,
+            sink,
+            shown: Shown::Nothing,
+            message: None,
+        }
+    }
+}
+
+/// What of an incident sinks are notified of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it is resolved.
+    pub is_resolved: bool,
+    /// How severe it is.
+    pub severity: Severity,
+}
+
+impl Incident {
+    /// What of it sinks are notified of.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            is_resolved: self.status == IncidentStatus::Resolved,
+            severity: self.severity,
+        }
+    }
+}
+
+/// The standing of an incident for which notifications were last planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Its standing then.
+    pub standing: Standing,
+    /// How often it was opened: 1 since the first time.
+    pub episode: u32,
+}
+
+impl Announced {
+    /// Whether notifications are to be planned for an incident: it stands otherwise than when that
+    /// was last done. For one that is resolved and was never announced there is nothing to do.
+    pub fn is_due(incident: &Incident, announced: Option<&Self>) -> bool {
+        let standing = incident.standing();
+        match announced {
+            Some(announced) => announced.standing != standing,
+            None => !standing.is_resolved,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What a sink is sent next about an incident.
+//!
+//! The decision is by what the incident is now, not by what it was when a notification was planned:
+//! if newer ones wait, only the newest is sent. While the incident is something else than it was
+//! last announced, nothing is decided: what is planned then changes the decision. Yet a sink is never notified of an end without the
+//! beginning, nor of the beginning after the end.
+
+use super::{Announced, DropReason, Notification, NotificationKind, Shown};
+use crate::domain::id::NotificationId;
+use crate::domain::incident::Incident;
+use crate::domain::sink::Wants;
+use crate::domain::time::Timestamp;
+
+/// What to do about the notifications of an incident that wait for one sink.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Those that are not needed.
+    pub dropped: Vec<(NotificationId, DropReason)>,
+    /// The one to send, when it is due.
+    pub next: Option<(NotificationId, Timestamp)>,
+    /// What the sink counts as showing from now on, without a call.
+    pub shown: Option<Shown>,
+}
+
+impl Choice {
+    fn drop_all(waiting: &[Notification], why: DropReason) -> Self {
+        Self {
+            dropped: waiting.iter().map(|it| (it.id, why)).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Sends this one, and drops those that it makes superfluous.
+    fn send(waiting: &[Notification], chosen: &Notification) -> Self {
+        let others = waiting.iter().filter(|it| it.id != chosen.id);
+        Self {
+            dropped: others.map(|it| (it.id, DropReason::Superseded)).collect(),
+            next: chosen.due_at().map(|at| (chosen.id, at)),
+            shown: None,
+        }
+    }
+}
+
+/// What to do about `waiting`: the notifications of an incident that wait for one sink, oldest
+/// first. `shown` is what the sink shows of it. The incident is `None` when it is not stored any
+/// more. The choice is empty while its news is not planned yet.
+pub fn choose(
+    incident: Option<&Incident>,
+    announced: Option<&Announced>,
+    shown: Shown,
+    wants: Wants,
+    waiting: &[Notification],
+) -> Choice {
+    let Some(incident) = incident else {
+        return Choice::drop_all(waiting, DropReason::IncidentGone);
+    };
+    // Nothing else is known to be safe: the sink may show it, or not.
+    if let Some(unsure) = waiting.iter().find(|it| it.is_unsure()) {
+        return Choice {
+            next: unsure.due_at().map(|at| (unsure.id, at)),
+            ..Choice::default()
+        };
+    }
+    let is_resolved = incident.standing().is_resolved;
+    if announced.is_some_and(|announced| announced.standing.is_resolved != is_resolved) {
+        return Choice::default();
+    }
+    let newest = |fits: &dyn Fn(NotificationKind) -> bool| {
+        let mut newest_first = waiting.iter().rev();
+        newest_first.find(|it| fits(it.kind))
+    };
+    match (is_resolved, shown) {
+        (true, Shown::Nothing | Shown::Resolved) => {
+            Choice::drop_all(waiting, DropReason::ResolvedBefore)
+        }
+        (true, Shown::Open) => match newest(&|kind| kind == NotificationKind::Resolved) {
+            Some(end) if wants.resolved => Choice::send(waiting, end),
+            Some(_) => Choice {
+                shown: Some(Shown::Resolved),
+                ..Choice::drop_all(waiting, DropReason::NotWanted)
+            },
+            // Its end is not planned yet; it makes these superfluous.
+            None => Choice::drop_all(waiting, DropReason::Superseded),
+        },
+        (false, Shown::Nothing | Shown::Resolved) => {
+            let opening = newest(&NotificationKind::opens);
+            let any = newest(&|kind| kind != NotificationKind::Resolved);
+            match opening.or(any) {
+                Some(opening) => Choice::send(waiting, opening),
+                None => Choice::drop_all(waiting, DropReason::Superseded),
+            }
+        }
+        (false, Shown::Open) => match newest(&|kind| kind == NotificationKind::Worse) {
+            Some(worse) => Choice::send(waiting, worse),
+            None => Choice::drop_all(waiting, DropReason::Superseded),
+        },
+    }
+}

@@ -1,0 +1,69 @@
+//! Which notifications the news of an incident calls for.
+
+use super::{Announced, NotificationKind, Shown, Thread};
+use crate::domain::id::SinkId;
+use crate::domain::incident::{Incident, Severity};
+use crate::domain::sink::Sink;
+
+/// What is to be done about the news of an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What is stored as announced with it.
+    pub announced: Announced,
+    /// The kind of notification, and the sinks that get one.
+    pub notify: Option<(NotificationKind, Vec<SinkId>)>,
+}
+
+/// Whether a sink is notified of incidents of this severity.
+fn is_wanted(sink: &Sink, severity: Severity) -> bool {
+    sink.is_enabled() && severity >= sink.wants.severity
+}
+
+/// The plan for an incident that stands otherwise than it was last announced. `sinks` are all of
+/// the owner's; `threads` are those of the incident, at sinks that got, or are to get, any of its
+/// notifications: only they are notified of its end, whatever they want by now.
+pub fn plan(
+    incident: &Incident,
+    announced: Option<&Announced>,
+    sinks: &[Sink],
+    threads: &[Thread],
+) -> Plan {
+    let standing = incident.standing();
+    let was = announced.map(|announced| announced.standing);
+    let was_open = was.is_some_and(|was| !was.is_resolved);
+    let kind = match (was_open, standing.is_resolved) {
+        (false, true) => None,
+        (true, true) => Some(NotificationKind::Resolved),
+        (false, false) if was.is_some() => Some(NotificationKind::Reopened),
+        (false, false) => Some(NotificationKind::Opened),
+        (true, false) => {
+            let is_worse = was.is_some_and(|was| was.severity < standing.severity);
+            is_worse.then_some(NotificationKind::Worse)
+        }
+    };
+    let opens = kind.is_some_and(NotificationKind::opens);
+    let known = |sink: &Sink| threads.iter().find(|thread| thread.sink == sink.id);
+    let concerns = |sink: &&Sink| match kind {
+        None => false,
+        Some(NotificationKind::Resolved) => known(sink).is_some(),
+        // A sink that wants only the more severe hears of this one now.
+        Some(NotificationKind::Worse) => is_wanted(sink, standing.severity),
+        // One that shows it as open has to hear that it is, or its end would never reach it.
+        Some(NotificationKind::Opened | NotificationKind::Reopened) => {
+            is_wanted(sink, standing.severity)
+                || known(sink).is_some_and(|thread| thread.shown == Shown::Open)
+        }
+    };
+    let reached: Vec<SinkId> = sinks.iter().filter(concerns).map(|sink| sink.id).collect();
+    let episodes = announced.map_or(0, |announced| announced.episode);
+    Plan {
+        announced: Announced {
+            incident: incident.id,
+            standing,
+            episode: episodes.saturating_add(u32::from(opens)),
+        },
+        notify: kind
+            .filter(|_| !reached.is_empty())
+            .map(|kind| (kind, reached)),
+    }
+}

@@ -1,0 +1,328 @@
+//! Random histories of incidents, a sink that fails, and a sender that dies: what the sink hears.
+
+use super::choose::{Choice, choose};
+use super::plan::plan;
+use super::{
+    Announced, DropReason, Notification, NotificationKind, NotificationState, Shown, Thread,
+};
+use crate::domain::id::{ConnectionId, IncidentId, NotificationId, SinkId};
+use crate::domain::incident::{Incident, IncidentStatus, Severity};
+use crate::domain::samples;
+use crate::domain::sink::{Sink, SinkState, Wants};
+use crate::domain::time::Timestamp;
+use proptest::prelude::*;
+
+const SINK: SinkId = SinkId::from_u128(1);
+const INCIDENT: IncidentId = IncidentId::from_u128(1);
+const NOW: Timestamp = Timestamp(100);
+
+/// What happens next.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Open,
+    Resolve,
+    Worsen,
+    Ease,
+    /// The planner looks.
+    Plan,
+    /// The sender looks, and the sink answers so.
+    Send(Answer),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Answer {
+    Accepted,
+    /// The sink has certainly not seen it.
+    Refused,
+    /// The sink has seen it, and its answer is lost.
+    Lost,
+    /// It cannot be sent, ever.
+    Impossible,
+}
+
+/// An incident, one sink, and what is stored.
+struct World {
+    incident: Incident,
+    sink: Sink,
+    announced: Option<Announced>,
+    thread: Option<Thread>,
+    notifications: Vec<Notification>,
+    /// What the sink has seen: repeated ids once.
+    heard: Vec<(NotificationId, NotificationKind)>,
+}
+
+impl World {
+    fn new(wants: Wants) -> Self {
+        let incident = samples::incident(INCIDENT, ConnectionId::from_u128(1));
+        Self {
+            incident: Incident {
+                status: IncidentStatus::Resolved,
+                severity: Severity::Error,
+                ..incident
+            },
+            sink: Sink {
+                wants,
+                ..samples::sink(SINK)
+            },
+            announced: None,
+            thread: None,
+            notifications: Vec::new(),
+            heard: Vec::new(),
+        }
+    }
+
+    fn plan(&mut self) {
+        if !Announced::is_due(&self.incident, self.announced.as_ref()) {
+            return;
+        }
+        let sinks = std::slice::from_ref(&self.sink);
+        let plan = plan(
+            &self.incident,
+            self.announced.as_ref(),
+            sinks,
+            self.thread.as_slice(),
+        );
+        self.announced = Some(plan.announced);
+        if let Some((kind, sinks)) = plan.notify {
+            assert_eq!(sinks, [SINK]);
+            self.thread.get_or_insert(Thread::new(INCIDENT, SINK));
+            let id = self.notifications.len() as u128;
+            self.notifications.push(Notification {
+                kind,
+                ..samples::notification(id, INCIDENT, SINK)
+            });
+        }
+    }
+
+    fn set(&mut self, id: NotificationId, state: NotificationState) {
+        let mut all = self.notifications.iter_mut();
+        let it = all.find(|it| it.id == id).expect("it is there");
+        assert!(it.due_at().is_some(), "only those that wait are changed");
+        it.state = state;
+    }
+
+    /// Returns whether anything was done.
+    fn send(&mut self, answer: Answer) -> bool {
+        let waits = |it: &&Notification| it.due_at().is_some();
+        let waiting: Vec<_> = self.notifications.iter().filter(waits).cloned().collect();
+        let Some(thread) = self.thread.clone().filter(|_| !waiting.is_empty()) else {
+            return false;
+        };
+        let choice = choose(
+            Some(&self.incident),
+            self.announced.as_ref(),
+            thread.shown,
+            self.sink.wants,
+            &waiting,
+        );
+        let is_decided = choice != Choice::default();
+        for (id, why) in choice.dropped {
+            self.set(id, NotificationState::Dropped { at: NOW, why });
+        }
+        if let Some(shown) = choice.shown {
+            self.thread = Some(Thread { shown, ..thread });
+        }
+        if let Some((id, _)) = choice.next {
+            self.call(id, answer);
+        }
+        is_decided
+    }
+
+    fn call(&mut self, id: NotificationId, answer: Answer) {
+        let found = self.notifications.iter().find(|it| it.id == id);
+        let (kind, was_unsure) = found.map(|it| (it.kind, it.is_unsure())).unwrap();
+        let shown = match kind {
+            NotificationKind::Resolved => Shown::Resolved,
+            NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
+                Shown::Open
+            }
+        };
+        let is_heard = matches!(answer, Answer::Accepted | Answer::Lost);
+        if is_heard && !self.heard.iter().any(|(heard, _)| *heard == id) {
+            self.heard.push((id, kind));
+        }
+        let state = match answer {
+            Answer::Accepted => NotificationState::Sent { at: NOW },
+            Answer::Impossible => NotificationState::Failed {
+                at: NOW,
+                error: "no".into(),
+            },
+            Answer::Refused | Answer::Lost => NotificationState::Waiting {
+                due_at: NOW,
+                is_unsure: was_unsure || answer == Answer::Lost,
+                tried_at: Some(NOW),
+                error: None,
+            },
+        };
+        let may_show = answer == Answer::Accepted || (answer == Answer::Impossible && was_unsure);
+        if let Some(thread) = self.thread.as_mut().filter(|_| may_show) {
+            thread.shown = shown;
+        }
+        self.set(id, state);
+    }
+
+    fn act(&mut self, step: Step) {
+        match step {
+            Step::Open => self.incident.status = IncidentStatus::Open,
+            Step::Resolve => self.incident.status = IncidentStatus::Resolved,
+            Step::Worsen => self.incident.severity = Severity::Critical,
+            Step::Ease => self.incident.severity = Severity::Warning,
+            Step::Plan => self.plan(),
+            Step::Send(answer) => drop(self.send(answer)),
+        }
+    }
+
+    fn settle(&mut self) {
+        self.plan();
+        while self.send(Answer::Accepted) {}
+    }
+
+    /// Never an end without its beginning, never a beginning within an episode.
+    fn check_order(&self) {
+        let mut is_open = false;
+        for (_, kind) in &self.heard {
+            match kind {
+                NotificationKind::Resolved => {
+                    assert!(is_open, "{:?}", self.heard);
+                    is_open = false;
+                }
+                NotificationKind::Opened | NotificationKind::Reopened => {
+                    assert!(!is_open, "{:?}", self.heard);
+                    is_open = true;
+                }
+                NotificationKind::Worse => is_open = true,
+            }
+        }
+    }
+
+    fn shows(&self) -> Option<NotificationKind> {
+        self.heard.last().map(|(_, kind)| *kind)
+    }
+}
+
+fn steps(answers: Vec<Answer>) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        Just(Step::Open),
+        Just(Step::Resolve),
+        Just(Step::Worsen),
+        Just(Step::Ease),
+        Just(Step::Plan),
+        Just(Step::Plan),
+        proptest::sample::select(answers).prop_map(Step::Send),
+    ];
+    proptest::collection::vec(step, 0..40)
+}
+
+const WANTS_ALL: Wants = Wants {
+    resolved: true,
+    severity: Severity::Warning,
+};
+
+proptest! {
+    #![proptest_config(crate::histories::of(20_000))]
+
+    #[test]
+    fn a_sink_hears_of_each_episode_in_order_and_in_the_end_of_what_is(
+        steps in steps(vec![Answer::Accepted, Answer::Refused, Answer::Lost]),
+    ) {
+        let mut world = World::new(WANTS_ALL);
+        for step in steps {
+            world.act(step);
+            world.check_order();
+        }
+        world.settle();
+        world.check_order();
+        let is_open = world.incident.status == IncidentStatus::Open;
+        match world.shows() {
+            None => prop_assert!(!is_open, "it was never notified of what is open"),
+            Some(NotificationKind::Resolved) => prop_assert!(!is_open),
+            Some(_) => prop_assert!(is_open, "its end is missing: {:?}", world.heard),
+        }
+        prop_assert!(world.notifications.iter().all(|it| it.due_at().is_none()));
+    }
+
+    #[test]
+    fn what_a_sink_cannot_take_holds_up_nothing_else(
+        steps in steps(vec![
+            Answer::Accepted, Answer::Refused, Answer::Lost, Answer::Impossible,
+        ]),
+    ) {
+        let mut world = World::new(WANTS_ALL);
+        for step in steps {
+            world.act(step);
+        }
+        for step in [Step::Resolve, Step::Open, Step::Resolve] {
+            world.settle();
+            world.act(step);
+        }
+        world.settle();
+        prop_assert_eq!(world.shows(), Some(NotificationKind::Resolved));
+    }
+
+    #[test]
+    fn a_sink_that_wants_no_ends_hears_of_every_beginning(
+        steps in steps(vec![Answer::Accepted]),
+    ) {
+        let mut world = World::new(Wants { resolved: false, ..WANTS_ALL });
+        for step in steps {
+            world.act(step);
+        }
+        world.act(Step::Resolve);
+        world.settle();
+        let heard = world.heard.len();
+        world.act(Step::Open);
+        world.settle();
+        prop_assert_eq!(world.heard.len(), heard + 1);
+        let ends = world.heard.iter().filter(|(_, kind)| *kind == NotificationKind::Resolved);
+        prop_assert_eq!(ends.count(), 0);
+    }
+}
+
+#[test]
+fn an_incident_that_is_resolved_within_the_delay_is_never_sent() {
+    let mut world = World::new(WANTS_ALL);
+    for step in [Step::Open, Step::Plan, Step::Resolve, Step::Plan] {
+        world.act(step);
+    }
+    world.settle();
+    assert_eq!(world.heard, []);
+    let states = world.notifications.iter().map(|it| &it.state);
+    let why = DropReason::ResolvedBefore;
+    assert!(
+        states
+            .clone()
+            .all(|it| *it == NotificationState::Dropped { at: NOW, why })
+    );
+    assert_eq!(states.count(), 2);
+}
+
+#[test]
+fn a_sink_for_severe_incidents_hears_of_one_when_it_becomes_severe() {
+    let severe = Wants {
+        severity: Severity::Critical,
+        ..WANTS_ALL
+    };
+    let mut world = World::new(severe);
+    world.act(Step::Open);
+    world.settle();
+    assert_eq!(world.heard, []);
+    world.act(Step::Worsen);
+    world.settle();
+    assert_eq!(world.shows(), Some(NotificationKind::Worse));
+    world.act(Step::Resolve);
+    world.settle();
+    assert_eq!(world.shows(), Some(NotificationKind::Resolved));
+}
+
+#[test]
+fn a_sink_that_is_paused_hears_of_nothing_new() {
+    let mut world = World::new(WANTS_ALL);
+    world.sink.state = SinkState::Paused;
+    world.act(Step::Open);
+    world.settle();
+    assert!(world.notifications.is_empty());
+    world.sink.state = SinkState::Enabled;
+    world.act(Step::Resolve);
+    world.settle();
+    assert_eq!(world.heard, [], "it never heard of the beginning");
+}

@@ -1,0 +1,114 @@
+//! Sinks: where an owner is notified.
+
+use super::id::{OwnerId, SinkId};
+use super::incident::Severity;
+use super::secret::Sealed;
+use super::time::Timestamp;
+
+/// Longest name of a sink, in characters.
+pub const NAME_CHARS_MAX: usize = 100;
+
+named! {
+    /// The kinds of sinks.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum SinkKind {
+        /// Any receiver of Standard Webhooks.
+        Webhook = "webhook",
+    }
+}
+
+named! {
+    /// Why a sink was disabled.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum DisableReason {
+        /// It answered that it is gone for good.
+        Gone = "gone",
+        /// It answered that there is no such address.
+        NotFound = "not_found",
+        /// It refuses the key, or us.
+        Refused = "refused",
+        /// Its address may not be called; see the operator's list of allowed addresses.
+        AddressRefused = "address_refused",
+        /// Its address or key cannot be decrypted with the configured master keys.
+        Sealed = "sealed",
+    }
+}
+
+/// Whether a sink is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkState {
+    /// It is.
+    Enabled,
+    /// Its owner has paused it. Nothing new is planned for it; what waits is kept.
+    Paused,
+    /// It answered in a way that no retry changes. What waits is kept until it is enabled again.
+    Disabled {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: DisableReason,
+    },
+}
+
+impl SinkState {
+    /// The name used in JSON and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Paused => "paused",
+            Self::Disabled { .. } => "disabled",
+        }
+    }
+}
+
+/// What a sink is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// Whether it is notified of resolved incidents, too.
+    pub resolved: bool,
+    /// The least severity.
+    pub severity: Severity,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        Self {
+            resolved: true,
+            severity: Severity::Warning,
+        }
+    }
+}
+
+/// A sink. Its address and its keys are secrets: many services accept messages from whoever knows
+/// the URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sink {
+    /// Our id.
+    pub id: SinkId,
+    /// Its owner, who is notified there.
+    pub owner: OwnerId,
+    /// Its name, for people.
+    pub name: String,
+    /// Its kind.
+    pub kind: SinkKind,
+    /// The host that is called, with its port if it is not the usual one: all of the address that
+    /// is ever shown.
+    pub host: String,
+    /// The address and the keys.
+    pub target: Sealed,
+    /// What it is sent.
+    pub wants: Wants,
+    /// Whether it is used.
+    pub state: SinkState,
+    /// It asked not to be called before.
+    pub hold_until: Option<Timestamp>,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+impl Sink {
+    /// Whether it is called.
+    pub fn is_enabled(&self) -> bool {
+        self.state == SinkState::Enabled
+    }
+}

@@ -1,0 +1,39 @@
+//! The outbox: notifications of incidents, from what the store says has changed to what a sink has
+//! accepted.
+//!
+//! One planner per process reads the incidents that stand otherwise than they were last announced,
+//! and plans notifications for the sinks of their owners. Each sink has a task of its own while
+//! any wait for it: a sink that is down holds up no other. All that matters is stored: a kill at
+//! any point loses nothing, and repeats at most the call that was under way, with the same id. See
+//! ADR 34.
+
+mod announce;
+mod desk;
+mod handle;
+mod health;
+mod outcome;
+mod room;
+mod sender;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use desk::{DeskError, Edit, NewSink, Tested};
+pub use handle::{Notifier, Notifying, Tools};
+
+use std::time::Duration;
+
+/// Settings of the outbox.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// An incident that is resolved within this time is not sent.
+    pub delay: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_secs(30),
+        }
+    }
+}

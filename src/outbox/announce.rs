@@ -1,0 +1,101 @@
+//! Planning: from incidents that stand otherwise than they were last announced to notifications.
+
+use super::room::Room;
+use crate::domain::id::{IncidentId, NotificationId, SinkId};
+use crate::domain::incident::Incident;
+use crate::domain::notification::plan::{Plan, plan};
+use crate::domain::notification::{
+    Announced, Notification, NotificationKind, NotificationState, Thread,
+};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard, ReadError};
+use futures_util::future::join_all;
+use std::collections::BTreeSet;
+
+/// Incidents that are planned for at a time: their batches are one group in the journal.
+pub(super) const PAGE: usize = 100;
+
+/// Why planning failed. The next look repeats it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// Plans for some incidents. Returns the sinks that got notifications, and whether there were as
+/// many incidents as are planned for at a time.
+pub(super) async fn announce(room: &Room) -> Result<(BTreeSet<SinkId>, bool), Trouble> {
+    let ids = room.tools.store.incidents_unannounced(PAGE).await?;
+    let is_full = ids.len() == PAGE;
+    let planned = join_all(ids.into_iter().map(|id| announce_one(room, id))).await;
+    let mut reached = BTreeSet::new();
+    for one in planned {
+        reached.extend(one?);
+    }
+    Ok((reached, is_full))
+}
+
+async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Trouble> {
+    let store = &room.tools.store;
+    let Some(incident) = store.incident(id).await? else {
+        return Ok(Vec::new());
+    };
+    let announced = store.announced(id).await?;
+    if !Announced::is_due(&incident, announced.as_ref()) {
+        return Ok(Vec::new());
+    }
+    let sinks = store.sinks_of(incident.owner).await?;
+    let threads = store.threads(id).await?;
+    let planned = plan(&incident, announced.as_ref(), &sinks, &threads);
+    let reached = match &planned.notify {
+        Some((_, sinks)) => sinks.clone(),
+        None => Vec::new(),
+    };
+    let changes = changes(room, &incident, planned, &threads);
+    let guard = Guard::SameIncident(Box::new(incident));
+    match store.commit(Batch::of(changes).guarded_by(guard)).await {
+        Ok(()) => Ok(reached),
+        // It has changed meanwhile, and is still on the list.
+        Err(CommitError::Conflict(Conflict::Changed)) => {
+            room.news.notify_one();
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn changes(room: &Room, incident: &Incident, plan: Plan, threads: &[Thread]) -> Vec<Change> {
+    let now = room.tools.now();
+    let mut changes = vec![Change::PutAnnounced(Box::new(plan.announced))];
+    let Some((kind, sinks)) = plan.notify else {
+        return changes;
+    };
+    let due_at = match kind {
+        NotificationKind::Opened | NotificationKind::Reopened => now.plus(room.settings.delay),
+        NotificationKind::Worse | NotificationKind::Resolved => now,
+    };
+    for sink in sinks {
+        if threads.iter().all(|thread| thread.sink != sink) {
+            let thread = Thread::new(incident.id, sink);
+            changes.push(Change::PutThread(Box::new(thread)));
+        }
+        let id = room.tools.clock.now_for_id();
+        changes.push(Change::PutNotification(Box::new(Notification {
+            id: NotificationId::generate(id, &*room.tools.entropy),
+            owner: incident.owner,
+            incident: incident.id,
+            sink,
+            kind,
+            planned_at: now,
+            tries: 0,
+            state: NotificationState::Waiting {
+                due_at,
+                is_unsure: false,
+                tried_at: None,
+                error: None,
+            },
+        })));
+    }
+    changes
+}

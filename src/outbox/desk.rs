@@ -1,0 +1,260 @@
+//! What users do with sinks and notifications.
+
+use super::room::Room;
+use crate::domain::id::{ConnectionId, IncidentId, NotificationId, OwnerId, SinkId};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
+use crate::domain::notification::{Notification, NotificationKind, NotificationState};
+use crate::domain::secret::Sealed;
+use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
+use crate::domain::wording;
+use crate::notify::{Message, Prepared, Receipt, Unfit, Wish};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard, ReadError};
+use std::time::Duration;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+/// Most sinks of an owner: each incident may become a message to each of them.
+const SINKS_MAX: usize = 50;
+
+/// A sink to add.
+#[derive(Clone, Debug)]
+pub struct NewSink {
+    /// Its owner.
+    pub owner: OwnerId,
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: SinkKind,
+    /// Its address and keys.
+    pub wish: Wish,
+    /// What it is sent.
+    pub wants: Wants,
+}
+
+/// What changes of a sink.
+#[derive(Clone, Debug, Default)]
+pub struct Edit {
+    /// Its name.
+    pub name: Option<String>,
+    /// Another address, or other keys.
+    pub wish: Option<Wish>,
+    /// Whether it is notified of resolved incidents.
+    pub resolved: Option<bool>,
+    /// The least severity.
+    pub severity: Option<Severity>,
+    /// Whether it is used. `true` also enables one that was disabled.
+    pub is_enabled: Option<bool>,
+}
+
+/// A sink, and the key that was generated for it, to be shown once.
+pub type Added = (Sink, Option<Zeroizing<String>>);
+
+/// What a test came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// The answer.
+    pub receipt: Receipt,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why a request was not carried out. Nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// What is named is not there any more.
+    #[error("no such sink or notification")]
+    NotFound,
+    /// Something that was entered will not do.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The owner has as many sinks as possible.
+    #[error("You have {0} sinks, the maximum. Remove one first.")]
+    TooMany(usize),
+    /// Not possible in the present state.
+    #[error("{0}")]
+    NotNow(&'static str),
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It could not be stored.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// The sink with another target.
+fn aimed(room: &Room, sink: Sink, prepared: &Prepared) -> Sink {
+    let host = prepared.host.clone();
+    let sink = Sink { host, ..sink };
+    let target = room.tools.sealed(&sink, &prepared.plain);
+    Sink { target, ..sink }
+}
+
+pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
+    let tools = &room.tools;
+    let have = tools.store.sinks_of(new.owner).await?.len();
+    if have >= SINKS_MAX {
+        return Err(DeskError::TooMany(have));
+    }
+    let prepared = tools
+        .deliver
+        .prepare(new.kind, &new.wish, &*tools.entropy)?;
+    let sink = Sink {
+        id: SinkId::generate(tools.clock.now_for_id(), &*tools.entropy),
+        owner: new.owner,
+        name: new.name,
+        kind: new.kind,
+        host: String::new(),
+        target: Sealed(Vec::new()),
+        wants: new.wants,
+        state: SinkState::Enabled,
+        hold_until: None,
+        created_at: tools.now(),
+    };
+    let sink = aimed(room, sink, &prepared);
+    let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);
+    let guard = Guard::OwnerPresent(new.owner);
+    tools.store.commit(batch.guarded_by(guard)).await?;
+    tracing::info!(sink.id = %sink.id, kind = sink.kind.as_str(), "sink_added");
+    Ok((sink, prepared.generated))
+}
+
+fn edited(sink: Sink, edit: &Edit) -> Sink {
+    let wants = Wants {
+        resolved: edit.resolved.unwrap_or(sink.wants.resolved),
+        severity: edit.severity.unwrap_or(sink.wants.severity),
+    };
+    let name = edit.name.clone().unwrap_or(sink.name);
+    let (state, hold_until) = match edit.is_enabled {
+        None => (sink.state, sink.hold_until),
+        Some(false) => (SinkState::Paused, sink.hold_until),
+        // A person says that it works again.
+        Some(true) => (SinkState::Enabled, None),
+    };
+    Sink {
+        name,
+        wants,
+        state,
+        hold_until,
+        ..sink
+    }
+}
+
+pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, DeskError> {
+    let tools = &room.tools;
+    loop {
+        let present = tools.store.sink(id).await?.ok_or(DeskError::NotFound)?;
+        let mut sink = edited(present.clone(), &edit);
+        let mut generated = None;
+        if let Some(wish) = &edit.wish {
+            let prepared = tools.deliver.prepare(sink.kind, wish, &*tools.entropy)?;
+            sink = aimed(room, sink, &prepared);
+            generated = prepared.generated;
+        }
+        let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);
+        let guard = Guard::SameSink(Box::new(present));
+        match tools.store.commit(batch.guarded_by(guard)).await {
+            // Its task has changed it meanwhile.
+            Err(CommitError::Conflict(Conflict::Changed)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                room.has_changed(id);
+                return Ok((sink, generated));
+            }
+        }
+    }
+}
+
+pub(super) async fn remove(room: &Room, id: SinkId) -> Result<(), DeskError> {
+    let batch = Batch::of(vec![Change::DeleteSink(id)]);
+    room.tools.store.commit(batch).await?;
+    room.has_changed(id);
+    tracing::info!(sink.id = %id, "sink_removed");
+    Ok(())
+}
+
+/// An incident as there are many.
+fn sample(room: &Room, owner: OwnerId) -> Incident {
+    let (now, id) = (room.tools.now(), room.tools.clock.now_for_id());
+    Incident {
+        id: IncidentId::generate(id, &*room.tools.entropy),
+        owner,
+        subject: Subject::Connection(ConnectionId::generate(id, &*room.tools.entropy)),
+        repository: "example/repository".parse().ok(),
+        status: IncidentStatus::Open,
+        severity: Severity::Error,
+        source: IncidentSource::Webhook,
+        failure_type: "failure".to_owned(),
+        title: wording::SAMPLE_TITLE.to_owned(),
+        ci: None,
+        affected: None,
+        occurrences: 1,
+        first_seen_at: now,
+        last_seen_at: now,
+        acknowledged_at: None,
+        resolved_at: None,
+        resolution: None,
+    }
+}
+
+pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
+    let tools = &room.tools;
+    let sink = tools.store.sink(id).await?.ok_or(DeskError::NotFound)?;
+    let target = tools.target(&sink);
+    let target = target.map_err(|_| DeskError::NotNow(wording::SINK_SEALED))?;
+    let at = tools.now();
+    let message = Message {
+        id: NotificationId::generate(tools.clock.now_for_id(), &*tools.entropy),
+        kind: NotificationKind::Opened,
+        incident: sample(room, sink.owner),
+        episode: 1,
+        tries: 1,
+        at,
+        shown_as: None,
+    };
+    let calls = room.calls_of(sink.owner);
+    let _permit = calls.acquire().await;
+    let begun = Instant::now();
+    let receipt = tools.deliver.deliver(&target, &message).await;
+    let took = begun.elapsed();
+    Ok(Tested { receipt, took })
+}
+
+pub(super) async fn retry(room: &Room, id: NotificationId) -> Result<Notification, DeskError> {
+    let store = &room.tools.store;
+    loop {
+        let present = store.notification(id).await?.ok_or(DeskError::NotFound)?;
+        let (is_unsure, tried_at) = match present.state {
+            NotificationState::Waiting {
+                is_unsure,
+                tried_at,
+                ..
+            } => (is_unsure, tried_at),
+            NotificationState::Failed { .. } => (false, None),
+            NotificationState::Sent { .. } | NotificationState::Dropped { .. } => {
+                return Err(DeskError::NotNow(wording::NOTIFICATION_ENDED));
+            }
+        };
+        let again = Notification {
+            tries: 0,
+            state: NotificationState::Waiting {
+                due_at: room.tools.now(),
+                is_unsure,
+                tried_at,
+                error: None,
+            },
+            ..present.clone()
+        };
+        let sink = present.sink;
+        let batch = Batch::of(vec![Change::PutNotification(Box::new(again.clone()))]);
+        let guard = Guard::SameNotification(Box::new(present));
+        match store.commit(batch.guarded_by(guard)).await {
+            // Its task has changed it meanwhile.
+            Err(CommitError::Conflict(Conflict::Changed)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                room.has_changed(sink);
+                return Ok(again);
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How a sink does, as far as this process has seen: when it is called again.
+
+use crate::domain::time::Timestamp;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// After so many failures in a row it counts as down.
+const FAILURES_MAX: u32 = 3;
+/// A sink that is down is called once in this time, however many notifications wait.
+const PROBE_EVERY: Duration = Duration::from_mins(1);
+/// The pause after one of the first failures.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How a sink does.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// Failures in a row.
+    failures: u32,
+    /// It is not called before.
+    not_before: Option<Instant>,
+    /// When it was first called with success after it was down.
+    recovered_at: Option<Timestamp>,
+}
+
+impl Health {
+    /// How long to wait before the next call.
+    pub(super) fn pause(&self) -> Duration {
+        let at = self.not_before;
+        at.map_or(Duration::ZERO, |at| {
+            at.saturating_duration_since(Instant::now())
+        })
+    }
+
+    /// It has accepted or refused a message. The next call is made after `pace`.
+    pub(super) fn answered(&mut self, now: Timestamp, pace: Duration) {
+        if self.failures >= FAILURES_MAX {
+            self.recovered_at = Some(now);
+        }
+        self.failures = 0;
+        self.not_before = Some(Instant::now() + pace);
+    }
+
+    /// A call has failed in a way that passes.
+    pub(super) fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        let pause = if self.failures >= FAILURES_MAX {
+            PROBE_EVERY
+        } else {
+            PAUSE
+        };
+        self.not_before = Some(Instant::now() + pause);
+    }
+
+    /// Whether it was down, and works since: what waits is sent in the order in which it was
+    /// planned.
+    pub(super) const fn has_recovered(&self) -> bool {
+        self.recovered_at.is_some()
+    }
+
+    /// Whether a notification that was last tried then need not wait any longer: the sink was
+    /// down, and works again since.
+    pub(super) fn releases(&self, tried_at: Option<Timestamp>) -> bool {
+        let released = self.recovered_at.zip(tried_at);
+        released.is_some_and(|(recovered_at, tried_at)| tried_at < recovered_at)
+    }
+}

@@ -1,0 +1,121 @@
+//! The worker: plans what is new, and keeps a task for each sink with something to send.
+
+use super::announce::{Trouble, announce};
+use super::room::Room;
+use super::sender::send_all;
+use crate::domain::id::SinkId;
+use crate::store::ReadError;
+use crate::telemetry::may_log;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+/// How often the store is asked for news that nothing has reported.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The worker.
+pub(super) struct Worker {
+    room: Arc<Room>,
+    incidents: watch::Receiver<u64>,
+    senders: JoinSet<SinkId>,
+    wakes: HashMap<SinkId, Arc<Notify>>,
+    /// Whether the sinks for which something waits since the last start have tasks.
+    has_begun: bool,
+}
+
+impl Worker {
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        let incidents = room.tools.store.incident_news();
+        Self {
+            room,
+            incidents,
+            senders: JoinSet::new(),
+            wakes: HashMap::new(),
+            has_begun: false,
+        }
+    }
+
+    /// Works, forever.
+    pub(super) async fn work(mut self) {
+        loop {
+            if let Err(error) = self.look().await
+                && may_log("outbox")
+            {
+                tracing::warn!(%error, "notifications are delayed");
+            }
+            let room = Arc::clone(&self.room);
+            tokio::select! {
+                biased;
+                Some(ended) = self.senders.join_next() => self.has_ended(ended.ok()).await,
+                () = room.news.notified() => {}
+                changed = self.incidents.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), Trouble> {
+        let changed = std::mem::take(&mut *self.room.changed.lock());
+        for sink in changed {
+            self.wake(sink);
+        }
+        if !self.has_begun {
+            for sink in self.room.tools.store.sinks_with_notifications().await? {
+                self.wake(sink);
+            }
+            self.has_begun = true;
+        }
+        loop {
+            let (reached, is_full) = announce(&self.room).await?;
+            for sink in reached {
+                self.wake(sink);
+            }
+            if !is_full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sees to it that a sink's task looks at what waits.
+    fn wake(&mut self, sink: SinkId) {
+        if let Some(wake) = self.wakes.get(&sink) {
+            wake.notify_one();
+            return;
+        }
+        let wake = Arc::new(Notify::new());
+        self.wakes.insert(sink, Arc::clone(&wake));
+        let sending = send_all(Arc::clone(&self.room), sink, wake);
+        self.senders.spawn(sending);
+    }
+
+    /// A task has ended. Something may have come since it looked.
+    async fn has_ended(&mut self, sink: Option<SinkId>) {
+        let Some(sink) = sink else {
+            // One has panicked: all that have something to send begin again.
+            self.wakes.clear();
+            self.senders.abort_all();
+            self.has_begun = false;
+            return;
+        };
+        self.wakes.remove(&sink);
+        match self.has_work(sink).await {
+            Ok(true) => self.wake(sink),
+            Ok(false) => {}
+            Err(_) => self.has_begun = false,
+        }
+    }
+
+    async fn has_work(&self, id: SinkId) -> Result<bool, ReadError> {
+        let store = &self.room.tools.store;
+        let waiting = store.notifications_due(id, 1).await?;
+        let sink = store.sink(id).await?;
+        let is_sent = sink.is_none_or(|sink| sink.is_enabled());
+        Ok(is_sent && !waiting.is_empty())
+    }
+}
