@@ -1,4 +1,8 @@
-//! Client addresses, as used by limits.
+//! Addresses and networks: of clients, as used by limits, and of outbound calls.
+
+pub mod allowed;
+pub mod hostname;
+pub mod special;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -53,6 +57,34 @@ impl Network {
         base: Ipv6Addr::LOCALHOST.to_bits(),
         length: 128,
     };
+
+    /// An IPv4 network; `length` is at most 32.
+    pub(super) const fn v4(address: Ipv4Addr, length: u32) -> Self {
+        Self {
+            base: address.to_ipv6_mapped().to_bits(),
+            length: 96 + length,
+        }
+    }
+
+    /// An IPv6 network; `length` is at most 128.
+    pub(super) const fn v6(address: Ipv6Addr, length: u32) -> Self {
+        Self {
+            base: address.to_bits(),
+            length,
+        }
+    }
+
+    /// Its first and its last address.
+    pub fn ends(&self) -> (IpAddr, IpAddr) {
+        let hosts = u128::MAX.checked_shr(self.length).unwrap_or(0);
+        let address = |bits| canonical(IpAddr::V6(Ipv6Addr::from_bits(bits)));
+        (address(self.base & !hosts), address(self.base | hosts))
+    }
+
+    /// Whether no bit is set beyond its length: `10.0.0.0/8`, but not `10.1.2.3/8`.
+    pub fn is_exact(&self) -> bool {
+        self.length >= 128 || self.base << self.length == 0
+    }
 
     /// Whether it contains an address.
     pub fn holds(&self, address: IpAddr) -> bool {
@@ -129,6 +161,38 @@ mod tests {
             "10/8",
         ] {
             assert_eq!(bad.parse::<Network>(), Err(NotANetwork), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_a_network_are_its_first_and_last_address() {
+        for (network, first, last, is_exact) in [
+            ("10.0.0.0/8", "10.0.0.0", "10.255.255.255", true),
+            ("10.1.2.3/8", "10.0.0.0", "10.255.255.255", false),
+            ("10.1.2.3", "10.1.2.3", "10.1.2.3", true),
+            ("0.0.0.0/0", "0.0.0.0", "255.255.255.255", true),
+            (
+                "fe80::/10",
+                "fe80::",
+                "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                true,
+            ),
+            ("::1", "::1", "::1", true),
+            (
+                "::/0",
+                "::",
+                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+                true,
+            ),
+            ("::1/127", "::", "::1", false),
+        ] {
+            let network: Network = network.parse().unwrap();
+            let ends = (first.parse().unwrap(), last.parse().unwrap());
+            assert_eq!(
+                (network.ends(), network.is_exact()),
+                (ends, is_exact),
+                "{first}"
+            );
         }
     }
 
