@@ -4,5 +4,6 @@
 //! What users enter as an address is checked before each call.
 
 mod deliver;
+pub mod signature;
 
 pub use deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
