@@ -1,9 +1,32 @@
 //! Sinks: where people are notified.
 //!
 //! Each kind of sink has a file, which knows its limits, its escaping, and what its answers mean.
-//! What users enter as an address is checked before each call.
+//! They call addresses that users enter.
+//!
+//! A user may enter any address, so a call must not reach what only this machine can reach. A
+//! [`Destination`] is checked when it is entered and again when it is called: [`Outbound`] resolves
+//! the name, checks every address with `domain::net`, and connects to the addresses it has checked.
+//! Addresses, keys and answers' headers are secrets: no error and no `Debug` shows more of a URL
+//! than its host and port.
 
+mod answer;
 mod deliver;
+mod destination;
+mod error;
+mod fault;
+mod host;
+mod names;
+mod outbound;
+mod proxy;
 pub mod signature;
+#[cfg(test)]
+mod tests;
 
+pub use answer::{Answer, clean};
 pub use deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+pub use destination::Destination;
+pub use error::AddressError;
+pub use fault::{Outcome, SendError, TlsFault};
+pub use names::{Names, NotFound, Resolving, System};
+pub use outbound::{Outbound, Request, Settings, SettingsError};
+pub use proxy::Proxy;
