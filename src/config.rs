@@ -25,6 +25,7 @@ pub use providers::Installation;
 pub use secrets::SecretsError;
 
 use crate::domain::net::Network;
+use crate::domain::net::allowed::Allowed;
 use crate::domain::rule::Rules;
 use crate::domain::secret::ApiToken;
 use environment::Environment;
@@ -34,8 +35,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
-    address, bad, duration, interval, is_json, log_level, networks, own_address, public_url,
-    rotation, settings, size, within,
+    address, allowed, bad, duration, interval, is_json, log_level, networks, own_address,
+    public_url, rotation, settings, size, within,
 };
 use zeroize::Zeroizing;
 
@@ -62,6 +63,8 @@ pub struct Config {
     pub retention: Retention,
     /// The rules for incidents.
     pub rules: Rules,
+    /// Where notifications may be sent.
+    pub sinks: Sinks,
     /// The outbound proxy; `None` for direct calls.
     pub proxy: Option<Proxy>,
     /// Limits for strangers and users.
@@ -153,6 +156,14 @@ settings! {
         guards_max_age: Duration = "interval",
     }
 
+    /// Where notifications may be sent.
+    Sinks {
+        /// Hosts and networks besides the internet.
+        allow: Allowed = "allowed",
+        /// Whether notifications are sent through the outbound proxy.
+        use_proxy: bool,
+    }
+
     /// Logging.
     Log {
         /// One JSON object per line instead of text.
@@ -174,6 +185,7 @@ struct Sections {
     retention: Retention,
     incidents: incidents::Incidents,
     network: network::Section,
+    sinks: Sinks,
     limits: Limits,
     log: Log,
 }
@@ -226,6 +238,7 @@ impl Config {
             recovery: sections.recovery,
             ingress: sections.ingress,
             retention: sections.retention,
+            sinks: sections.sinks,
             limits: sections.limits,
             log: sections.log,
             warnings: written.warnings.clone(),

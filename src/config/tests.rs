@@ -1,6 +1,7 @@
 //! What is accepted, what is refused and in which words.
 
 mod limits;
+mod sinks;
 mod written;
 
 use super::*;

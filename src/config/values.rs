@@ -3,6 +3,7 @@
 
 use super::ConfigError;
 use crate::domain::net::Network;
+use crate::domain::net::allowed::{Allowed, Entry};
 use crate::domain::repo::Host;
 use crate::domain::rotation::ROTATE_EVERY_MIN;
 use serde::de::{Deserialize, Deserializer, Error};
@@ -175,6 +176,19 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Network
     }
     let all = Vec::<Read>::deserialize(from)?;
     Ok(all.into_iter().map(|read| read.0).collect())
+}
+
+/// An allow list.
+pub(super) fn allowed<'de, D: Deserializer<'de>>(from: D) -> Result<Allowed, D::Error> {
+    struct Read(Entry);
+    impl<'de> Deserialize<'de> for Read {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let entry = String::deserialize(from)?.parse();
+            entry.map(Self).map_err(D::Error::custom)
+        }
+    }
+    let all = Vec::<Read>::deserialize(from)?;
+    Ok(Allowed::new(all.into_iter().map(|read| read.0).collect()))
 }
 
 /// Whether it is JSON.
