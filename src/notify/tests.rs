@@ -1,5 +1,7 @@
 //! What is called, and what is not: against servers on this machine and names of our own.
 
+mod corpus;
+mod hostile;
 mod proxied;
 mod sending;
 mod server;
