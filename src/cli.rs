@@ -45,6 +45,7 @@ mod list;
 mod login;
 mod man;
 mod moment;
+mod notifications;
 mod openapi;
 mod operations;
 mod output;
@@ -58,6 +59,7 @@ mod saved;
 mod serve;
 mod session;
 mod simulate;
+mod sinks;
 mod stats;
 mod store;
 mod token;
@@ -145,6 +147,11 @@ enum Command {
     Connections(connections::ListArgs),
     /// List, acknowledge or resolve incidents.
     Incidents(incidents::Args),
+    /// Add, list, test, change or remove sinks: where you are notified of incidents.
+    #[command(subcommand)]
+    Sinks(sinks::Sinks),
+    /// List notifications, or send one again.
+    Notifications(notifications::Args),
     /// List, follow, show or replay deliveries.
     Deliveries(Box<deliveries::Args>),
     /// Send a connection's deliveries on to a receiver on this machine, to develop against.
@@ -277,6 +284,8 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Operations(command) => operations::run(&command, session),
         Command::Connections(args) => connections::list(&args, session),
         Command::Incidents(args) => incidents::run(&args, session),
+        Command::Sinks(command) => sinks::run(&command, session),
+        Command::Notifications(args) => notifications::run(&args, session),
         Command::Deliveries(args) => deliveries::run(&args, session),
         Command::Forward(args) => forward::run(&args, session),
         Command::Auth(command) => auth::run(&command, session),

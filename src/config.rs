@@ -156,8 +156,10 @@ settings! {
         guards_max_age: Duration = "interval",
     }
 
-    /// Where notifications may be sent.
+    /// Where notifications may be sent, and when.
     Sinks {
+        /// An incident that is resolved within this time is not sent.
+        delay: Duration = "duration",
         /// Hosts and networks besides the internet.
         allow: Allowed = "allowed",
         /// Whether notifications are sent through the outbound proxy.

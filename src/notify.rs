@@ -19,8 +19,10 @@ mod names;
 mod outbound;
 mod proxy;
 pub mod signature;
+mod sinks;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 pub use answer::{Answer, clean};
 pub use deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
@@ -30,3 +32,4 @@ pub use fault::{Outcome, SendError, TlsFault};
 pub use names::{Names, NotFound, Resolving, System};
 pub use outbound::{Outbound, Request, Settings, SettingsError};
 pub use proxy::Proxy;
+pub use sinks::Sinks;

@@ -12,14 +12,19 @@ mod desk;
 mod handle;
 mod health;
 mod outcome;
+mod reseal;
 mod room;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod tools;
+mod trouble;
 mod worker;
 
 pub use desk::{DeskError, Edit, NewSink, Tested};
-pub use handle::{Notifier, Notifying, Tools};
+pub use handle::{Notifier, Notifying};
+pub use reseal::ResealError;
+pub use tools::Tools;
 
 use std::time::Duration;
 

@@ -196,6 +196,9 @@ async fn forget(services: &Services, id: UserId) -> Result<(), Trouble> {
             .commit(Batch::of(forget.collect()))
             .await?;
     }
-    let batch = Batch::of(vec![Change::DeleteUser(id)]);
+    let sinks = services.ports.store.sinks_of(id).await?;
+    let mut changes: Vec<Change> = sinks.iter().map(|it| Change::DeleteSink(it.id)).collect();
+    changes.push(Change::DeleteUser(id));
+    let batch = Batch::of(changes);
     Ok(services.ports.store.commit(batch).await?)
 }

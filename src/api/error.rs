@@ -11,6 +11,7 @@ use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::operation::UNFINISHED_MAX;
 use crate::domain::standing::Standing;
+use crate::outbox::DeskError;
 use crate::provider::ProviderError;
 use crate::store::{CommitError, Conflict, ReadError};
 use crate::telemetry::may_log;
@@ -248,6 +249,19 @@ impl ResponseError for Problem {
         answer
             .insert_header((CONTENT_TYPE, PROBLEM_JSON))
             .body(text)
+    }
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Self {
+        match error {
+            DeskError::NotFound => Self::not_found(),
+            DeskError::Unfit(unfit) => Self::invalid(unfit.field, unfit.why),
+            DeskError::TooMany(_) => Self::new(Code::QuotaReached, error.to_string()),
+            DeskError::NotNow(why) => Self::new(Code::NotNow, why),
+            DeskError::Read(error) => error.into(),
+            DeskError::Commit(error) => error.into(),
+        }
     }
 }
 

@@ -38,6 +38,8 @@ commands: Commands: Requests to connections.
 history: History: What happened to connections' webhooks.
 operations: Operations: Requests to many connections.
 incidents: Incidents: Failures of CI, of webhooks and of credentials.
+sinks: Sinks: Where you are notified.
+notifications: Notifications: What sinks are sent.
 deliveries: Deliveries: Deliveries of providers, with their payloads.
 gaps: Gaps: Times in which deliveries were missed.
 runs: Runs: Runs of workflows and pipelines.

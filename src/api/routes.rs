@@ -9,7 +9,8 @@ use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
     backup, commands, connections, credentials, deliveries, docs, gaps, health, history, hooks,
-    incidents, oauth, operations, repositories, runs, stats, tokens, users, webhooks,
+    incidents, notifications, oauth, operations, repositories, runs, sinks, stats, tokens, users,
+    webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -154,6 +155,15 @@ routes! {
     GetIncident = GET "/api/v2/incidents/{id}" User incidents::one;
     Acknowledge = POST "/api/v2/incidents/{id}/acknowledge" User incidents::acknowledge [NotNow];
     Resolve = POST "/api/v2/incidents/{id}/resolve" User incidents::resolve [NotNow];
+    AddSink = POST "/api/v2/sinks" User sinks::create [InvalidField, QuotaReached, NotNow];
+    ListSinks = GET "/api/v2/sinks" User sinks::list;
+    GetSink = GET "/api/v2/sinks/{id}" User sinks::one;
+    PatchSink = PATCH "/api/v2/sinks/{id}" User sinks::patch [InvalidField, NotNow];
+    RemoveSink = DELETE "/api/v2/sinks/{id}" User sinks::remove;
+    TestSink = POST "/api/v2/sinks/{id}/test" User sinks::test [NotNow];
+    ListNotifications = GET "/api/v2/notifications" User notifications::list [NotFound];
+    GetNotification = GET "/api/v2/notifications/{id}" User notifications::one;
+    RetryNotification = POST "/api/v2/notifications/{id}/retry" User notifications::retry [NotNow];
     GetStats = GET "/api/v2/stats" User stats::show;
     DownloadBackup = GET "/api/v2/admin/backup" Admin backup::download [Overloaded];
     AddUser = POST "/api/v2/users" Admin users::create [InvalidField, UserExists, QuotaReached];

@@ -9,17 +9,19 @@ use crate::domain::grant::RejectReason;
 use crate::domain::health::{HealthCause, HealthState, ProvenBy};
 use crate::domain::history::{EntryKind, Evidence, Reaction};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, OperationId,
-    RunId, TokenId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, NotificationId,
+    OperationId, RunId, SinkId, TokenId, UserId,
 };
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution, Severity};
 use crate::domain::ledger::{GapCause, Loss};
 use crate::domain::lifecycle::SuspendReason;
+use crate::domain::notification::{DropReason, NotificationKind, NotificationState};
 use crate::domain::operation::{Action, ItemOutcome, OperationState, Verdict};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::rotation::RotationState;
 use crate::domain::run::{Conclusion, Family, RunStatus};
+use crate::domain::sink::{DisableReason, NAME_CHARS_MAX, SinkKind, SinkState};
 use crate::domain::standing::Standing;
 use crate::domain::takeover::OtherState;
 use crate::domain::time::Timestamp;
@@ -110,6 +112,9 @@ texts! {
     IncidentId, "IncidentId", "Id of an incident.", id!("inc"), "inc_01kb5c6q3t8v9w0x1y2z3a4b5c";
     OperationId, "OperationId", "Id of an operation.", id!("opr"),
         "opr_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    NotificationId, "NotificationId", "Id of a notification.", id!("ntf"),
+        "ntf_01kb5c6q3t8v9w0x1y2z3a4b5c";
+    SinkId, "SinkId", "Id of a sink.", id!("snk"), "snk_01kb5c6q3t8v9w0x1y2z3a4b5c";
     RunId, "RunId", "Id of a run.", id!("run"), "run_01kb5c6q3t8v9w0x1y2z3a4b5c";
     TokenId, "TokenId", "Id of an API token.", id!("tok"), "tok_01kb5c6q3t8v9w0x1y2z3a4b5c";
     UserId, "UserId", "Id of a user.", id!("usr"), "usr_01kb5c6q3t8v9w0x1y2z3a4b5c";
@@ -120,6 +125,25 @@ texts! {
     FullName, "FullName", "Owner and name of a repository; GitLab nests groups.", FULL_NAME,
         "octo/app", 1024;
 }
+
+/// The schema of a name that a user chooses: see [`crate::domain::text::clean`].
+pub(super) struct ShownName;
+
+impl PartialSchema for ShownName {
+    fn schema() -> RefOr<Schema> {
+        let hidden = concat!(
+            r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e",
+            r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0",
+            r"\ufff9-\ufffb\ufffe\uffff",
+            "\u{e0000}-\u{e0fff}",
+        );
+        let pattern = format!(r"^[^\s{hidden}]([^{hidden}]*[^\s{hidden}])?$");
+        let name = text("Name, chosen by a user.", &pattern, "ci");
+        name.max_length(Some(NAME_CHARS_MAX)).into()
+    }
+}
+
+impl ToSchema for ShownName {}
 
 /// Types that stand as one of a few names.
 macro_rules! names {
@@ -206,6 +230,15 @@ names! {
     Verdict, "PlanResult", Verdict::ALL, "What an operation would do, or why it would do nothing.";
     GapCause, "GapCause", GapCause::ALL, "Why deliveries were missed.";
     Loss, "Loss", Loss::ALL, "Why a missed delivery cannot be recovered.";
+    SinkKind, "SinkKind", SinkKind::ALL, "A kind of sink.";
+    SinkStateName, "SinkState", SinkStateName::ALL,
+        "Whether a sink is used: it is not while its owner has paused it, or since it refused \
+         everything (`disabled`).";
+    DisableReason, "SinkDisabledReason", DisableReason::ALL, "Why a sink was disabled.";
+    NotificationKind, "NotificationKind", NotificationKind::ALL, "What a notification is about.";
+    NotificationStateName, "NotificationState", NotificationStateName::ALL,
+        "State of a notification.";
+    DropReason, "NotificationDropReason", DropReason::ALL, "Why a notification was not needed.";
     HookOutcome, "WebhookOutcome", HookOutcome::ALL,
         "State of the webhook at the provider after disconnecting.";
 }
@@ -258,8 +291,18 @@ only_names! {
     ActionName = Action::NAMES, Action;
     /// The name of an [`OperationState`].
     OperationStateName = OperationState::NAMES, OperationState;
+    /// The name of a [`NotificationState`].
+    NotificationStateName = NotificationState::NAMES, NotificationState;
+    /// The name of a sink's state.
+    SinkStateName = ["enabled", "paused", "disabled"];
     /// The name of a delivery's state.
     DeliveryStatus = ["received", "processed"];
+}
+
+impl From<SinkState> for SinkStateName {
+    fn from(state: SinkState) -> Self {
+        Self(state.as_str())
+    }
 }
 
 impl DeliveryStatus {

@@ -6,10 +6,13 @@
 //! way to the bare store, and being an admin opens no other user's objects.
 
 mod accounts;
+mod needing;
+mod notified;
 mod recovery;
 mod selected;
 
 pub(super) use accounts::{Accounts, Belongings};
+pub(super) use needing::Needing;
 pub(super) use selected::Selected;
 
 use super::access::{Admin, Caller};
@@ -29,21 +32,19 @@ use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, Entropy, HookKey, IncidentId, RunId, UserId,
 };
 use crate::domain::incident::Incident;
-use crate::domain::lifecycle::Desired;
 use crate::domain::repo::{FullName, Instance, ProviderKind};
 use crate::domain::run::Run;
 use crate::domain::takeover::Takeover;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::Credential;
 use crate::ledger::Recovery;
+use crate::outbox::Notifying;
 use crate::provider::{Claim, Providers};
 use crate::store::{
-    After, Batch, Committing, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter,
-    LOOKED_AT_MAX, Listing, ReadError, RunFilter, Scope, Store, StoredBody, Whose,
+    After, Batch, Committing, ConnectionFilter, Counts, DeliveryFilter, IncidentFilter, Listing,
+    ReadError, RunFilter, Scope, Store, StoredBody, Whose,
 };
 use accounts::Uses;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io::Write;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -70,6 +71,8 @@ pub struct Collaborators {
     pub connections: Arc<dyn Connections>,
     /// Who reconciles.
     pub recovery: Arc<dyn Recovery>,
+    /// The outbox.
+    pub notifying: Arc<dyn Notifying>,
     /// The providers.
     pub providers: Providers,
     /// The installations that are meant when no host is named, at most one a kind; without one
@@ -92,6 +95,7 @@ pub struct Shared {
     store: Arc<dyn Store>,
     pub(super) connections: Arc<dyn Connections>,
     pub(super) recovery: Arc<dyn Recovery>,
+    pub(super) notifying: Arc<dyn Notifying>,
     pub(super) providers: Providers,
     pub(super) default_instances: Vec<Instance>,
     pub(super) clock: Arc<dyn Clock>,
@@ -137,6 +141,7 @@ impl Shared {
             store: with.store,
             connections: with.connections,
             recovery: with.recovery,
+            notifying: with.notifying,
             providers: with.providers,
             default_instances: with.default_instances,
             clock: with.clock,
@@ -378,69 +383,11 @@ impl Owned<'_> {
         self.store.credentials(self.owner).await
     }
 
-    /// What has no other credential that fits than this one of the caller's. Of what is other
-    /// users' only the number is shown.
-    pub(super) async fn needing(&self, credential: &Credential) -> Result<Needing, ReadError> {
-        let (id, instance) = (credential.id, &credential.instance);
-        let mut needing = Needing::default();
-        if !credential.works_for(instance) {
-            return Ok(needing);
-        }
-        let after = After::first(NEEDING_MAX);
-        let using = self.store.connections_using(id, self.owner, after).await?;
-        needing.is_cut_off = using.has_more;
-        let shared = self.store.shared_credentials().await?;
-        let mut usable: HashMap<UserId, Vec<CredentialId>> = HashMap::new();
-        let of_instance = |c: &Connection| c.instance == *instance;
-        for connection in using.items.into_iter().filter(of_instance) {
-            let owner = connection.owner;
-            let usable = match usable.entry(owner) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => {
-                    let own = self.store.credentials(owner).await?;
-                    let all = own.iter().chain(&shared).filter(|c| c.works_for(instance));
-                    unknown.insert(all.map(|c| c.id).collect())
-                }
-            };
-            let fits =
-                |other: &&CredentialId| **other != id && !connection.no_access.contains(other);
-            if usable.iter().any(|other| fits(&other)) {
-                continue;
-            }
-            if owner != self.owner {
-                needing.others += 1;
-                continue;
-            }
-            match connection.lifecycle.desired {
-                Desired::Removed { delete_hook: false } => {}
-                Desired::Removed { delete_hook: true } => needing.pending_deletions += 1,
-                Desired::Active | Desired::Paused => needing.connections.push(connection.full_name),
-            }
-        }
-        Ok(needing)
-    }
-
     /// A credential.
     pub(super) async fn credential(&self, id: CredentialId) -> Result<Credential, Problem> {
         self.own(self.store.credential(id).await?, |c| c.owner)
     }
 }
-
-/// What has no other credential that fits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Needing {
-    /// The caller's connections, by their repositories.
-    pub(super) connections: Vec<FullName>,
-    /// The caller's hooks that are still to be deleted.
-    pub(super) pending_deletions: usize,
-    /// Connections of other users, which the credential is shared with.
-    pub(super) others: usize,
-    /// Whether there may be more than were looked at.
-    pub(super) is_cut_off: bool,
-}
-
-/// Most connections of a credential that are looked at before it is removed.
-const NEEDING_MAX: usize = LOOKED_AT_MAX;
 
 /// What ingress needs: connections by what a request names, and the commit of a delivery.
 #[derive(Clone, Copy)]

@@ -16,6 +16,7 @@ mod hostile;
 mod ingress;
 mod isolation;
 mod keep_alive;
+mod notified;
 mod openapi;
 mod patience;
 mod person;

@@ -2,6 +2,8 @@
 
 use crate::credentials::ResealError;
 use crate::domain::repo::ProviderKind;
+use crate::notify::SettingsError;
+use crate::outbox;
 use crate::provider::github::KeyError as AppKeyError;
 use crate::provider::http::HttpError;
 use crate::seal::ring::KeyError;
@@ -39,6 +41,12 @@ pub enum StartError {
     /// Credentials cannot be resealed.
     #[error(transparent)]
     Reseal(#[from] ResealError),
+    /// The addresses of sinks cannot be resealed.
+    #[error(transparent)]
+    ResealSinks(#[from] outbox::ResealError),
+    /// The client for notifications cannot be made.
+    #[error("sinks: {0}")]
+    Sinks(#[from] SettingsError),
     /// A provider's client cannot be made.
     #[error("providers.{0}: {1}")]
     Provider(ProviderKind, HttpError),
@@ -79,11 +87,13 @@ impl StartError {
             | Self::Provider(..)
             | Self::Authority(..)
             | Self::AppKey(_)
+            | Self::Sinks(_)
             | Self::Log(_) => true,
             Self::Store(error) => error.needs_a_person(),
             Self::Read(_)
             | Self::Commit(_)
             | Self::Reseal(_)
+            | Self::ResealSinks(_)
             | Self::Listen(..)
             | Self::Ended(..)
             | Self::Metrics(_)

@@ -16,6 +16,8 @@ use crate::domain::backoff::Backoff;
 use crate::domain::id::Entropy;
 use crate::domain::time::Clock;
 use crate::ledger::{self, Reconciler};
+use crate::notify::{self, Outbound, Sinks};
+use crate::outbox::{self, Notifier, Tools};
 use crate::seal::Seal;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey};
 use crate::store::Store;
@@ -32,6 +34,7 @@ pub struct App {
     store: Arc<DiskStore>,
     actors: Actors,
     reconciler: Reconciler,
+    notifier: Notifier,
     servers: Vec<Listening>,
     address: SocketAddr,
     counting: Counting,
@@ -76,16 +79,20 @@ impl App {
         let connections = store_dyn.connection_ids().await?;
         let actors = Actors::start(ports, settings(&config), connections.clone());
         actors.reseal().await?;
-        let notified = actors.clone();
-        let delivered = Box::new(move |id| notified.delivered(id));
+        let router = actors.clone();
+        let delivered = Box::new(move |id| router.delivered(id));
         let recovery = ledger_settings(&config);
         let reconciler =
             Reconciler::start(actors.tools(), recovery, connections, delivered).await?;
+        let notifier = notifier(&config, &actors.tools().0)?;
+        notifier.reseal().await?;
+        notifier.start();
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,
             connections: Arc::new(actors.clone()) as Arc<dyn Connections>,
             recovery: Arc::new(reconciler.clone()),
+            notifying: Arc::new(notifier.clone()),
             providers,
             default_instances: default_instances(&config),
             clock,
@@ -103,6 +110,7 @@ impl App {
             store,
             actors,
             reconciler,
+            notifier,
             servers,
             address,
             counting,
@@ -130,6 +138,7 @@ impl App {
         for server in &self.servers {
             server.stop().await;
         }
+        self.notifier.stop();
         self.reconciler.stop().await;
         self.actors.stop().await;
         self.counting.stop();
@@ -167,6 +176,24 @@ fn settings(config: &Config) -> Settings {
         rules: config.rules.clone(),
         ..Settings::default()
     }
+}
+
+/// The outbox, which is not started.
+fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
+    let proxy = config.proxy.as_ref().filter(|_| config.sinks.use_proxy);
+    let outbound = Outbound::new(notify::Settings {
+        proxy: proxy.map(|proxy| notify::Proxy::new(proxy.url.clone(), &proxy.no_proxy)),
+        ..notify::Settings::new(config.sinks.allow.clone())
+    })?;
+    let tools = Tools {
+        store: Arc::clone(&ports.store),
+        seal: Arc::clone(&ports.seal),
+        clock: Arc::clone(&ports.clock),
+        entropy: Arc::clone(&ports.entropy),
+        deliver: Arc::new(Sinks::new(outbound)),
+    };
+    let delay = config.sinks.delay;
+    Ok(Notifier::new(tools, outbox::Settings { delay }))
 }
 
 fn ledger_settings(config: &Config) -> ledger::Settings {

@@ -5,7 +5,7 @@ use super::address::Address;
 use super::failed::Failed;
 use super::saved::{self, Login};
 use std::fmt;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -79,12 +79,12 @@ pub(super) fn token_of(text: &str, origin: &str) -> Result<Zeroizing<String>, Fa
     let token = text.trim();
     if token.is_empty() {
         return Err(Failed::new(format!(
-            "{origin} is empty: expected an API token"
+            "{origin} is empty: expected one line of text"
         )));
     }
     if !token.bytes().all(|b| b.is_ascii_graphic()) {
-        let why = "a token is one line of printable ASCII characters";
-        return Err(Failed::new(format!("{origin} is not an API token: {why}")));
+        let why = "expected one line of printable ASCII characters";
+        return Err(Failed::new(format!("{origin} cannot be used: {why}")));
     }
     Ok(Zeroizing::new(token.to_owned()))
 }
@@ -103,6 +103,30 @@ pub(super) fn read_token_file(path: &Path) -> Result<Zeroizing<String>, Failed> 
         return Err(Failed::new(format!("{shown} is too large for a token")));
     }
     token_of(&text, &shown.to_string())
+}
+
+/// A secret that a user enters, without the blanks and line ends around it: from a file, or else
+/// from standard input if `asks`, where a terminal asks for it under this name.
+pub(super) fn secret_of(
+    name: &str,
+    from: Option<&Path>,
+    asks: bool,
+) -> Result<Option<Zeroizing<String>>, Failed> {
+    if let Some(path) = from {
+        return read_token_file(path).map(Some);
+    }
+    if !asks {
+        return Ok(None);
+    }
+    if std::io::stdin().is_terminal() {
+        let ask = dialoguer::Password::new().with_prompt(name);
+        let text = Zeroizing::new(ask.interact()?);
+        return token_of(&text, "the input").map(Some);
+    }
+    let mut text = Zeroizing::new(String::new());
+    let mut input = std::io::stdin().take(TOKEN_FILE_BYTES_MAX);
+    input.read_to_string(&mut text)?;
+    token_of(&text, "standard input").map(Some)
 }
 
 /// The daemon's address, and where it was named.

@@ -1,6 +1,7 @@
 //! `hookherd demo`: the main job, played on this machine, with every step said in plain words.
 
 mod play;
+mod sink;
 mod stage;
 
 use super::failed::CommandResult;

@@ -97,6 +97,20 @@ hookherd incidents --repository 'octo/*' --limit 200
 hookherd incidents acknowledge inc_...
 hookherd incidents show inc_...
 hookherd incidents resolve inc_...
+hookherd sinks add webhook team-chat < address.txt
+hookherd sinks add webhook pager --severity critical --from address.txt
+hookherd sinks edit team-chat --name chat
+hookherd sinks edit team-chat --address < address.txt
+hookherd sinks list
+hookherd sinks show team-chat
+hookherd sinks test team-chat
+hookherd sinks pause team-chat
+hookherd sinks resume team-chat
+hookherd sinks remove team-chat
+hookherd notifications --state failed
+hookherd notifications --sink team-chat --limit 5
+hookherd notifications show ntf_...
+hookherd notifications retry ntf_...
 hookherd deliveries --connection octo/app
 hookherd deliveries --outcome dead_letter
 hookherd deliveries show dlv_... --json

@@ -1,7 +1,7 @@
 //! Notifications: what a sink is to be sent about an incident.
 //!
 //! The incidents themselves are the source: the store lists each whose [`Standing`] differs from
-//! the one for which notifications were last planned ([`Announced`]), whoever changed it. So no
+//! the one for which notifications were last planned ([`Announced`]), by any writer. So no
 //! writer of incidents can forget to notify. [`plan`] adds [`Notification`]s for each sink, and
 //! [`choose`] decides what a sink is sent next, from what it shows ([`Thread`]) and what the
 //! incident is by then. See ADR 34.

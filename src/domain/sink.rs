@@ -21,7 +21,7 @@ named! {
     /// Why a sink was disabled.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum DisableReason {
-        /// It answered that it is gone for good.
+        /// It answered that it is permanently gone.
         Gone = "gone",
         /// It answered that there is no such address.
         NotFound = "not_found",
@@ -79,7 +79,7 @@ impl Default for Wants {
     }
 }
 
-/// A sink. Its address and its keys are secrets: many services accept messages from whoever knows
+/// A sink. Its address and its keys are secrets: many services accept messages from all who know
 /// the URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sink {

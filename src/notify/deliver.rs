@@ -53,7 +53,7 @@ pub enum Receipt {
         /// The id of the message there, if it can be changed later.
         message: Option<String>,
     },
-    /// The sink refuses this message, for good. It may accept others.
+    /// The sink refuses this message permanently. It may accept others.
     Rejected {
         /// Why, for people: see [`Receipt`] about texts.
         why: String,

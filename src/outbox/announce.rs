@@ -1,27 +1,19 @@
 //! Planning: from incidents that stand otherwise than they were last announced to notifications.
 
 use super::room::Room;
+use super::trouble::Trouble;
 use crate::domain::id::{IncidentId, NotificationId, SinkId};
 use crate::domain::incident::Incident;
 use crate::domain::notification::plan::{Plan, plan};
 use crate::domain::notification::{
     Announced, Notification, NotificationKind, NotificationState, Thread,
 };
-use crate::store::{Batch, Change, CommitError, Conflict, Guard, ReadError};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
 
 /// Incidents that are planned for at a time: their batches are one group in the journal.
 pub(super) const PAGE: usize = 100;
-
-/// Why planning failed. The next look repeats it.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-}
 
 /// Plans for some incidents. Returns the sinks that got notifications, and whether there were as
 /// many incidents as are planned for at a time.

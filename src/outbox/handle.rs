@@ -2,70 +2,16 @@
 
 use super::Settings;
 use super::desk::{self, Added, DeskError, Edit, NewSink, Tested};
+use super::reseal::ResealError;
 use super::room::Room;
+use super::tools::Tools;
 use super::worker::Worker;
-use crate::domain::id::{Entropy, NotificationId, SinkId};
+use crate::domain::id::{NotificationId, SinkId};
 use crate::domain::notification::Notification;
-use crate::domain::secret::Sealed;
-use crate::domain::sink::Sink;
-use crate::domain::time::{Clock, Timestamp};
-use crate::notify::{Deliver, Target};
-use crate::seal::{Purpose, Seal, SealError};
-use crate::store::Store;
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::task::AbortHandle;
-
-/// What the outbox works with.
-#[derive(Clone)]
-pub struct Tools {
-    /// The store.
-    pub store: Arc<dyn Store>,
-    /// Opens and seals secrets.
-    pub seal: Arc<dyn Seal>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness.
-    pub entropy: Arc<dyn Entropy>,
-    /// Sends messages.
-    pub deliver: Arc<dyn Deliver>,
-}
-
-const fn purpose(sink: &Sink) -> Purpose<'_> {
-    Purpose::SinkTarget {
-        sink: sink.id,
-        owner: sink.owner,
-        host: sink.host.as_str(),
-    }
-}
-
-impl Tools {
-    /// The time by the wall clock.
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// A number that is uniform over all of `u64`.
-    pub(super) fn chance(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.entropy.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
-    }
-
-    /// The address and the keys of a sink.
-    pub fn target(&self, sink: &Sink) -> Result<Target, SealError> {
-        let plain = self.seal.open(&purpose(sink), &sink.target)?;
-        Ok(Target {
-            kind: sink.kind,
-            plain,
-        })
-    }
-
-    /// The address and the keys of a sink, encrypted for it.
-    pub fn sealed(&self, sink: &Sink, plain: &[u8]) -> Sealed {
-        self.seal.seal(&purpose(sink), plain)
-    }
-}
 
 /// The outbox, as the API uses it. Callers see to it that what they name is the user's.
 pub trait Notifying: Send + Sync + 'static {
@@ -86,11 +32,11 @@ pub trait Notifying: Send + Sync + 'static {
     fn retry(&self, id: NotificationId) -> BoxFuture<'_, Result<Notification, DeskError>>;
 }
 
-/// The running outbox.
+/// The outbox of a process.
 #[derive(Clone)]
 pub struct Notifier {
     room: Arc<Room>,
-    working: AbortHandle,
+    working: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 impl std::fmt::Debug for Notifier {
@@ -100,17 +46,31 @@ impl std::fmt::Debug for Notifier {
 }
 
 impl Notifier {
+    /// One that is not started: users may add and test sinks, and nothing is sent.
+    pub fn new(tools: Tools, settings: Settings) -> Self {
+        Self {
+            room: Arc::new(Room::new(tools, settings)),
+            working: Arc::default(),
+        }
+    }
+
+    /// Seals what is sealed with an older master key again.
+    pub async fn reseal(&self) -> Result<(), ResealError> {
+        self.room.tools.reseal().await
+    }
+
     /// Starts it on this thread's runtime.
-    pub fn start(tools: Tools, settings: Settings) -> Self {
-        let room = Arc::new(Room::new(tools, settings));
-        let worker = Worker::new(Arc::clone(&room));
+    pub fn start(&self) {
+        let worker = Worker::new(Arc::clone(&self.room));
         let working = tokio::spawn(worker.work()).abort_handle();
-        Self { room, working }
+        *self.working.lock() = Some(working);
     }
 
     /// Stops it. A call under way is repeated at the next start.
     pub fn stop(&self) {
-        self.working.abort();
+        if let Some(working) = self.working.lock().take() {
+            working.abort();
+        }
     }
 }
 

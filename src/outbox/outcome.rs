@@ -1,8 +1,8 @@
 //! One try to send a notification, and what came of it.
 
-use super::announce::Trouble;
 use super::health::Health;
 use super::room::Room;
+use super::trouble::Trouble;
 use crate::domain::incident::Incident;
 use crate::domain::notification::{
     DropReason, Notification, NotificationKind, NotificationState, Shown, Thread, retry,

@@ -1,7 +1,7 @@
 //! What the planner and all senders share.
 
 use super::Settings;
-use super::handle::Tools;
+use super::tools::Tools;
 use crate::domain::id::{OwnerId, SinkId};
 use parking_lot::Mutex;
 use std::collections::HashMap;

@@ -1,9 +1,9 @@
 //! The task of one sink: sends what is due, one message at a time.
 
-use super::announce::Trouble;
 use super::health::Health;
 use super::outcome::{self, Try};
 use super::room::Room;
+use super::trouble::Trouble;
 use crate::domain::id::SinkId;
 use crate::domain::notification::choose::{Choice, choose};
 use crate::domain::notification::{DropReason, Notification, NotificationState, Thread};
@@ -69,8 +69,8 @@ async fn step(room: &Room, id: SinkId, health: &mut Health) -> Result<Step, Trou
     if !sink.is_enabled() {
         return Ok(Step::Done);
     }
-    let held = sink.hold_until.map_or(Duration::ZERO, |at| at.since(now));
-    let pause = health.pause().max(held);
+    let wait = sink.hold_until.map_or(Duration::ZERO, |at| at.since(now));
+    let pause = health.pause().max(wait);
     if !pause.is_zero() {
         return Ok(Step::Wait(pause));
     }
@@ -78,13 +78,11 @@ async fn step(room: &Room, id: SinkId, health: &mut Health) -> Result<Step, Trou
         Some(head) => Some(head),
         None => waiting.iter().find(|it| is_ready(it, now, health)).cloned(),
     };
-    match head {
-        Some(head) => consider(room, &sink, &head, health).await,
-        None => {
-            let due_at = first.due_at().unwrap_or(now);
-            Ok(Step::Wait(due_at.since(now)))
-        }
+    if let Some(head) = head {
+        return consider(room, &sink, &head, health).await;
     }
+    let due_at = first.due_at().unwrap_or(now);
+    Ok(Step::Wait(due_at.since(now)))
 }
 
 /// The oldest notification that may be sent, when a sink works again after it was down: those that

@@ -1,17 +1,19 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
+mod reseal;
 mod sinks;
 mod stops;
 
 use super::{Notifier, Notifying, Settings, Tools};
-use crate::credentials::OneToken;
 use crate::domain::id::{ConnectionId, Entropy, IncidentId, NotificationId, SinkId};
 use crate::domain::incident::{Incident, IncidentStatus, Severity};
 use crate::domain::notification::{Notification, NotificationKind, NotificationState};
 use crate::domain::samples::{self, ANN, Seeded};
+use crate::domain::secret::Sealed;
 use crate::domain::sink::{Sink, SinkKind, Wants};
 use crate::domain::time::{Clock, Timestamp};
 use crate::notify::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+use crate::seal::{Purpose, Seal, SealError};
 use crate::store::faulty::FaultyStore;
 use crate::store::{After, Batch, Change, NotificationFilter, Read, Store};
 use futures_util::future::BoxFuture;
@@ -20,6 +22,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// Our clock.
 struct TestClock(Instant);
@@ -27,6 +30,23 @@ struct TestClock(Instant);
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp(1_700_000_000_000).plus(self.0.elapsed())
+    }
+}
+
+/// A seal that hides nothing.
+struct Open;
+
+impl Seal for Open {
+    fn seal(&self, _: &Purpose<'_>, plain: &[u8]) -> Sealed {
+        Sealed(plain.to_vec())
+    }
+
+    fn open(&self, _: &Purpose<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        Ok(Zeroizing::new(sealed.0.clone()))
+    }
+
+    fn is_current(&self, _: &Sealed) -> bool {
+        true
     }
 }
 
@@ -142,15 +162,20 @@ impl World {
         world
     }
 
-    fn start(&mut self) {
-        let tools = Tools {
+    fn tools(&self) -> Tools {
+        Tools {
             store: Arc::clone(&self.store) as _,
-            seal: Arc::new(OneToken),
+            seal: Arc::new(Open),
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::clone(&self.entropy) as _,
             deliver: Arc::clone(&self.sink) as _,
-        };
-        self.notifier = Some(Notifier::start(tools, self.settings.clone()));
+        }
+    }
+
+    fn start(&mut self) {
+        let notifier = Notifier::new(self.tools(), self.settings.clone());
+        notifier.start();
+        self.notifier = Some(notifier);
     }
 
     fn desk(&self) -> &dyn Notifying {

@@ -1,8 +1,9 @@
 //! The worker: plans what is new, and keeps a task for each sink with something to send.
 
-use super::announce::{Trouble, announce};
+use super::announce::announce;
 use super::room::Room;
 use super::sender::send_all;
+use super::trouble::Trouble;
 use crate::domain::id::SinkId;
 use crate::store::ReadError;
 use crate::telemetry::may_log;

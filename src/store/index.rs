@@ -21,6 +21,7 @@ mod outages;
 mod people;
 mod read;
 mod restore;
+mod same;
 mod write;
 
 pub(super) use answers::{Indexed, Look, Payloads};

@@ -75,8 +75,8 @@ pub enum Change {
     PutNote(Box<Note>),
     /// Forgets the note of a place.
     ForgetNote(NoteKey),
-    /// Adds or replaces an incident. If it stands otherwise than it was last announced, it is listed
-    /// as such.
+    /// Adds or replaces an incident. If it stands otherwise than it was last announced, it is
+    /// listed as such.
     PutIncident(Box<Incident>),
     /// Forgets an incident, with what was announced of it.
     ForgetIncident(IncidentId),

@@ -16,6 +16,7 @@ mod keys;
 mod metrics;
 mod migration;
 mod neighbours;
+mod notifications;
 mod orphans;
 mod recovery;
 mod refusals;

@@ -3,6 +3,7 @@
 use crate::chance::Seeded;
 use crate::clock::WallClock;
 use crate::network::Way;
+use crate::sink::Sink;
 use actix_web::body::to_bytes;
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web;
@@ -18,6 +19,8 @@ use hookherd::domain::id::Entropy;
 use hookherd::domain::repo::{Instance, ProviderKind};
 use hookherd::domain::time::Clock;
 use hookherd::ledger::{self, Reconciler};
+use hookherd::notify::Deliver;
+use hookherd::outbox::{self, Notifier, Tools};
 use hookherd::provider::github::{Github, GithubDecode};
 use hookherd::provider::gitlab::{Gitlab, GitlabDecode};
 use hookherd::provider::http::HttpConfig;
@@ -72,6 +75,8 @@ pub struct Machine {
     pub seal: Arc<dyn Seal>,
     /// The public address, as the operator configures it.
     pub public_url: String,
+    /// Where users are notified.
+    pub sink: Arc<Sink>,
 }
 
 impl Machine {
@@ -85,6 +90,7 @@ impl Machine {
             entropy,
             seal: Arc::new(ring.unwrap()),
             public_url: "https://hookherd-1.test".to_owned(),
+            sink: Arc::default(),
         }
     }
 
@@ -126,18 +132,21 @@ impl Machine {
         };
         let ids = store.connection_ids().await.unwrap();
         let actors = Actors::start(ports, settings(), ids.clone());
-        let notified = actors.clone();
+        let router = actors.clone();
         let recovery = ledger::Settings {
             every: RECONCILE_EVERY,
             ..ledger::Settings::default()
         };
-        let delivered = Box::new(move |id| notified.delivered(id));
+        let delivered = Box::new(move |id| router.delivered(id));
         let reconciler = Reconciler::start(actors.tools(), recovery, ids, delivered);
         let reconciler = reconciler.await.unwrap();
+        let notifier = Notifier::new(tools(&store, self), outbox::Settings::default());
+        notifier.start();
         let with = Collaborators {
             store: Arc::clone(&store) as Arc<dyn Store>,
             connections: Arc::new(actors.clone()),
             recovery: Arc::new(reconciler.clone()),
+            notifying: Arc::new(notifier.clone()),
             providers,
             default_instances: Vec::new(),
             clock,
@@ -153,12 +162,23 @@ impl Machine {
         let shared = web::Data::new(Shared::new(with, settings));
         let door = Rc::new(Door::new(shared).await);
         Daemon {
+            notifier,
             actors,
             reconciler,
             store,
             way,
             door,
         }
+    }
+}
+
+fn tools(store: &Arc<MortalStore>, machine: &Machine) -> Tools {
+    Tools {
+        store: Arc::clone(store) as Arc<dyn Store>,
+        seal: Arc::clone(&machine.seal),
+        clock: Arc::clone(&machine.clock) as Arc<dyn Clock>,
+        entropy: Arc::clone(&machine.entropy) as Arc<dyn Entropy>,
+        deliver: Arc::clone(&machine.sink) as Arc<dyn Deliver>,
     }
 }
 
@@ -216,6 +236,7 @@ impl Door {
 
 /// A process.
 pub struct Daemon {
+    notifier: Notifier,
     pub actors: Actors,
     reconciler: Reconciler,
     pub store: Arc<MortalStore>,
@@ -228,6 +249,7 @@ impl Daemon {
     pub fn kill(self) {
         self.store.die();
         self.way.cut();
+        self.notifier.stop();
         // They wait for a store that does not answer.
         let (actors, reconciler) = (self.actors, self.reconciler);
         actix::spawn(async move {
@@ -241,6 +263,7 @@ impl Daemon {
 
     /// Stops in order.
     pub async fn stop(self) {
+        self.notifier.stop();
         self.reconciler.stop().await;
         self.actors.stop().await;
         self.store.die();

@@ -21,6 +21,7 @@ mod meddling;
 mod model;
 mod network;
 mod scene;
+mod sink;
 mod trouble;
 mod verdict;
 mod watching;

@@ -108,6 +108,7 @@ impl World {
             self.check_account(connection, &mut complaints);
             self.check_incidents(connection, &mut complaints);
         }
+        self.check_sinks(&mut complaints);
         self.check_nothing_is_left(&connections, &mut complaints);
         self.check_accepted(&connections, &mut complaints);
         self.check_limits(&mut complaints);

@@ -5,6 +5,7 @@ use crate::clock::{TrueClock, WallClock};
 use crate::daemon::{Daemon, Machine, PROVIDER, instance};
 use crate::model::Model;
 use crate::network::Network;
+use crate::sink;
 use futures_util::FutureExt;
 use hookherd::actor::{Actors, Connections};
 use hookherd::domain::connection::Connection;
@@ -117,7 +118,9 @@ impl World {
                 removal: None,
             };
             let id = user.id;
-            let batch = Batch::of(vec![Change::PutUser(user)]);
+            let sink = sink::record(&self.machine, id);
+            let sink = Change::PutSink(Box::new(sink));
+            let batch = Batch::of(vec![Change::PutUser(user), sink]);
             self.machine.memory.commit(batch).await.unwrap();
             self.people.push(Person {
                 id,

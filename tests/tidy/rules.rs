@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "credentials",
             "actor",
             "ledger",
+            "notify",
             "outbox",
             "telemetry",
         ],

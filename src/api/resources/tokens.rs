@@ -9,7 +9,7 @@ use crate::api::me::Me;
 use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
-use crate::api::schema::text;
+use crate::api::schema::ShownName;
 use crate::api::scope::Accounts;
 use crate::domain::id::TokenId;
 use crate::domain::text::clean;
@@ -20,8 +20,7 @@ use actix_web::http::StatusCode;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{IntoParams, ToSchema};
 
 /// All users, where an admin names the one whose tokens to list.
 const EVERYBODY: &str = "*";
@@ -35,7 +34,7 @@ pub(in crate::api) struct NewToken {
     /// Name of the user; yourself when left out. Other users: admins only.
     user: Option<String>,
     /// Name of the token: up to 100 visible characters, without blanks at the ends.
-    #[schema(value_type = Option<TokenName>)]
+    #[schema(value_type = Option<ShownName>)]
     name: Option<String>,
     /// Time until it expires, from 1 minute to 10 years; it does not expire when left out.
     #[schema(
@@ -63,25 +62,6 @@ async fn named(
     };
     user.ok_or_else(Problem::not_found)
 }
-
-/// The schema of the name of a token: see [`clean`].
-struct TokenName;
-
-impl PartialSchema for TokenName {
-    fn schema() -> RefOr<Schema> {
-        let hidden = concat!(
-            r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e",
-            r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0",
-            r"\ufff9-\ufffb\ufffe\uffff",
-            "\u{e0000}-\u{e0fff}",
-        );
-        let pattern = format!(r"^[^\s{hidden}]([^{hidden}]*[^\s{hidden}])?$");
-        let name = text("Name of an API token.", &pattern, "ci");
-        name.max_length(Some(TOKEN_NAME_CHARS_MAX)).into()
-    }
-}
-
-impl ToSchema for TokenName {}
 
 /// The name of a token, which must be fit to be shown.
 fn name_of(text: Option<String>) -> Result<Option<String>, Problem> {

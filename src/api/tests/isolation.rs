@@ -34,6 +34,8 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
         ("/operations/{id}", api.operation.to_string()),
         ("/users/{id}", api.foreign.user.to_string()),
         ("/tokens/{id}", token(api)),
+        ("/sinks/{id}", api.sink.to_string()),
+        ("/notifications/{id}", api.notification.to_string()),
     ];
     let mut path = route.path.replace("{provider}", "github");
     path = path.replace("{hook_key}", &api.connection.hook_key.to_string());
@@ -49,7 +51,7 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
         Operation::Connect => {
             format!(r#"{{"repository_full_name":"canary/other","credential_id":"{credential}"}}"#)
         }
-        Operation::PatchConnection => r#"{"is_enabled":false}"#.into(),
+        Operation::PatchConnection | Operation::PatchSink => r#"{"is_enabled":false}"#.into(),
         Operation::Bulk => {
             let id = api.connection.id;
             format!(r#"{{"action":"pause","select":{{"ids":["{id}"]}}}}"#)
@@ -58,6 +60,9 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
             r#"{{"repository_full_name":"o/r","webhook_id":"5","fingerprint":"{}"}}"#,
             "0".repeat(32)
         ),
+        Operation::AddSink => {
+            r#"{"name":"chat","kind":"webhook","url":"https://127.0.0.1:9/x"}"#.into()
+        }
         Operation::PatchCredential => r#"{"is_shared":true}"#.into(),
         Operation::AddUser => r#"{"name":"new"}"#.into(),
         Operation::Receive
@@ -76,7 +81,9 @@ fn probe(operation: Operation) -> (Touches, u16) {
     use Operation as O;
     match operation {
         O::Receive | O::ReceiveForHook | O::OauthCallback => (Nothing, 400),
-        O::AddCredential | O::BeginDevice | O::CreateToken | O::AdoptHook => (Own, 201),
+        O::AddCredential | O::BeginDevice | O::CreateToken | O::AdoptHook | O::AddSink => {
+            (Own, 201)
+        }
         O::ListCredentials
         | O::ListConnections
         | O::ListRepositories
@@ -89,11 +96,13 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::ListIncidents
         | O::ListOperations
         | O::ListTokens
+        | O::ListSinks
+        | O::ListNotifications
         | O::GetStats
         | O::WhoAmI => (Own, 200),
         O::Authorize => (Own, 303),
         O::Connect => (Object, 201),
-        O::RemoveCredential => (Object, 204),
+        O::RemoveCredential | O::RemoveSink => (Object, 204),
         O::PatchCredential
         | O::PatchConnection
         | O::GetConnection
@@ -108,6 +117,11 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::GetIncident
         | O::Acknowledge
         | O::Resolve
+        | O::GetSink
+        | O::PatchSink
+        | O::TestSink
+        | O::GetNotification
+        | O::RetryNotification
         | O::PollDevice => (Object, 200),
         O::Check
         | O::Ping
@@ -145,13 +159,15 @@ fn token(api: &Stage) -> String {
 fn owners_things(api: &Stage) -> String {
     let store = &*api.store;
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         store.connection(api.connection.id).ready(),
         store.credential(api.credential).ready(),
         store.delivery(api.delivery).ready(),
         store.incident(api.incident).ready(),
         store.user(api.owner.user).ready(),
         store.operations_unfinished().ready(),
+        store.sinks_of(api.owner.user).ready(),
+        store.notification(api.notification).ready(),
         api.connections.commands.lock(),
     )
 }
@@ -227,6 +243,8 @@ fn every_route_shows_and_does_only_what_its_caller_may() {
                     api.operation.to_string(),
                     api.run.to_string(),
                     api.credential.to_string(),
+                    api.sink.to_string(),
+                    api.notification.to_string(),
                     token(&api),
                 ];
                 let made_up = |text: &str| {

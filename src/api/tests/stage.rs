@@ -2,6 +2,7 @@
 
 use super::connections::{FakeConnections, futures_now};
 use super::counting::CountingDecode;
+use super::notified::{notified, notifier};
 pub(super) use super::person::Person;
 use super::person::call;
 use super::provider::{CLIENT_ID, CLIENT_SECRET, StubProvider};
@@ -13,8 +14,8 @@ use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, RunId, TokenId,
-    UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, IncidentId, NotificationId, OperationId,
+    RunId, SinkId, TokenId, UserId,
 };
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{CiFailure, Incident};
@@ -97,6 +98,8 @@ pub(super) struct Stage {
     pub(super) incident: IncidentId,
     pub(super) command: CommandId,
     pub(super) operation: OperationId,
+    pub(super) sink: SinkId,
+    pub(super) notification: NotificationId,
     /// A sign-in of the owner's on a device.
     pub(super) device: String,
     pub(super) provider: StubProvider,
@@ -207,21 +210,7 @@ impl Stage {
         let store = Arc::new(MemoryStore::new());
         let people = [("owner", false), ("foreign", false), ("admin", true)];
         let people = people.map(|(name, is_admin)| person(&store, &chance, name, is_admin));
-        let connections = Arc::new(FakeConnections {
-            store: Arc::clone(&store),
-            clock: clock.clone(),
-            entropy: chance.clone(),
-            secrets: Mutex::default(),
-            commands: Mutex::default(),
-            leaving: Mutex::default(),
-            is_slow: false.into(),
-            outcome: Mutex::new(HookOutcome::Pending),
-            delivered: 0.into(),
-            changes: tokio::sync::watch::Sender::default(),
-            heard: 0.into(),
-            rejected: 0.into(),
-            hooks: super::hooks::FakeHooks::default(),
-        });
+        let connections = Arc::new(fake_connections(&store, &clock, &chance));
         let provider = StubProvider::start();
         let decoder = Arc::new(CountingDecode::new(&*chance));
         let shared = web::Data::new(Shared::new(
@@ -229,6 +218,7 @@ impl Stage {
                 store: store.clone(),
                 connections: connections.clone(),
                 recovery: Arc::new(NoRecovery::default()),
+                notifying: Arc::new(notifier(&store, &clock, &chance)),
                 providers: providers(decoder.clone(), clock.clone(), &provider),
                 default_instances: Vec::new(),
                 clock: clock.clone(),
@@ -245,6 +235,7 @@ impl Stage {
         let connection = connect(&connections, owner.user, "canary/repository", credential);
         let (delivery, run, incident) = history(&store, &chance, &connection);
         let device = owner.post("oauth/github/device", "{}").text("id");
+        let (sink, notification) = notified(&store, owner.user, incident);
         let command = ask(&connections, &connection);
         let operation = operate(&connections, &connection);
         Self {
@@ -266,6 +257,8 @@ impl Stage {
             incident,
             command,
             operation,
+            sink,
+            notification,
             handle,
             thread: Some(thread),
         }
@@ -345,6 +338,28 @@ impl Stage {
         ];
         headers.extend_from_slice(more);
         wire::send(self.at, &format!("POST {path}"), &headers, Some(body))
+    }
+}
+
+fn fake_connections(
+    store: &Arc<MemoryStore>,
+    clock: &Arc<Ticking>,
+    chance: &Arc<Seeded>,
+) -> FakeConnections {
+    FakeConnections {
+        store: Arc::clone(store),
+        clock: Arc::clone(clock) as _,
+        entropy: Arc::clone(chance) as _,
+        secrets: Mutex::default(),
+        commands: Mutex::default(),
+        leaving: Mutex::default(),
+        is_slow: false.into(),
+        outcome: Mutex::new(HookOutcome::Pending),
+        delivered: 0.into(),
+        changes: tokio::sync::watch::Sender::default(),
+        heard: 0.into(),
+        rejected: 0.into(),
+        hooks: super::hooks::FakeHooks::default(),
     }
 }
 

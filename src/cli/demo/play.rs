@@ -35,6 +35,7 @@ pub(super) async fn play(stage: &Stage) -> CommandResult {
     )?;
 
     let shop = connect(stage).await?;
+    add_sink(stage).await?;
     failing_ci(stage, &shop).await?;
     passing_fork(stage).await?;
     green_ci(stage).await?;
@@ -80,6 +81,36 @@ async fn connect(stage: &Stage) -> Result<String, Failed> {
     Ok(id)
 }
 
+async fn add_sink(stage: &Stage) -> CommandResult {
+    stage.say("   She adds a sink: a receiver of signed webhooks that is notified of incidents.");
+    let url = format!("http://{}/hook", stage.sink.address);
+    let body = json!({ "kind": "webhook", "name": "demo", "url": url });
+    let sink = stage.call(Method::POST, "sinks", Some(body)).await?;
+    let path = format!("sinks/{}/test", text_of(&sink, "/id"));
+    let tested = stage.call(Method::POST, &path, None).await?;
+    ensure(
+        tested["accepted"] == true,
+        "the sink accepts a test message",
+    )?;
+    let (host, took) = (text_of(&sink, "/host"), &tested["took_ms"]);
+    stage.result(&format!("{host} has accepted a test message in {took} ms."));
+    Ok(())
+}
+
+/// The sink has got so many messages, the last of this kind.
+async fn notified(stage: &Stage, count: usize, kind: &str) -> CommandResult {
+    stage
+        .until("the sink is notified", async || {
+            Ok(stage.sink.kinds().len() >= count)
+        })
+        .await?;
+    let kinds = stage.sink.kinds();
+    let is_it = kinds.len() == count && kinds.last().is_some_and(|last| last == kind);
+    ensure(is_it, "the sink is notified once")?;
+    stage.result(&format!("the sink is notified: {kind}."));
+    Ok(())
+}
+
 async fn failing_ci(stage: &Stage, shop: &str) -> CommandResult {
     stage.say("3. CI fails on main, twice. That is one incident, counted twice.");
     stage.github().play_run(SHOP, &RunSpec::new(1, "success"));
@@ -98,7 +129,7 @@ async fn failing_ci(stage: &Stage, shop: &str) -> CommandResult {
     )?;
     let (title, url) = (text_of(&incident, "/title"), text_of(&incident, "/run_url"));
     stage.result(&format!("incident: {title} (2 times), {url}"));
-    Ok(())
+    notified(stage, 2, "incident.opened").await
 }
 
 async fn passing_fork(stage: &Stage) -> CommandResult {
@@ -150,7 +181,7 @@ async fn green_ci(stage: &Stage) -> CommandResult {
         })
         .await?;
     stage.result("the incident is resolved.");
-    Ok(())
+    notified(stage, 3, "incident.resolved").await
 }
 
 async fn deleted_hook(stage: &Stage, shop: &str) -> CommandResult {

@@ -1,6 +1,7 @@
 //! The demo's stage: a simulated GitHub and GitLab, and a daemon, on loopback, in a temporary
 //! directory.
 
+use super::sink::Sink;
 use crate::app::{App, new_master_key};
 use crate::cli::failed::{CommandResult, Failed};
 use crate::cli::output::Printer;
@@ -27,6 +28,7 @@ pub(super) struct Stage {
     pub(super) url: String,
     pub(super) token: String,
     pub(super) simulator: Simulator,
+    pub(super) sink: Sink,
     pub(super) printer: Printer,
     http: reqwest::Client,
     app: Option<App>,
@@ -42,9 +44,10 @@ impl Stage {
     pub(super) async fn set(printer: Printer) -> Result<Self, Failed> {
         let dir = tempfile::tempdir()?;
         let simulator = Simulator::start(&SimulatorConfig::default())?;
+        let sink = Sink::start()?;
         let port = free_port()?;
         // Nothing that is set around the demo is the demo's: not a token, and no directory.
-        let config = Config::of_text(&config(&dir, &simulator, port))?;
+        let config = Config::of_text(&config(&dir, &simulator, &sink, port))?;
         crate::telemetry::init_logs(false, "error").map_err(Failed::new)?;
         let app = App::start(config).await?;
         let url = format!("http://{}", app.address());
@@ -57,6 +60,7 @@ impl Stage {
             url,
             token,
             simulator,
+            sink,
             printer,
             http,
             app: Some(app),
@@ -154,7 +158,7 @@ impl Stage {
 }
 
 /// The demo's configuration.
-fn config(dir: &tempfile::TempDir, simulator: &Simulator, port: u16) -> String {
+fn config(dir: &tempfile::TempDir, simulator: &Simulator, sink: &Sink, port: u16) -> String {
     let (data, key) = (dir.path().join("data"), new_master_key());
     let (api, gitlab) = (simulator.api_url(), simulator.gitlab_api_url());
     format!(
@@ -164,8 +168,10 @@ fn config(dir: &tempfile::TempDir, simulator: &Simulator, port: u16) -> String {
          [providers.gitlab]\napi_url = \"{gitlab}\"\nwrite_pause = \"0s\"\ncall_timeout = \"2s\"\n\
          [health]\ncheck_interval = \"2s\"\nping_interval = \"1h\"\nsettle_time = \"3s\"\n\
          retry_initial = \"300ms\"\nretry_max = \"1s\"\nslow_retry_initial = \"300ms\"\n\
-         slow_retry_max = \"1s\"\nstartup_spread = \"100ms\"\nconnect_wait = \"3s\"\n",
+         slow_retry_max = \"1s\"\nstartup_spread = \"100ms\"\nconnect_wait = \"3s\"\n\
+         [sinks]\nallow = [\"{}\"]\ndelay = \"0s\"\n",
         data.display(),
-        *key
+        *key,
+        sink.address
     )
 }

@@ -1,9 +1,9 @@
 //! What a sink is sent next about an incident.
 //!
 //! The decision is by what the incident is now, not by what it was when a notification was planned:
-//! if newer ones wait, only the newest is sent. While the incident is something else than it was
-//! last announced, nothing is decided: what is planned then changes the decision. Yet a sink is never notified of an end without the
-//! beginning, nor of the beginning after the end.
+//! if newer ones wait, only the newest is sent. Yet a sink is never notified of an end without the
+//! beginning, nor of the beginning after the end. While the incident is something else than it was
+//! last announced, nothing is decided: what is planned then changes the decision.
 
 use super::{Announced, DropReason, Notification, NotificationKind, Shown};
 use crate::domain::id::NotificationId;

@@ -9,19 +9,18 @@ use super::key::{Key, Kind};
 use super::notifications::{notification_key, sink_key};
 use super::operations::operation_key;
 use super::people::user_name_key;
+use super::same::{incident_key, is_same, is_unchanged, run_record_key};
 use super::{Index, Kv};
 use crate::domain::command::ASKED_MAX;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::BodyDigest;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, IncidentId, OperationId, OwnerId,
-    RunId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, OperationId, OwnerId, UserId,
 };
 use crate::domain::operation::{Operation, UNFINISHED_MAX};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::user::User;
-use crate::store::record::Record;
 use crate::store::{Batch, Change, Conflict, Guard, Lease, ReadError};
 use std::collections::{HashMap, HashSet};
 
@@ -60,10 +59,12 @@ fn check<K: Kv>(
             let is_same = found.is_some_and(|(_, found)| found == **delivery);
             Ok((!is_same).then_some(Conflict::Delivery(delivery.id)))
         }
-        Guard::SameRun(run) => is_same(index, &run_record_key(run.id), &**run),
-        Guard::SameTrack(track) => is_same(index, &track_key(&track.key), &**track),
-        Guard::SameNote(note) => is_same(index, &note_key(&note.key), &**note),
-        Guard::SameIncident(incident) => is_same(index, &incident_key(incident.id), &**incident),
+        Guard::SameRun(_)
+        | Guard::SameTrack(_)
+        | Guard::SameNote(_)
+        | Guard::SameIncident(_)
+        | Guard::SameSink(_)
+        | Guard::SameNotification(_) => is_unchanged(index, guard),
         Guard::SameCredential(credential) => {
             let changed = is_same(index, &credential_key(credential.id), &**credential)?;
             Ok(changed.map(|_| Conflict::Credential(credential.id)))
@@ -77,19 +78,13 @@ fn check<K: Kv>(
             let changed = is_same(index, &operation_key(operation.id), &**operation)?;
             Ok(changed.map(|_| Conflict::Operation(operation.id)))
         }
-        Guard::SameSink(sink) => is_same(index, &sink_key(sink.id), &**sink),
-        Guard::SameNotification(it) => is_same(index, &notification_key(it.id), &**it),
         Guard::NewOperation(owner) => may_operate(index, *owner, batch, claims),
         // One process has the store for itself, so the only grant is the first.
         Guard::Lease(lease) => {
             let is_held = lease.epoch == Lease::OWN_EPOCH;
             Ok((!is_held).then_some(Conflict::Lease(lease.connection)))
         }
-        Guard::OwnerPresent(owner) => {
-            let found = index.record::<User>(&user_key(*owner))?;
-            let is_present = found.is_some_and(|user| user.is_present());
-            Ok((!is_present).then_some(Conflict::Owner(*owner)))
-        }
+        Guard::OwnerPresent(owner) => is_present(index, *owner),
         Guard::NewUser { name } => {
             let found = index.id_at(&user_name_key(name))?;
             Ok(found.map(|id| Conflict::User(UserId::from_u128(id))))
@@ -134,6 +129,12 @@ impl<K: Kv> Index<K> {
         }
         Ok(None)
     }
+}
+
+fn is_present<K: Kv>(index: &Index<K>, owner: OwnerId) -> Result<Option<Conflict>, ReadError> {
+    let found = index.record::<User>(&user_key(owner))?;
+    let is_present = found.is_some_and(|user| user.is_present());
+    Ok((!is_present).then_some(Conflict::Owner(owner)))
 }
 
 /// What a new connection of an owner conflicts with: one to the same repository, by its number or
@@ -228,16 +229,6 @@ fn can_be_asked(connection: &Connection) -> bool {
     !connection.is_removed() || connection.is_leaving()
 }
 
-/// Whether a record is stored exactly so.
-fn is_same<K: Kv, R: Record + PartialEq>(
-    index: &Index<K>,
-    key: &Key,
-    expected: &R,
-) -> Result<Option<Conflict>, ReadError> {
-    let found = index.record::<R>(key)?;
-    Ok((found.as_ref() != Some(expected)).then_some(Conflict::Changed))
-}
-
 fn user_key(id: OwnerId) -> Key {
     Key::of(Kind::User).id(id.as_u128())
 }
@@ -289,14 +280,6 @@ fn asking_claim(id: ConnectionId) -> Key {
 /// different installations are not distinguished: at worst the later one is asked to try again.
 fn adoption_claim(hook: HookId) -> Key {
     Key::of(Kind::Takeover).number(hook.0)
-}
-
-fn run_record_key(id: RunId) -> Key {
-    Key::of(Kind::Run).id(id.as_u128())
-}
-
-fn incident_key(id: IncidentId) -> Key {
-    Key::of(Kind::Incident).id(id.as_u128())
 }
 
 fn connection_key(id: ConnectionId) -> Key {

@@ -187,12 +187,12 @@ impl<K: Kv> Index<K> {
     ) -> Result<Listing<Notification, NotificationId>, ReadError> {
         let last = after.last.map(NotificationId::as_u128);
         let limit = after.limit;
-        let list = match (filter.incident, filter.state) {
+        let keys = match (filter.incident, filter.state) {
             (Some(incident), _) => by_incident_key(incident),
             (None, state) => by_owner_key(owner, state),
         };
         let after = After { last, limit };
-        let found = self.walk_span(&[list], after, Order::NewestFirst, None, |id| {
+        let found = self.walk_span(&[keys], after, Order::NewestFirst, None, |id| {
             let found = self.notification(NotificationId::from_u128(id))?;
             Ok(found.filter(|it| it.owner == owner && filter.fits(it)))
         })?;

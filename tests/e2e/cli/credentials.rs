@@ -43,10 +43,7 @@ fn credentials_are_added_shared_listed_and_removed() {
         let output = stage.run_with(&["credential", "add", "github"], text);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{text}: {told}");
-        assert!(
-            told.contains("standard input is not an API token"),
-            "{told}"
-        );
+        assert!(told.contains("standard input cannot be used"), "{told}");
         assert!(
             !told.contains(text),
             "what was given is not repeated: {told}"

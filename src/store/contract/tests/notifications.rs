@@ -178,7 +178,8 @@ pub(in crate::store) fn sinks_are_found_by_owner_and_are_written_by_who_knows_th
     };
     let put_sink = |sink: &Sink| Change::PutSink(Box::new(sink.clone()));
     put(store, vec![put_sink(&chat), put_sink(&theirs)]);
-    assert_eq!(wait(store.sinks_of(ANN)).unwrap(), [chat.clone()]);
+    let owned = wait(store.sinks_of(ANN)).unwrap();
+    assert_eq!(owned, std::slice::from_ref(&chat));
     assert_eq!(wait(store.sink(MAIL)).unwrap(), Some(theirs));
     let paused = Sink {
         state: SinkState::Paused,

@@ -1,0 +1,40 @@
+//! All kinds of sinks behind one interface.
+
+use super::deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+use super::outbound::Outbound;
+use super::webhook;
+use crate::domain::id::Entropy;
+use crate::domain::sink::SinkKind;
+use futures_util::future::BoxFuture;
+
+/// All kinds of sinks.
+#[derive(Debug)]
+pub struct Sinks {
+    outbound: Outbound,
+}
+
+impl Sinks {
+    /// Sinks that are called so.
+    pub const fn new(outbound: Outbound) -> Self {
+        Self { outbound }
+    }
+}
+
+impl Deliver for Sinks {
+    fn prepare(
+        &self,
+        kind: SinkKind,
+        wish: &Wish,
+        entropy: &dyn Entropy,
+    ) -> Result<Prepared, Unfit> {
+        match kind {
+            SinkKind::Webhook => webhook::prepare(&self.outbound, wish, entropy),
+        }
+    }
+
+    fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Receipt> {
+        match target.kind {
+            SinkKind::Webhook => Box::pin(webhook::deliver(&self.outbound, &target.plain, message)),
+        }
+    }
+}

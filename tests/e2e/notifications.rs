@@ -1,0 +1,184 @@
+//! Incidents that reach a sink: the binary, a failing run, and a receiver that verifies.
+
+use super::stage::{Answer, REPOSITORY, Stage};
+use hookherd::simulator::RunSpec;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A message as it came.
+#[derive(Clone, Debug)]
+struct Message {
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+    at: Instant,
+}
+
+impl Message {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn kind(&self) -> String {
+        self.json()["type"].as_str().unwrap().to_owned()
+    }
+
+    fn id(&self) -> &str {
+        &self.headers["webhook-id"]
+    }
+
+    /// Verifies it as a receiver does: with the library of Standard Webhooks.
+    fn is_signed_with(&self, secret: &str) -> bool {
+        let mut headers = reqwest::header::HeaderMap::new();
+        for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            headers.insert(name, self.headers[name].parse().unwrap());
+        }
+        let webhook = standardwebhooks::Webhook::new(secret).unwrap();
+        webhook.verify(&self.body, &headers).is_ok()
+    }
+}
+
+/// A receiver: its address, what came, and what it answers next. Later it answers 204.
+struct Receiver {
+    address: SocketAddr,
+    came: Arc<Mutex<Vec<Message>>>,
+    answers: Arc<Mutex<VecDeque<&'static str>>>,
+}
+
+fn read(stream: &TcpStream) -> std::io::Result<Message> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (mut headers, mut line) = (BTreeMap::new(), String::new());
+    while reader.read_line(&mut line)? > 0 && !line.trim().is_empty() {
+        if let Some((name, value)) = line.trim().split_once(": ") {
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+        line.clear();
+    }
+    let length: usize = headers["content-length"].parse().unwrap();
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let at = Instant::now();
+    Ok(Message { headers, body, at })
+}
+
+impl Receiver {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let receiver = Self {
+            address: listener.local_addr().unwrap(),
+            came: Arc::default(),
+            answers: Arc::default(),
+        };
+        let (came, answers) = (Arc::clone(&receiver.came), Arc::clone(&receiver.answers));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let Ok(message) = read(&stream) else {
+                    continue;
+                };
+                came.lock().push(message);
+                let answer = answers.lock().pop_front().unwrap_or("204 No Content\r\n");
+                let rest = "content-length: 0\r\nconnection: close\r\n\r\n";
+                drop(stream.write_all(format!("HTTP/1.1 {answer}{rest}").as_bytes()));
+            }
+        });
+        receiver
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/services/canary-of-the-path", self.address)
+    }
+
+    fn came(&self) -> Vec<Message> {
+        self.came.lock().clone()
+    }
+
+    fn answers(&self, next: &[&'static str]) {
+        self.answers.lock().extend(next);
+    }
+}
+
+/// A stage that may call the receiver, and notifies without a delay.
+fn stage(receiver: &Receiver) -> Stage {
+    let mut stage = Stage::new();
+    stage.set("HOOKHERD__SINKS__ALLOW", &receiver.address.to_string());
+    stage.set("HOOKHERD__SINKS__DELAY", "0s");
+    stage
+}
+
+/// Adds a sink; returns it.
+fn add(stage: &Stage, user: &str, receiver: &Receiver) -> Answer {
+    let body = json!({ "kind": "webhook", "name": "chat", "url": receiver.url() }).to_string();
+    stage.ask_in_secret(user, "POST /api/v2/sinks", Some(&body))
+}
+
+fn show(stage: &Stage, user: &str, path: &str) -> Value {
+    stage.call(user, &format!("GET {path}"), &Value::Null).json
+}
+
+fn wait_for(stage: &Stage, receiver: &Receiver, count: usize) -> Vec<Message> {
+    stage.wait_until("the messages", || receiver.came.lock().len() >= count);
+    receiver.came()
+}
+
+#[test]
+fn a_failing_run_and_its_end_reach_a_sink_signed_and_in_order_also_over_a_restart() {
+    let receiver = Receiver::start();
+    let stage = stage(&receiver);
+    let daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    let sink = add(&stage, &ann, &receiver);
+    let secret = sink.field("secret");
+    let github = stage.simulator.github();
+    github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
+    let came = wait_for(&stage, &receiver, 1);
+    assert!(came[0].is_signed_with(&secret));
+    assert!(!came[0].is_signed_with("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+    let json = came[0].json();
+    assert_eq!(json["type"], "incident.opened");
+    assert_eq!(json["data"]["incident"]["repository_full_name"], REPOSITORY);
+    assert_eq!(json["data"]["notification_id"], came[0].id());
+    drop(daemon);
+    let _daemon = stage.start();
+    github.play_run(REPOSITORY, &RunSpec::new(2, "success"));
+    let came = wait_for(&stage, &receiver, 2);
+    let kinds: Vec<_> = came.iter().map(Message::kind).collect();
+    assert_eq!(kinds, ["incident.opened", "incident.resolved"]);
+    let id = &json["data"]["incident"]["id"];
+    assert_eq!(came[1].json()["data"]["incident"]["id"], *id);
+    let list = stage.list(&ann, "notifications?state=sent");
+    assert_eq!(list.len(), 2, "{list:?}");
+}
+
+#[test]
+fn a_sink_that_fails_gets_the_same_message_again_and_one_that_is_gone_is_disabled() {
+    let receiver = Receiver::start();
+    let stage = stage(&receiver);
+    let _daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    let sink = add(&stage, &ann, &receiver).field("id");
+    receiver.answers(&["500 Oops\r\n", "204 No Content\r\n", "410 Gone\r\n"]);
+    let github = stage.simulator.github();
+    github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
+    let came = wait_for(&stage, &receiver, 2);
+    assert_eq!(came[0].id(), came[1].id());
+    assert!(came[1].at - came[0].at >= Duration::from_secs(4));
+    github.play_run(REPOSITORY, &RunSpec::new(2, "success"));
+    let path = format!("sinks/{sink}");
+    stage.wait_until("the sink to be disabled", || {
+        show(&stage, &ann, &path)["state"] == "disabled"
+    });
+    assert_eq!(show(&stage, &ann, &path)["disabled_reason"], "gone");
+    let waiting = stage.list(&ann, "notifications?state=waiting");
+    assert_eq!(waiting.len(), 1, "what it did not get is kept");
+    let enabled = json!({ "is_enabled": true });
+    stage.call(&ann, &format!("PATCH {path}"), &enabled);
+    wait_for(&stage, &receiver, 4);
+    stage.wait_until("the end to be sent", || {
+        stage.list(&ann, "notifications?state=sent").len() == 2
+    });
+}

@@ -1,0 +1,138 @@
+//! Where users are notified: a sink that fails now and then, remembers ids, and hears everything in
+//! order.
+
+use crate::daemon::Machine;
+use crate::world::World;
+use futures_util::future::BoxFuture;
+use hookherd::domain::id::{Entropy, IncidentId, NotificationId, OwnerId, SinkId};
+use hookherd::domain::incident::{IncidentStatus, Severity};
+use hookherd::domain::notification::NotificationKind;
+use hookherd::domain::secret::Sealed;
+use hookherd::domain::sink::{Sink as Record, SinkKind, SinkState, Wants};
+use hookherd::domain::time::Timestamp;
+use hookherd::notify::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+use hookherd::seal::Purpose;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// After so many tries it accepts everything: a message is late, and arrives.
+const REFUSALS_MAX: u32 = 4;
+
+/// A sink that outlives processes.
+#[derive(Default)]
+pub struct Sink {
+    ids: Mutex<BTreeSet<NotificationId>>,
+    /// What it has heard of each incident, each message once.
+    heard: Mutex<BTreeMap<IncidentId, Vec<NotificationKind>>>,
+}
+
+impl Sink {
+    fn hear(&self, message: &Message) {
+        if self.ids.lock().insert(message.id) {
+            let mut heard = self.heard.lock();
+            heard
+                .entry(message.incident.id)
+                .or_default()
+                .push(message.kind);
+        }
+    }
+}
+
+/// What it does follows from the message and from how often it was tried.
+fn whim(message: &Message) -> u8 {
+    let text = format!("{} {}", message.id, message.tries);
+    blake3::hash(text.as_bytes()).as_bytes()[0] % 8
+}
+
+impl Deliver for Sink {
+    fn prepare(&self, _: SinkKind, _: &Wish, _: &dyn Entropy) -> Result<Prepared, Unfit> {
+        Err(Unfit {
+            field: "kind",
+            why: "the sinks here are made without".to_owned(),
+        })
+    }
+
+    fn deliver<'a>(&'a self, _: &'a Target, message: &'a Message) -> BoxFuture<'a, Receipt> {
+        Box::pin(async move {
+            let whim = if message.tries > REFUSALS_MAX {
+                7
+            } else {
+                whim(message)
+            };
+            if whim != 0 && whim != 1 {
+                self.hear(message);
+            }
+            tokio::time::sleep(Duration::from_millis(u64::from(whim) * 40)).await;
+            let why = "as the sink likes".to_owned();
+            match whim {
+                0 => Receipt::Later { after: None, why },
+                1 => Receipt::Later {
+                    after: Some(Duration::from_secs(90)),
+                    why,
+                },
+                2 => Receipt::Unsure { why },
+                _ => Receipt::Accepted {
+                    message: Some(message.incident.id.to_string()),
+                },
+            }
+        })
+    }
+}
+
+/// The sink of a user.
+pub fn record(machine: &Machine, owner: OwnerId) -> Record {
+    let sink = SinkId::from_u128(owner.as_u128());
+    let host = "chat.test";
+    let purpose = Purpose::SinkTarget { sink, owner, host };
+    let target: Sealed = machine.seal.seal(&purpose, b"address");
+    Record {
+        id: sink,
+        owner,
+        name: "chat".to_owned(),
+        kind: SinkKind::Webhook,
+        host: host.to_owned(),
+        target,
+        wants: Wants {
+            resolved: true,
+            severity: Severity::Warning,
+        },
+        state: SinkState::Enabled,
+        hold_until: None,
+        created_at: Timestamp(0),
+    }
+}
+
+impl World {
+    /// Sinks have heard of each episode in order, and in the end of what is.
+    pub fn check_sinks(&self, complaints: &mut Vec<String>) {
+        let heard = self.machine.sink.heard.lock();
+        for (id, kinds) in &*heard {
+            let mut is_open = false;
+            for kind in kinds {
+                let is_in_order = match kind {
+                    NotificationKind::Opened | NotificationKind::Reopened => !is_open,
+                    NotificationKind::Resolved => is_open,
+                    NotificationKind::Worse => true,
+                };
+                if !is_in_order {
+                    complaints.push(format!("{id}: the sink heard {kinds:?}"));
+                    break;
+                }
+                is_open = *kind != NotificationKind::Resolved;
+            }
+        }
+        for person in &self.people {
+            for incident in self.incidents(person.id) {
+                let last = heard.get(&incident.id).and_then(|kinds| kinds.last());
+                let shows_open = last.is_some_and(|kind| *kind != NotificationKind::Resolved);
+                let is_open = incident.status != IncidentStatus::Resolved;
+                if shows_open != is_open {
+                    let (id, title) = (incident.id, &incident.title);
+                    let words = format!("{id}: {title}: open {is_open}, the sink heard {last:?}");
+                    complaints.push(words);
+                }
+            }
+        }
+    }
+}
