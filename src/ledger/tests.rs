@@ -2,6 +2,7 @@
 
 mod arriving;
 mod clocks;
+mod limits;
 mod log;
 mod regular;
 mod runs;
