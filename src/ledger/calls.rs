@@ -3,7 +3,7 @@
 use super::room::Room;
 use super::trouble::is_limit;
 use super::waiting::Place;
-use crate::credentials::{About, Refusal};
+use crate::credentials::{About, Refusal, Refused};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::errand::{Errand, Priority};
 use crate::domain::error_code::ErrorCode;
@@ -74,6 +74,16 @@ impl Caller {
         }
     }
 
+    /// Waits in place for a limit, if that is what the call has met, and this reconcile may wait.
+    /// Returns whether it has: then the call is made again.
+    async fn has_waited(&mut self, error: &ProviderError, with: CredentialUse) -> bool {
+        let Some(wait) = self.may_wait(error, with) else {
+            return false;
+        };
+        tokio::time::sleep(wait).await;
+        true
+    }
+
     /// How long to wait in place for a limit, if that is what the call has met, and this reconcile
     /// may wait.
     fn may_wait(&mut self, error: &ProviderError, with: CredentialUse) -> Option<Duration> {
@@ -135,24 +145,25 @@ impl Caller {
                 Ok(answer) => return Ok(answer),
                 Err(refused) => refused,
             };
-            let is_useless = match refused.why {
-                Refusal::Dead => true,
-                Refusal::Failed => refused.error.failure == Failure::NoAccess,
-                Refusal::NoToken | Refusal::Replaced | Refusal::Unclear => false,
-            };
-            if !is_useless {
-                match self.may_wait(&refused.error, credential) {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => return Err(refused.error),
-                }
-                continue;
+            if is_useless(&refused) {
+                self.credentials.pop_front();
+                refusal = Some(refused.error);
+            } else if !self.has_waited(&refused.error, credential).await {
+                return Err(refused.error);
             }
-            self.credentials.pop_front();
-            refusal = Some(refused.error);
         }
         Err(refusal.unwrap_or_else(|| {
             let (failure, code) = (Failure::Unauthorized, ErrorCode::NoCredential);
             ProviderError::refused(failure, code, wording::NO_CREDENTIAL)
         }))
+    }
+}
+
+/// Whether the credential is dead or has no access: another one may do.
+fn is_useless(refused: &Refused) -> bool {
+    match refused.why {
+        Refusal::Dead => true,
+        Refusal::Failed => refused.error.failure == Failure::NoAccess,
+        Refusal::NoToken | Refusal::Replaced | Refusal::Unclear => false,
     }
 }
