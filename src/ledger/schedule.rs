@@ -21,7 +21,7 @@ const URGENT_MAX: usize = 8;
 /// While others wait for the limits of its credential, a connection waits so long: in all, so many
 /// are looked at in a second.
 const FULL_PAUSE: Duration = Duration::from_secs(5);
-const FULL_PAUSE_EACH: Duration = Duration::from_millis(5);
+const LOOK_EACH: Duration = Duration::from_millis(5);
 const FULL_PAUSE_MAX: Duration = Duration::from_mins(5);
 /// A connection that is due while it is reconciled waits so long.
 const BUSY_PAUSE: Duration = Duration::from_secs(5);
@@ -54,7 +54,8 @@ pub(super) enum Next {
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     known: HashSet<ConnectionId>,
-    busy: HashSet<ConnectionId>,
+    /// Those in hand, and how many outages had ended when their turns began.
+    busy: HashMap<ConnectionId, u64>,
     urgent_busy: usize,
     urgent: VecDeque<ConnectionId>,
     refused: VecDeque<(ConnectionId, Outage)>,
@@ -69,6 +70,8 @@ pub(super) struct Schedule {
     extra: HashMap<ConnectionId, Instant>,
     /// What waits for the end of a provider's outage, and whether it is the regular entry.
     parked: HashMap<ConnectionId, bool>,
+    /// The outages that have ended.
+    ends: u64,
     /// Requests that failed are not tried again before this time.
     held: HashMap<ConnectionId, Instant>,
 }
@@ -84,7 +87,7 @@ impl Schedule {
     /// A user requested it.
     pub(super) fn ask(&mut self, id: ConnectionId, now: Instant) {
         self.held.retain(|_, until| *until > now);
-        let is_in_hand = self.busy.contains(&id) || self.urgent.contains(&id);
+        let is_in_hand = self.busy.contains_key(&id) || self.urgent.contains(&id);
         if !is_in_hand && !self.held.contains_key(&id) {
             self.urgent.push_back(id);
         }
@@ -93,8 +96,9 @@ impl Schedule {
     /// It follows from a new hook: before regular ones, and not as if a user waited.
     pub(super) fn soon(&mut self, id: ConnectionId, now: Instant) {
         self.held.retain(|_, until| *until > now);
-        let is_in_hand =
-            self.busy.contains(&id) || self.parked.contains_key(&id) || self.held.contains_key(&id);
+        let is_in_hand = self.busy.contains_key(&id)
+            || self.parked.contains_key(&id)
+            || self.held.contains_key(&id);
         if !is_in_hand && self.expected.insert(id) {
             self.new.push_back(id);
         }
@@ -107,7 +111,12 @@ impl Schedule {
 
     /// All connections are due now.
     pub(super) fn all_due(&mut self) {
+        self.ends += 1;
         self.extra.clear();
+        let parked = std::mem::take(&mut self.parked).into_iter();
+        let mut parked: Vec<_> = parked.filter(|(_, is_regular)| *is_regular).collect();
+        parked.sort_unstable();
+        self.due.extend(parked.into_iter().map(|(id, _)| id));
         for Reverse((_, id, is_regular)) in std::mem::take(&mut self.later).into_sorted_vec() {
             if is_regular {
                 self.due.push_back(id);
@@ -116,8 +125,10 @@ impl Schedule {
     }
 
     /// A provider answers again: what waited for that is due, evenly over this time; with `all`
-    /// every one of these connections.
+    /// every one of these connections. What else is parked is looked at after that: it waits for
+    /// another provider, or the connection is gone.
     pub(super) fn unpark(&mut self, ids: &[ConnectionId], all: bool, now: Instant, span: Duration) {
+        self.ends += 1;
         let count = u32::try_from(ids.len()).unwrap_or(u32::MAX).max(1);
         for (nth, id) in (0_u32..).zip(ids) {
             let parked = self.parked.remove(id);
@@ -127,6 +138,12 @@ impl Schedule {
                 let at = now + span / count * nth;
                 self.put(at, *id, is_regular);
             }
+        }
+        let mut others: Vec<_> = std::mem::take(&mut self.parked).into_iter().collect();
+        others.sort_unstable();
+        for (nth, (id, is_regular)) in (1_u32..).zip(others) {
+            let at = now + span + LOOK_EACH.saturating_mul(nth);
+            self.put(at, id, is_regular);
         }
     }
 
@@ -147,7 +164,7 @@ impl Schedule {
         if let Some(earlier) = self.withheld.remove(&turn.id) {
             turn.reason.refused = Some(earlier.and(turn.reason.refused));
         }
-        self.busy.insert(turn.id);
+        self.busy.insert(turn.id, self.ends);
         if turn.reason.is_awaited {
             self.urgent_busy += 1;
         }
@@ -161,7 +178,7 @@ impl Schedule {
         // The request of one that is in hand is still stored when that began before it.
         let id = loop {
             let id = self.urgent.pop_front()?;
-            if !self.busy.contains(&id) {
+            if !self.busy.contains_key(&id) {
                 break id;
             }
         };
@@ -182,7 +199,7 @@ impl Schedule {
         }
         for _ in 0..self.refused.len() {
             let (id, outage) = self.refused.pop_front()?;
-            if self.busy.contains(&id) {
+            if self.busy.contains_key(&id) {
                 self.refused.push_back((id, outage));
                 continue;
             }
@@ -198,7 +215,7 @@ impl Schedule {
         }
         for _ in 0..self.new.len() {
             let id = self.new.pop_front()?;
-            if self.busy.contains(&id) {
+            if self.busy.contains_key(&id) {
                 self.new.push_back(id);
                 continue;
             }
@@ -210,7 +227,7 @@ impl Schedule {
             });
         }
         while let Some((id, is_regular)) = self.next_due(now) {
-            if self.busy.contains(&id) {
+            if self.busy.contains_key(&id) {
                 self.put(now + BUSY_PAUSE, id, is_regular);
                 continue;
             }
@@ -244,13 +261,13 @@ impl Schedule {
 
     fn full_pause(&self) -> Duration {
         let known = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
-        let all = FULL_PAUSE_EACH.saturating_mul(known);
+        let all = LOOK_EACH.saturating_mul(known);
         all.clamp(FULL_PAUSE, FULL_PAUSE_MAX)
     }
 
     /// A turn has ended. `usual` is the usual time between two.
     pub(super) fn end(&mut self, turn: &Turn, next: Next, now: Instant, usual: Duration) {
-        self.busy.remove(&turn.id);
+        let began = self.busy.remove(&turn.id);
         if turn.reason.is_awaited {
             self.urgent_busy = self.urgent_busy.saturating_sub(1);
         }
@@ -277,6 +294,8 @@ impl Schedule {
                 self.held.insert(turn.id, now + PROBE_EVERY);
                 return;
             }
+            // What it waits for may have ended: no other end would have it come.
+            Next::Parked if began != Some(self.ends) => now + BUSY_PAUSE,
             Next::Parked => {
                 *self.parked.entry(turn.id).or_default() |= turn.is_regular;
                 return;
@@ -287,214 +306,4 @@ impl Schedule {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::ledger::GapCause;
-    use crate::domain::time::Timestamp;
-
-    const USUAL: Duration = Duration::from_hours(6);
-
-    const fn id(n: u128) -> ConnectionId {
-        ConnectionId::from_u128(n)
-    }
-
-    fn with(ids: u128, now: Instant) -> Schedule {
-        let mut schedule = Schedule::default();
-        for n in 0..ids {
-            schedule.add(id(n), now);
-            schedule.add(id(n), now);
-        }
-        schedule
-    }
-
-    fn all(schedule: &mut Schedule, now: Instant) -> Vec<Turn> {
-        std::iter::from_fn(|| schedule.next(now)).collect()
-    }
-
-    #[test]
-    fn each_comes_once_in_its_time_and_few_at_once() {
-        let now = Instant::now();
-        let mut schedule = with(100, now);
-        let mut turns = all(&mut schedule, now);
-        assert_eq!(turns.len(), REGULAR_MAX);
-        let mut count = 0;
-        while let Some(turn) = turns.pop() {
-            count += 1;
-            schedule.end(&turn, Next::After(USUAL), now, USUAL);
-            turns.extend(schedule.next(now));
-        }
-        assert_eq!(count, 100);
-        assert!(schedule.next(now + USUAL / 2).is_none());
-        assert_eq!(all(&mut schedule, now + USUAL).len(), REGULAR_MAX);
-    }
-
-    #[test]
-    fn users_requests_come_first_also_when_all_are_busy_and_take_no_regular_turn() {
-        let now = Instant::now();
-        let mut schedule = with(100, now);
-        let turns = all(&mut schedule, now);
-        schedule.ask(id(99), now);
-        schedule.ask(id(99), now);
-        schedule.ask(turns[0].id, now);
-        let urgent = all(&mut schedule, now);
-        assert_eq!(urgent.len(), 1, "those in hand are not taken twice");
-        assert!(urgent[0].id == id(99) && urgent[0].reason.is_awaited);
-        schedule.end(&urgent[0], Next::After(USUAL), now, USUAL);
-        for turn in &turns {
-            schedule.end(turn, Next::Never, now, USUAL);
-        }
-        let mut rest = Vec::new();
-        while let Some(turn) = schedule.next(now) {
-            schedule.end(&turn, Next::Never, now, USUAL);
-            rest.push(turn.id);
-        }
-        assert_eq!(rest.len(), 100 - REGULAR_MAX);
-        assert!(rest.contains(&id(99)));
-    }
-
-    #[test]
-    fn no_connection_is_reconciled_twice_at_once_while_requests_wait_for_their_turn() {
-        let now = Instant::now();
-        let mut schedule = with(URGENT_MAX as u128 + 1, now);
-        for n in 0..=URGENT_MAX as u128 {
-            schedule.ask(id(n), now);
-        }
-        // Its regular turn comes while its request waits.
-        let turns = all(&mut schedule, now);
-        assert_eq!(turns.len(), URGENT_MAX + 1);
-        schedule.end(&turns[0], Next::After(USUAL), now, USUAL);
-        let next = all(&mut schedule, now);
-        let is_in_hand = |turn: &Turn| turns[1..].iter().any(|other| other.id == turn.id);
-        assert!(!next.iter().any(is_in_hand), "{next:?}");
-    }
-
-    #[test]
-    fn however_often_users_ask_a_connection_comes_once_more_for_what_is_pending() {
-        let now = Instant::now();
-        let mut schedule = with(1, now + USUAL);
-        let soon = Duration::from_secs(10);
-        for wait in [soon * 2, soon, soon, soon * 3] {
-            schedule.ask(id(0), now);
-            let turn = schedule.next(now).unwrap();
-            schedule.end(&turn, Next::After(wait), now, USUAL);
-        }
-        assert!(schedule.next(now + soon / 2).is_none());
-        for (at, expected) in [(soon, 1), (soon * 4, 0)] {
-            let mut count = 0;
-            while let Some(turn) = schedule.next(now + at) {
-                schedule.end(&turn, Next::After(USUAL), now + at, USUAL);
-                count += 1;
-            }
-            assert_eq!(count, expected, "after {at:?}");
-        }
-    }
-
-    #[test]
-    fn a_request_that_failed_waits_and_a_regular_one_too() {
-        let now = Instant::now();
-        let mut schedule = with(1, now);
-        let minute = Duration::from_mins(1);
-        schedule.ask(id(0), now);
-        let turn = schedule.next(now).unwrap();
-        schedule.end(&turn, Next::Again(minute), now, USUAL);
-        schedule.ask(id(0), now);
-        let turn = schedule.next(now).unwrap();
-        assert!(!turn.reason.is_awaited);
-        schedule.end(&turn, Next::Again(minute), now, USUAL);
-        assert!(schedule.next(now).is_none());
-        schedule.ask(id(0), now + minute);
-        assert!(schedule.next(now + minute).unwrap().reason.is_awaited);
-    }
-
-    #[test]
-    fn of_many_that_wait_for_others_with_their_credential_some_are_looked_at_in_a_second() {
-        let now = Instant::now();
-        let mut schedule = with(10_000, now);
-        while let Some(turn) = schedule.next(now) {
-            schedule.end(&turn, Next::Full, now, USUAL);
-        }
-        let pause = FULL_PAUSE_EACH * 10_000;
-        assert!(schedule.next(now + pause / 2).is_none());
-        assert!(schedule.next(now + pause).unwrap().is_regular);
-    }
-
-    #[test]
-    fn what_was_refused_is_not_forgotten_while_a_connection_cannot_begin() {
-        for next in [Next::Full, Next::Parked] {
-            let now = Instant::now();
-            let mut schedule = with(1, now + USUAL);
-            let cause = GapCause::Refused;
-            let of = |from, to| (Timestamp(from), Timestamp(to));
-            let outage = |(from, to)| Outage { cause, from, to };
-            for at in [1, 3] {
-                schedule.refuse(id(0), outage(of(at, at + 1)));
-                let turn = schedule.next(now).unwrap();
-                schedule.end(&turn, next, now, USUAL);
-            }
-            schedule.unpark(&[id(0)], false, now, Duration::ZERO);
-            let turn = schedule.next(now + FULL_PAUSE).unwrap();
-            assert_eq!(turn.reason.refused, Some(outage(of(1, 4))), "{next:?}");
-        }
-    }
-
-    #[test]
-    fn a_new_hook_comes_before_regular_ones_once_and_takes_no_users_place() {
-        let now = Instant::now();
-        let mut schedule = with(100, now);
-        schedule.soon(id(99), now);
-        schedule.soon(id(99), now);
-        let turns = all(&mut schedule, now);
-        assert_eq!(turns.len(), REGULAR_MAX, "none in a place of users");
-        let first = &turns[0];
-        assert!(first.id == id(99) && !first.reason.is_awaited && !first.is_regular);
-        schedule.soon(id(99), now);
-        assert!(schedule.new.is_empty(), "it is being reconciled");
-        schedule.end(first, Next::After(USUAL), now, USUAL);
-        schedule.soon(id(99), now);
-        assert_eq!(schedule.next(now).unwrap().id, id(99));
-    }
-
-    #[test]
-    fn what_waits_for_the_end_of_an_outage_comes_then_bit_by_bit() {
-        let now = Instant::now();
-        let mut schedule = with(10, now);
-        for turn in all(&mut schedule, now) {
-            schedule.end(&turn, Next::Parked, now, USUAL);
-        }
-        schedule.ask(id(3), now);
-        let asked = schedule.next(now).unwrap();
-        schedule.end(&asked, Next::Parked, now, USUAL);
-        assert!(schedule.next(now + USUAL * 9).is_none());
-        schedule.ask(id(3), now);
-        assert!(schedule.next(now).is_none(), "it is held for a minute");
-        let ids: Vec<_> = (0..10).map(id).collect();
-        schedule.unpark(&ids[..5], true, now, Duration::from_secs(50));
-        for n in 0..5 {
-            let at = now + Duration::from_secs(10 * n);
-            let turns = all(&mut schedule, at);
-            assert_eq!(turns.len(), 1, "{n}");
-            assert!(turns[0].is_regular);
-            schedule.end(&turns[0], Next::After(USUAL), at, USUAL);
-        }
-        assert!(schedule.next(now + Duration::from_mins(5)).is_none());
-    }
-
-    #[test]
-    fn after_an_outage_all_are_due_and_refusals_come_with_their_time() {
-        let now = Instant::now();
-        let mut schedule = with(3, now + USUAL);
-        assert!(schedule.next(now).is_none());
-        let outage = Outage {
-            cause: GapCause::Refused,
-            from: Timestamp(1),
-            to: Timestamp(2),
-        };
-        schedule.refuse(id(1), outage);
-        let turn = schedule.next(now).unwrap();
-        assert_eq!((turn.id, turn.reason.refused), (id(1), Some(outage)));
-        assert!(!turn.is_regular);
-        schedule.end(&turn, Next::After(USUAL), now, USUAL);
-        schedule.all_due();
-        assert_eq!(all(&mut schedule, now).len(), 3);
-    }
-}
+mod tests;

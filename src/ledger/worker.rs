@@ -105,7 +105,8 @@ impl Worker {
         }
     }
 
-    /// Has the connections of providers that answer again reconciled, and only those. A provider
+    /// Has the connections of providers that answer again reconciled, and only those; others that
+    /// wait for an end are looked at. A provider
     /// that did not answer for long may not have delivered either.
     fn look_at_ends(&mut self) {
         loop {
