@@ -130,6 +130,17 @@ pub(super) async fn run<D: Operations>(
     D::run(s, &repository, run).await
 }
 
+/// When a run of a list changed: at the time of its last change, if the provider says it; else at
+/// another time of its own, and not before the list begins, because what changed before is stored;
+/// else now.
+pub(super) fn changed_at(
+    changed: Option<Timestamp>,
+    other: Option<Timestamp>,
+    (since, now): (Option<Timestamp>, Timestamp),
+) -> Timestamp {
+    changed.or_else(|| other.max(since)).unwrap_or(now)
+}
+
 /// A cursor that may be used in a URL, escaped; `None` for one that no provider gave.
 pub(super) fn escaped(cursor: &str) -> Option<String> {
     let fits = (1..=CURSOR_BYTES_MAX).contains(&cursor.len());

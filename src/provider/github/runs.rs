@@ -19,6 +19,7 @@ use crate::provider::dialect::Asked;
 use crate::provider::http::Answer;
 use crate::provider::logs::{Found, ListedRun, RunsPage};
 use crate::provider::payload::moment_of;
+use crate::provider::reading::changed_at;
 use place::{PER_PAGE, Place};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -93,7 +94,16 @@ struct ActorBody {
 struct JobHead {
     id: u64,
     conclusion: Option<String>,
+    started_at: Option<String>,
     completed_at: Option<String>,
+}
+
+impl JobHead {
+    /// When it ended, or began: one that could not start has no end.
+    fn ended_at(&self) -> Option<Timestamp> {
+        let times = [&self.completed_at, &self.started_at];
+        times.into_iter().find_map(|at| moment_of(at.as_deref()?))
+    }
 }
 
 /// What a run is the latest of.
@@ -122,14 +132,25 @@ impl RunHead {
         all.find_map(|actor| actor.login.as_deref())
     }
 
-    fn created_at(&self) -> Timestamp {
-        let at = self.created_at.as_deref().and_then(moment_of);
-        at.unwrap_or_default()
+    fn created_at(&self) -> Option<Timestamp> {
+        moment_of(self.created_at.as_deref()?)
     }
 
-    fn updated_at(&self) -> Timestamp {
-        let at = self.updated_at.as_deref().and_then(moment_of);
-        at.unwrap_or_else(|| self.created_at())
+    fn updated_at(&self) -> Option<Timestamp> {
+        moment_of(self.updated_at.as_deref()?)
+    }
+
+    /// When it changed, in a list since a moment that is read now. Each time may be missing.
+    fn at(&self, of_list: (Option<Timestamp>, Timestamp)) -> Timestamp {
+        let began = self.run_started_at.as_deref().and_then(moment_of);
+        let other = began.or_else(|| self.created_at());
+        changed_at(self.updated_at(), other, of_list)
+    }
+
+    /// Whether it may have changed, or was created, since.
+    fn is_of(&self, since: Timestamp) -> bool {
+        let is_since = |at| at >= since;
+        self.updated_at().is_none_or(is_since) || self.created_at().is_some_and(is_since)
     }
 
     /// Whether this attempt began before. Then the attempts before it had ended.
@@ -188,14 +209,14 @@ fn event(
     }
 }
 
-fn found(head: &RunHead, json: &RawValue, repository: &Repository) -> Found {
+fn found((head, at): (&RunHead, Timestamp), json: &RawValue, repository: &Repository) -> Found {
     let word = head.conclusion.as_deref().filter(|word| !word.is_empty());
     let word = word.or(head.status.as_deref()).unwrap_or("unknown");
     let attempt = head.run_attempt.unwrap_or(1);
     Found {
         delivery_id: format!("found:run:{}:{attempt}:{word}", head.id),
         event: "workflow_run".to_owned(),
-        at: head.updated_at(),
+        at,
         payload: event("workflow_run", head.action(), json, head, repository),
     }
 }
@@ -219,7 +240,7 @@ async fn get(
 /// The failed jobs of a run's last attempt.
 async fn failed_jobs(
     s: &mut Talk<'_>,
-    run: &RunHead,
+    (run, at): (&RunHead, Timestamp),
     repository: &Repository,
     all: &mut Vec<Found>,
 ) -> Result<(), ProviderError> {
@@ -240,18 +261,14 @@ async fn failed_jobs(
         let jobs: JobsBody<'_> = serde_json::from_slice(&answer.body).map_err(odd)?;
         for json in jobs.jobs {
             let job: JobHead = serde_json::from_str(json.get()).map_err(odd)?;
-            let word = job.conclusion.unwrap_or_default();
-            if !matches!(word.as_str(), "failure" | "timed_out" | "startup_failure") {
+            let word = job.conclusion.as_deref().unwrap_or_default();
+            if !matches!(word, "failure" | "timed_out" | "startup_failure") {
                 continue;
             }
             all.push(Found {
                 delivery_id: format!("found:job:{}:{word}", job.id),
                 event: "workflow_job".to_owned(),
-                at: job
-                    .completed_at
-                    .as_deref()
-                    .and_then(moment_of)
-                    .unwrap_or_default(),
+                at: job.ended_at().unwrap_or(at),
                 payload: event("workflow_job", "completed", json, run, repository),
             });
         }
@@ -289,11 +306,12 @@ async fn earlier_attempts(
         }
         let json: &RawValue = serde_json::from_slice(&answer.body).map_err(odd)?;
         let head: RunHead = serde_json::from_str(json.get()).map_err(odd)?;
-        if head.updated_at() < since {
+        if head.updated_at().is_some_and(|at| at < since) {
             break;
         }
         let is_last = head.began_before(since);
-        all.push(found(&head, json, repository));
+        let at = head.at((Some(since), s.now()));
+        all.push(found((&head, at), json, repository));
         if is_last {
             break;
         }
@@ -302,9 +320,9 @@ async fn earlier_attempts(
     Ok(all)
 }
 
-/// The runs of a list. Each failed one that is the last of its kind among them is to be read with
-/// its jobs.
-fn listed(runs: &[Listed<'_>]) -> Vec<ListedRun> {
+/// The runs of a list since a moment that is read now. Each failed one that is the last of its kind
+/// among them is to be read with its jobs.
+fn listed(runs: &[Listed<'_>], of_list: (Option<Timestamp>, Timestamp)) -> Vec<ListedRun> {
     let mut last: HashMap<Kind, u64> = HashMap::new();
     for run in runs {
         let number = last.entry(run.head.kind()).or_default();
@@ -318,7 +336,7 @@ fn listed(runs: &[Listed<'_>]) -> Vec<ListedRun> {
             family: Family::Actions,
             attempt: Some(head.run_attempt.unwrap_or(1)),
             status: status_of(words.0, words.1, Some(head.action())),
-            at: head.updated_at(),
+            at: head.at(of_list),
             with_jobs: is_last && head.has_failed(),
             item: Arc::from(json.get()),
         }
@@ -339,9 +357,9 @@ pub(super) async fn read(
         Some(since) => earlier_attempts(s, &head, since, repository).await?,
         None => Vec::new(),
     };
-    all.push(found(&head, json, repository));
+    all.push(found((&head, run.at), json, repository));
     if run.with_jobs {
-        failed_jobs(s, &head, repository, &mut all).await?;
+        failed_jobs(s, (&head, run.at), repository, &mut all).await?;
     }
     Ok(all)
 }
@@ -361,12 +379,12 @@ pub(super) async fn since(
     );
     let answer = get(s, &path, repository).await?;
     let mut runs = read_runs(&answer)?;
-    let earliest = runs.iter().map(|run| run.head.created_at()).min();
+    let earliest = runs.iter().filter_map(|run| run.head.created_at()).min();
     let has_next = answer.links_to_next();
     let next = place.next(has_next, runs.len(), earliest.unwrap_or(since));
-    runs.retain(|run| run.head.updated_at() >= since || run.head.created_at() >= since);
+    runs.retain(|run| run.head.is_of(since));
     Ok(RunsPage {
-        runs: listed(&runs),
+        runs: listed(&runs, (Some(since), s.now())),
         next: next.map(Place::to_text),
     })
 }
@@ -404,7 +422,8 @@ pub(super) async fn of_each_workflow(
         .filter(is_known)
         .filter_map(|r| r.head.workflow_id)
         .collect();
-    let mut all = listed(&runs);
+    let of_list = (None, s.now());
+    let mut all = listed(&runs, of_list);
     let path = format!("repos/{full_name}/actions/workflows?per_page=100");
     let answer = get(s, &path, repository).await?;
     let workflows: WorkflowsBody = errors::parse(&answer)?;
@@ -420,7 +439,7 @@ pub(super) async fn of_each_workflow(
              &branch={escaped}"
         );
         let answer = get(s, &path, repository).await?;
-        all.extend(listed(&read_runs(&answer)?));
+        all.extend(listed(&read_runs(&answer)?, of_list));
     }
     Ok(all)
 }
@@ -446,41 +465,11 @@ pub(super) async fn one(
     let odd = |_| errors::bad_answer("not the expected JSON");
     let json: &RawValue = serde_json::from_slice(&answer.body).map_err(odd)?;
     let head = serde_json::from_str(json.get()).map_err(odd)?;
-    let [run] = &listed(&[Listed { head, json }])[..] else {
+    let [run] = &listed(&[Listed { head, json }], (None, s.now()))[..] else {
         return Ok(Vec::new());
     };
     read(s, repository, (run, None)).await
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(workflow: u64, branch: &str, number: u64, conclusion: Option<&str>) -> RunHead {
-        serde_json::from_value(serde_json::json!({
-            "id": number, "run_number": number, "workflow_id": workflow, "head_branch": branch,
-            "event": "push", "conclusion": conclusion,
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn the_latest_are_the_last_finished_one_of_each_kind_and_what_runs_after_it() {
-        let heads = [
-            run(1, "main", 5, None),
-            run(1, "main", 4, Some("success")),
-            run(1, "main", 3, Some("failure")),
-            run(1, "other", 2, Some("failure")),
-            run(2, "main", 1, None),
-            run(1, "main", 1, None),
-        ];
-        let json = RawValue::from_string("{}".to_owned()).unwrap();
-        let listed = heads.map(|head| Listed { head, json: &json });
-        let latest = latest(listed.into());
-        let found: Vec<_> = latest
-            .iter()
-            .map(|run| (run.head.workflow_id.unwrap(), run.head.id))
-            .collect();
-        assert_eq!(found, [(1, 5), (1, 4), (1, 2), (2, 1)]);
-    }
-}
+mod tests;

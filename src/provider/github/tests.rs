@@ -3,6 +3,7 @@
 mod app;
 mod denials;
 mod log;
+mod runs;
 mod tls;
 mod trouble;
 mod unchanged;

@@ -175,7 +175,7 @@ impl Operations for GitlabDialect {
         (listed, _): (&ListedRun, Option<Timestamp>),
         kin: &mut Self::Kin,
     ) -> Result<Vec<Found>, ProviderError> {
-        let found = runs::event(s, listed.id, repository, kin).await?;
+        let found = runs::event(s, (listed.id, listed.at), repository, kin).await?;
         Ok(found.into_iter().collect())
     }
 

@@ -131,11 +131,11 @@ async fn merge_request(
     Ok(Value::Object(kept.collect()))
 }
 
-/// The event of a pipeline's present state; `None` when it was deleted, or it is not known which
-/// pipeline started it.
+/// The event of a pipeline's present state, which it has since a moment unless GitLab says more;
+/// `None` when it was deleted, or it is not known which pipeline started it.
 pub(super) async fn event(
     s: &mut Talk<'_>,
-    id: u64,
+    (id, listed_at): (u64, Timestamp),
     repository: &Repository,
     families: &mut Families,
 ) -> Result<Option<Found>, ProviderError> {
@@ -166,15 +166,11 @@ pub(super) async fn event(
     };
     let git_ref = listed.git_ref.clone().unwrap_or_default();
     let merge_request = merge_request(s, &git_ref, repository).await?;
-    let at = [
-        &detail["finished_at"],
-        &detail["updated_at"],
-        &detail["created_at"],
-    ];
-    let is_over = listed.is_over();
-    let mut at = at.into_iter().skip(usize::from(!is_over));
-    let at = at.find_map(|at| moment_of(at.as_str()?));
-    let at = at.unwrap_or_default();
+    let time = |name: &str| moment_of(detail[name].as_str()?);
+    let finished = time("finished_at").filter(|_| listed.is_over());
+    let changed = finished.or_else(|| time("updated_at"));
+    // Its id does not depend on the list in which it is found.
+    let named = changed.or_else(|| time("created_at")).unwrap_or_default();
     let body = json!({
         "object_kind": "pipeline",
         "object_attributes": {
@@ -192,9 +188,9 @@ pub(super) async fn event(
         "commit": commit, "builds": builds,
     });
     Ok(Some(Found {
-        delivery_id: format!("found:pipeline:{id}:{}:{status}", at.0 / 1000),
+        delivery_id: format!("found:pipeline:{id}:{}:{status}", named.0 / 1000),
         event: PIPELINE_EVENT.to_owned(),
-        at,
+        at: changed.unwrap_or(listed_at),
         payload: Payload {
             headers: vec![("x-gitlab-event".to_owned(), PIPELINE_EVENT.to_owned())],
             body: body.to_string().into(),
@@ -203,9 +199,9 @@ pub(super) async fn event(
 }
 
 /// The pipelines of a list that can be read.
-fn readable(listed: &[ListedBody]) -> Vec<ListedRun> {
+fn readable(listed: &[ListedBody], of_list: (Option<Timestamp>, Timestamp)) -> Vec<ListedRun> {
     let own = listed.iter().filter(|it| !it.is_downstream());
-    own.map(ListedBody::run).collect()
+    own.map(|it| it.run(of_list)).collect()
 }
 
 /// By id: what is created or changed meanwhile pushes others to later pages, and nothing to earlier
@@ -242,7 +238,7 @@ pub(super) async fn since(
         (Some(_), _) => None,
     };
     Ok(RunsPage {
-        runs: readable(&listed),
+        runs: readable(&listed, (Some(since), s.now())),
         next,
     })
 }
@@ -318,7 +314,7 @@ pub(super) async fn of_each_branch(
     let mut children = children_of(s, &chosen, repository).await?;
     // A child is in the place that its parent has.
     chosen.append(&mut children);
-    Ok(readable(&chosen))
+    Ok(readable(&chosen, (None, s.now())))
 }
 
 pub(super) async fn one(
@@ -326,7 +322,8 @@ pub(super) async fn one(
     repository: &Repository,
     run: u64,
 ) -> Result<Vec<Found>, ProviderError> {
-    let found = event(s, run, repository, &mut Families::default()).await?;
+    let now = s.now();
+    let found = event(s, (run, now), repository, &mut Families::default()).await?;
     if found.is_none() {
         // Gone, or not for this token: the list shows which.
         let path = format!("{}?per_page=1", pipelines_path(repository));

@@ -3,6 +3,7 @@
 mod denials;
 mod log;
 mod ping;
+mod runs;
 mod trouble;
 
 use super::*;

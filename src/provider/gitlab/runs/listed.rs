@@ -2,6 +2,7 @@
 
 use crate::domain::repo::Repository;
 use crate::domain::run::Family;
+use crate::domain::time::Timestamp;
 use crate::provider::access::ProviderError;
 use crate::provider::dialect::Asked;
 use crate::provider::gitlab::decode::status_of;
@@ -10,6 +11,7 @@ use crate::provider::gitlab::errors;
 use crate::provider::http::Answer;
 use crate::provider::logs::ListedRun;
 use crate::provider::payload::moment_of;
+use crate::provider::reading::changed_at;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -27,16 +29,16 @@ pub(super) struct ListedBody {
 }
 
 impl ListedBody {
-    /// As other rooms see it.
-    pub(super) fn run(&self) -> ListedRun {
+    /// As other rooms see it, in a list since a moment that is read now. Each time may be missing.
+    pub(super) fn run(&self, of_list: (Option<Timestamp>, Timestamp)) -> ListedRun {
         let times = [&self.updated_at, &self.created_at];
-        let at = times.into_iter().find_map(|at| moment_of(at.as_deref()?));
+        let [updated, created] = times.map(|at| moment_of(at.as_deref()?));
         ListedRun {
             id: self.id,
             family: Family::Pipelines,
             attempt: None,
             status: status_of(self.status.as_deref().unwrap_or_default()),
-            at: at.unwrap_or_default(),
+            at: changed_at(updated, created, of_list),
             with_jobs: false,
             item: Arc::default(),
         }
