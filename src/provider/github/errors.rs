@@ -30,6 +30,14 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T
     crate::provider::errors::parse(NAMING.name, answer)
 }
 
+/// Whether an answer's window is that of the REST API. GitHub has others, such as for its search:
+/// what is left of one says nothing about ours. Source: GitHub's documentation, "Rate limits for
+/// the REST API"; an installation may not say which.
+fn is_of_core(answer: &Answer) -> bool {
+    let resource = answer.header("x-ratelimit-resource");
+    resource.is_none_or(|resource| resource.eq_ignore_ascii_case("core"))
+}
+
 /// How long until the window of the rate limit ends.
 fn reset_in(answer: &Answer, now: Timestamp) -> Option<Duration> {
     until(answer, "x-ratelimit-reset", now)
@@ -37,6 +45,9 @@ fn reset_in(answer: &Answer, now: Timestamp) -> Option<Duration> {
 
 /// How many calls are left, and until when.
 pub(super) fn remaining(answer: &Answer, now: Timestamp) -> Option<Left> {
+    if !is_of_core(answer) {
+        return None;
+    }
     Some(Left {
         limit: seconds(answer, "x-ratelimit-limit"),
         remaining: seconds(answer, "x-ratelimit-remaining")?,
@@ -56,7 +67,7 @@ pub(super) fn limit(answer: &Answer, now: Timestamp) -> Option<Duration> {
     if let Some(after) = seconds(answer, "retry-after") {
         return Some(Duration::from_secs(after.max(1)));
     }
-    if seconds(answer, "x-ratelimit-remaining") == Some(0) {
+    if is_of_core(answer) && seconds(answer, "x-ratelimit-remaining") == Some(0) {
         return Some(reset_in(answer, now).unwrap_or(SECONDARY_WAIT));
     }
     let problem = Problem::of(answer);

@@ -167,6 +167,48 @@ async fn a_limited_token_sends_nothing_more_and_another_one_does() {
     }
 }
 
+/// GitHub has windows for its search, for GraphQL and more beside that of its REST API.
+#[tokio::test]
+async fn what_is_left_of_another_resource_is_not_what_is_left_of_ours() {
+    let asked = AtomicUsize::new(0);
+    let server = Server::start(move |_| {
+        let is_first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+        let (resource, limit, left) = if is_first {
+            ("core", "5000", "4000")
+        } else {
+            ("search", "30", "0")
+        };
+        let headers = [
+            ("x-ratelimit-resource", resource),
+            ("x-ratelimit-limit", limit),
+            ("x-ratelimit-remaining", left),
+            ("x-ratelimit-reset", "1000090"),
+        ];
+        with(200, &headers, &repo())
+    })
+    .await;
+    let github = github(&server);
+    for _ in 0..4 {
+        let found = github.repository(&access(), &target()).await;
+        assert!(found.unwrap().is_some());
+        assert_eq!(github.limits().reads, Some(5000));
+    }
+    assert_eq!(server.lines().len(), 4);
+}
+
+#[tokio::test]
+async fn a_refusal_by_another_resource_does_not_hold_the_token_until_the_end_of_its_window() {
+    let headers = [
+        ("x-ratelimit-resource", "graphql"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1003600"),
+    ];
+    let message = json!({"message": "API rate limit exceeded for user ID 1."});
+    let error = refused(with(403, &headers, &message)).await;
+    let after = Some(Duration::from_mins(1));
+    assert_eq!(told(&error), (Failure::Retryable { after }, "rate_limited"));
+}
+
 #[tokio::test]
 async fn an_answer_of_any_length_takes_eight_mebibytes_at_most() {
     let huge = Reply::Answer(201, String::new(), " ".repeat(9 << 20));
