@@ -206,6 +206,7 @@ async fn try_turn(room: &Arc<Room>, turn: &Turn) -> Next {
         Ok(Some(_) | None) => return Next::Never,
         Err(_) => return Next::Again(room.settings.retry.initial),
     };
+    // A suspended or paused connection, too: this only reads (ADR 27).
     let instance = connection.instance.clone();
     let outages = room.pool.outages();
     if outages.of(&instance).await.is_some() {

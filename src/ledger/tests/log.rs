@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) sent: u64,
     /// All calls fail.
     pub(super) down: Option<Failing>,
+    /// The hook was deleted at the provider, and its log with it.
+    pub(super) is_deleted: bool,
     /// All calls that read a payload fail.
     pub(super) details_down: Option<Failing>,
     /// What is said to a request to send again.
@@ -135,6 +137,7 @@ impl FakeLog {
             entries: Vec::new(),
             sent: 0,
             down: None,
+            is_deleted: false,
             details_down: None,
             redelivers: Ok(Redelivered::Refused(Unsent::Gone)),
             found: Vec::new(),
@@ -291,6 +294,9 @@ impl Logs for FakeLog {
             self.call("delivery_log").await?;
             if target.full_name.as_str().starts_with(STUCK) {
                 return Err(error(ErrorCode::CallsWaiting));
+            }
+            if self.state.lock().is_deleted {
+                return Ok(LogRead::HookMissing);
             }
             Ok(LogRead::Page(self.page(cursor)))
         })

@@ -1,10 +1,11 @@
 //! When a connection is reconciled, and how much at once.
 
+use super::arriving::many;
 use super::log::{Failing, STUCK};
 use super::{CONNECTION, World};
 use crate::domain::id::HookId;
 use crate::domain::ledger::{Asked, AskedBy, GapCause, Loss, MISSING_MAX};
-use crate::domain::lifecycle::Hook;
+use crate::domain::lifecycle::{Desired, Hook, Phase, SuspendReason};
 use crate::domain::samples::{self, ANN};
 use crate::store::Change;
 use crate::store::Read;
@@ -307,6 +308,43 @@ async fn a_time_without_a_hook_is_a_gap_of_its_own_kind() {
     assert_eq!(world.log.calls("runs_since"), 1);
     world.reconcile().await;
     assert_eq!(world.gaps(), gaps);
+}
+
+/// A person decides whether there is to be a hook again. CI is watched meanwhile: nothing is
+/// written at the provider, and runs are listed.
+#[tokio::test]
+async fn while_a_hook_that_was_deleted_repeatedly_waits_for_a_person_runs_are_found() {
+    let world = World::at_work().await;
+    let mut connection = world.connection();
+    connection.lifecycle.phase = Phase::Suspended(SuspendReason::HookDeletedRepeatedly);
+    connection.lifecycle.hook = Hook::Unknown(Some(HookId(7)));
+    let put = Change::PutConnection(Box::new(connection));
+    world.commit(vec![put]).await;
+    let began = world.now();
+    {
+        let mut state = world.log.state.lock();
+        state.is_deleted = true;
+        state.found = many(3, began.plus(Duration::from_hours(1)));
+    }
+    world.until(|world| world.ledger().totals.found == 3).await;
+    let took = world.now().since(began);
+    assert!(took < world.settings.every * 2, "{took:?}");
+    assert_eq!(world.ledger().last_error, None);
+}
+
+/// What a paused connection's hook sends is answered and stored; what is missed of it, too.
+#[tokio::test]
+async fn what_a_paused_connection_missed_is_stored() {
+    let world = World::at_work().await;
+    let mut connection = world.connection();
+    (connection.lifecycle.desired, connection.lifecycle.phase) = (Desired::Paused, Phase::Idle);
+    let put = Change::PutConnection(Box::new(connection));
+    world.commit(vec![put]).await;
+    let missed = world.log.misses(2);
+    world
+        .until(|world| world.ledger().totals.recovered == 2)
+        .await;
+    assert!(missed.iter().all(|guid| world.is_stored(guid)));
 }
 
 /// Missed while the daemon was down: fetched, the oldest first, within the budget and again when it
