@@ -1,3 +1,5 @@
+//! Which connection has its turn, and when.
+
 use super::*;
 use crate::domain::ledger::GapCause;
 use crate::domain::time::Timestamp;

@@ -1,3 +1,5 @@
+//! Which runs of a list are the latest.
+
 use super::*;
 
 fn run(workflow: u64, branch: &str, number: u64, conclusion: Option<&str>) -> RunHead {

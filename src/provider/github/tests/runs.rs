@@ -18,13 +18,14 @@ fn after(hours: i64) -> Timestamp {
 /// A failed run as GitHub lists it: created, begun, changed.
 fn run(id: u64, times: [Option<&str>; 3]) -> Value {
     let [created, began, updated] = times;
+    let path = format!("/o/r/actions/runs/{id}");
     json!({
         "id": id, "name": "CI", "node_id": "WFR_kwLOABCD", "head_branch": "main",
         "head_sha": "8a1f0c2f4b3d9e7a6c5b4d3e2f1a0b9c8d7e6f5a", "path": ".github/workflows/ci.yml",
         "display_title": "Parse the empty list", "run_number": id - 9_000, "event": "push",
         "status": "completed", "conclusion": "failure", "workflow_id": 161_335,
-        "check_suite_id": id + 40, "url": format!("https://api.github.com/repos/o/r/actions/runs/{id}"),
-        "html_url": format!("https://github.com/o/r/actions/runs/{id}"), "pull_requests": [],
+        "check_suite_id": id + 40, "url": format!("https://api.github.com/repos{path}"),
+        "html_url": format!("https://github.com{path}"), "pull_requests": [],
         "created_at": created, "updated_at": updated, "run_started_at": began,
         "actor": {"login": "octocat", "id": 1}, "triggering_actor": {"login": "octocat", "id": 1},
         "run_attempt": 1, "previous_attempt_url": null,
