@@ -1,5 +1,6 @@
 //! Incidents that reach a sink: the binary, a failing run, and a receiver that verifies.
 
+use super::commands::{done, done_with};
 use super::stage::{Answer, REPOSITORY, Stage};
 use hookherd::simulator::RunSpec;
 use parking_lot::Mutex;
@@ -150,8 +151,9 @@ fn a_failing_run_and_its_end_reach_a_sink_signed_and_in_order_also_over_a_restar
     assert_eq!(kinds, ["incident.opened", "incident.resolved"]);
     let id = &json["data"]["incident"]["id"];
     assert_eq!(came[1].json()["data"]["incident"]["id"], *id);
-    let list = stage.list(&ann, "notifications?state=sent");
-    assert_eq!(list.len(), 2, "{list:?}");
+    stage.wait_until("both to be stored as sent", || {
+        stage.list(&ann, "notifications?state=sent").len() == 2
+    });
 }
 
 #[test]
@@ -181,4 +183,90 @@ fn a_sink_that_fails_gets_the_same_message_again_and_one_that_is_gone_is_disable
     stage.wait_until("the end to be sent", || {
         stage.list(&ann, "notifications?state=sent").len() == 2
     });
+}
+
+#[test]
+fn a_user_works_with_sinks_and_notifications_by_commands_alone() {
+    let receiver = Receiver::start();
+    let mut stage = stage(&receiver);
+    let _daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    stage.set("HOOKHERD_TOKEN", &ann);
+    let added = done_with(
+        &stage,
+        &["sinks", "add", "webhook", "chat"],
+        &receiver.url(),
+    );
+    assert!(added.starts_with("added snk_"), "{added}");
+    let (_, secret) = added.rsplit_once(": ").unwrap();
+    assert!(done(&stage, &["sinks", "test", "chat"]).starts_with("accepted in "));
+    assert!(wait_for(&stage, &receiver, 1)[0].is_signed_with(secret));
+    let list = done(&stage, &["sinks", "list"]);
+    assert!(list.contains("chat") && list.contains("enabled"), "{list}");
+    done(&stage, &["sinks", "edit", "chat", "--name", "pager"]);
+    let shown = done(&stage, &["sinks", "show", "pager"]);
+    assert!(!format!("{list}{shown}").contains("canary"), "{shown}");
+    assert!(done(&stage, &["sinks", "pause", "pager"]).starts_with("paused "));
+    assert!(done(&stage, &["sinks", "resume", "pager"]).starts_with("resumed "));
+
+    receiver.answers(&["500 Oops\r\n", "500 Oops\r\n"]);
+    let failed = stage.run(&["sinks", "test", "pager"]);
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    let github = stage.simulator.github();
+    github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
+    wait_for(&stage, &receiver, 3);
+    let waiting = || {
+        let words = [
+            "--json",
+            "notifications",
+            "--state",
+            "waiting",
+            "--sink",
+            "pager",
+        ];
+        let text = done(&stage, &words);
+        let list: Value = serde_json::from_str(&text).unwrap();
+        list["items"][0].clone()
+    };
+    stage.wait_until("its failure to be stored", || {
+        waiting()["error"].is_string()
+    });
+    let id = waiting()["id"].as_str().unwrap().to_owned();
+    assert!(done(&stage, &["notifications", "retry", &id]).ends_with("sent again"));
+    wait_for(&stage, &receiver, 4);
+    stage.wait_until("it to be sent", || {
+        done(&stage, &["notifications", "show", &id]).contains("sent")
+    });
+    let again = stage.run(&["notifications", "retry", &id]);
+    assert_eq!(again.status.code(), Some(1), "it was sent: {again:?}");
+    assert!(done(&stage, &["notifications"]).contains("opened"));
+    assert!(done(&stage, &["sinks", "remove", "pager"]).starts_with("removed "));
+    assert!(!done(&stage, &["sinks", "list"]).contains("pager"));
+    let missing = stage.run(&["sinks", "show", "pager"]);
+    assert_eq!(missing.status.code(), Some(1), "{missing:?}");
+}
+
+/// What a user enters decides what the server calls: by default only the internet.
+#[test]
+fn without_the_operators_word_nothing_in_the_own_network_can_be_a_sink() {
+    let receiver = Receiver::start();
+    let stage = Stage::new();
+    let _daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    let port = receiver.address.port();
+    for url in [
+        receiver.url(),
+        format!("https://127.0.0.1:{port}/x"),
+        format!("https://localhost:{port}/x"),
+        "https://169.254.169.254/latest/meta-data".to_owned(),
+        "https://[::ffff:10.0.0.1]/x".to_owned(),
+        "https://0x7f.1/x".to_owned(),
+    ] {
+        let body = json!({ "kind": "webhook", "name": "chat", "url": url }).to_string();
+        let answer = stage.ask(&ann, "POST sinks", Some(&body));
+        assert_eq!(answer.status, 422, "{url}: {answer:?}");
+        assert_eq!(answer.json["code"], "invalid_field");
+    }
+    assert!(stage.list(&ann, "sinks").is_empty());
+    assert!(receiver.came().is_empty());
 }

@@ -3,6 +3,7 @@
 mod oauth;
 mod wiretap;
 
+use super::cli::fake;
 use super::scan::Canaries;
 use super::stage::{REPOSITORY, Stage, files, master_key};
 use hookherd::simulator::{Misbehaviour, Miscarriage, RunSpec};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 const ADMIN_CANARY: &str = "hhk_canary-admin-0123456789-abcdef";
 /// What a client or a provider sends that was never meant for us.
-const STRAY: [(&str, &str); 7] = [
+const STRAY: [(&str, &str); 9] = [
     ("encoded secret header", "canary-x-github-encoded-secret"),
     (
         "authorization of a delivery",
@@ -22,11 +23,24 @@ const STRAY: [(&str, &str); 7] = [
     ("token in a path", "canary-token-in-a-path-0123"),
     ("token in bad JSON", "ghp_canary-in-malformed-json"),
     ("refused provider token", "ghp_canaryRefusedByTheProvider"),
+    ("address of a sink", "canary-address-of-a-sink"),
+    (
+        "key in the address of a sink",
+        "canary-key-in-the-address-of-a-sink",
+    ),
 ];
 
 fn stray(name: &str) -> &'static str {
     let found = STRAY.iter().find(|(known, _)| *known == name);
     found.expect("it is in the list").1
+}
+
+fn sink_path() -> String {
+    let (path, key) = (
+        stray("address of a sink"),
+        stray("key in the address of a sink"),
+    );
+    format!("/services/{path}?key={key}")
 }
 
 struct Story {
@@ -35,6 +49,8 @@ struct Story {
     /// A user's API token.
     ann: String,
     connection: String,
+    /// Where a receiver is that repeats the address it is called with.
+    receiver: String,
     provider_tokens: Vec<String>,
 }
 
@@ -43,6 +59,12 @@ impl Story {
         let mut stage = Stage::new();
         stage.set("HOOKHERD_ADMIN_TOKEN", ADMIN_CANARY);
         stage.set("HOOKHERD__LOG__LEVEL", "trace");
+        let path = sink_path();
+        let repeats = fake::http(500, "", &format!("Cannot POST {path}"));
+        let (receiver, _) = fake::server(vec![repeats]);
+        let (_, address) = receiver.split_once("://").unwrap();
+        stage.set("HOOKHERD__SINKS__ALLOW", address);
+        stage.set("HOOKHERD__SINKS__DELAY", "0s");
         let daemon = stage.start();
         let mut canaries = Canaries::default();
         canaries.add("admin token", ADMIN_CANARY);
@@ -65,6 +87,7 @@ impl Story {
                 canaries,
                 ann,
                 connection: String::new(),
+                receiver,
                 provider_tokens: Vec::new(),
             },
             daemon,
@@ -108,6 +131,21 @@ impl Story {
         let id = &self.connection;
         let line = format!("POST /api/v2/repositories/connections/{id}/{action}");
         assert_eq!(self.ask(&line, None), 202, "{action}");
+    }
+
+    /// A sink that fails, and says with which address.
+    fn add_sink(&mut self) {
+        let url = format!("{}{}", self.receiver, sink_path());
+        let body = json!({ "kind": "webhook", "name": "chat", "url": url }).to_string();
+        let line = "POST /api/v2/sinks";
+        let sink = self.stage.ask_in_secret(&self.ann, line, Some(&body));
+        self.canaries.add("key of a sink", &sink.field("secret"));
+        let line = format!("POST /api/v2/sinks/{}/test", sink.field("id"));
+        let tested = self.stage.ask(&self.ann, &line, None);
+        assert_eq!(tested.json["accepted"], false, "{tested:?}");
+        let foreign = url.replace("http://", "ftp://");
+        let body = json!({ "kind": "webhook", "name": "chat", "url": foreign }).to_string();
+        assert_eq!(self.ask("POST /api/v2/sinks", Some(&body)), 422);
     }
 
     /// Deliveries as they should be, and as they should not.
@@ -239,6 +277,8 @@ impl Story {
                 "openapi.json",
                 "deliveries?limit=100",
                 "incidents",
+                "sinks",
+                "notifications",
                 "workflows/runs",
             ] {
                 self.stage.ask(who, &format!("GET /api/v2/{path}"), None);
@@ -250,6 +290,8 @@ impl Story {
         for (list, each) in [
             ("deliveries?limit=100", "deliveries"),
             ("incidents", "incidents"),
+            ("sinks", "sinks"),
+            ("notifications", "notifications"),
             ("workflows/runs", "workflows/runs"),
         ] {
             let items = self.stage.list(&self.ann, list);
@@ -323,6 +365,7 @@ fn search(stage: &Stage, canaries: &Canaries, known: &str) {
 fn no_secret_stands_in_any_file_log_metric_or_answer() {
     let (mut story, daemon) = Story::begin();
     story.connect();
+    story.add_sink();
     story.deliver();
     story.make_mistakes();
     story.have_trouble();
