@@ -147,7 +147,8 @@ async fn goes_out_of_access(provider: ProviderKind) {
     // With all that is read to find out: checks and reconciles are still tried.
     assert!(hours.iter().all(|calls| *calls < 60), "{hours:?}");
     let (first, last): (usize, usize) = (hours[..24].iter().sum(), hours[48..].iter().sum());
-    assert!(last <= first, "{hours:?}");
+    // Jitter moves a call or two from one day to the next.
+    assert!(last <= first + first / 20, "{hours:?}");
     assert!(scene.writes(begun).is_empty(), "{:?}", scene.writes(begun));
     let told = [EntryKind::Refused, EntryKind::Lost, EntryKind::Suspended];
     assert_eq!(told.map(|kind| scene.told(kind)), [1, 0, 0]);
