@@ -90,9 +90,14 @@ pub fn choose(
                 None => Choice::drop_all(waiting, DropReason::Superseded),
             }
         }
-        (false, Shown::Open) => match newest(&|kind| kind == NotificationKind::Worse) {
-            Some(worse) => Choice::send(waiting, worse),
-            None => Choice::drop_all(waiting, DropReason::Superseded),
-        },
+        (false, Shown::Open) => {
+            // The end before this beginning could not be sent: then the beginning is news.
+            let end = newest(&|kind| kind == NotificationKind::Resolved);
+            let beginning = newest(&NotificationKind::opens).filter(|_| end.is_none());
+            match newest(&|kind| kind == NotificationKind::Worse).or(beginning) {
+                Some(news) => Choice::send(waiting, news),
+                None => Choice::drop_all(waiting, DropReason::Superseded),
+            }
+        }
     }
 }

@@ -326,3 +326,20 @@ fn a_sink_that_is_paused_hears_of_nothing_new() {
     world.settle();
     assert_eq!(world.heard, [], "it never heard of the beginning");
 }
+
+#[test]
+fn a_beginning_after_an_end_that_could_not_be_sent_is_sent() {
+    let mut world = World::new(WANTS_ALL);
+    world.act(Step::Open);
+    world.settle();
+    for step in [
+        Step::Resolve,
+        Step::Plan,
+        Step::Send(Answer::Impossible),
+        Step::Open,
+    ] {
+        world.act(step);
+    }
+    world.settle();
+    assert_eq!(world.shows(), Some(NotificationKind::Reopened));
+}
