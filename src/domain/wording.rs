@@ -66,6 +66,8 @@ pub const SINK_SEALED: &str =
     "The address of this sink cannot be decrypted with the configured master keys.";
 /// Why a notification cannot be sent again.
 pub const NOTIFICATION_ENDED: &str = "The notification was sent, or was not needed.";
+/// Why a notification is not sent after later ones about its incident.
+pub const NOTIFICATION_OUTDATED: &str = "A later notification about the incident was sent.";
 
 /// A provider refused a token, and whether its credential still works is not known yet.
 pub fn token_not_renewed(by: ProviderKind) -> String {

@@ -15,17 +15,27 @@ use std::collections::BTreeSet;
 /// Incidents that are planned for at a time: their batches are one group in the journal.
 pub(super) const PAGE: usize = 100;
 
-/// Plans for some incidents. Returns the sinks that got notifications, and whether there were as
-/// many incidents as are planned for at a time.
-pub(super) async fn announce(room: &Room) -> Result<(BTreeSet<SinkId>, bool), Trouble> {
+/// What planning for some incidents came to.
+pub(super) struct Round {
+    /// The sinks that got notifications, also if others could not be planned.
+    pub(super) reached: BTreeSet<SinkId>,
+    /// Whether there were as many incidents as are planned for at a time; or trouble with one.
+    pub(super) is_full: Result<bool, Trouble>,
+}
+
+/// Plans for some incidents.
+pub(super) async fn announce(room: &Room) -> Result<Round, Trouble> {
     let ids = room.tools.store.incidents_unannounced(PAGE).await?;
-    let is_full = ids.len() == PAGE;
+    let mut is_full = Ok(ids.len() == PAGE);
     let planned = join_all(ids.into_iter().map(|id| announce_one(room, id))).await;
     let mut reached = BTreeSet::new();
     for one in planned {
-        reached.extend(one?);
+        match one {
+            Ok(sinks) => reached.extend(sinks),
+            Err(trouble) => is_full = Err(trouble),
+        }
     }
-    Ok((reached, is_full))
+    Ok(Round { reached, is_full })
 }
 
 async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Trouble> {

@@ -1,5 +1,6 @@
 //! What users do with sinks and notifications.
 
+use super::outcome::shown_by;
 use super::room::Room;
 use crate::domain::id::{ConnectionId, IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
@@ -8,13 +9,18 @@ use crate::domain::secret::Sealed;
 use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
 use crate::domain::wording;
 use crate::notify::{Message, Prepared, Receipt, Unfit, Wish};
-use crate::store::{Batch, Change, CommitError, Conflict, Guard, ReadError};
+use crate::store::{
+    After, Batch, Change, CommitError, Conflict, Guard, NotificationFilter, ReadError,
+};
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// Most sinks of an owner: each incident may become a message to each of them.
 const SINKS_MAX: usize = 50;
+
+/// Newest notifications of an incident that are looked at.
+const LOOKED_AT_MAX: usize = 100;
 
 /// A sink to add.
 #[derive(Clone, Debug)]
@@ -148,6 +154,8 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
         if let Some(wish) = &edit.wish {
             let prepared = tools.deliver.prepare(sink.kind, wish, &*tools.entropy)?;
             sink = aimed(room, sink, &prepared);
+            // Another address has not asked for anything.
+            sink.hold_until = None;
             generated = prepared.generated;
         }
         let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);
@@ -219,6 +227,25 @@ pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
     Ok(Tested { receipt, took })
 }
 
+/// Whether a sink counts as showing what a notification says that was given up: an answer to it was
+/// lost. Then it is repeated, or it would be taken for known. Errors when a later one was sent.
+async fn may_be_shown(room: &Room, it: &Notification) -> Result<bool, DeskError> {
+    let store = &room.tools.store;
+    let alike = NotificationFilter {
+        incident: Some(it.incident),
+        sink: Some(it.sink),
+        state: None,
+    };
+    let newest = store.notifications_of(it.owner, alike, After::first(LOOKED_AT_MAX));
+    let is_sent = |it: &Notification| matches!(it.state, NotificationState::Sent { .. });
+    let mut later = newest.await?.items.into_iter().filter(|one| one.id > it.id);
+    if later.any(|later| is_sent(&later)) {
+        return Err(DeskError::NotNow(wording::NOTIFICATION_OUTDATED));
+    }
+    let thread = store.thread(it.incident, it.sink).await?;
+    Ok(thread.is_some_and(|thread| thread.shown == shown_by(it.kind)))
+}
+
 pub(super) async fn retry(room: &Room, id: NotificationId) -> Result<Notification, DeskError> {
     let store = &room.tools.store;
     loop {
@@ -229,7 +256,7 @@ pub(super) async fn retry(room: &Room, id: NotificationId) -> Result<Notificatio
                 tried_at,
                 ..
             } => (is_unsure, tried_at),
-            NotificationState::Failed { .. } => (false, None),
+            NotificationState::Failed { .. } => (may_be_shown(room, &present).await?, None),
             NotificationState::Sent { .. } | NotificationState::Dropped { .. } => {
                 return Err(DeskError::NotNow(wording::NOTIFICATION_ENDED));
             }

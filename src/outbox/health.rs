@@ -58,9 +58,10 @@ impl Health {
     }
 
     /// Whether a notification that was last tried then need not wait any longer: the sink was
-    /// down, and works again since.
-    pub(super) fn releases(&self, tried_at: Option<Timestamp>) -> bool {
-        let released = self.recovered_at.zip(tried_at);
+    /// down, and works again since. A recovery in the future was seen by a clock that was wrong.
+    pub(super) fn releases(&self, tried_at: Option<Timestamp>, now: Timestamp) -> bool {
+        let recovered_at = self.recovered_at.filter(|at| *at <= now);
+        let released = recovered_at.zip(tried_at);
         released.is_some_and(|(recovered_at, tried_at)| tried_at < recovered_at)
     }
 }

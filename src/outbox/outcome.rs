@@ -46,7 +46,8 @@ pub(super) fn postponed(it: &Notification, until: Timestamp) -> Change {
     Change::PutNotification(Box::new(it))
 }
 
-const fn shown_by(kind: NotificationKind) -> Shown {
+/// What a sink shows when it has accepted a notification of this kind.
+pub(super) const fn shown_by(kind: NotificationKind) -> Shown {
     match kind {
         NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
             Shown::Open
@@ -86,9 +87,9 @@ pub(super) async fn send(
         Receipt::Accepted { .. } | Receipt::Rejected { .. } => {
             health.answered(room.tools.now(), pace());
         }
-        // It is disabled, or has said when it may be called.
-        Receipt::Disabled { .. } | Receipt::Later { after: Some(_), .. } => {}
-        Receipt::Later { after: None, .. } | Receipt::Unsure { .. } => health.failed(),
+        Receipt::Disabled { .. } => {}
+        // Also with a wait that it asks for: that may be short, and for hours.
+        Receipt::Later { .. } | Receipt::Unsure { .. } => health.failed(),
     }
     store_outcome(room, this, &receipt, outcome).await
 }
@@ -150,24 +151,28 @@ fn judge(room: &Room, begun: &Notification, was_unsure: bool, receipt: &Receipt)
             is_unsure.then_some(shown),
         )
     };
-    let again = |after: Option<Duration>, is_unsure: bool, why: &str| {
-        let wait = retry::wait(begun.tries, room.tools.chance());
-        let Some(wait) = wait else {
-            return failed(is_unsure, why);
-        };
-        let wait = after.unwrap_or(wait).min(retry::WAIT_MAX);
+    let waiting = |wait: Duration, is_unsure: bool, why: &str| {
         let state = NotificationState::Waiting {
-            due_at: now.plus(wait),
+            due_at: now.plus(wait.min(retry::WAIT_MAX)),
             is_unsure,
             tried_at: Some(now),
             error: Some(why.to_owned()),
         };
         with(state, None)
     };
+    // No sooner than the schedule wants it: a sink may ask for short waits for hours.
+    let again = |after: Option<Duration>, is_unsure: bool, why: &str| {
+        let age = now.since(begun.planned_at);
+        match retry::wait(begun.tries, age, room.tools.chance()) {
+            Some(wait) => waiting(wait.max(after.unwrap_or_default()), is_unsure, why),
+            None => failed(is_unsure, why),
+        }
+    };
     match receipt {
         Receipt::Accepted { .. } => with(NotificationState::Sent { at: now }, Some(shown)),
         Receipt::Rejected { why } => failed(was_unsure, why),
-        Receipt::Disabled { why, .. } => again(Some(Duration::ZERO), was_unsure, why),
+        // It is kept until a person has changed something.
+        Receipt::Disabled { why, .. } => waiting(Duration::ZERO, was_unsure, why),
         Receipt::Later { after, why } => again(*after, was_unsure, why),
         Receipt::Unsure { why } => again(None, true, why),
     }

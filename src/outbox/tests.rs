@@ -1,5 +1,6 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
+mod hard;
 mod reseal;
 mod sinks;
 mod stops;
@@ -20,16 +21,18 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// Our clock.
-struct TestClock(Instant);
+/// Our clock, and by how many milliseconds it is wrong.
+struct TestClock(Instant, AtomicI64);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp(1_700_000_000_000).plus(self.0.elapsed())
+        let right = Timestamp(1_700_000_000_000).plus(self.0.elapsed());
+        Timestamp(right.0 + self.1.load(Ordering::Relaxed))
     }
 }
 
@@ -148,7 +151,7 @@ impl World {
         let mut world = Self {
             store: Arc::default(),
             sink: Arc::default(),
-            clock: Arc::new(TestClock(Instant::now())),
+            clock: Arc::new(TestClock(Instant::now(), AtomicI64::new(0))),
             entropy: Arc::default(),
             settings: Settings {
                 delay: Duration::ZERO,
@@ -180,6 +183,12 @@ impl World {
 
     fn desk(&self) -> &dyn Notifying {
         self.notifier.as_ref().expect("it runs")
+    }
+
+    /// The clock is set wrong by so much, or right again.
+    fn wrong_by(&self, time: Duration) {
+        let ms = i64::try_from(time.as_millis()).unwrap();
+        self.clock.1.store(ms, Ordering::Relaxed);
     }
 
     fn kill(&mut self) {

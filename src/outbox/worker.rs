@@ -49,7 +49,7 @@ impl Worker {
             let room = Arc::clone(&self.room);
             tokio::select! {
                 biased;
-                Some(ended) = self.senders.join_next() => self.has_ended(ended.ok()).await,
+                Some(Ok(sink)) = self.senders.join_next() => self.has_ended(sink).await,
                 () = room.news.notified() => {}
                 changed = self.incidents.changed() => {
                     if changed.is_err() {
@@ -73,11 +73,11 @@ impl Worker {
             self.has_begun = true;
         }
         loop {
-            let (reached, is_full) = announce(&self.room).await?;
-            for sink in reached {
+            let round = announce(&self.room).await?;
+            for sink in round.reached {
                 self.wake(sink);
             }
-            if !is_full {
+            if !round.is_full? {
                 return Ok(());
             }
         }
@@ -96,14 +96,7 @@ impl Worker {
     }
 
     /// A task has ended. Something may have come since it looked.
-    async fn has_ended(&mut self, sink: Option<SinkId>) {
-        let Some(sink) = sink else {
-            // One has panicked: all that have something to send begin again.
-            self.wakes.clear();
-            self.senders.abort_all();
-            self.has_begun = false;
-            return;
-        };
+    async fn has_ended(&mut self, sink: SinkId) {
         self.wakes.remove(&sink);
         match self.has_work(sink).await {
             Ok(true) => self.wake(sink),
