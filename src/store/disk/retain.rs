@@ -92,7 +92,10 @@ impl Upkeep {
     }
 
     pub(super) fn run(mut self, stopped: &Receiver<()>) {
-        while stopped.recv_timeout(self.options.upkeep_interval) == Err(RecvTimeoutError::Timeout) {
+        // A daemon that is restarted again and again needs upkeep, too.
+        let mut wait = self.options.upkeep_interval / 10;
+        while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+            wait = self.options.upkeep_interval;
             self.shared.set_usurped(!self.lock.keep());
             let now = self.clock.look();
             if self.shared.trouble().is_some() || self.shared.is_usurped() {

@@ -454,6 +454,24 @@ fn retention_gives_space_back_and_keeps_what_must_be_kept() {
     assert!(is_there(&store, 5) && is_there(&store, 99));
 }
 
+/// One that is restarted every few seconds would otherwise never keep its bounds.
+#[test]
+fn a_store_that_was_just_opened_does_not_wait_long_for_its_upkeep() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        upkeep_interval: Duration::from_mins(2),
+        ..keeping_little(8192, 3)
+    };
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    connect(&store, CONNECTION);
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
+    let snapshots = || crate::store::snapshot::list(&snapshot_dir(dir.path())).unwrap_or_default();
+    while snapshots().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "{:?}", store.status());
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn users_come_back_too() {
     let (dir, store) = new_store();
