@@ -10,18 +10,25 @@
 //! than its host and port.
 
 mod answer;
+mod card;
 mod deliver;
 mod destination;
+mod discord;
 mod error;
+mod escape;
 mod fault;
 mod host;
+mod mattermost;
 mod names;
 mod outbound;
 mod proxy;
 pub mod signature;
 mod sinks;
+mod slack;
+mod stored;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod webhook;
 
 pub use answer::{Answer, clean};

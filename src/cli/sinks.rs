@@ -8,6 +8,7 @@ use super::list::{Listing, Part};
 use super::output::{Column, Printer, text_of};
 use super::session::Session;
 use crate::domain::id::SinkId;
+use crate::domain::sink::SinkKind;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -16,8 +17,8 @@ use std::path::PathBuf;
 pub(super) enum Sinks {
     /// Add a sink. Its address is read from standard input or a file, never from the command line.
     Add {
-        /// Its kind: `webhook`, for any receiver of Standard Webhooks.
-        #[arg(value_parser = ["webhook"])]
+        /// Its kind. `webhook` is any receiver of Standard Webhooks.
+        #[arg(value_parser = SinkKind::ALL.map(SinkKind::as_str))]
         kind: String,
         /// A name for it.
         name: String,

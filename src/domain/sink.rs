@@ -14,6 +14,12 @@ named! {
     pub enum SinkKind {
         /// Any receiver of Standard Webhooks.
         Webhook = "webhook",
+        /// Slack, by an incoming webhook.
+        Slack = "slack",
+        /// Mattermost, by an incoming webhook.
+        Mattermost = "mattermost",
+        /// Discord, by a webhook.
+        Discord = "discord",
     }
 }
 

@@ -15,7 +15,7 @@ use crate::domain::net::allowed::Allowed;
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -103,6 +103,13 @@ impl Request {
             segments: Vec::new(),
             query: Vec::new(),
         }
+    }
+
+    /// A request with JSON to the destination itself.
+    pub fn json(method: Method, body: &serde_json::Value) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self::new(method, headers, body.to_string())
     }
 }
 

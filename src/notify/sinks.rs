@@ -2,7 +2,8 @@
 
 use super::deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
 use super::outbound::Outbound;
-use super::webhook;
+use super::stored::only_address;
+use super::{discord, mattermost, slack, webhook};
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
 use futures_util::future::BoxFuture;
@@ -29,12 +30,19 @@ impl Deliver for Sinks {
     ) -> Result<Prepared, Unfit> {
         match kind {
             SinkKind::Webhook => webhook::prepare(&self.outbound, wish, entropy),
+            SinkKind::Slack | SinkKind::Mattermost | SinkKind::Discord => {
+                only_address(&self.outbound, wish)
+            }
         }
     }
 
     fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Receipt> {
+        let (outbound, plain) = (&self.outbound, target.plain.as_slice());
         match target.kind {
-            SinkKind::Webhook => Box::pin(webhook::deliver(&self.outbound, &target.plain, message)),
+            SinkKind::Webhook => Box::pin(webhook::deliver(outbound, plain, message)),
+            SinkKind::Slack => Box::pin(slack::deliver(outbound, plain, message)),
+            SinkKind::Mattermost => Box::pin(mattermost::deliver(outbound, plain, message)),
+            SinkKind::Discord => Box::pin(discord::deliver(outbound, plain, message)),
         }
     }
 }

@@ -2,9 +2,14 @@
 
 mod corpus;
 mod hostile;
+mod kinds;
+mod markup;
+mod messages;
 mod proxied;
+pub(super) mod samples;
 mod sending;
 mod server;
+mod texts;
 mod tls;
 
 use super::*;

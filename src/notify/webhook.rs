@@ -6,43 +6,22 @@
 use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
 use super::outbound::{Outbound, Request};
 use super::signature::{self, SigningSecret};
-use super::{Destination, Outcome, SendError, clean};
+use super::stored::{Stored, entered, sealed, unfit};
+use super::verdict::{called, unsent};
 use crate::domain::id::Entropy;
 use crate::domain::incident::{Incident, Resolution, Subject};
 use crate::domain::repo::FullName;
-use crate::domain::sink::DisableReason;
 use crate::domain::time::Timestamp;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
-use zeroize::Zeroizing;
-
-/// After so many tries that were refused alike, the refusal counts as permanent: a receiver that is
-/// being deployed answers so, too.
-const REFUSALS_MAX: u32 = 3;
-
-/// What is stored of such a sink.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    url: String,
-    secrets: Vec<String>,
-}
 
 pub(super) fn prepare(
     outbound: &Outbound,
     wish: &Wish,
     entropy: &dyn Entropy,
 ) -> Result<Prepared, Unfit> {
-    let unfit = |field, why: String| Unfit { field, why };
-    let url = wish.url.as_deref().unwrap_or_default().trim();
-    if url.is_empty() {
-        let why = "enter the address that is called; with a new key, enter it again";
-        return Err(unfit("url", why.to_owned()));
-    }
-    let destination = Destination::parse(url, outbound.allowed());
-    let destination = destination.map_err(|error| unfit("url", error.to_string()))?;
+    let (url, destination) = entered(outbound, wish)?;
     let (secret, is_new) = match &wish.secret {
         None => (SigningSecret::generate(entropy), true),
         Some(text) => {
@@ -51,15 +30,12 @@ pub(super) fn prepare(
             (secret, false)
         }
     };
-    let stored = Stored {
-        url: url.to_owned(),
-        secrets: vec![secret.expose().to_string()],
-    };
-    let plain = serde_json::to_vec(&stored).expect("texts are JSON");
+    let secrets = vec![secret.expose().to_string()];
+    let prepared = Stored { url, secrets }.prepared(&destination);
+    let generated = is_new.then(|| secret.expose());
     Ok(Prepared {
-        host: destination.place(),
-        plain: plain.into(),
-        generated: is_new.then(|| secret.expose()),
+        generated,
+        ..prepared
     })
 }
 
@@ -129,124 +105,26 @@ fn headers(message: &Message, secrets: &[SigningSecret], body: &[u8]) -> Option<
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
-    let sealed = || Receipt::Disabled {
-        reason: DisableReason::Sealed,
-        why: "The stored address cannot be read. Enter it again.".to_owned(),
+    let stored = match Stored::read(plain) {
+        Ok(stored) => stored,
+        Err(receipt) => return receipt,
     };
-    let Ok(stored) = serde_json::from_slice::<Stored>(plain) else {
-        return sealed();
-    };
-    let url = Zeroizing::new(stored.url);
     let secrets = stored.secrets.iter().map(|text| SigningSecret::parse(text));
     let Ok(secrets) = secrets.collect::<Result<Vec<_>, _>>() else {
         return sealed();
     };
-    let to = match Destination::parse(&url, outbound.allowed()) {
+    let to = match stored.destination(outbound) {
         Ok(to) => to,
-        Err(error) => {
-            return Receipt::Disabled {
-                reason: DisableReason::AddressRefused,
-                why: error.to_string(),
-            };
-        }
+        Err(receipt) => return receipt,
     };
     let body = body(message);
     let Some(headers) = headers(message, &secrets, &body) else {
         return sealed();
     };
     let request = Request::new(Method::POST, headers, body);
-    match outbound.send(&to, request).await {
-        Ok(answer) => {
-            let text = said(&answer.body, &url);
-            receipt(answer.status, answer.retry_after, &text, message.tries)
-        }
+    match called(outbound, &to, &stored, request).await {
+        Ok(said) => said.usual(message.tries),
         Err(error) => unsent(&error, message.tries),
-    }
-}
-
-/// What an answer says, for people. It is cut last: a part of a secret would not be recognised.
-fn said(body: &[u8], url: &str) -> String {
-    const READ_MAX: usize = 64 << 10;
-    let read = String::from_utf8_lossy(&body[..body.len().min(READ_MAX)]);
-    clean(redacted(&read, url).as_bytes())
-}
-
-/// A text without the secret parts of a URL: some servers repeat the path that was called.
-fn redacted(text: &str, url: &str) -> String {
-    /// A shorter part of a path is hardly a secret, and may be a word of the text.
-    const PART_BYTES_MIN: usize = 6;
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
-    let parts = path.split(['/', '?', '&', '=', ';', ',']);
-    let parts = parts.filter(|part| part.len() >= PART_BYTES_MIN);
-    let mut secrets: Vec<&str> = std::iter::once(path).chain(parts).collect();
-    secrets.retain(|secret| secret.len() > 1);
-    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let cut = |text: String, secret: &str| text.replace(secret, "(hidden)");
-    secrets.into_iter().fold(text.to_owned(), cut)
-}
-
-/// What an answer means. `text` is what it says, for people.
-fn receipt(status: u16, retry_after: Option<Duration>, text: &str, tries: u32) -> Receipt {
-    let why = if text.is_empty() {
-        format!("It answered {status}.")
-    } else {
-        format!("It answered {status}: {text}")
-    };
-    let refused = |reason| {
-        let why = why.clone();
-        if tries >= REFUSALS_MAX {
-            Receipt::Disabled { reason, why }
-        } else {
-            Receipt::Later { after: None, why }
-        }
-    };
-    match status {
-        200..=299 => Receipt::Accepted { message: None },
-        300..=399 => Receipt::Later {
-            after: None,
-            why: format!(
-                "It redirects ({status}), which is not followed. Enter the final address."
-            ),
-        },
-        410 => Receipt::Disabled {
-            reason: DisableReason::Gone,
-            why,
-        },
-        404 => refused(DisableReason::NotFound),
-        401 | 403 => refused(DisableReason::Refused),
-        429 | 503 => Receipt::Later {
-            after: retry_after,
-            why,
-        },
-        _ => Receipt::Later { after: None, why },
-    }
-}
-
-/// What it means that there is no answer.
-fn unsent(error: &SendError, tries: u32) -> Receipt {
-    let why = error.to_string();
-    match error.outcome() {
-        Outcome::NotSent => match error {
-            // Once may be a fault of name look-up that passes.
-            SendError::Refused(_) if tries >= REFUSALS_MAX => Receipt::Disabled {
-                reason: DisableReason::AddressRefused,
-                why,
-            },
-            SendError::Refused(_)
-            | SendError::NotResolved { .. }
-            | SendError::Unreached { .. }
-            | SendError::Tls { .. }
-            | SendError::TimedOut { .. }
-            | SendError::TooSlow { .. }
-            | SendError::Broken { .. } => Receipt::Later { after: None, why },
-        },
-        Outcome::Answered(status @ 200..=299) => {
-            tracing::debug!(status, "an answer without its body");
-            Receipt::Accepted { message: None }
-        }
-        Outcome::Answered(_) => Receipt::Later { after: None, why },
-        Outcome::Unknown => Receipt::Unsure { why },
     }
 }
 
@@ -266,69 +144,6 @@ mod tests {
     use crate::domain::notification::NotificationKind;
     use crate::domain::run::FailedJob;
     use crate::domain::samples;
-
-    #[test]
-    fn only_2xx_is_accepted_and_what_no_retry_changes_disables_the_sink() {
-        let name = |receipt: &Receipt| match receipt {
-            Receipt::Accepted { .. } => "accepted".to_owned(),
-            Receipt::Rejected { .. } => "rejected".to_owned(),
-            Receipt::Disabled { reason, .. } => format!("disabled: {}", reason.as_str()),
-            Receipt::Later { after, .. } => format!("later: {after:?}"),
-            Receipt::Unsure { .. } => "unsure".to_owned(),
-        };
-        let wait = Some(Duration::from_secs(7));
-        for (status, tries, expected) in [
-            (200, 1, "accepted"),
-            (204, 9, "accepted"),
-            (301, 9, "later: None"),
-            (400, 9, "later: None"),
-            (401, 2, "later: None"),
-            (401, 3, "disabled: refused"),
-            (403, 3, "disabled: refused"),
-            (404, 1, "later: None"),
-            (404, 3, "disabled: not_found"),
-            (410, 1, "disabled: gone"),
-            (429, 1, "later: Some(7s)"),
-            (500, 9, "later: None"),
-            (502, 1, "later: None"),
-            (503, 1, "later: Some(7s)"),
-        ] {
-            assert_eq!(
-                name(&receipt(status, wait, "", tries)),
-                expected,
-                "{status} {tries}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_answer_that_repeats_the_address_does_not_show_it() {
-        let url = "https://hooks.example/services/T0/canary-key?token=canary-token";
-        for text in [
-            "Cannot POST /services/T0/canary-key?token=canary-token",
-            "no route for canary-key",
-            "bad token=canary-token",
-        ] {
-            let shown = redacted(text, url);
-            assert!(!shown.contains("canary"), "{shown}");
-            assert!(shown.contains("(hidden)"), "{shown}");
-        }
-        assert_eq!(redacted("not today", url), "not today");
-        assert_eq!(redacted("a / b", "https://hooks.example/"), "a / b");
-        assert_eq!(redacted("text", "https://hooks.example"), "text");
-    }
-
-    /// Where a long text is cut, a part of a secret is not recognised any more.
-    #[test]
-    fn an_answer_that_repeats_the_address_at_its_end_does_not_show_a_part_of_it() {
-        let url = "https://hooks.example/services/T0/canary-key?token=canary-token";
-        for before in (0..300).chain([4_080, 4_090]) {
-            let body = "x".repeat(before) + "/services/T0/canary-key?token=canary-token";
-            let shown = said(body.as_bytes(), url);
-            let is_clean = !shown.contains("/s") && !shown.contains("can");
-            assert!(is_clean && shown.len() <= 256, "{before}: {shown}");
-        }
-    }
 
     /// With texts as long as they are ever stored, and as many jobs as there may be.
     #[test]

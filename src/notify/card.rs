@@ -1,0 +1,271 @@
+//! What a message says, for people: the same for all kinds of sinks that people read.
+//!
+//! Each text has a limit, and no control, invisible or direction-changing characters. Nothing is
+//! escaped here: what acts in a text differs between the sinks, and each escapes for itself.
+
+use super::deliver::Message;
+use crate::domain::incident::{CiFailure, Incident, Resolution, Severity};
+use crate::domain::notification::NotificationKind;
+use crate::domain::repo::FullName;
+use crate::domain::run::FailedJob;
+use crate::domain::text::clean;
+
+/// Longest title, in bytes.
+pub(super) const TITLE_BYTES_MAX: usize = 200;
+/// Longest text of one fact, in bytes.
+const FACT_BYTES_MAX: usize = 160;
+/// Longest name of a person or a workflow, in bytes.
+const NAME_BYTES_MAX: usize = 100;
+/// Jobs that are named.
+const JOBS_MAX: usize = 8;
+/// Longest name of a job, in bytes.
+const JOB_BYTES_MAX: usize = 60;
+/// Characters of a commit's id that are shown.
+const SHA_BYTES_MAX: usize = 8;
+/// Longest link, in bytes.
+const LINK_BYTES_MAX: usize = 2048;
+
+/// One line of a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fact {
+    /// What it is: our own word.
+    pub label: &'static str,
+    /// The text, possibly of a stranger.
+    pub value: String,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Card {
+    /// What has happened.
+    pub kind: NotificationKind,
+    /// How severe it is.
+    pub severity: Severity,
+    /// The title of the incident, possibly of a stranger.
+    pub title: String,
+    /// What is known of it, at most ten lines.
+    pub facts: Vec<Fact>,
+    /// The page of the run: http or https, and no character of it acts in any mark-up.
+    pub link: Option<String>,
+}
+
+impl Card {
+    /// The card of a message.
+    pub fn of(message: &Message) -> Self {
+        let incident = &message.incident;
+        let title = bounded(&incident.title, TITLE_BYTES_MAX);
+        Self {
+            kind: message.kind,
+            severity: incident.severity,
+            title: title.unwrap_or_else(|| "Incident".to_owned()),
+            facts: facts(message.kind, incident),
+            link: incident.ci.as_ref().and_then(link),
+        }
+    }
+
+    /// What has happened, in a word or two.
+    pub const fn status(&self) -> &'static str {
+        match self.kind {
+            NotificationKind::Opened => "Opened",
+            NotificationKind::Reopened => "Reopened",
+            NotificationKind::Worse => "More severe",
+            NotificationKind::Resolved => "Resolved",
+        }
+    }
+
+    /// A sign for it that is seen at a glance.
+    pub const fn sign(&self) -> &'static str {
+        match (self.kind, self.severity) {
+            (NotificationKind::Resolved, _) => "\u{1f7e2}",
+            (_, Severity::Warning) => "\u{1f7e1}",
+            (_, Severity::Error | Severity::Critical) => "\u{1f534}",
+        }
+    }
+
+    /// The title, shortened to so many bytes.
+    pub fn title_within(&self, bytes_max: usize) -> String {
+        bounded(&self.title, bytes_max).unwrap_or_default()
+    }
+}
+
+fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
+    let ci = incident.ci.as_ref();
+    let of_ci = |text: fn(&CiFailure) -> Option<String>| ci.and_then(text);
+    let is_resolved = kind == NotificationKind::Resolved;
+    let resolution = incident.resolution.filter(|_| is_resolved).map(resolution);
+    let repository = incident.repository.as_ref().map(FullName::as_str);
+    let lines = [
+        ("Severity", Some(incident.severity.as_str().to_owned())),
+        ("Resolution", resolution.map(str::to_owned)),
+        (
+            "Repository",
+            repository.and_then(|name| bounded(name, FACT_BYTES_MAX)),
+        ),
+        (
+            "Workflow",
+            of_ci(|ci| bounded(&ci.workflow_name, NAME_BYTES_MAX)),
+        ),
+        (
+            "Branch",
+            of_ci(|ci| bounded(ci.branch.as_deref()?, FACT_BYTES_MAX)),
+        ),
+        ("Commit", of_ci(commit)),
+        (
+            "Author",
+            of_ci(|ci| bounded(ci.author.as_deref()?, NAME_BYTES_MAX)),
+        ),
+        ("Failed jobs", of_ci(|ci| jobs(&ci.failed_jobs))),
+        ("Occurrences", Some(incident.occurrences.to_string())),
+    ];
+    let some = |(label, value): (&'static str, Option<String>)| {
+        let value = value?;
+        Some(Fact { label, value })
+    };
+    lines.into_iter().filter_map(some).collect()
+}
+
+/// The short id and the first line.
+fn commit(ci: &CiFailure) -> Option<String> {
+    let sha = clean(&ci.commit_sha, SHA_BYTES_MAX);
+    let line = ci.commit_message.as_deref();
+    let line = line.and_then(|text| text.trim_start().lines().next());
+    let line = line.and_then(|line| bounded(line, FACT_BYTES_MAX));
+    match (sha, line) {
+        (Some(sha), Some(line)) => Some(format!("{sha} {line}")),
+        (sha, line) => sha.or(line),
+    }
+}
+
+fn jobs(failed: &[FailedJob]) -> Option<String> {
+    let names = failed.iter().take(JOBS_MAX);
+    let names = names.filter_map(|job| bounded(&job.name, JOB_BYTES_MAX));
+    let names: Vec<String> = names.collect();
+    let more = failed.len().saturating_sub(JOBS_MAX);
+    let text = names.join(", ");
+    match (text.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(text),
+        (false, more) => Some(format!("{text}, and {more} more")),
+    }
+}
+
+const fn resolution(how: Resolution) -> &'static str {
+    match how {
+        Resolution::Passed(_) => "a later run passed",
+        Resolution::ByHand => "resolved by a user",
+        Resolution::Recovered => "it works again",
+        Resolution::Disconnected => "the connection was paused or disconnected",
+        Resolution::Superseded => "another incident replaces it",
+        Resolution::BranchDeleted => "the branch was deleted",
+        Resolution::TagDeleted => "the tag was deleted",
+        Resolution::PullRequestClosed => "the pull request was closed",
+        Resolution::Merged => "the pull request was merged",
+        Resolution::LeftQueue => "it left the merge queue",
+        Resolution::Mirrored => "another incident shows the same failure",
+    }
+}
+
+/// A text without hidden characters and with an ellipsis where it is cut.
+fn bounded(text: &str, bytes_max: usize) -> Option<String> {
+    const ELLIPSIS: &str = "\u{2026}";
+    // One more byte is enough to see that something is left; a character has at most four.
+    let whole = clean(text, bytes_max + 4)?;
+    if whole.len() <= bytes_max {
+        return Some(whole);
+    }
+    let cut = clean(&whole, bytes_max - ELLIPSIS.len())?;
+    Some(cut + ELLIPSIS)
+}
+
+/// The page of the run, as it is stored, if it can stand in any mark-up as it is.
+fn link(ci: &CiFailure) -> Option<String> {
+    let text = ci.url.as_deref().filter(|it| it.len() <= LINK_BYTES_MAX)?;
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"<>\"'`\\^{}|()[]*".contains(&byte);
+    let url = url::Url::parse(text).ok()?;
+    let is_web = ["http", "https"].contains(&url.scheme()) && url.has_host();
+    let is_open = url.username().is_empty() && url.password().is_none();
+    (is_web && is_open && text.bytes().all(is_plain)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::samples::{message, resolved};
+    use super::*;
+
+    #[test]
+    fn a_card_says_what_is_known_in_a_fixed_order() {
+        let card = Card::of(&message());
+        let lines: Vec<String> = card
+            .facts
+            .iter()
+            .map(|fact| format!("{}: {}", fact.label, fact.value))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "Severity: error",
+                "Repository: octo/app",
+                "Workflow: build",
+                "Branch: main",
+                "Commit: 0123abcd Add the cache",
+                "Author: ann",
+                "Failed jobs: test (linux), lint",
+                "Occurrences: 2",
+            ]
+        );
+        assert_eq!(card.status(), "Opened");
+        let card = Card::of(&resolved());
+        let found = card.facts.iter().find(|fact| fact.label == "Resolution");
+        assert_eq!(found.unwrap().value, "a later run passed");
+        assert_eq!(card.status(), "Resolved");
+    }
+
+    #[test]
+    fn only_web_addresses_that_stand_in_any_mark_up_are_links() {
+        let mut message = message();
+        let mut linked = |text: &str| {
+            message.incident.ci.as_mut().unwrap().url = Some(text.to_owned());
+            Card::of(&message).link
+        };
+        for text in [
+            "https://github.com/octo/app/actions/runs/1",
+            "http://gitlab.internal:8080/g/s_b/-/pipelines/7?x=1&y=%20",
+        ] {
+            assert_eq!(linked(text).as_deref(), Some(text));
+        }
+        let long = format!("https://h.example/{}", "x".repeat(LINK_BYTES_MAX));
+        for text in [
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "//h.example/x",
+            "https://ann:key@h.example/x",
+            "https://h.example/a|b",
+            "https://h.example/a>b",
+            "https://h.example/a)b",
+            "https://h.example/a]b",
+            "https://h.example/a\"b",
+            "https://h.example/a b",
+            "https://h.example/a\nb",
+            "https://h.example/\u{202e}b",
+            &long,
+            "",
+        ] {
+            assert_eq!(linked(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_with_an_ellipsis_and_many_jobs_are_counted() {
+        assert_eq!(bounded("abcdef", 6).as_deref(), Some("abcdef"));
+        assert_eq!(bounded("abcdefg", 6).as_deref(), Some("abc\u{2026}"));
+        let accents = "\u{e9}".repeat(9);
+        assert_eq!(bounded(&accents, 6).as_deref(), Some("\u{e9}\u{2026}"));
+        assert_eq!(bounded("\u{202e}\u{0} ", 6), None);
+        let job = |n| crate::domain::samples::failed_job(n, "test", "");
+        let many: Vec<FailedJob> = (0..500).map(job).collect();
+        let text = jobs(&many).unwrap();
+        assert!(text.ends_with("test, test, and 492 more"), "{text}");
+        assert_eq!(jobs(&[]), None);
+    }
+}

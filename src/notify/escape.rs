@@ -1,0 +1,66 @@
+//! Texts of strangers, made harmless where the mark-up of a sink has no way to quote them.
+
+/// An invisible character of no width that ends a word.
+pub(super) const BREAK: char = '\u{200b}';
+
+/// A text in which no client finds an address, a host name, a mention or the name of an emoji: a
+/// [`BREAK`] follows what begins one. Two characters become three at most, and two bytes five.
+pub(super) fn unlinked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut characters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = characters.next() {
+        out.push(c);
+        let next = characters.peek().copied().unwrap_or(' ');
+        let acts = match c {
+            '@' | ':' | '#' | '<' => !next.is_whitespace() && next != c,
+            '.' => before.is_alphanumeric() && next.is_alphanumeric(),
+            _ => false,
+        };
+        if acts {
+            out.push(BREAK);
+        }
+        before = c;
+    }
+    out
+}
+
+/// A text with a backslash before each of these characters.
+pub(super) fn backslashed(text: &str, special: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for c in text.chars() {
+        if special.contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_a_link_or_a_mention_is_broken_and_the_rest_stays() {
+        for (text, expected) in [
+            ("fix: a thing", "fix: a thing"),
+            ("https://evil.example", "https:|//evil.|example"),
+            ("www.evil.example", "www.|evil.|example"),
+            ("@here a@b", "@|here a@|b"),
+            ("::: @@ @", "::: @@ @"),
+            ("std::vec", "std::|vec"),
+            ("mailto:a", "mailto:|a"),
+            ("v1.2, done.", "v1.|2, done."),
+            ("<at> << <<b>", "<|at> << <<|b>"),
+            ("#12 c#", "#|12 c#"),
+        ] {
+            assert_eq!(unlinked(text), expected.replace('|', "\u{200b}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_special_character_has_a_backslash() {
+        assert_eq!(backslashed("a*b\\_c", "\\*_"), "a\\*b\\\\\\_c");
+    }
+}

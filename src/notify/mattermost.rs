@@ -1,0 +1,98 @@
+//! Mattermost, by incoming webhooks:
+//! <https://developers.mattermost.com/integrate/webhooks/incoming/>.
+//!
+//! The answer names no message, so each message is a new one. Texts of strangers stand in code
+//! spans: there the server finds no mentions and no mark-up. It translates the forms of Slack
+//! before that, so these are broken, too.
+
+use super::card::{Card, Fact};
+use super::deliver::{Message, Receipt};
+use super::escape::unlinked;
+use super::outbound::{Outbound, Request};
+use super::verdict::{Said, posted};
+use crate::domain::sink::DisableReason;
+use reqwest::Method;
+use serde_json::json;
+
+/// A code span of a text. Nothing but a backtick ends it.
+fn code(text: &str) -> String {
+    format!("`{}`", unlinked(&text.replace('`', "'")))
+}
+
+fn line(fact: &Fact) -> String {
+    format!("\n{}: {}", fact.label, code(&fact.value))
+}
+
+/// The message has far fewer characters than the 16,383 above which the server splits it.
+pub(super) fn request(message: &Message) -> Request {
+    let card = Card::of(message);
+    let title = code(&card.title);
+    let mut text = format!("{} **{}:** {title}", card.sign(), card.status());
+    text.extend(card.facts.iter().map(line));
+    if let Some(link) = &card.link {
+        text.push_str("\n[Open the run](");
+        text.push_str(link);
+        text.push(')');
+    }
+    Request::json(Method::POST, &json!({ "text": text }))
+}
+
+/// What an answer means: errors have an `id`, from `HandleIncomingWebhook` of the server.
+fn receipt(said: &Said, tries: u32) -> Receipt {
+    let id = said.text_of("id").unwrap_or_default();
+    match (said.status, id.as_str()) {
+        // Of a hook that was deleted, and of a database that does not answer.
+        (400, "web.incoming_webhook.invalid.app_error") => {
+            said.refused(DisableReason::NotFound, tries)
+        }
+        (_, "web.incoming_webhook.channel.app_error") => said.disables(DisableReason::NotFound),
+        (
+            _,
+            "web.incoming_webhook.disabled.app_error"
+            | "web.incoming_webhook.permissions.app_error"
+            | "web.incoming_webhook.channel_locked.app_error",
+        ) => said.disables(DisableReason::Refused),
+        (400 | 413, _) => said.rejected(),
+        _ => said.usual(tries),
+    }
+}
+
+pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    posted(outbound, plain, request(message), message.tries, receipt).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdict::tests::{name, said};
+    use super::receipt;
+
+    #[test]
+    fn each_answer_of_mattermost_has_a_receipt() {
+        const INVALID: &str = r#"{"id":"web.incoming_webhook.invalid.app_error"}"#;
+        const PARSE: &str = r#"{"id":"web.incoming_webhook.parse.app_error"}"#;
+        const CHANNEL: &str = r#"{"id":"web.incoming_webhook.channel.app_error"}"#;
+        const OFF: &str = r#"{"id":"web.incoming_webhook.disabled.app_error"}"#;
+        const LOCKED: &str = r#"{"id":"web.incoming_webhook.channel_locked.app_error"}"#;
+        for (status, body, tries, expected) in [
+            (200, "ok", 1, "accepted"),
+            (400, INVALID, 1, "later: None"),
+            (400, INVALID, 3, "disabled: not_found"),
+            (400, PARSE, 1, "rejected"),
+            (400, "", 1, "rejected"),
+            (403, LOCKED, 1, "disabled: refused"),
+            (403, "", 1, "later: None"),
+            (403, "", 3, "disabled: refused"),
+            (404, CHANNEL, 1, "disabled: not_found"),
+            (404, "", 1, "later: None"),
+            (410, "", 1, "disabled: gone"),
+            (413, "", 1, "rejected"),
+            (429, "", 1, "later: Some(7s)"),
+            (500, "", 9, "later: None"),
+            (501, OFF, 1, "disabled: refused"),
+            (502, "", 9, "later: None"),
+        ] {
+            let found = name(&receipt(&said(status, body), tries));
+            assert_eq!(found, expected, "{status} {body} {tries}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Slack, by incoming webhooks
+//! (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>).
+//!
+//! The answer names no message, so each message is a new one. Texts of strangers stand in
+//! `plain_text` elements only, because `mrkdwn` cannot escape all that acts in it.
+
+use super::card::{Card, Fact};
+use super::deliver::{Message, Receipt};
+use super::escape::unlinked;
+use super::outbound::{Outbound, Request};
+use super::verdict::{Said, posted};
+use crate::domain::sink::DisableReason;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Longest title: a header block has at most 150 characters, and two may become three.
+/// <https://docs.slack.dev/reference/block-kit/blocks/header-block>
+const TITLE_BYTES_MAX: usize = 85;
+
+/// Only these three characters are escaped in `text`.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;");
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn plain(text: &str) -> Value {
+    json!({ "type": "plain_text", "text": unlinked(text), "emoji": false })
+}
+
+fn field(fact: &Fact) -> Value {
+    plain(&format!("{}: {}", fact.label, fact.value))
+}
+
+pub(super) fn request(message: &Message) -> Request {
+    let card = Card::of(message);
+    let headline = |title: &str| format!("{} {}: {title}", card.sign(), card.status());
+    let fields: Vec<Value> = card.facts.iter().map(field).collect();
+    let mut blocks = vec![
+        json!({ "type": "header", "text": plain(&headline(&card.title_within(TITLE_BYTES_MAX))) }),
+        json!({ "type": "section", "fields": fields }),
+    ];
+    if let Some(link) = &card.link {
+        let link = format!("<{}|Open the run>", escaped(link));
+        let text = json!({ "type": "mrkdwn", "text": link });
+        blocks.push(json!({ "type": "context", "elements": [text] }));
+    }
+    // For notifications and for clients that show no blocks.
+    let text = escaped(&unlinked(&headline(&card.title)));
+    Request::json(
+        Method::POST,
+        &json!({
+            "text": text,
+            "mrkdwn": false,
+            "unfurl_links": false,
+            "unfurl_media": false,
+            "blocks": blocks,
+        }),
+    )
+}
+
+/// What an answer means. Errors are words in the body; the same status without such a word is not
+/// Slack's answer, but that of a proxy.
+fn receipt(said: &Said, tries: u32) -> Receipt {
+    let word = str::from_utf8(&said.body).unwrap_or_default().trim();
+    match (said.status, word) {
+        (200, _) => Receipt::Accepted { message: None },
+        (
+            _,
+            "no_service" | "no_service_id" | "no_active_hooks" | "no_team" | "channel_not_found",
+        ) => said.disables(DisableReason::NotFound),
+        (410, _) | (_, "channel_is_archived" | "team_disabled") => {
+            said.disables(DisableReason::Gone)
+        }
+        (_, "invalid_token" | "action_prohibited" | "posting_to_general_channel_denied") => {
+            said.disables(DisableReason::Refused)
+        }
+        (400 | 413, _) => said.rejected(),
+        _ => said.usual(tries),
+    }
+}
+
+pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    posted(outbound, plain, request(message), message.tries, receipt).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdict::tests::{name, said};
+    use super::receipt;
+
+    #[test]
+    fn each_answer_of_slack_has_a_receipt() {
+        for (status, body, tries, expected) in [
+            (200, "ok", 1, "accepted"),
+            (400, "invalid_payload", 1, "rejected"),
+            (400, "user_not_found", 1, "rejected"),
+            (400, "invalid_token", 1, "disabled: refused"),
+            (403, "action_prohibited", 1, "disabled: refused"),
+            (403, "invalid_token", 1, "disabled: refused"),
+            (403, "<html>blocked</html>", 1, "later: None"),
+            (403, "<html>blocked</html>", 3, "disabled: refused"),
+            (404, "channel_not_found", 1, "disabled: not_found"),
+            (404, "no_service", 1, "disabled: not_found"),
+            (404, "no_team", 1, "disabled: not_found"),
+            (403, "team_disabled", 1, "disabled: gone"),
+            (404, "<html>no route</html>", 1, "later: None"),
+            (404, "<html>no route</html>", 3, "disabled: not_found"),
+            (410, "channel_is_archived", 1, "disabled: gone"),
+            (413, "", 1, "rejected"),
+            (429, "", 1, "later: Some(7s)"),
+            (500, "rollup_error", 9, "later: None"),
+            (503, "", 1, "later: Some(7s)"),
+            (302, "", 1, "later: None"),
+        ] {
+            let found = name(&receipt(&said(status, body), tries));
+            assert_eq!(found, expected, "{status} {body} {tries}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What is stored, encrypted, of a sink: its address and its keys. All kinds have the same form.
+
+use super::{Destination, clean};
+use super::deliver::{Prepared, Receipt, Unfit, Wish};
+use super::outbound::Outbound;
+use crate::domain::sink::DisableReason;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// The address and the keys of a sink. Cannot be printed.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub(super) struct Stored {
+    /// The address, as it was entered.
+    pub url: String,
+    /// The keys; what they are for depends on the kind.
+    pub secrets: Vec<String>,
+}
+
+impl Stored {
+    /// Reads what is stored. If it cannot be read, that disables the sink.
+    pub fn read(plain: &[u8]) -> Result<Self, Receipt> {
+        serde_json::from_slice(plain).map_err(|_| sealed())
+    }
+
+    /// What a wish comes to when this is stored.
+    pub fn prepared(&self, destination: &Destination) -> Prepared {
+        let plain = serde_json::to_vec(self).expect("texts are JSON");
+        Prepared {
+            host: destination.place(),
+            plain: plain.into(),
+            generated: None,
+        }
+    }
+
+    /// The address to call. If it may not be called, that disables the sink.
+    pub fn destination(&self, outbound: &Outbound) -> Result<Destination, Receipt> {
+        address(outbound, &self.url)
+    }
+
+    /// What is stored, and the address to call.
+    pub fn aimed(outbound: &Outbound, plain: &[u8]) -> Result<(Destination, Self), Receipt> {
+        let stored = Self::read(plain)?;
+        Ok((stored.destination(outbound)?, stored))
+    }
+
+    /// What an answer says, for people. It is cut last: a part of a secret would not be recognised.
+    pub fn shown(&self, body: &[u8]) -> String {
+        clean(self.hide(&String::from_utf8_lossy(body)).as_bytes())
+    }
+
+    /// A text without the secret parts of the address and without the keys: some servers repeat
+    /// what they were called with.
+    pub fn hide(&self, text: &str) -> String {
+        /// A shorter part of a path is hardly a secret, and may be a word of the text.
+        const PART_BYTES_MIN: usize = 6;
+        let rest = self.url.split_once("://").map_or(&*self.url, |(_, it)| it);
+        let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
+        let parts = path.split(['/', '?', '&', '=', ';', ',']);
+        let keys = self.secrets.iter().map(String::as_str);
+        let parts = parts.chain(keys);
+        let parts = parts.filter(|part| part.len() >= PART_BYTES_MIN);
+        let mut secrets: Vec<&str> = std::iter::once(path).chain(parts).collect();
+        secrets.retain(|secret| secret.len() > 1);
+        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let cut = |text: String, secret: &str| text.replace(secret, "(hidden)");
+        secrets.into_iter().fold(text.to_owned(), cut)
+    }
+}
+
+/// What is stored cannot be read.
+pub(super) fn sealed() -> Receipt {
+    Receipt::Disabled {
+        reason: DisableReason::Sealed,
+        why: "The stored address cannot be read. Enter it again.".to_owned(),
+    }
+}
+
+/// An address to call. If it may not be called, that disables the sink.
+pub(super) fn address(outbound: &Outbound, url: &str) -> Result<Destination, Receipt> {
+    Destination::parse(url, outbound.allowed()).map_err(|error| Receipt::Disabled {
+        reason: DisableReason::AddressRefused,
+        why: error.to_string(),
+    })
+}
+
+pub(super) fn unfit(field: &'static str, why: impl Into<String>) -> Unfit {
+    let why = why.into();
+    Unfit { field, why }
+}
+
+/// The address that a user has entered, and what it leads to.
+pub(super) fn entered(outbound: &Outbound, wish: &Wish) -> Result<(String, Destination), Unfit> {
+    let url = wish.url.as_deref().unwrap_or_default().trim();
+    if url.is_empty() {
+        let why = "enter the address that is called; with a new key, enter it again";
+        return Err(unfit("url", why));
+    }
+    let destination = Destination::parse(url, outbound.allowed());
+    let destination = destination.map_err(|error| unfit("url", error.to_string()))?;
+    Ok((url.to_owned(), destination))
+}
+
+/// For kinds whose address is the only secret.
+pub(super) fn only_address(outbound: &Outbound, wish: &Wish) -> Result<Prepared, Unfit> {
+    let (url, destination) = entered(outbound, wish)?;
+    if wish.secret.is_some() {
+        let why = "this kind of sink has no key: its address is enough. Leave it out";
+        return Err(unfit("secret", why));
+    }
+    let secrets = Vec::new();
+    Ok(Stored { url, secrets }.prepared(&destination))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_repeats_the_address_or_a_key_does_not_show_it() {
+        let stored = |url: &str| Stored {
+            url: url.to_owned(),
+            secrets: vec!["canary-secret".to_owned()],
+        };
+        let url = "https://hooks.example/services/T0/canary-key?token=canary-token";
+        for text in [
+            "Cannot POST /services/T0/canary-key?token=canary-token",
+            "no route for canary-key",
+            "bad token=canary-token",
+            "bad key canary-secret",
+        ] {
+            let shown = stored(url).hide(text);
+            assert!(!shown.contains("canary"), "{shown}");
+            assert!(shown.contains("(hidden)"), "{shown}");
+        }
+        assert_eq!(stored(url).hide("not today"), "not today");
+        let short = stored("https://hooks.example/");
+        assert_eq!(short.hide("a / b"), "a / b");
+        assert_eq!(stored("https://hooks.example").hide("text"), "text");
+    }
+
+    /// Where a long text is cut, a part of a secret is not recognised any more.
+    #[test]
+    fn an_answer_that_repeats_the_address_at_its_end_does_not_show_a_part_of_it() {
+        let stored = Stored {
+            url: "https://hooks.example/services/T0/canary-key?token=canary-token".to_owned(),
+            secrets: Vec::new(),
+        };
+        for before in (0..300).chain([4_080, 4_090]) {
+            let body = "x".repeat(before) + "/services/T0/canary-key?token=canary-token";
+            let shown = stored.shown(body.as_bytes());
+            let is_clean = !shown.contains("/s") && !shown.contains("can");
+            assert!(is_clean && shown.len() <= 256, "{before}: {shown}");
+        }
+    }
+}

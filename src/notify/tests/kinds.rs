@@ -1,0 +1,163 @@
+//! Each kind of sink over a real connection: where it calls, with which key, and how often.
+
+use super::samples::{closed, message, resolved};
+use super::server::Server;
+use super::*;
+use crate::domain::id::Entropy;
+use crate::domain::sink::{DisableReason, SinkKind};
+
+struct Fixed;
+
+impl Entropy for Fixed {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+/// Prepares a sink at this server and sends it a message. Returns the receipt and the requests.
+async fn sent(
+    server: &Server,
+    kind: SinkKind,
+    path: &str,
+    secret: Option<&str>,
+    message: &Message,
+) -> (Receipt, Vec<String>) {
+    let allowed = list(&[&format!("127.0.0.1:{}", server.port())]);
+    let sinks = Sinks::new(outbound(&allowed, &Arc::new(Zone::default())));
+    let wish = Wish {
+        url: Some(format!("http://127.0.0.1:{}{path}", server.port())),
+        secret: secret.map(str::to_owned),
+    };
+    let prepared = sinks.prepare(kind, &wish, &Fixed).unwrap();
+    assert!(prepared.generated.is_none(), "{}", kind.as_str());
+    let plain = prepared.plain;
+    let receipt = sinks.deliver(&Target { kind, plain }, message).await;
+    (receipt, server.seen())
+}
+
+fn first_line(request: &str) -> &str {
+    request.lines().next().unwrap()
+}
+
+#[tokio::test]
+async fn slack_and_mattermost_are_called_at_their_address_as_it_is() {
+    for (kind, path) in [
+        (SinkKind::Slack, "/services/T0/B0/canary"),
+        (SinkKind::Mattermost, "/hooks/canary"),
+    ] {
+        let server = Server::answering(200, "", "ok").await;
+        let (receipt, seen) = sent(&server, kind, path, None, &message()).await;
+        assert_eq!(receipt, Receipt::Accepted { message: None });
+        assert_eq!(first_line(&seen[0]), format!("POST {path} HTTP/1.1"));
+        assert!(
+            seen[0].contains("content-type: application/json\r\n"),
+            "{}",
+            seen[0]
+        );
+    }
+}
+
+#[tokio::test]
+async fn discord_changes_its_message_and_a_short_new_one_is_seen() {
+    let server = Server::answering(200, "", "{\"id\":\"77\"}").await;
+    let path = "/api/webhooks/1/canary?thread_id=5";
+    let (receipt, seen) = sent(&server, SinkKind::Discord, path, None, &message()).await;
+    assert_eq!(
+        receipt,
+        Receipt::Accepted {
+            message: Some("77".to_owned())
+        }
+    );
+    let new = "POST /api/webhooks/1/canary?thread_id=5&wait=true HTTP/1.1";
+    assert_eq!(first_line(&seen[0]), new);
+    let (receipt, seen) = sent(&server, SinkKind::Discord, path, None, &resolved()).await;
+    // Later changes are of the first one.
+    assert_eq!(
+        receipt,
+        Receipt::Accepted {
+            message: Some("1234".to_owned())
+        }
+    );
+    let change = "PATCH /api/webhooks/1/canary/messages/1234?thread_id=5 HTTP/1.1";
+    assert_eq!([first_line(&seen[1]), first_line(&seen[2])], [change, new]);
+    assert!(
+        seen[1].contains("Severity") && !seen[2].contains("Severity"),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn discord_gets_a_whole_message_where_the_first_one_was_deleted() {
+    let unknown = "{\"message\":\"Unknown Message\",\"code\":10008}";
+    let server = Server::answering(404, "", unknown).await;
+    let path = "/api/webhooks/1/canary";
+    let (receipt, seen) = sent(&server, SinkKind::Discord, path, None, &resolved()).await;
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(
+        seen[1].starts_with("POST ") && seen[1].contains("Severity"),
+        "{seen:?}"
+    );
+    assert!(matches!(receipt, Receipt::Disabled { .. }), "{receipt:?}");
+    // A webhook that is gone is not called a second time.
+    let gone = Server::answering(404, "", "{\"code\":10015}").await;
+    let (receipt, seen) = sent(&gone, SinkKind::Discord, path, None, &resolved()).await;
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let Receipt::Disabled { reason, .. } = receipt else {
+        panic!("{receipt:?}");
+    };
+    assert_eq!(reason, DisableReason::NotFound);
+}
+
+#[tokio::test]
+async fn an_id_that_discord_cannot_have_given_is_not_called() {
+    let server = Server::answering(200, "", "{\"id\":\"77\"}").await;
+    let strange = Message {
+        shown_as: Some("../../other".to_owned()),
+        ..resolved()
+    };
+    let path = "/api/webhooks/1/canary";
+    let (_, seen) = sent(&server, SinkKind::Discord, path, None, &strange).await;
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(
+        seen[0].starts_with("POST /api/webhooks/1/canary?wait=true "),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn a_key_is_refused_where_the_address_is_all_there_is() {
+    let sinks = Sinks::new(closed());
+    let wish = |secret: Option<&str>| Wish {
+        url: Some("https://hooks.example/canary".to_owned()),
+        secret: secret.map(str::to_owned),
+    };
+    for kind in [SinkKind::Slack, SinkKind::Mattermost, SinkKind::Discord] {
+        let prepared = sinks.prepare(kind, &wish(None), &Fixed).unwrap();
+        assert_eq!(
+            (prepared.host.as_str(), prepared.generated),
+            ("hooks.example", None)
+        );
+        let why = sinks.prepare(kind, &wish(Some("key")), &Fixed).unwrap_err();
+        assert_eq!(why.field, "secret");
+        assert!(why.to_string().contains("has no key"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_or_called_disables_a_sink_of_any_kind() {
+    let sinks = Sinks::new(closed());
+    for kind in SinkKind::ALL {
+        let inside = br#"{"url":"https://10.0.0.1/topic","secrets":[]}"#;
+        for (plain, expected) in [
+            (&b"no JSON"[..], DisableReason::Sealed),
+            (&inside[..], DisableReason::AddressRefused),
+        ] {
+            let plain = plain.to_vec().into();
+            let receipt = sinks.deliver(&Target { kind, plain }, &message()).await;
+            let Receipt::Disabled { reason, .. } = receipt else {
+                panic!("{} {receipt:?}", kind.as_str());
+            };
+            assert_eq!(reason, expected, "{}", kind.as_str());
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What each kind of sink is sent, as files to read: `tests/fixtures/messages`.
+//! `UPDATE_MESSAGES=1` writes them.
+
+use super::samples::{message, resolved};
+use crate::domain::sink::SinkKind;
+use crate::notify::deliver::Message;
+use crate::notify::outbound::Request;
+use crate::notify::{discord, mattermost, slack};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The requests for a message, in order. None for webhooks, which are for programs.
+pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
+    match kind {
+        SinkKind::Webhook => Vec::new(),
+        SinkKind::Slack => vec![slack::request(message)],
+        SinkKind::Mattermost => vec![mattermost::request(message)],
+        SinkKind::Discord => match &message.shown_as {
+            None => vec![discord::whole(message)],
+            Some(id) => vec![discord::change(message, id), discord::note(message)],
+        },
+    }
+}
+
+pub(super) fn body(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+fn shown(kind: SinkKind, message: &Message) -> String {
+    let requests = requests(kind, message);
+    let requests = requests.iter().map(|request| {
+        let query: Vec<String> = request
+            .query
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        json!({
+            "method": request.method.as_str(),
+            "path": request.segments.join("/"),
+            "query": query.join("&"),
+            "body": body(request),
+        })
+    });
+    let requests: Vec<Value> = requests.collect();
+    serde_json::to_string_pretty(&requests).unwrap() + "\n"
+}
+
+#[test]
+fn each_kind_sends_the_message_of_its_file() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/messages");
+    let mut other = String::new();
+    for kind in SinkKind::ALL {
+        for (name, message) in [("opened", message()), ("resolved", resolved())] {
+            let actual = shown(kind, &message);
+            let file = format!("{}-{name}.json", kind.as_str());
+            if std::env::var_os("UPDATE_MESSAGES").is_some() && kind != SinkKind::Webhook {
+                std::fs::write(folder.join(&file), &actual).unwrap();
+            }
+            let expected = std::fs::read_to_string(folder.join(&file)).unwrap_or_default();
+            if actual != expected && kind != SinkKind::Webhook {
+                other = format!("{other}=== {file}\n{actual}");
+            }
+        }
+    }
+    assert!(other.is_empty(), "these files should read\n{other}");
+}

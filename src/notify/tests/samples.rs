@@ -1,0 +1,68 @@
+//! Messages for the tests of all kinds.
+
+use super::super::deliver::Message;
+use super::{Zone, outbound};
+use crate::domain::id::{ConnectionId, IncidentId, NotificationId, RunId};
+use crate::domain::incident::{Incident, IncidentStatus, Resolution};
+use crate::domain::net::allowed::Allowed;
+use crate::domain::notification::NotificationKind;
+use crate::domain::samples::{ci_failure, failed_job, incident};
+use crate::domain::time::Timestamp;
+use crate::notify::Outbound;
+use std::sync::Arc;
+
+/// One that calls nothing that is not of the internet, and finds no name.
+pub(in crate::notify) fn closed() -> Outbound {
+    outbound(&Allowed::default(), &Arc::new(Zone::default()))
+}
+
+/// An incident about failing CI.
+fn failing() -> Incident {
+    let connection = ConnectionId::from_u128(2);
+    let mut ci = ci_failure(RunId::from_u128(3), connection);
+    ci.workflow_name = "build".to_owned();
+    ci.commit_sha = "0123abcd".repeat(5);
+    ci.commit_message = Some("Add the cache\n\nIt was slow.".to_owned());
+    ci.author = Some("ann".to_owned());
+    ci.url = Some("https://github.com/octo/app/actions/runs/9001".to_owned());
+    ci.failed_jobs = vec![
+        failed_job(1, "test (linux)", "failure"),
+        failed_job(2, "lint", "failure"),
+    ];
+    Incident {
+        title: "CI failed: build on main".to_owned(),
+        repository: "octo/app".parse().ok(),
+        ci: Some(ci),
+        occurrences: 2,
+        ..incident(IncidentId::from_u128(1), connection)
+    }
+}
+
+/// An incident is opened.
+pub(in crate::notify) fn message() -> Message {
+    Message {
+        id: NotificationId::from_u128(5),
+        kind: NotificationKind::Opened,
+        incident: failing(),
+        episode: 1,
+        tries: 1,
+        at: Timestamp(0),
+        shown_as: None,
+    }
+}
+
+/// It is resolved, and the sink shows it.
+pub(in crate::notify) fn resolved() -> Message {
+    let incident = Incident {
+        status: IncidentStatus::Resolved,
+        resolved_at: Some(Timestamp(60_000)),
+        resolution: Some(Resolution::Passed(RunId::from_u128(4))),
+        ..failing()
+    };
+    Message {
+        kind: NotificationKind::Resolved,
+        incident,
+        shown_as: Some("1234".to_owned()),
+        ..message()
+    }
+}
