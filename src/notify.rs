@@ -26,6 +26,7 @@ pub mod signature;
 mod sinks;
 mod slack;
 mod stored;
+mod teams;
 #[cfg(test)]
 mod tests;
 mod verdict;

@@ -20,6 +20,8 @@ named! {
         Mattermost = "mattermost",
         /// Discord, by a webhook.
         Discord = "discord",
+        /// Microsoft Teams, by a workflow.
+        Teams = "teams",
     }
 }
 

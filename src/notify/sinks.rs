@@ -3,7 +3,7 @@
 use super::deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
 use super::outbound::Outbound;
 use super::stored::only_address;
-use super::{discord, mattermost, slack, webhook};
+use super::{discord, mattermost, slack, teams, webhook};
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
 use futures_util::future::BoxFuture;
@@ -33,6 +33,7 @@ impl Deliver for Sinks {
             SinkKind::Slack | SinkKind::Mattermost | SinkKind::Discord => {
                 only_address(&self.outbound, wish)
             }
+            SinkKind::Teams => teams::prepare(&self.outbound, wish),
         }
     }
 
@@ -43,6 +44,7 @@ impl Deliver for Sinks {
             SinkKind::Slack => Box::pin(slack::deliver(outbound, plain, message)),
             SinkKind::Mattermost => Box::pin(mattermost::deliver(outbound, plain, message)),
             SinkKind::Discord => Box::pin(discord::deliver(outbound, plain, message)),
+            SinkKind::Teams => Box::pin(teams::deliver(outbound, plain, message)),
         }
     }
 }

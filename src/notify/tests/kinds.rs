@@ -40,10 +40,14 @@ fn first_line(request: &str) -> &str {
 }
 
 #[tokio::test]
-async fn slack_and_mattermost_are_called_at_their_address_as_it_is() {
+async fn slack_mattermost_and_teams_are_called_at_their_address_as_it_is() {
     for (kind, path) in [
         (SinkKind::Slack, "/services/T0/B0/canary"),
         (SinkKind::Mattermost, "/hooks/canary"),
+        (
+            SinkKind::Teams,
+            "/workflows/x/run?api-version=1&sp=%2Ftriggers&sig=a_b-c",
+        ),
     ] {
         let server = Server::answering(200, "", "ok").await;
         let (receipt, seen) = sent(&server, kind, path, None, &message()).await;
@@ -131,7 +135,12 @@ fn a_key_is_refused_where_the_address_is_all_there_is() {
         url: Some("https://hooks.example/canary".to_owned()),
         secret: secret.map(str::to_owned),
     };
-    for kind in [SinkKind::Slack, SinkKind::Mattermost, SinkKind::Discord] {
+    for kind in [
+        SinkKind::Slack,
+        SinkKind::Mattermost,
+        SinkKind::Discord,
+        SinkKind::Teams,
+    ] {
         let prepared = sinks.prepare(kind, &wish(None), &Fixed).unwrap();
         assert_eq!(
             (prepared.host.as_str(), prepared.generated),

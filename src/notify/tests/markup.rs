@@ -195,11 +195,31 @@ fn discord(body: &Value) -> Checked {
     Ok(())
 }
 
+fn teams(body: &Value) -> Checked {
+    ensure(body.to_string().len() <= 18_000, "too long")?;
+    let card = &body["attachments"][0]["content"];
+    for (number, block) in card["body"].as_array().unwrap().iter().enumerate() {
+        ensure(block["type"] == "TextBlock", "another block")?;
+        let text = block["text"].as_str().unwrap();
+        let value = match number {
+            0 => title_of(text)?,
+            _ => value_of(text, "**", ":** ")?,
+        };
+        plain(&value.replace('\\', ""))?;
+        ensure(!value.contains("{{"), "a function")?;
+        backslashed(value, "\\[]()*_`")?;
+    }
+    Ok(())
+}
+
 fn checked(kind: SinkKind, body: &Value) -> Checked {
     let mut all = Vec::new();
     texts_of(body, &mut all);
     let links = all.iter().filter(|text| text.starts_with("http"));
-    let is_ours = |text: &&&str| text.starts_with("https://github.com/octo/app/actions/runs/");
+    let is_ours = |text: &&&str| {
+        text.starts_with("https://github.com/octo/app/actions/runs/")
+            || text.starts_with("http://adaptivecards.io/")
+    };
     ensure(
         links.clone().count() == links.filter(is_ours).count(),
         "another link",
@@ -209,6 +229,7 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
         SinkKind::Slack => slack(body),
         SinkKind::Mattermost => mattermost(body),
         SinkKind::Discord => discord(body),
+        SinkKind::Teams => teams(body),
     }
 }
 
@@ -292,6 +313,7 @@ fn the_parsers_see_what_acts() {
             SinkKind::Discord,
             &["*x*", "[x](y)", "\\", "||x||", "`x`", "<t:0:R>"],
         ),
+        (SinkKind::Teams, &["*x*", "[x](y)", "_x_", "{{DATE(x)}}"]),
     ] {
         for text in own.iter().chain(&everywhere) {
             let request = &requests(kind, &message)[0];
