@@ -20,6 +20,7 @@ mod fault;
 mod host;
 mod mattermost;
 mod names;
+mod ntfy;
 mod outbound;
 mod proxy;
 pub mod signature;

@@ -80,7 +80,8 @@ pub(super) struct Target {
     /// Read the address from this file.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Read the key that signs from this file. One is generated and printed when left out.
+    /// Read the key from this file: the one that signs what a `webhook` is sent (generated and
+    /// printed when left out), or the token for `ntfy`.
     #[arg(long, value_name = "FILE")]
     secret_from: Option<PathBuf>,
 }

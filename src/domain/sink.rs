@@ -22,6 +22,8 @@ named! {
         Discord = "discord",
         /// Microsoft Teams, by a workflow.
         Teams = "teams",
+        /// A topic of ntfy.
+        Ntfy = "ntfy",
     }
 }
 

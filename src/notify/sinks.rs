@@ -3,7 +3,7 @@
 use super::deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
 use super::outbound::Outbound;
 use super::stored::only_address;
-use super::{discord, mattermost, slack, teams, webhook};
+use super::{discord, mattermost, ntfy, slack, teams, webhook};
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
 use futures_util::future::BoxFuture;
@@ -34,6 +34,7 @@ impl Deliver for Sinks {
                 only_address(&self.outbound, wish)
             }
             SinkKind::Teams => teams::prepare(&self.outbound, wish),
+            SinkKind::Ntfy => ntfy::prepare(&self.outbound, wish),
         }
     }
 
@@ -45,6 +46,7 @@ impl Deliver for Sinks {
             SinkKind::Mattermost => Box::pin(mattermost::deliver(outbound, plain, message)),
             SinkKind::Discord => Box::pin(discord::deliver(outbound, plain, message)),
             SinkKind::Teams => Box::pin(teams::deliver(outbound, plain, message)),
+            SinkKind::Ntfy => Box::pin(ntfy::deliver(outbound, plain, message)),
         }
     }
 }

@@ -5,7 +5,10 @@ use super::deliver::{Prepared, Receipt, Unfit, Wish};
 use super::outbound::Outbound;
 use crate::domain::sink::DisableReason;
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// Longest token that is accepted, in bytes: those of ntfy and Gotify have fewer than 40.
+const TOKEN_BYTES_MAX: usize = 512;
 
 /// The address and the keys of a sink. Cannot be printed.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -111,6 +114,19 @@ pub(super) fn only_address(outbound: &Outbound, wish: &Wish) -> Result<Prepared,
     Ok(Stored { url, secrets }.prepared(&destination))
 }
 
+/// The token that a user has entered, if any. It is sent in a header.
+pub(super) fn token(wish: &Wish) -> Result<Option<Zeroizing<String>>, Unfit> {
+    let Some(token) = wish.secret.as_deref().map(str::trim) else {
+        return Ok(None);
+    };
+    let is_fit = (1..=TOKEN_BYTES_MAX).contains(&token.len());
+    if is_fit && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Some(token.to_owned().into()));
+    }
+    let why = format!("expected a token: 1 to {TOKEN_BYTES_MAX} visible characters of ASCII");
+    Err(unfit("secret", why))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +166,22 @@ mod tests {
             let shown = stored.shown(body.as_bytes());
             let is_clean = !shown.contains("/s") && !shown.contains("can");
             assert!(is_clean && shown.len() <= 256, "{before}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_one_line_of_visible_ascii() {
+        let token = |text: &str| {
+            let secret = Some(text.to_owned());
+            super::token(&Wish { url: None, secret })
+        };
+        let read = token(" tk_abc\n").ok().flatten();
+        assert_eq!(read.as_deref().map(String::as_str), Some("tk_abc"));
+        let long = "t".repeat(TOKEN_BYTES_MAX + 1);
+        for text in ["", "  ", "a b", "a\r\nX-Y: 1", "caf\u{e9}", &long] {
+            let why = token(text).unwrap_err();
+            assert_eq!(why.field, "secret", "{text:?}");
+            assert!(text.trim().is_empty() || !why.to_string().contains(text));
         }
     }
 }

@@ -34,8 +34,9 @@ pub(in crate::api) struct NewSink {
         example = "https://hooks.example.com/services/T0/B0/x"
     )]
     url: Option<String>,
-    /// Key that signs what is sent: `whsec_` and the base64 of 24 to 64 bytes. Generated when left
-    /// out.
+    /// Key. `webhook`: the one that signs what is sent, `whsec_` and the base64 of 24 to 64 bytes,
+    /// generated when left out. `ntfy`: an access token, if the topic needs one. Other kinds have
+    /// none.
     #[schema(max_length = 2048)]
     secret: Option<String>,
     /// Whether it is notified of resolved incidents.
@@ -53,7 +54,7 @@ pub(in crate::api) struct SinkPatch {
     /// Name of the sink.
     #[schema(value_type = Option<ShownName>)]
     name: Option<String>,
-    /// Another address. It needs its key, too, or one is generated.
+    /// Another address. It needs its key, too; for `webhook`, one is generated when left out.
     #[schema(max_length = 2048)]
     url: Option<String>,
     /// Key for the new address.

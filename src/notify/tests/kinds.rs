@@ -62,6 +62,28 @@ async fn slack_mattermost_and_teams_are_called_at_their_address_as_it_is() {
 }
 
 #[tokio::test]
+async fn ntfy_is_called_at_its_root_with_the_token_and_the_topic_stays_hidden() {
+    let server = Server::answering(401, "", "no access to canary-topic with tk_canary").await;
+    let (path, secret) = ("/canary-topic", Some("tk_canary"));
+    let (receipt, seen) = sent(&server, SinkKind::Ntfy, path, secret, &message()).await;
+    assert_eq!(first_line(&seen[0]), "POST / HTTP/1.1");
+    assert!(
+        seen[0].contains("authorization: Bearer tk_canary\r\n"),
+        "{}",
+        seen[0]
+    );
+    assert!(
+        seen[0].contains("\"topic\":\"canary-topic\""),
+        "{}",
+        seen[0]
+    );
+    let why = "It answered 401: no access to (hidden) with (hidden)".to_owned();
+    assert_eq!(receipt, Receipt::Later { after: None, why });
+    let (_, seen) = sent(&server, SinkKind::Ntfy, path, None, &message()).await;
+    assert!(!seen[1].contains("authorization"), "{}", seen[1]);
+}
+
+#[tokio::test]
 async fn discord_changes_its_message_and_a_short_new_one_is_seen() {
     let server = Server::answering(200, "", "{\"id\":\"77\"}").await;
     let path = "/api/webhooks/1/canary?thread_id=5";

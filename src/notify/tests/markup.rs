@@ -212,6 +212,37 @@ fn teams(body: &Value) -> Checked {
     Ok(())
 }
 
+fn ntfy(body: &Value) -> Checked {
+    let names: Vec<&str> = body
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let known = "click markdown message priority sequence_id tags title topic";
+    let is_known = |name: &&str| known.split(' ').any(|it| it == *name);
+    ensure(names.iter().all(is_known), "other fields")?;
+    ensure(body["markdown"] == false, "mark-up")?;
+    let sequence = body["sequence_id"].as_str().unwrap();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    ensure(
+        sequence.len() <= 64 && sequence.chars().all(is_part),
+        "a sequence id",
+    )?;
+    let (title, text) = (
+        body["title"].as_str().unwrap(),
+        body["message"].as_str().unwrap(),
+    );
+    ensure(title.len() <= 1024 && text.len() <= 4096, "too long")?;
+    lines(title, text)
+}
+
+fn lines(title: &str, text: &str) -> Checked {
+    plain(title_of(title)?)?;
+    text.split('\n')
+        .try_for_each(|line| plain(value_of(line, "", ": ")?))
+}
+
 fn checked(kind: SinkKind, body: &Value) -> Checked {
     let mut all = Vec::new();
     texts_of(body, &mut all);
@@ -230,6 +261,7 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
         SinkKind::Mattermost => mattermost(body),
         SinkKind::Discord => discord(body),
         SinkKind::Teams => teams(body),
+        SinkKind::Ntfy => ntfy(body),
     }
 }
 
@@ -314,6 +346,7 @@ fn the_parsers_see_what_acts() {
             &["*x*", "[x](y)", "\\", "||x||", "`x`", "<t:0:R>"],
         ),
         (SinkKind::Teams, &["*x*", "[x](y)", "_x_", "{{DATE(x)}}"]),
+        (SinkKind::Ntfy, &["a\nx: y"]),
     ] {
         for text in own.iter().chain(&everywhere) {
             let request = &requests(kind, &message)[0];
