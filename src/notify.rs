@@ -17,6 +17,7 @@ mod discord;
 mod error;
 mod escape;
 mod fault;
+mod gotify;
 mod host;
 mod mattermost;
 mod names;

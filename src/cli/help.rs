@@ -100,6 +100,7 @@ hookherd incidents resolve inc_...
 hookherd sinks add webhook team-chat < address.txt
 hookherd sinks add webhook pager --severity critical --from address.txt
 hookherd sinks add slack ci-channel --from address.txt
+hookherd sinks add gotify phone --from address.txt --secret-from token.txt
 hookherd sinks edit team-chat --name chat
 hookherd sinks edit team-chat --address < address.txt
 hookherd sinks list

@@ -81,7 +81,7 @@ pub(super) struct Target {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Read the key from this file: the one that signs what a `webhook` is sent (generated and
-    /// printed when left out), or the token for `ntfy`.
+    /// printed when left out), or the token for `ntfy` or `gotify`.
     #[arg(long, value_name = "FILE")]
     secret_from: Option<PathBuf>,
 }

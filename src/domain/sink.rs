@@ -24,6 +24,8 @@ named! {
         Teams = "teams",
         /// A topic of ntfy.
         Ntfy = "ntfy",
+        /// An application of Gotify.
+        Gotify = "gotify",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
 use super::outbound::Outbound;
 use super::stored::only_address;
-use super::{discord, mattermost, ntfy, slack, teams, webhook};
+use super::{discord, gotify, mattermost, ntfy, slack, teams, webhook};
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
 use futures_util::future::BoxFuture;
@@ -35,6 +35,7 @@ impl Deliver for Sinks {
             }
             SinkKind::Teams => teams::prepare(&self.outbound, wish),
             SinkKind::Ntfy => ntfy::prepare(&self.outbound, wish),
+            SinkKind::Gotify => gotify::prepare(&self.outbound, wish),
         }
     }
 
@@ -47,6 +48,7 @@ impl Deliver for Sinks {
             SinkKind::Discord => Box::pin(discord::deliver(outbound, plain, message)),
             SinkKind::Teams => Box::pin(teams::deliver(outbound, plain, message)),
             SinkKind::Ntfy => Box::pin(ntfy::deliver(outbound, plain, message)),
+            SinkKind::Gotify => Box::pin(gotify::deliver(outbound, plain, message)),
         }
     }
 }

@@ -84,6 +84,20 @@ async fn ntfy_is_called_at_its_root_with_the_token_and_the_topic_stays_hidden() 
 }
 
 #[tokio::test]
+async fn gotify_is_called_below_its_server_with_the_key_in_a_header() {
+    let server = Server::answering(200, "", "{\"id\":1}").await;
+    for path in ["", "/", "/sub/"] {
+        let key = Some("A.canary");
+        let (receipt, seen) = sent(&server, SinkKind::Gotify, path, key, &message()).await;
+        assert_eq!(receipt, Receipt::Accepted { message: None });
+        let called = seen.last().unwrap();
+        let at = format!("{}/message", path.trim_end_matches('/'));
+        assert_eq!(first_line(called), format!("POST {at} HTTP/1.1"));
+        assert!(called.contains("x-gotify-key: A.canary\r\n"), "{called}");
+    }
+}
+
+#[tokio::test]
 async fn discord_changes_its_message_and_a_short_new_one_is_seen() {
     let server = Server::answering(200, "", "{\"id\":\"77\"}").await;
     let path = "/api/webhooks/1/canary?thread_id=5";

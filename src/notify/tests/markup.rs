@@ -243,6 +243,17 @@ fn lines(title: &str, text: &str) -> Checked {
         .try_for_each(|line| plain(value_of(line, "", ": ")?))
 }
 
+fn gotify(body: &Value) -> Checked {
+    let extras = &body["extras"];
+    let display = &extras["client::display"]["contentType"];
+    ensure(display == "text/plain", "mark-up")?;
+    ensure(extras.as_object().unwrap().len() <= 2, "other extras")?;
+    lines(
+        body["title"].as_str().unwrap(),
+        body["message"].as_str().unwrap(),
+    )
+}
+
 fn checked(kind: SinkKind, body: &Value) -> Checked {
     let mut all = Vec::new();
     texts_of(body, &mut all);
@@ -262,6 +273,7 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
         SinkKind::Discord => discord(body),
         SinkKind::Teams => teams(body),
         SinkKind::Ntfy => ntfy(body),
+        SinkKind::Gotify => gotify(body),
     }
 }
 
@@ -347,6 +359,7 @@ fn the_parsers_see_what_acts() {
         ),
         (SinkKind::Teams, &["*x*", "[x](y)", "_x_", "{{DATE(x)}}"]),
         (SinkKind::Ntfy, &["a\nx: y"]),
+        (SinkKind::Gotify, &["a\nx: y"]),
     ] {
         for text in own.iter().chain(&everywhere) {
             let request = &requests(kind, &message)[0];

@@ -5,7 +5,7 @@ use super::samples::{message, resolved};
 use crate::domain::sink::SinkKind;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
-use crate::notify::{discord, mattermost, ntfy, slack, teams};
+use crate::notify::{discord, gotify, mattermost, ntfy, slack, teams};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -21,6 +21,7 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
         },
         SinkKind::Teams => vec![teams::request(message)],
         SinkKind::Ntfy => vec![ntfy::request("topic", message)],
+        SinkKind::Gotify => vec![gotify::request(message)],
     }
 }
 

@@ -12,7 +12,9 @@ use crate::domain::secret::Sealed;
 use crate::domain::sink::{DisableReason, Sink, SinkKind, SinkState, Wants};
 use crate::domain::time::Timestamp;
 
-codes!(SinkKind { 0 = Webhook, 1 = Slack, 2 = Mattermost, 3 = Discord, 4 = Teams, 5 = Ntfy });
+codes!(SinkKind {
+    0 = Webhook, 1 = Slack, 2 = Mattermost, 3 = Discord, 4 = Teams, 5 = Ntfy, 6 = Gotify,
+});
 codes!(DisableReason {
     0 = Gone, 1 = NotFound, 2 = Refused, 3 = AddressRefused, 4 = Sealed,
 });

@@ -1,0 +1,143 @@
+//! Gotify: <https://gotify.net/docs/pushmsg>.
+//!
+//! The address is that of the server, and the token is that of an application. A message cannot be
+//! changed, so each is a new one.
+
+use super::card::Card;
+use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::escape::unlinked;
+use super::outbound::{Outbound, Request};
+use super::stored::{Stored, entered, sealed, token, unfit};
+use super::verdict::{Said, called, unsent};
+use crate::domain::incident::Severity;
+use crate::domain::notification::NotificationKind;
+use crate::domain::sink::DisableReason;
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use serde_json::json;
+
+/// The header of the token.
+const KEY: &str = "x-gotify-key";
+
+pub(super) fn prepare(outbound: &Outbound, wish: &Wish) -> Result<Prepared, Unfit> {
+    let (url, destination) = entered(outbound, wish)?;
+    if url.contains('?') || url.trim_end_matches('/').ends_with("/message") {
+        let why = "expected the address of the server only, as in https://gotify.example";
+        return Err(unfit("url", why));
+    }
+    let Some(token) = token(wish)? else {
+        let why = "enter the token of an application of the server";
+        return Err(unfit("secret", why));
+    };
+    let secrets = vec![token.to_string()];
+    Ok(Stored { url, secrets }.prepared(&destination))
+}
+
+/// From 0 to 10: Android shows 4 to 7 with a sound, and more than that on top.
+/// <https://github.com/gotify/android#message-priorities>
+const fn priority(card: &Card) -> u8 {
+    match (card.kind, card.severity) {
+        (NotificationKind::Resolved, _) => 2,
+        (_, Severity::Warning) => 4,
+        (_, Severity::Error) => 6,
+        (_, Severity::Critical) => 8,
+    }
+}
+
+/// Plain text. Nothing else than the link to the run acts.
+pub(super) fn request(message: &Message) -> Request {
+    let card = Card::of(message);
+    let lines = card.facts.iter();
+    let lines = lines.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
+    let mut extras = json!({ "client::display": { "contentType": "text/plain" } });
+    if let Some(link) = &card.link {
+        extras["client::notification"] = json!({ "click": { "url": link } });
+    }
+    let body = json!({
+        "title": format!("{}: {}", card.status(), unlinked(&card.title)),
+        "message": lines.collect::<Vec<_>>().join("\n"),
+        "priority": priority(&card),
+        "extras": extras,
+    });
+    Request {
+        segments: vec!["message".to_owned()],
+        ..Request::json(Method::POST, &body)
+    }
+}
+
+/// What an answer means. A refusal of Gotify itself has an `errorCode`; one without is that of a
+/// proxy.
+fn receipt(said: &Said, tries: u32) -> Receipt {
+    let is_own = said.number_of("errorCode").is_some();
+    match said.status {
+        400 | 413 => said.rejected(),
+        401 | 403 if is_own => said.disables(DisableReason::Refused),
+        _ => said.usual(tries),
+    }
+}
+
+pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    let (to, stored) = match Stored::aimed(outbound, plain) {
+        Ok(aimed) => aimed,
+        Err(receipt) => return receipt,
+    };
+    let token = stored.secrets.first();
+    let Some(Ok(mut token)) = token.map(|token| HeaderValue::from_str(token)) else {
+        return sealed();
+    };
+    token.set_sensitive(true);
+    let mut request = request(message);
+    request.headers.insert(KEY, token);
+    match called(outbound, &to, &stored, request).await {
+        Ok(said) => receipt(&said, message.tries),
+        Err(error) => unsent(&error, message.tries),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::samples::closed;
+    use super::super::verdict::tests::{name, said};
+    use super::*;
+
+    #[test]
+    fn each_answer_of_gotify_has_a_receipt() {
+        const REFUSED: &str = r#"{"error":"Unauthorized","errorCode":401}"#;
+        for (status, body, tries, expected) in [
+            (200, r#"{"id":25}"#, 1, "accepted"),
+            (400, r#"{"errorCode":400}"#, 1, "rejected"),
+            (401, REFUSED, 1, "disabled: refused"),
+            (401, "<html>", 1, "later: None"),
+            (403, r#"{"errorCode":403}"#, 1, "disabled: refused"),
+            (403, "<html>", 3, "disabled: refused"),
+            (404, "", 1, "later: None"),
+            (404, "", 3, "disabled: not_found"),
+            (413, "", 1, "rejected"),
+            (429, "", 1, "later: Some(7s)"),
+            (500, "", 9, "later: None"),
+        ] {
+            let found = name(&receipt(&said(status, body), tries));
+            assert_eq!(found, expected, "{status} {body} {tries}");
+        }
+    }
+
+    #[test]
+    fn the_address_is_that_of_the_server_and_the_token_is_needed() {
+        let entered = |url: &str, secret: Option<&str>| {
+            let (url, secret) = (Some(url.to_owned()), secret.map(str::to_owned));
+            prepare(&closed(), &Wish { url, secret })
+        };
+        let prepared = entered("https://gotify.example/sub/", Some("Abc.1")).unwrap();
+        assert_eq!(prepared.host, "gotify.example");
+        assert!(prepared.generated.is_none());
+        for (url, secret, field) in [
+            ("https://gotify.example", None, "secret"),
+            ("https://gotify.example", Some("a\nb"), "secret"),
+            ("https://gotify.example/message", Some("A"), "url"),
+            ("https://gotify.example/?token=A", Some("A"), "url"),
+            ("", Some("A"), "url"),
+        ] {
+            assert_eq!(entered(url, secret).unwrap_err().field, field, "{url}");
+        }
+    }
+}
