@@ -1,8 +1,8 @@
 //! What is stored, encrypted, of a sink: its address and its keys. All kinds have the same form.
 
-use super::{Destination, clean};
 use super::deliver::{Prepared, Receipt, Unfit, Wish};
 use super::outbound::Outbound;
+use super::{Destination, clean};
 use crate::domain::sink::DisableReason;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
