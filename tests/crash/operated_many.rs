@@ -58,6 +58,8 @@ fn put_connections(stage: &Stage, owner: UserId) {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         runtime.unwrap().block_on(store.commit(batch)).unwrap();
     }
+    // Its upkeep may be at work, and holds the directory.
+    store.close();
 }
 
 /// Reads all connections once: what the store keeps of what was read is no part of an operation.
