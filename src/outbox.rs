@@ -23,6 +23,7 @@ mod worker;
 
 pub use desk::{DeskError, Edit, NewSink, Tested};
 pub use handle::{Notifier, Notifying};
+pub use outcome::OUTCOMES;
 pub use reseal::ResealError;
 pub use tools::Tools;
 

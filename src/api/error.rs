@@ -74,6 +74,7 @@ pub const fn status(code: Code) -> StatusCode {
         | C::UnknownProvider
         | C::NoCredential
         | C::CredentialRefused
+        | C::SinkUnfit
         | C::OauthNotConfigured
         | C::OauthRefused
         | C::Unauthorized
@@ -256,7 +257,8 @@ impl From<DeskError> for Problem {
     fn from(error: DeskError) -> Self {
         match error {
             DeskError::NotFound => Self::not_found(),
-            DeskError::Unfit(unfit) => Self::invalid(unfit.field, unfit.why),
+            // It depends on the kind, which no schema can say.
+            DeskError::Unfit(unfit) => Self::new(Code::SinkUnfit, unfit.to_string()),
             DeskError::TooMany(_) => Self::new(Code::QuotaReached, error.to_string()),
             DeskError::NotNow(why) => Self::new(Code::NotNow, why),
             DeskError::Read(error) => error.into(),

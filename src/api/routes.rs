@@ -155,10 +155,12 @@ routes! {
     GetIncident = GET "/api/v2/incidents/{id}" User incidents::one;
     Acknowledge = POST "/api/v2/incidents/{id}/acknowledge" User incidents::acknowledge [NotNow];
     Resolve = POST "/api/v2/incidents/{id}/resolve" User incidents::resolve [NotNow];
-    AddSink = POST "/api/v2/sinks" User sinks::create [InvalidField, QuotaReached, NotNow];
+    AddSink = POST "/api/v2/sinks" User sinks::create
+        [InvalidField, SinkUnfit, QuotaReached, NotNow];
     ListSinks = GET "/api/v2/sinks" User sinks::list;
     GetSink = GET "/api/v2/sinks/{id}" User sinks::one;
-    PatchSink = PATCH "/api/v2/sinks/{id}" User sinks::patch [InvalidField, NotNow];
+    PatchSink = PATCH "/api/v2/sinks/{id}" User sinks::patch
+        [InvalidField, SinkUnfit, NotNow];
     RemoveSink = DELETE "/api/v2/sinks/{id}" User sinks::remove;
     TestSink = POST "/api/v2/sinks/{id}/test" User sinks::test [NotNow];
     ListNotifications = GET "/api/v2/notifications" User notifications::list [NotFound];

@@ -7,6 +7,8 @@ use crate::domain::error_code::ErrorCode;
 use crate::domain::ledger::Loss;
 use crate::domain::operation::{Action, ItemOutcome};
 use crate::domain::repo::ProviderKind;
+use crate::domain::sink::SinkKind;
+use crate::outbox::OUTCOMES;
 use crate::provider::call::OPERATIONS;
 use crate::telemetry::metric;
 use metrics::{counter, gauge};
@@ -52,6 +54,12 @@ pub(super) fn begin() {
         for outcome in ItemOutcome::ALL.map(ItemOutcome::as_str) {
             let labels = [("action", action), ("outcome", outcome)];
             counter!(metric::ITEMS, &labels).absolute(0);
+        }
+    }
+    for sink in SinkKind::ALL.map(SinkKind::as_str) {
+        for outcome in OUTCOMES {
+            let labels = [("sink", sink), ("outcome", outcome)];
+            counter!(metric::NOTIFICATIONS, &labels).absolute(0);
         }
     }
     for state in ["queued", "running", "cancelled"] {

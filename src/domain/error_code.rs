@@ -63,6 +63,8 @@ codes! {
     OwnerNotFound = "owner_not_found",
         "The user, organisation or group was not found at the provider",
         "Check the name, and whether the credential can access the group.";
+    SinkUnfit = "sink_unfit", "The address or the key does not fit this kind of sink",
+        "Read the detail. Addresses are https and public, or allowed by the operator.";
     MethodNotAllowed = "method_not_allowed", "The route does not support this method",
         "Use a method listed in Allow.";
     BodyTimeout = "body_timeout", "The body was not received in time", "Send it again, faster.";

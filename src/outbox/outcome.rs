@@ -18,6 +18,11 @@ use metrics::counter;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+/// How a try may end, as it is counted.
+pub const OUTCOMES: [&str; 6] = [
+    "sent", "rejected", "disabled", "given_up", "refused", "unsure",
+];
+
 /// What is tried.
 pub(super) struct Try<'a> {
     pub(super) sink: &'a Sink,

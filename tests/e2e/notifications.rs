@@ -265,7 +265,7 @@ fn without_the_operators_word_nothing_in_the_own_network_can_be_a_sink() {
         let body = json!({ "kind": "webhook", "name": "chat", "url": url }).to_string();
         let answer = stage.ask(&ann, "POST sinks", Some(&body));
         assert_eq!(answer.status, 422, "{url}: {answer:?}");
-        assert_eq!(answer.json["code"], "invalid_field");
+        assert_eq!(answer.json["code"], "sink_unfit");
     }
     assert!(stage.list(&ann, "sinks").is_empty());
     assert!(receiver.came().is_empty());

@@ -134,7 +134,11 @@ fn what_will_not_do_for_a_sink_is_named_and_adds_none() {
         ),
     ] {
         let reply = api.owner.post("sinks", &body);
-        reply.is(422, "invalid_field");
+        let code = match field {
+            "url" | "secret" => "sink_unfit",
+            _ => "invalid_field",
+        };
+        reply.is(422, code);
         let detail = reply.text("detail");
         assert!(
             detail.starts_with(&format!("{field}: ")),
@@ -148,7 +152,7 @@ fn what_will_not_do_for_a_sink_is_named_and_adds_none() {
     );
     let path = format!("sinks/{}", api.sink);
     let only_key = r#"{"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#;
-    api.owner.patch(&path, only_key).is(422, "invalid_field");
+    api.owner.patch(&path, only_key).is(422, "sink_unfit");
 }
 
 #[test]
