@@ -37,8 +37,6 @@ pub struct Message {
     pub incident: Incident,
     /// The number of the episode of that incident, from 1.
     pub episode: u32,
-    /// How often it was tried, this time included.
-    pub tries: u32,
     /// When this try is made.
     pub at: Timestamp,
     /// The id of the message at the sink that shows the incident already.
@@ -60,6 +58,14 @@ pub enum Receipt {
     },
     /// The sink refuses everything, until a person changes something.
     Disabled {
+        /// The kind of refusal.
+        reason: DisableReason,
+        /// Why, for people.
+        why: String,
+    },
+    /// The sink refuses everything as if that were permanent. A receiver that is being deployed
+    /// answers so, too: only if it continues, a person has to change something.
+    Refused {
         /// The kind of refusal.
         reason: DisableReason,
         /// Why, for people.

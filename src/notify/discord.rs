@@ -8,7 +8,7 @@ use super::deliver::{Message, Receipt};
 use super::escape::{backslashed, unlinked};
 use super::outbound::{Outbound, Request};
 use super::stored::Stored;
-use super::verdict::{Said, called, unsent};
+use super::verdict::{Said, called, sent, unsent};
 use super::{Destination, SendError};
 use crate::domain::incident::Severity;
 use crate::domain::notification::NotificationKind;
@@ -97,7 +97,7 @@ fn id_of(text: &str) -> Option<&str> {
 
 /// What an answer means. Discord bans addresses that continue after refusals, so the first one
 /// counts: <https://docs.discord.com/developers/topics/rate-limits>
-fn receipt(said: &Said, tries: u32) -> Receipt {
+fn receipt(said: &Said) -> Receipt {
     match said.status {
         200..=299 => {
             let id = said.text_of("id");
@@ -112,7 +112,7 @@ fn receipt(said: &Said, tries: u32) -> Receipt {
             let wait = seconds.and_then(|wait| Duration::try_from_secs_f64(wait).ok());
             said.later(wait.or(said.after))
         }
-        _ => said.usual(tries),
+        _ => said.usual(),
     }
 }
 
@@ -121,7 +121,6 @@ struct Line<'a> {
     outbound: &'a Outbound,
     stored: Stored,
     to: Destination,
-    tries: u32,
 }
 
 impl Line<'_> {
@@ -130,10 +129,7 @@ impl Line<'_> {
     }
 
     async fn send(&self, request: Request) -> Receipt {
-        match self.call(request).await {
-            Ok(said) => receipt(&said, self.tries),
-            Err(error) => unsent(&error, self.tries),
-        }
+        sent(self.outbound, &self.to, &self.stored, request, receipt).await
     }
 
     /// Changes the message, and sends another that is seen. Each may be repeated: the change
@@ -141,12 +137,12 @@ impl Line<'_> {
     async fn update(&self, message: &Message, id: &str) -> Receipt {
         let said = match self.call(change(message, id)).await {
             Ok(said) => said,
-            Err(error) => return unsent(&error, self.tries),
+            Err(error) => return unsent(&error),
         };
         if said.status == 404 && said.number_of("code") == Some(UNKNOWN_MESSAGE) {
             return self.send(whole(message)).await;
         }
-        let changed = receipt(&said, self.tries);
+        let changed = receipt(&said);
         if !matches!(changed, Receipt::Accepted { .. }) {
             return changed;
         }
@@ -168,7 +164,6 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
         outbound,
         stored,
         to,
-        tries: message.tries,
     };
     match message.shown_as.as_deref().and_then(id_of) {
         Some(id) => line.update(message, id).await,
@@ -183,24 +178,23 @@ mod tests {
 
     #[test]
     fn each_answer_of_discord_has_a_receipt() {
-        for (status, body, tries, expected) in [
-            (200, r#"{"id":"1234"}"#, 1, "accepted as 1234"),
-            (200, r#"{"id":"../../x"}"#, 1, "accepted"),
-            (204, "", 1, "accepted"),
-            (400, r#"{"code":50006}"#, 1, "rejected"),
-            (401, r#"{"code":50027}"#, 1, "disabled: refused"),
-            (403, "<html>", 1, "later: None"),
-            (403, "<html>", 3, "disabled: refused"),
-            (404, r#"{"code":10015}"#, 1, "disabled: not_found"),
-            (413, "", 1, "rejected"),
-            (429, r#"{"retry_after":0.65}"#, 1, "later: Some(650ms)"),
-            (429, r#"{"retry_after":-1}"#, 1, "later: Some(7s)"),
-            (429, "<html>", 1, "later: Some(7s)"),
-            (500, "", 9, "later: None"),
-            (503, "", 1, "later: Some(7s)"),
+        for (status, body, expected) in [
+            (200, r#"{"id":"1234"}"#, "accepted as 1234"),
+            (200, r#"{"id":"../../x"}"#, "accepted"),
+            (204, "", "accepted"),
+            (400, r#"{"code":50006}"#, "rejected"),
+            (401, r#"{"code":50027}"#, "disabled: refused"),
+            (403, "<html>", "refused: refused"),
+            (404, r#"{"code":10015}"#, "disabled: not_found"),
+            (413, "", "rejected"),
+            (429, r#"{"retry_after":0.65}"#, "later: Some(650ms)"),
+            (429, r#"{"retry_after":-1}"#, "later: Some(7s)"),
+            (429, "<html>", "later: Some(7s)"),
+            (500, "", "later: None"),
+            (503, "", "later: Some(7s)"),
         ] {
-            let found = name(&receipt(&said(status, body), tries));
-            assert_eq!(found, expected, "{status} {body} {tries}");
+            let found = name(&receipt(&said(status, body)));
+            assert_eq!(found, expected, "{status} {body}");
         }
     }
 

@@ -8,7 +8,7 @@ use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::stored::{Stored, entered, sealed, token, unfit};
-use super::verdict::{Said, called, unsent};
+use super::verdict::{Said, sent};
 use crate::domain::incident::Severity;
 use crate::domain::notification::NotificationKind;
 use crate::domain::sink::DisableReason;
@@ -67,12 +67,12 @@ pub(super) fn request(message: &Message) -> Request {
 
 /// What an answer means. A refusal of Gotify itself has an `errorCode`; one without is that of a
 /// proxy.
-fn receipt(said: &Said, tries: u32) -> Receipt {
+fn receipt(said: &Said) -> Receipt {
     let is_own = said.number_of("errorCode").is_some();
     match said.status {
         400 | 413 => said.rejected(),
         401 | 403 if is_own => said.disables(DisableReason::Refused),
-        _ => said.usual(tries),
+        _ => said.usual(),
     }
 }
 
@@ -88,10 +88,7 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
     token.set_sensitive(true);
     let mut request = request(message);
     request.headers.insert(KEY, token);
-    match called(outbound, &to, &stored, request).await {
-        Ok(said) => receipt(&said, message.tries),
-        Err(error) => unsent(&error, message.tries),
-    }
+    sent(outbound, &to, &stored, request, receipt).await
 }
 
 #[cfg(test)]
@@ -103,21 +100,20 @@ mod tests {
     #[test]
     fn each_answer_of_gotify_has_a_receipt() {
         const REFUSED: &str = r#"{"error":"Unauthorized","errorCode":401}"#;
-        for (status, body, tries, expected) in [
-            (200, r#"{"id":25}"#, 1, "accepted"),
-            (400, r#"{"errorCode":400}"#, 1, "rejected"),
-            (401, REFUSED, 1, "disabled: refused"),
-            (401, "<html>", 1, "later: None"),
-            (403, r#"{"errorCode":403}"#, 1, "disabled: refused"),
-            (403, "<html>", 3, "disabled: refused"),
-            (404, "", 1, "later: None"),
-            (404, "", 3, "disabled: not_found"),
-            (413, "", 1, "rejected"),
-            (429, "", 1, "later: Some(7s)"),
-            (500, "", 9, "later: None"),
+        for (status, body, expected) in [
+            (200, r#"{"id":25}"#, "accepted"),
+            (400, r#"{"errorCode":400}"#, "rejected"),
+            (401, REFUSED, "disabled: refused"),
+            (401, "<html>", "refused: refused"),
+            (403, r#"{"errorCode":403}"#, "disabled: refused"),
+            (403, "<html>", "refused: refused"),
+            (404, "", "refused: not_found"),
+            (413, "", "rejected"),
+            (429, "", "later: Some(7s)"),
+            (500, "", "later: None"),
         ] {
-            let found = name(&receipt(&said(status, body), tries));
-            assert_eq!(found, expected, "{status} {body} {tries}");
+            let found = name(&receipt(&said(status, body)));
+            assert_eq!(found, expected, "{status} {body}");
         }
     }
 

@@ -38,13 +38,11 @@ pub(super) fn request(message: &Message) -> Request {
 }
 
 /// What an answer means: errors have an `id`, from `HandleIncomingWebhook` of the server.
-fn receipt(said: &Said, tries: u32) -> Receipt {
+fn receipt(said: &Said) -> Receipt {
     let id = said.text_of("id").unwrap_or_default();
     match (said.status, id.as_str()) {
         // Of a hook that was deleted, and of a database that does not answer.
-        (400, "web.incoming_webhook.invalid.app_error") => {
-            said.refused(DisableReason::NotFound, tries)
-        }
+        (400, "web.incoming_webhook.invalid.app_error") => said.refused(DisableReason::NotFound),
         (_, "web.incoming_webhook.channel.app_error") => said.disables(DisableReason::NotFound),
         (
             _,
@@ -53,12 +51,12 @@ fn receipt(said: &Said, tries: u32) -> Receipt {
             | "web.incoming_webhook.channel_locked.app_error",
         ) => said.disables(DisableReason::Refused),
         (400 | 413, _) => said.rejected(),
-        _ => said.usual(tries),
+        _ => said.usual(),
     }
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
-    posted(outbound, plain, request(message), message.tries, receipt).await
+    posted(outbound, plain, request(message), receipt).await
 }
 
 #[cfg(test)]
@@ -73,26 +71,24 @@ mod tests {
         const CHANNEL: &str = r#"{"id":"web.incoming_webhook.channel.app_error"}"#;
         const OFF: &str = r#"{"id":"web.incoming_webhook.disabled.app_error"}"#;
         const LOCKED: &str = r#"{"id":"web.incoming_webhook.channel_locked.app_error"}"#;
-        for (status, body, tries, expected) in [
-            (200, "ok", 1, "accepted"),
-            (400, INVALID, 1, "later: None"),
-            (400, INVALID, 3, "disabled: not_found"),
-            (400, PARSE, 1, "rejected"),
-            (400, "", 1, "rejected"),
-            (403, LOCKED, 1, "disabled: refused"),
-            (403, "", 1, "later: None"),
-            (403, "", 3, "disabled: refused"),
-            (404, CHANNEL, 1, "disabled: not_found"),
-            (404, "", 1, "later: None"),
-            (410, "", 1, "disabled: gone"),
-            (413, "", 1, "rejected"),
-            (429, "", 1, "later: Some(7s)"),
-            (500, "", 9, "later: None"),
-            (501, OFF, 1, "disabled: refused"),
-            (502, "", 9, "later: None"),
+        for (status, body, expected) in [
+            (200, "ok", "accepted"),
+            (400, INVALID, "refused: not_found"),
+            (400, PARSE, "rejected"),
+            (400, "", "rejected"),
+            (403, LOCKED, "disabled: refused"),
+            (403, "", "refused: refused"),
+            (404, CHANNEL, "disabled: not_found"),
+            (404, "", "refused: not_found"),
+            (410, "", "disabled: gone"),
+            (413, "", "rejected"),
+            (429, "", "later: Some(7s)"),
+            (500, "", "later: None"),
+            (501, OFF, "disabled: refused"),
+            (502, "", "later: None"),
         ] {
-            let found = name(&receipt(&said(status, body), tries));
-            assert_eq!(found, expected, "{status} {body} {tries}");
+            let found = name(&receipt(&said(status, body)));
+            assert_eq!(found, expected, "{status} {body}");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::stored::{Stored, address, entered, sealed, token, unfit};
-use super::verdict::{Said, called, unsent};
+use super::verdict::{Said, sent};
 use crate::domain::incident::Severity;
 use crate::domain::notification::NotificationKind;
 use reqwest::Method;
@@ -79,13 +79,13 @@ pub(super) fn request(topic: &str, message: &Message) -> Request {
 }
 
 /// What an answer means. A server that can change messages repeats the sequence id.
-fn receipt(said: &Said, tries: u32) -> Receipt {
+fn receipt(said: &Said) -> Receipt {
     match said.status {
         200..=299 => Receipt::Accepted {
             message: said.text_of("sequence_id"),
         },
         400 | 413 => said.rejected(),
-        _ => said.usual(tries),
+        _ => said.usual(),
     }
 }
 
@@ -109,10 +109,7 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
         value.set_sensitive(true);
         request.headers.insert(AUTHORIZATION, value);
     }
-    match called(outbound, &to, &stored, request).await {
-        Ok(said) => receipt(&said, message.tries),
-        Err(error) => unsent(&error, message.tries),
-    }
+    sent(outbound, &to, &stored, request, receipt).await
 }
 
 #[cfg(test)]
@@ -123,27 +120,24 @@ mod tests {
 
     #[test]
     fn each_answer_of_ntfy_has_a_receipt() {
-        for (status, body, tries, expected) in [
-            (200, r#"{"id":"x"}"#, 1, "accepted"),
+        for (status, body, expected) in [
+            (200, r#"{"id":"x"}"#, "accepted"),
             (
                 200,
                 r#"{"id":"x","sequence_id":"inc_1"}"#,
-                1,
                 "accepted as inc_1",
             ),
-            (400, r#"{"code":40009}"#, 1, "rejected"),
-            (401, r#"{"code":40101}"#, 1, "later: None"),
-            (401, r#"{"code":40101}"#, 3, "disabled: refused"),
-            (403, r#"{"code":40301}"#, 3, "disabled: refused"),
-            (404, "", 1, "later: None"),
-            (404, "", 3, "disabled: not_found"),
-            (413, "", 1, "rejected"),
-            (429, r#"{"code":42901}"#, 1, "later: Some(7s)"),
-            (500, "", 9, "later: None"),
-            (507, "", 9, "later: None"),
+            (400, r#"{"code":40009}"#, "rejected"),
+            (401, r#"{"code":40101}"#, "refused: refused"),
+            (403, r#"{"code":40301}"#, "refused: refused"),
+            (404, "", "refused: not_found"),
+            (413, "", "rejected"),
+            (429, r#"{"code":42901}"#, "later: Some(7s)"),
+            (500, "", "later: None"),
+            (507, "", "later: None"),
         ] {
-            let found = name(&receipt(&said(status, body), tries));
-            assert_eq!(found, expected, "{status} {body} {tries}");
+            let found = name(&receipt(&said(status, body)));
+            assert_eq!(found, expected, "{status} {body}");
         }
     }
 

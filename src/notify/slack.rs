@@ -60,7 +60,7 @@ pub(super) fn request(message: &Message) -> Request {
 
 /// What an answer means. Errors are words in the body; the same status without such a word is not
 /// Slack's answer, but that of a proxy.
-fn receipt(said: &Said, tries: u32) -> Receipt {
+fn receipt(said: &Said) -> Receipt {
     let word = str::from_utf8(&said.body).unwrap_or_default().trim();
     match (said.status, word) {
         (200, _) => Receipt::Accepted { message: None },
@@ -75,12 +75,12 @@ fn receipt(said: &Said, tries: u32) -> Receipt {
             said.disables(DisableReason::Refused)
         }
         (400 | 413, _) => said.rejected(),
-        _ => said.usual(tries),
+        _ => said.usual(),
     }
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
-    posted(outbound, plain, request(message), message.tries, receipt).await
+    posted(outbound, plain, request(message), receipt).await
 }
 
 #[cfg(test)]
@@ -90,30 +90,28 @@ mod tests {
 
     #[test]
     fn each_answer_of_slack_has_a_receipt() {
-        for (status, body, tries, expected) in [
-            (200, "ok", 1, "accepted"),
-            (400, "invalid_payload", 1, "rejected"),
-            (400, "user_not_found", 1, "rejected"),
-            (400, "invalid_token", 1, "disabled: refused"),
-            (403, "action_prohibited", 1, "disabled: refused"),
-            (403, "invalid_token", 1, "disabled: refused"),
-            (403, "<html>blocked</html>", 1, "later: None"),
-            (403, "<html>blocked</html>", 3, "disabled: refused"),
-            (404, "channel_not_found", 1, "disabled: not_found"),
-            (404, "no_service", 1, "disabled: not_found"),
-            (404, "no_team", 1, "disabled: not_found"),
-            (403, "team_disabled", 1, "disabled: gone"),
-            (404, "<html>no route</html>", 1, "later: None"),
-            (404, "<html>no route</html>", 3, "disabled: not_found"),
-            (410, "channel_is_archived", 1, "disabled: gone"),
-            (413, "", 1, "rejected"),
-            (429, "", 1, "later: Some(7s)"),
-            (500, "rollup_error", 9, "later: None"),
-            (503, "", 1, "later: Some(7s)"),
-            (302, "", 1, "later: None"),
+        for (status, body, expected) in [
+            (200, "ok", "accepted"),
+            (400, "invalid_payload", "rejected"),
+            (400, "user_not_found", "rejected"),
+            (400, "invalid_token", "disabled: refused"),
+            (403, "action_prohibited", "disabled: refused"),
+            (403, "invalid_token", "disabled: refused"),
+            (403, "<html>blocked</html>", "refused: refused"),
+            (404, "channel_not_found", "disabled: not_found"),
+            (404, "no_service", "disabled: not_found"),
+            (404, "no_team", "disabled: not_found"),
+            (403, "team_disabled", "disabled: gone"),
+            (404, "<html>no route</html>", "refused: not_found"),
+            (410, "channel_is_archived", "disabled: gone"),
+            (413, "", "rejected"),
+            (429, "", "later: Some(7s)"),
+            (500, "rollup_error", "later: None"),
+            (503, "", "later: Some(7s)"),
+            (302, "", "later: None"),
         ] {
-            let found = name(&receipt(&said(status, body), tries));
-            assert_eq!(found, expected, "{status} {body} {tries}");
+            let found = name(&receipt(&said(status, body)));
+            assert_eq!(found, expected, "{status} {body}");
         }
     }
 }

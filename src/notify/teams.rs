@@ -81,15 +81,15 @@ pub(super) fn request(message: &Message) -> Request {
 }
 
 /// What an answer means: 202 is usual.
-fn receipt(said: &Said, tries: u32) -> Receipt {
+fn receipt(said: &Said) -> Receipt {
     match said.status {
         400 | 413 => said.rejected(),
-        _ => said.usual(tries),
+        _ => said.usual(),
     }
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
-    posted(outbound, plain, request(message), message.tries, receipt).await
+    posted(outbound, plain, request(message), receipt).await
 }
 
 #[cfg(test)]
@@ -100,47 +100,32 @@ mod tests {
 
     #[test]
     fn each_answer_of_a_workflow_has_a_receipt() {
-        for (status, body, tries, expected) in [
-            (202, "", 1, "accepted"),
-            (200, "1", 1, "accepted"),
+        for (status, body, expected) in [
+            (202, "", "accepted"),
+            (200, "1", "accepted"),
             (
                 400,
                 r#"{"error":{"code":"InvalidRequestContent"}}"#,
-                1,
                 "rejected",
             ),
             (
                 401,
                 r#"{"error":{"code":"AuthorizationFailed"}}"#,
-                1,
-                "later: None",
+                "refused: refused",
             ),
-            (
-                401,
-                r#"{"error":{"code":"AuthorizationFailed"}}"#,
-                3,
-                "disabled: refused",
-            ),
-            (403, "", 3, "disabled: refused"),
+            (403, "", "refused: refused"),
             (
                 404,
                 r#"{"error":{"code":"WorkflowNotFound"}}"#,
-                1,
-                "later: None",
+                "refused: not_found",
             ),
-            (
-                404,
-                r#"{"error":{"code":"WorkflowNotFound"}}"#,
-                3,
-                "disabled: not_found",
-            ),
-            (410, "", 1, "disabled: gone"),
-            (413, "", 1, "rejected"),
-            (429, "", 1, "later: Some(7s)"),
-            (502, "", 9, "later: None"),
+            (410, "", "disabled: gone"),
+            (413, "", "rejected"),
+            (429, "", "later: Some(7s)"),
+            (502, "", "later: None"),
         ] {
-            let found = name(&receipt(&said(status, body), tries));
-            assert_eq!(found, expected, "{status} {body} {tries}");
+            let found = name(&receipt(&said(status, body)));
+            assert_eq!(found, expected, "{status} {body}");
         }
     }
 

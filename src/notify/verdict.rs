@@ -9,10 +9,6 @@ use crate::domain::sink::DisableReason;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// After so many tries that were refused alike, the refusal counts as permanent: a receiver that is
-/// being deployed answers so, too.
-const REFUSALS_MAX: u32 = 3;
-
 /// An answer of a sink.
 pub(super) struct Said {
     /// The HTTP status.
@@ -71,17 +67,14 @@ impl Said {
         Receipt::Later { after, why }
     }
 
-    /// The sink refuses everything, if it has done so often enough.
-    pub fn refused(&self, reason: DisableReason, tries: u32) -> Receipt {
-        if tries >= REFUSALS_MAX {
-            self.disables(reason)
-        } else {
-            self.later(None)
-        }
+    /// The sink refuses everything, at least now.
+    pub fn refused(&self, reason: DisableReason) -> Receipt {
+        let why = self.why.clone();
+        Receipt::Refused { reason, why }
     }
 
     /// What it means, when its kind says nothing else.
-    pub fn usual(&self, tries: u32) -> Receipt {
+    pub fn usual(&self) -> Receipt {
         match self.status {
             200..=299 => Receipt::Accepted { message: None },
             300..=399 => Receipt::Later {
@@ -92,8 +85,8 @@ impl Said {
                 ),
             },
             410 => self.disables(DisableReason::Gone),
-            404 => self.refused(DisableReason::NotFound, tries),
-            401 | 403 => self.refused(DisableReason::Refused, tries),
+            404 => self.refused(DisableReason::NotFound),
+            401 | 403 => self.refused(DisableReason::Refused),
             429 | 503 => self.later(self.after),
             _ => self.later(None),
         }
@@ -117,36 +110,45 @@ pub(super) async fn called(
     ))
 }
 
-/// Sends one request to the address that is stored. `receipt` says what the answer means.
+/// Sends a request. `receipt` says what the answer means.
+pub(super) async fn sent(
+    outbound: &Outbound,
+    to: &Destination,
+    stored: &Stored,
+    request: Request,
+    receipt: fn(&Said) -> Receipt,
+) -> Receipt {
+    match called(outbound, to, stored, request).await {
+        Ok(said) => receipt(&said),
+        Err(error) => unsent(&error),
+    }
+}
+
+/// The same, to the address that is stored.
 pub(super) async fn posted(
     outbound: &Outbound,
     plain: &[u8],
     request: Request,
-    tries: u32,
-    receipt: fn(&Said, u32) -> Receipt,
+    receipt: fn(&Said) -> Receipt,
 ) -> Receipt {
     let (to, stored) = match Stored::aimed(outbound, plain) {
         Ok(aimed) => aimed,
         Err(receipt) => return receipt,
     };
-    match called(outbound, &to, &stored, request).await {
-        Ok(said) => receipt(&said, tries),
-        Err(error) => unsent(&error, tries),
-    }
+    sent(outbound, &to, &stored, request, receipt).await
 }
 
 /// What it means that there is no answer.
-pub(super) fn unsent(error: &SendError, tries: u32) -> Receipt {
+pub(super) fn unsent(error: &SendError) -> Receipt {
     let why = error.to_string();
     match error.outcome() {
         Outcome::NotSent => match error {
-            // Once may be a fault of name look-up that passes.
-            SendError::Refused(_) if tries >= REFUSALS_MAX => Receipt::Disabled {
+            // It may be a fault of name look-up that passes.
+            SendError::Refused(_) => Receipt::Refused {
                 reason: DisableReason::AddressRefused,
                 why,
             },
-            SendError::Refused(_)
-            | SendError::NotResolved { .. }
+            SendError::NotResolved { .. }
             | SendError::Unreached { .. }
             | SendError::Tls { .. }
             | SendError::TimedOut { .. }
@@ -173,6 +175,7 @@ pub(super) mod tests {
             Receipt::Accepted { message: Some(id) } => format!("accepted as {id}"),
             Receipt::Rejected { .. } => "rejected".to_owned(),
             Receipt::Disabled { reason, .. } => format!("disabled: {}", reason.as_str()),
+            Receipt::Refused { reason, .. } => format!("refused: {}", reason.as_str()),
             Receipt::Later { after, .. } => format!("later: {after:?}"),
             Receipt::Unsure { .. } => "unsure".to_owned(),
         }
@@ -185,25 +188,23 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_2xx_is_accepted_and_what_no_retry_changes_disables_the_sink() {
-        for (status, tries, expected) in [
-            (200, 1, "accepted"),
-            (204, 9, "accepted"),
-            (301, 9, "later: None"),
-            (400, 9, "later: None"),
-            (401, 2, "later: None"),
-            (401, 3, "disabled: refused"),
-            (403, 3, "disabled: refused"),
-            (404, 1, "later: None"),
-            (404, 3, "disabled: not_found"),
-            (410, 1, "disabled: gone"),
-            (429, 1, "later: Some(7s)"),
-            (500, 9, "later: None"),
-            (502, 1, "later: None"),
-            (503, 1, "later: Some(7s)"),
+    fn only_2xx_is_accepted_and_each_refusal_has_its_kind() {
+        for (status, expected) in [
+            (200, "accepted"),
+            (204, "accepted"),
+            (301, "later: None"),
+            (400, "later: None"),
+            (401, "refused: refused"),
+            (403, "refused: refused"),
+            (404, "refused: not_found"),
+            (410, "disabled: gone"),
+            (429, "later: Some(7s)"),
+            (500, "later: None"),
+            (502, "later: None"),
+            (503, "later: Some(7s)"),
         ] {
-            let receipt = said(status, "").usual(tries);
-            assert_eq!(name(&receipt), expected, "{status} {tries}");
+            let receipt = said(status, "").usual();
+            assert_eq!(name(&receipt), expected, "{status}");
         }
     }
 }

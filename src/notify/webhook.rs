@@ -7,11 +7,10 @@ use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
 use super::outbound::{Outbound, Request};
 use super::signature::{self, SigningSecret};
 use super::stored::{Stored, entered, sealed, unfit};
-use super::verdict::{called, unsent};
+use super::verdict::{Said, sent};
 use crate::domain::id::Entropy;
 use crate::domain::incident::{Incident, Resolution, Subject};
 use crate::domain::repo::FullName;
-use crate::domain::time::Timestamp;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
@@ -44,7 +43,7 @@ fn body(message: &Message) -> Vec<u8> {
     let kind = message.kind.as_str();
     let body = json!({
         "type": format!("incident.{kind}"),
-        "timestamp": rfc_3339(message.at),
+        "timestamp": message.at,
         "data": {
             "notification_id": message.id.to_string(),
             "episode": message.episode,
@@ -78,9 +77,9 @@ fn incident(incident: &Incident) -> serde_json::Value {
         "failed_jobs": ci.map_or(&[][..], |ci| &ci.failed_jobs)
             .iter().take(JOBS_MAX).map(|job| &job.name).collect::<Vec<_>>(),
         "occurrences": incident.occurrences,
-        "first_seen_at": rfc_3339(incident.first_seen_at),
-        "last_seen_at": rfc_3339(incident.last_seen_at),
-        "resolved_at": incident.resolved_at.map(rfc_3339),
+        "first_seen_at": incident.first_seen_at,
+        "last_seen_at": incident.last_seen_at,
+        "resolved_at": incident.resolved_at,
         "resolution": incident.resolution.as_ref().map(Resolution::as_str),
     })
 }
@@ -122,19 +121,7 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
         return sealed();
     };
     let request = Request::new(Method::POST, headers, body);
-    match called(outbound, &to, &stored, request).await {
-        Ok(said) => said.usual(message.tries),
-        Err(error) => unsent(&error, message.tries),
-    }
-}
-
-/// RFC 3339 in UTC with milliseconds.
-fn rfc_3339(at: Timestamp) -> String {
-    use time::format_description::well_known::Rfc3339;
-    let nanos = i128::from(at.0) * 1_000_000;
-    let moment = time::OffsetDateTime::from_unix_timestamp_nanos(nanos);
-    let moment = moment.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    moment.format(&Rfc3339).unwrap_or_default()
+    sent(outbound, &to, &stored, request, Said::usual).await
 }
 
 #[cfg(test)]
@@ -144,6 +131,7 @@ mod tests {
     use crate::domain::notification::NotificationKind;
     use crate::domain::run::FailedJob;
     use crate::domain::samples;
+    use crate::domain::time::Timestamp;
 
     /// With texts as long as they are ever stored, and as many jobs as there may be.
     #[test]
@@ -165,7 +153,6 @@ mod tests {
             kind: NotificationKind::Opened,
             incident,
             episode: 1,
-            tries: 1,
             at: Timestamp(0),
             shown_as: None,
         };
@@ -173,6 +160,6 @@ mod tests {
         assert!(body.len() < 20_000, "{}", body.len());
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(json["type"], "incident.opened");
-        assert_eq!(json["timestamp"], "1970-01-01T00:00:00Z");
+        assert_eq!(json["timestamp"], "1970-01-01T00:00:00.000Z");
     }
 }

@@ -215,7 +215,6 @@ pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
         kind: NotificationKind::Opened,
         incident: sample(room, sink.owner),
         episode: 1,
-        tries: 1,
         at,
         shown_as: None,
     };

@@ -11,11 +11,19 @@ const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// The pause after one of the first failures.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// After so many refusals in a row, the first of them so long ago, a sink counts as refusing
+/// permanently: a receiver that is being deployed answers so for a while, and many notifications
+/// may wait.
+const REFUSALS_MAX: u32 = 3;
+const REFUSED_FOR: Duration = Duration::from_mins(4);
+
 /// How a sink does.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     /// Failures in a row.
     failures: u32,
+    /// Refusals in a row, and when the first came.
+    refusals: Option<(u32, Instant)>,
     /// It is not called before.
     not_before: Option<Instant>,
     /// When it was first called with success after it was down.
@@ -37,11 +45,22 @@ impl Health {
             self.recovered_at = Some(now);
         }
         self.failures = 0;
+        self.refusals = None;
         self.not_before = Some(Instant::now() + pace);
+    }
+
+    /// It has refused everything. Returns whether that counts as permanent.
+    pub(super) fn refused(&mut self) -> bool {
+        let (count, since) = self.refusals.unwrap_or((0, Instant::now()));
+        let count = count.saturating_add(1);
+        self.failed();
+        self.refusals = Some((count, since));
+        count >= REFUSALS_MAX && since.elapsed() >= REFUSED_FOR
     }
 
     /// A call has failed in a way that passes.
     pub(super) fn failed(&mut self) {
+        self.refusals = None;
         self.failures = self.failures.saturating_add(1);
         let pause = if self.failures >= FAILURES_MAX {
             PROBE_EVERY

@@ -85,18 +85,27 @@ pub(super) async fn send(
     };
     changes.push(Change::PutNotification(Box::new(begun.clone())));
     store.commit(Batch::of(changes)).await?;
-    let receipt = call(room, &this, now).await;
+    let receipt = settled(call(room, &this, now).await, health);
     let outcome = judge(room, &begun, was_unsure, &receipt);
     count(&this, &begun, &receipt, &outcome);
     match &receipt {
         Receipt::Accepted { .. } | Receipt::Rejected { .. } => {
             health.answered(room.tools.now(), pace());
         }
-        Receipt::Disabled { .. } => {}
+        // A refusal is counted already.
+        Receipt::Disabled { .. } | Receipt::Refused { .. } => {}
         // Also with a wait that it asks for: that may be short, and for hours.
         Receipt::Later { .. } | Receipt::Unsure { .. } => health.failed(),
     }
     store_outcome(room, this, &receipt, outcome).await
+}
+
+/// A refusal that continues disables the sink.
+fn settled(receipt: Receipt, health: &mut Health) -> Receipt {
+    match receipt {
+        Receipt::Refused { reason, why } if health.refused() => Receipt::Disabled { reason, why },
+        receipt => receipt,
+    }
 }
 
 /// The pause between two calls of one sink.
@@ -119,7 +128,6 @@ async fn call(room: &Room, this: &Try<'_>, at: Timestamp) -> Receipt {
         kind: this.notification.kind,
         incident: this.incident.clone(),
         episode: this.episode,
-        tries: this.notification.tries.saturating_add(1),
         at,
         shown_as: this.thread.message.clone(),
     };
@@ -178,6 +186,7 @@ fn judge(room: &Room, begun: &Notification, was_unsure: bool, receipt: &Receipt)
         Receipt::Rejected { why } => failed(was_unsure, why),
         // It is kept until a person has changed something.
         Receipt::Disabled { why, .. } => waiting(Duration::ZERO, was_unsure, why),
+        Receipt::Refused { why, .. } => again(None, was_unsure, why),
         Receipt::Later { after, why } => again(*after, was_unsure, why),
         Receipt::Unsure { why } => again(None, true, why),
     }
@@ -201,6 +210,7 @@ fn sink_after(sink: &Sink, receipt: &Receipt, now: Timestamp) -> Option<Sink> {
         }),
         Receipt::Accepted { .. }
         | Receipt::Rejected { .. }
+        | Receipt::Refused { .. }
         | Receipt::Later { after: None, .. }
         | Receipt::Unsure { .. } => None,
     }
@@ -220,6 +230,7 @@ async fn store_outcome(
             Receipt::Accepted { message: None }
             | Receipt::Rejected { .. }
             | Receipt::Disabled { .. }
+            | Receipt::Refused { .. }
             | Receipt::Later { .. }
             | Receipt::Unsure { .. } => this.thread.message.clone(),
         };
@@ -258,8 +269,10 @@ fn count(this: &Try<'_>, begun: &Notification, receipt: &Receipt, outcome: &Outc
         Receipt::Accepted { .. } => "sent",
         Receipt::Rejected { .. } => "rejected",
         Receipt::Disabled { .. } => "disabled",
-        Receipt::Later { .. } | Receipt::Unsure { .. } if has_failed => "given_up",
-        Receipt::Later { .. } => "refused",
+        Receipt::Refused { .. } | Receipt::Later { .. } | Receipt::Unsure { .. } if has_failed => {
+            "given_up"
+        }
+        Receipt::Refused { .. } | Receipt::Later { .. } => "refused",
         Receipt::Unsure { .. } => "unsure",
     };
     counter!(metric::NOTIFICATIONS, "sink" => kind, "outcome" => result).increment(1);
@@ -273,10 +286,12 @@ fn count(this: &Try<'_>, begun: &Notification, receipt: &Receipt, outcome: &Outc
         Receipt::Disabled { why, .. } => {
             tracing::error!(notification.id = %id, sink.id = %sink, why, "sink_disabled");
         }
-        Receipt::Later { why, .. } | Receipt::Unsure { why } if has_failed => {
+        Receipt::Refused { why, .. } | Receipt::Later { why, .. } | Receipt::Unsure { why }
+            if has_failed =>
+        {
             tracing::error!(notification.id = %id, sink.id = %sink, why, "notification_failed");
         }
-        Receipt::Later { why, .. } | Receipt::Unsure { why } => {
+        Receipt::Refused { why, .. } | Receipt::Later { why, .. } | Receipt::Unsure { why } => {
             tracing::warn!(notification.id = %id, sink.id = %sink, why, "notification_delayed");
         }
     }

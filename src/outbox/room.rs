@@ -4,7 +4,7 @@ use super::Settings;
 use super::tools::Tools;
 use crate::domain::id::{OwnerId, SinkId};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use tokio::sync::{Notify, Semaphore};
 
@@ -16,7 +16,7 @@ pub(super) struct Room {
     pub(super) tools: Tools,
     pub(super) settings: Settings,
     /// Sinks that a user has changed, or whose notifications were changed by one.
-    pub(super) changed: Mutex<Vec<SinkId>>,
+    pub(super) changed: Mutex<BTreeSet<SinkId>>,
     /// There is news for the worker.
     pub(super) news: Notify,
     calls: Mutex<HashMap<OwnerId, Weak<Semaphore>>>,
@@ -35,7 +35,7 @@ impl Room {
 
     /// A user has changed a sink, or one of its notifications.
     pub(super) fn has_changed(&self, sink: SinkId) {
-        self.changed.lock().push(sink);
+        self.changed.lock().insert(sink);
         self.news.notify_one();
     }
 

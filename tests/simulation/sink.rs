@@ -23,6 +23,8 @@ const REFUSALS_MAX: u32 = 4;
 #[derive(Default)]
 pub struct Sink {
     ids: Mutex<BTreeSet<NotificationId>>,
+    /// How often each message was tried.
+    tries: Mutex<BTreeMap<NotificationId, u32>>,
     /// What it has heard of each incident, each message once.
     heard: Mutex<BTreeMap<IncidentId, Vec<NotificationKind>>>,
 }
@@ -40,8 +42,8 @@ impl Sink {
 }
 
 /// What it does follows from the message and from how often it was tried.
-fn whim(message: &Message) -> u8 {
-    let text = format!("{} {}", message.id, message.tries);
+fn whim(message: &Message, tries: u32) -> u8 {
+    let text = format!("{} {tries}", message.id);
     blake3::hash(text.as_bytes()).as_bytes()[0] % 8
 }
 
@@ -55,10 +57,16 @@ impl Deliver for Sink {
 
     fn deliver<'a>(&'a self, _: &'a Target, message: &'a Message) -> BoxFuture<'a, Receipt> {
         Box::pin(async move {
-            let whim = if message.tries > REFUSALS_MAX {
+            let tries = {
+                let mut all = self.tries.lock();
+                let tries = all.entry(message.id).or_default();
+                *tries += 1;
+                *tries
+            };
+            let whim = if tries > REFUSALS_MAX {
                 7
             } else {
-                whim(message)
+                whim(message, tries)
             };
             if whim != 0 && whim != 1 {
                 self.hear(message);

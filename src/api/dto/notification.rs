@@ -23,6 +23,7 @@ fn why_not(receipt: &Receipt) -> Option<String> {
         Receipt::Accepted { .. } => None,
         Receipt::Rejected { why }
         | Receipt::Disabled { why, .. }
+        | Receipt::Refused { why, .. }
         | Receipt::Later { why, .. }
         | Receipt::Unsure { why } => Some(why.clone()),
     }

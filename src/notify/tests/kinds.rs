@@ -78,7 +78,8 @@ async fn ntfy_is_called_at_its_root_with_the_token_and_the_topic_stays_hidden() 
         seen[0]
     );
     let why = "It answered 401: no access to (hidden) with (hidden)".to_owned();
-    assert_eq!(receipt, Receipt::Later { after: None, why });
+    let reason = DisableReason::Refused;
+    assert_eq!(receipt, Receipt::Refused { reason, why });
     let (_, seen) = sent(&server, SinkKind::Ntfy, path, None, &message()).await;
     assert!(!seen[1].contains("authorization"), "{}", seen[1]);
 }

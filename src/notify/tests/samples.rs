@@ -45,7 +45,6 @@ pub(in crate::notify) fn message() -> Message {
         kind: NotificationKind::Opened,
         incident: failing(),
         episode: 1,
-        tries: 1,
         at: Timestamp(0),
         shown_as: None,
     }

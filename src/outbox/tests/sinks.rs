@@ -244,3 +244,27 @@ async fn an_owner_has_a_bounded_number_of_sinks() {
     let sinks = world.store.sinks_of(ANN).ready().unwrap();
     assert!(sinks.len() == 50 && sinks[0].host == "hooks.example");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_refuses_for_a_while_is_not_disabled_and_one_that_continues_is() {
+    let refused = || Receipt::Refused {
+        reason: DisableReason::NotFound,
+        why: "it answered 404".into(),
+    };
+    let world = World::new().await;
+    *world.sink.always.lock() = Some(refused());
+    // Many wait: three refusals come within seconds.
+    for n in 0..20 {
+        world.open(n).await;
+    }
+    world.passes(Duration::from_mins(3)).await;
+    assert!(world.heard().len() >= 3 && world.stored_sink().is_enabled());
+    // Another failure, and then one more refusal, is no row.
+    *world.sink.always.lock() = Some(later("it answered 502"));
+    world.passes(Duration::from_mins(3)).await;
+    *world.sink.always.lock() = Some(refused());
+    world.passes(Duration::from_mins(3)).await;
+    assert!(world.stored_sink().is_enabled());
+    world.until(|world| !world.stored_sink().is_enabled()).await;
+    assert!(!world.states().contains(&"failed"), "all is kept");
+}
