@@ -73,7 +73,8 @@ pub fn app(
         .configure(routes::register)
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// Listens on an address: from now on the kernel holds what comes, until [`serve`] serves it.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     use rustix::net::{AddressFamily, SocketType, sockopt};
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
@@ -87,16 +88,10 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
-/// Serves on an address until the returned server's handle stops it. Returns the address, too: any
-/// free port may have been asked for. The server must be polled (or spawned) within
-/// an actix system.
-pub fn serve(
-    listen: SocketAddr,
-    shared: web::Data<Shared>,
-) -> std::io::Result<(SocketAddr, Server)> {
+/// Serves what comes to a [bound](bind) address until the returned server's handle stops it. The
+/// server must be polled (or spawned) within an actix system.
+pub fn serve(listener: TcpListener, shared: web::Data<Shared>) -> std::io::Result<Server> {
     let settings = shared.settings.clone();
-    let listener = bind(listen)?;
-    let address = listener.local_addr()?;
     let peers = Arc::new(Peers::new(Limits {
         total: settings.connections_max,
         per_peer: settings.connections_per_peer_max,
@@ -140,7 +135,7 @@ pub fn serve(
             .h1(map_config(app, |()| AppConfig::default()));
         fn_service(move |io: TcpStream| ready(admit(io, &peers, pace))).and_then(http)
     })?;
-    Ok((address, server.run()))
+    Ok(server.run())
 }
 
 /// Lets a connection in, in the place of another where there is no room.

@@ -2,15 +2,72 @@
 //! serves nothing and looks alive: systemd can restart it only when it ends.
 
 use super::failure::StartError;
+use crate::api::scope::Shared;
+use crate::api::{self, MetricsText};
+use crate::config;
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
 use futures_util::future::select_all;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
+
+/// The addresses that are listened on. Until they are served the kernel holds what comes.
+pub(super) struct Doors {
+    main: (SocketAddr, TcpListener),
+    metrics: Option<(SocketAddr, TcpListener)>,
+}
+
+impl Doors {
+    /// Listens on the configured addresses.
+    pub(super) fn open(config: &config::Server) -> Result<Self, StartError> {
+        Ok(Self {
+            main: door(config.listen)?,
+            metrics: config.metrics_listen.map(door).transpose()?,
+        })
+    }
+
+    /// The main address, with the port that was free when none was named.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.main.0
+    }
+
+    /// Serves everything at the main address, and the metrics at theirs, if they have one.
+    pub(super) async fn serve(
+        self,
+        shared: &web::Data<Shared>,
+        render: MetricsText,
+    ) -> Result<Vec<Listening>, StartError> {
+        let (address, listener) = self.main;
+        let server = api::server::serve(listener, shared.clone())
+            .map_err(|error| StartError::Listen(address, error))?;
+        let mut servers = vec![Listening::begin(address, server).await?];
+        if let Some((address, listener)) = self.metrics {
+            let server = HttpServer::new(move || {
+                let render = Arc::clone(&render);
+                let show = move || ready(render());
+                App::new().route("/metrics", web::get().to(show))
+            })
+            .disable_signals()
+            .workers(1)
+            .listen(listener)
+            .map_err(|error| StartError::Listen(address, error))?
+            .run();
+            servers.push(Listening::begin(address, server).await?);
+        }
+        Ok(servers)
+    }
+}
+
+fn door(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+    let bound = api::server::bind(address).and_then(|it| Ok((it.local_addr()?, it)));
+    bound.map_err(|error| StartError::Listen(address, error))
+}
 
 /// A server that serves.
 pub(super) struct Listening {
@@ -68,7 +125,6 @@ fn why(ended: Result<io::Result<()>, JoinError>) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::{App, HttpServer};
 
     #[actix::test]
     async fn a_server_that_ends_by_itself_is_noticed() {

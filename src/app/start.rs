@@ -3,7 +3,7 @@
 use super::adapters::{SteadyClock, SystemEntropy};
 use super::census::Counting;
 use super::failure::StartError;
-use super::listening::{self, Listening};
+use super::listening::{self, Doors, Listening};
 use super::providers::{default_instances, providers};
 use super::{series, store_tools, stored, watchdog};
 use crate::actor::settings::Settings;
@@ -23,7 +23,7 @@ use crate::seal::ring::{KeyError, KeyRing, MasterKey};
 use crate::store::Store;
 use crate::store::disk::DiskStore;
 use crate::telemetry::Recorder;
-use actix_web::{App as WebApp, HttpServer, web};
+use actix_web::web;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -77,6 +77,8 @@ impl App {
             public_url: config.server.public_url.clone(),
         };
         let connections = store_dyn.connection_ids().await?;
+        // Before the actors: what their pings and probes cause may come at once.
+        let doors = Doors::open(&config.server)?;
         let actors = Actors::start(ports, settings(&config), connections.clone());
         actors.reseal().await?;
         let router = actors.clone();
@@ -102,7 +104,8 @@ impl App {
             backup: backup(config.server.data_dir.clone()),
         };
         let shared = web::Data::new(Shared::new(with, api_settings(&config)));
-        let (address, servers) = listen(&config, &shared, &recorder).await?;
+        let address = doors.address();
+        let servers = doors.serve(&shared, render(&recorder)).await?;
         let data_dir = config.server.data_dir.clone();
         let counting = Counting::start(Arc::clone(&store), data_dir, steady, recorder);
         let counting = counting.map_err(StartError::Thread)?;
@@ -243,30 +246,4 @@ fn quotas(limits: &Limits) -> api::Quotas {
 fn render(metrics: &Recorder) -> MetricsText {
     let metrics = metrics.clone();
     Arc::new(move || metrics.render())
-}
-
-async fn listen(
-    config: &Config,
-    shared: &web::Data<Shared>,
-    recorder: &Recorder,
-) -> Result<(SocketAddr, Vec<Listening>), StartError> {
-    let listen = config.server.listen;
-    let (address, server) = api::server::serve(listen, shared.clone())
-        .map_err(|error| StartError::Listen(listen, error))?;
-    let mut servers = vec![Listening::begin(address, server).await?];
-    if let Some(listen) = config.server.metrics_listen {
-        let render = render(recorder);
-        let server = HttpServer::new(move || {
-            let render = Arc::clone(&render);
-            let show = move || std::future::ready(render());
-            WebApp::new().route("/metrics", web::get().to(show))
-        })
-        .disable_signals()
-        .workers(1)
-        .bind(listen)
-        .map_err(|error| StartError::Listen(listen, error))?
-        .run();
-        servers.push(Listening::begin(listen, server).await?);
-    }
-    Ok((address, servers))
 }

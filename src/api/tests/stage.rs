@@ -148,7 +148,9 @@ fn start(shared: web::Data<Shared>) -> (SocketAddr, ServerHandle, JoinHandle<()>
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
-            let (at, server) = server::serve(any, shared).unwrap();
+            let listener = server::bind(any).unwrap();
+            let at = listener.local_addr().unwrap();
+            let server = server::serve(listener, shared).unwrap();
             sender.send((at, server.handle())).unwrap();
             server.await.unwrap();
         });
