@@ -105,7 +105,8 @@ impl World {
                         is_active: BTreeSet::from([true]),
                         active_since: at,
                     };
-                    model.wishes.insert(connection.id, wish);
+                    // A wish that is there was made since it was stored, before this answer.
+                    model.wishes.entry(connection.id).or_insert(wish);
                 }
                 Ok(Err(ConnectError::AlreadyConnected(_))) => {
                     model.unclear.remove(&pair);

@@ -11,7 +11,7 @@ use hookherd::simulator::{Offline, Outcome, Sent};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,8 +101,9 @@ pub struct Network {
     pub requests: RefCell<Vec<Request>>,
     /// Deliveries that were answered 2xx, and how often.
     pub accepted: RefCell<BTreeMap<Received, u32>>,
-    /// The digests of the bodies that were sent, whatever became of them, by key and id.
-    pub sent: RefCell<BTreeMap<(String, String), [u8; 32]>>,
+    /// The digests of the bodies that were sent, whatever became of them, also to strangers: a hook
+    /// may have led to one for a while. By id, which GitHub's hooks share.
+    pub sent: RefCell<BTreeMap<String, BTreeSet<[u8; 32]>>>,
     /// Deliveries on their way.
     pub under_way: Cell<u32>,
     pub arrived: Cell<u64>,
@@ -250,10 +251,9 @@ impl Network {
         let door = self.door.borrow().clone();
         let door = door.filter(|_| !self.is_inbound_down.get());
         let (id, digest) = (id_of(&sent), *blake3::hash(sent.body.as_bytes()).as_bytes());
-        if let Some(key) = key_of(&sent.url) {
-            let name = (key, id.clone());
-            self.sent.borrow_mut().insert(name, digest);
-        }
+        let mut bodies = self.sent.borrow_mut();
+        bodies.entry(id.clone()).or_default().insert(digest);
+        drop(bodies);
         let outcome = match (door, key_of(&sent.url)) {
             // The server of a stranger.
             (_, None) => Outcome {

@@ -3,21 +3,24 @@
 
 use crate::daemon::Machine;
 use crate::world::World;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hookherd::domain::id::{Entropy, IncidentId, NotificationId, OwnerId, SinkId};
 use hookherd::domain::incident::{IncidentStatus, Severity};
-use hookherd::domain::notification::NotificationKind;
+use hookherd::domain::notification::{Notification, NotificationKind};
 use hookherd::domain::secret::Sealed;
 use hookherd::domain::sink::{Sink as Record, SinkKind, SinkState, Wants};
 use hookherd::domain::time::Timestamp;
 use hookherd::notify::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
 use hookherd::seal::Purpose;
+use hookherd::store::{After, NotificationFilter, Read};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// After so many tries it accepts everything: a message is late, and arrives.
-const REFUSALS_MAX: u32 = 4;
+/// After so many tries it accepts everything: a message is late, and arrives. The schedule waits
+/// two hours after the fourth.
+const REFUSALS_MAX: u32 = 3;
 
 /// A sink that outlives processes.
 #[derive(Default)]
@@ -112,6 +115,16 @@ pub fn record(machine: &Machine, owner: OwnerId) -> Record {
 }
 
 impl World {
+    fn notifications(&self, owner: OwnerId, incident: IncidentId) -> Vec<Notification> {
+        let filter = NotificationFilter {
+            incident: Some(incident),
+            ..NotificationFilter::default()
+        };
+        let memory = &self.machine.memory;
+        let reading = memory.notifications_of(owner, filter, After::first(100));
+        reading.now_or_never().unwrap().unwrap().items
+    }
+
     /// Sinks have heard of each episode in order, and in the end of what is.
     pub fn check_sinks(&self, complaints: &mut Vec<String>) {
         let heard = self.machine.sink.heard.lock();
@@ -137,8 +150,10 @@ impl World {
                 let is_open = incident.status != IncidentStatus::Resolved;
                 if shows_open != is_open {
                     let (id, title) = (incident.id, &incident.title);
-                    let words = format!("{id}: {title}: open {is_open}, the sink heard {last:?}");
-                    complaints.push(words);
+                    let planned = self.notifications(person.id, id);
+                    complaints.push(format!(
+                        "{id}: {title}: open {is_open}, the sink heard {last:?} of {planned:?}"
+                    ));
                 }
             }
         }
