@@ -247,14 +247,16 @@ fn occurrences(stage: &Stage) -> u64 {
 
 /// All that was sent is there once, and each failure counts once.
 fn check_all(stage: &Stage, seen: &mut Seen, played: &Played) {
-    let mut missing = Vec::new();
-    stage.wait_long("what was missed", CATCH_UP, || {
+    let (mut missing, deadline) = (Vec::new(), Instant::now() + CATCH_UP);
+    stage.wait_long("what was missed", CATCH_UP + QUIET, || {
         seen.look(stage);
         let sent = sent(stage);
         let is_missing = |d: &&DeliveryView| !seen.theirs.contains_key(&d.guid);
         missing = sent.iter().filter(is_missing).cloned().collect();
-        missing.is_empty()
+        missing.is_empty() || Instant::now() > deadline
     });
+    let gaps = || (stage.get("stats"), stage.get("gaps"));
+    assert!(missing.is_empty(), "{missing:?}; {:?}", gaps());
     let twice: Vec<_> = seen
         .theirs
         .iter()
