@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod errand;
 pub mod error_code;
 pub mod event;
+pub mod excerpt;
 pub mod grant;
 pub mod health;
 pub mod history;

@@ -8,6 +8,7 @@ mod client;
 mod dialect;
 pub mod egress;
 mod errors;
+mod explain;
 mod gate;
 pub mod github;
 pub mod gitlab;
@@ -36,6 +37,7 @@ mod unchanged;
 mod unreached;
 
 pub use access::{Access, Calling, ProviderError, Target};
+pub use explain::{Explain, Explained, ExplainedCommit, ExplainedJob, ExplainedRange, FailedRun};
 pub use inbound::{
     Claim, Decode, DecodeError, HeaderLookup, Inbound, Proven, Verified, VerifyError,
 };

@@ -1,6 +1,7 @@
 //! Operations that differ between providers and make their own requests.
 
 use super::dialect::Dialect;
+use super::explain::{ExplainedCommit, ExplainedJob, FailedRun};
 use super::http::Answer;
 use super::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage};
 use super::outbound::{Identity, Pinged, ProviderError, Target};
@@ -100,4 +101,27 @@ pub(super) trait Operations: Dialect {
         repository: &Repository,
         run: u64,
     ) -> impl Future<Output = Outcome<Vec<Found>>> + Send;
+
+    /// The jobs of a run that failed.
+    fn explain_jobs(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        run: &FailedRun,
+    ) -> impl Future<Output = Outcome<Vec<ExplainedJob>>> + Send;
+
+    /// The last run before one, of its workflow and branch, that passed: its id and its commit.
+    fn last_passed(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        run: &FailedRun,
+        branch: &str,
+    ) -> impl Future<Output = Outcome<Option<(u64, String)>>> + Send;
+
+    /// The commits after one up to another, the latest first, and whether there are more.
+    fn commits_since(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        base: &str,
+        head: &str,
+    ) -> impl Future<Output = Outcome<Option<(Vec<ExplainedCommit>, bool)>>> + Send;
 }

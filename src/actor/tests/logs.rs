@@ -5,9 +5,20 @@ use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::time::Timestamp;
 use crate::provider::{
-    Access, Calling, Found, ListedRun, LogPage, LogRead, Logs, Redelivered, RunsPage, RunsRead,
-    Target, Unsent,
+    Access, Calling, Explain, Explained, FailedRun, Found, ListedRun, LogPage, LogRead, Logs,
+    Redelivered, RunsPage, RunsRead, Target, Unsent,
 };
+
+impl Explain for FakeProvider {
+    fn explain<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        _: &'a FailedRun,
+    ) -> Calling<'a, Explained> {
+        Box::pin(self.call("explain", access, Explained::default))
+    }
+}
 
 impl Logs for FakeProvider {
     fn delivery_log<'a>(

@@ -2,7 +2,7 @@
 
 use super::dialect::{GithubDialect, Talk};
 use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
-use super::{errors, hooks, log, runs};
+use super::{errors, explain, hooks, log, runs};
 use crate::domain::delivery::Payload;
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
@@ -10,6 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, scopes_reported};
 use crate::provider::dialect::Asked;
 use crate::provider::errors::no_owner;
+use crate::provider::explain::{ExplainedCommit, ExplainedJob, FailedRun};
 use crate::provider::http::Answer;
 use crate::provider::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage};
 use crate::provider::operations::{LookedUp, Operations};
@@ -174,5 +175,31 @@ impl Operations for GithubDialect {
         run: u64,
     ) -> Result<Vec<Found>, ProviderError> {
         runs::one(s, repository, run).await
+    }
+
+    async fn explain_jobs(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        run: &FailedRun,
+    ) -> Result<Vec<ExplainedJob>, ProviderError> {
+        explain::jobs(s, repository, run).await
+    }
+
+    async fn last_passed(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        run: &FailedRun,
+        branch: &str,
+    ) -> Result<Option<(u64, String)>, ProviderError> {
+        explain::last_passed(s, repository, run, branch).await
+    }
+
+    async fn commits_since(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        base: &str,
+        head: &str,
+    ) -> Result<Option<(Vec<ExplainedCommit>, bool)>, ProviderError> {
+        explain::commits_since(s, repository, base, head).await
     }
 }

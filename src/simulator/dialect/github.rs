@@ -2,6 +2,7 @@
 
 mod answer;
 mod apps;
+pub(super) mod code;
 mod hooks;
 pub(super) mod oauth;
 mod operation;
@@ -230,9 +231,14 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::GetRun
         | Operation::GetRunAttempt
         | Operation::ListJobs
+        | Operation::ListAttemptJobs
         | Operation::ListWorkflows
         | Operation::ListWorkflowRuns => plain(match reached(state, asked) {
             Ok(id) => runs::act(state, id, asked),
+            Err(answer) => answer,
+        }),
+        Operation::JobLog | Operation::Compare => plain(match reached(state, asked) {
+            Ok(id) => code::act(state, id, asked),
             Err(answer) => answer,
         }),
         Operation::ListHooks

@@ -181,6 +181,8 @@ fn act(state: &mut State, asked: &Asked<'_>, parts: &[String]) -> Step {
         | Operation::PipelineJobs
         | Operation::PipelineBridges
         | Operation::PipelineVariables
+        | Operation::JobTrace
+        | Operation::ListCommits
         | Operation::MergeRequest => Step::Say(match projects::find(state, asked, named(parts)) {
             Ok(id) => pipelines::act(state, id, asked),
             Err(answer) => answer,

@@ -40,7 +40,15 @@ pub(super) fn act(state: &State, repository: u64, asked: &Asked<'_>) -> Answer {
         return attempt.map_or_else(|| error(404, "Not Found"), |body| ok(200, body.clone()));
     }
     let url = format!("{base}/runs/{}/jobs", run.id);
-    counted("jobs", run.jobs.clone(), asked.query, &url)
+    // Of earlier attempts only the last one's jobs are kept.
+    let is_of_attempt = |number: u64| run.body["run_attempt"] == number;
+    let is_last = asked.operation == Operation::ListJobs || named(4).is_some_and(is_of_attempt);
+    let jobs = if is_last {
+        run.jobs.clone()
+    } else {
+        Vec::new()
+    };
+    counted("jobs", jobs, asked.query, &url)
 }
 
 /// The workflows that ever ran.

@@ -26,6 +26,8 @@ operations! {
     PipelineBridges "gitlab.pipeline_bridges";
     PipelineVariables "gitlab.pipeline_variables";
     MergeRequest "gitlab.merge_request";
+    JobTrace "gitlab.job_trace";
+    ListCommits "gitlab.list_commits";
     Unknown "gitlab.unknown";
 }
 
@@ -48,6 +50,8 @@ impl Operation {
             | Self::PipelineBridges
             | Self::PipelineVariables
             | Self::MergeRequest
+            | Self::JobTrace
+            | Self::ListCommits
             | Self::ListEvents => &["api", "read_api"],
             Self::CreateHook
             | Self::UpdateHook
@@ -82,6 +86,8 @@ impl Operation {
             ("GET", ["projects", _, "pipelines", _, "bridges"]) => Self::PipelineBridges,
             ("GET", ["projects", _, "pipelines", _, "variables"]) => Self::PipelineVariables,
             ("GET", ["projects", _, "merge_requests", _]) => Self::MergeRequest,
+            ("GET", ["projects", _, "jobs", _, "trace"]) => Self::JobTrace,
+            ("GET", ["projects", _, "repository", "commits"]) => Self::ListCommits,
             _ => Self::Unknown,
         }
     }

@@ -3,7 +3,7 @@
 use super::answer::{error, page};
 use super::asked::Asked;
 use super::operation::Operation;
-use crate::simulator::dialect::answer::{Answer, ok, value_of};
+use crate::simulator::dialect::answer::{Answer, ok, text, value_of};
 use crate::simulator::payload::gitlab::api_time;
 use crate::simulator::state::gitlab::{Build, MAINTAINER, Pipeline, Project, REPORTER, State};
 use serde_json::{Value, json};
@@ -22,6 +22,14 @@ pub(super) fn act(state: &State, project: u64, asked: &Asked<'_>) -> Answer {
     let nothing = || error(404, "404 Not found");
     if asked.operation == Operation::ListPipelines {
         return list(state, of, asked.query, &format!("{base}/pipelines"));
+    }
+    if asked.operation == Operation::ListCommits {
+        return commits(asked.query, &format!("{base}/repository/commits"));
+    }
+    if asked.operation == Operation::JobTrace {
+        let mut builds = of.pipelines.values().flat_map(|p| &p.builds);
+        let found = builds.find(|build| Some(build.id) == id);
+        return found.map_or_else(nothing, |build| text(200, &build.spec.log));
     }
     if asked.operation == Operation::MergeRequest {
         let wanted = |p: &&Pipeline| {
@@ -48,7 +56,10 @@ pub(super) fn act(state: &State, project: u64, asked: &Asked<'_>) -> Answer {
         let url = format!("{base}/pipelines/{}/bridges", found.spec.id);
         return page(bridges(state, of, found), asked.query, &url);
     }
-    let jobs = found.builds.iter().map(|build| job(state, found, build));
+    let scope = value_of(asked.query, "scope[]");
+    let fits = |build: &&Build| scope.as_deref().is_none_or(|scope| build.status == scope);
+    let builds = found.builds.iter().filter(fits);
+    let jobs = builds.map(|build| job(state, found, build));
     let url = format!("{base}/pipelines/{}/jobs", found.spec.id);
     page(jobs.collect(), asked.query, &url)
 }
@@ -64,6 +75,7 @@ fn list(state: &State, of: &Project, query: &str, url: &str) -> Answer {
                 .as_deref()
                 .map_or(!is_child, |source| p.spec.source == source)
             && wanted("sha").is_none_or(|sha| p.sha() == sha)
+            && wanted("status").is_none_or(|status| p.status == status)
             && wanted("ref").is_none_or(|name| git_ref(p) == name)
             && (wanted("scope").as_deref() != Some("finished") || p.is_over())
     };
@@ -161,6 +173,27 @@ fn bridges(state: &State, of: &Project, parent: &Pipeline) -> Vec<Value> {
         })
     };
     started.map(shown).collect()
+}
+
+/// The commits of a range of revisions, the latest first. The history is a line: each commit
+/// follows the one whose number is one less. Known from GitLab's documentation, "Commits API".
+fn commits(query: &str, url: &str) -> Answer {
+    let range = value_of(query, "ref_name").unwrap_or_default();
+    let number = |sha: &str| u64::from_str_radix(sha.trim_start_matches('0'), 16).ok();
+    let pair = range.split_once("..");
+    let pair = pair.and_then(|(base, head)| Some((number(base)?, number(head)?)));
+    let Some((base, head)) = pair else {
+        return error(404, "404 Not Found");
+    };
+    let shown = |number: u64| {
+        json!({
+            "id": format!("{number:040x}"), "short_id": format!("{number:08x}"),
+            "title": format!("Change {number}"),
+            "message": format!("Change {number}\n\nFor a reason."), "author_name": "Ann",
+            "author_email": "ann@example.org",
+        })
+    };
+    page((base + 1..=head).rev().map(shown).collect(), query, url)
 }
 
 fn merge_request(of: &Project, pipeline: &Pipeline) -> Value {
