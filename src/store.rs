@@ -340,6 +340,16 @@ pub trait Read: Send + Sync {
     fn thread(&self, incident: IncidentId, sink: SinkId) -> Reading<'_, Option<Thread>>;
     /// What all sinks show of an incident.
     fn threads(&self, incident: IncidentId) -> Reading<'_, Vec<Thread>>;
+    /// The incidents that a sink shows as open, oldest first, at most `limit`, of those after this
+    /// one.
+    fn incidents_shown_open(
+        &self,
+        sink: SinkId,
+        after: Option<IncidentId>,
+        limit: usize,
+    ) -> Reading<'_, Vec<IncidentId>>;
+    /// The sinks that show any incident as open.
+    fn sinks_showing_open(&self) -> Reading<'_, Vec<SinkId>>;
     /// The standing with which an incident was last announced.
     fn announced(&self, incident: IncidentId) -> Reading<'_, Option<Announced>>;
     /// The incidents that stand otherwise than they were last announced, oldest first, at most

@@ -163,7 +163,7 @@ pub struct Thread {
     pub sink: SinkId,
     /// What it shows, as far as its answers say.
     pub shown: Shown,
-    /// The message's id at the sink, for sinks that can change it.
+    /// What changes or ends the message at the sink: its id there, or what an alert looked like.
     pub message: Option<String>,
 }
 

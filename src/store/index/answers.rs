@@ -188,6 +188,12 @@ impl<S: Indexed> Read for S {
         notifications_due(sink: SinkId, limit: usize) -> Vec<Notification>;
         thread(incident: IncidentId, sink: SinkId) -> Option<Thread>;
         threads(incident: IncidentId) -> Vec<Thread>;
+        incidents_shown_open(
+            sink: SinkId,
+            after: Option<IncidentId>,
+            limit: usize
+        ) -> Vec<IncidentId>;
+        sinks_showing_open() -> Vec<SinkId>;
         announced(incident: IncidentId) -> Option<Announced>;
         incidents_unannounced(limit: usize) -> Vec<IncidentId>;
     }

@@ -105,6 +105,8 @@ pub(in crate::store) enum Kind {
     NotificationWaiting = b')',
     /// By incident and sink.
     Thread = b'+',
+    /// Those that show an open incident, by sink and incident.
+    ThreadOpen = b'/',
     /// By incident.
     Announced = b',',
     /// Those that stand otherwise than they were last announced.

@@ -64,7 +64,7 @@ const RECORDS: [(Kind, Put); 23] = [
 
 /// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 45] = [
+const DERIVED: [Kind; 46] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -110,6 +110,7 @@ const DERIVED: [Kind; 45] = [
     Kind::NotificationDue,
     Kind::NotificationWaiting,
     Kind::IncidentUnannounced,
+    Kind::ThreadOpen,
 ];
 
 impl<K: Kv> Index<K> {

@@ -3,7 +3,9 @@
 use super::made::*;
 use crate::domain::id::{IncidentId, NotificationId, SinkId};
 use crate::domain::incident::{Incident, IncidentStatus, Severity};
-use crate::domain::notification::{Announced, DropReason, Notification, NotificationState, Thread};
+use crate::domain::notification::{
+    Announced, DropReason, Notification, NotificationState, Shown, Thread,
+};
 use crate::domain::samples;
 use crate::domain::sink::{Sink, SinkState};
 use crate::domain::time::Timestamp;
@@ -252,4 +254,49 @@ pub(in crate::store) fn a_forgotten_incident_takes_what_was_announced_of_it_alon
     put(store, vec![Change::ForgetIncident(two.id)]);
     assert_eq!(wait(store.incidents_unannounced(9)).unwrap(), []);
     assert_eq!(wait(store.sinks_with_notifications()).unwrap(), []);
+}
+
+pub(in crate::store) fn what_a_sink_shows_as_open_is_listed_until_it_shows_its_end(
+    subject: &impl Subject,
+) {
+    let store = subject.store();
+    let thread = |n: u128, sink: SinkId, shown: Shown| {
+        let new = Thread::new(IncidentId::from_u128(n), sink);
+        Change::PutThread(Box::new(Thread { shown, ..new }))
+    };
+    let listed = |sink: SinkId, after: Option<u128>, limit: usize| {
+        let after = after.map(IncidentId::from_u128);
+        let found = wait(store.incidents_shown_open(sink, after, limit)).unwrap();
+        found
+            .into_iter()
+            .map(IncidentId::as_u128)
+            .collect::<Vec<_>>()
+    };
+    put(store, (1..=5).map(|n| put_incident(&open(n))).collect());
+    put(
+        store,
+        vec![
+            thread(1, CHAT, Shown::Open),
+            thread(2, CHAT, Shown::Nothing),
+            thread(3, CHAT, Shown::Open),
+            thread(4, CHAT, Shown::Resolved),
+            thread(5, CHAT, Shown::Open),
+            thread(3, MAIL, Shown::Open),
+        ],
+    );
+    assert_eq!(listed(CHAT, None, 9), [1, 3, 5]);
+    assert_eq!(listed(CHAT, None, 2), [1, 3]);
+    assert_eq!(listed(CHAT, Some(3), 9), [5]);
+    assert_eq!(wait(store.sinks_showing_open()).unwrap(), [CHAT, MAIL]);
+    put(
+        store,
+        vec![
+            thread(1, CHAT, Shown::Resolved),
+            thread(2, CHAT, Shown::Open),
+            thread(3, MAIL, Shown::Resolved),
+            Change::ForgetIncident(IncidentId::from_u128(5)),
+        ],
+    );
+    assert_eq!(listed(CHAT, None, 9), [2, 3]);
+    assert_eq!(wait(store.sinks_showing_open()).unwrap(), [CHAT]);
 }
