@@ -9,6 +9,7 @@
 //! Addresses, keys and answers' headers are secrets: no error and no `Debug` shows more of a URL
 //! than its host and port.
 
+mod alertmanager;
 mod answer;
 mod card;
 mod deliver;
@@ -23,6 +24,7 @@ mod mattermost;
 mod names;
 mod ntfy;
 mod outbound;
+mod pagerduty;
 mod proxy;
 pub mod signature;
 mod sinks;
@@ -35,7 +37,7 @@ mod verdict;
 mod webhook;
 
 pub use answer::{Answer, clean};
-pub use deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+pub use deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
 pub use destination::Destination;
 pub use error::AddressError;
 pub use fault::{Outcome, SendError, TlsFault};

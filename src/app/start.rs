@@ -184,7 +184,10 @@ fn settings(config: &Config) -> Settings {
 /// The outbox, which is not started.
 fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
     let proxy = config.proxy.as_ref().filter(|_| config.sinks.use_proxy);
+    let ca_file = Some(&config.sinks.ca_file).filter(|path| !path.as_os_str().is_empty());
+    let ca_pem = ca_file.map(std::fs::read).transpose();
     let outbound = Outbound::new(notify::Settings {
+        ca_pem: ca_pem.map_err(StartError::SinkAuthority)?,
         proxy: proxy.map(|proxy| notify::Proxy::new(proxy.url.clone(), &proxy.no_proxy)),
         ..notify::Settings::new(config.sinks.allow.clone())
     })?;
@@ -195,8 +198,11 @@ fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
         entropy: Arc::clone(&ports.entropy),
         deliver: Arc::new(Sinks::new(outbound)),
     };
-    let delay = config.sinks.delay;
-    Ok(Notifier::new(tools, outbox::Settings { delay }))
+    let settings = outbox::Settings {
+        delay: config.sinks.delay,
+        heartbeat: config.sinks.heartbeat,
+    };
+    Ok(Notifier::new(tools, settings))
 }
 
 fn ledger_settings(config: &Config) -> ledger::Settings {

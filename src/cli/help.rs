@@ -101,6 +101,8 @@ hookherd sinks add webhook team-chat < address.txt
 hookherd sinks add webhook pager --severity critical --from address.txt
 hookherd sinks add slack ci-channel --from address.txt
 hookherd sinks add gotify phone --from address.txt --secret-from token.txt
+hookherd sinks add pagerduty on-call --from address.txt --secret-from key.txt
+hookherd sinks add alertmanager prometheus --from address.txt
 hookherd sinks edit team-chat --name chat
 hookherd sinks edit team-chat --address < address.txt
 hookherd sinks list

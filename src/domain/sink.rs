@@ -1,5 +1,7 @@
 //! Sinks: where an owner is notified.
 
+pub mod pace;
+
 use super::id::{OwnerId, SinkId};
 use super::incident::Severity;
 use super::secret::Sealed;
@@ -26,6 +28,27 @@ named! {
         Ntfy = "ntfy",
         /// An application of Gotify.
         Gotify = "gotify",
+        /// A service of PagerDuty, by Events API v2.
+        Pagerduty = "pagerduty",
+        /// Prometheus Alertmanager.
+        Alertmanager = "alertmanager",
+    }
+}
+
+impl SinkKind {
+    /// Whether it forgets an incident that is not sent again for a while.
+    pub const fn forgets(self) -> bool {
+        match self {
+            Self::Alertmanager => true,
+            Self::Webhook
+            | Self::Slack
+            | Self::Mattermost
+            | Self::Discord
+            | Self::Teams
+            | Self::Ntfy
+            | Self::Gotify
+            | Self::Pagerduty => false,
+        }
     }
 }
 

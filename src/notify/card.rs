@@ -52,13 +52,17 @@ pub(super) struct Card {
 impl Card {
     /// The card of a message.
     pub fn of(message: &Message) -> Self {
-        let incident = &message.incident;
+        Self::about(message.kind, &message.incident)
+    }
+
+    /// The card of a message of this kind about an incident.
+    pub fn about(kind: NotificationKind, incident: &Incident) -> Self {
         let title = bounded(&incident.title, TITLE_BYTES_MAX);
         Self {
-            kind: message.kind,
+            kind,
             severity: incident.severity,
             title: title.unwrap_or_else(|| "Incident".to_owned()),
-            facts: facts(message.kind, incident),
+            facts: facts(kind, incident),
             link: incident.ci.as_ref().and_then(link),
         }
     }

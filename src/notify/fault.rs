@@ -18,7 +18,8 @@ named! {
         /// The certificate is for another name.
         OtherName = "its certificate is for another name",
         /// The issuer of the certificate is not trusted.
-        UnknownIssuer = "the issuer of its certificate is not trusted",
+        UnknownIssuer = "the issuer of its certificate is not trusted; an administrator can add it \
+                         to sinks.ca_file",
         /// Anything else.
         Other = "no common version, or an invalid certificate",
     }

@@ -7,8 +7,9 @@ use crate::domain::sink::DisableReason;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Longest token that is accepted, in bytes: those of ntfy and Gotify have fewer than 40.
-const TOKEN_BYTES_MAX: usize = 512;
+/// Longest token that is accepted, in bytes: those of ntfy and Gotify have fewer than 40, those for
+/// a proxy before Alertmanager may be signed documents.
+const TOKEN_BYTES_MAX: usize = 2048;
 
 /// The address and the keys of a sink. Cannot be printed.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]

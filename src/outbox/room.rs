@@ -1,8 +1,10 @@
 //! What the planner and all senders share.
 
 use super::Settings;
+use super::paces::Paces;
 use super::tools::Tools;
 use crate::domain::id::{OwnerId, SinkId};
+use crate::domain::time::Timestamp;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
@@ -10,6 +12,9 @@ use tokio::sync::{Notify, Semaphore};
 
 /// Calls for one owner at the same time.
 const OF_ONE_MAX: usize = 8;
+
+/// Heartbeats that may be missed before a sink that forgets by itself forgets an incident.
+const EXPIRY_BEATS: u32 = 4;
 
 /// What the planner and all senders share.
 pub(super) struct Room {
@@ -19,6 +24,8 @@ pub(super) struct Room {
     pub(super) changed: Mutex<BTreeSet<SinkId>>,
     /// There is news for the worker.
     pub(super) news: Notify,
+    /// How fast each sink is called.
+    pub(super) paces: Paces,
     calls: Mutex<HashMap<OwnerId, Weak<Semaphore>>>,
 }
 
@@ -29,6 +36,7 @@ impl Room {
             settings,
             changed: Mutex::default(),
             news: Notify::new(),
+            paces: Paces::default(),
             calls: Mutex::default(),
         }
     }
@@ -37,6 +45,11 @@ impl Room {
     pub(super) fn has_changed(&self, sink: SinkId) {
         self.changed.lock().insert(sink);
         self.news.notify_one();
+    }
+
+    /// When a sink that forgets by itself forgets what it is sent now, unless it is sent again.
+    pub(super) fn expiry(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.settings.heartbeat * EXPIRY_BEATS)
     }
 
     /// The calls that an owner may have made at the same time.

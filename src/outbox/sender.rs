@@ -1,12 +1,15 @@
 //! The task of one sink: sends what is due, one message at a time.
 
 use super::health::Health;
+use super::heartbeat::Heartbeat;
 use super::outcome::{self, Try};
 use super::room::Room;
 use super::trouble::Trouble;
 use crate::domain::id::SinkId;
 use crate::domain::notification::choose::{Choice, choose};
-use crate::domain::notification::{DropReason, Notification, NotificationState, Thread, retry};
+use crate::domain::notification::{
+    DropReason, Notification, NotificationState, Shown, Thread, retry,
+};
 use crate::domain::sink::Sink;
 use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change};
@@ -50,9 +53,9 @@ pub(super) async fn send_all(room: Arc<Room>, sink: SinkId, wake: Arc<Notify>) -
 }
 
 async fn work(room: &Room, sink: SinkId, wake: &Notify) {
-    let mut health = Health::default();
+    let (mut health, mut heartbeat) = (Health::default(), Heartbeat::new());
     loop {
-        let wait = match step(room, sink, &mut health).await {
+        let wait = match step(room, sink, &mut health, &mut heartbeat).await {
             Ok(Step::Again) => continue,
             Ok(Step::Done) => return,
             Ok(Step::Wait(wait)) => wait,
@@ -71,47 +74,73 @@ async fn work(room: &Room, sink: SinkId, wake: &Notify) {
     }
 }
 
-async fn step(room: &Room, id: SinkId, health: &mut Health) -> Result<Step, Trouble> {
+async fn step(
+    room: &Room,
+    id: SinkId,
+    health: &mut Health,
+    heartbeat: &mut Heartbeat,
+) -> Result<Step, Trouble> {
     let store = &room.tools.store;
     let waiting = store.notifications_due(id, READ_MAX).await?;
-    let Some(first) = waiting.first() else {
-        return Ok(Step::Done);
-    };
-    let now = room.tools.now();
     let Some(sink) = store.sink(id).await? else {
+        if waiting.is_empty() {
+            return Ok(Step::Done);
+        }
         drop_all(room, &waiting, DropReason::SinkRemoved).await?;
         return Ok(Step::Again);
     };
     if !sink.is_enabled() {
         return Ok(Step::Done);
     }
-    // No sink can ask for more than this.
-    let is_real = |wait: &Duration| *wait <= retry::WAIT_MAX + CLOCK_ERROR_MIN;
-    let wait = sink.hold_until.map(|at| at.since(now)).filter(is_real);
-    let pause = health.pause().max(wait.unwrap_or_default());
+    let beats = sink.kind.forgets();
+    let next_beat = heartbeat.wait().filter(|_| beats);
+    if waiting.is_empty() && next_beat.is_none() {
+        return Ok(Step::Done);
+    }
+    let pause = pause(room, &sink, health);
     if !pause.is_zero() {
         return Ok(Step::Wait(pause));
     }
     let mut heads = oldest(room, id, health).await?;
     heads.extend(waiting.iter().cloned());
     heads.retain(|it| is_ready(room, it, health));
+    if beats && heartbeat.is_due(!heads.is_empty()) && heartbeat.beat(room, &sink, health).await? {
+        return Ok(Step::Again);
+    }
     // The news of an incident may not be planned yet: the others need not wait for that.
     let mut unplanned = BTreeSet::new();
     for head in &heads {
         if !unplanned.contains(&head.incident) {
-            if let Some(step) = consider(room, &sink, head, health).await? {
-                return Ok(step);
+            if let Some(shown) = consider(room, &sink, head, health).await? {
+                if beats {
+                    heartbeat.learn(room, head.incident, shown);
+                }
+                return Ok(Step::Again);
             }
             unplanned.insert(head.incident);
         }
     }
-    let due_at = first.due_at().unwrap_or(now);
-    let is_unplanned = !heads.is_empty();
-    Ok(Step::Wait(if is_unplanned {
-        PAUSE
-    } else {
-        due_at.since(now)
+    let next_beat = heartbeat.wait().filter(|_| beats);
+    Ok(Step::Wait(match waiting.first() {
+        Some(_) if !heads.is_empty() => PAUSE,
+        Some(first) => {
+            let now = room.tools.now();
+            let due_in = first.due_at().unwrap_or(now).since(now);
+            next_beat.map_or(due_in, |beat| beat.min(due_in))
+        }
+        // The next look finds whether there is anything to do.
+        None => next_beat.unwrap_or_default(),
     }))
+}
+
+/// How long a sink is not called.
+fn pause(room: &Room, sink: &Sink, health: &Health) -> Duration {
+    let now = room.tools.now();
+    // No sink can ask for more than this.
+    let is_real = |wait: &Duration| *wait <= retry::WAIT_MAX + CLOCK_ERROR_MIN;
+    let wait = sink.hold_until.map(|at| at.since(now)).filter(is_real);
+    let pause = health.pause().max(wait.unwrap_or_default());
+    pause.max(room.paces.wait(sink))
 }
 
 /// The oldest notifications, when a sink works again after it was down: those that were tried
@@ -158,19 +187,19 @@ async fn drop_all(room: &Room, all: &[Notification], why: DropReason) -> Result<
 }
 
 /// Decides what the sink is sent about the incident of `head`, which may be sent now, and sends it.
-/// `None` when nothing can be decided yet.
+/// `None` when nothing can be decided yet; else what the sink shows then, if a call has changed it.
 async fn consider(
     room: &Room,
     sink: &Sink,
     head: &Notification,
     health: &mut Health,
-) -> Result<Option<Step>, Trouble> {
+) -> Result<Option<Option<Shown>>, Trouble> {
     let store = &room.tools.store;
     let waiting = store.notifications_waiting(head.incident, sink.id).await?;
     let owner = store.user(sink.owner).await?;
     if !owner.is_some_and(|user| user.is_present()) {
         drop_all(room, &waiting, DropReason::NoAccess).await?;
-        return Ok(Some(Step::Again));
+        return Ok(Some(None));
     }
     let incident = store.incident(head.incident).await?;
     let thread = store.thread(head.incident, sink.id).await?;
@@ -211,8 +240,7 @@ async fn consider(
             thread,
             notification: next,
         };
-        outcome::send(room, this, changes, health).await?;
-        return Ok(Some(Step::Again));
+        return outcome::send(room, this, changes, health).await.map(Some);
     }
     // Others about this incident wait for this one.
     if let Some((_, due_at)) = next
@@ -222,5 +250,5 @@ async fn consider(
     }
     let batch = Batch::of(changes);
     store.commit(batch).await.map_err(Trouble::Commit)?;
-    Ok(Some(Step::Again))
+    Ok(Some(None))
 }

@@ -1,6 +1,8 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
 mod hard;
+mod heartbeat;
+mod paces;
 mod reseal;
 mod sinks;
 mod stops;
@@ -13,7 +15,7 @@ use crate::domain::samples::{self, ANN, Seeded};
 use crate::domain::secret::Sealed;
 use crate::domain::sink::{Sink, SinkKind, Wants};
 use crate::domain::time::{Clock, Timestamp};
-use crate::notify::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+use crate::notify::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
 use crate::seal::{Purpose, Seal, SealError};
 use crate::store::faulty::FaultyStore;
 use crate::store::{After, Batch, Change, NotificationFilter, Read, Store};
@@ -80,6 +82,18 @@ struct FakeSink {
     /// What it answers while this is set, whatever else.
     always: Mutex<Option<Receipt>>,
     heard: Mutex<Vec<Heard>>,
+    /// The heartbeats that came, each with what it answered.
+    beats: Mutex<Vec<Beat>>,
+    /// What it answers to heartbeats while this is set.
+    to_beats: Mutex<Option<Receipt>>,
+}
+
+/// A heartbeat: its incidents and which of them are resolved, when it came, and when they expire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Beat {
+    incidents: Vec<(IncidentId, bool)>,
+    at: Instant,
+    expires_at: Timestamp,
 }
 
 impl Deliver for FakeSink {
@@ -115,6 +129,23 @@ impl Deliver for FakeSink {
                 Some(Manner::Panics) => panic!("as a test wants it"),
             }
         })
+    }
+
+    fn repeat<'a>(
+        &'a self,
+        _: &'a Target,
+        all: &'a [Lasting],
+        expires_at: Timestamp,
+    ) -> BoxFuture<'a, Receipt> {
+        let incidents = all.iter().map(|it| (it.incident.id, it.is_resolved));
+        self.beats.lock().push(Beat {
+            incidents: incidents.collect(),
+            at: Instant::now(),
+            expires_at,
+        });
+        let accepted = Receipt::Accepted { message: None };
+        let receipt = self.to_beats.lock().clone().unwrap_or(accepted);
+        Box::pin(std::future::ready(receipt))
     }
 }
 
@@ -155,6 +186,7 @@ impl World {
             entropy: Arc::default(),
             settings: Settings {
                 delay: Duration::ZERO,
+                ..Settings::default()
             },
             notifier: None,
         };

@@ -70,6 +70,11 @@ impl Worker {
             for sink in self.room.tools.store.sinks_with_notifications().await? {
                 self.wake(sink);
             }
+            for sink in self.room.tools.store.sinks_showing_open().await? {
+                if self.has_work(sink).await? {
+                    self.wake(sink);
+                }
+            }
             self.has_begun = true;
         }
         loop {
@@ -107,9 +112,12 @@ impl Worker {
 
     async fn has_work(&self, id: SinkId) -> Result<bool, ReadError> {
         let store = &self.room.tools.store;
-        let waiting = store.notifications_due(id, 1).await?;
-        let sink = store.sink(id).await?;
-        let is_sent = sink.is_none_or(|sink| sink.is_enabled());
-        Ok(is_sent && !waiting.is_empty())
+        let waits = !store.notifications_due(id, 1).await?.is_empty();
+        let Some(sink) = store.sink(id).await? else {
+            return Ok(waits);
+        };
+        let forgets = sink.kind.forgets();
+        let lasts = forgets && !store.incidents_shown_open(id, None, 1).await?.is_empty();
+        Ok(sink.is_enabled() && (waits || lasts))
     }
 }

@@ -11,7 +11,7 @@ use hookherd::domain::notification::{Notification, NotificationKind};
 use hookherd::domain::secret::Sealed;
 use hookherd::domain::sink::{Sink as Record, SinkKind, SinkState, Wants};
 use hookherd::domain::time::Timestamp;
-use hookherd::notify::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+use hookherd::notify::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
 use hookherd::seal::Purpose;
 use hookherd::store::{After, NotificationFilter, Read};
 use parking_lot::Mutex;
@@ -88,6 +88,15 @@ impl Deliver for Sink {
                 },
             }
         })
+    }
+
+    fn repeat<'a>(
+        &'a self,
+        _: &'a Target,
+        _: &'a [Lasting],
+        _: Timestamp,
+    ) -> BoxFuture<'a, Receipt> {
+        Box::pin(std::future::ready(Receipt::Accepted { message: None }))
     }
 }
 

@@ -5,9 +5,12 @@ use super::samples::{message, resolved};
 use crate::domain::sink::SinkKind;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
-use crate::notify::{discord, gotify, mattermost, ntfy, slack, teams};
+use crate::notify::{alertmanager, discord, gotify, mattermost, ntfy, pagerduty, slack, teams};
 use serde_json::{Value, json};
 use std::path::Path;
+
+/// A key as those of `PagerDuty` look.
+const ROUTING_KEY: &str = "R0000000000000000000000000000000";
 
 /// The requests for a message, in order. None for webhooks, which are for programs.
 pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
@@ -22,6 +25,8 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
         SinkKind::Teams => vec![teams::request(message)],
         SinkKind::Ntfy => vec![ntfy::request("topic", message)],
         SinkKind::Gotify => vec![gotify::request(message)],
+        SinkKind::Pagerduty => vec![pagerduty::request(ROUTING_KEY, message)],
+        SinkKind::Alertmanager => vec![alertmanager::request(message).0],
     }
 }
 
