@@ -1,5 +1,6 @@
 //! Incidents that reach a sink: the binary, a failing run, and a receiver that verifies.
 
+use super::cli::fake;
 use super::commands::{done, done_with};
 use super::stage::{Answer, REPOSITORY, Stage};
 use hookherd::simulator::RunSpec;
@@ -269,4 +270,42 @@ fn without_the_operators_word_nothing_in_the_own_network_can_be_a_sink() {
     }
     assert!(stage.list(&ann, "sinks").is_empty());
     assert!(receiver.came().is_empty());
+}
+
+/// A service inside of a company has a certificate of the company's own.
+#[test]
+fn a_sink_with_a_certificate_of_an_own_authority_is_called_once_that_is_configured() {
+    const CERTIFICATE: &[u8] = include_bytes!("../fixtures/tls/server.pem");
+    const KEY: &[u8] = include_bytes!("../fixtures/tls/server.key");
+    let port = fake::tls("127.0.0.1", CERTIFICATE, KEY, fake::http(200, "", ""));
+    let mut stage = Stage::new();
+    stage.set("HOOKHERD__SINKS__ALLOW", &format!("127.0.0.1:{port}"));
+    let daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    let url = format!("https://localhost:{port}/x");
+    let body = json!({ "kind": "webhook", "name": "chat", "url": url });
+    let id = stage.call(&ann, "POST sinks", &body).field("id");
+    let test = format!("POST sinks/{id}/test");
+    let tested = stage.call(&ann, &test, &Value::Null).json;
+    let error = tested["error"].as_str().unwrap_or_default();
+    assert!(error.contains("issuer of its certificate"), "{tested}");
+    drop(daemon);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
+    let file = |name: &str| folder.join(name).display().to_string();
+    stage.set("HOOKHERD__SINKS__CA_FILE", &file("ca.pem"));
+    let daemon = stage.start();
+    let tested = stage.call(&ann, &test, &Value::Null).json;
+    assert_eq!(tested["accepted"], true, "{tested}");
+    drop(daemon);
+    // One that cannot be read, and one without a certificate.
+    for (path, words) in [
+        (file("no-such-file.pem"), "sinks.ca_file: "),
+        (file("server.key"), "no certificates in PEM"),
+    ] {
+        stage.set("HOOKHERD__SINKS__CA_FILE", &path);
+        let mut daemon = stage.spawn(&[], &[]);
+        assert!(!stage.is_ready(&mut daemon), "it started");
+        let log = stage.end_of_log();
+        assert!(log.contains(words), "{path}: {log}");
+    }
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fetches the tools that the interop tests run against, in pinned versions, and prepares what the
-# tests read. Needs python3 with pip; brings its own Node. Quick when everything is there already.
+# tests read. Needs python3 with pip, and apt; brings its own Node. Quick when everything is there
+# already.
 #
 # Everything lands in target/interop (tools, corpus, logs) and tests/interop/node_modules.
 set -eu
@@ -44,6 +45,18 @@ for tool in python schemathesis; do
         cp "$wanted" "$got"
     fi
 done
+
+# Debian's Alertmanager. Only its binary is used; nothing is installed.
+alertmanager="$out/alertmanager"
+if ! "$alertmanager/usr/bin/prometheus-alertmanager" --version >/dev/null 2>&1; then
+    rm -rf "$alertmanager"
+    mkdir "$alertmanager"
+    package() { (cd "$alertmanager" && apt-get download --quiet=2 prometheus-alertmanager); }
+    # A new machine may have no lists of packages.
+    package 2>/dev/null || { apt-get update --quiet=2 && package; }
+    dpkg-deb --extract "$alertmanager"/*.deb "$alertmanager"
+    rm "$alertmanager"/*.deb
+fi
 
 # Derived files: made anew when a script or the lock file is newer.
 for made in corpus.jsonl openapi.json; do

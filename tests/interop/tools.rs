@@ -30,7 +30,12 @@ pub(crate) fn require() {
     let wanted = fs::read(source_dir().join("package-lock.json")).expect("it is committed");
     let installed = fs::read(source_dir().join("node_modules/.hookherd-lock"));
     let is_current = installed.is_ok_and(|installed| installed == wanted);
-    let made = ["node", "corpus.jsonl", "openapi.json"];
+    let made = [
+        "node",
+        "corpus.jsonl",
+        "openapi.json",
+        "alertmanager/usr/bin/prometheus-alertmanager",
+    ];
     let is_made = made.iter().all(|name| out_dir().join(name).exists());
     let is_there = |(tool, list): (&str, &str)| {
         let wanted = fs::read(source_dir().join(list)).expect("it is committed");
@@ -87,6 +92,17 @@ impl Tool {
     /// Starts `script` of a Node package on a free port (`{port}` in `args`) and waits until it
     /// listens. What it prints goes to `target/interop/NAME.log`.
     pub(crate) fn start(name: &str, script: &str, args: &[&str]) -> Self {
+        let (node, script) = (
+            out_dir().join("node"),
+            source_dir().join("node_modules").join(script),
+        );
+        let path = |path: &Path| path.to_str().expect("the path is text").to_owned();
+        let (node, script) = (path(&node), path(&script));
+        Self::program(name, &node, &[&[script.as_str()], args].concat())
+    }
+
+    /// The same with any program.
+    pub(crate) fn program(name: &str, program: &str, args: &[&str]) -> Self {
         require();
         let port = free_port();
         let log = out_dir().join(format!("{name}.log"));
@@ -95,8 +111,7 @@ impl Tool {
         // Ends with us even when we are killed.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
-            .arg(out_dir().join("node"))
-            .arg(source_dir().join("node_modules").join(script))
+            .arg(program)
             .args(args.iter().map(|a| a.replace("{port}", &port.to_string())))
             .current_dir(source_dir())
             .env("NO_COLOR", "1")
