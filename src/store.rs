@@ -352,9 +352,13 @@ pub trait Read: Send + Sync {
     fn sinks_showing_open(&self) -> Reading<'_, Vec<SinkId>>;
     /// The standing with which an incident was last announced.
     fn announced(&self, incident: IncidentId) -> Reading<'_, Option<Announced>>;
-    /// The incidents that stand otherwise than they were last announced, oldest first, at most
-    /// `limit`.
-    fn incidents_unannounced(&self, limit: usize) -> Reading<'_, Vec<IncidentId>>;
+    /// The incidents after this one that stand otherwise than they were last announced, oldest
+    /// first, at most `limit`.
+    fn incidents_unannounced(
+        &self,
+        after: Option<IncidentId>,
+        limit: usize,
+    ) -> Reading<'_, Vec<IncidentId>>;
     /// Changes whenever an incident is added to that list, and at times when none is.
     fn incident_news(&self) -> watch::Receiver<u64>;
 

@@ -195,7 +195,7 @@ impl<S: Indexed> Read for S {
         ) -> Vec<IncidentId>;
         sinks_showing_open() -> Vec<SinkId>;
         announced(incident: IncidentId) -> Option<Announced>;
-        incidents_unannounced(limit: usize) -> Vec<IncidentId>;
+        incidents_unannounced(after: Option<IncidentId>, limit: usize) -> Vec<IncidentId>;
     }
 
     walked! {
