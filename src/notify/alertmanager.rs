@@ -138,8 +138,8 @@ fn labels(incident: &Incident, card: &Card) -> Labels {
     of_facts.chain(own).collect()
 }
 
-/// The end of an alert that ends now. One that is ahead of Alertmanager's clock, if only by a moment,
-/// changes nothing there, as long as a later one is known.
+/// The end of an alert that ends now. One that is ahead of Alertmanager's clock, if only by a
+/// moment, changes nothing there, as long as a later one is known.
 fn ended(now: Timestamp) -> Timestamp {
     const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(5);
     now.minus(CLOCKS_DIFFER_BY)

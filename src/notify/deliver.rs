@@ -156,8 +156,8 @@ pub trait Deliver: Send + Sync + 'static {
     /// Sends a message, in bounded time.
     fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Receipt>;
 
-    /// Sends incidents again to a sink of a kind that forgets them, in one call and in bounded time:
-    /// those that last, until `expires_at`, and those that were resolved lately.
+    /// Sends incidents again to a sink of a kind that forgets them, in one call and in bounded
+    /// time: those that last, until `expires_at`, and those that were resolved lately.
     fn repeat<'a>(
         &'a self,
         target: &'a Target,

@@ -1,11 +1,11 @@
-//! Heartbeats: some sinks forget an incident that is not sent again for a while. So an incident ends
-//! there by itself when this process does not run any more.
+//! Heartbeats: some sinks forget an incident that is not sent again for a while. So an incident
+//! ends there by itself when this process does not run any more.
 //!
 //! The task of the sink sends them between its messages, one call at a time: so none is under way
 //! while an end is sent. What is stored decides: only an incident that is open, and that the sink
-//! shows as open, is sent as open; and none with a message whose answer is lost, which may have been
-//! its end. A call that the network holds back longer than its own timeout could still arrive after
-//! an end. Therefore an end is sent again for a while, too.
+//! shows as open, is sent as open; and none with a message whose answer is lost, which may have
+//! been its end. A call that the network holds back longer than its own timeout could still arrive
+//! after an end. Therefore an end is sent again for a while, too.
 
 use super::call::{Call, call, judged, store_answer};
 use super::health::Health;

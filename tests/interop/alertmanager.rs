@@ -27,11 +27,14 @@ receivers:
 fn start(dir: &Path) -> Tool {
     let config = dir.join("alertmanager.yml");
     std::fs::write(&config, CONFIG).expect("the directory is ours");
-    let binary = out_dir().join("alertmanager/usr/bin/prometheus-alertmanager");
-    let binary = binary.to_str().expect("the path is text");
+    let extracted = out_dir().join("alertmanager/usr");
+    let binary = extracted.join("bin/prometheus-alertmanager");
+    // Where its templates are: see `setup.sh`.
+    let templates = extracted.join("share/prometheus/alertmanager");
     Tool::program(
         "alertmanager",
-        binary,
+        &templates,
+        binary.to_str().expect("the path is text"),
         &[
             &format!("--config.file={}", config.display()),
             &format!("--storage.path={}", dir.join("alertmanager").display()),

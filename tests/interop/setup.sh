@@ -46,9 +46,10 @@ for tool in python schemathesis; do
     fi
 done
 
-# Debian's Alertmanager. Only its binary is used; nothing is installed.
+# Debian's Alertmanager, which is not installed. Its binary reads templates at a fixed place: that is
+# replaced by one as long that is the directory in which it is started.
 alertmanager="$out/alertmanager"
-if ! "$alertmanager/usr/bin/prometheus-alertmanager" --version >/dev/null 2>&1; then
+if [ ! -e "$alertmanager/ready" ]; then
     rm -rf "$alertmanager"
     mkdir "$alertmanager"
     package() { (cd "$alertmanager" && apt-get download --quiet=2 prometheus-alertmanager); }
@@ -56,6 +57,9 @@ if ! "$alertmanager/usr/bin/prometheus-alertmanager" --version >/dev/null 2>&1; 
     package 2>/dev/null || { apt-get update --quiet=2 && package; }
     dpkg-deb --extract "$alertmanager"/*.deb "$alertmanager"
     rm "$alertmanager"/*.deb
+    LC_ALL=C sed -i 's#/usr/share/prometheus/alertmanager#/proc/self/cwd/./././././././././.#g' \
+        "$alertmanager/usr/bin/prometheus-alertmanager"
+    touch "$alertmanager/ready"
 fi
 
 # Derived files: made anew when a script or the lock file is newer.

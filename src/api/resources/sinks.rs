@@ -36,8 +36,8 @@ pub(in crate::api) struct NewSink {
     url: Option<String>,
     /// Key. `webhook`: the one that signs what is sent, `whsec_` and the base64 of 24 to 64 bytes,
     /// generated when left out. `gotify`: the token of an application. `ntfy`: an access token, if
-    /// the topic needs one. `pagerduty`: the integration key. `alertmanager`: what a proxy before it
-    /// asks for, if there is one: a bearer token, or `user:password`. Other kinds have none.
+    /// the topic needs one. `pagerduty`: the integration key. `alertmanager`: what a proxy before
+    /// it asks for, if there is one: a bearer token, or `user:password`. Other kinds have none.
     #[schema(max_length = 2048)]
     secret: Option<String>,
     /// Whether it is notified of resolved incidents.

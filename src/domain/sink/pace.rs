@@ -33,7 +33,8 @@ impl SinkKind {
         match self {
             // Machines.
             Self::Webhook | Self::Gotify | Self::Alertmanager => Pace::of(10, 20),
-            // One message a second, and short bursts: <https://docs.slack.dev/apis/web-api/rate-limits>
+            // One message a second, and short bursts:
+            // <https://docs.slack.dev/apis/web-api/rate-limits>
             Self::Slack | Self::Mattermost | Self::Teams => Pace::of(5, 1_000),
             // The same, and a later message about an incident takes two calls.
             Self::Discord => Pace::of(3, 2_000),
