@@ -28,7 +28,7 @@ named! {
         Ntfy = "ntfy",
         /// An application of Gotify.
         Gotify = "gotify",
-        /// A service of PagerDuty, by Events API v2.
+        /// A service of `PagerDuty`, by Events API v2.
         Pagerduty = "pagerduty",
         /// Prometheus Alertmanager.
         Alertmanager = "alertmanager",
