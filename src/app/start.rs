@@ -58,9 +58,7 @@ impl App {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let steady = Arc::new(SteadyClock::default());
         let clock = Arc::clone(&steady) as Arc<dyn Clock>;
-        let keys = config.seal_key.as_ref().ok_or(KeyError::Missing)?;
-        let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(&entropy))?;
-        let seal: Arc<dyn Seal> = Arc::new(ring);
+        let seal = seal(&config, &entropy)?;
         let providers = providers(&config, &clock, &*entropy)?;
         stored::check_key_of_closed(&config, &*seal)?;
         let opened = stored::open(&config, &steady)?;
@@ -147,6 +145,12 @@ impl App {
         self.counting.stop();
         self.store.close();
     }
+}
+
+fn seal(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Seal>, KeyError> {
+    let keys = config.seal_key.as_ref().ok_or(KeyError::Missing)?;
+    let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(entropy))?;
+    Ok(Arc::new(ring))
 }
 
 /// Backups of the store in this directory, which stays open meanwhile.
