@@ -2,6 +2,7 @@
 
 mod hard;
 mod reseal;
+mod rules;
 mod sinks;
 mod stops;
 

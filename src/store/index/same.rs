@@ -49,6 +49,8 @@ pub(super) fn is_unchanged<K: Kv>(
         | Guard::NewCommand(_)
         | Guard::SameOperation(_)
         | Guard::NewOperation(_)
+        | Guard::NewSink { .. }
+        | Guard::RulesAt { .. }
         | Guard::Lease(_)
         | Guard::NewUser { .. } => Ok(None),
     }
