@@ -52,7 +52,7 @@ const SINKS: [Column; 4] = [
 pub(super) fn run(command: &Rules, session: &Session) -> CommandResult {
     let (client, printer) = (session.client()?, session.printer);
     match command {
-        // It is a document for files, whoever reads it.
+        // A document for files, also without `--json`.
         Rules::Show => line(&pretty(&client.get("rules")?)),
         Rules::Set { file } => {
             let rules = written(&client, file)?;

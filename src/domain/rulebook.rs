@@ -70,7 +70,7 @@ pub struct When {
     pub severities: Vec<Severity>,
 }
 
-/// Whether sinks are reminded of an incident that nobody has acknowledged.
+/// Whether sinks are reminded of an incident that no user has acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remind {
     /// They are not.

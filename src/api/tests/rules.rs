@@ -69,6 +69,16 @@ fn rules_are_set_as_a_whole_and_shown_as_they_can_be_set_again() {
     );
 }
 
+/// The field at a place in JSON, as a problem names it: `/rules/0/name` is `rules[0].name`.
+fn field(place: &str) -> String {
+    let parts = place.trim_start_matches('/').split('/');
+    parts.fold(String::new(), |field, part| match part {
+        part if part.bytes().all(|byte| byte.is_ascii_digit()) => format!("{field}[{part}]"),
+        part if field.is_empty() => part.to_owned(),
+        part => format!("{field}.{part}"),
+    })
+}
+
 #[test]
 fn what_will_not_do_is_named_with_its_place_and_changes_nothing() {
     let api = Stage::new();
@@ -77,97 +87,87 @@ fn what_will_not_do_is_named_with_its_place_and_changes_nothing() {
         (
             "/rules/0/then/severity",
             json!("bad"),
-            "rules[0].then.severity: expected one of warning",
+            "expected one of warning",
         ),
         (
             "/rules/0/when/about",
             json!("us"),
-            "rules[0].when.about: expected one of ci, health",
+            "expected one of ci, health",
         ),
-        (
-            "/rules/0/when/branches",
-            json!(["["]),
-            "rules[0].when.branches: expected a name",
-        ),
-        (
-            "/rules/0/name",
-            json!("a\u{202e}b"),
-            "rules[0].name: expected up to 100",
-        ),
+        ("/rules/0/when/branches", json!(["["]), "expected a name"),
+        ("/rules/0/name", json!("a\u{202e}b"), "expected up to 100"),
         (
             "/rules/1/when/severities",
             json!(["worst"]),
-            "rules[1].when.severities: expected one",
+            "expected one of",
         ),
         (
             "/rules/1/when/connections",
             json!(["octo"]),
-            "rules[1].when.connections: expected ids",
+            "expected ids of conn",
         ),
         (
             "/rules/1/when/failures",
             json!(["bad"]),
-            "rules[1].when.failures: expected any of",
+            "expected any of failure",
         ),
         (
             "/rules/1/then/sinks",
             json!(["chat"]),
-            "rules[1].then.sinks: expected ids of sinks",
+            "expected ids of sinks",
         ),
         (
             "/rules/1/then/delay_seconds",
             json!(86_401),
-            "rules[1].then.delay_seconds: at most",
+            "at most 86400",
+        ),
+        (
+            "/rules/1/then/remind_seconds",
+            json!(60),
+            "from 300 to 604800",
+        ),
+        (
+            "/rules/2/then/remind_seconds",
+            json!(600),
+            "expected no interval",
         ),
         (
             "/rules/2/then",
             json!({}),
-            "rules[2].then: a rule needs at least one setting",
-        ),
-        (
-            "/rules/2/then",
-            json!({ "remind_seconds": 60 }),
-            "rules[2].then.remind_seconds: from 300",
-        ),
-        (
-            "/rules/2/then",
-            json!({ "remind": false, "remind_seconds": 600 }),
-            "rules[2].then.remind_seconds: expected no interval",
+            "a rule needs at least one setting",
         ),
         (
             "/quiet_hours/time_zone",
             json!("Berlin"),
-            "quiet_hours.time_zone: expected the name",
+            "expected the name of an",
         ),
         (
-            "/quiet_hours/spans",
-            json!([]),
-            "quiet_hours.spans: expected at least one",
+            "/quiet_hours/passes",
+            json!("bad"),
+            "expected one of warning",
         ),
+        ("/quiet_hours/spans", json!([]), "expected at least one"),
         (
             "/quiet_hours/spans/0/from",
             json!("24:00"),
-            "quiet_hours.spans[0].from: expected a time",
+            "expected a time",
         ),
-        (
-            "/quiet_hours/spans/0/to",
-            json!("+7:00"),
-            "quiet_hours.spans[0].to: expected a time",
-        ),
+        ("/quiet_hours/spans/0/to", json!("+7:00"), "expected a time"),
         (
             "/quiet_hours/spans/1/days",
             json!(["sun"]),
-            "quiet_hours.spans[1].days: expected one",
+            "expected one of monday",
         ),
     ];
-    for (place, value, says) in table {
+    for (place, value, why) in table {
         let mut rules = all(&sink, &connection);
-        *rules.pointer_mut(place).expect("it is there") = value;
+        let (parent, name) = place.rsplit_once('/').unwrap();
+        rules.pointer_mut(parent).expect("it is there")[name] = value;
         let refused = put(&api.owner, &rules);
         let code = refused.text("code");
         assert!(refused.status == 422 && ["invalid_field", "rules_unfit"].contains(&&*code));
-        let detail = refused.text("detail");
-        assert!(detail.starts_with(says), "{place}: {detail}");
+        let (detail, says) = (refused.text("detail"), format!("{}: {why}", field(place)));
+        assert!(detail.starts_with(&says), "{place}: {detail}");
     }
     // A sink of another user is none of theirs.
     put(&api.foreign, &all(&sink, &connection)).is(422, "rules_unfit");

@@ -64,7 +64,8 @@ fn check<K: Kv>(
         | Guard::SameNote(_)
         | Guard::SameIncident(_)
         | Guard::SameSink(_)
-        | Guard::SameNotification(_) => is_unchanged(index, guard),
+        | Guard::SameNotification(_)
+        | Guard::RulesAt { .. } => is_unchanged(index, guard),
         Guard::SameCredential(credential) => {
             let changed = is_same(index, &credential_key(credential.id), &**credential)?;
             Ok(changed.map(|_| Conflict::Credential(credential.id)))
@@ -79,15 +80,7 @@ fn check<K: Kv>(
             Ok(changed.map(|_| Conflict::Operation(operation.id)))
         }
         Guard::NewOperation(owner) => may_operate(index, *owner, batch, claims),
-        Guard::RulesAt { owner, version } => {
-            let stored = index.rulebook(*owner)?.map_or(0, |book| book.version);
-            Ok((stored != *version).then_some(Conflict::Changed))
-        }
-        Guard::NewSink { owner, most } => {
-            let mut sinks: HashSet<SinkId> = index.sink_ids(*owner)?.collect();
-            sinks.extend(claims.sinks.get(owner).into_iter().flatten());
-            Ok((sinks.len() >= *most).then_some(Conflict::Sinks(*owner)))
-        }
+        Guard::NewSink { owner, most } => may_add_sink(index, *owner, *most, claims),
         // One process has the store for itself, so the only grant is the first.
         Guard::Lease(lease) => {
             let is_held = lease.epoch == Lease::OWN_EPOCH;
@@ -224,6 +217,17 @@ fn may_operate<K: Kv>(
     );
     let is_full = unfinished.len() > UNFINISHED_MAX;
     Ok(is_full.then_some(Conflict::OperationsUnfinished(owner)))
+}
+
+fn may_add_sink<K: Kv>(
+    index: &Index<K>,
+    owner: OwnerId,
+    most: usize,
+    claims: &Claims,
+) -> Result<Option<Conflict>, ReadError> {
+    let mut sinks: HashSet<SinkId> = index.sink_ids(owner)?.collect();
+    sinks.extend(claims.sinks.get(&owner).into_iter().flatten());
+    Ok((sinks.len() >= most).then_some(Conflict::Sinks(owner)))
 }
 
 /// The operation that a change puts, unless it has ended.
@@ -394,6 +398,9 @@ impl Claims {
     pub(in crate::store) fn lay(&mut self, batch: &Batch) {
         for change in &batch.changes {
             self.commands.lay(change);
+            if let Change::PutSink(sink) = change {
+                self.sinks.entry(sink.owner).or_default().insert(sink.id);
+            }
             if let Some(operation) = unfinished_in(change) {
                 let of_owner = self.operations.entry(operation.owner).or_default();
                 of_owner.insert(operation.id);
@@ -440,10 +447,7 @@ impl Claims {
             Change::ForgetNote(key) => self.claim(note_key(key), Conflict::Changed),
             Change::PutIncident(i) => self.claim(incident_key(i.id), Conflict::Changed),
             Change::ForgetIncident(id) => self.claim(incident_key(*id), Conflict::Changed),
-            Change::PutSink(sink) => {
-                self.sinks.entry(sink.owner).or_default().insert(sink.id);
-                self.claim(sink_key(sink.id), Conflict::Changed);
-            }
+            Change::PutSink(sink) => self.claim(sink_key(sink.id), Conflict::Changed),
             Change::DeleteSink(id) => self.claim(sink_key(*id), Conflict::Changed),
             Change::PutNotification(it) => {
                 self.claim(notification_key(it.id), Conflict::Changed);

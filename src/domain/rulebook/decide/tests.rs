@@ -48,6 +48,16 @@ fn sinks(sinks: &[SinkId]) -> Then {
     }
 }
 
+fn with(change: impl FnOnce(&mut When)) -> When {
+    let mut when = When::default();
+    change(&mut when);
+    when
+}
+
+fn of_repositories(names: &[&str]) -> When {
+    with(|it| it.repositories = texts(names))
+}
+
 fn on_main() -> When {
     When {
         branches: texts(&["main", "release/*"]),
@@ -77,78 +87,50 @@ fn each_condition_fits_what_it_names_and_nothing_else() {
         connection: None,
         ..health
     };
-    let when = When::default;
     let table: [(When, Condition, [bool; 3]); 12] = [
         (
-            When {
-                about: Some(About::Ci),
-                ..when()
-            },
+            with(|it| it.about = Some(About::Ci)),
             Condition::About,
             [true, false, false],
         ),
         (
-            When {
-                about: Some(About::Health),
-                ..when()
-            },
+            with(|it| it.about = Some(About::Health)),
             Condition::About,
             [false, true, true],
         ),
         (
-            When {
-                repositories: texts(&["x/y", "octo/*"]),
-                ..when()
-            },
+            of_repositories(&["x/y", "octo/*"]),
             Condition::Repositories,
             [true, true, false],
         ),
         (
-            When {
-                repositories: texts(&["octo/api"]),
-                ..when()
-            },
+            of_repositories(&["octo/api"]),
             Condition::Repositories,
             [false, false, false],
         ),
         (
-            When {
-                connections: vec![ConnectionId::from_u128(3)],
-                ..when()
-            },
+            with(|it| it.connections = vec![ConnectionId::from_u128(3)]),
             Condition::Connections,
             [true, true, false],
         ),
         (on_main(), Condition::Branches, [true, false, false]),
         (
-            When {
-                branches: texts(&["Main"]),
-                ..when()
-            },
+            with(|it| it.branches = texts(&["Main"])),
             Condition::Branches,
             [false, false, false],
         ),
         (
-            When {
-                workflows: texts(&["ci*"]),
-                ..when()
-            },
+            with(|it| it.workflows = texts(&["ci*"])),
             Condition::Workflows,
             [true, false, false],
         ),
         (
-            When {
-                triggers: texts(&["schedule"]),
-                ..when()
-            },
+            with(|it| it.triggers = texts(&["cron"])),
             Condition::Triggers,
             [false, false, false],
         ),
         (
-            When {
-                failures: texts(&["failure", "hook_silent"]),
-                ..when()
-            },
+            with(|it| it.failures = texts(&["failure", "hook_silent"])),
             Condition::Failures,
             [true, true, true],
         ),
