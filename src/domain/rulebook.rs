@@ -183,7 +183,7 @@ impl Incident {
         };
         Look {
             about,
-            repository: self.repository.as_ref().map(|name| name.as_str()),
+            repository: self.repository.as_ref().map(FullName::as_str),
             connection: self.subject.connection(),
             branch: ci
                 .filter(|ci| ci.head.is_none())

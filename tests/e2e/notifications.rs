@@ -143,6 +143,10 @@ fn a_failing_run_and_its_end_reach_a_sink_signed_and_in_order_also_over_a_restar
     assert_eq!(json["type"], "incident.opened");
     assert_eq!(json["data"]["incident"]["repository_full_name"], REPOSITORY);
     assert_eq!(json["data"]["notification_id"], came[0].id());
+    // Before that, the next process would send it again, with the same id.
+    stage.wait_until("it to be stored as sent", || {
+        stage.list(&ann, "notifications?state=sent").len() == 1
+    });
     drop(daemon);
     let _daemon = stage.start();
     github.play_run(REPOSITORY, &RunSpec::new(2, "success"));

@@ -46,8 +46,8 @@ pub(super) struct Records<'a> {
     tracks: BTreeMap<TrackKey, Held<Track>>,
     notes: BTreeMap<NoteKey, Held<Note>>,
     incidents: BTreeMap<IncidentId, Held<Incident>>,
-    /// The rule of the owner about this connection, once it was looked for.
-    opens: Option<Option<Opens>>,
+    /// The rule of the owner about this connection, if there is one, once it was looked for.
+    opens: Option<Vec<Opens>>,
 }
 
 impl<'a> Records<'a> {
@@ -75,9 +75,9 @@ impl<'a> Records<'a> {
                 let (_, rule) = book.opening_of(connection.id, &connection.full_name)?;
                 Some(Opens::new(rule))
             });
-            self.opens = Some(rule);
+            self.opens = Some(rule.into_iter().collect());
         }
-        Ok(self.opens.as_ref().and_then(Option::as_ref))
+        Ok(self.opens.iter().flatten().next())
     }
 
     /// The run of an event, when it is known.

@@ -189,7 +189,8 @@ async fn rules_are_replaced_by_who_knows_their_version() {
     assert_eq!(version(set(None).await), 3, "whatever is stored");
     // Of many at once with the same version, one succeeds; of those without one, all do.
     let at_once = |replaces| futures_util::future::join_all((0..10).map(move |_| set(replaces)));
-    let won = at_once(Some(3)).await.into_iter().filter(Result::is_ok);
+    let answers = at_once(Some(3)).await;
+    let won = answers.iter().filter(|answer| answer.is_ok());
     assert_eq!(won.count(), 1);
     assert!(at_once(None).await.iter().all(Result::is_ok));
     let stored = world.store.rulebook(ANN).ready().unwrap().unwrap();

@@ -17,6 +17,7 @@ use std::str::FromStr;
 use utoipa::ToSchema;
 
 /// All rules of a user. Each setting is taken from the first rule that applies and has it.
+#[expect(clippy::struct_field_names, reason = "the names are those in JSON")]
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Rules {
@@ -171,7 +172,7 @@ struct Then {
     sinks: Option<Vec<String>>,
     /// An incident that is resolved within this time is not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(maximum = 86400)]
+    #[schema(maximum = 86_400)]
     delay_seconds: Option<u32>,
     /// Whether sinks are reminded of an open incident that no user acknowledges.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,7 +180,7 @@ struct Then {
     /// Interval of reminders; 14400, which is 4 hours, when left out. Not together with `remind`
     /// set to false.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 300, maximum = 604800)]
+    #[schema(minimum = 300, maximum = 604_800)]
     remind_seconds: Option<u32>,
     /// Whether quiet hours are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -454,8 +455,8 @@ pub(in crate::api) async fn show(me: Me) -> Answer {
 
 /// Set your rules
 ///
-/// Replaces all of them. They apply to what is planned from now on: incidents that are opened, opened
-/// again, or become more severe.
+/// Replaces all of them. They apply to what is planned from now on: incidents that are opened,
+/// opened again, or become more severe.
 #[utoipa::path(
     put, path = "/api/v2/rules", request_body = Rules,
     responses((status = 200, body = Rules))

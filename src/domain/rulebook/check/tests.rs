@@ -1,3 +1,5 @@
+//! What will not do in rules, by a table.
+
 use super::*;
 use crate::domain::incident::Severity;
 use crate::domain::rulebook::quiet::Span;
@@ -7,23 +9,24 @@ fn good() -> Rulebook {
     samples::rulebook(samples::ANN)
 }
 
+type Change = fn(&mut Rulebook);
+
 #[test]
 fn what_will_not_do_is_named_with_its_place() {
     let sinks = [SinkId::from_u128(5)];
     assert_eq!(good().check(&sinks), Ok(()));
-    type Change = fn(&mut Rulebook);
     let table: [(&str, &str, Change); 16] = [
         ("rules", "at most 100", |book| {
             book.rules = vec![Rule::default(); 101]
         }),
         ("rules[0].name", "visible", |book| {
-            book.rules[0].name = "a\nb".into()
+            book.rules[0].name = "a\nb".into();
         }),
         ("rules[0].name", "100", |book| {
-            book.rules[0].name = "x".repeat(101)
+            book.rules[0].name = "x".repeat(101);
         }),
         ("rules[1].then", "at least one", |book| {
-            book.rules[1].then = Then::default()
+            book.rules[1].then = Then::default();
         }),
         ("rules[0].when.branches", "pattern", |book| {
             book.rules[0].when.branches = vec!["[".into()];

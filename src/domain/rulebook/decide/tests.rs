@@ -1,3 +1,5 @@
+//! What rules decide, by tables and by random rules.
+
 use super::*;
 use crate::domain::id::ConnectionId;
 use crate::domain::rulebook::{About, REMIND_DEFAULT};
@@ -72,22 +74,9 @@ fn of(severity: Severity) -> When {
     }
 }
 
-#[test]
-fn each_condition_fits_what_it_names_and_nothing_else() {
-    let health = Look {
-        about: About::Health,
-        branch: None,
-        workflow: None,
-        trigger: None,
-        failure: "hook_silent",
-        ..LOOK
-    };
-    let of_credential = Look {
-        repository: None,
-        connection: None,
-        ..health
-    };
-    let table: [(When, Condition, [bool; 3]); 12] = [
+/// Conditions, and whether they hold for failing CI, for a webhook, and for a credential.
+fn conditions() -> [(When, Condition, [bool; 3]); 12] {
+    [
         (
             with(|it| it.about = Some(About::Ci)),
             Condition::About,
@@ -144,8 +133,25 @@ fn each_condition_fits_what_it_names_and_nothing_else() {
             Condition::Severities,
             [false, false, false],
         ),
-    ];
-    for (when, condition, expected) in table {
+    ]
+}
+
+#[test]
+fn each_condition_fits_what_it_names_and_nothing_else() {
+    let health = Look {
+        about: About::Health,
+        branch: None,
+        workflow: None,
+        trigger: None,
+        failure: "hook_silent",
+        ..LOOK
+    };
+    let of_credential = Look {
+        repository: None,
+        connection: None,
+        ..health
+    };
+    for (when, condition, expected) in conditions() {
         let rules = book(&[(when.clone(), sinks(&[]))]);
         for (look, applies) in [LOOK, health, of_credential].into_iter().zip(expected) {
             let mismatch = (!applies).then_some(condition);
@@ -284,7 +290,7 @@ proptest! {
         branch in proptest::option::of(proptest::sample::select(vec!["main", "topic"])),
     ) {
         let rules = book(&rules);
-        let look = Look { severity, branch, ..LOOK };
+        let look = Look { branch, severity, ..LOOK };
         let once = rules.decide(&look, |_| true);
         let decided = once.severity.as_ref().map_or(severity, |it| it.value);
         let again = rules.decide(&Look { severity: decided, ..look }, |_| true);

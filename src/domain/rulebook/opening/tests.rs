@@ -1,3 +1,5 @@
+//! Which ends of runs open incidents, by tables.
+
 use super::*;
 use crate::domain::rulebook::Rulebook;
 use crate::domain::samples;

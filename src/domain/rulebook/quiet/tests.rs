@@ -1,3 +1,5 @@
+//! Quiet hours, by the clocks of several zones.
+
 use super::*;
 
 const HOUR: i64 = 3_600_000;
