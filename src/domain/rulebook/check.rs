@@ -1,7 +1,7 @@
 //! What will not do in a document of rules.
 
 use super::opening::{OPENING_MAX, Opening};
-use super::quiet::{DAY_MINUTES, QuietHours, SPANS_MAX, zone_named};
+use super::quiet::{DAY_MINUTES, Day, QuietHours, SPANS_MAX, zone_named};
 use super::{
     DELAY_MAX, ENTRIES_MAX, NAME_CHARS_MAX, PATTERNS_MAX, REMIND_MAX, REMIND_MIN, RULES_MAX,
     Remind, Rule, Rulebook, Then, When,
@@ -168,6 +168,10 @@ fn check_quiet(quiet: &QuietHours) -> Result<(), BadRules> {
         return Err(bad("quiet_hours.spans", "expected at least one span"));
     }
     at_most("quiet_hours.spans", quiet.spans.len(), SPANS_MAX)?;
+    for (nth, span) in quiet.spans.iter().enumerate() {
+        let field = format!("quiet_hours.spans[{nth}].days");
+        at_most(&field, span.days.len(), Day::ALL.len())?;
+    }
     let is_time = |minutes: u16| minutes < DAY_MINUTES;
     let are_times = quiet
         .spans

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::incident::Severity;
-use crate::domain::rulebook::quiet::Span;
+use crate::domain::rulebook::quiet::{Day, Span};
 use crate::domain::samples;
 
 fn good() -> Rulebook {
@@ -17,7 +17,7 @@ fn what_will_not_do_is_named_with_its_place() {
     assert_eq!(good().check(&sinks), Ok(()));
     let table: [(&str, &str, Change); 16] = [
         ("rules", "at most 100", |book| {
-            book.rules = vec![Rule::default(); 101]
+            book.rules = vec![Rule::default(); 101];
         }),
         ("rules[0].name", "visible", |book| {
             book.rules[0].name = "a\nb".into();
@@ -92,6 +92,13 @@ fn bounds_hold_for_all_rules_together() {
     let mut book = good();
     book.quiet.as_mut().unwrap().spans = vec![span.clone()];
     assert_eq!(book.check(&sinks).unwrap_err().field, "quiet_hours.spans");
+    let days = vec![Day::Monday; 8];
+    book.quiet.as_mut().unwrap().spans = vec![Span {
+        days,
+        ..span.clone()
+    }];
+    let bad = book.check(&sinks).unwrap_err();
+    assert_eq!(bad.field, "quiet_hours.spans[0].days");
     book.quiet.as_mut().unwrap().spans = vec![Span { to: 1, ..span }; 21];
     assert_eq!(book.check(&sinks).unwrap_err().field, "quiet_hours.spans");
 }
